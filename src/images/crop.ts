@@ -1,0 +1,24 @@
+import type { Crop, Size } from './image.ts';
+
+/** Largest centred part of `from` that has the shape of `to`; at least one pixel. */
+export function coverCrop(from: Size, to: Size): Crop {
+  const width = Math.max(1, Math.min(from.width, Math.round((from.height * to.width) / to.height)));
+  const height = Math.max(1, Math.min(from.height, Math.round((from.width * to.height) / to.width)));
+  return {
+    left: Math.floor((from.width - width) / 2),
+    top: Math.floor((from.height - height) / 2),
+    width,
+    height,
+  };
+}
+
+/** The same inside a crop, in the coordinates that the crop itself is in. */
+export function coverCropWithin(outer: Crop, to: Size): Crop {
+  const inner = coverCrop(outer, to);
+  return { ...inner, left: outer.left + inner.left, top: outer.top + inner.top };
+}
+
+/** How much `crop` has to grow to become `to`: above 1 it is an enlargement. */
+export function enlargement(crop: Size, to: Size): number {
+  return Math.max(to.width / crop.width, to.height / crop.height);
+}

@@ -1,0 +1,258 @@
+/**
+ * The words of Easel, as types.
+ *
+ * - **request**: what the caller asked for, with every default resolved. Two requests that resolve alike are the same.
+ * - **image**: the durable row about one picture, named by its mediaId; `toRecord` gives the shape callers see.
+ * - **attempt**: one call to a provider. It is written down before it is sent and closed after, so that a crash leaves a trace.
+ * - **original**: the bytes the model returned, untouched. **master**: the picture at exactly the size asked for.
+ *   **rendition**: a derived size or format of the master.
+ *
+ * Lifecycle: queued → generating → processing → succeeded, or `failed` or `cancelled` from any of the first three.
+ * An unfinished image is a job: the queue is nothing but the images that are not finished yet.
+ */
+
+export const IMAGE_STATUSES = ['queued', 'generating', 'processing', 'succeeded', 'failed', 'cancelled'] as const;
+export type ImageStatus = (typeof IMAGE_STATUSES)[number];
+
+const FINISHED: ReadonlySet<ImageStatus> = new Set(['succeeded', 'failed', 'cancelled']);
+
+/** Whether nothing more will happen to an image in this status by itself. */
+export function isFinished(status: ImageStatus): boolean {
+  return FINISHED.has(status);
+}
+
+export const MASTER_FORMATS = ['png', 'jpeg', 'webp'] as const;
+export type MasterFormat = (typeof MASTER_FORMATS)[number];
+
+export const RENDITION_FORMATS = ['png', 'jpeg', 'webp', 'avif'] as const;
+export type RenditionFormat = (typeof RENDITION_FORMATS)[number];
+
+export const QUALITIES = ['auto', 'low', 'medium', 'high', 'xhigh', 'max', 'standard', 'hd'] as const;
+export type Quality = (typeof QUALITIES)[number];
+
+export const BACKGROUNDS = ['auto', 'transparent', 'opaque'] as const;
+export type Background = (typeof BACKGROUNDS)[number];
+
+/** A width and a height in pixels. */
+export interface Size {
+  readonly width: number;
+  readonly height: number;
+}
+
+/** A rectangle in pixels, inside a picture whose top left corner is 0, 0. */
+export interface Crop extends Size {
+  readonly left: number;
+  readonly top: number;
+}
+
+export interface RenditionSpec extends Size {
+  readonly format: RenditionFormat;
+}
+
+/** What the caller wants to see, in parts. Absent parts are absent, never empty strings or empty lists. */
+export interface Brief {
+  readonly subject?: string;
+  readonly style?: string;
+  readonly mood?: string;
+  readonly palette?: readonly string[];
+  readonly composition?: string;
+  readonly lighting?: string;
+  readonly avoid?: readonly string[];
+  readonly text?: string;
+}
+
+/** A request with every default resolved; its canonical JSON is what the fingerprint is taken of. */
+export interface ImageRequest {
+  readonly prompt: string | null;
+  readonly brief: Brief | null;
+  /** `name@version`, or null where no preset was asked for. */
+  readonly preset: string | null;
+  readonly model: string;
+  /** The one provider the caller named, or null where the configured order applies. */
+  readonly provider: string | null;
+  readonly size: Size;
+  readonly quality: Quality;
+  readonly style: string | null;
+  readonly background: Background;
+  readonly format: MasterFormat;
+  readonly renditions: readonly RenditionSpec[];
+  readonly metadata: Readonly<Record<string, string>>;
+  readonly labels: readonly string[];
+  readonly ttlSeconds: number | null;
+  readonly webhookUrl: string | null;
+}
+
+/**
+ * How one call to a provider ended: `ok`, `failed` (known not to be billed), `unknown` (may be billed) or `cancelled`.
+ * An attempt that is still open is `unknown` with a null duration, which is the truth about it until it is closed.
+ */
+export type AttemptOutcome = 'ok' | 'failed' | 'unknown' | 'cancelled';
+
+export interface Attempt {
+  /** Names the original's file, so that a restart can tell whether this very call brought a picture. */
+  readonly id: string;
+  /** Which run of the image it belongs to; each run has its own allowance of attempts. */
+  readonly run: number;
+  readonly provider: string;
+  /** ISO 8601, UTC. */
+  readonly startedAt: string;
+  /** Null while the call runs, and for ever if the process died during it. */
+  readonly durationMs: number | null;
+  readonly outcome: AttemptOutcome;
+  readonly httpStatus: number | null;
+  readonly providerRequestId: string | null;
+}
+
+export interface Original {
+  /** Name inside the media store, below `originals/`. */
+  readonly name: string;
+  readonly bytes: number;
+  readonly sha256: string;
+  /** False once it has failed its checks: it is set aside, and only a new request pays for another. */
+  readonly sound: boolean;
+}
+
+/** One published file: the master or a rendition. */
+export interface MediaFile extends Size {
+  /** Name inside the media store; also the last part of its URL. */
+  readonly name: string;
+  readonly format: RenditionFormat;
+  readonly bytes: number;
+  readonly sha256: string;
+}
+
+export interface Check {
+  readonly name: string;
+  readonly value: number;
+  readonly threshold: number;
+  readonly verdict: 'ok' | 'warn' | 'reject';
+}
+
+/** Where the sum comes from: the provider's own usage report, the catalog's estimate, or nowhere. */
+export type CostBasis = 'usage' | 'estimate' | 'unknown';
+
+export interface Cost {
+  /** US dollars; null exactly where the basis is `unknown`, never a silent 0. */
+  readonly usd: number | null;
+  readonly basis: CostBasis;
+}
+
+export interface Warning {
+  readonly code: string;
+  readonly detail: string;
+}
+
+export interface Image {
+  readonly mediaId: string;
+  readonly status: ImageStatus;
+  /** Starts at 1 and grows each time a failed or cancelled image is asked for again. */
+  readonly run: number;
+  /** Name of the API key that made it; `anonymous` where no keys are configured. */
+  readonly owner: string;
+  readonly idempotencyKey: string | null;
+  readonly fingerprint: string;
+  readonly request: ImageRequest;
+  /** The final prompt, the provider, the model and the size that were, or will first be, sent. */
+  readonly prompt: string;
+  readonly provider: string;
+  readonly model: string;
+  readonly requestedSize: Size;
+  readonly revisedPrompt: string | null;
+  readonly attempts: readonly Attempt[];
+  readonly original: Original | null;
+  readonly master: MediaFile | null;
+  readonly renditions: readonly MediaFile[];
+  readonly thumbhash: string | null;
+  readonly checks: readonly Check[];
+  readonly cost: Cost;
+  readonly warnings: readonly Warning[];
+  /** All times are ISO 8601, UTC. */
+  readonly createdAt: string;
+  readonly completedAt: string | null;
+  readonly expiresAt: string | null;
+  readonly error: { readonly code: string; readonly detail: string } | null;
+}
+
+/** `1792x1024`, the way sizes are written in requests, records and file names. */
+export function formatSize(size: Size): string {
+  return `${size.width}x${size.height}`;
+}
+
+/** File name of the master of `mediaId`. */
+export function masterName(mediaId: string, format: MasterFormat): string {
+  return `${mediaId}.${format}`;
+}
+
+/** File name of a rendition. `@` is not legal in a mediaId, so no master can bear this name. */
+export function renditionName(mediaId: string, spec: RenditionSpec): string {
+  return `${mediaId}@${formatSize(spec)}.${spec.format}`;
+}
+
+/** Name of the original that `attemptId` brought. `~` is not legal in a mediaId. */
+export function originalName(mediaId: string, attemptId: string): string {
+  return `originals/${mediaId}~${attemptId}`;
+}
+
+/**
+ * The mediaId that a stored file's name was made from, by `masterName`, `renditionName` or `originalName`; null where
+ * none of them makes such a name. Whether that image exists and really has the file is for the records to say.
+ */
+export function mediaIdOf(name: string): string | null {
+  const original = /^originals\/([^/@~]+)~[^/]+$/.exec(name);
+  const rendition = /^([^/@~]+)@[^/@~]+$/.exec(name);
+  const master = /^([^/@~]+)\.[^/@~.]+$/.exec(name);
+  return (original ?? rendition ?? master)?.[1] ?? null;
+}
+
+/** A published file as callers see it: `versionedUrl` may be cached for ever. */
+export function fileRecord(file: MediaFile) {
+  const url = `/media/${file.name}`;
+  return {
+    url,
+    versionedUrl: `${url}?v=${file.sha256.slice(0, 12)}`,
+    path: `media/${file.name}`,
+    width: file.width,
+    height: file.height,
+    format: file.format,
+    bytes: file.bytes,
+    sha256: file.sha256,
+  };
+}
+
+/** The record: the answer of the API, the `done` event and the webhook's `data`. */
+export type ImageRecord = ReturnType<typeof toRecord>;
+
+export function toRecord(image: Image) {
+  const { request, master } = image;
+  const file = master && fileRecord(master);
+  return {
+    mediaId: image.mediaId,
+    status: image.status,
+    url: file?.url ?? null,
+    versionedUrl: file?.versionedUrl ?? null,
+    path: file?.path ?? null,
+    width: request.size.width,
+    height: request.size.height,
+    format: request.format,
+    bytes: file?.bytes ?? null,
+    sha256: file?.sha256 ?? null,
+    thumbhash: image.thumbhash,
+    renditions: image.renditions.map(fileRecord),
+    prompt: image.prompt,
+    revisedPrompt: image.revisedPrompt,
+    preset: request.preset,
+    provider: image.provider,
+    model: image.model,
+    requestedSize: formatSize(image.requestedSize),
+    checks: [...image.checks],
+    attempts: image.attempts.map(({ id: _id, run: _run, ...attempt }) => attempt),
+    cost: image.cost,
+    warnings: [...image.warnings],
+    metadata: request.metadata,
+    labels: [...request.labels],
+    createdAt: image.createdAt,
+    completedAt: image.completedAt,
+    expiresAt: image.expiresAt,
+    error: image.error,
+  };
+}

@@ -1,0 +1,46 @@
+/** How sizes, renditions and ages are written in requests and settings, as zod schemas that read them. */
+
+import { z } from 'zod';
+import { RENDITION_FORMATS, type RenditionFormat, type RenditionSpec, type Size } from './image.ts';
+
+/** Pixels a side, whatever the model: below nothing can be seen, above nothing can be decoded safely. */
+export const SIDE = { min: 16, max: 4096 } as const;
+
+const SIZE = /^(\d{1,9})x(\d{1,9})$/;
+const RENDITION = new RegExp(`^(\\d{1,9})x(\\d{1,9})\\.(${RENDITION_FORMATS.join('|')})$`);
+const AGE = /^(\d{1,6})([smhd])$/;
+const MS_PER_UNIT: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+
+function sideError({ width, height }: Size): string | null {
+  const legal = [width, height].every((side) => side >= SIDE.min && side <= SIDE.max);
+  return legal ? null : `each side must be ${SIDE.min} to ${SIDE.max} pixels, this is ${width} by ${height}`;
+}
+
+/** `1792x1024`, in pixels, each side within `SIDE`. */
+export const sizeText = z
+  .string()
+  .regex(SIZE, 'must be WIDTHxHEIGHT in pixels with the letter x between, such as 1792x1024')
+  .transform((value, context): Size => {
+    const [width = 0, height = 0] = value.split('x').map(Number);
+    const message = sideError({ width, height });
+    if (message !== null) context.addIssue({ code: 'custom', message });
+    return { width, height };
+  });
+
+/** `1200x675.png`, each side within `SIDE`. */
+export const renditionText = z
+  .string()
+  .regex(RENDITION, `must be WIDTHxHEIGHT.FORMAT with ${RENDITION_FORMATS.join(', ')}, such as 1200x675.png`)
+  .transform((value, context): RenditionSpec => {
+    const [, width, height, format] = RENDITION.exec(value) ?? [];
+    const spec = { width: Number(width), height: Number(height), format: format as RenditionFormat };
+    const message = sideError(spec);
+    if (message !== null) context.addIssue({ code: 'custom', message });
+    return spec;
+  });
+
+/** `30d`: a whole number and s, m, h or d; read as milliseconds. */
+export const ageText = z
+  .string()
+  .regex(AGE, 'must be a number and s, m, h or d, such as 30d')
+  .transform((value) => Number(value.slice(0, -1)) * (MS_PER_UNIT[value.slice(-1)] ?? Number.NaN));

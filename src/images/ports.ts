@@ -1,0 +1,311 @@
+/** What the use cases need from the world. Adapters implement these; `services.ts` chooses which. */
+
+import type {
+  Background,
+  Check,
+  Cost,
+  Image,
+  ImageStatus,
+  MasterFormat,
+  Quality,
+  RenditionFormat,
+  RenditionSpec,
+  Size,
+  Warning,
+} from './image.ts';
+
+/** Time, so that tests can hold it still. */
+export interface Clock {
+  /** Milliseconds since 1970, UTC. */
+  now(): number;
+  /** Resolves after `ms` milliseconds, or rejects with the signal's reason when it is aborted first. */
+  sleep(ms: number, signal?: AbortSignal): Promise<void>;
+}
+
+// ---------------------------------------------------------------- models
+
+/**
+ * The sizes a model takes, in pixels: one of a list, or any that keeps a rule.
+ * `ratio` bounds the longer side over the shorter one.
+ */
+export type SizeRule =
+  | { readonly kind: 'list'; readonly sizes: readonly Size[] }
+  | {
+      readonly kind: 'range';
+      readonly step: number;
+      readonly minSide: number;
+      readonly maxSide: number;
+      readonly minPixels: number;
+      readonly maxPixels: number;
+      readonly maxRatio: number;
+    };
+
+/** A row of the catalog. Null means that the model takes no such parameter. */
+export interface Model {
+  readonly id: string;
+  readonly sizes: SizeRule;
+  readonly qualities: readonly Quality[] | null;
+  readonly styles: readonly string[] | null;
+  readonly backgrounds: readonly Background[] | null;
+  readonly formats: readonly MasterFormat[] | null;
+  /** Longest prompt in characters (Unicode code points). */
+  readonly promptLimit: number;
+  /** Whether it streams partial pictures. */
+  readonly streams: boolean;
+  /** First day (YYYY-MM-DD, UTC) on which the provider no longer serves it; null where none is known. */
+  readonly shutdownDate: string | null;
+  readonly successor: string | null;
+  readonly pricing: Pricing | null;
+}
+
+/** US dollars per million tokens, and the output tokens of a picture of 1,572,864 pixels (1536x1024) per quality. */
+export interface Pricing {
+  readonly textInput: number;
+  readonly cachedTextInput: number | null;
+  readonly imageInput: number;
+  readonly imageOutput: number;
+  readonly outputTokens: Partial<Record<Quality, number>>;
+  /** Where the figures come from and of which day. */
+  readonly source: string;
+}
+
+// ------------------------------------------------------------- providers
+
+/** One call, in terms that the model is known to take: null parameters are not sent. */
+export interface GenerationCall {
+  readonly model: Model;
+  readonly prompt: string;
+  readonly size: Size;
+  readonly quality: Quality | null;
+  readonly style: string | null;
+  readonly background: Background | null;
+  readonly format: MasterFormat | null;
+}
+
+export interface TokenUsage {
+  readonly textInput: number;
+  readonly cachedTextInput: number;
+  readonly imageInput: number;
+  readonly output: number;
+}
+
+export interface GeneratedPicture {
+  readonly bytes: Uint8Array;
+  readonly revisedPrompt: string | null;
+  readonly usage: TokenUsage | null;
+  readonly httpStatus: number | null;
+  readonly providerRequestId: string | null;
+}
+
+export interface GenerationOptions {
+  readonly signal: AbortSignal;
+  /** Called with each partial picture, where the model streams; its presence asks for streaming. */
+  readonly onPartial?: ((bytes: Uint8Array, index: number) => void) | undefined;
+}
+
+export interface Provider {
+  readonly name: string;
+  /** The row for a model id, or null where this provider cannot be asked for it. */
+  model(id: string): Model | null;
+  /** Makes one call. Raises `ProviderError` only. */
+  generate(call: GenerationCall, options: GenerationOptions): Promise<GeneratedPicture>;
+}
+
+// --------------------------------------------------------------- imaging
+
+/** What a picture has to become. */
+export interface FinishOrder {
+  /** The size that the provider was asked for; another one is warned of. */
+  readonly requested: Size;
+  readonly master: Size & { readonly format: MasterFormat };
+  readonly renditions: readonly RenditionSpec[];
+  /** Written into every file that is encoded here, as XMP. */
+  readonly provenance: {
+    readonly mediaId: string;
+    readonly provider: string;
+    readonly model: string;
+    /** ISO 8601, UTC. */
+    readonly createdAt: string;
+    readonly originalSha256: string;
+  };
+}
+
+export interface FinishedFile extends Size {
+  readonly format: RenditionFormat;
+  /** The encoded file; null for a master that is the original itself, byte for byte. */
+  readonly bytes: Uint8Array | null;
+}
+
+export interface FinishedPicture {
+  readonly master: FinishedFile;
+  /** In the order of the order. */
+  readonly renditions: readonly FinishedFile[];
+  readonly checks: readonly Check[];
+  readonly thumbhash: string | null;
+  readonly warnings: readonly Warning[];
+}
+
+export interface Imaging {
+  /**
+   * Decodes the original once, checks it, and makes the master at exactly the size asked for and every rendition.
+   * Raises `ImageError` with `invalid_image` (and the checks) for bytes that are no sound picture.
+   */
+  finish(original: Uint8Array, order: FinishOrder): Promise<FinishedPicture>;
+}
+
+// --------------------------------------------------------------- storage
+
+export interface StoredFile {
+  readonly name: string;
+  readonly bytes: number;
+  /** Milliseconds since 1970. */
+  readonly modifiedAt: number;
+}
+
+/** A file to publish: new bytes, or the bytes of a file that is already stored (an original). */
+export type FileSource =
+  | { readonly name: string; readonly bytes: Uint8Array }
+  | { readonly name: string; readonly from: string };
+
+/**
+ * Keeps files by name. Whatever a method has resolved for is durable: it survives a power cut.
+ * Raises `ImageError` with `storage_full` when there is no room and `storage_unavailable` for any other fault.
+ */
+export interface MediaStore {
+  /** Folder that a static file server can serve, or null where files are elsewhere. */
+  readonly root: string | null;
+  /** Stores one file whole or not at all. */
+  put(name: string, bytes: Uint8Array): Promise<void>;
+  /** Makes every file durable under a temporary name, and only then gives all of them their names. Replaces. */
+  publish(files: readonly FileSource[]): Promise<void>;
+  /** The whole file, or null where there is none. */
+  read(name: string): Promise<Uint8Array | null>;
+  /** Removes what is there; a missing file is no error. */
+  remove(names: readonly string[]): Promise<void>;
+  /** Every stored file, originals included, temporary ones not. */
+  list(): AsyncIterable<StoredFile>;
+  /** Removes what writes of an earlier process left half done. Call before the first write. */
+  removeTemporary(): Promise<void>;
+  /** Writes, syncs and removes a small file; room for `needBytes` is looked for first. */
+  check(needBytes: number): Promise<void>;
+}
+
+// --------------------------------------------------------------- records
+
+export type Acceptance =
+  | { readonly outcome: 'accepted' }
+  /** The mediaId, or the owner's idempotency key, is in use by this image; nothing was written. */
+  | { readonly outcome: 'exists'; readonly by: 'mediaId' | 'idempotencyKey'; readonly image: Image }
+  | { readonly outcome: 'queue_full' };
+
+export interface ListQuery {
+  readonly limit: number;
+  readonly status?: ImageStatus | undefined;
+  readonly label?: string | undefined;
+  /** ISO 8601 bounds on createdAt: from (inclusive) and to (exclusive). */
+  readonly createdAfter?: string | undefined;
+  readonly createdBefore?: string | undefined;
+  /** Only images of this owner; null for all. */
+  readonly owner: string | null;
+  /** `nextCursor` of the page before. */
+  readonly cursor?: string | undefined;
+}
+
+export interface Page {
+  readonly items: readonly Image[];
+  readonly nextCursor: string | null;
+}
+
+export interface RetentionQuery {
+  /** Milliseconds since 1970: an image counts when it expires at or before this … */
+  readonly now: number;
+  /** … or, having no expiry of its own, was created at or before this; null: by its own expiry only. */
+  readonly createdBefore: number | null;
+  readonly status: ImageStatus | null;
+  readonly limit: number;
+  /** Resume after this mediaId's place in the order (oldest first). */
+  readonly after: { readonly createdAt: string; readonly mediaId: string } | null;
+}
+
+/** The files of an image whose record is gone and whose files have to follow. */
+export interface Deletion {
+  readonly mediaId: string;
+  readonly names: readonly string[];
+}
+
+/**
+ * The durable rows. Every method that resolves has its effect on disk.
+ * Raises `ImageError` with `storage_full` or `storage_unavailable` when the database cannot be written or read.
+ */
+export interface RecordStore {
+  /**
+   * Writes a new image, which is also its job, unless the mediaId or the idempotency key is taken, or
+   * `queueLimit` images are queued already. One transaction.
+   */
+  accept(image: Image, queueLimit: number): Promise<Acceptance>;
+  get(mediaId: string): Promise<Image | null>;
+  /**
+   * Reads, changes and writes one image in one transaction, and gives what is then stored.
+   * `change` returns null to leave it as it is. Gives null where there is no such image.
+   */
+  update(mediaId: string, change: (image: Image) => Image | null): Promise<Image | null>;
+  /** Newest first, by createdAt and mediaId; the cursor stays true while images come and go. */
+  list(query: ListQuery): Promise<Page>;
+  /** The mediaIds that are not finished, oldest first: the jobs. */
+  unfinished(): Promise<readonly string[]>;
+  countByStatus(): Promise<Readonly<Record<ImageStatus, number>>>;
+  /** Bytes of all masters and renditions. */
+  mediaBytes(): Promise<number>;
+  /** Finished images that retention may take, oldest first. */
+  expired(query: RetentionQuery): Promise<readonly Image[]>;
+  /**
+   * Removes the record and notes the files that have to go, in one transaction, if `condition` holds for it.
+   * Gives null where it does not or there is no such image. The note stays until `deletionDone`; until then `accept`
+   * refuses the mediaId with `storage_unavailable`, or the new image would lose its files to the old one's removal.
+   */
+  remove(mediaId: string, condition?: (image: Image) => boolean): Promise<Deletion | null>;
+  pendingDeletions(): Promise<readonly Deletion[]>;
+  deletionDone(mediaId: string): Promise<void>;
+  /** Which of these file names belong to a record or a pending deletion. */
+  ownedNames(names: readonly string[]): Promise<ReadonlySet<string>>;
+  /** Writes something and reads it back. */
+  check(): Promise<void>;
+  close(): Promise<void>;
+}
+
+// ------------------------------------------------------------- the queue
+
+/** Why a running job is to end before its work is done. */
+export interface JobSignals {
+  /** Its caller no longer wants the picture. */
+  readonly cancelled: AbortSignal;
+  /** The process ends; what is not finished is left as it is for the next start. */
+  readonly stopping: AbortSignal;
+}
+
+/** Runs one job to its end. Never rejects: how it ended is in the record. */
+export type RunJob = (mediaId: string, signals: JobSignals) => Promise<void>;
+
+export interface JobQueue {
+  /** Has the job run when its turn comes, once at a time. Call after the record is durable. */
+  enqueue(mediaId: string): void;
+  /** Fires `cancelled` for the job if it runs; resolves when it runs no more. */
+  cancel(mediaId: string): Promise<void>;
+  /** Jobs that wait and jobs that run. */
+  depth(): { readonly waiting: number; readonly running: number };
+  /** Starts no further job. Running ones may end until `deadline` fires, then `stopping` fires for them; resolves when none runs. */
+  stop(deadline: AbortSignal): Promise<void>;
+}
+
+// ------------------------------------------------------------- telemetry
+
+export type Stage = 'generate' | 'store' | 'check' | 'finish' | 'publish';
+
+/** Counts what happens. Never raises. */
+export interface Telemetry {
+  imageEnded(image: Image): void;
+  providerCall(provider: string, outcome: string): void;
+  providerRetry(provider: string): void;
+  stage(stage: Stage, seconds: number): void;
+  spent(provider: string, model: string, cost: Cost): void;
+}

@@ -1,0 +1,54 @@
+import type { Brief, Crop, Size } from './image.ts';
+
+/** Everything that the final prompt is made of. */
+export interface PromptParts {
+  /** The caller's own words, or null where a brief was given. */
+  readonly prompt: string | null;
+  /** The caller's brief and the preset's, already one. */
+  readonly brief: Brief | null;
+  /** Wishes that the model takes no parameter for, as whole sentences. */
+  readonly wishes: readonly string[];
+  /** The parts of the picture that will be cut away, one per crop that is coming. */
+  readonly crops: readonly { readonly from: Size; readonly crop: Crop }[];
+}
+
+/**
+ * Writes the prompt that is sent. Pure: the same parts give the same text.
+ * A plain prompt with no preset, no wishes and no crop coming is sent exactly as it came.
+ */
+export function buildPrompt({ prompt, brief, wishes, crops }: PromptParts): string {
+  const lines = [
+    prompt,
+    brief?.subject,
+    labelled('Style', brief?.style),
+    labelled('Mood', brief?.mood),
+    labelled('Colour palette', brief?.palette?.join(', ')),
+    labelled('Composition', brief?.composition),
+    labelled('Lighting', brief?.lighting),
+    brief?.text && `Show exactly this text, spelled as it stands here: "${brief.text}".`,
+    ...wishes,
+    brief?.avoid && `Avoid: ${brief.avoid.join(', ')}.`,
+    marginAdvice(crops),
+  ];
+  return lines.filter(Boolean).join('\n');
+}
+
+function labelled(label: string, text: string | undefined): string | undefined {
+  return text && `${label}: ${text}${/[.!?]$/.test(text) ? '' : '.'}`;
+}
+
+/** Asks for calm margins where a crop will fall, as shares of the picture: models think in proportions, not pixels. */
+function marginAdvice(crops: PromptParts['crops']): string | null {
+  const widest = { left: 0, right: 0, top: 0, bottom: 0 };
+  for (const { from, crop } of crops) {
+    widest.left = Math.max(widest.left, crop.left / from.width);
+    widest.right = Math.max(widest.right, (from.width - crop.left - crop.width) / from.width);
+    widest.top = Math.max(widest.top, crop.top / from.height);
+    widest.bottom = Math.max(widest.bottom, (from.height - crop.top - crop.height) / from.height);
+  }
+  const cuts = Object.entries(widest)
+    .filter(([, share]) => share > 0)
+    .map(([edge, share]) => `${Math.max(1, Math.ceil(share * 100))}% at the ${edge}`);
+  if (cuts.length === 0) return null;
+  return `The picture will be cropped by about ${cuts.join(', ')}: keep these margins calm and everything important away from them.`;
+}

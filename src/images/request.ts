@@ -1,0 +1,67 @@
+import { createHash } from 'node:crypto';
+import { ImageError } from './errors.ts';
+import type { ImageRequest, Quality, RenditionSpec, Size } from './image.ts';
+import { refuseTinyMaster } from './plan.ts';
+import { findPreset, mergeBriefs, type Presets, presetId } from './presets.ts';
+import type { CreateImage } from './service.ts';
+
+/** What holds where neither the request nor its preset says anything. */
+export interface RequestDefaults {
+  readonly model: string;
+  readonly size: Size;
+  readonly quality: Quality;
+  readonly renditions: readonly RenditionSpec[];
+}
+
+/**
+ * Fills in every default: the caller's word first, then the preset's, then the configured one.
+ * Raises `invalid_request` for a preset that does not exist and `unsupported_parameter` for parts that exclude each other.
+ */
+export function resolveRequest(create: CreateImage, presets: Presets, defaults: RequestDefaults): ImageRequest {
+  const preset = create.preset === undefined ? null : findPreset(presets, create.preset);
+  if (create.preset !== undefined && preset === null) {
+    throw new ImageError('invalid_request', `there is no preset ${create.preset}`, {
+      paths: [{ path: 'preset', message: `one of ${[...presets.values()].map(presetId).join(', ')}` }],
+    });
+  }
+  const request: ImageRequest = {
+    prompt: create.prompt ?? null,
+    brief: mergeBriefs(preset?.brief ?? null, create.brief ?? null),
+    preset: preset && presetId(preset),
+    model: create.model ?? defaults.model,
+    provider: create.provider ?? null,
+    size: create.size ?? preset?.size ?? defaults.size,
+    quality: create.quality ?? preset?.quality ?? defaults.quality,
+    style: create.style ?? null,
+    background: create.background ?? preset?.background ?? 'auto',
+    format: create.format ?? preset?.format ?? 'png',
+    renditions: create.renditions ?? preset?.renditions ?? defaults.renditions,
+    metadata: create.metadata ?? {},
+    labels: [...new Set(create.labels)].sort(),
+    ttlSeconds: create.ttlSeconds ?? null,
+    webhookUrl: create.webhookUrl ?? null,
+  };
+  if (request.background === 'transparent' && request.format === 'jpeg') {
+    throw new ImageError('unsupported_parameter', 'a jpeg cannot be transparent', {
+      paths: [{ path: 'format', message: 'png or webp with a transparent background' }],
+    });
+  }
+  if (create.renditions) refuseTinyMaster(request.size, create.renditions);
+  return request;
+}
+
+/** Goes up when the same request would be written differently; a fingerprint of another version is never equal. */
+const FINGERPRINT_VERSION = 1;
+
+/** Equal for requests that mean the same: defaults are resolved, and the order of keys does not count. */
+export function fingerprint(request: ImageRequest): string {
+  return `${FINGERPRINT_VERSION}:${createHash('sha256').update(canonicalJson(request)).digest('hex')}`;
+}
+
+function canonicalJson(value: unknown): string {
+  return JSON.stringify(value, (_key, part: unknown) =>
+    typeof part === 'object' && part !== null && !Array.isArray(part)
+      ? Object.fromEntries(Object.entries(part).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : part,
+  );
+}

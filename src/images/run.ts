@@ -1,0 +1,405 @@
+import { createHash } from 'node:crypto';
+import pRetry from 'p-retry';
+import type { Logger } from 'pino';
+import { addCosts, estimateCost, settleCost } from './cost.ts';
+import { ImageError, ProviderError } from './errors.ts';
+import type { ImageEvents } from './events.ts';
+import {
+  type Attempt,
+  type Image,
+  isFinished,
+  type MediaFile,
+  masterName,
+  type Original,
+  originalName,
+  renditionName,
+} from './image.ts';
+import { type GenerationPlan, planGeneration } from './plan.ts';
+import type {
+  Clock,
+  FileSource,
+  FinishedFile,
+  FinishedPicture,
+  GeneratedPicture,
+  Imaging,
+  JobSignals,
+  MediaStore,
+  Provider,
+  RecordStore,
+  Stage,
+  Telemetry,
+} from './ports.ts';
+import { type RetryPolicy, retryDelay } from './retry.ts';
+
+export interface RunnerDeps {
+  readonly records: RecordStore;
+  readonly store: MediaStore;
+  readonly imaging: Imaging;
+  readonly provider: (name: string) => Provider;
+  readonly events: ImageEvents;
+  readonly telemetry: Telemetry;
+  readonly retry: RetryPolicy;
+  readonly clock: Clock;
+  readonly random: () => number;
+  /** Unique, growing with time, safe in a file name. */
+  readonly newId: () => string;
+  readonly log: Logger;
+}
+
+/** One run of one image. Whatever it writes about the image's fate holds only while the image is still in this run. */
+interface Job extends RunnerDeps {
+  readonly mediaId: string;
+  readonly run: number;
+  readonly signals: JobSignals;
+}
+
+/** The image was cancelled, deleted or asked for anew: this run has no more say in it. */
+class SupersededError extends Error {
+  override readonly name = 'SupersededError';
+}
+
+/**
+ * Takes an unfinished image through the steps it has not done yet: generate, store the original, check and finish, publish.
+ * From the moment the original is durable, nothing here calls the provider for it again. Never rejects.
+ */
+export async function runImage(deps: RunnerDeps, mediaId: string, signals: JobSignals): Promise<void> {
+  let job: Job = { ...deps, mediaId, run: 0, signals, log: deps.log.child({ mediaId }) };
+  try {
+    const image = await untilStored(job, () => deps.records.get(mediaId));
+    if (image === null || isFinished(image.status)) return;
+    job = { ...job, run: image.run };
+    await finish(job, await receive(job, image));
+  } catch (error) {
+    await settle(job, error);
+  }
+}
+
+// -------------------------------------------------------------- generate
+
+/** An image whose original is durable. */
+interface Received {
+  readonly image: Image;
+  readonly original: Original;
+  readonly bytes: Uint8Array;
+}
+
+async function receive(job: Job, image: Image): Promise<Received> {
+  const stored = await findStored(job, image);
+  return stored ?? (await generate(job, image));
+}
+
+/** The original that an earlier run, or this run in an earlier process, has paid for. */
+async function findStored(job: Job, image: Image): Promise<Received | null> {
+  if (image.original?.sound) {
+    const bytes = await job.store.read(image.original.name);
+    if (bytes && sha256(bytes) === image.original.sha256) {
+      const resumed = await advance(job, (current) => ({ ...current, status: 'processing' }));
+      return { image: resumed, original: image.original, bytes };
+    }
+    job.log.error({ original: image.original.name }, 'the original is missing or damaged on disk');
+  }
+  // An attempt that was never closed: the process died during it, perhaps after its picture was stored.
+  const open = image.attempts.find((attempt) => attempt.run === image.run && attempt.durationMs === null);
+  const bytes = open && (await job.store.read(originalName(image.mediaId, open.id)));
+  if (!open || !bytes) return null;
+  const original = describeOriginal(originalName(image.mediaId, open.id), bytes);
+  const adopted = await advance(job, (current) => ({
+    ...closeAttempt(current, open.id, { outcome: 'ok' }),
+    status: 'processing',
+    original,
+    cost: addCosts(image.cost, estimateCost(planFor(job, image).call)),
+  }));
+  job.log.info({ attempt: open.id }, 'the picture had arrived before the restart; nothing is called again');
+  return { image: adopted, original, bytes };
+}
+
+function planFor(job: Job, image: Image): GenerationPlan {
+  const provider = job.provider(image.provider);
+  const model = provider.model(image.request.model);
+  if (model) return planGeneration(image.request, model);
+  throw new ImageError('unsupported_parameter', `${provider.name} has no model ${image.request.model}`);
+}
+
+async function generate(job: Job, image: Image): Promise<Received> {
+  const { clock, random, retry, telemetry, log } = job;
+  const provider = job.provider(image.provider);
+  const plan = planFor(job, image);
+  const began = clock.now();
+  const past = image.attempts.filter((attempt) => attempt.run === image.run);
+  let attempts = past.length;
+  let unknown = past.filter((attempt) => attempt.outcome === 'unknown').length;
+  if (unknown > retry.ambiguousRetries || attempts >= retry.maxAttempts) {
+    throw new ProviderError(
+      'interrupted',
+      `the service stopped during a call to ${provider.name}, which may have been billed; no further call is allowed`,
+    );
+  }
+
+  const call = async () => {
+    attempts += 1;
+    return await attemptOnce(job, provider, plan);
+  };
+  return await pRetry(call, {
+    retries: retry.maxAttempts - attempts - 1,
+    // All waiting is done below: p-retry's own delay would come on top of it.
+    minTimeout: 0,
+    shouldRetry: async ({ error }) => {
+      if (!(error instanceof ProviderError)) return false;
+      if (error.outcome === 'unknown') unknown += 1;
+      const { fault, retryAfterMs } = error;
+      const delay = retryDelay(
+        { fault, retryAfterMs, attempts, unknown, elapsedMs: clock.now() - began },
+        retry,
+        random,
+      );
+      if (delay === null) return false;
+      log.warn({ attempt: attempts, fault, delayMs: delay, reason: error.message }, 'call failed, trying again');
+      await clock.sleep(delay, AbortSignal.any([job.signals.cancelled, job.signals.stopping]));
+      telemetry.providerRetry(provider.name);
+      return true;
+    },
+  });
+}
+
+/** One call, written down before it is sent and closed after. Stores the picture whatever has become of the image meanwhile. */
+async function attemptOnce(job: Job, provider: Provider, plan: GenerationPlan): Promise<Received> {
+  const { clock, mediaId, signals, telemetry } = job;
+  const began = clock.now();
+  const attempt: Attempt = {
+    id: job.newId(),
+    run: job.run,
+    provider: provider.name,
+    startedAt: new Date(began).toISOString(),
+    durationMs: null,
+    outcome: 'unknown',
+    httpStatus: null,
+    providerRequestId: null,
+  };
+  await advance(job, (image) => ({ ...image, status: 'generating', attempts: [...image.attempts, attempt] }));
+
+  let picture: GeneratedPicture;
+  try {
+    picture = await timed(job, 'generate', () =>
+      provider.generate(plan.call, { signal: AbortSignal.any([signals.cancelled, signals.stopping]) }),
+    );
+  } catch (error) {
+    const failure =
+      error instanceof ProviderError ? error : new ProviderError('interrupted', String(error), { cause: error });
+    telemetry.providerCall(provider.name, failure.outcome);
+    // A call that was aborted because the process ends stays open: nobody will ever know what became of it.
+    if (!signals.stopping.aborted) {
+      const { outcome, httpStatus, providerRequestId } = failure;
+      const durationMs = clock.now() - began;
+      await change(job, (image) =>
+        closeAttempt(image, attempt.id, { outcome, durationMs, httpStatus, providerRequestId }),
+      );
+    }
+    throw failure;
+  }
+
+  telemetry.providerCall(provider.name, 'ok');
+  const durationMs = clock.now() - began;
+  const name = originalName(mediaId, attempt.id);
+  await timed(job, 'store', () => untilStored(job, () => job.store.put(name, picture.bytes)));
+  const original = describeOriginal(name, picture.bytes);
+  const cost = settleCost(plan.call, picture.usage);
+  telemetry.spent(provider.name, plan.call.model.id, cost);
+  const { httpStatus, providerRequestId } = picture;
+  const image = await change(job, (current) => ({
+    ...closeAttempt(current, attempt.id, { outcome: 'ok', durationMs, httpStatus, providerRequestId }),
+    original,
+    cost: addCosts(current.cost, cost),
+    revisedPrompt: picture.revisedPrompt,
+    ...(isCurrent(job, current) ? { status: 'processing' } : { warnings: [...current.warnings, PICTURE_KEPT] }),
+  }));
+  job.log.info({ attempt: attempt.id, provider: provider.name, durationMs, bytes: original.bytes }, 'picture received');
+  if (image === null || !isCurrent(job, image)) throw new SupersededError();
+  return { image, original, bytes: picture.bytes };
+}
+
+const PICTURE_KEPT = {
+  code: 'picture_kept',
+  detail: 'the picture arrived although the image was cancelled; the same request finishes it without paying again',
+};
+
+function closeAttempt(image: Image, id: string, result: Partial<Attempt>): Image {
+  return {
+    ...image,
+    attempts: image.attempts.map((attempt) => (attempt.id === id ? { ...attempt, ...result } : attempt)),
+  };
+}
+
+// ---------------------------------------------------------------- finish
+
+async function finish(job: Job, { image, original, bytes }: Received): Promise<void> {
+  const { request } = image;
+  const finished = await timed(job, 'finish', () =>
+    job.imaging.finish(bytes, {
+      requested: image.requestedSize,
+      master: { ...request.size, format: request.format },
+      renditions: request.renditions,
+      provenance: {
+        mediaId: image.mediaId,
+        provider: image.provider,
+        model: image.model,
+        createdAt: image.createdAt,
+        originalSha256: original.sha256,
+      },
+    }),
+  );
+  const { master, renditions, sources } = describeFiles(image, original, finished);
+  await timed(job, 'publish', () => untilStored(job, () => job.store.publish(sources)));
+  const ended = await advance(job, (current) => ({
+    ...current,
+    status: 'succeeded',
+    master,
+    renditions,
+    thumbhash: finished.thumbhash,
+    checks: finished.checks,
+    warnings: [...current.warnings, ...finished.warnings],
+    completedAt: new Date(job.clock.now()).toISOString(),
+  }));
+  report(job, ended);
+}
+
+function describeFiles(image: Image, original: Original, finished: FinishedPicture) {
+  const sources: FileSource[] = [];
+  const describe = (name: string, { bytes, width, height, format }: FinishedFile): MediaFile => {
+    sources.push(bytes === null ? { name, from: original.name } : { name, bytes });
+    return {
+      name,
+      width,
+      height,
+      format,
+      bytes: bytes?.byteLength ?? original.bytes,
+      sha256: bytes === null ? original.sha256 : sha256(bytes),
+    };
+  };
+  const master = describe(masterName(image.mediaId, image.request.format), finished.master);
+  const renditions = finished.renditions.map((file) => describe(renditionName(image.mediaId, file), file));
+  return { master, renditions, sources };
+}
+
+// ------------------------------------------------------------------- end
+
+/** Writes down why the image failed, unless it has ended otherwise meanwhile or the process is ending. */
+async function settle(job: Job, error: unknown): Promise<void> {
+  if (error instanceof SupersededError || job.signals.cancelled.aborted) return;
+  if (job.signals.stopping.aborted) {
+    job.log.info('left unfinished for the next start');
+    return;
+  }
+  const failure = explain(error);
+  const unsound = error instanceof ImageError && error.code === 'invalid_image';
+  try {
+    const image = await advance(job, (current) => ({
+      ...current,
+      status: 'failed',
+      error: { code: failure.code, detail: failure.message },
+      checks: failure.checks.length > 0 ? failure.checks : current.checks,
+      original: current.original && { ...current.original, sound: current.original.sound && !unsound },
+      completedAt: new Date(job.clock.now()).toISOString(),
+    }));
+    report(job, image, failure);
+  } catch (fault) {
+    if (!(fault instanceof SupersededError))
+      job.log.error({ err: fault }, 'the end of the image could not be recorded');
+  }
+}
+
+/** The error that callers are told. */
+function explain(error: unknown): ImageError {
+  if (error instanceof ImageError) return error;
+  if (!(error instanceof ProviderError)) {
+    return new ImageError(
+      'invalid_image',
+      `the picture could not be finished; its original is kept, and the same request tries again without paying`,
+      { cause: error },
+    );
+  }
+  switch (error.fault) {
+    case 'refused':
+      return new ImageError('prompt_rejected', error.message, { cause: error });
+    case 'timeout':
+      return new ImageError('provider_timeout', error.message, { cause: error });
+    default:
+      return new ImageError('provider_failed', error.message, { cause: error });
+  }
+}
+
+function report(job: Job, image: Image, failure?: ImageError): void {
+  job.telemetry.imageEnded(image);
+  const { status, provider, model, cost } = image;
+  const durationMs = job.clock.now() - Date.parse(image.createdAt);
+  const line = { status, provider, model, attempts: image.attempts.length, durationMs, usd: cost.usd };
+  if (failure)
+    job.log.error({ ...line, code: failure.code, reason: failure.message, err: failure.cause }, 'image failed');
+  else job.log.info(line, 'image succeeded');
+}
+
+// ------------------------------------------------------------- mechanics
+
+function isCurrent(job: Job, image: Image): boolean {
+  return image.run === job.run && !isFinished(image.status);
+}
+
+/** Changes the record of an image that is still in this run; raises `SupersededError` when it is not. */
+async function advance(job: Job, next: (image: Image) => Image): Promise<Image> {
+  let applied = false;
+  const image = await change(job, (current) => {
+    applied = isCurrent(job, current);
+    return applied ? next(current) : null;
+  });
+  if (image === null || !applied) throw new SupersededError();
+  return image;
+}
+
+async function change(job: Job, next: (image: Image) => Image | null): Promise<Image | null> {
+  const image = await untilStored(job, () => job.records.update(job.mediaId, next));
+  job.events.publish(job.mediaId, image);
+  return image;
+}
+
+const FIRST_WAIT_MS = 500;
+const LONGEST_WAIT_MS = 5_000;
+
+/**
+ * Does a write that must not be given up, since what it writes was paid for: while the storage refuses, it waits and tries
+ * again, until the process has to end; then once more, and the refusal is the caller's.
+ */
+async function untilStored<T>(job: Job, write: () => Promise<T>): Promise<T> {
+  const { stopping } = job.signals;
+  for (let waitMs = FIRST_WAIT_MS; ; waitMs = Math.min(2 * waitMs, LONGEST_WAIT_MS)) {
+    try {
+      return await write();
+    } catch (error) {
+      if (stopping.aborted || !isStorageFault(error)) throw error;
+      job.log.error(
+        { code: error.code, reason: error.message, waitMs },
+        'storage refuses to write; holding on and trying again',
+      );
+    }
+    await job.clock.sleep(waitMs, stopping).catch(() => undefined);
+  }
+}
+
+function isStorageFault(error: unknown): error is ImageError {
+  return error instanceof ImageError && (error.code === 'storage_full' || error.code === 'storage_unavailable');
+}
+
+async function timed<T>(job: Job, stage: Stage, work: () => Promise<T>): Promise<T> {
+  const began = job.clock.now();
+  try {
+    return await work();
+  } finally {
+    job.telemetry.stage(stage, (job.clock.now() - began) / 1000);
+  }
+}
+
+function describeOriginal(name: string, bytes: Uint8Array): Original {
+  return { name, bytes: bytes.byteLength, sha256: sha256(bytes), sound: true };
+}
+
+function sha256(bytes: Uint8Array): string {
+  return createHash('sha256').update(bytes).digest('hex');
+}

@@ -1,0 +1,134 @@
+import { ImageError } from './errors.ts';
+import {
+  type Background,
+  type Brief,
+  type Image,
+  type ImageStatus,
+  isFinished,
+  type MasterFormat,
+  type Quality,
+  type RenditionSpec,
+  type Size,
+} from './image.ts';
+import type { Page } from './ports.ts';
+import { cleanUp, type RetentionDeps } from './retention.ts';
+import { type SubmitDeps, submitImage } from './submit.ts';
+
+/** Who asks. */
+export interface Caller {
+  /** Name of the API key; `anonymous` where no keys are configured. */
+  readonly name: string;
+  /** Sees the images of every key. */
+  readonly admin: boolean;
+}
+
+/** A request as it came, its shape already checked, its defaults not yet resolved. */
+export interface CreateImage {
+  readonly mediaId?: string | undefined;
+  readonly prompt?: string | undefined;
+  readonly brief?: Brief | undefined;
+  readonly preset?: string | undefined;
+  readonly model?: string | undefined;
+  readonly provider?: string | undefined;
+  readonly size?: Size | undefined;
+  readonly quality?: Quality | undefined;
+  readonly style?: string | undefined;
+  readonly background?: Background | undefined;
+  readonly format?: MasterFormat | undefined;
+  readonly renditions?: readonly RenditionSpec[] | undefined;
+  readonly metadata?: Readonly<Record<string, string>> | undefined;
+  readonly labels?: readonly string[] | undefined;
+  readonly ttlSeconds?: number | undefined;
+  readonly webhookUrl?: string | undefined;
+}
+
+export interface Submission {
+  readonly image: Image;
+  /** Whether this very call set the work going; false when it joined a run or found the work done. */
+  readonly started: boolean;
+}
+
+export interface CleanupOrder {
+  /** Age in milliseconds; null: only what expires by its own time. */
+  readonly olderThanMs: number | null;
+  readonly status: ImageStatus | null;
+  readonly dryRun: boolean;
+}
+
+export interface CleanupReport {
+  readonly deleted: number;
+  readonly freedBytes: number;
+  readonly kept: number;
+  readonly orphansRemoved: number;
+  readonly dryRun: boolean;
+  readonly durationMs: number;
+}
+
+export interface ImageFilter {
+  readonly limit: number;
+  readonly status?: ImageStatus | undefined;
+  readonly label?: string | undefined;
+  readonly cursor?: string | undefined;
+}
+
+/** The use cases, as the doors (HTTP, command line) see them. Every method raises `ImageError`. */
+export interface Images {
+  /** Accepts the request durably, or finds the image that an equal request made or is making. */
+  submit(request: CreateImage, caller: Caller, idempotencyKey: string | null): Promise<Submission>;
+  /**
+   * Resolves when the image is finished, when `timeoutMs` has passed, when `signal` fires or when the service begins to stop:
+   * with the image as it then stands, or null when it was deleted meanwhile.
+   */
+  waitUntilFinished(mediaId: string, timeoutMs: number, signal: AbortSignal): Promise<Image | null>;
+  /** `not_found` also for another caller's image. */
+  get(mediaId: string, caller: Caller): Promise<Image>;
+  list(filter: ImageFilter, caller: Caller): Promise<Page>;
+  /** Removes the record and every file; a running image is cancelled first. */
+  remove(mediaId: string, caller: Caller): Promise<void>;
+  cleanup(order: CleanupOrder): Promise<CleanupReport>;
+}
+
+export interface ImagesDeps extends SubmitDeps, RetentionDeps {
+  /** How old images may become where a cleanup names no age, in milliseconds; null for ever. */
+  readonly retentionMs: number | null;
+}
+
+export function createImages(deps: ImagesDeps): Images {
+  const { records, events, clock, stopping } = deps;
+
+  async function find(mediaId: string, caller: Caller): Promise<Image> {
+    const image = await records.get(mediaId);
+    if (image === null || !(caller.admin || image.owner === caller.name))
+      throw new ImageError('not_found', `there is no image ${mediaId}`);
+    return image;
+  }
+
+  return {
+    submit: (request, caller, idempotencyKey) => submitImage(deps, request, caller, idempotencyKey),
+    get: find,
+    list: (filter, caller) => records.list({ ...filter, owner: caller.admin ? null : caller.name }),
+
+    async remove(mediaId, caller) {
+      await find(mediaId, caller);
+      await deps.deletions.remove(mediaId);
+    },
+
+    cleanup: (order) => cleanUp(deps, { ...order, olderThanMs: order.olderThanMs ?? deps.retentionMs }),
+
+    async waitUntilFinished(mediaId, timeoutMs, signal) {
+      const finished = new AbortController();
+      const unsubscribe = events.subscribe(mediaId, (image) => {
+        if (image === null || isFinished(image.status)) finished.abort();
+      });
+      try {
+        // What happened before the subscription is in the record.
+        const image = await records.get(mediaId);
+        if (image === null || isFinished(image.status)) return image;
+        await clock.sleep(timeoutMs, AbortSignal.any([signal, stopping, finished.signal])).catch(() => undefined);
+        return await records.get(mediaId);
+      } finally {
+        unsubscribe();
+      }
+    },
+  };
+}

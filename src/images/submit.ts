@@ -1,0 +1,205 @@
+import type { Logger } from 'pino';
+import type { Deletions } from './deletion.ts';
+import { ImageError } from './errors.ts';
+import type { ImageEvents } from './events.ts';
+import { type Image, type ImageRequest, isFinished, type Size } from './image.ts';
+import { type GenerationPlan, planGeneration } from './plan.ts';
+import type { Clock, JobQueue, MediaStore, Model, Provider, RecordStore } from './ports.ts';
+import type { Presets } from './presets.ts';
+import { fingerprint, type RequestDefaults, resolveRequest } from './request.ts';
+import type { Caller, CreateImage, Submission } from './service.ts';
+
+export interface SubmitDeps {
+  readonly records: RecordStore;
+  readonly store: MediaStore;
+  readonly queue: JobQueue;
+  readonly deletions: Deletions;
+  readonly events: ImageEvents;
+  /** In the order in which they are asked. */
+  readonly providers: readonly Provider[];
+  readonly presets: Presets;
+  readonly defaults: RequestDefaults;
+  readonly queueLimit: number;
+  readonly clock: Clock;
+  readonly newId: () => string;
+  /** Fires when the service begins to stop. */
+  readonly stopping: AbortSignal;
+  readonly log: Logger;
+}
+
+/** What a full queue or a closed door asks callers to wait, in seconds. */
+const RETRY_AFTER_SECONDS = 10;
+
+/**
+ * Accepts a request: when this resolves, the image and its job are durable, or an equal request's image was found.
+ * Everything that can be known to be wrong is refused here, before anything is paid.
+ */
+export async function submitImage(
+  deps: SubmitDeps,
+  create: CreateImage,
+  caller: Caller,
+  idempotencyKey: string | null,
+): Promise<Submission> {
+  const { records, log } = deps;
+  const request = resolveRequest(create, deps.presets, deps.defaults);
+  const mediaId = create.mediaId ?? deps.newId();
+
+  const existing = create.mediaId === undefined ? null : await records.get(mediaId);
+  if (existing) return await again(deps, existing, request, caller, 'mediaId');
+
+  const { provider, plan } = chooseProvider(deps, request);
+  await makeRoom(deps, mediaId, request.size);
+  const createdAt = deps.clock.now();
+  const image: Image = {
+    mediaId,
+    status: 'queued',
+    run: 1,
+    owner: caller.name,
+    idempotencyKey,
+    fingerprint: fingerprint(request),
+    request,
+    attempts: [],
+    original: null,
+    createdAt: new Date(createdAt).toISOString(),
+    expiresAt: request.ttlSeconds === null ? null : new Date(createdAt + request.ttlSeconds * 1000).toISOString(),
+    cost: { usd: 0, basis: 'usage' },
+    ...unmade(provider, plan),
+  };
+  const acceptance = await records.accept(image, deps.queueLimit);
+  if (acceptance.outcome === 'queue_full') throw queueFull(deps);
+  if (acceptance.outcome === 'exists') return await again(deps, acceptance.image, request, caller, acceptance.by);
+  deps.queue.enqueue(mediaId);
+  log.info({ mediaId, provider: provider.name, model: plan.call.model.id, size: create.size }, 'image accepted');
+  return { image, started: true };
+}
+
+/** The parts of an image that each run makes anew. */
+function unmade(provider: Provider, plan: GenerationPlan) {
+  return {
+    prompt: plan.call.prompt,
+    provider: provider.name,
+    model: plan.call.model.id,
+    requestedSize: plan.call.size,
+    warnings: plan.warnings,
+    revisedPrompt: null,
+    master: null,
+    renditions: [],
+    thumbhash: null,
+    checks: [],
+    completedAt: null,
+    error: null,
+  };
+}
+
+/** The same mediaId or key has come before: joins, replays or runs again, or refuses another request under it. */
+async function again(
+  deps: SubmitDeps,
+  existing: Image,
+  request: ImageRequest,
+  caller: Caller,
+  by: 'mediaId' | 'idempotencyKey',
+): Promise<Submission> {
+  const { mediaId } = existing;
+  if (existing.owner !== caller.name || existing.fingerprint !== fingerprint(request)) {
+    if (by === 'idempotencyKey') {
+      throw new ImageError(
+        'idempotency_key_reused',
+        'this Idempotency-Key was used for another request; use a new key for a new request',
+      );
+    }
+    throw new ImageError(
+      'media_id_conflict',
+      `mediaId ${mediaId} is in use for another request; choose another, or DELETE it first`,
+      {
+        paths: [{ path: 'mediaId', message: 'already in use' }],
+      },
+    );
+  }
+  if (existing.status !== 'failed' && existing.status !== 'cancelled') return { image: existing, started: false };
+  return await rerun(deps, existing);
+}
+
+/** A failed or cancelled image is made again: from its original where that is sound, which costs nothing, else anew. */
+async function rerun(deps: SubmitDeps, { mediaId, request, original }: Image): Promise<Submission> {
+  const { provider, plan } = chooseProvider(deps, request);
+  if (!original?.sound) await makeRoom(deps, mediaId, request.size);
+  if ((await deps.records.countByStatus()).queued >= deps.queueLimit) throw queueFull(deps);
+  let started = false;
+  const image = await deps.records.update(mediaId, (current) => {
+    started = isFinished(current.status) && current.status !== 'succeeded';
+    return started ? { ...current, ...unmade(provider, plan), status: 'queued', run: current.run + 1 } : null;
+  });
+  if (image === null)
+    throw new ImageError('not_found', `image ${mediaId} was deleted meanwhile; send the request again`);
+  if (started) {
+    deps.queue.enqueue(mediaId);
+    deps.events.publish(mediaId, image);
+    deps.log.info({ mediaId, run: image.run, resumed: original?.sound ?? false }, 'image accepted again');
+  }
+  return { image, started };
+}
+
+function queueFull({ queueLimit }: SubmitDeps): ImageError {
+  return new ImageError('queue_full', `${queueLimit} images wait already; nothing was accepted or paid`, {
+    retryAfterSeconds: RETRY_AFTER_SECONDS,
+  });
+}
+
+// ---------------------------------------------------------- the provider
+
+/** The first provider, of those the caller allows, that can make this picture. Raises the reason of the first that cannot. */
+function chooseProvider(
+  { providers, clock }: SubmitDeps,
+  request: ImageRequest,
+): { provider: Provider; plan: GenerationPlan } {
+  const allowed = request.provider === null ? providers : providers.filter(({ name }) => name === request.provider);
+  if (allowed.length === 0) {
+    throw new ImageError('invalid_request', `there is no provider ${request.provider}`, {
+      paths: [{ path: 'provider', message: `one of ${providers.map(({ name }) => name).join(', ')}` }],
+    });
+  }
+  let reason: unknown;
+  for (const provider of allowed) {
+    try {
+      return { provider, plan: planGeneration(request, liveModel(provider, request.model, clock.now())) };
+    } catch (error) {
+      reason ??= error;
+    }
+  }
+  throw reason;
+}
+
+/** The model's row. Raises `unsupported_parameter` for a model that the provider does not have, or has no more. */
+function liveModel(provider: Provider, id: string, now: number): Model {
+  const model = provider.model(id);
+  if (model === null)
+    throw unusableModel(`${provider.name} has no model ${id}`, 'choose a model from the catalog, or leave it out');
+  if (model.shutdownDate !== null && now >= Date.parse(`${model.shutdownDate}T00:00:00Z`)) {
+    const advice = model.successor === null ? 'choose another model' : `use ${model.successor}`;
+    throw unusableModel(`${id} was shut down on ${model.shutdownDate}; ${advice}`, advice);
+  }
+  return model;
+}
+
+function unusableModel(detail: string, message: string): ImageError {
+  return new ImageError('unsupported_parameter', detail, { paths: [{ path: 'model', message }] });
+}
+
+// -------------------------------------------------------------- the room
+
+/** A generous guess at what one image needs on disk, in bytes: original, master and renditions, all of them PNG. */
+function bytesNeeded(size: Size): number {
+  return 1_000_000 + 8 * size.width * size.height;
+}
+
+/** Makes sure that there is room for this image and for those accepted before it, and that its name is free. */
+async function makeRoom(deps: SubmitDeps, mediaId: string, size: Size): Promise<void> {
+  if (deps.stopping.aborted) {
+    throw new ImageError('shutting_down', 'the service is stopping; try again in a moment', {
+      retryAfterSeconds: RETRY_AFTER_SECONDS,
+    });
+  }
+  const { waiting, running } = deps.queue.depth();
+  await deps.store.check(bytesNeeded(size) * (waiting + running + 1));
+  await deps.deletions.settled(mediaId);
+}

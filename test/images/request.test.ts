@@ -1,0 +1,73 @@
+import { describe, expect, it } from 'vitest';
+import { BUILT_IN_PRESETS } from '../../src/images/presets.ts';
+import { fingerprint, type RequestDefaults, resolveRequest } from '../../src/images/request.ts';
+import type { CreateImage } from '../../src/images/service.ts';
+
+const defaults: RequestDefaults = {
+  model: 'gpt-image-2',
+  size: { width: 1792, height: 1024 },
+  quality: 'auto',
+  renditions: [{ width: 1200, height: 675, format: 'png' }],
+};
+const resolve = (create: CreateImage) => resolveRequest(create, BUILT_IN_PRESETS, defaults);
+const print = (create: CreateImage) => fingerprint(resolve(create));
+
+describe('resolveRequest', () => {
+  it("takes the caller's word, then the preset's, then the default", () => {
+    expect(resolve({ prompt: 'x' })).toMatchObject({ ...defaults, preset: null, format: 'png' });
+    expect(resolve({ prompt: 'x', preset: 'icon' })).toMatchObject({
+      preset: 'icon@1',
+      size: { width: 1024, height: 1024 },
+      quality: 'medium',
+    });
+    expect(resolve({ prompt: 'x', preset: 'icon', quality: 'low', renditions: [] })).toMatchObject({
+      quality: 'low',
+      renditions: [],
+    });
+  });
+
+  it.each([
+    [{ prompt: 'x', preset: 'poster' }, 'invalid_request', 'preset'],
+    [{ prompt: 'x', preset: 'icon@9' }, 'invalid_request', 'preset'],
+    [{ prompt: 'x', background: 'transparent', format: 'jpeg' }, 'unsupported_parameter', 'format'],
+    [
+      { prompt: 'x', size: { width: 64, height: 64 }, renditions: [{ width: 640, height: 640, format: 'png' }] },
+      'unsupported_parameter',
+      'renditions.0',
+    ],
+  ] as const)('refuses %j', (create, code, path) => {
+    expect(() => resolve(create)).toThrow(
+      expect.objectContaining({ code, paths: [expect.objectContaining({ path })] }),
+    );
+  });
+
+  it('does not refuse a small master for the sake of the default renditions', () => {
+    expect(resolve({ prompt: 'x', size: { width: 64, height: 64 } }).renditions).toEqual(defaults.renditions);
+  });
+});
+
+describe('fingerprint', () => {
+  it.each([
+    ['a default said aloud', { prompt: 'x' }, { prompt: 'x', size: { width: 1792, height: 1024 }, quality: 'auto' }],
+    ['the order of keys', { prompt: 'x', metadata: { a: '1', b: '2' } }, { metadata: { b: '2', a: '1' }, prompt: 'x' }],
+    ['the order and number of labels', { prompt: 'x', labels: ['a', 'b'] }, { prompt: 'x', labels: ['b', 'a', 'b'] }],
+    ['the name of a preset with its version', { prompt: 'x', preset: 'icon' }, { prompt: 'x', preset: 'icon@1' }],
+    ['the mediaId', { prompt: 'x', mediaId: 'a' }, { prompt: 'x', mediaId: 'b' }],
+  ] as const)('does not depend on %s', (_, one, other) => {
+    expect(print(one)).toBe(print(other));
+  });
+
+  it.each([
+    ['prompt', { prompt: 'y' }],
+    ['size', { prompt: 'x', size: { width: 1024, height: 1792 } }],
+    ['metadata', { prompt: 'x', metadata: { a: '1' } }],
+    ['renditions', { prompt: 'x', renditions: [] }],
+    ['style', { prompt: 'x', style: 'vivid' }],
+  ] as const)('depends on %s', (_, other) => {
+    expect(print(other)).not.toBe(print({ prompt: 'x' }));
+  });
+
+  it('names its version', () => {
+    expect(print({ prompt: 'x' })).toMatch(/^1:[0-9a-f]{64}$/);
+  });
+});
