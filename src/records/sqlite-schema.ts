@@ -1,0 +1,88 @@
+import type { DatabaseSync } from 'node:sqlite';
+
+/**
+ * The schema, step by step: entry n takes a database from `user_version` n to n + 1.
+ * Entries that were released are never changed; what comes after is added at the end.
+ */
+const MIGRATIONS: readonly string[] = [
+  `
+  -- document is the image as JSON and the truth; the columns are copies of what is searched for.
+  -- Times are milliseconds since 1970, so that they compare as time whatever form the text had.
+  CREATE TABLE images (
+    media_id        TEXT NOT NULL PRIMARY KEY,
+    owner           TEXT NOT NULL,
+    status          TEXT NOT NULL,
+    fingerprint     TEXT NOT NULL,
+    idempotency_key TEXT,
+    created_at      INTEGER NOT NULL,
+    expires_at      INTEGER,
+    bytes           INTEGER NOT NULL,
+    document        TEXT NOT NULL
+  ) STRICT;
+
+  CREATE UNIQUE INDEX images_by_idempotency_key ON images (owner, idempotency_key) WHERE idempotency_key IS NOT NULL;
+  CREATE INDEX images_by_age ON images (created_at, media_id);
+  CREATE INDEX images_by_owner ON images (owner, created_at, media_id);
+  CREATE INDEX images_by_status ON images (status, created_at, media_id);
+  CREATE INDEX images_by_expiry ON images (status, expires_at, created_at, media_id);
+  CREATE INDEX images_unfinished ON images (created_at, media_id)
+    WHERE status IN ('queued', 'generating', 'processing');
+
+  CREATE TABLE labels (
+    media_id   TEXT NOT NULL REFERENCES images (media_id) ON DELETE CASCADE,
+    label      TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    PRIMARY KEY (media_id, label)
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE INDEX labels_by_age ON labels (label, created_at, media_id);
+
+  CREATE TABLE deletions (
+    media_id TEXT NOT NULL PRIMARY KEY,
+    names    TEXT NOT NULL
+  ) STRICT, WITHOUT ROWID;
+
+  -- What would take a scan of images to count, kept by the triggers below.
+  CREATE TABLE totals (
+    status TEXT NOT NULL PRIMARY KEY,
+    images INTEGER NOT NULL,
+    bytes  INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TRIGGER images_inserted AFTER INSERT ON images BEGIN
+    INSERT INTO totals VALUES (NEW.status, 1, NEW.bytes)
+      ON CONFLICT DO UPDATE SET images = images + 1, bytes = bytes + NEW.bytes;
+  END;
+
+  CREATE TRIGGER images_deleted AFTER DELETE ON images BEGIN
+    UPDATE totals SET images = images - 1, bytes = bytes - OLD.bytes WHERE status = OLD.status;
+  END;
+
+  CREATE TRIGGER images_updated AFTER UPDATE OF status, bytes ON images
+  WHEN OLD.status <> NEW.status OR OLD.bytes <> NEW.bytes BEGIN
+    UPDATE totals SET images = images - 1, bytes = bytes - OLD.bytes WHERE status = OLD.status;
+    INSERT INTO totals VALUES (NEW.status, 1, NEW.bytes)
+      ON CONFLICT DO UPDATE SET images = images + 1, bytes = bytes + NEW.bytes;
+  END;
+
+  -- The one row that the health check writes.
+  CREATE TABLE probe (
+    id    INTEGER PRIMARY KEY,
+    count INTEGER NOT NULL
+  ) STRICT;
+  `,
+];
+
+/** The version that a database has after every migration. */
+export const SCHEMA_VERSION = MIGRATIONS.length;
+
+/** The version that the database has now. */
+export function schemaVersion(database: DatabaseSync): number {
+  return Number(database.prepare('PRAGMA user_version').get()?.user_version);
+}
+
+/** Takes the database to `SCHEMA_VERSION`. Call inside a transaction, so that a crash leaves the old schema whole. */
+export function migrate(database: DatabaseSync): void {
+  for (const migration of MIGRATIONS.slice(schemaVersion(database))) database.exec(migration);
+  database.exec(`PRAGMA user_version = ${SCHEMA_VERSION}`);
+}

@@ -1,0 +1,401 @@
+import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, realpathSync, statSync } from 'node:fs';
+import { basename, dirname, join, resolve } from 'node:path';
+import { DatabaseSync, type SQLInputValue, type SQLOutputValue, type StatementSync } from 'node:sqlite';
+import { ImageError } from '../images/errors.ts';
+import { IMAGE_STATUSES, type Image, type ImageStatus, isFinished, mediaIdOf } from '../images/image.ts';
+import type { Deletion, RecordStore } from '../images/ports.ts';
+import { decodeCursor, encodeCursor, type Place } from './cursor.ts';
+import { ownedNames, possibleNames } from './ownership.ts';
+import { type DatabaseLock, lockDatabase } from './sqlite-lock.ts';
+import { migrate, SCHEMA_VERSION, schemaVersion } from './sqlite-schema.ts';
+
+export interface SqliteRecordsOptions {
+  /** The database file. It and its folder are made when they are missing. */
+  readonly path: string;
+  /** How long a write waits while another program, such as a backup, holds the database; the whole process waits with it. */
+  readonly busyTimeoutMs?: number;
+}
+
+/**
+ * Opens the records in an SQLite file that no other Easel process may use meanwhile, and brings its schema up to date.
+ * Raises `DatabaseInUseError` when one does, and `ImageError` when the file cannot be made, read or understood.
+ *
+ * The port is asynchronous for databases that are far away. Here every method does its work before it returns: a read takes
+ * microseconds and a write one fsync, an image needs about ten of them, and no other call can come between the statements
+ * of a transaction. In return SQLite needs no server and no worker: the process stays at 45 MB where PGlite took 300 to 780.
+ */
+export function openSqliteRecords({ path, busyTimeoutMs = 1000 }: SqliteRecordsOptions): RecordStore {
+  try {
+    makeFolder(dirname(resolve(path)));
+    const file = existsSync(path) ? realpathSync(path) : join(realpathSync(dirname(path)), basename(path));
+    const lock = takeLock(file);
+    try {
+      return recordStore(file, openDatabase(file, busyTimeoutMs), lock.release);
+    } catch (error) {
+      lock.release();
+      throw error;
+    }
+  } catch (error) {
+    throw asImageError(error, path);
+  }
+}
+
+function takeLock(path: string): DatabaseLock {
+  try {
+    return lockDatabase(path);
+  } catch (error) {
+    throw asImageError(error, `${path}.lock`);
+  }
+}
+
+function recordStore(path: string, database: DatabaseSync, release: () => void): RecordStore {
+  const { ino: inode } = statSync(path);
+  const statements = new Map<string, StatementSync>();
+
+  const sql = (text: string): StatementSync => {
+    const known = statements.get(text);
+    if (known) return known;
+    const statement = database.prepare(text);
+    statements.set(text, statement);
+    return statement;
+  };
+
+  const answer = async <T>(work: () => T): Promise<T> => {
+    try {
+      return work();
+    } catch (error) {
+      throw asImageError(error, path);
+    }
+  };
+
+  const find = (mediaId: string): Image | null =>
+    readImage(sql('SELECT document FROM images WHERE media_id = ?').get(mediaId));
+
+  const findByKey = ({ owner, idempotencyKey }: Image): Image | null =>
+    idempotencyKey === null
+      ? null
+      : readImage(
+          sql('SELECT document FROM images WHERE owner = ? AND idempotency_key = ?').get(owner, idempotencyKey),
+        );
+
+  const findDeletion = (mediaId: string): Deletion | null => {
+    const row = sql('SELECT media_id, names FROM deletions WHERE media_id = ?').get(mediaId);
+    return row ? readDeletion(row) : null;
+  };
+
+  const writeLabels = (image: Image): void => {
+    sql('DELETE FROM labels WHERE media_id = ?').run(image.mediaId);
+    const insert = sql('INSERT INTO labels (media_id, label, created_at) VALUES (?, ?, ?)');
+    for (const label of new Set(image.request.labels)) insert.run(image.mediaId, label, Date.parse(image.createdAt));
+  };
+
+  return {
+    accept: (image, queueLimit) =>
+      answer(() =>
+        inTransaction(database, () => {
+          const sameId = find(image.mediaId);
+          if (sameId) return { outcome: 'exists', by: 'mediaId', image: sameId };
+          const sameKey = findByKey(image);
+          if (sameKey) return { outcome: 'exists', by: 'idempotencyKey', image: sameKey };
+          if (findDeletion(image.mediaId)) throw stillBeingRemoved(image.mediaId);
+          const queued = Number(sql(`SELECT images FROM totals WHERE status = 'queued'`).get()?.images ?? 0);
+          if (queued >= queueLimit) return { outcome: 'queue_full' };
+          sql(`
+            INSERT INTO images (
+              media_id, owner, status, fingerprint, idempotency_key, created_at, expires_at, bytes, document
+            ) VALUES (
+              :mediaId, :owner, :status, :fingerprint, :idempotencyKey, :createdAt, :expiresAt, :bytes, :document
+            )`).run(columnsOf(image));
+          writeLabels(image);
+          return { outcome: 'accepted' };
+        }),
+      ),
+
+    get: (mediaId) => answer(() => find(mediaId)),
+
+    update: (mediaId, change) =>
+      answer(() =>
+        inTransaction(database, () => {
+          const before = find(mediaId);
+          if (!before) return null;
+          const after = change(before);
+          if (!after) return before;
+          if (after.mediaId !== mediaId) throw new TypeError(`an update cannot rename ${mediaId} to ${after.mediaId}`);
+          sql(`
+            UPDATE images SET
+              owner = :owner, status = :status, fingerprint = :fingerprint, idempotency_key = :idempotencyKey,
+              created_at = :createdAt, expires_at = :expiresAt, bytes = :bytes, document = :document
+            WHERE media_id = :mediaId`).run(columnsOf(after));
+          const { labels } = before.request;
+          if (after.request.labels !== labels || after.createdAt !== before.createdAt) writeLabels(after);
+          return after;
+        }),
+      ),
+
+    list: ({ limit, status, label, createdAfter, createdBefore, owner, cursor }) =>
+      answer(() => {
+        const conditions: string[] = [];
+        const values: SQLInputValue[] = [];
+        const where = (condition: string, ...bound: readonly SQLInputValue[]): void => {
+          conditions.push(condition);
+          values.push(...bound);
+        };
+        const source = label === undefined ? 'images' : 'labels JOIN images USING (media_id)';
+        const key = label === undefined ? 'images' : 'labels';
+        if (label !== undefined) where('label = ?', label);
+        if (status !== undefined) where('status = ?', status);
+        if (owner !== null) where('owner = ?', owner);
+        if (createdAfter !== undefined) where(`${key}.created_at >= ?`, Date.parse(createdAfter));
+        if (createdBefore !== undefined) where(`${key}.created_at < ?`, Date.parse(createdBefore));
+        if (cursor !== undefined) {
+          const { createdAt, mediaId } = decodeCursor(cursor);
+          where(`(${key}.created_at, ${key}.media_id) < (?, ?)`, createdAt, mediaId);
+        }
+        const rows = sql(`
+          SELECT document FROM ${source}
+          ${conditions.length > 0 ? `WHERE ${conditions.join(' AND ')}` : ''}
+          ORDER BY ${key}.created_at DESC, ${key}.media_id DESC
+          LIMIT ?`).all(...values, limit + 1);
+        const items = rows.slice(0, limit).map(parseImage);
+        const last = items.at(-1);
+        return { items, nextCursor: last && rows.length > limit ? encodeCursor(placeOf(last)) : null };
+      }),
+
+    unfinished: () =>
+      answer(() =>
+        sql(`
+          SELECT media_id FROM images INDEXED BY images_unfinished
+          WHERE status IN ('queued', 'generating', 'processing')
+          ORDER BY created_at, media_id`)
+          .all()
+          .map((row) => String(row.media_id)),
+      ),
+
+    countByStatus: () =>
+      answer(() => {
+        const rows = sql('SELECT status, images FROM totals').all();
+        const counts = new Map(rows.map((row) => [row.status, Number(row.images)]));
+        return Object.fromEntries(IMAGE_STATUSES.map((status) => [status, counts.get(status) ?? 0])) as Record<
+          ImageStatus,
+          number
+        >;
+      }),
+
+    mediaBytes: () => answer(() => Number(sql('SELECT total(bytes) AS bytes FROM totals').get()?.bytes)),
+
+    expired: ({ now, createdBefore, status, limit, after }) =>
+      answer(() => {
+        // One search per status and reason, so that no image that stays is looked at. The index has to be named: left to
+        // itself SQLite takes the one in the order of createdAt, and walks over everything that has not expired.
+        const from = after ? [Date.parse(after.createdAt), after.mediaId] : [Number.MIN_SAFE_INTEGER, ''];
+        const statuses = IMAGE_STATUSES.filter((one) => isFinished(one) && (status === null || one === status));
+        const places = statuses.flatMap((one) => [
+          ...sql(`
+            SELECT created_at, media_id FROM images INDEXED BY images_by_expiry
+            WHERE status = ? AND expires_at <= ? AND (created_at, media_id) > (?, ?)
+            ORDER BY created_at, media_id LIMIT ?`).all(one, now, ...from, limit),
+          ...(createdBefore === null
+            ? []
+            : sql(`
+                SELECT created_at, media_id FROM images INDEXED BY images_by_expiry
+                WHERE status = ? AND expires_at IS NULL AND created_at <= ? AND (created_at, media_id) > (?, ?)
+                ORDER BY created_at, media_id LIMIT ?`).all(one, createdBefore, ...from, limit)),
+        ]);
+        return places
+          .map((row): Place => ({ createdAt: Number(row.created_at), mediaId: String(row.media_id) }))
+          .sort((a, b) => a.createdAt - b.createdAt || (a.mediaId < b.mediaId ? -1 : 1))
+          .slice(0, limit)
+          .flatMap((place) => find(place.mediaId) ?? []);
+      }),
+
+    remove: (mediaId, condition = () => true) =>
+      answer(() =>
+        inTransaction(database, () => {
+          const image = find(mediaId);
+          if (!image || !condition(image)) return null;
+          const deletion: Deletion = { mediaId, names: possibleNames(image) };
+          sql('DELETE FROM images WHERE media_id = ?').run(mediaId);
+          sql('INSERT INTO deletions (media_id, names) VALUES (?, ?)').run(mediaId, JSON.stringify(deletion.names));
+          return deletion;
+        }),
+      ),
+
+    pendingDeletions: () =>
+      answer(() => sql('SELECT media_id, names FROM deletions ORDER BY media_id').all().map(readDeletion)),
+
+    deletionDone: (mediaId) =>
+      answer(() => {
+        sql('DELETE FROM deletions WHERE media_id = ?').run(mediaId);
+      }),
+
+    ownedNames: (names) =>
+      answer(() => {
+        const owned = new Set<string>();
+        for (const mediaId of new Set(names.map(mediaIdOf))) {
+          if (mediaId === null) continue;
+          const image = find(mediaId);
+          for (const name of image ? ownedNames(image) : []) owned.add(name);
+          for (const name of findDeletion(mediaId)?.names ?? []) owned.add(name);
+        }
+        return new Set(names.filter((name) => owned.has(name)));
+      }),
+
+    check: () =>
+      answer(() => {
+        // SQLite would go on writing to a file that no longer has a name, and all of it would be lost at the next start.
+        if (statSync(path, { throwIfNoEntry: false })?.ino !== inode) {
+          throw unavailable(`the database ${path} was moved or replaced while it was in use; start Easel again`);
+        }
+        const written = sql(`
+          INSERT INTO probe (id, count) VALUES (1, 1)
+          ON CONFLICT DO UPDATE SET count = count + 1 RETURNING count`).get();
+        const read = sql('SELECT count FROM probe').get();
+        if (written?.count !== read?.count) throw unavailable(`the database ${path} does not keep what is written`);
+      }),
+
+    close: () =>
+      answer(() => {
+        try {
+          if (database.isOpen) database.close();
+        } finally {
+          release();
+        }
+      }),
+  };
+}
+
+/** Commits what `work` has done and gives its result, or leaves the database as it was and raises what went wrong. */
+function inTransaction<T>(database: DatabaseSync, work: () => T): T {
+  database.exec('BEGIN IMMEDIATE');
+  try {
+    const result = work();
+    database.exec('COMMIT');
+    return result;
+  } catch (error) {
+    // SQLite has rolled back by itself after some faults, a full disk among them.
+    if (database.isTransaction) database.exec('ROLLBACK');
+    throw error;
+  }
+}
+
+function openDatabase(path: string, busyTimeoutMs: number): DatabaseSync {
+  const database = new DatabaseSync(path, { timeout: busyTimeoutMs, enableForeignKeyConstraints: true });
+  try {
+    // fullfsync: on macOS a plain fsync leaves the bytes in the drive's cache. Elsewhere it changes nothing.
+    database.exec(`
+      PRAGMA journal_mode = WAL;
+      PRAGMA synchronous = FULL;
+      PRAGMA fullfsync = ON;
+      PRAGMA checkpoint_fullfsync = ON`);
+    const version = schemaVersion(database);
+    if (version > SCHEMA_VERSION) {
+      throw unavailable(
+        `the database ${path} has schema ${version} and this Easel knows up to ${SCHEMA_VERSION}: run the newer Easel that wrote it`,
+      );
+    }
+    if (version < SCHEMA_VERSION) inTransaction(database, () => migrate(database));
+    return database;
+  } catch (error) {
+    database.close();
+    throw error;
+  }
+}
+
+/** Makes the folder and those above it durable: a database in a folder that a power cut takes away is lost. */
+function makeFolder(folder: string): void {
+  const first = mkdirSync(folder, { recursive: true });
+  if (first === undefined) return;
+  for (let made = folder; made.length >= first.length; made = dirname(made)) {
+    const descriptor = openSync(dirname(made), 'r');
+    try {
+      fsyncSync(descriptor);
+    } finally {
+      closeSync(descriptor);
+    }
+  }
+}
+
+function columnsOf(image: Image): Record<string, SQLInputValue> {
+  return {
+    mediaId: image.mediaId,
+    owner: image.owner,
+    status: image.status,
+    fingerprint: image.fingerprint,
+    idempotencyKey: image.idempotencyKey,
+    createdAt: Date.parse(image.createdAt),
+    expiresAt: image.expiresAt === null ? null : Date.parse(image.expiresAt),
+    bytes: [image.master, ...image.renditions].reduce((sum, file) => sum + (file?.bytes ?? 0), 0),
+    document: JSON.stringify(image),
+  };
+}
+
+type Row = Record<string, SQLOutputValue>;
+
+function readImage(row: Row | undefined): Image | null {
+  return row ? parseImage(row) : null;
+}
+
+function parseImage(row: Row): Image {
+  return JSON.parse(String(row.document)) as Image;
+}
+
+function readDeletion(row: Row): Deletion {
+  return { mediaId: String(row.media_id), names: JSON.parse(String(row.names)) as readonly string[] };
+}
+
+function placeOf(image: Image): Place {
+  return { createdAt: Date.parse(image.createdAt), mediaId: image.mediaId };
+}
+
+/** A new image would publish under the names that the removal is about to take away. */
+function stillBeingRemoved(mediaId: string): ImageError {
+  const detail = `the files of the earlier image ${mediaId} are still being removed`;
+  return new ImageError('storage_unavailable', detail, { retryAfterSeconds: 1, mediaId });
+}
+
+function unavailable(detail: string, options?: ErrorOptions): ImageError {
+  return new ImageError('storage_unavailable', detail, { ...options, retryAfterSeconds: 5 });
+}
+
+/** Result codes of SQLite, https://sqlite.org/rescode.html. The low byte of an extended code is its primary code. */
+const SQLITE_ERROR = 1;
+const SQLITE_BUSY = 5;
+const SQLITE_LOCKED = 6;
+const SQLITE_CORRUPT = 11;
+const SQLITE_FULL = 13;
+const SQLITE_CONSTRAINT = 19;
+const SQLITE_MISUSE = 21;
+const SQLITE_NOTADB = 26;
+const SQLITE_IOERR_SHMSIZE = 4874;
+
+/** Faults of SQLite and of the file system as the port promises them; anything else is a defect and stays as it is. */
+function asImageError(error: unknown, path: string): unknown {
+  if (!(error instanceof Error) || !('code' in error) || error instanceof ImageError) return error;
+  const options = { cause: error };
+  const full = () => new ImageError('storage_full', `no room is left for the database ${path}`, options);
+
+  if (error.code === 'ENOSPC' || error.code === 'EDQUOT') return full();
+  if ('syscall' in error) return unavailable(`the database ${path} cannot be used: ${error.message}`, options);
+  if (error.code === 'ERR_INVALID_STATE') return unavailable(`the database ${path} is closed`, options);
+  if (error.code !== 'ERR_SQLITE_ERROR' || !('errcode' in error)) return error;
+
+  const extended = Number(error.errcode);
+  // The shared memory file could not grow: SQLite has a code of its own for it, and want of room is its reason.
+  if (extended === SQLITE_IOERR_SHMSIZE) return full();
+  switch (extended & 0xff) {
+    case SQLITE_FULL:
+      return full();
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+      return unavailable(`the database ${path} is locked by another program`, options);
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+      return unavailable(`the database ${path} is damaged or is no SQLite database; restore it from a backup`, options);
+    case SQLITE_ERROR:
+    case SQLITE_CONSTRAINT:
+    case SQLITE_MISUSE:
+      return error;
+    default:
+      return unavailable(`the database ${path} cannot be used: ${error.message}`, options);
+  }
+}

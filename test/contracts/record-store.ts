@@ -1,0 +1,490 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { Attempt, Image, ImageRequest, MediaFile } from '../../src/images/image.ts';
+import type { Acceptance, ListQuery, RecordStore, RetentionQuery } from '../../src/images/ports.ts';
+
+export interface RecordStoreFixture {
+  /** Opens the same records; called again after `close`, it stands for a restart. */
+  open(): Promise<RecordStore>;
+  /** Takes everything away. */
+  dispose(): Promise<void>;
+}
+
+/** What every record store promises; each adapter runs it with a fixture that starts empty. */
+export function describeRecordStore(name: string, createFixture: () => Promise<RecordStoreFixture>): void {
+  describe(`${name} keeps the contract of a record store`, () => {
+    let fixture: RecordStoreFixture;
+    let records: RecordStore;
+
+    beforeEach(async () => {
+      fixture = await createFixture();
+      records = await fixture.open();
+    });
+
+    afterEach(async () => {
+      await records.close();
+      await fixture.dispose();
+    });
+
+    const restart = async (): Promise<void> => {
+      await records.close();
+      records = await fixture.open();
+    };
+
+    const store = async (...images: readonly Image[]): Promise<void> => {
+      for (const image of images) expect(await records.accept(image, Infinity)).toEqual({ outcome: 'accepted' });
+    };
+
+    const finish = async (mediaId: string): Promise<void> => {
+      await records.update(mediaId, (image) => ({ ...image, status: 'succeeded' }));
+    };
+
+    describe('accept and get', () => {
+      it('gives an image back as it was, also after a restart', async () => {
+        const image = anImage({
+          mediaId: 'a.b-c_1',
+          idempotencyKey: 'key',
+          expiresAt: at(60),
+          attempts: [anAttempt('t1')],
+          master: aFile('a.b-c_1.png', 10),
+          request: aRequest({ prompt: 'ein Häuschen \u{1f3e0}\u0000\ud800', labels: ['x', 'x', 'y'] }),
+        });
+        await store(image);
+        expect(await records.get('a.b-c_1')).toEqual(image);
+        await restart();
+        expect(await records.get('a.b-c_1')).toEqual(image);
+        expect(await records.get('a.b-c_2')).toBeNull();
+      });
+
+      it('writes nothing where the mediaId is taken', async () => {
+        const first = anImage({ mediaId: 'a', prompt: 'first' });
+        await store(first);
+        expect(await records.accept(anImage({ mediaId: 'a', prompt: 'second' }), Infinity)).toEqual({
+          outcome: 'exists',
+          by: 'mediaId',
+          image: first,
+        });
+        expect(await records.get('a')).toEqual(first);
+      });
+
+      it('keeps an idempotency key to its owner', async () => {
+        const first = anImage({ mediaId: 'a', owner: 'anna', idempotencyKey: 'key' });
+        await store(first);
+        const again = await records.accept({ ...first, mediaId: 'b' }, Infinity);
+        expect(again).toEqual({ outcome: 'exists', by: 'idempotencyKey', image: first });
+        expect(await records.get('b')).toBeNull();
+        await store({ ...first, mediaId: 'c', owner: 'bert' }, { ...first, mediaId: 'd', idempotencyKey: null });
+        await store({ ...first, mediaId: 'e', idempotencyKey: null });
+      });
+
+      it('refuses what is over the limit of the queue, and counts only what is queued', async () => {
+        await store(anImage({ mediaId: 'a' }), anImage({ mediaId: 'b', idempotencyKey: 'key' }));
+        expect(await records.accept(anImage({ mediaId: 'c' }), 2)).toEqual({ outcome: 'queue_full' });
+        expect(await records.get('c')).toBeNull();
+        // A repeated request is answered although the queue is full.
+        expect(await records.accept(anImage({ mediaId: 'a' }), 2)).toMatchObject({ outcome: 'exists' });
+        expect(await records.accept(anImage({ mediaId: 'd', idempotencyKey: 'key' }), 2)).toMatchObject({
+          outcome: 'exists',
+        });
+        await records.update('a', (image) => ({ ...image, status: 'generating' }));
+        expect(await records.accept(anImage({ mediaId: 'c' }), 2)).toEqual({ outcome: 'accepted' });
+        expect(await records.accept(anImage({ mediaId: 'e' }), 2)).toEqual({ outcome: 'queue_full' });
+      });
+
+      it.each([
+        ['mediaId', (index: number) => anImage({ mediaId: 'same', prompt: `${index}` })],
+        ['idempotencyKey', (index: number) => anImage({ mediaId: `m${index}`, idempotencyKey: 'same' })],
+      ])('accepts one of 200 that ask at once with the same %s', async (by, make) => {
+        const asked = Array.from({ length: 200 }, (_, index) => records.accept(make(index), Infinity));
+        const answers: readonly Acceptance[] = await Promise.all(asked);
+        expect(answers.filter(({ outcome }) => outcome === 'accepted')).toHaveLength(1);
+        const others = answers.filter((answer) => answer.outcome === 'exists');
+        expect(others).toHaveLength(199);
+        const [winner] = (await records.list({ limit: 10, owner: null })).items;
+        for (const other of others) expect(other).toEqual({ outcome: 'exists', by, image: winner });
+      });
+
+      it('never goes over the limit of the queue, however many ask at once', async () => {
+        const asked = Array.from({ length: 50 }, (_, index) => records.accept(anImage({ mediaId: `m${index}` }), 7));
+        const answers = await Promise.all(asked);
+        expect(answers.filter(({ outcome }) => outcome === 'accepted')).toHaveLength(7);
+        expect(await records.unfinished()).toHaveLength(7);
+      });
+    });
+
+    describe('update', () => {
+      it('writes what the change gives, gives what is stored, and keeps it over a restart', async () => {
+        await store(anImage({ mediaId: 'a' }));
+        const updated = await records.update('a', (image) => ({ ...image, status: 'generating', thumbhash: 'x' }));
+        expect(updated).toMatchObject({ mediaId: 'a', status: 'generating', thumbhash: 'x' });
+        await restart();
+        expect(await records.get('a')).toEqual(updated);
+      });
+
+      it('leaves the image where the change gives null or fails, and gives null where there is none', async () => {
+        const image = anImage({ mediaId: 'a' });
+        await store(image);
+        expect(await records.update('a', () => null)).toEqual(image);
+        const fault = new Error('changed my mind');
+        const failing = records.update('a', () => {
+          throw fault;
+        });
+        await expect(failing).rejects.toBe(fault);
+        await expect(records.update('a', () => ({ ...image, mediaId: 'b' }))).rejects.toThrow(TypeError);
+        expect(await records.get('a')).toEqual(image);
+        expect(await records.update('none', (other) => other)).toBeNull();
+      });
+
+      it('loses none of 100 changes that are made at once', async () => {
+        await store(anImage({ mediaId: 'a' }));
+        const changes = Array.from({ length: 100 }, (_, index) =>
+          records.update('a', (image) => ({ ...image, attempts: [...image.attempts, anAttempt(`t${index}`)] })),
+        );
+        await Promise.all(changes);
+        const ids = (await records.get('a'))?.attempts.map(({ id }) => id);
+        expect(new Set(ids).size).toBe(100);
+      });
+
+      it('moves the image in the list when what the list is ordered and filtered by changes', async () => {
+        await store(anImage({ mediaId: 'a', createdAt: at(1) }), anImage({ mediaId: 'b', createdAt: at(2) }));
+        const request = aRequest({ labels: ['late'] });
+        await records.update('a', (image) => ({ ...image, createdAt: at(3), request, owner: 'anna' }));
+        expect(await listed({ label: 'late' })).toEqual(['a']);
+        expect(await listed({ owner: 'anna' })).toEqual(['a']);
+        expect(await listed({})).toEqual(['a', 'b']);
+      });
+    });
+
+    const listed = async (query: Partial<ListQuery>): Promise<readonly string[]> => {
+      const page = await records.list({ limit: 100, owner: null, ...query });
+      return page.items.map(({ mediaId }) => mediaId);
+    };
+
+    describe('list', () => {
+      beforeEach(async () => {
+        await store(
+          anImage({ mediaId: 'one', createdAt: at(1), owner: 'anna', request: aRequest({ labels: ['red', 'blue'] }) }),
+          anImage({ mediaId: 'two-b', createdAt: at(2), owner: 'bert', request: aRequest({ labels: ['red'] }) }),
+          anImage({ mediaId: 'two-a', createdAt: at(2), owner: 'anna' }),
+          anImage({ mediaId: 'three', createdAt: at(3), owner: 'anna', request: aRequest({ labels: ['red'] }) }),
+        );
+        await finish('two-a');
+        await finish('three');
+      });
+
+      it.each<[string, Partial<ListQuery>, readonly string[]]>([
+        ['everything, newest first, ties by mediaId', {}, ['three', 'two-b', 'two-a', 'one']],
+        ['a limit', { limit: 2 }, ['three', 'two-b']],
+        ['a status', { status: 'succeeded' }, ['three', 'two-a']],
+        ['a status that none has', { status: 'failed' }, []],
+        ['a label', { label: 'red' }, ['three', 'two-b', 'one']],
+        ['a part of a label', { label: 're' }, []],
+        ['an owner', { owner: 'anna' }, ['three', 'two-a', 'one']],
+        ['from a time on', { createdAfter: at(2) }, ['three', 'two-b', 'two-a']],
+        ['up to a time', { createdBefore: at(2) }, ['one']],
+        ['a time of another zone', { createdBefore: '2026-01-01T02:00:02+02:00' }, ['one']],
+        ['all at once', { owner: 'anna', label: 'red', status: 'succeeded', createdAfter: at(2) }, ['three']],
+        ['label and time', { label: 'red', createdAfter: at(2), createdBefore: at(3) }, ['two-b']],
+      ])('gives %s', async (_, query, expected) => {
+        expect(await listed(query)).toEqual(expected);
+      });
+
+      it.each<[string, Partial<ListQuery>, readonly string[]]>([
+        ['all', {}, ['three', 'two-b', 'two-a', 'one']],
+        ['a label', { label: 'red' }, ['three', 'two-b', 'one']],
+        ['an owner', { owner: 'anna' }, ['three', 'two-a', 'one']],
+        ['a status', { status: 'succeeded' }, ['three', 'two-a']],
+      ])('pages through %s, one by one, without a gap or a double', async (_, query, expected) => {
+        const seen: string[] = [];
+        let cursor: string | null | undefined;
+        while (cursor !== null) {
+          const page = await records.list({ limit: 1, owner: null, ...query, cursor });
+          expect(page.items).toHaveLength(1);
+          seen.push(...page.items.map(({ mediaId }) => mediaId));
+          cursor = page.nextCursor;
+        }
+        expect(seen).toEqual(expected);
+      });
+
+      it('goes on at the same place while images come and go', async () => {
+        const first = await records.list({ limit: 2, owner: null });
+        await store(anImage({ mediaId: 'four', createdAt: at(4) }), anImage({ mediaId: 'two-c', createdAt: at(2) }));
+        // The very image that the cursor was made from goes, and one behind it.
+        await records.remove('two-b');
+        await records.remove('one');
+        await store(anImage({ mediaId: 'two-0', createdAt: at(2) }));
+        const second = await records.list({ limit: 2, owner: null, cursor: first.nextCursor ?? '' });
+        expect(second.items.map(({ mediaId }) => mediaId)).toEqual(['two-a', 'two-0']);
+        expect(second.nextCursor).toBeNull();
+      });
+
+      it.each([
+        ['nothing', ''],
+        ['no base64url', '%%%'],
+        ['no JSON', Buffer.from('hello').toString('base64url')],
+        ['no pair', Buffer.from('{"createdAt":1}').toString('base64url')],
+        ['a pair of other types', Buffer.from('["1","a"]').toString('base64url')],
+        ['a third part', Buffer.from('[1,"a",2]').toString('base64url')],
+        ['something behind it', `${Buffer.from('[1,"a"]').toString('base64url')}!`],
+      ])('refuses a cursor that is %s', async (_, cursor) => {
+        await expect(records.list({ limit: 1, owner: null, cursor })).rejects.toMatchObject({
+          name: 'ImageError',
+          code: 'invalid_request',
+          paths: [{ path: 'cursor' }],
+        });
+      });
+    });
+
+    it('names the jobs, oldest first', async () => {
+      const statuses = ['processing', 'succeeded', 'queued', 'failed', 'generating', 'cancelled'] as const;
+      for (const [index, status] of statuses.entries()) {
+        await store(anImage({ mediaId: status, status, createdAt: at(100 - index) }));
+      }
+      expect(await records.unfinished()).toEqual(['generating', 'queued', 'processing']);
+      await restart();
+      expect(await records.unfinished()).toEqual(['generating', 'queued', 'processing']);
+    });
+
+    it('counts images by status and bytes of masters and renditions through their whole life', async () => {
+      const none = { queued: 0, generating: 0, processing: 0, succeeded: 0, failed: 0, cancelled: 0 };
+      expect(await records.countByStatus()).toEqual(none);
+      expect(await records.mediaBytes()).toBe(0);
+      await store(anImage({ mediaId: 'a' }), anImage({ mediaId: 'b' }), anImage({ mediaId: 'c' }));
+      await records.update('a', (image) => ({
+        ...image,
+        status: 'succeeded',
+        original: { name: 'originals/a~t', bytes: 1000, sha256: '', sound: true },
+        master: aFile('a.png', 7),
+        renditions: [aFile('a@1x1.png', 20), aFile('a@2x2.png', 300)],
+      }));
+      await records.update('b', (image) => ({ ...image, status: 'failed', master: aFile('b.png', 4000) }));
+      await restart();
+      expect(await records.countByStatus()).toEqual({ ...none, queued: 1, succeeded: 1, failed: 1 });
+      expect(await records.mediaBytes()).toBe(4327);
+      await records.update('b', (image) => ({ ...image, master: null }));
+      await records.remove('a');
+      await records.update('c', (image) => ({ ...image, thumbhash: 'x' }));
+      expect(await records.countByStatus()).toEqual({ ...none, queued: 1, failed: 1 });
+      expect(await records.mediaBytes()).toBe(0);
+    });
+
+    describe('expired', () => {
+      beforeEach(async () => {
+        await store(
+          anImage({ mediaId: 'kept', status: 'succeeded', createdAt: at(0), expiresAt: at(1000) }),
+          anImage({ mediaId: 'due-late', status: 'succeeded', createdAt: at(5), expiresAt: at(10) }),
+          anImage({ mediaId: 'due-early', status: 'failed', createdAt: at(2), expiresAt: at(20) }),
+          anImage({ mediaId: 'old-b', status: 'cancelled', createdAt: at(3) }),
+          anImage({ mediaId: 'old-a', status: 'succeeded', createdAt: at(3) }),
+          anImage({ mediaId: 'young', status: 'succeeded', createdAt: at(8) }),
+          anImage({ mediaId: 'running', status: 'processing', createdAt: at(1), expiresAt: at(2) }),
+          anImage({ mediaId: 'waiting', status: 'queued', createdAt: at(1) }),
+        );
+      });
+
+      it.each<[string, Partial<RetentionQuery>, readonly string[]]>([
+        ['nothing before its time', { now: ms(9) }, []],
+        ['its own expiry, to the millisecond', { now: ms(10) }, ['due-late']],
+        ['its own expiry, oldest first', { now: ms(20) }, ['due-early', 'due-late']],
+        ['age, for what has no expiry of its own', { now: ms(9), createdBefore: ms(3) }, ['old-a', 'old-b']],
+        ['both', { now: ms(99), createdBefore: ms(8) }, ['due-early', 'old-a', 'old-b', 'due-late', 'young']],
+        ['one status', { now: ms(99), createdBefore: ms(8), status: 'succeeded' }, ['old-a', 'due-late', 'young']],
+        ['no unfinished status', { now: ms(99), createdBefore: ms(8), status: 'queued' }, []],
+        ['a limit', { now: ms(99), createdBefore: ms(8), limit: 2 }, ['due-early', 'old-a']],
+        [
+          'what comes after a place',
+          { now: ms(99), createdBefore: ms(8), limit: 2, after: { createdAt: at(3), mediaId: 'old-a' } },
+          ['old-b', 'due-late'],
+        ],
+      ])('finds by %s', async (_, query, expected) => {
+        const found = await records.expired({
+          now: ms(0),
+          createdBefore: null,
+          status: null,
+          limit: 100,
+          after: null,
+          ...query,
+        });
+        expect(found.map(({ mediaId }) => mediaId)).toEqual(expected);
+        for (const image of found) expect(image).toEqual(await records.get(image.mediaId));
+      });
+    });
+
+    describe('remove', () => {
+      const published = anImage({
+        mediaId: 'a.b',
+        idempotencyKey: 'key',
+        attempts: [anAttempt('t1'), anAttempt('t2')],
+        original: { name: 'originals/a.b~t2', bytes: 1, sha256: '', sound: true },
+        request: aRequest({ format: 'jpeg', renditions: [{ width: 5, height: 6, format: 'webp' }] }),
+      });
+      const names = ['a.b.jpeg', 'a.b@5x6.webp', 'originals/a.b~t1', 'originals/a.b~t2'];
+
+      it('takes the record and notes every file it can have, until it is told that they are gone', async () => {
+        await store(published, anImage({ mediaId: 'other' }));
+        const deletion = await records.remove('a.b');
+        expect([...(deletion?.names ?? [])].sort()).toEqual(names);
+        expect(await records.get('a.b')).toBeNull();
+        expect(await listed({})).toEqual(['other']);
+        await restart();
+        expect(await records.pendingDeletions()).toEqual([deletion]);
+        expect(await records.ownedNames([...names, 'a.b.png'])).toEqual(new Set(names));
+        expect(await records.remove('a.b')).toBeNull();
+        await records.deletionDone('a.b');
+        await records.deletionDone('a.b');
+        expect(await records.pendingDeletions()).toEqual([]);
+        expect(await records.ownedNames(names)).toEqual(new Set());
+      });
+
+      it('does not take the mediaId again before the old files are gone, as they bear the names of the new ones', async () => {
+        await store(published);
+        await records.remove('a.b');
+        await expect(records.accept(published, Infinity)).rejects.toMatchObject({
+          code: 'storage_unavailable',
+          mediaId: 'a.b',
+          retryAfterSeconds: 1,
+        });
+        expect(await records.get('a.b')).toBeNull();
+        await records.deletionDone('a.b');
+        await store(published);
+      });
+    });
+
+    describe('ownedNames', () => {
+      const request = aRequest({
+        renditions: [
+          { width: 5, height: 6, format: 'webp' },
+          { width: 7, height: 8, format: 'avif' },
+        ],
+      });
+      const running = anImage({ mediaId: 'a', status: 'processing', request, attempts: [anAttempt('t1')] });
+      const done = {
+        ...running,
+        status: 'succeeded',
+        original: { name: 'originals/a~t1', bytes: 1, sha256: '', sound: true },
+        master: aFile('a.png', 1),
+        renditions: [aFile('a@5x6.webp', 1)],
+      } satisfies Image;
+      const possible = ['a.png', 'a@5x6.webp', 'a@7x8.avif', 'originals/a~t1'];
+      const strange = [
+        'a',
+        'a.webp',
+        'a.png.png',
+        'a@5x6.png',
+        'a@7x9.avif',
+        'originals/a~t2',
+        'originals/a',
+        'b.png',
+        '.gitkeep',
+        'notes.txt',
+        '',
+      ];
+
+      it.each<[string, Image, readonly string[]]>([
+        ['while it runs', running, possible],
+        ['when it succeeded', done, ['a.png', 'a@5x6.webp', 'originals/a~t1']],
+        ['when it failed', { ...running, status: 'failed' }, ['originals/a~t1']],
+        ['when it was cancelled before a call', { ...running, status: 'cancelled', attempts: [] }, []],
+      ])('are those that an image has or may yet get, %s', async (_, image, expected) => {
+        await store(image);
+        expect(await records.ownedNames([...possible, ...strange])).toEqual(new Set(expected));
+      });
+
+      it('are told apart where one mediaId continues another', async () => {
+        await store(anImage({ mediaId: 'a' }), anImage({ mediaId: 'a.png' }));
+        expect(await records.ownedNames(['a.png', 'a.png.png', 'a.png.png.png'])).toEqual(
+          new Set(['a.png', 'a.png.png']),
+        );
+        await records.remove('a');
+        await records.deletionDone('a');
+        expect(await records.ownedNames(['a.png', 'a.png.png'])).toEqual(new Set(['a.png.png']));
+      });
+    });
+
+    it('checks itself as often as asked, and says so when it is closed', async () => {
+      await records.check();
+      await records.check();
+      await records.close();
+      await expect(records.check()).rejects.toMatchObject({ code: 'storage_unavailable' });
+      await expect(records.get('a')).rejects.toMatchObject({ code: 'storage_unavailable' });
+    });
+  });
+}
+
+/** Milliseconds since 1970 of the moment `seconds` after the beginning of 2026. */
+export function ms(seconds: number): number {
+  return Date.UTC(2026) + seconds * 1000;
+}
+
+/** The same moment as ISO 8601. */
+export function at(seconds: number): string {
+  return new Date(ms(seconds)).toISOString();
+}
+
+/** A queued image with no renditions, changed as asked. */
+export function anImage(overrides: Partial<Image> = {}): Image {
+  return {
+    mediaId: 'image',
+    status: 'queued',
+    run: 1,
+    owner: 'anonymous',
+    idempotencyKey: null,
+    fingerprint: '1:abc',
+    request: aRequest(),
+    prompt: 'a lighthouse at dusk',
+    provider: 'placeholder',
+    model: 'placeholder',
+    requestedSize: { width: 64, height: 64 },
+    revisedPrompt: null,
+    attempts: [],
+    original: null,
+    master: null,
+    renditions: [],
+    thumbhash: null,
+    checks: [],
+    cost: { usd: null, basis: 'unknown' },
+    warnings: [],
+    createdAt: at(0),
+    completedAt: null,
+    expiresAt: null,
+    error: null,
+    ...overrides,
+  };
+}
+
+export function aRequest(overrides: Partial<ImageRequest> = {}): ImageRequest {
+  return {
+    prompt: 'a lighthouse at dusk',
+    brief: null,
+    preset: null,
+    model: 'placeholder',
+    provider: null,
+    size: { width: 64, height: 64 },
+    quality: 'auto',
+    style: null,
+    background: 'auto',
+    format: 'png',
+    renditions: [],
+    metadata: {},
+    labels: [],
+    ttlSeconds: null,
+    webhookUrl: null,
+    ...overrides,
+  };
+}
+
+export function anAttempt(id: string): Attempt {
+  return {
+    id,
+    run: 1,
+    provider: 'placeholder',
+    startedAt: at(0),
+    durationMs: null,
+    outcome: 'unknown',
+    httpStatus: null,
+    providerRequestId: null,
+  };
+}
+
+function aFile(name: string, bytes: number): MediaFile {
+  return { name, bytes, width: 64, height: 64, format: 'png', sha256: '' };
+}
