@@ -1,0 +1,132 @@
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import type { AttemptOutcome, ImageStatus } from '../images/image.ts';
+import type { Stage, Telemetry } from '../images/ports.ts';
+import type { CountRequest } from './request-log.ts';
+
+/** Where gauges are read from, at every scrape. */
+export interface MetricSources {
+  /** Jobs that wait and jobs that run. */
+  readonly queueDepth: () => { readonly waiting: number; readonly running: number };
+  /** Bytes of all published files. */
+  readonly mediaBytes: () => Promise<number>;
+  /** What is configured, so that its series are there from the start, at 0: a series that appears has no rate. */
+  readonly models: readonly { readonly provider: string; readonly model: string }[];
+}
+
+export interface Metrics extends Telemetry {
+  readonly countRequest: CountRequest;
+  /** All metrics as Prometheus text, and its content type. */
+  expose(): Promise<{ readonly contentType: string; readonly body: string }>;
+}
+
+const ENDS: readonly ImageStatus[] = ['succeeded', 'failed', 'cancelled'];
+const OUTCOMES: readonly AttemptOutcome[] = ['ok', 'failed', 'unknown', 'cancelled'];
+const STAGES: readonly Stage[] = ['generate', 'store', 'check', 'finish', 'publish'];
+
+/** From a cached picture to a call that waits for a slow model; the retry deadline is 600 s by default. */
+const SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 40, 60, 120, 300, 600];
+
+/** Methods worth a series of their own. */
+const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']);
+/** Most models that get a label; callers may be able to name any. */
+const MOST_MODELS = 100;
+
+/** Metrics in a registry of their own. */
+export function createMetrics({ queueDepth, mediaBytes, models }: MetricSources): Metrics {
+  const registry = new Registry();
+  const registers = [registry];
+  collectDefaultMetrics({ register: registry });
+  // Gauges with the suffix of a counter, which `promtool check metrics` refuses.
+  for (const kind of ['handles', 'requests', 'resources']) registry.removeSingleMetric(`nodejs_active_${kind}_total`);
+
+  const images = new Counter({
+    name: 'easel_images_total',
+    help: 'Images that ended, by how they ended.',
+    labelNames: ['status', 'provider', 'model'],
+    registers,
+  });
+  const calls = new Counter({
+    name: 'easel_provider_requests_total',
+    help: 'Calls to providers, by outcome.',
+    labelNames: ['provider', 'outcome'],
+    registers,
+  });
+  const retries = new Counter({
+    name: 'easel_provider_retries_total',
+    help: 'Calls to providers that repeat a call that failed.',
+    labelNames: ['provider'],
+    registers,
+  });
+  const stages = new Histogram({
+    name: 'easel_stage_duration_seconds',
+    help: 'How long the stages of making a picture take.',
+    labelNames: ['stage'],
+    buckets: SECONDS,
+    registers,
+  });
+  const requests = new Histogram({
+    name: 'easel_http_request_duration_seconds',
+    help: 'How long requests take, by route pattern. Status 499: the client left before the answer.',
+    labelNames: ['method', 'route', 'status'],
+    buckets: SECONDS,
+    registers,
+  });
+  const spent = new Counter({
+    name: 'easel_cost_usd_total',
+    help: 'US dollars spent on pictures, where the cost is known or estimated.',
+    labelNames: ['provider', 'model'],
+    registers,
+  });
+  new Gauge({
+    name: 'easel_queue_jobs',
+    help: 'Jobs that wait and jobs that run.',
+    labelNames: ['state'],
+    registers,
+    collect() {
+      const { waiting, running } = queueDepth();
+      this.set({ state: 'waiting' }, waiting);
+      this.set({ state: 'running' }, running);
+    },
+  });
+  new Gauge({
+    name: 'easel_media_bytes',
+    help: 'Bytes of all published files.',
+    registers,
+    async collect() {
+      // A database that cannot be read must not take the other metrics with it; health tells of it.
+      this.set(await mediaBytes().catch(() => Number.NaN));
+    },
+  });
+
+  const modelLabel = boundedLabel(MOST_MODELS);
+  for (const { provider, model: id } of models) {
+    const model = modelLabel(id);
+    for (const status of ENDS) images.inc({ status, provider, model }, 0);
+    for (const outcome of OUTCOMES) calls.inc({ provider, outcome }, 0);
+    retries.inc({ provider }, 0);
+    spent.inc({ provider, model }, 0);
+  }
+  for (const stage of STAGES) stages.zero({ stage });
+
+  return {
+    imageEnded: ({ status, provider, model }) => images.inc({ status, provider, model: modelLabel(model) }),
+    providerCall: (provider, outcome) => calls.inc({ provider, outcome }),
+    providerRetry: (provider) => retries.inc({ provider }),
+    stage: (stage, seconds) => stages.observe({ stage }, seconds),
+    spent: (provider, model, { usd }) => {
+      if (usd !== null) spent.inc({ provider, model: modelLabel(model) }, Math.max(0, usd));
+    },
+    countRequest: (method, route, status, seconds) =>
+      requests.observe({ method: METHODS.has(method) ? method : 'other', route, status }, seconds),
+    expose: async () => ({ contentType: registry.contentType, body: await registry.metrics() }),
+  };
+}
+
+/** Lets the first `most` values through and calls all later ones `other`, so that a label has a bound. */
+function boundedLabel(most: number): (value: string) => string {
+  const known = new Set<string>();
+  return (value) => {
+    if (known.size < most) known.add(value);
+    return known.has(value) ? value : 'other';
+  };
+}

@@ -1,0 +1,54 @@
+import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
+import type { Health } from '../health.ts';
+import { json } from '../openapi.ts';
+import { healthReport, liveReport } from '../schemas.ts';
+
+/** `GET /health`, `/health/live` and `/health/ready`. They need no key, and answer 503 with the body when red. */
+export const healthRoutes: FastifyPluginAsyncZod<{ health: Health }> = async (app, { health }) => {
+  app.get('/health', {
+    schema: {
+      operationId: 'getHealth',
+      tags: ['operations'],
+      summary: 'How the service is',
+      description: 'Each check is at most a second old and says since when its status is what it is.',
+      response: {
+        200: json('It works, perhaps with less than all of its parts.', healthReport),
+        503: json('Something it cannot work without is broken.', healthReport),
+      },
+    },
+    handler: async (_request, reply) => {
+      const report = await health.report();
+      return reply
+        .code(report.status === 'error' ? 503 : 200)
+        .header('cache-control', 'no-store')
+        .send(report);
+    },
+  });
+
+  app.get('/health/ready', {
+    schema: {
+      operationId: 'getReadiness',
+      tags: ['operations'],
+      summary: 'Whether to send traffic here',
+      description: 'Red while the service stops, and while storage, database or queue cannot take work.',
+      response: { 200: json('It may take traffic.', healthReport), 503: json('It may not.', healthReport) },
+    },
+    handler: async (_request, reply) => {
+      const report = await health.readiness();
+      return reply
+        .code(report.status === 'error' ? 503 : 200)
+        .header('cache-control', 'no-store')
+        .send(report);
+    },
+  });
+
+  app.get('/health/live', {
+    schema: {
+      operationId: 'getLiveness',
+      tags: ['operations'],
+      summary: 'Whether the process turns',
+      response: { 200: json('It does.', liveReport) },
+    },
+    handler: async (_request, reply) => reply.header('cache-control', 'no-store').send({ status: 'ok' as const }),
+  });
+};

@@ -1,0 +1,152 @@
+import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
+import { z } from 'zod';
+import { ImageError } from '../../images/errors.ts';
+import { type Image, isFinished, toRecord } from '../../images/image.ts';
+import type { Images } from '../../images/service.ts';
+import type { Identify } from '../auth.ts';
+import { json, problems } from '../openapi.ts';
+import { appliedPreferences, readPreferences, secondsToWait } from '../prefer.ts';
+import { answerProblem, type Fault, isProblemCode } from '../problem.ts';
+import { createImage, createImageHeaders, imageList, imageParams, imageRecord, listQuery } from '../schemas.ts';
+
+interface ImageRoutesOptions {
+  readonly images: Images;
+  readonly identify: Identify;
+  /** Longest that `POST /images` waits for the end. */
+  readonly syncWaitSeconds: number;
+}
+
+/** When to ask again for a picture that is being made: a model takes some 10 to 60 s. */
+const POLL_SECONDS = 5;
+
+const retryAfter = { type: 'integer', description: 'Seconds after which to ask again.' };
+const location = { type: 'string', description: 'Where the record is.' };
+const applied = { type: 'string', description: 'Which preferences made a difference.' };
+
+/** `POST /images`, `GET /images`, and `GET` and `DELETE /images/:mediaId`. */
+export const imageRoutes: FastifyPluginAsyncZod<ImageRoutesOptions> = async (app, options) => {
+  const { images, identify, syncWaitSeconds } = options;
+
+  app.post('/images', {
+    schema: {
+      operationId: 'createImage',
+      tags: ['images'],
+      summary: 'Make a picture',
+      description:
+        'Waits for the end, up to `SYNC_WAIT_SECONDS` unless `Prefer` says otherwise; then the work goes on and ' +
+        '`GET /images/{mediaId}` tells how far it is. The work also goes on when the client leaves. The same ' +
+        '`mediaId` with the same request is paid once, however often it is sent.',
+      headers: createImageHeaders,
+      body: createImage,
+      response: {
+        200: json('The same request was made before: nothing is paid.', imageRecord, { Location: location }),
+        201: json('Done now.', imageRecord, { Location: location, 'Preference-Applied': applied }),
+        202: json('Accepted, and still at work.', imageRecord, {
+          Location: location,
+          'Retry-After': retryAfter,
+          'Preference-Applied': applied,
+        }),
+        ...problems(
+          'invalid_request',
+          'media_id_conflict',
+          'payload_too_large',
+          'unsupported_media_type',
+          'unsupported_parameter',
+          'prompt_rejected',
+          'idempotency_key_reused',
+          'queue_full',
+          'provider_failed',
+          'invalid_image',
+          'provider_unavailable',
+          'storage_unavailable',
+          'shutting_down',
+          'provider_timeout',
+          'storage_full',
+        ),
+      },
+    },
+    handler: async (request, reply) => {
+      const { 'idempotency-key': idempotencyKey, prefer } = request.headers;
+      const preferences = readPreferences(prefer);
+      const seconds = secondsToWait(preferences, syncWaitSeconds);
+
+      // Only the waiting ends when the client leaves, never the work.
+      const left = new AbortController();
+      reply.raw.once('close', () => left.abort());
+
+      const submission = await images.submit(request.body, identify(request), idempotencyKey ?? null);
+      const { mediaId } = submission.image;
+      const image =
+        seconds === 0 || isFinished(submission.image.status)
+          ? submission.image
+          : await images.waitUntilFinished(mediaId, seconds * 1000, left.signal);
+      if (image === null) {
+        throw new ImageError('not_found', 'the picture was deleted while it was being made', { mediaId });
+      }
+
+      const finished = isFinished(image.status);
+      const preferenceApplied = appliedPreferences(preferences, seconds, finished);
+      if (preferenceApplied !== null) reply.header('preference-applied', preferenceApplied);
+      if (image.status === 'failed') return answerProblem(reply, failureOf(image));
+
+      reply.header('location', `/images/${mediaId}`);
+      if (!finished) return reply.code(202).header('retry-after', POLL_SECONDS).send(toRecord(image));
+      const doneNow = submission.started && image.status === 'succeeded';
+      return reply.code(doneNow ? 201 : 200).send(toRecord(image));
+    },
+  });
+
+  app.get('/images', {
+    schema: {
+      operationId: 'listImages',
+      tags: ['images'],
+      summary: 'List pictures',
+      description: 'Newest first. Pages stay true while pictures come and go.',
+      querystring: listQuery,
+      response: { 200: json('A page of records.', imageList), ...problems('invalid_request', 'storage_unavailable') },
+    },
+    handler: async (request) => {
+      const { items, nextCursor } = await images.list(request.query, identify(request));
+      return { items: items.map(toRecord), nextCursor };
+    },
+  });
+
+  app.get('/images/:mediaId', {
+    schema: {
+      operationId: 'getImage',
+      tags: ['images'],
+      summary: 'Get the record of a picture',
+      params: imageParams,
+      response: { 200: json('The record.', imageRecord), ...problems('not_found', 'storage_unavailable') },
+    },
+    handler: async (request) => toRecord(await images.get(request.params.mediaId, identify(request))),
+  });
+
+  app.delete('/images/:mediaId', {
+    schema: {
+      operationId: 'deleteImage',
+      tags: ['images'],
+      summary: 'Delete a picture',
+      description: 'Its record and all its files. A picture that is being made is cancelled first.',
+      params: imageParams,
+      response: {
+        204: z.undefined().describe('It is gone.'),
+        ...problems('not_found', 'storage_unavailable', 'shutting_down'),
+      },
+    },
+    handler: async (request, reply) => {
+      await images.remove(request.params.mediaId, identify(request));
+      return reply.code(204).send();
+    },
+  });
+};
+
+/** What to answer for an image that ended in failure. */
+function failureOf({ mediaId, error }: Image): Fault {
+  const code = error?.code ?? '';
+  return {
+    code: isProblemCode(code) ? code : 'internal_error',
+    detail: error?.detail ?? 'the picture failed, and its record does not say why',
+    mediaId,
+  };
+}

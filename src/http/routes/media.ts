@@ -1,0 +1,151 @@
+import { once } from 'node:events';
+import { fstat, ReadStream } from 'node:fs';
+import { promisify } from 'node:util';
+import fastifyStatic from '@fastify/static';
+import type { FastifyReply } from 'fastify';
+import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
+import { z } from 'zod';
+import { ImageError } from '../../images/errors.ts';
+import type { MediaFile, RenditionFormat } from '../../images/image.ts';
+import { rangeToServe, weigh } from '../conditional.ts';
+import { problems } from '../openapi.ts';
+import { answerProblem } from '../problem.ts';
+
+/** The published files. */
+export interface MediaFiles {
+  /** Absolute path of the folder they are in. */
+  readonly root: string;
+  /** The published file of a succeeded image under this name, or null. */
+  find(name: string): Promise<MediaFile | null>;
+}
+
+declare module 'fastify' {
+  interface FastifyReply {
+    /** The file that this answer is to be, as its record has it. */
+    mediaFile: MediaFile | null;
+  }
+}
+
+/** The names that published files can have; nothing else is looked up, so no path leads out of the folder. */
+const FILE_NAME = /^[a-z0-9][a-z0-9._-]{0,127}(?:@\d+x\d+)?\.(?:png|jpeg|webp|avif)$/;
+
+const MEDIA_TYPES: Readonly<Record<RenditionFormat, string>> = {
+  png: 'image/png',
+  jpeg: 'image/jpeg',
+  webp: 'image/webp',
+  avif: 'image/avif',
+};
+
+/** A mediaId can be deleted and made again, so only a URL that names the content may be kept for ever. */
+const CACHE_SHORTLY = 'public, max-age=300, must-revalidate';
+const CACHE_FOR_EVER = 'public, max-age=31536000, immutable';
+
+const CONDITIONS = ['if-match', 'if-none-match', 'if-modified-since', 'if-unmodified-since', 'if-range'];
+
+const fileStat = promisify(fstat);
+
+/** `GET` and `HEAD /media/:file`: masters and renditions, whole or in part. */
+export const mediaRoutes: FastifyPluginAsyncZod<{ files: MediaFiles }> = async (app, { files }) => {
+  await app.register(fastifyStatic, {
+    root: files.root,
+    serve: false,
+    index: false,
+    dotfiles: 'ignore',
+    // All three are said here, from the record: @fastify/send would make a weak tag of the file's size and time.
+    cacheControl: false,
+    etag: false,
+    lastModified: false,
+  });
+  app.decorateReply('mediaFile', null);
+
+  app.route({
+    method: ['GET', 'HEAD'],
+    url: '/media/:file',
+    schema: {
+      operationId: 'getMedia',
+      tags: ['media'],
+      summary: 'Get a picture',
+      description:
+        '`{mediaId}.{png|jpeg|webp}` is the master, `{mediaId}@{width}x{height}.{png|jpeg|webp|avif}` a rendition. ' +
+        'With `?v=` and the first 12 digits of the sha256 it may be cached for ever.',
+      params: z.object({
+        file: z.string().meta({ examples: ['article-42-hero.png', 'article-42-hero@1200x675.png'] }),
+      }),
+      querystring: z.object({
+        v: z
+          .unknown()
+          .optional()
+          .meta({ type: 'string', examples: ['3f1c9a0b77de'] }),
+      }),
+      response: {
+        200: pictures('The picture.'),
+        206: pictures('The part that `Range` asked for.'),
+        304: z.undefined().describe('The copy that the client has is still good.'),
+        ...problems('not_found'),
+      },
+    },
+    onSend: (_request, reply, payload) => whole(reply, payload),
+    handler: async (request, reply) => {
+      const file = FILE_NAME.test(request.params.file) ? await files.find(request.params.file) : null;
+      if (file === null) throw new ImageError('not_found', 'there is no such picture');
+      const etag = `"${file.sha256}"`;
+      const named = request.query.v === file.sha256.slice(0, 12);
+      reply
+        .header('etag', etag)
+        .header('cache-control', named ? CACHE_FOR_EVER : CACHE_SHORTLY)
+        .header('x-content-type-options', 'nosniff');
+
+      switch (weigh(request.raw.headers, etag)) {
+        case 'not_modified':
+          return reply.code(304).send();
+        case 'precondition_failed':
+          return answerProblem(reply, {
+            code: 'invalid_request',
+            status: 412,
+            detail: `If-Match does not name this file, which is ${etag}`,
+          });
+        case 'proceed': {
+          // @fastify/send reads the raw headers. The conditions are settled and it knows another tag, or none: it must
+          // not weigh them again.
+          const { headers } = request.raw;
+          const range = rangeToServe(headers, etag, file.bytes);
+          for (const condition of CONDITIONS) delete headers[condition];
+          if (range === undefined) delete headers.range;
+          reply.mediaFile = file;
+          return reply.type(MEDIA_TYPES[file.format]).sendFile(file.name, {
+            contentType: false,
+            onFile: (_path, { size }) => {
+              if (size !== file.bytes) throw gone();
+            },
+          });
+        }
+      }
+    },
+  });
+
+  /**
+   * Lets a file through only if it is, from its first byte to its last, the one that was found. @fastify/send looks at a
+   * file by its path and opens it later; meanwhile it may have been deleted, or made again as another picture. Once it
+   * is open it cannot change, since files are only ever replaced whole.
+   */
+  async function whole(reply: FastifyReply, payload: unknown): Promise<unknown> {
+    const file = reply.mediaFile;
+    if (file === null || !(payload instanceof ReadStream)) return payload;
+    const [fd] = await once(payload, 'open').catch((error: NodeJS.ErrnoException) => {
+      throw error.code === 'ENOENT' ? gone() : error;
+    });
+    const [{ size }, current] = await Promise.all([fileStat(fd), files.find(file.name)]);
+    if (size === file.bytes && current?.sha256 === file.sha256) return payload;
+    payload.destroy();
+    throw gone();
+  }
+};
+
+function gone(): ImageError {
+  return new ImageError('not_found', 'the picture was deleted just now');
+}
+
+function pictures(description: string) {
+  const content = Object.fromEntries(Object.values(MEDIA_TYPES).map((type) => [type, { schema: z.unknown() }]));
+  return { description, content };
+}

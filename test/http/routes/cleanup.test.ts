@@ -1,0 +1,51 @@
+import request from 'supertest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type HttpApp, openHttpApp } from '../../support/http-app.ts';
+
+let http: HttpApp;
+beforeAll(async () => {
+  http = await openHttpApp();
+});
+afterAll(() => http[Symbol.asyncDispose]());
+
+describe('POST /cleanup', () => {
+  test.each([
+    ['no body', undefined, { olderThanMs: null, status: null, dryRun: false }],
+    ['an empty body', '', { olderThanMs: null, status: null, dryRun: false }],
+    ['nothing said', '{}', { olderThanMs: null, status: null, dryRun: false }],
+    ['seconds', '{"olderThan":"90s"}', { olderThanMs: 90_000, status: null, dryRun: false }],
+    ['minutes', '{"olderThan":"2m"}', { olderThanMs: 120_000, status: null, dryRun: false }],
+    ['hours', '{"olderThan":"2h"}', { olderThanMs: 7_200_000, status: null, dryRun: false }],
+    [
+      'all',
+      '{"olderThan":"30d","status":"failed","dryRun":true}',
+      { olderThanMs: 2_592_000_000, status: 'failed', dryRun: true },
+    ],
+  ])('with %s', async (_what, body, order) => {
+    const post = request(http.app.server).post('/cleanup');
+    const answer = await (body === undefined ? post : post.type('json').send(body)).expect(200);
+    expect(http.images.cleaned.at(-1)).toEqual(order);
+    expect(answer.body).toEqual({
+      deleted: 1,
+      freedBytes: 2,
+      kept: 3,
+      orphansRemoved: 4,
+      dryRun: order.dryRun,
+      durationMs: 5.5,
+    });
+  });
+
+  test.each([
+    ['olderThan', { olderThan: '30' }],
+    ['olderThan', { olderThan: '1.5d' }],
+    ['olderThan', { olderThan: '-1d' }],
+    ['olderThan', { olderThan: 30 }],
+    ['status', { status: 'queued' }],
+    ['dryRun', { dryRun: 'yes' }],
+    ['maxBytes', { maxBytes: 1 }],
+    ['body', [1]],
+  ])('refuses a wrong %s', async (path, body) => {
+    const answer = await request(http.app.server).post('/cleanup').send(body).expect(400);
+    expect(answer.body.errors).toMatchObject([{ path }]);
+  });
+});

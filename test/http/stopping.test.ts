@@ -1,0 +1,57 @@
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import request from 'supertest';
+import { expect, test, vi } from 'vitest';
+import { openHttpApp } from '../support/http-app.ts';
+
+test('while the service stops, work is refused and reading goes on, each answer ending its connection', async () => {
+  let stopping = false;
+  await using http = await openHttpApp({ stopping: () => stopping });
+  const api = () => request(http.app.server);
+  http.images.settle('a', {});
+  stopping = true;
+
+  for (const refused of [
+    api().post('/images').send({ prompt: 'a' }),
+    api().delete('/images/a'),
+    api().post('/cleanup'),
+  ]) {
+    const answer = await refused.expect(503);
+    expect(answer.body).toMatchObject({ code: 'shutting_down', retryAfter: 5 });
+    expect(answer.headers['retry-after']).toBe('5');
+  }
+  const read = await api().get('/images/a').expect(200);
+  expect(read.headers.connection).toBe('close');
+  await api().get('/health/ready').expect(503);
+  await api().get('/health/live').expect(200);
+  expect(http.images.submitted).toEqual([]);
+});
+
+/** The head and the body of a POST, to be sent apart. */
+function post(body: string): [string, string] {
+  const head = `POST /images HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: ${body.length}`;
+  return [head, `\r\n\r\n${body}`];
+}
+
+test('closing waits for a call that waits, and refuses one that was still being sent', async () => {
+  await using http = await openHttpApp();
+  const waiting = http.raw(...post('{"prompt":"a","mediaId":"a"}'));
+  await vi.waitUntil(() => http.images.waits.length === 1);
+  const [head, body] = post('{"prompt":"b","mediaId":"b"}');
+  const sending = connect(http.port, '127.0.0.1');
+  const connected = once(http.app.server, 'connection');
+  sending.write(head);
+  await connected;
+  // Until its head is begun to be read the connection counts as idle, and closing cuts it.
+  await request(http.app.server).get('/health/live');
+
+  const closed = http.app.close();
+  sending.write(body);
+  const [answer] = await once(sending, 'data');
+  expect(String(answer)).toMatch(/^HTTP\/1.1 503 .*"code":"shutting_down"/s);
+  expect(http.images.submitted).toHaveLength(1);
+
+  http.images.settle('a', { status: 'succeeded' });
+  expect(await waiting).toMatch(/^HTTP\/1.1 201 /);
+  await closed;
+});

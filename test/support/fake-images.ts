@@ -1,0 +1,156 @@
+import { createHash } from 'node:crypto';
+import { ImageError } from '../../src/images/errors.ts';
+import type { Image, MediaFile } from '../../src/images/image.ts';
+import { isFinished } from '../../src/images/image.ts';
+import type { Caller, CleanupOrder, CreateImage, ImageFilter, Images, Submission } from '../../src/images/service.ts';
+
+/** `Images` in memory, for tests of the routes: pictures end when the test says so. */
+export interface FakeImages extends Images {
+  readonly stored: Map<string, Image>;
+  readonly submitted: { readonly request: CreateImage; readonly caller: Caller; readonly key: string | null }[];
+  readonly waits: { readonly mediaId: string; readonly timeoutMs: number; readonly signal: AbortSignal }[];
+  readonly listed: ImageFilter[];
+  readonly cleaned: CleanupOrder[];
+  /** What the next submissions do, in place of storing a queued image. */
+  onSubmit: ((request: CreateImage) => Submission) | null;
+  /** Changes an image and wakes those who wait for it. */
+  settle(mediaId: string, change: Partial<Image>): void;
+  /** Removes an image and wakes those who wait for it. */
+  forget(mediaId: string): void;
+}
+
+export function createFakeImages(): FakeImages {
+  const stored = new Map<string, Image>();
+  const awake = new Map<string, () => void>();
+
+  const fake: FakeImages = {
+    stored,
+    submitted: [],
+    waits: [],
+    listed: [],
+    cleaned: [],
+    onSubmit: null,
+
+    async submit(request, caller, key) {
+      fake.submitted.push({ request, caller, key });
+      if (fake.onSubmit) return fake.onSubmit(request);
+      const mediaId = request.mediaId ?? `made-${fake.submitted.length}`;
+      const known = stored.get(mediaId);
+      if (known) return { image: known, started: false };
+      const image = exampleImage({ mediaId, status: 'queued' });
+      stored.set(mediaId, image);
+      return { image, started: true };
+    },
+
+    async waitUntilFinished(mediaId, timeoutMs, signal) {
+      fake.waits.push({ mediaId, timeoutMs, signal });
+      const image = stored.get(mediaId);
+      if (image !== undefined && !isFinished(image.status)) {
+        await new Promise<void>((resolve) => {
+          awake.set(mediaId, resolve);
+          signal.addEventListener('abort', () => resolve());
+        });
+      }
+      return stored.get(mediaId) ?? null;
+    },
+
+    async get(mediaId) {
+      const image = stored.get(mediaId);
+      if (image === undefined) throw new ImageError('not_found', `there is no image ${mediaId}`);
+      return image;
+    },
+
+    async list(filter) {
+      fake.listed.push(filter);
+      return { items: [...stored.values()], nextCursor: null };
+    },
+
+    async remove(mediaId, caller) {
+      await fake.get(mediaId, caller);
+      fake.forget(mediaId);
+    },
+
+    async cleanup(order) {
+      fake.cleaned.push(order);
+      return { deleted: 1, freedBytes: 2, kept: 3, orphansRemoved: 4, dryRun: order.dryRun, durationMs: 5.5 };
+    },
+
+    settle(mediaId, change) {
+      stored.set(mediaId, { ...(stored.get(mediaId) ?? exampleImage({ mediaId })), ...change });
+      awake.get(mediaId)?.();
+    },
+
+    forget(mediaId) {
+      stored.delete(mediaId);
+      awake.get(mediaId)?.();
+    },
+  };
+  return fake;
+}
+
+/** An image with something in every field. */
+export function exampleImage(change: Partial<Image> = {}): Image {
+  const mediaId = change.mediaId ?? 'example';
+  return {
+    mediaId,
+    status: 'succeeded',
+    run: 1,
+    owner: 'anonymous',
+    idempotencyKey: null,
+    fingerprint: '1:00',
+    request: {
+      prompt: 'a lighthouse',
+      brief: null,
+      preset: 'article-hero@1',
+      model: 'gpt-image-2',
+      provider: null,
+      size: { width: 1792, height: 1024 },
+      quality: 'auto',
+      style: null,
+      background: 'auto',
+      format: 'png',
+      renditions: [{ width: 1200, height: 675, format: 'webp' }],
+      metadata: { articleId: '42' },
+      labels: ['blog'],
+      ttlSeconds: null,
+      webhookUrl: null,
+    },
+    prompt: 'a lighthouse',
+    provider: 'openai',
+    model: 'gpt-image-2',
+    requestedSize: { width: 1792, height: 1024 },
+    revisedPrompt: null,
+    attempts: [
+      {
+        id: '0190',
+        run: 1,
+        provider: 'openai',
+        startedAt: '2026-11-23T16:00:00.000Z',
+        durationMs: 1234.5,
+        outcome: 'ok',
+        httpStatus: 200,
+        providerRequestId: 'req_1',
+      },
+    ],
+    original: null,
+    master: exampleFile(`${mediaId}.png`, Buffer.from('master'), { width: 1792, height: 1024 }),
+    renditions: [
+      exampleFile(`${mediaId}@1200x675.webp`, Buffer.from('rendition'), { width: 1200, height: 675, format: 'webp' }),
+    ],
+    thumbhash: '1QcSHQRnh493V4dIh4eXh1h4kJUI',
+    checks: [{ name: 'entropy', value: 7.1, threshold: 2, verdict: 'ok' }],
+    cost: { usd: 0.041, basis: 'usage' },
+    warnings: [{ code: 'parameter_dropped', detail: 'style was written into the prompt' }],
+    createdAt: '2026-11-23T16:00:00.000Z',
+    completedAt: '2026-11-23T16:00:10.000Z',
+    expiresAt: null,
+    error: null,
+    ...change,
+  };
+}
+
+/** The entry of a file with these bytes. */
+export function exampleFile(name: string, bytes: Uint8Array, change: Partial<MediaFile> = {}): MediaFile {
+  const sha256 = createHash('sha256').update(bytes).digest('hex');
+  return { name, width: 16, height: 16, format: 'png', bytes: bytes.length, sha256, ...change };
+}

@@ -1,0 +1,82 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { type AddressInfo, connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { FastifyInstance } from 'fastify';
+import { pino } from 'pino';
+import { type AppConfig, type AppServices, buildApp } from '../../src/app.ts';
+import { createMetrics } from '../../src/http/metrics.ts';
+import { createFakeImages, type FakeImages } from './fake-images.ts';
+
+export interface HttpApp extends AsyncDisposable {
+  readonly app: FastifyInstance;
+  readonly images: FakeImages;
+  readonly port: number;
+  /** Where media files are served from. */
+  readonly root: string;
+  /** What was logged, line by line. */
+  readonly log: Record<string, unknown>[];
+  /** Sends bytes as they are and gives all that comes back until the server ends the connection. */
+  raw(...chunks: readonly (string | Buffer)[]): Promise<string>;
+}
+
+/** The HTTP side on fake use cases, listening on a free port. */
+export async function openHttpApp(
+  services: Partial<AppServices> | ((root: string) => Partial<AppServices>) = {},
+  config: Partial<AppConfig> = {},
+): Promise<HttpApp> {
+  const root = await mkdtemp(join(tmpdir(), 'easel-http-'));
+  const images = createFakeImages();
+  const log: Record<string, unknown>[] = [];
+  const healthy = async () => ({ status: 'ok' as const });
+  const app = await buildApp(
+    { version: '1.2.3', syncWaitSeconds: 120, trustProxy: false, ...config },
+    {
+      images,
+      files: { root, find: async () => null },
+      metrics: createMetrics({
+        queueDepth: () => ({ waiting: 0, running: 0 }),
+        mediaBytes: async () => 0,
+        models: [],
+      }),
+      checks: { storage: healthy, database: healthy, queue: healthy, providers: healthy },
+      clock: { now: () => Date.now(), sleep: (ms, signal) => delay(ms, undefined, { signal, ref: false }) },
+      stopping: () => false,
+      logger: pino({ level: 'debug' }, { write: (line: string) => log.push(JSON.parse(line)) }),
+      ...(typeof services === 'function' ? services(root) : services),
+    },
+  );
+  await app.listen({ host: '127.0.0.1', port: 0 });
+  const { port } = app.server.address() as AddressInfo;
+  return {
+    app,
+    images,
+    port,
+    root,
+    log,
+    raw: (...chunks) => exchange(port, chunks),
+    async [Symbol.asyncDispose]() {
+      app.server.closeAllConnections();
+      await app.close();
+      await rm(root, { recursive: true, force: true });
+    },
+  };
+}
+
+async function exchange(port: number, chunks: readonly (string | Buffer)[]): Promise<string> {
+  const socket = connect(port, '127.0.0.1');
+  const received: Buffer[] = [];
+  const ended = new Promise<void>((resolve, reject) => {
+    socket.on('data', (chunk) => received.push(chunk));
+    socket.once('end', resolve);
+    socket.once('error', reject);
+  });
+  for (const chunk of chunks) socket.write(chunk);
+  try {
+    await ended;
+  } finally {
+    socket.destroy();
+  }
+  return Buffer.concat(received).toString();
+}
