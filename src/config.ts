@@ -1,0 +1,165 @@
+import { z } from 'zod';
+import { QUALITIES } from './images/image.ts';
+import { ageText, renditionText, sizeText } from './images/notation.ts';
+
+/** Loopback addresses: whoever reaches these is on this machine already. */
+const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|::1|\[::1\])$/;
+
+const seconds = (least: number, most = 86_400) => z.coerce.number().min(least).max(most);
+const count = (least: number, most: number) => z.coerce.number().int().min(least).max(most);
+const flag = z.enum(['true', 'false']).transform((value) => value === 'true');
+const list = <Item extends z.ZodType<unknown, string>>(item: Item) =>
+  z
+    .string()
+    .transform((value) => value.split(',').map((part) => part.trim()) as z.input<Item>[])
+    .pipe(z.array(item));
+
+/** Every variable that Easel reads. The README's table is made from this: the description, and `default` as it is written there. */
+export const settings = {
+  HOST: z
+    .string()
+    .default('127.0.0.1')
+    .describe('Address to listen on. Off loopback, `ALLOW_ANONYMOUS=true` has to be said.'),
+  PORT: count(0, 65_535).default(3000).describe('Port to listen on; `0` takes a free one and logs it.'),
+  ALLOW_ANONYMOUS: flag.default(false).describe('Serve without API keys on an address that other machines can reach.'),
+  TRUST_PROXY: flag.default(false).describe('Believe `X-Forwarded-*` headers; only behind a proxy that sets them.'),
+  MEDIA_DIR: z.string().default('media').describe('Folder of the pictures.'),
+  DATABASE_URL: z
+    .string()
+    .regex(/^sqlite:.+/, 'must be sqlite:PATH, such as sqlite:.data/easel.db')
+    .default('sqlite:.data/easel.db')
+    .describe('Where records and jobs are kept.'),
+  PROVIDERS: list(z.enum(['openai', 'placeholder']))
+    .optional()
+    .describe(
+      'Who makes the pictures. Default: `openai` with a key, else `placeholder`, which paints abstract pictures by itself.',
+    ),
+  OPENAI_API_KEY: z.string().optional().describe('Key for the `openai` provider.'),
+  OPENAI_BASE_URL: z
+    .url({ protocol: /^https?$/, error: 'must be an http or https URL, such as http://127.0.0.1:8080/v1' })
+    .optional()
+    .describe("Any OpenAI-compatible server. Default: OpenAI's own."),
+  IMAGE_MODEL: z.string().default('gpt-image-2').describe('Model where the request names none.'),
+  IMAGE_SIZE: sizeText.prefault('1792x1024').describe('Size of the master where neither request nor preset says one.'),
+  IMAGE_QUALITY: z.enum(QUALITIES).default('auto').describe('Quality where neither request nor preset says one.'),
+  IMAGE_RENDITIONS: list(renditionText)
+    .prefault('1200x675.png')
+    .describe('Renditions where neither request nor preset says any; commas between.'),
+  GENERATION_TIMEOUT_SECONDS: seconds(1).default(300).describe('For one call to a provider.'),
+  RETRY_MAX_ATTEMPTS: count(1, 20).default(4).describe('Calls for one picture in all, the first included.'),
+  RETRY_DEADLINE_SECONDS: seconds(0).default(600).describe('No call begins later than this after the first.'),
+  AMBIGUOUS_RETRIES: count(0, 10)
+    .default(1)
+    .describe('Calls that may follow one whose outcome is unknown; each may have been billed.'),
+  CONCURRENCY: count(1, 256).default(4).describe('Pictures made at the same time.'),
+  QUEUE_LIMIT: count(1, 1_000_000)
+    .default(1000)
+    .describe('Pictures that may wait; more are refused with 429 `queue_full`.'),
+  SYNC_WAIT_SECONDS: seconds(0, 3600)
+    .default(120)
+    .describe('How long `POST /images` waits for the picture before it answers 202.'),
+  RETENTION: ageText.optional().describe('Delete pictures older than this, such as `30d`. Default: never.'),
+  CLEANUP_INTERVAL_SECONDS: seconds(1).default(3600).describe('How often the cleanup runs by itself.'),
+  SHUTDOWN_GRACE_SECONDS: seconds(0, 3600).default(30).describe('How long running work may take to end after SIGTERM.'),
+  LOG_LEVEL: z
+    .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'])
+    .default('info')
+    .describe('What is logged.'),
+  LOG_PROMPTS: flag.default(false).describe('Also log prompt texts.'),
+  NODE_ENV: z
+    .string()
+    .optional()
+    .describe('`production` refuses to start on the placeholder unless `PROVIDERS=placeholder` is said.'),
+} as const;
+
+/**
+ * Promised variables that would be dangerous to ignore: someone who sets one of these counts on it.
+ * Each leaves this list with the feature that it belongs to.
+ */
+const NOT_YET = ['API_KEYS', 'BUDGET_USD_PER_DAY', 'MEDIA_MAX_BYTES', 'S3_BUCKET', 'RATE_LIMIT_PER_MINUTE'] as const;
+
+const schema = z.object(settings);
+
+export type Settings = z.output<typeof schema>;
+
+export interface Config extends Omit<Settings, 'PROVIDERS'> {
+  readonly PROVIDERS: readonly string[];
+  /** Path of the database file. */
+  readonly databasePath: string;
+}
+
+/** What is wrong with the environment, one line a variable. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+  readonly problems: readonly string[];
+
+  constructor(problems: readonly string[]) {
+    super(
+      `the configuration has ${problems.length} fault${problems.length === 1 ? '' : 's'}:\n${problems.map((line) => `  ${line}`).join('\n')}`,
+    );
+    this.problems = problems;
+  }
+}
+
+/**
+ * Reads the settings from an environment; an empty variable counts as unset. Raises `ConfigError` with every fault at once.
+ * Values are never quoted back: one of them may be a key.
+ */
+export function readConfig(env: Readonly<Record<string, string | undefined>>): Config {
+  const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined && value !== ''));
+  const unbuilt = NOT_YET.filter((name) => name in given).map(
+    (name) => `${name}: is not supported by this version; unset it`,
+  );
+  const parsed = schema.safeParse(given);
+  if (!parsed.success) {
+    const faults = parsed.error.issues.map(({ path, message }) => `${String(path[0])}: ${message}`);
+    throw new ConfigError([...faults, ...unbuilt]);
+  }
+  const { PROVIDERS, ...rest } = parsed.data;
+  const faults = [...contradictions(parsed.data), ...unbuilt];
+  if (faults.length > 0) throw new ConfigError(faults);
+  return {
+    ...rest,
+    PROVIDERS: PROVIDERS ?? [rest.OPENAI_API_KEY === undefined ? 'placeholder' : 'openai'],
+    databasePath: rest.DATABASE_URL.slice('sqlite:'.length),
+  };
+}
+
+/** What is wrong although each variable by itself is right. */
+function contradictions(config: Settings): string[] {
+  const faults: string[] = [];
+  if (!LOOPBACK.test(config.HOST) && !config.ALLOW_ANONYMOUS) {
+    faults.push(
+      'HOST: others can reach this address, and anyone could spend your money; set ALLOW_ANONYMOUS=true if that is meant, or HOST=127.0.0.1',
+    );
+  }
+  if (
+    config.PROVIDERS?.includes('openai') &&
+    config.OPENAI_API_KEY === undefined &&
+    config.OPENAI_BASE_URL === undefined
+  ) {
+    faults.push('OPENAI_API_KEY: is missing, and PROVIDERS asks for openai');
+  }
+  if (config.NODE_ENV === 'production' && config.PROVIDERS === undefined && config.OPENAI_API_KEY === undefined) {
+    faults.push(
+      'OPENAI_API_KEY: is missing; in production the placeholder has to be asked for with PROVIDERS=placeholder',
+    );
+  }
+  return faults;
+}
+
+/** The settings as a Markdown table, one row a variable. */
+export function settingsTable(): string {
+  const rows = Object.entries(settings).map(([name, setting]) => {
+    const unset = schema.shape[name as keyof typeof settings].safeParse(undefined);
+    const fallback = unset.success && unset.data !== undefined ? `\`${written(setting)}\`` : '–';
+    return `| \`${name}\` | ${fallback} | ${setting.description} |`;
+  });
+  return ['| variable | default | |', '|---|---|---|', ...rows].join('\n');
+}
+
+/** A setting's default the way it is written in an environment. */
+function written(setting: z.ZodType): string {
+  const { defaultValue } = setting.def as { defaultValue?: unknown };
+  return String(defaultValue);
+}

@@ -1,0 +1,100 @@
+import './thread-pool.ts';
+import closeWithGrace from 'close-with-grace';
+import { pino } from 'pino';
+import { buildApp } from './app.ts';
+import { type Config, ConfigError, readConfig } from './config.ts';
+import { ImageError } from './images/errors.ts';
+import { createServices, DatabaseInUseError } from './services.ts';
+import { VERSION } from './version.ts';
+
+/** sysexits.h: something was found in an unconfigured or misconfigured state. */
+const EX_CONFIG = 78;
+
+/** Kept back from the grace time for closing files and connections after the last job. */
+const CLOSING_MS = 2_000;
+
+const config = configOrExit();
+// Written at once: with pino's own default a process whose log nobody reads any more would hang for ever at its exit.
+const logger = pino({ level: config.LOG_LEVEL, base: null }, pino.destination({ dest: 1, sync: true }));
+
+try {
+  await serve();
+} catch (error) {
+  logger.fatal(...explain(error));
+  process.exitCode = 1;
+}
+
+function configOrExit(): Config {
+  try {
+    return readConfig(process.env);
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    console.error(`Easel did not start: ${error.message}`);
+    process.exit(EX_CONFIG);
+  }
+}
+
+async function serve(): Promise<void> {
+  const graceMs = config.SHUTDOWN_GRACE_SECONDS * 1000;
+  const services = await createServices(config, logger);
+  const stopServices = () => services.stop(AbortSignal.timeout(Math.max(0, graceMs - CLOSING_MS)));
+  try {
+    const app = await buildApp(
+      { version: VERSION, syncWaitSeconds: config.SYNC_WAIT_SECONDS, trustProxy: config.TRUST_PROXY },
+      services,
+    );
+    stopOnSignals(graceMs, async () => {
+      await Promise.all([app.close(), stopServices()]);
+    });
+    await app.listen({
+      host: config.HOST,
+      port: config.PORT,
+      listenTextResolver: (address) => `Easel ${VERSION} listens on ${address}`,
+    });
+    await services.start();
+  } catch (error) {
+    await stopServices();
+    throw error;
+  }
+}
+
+/** Has `stop` run once, at the first SIGINT or SIGTERM or after an unexpected error, and the process end within `graceMs`. */
+function stopOnSignals(graceMs: number, stop: () => Promise<void>): void {
+  const closer = closeWithGrace(
+    {
+      delay: graceMs,
+      logger,
+      // At a second signal it would exit with 1, but npm passes on a signal that the terminal has already sent. At the event
+      // loop's end it would exit with 0, whatever exit code was set.
+      skip: ['SIGINT', 'SIGTERM', 'beforeExit'],
+      // Work that did not end in time is durable; the next start goes on with it.
+      onTimeout: () => process.exit(0),
+    },
+    async ({ err }) => {
+      if (err) logger.fatal({ err }, 'unexpected error, stopping');
+      await stop();
+      logger.info('stopped');
+    },
+  );
+  let ordered = false;
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.on(signal, () => {
+      if (ordered) return;
+      ordered = true;
+      logger.info({ signal }, 'stopping: no new work, running work may end');
+      closer.close();
+    });
+  }
+}
+
+/** What to log about a failed start: one sentence where the cause is known, the whole error where it is not. */
+function explain(error: unknown): [object, string] {
+  if (error instanceof DatabaseInUseError || error instanceof ImageError)
+    return [{}, `could not start: ${error.message}`];
+  const { code, syscall } = error as NodeJS.ErrnoException;
+  if (syscall === 'listen' && code === 'EADDRINUSE') {
+    return [{}, `could not start: ${config.HOST}:${config.PORT} is in use by another process; set PORT to a free one`];
+  }
+  if (syscall === 'listen') return [{}, `could not start: cannot listen on ${config.HOST}:${config.PORT} (${code})`];
+  return [{ err: error }, 'could not start'];
+}

@@ -1,0 +1,237 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Logger } from 'pino';
+import { v7 as uuidv7 } from 'uuid';
+import type { AppServices } from './app.ts';
+import type { Config } from './config.ts';
+import type { CheckOutcome, HealthChecks } from './http/health.ts';
+import { createMetrics } from './http/metrics.ts';
+import { createDeletions } from './images/deletion.ts';
+import { ImageError } from './images/errors.ts';
+import { createImageEvents } from './images/events.ts';
+import { mediaIdOf } from './images/image.ts';
+import type { Clock, JobQueue, Provider, RecordStore } from './images/ports.ts';
+import { BUILT_IN_PRESETS } from './images/presets.ts';
+import { cleanUp } from './images/retention.ts';
+import { runImage } from './images/run.ts';
+import { createImages } from './images/service.ts';
+import { createImaging } from './imaging/finish.ts';
+import { configureSharp } from './imaging/sharp.ts';
+import { CATALOG } from './providers/catalog.ts';
+import { createOpenAIProvider } from './providers/openai.ts';
+import { createPlaceholderProvider } from './providers/placeholder.ts';
+import { createTransport } from './providers/transport.ts';
+import { createLocalQueue } from './queue/local.ts';
+import { openSqliteRecords } from './records/sqlite.ts';
+import { DatabaseInUseError } from './records/sqlite-lock.ts';
+import { createDiskStore } from './storage/disk.ts';
+
+export { DatabaseInUseError };
+
+/** Far more than the largest picture in base64; an answer beyond it is no picture. */
+const MAX_PROVIDER_RESPONSE_BYTES = 128 * 1024 * 1024;
+
+/** Room that the storage has to have to be called healthy: a few large pictures. */
+const HEALTHY_FREE_BYTES = 64 * 1024 * 1024;
+
+export interface Services extends AppServices {
+  /** Takes up what an earlier process left unfinished, and begins the schedule. Call once it is known that the port is ours. */
+  start(): Promise<void>;
+  /**
+   * Ends in phases: no new work, waiting calls are answered, running jobs may end until `deadline` fires; what is then
+   * unfinished is left for the next start. Closes everything that was opened, in reverse order.
+   */
+  stop(deadline: AbortSignal): Promise<void>;
+}
+
+/** Time and chance, so that tests can hold them still. */
+export interface World {
+  readonly clock: Clock;
+  /** In [0, 1). */
+  readonly random: () => number;
+}
+
+const REAL_WORLD: World = {
+  clock: { now: () => Date.now(), sleep: (ms, signal) => delay(ms, undefined, { signal }) },
+  random: Math.random,
+};
+
+/** Builds the service from its parts; the only place that knows which adapters there are. After a failed start nothing stays open. */
+export async function createServices(
+  config: Config,
+  logger: Logger,
+  { clock, random }: World = REAL_WORLD,
+): Promise<Services> {
+  await using opened = new AsyncDisposableStack();
+
+  configureSharp();
+  const records = openSqliteRecords({ path: config.databasePath });
+  opened.defer(() => records.close());
+  const store = await createDiskStore({ root: config.MEDIA_DIR });
+  const transport = createTransport({ maxResponseBytes: MAX_PROVIDER_RESPONSE_BYTES });
+  opened.defer(() => transport.close());
+
+  const providers = config.PROVIDERS.map((name): Provider => {
+    if (name === 'placeholder') return createPlaceholderProvider({ model: config.IMAGE_MODEL, catalog: CATALOG });
+    return createOpenAIProvider({
+      name,
+      // Servers of one's own often want no key, but the SDK insists on one.
+      apiKey: config.OPENAI_API_KEY ?? 'none',
+      baseURL: config.OPENAI_BASE_URL ?? null,
+      model: config.IMAGE_MODEL,
+      catalog: CATALOG,
+      timeoutMs: config.GENERATION_TIMEOUT_SECONDS * 1000,
+      transport,
+      clock,
+    });
+  });
+
+  const stopping = new AbortController();
+  const events = createImageEvents();
+  const metrics = createMetrics({
+    queueDepth: () => queue.depth(),
+    mediaBytes: () => records.mediaBytes(),
+    models: providers.map(({ name, model }) => ({
+      provider: name,
+      model: model(config.IMAGE_MODEL)?.id ?? config.IMAGE_MODEL,
+    })),
+  });
+  const shared = {
+    records,
+    store,
+    events,
+    clock,
+    newId: uuidv7,
+    log: logger,
+  };
+  const runnerDeps = {
+    ...shared,
+    imaging: createImaging(),
+    provider: (name: string) => findProvider(providers, name),
+    telemetry: metrics,
+    retry: {
+      maxAttempts: config.RETRY_MAX_ATTEMPTS,
+      deadlineMs: config.RETRY_DEADLINE_SECONDS * 1000,
+      ambiguousRetries: config.AMBIGUOUS_RETRIES,
+    },
+    random,
+  };
+  const queue = createLocalQueue({
+    concurrency: config.CONCURRENCY,
+    run: (mediaId, signals) => runImage(runnerDeps, mediaId, signals),
+  });
+  const imagesDeps = {
+    ...shared,
+    queue,
+    deletions: createDeletions({ ...shared, queue }),
+    providers,
+    presets: BUILT_IN_PRESETS,
+    defaults: {
+      model: config.IMAGE_MODEL,
+      size: config.IMAGE_SIZE,
+      quality: config.IMAGE_QUALITY,
+      renditions: config.IMAGE_RENDITIONS,
+    },
+    queueLimit: config.QUEUE_LIMIT,
+    retentionMs: config.RETENTION ?? null,
+    stopping: stopping.signal,
+  };
+  const images = createImages(imagesDeps);
+
+  const rest = opened.move();
+  return {
+    images,
+    metrics,
+    logger,
+    clock,
+    stopping: () => stopping.signal.aborted,
+    files: {
+      root: store.root ?? '',
+      async find(name) {
+        const mediaId = mediaIdOf(name);
+        const image = mediaId === null ? null : await records.get(mediaId);
+        return image?.status === 'succeeded'
+          ? ([image.master, ...image.renditions].find((file) => file?.name === name) ?? null)
+          : null;
+      },
+    },
+    checks: healthChecks(config, records, queue, providers, () => store.check(HEALTHY_FREE_BYTES)),
+
+    async start() {
+      warnOfStandIns(config, logger);
+      await store.removeTemporary();
+      await imagesDeps.deletions.completeAll();
+      const unfinished = await records.unfinished();
+      if (unfinished.length > 0) logger.info({ images: unfinished.length }, 'taking up unfinished images');
+      for (const mediaId of unfinished) queue.enqueue(mediaId);
+      rest.defer(
+        every(config.CLEANUP_INTERVAL_SECONDS * 1000, logger, async () => {
+          await cleanUp(imagesDeps, { olderThanMs: imagesDeps.retentionMs, status: null, dryRun: false });
+        }),
+      );
+    },
+
+    async stop(deadline) {
+      stopping.abort();
+      await queue.stop(deadline);
+      await rest.disposeAsync();
+    },
+  };
+}
+
+function findProvider(providers: readonly Provider[], name: string): Provider {
+  const provider = providers.find((candidate) => candidate.name === name);
+  if (provider) return provider;
+  throw new ImageError('provider_unavailable', `provider ${name} is no longer configured`);
+}
+
+function healthChecks(
+  config: Config,
+  records: RecordStore,
+  queue: JobQueue,
+  providers: readonly Provider[],
+  checkStorage: () => Promise<void>,
+): HealthChecks {
+  const passes = async (check: () => Promise<void>): Promise<CheckOutcome> => {
+    await check();
+    return { status: 'ok' };
+  };
+  return {
+    storage: () => passes(checkStorage),
+    database: () => passes(() => records.check()),
+    async queue() {
+      const { waiting, running } = queue.depth();
+      const detail = `${waiting} waiting of at most ${config.QUEUE_LIMIT}, ${running} running`;
+      return { status: waiting < config.QUEUE_LIMIT ? 'ok' : 'error', detail };
+    },
+    async providers() {
+      return { status: 'ok', detail: providers.map(({ name }) => name).join(', ') };
+    },
+  };
+}
+
+function warnOfStandIns(config: Config, logger: Logger): void {
+  if (config.PROVIDERS[0] === 'placeholder') {
+    logger.warn('pictures are abstract placeholders, painted here; set OPENAI_API_KEY to have real ones made');
+  }
+  if (config.OPENAI_BASE_URL !== undefined && !config.PROVIDERS.includes('openai')) {
+    logger.warn(
+      'OPENAI_BASE_URL is not used: set OPENAI_API_KEY too, or PROVIDERS=openai for a server that wants no key',
+    );
+  }
+}
+
+/** Does `work` every `ms` milliseconds, never twice at once. Gives the function that ends this and waits for a run under way. */
+function every(ms: number, logger: Logger, work: () => Promise<void>): () => Promise<void> {
+  let underWay: Promise<void> | null = null;
+  const timer = setInterval(() => {
+    underWay ??= work()
+      .catch((error: unknown) => logger.error({ err: error }, 'scheduled cleanup failed; the next one tries again'))
+      .finally(() => {
+        underWay = null;
+      });
+  }, ms);
+  return async () => {
+    clearInterval(timer);
+    await underWay;
+  };
+}

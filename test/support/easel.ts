@@ -1,0 +1,113 @@
+/**
+ * The whole service on real parts in the test's own process: SQLite and pictures in a temporary folder, HTTP on a free port,
+ * and the stand-in model API behind it.
+ *
+ *     await using easel = await startEasel();
+ *     easel.upstream.script(openAiError('server_error'));
+ *     const { status, body } = await easel.post({ prompt: 'a lighthouse' });
+ */
+
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pino } from 'pino';
+import { buildApp } from '../../src/app.ts';
+import { readConfig } from '../../src/config.ts';
+import type { ImageRecord } from '../../src/images/image.ts';
+import { createServices, type Services } from '../../src/services.ts';
+import { type OpenAiServer, startOpenAiServer } from './openai-server.ts';
+import { createTestClock, type TestClock } from './test-clock.ts';
+
+export interface EaselOptions {
+  readonly env?: Readonly<Record<string, string>>;
+  /** A folder to go on in, such as that of a service that was closed; a new one unless told. */
+  readonly folder?: string;
+}
+
+export interface Answer {
+  readonly status: number;
+  readonly headers: Headers;
+  /** Parsed JSON: a record, or a problem. */
+  readonly body: ImageRecord & Problem;
+}
+
+export interface Problem {
+  readonly code: string;
+  readonly detail: string;
+  readonly mediaId: string;
+  readonly errors: readonly { readonly path: string; readonly message: string }[];
+}
+
+export interface Easel extends AsyncDisposable {
+  readonly url: string;
+  readonly folder: string;
+  readonly upstream: OpenAiServer;
+  readonly services: Services;
+  readonly clock: TestClock;
+  /** Every line that was logged so far. */
+  readonly log: readonly string[];
+  post(body: unknown, headers?: Readonly<Record<string, string>>): Promise<Answer>;
+  get(path: string, headers?: Readonly<Record<string, string>>): Promise<Response>;
+  record(mediaId: string): Promise<ImageRecord>;
+  /** Names of all files below the media folder, sorted. */
+  files(): Promise<string[]>;
+}
+
+export async function startEasel(options: EaselOptions = {}): Promise<Easel> {
+  const folder = options.folder ?? (await mkdtemp(join(tmpdir(), 'easel-')));
+  const upstream = await startOpenAiServer();
+  const clock = createTestClock();
+  const log: string[] = [];
+  const config = readConfig({
+    PORT: '0',
+    MEDIA_DIR: join(folder, 'media'),
+    DATABASE_URL: `sqlite:${join(folder, 'easel.db')}`,
+    OPENAI_API_KEY: upstream.key ?? 'none',
+    OPENAI_BASE_URL: upstream.baseUrl,
+    IMAGE_SIZE: '1024x1024',
+    IMAGE_RENDITIONS: '256x144.png',
+    LOG_LEVEL: 'debug',
+    ...options.env,
+  });
+  const logger = pino({ level: config.LOG_LEVEL, base: null }, { write: (line: string) => void log.push(line) });
+  const services = await createServices(config, logger, { clock, random: () => 0.5 });
+  const app = await buildApp(
+    { version: 'test', syncWaitSeconds: config.SYNC_WAIT_SECONDS, trustProxy: false },
+    services,
+  );
+  const url = await app.listen({ host: config.HOST, port: config.PORT });
+  await services.start();
+
+  return {
+    url,
+    folder,
+    upstream,
+    services,
+    clock,
+    log,
+    async post(body, headers = {}) {
+      const response = await fetch(`${url}/images`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', ...headers },
+        body: typeof body === 'string' ? body : JSON.stringify(body),
+      });
+      return { status: response.status, headers: response.headers, body: (await response.json()) as Answer['body'] };
+    },
+    get: (path, headers = {}) => fetch(`${url}${path}`, { headers }),
+    async record(mediaId) {
+      return (await (await fetch(`${url}/images/${mediaId}`)).json()) as ImageRecord;
+    },
+    async files() {
+      const entries = await readdir(join(folder, 'media'), { recursive: true, withFileTypes: true });
+      return entries
+        .filter((entry) => entry.isFile())
+        .map((entry) => join(entry.parentPath, entry.name).slice(folder.length + 7))
+        .sort();
+    },
+    async [Symbol.asyncDispose]() {
+      await Promise.all([app.close(), services.stop(AbortSignal.abort())]);
+      await upstream.close();
+      if (options.folder === undefined) await rm(folder, { recursive: true, force: true });
+    },
+  };
+}

@@ -1,0 +1,77 @@
+/** The service as a user starts it: a process of its own, in a folder of its own. */
+
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+
+const PROJECT = fileURLToPath(new URL('../../', import.meta.url));
+
+export interface RunningProcess extends AsyncDisposable {
+  readonly child: ChildProcess;
+  readonly stdout: () => string;
+  readonly stderr: () => string;
+  /** Resolves with the exit code, or the signal that ended it. */
+  readonly exited: Promise<number | NodeJS.Signals>;
+}
+
+export interface RunningService extends RunningProcess {
+  readonly url: string;
+}
+
+export interface ProcessOptions {
+  readonly folder: string;
+  readonly env?: Readonly<Record<string, string>>;
+  /** Program and arguments; `src/main.ts` run by this very Node unless told. */
+  readonly command?: readonly [string, ...string[]];
+}
+
+/** Starts the process without waiting for anything. Settings of the machine that runs the tests do not reach it. */
+export function startProcess({ folder, env = {}, command }: ProcessOptions): RunningProcess {
+  const [program, ...args] = command ?? [process.execPath, `${PROJECT}src/main.ts`];
+  const child = spawn(program, args, {
+    cwd: command ? PROJECT : folder,
+    env: {
+      PATH: process.env.PATH,
+      HOME: process.env.HOME,
+      PORT: '0',
+      MEDIA_DIR: `${folder}/media`,
+      DATABASE_URL: `sqlite:${folder}/easel.db`,
+      ...env,
+    },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let stdout = '';
+  let stderr = '';
+  child.stdout.on('data', (chunk) => {
+    stdout += chunk;
+  });
+  child.stderr.on('data', (chunk) => {
+    stderr += chunk;
+  });
+  const exited = once(child, 'close').then(([code, signal]) => (code ?? signal) as number | NodeJS.Signals);
+  return {
+    child,
+    stdout: () => stdout,
+    stderr: () => stderr,
+    exited,
+    async [Symbol.asyncDispose]() {
+      if (child.exitCode === null && child.signalCode === null) child.kill('SIGKILL');
+      await exited;
+    },
+  };
+}
+
+/** Starts the service and resolves when it listens. Raises with everything it printed when it ends before that. */
+export async function startService(options: ProcessOptions): Promise<RunningService> {
+  const running = startProcess(options);
+  const url = await new Promise<string>((resolve, reject) => {
+    running.child.stdout?.on('data', () => {
+      const match = /listens on (http:\/\/[^"\s]+)/.exec(running.stdout());
+      if (match?.[1]) resolve(match[1]);
+    });
+    void running.exited.then((end) => {
+      reject(new Error(`the service ended with ${end} before it listened\n${running.stdout()}${running.stderr()}`));
+    });
+  });
+  return { ...running, url };
+}
