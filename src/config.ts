@@ -113,7 +113,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
   const parsed = schema.safeParse(given);
   if (!parsed.success) {
     const faults = parsed.error.issues.map(({ path, message }) => `${String(path[0])}: ${message}`);
-    throw new ConfigError([...faults, ...unbuilt]);
+    throw new ConfigError([...new Set(faults), ...unbuilt]);
   }
   const { PROVIDERS, ...rest } = parsed.data;
   const faults = [...contradictions(parsed.data), ...unbuilt];

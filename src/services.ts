@@ -133,6 +133,7 @@ export async function createServices(
     },
     queueLimit: config.QUEUE_LIMIT,
     retentionMs: config.RETENTION ?? null,
+    logPrompts: config.LOG_PROMPTS,
     stopping: stopping.signal,
   };
   const images = createImages(imagesDeps);

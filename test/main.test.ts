@@ -1,5 +1,5 @@
 import sharp from 'sharp';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import type { ImageRecord } from '../src/images/image.ts';
 import { openAiError, picture } from './support/openai-answers.ts';
 import { startOpenAiServer } from './support/openai-server.ts';
@@ -120,6 +120,22 @@ describe('the process', () => {
       env: { NODE_ENV: 'production', PROVIDERS: 'placeholder' },
     });
     expect((await fetch(`${service.url}/health/ready`)).status).toBe(200);
+  });
+
+  it('logs prompts when told to', async () => {
+    await using folder = await temporaryFolder();
+    await using service = await startService({ folder: folder.path, env: { LOG_PROMPTS: 'true' } });
+    await create(service.url, { prompt: 'a very open lighthouse', size: '64x64', renditions: [] });
+    expect(service.stdout()).toContain('"prompt":"a very open lighthouse"');
+  });
+
+  it('cleans up by itself', async () => {
+    await using folder = await temporaryFolder();
+    const env = { RETENTION: '0s', CLEANUP_INTERVAL_SECONDS: '1' };
+    await using service = await startService({ folder: folder.path, env });
+    await create(service.url, { mediaId: 'x', prompt: 'a lighthouse', size: '64x64', renditions: [] });
+    await vi.waitFor(async () => expect((await fetch(`${service.url}/images/x`)).status).toBe(404), { timeout: 5000 });
+    expect(service.stdout()).toContain('"msg":"cleanup"');
   });
 
   it('logs a line per request and per image, and no prompt', async () => {

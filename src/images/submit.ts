@@ -24,6 +24,8 @@ export interface SubmitDeps {
   readonly newId: () => string;
   /** Fires when the service begins to stop. */
   readonly stopping: AbortSignal;
+  /** Whether prompts may stand in the log. */
+  readonly logPrompts: boolean;
   readonly log: Logger;
 }
 
@@ -69,7 +71,8 @@ export async function submitImage(
   if (acceptance.outcome === 'queue_full') throw queueFull(deps);
   if (acceptance.outcome === 'exists') return await again(deps, acceptance.image, request, caller, acceptance.by);
   deps.queue.enqueue(mediaId);
-  log.info({ mediaId, provider: provider.name, model: plan.call.model.id, size: create.size }, 'image accepted');
+  const { prompt, model } = plan.call;
+  log.info({ mediaId, provider: provider.name, model: model.id, ...(deps.logPrompts && { prompt }) }, 'image accepted');
   return { image, started: true };
 }
 

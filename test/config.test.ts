@@ -1,0 +1,56 @@
+import { describe, expect, it } from 'vitest';
+import { ConfigError, readConfig, settingsTable } from '../src/config.ts';
+
+function faultsOf(env: Record<string, string>): readonly string[] {
+  try {
+    readConfig(env);
+    return [];
+  } catch (error) {
+    if (error instanceof ConfigError) return error.problems;
+    throw error;
+  }
+}
+
+describe('readConfig', () => {
+  it('needs nothing', () => {
+    expect(readConfig({})).toMatchObject({
+      HOST: '127.0.0.1',
+      PORT: 3000,
+      PROVIDERS: ['placeholder'],
+      IMAGE_SIZE: { width: 1792, height: 1024 },
+      IMAGE_RENDITIONS: [{ width: 1200, height: 675, format: 'png' }],
+      databasePath: '.data/easel.db',
+    });
+  });
+
+  it('takes an empty variable for an unset one, and asks OpenAI as soon as there is a key', () => {
+    expect(readConfig({ PORT: '', OPENAI_API_KEY: 'sk-x' })).toMatchObject({ PORT: 3000, PROVIDERS: ['openai'] });
+  });
+
+  it.each([
+    ['PORT', '70000'],
+    ['PORT', '3.5'],
+    ['IMAGE_SIZE', '1792×1024'],
+    ['IMAGE_RENDITIONS', '1200x675.gif'],
+    ['IMAGE_QUALITY', 'best'],
+    ['RETENTION', '30'],
+    ['RETRY_MAX_ATTEMPTS', '0'],
+    ['LOG_PROMPTS', 'yes'],
+    ['DATABASE_URL', 'mysql://x'],
+    ['OPENAI_BASE_URL', 'ftp://x'],
+    ['PROVIDERS', ','],
+  ])('refuses %s=%s, naming it', (name, value) => {
+    expect(faultsOf({ [name]: value, OPENAI_API_KEY: 'sk-secret' })).toEqual([expect.stringMatching(`^${name}: `)]);
+  });
+
+  it('names every fault at once, and never quotes a key', () => {
+    const faults = faultsOf({ PORT: 'x', RETENTION: 'x', OPENAI_API_KEY: 'sk-secret' });
+    expect(faults).toHaveLength(2);
+    expect(faults.join()).not.toContain('sk-secret');
+  });
+});
+
+it('settingsTable has a row for every variable, with its default', () => {
+  expect(settingsTable()).toContain('| `IMAGE_SIZE` | `1792x1024` |');
+  expect(settingsTable()).toContain('| `RETENTION` | – |');
+});
