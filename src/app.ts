@@ -121,6 +121,7 @@ function uncalledServices(): AppServices {
       list: uncalled,
       remove: uncalled,
       cleanup: uncalled,
+      lastCleanup: uncalled,
     },
     files: { root: import.meta.dirname, find: uncalled },
     metrics: {

@@ -113,9 +113,7 @@ async function cleanUp(args: string[]): Promise<number> {
   const age = values['older-than'];
   return await withServices(async ({ images }) => {
     const olderThanMs = age === undefined ? null : ageText.parse(age);
-    console.log(
-      JSON.stringify(await images.cleanup({ olderThanMs, status: null, dryRun: values['dry-run'] ?? false }), null, 2),
-    );
+    console.log(JSON.stringify(await images.cleanup({ olderThanMs, dryRun: values['dry-run'] ?? false }), null, 2));
     return 0;
   });
 }

@@ -14,6 +14,12 @@ const list = <Item extends z.ZodType<unknown, string>>(item: Item) =>
     .transform((value) => value.split(',').map((part) => part.trim()) as z.input<Item>[])
     .pipe(z.array(item));
 
+const labelledAge = z
+  .string()
+  .regex(/^[^:]+:[^:]+$/, 'must be LABEL:AGE, such as draft:1d')
+  .transform((value) => value.split(':'))
+  .pipe(z.tuple([z.string(), ageText]));
+
 /** Every variable that Easel reads. The README's table is made from this: the description, and `default` as it is written there. */
 export const settings = {
   HOST: z
@@ -59,6 +65,14 @@ export const settings = {
     .default(120)
     .describe('How long `POST /images` waits for the picture before it answers 202.'),
   RETENTION: ageText.optional().describe('Delete pictures older than this, such as `30d`. Default: never.'),
+  RETENTION_BY_LABEL: list(labelledAge)
+    .optional()
+    .describe(
+      'Other ages for pictures with a label, such as `draft:1d,press:365d`; the longest counts. What is labelled `pinned` stays.',
+    ),
+  MEDIA_MAX_BYTES: count(1, Number.MAX_SAFE_INTEGER)
+    .optional()
+    .describe('Delete the oldest pictures when all files together take more than this, in bytes.'),
   CLEANUP_INTERVAL_SECONDS: seconds(1).default(3600).describe('How often the cleanup runs by itself.'),
   SHUTDOWN_GRACE_SECONDS: seconds(0, 3600).default(30).describe('How long running work may take to end after SIGTERM.'),
   LOG_LEVEL: z
@@ -76,7 +90,7 @@ export const settings = {
  * Promised variables that would be dangerous to ignore: someone who sets one of these counts on it.
  * Each leaves this list with the feature that it belongs to.
  */
-const NOT_YET = ['API_KEYS', 'BUDGET_USD_PER_DAY', 'MEDIA_MAX_BYTES', 'S3_BUCKET', 'RATE_LIMIT_PER_MINUTE'] as const;
+const NOT_YET = ['API_KEYS', 'BUDGET_USD_PER_DAY', 'S3_BUCKET', 'RATE_LIMIT_PER_MINUTE'] as const;
 
 const schema = z.object(settings);
 

@@ -11,7 +11,6 @@ import { createImageEvents } from './images/events.ts';
 import { mediaIdOf } from './images/image.ts';
 import type { Clock, JobQueue, Provider, RecordStore } from './images/ports.ts';
 import { BUILT_IN_PRESETS } from './images/presets.ts';
-import { cleanUp } from './images/retention.ts';
 import { runImage } from './images/run.ts';
 import { createImages } from './images/service.ts';
 import { createImaging } from './imaging/finish.ts';
@@ -132,7 +131,8 @@ export async function createServices(
       renditions: config.IMAGE_RENDITIONS,
     },
     queueLimit: config.QUEUE_LIMIT,
-    retentionMs: config.RETENTION ?? null,
+    retention: { olderThanMs: config.RETENTION ?? null, maxBytes: config.MEDIA_MAX_BYTES ?? null },
+    retentionByLabel: new Map(config.RETENTION_BY_LABEL),
     logPrompts: config.LOG_PROMPTS,
     stopping: stopping.signal,
   };
@@ -166,7 +166,7 @@ export async function createServices(
       for (const mediaId of unfinished) queue.enqueue(mediaId);
       rest.defer(
         every(config.CLEANUP_INTERVAL_SECONDS * 1000, logger, async () => {
-          await cleanUp(imagesDeps, { olderThanMs: imagesDeps.retentionMs, status: null, dryRun: false });
+          await images.cleanup({});
         }),
       );
     },

@@ -14,7 +14,9 @@ import {
   RENDITION_FORMATS,
 } from '../images/image.ts';
 import { ageText, renditionText, SIDE, sizeText } from '../images/notation.ts';
-import type { CleanupReport, CreateImage } from '../images/service.ts';
+import type { LastCleanup } from '../images/ports.ts';
+import type { CleanupReport } from '../images/retention.ts';
+import type { CreateImage } from '../images/service.ts';
 
 // ------------------------------------------------------------ the parts
 
@@ -319,6 +321,14 @@ export const cleanupOrder = z
       description: 'Delete what is older. Default: `RETENTION`. What has reached its `expiresAt` goes in any case.',
       examples: ['30d', '12h'],
     }),
+    maxBytes: z
+      .int()
+      .nonnegative()
+      .optional()
+      .meta({
+        description: 'Then delete the oldest until all files take no more than this. Default: `MEDIA_MAX_BYTES`.',
+        examples: [10_000_000_000],
+      }),
     status: z
       .enum(['succeeded', 'failed', 'cancelled'])
       .optional()
@@ -326,11 +336,7 @@ export const cleanupOrder = z
     dryRun: z.boolean().optional().meta({ description: 'Only say what would go.' }),
   })
   .optional()
-  .transform((order = {}) => ({
-    olderThanMs: order.olderThan ?? null,
-    status: order.status ?? null,
-    dryRun: order.dryRun ?? false,
-  }))
+  .transform(({ olderThan, ...order } = {}) => ({ ...order, olderThanMs: olderThan }))
   .meta({ id: 'CleanupOrder', examples: [{ olderThan: '30d', dryRun: true }] });
 
 export const cleanupReport = z
@@ -343,6 +349,10 @@ export const cleanupReport = z
     durationMs: z.number(),
   })
   .meta({ id: 'CleanupReport' }) satisfies z.ZodType<CleanupReport>;
+
+export const lastCleanup = cleanupReport
+  .extend({ time: timestamp('When it ended.') })
+  .meta({ id: 'LastCleanup' }) satisfies z.ZodType<LastCleanup>;
 
 // -------------------------------------------------------------- health
 

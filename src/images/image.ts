@@ -16,6 +16,9 @@ export type ImageStatus = (typeof IMAGE_STATUSES)[number];
 
 const FINISHED: ReadonlySet<ImageStatus> = new Set(['succeeded', 'failed', 'cancelled']);
 
+/** Label of images that no cleanup takes; only their DELETE does. */
+export const PINNED = 'pinned';
+
 /** Whether nothing more will happen to an image in this status by itself. */
 export function isFinished(status: ImageStatus): boolean {
   return FINISHED.has(status);
@@ -171,6 +174,13 @@ export interface Image {
   readonly completedAt: string | null;
   readonly expiresAt: string | null;
   readonly error: { readonly code: string; readonly detail: string } | null;
+}
+
+/** Bytes that the image takes on disk. An original that is also the master is stored once. */
+export function storedBytes({ original, master, renditions }: Image): number {
+  const files = [original, master, ...renditions].filter((file) => file !== null);
+  const distinct = new Map(files.map(({ sha256, bytes }) => [sha256, bytes]));
+  return [...distinct.values()].reduce((sum, bytes) => sum + bytes, 0);
 }
 
 /** `1792x1024`, the way sizes are written in requests, records and file names. */

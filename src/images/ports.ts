@@ -13,6 +13,7 @@ import type {
   Size,
   Warning,
 } from './image.ts';
+import type { CleanupReport } from './retention.ts';
 
 /** Time, so that tests can hold it still. */
 export interface Clock {
@@ -223,8 +224,18 @@ export interface RetentionQuery {
   readonly createdBefore: number | null;
   readonly status: ImageStatus | null;
   readonly limit: number;
-  /** Resume after this mediaId's place in the order (oldest first). */
-  readonly after: { readonly createdAt: string; readonly mediaId: string } | null;
+  readonly after: Place | null;
+}
+
+/** A place in the order of age: after this image. */
+export interface Place {
+  readonly createdAt: string;
+  readonly mediaId: string;
+}
+
+/** What a cleanup did, and when it ended (ISO 8601, UTC). */
+export interface LastCleanup extends CleanupReport {
+  readonly time: string;
 }
 
 /** The files of an image whose record is gone and whose files have to follow. */
@@ -254,10 +265,15 @@ export interface RecordStore {
   /** The mediaIds that are not finished, oldest first: the jobs. */
   unfinished(): Promise<readonly string[]>;
   countByStatus(): Promise<Readonly<Record<ImageStatus, number>>>;
-  /** Bytes of all masters and renditions. */
+  /** Bytes of all files of all images, as `storedBytes` counts them. */
   mediaBytes(): Promise<number>;
-  /** Finished images that retention may take, oldest first. */
+  /** Finished images whose time has come, oldest first. Costs what it finds, not what it leaves. Never a pinned one. */
   expired(query: RetentionQuery): Promise<readonly Image[]>;
+  /** Finished images of any age that are not pinned, oldest first, after a place in that order. */
+  oldest(limit: number, after: Place | null): Promise<readonly Image[]>;
+  /** Keeps the report of the last cleanup. */
+  saveCleanup(cleanup: LastCleanup): Promise<void>;
+  lastCleanup(): Promise<LastCleanup | null>;
   /**
    * Removes the record and notes the files that have to go, in one transaction, if `condition` holds for it.
    * Gives null where it does not or there is no such image. The note stays until `deletionDone`; until then `accept`

@@ -1,9 +1,8 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type { Deletions } from './deletion.ts';
-import type { Image } from './image.ts';
-import type { Clock, MediaStore, RecordStore, StoredFile } from './ports.ts';
-import type { CleanupOrder, CleanupReport } from './service.ts';
-
+import { type Image, type ImageStatus, storedBytes } from './image.ts';
+import type { Clock, MediaStore, Place, RecordStore, StoredFile } from './ports.ts';
 export interface RetentionDeps {
   readonly records: RecordStore;
   readonly store: MediaStore;
@@ -16,73 +15,124 @@ export interface RetentionDeps {
 const ORPHAN_AGE_MS = 60 * 60 * 1000;
 const BATCH = 100;
 
-/** Removes what has expired, what is older than the order says, and files that no record owns. */
+export interface CleanupOrder {
+  /** Images that have no time of their own go when they are older, in milliseconds; null: never. */
+  readonly olderThanMs: number | null;
+  /** Then the oldest go until all that is left takes no more than this, in bytes; null: no matter. */
+  readonly maxBytes: number | null;
+  /** Only images of this status; files without a record go all the same. */
+  readonly status: ImageStatus | null;
+  /** Only says what would go. */
+  readonly dryRun: boolean;
+}
+
+/** An order of which parts may be left unsaid. */
+export type CleanupWish = { readonly [Part in keyof CleanupOrder]?: CleanupOrder[Part] | undefined };
+
+export interface CleanupReport {
+  readonly deleted: number;
+  readonly freedBytes: number;
+  readonly kept: number;
+  readonly orphansRemoved: number;
+  readonly dryRun: boolean;
+  readonly durationMs: number;
+}
+
+/**
+ * Removes what has expired, what is older or more than the order says, and files that no record owns. Works in batches and
+ * lets requests in between, so that it may take long but holds nobody up.
+ */
 export async function cleanUp(deps: RetentionDeps, order: CleanupOrder): Promise<CleanupReport> {
-  const began = deps.clock.now();
-  if (!order.dryRun) await deps.deletions.completeAll();
-  const { deleted, freedBytes } = await removeExpired(deps, order, began);
-  const orphans = await removeOrphans(deps, order.dryRun, began);
-  const counts = await deps.records.countByStatus();
-  const left = Object.values(counts).reduce((sum, count) => sum + count, 0);
-  const report = {
-    deleted,
-    freedBytes: freedBytes + orphans.bytes,
-    kept: order.dryRun ? left - deleted : left,
-    orphansRemoved: orphans.count,
-    dryRun: order.dryRun,
-    durationMs: deps.clock.now() - began,
-  };
-  deps.log.info({ ...report, olderThanMs: order.olderThanMs, status: order.status }, 'cleanup');
+  const { records, deletions, clock, log } = deps;
+  const began = clock.now();
+  if (!order.dryRun) await deletions.completeAll();
+  const sweep: Sweep = { ...deps, dryRun: order.dryRun, taken: new Set(), freedBytes: 0 };
+  await removeExpired(sweep, order, began);
+  await removeExcess(sweep, order);
+  const deleted = sweep.taken.size;
+  const orphansRemoved = await removeOrphans(sweep, began);
+  const left = Object.values(await records.countByStatus()).reduce((sum, count) => sum + count, 0);
+  const { freedBytes } = sweep;
+  const kept = order.dryRun ? left - deleted : left;
+  const ended = clock.now();
+  const report = { deleted, freedBytes, kept, orphansRemoved, dryRun: order.dryRun, durationMs: ended - began };
+  await records.saveCleanup({ ...report, time: new Date(ended).toISOString() });
+  log.info({ ...order, ...report }, 'cleanup');
   return report;
 }
 
-async function removeExpired(deps: RetentionDeps, order: CleanupOrder, now: number) {
-  const createdBefore = order.olderThanMs === null ? null : now - order.olderThanMs;
-  let deleted = 0;
-  let freedBytes = 0;
-  let after: { createdAt: string; mediaId: string } | null = null;
+/** A cleanup under way. */
+interface Sweep extends RetentionDeps {
+  readonly dryRun: boolean;
+  /** mediaIds of what went, or would go. */
+  readonly taken: Set<string>;
+  freedBytes: number;
+}
+
+async function removeExpired(sweep: Sweep, { olderThanMs, status }: CleanupOrder, now: number): Promise<void> {
+  const createdBefore = olderThanMs === null ? null : now - olderThanMs;
+  await takeEach(sweep, (after) => sweep.records.expired({ now, createdBefore, status, limit: BATCH, after }));
+}
+
+/** The oldest go first. Which were served last is not kept: it would be a write for every picture that is looked at. */
+async function removeExcess(sweep: Sweep, { maxBytes, status }: CleanupOrder): Promise<void> {
+  if (maxBytes === null) return;
+  const bytes = await sweep.records.mediaBytes();
+  let excess = bytes - maxBytes - (sweep.dryRun ? sweep.freedBytes : 0);
+  await takeEach(
+    sweep,
+    (after) => (excess > 0 ? sweep.records.oldest(BATCH, after) : Promise.resolve([])),
+    (image) => {
+      if (excess <= 0 || sweep.taken.has(image.mediaId) || (status !== null && image.status !== status)) return false;
+      excess -= storedBytes(image);
+      return true;
+    },
+  );
+}
+
+/** Goes through the images, batch by batch, and takes those that are wanted. */
+async function takeEach(
+  sweep: Sweep,
+  next: (after: Place | null) => Promise<readonly Image[]>,
+  isWanted: (image: Image) => boolean = () => true,
+): Promise<void> {
+  let after: Place | null = null;
   for (;;) {
-    const batch: readonly Image[] = await deps.records.expired({
-      now,
-      createdBefore,
-      status: order.status,
-      limit: BATCH,
-      after,
-    });
+    const batch: readonly Image[] = await next(after);
     for (const image of batch) {
+      if (!isWanted(image)) continue;
       // It may have been asked for again meanwhile.
-      if (!order.dryRun && !(await deps.deletions.removeFinished(image.mediaId))) continue;
-      deleted += 1;
-      freedBytes += bytesOf(image);
+      if (!sweep.dryRun && !(await sweep.deletions.removeFinished(image.mediaId))) continue;
+      sweep.taken.add(image.mediaId);
+      sweep.freedBytes += storedBytes(image);
     }
     const last = batch.at(-1);
-    if (last === undefined || batch.length < BATCH) return { deleted, freedBytes };
+    if (last === undefined || batch.length < BATCH) return;
     after = { createdAt: last.createdAt, mediaId: last.mediaId };
+    // The records may answer without ever leaving this turn of the event loop.
+    await nextTurn();
   }
 }
 
-function bytesOf({ original, master, renditions }: Image): number {
-  return [original, master, ...renditions].reduce((sum, file) => sum + (file?.bytes ?? 0), 0);
-}
-
-async function removeOrphans({ records, store }: RetentionDeps, dryRun: boolean, now: number) {
+async function removeOrphans(sweep: Sweep, now: number): Promise<number> {
+  const { records, store, dryRun } = sweep;
   let count = 0;
-  let bytes = 0;
-  const sweep = async (files: readonly StoredFile[]) => {
+  const take = async (files: readonly StoredFile[]) => {
     const owned = await records.ownedNames(files.map(({ name }) => name));
     const orphans = files.filter((file) => !owned.has(file.name));
-    if (!dryRun) await store.remove(orphans.map(({ name }) => name));
+    if (orphans.length > 0 && !dryRun) await store.remove(orphans.map(({ name }) => name));
     count += orphans.length;
-    bytes += orphans.reduce((sum, file) => sum + file.bytes, 0);
+    sweep.freedBytes += orphans.reduce((sum, file) => sum + file.bytes, 0);
+    await nextTurn();
   };
   let batch: StoredFile[] = [];
   for await (const file of store.list()) {
     if (file.modifiedAt > now - ORPHAN_AGE_MS) continue;
     batch.push(file);
     if (batch.length < BATCH) continue;
-    await sweep(batch);
+    await take(batch);
     batch = [];
   }
-  await sweep(batch);
-  return { count, bytes };
+  if (batch.length > 0) await take(batch);
+  return count;
 }

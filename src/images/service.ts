@@ -1,3 +1,4 @@
+import PQueue from 'p-queue';
 import { ImageError } from './errors.ts';
 import {
   type Background,
@@ -10,8 +11,8 @@ import {
   type RenditionSpec,
   type Size,
 } from './image.ts';
-import type { Page } from './ports.ts';
-import { cleanUp, type RetentionDeps } from './retention.ts';
+import type { LastCleanup, Page } from './ports.ts';
+import { type CleanupOrder, type CleanupReport, type CleanupWish, cleanUp, type RetentionDeps } from './retention.ts';
 import { type SubmitDeps, submitImage } from './submit.ts';
 
 /** Who asks. */
@@ -48,22 +49,6 @@ export interface Submission {
   readonly started: boolean;
 }
 
-export interface CleanupOrder {
-  /** Age in milliseconds; null: only what expires by its own time. */
-  readonly olderThanMs: number | null;
-  readonly status: ImageStatus | null;
-  readonly dryRun: boolean;
-}
-
-export interface CleanupReport {
-  readonly deleted: number;
-  readonly freedBytes: number;
-  readonly kept: number;
-  readonly orphansRemoved: number;
-  readonly dryRun: boolean;
-  readonly durationMs: number;
-}
-
 export interface ImageFilter {
   readonly limit: number;
   readonly status?: ImageStatus | undefined;
@@ -85,16 +70,20 @@ export interface Images {
   list(filter: ImageFilter, caller: Caller): Promise<Page>;
   /** Removes the record and every file; a running image is cancelled first. */
   remove(mediaId: string, caller: Caller): Promise<void>;
-  cleanup(order: CleanupOrder): Promise<CleanupReport>;
+  /** A cleanup at a time: one that is asked for while another runs waits for its turn. */
+  cleanup(wish: CleanupWish): Promise<CleanupReport>;
+  /** `not_found` before the first cleanup. */
+  lastCleanup(): Promise<LastCleanup>;
 }
 
 export interface ImagesDeps extends SubmitDeps, RetentionDeps {
-  /** How old images may become where a cleanup names no age, in milliseconds; null for ever. */
-  readonly retentionMs: number | null;
+  /** What a cleanup does where its order says nothing. */
+  readonly retention: Pick<CleanupOrder, 'olderThanMs' | 'maxBytes'>;
 }
 
 export function createImages(deps: ImagesDeps): Images {
   const { records, events, clock, stopping } = deps;
+  const cleanups = new PQueue({ concurrency: 1 });
 
   async function find(mediaId: string, caller: Caller): Promise<Image> {
     const image = await records.get(mediaId);
@@ -113,7 +102,21 @@ export function createImages(deps: ImagesDeps): Images {
       await deps.deletions.remove(mediaId);
     },
 
-    cleanup: (order) => cleanUp(deps, { ...order, olderThanMs: order.olderThanMs ?? deps.retentionMs }),
+    cleanup(wish) {
+      const order: CleanupOrder = {
+        olderThanMs: wish.olderThanMs ?? deps.retention.olderThanMs,
+        maxBytes: wish.maxBytes ?? deps.retention.maxBytes,
+        status: wish.status ?? null,
+        dryRun: wish.dryRun ?? false,
+      };
+      return cleanups.add(() => cleanUp(deps, order));
+    },
+
+    async lastCleanup() {
+      const last = await records.lastCleanup();
+      if (last === null) throw new ImageError('not_found', 'no cleanup has run yet');
+      return last;
+    },
 
     async waitUntilFinished(mediaId, timeoutMs, signal) {
       const finished = new AbortController();

@@ -2,7 +2,7 @@ import type { Logger } from 'pino';
 import type { Deletions } from './deletion.ts';
 import { ImageError } from './errors.ts';
 import type { ImageEvents } from './events.ts';
-import { type Image, type ImageRequest, isFinished, type Size } from './image.ts';
+import { type Image, type ImageRequest, isFinished, PINNED, type Size } from './image.ts';
 import { type GenerationPlan, planGeneration } from './plan.ts';
 import type { Clock, JobQueue, MediaStore, Model, Provider, RecordStore } from './ports.ts';
 import type { Presets } from './presets.ts';
@@ -20,6 +20,8 @@ export interface SubmitDeps {
   readonly presets: Presets;
   readonly defaults: RequestDefaults;
   readonly queueLimit: number;
+  /** How long images with such a label are kept, in milliseconds. */
+  readonly retentionByLabel: ReadonlyMap<string, number>;
   readonly clock: Clock;
   readonly newId: () => string;
   /** Fires when the service begins to stop. */
@@ -63,7 +65,7 @@ export async function submitImage(
     attempts: [],
     original: null,
     createdAt: new Date(createdAt).toISOString(),
-    expiresAt: request.ttlSeconds === null ? null : new Date(createdAt + request.ttlSeconds * 1000).toISOString(),
+    expiresAt: expiryOf(request, createdAt, deps.retentionByLabel),
     cost: { usd: 0, basis: 'usage' },
     ...unmade(provider, plan),
   };
@@ -74,6 +76,18 @@ export async function submitImage(
   const { prompt, model } = plan.call;
   log.info({ mediaId, provider: provider.name, model: model.id, ...(deps.logPrompts && { prompt }) }, 'image accepted');
   return { image, started: true };
+}
+
+/** Its own time first, then the longest that one of its labels has. Null where neither says anything, or it is pinned. */
+function expiryOf(
+  { ttlSeconds, labels }: ImageRequest,
+  createdAt: number,
+  byLabel: ReadonlyMap<string, number>,
+): string | null {
+  if (labels.includes(PINNED)) return null;
+  const ages = labels.flatMap((label) => byLabel.get(label) ?? []);
+  const ageMs = ttlSeconds === null ? Math.max(...ages) : ttlSeconds * 1000;
+  return Number.isFinite(ageMs) ? new Date(createdAt + ageMs).toISOString() : null;
 }
 
 /** The parts of an image that each run makes anew. */

@@ -71,6 +71,13 @@ const MIGRATIONS: readonly string[] = [
     count INTEGER NOT NULL
   ) STRICT;
   `,
+  `
+  -- One row: what the last cleanup did.
+  CREATE TABLE last_cleanup (
+    id     INTEGER PRIMARY KEY CHECK (id = 1),
+    report TEXT NOT NULL
+  ) STRICT;
+  `,
 ];
 
 /** The version that a database has after every migration. */

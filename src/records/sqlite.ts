@@ -2,9 +2,17 @@ import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, realpathSync, st
 import { basename, dirname, join, resolve } from 'node:path';
 import { DatabaseSync, type SQLInputValue, type SQLOutputValue, type StatementSync } from 'node:sqlite';
 import { ImageError } from '../images/errors.ts';
-import { IMAGE_STATUSES, type Image, type ImageStatus, isFinished, mediaIdOf } from '../images/image.ts';
-import type { Deletion, RecordStore } from '../images/ports.ts';
-import { decodeCursor, encodeCursor, type Place } from './cursor.ts';
+import {
+  IMAGE_STATUSES,
+  type Image,
+  type ImageStatus,
+  isFinished,
+  mediaIdOf,
+  PINNED,
+  storedBytes,
+} from '../images/image.ts';
+import type { Deletion, LastCleanup, Place, RecordStore } from '../images/ports.ts';
+import { decodeCursor, encodeCursor } from './cursor.ts';
 import { ownedNames, possibleNames } from './ownership.ts';
 import { type DatabaseLock, lockDatabase } from './sqlite-lock.ts';
 import { migrate, SCHEMA_VERSION, schemaVersion } from './sqlite-schema.ts';
@@ -83,6 +91,13 @@ function recordStore(path: string, database: DatabaseSync, release: () => void):
     return row ? readDeletion(row) : null;
   };
 
+  const oldestFirst = (rows: readonly Row[], limit: number): readonly Image[] =>
+    rows
+      .map((row) => ({ createdAt: Number(row.created_at), mediaId: String(row.media_id) }))
+      .sort((a, b) => a.createdAt - b.createdAt || (a.mediaId < b.mediaId ? -1 : 1))
+      .slice(0, limit)
+      .flatMap(({ mediaId }) => find(mediaId) ?? []);
+
   const writeLabels = (image: Image): void => {
     sql('DELETE FROM labels WHERE media_id = ?').run(image.mediaId);
     const insert = sql('INSERT INTO labels (media_id, label, created_at) VALUES (?, ?, ?)');
@@ -158,7 +173,8 @@ function recordStore(path: string, database: DatabaseSync, release: () => void):
           LIMIT ?`).all(...values, limit + 1);
         const items = rows.slice(0, limit).map(parseImage);
         const last = items.at(-1);
-        return { items, nextCursor: last && rows.length > limit ? encodeCursor(placeOf(last)) : null };
+        if (!last || rows.length <= limit) return { items, nextCursor: null };
+        return { items, nextCursor: encodeCursor({ createdAt: Date.parse(last.createdAt), mediaId: last.mediaId }) };
       }),
 
     unfinished: () =>
@@ -187,8 +203,8 @@ function recordStore(path: string, database: DatabaseSync, release: () => void):
       answer(() => {
         // One search per status and reason, so that no image that stays is looked at. The index has to be named: left to
         // itself SQLite takes the one in the order of createdAt, and walks over everything that has not expired.
-        const from = after ? [Date.parse(after.createdAt), after.mediaId] : [Number.MIN_SAFE_INTEGER, ''];
-        const statuses = IMAGE_STATUSES.filter((one) => isFinished(one) && (status === null || one === status));
+        const from = placeValues(after);
+        const statuses = FINISHED.filter((one) => status === null || one === status);
         const places = statuses.flatMap((one) => [
           ...sql(`
             SELECT created_at, media_id FROM images INDEXED BY images_by_expiry
@@ -201,11 +217,29 @@ function recordStore(path: string, database: DatabaseSync, release: () => void):
                 WHERE status = ? AND expires_at IS NULL AND created_at <= ? AND (created_at, media_id) > (?, ?)
                 ORDER BY created_at, media_id LIMIT ?`).all(one, createdBefore, ...from, limit)),
         ]);
-        return places
-          .map((row): Place => ({ createdAt: Number(row.created_at), mediaId: String(row.media_id) }))
-          .sort((a, b) => a.createdAt - b.createdAt || (a.mediaId < b.mediaId ? -1 : 1))
-          .slice(0, limit)
-          .flatMap((place) => find(place.mediaId) ?? []);
+        return oldestFirst(places, limit);
+      }),
+
+    oldest: (limit, after) =>
+      answer(() => {
+        const places = FINISHED.flatMap((one) =>
+          sql(`
+            SELECT created_at, media_id FROM images INDEXED BY images_by_status
+            WHERE status = ? AND (created_at, media_id) > (?, ?) AND ifnull(expires_at, 0) < ${NEVER}
+            ORDER BY created_at, media_id LIMIT ?`).all(one, ...placeValues(after), limit),
+        );
+        return oldestFirst(places, limit);
+      }),
+
+    saveCleanup: (cleanup) =>
+      answer(() => {
+        sql('INSERT OR REPLACE INTO last_cleanup (id, report) VALUES (1, ?)').run(JSON.stringify(cleanup));
+      }),
+
+    lastCleanup: () =>
+      answer(() => {
+        const row = sql('SELECT report FROM last_cleanup').get();
+        return row ? (JSON.parse(String(row.report)) as LastCleanup) : null;
       }),
 
     remove: (mediaId, condition = () => true) =>
@@ -323,10 +357,24 @@ function columnsOf(image: Image): Record<string, SQLInputValue> {
     fingerprint: image.fingerprint,
     idempotencyKey: image.idempotencyKey,
     createdAt: Date.parse(image.createdAt),
-    expiresAt: image.expiresAt === null ? null : Date.parse(image.expiresAt),
-    bytes: [image.master, ...image.renditions].reduce((sum, file) => sum + (file?.bytes ?? 0), 0),
+    expiresAt: expiryOf(image),
+    bytes: storedBytes(image),
     document: JSON.stringify(image),
   };
+}
+
+/** 9999-12-31: the expiry of what is pinned, so that no search for what is due comes across it. */
+const NEVER = 253_402_300_799_000;
+
+function expiryOf({ request, expiresAt }: Image): number | null {
+  if (request.labels.includes(PINNED)) return NEVER;
+  return expiresAt === null ? null : Date.parse(expiresAt);
+}
+
+const FINISHED = IMAGE_STATUSES.filter(isFinished);
+
+function placeValues(after: Place | null): readonly [number, string] {
+  return after ? [Date.parse(after.createdAt), after.mediaId] : [Number.MIN_SAFE_INTEGER, ''];
 }
 
 type Row = Record<string, SQLOutputValue>;
@@ -341,10 +389,6 @@ function parseImage(row: Row): Image {
 
 function readDeletion(row: Row): Deletion {
   return { mediaId: String(row.media_id), names: JSON.parse(String(row.names)) as readonly string[] };
-}
-
-function placeOf(image: Image): Place {
-  return { createdAt: Date.parse(image.createdAt), mediaId: image.mediaId };
 }
 
 /** A new image would publish under the names that the removal is about to take away. */

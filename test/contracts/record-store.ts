@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { Attempt, Image, ImageRequest, MediaFile } from '../../src/images/image.ts';
-import type { Acceptance, ListQuery, RecordStore, RetentionQuery } from '../../src/images/ports.ts';
+import { type Attempt, type Image, type ImageRequest, type MediaFile, PINNED } from '../../src/images/image.ts';
+import type { Acceptance, ListQuery, Place, RecordStore, RetentionQuery } from '../../src/images/ports.ts';
 
 export interface RecordStoreFixture {
   /** Opens the same records; called again after `close`, it stands for a restart. */
@@ -244,7 +244,7 @@ export function describeRecordStore(name: string, createFixture: () => Promise<R
       expect(await records.unfinished()).toEqual(['generating', 'queued', 'processing']);
     });
 
-    it('counts images by status and bytes of masters and renditions through their whole life', async () => {
+    it('counts images by status, and the bytes of their files once each, through their whole life', async () => {
       const none = { queued: 0, generating: 0, processing: 0, succeeded: 0, failed: 0, cancelled: 0 };
       expect(await records.countByStatus()).toEqual(none);
       expect(await records.mediaBytes()).toBe(0);
@@ -254,12 +254,12 @@ export function describeRecordStore(name: string, createFixture: () => Promise<R
         status: 'succeeded',
         original: { name: 'originals/a~t', bytes: 1000, sha256: '', sound: true },
         master: aFile('a.png', 7),
-        renditions: [aFile('a@1x1.png', 20), aFile('a@2x2.png', 300)],
+        renditions: [aFile('a@1x1.png', 20), { ...aFile('a@2x2.png', 7), sha256: 'a.png' }],
       }));
       await records.update('b', (image) => ({ ...image, status: 'failed', master: aFile('b.png', 4000) }));
       await restart();
       expect(await records.countByStatus()).toEqual({ ...none, queued: 1, succeeded: 1, failed: 1 });
-      expect(await records.mediaBytes()).toBe(4327);
+      expect(await records.mediaBytes()).toBe(1000 + 7 + 20 + 4000);
       await records.update('b', (image) => ({ ...image, master: null }));
       await records.remove('a');
       await records.update('c', (image) => ({ ...image, thumbhash: 'x' }));
@@ -307,6 +307,47 @@ export function describeRecordStore(name: string, createFixture: () => Promise<R
         expect(found.map(({ mediaId }) => mediaId)).toEqual(expected);
         for (const image of found) expect(image).toEqual(await records.get(image.mediaId));
       });
+    });
+
+    describe('oldest', () => {
+      it('pages through what is finished and not pinned, oldest first, whatever its expiry', async () => {
+        await store(
+          anImage({ mediaId: 'c', status: 'succeeded', createdAt: at(3), expiresAt: at(999) }),
+          anImage({ mediaId: 'b', status: 'failed', createdAt: at(2) }),
+          anImage({ mediaId: 'a', status: 'cancelled', createdAt: at(2) }),
+          anImage({
+            mediaId: 'pinned',
+            status: 'succeeded',
+            createdAt: at(1),
+            request: aRequest({ labels: [PINNED] }),
+          }),
+          anImage({ mediaId: 'running', status: 'processing', createdAt: at(1) }),
+        );
+        const ids = async (limit: number, after: Place | null) =>
+          (await records.oldest(limit, after)).map(({ mediaId }) => mediaId);
+        expect(await ids(2, null)).toEqual(['a', 'b']);
+        expect(await ids(2, { createdAt: at(2), mediaId: 'b' })).toEqual(['c']);
+        expect(await ids(9, null)).toEqual(['a', 'b', 'c']);
+        const due = { now: ms(9999), createdBefore: ms(9999), status: null, limit: 9, after: null };
+        expect((await records.expired(due)).map(({ mediaId }) => mediaId)).toEqual(['a', 'b', 'c']);
+      });
+    });
+
+    it('keeps the last cleanup', async () => {
+      const report = {
+        deleted: 1,
+        freedBytes: 2,
+        kept: 3,
+        orphansRemoved: 4,
+        dryRun: false,
+        durationMs: 5,
+        time: at(1),
+      };
+      expect(await records.lastCleanup()).toBeNull();
+      await records.saveCleanup(report);
+      await records.saveCleanup({ ...report, deleted: 9 });
+      await restart();
+      expect(await records.lastCleanup()).toEqual({ ...report, deleted: 9 });
     });
 
     describe('remove', () => {
@@ -486,5 +527,5 @@ export function anAttempt(id: string): Attempt {
 }
 
 function aFile(name: string, bytes: number): MediaFile {
-  return { name, bytes, width: 64, height: 64, format: 'png', sha256: '' };
+  return { name, bytes, width: 64, height: 64, format: 'png', sha256: name };
 }

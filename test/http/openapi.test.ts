@@ -26,6 +26,7 @@ describe('the document', () => {
   test('has every route of the contract, each under its own name', () => {
     expect(operations.map(({ name }) => name).sort()).toEqual([
       'DELETE /images/{mediaId}',
+      'GET /cleanup/last',
       'GET /health',
       'GET /health/live',
       'GET /health/ready',

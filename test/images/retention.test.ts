@@ -1,9 +1,10 @@
 import { utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import type { CleanupReport } from '../../src/images/service.ts';
+import type { CleanupReport } from '../../src/images/retention.ts';
 import { type Easel, startEasel } from '../support/easel.ts';
 import { openAiError, picture } from '../support/openai-answers.ts';
+import { temporaryFolder } from '../support/temporary-folder.ts';
 
 const HOUR_MS = 3_600_000;
 
@@ -38,8 +39,8 @@ describe('POST /cleanup', () => {
     expect(await easel.files()).toEqual(before);
 
     const report = await cleanUp(easel, { olderThan: '1h' });
-    // The original and the master are two names of one file's bytes.
-    const bytes = 2 * (old.body.bytes ?? 0) + (old.body.renditions[0]?.bytes ?? 0);
+    // The original and the master are two names of the same bytes on disk.
+    const bytes = (old.body.bytes ?? 0) + (old.body.renditions[0]?.bytes ?? 0);
     expect(report).toMatchObject({ deleted: 1, kept: 1, freedBytes: bytes, orphansRemoved: 0, dryRun: false });
     expect(dry.freedBytes).toBe(bytes);
     expect(await easel.files()).toEqual(before.filter((name) => name.includes('new')));
@@ -71,6 +72,51 @@ describe('POST /cleanup', () => {
     expect(await cleanUp(easel, { olderThan: '1s', status: 'failed' })).toMatchObject({ deleted: 1, kept: 2 });
     expect(await cleanUp(easel, { olderThan: '1s' })).toMatchObject({ deleted: 1, kept: 1 });
     expect((await easel.get('/images/running')).status).toBe(200);
+  });
+
+  it('keeps to maxBytes, oldest first, whatever their age', async () => {
+    await using easel = await startEasel();
+    let sizes: number[] = [];
+    for (const mediaId of ['a', 'b', 'c']) {
+      const { body } = await easel.post({ mediaId, prompt: mediaId, ttlSeconds: mediaId === 'a' ? 86_400 : undefined });
+      sizes = [...sizes, (body.bytes ?? 0) + (body.renditions[0]?.bytes ?? 0)];
+      easel.clock.advance(1000);
+    }
+    const [, ofB = 0, ofC = 0] = sizes;
+    expect(await cleanUp(easel, { maxBytes: ofB + ofC, dryRun: true })).toMatchObject({ deleted: 1, kept: 2 });
+    expect(await cleanUp(easel, { maxBytes: ofB + ofC })).toMatchObject({ deleted: 1, freedBytes: sizes[0], kept: 2 });
+    expect(await cleanUp(easel, { maxBytes: ofB + ofC })).toMatchObject({ deleted: 0, kept: 2 });
+    expect(await cleanUp(easel, { maxBytes: 0 })).toMatchObject({ deleted: 2, kept: 0 });
+    expect(await easel.files()).toEqual([]);
+  });
+
+  it('goes by labels where they have an age, the longest of them, and never takes what is pinned', async () => {
+    await using easel = await startEasel({ env: { RETENTION: '2h', RETENTION_BY_LABEL: 'draft:1h,press:1d' } });
+    for (const labels of [['draft'], ['draft', 'press'], ['pinned'], []]) {
+      await easel.post({ mediaId: labels.join('-') || 'plain', prompt: 'a lighthouse', labels, renditions: [] });
+    }
+    easel.clock.advance(1.5 * HOUR_MS);
+    expect(await cleanUp(easel)).toMatchObject({ deleted: 1, kept: 3 });
+    expect((await easel.get('/images/draft')).status).toBe(404);
+    easel.clock.advance(1 * HOUR_MS);
+    expect(await cleanUp(easel)).toMatchObject({ deleted: 1, kept: 2 });
+    expect((await easel.get('/images/plain')).status).toBe(404);
+    easel.clock.advance(30 * HOUR_MS);
+    expect(await cleanUp(easel, { olderThan: '0s', maxBytes: 0 })).toMatchObject({ deleted: 1, kept: 1 });
+    expect((await easel.get('/media/pinned.png')).status).toBe(200);
+    expect((await fetch(`${easel.url}/images/pinned`, { method: 'DELETE' })).status).toBe(204);
+  });
+
+  it('is remembered, over a restart too', async () => {
+    await using folder = await temporaryFolder();
+    {
+      await using easel = await startEasel({ folder: folder.path });
+      expect((await easel.get('/cleanup/last')).status).toBe(404);
+      const report = await cleanUp(easel, { dryRun: true });
+      expect(await (await easel.get('/cleanup/last')).json()).toEqual({ ...report, time: expect.stringMatching(/Z$/) });
+    }
+    await using easel = await startEasel({ folder: folder.path });
+    expect((await easel.get('/cleanup/last')).status).toBe(200);
   });
 
   it('removes files without a record once they are an hour old', async () => {

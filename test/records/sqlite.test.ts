@@ -11,6 +11,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { RecordStore } from '../../src/images/ports.ts';
 import { openSqliteRecords } from '../../src/records/sqlite.ts';
 import { DatabaseInUseError } from '../../src/records/sqlite-lock.ts';
+import { SCHEMA_VERSION } from '../../src/records/sqlite-schema.ts';
 import { anImage, aRequest, at, describeRecordStore, ms } from '../contracts/record-store.ts';
 import { canMountTmpfs, mountTmpfs } from '../support/tmpfs.ts';
 
@@ -161,7 +162,7 @@ describe('openSqliteRecords', () => {
       execute(path, 'PRAGMA user_version = 99');
       expect(() => openSqliteRecords({ path })).toThrow(/has schema 99/);
       // The refusal lets go of the file.
-      execute(path, 'PRAGMA user_version = 1');
+      execute(path, `PRAGMA user_version = ${SCHEMA_VERSION}`);
       records = openSqliteRecords({ path });
     });
 

@@ -2,7 +2,8 @@ import { createHash } from 'node:crypto';
 import { ImageError } from '../../src/images/errors.ts';
 import type { Image, MediaFile } from '../../src/images/image.ts';
 import { isFinished } from '../../src/images/image.ts';
-import type { Caller, CleanupOrder, CreateImage, ImageFilter, Images, Submission } from '../../src/images/service.ts';
+import type { CleanupWish } from '../../src/images/retention.ts';
+import type { Caller, CreateImage, ImageFilter, Images, Submission } from '../../src/images/service.ts';
 
 /** `Images` in memory, for tests of the routes: pictures end when the test says so. */
 export interface FakeImages extends Images {
@@ -10,7 +11,7 @@ export interface FakeImages extends Images {
   readonly submitted: { readonly request: CreateImage; readonly caller: Caller; readonly key: string | null }[];
   readonly waits: { readonly mediaId: string; readonly timeoutMs: number; readonly signal: AbortSignal }[];
   readonly listed: ImageFilter[];
-  readonly cleaned: CleanupOrder[];
+  readonly cleaned: CleanupWish[];
   /** What the next submissions do, in place of storing a queued image. */
   onSubmit: ((request: CreateImage) => Submission) | null;
   /** Changes an image and wakes those who wait for it. */
@@ -70,9 +71,13 @@ export function createFakeImages(): FakeImages {
       fake.forget(mediaId);
     },
 
-    async cleanup(order) {
-      fake.cleaned.push(order);
-      return { deleted: 1, freedBytes: 2, kept: 3, orphansRemoved: 4, dryRun: order.dryRun, durationMs: 5.5 };
+    async cleanup(wish) {
+      fake.cleaned.push(wish);
+      return { deleted: 1, freedBytes: 2, kept: 3, orphansRemoved: 4, dryRun: wish.dryRun ?? false, durationMs: 5.5 };
+    },
+
+    async lastCleanup() {
+      throw new ImageError('not_found', 'no cleanup has run yet');
     },
 
     settle(mediaId, change) {

@@ -1,9 +1,9 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import type { Images } from '../../images/service.ts';
 import { json, problems } from '../openapi.ts';
-import { cleanupOrder, cleanupReport } from '../schemas.ts';
+import { cleanupOrder, cleanupReport, lastCleanup } from '../schemas.ts';
 
-/** `POST /cleanup`. */
+/** `POST /cleanup` and `GET /cleanup/last`. */
 export const cleanupRoutes: FastifyPluginAsyncZod<{ images: Images }> = async (app, { images }) => {
   app.post('/cleanup', {
     schema: {
@@ -11,8 +11,8 @@ export const cleanupRoutes: FastifyPluginAsyncZod<{ images: Images }> = async (a
       tags: ['operations'],
       summary: 'Delete what has expired',
       description:
-        'Deletes finished pictures that have reached their `expiresAt`, those older than `olderThan`, and files that ' +
-        'belong to no record. The same runs on a schedule.',
+        'Deletes finished pictures that have reached their `expiresAt`, those older than `olderThan`, the oldest beyond ' +
+        '`maxBytes`, and files that belong to no record. Pictures labelled `pinned` stay. The same runs on a schedule.',
       body: cleanupOrder,
       response: {
         200: json('What was deleted, or would be.', cleanupReport),
@@ -20,5 +20,16 @@ export const cleanupRoutes: FastifyPluginAsyncZod<{ images: Images }> = async (a
       },
     },
     handler: (request) => images.cleanup(request.body),
+  });
+
+  app.get('/cleanup/last', {
+    schema: {
+      operationId: 'getLastCleanup',
+      tags: ['operations'],
+      summary: 'See what the last cleanup did',
+      description: 'Whether it was asked for or ran by itself. It outlives a restart.',
+      response: { 200: json('Its report.', lastCleanup), ...problems('not_found', 'storage_unavailable') },
+    },
+    handler: () => images.lastCleanup(),
   });
 };

@@ -10,16 +10,16 @@ afterAll(() => http[Symbol.asyncDispose]());
 
 describe('POST /cleanup', () => {
   test.each([
-    ['no body', undefined, { olderThanMs: null, status: null, dryRun: false }],
-    ['an empty body', '', { olderThanMs: null, status: null, dryRun: false }],
-    ['nothing said', '{}', { olderThanMs: null, status: null, dryRun: false }],
-    ['seconds', '{"olderThan":"90s"}', { olderThanMs: 90_000, status: null, dryRun: false }],
-    ['minutes', '{"olderThan":"2m"}', { olderThanMs: 120_000, status: null, dryRun: false }],
-    ['hours', '{"olderThan":"2h"}', { olderThanMs: 7_200_000, status: null, dryRun: false }],
+    ['no body', undefined, {}],
+    ['an empty body', '', {}],
+    ['nothing said', '{}', {}],
+    ['seconds', '{"olderThan":"90s"}', { olderThanMs: 90_000 }],
+    ['minutes', '{"olderThan":"2m"}', { olderThanMs: 120_000 }],
+    ['hours', '{"olderThan":"2h"}', { olderThanMs: 7_200_000 }],
     [
       'all',
-      '{"olderThan":"30d","status":"failed","dryRun":true}',
-      { olderThanMs: 2_592_000_000, status: 'failed', dryRun: true },
+      '{"olderThan":"30d","maxBytes":0,"status":"failed","dryRun":true}',
+      { olderThanMs: 2_592_000_000, maxBytes: 0, status: 'failed', dryRun: true },
     ],
   ])('with %s', async (_what, body, order) => {
     const post = request(http.app.server).post('/cleanup');
@@ -30,7 +30,7 @@ describe('POST /cleanup', () => {
       freedBytes: 2,
       kept: 3,
       orphansRemoved: 4,
-      dryRun: order.dryRun,
+      dryRun: 'dryRun' in order,
       durationMs: 5.5,
     });
   });
@@ -42,7 +42,7 @@ describe('POST /cleanup', () => {
     ['olderThan', { olderThan: 30 }],
     ['status', { status: 'queued' }],
     ['dryRun', { dryRun: 'yes' }],
-    ['maxBytes', { maxBytes: 1 }],
+    ['maxBytes', { maxBytes: -1 }],
     ['body', [1]],
   ])('refuses a wrong %s', async (path, body) => {
     const answer = await request(http.app.server).post('/cleanup').send(body).expect(400);

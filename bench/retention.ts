@@ -1,0 +1,104 @@
+/**
+ * Retention among 1,000,000 records: how long finding 1,000 expired ones takes, beside finding them among 10,000, and what the
+ * event loop feels while 10,000 are swept. Takes about a minute and 2 GB in the temporary folder.
+ */
+
+import { mkdtemp, open, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { DatabaseSync } from 'node:sqlite';
+import { pino } from 'pino';
+import { createDeletions } from '../src/images/deletion.ts';
+import { createImageEvents } from '../src/images/events.ts';
+import type { Image } from '../src/images/image.ts';
+import type { RecordStore } from '../src/images/ports.ts';
+import { cleanUp } from '../src/images/retention.ts';
+import { createLocalQueue } from '../src/queue/local.ts';
+import { openSqliteRecords } from '../src/records/sqlite.ts';
+import { createDiskStore } from '../src/storage/disk.ts';
+import { anImage } from '../test/contracts/record-store.ts';
+
+const MANY = 1_000_000;
+const FEW = 10_000;
+const EXPIRED = 1_000;
+const SWEPT = 10_000;
+const NOW = Date.parse('2026-11-23T00:00:00Z');
+const DAY_MS = 86_400_000;
+
+/** Writes `count` images, the first `expired` of them 40 days old and the rest of today, past the port, which would sync each. */
+async function fill(path: string, count: number, expired: number): Promise<RecordStore> {
+  await openSqliteRecords({ path }).close();
+  const database = new DatabaseSync(path);
+  database.exec('PRAGMA synchronous = OFF; BEGIN');
+  const insert = database.prepare(`
+    INSERT INTO images (media_id, owner, status, fingerprint, created_at, expires_at, bytes, document)
+    VALUES (?, 'anonymous', 'succeeded', '', ?, NULL, 1, ?)`);
+  for (let i = 0; i < count; i += 1) {
+    const createdAt = i < expired ? NOW - 40 * DAY_MS + i : NOW - (i % DAY_MS);
+    const image: Image = anImage({
+      mediaId: `image-${i}`,
+      status: 'succeeded',
+      createdAt: new Date(createdAt).toISOString(),
+      expiresAt: null,
+    });
+    insert.run(image.mediaId, createdAt, JSON.stringify(image));
+  }
+  database.exec('COMMIT');
+  database.close();
+  // Or the first sync of the sweep would pay for all of it.
+  await using file = await open(path);
+  await file.sync();
+  return openSqliteRecords({ path });
+}
+
+function find(records: RecordStore, limit: number) {
+  return records.expired({ now: NOW, createdBefore: NOW - 30 * DAY_MS, status: null, limit, after: null });
+}
+
+/** Median of five, in milliseconds. */
+async function timed(work: () => Promise<unknown>): Promise<number> {
+  const times: number[] = [];
+  for (let i = 0; i < 5; i += 1) {
+    const began = performance.now();
+    await work();
+    times.push(performance.now() - began);
+  }
+  return times.sort((a, b) => a - b)[2] ?? Number.NaN;
+}
+
+const folder = await mkdtemp(join(tmpdir(), 'easel-bench-'));
+try {
+  const few = await fill(join(folder, 'few.db'), FEW, EXPIRED);
+  const amongFew = await timed(() => find(few, EXPIRED));
+  await few.close();
+
+  const records = await fill(join(folder, 'many.db'), MANY, SWEPT);
+  const amongMany = await timed(() => find(records, EXPIRED));
+  console.log(`finding ${EXPIRED} expired among ${FEW}: ${amongFew.toFixed(1)} ms`);
+  console.log(
+    `finding ${EXPIRED} expired among ${MANY}: ${amongMany.toFixed(1)} ms, ${(amongMany / amongFew).toFixed(2)} times as long`,
+  );
+
+  const log = pino({ level: 'silent' });
+  const clock = { now: () => NOW, sleep: () => Promise.resolve() };
+  const store = await createDiskStore({ root: join(folder, 'media') });
+  const queue = createLocalQueue({ concurrency: 1, run: () => Promise.resolve() });
+  const deletions = createDeletions({ records, store, queue, events: createImageEvents(), clock, log });
+  const delay = monitorEventLoopDelay({ resolution: 1 });
+  delay.enable();
+  const began = performance.now();
+  const order = { olderThanMs: 30 * DAY_MS, maxBytes: null, status: null, dryRun: false };
+  const { deleted, kept } = await cleanUp({ records, store, deletions, clock, log }, order);
+  const seconds = (performance.now() - began) / 1000;
+  delay.disable();
+  const [median, rare, worst] = [delay.percentile(50), delay.percentile(99.9), delay.max].map((nanoseconds) =>
+    (nanoseconds / 1e6).toFixed(1),
+  );
+  console.log(
+    `sweeping ${deleted} of ${deleted + kept}: ${seconds.toFixed(1)} s; event-loop delay ${median} ms median, ${rare} ms at 99.9%, ${worst} ms at worst`,
+  );
+  await records.close();
+} finally {
+  await rm(folder, { recursive: true, force: true });
+}
