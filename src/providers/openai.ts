@@ -11,6 +11,7 @@ import type {
   TokenUsage,
 } from '../images/ports.ts';
 import { type Catalog, unlistedModel } from './catalog.ts';
+import { PARTIAL_IMAGES, readStreamedAnswer, refusesStreaming } from './openai-stream.ts';
 import { parseRetryAfter } from './retry-after.ts';
 import { type Transport, wasNeverSent, wasTooLarge } from './transport.ts';
 
@@ -28,7 +29,10 @@ export interface OpenAIProviderOptions {
   readonly clock: Clock;
 }
 
-/** OpenAI's image API, or any server that speaks its dialect, through the official SDK. Each `generate` is exactly one call. */
+/**
+ * OpenAI's image API, or any server that speaks its dialect, through the official SDK. Each `generate` is exactly one call,
+ * but for the first that a server refuses because it does not stream: that one is made again without.
+ */
 export function createOpenAIProvider(options: OpenAIProviderOptions): Provider {
   const { name, apiKey, catalog, timeoutMs, transport, clock } = options;
   const client = new OpenAI({
@@ -40,34 +44,57 @@ export function createOpenAIProvider(options: OpenAIProviderOptions): Provider {
     logLevel: 'off',
   });
 
+  let streams = true;
+
+  /** The answer, parsed, and its head. */
+  async function ask(call: GenerationCall, { onPartial }: GenerationOptions, signal: AbortSignal) {
+    if (onPartial && call.model.streams && streams) {
+      try {
+        const response = await client.images
+          .generate({ ...parameters(call), stream: true, partial_images: PARTIAL_IMAGES }, { signal })
+          .asResponse();
+        const answer = await readStreamedAnswer(response, client, (base64, index) => {
+          const bytes = decodeBase64(base64);
+          if (bytes !== null) onPartial(bytes, index);
+        });
+        return { answer, httpStatus: response.status, providerRequestId: response.headers.get('x-request-id') };
+      } catch (error) {
+        if (!refusesStreaming(error)) throw error;
+        // That somebody looks on must not decide whether there will be a picture.
+        streams = false;
+      }
+    }
+    const { data, response, request_id } = await client.images.generate(parameters(call), { signal }).withResponse();
+    return { answer: data as unknown, httpStatus: response.status, providerRequestId: request_id };
+  }
+
   return {
     name,
     model: (id) => catalog.get(id) ?? (id === options.model ? unlistedModel(id) : null),
 
-    async generate(call, { signal }: GenerationOptions): Promise<GeneratedPicture> {
+    async generate(call, options): Promise<GeneratedPicture> {
+      const { signal } = options;
       // The SDK's own timeout ends with the headers; this one also covers the body.
       const attempt = abortable(signal, timeoutMs);
       try {
-        const { data, response, request_id } = await client.images
-          .generate(parameters(call), { signal: attempt.signal })
-          .withResponse();
-        const picture = firstPicture(data, response.status, request_id);
+        const { answer, httpStatus, providerRequestId } = await ask(call, options, attempt.signal);
+        const picture = firstPicture(answer, httpStatus, providerRequestId);
         const bytes =
           picture.b64_json === undefined
             ? await download(picture.url, transport, attempt.signal)
             : decodeBase64(picture.b64_json);
         if (bytes === null || bytes.length === 0) {
-          throw new ProviderError('empty', `${name} answered ${response.status} without a readable picture`, {
-            httpStatus: response.status,
-            providerRequestId: request_id,
+          throw new ProviderError('empty', `${name} answered ${httpStatus} without a readable picture`, {
+            httpStatus,
+            providerRequestId,
           });
         }
         return {
           bytes,
           revisedPrompt: picture.revised_prompt ?? null,
-          usage: readUsage(data),
-          httpStatus: response.status,
-          providerRequestId: request_id,
+          usage: readUsage(answer),
+          httpStatus,
+          providerRequestId,
         };
       } catch (error) {
         throw classify(error, {
@@ -154,7 +181,8 @@ async function download(
   }
 }
 
-function readUsage({ usage }: ImagesResponse): TokenUsage | null {
+function readUsage(answer: unknown): TokenUsage | null {
+  const { usage } = answer as Partial<ImagesResponse>;
   if (!usage || !Number.isFinite(usage.output_tokens)) return null;
   const details = usage.input_tokens_details as
     | { text_tokens?: number; image_tokens?: number; cached_tokens?: number }
@@ -219,7 +247,9 @@ function classify(error: unknown, { name, apiKey, now, cancelled, timedOut }: Ci
     return fail('interrupted', `broke the connection off: ${rootMessage(error)}`);
   }
   const httpStatus = error.status as number | undefined;
-  if (httpStatus === undefined) return fail('interrupted', `failed: ${error.message}`);
+  if (httpStatus === undefined) {
+    return fail(faultOfEvent(error.code ?? '', error.type ?? ''), `ended its stream with: ${describe(error)}`);
+  }
   const headers = error.headers as Headers | undefined;
   return fail(faultOf(httpStatus, error.code ?? '', error.type ?? ''), `answered ${describe(error)}`, {
     httpStatus,
@@ -249,6 +279,14 @@ function faultOf(status: number, code: string, type: string): ProviderFault {
   if (REFUSALS.has(code) || REFUSALS.has(type)) return 'refused';
   if (status === 401 || status === 403) return 'account';
   return 'rejected';
+}
+
+/** An error in the middle of a stream has no status. What it says to have been refused is not billed; else work was begun. */
+function faultOfEvent(code: string, type: string): ProviderFault {
+  if (REFUSALS.has(code) || REFUSALS.has(type)) return 'refused';
+  if (ACCOUNT_FAULTS.has(code) || ACCOUNT_FAULTS.has(type)) return 'account';
+  if (code === 'rate_limit_exceeded' || code === 'slow_down') return 'rate_limited';
+  return type === 'invalid_request_error' ? 'rejected' : 'interrupted';
 }
 
 /** `429 rate_limit_exceeded: the message`, one line, of bounded length. The SDK's message begins with the status. */
