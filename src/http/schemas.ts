@@ -294,6 +294,14 @@ export const imageRecord = z
 /** Path of one image. Any text will do: what cannot be a mediaId is simply not found. */
 export const imageParams = z.object({ mediaId: z.string().meta({ examples: ['article-42-hero'] }) });
 
+/** A day or a moment, as the millisecond that it begins with. In a query, the + of an offset has to be written %2B. */
+const moment = z
+  .union([z.iso.datetime({ offset: true }), z.iso.date()], {
+    error:
+      'must be an ISO 8601 day or time with its zone, such as 2026-11-23 or 2026-11-23T16:00:00Z (a + is sent as %2B)',
+  })
+  .transform((value) => new Date(value).toISOString());
+
 /** Query of `GET /images`. */
 export const listQuery = z.strictObject({
   status: z.enum(IMAGE_STATUSES).optional().meta({ description: 'Only these.' }),
@@ -301,6 +309,13 @@ export const listQuery = z.strictObject({
     .max(64)
     .optional()
     .meta({ description: 'Only those with this label.', examples: ['blog'] }),
+  createdAfter: moment.optional().meta({
+    description: 'Only those created at this time or later; a day begins at 00:00 UTC.',
+    examples: ['2026-11-23'],
+  }),
+  createdBefore: moment
+    .optional()
+    .meta({ description: 'Only those created before this time.', examples: ['2026-11-23T16:00:00Z'] }),
   limit: z.coerce.number().int().min(1).max(100).default(20).meta({ description: 'Most to give, 1 to 100.' }),
   cursor: words.max(1024).optional().meta({ description: '`nextCursor` of the page before.' }),
 });

@@ -53,6 +53,9 @@ export interface ImageFilter {
   readonly limit: number;
   readonly status?: ImageStatus | undefined;
   readonly label?: string | undefined;
+  /** ISO 8601 bounds on createdAt: from (inclusive) and to (exclusive). */
+  readonly createdAfter?: string | undefined;
+  readonly createdBefore?: string | undefined;
   readonly cursor?: string | undefined;
 }
 
