@@ -119,6 +119,7 @@ function uncalledServices(): AppServices {
       waitUntilFinished: uncalled,
       get: uncalled,
       list: uncalled,
+      cancel: uncalled,
       remove: uncalled,
       cleanup: uncalled,
       lastCleanup: uncalled,

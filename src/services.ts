@@ -121,7 +121,7 @@ export async function createServices(
   const imagesDeps = {
     ...shared,
     queue,
-    deletions: createDeletions({ ...shared, queue }),
+    deletions: createDeletions({ ...shared, queue, telemetry: metrics }),
     providers,
     presets: BUILT_IN_PRESETS,
     defaults: {

@@ -1,13 +1,14 @@
 import type { Logger } from 'pino';
 import type { ImageEvents } from './events.ts';
 import { type Image, isFinished } from './image.ts';
-import type { Clock, Deletion, JobQueue, MediaStore, RecordStore } from './ports.ts';
+import type { Clock, Deletion, JobQueue, MediaStore, RecordStore, Telemetry } from './ports.ts';
 
 export interface DeletionDeps {
   readonly records: RecordStore;
   readonly store: MediaStore;
   readonly queue: JobQueue;
   readonly events: ImageEvents;
+  readonly telemetry: Telemetry;
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -21,7 +22,10 @@ export interface Deletions {
   remove(mediaId: string): Promise<void>;
   /** Removes the image if it is finished still, and says whether it was. */
   removeFinished(mediaId: string): Promise<boolean>;
-  /** Ends an image that is not finished, durably; resolves, with what is then on record, when no work is done for it any more. */
+  /**
+   * Ends an image that is not finished, durably, and aborts the call that is made for it. Resolves with what is on record
+   * once no more work is done for it, or after `PATIENCE_MS`: a picture that arrived after all may have to wait for room.
+   */
   cancel(mediaId: string): Promise<Image | null>;
   /** Resolves when no file of an earlier image of this name is left. Raises what keeps the storage from removing it. */
   settled(mediaId: string): Promise<void>;
@@ -29,7 +33,10 @@ export interface Deletions {
   completeAll(): Promise<void>;
 }
 
-export function createDeletions({ records, store, queue, events, clock, log }: DeletionDeps): Deletions {
+/** How long the answer to a cancel waits for the work to end, in milliseconds. */
+const PATIENCE_MS = 5_000;
+
+export function createDeletions({ records, store, queue, events, telemetry, clock, log }: DeletionDeps): Deletions {
   // One at a time for each name: a second one would go on removing when the name is in use again.
   const underWay = new Map<string, Promise<void>>();
 
@@ -58,24 +65,39 @@ export function createDeletions({ records, store, queue, events, clock, log }: D
     return true;
   }
 
-  async function cancel(mediaId: string): Promise<Image | null> {
-    let cancelled = false;
+  /** Makes an unfinished image a cancelled one, which its work cannot undo, and says whether it did. */
+  async function markCancelled(mediaId: string): Promise<{ image: Image | null; changed: boolean }> {
+    let changed = false;
     const image = await records.update(mediaId, (current) => {
-      cancelled = !isFinished(current.status);
-      return cancelled ? { ...current, status: 'cancelled', completedAt: new Date(clock.now()).toISOString() } : null;
+      changed = !isFinished(current.status);
+      return changed ? { ...current, status: 'cancelled', completedAt: new Date(clock.now()).toISOString() } : null;
     });
-    if (cancelled) {
-      events.publish(mediaId, image);
+    if (image !== null && changed) {
+      telemetry.imageEnded(image);
       log.info({ mediaId }, 'image cancelled');
     }
-    await queue.cancel(mediaId);
-    return cancelled ? await records.get(mediaId) : image;
+    return { image, changed };
+  }
+
+  async function atMostPatience(end: Promise<void>): Promise<void> {
+    const ended = new AbortController();
+    await Promise.race([end, clock.sleep(PATIENCE_MS, ended.signal)]).finally(() => ended.abort());
   }
 
   return {
-    cancel,
+    async cancel(mediaId) {
+      const { image, changed } = await markCancelled(mediaId);
+      if (image?.status !== 'cancelled') return image;
+      await atMostPatience(queue.cancel(mediaId));
+      const settled = await records.get(mediaId);
+      if (changed) events.publish(mediaId, settled);
+      // It was asked for again at this very moment, and the work that was stopped may have been for that.
+      if (settled !== null && !isFinished(settled.status)) queue.enqueue(mediaId);
+      return settled;
+    },
     async remove(mediaId) {
-      await cancel(mediaId);
+      const { image } = await markCancelled(mediaId);
+      if (image?.status === 'cancelled') await queue.cancel(mediaId);
       await removeWhere(mediaId);
     },
     removeFinished: (mediaId) => removeWhere(mediaId, ({ status }) => isFinished(status)),

@@ -98,8 +98,9 @@ async function findStored(job: Job, image: Image): Promise<Received | null> {
     }
     job.log.error({ original: image.original.name }, 'the original is missing or damaged on disk');
   }
-  // An attempt that was never closed: the process died during it, perhaps after its picture was stored.
-  const open = image.attempts.find((attempt) => attempt.run === image.run && attempt.durationMs === null);
+  // An attempt that was never closed: the process died during it, perhaps after its picture was stored. It may be of an
+  // earlier run, one that was cancelled just before.
+  const open = image.attempts.findLast(({ durationMs, outcome }) => durationMs === null && outcome === 'unknown');
   const bytes = open && (await job.store.read(originalName(image.mediaId, open.id)));
   if (!open || !bytes) return null;
   const original = describeOriginal(originalName(image.mediaId, open.id), bytes);
@@ -356,7 +357,8 @@ async function advance(job: Job, next: (image: Image) => Image): Promise<Image> 
 
 async function change(job: Job, next: (image: Image) => Image | null): Promise<Image | null> {
   const image = await untilStored(job, () => job.records.update(job.mediaId, next));
-  job.events.publish(job.mediaId, image);
+  // Who cancels an image tells of it, once the work has ended.
+  if (image?.status !== 'cancelled') job.events.publish(job.mediaId, image);
   return image;
 }
 

@@ -71,6 +71,11 @@ export interface Images {
   /** `not_found` also for another caller's image. */
   get(mediaId: string, caller: Caller): Promise<Image>;
   list(filter: ImageFilter, caller: Caller): Promise<Page>;
+  /**
+   * Ends an image that is not finished, and gives the record as it then stands, once the call under way has ended too or has
+   * had a few seconds for it. A finished image stays as it is.
+   */
+  cancel(mediaId: string, caller: Caller): Promise<Image>;
   /** Removes the record and every file; a running image is cancelled first. */
   remove(mediaId: string, caller: Caller): Promise<void>;
   /** A cleanup at a time: one that is asked for while another runs waits for its turn. */
@@ -99,6 +104,11 @@ export function createImages(deps: ImagesDeps): Images {
     submit: (request, caller, idempotencyKey) => submitImage(deps, request, caller, idempotencyKey),
     get: find,
     list: (filter, caller) => records.list({ ...filter, owner: caller.admin ? null : caller.name }),
+
+    async cancel(mediaId, caller) {
+      await find(mediaId, caller);
+      return (await deps.deletions.cancel(mediaId)) ?? (await find(mediaId, caller));
+    },
 
     async remove(mediaId, caller) {
       await find(mediaId, caller);

@@ -45,8 +45,10 @@ export function createLocalQueue({
     enqueue,
     async cancel(mediaId) {
       const entry = entries.get(mediaId);
-      entry?.cancelled.abort();
-      await entry?.running;
+      // One that waits may be for a later request by the time its turn comes; if not, it will find nothing to do.
+      if (!entry?.running) return;
+      entry.cancelled.abort();
+      await entry.running;
     },
     depth: () => ({ waiting: queue.size, running: queue.pending }),
     async stop(deadline) {

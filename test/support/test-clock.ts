@@ -1,34 +1,53 @@
 import type { Clock } from '../../src/images/ports.ts';
 
 export interface TestClock extends Clock {
-  /** Every wait that was asked for, in milliseconds and in order, except those for longer than a minute. */
+  /** Every wait that was skipped, in milliseconds and in order. */
   readonly slept: readonly number[];
-  /** Sets the clock forward. */
+  /** How many waits last now. */
+  readonly sleepers: number;
+  /** Sets the clock forward; waits that end meanwhile are over. */
   advance(ms: number): void;
 }
 
-/** Waits of up to a minute are over at once, time having passed; longer ones (deadlines, timeouts) last until their signal. */
-export function createTestClock(): TestClock {
+/**
+ * Waits of up to `skipMs`, a minute unless told, are over at once, time having passed; longer ones (deadlines, timeouts) last
+ * until the clock is set forward or their signal fires.
+ */
+export function createTestClock({ skipMs = 60_000 }: { readonly skipMs?: number } = {}): TestClock {
   const slept: number[] = [];
+  const sleepers = new Set<{ readonly until: number; readonly wake: () => void }>();
   let ahead = 0;
+  const now = () => Date.now() + ahead;
   return {
     slept,
-    now: () => Date.now() + ahead,
+    get sleepers() {
+      return sleepers.size;
+    },
+    now,
     advance(ms) {
       ahead += ms;
+      for (const { until, wake } of sleepers) if (until <= now()) wake();
     },
     async sleep(ms, signal) {
       signal?.throwIfAborted();
-      if (ms <= 60_000) {
+      if (ms <= skipMs) {
         slept.push(ms);
         ahead += ms;
         // Lets timers and sockets have their turn, as a real wait would.
         await new Promise((resolve) => setImmediate(resolve));
         return;
       }
-      await new Promise((_, reject) => {
-        signal?.addEventListener('abort', () => reject(signal.reason), { once: true });
-      });
+      const { promise, resolve, reject } = Promise.withResolvers<void>();
+      const sleeper = { until: now() + ms, wake: resolve };
+      const abort = () => reject(signal?.reason);
+      sleepers.add(sleeper);
+      signal?.addEventListener('abort', abort, { once: true });
+      try {
+        await promise;
+      } finally {
+        sleepers.delete(sleeper);
+        signal?.removeEventListener('abort', abort);
+      }
     },
   };
 }

@@ -23,7 +23,7 @@ const retryAfter = { type: 'integer', description: 'Seconds after which to ask a
 const location = { type: 'string', description: 'Where the record is.' };
 const applied = { type: 'string', description: 'Which preferences made a difference.' };
 
-/** `POST /images`, `GET /images`, and `GET` and `DELETE /images/:mediaId`. */
+/** `POST /images`, `GET /images`, `GET` and `DELETE /images/:mediaId`, and `POST /images/:mediaId/cancel`. */
 export const imageRoutes: FastifyPluginAsyncZod<ImageRoutesOptions> = async (app, options) => {
   const { images, identify, syncWaitSeconds } = options;
 
@@ -120,6 +120,24 @@ export const imageRoutes: FastifyPluginAsyncZod<ImageRoutesOptions> = async (app
       response: { 200: json('The record.', imageRecord), ...problems('not_found', 'storage_unavailable') },
     },
     handler: async (request) => toRecord(await images.get(request.params.mediaId, identify(request))),
+  });
+
+  app.post('/images/:mediaId/cancel', {
+    schema: {
+      operationId: 'cancelImage',
+      tags: ['images'],
+      summary: 'Cancel a picture',
+      description:
+        'A picture that waits is cancelled at once, and the call for one that is being made is broken off. One that has ' +
+        'ended stays as it is, and so does one that is cancelled already. A picture that arrives after all is kept, with ' +
+        'the warning `picture_kept`: the same `POST /images` then finishes it without paying again.',
+      params: imageParams,
+      response: {
+        200: json('The record as it now stands.', imageRecord),
+        ...problems('not_found', 'storage_full', 'storage_unavailable', 'shutting_down'),
+      },
+    },
+    handler: async (request) => toRecord(await images.cancel(request.params.mediaId, identify(request))),
   });
 
   app.delete('/images/:mediaId', {

@@ -1,0 +1,149 @@
+import { rename, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { openSqliteRecords } from '../src/records/sqlite.ts';
+import { startEasel } from './support/easel.ts';
+import { hang, openAiError, picture } from './support/openai-answers.ts';
+import { startOpenAiServer } from './support/openai-server.ts';
+import { startService } from './support/process.ts';
+import { temporaryFolder } from './support/temporary-folder.ts';
+
+const ASYNC = { prefer: 'respond-async' };
+const X = { mediaId: 'x', prompt: 'a lighthouse' };
+
+describe('cancelling', () => {
+  it('breaks off the call of a running image, once, and whoever waits is told', async () => {
+    await using easel = await startEasel({ skipMs: 0 });
+    easel.upstream.always(hang());
+    const waiting = easel.post(X);
+    await easel.upstream.received(1);
+
+    const { status, body } = await easel.cancel('x');
+    expect(status).toBe(200);
+    expect(body).toMatchObject({ status: 'cancelled', url: null, error: null, attempts: [{ outcome: 'cancelled' }] });
+    expect(body.completedAt).not.toBeNull();
+    await easel.upstream.abandoned(1);
+    expect(await waiting).toMatchObject({ status: 200, body });
+
+    expect(await easel.cancel('x')).toMatchObject({ status: 200, body });
+    expect(await easel.record('x')).toEqual(body);
+    expect(easel.upstream.calls).toHaveLength(1);
+    const metrics = await (await easel.get('/metrics')).text();
+    expect(metrics).toMatch(/^easel_images_total\{status="cancelled",.*\} 1$/m);
+    expect(metrics).toMatch(/^easel_images_total\{status="failed",.*\} 0$/m);
+  });
+
+  it('takes a queued image out at once, and leaves it free to be asked for again before its turn', async () => {
+    await using easel = await startEasel({ env: { CONCURRENCY: '1' } });
+    const gate = easel.upstream.gate();
+    easel.upstream.script(picture({ beforeHeaders: gate }));
+    const first = easel.post({ mediaId: 'first', prompt: 'a lighthouse' });
+    await gate.reached();
+    for (const mediaId of ['x', 'y']) await easel.post({ ...X, mediaId }, ASYNC);
+    for (const mediaId of ['x', 'y']) {
+      expect((await easel.cancel(mediaId)).body).toMatchObject({ status: 'cancelled', attempts: [] });
+    }
+    expect((await easel.post(X, ASYNC)).status).toBe(202);
+    gate.open();
+    await first;
+    expect((await easel.post(X)).body).toMatchObject({ status: 'succeeded', attempts: [{ outcome: 'ok' }] });
+    expect(await easel.record('y')).toMatchObject({ status: 'cancelled', attempts: [] });
+    expect(easel.upstream.calls).toHaveLength(2);
+  });
+
+  it.each([
+    ['succeeded', picture()],
+    ['failed', openAiError('moderation_blocked')],
+  ] as const)('leaves an image that has %s as it is', async (status, behaviour) => {
+    await using easel = await startEasel();
+    easel.upstream.script(behaviour);
+    await easel.post(X);
+    const before = await easel.record('x');
+    expect(before.status).toBe(status);
+    expect(await easel.cancel('x')).toMatchObject({ status: 200, body: before });
+    expect(await easel.record('x')).toEqual(before);
+  });
+
+  it('does not reach images that are not there, or are another’s', async () => {
+    await using easel = await startEasel();
+    expect(await easel.cancel('x')).toMatchObject({ status: 404, body: { code: 'not_found' } });
+    await easel.post(X);
+    const stranger = easel.services.images.cancel('x', { name: 'stranger', admin: false });
+    await expect(stranger).rejects.toMatchObject({ code: 'not_found' });
+  });
+
+  it('keeps a picture that has arrived all the same, which the same request then finishes without a call', async () => {
+    await using easel = await startEasel();
+    const originals = join(easel.folder, 'media', 'originals');
+    const gate = easel.upstream.gate();
+    easel.upstream.script(picture({ beforeHeaders: gate }));
+    await easel.post(X, ASYNC);
+    await gate.reached();
+    // The picture is here and cannot be stored: the one moment at which the cancel is sure to come between.
+    await rename(originals, `${originals}.away`);
+    await writeFile(originals, '');
+    gate.open();
+    await expect.poll(() => easel.log.some((line) => line.includes('storage refuses'))).toBe(true);
+    expect((await easel.cancel('x')).body).toMatchObject({ status: 'cancelled', warnings: [] });
+    await rm(originals);
+    await rename(`${originals}.away`, originals);
+
+    await expect.poll(async () => (await easel.record('x')).warnings).toMatchObject([{ code: 'picture_kept' }]);
+    const kept = await easel.record('x');
+    expect(kept).toMatchObject({ status: 'cancelled', url: null, attempts: [{ outcome: 'ok' }] });
+    expect(kept.cost.usd).toBeGreaterThan(0);
+    expect(await easel.files()).toEqual([expect.stringMatching(/^originals\/x~/)]);
+
+    const { status, body } = await easel.post(X);
+    expect([status, body.status, body.warnings, body.cost]).toEqual([201, 'succeeded', [], kept.cost]);
+    expect(easel.upstream.calls).toHaveLength(1);
+  });
+});
+
+describe('a crash', () => {
+  it('after a cancel calls nobody again', async () => {
+    await using temporary = await temporaryFolder();
+    const folder = temporary.path;
+    await using upstream = await startOpenAiServer();
+    upstream.always(hang());
+    const env = { OPENAI_API_KEY: upstream.key ?? '', OPENAI_BASE_URL: upstream.baseUrl };
+    let cancelled: unknown;
+    {
+      await using service = await startService({ folder, env });
+      const body = JSON.stringify(X);
+      const headers = { 'content-type': 'application/json', ...ASYNC };
+      await fetch(`${service.url}/images`, { method: 'POST', headers, body });
+      await upstream.received(1);
+      cancelled = await (await fetch(`${service.url}/images/x/cancel`, { method: 'POST' })).json();
+      service.child.kill('SIGKILL');
+      await service.exited;
+    }
+    await using service = await startService({ folder, env });
+    expect(await (await fetch(`${service.url}/images/x`)).json()).toEqual(cancelled);
+    expect(cancelled).toMatchObject({ status: 'cancelled', attempts: [{ outcome: 'cancelled' }] });
+    expect(upstream.calls).toHaveLength(1);
+  });
+
+  it('after a picture came for a cancelled image, before that was written down, does not lose it', async () => {
+    await using temporary = await temporaryFolder();
+    const folder = temporary.path;
+    {
+      await using easel = await startEasel({ folder });
+      await easel.post(X);
+    }
+    const records = openSqliteRecords({ path: join(folder, 'easel.db') });
+    await records.update('x', (image) => ({
+      ...image,
+      status: 'cancelled',
+      original: null,
+      master: null,
+      renditions: [],
+      attempts: image.attempts.map((attempt) => ({ ...attempt, durationMs: null, outcome: 'unknown' })),
+    }));
+    await records.close();
+
+    await using easel = await startEasel({ folder });
+    expect(await easel.post(X)).toMatchObject({ status: 201, body: { attempts: [{ outcome: 'ok' }] } });
+    expect(easel.upstream.calls).toEqual([]);
+  });
+});
