@@ -9,6 +9,7 @@ import { documentRoutes } from './http/openapi.ts';
 import { answerError, answerProblems } from './http/problem.ts';
 import { observeRequest, requestId } from './http/request-log.ts';
 import { cleanupRoutes } from './http/routes/cleanup.ts';
+import { eventRoutes } from './http/routes/events.ts';
 import { healthRoutes } from './http/routes/health.ts';
 import { imageRoutes } from './http/routes/images.ts';
 import { type MediaFiles, mediaRoutes } from './http/routes/media.ts';
@@ -92,6 +93,7 @@ export async function buildApp(config: AppConfig, services: AppServices): Promis
 
   await documentRoutes(app, version);
   await app.register(imageRoutes, { images, identify: everyone, syncWaitSeconds });
+  await app.register(eventRoutes, { images, identify: everyone, clock });
   await app.register(mediaRoutes, { files });
   await app.register(cleanupRoutes, { images });
   await app.register(healthRoutes, { health });
@@ -119,6 +121,7 @@ function uncalledServices(): AppServices {
       waitUntilFinished: uncalled,
       get: uncalled,
       list: uncalled,
+      follow: uncalled,
       cancel: uncalled,
       remove: uncalled,
       cleanup: uncalled,

@@ -181,7 +181,10 @@ async function attemptOnce(job: Job, provider: Provider, plan: GenerationPlan): 
   let picture: GeneratedPicture;
   try {
     picture = await timed(job, 'generate', () =>
-      provider.generate(plan.call, { signal: AbortSignal.any([signals.cancelled, signals.stopping]) }),
+      provider.generate(plan.call, {
+        signal: AbortSignal.any([signals.cancelled, signals.stopping]),
+        onPartial: job.events.partialSink(mediaId),
+      }),
     );
   } catch (error) {
     const failure =

@@ -1,5 +1,6 @@
 import PQueue from 'p-queue';
 import { ImageError } from './errors.ts';
+import { followImage, type ImageEvent, knowsEnd } from './follow.ts';
 import {
   type Background,
   type Brief,
@@ -72,6 +73,16 @@ export interface Images {
   get(mediaId: string, caller: Caller): Promise<Image>;
   list(filter: ImageFilter, caller: Caller): Promise<Page>;
   /**
+   * What becomes of the image from now on, see `followImage`; null where `lastEventId` says that the caller knows its end.
+   * `not_found` also for another caller's image.
+   */
+  follow(
+    mediaId: string,
+    caller: Caller,
+    lastEventId: string | null,
+    signal: AbortSignal,
+  ): Promise<AsyncIterable<ImageEvent> | null>;
+  /**
    * Ends an image that is not finished, and gives the record as it then stands, once the call under way has ended too or has
    * had a few seconds for it. A finished image stays as it is.
    */
@@ -105,6 +116,11 @@ export function createImages(deps: ImagesDeps): Images {
     get: find,
     list: (filter, caller) => records.list({ ...filter, owner: caller.admin ? null : caller.name }),
 
+    async follow(mediaId, caller, lastEventId, signal) {
+      const image = await find(mediaId, caller);
+      return knowsEnd(image, lastEventId) ? null : followImage(deps, mediaId, lastEventId, signal);
+    },
+
     async cancel(mediaId, caller) {
       await find(mediaId, caller);
       return (await deps.deletions.cancel(mediaId)) ?? (await find(mediaId, caller));
@@ -133,8 +149,10 @@ export function createImages(deps: ImagesDeps): Images {
 
     async waitUntilFinished(mediaId, timeoutMs, signal) {
       const finished = new AbortController();
-      const unsubscribe = events.subscribe(mediaId, (image) => {
-        if (image === null || isFinished(image.status)) finished.abort();
+      const unsubscribe = events.subscribe(mediaId, {
+        changed(image) {
+          if (image === null || isFinished(image.status)) finished.abort();
+        },
       });
       try {
         // What happened before the subscription is in the record.

@@ -32,10 +32,12 @@ describe('the document', () => {
       'GET /health/ready',
       'GET /images',
       'GET /images/{mediaId}',
+      'GET /images/{mediaId}/events',
       'GET /media/{file}',
       'GET /metrics',
       'POST /cleanup',
       'POST /images',
+      'POST /images/{mediaId}/cancel',
     ]);
     const ids = operations.map(({ operation }) => operation.operationId);
     expect(new Set(ids).size).toBe(ids.length);

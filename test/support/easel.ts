@@ -15,6 +15,7 @@ import { buildApp } from '../../src/app.ts';
 import { readConfig } from '../../src/config.ts';
 import type { ImageRecord } from '../../src/images/image.ts';
 import { createServices, type Services } from '../../src/services.ts';
+import { type EventStream, openEventStream } from './event-stream.ts';
 import { type OpenAiServer, startOpenAiServer } from './openai-server.ts';
 import { createTestClock, type TestClock } from './test-clock.ts';
 
@@ -22,6 +23,8 @@ export interface EaselOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** A folder to go on in, such as that of a service that was closed; a new one unless told. */
   readonly folder?: string;
+  /** Waits of up to this many milliseconds are skipped; a minute unless told. */
+  readonly skipMs?: number;
 }
 
 export interface Answer {
@@ -49,6 +52,9 @@ export interface Easel extends AsyncDisposable {
   post(body: unknown, headers?: Readonly<Record<string, string>>): Promise<Answer>;
   get(path: string, headers?: Readonly<Record<string, string>>): Promise<Response>;
   record(mediaId: string): Promise<ImageRecord>;
+  cancel(mediaId: string): Promise<Answer>;
+  /** Listens to the events of an image, from the first after `lastEventId`. */
+  listen(mediaId: string, lastEventId?: string): Promise<EventStream>;
   /** Names of all files below the media folder, sorted. */
   files(): Promise<string[]>;
 }
@@ -56,7 +62,7 @@ export interface Easel extends AsyncDisposable {
 export async function startEasel(options: EaselOptions = {}): Promise<Easel> {
   const folder = options.folder ?? (await mkdtemp(join(tmpdir(), 'easel-')));
   const upstream = await startOpenAiServer();
-  const clock = createTestClock();
+  const clock = createTestClock(options);
   const log: string[] = [];
   const config = readConfig({
     PORT: '0',
@@ -78,6 +84,11 @@ export async function startEasel(options: EaselOptions = {}): Promise<Easel> {
   const url = await app.listen({ host: config.HOST, port: config.PORT });
   await services.start();
 
+  const answerOf = async (response: Response): Promise<Answer> => ({
+    status: response.status,
+    headers: response.headers,
+    body: (await response.json()) as Answer['body'],
+  });
   return {
     url,
     folder,
@@ -86,13 +97,16 @@ export async function startEasel(options: EaselOptions = {}): Promise<Easel> {
     clock,
     log,
     async post(body, headers = {}) {
-      const response = await fetch(`${url}/images`, {
-        method: 'POST',
-        headers: { 'content-type': 'application/json', ...headers },
-        body: typeof body === 'string' ? body : JSON.stringify(body),
-      });
-      return { status: response.status, headers: response.headers, body: (await response.json()) as Answer['body'] };
+      return await answerOf(
+        await fetch(`${url}/images`, {
+          method: 'POST',
+          headers: { 'content-type': 'application/json', ...headers },
+          body: typeof body === 'string' ? body : JSON.stringify(body),
+        }),
+      );
     },
+    cancel: async (mediaId) => await answerOf(await fetch(`${url}/images/${mediaId}/cancel`, { method: 'POST' })),
+    listen: (mediaId, lastEventId) => openEventStream(`${url}/images/${mediaId}/events`, lastEventId),
     get: (path, headers = {}) => fetch(`${url}${path}`, { headers }),
     async record(mediaId) {
       return (await (await fetch(`${url}/images/${mediaId}`)).json()) as ImageRecord;

@@ -1,5 +1,7 @@
 import { createHash } from 'node:crypto';
 import { ImageError } from '../../src/images/errors.ts';
+import { createImageEvents, type ImageEvents } from '../../src/images/events.ts';
+import { followImage, knowsEnd } from '../../src/images/follow.ts';
 import type { Image, MediaFile } from '../../src/images/image.ts';
 import { isFinished } from '../../src/images/image.ts';
 import type { CleanupWish } from '../../src/images/retention.ts';
@@ -8,6 +10,8 @@ import type { Caller, CreateImage, ImageFilter, Images, Submission } from '../..
 /** `Images` in memory, for tests of the routes: pictures end when the test says so. */
 export interface FakeImages extends Images {
   readonly stored: Map<string, Image>;
+  /** Tells those who follow an image. */
+  readonly events: ImageEvents;
   readonly submitted: { readonly request: CreateImage; readonly caller: Caller; readonly key: string | null }[];
   readonly waits: { readonly mediaId: string; readonly timeoutMs: number; readonly signal: AbortSignal }[];
   readonly listed: ImageFilter[];
@@ -23,9 +27,15 @@ export interface FakeImages extends Images {
 export function createFakeImages(): FakeImages {
   const stored = new Map<string, Image>();
   const awake = new Map<string, () => void>();
+  const events = createImageEvents();
+  const tell = (mediaId: string) => {
+    awake.get(mediaId)?.();
+    events.publish(mediaId, stored.get(mediaId) ?? null);
+  };
 
   const fake: FakeImages = {
     stored,
+    events,
     submitted: [],
     waits: [],
     listed: [],
@@ -66,6 +76,18 @@ export function createFakeImages(): FakeImages {
       return { items: [...stored.values()], nextCursor: null };
     },
 
+    async follow(mediaId, caller, lastEventId, signal) {
+      if (knowsEnd(await fake.get(mediaId, caller), lastEventId)) return null;
+      const records = { get: async () => stored.get(mediaId) ?? null };
+      return followImage({ records, events, stopping: new AbortController().signal }, mediaId, lastEventId, signal);
+    },
+
+    async cancel(mediaId, caller) {
+      await fake.get(mediaId, caller);
+      fake.settle(mediaId, { status: 'cancelled' });
+      return await fake.get(mediaId, caller);
+    },
+
     async remove(mediaId, caller) {
       await fake.get(mediaId, caller);
       fake.forget(mediaId);
@@ -82,12 +104,12 @@ export function createFakeImages(): FakeImages {
 
     settle(mediaId, change) {
       stored.set(mediaId, { ...(stored.get(mediaId) ?? exampleImage({ mediaId })), ...change });
-      awake.get(mediaId)?.();
+      tell(mediaId);
     },
 
     forget(mediaId) {
       stored.delete(mediaId);
-      awake.get(mediaId)?.();
+      tell(mediaId);
     },
   };
   return fake;

@@ -1,0 +1,83 @@
+import type { ServerResponse } from 'node:http';
+import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
+import { z } from 'zod';
+import type { Clock } from '../../images/ports.ts';
+import type { Images } from '../../images/service.ts';
+import type { Identify } from '../auth.ts';
+import { sendEvents } from '../event-stream.ts';
+import { problems } from '../openapi.ts';
+import { eventHeaders, imageEvent, imageParams } from '../schemas.ts';
+
+interface EventRoutesOptions {
+  readonly images: Images;
+  readonly identify: Identify;
+  readonly clock: Clock;
+}
+
+const EXAMPLE = `retry: 1000
+
+id: qL4kZ0bXv1mSx2Rd
+event: status
+data: {"mediaId":"article-42-hero","status":"generating","since":"2026-11-23T16:02:11.000Z","provider":"openai","attempts":[…],…}
+
+id: qL4kZ0bXv1mSx2Rd.0
+event: partial
+data: {"mediaId":"article-42-hero","index":0,"base64":"iVBORw0KGgo…"}
+
+: nothing new
+
+id: 8uYw3hTn5cJe0KfA
+event: status
+data: {"mediaId":"article-42-hero","status":"succeeded","since":"2026-11-23T16:02:43.000Z",…}
+
+id: 8uYw3hTn5cJe0KfA.done
+event: done
+data: {"mediaId":"article-42-hero","status":"succeeded","url":"/media/article-42-hero.png",…}
+`;
+
+/** `GET /images/:mediaId/events`. */
+export const eventRoutes: FastifyPluginAsyncZod<EventRoutesOptions> = async (app, { images, identify, clock }) => {
+  const open = new Set<ServerResponse>();
+
+  // The service's own stop ends the streams. Those whose client is behind cannot be ended, only cut: it comes back.
+  app.addHook('preClose', async () => {
+    for (const response of open) if (response.writableNeedDrain) response.destroy();
+  });
+
+  app.get('/images/:mediaId/events', {
+    // A HEAD would listen too, for nothing.
+    exposeHeadRoute: false,
+    schema: {
+      operationId: 'followImage',
+      tags: ['images'],
+      summary: 'Follow a picture while it is made',
+      description:
+        'Server-Sent Events, as `EventSource` reads them: the present `status` at once, each later one when it comes, ' +
+        '`partial` pictures from models that stream if somebody listens when the model is called, then `done` with the ' +
+        'record, and the end. A comment every 15 s keeps the connection open. A client that comes back with ' +
+        '`Last-Event-ID` is told only what it has not seen, and 204 when there is nothing more to tell.',
+      params: imageParams,
+      headers: eventHeaders,
+      response: {
+        200: {
+          description: `The events, such as\n\n\`\`\`\n${EXAMPLE}\`\`\`\n\nThe schema is that of one event, its fields those of the stream.`,
+          content: { 'text/event-stream': { schema: imageEvent } },
+        },
+        204: z.undefined().describe('The end was told already; `EventSource` then does not come back.'),
+        ...problems('not_found', 'storage_unavailable'),
+      },
+    },
+    handler: async (request, reply) => {
+      const left = new AbortController();
+      reply.raw.once('close', () => {
+        left.abort();
+        open.delete(reply.raw);
+      });
+      const lastEventId = request.headers['last-event-id'] ?? null;
+      const events = await images.follow(request.params.mediaId, identify(request), lastEventId, left.signal);
+      if (events === null) return reply.code(204).send();
+      open.add(reply.raw);
+      return sendEvents(reply, events, clock);
+    },
+  });
+};

@@ -1,0 +1,123 @@
+import { describe, expect, it } from 'vitest';
+import { type Easel, startEasel } from './support/easel.ts';
+import type { EventStream } from './support/event-stream.ts';
+import { hang, picture } from './support/openai-answers.ts';
+import type { Step } from './support/openai-server.ts';
+
+const ASYNC = { prefer: 'respond-async' };
+const X = { mediaId: 'x', prompt: 'a lighthouse' };
+
+const start = () => startEasel({ env: { CONCURRENCY: '1' }, skipMs: 10_000 });
+
+/** Listens to `x` from before it is called for, since another image holds the only place; then `steps` answer for `x`. */
+async function listenFromTheStart(easel: Easel, ...steps: readonly Step[]): Promise<EventStream> {
+  const gate = easel.upstream.gate();
+  easel.upstream.script(picture({ beforeHeaders: gate }), ...steps);
+  await easel.post({ mediaId: 'first', prompt: 'a lighthouse' }, ASYNC);
+  await gate.reached();
+  await easel.post(X, ASYNC);
+  const stream = await easel.listen('x');
+  gate.open();
+  return stream;
+}
+
+const brief = (events: readonly { readonly event?: string; readonly data?: Record<string, unknown> }[]) =>
+  events.map(({ event, data }) => (event === 'status' ? data?.status : event));
+
+describe('whoever listens', () => {
+  it('sees the picture come into being, as the model streams it, and the record at the end', async () => {
+    await using easel = await start();
+    const gate = easel.upstream.gate();
+    const stream = await listenFromTheStart(easel, picture({ drip: { pause: gate } }));
+    const events = [];
+    for (let event = await stream.next(); event !== null; event = await stream.next()) {
+      events.push(event);
+      // What the model sends next comes when this was seen.
+      if (event.event === 'partial') gate.release();
+    }
+    expect(brief(events)).toEqual(['queued', 'generating', 'partial', 'partial', 'processing', 'succeeded', 'done']);
+    expect(events.at(-1)?.data).toEqual(await easel.record('x'));
+    expect(events.filter(({ event }) => event === 'partial').map(({ data }) => data?.index)).toEqual([0, 1]);
+    const bytes = Buffer.from(String(events[2]?.data?.base64), 'base64');
+    expect(bytes.subarray(1, 4).toString()).toBe('PNG');
+
+    expect(easel.upstream.calls[1]?.body).toMatchObject({ stream: true, partial_images: 2 });
+    expect((await easel.files()).filter((name) => name.includes('x~'))).toHaveLength(1);
+    expect(await easel.record('x')).toMatchObject({ cost: { basis: 'usage' }, attempts: [{ outcome: 'ok' }] });
+  });
+
+  it('late is told the present state, and the call is not made for showing', async () => {
+    await using easel = await start();
+    const gate = easel.upstream.gate();
+    easel.upstream.script(picture({ beforeHeaders: gate }));
+    await easel.post(X, ASYNC);
+    await gate.reached();
+    await using stream = await easel.listen('x');
+    const first = await stream.next();
+    expect(first).toMatchObject({
+      event: 'status',
+      data: { status: 'generating', attempts: [{ outcome: 'unknown' }] },
+    });
+    expect(easel.upstream.calls[0]?.body).not.toHaveProperty('stream');
+
+    await using again = await easel.listen('x', first?.id);
+    gate.open();
+    for (const listener of [stream, again]) {
+      expect(brief(await listener.rest())).toEqual(['processing', 'succeeded', 'done']);
+    }
+    const after = await (await easel.listen('x')).rest();
+    expect(brief(after)).toEqual(['succeeded', 'done']);
+    expect((await easel.listen('x', after[0]?.id).then((stream) => stream.rest())).map(({ event }) => event)).toEqual([
+      'done',
+    ]);
+    expect((await easel.listen('x', after[1]?.id)).response.status).toBe(204);
+  });
+
+  it('sees a stream fail in the middle, and the one further call that its unknown outcome allows', async () => {
+    await using easel = await start();
+    const stream = await listenFromTheStart(
+      easel,
+      picture({ partials: 1, streamError: 'server_error' }),
+      picture({ cut: { after: { pieces: 1 }, by: 'end' } }),
+    );
+    const events = await stream.rest();
+    expect(brief(events).at(-2)).toBe('failed');
+    expect(events.at(-1)).toMatchObject({
+      event: 'done',
+      data: {
+        status: 'failed',
+        error: { code: 'provider_failed' },
+        attempts: [{ outcome: 'unknown' }, { outcome: 'unknown' }],
+      },
+    });
+    expect(easel.upstream.calls).toHaveLength(3);
+  });
+
+  it('hears of a cancel when the call has ended', async () => {
+    await using easel = await start();
+    const stream = await listenFromTheStart(easel, hang());
+    await easel.upstream.received(2);
+    await easel.cancel('x');
+    expect((await stream.rest()).slice(-2)).toMatchObject([
+      { event: 'status', data: { status: 'cancelled', attempts: [{ outcome: 'cancelled' }] } },
+      { event: 'done', data: { status: 'cancelled' } },
+    ]);
+  });
+
+  it('hears that the image was deleted, and finds it no more', async () => {
+    await using easel = await start();
+    const stream = await listenFromTheStart(easel, hang());
+    await easel.upstream.received(2);
+    await fetch(`${easel.url}/images/x`, { method: 'DELETE' });
+    expect(brief(await stream.rest())).toEqual(['queued', 'generating', 'deleted']);
+    expect((await easel.listen('x')).response.status).toBe(404);
+  });
+
+  it('is let go when the service stops', async () => {
+    const easel = await start();
+    const stream = await listenFromTheStart(easel, hang());
+    await easel.upstream.received(2);
+    await easel[Symbol.asyncDispose]();
+    expect(brief(await stream.rest())).toEqual(['queued', 'generating']);
+  });
+});

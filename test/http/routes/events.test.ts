@@ -1,0 +1,161 @@
+import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
+import { EventSource } from 'undici';
+import { afterEach, describe, expect, test } from 'vitest';
+import { openEventStream } from '../../support/event-stream.ts';
+import { exampleImage } from '../../support/fake-images.ts';
+import { type HttpApp, openHttpApp } from '../../support/http-app.ts';
+import { createTestClock } from '../../support/test-clock.ts';
+
+const RUNNING = { status: 'generating', completedAt: null, master: null, renditions: [] } as const;
+
+let http: HttpApp;
+afterEach(() => http[Symbol.asyncDispose]());
+
+async function open(clock = createTestClock({ skipMs: 0 })) {
+  http = await openHttpApp({ clock });
+  http.images.settle('x', RUNNING);
+  return { clock, url: `http://127.0.0.1:${http.port}/images/x/events` };
+}
+
+const listened = () => http.images.events.partialSink('x') !== undefined;
+const publish = (bytes: Uint8Array, index: number) => http.images.events.partialSink('x')?.(bytes, index);
+
+test('a stream says what it is to clients and proxies, and ends with the record', async () => {
+  const { url } = await open();
+  await using stream = await openEventStream(url);
+  expect(stream.response.status).toBe(200);
+  expect(Object.fromEntries(stream.response.headers)).toMatchObject({
+    'content-type': 'text/event-stream',
+    'cache-control': 'no-cache, no-transform',
+    'x-accel-buffering': 'no',
+    connection: 'close',
+  });
+  expect(await stream.nextFrame()).toEqual({ retry: '1000' });
+  expect(await stream.next()).toMatchObject({ event: 'status', data: { mediaId: 'x', status: 'generating' } });
+  publish(Buffer.from('picture'), 0);
+  expect(await stream.next()).toMatchObject({
+    event: 'partial',
+    data: { mediaId: 'x', index: 0, base64: Buffer.from('picture').toString('base64') },
+  });
+  http.images.settle('x', exampleImage({ mediaId: 'x' }));
+  const rest = await stream.rest();
+  expect(rest.map(({ event }) => event)).toEqual(['status', 'done']);
+  expect(rest[1]?.data).toEqual(await (await fetch(url.replace('/events', ''))).json());
+});
+
+test('a comment is sent every 15 s in which nothing happens, on the clock of the service', async () => {
+  const { url, clock } = await open();
+  await using stream = await openEventStream(url);
+  await stream.next();
+  for (let beat = 0; beat < 3; beat++) {
+    await expect.poll(() => clock.sleepers).toBe(1);
+    clock.advance(14_000);
+    expect(clock.sleepers).toBe(1);
+    clock.advance(1_000);
+    expect(await stream.nextFrame()).toEqual({ comment: 'nothing new' });
+  }
+});
+
+test('what is not there is a problem, and a HEAD does not listen', async () => {
+  const { url } = await open();
+  const missing = await fetch(url.replace('/x/', '/y/'));
+  expect([missing.status, missing.headers.get('content-type')]).toEqual([404, 'application/problem+json']);
+  expect((await fetch(url, { method: 'HEAD' })).status).toBe(404);
+  expect(listened()).toBe(false);
+});
+
+test('an EventSource is told the end once, and does not come back a second time', async () => {
+  const { url } = await open();
+  const source = new EventSource(url);
+  const seen: string[] = [];
+  for (const type of ['status', 'partial', 'done']) {
+    source.addEventListener(type, (event) => {
+      seen.push(`${type} ${JSON.parse((event as MessageEvent).data).status}`);
+    });
+  }
+  await once(source, 'status');
+  http.images.settle('x', exampleImage({ mediaId: 'x' }));
+  await once(source, 'done');
+  // The stream has ended, so it comes back after `retry`, and is told with a 204 that there is no more.
+  await expect.poll(() => source.readyState, { timeout: 5_000 }).toBe(EventSource.CLOSED);
+  expect(seen).toEqual(['status generating', 'status succeeded', 'done succeeded']);
+  expect(http.log.filter(({ route }) => route === '/images/:mediaId/events').map(({ status }) => status)).toEqual([
+    200, 204,
+  ]);
+});
+
+describe('a client', () => {
+  test('that leaves is forgotten', async () => {
+    const { url, clock } = await open();
+    const stream = await openEventStream(url);
+    await stream.next();
+    await expect.poll(() => clock.sleepers).toBe(1);
+    expect(listened()).toBe(true);
+    await stream[Symbol.asyncDispose]();
+    await expect.poll(() => [listened(), clock.sleepers]).toEqual([false, 0]);
+  });
+
+  test('is one of 300, and all are told', async () => {
+    const { url } = await open();
+    const streams = await Promise.all(Array.from({ length: 300 }, () => openEventStream(url)));
+    await Promise.all(streams.map((stream) => stream.next()));
+    publish(Buffer.alloc(100_000), 0);
+    const partials = await Promise.all(streams.map((stream) => stream.next()));
+    expect(new Set(partials.map((event) => `${event?.id} ${event?.event}`)).size).toBe(1);
+    http.images.settle('x', exampleImage({ mediaId: 'x' }));
+    const ends = await Promise.all(streams.map((stream) => stream.rest()));
+    expect(new Set(ends.map((events) => events.map(({ event }) => event).join()))).toEqual(new Set(['status,done']));
+    expect(listened()).toBe(false);
+  });
+
+  /** Connects and reads nothing until told. */
+  async function deafClient(): Promise<Socket> {
+    const socket = connect(http.port, '127.0.0.1').pause();
+    socket.write('GET /images/x/events HTTP/1.1\r\nHost: x\r\n\r\n');
+    await expect.poll(listened).toBe(true);
+    return socket;
+  }
+
+  const PARTIALS = 50;
+  const PARTIAL_BYTES = 1024 * 1024;
+
+  /** Has many large pictures pass by, as fast as another client reads them. */
+  async function flood(url: string) {
+    await using quick = await openEventStream(url);
+    await quick.next();
+    for (let index = 0; index < PARTIALS; index++) {
+      publish(Buffer.alloc(PARTIAL_BYTES, index), index);
+      expect(await quick.next()).toMatchObject({ data: { index } });
+    }
+  }
+
+  test('that does not read is spared what it cannot take, and hinders nobody', async () => {
+    const { url } = await open();
+    const deaf = await deafClient();
+    await flood(url);
+    http.images.settle('x', exampleImage({ mediaId: 'x' }));
+
+    // All that was held for it is what it gets now: the sockets' buffers and one picture or two of 50.
+    let received = 0;
+    let end = '';
+    deaf.on('data', (chunk) => {
+      received += chunk.length;
+      end = `${end}${chunk.toString('latin1')}`.slice(-10_000);
+    });
+    await once(deaf.resume(), 'end');
+    expect(end).toContain('event: done');
+    expect(received).toBeLessThan(25 * 1024 * 1024);
+    await expect.poll(listened).toBe(false);
+  });
+
+  test('that does not read does not hold up the end of the service', async () => {
+    const { url } = await open();
+    const deaf = await deafClient();
+    deaf.on('error', () => {});
+    await flood(url);
+    await http.app.close();
+    await expect.poll(listened).toBe(false);
+    deaf.destroy();
+  });
+});
