@@ -84,7 +84,8 @@ try {
   const clock = { now: () => NOW, sleep: () => Promise.resolve() };
   const store = await createDiskStore({ root: join(folder, 'media') });
   const queue = createLocalQueue({ concurrency: 1, run: () => Promise.resolve() });
-  const deletions = createDeletions({ records, store, queue, events: createImageEvents(), clock, log });
+  const telemetry = { imageEnded: () => {} };
+  const deletions = createDeletions({ records, store, queue, events: createImageEvents(), telemetry, clock, log });
   const delay = monitorEventLoopDelay({ resolution: 1 });
   delay.enable();
   const began = performance.now();

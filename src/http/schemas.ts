@@ -4,8 +4,6 @@
  */
 
 import { z } from 'zod';
-import type { PartialPicture } from '../images/events.ts';
-import type { StatusReport } from '../images/follow.ts';
 import {
   BACKGROUNDS,
   type Brief,
@@ -208,7 +206,8 @@ export const createImageHeaders = z.looseObject({
 
 // ------------------------------------------------------------- records
 
-const timestamp = (description: string) =>
+/** A time as it stands in records. */
+export const timestamp = (description: string) =>
   z.string().meta({ format: 'date-time', description, examples: ['2026-11-23T16:02:30.000Z'] });
 
 const fileUrl = z.string().meta({ description: 'Where it is served.', examples: ['/media/article-42-hero.png'] });
@@ -232,7 +231,8 @@ const renditionRecord = z
   })
   .meta({ id: 'Rendition', description: 'A derived file.' });
 
-const attempts = z.array(
+/** The calls that were made for one image. */
+export const attempts = z.array(
   z.strictObject({
     provider: z.string(),
     startedAt: timestamp('When the call was sent.'),
@@ -294,51 +294,6 @@ export const imageRecord = z
 
 /** Path of one image. Any text will do: what cannot be a mediaId is simply not found. */
 export const imageParams = z.object({ mediaId: z.string().meta({ examples: ['article-42-hero'] }) });
-
-// ------------------------------------------------------------- events
-
-const event = <Name extends string, Data extends z.ZodType>(name: Name, description: string, data: Data) =>
-  z
-    .strictObject({ id: z.string(), event: z.literal(name), data })
-    .meta({ description: `${description} On the wire \`data\` is one line of JSON.` });
-
-const statusReport = z
-  .strictObject({
-    mediaId: z.string(),
-    status: z.enum(IMAGE_STATUSES),
-    since: timestamp('When it took this status; null where the record does not tell.').nullable(),
-    provider: z.string(),
-    attempts,
-    createdAt: timestamp('When the request was accepted.'),
-    completedAt: timestamp('When the picture ended, well or not.').nullable(),
-  })
-  .meta({ id: 'StatusReport', description: 'How far a picture is.' }) satisfies z.ZodType<StatusReport>;
-
-const partialPicture = z
-  .strictObject({
-    mediaId: z.string(),
-    index: z.int().meta({ description: '0 for the first of a call.' }),
-    base64: z.string().meta({ description: 'The picture so far.' }),
-  })
-  .meta({ id: 'PartialPicture' }) satisfies z.ZodType<PartialPicture>;
-
-/** One event of `GET /images/:mediaId/events`, for the document alone: a stream is sent as it comes. */
-export const imageEvent: z.ZodType<unknown> = z
-  .discriminatedUnion('event', [
-    event('status', 'How far the picture is: at once, and whenever that changes.', statusReport),
-    event('partial', 'The picture so far, where the model streams. Slow readers are spared some.', partialPicture),
-    event('done', 'The record of the finished picture, well or not. The stream ends.', imageRecord),
-    event('deleted', 'The picture was deleted. The stream ends.', z.strictObject({ mediaId: z.string() })),
-  ])
-  .meta({ id: 'ImageEvent' });
-
-/** Headers of `GET /images/:mediaId/events`; the others pass through. */
-export const eventHeaders = z.looseObject({
-  'last-event-id': z
-    .string()
-    .optional()
-    .meta({ description: 'Id of the last event that was seen; EventSource sends it by itself when it comes back.' }),
-});
 
 // ---------------------------------------------------------------- list
 

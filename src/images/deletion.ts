@@ -8,7 +8,7 @@ export interface DeletionDeps {
   readonly store: MediaStore;
   readonly queue: JobQueue;
   readonly events: ImageEvents;
-  readonly telemetry: Telemetry;
+  readonly telemetry: Pick<Telemetry, 'imageEnded'>;
   readonly clock: Clock;
   readonly log: Logger;
 }

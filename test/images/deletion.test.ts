@@ -3,20 +3,12 @@ import { pino } from 'pino';
 import { expect, test } from 'vitest';
 import { createDeletions } from '../../src/images/deletion.ts';
 import { createImageEvents } from '../../src/images/events.ts';
-import type { JobQueue, Telemetry } from '../../src/images/ports.ts';
+import type { JobQueue } from '../../src/images/ports.ts';
 import { openSqliteRecords } from '../../src/records/sqlite.ts';
 import { createDiskStore } from '../../src/storage/disk.ts';
 import { exampleImage } from '../support/fake-images.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 import { createTestClock } from '../support/test-clock.ts';
-
-const noTelemetry: Telemetry = {
-  imageEnded: () => {},
-  providerCall: () => {},
-  providerRetry: () => {},
-  stage: () => {},
-  spent: () => {},
-};
 
 /** Deletions on real records, with a queue whose jobs end when `workEnds` resolves. */
 async function openDeletions(folder: string, workEnds: () => Promise<void>) {
@@ -34,7 +26,7 @@ async function openDeletions(folder: string, workEnds: () => Promise<void>) {
     store: await createDiskStore({ root: join(folder, 'media') }),
     queue,
     events: createImageEvents(),
-    telemetry: noTelemetry,
+    telemetry: { imageEnded: () => {} },
     clock,
     log: pino({ level: 'silent' }),
   });

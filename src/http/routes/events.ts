@@ -4,9 +4,10 @@ import { z } from 'zod';
 import type { Clock } from '../../images/ports.ts';
 import type { Images } from '../../images/service.ts';
 import type { Identify } from '../auth.ts';
+import { eventHeaders, imageEvent } from '../event-schemas.ts';
 import { sendEvents } from '../event-stream.ts';
 import { problems } from '../openapi.ts';
-import { eventHeaders, imageEvent, imageParams } from '../schemas.ts';
+import { imageParams } from '../schemas.ts';
 
 interface EventRoutesOptions {
   readonly images: Images;
