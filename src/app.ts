@@ -6,6 +6,7 @@ import { answerBrokenRequest, requireHost } from './http/broken-request.ts';
 import { createHealth, type HealthChecks } from './http/health.ts';
 import type { Metrics } from './http/metrics.ts';
 import { documentRoutes } from './http/openapi.ts';
+import { shedGeneration } from './http/overload.ts';
 import { answerError, answerProblems } from './http/problem.ts';
 import { observeRequest, requestId } from './http/request-log.ts';
 import { cleanupRoutes } from './http/routes/cleanup.ts';
@@ -90,6 +91,7 @@ export async function buildApp(config: AppConfig, services: AppServices): Promis
   requireHost(app);
   readJsonBodies(app);
   refuseWorkWhile(stopping, app);
+  await shedGeneration(app);
 
   await documentRoutes(app, version);
   await app.register(imageRoutes, { images, identify: everyone, syncWaitSeconds });

@@ -89,6 +89,7 @@ export async function createServices(
   const metrics = createMetrics({
     queueDepth: () => queue.depth(),
     mediaBytes: () => records.mediaBytes(),
+    freeBytes: () => store.freeBytes(),
     models: providers.map(({ name, model }) => ({
       provider: name,
       model: model(config.IMAGE_MODEL)?.id ?? config.IMAGE_MODEL,

@@ -9,6 +9,8 @@ export interface MetricSources {
   readonly queueDepth: () => { readonly waiting: number; readonly running: number };
   /** Bytes of all published files. */
   readonly mediaBytes: () => Promise<number>;
+  /** Room left for files, in bytes; null where there is no telling. */
+  readonly freeBytes: () => Promise<number | null>;
   /** What is configured, so that its series are there from the start, at 0: a series that appears has no rate. */
   readonly models: readonly { readonly provider: string; readonly model: string }[];
 }
@@ -32,7 +34,7 @@ const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIO
 const MOST_MODELS = 100;
 
 /** Metrics in a registry of their own. */
-export function createMetrics({ queueDepth, mediaBytes, models }: MetricSources): Metrics {
+export function createMetrics({ queueDepth, mediaBytes, freeBytes, models }: MetricSources): Metrics {
   const registry = new Registry();
   const registers = [registry];
   collectDefaultMetrics({ register: registry });
@@ -95,6 +97,15 @@ export function createMetrics({ queueDepth, mediaBytes, models }: MetricSources)
     async collect() {
       // A database that cannot be read must not take the other metrics with it; health tells of it.
       this.set(await mediaBytes().catch(() => Number.NaN));
+    },
+  });
+
+  new Gauge({
+    name: 'easel_storage_free_bytes',
+    help: 'Room that is left for pictures, in bytes.',
+    registers,
+    async collect() {
+      this.set((await freeBytes().catch(() => null)) ?? Number.NaN);
     },
   });
 

@@ -187,6 +187,8 @@ export interface MediaStore {
   list(): AsyncIterable<StoredFile>;
   /** Removes what writes of an earlier process left half done. Call before the first write. */
   removeTemporary(): Promise<void>;
+  /** Room that is left, in bytes; null where there is no telling. */
+  freeBytes(): Promise<number | null>;
   /** Writes, syncs and removes a small file; room for `needBytes` is looked for first. */
   check(needBytes: number): Promise<void>;
 }

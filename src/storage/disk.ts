@@ -77,6 +77,11 @@ export async function createDiskStore({ root: path, fs = nodeFileSystem }: DiskS
     }
   };
 
+  const freeBytes = async (): Promise<number> => {
+    const { bavail, bsize } = await fs.statfs(root);
+    return bavail * bsize;
+  };
+
   const writeTemporary = async (path: string, bytes: Uint8Array): Promise<void> => {
     const handle = await fs.open(path, 'wx', 0o644);
     try {
@@ -187,10 +192,11 @@ export async function createDiskStore({ root: path, fs = nodeFileSystem }: DiskS
       });
     },
 
+    freeBytes: () => writing(freeBytes),
+
     async check(needBytes) {
       await writing(async () => {
-        const { bavail, bsize } = await fs.statfs(root);
-        const free = bavail * bsize;
+        const free = await freeBytes();
         if (free < needBytes) {
           throw new ImageError(
             'storage_full',

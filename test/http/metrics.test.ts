@@ -12,6 +12,7 @@ beforeEach(() => {
   metrics = createMetrics({
     queueDepth: () => ({ waiting: 3, running: 2 }),
     mediaBytes: () => bytes(),
+    freeBytes: async () => 12_345,
     models: [{ provider: 'openai', model: 'gpt-image-2' }],
   });
 });
@@ -85,6 +86,7 @@ describe('series', () => {
       'easel_provider_retries_total',
       'easel_queue_jobs',
       'easel_stage_duration_seconds',
+      'easel_storage_free_bytes',
     ]);
     expect(names).toContain('nodejs_eventloop_lag_p99_seconds');
   });

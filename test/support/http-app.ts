@@ -38,6 +38,7 @@ export async function openHttpApp(
       metrics: createMetrics({
         queueDepth: () => ({ waiting: 0, running: 0 }),
         mediaBytes: async () => 0,
+        freeBytes: async () => null,
         models: [],
       }),
       checks: { storage: healthy, database: healthy, queue: healthy, providers: healthy },
