@@ -7,6 +7,7 @@
 
 import { crc32, deflateRawSync, constants as zlib } from 'node:zlib';
 import sharp, { type Sharp } from 'sharp';
+import { randomOf } from './random.ts';
 
 export type PictureFormat = 'png' | 'jpeg' | 'webp';
 
@@ -159,17 +160,6 @@ function paintTiles(columns: number, rows: number, channels: 3 | 4, seed: string
     }
   }
   return tiles;
-}
-
-/** Numbers from 0 to 1 that follow from the seed alone (mulberry32). */
-function randomOf(seed: string): () => number {
-  let state = crc32(seed);
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
 }
 
 function encode(picture: Sharp, format: PictureFormat, quality: number): Promise<Buffer> {

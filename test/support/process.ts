@@ -23,11 +23,14 @@ export interface ProcessOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Program and arguments; `src/main.ts` run by this very Node unless told. */
   readonly command?: readonly [string, ...string[]];
+  /** A module that is loaded ahead of `src/main.ts`, such as one that breaks what is below it. */
+  readonly preload?: URL;
 }
 
 /** Starts the process without waiting for anything. Settings of the machine that runs the tests do not reach it. */
-export function startProcess({ folder, env = {}, command }: ProcessOptions): RunningProcess {
-  const [program, ...args] = command ?? [process.execPath, `${PROJECT}src/main.ts`];
+export function startProcess({ folder, env = {}, command, preload }: ProcessOptions): RunningProcess {
+  const main = [...(preload ? ['--import', preload.href] : []), `${PROJECT}src/main.ts`];
+  const [program, ...args] = command ?? [process.execPath, ...main];
   const child = spawn(program, args, {
     cwd: command ? PROJECT : folder,
     env: {

@@ -1,0 +1,12 @@
+import { crc32 } from 'node:zlib';
+
+/** Numbers from 0 to 1 that follow from the seed alone (mulberry32). */
+export function randomOf(seed: string): () => number {
+  let state = crc32(seed);
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}

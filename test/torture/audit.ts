@@ -1,0 +1,110 @@
+/** What is true of a service's folder and of what it serves, looked at from outside: the database itself, the disk, and HTTP. */
+
+import { createHash } from 'node:crypto';
+import { cpSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { type Attempt, type Image, isFinished, originalName } from '../../src/images/image.ts';
+
+/** Every image that is on record, and what SQLite says against the file; for a folder whose service has ended. */
+export function readDatabase(folder: string): {
+  readonly images: readonly Image[];
+  readonly faults: readonly string[];
+} {
+  // A copy: opening the file itself would do the recovery after a crash that the next start has to do.
+  const copy = mkdtempSync(join(tmpdir(), 'easel-audit-'));
+  for (const end of ['', '-wal']) {
+    const file = join(folder, `easel.db${end}`);
+    if (existsSync(file)) cpSync(file, join(copy, `easel.db${end}`));
+  }
+  const database = new DatabaseSync(join(copy, 'easel.db'));
+  try {
+    const verdicts = database
+      .prepare('PRAGMA integrity_check')
+      .all()
+      .map((row) => String(row.integrity_check));
+    const rows = database.prepare('SELECT document FROM images').all();
+    const miscounted = database
+      .prepare(`
+        SELECT status, totals.images AS kept, (SELECT count(*) FROM images WHERE images.status = totals.status) AS counted
+        FROM totals WHERE kept <> counted`)
+      .all();
+    return {
+      images: rows.map((row) => JSON.parse(String(row.document)) as Image),
+      faults: [
+        ...verdicts.filter((verdict) => verdict !== 'ok').map((verdict) => `integrity_check: ${verdict}`),
+        ...miscounted.map((row) => `totals of ${row.status}: ${row.kept} kept, ${row.counted} counted`),
+      ],
+    };
+  } finally {
+    database.close();
+    rmSync(copy, { recursive: true });
+  }
+}
+
+/** The attempts whose call was out, or on its way, when the process died: open, and without a picture on disk. */
+export function attemptsInFlight(
+  folder: string,
+  images: readonly Image[],
+): readonly { image: Image; attempt: Attempt }[] {
+  return images
+    .filter(({ status }) => !isFinished(status))
+    .flatMap((image) => {
+      const attempt = image.attempts.at(-1);
+      const hangs =
+        attempt?.durationMs === null &&
+        attempt.outcome === 'unknown' &&
+        !existsSync(join(folder, 'media', originalName(image.mediaId, attempt.id)));
+      return hangs ? [{ image, attempt }] : [];
+    });
+}
+
+/** Every file below the media folder, temporary ones included. */
+export function filesOnDisk(folder: string): readonly string[] {
+  const media = join(folder, 'media');
+  return readdirSync(media, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name).slice(media.length + 1))
+    .sort();
+}
+
+/** Every file that the records say there is. */
+export function filesOnRecord(images: readonly Image[]): readonly string[] {
+  return images
+    .flatMap(({ original, master, renditions }) =>
+      [original, master, ...renditions].flatMap((file) => file?.name ?? []),
+    )
+    .sort();
+}
+
+/** What is wrong with the pictures that a running service serves, by the records read before and by what is on disk. */
+export async function auditServing(url: string, folder: string, images: readonly Image[]): Promise<readonly string[]> {
+  const faults: string[] = [];
+  const published = new Map(
+    images.flatMap(({ master, renditions }) =>
+      [master, ...renditions].flatMap((file) => (file ? [[file.name, file]] : [])),
+    ),
+  );
+  for (const image of images) {
+    if (image.status === 'succeeded' && image.master === null)
+      faults.push(`${image.mediaId} succeeded without a master`);
+  }
+  const names = new Set([...published.keys(), ...filesOnDisk(folder).filter((name) => !name.includes('/'))]);
+  for (const name of names) {
+    const response = await fetch(`${url}/media/${name}`);
+    const bytes = Buffer.from(await response.arrayBuffer());
+    const file = published.get(name);
+    const expected = file ? `200 ${file.bytes} ${file.sha256} "${file.sha256}"` : '404';
+    const seen =
+      response.status === 200
+        ? `200 ${bytes.length} ${sha256(bytes)} ${response.headers.get('etag')}`
+        : String(response.status);
+    if (seen !== expected) faults.push(`/media/${name}: ${seen}, by its record ${expected}`);
+  }
+  return faults;
+}
+
+export function sha256(bytes: Uint8Array): string {
+  return createHash('sha256').update(bytes).digest('hex');
+}

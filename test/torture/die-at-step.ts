@@ -1,0 +1,83 @@
+/**
+ * Has a process die by SIGKILL at one of the `STEPS`. It is loaded ahead of the service,
+ *
+ *     DIE_AT=betweenRenames DIE_ON=3 node --import ./test/torture/die-at-step.ts src/main.ts
+ *
+ * and watches what the service does to files and to SQLite from below, so that what dies is the service as it is shipped.
+ * `DIE_ON` counts how often the step comes by first (1 unless told); `DIE_FOR` names the one mediaId that counts.
+ */
+
+import fs from 'node:fs/promises';
+import { syncBuiltinESMExports } from 'node:module';
+import { basename, dirname } from 'node:path';
+import { DatabaseSync, StatementSync } from 'node:sqlite';
+import { type Image, mediaIdOf } from '../../src/images/image.ts';
+import type { Step } from './steps.ts';
+
+const { DIE_AT, DIE_ON = '1', DIE_FOR } = process.env;
+let left = Number(DIE_ON);
+
+function reached(step: Step, mediaId: string | null): void {
+  if (step !== DIE_AT || (DIE_FOR !== undefined && mediaId !== DIE_FOR)) return;
+  left -= 1;
+  if (left === 0) process.kill(process.pid, 'SIGKILL');
+}
+
+// ---------------------------------------------------------------- SQLite
+
+const NOTHING: Readonly<Record<'before' | 'after', Step | null>> = { before: null, after: null };
+
+/** The steps that lie before and after the commit of an image in this status. */
+const COMMITS: Partial<Record<Image['status'], typeof NOTHING>> = {
+  queued: { before: null, after: 'afterAccept' },
+  generating: { before: null, after: 'beforeSend' },
+  processing: { before: 'afterOriginalDurable', after: 'afterOriginalRecorded' },
+  succeeded: { before: 'beforeSucceeded', after: 'afterSucceeded' },
+};
+
+/** What the open transaction does to images. */
+let open: { readonly mediaId: string; readonly steps: typeof NOTHING }[] = [];
+
+const { run } = StatementSync.prototype;
+StatementSync.prototype.run = function (this: StatementSync, ...values: unknown[]) {
+  const [first] = values;
+  if (typeof first === 'object' && first !== null && 'document' in first) {
+    const { mediaId, status } = JSON.parse(String(first.document)) as Image;
+    open.push({ mediaId, steps: COMMITS[status] ?? NOTHING });
+  } else if (/^\s*INSERT INTO deletions/.test(this.sourceSQL)) {
+    open.push({ mediaId: String(first), steps: { before: null, after: 'afterDeletionNoted' } });
+  } else if (/^\s*DELETE FROM deletions/.test(this.sourceSQL)) {
+    reached('beforeDeletionDone', String(first));
+  }
+  return Reflect.apply(run, this, values);
+};
+
+const { exec } = DatabaseSync.prototype;
+DatabaseSync.prototype.exec = function (sql: string) {
+  if (sql.startsWith('BEGIN')) open = [];
+  const committed = sql === 'COMMIT' ? open : [];
+  for (const { mediaId, steps } of committed) if (steps.before) reached(steps.before, mediaId);
+  exec.call(this, sql);
+  for (const { mediaId, steps } of committed) if (steps.after) reached(steps.after, mediaId);
+};
+
+// ----------------------------------------------------------------- files
+
+const { rename, unlink } = fs;
+
+const isOriginal = (path: string) => basename(dirname(path)) === 'originals';
+const imageOf = (path: string) => mediaIdOf(isOriginal(path) ? `originals/${basename(path)}` : basename(path));
+
+fs.rename = async (from, to) => {
+  const path = String(to);
+  if (isOriginal(path)) reached('beforeOriginalNamed', imageOf(path));
+  await rename(from, to);
+  if (!isOriginal(path)) reached('betweenRenames', imageOf(path));
+};
+
+fs.unlink = async (path) => {
+  await unlink(path);
+  reached('betweenUnlinks', imageOf(String(path)));
+};
+
+syncBuiltinESMExports();

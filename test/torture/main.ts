@@ -1,0 +1,46 @@
+/**
+ * `npm run torture -- [ROUNDS] [SEED]`: plays rounds of torture, says what happened in each and in all, and ends with 1 when
+ * a promise was broken. The same seed makes the same plan; what the machine makes of it differs, as kills fall by the clock.
+ */
+
+import { randomBytes } from 'node:crypto';
+import { playRound, type RoundReport } from './round.ts';
+
+const DEATHS = 6;
+const REQUESTS = 24;
+
+const [rounds = '10', seed = randomBytes(4).toString('hex')] = process.argv.slice(2);
+if (!/^[1-9]\d{0,4}$/.test(rounds)) {
+  console.error('npm run torture -- [ROUNDS] [SEED]: ROUNDS must be a whole number from 1');
+  process.exit(64);
+}
+
+console.log(`${rounds} rounds of ${DEATHS} deaths each, seed ${seed}`);
+const began = performance.now();
+const reports: RoundReport[] = [];
+for (let number = 1; number <= Number(rounds); number++) {
+  const report = await playRound({ seed: `${seed}-${number}`, deaths: DEATHS, requests: REQUESTS });
+  reports.push(report);
+  const { requests, calls, inFlight, deaths, violations } = report;
+  console.log(
+    `round ${number}: ${requests} requests, ${calls} calls, ${inFlight} lost in flight; died ${deaths.join(', ')}`,
+  );
+  for (const violation of violations) console.error(`  VIOLATION ${violation}`);
+}
+
+const sum = (of: (report: RoundReport) => number) => reports.reduce((total, report) => total + of(report), 0);
+const deaths = new Map<string, number>();
+for (const death of reports.flatMap((report) => report.deaths)) deaths.set(death, (deaths.get(death) ?? 0) + 1);
+const violations = sum((report) => report.violations.length);
+
+console.log(`
+seed ${seed}, ${Math.round((performance.now() - began) / 1000)} s
+requests             ${sum(({ requests }) => requests)}, of which accepted ${sum(({ accepted }) => accepted)}
+deaths               ${sum((report) => report.deaths.length)}: ${[...deaths].map(([way, count]) => `${way} ${count}`).join(', ')}
+provider calls       ${sum(({ calls }) => calls)}
+lost in flight       ${sum(({ inFlight }) => inFlight)}
+ended as failed      ${sum(({ failed }) => failed)} (more kills in flight than AMBIGUOUS_RETRIES)
+deleted on order     ${sum(({ deleted }) => deleted)}
+files checked        ${sum(({ files }) => files)} at the end, ${sum(({ reads }) => reads)} reads under load
+violations           ${violations}`);
+process.exitCode = violations > 0 ? 1 : 0;

@@ -1,0 +1,30 @@
+/**
+ * The places where a process can die in the life of an image, each between two things that are done to disk or network.
+ * `die-at-step.ts` has a process die at all but one of them; the stand-in model API does it at `afterSend`, which only it can see.
+ */
+export const STEPS = {
+  afterAccept: 'accepted durably, not answered yet',
+  beforeSend: 'the attempt is on record, the call has not left',
+  afterSend: 'the model has the call, and no answer has come',
+  beforeOriginalNamed: 'the picture has come, and has no name on disk yet',
+  afterOriginalDurable: 'the original is durable, and the record does not know it',
+  afterOriginalRecorded: 'the record knows the original',
+  betweenRenames: 'the first of the finished files has its name',
+  beforeSucceeded: 'every file is in place, and the record does not say so',
+  afterSucceeded: 'the record says succeeded, nobody was told',
+  afterDeletionNoted: 'the record is gone, its files are not',
+  betweenUnlinks: 'the first of the files is gone',
+  beforeDeletionDone: 'every file is gone, the note of them is not',
+} as const;
+
+export type Step = keyof typeof STEPS;
+
+/** After a death here nobody can know whether the call was billed: the attempt is `unknown`, and another may follow. */
+export const UNKNOWN_AFTER: ReadonlySet<Step> = new Set(['beforeSend', 'afterSend', 'beforeOriginalNamed']);
+
+/** Steps of a deletion or a cleanup; the others are those of making a picture. */
+export const STEPS_OF_DELETION: ReadonlySet<Step> = new Set([
+  'afterDeletionNoted',
+  'betweenUnlinks',
+  'beforeDeletionDone',
+]);
