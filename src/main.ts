@@ -37,14 +37,16 @@ function configOrExit(): Config {
 async function serve(): Promise<void> {
   const graceMs = config.SHUTDOWN_GRACE_SECONDS * 1000;
   const services = await createServices(config, logger);
-  const stopServices = () => services.stop(AbortSignal.timeout(Math.max(0, graceMs - CLOSING_MS)));
+  const stopServices = (answered?: Promise<unknown>) =>
+    services.stop(AbortSignal.timeout(Math.max(0, graceMs - CLOSING_MS)), answered);
   try {
     const app = await buildApp(
       { version: VERSION, syncWaitSeconds: config.SYNC_WAIT_SECONDS, trustProxy: config.TRUST_PROXY },
       services,
     );
     stopOnSignals(graceMs, async () => {
-      await Promise.all([app.close(), stopServices()]);
+      const closed = app.close();
+      await Promise.all([closed, stopServices(closed)]);
     });
     await app.listen({
       host: config.HOST,

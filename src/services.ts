@@ -37,9 +37,10 @@ export interface Services extends AppServices {
   start(): Promise<void>;
   /**
    * Ends in phases: no new work, waiting calls are answered, running jobs may end until `deadline` fires; what is then
-   * unfinished is left for the next start. Closes everything that was opened, in reverse order.
+   * unfinished is left for the next start. Then, when `answered` has settled too (by then no request may read or write any
+   * more), closes everything that was opened, in reverse order.
    */
-  stop(deadline: AbortSignal): Promise<void>;
+  stop(deadline: AbortSignal, answered?: Promise<unknown>): Promise<void>;
 }
 
 /** Time and chance, so that tests can hold them still. */
@@ -140,6 +141,7 @@ export async function createServices(
   const images = createImages(imagesDeps);
 
   const rest = opened.move();
+  let starting = Promise.resolve();
   return {
     images,
     metrics,
@@ -158,26 +160,36 @@ export async function createServices(
     },
     checks: healthChecks(config, records, queue, providers, () => store.check(HEALTHY_FREE_BYTES)),
 
-    async start() {
-      warnOfStandIns(config, logger);
-      await store.removeTemporary();
-      await imagesDeps.deletions.completeAll();
-      const unfinished = await records.unfinished();
-      if (unfinished.length > 0) logger.info({ images: unfinished.length }, 'taking up unfinished images');
-      for (const mediaId of unfinished) queue.enqueue(mediaId);
-      rest.defer(
-        every(config.CLEANUP_INTERVAL_SECONDS * 1000, logger, async () => {
-          await images.cleanup({});
-        }),
-      );
+    start() {
+      starting = takeUpWork();
+      return starting;
     },
 
-    async stop(deadline) {
+    async stop(deadline, answered) {
       stopping.abort();
-      await queue.stop(deadline);
+      await Promise.allSettled([queue.stop(deadline), starting, answered]);
       await rest.disposeAsync();
     },
   };
+
+  async function takeUpWork(): Promise<void> {
+    warnOfStandIns(config, logger);
+    try {
+      await store.removeTemporary();
+      await imagesDeps.deletions.completeAll();
+    } catch (error) {
+      // What is published can be served all the same. The next cleanup completes deletions, the next start the rest.
+      logger.error({ err: error }, 'what an earlier process left behind could not be cleared away yet');
+    }
+    const unfinished = await records.unfinished();
+    if (unfinished.length > 0) logger.info({ images: unfinished.length }, 'taking up unfinished images');
+    for (const mediaId of unfinished) queue.enqueue(mediaId);
+    rest.defer(
+      every(config.CLEANUP_INTERVAL_SECONDS * 1000, logger, async () => {
+        await images.cleanup({});
+      }),
+    );
+  }
 }
 
 function findProvider(providers: readonly Provider[], name: string): Provider {

@@ -257,11 +257,19 @@ export interface RecordStore {
    */
   accept(image: Image, queueLimit: number): Promise<Acceptance>;
   get(mediaId: string): Promise<Image | null>;
+  /** The image that the owner's idempotency key stands for, or null. */
+  findByKey(owner: string, idempotencyKey: string): Promise<Image | null>;
   /**
    * Reads, changes and writes one image in one transaction, and gives what is then stored.
    * `change` returns null to leave it as it is. Gives null where there is no such image.
    */
   update(mediaId: string, change: (image: Image) => Image | null): Promise<Image | null>;
+  /** `update` for an image that is to wait again; a change is not written while `queueLimit` images are queued already. */
+  acceptAgain(
+    mediaId: string,
+    queueLimit: number,
+    change: (image: Image) => Image | null,
+  ): Promise<Image | null | 'queue_full'>;
   /** Newest first, by createdAt and mediaId; the cursor stays true while images come and go. */
   list(query: ListQuery): Promise<Page>;
   /** The mediaIds that are not finished, oldest first: the jobs. */

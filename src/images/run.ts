@@ -97,21 +97,35 @@ async function findStored(job: Job, image: Image): Promise<Received | null> {
       return { image: resumed, original: image.original, bytes };
     }
     job.log.error({ original: image.original.name }, 'the original is missing or damaged on disk');
+    if (image.attempts.some(({ run, outcome }) => run === image.run && outcome === 'ok')) throw missingOriginal(image);
   }
-  // An attempt that was never closed: the process died during it, perhaps after its picture was stored. It may be of an
-  // earlier run, one that was cancelled just before.
-  const open = image.attempts.findLast(({ durationMs, outcome }) => durationMs === null && outcome === 'unknown');
-  const bytes = open && (await job.store.read(originalName(image.mediaId, open.id)));
-  if (!open || !bytes) return null;
-  const original = describeOriginal(originalName(image.mediaId, open.id), bytes);
-  const adopted = await advance(job, (current) => ({
-    ...closeAttempt(current, open.id, { outcome: 'ok' }),
-    status: 'processing',
-    original,
-    cost: addCosts(image.cost, estimateCost(planFor(job, image).call)),
-  }));
-  job.log.info({ attempt: open.id }, 'the picture had arrived before the restart; nothing is called again');
-  return { image: adopted, original, bytes };
+  // Attempts that were never closed: the process died during them, perhaps after a picture was stored. They may be of
+  // earlier runs, such as one that was cancelled just before.
+  for (const { id, outcome, durationMs } of image.attempts.toReversed()) {
+    if (outcome !== 'unknown' || durationMs !== null) continue;
+    const name = originalName(image.mediaId, id);
+    const bytes = await job.store.read(name);
+    if (bytes === null) continue;
+    const original = describeOriginal(name, bytes);
+    const adopted = await advance(job, (current) => ({
+      ...closeAttempt(current, id, { outcome: 'ok' }),
+      status: 'processing',
+      original,
+      cost: addCosts(image.cost, estimateCost(planFor(job, image).call)),
+    }));
+    job.log.info({ attempt: id }, 'the picture had arrived before the restart; nothing is called again');
+    return { image: adopted, original, bytes };
+  }
+  return null;
+}
+
+/** Only a new request may pay for what was paid for before: the disk may be back by then, and the picture with it. */
+function missingOriginal({ mediaId }: Image): ImageError {
+  return new ImageError(
+    'storage_unavailable',
+    `the original of ${mediaId} is missing or damaged on disk; sent again, the same request uses it if it is back, or has another made`,
+    { mediaId },
+  );
 }
 
 function planFor(job: Job, image: Image): GenerationPlan {
@@ -191,7 +205,7 @@ async function attemptOnce(job: Job, provider: Provider, plan: GenerationPlan): 
       error instanceof ProviderError ? error : new ProviderError('interrupted', String(error), { cause: error });
     telemetry.providerCall(provider.name, failure.outcome);
     // A call that was aborted because the process ends stays open: nobody will ever know what became of it.
-    if (!signals.stopping.aborted) {
+    if (!(signals.stopping.aborted && failure.outcome === 'cancelled')) {
       const { outcome, httpStatus, providerRequestId } = failure;
       const durationMs = clock.now() - began;
       await change(job, (image) =>

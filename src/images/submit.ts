@@ -46,11 +46,10 @@ export async function submitImage(
 ): Promise<Submission> {
   const { records, log } = deps;
   const request = resolveRequest(create, deps.presets, deps.defaults);
+  const earlier = await findEarlier(records, create, caller, idempotencyKey);
+  if (earlier) return await again(deps, earlier, { ...create, request }, caller);
+
   const mediaId = create.mediaId ?? deps.newId();
-
-  const existing = create.mediaId === undefined ? null : await records.get(mediaId);
-  if (existing) return await again(deps, existing, request, caller, 'mediaId');
-
   const { provider, plan } = chooseProvider(deps, request);
   await makeRoom(deps, mediaId, request.size);
   const createdAt = deps.clock.now();
@@ -71,7 +70,7 @@ export async function submitImage(
   };
   const acceptance = await records.accept(image, deps.queueLimit);
   if (acceptance.outcome === 'queue_full') throw queueFull(deps);
-  if (acceptance.outcome === 'exists') return await again(deps, acceptance.image, request, caller, acceptance.by);
+  if (acceptance.outcome === 'exists') return await again(deps, acceptance, { ...create, request }, caller);
   deps.queue.enqueue(mediaId);
   const { prompt, model } = plan.call;
   log.info({ mediaId, provider: provider.name, model: model.id, ...(deps.logPrompts && { prompt }) }, 'image accepted');
@@ -108,16 +107,37 @@ function unmade(provider: Provider, plan: GenerationPlan) {
   };
 }
 
+/** An image that was found by what a new request names. */
+interface Earlier {
+  readonly by: 'mediaId' | 'idempotencyKey';
+  readonly image: Image;
+}
+
+async function findEarlier(
+  records: RecordStore,
+  { mediaId }: CreateImage,
+  caller: Caller,
+  idempotencyKey: string | null,
+): Promise<Earlier | null> {
+  const sameId = mediaId === undefined ? null : await records.get(mediaId);
+  if (sameId) return { by: 'mediaId', image: sameId };
+  const sameKey = idempotencyKey === null ? null : await records.findByKey(caller.name, idempotencyKey);
+  return sameKey && { by: 'idempotencyKey', image: sameKey };
+}
+
 /** The same mediaId or key has come before: joins, replays or runs again, or refuses another request under it. */
 async function again(
   deps: SubmitDeps,
-  existing: Image,
-  request: ImageRequest,
+  { by, image: existing }: Earlier,
+  wanted: { readonly mediaId?: string | undefined; readonly request: ImageRequest },
   caller: Caller,
-  by: 'mediaId' | 'idempotencyKey',
 ): Promise<Submission> {
   const { mediaId } = existing;
-  if (existing.owner !== caller.name || existing.fingerprint !== fingerprint(request)) {
+  const same =
+    existing.owner === caller.name &&
+    existing.fingerprint === fingerprint(wanted.request) &&
+    (wanted.mediaId === undefined || wanted.mediaId === mediaId);
+  if (!same) {
     if (by === 'idempotencyKey') {
       throw new ImageError(
         'idempotency_key_reused',
@@ -140,12 +160,12 @@ async function again(
 async function rerun(deps: SubmitDeps, { mediaId, request, original }: Image): Promise<Submission> {
   const { provider, plan } = chooseProvider(deps, request);
   if (!original?.sound) await makeRoom(deps, mediaId, request.size);
-  if ((await deps.records.countByStatus()).queued >= deps.queueLimit) throw queueFull(deps);
   let started = false;
-  const image = await deps.records.update(mediaId, (current) => {
+  const image = await deps.records.acceptAgain(mediaId, deps.queueLimit, (current) => {
     started = isFinished(current.status) && current.status !== 'succeeded';
     return started ? { ...current, ...unmade(provider, plan), status: 'queued', run: current.run + 1 } : null;
   });
+  if (image === 'queue_full') throw queueFull(deps);
   if (image === null)
     throw new ImageError('not_found', `image ${mediaId} was deleted meanwhile; send the request again`);
   if (started) {

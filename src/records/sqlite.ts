@@ -79,12 +79,14 @@ function recordStore(path: string, database: DatabaseSync, release: () => void):
   const find = (mediaId: string): Image | null =>
     readImage(sql('SELECT document FROM images WHERE media_id = ?').get(mediaId));
 
-  const findByKey = ({ owner, idempotencyKey }: Image): Image | null =>
+  const findByKey = (owner: string, idempotencyKey: string | null): Image | null =>
     idempotencyKey === null
       ? null
       : readImage(
           sql('SELECT document FROM images WHERE owner = ? AND idempotency_key = ?').get(owner, idempotencyKey),
         );
+
+  const queued = (): number => Number(sql(`SELECT images FROM totals WHERE status = 'queued'`).get()?.images ?? 0);
 
   const findDeletion = (mediaId: string): Deletion | null => {
     const row = sql('SELECT media_id, names FROM deletions WHERE media_id = ?').get(mediaId);
@@ -104,17 +106,33 @@ function recordStore(path: string, database: DatabaseSync, release: () => void):
     for (const label of new Set(image.request.labels)) insert.run(image.mediaId, label, Date.parse(image.createdAt));
   };
 
+  /** Gives what is stored after the change, or null where there is no such image. Call inside a transaction. */
+  const rewrite = (mediaId: string, change: (image: Image) => Image | null): Image | null => {
+    const before = find(mediaId);
+    if (!before) return null;
+    const after = change(before);
+    if (!after) return before;
+    if (after.mediaId !== mediaId) throw new TypeError(`an update cannot rename ${mediaId} to ${after.mediaId}`);
+    sql(`
+      UPDATE images SET
+        owner = :owner, status = :status, fingerprint = :fingerprint, idempotency_key = :idempotencyKey,
+        created_at = :createdAt, expires_at = :expiresAt, bytes = :bytes, document = :document
+      WHERE media_id = :mediaId`).run(columnsOf(after));
+    const { labels } = before.request;
+    if (after.request.labels !== labels || after.createdAt !== before.createdAt) writeLabels(after);
+    return after;
+  };
+
   return {
     accept: (image, queueLimit) =>
       answer(() =>
         inTransaction(database, () => {
           const sameId = find(image.mediaId);
           if (sameId) return { outcome: 'exists', by: 'mediaId', image: sameId };
-          const sameKey = findByKey(image);
+          const sameKey = findByKey(image.owner, image.idempotencyKey);
           if (sameKey) return { outcome: 'exists', by: 'idempotencyKey', image: sameKey };
           if (findDeletion(image.mediaId)) throw stillBeingRemoved(image.mediaId);
-          const queued = Number(sql(`SELECT images FROM totals WHERE status = 'queued'`).get()?.images ?? 0);
-          if (queued >= queueLimit) return { outcome: 'queue_full' };
+          if (queued() >= queueLimit) return { outcome: 'queue_full' };
           sql(`
             INSERT INTO images (
               media_id, owner, status, fingerprint, idempotency_key, created_at, expires_at, bytes, document
@@ -128,22 +146,20 @@ function recordStore(path: string, database: DatabaseSync, release: () => void):
 
     get: (mediaId) => answer(() => find(mediaId)),
 
-    update: (mediaId, change) =>
+    findByKey: (owner, idempotencyKey) => answer(() => findByKey(owner, idempotencyKey)),
+
+    update: (mediaId, change) => answer(() => inTransaction(database, () => rewrite(mediaId, change))),
+
+    acceptAgain: (mediaId, queueLimit, change) =>
       answer(() =>
         inTransaction(database, () => {
-          const before = find(mediaId);
-          if (!before) return null;
-          const after = change(before);
-          if (!after) return before;
-          if (after.mediaId !== mediaId) throw new TypeError(`an update cannot rename ${mediaId} to ${after.mediaId}`);
-          sql(`
-            UPDATE images SET
-              owner = :owner, status = :status, fingerprint = :fingerprint, idempotency_key = :idempotencyKey,
-              created_at = :createdAt, expires_at = :expiresAt, bytes = :bytes, document = :document
-            WHERE media_id = :mediaId`).run(columnsOf(after));
-          const { labels } = before.request;
-          if (after.request.labels !== labels || after.createdAt !== before.createdAt) writeLabels(after);
-          return after;
+          let refused = false;
+          const image = rewrite(mediaId, (before) => {
+            const after = change(before);
+            refused = after !== null && queued() >= queueLimit;
+            return refused ? null : after;
+          });
+          return refused ? 'queue_full' : image;
         }),
       ),
 

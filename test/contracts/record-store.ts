@@ -74,6 +74,9 @@ export function describeRecordStore(name: string, createFixture: () => Promise<R
         expect(await records.get('b')).toBeNull();
         await store({ ...first, mediaId: 'c', owner: 'bert' }, { ...first, mediaId: 'd', idempotencyKey: null });
         await store({ ...first, mediaId: 'e', idempotencyKey: null });
+        expect(await records.findByKey('anna', 'key')).toEqual(first);
+        expect((await records.findByKey('bert', 'key'))?.mediaId).toBe('c');
+        expect(await records.findByKey('anna', 'another')).toBeNull();
       });
 
       it('refuses what is over the limit of the queue, and counts only what is queued', async () => {
@@ -108,6 +111,28 @@ export function describeRecordStore(name: string, createFixture: () => Promise<R
         const answers = await Promise.all(asked);
         expect(answers.filter(({ outcome }) => outcome === 'accepted')).toHaveLength(7);
         expect(await records.unfinished()).toHaveLength(7);
+      });
+    });
+
+    describe('acceptAgain', () => {
+      const again = (image: Image): Image => ({ ...image, status: 'queued', run: image.run + 1 });
+
+      it('never goes over the limit of the queue, however many ask at once', async () => {
+        const failed = Array.from({ length: 20 }, (_, index) => anImage({ mediaId: `m${index}`, status: 'failed' }));
+        await store(...failed);
+        const answers = await Promise.all(failed.map(({ mediaId }) => records.acceptAgain(mediaId, 7, again)));
+        expect(answers.filter((answer) => answer === 'queue_full')).toHaveLength(13);
+        expect(await records.unfinished()).toHaveLength(7);
+        expect((await records.countByStatus()).failed).toBe(13);
+      });
+
+      it('answers as update does where there is room, or nothing to change', async () => {
+        const image = anImage({ mediaId: 'a', status: 'failed' });
+        await store(image);
+        expect(await records.acceptAgain('a', 0, () => null)).toEqual(image);
+        expect(await records.acceptAgain('none', 0, again)).toBeNull();
+        expect(await records.acceptAgain('a', 1, again)).toEqual(again(image));
+        expect(await records.get('a')).toEqual(again(image));
       });
     });
 

@@ -119,7 +119,7 @@ export async function startEasel(options: EaselOptions = {}): Promise<Easel> {
         .sort();
     },
     async [Symbol.asyncDispose]() {
-      await Promise.all([app.close(), services.stop(AbortSignal.abort())]);
+      await services.stop(AbortSignal.abort(), app.close());
       await upstream.close();
       if (options.folder === undefined) await rm(folder, { recursive: true, force: true });
     },

@@ -1,9 +1,11 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { picture } from '../support/openai-answers.ts';
 import { type OpenAiServer, startOpenAiServer } from '../support/openai-server.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 import { attemptsInFlight, auditServing, filesOnDisk, filesOnRecord, readDatabase } from './audit.ts';
-import { post, startLife } from './life.ts';
+import { getRecord, post, startLife } from './life.ts';
+import { playRound } from './round.ts';
 import { STEPS, STEPS_OF_DELETION, type Step, UNKNOWN_AFTER } from './steps.ts';
 
 const makingSteps = (Object.keys(STEPS) as Step[]).filter((step) => !STEPS_OF_DELETION.has(step));
@@ -60,3 +62,109 @@ describe('a process killed at a named step', () => {
     }
   });
 });
+
+describe('a process killed again and again', () => {
+  it('finds the picture that came with a later call, though an earlier one was lost', async () => {
+    await using folder = await temporaryFolder();
+    await using upstream = await startOpenAiServer();
+    const wish = { mediaId: 'twice', prompt: 'killed twice' };
+    for (const step of ['beforeSend', 'afterOriginalDurable'] as const) {
+      await using life = await startLife({ folder: folder.path, upstream, death: { step, mediaId: 'twice' } });
+      await post(life.url, wish).catch(() => null);
+      expect(await life.exited).toBe('SIGKILL');
+    }
+    await using life = await startLife({ folder: folder.path, upstream });
+    const { status, body } = await post(life.url, wish);
+    expect([status, body.attempts.map(({ outcome }) => outcome)]).toEqual([200, ['unknown', 'ok']]);
+    expect(upstream.calls).toHaveLength(1);
+  });
+
+  it.each([0, 1])('calls %i times after a call of unknown outcome, and then only when asked to', async (retries) => {
+    await using folder = await temporaryFolder();
+    await using upstream = await startOpenAiServer();
+    const env = { AMBIGUOUS_RETRIES: String(retries) };
+    const wish = { mediaId: 'unknown', prompt: 'nobody knows' };
+    upstream.always(picture({ beforeHeaders: 'forever' }));
+    for (let call = 1; call <= retries + 1; call++) {
+      await using life = await startLife({ folder: folder.path, upstream, env });
+      await Promise.allSettled([
+        post(life.url, wish),
+        upstream.received(call).then(() => life.child.kill('SIGKILL')),
+        life.exited,
+      ]);
+    }
+    upstream.always(picture());
+    await using life = await startLife({ folder: folder.path, upstream, env });
+    await until(async () => (await getRecord(life.url, 'unknown'))?.status === 'failed');
+    expect(await getRecord(life.url, 'unknown')).toMatchObject({
+      error: { code: 'provider_failed', detail: expect.stringContaining('may have been billed') },
+      attempts: Array.from({ length: retries + 1 }, () => ({ outcome: 'unknown' })),
+    });
+    expect(upstream.calls).toHaveLength(retries + 1);
+
+    const { status, body } = await post(life.url, wish);
+    expect([status, body.status, body.attempts.at(-1)?.outcome]).toEqual([201, 'succeeded', 'ok']);
+    expect(upstream.calls).toHaveLength(retries + 2);
+  });
+});
+
+describe('a process killed while it deletes', () => {
+  it('completes at the next start what was begun, and has not begun the rest', async () => {
+    await using folder = await temporaryFolder();
+    await using upstream = await startOpenAiServer();
+    const remove = (mediaId: string) => (url: string) => fetch(`${url}/images/${mediaId}`, { method: 'DELETE' });
+    const deaths: readonly [Step | null, string, (url: string) => Promise<Response>, readonly string[]][] = [
+      ['afterDeletionNoted', 'one', remove('one'), ['two', 'three', 'four']],
+      ['beforeDeletionDone', 'two', remove('two'), ['three', 'four', 'one']],
+      // A cleanup, oldest first, in the middle of the files of the second image.
+      ['betweenUnlinks', 'four', (url) => fetch(`${url}/cleanup`, cleanEverything), ['one', 'two']],
+      [null, '', (url) => fetch(url), ['one', 'two', 'three', 'four']],
+    ];
+    let expected: readonly string[] = [];
+    for (const [step, mediaId, order, left] of deaths) {
+      await using life = await startLife({ folder: folder.path, upstream, death: step && { step, mediaId } });
+      const before = expected;
+      await until(async () => {
+        const { images } = readDatabase(folder.path);
+        return images.length === before.length && filesOnDisk(folder.path).join() === filesOnRecord(images).join();
+      });
+      // Also those names can be used again.
+      for (const name of ['one', 'two', 'three', 'four']) {
+        const { status } = await post(life.url, { mediaId: name, prompt: name });
+        expect(status, name).toBe(before.includes(name) ? 200 : 201);
+      }
+      if (step === null) {
+        expect(await auditServing(life.url, folder.path, readDatabase(folder.path).images)).toEqual([]);
+        break;
+      }
+      await expect(order(life.url), step).rejects.toThrow('fetch failed');
+      expect(await life.exited).toBe('SIGKILL');
+      const { images, faults } = readDatabase(folder.path);
+      expect(faults).toEqual([]);
+      expect(images.map((image) => image.mediaId).sort(), step).toEqual([...left].sort());
+      expected = left;
+    }
+  });
+});
+
+describe('a round of torture', () => {
+  it('loses nothing, tears nothing and pays nothing twice', async () => {
+    const report = await playRound({ seed: `${Date.now()}`, deaths: 3, requests: 10 });
+    expect(report.violations, JSON.stringify(report)).toEqual([]);
+    expect(report.accepted).toBeGreaterThan(10);
+  });
+});
+
+const cleanEverything = {
+  method: 'POST',
+  headers: { 'content-type': 'application/json' },
+  body: JSON.stringify({ olderThan: '0s' }),
+};
+
+async function until(condition: () => Promise<boolean>): Promise<void> {
+  const deadline = Date.now() + 5_000;
+  while (!(await condition())) {
+    if (Date.now() > deadline) throw new Error('it did not come to this within 5 s');
+    await delay(10);
+  }
+}
