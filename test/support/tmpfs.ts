@@ -10,6 +10,8 @@ export interface Tmpfs {
   fill(): Promise<void>;
   /** Takes away what `fill` wrote. */
   empty(): Promise<void>;
+  /** Refuses every write from now on, or takes them again. */
+  setReadOnly(readOnly: boolean): void;
   unmount(): Promise<void>;
 }
 
@@ -24,22 +26,30 @@ export async function mountTmpfs(path: string, size: string): Promise<Tmpfs> {
   return {
     path,
     async fill() {
-      // In single pages, since one large write is refused with a part of the disk still free.
-      const page = Buffer.alloc(4096);
-      for (;;) {
-        try {
-          await writeFile(filler, page, { flag: 'a' });
-        } catch (error) {
-          if (error instanceof Error && 'code' in error && error.code === 'ENOSPC') return;
-          throw error;
-        }
+      // In single pages at last, since a large write is refused with a part of the disk still free.
+      for (const size of [1024 * 1024, 4096]) {
+        while (await append(filler, Buffer.alloc(size)));
       }
     },
     empty: () => rm(filler, { force: true }),
+    setReadOnly(readOnly) {
+      execFileSync('mount', ['-o', `remount,${readOnly ? 'ro' : 'rw'}`, path], { stdio: 'ignore' });
+    },
     async unmount() {
       unmount(path);
     },
   };
+}
+
+/** Whether there was room for it. */
+async function append(path: string, bytes: Uint8Array): Promise<boolean> {
+  try {
+    await writeFile(path, bytes, { flag: 'a' });
+    return true;
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOSPC') return false;
+    throw error;
+  }
 }
 
 function tryMount(): boolean {

@@ -16,14 +16,17 @@ export interface LifeOptions {
   readonly folder: string;
   readonly upstream: OpenAiServer;
   readonly death?: Death | null;
+  /** Loaded ahead of the service; for a death that is `die-at-step.ts`. */
+  readonly preload?: URL;
   readonly env?: Readonly<Record<string, string>>;
 }
 
 /** One life of the service: the real process, on small pictures, with the stand-in model API behind it. */
-export async function startLife({ folder, upstream, death, env }: LifeOptions): Promise<RunningService> {
+export async function startLife({ folder, upstream, death, preload, env }: LifeOptions): Promise<RunningService> {
   upstream.strict = false;
   return await startService({
     folder,
+    ...(preload && { preload }),
     ...(death && { preload: new URL('die-at-step.ts', import.meta.url) }),
     env: {
       OPENAI_API_KEY: upstream.key ?? 'none',

@@ -137,13 +137,17 @@ function chooseDeath(random: () => number): Death {
   return { step, on: 1 + Math.floor(random() * (STEPS_OF_DELETION.has(step) ? 2 : 8)) };
 }
 
-async function start({ folder, upstream }: Round, death: Death | null): Promise<RunningService> {
+async function start(
+  { folder, upstream }: Round,
+  death: Death | null,
+  more: Readonly<Record<string, string>> = {},
+): Promise<RunningService> {
   const env = {
     CONCURRENCY: String(CONCURRENCY),
     AMBIGUOUS_RETRIES: String(AMBIGUOUS_RETRIES),
     RETRY_MAX_ATTEMPTS: '20',
     CLEANUP_INTERVAL_SECONDS: '1',
-    LOG_LEVEL: 'info',
+    ...more,
   };
   return await startLife({ folder, upstream, death, env });
 }
@@ -274,7 +278,8 @@ async function auditRound(round: Round): Promise<{ readonly files: number; reado
     const odd = [...disk.filter((name) => !record.includes(name)), ...record.filter((name) => !disk.includes(name))];
     violations.push(`disk and records differ in ${odd.join(', ')}`);
   }
-  const service = await start(round, null);
+  // Nothing may go by itself while it is compared.
+  const service = await start(round, null, { CLEANUP_INTERVAL_SECONDS: '3600' });
   violations.push(...(await auditServing(service.url, folder, images)));
   service.child.kill('SIGKILL');
   await once(service.child, 'exit');

@@ -1,8 +1,8 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { picture } from '../support/openai-answers.ts';
 import { type OpenAiServer, startOpenAiServer } from '../support/openai-server.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
+import { until } from '../support/until.ts';
 import { attemptsInFlight, auditServing, filesOnDisk, filesOnRecord, readDatabase } from './audit.ts';
 import { getRecord, post, startLife } from './life.ts';
 import { playRound } from './round.ts';
@@ -160,11 +160,3 @@ const cleanEverything = {
   headers: { 'content-type': 'application/json' },
   body: JSON.stringify({ olderThan: '0s' }),
 };
-
-async function until(condition: () => Promise<boolean>): Promise<void> {
-  const deadline = Date.now() + 5_000;
-  while (!(await condition())) {
-    if (Date.now() > deadline) throw new Error('it did not come to this within 5 s');
-    await delay(10);
-  }
-}
