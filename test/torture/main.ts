@@ -4,10 +4,15 @@
  */
 
 import { randomBytes } from 'node:crypto';
+import { startOpenAiServer } from '../support/openai-server.ts';
+import { temporaryFolder } from '../support/temporary-folder.ts';
+import { sendIdentical } from './identical.ts';
+import { startLife } from './life.ts';
 import { playRound, type RoundReport } from './round.ts';
 
 const DEATHS = 6;
 const REQUESTS = 24;
+const IDENTICAL_ROUNDS = 50;
 
 const [rounds = '10', seed = randomBytes(4).toString('hex')] = process.argv.slice(2);
 if (!/^[1-9]\d{0,4}$/.test(rounds)) {
@@ -28,10 +33,14 @@ for (let number = 1; number <= Number(rounds); number++) {
   for (const violation of violations) console.error(`  VIOLATION ${violation}`);
 }
 
+console.log(`${IDENTICAL_ROUNDS} rounds of 200 identical requests at once`);
+const repeated = await repeatRequests();
+for (const violation of repeated) console.error(`  VIOLATION ${violation}`);
+
 const sum = (of: (report: RoundReport) => number) => reports.reduce((total, report) => total + of(report), 0);
 const deaths = new Map<string, number>();
 for (const death of reports.flatMap((report) => report.deaths)) deaths.set(death, (deaths.get(death) ?? 0) + 1);
-const violations = sum((report) => report.violations.length);
+const violations = sum((report) => report.violations.length) + repeated.length;
 
 console.log(`
 seed ${seed}, ${Math.round((performance.now() - began) / 1000)} s
@@ -44,3 +53,16 @@ deleted on order     ${sum(({ deleted }) => deleted)}
 files checked        ${sum(({ files }) => files)} at the end, ${sum(({ reads }) => reads)} reads under load
 violations           ${violations}`);
 process.exitCode = violations > 0 ? 1 : 0;
+
+/** By mediaId and by key in turn. */
+async function repeatRequests(): Promise<readonly string[]> {
+  await using folder = await temporaryFolder();
+  await using upstream = await startOpenAiServer();
+  await using service = await startLife({ folder: folder.path, upstream });
+  const faults: string[] = [];
+  for (let round = 1; round <= IDENTICAL_ROUNDS; round++) {
+    const by = round % 2 === 0 ? 'mediaId' : 'idempotencyKey';
+    faults.push(...(await sendIdentical(service.url, upstream, by, `identical ${round}`)));
+  }
+  return faults;
+}

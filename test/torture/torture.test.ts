@@ -1,3 +1,5 @@
+import { rename } from 'node:fs/promises';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { picture } from '../support/openai-answers.ts';
 import { type OpenAiServer, startOpenAiServer } from '../support/openai-server.ts';
@@ -105,6 +107,30 @@ describe('a process killed again and again', () => {
     const { status, body } = await post(life.url, wish);
     expect([status, body.status, body.attempts.at(-1)?.outcome]).toEqual([201, 'succeeded', 'ok']);
     expect(upstream.calls).toHaveLength(retries + 2);
+  });
+});
+
+describe('a picture whose original is gone from disk', () => {
+  it('fails, is finished without a call when the original is back, and is called for anew only by a new request', async () => {
+    await using folder = await temporaryFolder();
+    await using upstream = await startOpenAiServer();
+    const death = { step: 'afterOriginalRecorded', mediaId: 'lost' } as const;
+    await using first = await startLife({ folder: folder.path, upstream, death });
+    await expect(post(first.url, { mediaId: 'lost', prompt: 'lost' })).rejects.toThrow('fetch failed');
+    expect(await first.exited).toBe('SIGKILL');
+    const [name = ''] = filesOnDisk(folder.path).filter((file) => file.startsWith('originals/lost~'));
+    const original = join(folder.path, 'media', name);
+    await rename(original, `${original}.away`);
+
+    await using second = await startLife({ folder: folder.path, upstream });
+    const lost = () => getRecord(second.url, 'lost');
+    await until(async () => (await lost())?.status === 'failed');
+    expect((await lost())?.error).toMatchObject({ code: 'storage_unavailable' });
+    expect(callsFor(upstream, 'lost')).toBe(1);
+    await rename(`${original}.away`, original);
+    const back = await post(second.url, { mediaId: 'lost', prompt: 'lost' });
+    expect([back.status, back.body.attempts.map(({ outcome }) => outcome)]).toEqual([201, ['ok']]);
+    expect(callsFor(upstream, 'lost')).toBe(1);
   });
 });
 

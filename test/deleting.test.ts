@@ -1,0 +1,61 @@
+import { createHash } from 'node:crypto';
+import { describe, expect, it } from 'vitest';
+import { startEasel } from './support/easel.ts';
+import { picture } from './support/openai-answers.ts';
+
+const sha256 = (bytes: ArrayBuffer) => createHash('sha256').update(new Uint8Array(bytes)).digest('hex');
+
+describe('deleting', () => {
+  it('never shows a reader a part or a mix, while a picture is deleted and made again under the same name', async () => {
+    await using easel = await startEasel({ env: { IMAGE_SIZE: '1024x768' } });
+    const versions = new Set<string>();
+    const seen: {
+      readonly name: string;
+      readonly status: number;
+      readonly sha256: string;
+      readonly tag: string | null;
+    }[] = [];
+    let over = false;
+
+    const read = async (name: string) => {
+      while (!over) {
+        const response = await easel.get(`/media/${name}`);
+        const bytes = await response.arrayBuffer();
+        seen.push({ name, status: response.status, sha256: sha256(bytes), tag: response.headers.get('etag') });
+      }
+    };
+    const readers = ['same.png', 'same.png', 'same@256x144.png', 'same@256x144.png'].map(read);
+    for (let version = 1; version <= 12; version++) {
+      const { status, body } = await easel.post({ mediaId: 'same', prompt: `version ${version}` });
+      expect(status).toBe(201);
+      for (const file of [body, ...body.renditions]) versions.add(`${file.url} ${file.sha256}`);
+      expect((await easel.get('/images/same')).status).toBe(200);
+      const response = await fetch(`${easel.url}/images/same`, { method: 'DELETE' });
+      expect(response.status).toBe(204);
+    }
+    over = true;
+    await Promise.all(readers);
+
+    const whole = seen.filter(({ status }) => status === 200);
+    expect(whole.length).toBeGreaterThan(12);
+    for (const { name, sha256, tag } of whole) {
+      expect(versions).toContain(`/media/${name} ${sha256}`);
+      expect(tag).toBe(`"${sha256}"`);
+    }
+    expect(new Set(seen.map(({ status }) => status))).toEqual(new Set([200, 404]));
+    expect(await easel.files()).toEqual([]);
+  });
+
+  it('ends the call of a picture that is being made, and leaves nothing of it', async () => {
+    await using easel = await startEasel();
+    easel.upstream.script(picture({ beforeHeaders: 'forever' }));
+    const waiting = easel.post({ mediaId: 'x', prompt: 'a lighthouse' });
+    await easel.upstream.received(1);
+    expect((await fetch(`${easel.url}/images/x`, { method: 'DELETE' })).status).toBe(204);
+    await easel.upstream.abandoned(1);
+    expect((await waiting).body.status).toBe('cancelled');
+    expect((await easel.get('/images/x')).status).toBe(404);
+    expect(await easel.files()).toEqual([]);
+    expect((await easel.post({ mediaId: 'x', prompt: 'a tower' })).status).toBe(201);
+  });
+});

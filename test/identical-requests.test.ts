@@ -1,0 +1,120 @@
+import { describe, expect, it } from 'vitest';
+import { startEasel } from './support/easel.ts';
+import { openAiError, picture } from './support/openai-answers.ts';
+import { sendIdentical } from './torture/identical.ts';
+
+describe('the same request, many times at once', () => {
+  it('is paid once: one caller started it, the others joined', async () => {
+    await using easel = await startEasel();
+    for (const name of ['mediaId', 'idempotencyKey'] as const) {
+      expect(await sendIdentical(easel.url, easel.upstream, name, `same ${name.toLowerCase()}`)).toEqual([]);
+    }
+  });
+
+  it('runs again once after it failed', async () => {
+    await using easel = await startEasel();
+    easel.upstream.script(openAiError('moderation_blocked'));
+    await easel.post({ mediaId: 'same-again', prompt: 'same again' });
+    expect(await sendIdentical(easel.url, easel.upstream, 'mediaId', 'same again')).toEqual([]);
+    expect(easel.upstream.calls).toHaveLength(2);
+  });
+});
+
+describe('the same request', () => {
+  const request = { prompt: 'a lighthouse', labels: ['b', 'a'], metadata: { one: '1', two: '2' } };
+
+  it.each([
+    ['in another order', '{"metadata":{"two":"2","one":"1"},"labels":["a","b"],"prompt":"a lighthouse"}'],
+    [
+      'with its defaults written out',
+      { ...request, size: '1024x1024', quality: 'auto', format: 'png', background: 'auto' },
+    ],
+    ['with the default model and renditions named', { ...request, model: 'gpt-image-2', renditions: ['256x144.png'] }],
+  ])('is known %s', async (_, again) => {
+    await using easel = await startEasel();
+    const first = await easel.post({ ...request, mediaId: 'x' });
+    const repeat = typeof again === 'string' ? `{"mediaId":"x",${again.slice(1)}` : { mediaId: 'x', ...again };
+    const second = await easel.post(repeat);
+    expect([first.status, second.status]).toEqual([201, 200]);
+    expect(second.body).toEqual(first.body);
+    expect(easel.upstream.calls).toHaveLength(1);
+  });
+
+  it.each([
+    ['another prompt', { ...request, prompt: 'a tower' }],
+    ['another size', { ...request, size: '1536x1024' }],
+    ['more metadata', { ...request, metadata: { one: '1' } }],
+    ['no renditions', { ...request, renditions: [] }],
+  ])('is another with %s: 409 by its mediaId, 422 by its key', async (_, other) => {
+    await using easel = await startEasel();
+    const key = { 'idempotency-key': 'k' };
+    await easel.post({ ...request, mediaId: 'x' });
+    await easel.post(request, key);
+    const conflict = await easel.post({ ...other, mediaId: 'x' });
+    expect([conflict.status, conflict.body.code]).toEqual([409, 'media_id_conflict']);
+    const reused = await easel.post(other, key);
+    expect([reused.status, reused.body.code]).toEqual([422, 'idempotency_key_reused']);
+    expect(easel.upstream.calls).toHaveLength(2);
+  });
+
+  it('is another under its key when it asks for another mediaId', async () => {
+    await using easel = await startEasel();
+    const key = { 'idempotency-key': 'k' };
+    const first = await easel.post({ ...request, mediaId: 'x' }, key);
+    expect((await easel.post({ ...request, mediaId: 'y' }, key)).body.code).toBe('idempotency_key_reused');
+    expect((await easel.post(request, key)).body).toEqual(first.body);
+    expect((await easel.post({ ...request, mediaId: 'x' }, { 'idempotency-key': 'other' })).body).toEqual(first.body);
+    expect(easel.upstream.calls).toHaveLength(1);
+  });
+
+  it('is two requests where two callers use the same key, and a conflict where they use the same mediaId', async () => {
+    await using easel = await startEasel();
+    const { images } = easel.services;
+    const [anna, bert] = [
+      { name: 'anna', admin: false },
+      { name: 'bert', admin: false },
+    ];
+    const wish = { prompt: 'a lighthouse' };
+    const hers = await images.submit(wish, anna, 'k');
+    const his = await images.submit(wish, bert, 'k');
+    expect([hers.started, his.started]).toEqual([true, true]);
+    expect((await images.submit(wish, anna, 'k')).image.mediaId).toBe(hers.image.mediaId);
+    expect((await images.submit(wish, bert, 'k')).image.mediaId).toBe(his.image.mediaId);
+    await expect(images.submit({ ...wish, mediaId: hers.image.mediaId }, bert, null)).rejects.toMatchObject({
+      code: 'media_id_conflict',
+    });
+    for (const { image } of [hers, his])
+      await images.waitUntilFinished(image.mediaId, 120_000, new AbortController().signal);
+  });
+});
+
+describe('a full queue', () => {
+  it('refuses with 429 before anything is paid, also what failed before, and goes on answering what it has', async () => {
+    await using easel = await startEasel({ env: { CONCURRENCY: '1', QUEUE_LIMIT: '2' } });
+    const gate = easel.upstream.gate();
+    easel.upstream.script(openAiError('moderation_blocked'), picture({ beforeHeaders: gate }));
+    const send = (mediaId: string) => easel.post({ mediaId, prompt: mediaId }, { prefer: 'respond-async' });
+    await easel.post({ mediaId: 'failed', prompt: 'failed' });
+    expect((await send('running')).status).toBe(202);
+    await gate.reached();
+    for (const mediaId of ['first', 'second']) expect((await send(mediaId)).status).toBe(202);
+
+    for (const mediaId of ['third', 'failed']) {
+      const { status, headers, body } = await send(mediaId);
+      expect([status, body.code, headers.get('retry-after')]).toEqual([
+        429,
+        'queue_full',
+        expect.stringMatching(/^\d+$/),
+      ]);
+    }
+    expect((await easel.record('failed')).status).toBe('failed');
+    expect((await easel.get('/images/third')).status).toBe(404);
+    expect((await easel.get('/health/ready')).status).toBe(503);
+    expect((await send('second')).status).toBe(202);
+
+    gate.open();
+    expect((await easel.post({ mediaId: 'second', prompt: 'second' })).status).toBe(200);
+    expect((await easel.post({ mediaId: 'failed', prompt: 'failed' })).status).toBe(201);
+    expect(easel.upstream.calls).toHaveLength(5);
+  });
+});

@@ -1,0 +1,27 @@
+import type { OpenAiServer } from '../support/openai-server.ts';
+import { post } from './life.ts';
+
+const TIMES = 200;
+
+/** Sends one request 200 times at once, told to be the same by its mediaId or its key; gives what is wrong with the answers. */
+export async function sendIdentical(
+  url: string,
+  upstream: OpenAiServer,
+  by: 'mediaId' | 'idempotencyKey',
+  prompt: string,
+): Promise<readonly string[]> {
+  const name = prompt.replaceAll(' ', '-');
+  const body = by === 'mediaId' ? { mediaId: name, prompt } : { prompt };
+  const headers: Record<string, string> = by === 'mediaId' ? {} : { 'idempotency-key': name };
+  const before = upstream.calls.length;
+  const replies = await Promise.all(Array.from({ length: TIMES }, () => post(url, body, headers)));
+
+  const statuses = (status: number) => replies.filter((reply) => reply.status === status).length;
+  const records = new Set(replies.map((reply) => JSON.stringify(reply.body)));
+  const faults: string[] = [];
+  if (upstream.calls.length !== before + 1) faults.push(`${prompt}: ${upstream.calls.length - before} calls`);
+  if (statuses(201) !== 1 || statuses(200) !== TIMES - 1)
+    faults.push(`${prompt}: ${statuses(201)} times 201 and ${statuses(200)} times 200`);
+  if (records.size !== 1) faults.push(`${prompt}: ${records.size} different records`);
+  return faults;
+}
