@@ -55,6 +55,9 @@ interface Wish {
   mediaId: string | null;
   /** Whether an answer said that it was accepted. */
   accepted: boolean;
+  /** The life in which it was first sent, and whether a connection broke before an answer came. */
+  readonly life: number;
+  broken: boolean;
   /** `begun` once a DELETE was sent, `done` when it was answered. */
   deletion: 'begun' | 'done' | null;
 }
@@ -98,7 +101,7 @@ const SELF_DYING = (Object.keys(STEPS) as Step[]).filter((step) => step !== 'aft
 
 async function liveAndDie(round: Round, life: number, requests: number): Promise<string> {
   const { random, upstream } = round;
-  for (let number = 0; number < requests; number++) round.wishes.push(makeWish(random, `${life}-${number}`));
+  for (let number = 0; number < requests; number++) round.wishes.push(makeWish(random, life, number));
   const way = random();
   const death = way < 0.5 ? chooseDeath(random) : null;
   const service = await start(round, death);
@@ -153,7 +156,7 @@ async function start(
 }
 
 /** What the kill left behind: a sound database, and which calls nobody will ever know the end of. */
-function lookAtTheDead({ folder, lost, violations }: Round): void {
+function lookAtTheDead({ folder, lost, violations }: Round): readonly Image[] {
   const { images, faults } = readDatabase(folder);
   violations.push(...faults);
   const hanging = attemptsInFlight(folder, images);
@@ -161,6 +164,7 @@ function lookAtTheDead({ folder, lost, violations }: Round): void {
     const prompt = image.request.prompt ?? '';
     lost.set(prompt, (lost.get(prompt) ?? new Set()).add(attempt.id));
   }
+  return images;
 }
 
 function lostIds({ lost }: Round): readonly string[] {
@@ -188,10 +192,11 @@ async function finishAll(round: Round): Promise<void> {
 
 // -------------------------------------------------------------- the load
 
-function makeWish(random: () => number, name: string): Wish {
+function makeWish(random: () => number, life: number, number: number): Wish {
   const kind = random();
+  const name = `${life}-${number}`;
   const prompt = `a lighthouse, number ${name}`;
-  const wish = { accepted: false, deletion: null };
+  const wish = { life, broken: false, accepted: false, deletion: null };
   const later: Readonly<Record<string, string>> = random() < 0.5 ? { prefer: 'respond-async' } : {};
   if (kind < 0.3) return { ...wish, body: { prompt }, headers: { ...later, 'idempotency-key': name }, mediaId: null };
   const mediaId = `picture-${name}`;
@@ -216,7 +221,10 @@ function clients(round: Round, service: RunningService, over: AbortSignal): Prom
 
 async function send(round: Round, service: RunningService, wish: Wish): Promise<void> {
   const reply = await post(service.url, wish.body, wish.headers).catch(() => null);
-  if (reply === null) return;
+  if (reply === null) {
+    wish.broken = true;
+    return;
+  }
   const { status, body } = reply;
   if (status === 200 || status === 201 || status === 202) {
     wish.accepted = true;
@@ -291,7 +299,7 @@ async function auditRound(round: Round): Promise<{ readonly files: number; reado
 function auditWish({ upstream, lost }: Round, wish: Wish, all: readonly Image[]): readonly string[] {
   const { prompt } = wish.body;
   const faults: string[] = [];
-  const images = all.filter(({ request }) => request.prompt === prompt);
+  const images = findImages(all, wish);
   const killed = lost.get(prompt) ?? new Set();
   const calls = upstream.calls.filter(({ body }) => body.prompt === prompt).length;
   const fault = (what: string) => faults.push(`${prompt} (${calls} calls, ${killed.size} killed): ${what}`);
@@ -314,4 +322,8 @@ function auditWish({ upstream, lost }: Round, wish: Wish, all: readonly Image[])
       : image.status === 'failed' && killed.size > AMBIGUOUS_RETRIES;
   if (!sound) fault(`ended as ${image.status}: ${image.error?.detail}`);
   return faults;
+}
+
+function findImages(images: readonly Image[], { body }: Wish): readonly Image[] {
+  return images.filter(({ request }) => request.prompt === body.prompt);
 }
