@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { type Attempt, type Image, isFinished, originalName } from '../../src/images/image.ts';
 
-/** Every image that is on record, and what SQLite says against the file; for a folder whose service has ended. */
+/** Every image that is on record, and what SQLite says against the file; for a folder whose service has ended, or has nothing to do. */
 export function readDatabase(folder: string): {
   readonly images: readonly Image[];
   readonly faults: readonly string[];

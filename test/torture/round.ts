@@ -4,17 +4,16 @@
  * it has ended, everything that was promised is checked.
  */
 
-import { once } from 'node:events';
-import { rm } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
-import { type Image, type ImageRecord, isFinished } from '../../src/images/image.ts';
+import { type Image, isFinished } from '../../src/images/image.ts';
 import { picture } from '../support/openai-answers.ts';
 import { type OpenAiServer, startOpenAiServer } from '../support/openai-server.ts';
 import type { RunningService } from '../support/process.ts';
 import { randomOf } from '../support/random.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
-import { attemptsInFlight, auditServing, filesOnDisk, filesOnRecord, readDatabase, sha256 } from './audit.ts';
-import { type Death, getRecord, post, startLife } from './life.ts';
+import { attemptsInFlight, auditServing, filesOnDisk, filesOnRecord, readDatabase } from './audit.ts';
+import { type Death, getRecord, startLife } from './life.ts';
+import { type Load, makeWish, readAll, remove, sendAll, type Wish } from './load.ts';
 import { STEPS, STEPS_OF_DELETION, type Step } from './steps.ts';
 
 export interface RoundOptions {
@@ -43,34 +42,15 @@ export interface RoundReport {
 
 const CONCURRENCY = 4;
 const AMBIGUOUS_RETRIES = 2;
-const CLIENTS = 6;
 /** A life that does not reach its step is ended at this age. */
 const LONGEST_LIFE_MS = 4_000;
 const LONGEST_END_MS = 60_000;
 
-/** What one client wants, and what it knows of it. Its prompt is its own, so that calls can be told apart. */
-interface Wish {
-  readonly body: { readonly mediaId?: string; readonly prompt: string; readonly ttlSeconds?: number };
-  readonly headers: Readonly<Record<string, string>>;
-  mediaId: string | null;
-  /** Whether an answer said that it was accepted. */
-  accepted: boolean;
-  /** The life in which it was first sent, and whether a connection broke before an answer came. */
-  readonly life: number;
-  broken: boolean;
-  /** `begun` once a DELETE was sent, `done` when it was answered. */
-  deletion: 'begun' | 'done' | null;
-}
-
-interface Round {
-  readonly random: () => number;
+interface Round extends Load {
   readonly upstream: OpenAiServer;
   readonly folder: string;
-  readonly wishes: Wish[];
   /** Ids of the attempts that were in flight at a kill, by prompt. */
   readonly lost: Map<string, Set<string>>;
-  readonly violations: string[];
-  reads: number;
 }
 
 export async function playRound({ seed, deaths, requests }: RoundOptions): Promise<RoundReport> {
@@ -81,7 +61,7 @@ export async function playRound({ seed, deaths, requests }: RoundOptions): Promi
   const round: Round = { random, upstream, folder: folder.path, wishes: [], lost: new Map(), violations: [], reads: 0 };
   const ways: string[] = [];
   for (let life = 0; life < deaths; life++) ways.push(await liveAndDie(round, life, requests));
-  await finishAll(round);
+  const end = await finishAll(round);
   return {
     requests: round.wishes.length,
     accepted: round.wishes.filter(({ accepted }) => accepted).length,
@@ -89,7 +69,7 @@ export async function playRound({ seed, deaths, requests }: RoundOptions): Promi
     deaths: ways,
     inFlight: [...round.lost.values()].reduce((sum, ids) => sum + ids.size, 0),
     deleted: round.wishes.filter(({ deletion }) => deletion === 'done').length,
-    ...(await auditRound(round)),
+    ...end,
     reads: round.reads,
     violations: round.violations,
   };
@@ -106,7 +86,7 @@ async function liveAndDie(round: Round, life: number, requests: number): Promise
   const death = way < 0.5 ? chooseDeath(random) : null;
   const service = await start(round, death);
   const over = new AbortController();
-  const load = Promise.all([...clients(round, service, over.signal), reader(round, service, over.signal)]);
+  const load = Promise.all([...sendAll(round, service, over.signal), readAll(round, service, over.signal)]);
 
   let name = death?.step ?? 'at random';
   if (death) {
@@ -125,12 +105,18 @@ async function liveAndDie(round: Round, life: number, requests: number): Promise
   const end = await service.exited;
   over.abort();
   await load;
-  lookAtTheDead(round);
+  const images = lookAtTheDead(round);
+  const lost = lostIds(round).filter((id) => !before.has(id));
+  const fault = (what: string) => round.violations.push(`life ${life}, ${name}: ${what}`);
+  if (lost.length > CONCURRENCY) fault(`${lost.length} calls were out`);
   if (name === 'SIGTERM') {
-    if (end !== 0)
-      round.violations.push(`life ${life}: SIGTERM ended it with ${end}\n${service.stdout().slice(-2000)}`);
-    const lost = [...lostIds(round)].filter((id) => !before.has(id));
-    if (lost.length > 0) round.violations.push(`life ${life}: SIGTERM cut off ${lost.length} running calls`);
+    if (end !== 0) fault(`ended with ${end}\n${service.stdout().slice(-2000)}`);
+    if (lost.length > 0) fault(`cut off ${lost.length} running calls`);
+    for (const wish of round.wishes) {
+      const isNew = wish.life === life && !wish.accepted;
+      if (isNew && wish.broken && findImages(images, wish).length > 0)
+        fault(`${wish.body.prompt} was accepted, and got no answer`);
+    }
   }
   return name;
 }
@@ -171,129 +157,37 @@ function lostIds({ lost }: Round): readonly string[] {
   return [...lost.values()].flatMap((ids) => [...ids]);
 }
 
-/** Starts it once more, has every client send again what it had no answer to, and waits until nothing is unfinished. */
-async function finishAll(round: Round): Promise<void> {
-  const service = await start(round, null);
-  const never = new AbortController();
-  await Promise.all(clients(round, service, never.signal));
+/** Starts it once more, has every client send again what it had no answer to, waits until nothing is unfinished, and checks all. */
+async function finishAll(round: Round): Promise<Pick<RoundReport, 'files' | 'failed'>> {
+  const { folder, violations, wishes } = round;
+  // Nothing may go by itself while it is compared.
+  const service = await start(round, null, { CLEANUP_INTERVAL_SECONDS: '3600' });
+  await Promise.all(sendAll(round, service, new AbortController().signal));
   const deadline = Date.now() + LONGEST_END_MS;
-  for (const wish of round.wishes) {
+  for (const wish of wishes) {
     while (wish.mediaId !== null && Date.now() < deadline) {
       const record = await getRecord(service.url, wish.mediaId);
       if (record === null || isFinished(record.status)) break;
       await delay(20);
     }
   }
-  for (const wish of round.wishes) if (wish.deletion === 'begun' && !wish.body.ttlSeconds) await remove(wish, service);
+  for (const wish of wishes) if (wish.deletion === 'begun' && !wish.body.ttlSeconds) await remove(wish, service);
+  violations.push(...(await auditServing(service.url, folder, readDatabase(folder).images)));
   service.child.kill('SIGTERM');
   const end = await service.exited;
-  if (end !== 0) round.violations.push(`the last SIGTERM ended it with ${end}`);
-}
+  if (end !== 0) violations.push(`the last SIGTERM ended it with ${end}`);
 
-// -------------------------------------------------------------- the load
-
-function makeWish(random: () => number, life: number, number: number): Wish {
-  const kind = random();
-  const name = `${life}-${number}`;
-  const prompt = `a lighthouse, number ${name}`;
-  const wish = { life, broken: false, accepted: false, deletion: null };
-  const later: Readonly<Record<string, string>> = random() < 0.5 ? { prefer: 'respond-async' } : {};
-  if (kind < 0.3) return { ...wish, body: { prompt }, headers: { ...later, 'idempotency-key': name }, mediaId: null };
-  const mediaId = `picture-${name}`;
-  return { ...wish, body: { mediaId, prompt, ...(kind > 0.9 && { ttlSeconds: 1 }) }, headers: later, mediaId };
-}
-
-/** Clients that send every wish without an answer, some of them twice at once, and delete a picture now and then. */
-function clients(round: Round, service: RunningService, over: AbortSignal): Promise<void>[] {
-  const { random, wishes } = round;
-  // What expires is sent once: after it has gone, the same request would rightly be made, and paid, anew.
-  const queue = wishes.filter((wish) => !wish.accepted && !(wish.body.ttlSeconds && wish.deletion));
-  return Array.from({ length: CLIENTS }, async () => {
-    for (let wish = queue.shift(); wish && !over.aborted; wish = queue.shift()) {
-      await delay(random() * 60);
-      if (wish.body.ttlSeconds) wish.deletion = 'begun';
-      const times = random() < 0.2 ? 2 : 1;
-      await Promise.all(Array.from({ length: times }, () => send(round, service, wish)));
-      if (random() < 0.15) await deleteOne(round, service);
-    }
-  });
-}
-
-async function send(round: Round, service: RunningService, wish: Wish): Promise<void> {
-  const reply = await post(service.url, wish.body, wish.headers).catch(() => null);
-  if (reply === null) {
-    wish.broken = true;
-    return;
-  }
-  const { status, body } = reply;
-  if (status === 200 || status === 201 || status === 202) {
-    wish.accepted = true;
-    if (wish.mediaId !== null && wish.mediaId !== body.mediaId)
-      round.violations.push(`${wish.body.prompt} is ${wish.mediaId} and ${body.mediaId}`);
-    wish.mediaId = body.mediaId;
-  } else if (status === 502 && body.code === 'provider_failed') {
-    wish.accepted = true;
-    wish.mediaId ??= body.mediaId;
-  } else if (status !== 503) {
-    round.violations.push(`${wish.body.prompt}: ${status} ${JSON.stringify(body)}`);
-  }
-}
-
-async function deleteOne({ random, wishes }: Round, service: RunningService): Promise<void> {
-  const known = wishes.filter(({ accepted, deletion, mediaId }) => accepted && deletion === null && mediaId !== null);
-  const wish = known[Math.floor(random() * known.length)];
-  if (wish) await remove(wish, service);
-}
-
-async function remove(wish: Wish, { url }: RunningService): Promise<void> {
-  wish.deletion = 'begun';
-  const response = await fetch(`${url}/images/${wish.mediaId}`, { method: 'DELETE' }).catch(() => null);
-  // A deletion that was cut short may be complete at the next start: then there is nothing left to delete.
-  if (response?.status === 204 || response?.status === 404) wish.deletion = 'done';
-}
-
-/** Reads pictures at random until the life is over: each has to be the one of its record, or not there. */
-async function reader(round: Round, { url }: RunningService, over: AbortSignal): Promise<void> {
-  while (!over.aborted) {
-    const page = await fetch(`${url}/images?status=succeeded&limit=20`, { signal: over })
-      .then((response) => response.json() as Promise<{ items: ImageRecord[] }>)
-      .catch(() => ({ items: [] }));
-    await delay(10);
-    for (const record of page.items) {
-      for (const file of [record, ...record.renditions]) {
-        const response = await fetch(url + file.url).catch(() => null);
-        const bytes = await response?.arrayBuffer().catch(() => null);
-        if (!response || !bytes) return;
-        round.reads += 1;
-        const right = response.status === 200 && sha256(new Uint8Array(bytes)) === file.sha256;
-        if (!right && response.status !== 404)
-          round.violations.push(`${file.url}: ${response.status}, ${bytes.byteLength} bytes`);
-      }
-    }
-  }
+  const { images, faults } = readDatabase(folder);
+  violations.push(...faults);
+  for (const wish of wishes) violations.push(...auditWish(round, wish, images));
+  const disk = filesOnDisk(folder);
+  const record = filesOnRecord(images);
+  const odd = [...disk.filter((name) => !record.includes(name)), ...record.filter((name) => !disk.includes(name))];
+  if (odd.length > 0) violations.push(`disk and records differ in ${odd.join(', ')}`);
+  return { files: record.length, failed: images.filter(({ status }) => status === 'failed').length };
 }
 
 // ----------------------------------------------------------- the account
-
-async function auditRound(round: Round): Promise<{ readonly files: number; readonly failed: number }> {
-  const { folder, violations } = round;
-  const { images, faults } = readDatabase(folder);
-  violations.push(...faults);
-  for (const wish of round.wishes) violations.push(...auditWish(round, wish, images));
-  const disk = filesOnDisk(folder);
-  const record = filesOnRecord(images);
-  if (disk.join() !== record.join()) {
-    const odd = [...disk.filter((name) => !record.includes(name)), ...record.filter((name) => !disk.includes(name))];
-    violations.push(`disk and records differ in ${odd.join(', ')}`);
-  }
-  // Nothing may go by itself while it is compared.
-  const service = await start(round, null, { CLEANUP_INTERVAL_SECONDS: '3600' });
-  violations.push(...(await auditServing(service.url, folder, images)));
-  service.child.kill('SIGKILL');
-  await once(service.child, 'exit');
-  await rm(folder, { recursive: true, force: true });
-  return { files: record.length, failed: images.filter(({ status }) => status === 'failed').length };
-}
 
 /** What is wrong with the end of one request: it is there once, as it has to be, and was paid for as often as it says. */
 function auditWish({ upstream, lost }: Round, wish: Wish, all: readonly Image[]): readonly string[] {
