@@ -70,14 +70,14 @@ describe.concurrent.each(TROUBLES)('%s', (_, mount, make, status, code, check) =
       mkdirSync(join(folder.path, 'media'), { recursive: true });
       const trouble = disk && make ? make(disk) : failingFsync(folder.path, '');
       await using upstream = await startOpenAiServer();
-      const env = { SYNC_WAIT_SECONDS: '1', DATABASE_URL: `sqlite:${database}/easel.db`, ...trouble.options?.env };
+      const env = { DATABASE_URL: `sqlite:${database}/easel.db`, ...trouble.options?.env };
       await using service = await startLife({ folder: folder.path, upstream, ...trouble.options, env });
       const { url } = service;
 
       expect((await post(url, { mediaId: 'kept', prompt: 'kept' })).status).toBe(201);
       const gate = upstream.gate();
       upstream.script(picture({ beforeHeaders: gate }));
-      const held = post(url, { mediaId: 'held', prompt: 'held' });
+      const held = post(url, { mediaId: 'held', prompt: 'held' }, { prefer: 'wait=1' });
       await gate.reached();
       await trouble.begin();
       gate.open();
