@@ -134,6 +134,7 @@ function uncalledServices(): AppServices {
       imageEnded: uncalled,
       providerCall: uncalled,
       providerRetry: uncalled,
+      accountFault: uncalled,
       stage: uncalled,
       spent: uncalled,
       countRequest: uncalled,

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { QUALITIES } from './images/image.ts';
 import { ageText, renditionText, sizeText } from './images/notation.ts';
+import { baseUrl, type ProviderSettings, providerName, providerSettings, readProviders } from './provider-settings.ts';
 
 /** Loopback addresses: whoever reaches these is on this machine already. */
 const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|::1|\[::1\])$/;
@@ -35,16 +36,13 @@ export const settings = {
     .regex(/^sqlite:.+/, 'must be sqlite:PATH, such as sqlite:.data/easel.db')
     .default('sqlite:.data/easel.db')
     .describe('Where records and jobs are kept.'),
-  PROVIDERS: list(z.enum(['openai', 'placeholder']))
+  PROVIDERS: list(providerName)
     .optional()
     .describe(
-      'Who makes the pictures. Default: `openai` with a key, else `placeholder`, which paints abstract pictures by itself.',
+      'Who makes the pictures, in the order of fallback, such as `openai,backup,placeholder`. Default: `openai` with a key, else `placeholder`, which paints abstract pictures by itself.',
     ),
   OPENAI_API_KEY: z.string().optional().describe('Key for the `openai` provider.'),
-  OPENAI_BASE_URL: z
-    .url({ protocol: /^https?$/, error: 'must be an http or https URL, such as http://127.0.0.1:8080/v1' })
-    .optional()
-    .describe("Any OpenAI-compatible server. Default: OpenAI's own."),
+  OPENAI_BASE_URL: baseUrl.optional().describe("Any OpenAI-compatible server. Default: OpenAI's own."),
   IMAGE_MODEL: z.string().default('gpt-image-2').describe('Model where the request names none.'),
   IMAGE_SIZE: sizeText.prefault('1792x1024').describe('Size of the master where neither request nor preset says one.'),
   IMAGE_QUALITY: z.enum(QUALITIES).default('auto').describe('Quality where neither request nor preset says one.'),
@@ -52,7 +50,7 @@ export const settings = {
     .prefault('1200x675.png')
     .describe('Renditions where neither request nor preset says any; commas between.'),
   GENERATION_TIMEOUT_SECONDS: seconds(1).default(300).describe('For one call to a provider.'),
-  RETRY_MAX_ATTEMPTS: count(1, 20).default(4).describe('Calls for one picture in all, the first included.'),
+  RETRY_MAX_ATTEMPTS: count(1, 20).default(4).describe('Calls to one provider for one picture, the first included.'),
   RETRY_DEADLINE_SECONDS: seconds(0).default(600).describe('No call begins later than this after the first.'),
   AMBIGUOUS_RETRIES: count(0, 10)
     .default(1)
@@ -97,7 +95,8 @@ const schema = z.object(settings);
 export type Settings = z.output<typeof schema>;
 
 export interface Config extends Omit<Settings, 'PROVIDERS'> {
-  readonly PROVIDERS: readonly string[];
+  /** In the order of fallback. */
+  readonly providers: readonly ProviderSettings[];
   /** Path of the database file. */
   readonly databasePath: string;
 }
@@ -131,10 +130,12 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
   }
   const { PROVIDERS, ...rest } = parsed.data;
   const faults = [...contradictions(parsed.data), ...unbuilt];
+  const names = PROVIDERS ?? [rest.OPENAI_API_KEY === undefined ? 'placeholder' : 'openai'];
+  const providers = readProviders(names, given, { baseURL: rest.OPENAI_BASE_URL, apiKey: rest.OPENAI_API_KEY }, faults);
   if (faults.length > 0) throw new ConfigError(faults);
   return {
     ...rest,
-    PROVIDERS: PROVIDERS ?? [rest.OPENAI_API_KEY === undefined ? 'placeholder' : 'openai'],
+    providers,
     databasePath: rest.DATABASE_URL.slice('sqlite:'.length),
   };
 }
@@ -142,6 +143,9 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
 /** What is wrong although each variable by itself is right. */
 function contradictions(config: Settings): string[] {
   const faults: string[] = [];
+  if (new Set(config.PROVIDERS).size < (config.PROVIDERS?.length ?? 0)) {
+    faults.push('PROVIDERS: must not name a provider twice');
+  }
   if (!LOOPBACK.test(config.HOST) && !config.ALLOW_ANONYMOUS) {
     faults.push(
       'HOST: others can reach this address, and anyone could spend your money; set ALLOW_ANONYMOUS=true if that is meant, or HOST=127.0.0.1',
@@ -164,16 +168,20 @@ function contradictions(config: Settings): string[] {
 
 /** The settings as a Markdown table, one row a variable. */
 export function settingsTable(): string {
-  const rows = Object.entries(settings).map(([name, setting]) => {
-    const unset = schema.shape[name as keyof typeof settings].safeParse(undefined);
-    const fallback = unset.success && unset.data !== undefined ? `\`${written(setting)}\`` : '–';
-    return `| \`${name}\` | ${fallback} | ${setting.description} |`;
-  });
+  const rows = [
+    ...Object.entries(settings).map(([name, setting]) => row(name, setting)),
+    ...Object.entries(providerSettings).map(([name, setting]) => row(`PROVIDER_<NAME>_${name}`, setting)),
+  ];
   return ['| variable | default | |', '|---|---|---|', ...rows].join('\n');
 }
 
-/** A setting's default the way it is written in an environment. */
+function row(name: string, setting: z.ZodType): string {
+  const fallback = written(setting);
+  return `| \`${name}\` | ${fallback === '' ? '–' : `\`${fallback}\``} | ${setting.description} |`;
+}
+
+/** A setting's default the way it is written in an environment; empty where it has none. */
 function written(setting: z.ZodType): string {
   const { defaultValue } = setting.def as { defaultValue?: unknown };
-  return String(defaultValue);
+  return String(defaultValue ?? '');
 }

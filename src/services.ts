@@ -6,19 +6,22 @@ import type { Config } from './config.ts';
 import type { CheckOutcome, HealthChecks } from './http/health.ts';
 import { createMetrics } from './http/metrics.ts';
 import { createDeletions } from './images/deletion.ts';
-import { ImageError } from './images/errors.ts';
 import { createImageEvents } from './images/events.ts';
 import { mediaIdOf } from './images/image.ts';
 import type { Clock, JobQueue, Provider, RecordStore } from './images/ports.ts';
 import { BUILT_IN_PRESETS } from './images/presets.ts';
+import { createRetryBudget } from './images/retry-budget.ts';
 import { runImage } from './images/run.ts';
 import { createImages } from './images/service.ts';
+import { createUpstreams, describeUpstreams, type Upstreams } from './images/upstreams.ts';
 import { createImaging } from './imaging/finish.ts';
 import { configureSharp } from './imaging/sharp.ts';
+import type { ProviderSettings } from './provider-settings.ts';
 import { CATALOG } from './providers/catalog.ts';
+import { chooseModel } from './providers/model-choice.ts';
 import { createOpenAIProvider } from './providers/openai.ts';
 import { createPlaceholderProvider } from './providers/placeholder.ts';
-import { createTransport } from './providers/transport.ts';
+import { createTransport, type Transport } from './providers/transport.ts';
 import { createLocalQueue } from './queue/local.ts';
 import { openSqliteRecords } from './records/sqlite.ts';
 import { DatabaseInUseError } from './records/sqlite-lock.ts';
@@ -70,20 +73,11 @@ export async function createServices(
   const transport = createTransport({ maxResponseBytes: MAX_PROVIDER_RESPONSE_BYTES });
   opened.defer(() => transport.close());
 
-  const providers = config.PROVIDERS.map((name): Provider => {
-    if (name === 'placeholder') return createPlaceholderProvider({ model: config.IMAGE_MODEL, catalog: CATALOG });
-    return createOpenAIProvider({
-      name,
-      // Servers of one's own often want no key, but the SDK insists on one.
-      apiKey: config.OPENAI_API_KEY ?? 'none',
-      baseURL: config.OPENAI_BASE_URL ?? null,
-      model: config.IMAGE_MODEL,
-      catalog: CATALOG,
-      timeoutMs: config.GENERATION_TIMEOUT_SECONDS * 1000,
-      transport,
-      clock,
-    });
-  });
+  const providers = config.providers.map((settings) => ({
+    provider: createProvider(settings, config, transport, clock),
+    limits: { concurrency: settings.concurrency, perMinute: settings.perMinute },
+  }));
+  const upstreams = createUpstreams(providers, clock);
 
   const stopping = new AbortController();
   const events = createImageEvents();
@@ -91,9 +85,10 @@ export async function createServices(
     queueDepth: () => queue.depth(),
     mediaBytes: () => records.mediaBytes(),
     freeBytes: () => store.freeBytes(),
-    models: providers.map(({ name, model }) => ({
-      provider: name,
-      model: model(config.IMAGE_MODEL)?.id ?? config.IMAGE_MODEL,
+    breakers: () => upstreams.states().map(({ name, openedBy }) => ({ provider: name, open: openedBy !== null })),
+    models: providers.map(({ provider }) => ({
+      provider: provider.name,
+      model: provider.model(config.IMAGE_MODEL)?.id ?? config.IMAGE_MODEL,
     })),
   });
   const shared = {
@@ -101,19 +96,20 @@ export async function createServices(
     store,
     events,
     clock,
+    upstreams,
     newId: uuidv7,
     log: logger,
   };
   const runnerDeps = {
     ...shared,
     imaging: createImaging(),
-    provider: (name: string) => findProvider(providers, name),
     telemetry: metrics,
     retry: {
       maxAttempts: config.RETRY_MAX_ATTEMPTS,
       deadlineMs: config.RETRY_DEADLINE_SECONDS * 1000,
       ambiguousRetries: config.AMBIGUOUS_RETRIES,
     },
+    retryBudget: createRetryBudget(clock),
     random,
   };
   const queue = createLocalQueue({
@@ -124,7 +120,6 @@ export async function createServices(
     ...shared,
     queue,
     deletions: createDeletions({ ...shared, queue, telemetry: metrics }),
-    providers,
     presets: BUILT_IN_PRESETS,
     defaults: {
       model: config.IMAGE_MODEL,
@@ -158,7 +153,7 @@ export async function createServices(
           : null;
       },
     },
-    checks: healthChecks(config, records, queue, providers, () => store.check(HEALTHY_FREE_BYTES)),
+    checks: healthChecks(config, records, queue, upstreams, () => store.check(HEALTHY_FREE_BYTES)),
 
     start() {
       starting = takeUpWork();
@@ -192,17 +187,33 @@ export async function createServices(
   }
 }
 
-function findProvider(providers: readonly Provider[], name: string): Provider {
-  const provider = providers.find((candidate) => candidate.name === name);
-  if (provider) return provider;
-  throw new ImageError('provider_unavailable', `provider ${name} is no longer configured`);
+function createProvider(settings: ProviderSettings, config: Config, transport: Transport, clock: Clock): Provider {
+  const { name, kind } = settings;
+  if (kind === 'placeholder') return createPlaceholderProvider({ model: config.IMAGE_MODEL, catalog: CATALOG });
+  return createOpenAIProvider({
+    name,
+    apiKey: settings.apiKey,
+    baseURL: settings.baseURL,
+    azureApiVersion: kind === 'azure' ? settings.apiVersion : null,
+    model: chooseModel({
+      catalog: CATALOG,
+      standard: config.IMAGE_MODEL,
+      own: settings.model,
+      retires: name === 'openai' || kind === 'azure',
+    }),
+    omit: settings.omit,
+    commands: settings.strip,
+    timeoutMs: config.GENERATION_TIMEOUT_SECONDS * 1000,
+    transport,
+    clock,
+  });
 }
 
 function healthChecks(
   config: Config,
   records: RecordStore,
   queue: JobQueue,
-  providers: readonly Provider[],
+  upstreams: Upstreams,
   checkStorage: () => Promise<void>,
 ): HealthChecks {
   const passes = async (check: () => Promise<void>): Promise<CheckOutcome> => {
@@ -218,16 +229,16 @@ function healthChecks(
       return { status: waiting < config.QUEUE_LIMIT ? 'ok' : 'error', detail };
     },
     async providers() {
-      return { status: 'ok', detail: providers.map(({ name }) => name).join(', ') };
+      return describeUpstreams(upstreams.states());
     },
   };
 }
 
 function warnOfStandIns(config: Config, logger: Logger): void {
-  if (config.PROVIDERS[0] === 'placeholder') {
+  if (config.providers[0]?.kind === 'placeholder') {
     logger.warn('pictures are abstract placeholders, painted here; set OPENAI_API_KEY to have real ones made');
   }
-  if (config.OPENAI_BASE_URL !== undefined && !config.PROVIDERS.includes('openai')) {
+  if (config.OPENAI_BASE_URL !== undefined && !config.providers.some(({ name }) => name === 'openai')) {
     logger.warn(
       'OPENAI_BASE_URL is not used: set OPENAI_API_KEY too, or PROVIDERS=openai for a server that wants no key',
     );

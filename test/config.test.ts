@@ -16,7 +16,7 @@ describe('readConfig', () => {
     expect(readConfig({})).toMatchObject({
       HOST: '127.0.0.1',
       PORT: 3000,
-      PROVIDERS: ['placeholder'],
+      providers: [{ name: 'placeholder' }],
       IMAGE_SIZE: { width: 1792, height: 1024 },
       IMAGE_RENDITIONS: [{ width: 1200, height: 675, format: 'png' }],
       databasePath: '.data/easel.db',
@@ -24,7 +24,10 @@ describe('readConfig', () => {
   });
 
   it('takes an empty variable for an unset one, and asks OpenAI as soon as there is a key', () => {
-    expect(readConfig({ PORT: '', OPENAI_API_KEY: 'sk-x' })).toMatchObject({ PORT: 3000, PROVIDERS: ['openai'] });
+    expect(readConfig({ PORT: '', OPENAI_API_KEY: 'sk-x' })).toMatchObject({
+      PORT: 3000,
+      providers: [{ name: 'openai' }],
+    });
   });
 
   it.each([

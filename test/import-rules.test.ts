@@ -59,7 +59,7 @@ const CASES: readonly Case[] = [
   ['src/images', imported('sharp'), IMPORTS],
   ['src/images', imported('node:sqlite'), IMPORTS],
   ['src/images', imported('./ports.ts'), null],
-  ['src/images', imported('p-retry'), null],
+  ['src/images', imported('p-queue'), null],
 
   ['src/http', imported('../services.ts'), IMPORTS],
   ['src/http/routes', importedLate('../../storage/disk.ts'), IMPORTS],

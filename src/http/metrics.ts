@@ -11,6 +11,8 @@ export interface MetricSources {
   readonly mediaBytes: () => Promise<number>;
   /** Room left for files, in bytes; null where there is no telling. */
   readonly freeBytes: () => Promise<number | null>;
+  /** The configured providers, and whether each is taken to be down. */
+  readonly breakers: () => readonly { readonly provider: string; readonly open: boolean }[];
   /** What is configured, so that its series are there from the start, at 0: a series that appears has no rate. */
   readonly models: readonly { readonly provider: string; readonly model: string }[];
 }
@@ -34,7 +36,7 @@ const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIO
 const MOST_MODELS = 100;
 
 /** Metrics in a registry of their own. */
-export function createMetrics({ queueDepth, mediaBytes, freeBytes, models }: MetricSources): Metrics {
+export function createMetrics({ queueDepth, mediaBytes, freeBytes, breakers, models }: MetricSources): Metrics {
   const registry = new Registry();
   const registers = [registry];
   collectDefaultMetrics({ register: registry });
@@ -56,6 +58,12 @@ export function createMetrics({ queueDepth, mediaBytes, freeBytes, models }: Met
   const retries = new Counter({
     name: 'easel_provider_retries_total',
     help: 'Calls to providers that repeat a call that failed.',
+    labelNames: ['provider'],
+    registers,
+  });
+  const accountFaults = new Counter({
+    name: 'easel_provider_account_faults_total',
+    help: 'Calls refused for the account: key, quota, billing or verification. The operator has to act.',
     labelNames: ['provider'],
     registers,
   });
@@ -91,6 +99,15 @@ export function createMetrics({ queueDepth, mediaBytes, freeBytes, models }: Met
     },
   });
   new Gauge({
+    name: 'easel_provider_breaker_state',
+    help: 'Whether the provider is taken to be down: 0 closed, calls go through; 1 open, only probes do.',
+    labelNames: ['provider'],
+    registers,
+    collect() {
+      for (const { provider, open } of breakers()) this.set({ provider }, open ? 1 : 0);
+    },
+  });
+  new Gauge({
     name: 'easel_media_bytes',
     help: 'Bytes of all published files.',
     registers,
@@ -115,6 +132,7 @@ export function createMetrics({ queueDepth, mediaBytes, freeBytes, models }: Met
     for (const status of ENDS) images.inc({ status, provider, model }, 0);
     for (const outcome of OUTCOMES) calls.inc({ provider, outcome }, 0);
     retries.inc({ provider }, 0);
+    accountFaults.inc({ provider }, 0);
     spent.inc({ provider, model }, 0);
   }
   for (const stage of STAGES) stages.zero({ stage });
@@ -123,6 +141,7 @@ export function createMetrics({ queueDepth, mediaBytes, freeBytes, models }: Met
     imageEnded: ({ status, provider, model }) => images.inc({ status, provider, model: modelLabel(model) }),
     providerCall: (provider, outcome) => calls.inc({ provider, outcome }),
     providerRetry: (provider) => retries.inc({ provider }),
+    accountFault: (provider) => accountFaults.inc({ provider }),
     stage: (stage, seconds) => stages.observe({ stage }, seconds),
     spent: (provider, model, { usd }) => {
       if (usd !== null) spent.inc({ provider, model: modelLabel(model) }, Math.max(0, usd));

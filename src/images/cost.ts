@@ -7,13 +7,14 @@ const REFERENCE_PIXELS = 1536 * 1024;
 /** A token of English text is about four characters (OpenAI's rule of thumb); three errs upwards for other scripts. */
 const CHARACTERS_PER_TOKEN = 3;
 
-const UNKNOWN: Cost = { usd: null, basis: 'unknown' };
+/** The cost of what nobody has a price for. */
+export const UNKNOWN_COST: Cost = { usd: null, basis: 'unknown' };
 
 /** What the call will cost at most, by the catalog: output tokens grow with the area. `unknown` where the catalog has no price. */
 export function estimateCost({ model, prompt, size, quality }: GenerationCall): Cost {
   const { pricing } = model;
   const perReference = pricing?.outputTokens[quality ?? 'auto'];
-  if (!pricing || perReference === undefined) return UNKNOWN;
+  if (!pricing || perReference === undefined) return UNKNOWN_COST;
   const output = Math.ceil((perReference * size.width * size.height) / REFERENCE_PIXELS);
   const input = Math.ceil(prompt.length / CHARACTERS_PER_TOKEN);
   return { usd: dollars(input * pricing.textInput + output * pricing.imageOutput), basis: 'estimate' };
@@ -34,7 +35,7 @@ export function settleCost(call: GenerationCall, usage: TokenUsage | null): Cost
 
 /** Two sums as one; what is not known cannot be added up. */
 export function addCosts(a: Cost, b: Cost): Cost {
-  if (a.usd === null || b.usd === null) return UNKNOWN;
+  if (a.usd === null || b.usd === null) return UNKNOWN_COST;
   return { usd: roundMicro(a.usd + b.usd), basis: a.basis === 'usage' && b.basis === 'usage' ? 'usage' : 'estimate' };
 }
 

@@ -145,6 +145,12 @@ export interface Warning {
   readonly detail: string;
 }
 
+/** Said of an image that was cancelled too late, until it is asked for again. */
+export const PICTURE_KEPT: Warning = {
+  code: 'picture_kept',
+  detail: 'the picture arrived although the image was cancelled; the same request finishes it without paying again',
+};
+
 export interface Image {
   readonly mediaId: string;
   readonly status: ImageStatus;

@@ -84,6 +84,11 @@ export function planGeneration(request: ImageRequest, model: Model): GenerationP
   };
 }
 
+/** What an image's record says of the call that will make it, or has made it. */
+export function plannedRecord(provider: string, { call, warnings }: GenerationPlan) {
+  return { provider, model: call.model.id, prompt: call.prompt, requestedSize: call.size, warnings };
+}
+
 function planSize(asked: Size, model: Model, warnings: Warning[]): SizePlan {
   const plan = negotiateSize(asked, model.sizes);
   const factor = plan.scale.toFixed(2);

@@ -96,6 +96,8 @@ export interface GeneratedPicture {
   readonly usage: TokenUsage | null;
   readonly httpStatus: number | null;
   readonly providerRequestId: string | null;
+  /** For how long, in milliseconds, the provider's rate limit leaves no room for another call; null where it does. */
+  readonly restMs: number | null;
 }
 
 export interface GenerationOptions {
@@ -106,6 +108,10 @@ export interface GenerationOptions {
 
 export interface Provider {
   readonly name: string;
+  /** False for a server that chooses the size of the picture itself, so that none is sent. */
+  readonly takesSize: boolean;
+  /** Texts inside a prompt that the server would take for commands; they are taken out of what users write. */
+  readonly commands: readonly string[];
   /** The row for a model id, or null where this provider cannot be asked for it. */
   model(id: string): Model | null;
   /** Makes one call. Raises `ProviderError` only. */
@@ -332,6 +338,8 @@ export interface Telemetry {
   imageEnded(image: Image): void;
   providerCall(provider: string, outcome: string): void;
   providerRetry(provider: string): void;
+  /** The provider refused the account: its key, quota, billing or verification. */
+  accountFault(provider: string): void;
   stage(stage: Stage, seconds: number): void;
   spent(provider: string, model: string, cost: Cost): void;
 }

@@ -1,9 +1,8 @@
 import { createHash } from 'node:crypto';
-import pRetry from 'p-retry';
-import type { Logger } from 'pino';
-import { addCosts, estimateCost, settleCost } from './cost.ts';
+import { addCosts, estimateCost, settleCost, UNKNOWN_COST } from './cost.ts';
 import { ImageError, ProviderError } from './errors.ts';
 import type { ImageEvents } from './events.ts';
+import { askInOrder, type FallbackDeps } from './fallback.ts';
 import {
   type Attempt,
   type Image,
@@ -12,11 +11,11 @@ import {
   masterName,
   type Original,
   originalName,
+  PICTURE_KEPT,
   renditionName,
 } from './image.ts';
-import { type GenerationPlan, planGeneration } from './plan.ts';
+import { type GenerationPlan, plannedRecord } from './plan.ts';
 import type {
-  Clock,
   FileSource,
   FinishedFile,
   FinishedPicture,
@@ -27,23 +26,17 @@ import type {
   Provider,
   RecordStore,
   Stage,
-  Telemetry,
 } from './ports.ts';
-import { type RetryPolicy, retryDelay } from './retry.ts';
+import type { Upstreams } from './upstreams.ts';
 
-export interface RunnerDeps {
+export interface RunnerDeps extends FallbackDeps {
   readonly records: RecordStore;
   readonly store: MediaStore;
   readonly imaging: Imaging;
-  readonly provider: (name: string) => Provider;
+  readonly upstreams: Upstreams;
   readonly events: ImageEvents;
-  readonly telemetry: Telemetry;
-  readonly retry: RetryPolicy;
-  readonly clock: Clock;
-  readonly random: () => number;
   /** Unique, growing with time, safe in a file name. */
   readonly newId: () => string;
-  readonly log: Logger;
 }
 
 /** One run of one image. Whatever it writes about the image's fate holds only while the image is still in this run. */
@@ -101,17 +94,20 @@ async function findStored(job: Job, image: Image): Promise<Received | null> {
   }
   // Attempts that were never closed: the process died during them, perhaps after a picture was stored. They may be of
   // earlier runs, such as one that was cancelled just before.
-  for (const { id, outcome, durationMs } of image.attempts.toReversed()) {
+  for (const { id, provider, outcome, durationMs } of image.attempts.toReversed()) {
     if (outcome !== 'unknown' || durationMs !== null) continue;
     const name = originalName(image.mediaId, id);
     const bytes = await job.store.read(name);
     if (bytes === null) continue;
     const original = describeOriginal(name, bytes);
+    const plan = job.upstreams.plan(provider, image.request);
     const adopted = await advance(job, (current) => ({
       ...closeAttempt(current, id, { outcome: 'ok' }),
+      // A new run begins with the first provider in its record, and the picture may be another's.
+      ...(plan && provider !== current.provider && plannedRecord(provider, plan)),
       status: 'processing',
       original,
-      cost: addCosts(image.cost, estimateCost(planFor(job, image).call)),
+      cost: addCosts(current.cost, plan ? estimateCost(plan.call) : UNKNOWN_COST),
     }));
     job.log.info({ attempt: id }, 'the picture had arrived before the restart; nothing is called again');
     return { image: adopted, original, bytes };
@@ -128,51 +124,12 @@ function missingOriginal({ mediaId }: Image): ImageError {
   );
 }
 
-function planFor(job: Job, image: Image): GenerationPlan {
-  const provider = job.provider(image.provider);
-  const model = provider.model(image.request.model);
-  if (model) return planGeneration(image.request, model);
-  throw new ImageError('unsupported_parameter', `${provider.name} has no model ${image.request.model}`);
-}
-
 async function generate(job: Job, image: Image): Promise<Received> {
-  const { clock, random, retry, telemetry, log } = job;
-  const provider = job.provider(image.provider);
-  const plan = planFor(job, image);
-  const began = clock.now();
-  const past = image.attempts.filter((attempt) => attempt.run === image.run);
-  let attempts = past.length;
-  let unknown = past.filter((attempt) => attempt.outcome === 'unknown').length;
-  if (unknown > retry.ambiguousRetries || attempts >= retry.maxAttempts) {
-    throw new ProviderError(
-      'interrupted',
-      `the service stopped during a call to ${provider.name}, which may have been billed; no further call is allowed`,
-    );
-  }
-
-  const call = async () => {
-    attempts += 1;
-    return await attemptOnce(job, provider, plan);
-  };
-  return await pRetry(call, {
-    retries: retry.maxAttempts - attempts - 1,
-    // All waiting is done below: p-retry's own delay would come on top of it.
-    minTimeout: 0,
-    shouldRetry: async ({ error }) => {
-      if (!(error instanceof ProviderError)) return false;
-      if (error.outcome === 'unknown') unknown += 1;
-      const { fault, retryAfterMs } = error;
-      const delay = retryDelay(
-        { fault, retryAfterMs, attempts, unknown, elapsedMs: clock.now() - began },
-        retry,
-        random,
-      );
-      if (delay === null) return false;
-      log.warn({ attempt: attempts, fault, delayMs: delay, reason: error.message }, 'call failed, trying again');
-      await clock.sleep(delay, AbortSignal.any([job.signals.cancelled, job.signals.stopping]));
-      telemetry.providerRetry(provider.name);
-      return true;
-    },
+  return await askInOrder(job, {
+    candidates: job.upstreams.candidates(image.request),
+    past: image.attempts.filter((attempt) => attempt.run === image.run),
+    signal: AbortSignal.any([job.signals.cancelled, job.signals.stopping]),
+    attempt: ({ upstream, plan }) => attemptOnce(job, upstream.provider, plan),
   });
 }
 
@@ -190,7 +147,12 @@ async function attemptOnce(job: Job, provider: Provider, plan: GenerationPlan): 
     httpStatus: null,
     providerRequestId: null,
   };
-  await advance(job, (image) => ({ ...image, status: 'generating', attempts: [...image.attempts, attempt] }));
+  await advance(job, (image) => ({
+    ...image,
+    ...plannedRecord(provider.name, plan),
+    status: 'generating',
+    attempts: [...image.attempts, attempt],
+  }));
 
   let picture: GeneratedPicture;
   try {
@@ -234,11 +196,6 @@ async function attemptOnce(job: Job, provider: Provider, plan: GenerationPlan): 
   if (image === null || !isCurrent(job, image)) throw new SupersededError();
   return { image, original, bytes: picture.bytes };
 }
-
-const PICTURE_KEPT = {
-  code: 'picture_kept',
-  detail: 'the picture arrived although the image was cancelled; the same request finishes it without paying again',
-};
 
 function closeAttempt(image: Image, id: string, result: Partial<Attempt>): Image {
   return {

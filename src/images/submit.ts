@@ -2,12 +2,13 @@ import type { Logger } from 'pino';
 import type { Deletions } from './deletion.ts';
 import { ImageError } from './errors.ts';
 import type { ImageEvents } from './events.ts';
-import { type Image, type ImageRequest, isFinished, PINNED, type Size } from './image.ts';
-import { type GenerationPlan, planGeneration } from './plan.ts';
-import type { Clock, JobQueue, MediaStore, Model, Provider, RecordStore } from './ports.ts';
+import { type Image, type ImageRequest, isFinished, PICTURE_KEPT, PINNED, type Size } from './image.ts';
+import { type GenerationPlan, plannedRecord } from './plan.ts';
+import type { Clock, JobQueue, MediaStore, RecordStore } from './ports.ts';
 import type { Presets } from './presets.ts';
 import { fingerprint, type RequestDefaults, resolveRequest } from './request.ts';
 import type { Caller, CreateImage, Submission } from './service.ts';
+import { allOpen, type Candidate, type Upstreams } from './upstreams.ts';
 
 export interface SubmitDeps {
   readonly records: RecordStore;
@@ -15,8 +16,7 @@ export interface SubmitDeps {
   readonly queue: JobQueue;
   readonly deletions: Deletions;
   readonly events: ImageEvents;
-  /** In the order in which they are asked. */
-  readonly providers: readonly Provider[];
+  readonly upstreams: Upstreams;
   readonly presets: Presets;
   readonly defaults: RequestDefaults;
   readonly queueLimit: number;
@@ -50,7 +50,7 @@ export async function submitImage(
   if (earlier) return await again(deps, earlier, { ...create, request }, caller);
 
   const mediaId = create.mediaId ?? deps.newId();
-  const { provider, plan } = chooseProvider(deps, request);
+  const { upstream, plan } = chooseProvider(deps, request);
   await makeRoom(deps, mediaId, request.size);
   const createdAt = deps.clock.now();
   const image: Image = {
@@ -66,14 +66,16 @@ export async function submitImage(
     createdAt: new Date(createdAt).toISOString(),
     expiresAt: expiryOf(request, createdAt, deps.retentionByLabel),
     cost: { usd: 0, basis: 'usage' },
-    ...unmade(provider, plan),
+    ...ungenerated(upstream.provider.name, plan),
+    ...UNFINISHED,
   };
   const acceptance = await records.accept(image, deps.queueLimit);
   if (acceptance.outcome === 'queue_full') throw queueFull(deps);
   if (acceptance.outcome === 'exists') return await again(deps, acceptance, { ...create, request }, caller);
   deps.queue.enqueue(mediaId);
   const { prompt, model } = plan.call;
-  log.info({ mediaId, provider: provider.name, model: model.id, ...(deps.logPrompts && { prompt }) }, 'image accepted');
+  const provider = upstream.provider.name;
+  log.info({ mediaId, provider, model: model.id, ...(deps.logPrompts && { prompt }) }, 'image accepted');
   return { image, started: true };
 }
 
@@ -89,23 +91,20 @@ function expiryOf(
   return Number.isFinite(ageMs) ? new Date(createdAt + ageMs).toISOString() : null;
 }
 
-/** The parts of an image that each run makes anew. */
-function unmade(provider: Provider, plan: GenerationPlan) {
-  return {
-    prompt: plan.call.prompt,
-    provider: provider.name,
-    model: plan.call.model.id,
-    requestedSize: plan.call.size,
-    warnings: plan.warnings,
-    revisedPrompt: null,
-    master: null,
-    renditions: [],
-    thumbhash: null,
-    checks: [],
-    completedAt: null,
-    error: null,
-  };
+/** The parts of an image that come with its original. */
+function ungenerated(provider: string, plan: GenerationPlan) {
+  return { ...plannedRecord(provider, plan), revisedPrompt: null };
 }
+
+/** The parts of an image that each run makes anew. */
+const UNFINISHED = {
+  master: null,
+  renditions: [],
+  thumbhash: null,
+  checks: [],
+  completedAt: null,
+  error: null,
+} as const satisfies Partial<Image>;
 
 /** An image that was found by what a new request names. */
 interface Earlier {
@@ -158,12 +157,18 @@ async function again(
 
 /** A failed or cancelled image is made again: from its original where that is sound, which costs nothing, else anew. */
 async function rerun(deps: SubmitDeps, { mediaId, request, original }: Image): Promise<Submission> {
-  const { provider, plan } = chooseProvider(deps, request);
+  // What is finished from its original needs no provider that works.
+  const { upstream, plan } = original?.sound ? deps.upstreams.candidates(request)[0] : chooseProvider(deps, request);
   if (!original?.sound) await makeRoom(deps, mediaId, request.size);
   let started = false;
   const image = await deps.records.acceptAgain(mediaId, deps.queueLimit, (current) => {
     started = isFinished(current.status) && current.status !== 'succeeded';
-    return started ? { ...current, ...unmade(provider, plan), status: 'queued', run: current.run + 1 } : null;
+    if (!started) return null;
+    // Who made the original, and from which prompt, stays true as long as it is used.
+    const origin = current.original?.sound
+      ? { warnings: current.warnings.filter(({ code }) => code !== PICTURE_KEPT.code) }
+      : ungenerated(upstream.provider.name, plan);
+    return { ...current, ...origin, ...UNFINISHED, status: 'queued', run: current.run + 1 };
   });
   if (image === 'queue_full') throw queueFull(deps);
   if (image === null)
@@ -184,42 +189,15 @@ function queueFull({ queueLimit }: SubmitDeps): ImageError {
 
 // ---------------------------------------------------------- the provider
 
-/** The first provider, of those the caller allows, that can make this picture. Raises the reason of the first that cannot. */
-function chooseProvider(
-  { providers, clock }: SubmitDeps,
-  request: ImageRequest,
-): { provider: Provider; plan: GenerationPlan } {
-  const allowed = request.provider === null ? providers : providers.filter(({ name }) => name === request.provider);
-  if (allowed.length === 0) {
-    throw new ImageError('invalid_request', `there is no provider ${request.provider}`, {
-      paths: [{ path: 'provider', message: `one of ${providers.map(({ name }) => name).join(', ')}` }],
-    });
-  }
-  let reason: unknown;
-  for (const provider of allowed) {
-    try {
-      return { provider, plan: planGeneration(request, liveModel(provider, request.model, clock.now())) };
-    } catch (error) {
-      reason ??= error;
-    }
-  }
-  throw reason;
-}
-
-/** The model's row. Raises `unsupported_parameter` for a model that the provider does not have, or has no more. */
-function liveModel(provider: Provider, id: string, now: number): Model {
-  const model = provider.model(id);
-  if (model === null)
-    throw unusableModel(`${provider.name} has no model ${id}`, 'choose a model from the catalog, or leave it out');
-  if (model.shutdownDate !== null && now >= Date.parse(`${model.shutdownDate}T00:00:00Z`)) {
-    const advice = model.successor === null ? 'choose another model' : `use ${model.successor}`;
-    throw unusableModel(`${id} was shut down on ${model.shutdownDate}; ${advice}`, advice);
-  }
-  return model;
-}
-
-function unusableModel(detail: string, message: string): ImageError {
-  return new ImageError('unsupported_parameter', detail, { paths: [{ path: 'model', message }] });
+/**
+ * The first provider, of those that can make this picture, that is not down: the one that will be asked first.
+ * Raises what keeps the first provider from it where none can, and `provider_unavailable` where all that can are down.
+ */
+function chooseProvider({ upstreams }: SubmitDeps, request: ImageRequest): Candidate {
+  const candidates = upstreams.candidates(request);
+  const working = candidates.find(({ upstream }) => upstream.breaker.waitMs() === 0);
+  if (working) return working;
+  throw allOpen(candidates.map(({ upstream }) => upstream));
 }
 
 // -------------------------------------------------------------- the room

@@ -1,83 +1,89 @@
-import OpenAI, { APIConnectionError, APIConnectionTimeoutError, APIError, APIUserAbortError } from 'openai';
+import OpenAI, { AzureOpenAI, type ClientOptions } from 'openai';
 import type { ImageGenerateParamsNonStreaming, ImagesResponse } from 'openai/resources/images';
-import { ProviderError, type ProviderFault } from '../images/errors.ts';
+import { ProviderError } from '../images/errors.ts';
 import { formatSize } from '../images/image.ts';
 import type {
   Clock,
   GeneratedPicture,
   GenerationCall,
   GenerationOptions,
+  Model,
   Provider,
   TokenUsage,
 } from '../images/ports.ts';
-import { type Catalog, unlistedModel } from './catalog.ts';
 import { PARTIAL_IMAGES, readStreamedAnswer, refusesStreaming } from './openai-stream.ts';
-import { parseRetryAfter } from './retry-after.ts';
-import { type Transport, wasNeverSent, wasTooLarge } from './transport.ts';
+import { classifyFault, inOpenAIShape } from './provider-fault.ts';
+import { parseRateLimit } from './rate-limit.ts';
+import type { Transport } from './transport.ts';
 
 export interface OpenAIProviderOptions {
   readonly name: string;
-  readonly apiKey: string;
-  /** Null for OpenAI's own. */
+  /** Null for a server that wants none. */
+  readonly apiKey: string | null;
+  /** Null for OpenAI's own. With `azureApiVersion` the resource's endpoint. */
   readonly baseURL: string | null;
-  /** The model this provider is configured for; it may be one that the catalog does not list. */
-  readonly model: string;
-  readonly catalog: Catalog;
+  /** Set for Azure OpenAI, whose paths, key header and versions differ; a model's id is the deployment's name there. */
+  readonly azureApiVersion: string | null;
+  /** The row for a model id, or null where this provider cannot be asked for it. */
+  readonly model: (id: string) => Model | null;
+  /** What the server chokes on, by the dialect's own names. */
+  readonly omit: readonly OmittableParameter[];
+  /** See `Provider.commands`. */
+  readonly commands: readonly string[];
   /** For one call, from the first byte sent to the last byte received. */
   readonly timeoutMs: number;
   readonly transport: Transport;
   readonly clock: Clock;
 }
 
+/** Parameters of the dialect that a compatible server may not know. */
+export type OmittableParameter = 'size' | 'n' | 'quality' | 'style' | 'background' | 'output_format';
+
 /**
  * OpenAI's image API, or any server that speaks its dialect, through the official SDK. Each `generate` is exactly one call,
  * but for the first that a server refuses because it does not stream: that one is made again without.
  */
 export function createOpenAIProvider(options: OpenAIProviderOptions): Provider {
-  const { name, apiKey, catalog, timeoutMs, transport, clock } = options;
-  const client = new OpenAI({
-    apiKey,
-    baseURL: options.baseURL,
-    maxRetries: 0,
-    timeout: timeoutMs,
-    fetch: transport.fetch,
-    logLevel: 'off',
-  });
+  const { name, apiKey, timeoutMs, transport, clock } = options;
+  const client = createClient(options);
 
   let streams = true;
 
   /** The answer, parsed, and its head. */
   async function ask(call: GenerationCall, { onPartial }: GenerationOptions, signal: AbortSignal) {
+    const wanted = parameters(call, options.omit);
     if (onPartial && call.model.streams && streams) {
       try {
         const response = await client.images
-          .generate({ ...parameters(call), stream: true, partial_images: PARTIAL_IMAGES }, { signal })
+          .generate({ ...wanted, stream: true, partial_images: PARTIAL_IMAGES }, { signal })
           .asResponse();
         const answer = await readStreamedAnswer(response, client, (base64, index) => {
           const bytes = decodeBase64(base64);
           if (bytes !== null) onPartial(bytes, index);
         });
-        return { answer, httpStatus: response.status, providerRequestId: response.headers.get('x-request-id') };
+        return { answer, ...headOf(response) };
       } catch (error) {
         if (!refusesStreaming(error)) throw error;
         // That somebody looks on must not decide whether there will be a picture.
         streams = false;
       }
     }
-    const { data, response, request_id } = await client.images.generate(parameters(call), { signal }).withResponse();
-    return { answer: data as unknown, httpStatus: response.status, providerRequestId: request_id };
+    const { data, response } = await client.images.generate(wanted, { signal }).withResponse();
+    return { answer: data as unknown, ...headOf(response) };
   }
 
   return {
     name,
-    model: (id) => catalog.get(id) ?? (id === options.model ? unlistedModel(id) : null),
+    model: options.model,
+    takesSize: !options.omit.includes('size'),
+    commands: options.commands,
 
     async generate(call, options): Promise<GeneratedPicture> {
       const { signal } = options;
       // The SDK's own timeout ends with the headers; this one also covers the body.
       const attempt = abortable(signal, timeoutMs);
       try {
-        const { answer, httpStatus, providerRequestId } = await ask(call, options, attempt.signal);
+        const { answer, httpStatus, providerRequestId, restMs } = await ask(call, options, attempt.signal);
         const picture = firstPicture(answer, httpStatus, providerRequestId);
         const bytes =
           picture.b64_json === undefined
@@ -95,9 +101,10 @@ export function createOpenAIProvider(options: OpenAIProviderOptions): Provider {
           usage: readUsage(answer),
           httpStatus,
           providerRequestId,
+          restMs,
         };
       } catch (error) {
-        throw classify(error, {
+        throw classifyFault(error, {
           name,
           apiKey,
           now: clock.now(),
@@ -111,8 +118,26 @@ export function createOpenAIProvider(options: OpenAIProviderOptions): Provider {
   };
 }
 
-function parameters(call: GenerationCall): ImageGenerateParamsNonStreaming {
-  return {
+function createClient({ apiKey, baseURL, azureApiVersion, timeoutMs, transport }: OpenAIProviderOptions): OpenAI {
+  const shared = {
+    // The SDK insists on a key, and sends it.
+    apiKey: apiKey ?? 'none',
+    maxRetries: 0,
+    timeout: timeoutMs,
+    fetch: async (input, init) => inOpenAIShape(await transport.fetch(input, init)),
+    // A redirected call would be another call, to an address that nobody has configured, with prompt and perhaps key.
+    fetchOptions: { redirect: 'manual' },
+    // Unless told, the SDK takes these two from variables of its own, and would name OpenAI's customer to any server.
+    ...(baseURL !== null && { organization: null, project: null }),
+    logLevel: 'off',
+  } as const satisfies ClientOptions;
+  if (azureApiVersion === null) return new OpenAI({ ...shared, baseURL });
+  // An empty base URL keeps the SDK from taking one from a variable of its own: the endpoint is what counts.
+  return new AzureOpenAI({ ...shared, baseURL: '', endpoint: baseURL ?? '', apiVersion: azureApiVersion });
+}
+
+function parameters(call: GenerationCall, omit: readonly OmittableParameter[]): ImageGenerateParamsNonStreaming {
+  const wanted: ImageGenerateParamsNonStreaming = {
     model: call.model.id,
     prompt: call.prompt,
     size: formatSize(call.size),
@@ -122,6 +147,16 @@ function parameters(call: GenerationCall): ImageGenerateParamsNonStreaming {
     ...(call.style !== null && { style: call.style as 'vivid' | 'natural' }),
     ...(call.background !== null && { background: call.background }),
     ...(call.format !== null && { output_format: call.format }),
+  };
+  for (const parameter of omit) delete wanted[parameter];
+  return wanted;
+}
+
+function headOf({ status, headers }: Response) {
+  return {
+    httpStatus: status,
+    providerRequestId: headers.get('x-request-id'),
+    restMs: parseRateLimit((header) => headers.get(header)),
   };
 }
 
@@ -215,93 +250,4 @@ function abortable(outer: AbortSignal, ms: number) {
       outer.removeEventListener('abort', abort);
     },
   };
-}
-
-interface Circumstances {
-  readonly name: string;
-  readonly apiKey: string;
-  readonly now: number;
-  readonly cancelled: boolean;
-  readonly timedOut: boolean;
-}
-
-/**
- * Turns whatever the SDK or the connection raised into the fault it stands for. The error itself is not kept as the cause:
- * causes are logged, and servers like to quote the key in what they answer.
- */
-function classify(error: unknown, { name, apiKey, now, cancelled, timedOut }: Circumstances): ProviderError {
-  if (error instanceof ProviderError) return error;
-  const fail = (
-    fault: ProviderFault,
-    detail: string,
-    more: { httpStatus?: number; providerRequestId?: string | null; retryAfterMs?: number | null } = {},
-  ) => new ProviderError(fault, redact(`${name} ${detail}`, apiKey), more);
-
-  if (timedOut || error instanceof APIConnectionTimeoutError) return fail('timeout', 'gave no whole answer in time');
-  if (cancelled || error instanceof APIUserAbortError) return fail('cancelled', 'was not waited for any longer');
-  if (wasTooLarge(error)) return fail('empty', 'sent an answer that is too long to be a picture');
-  if (error instanceof APIConnectionError || !(error instanceof APIError)) {
-    if (wasNeverSent(error)) return fail('unreachable', `cannot be reached: ${rootMessage(error)}`);
-    // A body that cannot be parsed came with a success; anything else broke on the way.
-    if (error instanceof SyntaxError) return fail('empty', 'answered with broken JSON');
-    return fail('interrupted', `broke the connection off: ${rootMessage(error)}`);
-  }
-  const httpStatus = error.status as number | undefined;
-  if (httpStatus === undefined) {
-    return fail(faultOfEvent(error.code ?? '', error.type ?? ''), `ended its stream with: ${describe(error)}`);
-  }
-  const headers = error.headers as Headers | undefined;
-  return fail(faultOf(httpStatus, error.code ?? '', error.type ?? ''), `answered ${describe(error)}`, {
-    httpStatus,
-    providerRequestId: error.requestID ?? null,
-    retryAfterMs: parseRetryAfter((header) => headers?.get(header) ?? null, now),
-  });
-}
-
-const REFUSALS = new Set([
-  'moderation_blocked',
-  'content_policy_violation',
-  'image_generation_user_error',
-  'content_filter',
-]);
-const ACCOUNT_FAULTS = new Set([
-  'insufficient_quota',
-  'credit_balance_exhausted',
-  'billing_hard_limit_reached',
-  'invalid_api_key',
-]);
-
-/** By status first, then by code: compatible servers keep to the statuses better than to the codes. */
-function faultOf(status: number, code: string, type: string): ProviderFault {
-  if (status >= 500 || status === 408 || status === 409) return 'overloaded';
-  if (ACCOUNT_FAULTS.has(code) || ACCOUNT_FAULTS.has(type)) return 'account';
-  if (status === 429) return 'rate_limited';
-  if (REFUSALS.has(code) || REFUSALS.has(type)) return 'refused';
-  if (status === 401 || status === 403) return 'account';
-  return 'rejected';
-}
-
-/** An error in the middle of a stream has no status. What it says to have been refused is not billed; else work was begun. */
-function faultOfEvent(code: string, type: string): ProviderFault {
-  if (REFUSALS.has(code) || REFUSALS.has(type)) return 'refused';
-  if (ACCOUNT_FAULTS.has(code) || ACCOUNT_FAULTS.has(type)) return 'account';
-  if (code === 'rate_limit_exceeded' || code === 'slow_down') return 'rate_limited';
-  return type === 'invalid_request_error' ? 'rejected' : 'interrupted';
-}
-
-/** `429 rate_limit_exceeded: the message`, one line, of bounded length. The SDK's message begins with the status. */
-function describe(error: APIError): string {
-  const text = error.message.replaceAll(/\s+/g, ' ').slice(0, 300);
-  return error.code && !text.includes(error.code) ? `${text} (${error.code})` : text;
-}
-
-function rootMessage(error: unknown): string {
-  let message = 'unknown fault';
-  for (let cause = error; cause instanceof Error; cause = cause.cause)
-    message = (cause as NodeJS.ErrnoException).code ?? (cause.message || message);
-  return message;
-}
-
-function redact(text: string, apiKey: string): string {
-  return text.replaceAll(apiKey, '[key]').replaceAll(/\bsk-[\w*-]{4,}/g, '[key]');
 }

@@ -2,31 +2,13 @@ import request from 'supertest';
 import { describe, expect, test } from 'vitest';
 import { type CheckOutcome, createHealth, type HealthChecks } from '../../src/http/health.ts';
 import { openHttpApp } from '../support/http-app.ts';
+import { createManualClock } from '../support/test-clock.ts';
 
 const START = Date.UTC(2026, 10, 23, 16);
 const at = (seconds: number) => new Date(START + seconds * 1000).toISOString();
 
-/** A clock that stands still; sleepers wake when it is moved far enough. */
-function createClock() {
-  let now = START;
-  let sleepers: { until: number; wake: () => void }[] = [];
-  return {
-    now: () => now,
-    sleep: (ms: number, signal?: AbortSignal) =>
-      new Promise<void>((resolve, reject) => {
-        sleepers.push({ until: now + ms, wake: resolve });
-        signal?.addEventListener('abort', () => reject(signal.reason));
-      }),
-    move(ms: number) {
-      now += ms;
-      for (const { wake } of sleepers.filter(({ until }) => until <= now)) wake();
-      sleepers = sleepers.filter(({ until }) => until > now);
-    },
-  };
-}
-
 function setUp(checks: Partial<HealthChecks> = {}) {
-  const clock = createClock();
+  const clock = createManualClock(START);
   const healthy = async (): Promise<CheckOutcome> => ({ status: 'ok' });
   let stopping = false;
   const health = createHealth({

@@ -13,6 +13,7 @@ beforeEach(() => {
     queueDepth: () => ({ waiting: 3, running: 2 }),
     mediaBytes: () => bytes(),
     freeBytes: async () => 12_345,
+    breakers: () => [{ provider: 'openai', open: true }],
     models: [{ provider: 'openai', model: 'gpt-image-2' }],
   });
 });
@@ -32,6 +33,7 @@ describe('series', () => {
     'easel_provider_retries_total{provider="openai"}',
     'easel_cost_usd_total{provider="openai",model="gpt-image-2"}',
     'easel_stage_duration_seconds_count{stage="publish"}',
+    'easel_provider_account_faults_total{provider="openai"}',
   ])('%s is there from the start, at 0', async (series) => {
     expect(await value(series)).toBe(0);
   });
@@ -40,12 +42,15 @@ describe('series', () => {
     metrics.imageEnded(exampleImage());
     metrics.providerCall('openai', 'ok');
     metrics.providerRetry('openai');
+    metrics.accountFault('openai');
     metrics.stage('finish', 0.3);
     metrics.spent('openai', 'gpt-image-2', { usd: 0.041, basis: 'usage' });
     metrics.spent('openai', 'gpt-image-2', { usd: null, basis: 'unknown' });
     expect(await value('easel_images_total{status="succeeded",provider="openai",model="gpt-image-2"}')).toBe(1);
     expect(await value('easel_provider_requests_total{provider="openai",outcome="ok"}')).toBe(1);
     expect(await value('easel_provider_retries_total{provider="openai"}')).toBe(1);
+    expect(await value('easel_provider_account_faults_total{provider="openai"}')).toBe(1);
+    expect(await value('easel_provider_breaker_state{provider="openai"}')).toBe(1);
     expect(await value('easel_stage_duration_seconds_sum{stage="finish"}')).toBe(0.3);
     expect(await value('easel_cost_usd_total{provider="openai",model="gpt-image-2"}')).toBe(0.041);
     expect(await value('easel_queue_jobs{state="waiting"}')).toBe(3);
@@ -82,6 +87,8 @@ describe('series', () => {
       'easel_http_request_duration_seconds',
       'easel_images_total',
       'easel_media_bytes',
+      'easel_provider_account_faults_total',
+      'easel_provider_breaker_state',
       'easel_provider_requests_total',
       'easel_provider_retries_total',
       'easel_queue_jobs',

@@ -39,6 +39,7 @@ export async function openHttpApp(
         queueDepth: () => ({ waiting: 0, running: 0 }),
         mediaBytes: async () => 0,
         freeBytes: async () => null,
+        breakers: () => [],
         models: [],
       }),
       checks: { storage: healthy, database: healthy, queue: healthy, providers: healthy },

@@ -51,3 +51,28 @@ export function createTestClock({ skipMs = 60_000 }: { readonly skipMs?: number 
     },
   };
 }
+
+export interface ManualClock extends Clock {
+  /** Sets the clock forward, or back, and wakes the sleepers whose time has come. */
+  move(ms: number): void;
+}
+
+/** A clock that stands still until it is moved. */
+export function createManualClock(start = Date.UTC(2026, 10, 23, 16)): ManualClock {
+  let now = start;
+  let sleepers: { until: number; wake: () => void }[] = [];
+  return {
+    now: () => now,
+    sleep: (ms, signal) =>
+      new Promise<void>((resolve, reject) => {
+        signal?.throwIfAborted();
+        sleepers.push({ until: now + ms, wake: resolve });
+        signal?.addEventListener('abort', () => reject(signal.reason), { once: true });
+      }),
+    move(ms) {
+      now += ms;
+      for (const { wake } of sleepers.filter(({ until }) => until <= now)) wake();
+      sleepers = sleepers.filter(({ until }) => until > now);
+    },
+  };
+}

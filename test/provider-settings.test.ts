@@ -1,0 +1,113 @@
+import { describe, expect, it } from 'vitest';
+import { ConfigError, readConfig, settingsTable } from '../src/config.ts';
+
+const KEY = 'sk-secret';
+const BACKUP = { PROVIDERS: 'backup', PROVIDER_BACKUP_BASE_URL: 'http://10.0.0.5:8080/v1' };
+
+function faultsOf(env: Readonly<Record<string, string>>): readonly string[] {
+  try {
+    readConfig(env);
+    return [];
+  } catch (error) {
+    if (error instanceof ConfigError) return error.problems;
+    throw error;
+  }
+}
+
+describe('the settings of providers', () => {
+  it('are read for each name in PROVIDERS, in its order', () => {
+    const { providers } = readConfig({
+      PROVIDERS: 'openai, azure-eu ,backup,placeholder',
+      OPENAI_API_KEY: KEY,
+      PROVIDER_OPENAI_PER_MINUTE: '5',
+      PROVIDER_AZURE_EU_BASE_URL: 'https://res.openai.azure.com',
+      PROVIDER_AZURE_EU_API_KEY: 'f00d',
+      PROVIDER_AZURE_EU_MODEL: 'pictures',
+      PROVIDER_BACKUP_BASE_URL: 'http://10.0.0.5:8080/v1',
+      PROVIDER_BACKUP_OMIT: 'size, n',
+      PROVIDER_BACKUP_STRIP: '<sd_cpp_extra_args>,|',
+      PROVIDER_BACKUP_CONCURRENCY: '1',
+      PROVIDER_TOMORROW_MODEL: 'left alone',
+    });
+    const nothing = {
+      baseURL: null,
+      apiKey: null,
+      model: null,
+      apiVersion: '2025-04-01-preview',
+      omit: [],
+      strip: [],
+      concurrency: null,
+      perMinute: null,
+    };
+    expect(providers).toEqual([
+      { ...nothing, name: 'openai', kind: 'openai', apiKey: KEY, perMinute: 5 },
+      {
+        ...nothing,
+        name: 'azure-eu',
+        kind: 'azure',
+        baseURL: 'https://res.openai.azure.com',
+        apiKey: 'f00d',
+        model: 'pictures',
+      },
+      {
+        ...nothing,
+        name: 'backup',
+        kind: 'openai',
+        baseURL: 'http://10.0.0.5:8080/v1',
+        omit: ['size', 'n'],
+        strip: ['<sd_cpp_extra_args>', '|'],
+        concurrency: 1,
+      },
+      { ...nothing, name: 'placeholder', kind: 'placeholder' },
+    ]);
+  });
+
+  it.each([
+    ['no address', { PROVIDERS: 'backup' }, 'PROVIDER_BACKUP_BASE_URL: is missing'],
+    ['an empty address', { ...BACKUP, PROVIDER_BACKUP_BASE_URL: '' }, 'PROVIDER_BACKUP_BASE_URL: is missing'],
+    [
+      'an address that is none',
+      { ...BACKUP, PROVIDER_BACKUP_BASE_URL: 'here' },
+      'PROVIDER_BACKUP_BASE_URL: must be an',
+    ],
+    ['a limit of none', { ...BACKUP, PROVIDER_BACKUP_PER_MINUTE: '0' }, 'PROVIDER_BACKUP_PER_MINUTE: '],
+    ['a parameter that is none', { ...BACKUP, PROVIDER_BACKUP_OMIT: 'prompt' }, 'PROVIDER_BACKUP_OMIT: '],
+    [
+      'a setting that is none',
+      { ...BACKUP, PROVIDER_BACKUP_URL: KEY },
+      'PROVIDER_BACKUP_URL: there is no such setting',
+    ],
+    [
+      'a version without Azure',
+      { ...BACKUP, PROVIDER_BACKUP_API_VERSION: '1' },
+      'PROVIDER_BACKUP_API_VERSION: is for Azure',
+    ],
+    [
+      'Azure without a key',
+      { PROVIDERS: 'azure', PROVIDER_AZURE_BASE_URL: 'https://res.openai.azure.com' },
+      'PROVIDER_AZURE_API_KEY: is missing',
+    ],
+    [
+      'a second name for a setting',
+      { OPENAI_API_KEY: KEY, PROVIDER_OPENAI_MODEL: 'x' },
+      'PROVIDER_OPENAI_MODEL: use IMAGE',
+    ],
+    ['a placeholder with settings', { PROVIDER_PLACEHOLDER_MODEL: 'x' }, 'PROVIDER_PLACEHOLDER_MODEL: the placeholder'],
+    ['a provider twice', { ...BACKUP, PROVIDERS: 'backup,backup' }, 'PROVIDERS: must not name'],
+    ['a name that is none', { PROVIDERS: 'My Server' }, 'PROVIDERS: must be names'],
+    ['no name at all', { ...BACKUP, PROVIDERS: 'backup,' }, 'PROVIDERS: must be names'],
+  ])('%s is one fault, named for its variable, its value not quoted', (_, env, fault) => {
+    const faults = faultsOf(env);
+    expect(faults).toEqual([expect.stringContaining(fault)]);
+    expect(faults.join()).not.toContain(KEY);
+  });
+
+  it('do not mix with those of a provider with a longer name', () => {
+    expect(faultsOf({ ...BACKUP, PROVIDER_BACKUP_TWO_MODEL: 'x' })).toEqual([]);
+  });
+
+  it('have their rows in the table', () => {
+    expect(settingsTable()).toContain('| `PROVIDER_<NAME>_API_VERSION` | `2025-04-01-preview` | ');
+    expect(settingsTable()).toContain('| `PROVIDER_<NAME>_OMIT` | – | ');
+  });
+});
