@@ -15,6 +15,7 @@ import { healthRoutes } from './http/routes/health.ts';
 import { imageRoutes } from './http/routes/images.ts';
 import { type MediaFiles, mediaRoutes } from './http/routes/media.ts';
 import { metricsRoutes } from './http/routes/metrics.ts';
+import { usageRoutes } from './http/routes/usage.ts';
 import { refuseWorkWhile } from './http/stopping.ts';
 import { readJsonBodies, validatorCompiler } from './http/validation.ts';
 import type { Clock } from './images/ports.ts';
@@ -100,6 +101,7 @@ export async function buildApp(config: AppConfig, services: AppServices): Promis
   await app.register(cleanupRoutes, { images });
   await app.register(healthRoutes, { health });
   await app.register(metricsRoutes, { metrics });
+  await app.register(usageRoutes, { images, identify: everyone });
   return app;
 }
 
@@ -120,6 +122,7 @@ function uncalledServices(): AppServices {
   return {
     images: {
       submit: uncalled,
+      preview: uncalled,
       waitUntilFinished: uncalled,
       get: uncalled,
       list: uncalled,
@@ -128,6 +131,7 @@ function uncalledServices(): AppServices {
       remove: uncalled,
       cleanup: uncalled,
       lastCleanup: uncalled,
+      usage: uncalled,
     },
     files: { root: import.meta.dirname, find: uncalled },
     metrics: {

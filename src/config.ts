@@ -1,7 +1,10 @@
 import { z } from 'zod';
+import type { Budget } from './images/budget.ts';
 import { QUALITIES } from './images/image.ts';
 import { ageText, renditionText, sizeText } from './images/notation.ts';
 import { baseUrl, type ProviderSettings, providerName, providerSettings, readProviders } from './provider-settings.ts';
+import { type Catalog, createCatalog } from './providers/catalog.ts';
+import { readCatalogFile } from './providers/catalog-file.ts';
 
 /** Loopback addresses: whoever reaches these is on this machine already. */
 const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|::1|\[::1\])$/;
@@ -20,6 +23,37 @@ const labelledAge = z
   .regex(/^[^:]+:[^:]+$/, 'must be LABEL:AGE, such as draft:1d')
   .transform((value) => value.split(':'))
   .pipe(z.tuple([z.string(), ageText]));
+const catalogFile = z.string().transform((path, context) => {
+  const file = readCatalogFile(path);
+  if ('models' in file) return file.models;
+  for (const message of file.faults) context.addIssue({ code: 'custom', message });
+  return z.NEVER;
+});
+
+/** `50,blog:10`: a sum for all, and sums for keys by name. */
+const budget = z
+  .string()
+  .regex(
+    /^(?:[^,:\s]+:)?\d+(?:\.\d{1,6})?(?:,(?:[^,:\s]+:)?\d+(?:\.\d{1,6})?)*$/,
+    'must be US dollars, for all or for a key by name, commas between, such as 50 or 50,blog:10',
+  )
+  .transform((text, context): Budget => {
+    const limits = text.split(',').map((part) => part.split(':').reverse());
+    const sums = new Map(limits.map(([usd, key = null]) => [key, Number(usd)]));
+    if (sums.size < limits.length) {
+      context.addIssue({ code: 'custom', message: 'names the same key, or the sum for all, more than once' });
+    }
+    const usdPerDay = sums.get(null) ?? null;
+    return {
+      usdPerDay,
+      usdPerDayOfKey: new Map([...sums].flatMap(([key, usd]) => (key === null ? [] : [[key, usd]]))),
+    };
+  });
+
+const alias = z
+  .string()
+  .regex(/^[^=\s]+=[^=\s]+$/, 'must be NAME=MODEL, commas between, such as dall-e-3=gpt-image-2')
+  .transform((text) => text.split('=') as [string, string]);
 
 /** Every variable that Easel reads. The README's table is made from this: the description, and `default` as it is written there. */
 export const settings = {
@@ -44,6 +78,12 @@ export const settings = {
   OPENAI_API_KEY: z.string().optional().describe('Key for the `openai` provider.'),
   OPENAI_BASE_URL: baseUrl.optional().describe("Any OpenAI-compatible server. Default: OpenAI's own."),
   IMAGE_MODEL: z.string().default('gpt-image-2').describe('Model where the request names none.'),
+  MODEL_CATALOG: catalogFile
+    .optional()
+    .describe('JSON file of models and prices that replace or join the built-in ones; see Models and money.'),
+  MODEL_ALIASES: list(alias)
+    .optional()
+    .describe('Models to use in place of those that are asked for, such as `dall-e-3=gpt-image-2`; commas between.'),
   IMAGE_SIZE: sizeText.prefault('1792x1024').describe('Size of the master where neither request nor preset says one.'),
   IMAGE_QUALITY: z.enum(QUALITIES).default('auto').describe('Quality where neither request nor preset says one.'),
   IMAGE_RENDITIONS: list(renditionText)
@@ -62,6 +102,11 @@ export const settings = {
   SYNC_WAIT_SECONDS: seconds(0, 3600)
     .default(120)
     .describe('How long `POST /images` waits for the picture before it answers 202.'),
+  BUDGET_USD_PER_DAY: budget
+    .optional()
+    .describe(
+      'Most US dollars that a day (UTC) may cost, in all and for API keys by name, such as `50` or `50,blog:10`; more is refused with 429 `budget_exhausted`.',
+    ),
   RETENTION: ageText.optional().describe('Delete pictures older than this, such as `30d`. Default: never.'),
   RETENTION_BY_LABEL: list(labelledAge)
     .optional()
@@ -88,15 +133,19 @@ export const settings = {
  * Promised variables that would be dangerous to ignore: someone who sets one of these counts on it.
  * Each leaves this list with the feature that it belongs to.
  */
-const NOT_YET = ['API_KEYS', 'BUDGET_USD_PER_DAY', 'S3_BUCKET', 'RATE_LIMIT_PER_MINUTE'] as const;
+const NOT_YET = ['API_KEYS', 'S3_BUCKET', 'RATE_LIMIT_PER_MINUTE'] as const;
 
 const schema = z.object(settings);
 
 export type Settings = z.output<typeof schema>;
 
-export interface Config extends Omit<Settings, 'PROVIDERS'> {
+export interface Config extends Omit<Settings, 'PROVIDERS' | 'BUDGET_USD_PER_DAY' | 'MODEL_CATALOG' | 'MODEL_ALIASES'> {
   /** In the order of fallback. */
   readonly providers: readonly ProviderSettings[];
+  readonly BUDGET_USD_PER_DAY: Budget;
+  readonly MODEL_ALIASES: ReadonlyMap<string, string>;
+  /** The built-in models, those of `MODEL_CATALOG`, and `MODEL_ALIASES`. */
+  readonly catalog: Catalog;
   /** Path of the database file. */
   readonly databasePath: string;
 }
@@ -128,14 +177,19 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     const faults = parsed.error.issues.map(({ path, message }) => `${String(path[0])}: ${message}`);
     throw new ConfigError([...new Set(faults), ...unbuilt]);
   }
-  const { PROVIDERS, ...rest } = parsed.data;
-  const faults = [...contradictions(parsed.data), ...unbuilt];
+  const { PROVIDERS, MODEL_CATALOG, MODEL_ALIASES, BUDGET_USD_PER_DAY, ...rest } = parsed.data;
+  const aliases = new Map(MODEL_ALIASES);
+  const catalog = createCatalog({ models: MODEL_CATALOG ?? new Map(), aliases });
+  const faults = [...contradictions(parsed.data), ...strayAliases(aliases, catalog), ...unbuilt];
   const names = PROVIDERS ?? [rest.OPENAI_API_KEY === undefined ? 'placeholder' : 'openai'];
   const providers = readProviders(names, given, { baseURL: rest.OPENAI_BASE_URL, apiKey: rest.OPENAI_API_KEY }, faults);
   if (faults.length > 0) throw new ConfigError(faults);
   return {
     ...rest,
     providers,
+    catalog,
+    MODEL_ALIASES: aliases,
+    BUDGET_USD_PER_DAY: BUDGET_USD_PER_DAY ?? { usdPerDay: null, usdPerDayOfKey: new Map() },
     databasePath: rest.DATABASE_URL.slice('sqlite:'.length),
   };
 }
@@ -164,6 +218,16 @@ function contradictions(config: Settings): string[] {
     );
   }
   return faults;
+}
+
+/** An alias that leads nowhere would make every request for it fail. */
+function strayAliases(aliases: ReadonlyMap<string, string>, catalog: Catalog): string[] {
+  return [...aliases]
+    .filter(([alias, id]) => catalog.get(alias)?.id !== id)
+    .map(
+      ([alias, id]) =>
+        `MODEL_ALIASES: ${alias} leads to ${id}, which is no model of the catalog; correct it, or add ${id} with MODEL_CATALOG`,
+    );
 }
 
 /** The settings as a Markdown table, one row a variable. */

@@ -5,6 +5,7 @@ import type { AppServices } from './app.ts';
 import type { Config } from './config.ts';
 import type { CheckOutcome, HealthChecks } from './http/health.ts';
 import { createMetrics } from './http/metrics.ts';
+import { utcDay } from './images/budget.ts';
 import { createDeletions } from './images/deletion.ts';
 import { createImageEvents } from './images/events.ts';
 import { mediaIdOf } from './images/image.ts';
@@ -13,11 +14,11 @@ import { BUILT_IN_PRESETS } from './images/presets.ts';
 import { createRetryBudget } from './images/retry-budget.ts';
 import { runImage } from './images/run.ts';
 import { createImages } from './images/service.ts';
+import { createShutdownWatch, describeShutdown, type ShutdownWatch, shutdownTime } from './images/shutdowns.ts';
 import { createUpstreams, describeUpstreams, type Upstreams } from './images/upstreams.ts';
 import { createImaging } from './imaging/finish.ts';
 import { configureSharp } from './imaging/sharp.ts';
 import type { ProviderSettings } from './provider-settings.ts';
-import { CATALOG } from './providers/catalog.ts';
 import { chooseModel } from './providers/model-choice.ts';
 import { createOpenAIProvider } from './providers/openai.ts';
 import { createPlaceholderProvider } from './providers/placeholder.ts';
@@ -34,6 +35,10 @@ const MAX_PROVIDER_RESPONSE_BYTES = 128 * 1024 * 1024;
 
 /** Room that the storage has to have to be called healthy: a few large pictures. */
 const HEALTHY_FREE_BYTES = 64 * 1024 * 1024;
+
+const DAY_MS = 86_400_000;
+/** A list of models is short; a server that takes longer is asked again tomorrow. */
+const MODEL_LIST_TIMEOUT_MS = 30_000;
 
 export interface Services extends AppServices {
   /** Takes up what an earlier process left unfinished, and begins the schedule. Call once it is known that the port is ours. */
@@ -73,8 +78,13 @@ export async function createServices(
   const transport = createTransport({ maxResponseBytes: MAX_PROVIDER_RESPONSE_BYTES });
   opened.defer(() => transport.close());
 
+  const shutdowns = createShutdownWatch({
+    inUse: [...new Set([config.IMAGE_MODEL, ...config.MODEL_ALIASES.values()])],
+    clock,
+    log: logger,
+  });
   const providers = config.providers.map((settings) => ({
-    provider: createProvider(settings, config, transport, clock),
+    provider: shutdowns.watch(createProvider(settings, config, transport, clock)),
     limits: { concurrency: settings.concurrency, perMinute: settings.perMinute },
   }));
   const upstreams = createUpstreams(providers, clock);
@@ -86,6 +96,10 @@ export async function createServices(
     mediaBytes: () => records.mediaBytes(),
     freeBytes: () => store.freeBytes(),
     breakers: () => upstreams.states().map(({ name, openedBy }) => ({ provider: name, open: openedBy !== null })),
+    spentToday: () => records.spending(utcDay(clock.now()), null),
+    reserved: async () => (await records.balance(utcDay(clock.now()), null)).reserved / 1e6,
+    budget: config.BUDGET_USD_PER_DAY,
+    shutdowns: () => shutdowns.known().map(({ model, date }) => ({ model, time: shutdownTime(date) })),
     models: providers.map(({ provider }) => ({
       provider: provider.name,
       model: provider.model(config.IMAGE_MODEL)?.id ?? config.IMAGE_MODEL,
@@ -95,6 +109,7 @@ export async function createServices(
     records,
     store,
     events,
+    budget: config.BUDGET_USD_PER_DAY,
     clock,
     upstreams,
     newId: uuidv7,
@@ -153,7 +168,13 @@ export async function createServices(
           : null;
       },
     },
-    checks: healthChecks(config, records, queue, upstreams, () => store.check(HEALTHY_FREE_BYTES)),
+    checks: healthChecks(
+      config,
+      records,
+      queue,
+      () => store.check(HEALTHY_FREE_BYTES),
+      () => providersCheck(upstreams, shutdowns, clock),
+    ),
 
     start() {
       starting = takeUpWork();
@@ -169,6 +190,12 @@ export async function createServices(
 
   async function takeUpWork(): Promise<void> {
     warnOfStandIns(config, logger);
+    warnOfUnpriced(
+      config,
+      providers.map(({ provider }) => provider),
+      logger,
+    );
+    shutdowns.warn();
     try {
       await store.removeTemporary();
       await imagesDeps.deletions.completeAll();
@@ -179,6 +206,7 @@ export async function createServices(
     const unfinished = await records.unfinished();
     if (unfinished.length > 0) logger.info({ images: unfinished.length }, 'taking up unfinished images');
     for (const mediaId of unfinished) queue.enqueue(mediaId);
+    rest.defer(askForShutdowns(shutdowns, logger));
     rest.defer(
       every(config.CLEANUP_INTERVAL_SECONDS * 1000, logger, async () => {
         await images.cleanup({});
@@ -189,14 +217,14 @@ export async function createServices(
 
 function createProvider(settings: ProviderSettings, config: Config, transport: Transport, clock: Clock): Provider {
   const { name, kind } = settings;
-  if (kind === 'placeholder') return createPlaceholderProvider({ model: config.IMAGE_MODEL, catalog: CATALOG });
+  if (kind === 'placeholder') return createPlaceholderProvider({ model: config.IMAGE_MODEL, catalog: config.catalog });
   return createOpenAIProvider({
     name,
     apiKey: settings.apiKey,
     baseURL: settings.baseURL,
     azureApiVersion: kind === 'azure' ? settings.apiVersion : null,
     model: chooseModel({
-      catalog: CATALOG,
+      catalog: config.catalog,
       standard: config.IMAGE_MODEL,
       own: settings.model,
       retires: name === 'openai' || kind === 'azure',
@@ -213,8 +241,8 @@ function healthChecks(
   config: Config,
   records: RecordStore,
   queue: JobQueue,
-  upstreams: Upstreams,
   checkStorage: () => Promise<void>,
+  checkProviders: () => CheckOutcome,
 ): HealthChecks {
   const passes = async (check: () => Promise<void>): Promise<CheckOutcome> => {
     await check();
@@ -228,9 +256,29 @@ function healthChecks(
       const detail = `${waiting} waiting of at most ${config.QUEUE_LIMIT}, ${running} running`;
       return { status: waiting < config.QUEUE_LIMIT ? 'ok' : 'error', detail };
     },
-    async providers() {
-      return describeUpstreams(upstreams.states());
-    },
+    providers: async () => checkProviders(),
+  };
+}
+
+/** A model that is about to be retired needs somebody's attention; until then it works. */
+function providersCheck(upstreams: Upstreams, shutdowns: ShutdownWatch, clock: Clock): CheckOutcome {
+  const { status, detail } = describeUpstreams(upstreams.states());
+  const soon = shutdowns.soon().map((shutdown) => describeShutdown(shutdown, clock.now()));
+  return { status: status === 'ok' && soon.length > 0 ? 'degraded' : status, detail: [detail, ...soon].join('; ') };
+}
+
+/** Asks providers for shutdown dates now and once a day; the start does not wait for it. Gives the function that ends this. */
+function askForShutdowns(shutdowns: ShutdownWatch, logger: Logger): () => Promise<void> {
+  const ending = new AbortController();
+  const ask = async () => {
+    await shutdowns.refresh(AbortSignal.any([ending.signal, AbortSignal.timeout(MODEL_LIST_TIMEOUT_MS)]));
+    shutdowns.warn();
+  };
+  const first = ask();
+  const stop = every(DAY_MS, logger, ask);
+  return async () => {
+    ending.abort();
+    await Promise.all([first, stop()]);
   };
 }
 
@@ -245,12 +293,28 @@ function warnOfStandIns(config: Config, logger: Logger): void {
   }
 }
 
+/** A budget refuses what has no price; better to hear of it now than from the first caller. */
+function warnOfUnpriced(
+  { BUDGET_USD_PER_DAY: budget, IMAGE_MODEL }: Config,
+  providers: readonly Provider[],
+  logger: Logger,
+): void {
+  if (budget.usdPerDay === null && budget.usdPerDayOfKey.size === 0) return;
+  const unpriced = providers.flatMap(({ model }) => model(IMAGE_MODEL) ?? []).filter(({ pricing }) => pricing === null);
+  for (const { id } of unpriced) {
+    logger.warn(
+      { model: id },
+      `the catalog has no price for ${id}, so the budget refuses it; add one with MODEL_CATALOG`,
+    );
+  }
+}
+
 /** Does `work` every `ms` milliseconds, never twice at once. Gives the function that ends this and waits for a run under way. */
 function every(ms: number, logger: Logger, work: () => Promise<void>): () => Promise<void> {
   let underWay: Promise<void> | null = null;
   const timer = setInterval(() => {
     underWay ??= work()
-      .catch((error: unknown) => logger.error({ err: error }, 'scheduled cleanup failed; the next one tries again'))
+      .catch((error: unknown) => logger.error({ err: error }, 'scheduled work failed; the next run tries again'))
       .finally(() => {
         underWay = null;
       });

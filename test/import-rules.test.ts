@@ -46,6 +46,7 @@ const CASES: readonly Case[] = [
     [`src/${adapter}`, importedType('../images/ports.ts'), null],
     [`src/${adapter}`, imported('../images/image.ts'), null],
     [`src/${adapter}`, imported('../images/errors.ts'), null],
+    [`src/${adapter}`, imported('../images/charges.ts'), null],
   ]),
 
   ['src/images', importedType('../storage/disk.ts'), IMPORTS],
@@ -70,6 +71,8 @@ const CASES: readonly Case[] = [
   ['src/providers', imported('openai'), null],
   ['src/providers', imported('../../src/images/submit.ts'), IMPORTS],
   ['src', imported('./images/submit.ts'), null],
+  ['src', imported('./providers/catalog.ts'), null],
+  ['src', imported('./providers/catalog-file.ts'), null],
   ['src', imported('./http/problem.ts'), null],
 
   ['src/images', "export { formatSize } from './image.ts';\n", BARREL],

@@ -1,6 +1,7 @@
 import sharp from 'sharp';
 import { describe, expect, it, vi } from 'vitest';
 import type { ImageRecord } from '../src/images/image.ts';
+import type { UsageReport } from '../src/images/usage.ts';
 import { openAiError, picture } from './support/openai-answers.ts';
 import { startOpenAiServer } from './support/openai-server.ts';
 import { startProcess, startService } from './support/process.ts';
@@ -81,6 +82,44 @@ describe('the process', () => {
     expect(record.attempts.map(({ outcome }) => outcome)).toEqual(['unknown', 'ok']);
     expect(upstream.calls).toHaveLength(2);
   });
+
+  it.each([
+    ['no room for another', '0.03', 1, ['unknown'], 'failed'],
+    ['room for another', '0.06', 2, ['unknown', 'ok'], 'succeeded'],
+  ])(
+    'killed during a call with %s: the call stays spent, and going on takes room of its own',
+    async (_, budget, calls, outcomes, status) => {
+      await using folder = await temporaryFolder();
+      await using upstream = await startOpenAiServer();
+      const env = {
+        OPENAI_API_KEY: upstream.key ?? '',
+        OPENAI_BASE_URL: upstream.baseUrl,
+        BUDGET_USD_PER_DAY: budget,
+        IMAGE_SIZE: '1024x1024',
+        IMAGE_RENDITIONS: '64x64.png',
+      };
+      upstream.script(picture({ beforeHeaders: 'forever' }));
+      upstream.always(picture({ usage: null }));
+      await using first = await startService({ folder: folder.path, env });
+      await create(first.url, { mediaId: 'a', prompt: 'a lighthouse' }, { prefer: 'respond-async' });
+      await upstream.received(1);
+      first.child.kill('SIGKILL');
+      await first.exited;
+
+      await using second = await startService({ folder: folder.path, env });
+      const ended = await vi.waitFor(async () => {
+        const record = (await (await fetch(`${second.url}/images/a`)).json()) as ImageRecord;
+        expect(record.status).toBe(status);
+        return record;
+      });
+      expect(ended.attempts.map(({ outcome }) => outcome)).toEqual(outcomes);
+      expect(ended.cost).toEqual({ usd: Math.round(calls * 27_080) / 1e6, basis: 'estimate' });
+      expect(upstream.calls).toHaveLength(calls);
+      const usage = (await (await fetch(`${second.url}/usage`)).json()) as UsageReport;
+      expect(usage.budget).toMatchObject({ spent: ended.cost.usd, reserved: 0 });
+      if (status === 'failed') expect(ended.error?.code).toBe('budget_exhausted');
+    },
+  );
 
   it('does not start on a database that another process uses, and says so', async () => {
     await using folder = await temporaryFolder();

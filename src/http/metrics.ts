@@ -1,6 +1,7 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import type { Budget } from '../images/budget.ts';
 import type { AttemptOutcome, ImageStatus } from '../images/image.ts';
-import type { Stage, Telemetry } from '../images/ports.ts';
+import type { Spending, Stage, Telemetry } from '../images/ports.ts';
 import type { CountRequest } from './request-log.ts';
 
 /** Where gauges are read from, at every scrape. */
@@ -13,6 +14,13 @@ export interface MetricSources {
   readonly freeBytes: () => Promise<number | null>;
   /** The configured providers, and whether each is taken to be down. */
   readonly breakers: () => readonly { readonly provider: string; readonly open: boolean }[];
+  /** Today's lines of the books. */
+  readonly spentToday: () => Promise<readonly Spending[]>;
+  /** US dollars held back for pictures that are accepted and not yet made. */
+  readonly reserved: () => Promise<number>;
+  readonly budget: Budget;
+  /** Models in use that have a shutdown date, in milliseconds since 1970. */
+  readonly shutdowns: () => readonly { readonly model: string; readonly time: number }[];
   /** What is configured, so that its series are there from the start, at 0: a series that appears has no rate. */
   readonly models: readonly { readonly provider: string; readonly model: string }[];
 }
@@ -34,9 +42,12 @@ const SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 40
 const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']);
 /** Most models that get a label; callers may be able to name any. */
 const MOST_MODELS = 100;
+/** Most API keys that get a label. */
+const MOST_KEYS = 100;
 
 /** Metrics in a registry of their own. */
-export function createMetrics({ queueDepth, mediaBytes, freeBytes, breakers, models }: MetricSources): Metrics {
+export function createMetrics(sources: MetricSources): Metrics {
+  const { queueDepth, mediaBytes, freeBytes, breakers, spentToday, reserved, budget, shutdowns, models } = sources;
   const registry = new Registry();
   const registers = [registry];
   collectDefaultMetrics({ register: registry });
@@ -127,6 +138,46 @@ export function createMetrics({ queueDepth, mediaBytes, freeBytes, breakers, mod
   });
 
   const modelLabel = boundedLabel(MOST_MODELS);
+  const keyLabel = boundedLabel(MOST_KEYS);
+  new Gauge({
+    name: 'easel_spent_today_usd',
+    help: 'US dollars spent since 00:00 UTC, by the books; calls of unknown cost are not in it.',
+    labelNames: ['model', 'key'],
+    registers,
+    async collect() {
+      this.reset();
+      for (const { model, owner, microUsd } of await spentToday().catch(() => [])) {
+        this.inc({ model: modelLabel(model), key: keyLabel(owner) }, microUsd / 1e6);
+      }
+    },
+  });
+  new Gauge({
+    name: 'easel_reserved_usd',
+    help: 'US dollars held back for pictures that are accepted and not yet made.',
+    registers,
+    async collect() {
+      this.set(await reserved().catch(() => Number.NaN));
+    },
+  });
+  const limits = new Gauge({
+    name: 'easel_budget_usd_per_day',
+    help: 'What may be spent in a day, by API key; without the label, by all.',
+    labelNames: ['key'],
+    registers,
+  });
+  if (budget.usdPerDay !== null) limits.set(budget.usdPerDay);
+  for (const [key, usd] of budget.usdPerDayOfKey) limits.set({ key }, usd);
+  new Gauge({
+    name: 'easel_model_shutdown_timestamp_seconds',
+    help: 'When a model in use will be shut down, or was, where a date is known.',
+    labelNames: ['model'],
+    registers,
+    collect() {
+      this.reset();
+      for (const { model, time } of shutdowns()) this.set({ model: modelLabel(model) }, time / 1000);
+    },
+  });
+
   for (const { provider, model: id } of models) {
     const model = modelLabel(id);
     for (const status of ENDS) images.inc({ status, provider, model }, 0);

@@ -3,8 +3,8 @@ import type { FastifyInstance } from 'fastify';
 import { ImageError } from '../images/errors.ts';
 
 /** Mean lateness of the event loop over a sample, in milliseconds, from which the process has more to do than it can. */
-const MAX_LATENESS_MS = 250;
-const SAMPLE_MS = 250;
+const MAX_LATENESS_MS = 500;
+const SAMPLE_MS = 1_000;
 
 /** What can wait a moment: less would only bring the same callers back at once. */
 const RETRY_AFTER_SECONDS = 5;

@@ -244,6 +244,14 @@ export const attempts = z.array(
     providerRequestId: z.string().nullable(),
   }),
 );
+/** What calls cost. */
+export const cost = z.strictObject({
+  usd: z.number().nullable().meta({ description: 'US dollars; null where unknown.' }),
+  basis: z.enum(['usage', 'estimate', 'unknown']).meta({
+    description:
+      "`usage`: by the provider's own count. `estimate`: by the catalog, in whole or in part; a call whose outcome is unknown counts in full.",
+  }),
+});
 
 /** The record, exactly as `toRecord` gives it. */
 export const imageRecord = z
@@ -278,10 +286,7 @@ export const imageRecord = z
       }),
     ),
     attempts,
-    cost: z.strictObject({
-      usd: z.number().nullable().meta({ description: 'US dollars; null where unknown.' }),
-      basis: z.enum(['usage', 'estimate', 'unknown']),
-    }),
+    cost,
     warnings: z.array(z.strictObject({ code: z.string(), detail: z.string() })),
     metadata: z.record(z.string(), z.string()),
     labels: z.array(z.string()),

@@ -1,11 +1,17 @@
 import type { Cost } from './image.ts';
-import type { GenerationCall, TokenUsage } from './ports.ts';
+import type { GenerationCall, Pricing, TokenPricing, TokenUsage } from './ports.ts';
 
 /** The picture that the catalog's token counts are given for: 1536x1024. */
 const REFERENCE_PIXELS = 1536 * 1024;
 
-/** A token of English text is about four characters (OpenAI's rule of thumb); three errs upwards for other scripts. */
-const CHARACTERS_PER_TOKEN = 3;
+/**
+ * A token of English text is about four bytes (OpenAI's rule of thumb), one of Chinese about three in UTF-8.
+ * Three errs upwards for most text.
+ */
+const BYTES_PER_TOKEN = 3;
+
+/** What a call costs that was not made, or is known not to be billed. */
+export const NOTHING: Cost = { usd: 0, basis: 'usage' };
 
 /** The cost of what nobody has a price for. */
 export const UNKNOWN_COST: Cost = { usd: null, basis: 'unknown' };
@@ -13,24 +19,35 @@ export const UNKNOWN_COST: Cost = { usd: null, basis: 'unknown' };
 /** What the call will cost at most, by the catalog: output tokens grow with the area. `unknown` where the catalog has no price. */
 export function estimateCost({ model, prompt, size, quality }: GenerationCall): Cost {
   const { pricing } = model;
-  const perReference = pricing?.outputTokens[quality ?? 'auto'];
-  if (!pricing || perReference === undefined) return UNKNOWN_COST;
+  if (pricing === null) return UNKNOWN_COST;
+  if (pricing.kind === 'picture') return { usd: roundMicro(pricing.usd), basis: 'estimate' };
+  const perReference = pricing.outputTokens[quality ?? 'auto'];
+  if (perReference === undefined) return UNKNOWN_COST;
   const output = Math.ceil((perReference * size.width * size.height) / REFERENCE_PIXELS);
-  const input = Math.ceil(prompt.length / CHARACTERS_PER_TOKEN);
+  const input = Math.ceil(Buffer.byteLength(prompt) / BYTES_PER_TOKEN);
   return { usd: dollars(input * pricing.textInput + output * pricing.imageOutput), basis: 'estimate' };
 }
 
-/** What the call did cost, by the provider's own count of tokens; by estimate where it gave none. */
+/** What the call did cost, by the provider's own count of tokens; by estimate where it gave none that can be true. */
 export function settleCost(call: GenerationCall, usage: TokenUsage | null): Cost {
   const { pricing } = call.model;
-  if (!pricing || !usage) return estimateCost(call);
-  const cached = pricing.cachedTextInput ?? pricing.textInput;
+  if (!usage || !isPlausible(usage) || !countsTokens(pricing)) return estimateCost(call);
+  const cached = Math.min(usage.cachedTextInput, usage.textInput);
   const sum =
-    (usage.textInput - usage.cachedTextInput) * pricing.textInput +
-    usage.cachedTextInput * cached +
+    (usage.textInput - cached) * pricing.textInput +
+    cached * (pricing.cachedTextInput ?? pricing.textInput) +
     usage.imageInput * pricing.imageInput +
     usage.output * pricing.imageOutput;
   return { usd: dollars(sum), basis: 'usage' };
+}
+
+function countsTokens(pricing: Pricing | null): pricing is TokenPricing {
+  return pricing?.kind === 'tokens';
+}
+
+/** Servers that only resemble the dialect report zeros: a picture of no tokens would silently be one of no cost. */
+function isPlausible({ textInput, cachedTextInput, imageInput, output }: TokenUsage): boolean {
+  return output > 0 && [textInput, cachedTextInput, imageInput, output].every((count) => count >= 0 && count < 1e9);
 }
 
 /** Two sums as one; what is not known cannot be added up. */
@@ -39,11 +56,16 @@ export function addCosts(a: Cost, b: Cost): Cost {
   return { usd: roundMicro(a.usd + b.usd), basis: a.basis === 'usage' && b.basis === 'usage' ? 'usage' : 'estimate' };
 }
 
+/** Millionths of a US dollar, whole. */
+export function microdollars(usd: number): number {
+  return Math.round(usd * 1e6);
+}
+
 /** From token counts times dollars per million tokens, to a millionth of a dollar. */
-function dollars(microdollars: number): number {
-  return roundMicro(microdollars / 1e6);
+function dollars(microUsd: number): number {
+  return roundMicro(microUsd / 1e6);
 }
 
 function roundMicro(usd: number): number {
-  return Math.round(usd * 1e6) / 1e6;
+  return microdollars(usd) / 1e6;
 }

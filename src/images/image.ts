@@ -97,6 +97,7 @@ export interface Attempt {
   /** Which run of the image it belongs to; each run has its own allowance of attempts. */
   readonly run: number;
   readonly provider: string;
+  readonly model: string;
   /** ISO 8601, UTC. */
   readonly startedAt: string;
   /** Null while the call runs, and for ever if the process died during it. */
@@ -104,6 +105,8 @@ export interface Attempt {
   readonly outcome: AttemptOutcome;
   readonly httpStatus: number | null;
   readonly providerRequestId: string | null;
+  /** The estimate until the outcome is known, and for ever where it never is; nothing for a call that failed. */
+  readonly cost: Cost;
 }
 
 export interface Original {
@@ -173,7 +176,10 @@ export interface Image {
   readonly renditions: readonly MediaFile[];
   readonly thumbhash: string | null;
   readonly checks: readonly Check[];
+  /** Of all attempts together. */
   readonly cost: Cost;
+  /** What the next call is expected to cost at most: held back from the budget while the image is queued. */
+  readonly estimate: Cost;
   readonly warnings: readonly Warning[];
   /** All times are ISO 8601, UTC. */
   readonly createdAt: string;
@@ -261,7 +267,7 @@ export function toRecord(image: Image) {
     model: image.model,
     requestedSize: formatSize(image.requestedSize),
     checks: [...image.checks],
-    attempts: image.attempts.map(({ id: _id, run: _run, ...attempt }) => attempt),
+    attempts: image.attempts.map(({ id: _id, run: _run, model: _model, cost: _cost, ...attempt }) => attempt),
     cost: image.cost,
     warnings: [...image.warnings],
     metadata: request.metadata,

@@ -31,6 +31,13 @@ export function planGeneration(request: ImageRequest, model: Model): GenerationP
     if (wish) wishes.push(wish);
   };
 
+  if (model.alias !== null) {
+    warnings.push({
+      code: 'model_mapped',
+      detail: `${model.alias} was asked for; MODEL_ALIASES has ${model.id} for it`,
+    });
+  }
+
   const size = planSize(request.size, model, warnings);
 
   const quality = fitQuality(request.quality, model.qualities);

@@ -44,6 +44,8 @@ export type SizeRule =
 /** A row of the catalog. Null means that the model takes no such parameter. */
 export interface Model {
   readonly id: string;
+  /** The name that was asked for, where an alias led to this row; null where its own name did. */
+  readonly alias: string | null;
   readonly sizes: SizeRule;
   readonly qualities: readonly Quality[] | null;
   readonly styles: readonly string[] | null;
@@ -51,23 +53,49 @@ export interface Model {
   readonly formats: readonly MasterFormat[] | null;
   /** Longest prompt in characters (Unicode code points). */
   readonly promptLimit: number;
-  /** Whether it streams partial pictures. */
-  readonly streams: boolean;
+  /** Most pictures that one call can bring (`n`). */
+  readonly maxPictures: number;
+  /** Most partial pictures that it streams; 0 where it does not stream. */
+  readonly partialImages: number;
+  /** What an edit may bring along; null where it cannot edit. */
+  readonly edits: EditLimits | null;
   /** First day (YYYY-MM-DD, UTC) on which the provider no longer serves it; null where none is known. */
   readonly shutdownDate: string | null;
   readonly successor: string | null;
   readonly pricing: Pricing | null;
 }
 
+export interface EditLimits {
+  /** Most pictures to start from. */
+  readonly images: number;
+  /** Most bytes of each of them, and of the mask (a PNG with alpha, of the first picture's size). */
+  readonly imageBytes: number;
+  readonly maskBytes: number;
+}
+
+export type Pricing = TokenPricing | PicturePricing;
+
+/** Where prices come from, and the day (YYYY-MM-DD) on which they stood there. */
+interface PriceSource {
+  readonly date: string;
+  readonly source: string;
+}
+
 /** US dollars per million tokens, and the output tokens of a picture of 1,572,864 pixels (1536x1024) per quality. */
-export interface Pricing {
+export interface TokenPricing extends PriceSource {
+  readonly kind: 'tokens';
   readonly textInput: number;
+  /** Null where no price of its own is known: then it counts as text that is not cached. */
   readonly cachedTextInput: number | null;
   readonly imageInput: number;
   readonly imageOutput: number;
   readonly outputTokens: Partial<Record<Quality, number>>;
-  /** Where the figures come from and of which day. */
-  readonly source: string;
+}
+
+/** US dollars per picture, whatever its size and quality. */
+export interface PicturePricing extends PriceSource {
+  readonly kind: 'picture';
+  readonly usd: number;
 }
 
 // ------------------------------------------------------------- providers
@@ -116,6 +144,8 @@ export interface Provider {
   model(id: string): Model | null;
   /** Makes one call. Raises `ProviderError` only. */
   generate(call: GenerationCall, options: GenerationOptions): Promise<GeneratedPicture>;
+  /** The shutdown dates (YYYY-MM-DD) that the provider itself announces, by model id; left out where it has no such list. */
+  shutdownDates?(signal: AbortSignal): Promise<ReadonlyMap<string, string>>;
 }
 
 // --------------------------------------------------------------- imaging
@@ -207,6 +237,36 @@ export type Acceptance =
   | { readonly outcome: 'exists'; readonly by: 'mediaId' | 'idempotencyKey'; readonly image: Image }
   | { readonly outcome: 'queue_full' };
 
+/** A line of the books: what one model cost one API key on one day. */
+export interface Spending {
+  /** YYYY-MM-DD (UTC), when the calls began; null for what is held back for calls that are to come or under way. */
+  readonly day: string | null;
+  readonly owner: string;
+  readonly model: string;
+  /** Pictures that came. */
+  readonly images: number;
+  /** Millionths of a US dollar, whole, so that sums stay exact. */
+  readonly microUsd: number;
+  /** Calls whose cost is not known; they are not in `microUsd`. */
+  readonly unpriced: number;
+}
+
+/** Millionths of a US dollar. */
+export interface Balance {
+  /** On the day in question. */
+  readonly spent: number;
+  /** Held back now, whatever the day. */
+  readonly reserved: number;
+}
+
+/** Has the last word on a write that spends or holds back more than before. */
+export interface SpendingGuard {
+  /** YYYY-MM-DD (UTC): the day whose spending counts. */
+  readonly day: string;
+  /** Called inside the write's transaction with the books as the write leaves them. What it raises undoes the write. */
+  check(owner: string, books: { readonly service: Balance; readonly owner: Balance }): void;
+}
+
 export interface ListQuery {
   readonly limit: number;
   readonly status?: ImageStatus | undefined;
@@ -253,7 +313,8 @@ export interface Deletion {
 }
 
 /**
- * The durable rows. Every method that resolves has its effect on disk.
+ * The durable rows, and the books: `accept`, `update` and `remove` enter what `bookings` (charges.ts) says in the same transaction as
+ * the row itself. The books outlive the images. Every method that resolves has its effect on disk.
  * Raises `ImageError` with `storage_full` or `storage_unavailable` when the database cannot be written or read.
  */
 export interface RecordStore {
@@ -261,7 +322,7 @@ export interface RecordStore {
    * Writes a new image, which is also its job, unless the mediaId or the idempotency key is taken, or
    * `queueLimit` images are queued already. One transaction.
    */
-  accept(image: Image, queueLimit: number): Promise<Acceptance>;
+  accept(image: Image, queueLimit: number, guard?: SpendingGuard): Promise<Acceptance>;
   get(mediaId: string): Promise<Image | null>;
   /** The image that the owner's idempotency key stands for, or null. */
   findByKey(owner: string, idempotencyKey: string): Promise<Image | null>;
@@ -269,12 +330,13 @@ export interface RecordStore {
    * Reads, changes and writes one image in one transaction, and gives what is then stored.
    * `change` returns null to leave it as it is. Gives null where there is no such image.
    */
-  update(mediaId: string, change: (image: Image) => Image | null): Promise<Image | null>;
+  update(mediaId: string, change: (image: Image) => Image | null, guard?: SpendingGuard): Promise<Image | null>;
   /** `update` for an image that is to wait again; a change is not written while `queueLimit` images are queued already. */
   acceptAgain(
     mediaId: string,
     queueLimit: number,
     change: (image: Image) => Image | null,
+    guard?: SpendingGuard,
   ): Promise<Image | null | 'queue_full'>;
   /** Newest first, by createdAt and mediaId; the cursor stays true while images come and go. */
   list(query: ListQuery): Promise<Page>;
@@ -283,6 +345,10 @@ export interface RecordStore {
   countByStatus(): Promise<Readonly<Record<ImageStatus, number>>>;
   /** Bytes of all files of all images, as `storedBytes` counts them. */
   mediaBytes(): Promise<number>;
+  /** The books from a day (YYYY-MM-DD) on, newest day first, without what is held back; of one owner or, for null, of all. */
+  spending(from: string, owner: string | null): Promise<readonly Spending[]>;
+  /** Of one owner or, for null, of the whole service. */
+  balance(day: string, owner: string | null): Promise<Balance>;
   /** Finished images whose time has come, oldest first. Costs what it finds, not what it leaves. Never a pinned one. */
   expired(query: RetentionQuery): Promise<readonly Image[]>;
   /** Finished images of any age that are not pinned, oldest first, after a place in that order. */

@@ -1,5 +1,7 @@
 import { createHash } from 'node:crypto';
-import { addCosts, estimateCost, settleCost, UNKNOWN_COST } from './cost.ts';
+import { closeAttempt, openAttempt } from './attempt.ts';
+import { type Budget, guardSpending } from './budget.ts';
+import { estimateCost, settleCost } from './cost.ts';
 import { ImageError, ProviderError } from './errors.ts';
 import type { ImageEvents } from './events.ts';
 import { askInOrder, type FallbackDeps } from './fallback.ts';
@@ -25,6 +27,7 @@ import type {
   MediaStore,
   Provider,
   RecordStore,
+  SpendingGuard,
   Stage,
 } from './ports.ts';
 import type { Upstreams } from './upstreams.ts';
@@ -35,6 +38,7 @@ export interface RunnerDeps extends FallbackDeps {
   readonly imaging: Imaging;
   readonly upstreams: Upstreams;
   readonly events: ImageEvents;
+  readonly budget: Budget;
   /** Unique, growing with time, safe in a file name. */
   readonly newId: () => string;
 }
@@ -107,7 +111,6 @@ async function findStored(job: Job, image: Image): Promise<Received | null> {
       ...(plan && provider !== current.provider && plannedRecord(provider, plan)),
       status: 'processing',
       original,
-      cost: addCosts(current.cost, plan ? estimateCost(plan.call) : UNKNOWN_COST),
     }));
     job.log.info({ attempt: id }, 'the picture had arrived before the restart; nothing is called again');
     return { image: adopted, original, bytes };
@@ -141,18 +144,20 @@ async function attemptOnce(job: Job, provider: Provider, plan: GenerationPlan): 
     id: job.newId(),
     run: job.run,
     provider: provider.name,
+    model: plan.call.model.id,
     startedAt: new Date(began).toISOString(),
     durationMs: null,
     outcome: 'unknown',
     httpStatus: null,
     providerRequestId: null,
+    cost: estimateCost(plan.call),
   };
-  await advance(job, (image) => ({
-    ...image,
-    ...plannedRecord(provider.name, plan),
-    status: 'generating',
-    attempts: [...image.attempts, attempt],
-  }));
+  const guard = guardSpending(job.budget, attempt.model, attempt.cost, began);
+  await advance(
+    job,
+    (image) => ({ ...openAttempt(image, attempt), ...plannedRecord(provider.name, plan), status: 'generating' }),
+    guard,
+  );
 
   let picture: GeneratedPicture;
   try {
@@ -166,6 +171,7 @@ async function attemptOnce(job: Job, provider: Provider, plan: GenerationPlan): 
     const failure =
       error instanceof ProviderError ? error : new ProviderError('interrupted', String(error), { cause: error });
     telemetry.providerCall(provider.name, failure.outcome);
+    if (failure.outcome !== 'failed') telemetry.spent(provider.name, attempt.model, attempt.cost);
     // A call that was aborted because the process ends stays open: nobody will ever know what became of it.
     if (!(signals.stopping.aborted && failure.outcome === 'cancelled')) {
       const { outcome, httpStatus, providerRequestId } = failure;
@@ -183,25 +189,17 @@ async function attemptOnce(job: Job, provider: Provider, plan: GenerationPlan): 
   await timed(job, 'store', () => untilStored(job, () => job.store.put(name, picture.bytes)));
   const original = describeOriginal(name, picture.bytes);
   const cost = settleCost(plan.call, picture.usage);
-  telemetry.spent(provider.name, plan.call.model.id, cost);
+  telemetry.spent(provider.name, attempt.model, cost);
   const { httpStatus, providerRequestId } = picture;
   const image = await change(job, (current) => ({
-    ...closeAttempt(current, attempt.id, { outcome: 'ok', durationMs, httpStatus, providerRequestId }),
+    ...closeAttempt(current, attempt.id, { outcome: 'ok', durationMs, httpStatus, providerRequestId, cost }),
     original,
-    cost: addCosts(current.cost, cost),
     revisedPrompt: picture.revisedPrompt,
     ...(isCurrent(job, current) ? { status: 'processing' } : { warnings: [...current.warnings, PICTURE_KEPT] }),
   }));
   job.log.info({ attempt: attempt.id, provider: provider.name, durationMs, bytes: original.bytes }, 'picture received');
   if (image === null || !isCurrent(job, image)) throw new SupersededError();
   return { image, original, bytes: picture.bytes };
-}
-
-function closeAttempt(image: Image, id: string, result: Partial<Attempt>): Image {
-  return {
-    ...image,
-    attempts: image.attempts.map((attempt) => (attempt.id === id ? { ...attempt, ...result } : attempt)),
-  };
 }
 
 // ---------------------------------------------------------------- finish
@@ -319,18 +317,22 @@ function isCurrent(job: Job, image: Image): boolean {
 }
 
 /** Changes the record of an image that is still in this run; raises `SupersededError` when it is not. */
-async function advance(job: Job, next: (image: Image) => Image): Promise<Image> {
+async function advance(job: Job, next: (image: Image) => Image, guard?: SpendingGuard): Promise<Image> {
   let applied = false;
-  const image = await change(job, (current) => {
-    applied = isCurrent(job, current);
-    return applied ? next(current) : null;
-  });
+  const image = await change(
+    job,
+    (current) => {
+      applied = isCurrent(job, current);
+      return applied ? next(current) : null;
+    },
+    guard,
+  );
   if (image === null || !applied) throw new SupersededError();
   return image;
 }
 
-async function change(job: Job, next: (image: Image) => Image | null): Promise<Image | null> {
-  const image = await untilStored(job, () => job.records.update(job.mediaId, next));
+async function change(job: Job, next: (image: Image) => Image | null, guard?: SpendingGuard): Promise<Image | null> {
+  const image = await untilStored(job, () => job.records.update(job.mediaId, next, guard));
   // Who cancels an image tells of it, once the work has ended.
   if (image?.status !== 'cancelled') job.events.publish(job.mediaId, image);
   return image;

@@ -13,8 +13,10 @@ import {
   type Size,
 } from './image.ts';
 import type { LastCleanup, Page } from './ports.ts';
+import { type Preview, previewImage } from './preview.ts';
 import { type CleanupOrder, type CleanupReport, type CleanupWish, cleanUp, type RetentionDeps } from './retention.ts';
 import { type SubmitDeps, submitImage } from './submit.ts';
+import { reportUsage, type UsageReport } from './usage.ts';
 
 /** Who asks. */
 export interface Caller {
@@ -64,6 +66,8 @@ export interface ImageFilter {
 export interface Images {
   /** Accepts the request durably, or finds the image that an equal request made or is making. */
   submit(request: CreateImage, caller: Caller, idempotencyKey: string | null): Promise<Submission>;
+  /** What `submit` would do with a new image, without calling a provider or writing anything. */
+  preview(request: CreateImage, caller: Caller): Preview;
   /**
    * Resolves when the image is finished, when `timeoutMs` has passed, when `signal` fires or when the service begins to stop:
    * with the image as it then stands, or null when it was deleted meanwhile.
@@ -93,6 +97,8 @@ export interface Images {
   cleanup(wish: CleanupWish): Promise<CleanupReport>;
   /** `not_found` before the first cleanup. */
   lastCleanup(): Promise<LastCleanup>;
+  /** What was spent in the last `days` days (UTC), today included, and how the budget stands: of the caller's key, of all for an admin. */
+  usage(days: number, caller: Caller): Promise<UsageReport>;
 }
 
 export interface ImagesDeps extends SubmitDeps, RetentionDeps {
@@ -113,6 +119,7 @@ export function createImages(deps: ImagesDeps): Images {
 
   return {
     submit: (request, caller, idempotencyKey) => submitImage(deps, request, caller, idempotencyKey),
+    preview: (request, caller) => previewImage(deps, request, caller),
     get: find,
     list: (filter, caller) => records.list({ ...filter, owner: caller.admin ? null : caller.name }),
 
@@ -146,6 +153,8 @@ export function createImages(deps: ImagesDeps): Images {
       if (last === null) throw new ImageError('not_found', 'no cleanup has run yet');
       return last;
     },
+
+    usage: (days, caller) => reportUsage(deps, days, caller),
 
     async waitUntilFinished(mediaId, timeoutMs, signal) {
       const finished = new AbortController();

@@ -16,18 +16,22 @@ export interface SizePlan {
  * and of those the one that wastes the fewest pixels on the crop and on sheer size (pixels are what a call costs).
  */
 export function negotiateSize(asked: Size, rule: SizeRule): SizePlan {
+  // Nothing is better than the size itself, and looking for it among thousands is what costs.
+  if (isLegalSize(asked, rule)) return { requested: asked, crop: { left: 0, top: 0, ...asked }, scale: 1 };
   const plans = candidates(asked, rule)
     .filter((size) => isLegalSize(size, rule))
     .map((requested) => {
       const crop = coverCrop(requested, asked);
       return { requested, crop, scale: enlargement(crop, asked) };
     });
-  const best = plans.reduce<(typeof plans)[number] | null>(
-    (least, plan) => (least === null || isBetter(plan, least, asked) ? plan : least),
-    null,
-  );
-  if (best === null) throw new RangeError('a size rule that no size can keep');
-  return best;
+  // Shrinking loses nothing, so all scales up to 1 are equally good; the tolerance keeps rounding from deciding.
+  const least = Math.min(...plans.map(({ scale }) => Math.max(1, scale)));
+  const [best] = plans
+    .filter(({ scale }) => scale <= least + 1e-3)
+    .map((plan) => ({ plan, waste: waste(plan, asked) }))
+    .sort((a, b) => a.waste - b.waste);
+  if (best === undefined) throw new RangeError('a size rule that no size can keep');
+  return best.plan;
 }
 
 /** Whether a model with this rule takes this size. */
@@ -60,6 +64,8 @@ function candidates(asked: Size, rule: SizeRule): readonly Size[] {
     const heights = new Set([
       down(shape),
       up(shape),
+      up(rule.minSide),
+      down(rule.maxSide),
       up(width / rule.maxRatio),
       down(width * rule.maxRatio),
       up(rule.minPixels / width),
@@ -68,12 +74,6 @@ function candidates(asked: Size, rule: SizeRule): readonly Size[] {
     for (const height of heights) sizes.push({ width, height });
   }
   return sizes;
-}
-
-function isBetter(plan: SizePlan, than: SizePlan, asked: Size): boolean {
-  // Shrinking costs nothing, so all scales up to 1 are equally good; the tolerance keeps rounding from deciding.
-  const gain = Math.max(1, than.scale) - Math.max(1, plan.scale);
-  return Math.abs(gain) > 1e-3 ? gain > 0 : waste(plan, asked) < waste(than, asked);
 }
 
 /**

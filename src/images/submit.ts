@@ -1,4 +1,6 @@
 import type { Logger } from 'pino';
+import { type Budget, guardSpending } from './budget.ts';
+import { estimateCost, NOTHING } from './cost.ts';
 import type { Deletions } from './deletion.ts';
 import { ImageError } from './errors.ts';
 import type { ImageEvents } from './events.ts';
@@ -22,6 +24,7 @@ export interface SubmitDeps {
   readonly queueLimit: number;
   /** How long images with such a label are kept, in milliseconds. */
   readonly retentionByLabel: ReadonlyMap<string, number>;
+  readonly budget: Budget;
   readonly clock: Clock;
   readonly newId: () => string;
   /** Fires when the service begins to stop. */
@@ -65,17 +68,17 @@ export async function submitImage(
     original: null,
     createdAt: new Date(createdAt).toISOString(),
     expiresAt: expiryOf(request, createdAt, deps.retentionByLabel),
-    cost: { usd: 0, basis: 'usage' },
+    cost: NOTHING,
     ...ungenerated(upstream.provider.name, plan),
     ...UNFINISHED,
   };
-  const acceptance = await records.accept(image, deps.queueLimit);
+  const guard = guardSpending(deps.budget, image.model, image.estimate, createdAt);
+  const acceptance = await records.accept(image, deps.queueLimit, guard);
   if (acceptance.outcome === 'queue_full') throw queueFull(deps);
   if (acceptance.outcome === 'exists') return await again(deps, acceptance, { ...create, request }, caller);
   deps.queue.enqueue(mediaId);
-  const { prompt, model } = plan.call;
-  const provider = upstream.provider.name;
-  log.info({ mediaId, provider, model: model.id, ...(deps.logPrompts && { prompt }) }, 'image accepted');
+  const { provider, model, prompt } = image;
+  log.info({ mediaId, provider, model, ...(deps.logPrompts && { prompt }) }, 'image accepted');
   return { image, started: true };
 }
 
@@ -93,7 +96,7 @@ function expiryOf(
 
 /** The parts of an image that come with its original. */
 function ungenerated(provider: string, plan: GenerationPlan) {
-  return { ...plannedRecord(provider, plan), revisedPrompt: null };
+  return { ...plannedRecord(provider, plan), estimate: estimateCost(plan.call), revisedPrompt: null };
 }
 
 /** The parts of an image that each run makes anew. */
@@ -157,19 +160,25 @@ async function again(
 
 /** A failed or cancelled image is made again: from its original where that is sound, which costs nothing, else anew. */
 async function rerun(deps: SubmitDeps, { mediaId, request, original }: Image): Promise<Submission> {
-  // What is finished from its original needs no provider that works.
+  // What is finished from its original needs no provider that works, and no money.
   const { upstream, plan } = original?.sound ? deps.upstreams.candidates(request)[0] : chooseProvider(deps, request);
+  const estimate = original?.sound ? NOTHING : estimateCost(plan.call);
   if (!original?.sound) await makeRoom(deps, mediaId, request.size);
   let started = false;
-  const image = await deps.records.acceptAgain(mediaId, deps.queueLimit, (current) => {
-    started = isFinished(current.status) && current.status !== 'succeeded';
-    if (!started) return null;
-    // Who made the original, and from which prompt, stays true as long as it is used.
-    const origin = current.original?.sound
-      ? { warnings: current.warnings.filter(({ code }) => code !== PICTURE_KEPT.code) }
-      : ungenerated(upstream.provider.name, plan);
-    return { ...current, ...origin, ...UNFINISHED, status: 'queued', run: current.run + 1 };
-  });
+  const image = await deps.records.acceptAgain(
+    mediaId,
+    deps.queueLimit,
+    (current) => {
+      started = isFinished(current.status) && current.status !== 'succeeded';
+      if (!started) return null;
+      // Who made the original, and from which prompt, stays true as long as it is used.
+      const origin = current.original?.sound
+        ? { warnings: current.warnings.filter(({ code }) => code !== PICTURE_KEPT.code) }
+        : ungenerated(upstream.provider.name, plan);
+      return { ...current, ...origin, ...UNFINISHED, estimate, status: 'queued', run: current.run + 1 };
+    },
+    guardSpending(deps.budget, plan.call.model.id, estimate, deps.clock.now()),
+  );
   if (image === 'queue_full') throw queueFull(deps);
   if (image === null)
     throw new ImageError('not_found', `image ${mediaId} was deleted meanwhile; send the request again`);

@@ -3,6 +3,7 @@ import { ImageError, ProviderError, type ProviderFault } from './errors.ts';
 import type { ImageRequest, Warning } from './image.ts';
 import { type GenerationPlan, planGeneration } from './plan.ts';
 import type { Clock, Model, Provider } from './ports.ts';
+import { describeShutdown, isShutDown } from './shutdowns.ts';
 import { createThrottle, type Throttle, type ThrottleLimits } from './throttle.ts';
 
 /** A provider with what keeps calls off it while it is down (`breaker`) or busy (`throttle`). */
@@ -147,9 +148,10 @@ function liveModel(provider: Provider, id: string, now: number): Model {
   const model = provider.model(id);
   if (model === null)
     throw unusableModel(`${provider.name} has no model ${id}`, 'choose a model from the catalog, or leave it out');
-  if (model.shutdownDate !== null && now >= Date.parse(`${model.shutdownDate}T00:00:00Z`)) {
-    const advice = model.successor === null ? 'choose another model' : `use ${model.successor}`;
-    throw unusableModel(`${id} was shut down on ${model.shutdownDate}; ${advice}`, advice);
+  const { shutdownDate: date, successor } = model;
+  if (date !== null && isShutDown(date, now)) {
+    const advice = successor === null ? 'choose another model' : `use ${successor}`;
+    throw unusableModel(describeShutdown({ model: id, date, successor }, now), advice);
   }
   return model;
 }

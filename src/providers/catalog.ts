@@ -3,6 +3,11 @@ import type { Model, Pricing, SizeRule } from '../images/ports.ts';
 // Facts from OpenAI's model pages, deprecations page and the types of its SDK 7.57.0, as of 2026-11-22.
 // Rows of retired models stay: a request for one gets an answer that names the successor.
 
+/** What a row says, apart from how it is found. */
+export type ModelFacts = Omit<Model, 'id' | 'alias'>;
+
+type ListedModel = ModelFacts & { readonly id: string };
+
 const FREE_SIZES: SizeRule = {
   kind: 'range',
   step: 16,
@@ -23,6 +28,7 @@ const THREE_SIZES: SizeRule = {
 };
 
 const GPT_IMAGE_PRICING: Pricing = {
+  kind: 'tokens',
   textInput: 5,
   cachedTextInput: null,
   imageInput: 8,
@@ -30,7 +36,8 @@ const GPT_IMAGE_PRICING: Pricing = {
   // `low` and `high` are a third party's measurement. No figure is known between them, so `medium` counts as `high`;
   // `auto` may choose `high`. An estimate bounds what a call can cost, so it errs upwards.
   outputTokens: { low: 664, medium: 1353, high: 1353, auto: 1353 },
-  source: "OpenAI's model page, November 2026; tokens per picture: third-party measurement",
+  date: '2026-11-22',
+  source: "OpenAI's model page; tokens per picture: third-party measurement",
 };
 
 const GPT_IMAGE = {
@@ -40,16 +47,18 @@ const GPT_IMAGE = {
   backgrounds: ['auto', 'transparent', 'opaque'],
   formats: ['png', 'jpeg', 'webp'],
   promptLimit: 32_000,
-  streams: true,
+  maxPictures: 10,
+  partialImages: 3,
+  edits: { images: 16, imageBytes: 50_000_000, maskBytes: 4_000_000 },
   shutdownDate: null,
   successor: null,
   pricing: GPT_IMAGE_PRICING,
-} as const satisfies Omit<Model, 'id'>;
+} as const satisfies ModelFacts;
 
 const GPT_IMAGE_FINE = {
   ...GPT_IMAGE,
   qualities: ['auto', 'low', 'medium', 'high', 'xhigh', 'max'],
-} as const satisfies Omit<Model, 'id'>;
+} as const satisfies ModelFacts;
 
 const DALL_E = {
   sizes: {
@@ -65,13 +74,15 @@ const DALL_E = {
   backgrounds: null,
   formats: null,
   promptLimit: 4_000,
-  streams: false,
+  maxPictures: 1,
+  partialImages: 0,
+  edits: null,
   shutdownDate: '2026-05-12',
   successor: 'gpt-image-2',
   pricing: null,
-} as const satisfies Omit<Model, 'id'>;
+} as const satisfies ModelFacts;
 
-const MODELS: readonly Model[] = [
+const MODELS: readonly ListedModel[] = [
   { ...GPT_IMAGE, id: 'gpt-image-2' },
   { ...GPT_IMAGE_FINE, id: 'gpt-image-2.5-sunburst' },
   { ...GPT_IMAGE_FINE, id: 'gpt-image-2.5-flare' },
@@ -102,13 +113,35 @@ const MODELS: readonly Model[] = [
     qualities: null,
     styles: null,
     promptLimit: 1_000,
+    maxPictures: 10,
+    edits: { images: 1, imageBytes: 4_000_000, maskBytes: 4_000_000 },
   },
 ];
 
+/** Models by the names that they can be asked for by. */
 export type Catalog = ReadonlyMap<string, Model>;
 
-/** The models that Easel knows, by id. */
-export const CATALOG: Catalog = new Map(MODELS.map((model) => [model.id, model]));
+/** What the operator adds to the catalog. */
+export interface CatalogAdditions {
+  /** Models by id: facts that replace those of a built-in row, or that make a new one. */
+  readonly models: ReadonlyMap<string, Partial<ModelFacts>>;
+  /** The name that is asked for, and the id of the model that it stands for. */
+  readonly aliases: ReadonlyMap<string, string>;
+}
+
+/** The built-in rows with the operator's on top. An alias stands before a row of its own name; where it leads nowhere, it has none. */
+export function createCatalog({ models, aliases }: CatalogAdditions): Catalog {
+  const rows = new Map<string, Model>(MODELS.map((model) => [model.id, { ...model, alias: null }]));
+  for (const [id, facts] of models) rows.set(id, { ...(rows.get(id) ?? unlistedModel(id)), ...facts });
+  const found = [...aliases].flatMap(([alias, id]) => {
+    const model = rows.get(id);
+    return model ? [[alias, { ...model, alias }] as const] : [];
+  });
+  return new Map([...rows, ...found]);
+}
+
+/** The models that Easel knows by itself. */
+export const CATALOG = createCatalog({ models: new Map(), aliases: new Map() });
 
 /**
  * The row for a model that only the operator's own server knows: nothing is sent that such servers
@@ -117,6 +150,7 @@ export const CATALOG: Catalog = new Map(MODELS.map((model) => [model.id, model])
 export function unlistedModel(id: string): Model {
   return {
     id,
+    alias: null,
     sizes: {
       kind: 'range',
       step: 16,
@@ -131,7 +165,9 @@ export function unlistedModel(id: string): Model {
     backgrounds: null,
     formats: null,
     promptLimit: 32_000,
-    streams: false,
+    maxPictures: 1,
+    partialImages: 0,
+    edits: null,
     shutdownDate: null,
     successor: null,
     pricing: null,

@@ -52,10 +52,11 @@ export function createOpenAIProvider(options: OpenAIProviderOptions): Provider {
   /** The answer, parsed, and its head. */
   async function ask(call: GenerationCall, { onPartial }: GenerationOptions, signal: AbortSignal) {
     const wanted = parameters(call, options.omit);
-    if (onPartial && call.model.streams && streams) {
+    const partialImages = Math.min(PARTIAL_IMAGES, call.model.partialImages);
+    if (onPartial && partialImages > 0 && streams) {
       try {
         const response = await client.images
-          .generate({ ...wanted, stream: true, partial_images: PARTIAL_IMAGES }, { signal })
+          .generate({ ...wanted, stream: true, partial_images: partialImages }, { signal })
           .asResponse();
         const answer = await readStreamedAnswer(response, client, (base64, index) => {
           const bytes = decodeBase64(base64);
@@ -114,6 +115,16 @@ export function createOpenAIProvider(options: OpenAIProviderOptions): Provider {
       } finally {
         attempt.end();
       }
+    },
+
+    async shutdownDates(signal) {
+      // The connection is not kept: the next call is a day away.
+      const list = client.models.list({ signal, headers: { connection: 'close' } });
+      const dates = new Map<string, string>();
+      for await (const { id, shutdown_date: date } of list) {
+        if (typeof date === 'string' && /^\d{4}-\d{2}-\d{2}/.test(date)) dates.set(id, date.slice(0, 10));
+      }
+      return dates;
     },
   };
 }

@@ -42,6 +42,7 @@ const MAX_SIDE = 4096;
 
 const PLACEHOLDER: Model = {
   id: 'placeholder',
+  alias: null,
   sizes: {
     kind: 'range',
     step: 1,
@@ -56,17 +57,12 @@ const PLACEHOLDER: Model = {
   backgrounds: null,
   formats: ['png', 'jpeg', 'webp'],
   promptLimit: 32_000,
-  streams: false,
+  maxPictures: 1,
+  partialImages: 0,
+  edits: null,
   shutdownDate: null,
   successor: null,
-  pricing: {
-    textInput: 0,
-    cachedTextInput: 0,
-    imageInput: 0,
-    imageOutput: 0,
-    outputTokens: { auto: 0 },
-    source: 'painted here, free of charge',
-  },
+  pricing: { kind: 'picture', usd: 0, date: '2026-11-22', source: 'painted here, free of charge' },
 };
 
 function refuseIllegalSize(size: Size): void {

@@ -78,6 +78,27 @@ const MIGRATIONS: readonly string[] = [
     report TEXT NOT NULL
   ) STRICT;
   `,
+  `
+  -- The books, a running sum: see images/charges.ts. What is held back has the day ''.
+  CREATE TABLE spending (
+    day       TEXT NOT NULL,
+    owner     TEXT NOT NULL,
+    model     TEXT NOT NULL,
+    images    INTEGER NOT NULL,
+    micro_usd INTEGER NOT NULL,
+    unpriced  INTEGER NOT NULL,
+    PRIMARY KEY (day, owner, model)
+  ) STRICT, WITHOUT ROWID;
+
+  -- Records from before the books: the sum of an image's attempts goes to the last of them, and nothing is held back.
+  UPDATE images SET document = json_set(document,
+    '$.estimate', json('{"usd":0,"basis":"usage"}'),
+    '$.attempts', (
+      SELECT json_group_array(json_set(value,
+        '$.model', document ->> 'model',
+        '$.cost', json(iif(key = json_array_length(document, '$.attempts') - 1, document -> 'cost', '{"usd":0,"basis":"usage"}'))))
+      FROM json_each(document, '$.attempts')));
+  `,
 ];
 
 /** The version that a database has after every migration. */

@@ -11,9 +11,10 @@ import {
   PINNED,
   storedBytes,
 } from '../images/image.ts';
-import type { Deletion, LastCleanup, Place, RecordStore } from '../images/ports.ts';
+import type { Deletion, LastCleanup, Place, RecordStore, SpendingGuard } from '../images/ports.ts';
 import { decodeCursor, encodeCursor } from './cursor.ts';
 import { ownedNames, possibleNames } from './ownership.ts';
+import { openSqliteBooks } from './sqlite-books.ts';
 import { type DatabaseLock, lockDatabase } from './sqlite-lock.ts';
 import { migrate, SCHEMA_VERSION, schemaVersion } from './sqlite-schema.ts';
 
@@ -106,8 +107,14 @@ function recordStore(path: string, database: DatabaseSync, release: () => void):
     for (const label of new Set(image.request.labels)) insert.run(image.mediaId, label, Date.parse(image.createdAt));
   };
 
+  const books = openSqliteBooks(sql);
+
   /** Gives what is stored after the change, or null where there is no such image. Call inside a transaction. */
-  const rewrite = (mediaId: string, change: (image: Image) => Image | null): Image | null => {
+  const rewrite = (
+    mediaId: string,
+    change: (image: Image) => Image | null,
+    guard: SpendingGuard | undefined,
+  ): Image | null => {
     const before = find(mediaId);
     if (!before) return null;
     const after = change(before);
@@ -120,11 +127,12 @@ function recordStore(path: string, database: DatabaseSync, release: () => void):
       WHERE media_id = :mediaId`).run(columnsOf(after));
     const { labels } = before.request;
     if (after.request.labels !== labels || after.createdAt !== before.createdAt) writeLabels(after);
+    books.enter(before, after, guard);
     return after;
   };
 
   return {
-    accept: (image, queueLimit) =>
+    accept: (image, queueLimit, guard) =>
       answer(() =>
         inTransaction(database, () => {
           const sameId = find(image.mediaId);
@@ -140,6 +148,7 @@ function recordStore(path: string, database: DatabaseSync, release: () => void):
               :mediaId, :owner, :status, :fingerprint, :idempotencyKey, :createdAt, :expiresAt, :bytes, :document
             )`).run(columnsOf(image));
           writeLabels(image);
+          books.enter(null, image, guard);
           return { outcome: 'accepted' };
         }),
       ),
@@ -148,17 +157,18 @@ function recordStore(path: string, database: DatabaseSync, release: () => void):
 
     findByKey: (owner, idempotencyKey) => answer(() => findByKey(owner, idempotencyKey)),
 
-    update: (mediaId, change) => answer(() => inTransaction(database, () => rewrite(mediaId, change))),
+    update: (mediaId, change, guard) => answer(() => inTransaction(database, () => rewrite(mediaId, change, guard))),
 
-    acceptAgain: (mediaId, queueLimit, change) =>
+    acceptAgain: (mediaId, queueLimit, change, guard) =>
       answer(() =>
         inTransaction(database, () => {
           let refused = false;
-          const image = rewrite(mediaId, (before) => {
+          const requeue = (before: Image): Image | null => {
             const after = change(before);
             refused = after !== null && queued() >= queueLimit;
             return refused ? null : after;
-          });
+          };
+          const image = rewrite(mediaId, requeue, guard);
           return refused ? 'queue_full' : image;
         }),
       ),
@@ -215,6 +225,10 @@ function recordStore(path: string, database: DatabaseSync, release: () => void):
 
     mediaBytes: () => answer(() => Number(sql('SELECT total(bytes) AS bytes FROM totals').get()?.bytes)),
 
+    spending: (from, owner) => answer(() => books.spending(from, owner)),
+
+    balance: (day, owner) => answer(() => books.balance(day, owner)),
+
     expired: ({ now, createdBefore, status, limit, after }) =>
       answer(() => {
         // One search per status and reason, so that no image that stays is looked at. The index has to be named: left to
@@ -264,6 +278,7 @@ function recordStore(path: string, database: DatabaseSync, release: () => void):
           const image = find(mediaId);
           if (!image || !condition(image)) return null;
           const deletion: Deletion = { mediaId, names: possibleNames(image) };
+          books.enter(image, null);
           sql('DELETE FROM images WHERE media_id = ?').run(mediaId);
           sql('INSERT INTO deletions (media_id, names) VALUES (?, ?)').run(mediaId, JSON.stringify(deletion.names));
           return deletion;

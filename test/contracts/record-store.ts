@@ -1,6 +1,25 @@
+import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type Attempt, type Image, type ImageRequest, type MediaFile, PINNED } from '../../src/images/image.ts';
-import type { Acceptance, ListQuery, Place, RecordStore, RetentionQuery } from '../../src/images/ports.ts';
+import { closeAttempt, openAttempt } from '../../src/images/attempt.ts';
+import { bookings } from '../../src/images/charges.ts';
+import { ImageError } from '../../src/images/errors.ts';
+import {
+  type Attempt,
+  type Cost,
+  type Image,
+  type ImageRequest,
+  type MediaFile,
+  PINNED,
+} from '../../src/images/image.ts';
+import type {
+  Acceptance,
+  ListQuery,
+  Place,
+  RecordStore,
+  RetentionQuery,
+  Spending,
+  SpendingGuard,
+} from '../../src/images/ports.ts';
 
 export interface RecordStoreFixture {
   /** Opens the same records; called again after `close`, it stands for a restart. */
@@ -176,6 +195,165 @@ export function describeRecordStore(name: string, createFixture: () => Promise<R
         expect(await listed({ label: 'late' })).toEqual(['a']);
         expect(await listed({ owner: 'anna' })).toEqual(['a']);
         expect(await listed({})).toEqual(['a', 'b']);
+      });
+    });
+
+    describe('the books', () => {
+      const step = fc.record({
+        id: fc.constantFrom('a', 'b', 'c'),
+        owner: fc.constantFrom('anna', 'bert'),
+        usd: fc.option(fc.integer({ min: 0, max: 90_000 }).map((micro) => micro / 1e6)),
+        second: fc.integer({ min: 0, max: 3 * 86_400 }),
+        action: fc.constantFrom('accept', 'open', 'ok', 'failed', 'unknown', 'cancel', 'rerun', 'remove', 'restart'),
+      });
+
+      /** What the step makes of the image, as the use cases would. */
+      const next = (image: Image, { action, usd, second }: StepOf<typeof step>): Image => {
+        const cost: Cost = usd === null ? { usd, basis: 'unknown' } : { usd, basis: 'estimate' };
+        const open = image.attempts.findLast(({ durationMs }) => durationMs === null);
+        switch (action) {
+          case 'open':
+            return {
+              ...openAttempt(image, { ...anAttempt(`t${image.attempts.length}`), startedAt: at(second), cost }),
+              status: 'generating',
+            };
+          case 'ok':
+          case 'failed':
+          case 'unknown':
+            return open
+              ? closeAttempt(image, open.id, { outcome: action, durationMs: 1, ...(action === 'ok' && { cost }) })
+              : image;
+          case 'cancel':
+            return { ...image, status: 'cancelled' };
+          case 'rerun':
+            return { ...image, status: 'queued', estimate: cost };
+          default:
+            return image;
+        }
+      };
+
+      /** What lines add up to, by day, owner and model. */
+      const sums = (lines: readonly Spending[]): ReadonlyMap<string, readonly number[]> => {
+        const sum = new Map<string, number[]>();
+        for (const { day, owner, model, images, microUsd, unpriced } of lines) {
+          const key = `${day} ${owner} ${model}`;
+          const [a = 0, b = 0, c = 0] = sum.get(key) ?? [];
+          sum.set(key, [a + images, b + microUsd, c + unpriced]);
+        }
+        return new Map([...sum].filter(([, counts]) => counts.some((count) => count !== 0)).sort());
+      };
+
+      it('are at all times what all records together say, whatever happens to them and in whatever order', async () => {
+        let rounds = 0;
+        await fc.assert(
+          fc.asyncProperty(fc.array(step, { maxLength: 20 }), async (steps) => {
+            // The books are never cleared, so each round has owners of its own.
+            rounds += 1;
+            const own = (name: string) => `${name}-${rounds}`;
+            const known = new Map<string, Image>();
+            const left: Spending[] = [];
+            for (const taken of steps) {
+              const id = own(taken.id);
+              const image = known.get(id);
+              if (taken.action === 'restart') {
+                await restart();
+              } else if (image === undefined) {
+                const made = next(anImage({ mediaId: id, owner: own(taken.owner) }), { ...taken, action: 'rerun' });
+                await store(made);
+                known.set(id, made);
+              } else if (taken.action === 'remove') {
+                await records.remove(id);
+                await records.deletionDone(id);
+                known.delete(id);
+                left.push(...bookings(null, { ...image, status: 'cancelled' }));
+              } else {
+                known.set(id, next(image, taken));
+                await records.update(id, () => next(image, taken));
+              }
+            }
+            const expected = [...left, ...[...known.values()].flatMap((image) => bookings(null, image))];
+            for (const owner of ['anna', 'bert'].map(own)) {
+              const lines = expected.filter((line) => line.owner === owner);
+              expect(sums(await records.spending('2026-01-01', owner))).toEqual(
+                sums(lines.filter(({ day }) => day !== null)),
+              );
+              const held = lines.filter(({ day }) => day === null).reduce((sum, { microUsd }) => sum + microUsd, 0);
+              expect((await records.balance('2026-01-01', owner)).reserved).toBe(held);
+            }
+          }),
+          { numRuns: 25 },
+        );
+      });
+
+      const estimate: Cost = { usd: 0.02, basis: 'estimate' };
+      const limit = (most: number): SpendingGuard => ({
+        day: '2026-01-01',
+        check(_owner, { service: { spent, reserved } }) {
+          if (spent + reserved > most) throw new ImageError('budget_exhausted', 'no room');
+        },
+      });
+
+      it('hold for as many as ask at once, and a refused write leaves neither record nor line', async () => {
+        const asked = Array.from({ length: 200 }, (_, index) =>
+          records.accept(anImage({ mediaId: `m${index}`, estimate }), Infinity, limit(140_000)),
+        );
+        const ends = await Promise.allSettled(asked);
+        expect(ends.filter(({ status }) => status === 'fulfilled')).toHaveLength(7);
+        expect(await records.unfinished()).toHaveLength(7);
+        expect(await records.balance('2026-01-01', null)).toEqual({ spent: 0, reserved: 140_000 });
+      });
+
+      it('ask the guard of a change only where it spends more, and undo the change that it refuses', async () => {
+        await store(anImage({ mediaId: 'a', estimate }));
+        const opened = (cost: Cost) => (image: Image) =>
+          ({
+            ...openAttempt(image, { ...anAttempt(`t${image.attempts.length}`), cost }),
+            status: 'generating',
+          }) satisfies Image;
+        // The call takes the place of what the queued image held back: no room is needed that it does not have.
+        await records.update('a', opened(estimate), limit(0));
+        await expect(records.update('a', opened(estimate), limit(39_999))).rejects.toMatchObject({
+          code: 'budget_exhausted',
+        });
+        expect((await records.get('a'))?.attempts).toHaveLength(1);
+        expect(await records.balance('2026-01-01', null)).toEqual({ spent: 0, reserved: 20_000 });
+        await records.update('a', opened(estimate), limit(40_000));
+        expect(await records.balance('2026-01-01', null)).toEqual({ spent: 20_000, reserved: 20_000 });
+      });
+
+      it('free what a removed image held back, and spend what its call under way may cost', async () => {
+        const open = { ...anAttempt('t'), cost: estimate };
+        await store(
+          anImage({ mediaId: 'waiting', estimate }),
+          anImage({ mediaId: 'running', status: 'generating', attempts: [open] }),
+        );
+        expect(await records.balance('2026-01-01', null)).toEqual({ spent: 0, reserved: 40_000 });
+        for (const id of ['waiting', 'running']) await records.remove(id);
+        expect(await records.balance('2026-01-01', null)).toEqual({ spent: 20_000, reserved: 0 });
+      });
+
+      it('are read from a day on, newest first, of one owner or all', async () => {
+        const spent = (id: string, owner: string, day: number) => {
+          const attempt: Attempt = {
+            ...anAttempt('t'),
+            startedAt: at(day * 86_400),
+            durationMs: 1,
+            outcome: 'ok',
+            cost: estimate,
+          };
+          return anImage({ mediaId: id, owner, status: 'succeeded', attempts: [attempt] });
+        };
+        await store(spent('a', 'anna', 0), spent('b', 'anna', 1), spent('c', 'bert', 1), spent('d', 'anna', 2));
+        const read = async (from: string, owner: string | null) =>
+          (await records.spending(from, owner)).map((line) => [line.day, line.owner, line.images, line.microUsd]);
+        expect(await read('2026-01-02', null)).toEqual([
+          ['2026-01-03', 'anna', 1, 20_000],
+          ['2026-01-02', 'anna', 1, 20_000],
+          ['2026-01-02', 'bert', 1, 20_000],
+        ]);
+        expect(await read('2026-01-02', 'bert')).toEqual([['2026-01-02', 'bert', 1, 20_000]]);
+        expect(await records.balance('2026-01-02', null)).toEqual({ spent: 40_000, reserved: 0 });
+        expect(await records.balance('2026-01-02', 'bert')).toEqual({ spent: 20_000, reserved: 0 });
       });
     });
 
@@ -476,6 +654,8 @@ export function describeRecordStore(name: string, createFixture: () => Promise<R
   });
 }
 
+type StepOf<Arbitrary> = Arbitrary extends fc.Arbitrary<infer Step> ? Step : never;
+
 /** Milliseconds since 1970 of the moment `seconds` after the beginning of 2026. */
 export function ms(seconds: number): number {
   return Date.UTC(2026) + seconds * 1000;
@@ -507,7 +687,8 @@ export function anImage(overrides: Partial<Image> = {}): Image {
     renditions: [],
     thumbhash: null,
     checks: [],
-    cost: { usd: null, basis: 'unknown' },
+    cost: { usd: 0, basis: 'usage' },
+    estimate: { usd: 0, basis: 'usage' },
     warnings: [],
     createdAt: at(0),
     completedAt: null,
@@ -543,11 +724,13 @@ export function anAttempt(id: string): Attempt {
     id,
     run: 1,
     provider: 'placeholder',
+    model: 'placeholder',
     startedAt: at(0),
     durationMs: null,
     outcome: 'unknown',
     httpStatus: null,
     providerRequestId: null,
+    cost: { usd: 0, basis: 'estimate' },
   };
 }
 

@@ -1,22 +1,33 @@
 import request from 'supertest';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { createMetrics, type Metrics } from '../../src/http/metrics.ts';
+import type { Spending } from '../../src/images/ports.ts';
 import { exampleImage } from '../support/fake-images.ts';
 import { openHttpApp } from '../support/http-app.ts';
 
 let metrics: Metrics;
 let bytes: () => Promise<number>;
+let spentToday: Spending[];
 
 beforeEach(() => {
   bytes = async () => 4096;
+  spentToday = [spent('gpt-image-2', 'blog', 1_500_000)];
   metrics = createMetrics({
     queueDepth: () => ({ waiting: 3, running: 2 }),
     mediaBytes: () => bytes(),
     freeBytes: async () => 12_345,
     breakers: () => [{ provider: 'openai', open: true }],
+    spentToday: async () => spentToday,
+    reserved: async () => 0.25,
+    budget: { usdPerDay: 50, usdPerDayOfKey: new Map([['blog', 10]]) },
+    shutdowns: () => [{ model: 'gpt-image-2', time: 1_796_083_200_000 }],
     models: [{ provider: 'openai', model: 'gpt-image-2' }],
   });
 });
+
+function spent(model: string, owner: string, microUsd: number): Spending {
+  return { day: '2026-11-23', owner, model, images: 1, microUsd, unpriced: 0 };
+}
 
 /** Value of one series, written as Prometheus writes it. */
 async function value(series: string, from = metrics): Promise<number | undefined> {
@@ -58,6 +69,22 @@ describe('series', () => {
     expect(await value('easel_media_bytes')).toBe(4096);
   });
 
+  test('tell of money and of the end of models', async () => {
+    expect(await value('easel_spent_today_usd{model="gpt-image-2",key="blog"}')).toBe(1.5);
+    expect(await value('easel_reserved_usd')).toBe(0.25);
+    expect(await value('easel_budget_usd_per_day')).toBe(50);
+    expect(await value('easel_budget_usd_per_day{key="blog"}')).toBe(10);
+    expect(await value('easel_model_shutdown_timestamp_seconds{model="gpt-image-2"}')).toBe(1_796_083_200);
+    // A new day begins with nothing.
+    spentToday = [];
+    expect(await value('easel_spent_today_usd{model="gpt-image-2",key="blog"}')).toBeUndefined();
+  });
+
+  test('keys have a bound', async () => {
+    spentToday = Array.from({ length: 1_000 }, (_, key) => spent('gpt-image-2', `k${key}`, 1_000_000));
+    expect(await value('easel_spent_today_usd{model="gpt-image-2",key="other"}')).toBe(900);
+  });
+
   test('a database that cannot be read does not take the other metrics with it', async () => {
     bytes = async () => {
       throw new Error('SQLITE_IOERR');
@@ -83,15 +110,19 @@ describe('series', () => {
     }
     const names = types.map(({ name }) => name);
     expect(names.filter((name) => name.startsWith('easel_')).sort()).toEqual([
+      'easel_budget_usd_per_day',
       'easel_cost_usd_total',
       'easel_http_request_duration_seconds',
       'easel_images_total',
       'easel_media_bytes',
+      'easel_model_shutdown_timestamp_seconds',
       'easel_provider_account_faults_total',
       'easel_provider_breaker_state',
       'easel_provider_requests_total',
       'easel_provider_retries_total',
       'easel_queue_jobs',
+      'easel_reserved_usd',
+      'easel_spent_today_usd',
       'easel_stage_duration_seconds',
       'easel_storage_free_bytes',
     ]);

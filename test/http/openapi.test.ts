@@ -35,8 +35,10 @@ describe('the document', () => {
       'GET /images/{mediaId}/events',
       'GET /media/{file}',
       'GET /metrics',
+      'GET /usage',
       'POST /cleanup',
       'POST /images',
+      'POST /images/preview',
       'POST /images/{mediaId}/cancel',
     ]);
     const ids = operations.map(({ operation }) => operation.operationId);

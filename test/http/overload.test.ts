@@ -15,11 +15,11 @@ it('refuses new pictures while the process cannot keep up, goes on serving, and 
   // Until a sample of the event loop's lateness has been taken that saw nothing else.
   let refused = await easel.post({ mediaId: 'made', prompt: 'a lighthouse' });
   for (let tries = 0; refused.status !== 429 && tries < 20; tries += 1) {
-    holdUp(400);
+    holdUp(1200);
     refused = await easel.post({ mediaId: 'made', prompt: 'a lighthouse' });
   }
   expect([refused.status, refused.body.code, refused.headers.get('retry-after')]).toEqual([429, 'queue_full', '5']);
-  holdUp(400);
+  holdUp(1200);
   for (const path of ['/media/made.png', '/health/live', '/images/made', '/metrics']) {
     expect([path, (await easel.get(path)).status]).toEqual([path, 200]);
   }

@@ -8,11 +8,13 @@ const CALL: Attempt = {
   id: 'a1',
   run: 1,
   provider: 'openai',
+  model: 'gpt-image-2',
   startedAt: '2026-11-23T16:00:02.000Z',
   durationMs: null,
   outcome: 'unknown',
   httpStatus: null,
   providerRequestId: null,
+  cost: { usd: 0.04, basis: 'estimate' },
 };
 const unfinished = { completedAt: null, master: null, renditions: [] };
 const queued = exampleImage({ mediaId: 'x', status: 'queued', attempts: [], ...unfinished });

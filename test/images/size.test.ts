@@ -1,11 +1,30 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { formatSize } from '../../src/images/image.ts';
+import { coverCrop, enlargement } from '../../src/images/crop.ts';
+import { formatSize, type Size } from '../../src/images/image.ts';
 import type { SizeRule } from '../../src/images/ports.ts';
 import { isLegalSize, negotiateSize } from '../../src/images/size.ts';
 import { CATALOG, unlistedModel } from '../../src/providers/catalog.ts';
 
 const models = [...CATALOG.values(), unlistedModel('of-my-own')];
+
+/** Rules that an operator may write, small enough to try every size there is. */
+const smallRule = fc
+  .record({
+    step: fc.constantFrom(1, 7, 16),
+    minSide: fc.integer({ min: 1, max: 40 }),
+    maxSide: fc.integer({ min: 16, max: 64 }),
+    minPixels: fc.integer({ min: 1, max: 2000 }),
+    maxPixels: fc.integer({ min: 256, max: 4096 }),
+    maxRatio: fc.constantFrom(1, 1.5, 3, 64),
+  })
+  .map((bounds): SizeRule => ({ kind: 'range', ...bounds }))
+  .filter((rule) => everySize(rule).length > 0);
+
+function everySize(rule: SizeRule): Size[] {
+  const sides = Array.from({ length: 64 }, (_, index) => index + 1);
+  return sides.flatMap((width) => sides.map((height) => ({ width, height }))).filter((size) => isLegalSize(size, rule));
+}
 const size = fc.record({ width: fc.integer({ min: 16, max: 4096 }), height: fc.integer({ min: 16, max: 4096 }) });
 
 function rule(id: string): SizeRule {
@@ -56,6 +75,29 @@ describe('negotiateSize', () => {
         expect(negotiateSize(asked, model.sizes)).toMatchObject({ requested: asked, scale: 1 });
       }),
       { numRuns: 1000 },
+    );
+  });
+
+  it('does not drift away from the least enlargement in many small steps', () => {
+    const sizes = Array.from({ length: 300 }, (_, index) => ({ width: 2000 - index, height: 2000 - index }));
+    const { requested } = negotiateSize({ width: 2001, height: 2001 }, { kind: 'list', sizes });
+    expect(requested.width).toBeGreaterThanOrEqual(1998);
+  });
+
+  it('enlarges as little as any size of any rule would, and finds one wherever there is one', () => {
+    fc.assert(
+      fc.property(
+        fc.record({ width: fc.integer({ min: 1, max: 100 }), height: fc.integer({ min: 1, max: 100 }) }),
+        smallRule,
+        (asked, rule) => {
+          const { requested, scale } = negotiateSize(asked, rule);
+          expect(isLegalSize(requested, rule)).toBe(true);
+          const least = Math.min(...everySize(rule).map((size) => enlargement(coverCrop(size, asked), asked)));
+          // Up to a thousandth is given away for a picture that wastes less.
+          expect(Math.max(1, scale)).toBeLessThanOrEqual(Math.max(1, least) + 1e-3);
+        },
+      ),
+      { numRuns: 200 },
     );
   });
 });

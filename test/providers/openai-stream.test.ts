@@ -68,7 +68,7 @@ test('brings the same picture as a call without a stream, and those on the way',
 });
 
 test('is not asked for from a model that has none', async () => {
-  const { seen, generated } = await watch(provider(), { ...CALL, model: { ...MODEL, streams: false } });
+  const { seen, generated } = await watch(provider(), { ...CALL, model: { ...MODEL, partialImages: 0 } });
   await generated;
   expect(server.calls[0]?.body).not.toHaveProperty('stream');
   expect(seen).toEqual([]);

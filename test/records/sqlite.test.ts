@@ -12,7 +12,7 @@ import type { RecordStore } from '../../src/images/ports.ts';
 import { openSqliteRecords } from '../../src/records/sqlite.ts';
 import { DatabaseInUseError } from '../../src/records/sqlite-lock.ts';
 import { SCHEMA_VERSION } from '../../src/records/sqlite-schema.ts';
-import { anImage, aRequest, at, describeRecordStore, ms } from '../contracts/record-store.ts';
+import { anAttempt, anImage, aRequest, at, describeRecordStore, ms } from '../contracts/record-store.ts';
 import { canMountTmpfs, mountTmpfs } from '../support/tmpfs.ts';
 
 describeRecordStore('SQLite', async () => {
@@ -164,6 +164,30 @@ describe('openSqliteRecords', () => {
       // The refusal lets go of the file.
       execute(path, `PRAGMA user_version = ${SCHEMA_VERSION}`);
       records = openSqliteRecords({ path });
+    });
+
+    it('brings records from before the books along: the last attempt bears the cost, and nothing is held back', async () => {
+      records = openSqliteRecords({ path });
+      const cost = { usd: 0.03, basis: 'usage' } as const;
+      const spent = anImage({ mediaId: 'a', model: 'm', cost, attempts: [anAttempt('t1'), anAttempt('t2')] });
+      for (const image of [spent, anImage({ mediaId: 'b' })]) await records.accept(image, Infinity);
+      await records.close();
+      execute(
+        path,
+        `DROP TABLE spending; PRAGMA user_version = 2;
+        UPDATE images SET document = json_remove(document, '$.estimate', '$.attempts[0].model', '$.attempts[0].cost',
+          '$.attempts[1].model', '$.attempts[1].cost')`,
+      );
+      records = openSqliteRecords({ path });
+      const nothing = { usd: 0, basis: 'usage' };
+      expect(await records.get('a')).toEqual({
+        ...spent,
+        attempts: [
+          { ...anAttempt('t1'), model: 'm', cost: nothing },
+          { ...anAttempt('t2'), model: 'm', cost },
+        ],
+      });
+      expect(await records.get('b')).toEqual(anImage({ mediaId: 'b' }));
     });
 
     it('is made whole or not at all', async () => {

@@ -53,6 +53,22 @@ export function createFakeImages(): FakeImages {
       return { image, started: true };
     },
 
+    preview: ({ prompt }) => ({
+      prompt: prompt ?? '',
+      requestedSize: '1216x688',
+      crop: { left: 0, top: 2, width: 1216, height: 684 },
+      parametersDropped: ['style'],
+      cost: { usd: 0.02, basis: 'estimate' },
+      providers: ['openai'],
+    }),
+
+    async usage(days) {
+      return {
+        days: [{ day: '2026-11-23', model: 'gpt-image-2', key: 'anonymous', images: days, usd: null }],
+        budget: { usdPerDay: 50, spent: 1.5, reserved: 0.25, resetsAt: '2026-11-24T00:00:00.000Z' },
+      };
+    },
+
     async waitUntilFinished(mediaId, timeoutMs, signal) {
       fake.waits.push({ mediaId, timeoutMs, signal });
       const image = stored.get(mediaId);
@@ -152,11 +168,13 @@ export function exampleImage(change: Partial<Image> = {}): Image {
         id: '0190',
         run: 1,
         provider: 'openai',
+        model: 'gpt-image-2',
         startedAt: '2026-11-23T16:00:00.000Z',
         durationMs: 1234.5,
         outcome: 'ok',
         httpStatus: 200,
         providerRequestId: 'req_1',
+        cost: { usd: 0.041, basis: 'usage' },
       },
     ],
     original: null,
@@ -167,6 +185,7 @@ export function exampleImage(change: Partial<Image> = {}): Image {
     thumbhash: '1QcSHQRnh493V4dIh4eXh1h4kJUI',
     checks: [{ name: 'entropy', value: 7.1, threshold: 2, verdict: 'ok' }],
     cost: { usd: 0.041, basis: 'usage' },
+    estimate: { usd: 0.05, basis: 'estimate' },
     warnings: [{ code: 'parameter_dropped', detail: 'style was written into the prompt' }],
     createdAt: '2026-11-23T16:00:00.000Z',
     completedAt: '2026-11-23T16:00:10.000Z',

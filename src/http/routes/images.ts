@@ -8,6 +8,7 @@ import { json, problems } from '../openapi.ts';
 import { appliedPreferences, readPreferences, secondsToWait } from '../prefer.ts';
 import { answerProblem, type Fault, isProblemCode } from '../problem.ts';
 import { createImage, createImageHeaders, imageList, imageParams, imageRecord, listQuery } from '../schemas.ts';
+import { preview } from '../spending-schemas.ts';
 
 interface ImageRoutesOptions {
   readonly images: Images;
@@ -23,7 +24,7 @@ const retryAfter = { type: 'integer', description: 'Seconds after which to ask a
 const location = { type: 'string', description: 'Where the record is.' };
 const applied = { type: 'string', description: 'Which preferences made a difference.' };
 
-/** `POST /images`, `GET /images`, `GET` and `DELETE /images/:mediaId`, and `POST /images/:mediaId/cancel`. */
+/** `POST /images`, `POST /images/preview`, `GET /images`, `GET` and `DELETE /images/:mediaId`, and `POST /images/:mediaId/cancel`. */
 export const imageRoutes: FastifyPluginAsyncZod<ImageRoutesOptions> = async (app, options) => {
   const { images, identify, syncWaitSeconds } = options;
 
@@ -54,6 +55,7 @@ export const imageRoutes: FastifyPluginAsyncZod<ImageRoutesOptions> = async (app
           'unsupported_parameter',
           'prompt_rejected',
           'idempotency_key_reused',
+          'budget_exhausted',
           'queue_full',
           'provider_failed',
           'invalid_image',
@@ -94,6 +96,21 @@ export const imageRoutes: FastifyPluginAsyncZod<ImageRoutesOptions> = async (app
       const doneNow = submission.started && image.status === 'succeeded';
       return reply.code(doneNow ? 201 : 200).send(toRecord(image));
     },
+  });
+
+  app.post('/images/preview', {
+    schema: {
+      operationId: 'previewImage',
+      tags: ['images'],
+      summary: 'See what a picture would be made of',
+      description: 'Takes what `POST /images` takes. Calls no provider, writes nothing and costs nothing.',
+      body: createImage,
+      response: {
+        200: json('What would be done.', preview),
+        ...problems('invalid_request', 'payload_too_large', 'unsupported_media_type', 'unsupported_parameter'),
+      },
+    },
+    handler: async (request) => images.preview(request.body, identify(request)),
   });
 
   app.get('/images', {

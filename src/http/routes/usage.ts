@@ -1,0 +1,30 @@
+import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
+import type { Images } from '../../images/service.ts';
+import type { Identify } from '../auth.ts';
+import { json, problems } from '../openapi.ts';
+import { usageQuery, usageReport } from '../spending-schemas.ts';
+
+interface UsageRoutesOptions {
+  readonly images: Images;
+  readonly identify: Identify;
+}
+
+/** `GET /usage`. */
+export const usageRoutes: FastifyPluginAsyncZod<UsageRoutesOptions> = async (app, { images, identify }) => {
+  app.get('/usage', {
+    schema: {
+      operationId: 'getUsage',
+      tags: ['operations'],
+      summary: 'What pictures have cost',
+      description:
+        'By day (UTC), model and API key, and how the budget of today stands. A key sees its own, an admin sees all. ' +
+        'Deleting a picture changes nothing here. A call whose outcome is unknown counts at its estimate.',
+      querystring: usageQuery,
+      response: { 200: json('The report.', usageReport), ...problems('invalid_request', 'storage_unavailable') },
+    },
+    handler: async (request, reply) => {
+      const report = await images.usage(request.query.days, identify(request));
+      return reply.header('cache-control', 'no-store').send(report);
+    },
+  });
+};

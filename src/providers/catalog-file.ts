@@ -1,0 +1,133 @@
+import { readFileSync } from 'node:fs';
+import { z } from 'zod';
+import { BACKGROUNDS, MASTER_FORMATS, QUALITIES } from '../images/image.ts';
+import type { SizeRule } from '../images/ports.ts';
+import type { ModelFacts } from './catalog.ts';
+
+/** What a catalog file says, or everything that is wrong with it. */
+export type CatalogFile =
+  | { readonly models: ReadonlyMap<string, Partial<ModelFacts>> }
+  | { readonly faults: readonly string[] };
+
+/**
+ * Reads a file of models: a JSON object, by model id, of the facts that differ from the built-in row; a model that has no built-in row
+ * takes any size and none of the optional parameters until its row says otherwise. Each fault names file, path and what is right there.
+ */
+export function readCatalogFile(path: string): CatalogFile {
+  let json: unknown;
+  try {
+    json = JSON.parse(readFileSync(path, 'utf8'));
+  } catch (error) {
+    const reason = error instanceof SyntaxError ? `is not valid JSON (${error.message})` : 'cannot be read';
+    return { faults: [`${path}: ${reason}`] };
+  }
+  const parsed = catalogFile.safeParse(json);
+  if (parsed.success) return { models: new Map(Object.entries(parsed.data)) };
+  return { faults: parsed.error.issues.map((issue) => `${path}: ${faultOf(issue)}`) };
+}
+
+function faultOf(issue: z.core.$ZodIssue): string {
+  const place = issue.path.join('.') || 'the file';
+  if (issue.code !== 'unrecognized_keys') return `${place}: ${issue.message}`;
+  const unknown = issue.keys.join(', ');
+  return `${place}: has no ${unknown}; correct the name or take it out${issue.path.length === 1 ? ` (there are ${FACTS.join(', ')})` : ''}`;
+}
+
+// ------------------------------------------------------------- the schema
+
+const SIZE = /^([1-9]\d{0,4})x([1-9]\d{0,4})$/;
+const LARGEST_SIDE = 16_384;
+
+const sizeText = z
+  .string()
+  .regex(SIZE, 'must be WIDTHxHEIGHT in pixels, such as 1024x1024')
+  .transform((text) => {
+    const [width = 0, height = 0] = text.split('x').map(Number);
+    return { width, height };
+  });
+
+type SizeBounds = Omit<Extract<SizeRule, { kind: 'range' }>, 'kind'>;
+
+const side = z.int().min(1).max(LARGEST_SIDE);
+
+const sizeRange = z
+  .strictObject({
+    step: side.default(1),
+    minSide: side,
+    maxSide: side,
+    minPixels: z.int().min(1).default(1),
+    maxPixels: z
+      .int()
+      .min(1)
+      .default(LARGEST_SIDE ** 2),
+    maxRatio: z.number().min(1).default(LARGEST_SIDE),
+  })
+  .refine((bounds: SizeBounds) => hasSizes(bounds), 'no size keeps all of these: widen them');
+
+/** Whether there is a size that keeps the rule. */
+function hasSizes({ step, minSide, maxSide, minPixels, maxPixels, maxRatio }: SizeBounds): boolean {
+  for (let width = Math.ceil(minSide / step) * step; width <= maxSide; width += step) {
+    const least = Math.max(minSide, width / maxRatio, minPixels / width);
+    const most = Math.min(maxSide, width * maxRatio, maxPixels / width);
+    if (Math.ceil(least / step) * step <= most) return true;
+  }
+  return false;
+}
+
+/** Either a list of sizes or a rule. */
+const sizes = z
+  .union([z.array(sizeText).min(1), sizeRange], {
+    error: 'must be a list such as ["1024x1024"], or a rule such as {"step": 16, "minSide": 512, "maxSide": 2048}',
+  })
+  .transform(
+    (given): SizeRule => (Array.isArray(given) ? { kind: 'list', sizes: given } : { kind: 'range', ...given }),
+  );
+
+const usd = z.number('must be US dollars, 0 or more').min(0, 'must be US dollars, 0 or more');
+const priceSource = {
+  date: z.iso.date('must be the day of the price, such as 2026-11-22'),
+  source: z.string('must say where the price comes from').min(1),
+};
+
+const pricing = z.discriminatedUnion(
+  'kind',
+  [
+    z.strictObject({ kind: z.literal('picture'), usd, ...priceSource }),
+    z.strictObject({
+      kind: z.literal('tokens'),
+      textInput: usd,
+      cachedTextInput: usd.nullable().default(null),
+      imageInput: usd.default(0),
+      imageOutput: usd,
+      outputTokens: z
+        .partialRecord(z.enum(QUALITIES), z.number().min(0))
+        .refine((tokens) => tokens.auto !== undefined, 'must have auto, the tokens where no quality is asked for'),
+      ...priceSource,
+    }),
+  ],
+  { error: 'must have the kind "picture" or "tokens"' },
+);
+
+const count = (most: number) => z.int().min(0).max(most);
+const names = z.array(z.string().min(1)).min(1).nullable();
+
+const facts = z.strictObject({
+  sizes,
+  qualities: z.array(z.enum(QUALITIES)).min(1).nullable(),
+  styles: names,
+  backgrounds: z.array(z.enum(BACKGROUNDS)).min(1).nullable(),
+  formats: z.array(z.enum(MASTER_FORMATS)).min(1).nullable(),
+  promptLimit: z.int().min(1),
+  maxPictures: z.int().min(1).max(100),
+  partialImages: count(100),
+  edits: z.strictObject({ images: z.int().min(1), imageBytes: z.int().min(1), maskBytes: count(2 ** 40) }).nullable(),
+  shutdownDate: z.iso.date('must be a day such as 2026-12-01, or null').nullable(),
+  successor: z.string().min(1).nullable(),
+  pricing: pricing.nullable(),
+}) satisfies z.ZodType<ModelFacts>;
+
+const FACTS = Object.keys(facts.shape);
+
+const catalogFile = z.record(z.string().min(1), facts.partial(), {
+  error: 'must be an object of models by id, such as {"dall-e-3": {"shutdownDate": null}}',
+}) as z.ZodType<Record<string, Partial<ModelFacts>>>;

@@ -1,0 +1,174 @@
+import { describe, expect, it } from 'vitest';
+import type { UsageReport } from '../../src/images/usage.ts';
+import { type Easel, startEasel } from '../support/easel.ts';
+import { dropConnection, hang, openAiError, picture } from '../support/openai-answers.ts';
+
+/** What one picture of 816x816 is estimated at, with the prompt below. */
+const ESTIMATE = 0.01721;
+const estimates = (count: number) => Math.round(count * ESTIMATE * 1e6) / 1e6;
+const body = { prompt: 'a lighthouse', size: '816x816', renditions: [] };
+/** The same past the HTTP side. */
+const wish = { ...body, size: { width: 816, height: 816 } };
+const ANYONE = { name: 'anonymous', admin: true };
+const async = { prefer: 'respond-async' };
+
+/** A budget that has room for this many pictures. */
+const room = (pictures: number) => ({ BUDGET_USD_PER_DAY: String(estimates(pictures)) });
+
+async function usage(easel: Easel, query = ''): Promise<UsageReport> {
+  return (await (await easel.get(`/usage${query}`)).json()) as UsageReport;
+}
+
+describe('the budget', () => {
+  it('holds for 200 requests at once: as many as there is room for are accepted, the others refused and nothing of them kept', async () => {
+    await using easel = await startEasel({ env: room(10) });
+    easel.upstream.always(picture({ usage: null }));
+    // Past the HTTP side, which refuses more than the machine can keep up with.
+    const { images } = easel.services;
+    const asked = Array.from({ length: 200 }, (_, index) =>
+      images.submit({ ...wish, mediaId: `m${index}` }, ANYONE, null),
+    );
+    const answers = await Promise.allSettled(asked);
+    const accepted = answers.filter((answer) => answer.status === 'fulfilled');
+    const refused = answers.filter((answer) => answer.status === 'rejected');
+    expect([accepted.length, refused.length]).toEqual([10, 190]);
+    for (const { reason } of refused) expect(reason).toMatchObject({ code: 'budget_exhausted' });
+    await Promise.all(accepted.map(({ value }) => finished(easel, value.image.mediaId)));
+    expect((await images.list({ limit: 100 }, ANYONE)).items).toHaveLength(10);
+
+    expect(easel.upstream.calls).toHaveLength(10);
+    const { days, budget } = await usage(easel);
+    expect(days).toMatchObject([{ model: 'gpt-image-2', key: 'anonymous', images: 10, usd: estimates(10) }]);
+    expect(budget).toMatchObject({ spent: estimates(10), reserved: 0 });
+  });
+
+  it('says when it starts again, and does', async () => {
+    await using easel = await startEasel({ env: room(1) });
+    expect((await easel.post({ ...body, mediaId: 'a' })).status).toBe(201);
+    const { status, headers, body: problem } = await easel.post({ ...body, mediaId: 'b' });
+    expect([status, problem.code]).toEqual([429, 'budget_exhausted']);
+    const { resetsAt } = (await usage(easel)).budget;
+    expect(resetsAt).toMatch(/T00:00:00\.000Z$/);
+    expect(problem.detail).toContain(resetsAt);
+    const retryAfter = Number(headers.get('retry-after'));
+    expect(Math.abs(easel.clock.now() + retryAfter * 1000 - Date.parse(resetsAt))).toBeLessThan(5000);
+    expect((await easel.get('/images/b')).status).toBe(404);
+    // What is there is given for nothing, budget or not.
+    expect((await easel.post({ ...body, mediaId: 'a' })).status).toBe(200);
+
+    easel.clock.advance(retryAfter * 1000);
+    expect((await easel.post({ ...body, mediaId: 'b' })).status).toBe(201);
+    const { days } = await usage(easel, '?days=2');
+    expect(days.map(({ day, images }) => [day, images])).toEqual([
+      [resetsAt.slice(0, 10), 1],
+      [new Date(Date.parse(resetsAt) - 1).toISOString().slice(0, 10), 1],
+    ]);
+    expect((await usage(easel, '?days=1')).days).toHaveLength(1);
+  });
+
+  it('keeps the estimate of a call whose outcome is unknown, so that its retry needs room of its own', async () => {
+    await using easel = await startEasel({ env: room(1) });
+    easel.upstream.script(dropConnection('close'));
+    const { status, body: problem } = await easel.post({ ...body, mediaId: 'a' });
+    expect([status, problem.code]).toEqual([429, 'budget_exhausted']);
+    expect(easel.upstream.calls).toHaveLength(1);
+    expect(await easel.record('a')).toMatchObject({
+      status: 'failed',
+      cost: { usd: ESTIMATE, basis: 'estimate' },
+      attempts: [{ outcome: 'unknown' }],
+    });
+    expect((await usage(easel)).budget).toMatchObject({ spent: ESTIMATE, reserved: 0 });
+    expect((await usage(easel)).days).toMatchObject([{ images: 0, usd: ESTIMATE }]);
+    expect(await (await easel.get('/metrics')).text()).toContain(
+      `easel_cost_usd_total{provider="openai",model="gpt-image-2"} ${ESTIMATE}`,
+    );
+  });
+
+  it('frees what a call that failed held back, and lets it be tried again within the same room', async () => {
+    await using easel = await startEasel({ env: room(1) });
+    easel.upstream.script(openAiError('server_error'), openAiError('server_error'));
+    const { status, body: record } = await easel.post(body);
+    expect([status, record.attempts.length, record.cost.basis]).toEqual([201, 3, 'usage']);
+    const { budget } = await usage(easel);
+    expect(budget).toMatchObject({ spent: record.cost.usd, reserved: 0 });
+  });
+
+  it('frees what a queued image held back when it is deleted, and keeps what a running one may have cost', async () => {
+    await using easel = await startEasel({ env: { ...room(2), CONCURRENCY: '1' } });
+    easel.upstream.always(hang());
+    await easel.post({ ...body, mediaId: 'running' }, async);
+    await easel.upstream.received(1);
+    await easel.post({ ...body, mediaId: 'waiting' }, async);
+    expect((await usage(easel)).budget).toMatchObject({ spent: 0, reserved: estimates(2) });
+    for (const id of ['waiting', 'running']) await fetch(`${easel.url}/images/${id}`, { method: 'DELETE' });
+    expect((await usage(easel)).budget).toMatchObject({ spent: ESTIMATE, reserved: 0 });
+    expect((await usage(easel)).days).toMatchObject([{ images: 0, usd: ESTIMATE }]);
+  });
+
+  it.each([
+    ['the key', 'anonymous:0.001', 429],
+    ['all, though the key has room', '0.001,anonymous:5', 429],
+    ['another key', 'blog:0.001', 201],
+  ])('of %s', async (_, budget, status) => {
+    await using easel = await startEasel({ env: { BUDGET_USD_PER_DAY: budget } });
+    expect((await easel.post(body)).status).toBe(status);
+  });
+
+  it('refuses a picture that nobody knows the price of, unless there is no limit for it', async () => {
+    const env = { IMAGE_MODEL: 'my-own', BUDGET_USD_PER_DAY: '5' };
+    await using strict = await startEasel({ env });
+    const refused = await strict.post(body);
+    expect([refused.status, refused.body.code]).toEqual([422, 'unsupported_parameter']);
+    expect(refused.body.detail).toContain('MODEL_CATALOG');
+    expect(strict.upstream.calls).toHaveLength(0);
+    expect(strict.log.join()).toContain('the catalog has no price for my-own');
+
+    await using open = await startEasel({ env: { ...env, BUDGET_USD_PER_DAY: 'blog:5' } });
+    open.upstream.strict = false;
+    const { status, body: record } = await open.post(body);
+    expect([status, record.cost]).toEqual([201, { usd: null, basis: 'unknown' }]);
+    const { days, budget } = await usage(open);
+    expect([days.map(({ usd }) => usd), budget.spent]).toEqual([[null], null]);
+  });
+});
+
+describe('GET /usage', () => {
+  it('outlives the images', async () => {
+    await using easel = await startEasel();
+    const { body: record } = await easel.post({ ...body, mediaId: 'a' });
+    const before = await usage(easel);
+    expect(before).toMatchObject({
+      days: [{ model: 'gpt-image-2', key: 'anonymous', images: 1, usd: record.cost.usd }],
+      budget: { usdPerDay: null, spent: record.cost.usd, reserved: 0 },
+    });
+    await fetch(`${easel.url}/images/a`, { method: 'DELETE' });
+    expect(await usage(easel)).toEqual(before);
+  });
+
+  it('shows a key its own, and its own limit', async () => {
+    await using easel = await startEasel({ env: { BUDGET_USD_PER_DAY: '50,blog:10' } });
+    const { images } = easel.services;
+    const made = (name: string) => images.submit(wish, { name, admin: false }, null);
+    for (const key of ['blog', 'shop']) await finished(easel, (await made(key)).image.mediaId);
+    const blog = await images.usage(30, { name: 'blog', admin: false });
+    expect([blog.days.map(({ key }) => key), blog.budget.usdPerDay]).toEqual([['blog'], 10]);
+    const shop = await images.usage(30, { name: 'shop', admin: false });
+    expect([shop.days.map(({ key }) => key), shop.budget.usdPerDay]).toEqual([['shop'], null]);
+    const all = await usage(easel);
+    expect([all.days.map(({ key }) => key), all.budget.usdPerDay]).toEqual([['blog', 'shop'], 50]);
+    const metrics = await (await easel.get('/metrics')).text();
+    for (const key of ['blog', 'shop'])
+      expect(metrics).toMatch(new RegExp(`easel_spent_today_usd\\{model="gpt-image-2",key="${key}"\\} 0\\.0`));
+    expect(metrics).toContain('easel_budget_usd_per_day 50\neasel_budget_usd_per_day{key="blog"} 10\n');
+  });
+
+  it.each(['0', '367', 'x', '1.5'])('refuses days=%s', async (days) => {
+    await using easel = await startEasel();
+    expect((await easel.get(`/usage?days=${days}`)).status).toBe(400);
+  });
+});
+
+async function finished(easel: Easel, mediaId: string): Promise<void> {
+  const image = await easel.services.images.waitUntilFinished(mediaId, 600_000, new AbortController().signal);
+  expect(image?.status).toBe('succeeded');
+}

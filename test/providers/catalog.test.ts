@@ -1,0 +1,59 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { formatSize, QUALITIES } from '../../src/images/image.ts';
+import { planGeneration } from '../../src/images/plan.ts';
+import { CATALOG, createCatalog } from '../../src/providers/catalog.ts';
+import { aRequest } from '../contracts/record-store.ts';
+import { servedModels } from '../support/openai-dialect.ts';
+
+const served = servedModels();
+const ids = [...CATALOG.keys()].filter((id) => served.has(id));
+
+describe('the built-in models', () => {
+  it('are those that the API has or had, with their shutdown dates', () => {
+    const dates = (id: string) => [id, CATALOG.get(id)?.shutdownDate];
+    expect([...CATALOG.keys()].map(dates)).toEqual([...CATALOG.keys()].map((id) => [id, served.get(id)?.shutdownDate]));
+  });
+
+  it('never lead to a parameter that the API refuses, whatever is asked for', () => {
+    const size = fc.record({ width: fc.integer({ min: 16, max: 1792 }), height: fc.integer({ min: 16, max: 1024 }) });
+    fc.assert(
+      fc.property(fc.constantFrom(...ids), size, fc.constantFrom(...QUALITIES), (id, asked, quality) => {
+        const model = CATALOG.get(id);
+        if (!model) throw new Error(`no ${id}`);
+        if (id === 'dall-e-2' && Math.max(asked.width, asked.height) > 1024) return;
+        const { call } = planGeneration(aRequest({ model: id, size: asked, quality }), model);
+        const takes = served.get(id)?.parameters ?? {};
+        expect(takes.size?.(formatSize(call.size), 'size')).toBeNull();
+        if (call.quality !== null) expect(takes.quality?.(call.quality, 'quality')).toBeNull();
+      }),
+      { numRuns: 300 },
+    );
+  });
+});
+
+describe('createCatalog', () => {
+  it('lets an addition change a built-in row, and take the known servers’ ways where there is none', () => {
+    const catalog = createCatalog({
+      models: new Map([
+        ['dall-e-3', { shutdownDate: null }],
+        ['my-own', { promptLimit: 77 }],
+      ]),
+      aliases: new Map(),
+    });
+    expect(catalog.get('dall-e-3')).toMatchObject({ shutdownDate: null, styles: ['vivid', 'natural'] });
+    expect(catalog.get('my-own')).toMatchObject({ id: 'my-own', promptLimit: 77, qualities: null, pricing: null });
+    expect(CATALOG.get('dall-e-3')?.shutdownDate).toBe('2026-05-12');
+  });
+
+  it('finds the row of another model under an alias, and the plan warns of it', () => {
+    const catalog = createCatalog({ models: new Map(), aliases: new Map([['dall-e-3', 'gpt-image-2']]) });
+    const model = catalog.get('dall-e-3');
+    expect(model).toMatchObject({ id: 'gpt-image-2', alias: 'dall-e-3', shutdownDate: null });
+    if (!model) return;
+    const size = { width: 1024, height: 1024 };
+    expect(planGeneration(aRequest({ model: 'dall-e-3', size }), model).warnings).toEqual([
+      { code: 'model_mapped', detail: 'dall-e-3 was asked for; MODEL_ALIASES has gpt-image-2 for it' },
+    ]);
+  });
+});
