@@ -1,4 +1,12 @@
-import type { Background, Brief, MasterFormat, Quality, RenditionSpec, Size } from './image.ts';
+import {
+  type Background,
+  type Brief,
+  formatSize,
+  type MasterFormat,
+  type Quality,
+  type RenditionSpec,
+  type Size,
+} from './image.ts';
 
 /** A named, versioned set of defaults for a kind of picture. What the caller says wins over it, part by part. */
 export interface Preset {
@@ -12,9 +20,15 @@ export interface Preset {
   readonly background: Background;
   readonly format: MasterFormat;
   readonly brief: Brief;
+  /** A subject that suits it, to try it with. */
+  readonly example: string;
 }
 
-const PRESETS: readonly Preset[] = [
+/** Every version of every preset; of one name, the last is the one that is meant where no version is said. */
+export type Presets = readonly Preset[];
+
+/** The presets that come with Easel. More, and other versions of these, come from the file that `PRESETS` names. */
+export const BUILT_IN_PRESETS: Presets = [
   {
     name: 'article-hero',
     version: 1,
@@ -30,6 +44,7 @@ const PRESETS: readonly Preset[] = [
       lighting: 'natural, directional light',
       avoid: ['text', 'letters', 'logos', 'watermarks', 'borders'],
     },
+    example: 'a lighthouse on a cliff at dusk',
   },
   {
     name: 'social-card',
@@ -45,6 +60,7 @@ const PRESETS: readonly Preset[] = [
       composition: 'subject in the middle third, high contrast against the background',
       avoid: ['small details', 'letters', 'logos', 'watermarks', 'borders'],
     },
+    example: 'a paper boat on a wide blue sea',
   },
   {
     name: 'product',
@@ -61,6 +77,7 @@ const PRESETS: readonly Preset[] = [
       lighting: 'soft box light from above left, gentle shadow below',
       avoid: ['people', 'hands', 'props', 'text', 'watermarks'],
     },
+    example: 'a hand-thrown stoneware mug',
   },
   {
     name: 'icon',
@@ -79,24 +96,43 @@ const PRESETS: readonly Preset[] = [
       composition: 'a single centred symbol that fills most of the square',
       avoid: ['text', 'letters', 'gradients', 'fine detail', 'borders'],
     },
+    example: 'a mountain with a flag on its top',
   },
 ];
-
-export type Presets = ReadonlyMap<string, Preset>;
-
-/** The presets that come with Easel, by name. */
-export const BUILT_IN_PRESETS: Presets = new Map(PRESETS.map((preset) => [preset.name, preset]));
 
 /** `article-hero@1`, the way a record names the preset it was made with. */
 export function presetId(preset: Preset): string {
   return `${preset.name}@${preset.version}`;
 }
 
+/** The version of each preset that is meant where none is said. */
+export function currentPresets(presets: Presets): Presets {
+  return presets.filter((preset) => findPreset(presets, preset.name) === preset);
+}
+
 /** Finds a preset by `name` or `name@version`; null where there is none, or not in that version. */
 export function findPreset(presets: Presets, id: string): Preset | null {
-  const [name = '', version] = id.split('@');
-  const preset = presets.get(name);
-  return preset && (version === undefined || version === String(preset.version)) ? preset : null;
+  return presets.findLast((preset) => id === preset.name || id === presetId(preset)) ?? null;
+}
+
+/** A preset as callers see it, in the notation of requests, with a request to try it with. */
+export type PresetRecord = ReturnType<typeof toPresetRecord>;
+
+export function toPresetRecord(preset: Preset) {
+  const { name, version, description, quality, background, format, brief } = preset;
+  return {
+    id: presetId(preset),
+    name,
+    version,
+    description,
+    size: formatSize(preset.size),
+    renditions: preset.renditions.map((rendition) => `${formatSize(rendition)}.${rendition.format}`),
+    quality,
+    background,
+    format,
+    brief,
+    example: { preset: name, brief: { subject: preset.example } },
+  };
 }
 
 /** The brief that results when a caller's brief is laid over a preset's: its parts win, unwanted things add up. */

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { ImageError } from './errors.ts';
 import type { ImageRequest, Quality, RenditionSpec, Size } from './image.ts';
 import { refuseTinyMaster } from './plan.ts';
-import { findPreset, mergeBriefs, type Presets, presetId } from './presets.ts';
+import { currentPresets, findPreset, mergeBriefs, type Presets, presetId } from './presets.ts';
 import type { CreateImage } from './service.ts';
 
 /** What holds where neither the request nor its preset says anything. */
@@ -21,7 +21,7 @@ export function resolveRequest(create: CreateImage, presets: Presets, defaults: 
   const preset = create.preset === undefined ? null : findPreset(presets, create.preset);
   if (create.preset !== undefined && preset === null) {
     throw new ImageError('invalid_request', `there is no preset ${create.preset}`, {
-      paths: [{ path: 'preset', message: `one of ${[...presets.values()].map(presetId).join(', ')}` }],
+      paths: [{ path: 'preset', message: `one of ${currentPresets(presets).map(presetId).join(', ')}` }],
     });
   }
   const request: ImageRequest = {

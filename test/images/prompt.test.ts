@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { BUILT_IN_PRESETS, mergeBriefs } from '../../src/images/presets.ts';
+import { BUILT_IN_PRESETS, findPreset, mergeBriefs } from '../../src/images/presets.ts';
 import { buildPrompt, type PromptParts } from '../../src/images/prompt.ts';
 
 const parts = (some: Partial<PromptParts>): PromptParts => ({
@@ -66,7 +66,7 @@ describe('buildPrompt', () => {
 });
 
 describe('mergeBriefs', () => {
-  const preset = BUILT_IN_PRESETS.get('article-hero')?.brief ?? null;
+  const preset = findPreset(BUILT_IN_PRESETS, 'article-hero')?.brief ?? null;
 
   it("lets the caller's parts win and adds up what is unwanted", () => {
     expect(mergeBriefs({ style: 'a', mood: 'b', avoid: ['x'] }, { style: 'c', avoid: ['x', 'y'] })).toEqual({
