@@ -1,7 +1,9 @@
 import { z } from 'zod';
+import { ConfigFileError, readPresets, readSigningFiles, type SigningFiles } from './config-files.ts';
 import type { Budget } from './images/budget.ts';
 import { QUALITIES } from './images/image.ts';
 import { ageText, renditionText, sizeText } from './images/notation.ts';
+import { BUILT_IN_PRESETS, type Presets } from './images/presets.ts';
 import { baseUrl, type ProviderSettings, providerName, providerSettings, readProviders } from './provider-settings.ts';
 import { type Catalog, createCatalog } from './providers/catalog.ts';
 import { readCatalogFile } from './providers/catalog-file.ts';
@@ -89,6 +91,10 @@ export const settings = {
   IMAGE_RENDITIONS: list(renditionText)
     .prefault('1200x675.png')
     .describe('Renditions where neither request nor preset says any; commas between.'),
+  PRESETS: z
+    .string()
+    .optional()
+    .describe('JSON file with presets of your own, beside or in place of the built-in ones.'),
   GENERATION_TIMEOUT_SECONDS: seconds(1).default(300).describe('For one call to a provider.'),
   RETRY_MAX_ATTEMPTS: count(1, 20).default(4).describe('Calls to one provider for one picture, the first included.'),
   RETRY_DEADLINE_SECONDS: seconds(0).default(600).describe('No call begins later than this after the first.'),
@@ -107,6 +113,14 @@ export const settings = {
     .describe(
       'Most US dollars that a day (UTC) may cost, in all and for API keys by name, such as `50` or `50,blog:10`; more is refused with 429 `budget_exhausted`.',
     ),
+  C2PA_CERT: z
+    .string()
+    .optional()
+    .describe(
+      'PEM file of the certificate that files are signed with as Content Credentials, its issuers after it. With `C2PA_KEY`.',
+    ),
+  C2PA_KEY: z.string().optional().describe('PEM file of its private key: P-256, P-384, Ed25519 or RSA.'),
+  EMBED_PROMPT: flag.default(false).describe('Also write the prompt into the files, as XMP, for everyone to read.'),
   RETENTION: ageText.optional().describe('Delete pictures older than this, such as `30d`. Default: never.'),
   RETENTION_BY_LABEL: list(labelledAge)
     .optional()
@@ -148,6 +162,10 @@ export interface Config extends Omit<Settings, 'PROVIDERS' | 'BUDGET_USD_PER_DAY
   readonly catalog: Catalog;
   /** Path of the database file. */
   readonly databasePath: string;
+  /** The presets there are: the file's over the built-in ones. */
+  readonly presets: Presets;
+  /** What files are signed with, or null where they are not. */
+  readonly signing: SigningFiles | null;
 }
 
 /** What is wrong with the environment, one line a variable. */
@@ -165,22 +183,25 @@ export class ConfigError extends Error {
 
 /**
  * Reads the settings from an environment; an empty variable counts as unset. Raises `ConfigError` with every fault at once.
- * Values are never quoted back: one of them may be a key.
+ * Values are never quoted back: one of them may be a key. `now`, in milliseconds since 1970, is what certificates are held against.
  */
-export function readConfig(env: Readonly<Record<string, string | undefined>>): Config {
+export function readConfig(env: Readonly<Record<string, string | undefined>>, now = Date.now()): Config {
   const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined && value !== ''));
   const unbuilt = NOT_YET.filter((name) => name in given).map(
     (name) => `${name}: is not supported by this version; unset it`,
   );
+  const inFiles: string[] = [];
+  const presets = fromFile(() => readPresets(given.PRESETS), inFiles) ?? BUILT_IN_PRESETS;
+  const signing = fromFile(() => readSigningFiles(given.C2PA_CERT, given.C2PA_KEY, now), inFiles);
   const parsed = schema.safeParse(given);
   if (!parsed.success) {
     const faults = parsed.error.issues.map(({ path, message }) => `${String(path[0])}: ${message}`);
-    throw new ConfigError([...new Set(faults), ...unbuilt]);
+    throw new ConfigError([...new Set(faults), ...inFiles, ...unbuilt]);
   }
   const { PROVIDERS, MODEL_CATALOG, MODEL_ALIASES, BUDGET_USD_PER_DAY, ...rest } = parsed.data;
   const aliases = new Map(MODEL_ALIASES);
   const catalog = createCatalog({ models: MODEL_CATALOG ?? new Map(), aliases });
-  const faults = [...contradictions(parsed.data), ...strayAliases(aliases, catalog), ...unbuilt];
+  const faults = [...contradictions(parsed.data), ...strayAliases(aliases, catalog), ...inFiles, ...unbuilt];
   const names = PROVIDERS ?? [rest.OPENAI_API_KEY === undefined ? 'placeholder' : 'openai'];
   const providers = readProviders(names, given, { baseURL: rest.OPENAI_BASE_URL, apiKey: rest.OPENAI_API_KEY }, faults);
   if (faults.length > 0) throw new ConfigError(faults);
@@ -191,7 +212,20 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     MODEL_ALIASES: aliases,
     BUDGET_USD_PER_DAY: BUDGET_USD_PER_DAY ?? { usdPerDay: null, usdPerDayOfKey: new Map() },
     databasePath: rest.DATABASE_URL.slice('sqlite:'.length),
+    presets,
+    signing,
   };
+}
+
+/** What a file holds, or null and what is wrong with it added to `faults`. */
+function fromFile<T>(read: () => T, faults: string[]): T | null {
+  try {
+    return read();
+  } catch (error) {
+    if (!(error instanceof ConfigFileError)) throw error;
+    faults.push(...error.problems);
+    return null;
+  }
 }
 
 /** What is wrong although each variable by itself is right. */

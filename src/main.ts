@@ -20,6 +20,7 @@ const logger = pino({ level: config.LOG_LEVEL, base: null }, pino.destination({ 
 try {
   await serve();
 } catch (error) {
+  if (error instanceof ConfigError) refuse(error);
   logger.fatal(...explain(error));
   process.exitCode = 1;
 }
@@ -29,9 +30,13 @@ function configOrExit(): Config {
     return readConfig(process.env);
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
-    console.error(`Easel did not start: ${error.message}`);
-    process.exit(EX_CONFIG);
+    refuse(error);
   }
+}
+
+function refuse(error: ConfigError): never {
+  console.error(`Easel did not start: ${error.message}`);
+  process.exit(EX_CONFIG);
 }
 
 async function serve(): Promise<void> {

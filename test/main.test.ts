@@ -1,6 +1,9 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import sharp from 'sharp';
 import { describe, expect, it, vi } from 'vitest';
 import type { ImageRecord } from '../src/images/image.ts';
+import { signingIdentity } from './support/credentials.ts';
 import type { UsageReport } from '../src/images/usage.ts';
 import { openAiError, picture } from './support/openai-answers.ts';
 import { startOpenAiServer } from './support/openai-server.ts';
@@ -150,6 +153,18 @@ describe('the process', () => {
     expect(await service.exited).toBe(78);
     for (const word of words) expect(service.stderr()).toContain(word);
     expect(service.stderr()).not.toMatch(/\bat .*\.ts:\d+/);
+  });
+
+  it('refuses a certificate that C2PA does not allow with exit code 78, and says what it needs', async () => {
+    await using folder = await temporaryFolder();
+    const { certificatePem, keyPem } = await signingIdentity({ usages: [] });
+    await writeFile(join(folder.path, 'cert.pem'), certificatePem);
+    await writeFile(join(folder.path, 'key.pem'), keyPem);
+    const env = { C2PA_CERT: 'cert.pem', C2PA_KEY: 'key.pem' };
+    await using service = startProcess({ folder: folder.path, env });
+    expect(await service.exited).toBe(78);
+    expect(service.stderr()).toMatch(/C2PA_CERT: .*emailProtection or documentSigning/);
+    expect(service.stderr() + service.stdout()).not.toContain(keyPem.split('\n')[1]);
   });
 
   it('starts in production on the placeholder when that is said', async () => {

@@ -36,6 +36,9 @@ export type Quality = (typeof QUALITIES)[number];
 export const BACKGROUNDS = ['auto', 'transparent', 'opaque'] as const;
 export type Background = (typeof BACKGROUNDS)[number];
 
+/** IPTC NewsCode for pictures made by a model that was trained on sampled data: what every picture of Easel is. */
+export const TRAINED_ALGORITHMIC_MEDIA = 'http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia';
+
 /** A width and a height in pixels. */
 export interface Size {
   readonly width: number;

@@ -39,6 +39,8 @@ export interface RunnerDeps extends FallbackDeps {
   readonly upstreams: Upstreams;
   readonly events: ImageEvents;
   readonly budget: Budget;
+  /** Whether prompts are written into the files. */
+  readonly embedPrompt: boolean;
   /** Unique, growing with time, safe in a file name. */
   readonly newId: () => string;
 }
@@ -217,6 +219,7 @@ async function finish(job: Job, { image, original, bytes }: Received): Promise<v
         model: image.model,
         createdAt: image.createdAt,
         originalSha256: original.sha256,
+        prompt: job.embedPrompt ? image.prompt : null,
       },
     }),
   );

@@ -3,6 +3,7 @@ import { coverCrop, coverCropWithin, enlargement } from '../images/crop.ts';
 import { ImageError } from '../images/errors.ts';
 import { type Crop, formatSize, type RenditionSpec, type Size, type Warning } from '../images/image.ts';
 import type { FinishedPicture, FinishOrder, Imaging } from '../images/ports.ts';
+import type { FileSigner } from './c2pa-signer.ts';
 import { checkPicture } from './checks.ts';
 import { type Limits, type Picture, readPicture } from './inspect.ts';
 import { xmpPacket } from './provenance.ts';
@@ -17,6 +18,8 @@ export interface ImagingOptions {
    * stay below that by two or more, since durable writes wait for the same threads.
    */
   readonly parallel?: number;
+  /** Signs every file that is encoded here; without it they carry no C2PA manifest. */
+  readonly signer?: FileSigner | null;
 }
 
 const DEFAULT_LIMITS: Limits = { bytes: 64 * 1024 * 1024, pixels: 64_000_000, decodeSeconds: 30 };
@@ -31,7 +34,8 @@ export function createImaging(options: ImagingOptions = {}): Imaging {
   const pictures = new PQueue({ concurrency });
   const operations = new PQueue({ concurrency });
   return {
-    finish: (original, order) => pictures.add(() => finish(original, order, limits, operations)),
+    finish: (original, order) =>
+      pictures.add(() => finish(original, order, limits, operations, options.signer ?? null)),
   };
 }
 
@@ -40,6 +44,7 @@ async function finish(
   order: FinishOrder,
   limits: Limits,
   operations: PQueue,
+  signer: FileSigner | null,
 ): Promise<FinishedPicture> {
   const picture = await operations.add(() => readPicture(original, limits));
   const checks = await operations.add(() => checkPicture(picture));
@@ -50,14 +55,19 @@ async function finish(
   }
 
   const xmp = xmpPacket(order.provenance);
-  const render = (spec: RenditionSpec, crop: Crop) => operations.add(() => renderFile(picture, crop, spec, xmp));
+  const signing = await signer?.begin(original, picture, order);
+  const render = async (spec: RenditionSpec, crop: Crop) => {
+    const file = await operations.add(() => renderFile(picture, crop, spec, xmp));
+    return (await signing?.sign(file, crop)) ?? file;
+  };
   const masterCrop = coverCrop(picture, order.master);
   const [master, renditions] = await Promise.all([
     isMaster(picture, order) ? { ...order.master, bytes: null } : render(order.master, masterCrop),
     // A rendition shows what the master shows, but is taken from the original's pixels, so nothing is scaled twice.
     Promise.all(order.renditions.map((spec) => render(spec, coverCropWithin(masterCrop, spec)))),
   ]);
-  return { master, renditions, checks, thumbhash: null, warnings: findWarnings(picture, masterCrop, order) };
+  const warnings = [...findWarnings(picture, masterCrop, order), ...(signing?.warnings ?? [])];
+  return { master, renditions, checks, thumbhash: null, warnings };
 }
 
 /** Whether the original is the master as it stands. */

@@ -14,6 +14,7 @@ const PROVENANCE = {
   model: 'gpt-image-2 <beta>',
   createdAt: '2026-11-23T10:11:12.000Z',
   originalSha256: 'ab'.repeat(32),
+  prompt: null,
 };
 
 beforeAll(configureSharp);

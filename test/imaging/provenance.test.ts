@@ -8,6 +8,7 @@ const PROVENANCE = {
   model: 'gpt-image-2',
   createdAt: '2026-11-23T10:11:12.000Z',
   originalSha256: 'ab'.repeat(32),
+  prompt: null,
 };
 
 it('says that and how the picture was generated, and from which original', () => {

@@ -1,0 +1,100 @@
+/** The files that settings name. They are read once, at the start, and whatever is wrong with one is told with the rest. */
+
+import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { parsePresets } from './images/preset-file.ts';
+import { BUILT_IN_PRESETS, type Presets } from './images/presets.ts';
+
+/** What is wrong with a file, in lines like those for variables. The path is not quoted: it may be a key, put in the wrong place. */
+export class ConfigFileError extends Error {
+  override readonly name = 'ConfigFileError';
+  readonly problems: readonly string[];
+
+  constructor(problems: readonly string[]) {
+    super(problems.join('\n'));
+    this.problems = problems;
+  }
+}
+
+/** The built-in presets, and those of the file laid over them. Raises `ConfigFileError` naming every path that is wrong. */
+export function readPresets(path: string | undefined): Presets {
+  if (path === undefined) return BUILT_IN_PRESETS;
+  const text = readText('PRESETS', path);
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    throw fault('PRESETS', `the file is not valid JSON: ${(error as SyntaxError).message}`);
+  }
+  const parsed = parsePresets(value);
+  if ('presets' in parsed) return parsed.presets;
+  throw new ConfigFileError(parsed.faults.map(({ path, message }) => `PRESETS: ${path}: ${message}`));
+}
+
+/** The certificates, the signer's own first, and its private key. */
+export interface SigningFiles {
+  readonly chain: readonly [X509Certificate, ...X509Certificate[]];
+  readonly key: KeyObject;
+}
+
+/**
+ * Reads what files are signed with, both as PEM, and makes sure that they belong together and are in date at `now`
+ * (milliseconds since 1970); null where neither is set. Raises `ConfigFileError`.
+ */
+export function readSigningFiles(
+  certificatePath: string | undefined,
+  keyPath: string | undefined,
+  now: number,
+): SigningFiles | null {
+  if (certificatePath === undefined && keyPath === undefined) return null;
+  if (certificatePath === undefined) throw fault('C2PA_CERT', 'is missing, and C2PA_KEY is set');
+  if (keyPath === undefined) throw fault('C2PA_KEY', 'is missing, and C2PA_CERT is set');
+
+  const chain = readCertificates(certificatePath);
+  const key = readKey(keyPath);
+  const [own] = chain;
+  if (!own.checkPrivateKey(key)) throw fault('C2PA_KEY', 'is not the key of the first certificate in C2PA_CERT');
+  if (now < own.validFromDate.getTime())
+    throw fault('C2PA_CERT', `the certificate is not valid before ${own.validFrom}`);
+  if (now > own.validToDate.getTime()) throw fault('C2PA_CERT', `the certificate expired on ${own.validTo}`);
+  return { chain, key };
+}
+
+const PEM_CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
+
+function readCertificates(path: string): SigningFiles['chain'] {
+  const blocks = readText('C2PA_CERT', path).match(PEM_CERTIFICATE) ?? [];
+  try {
+    const [own, ...issuers] = blocks.map((block) => new X509Certificate(block));
+    if (own) return [own, ...issuers];
+  } catch {
+    throw fault('C2PA_CERT', 'the file has a certificate that cannot be read');
+  }
+  throw fault('C2PA_CERT', 'the file has no certificate in PEM (-----BEGIN CERTIFICATE-----)');
+}
+
+function readKey(path: string): KeyObject {
+  const text = readText('C2PA_KEY', path);
+  if (/^-----BEGIN ENCRYPTED|^Proc-Type: 4,ENCRYPTED/m.test(text)) {
+    throw fault('C2PA_KEY', 'the key is encrypted; take the passphrase off it');
+  }
+  try {
+    return createPrivateKey(text);
+  } catch {
+    // Not in OpenSSL's words: nobody can be certain that they hold nothing of the file.
+    throw fault('C2PA_KEY', 'the file has no private key in PEM (-----BEGIN PRIVATE KEY-----)');
+  }
+}
+
+function readText(variable: string, path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw fault(variable, `the file cannot be read (${code})`);
+  }
+}
+
+function fault(variable: string, message: string): ConfigFileError {
+  return new ConfigFileError([`${variable}: ${message}`]);
+}

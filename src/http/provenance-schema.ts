@@ -1,0 +1,96 @@
+import { z } from 'zod';
+import { TRAINED_ALGORITHMIC_MEDIA } from '../images/image.ts';
+import type { Provenance } from '../images/provenance.ts';
+
+const said = (description: string) => z.string().nullable().meta({ description });
+const sha256 = z.string().meta({ description: 'By the record, in hex.' });
+
+const embeddedMetadata = z
+  .strictObject({
+    digitalSourceType: said('An IPTC NewsCode.'),
+    model: said('The AI system that was used.'),
+    provider: said('Who supplied the picture.'),
+    createdAt: said('As it stands there.'),
+    mediaId: said('The identifier.'),
+    originalSha256: said('Of what it was derived from, where that is named by its sha256.'),
+    prompt: said('Only in files that were made with `EMBED_PROMPT=true`.'),
+  })
+  .meta({ id: 'EmbeddedMetadata', description: "What the file's XMP says. Nobody has signed it." });
+
+export const contentCredentials = z
+  .strictObject({
+    verdict: z.enum(['valid', 'invalid', 'unverified']).meta({
+      description:
+        '`valid`: signature, assertions and content fit together. `invalid`: something does not, or cannot be read. ' +
+        '`unverified`: nothing is known to be wrong, but not all of it can be checked here. No list of trusted signers is ' +
+        'consulted: anyone can be the signer.',
+    }),
+    detail: z.string().meta({ description: 'The verdict in a sentence.' }),
+    failures: z
+      .array(
+        z.strictObject({
+          code: z.string().meta({ examples: ['assertion.dataHash.mismatch'] }),
+          detail: z.string().nullable(),
+        }),
+      )
+      .readonly()
+      .meta({ description: "What speaks against it, by C2PA's status codes." }),
+    signer: z
+      .strictObject({ name: z.string(), issuer: z.string(), validUntil: z.string().meta({ format: 'date-time' }) })
+      .nullable()
+      .meta({ description: 'Whom the certificate names, and who issued it.' }),
+    signedAt: z
+      .string()
+      .nullable()
+      .meta({ format: 'date-time', description: 'By a time stamp that verified; null without one.' }),
+    generator: said('The software that made the claim.'),
+    digitalSourceType: said('Of the first action that has one.'),
+    ingredients: z
+      .array(z.strictObject({ title: z.string().nullable(), hasManifest: z.boolean() }))
+      .readonly()
+      .meta({ description: 'What the file was made from, and whether the manifest of that came along.' }),
+  })
+  .meta({ id: 'ContentCredentials', description: 'A C2PA manifest, and what checking it brought.' });
+
+const stored = {
+  bytes: z.int().meta({ description: 'By the record.' }),
+  sha256,
+  integrity: z
+    .enum(['intact', 'changed', 'missing'])
+    .meta({ description: 'Whether the stored bytes are still those of the record.' }),
+  xmp: embeddedMetadata.nullable(),
+  c2pa: contentCredentials.nullable().meta({ description: 'Null for a file without a C2PA manifest.' }),
+};
+
+const storedProvenance = z
+  .strictObject(stored)
+  .meta({ id: 'OriginalProvenance', description: 'What the model returned.' });
+
+const fileProvenance = z
+  .strictObject({
+    url: z.string().meta({ examples: ['/media/article-42-hero.png'] }),
+    width: z.int(),
+    height: z.int(),
+    format: z.string(),
+    isOriginal: z.boolean().meta({ description: 'Whether it is the original, byte for byte.' }),
+    digitalSourceType: said('What the file itself says, by its XMP or else its manifest.'),
+    ...stored,
+  })
+  .meta({ id: 'FileProvenance', description: 'A published file.' });
+
+/** Answer of `GET /images/:mediaId/provenance`. */
+export const provenanceRecord = z
+  .strictObject({
+    mediaId: z.string().meta({ examples: ['article-42-hero'] }),
+    digitalSourceType: z
+      .literal(TRAINED_ALGORITHMIC_MEDIA)
+      .meta({ description: 'What the picture is, as an IPTC NewsCode.' }),
+    provider: z.string(),
+    model: z.string(),
+    createdAt: z.string().meta({ format: 'date-time' }),
+    originalSha256: sha256.nullable(),
+    original: storedProvenance.nullable().meta({ description: 'Null until the model has answered.' }),
+    master: fileProvenance.nullable().meta({ description: 'Null until it is published.' }),
+    renditions: z.array(fileProvenance).readonly(),
+  })
+  .meta({ id: 'Provenance', description: 'Where a picture comes from.' }) satisfies z.ZodType<Provenance>;

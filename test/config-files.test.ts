@@ -1,0 +1,106 @@
+import { createPrivateKey } from 'node:crypto';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { ConfigError, readConfig } from '../src/config.ts';
+import { signingIdentity, type TestIdentity } from './support/credentials.ts';
+import { temporaryFolder } from './support/temporary-folder.ts';
+
+let own: TestIdentity;
+let other: TestIdentity;
+
+beforeAll(async () => {
+  [own, other] = await Promise.all([signingIdentity(), signingIdentity()]);
+});
+
+/** What is wrong where each variable names a file of this content, or where it is null, none. */
+async function faultsOf(files: Readonly<Record<string, string | null>>, now = Date.now()): Promise<readonly string[]> {
+  await using folder = await temporaryFolder();
+  const env: Record<string, string> = {};
+  for (const [variable, content] of Object.entries(files)) {
+    env[variable] = join(folder.path, variable);
+    if (content !== null) await writeFile(env[variable], content);
+  }
+  try {
+    readConfig(env, now);
+    return [];
+  } catch (error) {
+    if (error instanceof ConfigError) return error.problems;
+    throw error;
+  }
+}
+
+describe('C2PA_CERT and C2PA_KEY', () => {
+  it('are read as PEM, with the chain', async () => {
+    expect(await faultsOf({ C2PA_CERT: own.certificatePem, C2PA_KEY: own.keyPem })).toEqual([]);
+  });
+
+  it.each<[string, () => Record<string, string | null>, string]>([
+    ['no key', () => ({ C2PA_CERT: own.certificatePem }), 'C2PA_KEY: is missing'],
+    ['no certificate', () => ({ C2PA_KEY: own.keyPem }), 'C2PA_CERT: is missing'],
+    ['no file', () => ({ C2PA_CERT: null, C2PA_KEY: own.keyPem }), 'C2PA_CERT: the file cannot be read (ENOENT)'],
+    [
+      'the files exchanged',
+      () => ({ C2PA_CERT: own.keyPem, C2PA_KEY: own.certificatePem }),
+      'C2PA_CERT: the file has no certificate',
+    ],
+    [
+      'a broken certificate',
+      () => ({ C2PA_CERT: own.certificatePem.replace('MII', 'MIJ'), C2PA_KEY: own.keyPem }),
+      'C2PA_CERT: the file has a certificate that cannot be read',
+    ],
+    [
+      'a broken key',
+      () => ({ C2PA_CERT: own.certificatePem, C2PA_KEY: own.keyPem.slice(0, 80) }),
+      'C2PA_KEY: the file has no private key',
+    ],
+    [
+      'an encrypted key',
+      () => ({ C2PA_CERT: own.certificatePem, C2PA_KEY: encrypted(own) }),
+      'C2PA_KEY: the key is encrypted',
+    ],
+    ["another's key", () => ({ C2PA_CERT: own.certificatePem, C2PA_KEY: other.keyPem }), 'C2PA_KEY: is not the key'],
+  ])('are refused with %s, and nothing of the key is said', async (_name, files, fault) => {
+    const faults = await faultsOf(files());
+    expect(faults).toEqual([expect.stringContaining(fault)]);
+    expect(faults.join()).not.toContain(own.keyPem.split('\n')[1]);
+  });
+
+  it.each([
+    [30, 'expired'],
+    [-30, 'not valid before'],
+  ])('are refused %i days away', async (days, reason) => {
+    const now = Date.now() + days * 86_400_000;
+    const faults = await faultsOf({ C2PA_CERT: own.certificatePem, C2PA_KEY: own.keyPem }, now);
+    expect(faults).toEqual([expect.stringContaining(reason)]);
+  });
+});
+
+describe('PRESETS', () => {
+  it.each([
+    [null, ['PRESETS: the file cannot be read (ENOENT)']],
+    ['{', [expect.stringMatching(/^PRESETS: the file is not valid JSON/)]],
+    [
+      '{"poster": {"size": "9x9"}}',
+      [expect.stringMatching(/^PRESETS: poster\.description: /), expect.stringMatching(/^PRESETS: poster\.size: /)],
+    ],
+  ])('is refused with every fault: %s', async (content, faults) => {
+    expect(await faultsOf({ PRESETS: content })).toEqual(faults);
+  });
+
+  it('comes in one list with the other faults', async () => {
+    const variables = (error: unknown) =>
+      error instanceof ConfigError ? error.problems.map((problem) => problem.split(':')[0]) : [];
+    try {
+      readConfig({ PORT: 'x', PRESETS: '/nowhere', C2PA_KEY: '/nowhere' });
+      expect.unreachable();
+    } catch (error) {
+      expect(variables(error)).toEqual(['PORT', 'PRESETS', 'C2PA_CERT']);
+    }
+  });
+});
+
+function encrypted({ keyPem }: TestIdentity): string {
+  const options = { type: 'pkcs8', format: 'pem', cipher: 'aes-256-cbc', passphrase: 'x' } as const;
+  return createPrivateKey(keyPem).export(options).toString();
+}
