@@ -15,6 +15,8 @@ import { healthRoutes } from './http/routes/health.ts';
 import { imageRoutes } from './http/routes/images.ts';
 import { type MediaFiles, mediaRoutes } from './http/routes/media.ts';
 import { metricsRoutes } from './http/routes/metrics.ts';
+import { presetRoutes } from './http/routes/presets.ts';
+import { provenanceRoutes } from './http/routes/provenance.ts';
 import { usageRoutes } from './http/routes/usage.ts';
 import { refuseWorkWhile } from './http/stopping.ts';
 import { readJsonBodies, validatorCompiler } from './http/validation.ts';
@@ -97,6 +99,8 @@ export async function buildApp(config: AppConfig, services: AppServices): Promis
   await documentRoutes(app, version);
   await app.register(imageRoutes, { images, identify: everyone, syncWaitSeconds });
   await app.register(eventRoutes, { images, identify: everyone, clock });
+  await app.register(provenanceRoutes, { images, identify: everyone });
+  await app.register(presetRoutes, { images });
   await app.register(mediaRoutes, { files });
   await app.register(cleanupRoutes, { images });
   await app.register(healthRoutes, { health });
@@ -129,6 +133,8 @@ function uncalledServices(): AppServices {
       follow: uncalled,
       cancel: uncalled,
       remove: uncalled,
+      provenance: uncalled,
+      presets: uncalled,
       cleanup: uncalled,
       lastCleanup: uncalled,
       usage: uncalled,

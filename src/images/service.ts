@@ -13,7 +13,9 @@ import {
   type Size,
 } from './image.ts';
 import type { LastCleanup, Page } from './ports.ts';
+import { currentPresets, type Preset } from './presets.ts';
 import { type Preview, previewImage } from './preview.ts';
+import { describeProvenance, type Provenance, type ProvenanceDeps } from './provenance.ts';
 import { type CleanupOrder, type CleanupReport, type CleanupWish, cleanUp, type RetentionDeps } from './retention.ts';
 import { type SubmitDeps, submitImage } from './submit.ts';
 import { reportUsage, type UsageReport } from './usage.ts';
@@ -91,6 +93,10 @@ export interface Images {
    * had a few seconds for it. A finished image stays as it is.
    */
   cancel(mediaId: string, caller: Caller): Promise<Image>;
+  /** Where the image comes from, and what verified; `not_found` also for another caller's image. */
+  provenance(mediaId: string, caller: Caller): Promise<Provenance>;
+  /** The presets there are to choose from. */
+  presets(): readonly Preset[];
   /** Removes the record and every file; a running image is cancelled first. */
   remove(mediaId: string, caller: Caller): Promise<void>;
   /** A cleanup at a time: one that is asked for while another runs waits for its turn. */
@@ -101,7 +107,7 @@ export interface Images {
   usage(days: number, caller: Caller): Promise<UsageReport>;
 }
 
-export interface ImagesDeps extends SubmitDeps, RetentionDeps {
+export interface ImagesDeps extends SubmitDeps, RetentionDeps, ProvenanceDeps {
   /** What a cleanup does where its order says nothing. */
   readonly retention: Pick<CleanupOrder, 'olderThanMs' | 'maxBytes'>;
 }
@@ -122,6 +128,8 @@ export function createImages(deps: ImagesDeps): Images {
     preview: (request, caller) => previewImage(deps, request, caller),
     get: find,
     list: (filter, caller) => records.list({ ...filter, owner: caller.admin ? null : caller.name }),
+    provenance: async (mediaId, caller) => describeProvenance(deps, await find(mediaId, caller)),
+    presets: () => currentPresets(deps.presets),
 
     async follow(mediaId, caller, lastEventId, signal) {
       const image = await find(mediaId, caller);

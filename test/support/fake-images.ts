@@ -4,6 +4,8 @@ import { createImageEvents, type ImageEvents } from '../../src/images/events.ts'
 import { followImage, knowsEnd } from '../../src/images/follow.ts';
 import type { Image, MediaFile } from '../../src/images/image.ts';
 import { isFinished } from '../../src/images/image.ts';
+import { BUILT_IN_PRESETS } from '../../src/images/presets.ts';
+import { describeProvenance } from '../../src/images/provenance.ts';
 import type { CleanupWish } from '../../src/images/retention.ts';
 import type { Caller, CreateImage, ImageFilter, Images, Submission } from '../../src/images/service.ts';
 
@@ -103,6 +105,12 @@ export function createFakeImages(): FakeImages {
       fake.settle(mediaId, { status: 'cancelled' });
       return await fake.get(mediaId, caller);
     },
+    async provenance(mediaId, caller) {
+      const deps = { store: { read: async () => null }, provenance: { read: async () => ({ xmp: null, c2pa: null }) } };
+      return await describeProvenance(deps, await fake.get(mediaId, caller));
+    },
+
+    presets: () => BUILT_IN_PRESETS,
 
     async remove(mediaId, caller) {
       await fake.get(mediaId, caller);

@@ -1,0 +1,47 @@
+import { z } from 'zod';
+import { BACKGROUNDS, MASTER_FORMATS, QUALITIES } from '../images/image.ts';
+import type { PresetRecord } from '../images/presets.ts';
+
+const part = z.string().exactOptional();
+const parts = z.array(z.string()).readonly().exactOptional();
+
+/** A brief as a preset has it: what the caller leaves out of theirs. */
+const presetBrief = z
+  .strictObject({
+    subject: part,
+    style: part,
+    mood: part,
+    palette: parts,
+    composition: part,
+    lighting: part,
+    avoid: parts,
+    text: part,
+  })
+  .meta({
+    id: 'PresetBrief',
+    description: "Defaults for the parts of the brief; unwanted things add up to the caller's.",
+  });
+
+const presetRecord = z
+  .strictObject({
+    id: z.string().meta({ description: 'What a record names it by.', examples: ['article-hero@1'] }),
+    name: z.string().meta({ description: 'What a request names it by.', examples: ['article-hero'] }),
+    version: z.int().meta({ description: 'Goes up when the same request would make another picture.' }),
+    description: z.string(),
+    size: z.string().meta({ description: 'Of the master.', examples: ['1792x1024'] }),
+    renditions: z.array(z.string()).meta({ examples: [['1200x675.png']] }),
+    quality: z.enum(QUALITIES),
+    background: z.enum(BACKGROUNDS),
+    format: z.enum(MASTER_FORMATS),
+    brief: presetBrief,
+    example: z
+      .strictObject({ preset: z.string(), brief: z.strictObject({ subject: z.string() }) })
+      .meta({ description: 'A body for `POST /images`.' }),
+  })
+  .meta({
+    id: 'Preset',
+    description: 'A named set of defaults. What the request says wins over it.',
+  }) satisfies z.ZodType<PresetRecord>;
+
+/** Answer of `GET /presets`. */
+export const presetList = z.strictObject({ items: z.array(presetRecord) }).meta({ id: 'PresetList' });

@@ -1,0 +1,20 @@
+import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
+import { toPresetRecord } from '../../images/presets.ts';
+import type { Images } from '../../images/service.ts';
+import { json } from '../openapi.ts';
+import { presetList } from '../preset-schema.ts';
+
+/** `GET /presets`. */
+export const presetRoutes: FastifyPluginAsyncZod<{ images: Images }> = async (app, { images }) => {
+  app.get('/presets', {
+    schema: {
+      operationId: 'listPresets',
+      tags: ['images'],
+      summary: 'List the presets',
+      description:
+        'Named sets of defaults for kinds of pictures: the built-in ones, and those of the file that `PRESETS` names.',
+      response: { 200: json('All of them, each in its current version.', presetList) },
+    },
+    handler: async () => ({ items: images.presets().map(toPresetRecord) }),
+  });
+};

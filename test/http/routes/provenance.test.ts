@@ -1,0 +1,92 @@
+import { rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+import { TRAINED_ALGORITHMIC_MEDIA } from '../../../src/images/image.ts';
+import type { Provenance } from '../../../src/images/provenance.ts';
+import { signingIdentity, withManifest } from '../../support/credentials.ts';
+import { type Easel, startEasel } from '../../support/easel.ts';
+import { picture } from '../../support/openai-answers.ts';
+import { texturedPicture } from '../../support/pictures.ts';
+import { temporaryFolder } from '../../support/temporary-folder.ts';
+
+const SIZE = { width: 1024, height: 1024 };
+
+async function provenanceOf(easel: Easel, mediaId: string): Promise<Provenance> {
+  const response = await easel.get(`/images/${mediaId}/provenance`);
+  expect(response.status).toBe(200);
+  return (await response.json()) as Provenance;
+}
+
+it('tells what is known, and what verified of the original, the master and the renditions', async () => {
+  await using folder = await temporaryFolder();
+  const { certificatePem, keyPem } = await signingIdentity();
+  const [C2PA_CERT, C2PA_KEY] = [join(folder.path, 'cert.pem'), join(folder.path, 'key.pem')];
+  await Promise.all([writeFile(C2PA_CERT, certificatePem), writeFile(C2PA_KEY, keyPem)]);
+  await using easel = await startEasel({ env: { C2PA_CERT, C2PA_KEY, IMAGE_RENDITIONS: '256x144.png,256x144.avif' } });
+  easel.upstream.script(picture({ content: await withManifest(await texturedPicture(SIZE)) }));
+  const { body: record } = await easel.post({ mediaId: 'a', prompt: 'a lighthouse' });
+
+  const provenance = await provenanceOf(easel, 'a');
+  const valid = {
+    verdict: 'valid',
+    failures: [],
+    signer: { name: 'Example Newsroom', issuer: 'Easel Test Authority' },
+  };
+  expect(provenance).toMatchObject({
+    mediaId: 'a',
+    digitalSourceType: TRAINED_ALGORITHMIC_MEDIA,
+    provider: 'openai',
+    model: 'gpt-image-2',
+    createdAt: record.createdAt,
+    originalSha256: record.sha256,
+    original: { integrity: 'intact', sha256: record.sha256, xmp: null, c2pa: valid },
+    master: {
+      url: '/media/a.png',
+      isOriginal: true,
+      integrity: 'intact',
+      digitalSourceType: TRAINED_ALGORITHMIC_MEDIA,
+      c2pa: { ...valid, ingredients: [] },
+    },
+  });
+  expect(provenance.renditions).toHaveLength(2);
+  for (const rendition of provenance.renditions) {
+    expect(rendition).toMatchObject({
+      isOriginal: false,
+      integrity: 'intact',
+      digitalSourceType: TRAINED_ALGORITHMIC_MEDIA,
+      xmp: { mediaId: 'a', model: 'gpt-image-2', provider: 'openai', createdAt: record.createdAt, prompt: null },
+      c2pa: { ...valid, ingredients: [{ title: 'the original', hasManifest: true }] },
+    });
+    expect(rendition.xmp?.originalSha256).toBe(record.sha256);
+  }
+  const key = keyPem.split('\n')[1] ?? '';
+  expect(key).not.toBe('');
+  expect(easel.log.join('\n')).not.toContain(key);
+});
+
+it('writes the prompt into files only where that is asked for', async () => {
+  await using easel = await startEasel({ env: { EMBED_PROMPT: 'true' } });
+  await easel.post({ mediaId: 'a', prompt: 'a <lighthouse> & "sea"' });
+  const { master, renditions } = await provenanceOf(easel, 'a');
+  expect(master).toMatchObject({ isOriginal: true, digitalSourceType: null, xmp: null, c2pa: null });
+  expect(renditions[0]?.xmp?.prompt).toMatch(/^a <lighthouse> & "sea"/);
+});
+
+it('answers for files that are odd, changed or gone, and for images without any', async () => {
+  await using easel = await startEasel();
+  await easel.post({ mediaId: 'a', prompt: 'a lighthouse' });
+  const [master, rendition] = ['a.png', 'a@256x144.png'].map((name) => join(easel.folder, 'media', name));
+  // Removed first: it is the same file as the original.
+  for (const file of [master, rendition]) await rm(file ?? '');
+  await writeFile(master ?? '', 'RIFF....WEBPjumdc2pa');
+  expect(await provenanceOf(easel, 'a')).toMatchObject({
+    original: { integrity: 'intact' },
+    master: { integrity: 'changed', xmp: null, c2pa: { verdict: 'invalid', signer: null } },
+    renditions: [{ integrity: 'missing', xmp: null, c2pa: null }],
+  });
+
+  easel.upstream.script(picture({ beforeHeaders: 'forever' }));
+  await easel.post({ mediaId: 'b', prompt: 'a lighthouse' }, { prefer: 'respond-async' });
+  expect(await provenanceOf(easel, 'b')).toMatchObject({ original: null, master: null, renditions: [] });
+  expect((await easel.get('/images/nobody/provenance')).status).toBe(404);
+});
