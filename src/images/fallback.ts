@@ -1,3 +1,4 @@
+import pRetry, { AbortError, type RetryContext } from 'p-retry';
 import type { Logger } from 'pino';
 import type { Admission, JobEnd } from './breaker.ts';
 import { ImageError, ProviderError, type ProviderFault } from './errors.ts';
@@ -88,41 +89,53 @@ async function ask<Result>(
   let admission: Admission | null = null;
   let end: JobEnd = 'unclear';
   let failure: ProviderError | null = null;
-  let delay = 0;
-  try {
-    for (;;) {
-      if (failure) await clock.sleep(delay, signal);
-      using _turn = await throttle.enter(signal);
-      // The turn may have been long in coming: only now is it known whether there is sense in a call.
-      if (failure) {
-        if (breaker.openedBy() !== null || !mayGoOn(deps, progress)) throw failure;
-        telemetry.providerRetry(provider.name);
-      } else {
-        admission = breaker.admit();
-        if (admission === null) throw allOpen([candidate.upstream]);
-        retryBudget.firstCall();
-      }
-      progress.firstCallAt ??= clock.now();
-      attempts += 1;
-      try {
-        const result = await attempt(candidate);
-        end = 'made';
-        return result;
-      } catch (error) {
-        if (!(error instanceof ProviderError)) throw error;
-        failure = error;
-      }
-      end = endOf(failure);
-      if (failure.fault === 'account') telemetry.accountFault(provider.name);
-      if (failure.outcome === 'unknown') progress.unknown += 1;
 
-      const wait = nextDelay(deps, failure, attempts, progress);
-      // Open: this was a probe, or other jobs have found the provider down meanwhile.
-      if (wait === null || breaker.openedBy() !== null || !retryBudget.takeRetry()) throw failure;
-      delay = wait;
-      const { fault, message: reason } = failure;
-      log.warn({ provider: provider.name, attempts, fault, delayMs: delay, reason }, 'call failed, trying again');
+  const call = async (): Promise<Result> => {
+    using _turn = await throttle.enter(signal);
+    // The turn may have been long in coming: only now is it known whether there is sense in a call.
+    if (failure) {
+      if (breaker.openedBy() !== null || !mayGoOn(deps, progress)) throw new AbortError(failure);
+      telemetry.providerRetry(provider.name);
+    } else {
+      admission = breaker.admit();
+      if (admission === null) throw allOpen([candidate.upstream]);
+      retryBudget.firstCall();
     }
+    progress.firstCallAt ??= clock.now();
+    attempts += 1;
+    const result = await attempt(candidate);
+    end = 'made';
+    return result;
+  };
+
+  const noteFailure = ({ error }: RetryContext): void => {
+    if (!(error instanceof ProviderError)) return;
+    failure = error;
+    end = endOf(error);
+    if (error.fault === 'account') telemetry.accountFault(provider.name);
+    if (error.outcome === 'unknown') progress.unknown += 1;
+  };
+
+  const waitForRetry = async ({ error }: RetryContext): Promise<boolean> => {
+    if (!(error instanceof ProviderError)) return false;
+    const delayMs = nextDelay(deps, error, attempts, progress);
+    // Open: this was a probe, or other jobs have found the provider down meanwhile.
+    if (delayMs === null || breaker.openedBy() !== null || !retryBudget.takeRetry()) return false;
+    const { fault, message: reason } = error;
+    log.warn({ provider: provider.name, attempts, fault, delayMs, reason }, 'call failed, trying again');
+    await clock.sleep(delayMs, signal);
+    return true;
+  };
+
+  try {
+    return await pRetry(call, {
+      retries: deps.retry.maxAttempts - attempts - 1,
+      // All waiting is done above: p-retry's own would come on top of it. It is not given the signal either, as it would
+      // throw away a picture that arrives after the signal has fired.
+      minTimeout: 0,
+      onFailedAttempt: noteFailure,
+      shouldRetry: waitForRetry,
+    });
   } finally {
     if (admission !== null) breaker.jobEnded(admission, end);
   }
