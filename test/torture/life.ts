@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { ImageRecord } from '../../src/images/image.ts';
 import type { OpenAiServer } from '../support/openai-server.ts';
 import { type RunningService, startService } from '../support/process.ts';
@@ -50,14 +51,25 @@ export interface Reply {
   readonly body: ImageRecord & { readonly code?: string; readonly detail?: string };
 }
 
-/** `POST /images`. Rejects when the connection breaks, as it does when the service dies. */
+/**
+ * `POST /images`, again while the service says that it has too much to do, as it does on a busy machine. Rejects when the
+ * connection breaks, as it does when the service dies.
+ */
 export async function post(url: string, body: object, headers: Readonly<Record<string, string>> = {}): Promise<Reply> {
-  const response = await fetch(`${url}/images`, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json', ...headers },
-    body: JSON.stringify(body),
-  });
-  return { status: response.status, headers: response.headers, body: (await response.json()) as Reply['body'] };
+  for (;;) {
+    const response = await fetch(`${url}/images`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', ...headers },
+      body: JSON.stringify(body),
+    });
+    const reply = {
+      status: response.status,
+      headers: response.headers,
+      body: (await response.json()) as Reply['body'],
+    };
+    if (reply.status !== 429) return reply;
+    await delay(250);
+  }
 }
 
 export async function getRecord(url: string, mediaId: string): Promise<ImageRecord | null> {

@@ -84,7 +84,7 @@ async function liveAndDie(round: Round, life: number, requests: number): Promise
   for (let number = 0; number < requests; number++) round.wishes.push(makeWish(random, life, number));
   const way = random();
   const death = way < 0.5 ? chooseDeath(random) : null;
-  const service = await start(round, death);
+  await using service = await start(round, death);
   const over = new AbortController();
   const load = Promise.all([...sendAll(round, service, over.signal), readAll(round, service, over.signal)]);
 
@@ -161,7 +161,7 @@ function lostIds({ lost }: Round): readonly string[] {
 async function finishAll(round: Round): Promise<Pick<RoundReport, 'files' | 'failed'>> {
   const { folder, violations, wishes } = round;
   // Nothing may go by itself while it is compared.
-  const service = await start(round, null, { CLEANUP_INTERVAL_SECONDS: '3600' });
+  await using service = await start(round, null, { CLEANUP_INTERVAL_SECONDS: '3600' });
   await Promise.all(sendAll(round, service, new AbortController().signal));
   const deadline = Date.now() + LONGEST_END_MS;
   for (const wish of wishes) {
