@@ -132,7 +132,8 @@ async function config(args: string[]): Promise<number> {
 
 async function withServices(work: (services: Services) => Promise<number>): Promise<number> {
   const services = await createServices(
-    readConfig(process.env),
+    // Nobody waits behind a command, and nothing works on after it: what it makes, it makes whole.
+    readConfig({ ...process.env, DEFERRED_RENDITIONS: 'none' }),
     pino({ level: 'warn', base: null }, pino.destination(2)),
   );
   try {

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { ConfigFileError, readPresets, readSigningFiles, type SigningFiles } from './config-files.ts';
 import type { Budget } from './images/budget.ts';
-import { QUALITIES } from './images/image.ts';
+import { CHECK_MODES, type CheckName, CROPS, DEFAULT_CHECKS, QUALITIES, RENDITION_FORMATS } from './images/image.ts';
 import { ageText, renditionText, sizeText } from './images/notation.ts';
 import { BUILT_IN_PRESETS, type Presets } from './images/presets.ts';
 import { baseUrl, type ProviderSettings, providerName, providerSettings, readProviders } from './provider-settings.ts';
@@ -57,6 +57,9 @@ const alias = z
   .regex(/^[^=\s]+=[^=\s]+$/, 'must be NAME=MODEL, commas between, such as dall-e-3=gpt-image-2')
   .transform((text) => text.split('=') as [string, string]);
 
+const check = (name: CheckName) => z.enum(CHECK_MODES).default(DEFAULT_CHECKS[name]);
+const CHECK_WORDS = ': `off`, `warn` or `reject`.';
+
 /** Every variable that Easel reads. The README's table is made from this: the description, and `default` as it is written there. */
 export const settings = {
   HOST: z
@@ -95,6 +98,32 @@ export const settings = {
     .string()
     .optional()
     .describe('JSON file with presets of your own, beside or in place of the built-in ones.'),
+  CROP: z
+    .enum(CROPS)
+    .default('centre')
+    .describe(
+      'How a picture of another shape becomes the one asked for, where the preset does not say: cut around the middle, around what draws the eye (`attention`) or has most detail (`entropy`), or kept whole on a plain ground (`contain`).',
+    ),
+  CROP_GROUND: z
+    .string()
+    .regex(/^(#[0-9a-f]{6}|transparent)$/i, 'must be #rrggbb or transparent')
+    .default('#ffffff')
+    .describe('What `contain` lays pictures on: `#rrggbb` or `transparent` (white in a jpeg).'),
+  DEFERRED_RENDITIONS: z
+    .union([z.literal('none').transform(() => []), list(z.enum(RENDITION_FORMATS))])
+    .prefault('avif')
+    .describe(
+      'Formats of renditions that are made after the picture is answered, and are `pending` until then; commas between, or `none`.',
+    ),
+  CHECK_UNIFORMITY: check('uniformity').describe(`Blank and nearly blank pictures${CHECK_WORDS}`),
+  CHECK_ENTROPY: check('entropy').describe(`Pictures with next to nothing in them${CHECK_WORDS}`),
+  CHECK_SHARPNESS: check('sharpness').describe(`Pictures that are blurred throughout${CHECK_WORDS}`),
+  CHECK_BORDERS: check('borders').describe(`Flat bars on opposite sides${CHECK_WORDS}`),
+  CHECK_SIZE: check('size').describe(`Pictures smaller than asked for${CHECK_WORDS}`),
+  CHECK_RATIO: check('ratio').describe(`Pictures of another shape than asked for${CHECK_WORDS}`),
+  REGENERATE_ON_REJECT: flag
+    .default(false)
+    .describe('Pay for one more try when a picture is rejected, within `RETRY_MAX_ATTEMPTS`.'),
   GENERATION_TIMEOUT_SECONDS: seconds(1).default(300).describe('For one call to a provider.'),
   RETRY_MAX_ATTEMPTS: count(1, 20).default(4).describe('Calls to one provider for one picture, the first included.'),
   RETRY_DEADLINE_SECONDS: seconds(0).default(600).describe('No call begins later than this after the first.'),

@@ -6,6 +6,7 @@ import { type Config, ConfigError } from './config.ts';
 import type { CheckOutcome, HealthChecks } from './http/health.ts';
 import { createMetrics } from './http/metrics.ts';
 import { utcDay } from './images/budget.ts';
+import { runDeferred } from './images/deferred.ts';
 import { createDeletions } from './images/deletion.ts';
 import { createImageEvents } from './images/events.ts';
 import { mediaIdOf } from './images/image.ts';
@@ -93,7 +94,10 @@ export async function createServices(
   const stopping = new AbortController();
   const events = createImageEvents();
   const metrics = createMetrics({
-    queueDepth: () => queue.depth(),
+    queueDepth: () => {
+      const { waiting, running } = deferred.depth();
+      return { ...jobs.depth(), deferred: waiting + running };
+    },
     mediaBytes: () => records.mediaBytes(),
     freeBytes: () => store.freeBytes(),
     breakers: () => upstreams.states().map(({ name, openedBy }) => ({ provider: name, open: openedBy !== null })),
@@ -118,7 +122,18 @@ export async function createServices(
   };
   const runnerDeps = {
     ...shared,
-    imaging: createImaging({ signer: await createSigner(config, clock) }),
+    imaging: createImaging({
+      checks: {
+        uniformity: config.CHECK_UNIFORMITY,
+        entropy: config.CHECK_ENTROPY,
+        sharpness: config.CHECK_SHARPNESS,
+        borders: config.CHECK_BORDERS,
+        size: config.CHECK_SIZE,
+        ratio: config.CHECK_RATIO,
+      },
+      ground: config.CROP_GROUND,
+      signer: await createSigner(config, clock),
+    }),
     telemetry: metrics,
     retry: {
       maxAttempts: config.RETRY_MAX_ATTEMPTS,
@@ -127,12 +142,33 @@ export async function createServices(
     },
     retryBudget: createRetryBudget(clock),
     embedPrompt: config.EMBED_PROMPT,
+    regenerateOnReject: config.REGENERATE_ON_REJECT,
+    deferredFormats: config.DEFERRED_RENDITIONS,
     random,
   };
-  const queue = createLocalQueue({
-    concurrency: config.CONCURRENCY,
-    run: (mediaId, signals) => runImage(runnerDeps, mediaId, signals),
+  // One at a time, beside the jobs: a slow rendition holds up no picture, and on two cores takes a third of them at most.
+  const deferred = createLocalQueue({
+    concurrency: 1,
+    run: (mediaId, signals) => runDeferred(runnerDeps, mediaId, signals),
   });
+  const jobs = createLocalQueue({
+    concurrency: config.CONCURRENCY,
+    async run(mediaId, signals) {
+      await runImage(runnerDeps, mediaId, signals);
+      deferred.enqueue(mediaId);
+    },
+  });
+  const queue: JobQueue = {
+    ...jobs,
+    async cancel(mediaId) {
+      await jobs.cancel(mediaId);
+      await deferred.cancel(mediaId);
+    },
+    async stop(deadline) {
+      await jobs.stop(deadline);
+      await deferred.stop(deadline);
+    },
+  };
   const imagesDeps = {
     ...shared,
     queue,
@@ -144,6 +180,7 @@ export async function createServices(
       size: config.IMAGE_SIZE,
       quality: config.IMAGE_QUALITY,
       renditions: config.IMAGE_RENDITIONS,
+      crop: config.CROP,
     },
     queueLimit: config.QUEUE_LIMIT,
     retention: { olderThanMs: config.RETENTION ?? null, maxBytes: config.MEDIA_MAX_BYTES ?? null },

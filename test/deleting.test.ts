@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { startEasel } from './support/easel.ts';
+import { publishedFiles, startEasel } from './support/easel.ts';
 import { picture } from './support/openai-answers.ts';
 
 const sha256 = (bytes: ArrayBuffer) => createHash('sha256').update(new Uint8Array(bytes)).digest('hex');
@@ -29,7 +29,7 @@ describe('deleting', () => {
     for (let version = 1; version <= 12; version++) {
       const { status, body } = await easel.post({ mediaId: 'same', prompt: `version ${version}` });
       expect(status).toBe(201);
-      for (const file of [body, ...body.renditions]) versions.add(`${file.url} ${file.sha256}`);
+      for (const file of publishedFiles(body)) versions.add(`${file.url} ${file.sha256}`);
       expect((await easel.get('/images/same')).status).toBe(200);
       const response = await fetch(`${easel.url}/images/same`, { method: 'DELETE' });
       expect(response.status).toBe(204);

@@ -189,7 +189,7 @@ describe('the process', () => {
     await using service = await startService({ folder: folder.path, env });
     await create(service.url, { mediaId: 'x', prompt: 'a lighthouse', size: '64x64', renditions: [] });
     await vi.waitFor(async () => expect((await fetch(`${service.url}/images/x`)).status).toBe(404), { timeout: 5000 });
-    expect(service.stdout()).toContain('"msg":"cleanup"');
+    await vi.waitFor(() => expect(service.stdout()).toContain('"msg":"cleanup"'));
   });
 
   it('logs a line per request and per image, and no prompt', async () => {

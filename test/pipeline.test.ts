@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
-import { startEasel } from './support/easel.ts';
+import { type Easel, publishedFiles, startEasel } from './support/easel.ts';
 import {
   BROKEN_ANSWERS,
   brokenAnswer,
@@ -24,7 +24,7 @@ describe('a picture, from request to file', () => {
       style: 'vivid',
       metadata: { articleId: '42' },
       labels: ['blog'],
-      renditions: ['1200x675.png', '300x169.webp', '128x128.jpeg', '160x90.avif'],
+      renditions: ['1200x675.png', '160x90.avif', '300x169.webp', '128x128.jpeg'],
       ttlSeconds: 3600,
     });
 
@@ -50,9 +50,11 @@ describe('a picture, from request to file', () => {
       error: null,
     });
     expect(Date.parse(body.expiresAt ?? '') - Date.parse(body.createdAt)).toBe(3600_000);
-    expect(await easel.record('article-42-hero')).toEqual(body);
+    expect(body.renditions[1]).toEqual({ url: '/media/article-42-hero@160x90.avif', status: 'pending' });
 
-    const files = [body, ...body.renditions];
+    const record = await easel.made('article-42-hero');
+    expect({ ...record, renditions: body.renditions }).toEqual(body);
+    const files = publishedFiles(record);
     expect(files).toHaveLength(5);
     for (const file of files) {
       const response = await easel.get(file.versionedUrl ?? '');
@@ -110,6 +112,118 @@ describe('a picture, from request to file', () => {
     expect(status).toBe(201);
     expect(body).toMatchObject({ width: 1024, height: 1024 });
     expect(body.warnings.map(({ code }) => code)).toContain('resized');
+  });
+});
+
+describe('a picture that is rejected', () => {
+  const REGENERATE = { REGENERATE_ON_REJECT: 'true' };
+  const paid = (easel: Easel) => easel.upstream.calls.length;
+
+  it.each(['blank', 'truncated'] as const)(
+    'is followed by one more paid try where that is allowed: %s',
+    async (content) => {
+      await using easel = await startEasel({ env: REGENERATE });
+      easel.upstream.script(picture({ content }));
+      const { status, body } = await easel.post({ mediaId: 'x', prompt: 'a lighthouse' });
+      expect([status, body.status, paid(easel)]).toEqual([201, 'succeeded', 2]);
+      expect(body.attempts.map(({ outcome }) => outcome)).toEqual(['ok', 'ok']);
+      expect(body.warnings).toEqual([
+        {
+          code: 'regenerated',
+          detail: expect.stringMatching(/^a first picture was set aside and another one paid for: /),
+        },
+      ]);
+      expect(body.checks.filter(({ verdict }) => verdict === 'reject')).toEqual([]);
+      // Both calls were paid, and both originals are kept.
+      const one = await startEasel();
+      const { body: single } = await one.post({ prompt: 'a lighthouse' });
+      await one[Symbol.asyncDispose]();
+      expect(body.cost).toEqual({ usd: expect.closeTo(2 * (single.cost.usd ?? 0), 6), basis: 'usage' });
+      expect((await easel.files()).filter((name) => name.startsWith('originals/'))).toHaveLength(2);
+    },
+  );
+
+  it.each([
+    ['not without being asked', {}, 1],
+    ['once and not again', REGENERATE, 2],
+    ['not beyond the attempts', { ...REGENERATE, RETRY_MAX_ATTEMPTS: '1' }, 1],
+  ])('fails: %s', async (_name, env, calls) => {
+    await using easel = await startEasel({ env });
+    easel.upstream.always(picture({ content: 'blank' }));
+    const { status, body } = await easel.post({ mediaId: 'x', prompt: 'a lighthouse' });
+    expect([status, body.code, paid(easel)]).toEqual([502, 'invalid_image', calls]);
+    expect(await easel.record('x')).toMatchObject({
+      status: 'failed',
+      checks: [{ name: 'uniformity', verdict: 'reject' }, {}, {}, {}, {}, {}],
+    });
+    // What was paid for stays set aside: the next request pays anew.
+    easel.upstream.always(picture());
+    expect((await easel.post({ mediaId: 'x', prompt: 'a lighthouse' })).status).toBe(201);
+    expect(paid(easel)).toBe(calls + 1);
+  });
+
+  it('passes where the check only warns, or is off', async () => {
+    await using easel = await startEasel({ env: { CHECK_UNIFORMITY: 'warn', CHECK_ENTROPY: 'off' } });
+    easel.upstream.always(picture({ content: 'blank' }));
+    const { status, body } = await easel.post({ prompt: 'a lighthouse' });
+    expect(status).toBe(201);
+    expect(body.checks.map(({ name, verdict }) => `${name} ${verdict}`)).toEqual([
+      'uniformity warn',
+      'sharpness warn',
+      'borders ok',
+      'size ok',
+      'ratio ok',
+    ]);
+  });
+});
+
+describe('a picture of another size', () => {
+  it('is told to be enlarged once, by what came', async () => {
+    await using easel = await startEasel({ env: { IMAGE_MODEL: 'gpt-image-1.5', IMAGE_RENDITIONS: '64x64.png' } });
+    easel.upstream.script(picture({ size: '1024x1024' }));
+    const { body } = await easel.post({ prompt: 'a lighthouse', size: '1792x1024' });
+    expect(body.requestedSize).toBe('1536x1024');
+    expect(body.warnings.map(({ code, detail }) => `${code}: ${detail}`)).toEqual([
+      'resized: the picture came as 1024x1024; the middle 1024x585 of it became the master of 1792x1024',
+      'enlarged: the master is enlarged 1.75 times from 1024x585',
+    ]);
+  });
+
+  it('is cut or kept whole as configured', async () => {
+    await using easel = await startEasel({ env: { CROP: 'contain', CROP_GROUND: '#ff0000' } });
+    easel.upstream.script(picture({ size: '512x256' }));
+    const { body } = await easel.post({ prompt: 'a lighthouse' });
+    const bytes = Buffer.from(await (await easel.get(body.url ?? '')).arrayBuffer());
+    const { data } = await sharp(bytes).raw().toBuffer({ resolveWithObject: true });
+    expect([...data.subarray(0, 3)]).toEqual([255, 0, 0]);
+    expect(body.warnings.map(({ code }) => code)).toEqual(['resized', 'enlarged']);
+  });
+});
+
+describe('the stand-in', () => {
+  it('is given with the record, and as a picture to put into a page', async () => {
+    await using easel = await startEasel();
+    const { body } = await easel.post({ mediaId: 'x', prompt: 'a lighthouse' });
+    const response = await easel.get('/images/x/preview');
+    const preview = (await response.json()) as { thumbhash: string; dataUrl: string; dominantColour: string };
+    expect(preview).toEqual({
+      thumbhash: body.thumbhash,
+      dataUrl: expect.stringMatching(/^data:image\/png;base64,/),
+      dominantColour: expect.stringMatching(/^#[0-9a-f]{6}$/),
+    });
+    const shown = await sharp(Buffer.from(preview.dataUrl.split(',')[1] ?? '', 'base64')).stats();
+    const master = await sharp(Buffer.from(await (await easel.get(body.url ?? '')).arrayBuffer())).stats();
+    for (const channel of [0, 1, 2]) {
+      expect(Math.abs((shown.channels[channel]?.mean ?? 0) - (master.channels[channel]?.mean ?? 0))).toBeLessThan(10);
+    }
+  });
+
+  it('is not found before there is a picture', async () => {
+    await using easel = await startEasel();
+    easel.upstream.always(openAiError('moderation_blocked'));
+    await easel.post({ mediaId: 'x', prompt: 'a lighthouse' });
+    expect((await easel.get('/images/x/preview')).status).toBe(404);
+    expect((await easel.get('/images/y/preview')).status).toBe(404);
   });
 });
 

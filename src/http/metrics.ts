@@ -6,8 +6,8 @@ import type { CountRequest } from './request-log.ts';
 
 /** Where gauges are read from, at every scrape. */
 export interface MetricSources {
-  /** Jobs that wait and jobs that run. */
-  readonly queueDepth: () => { readonly waiting: number; readonly running: number };
+  /** Jobs that wait, jobs that run, and images whose slow renditions are still to be made. */
+  readonly queueDepth: () => { readonly waiting: number; readonly running: number; readonly deferred: number };
   /** Bytes of all published files. */
   readonly mediaBytes: () => Promise<number>;
   /** Room left for files, in bytes; null where there is no telling. */
@@ -33,7 +33,7 @@ export interface Metrics extends Telemetry {
 
 const ENDS: readonly ImageStatus[] = ['succeeded', 'failed', 'cancelled'];
 const OUTCOMES: readonly AttemptOutcome[] = ['ok', 'failed', 'unknown', 'cancelled'];
-const STAGES: readonly Stage[] = ['generate', 'store', 'check', 'finish', 'publish'];
+const STAGES: readonly Stage[] = ['generate', 'store', 'check', 'finish', 'publish', 'deferred'];
 
 /** From a cached picture to a call that waits for a slow model; the retry deadline is 600 s by default. */
 const SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 40, 60, 120, 300, 600];
@@ -100,13 +100,14 @@ export function createMetrics(sources: MetricSources): Metrics {
   });
   new Gauge({
     name: 'easel_queue_jobs',
-    help: 'Jobs that wait and jobs that run.',
+    help: 'Jobs that wait, jobs that run, and images that wait for their slow renditions.',
     labelNames: ['state'],
     registers,
     collect() {
-      const { waiting, running } = queueDepth();
+      const { waiting, running, deferred } = queueDepth();
       this.set({ state: 'waiting' }, waiting);
       this.set({ state: 'running' }, running);
+      this.set({ state: 'deferred' }, deferred);
     },
   });
   new Gauge({

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { BACKGROUNDS, MASTER_FORMATS, QUALITIES } from '../images/image.ts';
+import { BACKGROUNDS, CROPS, MASTER_FORMATS, QUALITIES } from '../images/image.ts';
 import type { PresetRecord } from '../images/presets.ts';
 
 const part = z.string().exactOptional();
@@ -30,6 +30,7 @@ const presetRecord = z
     description: z.string(),
     size: z.string().meta({ description: 'Of the master.', examples: ['1792x1024'] }),
     renditions: z.array(z.string()).meta({ examples: [['1200x675.png']] }),
+    crop: z.enum(CROPS).exactOptional().meta({ description: 'Absent: as configured with `CROP`.' }),
     quality: z.enum(QUALITIES),
     background: z.enum(BACKGROUNDS),
     format: z.enum(MASTER_FORMATS),

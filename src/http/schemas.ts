@@ -7,6 +7,7 @@ import { z } from 'zod';
 import {
   BACKGROUNDS,
   type Brief,
+  CHECK_NAMES,
   IMAGE_STATUSES,
   type ImageRecord,
   MASTER_FORMATS,
@@ -253,6 +254,16 @@ export const cost = z.strictObject({
   }),
 });
 
+const pendingRendition = z
+  .strictObject({
+    url: fileUrl.meta({ description: 'Where it will be served.', examples: ['/media/article-42-hero@1200x675.avif'] }),
+    status: z.literal('pending'),
+  })
+  .meta({
+    id: 'PendingRendition',
+    description: 'A derived file of a slow format, which is made after the master; ask for the record again.',
+  });
+
 /** The record, exactly as `toRecord` gives it. */
 export const imageRecord = z
   .strictObject({
@@ -267,7 +278,7 @@ export const imageRecord = z
     bytes: z.int().nullable(),
     sha256: sha256.nullable(),
     thumbhash: z.string().nullable().meta({ description: 'A blurred stand-in of some 30 bytes, base64.' }),
-    renditions: z.array(renditionRecord),
+    renditions: z.array(z.union([renditionRecord, pendingRendition])),
     prompt: z.string().meta({ description: 'The final prompt.' }),
     revisedPrompt: z.string().nullable().meta({ description: 'What the provider made of it, where it says so.' }),
     preset: z
@@ -279,9 +290,9 @@ export const imageRecord = z
     requestedSize: z.string().meta({ description: 'What the model was asked for.', examples: ['1792x1024'] }),
     checks: z.array(
       z.strictObject({
-        name: z.string(),
+        name: z.enum(CHECK_NAMES),
         value: z.number(),
-        threshold: z.number(),
+        threshold: z.number().meta({ description: 'The least value that is ok.' }),
         verdict: z.enum(['ok', 'warn', 'reject']),
       }),
     ),
@@ -296,6 +307,20 @@ export const imageRecord = z
     error: z.strictObject({ code: z.string(), detail: z.string() }).nullable(),
   })
   .meta({ id: 'ImageRecord', description: 'All that is known about one picture.' }) satisfies z.ZodType<ImageRecord>;
+
+/** What can be shown of a picture before it is loaded. */
+export const imagePreview = z
+  .strictObject({
+    thumbhash: z
+      .string()
+      .meta({ description: 'As in the record, base64.', examples: ['1QcSHQRnh493V4dIh4eXh1h4kJUI'] }),
+    dataUrl: z.string().meta({
+      description: 'The thumbhash as a picture of up to 32 pixels a side, to be put into a page as it is.',
+      examples: ['data:image/png;base64,iVBORw0KGgo…'],
+    }),
+    dominantColour: z.string().meta({ description: '`#rrggbb`.', examples: ['#2a4d69'] }),
+  })
+  .meta({ id: 'ImagePreview' });
 
 /** Path of one image. Any text will do: what cannot be a mediaId is simply not found. */
 export const imageParams = z.object({ mediaId: z.string().meta({ examples: ['article-42-hero'] }) });

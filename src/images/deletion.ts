@@ -43,8 +43,10 @@ export function createDeletions({ records, store, queue, events, telemetry, cloc
   function complete({ mediaId, names }: Deletion): Promise<void> {
     const work =
       underWay.get(mediaId) ??
-      store
-        .remove(names)
+      queue
+        // A pending rendition may be in the making: it would be published when the files are gone.
+        .cancel(mediaId)
+        .then(() => store.remove(names))
         .then(() => records.deletionDone(mediaId))
         .finally(() => underWay.delete(mediaId));
     underWay.set(mediaId, work);

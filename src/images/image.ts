@@ -8,7 +8,8 @@
  *   **rendition**: a derived size or format of the master.
  *
  * Lifecycle: queued → generating → processing → succeeded, or `failed` or `cancelled` from any of the first three.
- * An unfinished image is a job: the queue is nothing but the images that are not finished yet.
+ * An image with work left is a job, and the queue is nothing but these: the unfinished, and the succeeded whose slow
+ * renditions are pending.
  */
 
 export const IMAGE_STATUSES = ['queued', 'generating', 'processing', 'succeeded', 'failed', 'cancelled'] as const;
@@ -19,7 +20,7 @@ const FINISHED: ReadonlySet<ImageStatus> = new Set(['succeeded', 'failed', 'canc
 /** Label of images that no cleanup takes; only their DELETE does. */
 export const PINNED = 'pinned';
 
-/** Whether nothing more will happen to an image in this status by itself. */
+/** Whether the picture itself is settled: nothing but pending renditions can follow by itself. */
 export function isFinished(status: ImageStatus): boolean {
   return FINISHED.has(status);
 }
@@ -55,6 +56,13 @@ export interface RenditionSpec extends Size {
   readonly format: RenditionFormat;
 }
 
+/**
+ * How a picture is brought to another shape: cut around its middle, around what draws the eye (`attention`) or around
+ * where there is most to see (`entropy`), or kept whole before a plain ground (`contain`).
+ */
+export const CROPS = ['centre', 'attention', 'entropy', 'contain'] as const;
+export type CropStrategy = (typeof CROPS)[number];
+
 /** What the caller wants to see, in parts. Absent parts are absent, never empty strings or empty lists. */
 export interface Brief {
   readonly subject?: string;
@@ -82,6 +90,8 @@ export interface ImageRequest {
   readonly background: Background;
   readonly format: MasterFormat;
   readonly renditions: readonly RenditionSpec[];
+  /** Absent: `centre`, so that requests of the time before there was a choice stay equal. */
+  readonly crop?: CropStrategy;
   readonly metadata: Readonly<Record<string, string>>;
   readonly labels: readonly string[];
   readonly ttlSeconds: number | null;
@@ -130,8 +140,26 @@ export interface MediaFile extends Size {
   readonly sha256: string;
 }
 
+export const CHECK_NAMES = ['uniformity', 'entropy', 'sharpness', 'borders', 'size', 'ratio'] as const;
+export type CheckName = (typeof CHECK_NAMES)[number];
+
+/** What becomes of a picture that does not pass a check; `off`: it is not made. */
+export const CHECK_MODES = ['off', 'warn', 'reject'] as const;
+export type CheckPolicy = Readonly<Record<CheckName, (typeof CHECK_MODES)[number]>>;
+
+/** Only the check that accuses no fine picture rejects. */
+export const DEFAULT_CHECKS: CheckPolicy = {
+  uniformity: 'reject',
+  entropy: 'warn',
+  sharpness: 'warn',
+  borders: 'warn',
+  size: 'warn',
+  ratio: 'warn',
+};
+
+/** What one check found. A value below the threshold is not ok. */
 export interface Check {
-  readonly name: string;
+  readonly name: CheckName;
   readonly value: number;
   readonly threshold: number;
   readonly verdict: 'ok' | 'warn' | 'reject';
@@ -176,8 +204,14 @@ export interface Image {
   readonly attempts: readonly Attempt[];
   readonly original: Original | null;
   readonly master: MediaFile | null;
+  /** Those that are published, in the order of the request. */
   readonly renditions: readonly MediaFile[];
+  /** Renditions of a succeeded image that are still to be made. */
+  readonly pending: readonly RenditionSpec[];
+  /** Of the master, base64. */
   readonly thumbhash: string | null;
+  /** Of the master, as `#rrggbb`. */
+  readonly dominantColour: string | null;
   readonly checks: readonly Check[];
   /** Of all attempts together. */
   readonly cost: Cost;
@@ -244,6 +278,19 @@ export function fileRecord(file: MediaFile) {
   };
 }
 
+type RenditionRecord = ReturnType<typeof fileRecord> | { url: string; status: 'pending' };
+
+/** In the order of the request; one that is made later stands as pending until it is there. */
+function renditionRecords({ mediaId, request, renditions, pending }: Image) {
+  return request.renditions.flatMap((spec): RenditionRecord[] => {
+    const name = renditionName(mediaId, spec);
+    const file = renditions.find((rendition) => rendition.name === name);
+    if (file) return [fileRecord(file)];
+    const isPending = pending.some((waiting) => renditionName(mediaId, waiting) === name);
+    return isPending ? [{ url: `/media/${name}`, status: 'pending' }] : [];
+  });
+}
+
 /** The record: the answer of the API, the `done` event and the webhook's `data`. */
 export type ImageRecord = ReturnType<typeof toRecord>;
 
@@ -262,7 +309,7 @@ export function toRecord(image: Image) {
     bytes: file?.bytes ?? null,
     sha256: file?.sha256 ?? null,
     thumbhash: image.thumbhash,
-    renditions: image.renditions.map(fileRecord),
+    renditions: renditionRecords(image),
     prompt: image.prompt,
     revisedPrompt: image.revisedPrompt,
     preset: request.preset,

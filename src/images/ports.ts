@@ -4,6 +4,7 @@ import type {
   Background,
   Check,
   Cost,
+  CropStrategy,
   Image,
   ImageStatus,
   MasterFormat,
@@ -155,7 +156,12 @@ export interface FinishOrder {
   /** The size that the provider was asked for; another one is warned of. */
   readonly requested: Size;
   readonly master: Size & { readonly format: MasterFormat };
+  /** How the original, and the master for a rendition, is brought to another shape. */
+  readonly crop: CropStrategy;
+  /** What is made together with the master … */
   readonly renditions: readonly RenditionSpec[];
+  /** … and what `finishDeferred` makes. */
+  readonly deferred: readonly RenditionSpec[];
   /** Written into every file that is encoded here, as XMP. */
   readonly provenance: {
     readonly mediaId: string;
@@ -180,16 +186,26 @@ export interface FinishedPicture {
   /** In the order of the order. */
   readonly renditions: readonly FinishedFile[];
   readonly checks: readonly Check[];
-  readonly thumbhash: string | null;
+  /** Base64. */
+  readonly thumbhash: string;
+  /** `#rrggbb`. */
+  readonly dominantColour: string;
+  /** Of everything in the order, deferred renditions included. */
   readonly warnings: readonly Warning[];
 }
 
 export interface Imaging {
   /**
-   * Decodes the original once, checks it, and makes the master at exactly the size asked for and every rendition.
-   * Raises `ImageError` with `invalid_image` (and the checks) for bytes that are no sound picture.
+   * Decodes the original once, checks it, and makes the master at exactly the size asked for and every rendition that
+   * is not deferred. Raises `ImageError` with `invalid_image` (and the checks) for bytes that are no sound picture.
    */
   finish(original: Uint8Array, order: FinishOrder): Promise<FinishedPicture>;
+  /**
+   * Makes the deferred renditions of an original that passed `finish`, and hands each to `made` before it makes the
+   * next. Gives the warnings that `finish` could not know of. Keeps no call of `finish` waiting; how many run at a time is for the caller to say. Decodes anew, which is a tenth of what one avif takes: pixels that
+   * wait for their turn would be megabytes a picture.
+   */
+  finishDeferred(original: Uint8Array, order: FinishOrder, made: (file: FinishedFile) => Promise<void>): Promise<void>;
 }
 
 /** What a file's XMP says of its origin. Null where it says nothing. */
@@ -393,7 +409,7 @@ export interface RecordStore {
   ): Promise<Image | null | 'queue_full'>;
   /** Newest first, by createdAt and mediaId; the cursor stays true while images come and go. */
   list(query: ListQuery): Promise<Page>;
-  /** The mediaIds that are not finished, oldest first: the jobs. */
+  /** The mediaIds with work left, the jobs: those that are not finished, oldest first, then those with renditions pending. */
   unfinished(): Promise<readonly string[]>;
   countByStatus(): Promise<Readonly<Record<ImageStatus, number>>>;
   /** Bytes of all files of all images, as `storedBytes` counts them. */
@@ -450,7 +466,7 @@ export interface JobQueue {
 
 // ------------------------------------------------------------- telemetry
 
-export type Stage = 'generate' | 'store' | 'check' | 'finish' | 'publish';
+export type Stage = 'generate' | 'store' | 'check' | 'finish' | 'publish' | 'deferred';
 
 /** Counts what happens. Never raises. */
 export interface Telemetry {

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { ImageError } from './errors.ts';
-import { BACKGROUNDS, MASTER_FORMATS, QUALITIES } from './image.ts';
+import { BACKGROUNDS, CROPS, MASTER_FORMATS, QUALITIES } from './image.ts';
 import { renditionText, sizeText } from './notation.ts';
 import { refuseTinyMaster } from './plan.ts';
 import { BUILT_IN_PRESETS, findPreset, type Preset, type Presets } from './presets.ts';
@@ -40,6 +40,7 @@ const fields = {
   description: words,
   size: sizeText,
   renditions: z.array(renditionText, 'must be a list such as ["1200x675.png"]').max(MAX_RENDITIONS),
+  crop: z.enum(CROPS),
   quality: z.enum(QUALITIES),
   background: z.enum(BACKGROUNDS),
   format: z.enum(MASTER_FORMATS),

@@ -1,6 +1,7 @@
 import {
   type Background,
   type Brief,
+  type CropStrategy,
   formatSize,
   type MasterFormat,
   type Quality,
@@ -16,6 +17,8 @@ export interface Preset {
   readonly description: string;
   readonly size: Size;
   readonly renditions: readonly RenditionSpec[];
+  /** Absent: as configured. */
+  readonly crop?: CropStrategy;
   readonly quality: Quality;
   readonly background: Background;
   readonly format: MasterFormat;
@@ -127,6 +130,7 @@ export function toPresetRecord(preset: Preset) {
     description,
     size: formatSize(preset.size),
     renditions: preset.renditions.map((rendition) => `${formatSize(rendition)}.${rendition.format}`),
+    ...(preset.crop && { crop: preset.crop }),
     quality,
     background,
     format,

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { ImageError } from './errors.ts';
-import type { ImageRequest, Quality, RenditionSpec, Size } from './image.ts';
+import type { CropStrategy, ImageRequest, Quality, RenditionSpec, Size } from './image.ts';
 import { refuseTinyMaster } from './plan.ts';
 import { currentPresets, findPreset, mergeBriefs, type Presets, presetId } from './presets.ts';
 import type { CreateImage } from './service.ts';
@@ -11,6 +11,7 @@ export interface RequestDefaults {
   readonly size: Size;
   readonly quality: Quality;
   readonly renditions: readonly RenditionSpec[];
+  readonly crop: CropStrategy;
 }
 
 /**
@@ -24,6 +25,7 @@ export function resolveRequest(create: CreateImage, presets: Presets, defaults: 
       paths: [{ path: 'preset', message: `one of ${currentPresets(presets).map(presetId).join(', ')}` }],
     });
   }
+  const crop = preset?.crop ?? defaults.crop;
   const request: ImageRequest = {
     prompt: create.prompt ?? null,
     brief: mergeBriefs(preset?.brief ?? null, create.brief ?? null),
@@ -36,6 +38,7 @@ export function resolveRequest(create: CreateImage, presets: Presets, defaults: 
     background: create.background ?? preset?.background ?? 'auto',
     format: create.format ?? preset?.format ?? 'png',
     renditions: create.renditions ?? preset?.renditions ?? defaults.renditions,
+    ...(crop === 'centre' ? {} : { crop }),
     metadata: create.metadata ?? {},
     labels: [...new Set(create.labels)].sort(),
     ttlSeconds: create.ttlSeconds ?? null,

@@ -14,6 +14,8 @@ import {
   type Original,
   originalName,
   PICTURE_KEPT,
+  type RenditionFormat,
+  type RenditionSpec,
   renditionName,
 } from './image.ts';
 import { type GenerationPlan, plannedRecord } from './plan.ts';
@@ -21,6 +23,7 @@ import type {
   FileSource,
   FinishedFile,
   FinishedPicture,
+  FinishOrder,
   GeneratedPicture,
   Imaging,
   JobSignals,
@@ -41,6 +44,10 @@ export interface RunnerDeps extends FallbackDeps {
   readonly budget: Budget;
   /** Whether prompts are written into the files. */
   readonly embedPrompt: boolean;
+  /** Whether a picture that is rejected is followed by one more paid try. */
+  readonly regenerateOnReject: boolean;
+  /** Formats too slow for the master to wait for. */
+  readonly deferredFormats: readonly RenditionFormat[];
   /** Unique, growing with time, safe in a file name. */
   readonly newId: () => string;
 }
@@ -59,7 +66,8 @@ class SupersededError extends Error {
 
 /**
  * Takes an unfinished image through the steps it has not done yet: generate, store the original, check and finish, publish.
- * From the moment the original is durable, nothing here calls the provider for it again. Never rejects.
+ * From the moment the original is durable, nothing here calls the provider for it again, unless it is rejected and
+ * `regenerateOnReject` allows one more. Never rejects.
  */
 export async function runImage(deps: RunnerDeps, mediaId: string, signals: JobSignals): Promise<void> {
   let job: Job = { ...deps, mediaId, run: 0, signals, log: deps.log.child({ mediaId }) };
@@ -67,7 +75,10 @@ export async function runImage(deps: RunnerDeps, mediaId: string, signals: JobSi
     const image = await untilStored(job, () => deps.records.get(mediaId));
     if (image === null || isFinished(image.status)) return;
     job = { ...job, run: image.run };
-    await finish(job, await receive(job, image));
+    const received = await receive(job, image);
+    await finish(job, received).catch(async (error: unknown) => {
+      await finish(job, await regenerate(job, received.image, error));
+    });
   } catch (error) {
     await settle(job, error);
   }
@@ -136,6 +147,32 @@ async function generate(job: Job, image: Image): Promise<Received> {
     signal: AbortSignal.any([job.signals.cancelled, job.signals.stopping]),
     attempt: ({ upstream, plan }) => attemptOnce(job, upstream.provider, plan),
   });
+}
+
+/**
+ * One more paid try for a picture that was rejected, where that is allowed: once a run, within its attempts and the budget.
+ * It shows as an attempt like any other. Raises `rejection` where it is not allowed, or not about the picture.
+ */
+async function regenerate(job: Job, image: Image, rejection: unknown): Promise<Received> {
+  if (!(rejection instanceof ImageError && rejection.code === 'invalid_image')) throw rejection;
+  const attempts = image.attempts.filter((attempt) => attempt.run === job.run);
+  const paid = attempts.filter((attempt) => attempt.outcome === 'ok').length;
+  if (!job.regenerateOnReject || paid > 1 || attempts.length >= job.retry.maxAttempts) throw rejection;
+  const setAside = await advance(job, (current) => ({
+    ...current,
+    status: 'generating',
+    original: current.original && { ...current.original, sound: false },
+  }));
+  job.log.warn({ reason: rejection.message }, 'picture rejected, one more is paid for');
+  const received = await generate(job, setAside).catch((error: unknown) => {
+    throw error instanceof ImageError && error.code === 'budget_exhausted' ? rejection : error;
+  });
+  const detail = `a first picture was set aside and another one paid for: ${rejection.message}`;
+  const told = await advance(job, (current) => ({
+    ...current,
+    warnings: [...current.warnings, { code: 'regenerated', detail }],
+  }));
+  return { ...received, image: told };
 }
 
 /** One call, written down before it is sent and closed after. Stores the picture whatever has become of the image meanwhile. */
@@ -207,22 +244,10 @@ async function attemptOnce(job: Job, provider: Provider, plan: GenerationPlan): 
 // ---------------------------------------------------------------- finish
 
 async function finish(job: Job, { image, original, bytes }: Received): Promise<void> {
-  const { request } = image;
-  const finished = await timed(job, 'finish', () =>
-    job.imaging.finish(bytes, {
-      requested: image.requestedSize,
-      master: { ...request.size, format: request.format },
-      renditions: request.renditions,
-      provenance: {
-        mediaId: image.mediaId,
-        provider: image.provider,
-        model: image.model,
-        createdAt: image.createdAt,
-        originalSha256: original.sha256,
-        prompt: job.embedPrompt ? image.prompt : null,
-      },
-    }),
-  );
+  const { renditions: wanted } = image.request;
+  const pending = wanted.filter(({ format }) => job.deferredFormats.includes(format));
+  const order = finishOrder(job, image, original, pending);
+  const finished = await timed(job, 'finish', () => job.imaging.finish(bytes, order));
   const { master, renditions, sources } = describeFiles(image, original, finished);
   await timed(job, 'publish', () => untilStored(job, () => job.store.publish(sources)));
   const ended = await advance(job, (current) => ({
@@ -230,12 +255,40 @@ async function finish(job: Job, { image, original, bytes }: Received): Promise<v
     status: 'succeeded',
     master,
     renditions,
+    pending,
     thumbhash: finished.thumbhash,
+    dominantColour: finished.dominantColour,
     checks: finished.checks,
-    warnings: [...current.warnings, ...finished.warnings],
+    // What was planned to be enlarged is told anew, from the picture that came.
+    warnings: [...current.warnings.filter(({ code }) => code !== 'enlarged'), ...finished.warnings],
     completedAt: new Date(job.clock.now()).toISOString(),
   }));
   report(job, ended);
+}
+
+/** What the image's original has to become, its `deferred` renditions later than the rest. */
+export function finishOrder(
+  { embedPrompt }: Pick<RunnerDeps, 'embedPrompt'>,
+  image: Image,
+  original: Original,
+  deferred: readonly RenditionSpec[],
+): FinishOrder {
+  const { request } = image;
+  return {
+    requested: image.requestedSize,
+    master: { ...request.size, format: request.format },
+    crop: request.crop ?? 'centre',
+    renditions: request.renditions.filter((spec) => !deferred.includes(spec)),
+    deferred,
+    provenance: {
+      mediaId: image.mediaId,
+      provider: image.provider,
+      model: image.model,
+      createdAt: image.createdAt,
+      originalSha256: original.sha256,
+      prompt: embedPrompt ? image.prompt : null,
+    },
+  };
 }
 
 function describeFiles(image: Image, original: Original, finished: FinishedPicture) {
@@ -348,7 +401,7 @@ const LONGEST_WAIT_MS = 5_000;
  * Does a write that must not be given up, since what it writes was paid for: while the storage refuses, it waits and tries
  * again, until the process has to end; then once more, and the refusal is the caller's.
  */
-async function untilStored<T>(job: Job, write: () => Promise<T>): Promise<T> {
+export async function untilStored<T>(job: Pick<Job, 'signals' | 'clock' | 'log'>, write: () => Promise<T>): Promise<T> {
   const { stopping } = job.signals;
   for (let waitMs = FIRST_WAIT_MS; ; waitMs = Math.min(2 * waitMs, LONGEST_WAIT_MS)) {
     try {
@@ -368,7 +421,11 @@ function isStorageFault(error: unknown): error is ImageError {
   return error instanceof ImageError && (error.code === 'storage_full' || error.code === 'storage_unavailable');
 }
 
-async function timed<T>(job: Job, stage: Stage, work: () => Promise<T>): Promise<T> {
+export async function timed<T>(
+  job: Pick<Job, 'clock' | 'telemetry'>,
+  stage: Stage,
+  work: () => Promise<T>,
+): Promise<T> {
   const began = job.clock.now();
   try {
     return await work();
@@ -381,6 +438,7 @@ function describeOriginal(name: string, bytes: Uint8Array): Original {
   return { name, bytes: bytes.byteLength, sha256: sha256(bytes), sound: true };
 }
 
-function sha256(bytes: Uint8Array): string {
+/** In hex. */
+export function sha256(bytes: Uint8Array): string {
   return createHash('sha256').update(bytes).digest('hex');
 }

@@ -103,7 +103,9 @@ function ungenerated(provider: string, plan: GenerationPlan) {
 const UNFINISHED = {
   master: null,
   renditions: [],
+  pending: [],
   thumbhash: null,
+  dominantColour: null,
   checks: [],
   completedAt: null,
   error: null,

@@ -1,3 +1,4 @@
+import { crc32 } from 'node:zlib';
 import { ImageError } from '../images/errors.ts';
 
 export type PictureFormat = 'png' | 'jpeg' | 'webp' | 'avif' | 'gif' | 'tiff';
@@ -6,8 +7,11 @@ export type PictureFormat = 'png' | 'jpeg' | 'webp' | 'avif' | 'gif' | 'tiff';
 export interface Container {
   readonly format: PictureFormat;
   readonly animated: boolean;
-  /** Whether bytes follow the end of the picture; viewers ignore them, so nothing is known about them. */
-  readonly trailing: boolean;
+  /**
+   * Whether every byte belongs to the picture: nothing follows its end, and the checksums of a PNG are right. Decoders pass
+   * over what follows and over wrong checksums of parts they do not need, so nothing is known about such bytes.
+   */
+  readonly intact: boolean;
 }
 
 /**
@@ -21,15 +25,15 @@ export function readContainer(bytes: Uint8Array): Container {
     case 'png':
       return readPng(view);
     case 'jpeg':
-      return { format, animated: false, trailing: jpegEnd(view) < view.length };
+      return { format, animated: false, intact: jpegEnd(view) === view.length };
     case 'webp':
       return readWebp(view);
     case 'gif':
       if (view.at(-1) !== GIF_TRAILER) throw cutShort('GIF', 'its trailer is missing');
-      return { format, animated: false, trailing: false };
+      return { format, animated: false, intact: true };
     default:
       // libvips itself misses the last byte of these two.
-      return { format, animated: isAvifSequence(view), trailing: false };
+      return { format, animated: isAvifSequence(view), intact: true };
   }
 }
 
@@ -37,6 +41,8 @@ const PNG_SIGNATURE = Buffer.from('89504e470d0a1a0a', 'hex');
 // Chunk types as numbers: a hostile file may have millions of chunks.
 const ACTL = 0x61_63_54_4c;
 const IEND = 0x49_45_4e_44;
+// More are not summed: it would take seconds, and no encoder writes so many.
+const MOST_CHUNKS = 10_000;
 const GIF_TRAILER = 0x3b;
 
 function sniff(view: Buffer): PictureFormat {
@@ -54,16 +60,24 @@ function sniff(view: Buffer): PictureFormat {
 /** Walks the chunks to IEND (PNG, third edition, 5.3): decoders do not miss it. acTL is what makes a PNG animated. */
 function readPng(view: Buffer): Container {
   let animated = false;
+  let intact = true;
+  let chunks = 0;
   let at = PNG_SIGNATURE.length;
   while (at + 12 <= view.length) {
     const length = view.readUInt32BE(at);
     const type = view.readUInt32BE(at + 4);
     const next = at + 12 + length;
     if (type === ACTL && length >= 4 && next <= view.length) animated ||= view.readUInt32BE(at + 8) > 1;
-    if (type === IEND) return { format: 'png', animated, trailing: next < view.length };
+    chunks += 1;
+    intact &&= chunks <= MOST_CHUNKS && next <= view.length && hasRightSum(view, at, length);
+    if (type === IEND) return { format: 'png', animated, intact: intact && next === view.length };
     at = next;
   }
   throw cutShort('PNG', 'its IEND chunk is missing');
+}
+
+function hasRightSum(view: Buffer, at: number, length: number): boolean {
+  return view.readUInt32BE(at + 8 + length) === crc32(view.subarray(at + 4, at + 8 + length));
 }
 
 /**
@@ -80,7 +94,7 @@ function jpegEnd(view: Buffer): number {
 function readWebp(view: Buffer): Container {
   const end = view.length >= 12 ? view.readUInt32LE(4) + 8 : Number.POSITIVE_INFINITY;
   if (end > view.length) throw cutShort('WebP', `${view.length} of ${end} bytes are there`);
-  return { format: 'webp', animated: false, trailing: end < view.length };
+  return { format: 'webp', animated: false, intact: end === view.length };
 }
 
 /** Major and compatible brands of the ftyp box (ISO/IEC 14496-12, 4.3). */

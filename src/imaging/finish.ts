@@ -1,73 +1,125 @@
 import PQueue from 'p-queue';
-import { coverCrop, coverCropWithin, enlargement } from '../images/crop.ts';
+import { coverCrop, enlargement } from '../images/crop.ts';
 import { ImageError } from '../images/errors.ts';
-import { type Crop, formatSize, type RenditionSpec, type Size, type Warning } from '../images/image.ts';
-import type { FinishedPicture, FinishOrder, Imaging } from '../images/ports.ts';
+import {
+  type Check,
+  type CheckPolicy,
+  type Crop,
+  type CropStrategy,
+  DEFAULT_CHECKS,
+  formatSize,
+  type RenditionSpec,
+  type Size,
+  type Warning,
+} from '../images/image.ts';
+import type { FinishedFile, FinishedPicture, FinishOrder, Imaging } from '../images/ports.ts';
 import type { FileSigner } from './c2pa-signer.ts';
 import { checkPicture } from './checks.ts';
+import { chooseCrop } from './framing.ts';
 import { type Limits, type Picture, readPicture } from './inspect.ts';
+import { makePreview } from './preview.ts';
 import { xmpPacket } from './provenance.ts';
 import { renderFile } from './render.ts';
 
 export interface ImagingOptions {
-  /** Defaults: 64 MiB, 64 megapixels, 30 s. */
+  /** Defaults: 64 MiB, 36 megapixels, 30 s. */
   readonly limits?: Partial<Limits>;
+  /** What becomes of pictures that do not pass a check; default `DEFAULT_CHECKS`. */
+  readonly checks?: CheckPolicy;
+  /** What pictures that are kept whole are laid on: `#rrggbb` or `transparent`; default white. */
+  readonly ground?: string;
   /**
    * Pictures in hand, and sharp's operations running, at any one time; default 2. Each picture in hand holds its
    * pixels in memory. Each operation holds one of libuv's threads, four unless `UV_THREADPOOL_SIZE` says otherwise:
-   * stay below that by two or more, since durable writes wait for the same threads.
+   * stay below that by two or more, since durable writes wait for the same threads. Each call of `finishDeferred` takes one more.
    */
   readonly parallel?: number;
   /** Signs every file that is encoded here; without it they carry no C2PA manifest. */
   readonly signer?: FileSigner | null;
 }
 
-const DEFAULT_LIMITS: Limits = { bytes: 64 * 1024 * 1024, pixels: 64_000_000, decodeSeconds: 30 };
+/** Twice the pixels of the largest master that can be asked for, and four times those that a model of today gives. */
+const DEFAULT_LIMITS: Limits = { bytes: 64 * 1024 * 1024, pixels: 36_000_000, decodeSeconds: 30 };
 
 /**
- * Imaging by sharp. Work runs on libuv's threads, never on the event loop.
+ * Imaging by sharp. Decoding, scaling and encoding run on libuv's threads; only the checks and the preview, which look
+ * at a bounded number of pixels, run on the event loop.
  * A fault of the machine while a sound picture is encoded is raised as it is: it says nothing against the picture.
  */
 export function createImaging(options: ImagingOptions = {}): Imaging {
   const limits = { ...DEFAULT_LIMITS, ...options.limits };
+  const { checks: policy = DEFAULT_CHECKS, ground = '#ffffff', signer = null } = options;
   const concurrency = options.parallel ?? 2;
   const pictures = new PQueue({ concurrency });
   const operations = new PQueue({ concurrency });
+
+  /** Encodes and signs files of one original. `run` says when. */
+  async function fileMaker(original: Uint8Array, picture: Picture, order: FinishOrder, run: Run) {
+    const xmp = xmpPacket(order.provenance);
+    const signing = await signer?.begin(original, picture, order);
+    const masterCrop = await run(() => chooseCrop(picture, whole(picture), order.master, order.crop));
+    const frame = <S extends Size>(size: S) => ({ ...size, crop: order.crop, ground });
+    const make = async (spec: RenditionSpec, crop: Crop) => {
+      const file = await run(() => renderFile(picture, crop, frame(spec), xmp));
+      return (await signing?.sign(file, crop)) ?? file;
+    };
+    return {
+      masterCrop,
+      master: () => make(order.master, masterCrop),
+      // A rendition shows what the master shows, but is taken from the original's pixels, so nothing is scaled twice.
+      rendition: async (spec: RenditionSpec) =>
+        make(spec, await run(() => chooseCrop(picture, masterCrop, spec, order.crop))),
+      preview: () => run(() => makePreview(picture, masterCrop, frame(order.master))),
+      /** What came up while files were signed. */
+      warnings: () => signing?.warnings ?? [],
+    };
+  }
+
+  async function finish(original: Uint8Array, order: FinishOrder): Promise<FinishedPicture> {
+    const run: Run = (work) => operations.add(work);
+    const picture = await run(() => readPicture(original, limits));
+    const checks = checkPicture(picture, order.requested, policy);
+    refuseRejected(checks);
+    const make = await fileMaker(original, picture, order, run);
+    const [master, renditions, preview] = await Promise.all([
+      isMaster(picture, order) ? { ...order.master, bytes: null } : make.master(),
+      Promise.all(order.renditions.map(make.rendition)),
+      make.preview(),
+    ]);
+    const warnings = [...findWarnings(picture, make.masterCrop, order), ...make.warnings()];
+    return { master, renditions, checks, ...preview, warnings };
+  }
+
+  async function finishDeferred(
+    original: Uint8Array,
+    order: FinishOrder,
+    made: (file: FinishedFile) => Promise<void>,
+  ): Promise<readonly Warning[]> {
+    const picture = await readPicture(original, limits);
+    const make = await fileMaker(original, picture, order, (work) => work());
+    for (const spec of order.deferred) await made(await make.rendition(spec));
+    return make.warnings();
+  }
+
   return {
-    finish: (original, order) =>
-      pictures.add(() => finish(original, order, limits, operations, options.signer ?? null)),
+    finish: (original, order) => pictures.add(() => finish(original, order)),
+    // Past the queues: however long it takes, no master waits for it.
+    finishDeferred,
   };
 }
 
-async function finish(
-  original: Uint8Array,
-  order: FinishOrder,
-  limits: Limits,
-  operations: PQueue,
-  signer: FileSigner | null,
-): Promise<FinishedPicture> {
-  const picture = await operations.add(() => readPicture(original, limits));
-  const checks = await operations.add(() => checkPicture(picture));
-  const rejected = checks.filter(({ verdict }) => verdict === 'reject');
-  if (rejected.length > 0) {
-    const reasons = rejected.map(({ name, value, threshold }) => `${name} is ${value}, below ${threshold}`);
-    throw new ImageError('invalid_image', `the picture did not pass its checks: ${reasons.join('; ')}`, { checks });
-  }
+/** Does work of sharp, when its turn comes. */
+type Run = <T>(work: () => Promise<T>) => Promise<T>;
 
-  const xmp = xmpPacket(order.provenance);
-  const signing = await signer?.begin(original, picture, order);
-  const render = async (spec: RenditionSpec, crop: Crop) => {
-    const file = await operations.add(() => renderFile(picture, crop, spec, xmp));
-    return (await signing?.sign(file, crop)) ?? file;
-  };
-  const masterCrop = coverCrop(picture, order.master);
-  const [master, renditions] = await Promise.all([
-    isMaster(picture, order) ? { ...order.master, bytes: null } : render(order.master, masterCrop),
-    // A rendition shows what the master shows, but is taken from the original's pixels, so nothing is scaled twice.
-    Promise.all(order.renditions.map((spec) => render(spec, coverCropWithin(masterCrop, spec)))),
-  ]);
-  const warnings = [...findWarnings(picture, masterCrop, order), ...(signing?.warnings ?? [])];
-  return { master, renditions, checks, thumbhash: null, warnings };
+function whole({ width, height }: Size): Crop {
+  return { left: 0, top: 0, width, height };
+}
+
+function refuseRejected(checks: readonly Check[]): void {
+  const rejected = checks.filter(({ verdict }) => verdict === 'reject');
+  if (rejected.length === 0) return;
+  const reasons = rejected.map(({ name, value, threshold }) => `${name} is ${value}, below ${threshold}`);
+  throw new ImageError('invalid_image', `the picture did not pass its checks: ${reasons.join('; ')}`, { checks });
 }
 
 /** Whether the original is the master as it stands. */
@@ -79,28 +131,28 @@ function isSameSize(one: Size, other: Size): boolean {
   return one.width === other.width && one.height === other.height;
 }
 
-function findWarnings(
-  picture: Picture,
-  masterCrop: Crop,
-  { requested, master, renditions }: FinishOrder,
-): readonly Warning[] {
+function findWarnings(picture: Picture, masterCrop: Crop, order: FinishOrder): readonly Warning[] {
+  const { requested, master, crop } = order;
   const warnings: Warning[] = [];
-  // A size that was asked for was planned, and its crop and enlargement were warned of when it was.
+  // A size that was asked for was planned, and so was its crop.
   if (!isSameSize(picture, requested)) {
-    const shown = isSameSize(picture, masterCrop) ? 'all' : `the middle ${formatSize(masterCrop)}`;
+    const part = `${crop === 'centre' ? 'the middle' : 'a part of'} ${formatSize(masterCrop)}`;
+    const shown = isSameSize(picture, masterCrop) ? 'all' : part;
     const detail = `the picture came as ${formatSize(picture)}; ${shown} of it became the master of ${formatSize(master)}`;
-    warnings.push({ code: 'resized', detail }, ...enlarged('the master', masterCrop, master));
+    warnings.push({ code: 'resized', detail });
   }
-  for (const spec of renditions) {
-    const name = `the rendition ${formatSize(spec)}.${spec.format}`;
-    warnings.push(...enlarged(name, coverCropWithin(masterCrop, spec), spec));
+  warnings.push(...enlarged('the master', picture, master, crop));
+  for (const spec of [...order.renditions, ...order.deferred]) {
+    warnings.push(...enlarged(`the rendition ${formatSize(spec)}.${spec.format}`, masterCrop, spec, crop));
   }
   return warnings;
 }
 
-function enlarged(name: string, crop: Crop, target: Size): readonly Warning[] {
-  const factor = enlargement(crop, target).toFixed(2);
+function enlarged(name: string, from: Size, to: Size, strategy: CropStrategy): readonly Warning[] {
+  const part = strategy === 'contain' ? from : coverCrop(from, to);
+  const kept = Math.min(to.width / part.width, to.height / part.height);
+  const factor = (strategy === 'contain' ? kept : enlargement(part, to)).toFixed(2);
   // A crop is whole pixels, so factors that round to 1 are no enlargement.
   if (Number(factor) <= 1) return [];
-  return [{ code: 'enlarged', detail: `${name} is enlarged ${factor} times from ${formatSize(crop)}` }];
+  return [{ code: 'enlarged', detail: `${name} is enlarged ${factor} times from ${formatSize(part)}` }];
 }

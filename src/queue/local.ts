@@ -2,7 +2,7 @@ import PQueue from 'p-queue';
 import type { JobQueue, RunJob } from '../images/ports.ts';
 
 interface Entry {
-  readonly cancelled: AbortController;
+  cancelled: AbortController;
   /** Set while the job runs. */
   running: Promise<void> | null;
   /** It was enqueued again while it ran: it has to run once more. */
@@ -28,6 +28,8 @@ export function createLocalQueue({
     const existing = entries.get(mediaId);
     if (existing) {
       existing.again = existing.running !== null;
+      // It waits still: that an earlier image of this name was cancelled says nothing of this one.
+      if (!existing.again) existing.cancelled = new AbortController();
       return;
     }
     const entry: Entry = { cancelled: new AbortController(), running: null, again: false };

@@ -14,16 +14,17 @@ export function possibleNames(image: Image): readonly string[] {
 }
 
 /**
- * The file names that belong to the image now: all possible ones while it is a job, and only those that its record
- * shows once it is finished. The original of each attempt belongs to it as long as the record stands: it was paid for.
+ * The file names that belong to the image now: all possible ones while it is being made, and only those that its
+ * record shows, pending ones included, once it is finished. The original of each attempt belongs to it as long as the record stands: it was paid for.
  */
 export function ownedNames(image: Image): readonly string[] {
   if (!isFinished(image.status)) return possibleNames(image);
   return unique([...publishedNames(image), ...originalNames(image)]);
 }
 
-function publishedNames({ master, renditions }: Image): readonly string[] {
-  return [master, ...renditions].flatMap((file) => file?.name ?? []);
+function publishedNames({ mediaId, master, renditions, pending }: Image): readonly string[] {
+  const files = [master, ...renditions].flatMap((file) => file?.name ?? []);
+  return [...files, ...pending.map((spec) => renditionName(mediaId, spec))];
 }
 
 function originalNames({ mediaId, original, attempts }: Image): readonly string[] {

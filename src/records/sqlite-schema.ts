@@ -99,6 +99,12 @@ const MIGRATIONS: readonly string[] = [
         '$.cost', json(iif(key = json_array_length(document, '$.attempts') - 1, document -> 'cost', '{"usd":0,"basis":"usage"}'))))
       FROM json_each(document, '$.attempts')));
   `,
+  `
+  -- Images whose slow renditions are still to be made are jobs too.
+  UPDATE images SET document = json_set(document, '$.pending', json('[]'), '$.dominantColour', json('null'));
+
+  CREATE INDEX images_pending ON images (created_at, media_id) WHERE json_array_length(document, '$.pending') > 0;
+  `,
 ];
 
 /** The version that a database has after every migration. */

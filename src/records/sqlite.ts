@@ -205,12 +205,16 @@ function recordStore(path: string, database: DatabaseSync, release: () => void):
 
     unfinished: () =>
       answer(() =>
-        sql(`
-          SELECT media_id FROM images INDEXED BY images_unfinished
-          WHERE status IN ('queued', 'generating', 'processing')
-          ORDER BY created_at, media_id`)
-          .all()
-          .map((row) => String(row.media_id)),
+        [
+          ...sql(`
+            SELECT media_id FROM images INDEXED BY images_unfinished
+            WHERE status IN ('queued', 'generating', 'processing')
+            ORDER BY created_at, media_id`).all(),
+          ...sql(`
+            SELECT media_id FROM images INDEXED BY images_pending
+            WHERE json_array_length(document, '$.pending') > 0
+            ORDER BY created_at, media_id`).all(),
+        ].map((row) => String(row.media_id)),
       ),
 
     countByStatus: () =>

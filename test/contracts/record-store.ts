@@ -447,6 +447,18 @@ export function describeRecordStore(name: string, createFixture: () => Promise<R
       expect(await records.unfinished()).toEqual(['generating', 'queued', 'processing']);
     });
 
+    it('names those with pending renditions behind the others, until there is none', async () => {
+      const pending = [{ width: 1200, height: 675, format: 'avif' as const }];
+      await store(anImage({ mediaId: 'avif', status: 'succeeded', pending, createdAt: at(1) }));
+      await store(anImage({ mediaId: 'new', status: 'queued', createdAt: at(2) }));
+      expect(await records.unfinished()).toEqual(['new', 'avif']);
+      expect((await records.get('avif'))?.pending).toEqual(pending);
+      expect(await records.ownedNames(['avif@1200x675.avif'])).toEqual(new Set(['avif@1200x675.avif']));
+      await records.update('avif', (image) => ({ ...image, pending: [] }));
+      expect(await records.unfinished()).toEqual(['new']);
+      expect(await records.ownedNames(['avif@1200x675.avif'])).toEqual(new Set());
+    });
+
     it('counts images by status, and the bytes of their files once each, through their whole life', async () => {
       const none = { queued: 0, generating: 0, processing: 0, succeeded: 0, failed: 0, cancelled: 0 };
       expect(await records.countByStatus()).toEqual(none);
@@ -685,7 +697,9 @@ export function anImage(overrides: Partial<Image> = {}): Image {
     original: null,
     master: null,
     renditions: [],
+    pending: [],
     thumbhash: null,
+    dominantColour: null,
     checks: [],
     cost: { usd: 0, basis: 'usage' },
     estimate: { usd: 0, basis: 'usage' },

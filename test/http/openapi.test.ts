@@ -33,6 +33,7 @@ describe('the document', () => {
       'GET /images',
       'GET /images/{mediaId}',
       'GET /images/{mediaId}/events',
+      'GET /images/{mediaId}/preview',
       'GET /images/{mediaId}/provenance',
       'GET /media/{file}',
       'GET /metrics',

@@ -3,18 +3,37 @@ import { BUILT_IN_PRESETS } from '../../src/images/presets.ts';
 import { fingerprint, type RequestDefaults, resolveRequest } from '../../src/images/request.ts';
 import type { CreateImage } from '../../src/images/service.ts';
 
-const defaults: RequestDefaults = {
+const said = {
   model: 'gpt-image-2',
   size: { width: 1792, height: 1024 },
   quality: 'auto',
   renditions: [{ width: 1200, height: 675, format: 'png' }],
-};
+} as const;
+const defaults: RequestDefaults = { ...said, crop: 'centre' };
 const resolve = (create: CreateImage) => resolveRequest(create, BUILT_IN_PRESETS, defaults);
 const print = (create: CreateImage) => fingerprint(resolve(create));
 
 describe('resolveRequest', () => {
+  it("takes the preset's crop, then the configured one, and says nothing of the centre", () => {
+    const icon = BUILT_IN_PRESETS.get('icon');
+    if (!icon) throw new Error('there is an icon');
+    const presets = new Map([
+      ['icon', icon],
+      ['portrait', { ...icon, name: 'portrait', crop: 'attention' as const }],
+      ['poster', { ...icon, name: 'poster', crop: 'centre' as const }],
+    ]);
+    const crops = (crop: RequestDefaults['crop']) =>
+      ['icon', 'portrait', 'poster'].map(
+        (preset) => resolveRequest({ prompt: 'x', preset }, presets, { ...defaults, crop }).crop,
+      );
+    expect(crops('centre')).toEqual([undefined, 'attention', undefined]);
+    expect(crops('contain')).toEqual(['contain', 'attention', undefined]);
+    // Requests of the time before there was a choice keep their fingerprint.
+    expect(Object.keys(resolve({ prompt: 'x' }))).not.toContain('crop');
+  });
+
   it("takes the caller's word, then the preset's, then the default", () => {
-    expect(resolve({ prompt: 'x' })).toMatchObject({ ...defaults, preset: null, format: 'png' });
+    expect(resolve({ prompt: 'x' })).toMatchObject({ ...said, preset: null, format: 'png' });
     expect(resolve({ prompt: 'x', preset: 'icon' })).toMatchObject({
       preset: 'icon@1',
       size: { width: 1024, height: 1024 },

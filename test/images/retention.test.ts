@@ -2,7 +2,7 @@ import { utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { CleanupReport } from '../../src/images/retention.ts';
-import { type Easel, startEasel } from '../support/easel.ts';
+import { type Easel, publishedBytes, startEasel } from '../support/easel.ts';
 import { openAiError, picture } from '../support/openai-answers.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
@@ -40,7 +40,7 @@ describe('POST /cleanup', () => {
 
     const report = await cleanUp(easel, { olderThan: '1h' });
     // The original and the master are two names of the same bytes on disk.
-    const bytes = (old.body.bytes ?? 0) + (old.body.renditions[0]?.bytes ?? 0);
+    const bytes = publishedBytes(old.body);
     expect(report).toMatchObject({ deleted: 1, kept: 1, freedBytes: bytes, orphansRemoved: 0, dryRun: false });
     expect(dry.freedBytes).toBe(bytes);
     expect(await easel.files()).toEqual(before.filter((name) => name.includes('new')));
@@ -79,7 +79,7 @@ describe('POST /cleanup', () => {
     let sizes: number[] = [];
     for (const mediaId of ['a', 'b', 'c']) {
       const { body } = await easel.post({ mediaId, prompt: mediaId, ttlSeconds: mediaId === 'a' ? 86_400 : undefined });
-      sizes = [...sizes, (body.bytes ?? 0) + (body.renditions[0]?.bytes ?? 0)];
+      sizes = [...sizes, publishedBytes(body)];
       easel.clock.advance(1000);
     }
     const [, ofB = 0, ofC = 0] = sizes;

@@ -1,33 +1,32 @@
 import sharp, { type Sharp } from 'sharp';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { checkPicture, judge } from '../../src/imaging/checks.ts';
+import type { CheckName, CheckPolicy, Size } from '../../src/images/image.ts';
+import { checkPicture } from '../../src/imaging/checks.ts';
 import { readPicture } from '../../src/imaging/inspect.ts';
 import { configureSharp } from '../../src/imaging/sharp.ts';
 
 const LIMITS = { bytes: 50_000_000, pixels: 64_000_000, decodeSeconds: 20 };
+const STRICT: CheckPolicy = {
+  uniformity: 'reject',
+  entropy: 'reject',
+  sharpness: 'reject',
+  borders: 'reject',
+  size: 'reject',
+  ratio: 'reject',
+};
 
 beforeAll(configureSharp);
 
-describe('judge', () => {
-  it.each([
-    ['at every threshold', { deviation: 2, entropy: 2, sharpness: 0.5 }, ['ok', 'ok', 'ok']],
-    ['just below', { deviation: 1.99, entropy: 1.99, sharpness: 0.49 }, ['reject', 'warn', 'warn']],
-    ['below by less than is shown', { deviation: 1.999, entropy: 1.999, sharpness: 0.4999 }, ['ok', 'ok', 'ok']],
-  ])('%s', (_name, statistics, verdicts) => {
-    const checks = judge(statistics);
-    expect(checks.map(({ name }) => name)).toEqual(['uniformity', 'entropy', 'sharpness']);
-    expect(checks.map(({ verdict }) => verdict)).toEqual(verdicts);
-  });
+async function check(image: Sharp, policy: CheckPolicy = STRICT, requested?: Size) {
+  const picture = await readPicture(await image.toBuffer(), LIMITS);
+  return checkPicture(picture, requested ?? picture, policy);
+}
 
-  it('gives value and threshold as they were compared', () => {
-    expect(judge({ deviation: 31.4159, entropy: 7.123, sharpness: 2 })[0]).toEqual({
-      name: 'uniformity',
-      value: 31.42,
-      threshold: 2,
-      verdict: 'ok',
-    });
-  });
-});
+/** Names of the checks that object. */
+async function faults(image: Sharp, requested?: Size): Promise<CheckName[]> {
+  const checks = await check(image, STRICT, requested);
+  return checks.filter(({ verdict }) => verdict !== 'ok').map(({ name }) => name);
+}
 
 describe('checkPicture', () => {
   const blank = (colour: string | { r: number; g: number; b: number; alpha: number }, channels: 3 | 4 = 3) =>
@@ -46,20 +45,78 @@ describe('checkPicture', () => {
     ['a black drawing on transparent ground', () => logo('#000').png(), 'ok'],
     ['a white drawing on transparent ground', () => logo('#fff').png(), 'ok'],
   ] as const)('%s', async (_name, make, verdict) => {
-    const picture = await readPicture(await make().toBuffer(), LIMITS);
-    const checks = await checkPicture(picture);
+    const checks = await check(make());
     expect(checks.find(({ name }) => name === 'uniformity')).toMatchObject({ verdict });
   });
 
-  it('warns of a blurred picture and of one in few colours, and rejects neither', async () => {
-    const shapes = onCanvas('#204060', '<rect x="300" width="600" height="700" fill="#d0e0a0"/>');
-    const verdicts = async (image: Sharp) => {
-      const picture = await readPicture(await image.png().toBuffer(), LIMITS);
-      return (await checkPicture(picture)).map(({ name, verdict }) => `${name} ${verdict}`);
-    };
-    expect(await verdicts(shapes.clone())).toEqual(['uniformity ok', 'entropy warn', 'sharpness ok']);
-    const flat = sharp(await shapes.png().toBuffer()).blur(40);
-    expect(await verdicts(flat)).toEqual(['uniformity ok', 'entropy ok', 'sharpness warn']);
+  const ROOM =
+    '<rect x="300" y="90" width="600" height="380" fill="#d0e0a0"/><circle cx="400" cy="300" r="150" fill="#733"/>';
+  const drawing = () => onCanvas('#204060', ROOM).png();
+  const still = async (image: Sharp) => sharp(await image.png().toBuffer());
+  const inBars = async (colour: string, bars: { top?: number; bottom?: number; left?: number; right?: number }) =>
+    (await still(drawing())).extend({ ...bars, background: colour }).png();
+
+  it.each<[string, () => Promise<Sharp>, CheckName[]]>([
+    ['a drawing in three colours', async () => drawing(), []],
+    ['the same blurred', async () => (await still(drawing())).blur(9).png(), ['sharpness']],
+    [
+      'one sharp thing before a blur',
+      async () =>
+        (await still((await still(drawing())).blur(30)))
+          .composite([{ input: Buffer.from(`<svg width="1200" height="700">${ROOM}</svg>`) }])
+          .png(),
+      [],
+    ],
+    [
+      'a strip along one side, nothing else',
+      async () => onCanvas('#123', '<rect width="20" height="700" fill="#fed"/>').png(),
+      ['entropy'],
+    ],
+    ['black bars above and below', () => inBars('#000', { top: 60, bottom: 60 }), ['borders']],
+    [
+      'the same as a jpeg',
+      async () => (await still(await inBars('#000', { top: 60, bottom: 60 }))).jpeg({ quality: 75 }),
+      ['borders'],
+    ],
+    ['white bars left and right', () => inBars('#fff', { left: 90, right: 88 }), ['borders']],
+    ['a frame', () => inBars('#aaa', { top: 30, bottom: 30, left: 40, right: 40 }), ['borders']],
+    ['a bar on one side only', () => inBars('#000', { top: 60 }), []],
+    [
+      'bars of two colours',
+      async () => (await still(await inBars('#000', { top: 60 }))).extend({ bottom: 60, background: '#fff' }).png(),
+      [],
+    ],
+    [
+      'a small thing on a wide page',
+      async () => onCanvas('#fff', '<rect x="500" y="250" width="200" height="200" rx="50"/>').png(),
+      [],
+    ],
+  ])('finds what is wrong with %s', async (_name, make, expected) => {
+    expect(await faults(await make())).toEqual(expected);
+  });
+
+  it.each<[Size, CheckName[]]>([
+    [{ width: 1200, height: 700 }, []],
+    [{ width: 1216, height: 704 }, []],
+    [{ width: 2400, height: 1400 }, ['size']],
+    [{ width: 600, height: 350 }, []],
+    [{ width: 700, height: 700 }, ['ratio']],
+    [{ width: 700, height: 1200 }, ['size', 'ratio']],
+  ])('compares 1200x700 with $width x $height as asked for', async (requested, expected) => {
+    expect(await faults(drawing(), requested)).toEqual(expected);
+  });
+
+  it('does what the policy says, and shows what was compared', async () => {
+    const policy: CheckPolicy = { ...STRICT, uniformity: 'warn', entropy: 'off', sharpness: 'reject' };
+    const checks = await check(blank('#abc').png(), policy);
+    expect(checks.map(({ name, verdict }) => `${name} ${verdict}`)).toEqual([
+      'uniformity warn',
+      'sharpness reject',
+      'borders ok',
+      'size ok',
+      'ratio ok',
+    ]);
+    expect(checks[0]).toEqual({ name: 'uniformity', value: 0, threshold: 2, verdict: 'warn' });
   });
 
   function logo(colour: string) {

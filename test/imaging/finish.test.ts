@@ -1,13 +1,23 @@
 import { crc32 } from 'node:zlib';
 import sharp, { type Sharp } from 'sharp';
+import { thumbHashToRGBA } from 'thumbhash';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { ImageError } from '../../src/images/errors.ts';
-import { RENDITION_FORMATS, type RenditionFormat } from '../../src/images/image.ts';
-import type { FinishOrder } from '../../src/images/ports.ts';
+import { type CheckPolicy, RENDITION_FORMATS, type RenditionFormat } from '../../src/images/image.ts';
+import type { FinishedFile, FinishOrder } from '../../src/images/ports.ts';
 import { createImaging } from '../../src/imaging/finish.ts';
 import { configureSharp } from '../../src/imaging/sharp.ts';
 
-const imaging = createImaging();
+const CHECKS: CheckPolicy = {
+  uniformity: 'reject',
+  entropy: 'warn',
+  sharpness: 'warn',
+  borders: 'warn',
+  size: 'warn',
+  ratio: 'warn',
+};
+const OPTIONS = { checks: CHECKS, ground: '#ffffff' };
+const imaging = createImaging(OPTIONS);
 const PROVENANCE = {
   mediaId: 'article-42-hero',
   provider: 'openai',
@@ -29,8 +39,7 @@ describe('the master', () => {
     const finished = await imaging.finish(await make().toBuffer(), order({ width: 320, height: 200, format }));
     expect(finished.master).toEqual({ width: 320, height: 200, format, bytes: null });
     expect(finished.warnings).toEqual([]);
-    expect(finished.checks.map(({ verdict }) => verdict)).toEqual(['ok', 'ok', 'ok']);
-    expect(finished.thumbhash).toBeNull();
+    expect(new Set(finished.checks.map(({ verdict }) => verdict))).toEqual(new Set(['ok']));
   });
 
   it.each([
@@ -131,6 +140,140 @@ describe('renditions', () => {
   });
 });
 
+describe('another shape', () => {
+  /** Grey, with a loud square near the right end. */
+  const offCentre = () =>
+    sharp(
+      Buffer.from(
+        '<svg width="400" height="100"><rect width="400" height="100" fill="#888"/><path d="M320 20h60v60h-60z" fill="#e11"/><path d="M330 30h20v20h-20z" fill="#ff0"/></svg>',
+      ),
+    ).png();
+  const redShare = async (bytes: Uint8Array | null | undefined) => {
+    const { data, info } = await sharp(bytes ?? undefined)
+      .removeAlpha()
+      .raw()
+      .toBuffer({ resolveWithObject: true });
+    let red = 0;
+    for (let at = 0; at < data.length; at += 3) if ((data[at] ?? 0) > 200 && (data[at + 2] ?? 0) < 60) red += 1;
+    return red / (info.width * info.height);
+  };
+
+  it.each([
+    ['centre', false],
+    ['attention', true],
+    ['entropy', true],
+  ] as const)('is cut out by %s, for the master and for its renditions', async (crop, seen) => {
+    const { master, renditions } = await imaging.finish(
+      await offCentre().toBuffer(),
+      order({ width: 200, height: 100, format: 'png' }, [{ width: 100, height: 100, format: 'png' }], { crop }),
+    );
+    expect(await redShare(master.bytes)).toBeCloseTo(seen ? 0.18 : 0, 1);
+    expect(await redShare(renditions[0]?.bytes)).toBeCloseTo(seen ? 0.36 : 0, 1);
+    expect(await sharp(master.bytes ?? undefined).metadata()).toMatchObject({ width: 200, height: 100 });
+  });
+
+  it.each([
+    ['#ff0000', 'png', [255, 0, 0]],
+    ['transparent', 'png', [0, 0, 0, 0]],
+    ['transparent', 'webp', [0, 0, 0, 0]],
+    ['transparent', 'jpeg', [255, 255, 255]],
+  ] as const)('is kept whole on a ground that is %s, as %s', async (ground, format, expected) => {
+    const { master, warnings } = await createImaging({ ...OPTIONS, ground }).finish(
+      await stripes(400, 100).png().toBuffer(),
+      order({ width: 200, height: 200, format }, [], { crop: 'contain', requested: { width: 400, height: 100 } }),
+    );
+    expect(await sharp(master.bytes ?? undefined).metadata()).toMatchObject({ width: 200, height: 200 });
+    const corner = await pixelAt(master.bytes, 100, 10);
+    const far = corner.map((value, channel) => Math.abs(value - (expected[channel] ?? 0)));
+    expect(corner).toHaveLength(expected.length);
+    expect(Math.max(...far)).toBeLessThan(4);
+    expect(Math.max(...(await pixelAt(master.bytes, 12, 100)).slice(0, 3))).toBeGreaterThan(150);
+    expect(warnings).toEqual([]);
+  });
+
+  it('that is kept whole is enlarged as far as the picture is', async () => {
+    const { warnings } = await imaging.finish(
+      await stripes(200, 100).png().toBuffer(),
+      order({ width: 300, height: 300, format: 'png' }, [], {
+        crop: 'contain',
+        requested: { width: 200, height: 100 },
+      }),
+    );
+    expect(warnings).toEqual([{ code: 'enlarged', detail: 'the master is enlarged 1.50 times from 200x100' }]);
+  });
+});
+
+describe('deferred renditions', () => {
+  const deferred = [
+    { width: 90, height: 90, format: 'avif' },
+    { width: 60, height: 20, format: 'webp' },
+  ] as const;
+
+  it('are not made with the master, only warned of', async () => {
+    const large = { width: 400, height: 200, format: 'avif' } as const;
+    const { renditions, warnings } = await imaging.finish(
+      await stripes(320, 200).png().toBuffer(),
+      order({ width: 320, height: 200, format: 'png' }, [], { deferred: [large] }),
+    );
+    expect(renditions).toEqual([]);
+    expect(warnings.map(({ detail }) => detail)).toEqual([
+      'the rendition 400x200.avif is enlarged 1.25 times from 320x160',
+    ]);
+  });
+
+  it.each(['centre', 'attention', 'contain'] as const)('are what they would have been with it (%s)', async (crop) => {
+    const original = await halves(400, 300).png().toBuffer();
+    const master = { width: 200, height: 100, format: 'png' } as const;
+    const atOnce = await imaging.finish(original, order(master, deferred, { crop }));
+    const later: FinishedFile[] = [];
+    await imaging.finishDeferred(
+      original,
+      order(master, [], { crop, deferred }),
+      async (file) => void later.push(file),
+    );
+    expect(later).toEqual(atOnce.renditions);
+  });
+
+  it('are handed over one by one, and none is made after one that could not be kept', async () => {
+    const original = await stripes(320, 200).png().toBuffer();
+    const seen: number[] = [];
+    const work = imaging.finishDeferred(
+      original,
+      order({ width: 320, height: 200, format: 'png' }, [], { deferred }),
+      async ({ width }) => {
+        seen.push(width);
+        throw new Error('disk on fire');
+      },
+    );
+    await expect(work).rejects.toThrow('disk on fire');
+    expect(seen).toEqual([90]);
+  });
+});
+
+describe('the preview', () => {
+  it('shows what the master shows, in its shape', async () => {
+    const { thumbhash, dominantColour } = await imaging.finish(
+      await halves(400, 400).png().toBuffer(),
+      order({ width: 200, height: 100, format: 'png' }),
+    );
+    const { w, h, rgba } = thumbHashToRGBA(Buffer.from(thumbhash, 'base64'));
+    expect([w, h]).toEqual([32, 18]);
+    const middle = rgba.subarray(4 * (9 * w + 16), 4 * (9 * w + 16) + 4);
+    expect(Math.max(...[40, 160, 90, 255].map((value, at) => Math.abs(value - (middle[at] ?? 0))))).toBeLessThan(12);
+    expect(dominantColour).toBe('#28a05a');
+  });
+
+  it('keeps transparency, and takes no colour from what is not seen', async () => {
+    const { thumbhash, dominantColour } = await imaging.finish(
+      await ring().png().toBuffer(),
+      order({ width: 200, height: 200, format: 'png' }),
+    );
+    const { rgba } = thumbHashToRGBA(Buffer.from(thumbhash, 'base64'));
+    expect(rgba[3]).toBeLessThan(80);
+    expect(dominantColour).toBe('#cc3333');
+  });
+});
+
 describe('transparency', () => {
   it.each([
     ['png', 0],
@@ -210,7 +353,7 @@ describe('refusals', () => {
   });
 
   it('do not hold up the pictures behind them', async () => {
-    const narrow = createImaging({ parallel: 1 });
+    const narrow = createImaging({ ...OPTIONS, parallel: 1 });
     const good = await stripes(320, 200).png().toBuffer();
     const wish = order({ width: 160, height: 100, format: 'png' });
     const outcomes = await Promise.allSettled([
@@ -222,7 +365,7 @@ describe('refusals', () => {
   });
 
   it('follow the limits given', async () => {
-    const strict = createImaging({ limits: { pixels: 320 * 200 - 1 } });
+    const strict = createImaging({ ...OPTIONS, limits: { pixels: 320 * 200 - 1 } });
     const good = await stripes(320, 200).png().toBuffer();
     await expect(strict.finish(good, order({ width: 320, height: 200, format: 'png' }))).rejects.toMatchObject({
       code: 'invalid_image',
@@ -230,13 +373,12 @@ describe('refusals', () => {
   });
 });
 
-function order(master: FinishOrder['master'], renditions: FinishOrder['renditions'] = []): FinishOrder {
-  return {
-    requested: master,
-    master,
-    renditions,
-    provenance: PROVENANCE,
-  };
+function order(
+  master: FinishOrder['master'],
+  renditions: FinishOrder['renditions'] = [],
+  change: Partial<FinishOrder> = {},
+): FinishOrder {
+  return { requested: master, master, crop: 'centre', renditions, deferred: [], provenance: PROVENANCE, ...change };
 }
 
 /** Eight upright stripes, light and dark, with shading: sharp edges, many shades. */

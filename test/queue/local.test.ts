@@ -55,6 +55,19 @@ describe('createLocalQueue', () => {
     expect(queue.depth()).toEqual({ waiting: 0, running: 0 });
   });
 
+  it('runs a job that is enqueued anew after it was cancelled while it waited', async () => {
+    const { run, running } = jobs();
+    const queue = createLocalQueue({ concurrency: 1, run });
+    queue.enqueue('a');
+    queue.enqueue('b');
+    await queue.cancel('b');
+    queue.enqueue('b');
+    await turn();
+    running.get('a')?.end();
+    await turn();
+    expect(running.get('b')?.signals.cancelled.aborted).toBe(false);
+  });
+
   it('cancels the one job, and says when it runs no more', async () => {
     const { run, running } = jobs();
     const queue = createLocalQueue({ concurrency: 4, run });

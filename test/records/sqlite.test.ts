@@ -174,7 +174,7 @@ describe('openSqliteRecords', () => {
       await records.close();
       execute(
         path,
-        `DROP TABLE spending; PRAGMA user_version = 2;
+        `DROP TABLE spending; DROP INDEX images_pending; PRAGMA user_version = 2;
         UPDATE images SET document = json_remove(document, '$.estimate', '$.attempts[0].model', '$.attempts[0].cost',
           '$.attempts[1].model', '$.attempts[1].cost')`,
       );
@@ -188,6 +188,20 @@ describe('openSqliteRecords', () => {
         ],
       });
       expect(await records.get('b')).toEqual(anImage({ mediaId: 'b' }));
+    });
+
+    it('brings images that were written before renditions could be pending up to date', async () => {
+      const store = openSqliteRecords({ path });
+      await store.accept(anImage({ mediaId: 'old' }), Infinity);
+      await store.close();
+      execute(
+        path,
+        `DROP INDEX images_pending;
+         UPDATE images SET document = json_remove(document, '$.pending', '$.dominantColour');
+         PRAGMA user_version = 3`,
+      );
+      records = openSqliteRecords({ path });
+      expect(await records.get('old')).toMatchObject({ pending: [], dominantColour: null });
     });
 
     it('is made whole or not at all', async () => {
@@ -267,8 +281,11 @@ describe('openSqliteRecords', () => {
     });
 
     it('of the jobs is bounded by the jobs', async () => {
-      const [jobs] = await plansOf((store) => store.unfinished());
-      expect(jobs?.plan).toEqual(['SCAN images USING INDEX images_unfinished']);
+      const plans = await plansOf((store) => store.unfinished());
+      expect(plans.map(({ plan }) => plan)).toEqual([
+        ['SCAN images USING INDEX images_unfinished'],
+        ['SCAN images USING INDEX images_pending'],
+      ]);
     });
   });
 

@@ -11,6 +11,7 @@ import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
+import { vi } from 'vitest';
 import { buildApp } from '../../src/app.ts';
 import { readConfig } from '../../src/config.ts';
 import type { ImageRecord } from '../../src/images/image.ts';
@@ -55,8 +56,20 @@ export interface Easel extends AsyncDisposable {
   cancel(mediaId: string): Promise<Answer>;
   /** Listens to the events of an image, from the first after `lastEventId`. */
   listen(mediaId: string, lastEventId?: string): Promise<EventStream>;
+  /** The record once nothing in it is pending any more. */
+  made(mediaId: string): Promise<ImageRecord>;
   /** Names of all files below the media folder, sorted. */
   files(): Promise<string[]>;
+}
+
+/** The master and the renditions that a record shows as published. */
+export function publishedFiles(record: ImageRecord) {
+  return [record, ...record.renditions].filter((file) => 'sha256' in file);
+}
+
+/** Bytes of all of them. */
+export function publishedBytes(record: ImageRecord): number {
+  return publishedFiles(record).reduce((sum, { bytes }) => sum + (bytes ?? 0), 0);
 }
 
 export async function startEasel(options: EaselOptions = {}): Promise<Easel> {
@@ -89,6 +102,8 @@ export async function startEasel(options: EaselOptions = {}): Promise<Easel> {
     headers: response.headers,
     body: (await response.json()) as Answer['body'],
   });
+  const record = async (mediaId: string) => (await (await fetch(`${url}/images/${mediaId}`)).json()) as ImageRecord;
+
   return {
     url,
     folder,
@@ -108,9 +123,17 @@ export async function startEasel(options: EaselOptions = {}): Promise<Easel> {
     cancel: async (mediaId) => await answerOf(await fetch(`${url}/images/${mediaId}/cancel`, { method: 'POST' })),
     listen: (mediaId, lastEventId) => openEventStream(`${url}/images/${mediaId}/events`, lastEventId),
     get: (path, headers = {}) => fetch(`${url}${path}`, { headers }),
-    async record(mediaId) {
-      return (await (await fetch(`${url}/images/${mediaId}`)).json()) as ImageRecord;
-    },
+    record,
+    made: (mediaId) =>
+      vi.waitFor(
+        async () => {
+          const image = await record(mediaId);
+          if (image.renditions.some((rendition) => 'status' in rendition))
+            throw new Error(`${mediaId} is not all made`);
+          return image;
+        },
+        { timeout: 10_000, interval: 20 },
+      ),
     async files() {
       const entries = await readdir(join(folder, 'media'), { recursive: true, withFileTypes: true });
       return entries

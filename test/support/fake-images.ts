@@ -190,7 +190,9 @@ export function exampleImage(change: Partial<Image> = {}): Image {
     renditions: [
       exampleFile(`${mediaId}@1200x675.webp`, Buffer.from('rendition'), { width: 1200, height: 675, format: 'webp' }),
     ],
+    pending: [],
     thumbhash: '1QcSHQRnh493V4dIh4eXh1h4kJUI',
+    dominantColour: '#2a4d69',
     checks: [{ name: 'entropy', value: 7.1, threshold: 2, verdict: 'ok' }],
     cost: { usd: 0.041, basis: 'usage' },
     estimate: { usd: 0.05, basis: 'estimate' },

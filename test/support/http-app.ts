@@ -36,7 +36,7 @@ export async function openHttpApp(
       images,
       files: { root, find: async () => null },
       metrics: createMetrics({
-        queueDepth: () => ({ waiting: 0, running: 0 }),
+        queueDepth: () => ({ waiting: 0, running: 0, deferred: 0 }),
         mediaBytes: async () => 0,
         freeBytes: async () => null,
         breakers: () => [],

@@ -192,7 +192,7 @@ function pngChunk(type: string, data: Buffer): Buffer {
 }
 
 /** A zlib stream of `length` zeros, put together from one fully flushed (so repeatable) block. */
-function deflatedZeros(length: number): Buffer {
+export function deflatedZeros(length: number): Buffer {
   const blockLength = 1024 * 1024;
   const block = deflateRawSync(Buffer.alloc(blockLength), { finishFlush: zlib.Z_FULL_FLUSH });
   const rest = deflateRawSync(Buffer.alloc(length % blockLength));

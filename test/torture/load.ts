@@ -2,6 +2,7 @@
 
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ImageRecord } from '../../src/images/image.ts';
+import { publishedFiles } from '../support/easel.ts';
 import type { RunningService } from '../support/process.ts';
 import { sha256 } from './audit.ts';
 import { post } from './life.ts';
@@ -98,7 +99,7 @@ export async function readAll(load: Load, { url }: RunningService, over: AbortSi
       .catch(() => ({ items: [] }));
     await delay(10);
     for (const record of page.items) {
-      for (const file of [record, ...record.renditions]) {
+      for (const file of publishedFiles(record)) {
         const response = await fetch(url + file.url).catch(() => null);
         const bytes = await response?.arrayBuffer().catch(() => null);
         if (!response || !bytes) return;

@@ -1,4 +1,5 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
+import { thumbHashToDataURL } from 'thumbhash';
 import { z } from 'zod';
 import { ImageError } from '../../images/errors.ts';
 import { type Image, isFinished, toRecord } from '../../images/image.ts';
@@ -7,7 +8,15 @@ import type { Identify } from '../auth.ts';
 import { json, problems } from '../openapi.ts';
 import { appliedPreferences, readPreferences, secondsToWait } from '../prefer.ts';
 import { answerProblem, type Fault, isProblemCode } from '../problem.ts';
-import { createImage, createImageHeaders, imageList, imageParams, imageRecord, listQuery } from '../schemas.ts';
+import {
+  createImage,
+  createImageHeaders,
+  imageList,
+  imageParams,
+  imagePreview,
+  imageRecord,
+  listQuery,
+} from '../schemas.ts';
 import { preview } from '../spending-schemas.ts';
 
 interface ImageRoutesOptions {
@@ -24,7 +33,7 @@ const retryAfter = { type: 'integer', description: 'Seconds after which to ask a
 const location = { type: 'string', description: 'Where the record is.' };
 const applied = { type: 'string', description: 'Which preferences made a difference.' };
 
-/** `POST /images`, `POST /images/preview`, `GET /images`, `GET` and `DELETE /images/:mediaId`, and `POST /images/:mediaId/cancel`. */
+/** Making, finding, previewing, cancelling and deleting pictures: `/images` and what is below it, but for the events. */
 export const imageRoutes: FastifyPluginAsyncZod<ImageRoutesOptions> = async (app, options) => {
   const { images, identify, syncWaitSeconds } = options;
 
@@ -155,6 +164,24 @@ export const imageRoutes: FastifyPluginAsyncZod<ImageRoutesOptions> = async (app
       },
     },
     handler: async (request) => toRecord(await images.cancel(request.params.mediaId, identify(request))),
+  });
+
+  app.get('/images/:mediaId/preview', {
+    schema: {
+      operationId: 'getPreview',
+      tags: ['images'],
+      summary: 'Get a stand-in for a picture',
+      description: 'What a page can show while the picture loads: a blurred picture in a data URL, and one colour.',
+      params: imageParams,
+      response: { 200: json('The stand-in.', imagePreview), ...problems('not_found', 'storage_unavailable') },
+    },
+    handler: async (request) => {
+      const { mediaId, thumbhash, dominantColour } = await images.get(request.params.mediaId, identify(request));
+      if (thumbhash === null || dominantColour === null) {
+        throw new ImageError('not_found', 'there is no picture yet', { mediaId });
+      }
+      return { thumbhash, dataUrl: thumbHashToDataURL(Buffer.from(thumbhash, 'base64')), dominantColour };
+    },
   });
 
   app.delete('/images/:mediaId', {

@@ -1,0 +1,101 @@
+/**
+ * What finishing a picture costs beside bare sharp, which decodes once and then scales and encodes each output with the
+ * same options: the floor. Easel checks the picture, makes its preview and writes XMP besides. `finish 40` does 40 of each.
+ */
+
+import sharp from 'sharp';
+import type { RenditionSpec } from '../src/images/image.ts';
+import type { FinishOrder } from '../src/images/ports.ts';
+import { createImaging } from '../src/imaging/finish.ts';
+import { ENCODERS } from '../src/imaging/render.ts';
+import { configureSharp } from '../src/imaging/sharp.ts';
+import { gatePictures, SIZE } from './gate-pictures.ts';
+
+const ROUNDS = Number(process.argv[3] ?? 20);
+
+const CASES: Readonly<Record<string, readonly RenditionSpec[]>> = {
+  '1200x675.png': [{ width: 1200, height: 675, format: 'png' }],
+  '1200x675.webp, 600x338.jpeg': [
+    { width: 1200, height: 675, format: 'webp' },
+    { width: 600, height: 338, format: 'jpeg' },
+  ],
+  '1200x675.avif, deferred': [{ width: 1200, height: 675, format: 'avif' }],
+};
+
+configureSharp();
+const imaging = createImaging({
+  checks: { uniformity: 'reject', entropy: 'warn', sharpness: 'warn', borders: 'warn', size: 'warn', ratio: 'warn' },
+  ground: '#ffffff',
+});
+const original = await firstPicture();
+console.log(
+  `original: ${SIZE.width}x${SIZE.height}.png, ${(original.length / 1e6).toFixed(1)} MB; it is its own master`,
+);
+console.log('renditions                      bare sharp           Easel                floor over Easel');
+for (const [name, specs] of Object.entries(CASES)) {
+  const deferred = specs.filter(({ format }) => format === 'avif');
+  const order: FinishOrder = {
+    requested: SIZE,
+    master: { ...SIZE, format: 'png' },
+    crop: 'centre',
+    renditions: specs.filter((spec) => !deferred.includes(spec)),
+    deferred,
+    provenance: { mediaId: 'a', provider: 'b', model: 'c', createdAt: '2026-11-23T10:11:12.000Z', originalSha256: 'd' },
+  };
+  const easel = async () => {
+    await imaging.finish(original, order);
+    if (deferred.length > 0) await imaging.finishDeferred(original, order, async () => undefined);
+  };
+  // By turns, so that whatever else the machine does falls on both; the medians are told.
+  const costs = { bare: [] as Cost[], easel: [] as Cost[] };
+  for (let round = 0; round < ROUNDS + 2; round += 1) {
+    const bare = await costOf(() => bareSharp(specs));
+    const full = await costOf(easel);
+    if (round < 2) continue;
+    costs.bare.push(bare);
+    costs.easel.push(full);
+  }
+  const [bare, full] = [median(costs.bare), median(costs.easel)];
+  const ratio = (bare.cpu / full.cpu).toFixed(2);
+  console.log(`${name.padEnd(32)}${told(bare).padEnd(21)}${told(full).padEnd(21)}${ratio} of CPU`);
+}
+
+async function bareSharp(specs: readonly RenditionSpec[]): Promise<void> {
+  const { data, info } = await sharp(original).raw().toBuffer({ resolveWithObject: true });
+  const { width, height, channels } = info;
+  await Promise.all(
+    specs.map((spec) => {
+      const scaled = sharp(data, { raw: { width, height, channels } }).resize(spec.width, spec.height);
+      return ENCODERS[spec.format](scaled).toBuffer();
+    }),
+  );
+}
+
+interface Cost {
+  /** Milliseconds, of all threads and of the clock. */
+  readonly cpu: number;
+  readonly wall: number;
+}
+
+async function costOf(work: () => Promise<void>): Promise<Cost> {
+  const cpuBefore = process.cpuUsage();
+  const began = performance.now();
+  await work();
+  const wall = performance.now() - began;
+  const { user, system } = process.cpuUsage(cpuBefore);
+  return { cpu: (user + system) / 1000, wall };
+}
+
+function median(costs: readonly Cost[]): Cost {
+  const middle = (values: readonly number[]) => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
+  return { cpu: middle(costs.map(({ cpu }) => cpu)), wall: middle(costs.map(({ wall }) => wall)) };
+}
+
+function told({ cpu, wall }: Cost): string {
+  return `${cpu.toFixed(0)} ms, wall ${wall.toFixed(0)}`;
+}
+
+async function firstPicture(): Promise<Buffer> {
+  for await (const { bytes } of gatePictures(1)) return bytes;
+  throw new Error('there are no pictures');
+}

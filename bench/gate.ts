@@ -1,0 +1,68 @@
+/** What the quality checks say about pictures that are known to be fine or bad; `gate 5` takes five variants of each. */
+
+import type { Check, CheckPolicy } from '../src/images/image.ts';
+import { CHECK_NAMES } from '../src/images/image.ts';
+import { checkPicture } from '../src/imaging/checks.ts';
+import { readPicture } from '../src/imaging/inspect.ts';
+import { configureSharp } from '../src/imaging/sharp.ts';
+import { type GatePicture, gatePictures, SIZE } from './gate-pictures.ts';
+
+const LIMITS = { bytes: 64 * 1024 * 1024, pixels: 36_000_000, decodeSeconds: 30 };
+const EVERY_CHECK: CheckPolicy = {
+  uniformity: 'warn',
+  entropy: 'warn',
+  sharpness: 'warn',
+  borders: 'warn',
+  size: 'warn',
+  ratio: 'warn',
+};
+
+configureSharp();
+const judged: { readonly picture: GatePicture; readonly checks: readonly Check[] }[] = [];
+let milliseconds = 0;
+for await (const picture of gatePictures(Number(process.argv[3] ?? 3))) {
+  const decoded = await readPicture(picture.bytes, LIMITS);
+  const began = performance.now();
+  const checks = checkPicture(decoded, SIZE, EVERY_CHECK);
+  milliseconds += performance.now() - began;
+  judged.push({ picture: { ...picture, bytes: Buffer.alloc(0) }, checks });
+}
+
+const good = judged.filter(({ picture }) => picture.fault === null);
+console.log(`${good.length} fine pictures, ${judged.length - good.length} bad ones, 1792x1024 as png, jpeg and webp`);
+console.log(`${(milliseconds / judged.length).toFixed(1)} ms a picture for all checks\n`);
+console.log('check       threshold  least fine  most bad  false positives  missed');
+for (const name of CHECK_NAMES) {
+  const bad = judged.filter(({ picture }) => picture.fault === name);
+  const values = (of: typeof judged) => of.flatMap(({ checks }) => checks.filter((check) => check.name === name));
+  const wrong = values(good).filter(({ verdict }) => verdict !== 'ok');
+  const missed = values(bad).filter(({ verdict }) => verdict === 'ok');
+  const threshold = values(judged)[0]?.threshold ?? Number.NaN;
+  const least = Math.min(...values(good).map(({ value }) => value));
+  const most = Math.max(...values(bad).map(({ value }) => value));
+  console.log(
+    `${name.padEnd(12)}${String(threshold).padEnd(11)}${String(least).padEnd(12)}${String(most).padEnd(10)}` +
+      `${`${wrong.length} of ${good.length}`.padEnd(17)}${missed.length} of ${bad.length}`,
+  );
+}
+
+console.log('\nfine pictures that were warned of:');
+report(good.filter(({ checks }) => checks.some(({ verdict }) => verdict !== 'ok')));
+console.log('\nbad pictures that passed the check meant for them:');
+report(
+  judged.filter(({ picture, checks }) =>
+    checks.some(({ name, verdict }) => name === picture.fault && verdict === 'ok'),
+  ),
+);
+
+function report(those: typeof judged): void {
+  const counts = new Map<string, number>();
+  for (const { picture, checks } of those) {
+    const found = checks.filter(({ name, verdict }) =>
+      picture.fault === null ? verdict !== 'ok' : name === picture.fault,
+    );
+    const line = `${picture.name}: ${found.map(({ name }) => name).join(', ')}`;
+    counts.set(line, (counts.get(line) ?? 0) + 1);
+  }
+  for (const [line, count] of counts) console.log(`  ${String(count).padStart(3)}  ${line}`);
+}
