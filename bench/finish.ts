@@ -40,7 +40,14 @@ for (const [name, specs] of Object.entries(CASES)) {
     crop: 'centre',
     renditions: specs.filter((spec) => !deferred.includes(spec)),
     deferred,
-    provenance: { mediaId: 'a', provider: 'b', model: 'c', createdAt: '2026-11-23T10:11:12.000Z', originalSha256: 'd' },
+    provenance: {
+      mediaId: 'a',
+      provider: 'b',
+      model: 'c',
+      createdAt: '2026-11-23T10:11:12.000Z',
+      originalSha256: 'd',
+      prompt: null,
+    },
   };
   const easel = async () => {
     await imaging.finish(original, order);

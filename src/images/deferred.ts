@@ -40,7 +40,8 @@ async function makePending(job: DeferredJob, image: Image): Promise<void> {
   const order = finishOrder(job, image, original, image.pending);
   const warnings = await job.imaging.finishDeferred(bytes, order, (file) => publish(job, image, file));
   // The same may have been said of the files that were made with the master.
-  const unsaid = (latest: Image) => warnings.filter((one) => latest.warnings.every(({ detail }) => detail !== one.detail));
+  const unsaid = (latest: Image) =>
+    warnings.filter((one) => latest.warnings.every(({ detail }) => detail !== one.detail));
   if (unsaid(image).length > 0) {
     await change(job, image, (latest) => ({ ...latest, warnings: [...latest.warnings, ...unsaid(latest)] }));
   }

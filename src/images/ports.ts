@@ -205,7 +205,11 @@ export interface Imaging {
    * next. Gives the warnings that `finish` could not know of. Keeps no call of `finish` waiting; how many run at a time is for the caller to say. Decodes anew, which is a tenth of what one avif takes: pixels that
    * wait for their turn would be megabytes a picture.
    */
-  finishDeferred(original: Uint8Array, order: FinishOrder, made: (file: FinishedFile) => Promise<void>): Promise<void>;
+  finishDeferred(
+    original: Uint8Array,
+    order: FinishOrder,
+    made: (file: FinishedFile) => Promise<void>,
+  ): Promise<readonly Warning[]>;
 }
 
 /** What a file's XMP says of its origin. Null where it says nothing. */

@@ -22,6 +22,11 @@ it('fills in what a preset does not say', () => {
   });
 });
 
+it('may say how a picture is brought to its shape', () => {
+  expect(findPreset(read({ poster: { ...POSTER, crop: 'attention' } }), 'poster')?.crop).toBe('attention');
+  expect(findPreset(read({ poster: POSTER }), 'poster')).not.toHaveProperty('crop');
+});
+
 it('has a built-in name go on from the built-in preset, which stays within reach', () => {
   const presets = read({ icon: { version: 3, size: '512x512', brief: { style: 'woodcut' } } });
   const builtIn = findPreset(BUILT_IN_PRESETS, 'icon');

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { BUILT_IN_PRESETS } from '../../src/images/presets.ts';
+import { BUILT_IN_PRESETS, type Presets } from '../../src/images/presets.ts';
 import { fingerprint, type RequestDefaults, resolveRequest } from '../../src/images/request.ts';
 import type { CreateImage } from '../../src/images/service.ts';
 
@@ -15,13 +15,13 @@ const print = (create: CreateImage) => fingerprint(resolve(create));
 
 describe('resolveRequest', () => {
   it("takes the preset's crop, then the configured one, and says nothing of the centre", () => {
-    const icon = BUILT_IN_PRESETS.get('icon');
+    const icon = BUILT_IN_PRESETS.find(({ name }) => name === 'icon');
     if (!icon) throw new Error('there is an icon');
-    const presets = new Map([
-      ['icon', icon],
-      ['portrait', { ...icon, name: 'portrait', crop: 'attention' as const }],
-      ['poster', { ...icon, name: 'poster', crop: 'centre' as const }],
-    ]);
+    const presets: Presets = [
+      icon,
+      { ...icon, name: 'portrait', crop: 'attention' },
+      { ...icon, name: 'poster', crop: 'centre' },
+    ];
     const crops = (crop: RequestDefaults['crop']) =>
       ['icon', 'portrait', 'poster'].map(
         (preset) => resolveRequest({ prompt: 'x', preset }, presets, { ...defaults, crop }).crop,

@@ -4,7 +4,7 @@ import sharp from 'sharp';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { contentCredentials } from '../../src/http/provenance-schema.ts';
 import { RENDITION_FORMATS, TRAINED_ALGORITHMIC_MEDIA } from '../../src/images/image.ts';
-import type { FinishOrder } from '../../src/images/ports.ts';
+import type { FinishedFile, FinishOrder } from '../../src/images/ports.ts';
 import { createFileSigner, type FileSigner } from '../../src/imaging/c2pa-signer.ts';
 import { createImaging } from '../../src/imaging/finish.ts';
 import { carriesManifest } from '../../src/imaging/provenance.ts';
@@ -68,6 +68,20 @@ describe('a signed original', () => {
       }
     },
   );
+
+  it('is the ingredient of a rendition that is made later, too', async () => {
+    const original = await withManifest(await texturedPicture(SIZE), identity);
+    const deferred = [{ width: 160, height: 80, format: 'avif' as const }];
+    const files: FinishedFile[] = [];
+    const warnings = await createImaging({ signer: await signer() }).finishDeferred(
+      original,
+      { ...order(original, 'png'), deferred },
+      async (file) => void files.push(file),
+    );
+    expect([warnings, files.length]).toEqual([[], 1]);
+    const { c2pa } = await reader.read(files[0]?.bytes ?? Buffer.alloc(0));
+    expect(c2pa).toMatchObject({ verdict: 'valid', ingredients: [{ title: 'the original', hasManifest: true }] });
+  });
 
   it('leaves no manifest behind in files that are not signed: XMP names it', async () => {
     const original = await withManifest(await texturedPicture(SIZE), identity);
@@ -213,7 +227,9 @@ function order(original: Buffer, format: FinishOrder['master']['format']): Finis
   return {
     requested: SIZE,
     master: { ...SIZE, format },
+    crop: 'centre',
     renditions: [],
+    deferred: [],
     provenance: {
       mediaId: 'article-42-hero',
       provider: 'openai',

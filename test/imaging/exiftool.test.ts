@@ -22,7 +22,9 @@ it('is read by exiftool, an independent reader, in every format, and found in or
   const { renditions } = await createImaging({ signer }).finish(await texturedPicture({ width: 320, height: 180 }), {
     requested: { width: 320, height: 180 },
     master: { width: 320, height: 180, format: 'png' },
+    crop: 'centre',
     renditions: RENDITION_FORMATS.map((format) => ({ width: 160, height: 90, format })),
+    deferred: [],
     provenance: {
       mediaId: 'article-42-hero',
       provider: 'openai',

@@ -113,7 +113,14 @@ function order(format: 'png' | 'jpeg' | 'webp'): FinishOrder {
     crop: 'centre',
     renditions: [{ width: 24, height: 24, format: 'webp' }],
     deferred: [],
-    provenance: { mediaId: 'a', provider: 'b', model: 'c', createdAt: '2026-11-23T10:11:12.000Z', originalSha256: 'd' },
+    provenance: {
+      mediaId: 'a',
+      provider: 'b',
+      model: 'c',
+      createdAt: '2026-11-23T10:11:12.000Z',
+      originalSha256: 'd',
+      prompt: null,
+    },
   };
 }
 

@@ -33,7 +33,7 @@ it('lists each preset in its current version, with a request that can be sent as
   for (const { id, example, size, renditions } of items) {
     const { status, body } = await easel.post(example);
     expect([status, body.preset, `${body.width}x${body.height}`]).toEqual([201, id, size]);
-    expect(body.renditions.map(({ path }) => path.split('@')[1])).toEqual(renditions);
+    expect(body.renditions.map(({ url }) => url.split('@')[1])).toEqual(renditions);
   }
   // The built-in version stays within reach, so that what was asked for before can be asked for again.
   const { body } = await easel.post({ ...items.at(4)?.example, preset: 'icon@1' });
