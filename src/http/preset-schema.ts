@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { BACKGROUNDS, CROPS, MASTER_FORMATS, QUALITIES } from '../images/image.ts';
+import { BACKGROUNDS, CHECK_MODES, CROPS, MASTER_FORMATS, QUALITIES } from '../images/image.ts';
 import type { PresetRecord } from '../images/presets.ts';
 
 const part = z.string().exactOptional();
@@ -22,6 +22,16 @@ const presetBrief = z
     description: "Defaults for the parts of the brief; unwanted things add up to the caller's.",
   });
 
+const mode = z.enum(CHECK_MODES).exactOptional();
+
+const presetChecks = z
+  .strictObject({ uniformity: mode, entropy: mode, sharpness: mode, borders: mode, size: mode, ratio: mode })
+  .meta({
+    id: 'PresetChecks',
+    description: 'What becomes of pictures that do not pass a check; those that are not named, as configured.',
+    examples: [{ entropy: 'off' }],
+  });
+
 const presetRecord = z
   .strictObject({
     id: z.string().meta({ description: 'What a record names it by.', examples: ['article-hero@1'] }),
@@ -30,6 +40,7 @@ const presetRecord = z
     description: z.string(),
     size: z.string().meta({ description: 'Of the master.', examples: ['1792x1024'] }),
     renditions: z.array(z.string()).meta({ examples: [['1200x675.png']] }),
+    checks: presetChecks,
     crop: z.enum(CROPS).exactOptional().meta({ description: 'Absent: as configured with `CROP`.' }),
     quality: z.enum(QUALITIES),
     background: z.enum(BACKGROUNDS),

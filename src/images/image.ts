@@ -92,6 +92,8 @@ export interface ImageRequest {
   readonly renditions: readonly RenditionSpec[];
   /** Absent: `centre`, so that requests of the time before there was a choice stay equal. */
   readonly crop?: CropStrategy;
+  /** What becomes of pictures that do not pass a check, where the preset has it otherwise than the settings. */
+  readonly checks?: Partial<CheckPolicy>;
   readonly metadata: Readonly<Record<string, string>>;
   readonly labels: readonly string[];
   readonly ttlSeconds: number | null;

@@ -4,6 +4,7 @@ import type {
   Background,
   Check,
   Cost,
+  CheckPolicy,
   CropStrategy,
   Image,
   ImageStatus,
@@ -158,6 +159,8 @@ export interface FinishOrder {
   readonly master: Size & { readonly format: MasterFormat };
   /** How the original, and the master for a rendition, is brought to another shape. */
   readonly crop: CropStrategy;
+  /** Where it is to be otherwise than configured. */
+  readonly checks?: Partial<CheckPolicy>;
   /** What is made together with the master … */
   readonly renditions: readonly RenditionSpec[];
   /** … and what `finishDeferred` makes. */

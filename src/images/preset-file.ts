@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { ImageError } from './errors.ts';
-import { BACKGROUNDS, CROPS, MASTER_FORMATS, QUALITIES } from './image.ts';
+import { BACKGROUNDS, CHECK_MODES, CROPS, MASTER_FORMATS, QUALITIES } from './image.ts';
 import { renditionText, sizeText } from './notation.ts';
 import { refuseTinyMaster } from './plan.ts';
 import { BUILT_IN_PRESETS, findPreset, type Preset, type Presets } from './presets.ts';
@@ -35,12 +35,24 @@ const MAX_RENDITIONS = 8;
 const words = z.string('must be a text').trim().min(1, 'must not be blank; leave it out or say something').max(2000);
 const list = z.array(words, 'must be a list of texts').min(1, 'must not be empty; leave it out or say something');
 
+const checkMode = z.enum(CHECK_MODES);
+
 const fields = {
   version: z.int('must be a whole number').positive('must be 1 or more'),
   description: words,
   size: sizeText,
   renditions: z.array(renditionText, 'must be a list such as ["1200x675.png"]').max(MAX_RENDITIONS),
   crop: z.enum(CROPS),
+  checks: z
+    .strictObject({
+      uniformity: checkMode,
+      entropy: checkMode,
+      sharpness: checkMode,
+      borders: checkMode,
+      size: checkMode,
+      ratio: checkMode,
+    })
+    .partial(),
   quality: z.enum(QUALITIES),
   background: z.enum(BACKGROUNDS),
   format: z.enum(MASTER_FORMATS),

@@ -1,6 +1,7 @@
 import {
   type Background,
   type Brief,
+  type CheckPolicy,
   type CropStrategy,
   formatSize,
   type MasterFormat,
@@ -19,6 +20,8 @@ export interface Preset {
   readonly renditions: readonly RenditionSpec[];
   /** Absent: as configured. */
   readonly crop?: CropStrategy;
+  /** What becomes of pictures that do not pass a check, where that is not as configured. */
+  readonly checks?: Partial<CheckPolicy>;
   readonly quality: Quality;
   readonly background: Background;
   readonly format: MasterFormat;
@@ -91,6 +94,8 @@ export const BUILT_IN_PRESETS: Presets = [
       { width: 256, height: 256, format: 'png' },
       { width: 64, height: 64, format: 'png' },
     ],
+    // A symbol on a plain ground is flat by design.
+    checks: { entropy: 'off', borders: 'off' },
     quality: 'medium',
     background: 'auto',
     format: 'png',
@@ -131,6 +136,7 @@ export function toPresetRecord(preset: Preset) {
     size: formatSize(preset.size),
     renditions: preset.renditions.map((rendition) => `${formatSize(rendition)}.${rendition.format}`),
     ...(preset.crop && { crop: preset.crop }),
+    checks: preset.checks ?? {},
     quality,
     background,
     format,

@@ -39,6 +39,7 @@ export function resolveRequest(create: CreateImage, presets: Presets, defaults: 
     format: create.format ?? preset?.format ?? 'png',
     renditions: create.renditions ?? preset?.renditions ?? defaults.renditions,
     ...(crop === 'centre' ? {} : { crop }),
+    ...(preset?.checks && { checks: preset.checks }),
     metadata: create.metadata ?? {},
     labels: [...new Set(create.labels)].sort(),
     ttlSeconds: create.ttlSeconds ?? null,

@@ -278,6 +278,7 @@ export function finishOrder(
     requested: image.requestedSize,
     master: { ...request.size, format: request.format },
     crop: request.crop ?? 'centre',
+    checks: request.checks ?? {},
     renditions: request.renditions.filter((spec) => !deferred.includes(spec)),
     deferred,
     provenance: {

@@ -78,7 +78,7 @@ export function createImaging(options: ImagingOptions = {}): Imaging {
   async function finish(original: Uint8Array, order: FinishOrder): Promise<FinishedPicture> {
     const run: Run = (work) => operations.add(work);
     const picture = await run(() => readPicture(original, limits));
-    const checks = checkPicture(picture, order.requested, policy);
+    const checks = checkPicture(picture, order.requested, { ...policy, ...order.checks });
     refuseRejected(checks);
     const make = await fileMaker(original, picture, order, run);
     const [master, renditions, preview] = await Promise.all([
