@@ -229,12 +229,19 @@ export function mediaIdOf(name: string): string | null {
   return (original ?? rendition ?? master)?.[1] ?? null;
 }
 
-/** A published file as callers see it: `versionedUrl` may be cached for ever. */
-export function fileRecord(file: MediaFile) {
-  const url = `/media/${file.name}`;
+/** Where a published file is served: `versionedUrl` may be cached for ever. */
+export type MediaUrls = (file: MediaFile) => { readonly url: string; readonly versionedUrl: string };
+
+/** The URLs as they are where everyone may fetch pictures. */
+export const fileUrls: MediaUrls = ({ name, sha256 }) => {
+  const url = `/media/${name}`;
+  return { url, versionedUrl: `${url}?v=${sha256.slice(0, 12)}` };
+};
+
+/** A published file as callers see it. */
+export function fileRecord(file: MediaFile, urls: MediaUrls) {
   return {
-    url,
-    versionedUrl: `${url}?v=${file.sha256.slice(0, 12)}`,
+    ...urls(file),
     path: `media/${file.name}`,
     width: file.width,
     height: file.height,
@@ -247,9 +254,10 @@ export function fileRecord(file: MediaFile) {
 /** The record: the answer of the API, the `done` event and the webhook's `data`. */
 export type ImageRecord = ReturnType<typeof toRecord>;
 
-export function toRecord(image: Image) {
+/** The record of an image; `urls` says where its files are, for those who may fetch them. */
+export function toRecord(image: Image, urls: MediaUrls) {
   const { request, master } = image;
-  const file = master && fileRecord(master);
+  const file = master && fileRecord(master, urls);
   return {
     mediaId: image.mediaId,
     status: image.status,
@@ -262,7 +270,7 @@ export function toRecord(image: Image) {
     bytes: file?.bytes ?? null,
     sha256: file?.sha256 ?? null,
     thumbhash: image.thumbhash,
-    renditions: image.renditions.map(fileRecord),
+    renditions: image.renditions.map((rendition) => fileRecord(rendition, urls)),
     prompt: image.prompt,
     revisedPrompt: image.revisedPrompt,
     preset: request.preset,
