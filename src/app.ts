@@ -1,13 +1,17 @@
 import { type FastifyBaseLogger, type FastifyInstance, fastify, LogController } from 'fastify';
 import { serializerCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod';
 import { pino } from 'pino';
-import { everyone } from './http/auth.ts';
+import { type Config, readConfig } from './config.ts';
+import { type Access, callerOf, type Keys, rememberCallers, requireAdmin, requireKeys } from './http/auth.ts';
 import { answerBrokenRequest, requireHost } from './http/broken-request.ts';
 import { createHealth, type HealthChecks } from './http/health.ts';
+import { privateAccess, type SignedLinks } from './http/media-links.ts';
 import type { Metrics } from './http/metrics.ts';
-import { documentRoutes } from './http/openapi.ts';
+import { docsRoutes, documentRoutes } from './http/openapi.ts';
 import { shedGeneration } from './http/overload.ts';
+import { cutStalledAnswers, PATIENCE, type Patience } from './http/patience.ts';
 import { answerError, answerProblems } from './http/problem.ts';
+import { limitRates, prepareRateLimits, type RateLimits } from './http/rate-limit.ts';
 import { observeRequest, requestId } from './http/request-log.ts';
 import { cleanupRoutes } from './http/routes/cleanup.ts';
 import { eventRoutes } from './http/routes/events.ts';
@@ -18,8 +22,10 @@ import { metricsRoutes } from './http/routes/metrics.ts';
 import { presetRoutes } from './http/routes/presets.ts';
 import { provenanceRoutes } from './http/routes/provenance.ts';
 import { usageRoutes } from './http/routes/usage.ts';
+import { allowOrigins, secureHeaders } from './http/security-headers.ts';
 import { refuseWorkWhile } from './http/stopping.ts';
 import { readJsonBodies, validatorCompiler } from './http/validation.ts';
+import { fileUrls, type MediaUrls } from './images/image.ts';
 import type { Clock } from './images/ports.ts';
 import type { Images } from './images/service.ts';
 
@@ -30,12 +36,24 @@ export interface AppConfig {
   readonly syncWaitSeconds: number;
   /** Whose `X-Forwarded-*` headers to believe, as Fastify's option of that name takes it. */
   readonly trustProxy: boolean | string;
+  readonly metricsAccess: Access;
+  readonly docsAccess: Access;
+  readonly rateLimits: RateLimits;
+  /** Web pages that may call from browsers. */
+  readonly corsOrigins: readonly string[];
+  /** With slow clients. */
+  readonly patience: Patience;
 }
 
 /** What the HTTP side works with. */
 export interface AppServices {
   readonly images: Images;
   readonly files: MediaFiles;
+  readonly keys: Keys;
+  /** Where pictures are, for those who may fetch them. */
+  readonly urls: MediaUrls;
+  /** Knows signed URLs again; null where everyone may fetch pictures. */
+  readonly links: SignedLinks | null;
   readonly metrics: Metrics;
   readonly checks: HealthChecks;
   readonly clock: Clock;
@@ -49,17 +67,10 @@ const BODY_LIMIT = 1024 * 1024;
 /** The longest name of a picture is some 150 characters; Fastify's own limit of 100 would hide legal ones. */
 const MAX_PARAM_LENGTH = 512;
 
-const HEADERS_TIMEOUT_MS = 15_000;
-const REQUEST_TIMEOUT_MS = 60_000;
-/** Longer than the 60 s for which most proxies keep an idle connection, so that they are the ones to close it. */
-const KEEP_ALIVE_TIMEOUT_MS = 72_000;
-/** How often Node looks for requests that are late. */
-const LATE_CHECK_MS = 5_000;
-
 /** The HTTP side, whole but not listening yet. */
 export async function buildApp(config: AppConfig, services: AppServices): Promise<FastifyInstance> {
-  const { images, files, metrics, checks, clock, stopping, logger } = services;
-  const { version, syncWaitSeconds, trustProxy } = config;
+  const { images, files, keys, urls, links, metrics, checks, clock, stopping, logger } = services;
+  const { version, syncWaitSeconds, trustProxy, rateLimits, patience } = config;
   const health = createHealth({ checks, clock, version, stopping });
 
   const app = fastify({
@@ -70,13 +81,13 @@ export async function buildApp(config: AppConfig, services: AppServices): Promis
     bodyLimit: BODY_LIMIT,
     routerOptions: { maxParamLength: MAX_PARAM_LENGTH },
     http: {
-      headersTimeout: HEADERS_TIMEOUT_MS,
-      connectionsCheckingInterval: LATE_CHECK_MS,
+      headersTimeout: patience.headersMs,
+      connectionsCheckingInterval: patience.lateCheckMs,
       // `requireHost` does, and answers as a problem.
       requireHostHeader: false,
     },
-    requestTimeout: REQUEST_TIMEOUT_MS,
-    keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
+    requestTimeout: patience.requestMs,
+    keepAliveTimeout: patience.idleMs,
     // `refuseWorkWhile` answers as a problem, and goes on serving pictures and health.
     return503OnClosing: false,
     clientErrorHandler: answerBrokenRequest,
@@ -95,23 +106,60 @@ export async function buildApp(config: AppConfig, services: AppServices): Promis
   readJsonBodies(app);
   refuseWorkWhile(stopping, app);
   await shedGeneration(app);
-
+  cutStalledAnswers(app, patience);
+  await secureHeaders(app);
+  await allowOrigins(app, config.corsOrigins);
+  rememberCallers(app);
+  await prepareRateLimits(app);
   await documentRoutes(app, version);
-  await app.register(imageRoutes, { images, identify: everyone, syncWaitSeconds });
-  await app.register(eventRoutes, { images, identify: everyone, clock });
-  await app.register(provenanceRoutes, { images, identify: everyone });
-  await app.register(presetRoutes, { images });
-  await app.register(mediaRoutes, { files });
-  await app.register(cleanupRoutes, { images });
+
   await app.register(healthRoutes, { health });
-  await app.register(metricsRoutes, { metrics });
-  await app.register(usageRoutes, { images, identify: everyone });
+  await app.register(async (scope) => {
+    requireKeys(scope, keys);
+    limitRates(scope, rateLimits);
+    await scope.register(imageRoutes, { images, identify: callerOf, urls, syncWaitSeconds });
+    await scope.register(eventRoutes, { images, identify: callerOf, clock });
+    await scope.register(provenanceRoutes, { images, identify: callerOf });
+    await scope.register(presetRoutes, { images });
+    await scope.register(cleanupRoutes, { images });
+    await scope.register(usageRoutes, { images, identify: callerOf });
+  });
+  await app.register(async (scope) => {
+    limitRates(scope, rateLimits);
+    await scope.register(mediaRoutes, { files, access: links && privateAccess(keys, links) });
+  });
+  await app.register(async (scope) => {
+    requireAdmin(scope, keys, config.metricsAccess);
+    await scope.register(metricsRoutes, { metrics });
+  });
+  await app.register(async (scope) => {
+    requireAdmin(scope, keys, config.docsAccess);
+    await scope.register(docsRoutes);
+  });
   return app;
+}
+
+/** What the settings say about the HTTP side. */
+export function appConfig(config: Config, version: string): AppConfig {
+  return {
+    version,
+    syncWaitSeconds: config.SYNC_WAIT_SECONDS,
+    trustProxy: config.TRUST_PROXY,
+    metricsAccess: config.METRICS_ACCESS,
+    docsAccess: config.DOCS_ACCESS,
+    rateLimits: {
+      generate: config.RATE_LIMIT_PER_MINUTE ?? null,
+      read: config.RATE_LIMIT_READ_PER_MINUTE ?? null,
+      media: config.RATE_LIMIT_MEDIA_PER_MINUTE ?? null,
+    },
+    corsOrigins: config.CORS_ORIGINS ?? [],
+    patience: PATIENCE,
+  };
 }
 
 /** The OpenAPI document that a running service has at `/openapi.json`, made without running one. */
 export async function describeApi(version: string): Promise<object> {
-  const app = await buildApp({ version, syncWaitSeconds: 0, trustProxy: false }, uncalledServices());
+  const app = await buildApp(appConfig(readConfig({}), version), uncalledServices());
   await app.ready();
   const document = app.swagger();
   await app.close();
@@ -140,6 +188,9 @@ function uncalledServices(): AppServices {
       usage: uncalled,
     },
     files: { root: import.meta.dirname, find: uncalled },
+    keys: { inUse: false, find: uncalled },
+    urls: fileUrls,
+    links: null,
     metrics: {
       imageEnded: uncalled,
       providerCall: uncalled,

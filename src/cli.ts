@@ -5,6 +5,7 @@ import { pino } from 'pino';
 import { ZodError } from 'zod';
 import { describeApi } from './app.ts';
 import { ConfigError, readConfig, settingsTable } from './config.ts';
+import { createKey, InvalidKeyError } from './http/keys.ts';
 import { ImageError } from './images/errors.ts';
 import { toRecord } from './images/image.ts';
 import { ageText, sizeText } from './images/notation.ts';
@@ -18,6 +19,7 @@ const USAGE = `Easel ${VERSION}
       --preset NAME  --size WxH  --model ID  --media-id ID
   easel cleanup [options]              delete old pictures and left-over files; no service may be running
       --older-than 30d  --dry-run
+  easel keys create NAME SCOPE[+SCOPE]  make an API key: prints its secret, once, and the line for API_KEYS_FILE
   easel openapi [--check]              write openapi/openapi.json, or fail when it is not up to date
   easel config [--check]               print the settings as a table, or fail when the README's is not up to date
 
@@ -48,6 +50,8 @@ async function run([command, ...args]: readonly string[]): Promise<number> {
       return await generate([...args]);
     case 'cleanup':
       return await cleanUp([...args]);
+    case 'keys':
+      return keys([...args]);
     case 'openapi':
       return await compare(
         [...args],
@@ -69,8 +73,8 @@ async function run([command, ...args]: readonly string[]): Promise<number> {
 
 /** One readable text where the cause is known, everything where it is not. */
 function explain(error: unknown): unknown {
-  if (error instanceof ConfigError || error instanceof ImageError || error instanceof DatabaseInUseError)
-    return error.message;
+  const known = [ConfigError, ImageError, DatabaseInUseError, InvalidKeyError];
+  if (error instanceof Error && known.some((kind) => error instanceof kind)) return error.message;
   if (error instanceof ZodError) return error.issues.map(({ message }) => message).join('\n');
   const badArguments = error instanceof TypeError && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS');
   return badArguments ? `${error.message}\n\n${USAGE}` : error;
@@ -92,7 +96,7 @@ async function generate(args: string[]): Promise<number> {
     console.error(`say what to make, such as: easel generate "a lighthouse at dusk"\n\n${USAGE}`);
     return EX_USAGE;
   }
-  return await withServices(async ({ images, start }) => {
+  return await withServices(async ({ images, urls, start }) => {
     await start();
     const create = {
       prompt,
@@ -103,7 +107,7 @@ async function generate(args: string[]): Promise<number> {
     };
     const { image } = await images.submit(create, OPERATOR, null);
     const ended = await images.waitUntilFinished(image.mediaId, 2 ** 31 - 1, new AbortController().signal);
-    console.log(JSON.stringify(ended && toRecord(ended), null, 2));
+    console.log(JSON.stringify(ended && toRecord(ended, urls), null, 2));
     return ended?.status === 'succeeded' ? 0 : 1;
   });
 }
@@ -116,6 +120,17 @@ async function cleanUp(args: string[]): Promise<number> {
     console.log(JSON.stringify(await images.cleanup({ olderThanMs, dryRun: values['dry-run'] ?? false }), null, 2));
     return 0;
   });
+}
+
+function keys(args: string[]): number {
+  const [command, name, scopes, ...more] = parseArgs({ args, allowPositionals: true }).positionals;
+  if (command !== 'create' || name === undefined || scopes === undefined || more.length > 0) {
+    console.error(`say what to make, such as: easel keys create blog generate+read\n\n${USAGE}`);
+    return EX_USAGE;
+  }
+  const { secret, line } = createKey(name, scopes);
+  console.log(`secret, shown only now:\n  ${secret}\nline for API_KEYS_FILE:\n  ${line}`);
+  return 0;
 }
 
 async function config(args: string[]): Promise<number> {

@@ -2,6 +2,7 @@
 
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import { type ApiKey, parseKeyFile } from './http/keys.ts';
 import { parsePresets } from './images/preset-file.ts';
 import { BUILT_IN_PRESETS, type Presets } from './images/presets.ts';
 
@@ -14,6 +15,15 @@ export class ConfigFileError extends Error {
     super(problems.join('\n'));
     this.problems = problems;
   }
+}
+
+/** The API keys in the file; none where it is not set. Raises `ConfigFileError`, also for a file without a key. */
+export function readKeys(path: string | undefined): readonly ApiKey[] {
+  if (path === undefined) return [];
+  const { keys, faults } = parseKeyFile(readText('API_KEYS_FILE', path));
+  if (faults.length > 0) throw new ConfigFileError(faults.map((message) => `API_KEYS_FILE: ${message}`));
+  if (keys.length === 0) throw fault('API_KEYS_FILE', 'there is no key in the file');
+  return keys;
 }
 
 /** The built-in presets, and those of the file laid over them. Raises `ConfigFileError` naming every path that is wrong. */

@@ -1,5 +1,8 @@
+import { dirname, join } from 'node:path';
 import { z } from 'zod';
-import { ConfigFileError, readPresets, readSigningFiles, type SigningFiles } from './config-files.ts';
+import { accessSettings } from './access-settings.ts';
+import { ConfigFileError, readKeys, readPresets, readSigningFiles, type SigningFiles } from './config-files.ts';
+import { type ApiKey, clashes } from './http/keys.ts';
 import type { Budget } from './images/budget.ts';
 import { CHECK_MODES, type CheckName, CROPS, DEFAULT_CHECKS, QUALITIES, RENDITION_FORMATS } from './images/image.ts';
 import { ageText, renditionText, sizeText } from './images/notation.ts';
@@ -7,18 +10,10 @@ import { BUILT_IN_PRESETS, type Presets } from './images/presets.ts';
 import { baseUrl, type ProviderSettings, providerName, providerSettings, readProviders } from './provider-settings.ts';
 import { type Catalog, createCatalog } from './providers/catalog.ts';
 import { readCatalogFile } from './providers/catalog-file.ts';
+import { count, flag, list, seconds } from './setting-types.ts';
 
 /** Loopback addresses: whoever reaches these is on this machine already. */
 const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|::1|\[::1\])$/;
-
-const seconds = (least: number, most = 86_400) => z.coerce.number().min(least).max(most);
-const count = (least: number, most: number) => z.coerce.number().int().min(least).max(most);
-const flag = z.enum(['true', 'false']).transform((value) => value === 'true');
-const list = <Item extends z.ZodType<unknown, string>>(item: Item) =>
-  z
-    .string()
-    .transform((value) => value.split(',').map((part) => part.trim()) as z.input<Item>[])
-    .pipe(z.array(item));
 
 const labelledAge = z
   .string()
@@ -65,10 +60,12 @@ export const settings = {
   HOST: z
     .string()
     .default('127.0.0.1')
-    .describe('Address to listen on. Off loopback, `ALLOW_ANONYMOUS=true` has to be said.'),
+    .describe('Address to listen on. Off loopback it takes API keys, or `ALLOW_ANONYMOUS=true`.'),
   PORT: count(0, 65_535).default(3000).describe('Port to listen on; `0` takes a free one and logs it.'),
-  ALLOW_ANONYMOUS: flag.default(false).describe('Serve without API keys on an address that other machines can reach.'),
-  TRUST_PROXY: flag.default(false).describe('Believe `X-Forwarded-*` headers; only behind a proxy that sets them.'),
+  ALLOW_ANONYMOUS: flag
+    .default(false)
+    .describe('Serve without API keys on an address that other machines can reach. With keys it changes nothing.'),
+  ...accessSettings,
   MEDIA_DIR: z.string().default('media').describe('Folder of the pictures.'),
   DATABASE_URL: z
     .string()
@@ -176,13 +173,21 @@ export const settings = {
  * Promised variables that would be dangerous to ignore: someone who sets one of these counts on it.
  * Each leaves this list with the feature that it belongs to.
  */
-const NOT_YET = ['API_KEYS', 'S3_BUCKET', 'RATE_LIMIT_PER_MINUTE'] as const;
+const NOT_YET = ['S3_BUCKET'] as const;
 
 const schema = z.object(settings);
 
 export type Settings = z.output<typeof schema>;
 
-export interface Config extends Omit<Settings, 'PROVIDERS' | 'BUDGET_USD_PER_DAY' | 'MODEL_CATALOG' | 'MODEL_ALIASES'> {
+export interface Config
+  extends Omit<
+    Settings,
+    'PROVIDERS' | 'BUDGET_USD_PER_DAY' | 'MODEL_CATALOG' | 'MODEL_ALIASES' | 'METRICS_ACCESS' | 'DOCS_ACCESS'
+  > {
+  readonly METRICS_ACCESS: 'open' | 'admin';
+  readonly DOCS_ACCESS: 'open' | 'admin';
+  /** The keys that `API_KEYS_FILE` held when it was read. */
+  readonly keysInFile: readonly ApiKey[];
   /** In the order of fallback. */
   readonly providers: readonly ProviderSettings[];
   readonly BUDGET_USD_PER_DAY: Budget;
@@ -195,6 +200,8 @@ export interface Config extends Omit<Settings, 'PROVIDERS' | 'BUDGET_USD_PER_DAY
   readonly presets: Presets;
   /** What files are signed with, or null where they are not. */
   readonly signing: SigningFiles | null;
+  /** Path of the secret that signs URLs where none is set. */
+  readonly mediaUrlSecretPath: string;
 }
 
 /** What is wrong with the environment, one line a variable. */
@@ -220,6 +227,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>, no
     (name) => `${name}: is not supported by this version; unset it`,
   );
   const inFiles: string[] = [];
+  const keysInFile = fromFile(() => readKeys(given.API_KEYS_FILE), inFiles) ?? [];
   const presets = fromFile(() => readPresets(given.PRESETS), inFiles) ?? BUILT_IN_PRESETS;
   const signing = fromFile(() => readSigningFiles(given.C2PA_CERT, given.C2PA_KEY, now), inFiles);
   const parsed = schema.safeParse(given);
@@ -230,17 +238,30 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>, no
   const { PROVIDERS, MODEL_CATALOG, MODEL_ALIASES, BUDGET_USD_PER_DAY, ...rest } = parsed.data;
   const aliases = new Map(MODEL_ALIASES);
   const catalog = createCatalog({ models: MODEL_CATALOG ?? new Map(), aliases });
-  const faults = [...contradictions(parsed.data), ...strayAliases(aliases, catalog), ...inFiles, ...unbuilt];
+  const clashing = clashes([...(rest.API_KEYS ?? []), ...keysInFile]).map((fault) => `API_KEYS_FILE: ${fault}`);
+  const faults = [
+    ...contradictions(parsed.data),
+    ...clashing,
+    ...strayAliases(aliases, catalog),
+    ...inFiles,
+    ...unbuilt,
+  ];
   const names = PROVIDERS ?? [rest.OPENAI_API_KEY === undefined ? 'placeholder' : 'openai'];
   const providers = readProviders(names, given, { baseURL: rest.OPENAI_BASE_URL, apiKey: rest.OPENAI_API_KEY }, faults);
   if (faults.length > 0) throw new ConfigError(faults);
+  const databasePath = rest.DATABASE_URL.slice('sqlite:'.length);
+  const byDefault = LOOPBACK.test(rest.HOST) ? 'open' : 'admin';
   return {
     ...rest,
     providers,
     catalog,
     MODEL_ALIASES: aliases,
     BUDGET_USD_PER_DAY: BUDGET_USD_PER_DAY ?? { usdPerDay: null, usdPerDayOfKey: new Map() },
-    databasePath: rest.DATABASE_URL.slice('sqlite:'.length),
+    METRICS_ACCESS: rest.METRICS_ACCESS ?? byDefault,
+    DOCS_ACCESS: rest.DOCS_ACCESS ?? byDefault,
+    keysInFile,
+    databasePath,
+    mediaUrlSecretPath: join(dirname(databasePath), 'media-url-secret'),
     presets,
     signing,
   };
@@ -260,12 +281,13 @@ function fromFile<T>(read: () => T, faults: string[]): T | null {
 /** What is wrong although each variable by itself is right. */
 function contradictions(config: Settings): string[] {
   const faults: string[] = [];
+  const hasKeys = config.API_KEYS !== undefined || config.API_KEYS_FILE !== undefined;
   if (new Set(config.PROVIDERS).size < (config.PROVIDERS?.length ?? 0)) {
     faults.push('PROVIDERS: must not name a provider twice');
   }
-  if (!LOOPBACK.test(config.HOST) && !config.ALLOW_ANONYMOUS) {
+  if (!LOOPBACK.test(config.HOST) && !hasKeys && !config.ALLOW_ANONYMOUS) {
     faults.push(
-      'HOST: others can reach this address, and anyone could spend your money; set ALLOW_ANONYMOUS=true if that is meant, or HOST=127.0.0.1',
+      'HOST: others can reach this address, and anyone could spend your money; set API_KEYS, or HOST=127.0.0.1, or ALLOW_ANONYMOUS=true if that is meant',
     );
   }
   if (

@@ -1,7 +1,7 @@
 import './thread-pool.ts';
 import closeWithGrace from 'close-with-grace';
 import { pino } from 'pino';
-import { buildApp } from './app.ts';
+import { appConfig, buildApp } from './app.ts';
 import { type Config, ConfigError, readConfig } from './config.ts';
 import { ImageError } from './images/errors.ts';
 import { createServices, DatabaseInUseError } from './services.ts';
@@ -45,10 +45,8 @@ async function serve(): Promise<void> {
   const stopServices = (answered?: Promise<unknown>) =>
     services.stop(AbortSignal.timeout(Math.max(0, graceMs - CLOSING_MS)), answered);
   try {
-    const app = await buildApp(
-      { version: VERSION, syncWaitSeconds: config.SYNC_WAIT_SECONDS, trustProxy: config.TRUST_PROXY },
-      services,
-    );
+    const app = await buildApp(appConfig(config, VERSION), services);
+    if (config.API_KEYS_FILE !== undefined) process.on('SIGHUP', services.reloadKeys);
     stopOnSignals(graceMs, async () => {
       const closed = app.close();
       await Promise.all([closed, stopServices(closed)]);
@@ -73,7 +71,8 @@ function stopOnSignals(graceMs: number, stop: () => Promise<void>): void {
       logger,
       // At a second signal it would exit with 1, but npm passes on a signal that the terminal has already sent. At the event
       // loop's end it would exit with 0, whatever exit code was set.
-      skip: ['SIGINT', 'SIGTERM', 'beforeExit'],
+      // A SIGHUP has the file of keys read again; only where there is none does it stop the service.
+      skip: ['SIGINT', 'SIGTERM', 'beforeExit', ...(config.API_KEYS_FILE === undefined ? [] : (['SIGHUP'] as const))],
       // Work that did not end in time is durable; the next start goes on with it.
       onTimeout: () => process.exit(0),
     },

@@ -4,12 +4,13 @@ import { v7 as uuidv7 } from 'uuid';
 import type { AppServices } from './app.ts';
 import { type Config, ConfigError } from './config.ts';
 import type { CheckOutcome, HealthChecks } from './http/health.ts';
+import { createSignedLinks } from './http/media-links.ts';
 import { createMetrics } from './http/metrics.ts';
 import { utcDay } from './images/budget.ts';
 import { runDeferred } from './images/deferred.ts';
 import { createDeletions } from './images/deletion.ts';
 import { createImageEvents } from './images/events.ts';
-import { mediaIdOf } from './images/image.ts';
+import { fileUrls, mediaIdOf } from './images/image.ts';
 import type { Clock, JobQueue, Provider, RecordStore } from './images/ports.ts';
 import { createRetryBudget } from './images/retry-budget.ts';
 import { runImage } from './images/run.ts';
@@ -19,6 +20,9 @@ import { createUpstreams, describeUpstreams, type Upstreams } from './images/ups
 import { createImaging } from './imaging/finish.ts';
 import { createProvenanceReader } from './imaging/provenance-reader.ts';
 import { configureSharp } from './imaging/sharp.ts';
+import { createKeyRing } from './key-ring.ts';
+import { hostOf } from './outgoing/allow-list.ts';
+import { createGuardedFetch, type GuardedFetch } from './outgoing/guard.ts';
 import type { ProviderSettings } from './provider-settings.ts';
 import { chooseModel } from './providers/model-choice.ts';
 import { createOpenAIProvider } from './providers/openai.ts';
@@ -28,6 +32,7 @@ import { createLocalQueue } from './queue/local.ts';
 import { openSqliteRecords } from './records/sqlite.ts';
 import { DatabaseInUseError } from './records/sqlite-lock.ts';
 import { createDiskStore } from './storage/disk.ts';
+import { keepSecret } from './storage/secret.ts';
 import { VERSION } from './version.ts';
 
 export { DatabaseInUseError };
@@ -51,6 +56,8 @@ export interface Services extends AppServices {
    * more), closes everything that was opened, in reverse order.
    */
   stop(deadline: AbortSignal, answered?: Promise<unknown>): Promise<void>;
+  /** Reads the file of API keys again. */
+  readonly reloadKeys: () => void;
 }
 
 /** Time and chance, so that tests can hold them still. */
@@ -76,17 +83,40 @@ export async function createServices(
   configureSharp();
   const records = openSqliteRecords({ path: config.databasePath });
   opened.defer(() => records.close());
+  const keys = createKeyRing({
+    fixed: config.API_KEYS ?? [],
+    file: config.API_KEYS_FILE ?? null,
+    fromFile: config.keysInFile,
+    log: logger,
+  });
+  opened.defer(() => keys.close());
+  const links =
+    config.MEDIA_ACCESS === 'public'
+      ? null
+      : createSignedLinks({
+          secret: config.MEDIA_URL_SECRET ?? (await keepSecret(config.mediaUrlSecretPath)),
+          seconds: config.MEDIA_URL_SECONDS,
+          clock,
+        });
+  const urls = links?.urls ?? fileUrls;
   const store = await createDiskStore({ root: config.MEDIA_DIR });
   const transport = createTransport({ maxResponseBytes: MAX_PROVIDER_RESPONSE_BYTES });
   opened.defer(() => transport.close());
 
+  const openGuard = ({ baseURL }: ProviderSettings): GuardedFetch => {
+    // The operator named the provider's own host: a local model server may well answer with URLs of its own.
+    const own = baseURL === null ? [] : [hostOf(baseURL)];
+    const guard = createGuardedFetch({ allow: [...own, ...(config.FETCH_ALLOW_HOSTS ?? [])] });
+    opened.defer(() => guard.close());
+    return guard;
+  };
   const shutdowns = createShutdownWatch({
     inUse: [...new Set([config.IMAGE_MODEL, ...config.MODEL_ALIASES.values()])],
     clock,
     log: logger,
   });
   const providers = config.providers.map((settings) => ({
-    provider: shutdowns.watch(createProvider(settings, config, transport, clock)),
+    provider: shutdowns.watch(createProvider(settings, config, transport, openGuard(settings), clock)),
     limits: { concurrency: settings.concurrency, perMinute: settings.perMinute },
   }));
   const upstreams = createUpstreams(providers, clock);
@@ -171,6 +201,7 @@ export async function createServices(
   };
   const imagesDeps = {
     ...shared,
+    urls,
     queue,
     deletions: createDeletions({ ...shared, queue, telemetry: metrics }),
     presets: config.presets,
@@ -197,15 +228,19 @@ export async function createServices(
     metrics,
     logger,
     clock,
+    keys,
+    urls,
+    links,
+    reloadKeys: keys.reload,
     stopping: () => stopping.signal.aborted,
     files: {
       root: store.root ?? '',
       async find(name) {
         const mediaId = mediaIdOf(name);
         const image = mediaId === null ? null : await records.get(mediaId);
-        return image?.status === 'succeeded'
-          ? ([image.master, ...image.renditions].find((file) => file?.name === name) ?? null)
-          : null;
+        if (image?.status !== 'succeeded') return null;
+        const file = [image.master, ...image.renditions].find((candidate) => candidate?.name === name);
+        return file ? { file, owner: image.owner } : null;
       },
     },
     checks: healthChecks(
@@ -255,7 +290,13 @@ export async function createServices(
   }
 }
 
-function createProvider(settings: ProviderSettings, config: Config, transport: Transport, clock: Clock): Provider {
+function createProvider(
+  settings: ProviderSettings,
+  config: Config,
+  transport: Transport,
+  guard: GuardedFetch,
+  clock: Clock,
+): Provider {
   const { name, kind } = settings;
   if (kind === 'placeholder') return createPlaceholderProvider({ model: config.IMAGE_MODEL, catalog: config.catalog });
   return createOpenAIProvider({
@@ -273,6 +314,8 @@ function createProvider(settings: ProviderSettings, config: Config, transport: T
     commands: settings.strip,
     timeoutMs: config.GENERATION_TIMEOUT_SECONDS * 1000,
     transport,
+    guard,
+    maxPictureBytes: MAX_PROVIDER_RESPONSE_BYTES,
     clock,
   });
 }

@@ -47,6 +47,9 @@ const CASES: readonly Case[] = [
     [`src/${adapter}`, imported('../images/image.ts'), null],
     [`src/${adapter}`, imported('../images/errors.ts'), null],
     [`src/${adapter}`, imported('../images/charges.ts'), null],
+    [`src/${adapter}`, imported('../outgoing/guard.ts'), null],
+    [`src/${adapter}`, imported('../outgoing/address.ts'), IMPORTS],
+    ['src/outgoing', imported(`../${adapter}/part.ts`), IMPORTS],
   ]),
 
   ['src/images', importedType('../storage/disk.ts'), IMPORTS],
@@ -67,6 +70,12 @@ const CASES: readonly Case[] = [
   ['src/http/routes', imported('../../images/submit.ts'), null],
   ['src/http/routes', imported('../problem.ts'), null],
   ['src/http/routes', imported('fastify'), null],
+
+  ['src/http', imported('../outgoing/guard.ts'), IMPORTS],
+  ['src/images', imported('../outgoing/guard.ts'), IMPORTS],
+  ['src/outgoing', imported('../images/ports.ts'), IMPORTS],
+  ['src/outgoing', imported('fastify'), IMPORTS],
+  ['src/outgoing', imported('undici'), null],
 
   ['src/providers', imported('openai'), null],
   ['src/providers', imported('../../src/images/submit.ts'), IMPORTS],

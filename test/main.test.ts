@@ -1,5 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import sharp from 'sharp';
 import { describe, expect, it, vi } from 'vitest';
 import type { ImageRecord } from '../src/images/image.ts';
@@ -16,6 +17,15 @@ function create(url: string, body: object, headers: Record<string, string> = {})
     headers: { 'content-type': 'application/json', ...headers },
     body: JSON.stringify(body),
   });
+}
+
+/** What `easel keys create` prints. */
+async function createKey(folder: string): Promise<{ secret: string; line: string }> {
+  const cli = fileURLToPath(new URL('../src/cli.ts', import.meta.url));
+  await using run = startProcess({ folder, command: [process.execPath, cli, 'keys', 'create', 'blog', 'read'] });
+  expect(await run.exited).toBe(0);
+  const [, secret = '', line = ''] = /(easel_\S+).*(blog:sha256-\S+:read)/s.exec(run.stdout()) ?? [];
+  return { secret, line };
 }
 
 describe('npm start', () => {
@@ -144,7 +154,12 @@ describe('the process', () => {
 
   it.each([
     ['bad values', { PORT: 'x', IMAGE_SIZE: '9x9', RETENTION: 'soon' }, ['PORT:', 'IMAGE_SIZE:', 'RETENTION:']],
-    ['an open door', { HOST: '0.0.0.0' }, ['HOST:', 'ALLOW_ANONYMOUS']],
+    ['an open door', { HOST: '0.0.0.0' }, ['HOST:', 'API_KEYS', 'ALLOW_ANONYMOUS']],
+    [
+      'broken keys',
+      { API_KEYS: 'a:hunter2, b:hunter2:write', API_KEYS_FILE: '/nowhere' },
+      ['API_KEYS: entry 1:', 'API_KEYS: entry 2:'],
+    ],
     ['a provider without its key', { PROVIDERS: 'openai' }, ['OPENAI_API_KEY:']],
     ['production on the placeholder', { NODE_ENV: 'production' }, ['PROVIDERS=placeholder']],
   ])('refuses %s with exit code 78 and one readable list', async (_, env, words) => {
@@ -152,7 +167,7 @@ describe('the process', () => {
     await using service = startProcess({ folder: folder.path, env });
     expect(await service.exited).toBe(78);
     for (const word of words) expect(service.stderr()).toContain(word);
-    expect(service.stderr()).not.toMatch(/\bat .*\.ts:\d+/);
+    expect(service.stderr()).not.toMatch(/\bat .*\.ts:\d+|hunter2/);
   });
 
   it('refuses a certificate that C2PA does not allow with exit code 78, and says what it needs', async () => {
@@ -190,6 +205,22 @@ describe('the process', () => {
     await create(service.url, { mediaId: 'x', prompt: 'a lighthouse', size: '64x64', renditions: [] });
     await vi.waitFor(async () => expect((await fetch(`${service.url}/images/x`)).status).toBe(404), { timeout: 5000 });
     await vi.waitFor(() => expect(service.stdout()).toContain('"msg":"cleanup"'));
+  });
+
+  it('reads its file of keys again at SIGHUP and goes on, its secrets made by the command line', async () => {
+    await using folder = await temporaryFolder();
+    const file = join(folder.path, 'keys');
+    const [first, second] = [await createKey(folder.path), await createKey(folder.path)];
+    await writeFile(file, first.line);
+    await using service = await startService({ folder: folder.path, env: { API_KEYS_FILE: file } });
+    const statusOf = async (secret: string) =>
+      (await fetch(`${service.url}/images`, { headers: { 'x-api-key': secret } })).status;
+    expect([await statusOf(first.secret), await statusOf(second.secret)]).toEqual([200, 401]);
+    await writeFile(file, second.line);
+    service.child.kill('SIGHUP');
+    await vi.waitUntil(() => service.stdout().includes('read again'));
+    expect([await statusOf(first.secret), await statusOf(second.secret)]).toEqual([401, 200]);
+    for (const { secret } of [first, second]) expect(service.stdout()).not.toContain(secret);
   });
 
   it('logs a line per request and per image, and no prompt', async () => {

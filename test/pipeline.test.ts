@@ -103,6 +103,7 @@ describe('a picture, from request to file', () => {
     easel.upstream.script(picture({ as: 'url' }));
     const { status, body } = await easel.post({ prompt: 'a lighthouse' });
     expect([status, body.status]).toEqual([201, 'succeeded']);
+    expect(easel.upstream.calls).toHaveLength(1);
   });
 
   it('is brought to the size asked for when another comes, with a warning', async () => {

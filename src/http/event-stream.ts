@@ -15,21 +15,13 @@ export interface ServerSentEvent {
 const HEARTBEAT_MS = 15_000;
 /** What clients are asked to wait before they connect again. */
 const RECONNECT_MS = 1_000;
-/** A connection that takes nothing for so long, heartbeats included, is given up. */
-const STALLED_MS = 60_000;
 
 /**
  * Answers with `events`, each written when the client is ready to take it, and a comment every 15 s in which there is none.
  * The next event is asked for only when the one before is on its way, so a slow client holds one event and a socket's
- * buffer, whatever happens meanwhile; one that takes nothing for `stalledMs` is cut off.
+ * buffer, whatever happens meanwhile; one that takes nothing, heartbeats included, is cut off by `cutStalledAnswers`.
  */
-export function sendEvents(
-  reply: FastifyReply,
-  events: AsyncIterable<ServerSentEvent>,
-  clock: Clock,
-  stalledMs = STALLED_MS,
-): FastifyReply {
-  reply.raw.setTimeout(stalledMs, () => reply.raw.destroy());
+export function sendEvents(reply: FastifyReply, events: AsyncIterable<ServerSentEvent>, clock: Clock): FastifyReply {
   return (
     reply
       .type('text/event-stream')

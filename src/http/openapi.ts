@@ -1,9 +1,10 @@
 import fastifySwagger, { type SwaggerTransform, type SwaggerTransformObject } from '@fastify/swagger';
 import fastifySwaggerUi from '@fastify/swagger-ui';
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyPluginAsync } from 'fastify';
 import { createJsonSchemaTransform, createJsonSchemaTransformObject } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { describeProblem, type Fault, PROBLEMS, type ProblemCode, problem } from './problem.ts';
+import { PAGE_POLICY } from './security-headers.ts';
 
 const DESCRIPTION = `Makes pictures with image models and keeps them.
 
@@ -12,10 +13,7 @@ never lost and never paid for twice where that can be known; where it cannot, th
 
 Every error is \`application/problem+json\` (RFC 9457) with a \`code\` from a closed list.`;
 
-/**
- * Documents the routes that are registered after it: the OpenAPI document at `/openapi.json`, and pages made from it at
- * `/docs`, which need nothing from outside.
- */
+/** Documents the routes that are registered after it. */
 export async function documentRoutes(app: FastifyInstance, version: string): Promise<void> {
   await app.register(fastifySwagger, {
     openapi: {
@@ -27,7 +25,13 @@ export async function documentRoutes(app: FastifyInstance, version: string): Pro
         license: { name: 'MIT', identifier: 'MIT' },
       },
       servers: [{ url: '/' }],
-      security: [],
+      security: [{ bearer: [] }, { apiKey: [] }],
+      components: {
+        securitySchemes: {
+          bearer: { type: 'http', scheme: 'bearer', description: 'An API key, where any are configured.' },
+          apiKey: { type: 'apiKey', in: 'header', name: 'x-api-key', description: 'The same in a header of its own.' },
+        },
+      },
       tags: [
         { name: 'images', description: 'Make pictures and follow them.' },
         { name: 'media', description: 'The files.' },
@@ -37,9 +41,13 @@ export async function documentRoutes(app: FastifyInstance, version: string): Pro
     transform,
     transformObject,
   });
-  await app.register(fastifySwaggerUi, { routePrefix: '/docs' });
-  app.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger());
 }
+
+/** The OpenAPI document at `/openapi.json`, and pages made from it at `/docs`, which need nothing from outside. */
+export const docsRoutes: FastifyPluginAsync = async (app) => {
+  await app.register(fastifySwaggerUi, { routePrefix: '/docs', staticCSP: PAGE_POLICY });
+  app.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger());
+};
 
 type ZodToJsonConfig = NonNullable<NonNullable<Parameters<typeof createJsonSchemaTransform>[0]>['zodToJsonConfig']>;
 
@@ -74,6 +82,12 @@ const DETAILS: Partial<Record<ProblemCode, Omit<Fault, 'code'>>> = {
   invalid_request: {
     detail: 'wrong in the body: `size`; see errors',
     errors: [{ path: 'size', message: 'must be WIDTHxHEIGHT in pixels with the letter x between, such as 1792x1024' }],
+  },
+  unauthorized: { detail: 'the API key is not known here' },
+  forbidden: { detail: 'the API key blog lacks the scope generate' },
+  rate_limited: {
+    detail: 'at most 60 requests of this kind a minute; nothing was accepted or paid',
+    retryAfter: 42,
   },
   media_id_conflict: {
     detail: 'mediaId article-42-hero is in use for another request; choose another, or DELETE it first',

@@ -24,7 +24,7 @@ interface ProblemKind {
 export const PROBLEMS: Readonly<Record<ProblemCode, ProblemKind>> = {
   invalid_request: { status: 400, title: 'The request is not valid' },
   unauthorized: { status: 401, title: 'A known key is needed' },
-  forbidden: { status: 403, title: 'The key lacks the scope' },
+  forbidden: { status: 403, title: 'The key, or the signed URL, does not allow this' },
   not_found: { status: 404, title: 'Not found' },
   media_id_conflict: { status: 409, title: 'The mediaId is in use with another request' },
   payload_too_large: { status: 413, title: 'The body is too large' },
@@ -76,6 +76,17 @@ export interface Fault {
   /** Seconds. */
   readonly retryAfter?: number | null;
   readonly mediaId?: string | null;
+}
+
+/** Raised by the doors, to be answered with its fault. */
+export class ProblemError extends Error {
+  override readonly name = 'ProblemError';
+  readonly fault: Fault;
+
+  constructor(fault: Fault) {
+    super(fault.detail);
+    this.fault = fault;
+  }
 }
 
 export function isProblemCode(code: string): code is ProblemCode {
@@ -138,6 +149,7 @@ export function pathOf(request: FastifyRequest): string {
 }
 
 function faultOf(error: unknown): Fault {
+  if (error instanceof ProblemError) return error.fault;
   if (error instanceof ImageError) {
     return {
       code: error.code,

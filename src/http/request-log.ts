@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { ANONYMOUS } from './auth.ts';
 import { pathOf } from './problem.ts';
 
 /** Counts answered requests. `route` is a pattern, never a path. */
@@ -32,6 +33,15 @@ export function observeRequest(request: FastifyRequest, reply: FastifyReply, cou
     const status = reply.raw.writableFinished ? reply.statusCode : CLIENT_LEFT;
     count(request.method, route, status, ms / 1000);
     const level = /^\/(?:health|metrics)\b/.test(route) ? 'debug' : 'info';
-    request.log[level]({ method: request.method, route, url: pathOf(request), status, ms: Math.round(ms) }, 'request');
+    const { method, caller } = request;
+    const line = {
+      method,
+      route,
+      url: pathOf(request),
+      status,
+      ms: Math.round(ms),
+      ...(caller && caller !== ANONYMOUS && { key: caller.name }),
+    };
+    request.log[level](line, 'request');
   });
 }

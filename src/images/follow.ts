@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { ImageEvents, PartialPicture } from './events.ts';
-import { type Image, type ImageRecord, isFinished, toRecord } from './image.ts';
+import { fileUrls, type Image, type ImageRecord, isFinished, type MediaUrls, toRecord } from './image.ts';
 import type { RecordStore } from './ports.ts';
 
 /**
@@ -19,6 +19,8 @@ export type StatusReport = ReturnType<typeof reportStatus>;
 export interface FollowDeps {
   readonly records: Pick<RecordStore, 'get'>;
   readonly events: ImageEvents;
+  /** Where pictures are, for those who may fetch them. */
+  readonly urls: MediaUrls;
   /** Fires when the service begins to stop; every stream then ends, and listeners come back to the next process. */
   readonly stopping: AbortSignal;
 }
@@ -36,7 +38,7 @@ export function knowsEnd(image: Image, lastEventId: string | null): boolean {
  * who are slow.
  */
 export async function* followImage(
-  { records, events, stopping }: FollowDeps,
+  { records, events, urls, stopping }: FollowDeps,
   mediaId: string,
   lastEventId: string | null,
   signal: AbortSignal,
@@ -82,7 +84,7 @@ export async function* followImage(
         if (id !== known) yield { type: 'status', id, data: reportStatus(image) };
         known = id;
         if (isFinished(image.status)) {
-          yield { type: 'done', id: doneId(image), data: toRecord(image) };
+          yield { type: 'done', id: doneId(image), data: toRecord(image, urls) };
           return;
         }
       } else if (taken.partial !== null) {
@@ -99,7 +101,7 @@ export async function* followImage(
 }
 
 function reportStatus(image: Image) {
-  const { mediaId, status, provider, attempts, createdAt, completedAt } = toRecord(image);
+  const { mediaId, status, provider, attempts, createdAt, completedAt } = toRecord(image, fileUrls);
   return { mediaId, status, since: since(image), provider, attempts, createdAt, completedAt };
 }
 
@@ -123,7 +125,7 @@ function since({ status, run, attempts, createdAt, completedAt }: Image): string
 /** Equal for equal records and for no others. */
 function stateId(image: Image): string {
   return createHash('sha256')
-    .update(JSON.stringify(toRecord(image)))
+    .update(JSON.stringify(toRecord(image, fileUrls)))
     .digest('base64url')
     .slice(0, 16);
 }

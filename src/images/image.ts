@@ -265,12 +265,19 @@ export function mediaIdOf(name: string): string | null {
   return (original ?? rendition ?? master)?.[1] ?? null;
 }
 
-/** A published file as callers see it: `versionedUrl` may be cached for ever. */
-export function fileRecord(file: MediaFile) {
-  const url = `/media/${file.name}`;
+/** Where a published file is served: `versionedUrl` may be cached for ever. */
+export type MediaUrls = (file: MediaFile) => { readonly url: string; readonly versionedUrl: string };
+
+/** The URLs as they are where everyone may fetch pictures. */
+export const fileUrls: MediaUrls = ({ name, sha256 }) => {
+  const url = `/media/${name}`;
+  return { url, versionedUrl: `${url}?v=${sha256.slice(0, 12)}` };
+};
+
+/** A published file as callers see it. */
+export function fileRecord(file: MediaFile, urls: MediaUrls) {
   return {
-    url,
-    versionedUrl: `${url}?v=${file.sha256.slice(0, 12)}`,
+    ...urls(file),
     path: `media/${file.name}`,
     width: file.width,
     height: file.height,
@@ -283,11 +290,11 @@ export function fileRecord(file: MediaFile) {
 type RenditionRecord = ReturnType<typeof fileRecord> | { url: string; status: 'pending' };
 
 /** In the order of the request; one that is made later stands as pending until it is there. */
-function renditionRecords({ mediaId, request, renditions, pending }: Image) {
+function renditionRecords({ mediaId, request, renditions, pending }: Image, urls: MediaUrls) {
   return request.renditions.flatMap((spec): RenditionRecord[] => {
     const name = renditionName(mediaId, spec);
     const file = renditions.find((rendition) => rendition.name === name);
-    if (file) return [fileRecord(file)];
+    if (file) return [fileRecord(file, urls)];
     const isPending = pending.some((waiting) => renditionName(mediaId, waiting) === name);
     return isPending ? [{ url: `/media/${name}`, status: 'pending' }] : [];
   });
@@ -296,9 +303,10 @@ function renditionRecords({ mediaId, request, renditions, pending }: Image) {
 /** The record: the answer of the API, the `done` event and the webhook's `data`. */
 export type ImageRecord = ReturnType<typeof toRecord>;
 
-export function toRecord(image: Image) {
+/** The record of an image; `urls` says where its files are, for those who may fetch them. */
+export function toRecord(image: Image, urls: MediaUrls) {
   const { request, master } = image;
-  const file = master && fileRecord(master);
+  const file = master && fileRecord(master, urls);
   return {
     mediaId: image.mediaId,
     status: image.status,
@@ -311,7 +319,7 @@ export function toRecord(image: Image) {
     bytes: file?.bytes ?? null,
     sha256: file?.sha256 ?? null,
     thumbhash: image.thumbhash,
-    renditions: renditionRecords(image),
+    renditions: renditionRecords(image, urls),
     prompt: image.prompt,
     revisedPrompt: image.revisedPrompt,
     preset: request.preset,

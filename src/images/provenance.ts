@@ -1,10 +1,12 @@
 import { createHash } from 'node:crypto';
-import { fileRecord, type Image, type MediaFile, TRAINED_ALGORITHMIC_MEDIA } from './image.ts';
+import { type Image, type MediaFile, type MediaUrls, TRAINED_ALGORITHMIC_MEDIA } from './image.ts';
 import type { ContentCredentials, EmbeddedMetadata, MediaStore, ProvenanceReader } from './ports.ts';
 
 export interface ProvenanceDeps {
   readonly store: MediaStore;
   readonly provenance: ProvenanceReader;
+  /** Where pictures are, for those who may fetch them. */
+  readonly urls: MediaUrls;
 }
 
 type ReadingDeps = Omit<ProvenanceDeps, 'store'> & { readonly store: Pick<MediaStore, 'read'> };
@@ -51,7 +53,8 @@ export async function describeProvenance(deps: ReadingDeps, image: Image): Promi
   const describe = async (file: MediaFile): Promise<FileProvenance> => {
     const isOriginal = file.sha256 === image.original?.sha256;
     const stored = await inspect(deps, file);
-    const { url, width, height, format } = fileRecord(file);
+    const { width, height, format } = file;
+    const { url } = deps.urls(file);
     const digitalSourceType = stored.xmp?.digitalSourceType ?? stored.c2pa?.digitalSourceType ?? null;
     return { url, width, height, format, isOriginal, digitalSourceType, ...stored };
   };

@@ -8,6 +8,7 @@ import {
   type ImageStatus,
   isFinished,
   type MasterFormat,
+  type MediaUrls,
   type Quality,
   type RenditionSpec,
   type Size,
@@ -108,6 +109,8 @@ export interface Images {
 }
 
 export interface ImagesDeps extends SubmitDeps, RetentionDeps, ProvenanceDeps {
+  /** Where pictures are, for those who may fetch them. */
+  readonly urls: MediaUrls;
   /** What a cleanup does where its order says nothing. */
   readonly retention: Pick<CleanupOrder, 'olderThanMs' | 'maxBytes'>;
 }

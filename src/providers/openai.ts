@@ -11,6 +11,7 @@ import type {
   Provider,
   TokenUsage,
 } from '../images/ports.ts';
+import type { GuardedFetch } from '../outgoing/guard.ts';
 import { PARTIAL_IMAGES, readStreamedAnswer, refusesStreaming } from './openai-stream.ts';
 import { classifyFault, inOpenAIShape } from './provider-fault.ts';
 import { parseRateLimit } from './rate-limit.ts';
@@ -33,6 +34,10 @@ export interface OpenAIProviderOptions {
   /** For one call, from the first byte sent to the last byte received. */
   readonly timeoutMs: number;
   readonly transport: Transport;
+  /** Fetches pictures that answers only name. */
+  readonly guard: GuardedFetch;
+  /** Longest picture that is fetched. */
+  readonly maxPictureBytes: number;
   readonly clock: Clock;
 }
 
@@ -44,7 +49,7 @@ export type OmittableParameter = 'size' | 'n' | 'quality' | 'style' | 'backgroun
  * but for the first that a server refuses because it does not stream: that one is made again without.
  */
 export function createOpenAIProvider(options: OpenAIProviderOptions): Provider {
-  const { name, apiKey, timeoutMs, transport, clock } = options;
+  const { name, apiKey, timeoutMs, guard, maxPictureBytes, clock } = options;
   const client = createClient(options);
 
   let streams = true;
@@ -73,6 +78,18 @@ export function createOpenAIProvider(options: OpenAIProviderOptions): Provider {
     return { answer: data as unknown, ...headOf(response) };
   }
 
+  /** Fetches a picture that an answer names. Null for whatever is not a plain success, such as an address that the guard refuses. */
+  async function download(url: string | undefined, signal: AbortSignal): Promise<Uint8Array | null> {
+    if (url === undefined) return null;
+    try {
+      const answer = await guard.fetch(url, { method: 'GET', timeoutMs, maxBytes: maxPictureBytes, signal });
+      return answer.status === 200 && answer.whole ? answer.body : null;
+    } catch (error) {
+      if (signal.aborted) throw error;
+      return null;
+    }
+  }
+
   return {
     name,
     model: options.model,
@@ -87,9 +104,7 @@ export function createOpenAIProvider(options: OpenAIProviderOptions): Provider {
         const { answer, httpStatus, providerRequestId, restMs } = await ask(call, options, attempt.signal);
         const picture = firstPicture(answer, httpStatus, providerRequestId);
         const bytes =
-          picture.b64_json === undefined
-            ? await download(picture.url, transport, attempt.signal)
-            : decodeBase64(picture.b64_json);
+          picture.b64_json === undefined ? await download(picture.url, attempt.signal) : decodeBase64(picture.b64_json);
         if (bytes === null || bytes.length === 0) {
           throw new ProviderError('empty', `${name} answered ${httpStatus} without a readable picture`, {
             httpStatus,
@@ -209,22 +224,6 @@ function decodeBase64(text: string): Uint8Array | null {
     if (digits % 4 !== 1 && bytes.length === Math.floor((digits * 3) / 4)) return bytes;
   }
   return null;
-}
-
-/** Fetches a picture that the answer only names. Null for whatever is not a plain success. */
-async function download(
-  url: string | undefined,
-  transport: Transport,
-  signal: AbortSignal,
-): Promise<Uint8Array | null> {
-  if (url === undefined || !/^https?:\/\//i.test(url)) return null;
-  try {
-    const response = await transport.fetch(url, { signal, redirect: 'error' });
-    return response.ok ? new Uint8Array(await response.arrayBuffer()) : null;
-  } catch (error) {
-    if (signal.aborted) throw error;
-    return null;
-  }
 }
 
 function readUsage(answer: unknown): TokenUsage | null {

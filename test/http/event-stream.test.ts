@@ -2,10 +2,12 @@ import { type AddressInfo, connect } from 'node:net';
 import { fastify } from 'fastify';
 import { expect, test } from 'vitest';
 import { sendEvents } from '../../src/http/event-stream.ts';
+import { cutStalledAnswers, PATIENCE } from '../../src/http/patience.ts';
 import { createTestClock } from '../support/test-clock.ts';
 
 test('a client that takes nothing for too long is cut off, and one that does is not', async () => {
   const app = fastify();
+  cutStalledAnswers(app, { ...PATIENCE, stalledMs: 200 });
   const clock = createTestClock({ skipMs: 0 });
   const closed: string[] = [];
   async function* endless() {
@@ -14,7 +16,7 @@ test('a client that takes nothing for too long is cut off, and one that does is 
   app.get('/:who', (request, reply) => {
     const { who } = request.params as { who: string };
     reply.raw.once('close', () => closed.push(who));
-    return sendEvents(reply, endless(), clock, 200);
+    return sendEvents(reply, endless(), clock);
   });
   await app.listen({ host: '127.0.0.1', port: 0 });
   const { port } = app.server.address() as AddressInfo;

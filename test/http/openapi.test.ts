@@ -14,7 +14,9 @@ const operation = z.looseObject({
 const documentShape = z.looseObject({
   openapi: z.literal('3.1.0'),
   paths: z.record(z.string(), z.record(z.string(), operation)),
-  components: z.object({ schemas: z.record(z.string(), z.looseObject({ examples: z.array(z.unknown()).optional() })) }),
+  components: z.looseObject({
+    schemas: z.record(z.string(), z.looseObject({ examples: z.array(z.unknown()).optional() })),
+  }),
 });
 
 const document = documentShape.parse(await describeApi('1.2.3'));
@@ -73,6 +75,8 @@ describe('the document', () => {
       '201',
       '202',
       '400',
+      '401',
+      '403',
       '409',
       '413',
       '415',

@@ -82,6 +82,42 @@ describe('what Fastify refuses', () => {
     expect(answer.text).not.toMatch(/secret|node_modules|at \w+ \(/);
   });
 
+  const deep = (inside: string) => `${'{"a":'.repeat(10_000)}${inside}${'}'.repeat(10_000)}`;
+  const poisons = ['"__proto__":{"x":1}', '"\\u005f_proto__":{"x":1}', '"constructor":{"prototype":{"x":1}}'];
+  const bodies: readonly (readonly [string, (poison: string) => string])[] = [
+    ['/images', (poison) => `{"prompt":"a",${poison}}`],
+    ['/images', (poison) => `{"brief":{"subject":"a",${poison}}}`],
+    ['/images', (poison) => `{"prompt":"a","metadata":{"b":"c",${poison}}}`],
+    ['/images', (poison) => `{"prompt":"a","labels":[{${poison}}]}`],
+    ['/images', (poison) => `{"prompt":"a","size":{${poison}}}`],
+    ['/images', (poison) => `{"prompt":"a","metadata":${deep(`{${poison}}`)}}`],
+    ['/cleanup', (poison) => `{"olderThan":"1d",${poison}}`],
+  ];
+  test.each(bodies.flatMap(([path, body]) => poisons.map((poison) => [path, body(poison)] as const)))(
+    'a prototype in %s %.60s',
+    async (path, body) => {
+      const answer = await api().post(path).type('json').send(body).expect(400);
+      expect(problem.parse(answer.body).detail).toContain('__proto__');
+      expect(http.images.cleaned).toEqual([]);
+    },
+  );
+
+  test.each(['__proto__[x]=1', '__proto__=1', 'constructor.prototype=1', 'limit[__proto__]=1'])(
+    'a prototype in the query: %s',
+    async (query) => {
+      expect(problem.parse((await api().get(`/images?${query}`).expect(400)).body).code).toBe('invalid_request');
+    },
+  );
+
+  test('10,000-deep JSON in a field', async () => {
+    const answer = await api()
+      .post('/images')
+      .type('json')
+      .send(`{"prompt":"a","metadata":${deep('1')}}`)
+      .expect(400);
+    expect(problem.parse(answer.body).errors?.map(({ path }) => path)).toEqual(['metadata.a']);
+  });
+
   test('nothing has reached Object.prototype', () => {
     expect(Object.keys(Object.prototype)).toEqual([]);
     expect('prompt' in {}).toBe(false);

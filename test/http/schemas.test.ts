@@ -2,7 +2,7 @@ import { describe, expect, expectTypeOf, test } from 'vitest';
 import type { z } from 'zod';
 import { imageRecord } from '../../src/http/schemas.ts';
 import type { Image, ImageRecord } from '../../src/images/image.ts';
-import { toRecord } from '../../src/images/image.ts';
+import { fileUrls, toRecord } from '../../src/images/image.ts';
 import { exampleImage } from '../support/fake-images.ts';
 
 /** The same type with everything writable, for that alone is no difference on the wire. */
@@ -29,7 +29,7 @@ describe('the record', () => {
     ['failed', { ...bare, status: 'failed', error: { code: 'provider_failed', detail: 'no' } }],
     ['expiring', { expiresAt: '2026-12-23T16:00:00.000Z', revisedPrompt: 'a tall lighthouse' }],
   ])('of a %s image is written as it is', (_what, change) => {
-    const record = toRecord(exampleImage(change));
+    const record = toRecord(exampleImage(change), fileUrls);
     expect(imageRecord.encode(record)).toEqual(record);
   });
 });

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { createImageEvents } from '../../src/images/events.ts';
 import { followImage, type ImageEvent, knowsEnd } from '../../src/images/follow.ts';
-import { type Attempt, type Image, toRecord } from '../../src/images/image.ts';
+import { type Attempt, fileUrls, type Image, toRecord } from '../../src/images/image.ts';
 import { exampleImage } from '../support/fake-images.ts';
 
 const CALL: Attempt = {
@@ -37,7 +37,7 @@ function scene(first: Image | null) {
     stopping,
     follow(lastEventId: string | null = null, signal = new AbortController().signal) {
       const records = { get: async () => image };
-      return followImage({ records, events, stopping: stopping.signal }, 'x', lastEventId, signal);
+      return followImage({ records, events, urls: fileUrls, stopping: stopping.signal }, 'x', lastEventId, signal);
     },
     become(next: Image | null) {
       image = next;
@@ -89,7 +89,7 @@ describe('a listener', () => {
       index: 1,
       base64: Buffer.from('picture 1').toString('base64'),
     });
-    expect(told[6]?.data).toEqual(toRecord(succeeded));
+    expect(told[6]?.data).toEqual(toRecord(succeeded, fileUrls));
     const ids = told.slice(0, -1).map((event) => event?.id);
     expect(new Set(ids).size).toBe(ids.length);
     expect(listened()).toBe(false);

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import type { GeneratedPicture, GenerationCall } from '../../src/images/ports.ts';
+import { createGuardedFetch } from '../../src/outgoing/guard.ts';
 import { CATALOG, unlistedModel } from '../../src/providers/catalog.ts';
 import { createOpenAIProvider } from '../../src/providers/openai.ts';
 import { createTransport, type Transport } from '../../src/providers/transport.ts';
@@ -8,6 +9,7 @@ import { type OpenAiServer, startOpenAiServer } from '../support/openai-server.t
 
 let server: OpenAiServer;
 let transport: Transport;
+const guard = createGuardedFetch({ allow: [] });
 beforeAll(async () => {
   server = await startOpenAiServer();
   transport = createTransport({ maxResponseBytes: 8 * 1024 * 1024 });
@@ -15,6 +17,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await server.close();
   await transport.close();
+  await guard.close();
 });
 beforeEach(() => server.reset());
 
@@ -40,6 +43,8 @@ const provider = (timeoutMs = 60_000) =>
     commands: [],
     timeoutMs,
     transport,
+    guard,
+    maxPictureBytes: 1024 * 1024,
     clock: { now: () => 0, sleep: async () => {} },
   });
 

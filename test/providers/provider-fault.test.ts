@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { ProviderError } from '../../src/images/errors.ts';
 import type { GenerationCall, Provider } from '../../src/images/ports.ts';
+import { hostOf } from '../../src/outgoing/allow-list.ts';
+import { createGuardedFetch, type GuardedFetch } from '../../src/outgoing/guard.ts';
 import { CATALOG } from '../../src/providers/catalog.ts';
 import { createOpenAIProvider, type OpenAIProviderOptions } from '../../src/providers/openai.ts';
 import { createTransport, type Transport } from '../../src/providers/transport.ts';
@@ -37,13 +39,16 @@ const LIMIT = 8 * 1024 * 1024;
 
 let server: OpenAiServer;
 let transport: Transport;
+let guard: GuardedFetch;
 
 beforeAll(async () => {
   server = await startOpenAiServer();
   transport = createTransport({ maxResponseBytes: LIMIT });
+  guard = createGuardedFetch({ allow: [hostOf(server.baseUrl)] });
 });
 afterAll(async () => {
   await transport.close();
+  await guard.close();
   await server.close();
 });
 beforeEach(() => server.reset());
@@ -59,6 +64,8 @@ function provider(some: Partial<OpenAIProviderOptions> = {}): Provider {
     commands: [],
     timeoutMs: 10_000,
     transport,
+    guard,
+    maxPictureBytes: LIMIT,
     clock: { now: () => Date.parse('2026-11-23T12:00:00Z'), sleep: async () => undefined },
     ...some,
   });

@@ -12,7 +12,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import { vi } from 'vitest';
-import { buildApp } from '../../src/app.ts';
+import { appConfig, buildApp } from '../../src/app.ts';
 import { readConfig } from '../../src/config.ts';
 import type { ImageRecord } from '../../src/images/image.ts';
 import { createServices, type Services } from '../../src/services.ts';
@@ -90,10 +90,7 @@ export async function startEasel(options: EaselOptions = {}): Promise<Easel> {
   });
   const logger = pino({ level: config.LOG_LEVEL, base: null }, { write: (line: string) => void log.push(line) });
   const services = await createServices(config, logger, { clock, random: () => 0.5 });
-  const app = await buildApp(
-    { version: 'test', syncWaitSeconds: config.SYNC_WAIT_SECONDS, trustProxy: false },
-    services,
-  );
+  const app = await buildApp(appConfig(config, 'test'), services);
   const url = await app.listen({ host: config.HOST, port: config.PORT });
   await services.start();
 

@@ -3,7 +3,7 @@ import { ImageError } from '../../src/images/errors.ts';
 import { createImageEvents, type ImageEvents } from '../../src/images/events.ts';
 import { followImage, knowsEnd } from '../../src/images/follow.ts';
 import type { Image, MediaFile } from '../../src/images/image.ts';
-import { isFinished } from '../../src/images/image.ts';
+import { fileUrls, isFinished } from '../../src/images/image.ts';
 import { BUILT_IN_PRESETS } from '../../src/images/presets.ts';
 import { describeProvenance } from '../../src/images/provenance.ts';
 import type { CleanupWish } from '../../src/images/retention.ts';
@@ -97,7 +97,12 @@ export function createFakeImages(): FakeImages {
     async follow(mediaId, caller, lastEventId, signal) {
       if (knowsEnd(await fake.get(mediaId, caller), lastEventId)) return null;
       const records = { get: async () => stored.get(mediaId) ?? null };
-      return followImage({ records, events, stopping: new AbortController().signal }, mediaId, lastEventId, signal);
+      return followImage(
+        { records, events, urls: fileUrls, stopping: new AbortController().signal },
+        mediaId,
+        lastEventId,
+        signal,
+      );
     },
 
     async cancel(mediaId, caller) {
@@ -106,7 +111,8 @@ export function createFakeImages(): FakeImages {
       return await fake.get(mediaId, caller);
     },
     async provenance(mediaId, caller) {
-      const deps = { store: { read: async () => null }, provenance: { read: async () => ({ xmp: null, c2pa: null }) } };
+      const nothing = { read: async () => ({ xmp: null, c2pa: null }) };
+      const deps = { store: { read: async () => null }, provenance: nothing, urls: fileUrls };
       return await describeProvenance(deps, await fake.get(mediaId, caller));
     },
 

@@ -5,8 +5,10 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { FastifyInstance } from 'fastify';
 import { pino } from 'pino';
-import { type AppConfig, type AppServices, buildApp } from '../../src/app.ts';
+import { type AppConfig, type AppServices, appConfig, buildApp } from '../../src/app.ts';
+import { readConfig } from '../../src/config.ts';
 import { createMetrics } from '../../src/http/metrics.ts';
+import { fileUrls } from '../../src/images/image.ts';
 import { createFakeImages, type FakeImages } from './fake-images.ts';
 
 export interface HttpApp extends AsyncDisposable {
@@ -31,10 +33,13 @@ export async function openHttpApp(
   const log: Record<string, unknown>[] = [];
   const healthy = async () => ({ status: 'ok' as const });
   const app = await buildApp(
-    { version: '1.2.3', syncWaitSeconds: 120, trustProxy: false, ...config },
+    { ...appConfig(readConfig({}), '1.2.3'), ...config },
     {
       images,
       files: { root, find: async () => null },
+      keys: { inUse: false, find: () => null },
+      urls: fileUrls,
+      links: null,
       metrics: createMetrics({
         queueDepth: () => ({ waiting: 0, running: 0, deferred: 0 }),
         mediaBytes: async () => 0,

@@ -6,6 +6,7 @@ import { cleanupOrder, cleanupReport, lastCleanup } from '../schemas.ts';
 /** `POST /cleanup` and `GET /cleanup/last`. */
 export const cleanupRoutes: FastifyPluginAsyncZod<{ images: Images }> = async (app, { images }) => {
   app.post('/cleanup', {
+    config: { scope: 'admin', rateLimitedAs: 'read' },
     schema: {
       operationId: 'cleanUp',
       tags: ['operations'],
@@ -16,7 +17,15 @@ export const cleanupRoutes: FastifyPluginAsyncZod<{ images: Images }> = async (a
       body: cleanupOrder,
       response: {
         200: json('What was deleted, or would be.', cleanupReport),
-        ...problems('invalid_request', 'payload_too_large', 'unsupported_media_type', 'storage_unavailable'),
+        ...problems(
+          'invalid_request',
+          'unauthorized',
+          'forbidden',
+          'payload_too_large',
+          'unsupported_media_type',
+          'rate_limited',
+          'storage_unavailable',
+        ),
       },
     },
     handler: (request) => images.cleanup(request.body),
@@ -28,7 +37,10 @@ export const cleanupRoutes: FastifyPluginAsyncZod<{ images: Images }> = async (a
       tags: ['operations'],
       summary: 'See what the last cleanup did',
       description: 'Whether it was asked for or ran by itself. It outlives a restart.',
-      response: { 200: json('Its report.', lastCleanup), ...problems('not_found', 'storage_unavailable') },
+      response: {
+        200: json('Its report.', lastCleanup),
+        ...problems('unauthorized', 'forbidden', 'not_found', 'rate_limited', 'storage_unavailable'),
+      },
     },
     handler: () => images.lastCleanup(),
   });

@@ -65,7 +65,7 @@ export const eventRoutes: FastifyPluginAsyncZod<EventRoutesOptions> = async (app
           content: { 'text/event-stream': { schema: imageEvent } },
         },
         204: z.undefined().describe('The end was told already; `EventSource` then does not come back.'),
-        ...problems('not_found', 'storage_unavailable'),
+        ...problems('unauthorized', 'forbidden', 'not_found', 'rate_limited', 'storage_unavailable'),
       },
     },
     handler: async (request, reply) => {

@@ -8,6 +8,7 @@ export const healthRoutes: FastifyPluginAsyncZod<{ health: Health }> = async (ap
   app.get('/health', {
     schema: {
       operationId: 'getHealth',
+      security: [],
       tags: ['operations'],
       summary: 'How the service is',
       description: 'Each check is at most a second old and says since when its status is what it is.',
@@ -28,6 +29,7 @@ export const healthRoutes: FastifyPluginAsyncZod<{ health: Health }> = async (ap
   app.get('/health/ready', {
     schema: {
       operationId: 'getReadiness',
+      security: [],
       tags: ['operations'],
       summary: 'Whether to send traffic here',
       description: 'Red while the service stops, and while storage, database or queue cannot take work.',
@@ -45,6 +47,7 @@ export const healthRoutes: FastifyPluginAsyncZod<{ health: Health }> = async (ap
   app.get('/health/live', {
     schema: {
       operationId: 'getLiveness',
+      security: [],
       tags: ['operations'],
       summary: 'Whether the process turns',
       response: { 200: json('It does.', liveReport) },

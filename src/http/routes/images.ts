@@ -2,7 +2,7 @@ import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { thumbHashToDataURL } from 'thumbhash';
 import { z } from 'zod';
 import { ImageError } from '../../images/errors.ts';
-import { type Image, isFinished, toRecord } from '../../images/image.ts';
+import { type Image, isFinished, type MediaUrls, toRecord } from '../../images/image.ts';
 import type { Images } from '../../images/service.ts';
 import type { Identify } from '../auth.ts';
 import { json, problems } from '../openapi.ts';
@@ -22,6 +22,8 @@ import { preview } from '../spending-schemas.ts';
 interface ImageRoutesOptions {
   readonly images: Images;
   readonly identify: Identify;
+  /** Where pictures are, for those who may fetch them. */
+  readonly urls: MediaUrls;
   /** Longest that `POST /images` waits for the end. */
   readonly syncWaitSeconds: number;
 }
@@ -35,7 +37,8 @@ const applied = { type: 'string', description: 'Which preferences made a differe
 
 /** Making, finding, previewing, cancelling and deleting pictures: `/images` and what is below it, but for the events. */
 export const imageRoutes: FastifyPluginAsyncZod<ImageRoutesOptions> = async (app, options) => {
-  const { images, identify, syncWaitSeconds } = options;
+  const { images, identify, urls, syncWaitSeconds } = options;
+  const record = (image: Image) => toRecord(image, urls);
 
   app.post('/images', {
     schema: {
@@ -58,6 +61,8 @@ export const imageRoutes: FastifyPluginAsyncZod<ImageRoutesOptions> = async (app
         }),
         ...problems(
           'invalid_request',
+          'unauthorized',
+          'forbidden',
           'media_id_conflict',
           'payload_too_large',
           'unsupported_media_type',
@@ -65,6 +70,7 @@ export const imageRoutes: FastifyPluginAsyncZod<ImageRoutesOptions> = async (app
           'prompt_rejected',
           'idempotency_key_reused',
           'budget_exhausted',
+          'rate_limited',
           'queue_full',
           'provider_failed',
           'invalid_image',
@@ -101,13 +107,14 @@ export const imageRoutes: FastifyPluginAsyncZod<ImageRoutesOptions> = async (app
       if (image.status === 'failed') return answerProblem(reply, failureOf(image));
 
       reply.header('location', `/images/${mediaId}`);
-      if (!finished) return reply.code(202).header('retry-after', POLL_SECONDS).send(toRecord(image));
+      if (!finished) return reply.code(202).header('retry-after', POLL_SECONDS).send(record(image));
       const doneNow = submission.started && image.status === 'succeeded';
-      return reply.code(doneNow ? 201 : 200).send(toRecord(image));
+      return reply.code(doneNow ? 201 : 200).send(record(image));
     },
   });
 
   app.post('/images/preview', {
+    config: { rateLimitedAs: 'read' },
     schema: {
       operationId: 'previewImage',
       tags: ['images'],
@@ -116,7 +123,15 @@ export const imageRoutes: FastifyPluginAsyncZod<ImageRoutesOptions> = async (app
       body: createImage,
       response: {
         200: json('What would be done.', preview),
-        ...problems('invalid_request', 'payload_too_large', 'unsupported_media_type', 'unsupported_parameter'),
+        ...problems(
+          'invalid_request',
+          'unauthorized',
+          'forbidden',
+          'payload_too_large',
+          'unsupported_media_type',
+          'unsupported_parameter',
+          'rate_limited',
+        ),
       },
     },
     handler: async (request) => images.preview(request.body, identify(request)),
@@ -129,11 +144,14 @@ export const imageRoutes: FastifyPluginAsyncZod<ImageRoutesOptions> = async (app
       summary: 'List pictures',
       description: 'Newest first. Pages stay true while pictures come and go.',
       querystring: listQuery,
-      response: { 200: json('A page of records.', imageList), ...problems('invalid_request', 'storage_unavailable') },
+      response: {
+        200: json('A page of records.', imageList),
+        ...problems('invalid_request', 'unauthorized', 'forbidden', 'rate_limited', 'storage_unavailable'),
+      },
     },
     handler: async (request) => {
       const { items, nextCursor } = await images.list(request.query, identify(request));
-      return { items: items.map(toRecord), nextCursor };
+      return { items: items.map(record), nextCursor };
     },
   });
 
@@ -143,12 +161,16 @@ export const imageRoutes: FastifyPluginAsyncZod<ImageRoutesOptions> = async (app
       tags: ['images'],
       summary: 'Get the record of a picture',
       params: imageParams,
-      response: { 200: json('The record.', imageRecord), ...problems('not_found', 'storage_unavailable') },
+      response: {
+        200: json('The record.', imageRecord),
+        ...problems('unauthorized', 'forbidden', 'not_found', 'rate_limited', 'storage_unavailable'),
+      },
     },
-    handler: async (request) => toRecord(await images.get(request.params.mediaId, identify(request))),
+    handler: async (request) => record(await images.get(request.params.mediaId, identify(request))),
   });
 
   app.post('/images/:mediaId/cancel', {
+    config: { rateLimitedAs: 'read' },
     schema: {
       operationId: 'cancelImage',
       tags: ['images'],
@@ -160,10 +182,18 @@ export const imageRoutes: FastifyPluginAsyncZod<ImageRoutesOptions> = async (app
       params: imageParams,
       response: {
         200: json('The record as it now stands.', imageRecord),
-        ...problems('not_found', 'storage_full', 'storage_unavailable', 'shutting_down'),
+        ...problems(
+          'unauthorized',
+          'forbidden',
+          'not_found',
+          'rate_limited',
+          'storage_full',
+          'storage_unavailable',
+          'shutting_down',
+        ),
       },
     },
-    handler: async (request) => toRecord(await images.cancel(request.params.mediaId, identify(request))),
+    handler: async (request) => record(await images.cancel(request.params.mediaId, identify(request))),
   });
 
   app.get('/images/:mediaId/preview', {
@@ -193,7 +223,7 @@ export const imageRoutes: FastifyPluginAsyncZod<ImageRoutesOptions> = async (app
       params: imageParams,
       response: {
         204: z.undefined().describe('It is gone.'),
-        ...problems('not_found', 'storage_unavailable', 'shutting_down'),
+        ...problems('unauthorized', 'forbidden', 'not_found', 'rate_limited', 'storage_unavailable', 'shutting_down'),
       },
     },
     handler: async (request, reply) => {

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { fstat, ReadStream } from 'node:fs';
 import { promisify } from 'node:util';
 import fastifyStatic from '@fastify/static';
-import type { FastifyReply } from 'fastify';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { ImageError } from '../../images/errors.ts';
@@ -10,13 +10,30 @@ import type { MediaFile, RenditionFormat } from '../../images/image.ts';
 import { rangeToServe, weigh } from '../conditional.ts';
 import { problems } from '../openapi.ts';
 import { answerProblem } from '../problem.ts';
+import { PICTURE_POLICY } from '../security-headers.ts';
+
+/** A published file and whose it is. */
+export interface PublishedFile {
+  readonly file: MediaFile;
+  /** Name of the API key that made it. */
+  readonly owner: string;
+}
 
 /** The published files. */
 export interface MediaFiles {
   /** Absolute path of the folder they are in. */
   readonly root: string;
   /** The published file of a succeeded image under this name, or null. */
-  find(name: string): Promise<MediaFile | null>;
+  find(name: string): Promise<PublishedFile | null>;
+}
+
+/** Raises the problem of a request that may not have this file, or null where there is none. */
+export type MediaAccess = (request: FastifyRequest, reply: FastifyReply, published: PublishedFile | null) => void;
+
+interface MediaRoutesOptions {
+  readonly files: MediaFiles;
+  /** Null where everyone may fetch. */
+  readonly access: MediaAccess | null;
 }
 
 declare module 'fastify' {
@@ -37,15 +54,17 @@ const MEDIA_TYPES: Readonly<Record<RenditionFormat, string>> = {
 };
 
 /** A mediaId can be deleted and made again, so only a URL that names the content may be kept for ever. */
-const CACHE_SHORTLY = 'public, max-age=300, must-revalidate';
-const CACHE_FOR_EVER = 'public, max-age=31536000, immutable';
+const CACHE_SHORTLY = 'max-age=300, must-revalidate';
+const CACHE_FOR_EVER = 'max-age=31536000, immutable';
 
 const CONDITIONS = ['if-match', 'if-none-match', 'if-modified-since', 'if-unmodified-since', 'if-range'];
 
 const fileStat = promisify(fstat);
 
 /** `GET` and `HEAD /media/:file`: masters and renditions, whole or in part. */
-export const mediaRoutes: FastifyPluginAsyncZod<{ files: MediaFiles }> = async (app, { files }) => {
+export const mediaRoutes: FastifyPluginAsyncZod<MediaRoutesOptions> = async (app, { files, access }) => {
+  // What not everyone may see is no thing for caches that everyone shares.
+  const cachedBy = access === null ? 'public' : 'private';
   await app.register(fastifyStatic, {
     root: files.root,
     serve: false,
@@ -61,8 +80,10 @@ export const mediaRoutes: FastifyPluginAsyncZod<{ files: MediaFiles }> = async (
   app.route({
     method: ['GET', 'HEAD'],
     url: '/media/:file',
+    config: { rateLimitedAs: 'media' },
     schema: {
       operationId: 'getMedia',
+      security: [{}, { bearer: [] }, { apiKey: [] }],
       tags: ['media'],
       summary: 'Get a picture',
       description:
@@ -76,24 +97,33 @@ export const mediaRoutes: FastifyPluginAsyncZod<{ files: MediaFiles }> = async (
           .unknown()
           .optional()
           .meta({ type: 'string', examples: ['3f1c9a0b77de'] }),
+        expires: z
+          .unknown()
+          .optional()
+          .meta({ type: 'string', description: 'With `signature`, as the record of a private picture has it.' }),
+        signature: z.unknown().optional().meta({ type: 'string' }),
       }),
       response: {
         200: pictures('The picture.'),
         206: pictures('The part that `Range` asked for.'),
         304: z.undefined().describe('The copy that the client has is still good.'),
-        ...problems('not_found'),
+        ...problems('unauthorized', 'forbidden', 'not_found', 'rate_limited'),
       },
     },
     onSend: (_request, reply, payload) => whole(reply, payload),
     handler: async (request, reply) => {
-      const file = FILE_NAME.test(request.params.file) ? await files.find(request.params.file) : null;
-      if (file === null) throw new ImageError('not_found', 'there is no such picture');
+      const published = FILE_NAME.test(request.params.file) ? await files.find(request.params.file) : null;
+      access?.(request, reply, published);
+      if (published === null) throw new ImageError('not_found', 'there is no such picture');
+      const { file } = published;
       const etag = `"${file.sha256}"`;
       const named = request.query.v === file.sha256.slice(0, 12);
       reply
         .header('etag', etag)
-        .header('cache-control', named ? CACHE_FOR_EVER : CACHE_SHORTLY)
-        .header('x-content-type-options', 'nosniff');
+        .header('cache-control', `${cachedBy}, ${named ? CACHE_FOR_EVER : CACHE_SHORTLY}`)
+        .header('content-security-policy', PICTURE_POLICY)
+        // Pages anywhere may show it.
+        .header('cross-origin-resource-policy', 'cross-origin');
 
       switch (weigh(request.raw.headers, etag)) {
         case 'not_modified':
@@ -135,7 +165,7 @@ export const mediaRoutes: FastifyPluginAsyncZod<{ files: MediaFiles }> = async (
       throw error.code === 'ENOENT' ? gone() : error;
     });
     const [{ size }, current] = await Promise.all([fileStat(fd), files.find(file.name)]);
-    if (size === file.bytes && current?.sha256 === file.sha256) return payload;
+    if (size === file.bytes && current?.file.sha256 === file.sha256) return payload;
     payload.destroy();
     throw gone();
   }

@@ -1,6 +1,7 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import type { Metrics } from '../metrics.ts';
+import { problems } from '../openapi.ts';
 
 /** `GET /metrics`. */
 export const metricsRoutes: FastifyPluginAsyncZod<{ metrics: Metrics }> = async (app, { metrics }) => {
@@ -9,7 +10,10 @@ export const metricsRoutes: FastifyPluginAsyncZod<{ metrics: Metrics }> = async 
       operationId: 'getMetrics',
       tags: ['operations'],
       summary: 'Metrics for Prometheus',
-      response: { 200: { description: 'Prometheus text.', content: { 'text/plain': { schema: z.string() } } } },
+      response: {
+        200: { description: 'Prometheus text.', content: { 'text/plain': { schema: z.string() } } },
+        ...problems('unauthorized', 'forbidden'),
+      },
     },
     handler: async (_request, reply) => {
       const { contentType, body } = await metrics.expose();

@@ -1,7 +1,7 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { toPresetRecord } from '../../images/presets.ts';
 import type { Images } from '../../images/service.ts';
-import { json } from '../openapi.ts';
+import { json, problems } from '../openapi.ts';
 import { presetList } from '../preset-schema.ts';
 
 /** `GET /presets`. */
@@ -13,7 +13,10 @@ export const presetRoutes: FastifyPluginAsyncZod<{ images: Images }> = async (ap
       summary: 'List the presets',
       description:
         'Named sets of defaults for kinds of pictures: the built-in ones, and those of the file that `PRESETS` names.',
-      response: { 200: json('All of them, each in its current version.', presetList) },
+      response: {
+        200: json('All of them, each in its current version.', presetList),
+        ...problems('unauthorized', 'forbidden', 'rate_limited'),
+      },
     },
     handler: async () => ({ items: images.presets().map(toPresetRecord) }),
   });

@@ -24,7 +24,7 @@ export const provenanceRoutes: FastifyPluginAsyncZod<ProvenanceRoutesOptions> = 
       params: imageParams,
       response: {
         200: json('What is known, and what verified.', provenanceRecord),
-        ...problems('not_found', 'storage_unavailable'),
+        ...problems('unauthorized', 'forbidden', 'not_found', 'rate_limited', 'storage_unavailable'),
       },
     },
     handler: (request) => images.provenance(request.params.mediaId, identify(request)),

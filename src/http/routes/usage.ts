@@ -20,7 +20,10 @@ export const usageRoutes: FastifyPluginAsyncZod<UsageRoutesOptions> = async (app
         'By day (UTC), model and API key, and how the budget of today stands. A key sees its own, an admin sees all. ' +
         'Deleting a picture changes nothing here. A call whose outcome is unknown counts at its estimate.',
       querystring: usageQuery,
-      response: { 200: json('The report.', usageReport), ...problems('invalid_request', 'storage_unavailable') },
+      response: {
+        200: json('The report.', usageReport),
+        ...problems('invalid_request', 'unauthorized', 'forbidden', 'rate_limited', 'storage_unavailable'),
+      },
     },
     handler: async (request, reply) => {
       const report = await images.usage(request.query.days, identify(request));

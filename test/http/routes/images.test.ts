@@ -3,7 +3,7 @@ import { connect } from 'node:net';
 import request from 'supertest';
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { ImageError } from '../../../src/images/errors.ts';
-import { toRecord } from '../../../src/images/image.ts';
+import { fileUrls, toRecord } from '../../../src/images/image.ts';
 import { exampleImage } from '../../support/fake-images.ts';
 import { type HttpApp, openHttpApp } from '../../support/http-app.ts';
 
@@ -177,7 +177,7 @@ describe('waiting', () => {
     http.images.onSubmit = () => ({ image: exampleImage({ mediaId: 'a', status: 'queued' }), started: true });
     http.images.settle('a', {});
     const answer = await api().post('/images').send({ prompt }).expect(201);
-    expect(answer.body).toEqual(JSON.parse(JSON.stringify(toRecord(exampleImage({ mediaId: 'a' })))));
+    expect(answer.body).toEqual(JSON.parse(JSON.stringify(toRecord(exampleImage({ mediaId: 'a' }), fileUrls))));
     expect(answer.headers.location).toBe('/images/a');
     expect(answer.headers['preference-applied']).toBeUndefined();
     expect(http.images.waits[0]).toMatchObject({ mediaId: 'a', timeoutMs: 120_000 });
@@ -304,7 +304,7 @@ describe('records', () => {
   test('one, by HEAD too', async () => {
     http.images.settle('a', {});
     const answer = await api().get('/images/a').expect(200);
-    expect(answer.body).toEqual(JSON.parse(JSON.stringify(toRecord(exampleImage({ mediaId: 'a' })))));
+    expect(answer.body).toEqual(JSON.parse(JSON.stringify(toRecord(exampleImage({ mediaId: 'a' }), fileUrls))));
     await api().head('/images/a').expect(200);
   });
 

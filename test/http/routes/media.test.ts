@@ -25,7 +25,7 @@ beforeAll(async () => {
       const hook = afterFind;
       afterFind = async () => {};
       await hook();
-      return file;
+      return file && { file, owner: 'blog' };
     },
   };
   http = await openHttpApp((root) => ({ files: Object.assign(files, { root }) }));

@@ -27,6 +27,7 @@ it('lists each preset in its current version, with a request that can be sent as
     quality: 'auto',
     background: 'auto',
     format: 'png',
+    checks: {},
     brief: { style: 'engraving' },
     example: { preset: 'stamp', brief: { subject: expect.any(String) } },
   });

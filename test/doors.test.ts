@@ -1,0 +1,205 @@
+import { readFile, stat, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import type { ImageRecord } from '../src/images/image.ts';
+import { type Easel, startEasel } from './support/easel.ts';
+import { answer, htmlPage, picture } from './support/openai-answers.ts';
+import { texturedPicture } from './support/pictures.ts';
+import { temporaryFolder } from './support/temporary-folder.ts';
+import { bearer, TEST_KEYS } from './support/test-keys.ts';
+
+const withKeys = { API_KEYS: TEST_KEYS };
+const prompt = 'a lighthouse at dusk';
+const make = (easel: Easel, name: string, mediaId: string, headers: Record<string, string> = {}) =>
+  easel.post({ mediaId, prompt }, { ...bearer(name), ...headers });
+
+async function statusOf(easel: Easel, path: string | null, headers: Record<string, string> = {}): Promise<number> {
+  const response = await easel.get(path ?? '', headers);
+  // A body that nobody reads would keep the service from closing.
+  await response.arrayBuffer();
+  return response.status;
+}
+
+describe('an image', () => {
+  it('is, to every other key but an admin’s, not there; only its name is taken', async () => {
+    await using easel = await startEasel({ env: withKeys });
+    expect((await make(easel, 'blog', 'hero')).status).toBe(201);
+
+    const routes = [
+      ['GET', '/images/hero'],
+      ['GET', '/images/hero/events'],
+      ['GET', '/images/hero/provenance'],
+      ['POST', '/images/hero/cancel'],
+      ['DELETE', '/images/hero'],
+    ] as const;
+    const ask = (method: string, path: string, name: string) =>
+      fetch(`${easel.url}${path}`, { method, headers: bearer(name) });
+    for (const [method, path] of routes) expect((await ask(method, path, 'shop')).status).toBe(404);
+
+    const ids = async (name: string) => {
+      const page = (await (await easel.get('/images', bearer(name))).json()) as { items: ImageRecord[] };
+      return page.items.map(({ mediaId }) => mediaId);
+    };
+    expect(await ids('shop')).toEqual([]);
+    expect(await ids('blog')).toEqual(['hero']);
+    expect(await ids('boss')).toEqual(['hero']);
+
+    // The same request or another: the name is taken, and nothing about the image is told. To an admin too.
+    for (const name of ['shop', 'boss']) {
+      const same = await make(easel, name, 'hero');
+      const other = await easel.post({ mediaId: 'hero', prompt: 'another' }, bearer(name));
+      for (const { status, body } of [same, other]) expect([status, body.code]).toEqual([409, 'media_id_conflict']);
+    }
+    expect((await make(easel, 'blog', 'hero')).status).toBe(200);
+    expect(easel.upstream.calls).toHaveLength(1);
+    expect((await ask('DELETE', '/images/hero', 'boss')).status).toBe(204);
+  });
+
+  it('belongs to its key by its Idempotency-Key too: the same word of another key is another word', async () => {
+    await using easel = await startEasel({ env: withKeys });
+    const post = (name: string, text = prompt) =>
+      easel.post({ prompt: text }, { ...bearer(name), 'idempotency-key': 'order-42' });
+    const [first, other] = [await post('blog'), await post('shop', 'something else')];
+    expect([first.status, other.status]).toEqual([201, 201]);
+    const again = await post('blog');
+    expect([again.status, again.body.mediaId]).toEqual([200, first.body.mediaId]);
+    expect((await post('blog', 'something else')).body.code).toBe('idempotency_key_reused');
+    expect(easel.upstream.calls).toHaveLength(2);
+  });
+
+  it('made while there were no keys is an admin’s to see', async () => {
+    await using folder = await temporaryFolder();
+    await using before = await startEasel({ folder: folder.path });
+    await before.post({ mediaId: 'old', prompt });
+    await before[Symbol.asyncDispose]();
+    await using easel = await startEasel({ folder: folder.path, env: withKeys });
+    expect(await statusOf(easel, '/images/old', bearer('blog'))).toBe(404);
+    expect(await statusOf(easel, '/images/old', bearer('boss'))).toBe(200);
+  });
+});
+
+describe('private media', () => {
+  it('is opened by the URLs in the record, over a restart, and by nothing less', async () => {
+    await using folder = await temporaryFolder();
+    const env = { ...withKeys, MEDIA_ACCESS: 'private' };
+    await using first = await startEasel({ folder: folder.path, env });
+    const { body } = await make(first, 'blog', 'hero');
+    const urls = [
+      body.url,
+      body.versionedUrl,
+      ...body.renditions.flatMap(({ url, versionedUrl }) => [url, versionedUrl]),
+    ];
+    expect(urls).toHaveLength(4);
+    for (const url of urls) expect(await statusOf(first, url)).toBe(200);
+    expect(await statusOf(first, '/media/hero.png')).toBe(401);
+    expect(await statusOf(first, '/media/hero.png', bearer('shop'))).toBe(404);
+    expect(await statusOf(first, '/media/hero.png', bearer('blog'))).toBe(200);
+    await first[Symbol.asyncDispose]();
+
+    const secret = join(folder.path, 'media-url-secret');
+    expect((await stat(secret)).mode & 0o777).toBe(0o600);
+    await using second = await startEasel({ folder: folder.path, env });
+    expect(await statusOf(second, body.url)).toBe(200);
+    await second[Symbol.asyncDispose]();
+
+    await using third = await startEasel({
+      folder: folder.path,
+      env: { ...env, MEDIA_URL_SECRET: `${await readFile(secret, 'utf8')}, but another` },
+    });
+    expect(await statusOf(third, body.url)).toBe(403);
+  });
+
+  it('has its signed URL in the events and the list as well', async () => {
+    await using easel = await startEasel({ env: { ...withKeys, MEDIA_ACCESS: 'private' } });
+    await make(easel, 'blog', 'hero');
+    for (const path of ['/images/hero/events', '/images/hero/provenance', '/images', '/images/hero']) {
+      const text = await (await easel.get(path, bearer('blog'))).text();
+      const url = /"url":"(\/media\/hero\.png\?[^"]+)"/.exec(text)?.[1];
+      expect(await statusOf(easel, url ?? path)).toBe(200);
+    }
+  });
+
+  it('is closed again to an old URL when the picture is deleted and its name comes to someone else', async () => {
+    await using easel = await startEasel({ env: { ...withKeys, MEDIA_ACCESS: 'private' } });
+    const { body } = await make(easel, 'blog', 'hero');
+    await fetch(`${easel.url}/images/hero`, { method: 'DELETE', headers: bearer('blog') });
+    expect(await statusOf(easel, body.url)).toBe(403);
+    const other = await easel.post({ mediaId: 'hero', prompt: 'a secret of the shop' }, bearer('shop'));
+    expect(other.status).toBe(201);
+    expect(await statusOf(easel, body.url)).toBe(403);
+    expect(await statusOf(easel, other.body.url)).toBe(200);
+  });
+});
+
+describe('a picture that the provider only names', () => {
+  /** A server that is not the provider's, with a picture that must not be fetched. */
+  async function otherServer() {
+    const bytes = await texturedPicture({ width: 1024, height: 1024 });
+    let requests = 0;
+    const server = createServer((_request, response) => {
+      requests++;
+      response.end(bytes);
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const { port } = server.address() as AddressInfo;
+    return {
+      host: `127.0.0.1:${port}`,
+      requests: () => requests,
+      [Symbol.asyncDispose]: () => new Promise<void>((resolve) => void server.close(() => resolve())),
+    };
+  }
+
+  it('is fetched from the provider’s own host', async () => {
+    await using easel = await startEasel();
+    easel.upstream.always(picture({ as: 'url' }));
+    expect((await easel.post({ prompt })).status).toBe(201);
+    expect(easel.upstream.calls).toHaveLength(1);
+  });
+
+  it('on a host that is not public is not fetched: an answer without a picture, which may have been billed', async () => {
+    await using server = await otherServer();
+    await using easel = await startEasel();
+    easel.upstream.always(picture({ url: `http://${server.host}/a.png` }));
+    const { status, body } = await easel.post({ mediaId: 'a', prompt });
+    expect([status, body.code]).toEqual([502, 'provider_failed']);
+    const { attempts } = await easel.record('a');
+    expect(attempts.map(({ outcome, httpStatus }) => [outcome, httpStatus])).toEqual([
+      ['unknown', 200],
+      ['unknown', 200],
+    ]);
+    expect(server.requests()).toBe(0);
+  });
+
+  it.each([
+    ['an error', htmlPage(502)],
+    ['a redirect', answer({ status: 302, headers: { location: '/elsewhere.png' }, body: 'moved' })],
+  ])('and that turns out to be %s is none', async (_what, file) => {
+    await using easel = await startEasel();
+    easel.upstream.always(picture({ as: 'url', file }));
+    expect((await easel.post({ mediaId: 'a', prompt })).body.code).toBe('provider_failed');
+    expect((await easel.record('a')).attempts.map(({ outcome }) => outcome)).toEqual(['unknown', 'unknown']);
+    expect(easel.upstream.otherCalls.filter(({ operation }) => operation === 'file')).toHaveLength(2);
+  });
+
+  it('is fetched from there where the operator allows the host', async () => {
+    await using server = await otherServer();
+    await using easel = await startEasel({ env: { FETCH_ALLOW_HOSTS: `hooks.internal, ${server.host}` } });
+    easel.upstream.always(picture({ url: `http://${server.host}/a.png` }));
+    expect((await easel.post({ prompt })).status).toBe(201);
+    expect(server.requests()).toBe(1);
+  });
+});
+
+it('reads its file of keys again, and lets the new ones in without a restart', async () => {
+  await using folder = await temporaryFolder();
+  const file = join(folder.path, 'keys');
+  await writeFile(file, 'blog:blog-secret:read');
+  await using easel = await startEasel({ env: { API_KEYS_FILE: file } });
+  const status = (name: string) => statusOf(easel, '/images', bearer(name));
+  expect([await status('blog'), await status('shop')]).toEqual([200, 401]);
+  await writeFile(file, 'shop:shop-secret:read');
+  easel.services.reloadKeys();
+  expect([await status('blog'), await status('shop')]).toEqual([401, 200]);
+});
