@@ -39,11 +39,13 @@ export function createShutdownWatch({ inUse, clock, log }: ShutdownWatchDeps): S
   function known(): readonly Shutdown[] {
     const earliest = new Map<string, Shutdown>();
     for (const { dated } of watched) {
-      for (const id of inUse) {
-        const { shutdownDate: date = null, successor = null } = dated.model(id) ?? {};
-        const other = earliest.get(id);
+      for (const asked of inUse) {
+        const { id = asked, shutdownDate: date = null, successor = null } = dated.model(asked) ?? {};
+        // A provider may have a model of its own for what is asked; the placeholder stands in for it under its own name.
+        const model = id === dated.name ? asked : id;
+        const other = earliest.get(model);
         if (date !== null && (other === undefined || date < other.date))
-          earliest.set(id, { model: id, date, successor });
+          earliest.set(model, { model, date, successor });
       }
     }
     return [...earliest.values()];

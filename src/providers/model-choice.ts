@@ -1,5 +1,5 @@
 import type { Model } from '../images/ports.ts';
-import { type Catalog, unlistedModel } from './catalog.ts';
+import { CATALOG, type Catalog, unlistedModel } from './catalog.ts';
 
 export interface ModelChoice {
   readonly catalog: Catalog;
@@ -16,9 +16,11 @@ export interface ModelChoice {
  * is what makes it a fallback for requests that name none.
  */
 export function chooseModel({ catalog, standard, own, retires }: ModelChoice): (id: string) => Model | null {
-  const row = (id: string) => {
+  const row = (id: string): Model | undefined => {
     const listed = catalog.get(id);
-    return listed && !retires ? { ...listed, shutdownDate: null } : listed;
+    // A date that the operator has written holds everywhere; OpenAI's own do not.
+    const holds = retires || listed?.shutdownDate !== CATALOG.get(listed?.id ?? '')?.shutdownDate;
+    return listed && !holds ? { ...listed, shutdownDate: null } : listed;
   };
   return (id) => {
     if (own !== null) return id === own || id === standard ? (row(own) ?? unlistedModel(own)) : null;

@@ -64,6 +64,23 @@ describe('a model in use that will be shut down', () => {
     await upstream.close();
   });
 
+  it('is called by its own name where a provider has one of its own for what is asked', async () => {
+    await using backup = await startOpenAiServer();
+    const model = backup.models.get('gpt-image-1.5');
+    if (model) model.shutdownDate = inDays(10);
+    await using easel = await startEasel({
+      env: {
+        PROVIDERS: 'openai,backup',
+        PROVIDER_BACKUP_BASE_URL: backup.baseUrl,
+        PROVIDER_BACKUP_API_KEY: backup.key ?? '',
+        PROVIDER_BACKUP_MODEL: 'gpt-image-1.5',
+      },
+    });
+    const sentence = `gpt-image-1.5 will be shut down on ${inDays(10)}`;
+    await vi.waitFor(() => expect(easel.log.join()).toContain(sentence));
+    expect(easel.log.join()).not.toContain('gpt-image-2 will be');
+  });
+
   it('is not asked for where pictures are painted here', async () => {
     await using easel = await startEasel({ env: { PROVIDERS: 'placeholder' } });
     await easel.post({ prompt: 'a lighthouse' });
