@@ -3,8 +3,8 @@
 import type {
   Background,
   Check,
-  Cost,
   CheckPolicy,
+  Cost,
   CropStrategy,
   Image,
   ImageStatus,
