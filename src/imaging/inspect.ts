@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import sharp, { type CreateRaw, type Metadata } from 'sharp';
 import { ImageError } from '../images/errors.ts';
 import { formatSize, type Size } from '../images/image.ts';
@@ -8,7 +9,7 @@ export interface Limits {
   readonly bytes: number;
   /** Width times height. */
   readonly pixels: number;
-  /** Whole seconds. Decoders that read the picture before they give the first row are stopped late, at that row. */
+  /** A picture that takes longer is refused. */
   readonly decodeSeconds: number;
 }
 
@@ -71,19 +72,29 @@ function refuseByHeader(container: Container, header: Metadata, limits: Limits):
 }
 
 async function decode(bytes: Uint8Array, header: Metadata, limits: Limits) {
-  let image = sharp(bytes, { autoOrient: true, failOn: 'warning', limitInputPixels: limits.pixels })
-    .timeout({ seconds: limits.decodeSeconds })
-    .toColourspace('srgb');
+  let image = sharp(bytes, { autoOrient: true, failOn: 'warning', limitInputPixels: limits.pixels }).toColourspace(
+    'srgb',
+  );
   // sharp takes 16-bit pixels with a profile to Display P3 first; this brings them the rest of the way.
   if (header.depth === 'ushort' && header.hasProfile) image = image.withIccProfile('srgb', { attach: false });
+  // sharp's own timeout stops the decoder in its tracks, which now and then ends in a deadlock or an abort of the process
+  // (seen with interlaced png). So nobody waits for a late one, and the limit on pixels is what it ends by.
+  const late = new AbortController();
+  const tooLate = delay(limits.decodeSeconds * 1000, undefined, { signal: late.signal }).then(() => {
+    throw invalid(`the picture could not be decoded within ${limits.decodeSeconds} s`);
+  });
+  const decoded = image
+    .raw({ depth: 'uchar' })
+    .toBuffer({ resolveWithObject: true })
+    .catch((cause: unknown) => {
+      throw broken(cause);
+    });
   try {
-    return await image.raw({ depth: 'uchar' }).toBuffer({ resolveWithObject: true });
-  } catch (cause) {
-    // Some decoders say first what they make of being stopped.
-    if (cause instanceof Error && /timeout: \d+% complete/.test(cause.message)) {
-      throw invalid(`the picture could not be decoded within ${limits.decodeSeconds} s`, cause);
-    }
-    throw broken(cause);
+    return await Promise.race([decoded, tooLate]);
+  } finally {
+    late.abort();
+    tooLate.catch(() => undefined);
+    decoded.catch(() => undefined);
   }
 }
 
