@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import sharp from 'sharp';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { type Easel, publishedFiles, startEasel } from './support/easel.ts';
 import {
   BROKEN_ANSWERS,
@@ -11,6 +13,7 @@ import {
   openAiError,
   picture,
 } from './support/openai-answers.ts';
+import { temporaryFolder } from './support/temporary-folder.ts';
 
 const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex');
 
@@ -161,6 +164,25 @@ describe('a picture that is rejected', () => {
     easel.upstream.always(picture());
     expect((await easel.post({ mediaId: 'x', prompt: 'a lighthouse' })).status).toBe(201);
     expect(paid(easel)).toBe(calls + 1);
+  });
+
+  it('is not followed by a third, though the process ended before it was judged', async () => {
+    await using folder = await temporaryFolder();
+    {
+      await using easel = await startEasel({ folder: folder.path, env: REGENERATE });
+      easel.upstream.always(picture({ content: 'blank' }));
+      await easel.post({ mediaId: 'x', prompt: 'a lighthouse' });
+      expect(paid(easel)).toBe(2);
+    }
+    // As it stood when the second picture had just arrived.
+    const database = new DatabaseSync(join(folder.path, 'easel.db'));
+    database.exec(`
+      UPDATE images SET status = 'processing', document =
+        json_set(document, '$.status', 'processing', '$.error', null, '$.original.sound', json('true'))`);
+    database.close();
+    await using easel = await startEasel({ folder: folder.path, env: REGENERATE });
+    await vi.waitFor(async () => expect((await easel.record('x')).status).toBe('failed'));
+    expect(paid(easel)).toBe(0);
   });
 
   it('passes where the check only warns, or is off', async () => {
