@@ -11,13 +11,14 @@ import { docsRoutes, documentRoutes } from './http/openapi.ts';
 import { shedGeneration } from './http/overload.ts';
 import { cutStalledAnswers, PATIENCE, type Patience } from './http/patience.ts';
 import { answerError, answerProblems } from './http/problem.ts';
+import type { MediaFiles } from './http/published-files.ts';
 import { limitRates, prepareRateLimits, type RateLimits } from './http/rate-limit.ts';
 import { observeRequest, requestId } from './http/request-log.ts';
 import { cleanupRoutes } from './http/routes/cleanup.ts';
 import { eventRoutes } from './http/routes/events.ts';
 import { healthRoutes } from './http/routes/health.ts';
 import { imageRoutes } from './http/routes/images.ts';
-import { type MediaFiles, mediaRoutes } from './http/routes/media.ts';
+import { mediaRoutes } from './http/routes/media.ts';
 import { metricsRoutes } from './http/routes/metrics.ts';
 import { presetRoutes } from './http/routes/presets.ts';
 import { provenanceRoutes } from './http/routes/provenance.ts';
@@ -34,6 +35,8 @@ export interface AppConfig {
   readonly version: string;
   /** Longest that `POST /images` waits for the end of a picture. */
   readonly syncWaitSeconds: number;
+  /** Room for popular pictures in memory, in bytes. */
+  readonly mediaCacheBytes: number;
   /** Whose `X-Forwarded-*` headers to believe, as Fastify's option of that name takes it. */
   readonly trustProxy: boolean | string;
   readonly metricsAccess: Access;
@@ -70,7 +73,7 @@ const MAX_PARAM_LENGTH = 512;
 /** The HTTP side, whole but not listening yet. */
 export async function buildApp(config: AppConfig, services: AppServices): Promise<FastifyInstance> {
   const { images, files, keys, urls, links, metrics, checks, clock, stopping, logger } = services;
-  const { version, syncWaitSeconds, trustProxy, rateLimits, patience } = config;
+  const { version, syncWaitSeconds, mediaCacheBytes, trustProxy, rateLimits, patience } = config;
   const health = createHealth({ checks, clock, version, stopping });
 
   const app = fastify({
@@ -100,7 +103,10 @@ export async function buildApp(config: AppConfig, services: AppServices): Promis
 
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(serializerCompiler);
-  app.addHook('onRequest', async (request, reply) => observeRequest(request, reply, metrics.countRequest));
+  app.addHook('onRequest', (request, reply, done) => {
+    observeRequest(request, reply, metrics.countRequest);
+    done();
+  });
   answerProblems(app);
   requireHost(app);
   readJsonBodies(app);
@@ -126,7 +132,11 @@ export async function buildApp(config: AppConfig, services: AppServices): Promis
   });
   await app.register(async (scope) => {
     limitRates(scope, rateLimits);
-    await scope.register(mediaRoutes, { files, access: links && privateAccess(keys, links) });
+    await scope.register(mediaRoutes, {
+      files,
+      cacheBytes: mediaCacheBytes,
+      access: links && privateAccess(keys, links),
+    });
   });
   await app.register(async (scope) => {
     requireAdmin(scope, keys, config.metricsAccess);
@@ -144,6 +154,7 @@ export function appConfig(config: Config, version: string): AppConfig {
   return {
     version,
     syncWaitSeconds: config.SYNC_WAIT_SECONDS,
+    mediaCacheBytes: config.MEDIA_CACHE_BYTES,
     trustProxy: config.TRUST_PROXY,
     metricsAccess: config.METRICS_ACCESS,
     docsAccess: config.DOCS_ACCESS,

@@ -67,6 +67,9 @@ export const settings = {
     .describe('Serve without API keys on an address that other machines can reach. With keys it changes nothing.'),
   ...accessSettings,
   MEDIA_DIR: z.string().default('media').describe('Folder of the pictures.'),
+  MEDIA_CACHE_BYTES: count(0, 2 ** 40)
+    .default(64 * 1024 * 1024)
+    .describe('Memory for pictures that are asked for again and again; `0` serves every one from disk.'),
   DATABASE_URL: z
     .string()
     .regex(/^sqlite:.+/, 'must be sqlite:PATH, such as sqlite:.data/easel.db')

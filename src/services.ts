@@ -239,7 +239,7 @@ export async function createServices(
         const mediaId = mediaIdOf(name);
         const image = mediaId === null ? null : await records.get(mediaId);
         if (image?.status !== 'succeeded') return null;
-        const file = [image.master, ...image.renditions].find((candidate) => candidate?.name === name);
+        const file = image.master?.name === name ? image.master : image.renditions.find((made) => made.name === name);
         return file ? { file, owner: image.owner } : null;
       },
     },

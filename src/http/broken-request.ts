@@ -39,10 +39,9 @@ export function answerBrokenRequest(error: Error & { readonly code?: string }, s
 
 /** Refuses what RFC 9112, 3.2, has to be refused; left to Node, the answer would have no body. */
 export function requireHost(app: FastifyInstance): void {
-  app.addHook('onRequest', async ({ raw }) => {
-    if (raw.headers.host === undefined && raw.httpVersion === '1.1') {
-      throw new ImageError('invalid_request', 'the Host header is missing');
-    }
+  app.addHook('onRequest', ({ raw }, _reply, done) => {
+    const missing = raw.headers.host === undefined && raw.httpVersion === '1.1';
+    done(missing ? new ImageError('invalid_request', 'the Host header is missing') : undefined);
   });
 }
 

@@ -10,10 +10,10 @@ export function refuseWorkWhile(stopping: () => boolean, app: FastifyInstance): 
   app.addHook('preClose', async () => {
     closing = true;
   });
-  app.addHook('onRequest', async ({ method }) => {
-    if ((closing || stopping()) && method !== 'GET' && method !== 'HEAD') {
-      throw new ImageError('shutting_down', 'the service is stopping and takes no more work; try again shortly');
-    }
+  app.addHook('onRequest', ({ method }, _reply, done) => {
+    const refused = (closing || stopping()) && method !== 'GET' && method !== 'HEAD';
+    const detail = 'the service is stopping and takes no more work; try again shortly';
+    done(refused ? new ImageError('shutting_down', detail) : undefined);
   });
   // Also for calls that came before the order and are answered after it.
   app.addHook('onSend', (_request, reply, payload, done) => {

@@ -12,6 +12,8 @@ import type {
   TokenUsage,
 } from '../images/ports.ts';
 import type { GuardedFetch } from '../outgoing/guard.ts';
+import { decodeBase64 } from './base64.ts';
+import { liftPictures, pictureIn } from './lifted-pictures.ts';
 import { PARTIAL_IMAGES, readStreamedAnswer, refusesStreaming } from './openai-stream.ts';
 import { classifyFault, inOpenAIShape } from './provider-fault.ts';
 import { parseRateLimit } from './rate-limit.ts';
@@ -54,7 +56,7 @@ export function createOpenAIProvider(options: OpenAIProviderOptions): Provider {
 
   let streams = true;
 
-  /** The answer, parsed, and its head. */
+  /** The answer, parsed, and the response that it came in. */
   async function ask(call: GenerationCall, { onPartial }: GenerationOptions, signal: AbortSignal) {
     const wanted = parameters(call, options.omit);
     const partialImages = Math.min(PARTIAL_IMAGES, call.model.partialImages);
@@ -67,7 +69,7 @@ export function createOpenAIProvider(options: OpenAIProviderOptions): Provider {
           const bytes = decodeBase64(base64);
           if (bytes !== null) onPartial(bytes, index);
         });
-        return { answer, ...headOf(response) };
+        return { answer, response };
       } catch (error) {
         if (!refusesStreaming(error)) throw error;
         // That somebody looks on must not decide whether there will be a picture.
@@ -75,7 +77,7 @@ export function createOpenAIProvider(options: OpenAIProviderOptions): Provider {
       }
     }
     const { data, response } = await client.images.generate(wanted, { signal }).withResponse();
-    return { answer: data as unknown, ...headOf(response) };
+    return { answer: data as unknown, response };
   }
 
   /** Fetches a picture that an answer names. Null for whatever is not a plain success, such as an address that the guard refuses. */
@@ -101,10 +103,13 @@ export function createOpenAIProvider(options: OpenAIProviderOptions): Provider {
       // The SDK's own timeout ends with the headers; this one also covers the body.
       const attempt = abortable(signal, timeoutMs);
       try {
-        const { answer, httpStatus, providerRequestId, restMs } = await ask(call, options, attempt.signal);
+        const { answer, response } = await ask(call, options, attempt.signal);
+        const { httpStatus, providerRequestId, restMs } = headOf(response);
         const picture = firstPicture(answer, httpStatus, providerRequestId);
         const bytes =
-          picture.b64_json === undefined ? await download(picture.url, attempt.signal) : decodeBase64(picture.b64_json);
+          picture.b64_json === undefined
+            ? await download(picture.url, attempt.signal)
+            : pictureIn(response, picture.b64_json);
         if (bytes === null || bytes.length === 0) {
           throw new ProviderError('empty', `${name} answered ${httpStatus} without a readable picture`, {
             httpStatus,
@@ -150,7 +155,7 @@ function createClient({ apiKey, baseURL, azureApiVersion, timeoutMs, transport }
     apiKey: apiKey ?? 'none',
     maxRetries: 0,
     timeout: timeoutMs,
-    fetch: async (input, init) => inOpenAIShape(await transport.fetch(input, init)),
+    fetch: async (input, init) => liftPictures(await inOpenAIShape(await transport.fetch(input, init))),
     // A redirected call would be another call, to an address that nobody has configured, with prompt and perhaps key.
     fetchOptions: { redirect: 'manual' },
     // Unless told, the SDK takes these two from variables of its own, and would name OpenAI's customer to any server.
@@ -187,6 +192,7 @@ function headOf({ status, headers }: Response) {
 }
 
 interface AnsweredPicture {
+  /** Base64, or what is left of it: see `pictureIn`. */
   readonly b64_json?: string;
   readonly url?: string;
   readonly revised_prompt?: string;
@@ -208,22 +214,6 @@ function firstPicture(answer: unknown, httpStatus: number, providerRequestId: st
     httpStatus,
     providerRequestId,
   });
-}
-
-/** The bytes, or null for text that is not base64 (a data URL's head and line breaks are forgiven). */
-function decodeBase64(text: string): Uint8Array | null {
-  const body = text.startsWith('data:') ? text.slice(text.indexOf(',') + 1) : text;
-  for (const candidate of [body, body.replaceAll(/\s+/g, '')]) {
-    // Buffer skips what is not base64, so only a decoding of the full length had none of it.
-    const bytes = Buffer.from(candidate, 'base64');
-    const digits = candidate.endsWith('==')
-      ? candidate.length - 2
-      : candidate.endsWith('=')
-        ? candidate.length - 1
-        : candidate.length;
-    if (digits % 4 !== 1 && bytes.length === Math.floor((digits * 3) / 4)) return bytes;
-  }
-  return null;
 }
 
 function readUsage(answer: unknown): TokenUsage | null {

@@ -1,6 +1,7 @@
 import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, realpathSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { DatabaseSync, type SQLInputValue, type SQLOutputValue, type StatementSync } from 'node:sqlite';
+import { LRUCache } from 'lru-cache';
 import { ImageError } from '../images/errors.ts';
 import {
   IMAGE_STATUSES,
@@ -57,9 +58,15 @@ function takeLock(path: string): DatabaseLock {
   }
 }
 
+/** Images that are kept as they were read; a popular picture is asked for thousands of times a second. */
+const MOST_RECENT = 500;
+
 function recordStore(path: string, database: DatabaseSync, release: () => void): RecordStore {
   const { ino: inode } = statSync(path);
   const statements = new Map<string, StatementSync>();
+
+  // What was read of late. No other process writes to this file, and all that is written here forgets what it changes.
+  const recent = new LRUCache<string, Image>({ max: MOST_RECENT });
 
   const sql = (text: string): StatementSync => {
     const known = statements.get(text);
@@ -119,6 +126,7 @@ function recordStore(path: string, database: DatabaseSync, release: () => void):
     if (!before) return null;
     const after = change(before);
     if (!after) return before;
+    recent.delete(mediaId);
     if (after.mediaId !== mediaId) throw new TypeError(`an update cannot rename ${mediaId} to ${after.mediaId}`);
     sql(`
       UPDATE images SET
@@ -153,7 +161,14 @@ function recordStore(path: string, database: DatabaseSync, release: () => void):
         }),
       ),
 
-    get: (mediaId) => answer(() => find(mediaId)),
+    get: (mediaId) =>
+      answer(() => {
+        const known = recent.get(mediaId);
+        if (known) return known;
+        const image = find(mediaId);
+        if (image) recent.set(mediaId, image);
+        return image;
+      }),
 
     findByKey: (owner, idempotencyKey) => answer(() => findByKey(owner, idempotencyKey)),
 
@@ -283,6 +298,7 @@ function recordStore(path: string, database: DatabaseSync, release: () => void):
           if (!image || !condition(image)) return null;
           const deletion: Deletion = { mediaId, names: possibleNames(image) };
           books.enter(image, null);
+          recent.delete(mediaId);
           sql('DELETE FROM images WHERE media_id = ?').run(mediaId);
           sql('INSERT INTO deletions (media_id, names) VALUES (?, ?)').run(mediaId, JSON.stringify(deletion.names));
           return deletion;

@@ -28,7 +28,8 @@ beforeAll(async () => {
       return file && { file, owner: 'blog' };
     },
   };
-  http = await openHttpApp((root) => ({ files: Object.assign(files, { root }) }));
+  // Everything from disk; what is kept in memory has its own tests, in hot-files.test.ts.
+  http = await openHttpApp((root) => ({ files: Object.assign(files, { root }) }), { mediaCacheBytes: 0 });
 });
 afterAll(() => http[Symbol.asyncDispose]());
 beforeEach(async () => {

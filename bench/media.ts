@@ -1,0 +1,128 @@
+/**
+ * Pictures a second, beside nginx on the same files and, for small answers, a bare node:http server that has its one file
+ * in memory. Servers take turns at every case; the figure is the median of the rounds. Everything is in the page cache;
+ * `cold` is a second Easel that keeps no picture in memory. Each server is one process that writes a log to a file, the
+ * bare one excepted.
+ */
+
+import { execFile } from 'node:child_process';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { answer } from '../test/support/openai-answers.ts';
+import { startOpenAiServer } from '../test/support/openai-server.ts';
+import { temporaryFolder } from '../test/support/temporary-folder.ts';
+import { photo } from './photo.ts';
+import { type BenchProcess, makePicture, startEasel, startServer } from './service.ts';
+
+const ROUNDS = 3;
+const ROUND = ['--threads', '1', '--connections', '32', '--duration', '3s', '--timeout', '20s'];
+const run = promisify(execFile);
+
+await needed('nginx', '-v');
+await needed('wrk', '-v');
+
+await using folder = await temporaryFolder();
+await using others = await temporaryFolder();
+await using upstream = await startOpenAiServer();
+const b64_json = (await photo()).toString('base64');
+upstream.always(answer({ body: JSON.stringify({ data: [{ b64_json }] }), type: 'application/json' }));
+
+const env = { OPENAI_API_KEY: upstream.key ?? '', OPENAI_BASE_URL: upstream.baseUrl };
+const request = { mediaId: 'bench', prompt: 'a lighthouse', renditions: ['1200x675.png', '256x144.webp'] };
+await using easel = await startEasel(folder.path, env);
+const { url: large, renditions } = await makePicture(easel.url, request);
+const [medium, small] = renditions.map(({ url }) => url);
+await using cold = await startEasel(others.path, { ...env, MEDIA_CACHE_BYTES: '0' });
+await makePicture(cold.url, request);
+await using nginx = await startNginx(folder.path);
+await using bare = await startServer(
+  [process.execPath, join(import.meta.dirname, 'bare-http.ts'), join(folder.path, small ?? '')],
+  join(folder.path, 'bare.log'),
+);
+
+const LARGE_AIMS = { hot: 1, cold: 0.5 };
+const SMALL_AIM = 0.6;
+await compare('small', small, { nginx, bare, easel }, SMALL_AIM);
+await compare('304', small, { nginx, bare, easel }, SMALL_AIM, true);
+await compare('1 MB hot', medium, { nginx, easel }, LARGE_AIMS.hot);
+await compare('4 MB hot', large, { nginx, easel }, LARGE_AIMS.hot);
+await compare('1 MB cold', medium, { nginx, easel: cold }, LARGE_AIMS.cold);
+await compare('4 MB cold', large, { nginx, easel: cold }, LARGE_AIMS.cold);
+
+type Contenders = Readonly<{ nginx: BenchProcess; easel: BenchProcess; bare?: BenchProcess }>;
+
+/** The aim is a part of what the bare server does where there is one, else of what nginx does. */
+async function compare(
+  what: string,
+  path: string | null | undefined,
+  servers: Contenders,
+  aim: number,
+  revalidate = false,
+): Promise<void> {
+  const figures = new Map<string, number[]>();
+  let bytes = 0;
+  for (let round = 0; round < ROUNDS; round++) {
+    for (const [name, { url }] of Object.entries(servers)) {
+      const target = `${url}${path}`;
+      const first = await fetch(target);
+      bytes = (await first.arrayBuffer()).byteLength;
+      const headers: Record<string, string> = revalidate ? { 'if-none-match': first.headers.get('etag') ?? '' } : {};
+      const { status } = await fetch(target, { headers });
+      if (status !== (revalidate ? 304 : 200)) throw new Error(`${name} answers ${target} with ${status}`);
+      figures.set(name, [...(figures.get(name) ?? []), await requestsPerSecond(target, headers)]);
+    }
+  }
+  const rate = (name: string) => median(figures.get(name) ?? []);
+  const parts = Object.keys(servers).map((name) => `${name} ${Math.round(rate(name))}/s`);
+  const ratios = Object.keys(servers)
+    .filter((name) => name !== 'easel')
+    .map((name) => `${(rate('easel') / rate(name)).toFixed(2)} x ${name}`);
+  const against = servers.bare ? 'bare' : 'nginx';
+  const passed = rate('easel') / rate(against) >= aim;
+  console.log(
+    `${what.padEnd(10)} ${String(bytes).padStart(8)} B  ${parts.join(', ')}: ${ratios.join(', ')} ` +
+      `(aim ${aim} x ${against}: ${passed ? 'met' : 'missed'})`,
+  );
+}
+
+async function requestsPerSecond(url: string, headers: Readonly<Record<string, string>>): Promise<number> {
+  const named = Object.entries(headers).flatMap(([name, value]) => ['--header', `${name}: ${value}`]);
+  const { stdout } = await run('wrk', [...ROUND, ...named, url]);
+  const faults = /Non-2xx.*|Socket errors.*/.exec(stdout)?.[0];
+  if (faults !== undefined) throw new Error(`wrk on ${url}: ${faults}`);
+  return Number(/Requests\/sec:\s+([\d.]+)/.exec(stdout)?.[1]);
+}
+
+function median(values: readonly number[]): number {
+  return values.toSorted((one, other) => one - other)[Math.floor(values.length / 2)] ?? Number.NaN;
+}
+
+/** nginx as Debian sets it up, with one worker and connections that are kept. */
+async function startNginx(root: string): Promise<BenchProcess> {
+  const port = 20_000 + (process.pid % 10_000);
+  const config = join(root, 'nginx.conf');
+  const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'];
+  await writeFile(
+    config,
+    `${process.getuid?.() === 0 ? 'user root;' : ''}
+    daemon off; worker_processes 1; pid ${root}/nginx.pid; error_log stderr;
+    events { worker_connections 768; }
+    http {
+      ${temporary.map((name) => `${name}_temp_path ${root}/nginx-${name};`).join(' ')}
+      sendfile on; tcp_nopush on; types { image/png png; image/webp webp; }
+      access_log ${root}/nginx.log; keepalive_requests 1000000;
+      server { listen 127.0.0.1:${port}; root ${root}; }
+    }`,
+  );
+  const command = `echo http://127.0.0.1:${port}; exec nginx -e stderr -c ${config}`;
+  return await startServer(['sh', '-c', command], join(root, 'nginx-start.log'));
+}
+
+async function needed(program: string, ...args: readonly string[]): Promise<void> {
+  await run(program, args).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'ENOENT') return;
+    console.error(`this bench needs ${program}: apt-get install nginx-light wrk`);
+    process.exit(69);
+  });
+}

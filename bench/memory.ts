@@ -1,0 +1,53 @@
+/**
+ * Peak memory of a real process in which 64 pictures of 4 MB are in flight: the stand-in holds all answers back until the
+ * last call has come, then lets them go at once. The aim is under 600 MB.
+ */
+
+import { readFile } from 'node:fs/promises';
+import { answer } from '../test/support/openai-answers.ts';
+import { startOpenAiServer } from '../test/support/openai-server.ts';
+import { temporaryFolder } from '../test/support/temporary-folder.ts';
+import { photo } from './photo.ts';
+import { makePicture, startEasel } from './service.ts';
+
+const PICTURES = 64;
+const AIM_MB = 600;
+
+await using folder = await temporaryFolder();
+await using upstream = await startOpenAiServer();
+await using easel = await startEasel(folder.path, {
+  OPENAI_API_KEY: upstream.key ?? '',
+  OPENAI_BASE_URL: upstream.baseUrl,
+  CONCURRENCY: String(PICTURES),
+});
+
+const original = await photo();
+const gate = upstream.gate();
+const body = JSON.stringify({ created: 0, data: [{ b64_json: original.toString('base64') }] });
+upstream.always(answer({ body, type: 'application/json', beforeHeaders: gate }));
+
+const before = await memory('VmRSS');
+const began = performance.now();
+const calls = Array.from({ length: PICTURES }, (_, index) => makePicture(easel.url, { prompt: `picture ${index}` }));
+await gate.reached(PICTURES);
+gate.open();
+await Promise.all(calls);
+const seconds = (performance.now() - began) / 1000;
+
+const peak = await memory('VmHWM');
+console.log(`${PICTURES} pictures of ${megabytes(original.length)} MB in ${seconds.toFixed(1)} s`);
+console.log(
+  `resident: ${before} MB before, ${peak} MB at the peak, ${await memory('VmRSS')} MB after; aim < ${AIM_MB} MB`,
+);
+if (peak >= AIM_MB) process.exitCode = 1;
+
+/** A line of /proc/PID/status, in MB. */
+async function memory(line: 'VmRSS' | 'VmHWM'): Promise<number> {
+  const status = await readFile(`/proc/${easel.pid}/status`, 'utf8');
+  const kilobytes = Number(new RegExp(`^${line}:\\s+(\\d+) kB`, 'm').exec(status)?.[1]);
+  return Number(megabytes(kilobytes * 1024));
+}
+
+function megabytes(bytes: number): string {
+  return (bytes / 1e6).toFixed(bytes < 1e7 ? 1 : 0);
+}

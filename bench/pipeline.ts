@@ -1,0 +1,85 @@
+/**
+ * Pictures a second of the whole service, from POST to published and durable, beside a bare script that only decodes,
+ * scales and encodes with sharp. The model API is a stand-in that answers at once, in this process, on the same
+ * processors. They take turns; the figure is the median of the rounds. The aim is 0.85.
+ */
+
+import { execFile } from 'node:child_process';
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { answer } from '../test/support/openai-answers.ts';
+import { startOpenAiServer } from '../test/support/openai-server.ts';
+import { temporaryFolder } from '../test/support/temporary-folder.ts';
+import { photo } from './photo.ts';
+import { makePicture, startEasel } from './service.ts';
+
+const ROUNDS = 5;
+const PICTURES = 24;
+const AIM = 0.85;
+/** What Linux counts processor time in (USER_HZ), the same on every machine that Node runs on. */
+const TICKS_PER_SECOND = 100;
+
+interface Round {
+  readonly seconds: number;
+  /** Of all processors together; of the process alone, not of the stand-in. */
+  readonly cpuSeconds: number;
+}
+
+await using folder = await temporaryFolder();
+await using upstream = await startOpenAiServer();
+const original = await photo();
+const file = join(folder.path, 'original.png');
+await writeFile(file, original);
+const body = Buffer.from(JSON.stringify({ data: [{ b64_json: original.toString('base64') }] }));
+upstream.always(answer({ body, type: 'application/json' }));
+await using easel = await startEasel(folder.path, {
+  OPENAI_API_KEY: upstream.key ?? '',
+  OPENAI_BASE_URL: upstream.baseUrl,
+});
+
+await throughEasel(4);
+const easels: Round[] = [];
+const bares: Round[] = [];
+for (let round = 0; round < ROUNDS; round++) {
+  bares.push(await throughBareSharp(PICTURES));
+  easels.push(await throughEasel(PICTURES));
+}
+
+const bare = describe('bare sharp', bares);
+const whole = describe('easel', easels);
+const ratio = whole.rate / bare.rate;
+console.log(`ratio ${ratio.toFixed(2)}, by processor time ${(bare.cpuMs / whole.cpuMs).toFixed(2)}; aim ${AIM}`);
+if (ratio < AIM) process.exitCode = 1;
+
+async function throughBareSharp(count: number): Promise<Round> {
+  const script = join(import.meta.dirname, 'bare-sharp.ts');
+  const { stdout } = await promisify(execFile)(process.execPath, [script, file, String(count)]);
+  return JSON.parse(stdout) as Round;
+}
+
+async function throughEasel(count: number): Promise<Round> {
+  const began = performance.now();
+  const before = await cpuSeconds();
+  await Promise.all(
+    Array.from({ length: count }, (_, index) => makePicture(easel.url, { prompt: `picture ${index}` })),
+  );
+  return { seconds: (performance.now() - began) / 1000, cpuSeconds: (await cpuSeconds()) - before };
+}
+
+/** Fields 14 and 15 of /proc/PID/stat, user and system time, counted from behind the name, which may hold anything. */
+async function cpuSeconds(): Promise<number> {
+  const fields = (await readFile(`/proc/${easel.pid}/stat`, 'utf8')).split(') ').at(-1)?.split(' ') ?? [];
+  return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
+}
+
+function describe(name: string, rounds: readonly Round[]) {
+  const rate = median(rounds.map(({ seconds }) => PICTURES / seconds));
+  const cpuMs = median(rounds.map(({ cpuSeconds }) => (cpuSeconds * 1000) / PICTURES));
+  console.log(`${name.padEnd(12)}${rate.toFixed(1)} pictures/s, ${cpuMs.toFixed(0)} ms of processor time each`);
+  return { rate, cpuMs };
+}
+
+function median(values: readonly number[]): number {
+  return values.toSorted((one, other) => one - other)[Math.floor(values.length / 2)] ?? Number.NaN;
+}

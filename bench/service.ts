@@ -1,0 +1,64 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { closeSync, openSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { ImageRecord } from '../src/images/image.ts';
+
+const PROJECT = join(import.meta.dirname, '..');
+const PATIENCE_MS = 20_000;
+
+export interface BenchProcess extends AsyncDisposable {
+  readonly url: string;
+  readonly pid: number;
+}
+
+/** The service as `npm start` starts it, its log going to a file in the folder. */
+export async function startEasel(folder: string, env: Readonly<Record<string, string>>): Promise<BenchProcess> {
+  const { scripts } = JSON.parse(await readFile(join(PROJECT, 'package.json'), 'utf8')) as {
+    scripts: Record<string, string>;
+  };
+  const own = { PORT: '0', MEDIA_DIR: join(folder, 'media'), DATABASE_URL: `sqlite:${join(folder, 'easel.db')}` };
+  return await startServer(['sh', '-c', scripts.start ?? ''], join(folder, 'easel.log'), { ...own, ...env });
+}
+
+/** A process that prints the URL it listens on. Its output goes to the file `log`, as a server's does. */
+export async function startServer(
+  [program, ...args]: readonly [string, ...string[]],
+  log: string,
+  env: Readonly<Record<string, string>> = {},
+): Promise<BenchProcess> {
+  const output = openSync(log, 'w');
+  const { PATH, HOME } = process.env;
+  const child = spawn(program, args, { cwd: PROJECT, env: { PATH, HOME, ...env }, stdio: ['ignore', output, output] });
+  closeSync(output);
+  for (const deadline = Date.now() + PATIENCE_MS; ; await delay(20)) {
+    const printed = await readFile(log, 'utf8');
+    const url = /http:\/\/127\.0\.0\.1:\d+/.exec(printed)?.[0];
+    if (url !== undefined) return { url, pid: child.pid ?? 0, [Symbol.asyncDispose]: () => end(child) };
+    if (child.exitCode !== null || Date.now() > deadline) {
+      await end(child);
+      throw new Error(`${program} does not listen:\n${printed}`);
+    }
+  }
+}
+
+async function end(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const closed = once(child, 'close');
+  child.kill('SIGTERM');
+  await closed;
+}
+
+/** Has a picture made and waits for it. Raises when it does not succeed. */
+export async function makePicture(url: string, request: object): Promise<ImageRecord> {
+  const response = await fetch(`${url}/images`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(request),
+  });
+  const record = (await response.json()) as ImageRecord;
+  if (record.status === 'succeeded') return record;
+  throw new Error(`no picture was made: ${JSON.stringify(record)}`);
+}

@@ -1,0 +1,56 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { LRUCache } from 'lru-cache';
+import type { MediaFile } from '../images/image.ts';
+import type { MediaFiles } from './published-files.ts';
+
+/** The bytes of popular files, in memory. */
+export interface HotFiles {
+  /** All bytes of a file that was just found, or null if it has to be read from disk. */
+  bytesOf(file: MediaFile): Promise<Buffer | null>;
+}
+
+/** A single file takes no more than this part of the room. */
+const LARGEST_PART = 1 / 4;
+/** How many files that were asked for once are remembered. */
+const MOST_REMEMBERED = 10_000;
+
+/**
+ * Keeps what is asked for again, up to `maxBytes`; what was not asked for longest goes first. A file that is asked for
+ * once is not kept, so that a crawler does not drive out what people look at.
+ *
+ * Bytes are kept by their sha256, and the record of the moment says which sha256 a name has: a picture that was deleted,
+ * or made again under its name, is out of reach from then on, and nothing has to be told to forget it.
+ */
+export function createHotFiles(files: MediaFiles, maxBytes: number): HotFiles {
+  if (maxBytes === 0) return { bytesOf: async () => null };
+  const askedFor = new LRUCache<string, true>({ max: MOST_REMEMBERED });
+  const kept = new LRUCache<string, Buffer, MediaFile>({
+    maxSize: maxBytes,
+    maxEntrySize: Math.floor(maxBytes * LARGEST_PART),
+    sizeCalculation: (bytes) => Math.max(1, bytes.length),
+    // Those who ask while a file is being read share the one reading.
+    fetchMethod: (_sha256, _stale, { context }) => readWhole(files, context),
+  });
+  return {
+    async bytesOf(file) {
+      const { sha256, bytes } = file;
+      const known = kept.get(sha256);
+      if (known !== undefined) return known;
+      if (bytes > maxBytes * LARGEST_PART) return null;
+      if (askedFor.has(sha256)) return (await kept.fetch(sha256, { context: file })) ?? null;
+      askedFor.set(sha256, true);
+      return null;
+    },
+  };
+}
+
+/**
+ * The whole file, or undefined if it is not the one that was found: it may have been deleted meanwhile, or made again as
+ * another picture. Files are only ever replaced whole, and their record goes first.
+ */
+async function readWhole({ root, find }: MediaFiles, file: MediaFile): Promise<Buffer | undefined> {
+  const bytes = await readFile(join(root, file.name)).catch(() => null);
+  const current = await find(file.name);
+  return bytes?.length === file.bytes && current?.file.sha256 === file.sha256 ? bytes : undefined;
+}
