@@ -1,7 +1,7 @@
 /**
  * Fails when package-lock.json would let in something that nobody looked at: `npm run check:lock`. Needs no network.
  *
- *     node scripts/lock-file.ts
+ *     node .ci/lock-file.ts
  */
 
 import { readFile } from 'node:fs/promises';
