@@ -25,9 +25,10 @@ import { provenanceRoutes } from './http/routes/provenance.ts';
 import { usageRoutes } from './http/routes/usage.ts';
 import { allowOrigins, secureHeaders } from './http/security-headers.ts';
 import { refuseWorkWhile } from './http/stopping.ts';
+import { traceRequests } from './http/tracing.ts';
 import { readJsonBodies, validatorCompiler } from './http/validation.ts';
 import { fileUrls, type MediaUrls } from './images/image.ts';
-import type { Clock } from './images/ports.ts';
+import { type Clock, NO_TRACING, type Tracer } from './images/ports.ts';
 import type { Images } from './images/service.ts';
 
 /** What the HTTP side is told by the configuration. */
@@ -59,6 +60,7 @@ export interface AppServices {
   readonly links: SignedLinks | null;
   readonly metrics: Metrics;
   readonly checks: HealthChecks;
+  readonly tracer: Tracer;
   readonly clock: Clock;
   /** Whether the order to stop has come. */
   readonly stopping: () => boolean;
@@ -72,7 +74,7 @@ const MAX_PARAM_LENGTH = 512;
 
 /** The HTTP side, whole but not listening yet. */
 export async function buildApp(config: AppConfig, services: AppServices): Promise<FastifyInstance> {
-  const { images, files, keys, urls, links, metrics, checks, clock, stopping, logger } = services;
+  const { images, files, keys, urls, links, metrics, checks, tracer, clock, stopping, logger } = services;
   const { version, syncWaitSeconds, mediaCacheBytes, trustProxy, rateLimits, patience } = config;
   const health = createHealth({ checks, clock, version, stopping });
 
@@ -103,6 +105,7 @@ export async function buildApp(config: AppConfig, services: AppServices): Promis
 
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(serializerCompiler);
+  traceRequests(app, tracer);
   app.addHook('onRequest', (request, reply, done) => {
     observeRequest(request, reply, metrics.countRequest);
     done();
@@ -213,6 +216,7 @@ function uncalledServices(): AppServices {
       expose: uncalled,
     },
     checks: { storage: uncalled, database: uncalled, queue: uncalled, providers: uncalled },
+    tracer: NO_TRACING,
     clock: { now: () => 0, sleep: uncalled },
     stopping: () => false,
     logger: pino({ level: 'silent' }),

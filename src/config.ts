@@ -166,6 +166,12 @@ export const settings = {
     .default('info')
     .describe('What is logged.'),
   LOG_PROMPTS: flag.default(false).describe('Also log prompt texts.'),
+  OTEL_EXPORTER_OTLP_ENDPOINT: z
+    .url({ protocol: /^https?$/, error: 'must be an http or https URL, such as http://127.0.0.1:4318' })
+    .optional()
+    .describe(
+      'Collector that traces are sent to, by OTLP over HTTP (JSON): `/v1/traces` below this URL. Default: no traces.',
+    ),
   NODE_ENV: z
     .string()
     .optional()

@@ -11,7 +11,7 @@ import { runDeferred } from './images/deferred.ts';
 import { createDeletions } from './images/deletion.ts';
 import { createImageEvents } from './images/events.ts';
 import { fileUrls, mediaIdOf } from './images/image.ts';
-import type { Clock, JobQueue, Provider, RecordStore } from './images/ports.ts';
+import { type Clock, type JobQueue, NO_TRACING, type Provider, type RecordStore, type Tracer } from './images/ports.ts';
 import { createRetryBudget } from './images/retry-budget.ts';
 import { runImage } from './images/run.ts';
 import { createImages } from './images/service.ts';
@@ -75,11 +75,14 @@ const REAL_WORLD: World = {
 /** Builds the service from its parts; the only place that knows which adapters there are. After a failed start nothing stays open. */
 export async function createServices(
   config: Config,
-  logger: Logger,
+  plainLogger: Logger,
   { clock, random }: World = REAL_WORLD,
 ): Promise<Services> {
   await using opened = new AsyncDisposableStack();
 
+  const tracing = await openTracing(config, plainLogger, clock);
+  opened.defer(() => tracing.close());
+  const { tracer, logger } = tracing;
   configureSharp();
   const records = openSqliteRecords({ path: config.databasePath });
   opened.defer(() => records.close());
@@ -100,7 +103,7 @@ export async function createServices(
         });
   const urls = links?.urls ?? fileUrls;
   const store = await createDiskStore({ root: config.MEDIA_DIR });
-  const transport = createTransport({ maxResponseBytes: MAX_PROVIDER_RESPONSE_BYTES });
+  const transport = createTransport({ maxResponseBytes: MAX_PROVIDER_RESPONSE_BYTES, tracer });
   opened.defer(() => transport.close());
 
   const openGuard = ({ baseURL }: ProviderSettings): GuardedFetch => {
@@ -148,6 +151,7 @@ export async function createServices(
     clock,
     upstreams,
     newId: uuidv7,
+    tracer,
     log: logger,
   };
   const runnerDeps = {
@@ -163,6 +167,7 @@ export async function createServices(
       },
       ground: config.CROP_GROUND,
       signer: await createSigner(config, clock),
+      tracer,
     }),
     telemetry: metrics,
     retry: {
@@ -226,6 +231,7 @@ export async function createServices(
   return {
     images,
     metrics,
+    tracer,
     logger,
     clock,
     keys,
@@ -318,6 +324,20 @@ function createProvider(
     maxPictureBytes: MAX_PROVIDER_RESPONSE_BYTES,
     clock,
   });
+}
+
+interface Tracing {
+  readonly tracer: Tracer;
+  /** Its lines bear the ids of the trace they belong to. */
+  readonly logger: Logger;
+  close(): Promise<void>;
+}
+
+async function openTracing({ OTEL_EXPORTER_OTLP_ENDPOINT }: Config, logger: Logger, clock: Clock): Promise<Tracing> {
+  if (OTEL_EXPORTER_OTLP_ENDPOINT === undefined) return { tracer: NO_TRACING, logger, close: async () => undefined };
+  // Who collects no traces is spared loading the SDK.
+  const { createOtelTracing } = await import('./tracing/otel.ts');
+  return createOtelTracing({ endpoint: OTEL_EXPORTER_OTLP_ENDPOINT, version: VERSION, logger, clock });
 }
 
 /** Raises `ConfigError` for a certificate that signatures by it do not verify with. */

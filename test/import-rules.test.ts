@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 // Each rule is shown here to refuse what it is there for, and to let through what it must.
 
 const ROOT = join(import.meta.dirname, '..');
-const ADAPTERS = ['providers', 'imaging', 'storage', 'records', 'queue', 'webhooks'];
+const ADAPTERS = ['providers', 'imaging', 'storage', 'records', 'queue', 'webhooks', 'tracing'];
 
 const IMPORTS = 'lint/style/noRestrictedImports';
 const BARREL = 'lint/performance/noBarrelFile';
@@ -62,6 +62,7 @@ const CASES: readonly Case[] = [
   ['src/images', imported('openai'), IMPORTS],
   ['src/images', imported('sharp'), IMPORTS],
   ['src/images', imported('node:sqlite'), IMPORTS],
+  ['src/images', importedType('@opentelemetry/api'), IMPORTS],
   ['src/images', imported('./ports.ts'), null],
   ['src/images', imported('p-queue'), null],
 

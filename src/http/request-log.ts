@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { FastifyReply, FastifyRequest } from 'fastify';
@@ -27,7 +28,7 @@ export function observeRequest(request: FastifyRequest, reply: FastifyReply, cou
   const begun = performance.now();
   reply.header('x-request-id', request.id);
   // `close` comes in every case, `finish` only when the whole answer was handed over.
-  reply.raw.once('close', () => {
+  const end = () => {
     const ms = performance.now() - begun;
     const route = request.routeOptions.url ?? 'unmatched';
     const status = reply.raw.writableFinished ? reply.statusCode : CLIENT_LEFT;
@@ -43,5 +44,7 @@ export function observeRequest(request: FastifyRequest, reply: FastifyReply, cou
       ...(caller && caller !== ANONYMOUS && { key: caller.name }),
     };
     request.log[level](line, 'request');
-  });
+  };
+  // Bound, so that the line bears the ids of the request's own trace.
+  reply.raw.once('close', AsyncLocalStorage.bind(end));
 }

@@ -1,6 +1,7 @@
 import { type Image, type MediaFile, renditionName } from './image.ts';
 import type { FinishedFile, JobSignals } from './ports.ts';
 import { finishOrder, type RunnerDeps, sha256, timed, untilStored } from './run.ts';
+import { jobSpan } from './spans.ts';
 
 /** The second part of an image's work: the renditions that were too slow for the master to wait for. */
 interface DeferredJob extends RunnerDeps {
@@ -21,7 +22,7 @@ export async function runDeferred(deps: RunnerDeps, mediaId: string, signals: Jo
   const image = await untilStored(job, () => job.records.get(mediaId)).catch(() => null);
   if (image?.status !== 'succeeded' || image.pending.length === 0 || signals.cancelled.aborted) return;
   try {
-    await timed(job, 'deferred', () => makePending(job, image));
+    await timed(job, 'deferred', () => makePending(job, image), jobSpan(image, 'deferred'));
   } catch (error) {
     if (error instanceof LeftPendingError || signals.cancelled.aborted || signals.stopping.aborted) {
       job.log.info('what renditions are still wanted is left for the next start');

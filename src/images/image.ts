@@ -195,6 +195,8 @@ export interface Image {
   /** Name of the API key that made it; `anonymous` where no keys are configured. */
   readonly owner: string;
   readonly idempotencyKey: string | null;
+  /** W3C trace context of the request that set the run going, so that its trace goes on in the job. Absent or null: not traced. */
+  readonly traceparent?: string | null;
   readonly fingerprint: string;
   readonly request: ImageRequest;
   /** The final prompt, the provider, the model and the size that were, or will first be, sent. */

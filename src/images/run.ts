@@ -30,9 +30,12 @@ import type {
   MediaStore,
   Provider,
   RecordStore,
+  SpanDescription,
   SpendingGuard,
   Stage,
+  Tracer,
 } from './ports.ts';
+import { attemptSpan, failureAttributes, imageAttributes, jobSpan, pictureAttributes } from './spans.ts';
 import type { Upstreams } from './upstreams.ts';
 
 export interface RunnerDeps extends FallbackDeps {
@@ -42,6 +45,7 @@ export interface RunnerDeps extends FallbackDeps {
   readonly upstreams: Upstreams;
   readonly events: ImageEvents;
   readonly budget: Budget;
+  readonly tracer: Tracer;
   /** Whether prompts are written into the files. */
   readonly embedPrompt: boolean;
   /** Whether a picture that is rejected is followed by one more paid try. */
@@ -70,11 +74,18 @@ class SupersededError extends Error {
  * `regenerateOnReject` allows one more. Never rejects.
  */
 export async function runImage(deps: RunnerDeps, mediaId: string, signals: JobSignals): Promise<void> {
-  let job: Job = { ...deps, mediaId, run: 0, signals, log: deps.log.child({ mediaId }) };
+  const job: Job = { ...deps, mediaId, run: 0, signals, log: deps.log.child({ mediaId }) };
   try {
     const image = await untilStored(job, () => deps.records.get(mediaId));
     if (image === null || isFinished(image.status)) return;
-    job = { ...job, run: image.run };
+    await deps.tracer.span(jobSpan(image, 'job'), () => make({ ...job, run: image.run }, image));
+  } catch (error) {
+    await settle(job, error);
+  }
+}
+
+async function make(job: Job, image: Image): Promise<void> {
+  try {
     const received = await receive(job, image);
     await finish(job, received).catch(async (error: unknown) => {
       await finish(job, await regenerate(job, received.image, error));
@@ -200,12 +211,9 @@ async function attemptOnce(job: Job, provider: Provider, plan: GenerationPlan): 
 
   let picture: GeneratedPicture;
   try {
-    picture = await timed(job, 'generate', () =>
-      provider.generate(plan.call, {
-        signal: AbortSignal.any([signals.cancelled, signals.stopping]),
-        onPartial: job.events.partialSink(mediaId),
-      }),
-    );
+    const signal = AbortSignal.any([signals.cancelled, signals.stopping]);
+    const call = () => provider.generate(plan.call, { signal, onPartial: job.events.partialSink(mediaId) });
+    picture = await timed(job, 'generate', () => traced(job, call), attemptSpan(attempt));
   } catch (error) {
     const failure =
       error instanceof ProviderError ? error : new ProviderError('interrupted', String(error), { cause: error });
@@ -239,6 +247,18 @@ async function attemptOnce(job: Job, provider: Provider, plan: GenerationPlan): 
   job.log.info({ attempt: attempt.id, provider: provider.name, durationMs, bytes: original.bytes }, 'picture received');
   if (image === null || !isCurrent(job, image)) throw new SupersededError();
   return { image, original, bytes: picture.bytes };
+}
+
+/** Has the span of a call say how it ended. */
+async function traced({ tracer }: Job, call: () => Promise<GeneratedPicture>): Promise<GeneratedPicture> {
+  try {
+    const picture = await call();
+    tracer.annotate(pictureAttributes(picture));
+    return picture;
+  } catch (error) {
+    if (error instanceof ProviderError) tracer.annotate(failureAttributes(error));
+    throw error;
+  }
 }
 
 // ---------------------------------------------------------------- finish
@@ -359,6 +379,8 @@ function explain(error: unknown): ImageError {
 
 function report(job: Job, image: Image, failure?: ImageError): void {
   job.telemetry.imageEnded(image);
+  job.tracer.annotate(imageAttributes(image));
+  if (failure) job.tracer.fail(failure);
   const { status, provider, model, cost } = image;
   const durationMs = job.clock.now() - Date.parse(image.createdAt);
   const line = { status, provider, model, attempts: image.attempts.length, durationMs, usd: cost.usd };
@@ -422,14 +444,16 @@ function isStorageFault(error: unknown): error is ImageError {
   return error instanceof ImageError && (error.code === 'storage_full' || error.code === 'storage_unavailable');
 }
 
+/** Does one stage of the work, measured and traced. */
 export async function timed<T>(
-  job: Pick<Job, 'clock' | 'telemetry'>,
+  job: Pick<Job, 'clock' | 'telemetry' | 'tracer'>,
   stage: Stage,
   work: () => Promise<T>,
+  span: SpanDescription = { name: stage },
 ): Promise<T> {
   const began = job.clock.now();
   try {
-    return await work();
+    return await job.tracer.span(span, work);
   } finally {
     job.telemetry.stage(stage, (job.clock.now() - began) / 1000);
   }

@@ -6,7 +6,7 @@ import { ImageError } from './errors.ts';
 import type { ImageEvents } from './events.ts';
 import { type Image, type ImageRequest, isFinished, PICTURE_KEPT, PINNED, type Size } from './image.ts';
 import { type GenerationPlan, plannedRecord } from './plan.ts';
-import type { Clock, JobQueue, MediaStore, RecordStore } from './ports.ts';
+import type { Clock, JobQueue, MediaStore, RecordStore, Tracer } from './ports.ts';
 import type { Presets } from './presets.ts';
 import { fingerprint, type RequestDefaults, resolveRequest } from './request.ts';
 import type { Caller, CreateImage, Submission } from './service.ts';
@@ -31,6 +31,7 @@ export interface SubmitDeps {
   readonly stopping: AbortSignal;
   /** Whether prompts may stand in the log. */
   readonly logPrompts: boolean;
+  readonly tracer: Tracer;
   readonly log: Logger;
 }
 
@@ -62,6 +63,7 @@ export async function submitImage(
     run: 1,
     owner: caller.name,
     idempotencyKey,
+    traceparent: deps.tracer.traceparent(),
     fingerprint: fingerprint(request),
     request,
     attempts: [],
@@ -177,7 +179,8 @@ async function rerun(deps: SubmitDeps, { mediaId, request, original }: Image): P
       const origin = current.original?.sound
         ? { warnings: current.warnings.filter(({ code }) => code !== PICTURE_KEPT.code) }
         : ungenerated(upstream.provider.name, plan);
-      return { ...current, ...origin, ...UNFINISHED, estimate, status: 'queued', run: current.run + 1 };
+      const traceparent = deps.tracer.traceparent();
+      return { ...current, ...origin, ...UNFINISHED, estimate, traceparent, status: 'queued', run: current.run + 1 };
     },
     guardSpending(deps.budget, plan.call.model.id, estimate, deps.clock.now()),
   );

@@ -12,7 +12,14 @@ import {
   type Size,
   type Warning,
 } from '../images/image.ts';
-import type { FinishedFile, FinishedPicture, FinishOrder, Imaging } from '../images/ports.ts';
+import {
+  type FinishedFile,
+  type FinishedPicture,
+  type FinishOrder,
+  type Imaging,
+  NO_TRACING,
+  type Tracer,
+} from '../images/ports.ts';
 import type { FileSigner } from './c2pa-signer.ts';
 import { checkPicture } from './checks.ts';
 import { chooseCrop } from './framing.ts';
@@ -36,6 +43,7 @@ export interface ImagingOptions {
   readonly parallel?: number;
   /** Signs every file that is encoded here; without it they carry no C2PA manifest. */
   readonly signer?: FileSigner | null;
+  readonly tracer?: Tracer;
 }
 
 /** Twice the pixels of the largest master that can be asked for, and four times those that a model of today gives. */
@@ -48,7 +56,7 @@ const DEFAULT_LIMITS: Limits = { bytes: 64 * 1024 * 1024, pixels: 36_000_000, de
  */
 export function createImaging(options: ImagingOptions = {}): Imaging {
   const limits = { ...DEFAULT_LIMITS, ...options.limits };
-  const { checks: policy = DEFAULT_CHECKS, ground = '#ffffff', signer = null } = options;
+  const { checks: policy = DEFAULT_CHECKS, ground = '#ffffff', signer = null, tracer = NO_TRACING } = options;
   const concurrency = options.parallel ?? 2;
   const pictures = new PQueue({ concurrency });
   const operations = new PQueue({ concurrency });
@@ -75,11 +83,17 @@ export function createImaging(options: ImagingOptions = {}): Imaging {
     };
   }
 
-  async function finish(original: Uint8Array, order: FinishOrder): Promise<FinishedPicture> {
-    const run: Run = (work) => operations.add(work);
+  /** Decodes the original and judges it. */
+  async function check(original: Uint8Array, order: FinishOrder, run: Run) {
     const picture = await run(() => readPicture(original, limits));
     const checks = checkPicture(picture, order.requested, { ...policy, ...order.checks });
     refuseRejected(checks);
+    return { picture, checks };
+  }
+
+  async function finish(original: Uint8Array, order: FinishOrder): Promise<FinishedPicture> {
+    const run: Run = (work) => operations.add(work);
+    const { picture, checks } = await tracer.span({ name: 'check' }, () => check(original, order, run));
     const make = await fileMaker(original, picture, order, run);
     const [master, renditions, preview] = await Promise.all([
       isMaster(picture, order) ? { ...order.master, bytes: null } : make.master(),

@@ -1,4 +1,5 @@
 import { Agent, type RequestInit as UndiciRequestInit, fetch as undiciFetch } from 'undici';
+import { NO_TRACING, type Tracer } from '../images/ports.ts';
 
 /** A server that takes longer than this to accept a connection is as good as down. */
 const CONNECT_TIMEOUT_MS = 10_000;
@@ -14,17 +15,23 @@ export interface Transport {
   close(): Promise<void>;
 }
 
+export interface TransportOptions {
+  readonly maxResponseBytes: number;
+  /** Calls carry the `traceparent` of the span they are made in. */
+  readonly tracer?: Tracer;
+}
+
 /**
  * A `fetch` for model APIs. It has no time limit between request and answer of its own (Node's gives up after 300 s, and good
  * pictures can take longer): the caller's signal is the one limit. An answer of more than `maxResponseBytes`, counted after
  * decompression, ends in `ResponseTooLargeError`.
  */
-export function createTransport({ maxResponseBytes }: { readonly maxResponseBytes: number }): Transport {
+export function createTransport({ maxResponseBytes, tracer = NO_TRACING }: TransportOptions): Transport {
   const dispatcher = new Agent({ headersTimeout: 0, bodyTimeout: 0, connect: { timeout: CONNECT_TIMEOUT_MS } });
   return {
     async fetch(input, init) {
       // Node's own fetch is undici's: the types are the same in all but name.
-      const request = { ...init, dispatcher } as unknown as UndiciRequestInit;
+      const request = { ...init, headers: traced(init?.headers, tracer), dispatcher } as unknown as UndiciRequestInit;
       const response = await undiciFetch(String(input), request);
       const body = response.body?.pipeThrough(limitBytes(maxResponseBytes)) ?? null;
       return new Response(body as ReadableStream | null, {
@@ -35,6 +42,14 @@ export function createTransport({ maxResponseBytes }: { readonly maxResponseByte
     },
     close: () => dispatcher.destroy(),
   };
+}
+
+function traced(headers: RequestInit['headers'], tracer: Tracer): RequestInit['headers'] {
+  const traceparent = tracer.traceparent();
+  if (traceparent === null) return headers;
+  const all = new Headers(headers);
+  all.set('traceparent', traceparent);
+  return all;
 }
 
 function limitBytes(limit: number): TransformStream<Uint8Array, Uint8Array> {

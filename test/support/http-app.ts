@@ -9,6 +9,7 @@ import { type AppConfig, type AppServices, appConfig, buildApp } from '../../src
 import { readConfig } from '../../src/config.ts';
 import { createMetrics } from '../../src/http/metrics.ts';
 import { fileUrls } from '../../src/images/image.ts';
+import { NO_TRACING } from '../../src/images/ports.ts';
 import { createFakeImages, type FakeImages } from './fake-images.ts';
 
 export interface HttpApp extends AsyncDisposable {
@@ -52,6 +53,7 @@ export async function openHttpApp(
         models: [],
       }),
       checks: { storage: healthy, database: healthy, queue: healthy, providers: healthy },
+      tracer: NO_TRACING,
       clock: { now: () => Date.now(), sleep: (ms, signal) => delay(ms, undefined, { signal, ref: false }) },
       stopping: () => false,
       logger: pino({ level: 'debug' }, { write: (line: string) => log.push(JSON.parse(line)) }),

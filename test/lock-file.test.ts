@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { lockFileFaults } from '../../scripts/lock-file.ts';
+import { lockFileFaults } from '../.ci/lock-file.ts';
 
 const integrity = `sha512-${'A'.repeat(86)}==`;
 const locked = { version: '1.0.0', integrity };
