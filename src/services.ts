@@ -9,6 +9,7 @@ import { createMetrics } from './http/metrics.ts';
 import { utcDay } from './images/budget.ts';
 import { runDeferred } from './images/deferred.ts';
 import { createDeletions } from './images/deletion.ts';
+import { createDeliverer } from './images/deliverer.ts';
 import { createImageEvents } from './images/events.ts';
 import { fileUrls, mediaIdOf } from './images/image.ts';
 import type { Clock, JobQueue, Provider, RecordStore } from './images/ports.ts';
@@ -34,6 +35,7 @@ import { DatabaseInUseError } from './records/sqlite-lock.ts';
 import { createDiskStore } from './storage/disk.ts';
 import { keepSecret } from './storage/secret.ts';
 import { VERSION } from './version.ts';
+import { createWebhookSender } from './webhooks/sender.ts';
 
 export { DatabaseInUseError };
 
@@ -81,7 +83,7 @@ export async function createServices(
   await using opened = new AsyncDisposableStack();
 
   configureSharp();
-  const records = openSqliteRecords({ path: config.databasePath });
+  const records = openSqliteRecords({ path: config.databasePath, webhookUrls: new Map(config.WEBHOOK_URLS) });
   opened.defer(() => records.close());
   const keys = createKeyRing({
     fixed: config.API_KEYS ?? [],
@@ -140,6 +142,23 @@ export async function createServices(
       model: provider.model(config.IMAGE_MODEL)?.id ?? config.IMAGE_MODEL,
     })),
   });
+  const hookGuard = createGuardedFetch({ allow: config.WEBHOOK_ALLOW_HOSTS ?? [] });
+  opened.defer(() => hookGuard.close());
+  const deliverer = createDeliverer({
+    outbox: records.outbox,
+    sender: createWebhookSender({
+      secrets: config.WEBHOOK_SECRET ?? [await keepSecret(config.webhookSecretPath, webhookSecret)],
+      guard: hookGuard,
+      clock,
+      userAgent: `Easel/${VERSION}`,
+    }),
+    urls,
+    telemetry: metrics,
+    clock,
+    random,
+    log: logger,
+  });
+  opened.defer(() => deliverer.stop());
   const shared = {
     records,
     store,
@@ -281,6 +300,7 @@ export async function createServices(
     const unfinished = await records.unfinished();
     if (unfinished.length > 0) logger.info({ images: unfinished.length }, 'taking up unfinished images');
     for (const mediaId of unfinished) queue.enqueue(mediaId);
+    deliverer.start();
     rest.defer(askForShutdowns(shutdowns, logger));
     rest.defer(
       every(config.CLEANUP_INTERVAL_SECONDS * 1000, logger, async () => {
@@ -288,6 +308,11 @@ export async function createServices(
       }),
     );
   }
+}
+
+/** As receivers are given it. */
+function webhookSecret(bits: Buffer): string {
+  return `whsec_${bits.toString('base64')}`;
 }
 
 function createProvider(
