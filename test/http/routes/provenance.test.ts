@@ -22,7 +22,9 @@ it('tells what is known, and what verified of the original, the master and the r
   const { certificatePem, keyPem } = await signingIdentity();
   const [C2PA_CERT, C2PA_KEY] = [join(folder.path, 'cert.pem'), join(folder.path, 'key.pem')];
   await Promise.all([writeFile(C2PA_CERT, certificatePem), writeFile(C2PA_KEY, keyPem)]);
-  await using easel = await startEasel({ env: { C2PA_CERT, C2PA_KEY, IMAGE_RENDITIONS: '256x144.png,256x144.avif', DEFERRED_RENDITIONS: 'none' } });
+  await using easel = await startEasel({
+    env: { C2PA_CERT, C2PA_KEY, IMAGE_RENDITIONS: '256x144.png,256x144.avif', DEFERRED_RENDITIONS: 'none' },
+  });
   easel.upstream.script(picture({ content: await withManifest(await texturedPicture(SIZE)) }));
   const { body: record } = await easel.post({ mediaId: 'a', prompt: 'a lighthouse' });
 
