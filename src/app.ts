@@ -15,6 +15,7 @@ import type { MediaFiles } from './http/published-files.ts';
 import { limitRates, prepareRateLimits, type RateLimits } from './http/rate-limit.ts';
 import { observeRequest, requestId } from './http/request-log.ts';
 import { cleanupRoutes } from './http/routes/cleanup.ts';
+import { deliveryRoutes } from './http/routes/deliveries.ts';
 import { eventRoutes } from './http/routes/events.ts';
 import { healthRoutes } from './http/routes/health.ts';
 import { imageRoutes } from './http/routes/images.ts';
@@ -129,6 +130,7 @@ export async function buildApp(config: AppConfig, services: AppServices): Promis
     await scope.register(imageRoutes, { images, identify: callerOf, urls, syncWaitSeconds });
     await scope.register(eventRoutes, { images, identify: callerOf, clock });
     await scope.register(provenanceRoutes, { images, identify: callerOf });
+    await scope.register(deliveryRoutes, { images, identify: callerOf });
     await scope.register(presetRoutes, { images });
     await scope.register(cleanupRoutes, { images });
     await scope.register(usageRoutes, { images, identify: callerOf });
@@ -196,6 +198,8 @@ function uncalledServices(): AppServices {
       cancel: uncalled,
       remove: uncalled,
       provenance: uncalled,
+      deliveries: uncalled,
+      redeliver: uncalled,
       presets: uncalled,
       cleanup: uncalled,
       lastCleanup: uncalled,
@@ -212,6 +216,7 @@ function uncalledServices(): AppServices {
       accountFault: uncalled,
       stage: uncalled,
       spent: uncalled,
+      webhookTried: uncalled,
       countRequest: uncalled,
       expose: uncalled,
     },

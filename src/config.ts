@@ -11,6 +11,7 @@ import { baseUrl, type ProviderSettings, providerName, providerSettings, readPro
 import { type Catalog, createCatalog } from './providers/catalog.ts';
 import { readCatalogFile } from './providers/catalog-file.ts';
 import { count, flag, list, seconds } from './setting-types.ts';
+import { webhookSettings } from './webhook-settings.ts';
 
 /** Loopback addresses: whoever reaches these is on this machine already. */
 const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|::1|\[::1\])$/;
@@ -66,6 +67,7 @@ export const settings = {
     .default(false)
     .describe('Serve without API keys on an address that other machines can reach. With keys it changes nothing.'),
   ...accessSettings,
+  ...webhookSettings,
   MEDIA_DIR: z.string().default('media').describe('Folder of the pictures.'),
   MEDIA_CACHE_BYTES: count(0, 2 ** 40)
     .default(64 * 1024 * 1024)
@@ -211,6 +213,8 @@ export interface Config
   readonly signing: SigningFiles | null;
   /** Path of the secret that signs URLs where none is set. */
   readonly mediaUrlSecretPath: string;
+  /** Path of the secret that signs webhooks where none is set. */
+  readonly webhookSecretPath: string;
 }
 
 /** What is wrong with the environment, one line a variable. */
@@ -271,6 +275,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>, no
     keysInFile,
     databasePath,
     mediaUrlSecretPath: join(dirname(databasePath), 'media-url-secret'),
+    webhookSecretPath: join(dirname(databasePath), 'webhook-secret'),
     presets,
     signing,
   };

@@ -9,6 +9,7 @@ import { createMetrics } from './http/metrics.ts';
 import { utcDay } from './images/budget.ts';
 import { runDeferred } from './images/deferred.ts';
 import { createDeletions } from './images/deletion.ts';
+import { createDeliverer } from './images/deliverer.ts';
 import { createImageEvents } from './images/events.ts';
 import { fileUrls, mediaIdOf } from './images/image.ts';
 import { type Clock, type JobQueue, NO_TRACING, type Provider, type RecordStore, type Tracer } from './images/ports.ts';
@@ -34,6 +35,7 @@ import { DatabaseInUseError } from './records/sqlite-lock.ts';
 import { createDiskStore } from './storage/disk.ts';
 import { keepSecret } from './storage/secret.ts';
 import { VERSION } from './version.ts';
+import { createWebhookSender } from './webhooks/sender.ts';
 
 export { DatabaseInUseError };
 
@@ -84,7 +86,7 @@ export async function createServices(
   opened.defer(() => tracing.close());
   const { tracer, logger } = tracing;
   configureSharp();
-  const records = openSqliteRecords({ path: config.databasePath });
+  const records = openSqliteRecords({ path: config.databasePath, webhookUrls: new Map(config.WEBHOOK_URLS) });
   opened.defer(() => records.close());
   const keys = createKeyRing({
     fixed: config.API_KEYS ?? [],
@@ -143,6 +145,23 @@ export async function createServices(
       model: provider.model(config.IMAGE_MODEL)?.id ?? config.IMAGE_MODEL,
     })),
   });
+  const hookGuard = createGuardedFetch({ allow: config.WEBHOOK_ALLOW_HOSTS ?? [] });
+  opened.defer(() => hookGuard.close());
+  const deliverer = createDeliverer({
+    outbox: records.outbox,
+    sender: createWebhookSender({
+      secrets: config.WEBHOOK_SECRET ?? [await keepSecret(config.webhookSecretPath, webhookSecret)],
+      guard: hookGuard,
+      clock,
+      userAgent: `Easel/${VERSION}`,
+    }),
+    urls,
+    telemetry: metrics,
+    clock,
+    random,
+    log: logger,
+  });
+  opened.defer(() => deliverer.stop());
   const shared = {
     records,
     store,
@@ -287,6 +306,7 @@ export async function createServices(
     const unfinished = await records.unfinished();
     if (unfinished.length > 0) logger.info({ images: unfinished.length }, 'taking up unfinished images');
     for (const mediaId of unfinished) queue.enqueue(mediaId);
+    deliverer.start();
     rest.defer(askForShutdowns(shutdowns, logger));
     rest.defer(
       every(config.CLEANUP_INTERVAL_SECONDS * 1000, logger, async () => {
@@ -294,6 +314,11 @@ export async function createServices(
       }),
     );
   }
+}
+
+/** As receivers are given it. */
+function webhookSecret(bits: Buffer): string {
+  return `whsec_${bits.toString('base64')}`;
 }
 
 function createProvider(

@@ -128,6 +128,11 @@ describe('values', () => {
     ['CORS_ORIGINS', 'https://a.example/'],
     ['CORS_ORIGINS', 'a.example'],
     ['FETCH_ALLOW_HOSTS', 'http://a'],
+    ['WEBHOOK_SECRET', 'hunter2'],
+    ['WEBHOOK_SECRET', 'whsec_aHVudGVyMg=='],
+    ['WEBHOOK_URLS', 'https://hunter2.example'],
+    ['WEBHOOK_URLS', 'blog=ftp://hunter2.example'],
+    ['WEBHOOK_ALLOW_HOSTS', 'http://a'],
   ])('%s=%s is refused, and not quoted', (name, value) => {
     const faults = faultsOf({ [name]: value });
     expect(faults).toHaveLength(1);

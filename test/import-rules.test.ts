@@ -47,6 +47,7 @@ const CASES: readonly Case[] = [
     [`src/${adapter}`, imported('../images/image.ts'), null],
     [`src/${adapter}`, imported('../images/errors.ts'), null],
     [`src/${adapter}`, imported('../images/charges.ts'), null],
+    [`src/${adapter}`, imported('../images/delivery.ts'), null],
     [`src/${adapter}`, imported('../outgoing/guard.ts'), null],
     [`src/${adapter}`, imported('../outgoing/address.ts'), IMPORTS],
     ['src/outgoing', imported(`../${adapter}/part.ts`), IMPORTS],

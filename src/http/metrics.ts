@@ -1,7 +1,7 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import type { Budget } from '../images/budget.ts';
 import type { AttemptOutcome, ImageStatus } from '../images/image.ts';
-import type { Spending, Stage, Telemetry } from '../images/ports.ts';
+import type { Spending, Stage, Telemetry, WebhookOutcome } from '../images/ports.ts';
 import type { CountRequest } from './request-log.ts';
 
 /** Where gauges are read from, at every scrape. */
@@ -33,6 +33,7 @@ export interface Metrics extends Telemetry {
 
 const ENDS: readonly ImageStatus[] = ['succeeded', 'failed', 'cancelled'];
 const OUTCOMES: readonly AttemptOutcome[] = ['ok', 'failed', 'unknown', 'cancelled'];
+const WEBHOOK_OUTCOMES: readonly WebhookOutcome[] = ['delivered', 'retried', 'failed', 'disabled'];
 const STAGES: readonly Stage[] = ['generate', 'store', 'check', 'finish', 'publish', 'deferred'];
 
 /** From a cached picture to a call that waits for a slow model; the retry deadline is 600 s by default. */
@@ -96,6 +97,12 @@ export function createMetrics(sources: MetricSources): Metrics {
     name: 'easel_cost_usd_total',
     help: 'US dollars spent on pictures, where the cost is known or estimated.',
     labelNames: ['provider', 'model'],
+    registers,
+  });
+  const webhooks = new Counter({
+    name: 'easel_webhook_deliveries_total',
+    help: 'Tries to deliver webhooks: delivered, to be retried, failed for good, or forbidden by the receiver (410).',
+    labelNames: ['outcome'],
     registers,
   });
   new Gauge({
@@ -188,12 +195,14 @@ export function createMetrics(sources: MetricSources): Metrics {
     spent.inc({ provider, model }, 0);
   }
   for (const stage of STAGES) stages.zero({ stage });
+  for (const outcome of WEBHOOK_OUTCOMES) webhooks.inc({ outcome }, 0);
 
   return {
     imageEnded: ({ status, provider, model }) => images.inc({ status, provider, model: modelLabel(model) }),
     providerCall: (provider, outcome) => calls.inc({ provider, outcome }),
     providerRetry: (provider) => retries.inc({ provider }),
     accountFault: (provider) => accountFaults.inc({ provider }),
+    webhookTried: (outcome) => webhooks.inc({ outcome }),
     stage: (stage, seconds) => stages.observe({ stage }, seconds),
     spent: (provider, model, { usd }) => {
       if (usd !== null) spent.inc({ provider, model: modelLabel(model) }, Math.max(0, usd));

@@ -3,6 +3,7 @@ import fastifySwaggerUi from '@fastify/swagger-ui';
 import type { FastifyInstance, FastifyPluginAsync } from 'fastify';
 import { createJsonSchemaTransform, createJsonSchemaTransformObject } from 'fastify-type-provider-zod';
 import { z } from 'zod';
+import { webhooks } from './delivery-schemas.ts';
 import { describeProblem, type Fault, PROBLEMS, type ProblemCode, problem } from './problem.ts';
 import { PAGE_POLICY } from './security-headers.ts';
 
@@ -172,16 +173,19 @@ const transformObject: SwaggerTransformObject = (routes) => {
   const kept = Object.entries(schemas).filter(([name]) => used.has(name));
   const named = Object.fromEntries(kept.map(([name, schema]) => [plainName(name), schema]));
 
-  return JSON.parse(JSON.stringify({ ...document, components: { ...components, schemas: named } }), (key, value) => {
-    if (key === '$ref') return SCHEMAS + plainName(value.slice(SCHEMAS.length));
-    // A HEAD is a GET without its body, and would bear the same operationId.
-    if (value?.get !== undefined) delete value.head;
-    if (value?.[OPTIONAL_BODY] === true) {
-      delete value[OPTIONAL_BODY];
-      delete value.requestBody.required;
-    }
-    return value;
-  });
+  return JSON.parse(
+    JSON.stringify({ ...document, webhooks, components: { ...components, schemas: named } }),
+    (key, value) => {
+      if (key === '$ref') return SCHEMAS + plainName(value.slice(SCHEMAS.length));
+      // A HEAD is a GET without its body, and would bear the same operationId.
+      if (value?.get !== undefined) delete value.head;
+      if (value?.[OPTIONAL_BODY] === true) {
+        delete value[OPTIONAL_BODY];
+        delete value.requestBody.required;
+      }
+      return value;
+    },
+  );
 };
 
 /** Names of the component schemas that `part` refers to. */

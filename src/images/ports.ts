@@ -394,6 +394,8 @@ export interface Deletion {
  * Raises `ImageError` with `storage_full` or `storage_unavailable` when the database cannot be written or read.
  */
 export interface RecordStore {
+  /** What is to be told of images: rows that come with the write that ends an image, and go with the image. */
+  readonly outbox: Outbox;
   /**
    * Writes a new image, which is also its job, unless the mediaId or the idempotency key is taken, or
    * `queueLimit` images are queued already. One transaction.
@@ -447,6 +449,77 @@ export interface RecordStore {
   close(): Promise<void>;
 }
 
+// -------------------------------------------------------------- webhooks
+
+export type WebhookEvent = 'image.succeeded' | 'image.failed' | 'image.cancelled';
+
+/** `pending` is tried until a day is over, then `failed`; `disabled`: the receiver said 410. */
+export type DeliveryStatus = 'pending' | 'delivered' | 'failed' | 'disabled';
+
+export interface DeliveryAttempt {
+  /** When it began: ISO 8601, UTC. */
+  readonly at: string;
+  readonly durationMs: number;
+  readonly httpStatus: number | null;
+  /** Why it did not deliver; null where it did. */
+  readonly error: string | null;
+}
+
+/** One end of one image that somebody is told of. */
+export interface Delivery {
+  /** The `webhook-id`, the same for every try. */
+  readonly id: string;
+  readonly mediaId: string;
+  readonly type: WebhookEvent;
+  readonly url: string;
+  readonly status: DeliveryStatus;
+  /** The latest, oldest first. */
+  readonly attempts: readonly DeliveryAttempt[];
+  /** When it is due: ISO 8601, UTC; null unless pending. */
+  readonly nextAttemptAt: string | null;
+  /** The tries since it was first, or was again, ordered to be sent; a day is counted from the first of them. */
+  readonly series: { readonly number: number; readonly tries: number; readonly firstAt: string | null };
+}
+
+export interface DueDelivery {
+  readonly delivery: Delivery;
+  /** As it was when it ended. */
+  readonly image: Image;
+  /** Host and port. */
+  readonly receiver: string;
+  /** Milliseconds since 1970. */
+  readonly dueAt: number;
+}
+
+/** What is to be told, durably. Raises `ImageError` like the `RecordStore` that it belongs to. */
+export interface Outbox {
+  /** The pending delivery that is due first, whether its time has come or not, but for these deliveries and receivers. */
+  next(except: { readonly ids: readonly string[]; readonly receivers: readonly string[] }): Promise<DueDelivery | null>;
+  /** Changes one delivery in one transaction, and gives what is then stored; null where it is gone with its image. */
+  update(id: string, change: (delivery: Delivery) => Delivery): Promise<Delivery | null>;
+  /** The latest deliveries about an image, newest first. */
+  list(mediaId: string): Promise<readonly Delivery[]>;
+  /** Calls back whenever a delivery may have become due other than by time. There is one such listener. */
+  onNew(listener: () => void): void;
+}
+
+export interface WebhookAnswer {
+  /** Null where there was no answer. */
+  readonly httpStatus: number | null;
+  /** Why it is no delivery; null for 2xx. Fit for the caller. */
+  readonly error: string | null;
+  /** The address is not one to be reached: nothing was sent. */
+  readonly refused: boolean;
+}
+
+export interface WebhookSender {
+  /** Signs and sends one message. Raises the signal's reason when that fires, and nothing else. */
+  send(
+    message: { readonly id: string; readonly url: string; readonly body: string },
+    signal: AbortSignal,
+  ): Promise<WebhookAnswer>;
+}
+
 // ------------------------------------------------------------- the queue
 
 /** Why a running job is to end before its work is done. */
@@ -484,7 +557,11 @@ export interface Telemetry {
   accountFault(provider: string): void;
   stage(stage: Stage, seconds: number): void;
   spent(provider: string, model: string, cost: Cost): void;
+  /** A try to deliver a webhook has ended: what the delivery has become, or that it is tried again. */
+  webhookTried(outcome: WebhookOutcome): void;
 }
+
+export type WebhookOutcome = Exclude<DeliveryStatus, 'pending'> | 'retried';
 
 // --------------------------------------------------------------- tracing
 

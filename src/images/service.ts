@@ -1,4 +1,5 @@
 import PQueue from 'p-queue';
+import { sentAgain } from './delivery.ts';
 import { ImageError } from './errors.ts';
 import { followImage, type ImageEvent, knowsEnd } from './follow.ts';
 import {
@@ -13,7 +14,7 @@ import {
   type RenditionSpec,
   type Size,
 } from './image.ts';
-import type { LastCleanup, Page } from './ports.ts';
+import type { Delivery, LastCleanup, Page } from './ports.ts';
 import { currentPresets, type Preset } from './presets.ts';
 import { type Preview, previewImage } from './preview.ts';
 import { describeProvenance, type Provenance, type ProvenanceDeps } from './provenance.ts';
@@ -96,6 +97,10 @@ export interface Images {
   cancel(mediaId: string, caller: Caller): Promise<Image>;
   /** Where the image comes from, and what verified; `not_found` also for another caller's image. */
   provenance(mediaId: string, caller: Caller): Promise<Provenance>;
+  /** The webhooks about an image, newest first; `not_found` also for another caller's image. */
+  deliveries(mediaId: string, caller: Caller): Promise<readonly Delivery[]>;
+  /** Has a webhook sent again, whatever has become of it; `not_found` also for one about another image. */
+  redeliver(mediaId: string, deliveryId: string, caller: Caller): Promise<Delivery>;
   /** The presets there are to choose from. */
   presets(): readonly Preset[];
   /** Removes the record and every file; a running image is cancelled first. */
@@ -133,6 +138,20 @@ export function createImages(deps: ImagesDeps): Images {
     list: (filter, caller) => records.list({ ...filter, owner: caller.admin ? null : caller.name }),
     provenance: async (mediaId, caller) => describeProvenance(deps, await find(mediaId, caller)),
     presets: () => currentPresets(deps.presets),
+
+    async deliveries(mediaId, caller) {
+      await find(mediaId, caller);
+      return await records.outbox.list(mediaId);
+    },
+
+    async redeliver(mediaId, deliveryId, caller) {
+      await find(mediaId, caller);
+      const deliveries = await records.outbox.list(mediaId);
+      const known = deliveries.some(({ id }) => id === deliveryId);
+      const again = known && (await records.outbox.update(deliveryId, (one) => sentAgain(one, clock.now())));
+      if (!again) throw new ImageError('not_found', `there is no delivery ${deliveryId} about ${mediaId}`);
+      return again;
+    },
 
     async follow(mediaId, caller, lastEventId, signal) {
       const image = await find(mediaId, caller);

@@ -105,6 +105,21 @@ const MIGRATIONS: readonly string[] = [
 
   CREATE INDEX images_pending ON images (created_at, media_id) WHERE json_array_length(document, '$.pending') > 0;
   `,
+  `
+  -- The outbox of webhooks. document is the delivery as JSON and the truth, image the image as it was when it ended.
+  CREATE TABLE deliveries (
+    number   INTEGER PRIMARY KEY,
+    id       TEXT NOT NULL UNIQUE,
+    media_id TEXT NOT NULL REFERENCES images (media_id) ON DELETE CASCADE,
+    receiver TEXT NOT NULL,
+    due_at   INTEGER,
+    document TEXT NOT NULL,
+    image    TEXT NOT NULL
+  ) STRICT;
+
+  CREATE INDEX deliveries_by_image ON deliveries (media_id, number);
+  CREATE INDEX deliveries_due ON deliveries (due_at, receiver, id) WHERE due_at IS NOT NULL;
+  `,
 ];
 
 /** The version that a database has after every migration. */

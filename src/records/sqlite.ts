@@ -17,6 +17,7 @@ import { decodeCursor, encodeCursor } from './cursor.ts';
 import { ownedNames, possibleNames } from './ownership.ts';
 import { openSqliteBooks } from './sqlite-books.ts';
 import { type DatabaseLock, lockDatabase } from './sqlite-lock.ts';
+import { openSqliteOutbox } from './sqlite-outbox.ts';
 import { migrate, SCHEMA_VERSION, schemaVersion } from './sqlite-schema.ts';
 
 export interface SqliteRecordsOptions {
@@ -24,6 +25,8 @@ export interface SqliteRecordsOptions {
   readonly path: string;
   /** How long a write waits while another program, such as a backup, holds the database; the whole process waits with it. */
   readonly busyTimeoutMs?: number;
+  /** Who is told of an image whose request names nobody, by the image's owner. */
+  readonly webhookUrls?: ReadonlyMap<string, string>;
 }
 
 /**
@@ -34,13 +37,17 @@ export interface SqliteRecordsOptions {
  * microseconds and a write one fsync, an image needs about ten of them, and no other call can come between the statements
  * of a transaction. In return SQLite needs no server and no worker: the process stays at 45 MB where PGlite took 300 to 780.
  */
-export function openSqliteRecords({ path, busyTimeoutMs = 1000 }: SqliteRecordsOptions): RecordStore {
+export function openSqliteRecords({
+  path,
+  busyTimeoutMs = 1000,
+  webhookUrls = new Map(),
+}: SqliteRecordsOptions): RecordStore {
   try {
     makeFolder(dirname(resolve(path)));
     const file = existsSync(path) ? realpathSync(path) : join(realpathSync(dirname(path)), basename(path));
     const lock = takeLock(file);
     try {
-      return recordStore(file, openDatabase(file, busyTimeoutMs), lock.release);
+      return recordStore(file, openDatabase(file, busyTimeoutMs), webhookUrls, lock.release);
     } catch (error) {
       lock.release();
       throw error;
@@ -61,7 +68,12 @@ function takeLock(path: string): DatabaseLock {
 /** Images that are kept as they were read; a popular picture is asked for thousands of times a second. */
 const MOST_RECENT = 500;
 
-function recordStore(path: string, database: DatabaseSync, release: () => void): RecordStore {
+function recordStore(
+  path: string,
+  database: DatabaseSync,
+  webhookUrls: ReadonlyMap<string, string>,
+  release: () => void,
+): RecordStore {
   const { ino: inode } = statSync(path);
   const statements = new Map<string, StatementSync>();
 
@@ -115,6 +127,7 @@ function recordStore(path: string, database: DatabaseSync, release: () => void):
   };
 
   const books = openSqliteBooks(sql);
+  const outbox = openSqliteOutbox(sql, webhookUrls);
 
   /** Gives what is stored after the change, or null where there is no such image. Call inside a transaction. */
   const rewrite = (
@@ -136,10 +149,18 @@ function recordStore(path: string, database: DatabaseSync, release: () => void):
     const { labels } = before.request;
     if (after.request.labels !== labels || after.createdAt !== before.createdAt) writeLabels(after);
     books.enter(before, after, guard);
+    outbox.enter(before, after);
     return after;
   };
 
   return {
+    outbox: {
+      next: (except) => answer(() => outbox.next(except)),
+      update: (id, change) => answer(() => inTransaction(database, () => outbox.update(id, change))),
+      list: (mediaId) => answer(() => outbox.list(mediaId)),
+      onNew: outbox.onNew,
+    },
+
     accept: (image, queueLimit, guard) =>
       answer(() =>
         inTransaction(database, () => {
@@ -157,6 +178,7 @@ function recordStore(path: string, database: DatabaseSync, release: () => void):
             )`).run(columnsOf(image));
           writeLabels(image);
           books.enter(null, image, guard);
+          outbox.enter(null, image);
           return { outcome: 'accepted' };
         }),
       ),

@@ -3,14 +3,14 @@ import { open, readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
 /** 256 random bits as text that are made once and kept in a file which only its owner may read. */
-export async function keepSecret(path: string): Promise<string> {
+export async function keepSecret(path: string, write = (bits: Buffer) => bits.toString('base64url')): Promise<string> {
   const kept = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return '';
     throw error;
   });
   // An empty file is one that a power cut left behind.
   if (kept !== '') return kept;
-  const secret = randomBytes(32).toString('base64url');
+  const secret = write(randomBytes(32));
   const file = await open(path, 'w', 0o600);
   try {
     await file.writeFile(secret);

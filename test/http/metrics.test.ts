@@ -125,6 +125,7 @@ describe('series', () => {
       'easel_spent_today_usd',
       'easel_stage_duration_seconds',
       'easel_storage_free_bytes',
+      'easel_webhook_deliveries_total',
     ]);
     expect(names).toContain('nodejs_eventloop_lag_p99_seconds');
   });

@@ -34,6 +34,7 @@ describe('the document', () => {
       'GET /health/ready',
       'GET /images',
       'GET /images/{mediaId}',
+      'GET /images/{mediaId}/deliveries',
       'GET /images/{mediaId}/events',
       'GET /images/{mediaId}/preview',
       'GET /images/{mediaId}/provenance',
@@ -45,6 +46,7 @@ describe('the document', () => {
       'POST /images',
       'POST /images/preview',
       'POST /images/{mediaId}/cancel',
+      'POST /images/{mediaId}/deliveries/{id}/redeliver',
     ]);
     const ids = operations.map(({ operation }) => operation.operationId);
     expect(new Set(ids).size).toBe(ids.length);

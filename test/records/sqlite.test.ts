@@ -174,7 +174,7 @@ describe('openSqliteRecords', () => {
       await records.close();
       execute(
         path,
-        `DROP TABLE spending; DROP INDEX images_pending; PRAGMA user_version = 2;
+        `DROP TABLE spending; DROP INDEX images_pending; DROP TABLE deliveries; PRAGMA user_version = 2;
         UPDATE images SET document = json_remove(document, '$.estimate', '$.attempts[0].model', '$.attempts[0].cost',
           '$.attempts[1].model', '$.attempts[1].cost')`,
       );
@@ -197,6 +197,7 @@ describe('openSqliteRecords', () => {
       execute(
         path,
         `DROP INDEX images_pending;
+         DROP TABLE deliveries;
          UPDATE images SET document = json_remove(document, '$.pending', '$.dominantColour');
          PRAGMA user_version = 3`,
       );

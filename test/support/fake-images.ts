@@ -117,6 +117,10 @@ export function createFakeImages(): FakeImages {
     },
 
     presets: () => BUILT_IN_PRESETS,
+    deliveries: async () => [],
+    async redeliver() {
+      throw new ImageError('not_found', 'there is no such delivery');
+    },
 
     async remove(mediaId, caller) {
       await fake.get(mediaId, caller);

@@ -1,0 +1,59 @@
+import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
+import type { Images } from '../../images/service.ts';
+import type { Identify } from '../auth.ts';
+import { deliveryList, deliveryParams, deliveryRecord, describeDelivery } from '../delivery-schemas.ts';
+import { json, problems } from '../openapi.ts';
+import { imageParams } from '../schemas.ts';
+
+interface DeliveryRoutesOptions {
+  readonly images: Images;
+  readonly identify: Identify;
+}
+
+/** `GET /images/:mediaId/deliveries` and `POST /images/:mediaId/deliveries/:id/redeliver`. */
+export const deliveryRoutes: FastifyPluginAsyncZod<DeliveryRoutesOptions> = async (app, { images, identify }) => {
+  app.get('/images/:mediaId/deliveries', {
+    schema: {
+      operationId: 'listDeliveries',
+      tags: ['images'],
+      summary: 'See who was told of a picture',
+      description: 'One delivery for each time that the picture ended and somebody was to be told, with its tries.',
+      params: imageParams,
+      response: {
+        200: json('The deliveries.', deliveryList),
+        ...problems('unauthorized', 'forbidden', 'not_found', 'rate_limited', 'storage_unavailable'),
+      },
+    },
+    handler: async (request) => {
+      const deliveries = await images.deliveries(request.params.mediaId, identify(request));
+      return { items: deliveries.map(describeDelivery) };
+    },
+  });
+
+  app.post('/images/:mediaId/deliveries/:id/redeliver', {
+    config: { rateLimitedAs: 'read' },
+    schema: {
+      operationId: 'redeliver',
+      tags: ['images'],
+      summary: 'Send a webhook again',
+      description: 'Whatever has become of it: the same message under the same id, at once, and for a day if need be.',
+      params: deliveryParams,
+      response: {
+        202: json('It is due.', deliveryRecord),
+        ...problems(
+          'unauthorized',
+          'forbidden',
+          'not_found',
+          'rate_limited',
+          'storage_full',
+          'storage_unavailable',
+          'shutting_down',
+        ),
+      },
+    },
+    handler: async (request, reply) => {
+      const { mediaId, id } = request.params;
+      return reply.code(202).send(describeDelivery(await images.redeliver(mediaId, id, identify(request))));
+    },
+  });
+};

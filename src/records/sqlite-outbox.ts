@@ -1,0 +1,94 @@
+import { randomUUID } from 'node:crypto';
+import type { SQLOutputValue, StatementSync } from 'node:sqlite';
+import { eventOf, newDelivery } from '../images/delivery.ts';
+import type { Image } from '../images/image.ts';
+import type { Delivery, DueDelivery, Outbox } from '../images/ports.ts';
+
+/** The outbox of webhooks; what it does is done when it returns. */
+export interface SqliteOutbox {
+  /** Puts down what there is to tell of a write; call inside its transaction. */
+  enter(before: Image | null, after: Image): void;
+  next(except: Parameters<Outbox['next']>[0]): DueDelivery | null;
+  /** Call inside a transaction. */
+  update(id: string, change: (delivery: Delivery) => Delivery): Delivery | null;
+  list(mediaId: string): readonly Delivery[];
+  onNew(listener: () => void): void;
+}
+
+/** Most deliveries of one image in a list: an image that fails has one for each time that it is asked for again. */
+const MOST_LISTED = 100;
+
+/** An outbox in the database that `sql` prepares statements for. Images whose request names no URL take their owner's. */
+export function openSqliteOutbox(
+  sql: (text: string) => StatementSync,
+  urlsByOwner: ReadonlyMap<string, string>,
+): SqliteOutbox {
+  let listener = (): void => undefined;
+  // The transaction is over by then, since nothing is awaited inside it; after one that was undone nothing is found.
+  const announce = () => queueMicrotask(() => listener());
+
+  return {
+    enter(before, after) {
+      const type = eventOf(before, after);
+      const url = after.request.webhookUrl ?? urlsByOwner.get(after.owner);
+      if (type === null || url === undefined) return;
+      const delivery = newDelivery(`msg_${randomUUID().replaceAll('-', '')}`, type, url, after);
+      sql(`
+        INSERT INTO deliveries (id, media_id, receiver, due_at, document, image)
+        VALUES (:id, :mediaId, :receiver, :dueAt, :document, :image)`).run({
+        id: delivery.id,
+        mediaId: after.mediaId,
+        receiver: URL.parse(url)?.host ?? url,
+        dueAt: dueAt(delivery),
+        document: JSON.stringify(delivery),
+        image: JSON.stringify(after),
+      });
+      announce();
+    },
+
+    next({ ids, receivers }) {
+      const row = sql(`
+        SELECT document, image, receiver, due_at FROM deliveries INDEXED BY deliveries_due
+        WHERE due_at IS NOT NULL
+          AND id NOT IN (SELECT value FROM json_each(?)) AND receiver NOT IN (SELECT value FROM json_each(?))
+        ORDER BY due_at LIMIT 1`).get(JSON.stringify(ids), JSON.stringify(receivers));
+      if (!row) return null;
+      return {
+        delivery: readDelivery(row),
+        image: JSON.parse(String(row.image)) as Image,
+        receiver: String(row.receiver),
+        dueAt: Number(row.due_at),
+      };
+    },
+
+    update(id, change) {
+      const row = sql('SELECT document FROM deliveries WHERE id = ?').get(id);
+      if (!row) return null;
+      const delivery = change(readDelivery(row));
+      sql('UPDATE deliveries SET due_at = ?, document = ? WHERE id = ?').run(
+        dueAt(delivery),
+        JSON.stringify(delivery),
+        id,
+      );
+      announce();
+      return delivery;
+    },
+
+    list: (mediaId) =>
+      sql(`SELECT document FROM deliveries WHERE media_id = ? ORDER BY number DESC LIMIT ${MOST_LISTED}`)
+        .all(mediaId)
+        .map(readDelivery),
+
+    onNew(one) {
+      listener = one;
+    },
+  };
+}
+
+function dueAt({ nextAttemptAt }: Delivery): number | null {
+  return nextAttemptAt === null ? null : Date.parse(nextAttemptAt);
+}
+
+function readDelivery(row: Record<string, SQLOutputValue>): Delivery {
+  return JSON.parse(String(row.document)) as Delivery;
+}

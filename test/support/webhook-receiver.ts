@@ -1,0 +1,86 @@
+/** A real receiver of webhooks, on loopback: it keeps what came, verified by the `standardwebhooks` package. */
+
+import { createServer, type IncomingHttpHeaders } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { Webhook } from 'standardwebhooks';
+import { vi } from 'vitest';
+import type { ImageRecord } from '../../src/images/image.ts';
+import { type Answer, type Delivery, deliver } from './http-delivery.ts';
+
+export const TEST_SECRET = `whsec_${Buffer.alloc(32, 7).toString('base64')}`;
+
+export interface Received {
+  readonly headers: IncomingHttpHeaders;
+  readonly message: { readonly type: string; readonly timestamp: string; readonly data: ImageRecord };
+}
+
+export interface Reaction extends Partial<Answer> {
+  readonly delivery?: Delivery;
+}
+
+export interface WebhookReceiver extends AsyncDisposable {
+  readonly url: string;
+  readonly host: string;
+  /** What came and verified, in order; what does not verify is answered with 400. */
+  readonly received: readonly Received[];
+  /** Requests that have no answer yet. */
+  readonly open: number;
+  /** What to do with the next messages, one after the other; then, and unless told, 204. */
+  script(...reactions: readonly Reaction[]): void;
+  /** What to do with all that come after those. */
+  always(reaction: Reaction): void;
+  /** Resolves once so many messages have come. */
+  came(count: number): Promise<void>;
+}
+
+export async function startReceiver(secret = TEST_SECRET): Promise<WebhookReceiver> {
+  const verifier = new Webhook(secret);
+  const received: Received[] = [];
+  const scripted: Reaction[] = [];
+  let standing: Reaction = {};
+  let open = 0;
+
+  const server = createServer(async (request, response) => {
+    open++;
+    const gone = new AbortController();
+    response.once('close', () => {
+      open--;
+      gone.abort();
+    });
+    const body = Buffer.concat(await Array.fromAsync(request)).toString();
+    let { status = 204, headers = {}, body: answer = '', delivery = {} } = scripted.shift() ?? standing;
+    try {
+      const message = verifier.verify(body, request.headers as Record<string, string>) as Received['message'];
+      received.push({ headers: request.headers, message });
+    } catch {
+      status = 400;
+    }
+    const exchange = { request, response, signal: gone.signal, onStatus: () => {} };
+    await deliver(exchange, () => ({ status, headers, body: answer }), delivery).catch(() => undefined);
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const host = `127.0.0.1:${(server.address() as AddressInfo).port}`;
+  return {
+    url: `http://${host}/hook`,
+    host,
+    received,
+    get open() {
+      return open;
+    },
+    script: (...reactions) => void scripted.push(...reactions),
+    always(reaction) {
+      standing = reaction;
+    },
+    came: (count) =>
+      vi.waitFor(
+        () => {
+          if (received.length < count) throw new Error(`${received.length} of ${count} messages came`);
+        },
+        { timeout: 10_000, interval: 10 },
+      ),
+    async [Symbol.asyncDispose]() {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}

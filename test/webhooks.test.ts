@@ -1,0 +1,239 @@
+import { readFile, stat } from 'node:fs/promises';
+import { describe, expect, it, test, vi } from 'vitest';
+import { type Easel, startEasel } from './support/easel.ts';
+import { openAiError, picture } from './support/openai-answers.ts';
+import { startService } from './support/process.ts';
+import { temporaryFolder } from './support/temporary-folder.ts';
+import { bearer, TEST_KEYS } from './support/test-keys.ts';
+import { startReceiver, TEST_SECRET } from './support/webhook-receiver.ts';
+
+const prompt = 'a lighthouse at dusk';
+const env = { WEBHOOK_SECRET: TEST_SECRET, WEBHOOK_ALLOW_HOSTS: '127.0.0.1' };
+
+interface Shown {
+  readonly id: string;
+  readonly type: string;
+  readonly url: string;
+  readonly status: string;
+  readonly attempts: readonly {
+    readonly at: string;
+    readonly httpStatus: number | null;
+    readonly error: string | null;
+  }[];
+  readonly nextAttemptAt: string | null;
+}
+
+async function deliveries(url: string, mediaId: string, headers = {}): Promise<readonly Shown[]> {
+  const response = await fetch(`${url}/images/${mediaId}/deliveries`, { headers });
+  return ((await response.json()) as { items: Shown[] }).items;
+}
+
+/** The latest delivery about the image, once it has this status. */
+async function settled(easel: { readonly url: string }, mediaId: string, status: string): Promise<Shown> {
+  return await vi.waitFor(
+    async () => {
+      const [latest] = await deliveries(easel.url, mediaId);
+      if (latest?.status !== status) throw new Error(`it is ${JSON.stringify(latest)}`);
+      return latest;
+    },
+    { timeout: 10_000, interval: 20 },
+  );
+}
+
+const redeliver = (easel: Easel, mediaId: string, id: string, headers = {}) =>
+  fetch(`${easel.url}/images/${mediaId}/deliveries/${id}/redeliver`, { method: 'POST', headers });
+
+describe('the end of a picture', () => {
+  it('is told once, however it ends, with the record and a signature that verifies', async () => {
+    await using receiver = await startReceiver();
+    await using easel = await startEasel({ env });
+    const gate = easel.upstream.gate();
+    easel.upstream.script(picture(), openAiError('moderation_blocked'), picture({ beforeHeaders: gate }));
+    await easel.post({ mediaId: 'good', prompt, webhookUrl: receiver.url });
+    await easel.post({ mediaId: 'bad', prompt, webhookUrl: receiver.url });
+    await easel.post({ mediaId: 'late', prompt, webhookUrl: receiver.url }, { prefer: 'respond-async' });
+    await gate.reached();
+    await easel.cancel('late');
+    await receiver.came(3);
+
+    const told = receiver.received.map(({ message }) => [message.type, message.data.mediaId]);
+    expect(told.sort()).toEqual([
+      ['image.cancelled', 'late'],
+      ['image.failed', 'bad'],
+      ['image.succeeded', 'good'],
+    ]);
+    const success = receiver.received.find(({ message }) => message.data.mediaId === 'good');
+    expect(success?.message.data).toEqual(await easel.record('good'));
+    expect(success?.message.timestamp).toBe(success?.message.data.completedAt);
+    expect(await settled(easel, 'good', 'delivered')).toEqual({
+      id: success?.headers['webhook-id'],
+      type: 'image.succeeded',
+      url: receiver.url,
+      status: 'delivered',
+      attempts: [{ at: expect.any(String), durationMs: expect.any(Number), httpStatus: 204, error: null }],
+      nextAttemptAt: null,
+    });
+    await settled(easel, 'bad', 'delivered');
+    await settled(easel, 'late', 'delivered');
+    const metrics = await (await easel.get('/metrics')).text();
+    expect(metrics).toContain('easel_webhook_deliveries_total{outcome="delivered"} 3');
+  });
+
+  it('is told to the key’s own address where the request names none, and to nobody where neither does', async () => {
+    await using receiver = await startReceiver();
+    await using easel = await startEasel({
+      env: { ...env, API_KEYS: TEST_KEYS, WEBHOOK_URLS: `blog=${receiver.url}/blog` },
+    });
+    await easel.post({ mediaId: 'plain', prompt }, bearer('blog'));
+    await easel.post({ mediaId: 'named', prompt, webhookUrl: `${receiver.url}/named` }, bearer('blog'));
+    await easel.post({ mediaId: 'silent', prompt }, bearer('shop'));
+    await receiver.came(2);
+    const urlsOf = async (mediaId: string) =>
+      (await deliveries(easel.url, mediaId, bearer('boss'))).map(({ url }) => url);
+    expect(await urlsOf('plain')).toEqual([`${receiver.url}/blog`]);
+    expect(await urlsOf('named')).toEqual([`${receiver.url}/named`]);
+    expect(await urlsOf('silent')).toEqual([]);
+  });
+
+  it('is signed without a setting too, by a secret that is kept beside the database', async () => {
+    await using easel = await startEasel({ env: { WEBHOOK_ALLOW_HOSTS: '127.0.0.1' } });
+    const path = `${easel.folder}/webhook-secret`;
+    expect((await stat(path)).mode & 0o777).toBe(0o600);
+    await using receiver = await startReceiver(await readFile(path, 'utf8'));
+    await easel.post({ mediaId: 'hero', prompt, webhookUrl: receiver.url });
+    await settled(easel, 'hero', 'delivered');
+  });
+});
+
+describe('a delivery', () => {
+  it('that fails is tried again under its id, each try with its own time', async () => {
+    await using receiver = await startReceiver();
+    receiver.script({ status: 500 }, { status: 302, headers: { location: `${receiver.url}/elsewhere` } });
+    await using easel = await startEasel({ env });
+    await easel.post({ mediaId: 'hero', prompt, webhookUrl: receiver.url });
+    const { id, attempts } = await settled(easel, 'hero', 'delivered');
+    expect(attempts.map(({ httpStatus }) => httpStatus)).toEqual([500, 302, 204]);
+    const headers = receiver.received.map((received) => received.headers);
+    expect(headers.map((one) => one['webhook-id'])).toEqual([id, id, id]);
+    const times = headers.map((one) => Number(one['webhook-timestamp']));
+    expect(times).toEqual(attempts.map(({ at }) => Math.floor(Date.parse(at) / 1000)));
+    expect(times[2]).toBeGreaterThan(times[0] ?? 0);
+  });
+
+  test.each([
+    ['is forbidden by 410', 410, 'disabled', /wants no more/, 'delivered'],
+    ['goes to an address that is not to be reached', null, 'failed', /not public/, 'failed'],
+  ])('that %s is tried no more, until it is ordered again', async (_how, httpStatus, status, error, second) => {
+    await using receiver = await startReceiver();
+    receiver.script({ status: 410 });
+    const allow = httpStatus === null ? '127.0.0.1:1' : '127.0.0.1';
+    await using easel = await startEasel({ env: { ...env, WEBHOOK_ALLOW_HOSTS: allow } });
+    await easel.post({ mediaId: 'hero', prompt, webhookUrl: receiver.url });
+    const first = await settled(easel, 'hero', status);
+    expect(first).toMatchObject({
+      nextAttemptAt: null,
+      attempts: [{ httpStatus, error: expect.stringMatching(error) }],
+    });
+    easel.clock.advance(4 * 60_000);
+    expect(await deliveries(easel.url, 'hero')).toEqual([first]);
+
+    const ordered = await redeliver(easel, 'hero', first.id);
+    expect([ordered.status, await ordered.json()]).toEqual([202, expect.objectContaining({ status: 'pending' })]);
+    const again = await settled(easel, 'hero', second);
+    expect([again.id, again.attempts.length]).toEqual([first.id, 2]);
+  });
+
+  it('is seen and ordered by the key of the image and admins only, each with its scope', async () => {
+    await using receiver = await startReceiver();
+    await using easel = await startEasel({ env: { ...env, API_KEYS: TEST_KEYS } });
+    await easel.post({ mediaId: 'hero', prompt, webhookUrl: receiver.url }, bearer('blog'));
+    await easel.post({ mediaId: 'other', prompt, webhookUrl: receiver.url }, bearer('shop'));
+    await receiver.came(2);
+    const [{ id } = { id: '' }] = await deliveries(easel.url, 'hero', bearer('blog'));
+
+    const see = async (name: string) => {
+      const response = await easel.get('/images/hero/deliveries', bearer(name));
+      await response.arrayBuffer();
+      return response.status;
+    };
+    const order = async (mediaId: string, name: string) => (await redeliver(easel, mediaId, id, bearer(name))).status;
+    expect(await Promise.all(['blog', 'boss', 'shop', 'viewer', 'maker'].map(see))).toEqual([200, 200, 404, 404, 403]);
+    expect(await Promise.all(['shop', 'maker', 'viewer'].map((name) => order('hero', name)))).toEqual([404, 404, 403]);
+    // A delivery about another image, by one who may see that image.
+    expect(await order('other', 'shop')).toBe(404);
+    expect(receiver.received).toHaveLength(2);
+    expect(await order('hero', 'blog')).toBe(202);
+    await receiver.came(3);
+    expect(receiver.received[2]?.headers['webhook-id']).toBe(id);
+  });
+
+  it('goes with its image', async () => {
+    await using receiver = await startReceiver();
+    receiver.always({ status: 500 });
+    await using easel = await startEasel({ env });
+    await easel.post({ mediaId: 'hero', prompt, webhookUrl: receiver.url });
+    await receiver.came(2);
+    await fetch(`${easel.url}/images/hero`, { method: 'DELETE' });
+    expect((await easel.get('/images/hero/deliveries')).status).toBe(404);
+    await vi.waitFor(() => expect(receiver.open).toBe(0));
+    const came = receiver.received.length;
+    easel.clock.advance(86_400_000);
+    await easel.post({ mediaId: 'hero', prompt: 'another' });
+    expect(await deliveries(easel.url, 'hero')).toEqual([]);
+    expect(receiver.received.length).toBe(came);
+  });
+});
+
+describe('a dead receiver', () => {
+  it('slows neither pictures nor other receivers, and is stopped at once with the service', async () => {
+    await using dead = await startReceiver();
+    dead.always({ delivery: { beforeHeaders: 'forever' } });
+    await using live = await startReceiver();
+    await using folder = await temporaryFolder();
+    const options = { folder: folder.path, env: { ...env, IMAGE_SIZE: '256x256', IMAGE_RENDITIONS: '64x64.png' } };
+    const began = Date.now();
+    {
+      await using easel = await startEasel(options);
+      const posts = Array.from({ length: 20 }, (_, n) =>
+        easel.post({ mediaId: `picture-${n}`, prompt: `number ${n}`, webhookUrl: dead.url }),
+      );
+      expect((await Promise.all(posts)).map(({ status }) => status)).toEqual(Array(20).fill(201));
+      await easel.post({ mediaId: 'live', prompt, webhookUrl: live.url });
+      await live.came(1);
+      // No try has run into its 10 s, so nothing has waited for one.
+      expect(dead.open).toBe(4);
+    }
+    expect(Date.now() - began).toBeLessThan(10_000);
+
+    // The tries that were broken off left no trace, and are due at the next start.
+    dead.always({});
+    await using easel = await startEasel(options);
+    await dead.came(24);
+    for (let n = 0; n < 20; n++) expect((await settled(easel, `picture-${n}`, 'delivered')).attempts).toHaveLength(1);
+  });
+});
+
+describe('a process that is killed between the end of a picture and its delivery', () => {
+  it('delivers at the next start, under the same id', async () => {
+    await using folder = await temporaryFolder();
+    await using receiver = await startReceiver();
+    receiver.script({ delivery: { beforeHeaders: 'forever' } });
+    const options = { folder: folder.path, env: { ...env, IMAGE_SIZE: '256x256', IMAGE_RENDITIONS: '64x64.png' } };
+    {
+      await using first = await startService(options);
+      await fetch(`${first.url}/images`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({ mediaId: 'hero', prompt, webhookUrl: receiver.url }),
+      });
+      await receiver.came(1);
+      first.child.kill('SIGKILL');
+      expect(await first.exited).toBe('SIGKILL');
+    }
+    await using second = await startService(options);
+    await receiver.came(2);
+    const { id, attempts } = await settled(second, 'hero', 'delivered');
+    expect(receiver.received.map(({ headers }) => headers['webhook-id'])).toEqual([id, id]);
+    expect(attempts).toHaveLength(1);
+  });
+});
