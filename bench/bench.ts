@@ -10,6 +10,8 @@ const BENCHES: Readonly<Record<string, string>> = {
   gate: 'the quality checks over made pictures, good and bad: false positives and misses',
   media: 'serving pictures, beside nginx and a bare node:http server (needs nginx and wrk)',
   memory: 'peak memory with 64 pictures of 4 MB in flight (needs /proc)',
+  overload: 'what is finished, and how fast the rest is refused, at ten times the load that the upstream allows',
+  retention: 'finding and sweeping 1,000 expired images among 1,000,000 (2 GB in the temporary folder)',
   pipeline: 'pictures a second from POST to published, beside a bare sharp script (needs /proc)',
 };
 

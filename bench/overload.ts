@@ -1,0 +1,84 @@
+/**
+ * What is finished, and how fast the rest is refused, at the load that the upstream allows and at ten times that. The upstream
+ * is the stand-in: it takes 200 ms for a picture, and the service asks it for 8 at a time.
+ */
+
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { picture } from '../test/support/openai-answers.ts';
+import { startOpenAiServer } from '../test/support/openai-server.ts';
+import { startEasel } from './service.ts';
+
+const UPSTREAM_MS = 200;
+const CONCURRENCY = 8;
+const SECONDS = 15;
+/** A refused client that does not keep to Retry-After, as the worst ones do not. */
+const PAUSE_MS = 100;
+
+interface Outcome {
+  finished: number;
+  readonly refusalsMs: number[];
+  readonly others: Map<number, number>;
+}
+
+/** As many clients as said, each sending its next request when the last is answered. */
+async function load(url: string, clients: number): Promise<Outcome> {
+  const outcome: Outcome = { finished: 0, refusalsMs: [], others: new Map() };
+  const ends = performance.now() + SECONDS * 1000;
+  const client = async (number: number) => {
+    for (let turn = 0; performance.now() < ends; turn += 1) {
+      const began = performance.now();
+      const response = await fetch(`${url}/images`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({ prompt: `${clients} ${number} ${turn}`, size: '1024x1024', renditions: [] }),
+      });
+      await response.arrayBuffer();
+      if (response.status === 201) outcome.finished += 1;
+      else if (response.status === 429) {
+        outcome.refusalsMs.push(performance.now() - began);
+        await delay(PAUSE_MS);
+      } else outcome.others.set(response.status, (outcome.others.get(response.status) ?? 0) + 1);
+    }
+  };
+  await Promise.all(Array.from({ length: clients }, (_, number) => client(number)));
+  return outcome;
+}
+
+function percentile(times: readonly number[], share: number): string {
+  const sorted = [...times].sort((a, b) => a - b);
+  const time = sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))];
+  return time === undefined ? '–' : `${time.toFixed(0)} ms`;
+}
+
+const folder = await mkdtemp(join(tmpdir(), 'easel-bench-'));
+try {
+  await using upstream = await startOpenAiServer();
+  upstream.always(picture({ beforeHeaders: UPSTREAM_MS }));
+  await using easel = await startEasel(folder, {
+    OPENAI_API_KEY: upstream.key ?? '',
+    OPENAI_BASE_URL: upstream.baseUrl,
+    CONCURRENCY: String(CONCURRENCY),
+    QUEUE_LIMIT: String(CONCURRENCY),
+    LOG_LEVEL: 'warn',
+  });
+  await load(easel.url, 1);
+  const fitting = await load(easel.url, CONCURRENCY);
+  const tenfold = await load(easel.url, 10 * CONCURRENCY);
+  for (const [name, { finished, refusalsMs, others }] of [
+    [`${CONCURRENCY} clients`, fitting],
+    [`${10 * CONCURRENCY} clients`, tenfold],
+  ] as const) {
+    const rest = [...others].map(([status, count]) => `${count} × ${status}`).join(', ') || 'none';
+    console.log(
+      `${name}: ${(finished / SECONDS).toFixed(1)} pictures/s, ${refusalsMs.length} refused in ${percentile(refusalsMs, 0.5)} (median), ${percentile(refusalsMs, 0.99)} (99%), other answers: ${rest}`,
+    );
+  }
+  console.log(
+    `finished at ten times the load: ${((100 * tenfold.finished) / fitting.finished).toFixed(0)}% of that at the load that fits`,
+  );
+} finally {
+  await rm(folder, { recursive: true, force: true });
+}
