@@ -62,7 +62,6 @@ try {
     OPENAI_BASE_URL: upstream.baseUrl,
     CONCURRENCY: String(CONCURRENCY),
     QUEUE_LIMIT: String(CONCURRENCY),
-    LOG_LEVEL: 'warn',
   });
   await load(easel.url, 1);
   const fitting = await load(easel.url, CONCURRENCY);

@@ -229,6 +229,8 @@ async function makeRoom(deps: SubmitDeps, mediaId: string, size: Size): Promise<
     });
   }
   const { waiting, running } = deps.queue.depth();
+  // The records have the last word; this spares a full queue the look at the disk.
+  if (waiting >= deps.queueLimit) throw queueFull(deps);
   await deps.store.check(bytesNeeded(size) * (waiting + running + 1));
   await deps.deletions.settled(mediaId);
 }

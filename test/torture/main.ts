@@ -1,6 +1,7 @@
 /**
- * `npm run torture -- [ROUNDS] [SEED]`: plays rounds of torture, says what happened in each and in all, and ends with 1 when
- * a promise was broken. The same seed makes the same plan; what the machine makes of it differs, as kills fall by the clock.
+ * `npm run torture -- [ROUNDS] [SEED] [--sigterm]`: plays rounds of torture, says what happened in each and in all, and ends with 1 when
+ * a promise was broken. The same seed makes the same plan; what the machine makes of it differs, as kills fall by the clock. With
+ * `--sigterm` every life ends by that signal, under load.
  */
 
 import { randomBytes } from 'node:crypto';
@@ -14,9 +15,12 @@ const DEATHS = 6;
 const REQUESTS = 24;
 const IDENTICAL_ROUNDS = 50;
 
-const [rounds = '10', seed = randomBytes(4).toString('hex')] = process.argv.slice(2);
+const gently = process.argv.includes('--sigterm');
+const [rounds = '10', seed = randomBytes(4).toString('hex')] = process.argv
+  .slice(2)
+  .filter((word) => !word.startsWith('-'));
 if (!/^[1-9]\d{0,4}$/.test(rounds)) {
-  console.error('npm run torture -- [ROUNDS] [SEED]: ROUNDS must be a whole number from 1');
+  console.error('npm run torture -- [ROUNDS] [SEED] [--sigterm]: ROUNDS must be a whole number from 1');
   process.exit(64);
 }
 
@@ -24,7 +28,7 @@ console.log(`${rounds} rounds of ${DEATHS} deaths each, seed ${seed}`);
 const began = performance.now();
 const reports: RoundReport[] = [];
 for (let number = 1; number <= Number(rounds); number++) {
-  const report = await playRound({ seed: `${seed}-${number}`, deaths: DEATHS, requests: REQUESTS });
+  const report = await playRound({ seed: `${seed}-${number}`, deaths: DEATHS, requests: REQUESTS, gently });
   reports.push(report);
   const { requests, calls, inFlight, deaths, violations } = report;
   console.log(

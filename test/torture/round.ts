@@ -22,6 +22,8 @@ export interface RoundOptions {
   readonly deaths: number;
   /** New requests in each life. */
   readonly requests: number;
+  /** Only ends that are asked for, by SIGTERM. */
+  readonly gently?: boolean;
 }
 
 export interface RoundReport {
@@ -51,14 +53,24 @@ interface Round extends Load {
   readonly folder: string;
   /** Ids of the attempts that were in flight at a kill, by prompt. */
   readonly lost: Map<string, Set<string>>;
+  readonly gently: boolean;
 }
 
-export async function playRound({ seed, deaths, requests }: RoundOptions): Promise<RoundReport> {
+export async function playRound({ seed, deaths, requests, gently = false }: RoundOptions): Promise<RoundReport> {
   await using folder = await temporaryFolder();
   await using upstream = await startOpenAiServer();
   const random = randomOf(seed);
   upstream.always(() => picture({ beforeHeaders: Math.floor(random() ** 2 * 300) }));
-  const round: Round = { random, upstream, folder: folder.path, wishes: [], lost: new Map(), violations: [], reads: 0 };
+  const round: Round = {
+    random,
+    upstream,
+    folder: folder.path,
+    wishes: [],
+    lost: new Map(),
+    violations: [],
+    reads: 0,
+    gently,
+  };
   const ways: string[] = [];
   for (let life = 0; life < deaths; life++) ways.push(await liveAndDie(round, life, requests));
   const end = await finishAll(round);
@@ -82,7 +94,7 @@ const SELF_DYING = (Object.keys(STEPS) as Step[]).filter((step) => step !== 'aft
 async function liveAndDie(round: Round, life: number, requests: number): Promise<string> {
   const { random, upstream } = round;
   for (let number = 0; number < requests; number++) round.wishes.push(makeWish(random, life, number));
-  const way = random();
+  const way = round.gently ? 1 : random();
   const death = way < 0.5 ? chooseDeath(random) : null;
   await using service = await start(round, death);
   const over = new AbortController();
