@@ -19,6 +19,8 @@ export interface Wish {
   /** The life in which it was first sent, and whether a connection broke before an answer came. */
   readonly life: number;
   broken: boolean;
+  /** Requests for it that have no answer yet: after a DELETE, one of them would rightly be made, and paid, anew. */
+  open: number;
   /** `begun` once it may be gone: a DELETE was sent, or it was told to expire; `done` when the DELETE was answered. */
   deletion: 'begun' | 'done' | null;
 }
@@ -35,7 +37,7 @@ export function makeWish(random: () => number, life: number, number: number): Wi
   const kind = random();
   const name = `${life}-${number}`;
   const prompt = `a lighthouse, number ${name}`;
-  const wish = { life, broken: false, accepted: false, deletion: null };
+  const wish = { life, broken: false, open: 0, accepted: false, deletion: null };
   const later: Readonly<Record<string, string>> = random() < 0.5 ? { prefer: 'respond-async' } : {};
   if (kind < 0.3) return { ...wish, body: { prompt }, headers: { ...later, 'idempotency-key': name }, mediaId: null };
   const mediaId = `picture-${name}`;
@@ -59,7 +61,9 @@ export function sendAll(load: Load, service: RunningService, over: AbortSignal):
 }
 
 async function send(load: Load, service: RunningService, wish: Wish): Promise<void> {
+  wish.open += 1;
   const reply = await post(service.url, wish.body, wish.headers).catch(() => null);
+  wish.open -= 1;
   if (reply === null) {
     wish.broken = true;
     return;
@@ -79,7 +83,9 @@ async function send(load: Load, service: RunningService, wish: Wish): Promise<vo
 }
 
 async function deleteOne({ random, wishes }: Load, service: RunningService): Promise<void> {
-  const known = wishes.filter(({ accepted, deletion, mediaId }) => accepted && deletion === null && mediaId !== null);
+  const known = wishes.filter(
+    ({ accepted, open, deletion, mediaId }) => accepted && open === 0 && deletion === null && mediaId !== null,
+  );
   const wish = known[Math.floor(random() * known.length)];
   if (wish) await remove(wish, service);
 }
