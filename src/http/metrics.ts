@@ -34,7 +34,7 @@ export interface Metrics extends Telemetry {
 const ENDS: readonly ImageStatus[] = ['succeeded', 'failed', 'cancelled'];
 const OUTCOMES: readonly AttemptOutcome[] = ['ok', 'failed', 'unknown', 'cancelled'];
 const WEBHOOK_OUTCOMES: readonly WebhookOutcome[] = ['delivered', 'retried', 'failed', 'disabled'];
-const STAGES: readonly Stage[] = ['generate', 'store', 'check', 'finish', 'publish', 'deferred'];
+const STAGES: readonly Stage[] = ['generate', 'store', 'finish', 'publish', 'deferred'];
 
 /** From a cached picture to a call that waits for a slow model; the retry deadline is 600 s by default. */
 const SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 40, 60, 120, 300, 600];

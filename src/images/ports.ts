@@ -546,7 +546,7 @@ export interface JobQueue {
 
 // ------------------------------------------------------------- telemetry
 
-export type Stage = 'generate' | 'store' | 'check' | 'finish' | 'publish' | 'deferred';
+export type Stage = 'generate' | 'store' | 'finish' | 'publish' | 'deferred';
 
 /** Counts what happens. Never raises. */
 export interface Telemetry {
