@@ -5,7 +5,6 @@ import { openSqliteRecords } from '../src/records/sqlite.ts';
 import { startEasel } from './support/easel.ts';
 import { hang, openAiError, picture } from './support/openai-answers.ts';
 import { startOpenAiServer } from './support/openai-server.ts';
-import { startService } from './support/process.ts';
 import { temporaryFolder } from './support/temporary-folder.ts';
 
 const ASYNC = { prefer: 'respond-async' };
@@ -102,24 +101,16 @@ describe('cancelling', () => {
 
 describe('a crash', () => {
   it('after a cancel calls nobody again', async () => {
-    await using temporary = await temporaryFolder();
-    const folder = temporary.path;
     await using upstream = await startOpenAiServer();
     upstream.always(hang());
-    const env = { OPENAI_API_KEY: upstream.key ?? '', OPENAI_BASE_URL: upstream.baseUrl };
-    let cancelled: unknown;
-    {
-      await using service = await startService({ folder, env });
-      const body = JSON.stringify(X);
-      const headers = { 'content-type': 'application/json', ...ASYNC };
-      await fetch(`${service.url}/images`, { method: 'POST', headers, body });
-      await upstream.received(1);
-      cancelled = await (await fetch(`${service.url}/images/x/cancel`, { method: 'POST' })).json();
-      service.child.kill('SIGKILL');
-      await service.exited;
-    }
-    await using service = await startService({ folder, env });
-    expect(await (await fetch(`${service.url}/images/x`)).json()).toEqual(cancelled);
+    await using before = await startEasel({ upstream });
+    await before.post(X, ASYNC);
+    await upstream.received(1);
+    const { body: cancelled } = await before.cancel('x');
+    await using left = await before.leftByCrash();
+
+    await using easel = await startEasel({ upstream, folder: left.path });
+    expect(await easel.record('x')).toEqual(cancelled);
     expect(cancelled).toMatchObject({ status: 'cancelled', attempts: [{ outcome: 'cancelled' }] });
     expect(upstream.calls).toHaveLength(1);
   });

@@ -27,7 +27,7 @@ describe('the same request', () => {
     ['in another order', '{"metadata":{"two":"2","one":"1"},"labels":["a","b"],"prompt":"a lighthouse"}'],
     [
       'with its defaults written out',
-      { ...request, size: '1024x1024', quality: 'auto', format: 'png', background: 'auto' },
+      { ...request, size: '1024x640', quality: 'auto', format: 'png', background: 'auto' },
     ],
     ['with the default model and renditions named', { ...request, model: 'gpt-image-2', renditions: ['256x144.png'] }],
   ])('is known %s', async (_, again) => {

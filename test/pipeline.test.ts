@@ -114,7 +114,7 @@ describe('a picture, from request to file', () => {
     easel.upstream.script(picture({ size: '512x256' }));
     const { status, body } = await easel.post({ prompt: 'a lighthouse' });
     expect(status).toBe(201);
-    expect(body).toMatchObject({ width: 1024, height: 1024 });
+    expect(body).toMatchObject({ width: 1024, height: 640 });
     expect(body.warnings.map(({ code }) => code)).toContain('resized');
   });
 });

@@ -2,7 +2,6 @@ import { readFile, stat } from 'node:fs/promises';
 import { describe, expect, it, test, vi } from 'vitest';
 import { type Easel, startEasel } from './support/easel.ts';
 import { openAiError, picture } from './support/openai-answers.ts';
-import { startService } from './support/process.ts';
 import { temporaryFolder } from './support/temporary-folder.ts';
 import { bearer, TEST_KEYS } from './support/test-keys.ts';
 import { startReceiver, TEST_SECRET } from './support/webhook-receiver.ts';
@@ -213,26 +212,18 @@ describe('a dead receiver', () => {
   });
 });
 
-describe('a process that is killed between the end of a picture and its delivery', () => {
-  it('delivers at the next start, under the same id', async () => {
-    await using folder = await temporaryFolder();
+describe('a crash between the end of a picture and its delivery', () => {
+  it('has it delivered at the next start, under the same id', async () => {
     await using receiver = await startReceiver();
     receiver.script({ delivery: { beforeHeaders: 'forever' } });
-    const options = { folder: folder.path, env: { ...env, IMAGE_SIZE: '256x256', IMAGE_RENDITIONS: '64x64.png' } };
-    {
-      await using first = await startService(options);
-      await fetch(`${first.url}/images`, {
-        method: 'POST',
-        headers: { 'content-type': 'application/json' },
-        body: JSON.stringify({ mediaId: 'hero', prompt, webhookUrl: receiver.url }),
-      });
-      await receiver.came(1);
-      first.child.kill('SIGKILL');
-      expect(await first.exited).toBe('SIGKILL');
-    }
-    await using second = await startService(options);
+    await using before = await startEasel({ env });
+    await before.post({ mediaId: 'hero', prompt, webhookUrl: receiver.url });
+    await receiver.came(1);
+    await using left = await before.leftByCrash();
+
+    await using easel = await startEasel({ env, folder: left.path });
     await receiver.came(2);
-    const { id, attempts } = await settled(second, 'hero', 'delivered');
+    const { id, attempts } = await settled(easel, 'hero', 'delivered');
     expect(receiver.received.map(({ headers }) => headers['webhook-id'])).toEqual([id, id]);
     expect(attempts).toHaveLength(1);
   });

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { UsageReport } from '../../src/images/usage.ts';
 import { type Easel, startEasel } from '../support/easel.ts';
 import { dropConnection, hang, openAiError, picture } from '../support/openai-answers.ts';
+import { startOpenAiServer } from '../support/openai-server.ts';
 
 /** What one picture of 816x816 is estimated at, with the prompt below. */
 const ESTIMATE = 0.01721;
@@ -82,6 +83,29 @@ describe('the budget', () => {
     expect(await (await easel.get('/metrics')).text()).toContain(
       `easel_cost_usd_total{provider="openai",model="gpt-image-2"} ${ESTIMATE}`,
     );
+  });
+
+  it.each([
+    ['no room for another', 1, ['unknown'], 'failed'],
+    ['room for another', 2, ['unknown', 'ok'], 'succeeded'],
+  ])('survives a crash during a call, with %s: that call stays spent', async (_, calls, outcomes, status) => {
+    await using upstream = await startOpenAiServer();
+    upstream.always(picture({ usage: null }));
+    upstream.script(hang());
+    const env = room(calls);
+    await using before = await startEasel({ upstream, env });
+    await before.post({ ...body, mediaId: 'a' }, async);
+    await upstream.received(1);
+    await using left = await before.leftByCrash();
+
+    await using easel = await startEasel({ upstream, env, folder: left.path });
+    await expect.poll(async () => (await easel.record('a')).status).toBe(status);
+    const { attempts, cost, error } = await easel.record('a');
+    expect(attempts.map(({ outcome }) => outcome)).toEqual(outcomes);
+    expect(cost).toEqual({ usd: estimates(calls), basis: 'estimate' });
+    expect(error?.code).toBe(status === 'failed' ? 'budget_exhausted' : undefined);
+    expect(upstream.calls).toHaveLength(calls);
+    expect((await usage(easel)).budget).toMatchObject({ spent: estimates(calls), reserved: 0 });
   });
 
   it('frees what a call that failed held back, and lets it be tried again within the same room', async () => {

@@ -6,7 +6,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { startEasel } from '../support/easel.ts';
 
 /** Takes long enough to be pending still when the next line of a test runs. */
-const SLOW = '1400x1400.avif';
+const SLOW = '1280x800.avif';
 const NAMES = { slow: `hero@${SLOW}`, quick: 'hero@64x64.avif', webp: 'hero@64x64.webp' };
 const pending = (name: string) => ({ url: `/media/${name}`, status: 'pending' });
 const published = (name: string) => expect.objectContaining({ url: `/media/${name}`, bytes: expect.any(Number) });
@@ -31,7 +31,7 @@ describe('a rendition of a slow format', () => {
     const file = await easel.get(`/media/${NAMES.slow}`);
     expect(file.headers.get('content-type')).toBe('image/avif');
     const header = await sharp(Buffer.from(await file.arrayBuffer())).metadata();
-    expect(header).toMatchObject({ width: 1400, height: 1400, mediaType: 'image/avif' });
+    expect(header).toMatchObject({ width: 1280, height: 800, mediaType: 'image/avif' });
     const metrics = await (await easel.get('/metrics')).text();
     expect(metrics).toContain('easel_stage_duration_seconds_count{stage="deferred"} 1');
     expect(metrics).toMatch(/easel_images_total\{status="succeeded"[^}]*\} 1/);

@@ -76,7 +76,7 @@ describe('openSqliteRecords', () => {
 
     it('has everything that was accepted before a SIGKILL, and a sound file', async () => {
       const accepted: string[] = [];
-      for (let round = 0; round < 3; round += 1) {
+      for (let round = 0; round < 2; round += 1) {
         const child = startChild(`
           const records = openSqliteRecords({ path });
           const image = ${JSON.stringify(anImage())};

@@ -170,11 +170,11 @@ describe('createDiskStore', () => {
 
     it('shows no torn file, and loses none that was promised, over SIGKILLs in the middle of writes', async () => {
       const promised: string[] = [];
-      for (let round = 0; round < 6; round += 1) {
+      for (let round = 0; round < 3; round += 1) {
         const child = spawn(process.execPath, ['--input-type=module', '-e', writerScript(root, round)], {
           stdio: ['ignore', 'pipe', 'inherit'],
         });
-        const enough = promised.length + 7 + 3 * round;
+        const enough = promised.length + 7 + 6 * round;
         for await (const line of createInterface({ input: child.stdout })) {
           promised.push(line);
           if (promised.length === enough) child.kill('SIGKILL');

@@ -7,7 +7,7 @@
  *     const { status, body } = await easel.post({ prompt: 'a lighthouse' });
  */
 
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { cp, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
@@ -18,12 +18,15 @@ import type { ImageRecord } from '../../src/images/image.ts';
 import { createServices, type Services } from '../../src/services.ts';
 import { type EventStream, openEventStream } from './event-stream.ts';
 import { type OpenAiServer, startOpenAiServer } from './openai-server.ts';
+import { type TemporaryFolder, temporaryFolder } from './temporary-folder.ts';
 import { createTestClock, type TestClock } from './test-clock.ts';
 
 export interface EaselOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** A folder to go on in, such as that of a service that was closed; a new one unless told. */
   readonly folder?: string;
+  /** A model API that outlives the service; one of its own unless told. */
+  readonly upstream?: OpenAiServer;
   /** Waits of up to this many milliseconds are skipped; a minute unless told. */
   readonly skipMs?: number;
 }
@@ -60,6 +63,11 @@ export interface Easel extends AsyncDisposable {
   made(mediaId: string): Promise<ImageRecord>;
   /** Names of all files below the media folder, sorted. */
   files(): Promise<string[]>;
+  /**
+   * What would be left of the service if its process died now: a copy of its folder, to go on in. Right only while nothing is being
+   * written, as during a call. `torture/` kills real processes, at every step.
+   */
+  leftByCrash(): Promise<TemporaryFolder>;
 }
 
 /** The master and the renditions that a record shows as published. */
@@ -74,7 +82,7 @@ export function publishedBytes(record: ImageRecord): number {
 
 export async function startEasel(options: EaselOptions = {}): Promise<Easel> {
   const folder = options.folder ?? (await mkdtemp(join(tmpdir(), 'easel-')));
-  const upstream = await startOpenAiServer();
+  const upstream = options.upstream ?? (await startOpenAiServer());
   const clock = createTestClock(options);
   const log: string[] = [];
   const config = readConfig({
@@ -83,7 +91,7 @@ export async function startEasel(options: EaselOptions = {}): Promise<Easel> {
     DATABASE_URL: `sqlite:${join(folder, 'easel.db')}`,
     OPENAI_API_KEY: upstream.key ?? 'none',
     OPENAI_BASE_URL: upstream.baseUrl,
-    IMAGE_SIZE: '1024x1024',
+    IMAGE_SIZE: '1024x640',
     IMAGE_RENDITIONS: '256x144.png',
     LOG_LEVEL: 'debug',
     ...options.env,
@@ -138,9 +146,14 @@ export async function startEasel(options: EaselOptions = {}): Promise<Easel> {
         .map((entry) => join(entry.parentPath, entry.name).slice(folder.length + 7))
         .sort();
     },
+    async leftByCrash() {
+      const left = await temporaryFolder();
+      await cp(folder, left.path, { recursive: true });
+      return left;
+    },
     async [Symbol.asyncDispose]() {
       await services.stop(AbortSignal.abort(), app.close());
-      await upstream.close();
+      if (options.upstream === undefined) await upstream.close();
       if (options.folder === undefined) await rm(folder, { recursive: true, force: true });
     },
   };

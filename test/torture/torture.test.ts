@@ -83,34 +83,6 @@ describe('a process killed again and again', () => {
     expect([status, body.attempts.map(({ outcome }) => outcome)]).toEqual([200, ['unknown', 'ok']]);
     expect(upstream.calls).toHaveLength(1);
   });
-
-  it.each([0, 1])('calls %i times after a call of unknown outcome, and then only when asked to', async (retries) => {
-    await using folder = await temporaryFolder();
-    await using upstream = await startOpenAiServer();
-    const env = { AMBIGUOUS_RETRIES: String(retries) };
-    const wish = { mediaId: 'unknown', prompt: 'nobody knows' };
-    upstream.always(picture({ beforeHeaders: 'forever' }));
-    for (let call = 1; call <= retries + 1; call++) {
-      await using life = await startLife({ folder: folder.path, upstream, env });
-      await Promise.allSettled([
-        post(life.url, wish),
-        upstream.received(call).then(() => life.child.kill('SIGKILL')),
-        life.exited,
-      ]);
-    }
-    upstream.always(picture());
-    await using life = await startLife({ folder: folder.path, upstream, env });
-    await until(async () => (await getRecord(life.url, 'unknown'))?.status === 'failed');
-    expect(await getRecord(life.url, 'unknown')).toMatchObject({
-      error: { code: 'provider_failed', detail: expect.stringContaining('may have been billed') },
-      attempts: Array.from({ length: retries + 1 }, () => ({ outcome: 'unknown' })),
-    });
-    expect(upstream.calls).toHaveLength(retries + 1);
-
-    const { status, body } = await post(life.url, wish);
-    expect([status, body.status, body.attempts.at(-1)?.outcome]).toEqual([201, 'succeeded', 'ok']);
-    expect(upstream.calls).toHaveLength(retries + 2);
-  });
 });
 
 describe('a picture whose original is gone from disk', () => {

@@ -9,7 +9,7 @@ import { picture } from '../../support/openai-answers.ts';
 import { texturedPicture } from '../../support/pictures.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
 
-const SIZE = { width: 1024, height: 1024 };
+const SIZE = { width: 1024, height: 640 };
 
 async function provenanceOf(easel: Easel, mediaId: string): Promise<Provenance> {
   const response = await easel.get(`/images/${mediaId}/provenance`);

@@ -1,0 +1,35 @@
+import { describe, expect, it } from 'vitest';
+import { startEasel } from './support/easel.ts';
+import { hang, picture } from './support/openai-answers.ts';
+import { startOpenAiServer } from './support/openai-server.ts';
+
+const X = { mediaId: 'x', prompt: 'a lighthouse' };
+
+describe('a crash during a call, again and again', () => {
+  it.each([0, 1])('is followed by %i calls more, then by none until somebody asks', async (retries) => {
+    await using upstream = await startOpenAiServer();
+    upstream.always(hang());
+    const env = { AMBIGUOUS_RETRIES: String(retries) };
+    await using left = new AsyncDisposableStack();
+    let folder: string | undefined;
+    for (let call = 1; call <= retries + 1; call++) {
+      await using life = await startEasel({ upstream, env, ...(folder !== undefined && { folder }) });
+      if (folder === undefined) await life.post(X, { prefer: 'respond-async' });
+      await upstream.received(call);
+      folder = left.use(await life.leftByCrash()).path;
+    }
+    upstream.always(picture());
+
+    await using easel = await startEasel({ upstream, env, ...(folder !== undefined && { folder }) });
+    await expect.poll(async () => (await easel.record('x')).status).toBe('failed');
+    expect(await easel.record('x')).toMatchObject({
+      error: { code: 'provider_failed', detail: expect.stringContaining('may have been billed') },
+      attempts: Array.from({ length: retries + 1 }, () => ({ outcome: 'unknown' })),
+    });
+    expect(upstream.calls).toHaveLength(retries + 1);
+
+    const { status, body } = await easel.post(X);
+    expect([status, body.status, body.attempts.at(-1)?.outcome]).toEqual([201, 'succeeded', 'ok']);
+    expect(upstream.calls).toHaveLength(retries + 2);
+  });
+});
