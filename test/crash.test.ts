@@ -1,7 +1,11 @@
+import { rename } from 'node:fs/promises';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { openSqliteRecords } from '../src/records/sqlite.ts';
 import { startEasel } from './support/easel.ts';
 import { hang, picture } from './support/openai-answers.ts';
 import { startOpenAiServer } from './support/openai-server.ts';
+import { temporaryFolder } from './support/temporary-folder.ts';
 
 const X = { mediaId: 'x', prompt: 'a lighthouse' };
 
@@ -31,5 +35,31 @@ describe('a crash during a call, again and again', () => {
     const { status, body } = await easel.post(X);
     expect([status, body.status, body.attempts.at(-1)?.outcome]).toEqual([201, 'succeeded', 'ok']);
     expect(upstream.calls).toHaveLength(retries + 2);
+  });
+});
+
+describe('a crash while a picture is finished, whose original is then gone from disk', () => {
+  it('fails it, finishes it without a call when the original is back, and calls for it anew only when asked', async () => {
+    await using folder = await temporaryFolder();
+    await using upstream = await startOpenAiServer();
+    const options = { upstream, folder: folder.path };
+    {
+      await using easel = await startEasel(options);
+      await easel.post(X);
+    }
+    const records = openSqliteRecords({ path: join(folder.path, 'easel.db') });
+    await records.update('x', (image) => ({ ...image, status: 'processing', master: null, renditions: [] }));
+    await records.close();
+    const originals = join(folder.path, 'media', 'originals');
+    await rename(originals, `${originals}.away`);
+
+    await using easel = await startEasel(options);
+    await expect.poll(async () => (await easel.record('x')).status).toBe('failed');
+    expect((await easel.record('x')).error).toMatchObject({ code: 'storage_unavailable' });
+    expect(upstream.calls).toHaveLength(1);
+    await rename(`${originals}.away`, originals);
+    const back = await easel.post(X);
+    expect([back.status, back.body.attempts.map(({ outcome }) => outcome)]).toEqual([201, ['ok']]);
+    expect(upstream.calls).toHaveLength(1);
   });
 });

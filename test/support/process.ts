@@ -2,9 +2,8 @@
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { COMPILE_CACHE } from './compile-cache.ts';
 
 const PROJECT = fileURLToPath(new URL('../../', import.meta.url));
 
@@ -38,8 +37,7 @@ export function startProcess({ folder, env = {}, command, preload }: ProcessOpti
     env: {
       PATH: process.env.PATH,
       HOME: process.env.HOME,
-      // Takes a third off each start, from the first start on that ended in peace.
-      NODE_COMPILE_CACHE: join(tmpdir(), 'easel-compile-cache'),
+      NODE_COMPILE_CACHE: COMPILE_CACHE,
       PORT: '0',
       MEDIA_DIR: `${folder}/media`,
       DATABASE_URL: `sqlite:${folder}/easel.db`,

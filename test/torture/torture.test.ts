@@ -1,12 +1,10 @@
-import { rename } from 'node:fs/promises';
-import { join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
 import { picture } from '../support/openai-answers.ts';
 import { type OpenAiServer, startOpenAiServer } from '../support/openai-server.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 import { until } from '../support/until.ts';
 import { attemptsInFlight, auditServing, filesOnDisk, filesOnRecord, readDatabase } from './audit.ts';
-import { getRecord, post, startLife } from './life.ts';
+import { post, startLife } from './life.ts';
 import { playRound } from './round.ts';
 import { STEPS, STEPS_OF_DELETION, type Step, UNKNOWN_AFTER } from './steps.ts';
 
@@ -82,30 +80,6 @@ describe('a process killed again and again', () => {
     const { status, body } = await post(life.url, wish);
     expect([status, body.attempts.map(({ outcome }) => outcome)]).toEqual([200, ['unknown', 'ok']]);
     expect(upstream.calls).toHaveLength(1);
-  });
-});
-
-describe('a picture whose original is gone from disk', () => {
-  it('fails, is finished without a call when the original is back, and is called for anew only by a new request', async () => {
-    await using folder = await temporaryFolder();
-    await using upstream = await startOpenAiServer();
-    const death = { step: 'afterOriginalRecorded', mediaId: 'lost' } as const;
-    await using first = await startLife({ folder: folder.path, upstream, death });
-    await expect(post(first.url, { mediaId: 'lost', prompt: 'lost' })).rejects.toThrow('fetch failed');
-    expect(await first.exited).toBe('SIGKILL');
-    const [name = ''] = filesOnDisk(folder.path).filter((file) => file.startsWith('originals/lost~'));
-    const original = join(folder.path, 'media', name);
-    await rename(original, `${original}.away`);
-
-    await using second = await startLife({ folder: folder.path, upstream });
-    const lost = () => getRecord(second.url, 'lost');
-    await until(async () => (await lost())?.status === 'failed');
-    expect((await lost())?.error).toMatchObject({ code: 'storage_unavailable' });
-    expect(callsFor(upstream, 'lost')).toBe(1);
-    await rename(`${original}.away`, original);
-    const back = await post(second.url, { mediaId: 'lost', prompt: 'lost' });
-    expect([back.status, back.body.attempts.map(({ outcome }) => outcome)]).toEqual([201, ['ok']]);
-    expect(callsFor(upstream, 'lost')).toBe(1);
   });
 });
 
