@@ -4,7 +4,7 @@ import { estimateCost, NOTHING } from './cost.ts';
 import type { Deletions } from './deletion.ts';
 import { ImageError } from './errors.ts';
 import type { ImageEvents } from './events.ts';
-import { type Image, type ImageRequest, isFinished, PICTURE_KEPT, PINNED, type Size } from './image.ts';
+import { type Image, type ImageRequest, isFinished, PICTURE_KEPT, PINNED, type Size, UNFINISHED } from './image.ts';
 import { type GenerationPlan, plannedRecord } from './plan.ts';
 import type { Clock, JobQueue, MediaStore, RecordStore, Tracer } from './ports.ts';
 import type { Presets } from './presets.ts';
@@ -100,18 +100,6 @@ function expiryOf(
 function ungenerated(provider: string, plan: GenerationPlan) {
   return { ...plannedRecord(provider, plan), estimate: estimateCost(plan.call), revisedPrompt: null };
 }
-
-/** The parts of an image that each run makes anew. */
-const UNFINISHED = {
-  master: null,
-  renditions: [],
-  pending: [],
-  thumbhash: null,
-  dominantColour: null,
-  checks: [],
-  completedAt: null,
-  error: null,
-} as const satisfies Partial<Image>;
 
 /** An image that was found by what a new request names. */
 interface Earlier {
