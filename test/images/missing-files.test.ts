@@ -15,7 +15,8 @@ import { picture } from '../support/openai-answers.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
 /** Smaller than the original, so that the master is a file of its own. */
-const LOST = { mediaId: 'lost', prompt: 'a lighthouse', size: '512x512', renditions: ['64x64.png', '64x64.webp'] };
+const LOST = { mediaId: 'lost', prompt: 'a lighthouse', size: '128x128', renditions: ['64x64.png', '64x64.webp'] };
+const SMALL = { IMAGE_MODEL: 'small', IMAGE_SIZE: '256x256' };
 const FILES = ['lost.png', 'lost@64x64.png', 'lost@64x64.webp'];
 
 async function cleanUp({ url }: Easel, order: object = {}): Promise<CleanupReport> {
@@ -36,10 +37,11 @@ async function ended(easel: Easel, status: string) {
 
 /** A service with the picture to lose, and one that stays. */
 async function startWithLost(options: Parameters<typeof startEasel>[0] = {}): Promise<Easel> {
-  const easel = await startEasel(options);
+  const easel = await startEasel({ ...options, env: SMALL });
+  easel.upstream.strict = false;
   await easel.post({ mediaId: 'kept', prompt: 'a tower' });
   // So that there is something to warn of when it is finished, which must not be said twice.
-  easel.upstream.script(picture({ size: '1000x1000' }));
+  easel.upstream.script(picture({ size: '240x240' }));
   expect((await easel.post(LOST)).status).toBe(201);
   return easel;
 }
@@ -92,7 +94,7 @@ describe('a cleanup that finds files of a picture gone', () => {
     await records.update('lost', (image) => ({ ...image, run: 2 }));
     await records.close();
 
-    await using easel = await startEasel({ folder: folder.path });
+    await using easel = await startEasel({ folder: folder.path, env: SMALL });
     await lose(easel, 'lost.png', 'original');
     await cleanUp(easel);
     await ended(easel, 'failed');
