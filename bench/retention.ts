@@ -85,12 +85,13 @@ try {
   const store = await createDiskStore({ root: join(folder, 'media') });
   const queue = createLocalQueue({ concurrency: 1, run: () => Promise.resolve() });
   const telemetry = { imageEnded: () => {} };
-  const deletions = createDeletions({ records, store, queue, events: createImageEvents(), telemetry, clock, log });
+  const events = createImageEvents();
+  const deletions = createDeletions({ records, store, queue, events, telemetry, clock, log });
   const delay = monitorEventLoopDelay({ resolution: 1 });
   delay.enable();
   const began = performance.now();
   const order = { olderThanMs: 30 * DAY_MS, maxBytes: null, status: null, dryRun: false };
-  const { deleted, kept } = await cleanUp({ records, store, deletions, clock, log }, order);
+  const { deleted, kept } = await cleanUp({ records, store, queue, events, deletions, clock, log }, order);
   const seconds = (performance.now() - began) / 1000;
   delay.disable();
   const [median, rare, worst] = [delay.percentile(50), delay.percentile(99.9), delay.max].map((nanoseconds) =>

@@ -8,7 +8,6 @@ import { createHealth, type HealthChecks } from './http/health.ts';
 import { privateAccess, type SignedLinks } from './http/media-links.ts';
 import type { Metrics } from './http/metrics.ts';
 import { docsRoutes, documentRoutes } from './http/openapi.ts';
-import { shedGeneration } from './http/overload.ts';
 import { cutStalledAnswers, PATIENCE, type Patience } from './http/patience.ts';
 import { answerError, answerProblems } from './http/problem.ts';
 import type { MediaFiles } from './http/published-files.ts';
@@ -115,7 +114,6 @@ export async function buildApp(config: AppConfig, services: AppServices): Promis
   requireHost(app);
   readJsonBodies(app);
   refuseWorkWhile(stopping, app);
-  await shedGeneration(app);
   cutStalledAnswers(app, patience);
   await secureHeaders(app);
   await allowOrigins(app, config.corsOrigins);

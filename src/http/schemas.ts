@@ -393,6 +393,13 @@ export const cleanupReport = z
     freedBytes: z.int(),
     kept: z.int(),
     orphansRemoved: z.int().meta({ description: 'Files without a record, older than an hour.' }),
+    missingFiles: z.int().meta({
+      description:
+        'Pictures on record as `succeeded` of which a published file is gone. Unless this is a dry run, the first 100 are ' +
+        'made again from their originals, without paying; those whose original is gone too become `failed` with ' +
+        '`storage_unavailable`.',
+    }),
+    missingFilesOf: z.array(z.string()).readonly().meta({ description: 'Their mediaIds, newest first; at most 100.' }),
     dryRun: z.boolean(),
     durationMs: z.number(),
   })

@@ -1,6 +1,6 @@
 import { type Image, type MediaFile, renditionName } from './image.ts';
 import type { FinishedFile, JobSignals } from './ports.ts';
-import { finishOrder, type RunnerDeps, sha256, timed, untilStored } from './run.ts';
+import { finishOrder, type RunnerDeps, sha256, timed, unsaid, untilStored } from './run.ts';
 import { jobSpan } from './spans.ts';
 
 /** The second part of an image's work: the renditions that were too slow for the master to wait for. */
@@ -41,11 +41,11 @@ async function makePending(job: DeferredJob, image: Image): Promise<void> {
   const order = finishOrder(job, image, original, image.pending);
   const warnings = await job.imaging.finishDeferred(bytes, order, (file) => publish(job, image, file));
   // The same may have been said of the files that were made with the master.
-  const unsaid = (latest: Image) =>
-    warnings.filter((one) => latest.warnings.every(({ detail }) => detail !== one.detail));
-  if (unsaid(image).length > 0) {
-    await change(job, image, (latest) => ({ ...latest, warnings: [...latest.warnings, ...unsaid(latest)] }));
-  }
+  if (unsaid(image.warnings, warnings).length === 0) return;
+  await change(job, image, (latest) => ({
+    ...latest,
+    warnings: [...latest.warnings, ...unsaid(latest.warnings, warnings)],
+  }));
 }
 
 async function publish(job: DeferredJob, image: Image, made: FinishedFile): Promise<void> {
@@ -61,7 +61,7 @@ async function publish(job: DeferredJob, image: Image, made: FinishedFile): Prom
 }
 
 /** Whether this is still the image that the work began for, and not another one of its name. */
-function isSame(current: Image | null, image: Image): boolean {
+export function isSame(current: Image | null, image: Image): boolean {
   return current?.status === 'succeeded' && current.original?.name === image.original?.name;
 }
 

@@ -7,7 +7,8 @@
  * - **original**: the bytes the model returned, untouched. **master**: the picture at exactly the size asked for.
  *   **rendition**: a derived size or format of the master.
  *
- * Lifecycle: queued → generating → processing → succeeded, or `failed` or `cancelled` from any of the first three.
+ * Lifecycle: queued → generating → processing → succeeded, or `failed` or `cancelled` from any of the first three. A succeeded
+ * image whose master is gone from the disk goes back to processing.
  * An image with work left is a job, and the queue is nothing but these: the unfinished, and the succeeded whose slow
  * renditions are pending.
  */
@@ -228,6 +229,18 @@ export interface Image {
   readonly expiresAt: string | null;
   readonly error: { readonly code: string; readonly detail: string } | null;
 }
+
+/** The parts of an image that each run makes anew. */
+export const UNFINISHED = {
+  master: null,
+  renditions: [],
+  pending: [],
+  thumbhash: null,
+  dominantColour: null,
+  checks: [],
+  completedAt: null,
+  error: null,
+} as const satisfies Partial<Image>;
 
 /** Bytes that the image takes on disk. An original that is also the master is stored once. */
 export function storedBytes({ original, master, renditions }: Image): number {

@@ -1,19 +1,20 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { Logger } from 'pino';
 import type { Deletions } from './deletion.ts';
 import { type Image, type ImageStatus, storedBytes } from './image.ts';
-import type { Clock, MediaStore, Place, RecordStore, StoredFile } from './ports.ts';
-export interface RetentionDeps {
-  readonly records: RecordStore;
-  readonly store: MediaStore;
+import { type Inventory, type MissingFiles, type MissingFilesDeps, mendMissingFiles } from './missing-files.ts';
+import { createNameFilter } from './name-filter.ts';
+import type { Clock, Place, StoredFile } from './ports.ts';
+
+export interface RetentionDeps extends MissingFilesDeps {
   readonly deletions: Deletions;
   readonly clock: Clock;
-  readonly log: Logger;
 }
 
 /** A file without a record may be one whose record is about to be written; after this it is left over. */
 const ORPHAN_AGE_MS = 60 * 60 * 1000;
 const BATCH = 100;
+/** Files that an image has as a rule: its original, its master, and two renditions. */
+const FILES_PER_IMAGE = 4;
 
 export interface CleanupOrder {
   /** Images that have no time of their own go when they are older, in milliseconds; null: never. */
@@ -29,7 +30,7 @@ export interface CleanupOrder {
 /** An order of which parts may be left unsaid. */
 export type CleanupWish = { readonly [Part in keyof CleanupOrder]?: CleanupOrder[Part] | undefined };
 
-export interface CleanupReport {
+export interface CleanupReport extends MissingFiles {
   readonly deleted: number;
   readonly freedBytes: number;
   readonly kept: number;
@@ -39,8 +40,9 @@ export interface CleanupReport {
 }
 
 /**
- * Removes what has expired, what is older or more than the order says, and files that no record owns. Works in batches and
- * lets requests in between, so that it may take long but holds nobody up.
+ * Removes what has expired, what is older or more than the order says, and files that no record owns, and has files made
+ * again that a record has and the store has not. Works in batches and lets requests in between, so that it may take long but
+ * holds nobody up.
  */
 export async function cleanUp(deps: RetentionDeps, order: CleanupOrder): Promise<CleanupReport> {
   const { records, deletions, clock, log } = deps;
@@ -50,12 +52,22 @@ export async function cleanUp(deps: RetentionDeps, order: CleanupOrder): Promise
   await removeExpired(sweep, order, began);
   await removeExcess(sweep, order);
   const deleted = sweep.taken.size;
-  const orphansRemoved = await removeOrphans(sweep, began);
-  const left = Object.values(await records.countByStatus()).reduce((sum, count) => sum + count, 0);
+  const inventory = await createInventory(sweep);
+  const orphansRemoved = await removeOrphans(sweep, inventory, began);
+  const missing = await mendMissingFiles(sweep, inventory, order.dryRun);
+  const left = await countImages(sweep);
   const { freedBytes } = sweep;
   const kept = order.dryRun ? left - deleted : left;
   const ended = clock.now();
-  const report = { deleted, freedBytes, kept, orphansRemoved, dryRun: order.dryRun, durationMs: ended - began };
+  const report = {
+    deleted,
+    freedBytes,
+    kept,
+    orphansRemoved,
+    ...missing,
+    dryRun: order.dryRun,
+    durationMs: ended - began,
+  };
   await records.saveCleanup({ ...report, time: new Date(ended).toISOString() });
   log.info({ ...order, ...report }, 'cleanup');
   return report;
@@ -114,7 +126,20 @@ async function takeEach(
   }
 }
 
-async function removeOrphans(sweep: Sweep, now: number): Promise<number> {
+async function countImages({ records }: Sweep): Promise<number> {
+  return Object.values(await records.countByStatus()).reduce((sum, count) => sum + count, 0);
+}
+
+interface FilledInventory extends Inventory {
+  files: number;
+}
+
+async function createInventory(sweep: Sweep): Promise<FilledInventory> {
+  return { names: createNameFilter(FILES_PER_IMAGE * (await countImages(sweep))), files: 0 };
+}
+
+/** Walks through the whole store, and enters what is there in the inventory. */
+async function removeOrphans(sweep: Sweep, inventory: FilledInventory, now: number): Promise<number> {
   const { records, store, dryRun } = sweep;
   let count = 0;
   const take = async (files: readonly StoredFile[]) => {
@@ -127,6 +152,8 @@ async function removeOrphans(sweep: Sweep, now: number): Promise<number> {
   };
   let batch: StoredFile[] = [];
   for await (const file of store.list()) {
+    inventory.names.add(file.name);
+    inventory.files += 1;
     if (file.modifiedAt > now - ORPHAN_AGE_MS) continue;
     batch.push(file);
     if (batch.length < BATCH) continue;

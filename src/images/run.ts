@@ -17,6 +17,7 @@ import {
   type RenditionFormat,
   type RenditionSpec,
   renditionName,
+  type Warning,
 } from './image.ts';
 import { type GenerationPlan, plannedRecord } from './plan.ts';
 import type {
@@ -118,7 +119,6 @@ async function findStored(job: Job, image: Image): Promise<Received | null> {
       return { image: resumed, original: image.original, bytes };
     }
     job.log.error({ original: image.original.name }, 'the original is missing or damaged on disk');
-    if (image.attempts.some(({ run, outcome }) => run === image.run && outcome === 'ok')) throw missingOriginal(image);
   }
   // Attempts that were never closed: the process died during them, perhaps after a picture was stored. They may be of
   // earlier runs, such as one that was cancelled just before.
@@ -139,6 +139,8 @@ async function findStored(job: Job, image: Image): Promise<Received | null> {
     job.log.info({ attempt: id }, 'the picture had arrived before the restart; nothing is called again');
     return { image: adopted, original, bytes };
   }
+  // An image is processing once its original is there, so it was there in this run, or in the one that the image succeeded in.
+  if (image.status === 'processing') throw missingOriginal(image);
   return null;
 }
 
@@ -279,8 +281,7 @@ async function finish(job: Job, { image, original, bytes }: Received): Promise<v
     thumbhash: finished.thumbhash,
     dominantColour: finished.dominantColour,
     checks: finished.checks,
-    // What was planned to be enlarged is told anew, from the picture that came.
-    warnings: [...current.warnings.filter(({ code }) => code !== 'enlarged'), ...finished.warnings],
+    warnings: finishedWarnings(current, finished),
     completedAt: new Date(job.clock.now()).toISOString(),
   }));
   report(job, ended);
@@ -310,6 +311,17 @@ export function finishOrder(
       prompt: embedPrompt ? image.prompt : null,
     },
   };
+}
+
+/** What was planned to be enlarged is told anew, from the picture that came; what was told of an earlier finish is not repeated. */
+function finishedWarnings({ warnings }: Image, finished: FinishedPicture): readonly Warning[] {
+  const kept = warnings.filter(({ code }) => code !== 'enlarged');
+  return [...kept, ...unsaid(kept, finished.warnings)];
+}
+
+/** Those that are not among the warnings so far. */
+export function unsaid(warnings: readonly Warning[], more: readonly Warning[]): readonly Warning[] {
+  return more.filter(({ detail }) => warnings.every((one) => one.detail !== detail));
 }
 
 function describeFiles(image: Image, original: Original, finished: FinishedPicture) {

@@ -4,7 +4,7 @@ import { estimateCost, NOTHING } from './cost.ts';
 import type { Deletions } from './deletion.ts';
 import { ImageError } from './errors.ts';
 import type { ImageEvents } from './events.ts';
-import { type Image, type ImageRequest, isFinished, PICTURE_KEPT, PINNED, type Size } from './image.ts';
+import { type Image, type ImageRequest, isFinished, PICTURE_KEPT, PINNED, type Size, UNFINISHED } from './image.ts';
 import { type GenerationPlan, plannedRecord } from './plan.ts';
 import type { Clock, JobQueue, MediaStore, RecordStore, Tracer } from './ports.ts';
 import type { Presets } from './presets.ts';
@@ -25,6 +25,8 @@ export interface SubmitDeps {
   /** How long images with such a label are kept, in milliseconds. */
   readonly retentionByLabel: ReadonlyMap<string, number>;
   readonly budget: Budget;
+  /** Whether the process has more to do than it can. */
+  readonly isOverloaded: () => boolean;
   readonly clock: Clock;
   readonly newId: () => string;
   /** Fires when the service begins to stop. */
@@ -37,6 +39,8 @@ export interface SubmitDeps {
 
 /** What a full queue or a closed door asks callers to wait, in seconds. */
 const RETRY_AFTER_SECONDS = 10;
+/** What can wait a moment: less would only bring the same callers back at once. */
+const OVERLOAD_RETRY_AFTER_SECONDS = 5;
 
 /**
  * Accepts a request: when this resolves, the image and its job are durable, or an equal request's image was found.
@@ -49,8 +53,10 @@ export async function submitImage(
   idempotencyKey: string | null,
 ): Promise<Submission> {
   const { records, log } = deps;
-  const request = resolveRequest(create, deps.presets, deps.defaults);
   const earlier = await findEarlier(records, create, caller, idempotencyKey);
+  // Who asks for what is known costs next to nothing, and learns the end of a picture that was paid for.
+  if (!earlier) shed(deps);
+  const request = resolveRequest(create, deps.presets, deps.defaults);
   if (earlier) return await again(deps, earlier, { ...create, request }, caller);
 
   const mediaId = create.mediaId ?? deps.newId();
@@ -100,18 +106,6 @@ function expiryOf(
 function ungenerated(provider: string, plan: GenerationPlan) {
   return { ...plannedRecord(provider, plan), estimate: estimateCost(plan.call), revisedPrompt: null };
 }
-
-/** The parts of an image that each run makes anew. */
-const UNFINISHED = {
-  master: null,
-  renditions: [],
-  pending: [],
-  thumbhash: null,
-  dominantColour: null,
-  checks: [],
-  completedAt: null,
-  error: null,
-} as const satisfies Partial<Image>;
 
 /** An image that was found by what a new request names. */
 interface Earlier {
@@ -164,6 +158,7 @@ async function again(
 
 /** A failed or cancelled image is made again: from its original where that is sound, which costs nothing, else anew. */
 async function rerun(deps: SubmitDeps, { mediaId, request, original }: Image): Promise<Submission> {
+  shed(deps);
   // What is finished from its original needs no provider that works, and no money.
   const { upstream, plan } = original?.sound ? deps.upstreams.candidates(request)[0] : chooseProvider(deps, request);
   const estimate = original?.sound ? NOTHING : estimateCost(plan.call);
@@ -215,6 +210,14 @@ function chooseProvider({ upstreams }: SubmitDeps, request: ImageRequest): Candi
 }
 
 // -------------------------------------------------------------- the room
+
+/** Refuses new work while the process cannot keep up, so that what is made goes on being made, served and watched. */
+function shed({ isOverloaded }: SubmitDeps): void {
+  if (!isOverloaded()) return;
+  throw new ImageError('queue_full', 'the service has more to do than it can; nothing was accepted or paid', {
+    retryAfterSeconds: OVERLOAD_RETRY_AFTER_SECONDS,
+  });
+}
 
 /** A generous guess at what one image needs on disk, in bytes: original, master and renditions, all of them PNG. */
 function bytesNeeded(size: Size): number {

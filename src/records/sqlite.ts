@@ -310,7 +310,7 @@ function recordStore(
     lastCleanup: () =>
       answer(() => {
         const row = sql('SELECT report FROM last_cleanup').get();
-        return row ? (JSON.parse(String(row.report)) as LastCleanup) : null;
+        return row ? readCleanup(row) : null;
       }),
 
     remove: (mediaId, condition = () => true) =>
@@ -462,6 +462,12 @@ function parseImage(row: Row): Image {
 
 function readDeletion(row: Row): Deletion {
   return { mediaId: String(row.media_id), names: JSON.parse(String(row.names)) as readonly string[] };
+}
+
+/** The report may be from before missing files were looked for. */
+function readCleanup(row: Row): LastCleanup {
+  const report = JSON.parse(String(row.report)) as Omit<LastCleanup, 'missingFiles' | 'missingFilesOf'>;
+  return { missingFiles: 0, missingFilesOf: [], ...report };
 }
 
 /** A new image would publish under the names that the removal is about to take away. */

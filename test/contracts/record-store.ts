@@ -636,6 +636,8 @@ export function describeRecordStore(name: string, createFixture: () => Promise<R
         freedBytes: 2,
         kept: 3,
         orphansRemoved: 4,
+        missingFiles: 5,
+        missingFilesOf: ['a'],
         dryRun: false,
         durationMs: 5,
         time: at(1),

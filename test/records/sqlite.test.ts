@@ -205,6 +205,12 @@ describe('openSqliteRecords', () => {
       expect(await records.get('old')).toMatchObject({ pending: [], dominantColour: null });
     });
 
+    it('has a report of the time before missing files were looked for say that none were found', async () => {
+      records = openSqliteRecords({ path });
+      execute(path, `INSERT INTO last_cleanup (id, report) VALUES (1, '{"deleted":1,"time":"${at(1)}"}')`);
+      expect(await records.lastCleanup()).toEqual({ deleted: 1, missingFiles: 0, missingFilesOf: [], time: at(1) });
+    });
+
     it('is made whole or not at all', async () => {
       execute(path, 'CREATE TABLE probe (surprise TEXT)');
       expect(() => openSqliteRecords({ path })).toThrow(/probe already exists/);

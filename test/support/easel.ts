@@ -14,6 +14,7 @@ import { pino } from 'pino';
 import { vi } from 'vitest';
 import { appConfig, buildApp } from '../../src/app.ts';
 import { readConfig } from '../../src/config.ts';
+import type { LatenessOptions } from '../../src/event-loop.ts';
 import type { ImageRecord } from '../../src/images/image.ts';
 import { createServices, type Services } from '../../src/services.ts';
 import { type EventStream, openEventStream } from './event-stream.ts';
@@ -29,7 +30,12 @@ export interface EaselOptions {
   readonly upstream?: OpenAiServer;
   /** Waits of up to this many milliseconds are skipped; a minute unless told. */
   readonly skipMs?: number;
+  /** What counts as too much to do; unless told, nothing does. */
+  readonly load?: LatenessOptions;
 }
+
+/** Tests that run side by side are late now and then. */
+const NEVER_TOO_MUCH: LatenessOptions = { maxLatenessMs: Number.POSITIVE_INFINITY, sampleMs: 1_000 };
 
 export interface Answer {
   readonly status: number;
@@ -97,7 +103,11 @@ export async function startEasel(options: EaselOptions = {}): Promise<Easel> {
     ...options.env,
   });
   const logger = pino({ level: config.LOG_LEVEL, base: null }, { write: (line: string) => void log.push(line) });
-  const services = await createServices(config, logger, { clock, random: () => 0.5 });
+  const services = await createServices(config, logger, {
+    clock,
+    random: () => 0.5,
+    load: options.load ?? NEVER_TOO_MUCH,
+  });
   const app = await buildApp(appConfig(config, 'test'), services);
   const url = await app.listen({ host: config.HOST, port: config.PORT });
   await services.start();

@@ -129,7 +129,16 @@ export function createFakeImages(): FakeImages {
 
     async cleanup(wish) {
       fake.cleaned.push(wish);
-      return { deleted: 1, freedBytes: 2, kept: 3, orphansRemoved: 4, dryRun: wish.dryRun ?? false, durationMs: 5.5 };
+      return {
+        deleted: 1,
+        freedBytes: 2,
+        kept: 3,
+        orphansRemoved: 4,
+        missingFiles: 1,
+        missingFilesOf: ['lost'],
+        dryRun: wish.dryRun ?? false,
+        durationMs: 5.5,
+      };
     },
 
     async lastCleanup() {

@@ -30,6 +30,8 @@ describe('POST /cleanup', () => {
       freedBytes: 2,
       kept: 3,
       orphansRemoved: 4,
+      missingFiles: 1,
+      missingFilesOf: ['lost'],
       dryRun: 'dryRun' in order,
       durationMs: 5.5,
     });
