@@ -8,6 +8,7 @@ import { createHealth, type HealthChecks } from './http/health.ts';
 import { privateAccess, type SignedLinks } from './http/media-links.ts';
 import type { Metrics } from './http/metrics.ts';
 import { docsRoutes, documentRoutes } from './http/openapi.ts';
+import { LOAD_LIMITS, type LoadLimits, watchLoad } from './http/overload.ts';
 import { cutStalledAnswers, PATIENCE, type Patience } from './http/patience.ts';
 import { answerError, answerProblems } from './http/problem.ts';
 import type { MediaFiles } from './http/published-files.ts';
@@ -47,6 +48,7 @@ export interface AppConfig {
   readonly corsOrigins: readonly string[];
   /** With slow clients. */
   readonly patience: Patience;
+  readonly loadLimits: LoadLimits;
 }
 
 /** What the HTTP side works with. */
@@ -75,7 +77,7 @@ const MAX_PARAM_LENGTH = 512;
 /** The HTTP side, whole but not listening yet. */
 export async function buildApp(config: AppConfig, services: AppServices): Promise<FastifyInstance> {
   const { images, files, keys, urls, links, metrics, checks, tracer, clock, stopping, logger } = services;
-  const { version, syncWaitSeconds, mediaCacheBytes, trustProxy, rateLimits, patience } = config;
+  const { version, syncWaitSeconds, mediaCacheBytes, trustProxy, rateLimits, patience, loadLimits } = config;
   const health = createHealth({ checks, clock, version, stopping });
 
   const app = fastify({
@@ -125,7 +127,8 @@ export async function buildApp(config: AppConfig, services: AppServices): Promis
   await app.register(async (scope) => {
     requireKeys(scope, keys);
     limitRates(scope, rateLimits);
-    await scope.register(imageRoutes, { images, identify: callerOf, urls, syncWaitSeconds });
+    const isOverloaded = await watchLoad(scope, loadLimits);
+    await scope.register(imageRoutes, { images, identify: callerOf, urls, syncWaitSeconds, isOverloaded });
     await scope.register(eventRoutes, { images, identify: callerOf, clock });
     await scope.register(provenanceRoutes, { images, identify: callerOf });
     await scope.register(deliveryRoutes, { images, identify: callerOf });
@@ -168,6 +171,7 @@ export function appConfig(config: Config, version: string): AppConfig {
     },
     corsOrigins: config.CORS_ORIGINS ?? [],
     patience: PATIENCE,
+    loadLimits: LOAD_LIMITS,
   };
 }
 

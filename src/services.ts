@@ -3,7 +3,6 @@ import type { Logger } from 'pino';
 import { v7 as uuidv7 } from 'uuid';
 import type { AppServices } from './app.ts';
 import { type Config, ConfigError } from './config.ts';
-import { createLatenessMeter, type LatenessOptions } from './event-loop.ts';
 import type { CheckOutcome, HealthChecks } from './http/health.ts';
 import { createSignedLinks } from './http/media-links.ts';
 import { createMetrics } from './http/metrics.ts';
@@ -63,25 +62,23 @@ export interface Services extends AppServices {
   readonly reloadKeys: () => void;
 }
 
-/** Time and chance, so that tests can hold them still, and what counts as too much to do. */
+/** Time and chance, so that tests can hold them still. */
 export interface World {
   readonly clock: Clock;
   /** In [0, 1). */
   readonly random: () => number;
-  readonly load: LatenessOptions;
 }
 
 const REAL_WORLD: World = {
   clock: { now: () => Date.now(), sleep: (ms, signal) => delay(ms, undefined, { signal }) },
   random: Math.random,
-  load: { maxLatenessMs: 500, sampleMs: 1_000 },
 };
 
 /** Builds the service from its parts; the only place that knows which adapters there are. After a failed start nothing stays open. */
 export async function createServices(
   config: Config,
   plainLogger: Logger,
-  { clock, random, load }: World = REAL_WORLD,
+  { clock, random }: World = REAL_WORLD,
 ): Promise<Services> {
   await using opened = new AsyncDisposableStack();
 
@@ -129,8 +126,6 @@ export async function createServices(
   }));
   const upstreams = createUpstreams(providers, clock);
 
-  const lateness = createLatenessMeter(load);
-  opened.defer(() => lateness.stop());
   const stopping = new AbortController();
   const events = createImageEvents();
   const metrics = createMetrics({
@@ -245,7 +240,6 @@ export async function createServices(
     queueLimit: config.QUEUE_LIMIT,
     retention: { olderThanMs: config.RETENTION ?? null, maxBytes: config.MEDIA_MAX_BYTES ?? null },
     retentionByLabel: new Map(config.RETENTION_BY_LABEL),
-    isOverloaded: lateness.isOverloaded,
     logPrompts: config.LOG_PROMPTS,
     stopping: stopping.signal,
   };
@@ -283,7 +277,6 @@ export async function createServices(
     ),
 
     start() {
-      lateness.start();
       starting = takeUpWork();
       return starting;
     },

@@ -19,7 +19,7 @@ import { currentPresets, type Preset } from './presets.ts';
 import { type Preview, previewImage } from './preview.ts';
 import { describeProvenance, type Provenance, type ProvenanceDeps } from './provenance.ts';
 import { type CleanupOrder, type CleanupReport, type CleanupWish, cleanUp, type RetentionDeps } from './retention.ts';
-import { type SubmitDeps, submitImage } from './submit.ts';
+import { type SubmitDeps, type SubmitOptions, submitImage } from './submit.ts';
 import { reportUsage, type UsageReport } from './usage.ts';
 
 /** Who asks. */
@@ -69,7 +69,12 @@ export interface ImageFilter {
 /** The use cases, as the doors (HTTP, command line) see them. Every method raises `ImageError`. */
 export interface Images {
   /** Accepts the request durably, or finds the image that an equal request made or is making. */
-  submit(request: CreateImage, caller: Caller, idempotencyKey: string | null): Promise<Submission>;
+  submit(
+    request: CreateImage,
+    caller: Caller,
+    idempotencyKey: string | null,
+    options?: SubmitOptions,
+  ): Promise<Submission>;
   /** What `submit` would do with a new image, without calling a provider or writing anything. */
   preview(request: CreateImage, caller: Caller): Preview;
   /**
@@ -132,7 +137,7 @@ export function createImages(deps: ImagesDeps): Images {
   }
 
   return {
-    submit: (request, caller, idempotencyKey) => submitImage(deps, request, caller, idempotencyKey),
+    submit: (request, caller, idempotencyKey, options) => submitImage(deps, request, caller, idempotencyKey, options),
     preview: (request, caller) => previewImage(deps, request, caller),
     get: find,
     list: (filter, caller) => records.list({ ...filter, owner: caller.admin ? null : caller.name }),

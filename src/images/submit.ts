@@ -25,8 +25,6 @@ export interface SubmitDeps {
   /** How long images with such a label are kept, in milliseconds. */
   readonly retentionByLabel: ReadonlyMap<string, number>;
   readonly budget: Budget;
-  /** Whether the process has more to do than it can. */
-  readonly isOverloaded: () => boolean;
   readonly clock: Clock;
   readonly newId: () => string;
   /** Fires when the service begins to stop. */
@@ -35,6 +33,11 @@ export interface SubmitDeps {
   readonly logPrompts: boolean;
   readonly tracer: Tracer;
   readonly log: Logger;
+}
+
+export interface SubmitOptions {
+  /** The process has more to do than it can: only what is known already is told. */
+  readonly overloaded?: boolean;
 }
 
 /** What a full queue or a closed door asks callers to wait, in seconds. */
@@ -51,11 +54,12 @@ export async function submitImage(
   create: CreateImage,
   caller: Caller,
   idempotencyKey: string | null,
+  { overloaded = false }: SubmitOptions = {},
 ): Promise<Submission> {
   const { records, log } = deps;
   const earlier = await findEarlier(records, create, caller, idempotencyKey);
   // Who asks for what is known costs next to nothing, and learns the end of a picture that was paid for.
-  if (!earlier) shed(deps);
+  if (overloaded && (earlier === null || isToRunAgain(earlier.image))) throw tooBusy();
   const request = resolveRequest(create, deps.presets, deps.defaults);
   if (earlier) return await again(deps, earlier, { ...create, request }, caller);
 
@@ -152,13 +156,15 @@ async function again(
       },
     );
   }
-  if (existing.status !== 'failed' && existing.status !== 'cancelled') return { image: existing, started: false };
-  return await rerun(deps, existing);
+  return isToRunAgain(existing) ? await rerun(deps, existing) : { image: existing, started: false };
+}
+
+function isToRunAgain({ status }: Image): boolean {
+  return status === 'failed' || status === 'cancelled';
 }
 
 /** A failed or cancelled image is made again: from its original where that is sound, which costs nothing, else anew. */
 async function rerun(deps: SubmitDeps, { mediaId, request, original }: Image): Promise<Submission> {
-  shed(deps);
   // What is finished from its original needs no provider that works, and no money.
   const { upstream, plan } = original?.sound ? deps.upstreams.candidates(request)[0] : chooseProvider(deps, request);
   const estimate = original?.sound ? NOTHING : estimateCost(plan.call);
@@ -211,10 +217,9 @@ function chooseProvider({ upstreams }: SubmitDeps, request: ImageRequest): Candi
 
 // -------------------------------------------------------------- the room
 
-/** Refuses new work while the process cannot keep up, so that what is made goes on being made, served and watched. */
-function shed({ isOverloaded }: SubmitDeps): void {
-  if (!isOverloaded()) return;
-  throw new ImageError('queue_full', 'the service has more to do than it can; nothing was accepted or paid', {
+/** While the process cannot keep up, new work is refused, so that what is made goes on being made, served and watched. */
+function tooBusy(): ImageError {
+  return new ImageError('queue_full', 'the service has more to do than it can; nothing was accepted or paid', {
     retryAfterSeconds: OVERLOAD_RETRY_AFTER_SECONDS,
   });
 }

@@ -26,6 +26,8 @@ interface ImageRoutesOptions {
   readonly urls: MediaUrls;
   /** Longest that `POST /images` waits for the end. */
   readonly syncWaitSeconds: number;
+  /** Whether the process has more to do than it can. */
+  readonly isOverloaded: () => boolean;
 }
 
 /** When to ask again for a picture that is being made: a model takes some 10 to 60 s. */
@@ -37,7 +39,7 @@ const applied = { type: 'string', description: 'Which preferences made a differe
 
 /** Making, finding, previewing, cancelling and deleting pictures: `/images` and what is below it, but for the events. */
 export const imageRoutes: FastifyPluginAsyncZod<ImageRoutesOptions> = async (app, options) => {
-  const { images, identify, urls, syncWaitSeconds } = options;
+  const { images, identify, urls, syncWaitSeconds, isOverloaded } = options;
   const record = (image: Image) => toRecord(image, urls);
 
   app.post('/images', {
@@ -91,7 +93,9 @@ export const imageRoutes: FastifyPluginAsyncZod<ImageRoutesOptions> = async (app
       const left = new AbortController();
       reply.raw.once('close', () => left.abort());
 
-      const submission = await images.submit(request.body, identify(request), idempotencyKey ?? null);
+      const submission = await images.submit(request.body, identify(request), idempotencyKey ?? null, {
+        overloaded: isOverloaded(),
+      });
       const { mediaId } = submission.image;
       const image =
         seconds === 0 || isFinished(submission.image.status)

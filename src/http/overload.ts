@@ -1,0 +1,24 @@
+import underPressure from '@fastify/under-pressure';
+import type { FastifyInstance } from 'fastify';
+
+/** What counts as more than the process can do. */
+export interface LoadLimits {
+  /** Mean lateness of the event loop over a sample, in milliseconds. */
+  readonly maxLatenessMs: number;
+  readonly sampleMs: number;
+}
+
+export const LOAD_LIMITS: LoadLimits = { maxLatenessMs: 500, sampleMs: 1_000 };
+
+/** Watches the event loop until `app` is closed. The function tells whether the process has more to do than it can. */
+export async function watchLoad(app: FastifyInstance, { maxLatenessMs, sampleMs }: LoadLimits): Promise<() => boolean> {
+  await app.register(underPressure, {
+    maxEventLoopDelay: maxLatenessMs,
+    sampleInterval: sampleMs,
+    // The plugin would refuse a request before its body is read, which alone tells whether it is about a picture that is known.
+    pressureHandler: () => undefined,
+  });
+  // The first sample is of the start, which is over when it counts.
+  const begin = performance.now() + 2 * sampleMs;
+  return () => performance.now() >= begin && app.isUnderPressure();
+}
