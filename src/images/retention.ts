@@ -13,6 +13,8 @@ export interface RetentionDeps extends MissingFilesDeps {
 /** A file without a record may be one whose record is about to be written; after this it is left over. */
 const ORPHAN_AGE_MS = 60 * 60 * 1000;
 const BATCH = 100;
+/** Files that may go although no image is on record. */
+const MOST_STRANGERS = 10;
 /** Files that an image has as a rule: its original, its master, and two renditions. */
 const FILES_PER_IMAGE = 4;
 
@@ -138,13 +140,24 @@ async function createInventory(sweep: Sweep): Promise<FilledInventory> {
   return { names: createNameFilter(FILES_PER_IMAGE * (await countImages(sweep))), files: 0 };
 }
 
-/** Walks through the whole store, and enters what is there in the inventory. */
+/**
+ * Walks through the whole store, and enters what is there in the inventory. Where no image is on record and none was, files
+ * in number are spared: a database that knows nothing beside a folder full of pictures is rather the wrong one.
+ */
 async function removeOrphans(sweep: Sweep, inventory: FilledInventory, now: number): Promise<number> {
-  const { records, store, dryRun } = sweep;
+  const { records, store, dryRun, log } = sweep;
+  const knowsNothing = sweep.taken.size === 0 && (await countImages(sweep)) === 0;
   let count = 0;
   const take = async (files: readonly StoredFile[]) => {
     const owned = await records.ownedNames(files.map(({ name }) => name));
     const orphans = files.filter((file) => !owned.has(file.name));
+    if (knowsNothing && orphans.length > MOST_STRANGERS) {
+      log.error(
+        { files: orphans.length },
+        'the database knows no image, so files that it does not own are kept: is DATABASE_URL right, is MEDIA_DIR?',
+      );
+      return;
+    }
     if (orphans.length > 0 && !dryRun) await store.remove(orphans.map(({ name }) => name));
     count += orphans.length;
     sweep.freedBytes += orphans.reduce((sum, file) => sum + file.bytes, 0);

@@ -131,4 +131,14 @@ describe('POST /cleanup', () => {
     expect(await cleanUp(easel)).toMatchObject({ deleted: 0, orphansRemoved: 3, freedBytes: 27 });
     expect(await easel.files()).toEqual(['fresh.png', ...kept]);
   });
+
+  it('keeps a folder full of pictures beside a database that knows none, and says so', async () => {
+    await using easel = await startEasel();
+    for (let index = 0; index < 11; index++) await leaveFile(easel, `originals/paid-${index}~0`, 2);
+    expect(await cleanUp(easel)).toMatchObject({ orphansRemoved: 0 });
+    expect(await easel.files()).toHaveLength(11);
+    expect(easel.log.join()).toContain('is DATABASE_URL right');
+    await easel.post({ mediaId: 'known', prompt: 'a lighthouse' });
+    expect(await cleanUp(easel)).toMatchObject({ orphansRemoved: 11 });
+  });
 });
