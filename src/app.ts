@@ -25,7 +25,7 @@ import { presetRoutes } from './http/routes/presets.ts';
 import { provenanceRoutes } from './http/routes/provenance.ts';
 import { usageRoutes } from './http/routes/usage.ts';
 import { allowOrigins, secureHeaders } from './http/security-headers.ts';
-import { refuseWorkWhile } from './http/stopping.ts';
+import { cutSilentConnections, refuseWorkWhile } from './http/stopping.ts';
 import { traceRequests } from './http/tracing.ts';
 import { readJsonBodies, validatorCompiler } from './http/validation.ts';
 import { fileUrls, type MediaUrls } from './images/image.ts';
@@ -117,6 +117,7 @@ export async function buildApp(config: AppConfig, services: AppServices): Promis
   readJsonBodies(app);
   refuseWorkWhile(stopping, app);
   cutStalledAnswers(app, patience);
+  cutSilentConnections(app, patience.lastWordsMs);
   await secureHeaders(app);
   await allowOrigins(app, config.corsOrigins);
   rememberCallers(app);

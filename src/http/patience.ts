@@ -10,6 +10,8 @@ export interface Patience {
   readonly idleMs: number;
   /** Without taking a byte of an answer that has begun. */
   readonly stalledMs: number;
+  /** Once the service stops: to finish what they are sending. */
+  readonly lastWordsMs: number;
   /** How often Node looks for requests that are late. */
   readonly lateCheckMs: number;
 }
@@ -20,6 +22,7 @@ export const PATIENCE: Patience = {
   // Longer than the 60 s for which most proxies keep an idle connection, so that they are the ones to close it.
   idleMs: 72_000,
   stalledMs: 60_000,
+  lastWordsMs: 1_000,
   lateCheckMs: 5_000,
 };
 

@@ -1,3 +1,5 @@
+import type { ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import type { FastifyInstance } from 'fastify';
 import { ImageError } from '../images/errors.ts';
 
@@ -19,5 +21,32 @@ export function refuseWorkWhile(stopping: () => boolean, app: FastifyInstance): 
   app.addHook('onSend', (_request, reply, payload, done) => {
     if (closing || stopping()) reply.header('connection', 'close');
     done(null, payload);
+  });
+}
+
+/**
+ * Once `app` closes, cuts the connections that are silent: over which no request comes whole within `lastWordsMs`. Node waits
+ * for them without end, such as for those that browsers and load balancers open ahead of need, and with them would the stop.
+ */
+export function cutSilentConnections(app: FastifyInstance, lastWordsMs: number): void {
+  const connections = new Set<Socket>();
+  /** The last answer of each. */
+  const answers = new WeakMap<Socket, ServerResponse>();
+  app.server.on('connection', (socket) => {
+    connections.add(socket);
+    socket.once('close', () => connections.delete(socket));
+  });
+  app.addHook('onRequest', ({ raw }, reply, done) => {
+    answers.set(raw.socket, reply.raw);
+    done();
+  });
+  const isSilent = (socket: Socket): boolean => {
+    const answer = answers.get(socket);
+    return answer === undefined || answer.writableFinished || !answer.req.complete;
+  };
+  app.addHook('preClose', async () => {
+    setTimeout(() => {
+      for (const socket of connections) if (isSilent(socket)) socket.destroy();
+    }, lastWordsMs).unref();
   });
 }

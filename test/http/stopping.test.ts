@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import request from 'supertest';
 import { expect, test, vi } from 'vitest';
+import { PATIENCE } from '../../src/http/patience.ts';
 import { openHttpApp } from '../support/http-app.ts';
 
 test('while the service stops, work is refused and reading goes on, each answer ending its connection', async () => {
@@ -51,6 +52,28 @@ test('closing waits for a call that waits, and refuses one that was still being 
   expect(String(answer)).toMatch(/^HTTP\/1.1 503 .*"code":"shutting_down"/s);
   expect(http.images.submitted).toHaveLength(1);
 
+  http.images.settle('a', { status: 'succeeded' });
+  expect(await waiting).toMatch(/^HTTP\/1.1 201 /);
+  await closed;
+});
+
+test.each([
+  ['says nothing', ''],
+  ['stops in the middle of a head', 'GET /health HTTP/1.1\r\nHo'],
+  ['stops in the middle of a body', `${post('{"prompt":"a"}')[0]}\r\n\r\n{`],
+])('closing does not wait for a client that %s, and does for one that is being answered', async (_what, words) => {
+  await using http = await openHttpApp({}, { patience: { ...PATIENCE, lastWordsMs: 50 } });
+  const waiting = http.raw(...post('{"prompt":"a","mediaId":"a"}'));
+  await vi.waitUntil(() => http.images.waits.length === 1);
+  const silent = connect(http.port, '127.0.0.1').on('error', () => undefined);
+  const connected = once(http.app.server, 'connection');
+  silent.write(words);
+  await connected;
+  // What was sent has been read by now.
+  await request(http.app.server).get('/health/live');
+
+  const closed = http.app.close();
+  await once(silent, 'close');
   http.images.settle('a', { status: 'succeeded' });
   expect(await waiting).toMatch(/^HTTP\/1.1 201 /);
   await closed;
