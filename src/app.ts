@@ -99,7 +99,7 @@ export async function buildApp(config: AppConfig, services: AppServices): Promis
     clientErrorHandler: answerBrokenRequest,
     // Paths that cannot be routed: they pass by every hook.
     frameworkErrors: (error, request, reply) => {
-      observeRequest(request, reply, metrics.countRequest);
+      observeRequest(request, reply, metrics.countRequest, NO_TRACING);
       answerError(error, request, reply);
     },
   }).withTypeProvider<ZodTypeProvider>();
@@ -108,7 +108,7 @@ export async function buildApp(config: AppConfig, services: AppServices): Promis
   app.setSerializerCompiler(serializerCompiler);
   traceRequests(app, tracer);
   app.addHook('onRequest', (request, reply, done) => {
-    observeRequest(request, reply, metrics.countRequest);
+    observeRequest(request, reply, metrics.countRequest, tracer);
     done();
   });
   answerProblems(app);
