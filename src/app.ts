@@ -10,7 +10,7 @@ import type { Metrics } from './http/metrics.ts';
 import { docsRoutes, documentRoutes } from './http/openapi.ts';
 import { shedGeneration } from './http/overload.ts';
 import { cutStalledAnswers, PATIENCE, type Patience } from './http/patience.ts';
-import { answerError, answerProblems } from './http/problem.ts';
+import { answerError, answerErrors, answerUnknownRoutes } from './http/problem.ts';
 import type { MediaFiles } from './http/published-files.ts';
 import { limitRates, prepareRateLimits, type RateLimits } from './http/rate-limit.ts';
 import { observeRequest, requestId } from './http/request-log.ts';
@@ -24,7 +24,7 @@ import { metricsRoutes } from './http/routes/metrics.ts';
 import { presetRoutes } from './http/routes/presets.ts';
 import { provenanceRoutes } from './http/routes/provenance.ts';
 import { usageRoutes } from './http/routes/usage.ts';
-import { allowOrigins, secureHeaders } from './http/security-headers.ts';
+import { allowOrigins, secureHeaders, securePictures } from './http/security-headers.ts';
 import { refuseWorkWhile } from './http/stopping.ts';
 import { traceRequests } from './http/tracing.ts';
 import { readJsonBodies, validatorCompiler } from './http/validation.ts';
@@ -111,45 +111,49 @@ export async function buildApp(config: AppConfig, services: AppServices): Promis
     observeRequest(request, reply, metrics.countRequest, tracer);
     done();
   });
-  answerProblems(app);
+  answerErrors(app);
   requireHost(app);
   readJsonBodies(app);
   refuseWorkWhile(stopping, app);
   await shedGeneration(app);
   cutStalledAnswers(app, patience);
-  await secureHeaders(app);
   await allowOrigins(app, config.corsOrigins);
   rememberCallers(app);
   await prepareRateLimits(app);
   await documentRoutes(app, version);
 
-  await app.register(healthRoutes, { health });
   await app.register(async (scope) => {
-    requireKeys(scope, keys);
-    limitRates(scope, rateLimits);
-    await scope.register(imageRoutes, { images, identify: callerOf, urls, syncWaitSeconds });
-    await scope.register(eventRoutes, { images, identify: callerOf, clock });
-    await scope.register(provenanceRoutes, { images, identify: callerOf });
-    await scope.register(deliveryRoutes, { images, identify: callerOf });
-    await scope.register(presetRoutes, { images });
-    await scope.register(cleanupRoutes, { images });
-    await scope.register(usageRoutes, { images, identify: callerOf });
+    await secureHeaders(scope);
+    answerUnknownRoutes(scope);
+    await scope.register(healthRoutes, { health });
+    await scope.register(async (behindKeys) => {
+      requireKeys(behindKeys, keys);
+      limitRates(behindKeys, rateLimits);
+      await behindKeys.register(imageRoutes, { images, identify: callerOf, urls, syncWaitSeconds });
+      await behindKeys.register(eventRoutes, { images, identify: callerOf, clock });
+      await behindKeys.register(provenanceRoutes, { images, identify: callerOf });
+      await behindKeys.register(deliveryRoutes, { images, identify: callerOf });
+      await behindKeys.register(presetRoutes, { images });
+      await behindKeys.register(cleanupRoutes, { images });
+      await behindKeys.register(usageRoutes, { images, identify: callerOf });
+    });
+    await scope.register(async (forAdmins) => {
+      requireAdmin(forAdmins, keys, config.metricsAccess);
+      await forAdmins.register(metricsRoutes, { metrics });
+    });
+    await scope.register(async (forAdmins) => {
+      requireAdmin(forAdmins, keys, config.docsAccess);
+      await forAdmins.register(docsRoutes);
+    });
   });
   await app.register(async (scope) => {
+    securePictures(scope);
     limitRates(scope, rateLimits);
     await scope.register(mediaRoutes, {
       files,
       cacheBytes: mediaCacheBytes,
       access: links && privateAccess(keys, links),
     });
-  });
-  await app.register(async (scope) => {
-    requireAdmin(scope, keys, config.metricsAccess);
-    await scope.register(metricsRoutes, { metrics });
-  });
-  await app.register(async (scope) => {
-    requireAdmin(scope, keys, config.docsAccess);
-    await scope.register(docsRoutes);
   });
   return app;
 }
