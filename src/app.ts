@@ -9,7 +9,7 @@ import { privateAccess, type SignedLinks } from './http/media-links.ts';
 import type { Metrics } from './http/metrics.ts';
 import { docsRoutes, documentRoutes } from './http/openapi.ts';
 import { shedGeneration } from './http/overload.ts';
-import { cutStalledAnswers, PATIENCE, type Patience } from './http/patience.ts';
+import { letCallsWait, PATIENCE, type Patience } from './http/patience.ts';
 import { answerError, answerErrors, answerUnknownRoutes } from './http/problem.ts';
 import type { MediaFiles } from './http/published-files.ts';
 import { limitRates, prepareRateLimits, type RateLimits } from './http/rate-limit.ts';
@@ -93,6 +93,7 @@ export async function buildApp(config: AppConfig, services: AppServices): Promis
       requireHostHeader: false,
     },
     requestTimeout: patience.requestMs,
+    connectionTimeout: patience.stalledMs,
     keepAliveTimeout: patience.idleMs,
     // `refuseWorkWhile` answers as a problem, and goes on serving pictures and health.
     return503OnClosing: false,
@@ -116,7 +117,6 @@ export async function buildApp(config: AppConfig, services: AppServices): Promis
   readJsonBodies(app);
   refuseWorkWhile(stopping, app);
   await shedGeneration(app);
-  cutStalledAnswers(app, patience);
   await allowOrigins(app, config.corsOrigins);
   rememberCallers(app);
   await prepareRateLimits(app);
@@ -125,6 +125,7 @@ export async function buildApp(config: AppConfig, services: AppServices): Promis
   await app.register(async (scope) => {
     await secureHeaders(scope);
     answerUnknownRoutes(scope);
+    letCallsWait(scope, patience);
     await scope.register(healthRoutes, { health });
     await scope.register(async (behindKeys) => {
       requireKeys(behindKeys, keys);

@@ -106,6 +106,8 @@ export const mediaRoutes: FastifyPluginAsyncZod<MediaRoutesOptions> = async (app
         ...problems('unauthorized', 'forbidden', 'not_found', 'rate_limited'),
       },
     },
+    // The schema is for the document alone: whatever is asked for, there is such a picture or there is not.
+    validatorCompiler: () => (data) => ({ value: data }),
     onSend: (_request, reply, payload, done) => {
       const file = reply.mediaFile;
       if (file === null || !(payload instanceof ReadStream)) return done(null, payload);
