@@ -9,8 +9,8 @@ import { privateAccess, type SignedLinks } from './http/media-links.ts';
 import type { Metrics } from './http/metrics.ts';
 import { docsRoutes, documentRoutes } from './http/openapi.ts';
 import { LOAD_LIMITS, type LoadLimits, watchLoad } from './http/overload.ts';
-import { cutStalledAnswers, PATIENCE, type Patience } from './http/patience.ts';
-import { answerError, answerProblems } from './http/problem.ts';
+import { letCallsWait, PATIENCE, type Patience } from './http/patience.ts';
+import { answerError, answerErrors, answerUnknownRoutes } from './http/problem.ts';
 import type { MediaFiles } from './http/published-files.ts';
 import { limitRates, prepareRateLimits, type RateLimits } from './http/rate-limit.ts';
 import { observeRequest, requestId } from './http/request-log.ts';
@@ -24,7 +24,7 @@ import { metricsRoutes } from './http/routes/metrics.ts';
 import { presetRoutes } from './http/routes/presets.ts';
 import { provenanceRoutes } from './http/routes/provenance.ts';
 import { usageRoutes } from './http/routes/usage.ts';
-import { allowOrigins, secureHeaders } from './http/security-headers.ts';
+import { allowOrigins, secureHeaders, securePictures } from './http/security-headers.ts';
 import { cutSilentConnections, refuseWorkWhile } from './http/stopping.ts';
 import { traceRequests } from './http/tracing.ts';
 import { readJsonBodies, validatorCompiler } from './http/validation.ts';
@@ -94,13 +94,14 @@ export async function buildApp(config: AppConfig, services: AppServices): Promis
       requireHostHeader: false,
     },
     requestTimeout: patience.requestMs,
+    connectionTimeout: patience.stalledMs,
     keepAliveTimeout: patience.idleMs,
     // `refuseWorkWhile` answers as a problem, and goes on serving pictures and health.
     return503OnClosing: false,
     clientErrorHandler: answerBrokenRequest,
     // Paths that cannot be routed: they pass by every hook.
     frameworkErrors: (error, request, reply) => {
-      observeRequest(request, reply, metrics.countRequest);
+      observeRequest(request, reply, metrics.countRequest, NO_TRACING);
       answerError(error, request, reply);
     },
   }).withTypeProvider<ZodTypeProvider>();
@@ -109,49 +110,53 @@ export async function buildApp(config: AppConfig, services: AppServices): Promis
   app.setSerializerCompiler(serializerCompiler);
   traceRequests(app, tracer);
   app.addHook('onRequest', (request, reply, done) => {
-    observeRequest(request, reply, metrics.countRequest);
+    observeRequest(request, reply, metrics.countRequest, tracer);
     done();
   });
-  answerProblems(app);
+  answerErrors(app);
   requireHost(app);
   readJsonBodies(app);
   refuseWorkWhile(stopping, app);
-  cutStalledAnswers(app, patience);
   cutSilentConnections(app, patience.lastWordsMs);
-  await secureHeaders(app);
   await allowOrigins(app, config.corsOrigins);
   rememberCallers(app);
   await prepareRateLimits(app);
   await documentRoutes(app, version);
 
-  await app.register(healthRoutes, { health });
   await app.register(async (scope) => {
-    requireKeys(scope, keys);
-    limitRates(scope, rateLimits);
-    const isOverloaded = await watchLoad(scope, loadLimits);
-    await scope.register(imageRoutes, { images, identify: callerOf, urls, syncWaitSeconds, isOverloaded });
-    await scope.register(eventRoutes, { images, identify: callerOf, clock });
-    await scope.register(provenanceRoutes, { images, identify: callerOf });
-    await scope.register(deliveryRoutes, { images, identify: callerOf });
-    await scope.register(presetRoutes, { images });
-    await scope.register(cleanupRoutes, { images });
-    await scope.register(usageRoutes, { images, identify: callerOf });
+    await secureHeaders(scope);
+    answerUnknownRoutes(scope);
+    letCallsWait(scope, patience);
+    await scope.register(healthRoutes, { health });
+    await scope.register(async (behindKeys) => {
+      requireKeys(behindKeys, keys);
+      limitRates(behindKeys, rateLimits);
+      const isOverloaded = await watchLoad(behindKeys, loadLimits);
+      await behindKeys.register(imageRoutes, { images, identify: callerOf, urls, syncWaitSeconds, isOverloaded });
+      await behindKeys.register(eventRoutes, { images, identify: callerOf, clock });
+      await behindKeys.register(provenanceRoutes, { images, identify: callerOf });
+      await behindKeys.register(deliveryRoutes, { images, identify: callerOf });
+      await behindKeys.register(presetRoutes, { images });
+      await behindKeys.register(cleanupRoutes, { images });
+      await behindKeys.register(usageRoutes, { images, identify: callerOf });
+    });
+    await scope.register(async (forAdmins) => {
+      requireAdmin(forAdmins, keys, config.metricsAccess);
+      await forAdmins.register(metricsRoutes, { metrics });
+    });
+    await scope.register(async (forAdmins) => {
+      requireAdmin(forAdmins, keys, config.docsAccess);
+      await forAdmins.register(docsRoutes);
+    });
   });
   await app.register(async (scope) => {
+    securePictures(scope);
     limitRates(scope, rateLimits);
     await scope.register(mediaRoutes, {
       files,
       cacheBytes: mediaCacheBytes,
       access: links && privateAccess(keys, links),
     });
-  });
-  await app.register(async (scope) => {
-    requireAdmin(scope, keys, config.metricsAccess);
-    await scope.register(metricsRoutes, { metrics });
-  });
-  await app.register(async (scope) => {
-    requireAdmin(scope, keys, config.docsAccess);
-    await scope.register(docsRoutes);
   });
   return app;
 }

@@ -4,6 +4,7 @@ import { pino } from 'pino';
 import { appConfig, buildApp } from './app.ts';
 import { type Config, ConfigError, readConfig } from './config.ts';
 import { ImageError } from './images/errors.ts';
+import { createLogOutput } from './log-output.ts';
 import { createServices, DatabaseInUseError } from './services.ts';
 import { VERSION } from './version.ts';
 
@@ -14,8 +15,7 @@ const EX_CONFIG = 78;
 const CLOSING_MS = 2_000;
 
 const config = configOrExit();
-// Written at once: with pino's own default a process whose log nobody reads any more would hang for ever at its exit.
-const logger = pino({ level: config.LOG_LEVEL, base: null }, pino.destination({ dest: 1, sync: true }));
+const logger = pino({ level: config.LOG_LEVEL, base: null }, createLogOutput(1));
 
 try {
   await serve();

@@ -29,5 +29,5 @@ export function rangeToServe(headers: IncomingHttpHeaders, etag: string, bytes: 
 
 /** Whether a list of entity tags, or `*`, names this one. */
 function names(list: string, etag: string): boolean {
-  return list.trim() === '*' || list.match(/(?:W\/)?"[^"]*"/g)?.some((tag) => tag === etag) === true;
+  return list === etag || list.trim() === '*' || list.match(/(?:W\/)?"[^"]*"/g)?.some((tag) => tag === etag) === true;
 }

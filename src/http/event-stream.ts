@@ -19,7 +19,7 @@ const RECONNECT_MS = 1_000;
 /**
  * Answers with `events`, each written when the client is ready to take it, and a comment every 15 s in which there is none.
  * The next event is asked for only when the one before is on its way, so a slow client holds one event and a socket's
- * buffer, whatever happens meanwhile; one that takes nothing, heartbeats included, is cut off by `cutStalledAnswers`.
+ * buffer, whatever happens meanwhile; one that takes nothing, heartbeats included, is cut off by `connectionTimeout`.
  */
 export function sendEvents(reply: FastifyReply, events: AsyncIterable<ServerSentEvent>, clock: Clock): FastifyReply {
   return (

@@ -26,11 +26,18 @@ export const PATIENCE: Patience = {
   lateCheckMs: 5_000,
 };
 
-/** Cuts connections whose client stops reading in the middle of an answer; Node would hold file and memory for ever. */
-export function cutStalledAnswers(app: FastifyInstance, { stalledMs }: Patience): void {
-  app.addHook('onSend', (_request, reply, payload, done) => {
-    // From here on bytes flow. Before, a call may wait for its picture for as long as it likes.
-    reply.raw.setTimeout(stalledMs, () => reply.raw.destroy());
+/**
+ * Lets calls to `scope` wait for their answer as long as they like, where the app's `connectionTimeout` is `stalledMs`: that
+ * cuts connections on which no byte moves, since Node would hold file and memory of an answer that nobody reads for ever.
+ */
+export function letCallsWait(scope: FastifyInstance, { stalledMs }: Patience): void {
+  scope.addHook('onRequest', (_request, reply, done) => {
+    reply.raw.setTimeout(0);
+    done();
+  });
+  scope.addHook('onSend', (_request, reply, payload, done) => {
+    // From here on bytes flow.
+    reply.raw.setTimeout(stalledMs);
     done(null, payload);
   });
 }

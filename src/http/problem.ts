@@ -126,10 +126,14 @@ export function answerProblem(reply: FastifyReply, fault: Fault): FastifyReply {
   return reply.send(answerAndDrain(bytes, request.raw));
 }
 
-/** Has every error and every unknown route of `app` answered as a problem. */
-export function answerProblems(app: FastifyInstance): void {
+/** Has every error of `app` answered as a problem. */
+export function answerErrors(app: FastifyInstance): void {
   app.setErrorHandler(answerError);
-  app.setNotFoundHandler((request, reply) =>
+}
+
+/** Has every unknown route answered as a problem, after the hooks of `scope`. */
+export function answerUnknownRoutes(scope: FastifyInstance): void {
+  scope.setNotFoundHandler((request, reply) =>
     answerProblem(reply, { code: 'not_found', detail: `there is no ${request.method} ${pathOf(request)}` }),
   );
 }

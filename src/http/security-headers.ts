@@ -20,12 +20,35 @@ export const PAGE_POLICY = [
 /** For pictures: a browser that shows one by itself makes a page around it, with styles of its own. */
 export const PICTURE_POLICY = [...NO_PAGE, "style-src 'unsafe-inline'"].join('; ');
 
-/** Tells browsers to do with each answer of `app` what it is meant for, and no more. */
-export async function secureHeaders(app: FastifyInstance): Promise<void> {
-  await app.register(fastifyHelmet, {
+/** Tells browsers to do with each answer of `scope` what it is meant for, and no more. */
+export async function secureHeaders(scope: FastifyInstance): Promise<void> {
+  await scope.register(fastifyHelmet, {
     contentSecurityPolicy: { useDefaults: false, directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] } },
     // It speaks for the whole host and its subdomains: a word for whoever ends TLS there.
     strictTransportSecurity: false,
+  });
+}
+
+/** What `secureHeaders` says on every answer. */
+const SECURITY_HEADERS = {
+  'content-security-policy': NO_PAGE.join(';'),
+  'cross-origin-opener-policy': 'same-origin',
+  'cross-origin-resource-policy': 'same-origin',
+  'origin-agent-cluster': '?1',
+  'referrer-policy': 'no-referrer',
+  'x-content-type-options': 'nosniff',
+  'x-dns-prefetch-control': 'off',
+  'x-download-options': 'noopen',
+  'x-frame-options': 'SAMEORIGIN',
+  'x-permitted-cross-domain-policies': 'none',
+  'x-xss-protection': '0',
+};
+
+/** Does as `secureHeaders`, for answers that cost less than it takes @fastify/helmet to work out its headers for each. */
+export function securePictures(scope: FastifyInstance): void {
+  scope.addHook('onRequest', (_request, reply, done) => {
+    reply.headers(SECURITY_HEADERS);
+    done();
   });
 }
 

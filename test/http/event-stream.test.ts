@@ -2,12 +2,13 @@ import { type AddressInfo, connect } from 'node:net';
 import { fastify } from 'fastify';
 import { expect, test } from 'vitest';
 import { sendEvents } from '../../src/http/event-stream.ts';
-import { cutStalledAnswers, PATIENCE } from '../../src/http/patience.ts';
+import { letCallsWait, PATIENCE } from '../../src/http/patience.ts';
 import { createTestClock } from '../support/test-clock.ts';
 
 test('a client that takes nothing for too long is cut off, and one that does is not', async () => {
-  const app = fastify();
-  cutStalledAnswers(app, { ...PATIENCE, stalledMs: 200 });
+  const patience = { ...PATIENCE, stalledMs: 200 };
+  const app = fastify({ connectionTimeout: patience.stalledMs });
+  letCallsWait(app, patience);
   const clock = createTestClock({ skipMs: 0 });
   const closed: string[] = [];
   async function* endless() {

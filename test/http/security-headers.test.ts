@@ -1,5 +1,8 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import request from 'supertest';
 import { describe, expect, test } from 'vitest';
+import { exampleFile } from '../support/fake-images.ts';
 import { openHttpApp } from '../support/http-app.ts';
 import { bearer, testKeys } from '../support/test-keys.ts';
 
@@ -17,6 +20,38 @@ test.each(['/health', '/images', '/nope', '/openapi.json', '/media/a.png'])(
     expect(headers).not.toHaveProperty('x-powered-by');
   },
 );
+
+test('a picture bears every header that other answers do, with a policy of its own', async () => {
+  const bytes = Buffer.from('a picture');
+  await using http = await openHttpApp((root) => ({
+    files: { root, find: async (name) => (name === 'a.png' ? { file: exampleFile(name, bytes), owner: '' } : null) },
+  }));
+  await writeFile(join(http.root, 'a.png'), bytes);
+  const headersOf = async (path: string, asked = {}) => {
+    const { headers } = await request(http.app.server).get(path).set(asked).responseType('blob');
+    const { date: _date, 'x-request-id': _id, ...compared } = headers;
+    return compared;
+  };
+
+  const byHelmet = await headersOf('/nope');
+  const missing = await headersOf('/media/missing.png');
+  expect({ ...missing, 'content-length': '' }).toEqual({ ...byHelmet, 'content-length': '' });
+
+  const { 'content-length': _length, 'content-type': _type, ...common } = byHelmet;
+  const picture = {
+    ...common,
+    etag: expect.any(String),
+    'cache-control': expect.any(String),
+    'content-security-policy': "default-src 'none'; frame-ancestors 'none'; style-src 'unsafe-inline'",
+    'cross-origin-resource-policy': 'cross-origin',
+  };
+  const found = { 'accept-ranges': 'bytes', 'content-type': 'image/png', 'content-length': String(bytes.length) };
+  const fromDisk = await headersOf('/media/a.png');
+  expect(fromDisk).toEqual({ ...picture, ...found });
+  const fromMemory = [await headersOf('/media/a.png'), await headersOf('/media/a.png')];
+  expect(fromMemory).toEqual([fromDisk, fromDisk]);
+  expect(await headersOf('/media/a.png', { 'If-None-Match': fromDisk.etag })).toEqual(picture);
+});
 
 test('the docs run the scripts that are served here, and no others', async () => {
   await using http = await openHttpApp();

@@ -161,6 +161,22 @@ describe('the trace of a picture', () => {
     expect(receiver.span('job')).toMatchObject({ traceId: TRACE, parentSpanId: receiver.span('POST /images').spanId });
   });
 
+  it('is named by the line of a request whose client left before the answer', async () => {
+    await using receiver = await startOtlpReceiver();
+    await using easel = await startEasel(tracedBy(receiver.endpoint));
+    easel.upstream.always(picture({ beforeHeaders: easel.upstream.gate() }));
+    const leaving = request(`${easel.url}/images`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', traceparent: TRACEPARENT },
+    });
+    leaving.on('error', () => undefined).end(JSON.stringify({ prompt: 'x' }));
+    await easel.upstream.received(1);
+    leaving.destroy();
+    const line = () => lines(easel.log).find(({ msg }) => msg === 'request');
+    await vi.waitUntil(line);
+    expect(line()).toMatchObject({ status: 499, trace_id: TRACE });
+  });
+
   it('is not recorded where the caller does not want it to be, and is named to the provider all the same', async () => {
     await using receiver = await startOtlpReceiver();
     let called: unknown;
