@@ -8,7 +8,7 @@ import { createHealth, type HealthChecks } from './http/health.ts';
 import { privateAccess, type SignedLinks } from './http/media-links.ts';
 import type { Metrics } from './http/metrics.ts';
 import { docsRoutes, documentRoutes } from './http/openapi.ts';
-import { LOAD_LIMITS, type LoadLimits, watchLoad } from './http/overload.ts';
+import { watchLoad } from './http/overload.ts';
 import { letCallsWait, PATIENCE, type Patience } from './http/patience.ts';
 import { answerError, answerErrors, answerUnknownRoutes } from './http/problem.ts';
 import type { MediaFiles } from './http/published-files.ts';
@@ -48,7 +48,8 @@ export interface AppConfig {
   readonly corsOrigins: readonly string[];
   /** With slow clients. */
   readonly patience: Patience;
-  readonly loadLimits: LoadLimits;
+  /** What tells whether the process has more to do than it can. */
+  readonly watchLoad: (app: FastifyInstance) => Promise<() => boolean>;
 }
 
 /** What the HTTP side works with. */
@@ -77,7 +78,7 @@ const MAX_PARAM_LENGTH = 512;
 /** The HTTP side, whole but not listening yet. */
 export async function buildApp(config: AppConfig, services: AppServices): Promise<FastifyInstance> {
   const { images, files, keys, urls, links, metrics, checks, tracer, clock, stopping, logger } = services;
-  const { version, syncWaitSeconds, mediaCacheBytes, trustProxy, rateLimits, patience, loadLimits } = config;
+  const { version, syncWaitSeconds, mediaCacheBytes, trustProxy, rateLimits, patience, watchLoad } = config;
   const health = createHealth({ checks, clock, version, stopping });
 
   const app = fastify({
@@ -131,7 +132,7 @@ export async function buildApp(config: AppConfig, services: AppServices): Promis
     await scope.register(async (behindKeys) => {
       requireKeys(behindKeys, keys);
       limitRates(behindKeys, rateLimits);
-      const isOverloaded = await watchLoad(behindKeys, loadLimits);
+      const isOverloaded = await watchLoad(behindKeys);
       await behindKeys.register(imageRoutes, { images, identify: callerOf, urls, syncWaitSeconds, isOverloaded });
       await behindKeys.register(eventRoutes, { images, identify: callerOf, clock });
       await behindKeys.register(provenanceRoutes, { images, identify: callerOf });
@@ -177,7 +178,7 @@ export function appConfig(config: Config, version: string): AppConfig {
     },
     corsOrigins: config.CORS_ORIGINS ?? [],
     patience: PATIENCE,
-    loadLimits: LOAD_LIMITS,
+    watchLoad,
   };
 }
 

@@ -8,10 +8,13 @@ export interface LoadLimits {
   readonly sampleMs: number;
 }
 
-export const LOAD_LIMITS: LoadLimits = { maxLatenessMs: 500, sampleMs: 1_000 };
+const LIMITS: LoadLimits = { maxLatenessMs: 500, sampleMs: 1_000 };
 
 /** Watches the event loop until `app` is closed. The function tells whether the process has more to do than it can. */
-export async function watchLoad(app: FastifyInstance, { maxLatenessMs, sampleMs }: LoadLimits): Promise<() => boolean> {
+export async function watchLoad(
+  app: FastifyInstance,
+  { maxLatenessMs, sampleMs }: LoadLimits = LIMITS,
+): Promise<() => boolean> {
   await app.register(underPressure, {
     maxEventLoopDelay: maxLatenessMs,
     sampleInterval: sampleMs,

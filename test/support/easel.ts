@@ -14,7 +14,6 @@ import { pino } from 'pino';
 import { vi } from 'vitest';
 import { appConfig, buildApp } from '../../src/app.ts';
 import { readConfig } from '../../src/config.ts';
-import type { LoadLimits } from '../../src/http/overload.ts';
 import type { ImageRecord } from '../../src/images/image.ts';
 import { createServices, type Services } from '../../src/services.ts';
 import { type EventStream, openEventStream } from './event-stream.ts';
@@ -22,16 +21,14 @@ import { type OpenAiServer, startOpenAiServer } from './openai-server.ts';
 import { type TemporaryFolder, temporaryFolder } from './temporary-folder.ts';
 import { createTestClock, type TestClock } from './test-clock.ts';
 
-const NO_LIMITS: LoadLimits = { maxLatenessMs: Number.POSITIVE_INFINITY, sampleMs: 1_000 };
-
 export interface EaselOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** A folder to go on in, such as that of a service that was closed; a new one unless told. */
   readonly folder?: string;
   /** A model API that outlives the service; one of its own unless told. */
   readonly upstream?: OpenAiServer;
-  /** None unless told, so that a busy machine refuses no test its picture. */
-  readonly loadLimits?: LoadLimits;
+  /** Never unless told, so that a busy machine refuses no test its picture. */
+  readonly isOverloaded?: () => boolean;
   /** Waits of up to this many milliseconds are skipped; a minute unless told. */
   readonly skipMs?: number;
 }
@@ -103,7 +100,10 @@ export async function startEasel(options: EaselOptions = {}): Promise<Easel> {
   });
   const logger = pino({ level: config.LOG_LEVEL, base: null }, { write: (line: string) => void log.push(line) });
   const services = await createServices(config, logger, { clock, random: () => 0.5 });
-  const app = await buildApp({ ...appConfig(config, 'test'), loadLimits: options.loadLimits ?? NO_LIMITS }, services);
+  const app = await buildApp(
+    { ...appConfig(config, 'test'), watchLoad: async () => options.isOverloaded ?? (() => false) },
+    services,
+  );
   const url = await app.listen({ host: config.HOST, port: config.PORT });
   await services.start();
 
