@@ -14,7 +14,7 @@ import { createImaging } from '../../src/imaging/finish.ts';
 import { configureSharp } from '../../src/imaging/sharp.ts';
 import { deflatedZeros, hugePng, texturedPicture } from '../support/pictures.ts';
 
-const FUZZ_SECONDS = Number(process.env.FUZZ_SECONDS ?? 3);
+const FUZZ_SECONDS = Number(process.env.FUZZ_SECONDS ?? 2);
 const WIDTH = 96;
 const HEIGHT = 64;
 const MEGABYTE = 1024 * 1024;
