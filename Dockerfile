@@ -11,8 +11,9 @@ RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund \
 FROM base
 ENV NODE_ENV=production HOST=0.0.0.0 PORT=3000
 # As in `npm start`: glibc gives large blocks back to the system when they are freed, where it would keep them in one arena for
-# each thread, and V8 collects its garbage in smaller steps. With 64 pictures of 4 MB in flight (`npm run bench -- memory`) the
-# peak is 490 to 545 MB in place of 660 to 710, and 210 to 235 MB are left of it in place of all.
+# each thread, and V8 collects its young garbage in smaller steps. With 64 pictures of 4 MB in flight (`npm run bench -- memory`) the
+# peak is 525 to 530 MB in place of 660 to 710, and 270 to 320 MB are left of it in place of all. V8 goes through its old garbage,
+# of which there is little, at three times its size and not at once again: a fifteenth less processor time for a picture.
 ENV MALLOC_ARENA_MAX=2 MALLOC_MMAP_THRESHOLD_=131072
 COPY --from=dependencies /app/node_modules node_modules
 COPY package.json LICENSE ./
@@ -28,4 +29,4 @@ HEALTHCHECK --interval=30s --timeout=5s --start-period=10s \
   CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.PORT}/health/live`).then((answer) => process.exit(answer.ok ? 0 : 1), () => process.exit(1))"]
 STOPSIGNAL SIGTERM
 # Node itself, so that the stop signal reaches it first hand.
-CMD ["node", "--max-semi-space-size=8", "src/main.ts"]
+CMD ["node", "--max-semi-space-size=8", "--heap-growing-percent=200", "src/main.ts"]
