@@ -3,7 +3,7 @@
  * is the stand-in: it takes 200 ms for a picture, and the service asks it for 8 at a time.
  */
 
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -47,6 +47,12 @@ async function load(url: string, clients: number): Promise<Outcome> {
   return outcome;
 }
 
+/** How long the service took for each refusal: the client here is on the same processors, and busy with being the upstream. */
+async function refusedWithin(log: string): Promise<readonly number[]> {
+  const lines = (await readFile(log, 'utf8')).split('\n').filter((line) => line.includes('"status":429'));
+  return lines.map((line) => (JSON.parse(line) as { ms: number }).ms);
+}
+
 function percentile(times: readonly number[], share: number): string {
   const sorted = [...times].sort((a, b) => a - b);
   const time = sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))];
@@ -75,6 +81,10 @@ try {
       `${name}: ${(finished / SECONDS).toFixed(1)} pictures/s, ${refusalsMs.length} refused in ${percentile(refusalsMs, 0.5)} (median), ${percentile(refusalsMs, 0.99)} (99%), other answers: ${rest}`,
     );
   }
+  const within = await refusedWithin(join(folder, 'easel.log'));
+  console.log(
+    `by the service's own log, from head to last byte: refused in ${percentile(within, 0.5)} (median), ${percentile(within, 0.99)} (99%)`,
+  );
   console.log(
     `finished at ten times the load: ${((100 * tenfold.finished) / fitting.finished).toFixed(0)}% of that at the load that fits`,
   );
