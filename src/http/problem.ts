@@ -141,7 +141,7 @@ export function answerUnknownRoutes(scope: FastifyInstance): void {
 /** Answers with the problem that `error` stands for. An error nobody foresaw is logged, and its text kept back. */
 export function answerError(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const fault = faultOf(error);
-  if (fault.code === 'internal_error') request.log.error({ err: error }, 'unexpected error');
+  if (fault.code === 'internal_error') request.log.error({ requestId: request.id, err: error }, 'unexpected error');
   // RFC 9110, 15.5.17: a 416 tells the length of the file.
   if (fault.status === 416) reply.header('content-range', contentRangeOf(error));
   return answerProblem(reply, fault);

@@ -43,6 +43,7 @@ export function observeRequest(
     const level = /^\/(?:health|metrics)\b/.test(route) ? 'debug' : 'info';
     const { method, caller } = request;
     const line = {
+      requestId: request.id,
       method,
       route,
       url: pathOf(request),
