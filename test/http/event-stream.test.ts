@@ -28,7 +28,7 @@ test('a client that takes nothing for too long is cut off, and one that does is 
     return socket;
   });
   reads?.resume();
-  await expect.poll(() => closed, { timeout: 5_000 }).toEqual(['deaf']);
+  await expect.poll(() => closed, { timeout: 15_000 }).toEqual(['deaf']);
   reads?.destroy();
   deaf?.destroy();
   await app.close();
