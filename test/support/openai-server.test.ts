@@ -652,12 +652,12 @@ describe('answers that travel badly', () => {
   });
 
   test('a gzip bomb is small on the wire and large in memory', async () => {
-    server.script(gzipBomb({ unpackedMegabytes: 64 }));
+    server.script(gzipBomb({ unpackedMegabytes: 16 }));
     const response = await post(small);
     expect(Number(response.headers.get('content-length'))).toBeLessThan(100_000);
     let unpacked = 0;
     for await (const chunk of response.body ?? []) unpacked += chunk.length;
-    expect(unpacked).toBeGreaterThan(64 * 1024 * 1024);
+    expect(unpacked).toBeGreaterThan(16 * 1024 * 1024);
   });
 
   test('a giant body flows as fast as it is read, and stops when nobody reads', async () => {
