@@ -67,6 +67,8 @@ export interface AppServices {
   readonly clock: Clock;
   /** Whether the order to stop has come. */
   readonly stopping: () => boolean;
+  /** Whether a job could call some provider now. */
+  readonly providerUsable: () => boolean;
   readonly logger: FastifyBaseLogger;
 }
 
@@ -77,9 +79,10 @@ const MAX_PARAM_LENGTH = 512;
 
 /** The HTTP side, whole but not listening yet. */
 export async function buildApp(config: AppConfig, services: AppServices): Promise<FastifyInstance> {
-  const { images, files, keys, urls, links, metrics, checks, tracer, clock, stopping, logger } = services;
+  const { images, files, keys, urls, links, metrics, checks, tracer, clock, stopping, providerUsable, logger } =
+    services;
   const { version, syncWaitSeconds, mediaCacheBytes, trustProxy, rateLimits, patience, watchLoad } = config;
-  const health = createHealth({ checks, clock, version, stopping });
+  const health = createHealth({ checks, clock, version, stopping, providerUsable });
 
   const app = fastify({
     loggerInstance: logger,
@@ -235,6 +238,7 @@ function uncalledServices(): AppServices {
     tracer: NO_TRACING,
     clock: { now: () => 0, sleep: uncalled },
     stopping: () => false,
+    providerUsable: () => true,
     logger: pino({ level: 'silent' }),
   };
 }

@@ -258,6 +258,7 @@ export async function createServices(
     links,
     reloadKeys: keys.reload,
     stopping: () => stopping.signal.aborted,
+    providerUsable: () => upstreams.anyUsable(),
     files: {
       root: store.root ?? '',
       async find(name) {

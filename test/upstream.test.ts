@@ -354,6 +354,29 @@ describe('a provider that asks to wait', () => {
     expect((await easel.record('second')).attempts).toEqual([]);
   });
 
+  it('holds up no stop: the jobs that wait for it are left for the next start', async () => {
+    await using folder = await temporaryFolder();
+    await using upstream = await startOpenAiServer();
+    const options = { upstream, folder: folder.path };
+    upstream.script(busy({ 'retry-after': '300' }));
+    {
+      await using easel = await startEasel(options);
+      for (const mediaId of ['called', 'waiting']) {
+        await easel.post({ mediaId, prompt: 'a lighthouse' }, { prefer: 'wait=1' });
+      }
+      await easel.services.stop(new AbortController().signal);
+    }
+    expect(upstream.calls).toHaveLength(1);
+    await using easel = await startEasel(options);
+    for (const [mediaId, outcomes] of [
+      ['called', ['failed', 'ok']],
+      ['waiting', ['ok']],
+    ] as const) {
+      await expect.poll(async () => (await easel.record(mediaId)).status).toBe('succeeded');
+      expect((await easel.record(mediaId)).attempts.map(({ outcome }) => outcome)).toEqual(outcomes);
+    }
+  });
+
   it('is not taken to be down, and costs the other jobs no attempt', async () => {
     const easel = await alone({ CONCURRENCY: '8' });
     easel.upstream.script(busy({ 'retry-after': '7' }));

@@ -30,7 +30,7 @@ export interface HealthReport extends CheckOutcome {
 export interface Health {
   /** Everything, the worst check giving the status. */
   report(): Promise<HealthReport>;
-  /** Whether to send traffic here: `error` while the service stops or cannot take work. Providers do not count. */
+  /** Whether to send work here: `error` while the service stops, or would refuse it. */
   readiness(): Promise<HealthReport>;
 }
 
@@ -39,6 +39,11 @@ export interface HealthOptions {
   readonly clock: Clock;
   readonly version: string;
   readonly stopping: () => boolean;
+  /**
+   * Whether a job could call some provider now. Less strict than the check: one that is down is tried again by the next job
+   * every now and then, and without any it would stay down.
+   */
+  readonly providerUsable: () => boolean;
 }
 
 /** How old an answer may be, in milliseconds. */
@@ -47,7 +52,7 @@ const FRESH_MS = 1_000;
 const PATIENCE_MS = 2_000;
 
 /** Runs the checks when asked, at most once a second, and never for longer than two. */
-export function createHealth({ checks, clock, version, stopping }: HealthOptions): Health {
+export function createHealth({ checks, clock, version, stopping, providerUsable }: HealthOptions): Health {
   const startedAt = clock.now();
   const storage = watch(checks.storage, clock);
   const database = watch(checks.database, clock);
@@ -67,6 +72,7 @@ export function createHealth({ checks, clock, version, stopping }: HealthOptions
   async function readiness(): Promise<HealthReport> {
     const full = await report();
     if (stopping()) return { ...full, status: 'error', detail: 'the service is stopping' };
+    if (!providerUsable()) return { ...full, status: 'error', detail: 'no provider takes work at the moment' };
     const { storage, database, queue } = full.checks;
     return { ...full, status: worst([storage, database, queue]) };
   }

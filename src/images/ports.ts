@@ -524,6 +524,8 @@ export interface WebhookSender {
 
 /** Why a running job is to end before its work is done. */
 export interface JobSignals {
+  /** The process is to end: what is under way may end, but no further call begins. Always fires before `stopping`. */
+  readonly draining: AbortSignal;
   /** Its caller no longer wants the picture. */
   readonly cancelled: AbortSignal;
   /** The process ends; what is not finished is left as it is for the next start. */
@@ -540,7 +542,7 @@ export interface JobQueue {
   cancel(mediaId: string): Promise<void>;
   /** Jobs that wait and jobs that run. */
   depth(): { readonly waiting: number; readonly running: number };
-  /** Starts no further job. Running ones may end until `deadline` fires, then `stopping` fires for them; resolves when none runs. */
+  /** Starts no further job, and fires `draining` for running ones. They may end until `deadline` fires, then `stopping` fires for them; resolves when none runs. */
   stop(deadline: AbortSignal): Promise<void>;
 }
 

@@ -157,7 +157,8 @@ async function generate(job: Job, image: Image): Promise<Received> {
   return await askInOrder(job, {
     candidates: job.upstreams.candidates(image.request),
     past: image.attempts.filter((attempt) => attempt.run === image.run),
-    signal: AbortSignal.any([job.signals.cancelled, job.signals.stopping]),
+    // Who waits for a turn, or for a retry, waits no longer when the process is to end.
+    signal: AbortSignal.any([job.signals.cancelled, job.signals.draining]),
     attempt: ({ upstream, plan }) => attemptOnce(job, upstream.provider, plan),
   });
 }
@@ -347,7 +348,7 @@ function describeFiles(image: Image, original: Original, finished: FinishedPictu
 /** Writes down why the image failed, unless it has ended otherwise meanwhile or the process is ending. */
 async function settle(job: Job, error: unknown): Promise<void> {
   if (error instanceof SupersededError || job.signals.cancelled.aborted) return;
-  if (job.signals.stopping.aborted) {
+  if (job.signals.stopping.aborted || (job.signals.draining.aborted && isAbort(error))) {
     job.log.info('left unfinished for the next start');
     return;
   }
@@ -367,6 +368,11 @@ async function settle(job: Job, error: unknown): Promise<void> {
     if (!(fault instanceof SupersededError))
       job.log.error({ err: fault }, 'the end of the image could not be recorded');
   }
+}
+
+/** Whether it is a wait that was broken off: by the signal's own reason, or as Node's timers say it. */
+function isAbort(error: unknown): boolean {
+  return error instanceof Error && error.name === 'AbortError';
 }
 
 /** The error that callers are told. */

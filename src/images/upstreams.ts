@@ -34,6 +34,8 @@ export interface Upstreams {
   candidates(request: ImageRequest): readonly [Candidate, ...Candidate[]];
   /** How this provider would make this picture; null where it cannot, or is not configured any more. */
   plan(provider: string, request: ImageRequest): GenerationPlan | null;
+  /** Whether a job could call some provider now: one that works, or one that is down and due to be tried again. */
+  anyUsable(): boolean;
   states(): readonly UpstreamState[];
 }
 
@@ -73,6 +75,7 @@ export function createUpstreams(options: readonly UpstreamOptions[], clock: Cloc
         throw error;
       }
     },
+    anyUsable: () => upstreams.some(({ breaker }) => breaker.waitMs() === 0),
     states: () =>
       upstreams.map(({ provider, breaker, throttle }) => ({
         name: provider.name,

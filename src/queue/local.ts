@@ -22,6 +22,7 @@ export function createLocalQueue({
 }): JobQueue {
   const queue = new PQueue({ concurrency });
   const entries = new Map<string, Entry>();
+  const draining = new AbortController();
   const stopping = new AbortController();
 
   function enqueue(mediaId: string): void {
@@ -36,7 +37,11 @@ export function createLocalQueue({
     entries.set(mediaId, entry);
     // p-queue's own signal would free the slot while the job still runs, so it is not used.
     void queue.add(async () => {
-      entry.running = run(mediaId, { cancelled: entry.cancelled.signal, stopping: stopping.signal });
+      entry.running = run(mediaId, {
+        cancelled: entry.cancelled.signal,
+        draining: draining.signal,
+        stopping: stopping.signal,
+      });
       await entry.running;
       entries.delete(mediaId);
       if (entry.again) enqueue(mediaId);
@@ -56,6 +61,7 @@ export function createLocalQueue({
     async stop(deadline) {
       queue.pause();
       queue.clear();
+      draining.abort();
       const abort = () => stopping.abort();
       deadline.addEventListener('abort', abort, { once: true });
       if (deadline.aborted) abort();

@@ -19,6 +19,7 @@ export type FileSystem = Pick<
   | 'readdir'
   | 'rename'
   | 'rm'
+  | 'stat'
   | 'statfs'
   | 'unlink'
   | 'utimes'
@@ -64,9 +65,26 @@ export async function createDiskStore({ root: path, fs = nodeFileSystem }: DiskS
     }
   };
 
+  /** Which folder it is, whatever its name. */
+  const identify = async (): Promise<string | null> => {
+    const stats = await fs.stat(root).catch(ignoreMissing);
+    return stats ? `${stats.dev}:${stats.ino}` : null;
+  };
+
+  /** Pictures that are written while their volume is not mounted would be hidden by it, or gone with a container's own disk. */
+  const assertSameRoot = async (): Promise<void> => {
+    if ((await identify()) === identity) return;
+    throw new ImageError(
+      'storage_unavailable',
+      `${root} is not the folder that it was when Easel started; is its volume mounted? If it was replaced on purpose, restart Easel`,
+      { retryAfterSeconds: 5 },
+    );
+  };
+
   /** Does the work, once more when a folder was taken away under the running service, and translates what goes wrong. */
   const writing = async <T>(work: () => Promise<T>): Promise<T> => {
     try {
+      await assertSameRoot();
       return await work().catch(async (error) => {
         if (codeOf(error) !== 'ENOENT') throw error;
         await makeFolders();
@@ -136,6 +154,7 @@ export async function createDiskStore({ root: path, fs = nodeFileSystem }: DiskS
   await makeFolders().catch((error) => {
     throw asImageError(error, 'write to', root);
   });
+  const identity = await identify();
 
   return {
     root,

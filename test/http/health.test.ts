@@ -11,17 +11,22 @@ function setUp(checks: Partial<HealthChecks> = {}) {
   const clock = createManualClock(START);
   const healthy = async (): Promise<CheckOutcome> => ({ status: 'ok' });
   let stopping = false;
+  let usable = true;
   const health = createHealth({
     checks: { storage: healthy, database: healthy, queue: healthy, providers: healthy, ...checks },
     clock,
     version: '1.2.3',
     stopping: () => stopping,
+    providerUsable: () => usable,
   });
   return {
     clock,
     health,
     stop: () => {
       stopping = true;
+    },
+    setUsable: (now: boolean) => {
+      usable = now;
     },
   };
 }
@@ -132,9 +137,11 @@ describe('health', () => {
 });
 
 describe('readiness', () => {
-  test('does not ask for providers', async () => {
-    const { health } = setUp({ providers: async () => ({ status: 'error' }) });
+  test('is red while no provider takes work, though not while one that is down waits to be tried again', async () => {
+    const { health, setUsable } = setUp({ providers: async () => ({ status: 'error' }) });
     expect(await health.readiness()).toMatchObject({ status: 'ok', checks: { providers: { status: 'error' } } });
+    setUsable(false);
+    expect(await health.readiness()).toMatchObject({ status: 'error', detail: 'no provider takes work at the moment' });
   });
 
   test.each(['storage', 'database', 'queue'])('is red without %s', async (name) => {

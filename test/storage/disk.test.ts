@@ -1,8 +1,9 @@
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
+import { existsSync } from 'node:fs';
 import * as nodeFileSystem from 'node:fs/promises';
-import { mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises';
 import { constants, tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -64,18 +65,33 @@ describe('createDiskStore', () => {
       expect(await readFile(join(folder, 'elsewhere', 'a.png'), 'utf8')).toBe('a');
     });
 
-    it('is made again when it is taken away under the running store', async () => {
+    it('has its own folders made again when they are taken away under the running store', async () => {
       const store = await createDiskStore({ root });
-      await rm(root, { recursive: true });
+      for (const name of ['.tmp', 'originals']) await rm(join(root, name), { recursive: true });
       expect(await listed(store)).toEqual([]);
       await store.put('originals/a~1', bytes('original'));
       await rm(join(root, '.tmp'), { recursive: true });
       await store.publish([{ name: 'a.png', from: 'originals/a~1' }]);
-      await rm(root, { recursive: true });
-      await store.remove(['a.png']);
-      await rm(root, { recursive: true });
+      await rm(join(root, '.tmp'), { recursive: true });
       await store.check(0);
-      expect(await text(store, 'a.png')).toBeUndefined();
+      expect(await text(store, 'a.png')).toBe('original');
+    });
+
+    it.each([
+      ['is gone', async () => undefined],
+      ['is another, as when its volume is not mounted', () => mkdir(root)],
+    ])('refuses to write while it %s, and writes again when it is back', async (_, replace) => {
+      const store = await createDiskStore({ root });
+      await rename(root, `${root}.away`);
+      await replace();
+      const refused = { code: 'storage_unavailable', message: expect.stringContaining('is its volume mounted?') };
+      await expect(store.check(0)).rejects.toMatchObject(refused);
+      await expect(store.put('originals/a~1', bytes('original'))).rejects.toMatchObject(refused);
+      expect(existsSync(join(root, 'originals'))).toBe(false);
+      await rm(root, { recursive: true, force: true });
+      await rename(`${root}.away`, root);
+      await store.put('originals/a~1', bytes('original'));
+      expect(await text(store, 'originals/a~1')).toBe('original');
     });
 
     it('is refused by name where it cannot be made', async () => {

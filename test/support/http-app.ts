@@ -56,6 +56,7 @@ export async function openHttpApp(
       tracer: NO_TRACING,
       clock: { now: () => Date.now(), sleep: (ms, signal) => delay(ms, undefined, { signal, ref: false }) },
       stopping: () => false,
+      providerUsable: () => true,
       logger: pino({ level: 'debug' }, { write: (line: string) => log.push(JSON.parse(line)) }),
       ...(typeof services === 'function' ? services(root) : services),
     },

@@ -3,15 +3,21 @@ import type { Health } from '../health.ts';
 import { json } from '../openapi.ts';
 import { healthReport, liveReport } from '../schemas.ts';
 
+/** How often the checks are run though nobody asks, in milliseconds: `since` is no later than that. */
+const EVERY_MS = 10_000;
+
 /** `GET /health`, `/health/live` and `/health/ready`. They need no key, and answer 503 with the body when red. */
 export const healthRoutes: FastifyPluginAsyncZod<{ health: Health }> = async (app, { health }) => {
+  const timer = setInterval(() => void health.report(), EVERY_MS).unref();
+  app.addHook('onClose', async () => clearInterval(timer));
+
   app.get('/health', {
     schema: {
       operationId: 'getHealth',
       security: [],
       tags: ['operations'],
       summary: 'How the service is',
-      description: 'Each check is at most a second old and says since when its status is what it is.',
+      description: 'Each check is at most a second old and says since when its status is what it is, within 10 s.',
       response: {
         200: json('It works, perhaps with less than all of its parts.', healthReport),
         503: json('Something it cannot work without is broken.', healthReport),
@@ -32,7 +38,9 @@ export const healthRoutes: FastifyPluginAsyncZod<{ health: Health }> = async (ap
       security: [],
       tags: ['operations'],
       summary: 'Whether to send traffic here',
-      description: 'Red while the service stops, and while storage, database or queue cannot take work.',
+      description:
+        'Red while the service stops, while storage, database or queue cannot take work, and while no provider takes ' +
+        'work. Pictures that are there are served all the same: who only routes those asks `/health/live`.',
       response: { 200: json('It may take traffic.', healthReport), 503: json('It may not.', healthReport) },
     },
     handler: async (_request, reply) => {
