@@ -117,7 +117,11 @@ async function cleanUp(args: string[]): Promise<number> {
   const age = values['older-than'];
   return await withServices(async ({ images }) => {
     const olderThanMs = age === undefined ? null : ageText.parse(age);
-    console.log(JSON.stringify(await images.cleanup({ olderThanMs, dryRun: values['dry-run'] ?? false }), null, 2));
+    const report = await images.cleanup({ olderThanMs, dryRun: values['dry-run'] ?? false });
+    console.log(JSON.stringify(report, null, 2));
+    for (const mediaId of report.missingFilesOf) {
+      await images.waitUntilFinished(mediaId, 2 ** 31 - 1, new AbortController().signal);
+    }
     return 0;
   });
 }

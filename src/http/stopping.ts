@@ -25,7 +25,7 @@ export function refuseWorkWhile(stopping: () => boolean, app: FastifyInstance): 
 }
 
 /**
- * Once `app` closes, cuts the connections that are silent: over which no request comes whole within `lastWordsMs`. Node waits
+ * Once `app` closes, cuts every `lastWordsMs` the connections that are silent: over which no whole request has come, or is answered. Node waits
  * for them without end, such as for those that browsers and load balancers open ahead of need, and with them would the stop.
  */
 export function cutSilentConnections(app: FastifyInstance, lastWordsMs: number): void {
@@ -44,9 +44,12 @@ export function cutSilentConnections(app: FastifyInstance, lastWordsMs: number):
     const answer = answers.get(socket);
     return answer === undefined || answer.writableFinished || !answer.req.complete;
   };
+  let sweeps: NodeJS.Timeout | undefined;
   app.addHook('preClose', async () => {
-    setTimeout(() => {
+    // Again and again: an answer whose head left before the order may end later, and keep its connection.
+    sweeps = setInterval(() => {
       for (const socket of connections) if (isSilent(socket)) socket.destroy();
     }, lastWordsMs).unref();
   });
+  app.addHook('onClose', async () => clearInterval(sweeps));
 }

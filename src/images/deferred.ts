@@ -1,4 +1,4 @@
-import { type Image, type MediaFile, renditionName } from './image.ts';
+import { type Image, type MediaFile, type RenditionSpec, renditionName } from './image.ts';
 import type { FinishedFile, JobSignals } from './ports.ts';
 import { finishOrder, type RunnerDeps, sha256, timed, unsaid, untilStored } from './run.ts';
 import { jobSpan } from './spans.ts';
@@ -80,15 +80,18 @@ function withFile(image: Image, file: MediaFile): Image {
 async function giveUp(job: DeferredJob, image: Image, error: unknown): Promise<void> {
   job.log.error({ err: error }, 'renditions could not be made');
   const reason = error instanceof Error ? error.message : String(error);
+  const nameOf = (spec: RenditionSpec) => renditionName(image.mediaId, spec);
+  // What became pending meanwhile has not been tried.
+  const tried = new Set(image.pending.map(nameOf));
   await change(job, image, (latest) => ({
     ...latest,
-    pending: [],
+    pending: latest.pending.filter((spec) => !tried.has(nameOf(spec))),
     warnings: [
       ...latest.warnings,
-      ...latest.pending.map((spec) => ({
-        code: 'rendition_failed',
-        detail: `${renditionName(image.mediaId, spec)} could not be made: ${reason}`,
-      })),
+      ...latest.pending
+        .map(nameOf)
+        .filter((name) => tried.has(name))
+        .map((name) => ({ code: 'rendition_failed', detail: `${name} could not be made: ${reason}` })),
     ],
   })).catch((fault: unknown) => job.log.error({ err: fault }, 'renditions stay pending: the record cannot be written'));
 }

@@ -242,6 +242,11 @@ export const UNFINISHED = {
   error: null,
 } as const satisfies Partial<Image>;
 
+/** Whether an unfinished image is finished once more, because files of it are gone. It was judged and told of when it was made. */
+export function isMended({ completedAt }: Image): boolean {
+  return completedAt !== null;
+}
+
 /** Bytes that the image takes on disk. An original that is also the master is stored once. */
 export function storedBytes({ original, master, renditions }: Image): number {
   const files = [original, master, ...renditions].filter((file) => file !== null);

@@ -2,15 +2,17 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { isSame } from './deferred.ts';
 import type { ImageEvents } from './events.ts';
-import { type Image, renditionName, UNFINISHED } from './image.ts';
+import { type Image, renditionName } from './image.ts';
 import type { NameFilter } from './name-filter.ts';
 import type { JobQueue, MediaStore, RecordStore } from './ports.ts';
+import { sha256 } from './run.ts';
 
 export interface MissingFilesDeps {
   readonly records: RecordStore;
   readonly store: MediaStore;
   readonly queue: JobQueue;
   readonly events: ImageEvents;
+  readonly queueLimit: number;
   readonly log: Logger;
 }
 
@@ -33,8 +35,8 @@ const MOST_AT_ONCE = 100;
 
 /**
  * Finds the succeeded images of which a published file is gone, and unless told only to look has the files made again from
- * the original, which calls nobody; an image whose original is gone too has failed from then on. What is beyond 100 images
- * is counted and left for the next run.
+ * the original, which calls nobody and judges nothing anew. An image whose original is gone too stays as it is: what is left
+ * of it is served, and its caller may delete it. What is beyond 100 images, or half of the queue, is left for the next run.
  *
  * The inventory spares asking the store for each file. A file that it has not counts as gone when the store has not got it
  * either and the record still claims it after that: it may have been published or deleted meanwhile.
@@ -53,11 +55,13 @@ export async function mendMissingFiles(
     for (const image of page.items) {
       const gone = await missingOf(deps, inventory, image);
       const isInTurn = found.length < MOST_AT_ONCE;
-      if (gone.length === 0 || !(await claimsStill(deps, image, gone, isInTurn && mayMend))) continue;
+      if (gone.length === 0) continue;
+      const mends = isInTurn && mayMend && hasRoom(deps) && (await hasOriginal(deps, image));
+      if (!(await claimsStill(deps, image, gone, mends))) continue;
       missingFiles += 1;
       if (!isInTurn) continue;
       found.push(image.mediaId);
-      deps.log.warn({ mediaId: image.mediaId, missing: gone, mending: mayMend }, 'published files are gone');
+      deps.log.warn({ mediaId: image.mediaId, missing: gone, mending: mends }, 'published files are gone');
     }
     cursor = page.nextCursor ?? undefined;
     // The records may answer without ever leaving this turn of the event loop.
@@ -78,6 +82,17 @@ async function isWhole({ records, log }: MissingFilesDeps, { files }: Inventory)
     'the media store has fewer files than there are pictures, so none is taken to be lost: is its volume mounted, is MEDIA_DIR right?',
   );
   return false;
+}
+
+/** Callers who wait for new pictures come first. */
+function hasRoom({ queue, queueLimit }: MissingFilesDeps): boolean {
+  return queue.depth().waiting < queueLimit / 2;
+}
+
+/** Whether the image can be finished again without a call. */
+async function hasOriginal({ store }: MissingFilesDeps, { original }: Image): Promise<boolean> {
+  const bytes = original && (await store.read(original.name));
+  return bytes !== null && sha256(bytes) === original?.sha256;
 }
 
 async function missingOf({ store }: MissingFilesDeps, { names }: Inventory, image: Image): Promise<readonly string[]> {
@@ -112,12 +127,14 @@ async function claimsStill(
 /** The image as a job: with its master gone all of it is finished again, else the renditions are made that are missing. */
 function withoutFiles(image: Image, gone: readonly string[]): Image {
   if (image.master === null || gone.includes(image.master.name)) {
-    // The trace of the request that it was made for has ended.
     return {
       ...image,
-      ...UNFINISHED,
-      warnings: image.warnings.filter(isLasting),
       status: 'processing',
+      master: null,
+      renditions: image.renditions.filter(({ name }) => !gone.includes(name)),
+      pending: [],
+      warnings: image.warnings.filter(isLasting),
+      // The trace of the request that it was made for has ended.
       traceparent: null,
     };
   }

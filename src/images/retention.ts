@@ -13,8 +13,10 @@ export interface RetentionDeps extends MissingFilesDeps {
 /** A file without a record may be one whose record is about to be written; after this it is left over. */
 const ORPHAN_AGE_MS = 60 * 60 * 1000;
 const BATCH = 100;
-/** Files that may go although no image is on record. */
-const MOST_STRANGERS = 10;
+/** Files without a record that are no sign of a wrong database, however few others there are. */
+const FEW_STRANGERS = 10;
+/** Files without a record that one run removes. */
+const MOST_STRANGERS = 10_000;
 /** Files that an image has as a rule: its original, its master, and two renditions. */
 const FILES_PER_IMAGE = 4;
 
@@ -141,26 +143,18 @@ async function createInventory(sweep: Sweep): Promise<FilledInventory> {
 }
 
 /**
- * Walks through the whole store, and enters what is there in the inventory. Where no image is on record and none was, files
- * in number are spared: a database that knows nothing beside a folder full of pictures is rather the wrong one.
+ * Walks through the whole store, enters what is there in the inventory, and removes what nobody owns. Where that is most of
+ * what is there, nothing goes: a database that does not know the pictures beside it is rather the wrong one.
  */
 async function removeOrphans(sweep: Sweep, inventory: FilledInventory, now: number): Promise<number> {
   const { records, store, dryRun, log } = sweep;
-  const knowsNothing = sweep.taken.size === 0 && (await countImages(sweep)) === 0;
-  let count = 0;
-  const take = async (files: readonly StoredFile[]) => {
-    const owned = await records.ownedNames(files.map(({ name }) => name));
-    const orphans = files.filter((file) => !owned.has(file.name));
-    if (knowsNothing && orphans.length > MOST_STRANGERS) {
-      log.error(
-        { files: orphans.length },
-        'the database knows no image, so files that it does not own are kept: is DATABASE_URL right, is MEDIA_DIR?',
-      );
-      return;
-    }
-    if (orphans.length > 0 && !dryRun) await store.remove(orphans.map(({ name }) => name));
-    count += orphans.length;
-    sweep.freedBytes += orphans.reduce((sum, file) => sum + file.bytes, 0);
+  const strangers: StoredFile[] = [];
+  let owned = 0;
+  const sort = async (files: readonly StoredFile[]) => {
+    const known = await records.ownedNames(files.map(({ name }) => name));
+    const unknown = files.filter(({ name }) => !known.has(name));
+    owned += files.length - unknown.length;
+    strangers.push(...unknown.slice(0, Math.max(0, MOST_STRANGERS - strangers.length)));
     await nextTurn();
   };
   let batch: StoredFile[] = [];
@@ -170,9 +164,28 @@ async function removeOrphans(sweep: Sweep, inventory: FilledInventory, now: numb
     if (file.modifiedAt > now - ORPHAN_AGE_MS) continue;
     batch.push(file);
     if (batch.length < BATCH) continue;
-    await take(batch);
+    await sort(batch);
     batch = [];
   }
-  if (batch.length > 0) await take(batch);
+  if (batch.length > 0) await sort(batch);
+
+  if (strangers.length > FEW_STRANGERS && strangers.length > owned) {
+    log.error(
+      { strangers: strangers.length, owned },
+      'most files in MEDIA_DIR belong to no image on record, so they are kept: is DATABASE_URL right, is MEDIA_DIR?',
+    );
+    return 0;
+  }
+  let count = 0;
+  for (let from = 0; from < strangers.length; from += BATCH) {
+    const files = strangers.slice(from, from + BATCH);
+    // The walk may have taken long: a name may have come to an image meanwhile.
+    const known = await records.ownedNames(files.map(({ name }) => name));
+    const orphans = files.filter(({ name }) => !known.has(name));
+    if (orphans.length > 0 && !dryRun) await store.remove(orphans.map(({ name }) => name));
+    count += orphans.length;
+    sweep.freedBytes += orphans.reduce((sum, file) => sum + file.bytes, 0);
+    await nextTurn();
+  }
   return count;
 }

@@ -7,8 +7,10 @@ import type { ImageEvents } from './events.ts';
 import { askInOrder, type FallbackDeps } from './fallback.ts';
 import {
   type Attempt,
+  type CheckPolicy,
   type Image,
   isFinished,
+  isMended,
   type MediaFile,
   masterName,
   type Original,
@@ -168,7 +170,7 @@ async function generate(job: Job, image: Image): Promise<Received> {
  * It shows as an attempt like any other. Raises `rejection` where it is not allowed, or not about the picture.
  */
 async function regenerate(job: Job, image: Image, rejection: unknown): Promise<Received> {
-  if (!(rejection instanceof ImageError && rejection.code === 'invalid_image')) throw rejection;
+  if (!(rejection instanceof ImageError && rejection.code === 'invalid_image') || isMended(image)) throw rejection;
   const attempts = image.attempts.filter((attempt) => attempt.run === job.run);
   const paid = attempts.filter((attempt) => attempt.outcome === 'ok').length;
   if (!job.regenerateOnReject || paid > 1 || attempts.length >= job.retry.maxAttempts) throw rejection;
@@ -269,7 +271,8 @@ async function traced({ tracer }: Job, call: () => Promise<GeneratedPicture>): P
 async function finish(job: Job, { image, original, bytes }: Received): Promise<void> {
   const { renditions: wanted } = image.request;
   const pending = wanted.filter(({ format }) => job.deferredFormats.includes(format));
-  const order = finishOrder(job, image, original, pending);
+  const mended = isMended(image);
+  const order = { ...finishOrder(job, image, original, pending), ...(mended && { checks: NO_CHECKS }) };
   const finished = await timed(job, 'finish', () => job.imaging.finish(bytes, order));
   const { master, renditions, sources } = describeFiles(image, original, finished);
   await timed(job, 'publish', () => untilStored(job, () => job.store.publish(sources)));
@@ -281,12 +284,22 @@ async function finish(job: Job, { image, original, bytes }: Received): Promise<v
     pending,
     thumbhash: finished.thumbhash,
     dominantColour: finished.dominantColour,
-    checks: finished.checks,
+    checks: mended ? current.checks : finished.checks,
     warnings: finishedWarnings(current, finished),
-    completedAt: new Date(job.clock.now()).toISOString(),
+    completedAt: current.completedAt ?? new Date(job.clock.now()).toISOString(),
   }));
-  report(job, ended);
+  if (mended) job.log.info('image mended: its files are there again');
+  else report(job, ended);
 }
+
+const NO_CHECKS: CheckPolicy = {
+  uniformity: 'off',
+  entropy: 'off',
+  sharpness: 'off',
+  borders: 'off',
+  size: 'off',
+  ratio: 'off',
+};
 
 /** What the image's original has to become, its `deferred` renditions later than the rest. */
 export function finishOrder(
@@ -353,15 +366,18 @@ async function settle(job: Job, error: unknown): Promise<void> {
     return;
   }
   const failure = explain(error);
-  const unsound = error instanceof ImageError && error.code === 'invalid_image';
+  const rejected = error instanceof ImageError && error.code === 'invalid_image';
   try {
     const image = await advance(job, (current) => ({
       ...current,
       status: 'failed',
       error: { code: failure.code, detail: failure.message },
       checks: failure.checks.length > 0 ? failure.checks : current.checks,
-      original: current.original && { ...current.original, sound: current.original.sound && !unsound },
-      completedAt: new Date(job.clock.now()).toISOString(),
+      original: current.original && {
+        ...current.original,
+        sound: current.original.sound && (!rejected || isMended(current)),
+      },
+      completedAt: current.completedAt ?? new Date(job.clock.now()).toISOString(),
     }));
     report(job, image, failure);
   } catch (fault) {

@@ -57,10 +57,10 @@ export async function submitImage(
   { overloaded = false }: SubmitOptions = {},
 ): Promise<Submission> {
   const { records, log } = deps;
+  const request = resolveRequest(create, deps.presets, deps.defaults);
   const earlier = await findEarlier(records, create, caller, idempotencyKey);
   // Who asks for what is known costs next to nothing, and learns the end of a picture that was paid for.
   if (overloaded && (earlier === null || isToRunAgain(earlier.image))) throw tooBusy();
-  const request = resolveRequest(create, deps.presets, deps.defaults);
   if (earlier) return await again(deps, earlier, { ...create, request }, caller);
 
   const mediaId = create.mediaId ?? deps.newId();

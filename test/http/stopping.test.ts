@@ -1,8 +1,12 @@
 import { once } from 'node:events';
+import { writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import request from 'supertest';
 import { expect, test, vi } from 'vitest';
 import { PATIENCE } from '../../src/http/patience.ts';
+import { exampleFile } from '../support/fake-images.ts';
 import { openHttpApp } from '../support/http-app.ts';
 
 test('while the service stops, work is refused and reading goes on, each answer ending its connection', async () => {
@@ -76,5 +80,27 @@ test.each([
   await once(silent, 'close');
   http.images.settle('a', { status: 'succeeded' });
   expect(await waiting).toMatch(/^HTTP\/1.1 201 /);
+  await closed;
+});
+
+test('closing does not wait for a connection whose answer was under way at the order and has ended since', async () => {
+  const bytes = Buffer.alloc(32 * 1024 * 1024, 'x');
+  await using http = await openHttpApp(
+    (root) => ({ files: { root, find: async (name) => ({ file: exampleFile(name, bytes), owner: '' }) } }),
+    { patience: { ...PATIENCE, lastWordsMs: 20 } },
+  );
+  await writeFile(join(http.root, 'a.png'), bytes);
+  const slow = connect(http.port, '127.0.0.1').on('error', () => undefined);
+  slow.write('GET /media/a.png HTTP/1.1\r\nHost: x\r\n\r\n');
+  await once(slow, 'readable');
+  const closed = http.app.close();
+  // The connections have been looked through more than once before it reads on.
+  await delay(100);
+  let received = 0;
+  slow.on('data', (chunk) => {
+    received += chunk.length;
+  });
+  await once(slow, 'close');
+  expect(received).toBeGreaterThan(bytes.length);
   await closed;
 });
