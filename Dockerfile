@@ -12,8 +12,8 @@ FROM base
 ENV NODE_ENV=production HOST=0.0.0.0 PORT=3000
 # As in `npm start`: glibc gives large blocks back to the system when they are freed, where it would keep them in one arena for
 # each thread, and V8 collects its young garbage in smaller steps. With 64 pictures of 4 MB in flight (`npm run bench -- memory`) the
-# peak is 525 to 530 MB in place of 660 to 710, and 270 to 320 MB are left of it in place of all. V8 goes through its old garbage,
-# of which there is little, at three times its size and not at once again: a fifteenth less processor time for a picture.
+# peak is 525 to 530 MB in place of 660 to 710, and 270 to 320 MB are left of it in place of all. The old heap, which is small, may grow
+# to three times its size before V8 collects it: a fifteenth less processor time for a picture.
 ENV MALLOC_ARENA_MAX=2 MALLOC_MMAP_THRESHOLD_=131072
 COPY --from=dependencies /app/node_modules node_modules
 COPY package.json LICENSE ./

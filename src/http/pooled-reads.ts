@@ -66,12 +66,13 @@ class PooledRead extends Readable {
     });
   }
 
-  #fill(): void {
+  /** Reads on until the buffer, of which `filled` bytes are read, or the part is full: network file systems may give less at once. */
+  #fill(filled = 0): void {
     if (this.destroyed) return;
     const { fd, start, bytes } = this.#part;
     this.#afterRead = () => {};
-    const most = Math.min(this.#buffer.length, bytes - this.#done);
-    read(fd, this.#buffer, 0, most, start + this.#done, (error, count) => {
+    const most = Math.min(this.#buffer.length, filled + bytes - this.#done);
+    read(fd, this.#buffer, filled, most - filled, start + this.#done, (error, count) => {
       const afterRead = this.#afterRead;
       this.#afterRead = null;
       afterRead?.();
@@ -81,7 +82,8 @@ class PooledRead extends Readable {
         return;
       }
       this.#done += count;
-      this.push(this.#buffer.subarray(0, count));
+      if (filled + count < most) this.#fill(filled + count);
+      else this.push(this.#buffer.subarray(0, most));
     });
   }
 

@@ -395,9 +395,10 @@ export const cleanupReport = z
     orphansRemoved: z.int().meta({ description: 'Files without a record, older than an hour.' }),
     missingFiles: z.int().meta({
       description:
-        'Pictures on record as `succeeded` of which a published file is gone. Unless this is a dry run, the first 100 are ' +
-        'made again from their originals, without paying; those whose original is gone too become `failed` with ' +
-        '`storage_unavailable`.',
+        'Pictures on record as `succeeded` of which a published file is gone. Unless this is a dry run, the files of the ' +
+        'first 100 are made again from their originals, without paying. Those whose original is gone too stay as they ' +
+        'are: delete them, and send the request again. With fewer files than pictures nothing is changed, since rather ' +
+        'a volume is not mounted.',
     }),
     missingFilesOf: z.array(z.string()).readonly().meta({ description: 'Their mediaIds, newest first; at most 100.' }),
     dryRun: z.boolean(),

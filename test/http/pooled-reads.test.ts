@@ -1,6 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { closeSync, openSync, truncateSync, writeFileSync } from 'node:fs';
+import fs, { closeSync, openSync, truncateSync, writeFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, request, type ServerResponse } from 'node:http';
+import { syncBuiltinESMExports } from 'node:module';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream';
@@ -138,4 +139,21 @@ test('an answer whose file turns out too short breaks off', async () => {
   truncateSync(join(folder.path, 'a'), 1_000_000);
   await expect(read('/a')).rejects.toThrow(/aborted/);
   await vi.waitUntil(() => open.size === 0);
+});
+
+test('a file system that gives less at once than was asked for makes no difference', async () => {
+  const expected = digest(make('a'));
+  const { read: real } = fs;
+  const sparing = (fd: number, buffer: Buffer, offset: number, length: number, position: number, done: () => void) =>
+    real(fd, buffer, offset, Math.min(length, 8_000), position, done);
+  Object.assign(fs, { read: sparing });
+  syncBuiltinESMExports();
+  try {
+    const waiting = await ask('/a');
+    await stalled();
+    expect(digest(Buffer.concat(await waiting.toArray()))).toBe(expected);
+  } finally {
+    Object.assign(fs, { read: real });
+    syncBuiltinESMExports();
+  }
 });

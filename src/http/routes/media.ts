@@ -162,9 +162,9 @@ export const mediaRoutes: FastifyPluginAsyncZod<MediaRoutesOptions> = async (app
   });
 
   /**
-   * The descriptor of a file, let through only if it is, from its first byte to its last, the one that was found. @fastify/send looks at a
-   * file by its path and opens it later; meanwhile it may have been deleted, or made again as another picture. Once it
-   * is open it cannot change, since files are only ever replaced whole.
+   * The descriptor of a file, let through only if it is, from its first byte to its last, the one that was found.
+   * @fastify/send looks at a file by its path and opens it later; meanwhile it may have been deleted, or made again as
+   * another picture. Once it is open it cannot change, since files are only ever replaced whole.
    */
   async function whole(file: MediaFile, payload: ReadStream): Promise<number> {
     const [fd] = await once(payload, 'open').catch((error: NodeJS.ErrnoException) => {
