@@ -1,6 +1,7 @@
 import { rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { UNFINISHED } from '../src/images/image.ts';
 import { openSqliteRecords } from '../src/records/sqlite.ts';
 import { startEasel } from './support/easel.ts';
 import { hang, picture } from './support/openai-answers.ts';
@@ -48,7 +49,7 @@ describe('a crash while a picture is finished, whose original is then gone from 
       await easel.post(X);
     }
     const records = openSqliteRecords({ path: join(folder.path, 'easel.db') });
-    await records.update('x', (image) => ({ ...image, status: 'processing', master: null, renditions: [] }));
+    await records.update('x', (image) => ({ ...image, ...UNFINISHED, status: 'processing' }));
     await records.close();
     const originals = join(folder.path, 'media', 'originals');
     await rename(originals, `${originals}.away`);

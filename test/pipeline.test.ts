@@ -178,7 +178,7 @@ describe('a picture that is rejected', () => {
     const database = new DatabaseSync(join(folder.path, 'easel.db'));
     database.exec(`
       UPDATE images SET status = 'processing', document =
-        json_set(document, '$.status', 'processing', '$.error', null, '$.original.sound', json('true'))`);
+        json_set(document, '$.status', 'processing', '$.error', null, '$.completedAt', null, '$.original.sound', json('true'))`);
     database.close();
     await using easel = await startEasel({ folder: folder.path, env: REGENERATE });
     await vi.waitFor(async () => expect((await easel.record('x')).status).toBe('failed'));
