@@ -91,7 +91,10 @@ try {
   delay.enable();
   const began = performance.now();
   const order = { olderThanMs: 30 * DAY_MS, maxBytes: null, status: null, dryRun: false };
-  const { deleted, kept } = await cleanUp({ records, store, queue, queueLimit: 100, events, deletions, clock, log }, order);
+  const { deleted, kept } = await cleanUp(
+    { records, store, queue, queueLimit: 100, events, deletions, clock, log },
+    order,
+  );
   const seconds = (performance.now() - began) / 1000;
   delay.disable();
   const [median, rare, worst] = [delay.percentile(50), delay.percentile(99.9), delay.max].map((nanoseconds) =>
