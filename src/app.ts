@@ -1,7 +1,7 @@
 import { type FastifyBaseLogger, type FastifyInstance, fastify, LogController } from 'fastify';
 import { serializerCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod';
 import { pino } from 'pino';
-import { type Config, readConfig } from './config.ts';
+import { type Config, readConfig } from './config/config.ts';
 import { type Access, callerOf, type Keys, rememberCallers, requireAdmin, requireKeys } from './http/auth.ts';
 import { answerBrokenRequest, requireHost } from './http/broken-request.ts';
 import { createHealth, type HealthChecks } from './http/health.ts';

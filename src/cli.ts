@@ -4,7 +4,7 @@ import { parseArgs } from 'node:util';
 import { pino } from 'pino';
 import { ZodError } from 'zod';
 import { describeApi } from './app.ts';
-import { ConfigError, readConfig, settingsTable } from './config.ts';
+import { ConfigError, readConfig, settingsTable } from './config/config.ts';
 import { createKey, InvalidKeyError } from './http/keys.ts';
 import { ImageError } from './images/errors.ts';
 import { toRecord } from './images/image.ts';

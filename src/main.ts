@@ -2,7 +2,7 @@ import './thread-pool.ts';
 import closeWithGrace from 'close-with-grace';
 import { pino } from 'pino';
 import { appConfig, buildApp } from './app.ts';
-import { type Config, ConfigError, readConfig } from './config.ts';
+import { type Config, ConfigError, readConfig } from './config/config.ts';
 import { ImageError } from './images/errors.ts';
 import { createLogOutput } from './log-output.ts';
 import { createServices, DatabaseInUseError } from './services.ts';

@@ -37,7 +37,7 @@ const CASES: readonly Case[] = [
     ['src/web', imported(`../${adapter}/part.ts`), IMPORTS],
     [`src/${adapter}`, imported('../images/submit.ts'), IMPORTS],
     [`src/${adapter}`, imported('../http/problem.ts'), IMPORTS],
-    [`src/${adapter}`, imported('../config.ts'), IMPORTS],
+    [`src/${adapter}`, imported('../config/config.ts'), IMPORTS],
     [`src/${adapter}`, imported('fastify'), IMPORTS],
     ...ADAPTERS.filter((other) => other !== adapter).map(
       (other): Case => [`src/${adapter}`, imported(`../${other}/part.ts`), IMPORTS],
@@ -57,7 +57,7 @@ const CASES: readonly Case[] = [
   ['src/images', importedLate('../storage/disk.ts'), IMPORTS],
   ['src/images', imported('./../storage/disk.ts'), IMPORTS],
   ['src/images', imported('../http/problem.ts'), IMPORTS],
-  ['src/images', imported('../config.ts'), IMPORTS],
+  ['src/images', imported('../config/config.ts'), IMPORTS],
   ['src/images', importedType('fastify'), IMPORTS],
   ['src/images', importedType('@fastify/static'), IMPORTS],
   ['src/images', imported('openai'), IMPORTS],
@@ -85,6 +85,15 @@ const CASES: readonly Case[] = [
   ['src', imported('./providers/catalog.ts'), null],
   ['src', imported('./providers/catalog-file.ts'), null],
   ['src', imported('./http/problem.ts'), null],
+
+  ['src/config', imported('../services.ts'), IMPORTS],
+  ['src/config', imported('../http/auth.ts'), IMPORTS],
+  ['src/config', imported('../storage/disk.ts'), IMPORTS],
+  ['src/config', imported('../images/submit.ts'), IMPORTS],
+  ['src/config', imported('../http/keys.ts'), null],
+  ['src/config', imported('../images/presets.ts'), null],
+  ['src/config', imported('../providers/catalog.ts'), null],
+  ['src/config', 'export const home = process.env.HOME;\n', ENVIRONMENT],
 
   ['src/images', "export { formatSize } from './image.ts';\n", BARREL],
   ['src/images', imported('vitest'), UNDECLARED],

@@ -13,7 +13,7 @@ import { join } from 'node:path';
 import { pino } from 'pino';
 import { vi } from 'vitest';
 import { appConfig, buildApp } from '../../src/app.ts';
-import { readConfig } from '../../src/config.ts';
+import { readConfig } from '../../src/config/config.ts';
 import type { ImageRecord } from '../../src/images/image.ts';
 import { createServices, type Services } from '../../src/services.ts';
 import { type EventStream, openEventStream } from './event-stream.ts';

@@ -6,7 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { FastifyInstance } from 'fastify';
 import { pino } from 'pino';
 import { type AppConfig, type AppServices, appConfig, buildApp } from '../../src/app.ts';
-import { readConfig } from '../../src/config.ts';
+import { readConfig } from '../../src/config/config.ts';
 import { createMetrics } from '../../src/http/metrics.ts';
 import { fileUrls } from '../../src/images/image.ts';
 import { NO_TRACING } from '../../src/images/ports.ts';

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { allowedHostText } from './outgoing/allow-list.ts';
+import { allowedHostText } from '../outgoing/allow-list.ts';
 import { list } from './setting-types.ts';
 
 /** Of 24 to 64 bytes, by the Standard Webhooks specification. */

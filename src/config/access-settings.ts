@@ -1,7 +1,7 @@
 import ipaddr from 'ipaddr.js';
 import { z } from 'zod';
-import { type ApiKey, parseKeys } from './http/keys.ts';
-import { allowedHostText } from './outgoing/allow-list.ts';
+import { type ApiKey, parseKeys } from '../http/keys.ts';
+import { allowedHostText } from '../outgoing/allow-list.ts';
 import { count, list, seconds } from './setting-types.ts';
 
 const perMinute = () => count(1, 1_000_000).optional();

@@ -1,15 +1,15 @@
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
+import { type ApiKey, clashes } from '../http/keys.ts';
+import type { Budget } from '../images/budget.ts';
+import { CHECK_MODES, type CheckName, CROPS, DEFAULT_CHECKS, QUALITIES, RENDITION_FORMATS } from '../images/image.ts';
+import { ageText, renditionText, sizeText } from '../images/notation.ts';
+import { BUILT_IN_PRESETS, type Presets } from '../images/presets.ts';
+import { type Catalog, createCatalog } from '../providers/catalog.ts';
+import { readCatalogFile } from '../providers/catalog-file.ts';
 import { accessSettings } from './access-settings.ts';
-import { ConfigFileError, readKeys, readPresets, readSigningFiles, type SigningFiles } from './config-files.ts';
-import { type ApiKey, clashes } from './http/keys.ts';
-import type { Budget } from './images/budget.ts';
-import { CHECK_MODES, type CheckName, CROPS, DEFAULT_CHECKS, QUALITIES, RENDITION_FORMATS } from './images/image.ts';
-import { ageText, renditionText, sizeText } from './images/notation.ts';
-import { BUILT_IN_PRESETS, type Presets } from './images/presets.ts';
 import { baseUrl, type ProviderSettings, providerName, providerSettings, readProviders } from './provider-settings.ts';
-import { type Catalog, createCatalog } from './providers/catalog.ts';
-import { readCatalogFile } from './providers/catalog-file.ts';
+import { ConfigFileError, readKeys, readPresets, readSigningFiles, type SigningFiles } from './setting-files.ts';
 import { count, flag, list, seconds } from './setting-types.ts';
 import { webhookSettings } from './webhook-settings.ts';
 

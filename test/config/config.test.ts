@@ -1,9 +1,9 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { ConfigError, readConfig, settingsTable } from '../src/config.ts';
-import { findKey } from '../src/http/keys.ts';
-import { temporaryFolder } from './support/temporary-folder.ts';
+import { ConfigError, readConfig, settingsTable } from '../../src/config/config.ts';
+import { findKey } from '../../src/http/keys.ts';
+import { temporaryFolder } from '../support/temporary-folder.ts';
 
 function faultsOf(env: Record<string, string>): readonly string[] {
   try {

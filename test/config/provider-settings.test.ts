@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { ConfigError, readConfig, settingsTable } from '../src/config.ts';
+import { ConfigError, readConfig, settingsTable } from '../../src/config/config.ts';
 
 const KEY = 'sk-secret';
 const BACKUP = { PROVIDERS: 'backup', PROVIDER_BACKUP_BASE_URL: 'http://10.0.0.5:8080/v1' };
