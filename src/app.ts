@@ -1,7 +1,7 @@
 import { type FastifyBaseLogger, type FastifyInstance, fastify, LogController } from 'fastify';
 import { serializerCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod';
 import { pino } from 'pino';
-import { type Config, readConfig } from './config/config.ts';
+import { readConfig } from './config/config.ts';
 import { type Access, callerOf, type Keys, rememberCallers, requireAdmin, requireKeys } from './http/auth.ts';
 import { answerBrokenRequest, requireHost } from './http/broken-request.ts';
 import { createHealth, type HealthChecks } from './http/health.ts';
@@ -32,8 +32,9 @@ import { fileUrls, type MediaUrls } from './images/image.ts';
 import { type Clock, NO_TRACING, type Tracer } from './images/ports.ts';
 import type { Images } from './images/service.ts';
 
-/** What the HTTP side is told by the configuration. */
+/** What the HTTP side takes of the configuration, and what is no setting. */
 export interface AppConfig {
+  /** Of Easel, as health and the OpenAPI document say it. */
   readonly version: string;
   /** Longest that `POST /images` waits for the end of a picture. */
   readonly syncWaitSeconds: number;
@@ -46,10 +47,10 @@ export interface AppConfig {
   readonly rateLimits: RateLimits;
   /** Web pages that may call from browsers. */
   readonly corsOrigins: readonly string[];
-  /** With slow clients. */
-  readonly patience: Patience;
-  /** What tells whether the process has more to do than it can. */
-  readonly watchLoad: (app: FastifyInstance) => Promise<() => boolean>;
+  /** How long clients may take; `PATIENCE` by default. */
+  readonly patience?: Patience;
+  /** Watches whether the process has more to do than it can; by default the function of this name. */
+  readonly watchLoad?: typeof watchLoad;
 }
 
 /** What the HTTP side works with. */
@@ -81,7 +82,7 @@ const MAX_PARAM_LENGTH = 512;
 export async function buildApp(config: AppConfig, services: AppServices): Promise<FastifyInstance> {
   const { images, files, keys, urls, links, metrics, checks, tracer, clock, stopping, providerUsable, logger } =
     services;
-  const { version, syncWaitSeconds, mediaCacheBytes, trustProxy, rateLimits, patience, watchLoad } = config;
+  const { version, syncWaitSeconds, mediaCacheBytes, trustProxy, rateLimits, patience = PATIENCE } = config;
   const health = createHealth({ checks, clock, version, stopping, providerUsable });
 
   const app = fastify({
@@ -137,7 +138,7 @@ export async function buildApp(config: AppConfig, services: AppServices): Promis
     await scope.register(async (behindKeys) => {
       requireKeys(behindKeys, keys);
       limitRates(behindKeys, rateLimits);
-      const isOverloaded = await watchLoad(behindKeys);
+      const isOverloaded = await (config.watchLoad ?? watchLoad)(behindKeys);
       await behindKeys.register(imageRoutes, { images, identify: callerOf, urls, syncWaitSeconds, isOverloaded });
       await behindKeys.register(eventRoutes, { images, identify: callerOf, clock });
       await behindKeys.register(provenanceRoutes, { images, identify: callerOf });
@@ -167,29 +168,9 @@ export async function buildApp(config: AppConfig, services: AppServices): Promis
   return app;
 }
 
-/** What the settings say about the HTTP side. */
-export function appConfig(config: Config, version: string): AppConfig {
-  return {
-    version,
-    syncWaitSeconds: config.SYNC_WAIT_SECONDS,
-    mediaCacheBytes: config.MEDIA_CACHE_BYTES,
-    trustProxy: config.TRUST_PROXY,
-    metricsAccess: config.METRICS_ACCESS,
-    docsAccess: config.DOCS_ACCESS,
-    rateLimits: {
-      generate: config.RATE_LIMIT_PER_MINUTE ?? null,
-      read: config.RATE_LIMIT_READ_PER_MINUTE ?? null,
-      media: config.RATE_LIMIT_MEDIA_PER_MINUTE ?? null,
-    },
-    corsOrigins: config.CORS_ORIGINS ?? [],
-    patience: PATIENCE,
-    watchLoad,
-  };
-}
-
 /** The OpenAPI document that a running service has at `/openapi.json`, made without running one. */
 export async function describeApi(version: string): Promise<object> {
-  const app = await buildApp(appConfig(readConfig({}), version), uncalledServices());
+  const app = await buildApp({ ...readConfig({}).server, version }, uncalledServices());
   await app.ready();
   const document = app.swagger();
   await app.close();

@@ -4,7 +4,8 @@ import { parseArgs } from 'node:util';
 import { pino } from 'pino';
 import { ZodError } from 'zod';
 import { describeApi } from './app.ts';
-import { ConfigError, readConfig, settingsTable } from './config/config.ts';
+import { ConfigError, readCommandConfig } from './config/config.ts';
+import { settingsTable } from './config/settings.ts';
 import { createKey, InvalidKeyError } from './http/keys.ts';
 import { ImageError } from './images/errors.ts';
 import { toRecord } from './images/image.ts';
@@ -151,8 +152,7 @@ async function config(args: string[]): Promise<number> {
 
 async function withServices(work: (services: Services) => Promise<number>): Promise<number> {
   const services = await createServices(
-    // Nobody waits behind a command, and nothing works on after it: what it makes, it makes whole.
-    readConfig({ ...process.env, DEFERRED_RENDITIONS: 'none' }),
+    readCommandConfig(process.env),
     pino({ level: 'warn', base: null }, pino.destination(2)),
   );
   try {

@@ -1,7 +1,7 @@
 import './thread-pool.ts';
 import closeWithGrace from 'close-with-grace';
 import { pino } from 'pino';
-import { appConfig, buildApp } from './app.ts';
+import { buildApp } from './app.ts';
 import { type Config, ConfigError, readConfig } from './config/config.ts';
 import { ImageError } from './images/errors.ts';
 import { createLogOutput } from './log-output.ts';
@@ -15,7 +15,7 @@ const EX_CONFIG = 78;
 const CLOSING_MS = 2_000;
 
 const config = configOrExit();
-const logger = pino({ level: config.LOG_LEVEL, base: null }, createLogOutput(1));
+const logger = pino({ level: config.log.level, base: null }, createLogOutput(1));
 
 try {
   await serve();
@@ -40,20 +40,20 @@ function refuse(error: ConfigError): never {
 }
 
 async function serve(): Promise<void> {
-  const graceMs = config.SHUTDOWN_GRACE_SECONDS * 1000;
+  const graceMs = config.shutdownGraceMs;
   const services = await createServices(config, logger);
   const stopServices = (answered?: Promise<unknown>) =>
     services.stop(AbortSignal.timeout(Math.max(0, graceMs - CLOSING_MS)), answered);
   try {
-    const app = await buildApp(appConfig(config, VERSION), services);
-    if (config.API_KEYS_FILE !== undefined) process.on('SIGHUP', services.reloadKeys);
+    const app = await buildApp({ ...config.server, version: VERSION }, services);
+    if (config.keys.file !== null) process.on('SIGHUP', services.reloadKeys);
     stopOnSignals(graceMs, async () => {
       const closed = app.close();
       await Promise.all([closed, stopServices(closed)]);
     });
     await app.listen({
-      host: config.HOST,
-      port: config.PORT,
+      host: config.server.host,
+      port: config.server.port,
       listenTextResolver: (address) => `Easel ${VERSION} listens on ${address}`,
     });
     await services.start();
@@ -72,7 +72,7 @@ function stopOnSignals(graceMs: number, stop: () => Promise<void>): void {
       // At a second signal it would exit with 1, but npm passes on a signal that the terminal has already sent. At the event
       // loop's end it would exit with 0, whatever exit code was set.
       // A SIGHUP has the file of keys read again; only where there is none does it stop the service.
-      skip: ['SIGINT', 'SIGTERM', 'beforeExit', ...(config.API_KEYS_FILE === undefined ? [] : (['SIGHUP'] as const))],
+      skip: ['SIGINT', 'SIGTERM', 'beforeExit', ...(config.keys.file === null ? [] : (['SIGHUP'] as const))],
       // Work that did not end in time is durable; the next start goes on with it.
       onTimeout: () => process.exit(0),
     },
@@ -98,9 +98,10 @@ function explain(error: unknown): [object, string] {
   if (error instanceof DatabaseInUseError || error instanceof ImageError)
     return [{}, `could not start: ${error.message}`];
   const { code, syscall } = error as NodeJS.ErrnoException;
+  const { host, port } = config.server;
   if (syscall === 'listen' && code === 'EADDRINUSE') {
-    return [{}, `could not start: ${config.HOST}:${config.PORT} is in use by another process; set PORT to a free one`];
+    return [{}, `could not start: ${host}:${port} is in use by another process; set PORT to a free one`];
   }
-  if (syscall === 'listen') return [{}, `could not start: cannot listen on ${config.HOST}:${config.PORT} (${code})`];
+  if (syscall === 'listen') return [{}, `could not start: cannot listen on ${host}:${port} (${code})`];
   return [{ err: error }, 'could not start'];
 }

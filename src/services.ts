@@ -5,7 +5,7 @@ import type { AppServices } from './app.ts';
 import { type Config, ConfigError } from './config/config.ts';
 import type { ProviderSettings } from './config/provider-settings.ts';
 import type { CheckOutcome, HealthChecks } from './http/health.ts';
-import { createSignedLinks } from './http/media-links.ts';
+import { createSignedLinks, type SignedLinks } from './http/media-links.ts';
 import { createMetrics } from './http/metrics.ts';
 import { utcDay } from './images/budget.ts';
 import { runDeferred } from './images/deferred.ts';
@@ -86,37 +86,25 @@ export async function createServices(
   opened.defer(() => tracing.close());
   const { tracer, logger } = tracing;
   configureSharp();
-  const records = openSqliteRecords({ path: config.databasePath, webhookUrls: new Map(config.WEBHOOK_URLS) });
+  const records = openSqliteRecords({ path: config.records.path, webhookUrls: config.webhooks.urls });
   opened.defer(() => records.close());
-  const keys = createKeyRing({
-    fixed: config.API_KEYS ?? [],
-    file: config.API_KEYS_FILE ?? null,
-    fromFile: config.keysInFile,
-    log: logger,
-  });
+  const keys = createKeyRing({ ...config.keys, log: logger });
   opened.defer(() => keys.close());
-  const links =
-    config.MEDIA_ACCESS === 'public'
-      ? null
-      : createSignedLinks({
-          secret: config.MEDIA_URL_SECRET ?? (await keepSecret(config.mediaUrlSecretPath)),
-          seconds: config.MEDIA_URL_SECONDS,
-          clock,
-        });
+  const links = config.links && (await openLinks(config.links, clock));
   const urls = links?.urls ?? fileUrls;
-  const store = await createDiskStore({ root: config.MEDIA_DIR });
+  const store = await createDiskStore(config.media);
   const transport = createTransport({ maxResponseBytes: MAX_PROVIDER_RESPONSE_BYTES, tracer });
   opened.defer(() => transport.close());
 
   const openGuard = ({ baseURL }: ProviderSettings): GuardedFetch => {
     // The operator named the provider's own host: a local model server may well answer with URLs of its own.
     const own = baseURL === null ? [] : [hostOf(baseURL)];
-    const guard = createGuardedFetch({ allow: [...own, ...(config.FETCH_ALLOW_HOSTS ?? [])] });
+    const guard = createGuardedFetch({ allow: [...own, ...config.fetch.allowHosts] });
     opened.defer(() => guard.close());
     return guard;
   };
   const shutdowns = createShutdownWatch({
-    inUse: [...new Set([config.IMAGE_MODEL, ...config.MODEL_ALIASES.values()])],
+    inUse: [...new Set([config.defaults.model, ...config.aliases.values()])],
     clock,
     log: logger,
   });
@@ -138,19 +126,19 @@ export async function createServices(
     breakers: () => upstreams.states().map(({ name, openedBy }) => ({ provider: name, open: openedBy !== null })),
     spentToday: () => records.spending(utcDay(clock.now()), null),
     reserved: async () => (await records.balance(utcDay(clock.now()), null)).reserved / 1e6,
-    budget: config.BUDGET_USD_PER_DAY,
+    budget: config.budget,
     shutdowns: () => shutdowns.known().map(({ model, date }) => ({ model, time: shutdownTime(date) })),
     models: providers.map(({ provider }) => ({
       provider: provider.name,
-      model: provider.model(config.IMAGE_MODEL)?.id ?? config.IMAGE_MODEL,
+      model: provider.model(config.defaults.model)?.id ?? config.defaults.model,
     })),
   });
-  const hookGuard = createGuardedFetch({ allow: config.WEBHOOK_ALLOW_HOSTS ?? [] });
+  const hookGuard = createGuardedFetch({ allow: config.webhooks.allowHosts });
   opened.defer(() => hookGuard.close());
   const deliverer = createDeliverer({
     outbox: records.outbox,
     sender: createWebhookSender({
-      secrets: config.WEBHOOK_SECRET ?? [await keepSecret(config.webhookSecretPath, webhookSecret)],
+      secrets: config.webhooks.secrets ?? [await keepSecret(config.webhooks.secretPath, webhookSecret)],
       guard: hookGuard,
       clock,
       userAgent: `Easel/${VERSION}`,
@@ -166,7 +154,7 @@ export async function createServices(
     records,
     store,
     events,
-    budget: config.BUDGET_USD_PER_DAY,
+    budget: config.budget,
     clock,
     upstreams,
     newId: uuidv7,
@@ -175,29 +163,16 @@ export async function createServices(
   };
   const runnerDeps = {
     ...shared,
+    ...config.pipeline,
     imaging: createImaging({
-      checks: {
-        uniformity: config.CHECK_UNIFORMITY,
-        entropy: config.CHECK_ENTROPY,
-        sharpness: config.CHECK_SHARPNESS,
-        borders: config.CHECK_BORDERS,
-        size: config.CHECK_SIZE,
-        ratio: config.CHECK_RATIO,
-      },
-      ground: config.CROP_GROUND,
+      checks: config.checks,
+      ground: config.cropGround,
       signer: await createSigner(config, clock),
       tracer,
     }),
     telemetry: metrics,
-    retry: {
-      maxAttempts: config.RETRY_MAX_ATTEMPTS,
-      deadlineMs: config.RETRY_DEADLINE_SECONDS * 1000,
-      ambiguousRetries: config.AMBIGUOUS_RETRIES,
-    },
+    retry: config.retry,
     retryBudget: createRetryBudget(clock),
-    embedPrompt: config.EMBED_PROMPT,
-    regenerateOnReject: config.REGENERATE_ON_REJECT,
-    deferredFormats: config.DEFERRED_RENDITIONS,
     random,
   };
   // One at a time, beside the jobs: a slow rendition holds up no picture, and on two cores takes a third of them at most.
@@ -206,7 +181,7 @@ export async function createServices(
     run: (mediaId, signals) => runDeferred(runnerDeps, mediaId, signals),
   });
   const jobs = createLocalQueue({
-    concurrency: config.CONCURRENCY,
+    concurrency: config.queue.concurrency,
     async run(mediaId, signals) {
       await runImage(runnerDeps, mediaId, signals);
       deferred.enqueue(mediaId);
@@ -230,17 +205,11 @@ export async function createServices(
     deletions: createDeletions({ ...shared, queue, telemetry: metrics }),
     presets: config.presets,
     provenance: createProvenanceReader(),
-    defaults: {
-      model: config.IMAGE_MODEL,
-      size: config.IMAGE_SIZE,
-      quality: config.IMAGE_QUALITY,
-      renditions: config.IMAGE_RENDITIONS,
-      crop: config.CROP,
-    },
-    queueLimit: config.QUEUE_LIMIT,
-    retention: { olderThanMs: config.RETENTION ?? null, maxBytes: config.MEDIA_MAX_BYTES ?? null },
-    retentionByLabel: new Map(config.RETENTION_BY_LABEL),
-    logPrompts: config.LOG_PROMPTS,
+    defaults: config.defaults,
+    queueLimit: config.queue.limit,
+    retention: config.retention,
+    retentionByLabel: config.retention.byLabel,
+    logPrompts: config.log.prompts,
     stopping: stopping.signal,
   };
   const images = createImages(imagesDeps);
@@ -310,11 +279,17 @@ export async function createServices(
     deliverer.start();
     rest.defer(askForShutdowns(shutdowns, logger));
     rest.defer(
-      every(config.CLEANUP_INTERVAL_SECONDS * 1000, logger, async () => {
+      every(config.retention.intervalMs, logger, async () => {
         await images.cleanup({});
       }),
     );
   }
+}
+
+/** Signs with the configured secret, or with one that is made at the first start and kept. */
+async function openLinks(links: NonNullable<Config['links']>, clock: Clock): Promise<SignedLinks> {
+  const secret = links.secret ?? (await keepSecret(links.secretPath));
+  return createSignedLinks({ secret, seconds: links.seconds, clock });
 }
 
 /** As receivers are given it. */
@@ -330,7 +305,8 @@ function createProvider(
   clock: Clock,
 ): Provider {
   const { name, kind } = settings;
-  if (kind === 'placeholder') return createPlaceholderProvider({ model: config.IMAGE_MODEL, catalog: config.catalog });
+  if (kind === 'placeholder')
+    return createPlaceholderProvider({ model: config.defaults.model, catalog: config.catalog });
   return createOpenAIProvider({
     name,
     apiKey: settings.apiKey,
@@ -338,13 +314,13 @@ function createProvider(
     azureApiVersion: kind === 'azure' ? settings.apiVersion : null,
     model: chooseModel({
       catalog: config.catalog,
-      standard: config.IMAGE_MODEL,
+      standard: config.defaults.model,
       own: settings.model,
       retires: name === 'openai' || kind === 'azure',
     }),
     omit: settings.omit,
     commands: settings.strip,
-    timeoutMs: config.GENERATION_TIMEOUT_SECONDS * 1000,
+    timeoutMs: config.callTimeoutMs,
     transport,
     guard,
     maxPictureBytes: MAX_PROVIDER_RESPONSE_BYTES,
@@ -359,11 +335,11 @@ interface Tracing {
   close(): Promise<void>;
 }
 
-async function openTracing({ OTEL_EXPORTER_OTLP_ENDPOINT }: Config, logger: Logger, clock: Clock): Promise<Tracing> {
-  if (OTEL_EXPORTER_OTLP_ENDPOINT === undefined) return { tracer: NO_TRACING, logger, close: async () => undefined };
+async function openTracing({ tracing }: Config, logger: Logger, clock: Clock): Promise<Tracing> {
+  if (tracing === null) return { tracer: NO_TRACING, logger, close: async () => undefined };
   // Who collects no traces is spared loading the SDK.
   const { createOtelTracing } = await import('./tracing/otel.ts');
-  return createOtelTracing({ endpoint: OTEL_EXPORTER_OTLP_ENDPOINT, version: VERSION, logger, clock });
+  return createOtelTracing({ endpoint: tracing.endpoint, version: VERSION, logger, clock });
 }
 
 /** Raises `ConfigError` for a certificate that signatures by it do not verify with. */
@@ -398,8 +374,8 @@ function healthChecks(
     database: () => passes(() => records.check()),
     async queue() {
       const { waiting, running } = queue.depth();
-      const detail = `${waiting} waiting of at most ${config.QUEUE_LIMIT}, ${running} running`;
-      return { status: waiting < config.QUEUE_LIMIT ? 'ok' : 'error', detail };
+      const detail = `${waiting} waiting of at most ${config.queue.limit}, ${running} running`;
+      return { status: waiting < config.queue.limit ? 'ok' : 'error', detail };
     },
     providers: async () => checkProviders(),
   };
@@ -431,7 +407,7 @@ function warnOfStandIns(config: Config, logger: Logger): void {
   if (config.providers[0]?.kind === 'placeholder') {
     logger.warn('pictures are abstract placeholders, painted here; set OPENAI_API_KEY to have real ones made');
   }
-  if (config.OPENAI_BASE_URL !== undefined && !config.providers.some(({ name }) => name === 'openai')) {
+  if (config.hasUnusedBaseURL) {
     logger.warn(
       'OPENAI_BASE_URL is not used: set OPENAI_API_KEY too, or PROVIDERS=openai for a server that wants no key',
     );
@@ -439,13 +415,11 @@ function warnOfStandIns(config: Config, logger: Logger): void {
 }
 
 /** A budget refuses what has no price; better to hear of it now than from the first caller. */
-function warnOfUnpriced(
-  { BUDGET_USD_PER_DAY: budget, IMAGE_MODEL }: Config,
-  providers: readonly Provider[],
-  logger: Logger,
-): void {
+function warnOfUnpriced({ budget, defaults }: Config, providers: readonly Provider[], logger: Logger): void {
   if (budget.usdPerDay === null && budget.usdPerDayOfKey.size === 0) return;
-  const unpriced = providers.flatMap(({ model }) => model(IMAGE_MODEL) ?? []).filter(({ pricing }) => pricing === null);
+  const unpriced = providers
+    .flatMap(({ model }) => model(defaults.model) ?? [])
+    .filter(({ pricing }) => pricing === null);
   for (const { id } of unpriced) {
     logger.warn(
       { model: id },

@@ -1,8 +1,9 @@
+import { join } from 'node:path';
 import ipaddr from 'ipaddr.js';
 import { z } from 'zod';
 import { type ApiKey, parseKeys } from '../http/keys.ts';
-import { allowedHostText } from '../outgoing/allow-list.ts';
-import { count, list, seconds } from './setting-types.ts';
+import { type AllowedHost, allowedHostText } from '../outgoing/allow-list.ts';
+import { count, list, type SettingsOf, seconds } from './setting-types.ts';
 
 const perMinute = () => count(1, 1_000_000).optional();
 const access = z.enum(['open', 'admin']).optional();
@@ -15,7 +16,7 @@ const origin = z
     'must be origins such as https://www.example.com',
   );
 
-/** An address, a network or one of the names that stand for some; whoever is one of these is believed. */
+/** Proxies whose headers are believed: an address, a network, or one of the names that stand for some. */
 const PROXY_NAMES = ['loopback', 'linklocal', 'uniquelocal'];
 const proxies = z
   .string()
@@ -32,12 +33,12 @@ const proxies = z
   .transform((text) => (text === 'true' ? true : text === 'false' ? false : text));
 
 const keys = z.string().transform((text, context): readonly ApiKey[] => {
-  const { keys, faults } = parseKeys(text);
-  for (const message of faults) context.addIssue({ code: 'custom', message });
+  const { keys, faults: issues } = parseKeys(text);
+  for (const message of issues) context.addIssue({ code: 'custom', message });
   return keys;
 });
 
-/** The settings of who may come in, how often, and where the service may go out. */
+/** The settings of who may call, how often, and which hosts the service may fetch from. */
 export const accessSettings = {
   API_KEYS: keys
     .optional()
@@ -85,3 +86,78 @@ export const accessSettings = {
       "Hosts, `host` or `host:port`, commas between, from which pictures are fetched though they are not public. A provider's own host is always allowed.",
     ),
 } as const;
+
+/** Who may call the HTTP side, and how often. */
+export interface HttpAccess {
+  /** Whose `X-Forwarded-*` headers to believe: `true` for everyone's, or addresses and networks with commas between. */
+  readonly trustProxy: boolean | string;
+  readonly metricsAccess: 'open' | 'admin';
+  readonly docsAccess: 'open' | 'admin';
+  /** Most requests in a minute, of each kind; null for no limit. */
+  readonly rateLimits: {
+    readonly generate: number | null;
+    readonly read: number | null;
+    readonly media: number | null;
+  };
+  /** Web pages that may call from browsers. */
+  readonly corsOrigins: readonly string[];
+}
+
+export interface AccessConfig {
+  readonly keys: {
+    /** Keys that stay as long as the process. */
+    readonly fixed: readonly ApiKey[];
+    /** File of further keys; null for none. */
+    readonly file: string | null;
+    /** What the file held when the settings were read. */
+    readonly fromFile: readonly ApiKey[];
+  };
+  /** The signed URLs of private pictures; null where pictures are public. */
+  readonly links: {
+    /** Null where the secret is kept at `secretPath`, and made there at the first start. */
+    readonly secret: string | null;
+    readonly secretPath: string;
+    /** How long a URL holds at least. */
+    readonly seconds: number;
+  } | null;
+  /** Fetching the pictures that providers answer with URLs of. */
+  readonly fetch: {
+    /** Hosts that may be fetched from though they are not public. */
+    readonly allowHosts: readonly AllowedHost[];
+  };
+}
+
+type AccessSettings = SettingsOf<typeof accessSettings>;
+
+/** `byDefault` is the access to metrics and docs where the settings say none. */
+export function httpAccess(settings: AccessSettings, byDefault: 'open' | 'admin'): HttpAccess {
+  return {
+    trustProxy: settings.TRUST_PROXY,
+    metricsAccess: settings.METRICS_ACCESS ?? byDefault,
+    docsAccess: settings.DOCS_ACCESS ?? byDefault,
+    rateLimits: {
+      generate: settings.RATE_LIMIT_PER_MINUTE ?? null,
+      read: settings.RATE_LIMIT_READ_PER_MINUTE ?? null,
+      media: settings.RATE_LIMIT_MEDIA_PER_MINUTE ?? null,
+    },
+    corsOrigins: settings.CORS_ORIGINS ?? [],
+  };
+}
+
+/** `fromFile` is what `API_KEYS_FILE` holds, `secretFolder` the folder where secrets are kept that are not set. */
+export function accessConfig(
+  settings: AccessSettings,
+  fromFile: readonly ApiKey[],
+  secretFolder: string,
+): AccessConfig {
+  const links = {
+    secret: settings.MEDIA_URL_SECRET ?? null,
+    secretPath: join(secretFolder, 'media-url-secret'),
+    seconds: settings.MEDIA_URL_SECONDS,
+  };
+  return {
+    keys: { fixed: settings.API_KEYS ?? [], file: settings.API_KEYS_FILE ?? null, fromFile },
+    links: settings.MEDIA_ACCESS === 'public' ? null : links,
+    fetch: { allowHosts: settings.FETCH_ALLOW_HOSTS ?? [] },
+  };
+}

@@ -1,6 +1,7 @@
-import { z } from 'zod';
+/** The settings of providers. Those of a single one bear its name, so they are no fixed list of variables. */
 
-// The settings of single providers bear the provider's name, so they are no fixed list of variables.
+import { z } from 'zod';
+import { list } from './setting-types.ts';
 
 /** Parameters of OpenAI's dialect that a compatible server may not know. */
 const OMITTABLE = ['size', 'n', 'quality', 'style', 'background', 'output_format'] as const;
@@ -22,7 +23,7 @@ export interface ProviderSettings {
 }
 
 /** A provider's name: part of records, metrics and, in capitals with `_` for `-`, of its variables. */
-export const providerName = z
+const providerName = z
   .string()
   .max(32)
   .regex(/^[a-z][a-z0-9]*(-[a-z0-9]+)*$/, 'must be names such as openai, backup or azure-eu, with commas between');
@@ -35,10 +36,21 @@ const parts = z.string().transform((value) =>
     .filter((part) => part !== ''),
 );
 /** Where a server of OpenAI's dialect is. */
-export const baseUrl = z.url({
+const baseUrl = z.url({
   protocol: /^https?$/,
   error: 'must be an http or https URL, such as http://127.0.0.1:8080/v1',
 });
+
+/** Which providers there are, and what `openai` reads besides variables of its own name. */
+export const providerListSettings = {
+  PROVIDERS: list(providerName)
+    .optional()
+    .describe(
+      'Who makes the pictures, in the order of fallback, such as `openai,backup,placeholder`. Default: `openai` with a key, else `placeholder`, which paints abstract pictures by itself.',
+    ),
+  OPENAI_API_KEY: z.string().optional().describe('Key for the `openai` provider.'),
+  OPENAI_BASE_URL: baseUrl.optional().describe("Any OpenAI-compatible server. Default: OpenAI's own."),
+} as const;
 
 /** What each `PROVIDER_<NAME>_…` variable holds. The README's table is made from this. */
 export const providerSettings = {
@@ -81,21 +93,21 @@ export const providerSettings = {
 const schema = z.object(providerSettings);
 const SUFFIXES = Object.keys(providerSettings);
 
-/** What `openai` reads besides variables of its own names. */
+/** Address and key of `openai`, from `providerListSettings`. */
 export interface OpenAISettings {
   readonly baseURL: string | undefined;
   readonly apiKey: string | undefined;
 }
 
 /**
- * Reads the settings of the named providers from an environment whose empty variables are left out already; adds every fault,
- * one line a variable, to `faults`. Variables of providers that are not named are left alone: they may be named tomorrow.
+ * Reads the settings of the named providers from an environment whose empty variables are left out already; adds every issue,
+ * one line a variable, to `issues`. Variables of providers that are not named are left alone: they may be named tomorrow.
  */
 export function readProviders(
   names: readonly string[],
   env: Readonly<Record<string, string | undefined>>,
   openai: OpenAISettings,
-  faults: string[],
+  issues: string[],
 ): readonly ProviderSettings[] {
   return names.map((name) => {
     const prefix = `PROVIDER_${name.toUpperCase().replaceAll('-', '_')}_`;
@@ -106,20 +118,20 @@ export function readProviders(
         .filter(([suffix]) => !mayBelongToAnother(suffix ?? '')),
     );
     for (const suffix of Object.keys(own)) {
-      const fault = misplaced(name, suffix);
-      if (fault !== null) faults.push(`${prefix}${suffix}: ${fault}`);
+      const issue = misplaced(name, suffix);
+      if (issue !== null) issues.push(`${prefix}${suffix}: ${issue}`);
     }
     const parsed = schema.safeParse(own);
     if (!parsed.success) {
-      faults.push(...parsed.error.issues.map(({ path, message }) => `${prefix}${String(path[0])}: ${message}`));
+      issues.push(...parsed.error.issues.map(({ path, message }) => `${prefix}${String(path[0])}: ${message}`));
     }
     const settings = parsed.success ? parsed.data : schema.parse({});
     const kind = kindOf(name);
     if (kind !== 'placeholder' && name !== 'openai' && !('BASE_URL' in own)) {
-      faults.push(`${prefix}BASE_URL: is missing, and PROVIDERS asks for ${name}`);
+      issues.push(`${prefix}BASE_URL: is missing, and PROVIDERS asks for ${name}`);
     }
     if (kind === 'azure' && settings.API_KEY === undefined) {
-      faults.push(`${prefix}API_KEY: is missing, and Azure answers nobody without one`);
+      issues.push(`${prefix}API_KEY: is missing, and Azure answers nobody without one`);
     }
     const address = name === 'openai' ? openai : { baseURL: settings.BASE_URL, apiKey: settings.API_KEY };
     return {
@@ -142,7 +154,7 @@ function kindOf(name: string): ProviderSettings['kind'] {
   return name === 'azure' || name.startsWith('azure-') ? 'azure' : 'openai';
 }
 
-/** Whether a variable may be that of a provider with a longer name: `PROVIDER_AZURE_EU_MODEL` is no fault of `azure`. */
+/** Whether a variable may be that of a provider with a longer name: `PROVIDER_AZURE_EU_MODEL` is no issue of `azure`. */
 function mayBelongToAnother(suffix: string): boolean {
   return !Object.hasOwn(providerSettings, suffix) && SUFFIXES.some((known) => suffix.endsWith(`_${known}`));
 }

@@ -1,4 +1,4 @@
-/** The files that settings name. They are read once, at the start, and whatever is wrong with one is told with the rest. */
+/** The files that settings name. They are read once, at the start; what is wrong with one is reported with the other issues. */
 
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
@@ -9,20 +9,20 @@ import { BUILT_IN_PRESETS, type Presets } from '../images/presets.ts';
 /** What is wrong with a file, in lines like those for variables. The path is not quoted: it may be a key, put in the wrong place. */
 export class ConfigFileError extends Error {
   override readonly name = 'ConfigFileError';
-  readonly problems: readonly string[];
+  readonly issues: readonly string[];
 
-  constructor(problems: readonly string[]) {
-    super(problems.join('\n'));
-    this.problems = problems;
+  constructor(issues: readonly string[]) {
+    super(issues.join('\n'));
+    this.issues = issues;
   }
 }
 
 /** The API keys in the file; none where it is not set. Raises `ConfigFileError`, also for a file without a key. */
 export function readKeys(path: string | undefined): readonly ApiKey[] {
   if (path === undefined) return [];
-  const { keys, faults } = parseKeyFile(readText('API_KEYS_FILE', path));
-  if (faults.length > 0) throw new ConfigFileError(faults.map((message) => `API_KEYS_FILE: ${message}`));
-  if (keys.length === 0) throw fault('API_KEYS_FILE', 'there is no key in the file');
+  const { keys, faults: issues } = parseKeyFile(readText('API_KEYS_FILE', path));
+  if (issues.length > 0) throw new ConfigFileError(issues.map((message) => `API_KEYS_FILE: ${message}`));
+  if (keys.length === 0) throw issue('API_KEYS_FILE', 'there is no key in the file');
   return keys;
 }
 
@@ -34,7 +34,7 @@ export function readPresets(path: string | undefined): Presets {
   try {
     value = JSON.parse(text);
   } catch (error) {
-    throw fault('PRESETS', `the file is not valid JSON: ${(error as SyntaxError).message}`);
+    throw issue('PRESETS', `the file is not valid JSON: ${(error as SyntaxError).message}`);
   }
   const parsed = parsePresets(value);
   if ('presets' in parsed) return parsed.presets;
@@ -57,16 +57,16 @@ export function readSigningFiles(
   now: number,
 ): SigningFiles | null {
   if (certificatePath === undefined && keyPath === undefined) return null;
-  if (certificatePath === undefined) throw fault('C2PA_CERT', 'is missing, and C2PA_KEY is set');
-  if (keyPath === undefined) throw fault('C2PA_KEY', 'is missing, and C2PA_CERT is set');
+  if (certificatePath === undefined) throw issue('C2PA_CERT', 'is missing, and C2PA_KEY is set');
+  if (keyPath === undefined) throw issue('C2PA_KEY', 'is missing, and C2PA_CERT is set');
 
   const chain = readCertificates(certificatePath);
   const key = readKey(keyPath);
   const [own] = chain;
-  if (!own.checkPrivateKey(key)) throw fault('C2PA_KEY', 'is not the key of the first certificate in C2PA_CERT');
+  if (!own.checkPrivateKey(key)) throw issue('C2PA_KEY', 'is not the key of the first certificate in C2PA_CERT');
   if (now < own.validFromDate.getTime())
-    throw fault('C2PA_CERT', `the certificate is not valid before ${own.validFrom}`);
-  if (now > own.validToDate.getTime()) throw fault('C2PA_CERT', `the certificate expired on ${own.validTo}`);
+    throw issue('C2PA_CERT', `the certificate is not valid before ${own.validFrom}`);
+  if (now > own.validToDate.getTime()) throw issue('C2PA_CERT', `the certificate expired on ${own.validTo}`);
   return { chain, key };
 }
 
@@ -78,21 +78,21 @@ function readCertificates(path: string): SigningFiles['chain'] {
     const [own, ...issuers] = blocks.map((block) => new X509Certificate(block));
     if (own) return [own, ...issuers];
   } catch {
-    throw fault('C2PA_CERT', 'the file has a certificate that cannot be read');
+    throw issue('C2PA_CERT', 'the file has a certificate that cannot be read');
   }
-  throw fault('C2PA_CERT', 'the file has no certificate in PEM (-----BEGIN CERTIFICATE-----)');
+  throw issue('C2PA_CERT', 'the file has no certificate in PEM (-----BEGIN CERTIFICATE-----)');
 }
 
 function readKey(path: string): KeyObject {
   const text = readText('C2PA_KEY', path);
   if (/^-----BEGIN ENCRYPTED|^Proc-Type: 4,ENCRYPTED/m.test(text)) {
-    throw fault('C2PA_KEY', 'the key is encrypted; take the passphrase off it');
+    throw issue('C2PA_KEY', 'the key is encrypted; take the passphrase off it');
   }
   try {
     return createPrivateKey(text);
   } catch {
-    // Not in OpenSSL's words: nobody can be certain that they hold nothing of the file.
-    throw fault('C2PA_KEY', 'the file has no private key in PEM (-----BEGIN PRIVATE KEY-----)');
+    // Without OpenSSL's message: it might quote the file.
+    throw issue('C2PA_KEY', 'the file has no private key in PEM (-----BEGIN PRIVATE KEY-----)');
   }
 }
 
@@ -101,10 +101,10 @@ function readText(variable: string, path: string): string {
     return readFileSync(path, 'utf8');
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    throw fault(variable, `the file cannot be read (${code})`);
+    throw issue(variable, `the file cannot be read (${code})`);
   }
 }
 
-function fault(variable: string, message: string): ConfigFileError {
+function issue(variable: string, message: string): ConfigFileError {
   return new ConfigFileError([`${variable}: ${message}`]);
 }

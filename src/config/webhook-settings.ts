@@ -1,6 +1,7 @@
+import { join } from 'node:path';
 import { z } from 'zod';
-import { allowedHostText } from '../outgoing/allow-list.ts';
-import { list } from './setting-types.ts';
+import { type AllowedHost, allowedHostText } from '../outgoing/allow-list.ts';
+import { list, type SettingsOf } from './setting-types.ts';
 
 /** Of 24 to 64 bytes, by the Standard Webhooks specification. */
 const secretText = z.string().refine((text) => {
@@ -20,7 +21,7 @@ const urlOfKey = z
     return [text.slice(0, at), text.slice(at + 1)];
   });
 
-/** The settings of telling others how pictures ended. */
+/** The settings of webhooks. */
 export const webhookSettings = {
   WEBHOOK_SECRET: list(secretText)
     .optional()
@@ -36,3 +37,27 @@ export const webhookSettings = {
     .optional()
     .describe('Hosts, `host` or `host:port`, commas between, that webhooks may go to though they are not public.'),
 } as const;
+
+export interface WebhookConfig {
+  readonly webhooks: {
+    /** All sign at once, while receivers change over; null where the secret is kept at `secretPath`, and made there at the first start. */
+    readonly secrets: readonly string[] | null;
+    readonly secretPath: string;
+    /** Where webhooks go whose request names no URL, by the name of the API key. */
+    readonly urls: ReadonlyMap<string, string>;
+    /** Hosts that webhooks may go to though they are not public. */
+    readonly allowHosts: readonly AllowedHost[];
+  };
+}
+
+/** `secretFolder` is the folder where secrets are kept that are not set. */
+export function webhookConfig(settings: SettingsOf<typeof webhookSettings>, secretFolder: string): WebhookConfig {
+  return {
+    webhooks: {
+      secrets: settings.WEBHOOK_SECRET ?? null,
+      secretPath: join(secretFolder, 'webhook-secret'),
+      urls: new Map(settings.WEBHOOK_URLS),
+      allowHosts: settings.WEBHOOK_ALLOW_HOSTS ?? [],
+    },
+  };
+}

@@ -1,16 +1,16 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { ConfigError, readConfig, settingsTable } from '../../src/config/config.ts';
+import { ConfigError, readCommandConfig, readConfig } from '../../src/config/config.ts';
 import { findKey } from '../../src/http/keys.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
-function faultsOf(env: Record<string, string>): readonly string[] {
+function issuesOf(env: Record<string, string>): readonly string[] {
   try {
     readConfig(env);
     return [];
   } catch (error) {
-    if (error instanceof ConfigError) return error.problems;
+    if (error instanceof ConfigError) return error.issues;
     throw error;
   }
 }
@@ -18,18 +18,19 @@ function faultsOf(env: Record<string, string>): readonly string[] {
 describe('readConfig', () => {
   it('needs nothing', () => {
     expect(readConfig({})).toMatchObject({
-      HOST: '127.0.0.1',
-      PORT: 3000,
+      server: { host: '127.0.0.1', port: 3000 },
       providers: [{ name: 'placeholder' }],
-      IMAGE_SIZE: { width: 1792, height: 1024 },
-      IMAGE_RENDITIONS: [{ width: 1200, height: 675, format: 'png' }],
-      databasePath: '.data/easel.db',
+      defaults: {
+        size: { width: 1792, height: 1024 },
+        renditions: [{ width: 1200, height: 675, format: 'png' }],
+      },
+      records: { path: '.data/easel.db' },
     });
   });
 
   it('takes an empty variable for an unset one, and asks OpenAI as soon as there is a key', () => {
     expect(readConfig({ PORT: '', OPENAI_API_KEY: 'sk-x' })).toMatchObject({
-      PORT: 3000,
+      server: { port: 3000 },
       providers: [{ name: 'openai' }],
     });
   });
@@ -55,7 +56,7 @@ describe('readConfig', () => {
     ['MODEL_ALIASES', 'dall-e-3'],
     ['MODEL_ALIASES', 'dall-e-3=gpt-imgae-2'],
   ])('refuses %s=%s, naming it', (name, value) => {
-    expect(faultsOf({ [name]: value, OPENAI_API_KEY: 'sk-secret' })).toEqual([expect.stringMatching(`^${name}: `)]);
+    expect(issuesOf({ [name]: value, OPENAI_API_KEY: 'sk-secret' })).toEqual([expect.stringMatching(`^${name}: `)]);
   });
 
   it.each([
@@ -64,7 +65,7 @@ describe('readConfig', () => {
     ['12.5,blog:10,shop:0.25', 12.5, { blog: 10, shop: 0.25 }],
     ['blog:10', null, { blog: 10 }],
   ])('reads the budget %s', (text, usdPerDay, keys) => {
-    const { BUDGET_USD_PER_DAY: budget } = readConfig({ BUDGET_USD_PER_DAY: text });
+    const { budget } = readConfig({ BUDGET_USD_PER_DAY: text });
     expect([budget.usdPerDay, Object.fromEntries(budget.usdPerDayOfKey)]).toEqual([usdPerDay, keys]);
   });
 
@@ -77,10 +78,10 @@ describe('readConfig', () => {
     expect(catalog.get('dall-e-2')).toMatchObject({ id: 'gpt-image-2', alias: 'dall-e-2' });
   });
 
-  it('names every fault at once, and never quotes a key', () => {
-    const faults = faultsOf({ PORT: 'x', RETENTION: 'x', OPENAI_API_KEY: 'sk-secret' });
-    expect(faults).toHaveLength(2);
-    expect(faults.join()).not.toContain('sk-secret');
+  it('names every issue at once, and never quotes a key', () => {
+    const issues = issuesOf({ PORT: 'x', RETENTION: 'x', OPENAI_API_KEY: 'sk-secret' });
+    expect(issues).toHaveLength(2);
+    expect(issues.join()).not.toContain('sk-secret');
   });
 });
 
@@ -96,8 +97,8 @@ describe('an address that others can reach', () => {
     [{ HOST: '::1' }, true],
     [{ HOST: 'localhost' }, true],
   ])('%j: %s', (env, taken) => {
-    expect(faultsOf(env).length === 0).toBe(taken);
-    if (!taken) expect(faultsOf(env)[0]).toMatch(/^HOST: .*API_KEYS.*ALLOW_ANONYMOUS/);
+    expect(issuesOf(env).length === 0).toBe(taken);
+    if (!taken) expect(issuesOf(env)[0]).toMatch(/^HOST: .*API_KEYS.*ALLOW_ANONYMOUS/);
   });
 
   it.each([
@@ -106,9 +107,9 @@ describe('an address that others can reach', () => {
     [{ HOST: '0.0.0.0', API_KEYS: 'a:b:read' }, 'admin'],
     [{ HOST: '0.0.0.0', API_KEYS: 'a:b:read', METRICS_ACCESS: 'open', DOCS_ACCESS: 'open' }, 'open'],
     [{ HOST: '127.0.0.1', METRICS_ACCESS: 'admin', DOCS_ACCESS: 'admin' }, 'admin'],
-  ])('has metrics and docs for admins only, unless told: %j', (env, access) => {
-    const { METRICS_ACCESS, DOCS_ACCESS } = readConfig(env);
-    expect([METRICS_ACCESS, DOCS_ACCESS]).toEqual([access, access]);
+  ])('has metrics and docs for admins only, unless set otherwise: %j', (env, access) => {
+    const { metricsAccess, docsAccess } = readConfig(env).server;
+    expect([metricsAccess, docsAccess]).toEqual([access, access]);
   });
 });
 
@@ -134,21 +135,25 @@ describe('values', () => {
     ['WEBHOOK_URLS', 'blog=ftp://hunter2.example'],
     ['WEBHOOK_ALLOW_HOSTS', 'http://a'],
   ])('%s=%s is refused, and not quoted', (name, value) => {
-    const faults = faultsOf({ [name]: value });
-    expect(faults).toHaveLength(1);
-    expect(faults[0]).toMatch(new RegExp(`^${name}: `));
-    expect(faults[0]).not.toContain(value);
+    const issues = issuesOf({ [name]: value });
+    expect(issues).toHaveLength(1);
+    expect(issues[0]).toMatch(new RegExp(`^${name}: `));
+    expect(issues[0]).not.toContain(value);
   });
 
   it.each([
-    ['TRUST_PROXY', 'true', true],
-    ['TRUST_PROXY', 'false', false],
-    ['TRUST_PROXY', 'loopback, 10.0.0.0/8, ::1', 'loopback, 10.0.0.0/8, ::1'],
-    ['CORS_ORIGINS', 'https://a.example, http://localhost:5173', ['https://a.example', 'http://localhost:5173']],
-    ['CORS_ORIGINS', '*', ['*']],
-    ['RATE_LIMIT_PER_MINUTE', '60', 60],
-  ] as const)('%s=%s is %j', (name, value, read) => {
-    expect(readConfig({ [name]: value })[name]).toEqual(read);
+    ['TRUST_PROXY', 'true', { trustProxy: true }],
+    ['TRUST_PROXY', 'false', { trustProxy: false }],
+    ['TRUST_PROXY', 'loopback, 10.0.0.0/8, ::1', { trustProxy: 'loopback, 10.0.0.0/8, ::1' }],
+    [
+      'CORS_ORIGINS',
+      'https://a.example, http://localhost:5173',
+      { corsOrigins: ['https://a.example', 'http://localhost:5173'] },
+    ],
+    ['CORS_ORIGINS', '*', { corsOrigins: ['*'] }],
+    ['RATE_LIMIT_PER_MINUTE', '60', { rateLimits: { generate: 60 } }],
+  ])('%s=%s is %j', (name, value, read) => {
+    expect(readConfig({ [name]: value }).server).toMatchObject(read);
   });
 });
 
@@ -159,11 +164,11 @@ describe('API_KEYS_FILE', () => {
     ['# nobody\n', {}, ['API_KEYS_FILE: there is no key in the file']],
     ['a:hunter2', {}, ['API_KEYS_FILE: line 1: must be name:secret:scope+scope']],
     ['a:hunter2:read', { API_KEYS: 'c:hunter2:read' }, ['API_KEYS_FILE: a: its secret is in use twice']],
-  ])('%j with %j', async (text, env, faults) => {
+  ])('%j with %j', async (text, env, issues) => {
     await using folder = await temporaryFolder();
     const path = join(folder.path, 'keys');
     await writeFile(path, text);
-    expect(faultsOf({ ...env, API_KEYS_FILE: path })).toEqual(faults);
+    expect(issuesOf({ ...env, API_KEYS_FILE: path })).toEqual(issues);
   });
 
   it('opens an address that others can reach', async () => {
@@ -171,11 +176,24 @@ describe('API_KEYS_FILE', () => {
     const path = join(folder.path, 'keys');
     await writeFile(path, 'a:one:read');
     const config = readConfig({ HOST: '0.0.0.0', API_KEYS_FILE: path });
-    expect(findKey(config.keysInFile, 'one')?.name).toBe('a');
+    expect(findKey(config.keys.fromFile, 'one')?.name).toBe('a');
   });
 });
 
-it('settingsTable has a row for every variable, with its default', () => {
-  expect(settingsTable()).toContain('| `IMAGE_SIZE` | `1792x1024` |');
-  expect(settingsTable()).toContain('| `RETENTION` | – |');
+describe('a provider address that no provider uses', () => {
+  const OPENAI_BASE_URL = 'http://127.0.0.1:8080/v1';
+
+  it.each([
+    [{ OPENAI_BASE_URL }, true],
+    [{ OPENAI_BASE_URL, PROVIDERS: 'placeholder' }, true],
+    [{ OPENAI_BASE_URL, PROVIDERS: 'openai' }, false],
+    [{ OPENAI_BASE_URL, OPENAI_API_KEY: 'sk-x' }, false],
+    [{}, false],
+  ])('%j: %s', (env, unused) => {
+    expect(readConfig(env).hasUnusedBaseURL).toBe(unused);
+  });
+});
+
+it('a command defers no rendition, whatever is set', () => {
+  expect(readCommandConfig({ DEFERRED_RENDITIONS: 'png' }).pipeline.deferredFormats).toEqual([]);
 });

@@ -1,15 +1,16 @@
 import { describe, expect, it } from 'vitest';
-import { ConfigError, readConfig, settingsTable } from '../../src/config/config.ts';
+import { ConfigError, readConfig } from '../../src/config/config.ts';
+import { settingsTable } from '../../src/config/settings.ts';
 
 const KEY = 'sk-secret';
 const BACKUP = { PROVIDERS: 'backup', PROVIDER_BACKUP_BASE_URL: 'http://10.0.0.5:8080/v1' };
 
-function faultsOf(env: Readonly<Record<string, string>>): readonly string[] {
+function issuesOf(env: Readonly<Record<string, string>>): readonly string[] {
   try {
     readConfig(env);
     return [];
   } catch (error) {
-    if (error instanceof ConfigError) return error.problems;
+    if (error instanceof ConfigError) return error.issues;
     throw error;
   }
 }
@@ -96,14 +97,14 @@ describe('the settings of providers', () => {
     ['a provider twice', { ...BACKUP, PROVIDERS: 'backup,backup' }, 'PROVIDERS: must not name'],
     ['a name that is none', { PROVIDERS: 'My Server' }, 'PROVIDERS: must be names'],
     ['no name at all', { ...BACKUP, PROVIDERS: 'backup,' }, 'PROVIDERS: must be names'],
-  ])('%s is one fault, named for its variable, its value not quoted', (_, env, fault) => {
-    const faults = faultsOf(env);
-    expect(faults).toEqual([expect.stringContaining(fault)]);
-    expect(faults.join()).not.toContain(KEY);
+  ])('%s is one issue, named for its variable, its value not quoted', (_, env, issue) => {
+    const issues = issuesOf(env);
+    expect(issues).toEqual([expect.stringContaining(issue)]);
+    expect(issues.join()).not.toContain(KEY);
   });
 
   it('do not mix with those of a provider with a longer name', () => {
-    expect(faultsOf({ ...BACKUP, PROVIDER_BACKUP_TWO_MODEL: 'x' })).toEqual([]);
+    expect(issuesOf({ ...BACKUP, PROVIDER_BACKUP_TWO_MODEL: 'x' })).toEqual([]);
   });
 
   it('have their rows in the table', () => {

@@ -14,7 +14,7 @@ beforeAll(async () => {
 });
 
 /** What is wrong where each variable names a file of this content, or where it is null, none. */
-async function faultsOf(files: Readonly<Record<string, string | null>>, now = Date.now()): Promise<readonly string[]> {
+async function issuesOf(files: Readonly<Record<string, string | null>>, now = Date.now()): Promise<readonly string[]> {
   await using folder = await temporaryFolder();
   const env: Record<string, string> = {};
   for (const [variable, content] of Object.entries(files)) {
@@ -25,14 +25,14 @@ async function faultsOf(files: Readonly<Record<string, string | null>>, now = Da
     readConfig(env, now);
     return [];
   } catch (error) {
-    if (error instanceof ConfigError) return error.problems;
+    if (error instanceof ConfigError) return error.issues;
     throw error;
   }
 }
 
 describe('C2PA_CERT and C2PA_KEY', () => {
   it('are read as PEM, with the chain', async () => {
-    expect(await faultsOf({ C2PA_CERT: own.certificatePem, C2PA_KEY: own.keyPem })).toEqual([]);
+    expect(await issuesOf({ C2PA_CERT: own.certificatePem, C2PA_KEY: own.keyPem })).toEqual([]);
   });
 
   it.each<[string, () => Record<string, string | null>, string]>([
@@ -60,10 +60,10 @@ describe('C2PA_CERT and C2PA_KEY', () => {
       'C2PA_KEY: the key is encrypted',
     ],
     ["another's key", () => ({ C2PA_CERT: own.certificatePem, C2PA_KEY: other.keyPem }), 'C2PA_KEY: is not the key'],
-  ])('are refused with %s, and nothing of the key is said', async (_name, files, fault) => {
-    const faults = await faultsOf(files());
-    expect(faults).toEqual([expect.stringContaining(fault)]);
-    expect(faults.join()).not.toContain(own.keyPem.split('\n')[1]);
+  ])('are refused with %s, and nothing of the key is said', async (_name, files, issue) => {
+    const issues = await issuesOf(files());
+    expect(issues).toEqual([expect.stringContaining(issue)]);
+    expect(issues.join()).not.toContain(own.keyPem.split('\n')[1]);
   });
 
   it.each([
@@ -71,8 +71,8 @@ describe('C2PA_CERT and C2PA_KEY', () => {
     [-30, 'not valid before'],
   ])('are refused %i days away', async (days, reason) => {
     const now = Date.now() + days * 86_400_000;
-    const faults = await faultsOf({ C2PA_CERT: own.certificatePem, C2PA_KEY: own.keyPem }, now);
-    expect(faults).toEqual([expect.stringContaining(reason)]);
+    const issues = await issuesOf({ C2PA_CERT: own.certificatePem, C2PA_KEY: own.keyPem }, now);
+    expect(issues).toEqual([expect.stringContaining(reason)]);
   });
 });
 
@@ -84,13 +84,13 @@ describe('PRESETS', () => {
       '{"poster": {"size": "9x9"}}',
       [expect.stringMatching(/^PRESETS: poster\.description: /), expect.stringMatching(/^PRESETS: poster\.size: /)],
     ],
-  ])('is refused with every fault: %s', async (content, faults) => {
-    expect(await faultsOf({ PRESETS: content })).toEqual(faults);
+  ])('is refused with every issue: %s', async (content, issues) => {
+    expect(await issuesOf({ PRESETS: content })).toEqual(issues);
   });
 
-  it('comes in one list with the other faults', async () => {
+  it('comes in one list with the other issues', async () => {
     const variables = (error: unknown) =>
-      error instanceof ConfigError ? error.problems.map((problem) => problem.split(':')[0]) : [];
+      error instanceof ConfigError ? error.issues.map((issue) => issue.split(':')[0]) : [];
     try {
       readConfig({ PORT: 'x', PRESETS: '/nowhere', C2PA_KEY: '/nowhere' });
       expect.unreachable();

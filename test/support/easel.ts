@@ -12,7 +12,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import { vi } from 'vitest';
-import { appConfig, buildApp } from '../../src/app.ts';
+import { buildApp } from '../../src/app.ts';
 import { readConfig } from '../../src/config/config.ts';
 import type { ImageRecord } from '../../src/images/image.ts';
 import { createServices, type Services } from '../../src/services.ts';
@@ -98,13 +98,13 @@ export async function startEasel(options: EaselOptions = {}): Promise<Easel> {
     LOG_LEVEL: 'debug',
     ...options.env,
   });
-  const logger = pino({ level: config.LOG_LEVEL, base: null }, { write: (line: string) => void log.push(line) });
+  const logger = pino({ level: config.log.level, base: null }, { write: (line: string) => void log.push(line) });
   const services = await createServices(config, logger, { clock, random: () => 0.5 });
   const app = await buildApp(
-    { ...appConfig(config, 'test'), watchLoad: async () => options.isOverloaded ?? (() => false) },
+    { ...config.server, version: 'test', watchLoad: async () => options.isOverloaded ?? (() => false) },
     services,
   );
-  const url = await app.listen({ host: config.HOST, port: config.PORT });
+  const url = await app.listen({ host: config.server.host, port: config.server.port });
   await services.start();
 
   const answerOf = async (response: Response): Promise<Answer> => ({

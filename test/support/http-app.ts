@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { FastifyInstance } from 'fastify';
 import { pino } from 'pino';
-import { type AppConfig, type AppServices, appConfig, buildApp } from '../../src/app.ts';
+import { type AppConfig, type AppServices, buildApp } from '../../src/app.ts';
 import { readConfig } from '../../src/config/config.ts';
 import { createMetrics } from '../../src/http/metrics.ts';
 import { fileUrls } from '../../src/images/image.ts';
@@ -34,7 +34,7 @@ export async function openHttpApp(
   const log: Record<string, unknown>[] = [];
   const healthy = async () => ({ status: 'ok' as const });
   const app = await buildApp(
-    { ...appConfig(readConfig({}), '1.2.3'), ...config },
+    { ...readConfig({}).server, version: '1.2.3', ...config },
     {
       images,
       files: { root, find: async () => null },

@@ -1,0 +1,139 @@
+/** The settings of pictures: models, defaults of requests, renditions, quality checks, provenance. */
+
+import { z } from 'zod';
+import {
+  CHECK_MODES,
+  type CheckName,
+  type CheckPolicy,
+  CROPS,
+  DEFAULT_CHECKS,
+  QUALITIES,
+  RENDITION_FORMATS,
+  type RenditionFormat,
+} from '../images/image.ts';
+import { renditionText, sizeText } from '../images/notation.ts';
+import type { RequestDefaults } from '../images/request.ts';
+import { type Catalog, createCatalog } from '../providers/catalog.ts';
+import { readCatalogFile } from '../providers/catalog-file.ts';
+import { flag, list, type SettingsOf } from './setting-types.ts';
+
+const catalogFile = z.string().transform((path, context) => {
+  const file = readCatalogFile(path);
+  if ('models' in file) return file.models;
+  for (const message of file.faults) context.addIssue({ code: 'custom', message });
+  return z.NEVER;
+});
+
+const alias = z
+  .string()
+  .regex(/^[^=\s]+=[^=\s]+$/, 'must be NAME=MODEL, commas between, such as dall-e-3=gpt-image-2')
+  .transform((text) => text.split('=') as [string, string]);
+
+const check = (name: CheckName) => z.enum(CHECK_MODES).default(DEFAULT_CHECKS[name]);
+const CHECK_WORDS = ': `off`, `warn` or `reject`.';
+
+export const imageSettings = {
+  IMAGE_MODEL: z.string().default('gpt-image-2').describe('Model where the request names none.'),
+  MODEL_CATALOG: catalogFile
+    .optional()
+    .describe('JSON file of models and prices that replace or join the built-in ones; see Models and money.'),
+  MODEL_ALIASES: list(alias)
+    .optional()
+    .describe('Models to use in place of those that are asked for, such as `dall-e-3=gpt-image-2`; commas between.'),
+  IMAGE_SIZE: sizeText.prefault('1792x1024').describe('Size of the master where neither request nor preset says one.'),
+  IMAGE_QUALITY: z.enum(QUALITIES).default('auto').describe('Quality where neither request nor preset says one.'),
+  IMAGE_RENDITIONS: list(renditionText)
+    .prefault('1200x675.png')
+    .describe('Renditions where neither request nor preset says any; commas between.'),
+  PRESETS: z
+    .string()
+    .optional()
+    .describe('JSON file with presets of your own, beside or in place of the built-in ones.'),
+  CROP: z
+    .enum(CROPS)
+    .default('centre')
+    .describe(
+      'How a picture of another shape becomes the one asked for, where the preset does not say: cut around the middle, around what draws the eye (`attention`) or has most detail (`entropy`), or kept whole on a plain ground (`contain`).',
+    ),
+  CROP_GROUND: z
+    .string()
+    .regex(/^(#[0-9a-f]{6}|transparent)$/i, 'must be #rrggbb or transparent')
+    .default('#ffffff')
+    .describe('What `contain` lays pictures on: `#rrggbb` or `transparent` (white in a jpeg).'),
+  DEFERRED_RENDITIONS: z
+    .union([z.literal('none').transform(() => []), list(z.enum(RENDITION_FORMATS))])
+    .prefault('avif')
+    .describe(
+      'Formats of renditions that are made after the picture is answered, and are `pending` until then; commas between, or `none`.',
+    ),
+  CHECK_UNIFORMITY: check('uniformity').describe(`Blank and nearly blank pictures${CHECK_WORDS}`),
+  CHECK_ENTROPY: check('entropy').describe(`Pictures with next to nothing in them${CHECK_WORDS}`),
+  CHECK_SHARPNESS: check('sharpness').describe(`Pictures that are blurred throughout${CHECK_WORDS}`),
+  CHECK_BORDERS: check('borders').describe(`Flat bars on opposite sides${CHECK_WORDS}`),
+  CHECK_SIZE: check('size').describe(`Pictures smaller than asked for${CHECK_WORDS}`),
+  CHECK_RATIO: check('ratio').describe(`Pictures of another shape than asked for${CHECK_WORDS}`),
+  REGENERATE_ON_REJECT: flag
+    .default(false)
+    .describe('Pay for one more try when a picture is rejected, within `RETRY_MAX_ATTEMPTS`.'),
+} as const;
+
+export const provenanceSettings = {
+  C2PA_CERT: z
+    .string()
+    .optional()
+    .describe(
+      'PEM file of the certificate that files are signed with as Content Credentials, its issuers after it. With `C2PA_KEY`.',
+    ),
+  C2PA_KEY: z.string().optional().describe('PEM file of its private key: P-256, P-384, Ed25519 or RSA.'),
+  EMBED_PROMPT: flag.default(false).describe('Also write the prompt into the files, as XMP, for everyone to read.'),
+} as const;
+
+export interface ImageConfig {
+  /** What holds where neither the request nor its preset says anything. */
+  readonly defaults: RequestDefaults;
+  /** The built-in models, those of `MODEL_CATALOG`, and the aliases. */
+  readonly catalog: Catalog;
+  /** Ids of models by the names that stand for them. */
+  readonly aliases: ReadonlyMap<string, string>;
+  readonly checks: CheckPolicy;
+  /** What `contain` lays pictures on: `#rrggbb` or `transparent`. */
+  readonly cropGround: string;
+  /** What a job takes. */
+  readonly pipeline: {
+    /** Whether prompts are written into the files. */
+    readonly embedPrompt: boolean;
+    /** Whether a rejected picture is followed by one more paid call. */
+    readonly regenerateOnReject: boolean;
+    /** Formats that are made after the picture is answered. */
+    readonly deferredFormats: readonly RenditionFormat[];
+  };
+}
+
+export function imageConfig(settings: SettingsOf<typeof imageSettings & typeof provenanceSettings>): ImageConfig {
+  const aliases = new Map(settings.MODEL_ALIASES);
+  return {
+    defaults: {
+      model: settings.IMAGE_MODEL,
+      size: settings.IMAGE_SIZE,
+      quality: settings.IMAGE_QUALITY,
+      renditions: settings.IMAGE_RENDITIONS,
+      crop: settings.CROP,
+    },
+    catalog: createCatalog({ models: settings.MODEL_CATALOG ?? new Map(), aliases }),
+    aliases,
+    checks: {
+      uniformity: settings.CHECK_UNIFORMITY,
+      entropy: settings.CHECK_ENTROPY,
+      sharpness: settings.CHECK_SHARPNESS,
+      borders: settings.CHECK_BORDERS,
+      size: settings.CHECK_SIZE,
+      ratio: settings.CHECK_RATIO,
+    },
+    cropGround: settings.CROP_GROUND,
+    pipeline: {
+      embedPrompt: settings.EMBED_PROMPT,
+      regenerateOnReject: settings.REGENERATE_ON_REJECT,
+      deferredFormats: settings.DEFERRED_RENDITIONS,
+    },
+  };
+}

@@ -1,0 +1,48 @@
+/** The settings of what is deleted, and when. */
+
+import { z } from 'zod';
+import { ageText } from '../images/notation.ts';
+import { count, list, type SettingsOf, seconds } from './setting-types.ts';
+
+const labelledAge = z
+  .string()
+  .regex(/^[^:]+:[^:]+$/, 'must be LABEL:AGE, such as draft:1d')
+  .transform((value) => value.split(':'))
+  .pipe(z.tuple([z.string(), ageText]));
+
+export const retentionSettings = {
+  RETENTION: ageText.optional().describe('Delete pictures older than this, such as `30d`. Default: never.'),
+  RETENTION_BY_LABEL: list(labelledAge)
+    .optional()
+    .describe(
+      'Other ages for pictures with a label, such as `draft:1d,press:365d`; the longest counts. What is labelled `pinned` stays.',
+    ),
+  MEDIA_MAX_BYTES: count(1, Number.MAX_SAFE_INTEGER)
+    .optional()
+    .describe('Delete the oldest pictures when all files together take more than this, in bytes.'),
+  CLEANUP_INTERVAL_SECONDS: seconds(1).default(3600).describe('How often the cleanup runs by itself.'),
+} as const;
+
+export interface RetentionConfig {
+  readonly retention: {
+    /** Age at which images are deleted, in milliseconds; null for never. */
+    readonly olderThanMs: number | null;
+    /** Most bytes that all files together may take; null for no limit. */
+    readonly maxBytes: number | null;
+    /** Ages in milliseconds, by label. */
+    readonly byLabel: ReadonlyMap<string, number>;
+    /** Time between two cleanups, in milliseconds. */
+    readonly intervalMs: number;
+  };
+}
+
+export function retentionConfig(settings: SettingsOf<typeof retentionSettings>): RetentionConfig {
+  return {
+    retention: {
+      olderThanMs: settings.RETENTION ?? null,
+      maxBytes: settings.MEDIA_MAX_BYTES ?? null,
+      byLabel: new Map(settings.RETENTION_BY_LABEL),
+      intervalMs: settings.CLEANUP_INTERVAL_SECONDS * 1000,
+    },
+  };
+}

@@ -1,0 +1,100 @@
+/** The settings of the process: where it listens, where it keeps things, what it logs, how it stops. */
+
+import { z } from 'zod';
+import type { HttpAccess } from './access-settings.ts';
+import type { callSettings } from './call-settings.ts';
+import { count, flag, type SettingsOf, seconds } from './setting-types.ts';
+
+export const listenSettings = {
+  HOST: z
+    .string()
+    .default('127.0.0.1')
+    .describe('Address to listen on. Off loopback it takes API keys, or `ALLOW_ANONYMOUS=true`.'),
+  PORT: count(0, 65_535).default(3000).describe('Port to listen on; `0` takes a free one and logs it.'),
+  ALLOW_ANONYMOUS: flag
+    .default(false)
+    .describe('Serve without API keys on an address that other machines can reach. With keys it changes nothing.'),
+} as const;
+
+export const storageSettings = {
+  MEDIA_DIR: z.string().default('media').describe('Folder of the pictures.'),
+  MEDIA_CACHE_BYTES: count(0, 2 ** 40)
+    .default(64 * 1024 * 1024)
+    .describe('Memory for pictures that are asked for again and again; `0` serves every one from disk.'),
+  DATABASE_URL: z
+    .string()
+    .regex(/^sqlite:.+/, 'must be sqlite:PATH, such as sqlite:.data/easel.db')
+    .default('sqlite:.data/easel.db')
+    .describe('Where records and jobs are kept.'),
+} as const;
+
+export const processSettings = {
+  SHUTDOWN_GRACE_SECONDS: seconds(0, 3600).default(30).describe('How long running work may take to end after SIGTERM.'),
+  LOG_LEVEL: z
+    .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'])
+    .default('info')
+    .describe('What is logged.'),
+  LOG_PROMPTS: flag.default(false).describe('Also log prompt texts.'),
+  OTEL_EXPORTER_OTLP_ENDPOINT: z
+    .url({ protocol: /^https?$/, error: 'must be an http or https URL, such as http://127.0.0.1:4318' })
+    .optional()
+    .describe(
+      'Collector that traces are sent to, by OTLP over HTTP (JSON): `/v1/traces` below this URL. Default: no traces.',
+    ),
+  NODE_ENV: z
+    .string()
+    .optional()
+    .describe('`production` refuses to start on the placeholder unless `PROVIDERS=placeholder` is said.'),
+} as const;
+
+/** What the HTTP side takes of the configuration. */
+export interface ServerConfig extends HttpAccess {
+  readonly host: string;
+  /** 0 takes a free port. */
+  readonly port: number;
+  /** Longest that `POST /images` waits for the end of a picture. */
+  readonly syncWaitSeconds: number;
+  /** Memory for popular pictures; 0 caches none. */
+  readonly mediaCacheBytes: number;
+}
+
+export interface ServiceConfig {
+  /** The disk store. */
+  readonly media: { readonly root: string };
+  /** The database; `path` is that of its file. */
+  readonly records: { readonly path: string };
+  /** How long running work may take to end once the process is asked to stop, in milliseconds. */
+  readonly shutdownGraceMs: number;
+  readonly log: {
+    readonly level: SettingsOf<typeof processSettings>['LOG_LEVEL'];
+    /** Whether prompt texts are logged too. */
+    readonly prompts: boolean;
+  };
+  /** The OTLP collector that traces are sent to; null for no traces. */
+  readonly tracing: { readonly endpoint: string } | null;
+}
+
+/** What the HTTP side takes, with who may call it as `access` says. */
+export function serverConfig(
+  settings: SettingsOf<typeof listenSettings & typeof storageSettings & Pick<typeof callSettings, 'SYNC_WAIT_SECONDS'>>,
+  access: HttpAccess,
+): ServerConfig {
+  return {
+    host: settings.HOST,
+    port: settings.PORT,
+    syncWaitSeconds: settings.SYNC_WAIT_SECONDS,
+    mediaCacheBytes: settings.MEDIA_CACHE_BYTES,
+    ...access,
+  };
+}
+
+export function serviceConfig(settings: SettingsOf<typeof storageSettings & typeof processSettings>): ServiceConfig {
+  const endpoint = settings.OTEL_EXPORTER_OTLP_ENDPOINT;
+  return {
+    media: { root: settings.MEDIA_DIR },
+    records: { path: settings.DATABASE_URL.slice('sqlite:'.length) },
+    shutdownGraceMs: settings.SHUTDOWN_GRACE_SECONDS * 1000,
+    log: { level: settings.LOG_LEVEL, prompts: settings.LOG_PROMPTS },
+    tracing: endpoint === undefined ? null : { endpoint },
+  };
+}
