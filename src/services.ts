@@ -1,6 +1,9 @@
+import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { v7 as uuidv7 } from 'uuid';
+import { DatabaseInUseError } from './adapters/records/sqlite/lock.ts';
+import { openSqliteRecords } from './adapters/records/sqlite/records.ts';
 import type { AppServices } from './app.ts';
 import { type Config, ConfigError } from './config.ts';
 import type { CheckOutcome, HealthChecks } from './http/health.ts';
@@ -10,6 +13,7 @@ import { utcDay } from './images/budget.ts';
 import { runDeferred } from './images/deferred.ts';
 import { createDeletions } from './images/deletion.ts';
 import { createDeliverer } from './images/deliverer.ts';
+import { createDerive } from './images/derive.ts';
 import { createImageEvents } from './images/events.ts';
 import { fileUrls, mediaIdOf } from './images/image.ts';
 import { type Clock, type JobQueue, NO_TRACING, type Provider, type RecordStore, type Tracer } from './images/ports.ts';
@@ -30,8 +34,6 @@ import { createOpenAIProvider } from './providers/openai.ts';
 import { createPlaceholderProvider } from './providers/placeholder.ts';
 import { createTransport, type Transport } from './providers/transport.ts';
 import { createLocalQueue } from './queue/local.ts';
-import { openSqliteRecords } from './records/sqlite.ts';
-import { DatabaseInUseError } from './records/sqlite-lock.ts';
 import { createDiskStore } from './storage/disk.ts';
 import { keepSecret } from './storage/secret.ts';
 import { VERSION } from './version.ts';
@@ -86,7 +88,8 @@ export async function createServices(
   opened.defer(() => tracing.close());
   const { tracer, logger } = tracing;
   configureSharp();
-  const records = openSqliteRecords({ path: config.databasePath, webhookUrls: new Map(config.WEBHOOK_URLS) });
+  const derive = createDerive({ webhookUrls: new Map(config.WEBHOOK_URLS), randomId: () => randomUUID() });
+  const records = openSqliteRecords({ path: config.databasePath, derive });
   opened.defer(() => records.close());
   const keys = createKeyRing({
     fixed: config.API_KEYS ?? [],
