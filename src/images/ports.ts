@@ -313,7 +313,7 @@ export type Acceptance =
   | { readonly outcome: 'exists'; readonly by: 'mediaId' | 'idempotencyKey'; readonly image: Image }
   | { readonly outcome: 'queue_full' };
 
-/** A line of the books: what one model cost one API key on one day. */
+/** A ledger entry: what one API key spent on one model on one day. */
 export interface Spending {
   /** YYYY-MM-DD (UTC), when the calls began; null for what is held back for calls that are to come or under way. */
   readonly day: string | null;
@@ -335,12 +335,12 @@ export interface Balance {
   readonly reserved: number;
 }
 
-/** Has the last word on a write that spends or holds back more than before. */
+/** Can veto a write that increases spending or reservations. Runs inside the transaction; throwing rolls it back. */
 export interface SpendingGuard {
   /** YYYY-MM-DD (UTC): the day whose spending counts. */
   readonly day: string;
-  /** Called inside the write's transaction with the books as the write leaves them. What it raises undoes the write. */
-  check(owner: string, books: { readonly service: Balance; readonly owner: Balance }): void;
+  /** Called with the balances as the write leaves them. What it raises undoes the write. */
+  check(owner: string, balances: { readonly service: Balance; readonly owner: Balance }): void;
 }
 
 export interface ListQuery {
@@ -426,7 +426,7 @@ export interface NewDelivery {
  * Raises `ImageError` with `storage_full` or `storage_unavailable` when the database cannot be written or read.
  */
 export interface RecordStore {
-  /** What is to be told of images: rows that come with the write that ends an image, and go with the image. */
+  /** Webhook deliveries: rows that come with the write that causes them, and go with the image. */
   readonly outbox: Outbox;
   /**
    * Writes a new image, which is also its job, unless the mediaId or the idempotency key is taken, or
@@ -523,7 +523,10 @@ export interface DueDelivery {
   readonly dueAt: number;
 }
 
-/** What is to be told, durably. Raises `ImageError` like the `RecordStore` that it belongs to. */
+/**
+ * Transactional outbox of webhook deliveries: rows are written with the image change that causes them.
+ * Raises `ImageError` like the `RecordStore` that it belongs to.
+ */
 export interface Outbox {
   /** The pending delivery that is due first, whether its time has come or not, but for these deliveries and receivers. */
   next(except: { readonly ids: readonly string[]; readonly receivers: readonly string[] }): Promise<DueDelivery | null>;

@@ -121,6 +121,12 @@ describe('the ledger', () => {
     ]);
     expect(derive(null, unpriced).spendsMore).toBe(true);
     expect(derive(null, anImage()).spendsMore).toBe(false);
+    // A call that ends spends what it held back, or frees it.
+    const ended = closeAttempt(once, 't0', { outcome: 'ok', durationMs: 1 });
+    const failed = closeAttempt(once, 't0', { outcome: 'failed', durationMs: 1 });
+    for (const after of [ended, failed, { ...once, status: 'cancelled' } satisfies Image]) {
+      expect(derive(once, after)).toMatchObject({ ledger: [{}, ...(after === failed ? [] : [{}])], spendsMore: false });
+    }
     // The first call was never closed: it is spent, and the second holds its own estimate back.
     expect(sums(derive(null, twice).ledger)).toEqual(
       new Map([
