@@ -3,21 +3,23 @@
  * event loop feels while 10,000 are swept. Takes about a minute and 2 GB in the temporary folder.
  */
 
+import { randomUUID } from 'node:crypto';
 import { mkdtemp, open, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { DatabaseSync } from 'node:sqlite';
 import { pino } from 'pino';
+import { openSqliteRecords } from '../src/adapters/records/sqlite/records.ts';
 import { createDeletions } from '../src/images/deletion.ts';
+import { createDerive } from '../src/images/derive.ts';
 import { createImageEvents } from '../src/images/events.ts';
 import type { Image } from '../src/images/image.ts';
 import type { RecordStore } from '../src/images/ports.ts';
 import { cleanUp } from '../src/images/retention.ts';
 import { createLocalQueue } from '../src/queue/local.ts';
-import { openSqliteRecords } from '../src/records/sqlite.ts';
 import { createDiskStore } from '../src/storage/disk.ts';
-import { anImage } from '../test/contracts/record-store.ts';
+import { anImage } from '../test/contracts/record-store/example-images.ts';
 
 const MANY = 1_000_000;
 const FEW = 10_000;
@@ -25,10 +27,11 @@ const EXPIRED = 1_000;
 const SWEPT = 10_000;
 const NOW = Date.parse('2026-11-23T00:00:00Z');
 const DAY_MS = 86_400_000;
+const DERIVE = createDerive({ webhookUrls: new Map(), randomId: () => randomUUID() });
 
 /** Writes `count` images, the first `expired` of them 40 days old and the rest of today, past the port, which would sync each. */
 async function fill(path: string, count: number, expired: number): Promise<RecordStore> {
-  await openSqliteRecords({ path }).close();
+  await openSqliteRecords({ path, derive: DERIVE }).close();
   const database = new DatabaseSync(path);
   database.exec('PRAGMA synchronous = OFF; BEGIN');
   const insert = database.prepare(`
@@ -49,7 +52,7 @@ async function fill(path: string, count: number, expired: number): Promise<Recor
   // Or the first sync of the sweep would pay for all of it.
   await using file = await open(path);
   await file.sync();
-  return openSqliteRecords({ path });
+  return openSqliteRecords({ path, derive: DERIVE });
 }
 
 function find(records: RecordStore, limit: number) {

@@ -1,10 +1,10 @@
 import { rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { openSqliteRecords } from '../src/records/sqlite.ts';
 import { startEasel } from './support/easel.ts';
 import { hang, openAiError, picture } from './support/openai-answers.ts';
 import { startOpenAiServer } from './support/openai-server.ts';
+import { openRecords } from './support/records.ts';
 import { temporaryFolder } from './support/temporary-folder.ts';
 
 const ASYNC = { prefer: 'respond-async' };
@@ -122,7 +122,7 @@ describe('a crash', () => {
       await using easel = await startEasel({ folder });
       await easel.post(X);
     }
-    const records = openSqliteRecords({ path: join(folder, 'easel.db') });
+    const records = openRecords(folder);
     await records.update('x', (image) => ({
       ...image,
       status: 'cancelled',

@@ -2,10 +2,10 @@ import { rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { UNFINISHED } from '../src/images/image.ts';
-import { openSqliteRecords } from '../src/records/sqlite.ts';
 import { startEasel } from './support/easel.ts';
 import { hang, picture } from './support/openai-answers.ts';
 import { startOpenAiServer } from './support/openai-server.ts';
+import { openRecords } from './support/records.ts';
 import { temporaryFolder } from './support/temporary-folder.ts';
 
 const X = { mediaId: 'x', prompt: 'a lighthouse' };
@@ -48,7 +48,7 @@ describe('a crash while a picture is finished, whose original is then gone from 
       await using easel = await startEasel(options);
       await easel.post(X);
     }
-    const records = openSqliteRecords({ path: join(folder.path, 'easel.db') });
+    const records = openRecords(folder.path);
     await records.update('x', (image) => ({ ...image, ...UNFINISHED, status: 'processing' }));
     await records.close();
     const originals = join(folder.path, 'media', 'originals');

@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 // Each rule is shown here to refuse what it is there for, and to let through what it must.
 
 const ROOT = join(import.meta.dirname, '..');
-const ADAPTERS = ['providers', 'imaging', 'storage', 'records', 'queue', 'webhooks', 'tracing'];
+const ADAPTERS = ['providers', 'imaging', 'storage', 'queue', 'webhooks', 'tracing'];
 
 const IMPORTS = 'lint/style/noRestrictedImports';
 const BARREL = 'lint/performance/noBarrelFile';
@@ -46,12 +46,31 @@ const CASES: readonly Case[] = [
     [`src/${adapter}`, importedType('../images/ports.ts'), null],
     [`src/${adapter}`, imported('../images/image.ts'), null],
     [`src/${adapter}`, imported('../images/errors.ts'), null],
-    [`src/${adapter}`, imported('../images/charges.ts'), null],
-    [`src/${adapter}`, imported('../images/delivery.ts'), null],
+    [`src/${adapter}`, imported('../images/charges.ts'), IMPORTS],
+    [`src/${adapter}`, imported('../images/delivery.ts'), IMPORTS],
     [`src/${adapter}`, imported('../outgoing/guard.ts'), null],
     [`src/${adapter}`, imported('../outgoing/address.ts'), IMPORTS],
     ['src/outgoing', imported(`../${adapter}/part.ts`), IMPORTS],
   ]),
+
+  ['src', imported('./adapters/records/sqlite/records.ts'), IMPORTS],
+  ['src/images', imported('../adapters/records/sqlite/records.ts'), IMPORTS],
+  ['src/http/routes', imported('../../adapters/records/sqlite/records.ts'), IMPORTS],
+  ['src/outgoing', imported('../adapters/records/sqlite/records.ts'), IMPORTS],
+  ...['ports', 'image', 'errors'].flatMap((allowed): Case[] => [
+    ['src/adapters/records', imported(`../../images/${allowed}.ts`), null],
+    ['src/adapters/records/sqlite', imported(`../../../images/${allowed}.ts`), null],
+  ]),
+  ...['charges', 'delivery', 'derive', 'ownership', 'submit'].map(
+    (rule): Case => ['src/adapters/records/sqlite', imported(`../../../images/${rule}.ts`), IMPORTS],
+  ),
+  ['src/adapters/records/sqlite', imported('../cursor.ts'), null],
+  ['src/adapters/records/sqlite', imported('./rows.ts'), null],
+  ['src/adapters/records/sqlite', imported('../postgres/records.ts'), IMPORTS],
+  ['src/adapters/records/sqlite', imported('../../../http/problem.ts'), IMPORTS],
+  ['src/adapters/records/sqlite', imported('../../../config.ts'), IMPORTS],
+  ['src/adapters/records/sqlite', imported('../../../storage/disk.ts'), IMPORTS],
+  ['src/adapters/records/sqlite', imported('fastify'), IMPORTS],
 
   ['src/images', importedType('../storage/disk.ts'), IMPORTS],
   ['src/images', importedLate('../storage/disk.ts'), IMPORTS],
@@ -110,6 +129,7 @@ const CASES: readonly Case[] = [
 
 const NAMED: readonly (readonly [path: string, code: string, rule: string | null])[] = [
   ['src/services.ts', imported('./storage/disk.ts'), null],
+  ['src/services.ts', imported('./adapters/records/sqlite/records.ts'), null],
   ['src/main.ts', imported('./storage/disk.ts'), IMPORTS],
   ['src/app.ts', imported('./storage/disk.ts'), IMPORTS],
   ['src/cli.ts', 'console.log(process.env.HOME);\n', null],

@@ -1,6 +1,4 @@
-import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
-import { openSqliteRecords } from '../src/records/sqlite.ts';
 import { type Easel, startEasel } from './support/easel.ts';
 import {
   answer,
@@ -12,6 +10,7 @@ import {
   rateLimitHeaders,
 } from './support/openai-answers.ts';
 import { type OpenAiServer, startOpenAiServer } from './support/openai-server.ts';
+import { openRecords } from './support/records.ts';
 import { temporaryFolder } from './support/temporary-folder.ts';
 
 const BACKUP_KEY = 'backup-key-0123456789';
@@ -285,7 +284,7 @@ describe('a picture of the next provider that was left unfinished', () => {
     first.upstream.always(openAiError('insufficient_quota'));
     const made = (await first.post({ mediaId: 'x', prompt: 'a lighthouse' })).body;
     await opened.pop()?.[Symbol.asyncDispose]();
-    const records = openSqliteRecords({ path: join(folder.path, 'easel.db') });
+    const records = openRecords(folder.path);
     await records.update('x', (image) => ({
       ...image,
       ...loss,

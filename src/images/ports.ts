@@ -313,7 +313,7 @@ export type Acceptance =
   | { readonly outcome: 'exists'; readonly by: 'mediaId' | 'idempotencyKey'; readonly image: Image }
   | { readonly outcome: 'queue_full' };
 
-/** A line of the books: what one model cost one API key on one day. */
+/** A ledger entry: what one API key spent on one model on one day. */
 export interface Spending {
   /** YYYY-MM-DD (UTC), when the calls began; null for what is held back for calls that are to come or under way. */
   readonly day: string | null;
@@ -335,12 +335,12 @@ export interface Balance {
   readonly reserved: number;
 }
 
-/** Has the last word on a write that spends or holds back more than before. */
+/** Can veto a write that increases spending or reservations. Runs inside the transaction; throwing rolls it back. */
 export interface SpendingGuard {
   /** YYYY-MM-DD (UTC): the day whose spending counts. */
   readonly day: string;
-  /** Called inside the write's transaction with the books as the write leaves them. What it raises undoes the write. */
-  check(owner: string, books: { readonly service: Balance; readonly owner: Balance }): void;
+  /** Called with the balances as the write leaves them. What it raises undoes the write. */
+  check(owner: string, balances: { readonly service: Balance; readonly owner: Balance }): void;
 }
 
 export interface ListQuery {
@@ -389,12 +389,44 @@ export interface Deletion {
 }
 
 /**
- * The durable rows, and the books: `accept`, `update` and `remove` enter what `bookings` (charges.ts) says in the same transaction as
- * the row itself. The books outlive the images. Every method that resolves has its effect on disk.
+ * Says what a change of an image means for the rest of the store. A pure function of the core, called inside the write's transaction
+ * with the image before (null: it is new) and after (null: it is removed). With the same image twice it says what holds of that
+ * image without a change.
+ */
+export type Derive = (before: Image | null, after: Image | null) => Derived;
+
+/** What the store writes beside the image itself. It keeps these values as they are and has no rule of its own for them. */
+export interface Derived {
+  /** Ledger entries as differences to add, at most one per day, owner and model. */
+  readonly ledger: readonly Spending[];
+  /** Whether the entries spend or hold back more than they free, so that a `SpendingGuard` has to be asked. */
+  readonly spendsMore: boolean;
+  /** The webhook delivery that the change causes, or null. */
+  readonly delivery: NewDelivery | null;
+  /**
+   * The file names that belong to the image after the change; after a removal, all that its deletion has to take away.
+   * `mediaIdOf` gives the image's mediaId for each.
+   */
+  readonly ownedNames: readonly string[];
+  /** Milliseconds since 1970; `never` keeps the image from every cleanup, null leaves it to its age. */
+  readonly expiresAt: number | 'never' | null;
+  /** Bytes of all its files together. */
+  readonly storedBytes: number;
+}
+
+/** A delivery for the outbox, with the host and port that it goes to. */
+export interface NewDelivery {
+  readonly delivery: Delivery;
+  readonly receiver: string;
+}
+
+/**
+ * The durable rows and the ledger: `accept`, `update` and `remove` store what their `Derive` gives in the same transaction as the
+ * image itself. The ledger outlives the images. Every method that resolves has its effect on disk.
  * Raises `ImageError` with `storage_full` or `storage_unavailable` when the database cannot be written or read.
  */
 export interface RecordStore {
-  /** What is to be told of images: rows that come with the write that ends an image, and go with the image. */
+  /** Webhook deliveries: rows that come with the write that causes them, and go with the image. */
   readonly outbox: Outbox;
   /**
    * Writes a new image, which is also its job, unless the mediaId or the idempotency key is taken, or
@@ -421,15 +453,15 @@ export interface RecordStore {
   /** The mediaIds with work left, the jobs: those that are not finished, oldest first, then those with renditions pending. */
   unfinished(): Promise<readonly string[]>;
   countByStatus(): Promise<Readonly<Record<ImageStatus, number>>>;
-  /** Bytes of all files of all images, as `storedBytes` counts them. */
+  /** Bytes of all files of all images: the sum of their `Derived.storedBytes`. */
   mediaBytes(): Promise<number>;
-  /** The books from a day (YYYY-MM-DD) on, newest day first, without what is held back; of one owner or, for null, of all. */
+  /** The ledger from a day (YYYY-MM-DD) on, newest day first, without what is held back; of one owner or, for null, of all. */
   spending(from: string, owner: string | null): Promise<readonly Spending[]>;
   /** Of one owner or, for null, of the whole service. */
   balance(day: string, owner: string | null): Promise<Balance>;
-  /** Finished images whose time has come, oldest first. Costs what it finds, not what it leaves. Never a pinned one. */
+  /** Finished images whose time has come, oldest first. Costs what it finds, not what it leaves. Never one that expires `never`. */
   expired(query: RetentionQuery): Promise<readonly Image[]>;
-  /** Finished images of any age that are not pinned, oldest first, after a place in that order. */
+  /** Finished images of any age, but for those that expire `never`, oldest first, after a place in that order. */
   oldest(limit: number, after: Place | null): Promise<readonly Image[]>;
   /** Keeps the report of the last cleanup. */
   saveCleanup(cleanup: LastCleanup): Promise<void>;
@@ -442,7 +474,7 @@ export interface RecordStore {
   remove(mediaId: string, condition?: (image: Image) => boolean): Promise<Deletion | null>;
   pendingDeletions(): Promise<readonly Deletion[]>;
   deletionDone(mediaId: string): Promise<void>;
-  /** Which of these file names belong to a record or a pending deletion. */
+  /** Which of these file names belong to a record or a pending deletion: are among their `Derived.ownedNames`. */
   ownedNames(names: readonly string[]): Promise<ReadonlySet<string>>;
   /** Writes something and reads it back. */
   check(): Promise<void>;
@@ -491,7 +523,10 @@ export interface DueDelivery {
   readonly dueAt: number;
 }
 
-/** What is to be told, durably. Raises `ImageError` like the `RecordStore` that it belongs to. */
+/**
+ * Transactional outbox of webhook deliveries: rows are written with the image change that causes them.
+ * Raises `ImageError` like the `RecordStore` that it belongs to.
+ */
 export interface Outbox {
   /** The pending delivery that is due first, whether its time has come or not, but for these deliveries and receivers. */
   next(except: { readonly ids: readonly string[]; readonly receivers: readonly string[] }): Promise<DueDelivery | null>;

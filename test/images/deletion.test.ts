@@ -4,15 +4,15 @@ import { expect, test } from 'vitest';
 import { createDeletions } from '../../src/images/deletion.ts';
 import { createImageEvents } from '../../src/images/events.ts';
 import type { JobQueue } from '../../src/images/ports.ts';
-import { openSqliteRecords } from '../../src/records/sqlite.ts';
 import { createDiskStore } from '../../src/storage/disk.ts';
 import { exampleImage } from '../support/fake-images.ts';
+import { openRecords } from '../support/records.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 import { createTestClock } from '../support/test-clock.ts';
 
 /** Deletions on real records, with a queue whose jobs end when `workEnds` resolves. */
 async function openDeletions(folder: string, workEnds: () => Promise<void>) {
-  const records = openSqliteRecords({ path: join(folder, 'easel.db') });
+  const records = openRecords(folder);
   const clock = createTestClock({ skipMs: 0 });
   const enqueued: string[] = [];
   const queue: JobQueue = {

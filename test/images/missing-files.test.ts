@@ -7,11 +7,11 @@ import { mendMissingFiles } from '../../src/images/missing-files.ts';
 import { createNameFilter } from '../../src/images/name-filter.ts';
 import type { JobQueue, MediaStore } from '../../src/images/ports.ts';
 import type { CleanupReport } from '../../src/images/retention.ts';
-import { openSqliteRecords } from '../../src/records/sqlite.ts';
 import { createDiskStore } from '../../src/storage/disk.ts';
 import { type Easel, startEasel } from '../support/easel.ts';
 import { exampleFile, exampleImage } from '../support/fake-images.ts';
 import { picture } from '../support/openai-answers.ts';
+import { openRecords } from '../support/records.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
 /** Smaller than the original, so that the master is a file of its own. */
@@ -148,7 +148,7 @@ describe('a cleanup that finds files of a picture gone', () => {
 describe('mendMissingFiles', () => {
   /** Records of images whose files nobody wrote, and a store whose walk found nothing but claims to have seen enough. */
   async function openScene(folder: string, ...mediaIds: readonly string[]) {
-    const records = openSqliteRecords({ path: join(folder, 'easel.db') });
+    const records = openRecords(folder);
     const store = await createDiskStore({ root: join(folder, 'media') });
     const enqueued: string[] = [];
     const queue: JobQueue = {

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { formatSize, QUALITIES } from '../../src/images/image.ts';
 import { planGeneration } from '../../src/images/plan.ts';
 import { CATALOG, createCatalog } from '../../src/providers/catalog.ts';
-import { aRequest } from '../contracts/record-store.ts';
+import { aRequest } from '../contracts/record-store/example-images.ts';
 import { servedModels } from '../support/openai-dialect.ts';
 
 const served = servedModels();

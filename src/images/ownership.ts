@@ -1,4 +1,4 @@
-import { type Image, isFinished, masterName, originalName, renditionName } from '../images/image.ts';
+import { type Image, isFinished, masterName, originalName, renditionName } from './image.ts';
 
 /**
  * Every file name that the image has, had or may yet get. A crash can leave files that the record does not know of,
@@ -15,7 +15,8 @@ export function possibleNames(image: Image): readonly string[] {
 
 /**
  * The file names that belong to the image now: all possible ones while it is being made, and only those that its
- * record shows, pending ones included, once it is finished. The original of each attempt belongs to it as long as the record stands: it was paid for.
+ * record shows, pending ones included, once it is finished. The original of each attempt belongs to it as long as the
+ * record stands: it was paid for.
  */
 export function ownedNames(image: Image): readonly string[] {
   if (!isFinished(image.status)) return possibleNames(image);

@@ -1,21 +1,19 @@
-import type { SQLOutputValue, StatementSync } from 'node:sqlite';
-import { bookings, isGrowth } from '../images/charges.ts';
-import type { Image } from '../images/image.ts';
-import type { Balance, Spending, SpendingGuard } from '../images/ports.ts';
+import type { Balance, Spending, SpendingGuard } from '../../../images/ports.ts';
+import type { SqliteDatabase } from './database.ts';
+import type { Row } from './rows.ts';
 
-/** The day of what is held back and may be spent on any. */
-const NO_DAY = '';
-
-/** The books of spending: a running sum per day, owner and model, so that nothing is ever added up over all images. */
-export interface SqliteBooks {
-  /** Enters what a write changes; call inside its transaction. The guard may raise to undo both. */
-  enter(before: Image | null, after: Image | null, guard?: SpendingGuard): void;
+/** The ledger of spending: a running sum per day, owner and model, so that nothing is ever added up over all images. */
+export interface SqliteLedger {
+  /** Adds the differences that a write makes. Call inside its transaction. */
+  record(entries: readonly Spending[]): void;
+  /** Shows the guard the balances as they are now. What it raises is to undo the transaction. */
+  ask(guard: SpendingGuard, owner: string): void;
+  /** Rows from a day (YYYY-MM-DD) on, newest day first, without what is held back. */
   spending(from: string, owner: string | null): readonly Spending[];
   balance(day: string, owner: string | null): Balance;
 }
 
-/** Books in the database that `sql` prepares statements for. */
-export function openSqliteBooks(sql: (text: string) => StatementSync): SqliteBooks {
+export function openLedger(sql: SqliteDatabase['sql']): SqliteLedger {
   const balance = (day: string, owner: string | null): Balance => {
     const sums = sql(`
       SELECT
@@ -26,11 +24,8 @@ export function openSqliteBooks(sql: (text: string) => StatementSync): SqliteBoo
   };
 
   return {
-    balance,
-
-    enter(before, after, guard) {
-      const lines = bookings(before, after);
-      for (const { day, owner, model, images, microUsd, unpriced } of lines) {
+    record(entries) {
+      for (const { day, owner, model, images, microUsd, unpriced } of entries) {
         sql(`
           INSERT INTO spending VALUES (:day, :owner, :model, :images, :microUsd, :unpriced)
           ON CONFLICT DO UPDATE SET
@@ -43,10 +38,9 @@ export function openSqliteBooks(sql: (text: string) => StatementSync): SqliteBoo
           unpriced,
         });
       }
-      if (!after || !guard || !isGrowth(lines)) return;
-      const { day } = guard;
-      guard.check(after.owner, { service: balance(day, null), owner: balance(day, after.owner) });
     },
+
+    ask: (guard, owner) => guard.check(owner, { service: balance(guard.day, null), owner: balance(guard.day, owner) }),
 
     spending: (from, owner) =>
       sql(`
@@ -54,10 +48,15 @@ export function openSqliteBooks(sql: (text: string) => StatementSync): SqliteBoo
         ORDER BY day DESC, owner, model`)
         .all({ from, none: NO_DAY, owner })
         .map(readSpending),
+
+    balance,
   };
 }
 
-function readSpending(row: Record<string, SQLOutputValue>): Spending {
+/** The day of what is held back and may be spent on any. */
+const NO_DAY = '';
+
+function readSpending(row: Row): Spending {
   return {
     day: String(row.day),
     owner: String(row.owner),

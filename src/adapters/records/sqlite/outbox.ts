@@ -1,13 +1,12 @@
-import { randomUUID } from 'node:crypto';
-import type { SQLOutputValue, StatementSync } from 'node:sqlite';
-import { eventOf, newDelivery } from '../images/delivery.ts';
-import type { Image } from '../images/image.ts';
-import type { Delivery, DueDelivery, Outbox } from '../images/ports.ts';
+import type { Image } from '../../../images/image.ts';
+import type { Delivery, DueDelivery, NewDelivery, Outbox } from '../../../images/ports.ts';
+import type { SqliteDatabase } from './database.ts';
+import type { Row } from './rows.ts';
 
 /** The outbox of webhooks; what it does is done when it returns. */
 export interface SqliteOutbox {
-  /** Puts down what there is to tell of a write; call inside its transaction. */
-  enter(before: Image | null, after: Image): void;
+  /** Stores a new delivery with the image as it is after the write. Call inside the write's transaction. */
+  record(made: NewDelivery, image: Image): void;
   next(except: Parameters<Outbox['next']>[0]): DueDelivery | null;
   /** Call inside a transaction. */
   update(id: string, change: (delivery: Delivery) => Delivery): Delivery | null;
@@ -18,30 +17,22 @@ export interface SqliteOutbox {
 /** Most deliveries of one image in a list: an image that fails has one for each time that it is asked for again. */
 const MOST_LISTED = 100;
 
-/** An outbox in the database that `sql` prepares statements for. Images whose request names no URL take their owner's. */
-export function openSqliteOutbox(
-  sql: (text: string) => StatementSync,
-  urlsByOwner: ReadonlyMap<string, string>,
-): SqliteOutbox {
+export function openOutbox(sql: SqliteDatabase['sql']): SqliteOutbox {
   let listener = (): void => undefined;
   // The transaction is over by then, since nothing is awaited inside it; after one that was undone nothing is found.
   const announce = () => queueMicrotask(() => listener());
 
   return {
-    enter(before, after) {
-      const type = eventOf(before, after);
-      const url = after.request.webhookUrl ?? urlsByOwner.get(after.owner);
-      if (type === null || url === undefined) return;
-      const delivery = newDelivery(`msg_${randomUUID().replaceAll('-', '')}`, type, url, after);
+    record({ delivery, receiver }, image) {
       sql(`
         INSERT INTO deliveries (id, media_id, receiver, due_at, document, image)
         VALUES (:id, :mediaId, :receiver, :dueAt, :document, :image)`).run({
         id: delivery.id,
-        mediaId: after.mediaId,
-        receiver: URL.parse(url)?.host ?? url,
+        mediaId: image.mediaId,
+        receiver,
         dueAt: dueAt(delivery),
         document: JSON.stringify(delivery),
-        image: JSON.stringify(after),
+        image: JSON.stringify(image),
       });
       announce();
     },
@@ -89,6 +80,6 @@ function dueAt({ nextAttemptAt }: Delivery): number | null {
   return nextAttemptAt === null ? null : Date.parse(nextAttemptAt);
 }
 
-function readDelivery(row: Record<string, SQLOutputValue>): Delivery {
+function readDelivery(row: Row): Delivery {
   return JSON.parse(String(row.document)) as Delivery;
 }

@@ -1,0 +1,169 @@
+import type { SQLInputValue } from 'node:sqlite';
+import { IMAGE_STATUSES, type Image, type ImageStatus, isFinished, mediaIdOf } from '../../../images/image.ts';
+import type { Deletion, Derive, LastCleanup, ListQuery, Page, Place, RetentionQuery } from '../../../images/ports.ts';
+import { decodeCursor, encodeCursor } from '../cursor.ts';
+import type { SqliteDatabase } from './database.ts';
+import { NEVER, parseImage, placeValues, type Row, readCleanup, readDeletion, readImage } from './rows.ts';
+
+/** What the records are asked, each answered before it returns; the meaning of each is that of the `RecordStore`. */
+export interface SqliteQueries {
+  find(mediaId: string): Image | null;
+  findByKey(owner: string, idempotencyKey: string | null): Image | null;
+  findDeletion(mediaId: string): Deletion | null;
+  /** How many images have the status `queued`. */
+  queued(): number;
+  list(query: ListQuery): Page;
+  unfinished(): readonly string[];
+  countByStatus(): Readonly<Record<ImageStatus, number>>;
+  mediaBytes(): number;
+  expired(query: RetentionQuery): readonly Image[];
+  oldest(limit: number, after: Place | null): readonly Image[];
+  lastCleanup(): LastCleanup | null;
+  pendingDeletions(): readonly Deletion[];
+  ownedNames(names: readonly string[]): ReadonlySet<string>;
+}
+
+export function openQueries(sql: SqliteDatabase['sql'], derive: Derive): SqliteQueries {
+  const find = (mediaId: string): Image | null =>
+    readImage(sql('SELECT document FROM images WHERE media_id = ?').get(mediaId));
+
+  const findDeletion = (mediaId: string): Deletion | null => {
+    const row = sql('SELECT media_id, names FROM deletions WHERE media_id = ?').get(mediaId);
+    return row ? readDeletion(row) : null;
+  };
+
+  const oldestFirst = (rows: readonly Row[], limit: number): readonly Image[] =>
+    rows
+      .map((row) => ({ createdAt: Number(row.created_at), mediaId: String(row.media_id) }))
+      .sort((a, b) => a.createdAt - b.createdAt || (a.mediaId < b.mediaId ? -1 : 1))
+      .slice(0, limit)
+      .flatMap(({ mediaId }) => find(mediaId) ?? []);
+
+  return {
+    find,
+
+    findByKey: (owner, idempotencyKey) =>
+      idempotencyKey === null
+        ? null
+        : readImage(
+            sql('SELECT document FROM images WHERE owner = ? AND idempotency_key = ?').get(owner, idempotencyKey),
+          ),
+
+    findDeletion,
+
+    queued: () => Number(sql(`SELECT images FROM totals WHERE status = 'queued'`).get()?.images ?? 0),
+
+    list(query) {
+      const { limit } = query;
+      const { text, values } = listStatement(query);
+      const rows = sql(text).all(...values, limit + 1);
+      const items = rows.slice(0, limit).map(parseImage);
+      const last = items.at(-1);
+      if (!last || rows.length <= limit) return { items, nextCursor: null };
+      return { items, nextCursor: encodeCursor({ createdAt: Date.parse(last.createdAt), mediaId: last.mediaId }) };
+    },
+
+    unfinished: () =>
+      [
+        ...sql(`
+          SELECT media_id FROM images INDEXED BY images_unfinished
+          WHERE status IN ('queued', 'generating', 'processing')
+          ORDER BY created_at, media_id`).all(),
+        ...sql(`
+          SELECT media_id FROM images INDEXED BY images_pending
+          WHERE json_array_length(document, '$.pending') > 0
+          ORDER BY created_at, media_id`).all(),
+      ].map((row) => String(row.media_id)),
+
+    countByStatus() {
+      const rows = sql('SELECT status, images FROM totals').all();
+      const counts = new Map(rows.map((row) => [row.status, Number(row.images)]));
+      return Object.fromEntries(IMAGE_STATUSES.map((status) => [status, counts.get(status) ?? 0])) as Record<
+        ImageStatus,
+        number
+      >;
+    },
+
+    mediaBytes: () => Number(sql('SELECT total(bytes) AS bytes FROM totals').get()?.bytes),
+
+    expired({ now, createdBefore, status, limit, after }) {
+      // One search per status and reason, so that no image that stays is looked at. The index has to be named: left to
+      // itself SQLite takes the one in the order of createdAt, and walks over everything that has not expired.
+      const from = placeValues(after);
+      const statuses = FINISHED.filter((one) => status === null || one === status);
+      const places = statuses.flatMap((one) => [
+        ...sql(`
+          SELECT created_at, media_id FROM images INDEXED BY images_by_expiry
+          WHERE status = ? AND expires_at <= ? AND (created_at, media_id) > (?, ?)
+          ORDER BY created_at, media_id LIMIT ?`).all(one, now, ...from, limit),
+        ...(createdBefore === null
+          ? []
+          : sql(`
+              SELECT created_at, media_id FROM images INDEXED BY images_by_expiry
+              WHERE status = ? AND expires_at IS NULL AND created_at <= ? AND (created_at, media_id) > (?, ?)
+              ORDER BY created_at, media_id LIMIT ?`).all(one, createdBefore, ...from, limit)),
+      ]);
+      return oldestFirst(places, limit);
+    },
+
+    oldest(limit, after) {
+      const places = FINISHED.flatMap((one) =>
+        sql(`
+          SELECT created_at, media_id FROM images INDEXED BY images_by_status
+          WHERE status = ? AND (created_at, media_id) > (?, ?) AND ifnull(expires_at, 0) < ${NEVER}
+          ORDER BY created_at, media_id LIMIT ?`).all(one, ...placeValues(after), limit),
+      );
+      return oldestFirst(places, limit);
+    },
+
+    lastCleanup() {
+      const row = sql('SELECT report FROM last_cleanup').get();
+      return row ? readCleanup(row) : null;
+    },
+
+    pendingDeletions: () => sql('SELECT media_id, names FROM deletions ORDER BY media_id').all().map(readDeletion),
+
+    ownedNames(names) {
+      const owned = new Set<string>();
+      for (const mediaId of new Set(names.map(mediaIdOf))) {
+        if (mediaId === null) continue;
+        const image = find(mediaId);
+        for (const name of image ? derive(image, image).ownedNames : []) owned.add(name);
+        for (const name of findDeletion(mediaId)?.names ?? []) owned.add(name);
+      }
+      return new Set(names.filter((name) => owned.has(name)));
+    },
+  };
+}
+
+const FINISHED = IMAGE_STATUSES.filter(isFinished);
+
+/** The statement for a page of the list, and what is bound to it before the limit. */
+function listStatement({ status, label, createdAfter, createdBefore, owner, cursor }: ListQuery): {
+  readonly text: string;
+  readonly values: readonly SQLInputValue[];
+} {
+  const conditions: string[] = [];
+  const values: SQLInputValue[] = [];
+  const where = (condition: string, ...bound: readonly SQLInputValue[]): void => {
+    conditions.push(condition);
+    values.push(...bound);
+  };
+  const source = label === undefined ? 'images' : 'labels JOIN images USING (media_id)';
+  const key = label === undefined ? 'images' : 'labels';
+  if (label !== undefined) where('label = ?', label);
+  if (status !== undefined) where('status = ?', status);
+  if (owner !== null) where('owner = ?', owner);
+  if (createdAfter !== undefined) where(`${key}.created_at >= ?`, Date.parse(createdAfter));
+  if (createdBefore !== undefined) where(`${key}.created_at < ?`, Date.parse(createdBefore));
+  if (cursor !== undefined) {
+    const { createdAt, mediaId } = decodeCursor(cursor);
+    where(`(${key}.created_at, ${key}.media_id) < (?, ?)`, createdAt, mediaId);
+  }
+  const text = `
+    SELECT document FROM ${source}
+    ${conditions.length > 0 ? `WHERE ${conditions.join(' AND ')}` : ''}
+    ORDER BY ${key}.created_at DESC, ${key}.media_id DESC
+    LIMIT ?`;
+  return { text, values };
+}

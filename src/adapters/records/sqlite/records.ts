@@ -1,0 +1,182 @@
+import { LRUCache } from 'lru-cache';
+import { ImageError } from '../../../images/errors.ts';
+import type { Image } from '../../../images/image.ts';
+import type { Deletion, Derive, RecordStore, SpendingGuard } from '../../../images/ports.ts';
+import { openDatabase, type SqliteDatabase } from './database.ts';
+import { openLedger } from './ledger.ts';
+import { openOutbox } from './outbox.ts';
+import { openQueries } from './queries.ts';
+import { columnsOf } from './rows.ts';
+
+export interface SqliteRecordsOptions {
+  /** The database file. It and its folder are made when they are missing. */
+  readonly path: string;
+  /** What each write means for the ledger, the outbox, the owned names and the columns. */
+  readonly derive: Derive;
+  /** How long a write waits while another program, such as a backup, holds the database; the whole process waits with it. */
+  readonly busyTimeoutMs?: number;
+}
+
+/**
+ * Opens the records in an SQLite file that no other Easel process may use meanwhile, and brings its schema up to date.
+ * Raises `DatabaseInUseError` when one does, and `ImageError` when the file cannot be made, read or understood.
+ *
+ * The port is asynchronous for databases that are far away. Here every method does its work before it returns: a read takes
+ * microseconds and a write one fsync, an image needs about ten of them, and no other call can come between the statements
+ * of a transaction. In return SQLite needs no server and no worker: the process stays at 45 MB where PGlite took 300 to 780.
+ */
+export function openSqliteRecords({ path, derive, busyTimeoutMs = 1000 }: SqliteRecordsOptions): RecordStore {
+  return recordStore(openDatabase(path, busyTimeoutMs), derive);
+}
+
+/** Images that are kept as they were read; a popular picture is asked for thousands of times a second. */
+const MOST_RECENT = 500;
+
+function recordStore({ sql, inTransaction, answer, check, close }: SqliteDatabase, derive: Derive): RecordStore {
+  const queries = openQueries(sql, derive);
+  const ledger = openLedger(sql);
+  const outbox = openOutbox(sql);
+
+  // What was read of late. No other process writes to this file, and all that is written here forgets what it changes.
+  const recent = new LRUCache<string, Image>({ max: MOST_RECENT });
+
+  const writeLabels = (image: Image): void => {
+    sql('DELETE FROM labels WHERE media_id = ?').run(image.mediaId);
+    const insert = sql('INSERT INTO labels (media_id, label, created_at) VALUES (?, ?, ?)');
+    for (const label of new Set(image.request.labels)) insert.run(image.mediaId, label, Date.parse(image.createdAt));
+  };
+
+  /** Writes the row with `statement`, and with it what is derived from the change. Call inside a transaction. */
+  const write = (statement: string, before: Image | null, after: Image, guard: SpendingGuard | undefined): void => {
+    const derived = derive(before, after);
+    sql(statement).run(columnsOf(after, derived));
+    if (after.request.labels !== before?.request.labels || after.createdAt !== before.createdAt) writeLabels(after);
+    ledger.record(derived.ledger);
+    if (guard && derived.spendsMore) ledger.ask(guard, after.owner);
+    if (derived.delivery) outbox.record(derived.delivery, after);
+  };
+
+  /** Gives what is stored after the change, or null where there is no such image. Call inside a transaction. */
+  const rewrite = (
+    mediaId: string,
+    change: (image: Image) => Image | null,
+    guard: SpendingGuard | undefined,
+  ): Image | null => {
+    const before = queries.find(mediaId);
+    if (!before) return null;
+    const after = change(before);
+    if (!after) return before;
+    recent.delete(mediaId);
+    if (after.mediaId !== mediaId) throw new TypeError(`an update cannot rename ${mediaId} to ${after.mediaId}`);
+    write(UPDATE, before, after, guard);
+    return after;
+  };
+
+  return {
+    outbox: {
+      next: (except) => answer(() => outbox.next(except)),
+      update: (id, change) => answer(() => inTransaction(() => outbox.update(id, change))),
+      list: (mediaId) => answer(() => outbox.list(mediaId)),
+      onNew: outbox.onNew,
+    },
+
+    accept: (image, queueLimit, guard) =>
+      answer(() =>
+        inTransaction(() => {
+          const sameId = queries.find(image.mediaId);
+          if (sameId) return { outcome: 'exists', by: 'mediaId', image: sameId };
+          const sameKey = queries.findByKey(image.owner, image.idempotencyKey);
+          if (sameKey) return { outcome: 'exists', by: 'idempotencyKey', image: sameKey };
+          if (queries.findDeletion(image.mediaId)) throw stillBeingRemoved(image.mediaId);
+          if (queries.queued() >= queueLimit) return { outcome: 'queue_full' };
+          write(INSERT, null, image, guard);
+          return { outcome: 'accepted' };
+        }),
+      ),
+
+    get: (mediaId) =>
+      answer(() => {
+        const known = recent.get(mediaId);
+        if (known) return known;
+        const image = queries.find(mediaId);
+        if (image) recent.set(mediaId, image);
+        return image;
+      }),
+
+    findByKey: (owner, idempotencyKey) => answer(() => queries.findByKey(owner, idempotencyKey)),
+
+    update: (mediaId, change, guard) => answer(() => inTransaction(() => rewrite(mediaId, change, guard))),
+
+    acceptAgain: (mediaId, queueLimit, change, guard) =>
+      answer(() =>
+        inTransaction(() => {
+          let refused = false;
+          const requeue = (before: Image): Image | null => {
+            const after = change(before);
+            refused = after !== null && queries.queued() >= queueLimit;
+            return refused ? null : after;
+          };
+          const image = rewrite(mediaId, requeue, guard);
+          return refused ? 'queue_full' : image;
+        }),
+      ),
+
+    remove: (mediaId, condition = () => true) =>
+      answer(() =>
+        inTransaction(() => {
+          const image = queries.find(mediaId);
+          if (!image || !condition(image)) return null;
+          const derived = derive(image, null);
+          const deletion: Deletion = { mediaId, names: derived.ownedNames };
+          ledger.record(derived.ledger);
+          recent.delete(mediaId);
+          sql('DELETE FROM images WHERE media_id = ?').run(mediaId);
+          sql('INSERT INTO deletions (media_id, names) VALUES (?, ?)').run(mediaId, JSON.stringify(deletion.names));
+          return deletion;
+        }),
+      ),
+
+    deletionDone: (mediaId) =>
+      answer(() => {
+        sql('DELETE FROM deletions WHERE media_id = ?').run(mediaId);
+      }),
+
+    saveCleanup: (cleanup) =>
+      answer(() => {
+        sql('INSERT OR REPLACE INTO last_cleanup (id, report) VALUES (1, ?)').run(JSON.stringify(cleanup));
+      }),
+
+    list: (query) => answer(() => queries.list(query)),
+    unfinished: () => answer(() => queries.unfinished()),
+    countByStatus: () => answer(() => queries.countByStatus()),
+    mediaBytes: () => answer(() => queries.mediaBytes()),
+    spending: (from, owner) => answer(() => ledger.spending(from, owner)),
+    balance: (day, owner) => answer(() => ledger.balance(day, owner)),
+    expired: (query) => answer(() => queries.expired(query)),
+    oldest: (limit, after) => answer(() => queries.oldest(limit, after)),
+    lastCleanup: () => answer(() => queries.lastCleanup()),
+    pendingDeletions: () => answer(() => queries.pendingDeletions()),
+    ownedNames: (names) => answer(() => queries.ownedNames(names)),
+    check: () => answer(check),
+    close: () => answer(close),
+  };
+}
+
+const INSERT = `
+  INSERT INTO images (
+    media_id, owner, status, fingerprint, idempotency_key, created_at, expires_at, bytes, document
+  ) VALUES (
+    :mediaId, :owner, :status, :fingerprint, :idempotencyKey, :createdAt, :expiresAt, :bytes, :document
+  )`;
+
+const UPDATE = `
+  UPDATE images SET
+    owner = :owner, status = :status, fingerprint = :fingerprint, idempotency_key = :idempotencyKey,
+    created_at = :createdAt, expires_at = :expiresAt, bytes = :bytes, document = :document
+  WHERE media_id = :mediaId`;
+
+/** A new image would publish under the names that the removal is about to take away. */
+function stillBeingRemoved(mediaId: string): ImageError {
+  const detail = `the files of the earlier image ${mediaId} are still being removed`;
+  return new ImageError('storage_unavailable', detail, { retryAfterSeconds: 1, mediaId });
+}

@@ -1,0 +1,41 @@
+import { createInterface } from 'node:readline';
+import { describe, expect, it } from 'vitest';
+import { anImage } from '../../../contracts/record-store/example-images.ts';
+import { integrity, makePlaceForEach, stopped } from './fixture.ts';
+
+const place = makePlaceForEach();
+
+describe('durability', () => {
+  it('syncs every commit, writes ahead, and keeps foreign keys', () => {
+    const { connection } = place.openWithConnection();
+    const pragma = (name: string) => Object.values(connection.prepare(`PRAGMA ${name}`).get() ?? {})[0];
+    expect(pragma('journal_mode')).toBe('wal');
+    expect(pragma('synchronous')).toBe(2);
+    expect(pragma('foreign_keys')).toBe(1);
+  });
+
+  it('has everything that was accepted before a SIGKILL, and a sound file', async () => {
+    const accepted: string[] = [];
+    for (let round = 0; round < 2; round += 1) {
+      const child = place.startChild(`
+        const records = open();
+        const image = ${JSON.stringify(anImage())};
+        for (let index = 0; ; index += 1) {
+          const mediaId = 'r${round}-' + index;
+          await records.accept({ ...image, mediaId }, Infinity);
+          await records.update(mediaId, (stored) => ({ ...stored, status: 'generating' }));
+          process.stdout.write(mediaId + '\\n');
+        }`);
+      const enough = accepted.length + 40 + round;
+      for await (const line of createInterface({ input: child.stdout })) {
+        accepted.push(line);
+        if (accepted.length === enough) child.kill('SIGKILL');
+      }
+      await stopped(child);
+    }
+    const records = place.open();
+    const kept = new Set(await records.unfinished());
+    expect(accepted.filter((mediaId) => !kept.has(mediaId))).toEqual([]);
+    expect(integrity(place.path())).toBe('ok');
+  });
+});

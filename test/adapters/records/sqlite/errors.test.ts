@@ -1,0 +1,105 @@
+import { rename, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { describe, expect, it } from 'vitest';
+import { anImage, aRequest } from '../../../contracts/record-store/example-images.ts';
+import { canMountTmpfs, mountTmpfs } from '../../../support/tmpfs.ts';
+import { integrity, makePlaceForEach } from './fixture.ts';
+
+const place = makePlaceForEach();
+
+describe('faults', () => {
+  it('reports a database that is full, keeps what it has, and goes on when there is room', async () => {
+    const { records: store, connection } = place.openWithConnection();
+    await store.accept(anImage({ mediaId: 'a' }), Infinity);
+    const pages = Number(connection.prepare('PRAGMA page_count').get()?.page_count);
+    connection.exec(`PRAGMA max_page_count = ${pages}`);
+    const large = anImage({ mediaId: 'b', prompt: 'x'.repeat(100_000), request: aRequest({ labels: ['red'] }) });
+    await expect(store.accept(large, Infinity)).rejects.toMatchObject({ code: 'storage_full' });
+    await expect(store.update('a', () => ({ ...large, mediaId: 'a' }))).rejects.toMatchObject({
+      code: 'storage_full',
+    });
+    expect(await store.get('a')).toMatchObject({ mediaId: 'a', prompt: anImage().prompt });
+    expect(await store.unfinished()).toEqual(['a']);
+    connection.exec('PRAGMA max_page_count = 1000000');
+    expect(await store.accept(large, Infinity)).toEqual({ outcome: 'accepted' });
+    expect(await store.countByStatus()).toMatchObject({ queued: 2 });
+  });
+
+  it.runIf(canMountTmpfs)('survives a disk that is full for real (needs the right to mount)', async () => {
+    const disk = await mountTmpfs(join(place.folder(), 'disk'), '2m');
+    try {
+      const path = join(disk.path, 'easel.db');
+      const records = place.open(path);
+      await records.accept(anImage({ mediaId: 'a' }), Infinity);
+      await disk.fill();
+      const refused: string[] = [];
+      for (let index = 0; index < 5; index += 1) {
+        const image = anImage({ mediaId: `b${index}`, prompt: 'x'.repeat(50_000) });
+        await expect(records.accept(image, Infinity)).rejects.toMatchObject({ code: 'storage_full' });
+        refused.push(image.mediaId);
+      }
+      expect(await records.unfinished()).toEqual(['a']);
+      expect(await records.get('a')).not.toBeNull();
+      await disk.empty();
+      await records.check();
+      for (const mediaId of refused) {
+        expect(await records.accept(anImage({ mediaId }), Infinity)).toEqual({ outcome: 'accepted' });
+      }
+      expect(await records.unfinished()).toEqual(['a', ...refused]);
+      await records.close();
+      expect(integrity(path)).toBe('ok');
+    } finally {
+      await disk.unmount();
+    }
+  });
+
+  it('rolls back when the commit fails', async () => {
+    const { records: store, connection } = place.openWithConnection();
+    // The trigger leaves a row that points nowhere, which SQLite finds out at COMMIT.
+    connection.exec(`
+      CREATE TABLE late (id TEXT REFERENCES images (media_id) DEFERRABLE INITIALLY DEFERRED);
+      CREATE TRIGGER spoil AFTER INSERT ON images BEGIN INSERT INTO late VALUES ('nowhere'); END`);
+    await expect(store.accept(anImage({ mediaId: 'a' }), 1)).rejects.toThrow(/FOREIGN KEY/);
+    expect(connection.isTransaction).toBe(false);
+    expect(await store.get('a')).toBeNull();
+    connection.exec('DROP TRIGGER spoil');
+    expect(await store.accept(anImage({ mediaId: 'a' }), 1)).toEqual({ outcome: 'accepted' });
+  });
+
+  it('waits for another writer no longer than it was told, and recovers', async () => {
+    const { records: store } = place.openWithConnection();
+    const other = new DatabaseSync(place.path());
+    other.exec('BEGIN IMMEDIATE');
+    const busy = { code: 'storage_unavailable', message: expect.stringContaining('locked by another program') };
+    await expect(store.accept(anImage(), 1)).rejects.toMatchObject(busy);
+    await expect(store.check()).rejects.toMatchObject(busy);
+    expect(await store.get('image')).toBeNull();
+    other.exec('ROLLBACK');
+    other.close();
+    expect(await store.accept(anImage(), 1)).toEqual({ outcome: 'accepted' });
+  });
+
+  it('says which file is damaged', async () => {
+    await writeFile(place.path(), 'this is no database'.repeat(1000));
+    const damaged = { code: 'storage_unavailable', message: expect.stringMatching(/easel\.db is damaged/) };
+    expect(() => place.open()).toThrow(expect.objectContaining(damaged));
+  });
+
+  it('says which folder cannot be made', async () => {
+    await writeFile(join(place.folder(), 'file'), '');
+    const inFile = join(place.folder(), 'file', 'easel.db');
+    expect(() => place.open(inFile)).toThrow(
+      expect.objectContaining({ code: 'storage_unavailable', message: expect.stringContaining(inFile) }),
+    );
+  });
+
+  it('notices when its file was moved away', async () => {
+    const records = place.open();
+    await records.check();
+    await rename(place.path(), `${place.path()}.old`);
+    await expect(records.check()).rejects.toMatchObject({ code: 'storage_unavailable' });
+    await rename(`${place.path()}.old`, place.path());
+    await records.check();
+  });
+});

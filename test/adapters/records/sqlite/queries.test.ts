@@ -1,0 +1,81 @@
+import { DatabaseSync } from 'node:sqlite';
+import { describe, expect, it, vi } from 'vitest';
+import type { RecordStore } from '../../../../src/images/ports.ts';
+import { anImage, at, ms } from '../../../contracts/record-store/example-images.ts';
+import { makePlaceForEach } from './fixture.ts';
+
+const place = makePlaceForEach();
+
+/** Every statement that `use` runs, with the plan SQLite makes for it. */
+const plansOf = async (use: (records: RecordStore) => Promise<unknown>) => {
+  const { records: store, connection } = place.openWithConnection();
+  const prepare = vi.spyOn(DatabaseSync.prototype, 'prepare');
+  await use(store);
+  const statements = prepare.mock.calls.map(([text]) => text);
+  prepare.mockRestore();
+  expect(statements.length).toBeGreaterThan(0);
+  return statements.map((text) => ({
+    text,
+    plan: connection
+      .prepare(`EXPLAIN QUERY PLAN ${text}`)
+      .all()
+      .map(({ detail }) => String(detail)),
+  }));
+};
+
+describe('cost', () => {
+  const everything = { limit: 10, owner: null };
+  const filtered = { limit: 10, owner: 'anna', status: 'failed' } as const;
+  const cursor = Buffer.from('[1,"a"]').toString('base64url');
+  const retention = { now: ms(0), createdBefore: ms(0), status: null, limit: 10, after: null };
+
+  it.each<[string, (store: RecordStore) => Promise<unknown>]>([
+    ['the list from a cursor', (store) => store.list({ ...everything, cursor })],
+    ['the list by status', (store) => store.list({ ...everything, status: 'failed', cursor })],
+    ['the list by owner', (store) => store.list({ ...everything, owner: 'anna', cursor })],
+    ['the list by label', (store) => store.list({ ...everything, label: 'red', cursor })],
+    ['the list by label, status and owner', (store) => store.list({ ...filtered, label: 'red', cursor })],
+    ['the list by status and owner', (store) => store.list(filtered)],
+    ['the list by time', (store) => store.list({ ...everything, createdAfter: at(0), createdBefore: at(1) })],
+    ['accepting', (store) => store.accept(anImage({ idempotencyKey: 'key' }), 1)],
+    ['accepting again', (store) => store.acceptAgain('image', 1, (image) => image)],
+    ['finding by key', (store) => store.findByKey('anna', 'key')],
+    ['updating', (store) => store.update('image', (image) => image)],
+    ['removing', (store) => store.remove('image')],
+    ['expiry', (store) => store.expired(retention)],
+    ['ownership', (store) => store.ownedNames(['image.png'])],
+    ['counts', async (store) => [await store.countByStatus(), await store.mediaBytes()]],
+  ])('of %s does not grow with the images that are kept', async (_, use) => {
+    for (const { text, plan } of await plansOf(use)) {
+      for (const step of plan) {
+        expect(step, text).not.toMatch(/^SCAN (images|labels|deletions)/);
+        if (!text.includes('expires_at <= ?')) expect(step, text).not.toContain('TEMP B-TREE');
+      }
+    }
+  });
+
+  it('of the whole list is bounded by the page, which an index gives in its order', async () => {
+    const [list] = await plansOf((store) => store.list(everything));
+    expect(list?.plan).toEqual(['SCAN images USING INDEX images_by_age']);
+  });
+
+  it('of expiry is bounded by what has expired, which alone is sorted', async () => {
+    const plans = await plansOf((store) => store.expired(retention));
+    const [own, aged] = plans.filter(({ text }) => text.includes('images_by_expiry')).map(({ plan }) => plan);
+    expect(own).toEqual([
+      'SEARCH images USING COVERING INDEX images_by_expiry (status=? AND expires_at<?)',
+      'USE TEMP B-TREE FOR ORDER BY',
+    ]);
+    expect(aged).toEqual([
+      expect.stringMatching(/^SEARCH images USING COVERING INDEX images_by_expiry \(status=\? AND expires_at=\? AND /),
+    ]);
+  });
+
+  it('of the jobs is bounded by the jobs', async () => {
+    const plans = await plansOf((store) => store.unfinished());
+    expect(plans.map(({ plan }) => plan)).toEqual([
+      ['SCAN images USING INDEX images_unfinished'],
+      ['SCAN images USING INDEX images_pending'],
+    ]);
+  });
+});

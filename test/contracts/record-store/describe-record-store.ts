@@ -1,0 +1,43 @@
+import { describe, expect, it } from 'vitest';
+import { describeAccepting } from './accepting.ts';
+import { describeCleanups } from './cleanups.ts';
+import { describeExpiry } from './expiry.ts';
+import { type CreateFixture, openRecordsForEach } from './fixture.ts';
+import { describeJobs } from './jobs.ts';
+import { describeLedger } from './ledger.ts';
+import { describeListing } from './listing.ts';
+import { describeOutbox } from './outbox.ts';
+import { describeOwnedNames } from './owned-names.ts';
+import { describeRemoving } from './removing.ts';
+import { describeTotals } from './totals.ts';
+import { describeUpdating } from './updating.ts';
+
+/**
+ * What every record store promises; each adapter runs it with its own fixture. The store is handed `trivialDerive`, so that what is
+ * tested is that it keeps what it is handed; the rules of the service have tests of their own in test/images/derive.test.ts.
+ */
+export function describeRecordStore(name: string, createFixture: CreateFixture): void {
+  describe(`${name} keeps the contract of a record store`, () => {
+    const opened = openRecordsForEach(createFixture);
+    describeAccepting(opened);
+    describeUpdating(opened);
+    describeLedger(opened);
+    describeOutbox(opened);
+    describeListing(opened);
+    describeJobs(opened);
+    describeTotals(opened);
+    describeExpiry(opened);
+    describeCleanups(opened);
+    describeRemoving(opened);
+    describeOwnedNames(opened);
+
+    it('checks itself as often as asked, and says so when it is closed', async () => {
+      const records = opened.records();
+      await records.check();
+      await records.check();
+      await records.close();
+      await expect(records.check()).rejects.toMatchObject({ code: 'storage_unavailable' });
+      await expect(records.get('a')).rejects.toMatchObject({ code: 'storage_unavailable' });
+    });
+  });
+}

@@ -1,0 +1,85 @@
+import type { Attempt, Image, ImageRequest, MediaFile } from '../../../src/images/image.ts';
+
+/** Milliseconds since 1970 of the moment `seconds` after the beginning of 2026. */
+export function ms(seconds: number): number {
+  return Date.UTC(2026) + seconds * 1000;
+}
+
+/** The same moment as ISO 8601. */
+export function at(seconds: number): string {
+  return new Date(ms(seconds)).toISOString();
+}
+
+/** A queued image with no renditions, changed as asked. */
+export function anImage(overrides: Partial<Image> = {}): Image {
+  return {
+    mediaId: 'image',
+    status: 'queued',
+    run: 1,
+    owner: 'anonymous',
+    idempotencyKey: null,
+    fingerprint: '1:abc',
+    request: aRequest(),
+    prompt: 'a lighthouse at dusk',
+    provider: 'placeholder',
+    model: 'placeholder',
+    requestedSize: { width: 64, height: 64 },
+    revisedPrompt: null,
+    attempts: [],
+    original: null,
+    master: null,
+    renditions: [],
+    pending: [],
+    thumbhash: null,
+    dominantColour: null,
+    checks: [],
+    cost: { usd: 0, basis: 'usage' },
+    estimate: { usd: 0, basis: 'usage' },
+    warnings: [],
+    createdAt: at(0),
+    completedAt: null,
+    expiresAt: null,
+    error: null,
+    ...overrides,
+  };
+}
+
+export function aRequest(overrides: Partial<ImageRequest> = {}): ImageRequest {
+  return {
+    prompt: 'a lighthouse at dusk',
+    brief: null,
+    preset: null,
+    model: 'placeholder',
+    provider: null,
+    size: { width: 64, height: 64 },
+    quality: 'auto',
+    style: null,
+    background: 'auto',
+    format: 'png',
+    renditions: [],
+    metadata: {},
+    labels: [],
+    ttlSeconds: null,
+    webhookUrl: null,
+    ...overrides,
+  };
+}
+
+export function anAttempt(id: string): Attempt {
+  return {
+    id,
+    run: 1,
+    provider: 'placeholder',
+    model: 'placeholder',
+    startedAt: at(0),
+    durationMs: null,
+    outcome: 'unknown',
+    httpStatus: null,
+    providerRequestId: null,
+    cost: { usd: 0, basis: 'estimate' },
+  };
+}
+
+export function aFile(name: string, bytes: number): MediaFile {
+  return { name, bytes, width: 64, height: 64, format: 'png', sha256: name };
+}

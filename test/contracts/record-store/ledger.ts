@@ -1,0 +1,158 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { ImageError } from '../../../src/images/errors.ts';
+import { type Cost, IMAGE_STATUSES, type Image } from '../../../src/images/image.ts';
+import type { Spending, SpendingGuard } from '../../../src/images/ports.ts';
+import { anImage, at } from './example-images.ts';
+import type { OpenedRecords } from './fixture.ts';
+import { trivialDerive } from './trivial-derive.ts';
+
+export function describeLedger({ records, restart, store }: OpenedRecords): void {
+  describe('the ledger', () => {
+    const step = fc.record({
+      id: fc.constantFrom('a', 'b', 'c'),
+      owner: fc.constantFrom('anna', 'bert'),
+      usd: fc.option(fc.integer({ min: 0, max: 90_000 }).map((micro) => micro / 1e6)),
+      second: fc.integer({ min: 0, max: 3 * 86_400 }),
+      status: fc.constantFrom(...IMAGE_STATUSES),
+      action: fc.constantFrom('write', 'write', 'write', 'leave', 'remove', 'restart'),
+    });
+
+    /** What entries add up to, by day, owner and model. */
+    const sums = (entries: readonly Spending[]): ReadonlyMap<string, readonly number[]> => {
+      const sum = new Map<string, number[]>();
+      for (const { day, owner, model, images, microUsd, unpriced } of entries) {
+        const key = `${day} ${owner} ${model}`;
+        const [a = 0, b = 0, c = 0] = sum.get(key) ?? [];
+        sum.set(key, [a + images, b + microUsd, c + unpriced]);
+      }
+      return new Map([...sum].filter(([, counts]) => counts.some((count) => count !== 0)).sort());
+    };
+
+    it('is at all times the sum of the entries that writes brought, in whatever order they come', async () => {
+      let rounds = 0;
+      await fc.assert(
+        fc.asyncProperty(fc.array(step, { maxLength: 20 }), async (steps) => {
+          // The ledger is never cleared, so each round has owners of its own.
+          rounds += 1;
+          const own = (name: string) => `${name}-${rounds}`;
+          const known = new Map<string, Image>();
+          const expected: Spending[] = [];
+          for (const { id: name, owner, usd, second, status, action } of steps) {
+            const mediaId = own(name);
+            const before = known.get(mediaId) ?? null;
+            const estimate: Cost = usd === null ? { usd, basis: 'unknown' } : { usd, basis: 'estimate' };
+            const after = anImage({ mediaId, owner: own(owner), status, estimate, createdAt: at(second) });
+            if (action === 'restart') {
+              await restart();
+            } else if (before === null) {
+              await store(after);
+              known.set(mediaId, after);
+              expected.push(...trivialDerive(null, after).ledger);
+            } else if (action === 'write') {
+              await records().update(mediaId, () => after);
+              known.set(mediaId, after);
+              expected.push(...trivialDerive(before, after).ledger);
+            } else if (action === 'leave') {
+              await records().update(mediaId, () => null);
+            } else {
+              await records().remove(mediaId);
+              await records().deletionDone(mediaId);
+              known.delete(mediaId);
+              expected.push(...trivialDerive(before, null).ledger);
+            }
+          }
+          for (const owner of ['anna', 'bert'].map(own)) {
+            const entries = expected.filter((entry) => entry.owner === owner);
+            expect(sums(await records().spending('2026-01-01', owner))).toEqual(
+              sums(entries.filter(({ day }) => day !== null)),
+            );
+            const held = entries.filter(({ day }) => day === null).reduce((sum, { microUsd }) => sum + microUsd, 0);
+            expect((await records().balance('2026-01-01', owner)).reserved).toBe(held);
+          }
+        }),
+        { numRuns: 25 },
+      );
+    });
+
+    const estimate: Cost = { usd: 0.02, basis: 'estimate' };
+    const limit = (most: number): SpendingGuard => ({
+      day: '2026-01-01',
+      check(_owner, { service: { spent, reserved } }) {
+        if (spent + reserved > most) throw new ImageError('budget_exhausted', 'no room');
+      },
+    });
+
+    it('holds for as many as ask at once, and a refused write leaves neither record nor entry', async () => {
+      const asked = Array.from({ length: 200 }, (_, index) =>
+        records().accept(anImage({ mediaId: `m${index}`, estimate }), Infinity, limit(140_000)),
+      );
+      const ends = await Promise.allSettled(asked);
+      expect(ends.filter(({ status }) => status === 'fulfilled')).toHaveLength(7);
+      expect(await records().unfinished()).toHaveLength(7);
+      expect(await records().balance('2026-01-01', null)).toEqual({ spent: 0, reserved: 140_000 });
+    });
+
+    it('asks the guard of a change only where it spends more, and undoes the change that is refused', async () => {
+      await store(anImage({ mediaId: 'a', estimate }));
+      const calls: unknown[] = [];
+      const none = { ...limit(0), check: (...call: unknown[]) => void calls.push(call) };
+      // What is held back stays the same, or is spent: no room is needed that the image does not have.
+      await records().update('a', (image) => ({ ...image, status: 'generating' }), none);
+      await records().update('a', (image) => ({ ...image, status: 'succeeded' }), none);
+      expect(calls).toEqual([]);
+      expect(await records().balance('2026-01-01', null)).toEqual({ spent: 20_000, reserved: 0 });
+      await store(anImage({ mediaId: 'b', estimate }));
+      const dearer = (image: Image): Image => ({ ...image, estimate: { usd: 0.04, basis: 'estimate' } });
+      await expect(records().update('b', dearer, limit(59_999))).rejects.toMatchObject({ code: 'budget_exhausted' });
+      expect((await records().get('b'))?.estimate).toEqual(estimate);
+      expect(await records().balance('2026-01-01', null)).toEqual({ spent: 20_000, reserved: 20_000 });
+      await records().update('b', dearer, limit(60_000));
+      expect(await records().balance('2026-01-01', null)).toEqual({ spent: 20_000, reserved: 40_000 });
+    });
+
+    it('asks the guard of an image that is accepted again, and leaves it as it is where that is refused', async () => {
+      const failed = anImage({ mediaId: 'a', status: 'failed' });
+      await store(failed);
+      const again = (image: Image): Image => ({ ...image, status: 'queued', estimate });
+      await expect(records().acceptAgain('a', 1, again, limit(19_999))).rejects.toMatchObject({
+        code: 'budget_exhausted',
+      });
+      expect(await records().get('a')).toEqual(failed);
+      expect(await records().acceptAgain('a', 1, again, limit(20_000))).toEqual(again(failed));
+    });
+
+    it('shows the guard the owner, and the balances of the service and of the owner as the write leaves them', async () => {
+      const calls: unknown[] = [];
+      const guard: SpendingGuard = { day: '2026-01-01', check: (...call) => void calls.push(call) };
+      await store(anImage({ mediaId: 'a', owner: 'anna', status: 'succeeded', estimate }));
+      await store(anImage({ mediaId: 'b', owner: 'bert', estimate }));
+      await records().accept(anImage({ mediaId: 'c', owner: 'bert', estimate }), Infinity, guard);
+      const service = { spent: 20_000, reserved: 40_000 };
+      expect(calls).toEqual([['bert', { service, owner: { spent: 0, reserved: 40_000 } }]]);
+    });
+
+    it('frees what a removed image held back, and keeps what it spent', async () => {
+      await store(anImage({ mediaId: 'waiting', estimate }), anImage({ mediaId: 'done', status: 'failed', estimate }));
+      expect(await records().balance('2026-01-01', null)).toEqual({ spent: 20_000, reserved: 20_000 });
+      for (const id of ['waiting', 'done']) await records().remove(id);
+      expect(await records().balance('2026-01-01', null)).toEqual({ spent: 20_000, reserved: 0 });
+    });
+
+    it('is read from a day on, newest first, of one owner or all', async () => {
+      const spent = (id: string, owner: string, day: number) =>
+        anImage({ mediaId: id, owner, status: 'succeeded', createdAt: at(day * 86_400), estimate });
+      await store(spent('a', 'anna', 0), spent('b', 'anna', 1), spent('c', 'bert', 1), spent('d', 'anna', 2));
+      const read = async (from: string, owner: string | null) =>
+        (await records().spending(from, owner)).map((entry) => [entry.day, entry.owner, entry.images, entry.microUsd]);
+      expect(await read('2026-01-02', null)).toEqual([
+        ['2026-01-03', 'anna', 1, 20_000],
+        ['2026-01-02', 'anna', 1, 20_000],
+        ['2026-01-02', 'bert', 1, 20_000],
+      ]);
+      expect(await read('2026-01-02', 'bert')).toEqual([['2026-01-02', 'bert', 1, 20_000]]);
+      expect(await records().balance('2026-01-02', null)).toEqual({ spent: 40_000, reserved: 0 });
+      expect(await records().balance('2026-01-02', 'bert')).toEqual({ spent: 20_000, reserved: 0 });
+    });
+  });
+}

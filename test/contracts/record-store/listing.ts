@@ -1,0 +1,81 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import type { ListQuery } from '../../../src/images/ports.ts';
+import { anImage, aRequest, at } from './example-images.ts';
+import type { OpenedRecords } from './fixture.ts';
+
+export function describeListing({ records, store, finish, listed }: OpenedRecords): void {
+  describe('list', () => {
+    beforeEach(async () => {
+      await store(
+        anImage({ mediaId: 'one', createdAt: at(1), owner: 'anna', request: aRequest({ labels: ['red', 'blue'] }) }),
+        anImage({ mediaId: 'two-b', createdAt: at(2), owner: 'bert', request: aRequest({ labels: ['red'] }) }),
+        anImage({ mediaId: 'two-a', createdAt: at(2), owner: 'anna' }),
+        anImage({ mediaId: 'three', createdAt: at(3), owner: 'anna', request: aRequest({ labels: ['red'] }) }),
+      );
+      await finish('two-a');
+      await finish('three');
+    });
+
+    it.each<[string, Partial<ListQuery>, readonly string[]]>([
+      ['everything, newest first, ties by mediaId', {}, ['three', 'two-b', 'two-a', 'one']],
+      ['a limit', { limit: 2 }, ['three', 'two-b']],
+      ['a status', { status: 'succeeded' }, ['three', 'two-a']],
+      ['a status that none has', { status: 'failed' }, []],
+      ['a label', { label: 'red' }, ['three', 'two-b', 'one']],
+      ['a part of a label', { label: 're' }, []],
+      ['an owner', { owner: 'anna' }, ['three', 'two-a', 'one']],
+      ['from a time on', { createdAfter: at(2) }, ['three', 'two-b', 'two-a']],
+      ['up to a time', { createdBefore: at(2) }, ['one']],
+      ['a time of another zone', { createdBefore: '2026-01-01T02:00:02+02:00' }, ['one']],
+      ['all at once', { owner: 'anna', label: 'red', status: 'succeeded', createdAfter: at(2) }, ['three']],
+      ['label and time', { label: 'red', createdAfter: at(2), createdBefore: at(3) }, ['two-b']],
+    ])('gives %s', async (_, query, expected) => {
+      expect(await listed(query)).toEqual(expected);
+    });
+
+    it.each<[string, Partial<ListQuery>, readonly string[]]>([
+      ['all', {}, ['three', 'two-b', 'two-a', 'one']],
+      ['a label', { label: 'red' }, ['three', 'two-b', 'one']],
+      ['an owner', { owner: 'anna' }, ['three', 'two-a', 'one']],
+      ['a status', { status: 'succeeded' }, ['three', 'two-a']],
+    ])('pages through %s, one by one, without a gap or a double', async (_, query, expected) => {
+      const seen: string[] = [];
+      let cursor: string | null | undefined;
+      while (cursor !== null) {
+        const page = await records().list({ limit: 1, owner: null, ...query, cursor });
+        expect(page.items).toHaveLength(1);
+        seen.push(...page.items.map(({ mediaId }) => mediaId));
+        cursor = page.nextCursor;
+      }
+      expect(seen).toEqual(expected);
+    });
+
+    it('goes on at the same place while images come and go', async () => {
+      const first = await records().list({ limit: 2, owner: null });
+      await store(anImage({ mediaId: 'four', createdAt: at(4) }), anImage({ mediaId: 'two-c', createdAt: at(2) }));
+      // The very image that the cursor was made from goes, and one behind it.
+      await records().remove('two-b');
+      await records().remove('one');
+      await store(anImage({ mediaId: 'two-0', createdAt: at(2) }));
+      const second = await records().list({ limit: 2, owner: null, cursor: first.nextCursor ?? '' });
+      expect(second.items.map(({ mediaId }) => mediaId)).toEqual(['two-a', 'two-0']);
+      expect(second.nextCursor).toBeNull();
+    });
+
+    it.each([
+      ['nothing', ''],
+      ['no base64url', '%%%'],
+      ['no JSON', Buffer.from('hello').toString('base64url')],
+      ['no pair', Buffer.from('{"createdAt":1}').toString('base64url')],
+      ['a pair of other types', Buffer.from('["1","a"]').toString('base64url')],
+      ['a third part', Buffer.from('[1,"a",2]').toString('base64url')],
+      ['something behind it', `${Buffer.from('[1,"a"]').toString('base64url')}!`],
+    ])('refuses a cursor that is %s', async (_, cursor) => {
+      await expect(records().list({ limit: 1, owner: null, cursor })).rejects.toMatchObject({
+        name: 'ImageError',
+        code: 'invalid_request',
+        paths: [{ path: 'cursor' }],
+      });
+    });
+  });
+}

@@ -1,0 +1,48 @@
+import { describe, expect, it } from 'vitest';
+import { anAttempt, anImage, aRequest, at } from './example-images.ts';
+import type { OpenedRecords } from './fixture.ts';
+
+export function describeUpdating({ records, restart, store, listed }: OpenedRecords): void {
+  describe('update', () => {
+    it('writes what the change gives, gives what is stored, and keeps it over a restart', async () => {
+      await store(anImage({ mediaId: 'a' }));
+      const updated = await records().update('a', (image) => ({ ...image, status: 'generating', thumbhash: 'x' }));
+      expect(updated).toMatchObject({ mediaId: 'a', status: 'generating', thumbhash: 'x' });
+      await restart();
+      expect(await records().get('a')).toEqual(updated);
+    });
+
+    it('leaves the image where the change gives null or fails, and gives null where there is none', async () => {
+      const image = anImage({ mediaId: 'a' });
+      await store(image);
+      expect(await records().update('a', () => null)).toEqual(image);
+      const fault = new Error('changed my mind');
+      const failing = records().update('a', () => {
+        throw fault;
+      });
+      await expect(failing).rejects.toBe(fault);
+      await expect(records().update('a', () => ({ ...image, mediaId: 'b' }))).rejects.toThrow(TypeError);
+      expect(await records().get('a')).toEqual(image);
+      expect(await records().update('none', (other) => other)).toBeNull();
+    });
+
+    it('loses none of 100 changes that are made at once', async () => {
+      await store(anImage({ mediaId: 'a' }));
+      const changes = Array.from({ length: 100 }, (_, index) =>
+        records().update('a', (image) => ({ ...image, attempts: [...image.attempts, anAttempt(`t${index}`)] })),
+      );
+      await Promise.all(changes);
+      const ids = (await records().get('a'))?.attempts.map(({ id }) => id);
+      expect(new Set(ids).size).toBe(100);
+    });
+
+    it('moves the image in the list when what the list is ordered and filtered by changes', async () => {
+      await store(anImage({ mediaId: 'a', createdAt: at(1) }), anImage({ mediaId: 'b', createdAt: at(2) }));
+      const request = aRequest({ labels: ['late'] });
+      await records().update('a', (image) => ({ ...image, createdAt: at(3), request, owner: 'anna' }));
+      expect(await listed({ label: 'late' })).toEqual(['a']);
+      expect(await listed({ owner: 'anna' })).toEqual(['a']);
+      expect(await listed({})).toEqual(['a', 'b']);
+    });
+  });
+}
