@@ -6,6 +6,7 @@ import { checkPicture } from '../../src/imaging/checks.ts';
 import { readPicture } from '../../src/imaging/inspect.ts';
 import { CATALOG } from '../../src/providers/catalog.ts';
 import { createPlaceholderProvider } from '../../src/providers/placeholder.ts';
+import { describeProvider } from '../contracts/provider.ts';
 
 const EVERY_CHECK: CheckPolicy = {
   uniformity: 'reject',
@@ -16,6 +17,23 @@ const EVERY_CHECK: CheckPolicy = {
   ratio: 'reject',
 };
 const provider = createPlaceholderProvider({ model: 'of-my-own', catalog: CATALOG });
+
+describeProvider(
+  'placeholder',
+  async () => ({
+    provider,
+    call: call('a lighthouse', { width: 64, height: 48 }),
+    secret: null,
+    shutdownDates: null,
+    sent: () => null,
+    // It paints at once: the call is under way as soon as it was made.
+    hold: () => Promise.resolve(),
+    released: () => Promise.resolve(),
+    fail: () => ({ provider, call: call('a lighthouse', { width: 15, height: 48 }) }),
+    dispose: () => Promise.resolve(),
+  }),
+  [['rejected', null]],
+);
 
 describe('the placeholder', () => {
   it('paints the same bytes for the same prompt and size, also in another instance', async () => {

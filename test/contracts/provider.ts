@@ -1,0 +1,236 @@
+import sharp from 'sharp';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { ProviderError, type ProviderFault } from '../../src/images/errors.ts';
+import { formatSize } from '../../src/images/image.ts';
+import type { GenerationCall, Provider } from '../../src/images/ports.ts';
+
+/** What one call sent, by the names of the port; undefined where the parameter was not sent. */
+export type SentParameters = Readonly<
+  Record<'model' | 'prompt' | 'size' | 'quality' | 'style' | 'background' | 'format', unknown>
+>;
+
+/** A call that fails in a known way, and the provider to make it with. */
+export interface FailingCall {
+  readonly provider: Provider;
+  readonly call: GenerationCall;
+}
+
+export interface ProviderFixture {
+  readonly provider: Provider;
+  /** A call that succeeds, for a model that the provider offers. */
+  readonly call: GenerationCall;
+  /** Must not appear in any error, for example an API key; null where the provider has none. */
+  readonly secret: string | null;
+  /** The dates that `shutdownDates` announces; null where the provider does not offer it. */
+  readonly shutdownDates: ReadonlyMap<string, string> | null;
+  /** What the calls so far have sent, in their order; null where nothing leaves the process. */
+  sent(): readonly SentParameters[] | null;
+  /** Makes the next call last until it is aborted. Resolves, after the call was made, once it is under way. */
+  hold(): Promise<void>;
+  /** Resolves once the held call no longer occupies anything outside this process. */
+  released(): Promise<void>;
+  /** Prepares a call that ends in `fault`, one of those that `describeProvider` was given. */
+  fail(fault: ProviderFault): FailingCall;
+  dispose(): Promise<void>;
+}
+
+/** Whether a call that ended in this fault may have been billed. */
+const OUTCOMES: Readonly<Record<ProviderFault, ProviderError['outcome']>> = {
+  refused: 'failed',
+  rejected: 'failed',
+  account: 'failed',
+  rate_limited: 'failed',
+  overloaded: 'failed',
+  unreachable: 'failed',
+  interrupted: 'unknown',
+  timeout: 'unknown',
+  empty: 'unknown',
+  cancelled: 'cancelled',
+};
+
+/** A fault that the fixture can bring about, and the HTTP status that the error must carry (null: there was no answer). */
+export type FaultCase = readonly [fault: ProviderFault, httpStatus: number | null];
+
+/** What every provider promises; each adapter runs it with a fixture of its own and the faults that it can have. */
+export function describeProvider(
+  name: string,
+  createFixture: () => Promise<ProviderFixture>,
+  faults: readonly FaultCase[],
+): void {
+  describe(`${name} keeps the contract of a provider`, () => {
+    let fixture: ProviderFixture;
+    let provider: Provider;
+    let call: GenerationCall;
+
+    beforeEach(async () => {
+      fixture = await createFixture();
+      ({ provider, call } = fixture);
+    });
+
+    afterEach(() => fixture.dispose());
+
+    const generate = (changes: Partial<GenerationCall> = {}, signal = new AbortController().signal) =>
+      provider.generate({ ...call, ...changes }, { signal });
+
+    describe('model', () => {
+      it('gives the row of a model, which names itself', () => {
+        const model = provider.model(call.model.id);
+        expect(model).toEqual(call.model);
+        expect(model?.promptLimit).toBeGreaterThan(0);
+      });
+
+      it.each(['no-such-model', '', ' ', '__proto__', 'constructor'])('is null for an unknown model: "%s"', (id) => {
+        expect(provider.model(id)).toBeNull();
+      });
+    });
+
+    describe('generate', () => {
+      it('gives a picture that decodes, of the size that was sent', async () => {
+        const { bytes } = await generate();
+        const { data, info } = await sharp(bytes).raw().toBuffer({ resolveWithObject: true });
+        expect(data.length).toBe(info.width * info.height * info.channels);
+        if (provider.takesSize) expect({ width: info.width, height: info.height }).toEqual(call.size);
+      });
+
+      it('gives every format that the model lists', async () => {
+        const formats = call.model.formats ?? [];
+        const made = await Promise.all(formats.map(async (format) => (await generate({ format })).bytes));
+        const found = await Promise.all(made.map(async (bytes) => (await sharp(bytes).metadata()).format));
+        expect(found).toEqual(formats);
+      });
+
+      it('reports usage, status and pause as plain figures, or null', async () => {
+        const picture = await generate();
+        const figure = (value: unknown) => value === null || (Number.isFinite(value) && Number(value) >= 0);
+        for (const tokens of Object.values(picture.usage ?? {})) expect(tokens).toSatisfy(Number.isInteger);
+        expect(picture.restMs).toSatisfy(figure);
+        expect(picture.httpStatus).toSatisfy((status) => status === null || (status >= 200 && status < 300));
+        for (const text of [picture.revisedPrompt, picture.providerRequestId]) {
+          expect(text).toSatisfy((value) => value === null || (typeof value === 'string' && value !== ''));
+        }
+      });
+
+      it('makes one call, and sends the parameters that are not null and no others', async () => {
+        const { model } = call;
+        const [quality = null, style = null, background = null, format = null] = [
+          model.qualities?.at(-1),
+          model.styles?.at(-1),
+          model.backgrounds?.at(-1),
+          model.formats?.at(-1),
+        ];
+        const optional = { quality, style, background, format };
+        const none = { quality: null, style: null, background: null, format: null };
+        const alone = Object.entries(optional).map(([parameter, value]) => ({ ...none, [parameter]: value }));
+        const changes = [none, optional, ...alone];
+        for (const change of changes) await generate(change);
+        const always = {
+          model: model.id,
+          prompt: call.prompt,
+          size: provider.takesSize ? formatSize(call.size) : undefined,
+        };
+        const expected = changes.map((change) => ({
+          ...always,
+          ...Object.fromEntries(Object.entries(change).map(([key, value]) => [key, value ?? undefined])),
+        }));
+        const sent = fixture.sent();
+        if (sent !== null) expect(sent).toEqual(expected);
+      });
+
+      it('hands over partial pictures in order, where the model streams, and the same picture', async () => {
+        const { bytes } = await generate();
+        const partials: { readonly bytes: Uint8Array; readonly index: number }[] = [];
+        const streamed = await provider.generate(call, {
+          signal: new AbortController().signal,
+          onPartial: (partial, index) => void partials.push({ bytes: partial, index }),
+        });
+        expect(Buffer.compare(streamed.bytes, bytes)).toBe(0);
+        expect(partials.length > 0).toBe(call.model.partialImages > 0);
+        expect(partials.map(({ index }) => index)).toEqual(partials.map((_, index) => index));
+        for (const partial of partials) await sharp(partial.bytes).stats();
+      });
+
+      it('ends as cancelled, and sends nothing, when the signal was aborted before', async () => {
+        expect(await failureOf(generate({}, AbortSignal.abort(new Error('gone'))))).toMatchObject(CANCELLED);
+        expect(fixture.sent() ?? []).toEqual([]);
+      });
+
+      it('ends as cancelled when the signal is aborted during the call', async () => {
+        const controller = new AbortController();
+        const underWay = fixture.hold();
+        const failure = failureOf(generate({}, controller.signal));
+        await underWay;
+        controller.abort(new Error('gone'));
+        expect(await failure).toMatchObject(CANCELLED);
+        await fixture.released();
+      });
+
+      it('keeps calls apart: cancelling one ends no other', async () => {
+        const controller = new AbortController();
+        const underWay = fixture.hold();
+        const cancelled = failureOf(generate({}, controller.signal));
+        await underWay;
+        const other = generate();
+        controller.abort();
+        expect(await cancelled).toMatchObject(CANCELLED);
+        expect((await other).bytes.length).toBeGreaterThan(0);
+      });
+
+      it('takes no notice of a signal that is aborted after the picture came', async () => {
+        const controller = new AbortController();
+        const { bytes } = await generate({}, controller.signal);
+        controller.abort();
+        expect(Buffer.compare((await generate()).bytes, bytes)).toBe(0);
+      });
+
+      it.each(faults)('raises a ProviderError for the fault %s, with status %s', async (fault, httpStatus) => {
+        const failing = fixture.fail(fault);
+        const error = await failureOf(
+          failing.provider.generate(failing.call, { signal: new AbortController().signal }),
+        );
+        expect(error).toMatchObject({ fault, outcome: OUTCOMES[fault], httpStatus });
+        expect(error.message).not.toBe('');
+        expect(error.retryAfterMs).toSatisfy((ms) => ms === null || ms >= 0);
+        if (fixture.secret !== null) expect(everythingIn(error)).not.toContain(fixture.secret);
+      });
+
+      it('makes the next picture after a fault', async () => {
+        for (const [fault] of faults) {
+          const failing = fixture.fail(fault);
+          await failureOf(failing.provider.generate(failing.call, { signal: new AbortController().signal }));
+        }
+        expect((await generate()).bytes.length).toBeGreaterThan(0);
+      });
+    });
+
+    describe('shutdownDates', () => {
+      it('gives days by model id, where the provider announces them', async () => {
+        const dates = await provider.shutdownDates?.(new AbortController().signal);
+        expect(dates ?? null).toEqual(fixture.shutdownDates);
+        for (const date of dates?.values() ?? []) expect(date).toMatch(/^\d{4}-\d{2}-\d{2}$/);
+      });
+
+      it('ends when its signal is aborted', async () => {
+        const asked = provider.shutdownDates?.(AbortSignal.abort());
+        if (asked !== undefined) await expect(asked).rejects.toThrow();
+      });
+    });
+  });
+}
+
+const CANCELLED = { fault: 'cancelled', outcome: 'cancelled', httpStatus: null };
+
+/** The error that the call raises, which must be a `ProviderError`. */
+async function failureOf(generated: Promise<unknown>): Promise<ProviderError> {
+  const error = await generated.then(
+    () => 'no error',
+    (raised: unknown) => raised,
+  );
+  expect(error).toBeInstanceOf(ProviderError);
+  return error as ProviderError;
+}
+
+/** Whatever a log line could print of an error: message, stack, own properties and causes. */
+function everythingIn(error: unknown): string {
+  if (!(error instanceof Error)) return JSON.stringify(error) ?? '';
+  return [error.message, error.stack, JSON.stringify(error), everythingIn(error.cause)].join('\n');
+}

@@ -1,0 +1,126 @@
+import type { ProviderFault } from '../../src/images/errors.ts';
+import type { GenerationCall, Model } from '../../src/images/ports.ts';
+import { createGuardedFetch } from '../../src/outgoing/guard.ts';
+import { CATALOG, unlistedModel } from '../../src/providers/catalog.ts';
+import { createOpenAIProvider, type OpenAIProviderOptions } from '../../src/providers/openai.ts';
+import { createTransport } from '../../src/providers/transport.ts';
+import { describeProvider, type FaultCase, type ProviderFixture, type SentParameters } from '../contracts/provider.ts';
+import { type Behaviour, brokenAnswer, dropConnection, hang, openAiError } from '../support/openai-answers.ts';
+import { type Call, startOpenAiServer } from '../support/openai-server.ts';
+
+const FAULTS: readonly FaultCase[] = [
+  ['refused', 400],
+  ['rejected', 404],
+  ['account', 401],
+  ['rate_limited', 429],
+  ['overloaded', 500],
+  ['unreachable', null],
+  ['interrupted', null],
+  ['timeout', null],
+  ['empty', 200],
+];
+
+const LISTED = CATALOG.get('gpt-image-2') ?? unlistedModel('gpt-image-2');
+
+describeProvider('openai', () => createFixture(LISTED, { strict: true, omit: [] }), FAULTS);
+
+/** A server of its own, with styles and without a size parameter, as some compatible servers are. */
+const COMPATIBLE: Model = {
+  ...unlistedModel('local-diffusion'),
+  qualities: ['standard', 'hd'],
+  styles: ['vivid', 'natural'],
+};
+
+describeProvider('a compatible server', () => createFixture(COMPATIBLE, { strict: false, omit: ['size'] }), FAULTS);
+
+async function createFixture(
+  model: Model,
+  { strict, omit }: { readonly strict: boolean; readonly omit: OpenAIProviderOptions['omit'] },
+): Promise<ProviderFixture> {
+  const stopped = await startOpenAiServer();
+  await stopped.close();
+  const server = await startOpenAiServer({ strict });
+  const transport = createTransport({ maxResponseBytes: 32 * 1024 * 1024 });
+  const guard = createGuardedFetch({ allow: [] });
+  const open = (changes: Partial<OpenAIProviderOptions> = {}) =>
+    createOpenAIProvider({
+      name: 'openai',
+      apiKey: server.key,
+      baseURL: server.baseUrl,
+      azureApiVersion: null,
+      model: (id) => (id === model.id ? model : null),
+      omit,
+      commands: [],
+      timeoutMs: 15_000,
+      transport,
+      guard,
+      maxPictureBytes: 32 * 1024 * 1024,
+      clock: { now: Date.now, sleep: () => Promise.resolve() },
+      ...changes,
+    });
+  const call: GenerationCall = {
+    model,
+    prompt: 'a lighthouse',
+    size: { width: 1024, height: 1024 },
+    quality: null,
+    style: null,
+    background: null,
+    format: null,
+  };
+  return {
+    provider: open(),
+    call,
+    secret: server.key,
+    shutdownDates: new Map([
+      ['gpt-image-1-mini', '2026-12-01'],
+      ['gpt-image-1.5', '2026-12-01'],
+      ['chatgpt-image-latest', '2026-12-01'],
+    ]),
+    sent: () => server.calls.map(sentBy),
+    hold() {
+      server.script(hang());
+      return server.received(server.calls.length + 1).then(() => undefined);
+    },
+    released: () => server.abandoned(1),
+    fail(fault) {
+      if (fault === 'unreachable') return { provider: open({ baseURL: stopped.baseUrl }), call };
+      server.script(behaviourFor(fault, server.key ?? ''));
+      return { provider: open(fault === 'timeout' ? { timeoutMs: 100 } : {}), call };
+    },
+    async dispose() {
+      await transport.close();
+      await guard.close();
+      await server.close();
+    },
+  };
+}
+
+/** Servers like to quote the key, so the errors here do. */
+function behaviourFor(fault: ProviderFault, key: string): Behaviour {
+  const message = `refused for the key ${key}`;
+  switch (fault) {
+    case 'refused':
+      return openAiError('moderation_blocked', { message });
+    case 'rejected':
+      return openAiError('model_not_found', { message });
+    case 'account':
+      return openAiError('invalid_api_key', { message });
+    case 'rate_limited':
+      return openAiError('rate_limit_exceeded', { message, headers: { 'retry-after': '2' } });
+    case 'overloaded':
+      return openAiError('server_error', { message });
+    case 'interrupted':
+      return dropConnection('reset');
+    case 'timeout':
+      return hang();
+    case 'empty':
+      return brokenAnswer('empty data');
+    default:
+      throw new Error(`the stand-in brings about no fault ${fault}`);
+  }
+}
+
+function sentBy({ body }: Call): SentParameters {
+  const { model, prompt, size, quality, style, background, output_format } = body;
+  return { model, prompt, size, quality, style, background, format: output_format };
+}
