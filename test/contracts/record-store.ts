@@ -1,6 +1,5 @@
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { closeAttempt, openAttempt } from '../../src/images/attempt.ts';
 import { bookings } from '../../src/images/charges.ts';
 import { ImageError } from '../../src/images/errors.ts';
 import {
@@ -20,6 +19,7 @@ import type {
   Spending,
   SpendingGuard,
 } from '../../src/images/ports.ts';
+import { cancelled, closed, keptAfterCancel, opened, received, rerun } from '../../src/images/transitions.ts';
 
 export interface RecordStoreFixture {
   /** Opens the same records; called again after `close`, it stands for a restart. */
@@ -289,26 +289,30 @@ export function describeRecordStore(name: string, createFixture: () => Promise<R
         action: fc.constantFrom('accept', 'open', 'ok', 'failed', 'unknown', 'cancel', 'rerun', 'remove', 'restart'),
       });
 
-      /** What the step makes of the image, as the use cases would. */
-      const next = (image: Image, { action, usd, second }: StepOf<typeof step>): Image => {
-        const cost: Cost = usd === null ? { usd, basis: 'unknown' } : { usd, basis: 'estimate' };
+      const costOf = ({ usd }: StepOf<typeof step>): Cost => ({ usd, basis: usd === null ? 'unknown' : 'estimate' });
+
+      /** What the step makes of the image, as the use cases would; the image itself where the step is not legal. */
+      const next = (image: Image, taken: StepOf<typeof step>): Image => {
+        const { action, second } = taken;
+        const cost = costOf(taken);
         const open = image.attempts.findLast(({ durationMs }) => durationMs === null);
+        const id = open?.id ?? '';
+        const end = { durationMs: 1, httpStatus: null, providerRequestId: null };
+        const original = { name: `originals/${id}`, bytes: 1, sha256: id, sound: false };
+        const picture = { ...end, original, revisedPrompt: null, cost };
+        const opening = { ...anAttempt(`t${image.attempts.length}`), run: image.run, startedAt: at(second), cost };
         switch (action) {
           case 'open':
-            return {
-              ...openAttempt(image, { ...anAttempt(`t${image.attempts.length}`), startedAt: at(second), cost }),
-              status: 'generating',
-            };
+            return opened(image, opening, image) ?? image;
           case 'ok':
+            return received(image, id, picture) ?? keptAfterCancel(image, id, picture) ?? image;
           case 'failed':
           case 'unknown':
-            return open
-              ? closeAttempt(image, open.id, { outcome: action, durationMs: 1, ...(action === 'ok' && { cost }) })
-              : image;
+            return closed(image, id, { ...end, outcome: action }) ?? image;
           case 'cancel':
-            return { ...image, status: 'cancelled' };
+            return cancelled(image, at(second)) ?? image;
           case 'rerun':
-            return { ...image, status: 'queued', estimate: cost };
+            return rerun(image, { planned: image, estimate: cost, traceparent: null }) ?? image;
           default:
             return image;
         }
@@ -340,7 +344,7 @@ export function describeRecordStore(name: string, createFixture: () => Promise<R
               if (taken.action === 'restart') {
                 await restart();
               } else if (image === undefined) {
-                const made = next(anImage({ mediaId: id, owner: own(taken.owner) }), { ...taken, action: 'rerun' });
+                const made = anImage({ mediaId: id, owner: own(taken.owner), estimate: costOf(taken) });
                 await store(made);
                 known.set(id, made);
               } else if (taken.action === 'remove') {
@@ -387,19 +391,16 @@ export function describeRecordStore(name: string, createFixture: () => Promise<R
 
       it('ask the guard of a change only where it spends more, and undo the change that it refuses', async () => {
         await store(anImage({ mediaId: 'a', estimate }));
-        const opened = (cost: Cost) => (image: Image) =>
-          ({
-            ...openAttempt(image, { ...anAttempt(`t${image.attempts.length}`), cost }),
-            status: 'generating',
-          }) satisfies Image;
+        const opening = (cost: Cost) => (image: Image) =>
+          opened(image, { ...anAttempt(`t${image.attempts.length}`), cost }, image);
         // The call takes the place of what the queued image held back: no room is needed that it does not have.
-        await records.update('a', opened(estimate), limit(0));
-        await expect(records.update('a', opened(estimate), limit(39_999))).rejects.toMatchObject({
+        await records.update('a', opening(estimate), limit(0));
+        await expect(records.update('a', opening(estimate), limit(39_999))).rejects.toMatchObject({
           code: 'budget_exhausted',
         });
         expect((await records.get('a'))?.attempts).toHaveLength(1);
         expect(await records.balance('2026-01-01', null)).toEqual({ spent: 0, reserved: 20_000 });
-        await records.update('a', opened(estimate), limit(40_000));
+        await records.update('a', opening(estimate), limit(40_000));
         expect(await records.balance('2026-01-01', null)).toEqual({ spent: 20_000, reserved: 20_000 });
       });
 

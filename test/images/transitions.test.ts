@@ -492,6 +492,9 @@ describe('any sequence of changes', () => {
         const late = keptAfterCancel(image, id, pictureOf(id, cost));
         // Exactly one of the two is legal: no picture is lost, and none counts twice.
         expect([next, late].filter((result) => result !== null)).toHaveLength(1);
+        // Unless another original is in use, the picture that was paid for becomes the original.
+        const isInUse = image.status === 'processing' || image.status === 'succeeded';
+        if (!isInUse) expect((next ?? late)?.original?.name).toBe(originalName('x', id));
         return next ?? late;
       }
       case 'end': {
@@ -553,6 +556,9 @@ describe('any sequence of changes', () => {
       expect(after[field]).toBe(before[field]);
     }
     expect(after.run).toBe(before.run + (kind === 'rerun' ? 1 : 0));
+    if (isFinished(before.status) && after.status !== before.status) {
+      expect(`${before.status}, ${kind}`).toMatch(/^(failed, rerun|cancelled, rerun|succeeded, repair)$/);
+    }
     expect(after.attempts.slice(0, before.attempts.length).map(({ id }) => id)).toEqual(
       before.attempts.map(({ id }) => id),
     );
