@@ -1,7 +1,8 @@
-import { type Image, type MediaFile, type RenditionSpec, renditionName } from './image.ts';
+import { type Image, renditionName } from './image.ts';
 import type { FinishedFile, JobSignals } from './ports.ts';
-import { finishOrder, type RunnerDeps, sha256, timed, unsaid, untilStored } from './run.ts';
+import { finishOrder, type RunnerDeps, sha256, timed, untilStored } from './run.ts';
 import { jobSpan } from './spans.ts';
+import { newWarnings, renditionsGivenUp, withRendition, withWarnings } from './transitions.ts';
 
 /** The second part of an image's work: the renditions that were too slow for the master to wait for. */
 interface DeferredJob extends RunnerDeps {
@@ -41,11 +42,8 @@ async function makePending(job: DeferredJob, image: Image): Promise<void> {
   const order = finishOrder(job, image, original, image.pending);
   const warnings = await job.imaging.finishDeferred(bytes, order, (file) => publish(job, image, file));
   // The same may have been said of the files that were made with the master.
-  if (unsaid(image.warnings, warnings).length === 0) return;
-  await change(job, image, (latest) => ({
-    ...latest,
-    warnings: [...latest.warnings, ...unsaid(latest.warnings, warnings)],
-  }));
+  if (newWarnings(image.warnings, warnings).length === 0) return;
+  await change(job, image, (latest) => withWarnings(latest, warnings));
 }
 
 async function publish(job: DeferredJob, image: Image, made: FinishedFile): Promise<void> {
@@ -57,7 +55,7 @@ async function publish(job: DeferredJob, image: Image, made: FinishedFile): Prom
   const name = renditionName(image.mediaId, made);
   const file = { name, width, height, format, bytes: bytes.byteLength, sha256: sha256(bytes) };
   await untilStored(job, () => store.publish([{ name, bytes }]));
-  await change(job, image, (latest) => withFile(latest, file));
+  await change(job, image, (latest) => withRendition(latest, file));
 }
 
 /** Whether this is still the image that the work began for, and not another one of its name. */
@@ -65,38 +63,17 @@ export function isSame(current: Image | null, image: Image): boolean {
   return current?.status === 'succeeded' && current.original?.name === image.original?.name;
 }
 
-/** Puts a published rendition in its place and takes it out of the pending ones. */
-function withFile(image: Image, file: MediaFile): Image {
-  const nameOf = (spec: Parameters<typeof renditionName>[1]) => renditionName(image.mediaId, spec);
-  const files = new Map([...image.renditions, file].map((rendition) => [rendition.name, rendition]));
-  return {
-    ...image,
-    renditions: image.request.renditions.flatMap((spec) => files.get(nameOf(spec)) ?? []),
-    pending: image.pending.filter((spec) => nameOf(spec) !== file.name),
-  };
-}
-
 /** The master stands, so the image stays what it is, and says which renditions there will not be. */
 async function giveUp(job: DeferredJob, image: Image, error: unknown): Promise<void> {
   job.log.error({ err: error }, 'renditions could not be made');
   const reason = error instanceof Error ? error.message : String(error);
-  const nameOf = (spec: RenditionSpec) => renditionName(image.mediaId, spec);
   // What became pending meanwhile has not been tried.
-  const tried = new Set(image.pending.map(nameOf));
-  await change(job, image, (latest) => ({
-    ...latest,
-    pending: latest.pending.filter((spec) => !tried.has(nameOf(spec))),
-    warnings: [
-      ...latest.warnings,
-      ...latest.pending
-        .map(nameOf)
-        .filter((name) => tried.has(name))
-        .map((name) => ({ code: 'rendition_failed', detail: `${name} could not be made: ${reason}` })),
-    ],
-  })).catch((fault: unknown) => job.log.error({ err: fault }, 'renditions stay pending: the record cannot be written'));
+  await change(job, image, (latest) => renditionsGivenUp(latest, image.pending, reason)).catch((fault: unknown) =>
+    job.log.error({ err: fault }, 'renditions stay pending: the record cannot be written'),
+  );
 }
 
-async function change(job: DeferredJob, image: Image, next: (latest: Image) => Image): Promise<void> {
+async function change(job: DeferredJob, image: Image, next: (latest: Image) => Image | null): Promise<void> {
   const { mediaId } = image;
   const latest = await untilStored(job, () =>
     job.records.update(mediaId, (current) => (isSame(current, image) ? next(current) : null)),

@@ -2,6 +2,7 @@ import type { Logger } from 'pino';
 import type { ImageEvents } from './events.ts';
 import { type Image, isFinished } from './image.ts';
 import type { Clock, Deletion, JobQueue, MediaStore, RecordStore, Telemetry } from './ports.ts';
+import { cancelled } from './transitions.ts';
 
 export interface DeletionDeps {
   readonly records: RecordStore;
@@ -71,8 +72,9 @@ export function createDeletions({ records, store, queue, events, telemetry, cloc
   async function markCancelled(mediaId: string): Promise<{ image: Image | null; changed: boolean }> {
     let changed = false;
     const image = await records.update(mediaId, (current) => {
-      changed = !isFinished(current.status);
-      return changed ? { ...current, status: 'cancelled', completedAt: new Date(clock.now()).toISOString() } : null;
+      const next = cancelled(current, new Date(clock.now()).toISOString());
+      changed = next !== null;
+      return next;
     });
     if (image !== null && changed) {
       telemetry.imageEnded(image);

@@ -2,10 +2,11 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { isSame } from './deferred.ts';
 import type { ImageEvents } from './events.ts';
-import { type Image, renditionName } from './image.ts';
+import type { Image } from './image.ts';
 import type { NameFilter } from './name-filter.ts';
 import type { JobQueue, MediaStore, RecordStore } from './ports.ts';
 import { sha256 } from './run.ts';
+import { requeuedForRepair } from './transitions.ts';
 
 export interface MissingFilesDeps {
   readonly records: RecordStore;
@@ -116,37 +117,10 @@ async function claimsStill(
   let claims = false;
   const latest = await records.update(mediaId, (current) => {
     claims = isSame(current, image);
-    return claims ? withoutFiles(current, gone) : null;
+    return claims ? requeuedForRepair(current, gone) : null;
   });
   if (!claims) return false;
   events.publish(mediaId, latest);
   queue.enqueue(mediaId);
   return true;
-}
-
-/** The image as a job: with its master gone all of it is finished again, else the renditions are made that are missing. */
-function withoutFiles(image: Image, gone: readonly string[]): Image {
-  if (image.master === null || gone.includes(image.master.name)) {
-    return {
-      ...image,
-      status: 'processing',
-      master: null,
-      renditions: image.renditions.filter(({ name }) => !gone.includes(name)),
-      pending: [],
-      warnings: image.warnings.filter(isLasting),
-      // The trace of the request that it was made for has ended.
-      traceparent: null,
-    };
-  }
-  const lost = image.request.renditions.filter((spec) => gone.includes(renditionName(image.mediaId, spec)));
-  return {
-    ...image,
-    renditions: image.renditions.filter(({ name }) => !gone.includes(name)),
-    pending: [...image.pending, ...lost],
-  };
-}
-
-/** A rendition that could not be made before is tried again with the rest. */
-function isLasting({ code }: Image['warnings'][number]): boolean {
-  return code !== 'rendition_failed';
 }

@@ -4,6 +4,7 @@ import { type Background, formatSize, type ImageRequest, type Quality, type Size
 import type { GenerationCall, Model } from './ports.ts';
 import { buildPrompt } from './prompt.ts';
 import { negotiateSize, type SizePlan } from './size.ts';
+import type { PlannedFields } from './transitions.ts';
 
 /** A picture may be enlarged, with a warning, but not beyond this: the result would be visibly soft. */
 const MAX_ENLARGEMENT = 2;
@@ -92,7 +93,7 @@ export function planGeneration(request: ImageRequest, model: Model): GenerationP
 }
 
 /** What an image's record says of the call that will make it, or has made it. */
-export function plannedRecord(provider: string, { call, warnings }: GenerationPlan) {
+export function plannedRecord(provider: string, { call, warnings }: GenerationPlan): PlannedFields {
   return { provider, model: call.model.id, prompt: call.prompt, requestedSize: call.size, warnings };
 }
 

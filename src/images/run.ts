@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto';
-import { closeAttempt, openAttempt } from './attempt.ts';
 import { type Budget, guardSpending } from './budget.ts';
 import { estimateCost, settleCost } from './cost.ts';
 import { ImageError, ProviderError } from './errors.ts';
@@ -15,11 +14,9 @@ import {
   masterName,
   type Original,
   originalName,
-  PICTURE_KEPT,
   type RenditionFormat,
   type RenditionSpec,
   renditionName,
-  type Warning,
 } from './image.ts';
 import { type GenerationPlan, plannedRecord } from './plan.ts';
 import type {
@@ -39,6 +36,18 @@ import type {
   Tracer,
 } from './ports.ts';
 import { attemptSpan, failureAttributes, imageAttributes, jobSpan, pictureAttributes } from './spans.ts';
+import {
+  adopted,
+  closed,
+  failed,
+  finished,
+  keptAfterCancel,
+  opened,
+  received,
+  resumed,
+  setAside,
+  withWarnings,
+} from './transitions.ts';
 import type { Upstreams } from './upstreams.ts';
 
 export interface RunnerDeps extends FallbackDeps {
@@ -89,9 +98,9 @@ export async function runImage(deps: RunnerDeps, mediaId: string, signals: JobSi
 
 async function make(job: Job, image: Image): Promise<void> {
   try {
-    const received = await receive(job, image);
-    await finish(job, received).catch(async (error: unknown) => {
-      await finish(job, await regenerate(job, received.image, error));
+    const first = await receive(job, image);
+    await finish(job, first).catch(async (error: unknown) => {
+      await finish(job, await regenerate(job, first.image, error));
     });
   } catch (error) {
     await settle(job, error);
@@ -117,8 +126,7 @@ async function findStored(job: Job, image: Image): Promise<Received | null> {
   if (image.original?.sound) {
     const bytes = await job.store.read(image.original.name);
     if (bytes && sha256(bytes) === image.original.sha256) {
-      const resumed = await advance(job, (current) => ({ ...current, status: 'processing' }));
-      return { image: resumed, original: image.original, bytes };
+      return { image: await advance(job, resumed), original: image.original, bytes };
     }
     job.log.error({ original: image.original.name }, 'the original is missing or damaged on disk');
   }
@@ -131,15 +139,13 @@ async function findStored(job: Job, image: Image): Promise<Received | null> {
     if (bytes === null) continue;
     const original = describeOriginal(name, bytes);
     const plan = job.upstreams.plan(provider, image.request);
-    const adopted = await advance(job, (current) => ({
-      ...closeAttempt(current, id, { outcome: 'ok' }),
+    const found = await advance(job, (current) => {
       // A new run begins with the first provider in its record, and the picture may be another's.
-      ...(plan && provider !== current.provider && plannedRecord(provider, plan)),
-      status: 'processing',
-      original,
-    }));
+      const isOther = provider !== current.provider;
+      return adopted(current, id, original, plan && isOther ? plannedRecord(provider, plan) : null);
+    });
     job.log.info({ attempt: id }, 'the picture had arrived before the restart; nothing is called again');
-    return { image: adopted, original, bytes };
+    return { image: found, original, bytes };
   }
   // An image is processing once its original is there, so it was there in this run, or in the one that the image succeeded in.
   if (image.status === 'processing') throw missingOriginal(image);
@@ -174,21 +180,14 @@ async function regenerate(job: Job, image: Image, rejection: unknown): Promise<R
   const attempts = image.attempts.filter((attempt) => attempt.run === job.run);
   const paid = attempts.filter((attempt) => attempt.outcome === 'ok').length;
   if (!job.regenerateOnReject || paid > 1 || attempts.length >= job.retry.maxAttempts) throw rejection;
-  const setAside = await advance(job, (current) => ({
-    ...current,
-    status: 'generating',
-    original: current.original && { ...current.original, sound: false },
-  }));
+  const generating = await advance(job, setAside);
   job.log.warn({ reason: rejection.message }, 'picture rejected, one more is paid for');
-  const received = await generate(job, setAside).catch((error: unknown) => {
+  const second = await generate(job, generating).catch((error: unknown) => {
     throw error instanceof ImageError && error.code === 'budget_exhausted' ? rejection : error;
   });
   const detail = `a first picture was set aside and another one paid for: ${rejection.message}`;
-  const told = await advance(job, (current) => ({
-    ...current,
-    warnings: [...current.warnings, { code: 'regenerated', detail }],
-  }));
-  return { ...received, image: told };
+  const warned = await advance(job, (current) => withWarnings(current, [{ code: 'regenerated', detail }]));
+  return { ...second, image: warned };
 }
 
 /** One call, written down before it is sent and closed after. Stores the picture whatever has become of the image meanwhile. */
@@ -208,11 +207,7 @@ async function attemptOnce(job: Job, provider: Provider, plan: GenerationPlan): 
     cost: estimateCost(plan.call),
   };
   const guard = guardSpending(job.budget, attempt.model, attempt.cost, began);
-  await advance(
-    job,
-    (image) => ({ ...openAttempt(image, attempt), ...plannedRecord(provider.name, plan), status: 'generating' }),
-    guard,
-  );
+  await advance(job, (image) => opened(image, attempt, plannedRecord(provider.name, plan)), guard);
 
   let picture: GeneratedPicture;
   try {
@@ -228,9 +223,7 @@ async function attemptOnce(job: Job, provider: Provider, plan: GenerationPlan): 
     if (!(signals.stopping.aborted && failure.outcome === 'cancelled')) {
       const { outcome, httpStatus, providerRequestId } = failure;
       const durationMs = clock.now() - began;
-      await change(job, (image) =>
-        closeAttempt(image, attempt.id, { outcome, durationMs, httpStatus, providerRequestId }),
-      );
+      await change(job, (image) => closed(image, attempt.id, { outcome, durationMs, httpStatus, providerRequestId }));
     }
     throw failure;
   }
@@ -242,15 +235,14 @@ async function attemptOnce(job: Job, provider: Provider, plan: GenerationPlan): 
   const original = describeOriginal(name, picture.bytes);
   const cost = settleCost(plan.call, picture.usage);
   telemetry.spent(provider.name, attempt.model, cost);
-  const { httpStatus, providerRequestId } = picture;
-  const image = await change(job, (current) => ({
-    ...closeAttempt(current, attempt.id, { outcome: 'ok', durationMs, httpStatus, providerRequestId, cost }),
-    original,
-    revisedPrompt: picture.revisedPrompt,
-    ...(isCurrent(job, current) ? { status: 'processing' } : { warnings: [...current.warnings, PICTURE_KEPT] }),
-  }));
+  const { httpStatus, providerRequestId, revisedPrompt } = picture;
+  const result = { original, revisedPrompt, durationMs, httpStatus, providerRequestId, cost };
+  const image = await change(
+    job,
+    (current) => received(current, attempt.id, result) ?? keptAfterCancel(current, attempt.id, result),
+  );
   job.log.info({ attempt: attempt.id, provider: provider.name, durationMs, bytes: original.bytes }, 'picture received');
-  if (image === null || !isCurrent(job, image)) throw new SupersededError();
+  if (image?.original?.name !== original.name || !isCurrent(job, image)) throw new SupersededError();
   return { image, original, bytes: picture.bytes };
 }
 
@@ -273,21 +265,12 @@ async function finish(job: Job, { image, original, bytes }: Received): Promise<v
   const pending = wanted.filter(({ format }) => job.deferredFormats.includes(format));
   const mended = isMended(image);
   const order = { ...finishOrder(job, image, original, pending), ...(mended && { checks: NO_CHECKS }) };
-  const finished = await timed(job, 'finish', () => job.imaging.finish(bytes, order));
-  const { master, renditions, sources } = describeFiles(image, original, finished);
+  const made = await timed(job, 'finish', () => job.imaging.finish(bytes, order));
+  const { master, renditions, sources } = describeFiles(image, original, made);
   await timed(job, 'publish', () => untilStored(job, () => job.store.publish(sources)));
-  const ended = await advance(job, (current) => ({
-    ...current,
-    status: 'succeeded',
-    master,
-    renditions,
-    pending,
-    thumbhash: finished.thumbhash,
-    dominantColour: finished.dominantColour,
-    checks: mended ? current.checks : finished.checks,
-    warnings: finishedWarnings(current, finished),
-    completedAt: current.completedAt ?? new Date(job.clock.now()).toISOString(),
-  }));
+  const { thumbhash, dominantColour, checks, warnings } = made;
+  const parts = { master, renditions, pending, thumbhash, dominantColour, checks, warnings };
+  const ended = await advance(job, (current) => finished(current, parts, new Date(job.clock.now()).toISOString()));
   if (mended) job.log.info('image mended: its files are there again');
   else report(job, ended);
 }
@@ -327,17 +310,6 @@ export function finishOrder(
   };
 }
 
-/** What was planned to be enlarged is told anew, from the picture that came; what was told of an earlier finish is not repeated. */
-function finishedWarnings({ warnings }: Image, finished: FinishedPicture): readonly Warning[] {
-  const kept = warnings.filter(({ code }) => code !== 'enlarged');
-  return [...kept, ...unsaid(kept, finished.warnings)];
-}
-
-/** Those that are not among the warnings so far. */
-export function unsaid(warnings: readonly Warning[], more: readonly Warning[]): readonly Warning[] {
-  return more.filter(({ detail }) => warnings.every((one) => one.detail !== detail));
-}
-
 function describeFiles(image: Image, original: Original, finished: FinishedPicture) {
   const sources: FileSource[] = [];
   const describe = (name: string, { bytes, width, height, format }: FinishedFile): MediaFile => {
@@ -368,17 +340,10 @@ async function settle(job: Job, error: unknown): Promise<void> {
   const failure = explain(error);
   const rejected = error instanceof ImageError && error.code === 'invalid_image';
   try {
-    const image = await advance(job, (current) => ({
-      ...current,
-      status: 'failed',
-      error: { code: failure.code, detail: failure.message },
-      checks: failure.checks.length > 0 ? failure.checks : current.checks,
-      original: current.original && {
-        ...current.original,
-        sound: current.original.sound && (!rejected || isMended(current)),
-      },
-      completedAt: current.completedAt ?? new Date(job.clock.now()).toISOString(),
-    }));
+    const { code, message: detail, checks } = failure;
+    const image = await advance(job, (current) =>
+      failed(current, { error: { code, detail }, checks, rejected }, new Date(job.clock.now()).toISOString()),
+    );
     report(job, image, failure);
   } catch (fault) {
     if (!(fault instanceof SupersededError))
@@ -429,18 +394,25 @@ function isCurrent(job: Job, image: Image): boolean {
   return image.run === job.run && !isFinished(image.status);
 }
 
-/** Changes the record of an image that is still in this run; raises `SupersededError` when it is not. */
-async function advance(job: Job, next: (image: Image) => Image, guard?: SpendingGuard): Promise<Image> {
+/**
+ * Changes the record of an image that is still in this run; raises `SupersededError` when it is not.
+ * A transition that is not legal there is a defect of the pipeline, raised as `TypeError`.
+ */
+async function advance(job: Job, transition: (image: Image) => Image | null, guard?: SpendingGuard): Promise<Image> {
+  let current = false;
   let applied = false;
   const image = await change(
     job,
-    (current) => {
-      applied = isCurrent(job, current);
-      return applied ? next(current) : null;
+    (stored) => {
+      current = isCurrent(job, stored);
+      const next = current ? transition(stored) : null;
+      applied = next !== null;
+      return next;
     },
     guard,
   );
-  if (image === null || !applied) throw new SupersededError();
+  if (image === null || !current) throw new SupersededError();
+  if (!applied) throw new TypeError(`an image that is ${image.status} cannot take this step`);
   return image;
 }
 

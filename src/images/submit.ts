@@ -4,12 +4,13 @@ import { estimateCost, NOTHING } from './cost.ts';
 import type { Deletions } from './deletion.ts';
 import { ImageError } from './errors.ts';
 import type { ImageEvents } from './events.ts';
-import { type Image, type ImageRequest, isFinished, PICTURE_KEPT, PINNED, type Size, UNFINISHED } from './image.ts';
-import { type GenerationPlan, plannedRecord } from './plan.ts';
+import { type Image, type ImageRequest, PINNED, type Size } from './image.ts';
+import { plannedRecord } from './plan.ts';
 import type { Clock, JobQueue, MediaStore, RecordStore, Tracer } from './ports.ts';
 import type { Presets } from './presets.ts';
 import { fingerprint, type RequestDefaults, resolveRequest } from './request.ts';
 import type { Caller, CreateImage, Submission } from './service.ts';
+import { accepted, rerun as rerunImage } from './transitions.ts';
 import { allOpen, type Candidate, type Upstreams } from './upstreams.ts';
 
 export interface SubmitDeps {
@@ -67,23 +68,18 @@ export async function submitImage(
   const { upstream, plan } = chooseProvider(deps, request);
   await makeRoom(deps, mediaId, request.size);
   const createdAt = deps.clock.now();
-  const image: Image = {
+  const image = accepted({
     mediaId,
-    status: 'queued',
-    run: 1,
     owner: caller.name,
     idempotencyKey,
     traceparent: deps.tracer.traceparent(),
     fingerprint: fingerprint(request),
     request,
-    attempts: [],
-    original: null,
     createdAt: new Date(createdAt).toISOString(),
     expiresAt: expiryOf(request, createdAt, deps.retentionByLabel),
-    cost: NOTHING,
-    ...ungenerated(upstream.provider.name, plan),
-    ...UNFINISHED,
-  };
+    planned: plannedRecord(upstream.provider.name, plan),
+    estimate: estimateCost(plan.call),
+  });
   const guard = guardSpending(deps.budget, image.model, image.estimate, createdAt);
   const acceptance = await records.accept(image, deps.queueLimit, guard);
   if (acceptance.outcome === 'queue_full') throw queueFull(deps);
@@ -104,11 +100,6 @@ function expiryOf(
   const ages = labels.flatMap((label) => byLabel.get(label) ?? []);
   const ageMs = ttlSeconds === null ? Math.max(...ages) : ttlSeconds * 1000;
   return Number.isFinite(ageMs) ? new Date(createdAt + ageMs).toISOString() : null;
-}
-
-/** The parts of an image that come with its original. */
-function ungenerated(provider: string, plan: GenerationPlan) {
-  return { ...plannedRecord(provider, plan), estimate: estimateCost(plan.call), revisedPrompt: null };
 }
 
 /** An image that was found by what a new request names. */
@@ -174,14 +165,10 @@ async function rerun(deps: SubmitDeps, { mediaId, request, original }: Image): P
     mediaId,
     deps.queueLimit,
     (current) => {
-      started = isFinished(current.status) && current.status !== 'succeeded';
-      if (!started) return null;
-      // Who made the original, and from which prompt, stays true as long as it is used.
-      const origin = current.original?.sound
-        ? { warnings: current.warnings.filter(({ code }) => code !== PICTURE_KEPT.code) }
-        : ungenerated(upstream.provider.name, plan);
-      const traceparent = deps.tracer.traceparent();
-      return { ...current, ...origin, ...UNFINISHED, estimate, traceparent, status: 'queued', run: current.run + 1 };
+      const planned = plannedRecord(upstream.provider.name, plan);
+      const next = rerunImage(current, { planned, estimate, traceparent: deps.tracer.traceparent() });
+      started = next !== null;
+      return next;
     },
     guardSpending(deps.budget, plan.call.model.id, estimate, deps.clock.now()),
   );

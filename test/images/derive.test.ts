@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it, test } from 'vitest';
-import { closeAttempt, openAttempt } from '../../src/images/attempt.ts';
 import { createDerive } from '../../src/images/derive.ts';
 import { type Cost, type Image, type ImageStatus, PINNED } from '../../src/images/image.ts';
 import type { Derived, Spending } from '../../src/images/ports.ts';
+import { cancelled, closed, keptAfterCancel, opened, received, rerun } from '../../src/images/transitions.ts';
 import { aFile, anAttempt, anImage, aRequest, at, ms } from '../contracts/record-store/example-images.ts';
 
 const derive = createDerive({
@@ -35,26 +35,33 @@ describe('the ledger', () => {
   });
   type Step = typeof step extends fc.Arbitrary<infer One> ? One : never;
 
-  /** What the step makes of the image, as the use cases would. */
-  const next = (image: Image, { action, usd, second }: Step): Image => {
-    const cost: Cost = usd === null ? { usd, basis: 'unknown' } : { usd, basis: 'estimate' };
-    const open = image.attempts.findLast(({ durationMs }) => durationMs === null);
+  const costOf = ({ usd }: Step): Cost => ({ usd, basis: usd === null ? 'unknown' : 'estimate' });
+  const end = { durationMs: 1, httpStatus: null, providerRequestId: null };
+  const pictureOf = (id: string, cost: Cost) => ({
+    ...end,
+    original: { name: `originals/${id}`, bytes: 1, sha256: id, sound: false },
+    revisedPrompt: null,
+    cost,
+  });
+
+  /** What the step makes of the image, as the use cases would; the image itself where the step is not legal. */
+  const next = (image: Image, taken: Step): Image => {
+    const { action, second } = taken;
+    const cost = costOf(taken);
+    const id = image.attempts.findLast(({ durationMs }) => durationMs === null)?.id ?? '';
+    const opening = { ...anAttempt(`t${image.attempts.length}`), run: image.run, startedAt: at(second), cost };
     switch (action) {
       case 'open':
-        return {
-          ...openAttempt(image, { ...anAttempt(`t${image.attempts.length}`), startedAt: at(second), cost }),
-          status: 'generating',
-        };
+        return opened(image, opening, image) ?? image;
       case 'ok':
+        return received(image, id, pictureOf(id, cost)) ?? keptAfterCancel(image, id, pictureOf(id, cost)) ?? image;
       case 'failed':
       case 'unknown':
-        return open
-          ? closeAttempt(image, open.id, { outcome: action, durationMs: 1, ...(action === 'ok' && { cost }) })
-          : image;
+        return closed(image, id, { ...end, outcome: action }) ?? image;
       case 'cancel':
-        return { ...image, status: 'cancelled' };
+        return cancelled(image, at(second)) ?? image;
       case 'rerun':
-        return { ...image, status: 'queued', estimate: cost };
+        return rerun(image, { planned: image, estimate: cost, traceparent: null }) ?? image;
       default:
         return image;
     }
@@ -69,7 +76,7 @@ describe('the ledger', () => {
         for (const taken of steps) {
           const before = known.get(taken.id) ?? null;
           if (before === null) {
-            const made = next(anImage({ mediaId: taken.id, owner: taken.owner }), { ...taken, action: 'rerun' });
+            const made = anImage({ mediaId: taken.id, owner: taken.owner, estimate: costOf(taken) });
             entered.push(...derive(null, made).ledger);
             known.set(taken.id, made);
           } else if (taken.action === 'remove') {
@@ -104,15 +111,13 @@ describe('the ledger', () => {
   });
 
   const estimate: Cost = { usd: 0.02, basis: 'estimate' };
-  const opened = (image: Image): Image => ({
-    ...openAttempt(image, { ...anAttempt(`t${image.attempts.length}`), cost: estimate }),
-    status: 'generating',
-  });
+  const called = (image: Image): Image =>
+    opened(image, { ...anAttempt(`t${image.attempts.length}`), cost: estimate }, image) ?? image;
 
   it('asks for room where a change spends more: a call takes the place of what the queued image held back', () => {
     const queued = anImage({ estimate });
-    const once = opened(queued);
-    const twice = opened(once);
+    const once = called(queued);
+    const twice = called(once);
     const unpriced = anImage({ estimate: { usd: null, basis: 'unknown' } });
     expect([derive(null, queued), derive(queued, once), derive(once, twice)].map((one) => one.spendsMore)).toEqual([
       true,
@@ -122,9 +127,9 @@ describe('the ledger', () => {
     expect(derive(null, unpriced).spendsMore).toBe(true);
     expect(derive(null, anImage()).spendsMore).toBe(false);
     // A call that ends spends what it held back, or frees it.
-    const ended = closeAttempt(once, 't0', { outcome: 'ok', durationMs: 1 });
-    const failed = closeAttempt(once, 't0', { outcome: 'failed', durationMs: 1 });
-    for (const after of [ended, failed, { ...once, status: 'cancelled' } satisfies Image]) {
+    const ended = received(once, 't0', pictureOf('t0', estimate));
+    const failed = closed(once, 't0', { ...end, outcome: 'failed' });
+    for (const after of [ended, failed, cancelled(once, at(1))]) {
       expect(derive(once, after)).toMatchObject({ ledger: [{}, ...(after === failed ? [] : [{}])], spendsMore: false });
     }
     // The first call was never closed: it is spent, and the second holds its own estimate back.
