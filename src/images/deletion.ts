@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
-import type { ImageEvents } from './events.ts';
 import { type Image, isFinished } from './image.ts';
+import type { ImageEvents } from './image-events.ts';
 import type { Clock, Deletion, JobQueue, MediaStore, RecordStore, Telemetry } from './ports.ts';
 
 export interface DeletionDeps {

@@ -1,8 +1,8 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { isSame } from './deferred.ts';
-import type { ImageEvents } from './events.ts';
 import { type Image, renditionName } from './image.ts';
+import type { ImageEvents } from './image-events.ts';
 import type { NameFilter } from './name-filter.ts';
 import type { JobQueue, MediaStore, RecordStore } from './ports.ts';
 import { sha256 } from './run.ts';

@@ -3,7 +3,6 @@ import { closeAttempt, openAttempt } from './attempt.ts';
 import { type Budget, guardSpending } from './budget.ts';
 import { estimateCost, settleCost } from './cost.ts';
 import { ImageError, ProviderError } from './errors.ts';
-import type { ImageEvents } from './events.ts';
 import { askInOrder, type FallbackDeps } from './fallback.ts';
 import {
   type Attempt,
@@ -21,6 +20,7 @@ import {
   renditionName,
   type Warning,
 } from './image.ts';
+import type { ImageEvents } from './image-events.ts';
 import { type GenerationPlan, plannedRecord } from './plan.ts';
 import type {
   FileSource,
