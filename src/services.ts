@@ -11,8 +11,9 @@ import { runDeferred } from './images/deferred.ts';
 import { createDeletions } from './images/deletion.ts';
 import { createDeliverer } from './images/deliverer.ts';
 import { createImageEvents } from './images/events.ts';
-import { fileUrls, mediaIdOf } from './images/image.ts';
+import { fileUrls } from './images/image.ts';
 import { type Clock, type JobQueue, NO_TRACING, type Provider, type RecordStore, type Tracer } from './images/ports.ts';
+import { createPublishedPictures } from './images/published-file.ts';
 import { createRetryBudget } from './images/retry-budget.ts';
 import { runImage } from './images/run.ts';
 import { createImages } from './images/service.ts';
@@ -259,16 +260,7 @@ export async function createServices(
     reloadKeys: keys.reload,
     stopping: () => stopping.signal.aborted,
     providerUsable: () => upstreams.anyUsable(),
-    files: {
-      root: store.root ?? '',
-      async find(name) {
-        const mediaId = mediaIdOf(name);
-        const image = mediaId === null ? null : await records.get(mediaId);
-        if (image?.status !== 'succeeded') return null;
-        const file = image.master?.name === name ? image.master : image.renditions.find((made) => made.name === name);
-        return file ? { file, owner: image.owner } : null;
-      },
-    },
+    pictures: createPublishedPictures({ records, store }),
     checks: healthChecks(
       config,
       records,

@@ -1,10 +1,12 @@
-import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
+import { rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import request from 'supertest';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { MediaFile } from '../../../src/images/image.ts';
+import type { PublishedPictures } from '../../../src/images/published-file.ts';
 import { exampleFile } from '../../support/fake-images.ts';
 import { type HttpApp, openHttpApp } from '../../support/http-app.ts';
+import { picturesIn } from '../../support/pictures-in.ts';
 
 const bytes = Buffer.from(Array.from({ length: 1000 }, (_, index) => index % 256));
 const published = new Map<string, MediaFile>();
@@ -17,19 +19,23 @@ const api = () => request(http.app.server);
 const etag = () => `"${published.get('a.png')?.sha256}"`;
 
 beforeAll(async () => {
-  const files = {
-    root: '',
-    async find(name: string) {
-      looked.push(name);
-      const file = published.get(name) ?? null;
-      const hook = afterFind;
-      afterFind = async () => {};
-      await hook();
-      return file && { file, owner: 'blog' };
-    },
+  const watched = async (root: string): Promise<PublishedPictures> => {
+    const pictures = await picturesIn(root, published);
+    return {
+      async find(name) {
+        looked.push(name);
+        const found = await pictures.find(name);
+        const hook = afterFind;
+        afterFind = async () => {};
+        await hook();
+        return found;
+      },
+      open: (file, range) => pictures.open(file, range),
+      read: (file) => pictures.read(file),
+    };
   };
   // Everything from disk; what is kept in memory has its own tests, in hot-files.test.ts.
-  http = await openHttpApp((root) => ({ files: Object.assign(files, { root }) }), { mediaCacheBytes: 0 });
+  http = await openHttpApp(async (root) => ({ pictures: await watched(root) }), { mediaCacheBytes: 0 });
 });
 afterAll(() => http[Symbol.asyncDispose]());
 beforeEach(async () => {
@@ -165,7 +171,6 @@ describe('conditions', () => {
 
 describe('what is not there', () => {
   beforeAll(async () => {
-    await mkdir(join(http.root, 'originals'));
     await writeFile(join(http.root, 'originals', 'a~1'), 'secret');
     await writeFile(join(http.root, 'unpublished.png'), 'secret');
     await writeFile(join(http.root, '.hidden.png'), 'secret');
