@@ -130,9 +130,9 @@ export async function createServices(
   const stopping = new AbortController();
   const events = createImageEvents();
   const metrics = createMetrics({
-    queueDepth: () => {
-      const { waiting, running } = deferred.depth();
-      return { ...jobs.depth(), deferred: waiting + running };
+    queueDepth: async () => {
+      const [depth, slow] = await Promise.all([jobs.depth(), deferred.depth()]);
+      return { ...depth, deferred: slow.waiting + slow.running };
     },
     mediaBytes: () => records.mediaBytes(),
     freeBytes: () => store.freeBytes(),
@@ -210,11 +210,12 @@ export async function createServices(
     concurrency: config.CONCURRENCY,
     async run(mediaId, signals) {
       await runImage(runnerDeps, mediaId, signals);
-      deferred.enqueue(mediaId);
+      await deferred.enqueue(mediaId);
     },
   });
   const queue: JobQueue = {
-    ...jobs,
+    enqueue: (mediaId) => jobs.enqueue(mediaId),
+    depth: () => jobs.depth(),
     async cancel(mediaId) {
       await jobs.cancel(mediaId);
       await deferred.cancel(mediaId);
@@ -298,7 +299,7 @@ export async function createServices(
     }
     const unfinished = await records.unfinished();
     if (unfinished.length > 0) logger.info({ images: unfinished.length }, 'taking up unfinished images');
-    for (const mediaId of unfinished) queue.enqueue(mediaId);
+    for (const mediaId of unfinished) await queue.enqueue(mediaId);
     deliverer.start();
     rest.defer(askForShutdowns(shutdowns, logger));
     rest.defer(
@@ -389,7 +390,7 @@ function healthChecks(
     storage: () => passes(checkStorage),
     database: () => passes(() => records.check()),
     async queue() {
-      const { waiting, running } = queue.depth();
+      const { waiting, running } = await queue.depth();
       const detail = `${waiting} waiting of at most ${config.QUEUE_LIMIT}, ${running} running`;
       return { status: waiting < config.QUEUE_LIMIT ? 'ok' : 'error', detail };
     },

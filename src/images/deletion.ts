@@ -94,7 +94,7 @@ export function createDeletions({ records, store, queue, events, telemetry, cloc
       const settled = await records.get(mediaId);
       if (changed) events.publish(mediaId, settled);
       // It was asked for again at this very moment, and the work that was stopped may have been for that.
-      if (settled !== null && !isFinished(settled.status)) queue.enqueue(mediaId);
+      if (settled !== null && !isFinished(settled.status)) await queue.enqueue(mediaId);
       return settled;
     },
     async remove(mediaId) {

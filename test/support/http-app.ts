@@ -42,7 +42,7 @@ export async function openHttpApp(
       urls: fileUrls,
       links: null,
       metrics: createMetrics({
-        queueDepth: () => ({ waiting: 0, running: 0, deferred: 0 }),
+        queueDepth: async () => ({ waiting: 0, running: 0, deferred: 0 }),
         mediaBytes: async () => 0,
         freeBytes: async () => null,
         breakers: () => [],
