@@ -105,9 +105,10 @@ export function describeImageEvents(name: string, createFixture: () => Promise<I
     });
 
     it('passes partial pictures to the listeners of the moment that ask for them', async () => {
-      const [early, late, plain] = [recorder({ partials: true }), recorder({ partials: true }), recorder()];
+      const [early, late, apart] = [1, 2, 3].map(() => recorder({ partials: true })) as [Recorder, Recorder, Recorder];
       const unsubscribe = events.subscribe('a', early.listener);
-      events.subscribe('a', plain.listener);
+      events.subscribe('a', recorder().listener);
+      events.subscribe('b', apart.listener);
       await delivered();
       const sink = events.partialSink('a');
       sink?.(Buffer.from('blurred'), 0);
@@ -119,6 +120,7 @@ export function describeImageEvents(name: string, createFixture: () => Promise<I
       await delivered();
       expect(early.partials).toEqual([{ mediaId: 'a', index: 0, base64: 'Ymx1cnJlZA==' }]);
       expect(late.partials).toEqual([{ mediaId: 'a', index: 1, base64: 'ZmluZXI=' }]);
+      expect(apart.partials).toEqual([]);
     });
 
     it('takes partial pictures of a call whose listeners have left', async () => {
