@@ -28,7 +28,7 @@ export function createHotFiles(pictures: Pick<PublishedPictures, 'read'>, maxByt
     maxEntrySize: Math.floor(maxBytes * LARGEST_PART),
     sizeCalculation: (bytes) => Math.max(1, bytes.length),
     // Those who ask while a file is being read share the one reading.
-    // A file that cannot be read is left to whoever opens it next, who can say why.
+    // A file that cannot be read counts as not kept: the caller then opens it, and gets the error.
     fetchMethod: async (_sha256, _stale, { context }) => (await pictures.read(context).catch(() => null)) ?? undefined,
   });
   return {

@@ -102,7 +102,7 @@ export const mediaRoutes: FastifyPluginAsyncZod<MediaRoutesOptions> = async (app
         case 'proceed': {
           const range = rangeToServe(request.raw.headers, etag, file.bytes);
           if (range === 'none') {
-            // RFC 9110, 15.5.17: a 416 tells the length of the file.
+            // RFC 9110, 15.5.17: a 416 gives the length of the file.
             return answerProblem(reply.header('content-range', `bytes */${file.bytes}`), {
               code: 'invalid_request',
               status: 416,
