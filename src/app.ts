@@ -11,7 +11,6 @@ import { docsRoutes, documentRoutes } from './http/openapi.ts';
 import { watchLoad } from './http/overload.ts';
 import { letCallsWait, PATIENCE, type Patience } from './http/patience.ts';
 import { answerError, answerErrors, answerUnknownRoutes } from './http/problem.ts';
-import type { MediaFiles } from './http/published-files.ts';
 import { limitRates, prepareRateLimits, type RateLimits } from './http/rate-limit.ts';
 import { observeRequest, requestId } from './http/request-log.ts';
 import { cleanupRoutes } from './http/routes/cleanup.ts';
@@ -30,6 +29,7 @@ import { traceRequests } from './http/tracing.ts';
 import { readJsonBodies, validatorCompiler } from './http/validation.ts';
 import { fileUrls, type MediaUrls } from './images/image.ts';
 import { type Clock, NO_TRACING, type Tracer } from './images/ports.ts';
+import type { PublishedPictures } from './images/published-file.ts';
 import type { Images } from './images/service.ts';
 
 /** What the HTTP side takes of the configuration, and what is no setting. */
@@ -56,7 +56,7 @@ export interface AppConfig {
 /** What the HTTP side works with. */
 export interface AppServices {
   readonly images: Images;
-  readonly files: MediaFiles;
+  readonly pictures: PublishedPictures;
   readonly keys: Keys;
   /** Where pictures are, for those who may fetch them. */
   readonly urls: MediaUrls;
@@ -80,7 +80,7 @@ const MAX_PARAM_LENGTH = 512;
 
 /** The HTTP side, whole but not listening yet. */
 export async function buildApp(config: AppConfig, services: AppServices): Promise<FastifyInstance> {
-  const { images, files, keys, urls, links, metrics, checks, tracer, clock, stopping, providerUsable, logger } =
+  const { images, pictures, keys, urls, links, metrics, checks, tracer, clock, stopping, providerUsable, logger } =
     services;
   const { version, syncWaitSeconds, mediaCacheBytes, trustProxy, rateLimits, patience = PATIENCE } = config;
   const health = createHealth({ checks, clock, version, stopping, providerUsable });
@@ -160,7 +160,7 @@ export async function buildApp(config: AppConfig, services: AppServices): Promis
     securePictures(scope);
     limitRates(scope, rateLimits);
     await scope.register(mediaRoutes, {
-      files,
+      pictures,
       cacheBytes: mediaCacheBytes,
       access: links && privateAccess(keys, links),
     });
@@ -200,7 +200,7 @@ function uncalledServices(): AppServices {
       lastCleanup: uncalled,
       usage: uncalled,
     },
-    files: { root: import.meta.dirname, find: uncalled },
+    pictures: { find: uncalled, open: uncalled, read: uncalled },
     keys: { inUse: false, find: uncalled },
     urls: fileUrls,
     links: null,

@@ -16,8 +16,9 @@ import { createDeletions } from './images/deletion.ts';
 import { createDeliverer } from './images/deliverer.ts';
 import { createDerive } from './images/derive.ts';
 import { createImageEvents } from './images/events.ts';
-import { fileUrls, mediaIdOf } from './images/image.ts';
+import { fileUrls } from './images/image.ts';
 import { type Clock, type JobQueue, NO_TRACING, type Provider, type RecordStore, type Tracer } from './images/ports.ts';
+import { createPublishedPictures } from './images/published-file.ts';
 import { createRetryBudget } from './images/retry-budget.ts';
 import { runImage } from './images/run.ts';
 import { createImages } from './images/service.ts';
@@ -120,9 +121,9 @@ export async function createServices(
   const stopping = new AbortController();
   const events = createImageEvents();
   const metrics = createMetrics({
-    queueDepth: () => {
-      const { waiting, running } = deferred.depth();
-      return { ...jobs.depth(), deferred: waiting + running };
+    queueDepth: async () => {
+      const [depth, slow] = await Promise.all([jobs.depth(), deferred.depth()]);
+      return { ...depth, deferred: slow.waiting + slow.running };
     },
     mediaBytes: () => records.mediaBytes(),
     freeBytes: () => store.freeBytes(),
@@ -187,11 +188,12 @@ export async function createServices(
     concurrency: config.queue.concurrency,
     async run(mediaId, signals) {
       await runImage(runnerDeps, mediaId, signals);
-      deferred.enqueue(mediaId);
+      await deferred.enqueue(mediaId);
     },
   });
   const queue: JobQueue = {
-    ...jobs,
+    enqueue: (mediaId) => jobs.enqueue(mediaId),
+    depth: () => jobs.depth(),
     async cancel(mediaId) {
       await jobs.cancel(mediaId);
       await deferred.cancel(mediaId);
@@ -231,16 +233,7 @@ export async function createServices(
     reloadKeys: keys.reload,
     stopping: () => stopping.signal.aborted,
     providerUsable: () => upstreams.anyUsable(),
-    files: {
-      root: store.root ?? '',
-      async find(name) {
-        const mediaId = mediaIdOf(name);
-        const image = mediaId === null ? null : await records.get(mediaId);
-        if (image?.status !== 'succeeded') return null;
-        const file = image.master?.name === name ? image.master : image.renditions.find((made) => made.name === name);
-        return file ? { file, owner: image.owner } : null;
-      },
-    },
+    pictures: createPublishedPictures({ records, store }),
     checks: healthChecks(
       config,
       records,
@@ -278,7 +271,7 @@ export async function createServices(
     }
     const unfinished = await records.unfinished();
     if (unfinished.length > 0) logger.info({ images: unfinished.length }, 'taking up unfinished images');
-    for (const mediaId of unfinished) queue.enqueue(mediaId);
+    for (const mediaId of unfinished) await queue.enqueue(mediaId);
     deliverer.start();
     rest.defer(askForShutdowns(shutdowns, logger));
     rest.defer(
@@ -376,7 +369,7 @@ function healthChecks(
     storage: () => passes(checkStorage),
     database: () => passes(() => records.check()),
     async queue() {
-      const { waiting, running } = queue.depth();
+      const { waiting, running } = await queue.depth();
       const detail = `${waiting} waiting of at most ${config.queue.limit}, ${running} running`;
       return { status: waiting < config.queue.limit ? 'ok' : 'error', detail };
     },

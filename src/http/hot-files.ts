@@ -1,13 +1,11 @@
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { LRUCache } from 'lru-cache';
 import type { MediaFile } from '../images/image.ts';
-import type { MediaFiles } from './published-files.ts';
+import type { PublishedPictures } from '../images/published-file.ts';
 
 /** The bytes of popular files, in memory. */
 export interface HotFiles {
-  /** All bytes of a file that was just found, or null if it has to be read from disk. */
-  bytesOf(file: MediaFile): Promise<Buffer | null>;
+  /** All bytes of a file that was just found, or null if it has to be read from the store. */
+  bytesOf(file: MediaFile): Promise<Uint8Array | null>;
 }
 
 /** A single file takes no more than this part of the room. */
@@ -22,15 +20,16 @@ const MOST_REMEMBERED = 10_000;
  * Bytes are kept by their sha256, and the record of the moment says which sha256 a name has: a picture that was deleted,
  * or made again under its name, is out of reach from then on, and nothing has to be told to forget it.
  */
-export function createHotFiles(files: MediaFiles, maxBytes: number): HotFiles {
+export function createHotFiles(pictures: Pick<PublishedPictures, 'read'>, maxBytes: number): HotFiles {
   if (maxBytes === 0) return { bytesOf: async () => null };
   const askedFor = new LRUCache<string, true>({ max: MOST_REMEMBERED });
-  const kept = new LRUCache<string, Buffer, MediaFile>({
+  const kept = new LRUCache<string, Uint8Array, MediaFile>({
     maxSize: maxBytes,
     maxEntrySize: Math.floor(maxBytes * LARGEST_PART),
     sizeCalculation: (bytes) => Math.max(1, bytes.length),
     // Those who ask while a file is being read share the one reading.
-    fetchMethod: (_sha256, _stale, { context }) => readWhole(files, context),
+    // A file that cannot be read counts as not kept: the caller then opens it, and gets the error.
+    fetchMethod: async (_sha256, _stale, { context }) => (await pictures.read(context).catch(() => null)) ?? undefined,
   });
   return {
     async bytesOf(file) {
@@ -43,14 +42,4 @@ export function createHotFiles(files: MediaFiles, maxBytes: number): HotFiles {
       return null;
     },
   };
-}
-
-/**
- * The whole file, or undefined if it is not the one that was found: it may have been deleted meanwhile, or made again as
- * another picture. Files are only ever replaced whole, and their record goes first.
- */
-async function readWhole({ root, find }: MediaFiles, file: MediaFile): Promise<Buffer | undefined> {
-  const bytes = await readFile(join(root, file.name)).catch(() => null);
-  const current = await find(file.name);
-  return bytes?.length === file.bytes && current?.file.sha256 === file.sha256 ? bytes : undefined;
 }

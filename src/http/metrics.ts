@@ -1,13 +1,13 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import type { Budget } from '../images/budget.ts';
 import type { AttemptOutcome, ImageStatus } from '../images/image.ts';
-import type { Spending, Stage, Telemetry, WebhookOutcome } from '../images/ports.ts';
+import type { QueueDepth, Spending, Stage, Telemetry, WebhookOutcome } from '../images/ports.ts';
 import type { CountRequest } from './request-log.ts';
 
 /** Where gauges are read from, at every scrape. */
 export interface MetricSources {
   /** Jobs that wait, jobs that run, and images whose slow renditions are still to be made. */
-  readonly queueDepth: () => { readonly waiting: number; readonly running: number; readonly deferred: number };
+  readonly queueDepth: () => Promise<QueueDepth & { readonly deferred: number }>;
   /** Bytes of all published files. */
   readonly mediaBytes: () => Promise<number>;
   /** Room left for files, in bytes; null where there is no telling. */
@@ -110,8 +110,8 @@ export function createMetrics(sources: MetricSources): Metrics {
     help: 'Jobs that wait, jobs that run, and images that wait for their slow renditions.',
     labelNames: ['state'],
     registers,
-    collect() {
-      const { waiting, running, deferred } = queueDepth();
+    async collect() {
+      const { waiting, running, deferred } = await queueDepth();
       this.set({ state: 'waiting' }, waiting);
       this.set({ state: 'running' }, running);
       this.set({ state: 'deferred' }, deferred);

@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
-import type { ImageEvents } from './events.ts';
 import { type Image, isFinished } from './image.ts';
+import type { ImageEvents } from './image-events.ts';
 import type { Clock, Deletion, JobQueue, MediaStore, RecordStore, Telemetry } from './ports.ts';
 import { cancelled } from './transitions.ts';
 
@@ -96,7 +96,7 @@ export function createDeletions({ records, store, queue, events, telemetry, cloc
       const settled = await records.get(mediaId);
       if (changed) events.publish(mediaId, settled);
       // It was asked for again at this very moment, and the work that was stopped may have been for that.
-      if (settled !== null && !isFinished(settled.status)) queue.enqueue(mediaId);
+      if (settled !== null && !isFinished(settled.status)) await queue.enqueue(mediaId);
       return settled;
     },
     async remove(mediaId) {

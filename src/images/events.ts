@@ -1,30 +1,6 @@
-import type { Image } from './image.ts';
+import type { ImageEvents, ImageListener } from './image-events.ts';
 
-/** A picture on its way, as models that stream show it. It is passed on and never stored. */
-export interface PartialPicture {
-  readonly mediaId: string;
-  /** 0 for the first of a call; each is finer than the one before. */
-  readonly index: number;
-  readonly base64: string;
-}
-
-export interface ImageListener {
-  /** The image as it now stands, or null once it is deleted. */
-  changed(image: Image | null): void;
-  /** Its presence says that partial pictures are wanted. */
-  readonly partial?: (picture: PartialPicture) => void;
-}
-
-/** Tells those who wait for an image what has become of it. Holds nothing: whoever comes late reads the record. */
-export interface ImageEvents {
-  /** To be called after the change is durable; null for an image that is deleted. */
-  publish(mediaId: string, image: Image | null): void;
-  /** Takes the partial pictures of one call; undefined while nobody wants any. */
-  partialSink(mediaId: string): ((bytes: Uint8Array, index: number) => void) | undefined;
-  /** Gives the function that ends the subscription. */
-  subscribe(mediaId: string, listener: ImageListener): () => void;
-}
-
+/** Pub/sub of image changes inside one process. Listeners are called at once, while `publish` runs. */
 export function createImageEvents(): ImageEvents {
   const listeners = new Map<string, Set<ImageListener>>();
   const wantsPartials = (mediaId: string) => [...(listeners.get(mediaId) ?? [])].some(({ partial }) => partial);

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import type { ImageEvents, PartialPicture } from './events.ts';
 import { fileUrls, type Image, type ImageRecord, isFinished, type MediaUrls, toRecord } from './image.ts';
+import type { ImageEvents, PartialPicture } from './image-events.ts';
 import type { RecordStore } from './ports.ts';
 
 /**

@@ -1,8 +1,8 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { isSame } from './deferred.ts';
-import type { ImageEvents } from './events.ts';
 import type { Image } from './image.ts';
+import type { ImageEvents } from './image-events.ts';
 import type { NameFilter } from './name-filter.ts';
 import type { JobQueue, MediaStore, RecordStore } from './ports.ts';
 import { sha256 } from './run.ts';
@@ -57,7 +57,7 @@ export async function mendMissingFiles(
       const gone = await missingOf(deps, inventory, image);
       const isInTurn = found.length < MOST_AT_ONCE;
       if (gone.length === 0) continue;
-      const mends = isInTurn && mayMend && hasRoom(deps) && (await hasOriginal(deps, image));
+      const mends = isInTurn && mayMend && (await hasRoom(deps)) && (await hasOriginal(deps, image));
       if (!(await claimsStill(deps, image, gone, mends))) continue;
       missingFiles += 1;
       if (!isInTurn) continue;
@@ -86,8 +86,9 @@ async function isWhole({ records, log }: MissingFilesDeps, { files }: Inventory)
 }
 
 /** Callers who wait for new pictures come first. */
-function hasRoom({ queue, queueLimit }: MissingFilesDeps): boolean {
-  return queue.depth().waiting < queueLimit / 2;
+async function hasRoom({ queue, queueLimit }: MissingFilesDeps): Promise<boolean> {
+  const { waiting } = await queue.depth();
+  return waiting < queueLimit / 2;
 }
 
 /** Whether the image can be finished again without a call. */
@@ -121,6 +122,6 @@ async function claimsStill(
   });
   if (!claims) return false;
   events.publish(mediaId, latest);
-  queue.enqueue(mediaId);
+  await queue.enqueue(mediaId);
   return true;
 }

@@ -1,5 +1,6 @@
 /** What the use cases need from the world. Adapters implement these; `services.ts` chooses which. */
 
+import type { Readable } from 'node:stream';
 import type {
   Background,
   Check,
@@ -280,19 +281,49 @@ export type FileSource =
   | { readonly name: string; readonly bytes: Uint8Array }
   | { readonly name: string; readonly from: string };
 
+/** Byte offsets into a file, both inclusive, as `Range` counts them: 0 to 99 are the first hundred bytes. */
+export interface ByteRange {
+  readonly start: number;
+  readonly end: number;
+}
+
+/**
+ * One version of a stored file, open for reading. It stays whole while it is open: a file that is replaced or removed
+ * meanwhile is still read to its end as it was, and the next `open` finds the new one, or none. A store that cannot keep
+ * that promise breaks the stream off with an error; it never mixes the bytes of two versions.
+ *
+ * The opener calls `close` in every case, also after the stream has ended or failed.
+ */
+export interface OpenFile {
+  /** Size of the whole file, whatever range was asked for. */
+  readonly bytes: number;
+  /**
+   * The content of the range, or of the whole file. Call it once at most; what is not asked for is not read. It ends at
+   * the end of the file where the range goes on beyond it, and fails with `ImageError` `storage_unavailable`.
+   */
+  stream(): Readable;
+  /**
+   * Fast path of a store on a local disk: a descriptor of the whole file, to be read at positions (`pread`) until `close`.
+   * Left out where files are elsewhere.
+   */
+  readonly fd?: number;
+  /** Releases the file and breaks off a stream that has not ended. Never rejects; further calls do nothing. */
+  close(): Promise<void>;
+}
+
 /**
  * Keeps files by name. Whatever a method has resolved for is durable: it survives a power cut.
  * Raises `ImageError` with `storage_full` when there is no room and `storage_unavailable` for any other fault.
  */
 export interface MediaStore {
-  /** Folder that a static file server can serve, or null where files are elsewhere. */
-  readonly root: string | null;
   /** Stores one file whole or not at all. */
   put(name: string, bytes: Uint8Array): Promise<void>;
   /** Makes every file durable under a temporary name, and only then gives all of them their names. Replaces. */
   publish(files: readonly FileSource[]): Promise<void>;
   /** The whole file, or null where there is none. */
   read(name: string): Promise<Uint8Array | null>;
+  /** The file as it now is, to be read whole or in part; null where there is none. The caller closes it. */
+  open(name: string, range?: ByteRange): Promise<OpenFile | null>;
   /** Removes what is there; a missing file is no error. */
   remove(names: readonly string[]): Promise<void>;
   /** Every stored file, originals included, temporary ones not. */
@@ -570,13 +601,25 @@ export interface JobSignals {
 /** Runs one job to its end. Never rejects: how it ended is in the record. */
 export type RunJob = (mediaId: string, signals: JobSignals) => Promise<void>;
 
+/** How full a queue is. */
+export interface QueueDepth {
+  readonly waiting: number;
+  readonly running: number;
+}
+
 export interface JobQueue {
-  /** Has the job run when its turn comes, once at a time. Call after the record is durable. */
-  enqueue(mediaId: string): void;
-  /** Fires `cancelled` for the job if it runs; resolves when it runs no more. */
+  /**
+   * Has the job run when its turn comes, once at a time: a job that waits already stays one job, one that runs is run once
+   * more when it has ended. Call after the record is durable, and await it.
+   *
+   * Never rejects, so that the answer for a durable record cannot be lost. A queue that cannot take the job at the moment
+   * logs that and goes on trying; should the process end first, the next start enqueues every unfinished record.
+   */
+  enqueue(mediaId: string): Promise<void>;
+  /** Fires `cancelled` for the job if it runs; resolves when it runs no more. A job that waits goes on waiting. */
   cancel(mediaId: string): Promise<void>;
-  /** Jobs that wait and jobs that run. */
-  depth(): { readonly waiting: number; readonly running: number };
+  /** Jobs that wait and jobs that run, as of some moment of the call. */
+  depth(): Promise<QueueDepth>;
   /** Starts no further job, and fires `draining` for running ones. They may end until `deadline` fires, then `stopping` fires for them; resolves when none runs. */
   stop(deadline: AbortSignal): Promise<void>;
 }

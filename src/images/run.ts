@@ -2,7 +2,6 @@ import { createHash } from 'node:crypto';
 import { type Budget, guardSpending } from './budget.ts';
 import { estimateCost, settleCost } from './cost.ts';
 import { ImageError, ProviderError } from './errors.ts';
-import type { ImageEvents } from './events.ts';
 import { askInOrder, type FallbackDeps } from './fallback.ts';
 import {
   type Attempt,
@@ -18,6 +17,7 @@ import {
   type RenditionSpec,
   renditionName,
 } from './image.ts';
+import type { ImageEvents } from './image-events.ts';
 import { type GenerationPlan, plannedRecord } from './plan.ts';
 import type {
   FileSource,

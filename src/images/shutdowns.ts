@@ -56,7 +56,11 @@ export function createShutdownWatch({ inUse, clock, log }: ShutdownWatchDeps): S
   return {
     watch(plain) {
       const dated: Provider = {
-        ...plain,
+        name: plain.name,
+        takesSize: plain.takesSize,
+        commands: plain.commands,
+        generate: (call, options) => plain.generate(call, options),
+        shutdownDates: async (signal) => (await plain.shutdownDates?.(signal)) ?? new Map(),
         model(id) {
           const model = plain.model(id);
           const date = model && entry.dates.get(model.id);

@@ -3,8 +3,8 @@ import { type Budget, guardSpending } from './budget.ts';
 import { estimateCost, NOTHING } from './cost.ts';
 import type { Deletions } from './deletion.ts';
 import { ImageError } from './errors.ts';
-import type { ImageEvents } from './events.ts';
 import { type Image, type ImageRequest, PINNED, type Size } from './image.ts';
+import type { ImageEvents } from './image-events.ts';
 import { plannedRecord } from './plan.ts';
 import type { Clock, JobQueue, MediaStore, RecordStore, Tracer } from './ports.ts';
 import type { Presets } from './presets.ts';
@@ -84,7 +84,7 @@ export async function submitImage(
   const acceptance = await records.accept(image, deps.queueLimit, guard);
   if (acceptance.outcome === 'queue_full') throw queueFull(deps);
   if (acceptance.outcome === 'exists') return await again(deps, acceptance, { ...create, request }, caller);
-  deps.queue.enqueue(mediaId);
+  await deps.queue.enqueue(mediaId);
   const { provider, model, prompt } = image;
   log.info({ mediaId, provider, model, ...(deps.logPrompts && { prompt }) }, 'image accepted');
   return { image, started: true };
@@ -176,7 +176,7 @@ async function rerun(deps: SubmitDeps, { mediaId, request, original }: Image): P
   if (image === null)
     throw new ImageError('not_found', `image ${mediaId} was deleted meanwhile; send the request again`);
   if (started) {
-    deps.queue.enqueue(mediaId);
+    await deps.queue.enqueue(mediaId);
     deps.events.publish(mediaId, image);
     deps.log.info({ mediaId, run: image.run, resumed: original?.sound ?? false }, 'image accepted again');
   }
@@ -223,7 +223,7 @@ async function makeRoom(deps: SubmitDeps, mediaId: string, size: Size): Promise<
       retryAfterSeconds: RETRY_AFTER_SECONDS,
     });
   }
-  const { waiting, running } = deps.queue.depth();
+  const { waiting, running } = await deps.queue.depth();
   // The records have the last word; this spares a full queue the look at the disk.
   if (waiting >= deps.queueLimit) throw queueFull(deps);
   await deps.store.check(bytesNeeded(size) * (waiting + running + 1));

@@ -109,7 +109,11 @@ export function describeUpstreams(states: readonly UpstreamState[]) {
 /** Tells the throttle what every answer says about the provider's limits. */
 function throttled(provider: Provider, throttle: Throttle): Provider {
   return {
-    ...provider,
+    name: provider.name,
+    takesSize: provider.takesSize,
+    commands: provider.commands,
+    model: (id) => provider.model(id),
+    shutdownDates: async (signal) => (await provider.shutdownDates?.(signal)) ?? new Map(),
     async generate(call, options) {
       try {
         const picture = await provider.generate(call, options);

@@ -25,7 +25,7 @@ export function createLocalQueue({
   const draining = new AbortController();
   const stopping = new AbortController();
 
-  function enqueue(mediaId: string): void {
+  function take(mediaId: string): void {
     const existing = entries.get(mediaId);
     if (existing) {
       existing.again = existing.running !== null;
@@ -44,12 +44,14 @@ export function createLocalQueue({
       });
       await entry.running;
       entries.delete(mediaId);
-      if (entry.again) enqueue(mediaId);
+      if (entry.again) take(mediaId);
     });
   }
 
   return {
-    enqueue,
+    async enqueue(mediaId) {
+      take(mediaId);
+    },
     async cancel(mediaId) {
       const entry = entries.get(mediaId);
       // One that waits may be for a later request by the time its turn comes; if not, it will find nothing to do.
@@ -57,7 +59,7 @@ export function createLocalQueue({
       entry.cancelled.abort();
       await entry.running;
     },
-    depth: () => ({ waiting: queue.size, running: queue.pending }),
+    depth: async () => ({ waiting: queue.size, running: queue.pending }),
     async stop(deadline) {
       queue.pause();
       queue.clear();

@@ -5,6 +5,7 @@ import { dirname, join, resolve } from 'node:path';
 import { getSystemErrorMessage } from 'node:util';
 import { ImageError } from '../images/errors.ts';
 import type { FileSource, MediaStore } from '../images/ports.ts';
+import { openFile } from './open-file.ts';
 
 /** What the store uses of `node:fs/promises`. */
 export type FileSystem = Pick<
@@ -157,8 +158,6 @@ export async function createDiskStore({ root: path, fs = nodeFileSystem }: DiskS
   const identity = await identify();
 
   return {
-    root,
-
     async put(name, bytes) {
       assertNames([name]);
       await writing(() => publish([{ name, bytes }]));
@@ -176,6 +175,18 @@ export async function createDiskStore({ root: path, fs = nodeFileSystem }: DiskS
         if (codeOf(error) === 'ENOENT') return null;
         throw asImageError(error, 'read', path);
       });
+    },
+
+    async open(name, range) {
+      assertNames([name]);
+      const path = join(root, name);
+      const failed = (error: unknown) => asImageError(error, 'read', path);
+      const handle = await fs.open(path, 'r').catch((error) => {
+        if (codeOf(error) === 'ENOENT') return null;
+        throw failed(error);
+      });
+      // A file that is replaced or removed lives on under its descriptor, since files are only ever replaced by a rename.
+      return handle && openFile(handle, range, failed);
     },
 
     async remove(names) {

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { FileSource, MediaStore, StoredFile } from '../../src/images/ports.ts';
+import type { ByteRange, FileSource, MediaStore, OpenFile, StoredFile } from '../../src/images/ports.ts';
 
 export interface MediaStoreFixture {
   open(): Promise<MediaStore>;
@@ -93,6 +93,85 @@ export function describeMediaStore(name: string, createFixture: () => Promise<Me
       expect(await stored()).toEqual({ 'b.png': 'b' });
     });
 
+    describe('open', () => {
+      const content = new Uint8Array(3_000_001).map((_, index) => index * 7);
+
+      it.each<[string, ByteRange | undefined, number, number]>([
+        ['the whole file', undefined, 0, 3_000_001],
+        ['a part', { start: 1_000, end: 1_999_999 }, 1_000, 2_000_000],
+        ['the first byte', { start: 0, end: 0 }, 0, 1],
+        ['the last byte', { start: 3_000_000, end: 3_000_000 }, 3_000_000, 3_000_001],
+        [
+          'what there is of a part that goes on beyond the end',
+          { start: 2_999_990, end: 9_999_999 },
+          2_999_990,
+          3_000_001,
+        ],
+        ['nothing of a part beyond the end', { start: 3_000_001, end: 3_000_009 }, 3_000_001, 3_000_001],
+      ])('gives %s as a stream, and the size of the file', async (_what, range, from, to) => {
+        await store.put('a.png', content);
+        const opened = await openFile(store, 'a.png', range);
+        expect(opened.bytes).toBe(content.length);
+        expect(Buffer.compare(await streamed(opened), content.subarray(from, to))).toBe(0);
+        await opened.close();
+      });
+
+      it('gives originals and empty files too, and null for what is not there', async () => {
+        await store.put('originals/a~1', bytes('original'));
+        await store.put('empty.png', bytes(''));
+        await using original = disposable(await openFile(store, 'originals/a~1'));
+        await using empty = disposable(await openFile(store, 'empty.png'));
+        expect((await streamed(original.file)).toString()).toBe('original');
+        expect([empty.file.bytes, (await streamed(empty.file)).length]).toEqual([0, 0]);
+        expect(await store.open('none.png')).toBeNull();
+        expect(await store.open('none.png', { start: 0, end: 1 })).toBeNull();
+        expect(await store.open('originals/none')).toBeNull();
+      });
+
+      it.each<[string, () => Promise<void>]>([
+        ['replaced by one of the same size', () => store.put('a.png', new Uint8Array(content.length))],
+        ['replaced by a shorter one', () => store.put('a.png', bytes('short'))],
+        ['removed', () => store.remove(['a.png'])],
+      ])('goes on with a file that is %s while it is open, and does not find it again', async (_what, change) => {
+        await store.put('a.png', content);
+        await using unread = disposable(await openFile(store, 'a.png'));
+        await using half = disposable(await openFile(store, 'a.png'));
+        const chunks = half.file.stream()[Symbol.asyncIterator]();
+        const first: Buffer = (await chunks.next()).value;
+        await change();
+        expect(Buffer.compare(await streamed(unread.file), content)).toBe(0);
+        const rest = await Array.fromAsync({ [Symbol.asyncIterator]: () => chunks });
+        expect(Buffer.compare(Buffer.concat([first, ...rest]), content)).toBe(0);
+        const again = await store.open('a.png');
+        if (again !== null) expect(Buffer.compare(await streamed(again), content)).not.toBe(0);
+        await again?.close();
+      });
+
+      it('gives several at once, each by itself', async () => {
+        await store.put('a.png', content);
+        const files = await Promise.all([0, 1, 2].map((start) => openFile(store, 'a.png', { start, end: start + 9 })));
+        const parts = await Promise.all(files.map(streamed));
+        expect(parts.map((part) => [...part])).toEqual(
+          [0, 1, 2].map((start) => [...content.subarray(start, start + 10)]),
+        );
+        for (const file of files) await file.close();
+      });
+
+      it('may be closed twice, unread, and in the middle of its stream, which then breaks off', async () => {
+        await store.put('a.png', content);
+        const unread = await openFile(store, 'a.png');
+        await unread.close();
+        await unread.close();
+        const half = await openFile(store, 'a.png');
+        const stream = half.stream();
+        await stream[Symbol.asyncIterator]().next();
+        await half.close();
+        await half.close();
+        expect(stream.destroyed).toBe(true);
+        expect(stream.readableEnded).toBe(false);
+      });
+    });
+
     it('lists every file with its size and time', async () => {
       const before = Date.now();
       await store.put('a.png', bytes('12345'));
@@ -139,6 +218,7 @@ export function describeMediaStore(name: string, createFixture: () => Promise<Me
     ])('takes %j for a programming error', async (name) => {
       await expect(store.put(name, bytes('x'))).rejects.toThrow(TypeError);
       await expect(store.read(name)).rejects.toThrow(TypeError);
+      await expect(store.open(name)).rejects.toThrow(TypeError);
       await expect(store.remove([name])).rejects.toThrow(TypeError);
       await expect(store.publish([{ name, bytes: bytes('x') }])).rejects.toThrow(TypeError);
       await expect(store.publish([{ name: 'a.png', from: name }])).rejects.toThrow(TypeError);
@@ -167,6 +247,21 @@ export function bytes(content: string): Uint8Array {
 export async function text(store: MediaStore, name: string): Promise<string | undefined> {
   const content = await store.read(name);
   return content === null ? undefined : new TextDecoder().decode(content);
+}
+
+/** Opens a file that has to be there. */
+async function openFile(store: MediaStore, name: string, range?: ByteRange): Promise<OpenFile> {
+  const opened = await store.open(name, range);
+  if (opened === null) throw new Error(`there is no ${name}`);
+  return opened;
+}
+
+async function streamed(file: OpenFile): Promise<Buffer> {
+  return Buffer.concat(await file.stream().toArray());
+}
+
+function disposable(file: OpenFile) {
+  return { file, [Symbol.asyncDispose]: () => file.close() };
 }
 
 /** Everything the store lists, in the order of the names. */

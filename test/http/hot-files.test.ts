@@ -7,25 +7,20 @@ import type { MediaFile } from '../../src/images/image.ts';
 import { startEasel } from '../support/easel.ts';
 import { exampleFile } from '../support/fake-images.ts';
 import { type HttpApp, openHttpApp } from '../support/http-app.ts';
+import { picturesIn } from '../support/pictures-in.ts';
 
 const ROOM = 10_000;
 const bytes = Buffer.from(Array.from({ length: 1000 }, (_, index) => index % 256));
 
 let http: HttpApp;
 let published: Map<string, MediaFile>;
-/** Runs when a record has been found. */
-let afterFind: (file: MediaFile | null) => Promise<void>;
 const api = () => request(http.app.server);
 
 beforeEach(async () => {
   published = new Map();
-  afterFind = async () => {};
-  const find = async (name: string) => {
-    const file = published.get(name) ?? null;
-    await afterFind(file);
-    return file && { file, owner: 'blog' };
-  };
-  http = await openHttpApp((root) => ({ files: { root, find } }), { mediaCacheBytes: ROOM });
+  http = await openHttpApp(async (root) => ({ pictures: await picturesIn(root, published) }), {
+    mediaCacheBytes: ROOM,
+  });
 });
 afterEach(() => http[Symbol.asyncDispose]());
 
@@ -99,24 +94,18 @@ describe('a file in memory', () => {
 });
 
 describe('what is kept', () => {
-  const hot = () => {
-    const find = async (name: string) => {
-      const file = published.get(name);
-      return file ? { file, owner: 'blog' } : null;
-    };
-    return createHotFiles({ root: http.root, find }, ROOM);
-  };
+  const hot = async () => createHotFiles(await picturesIn(http.root, published), ROOM);
 
   test('what was asked for once is not, what was asked for twice is', async () => {
     const file = await publish('a.png', bytes);
-    const { bytesOf } = hot();
+    const { bytesOf } = await hot();
     expect(await bytesOf(file)).toBeNull();
     expect(await bytesOf(file)).toEqual(bytes);
   });
 
   test('no more than there is room for, and what was not asked for longest goes first', async () => {
     const files = await Promise.all([1, 2, 3, 4, 5, 6].map((fill) => publish(`${fill}.png`, Buffer.alloc(1900, fill))));
-    const { bytesOf } = hot();
+    const { bytesOf } = await hot();
     for (const file of [...files, ...files]) await bytesOf(file);
     for (const { name } of files) await rm(join(http.root, name));
     const kept = await Promise.all(files.map(async (file) => (await bytesOf(file)) !== null));
@@ -125,7 +114,7 @@ describe('what is kept', () => {
 
   test('no file that would take more than a quarter of the room', async () => {
     const file = await publish('a.png', Buffer.alloc(ROOM / 4 + 1));
-    const { bytesOf } = hot();
+    const { bytesOf } = await hot();
     for (let asked = 0; asked < 3; asked++) expect(await bytesOf(file)).toBeNull();
   });
 
@@ -136,7 +125,7 @@ describe('what is kept', () => {
     ['made again as another of the same length', () => publish('a.png', Buffer.alloc(1000, 7))],
   ])('no file that was %s while it was being read', async (_what, change) => {
     const file = await publish('a.png', bytes);
-    const { bytesOf } = hot();
+    const { bytesOf } = await hot();
     await bytesOf(file);
     await change();
     expect(await bytesOf(file)).toBeNull();

@@ -6,6 +6,7 @@ import { createSignedLinks, type SignedLinks } from '../../src/http/media-links.
 import { problem } from '../../src/http/problem.ts';
 import { exampleFile } from '../support/fake-images.ts';
 import { type HttpApp, openHttpApp } from '../support/http-app.ts';
+import { picturesIn } from '../support/pictures-in.ts';
 import { createTestClock } from '../support/test-clock.ts';
 import { bearer, testKeys } from '../support/test-keys.ts';
 
@@ -13,10 +14,7 @@ const SECRET = 'a secret of thirty-two characters';
 const clock = createTestClock();
 const bytes = Buffer.from('a picture');
 const file = exampleFile('a.png', bytes);
-const files = new Map([
-  ['a.png', { file, owner: 'blog' }],
-  ['b.png', { file: exampleFile('b.png', bytes), owner: 'blog' }],
-]);
+const files = [file, exampleFile('b.png', bytes)];
 
 let links: SignedLinks;
 let http: HttpApp;
@@ -24,12 +22,12 @@ const get = (url: string) => request(http.app.server).get(url);
 
 beforeAll(async () => {
   links = createSignedLinks({ secret: SECRET, seconds: 3600, clock });
-  http = await openHttpApp((root) => ({
+  http = await openHttpApp(async (root) => ({
     keys: testKeys(),
     links,
-    files: { root, find: async (name) => files.get(name) ?? null },
+    pictures: await picturesIn(root, files),
   }));
-  for (const name of files.keys()) await writeFile(join(http.root, name), bytes);
+  for (const { name } of files) await writeFile(join(http.root, name), bytes);
 });
 afterAll(() => http[Symbol.asyncDispose]());
 
@@ -130,9 +128,9 @@ describe('a private picture', () => {
   });
 
   test('is for signed URLs alone where there are no keys', async () => {
-    await using keyless = await openHttpApp((root) => ({
+    await using keyless = await openHttpApp(async (root) => ({
       links,
-      files: { root, find: async (name) => files.get(name) ?? null },
+      pictures: await picturesIn(root, files),
     }));
     await writeFile(join(keyless.root, 'a.png'), bytes);
     await request(keyless.app.server).get('/media/a.png').expect(403);

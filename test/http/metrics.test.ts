@@ -13,7 +13,7 @@ beforeEach(() => {
   bytes = async () => 4096;
   spentToday = [spent('gpt-image-2', 'blog', 1_500_000)];
   metrics = createMetrics({
-    queueDepth: () => ({ waiting: 3, running: 2, deferred: 1 }),
+    queueDepth: async () => ({ waiting: 3, running: 2, deferred: 1 }),
     mediaBytes: () => bytes(),
     freeBytes: async () => 12_345,
     breakers: () => [{ provider: 'openai', open: true }],

@@ -120,4 +120,7 @@ test('a running service serves the same document, and pages that need nothing fr
     await api().get(url.pathname).expect(200);
   }
   await api().get('/docs/static/nope.js').expect(404).expect('content-type', 'application/problem+json');
+  const beyond = await api().get('/docs/static/swagger-ui.css').set('Range', 'bytes=99999999-').expect(416);
+  expect(beyond.headers['content-range']).toMatch(/^bytes \*\/\d+$/);
+  expect(beyond.body).toMatchObject({ status: 416, code: 'invalid_request' });
 });

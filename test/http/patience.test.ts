@@ -7,6 +7,7 @@ import { describe, expect, test } from 'vitest';
 import { PATIENCE } from '../../src/http/patience.ts';
 import { exampleFile } from '../support/fake-images.ts';
 import { type HttpApp, openHttpApp } from '../support/http-app.ts';
+import { picturesIn } from '../support/pictures-in.ts';
 
 const LATE_SOON = { ...PATIENCE, headersMs: 150, requestMs: 300, lateCheckMs: 50 };
 
@@ -54,7 +55,7 @@ describe('a slow client', () => {
   test('that stops reading in the middle of a picture is cut off, and one that only waits for its picture is not', async () => {
     const bytes = randomBytes(32 * 1024 * 1024);
     await using http = await openHttpApp(
-      (root) => ({ files: { root, find: async (name) => ({ file: exampleFile(name, bytes), owner: '' }) } }),
+      async (root) => ({ pictures: await picturesIn(root, [exampleFile('a.png', bytes)]) }),
       { patience: { ...PATIENCE, stalledMs: 300 } },
     );
     await writeFile(join(http.root, 'a.png'), bytes);
@@ -79,8 +80,8 @@ describe('a slow client', () => {
 
 test('hundreds of slow connections keep nobody else from a picture', async () => {
   const bytes = randomBytes(100_000);
-  await using http = await openHttpApp((root) => ({
-    files: { root, find: async (name) => ({ file: exampleFile(name, bytes), owner: '' }) },
+  await using http = await openHttpApp(async (root) => ({
+    pictures: await picturesIn(root, [exampleFile('a.png', bytes)]),
   }));
   await writeFile(join(http.root, 'a.png'), bytes);
   const slow = Array.from({ length: 400 }, (_, at) =>

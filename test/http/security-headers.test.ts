@@ -4,6 +4,7 @@ import request from 'supertest';
 import { describe, expect, test } from 'vitest';
 import { exampleFile } from '../support/fake-images.ts';
 import { openHttpApp } from '../support/http-app.ts';
+import { picturesIn } from '../support/pictures-in.ts';
 import { bearer, testKeys } from '../support/test-keys.ts';
 
 test.each(['/health', '/images', '/nope', '/openapi.json', '/media/a.png'])(
@@ -23,8 +24,8 @@ test.each(['/health', '/images', '/nope', '/openapi.json', '/media/a.png'])(
 
 test('a picture bears every header that other answers do, with a policy of its own', async () => {
   const bytes = Buffer.from('a picture');
-  await using http = await openHttpApp((root) => ({
-    files: { root, find: async (name) => (name === 'a.png' ? { file: exampleFile(name, bytes), owner: '' } : null) },
+  await using http = await openHttpApp(async (root) => ({
+    pictures: await picturesIn(root, [exampleFile('a.png', bytes)]),
   }));
   await writeFile(join(http.root, 'a.png'), bytes);
   const headersOf = async (path: string, asked = {}) => {

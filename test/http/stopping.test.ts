@@ -8,6 +8,7 @@ import { expect, test, vi } from 'vitest';
 import { PATIENCE } from '../../src/http/patience.ts';
 import { exampleFile } from '../support/fake-images.ts';
 import { openHttpApp } from '../support/http-app.ts';
+import { picturesIn } from '../support/pictures-in.ts';
 
 test('while the service stops, work is refused and reading goes on, each answer ending its connection', async () => {
   let stopping = false;
@@ -86,7 +87,7 @@ test.each([
 test('closing does not wait for a connection whose answer was under way at the order and has ended since', async () => {
   const bytes = Buffer.alloc(32 * 1024 * 1024, 'x');
   await using http = await openHttpApp(
-    (root) => ({ files: { root, find: async (name) => ({ file: exampleFile(name, bytes), owner: '' }) } }),
+    async (root) => ({ pictures: await picturesIn(root, [exampleFile('a.png', bytes)]) }),
     { patience: { ...PATIENCE, lastWordsMs: 20 } },
   );
   await writeFile(join(http.root, 'a.png'), bytes);

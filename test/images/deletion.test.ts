@@ -16,9 +16,9 @@ async function openDeletions(folder: string, workEnds: () => Promise<void>) {
   const clock = createTestClock({ skipMs: 0 });
   const enqueued: string[] = [];
   const queue: JobQueue = {
-    enqueue: (mediaId) => void enqueued.push(mediaId),
+    enqueue: async (mediaId) => void enqueued.push(mediaId),
     cancel: workEnds,
-    depth: () => ({ waiting: 0, running: 0 }),
+    depth: async () => ({ waiting: 0, running: 0 }),
     stop: async () => {},
   };
   const deletions = createDeletions({

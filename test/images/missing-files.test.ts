@@ -152,9 +152,9 @@ describe('mendMissingFiles', () => {
     const store = await createDiskStore({ root: join(folder, 'media') });
     const enqueued: string[] = [];
     const queue: JobQueue = {
-      enqueue: (mediaId) => void enqueued.push(mediaId),
+      enqueue: async (mediaId) => void enqueued.push(mediaId),
       cancel: async () => {},
-      depth: () => ({ waiting: 0, running: 0 }),
+      depth: async () => ({ waiting: 0, running: 0 }),
       stop: async () => {},
     };
     const original = { ...exampleFile('originals/x~1', Buffer.from('original')), sound: true };

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
+import { existsSync, readSync } from 'node:fs';
 import * as nodeFileSystem from 'node:fs/promises';
 import { mkdir, mkdtemp, readdir, readFile, rename, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises';
 import { constants, tmpdir } from 'node:os';
@@ -40,7 +40,6 @@ describe('createDiskStore', () => {
       const before = process.umask(0o022);
       try {
         const store = await createDiskStore({ root });
-        expect(store.root).toBe(root);
         await store.put('a.png', bytes('a'));
         await store.publish([{ name: 'b.png', from: 'a.png' }]);
         expect((await readdir(root)).sort()).toEqual(['.tmp', 'a.png', 'b.png', 'originals']);
@@ -209,6 +208,25 @@ describe('createDiskStore', () => {
     }, 30_000);
   });
 
+  describe('an open file', () => {
+    it('offers its descriptor, which reads the file that it was until it is closed', async () => {
+      const { fs, open } = counted(nodeFileSystem);
+      const store = await createDiskStore({ root, fs });
+      await store.put('a.png', bytes('before'));
+      const opened = await store.open('a.png', { start: 1, end: 2 });
+      if (opened?.fd === undefined) throw new Error('there is no descriptor');
+      await store.put('a.png', bytes('after!'));
+      const buffer = Buffer.alloc(6);
+      expect(readSync(opened.fd, buffer, 0, 6, 0)).toBe(6);
+      expect(buffer.toString()).toBe('before');
+      // Reading by the descriptor and by the stream do not disturb each other.
+      expect(Buffer.concat(await opened.stream().toArray()).toString()).toBe('ef');
+      expect(open()).toBe(1);
+      await opened.close();
+      expect(open()).toBe(0);
+    });
+  });
+
   describe('faults', () => {
     const full = { code: 'storage_full', message: expect.stringContaining('no space left on device (ENOSPC)') };
 
@@ -292,6 +310,37 @@ describe('createDiskStore', () => {
         message: expect.stringMatching(/^cannot read .*a\.png: .*\(EIO\)$/),
       });
       await expect(listed(store)).rejects.toMatchObject({ code: 'storage_unavailable' });
+    });
+
+    it.each<[string, Faults]>([
+      ['be opened', { openToRead: 'EMFILE' }],
+      ['be asked for its size', { stat: 'EIO' }],
+    ])('says that a file cannot %s, and leaves no descriptor open', async (_, faults) => {
+      const sound = await createDiskStore({ root });
+      await sound.put('a.png', bytes('a'));
+      const { fs, open } = counted(faulty(faults));
+      const store = await createDiskStore({ root, fs });
+      await expect(store.open('a.png')).rejects.toMatchObject({
+        name: 'ImageError',
+        code: 'storage_unavailable',
+        message: expect.stringMatching(/^cannot read .*a\.png: .*\((EMFILE|EIO)\)$/),
+      });
+      expect(open()).toBe(0);
+    });
+
+    it('says what cannot be read in the middle of a file', async () => {
+      const faults: Faults = {};
+      const store = await createDiskStore({ root, fs: faulty(faults) });
+      await store.put('a.png', new Uint8Array(2_000_000));
+      const opened = await store.open('a.png');
+      const chunks = opened?.stream()[Symbol.asyncIterator]();
+      await chunks?.next();
+      faults.read = 'EIO';
+      const rest = async () => {
+        while (!(await chunks?.next())?.done);
+      };
+      await expect(rest()).rejects.toMatchObject({ name: 'ImageError', code: 'storage_unavailable' });
+      await opened?.close();
     });
 
     it('names the room that is left and the room that is needed', async () => {
@@ -386,8 +435,11 @@ type Faults = {
     | 'link'
     | 'open'
     | 'opendir'
+    | 'openToRead'
+    | 'read'
     | 'readFile'
     | 'rename'
+    | 'stat'
     | 'sync'
     | 'syncFolder'
     | 'writeFile']?: keyof typeof constants.errno;
@@ -411,11 +463,13 @@ function faulty(faults: Faults): FileSystem {
     opendir: failing('opendir', nodeFileSystem.opendir),
     readFile: failing('readFile', nodeFileSystem.readFile) as typeof nodeFileSystem.readFile,
     async open(path, flags, mode) {
-      if (flags === 'wx') raise(faults.open);
+      raise(flags === 'wx' ? faults.open : faults.openToRead);
       const handle = await nodeFileSystem.open(path, flags, mode);
       const close = handle.close.bind(handle);
       handle.sync = failing(flags === 'r' ? 'syncFolder' : 'sync', handle.sync.bind(handle));
       handle.writeFile = failing('writeFile', handle.writeFile.bind(handle));
+      handle.read = failing('read', handle.read.bind(handle)) as typeof handle.read;
+      handle.stat = failing('stat', handle.stat.bind(handle)) as typeof handle.stat;
       handle.close = async () => {
         await close();
         if (flags === 'wx') raise(faults.close);

@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
 import { ImageError } from '../../src/images/errors.ts';
-import { createImageEvents, type ImageEvents } from '../../src/images/events.ts';
+import { createImageEvents } from '../../src/images/events.ts';
 import { followImage, knowsEnd } from '../../src/images/follow.ts';
 import type { Image, MediaFile } from '../../src/images/image.ts';
 import { fileUrls, isFinished } from '../../src/images/image.ts';
+import type { ImageEvents } from '../../src/images/image-events.ts';
 import { BUILT_IN_PRESETS } from '../../src/images/presets.ts';
 import { describeProvenance } from '../../src/images/provenance.ts';
 import type { CleanupWish } from '../../src/images/retention.ts';

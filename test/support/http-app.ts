@@ -26,7 +26,7 @@ export interface HttpApp extends AsyncDisposable {
 
 /** The HTTP side on fake use cases, listening on a free port. */
 export async function openHttpApp(
-  services: Partial<AppServices> | ((root: string) => Partial<AppServices>) = {},
+  services: Partial<AppServices> | ((root: string) => Promise<Partial<AppServices>>) = {},
   config: Partial<AppConfig> = {},
 ): Promise<HttpApp> {
   const root = await mkdtemp(join(tmpdir(), 'easel-http-'));
@@ -37,12 +37,12 @@ export async function openHttpApp(
     { ...readConfig({}).server, version: '1.2.3', ...config },
     {
       images,
-      files: { root, find: async () => null },
+      pictures: { find: async () => null, open: async () => null, read: async () => null },
       keys: { inUse: false, find: () => null },
       urls: fileUrls,
       links: null,
       metrics: createMetrics({
-        queueDepth: () => ({ waiting: 0, running: 0, deferred: 0 }),
+        queueDepth: async () => ({ waiting: 0, running: 0, deferred: 0 }),
         mediaBytes: async () => 0,
         freeBytes: async () => null,
         breakers: () => [],
@@ -58,7 +58,7 @@ export async function openHttpApp(
       stopping: () => false,
       providerUsable: () => true,
       logger: pino({ level: 'debug' }, { write: (line: string) => log.push(JSON.parse(line)) }),
-      ...(typeof services === 'function' ? services(root) : services),
+      ...(typeof services === 'function' ? await services(root) : services),
     },
   );
   await app.listen({ host: '127.0.0.1', port: 0 });

@@ -1,10 +1,16 @@
-import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
+import { readdirSync, readlinkSync } from 'node:fs';
+import { rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import request from 'supertest';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { ImageError } from '../../../src/images/errors.ts';
 import type { MediaFile } from '../../../src/images/image.ts';
+import type { ByteRange, OpenFile } from '../../../src/images/ports.ts';
+import type { PublishedPictures } from '../../../src/images/published-file.ts';
 import { exampleFile } from '../../support/fake-images.ts';
 import { type HttpApp, openHttpApp } from '../../support/http-app.ts';
+import { picturesIn } from '../../support/pictures-in.ts';
 
 const bytes = Buffer.from(Array.from({ length: 1000 }, (_, index) => index % 256));
 const published = new Map<string, MediaFile>();
@@ -17,19 +23,23 @@ const api = () => request(http.app.server);
 const etag = () => `"${published.get('a.png')?.sha256}"`;
 
 beforeAll(async () => {
-  const files = {
-    root: '',
-    async find(name: string) {
-      looked.push(name);
-      const file = published.get(name) ?? null;
-      const hook = afterFind;
-      afterFind = async () => {};
-      await hook();
-      return file && { file, owner: 'blog' };
-    },
+  const watched = async (root: string): Promise<PublishedPictures> => {
+    const pictures = await picturesIn(root, published);
+    return {
+      async find(name) {
+        looked.push(name);
+        const found = await pictures.find(name);
+        const hook = afterFind;
+        afterFind = async () => {};
+        await hook();
+        return found;
+      },
+      open: (file, range) => pictures.open(file, range),
+      read: (file) => pictures.read(file),
+    };
   };
   // Everything from disk; what is kept in memory has its own tests, in hot-files.test.ts.
-  http = await openHttpApp((root) => ({ files: Object.assign(files, { root }) }), { mediaCacheBytes: 0 });
+  http = await openHttpApp(async (root) => ({ pictures: await watched(root) }), { mediaCacheBytes: 0 });
 });
 afterAll(() => http[Symbol.asyncDispose]());
 beforeEach(async () => {
@@ -43,6 +53,16 @@ async function publish(name: string, content: Buffer, format: MediaFile['format'
   await writeFile(join(http.root, `${name}.tmp`), content);
   await rename(join(http.root, `${name}.tmp`), join(http.root, name));
   published.set(name, exampleFile(name, content, { format }));
+}
+
+/** What a descriptor of this process leads to. */
+function pathOf(fd: string): string {
+  try {
+    return readlinkSync(`/proc/self/fd/${fd}`);
+  } catch {
+    // The one that the folder of descriptors was read by.
+    return '';
+  }
 }
 
 describe('a file', () => {
@@ -122,7 +142,12 @@ describe('conditions', () => {
     ['Range of more than there is, from the end', () => ({ Range: 'bytes=-2000' }), 200],
     ['several ranges', () => ({ Range: 'bytes=0-1,5-6' }), 200],
     ['a range of another unit', () => ({ Range: 'lines=1-2' }), 200],
+    ['several ranges that join up to one', () => ({ Range: 'bytes=0-5,3-8' }), 206],
+    ['a range that is not well formed beside one that is', () => ({ Range: 'bytes=10-19,x' }), 206],
     ['Range beyond the end', () => ({ Range: 'bytes=1000-' }), 416],
+    ['Range of nothing, from the end', () => ({ Range: 'bytes=-0' }), 416],
+    ['Range backwards', () => ({ Range: 'bytes=20-10' }), 416],
+    ['no range that is well formed', () => ({ Range: 'bytes=x' }), 416],
   ];
 
   test.each(cases)('%s', async (_what, headers, status) => {
@@ -147,11 +172,18 @@ describe('conditions', () => {
     ['bytes=990-', 'bytes 990-999/1000', 990, 1000],
     ['bytes=-10', 'bytes 990-999/1000', 990, 1000],
     ['bytes=990-5000', 'bytes 990-999/1000', 990, 1000],
+    ['bytes=0-', 'bytes 0-999/1000', 0, 1000],
+    ['bytes=999-', 'bytes 999-999/1000', 999, 1000],
+    ['bytes=0-5,3-8', 'bytes 0-8/1000', 0, 9],
   ])('%s gives %s', async (range, contentRange, from, to) => {
     const answer = await api().get('/media/a.png').set('Range', range).responseType('blob').expect(206);
     expect(answer.headers['content-range']).toBe(contentRange);
     expect(answer.headers['content-length']).toBe(String(to - from));
     expect(answer.body).toEqual(bytes.subarray(from, to));
+    const head = await api().head('/media/a.png').set('Range', range).expect(206);
+    for (const header of ['content-range', 'content-length', 'content-type', 'etag', 'accept-ranges']) {
+      expect(head.headers[header]).toBe(answer.headers[header]);
+    }
   });
 
   test('416 and 412 are problems of the closed list', async () => {
@@ -163,9 +195,84 @@ describe('conditions', () => {
   });
 });
 
+describe('an open file', () => {
+  /** Answers of a store whose files are open under no descriptor, with what is open. */
+  async function openRemote(readable = () => Readable.from([bytes])) {
+    let open = 0;
+    const file = exampleFile('a.png', bytes);
+    const openFile = async (_file: MediaFile, range?: ByteRange): Promise<OpenFile> => {
+      open += 1;
+      let isOpen = true;
+      return {
+        bytes: bytes.length,
+        stream: () => (range ? Readable.from([bytes.subarray(range.start, range.end + 1)]) : readable()),
+        async close() {
+          if (isOpen) open -= 1;
+          isOpen = false;
+        },
+      };
+    };
+    const pictures = { find: async () => ({ file, owner: 'blog' }), open: openFile, read: async () => null };
+    const remote = await openHttpApp({ pictures }, { mediaCacheBytes: 0 });
+    return { remote, open: () => open, [Symbol.asyncDispose]: () => remote[Symbol.asyncDispose]() };
+  }
+
+  test('may be a stream from elsewhere, whole or in part, and is closed', async () => {
+    await using scene = await openRemote();
+    const server = scene.remote.app.server;
+    const whole = await request(server).get('/media/a.png').responseType('blob').expect(200);
+    expect(whole.body).toEqual(bytes);
+    expect(whole.headers['content-length']).toBe('1000');
+    const part = await request(server).get('/media/a.png').set('Range', 'bytes=10-19').responseType('blob').expect(206);
+    expect(part.body).toEqual(bytes.subarray(10, 20));
+    expect(part.headers).toMatchObject({ 'content-range': 'bytes 10-19/1000', 'content-length': '10' });
+    await request(server).head('/media/a.png').expect(200);
+    await vi.waitUntil(() => scene.open() === 0);
+  });
+
+  test('is closed when the client leaves in the middle', async () => {
+    const endless = new Readable({ read() {} });
+    await using scene = await openRemote(() => {
+      endless.push(bytes.subarray(0, 10));
+      return endless;
+    });
+    const leaving = await fetch(`http://127.0.0.1:${scene.remote.port}/media/a.png`);
+    expect(scene.open()).toBe(1);
+    await leaving.body?.cancel();
+    await vi.waitUntil(() => scene.open() === 0);
+    expect(endless.destroyed).toBe(true);
+  });
+
+  test('that cannot be opened is a fault of the service, whose folders are for the log alone', async () => {
+    const file = exampleFile('a.png', bytes);
+    const fault = new ImageError('storage_unavailable', 'cannot read /srv/media/a.png: too many open files (EMFILE)');
+    const failing = async () => Promise.reject(fault);
+    const pictures = { find: async () => ({ file, owner: 'blog' }), open: failing, read: failing };
+    await using broken = await openHttpApp({ pictures });
+    // The second time it would be read into memory.
+    for (let asked = 0; asked < 2; asked++) {
+      const answer = await request(broken.app.server).get('/media/a.png').expect(500);
+      expect(answer.body).toMatchObject({ code: 'internal_error' });
+      expect(answer.text).not.toContain('/srv');
+      for (const header of ['etag', 'accept-ranges']) expect(answer.headers[header]).toBeUndefined();
+    }
+    expect(JSON.stringify(broken.log)).toContain('/srv/media/a.png');
+  });
+
+  test.runIf(process.platform === 'linux')('leaves no descriptor behind, whatever becomes of it', async () => {
+    const descriptors = () => readdirSync('/proc/self/fd').filter((fd) => pathOf(fd).startsWith(http.root)).length;
+    await api().get('/media/a.png').expect(200);
+    await api().head('/media/a.png').expect(200);
+    await api().get('/media/a.png').set('Range', 'bytes=10-19').expect(206);
+    await api().get('/media/a.png').set('Range', 'bytes=1000-').expect(416);
+    afterFind = async () => void published.clear();
+    await api().get('/media/a.png').expect(404);
+    await vi.waitUntil(() => descriptors() === 0);
+  });
+});
+
 describe('what is not there', () => {
   beforeAll(async () => {
-    await mkdir(join(http.root, 'originals'));
     await writeFile(join(http.root, 'originals', 'a~1'), 'secret');
     await writeFile(join(http.root, 'unpublished.png'), 'secret');
     await writeFile(join(http.root, '.hidden.png'), 'secret');

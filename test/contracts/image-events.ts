@@ -1,0 +1,152 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import type { Image } from '../../src/images/image.ts';
+import type { ImageEvents, ImageListener, PartialPicture } from '../../src/images/image-events.ts';
+import { exampleImage } from '../support/fake-images.ts';
+
+export interface ImageEventsFixture {
+  open(): Promise<ImageEvents>;
+  /** Takes everything away. */
+  dispose(): Promise<void>;
+}
+
+/** What every pub/sub of image changes promises; each adapter runs it with a fixture of its own. */
+export function describeImageEvents(name: string, createFixture: () => Promise<ImageEventsFixture>): void {
+  describe(`${name} keeps the contract of image events`, () => {
+    let fixture: ImageEventsFixture;
+    let events: ImageEvents;
+
+    beforeEach(async () => {
+      fixture = await createFixture();
+      events = await fixture.open();
+    });
+
+    afterEach(() => fixture.dispose());
+
+    /** Waits until everything that was published before has been delivered: what comes last comes last. */
+    const delivered = async () => {
+      let here = false;
+      const unsubscribe = events.subscribe('marker', {
+        changed() {
+          here = true;
+        },
+      });
+      events.publish('marker', null);
+      await vi.waitUntil(() => here);
+      unsubscribe();
+    };
+
+    it('gives each listener the changes of its image in their order, null for its end', async () => {
+      const [one, other, apart] = [recorder(), recorder(), recorder()];
+      events.subscribe('a', one.listener);
+      events.subscribe('a', other.listener);
+      events.subscribe('b', apart.listener);
+      const images = (['queued', 'generating', 'succeeded'] as const).map((status) =>
+        exampleImage({ mediaId: 'a', status }),
+      );
+      for (const image of images) events.publish('a', image);
+      events.publish('a', null);
+      await delivered();
+      expect(one.changes).toEqual([...images, null]);
+      expect(other.changes).toEqual([...images, null]);
+      expect(apart.changes).toEqual([]);
+    });
+
+    it('keeps nothing for listeners that come later, and takes what has no listener', async () => {
+      events.publish('a', exampleImage({ mediaId: 'a' }));
+      await delivered();
+      const late = recorder();
+      events.subscribe('a', late.listener);
+      await delivered();
+      expect(late.changes).toEqual([]);
+    });
+
+    it('calls a listener no more once its subscription has ended, and goes on with the others', async () => {
+      const [leaving, staying] = [recorder(), recorder()];
+      const unsubscribe = events.subscribe('a', leaving.listener);
+      events.subscribe('a', staying.listener);
+      events.publish('a', null);
+      await delivered();
+      unsubscribe();
+      unsubscribe();
+      events.publish('a', null);
+      await delivered();
+      expect([leaving.changes.length, staying.changes.length]).toEqual([1, 2]);
+    });
+
+    it('lets a listener end its subscription from inside, and subscribe again', async () => {
+      const [first, second] = [recorder(), recorder()];
+      const unsubscribe = events.subscribe('a', {
+        changed(image) {
+          first.listener.changed(image);
+          unsubscribe();
+        },
+      });
+      events.publish('a', null);
+      events.publish('a', null);
+      await delivered();
+      events.subscribe('a', second.listener);
+      // Ending a subscription that is over takes nothing from the new one.
+      unsubscribe();
+      events.publish('a', null);
+      await delivered();
+      expect([first.changes.length, second.changes.length]).toEqual([1, 1]);
+    });
+
+    it('wants partial pictures only while a listener asks for them', async () => {
+      expect(events.partialSink('a')).toBeUndefined();
+      events.subscribe('a', recorder().listener);
+      const unsubscribe = events.subscribe('b', recorder({ partials: true }).listener);
+      await delivered();
+      expect(events.partialSink('a')).toBeUndefined();
+      expect(events.partialSink('b')).toBeTypeOf('function');
+      unsubscribe();
+      await delivered();
+      expect(events.partialSink('b')).toBeUndefined();
+    });
+
+    it('passes partial pictures to the listeners of the moment that ask for them', async () => {
+      const [early, late, apart] = [1, 2, 3].map(() => recorder({ partials: true })) as [Recorder, Recorder, Recorder];
+      const unsubscribe = events.subscribe('a', early.listener);
+      events.subscribe('a', recorder().listener);
+      events.subscribe('b', apart.listener);
+      await delivered();
+      const sink = events.partialSink('a');
+      sink?.(Buffer.from('blurred'), 0);
+      await delivered();
+      events.subscribe('a', late.listener);
+      unsubscribe();
+      await delivered();
+      sink?.(Buffer.from('finer'), 1);
+      await delivered();
+      expect(early.partials).toEqual([{ mediaId: 'a', index: 0, base64: 'Ymx1cnJlZA==' }]);
+      expect(late.partials).toEqual([{ mediaId: 'a', index: 1, base64: 'ZmluZXI=' }]);
+      expect(apart.partials).toEqual([]);
+    });
+
+    it('takes partial pictures of a call whose listeners have left', async () => {
+      const leaving = recorder({ partials: true });
+      const unsubscribe = events.subscribe('a', leaving.listener);
+      await delivered();
+      const sink = events.partialSink('a');
+      unsubscribe();
+      sink?.(Buffer.from('blurred'), 0);
+      await delivered();
+      expect(leaving.partials).toEqual([]);
+    });
+  });
+}
+
+interface Recorder {
+  readonly listener: ImageListener;
+  readonly changes: (Image | null)[];
+  readonly partials: PartialPicture[];
+}
+
+/** A listener that keeps what it is given. */
+function recorder({ partials: wanted = false } = {}): Recorder {
+  const changes: (Image | null)[] = [];
+  const partials: PartialPicture[] = [];
+  const changed = (image: Image | null) => void changes.push(image);
+  const partial = (picture: PartialPicture) => void partials.push(picture);
+  return { listener: wanted ? { changed, partial } : { changed }, changes, partials };
+}

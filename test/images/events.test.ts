@@ -1,0 +1,28 @@
+import { expect, it } from 'vitest';
+import { createImageEvents } from '../../src/images/events.ts';
+import type { PartialPicture } from '../../src/images/image-events.ts';
+import { describeImageEvents } from '../contracts/image-events.ts';
+
+describeImageEvents('in-process', async () => ({
+  open: async () => createImageEvents(),
+  dispose: async () => {},
+}));
+
+it('delivers while publish runs, in the order of the subscriptions', () => {
+  const events = createImageEvents();
+  const called: string[] = [];
+  for (const name of ['first', 'second']) events.subscribe('a', { changed: () => void called.push(name) });
+  events.publish('a', null);
+  expect(called).toEqual(['first', 'second']);
+});
+
+it('makes the text of a partial picture once, however many listen', () => {
+  const events = createImageEvents();
+  const received: PartialPicture[] = [];
+  for (let listeners = 0; listeners < 2; listeners += 1) {
+    events.subscribe('a', { changed() {}, partial: (picture) => void received.push(picture) });
+  }
+  events.partialSink('a')?.(Buffer.from('picture'), 0);
+  expect(received).toHaveLength(2);
+  expect(received[0]).toBe(received[1]);
+});
