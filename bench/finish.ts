@@ -4,8 +4,8 @@
  */
 
 import sharp from 'sharp';
-import type { RenditionSpec } from '../src/images/image.ts';
-import type { FinishOrder } from '../src/images/ports.ts';
+import type { RenditionSpec } from '../src/core/domain/formats.ts';
+import type { FinishOrder } from '../src/core/ports/imaging.ts';
 import { createImaging } from '../src/imaging/finish.ts';
 import { ENCODERS } from '../src/imaging/render.ts';
 import { configureSharp } from '../src/imaging/sharp.ts';

@@ -4,7 +4,8 @@
  */
 
 import sharp, { type Sharp } from 'sharp';
-import type { CheckName, Size } from '../src/images/image.ts';
+import type { CheckName } from '../src/core/domain/checks.ts';
+import type { Size } from '../src/core/domain/geometry.ts';
 import { CATALOG } from '../src/providers/catalog.ts';
 import { createPlaceholderProvider } from '../src/providers/placeholder.ts';
 

@@ -1,7 +1,6 @@
 /** What the quality checks say about pictures that are known to be fine or bad; `gate 5` takes five variants of each. */
 
-import type { Check, CheckPolicy } from '../src/images/image.ts';
-import { CHECK_NAMES } from '../src/images/image.ts';
+import { CHECK_NAMES, type Check, type CheckPolicy } from '../src/core/domain/checks.ts';
 import { checkPicture } from '../src/imaging/checks.ts';
 import { readPicture } from '../src/imaging/inspect.ts';
 import { configureSharp } from '../src/imaging/sharp.ts';

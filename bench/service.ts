@@ -4,7 +4,7 @@ import { closeSync, openSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { ImageRecord } from '../src/images/image.ts';
+import type { ImageRecord } from '../src/core/domain/record.ts';
 
 const PROJECT = join(import.meta.dirname, '..');
 const PATIENCE_MS = 20_000;

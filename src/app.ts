@@ -2,11 +2,14 @@ import { type FastifyBaseLogger, type FastifyInstance, fastify, LogController } 
 import { serializerCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod';
 import { pino } from 'pino';
 import { readConfig } from './config/config.ts';
+import { fileUrls, type MediaUrls } from './core/domain/record.ts';
+import type { Clock } from './core/ports/clock.ts';
+import type { Metrics } from './core/ports/telemetry.ts';
+import { NO_TRACING, type Tracer } from './core/ports/tracer.ts';
 import { type Access, callerOf, type Keys, rememberCallers, requireAdmin, requireKeys } from './http/auth.ts';
 import { answerBrokenRequest, requireHost } from './http/broken-request.ts';
 import { createHealth, type HealthChecks } from './http/health.ts';
 import { privateAccess, type SignedLinks } from './http/media-links.ts';
-import type { Metrics } from './http/metrics.ts';
 import { docsRoutes, documentRoutes } from './http/openapi.ts';
 import { watchLoad } from './http/overload.ts';
 import { letCallsWait, PATIENCE, type Patience } from './http/patience.ts';
@@ -27,8 +30,6 @@ import { allowOrigins, secureHeaders, securePictures } from './http/security-hea
 import { cutSilentConnections, refuseWorkWhile } from './http/stopping.ts';
 import { traceRequests } from './http/tracing.ts';
 import { readJsonBodies, validatorCompiler } from './http/validation.ts';
-import { fileUrls, type MediaUrls } from './images/image.ts';
-import { type Clock, NO_TRACING, type Tracer } from './images/ports.ts';
 import type { PublishedPictures } from './images/published-file.ts';
 import type { Images } from './images/service.ts';
 

@@ -3,7 +3,7 @@ import closeWithGrace from 'close-with-grace';
 import { pino } from 'pino';
 import { buildApp } from './app.ts';
 import { type Config, ConfigError, readConfig } from './config/config.ts';
-import { ImageError } from './images/errors.ts';
+import { ImageError } from './core/domain/errors.ts';
 import { createLogOutput } from './log-output.ts';
 import { createServices, DatabaseInUseError } from './services.ts';
 import { VERSION } from './version.ts';

@@ -1,7 +1,7 @@
 import { rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { UNFINISHED } from '../src/images/image.ts';
+import { UNFINISHED } from '../src/core/domain/image.ts';
 import { startEasel } from './support/easel.ts';
 import { hang, picture } from './support/openai-answers.ts';
 import { startOpenAiServer } from './support/openai-server.ts';

@@ -3,7 +3,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import type { ImageRecord } from '../src/images/image.ts';
+import type { ImageRecord } from '../src/core/domain/record.ts';
 import { type Easel, startEasel } from './support/easel.ts';
 import { answer, htmlPage, picture } from './support/openai-answers.ts';
 import { texturedPicture } from './support/pictures.ts';

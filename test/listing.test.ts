@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { ImageRecord } from '../src/images/image.ts';
+import type { ImageRecord } from '../src/core/domain/record.ts';
 import { type Easel, startEasel } from './support/easel.ts';
 
 let easel: Easel;

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import sharp from 'sharp';
 import { describe, expect, it, vi } from 'vitest';
-import type { ImageRecord } from '../src/images/image.ts';
+import type { ImageRecord } from '../src/core/domain/record.ts';
 import { signingIdentity } from './support/credentials.ts';
 import { openAiError, picture } from './support/openai-answers.ts';
 import { type OpenAiServer, startOpenAiServer } from './support/openai-server.ts';

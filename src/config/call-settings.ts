@@ -1,7 +1,7 @@
 /** The settings of calls to providers: how long, how often, how many at once, for how much money. */
 
 import { z } from 'zod';
-import type { Budget } from '../images/budget.ts';
+import type { Budget } from '../core/domain/money.ts';
 import { count, type SettingsOf, seconds } from './setting-types.ts';
 
 /** `50,blog:10`: a sum for all, and sums for keys by name. */

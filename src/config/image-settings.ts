@@ -1,16 +1,8 @@
 /** The settings of pictures: models, defaults of requests, renditions, quality checks, provenance. */
 
 import { z } from 'zod';
-import {
-  CHECK_MODES,
-  type CheckName,
-  type CheckPolicy,
-  CROPS,
-  DEFAULT_CHECKS,
-  QUALITIES,
-  RENDITION_FORMATS,
-  type RenditionFormat,
-} from '../images/image.ts';
+import { CHECK_MODES, type CheckName, type CheckPolicy, DEFAULT_CHECKS } from '../core/domain/checks.ts';
+import { CROPS, QUALITIES, RENDITION_FORMATS, type RenditionFormat } from '../core/domain/formats.ts';
 import { renditionText, sizeText } from '../images/notation.ts';
 import type { RequestDefaults } from '../images/request.ts';
 import { type Catalog, createCatalog } from '../providers/catalog.ts';

@@ -1,5 +1,5 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import type { Caller } from '../images/service.ts';
+import type { Caller } from '../core/domain/request.ts';
 import { type ApiKey, allows, type Scope } from './keys.ts';
 import { ProblemError } from './problem.ts';
 

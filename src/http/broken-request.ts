@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { type ServerResponse, STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import type { FastifyInstance } from 'fastify';
-import { ImageError } from '../images/errors.ts';
+import { ImageError } from '../core/domain/errors.ts';
 import { describeProblem, type Fault } from './problem.ts';
 
 /** How long a refused client may go on sending, so that it gets to read why. */

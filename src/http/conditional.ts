@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { combineRanges, parse } from 'range-parser';
-import type { ByteRange } from '../images/ports.ts';
+import type { ByteRange } from '../core/ports/media-store.ts';
 
 /** What the conditions of a GET or HEAD come to: go on, 304 or 412. */
 export type Verdict = 'proceed' | 'not_modified' | 'precondition_failed';

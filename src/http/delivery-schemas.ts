@@ -1,7 +1,7 @@
 /** What goes over the wire about webhooks: deliveries, and the messages themselves. */
 
 import { z } from 'zod';
-import type { Delivery } from '../images/ports.ts';
+import type { Delivery } from '../core/domain/delivery.ts';
 import { imageParams, timestamp } from './schemas.ts';
 
 const EVENTS = ['image.succeeded', 'image.failed', 'image.cancelled'] as const;

@@ -1,9 +1,9 @@
 /** What goes over the wire as Server-Sent Events, for the OpenAPI document alone: a stream is sent as it comes. */
 
 import { z } from 'zod';
+import { IMAGE_STATUSES } from '../core/domain/image.ts';
+import type { PartialPicture } from '../core/ports/image-events.ts';
 import type { StatusReport } from '../images/follow.ts';
-import { IMAGE_STATUSES } from '../images/image.ts';
-import type { PartialPicture } from '../images/image-events.ts';
 import { attempts, imageRecord, timestamp } from './schemas.ts';
 
 const event = <Name extends string, Data extends z.ZodType>(name: Name, description: string, data: Data) =>

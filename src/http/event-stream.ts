@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream';
 import type { FastifyReply } from 'fastify';
-import type { Clock } from '../images/ports.ts';
+import type { Clock } from '../core/ports/clock.ts';
 
 /** One event, before it is written as the HTML standard's chapter on server-sent events has it. */
 export interface ServerSentEvent {

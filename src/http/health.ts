@@ -1,4 +1,4 @@
-import type { Clock } from '../images/ports.ts';
+import type { Clock } from '../core/ports/clock.ts';
 
 /** `degraded` still works, `error` does not. */
 export type HealthStatus = 'ok' | 'degraded' | 'error';

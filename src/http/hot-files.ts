@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache';
-import type { MediaFile } from '../images/image.ts';
+import type { MediaFile } from '../core/domain/image.ts';
 import type { PublishedPictures } from '../images/published-file.ts';
 
 /** The bytes of popular files, in memory. */

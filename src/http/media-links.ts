@@ -1,7 +1,8 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
-import { ImageError } from '../images/errors.ts';
-import { fileUrls, type MediaFile, type MediaUrls } from '../images/image.ts';
-import type { Clock } from '../images/ports.ts';
+import { ImageError } from '../core/domain/errors.ts';
+import type { MediaFile } from '../core/domain/image.ts';
+import { fileUrls, type MediaUrls } from '../core/domain/record.ts';
+import type { Clock } from '../core/ports/clock.ts';
 import { admit, bearsKey, type Keys } from './auth.ts';
 import { ProblemError } from './problem.ts';
 import type { MediaAccess } from './routes/media.ts';

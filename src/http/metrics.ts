@@ -1,8 +1,9 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
-import type { Budget } from '../images/budget.ts';
-import type { AttemptOutcome, ImageStatus } from '../images/image.ts';
-import type { QueueDepth, Spending, Stage, Telemetry, WebhookOutcome } from '../images/ports.ts';
-import type { CountRequest } from './request-log.ts';
+import type { WebhookOutcome } from '../core/domain/delivery.ts';
+import type { AttemptOutcome, ImageStatus } from '../core/domain/image.ts';
+import type { Budget, Spending } from '../core/domain/money.ts';
+import type { QueueDepth } from '../core/ports/job-queue.ts';
+import type { Metrics, Stage } from '../core/ports/telemetry.ts';
 
 /** Where gauges are read from, at every scrape. */
 export interface MetricSources {
@@ -23,12 +24,6 @@ export interface MetricSources {
   readonly shutdowns: () => readonly { readonly model: string; readonly time: number }[];
   /** What is configured, so that its series are there from the start, at 0: a series that appears has no rate. */
   readonly models: readonly { readonly provider: string; readonly model: string }[];
-}
-
-export interface Metrics extends Telemetry {
-  readonly countRequest: CountRequest;
-  /** All metrics as Prometheus text, and its content type. */
-  expose(): Promise<{ readonly contentType: string; readonly body: string }>;
 }
 
 const ENDS: readonly ImageStatus[] = ['succeeded', 'failed', 'cancelled'];

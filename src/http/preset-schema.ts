@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { BACKGROUNDS, CHECK_MODES, CROPS, MASTER_FORMATS, QUALITIES } from '../images/image.ts';
+import { CHECK_MODES } from '../core/domain/checks.ts';
+import { BACKGROUNDS, CROPS, MASTER_FORMATS, QUALITIES } from '../core/domain/formats.ts';
 import type { PresetRecord } from '../images/presets.ts';
 
 const part = z.string().exactOptional();

@@ -1,6 +1,6 @@
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
-import { ImageError, type ImageErrorCode } from '../images/errors.ts';
+import { ImageError, type ImageErrorCode } from '../core/domain/errors.ts';
 import { answerAndDrain, hasUnreadBody } from './drain.ts';
 
 /** Every code that an answer can bear. */

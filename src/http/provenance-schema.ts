@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { TRAINED_ALGORITHMIC_MEDIA } from '../images/image.ts';
+import { TRAINED_ALGORITHMIC_MEDIA } from '../core/domain/image.ts';
 import type { Provenance } from '../images/provenance.ts';
 
 const said = (description: string) => z.string().nullable().meta({ description });

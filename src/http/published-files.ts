@@ -1,7 +1,7 @@
 import type { FastifyReply } from 'fastify';
-import { ImageError } from '../images/errors.ts';
-import type { MediaFile } from '../images/image.ts';
-import type { ByteRange, OpenFile } from '../images/ports.ts';
+import { ImageError } from '../core/domain/errors.ts';
+import type { MediaFile } from '../core/domain/image.ts';
+import type { ByteRange, OpenFile } from '../core/ports/media-store.ts';
 import type { PublishedPictures } from '../images/published-file.ts';
 import { createHotFiles } from './hot-files.ts';
 import { createPooledReads } from './pooled-reads.ts';

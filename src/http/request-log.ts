@@ -2,12 +2,10 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import type { Tracer } from '../images/ports.ts';
+import type { CountRequest } from '../core/ports/telemetry.ts';
+import type { Tracer } from '../core/ports/tracer.ts';
 import { ANONYMOUS } from './auth.ts';
 import { pathOf } from './problem.ts';
-
-/** Counts answered requests. `route` is a pattern, never a path. */
-export type CountRequest = (method: string, route: string, status: number, seconds: number) => void;
 
 /** Status of a request whose client left before the answer, as nginx counts them. */
 const CLIENT_LEFT = 499;

@@ -4,20 +4,13 @@
  */
 
 import { z } from 'zod';
-import {
-  BACKGROUNDS,
-  type Brief,
-  CHECK_NAMES,
-  IMAGE_STATUSES,
-  type ImageRecord,
-  MASTER_FORMATS,
-  QUALITIES,
-  RENDITION_FORMATS,
-} from '../images/image.ts';
+import { CHECK_NAMES } from '../core/domain/checks.ts';
+import { BACKGROUNDS, MASTER_FORMATS, QUALITIES, RENDITION_FORMATS } from '../core/domain/formats.ts';
+import { IMAGE_STATUSES } from '../core/domain/image.ts';
+import type { ImageRecord } from '../core/domain/record.ts';
+import type { Brief, CreateImage } from '../core/domain/request.ts';
+import type { CleanupReport, LastCleanup } from '../core/ports/record-store.ts';
 import { ageText, renditionText, SIDE, sizeText } from '../images/notation.ts';
-import type { LastCleanup } from '../images/ports.ts';
-import type { CleanupReport } from '../images/retention.ts';
-import type { CreateImage } from '../images/service.ts';
 
 // ------------------------------------------------------------ the parts
 

@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { FastifyInstance } from 'fastify';
-import { ImageError } from '../images/errors.ts';
+import { ImageError } from '../core/domain/errors.ts';
 
 /**
  * Refuses what would begin or change something once `stopping`, or when the app has begun to close. Reading goes on, so

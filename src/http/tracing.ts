@@ -1,5 +1,5 @@
 import type { FastifyInstance } from 'fastify';
-import { NO_TRACING, type Tracer } from '../images/ports.ts';
+import { NO_TRACING, type Tracer } from '../core/ports/tracer.ts';
 import { pathOf } from './problem.ts';
 
 /** Routes that are asked for all day long, by machines or by every reader of a page: their spans would bury the others. */

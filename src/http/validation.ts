@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifySchemaCompiler } from 'fastify';
 import type { z } from 'zod';
-import { ImageError } from '../images/errors.ts';
+import { ImageError } from '../core/domain/errors.ts';
 
 /** What the parts of a request are called in answers. */
 const PARTS: Readonly<Record<string, string>> = {

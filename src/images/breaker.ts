@@ -1,5 +1,5 @@
-import type { ProviderFault } from './errors.ts';
-import type { Clock } from './ports.ts';
+import type { ProviderFault } from '../core/domain/errors.ts';
+import type { Clock } from '../core/ports/clock.ts';
 
 /** `probe`: the provider is taken to be down, and this one job may find out whether it still is. It gets one call only. */
 export type Admission = 'call' | 'probe';

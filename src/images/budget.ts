@@ -1,15 +1,5 @@
-import { microdollars } from './cost.ts';
-import { ImageError } from './errors.ts';
-import type { Cost } from './image.ts';
-import type { Balance, SpendingGuard } from './ports.ts';
-
-/** What may be spent in a day (UTC), in US dollars. */
-export interface Budget {
-  /** By all API keys together; null for no limit. */
-  readonly usdPerDay: number | null;
-  /** By single keys, by name. */
-  readonly usdPerDayOfKey: ReadonlyMap<string, number>;
-}
+import { ImageError } from '../core/domain/errors.ts';
+import { type Balance, type Budget, type Cost, microdollars, type SpendingGuard } from '../core/domain/money.ts';
 
 const DAY_MS = 86_400_000;
 

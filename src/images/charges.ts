@@ -1,6 +1,5 @@
-import { microdollars } from './cost.ts';
-import type { Attempt, Cost, Image } from './image.ts';
-import type { Spending } from './ports.ts';
+import type { Attempt, Image } from '../core/domain/image.ts';
+import { type Cost, microdollars, type Spending } from '../core/domain/money.ts';
 
 /**
  * What a write of an image enters in the books: the lines it adds to, with the differences. An image's share of the books follows

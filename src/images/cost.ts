@@ -1,5 +1,6 @@
-import type { Cost } from './image.ts';
-import type { GenerationCall, Pricing, TokenPricing, TokenUsage } from './ports.ts';
+import type { Pricing, TokenPricing } from '../core/domain/model.ts';
+import { type Cost, roundMicro, UNKNOWN_COST } from '../core/domain/money.ts';
+import type { GenerationCall, TokenUsage } from '../core/ports/provider.ts';
 
 /** The picture that the catalog's token counts are given for: 1536x1024. */
 const REFERENCE_PIXELS = 1536 * 1024;
@@ -9,12 +10,6 @@ const REFERENCE_PIXELS = 1536 * 1024;
  * Three errs upwards for most text.
  */
 const BYTES_PER_TOKEN = 3;
-
-/** What a call costs that was not made, or is known not to be billed. */
-export const NOTHING: Cost = { usd: 0, basis: 'usage' };
-
-/** The cost of what nobody has a price for. */
-export const UNKNOWN_COST: Cost = { usd: null, basis: 'unknown' };
 
 /** What the call will cost at most, by the catalog: output tokens grow with the area. `unknown` where the catalog has no price. */
 export function estimateCost({ model, prompt, size, quality }: GenerationCall): Cost {
@@ -50,22 +45,7 @@ function isPlausible({ textInput, cachedTextInput, imageInput, output }: TokenUs
   return output > 0 && [textInput, cachedTextInput, imageInput, output].every((count) => count >= 0 && count < 1e9);
 }
 
-/** Two sums as one; what is not known cannot be added up. */
-export function addCosts(a: Cost, b: Cost): Cost {
-  if (a.usd === null || b.usd === null) return UNKNOWN_COST;
-  return { usd: roundMicro(a.usd + b.usd), basis: a.basis === 'usage' && b.basis === 'usage' ? 'usage' : 'estimate' };
-}
-
-/** Millionths of a US dollar, whole. */
-export function microdollars(usd: number): number {
-  return Math.round(usd * 1e6);
-}
-
 /** From token counts times dollars per million tokens, to a millionth of a dollar. */
 function dollars(microUsd: number): number {
   return roundMicro(microUsd / 1e6);
-}
-
-function roundMicro(usd: number): number {
-  return microdollars(usd) / 1e6;
 }

@@ -1,8 +1,11 @@
-import { type Image, renditionName } from './image.ts';
-import type { FinishedFile, JobSignals } from './ports.ts';
-import { finishOrder, type RunnerDeps, sha256, timed, untilStored } from './run.ts';
+import { renditionName, sha256 } from '../core/domain/file-names.ts';
+import { type Image, isSame } from '../core/domain/image.ts';
+import { newWarnings, renditionsGivenUp, withRendition, withWarnings } from '../core/domain/transitions.ts';
+import type { FinishedFile } from '../core/ports/imaging.ts';
+import type { JobSignals } from '../core/ports/job-queue.ts';
+import { untilStored } from '../core/ports/storage-retry.ts';
+import { finishOrder, type RunnerDeps, timed } from './run.ts';
 import { jobSpan } from './spans.ts';
-import { newWarnings, renditionsGivenUp, withRendition, withWarnings } from './transitions.ts';
 
 /** The second part of an image's work: the renditions that were too slow for the master to wait for. */
 interface DeferredJob extends RunnerDeps {
@@ -56,11 +59,6 @@ async function publish(job: DeferredJob, image: Image, made: FinishedFile): Prom
   const file = { name, width, height, format, bytes: bytes.byteLength, sha256: sha256(bytes) };
   await untilStored(job, () => store.publish([{ name, bytes }]));
   await change(job, image, (latest) => withRendition(latest, file));
-}
-
-/** Whether this is still the image that the work began for, and not another one of its name. */
-export function isSame(current: Image | null, image: Image): boolean {
-  return current?.status === 'succeeded' && current.original?.name === image.original?.name;
 }
 
 /** The master stands, so the image stays what it is, and says which renditions there will not be. */

@@ -1,8 +1,12 @@
 import type { Logger } from 'pino';
-import { type Image, isFinished } from './image.ts';
-import type { ImageEvents } from './image-events.ts';
-import type { Clock, Deletion, JobQueue, MediaStore, RecordStore, Telemetry } from './ports.ts';
-import { cancelled } from './transitions.ts';
+import { type Image, isFinished } from '../core/domain/image.ts';
+import { cancelled } from '../core/domain/transitions.ts';
+import type { Clock } from '../core/ports/clock.ts';
+import type { ImageEvents } from '../core/ports/image-events.ts';
+import type { JobQueue } from '../core/ports/job-queue.ts';
+import type { MediaStore } from '../core/ports/media-store.ts';
+import type { Deletion, RecordStore } from '../core/ports/record-store.ts';
+import type { Telemetry } from '../core/ports/telemetry.ts';
 
 export interface DeletionDeps {
   readonly records: RecordStore;

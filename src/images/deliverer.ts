@@ -1,8 +1,11 @@
 import type { Logger } from 'pino';
+import type { Delivery } from '../core/domain/delivery.ts';
+import type { MediaUrls } from '../core/domain/record.ts';
+import type { Clock } from '../core/ports/clock.ts';
+import { untilStored } from '../core/ports/storage-retry.ts';
+import type { Telemetry } from '../core/ports/telemetry.ts';
+import type { DueDelivery, Outbox, WebhookSender } from '../core/ports/webhooks.ts';
 import { afterTry, deliveryBody } from './delivery.ts';
-import type { MediaUrls } from './image.ts';
-import type { Clock, Delivery, DueDelivery, Outbox, Telemetry, WebhookSender } from './ports.ts';
-import { untilStored } from './run.ts';
 
 export interface DelivererDeps {
   readonly outbox: Outbox;

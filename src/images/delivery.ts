@@ -1,7 +1,9 @@
 /** What there is to tell by webhook, and when a delivery is tried again. Everything here is pure. */
 
-import { type Image, isFinished, type MediaUrls, toRecord } from './image.ts';
-import type { Delivery, DeliveryAttempt, WebhookAnswer, WebhookEvent } from './ports.ts';
+import type { Delivery, DeliveryAttempt, WebhookEvent } from '../core/domain/delivery.ts';
+import { type Image, isFinished } from '../core/domain/image.ts';
+import { type MediaUrls, toRecord } from '../core/domain/record.ts';
+import type { WebhookAnswer } from '../core/ports/webhooks.ts';
 
 /**
  * Tries of one delivery that are kept, the latest: a day takes some 15, and each redelivery as many again.

@@ -1,8 +1,8 @@
+import { ownedNames, possibleNames, storedBytes } from '../core/domain/file-names.ts';
+import { type Image, PINNED } from '../core/domain/image.ts';
+import type { Derive, NewDelivery } from '../core/ports/record-store.ts';
 import { bookings, isGrowth } from './charges.ts';
 import { eventOf, newDelivery } from './delivery.ts';
-import { type Image, PINNED, storedBytes } from './image.ts';
-import { ownedNames, possibleNames } from './ownership.ts';
-import type { Derive, NewDelivery } from './ports.ts';
 
 export interface DeriveDeps {
   /** Where events of an image go whose request names no URL, by the image's owner. */

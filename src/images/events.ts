@@ -1,4 +1,4 @@
-import type { ImageEvents, ImageListener } from './image-events.ts';
+import type { ImageEvents, ImageListener } from '../core/ports/image-events.ts';
 
 /** Pub/sub of image changes inside one process. Listeners are called at once, while `publish` runs. */
 export function createImageEvents(): ImageEvents {

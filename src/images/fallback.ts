@@ -1,9 +1,10 @@
 import pRetry, { AbortError, type RetryContext } from 'p-retry';
 import type { Logger } from 'pino';
+import { ImageError, ProviderError, type ProviderFault } from '../core/domain/errors.ts';
+import type { Attempt } from '../core/domain/image.ts';
+import type { Clock } from '../core/ports/clock.ts';
+import type { Telemetry } from '../core/ports/telemetry.ts';
 import type { Admission, JobEnd } from './breaker.ts';
-import { ImageError, ProviderError, type ProviderFault } from './errors.ts';
-import type { Attempt } from './image.ts';
-import type { Clock, Telemetry } from './ports.ts';
 import { type RetryPolicy, retryDelay } from './retry.ts';
 import type { RetryBudget } from './retry-budget.ts';
 import { allOpen, type Candidate } from './upstreams.ts';

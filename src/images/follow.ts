@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
-import { fileUrls, type Image, type ImageRecord, isFinished, type MediaUrls, toRecord } from './image.ts';
-import type { ImageEvents, PartialPicture } from './image-events.ts';
-import type { RecordStore } from './ports.ts';
+import { type Image, isFinished } from '../core/domain/image.ts';
+import { fileUrls, type ImageRecord, type MediaUrls, toRecord } from '../core/domain/record.ts';
+import type { ImageEvents, PartialPicture } from '../core/ports/image-events.ts';
+import type { RecordStore } from '../core/ports/record-store.ts';
 
 /**
  * What a listener is told of an image. The id names the state of the record that the listener then knows: whoever comes

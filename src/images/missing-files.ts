@@ -1,12 +1,13 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Logger } from 'pino';
-import { isSame } from './deferred.ts';
-import type { Image } from './image.ts';
-import type { ImageEvents } from './image-events.ts';
+import { sha256 } from '../core/domain/file-names.ts';
+import { type Image, isSame } from '../core/domain/image.ts';
+import { requeuedForRepair } from '../core/domain/transitions.ts';
+import type { ImageEvents } from '../core/ports/image-events.ts';
+import type { JobQueue } from '../core/ports/job-queue.ts';
+import type { MediaStore } from '../core/ports/media-store.ts';
+import type { MissingFiles, RecordStore } from '../core/ports/record-store.ts';
 import type { NameFilter } from './name-filter.ts';
-import type { JobQueue, MediaStore, RecordStore } from './ports.ts';
-import { sha256 } from './run.ts';
-import { requeuedForRepair } from './transitions.ts';
 
 export interface MissingFilesDeps {
   readonly records: RecordStore;
@@ -21,13 +22,6 @@ export interface MissingFilesDeps {
 export interface Inventory {
   readonly names: NameFilter;
   readonly files: number;
-}
-
-/** Succeeded images of which a published file is gone. */
-export interface MissingFiles {
-  readonly missingFiles: number;
-  /** Their mediaIds, newest first; of 100 at most. */
-  readonly missingFilesOf: readonly string[];
 }
 
 const BATCH = 100;

@@ -1,6 +1,7 @@
 import { z } from 'zod';
-import { ImageError } from './errors.ts';
-import { BACKGROUNDS, CHECK_MODES, CROPS, MASTER_FORMATS, QUALITIES } from './image.ts';
+import { CHECK_MODES } from '../core/domain/checks.ts';
+import { ImageError } from '../core/domain/errors.ts';
+import { BACKGROUNDS, CROPS, MASTER_FORMATS, QUALITIES } from '../core/domain/formats.ts';
 import { renditionText, sizeText } from './notation.ts';
 import { refuseTinyMaster } from './plan.ts';
 import { BUILT_IN_PRESETS, findPreset, type Preset, type Presets } from './presets.ts';

@@ -1,14 +1,7 @@
-import {
-  type Background,
-  type Brief,
-  type CheckPolicy,
-  type CropStrategy,
-  formatSize,
-  type MasterFormat,
-  type Quality,
-  type RenditionSpec,
-  type Size,
-} from './image.ts';
+import type { CheckPolicy } from '../core/domain/checks.ts';
+import type { Background, CropStrategy, MasterFormat, Quality, RenditionSpec } from '../core/domain/formats.ts';
+import { formatSize, type Size } from '../core/domain/geometry.ts';
+import type { Brief } from '../core/domain/request.ts';
 
 /** A named, versioned set of defaults for a kind of picture. What the caller says wins over it, part by part. */
 export interface Preset {

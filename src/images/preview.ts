@@ -1,9 +1,10 @@
-import { type Budget, refuseUnpriced } from './budget.ts';
+import { type Crop, formatSize } from '../core/domain/geometry.ts';
+import type { Budget, Cost } from '../core/domain/money.ts';
+import type { Caller, CreateImage } from '../core/domain/request.ts';
+import { refuseUnpriced } from './budget.ts';
 import { estimateCost } from './cost.ts';
-import { type Cost, type Crop, formatSize } from './image.ts';
 import type { Presets } from './presets.ts';
 import { type RequestDefaults, resolveRequest } from './request.ts';
-import type { Caller, CreateImage } from './service.ts';
 import type { Upstreams } from './upstreams.ts';
 
 export interface PreviewDeps {

@@ -1,4 +1,5 @@
-import type { Brief, Crop, Size } from './image.ts';
+import type { Crop, Size } from '../core/domain/geometry.ts';
+import type { Brief } from '../core/domain/request.ts';
 
 /** Everything that the final prompt is made of. */
 export interface PromptParts {

@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto';
-import { type Image, type MediaFile, type MediaUrls, TRAINED_ALGORITHMIC_MEDIA } from './image.ts';
-import type { ContentCredentials, EmbeddedMetadata, MediaStore, ProvenanceReader } from './ports.ts';
+import { type Image, type MediaFile, TRAINED_ALGORITHMIC_MEDIA } from '../core/domain/image.ts';
+import type { MediaUrls } from '../core/domain/record.ts';
+import type { MediaStore } from '../core/ports/media-store.ts';
+import type { ContentCredentials, EmbeddedMetadata, ProvenanceReader } from '../core/ports/provenance-reader.ts';
 
 export interface ProvenanceDeps {
   readonly store: MediaStore;

@@ -1,5 +1,7 @@
-import { type MediaFile, mediaIdOf } from './image.ts';
-import type { ByteRange, MediaStore, OpenFile, RecordStore } from './ports.ts';
+import { mediaIdOf } from '../core/domain/file-names.ts';
+import type { MediaFile } from '../core/domain/image.ts';
+import type { ByteRange, MediaStore, OpenFile } from '../core/ports/media-store.ts';
+import type { RecordStore } from '../core/ports/record-store.ts';
 
 /** A published file and whose it is. */
 export interface PublishedFile {

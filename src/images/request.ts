@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
-import { ImageError } from './errors.ts';
-import type { CropStrategy, ImageRequest, Quality, RenditionSpec, Size } from './image.ts';
+import { ImageError } from '../core/domain/errors.ts';
+import type { CropStrategy, Quality, RenditionSpec } from '../core/domain/formats.ts';
+import type { Size } from '../core/domain/geometry.ts';
+import type { CreateImage, ImageRequest } from '../core/domain/request.ts';
 import { refuseTinyMaster } from './plan.ts';
 import { currentPresets, findPreset, mergeBriefs, type Presets, presetId } from './presets.ts';
-import type { CreateImage } from './service.ts';
 
 /** What holds where neither the request nor its preset says anything. */
 export interface RequestDefaults {

@@ -1,9 +1,12 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { storedBytes } from '../core/domain/file-names.ts';
+import type { Image, ImageStatus } from '../core/domain/image.ts';
+import type { Clock } from '../core/ports/clock.ts';
+import type { StoredFile } from '../core/ports/media-store.ts';
+import type { CleanupReport, Place } from '../core/ports/record-store.ts';
 import type { Deletions } from './deletion.ts';
-import { type Image, type ImageStatus, storedBytes } from './image.ts';
-import { type Inventory, type MissingFiles, type MissingFilesDeps, mendMissingFiles } from './missing-files.ts';
+import { type Inventory, type MissingFilesDeps, mendMissingFiles } from './missing-files.ts';
 import { createNameFilter } from './name-filter.ts';
-import type { Clock, Place, StoredFile } from './ports.ts';
 
 export interface RetentionDeps extends MissingFilesDeps {
   readonly deletions: Deletions;
@@ -33,15 +36,6 @@ export interface CleanupOrder {
 
 /** An order of which parts may be left unsaid. */
 export type CleanupWish = { readonly [Part in keyof CleanupOrder]?: CleanupOrder[Part] | undefined };
-
-export interface CleanupReport extends MissingFiles {
-  readonly deleted: number;
-  readonly freedBytes: number;
-  readonly kept: number;
-  readonly orphansRemoved: number;
-  readonly dryRun: boolean;
-  readonly durationMs: number;
-}
 
 /**
  * Removes what has expired, what is older or more than the order says, and files that no record owns, and has files made

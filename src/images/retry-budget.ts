@@ -1,4 +1,4 @@
-import type { Clock } from './ports.ts';
+import type { Clock } from '../core/ports/clock.ts';
 
 /** Bounds the retries of all jobs together, so that an outage is not made worse by those who suffer from it. */
 export interface RetryBudget {

@@ -1,4 +1,4 @@
-import type { ProviderFault } from './errors.ts';
+import type { ProviderFault } from '../core/domain/errors.ts';
 
 /** The one place where retries are configured: the SDK's own are off. Durations in milliseconds. */
 export interface RetryPolicy {

@@ -1,41 +1,9 @@
-import { createHash } from 'node:crypto';
-import { type Budget, guardSpending } from './budget.ts';
-import { estimateCost, settleCost } from './cost.ts';
-import { ImageError, ProviderError } from './errors.ts';
-import { askInOrder, type FallbackDeps } from './fallback.ts';
-import {
-  type Attempt,
-  type CheckPolicy,
-  type Image,
-  isFinished,
-  isMended,
-  type MediaFile,
-  masterName,
-  type Original,
-  originalName,
-  type RenditionFormat,
-  type RenditionSpec,
-  renditionName,
-} from './image.ts';
-import type { ImageEvents } from './image-events.ts';
-import { type GenerationPlan, plannedRecord } from './plan.ts';
-import type {
-  FileSource,
-  FinishedFile,
-  FinishedPicture,
-  FinishOrder,
-  GeneratedPicture,
-  Imaging,
-  JobSignals,
-  MediaStore,
-  Provider,
-  RecordStore,
-  SpanDescription,
-  SpendingGuard,
-  Stage,
-  Tracer,
-} from './ports.ts';
-import { attemptSpan, failureAttributes, imageAttributes, jobSpan, pictureAttributes } from './spans.ts';
+import type { CheckPolicy } from '../core/domain/checks.ts';
+import { ImageError, ProviderError } from '../core/domain/errors.ts';
+import { describeOriginal, masterName, originalName, renditionName, sha256 } from '../core/domain/file-names.ts';
+import type { RenditionFormat, RenditionSpec } from '../core/domain/formats.ts';
+import { type Attempt, type Image, isFinished, isMended, type MediaFile, type Original } from '../core/domain/image.ts';
+import type { Budget, SpendingGuard } from '../core/domain/money.ts';
 import {
   adopted,
   closed,
@@ -47,7 +15,21 @@ import {
   resumed,
   setAside,
   withWarnings,
-} from './transitions.ts';
+} from '../core/domain/transitions.ts';
+import type { ImageEvents } from '../core/ports/image-events.ts';
+import type { FinishedFile, FinishedPicture, FinishOrder, Imaging } from '../core/ports/imaging.ts';
+import type { JobSignals } from '../core/ports/job-queue.ts';
+import type { FileSource, MediaStore } from '../core/ports/media-store.ts';
+import type { GeneratedPicture, Provider } from '../core/ports/provider.ts';
+import type { RecordStore } from '../core/ports/record-store.ts';
+import { untilStored } from '../core/ports/storage-retry.ts';
+import type { Stage } from '../core/ports/telemetry.ts';
+import type { SpanDescription, Tracer } from '../core/ports/tracer.ts';
+import { guardSpending } from './budget.ts';
+import { estimateCost, settleCost } from './cost.ts';
+import { askInOrder, type FallbackDeps } from './fallback.ts';
+import { type GenerationPlan, plannedRecord } from './plan.ts';
+import { attemptSpan, failureAttributes, imageAttributes, jobSpan, pictureAttributes } from './spans.ts';
 import type { Upstreams } from './upstreams.ts';
 
 export interface RunnerDeps extends FallbackDeps {
@@ -69,7 +51,7 @@ export interface RunnerDeps extends FallbackDeps {
 }
 
 /** One run of one image. Whatever it writes about the image's fate holds only while the image is still in this run. */
-interface Job extends RunnerDeps {
+export interface Job extends RunnerDeps {
   readonly mediaId: string;
   readonly run: number;
   readonly signals: JobSignals;
@@ -423,33 +405,6 @@ async function change(job: Job, next: (image: Image) => Image | null, guard?: Sp
   return image;
 }
 
-const FIRST_WAIT_MS = 500;
-const LONGEST_WAIT_MS = 5_000;
-
-/**
- * Does a write that must not be given up, since what it writes was paid for: while the storage refuses, it waits and tries
- * again, until the process has to end; then once more, and the refusal is the caller's.
- */
-export async function untilStored<T>(job: Pick<Job, 'signals' | 'clock' | 'log'>, write: () => Promise<T>): Promise<T> {
-  const { stopping } = job.signals;
-  for (let waitMs = FIRST_WAIT_MS; ; waitMs = Math.min(2 * waitMs, LONGEST_WAIT_MS)) {
-    try {
-      return await write();
-    } catch (error) {
-      if (stopping.aborted || !isStorageFault(error)) throw error;
-      job.log.error(
-        { code: error.code, reason: error.message, waitMs },
-        'storage refuses to write; holding on and trying again',
-      );
-    }
-    await job.clock.sleep(waitMs, stopping).catch(() => undefined);
-  }
-}
-
-function isStorageFault(error: unknown): error is ImageError {
-  return error instanceof ImageError && (error.code === 'storage_full' || error.code === 'storage_unavailable');
-}
-
 /** Does one stage of the work, measured and traced. */
 export async function timed<T>(
   job: Pick<Job, 'clock' | 'telemetry' | 'tracer'>,
@@ -463,13 +418,4 @@ export async function timed<T>(
   } finally {
     job.telemetry.stage(stage, (job.clock.now() - began) / 1000);
   }
-}
-
-function describeOriginal(name: string, bytes: Uint8Array): Original {
-  return { name, bytes: bytes.byteLength, sha256: sha256(bytes), sound: true };
-}
-
-/** In hex. */
-export function sha256(bytes: Uint8Array): string {
-  return createHash('sha256').update(bytes).digest('hex');
 }

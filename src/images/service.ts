@@ -1,54 +1,18 @@
 import PQueue from 'p-queue';
+import type { Delivery } from '../core/domain/delivery.ts';
+import { ImageError } from '../core/domain/errors.ts';
+import { type Image, type ImageStatus, isFinished } from '../core/domain/image.ts';
+import type { MediaUrls } from '../core/domain/record.ts';
+import type { Caller, CreateImage } from '../core/domain/request.ts';
+import type { CleanupReport, LastCleanup, Page } from '../core/ports/record-store.ts';
 import { sentAgain } from './delivery.ts';
-import { ImageError } from './errors.ts';
 import { followImage, type ImageEvent, knowsEnd } from './follow.ts';
-import {
-  type Background,
-  type Brief,
-  type Image,
-  type ImageStatus,
-  isFinished,
-  type MasterFormat,
-  type MediaUrls,
-  type Quality,
-  type RenditionSpec,
-  type Size,
-} from './image.ts';
-import type { Delivery, LastCleanup, Page } from './ports.ts';
 import { currentPresets, type Preset } from './presets.ts';
 import { type Preview, previewImage } from './preview.ts';
 import { describeProvenance, type Provenance, type ProvenanceDeps } from './provenance.ts';
-import { type CleanupOrder, type CleanupReport, type CleanupWish, cleanUp, type RetentionDeps } from './retention.ts';
+import { type CleanupOrder, type CleanupWish, cleanUp, type RetentionDeps } from './retention.ts';
 import { type SubmitDeps, type SubmitOptions, submitImage } from './submit.ts';
 import { reportUsage, type UsageReport } from './usage.ts';
-
-/** Who asks. */
-export interface Caller {
-  /** Name of the API key; `anonymous` where no keys are configured. */
-  readonly name: string;
-  /** Sees the images of every key. */
-  readonly admin: boolean;
-}
-
-/** A request as it came, its shape already checked, its defaults not yet resolved. */
-export interface CreateImage {
-  readonly mediaId?: string | undefined;
-  readonly prompt?: string | undefined;
-  readonly brief?: Brief | undefined;
-  readonly preset?: string | undefined;
-  readonly model?: string | undefined;
-  readonly provider?: string | undefined;
-  readonly size?: Size | undefined;
-  readonly quality?: Quality | undefined;
-  readonly style?: string | undefined;
-  readonly background?: Background | undefined;
-  readonly format?: MasterFormat | undefined;
-  readonly renditions?: readonly RenditionSpec[] | undefined;
-  readonly metadata?: Readonly<Record<string, string>> | undefined;
-  readonly labels?: readonly string[] | undefined;
-  readonly ttlSeconds?: number | undefined;
-  readonly webhookUrl?: string | undefined;
-}
 
 export interface Submission {
   readonly image: Image;

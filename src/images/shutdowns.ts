@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
-import type { Clock, Provider } from './ports.ts';
+import type { Clock } from '../core/ports/clock.ts';
+import type { Provider } from '../core/ports/provider.ts';
 
 /** A model in use that its provider is going to retire, or has retired. */
 export interface Shutdown {

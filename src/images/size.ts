@@ -1,6 +1,5 @@
-import { coverCrop, enlargement } from './crop.ts';
-import type { Crop, Size } from './image.ts';
-import type { SizeRule } from './ports.ts';
+import { type Crop, coverCrop, enlargement, type Size } from '../core/domain/geometry.ts';
+import type { SizeRule } from '../core/domain/model.ts';
 
 /** How a picture of the size asked for is had from a model: ask for `requested`, keep `crop` of it, scale by `scale`. */
 export interface SizePlan {

@@ -3,9 +3,10 @@
  * https://opentelemetry.io/docs/specs/semconv/gen-ai/gen-ai-spans/
  */
 
-import type { ProviderError } from './errors.ts';
-import type { Attempt, Image } from './image.ts';
-import type { GeneratedPicture, SpanAttributes, SpanDescription } from './ports.ts';
+import type { ProviderError } from '../core/domain/errors.ts';
+import type { Attempt, Image } from '../core/domain/image.ts';
+import type { GeneratedPicture } from '../core/ports/provider.ts';
+import type { SpanAttributes, SpanDescription } from '../core/ports/tracer.ts';
 
 /** One job of an image: it goes on with the trace of the request, also in a later process. */
 export function jobSpan({ mediaId, run, traceparent = null }: Image, name: 'job' | 'deferred'): SpanDescription {

@@ -1,16 +1,23 @@
 import type { Logger } from 'pino';
-import { type Budget, guardSpending } from './budget.ts';
-import { estimateCost, NOTHING } from './cost.ts';
+import { ImageError } from '../core/domain/errors.ts';
+import type { Size } from '../core/domain/geometry.ts';
+import { type Image, PINNED } from '../core/domain/image.ts';
+import { type Budget, NOTHING } from '../core/domain/money.ts';
+import type { Caller, CreateImage, ImageRequest } from '../core/domain/request.ts';
+import { accepted, rerun as rerunImage } from '../core/domain/transitions.ts';
+import type { Clock } from '../core/ports/clock.ts';
+import type { ImageEvents } from '../core/ports/image-events.ts';
+import type { JobQueue } from '../core/ports/job-queue.ts';
+import type { MediaStore } from '../core/ports/media-store.ts';
+import type { RecordStore } from '../core/ports/record-store.ts';
+import type { Tracer } from '../core/ports/tracer.ts';
+import { guardSpending } from './budget.ts';
+import { estimateCost } from './cost.ts';
 import type { Deletions } from './deletion.ts';
-import { ImageError } from './errors.ts';
-import { type Image, type ImageRequest, PINNED, type Size } from './image.ts';
-import type { ImageEvents } from './image-events.ts';
 import { plannedRecord } from './plan.ts';
-import type { Clock, JobQueue, MediaStore, RecordStore, Tracer } from './ports.ts';
 import type { Presets } from './presets.ts';
 import { fingerprint, type RequestDefaults, resolveRequest } from './request.ts';
-import type { Caller, CreateImage, Submission } from './service.ts';
-import { accepted, rerun as rerunImage } from './transitions.ts';
+import type { Submission } from './service.ts';
 import { allOpen, type Candidate, type Upstreams } from './upstreams.ts';
 
 export interface SubmitDeps {

@@ -1,4 +1,4 @@
-import type { Clock } from './ports.ts';
+import type { Clock } from '../core/ports/clock.ts';
 
 /** What the operator allows; null for no limit. */
 export interface ThrottleLimits {

@@ -1,8 +1,11 @@
+import { ImageError, ProviderError, type ProviderFault } from '../core/domain/errors.ts';
+import type { Warning } from '../core/domain/image.ts';
+import type { Model } from '../core/domain/model.ts';
+import type { ImageRequest } from '../core/domain/request.ts';
+import type { Clock } from '../core/ports/clock.ts';
+import type { Provider } from '../core/ports/provider.ts';
 import { type Breaker, createBreaker } from './breaker.ts';
-import { ImageError, ProviderError, type ProviderFault } from './errors.ts';
-import type { ImageRequest, Warning } from './image.ts';
 import { type GenerationPlan, planGeneration } from './plan.ts';
-import type { Clock, Model, Provider } from './ports.ts';
 import { describeShutdown, isShutDown } from './shutdowns.ts';
 import { createThrottle, type Throttle, type ThrottleLimits } from './throttle.ts';
 

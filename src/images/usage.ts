@@ -1,6 +1,8 @@
-import { type Budget, budgetResetsAt, utcDay } from './budget.ts';
-import type { Clock, RecordStore } from './ports.ts';
-import type { Caller } from './service.ts';
+import type { Budget } from '../core/domain/money.ts';
+import type { Caller } from '../core/domain/request.ts';
+import type { Clock } from '../core/ports/clock.ts';
+import type { RecordStore } from '../core/ports/record-store.ts';
+import { budgetResetsAt, utcDay } from './budget.ts';
 
 export interface UsageDeps {
   readonly records: RecordStore;

@@ -21,7 +21,7 @@ import {
   ValidationResult,
   ValidationStatusCode,
 } from '@trustnxt/c2pa-ts/manifest';
-import type { ContentCredentials, Finding } from '../images/ports.ts';
+import type { ContentCredentials, Finding } from '../core/ports/provenance-reader.ts';
 import { isWebp, openWebp } from './webp-asset.ts';
 
 /** The file as c2pa-ts takes files; null for a format that cannot be signed or checked. Raises `Error` for a broken file. */

@@ -19,8 +19,9 @@ import {
   RelationshipType,
   ValidationStatusCode,
 } from '@trustnxt/c2pa-ts/manifest';
-import { type Crop, formatSize, type Size, type Warning } from '../images/image.ts';
-import type { FinishedFile, FinishOrder } from '../images/ports.ts';
+import { type Crop, formatSize, type Size } from '../core/domain/geometry.ts';
+import type { Warning } from '../core/domain/image.ts';
+import type { FinishedFile, FinishOrder } from '../core/ports/imaging.ts';
 import { openAsset, readCredentials } from './c2pa-reader.ts';
 import { coseSigner, type SigningIdentity } from './cose-signer.ts';
 import { carriesManifest } from './provenance.ts';

@@ -1,4 +1,5 @@
-import type { Check, CheckName, CheckPolicy, Size } from '../images/image.ts';
+import type { Check, CheckName, CheckPolicy } from '../core/domain/checks.ts';
+import type { Size } from '../core/domain/geometry.ts';
 import { measureContent } from './borders.ts';
 import { measureSharpness, measureSpread, type Pixels, type Spread } from './measures.ts';
 

@@ -1,5 +1,5 @@
 import { crc32 } from 'node:zlib';
-import { ImageError } from '../images/errors.ts';
+import { ImageError } from '../core/domain/errors.ts';
 
 export type PictureFormat = 'png' | 'jpeg' | 'webp' | 'avif' | 'gif' | 'tiff';
 

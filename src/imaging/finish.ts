@@ -1,25 +1,11 @@
 import PQueue from 'p-queue';
-import { coverCrop, enlargement } from '../images/crop.ts';
-import { ImageError } from '../images/errors.ts';
-import {
-  type Check,
-  type CheckPolicy,
-  type Crop,
-  type CropStrategy,
-  DEFAULT_CHECKS,
-  formatSize,
-  type RenditionSpec,
-  type Size,
-  type Warning,
-} from '../images/image.ts';
-import {
-  type FinishedFile,
-  type FinishedPicture,
-  type FinishOrder,
-  type Imaging,
-  NO_TRACING,
-  type Tracer,
-} from '../images/ports.ts';
+import { type Check, type CheckPolicy, DEFAULT_CHECKS } from '../core/domain/checks.ts';
+import { ImageError } from '../core/domain/errors.ts';
+import type { CropStrategy, RenditionSpec } from '../core/domain/formats.ts';
+import { type Crop, coverCrop, enlargement, formatSize, type Size } from '../core/domain/geometry.ts';
+import type { Warning } from '../core/domain/image.ts';
+import type { FinishedFile, FinishedPicture, FinishOrder, Imaging } from '../core/ports/imaging.ts';
+import { NO_TRACING, type Tracer } from '../core/ports/tracer.ts';
 import type { FileSigner } from './c2pa-signer.ts';
 import { checkPicture } from './checks.ts';
 import { chooseCrop } from './framing.ts';

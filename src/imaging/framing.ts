@@ -1,6 +1,6 @@
 import sharp from 'sharp';
-import { coverCropWithin } from '../images/crop.ts';
-import type { Crop, CropStrategy, Size } from '../images/image.ts';
+import type { CropStrategy } from '../core/domain/formats.ts';
+import { type Crop, coverCropWithin, type Size } from '../core/domain/geometry.ts';
 import type { Picture } from './inspect.ts';
 
 /**

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import sharp, { type CreateRaw, type Metadata } from 'sharp';
-import { ImageError } from '../images/errors.ts';
-import { formatSize, type Size } from '../images/image.ts';
+import { ImageError } from '../core/domain/errors.ts';
+import { formatSize, type Size } from '../core/domain/geometry.ts';
 import { type Container, type PictureFormat, readContainer } from './container.ts';
 
 /** What is refused before, and stopped while, it is decoded. */

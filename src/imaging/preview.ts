@@ -1,5 +1,5 @@
 import { rgbaToThumbHash } from 'thumbhash';
-import type { Crop } from '../images/image.ts';
+import type { Crop } from '../core/domain/geometry.ts';
 import type { Picture } from './inspect.ts';
 import { type Frame, fitted } from './render.ts';
 

@@ -1,5 +1,5 @@
 import sharp from 'sharp';
-import type { EmbeddedMetadata, ProvenanceReader } from '../images/ports.ts';
+import type { EmbeddedMetadata, ProvenanceReader } from '../core/ports/provenance-reader.ts';
 import { carriesManifest, readXmp } from './provenance.ts';
 
 /** Reads XMP by sharp and C2PA manifests by c2pa-ts, which is loaded when the first manifest turns up. */

@@ -1,5 +1,6 @@
-import { TRAINED_ALGORITHMIC_MEDIA } from '../images/image.ts';
-import type { EmbeddedMetadata, FinishOrder } from '../images/ports.ts';
+import { TRAINED_ALGORITHMIC_MEDIA } from '../core/domain/image.ts';
+import type { FinishOrder } from '../core/ports/imaging.ts';
+import type { EmbeddedMetadata } from '../core/ports/provenance-reader.ts';
 
 /**
  * The XMP packet of a file made from an original: machine-readable that and how it was generated, as Article 50 of the

@@ -1,6 +1,7 @@
 import sharp, { type Sharp } from 'sharp';
-import type { Crop, CropStrategy, RenditionFormat, RenditionSpec, Size } from '../images/image.ts';
-import type { FinishedFile } from '../images/ports.ts';
+import type { CropStrategy, RenditionFormat, RenditionSpec } from '../core/domain/formats.ts';
+import type { Crop, Size } from '../core/domain/geometry.ts';
+import type { FinishedFile } from '../core/ports/imaging.ts';
 import type { Picture } from './inspect.ts';
 
 /** The size that a part of a picture is brought to, and how it fills it. */

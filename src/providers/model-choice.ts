@@ -1,4 +1,4 @@
-import type { Model } from '../images/ports.ts';
+import type { Model } from '../core/domain/model.ts';
 import { CATALOG, type Catalog, unlistedModel } from './catalog.ts';
 
 export interface ModelChoice {

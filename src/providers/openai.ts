@@ -1,16 +1,16 @@
 import OpenAI, { AzureOpenAI, type ClientOptions } from 'openai';
 import type { ImageGenerateParamsNonStreaming, ImagesResponse } from 'openai/resources/images';
-import { ProviderError } from '../images/errors.ts';
-import { formatSize } from '../images/image.ts';
+import { ProviderError } from '../core/domain/errors.ts';
+import { formatSize } from '../core/domain/geometry.ts';
+import type { Model } from '../core/domain/model.ts';
+import type { Clock } from '../core/ports/clock.ts';
 import type {
-  Clock,
   GeneratedPicture,
   GenerationCall,
   GenerationOptions,
-  Model,
   Provider,
   TokenUsage,
-} from '../images/ports.ts';
+} from '../core/ports/provider.ts';
 import type { GuardedFetch } from '../outgoing/guard.ts';
 import { decodeBase64 } from './base64.ts';
 import { liftPictures, pictureIn } from './lifted-pictures.ts';

@@ -1,8 +1,10 @@
 import { createHash } from 'node:crypto';
 import sharp from 'sharp';
-import { ProviderError } from '../images/errors.ts';
-import { formatSize, type MasterFormat, type Size } from '../images/image.ts';
-import type { Model, Provider } from '../images/ports.ts';
+import { ProviderError } from '../core/domain/errors.ts';
+import type { MasterFormat } from '../core/domain/formats.ts';
+import { formatSize, type Size } from '../core/domain/geometry.ts';
+import type { Model } from '../core/domain/model.ts';
+import type { Provider } from '../core/ports/provider.ts';
 import type { Catalog } from './catalog.ts';
 
 export interface PlaceholderOptions {

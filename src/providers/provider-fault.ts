@@ -1,5 +1,5 @@
 import { APIConnectionError, APIConnectionTimeoutError, APIError, APIUserAbortError } from 'openai';
-import { ProviderError, type ProviderFault } from '../images/errors.ts';
+import { ProviderError, type ProviderFault } from '../core/domain/errors.ts';
 import { parseRetryAfter } from './rate-limit.ts';
 import { wasNeverSent, wasTooLarge } from './transport.ts';
 

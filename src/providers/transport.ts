@@ -1,5 +1,5 @@
 import { Agent, type RequestInit as UndiciRequestInit, fetch as undiciFetch } from 'undici';
-import { NO_TRACING, type Tracer } from '../images/ports.ts';
+import { NO_TRACING, type Tracer } from '../core/ports/tracer.ts';
 
 /** A server that takes longer than this to accept a connection is as good as down. */
 const CONNECT_TIMEOUT_MS = 10_000;

@@ -1,5 +1,5 @@
 import PQueue from 'p-queue';
-import type { JobQueue, RunJob } from '../images/ports.ts';
+import type { JobQueue, RunJob } from '../core/ports/job-queue.ts';
 
 interface Entry {
   cancelled: AbortController;

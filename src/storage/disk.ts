@@ -3,8 +3,8 @@ import { constants } from 'node:fs';
 import * as nodeFileSystem from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { getSystemErrorMessage } from 'node:util';
-import { ImageError } from '../images/errors.ts';
-import type { FileSource, MediaStore } from '../images/ports.ts';
+import { ImageError } from '../core/domain/errors.ts';
+import type { FileSource, MediaStore } from '../core/ports/media-store.ts';
 import { openFile } from './open-file.ts';
 
 /** What the store uses of `node:fs/promises`. */

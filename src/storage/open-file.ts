@@ -1,6 +1,6 @@
 import type { FileHandle } from 'node:fs/promises';
 import { Readable } from 'node:stream';
-import type { ByteRange, OpenFile } from '../images/ports.ts';
+import type { ByteRange, OpenFile } from '../core/ports/media-store.ts';
 
 /** Read at once by a stream. */
 const CHUNK_BYTES = 256 * 1024;

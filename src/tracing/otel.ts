@@ -14,8 +14,9 @@ import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-http';
 import { defaultResource, resourceFromAttributes } from '@opentelemetry/resources';
 import { BatchSpanProcessor, type SpanExporter, TracerProvider } from '@opentelemetry/sdk-trace';
 import type { Logger } from 'pino';
-import { ImageError, ProviderError } from '../images/errors.ts';
-import type { Clock, SpanAttributes, SpanDescription, Tracer } from '../images/ports.ts';
+import { ImageError, ProviderError } from '../core/domain/errors.ts';
+import type { Clock } from '../core/ports/clock.ts';
+import type { SpanAttributes, SpanDescription, Tracer } from '../core/ports/tracer.ts';
 
 export interface OtelTracingOptions {
   /** The collector's URL, as OTEL_EXPORTER_OTLP_ENDPOINT has it: the path of the signal is appended. */

@@ -1,5 +1,6 @@
 import { Webhook } from 'standardwebhooks';
-import type { Clock, WebhookAnswer, WebhookSender } from '../images/ports.ts';
+import type { Clock } from '../core/ports/clock.ts';
+import type { WebhookAnswer, WebhookSender } from '../core/ports/webhooks.ts';
 import { type GuardedFetch, RefusedAddressError } from '../outgoing/guard.ts';
 
 export interface WebhookSenderOptions {

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import type { Image } from '../../src/images/image.ts';
-import type { ImageEvents, ImageListener, PartialPicture } from '../../src/images/image-events.ts';
+import type { Image } from '../../src/core/domain/image.ts';
+import type { ImageEvents, ImageListener, PartialPicture } from '../../src/core/ports/image-events.ts';
 import { exampleImage } from '../support/fake-images.ts';
 
 export interface ImageEventsFixture {

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import type { JobQueue, JobSignals, RunJob } from '../../src/images/ports.ts';
+import type { JobQueue, JobSignals, RunJob } from '../../src/core/ports/job-queue.ts';
 
 export interface JobQueueOptions {
   readonly concurrency: number;

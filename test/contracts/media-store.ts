@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { ByteRange, FileSource, MediaStore, OpenFile, StoredFile } from '../../src/images/ports.ts';
+import type { ByteRange, FileSource, MediaStore, OpenFile, StoredFile } from '../../src/core/ports/media-store.ts';
 
 export interface MediaStoreFixture {
   open(): Promise<MediaStore>;

@@ -1,8 +1,8 @@
 import sharp from 'sharp';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { ProviderError, type ProviderFault } from '../../src/images/errors.ts';
-import { formatSize } from '../../src/images/image.ts';
-import type { GenerationCall, Provider } from '../../src/images/ports.ts';
+import { ProviderError, type ProviderFault } from '../../src/core/domain/errors.ts';
+import { formatSize } from '../../src/core/domain/geometry.ts';
+import type { GenerationCall, Provider } from '../../src/core/ports/provider.ts';
 
 /** What one call sent, by the names of the port; undefined where the parameter was not sent. */
 export type SentParameters = Readonly<

@@ -1,7 +1,8 @@
 import request from 'supertest';
 import { beforeEach, describe, expect, test } from 'vitest';
-import { createMetrics, type Metrics } from '../../src/http/metrics.ts';
-import type { Spending } from '../../src/images/ports.ts';
+import type { Spending } from '../../src/core/domain/money.ts';
+import type { Metrics } from '../../src/core/ports/telemetry.ts';
+import { createMetrics } from '../../src/http/metrics.ts';
 import { exampleImage } from '../support/fake-images.ts';
 import { openHttpApp } from '../support/http-app.ts';
 

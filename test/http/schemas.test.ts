@@ -1,8 +1,8 @@
 import { describe, expect, expectTypeOf, test } from 'vitest';
 import type { z } from 'zod';
+import type { Image } from '../../src/core/domain/image.ts';
+import { fileUrls, type ImageRecord, toRecord } from '../../src/core/domain/record.ts';
 import { imageRecord } from '../../src/http/schemas.ts';
-import type { Image, ImageRecord } from '../../src/images/image.ts';
-import { fileUrls, toRecord } from '../../src/images/image.ts';
 import { exampleImage } from '../support/fake-images.ts';
 
 /** The same type with everything writable, for that alone is no difference on the wire. */

@@ -1,7 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { addCosts, estimateCost, settleCost } from '../../src/images/cost.ts';
-import type { GenerationCall, Model, TokenPricing } from '../../src/images/ports.ts';
+import type { Model, TokenPricing } from '../../src/core/domain/model.ts';
+import { addCosts } from '../../src/core/domain/money.ts';
+import type { GenerationCall } from '../../src/core/ports/provider.ts';
+import { estimateCost, settleCost } from '../../src/images/cost.ts';
 import { CATALOG, unlistedModel } from '../../src/providers/catalog.ts';
 import { usageOf, wantedPicture } from '../support/openai-dialect.ts';
 

@@ -1,9 +1,9 @@
 import { join } from 'node:path';
 import { pino } from 'pino';
 import { expect, test } from 'vitest';
+import type { JobQueue } from '../../src/core/ports/job-queue.ts';
 import { createDeletions } from '../../src/images/deletion.ts';
 import { createImageEvents } from '../../src/images/events.ts';
-import type { JobQueue } from '../../src/images/ports.ts';
 import { createDiskStore } from '../../src/storage/disk.ts';
 import { exampleImage } from '../support/fake-images.ts';
 import { openRecords } from '../support/records.ts';

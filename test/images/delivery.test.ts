@@ -1,7 +1,8 @@
 import { describe, expect, it, test } from 'vitest';
+import type { Delivery } from '../../src/core/domain/delivery.ts';
+import type { ImageStatus } from '../../src/core/domain/image.ts';
+import type { WebhookAnswer } from '../../src/core/ports/webhooks.ts';
 import { afterTry, eventOf, newDelivery, retryGap, sentAgain } from '../../src/images/delivery.ts';
-import type { ImageStatus } from '../../src/images/image.ts';
-import type { Delivery, WebhookAnswer } from '../../src/images/ports.ts';
 import { exampleImage } from '../support/fake-images.ts';
 import { randomOf } from '../support/random.ts';
 

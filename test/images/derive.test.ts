@@ -1,9 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, it, test } from 'vitest';
+import { type Image, type ImageStatus, PINNED } from '../../src/core/domain/image.ts';
+import type { Cost, Spending } from '../../src/core/domain/money.ts';
+import { cancelled, closed, keptAfterCancel, opened, received, rerun } from '../../src/core/domain/transitions.ts';
+import type { Derived } from '../../src/core/ports/record-store.ts';
 import { createDerive } from '../../src/images/derive.ts';
-import { type Cost, type Image, type ImageStatus, PINNED } from '../../src/images/image.ts';
-import type { Derived, Spending } from '../../src/images/ports.ts';
-import { cancelled, closed, keptAfterCancel, opened, received, rerun } from '../../src/images/transitions.ts';
 import { aFile, anAttempt, anImage, aRequest, at, ms } from '../contracts/record-store/example-images.ts';
 
 const derive = createDerive({

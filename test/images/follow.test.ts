@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
+import type { Attempt, Image } from '../../src/core/domain/image.ts';
+import { fileUrls, toRecord } from '../../src/core/domain/record.ts';
 import { createImageEvents } from '../../src/images/events.ts';
 import { followImage, type ImageEvent, knowsEnd } from '../../src/images/follow.ts';
-import { type Attempt, fileUrls, type Image, toRecord } from '../../src/images/image.ts';
 import { exampleImage } from '../support/fake-images.ts';
 
 const CALL: Attempt = {

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { ImageError } from '../../src/images/errors.ts';
-import type { ImageRequest } from '../../src/images/image.ts';
+import { ImageError } from '../../src/core/domain/errors.ts';
+import type { Model } from '../../src/core/domain/model.ts';
+import type { ImageRequest } from '../../src/core/domain/request.ts';
 import { planGeneration, refuseTinyMaster } from '../../src/images/plan.ts';
-import type { Model } from '../../src/images/ports.ts';
 import { CATALOG, unlistedModel } from '../../src/providers/catalog.ts';
 
 const request = (some: Partial<ImageRequest> = {}): ImageRequest => ({

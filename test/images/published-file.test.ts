@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { Image } from '../../src/images/image.ts';
-import type { ByteRange, OpenFile } from '../../src/images/ports.ts';
+import type { Image } from '../../src/core/domain/image.ts';
+import type { ByteRange, OpenFile } from '../../src/core/ports/media-store.ts';
 import { createPublishedPictures } from '../../src/images/published-file.ts';
 import { exampleFile, exampleImage } from '../support/fake-images.ts';
 

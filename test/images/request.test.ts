@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import type { CreateImage } from '../../src/core/domain/request.ts';
 import { BUILT_IN_PRESETS, type Presets } from '../../src/images/presets.ts';
 import { fingerprint, type RequestDefaults, resolveRequest } from '../../src/images/request.ts';
-import type { CreateImage } from '../../src/images/service.ts';
 
 const said = {
   model: 'gpt-image-2',

@@ -1,7 +1,7 @@
 import { utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import type { CleanupReport } from '../../src/images/retention.ts';
+import type { CleanupReport } from '../../src/core/ports/record-store.ts';
 import { type Easel, publishedBytes, startEasel } from '../support/easel.ts';
 import { openAiError, picture } from '../support/openai-answers.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';

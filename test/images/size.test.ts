@@ -1,8 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { coverCrop, enlargement } from '../../src/images/crop.ts';
-import { formatSize, type Size } from '../../src/images/image.ts';
-import type { SizeRule } from '../../src/images/ports.ts';
+import { coverCrop, enlargement, formatSize, type Size } from '../../src/core/domain/geometry.ts';
+import type { SizeRule } from '../../src/core/domain/model.ts';
 import { isLegalSize, negotiateSize } from '../../src/images/size.ts';
 import { CATALOG, unlistedModel } from '../../src/providers/catalog.ts';
 

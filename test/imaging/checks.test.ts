@@ -1,6 +1,7 @@
 import sharp, { type Sharp } from 'sharp';
 import { beforeAll, describe, expect, it } from 'vitest';
-import type { CheckName, CheckPolicy, Size } from '../../src/images/image.ts';
+import type { CheckName, CheckPolicy } from '../../src/core/domain/checks.ts';
+import type { Size } from '../../src/core/domain/geometry.ts';
 import { checkPicture } from '../../src/imaging/checks.ts';
 import { readPicture } from '../../src/imaging/inspect.ts';
 import { configureSharp } from '../../src/imaging/sharp.ts';

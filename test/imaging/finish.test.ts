@@ -2,9 +2,10 @@ import { crc32 } from 'node:zlib';
 import sharp, { type Sharp } from 'sharp';
 import { thumbHashToRGBA } from 'thumbhash';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { ImageError } from '../../src/images/errors.ts';
-import { type CheckPolicy, RENDITION_FORMATS, type RenditionFormat } from '../../src/images/image.ts';
-import type { FinishedFile, FinishOrder } from '../../src/images/ports.ts';
+import type { CheckPolicy } from '../../src/core/domain/checks.ts';
+import { ImageError } from '../../src/core/domain/errors.ts';
+import { RENDITION_FORMATS, type RenditionFormat } from '../../src/core/domain/formats.ts';
+import type { FinishedFile, FinishOrder } from '../../src/core/ports/imaging.ts';
 import { createImaging } from '../../src/imaging/finish.ts';
 import { configureSharp } from '../../src/imaging/sharp.ts';
 

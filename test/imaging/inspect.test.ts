@@ -1,6 +1,6 @@
 import sharp, { type Sharp } from 'sharp';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { ImageError } from '../../src/images/errors.ts';
+import { ImageError } from '../../src/core/domain/errors.ts';
 import { type Limits, type Picture, readPicture } from '../../src/imaging/inspect.ts';
 import { configureSharp } from '../../src/imaging/sharp.ts';
 

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { formatSize, QUALITIES } from '../../src/images/image.ts';
+import { QUALITIES } from '../../src/core/domain/formats.ts';
+import { formatSize } from '../../src/core/domain/geometry.ts';
 import { planGeneration } from '../../src/images/plan.ts';
 import { CATALOG, createCatalog } from '../../src/providers/catalog.ts';
 import { aRequest } from '../contracts/record-store/example-images.ts';

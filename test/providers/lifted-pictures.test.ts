@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { GeneratedPicture } from '../../src/images/ports.ts';
+import type { GeneratedPicture } from '../../src/core/ports/provider.ts';
 import { createGuardedFetch } from '../../src/outgoing/guard.ts';
 import { CATALOG } from '../../src/providers/catalog.ts';
 import { liftPictures, pictureIn } from '../../src/providers/lifted-pictures.ts';

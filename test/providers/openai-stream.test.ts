@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import type { GeneratedPicture, GenerationCall } from '../../src/images/ports.ts';
+import type { GeneratedPicture, GenerationCall } from '../../src/core/ports/provider.ts';
 import { createGuardedFetch } from '../../src/outgoing/guard.ts';
 import { CATALOG, unlistedModel } from '../../src/providers/catalog.ts';
 import { createOpenAIProvider } from '../../src/providers/openai.ts';

@@ -1,5 +1,6 @@
-import type { ProviderFault } from '../../src/images/errors.ts';
-import type { GenerationCall, Model } from '../../src/images/ports.ts';
+import type { ProviderFault } from '../../src/core/domain/errors.ts';
+import type { Model } from '../../src/core/domain/model.ts';
+import type { GenerationCall } from '../../src/core/ports/provider.ts';
 import { createGuardedFetch } from '../../src/outgoing/guard.ts';
 import { CATALOG, unlistedModel } from '../../src/providers/catalog.ts';
 import { createOpenAIProvider, type OpenAIProviderOptions } from '../../src/providers/openai.ts';

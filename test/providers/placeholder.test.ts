@@ -1,7 +1,9 @@
 import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
-import type { CheckPolicy, MasterFormat, Size } from '../../src/images/image.ts';
-import type { GenerationCall, Provider } from '../../src/images/ports.ts';
+import type { CheckPolicy } from '../../src/core/domain/checks.ts';
+import type { MasterFormat } from '../../src/core/domain/formats.ts';
+import type { Size } from '../../src/core/domain/geometry.ts';
+import type { GenerationCall, Provider } from '../../src/core/ports/provider.ts';
 import { checkPicture } from '../../src/imaging/checks.ts';
 import { readPicture } from '../../src/imaging/inspect.ts';
 import { CATALOG } from '../../src/providers/catalog.ts';

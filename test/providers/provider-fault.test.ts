@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { ProviderError } from '../../src/images/errors.ts';
-import type { GenerationCall, Provider } from '../../src/images/ports.ts';
+import { ProviderError } from '../../src/core/domain/errors.ts';
+import type { GenerationCall, Provider } from '../../src/core/ports/provider.ts';
 import { hostOf } from '../../src/outgoing/allow-list.ts';
 import { createGuardedFetch, type GuardedFetch } from '../../src/outgoing/guard.ts';
 import { CATALOG } from '../../src/providers/catalog.ts';

@@ -14,7 +14,7 @@ import { pino } from 'pino';
 import { vi } from 'vitest';
 import { buildApp } from '../../src/app.ts';
 import { readConfig } from '../../src/config/config.ts';
-import type { ImageRecord } from '../../src/images/image.ts';
+import type { ImageRecord } from '../../src/core/domain/record.ts';
 import { createServices, type Services } from '../../src/services.ts';
 import { type EventStream, openEventStream } from './event-stream.ts';
 import { type OpenAiServer, startOpenAiServer } from './openai-server.ts';

@@ -1,14 +1,15 @@
 import { createHash } from 'node:crypto';
-import { ImageError } from '../../src/images/errors.ts';
+import { ImageError } from '../../src/core/domain/errors.ts';
+import { type Image, isFinished, type MediaFile } from '../../src/core/domain/image.ts';
+import { fileUrls } from '../../src/core/domain/record.ts';
+import type { Caller, CreateImage } from '../../src/core/domain/request.ts';
+import type { ImageEvents } from '../../src/core/ports/image-events.ts';
 import { createImageEvents } from '../../src/images/events.ts';
 import { followImage, knowsEnd } from '../../src/images/follow.ts';
-import type { Image, MediaFile } from '../../src/images/image.ts';
-import { fileUrls, isFinished } from '../../src/images/image.ts';
-import type { ImageEvents } from '../../src/images/image-events.ts';
 import { BUILT_IN_PRESETS } from '../../src/images/presets.ts';
 import { describeProvenance } from '../../src/images/provenance.ts';
 import type { CleanupWish } from '../../src/images/retention.ts';
-import type { Caller, CreateImage, ImageFilter, Images, Submission } from '../../src/images/service.ts';
+import type { ImageFilter, Images, Submission } from '../../src/images/service.ts';
 
 /** `Images` in memory, for tests of the routes: pictures end when the test says so. */
 export interface FakeImages extends Images {

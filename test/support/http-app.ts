@@ -7,9 +7,9 @@ import type { FastifyInstance } from 'fastify';
 import { pino } from 'pino';
 import { type AppConfig, type AppServices, buildApp } from '../../src/app.ts';
 import { readConfig } from '../../src/config/config.ts';
+import { fileUrls } from '../../src/core/domain/record.ts';
+import { NO_TRACING } from '../../src/core/ports/tracer.ts';
 import { createMetrics } from '../../src/http/metrics.ts';
-import { fileUrls } from '../../src/images/image.ts';
-import { NO_TRACING } from '../../src/images/ports.ts';
 import { createFakeImages, type FakeImages } from './fake-images.ts';
 
 export interface HttpApp extends AsyncDisposable {

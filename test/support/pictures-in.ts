@@ -1,4 +1,5 @@
-import { type MediaFile, mediaIdOf } from '../../src/images/image.ts';
+import { mediaIdOf } from '../../src/core/domain/file-names.ts';
+import type { MediaFile } from '../../src/core/domain/image.ts';
 import { createPublishedPictures, type PublishedPictures } from '../../src/images/published-file.ts';
 import { createDiskStore } from '../../src/storage/disk.ts';
 import { exampleImage } from './fake-images.ts';

@@ -1,4 +1,4 @@
-import type { Clock } from '../../src/images/ports.ts';
+import type { Clock } from '../../src/core/ports/clock.ts';
 
 export interface TestClock extends Clock {
   /** Every wait that was skipped, in milliseconds and in order. */

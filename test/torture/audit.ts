@@ -5,7 +5,8 @@ import { cpSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { type Attempt, type Image, isFinished, originalName } from '../../src/images/image.ts';
+import { originalName } from '../../src/core/domain/file-names.ts';
+import { type Attempt, type Image, isFinished } from '../../src/core/domain/image.ts';
 
 /** Every image that is on record, and what SQLite says against the file; for a folder whose service has ended, or has nothing to do. */
 export function readDatabase(folder: string): {

@@ -11,7 +11,8 @@ import fs from 'node:fs/promises';
 import { syncBuiltinESMExports } from 'node:module';
 import { basename, dirname } from 'node:path';
 import { DatabaseSync, StatementSync } from 'node:sqlite';
-import { type Image, mediaIdOf } from '../../src/images/image.ts';
+import { mediaIdOf } from '../../src/core/domain/file-names.ts';
+import type { Image } from '../../src/core/domain/image.ts';
 import type { Step } from './steps.ts';
 
 const { DIE_AT, DIE_ON = '1', DIE_FOR } = process.env;

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { ImageRecord } from '../../src/images/image.ts';
+import type { ImageRecord } from '../../src/core/domain/record.ts';
 import type { OpenAiServer } from '../support/openai-server.ts';
 import { type RunningService, startService } from '../support/process.ts';
 import type { Step } from './steps.ts';

@@ -1,7 +1,7 @@
 /** The load of a round: clients that ask, ask again, delete and read, and remember what they were told. */
 
 import { setTimeout as delay } from 'node:timers/promises';
-import type { ImageRecord } from '../../src/images/image.ts';
+import type { ImageRecord } from '../../src/core/domain/record.ts';
 import { publishedFiles } from '../support/easel.ts';
 import type { RunningService } from '../support/process.ts';
 import { sha256 } from './audit.ts';

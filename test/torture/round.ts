@@ -5,7 +5,7 @@
  */
 
 import { setTimeout as delay } from 'node:timers/promises';
-import { type Image, isFinished } from '../../src/images/image.ts';
+import { type Image, isFinished } from '../../src/core/domain/image.ts';
 import { picture } from '../support/openai-answers.ts';
 import { type OpenAiServer, startOpenAiServer } from '../support/openai-server.ts';
 import type { RunningService } from '../support/process.ts';

@@ -1,4 +1,4 @@
-import { ImageError } from '../../images/errors.ts';
+import { ImageError } from '../../core/domain/errors.ts';
 
 /** A place in the order of the list: createdAt first, mediaId where two images were created in the same millisecond. */
 export interface Place {

@@ -1,8 +1,9 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { thumbHashToDataURL } from 'thumbhash';
 import { z } from 'zod';
-import { ImageError } from '../../images/errors.ts';
-import { type Image, isFinished, type MediaUrls, toRecord } from '../../images/image.ts';
+import { ImageError } from '../../core/domain/errors.ts';
+import { type Image, isFinished } from '../../core/domain/image.ts';
+import { type MediaUrls, toRecord } from '../../core/domain/record.ts';
 import type { Images } from '../../images/service.ts';
 import type { Identify } from '../auth.ts';
 import { json, problems } from '../openapi.ts';

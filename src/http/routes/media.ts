@@ -1,8 +1,8 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
-import { ImageError } from '../../images/errors.ts';
-import type { RenditionFormat } from '../../images/image.ts';
+import { ImageError } from '../../core/domain/errors.ts';
+import type { RenditionFormat } from '../../core/domain/formats.ts';
 import type { PublishedFile, PublishedPictures } from '../../images/published-file.ts';
 import { rangeToServe, weigh } from '../conditional.ts';
 import { problems } from '../openapi.ts';

@@ -1,6 +1,6 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
-import type { Metrics } from '../metrics.ts';
+import type { Metrics } from '../../core/ports/telemetry.ts';
 import { problems } from '../openapi.ts';
 
 /** `GET /metrics`. */

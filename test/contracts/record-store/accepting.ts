@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { Image } from '../../../src/images/image.ts';
-import type { Acceptance } from '../../../src/images/ports.ts';
+import type { Image } from '../../../src/core/domain/image.ts';
+import type { Acceptance } from '../../../src/core/ports/record-store.ts';
 import { aFile, anAttempt, anImage, aRequest, at } from './example-images.ts';
 import type { OpenedRecords } from './fixture.ts';
 

@@ -1,4 +1,5 @@
-import type { Attempt, Image, ImageRequest, MediaFile } from '../../../src/images/image.ts';
+import type { Attempt, Image, MediaFile } from '../../../src/core/domain/image.ts';
+import type { ImageRequest } from '../../../src/core/domain/request.ts';
 
 /** Milliseconds since 1970 of the moment `seconds` after the beginning of 2026. */
 export function ms(seconds: number): number {

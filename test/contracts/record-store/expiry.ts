@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { PINNED } from '../../../src/images/image.ts';
-import type { Place, RetentionQuery } from '../../../src/images/ports.ts';
+import { PINNED } from '../../../src/core/domain/image.ts';
+import type { Place, RetentionQuery } from '../../../src/core/ports/record-store.ts';
 import { anImage, aRequest, at, ms } from './example-images.ts';
 import type { OpenedRecords } from './fixture.ts';
 

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect } from 'vitest';
-import type { Image } from '../../../src/images/image.ts';
-import type { Derive, ListQuery, RecordStore } from '../../../src/images/ports.ts';
+import type { Image } from '../../../src/core/domain/image.ts';
+import type { Derive, ListQuery, RecordStore } from '../../../src/core/ports/record-store.ts';
 import { trivialDerive } from './trivial-derive.ts';
 
 export interface RecordStoreFixture {

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { ImageError } from '../../../src/images/errors.ts';
-import { type Cost, IMAGE_STATUSES, type Image } from '../../../src/images/image.ts';
-import type { Spending, SpendingGuard } from '../../../src/images/ports.ts';
+import { ImageError } from '../../../src/core/domain/errors.ts';
+import { IMAGE_STATUSES, type Image } from '../../../src/core/domain/image.ts';
+import type { Cost, Spending, SpendingGuard } from '../../../src/core/domain/money.ts';
 import { anImage, at } from './example-images.ts';
 import type { OpenedRecords } from './fixture.ts';
 import { trivialDerive } from './trivial-derive.ts';

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import type { ListQuery } from '../../../src/images/ports.ts';
+import type { ListQuery } from '../../../src/core/ports/record-store.ts';
 import { anImage, aRequest, at } from './example-images.ts';
 import type { OpenedRecords } from './fixture.ts';
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { ImageError } from '../../../src/images/errors.ts';
-import type { Image } from '../../../src/images/image.ts';
-import type { SpendingGuard } from '../../../src/images/ports.ts';
+import { ImageError } from '../../../src/core/domain/errors.ts';
+import type { Image } from '../../../src/core/domain/image.ts';
+import type { SpendingGuard } from '../../../src/core/domain/money.ts';
 import { anImage, aRequest, at } from './example-images.ts';
 import type { OpenedRecords } from './fixture.ts';
 

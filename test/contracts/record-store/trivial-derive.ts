@@ -1,6 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import { type Image, isFinished, originalName, PINNED } from '../../../src/images/image.ts';
-import type { Derive, NewDelivery, Spending } from '../../../src/images/ports.ts';
+import { originalName } from '../../../src/core/domain/file-names.ts';
+import { type Image, isFinished, PINNED } from '../../../src/core/domain/image.ts';
+import type { Spending } from '../../../src/core/domain/money.ts';
+import type { Derive, NewDelivery } from '../../../src/core/ports/record-store.ts';
 
 /**
  * Rules as simple as they can be, for tests of what a store does with what it is handed:

@@ -2,8 +2,8 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import request from 'supertest';
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
-import { ImageError } from '../../../src/images/errors.ts';
-import { fileUrls, toRecord } from '../../../src/images/image.ts';
+import { ImageError } from '../../../src/core/domain/errors.ts';
+import { fileUrls, toRecord } from '../../../src/core/domain/record.ts';
 import { exampleImage } from '../../support/fake-images.ts';
 import { type HttpApp, openHttpApp } from '../../support/http-app.ts';
 

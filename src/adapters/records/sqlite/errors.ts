@@ -1,4 +1,4 @@
-import { ImageError } from '../../../images/errors.ts';
+import { ImageError } from '../../../core/domain/errors.ts';
 
 /** Faults of SQLite and of the file system as the port promises them; anything else is a defect and stays as it is. */
 export function asImageError(error: unknown, path: string): unknown {

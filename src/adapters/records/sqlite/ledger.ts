@@ -1,4 +1,4 @@
-import type { Balance, Spending, SpendingGuard } from '../../../images/ports.ts';
+import type { Balance, Spending, SpendingGuard } from '../../../core/domain/money.ts';
 import type { SqliteDatabase } from './database.ts';
 import type { Row } from './rows.ts';
 

@@ -1,19 +1,6 @@
 import { hostname } from 'node:os';
 import { DatabaseSync } from 'node:sqlite';
-
-/** Raised when another process, or another part of this one, already has the database open. */
-export class DatabaseInUseError extends Error {
-  override readonly name = 'DatabaseInUseError';
-  readonly path: string;
-
-  constructor(path: string, holder: string, options?: ErrorOptions) {
-    super(
-      `another Easel process (${holder}) is using ${path}; stop it first, or give this one another DATABASE_URL`,
-      options,
-    );
-    this.path = path;
-  }
-}
+import { DatabaseInUseError } from '../../../core/domain/errors.ts';
 
 export interface DatabaseLock {
   /** Lets the next one in. May be called again. */

@@ -1,5 +1,7 @@
-import type { Image } from '../../../images/image.ts';
-import type { Delivery, DueDelivery, NewDelivery, Outbox } from '../../../images/ports.ts';
+import type { Delivery } from '../../../core/domain/delivery.ts';
+import type { Image } from '../../../core/domain/image.ts';
+import type { NewDelivery } from '../../../core/ports/record-store.ts';
+import type { DueDelivery, Outbox } from '../../../core/ports/webhooks.ts';
 import type { SqliteDatabase } from './database.ts';
 import type { Row } from './rows.ts';
 

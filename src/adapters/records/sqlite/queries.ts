@@ -1,6 +1,15 @@
 import type { SQLInputValue } from 'node:sqlite';
-import { IMAGE_STATUSES, type Image, type ImageStatus, isFinished, mediaIdOf } from '../../../images/image.ts';
-import type { Deletion, Derive, LastCleanup, ListQuery, Page, Place, RetentionQuery } from '../../../images/ports.ts';
+import { mediaIdOf } from '../../../core/domain/file-names.ts';
+import { IMAGE_STATUSES, type Image, type ImageStatus, isFinished } from '../../../core/domain/image.ts';
+import type {
+  Deletion,
+  Derive,
+  LastCleanup,
+  ListQuery,
+  Page,
+  Place,
+  RetentionQuery,
+} from '../../../core/ports/record-store.ts';
 import { decodeCursor, encodeCursor } from '../cursor.ts';
 import type { SqliteDatabase } from './database.ts';
 import { NEVER, parseImage, placeValues, type Row, readCleanup, readDeletion, readImage } from './rows.ts';

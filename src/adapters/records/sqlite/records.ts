@@ -1,7 +1,8 @@
 import { LRUCache } from 'lru-cache';
-import { ImageError } from '../../../images/errors.ts';
-import type { Image } from '../../../images/image.ts';
-import type { Deletion, Derive, RecordStore, SpendingGuard } from '../../../images/ports.ts';
+import { ImageError } from '../../../core/domain/errors.ts';
+import type { Image } from '../../../core/domain/image.ts';
+import type { SpendingGuard } from '../../../core/domain/money.ts';
+import type { Deletion, Derive, RecordStore } from '../../../core/ports/record-store.ts';
 import { openDatabase, type SqliteDatabase } from './database.ts';
 import { openLedger } from './ledger.ts';
 import { openOutbox } from './outbox.ts';

@@ -1,6 +1,6 @@
 import type { SQLInputValue, SQLOutputValue } from 'node:sqlite';
-import type { Image } from '../../../images/image.ts';
-import type { Deletion, Derived, LastCleanup, Place } from '../../../images/ports.ts';
+import type { Image } from '../../../core/domain/image.ts';
+import type { Deletion, Derived, LastCleanup, Place } from '../../../core/ports/record-store.ts';
 
 /** One row of an answer, by column. */
 export type Row = Readonly<Record<string, SQLOutputValue>>;

@@ -7,7 +7,7 @@ import { DatabaseSync } from 'node:sqlite';
 import type { Readable } from 'node:stream';
 import { afterEach, beforeEach, expect, vi } from 'vitest';
 import { openSqliteRecords } from '../../../../src/adapters/records/sqlite/records.ts';
-import type { RecordStore } from '../../../../src/images/ports.ts';
+import type { RecordStore } from '../../../../src/core/ports/record-store.ts';
 import { trivialDerive } from '../../../contracts/record-store/trivial-derive.ts';
 
 export type Child = ChildProcessByStdio<null, Readable, null>;

@@ -4,7 +4,7 @@ import { symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { describe, expect, it } from 'vitest';
-import { DatabaseInUseError } from '../../../../src/adapters/records/sqlite/lock.ts';
+import { DatabaseInUseError } from '../../../../src/core/domain/errors.ts';
 import { anImage } from '../../../contracts/record-store/example-images.ts';
 import { integrity, makePlaceForEach, stopped } from './fixture.ts';
 

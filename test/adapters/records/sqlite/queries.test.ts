@@ -1,6 +1,6 @@
 import { DatabaseSync } from 'node:sqlite';
 import { describe, expect, it, vi } from 'vitest';
-import type { RecordStore } from '../../../../src/images/ports.ts';
+import type { RecordStore } from '../../../../src/core/ports/record-store.ts';
 import { anImage, at, ms } from '../../../contracts/record-store/example-images.ts';
 import { makePlaceForEach } from './fixture.ts';
 

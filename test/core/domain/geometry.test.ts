@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { coverCrop, coverCropWithin } from '../../src/images/crop.ts';
+import { coverCrop, coverCropWithin } from '../../../src/core/domain/geometry.ts';
 
 const size = fc.record({ width: fc.integer({ min: 1, max: 4096 }), height: fc.integer({ min: 1, max: 4096 }) });
 

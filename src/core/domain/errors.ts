@@ -1,4 +1,4 @@
-import type { Check } from './image.ts';
+import type { Check } from './checks.ts';
 
 /** What can go wrong with an image, apart from any transport. `http/problem.ts` gives each its status. */
 export type ImageErrorCode =
@@ -108,5 +108,19 @@ export class ProviderError extends Error {
       default:
         return 'failed';
     }
+  }
+}
+
+/** Raised when another process, or another part of this one, already has the database open. */
+export class DatabaseInUseError extends Error {
+  override readonly name = 'DatabaseInUseError';
+  readonly path: string;
+
+  constructor(path: string, holder: string, options?: ErrorOptions) {
+    super(
+      `another Easel process (${holder}) is using ${path}; stop it first, or give this one another DATABASE_URL`,
+      options,
+    );
+    this.path = path;
   }
 }

@@ -8,7 +8,8 @@
  * Whether a run may still write is for its caller to check first: the pipeline's `advance` does.
  */
 
-import { addCosts, NOTHING } from './cost.ts';
+import { renditionName } from './file-names.ts';
+import type { RenditionSpec } from './formats.ts';
 import {
   type Attempt,
   type Image,
@@ -17,11 +18,10 @@ import {
   type MediaFile,
   type Original,
   PICTURE_KEPT,
-  type RenditionSpec,
-  renditionName,
   UNFINISHED,
   type Warning,
 } from './image.ts';
+import { addCosts, NOTHING } from './money.ts';
 
 /** What a record says of the call that will make the picture, or has made it. */
 export type PlannedFields = Pick<Image, 'provider' | 'model' | 'prompt' | 'requestedSize' | 'warnings'>;

@@ -1,4 +1,4 @@
-import type { Image } from './image.ts';
+import type { Image } from '../domain/image.ts';
 
 /** A partial picture, as models that stream send them. It is passed on to listeners and never stored. */
 export interface PartialPicture {

@@ -1,24 +1,18 @@
 import fc from 'fast-check';
 import { describe, expect, it, test } from 'vitest';
-import { bookings } from '../../src/images/charges.ts';
-import { addCosts, microdollars, NOTHING } from '../../src/images/cost.ts';
-import { eventOf } from '../../src/images/delivery.ts';
+import { masterName, originalName, renditionName } from '../../../src/core/domain/file-names.ts';
+import type { RenditionSpec } from '../../../src/core/domain/formats.ts';
 import {
   type Attempt,
-  type Cost,
   IMAGE_STATUSES,
   type Image,
   type ImageStatus,
   isFinished,
   isMended,
-  masterName,
   type Original,
-  originalName,
   PICTURE_KEPT,
-  type RenditionSpec,
-  renditionName,
-} from '../../src/images/image.ts';
-import type { Spending } from '../../src/images/ports.ts';
+} from '../../../src/core/domain/image.ts';
+import { addCosts, type Cost, microdollars, NOTHING, type Spending } from '../../../src/core/domain/money.ts';
 import {
   type AcceptedRequest,
   accepted,
@@ -41,8 +35,10 @@ import {
   setAside,
   withRendition,
   withWarnings,
-} from '../../src/images/transitions.ts';
-import { exampleFile, exampleImage } from '../support/fake-images.ts';
+} from '../../../src/core/domain/transitions.ts';
+import { bookings } from '../../../src/images/charges.ts';
+import { eventOf } from '../../../src/images/delivery.ts';
+import { exampleFile, exampleImage } from '../../support/fake-images.ts';
 
 const AT = '2026-11-23T16:00:10.000Z';
 const LATER = '2026-11-24T09:00:00.000Z';

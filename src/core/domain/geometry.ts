@@ -1,5 +1,3 @@
-import type { Crop, Size } from './image.ts';
-
 /** Largest centred part of `from` that has the shape of `to`; at least one pixel. */
 export function coverCrop(from: Size, to: Size): Crop {
   const width = Math.max(1, Math.min(from.width, Math.round((from.height * to.width) / to.height)));
@@ -21,4 +19,21 @@ export function coverCropWithin(outer: Crop, to: Size): Crop {
 /** How much `crop` has to grow to become `to`: above 1 it is an enlargement. */
 export function enlargement(crop: Size, to: Size): number {
   return Math.max(to.width / crop.width, to.height / crop.height);
+}
+
+/** A width and a height in pixels. */
+export interface Size {
+  readonly width: number;
+  readonly height: number;
+}
+
+/** A rectangle in pixels, inside a picture whose top left corner is 0, 0. */
+export interface Crop extends Size {
+  readonly left: number;
+  readonly top: number;
+}
+
+/** `1792x1024`, the way sizes are written in requests, records and file names. */
+export function formatSize(size: Size): string {
+  return `${size.width}x${size.height}`;
 }

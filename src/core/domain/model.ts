@@ -1,0 +1,75 @@
+import type { Background, MasterFormat, Quality } from './formats.ts';
+import type { Size } from './geometry.ts';
+
+/**
+ * The sizes a model takes, in pixels: one of a list, or any that keeps a rule.
+ * `ratio` bounds the longer side over the shorter one.
+ */
+export type SizeRule =
+  | { readonly kind: 'list'; readonly sizes: readonly Size[] }
+  | {
+      readonly kind: 'range';
+      readonly step: number;
+      readonly minSide: number;
+      readonly maxSide: number;
+      readonly minPixels: number;
+      readonly maxPixels: number;
+      readonly maxRatio: number;
+    };
+
+/** A row of the catalog. Null means that the model takes no such parameter. */
+export interface Model {
+  readonly id: string;
+  /** The name that was asked for, where an alias led to this row; null where its own name did. */
+  readonly alias: string | null;
+  readonly sizes: SizeRule;
+  readonly qualities: readonly Quality[] | null;
+  readonly styles: readonly string[] | null;
+  readonly backgrounds: readonly Background[] | null;
+  readonly formats: readonly MasterFormat[] | null;
+  /** Longest prompt in characters (Unicode code points). */
+  readonly promptLimit: number;
+  /** Most pictures that one call can bring (`n`). */
+  readonly maxPictures: number;
+  /** Most partial pictures that it streams; 0 where it does not stream. */
+  readonly partialImages: number;
+  /** What an edit may bring along; null where it cannot edit. */
+  readonly edits: EditLimits | null;
+  /** First day (YYYY-MM-DD, UTC) on which the provider no longer serves it; null where none is known. */
+  readonly shutdownDate: string | null;
+  readonly successor: string | null;
+  readonly pricing: Pricing | null;
+}
+
+export interface EditLimits {
+  /** Most pictures to start from. */
+  readonly images: number;
+  /** Most bytes of each of them, and of the mask (a PNG with alpha, of the first picture's size). */
+  readonly imageBytes: number;
+  readonly maskBytes: number;
+}
+
+export type Pricing = TokenPricing | PicturePricing;
+
+/** Where prices come from, and the day (YYYY-MM-DD) on which they stood there. */
+interface PriceSource {
+  readonly date: string;
+  readonly source: string;
+}
+
+/** US dollars per million tokens, and the output tokens of a picture of 1,572,864 pixels (1536x1024) per quality. */
+export interface TokenPricing extends PriceSource {
+  readonly kind: 'tokens';
+  readonly textInput: number;
+  /** Null where no price of its own is known: then it counts as text that is not cached. */
+  readonly cachedTextInput: number | null;
+  readonly imageInput: number;
+  readonly imageOutput: number;
+  readonly outputTokens: Partial<Record<Quality, number>>;
+}
+
+/** US dollars per picture, whatever its size and quality. */
+export interface PicturePricing extends PriceSource {
+  readonly kind: 'picture';
+  readonly usd: number;
+}

@@ -1,0 +1,68 @@
+import type { CheckPolicy } from './checks.ts';
+import type { Background, CropStrategy, MasterFormat, Quality, RenditionSpec } from './formats.ts';
+import type { Size } from './geometry.ts';
+
+/** What the caller wants to see, in parts. Absent parts are absent, never empty strings or empty lists. */
+export interface Brief {
+  readonly subject?: string;
+  readonly style?: string;
+  readonly mood?: string;
+  readonly palette?: readonly string[];
+  readonly composition?: string;
+  readonly lighting?: string;
+  readonly avoid?: readonly string[];
+  readonly text?: string;
+}
+
+/** A request with every default resolved; its canonical JSON is what the fingerprint is taken of. */
+export interface ImageRequest {
+  readonly prompt: string | null;
+  readonly brief: Brief | null;
+  /** `name@version`, or null where no preset was asked for. */
+  readonly preset: string | null;
+  readonly model: string;
+  /** The one provider the caller named, or null where the configured order applies. */
+  readonly provider: string | null;
+  readonly size: Size;
+  readonly quality: Quality;
+  readonly style: string | null;
+  readonly background: Background;
+  readonly format: MasterFormat;
+  readonly renditions: readonly RenditionSpec[];
+  /** Absent: `centre`, so that requests of the time before there was a choice stay equal. */
+  readonly crop?: CropStrategy;
+  /** What becomes of pictures that do not pass a check, where the preset has it otherwise than the settings. */
+  readonly checks?: Partial<CheckPolicy>;
+  readonly metadata: Readonly<Record<string, string>>;
+  readonly labels: readonly string[];
+  readonly ttlSeconds: number | null;
+  readonly webhookUrl: string | null;
+}
+
+/** Who asks. */
+export interface Caller {
+  /** Name of the API key; `anonymous` where no keys are configured. */
+  readonly name: string;
+  /** Sees the images of every key. */
+  readonly admin: boolean;
+}
+
+/** A request as it came, its shape already checked, its defaults not yet resolved. */
+export interface CreateImage {
+  readonly mediaId?: string | undefined;
+  readonly prompt?: string | undefined;
+  readonly brief?: Brief | undefined;
+  readonly preset?: string | undefined;
+  readonly model?: string | undefined;
+  readonly provider?: string | undefined;
+  readonly size?: Size | undefined;
+  readonly quality?: Quality | undefined;
+  readonly style?: string | undefined;
+  readonly background?: Background | undefined;
+  readonly format?: MasterFormat | undefined;
+  readonly renditions?: readonly RenditionSpec[] | undefined;
+  readonly metadata?: Readonly<Record<string, string>> | undefined;
+  readonly labels?: readonly string[] | undefined;
+  readonly ttlSeconds?: number | undefined;
+  readonly webhookUrl?: string | undefined;
+}

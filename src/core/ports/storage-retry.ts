@@ -1,0 +1,29 @@
+import type { Job } from '../../images/run.ts';
+import { ImageError } from '../domain/errors.ts';
+
+const FIRST_WAIT_MS = 500;
+const LONGEST_WAIT_MS = 5_000;
+
+/**
+ * Does a write that must not be given up, since what it writes was paid for: while the storage refuses, it waits and tries
+ * again, until the process has to end; then once more, and the refusal is the caller's.
+ */
+export async function untilStored<T>(job: Pick<Job, 'signals' | 'clock' | 'log'>, write: () => Promise<T>): Promise<T> {
+  const { stopping } = job.signals;
+  for (let waitMs = FIRST_WAIT_MS; ; waitMs = Math.min(2 * waitMs, LONGEST_WAIT_MS)) {
+    try {
+      return await write();
+    } catch (error) {
+      if (stopping.aborted || !isStorageFault(error)) throw error;
+      job.log.error(
+        { code: error.code, reason: error.message, waitMs },
+        'storage refuses to write; holding on and trying again',
+      );
+    }
+    await job.clock.sleep(waitMs, stopping).catch(() => undefined);
+  }
+}
+
+function isStorageFault(error: unknown): error is ImageError {
+  return error instanceof ImageError && (error.code === 'storage_full' || error.code === 'storage_unavailable');
+}
