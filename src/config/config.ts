@@ -1,9 +1,10 @@
 /** The environment, read once: `readConfig` gives each part of the service what it takes, in a group of its own. */
 
 import { dirname } from 'node:path';
+import type { Catalog } from '../core/models/catalog.ts';
+import { BUILT_IN_PRESETS } from '../core/planning/built-in-presets.ts';
+import type { Presets } from '../core/planning/presets.ts';
 import { type ApiKey, clashes } from '../http/keys.ts';
-import { BUILT_IN_PRESETS, type Presets } from '../images/presets.ts';
-import type { Catalog } from '../providers/catalog.ts';
 import { type AccessConfig, accessConfig, httpAccess } from './access-settings.ts';
 import { type CallConfig, callConfig } from './call-settings.ts';
 import { type ImageConfig, imageConfig } from './image-settings.ts';

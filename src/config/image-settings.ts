@@ -3,10 +3,10 @@
 import { z } from 'zod';
 import { CHECK_MODES, type CheckName, type CheckPolicy, DEFAULT_CHECKS } from '../core/domain/checks.ts';
 import { CROPS, QUALITIES, RENDITION_FORMATS, type RenditionFormat } from '../core/domain/formats.ts';
-import { renditionText, sizeText } from '../images/notation.ts';
-import type { RequestDefaults } from '../images/request.ts';
-import { type Catalog, createCatalog } from '../providers/catalog.ts';
-import { readCatalogFile } from '../providers/catalog-file.ts';
+import { type Catalog, createCatalog } from '../core/models/catalog.ts';
+import { readCatalogFile } from '../core/models/catalog-file.ts';
+import { renditionText, sizeText } from '../core/planning/notation.ts';
+import type { RequestDefaults } from '../core/planning/resolve-request.ts';
 import { flag, list, type SettingsOf } from './setting-types.ts';
 
 const catalogFile = z.string().transform((path, context) => {

@@ -1,7 +1,7 @@
 /** The settings of what is deleted, and when. */
 
 import { z } from 'zod';
-import { ageText } from '../images/notation.ts';
+import { ageText } from '../core/planning/notation.ts';
 import { count, list, type SettingsOf, seconds } from './setting-types.ts';
 
 const labelledAge = z

@@ -2,9 +2,10 @@
 
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import { BUILT_IN_PRESETS } from '../core/planning/built-in-presets.ts';
+import { parsePresets } from '../core/planning/preset-file.ts';
+import type { Presets } from '../core/planning/presets.ts';
 import { type ApiKey, parseKeyFile } from '../http/keys.ts';
-import { parsePresets } from '../images/preset-file.ts';
-import { BUILT_IN_PRESETS, type Presets } from '../images/presets.ts';
 
 /** What is wrong with a file, in lines like those for variables. The path is not quoted: it may be a key, put in the wrong place. */
 export class ConfigFileError extends Error {

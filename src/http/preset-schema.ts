@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { CHECK_MODES } from '../core/domain/checks.ts';
 import { BACKGROUNDS, CROPS, MASTER_FORMATS, QUALITIES } from '../core/domain/formats.ts';
-import type { PresetRecord } from '../images/presets.ts';
+import type { PresetRecord } from '../core/planning/presets.ts';
 
 const part = z.string().exactOptional();
 const parts = z.array(z.string()).readonly().exactOptional();

@@ -9,8 +9,8 @@ import { BACKGROUNDS, MASTER_FORMATS, QUALITIES, RENDITION_FORMATS } from '../co
 import { IMAGE_STATUSES } from '../core/domain/image.ts';
 import type { ImageRecord } from '../core/domain/record.ts';
 import type { Brief, CreateImage } from '../core/domain/request.ts';
+import { ageText, renditionText, SIDE, sizeText } from '../core/planning/notation.ts';
 import type { CleanupReport, LastCleanup } from '../core/ports/record-store.ts';
-import { ageText, renditionText, SIDE, sizeText } from '../images/notation.ts';
 
 // ------------------------------------------------------------ the parts
 

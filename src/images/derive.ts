@@ -1,7 +1,7 @@
 import { ownedNames, possibleNames, storedBytes } from '../core/domain/file-names.ts';
 import { type Image, PINNED } from '../core/domain/image.ts';
+import { bookings, isGrowth } from '../core/money/ledger.ts';
 import type { Derive, NewDelivery } from '../core/ports/record-store.ts';
-import { bookings, isGrowth } from './charges.ts';
 import { eventOf, newDelivery } from './delivery.ts';
 
 export interface DeriveDeps {

@@ -1,10 +1,10 @@
 import { type Crop, formatSize } from '../core/domain/geometry.ts';
 import type { Budget, Cost } from '../core/domain/money.ts';
 import type { Caller, CreateImage } from '../core/domain/request.ts';
-import { refuseUnpriced } from './budget.ts';
-import { estimateCost } from './cost.ts';
-import type { Presets } from './presets.ts';
-import { type RequestDefaults, resolveRequest } from './request.ts';
+import { refuseUnpriced } from '../core/money/budget.ts';
+import { estimateCost } from '../core/money/pricing.ts';
+import type { Presets } from '../core/planning/presets.ts';
+import { type RequestDefaults, resolveRequest } from '../core/planning/resolve-request.ts';
 import type { Upstreams } from './upstreams.ts';
 
 export interface PreviewDeps {

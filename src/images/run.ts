@@ -16,6 +16,9 @@ import {
   setAside,
   withWarnings,
 } from '../core/domain/transitions.ts';
+import { guardSpending } from '../core/money/budget.ts';
+import { estimateCost, settleCost } from '../core/money/pricing.ts';
+import { type GenerationPlan, plannedRecord } from '../core/planning/plan.ts';
 import type { ImageEvents } from '../core/ports/image-events.ts';
 import type { FinishedFile, FinishedPicture, FinishOrder, Imaging } from '../core/ports/imaging.ts';
 import type { JobSignals } from '../core/ports/job-queue.ts';
@@ -25,10 +28,7 @@ import type { RecordStore } from '../core/ports/record-store.ts';
 import { untilStored } from '../core/ports/storage-retry.ts';
 import type { Stage } from '../core/ports/telemetry.ts';
 import type { SpanDescription, Tracer } from '../core/ports/tracer.ts';
-import { guardSpending } from './budget.ts';
-import { estimateCost, settleCost } from './cost.ts';
 import { askInOrder, type FallbackDeps } from './fallback.ts';
-import { type GenerationPlan, plannedRecord } from './plan.ts';
 import { attemptSpan, failureAttributes, imageAttributes, jobSpan, pictureAttributes } from './spans.ts';
 import type { Upstreams } from './upstreams.ts';
 

@@ -4,15 +4,15 @@ import { ImageError } from '../core/domain/errors.ts';
 import { type Image, type ImageStatus, isFinished } from '../core/domain/image.ts';
 import type { MediaUrls } from '../core/domain/record.ts';
 import type { Caller, CreateImage } from '../core/domain/request.ts';
+import { reportUsage, type UsageReport } from '../core/money/usage.ts';
+import { currentPresets, type Preset } from '../core/planning/presets.ts';
 import type { CleanupReport, LastCleanup, Page } from '../core/ports/record-store.ts';
 import { sentAgain } from './delivery.ts';
 import { followImage, type ImageEvent, knowsEnd } from './follow.ts';
-import { currentPresets, type Preset } from './presets.ts';
 import { type Preview, previewImage } from './preview.ts';
 import { describeProvenance, type Provenance, type ProvenanceDeps } from './provenance.ts';
 import { type CleanupOrder, type CleanupWish, cleanUp, type RetentionDeps } from './retention.ts';
 import { type SubmitDeps, type SubmitOptions, submitImage } from './submit.ts';
-import { reportUsage, type UsageReport } from './usage.ts';
 
 export interface Submission {
   readonly image: Image;

@@ -2,11 +2,11 @@ import { ImageError, ProviderError, type ProviderFault } from '../core/domain/er
 import type { Warning } from '../core/domain/image.ts';
 import type { Model } from '../core/domain/model.ts';
 import type { ImageRequest } from '../core/domain/request.ts';
+import { describeShutdown, isShutDown } from '../core/models/retirement.ts';
+import { type GenerationPlan, planGeneration } from '../core/planning/plan.ts';
 import type { Clock } from '../core/ports/clock.ts';
 import type { Provider } from '../core/ports/provider.ts';
 import { type Breaker, createBreaker } from './breaker.ts';
-import { type GenerationPlan, planGeneration } from './plan.ts';
-import { describeShutdown, isShutDown } from './shutdowns.ts';
 import { createThrottle, type Throttle, type ThrottleLimits } from './throttle.ts';
 
 /** A provider with what keeps calls off it while it is down (`breaker`) or busy (`throttle`). */

@@ -4,8 +4,8 @@ import { ProviderError } from '../core/domain/errors.ts';
 import type { MasterFormat } from '../core/domain/formats.ts';
 import { formatSize, type Size } from '../core/domain/geometry.ts';
 import type { Model } from '../core/domain/model.ts';
+import type { Catalog } from '../core/models/catalog.ts';
 import type { Provider } from '../core/ports/provider.ts';
-import type { Catalog } from './catalog.ts';
 
 export interface PlaceholderOptions {
   /** The model that the service is configured for; it may be one that the catalog does not list. */

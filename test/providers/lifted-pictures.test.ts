@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { CATALOG } from '../../src/core/models/catalog.ts';
 import type { GeneratedPicture } from '../../src/core/ports/provider.ts';
 import { createGuardedFetch } from '../../src/outgoing/guard.ts';
-import { CATALOG } from '../../src/providers/catalog.ts';
 import { liftPictures, pictureIn } from '../../src/providers/lifted-pictures.ts';
 import { createOpenAIProvider } from '../../src/providers/openai.ts';
 import { createTransport } from '../../src/providers/transport.ts';

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { CATALOG, unlistedModel } from '../../src/core/models/catalog.ts';
 import type { GeneratedPicture, GenerationCall } from '../../src/core/ports/provider.ts';
 import { createGuardedFetch } from '../../src/outgoing/guard.ts';
-import { CATALOG, unlistedModel } from '../../src/providers/catalog.ts';
 import { createOpenAIProvider } from '../../src/providers/openai.ts';
 import { createTransport, type Transport } from '../../src/providers/transport.ts';
 import { answer, brokenAnswer, openAiError, picture } from '../support/openai-answers.ts';

@@ -1,8 +1,8 @@
 import type { ProviderFault } from '../../src/core/domain/errors.ts';
 import type { Model } from '../../src/core/domain/model.ts';
+import { CATALOG, unlistedModel } from '../../src/core/models/catalog.ts';
 import type { GenerationCall } from '../../src/core/ports/provider.ts';
 import { createGuardedFetch } from '../../src/outgoing/guard.ts';
-import { CATALOG, unlistedModel } from '../../src/providers/catalog.ts';
 import { createOpenAIProvider, type OpenAIProviderOptions } from '../../src/providers/openai.ts';
 import { createTransport } from '../../src/providers/transport.ts';
 import { describeProvider, type FaultCase, type ProviderFixture, type SentParameters } from '../contracts/provider.ts';

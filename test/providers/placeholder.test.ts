@@ -3,10 +3,10 @@ import { describe, expect, it } from 'vitest';
 import type { CheckPolicy } from '../../src/core/domain/checks.ts';
 import type { MasterFormat } from '../../src/core/domain/formats.ts';
 import type { Size } from '../../src/core/domain/geometry.ts';
+import { CATALOG } from '../../src/core/models/catalog.ts';
 import type { GenerationCall, Provider } from '../../src/core/ports/provider.ts';
 import { checkPicture } from '../../src/imaging/checks.ts';
 import { readPicture } from '../../src/imaging/inspect.ts';
-import { CATALOG } from '../../src/providers/catalog.ts';
 import { createPlaceholderProvider } from '../../src/providers/placeholder.ts';
 import { describeProvider } from '../contracts/provider.ts';
 

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { ProviderError } from '../../src/core/domain/errors.ts';
+import { CATALOG } from '../../src/core/models/catalog.ts';
 import type { GenerationCall, Provider } from '../../src/core/ports/provider.ts';
 import { hostOf } from '../../src/outgoing/allow-list.ts';
 import { createGuardedFetch, type GuardedFetch } from '../../src/outgoing/guard.ts';
-import { CATALOG } from '../../src/providers/catalog.ts';
 import { createOpenAIProvider, type OpenAIProviderOptions } from '../../src/providers/openai.ts';
 import { createTransport, type Transport } from '../../src/providers/transport.ts';
 import {

@@ -1,5 +1,5 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
-import { toPresetRecord } from '../../images/presets.ts';
+import { toPresetRecord } from '../../core/planning/presets.ts';
 import type { Images } from '../../images/service.ts';
 import { json, problems } from '../openapi.ts';
 import { presetList } from '../preset-schema.ts';

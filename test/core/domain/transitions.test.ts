@@ -36,7 +36,7 @@ import {
   withRendition,
   withWarnings,
 } from '../../../src/core/domain/transitions.ts';
-import { bookings } from '../../../src/images/charges.ts';
+import { bookings } from '../../../src/core/money/ledger.ts';
 import { eventOf } from '../../../src/images/delivery.ts';
 import { exampleFile, exampleImage } from '../../support/fake-images.ts';
 

@@ -1,8 +1,8 @@
 /** How sizes, renditions and ages are written in requests and settings, as zod schemas that read them. */
 
 import { z } from 'zod';
-import { RENDITION_FORMATS, type RenditionFormat, type RenditionSpec } from '../core/domain/formats.ts';
-import type { Size } from '../core/domain/geometry.ts';
+import { RENDITION_FORMATS, type RenditionFormat, type RenditionSpec } from '../domain/formats.ts';
+import type { Size } from '../domain/geometry.ts';
 
 /** Pixels a side, whatever the model: below nothing can be seen, above nothing can be decoded safely. */
 export const SIDE = { min: 16, max: 4096 } as const;

@@ -1,4 +1,4 @@
-import type { Model, Pricing, SizeRule } from '../core/domain/model.ts';
+import type { Model, Pricing, SizeRule } from '../domain/model.ts';
 
 // Facts from OpenAI's model pages, deprecations page and the types of its SDK 7.57.0, as of 2026-11-22.
 // Rows of retired models stay: a request for one gets an answer that names the successor.

@@ -1,5 +1,5 @@
-import { ImageError } from '../core/domain/errors.ts';
-import { type Balance, type Budget, type Cost, microdollars, type SpendingGuard } from '../core/domain/money.ts';
+import { ImageError } from '../domain/errors.ts';
+import { type Balance, type Budget, type Cost, microdollars, type SpendingGuard } from '../domain/money.ts';
 
 const DAY_MS = 86_400_000;
 

@@ -1,10 +1,11 @@
 import { z } from 'zod';
-import { CHECK_MODES } from '../core/domain/checks.ts';
-import { ImageError } from '../core/domain/errors.ts';
-import { BACKGROUNDS, CROPS, MASTER_FORMATS, QUALITIES } from '../core/domain/formats.ts';
+import { CHECK_MODES } from '../domain/checks.ts';
+import { ImageError } from '../domain/errors.ts';
+import { BACKGROUNDS, CROPS, MASTER_FORMATS, QUALITIES } from '../domain/formats.ts';
+import { BUILT_IN_PRESETS } from './built-in-presets.ts';
 import { renditionText, sizeText } from './notation.ts';
 import { refuseTinyMaster } from './plan.ts';
-import { BUILT_IN_PRESETS, findPreset, type Preset, type Presets } from './presets.ts';
+import { findPreset, type Preset, type Presets } from './presets.ts';
 
 /** What is wrong at one place of the file. */
 export interface PresetFault {

@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { coverCrop, enlargement, formatSize, type Size } from '../../src/core/domain/geometry.ts';
-import type { SizeRule } from '../../src/core/domain/model.ts';
-import { isLegalSize, negotiateSize } from '../../src/images/size.ts';
-import { CATALOG, unlistedModel } from '../../src/providers/catalog.ts';
+import { coverCrop, enlargement, formatSize, type Size } from '../../../src/core/domain/geometry.ts';
+import type { SizeRule } from '../../../src/core/domain/model.ts';
+import { CATALOG, unlistedModel } from '../../../src/core/models/catalog.ts';
+import { isLegalSize, negotiateSize } from '../../../src/core/planning/size-negotiation.ts';
 
 const models = [...CATALOG.values(), unlistedModel('of-my-own')];
 

@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
-import type { Clock } from '../core/ports/clock.ts';
-import type { Provider } from '../core/ports/provider.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { Provider } from '../ports/provider.ts';
 
 /** A model in use that its provider is going to retire, or has retired. */
 export interface Shutdown {

@@ -1,11 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Model, TokenPricing } from '../../src/core/domain/model.ts';
-import { addCosts } from '../../src/core/domain/money.ts';
-import type { GenerationCall } from '../../src/core/ports/provider.ts';
-import { estimateCost, settleCost } from '../../src/images/cost.ts';
-import { CATALOG, unlistedModel } from '../../src/providers/catalog.ts';
-import { usageOf, wantedPicture } from '../support/openai-dialect.ts';
+import type { Model, TokenPricing } from '../../../src/core/domain/model.ts';
+import { addCosts } from '../../../src/core/domain/money.ts';
+import { CATALOG, unlistedModel } from '../../../src/core/models/catalog.ts';
+import { estimateCost, settleCost } from '../../../src/core/money/pricing.ts';
+import type { GenerationCall } from '../../../src/core/ports/provider.ts';
+import { usageOf, wantedPicture } from '../../support/openai-dialect.ts';
 
 function call(id: string, some: Partial<GenerationCall> = {}): GenerationCall {
   const model: Model = CATALOG.get(id) ?? unlistedModel(id);

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
-import { ImageError } from '../core/domain/errors.ts';
-import type { CropStrategy, Quality, RenditionSpec } from '../core/domain/formats.ts';
-import type { Size } from '../core/domain/geometry.ts';
-import type { CreateImage, ImageRequest } from '../core/domain/request.ts';
+import { ImageError } from '../domain/errors.ts';
+import type { CropStrategy, Quality, RenditionSpec } from '../domain/formats.ts';
+import type { Size } from '../domain/geometry.ts';
+import type { CreateImage, ImageRequest } from '../domain/request.ts';
 import { refuseTinyMaster } from './plan.ts';
 import { currentPresets, findPreset, mergeBriefs, type Presets, presetId } from './presets.ts';
 

@@ -1,11 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { QUALITIES } from '../../src/core/domain/formats.ts';
-import { formatSize } from '../../src/core/domain/geometry.ts';
-import { planGeneration } from '../../src/images/plan.ts';
-import { CATALOG, createCatalog } from '../../src/providers/catalog.ts';
-import { aRequest } from '../contracts/record-store/example-images.ts';
-import { servedModels } from '../support/openai-dialect.ts';
+import { QUALITIES } from '../../../src/core/domain/formats.ts';
+import { formatSize } from '../../../src/core/domain/geometry.ts';
+import { CATALOG, createCatalog } from '../../../src/core/models/catalog.ts';
+import { planGeneration } from '../../../src/core/planning/plan.ts';
+import { aRequest } from '../../contracts/record-store/example-images.ts';
+import { servedModels } from '../../support/openai-dialect.ts';
 
 const served = servedModels();
 const ids = [...CATALOG.keys()].filter((id) => served.has(id));

@@ -1,7 +1,7 @@
-import type { Budget } from '../core/domain/money.ts';
-import type { Caller } from '../core/domain/request.ts';
-import type { Clock } from '../core/ports/clock.ts';
-import type { RecordStore } from '../core/ports/record-store.ts';
+import type { Budget } from '../domain/money.ts';
+import type { Caller } from '../domain/request.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { RecordStore } from '../ports/record-store.ts';
 import { budgetResetsAt, utcDay } from './budget.ts';
 
 export interface UsageDeps {

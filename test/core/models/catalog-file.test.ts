@@ -1,8 +1,8 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { readCatalogFile } from '../../src/providers/catalog-file.ts';
-import { temporaryFolder } from '../support/temporary-folder.ts';
+import { readCatalogFile } from '../../../src/core/models/catalog-file.ts';
+import { temporaryFolder } from '../../support/temporary-folder.ts';
 
 const price = { date: '2026-11-22', source: "the provider's page" };
 

@@ -1,13 +1,13 @@
-import { ImageError } from '../core/domain/errors.ts';
-import type { Background, Quality } from '../core/domain/formats.ts';
-import { coverCrop, coverCropWithin, enlargement, formatSize, type Size } from '../core/domain/geometry.ts';
-import type { Warning } from '../core/domain/image.ts';
-import type { Model } from '../core/domain/model.ts';
-import type { ImageRequest } from '../core/domain/request.ts';
-import type { PlannedFields } from '../core/domain/transitions.ts';
-import type { GenerationCall } from '../core/ports/provider.ts';
+import { ImageError } from '../domain/errors.ts';
+import type { Background, Quality } from '../domain/formats.ts';
+import { coverCrop, coverCropWithin, enlargement, formatSize, type Size } from '../domain/geometry.ts';
+import type { Warning } from '../domain/image.ts';
+import type { Model } from '../domain/model.ts';
+import type { ImageRequest } from '../domain/request.ts';
+import type { PlannedFields } from '../domain/transitions.ts';
+import type { GenerationCall } from '../ports/provider.ts';
 import { buildPrompt } from './prompt.ts';
-import { negotiateSize, type SizePlan } from './size.ts';
+import { negotiateSize, type SizePlan } from './size-negotiation.ts';
 
 /** A picture may be enlarged, with a warning, but not beyond this: the result would be visibly soft. */
 const MAX_ENLARGEMENT = 2;

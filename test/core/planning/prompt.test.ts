@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { BUILT_IN_PRESETS, findPreset, mergeBriefs } from '../../src/images/presets.ts';
-import { buildPrompt, type PromptParts } from '../../src/images/prompt.ts';
+import { BUILT_IN_PRESETS } from '../../../src/core/planning/built-in-presets.ts';
+import { findPreset, mergeBriefs } from '../../../src/core/planning/presets.ts';
+import { buildPrompt, type PromptParts } from '../../../src/core/planning/prompt.ts';
 
 const parts = (some: Partial<PromptParts>): PromptParts => ({
   prompt: null,

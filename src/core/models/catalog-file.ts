@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
-import { BACKGROUNDS, MASTER_FORMATS, QUALITIES } from '../core/domain/formats.ts';
-import type { SizeRule } from '../core/domain/model.ts';
+import { BACKGROUNDS, MASTER_FORMATS, QUALITIES } from '../domain/formats.ts';
+import type { SizeRule } from '../domain/model.ts';
 import type { ModelFacts } from './catalog.ts';
 
 /** What a catalog file says, or everything that is wrong with it. */

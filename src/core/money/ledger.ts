@@ -1,5 +1,5 @@
-import type { Attempt, Image } from '../core/domain/image.ts';
-import { type Cost, microdollars, type Spending } from '../core/domain/money.ts';
+import type { Attempt, Image } from '../domain/image.ts';
+import { type Cost, microdollars, type Spending } from '../domain/money.ts';
 
 /**
  * What a write of an image enters in the books: the lines it adds to, with the differences. An image's share of the books follows

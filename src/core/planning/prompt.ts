@@ -1,5 +1,5 @@
-import type { Crop, Size } from '../core/domain/geometry.ts';
-import type { Brief } from '../core/domain/request.ts';
+import type { Crop, Size } from '../domain/geometry.ts';
+import type { Brief } from '../domain/request.ts';
 
 /** Everything that the final prompt is made of. */
 export interface PromptParts {

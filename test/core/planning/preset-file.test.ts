@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest';
-import { parsePresets } from '../../src/images/preset-file.ts';
-import { BUILT_IN_PRESETS, findPreset } from '../../src/images/presets.ts';
+import { BUILT_IN_PRESETS } from '../../../src/core/planning/built-in-presets.ts';
+import { parsePresets } from '../../../src/core/planning/preset-file.ts';
+import { findPreset } from '../../../src/core/planning/presets.ts';
 
 const POSTER = { description: 'A poster.', size: '1024x1536' };
 

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { ImageError } from '../../src/core/domain/errors.ts';
-import type { Model } from '../../src/core/domain/model.ts';
-import type { ImageRequest } from '../../src/core/domain/request.ts';
-import { planGeneration, refuseTinyMaster } from '../../src/images/plan.ts';
-import { CATALOG, unlistedModel } from '../../src/providers/catalog.ts';
+import { ImageError } from '../../../src/core/domain/errors.ts';
+import type { Model } from '../../../src/core/domain/model.ts';
+import type { ImageRequest } from '../../../src/core/domain/request.ts';
+import { CATALOG, unlistedModel } from '../../../src/core/models/catalog.ts';
+import { planGeneration, refuseTinyMaster } from '../../../src/core/planning/plan.ts';
 
 const request = (some: Partial<ImageRequest> = {}): ImageRequest => ({
   prompt: 'a lighthouse',

@@ -1,5 +1,5 @@
-import { type Crop, coverCrop, enlargement, type Size } from '../core/domain/geometry.ts';
-import type { SizeRule } from '../core/domain/model.ts';
+import { type Crop, coverCrop, enlargement, type Size } from '../domain/geometry.ts';
+import type { SizeRule } from '../domain/model.ts';
 
 /** How a picture of the size asked for is had from a model: ask for `requested`, keep `crop` of it, scale by `scale`. */
 export interface SizePlan {

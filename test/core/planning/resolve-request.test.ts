@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import type { CreateImage } from '../../src/core/domain/request.ts';
-import { BUILT_IN_PRESETS, type Presets } from '../../src/images/presets.ts';
-import { fingerprint, type RequestDefaults, resolveRequest } from '../../src/images/request.ts';
+import type { CreateImage } from '../../../src/core/domain/request.ts';
+import { BUILT_IN_PRESETS } from '../../../src/core/planning/built-in-presets.ts';
+import type { Presets } from '../../../src/core/planning/presets.ts';
+import { fingerprint, type RequestDefaults, resolveRequest } from '../../../src/core/planning/resolve-request.ts';
 
 const said = {
   model: 'gpt-image-2',

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { createCatalog } from '../../src/providers/catalog.ts';
-import { chooseModel } from '../../src/providers/model-choice.ts';
+import { createCatalog } from '../../../src/core/models/catalog.ts';
+import { chooseModel } from '../../../src/core/models/model-choice.ts';
 
 const catalog = createCatalog({
   models: new Map([

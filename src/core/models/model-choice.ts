@@ -1,4 +1,4 @@
-import type { Model } from '../core/domain/model.ts';
+import type { Model } from '../domain/model.ts';
 import { CATALOG, type Catalog, unlistedModel } from './catalog.ts';
 
 export interface ModelChoice {

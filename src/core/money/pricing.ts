@@ -1,6 +1,6 @@
-import type { Pricing, TokenPricing } from '../core/domain/model.ts';
-import { type Cost, roundMicro, UNKNOWN_COST } from '../core/domain/money.ts';
-import type { GenerationCall, TokenUsage } from '../core/ports/provider.ts';
+import type { Pricing, TokenPricing } from '../domain/model.ts';
+import { type Cost, roundMicro, UNKNOWN_COST } from '../domain/money.ts';
+import type { GenerationCall, TokenUsage } from '../ports/provider.ts';
 
 /** The picture that the catalog's token counts are given for: 1536x1024. */
 const REFERENCE_PIXELS = 1536 * 1024;
