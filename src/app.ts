@@ -3,6 +3,8 @@ import { serializerCompiler, type ZodTypeProvider } from 'fastify-type-provider-
 import { pino } from 'pino';
 import { readConfig } from './config/config.ts';
 import { fileUrls, type MediaUrls } from './core/domain/record.ts';
+import type { Images } from './core/images/images.ts';
+import type { PublishedPictures } from './core/images/published-file.ts';
 import type { Clock } from './core/ports/clock.ts';
 import type { Metrics } from './core/ports/telemetry.ts';
 import { NO_TRACING, type Tracer } from './core/ports/tracer.ts';
@@ -30,8 +32,6 @@ import { allowOrigins, secureHeaders, securePictures } from './http/security-hea
 import { cutSilentConnections, refuseWorkWhile } from './http/stopping.ts';
 import { traceRequests } from './http/tracing.ts';
 import { readJsonBodies, validatorCompiler } from './http/validation.ts';
-import type { PublishedPictures } from './images/published-file.ts';
-import type { Images } from './images/service.ts';
 
 /** What the HTTP side takes of the configuration, and what is no setting. */
 export interface AppConfig {

@@ -2,8 +2,8 @@
 
 import { z } from 'zod';
 import { IMAGE_STATUSES } from '../core/domain/image.ts';
+import type { StatusReport } from '../core/images/follow.ts';
 import type { PartialPicture } from '../core/ports/image-events.ts';
-import type { StatusReport } from '../images/follow.ts';
 import { attempts, imageRecord, timestamp } from './schemas.ts';
 
 const event = <Name extends string, Data extends z.ZodType>(name: Name, description: string, data: Data) =>

@@ -1,6 +1,6 @@
 import { LRUCache } from 'lru-cache';
 import type { MediaFile } from '../core/domain/image.ts';
-import type { PublishedPictures } from '../images/published-file.ts';
+import type { PublishedPictures } from '../core/images/published-file.ts';
 
 /** The bytes of popular files, in memory. */
 export interface HotFiles {

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { TRAINED_ALGORITHMIC_MEDIA } from '../core/domain/image.ts';
-import type { Provenance } from '../images/provenance.ts';
+import type { Provenance } from '../core/images/provenance.ts';
 
 const said = (description: string) => z.string().nullable().meta({ description });
 const sha256 = z.string().meta({ description: 'By the record, in hex.' });

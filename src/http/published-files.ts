@@ -1,8 +1,8 @@
 import type { FastifyReply } from 'fastify';
 import { ImageError } from '../core/domain/errors.ts';
 import type { MediaFile } from '../core/domain/image.ts';
+import type { PublishedPictures } from '../core/images/published-file.ts';
 import type { ByteRange, OpenFile } from '../core/ports/media-store.ts';
-import type { PublishedPictures } from '../images/published-file.ts';
 import { createHotFiles } from './hot-files.ts';
 import { createPooledReads } from './pooled-reads.ts';
 

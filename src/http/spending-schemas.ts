@@ -1,8 +1,8 @@
 /** What goes over the wire about money: previews and the report of spending. */
 
 import { z } from 'zod';
+import type { Preview } from '../core/images/preview.ts';
 import type { UsageReport } from '../core/money/usage.ts';
-import type { Preview } from '../images/preview.ts';
 import { cost, timestamp } from './schemas.ts';
 
 /** Answer of `POST /images/preview`. */

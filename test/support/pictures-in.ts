@@ -1,6 +1,6 @@
 import { mediaIdOf } from '../../src/core/domain/file-names.ts';
 import type { MediaFile } from '../../src/core/domain/image.ts';
-import { createPublishedPictures, type PublishedPictures } from '../../src/images/published-file.ts';
+import { createPublishedPictures, type PublishedPictures } from '../../src/core/images/published-file.ts';
 import { createDiskStore } from '../../src/storage/disk.ts';
 import { exampleImage } from './fake-images.ts';
 

@@ -1,5 +1,5 @@
-import type { Job } from '../../images/run.ts';
 import { ImageError } from '../domain/errors.ts';
+import type { Job } from '../pipeline/job.ts';
 
 const FIRST_WAIT_MS = 500;
 const LONGEST_WAIT_MS = 5_000;

@@ -1,5 +1,5 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
-import type { Images } from '../../images/service.ts';
+import type { Images } from '../../core/images/images.ts';
 import { json, problems } from '../openapi.ts';
 import { cleanupOrder, cleanupReport, lastCleanup } from '../schemas.ts';
 

@@ -1,5 +1,5 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
-import type { Images } from '../../images/service.ts';
+import type { Images } from '../../core/images/images.ts';
 import type { Identify } from '../auth.ts';
 import { deliveryList, deliveryParams, deliveryRecord, describeDelivery } from '../delivery-schemas.ts';
 import { json, problems } from '../openapi.ts';

@@ -1,8 +1,8 @@
 import type { ServerResponse } from 'node:http';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
+import type { Images } from '../../core/images/images.ts';
 import type { Clock } from '../../core/ports/clock.ts';
-import type { Images } from '../../images/service.ts';
 import type { Identify } from '../auth.ts';
 import { eventHeaders, imageEvent } from '../event-schemas.ts';
 import { sendEvents } from '../event-stream.ts';

@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { ImageError } from '../../core/domain/errors.ts';
 import { type Image, isFinished } from '../../core/domain/image.ts';
 import { type MediaUrls, toRecord } from '../../core/domain/record.ts';
-import type { Images } from '../../images/service.ts';
+import type { Images } from '../../core/images/images.ts';
 import type { Identify } from '../auth.ts';
 import { json, problems } from '../openapi.ts';
 import { appliedPreferences, readPreferences, secondsToWait } from '../prefer.ts';

@@ -3,7 +3,7 @@ import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { ImageError } from '../../core/domain/errors.ts';
 import type { RenditionFormat } from '../../core/domain/formats.ts';
-import type { PublishedFile, PublishedPictures } from '../../images/published-file.ts';
+import type { PublishedFile, PublishedPictures } from '../../core/images/published-file.ts';
 import { rangeToServe, weigh } from '../conditional.ts';
 import { problems } from '../openapi.ts';
 import { answerProblem } from '../problem.ts';

@@ -1,6 +1,6 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
+import type { Images } from '../../core/images/images.ts';
 import { toPresetRecord } from '../../core/planning/presets.ts';
-import type { Images } from '../../images/service.ts';
 import { json, problems } from '../openapi.ts';
 import { presetList } from '../preset-schema.ts';
 

@@ -37,7 +37,7 @@ import {
   withWarnings,
 } from '../../../src/core/domain/transitions.ts';
 import { bookings } from '../../../src/core/money/ledger.ts';
-import { eventOf } from '../../../src/images/delivery.ts';
+import { eventOf } from '../../../src/core/webhooks/delivery.ts';
 import { exampleFile, exampleImage } from '../../support/fake-images.ts';
 
 const AT = '2026-11-23T16:00:10.000Z';

@@ -2,7 +2,7 @@ import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { TRAINED_ALGORITHMIC_MEDIA } from '../../../src/core/domain/image.ts';
-import type { Provenance } from '../../../src/images/provenance.ts';
+import type { Provenance } from '../../../src/core/images/provenance.ts';
 import { signingIdentity, withManifest } from '../../support/credentials.ts';
 import { type Easel, startEasel } from '../../support/easel.ts';
 import { picture } from '../../support/openai-answers.ts';

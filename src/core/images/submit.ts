@@ -1,0 +1,61 @@
+import type { Caller, CreateImage } from '../domain/request.ts';
+import { accepted } from '../domain/transitions.ts';
+import { guardSpending } from '../money/budget.ts';
+import { estimateCost } from '../money/pricing.ts';
+import { plannedRecord } from '../planning/plan.ts';
+import { fingerprint, resolveRequest } from '../planning/resolve-request.ts';
+import { expiryOf } from '../retention/expiry.ts';
+import {
+  chooseProvider,
+  makeRoom,
+  queueFull,
+  type Submission,
+  type SubmitDeps,
+  type SubmitOptions,
+  tooBusy,
+} from './admission.ts';
+import { again, findEarlier, isToRunAgain } from './rerun.ts';
+
+/**
+ * Accepts a request: when this resolves, the image and its job are durable, or an equal request's image was found.
+ * Everything that can be known to be wrong is refused here, before anything is paid.
+ */
+export async function submitImage(
+  deps: SubmitDeps,
+  create: CreateImage,
+  caller: Caller,
+  idempotencyKey: string | null,
+  { overloaded = false }: SubmitOptions = {},
+): Promise<Submission> {
+  const { records, log } = deps;
+  const request = resolveRequest(create, deps.presets, deps.defaults);
+  const earlier = await findEarlier(records, create, caller, idempotencyKey);
+  // Who asks for what is known costs next to nothing, and learns the end of a picture that was paid for.
+  if (overloaded && (earlier === null || isToRunAgain(earlier.image))) throw tooBusy();
+  if (earlier) return await again(deps, earlier, { ...create, request }, caller);
+
+  const mediaId = create.mediaId ?? deps.newId();
+  const { upstream, plan } = chooseProvider(deps, request);
+  await makeRoom(deps, mediaId, request.size);
+  const createdAt = deps.clock.now();
+  const image = accepted({
+    mediaId,
+    owner: caller.name,
+    idempotencyKey,
+    traceparent: deps.tracer.traceparent(),
+    fingerprint: fingerprint(request),
+    request,
+    createdAt: new Date(createdAt).toISOString(),
+    expiresAt: expiryOf(request, createdAt, deps.retentionByLabel),
+    planned: plannedRecord(upstream.provider.name, plan),
+    estimate: estimateCost(plan.call),
+  });
+  const guard = guardSpending(deps.budget, image.model, image.estimate, createdAt);
+  const acceptance = await records.accept(image, deps.queueLimit, guard);
+  if (acceptance.outcome === 'queue_full') throw queueFull(deps);
+  if (acceptance.outcome === 'exists') return await again(deps, acceptance, { ...create, request }, caller);
+  await deps.queue.enqueue(mediaId);
+  const { provider, model, prompt } = image;
+  log.info({ mediaId, provider, model, ...(deps.logPrompts && { prompt }) }, 'image accepted');
+  return { image, started: true };
+}

@@ -1,0 +1,67 @@
+/**
+ * What traces say of an image's work. Names are those of OpenTelemetry's semantic conventions where they have one:
+ * https://opentelemetry.io/docs/specs/semconv/gen-ai/gen-ai-spans/
+ */
+
+import type { ProviderError } from '../domain/errors.ts';
+import type { Attempt, Image } from '../domain/image.ts';
+import type { GeneratedPicture } from '../ports/provider.ts';
+import type { SpanAttributes, SpanDescription } from '../ports/tracer.ts';
+
+/** One job of an image: it goes on with the trace of the request, also in a later process. */
+export function jobSpan({ mediaId, run, traceparent = null }: Image, name: 'job' | 'deferred'): SpanDescription {
+  return { name, kind: 'consumer', parent: traceparent, attributes: { 'easel.media_id': mediaId, 'easel.run': run } };
+}
+
+/** How the job's image stands at its end. */
+export function imageAttributes({ status, attempts, cost }: Image): SpanAttributes {
+  return { 'easel.status': status, 'easel.attempts': attempts.length, 'easel.cost.usd': cost.usd };
+}
+
+/** The operation that the conventions know which comes nearest: content of any kind, here a picture. */
+const OPERATION = 'generate_content';
+
+/** Providers that the conventions name otherwise than the settings do. */
+const PROVIDER_NAMES: ReadonlyMap<string, string> = new Map([['azure', 'azure.ai.openai']]);
+
+/** One call to a provider. The prompt is left out, since it may be nobody's business. */
+export function attemptSpan({ id, run, provider, model }: Attempt): SpanDescription {
+  return {
+    name: `${OPERATION} ${model}`,
+    kind: 'client',
+    attributes: {
+      'gen_ai.operation.name': OPERATION,
+      'gen_ai.provider.name': PROVIDER_NAMES.get(provider) ?? provider,
+      'gen_ai.request.model': model,
+      'gen_ai.output.type': 'image',
+      'easel.provider': provider,
+      'easel.attempt.id': id,
+      'easel.run': run,
+    },
+  };
+}
+
+/** How a call that brought a picture ended. */
+export function pictureAttributes(picture: GeneratedPicture): SpanAttributes {
+  const { usage, bytes } = picture;
+  return {
+    ...answerAttributes(picture),
+    'easel.attempt.outcome': 'ok',
+    'easel.picture.bytes': bytes.byteLength,
+    'gen_ai.usage.input_tokens': usage === null ? null : usage.textInput + usage.imageInput,
+    'gen_ai.usage.cache_read.input_tokens': usage?.cachedTextInput ?? null,
+    'gen_ai.usage.output_tokens': usage?.output ?? null,
+  };
+}
+
+/** How a call that brought none ended. */
+export function failureAttributes(failure: ProviderError): SpanAttributes {
+  return { ...answerAttributes(failure), 'easel.attempt.outcome': failure.outcome };
+}
+
+function answerAttributes(answer: Pick<GeneratedPicture, 'httpStatus' | 'providerRequestId'>): SpanAttributes {
+  return {
+    'http.response.status_code': answer.httpStatus,
+    'easel.provider.request_id': answer.providerRequestId,
+  };
+}

@@ -1,0 +1,113 @@
+/** What there is to tell by webhook, and when a delivery is tried again. Everything here is pure. */
+
+import type { Delivery, DeliveryAttempt, WebhookEvent } from '../domain/delivery.ts';
+import { type Image, isFinished } from '../domain/image.ts';
+import { type MediaUrls, toRecord } from '../domain/record.ts';
+import type { WebhookAnswer } from '../ports/webhooks.ts';
+
+/**
+ * Tries of one delivery that are kept, the latest: a day takes some 15, and each redelivery as many again.
+ */
+const ATTEMPTS_KEPT = 20;
+
+const SECOND_MS = 1_000;
+const MINUTE_MS = 60 * SECOND_MS;
+const HOUR_MS = 60 * MINUTE_MS;
+/** No try begins later than this after the first. */
+const PATIENCE_MS = 24 * HOUR_MS;
+/** So short that two tries that took all their time leave the second retry inside the first half minute. */
+const FIRST_GAPS_MS = [3 * SECOND_MS, 6 * SECOND_MS];
+const LONGEST_GAP_MS = 4 * HOUR_MS;
+
+/** The event that a change of an image is, or null: it has ended now and had not before. */
+export function eventOf(before: Image | null, after: Image): WebhookEvent | null {
+  if (before !== null && isFinished(before.status)) return null;
+  switch (after.status) {
+    case 'succeeded':
+    case 'failed':
+    case 'cancelled':
+      return `image.${after.status}`;
+    default:
+      return null;
+  }
+}
+
+/** A delivery that is due at once. */
+export function newDelivery(id: string, type: WebhookEvent, url: string, image: Image): Delivery {
+  const nextAttemptAt = image.completedAt ?? image.createdAt;
+  return {
+    id,
+    mediaId: image.mediaId,
+    type,
+    url,
+    status: 'pending',
+    attempts: [],
+    nextAttemptAt,
+    series: { number: 1, tries: 0, firstAt: null },
+  };
+}
+
+/** What is sent: the event, when it happened, and the record as it was then, with URLs that hold now. */
+export function deliveryBody({ type }: Delivery, image: Image, urls: MediaUrls): string {
+  return JSON.stringify({ type, timestamp: image.completedAt, data: toRecord(image, urls) });
+}
+
+/**
+ * Milliseconds to wait after a try that failed, or null when it was the last. 3 and 6 s, then 1 min, 3, 9 and so on up to 4 h,
+ * each shortened by up to half (`random` is in [0, 1)) so that what failed together does not come back together; the last
+ * try is a day after the first.
+ */
+export function retryGap(tries: number, elapsedMs: number, random: () => number): number | null {
+  if (elapsedMs >= PATIENCE_MS) return null;
+  const gap = FIRST_GAPS_MS[tries - 1] ?? Math.min(LONGEST_GAP_MS, MINUTE_MS * 3 ** (tries - FIRST_GAPS_MS.length - 1));
+  return Math.ceil(Math.min(gap * (1 - random() / 2), PATIENCE_MS - elapsedMs));
+}
+
+/** A try that has ended: when it began and ended, in milliseconds since 1970, and what came of it. */
+export interface EndedTry {
+  readonly began: number;
+  readonly ended: number;
+  readonly answer: WebhookAnswer;
+}
+
+/**
+ * The delivery after a try of `tried`, which is how it stood when the try began. 2xx is delivered, 410 forbids any more, and
+ * an address that the guard refuses is final too, since waiting mends nothing. All else, redirects included, is tried again.
+ */
+export function afterTry(
+  delivery: Delivery,
+  tried: Delivery,
+  { began, ended, answer }: EndedTry,
+  random: () => number,
+): Delivery {
+  const { httpStatus, error, refused } = answer;
+  const at = new Date(began).toISOString();
+  const attempt: DeliveryAttempt = { at, durationMs: ended - began, httpStatus, error };
+  const attempts = [...delivery.attempts, attempt].slice(-ATTEMPTS_KEPT);
+  // It was ordered to be sent again meanwhile, and this try was not yet for that.
+  if (delivery.series.number !== tried.series.number) return { ...delivery, attempts };
+
+  const series = { ...delivery.series, tries: delivery.series.tries + 1, firstAt: delivery.series.firstAt ?? at };
+  const settled = (status: 'delivered' | 'disabled' | 'failed'): Delivery => ({
+    ...delivery,
+    attempts,
+    series,
+    status,
+    nextAttemptAt: null,
+  });
+  if (error === null) return settled('delivered');
+  if (httpStatus === 410) return settled('disabled');
+  const gap = refused ? null : retryGap(series.tries, ended - Date.parse(series.firstAt), random);
+  if (gap === null) return settled('failed');
+  return { ...delivery, attempts, series, nextAttemptAt: new Date(ended + gap).toISOString() };
+}
+
+/** The delivery as one that is to be sent again, with a day of its own, at `now` (milliseconds since 1970). */
+export function sentAgain(delivery: Delivery, now: number): Delivery {
+  return {
+    ...delivery,
+    status: 'pending',
+    nextAttemptAt: new Date(now).toISOString(),
+    series: { number: delivery.series.number + 1, tries: 0, firstAt: null },
+  };
+}

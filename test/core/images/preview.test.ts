@@ -1,0 +1,69 @@
+import { describe, expect, it } from 'vitest';
+import { type Easel, startEasel } from '../../support/easel.ts';
+
+async function preview(easel: Easel, body: object) {
+  const response = await fetch(`${easel.url}/images/preview`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(body),
+  });
+  return { status: response.status, body: (await response.json()) as Record<string, unknown> };
+}
+
+const hero = { prompt: 'a lighthouse', size: '1200x675', style: 'vivid', renditions: [] };
+
+describe('POST /images/preview', () => {
+  it('says what the request would do, calls nobody, keeps nothing', async () => {
+    await using easel = await startEasel({ env: { PROVIDERS: 'openai,placeholder' } });
+    const answer = await preview(easel, { mediaId: 'a', ...hero });
+    expect(answer).toEqual({
+      status: 200,
+      body: {
+        prompt: expect.stringMatching(/^a lighthouse\n.*hyper-real.*\n.*cropped by about/),
+        requestedSize: '1216x688',
+        crop: { left: 0, top: 2, width: 1216, height: 684 },
+        parametersDropped: ['style'],
+        cost: { usd: expect.any(Number), basis: 'estimate' },
+        providers: ['openai', 'placeholder'],
+      },
+    });
+    expect(easel.upstream.calls).toHaveLength(0);
+    expect((await easel.get('/images/a')).status).toBe(404);
+    expect(await easel.files()).toEqual([]);
+
+    const { body: record } = await easel.post({ mediaId: 'a', ...hero });
+    expect([record.prompt, record.requestedSize]).toEqual([answer.body.prompt, answer.body.requestedSize]);
+  });
+
+  it('names only the provider that was asked for, and knows no price where there is none', async () => {
+    await using easel = await startEasel({ env: { PROVIDERS: 'openai,placeholder', IMAGE_MODEL: 'my-own' } });
+    const { body } = await preview(easel, { ...hero, provider: 'openai' });
+    expect(body).toMatchObject({ providers: ['openai'], cost: { usd: null, basis: 'unknown' } });
+    expect((await preview(easel, { ...hero, provider: 'placeholder' })).body).toMatchObject({ cost: { usd: 0 } });
+  });
+
+  it.each([
+    ['a body of the wrong shape', { prompt: '' }, {}],
+    ['a preset that is none', { ...hero, preset: 'nope' }, {}],
+    ['a provider that is none', { ...hero, provider: 'nope' }, {}],
+    ['a retired model', { ...hero, model: 'dall-e-3' }, {}],
+    ['a size that no model makes', { ...hero, model: 'gpt-image-1.5', size: '4000x4000' }, {}],
+    ['a prompt beyond the limit', { ...hero, prompt: 'x'.repeat(33_000) }, {}],
+    [
+      'a budget without a price',
+      { ...hero, model: 'gpt-image-2.5-flare', quality: 'max' },
+      { BUDGET_USD_PER_DAY: '9' },
+    ],
+  ])('refuses %s in the words of POST /images', async (_, body, env) => {
+    await using easel = await startEasel({ env });
+    const { status, body: problem } = await preview(easel, body);
+    const real = await easel.post(body);
+    expect(status).toBeGreaterThanOrEqual(400);
+    expect([status, problem.code, problem.detail, problem.errors]).toEqual([
+      real.status,
+      real.body.code,
+      real.body.detail,
+      real.body.errors,
+    ]);
+  });
+});

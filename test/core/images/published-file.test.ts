@@ -1,0 +1,109 @@
+import { describe, expect, it } from 'vitest';
+import type { Image } from '../../../src/core/domain/image.ts';
+import { createPublishedPictures } from '../../../src/core/images/published-file.ts';
+import type { ByteRange, OpenFile } from '../../../src/core/ports/media-store.ts';
+import { exampleFile, exampleImage } from '../../support/fake-images.ts';
+
+const bytes = Buffer.from('a picture');
+const file = exampleFile('a.png', bytes);
+const rendition = exampleFile('a@1x1.webp', bytes, { format: 'webp' });
+const image = exampleImage({ mediaId: 'a', owner: 'blog', master: file, renditions: [rendition] });
+
+/** Pictures of one record and one stored content, each of which may change while the store is asked. */
+function openScene({ record = image as Image | null, content = bytes as Buffer | null, onOpen = () => {} } = {}) {
+  const scene = { record, opened: 0, closed: 0, ranges: [] as (ByteRange | undefined)[] };
+  const pictures = createPublishedPictures({
+    records: {
+      async get(mediaId) {
+        return mediaId === scene.record?.mediaId ? scene.record : null;
+      },
+    },
+    store: {
+      async open(_name, range): Promise<OpenFile | null> {
+        onOpen();
+        if (content === null) return null;
+        scene.opened += 1;
+        scene.ranges.push(range);
+        return {
+          bytes: content.length,
+          stream: () => expect.unreachable(),
+          async close() {
+            scene.closed += 1;
+          },
+        };
+      },
+      async read() {
+        onOpen();
+        return content;
+      },
+    },
+  });
+  return { scene, pictures };
+}
+
+describe('find', () => {
+  it.each([
+    ['a.png', file],
+    ['a@1x1.webp', rendition],
+  ])('gives what %s names, and whose it is', async (name, found) => {
+    expect(await openScene().pictures.find(name)).toEqual({ file: found, owner: 'blog' });
+  });
+
+  it.each(['a.webp', 'a@2x2.webp', 'b.png', 'a', '', 'originals/a~1', '../a.png', '@1x1.webp'])(
+    'knows no %j',
+    async (name) => {
+      expect(await openScene().pictures.find(name)).toBeNull();
+    },
+  );
+
+  it.each(['queued', 'generating', 'processing', 'failed', 'cancelled'] as const)(
+    'gives nothing of an image that is %s',
+    async (status) => {
+      expect(await openScene({ record: { ...image, status } }).pictures.find('a.png')).toBeNull();
+    },
+  );
+});
+
+describe('open and read', () => {
+  it('give the file that was found, and leave it to the caller to close', async () => {
+    const { scene, pictures } = openScene();
+    expect((await pictures.open(file, { start: 1, end: 2 }))?.bytes).toBe(bytes.length);
+    expect(scene).toMatchObject({ opened: 1, closed: 0, ranges: [{ start: 1, end: 2 }] });
+    expect(await pictures.read(file)).toBe(bytes);
+  });
+
+  it('give null for a file that is gone', async () => {
+    const { pictures } = openScene({ content: null });
+    expect(await pictures.open(file)).toBeNull();
+    expect(await pictures.read(file)).toBeNull();
+  });
+
+  it.each<[string, Image | null, Buffer]>([
+    ['deleted', null, bytes],
+    ['being made again', { ...image, status: 'processing' }, bytes],
+    ['made again as another of its size', { ...image, master: { ...file, sha256: 'f'.repeat(64) } }, bytes],
+    ['of another size than its record', image, Buffer.from('another')],
+  ])('give null, and close, for one that turns out to be %s once it is open', async (_what, changed, content) => {
+    const { scene, pictures } = openScene({
+      content,
+      onOpen() {
+        scene.record = changed;
+      },
+    });
+    expect(await pictures.open(file)).toBeNull();
+    expect(scene).toMatchObject({ opened: 1, closed: 1 });
+    scene.record = image;
+    expect(await pictures.read(file)).toBeNull();
+  });
+
+  it('close the file when the record cannot be read', async () => {
+    const { scene, pictures } = openScene();
+    Object.defineProperty(scene, 'record', {
+      get() {
+        throw new Error('locked');
+      },
+    });
+    await expect(pictures.open(file)).rejects.toThrow('locked');
+    expect(scene.closed).toBe(1);
+  });
+});

@@ -1,0 +1,96 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import sharp from 'sharp';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { startEasel } from '../../support/easel.ts';
+
+/** Takes long enough to be pending still when the next line of a test runs. */
+const SLOW = '1280x800.avif';
+const NAMES = { slow: `hero@${SLOW}`, quick: 'hero@64x64.avif', webp: 'hero@64x64.webp' };
+const pending = (name: string) => ({ url: `/media/${name}`, status: 'pending' });
+const published = (name: string) => expect.objectContaining({ url: `/media/${name}`, bytes: expect.any(Number) });
+
+describe('a rendition of a slow format', () => {
+  it('is pending when the master is there, and published when it is ready', async () => {
+    await using easel = await startEasel();
+    const renditions = [SLOW, '64x64.webp'];
+    const { status, body } = await easel.post({ mediaId: 'hero', prompt: 'a lighthouse', renditions });
+    expect([status, body.status]).toEqual([201, 'succeeded']);
+    expect(body.renditions).toEqual([pending(NAMES.slow), published(NAMES.webp)]);
+    expect((await easel.get(`/media/${NAMES.slow}`)).status).toBe(404);
+    expect(await (await easel.get('/metrics')).text()).toContain('easel_queue_jobs{state="deferred"} 1');
+
+    // The same request joins nothing and pays nothing.
+    const again = await easel.post({ mediaId: 'hero', prompt: 'a lighthouse', renditions });
+    expect([again.status, easel.upstream.calls.length]).toEqual([200, 1]);
+
+    const record = await easel.made('hero');
+    expect(record.renditions).toEqual([published(NAMES.slow), published(NAMES.webp)]);
+    expect({ ...record, renditions: [] }).toEqual({ ...body, renditions: [] });
+    const file = await easel.get(`/media/${NAMES.slow}`);
+    expect(file.headers.get('content-type')).toBe('image/avif');
+    const header = await sharp(Buffer.from(await file.arrayBuffer())).metadata();
+    expect(header).toMatchObject({ width: 1280, height: 800, mediaType: 'image/avif' });
+    const metrics = await (await easel.get('/metrics')).text();
+    expect(metrics).toContain('easel_stage_duration_seconds_count{stage="deferred"} 1');
+    expect(metrics).toMatch(/easel_images_total\{status="succeeded"[^}]*\} 1/);
+  });
+
+  it('holds up no other picture', async () => {
+    await using easel = await startEasel({ env: { CONCURRENCY: '1' } });
+    await easel.post({ mediaId: 'hero', prompt: 'a lighthouse', renditions: [SLOW] });
+    const next = await easel.post({ mediaId: 'next', prompt: 'a lighthouse', renditions: ['64x64.png'] });
+    expect(next.body.status).toBe('succeeded');
+    expect((await easel.record('hero')).renditions).toEqual([pending(NAMES.slow)]);
+    await easel.made('hero');
+  });
+
+  it('is made at the next start when the process ended before', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'easel-'));
+    onTestFinished(() => rm(folder, { recursive: true, force: true }));
+    {
+      await using easel = await startEasel({ folder });
+      const renditions = [SLOW, '64x64.avif', '64x64.webp'];
+      await easel.post({ mediaId: 'hero', prompt: 'a lighthouse', renditions });
+    }
+    await using easel = await startEasel({ folder });
+    const { renditions } = await easel.made('hero');
+    expect(renditions).toEqual([published(NAMES.slow), published(NAMES.quick), published(NAMES.webp)]);
+    expect(easel.upstream.calls).toHaveLength(0);
+  });
+
+  it('is not made for a picture that is deleted, nor found under its name again', async () => {
+    await using easel = await startEasel();
+    await easel.post({ mediaId: 'hero', prompt: 'a lighthouse', renditions: [SLOW] });
+    await easel.services.images.cleanup({ olderThanMs: 0, maxBytes: null, status: null, dryRun: false });
+    expect(await easel.files()).toEqual([]);
+    const { status } = await easel.post({ mediaId: 'hero', prompt: 'another', renditions: ['64x64.avif'] });
+    expect(status).toBe(201);
+    await easel.made('hero');
+    expect((await easel.files()).slice(0, -1)).toEqual(['hero.png', NAMES.quick]);
+  });
+
+  it('that cannot be made is told of, and the picture stands', async () => {
+    await using easel = await startEasel();
+    await easel.post({ mediaId: 'other', prompt: 'a lighthouse', renditions: [SLOW] });
+    await easel.post({ mediaId: 'hero', prompt: 'a lighthouse', renditions: ['64x64.avif'] });
+    const [original = ''] = (await easel.files()).filter((name) => name.startsWith('originals/hero~'));
+    await rm(join(easel.folder, 'media', original));
+    const record = await easel.made('hero');
+    expect(record).toMatchObject({ status: 'succeeded', renditions: [] });
+    expect(record.warnings).toEqual([
+      {
+        code: 'rendition_failed',
+        detail: `${NAMES.quick} could not be made: the original is missing or damaged on disk`,
+      },
+    ]);
+    expect((await easel.get('/media/hero.png')).status).toBe(200);
+  });
+
+  it('is made with the master where the operator wants it so', async () => {
+    await using easel = await startEasel({ env: { DEFERRED_RENDITIONS: 'none' } });
+    const { body } = await easel.post({ mediaId: 'hero', prompt: 'a lighthouse', renditions: ['64x64.avif'] });
+    expect(body.renditions).toEqual([published(NAMES.quick)]);
+  });
+});

@@ -1,0 +1,145 @@
+import { utimes, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import type { CleanupReport } from '../../../src/core/ports/record-store.ts';
+import { type Easel, publishedBytes, startEasel } from '../../support/easel.ts';
+import { openAiError, picture } from '../../support/openai-answers.ts';
+import { temporaryFolder } from '../../support/temporary-folder.ts';
+
+const HOUR_MS = 3_600_000;
+
+async function cleanUp(easel: Easel, order: object = {}): Promise<CleanupReport> {
+  const response = await fetch(`${easel.url}/cleanup`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(order),
+  });
+  expect(response.status).toBe(200);
+  return (await response.json()) as CleanupReport;
+}
+
+/** A file of the given age, in hours, in the media folder. */
+async function leaveFile(easel: Easel, name: string, hours: number): Promise<void> {
+  const path = join(easel.folder, 'media', name);
+  const time = (easel.clock.now() - hours * HOUR_MS) / 1000;
+  await writeFile(path, 'left over');
+  await utimes(path, time, time);
+}
+
+describe('POST /cleanup', () => {
+  it('deletes what is older, counts what it frees, and leaves the rest', async () => {
+    await using easel = await startEasel();
+    const old = await easel.post({ mediaId: 'old', prompt: 'a lighthouse' });
+    easel.clock.advance(2 * HOUR_MS);
+    await easel.post({ mediaId: 'new', prompt: 'a lighthouse' });
+    const before = await easel.files();
+
+    const dry = await cleanUp(easel, { olderThan: '1h', dryRun: true });
+    expect(dry).toMatchObject({ deleted: 1, kept: 1, dryRun: true });
+    expect(await easel.files()).toEqual(before);
+
+    const report = await cleanUp(easel, { olderThan: '1h' });
+    // The original and the master are two names of the same bytes on disk.
+    const bytes = publishedBytes(old.body);
+    expect(report).toMatchObject({ deleted: 1, kept: 1, freedBytes: bytes, orphansRemoved: 0, dryRun: false });
+    expect(dry.freedBytes).toBe(bytes);
+    expect(await easel.files()).toEqual(before.filter((name) => name.includes('new')));
+    expect((await easel.get('/images/old')).status).toBe(404);
+    expect((await easel.get('/media/old.png')).status).toBe(404);
+    expect((await easel.get('/media/new.png')).status).toBe(200);
+  });
+
+  it("goes by an image's own ttlSeconds where it has one, and by RETENTION where it has none", async () => {
+    await using easel = await startEasel({ env: { RETENTION: '2h' } });
+    await easel.post({ mediaId: 'brief', prompt: 'a lighthouse', ttlSeconds: 60 });
+    await easel.post({ mediaId: 'long', prompt: 'a lighthouse', ttlSeconds: 86_400 });
+    await easel.post({ mediaId: 'plain', prompt: 'a lighthouse' });
+    easel.clock.advance(HOUR_MS);
+    expect(await cleanUp(easel)).toMatchObject({ deleted: 1, kept: 2 });
+    easel.clock.advance(2 * HOUR_MS);
+    expect(await cleanUp(easel)).toMatchObject({ deleted: 1, kept: 1 });
+    expect((await easel.get('/images/long')).status).toBe(200);
+  });
+
+  it('takes only one status when told to, and never an unfinished image', async () => {
+    await using easel = await startEasel({ env: { RETRY_MAX_ATTEMPTS: '1' } });
+    easel.upstream.script(openAiError('server_error'));
+    await easel.post({ mediaId: 'failed', prompt: 'a lighthouse' });
+    await easel.post({ mediaId: 'good', prompt: 'a lighthouse' });
+    easel.upstream.script(picture({ beforeHeaders: 'forever' }));
+    await easel.post({ mediaId: 'running', prompt: 'a lighthouse' }, { prefer: 'respond-async' });
+    easel.clock.advance(HOUR_MS);
+    expect(await cleanUp(easel, { olderThan: '1s', status: 'failed' })).toMatchObject({ deleted: 1, kept: 2 });
+    expect(await cleanUp(easel, { olderThan: '1s' })).toMatchObject({ deleted: 1, kept: 1 });
+    expect((await easel.get('/images/running')).status).toBe(200);
+  });
+
+  it('keeps to maxBytes, oldest first, whatever their age', async () => {
+    await using easel = await startEasel();
+    let sizes: number[] = [];
+    for (const mediaId of ['a', 'b', 'c']) {
+      const { body } = await easel.post({ mediaId, prompt: mediaId, ttlSeconds: mediaId === 'a' ? 86_400 : undefined });
+      sizes = [...sizes, publishedBytes(body)];
+      easel.clock.advance(1000);
+    }
+    const [, ofB = 0, ofC = 0] = sizes;
+    expect(await cleanUp(easel, { maxBytes: ofB + ofC, dryRun: true })).toMatchObject({ deleted: 1, kept: 2 });
+    expect(await cleanUp(easel, { maxBytes: ofB + ofC })).toMatchObject({ deleted: 1, freedBytes: sizes[0], kept: 2 });
+    expect(await cleanUp(easel, { maxBytes: ofB + ofC })).toMatchObject({ deleted: 0, kept: 2 });
+    expect(await cleanUp(easel, { maxBytes: 0 })).toMatchObject({ deleted: 2, kept: 0 });
+    expect(await easel.files()).toEqual([]);
+  });
+
+  it('goes by labels where they have an age, the longest of them, and never takes what is pinned', async () => {
+    await using easel = await startEasel({ env: { RETENTION: '2h', RETENTION_BY_LABEL: 'draft:1h,press:1d' } });
+    for (const labels of [['draft'], ['draft', 'press'], ['pinned'], []]) {
+      await easel.post({ mediaId: labels.join('-') || 'plain', prompt: 'a lighthouse', labels, renditions: [] });
+    }
+    easel.clock.advance(1.5 * HOUR_MS);
+    expect(await cleanUp(easel)).toMatchObject({ deleted: 1, kept: 3 });
+    expect((await easel.get('/images/draft')).status).toBe(404);
+    easel.clock.advance(1 * HOUR_MS);
+    expect(await cleanUp(easel)).toMatchObject({ deleted: 1, kept: 2 });
+    expect((await easel.get('/images/plain')).status).toBe(404);
+    easel.clock.advance(30 * HOUR_MS);
+    expect(await cleanUp(easel, { olderThan: '0s', maxBytes: 0 })).toMatchObject({ deleted: 1, kept: 1 });
+    expect((await easel.get('/media/pinned.png')).status).toBe(200);
+    expect((await fetch(`${easel.url}/images/pinned`, { method: 'DELETE' })).status).toBe(204);
+  });
+
+  it('is remembered, over a restart too', async () => {
+    await using folder = await temporaryFolder();
+    {
+      await using easel = await startEasel({ folder: folder.path });
+      expect((await easel.get('/cleanup/last')).status).toBe(404);
+      const report = await cleanUp(easel, { dryRun: true });
+      expect(await (await easel.get('/cleanup/last')).json()).toEqual({ ...report, time: expect.stringMatching(/Z$/) });
+    }
+    await using easel = await startEasel({ folder: folder.path });
+    expect((await easel.get('/cleanup/last')).status).toBe(200);
+  });
+
+  it('removes files without a record once they are an hour old', async () => {
+    await using easel = await startEasel();
+    await easel.post({ mediaId: 'kept', prompt: 'a lighthouse' });
+    const kept = await easel.files();
+    await leaveFile(easel, 'gone.png', 2);
+    await leaveFile(easel, 'kept@9x9.webp', 2);
+    await leaveFile(easel, 'originals/kept~0', 2);
+    await leaveFile(easel, 'fresh.png', 0.5);
+    expect(await cleanUp(easel, { dryRun: true })).toMatchObject({ deleted: 0, orphansRemoved: 3 });
+    expect(await cleanUp(easel)).toMatchObject({ deleted: 0, orphansRemoved: 3, freedBytes: 27 });
+    expect(await easel.files()).toEqual(['fresh.png', ...kept]);
+  });
+
+  it.each([11, 105])('keeps %i files beside a database that knows hardly one of them, and says so', async (files) => {
+    await using easel = await startEasel();
+    await easel.post({ mediaId: 'known', prompt: 'a lighthouse' });
+    const kept = await easel.files();
+    for (let index = 0; index < files; index++) await leaveFile(easel, `originals/paid-${index}~0`, 4);
+    easel.clock.advance(2 * HOUR_MS);
+    expect(await cleanUp(easel)).toMatchObject({ orphansRemoved: 0 });
+    expect(await easel.files()).toHaveLength(kept.length + files);
+    expect(easel.log.join()).toContain('is DATABASE_URL right');
+  });
+});

@@ -1,0 +1,54 @@
+import { join } from 'node:path';
+import { pino } from 'pino';
+import { expect, test } from 'vitest';
+import type { JobQueue } from '../../../src/core/ports/job-queue.ts';
+import { createDeletions } from '../../../src/core/retention/deletions.ts';
+import { createImageEvents } from '../../../src/images/events.ts';
+import { createDiskStore } from '../../../src/storage/disk.ts';
+import { exampleImage } from '../../support/fake-images.ts';
+import { openRecords } from '../../support/records.ts';
+import { temporaryFolder } from '../../support/temporary-folder.ts';
+import { createTestClock } from '../../support/test-clock.ts';
+
+/** Deletions on real records, with a queue whose jobs end when `workEnds` resolves. */
+async function openDeletions(folder: string, workEnds: () => Promise<void>) {
+  const records = openRecords(folder);
+  const clock = createTestClock({ skipMs: 0 });
+  const enqueued: string[] = [];
+  const queue: JobQueue = {
+    enqueue: async (mediaId) => void enqueued.push(mediaId),
+    cancel: workEnds,
+    depth: async () => ({ waiting: 0, running: 0 }),
+    stop: async () => {},
+  };
+  const deletions = createDeletions({
+    records,
+    store: await createDiskStore({ root: join(folder, 'media') }),
+    queue,
+    events: createImageEvents(),
+    telemetry: { imageEnded: () => {} },
+    clock,
+    log: pino({ level: 'silent' }),
+  });
+  await records.accept(exampleImage({ mediaId: 'x', status: 'generating' }), 10);
+  return { records, deletions, clock, enqueued, [Symbol.asyncDispose]: () => records.close() };
+}
+
+test('a cancel is answered after five seconds though the work has not ended', async () => {
+  await using folder = await temporaryFolder();
+  await using scene = await openDeletions(folder.path, () => new Promise(() => {}));
+  const cancelled = scene.deletions.cancel('x');
+  await expect.poll(() => scene.clock.sleepers).toBe(1);
+  scene.clock.advance(5_000);
+  expect((await cancelled)?.status).toBe('cancelled');
+  expect(scene.clock.sleepers).toBe(0);
+});
+
+test('an image that is asked for again while its work is being stopped still gets its turn', async () => {
+  await using folder = await temporaryFolder();
+  await using scene = await openDeletions(folder.path, async () => {
+    await scene.records.update('x', (image) => ({ ...image, status: 'queued', run: 2 }));
+  });
+  expect((await scene.deletions.cancel('x'))?.status).toBe('queued');
+  expect(scene.enqueued).toEqual(['x']);
+});

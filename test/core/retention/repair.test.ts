@@ -1,0 +1,216 @@
+import { rename, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { pino } from 'pino';
+import { describe, expect, it, vi } from 'vitest';
+import type { JobQueue } from '../../../src/core/ports/job-queue.ts';
+import type { MediaStore } from '../../../src/core/ports/media-store.ts';
+import type { CleanupReport } from '../../../src/core/ports/record-store.ts';
+import { createNameFilter } from '../../../src/core/retention/bloom-filter.ts';
+import { mendMissingFiles } from '../../../src/core/retention/repair.ts';
+import { createImageEvents } from '../../../src/images/events.ts';
+import { createDiskStore } from '../../../src/storage/disk.ts';
+import { type Easel, startEasel } from '../../support/easel.ts';
+import { exampleFile, exampleImage } from '../../support/fake-images.ts';
+import { picture } from '../../support/openai-answers.ts';
+import { openRecords } from '../../support/records.ts';
+import { temporaryFolder } from '../../support/temporary-folder.ts';
+
+/** Smaller than the original, so that the master is a file of its own. */
+const LOST = { mediaId: 'lost', prompt: 'a lighthouse', size: '128x128', renditions: ['64x64.png', '64x64.webp'] };
+const SMALL = { IMAGE_MODEL: 'small', IMAGE_SIZE: '256x256' };
+const FILES = ['lost.png', 'lost@64x64.png', 'lost@64x64.webp'];
+
+async function cleanUp({ url }: Easel, order: object = {}): Promise<CleanupReport> {
+  const init = { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(order) };
+  return (await (await fetch(`${url}/cleanup`, init)).json()) as CleanupReport;
+}
+
+async function lose(easel: Easel, ...names: readonly string[]): Promise<void> {
+  const present = await easel.files();
+  const originals = names.includes('original') ? present.filter((name) => name.startsWith('originals/lost~')) : [];
+  for (const name of [...names, ...originals]) await rm(join(easel.folder, 'media', name), { force: true });
+}
+
+async function ended(easel: Easel, status: string) {
+  await vi.waitFor(async () => expect((await easel.record('lost')).status).toBe(status), 5000);
+  return await easel.made('lost');
+}
+
+/** A service with the picture to lose, and one that stays. */
+async function startWithLost(options: Parameters<typeof startEasel>[0] = {}): Promise<Easel> {
+  const easel = await startEasel({ ...options, env: SMALL });
+  easel.upstream.strict = false;
+  await easel.post({ mediaId: 'kept', prompt: 'a tower' });
+  // So that there is something to warn of when it is finished, which must not be said twice.
+  easel.upstream.script(picture({ size: '240x240' }));
+  expect((await easel.post(LOST)).status).toBe(201);
+  return easel;
+}
+
+describe('a cleanup that finds files of a picture gone', () => {
+  it.each([
+    ['its master', ['lost.png']],
+    ['all that is published', FILES],
+    ['one rendition', ['lost@64x64.webp']],
+  ])('(%s) only says so when dry, and else has them made again, calling nobody', async (_what, gone) => {
+    await using easel = await startWithLost();
+    const before = await easel.record('lost');
+    const files = await easel.files();
+    await lose(easel, ...gone);
+
+    const told = { missingFiles: 1, missingFilesOf: ['lost'] };
+    expect(await cleanUp(easel, { dryRun: true })).toMatchObject({ ...told, deleted: 0, orphansRemoved: 0, kept: 2 });
+    expect(await easel.record('lost')).toEqual(before);
+
+    expect(await cleanUp(easel)).toMatchObject({ ...told, deleted: 0, orphansRemoved: 0, kept: 2 });
+    const after = await ended(easel, 'succeeded');
+    expect(after).toEqual(before);
+    expect(await easel.files()).toEqual(files);
+    for (const name of FILES) expect([name, (await easel.get(`/media/${name}`)).status]).toEqual([name, 200]);
+    expect(easel.upstream.calls).toHaveLength(2);
+    expect(
+      easel.log.filter((line) => line.includes('published files are gone')).map((line) => JSON.parse(line)),
+    ).toEqual([false, true].map((mending) => expect.objectContaining({ mediaId: 'lost', missing: gone, mending })));
+    expect(easel.log.filter((line) => line.includes('"msg":"cleanup"')).at(-1)).toContain('"missingFiles":1');
+    expect(await cleanUp(easel)).toMatchObject({ missingFiles: 0, missingFilesOf: [] });
+  });
+
+  it.each([
+    ['its master', 'lost.png'],
+    ['a rendition', 'lost@64x64.webp'],
+  ])('(%s, and the original) leaves it as it is, serves what is left, and says so each time', async (_what, gone) => {
+    await using easel = await startWithLost();
+    const before = await easel.record('lost');
+    await lose(easel, gone, 'original');
+    for (let times = 1; times <= 2; times++) {
+      expect(await cleanUp(easel)).toMatchObject({ missingFiles: 1, missingFilesOf: ['lost'], orphansRemoved: 0 });
+      expect(easel.log.filter((line) => line.includes('"mending":false'))).toHaveLength(times);
+    }
+    expect(await easel.record('lost')).toEqual(before);
+    for (const name of FILES) {
+      expect([name, (await easel.get(`/media/${name}`)).status]).toEqual([name, name === gone ? 404 : 200]);
+    }
+    expect(easel.upstream.calls).toHaveLength(2);
+    await fetch(`${easel.url}/images/lost`, { method: 'DELETE' });
+    expect((await easel.post(LOST)).status).toBe(201);
+    expect(easel.upstream.calls).toHaveLength(3);
+  });
+
+  it('judges nothing anew, so that stricter checks neither pay again nor take a picture away', async () => {
+    await using folder = await temporaryFolder();
+    const options = { folder: folder.path };
+    {
+      await using easel = await startEasel({ ...options, env: { ...SMALL, CHECK_UNIFORMITY: 'warn' } });
+      easel.upstream.strict = false;
+      easel.upstream.script(picture({ content: 'blank' }));
+      await easel.post(LOST);
+    }
+    const env = { ...SMALL, CHECK_UNIFORMITY: 'reject', REGENERATE_ON_REJECT: 'true' };
+    await using easel = await startEasel({ ...options, env });
+    const before = await easel.record('lost');
+    expect(before.checks).toContainEqual(expect.objectContaining({ name: 'uniformity', verdict: 'warn' }));
+    await lose(easel, 'lost.png');
+    await cleanUp(easel);
+    await expect.poll(async () => (await easel.get('/media/lost.png')).status).toBe(200);
+    expect(await easel.record('lost')).toEqual(before);
+    expect(easel.upstream.calls).toEqual([]);
+    expect(await (await easel.get('/metrics')).text()).not.toMatch(/easel_images_total\{[^}]*\} [1-9]/);
+  });
+
+  it('leaves half of the queue to callers', async () => {
+    await using easel = await startEasel({ env: { ...SMALL, QUEUE_LIMIT: '2', CONCURRENCY: '1' } });
+    easel.upstream.strict = false;
+    const gate = easel.upstream.gate();
+    await easel.post(LOST);
+    easel.upstream.script(picture({ beforeHeaders: gate }), picture({ beforeHeaders: gate }));
+    for (const mediaId of ['running', 'waiting'])
+      await easel.post({ mediaId, prompt: 'a tower' }, { prefer: 'respond-async' });
+    await gate.reached();
+    await lose(easel, 'lost.png');
+    expect(await cleanUp(easel)).toMatchObject({ missingFiles: 1 });
+    expect((await easel.record('lost')).status).toBe('succeeded');
+    gate.open();
+  });
+
+  it('takes no picture to be lost when most files are gone, as when a volume is not mounted', async () => {
+    await using easel = await startWithLost();
+    const media = join(easel.folder, 'media');
+    await rename(media, `${media}.away`);
+    expect(await cleanUp(easel)).toMatchObject({ missingFiles: 2, missingFilesOf: ['lost', 'kept'] });
+    expect(easel.log.some((line) => line.includes('is its volume mounted'))).toBe(true);
+    await rm(media, { recursive: true, force: true });
+    await rename(`${media}.away`, media);
+    expect((await easel.get('/media/lost.png')).status).toBe(200);
+    expect(await cleanUp(easel)).toMatchObject({ missingFiles: 0 });
+    expect((await easel.record('lost')).status).toBe('succeeded');
+  });
+});
+
+describe('mendMissingFiles', () => {
+  /** Records of images whose files nobody wrote, and a store whose walk found nothing but claims to have seen enough. */
+  async function openScene(folder: string, ...mediaIds: readonly string[]) {
+    const records = openRecords(folder);
+    const store = await createDiskStore({ root: join(folder, 'media') });
+    const enqueued: string[] = [];
+    const queue: JobQueue = {
+      enqueue: async (mediaId) => void enqueued.push(mediaId),
+      cancel: async () => {},
+      depth: async () => ({ waiting: 0, running: 0 }),
+      stop: async () => {},
+    };
+    const original = { ...exampleFile('originals/x~1', Buffer.from('original')), sound: true };
+    for (const mediaId of mediaIds) await records.accept(exampleImage({ mediaId, original }), 1000);
+    await store.put('originals/x~1', Buffer.from('original'));
+    const log = pino({ level: 'silent' });
+    const deps = { records, store, queue, queueLimit: 100, events: createImageEvents(), log };
+    const inventory = { names: createNameFilter(0), files: 1000 };
+    const mend = (change: { readonly store?: MediaStore } = {}) =>
+      mendMissingFiles({ ...deps, ...change }, inventory, false);
+    return { records, store, enqueued, mend, [Symbol.asyncDispose]: () => records.close() };
+  }
+
+  it('takes no file for gone that was published after the walk had passed it', async () => {
+    await using folder = await temporaryFolder();
+    await using scene = await openScene(folder.path, 'x');
+    for (const name of ['x.png', 'x@1200x675.webp']) await writeFile(join(folder.path, 'media', name), 'here');
+    expect(await scene.mend()).toEqual({ missingFiles: 0, missingFilesOf: [] });
+    expect((await scene.records.get('x'))?.status).toBe('succeeded');
+  });
+
+  it.each(['deleted', 'made anew', 'asked for again'])('leaves an image alone that is %s meanwhile', async (how) => {
+    await using folder = await temporaryFolder();
+    await using scene = await openScene(folder.path, 'x');
+    let touched: unknown;
+    const store: MediaStore = {
+      ...scene.store,
+      async read(name) {
+        if (how === 'asked for again') {
+          await scene.records.update('x', (image) => ({ ...image, status: 'queued', run: 2 }));
+        } else {
+          await scene.records.remove('x');
+          await scene.records.deletionDone('x');
+        }
+        if (how === 'made anew') {
+          const original = { ...exampleFile('originals/x~2', Buffer.from('another')), sound: true };
+          await scene.records.accept(exampleImage({ mediaId: 'x', original }), 10);
+        }
+        touched = await scene.records.get('x');
+        return await scene.store.read(name);
+      },
+    };
+    expect(await scene.mend({ store })).toEqual({ missingFiles: 0, missingFilesOf: [] });
+    expect(await scene.records.get('x')).toEqual(touched);
+    expect(scene.enqueued).toEqual([]);
+  });
+
+  it('counts all, and mends a hundred at once, so that callers do not wait behind thousands', async () => {
+    await using folder = await temporaryFolder();
+    const mediaIds = Array.from({ length: 102 }, (_, index) => `image-${String(index).padStart(3, '0')}`);
+    await using scene = await openScene(folder.path, ...mediaIds);
+    const newest = mediaIds.toReversed();
+    expect(await scene.mend()).toEqual({ missingFiles: 102, missingFilesOf: newest.slice(0, 100) });
+    expect(scene.enqueued).toEqual(newest.slice(0, 100));
+    expect(await scene.mend()).toEqual({ missingFiles: 2, missingFilesOf: newest.slice(100) });
+    expect(scene.enqueued).toEqual(newest);
+  });
+});

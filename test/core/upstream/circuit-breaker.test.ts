@@ -1,0 +1,86 @@
+import { describe, expect, it } from 'vitest';
+import { createBreaker, type JobEnd } from '../../../src/core/upstream/circuit-breaker.ts';
+import { createManualClock } from '../../support/test-clock.ts';
+
+function setUp() {
+  const clock = createManualClock();
+  const breaker = createBreaker(clock);
+  const jobs = (...ends: readonly JobEnd[]) => {
+    for (const end of ends) breaker.jobEnded('call', end);
+  };
+  return { clock, breaker, jobs };
+}
+
+describe('a breaker', () => {
+  it.each([
+    ['four failed jobs', Array(4).fill('overloaded'), null],
+    ['five in a row', Array(5).fill('overloaded'), 'overloaded'],
+    ['five with a picture between', ['timeout', 'timeout', 'made', 'timeout', 'timeout', 'timeout'], null],
+    ['five with refused prompts between', ['empty', 'unclear', 'empty', 'empty', 'unclear', 'empty', 'empty'], 'empty'],
+    ['any number of refused prompts', Array(20).fill('unclear'), null],
+    ['one account fault', ['account'], 'account'],
+    [
+      'five faults of different kinds',
+      ['unreachable', 'timeout', 'empty', 'rate_limited', 'interrupted'],
+      'interrupted',
+    ],
+  ] as const)('after %s', (_, ends: readonly JobEnd[], openedBy) => {
+    const { breaker, jobs } = setUp();
+    jobs(...ends);
+    expect(breaker.openedBy()).toBe(openedBy);
+    expect(breaker.admit()).toBe(openedBy === null ? 'call' : null);
+  });
+
+  it('lets one probe in after 5 s, and later ones after 10, 20 and then 30 s', () => {
+    const { clock, breaker, jobs } = setUp();
+    jobs('account');
+    const probes: number[] = [];
+    for (let second = 0; second <= 120; second++, clock.move(1000)) {
+      const admission = breaker.admit();
+      expect(breaker.admit()).toBeNull();
+      if (admission === null) continue;
+      expect(admission).toBe('probe');
+      probes.push(second);
+      breaker.jobEnded('probe', 'account');
+    }
+    expect(probes).toEqual([5, 15, 35, 65, 95]);
+  });
+
+  it('does not wait for a probe that hangs, and says how long the next is off', () => {
+    const { clock, breaker, jobs } = setUp();
+    jobs('account');
+    expect(breaker.waitMs()).toBe(5000);
+    clock.move(5000);
+    expect([breaker.waitMs(), breaker.admit(), breaker.waitMs()]).toEqual([0, 'probe', 10_000]);
+    clock.move(10_000);
+    expect(breaker.admit()).toBe('probe');
+  });
+
+  it('closes with a picture, and counts from nothing again', () => {
+    const { clock, breaker, jobs } = setUp();
+    jobs(...Array(5).fill('overloaded'));
+    clock.move(5000);
+    breaker.jobEnded(breaker.admit() ?? 'call', 'made');
+    expect([breaker.openedBy(), breaker.admit()]).toEqual([null, 'call']);
+    jobs(...Array(4).fill('overloaded'));
+    expect(breaker.openedBy()).toBeNull();
+  });
+
+  it('stays open after a probe that found nothing out, and lets the next job try at once', () => {
+    const { clock, breaker, jobs } = setUp();
+    jobs('account');
+    clock.move(5000);
+    breaker.jobEnded(breaker.admit() ?? 'call', 'unclear');
+    expect([breaker.openedBy(), breaker.admit()]).toEqual(['account', 'probe']);
+  });
+
+  it('is not put off by jobs that began before it opened, nor by a clock that was set back', () => {
+    const { clock, breaker, jobs } = setUp();
+    jobs('account');
+    clock.move(4000);
+    jobs('timeout', 'unclear');
+    expect(breaker.waitMs()).toBe(1000);
+    clock.move(-3_600_000);
+    expect(breaker.admit()).toBe('probe');
+  });
+});
