@@ -4,11 +4,11 @@
  */
 
 import sharp from 'sharp';
+import { createImaging } from '../src/adapters/imaging/finish.ts';
+import { ENCODERS } from '../src/adapters/imaging/render.ts';
+import { configureSharp } from '../src/adapters/imaging/sharp.ts';
 import type { RenditionSpec } from '../src/core/domain/formats.ts';
 import type { FinishOrder } from '../src/core/ports/imaging.ts';
-import { createImaging } from '../src/imaging/finish.ts';
-import { ENCODERS } from '../src/imaging/render.ts';
-import { configureSharp } from '../src/imaging/sharp.ts';
 import { gatePictures, SIZE } from './gate-pictures.ts';
 
 const ROUNDS = Number(process.argv[3] ?? 20);

@@ -4,10 +4,10 @@
  */
 
 import sharp, { type Sharp } from 'sharp';
+import { createPlaceholderProvider } from '../src/adapters/providers/placeholder/provider.ts';
 import type { CheckName } from '../src/core/domain/checks.ts';
 import type { Size } from '../src/core/domain/geometry.ts';
 import { CATALOG } from '../src/core/models/catalog.ts';
-import { createPlaceholderProvider } from '../src/providers/placeholder.ts';
 
 export const SIZE: Size = { width: 1792, height: 1024 };
 

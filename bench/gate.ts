@@ -1,9 +1,9 @@
 /** What the quality checks say about pictures that are known to be fine or bad; `gate 5` takes five variants of each. */
 
+import { checkPicture } from '../src/adapters/imaging/checks.ts';
+import { readPicture } from '../src/adapters/imaging/inspect.ts';
+import { configureSharp } from '../src/adapters/imaging/sharp.ts';
 import { CHECK_NAMES, type Check, type CheckPolicy } from '../src/core/domain/checks.ts';
-import { checkPicture } from '../src/imaging/checks.ts';
-import { readPicture } from '../src/imaging/inspect.ts';
-import { configureSharp } from '../src/imaging/sharp.ts';
 import { type GatePicture, gatePictures, SIZE } from './gate-pictures.ts';
 
 const LIMITS = { bytes: 64 * 1024 * 1024, pixels: 36_000_000, decodeSeconds: 30 };

@@ -10,15 +10,15 @@ import { join } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { DatabaseSync } from 'node:sqlite';
 import { pino } from 'pino';
+import { createImageEvents } from '../src/adapters/events/local.ts';
+import { createLocalQueue } from '../src/adapters/queue/local.ts';
 import { openSqliteRecords } from '../src/adapters/records/sqlite/records.ts';
+import { createDiskStore } from '../src/adapters/storage/disk.ts';
 import type { Image } from '../src/core/domain/image.ts';
 import { createDerive } from '../src/core/images/derive.ts';
 import type { RecordStore } from '../src/core/ports/record-store.ts';
 import { cleanUp } from '../src/core/retention/cleanup.ts';
 import { createDeletions } from '../src/core/retention/deletions.ts';
-import { createImageEvents } from '../src/images/events.ts';
-import { createLocalQueue } from '../src/queue/local.ts';
-import { createDiskStore } from '../src/storage/disk.ts';
 import { anImage } from '../test/contracts/record-store/example-images.ts';
 
 const MANY = 1_000_000;

@@ -11,7 +11,6 @@ import { NO_TRACING, type Tracer } from './core/ports/tracer.ts';
 import { type Access, callerOf, type Keys, rememberCallers, requireAdmin, requireKeys } from './http/auth.ts';
 import { answerBrokenRequest, requireHost } from './http/broken-request.ts';
 import { createHealth, type HealthChecks } from './http/health.ts';
-import { privateAccess, type SignedLinks } from './http/media-links.ts';
 import { docsRoutes, documentRoutes } from './http/openapi.ts';
 import { watchLoad } from './http/overload.ts';
 import { letCallsWait, PATIENCE, type Patience } from './http/patience.ts';
@@ -32,6 +31,7 @@ import { allowOrigins, secureHeaders, securePictures } from './http/security-hea
 import { cutSilentConnections, refuseWorkWhile } from './http/stopping.ts';
 import { traceRequests } from './http/tracing.ts';
 import { readJsonBodies, validatorCompiler } from './http/validation.ts';
+import { privateAccess, type SignedLinks } from './security/signed-links.ts';
 
 /** What the HTTP side takes of the configuration, and what is no setting. */
 export interface AppConfig {

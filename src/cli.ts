@@ -9,7 +9,7 @@ import { settingsTable } from './config/settings.ts';
 import { ImageError } from './core/domain/errors.ts';
 import { toRecord } from './core/domain/record.ts';
 import { ageText, sizeText } from './core/planning/notation.ts';
-import { createKey, InvalidKeyError } from './http/keys.ts';
+import { createKey, InvalidKeyError } from './security/api-keys.ts';
 import { createServices, DatabaseInUseError, type Services } from './services.ts';
 import { VERSION } from './version.ts';
 

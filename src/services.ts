@@ -2,7 +2,18 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { v7 as uuidv7 } from 'uuid';
+import { createImageEvents } from './adapters/events/local.ts';
+import { createImaging } from './adapters/imaging/finish.ts';
+import { configureSharp } from './adapters/imaging/sharp.ts';
+import { createProvenanceReader } from './adapters/provenance/reader.ts';
+import { createOpenAIProvider } from './adapters/providers/openai/provider.ts';
+import { createPlaceholderProvider } from './adapters/providers/placeholder/provider.ts';
+import { createTransport, type Transport } from './adapters/providers/transport.ts';
+import { createLocalQueue } from './adapters/queue/local.ts';
 import { openSqliteRecords } from './adapters/records/sqlite/records.ts';
+import { createDiskStore } from './adapters/storage/disk.ts';
+import { createMetrics } from './adapters/telemetry/prometheus.ts';
+import { createWebhookSender } from './adapters/webhooks/sender.ts';
 import type { AppServices } from './app.ts';
 import { type Config, ConfigError } from './config/config.ts';
 import type { ProviderSettings } from './config/provider-settings.ts';
@@ -26,23 +37,12 @@ import { createRetryBudget } from './core/upstream/retry-budget.ts';
 import { createUpstreams, describeUpstreams, type Upstreams } from './core/upstream/upstreams.ts';
 import { createDeliverer } from './core/webhooks/deliverer.ts';
 import type { CheckOutcome, HealthChecks } from './http/health.ts';
-import { createSignedLinks, type SignedLinks } from './http/media-links.ts';
-import { createMetrics } from './http/metrics.ts';
-import { createImageEvents } from './images/events.ts';
-import { createImaging } from './imaging/finish.ts';
-import { createProvenanceReader } from './imaging/provenance-reader.ts';
-import { configureSharp } from './imaging/sharp.ts';
-import { createKeyRing } from './key-ring.ts';
-import { hostOf } from './outgoing/allow-list.ts';
-import { createGuardedFetch, type GuardedFetch } from './outgoing/guard.ts';
-import { createOpenAIProvider } from './providers/openai.ts';
-import { createPlaceholderProvider } from './providers/placeholder.ts';
-import { createTransport, type Transport } from './providers/transport.ts';
-import { createLocalQueue } from './queue/local.ts';
-import { createDiskStore } from './storage/disk.ts';
-import { keepSecret } from './storage/secret.ts';
+import { hostOf } from './security/allow-list.ts';
+import { createKeyRing } from './security/key-ring.ts';
+import { keepSecret } from './security/secret-file.ts';
+import { createSignedLinks, type SignedLinks } from './security/signed-links.ts';
+import { createGuardedFetch, type GuardedFetch } from './security/ssrf-guard.ts';
 import { VERSION } from './version.ts';
-import { createWebhookSender } from './webhooks/sender.ts';
 
 export { DatabaseInUseError };
 
@@ -338,7 +338,7 @@ interface Tracing {
 async function openTracing({ tracing }: Config, logger: Logger, clock: Clock): Promise<Tracing> {
   if (tracing === null) return { tracer: NO_TRACING, logger, close: async () => undefined };
   // Who collects no traces is spared loading the SDK.
-  const { createOtelTracing } = await import('./tracing/otel.ts');
+  const { createOtelTracing } = await import('./adapters/telemetry/otel.ts');
   return createOtelTracing({ endpoint: tracing.endpoint, version: VERSION, logger, clock });
 }
 
@@ -346,7 +346,7 @@ async function openTracing({ tracing }: Config, logger: Logger, clock: Clock): P
 async function createSigner({ signing }: Config, clock: Clock) {
   if (signing === null) return null;
   // The library takes 260 ms and 26 MB to load, which those who sign nothing are spared.
-  const { createFileSigner } = await import('./imaging/c2pa-signer.ts');
+  const { createFileSigner } = await import('./adapters/provenance/c2pa-signer.ts');
   try {
     return await createFileSigner({
       identity: signing,

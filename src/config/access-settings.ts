@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import ipaddr from 'ipaddr.js';
 import { z } from 'zod';
-import { type ApiKey, parseKeys } from '../http/keys.ts';
-import { type AllowedHost, allowedHostText } from '../outgoing/allow-list.ts';
+import { type AllowedHost, allowedHostText } from '../security/allow-list.ts';
+import { type ApiKey, parseKeys } from '../security/api-keys.ts';
 import { count, list, type SettingsOf, seconds } from './setting-types.ts';
 
 const perMinute = () => count(1, 1_000_000).optional();

@@ -4,7 +4,7 @@ import { dirname } from 'node:path';
 import type { Catalog } from '../core/models/catalog.ts';
 import { BUILT_IN_PRESETS } from '../core/planning/built-in-presets.ts';
 import type { Presets } from '../core/planning/presets.ts';
-import { type ApiKey, clashes } from '../http/keys.ts';
+import { type ApiKey, clashes } from '../security/api-keys.ts';
 import { type AccessConfig, accessConfig, httpAccess } from './access-settings.ts';
 import { type CallConfig, callConfig } from './call-settings.ts';
 import { type ImageConfig, imageConfig } from './image-settings.ts';

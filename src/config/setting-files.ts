@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs';
 import { BUILT_IN_PRESETS } from '../core/planning/built-in-presets.ts';
 import { parsePresets } from '../core/planning/preset-file.ts';
 import type { Presets } from '../core/planning/presets.ts';
-import { type ApiKey, parseKeyFile } from '../http/keys.ts';
+import { type ApiKey, parseKeyFile } from '../security/api-keys.ts';
 
 /** What is wrong with a file, in lines like those for variables. The path is not quoted: it may be a key, put in the wrong place. */
 export class ConfigFileError extends Error {

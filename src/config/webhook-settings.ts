@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { z } from 'zod';
-import { type AllowedHost, allowedHostText } from '../outgoing/allow-list.ts';
+import { type AllowedHost, allowedHostText } from '../security/allow-list.ts';
 import { list, type SettingsOf } from './setting-types.ts';
 
 /** Of 24 to 64 bytes, by the Standard Webhooks specification. */

@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Caller } from '../core/domain/request.ts';
-import { type ApiKey, allows, type Scope } from './keys.ts';
+import { type ApiKey, allows, type Scope } from '../security/api-keys.ts';
 import { ProblemError } from './problem.ts';
 
 /** The API keys, as the doors see them. */

@@ -2,7 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { ConfigError, readCommandConfig, readConfig } from '../../src/config/config.ts';
-import { findKey } from '../../src/http/keys.ts';
+import { findKey } from '../../src/security/api-keys.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
 function issuesOf(env: Record<string, string>): readonly string[] {

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
+import { createImageEvents } from '../../src/adapters/events/local.ts';
 import type { PartialPicture } from '../../src/core/ports/image-events.ts';
-import { createImageEvents } from '../../src/images/events.ts';
 import { describeImageEvents } from '../contracts/image-events.ts';
 
 describeImageEvents('in-process', async () => ({

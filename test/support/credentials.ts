@@ -32,7 +32,7 @@ import {
   DigitalSourceType,
   ManifestStore,
 } from '@trustnxt/c2pa-ts/manifest';
-import { openWebp } from '../../src/imaging/webp-asset.ts';
+import { openWebp } from '../../src/adapters/provenance/webp-asset.ts';
 
 export type KeyKind = 'P-256' | 'P-384' | 'P-521' | 'RSA' | 'Ed25519';
 

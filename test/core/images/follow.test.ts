@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
+import { createImageEvents } from '../../../src/adapters/events/local.ts';
 import type { Attempt, Image } from '../../../src/core/domain/image.ts';
 import { fileUrls, toRecord } from '../../../src/core/domain/record.ts';
 import { followImage, type ImageEvent, knowsEnd } from '../../../src/core/images/follow.ts';
-import { createImageEvents } from '../../../src/images/events.ts';
 import { exampleImage } from '../../support/fake-images.ts';
 
 const CALL: Attempt = {

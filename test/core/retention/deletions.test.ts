@@ -1,10 +1,10 @@
 import { join } from 'node:path';
 import { pino } from 'pino';
 import { expect, test } from 'vitest';
+import { createImageEvents } from '../../../src/adapters/events/local.ts';
+import { createDiskStore } from '../../../src/adapters/storage/disk.ts';
 import type { JobQueue } from '../../../src/core/ports/job-queue.ts';
 import { createDeletions } from '../../../src/core/retention/deletions.ts';
-import { createImageEvents } from '../../../src/images/events.ts';
-import { createDiskStore } from '../../../src/storage/disk.ts';
 import { exampleImage } from '../../support/fake-images.ts';
 import { openRecords } from '../../support/records.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';

@@ -1,0 +1,30 @@
+import type { ImageEvents, ImageListener } from '../../core/ports/image-events.ts';
+
+/** Pub/sub of image changes inside one process. Listeners are called at once, while `publish` runs. */
+export function createImageEvents(): ImageEvents {
+  const listeners = new Map<string, Set<ImageListener>>();
+  const wantsPartials = (mediaId: string) => [...(listeners.get(mediaId) ?? [])].some(({ partial }) => partial);
+
+  return {
+    publish(mediaId, image) {
+      for (const listener of listeners.get(mediaId) ?? []) listener.changed(image);
+    },
+    partialSink(mediaId) {
+      if (!wantsPartials(mediaId)) return undefined;
+      return (bytes, index) => {
+        if (!wantsPartials(mediaId)) return;
+        // One object for all: however many listen, its text is made and held once.
+        const picture = { mediaId, index, base64: Buffer.from(bytes).toString('base64') };
+        for (const listener of listeners.get(mediaId) ?? []) listener.partial?.(picture);
+      };
+    },
+    subscribe(mediaId, listener) {
+      const those = listeners.get(mediaId) ?? new Set();
+      listeners.set(mediaId, those.add(listener));
+      return () => {
+        those.delete(listener);
+        if (those.size === 0 && listeners.get(mediaId) === those) listeners.delete(mediaId);
+      };
+    },
+  };
+}

@@ -1,0 +1,25 @@
+import { number } from '../retry-after.ts';
+
+/**
+ * Reads for how long, in milliseconds, a rate limit leaves no room for another call: the longest `x-ratelimit-reset-*` of
+ * those whose `x-ratelimit-remaining-*` is 0. Null where there is room or nothing is said. Names and times like `6m0s` or
+ * `12ms` are OpenAI's (its guide on rate limits); `images` is the limit of its image models.
+ */
+export function parseRateLimit(get: (header: string) => string | null): number | null {
+  const resets = ['images', 'requests', 'tokens']
+    .filter((kind) => number(get(`x-ratelimit-remaining-${kind}`)) === 0)
+    .map((kind) => parseDuration(get(`x-ratelimit-reset-${kind}`)))
+    .filter((ms) => ms !== null);
+  return resets.length === 0 ? null : Math.max(...resets);
+}
+
+const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+
+/** `1h2m3.5s`, `12ms`; a number alone is seconds. */
+function parseDuration(text: string | null): number | null {
+  const seconds = number(text);
+  if (seconds !== null) return Math.max(0, seconds * 1000);
+  if (text === null || !/^(\d+(\.\d+)?(ms|[smhd]))+$/.test(text)) return null;
+  const parts = text.matchAll(/([\d.]+)(ms|[smhd])/g);
+  return [...parts].reduce((sum, [, amount, unit]) => sum + Number(amount) * (UNIT_MS[unit ?? ''] ?? 0), 0);
+}

@@ -1,0 +1,100 @@
+import { crc32 } from 'node:zlib';
+import sharp from 'sharp';
+import { describe, expect, it } from 'vitest';
+import { readContainer } from '../../../src/adapters/imaging/container.ts';
+
+const canvas = () => sharp({ create: { width: 20, height: 10, channels: 3, background: '#8040c0' } });
+const files = {
+  png: await canvas().png().toBuffer(),
+  jpeg: await canvas().jpeg().toBuffer(),
+  webp: await canvas().webp().toBuffer(),
+  avif: await canvas().avif({ effort: 0 }).toBuffer(),
+  gif: await canvas().gif().toBuffer(),
+  tiff: await canvas().tiff().toBuffer(),
+};
+
+describe('readContainer', () => {
+  it.each(Object.entries(files))('knows a still %s by its bytes', (format, bytes) => {
+    expect(readContainer(bytes)).toEqual({ format, animated: false, intact: true });
+  });
+
+  it.each(['png', 'jpeg', 'webp'] as const)('sees what follows the end of a %s', (format) => {
+    expect(readContainer(Buffer.concat([files[format], Buffer.from('more')])).intact).toBe(false);
+  });
+
+  it('sees a checksum that is wrong, where decoders do not look', () => {
+    const noted = insertChunk(files.png, 'tEXt', Buffer.from('Title\0a lighthouse'));
+    expect(readContainer(noted).intact).toBe(true);
+    noted[noted.indexOf('lighthouse')] = 0x4c;
+    expect(readContainer(noted).intact).toBe(false);
+  });
+
+  it('does not sum up millions of chunks', () => {
+    const chunk = Buffer.from('000000007445587400000000', 'hex');
+    const many = Buffer.concat([
+      files.png.subarray(0, 33),
+      Buffer.alloc(12 * 2_000_000, chunk),
+      files.png.subarray(33),
+    ]);
+    const began = performance.now();
+    expect(readContainer(many).intact).toBe(false);
+    expect(performance.now() - began).toBeLessThan(1000);
+  });
+
+  it('reads a view into a larger buffer', () => {
+    const pool = Buffer.concat([Buffer.alloc(7), files.png, Buffer.alloc(7)]);
+    expect(readContainer(new Uint8Array(pool.buffer, pool.byteOffset + 7, files.png.length)).intact).toBe(true);
+  });
+
+  it.each([
+    ['nothing', Buffer.alloc(0), 'there are none'],
+    ['a web page', Buffer.from('<!doctype html><html></html>'), '3c21646f63747970'],
+    ['an SVG drawing', Buffer.from('<svg xmlns="http://www.w3.org/2000/svg"/>'), '3c73766720786d6c'],
+    ['a RIFF file of sound', Buffer.from('RIFF\x24\0\0\0WAVEfmt ', 'latin1'), '5249464624000000'],
+    ['a HEIC file', Buffer.from('\0\0\0\x18ftypheic\0\0\0\0mif1heic', 'latin1'), '0000001866747970'],
+  ])('refuses %s', (_name, bytes, reason) => {
+    expect(() => readContainer(bytes)).toThrow(expect.objectContaining({ code: 'invalid_image' }));
+    expect(() => readContainer(bytes)).toThrow(reason);
+  });
+
+  it('does not take chunks inside chunks, or half an IEND, for the end of a png', () => {
+    const hidden = insertChunk(files.png, 'tEXt', Buffer.concat([Buffer.from('x\0'), files.png.subarray(-12)]));
+    for (let length = hidden.length - 1; length >= 8; length -= 1) {
+      expect(() => readContainer(hidden.subarray(0, length))).toThrow('cut short');
+    }
+    expect(readContainer(hidden).intact).toBe(true);
+  });
+
+  it.each([
+    ['jpeg', files.jpeg.subarray(0, -1)],
+    ['webp', files.webp.subarray(0, -1)],
+    ['webp of six bytes more than nothing', files.webp.subarray(0, 12)],
+    ['gif', files.gif.subarray(0, -1)],
+  ])('misses the end of a cut %s', (_name, bytes) => {
+    expect(() => readContainer(bytes)).toThrow('cut short');
+  });
+
+  it.each([
+    [1, false],
+    [2, true],
+  ])('knows a png of %i frames by its acTL chunk', (frames, animated) => {
+    const control = Buffer.alloc(8);
+    control.writeUInt32BE(frames);
+    expect(readContainer(insertChunk(files.png, 'acTL', control)).animated).toBe(animated);
+  });
+
+  it('knows an AVIF sequence by its brand', () => {
+    const sequence = Buffer.from(files.avif);
+    sequence.write('avis', 8, 'latin1');
+    expect(readContainer(sequence)).toEqual({ format: 'avif', animated: true, intact: true });
+  });
+});
+
+/** The same png with a chunk behind its header. */
+function insertChunk(png: Buffer, type: string, data: Buffer): Buffer {
+  const body = Buffer.concat([Buffer.from(type, 'latin1'), data]);
+  const [length, sum] = [Buffer.alloc(4), Buffer.alloc(4)];
+  length.writeUInt32BE(data.length);
+  sum.writeUInt32BE(crc32(body));
+  return Buffer.concat([png.subarray(0, 33), length, body, sum, png.subarray(33)]);
+}

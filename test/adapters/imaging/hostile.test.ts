@@ -1,0 +1,304 @@
+/**
+ * Bytes that nobody should have sent. `FUZZ_SECONDS=600 npx vitest run test/imaging/hostile.test.ts` looks longer; a
+ * failure prints the seed that brings it back.
+ */
+
+import { crc32 } from 'node:zlib';
+import fc from 'fast-check';
+import sharp, { type Sharp } from 'sharp';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { createImaging } from '../../../src/adapters/imaging/finish.ts';
+import { configureSharp } from '../../../src/adapters/imaging/sharp.ts';
+import type { CheckPolicy } from '../../../src/core/domain/checks.ts';
+import { ImageError } from '../../../src/core/domain/errors.ts';
+import type { FinishOrder } from '../../../src/core/ports/imaging.ts';
+import { deflatedZeros, hugePng, texturedPicture } from '../../support/pictures.ts';
+
+const FUZZ_SECONDS = Number(process.env.FUZZ_SECONDS ?? 2);
+const WIDTH = 96;
+const HEIGHT = 64;
+const MEGABYTE = 1024 * 1024;
+
+const OFF: CheckPolicy = {
+  uniformity: 'off',
+  entropy: 'off',
+  sharpness: 'off',
+  borders: 'off',
+  size: 'off',
+  ratio: 'off',
+};
+const imaging = createImaging({ checks: OFF, ground: '#ffffff' });
+
+beforeAll(configureSharp);
+
+/** The most memory this process ever had, in bytes: it does not forget. */
+const peak = () => process.resourceUsage().maxRSS * 1024;
+
+// This comes first: after the fuzzing the peak would be high already.
+describe('a small file of a huge picture', () => {
+  it.each<[string, () => Buffer | Promise<Buffer>, RegExp]>([
+    ['png', () => hugePng(), /is 12000x12000, more than 36000000 pixels/],
+    ['jpeg', async () => patched(await small().jpeg().toBuffer(), sizeOfJpeg, 'ffdcffdc'), /is 65500x65500, more than/],
+    [
+      'lossy webp',
+      async () => patched(await small().webp().toBuffer(), () => 26, 'ff3fff3f'),
+      /is 16383x16383, more than/,
+    ],
+    ['gif', async () => patched(await small().gif().toBuffer(), frameOfGif, 'ffffffff'), /is 65535x65535, more than/],
+    ['tiff', async () => bigTiff(await small().tiff().toBuffer()), /more than|broken/],
+    ['avif', async () => bigAvif(await small().avif({ effort: 0 }).toBuffer()), /more than|broken/],
+  ])('is refused before memory grows: %s', async (_name, make, message) => {
+    const bytes = await make();
+    const before = peak();
+    const outcome = await imaging.finish(bytes, order('png')).catch((error: unknown) => error);
+    expect(peak() - before).toBeLessThan(24 * MEGABYTE);
+    expect(outcome).toBeInstanceOf(ImageError);
+    expect((outcome as ImageError).message).toMatch(message);
+  });
+
+  it('may be small, and its colour profile huge: that is passed over', async () => {
+    const bytes = withProfile(200 * MEGABYTE);
+    const before = peak();
+    const { master } = await imaging.finish(bytes, order('png'));
+    expect(peak() - before).toBeLessThan(24 * MEGABYTE);
+    expect((await sharp(master.bytes ?? undefined).metadata()).hasProfile).toBe(false);
+  });
+});
+
+describe('a damaged file', () => {
+  it('is refused by name, or becomes whole files: no crash, no hang, no broken picture, no growing memory', {
+    timeout: (FUZZ_SECONDS + 30) * 1000,
+  }, async () => {
+    const files = await seeds();
+    const before = peak();
+    let published = 0;
+    let refused = 0;
+    await fc.assert(
+      fc.asyncProperty(
+        fc.nat(files.length - 1),
+        fc.array(mutation(files), { minLength: 1, maxLength: 4 }),
+        fc.constantFrom('png', 'jpeg', 'webp'),
+        async (index, mutations, format) => {
+          const bytes = mutations.reduce((file, mutate) => mutate(file), files[index] ?? Buffer.alloc(0));
+          const began = performance.now();
+          const outcome = await imaging.finish(bytes, order(format)).catch((error: unknown) => error);
+          expect(performance.now() - began).toBeLessThan(10_000);
+          if (outcome instanceof Error) {
+            expect(outcome).toBeInstanceOf(ImageError);
+            expect(outcome).toMatchObject({
+              code: 'invalid_image',
+              message: expect.stringMatching(/^the (picture|bytes|\w+ picture) /),
+            });
+            refused += 1;
+            return;
+          }
+          const { master, renditions } = outcome as Awaited<ReturnType<typeof imaging.finish>>;
+          await expectWhole(master.bytes ?? bytes, format, WIDTH, HEIGHT);
+          for (const file of renditions) await expectWhole(file.bytes, 'webp', 24, 24);
+          published += 1;
+        },
+      ),
+      { numRuns: 1_000_000, interruptAfterTimeLimit: FUZZ_SECONDS * 1000, markInterruptAsFailure: false },
+    );
+    // Both ends are reached often, or this shows nothing.
+    expect(Math.min(published, refused)).toBeGreaterThan(10);
+    expect(peak() - before).toBeLessThan(250 * MEGABYTE);
+  });
+});
+
+function order(format: 'png' | 'jpeg' | 'webp'): FinishOrder {
+  return {
+    requested: { width: WIDTH, height: HEIGHT },
+    master: { width: WIDTH, height: HEIGHT, format },
+    crop: 'centre',
+    renditions: [{ width: 24, height: 24, format: 'webp' }],
+    deferred: [],
+    provenance: {
+      mediaId: 'a',
+      provider: 'b',
+      model: 'c',
+      createdAt: '2026-11-23T10:11:12.000Z',
+      originalSha256: 'd',
+      prompt: null,
+    },
+  };
+}
+
+/** Decodes strictly, and for a png reads every checksum, which a decoder may pass over. */
+async function expectWhole(bytes: Uint8Array | null, format: string, width: number, height: number): Promise<void> {
+  const view = Buffer.from(bytes ?? []);
+  const { data, info } = await sharp(view, { failOn: 'warning' }).raw().toBuffer({ resolveWithObject: true });
+  expect({ format: (await sharp(view).metadata()).format, width: info.width, height: info.height }).toEqual({
+    format,
+    width,
+    height,
+  });
+  expect(data.length).toBe(width * height * info.channels);
+  if (format !== 'png') return;
+  for (let at = 8; at < view.length; ) {
+    const length = view.readUInt32BE(at);
+    const name = view.toString('latin1', at + 4, at + 8);
+    expect(view.readUInt32BE(at + 8 + length), name).toBe(crc32(view.subarray(at + 4, at + 8 + length)));
+    at += 12 + length;
+  }
+}
+
+// ------------------------------------------------------------- real files
+
+/** One of every format and of each way to write it, all of the size that is asked for. */
+async function seeds(): Promise<Buffer[]> {
+  const size = { width: WIDTH, height: HEIGHT };
+  const textured = sharp(await texturedPicture({ ...size, seed: 'hostile', tile: 4 }));
+  const transparent = sharp(await texturedPicture({ ...size, seed: 'hostile', tile: 4, transparent: true }));
+  const frames = [await textured.clone().png().toBuffer(), await textured.clone().negate().png().toBuffer()];
+  const animated = () => sharp(frames, { join: { animated: true } });
+  const pictures: readonly Sharp[] = [
+    textured.clone().png(),
+    textured.clone().png({ progressive: true }),
+    textured.clone().png({ palette: true }),
+    textured.clone().toColourspace('rgb16').png(),
+    textured.clone().greyscale().png(),
+    textured
+      .clone()
+      .withIccProfile('p3')
+      .withExif({ IFD0: { Artist: 'somebody' } })
+      .png(),
+    transparent.clone().png(),
+    textured.clone().jpeg(),
+    textured.clone().jpeg({ progressive: true }),
+    textured.clone().greyscale().jpeg(),
+    textured.clone().toColourspace('cmyk').jpeg(),
+    textured.clone().withMetadata({ orientation: 6 }).jpeg(),
+    textured.clone().webp(),
+    textured.clone().webp({ lossless: true }),
+    transparent.clone().webp(),
+    textured.clone().avif({ effort: 0 }),
+    transparent.clone().avif({ effort: 0 }),
+    textured.clone().gif(),
+    textured.clone().tiff(),
+    textured.clone().tiff({ compression: 'lzw' }),
+    animated().gif(),
+    animated().webp(),
+  ];
+  return await Promise.all(pictures.map((picture) => picture.toBuffer()));
+}
+
+/** One way to spoil a file: bytes changed, put in, taken out, doubled, cut off, or taken from a file of another kind. */
+function mutation(files: readonly Buffer[]): fc.Arbitrary<(file: Buffer) => Buffer> {
+  const share = fc.double({ min: 0, max: 1, noNaN: true });
+  const at = (file: Buffer, part: number) => Math.floor(part * Math.max(0, file.length - 1));
+  const range = fc.tuple(share, fc.nat(200));
+  const replaced = (file: Buffer, from: number, length: number, by: Uint8Array) =>
+    Buffer.concat([file.subarray(0, from), by, file.subarray(from + length)]);
+  return fc.oneof(
+    {
+      weight: 4,
+      arbitrary: fc.tuple(share, fc.nat(255)).map(
+        ([part, value]) =>
+          (file: Buffer) =>
+            replaced(file, at(file, part), 1, Buffer.from([value])),
+      ),
+    },
+    // Headers are at the beginning, and a length or a size is where a decoder is most easily led astray.
+    {
+      weight: 3,
+      arbitrary: fc
+        .tuple(fc.nat(64), fc.constantFrom('00000000', '00000001', '7fffffff', 'ffffffff', '00010000', 'ffff0000'))
+        .map(
+          ([place, value]) =>
+            (file: Buffer) =>
+              replaced(file, place, 4, Buffer.from(value, 'hex')),
+        ),
+    },
+    {
+      weight: 1,
+      arbitrary: fc.tuple(share, fc.uint8Array({ maxLength: 40 })).map(
+        ([part, bytes]) =>
+          (file: Buffer) =>
+            replaced(file, at(file, part), 0, bytes),
+      ),
+    },
+    {
+      weight: 1,
+      arbitrary: range.map(
+        ([part, length]) =>
+          (file: Buffer) =>
+            replaced(file, at(file, part), length, Buffer.alloc(0)),
+      ),
+    },
+    {
+      weight: 1,
+      arbitrary: range.map(
+        ([part, length]) =>
+          (file: Buffer) =>
+            replaced(file, at(file, part), 0, file.subarray(at(file, part), at(file, part) + length)),
+      ),
+    },
+    { weight: 1, arbitrary: share.map((part) => (file: Buffer) => file.subarray(0, at(file, part))) },
+    {
+      weight: 1,
+      arbitrary: fc.tuple(share, fc.nat(files.length - 1)).map(
+        ([part, other]) =>
+          (file: Buffer) =>
+            Buffer.concat([
+              file.subarray(0, at(file, part)),
+              (files[other] ?? file).subarray(at(files[other] ?? file, part)),
+            ]),
+      ),
+    },
+  );
+}
+
+// ------------------------------------------------------------------ bombs
+
+function small(): Sharp {
+  return sharp({ create: { width: 16, height: 16, channels: 3, background: '#345' } });
+}
+
+function patched(bytes: Buffer, place: (bytes: Buffer) => number, hex: string): Buffer {
+  const copy = Buffer.from(bytes);
+  copy.write(hex, place(bytes), 'hex');
+  return copy;
+}
+
+/** Height and width stand five bytes behind the SOF0 marker (ITU-T T.81, B.2.2). */
+function sizeOfJpeg(bytes: Buffer): number {
+  return bytes.indexOf('ffc0', 0, 'hex') + 5;
+}
+
+/** Width and height of the first frame stand five bytes behind the start of its descriptor (GIF89a, 20). */
+function frameOfGif(bytes: Buffer): number {
+  return bytes.indexOf('2c00000000', 0, 'hex') + 5;
+}
+
+/** ImageWidth and ImageLength, tags 256 and 257, as LONG 100,000 each. */
+function bigTiff(bytes: Buffer): Buffer {
+  const copy = Buffer.from(bytes);
+  const directory = copy.readUInt32LE(4);
+  for (let entry = 0; entry < copy.readUInt16LE(directory); entry += 1) {
+    const at = directory + 2 + 12 * entry;
+    if (![256, 257].includes(copy.readUInt16LE(at))) continue;
+    copy.writeUInt16LE(4, at + 2);
+    copy.writeUInt32LE(100_000, at + 8);
+  }
+  return copy;
+}
+
+/** The size as the `ispe` property says it: version and flags, width, height. */
+function bigAvif(bytes: Buffer): Buffer {
+  return patched(bytes, (file) => file.indexOf('ispe') + 8, '0000f0000000f000');
+}
+
+/** A small png whose `iCCP` chunk unpacks to `length` zeros. */
+function withProfile(length: number): Buffer {
+  const packed = deflatedZeros(length);
+  const body = Buffer.concat([Buffer.from('iCCPbomb\0\0', 'latin1'), packed]);
+  const [size, sum] = [Buffer.alloc(4), Buffer.alloc(4)];
+  size.writeUInt32BE(body.length - 4);
+  sum.writeUInt32BE(crc32(body));
+  const png = Buffer.from(
+    'iVBORw0KGgoAAAANSUhEUgAAAAIAAAACCAIAAAD91JpzAAAAEElEQVR4nGP4z8AARAwQCgAf7gP9i18U1AAAAABJRU5ErkJggg==',
+    'base64',
+  );
+  return Buffer.concat([png.subarray(0, 33), size, body, sum, png.subarray(33)]);
+}

@@ -1,0 +1,211 @@
+import sharp, { type Sharp } from 'sharp';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { type Limits, type Picture, readPicture } from '../../../src/adapters/imaging/inspect.ts';
+import { configureSharp } from '../../../src/adapters/imaging/sharp.ts';
+import { ImageError } from '../../../src/core/domain/errors.ts';
+
+const LIMITS: Limits = { bytes: 1_000_000, pixels: 1_000_000, decodeSeconds: 20 };
+const WIDTH = 64;
+const HEIGHT = 32;
+/** Top left, top right, bottom left, bottom right; colours that four inks can print. */
+const CORNERS = [
+  [190, 90, 85],
+  [90, 150, 100],
+  [90, 110, 160],
+  [215, 200, 150],
+] as const;
+
+beforeAll(configureSharp);
+
+describe('readPicture brings odd pictures right', () => {
+  const odd: readonly (readonly [string, () => Sharp, { readonly plain: boolean }])[] = [
+    ['png', () => quarters().png(), { plain: true }],
+    ['interlaced png', () => quarters().png({ progressive: true }), { plain: true }],
+    ['png with a palette', () => quarters().png({ palette: true, colours: 8 }), { plain: true }],
+    ['png with an sRGB profile', () => quarters().withIccProfile('srgb').png(), { plain: true }],
+    ['16-bit png', () => quarters().toColourspace('rgb16').png(), { plain: false }],
+    ['png in Display P3', () => quarters().withIccProfile('p3').png(), { plain: false }],
+    ['16-bit png in Display P3', () => quarters().toColourspace('rgb16').withIccProfile('p3').png(), { plain: false }],
+    [
+      '16-bit sRGB png with a profile',
+      () => quarters().toColourspace('rgb16').withIccProfile('srgb').png(),
+      { plain: false },
+    ],
+    ['jpeg', () => quarters().jpeg(JPEG), { plain: true }],
+    ['progressive jpeg', () => quarters().jpeg({ ...JPEG, progressive: true }), { plain: true }],
+    ['CMYK jpeg', () => quarters().toColourspace('cmyk').jpeg(JPEG), { plain: false }],
+    ['webp', () => quarters().webp({ quality: 98 }), { plain: true }],
+    ['lossless webp', () => quarters().webp({ lossless: true }), { plain: true }],
+    ['avif', () => quarters().avif({ quality: 90, effort: 0 }), { plain: true }],
+    ['still gif', () => quarters().gif(), { plain: true }],
+    ['tiff', () => quarters().tiff({ compression: 'lzw' }), { plain: true }],
+    ['CMYK tiff', () => quarters().toColourspace('cmyk').tiff(), { plain: false }],
+  ];
+
+  it.each(odd)('%s', async (_name, make, { plain }) => {
+    const picture = await readPicture(await make().toBuffer(), LIMITS);
+    expect(picture).toMatchObject({ width: WIDTH, height: HEIGHT, transparent: false, plain });
+    expectCorners(picture, CORNERS);
+  });
+
+  it.each([2, 3, 4, 5, 6, 7, 8])('jpeg with EXIF orientation %i', async (orientation) => {
+    // sharp undoes an orientation; storing the picture turned the other way makes the undone one upright.
+    const turned = await store(orientation);
+    const bytes = await turned.withMetadata({ orientation }).jpeg(JPEG).toBuffer();
+    const picture = await readPicture(bytes, LIMITS);
+    expect(picture).toMatchObject({ width: WIDTH, height: HEIGHT, plain: false });
+    expectCorners(picture, CORNERS);
+  });
+
+  it.each([
+    ['grey png', () => quarters().greyscale().png(), true],
+    ['16-bit grey png', () => quarters().toColourspace('grey16').png(), false],
+    ['grey jpeg', () => quarters().greyscale().jpeg(JPEG), true],
+  ] as const)('%s', async (_name, make, plain) => {
+    const picture = await readPicture(await make().toBuffer(), LIMITS);
+    expect(picture).toMatchObject({ channels: 3, plain });
+    const [red, green, blue] = cornersOf(picture)[0] ?? [];
+    expect(red).toBe(green);
+    expect(green).toBe(blue);
+    expect(red).toBeGreaterThan(80);
+    expect(red).toBeLessThan(140);
+  });
+
+  it('keeps alpha, and tells alpha that hides nothing', async () => {
+    const hole = { create: { width: 8, height: 8, channels: 4, background: '#000' } } as const;
+    const cut = quarters()
+      .ensureAlpha()
+      .composite([{ input: hole, blend: 'dest-out', left: 30, top: 10 }]);
+    const transparent = await readPicture(await cut.png().toBuffer(), LIMITS);
+    expect(transparent).toMatchObject({ channels: 4, transparent: true, plain: true });
+    expect(transparent.pixels[(12 * WIDTH + 33) * 4 + 3]).toBe(0);
+    const opaque = await readPicture(await quarters().ensureAlpha().png().toBuffer(), LIMITS);
+    expect(opaque).toMatchObject({ channels: 4, transparent: false, plain: true });
+  });
+
+  it('does not take a picture with bytes behind its end for plain', async () => {
+    const bytes = Buffer.concat([await quarters().png().toBuffer(), Buffer.from('<script>')]);
+    expect(await readPicture(bytes, LIMITS)).toMatchObject({ plain: false });
+  });
+});
+
+describe('readPicture refuses', () => {
+  it.each(['gif', 'webp'] as const)('an animated %s', async (format) => {
+    const frames = [await quarters().png().toBuffer(), await quarters().negate().png().toBuffer()];
+    const bytes = await sharp(frames, { join: { animated: true } })
+      .toFormat(format)
+      .toBuffer();
+    await expect(readPicture(bytes, LIMITS)).rejects.toThrow(`the picture is an animated ${format}`);
+  });
+
+  it('more bytes than the limit', async () => {
+    const bytes = await quarters().png().toBuffer();
+    await expect(readPicture(bytes, { ...LIMITS, bytes: bytes.length })).resolves.toBeDefined();
+    await expect(readPicture(bytes, { ...LIMITS, bytes: bytes.length - 1 })).rejects.toThrow('bytes, more than');
+  });
+
+  it('what takes longer to decode than the limit', async () => {
+    const slow = await sharp({ create: { width: 3_000, height: 3_000, channels: 3, background: '#123456' } })
+      .png({ progressive: true, compressionLevel: 1 })
+      .toBuffer();
+    const limits = { bytes: slow.length, pixels: 36_000_000, decodeSeconds: 0.01 };
+    await expect(readPicture(slow, limits)).rejects.toThrow('could not be decoded within 0.01 s');
+  });
+
+  it('more pixels than the limit, without decoding them', async () => {
+    const bomb = await sharp({ create: { width: 9_000, height: 9_000, channels: 3, background: '#123456' } })
+      .png()
+      .toBuffer();
+    const before = process.memoryUsage.rss();
+    const limits = { ...LIMITS, bytes: bomb.length, pixels: 64_000_000 };
+    await expect(readPicture(bomb, limits)).rejects.toThrow('the picture is 9000x9000, more than 64000000 pixels');
+    // Decoded it would be 243 MB.
+    expect(process.memoryUsage.rss() - before).toBeLessThan(100_000_000);
+  });
+
+  it('a picture of exactly the limit is read', async () => {
+    const bytes = await quarters().png().toBuffer();
+    const limits = { ...LIMITS, pixels: WIDTH * HEIGHT };
+    await expect(readPicture(bytes, limits)).resolves.toBeDefined();
+    await expect(readPicture(bytes, { ...limits, pixels: WIDTH * HEIGHT - 1 })).rejects.toThrow(
+      'more than 2047 pixels',
+    );
+  });
+
+  const formats: readonly (readonly [string, () => Sharp])[] = [
+    ['png', () => quarters().png()],
+    ['interlaced png', () => quarters().png({ progressive: true })],
+    ['jpeg', () => quarters().jpeg()],
+    ['progressive jpeg', () => quarters().jpeg({ progressive: true })],
+    ['jpeg with an EXIF block', () => quarters().withMetadata({ orientation: 6 }).jpeg()],
+    ['webp', () => quarters().webp()],
+    ['lossless webp', () => quarters().webp({ lossless: true })],
+    ['avif', () => quarters().avif({ effort: 0 })],
+    ['gif', () => quarters().gif()],
+    ['tiff', () => quarters().tiff()],
+  ];
+
+  it.each(formats)('a %s cut anywhere', async (_name, make) => {
+    const bytes = await make().toBuffer();
+    const step = Math.max(1, Math.floor(bytes.length / 150));
+    for (let length = bytes.length - 1; length >= 0; length -= length > bytes.length - 20 ? 1 : step) {
+      const outcome = await readPicture(bytes.subarray(0, length), LIMITS).catch((error: unknown) => error);
+      expect(outcome, `${length} of ${bytes.length} bytes`).toBeInstanceOf(ImageError);
+    }
+  });
+});
+
+const JPEG = { quality: 100, chromaSubsampling: '4:4:4' } as const;
+
+/** A picture of four colours, one in each quarter. */
+function quarters(): Sharp {
+  const pixels = Buffer.alloc(WIDTH * HEIGHT * 3);
+  for (let y = 0; y < HEIGHT; y += 1) {
+    for (let x = 0; x < WIDTH; x += 1) {
+      const corner = CORNERS[(y < HEIGHT / 2 ? 0 : 2) + (x < WIDTH / 2 ? 0 : 1)] ?? CORNERS[0];
+      pixels.set(corner, (y * WIDTH + x) * 3);
+    }
+  }
+  return sharp(pixels, { raw: { width: WIDTH, height: HEIGHT, channels: 3 } });
+}
+
+/** The quarters as a camera stores them under an EXIF orientation (EXIF 2.32, 4.6.4). */
+async function store(orientation: number): Promise<Sharp> {
+  const steps: Record<number, (image: Sharp) => Sharp> = {
+    2: (image) => image.flop(),
+    3: (image) => image.rotate(180),
+    4: (image) => image.flip(),
+    5: (image) => image.rotate(270).flip(),
+    6: (image) => image.rotate(270),
+    7: (image) => image.rotate(90).flip(),
+    8: (image) => image.rotate(90),
+  };
+  const step = steps[orientation];
+  if (!step) throw new RangeError(`no orientation ${orientation}`);
+  // sharp flips before it rotates, whatever the order of calls: two passes keep it.
+  if (orientation === 5 || orientation === 7) {
+    const turned = await quarters()
+      .rotate(orientation === 5 ? 270 : 90)
+      .png()
+      .toBuffer();
+    return sharp(turned).flip();
+  }
+  return sharp(await step(quarters()).png().toBuffer());
+}
+
+function cornersOf({ width, height, channels, pixels }: Picture): number[][] {
+  const inset = 6;
+  return [
+    [inset, inset],
+    [width - inset, inset],
+    [inset, height - inset],
+    [width - inset, height - inset],
+  ].map(([x = 0, y = 0]) => [...pixels.subarray((y * width + x) * channels, (y * width + x) * channels + 3)]);
+}
+
+function expectCorners(picture: Picture, expected: readonly (readonly number[])[]): void {
+  const far = cornersOf(picture).map((corner, index) =>
+    Math.max(...corner.map((value, channel) => Math.abs(value - (expected[index]?.[channel] ?? 0)))),
+  );
+  expect(Math.max(...far), JSON.stringify(cornersOf(picture))).toBeLessThanOrEqual(12);
+}

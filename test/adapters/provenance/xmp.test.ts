@@ -1,0 +1,47 @@
+import sharp from 'sharp';
+import { expect, it } from 'vitest';
+import { xmpPacket } from '../../../src/adapters/provenance/xmp.ts';
+
+const PROVENANCE = {
+  mediaId: 'article-42-hero',
+  provider: 'openai',
+  model: 'gpt-image-2',
+  createdAt: '2026-11-23T10:11:12.000Z',
+  originalSha256: 'ab'.repeat(32),
+  prompt: null,
+};
+
+it('says that and how the picture was generated, and from which original', () => {
+  const packet = xmpPacket(PROVENANCE);
+  for (const line of [
+    '<Iptc4xmpExt:DigitalSourceType>http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia</Iptc4xmpExt:DigitalSourceType>',
+    '<Iptc4xmpExt:AISystemUsed>gpt-image-2</Iptc4xmpExt:AISystemUsed>',
+    '<plus:ImageSupplierName>openai</plus:ImageSupplierName>',
+    '<dc:identifier>article-42-hero</dc:identifier>',
+    '<xmp:CreateDate>2026-11-23T10:11:12.000Z</xmp:CreateDate>',
+    `<stRef:documentID>sha256:${'ab'.repeat(32)}</stRef:documentID>`,
+  ]) {
+    expect(packet).toContain(line);
+  }
+});
+
+it.each([
+  ['markup', '</rdf:RDF><script>&\'"', '&lt;/rdf:RDF&gt;&lt;script&gt;&amp;&apos;&quot;'],
+  ['what XML cannot write', 'a\0b\u0007c\uFFFEd', 'a\uFFFDb\uFFFDc\uFFFDd'],
+  ['half a surrogate pair', 'a\uD800b', 'a\uFFFDb'],
+  ['other scripts and signs', 'Übung 図 🎨', 'Übung 図 🎨'],
+])('stays well-formed with %s', async (_name, model, written) => {
+  const packet = xmpPacket({ ...PROVENANCE, model });
+  expect(packet).toContain(`<Iptc4xmpExt:AISystemUsed>${written}</Iptc4xmpExt:AISystemUsed>`);
+  await expect(parse(packet)).resolves.toBeDefined();
+});
+
+it('is parsed by a parser that minds', async () => {
+  await expect(parse(xmpPacket(PROVENANCE).replace('</rdf:Seq>', ''))).rejects.toThrow();
+});
+
+/** librsvg reads its drawings with libxml2, which refuses what is not well-formed. */
+function parse(xml: string): Promise<Buffer> {
+  const drawing = `<svg xmlns="http://www.w3.org/2000/svg" width="1" height="1"><metadata>${xml}</metadata></svg>`;
+  return sharp(Buffer.from(drawing)).raw().toBuffer();
+}

@@ -1,0 +1,227 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { liftPictures, pictureIn } from '../../../../src/adapters/providers/openai/inline-pictures.ts';
+import { createOpenAIProvider } from '../../../../src/adapters/providers/openai/provider.ts';
+import { createTransport } from '../../../../src/adapters/providers/transport.ts';
+import { CATALOG } from '../../../../src/core/models/catalog.ts';
+import type { GeneratedPicture } from '../../../../src/core/ports/provider.ts';
+import { createGuardedFetch } from '../../../../src/security/ssrf-guard.ts';
+import {
+  answer,
+  type Behaviour,
+  BROKEN_ANSWERS,
+  brokenAnswer,
+  htmlPage,
+  picture,
+} from '../../../support/openai-answers.ts';
+import { type OpenAiServer, startOpenAiServer } from '../../../support/openai-server.ts';
+import { createTestClock } from '../../../support/test-clock.ts';
+
+interface AnswerOptions {
+  readonly status?: number;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Bytes a chunk. */
+  readonly chunk?: number;
+}
+
+function answerOf(text: string, { status = 200, headers = {}, chunk = 7 }: AnswerOptions = {}): Response {
+  const bytes = Buffer.from(text);
+  let at = 0;
+  const body = new ReadableStream({
+    pull(controller) {
+      if (at >= bytes.length) return controller.close();
+      controller.enqueue(new Uint8Array(bytes.subarray(at, at + chunk)));
+      at += chunk;
+    },
+  });
+  return new Response(body, { status, headers: { 'content-type': 'application/json', ...headers } });
+}
+
+/** What a reader has of the text in the end: parsed, with the pictures in hex where their references were. */
+async function read(text: string, options?: AnswerOptions): Promise<unknown> {
+  const lifted = liftPictures(answerOf(text, options));
+  return JSON.parse(await lifted.text(), (key, value: unknown) =>
+    key === 'b64_json' && typeof value === 'string' ? (pictureIn(lifted, value)?.toString('hex') ?? null) : value,
+  );
+}
+
+/** The same, done at one go. */
+function readPlainly(text: string): unknown {
+  return JSON.parse(text, (key, value: unknown) => {
+    if (key !== 'b64_json' || typeof value !== 'string') return value;
+    return /^(?:[\w+/-]{4})*(?:[\w+/-]{2,3}={0,2})?$/.test(value) ? Buffer.from(value, 'base64').toString('hex') : null;
+  });
+}
+
+describe('lifting pictures out of JSON', () => {
+  test('the reader gets a short reference in the place of each', async () => {
+    const lifted = liftPictures(answerOf('{"data":[{"b64_json":"AQID"},{"b64_json":"BAU="}]}'));
+    const { data } = (await lifted.json()) as { data: { b64_json: string }[] };
+    const references = data.map(({ b64_json }) => b64_json);
+    expect(new Set(references.map(({ length }) => length))).toEqual(new Set([36]));
+    expect(references.map((reference) => pictureIn(lifted, reference))).toEqual([
+      Buffer.from([1, 2, 3]),
+      Buffer.from([4, 5]),
+    ]);
+  });
+
+  test('a text that only looks like a reference brings nothing, nor does one of another answer', async () => {
+    const lifted = liftPictures(answerOf('{"b64_json":"AQID"}'));
+    const { b64_json } = (await lifted.json()) as { b64_json: string };
+    expect(pictureIn(lifted, 'AQID')).toBeNull();
+    expect(pictureIn(liftPictures(answerOf('{}')), b64_json)).toBeNull();
+  });
+
+  test.each([
+    ['white space everywhere', ' { "data" :\r\n[ { "b64_json"\t:\n "AQID" } ] } '],
+    [
+      'other fields around it',
+      '{"created":1,"data":[{"revised_prompt":"a \\"b64_json\\" : \\\\","b64_json":"AQID","x":0}]}',
+    ],
+    ['the key as a value', '{"a":"b64_json","b":["b64_json","AQID"],"c":{"b64_json":{"b64_json":"AQID"}}}'],
+    ['the key written in escapes', '{"b\\u00364\\u005fjson":"AQID"}'],
+    ['the key in escapes throughout', '{"\\u0062\\u0036\\u0034\\u005f\\u006a\\u0073\\u006f\\u006e":"AQID"}'],
+    [
+      'keys that end or begin like it',
+      '{"xb64_json":"AQID","b64_jsonx":"AQID","\\"b64_json":"AQID","b64_json\\\\":"AQID"}',
+    ],
+    ['a picture that is no base64', '{"data":[{"b64_json":"%%% no %%%"}],"usage":{"b64_json":""}}'],
+    ['a quote and a backslash inside the picture', '{"b64_json":"AQID\\"AQID","a":"\\\\","b64_json":"AQ\\\\"}'],
+    ['the same key twice', '{"b64_json":"AQID","b64_json":"BAUG"}'],
+    ['other values under the key', '{"a":{"b64_json":null},"b":{"b64_json":42},"c":{"b64_json":["AQID"]}}'],
+    ['a url', '{"data":[{"url":"https://example.com/b64_json:1.png"}]}'],
+    ['text beyond ASCII', '{"añb64_json":"é","data":[{"b64_json":"AQID","revised_prompt":"плакат 🎨"}]}'],
+    ['no object', '"b64_json"'],
+    ['null', 'null'],
+  ])('%s: what the parser finds is the same, however it is cut', async (_what, text) => {
+    for (let chunk = 1; chunk <= 16; chunk++) expect(await read(text, { chunk })).toEqual(readPlainly(text));
+  });
+
+  test('whatever is valid JSON stays what it is', async () => {
+    const words = fc.constantFrom('b64_json', 'AQID', 'AQ==', '%', '"', '\\', '\\"', 'b64_json"', ':', 'é');
+    const json = fc.letrec<{ value: unknown }>((tie) => ({
+      value: fc.oneof(
+        { depthSize: 'small' },
+        words,
+        fc.integer(),
+        fc.array(tie('value'), { maxLength: 3 }),
+        fc.dictionary(words, tie('value'), { maxKeys: 3 }),
+      ),
+    })).value;
+    await fc.assert(
+      fc.asyncProperty(json, fc.integer({ min: 1, max: 20 }), fc.constantFrom(0, 1), async (value, chunk, indent) => {
+        const text = JSON.stringify(value, null, indent);
+        expect(await read(text, { chunk })).toEqual(readPlainly(text));
+      }),
+    );
+  });
+
+  test('JSON that is cut or broken anywhere stays broken', async () => {
+    const text = '{"data":[{"b64_json":"AQ\\/DBAUG","a":"x"}]}';
+    for (let end = 0; end < text.length; end++) await expect(read(text.slice(0, end))).rejects.toThrow(SyntaxError);
+    for (const broken of ['{"b64_json"::"AQID"}', '{"b64_json" "AQID"}', '{"b64_json":"AQID}', '{b64_json:"AQID"}']) {
+      await expect(read(broken)).rejects.toThrow(SyntaxError);
+    }
+  });
+
+  test('ten are lifted, which is the most there can be, and no more', async () => {
+    const pictures = Array.from({ length: 12 }, () => ({ b64_json: 'AQID' }));
+    const { data } = (await read(JSON.stringify({ data: pictures }))) as { data: { b64_json: string | null }[] };
+    expect(data.filter(({ b64_json }) => b64_json === '010203')).toHaveLength(10);
+  });
+
+  test.each<[string, AnswerOptions]>([
+    ['a length', { headers: { 'content-length': '21' } }],
+    ['a length that is too small', { headers: { 'content-length': '1' } }],
+    ['a length that is absurd', { headers: { 'content-length': '999999999999' } }],
+    ['a length that is none', { headers: { 'content-length': 'x' } }],
+    ['a length of something compressed', { headers: { 'content-length': '21', 'content-encoding': 'gzip' } }],
+    ['another JSON', { headers: { 'content-type': 'application/problem+json; charset=utf-8' } }],
+  ])('an answer with %s is read', async (_what, options) => {
+    const bytes = Buffer.alloc(200_000, 'easel');
+    const text = JSON.stringify({ b64_json: bytes.toString('base64') });
+    expect(await read(text, { ...options, chunk: 16_384 })).toEqual({ b64_json: bytes.toString('hex') });
+  });
+
+  test.each<[string, AnswerOptions]>([
+    ['a failure', { status: 500 }],
+    ['a stream of events', { headers: { 'content-type': 'text/event-stream' } }],
+    ['plain text', { headers: { 'content-type': 'text/plain' } }],
+  ])('%s is left alone', async (_what, options) => {
+    const answer = answerOf('{"b64_json":"AQID"}', options);
+    expect(liftPictures(answer)).toBe(answer);
+    expect(pictureIn(answer, 'AQ\nID')).toEqual(Buffer.from([1, 2, 3]));
+    expect(pictureIn(answer, '%%%')).toBeNull();
+    expect(await answer.text()).toBe('{"b64_json":"AQID"}');
+  });
+
+  test('a stream that breaks off raises what it broke off with', async () => {
+    const body = new ReadableStream({
+      start(controller) {
+        controller.enqueue(new Uint8Array(Buffer.from('{"b64_json":"AQ')));
+      },
+      pull: (controller) => controller.error(new Error('reset')),
+    });
+    const answer = new Response(body, { headers: { 'content-type': 'application/json' } });
+    await expect(liftPictures(answer).text()).rejects.toThrow('reset');
+  });
+});
+
+describe('under the SDK', () => {
+  test.each<[string, Behaviour]>([
+    ...BROKEN_ANSWERS.map((kind): [string, Behaviour] => [kind, brokenAnswer(kind)]),
+    ['a page', htmlPage(200)],
+    ['JSON that is not said to be JSON', answer({ body: '{"data":[{"b64_json":"AQID"}]}', type: 'text/plain' })],
+    ['a bare line break in the base64', json('{"data":[{"b64_json":"AQ\nID"}]}')],
+    ['JSON that breaks after the picture', json('{"data":[{"b64_json":"AQID"}]')],
+  ])('a 200 with %s is an empty answer, which may have been billed', async (_what, behaviour) => {
+    await using upstream = await startOpenAiServer();
+    upstream.script(behaviour);
+    await expect(generate(upstream)).rejects.toMatchObject({ fault: 'empty', outcome: 'unknown' });
+  });
+
+  test('a picture comes through, the first of several', async () => {
+    await using upstream = await startOpenAiServer();
+    upstream.script(json('{"data":[{"b64_json":"AQID","revised_prompt":"a"},{"b64_json":"BAUG"}]}'));
+    const { bytes, revisedPrompt } = await generate(upstream);
+    expect([Buffer.from(bytes), revisedPrompt]).toEqual([Buffer.from([1, 2, 3]), 'a']);
+  });
+
+  test('a connection that breaks inside the picture is interrupted, not empty', async () => {
+    await using upstream = await startOpenAiServer();
+    upstream.script(picture({ cut: { after: { bytes: 10_000 }, by: 'reset' } }));
+    await expect(generate(upstream)).rejects.toMatchObject({ fault: 'interrupted', outcome: 'unknown' });
+  });
+});
+
+function json(body: string): Behaviour {
+  return answer({ body, type: 'application/json' });
+}
+
+async function generate(upstream: OpenAiServer): Promise<GeneratedPicture> {
+  const model = CATALOG.get('gpt-image-2');
+  if (model === undefined) throw new Error('the catalog has lost its standard model');
+  const transport = createTransport({ maxResponseBytes: 1e7 });
+  const guard = createGuardedFetch({ allow: [] });
+  const provider = createOpenAIProvider({
+    name: 'openai',
+    apiKey: upstream.key,
+    baseURL: upstream.baseUrl,
+    azureApiVersion: null,
+    model: () => model,
+    omit: [],
+    commands: [],
+    timeoutMs: 10_000,
+    transport,
+    guard,
+    maxPictureBytes: 1e7,
+    clock: createTestClock(),
+  });
+  const size = { width: 1024, height: 1024 };
+  const call = { model, prompt: 'a lighthouse', size, quality: null, style: null, background: null, format: null };
+  try {
+    return await provider.generate(call, { signal: new AbortController().signal });
+  } finally {
+    await Promise.all([transport.close(), guard.close()]);
+  }
+}

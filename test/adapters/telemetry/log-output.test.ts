@@ -1,0 +1,62 @@
+import { closeSync, openSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setImmediate as turn } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { pino } from 'pino';
+import { expect, it } from 'vitest';
+import { createLogOutput } from '../../../src/adapters/telemetry/log-output.ts';
+import { startProcess } from '../../support/process.ts';
+import { temporaryFolder } from '../../support/temporary-folder.ts';
+
+it('writes the lines of a turn together, in their order, and a fatal line at once', async () => {
+  await using folder = await temporaryFolder();
+  const path = join(folder.path, 'log');
+  const descriptor = openSync(path, 'w');
+  try {
+    const messages = () => [...readFileSync(path, 'utf8').matchAll(/"msg":"(.*?)"/g)].map(([, msg]) => msg);
+    const log = pino({}, createLogOutput(descriptor));
+    log.info('1');
+    log.error('2');
+    expect(messages()).toEqual([]);
+    await turn();
+    expect(messages()).toEqual(['1', '2']);
+    log.info('3');
+    log.fatal('4');
+    expect(messages()).toEqual(['1', '2', '3', '4']);
+    await turn();
+    expect(messages()).toEqual(['1', '2', '3', '4']);
+  } finally {
+    closeSync(descriptor);
+  }
+});
+
+/** Runs `code` with the output as `log`. */
+function run(folder: string, code: string) {
+  const module = fileURLToPath(new URL('../../../src/adapters/telemetry/log-output.ts', import.meta.url));
+  const script = `import { createLogOutput } from '${module}'; const log = createLogOutput(1); ${code}`;
+  return startProcess({ folder, command: [process.execPath, '--input-type=module', '--eval', script] });
+}
+
+it.each([
+  ['leaves', 'process.exit(3)', 3],
+  ['fails', 'throw new Error("unexpected")', 1],
+])('loses no line of a process that %s in the same turn', async (_how, end, code) => {
+  await using folder = await temporaryFolder();
+  const written = Array.from({ length: 2000 }, (_, line) => `${line} ${'x'.repeat(100)}\n`).join('');
+  await using ended = run(
+    folder.path,
+    `for (let line = 0; line < 2000; line++) log.write(line + ' ' + 'x'.repeat(100) + '\\n'); ${end}`,
+  );
+  expect(await ended.exited).toBe(code);
+  expect(ended.stdout()).toBe(written);
+});
+
+it('lets a process end whose log nobody reads any more', async () => {
+  await using folder = await temporaryFolder();
+  await using deaf = run(
+    folder.path,
+    "setInterval(() => log.write('x\\n'), 1); setTimeout(() => process.exit(3), 200)",
+  );
+  deaf.child.stdout?.destroy();
+  expect(await deaf.exited).toBe(3);
+});

@@ -1,0 +1,247 @@
+import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
+import { type IncomingMessage, request } from 'node:http';
+import { join } from 'node:path';
+import * as names from '@opentelemetry/semantic-conventions/incubating';
+import { pino } from 'pino';
+import { describe, expect, it, vi } from 'vitest';
+import { createOtelTracing } from '../../../src/adapters/telemetry/otel.ts';
+import { startEasel } from '../../support/easel.ts';
+import { openAiError, picture } from '../../support/openai-answers.ts';
+import { type ReceivedSpan, startOtlpReceiver } from '../../support/otlp-receiver.ts';
+import { startService } from '../../support/process.ts';
+import { temporaryFolder } from '../../support/temporary-folder.ts';
+import { createManualClock } from '../../support/test-clock.ts';
+
+const TRACE = '0af7651916cd43dd8448eb211c80319c';
+const CALLER = 'b7ad6b7169203331';
+const TRACEPARENT = `00-${TRACE}-${CALLER}-01`;
+
+/** The discard port, where nobody listens. */
+const NOBODY = 'http://127.0.0.1:9';
+/** Spans that the SDK sends without waiting for more. */
+const BATCH = 512;
+
+const ERROR = 2;
+const traceparentOf = ({ traceId, spanId }: ReceivedSpan) => `00-${traceId}-${spanId}-01`;
+const tracedBy = (endpoint: string) => ({ env: { OTEL_EXPORTER_OTLP_ENDPOINT: endpoint } });
+const lines = (log: readonly string[]) => log.map((line) => JSON.parse(line) as Record<string, unknown>);
+
+describe('the trace of a picture', () => {
+  it("goes on with the caller's from the request over every attempt to what is published", async () => {
+    await using receiver = await startOtlpReceiver();
+    const calls: (string | undefined)[] = [];
+    let log: readonly string[] = [];
+    {
+      await using easel = await startEasel(tracedBy(receiver.endpoint));
+      easel.upstream.script(openAiError('server_error'), picture());
+      const { status } = await easel.post({ mediaId: 'm', prompt: 'a lighthouse' }, { traceparent: TRACEPARENT });
+      expect(status).toBe(201);
+      calls.push(...easel.upstream.calls.map(({ headers }) => headers.traceparent as string | undefined));
+      log = easel.log;
+    }
+
+    const { spans } = receiver;
+    expect(new Set(spans.map(({ traceId, service }) => `${service} ${traceId}`))).toEqual(new Set([`easel ${TRACE}`]));
+    const post = receiver.span('POST /images');
+    const job = receiver.span('job');
+    const finish = receiver.span('finish');
+    const attempt = (outcome: string) => {
+      const [span] = spans.filter(({ attributes }) => attributes['easel.attempt.outcome'] === outcome);
+      if (span) return span;
+      throw new Error(`no attempt was ${outcome}`);
+    };
+    const [failed, ok] = [attempt('failed'), attempt('ok')];
+    expect(spans.map(({ name, kind, parentSpanId }) => [name, kind, parentSpanId]).sort()).toEqual([
+      ['POST /images', 'server', CALLER],
+      ['check', 'internal', finish.spanId],
+      ['finish', 'internal', job.spanId],
+      ['generate_content gpt-image-2', 'client', job.spanId],
+      ['generate_content gpt-image-2', 'client', job.spanId],
+      ['job', 'consumer', post.spanId],
+      ['publish', 'internal', job.spanId],
+      ['store', 'internal', job.spanId],
+    ]);
+    expect(spans.filter(({ status }) => status.code === ERROR)).toEqual([failed]);
+
+    expect(calls).toEqual([failed, ok].map(traceparentOf));
+    expect(failed.attributes).toMatchObject({
+      [names.ATTR_ERROR_TYPE]: 'overloaded',
+      [names.ATTR_HTTP_RESPONSE_STATUS_CODE]: 500,
+    });
+    expect(ok.attributes).toMatchObject({
+      [names.ATTR_GEN_AI_OPERATION_NAME]: names.GEN_AI_OPERATION_NAME_VALUE_GENERATE_CONTENT,
+      [names.ATTR_GEN_AI_PROVIDER_NAME]: names.GEN_AI_PROVIDER_NAME_VALUE_OPENAI,
+      [names.ATTR_GEN_AI_REQUEST_MODEL]: 'gpt-image-2',
+      [names.ATTR_GEN_AI_OUTPUT_TYPE]: names.GEN_AI_OUTPUT_TYPE_VALUE_IMAGE,
+      [names.ATTR_GEN_AI_USAGE_INPUT_TOKENS]: expect.any(Number),
+      [names.ATTR_GEN_AI_USAGE_CACHE_READ_INPUT_TOKENS]: 0,
+      [names.ATTR_GEN_AI_USAGE_OUTPUT_TOKENS]: expect.any(Number),
+      [names.ATTR_HTTP_RESPONSE_STATUS_CODE]: 200,
+    });
+    expect(job.attributes).toMatchObject({ 'easel.media_id': 'm', 'easel.status': 'succeeded', 'easel.attempts': 2 });
+    expect(post.attributes).toMatchObject({
+      [names.ATTR_HTTP_REQUEST_METHOD]: 'POST',
+      [names.ATTR_HTTP_ROUTE]: '/images',
+      [names.ATTR_URL_PATH]: '/images',
+      [names.ATTR_HTTP_RESPONSE_STATUS_CODE]: 201,
+    });
+
+    const logged = (msg: string) => lines(log).find((line) => line.msg === msg);
+    for (const [msg, span] of [
+      ['image accepted', post],
+      ['request', post],
+      ['call failed, trying again', job],
+      ['image succeeded', job],
+    ] as const) {
+      expect(logged(msg), msg).toMatchObject({ trace_id: TRACE, span_id: span.spanId, trace_flags: '01' });
+    }
+    expect(JSON.stringify(spans)).not.toContain('lighthouse');
+  });
+
+  it('goes on in the job after a restart', async () => {
+    await using receiver = await startOtlpReceiver();
+    await using folder = await temporaryFolder();
+    const options = { ...tracedBy(receiver.endpoint), folder: folder.path };
+    {
+      await using easel = await startEasel(options);
+      easel.upstream.always(picture({ beforeHeaders: easel.upstream.gate() }));
+      await easel.post({ mediaId: 'm', prompt: 'x' }, { traceparent: TRACEPARENT, prefer: 'respond-async' });
+      await easel.upstream.received(1);
+    }
+    {
+      await using easel = await startEasel(options);
+      await vi.waitFor(async () => expect((await easel.record('m')).status).toBe('succeeded'), 5_000);
+    }
+    const post = receiver.span('POST /images');
+    const jobs = receiver.spans.filter(({ name }) => name === 'job');
+    expect(jobs.map(({ traceId, parentSpanId }) => [traceId, parentSpanId])).toEqual(
+      Array(2).fill([TRACE, post.spanId]),
+    );
+    expect(jobs.map(({ attributes }) => attributes['easel.status'])).toEqual([undefined, 'succeeded']);
+  });
+
+  it('ends in error where the picture fails, and begins anew without a caller that can be understood', async () => {
+    await using receiver = await startOtlpReceiver();
+    {
+      await using easel = await startEasel(tracedBy(receiver.endpoint));
+      easel.upstream.always(openAiError('insufficient_quota'));
+      const { status } = await easel.post({ prompt: 'x' }, { traceparent: '00-nonsense-01' });
+      expect(status).toBe(502);
+      await easel.get('/health');
+    }
+    const { spans } = receiver;
+    const ends = spans.map(({ name, status, attributes }) => [name, status.code, attributes[names.ATTR_ERROR_TYPE]]);
+    expect(ends.sort()).toEqual([
+      ['POST /images', ERROR, '502'],
+      ['generate_content gpt-image-2', ERROR, 'account'],
+      ['job', ERROR, 'provider_failed'],
+    ]);
+    expect(receiver.span('POST /images').parentSpanId).toBeUndefined();
+    expect(new Set(spans.map(({ traceId }) => traceId)).size).toBe(1);
+  });
+
+  it('is one also where the body comes long after its head', async () => {
+    await using receiver = await startOtlpReceiver();
+    {
+      await using easel = await startEasel(tracedBy(receiver.endpoint));
+      const sending = request(`${easel.url}/images`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', connection: 'close', traceparent: TRACEPARENT },
+      });
+      sending.flushHeaders();
+      // Another request on another connection comes in between, and leaves nothing of itself.
+      await easel.get('/usage');
+      sending.end(JSON.stringify({ prompt: 'x' }));
+      const [answer] = (await once(sending, 'response')) as [IncomingMessage];
+      expect(answer.statusCode).toBe(201);
+      answer.resume();
+      await once(answer, 'close');
+    }
+    expect(receiver.span('job')).toMatchObject({ traceId: TRACE, parentSpanId: receiver.span('POST /images').spanId });
+  });
+
+  it('is named by the line of a request whose client left before the answer', async () => {
+    await using receiver = await startOtlpReceiver();
+    await using easel = await startEasel(tracedBy(receiver.endpoint));
+    easel.upstream.always(picture({ beforeHeaders: easel.upstream.gate() }));
+    const leaving = request(`${easel.url}/images`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', traceparent: TRACEPARENT },
+    });
+    leaving.on('error', () => undefined).end(JSON.stringify({ prompt: 'x' }));
+    await easel.upstream.received(1);
+    leaving.destroy();
+    const line = () => lines(easel.log).find(({ msg }) => msg === 'request');
+    await vi.waitUntil(line);
+    expect(line()).toMatchObject({ status: 499, trace_id: TRACE });
+  });
+
+  it('is not recorded where the caller does not want it to be, and is named to the provider all the same', async () => {
+    await using receiver = await startOtlpReceiver();
+    let called: unknown;
+    {
+      await using easel = await startEasel(tracedBy(receiver.endpoint));
+      await easel.post({ prompt: 'x' }, { traceparent: `00-${TRACE}-${CALLER}-00` });
+      called = easel.upstream.calls[0]?.headers.traceparent;
+    }
+    expect(called).toMatch(new RegExp(`^00-${TRACE}-[0-9a-f]{16}-00$`));
+    expect(receiver.spans).toEqual([]);
+  });
+});
+
+describe('a collector that cannot be reached', () => {
+  it.each([
+    ['is not there', NOBODY],
+    ['never answers', null],
+  ])('slows and fails nothing when it %s, not even the end', async (_how, nobody) => {
+    await using receiver = await startOtlpReceiver({ status: null });
+    const easel = await startEasel(tracedBy(nobody ?? receiver.endpoint));
+    expect((await easel.post({ prompt: 'x' })).status).toBe(201);
+    const began = performance.now();
+    await easel[Symbol.asyncDispose]();
+    expect(performance.now() - began).toBeLessThan(2_000);
+  });
+
+  it('is told of once a minute', async () => {
+    await using receiver = await startOtlpReceiver({ status: 400 });
+    const log: string[] = [];
+    const clock = createManualClock();
+    const logger = pino({}, { write: (line: string) => void log.push(line) });
+    const { tracer, close } = createOtelTracing({ endpoint: receiver.endpoint, version: '1', logger, clock });
+    const sendBatch = async (number: number) => {
+      for (let span = 0; span < BATCH; span += 1) await tracer.span({ name: 'x', parent: null }, async () => undefined);
+      await vi.waitFor(() => expect(receiver.requests).toBe(number));
+    };
+    for (const number of [1, 2, 3]) await sendBatch(number);
+    await vi.waitFor(() => expect(log).toHaveLength(1));
+    clock.move(60_000);
+    await sendBatch(4);
+    await close();
+    expect(lines(log)).toEqual(
+      Array(2).fill(expect.objectContaining({ msg: 'traces could not be sent and are lost', spans: BATCH })),
+    );
+  });
+});
+
+describe('the SDK', () => {
+  it.each([
+    ['is not loaded without a collector', undefined, false],
+    ['is loaded with one', NOBODY, true],
+  ])('%s', async (_what, endpoint, loaded) => {
+    await using folder = await temporaryFolder();
+    const LOADED_MODULES = join(folder.path, 'modules');
+    await using service = await startService({
+      folder: folder.path,
+      env: { LOADED_MODULES, ...(endpoint && { OTEL_EXPORTER_OTLP_ENDPOINT: endpoint }) },
+      preload: new URL('../../support/loaded-modules.ts', import.meta.url),
+    });
+    service.child.kill('SIGTERM');
+    await service.exited;
+    const modules = (await readFile(LOADED_MODULES, 'utf8')).split('\n');
+    expect(modules).toContainEqual(expect.stringContaining('/fastify/'));
+    // prom-client loads the API, which is names and no-ops.
+    const sdk = modules.filter((url) => /\/@opentelemetry\/(?!api\/)/.test(url));
+    expect(sdk.length > 0).toBe(loaded);
+  });
+});

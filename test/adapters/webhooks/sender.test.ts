@@ -1,0 +1,100 @@
+import { describe, expect, it, test } from 'vitest';
+import { createWebhookSender } from '../../../src/adapters/webhooks/sender.ts';
+import { allowedHostText } from '../../../src/security/allow-list.ts';
+import { createGuardedFetch } from '../../../src/security/ssrf-guard.ts';
+import { type Reaction, startReceiver, TEST_SECRET } from '../../support/webhook-receiver.ts';
+
+const message = { id: 'msg_1', body: JSON.stringify({ type: 'image.succeeded', data: { mediaId: 'hero' } }) };
+
+function sender({ secrets = [TEST_SECRET], allow = ['127.0.0.1'], now = Date.now } = {}) {
+  const guard = createGuardedFetch({ allow: allow.map((host) => allowedHostText.parse(host)) });
+  const { send } = createWebhookSender({ secrets, guard, clock: { now }, userAgent: 'Easel/test', timeoutMs: 400 });
+  return {
+    send: (url: string, signal = new AbortController().signal) => send({ ...message, url }, signal),
+    [Symbol.asyncDispose]: () => guard.close(),
+  };
+}
+
+describe('a message', () => {
+  it('bears the headers of Standard Webhooks, its time in seconds', async () => {
+    await using receiver = await startReceiver();
+    const now = Date.now();
+    await using to = sender({ now: () => now });
+    expect(await to.send(receiver.url)).toEqual({ httpStatus: 204, error: null, refused: false });
+    expect(receiver.received[0]?.message).toEqual(JSON.parse(message.body));
+    expect(receiver.received[0]?.headers).toMatchObject({
+      'content-type': 'application/json',
+      'user-agent': 'Easel/test',
+      'webhook-id': 'msg_1',
+      'webhook-timestamp': String(Math.floor(now / 1000)),
+      'webhook-signature': expect.stringMatching(/^v1,[A-Za-z0-9+/]{43}=$/),
+    });
+  });
+
+  it('verifies with each of several secrets, and with no other', async () => {
+    const next = `whsec_${Buffer.alloc(24, 8).toString('base64')}`;
+    const strange = `whsec_${Buffer.alloc(24, 9).toString('base64')}`;
+    await using to = sender({ secrets: [TEST_SECRET, next] });
+    const statuses: (number | null)[] = [];
+    for (const secret of [TEST_SECRET, next, strange]) {
+      await using receiver = await startReceiver(secret);
+      statuses.push((await to.send(receiver.url)).httpStatus);
+    }
+    expect(statuses).toEqual([204, 204, 400]);
+  });
+});
+
+describe('a receiver that', () => {
+  test.each<[string, Reaction, number | null, RegExp | null]>([
+    ['answers 200 with 10 MB', { status: 200, body: Buffer.alloc(10_000_000) }, 200, null],
+    ['redirects', { status: 307, headers: { location: 'http://127.0.0.1:1/' } }, 307, /redirects/],
+    ['wants no more', { status: 410 }, 410, /410/],
+    ['fails', { status: 500 }, 500, /answered 500/],
+    ['hangs', { delivery: { beforeHeaders: 'forever' } }, null, /within 0.4 s/],
+    ['stops after its head', { status: 200, body: 'x', delivery: { beforeBody: 'forever' } }, null, /within 0.4 s/],
+    [
+      'drips',
+      { status: 200, body: Buffer.alloc(1000), delivery: { drip: { bytes: 1, pause: 20 } } },
+      null,
+      /within 0.4 s/,
+    ],
+    ['breaks off', { delivery: { cut: { after: 'nothing', by: 'reset' } } }, null, /no answer/],
+  ])('%s', async (_how, reaction, httpStatus, error) => {
+    await using receiver = await startReceiver();
+    receiver.always(reaction);
+    await using to = sender();
+    expect(await to.send(receiver.url)).toEqual({
+      httpStatus,
+      error: error && expect.stringMatching(error),
+      refused: false,
+    });
+    expect(receiver.received).toHaveLength(1);
+  });
+
+  test('is not there', async () => {
+    const receiver = await startReceiver();
+    await receiver[Symbol.asyncDispose]();
+    await using to = sender();
+    expect(await to.send(receiver.url)).toMatchObject({ httpStatus: null, error: 'there was no answer: ECONNREFUSED' });
+  });
+
+  test('is not to be reached is refused by the guard, without a connection', async () => {
+    await using receiver = await startReceiver();
+    await using to = sender({ allow: [] });
+    const answer = await to.send(receiver.url);
+    expect(answer).toEqual({ httpStatus: null, error: expect.stringContaining('not public'), refused: true });
+    expect(receiver.received).toHaveLength(0);
+  });
+
+  test('hangs while the service stops is left at once', async () => {
+    await using receiver = await startReceiver();
+    receiver.always({ delivery: { beforeHeaders: 'forever' } });
+    await using to = sender();
+    const stopping = new AbortController();
+    const sent = to.send(receiver.url, stopping.signal);
+    await receiver.came(1);
+    const reason = new Error('the service stops');
+    stopping.abort(reason);
+    await expect(sent).rejects.toBe(reason);
+  });
+});
