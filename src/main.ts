@@ -2,9 +2,9 @@ import './thread-pool.ts';
 import closeWithGrace from 'close-with-grace';
 import { pino } from 'pino';
 import { createLogOutput } from './adapters/telemetry/log-output.ts';
-import { buildApp } from './app.ts';
 import { type Config, ConfigError, readConfig } from './config/config.ts';
 import { ImageError } from './core/domain/errors.ts';
+import { buildApp } from './http/app.ts';
 import { createServices, DatabaseInUseError } from './services.ts';
 import { VERSION } from './version.ts';
 

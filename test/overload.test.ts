@@ -1,6 +1,6 @@
 import fastify from 'fastify';
 import { expect, it } from 'vitest';
-import { watchLoad } from '../src/http/overload.ts';
+import { watchLoad } from '../src/http/connections/overload.ts';
 import { startEasel } from './support/easel.ts';
 import { openAiError, picture } from './support/openai-answers.ts';
 

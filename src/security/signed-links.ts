@@ -1,11 +1,11 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
+import { ProblemError } from '../api/problem.ts';
 import { ImageError } from '../core/domain/errors.ts';
 import type { MediaFile } from '../core/domain/image.ts';
 import { fileUrls, type MediaUrls } from '../core/domain/record.ts';
 import type { Clock } from '../core/ports/clock.ts';
-import { admit, bearsKey, type Keys } from '../http/auth.ts';
-import { ProblemError } from '../http/problem.ts';
-import type { MediaAccess } from '../http/routes/media.ts';
+import { admit, bearsKey, type Keys } from '../http/access/auth.ts';
+import type { MediaAccess } from '../http/media/access.ts';
 
 /** Writes the URLs of pictures that only those may fetch who were given one, and knows them again. */
 export interface SignedLinks {

@@ -2,7 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import request from 'supertest';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { problem } from '../../src/http/problem.ts';
+import { problem } from '../../src/api/problem.ts';
 import { createSignedLinks, type SignedLinks } from '../../src/security/signed-links.ts';
 import { exampleFile } from '../support/fake-images.ts';
 import { type HttpApp, openHttpApp } from '../support/http-app.ts';

@@ -1,7 +1,7 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
+import { cleanupOrder, cleanupReport, lastCleanup } from '../../api/cleanup.ts';
 import type { Images } from '../../core/images/images.ts';
-import { json, problems } from '../openapi.ts';
-import { cleanupOrder, cleanupReport, lastCleanup } from '../schemas.ts';
+import { json, problems } from '../openapi/responses.ts';
 
 /** `POST /cleanup` and `GET /cleanup/last`. */
 export const cleanupRoutes: FastifyPluginAsyncZod<{ images: Images }> = async (app, { images }) => {

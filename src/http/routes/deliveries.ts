@@ -1,9 +1,9 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
+import { deliveryList, deliveryParams, deliveryRecord, describeDelivery } from '../../api/deliveries.ts';
+import { imageParams } from '../../api/fields.ts';
 import type { Images } from '../../core/images/images.ts';
-import type { Identify } from '../auth.ts';
-import { deliveryList, deliveryParams, deliveryRecord, describeDelivery } from '../delivery-schemas.ts';
-import { json, problems } from '../openapi.ts';
-import { imageParams } from '../schemas.ts';
+import type { Identify } from '../access/auth.ts';
+import { json, problems } from '../openapi/responses.ts';
 
 interface DeliveryRoutesOptions {
   readonly images: Images;

@@ -1,13 +1,13 @@
 import type { ServerResponse } from 'node:http';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
+import { eventHeaders, imageEvent } from '../../api/events.ts';
+import { imageParams } from '../../api/fields.ts';
 import type { Images } from '../../core/images/images.ts';
 import type { Clock } from '../../core/ports/clock.ts';
-import type { Identify } from '../auth.ts';
-import { eventHeaders, imageEvent } from '../event-schemas.ts';
-import { sendEvents } from '../event-stream.ts';
-import { problems } from '../openapi.ts';
-import { imageParams } from '../schemas.ts';
+import type { Identify } from '../access/auth.ts';
+import { problems } from '../openapi/responses.ts';
+import { sendEvents } from '../protocol/event-stream.ts';
 
 interface EventRoutesOptions {
   readonly images: Images;

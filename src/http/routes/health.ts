@@ -1,7 +1,7 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
-import type { Health } from '../health.ts';
-import { json } from '../openapi.ts';
-import { healthReport, liveReport } from '../schemas.ts';
+import { healthReport, liveReport } from '../../api/health.ts';
+import type { Health } from '../monitoring/health.ts';
+import { json } from '../openapi/responses.ts';
 
 /** How often the checks are run though nobody asks, in milliseconds: `since` is no later than that. */
 const EVERY_MS = 10_000;

@@ -1,24 +1,19 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { thumbHashToDataURL } from 'thumbhash';
 import { z } from 'zod';
+import { createImage, createImageHeaders } from '../../api/create-image.ts';
+import { imageParams } from '../../api/fields.ts';
+import { imageList, imagePreview, imageRecord, listQuery } from '../../api/image-record.ts';
+import { type Fault, isProblemCode } from '../../api/problem.ts';
+import { preview } from '../../api/usage.ts';
 import { ImageError } from '../../core/domain/errors.ts';
 import { type Image, isFinished } from '../../core/domain/image.ts';
 import { type MediaUrls, toRecord } from '../../core/domain/record.ts';
 import type { Images } from '../../core/images/images.ts';
-import type { Identify } from '../auth.ts';
-import { json, problems } from '../openapi.ts';
-import { appliedPreferences, readPreferences, secondsToWait } from '../prefer.ts';
-import { answerProblem, type Fault, isProblemCode } from '../problem.ts';
-import {
-  createImage,
-  createImageHeaders,
-  imageList,
-  imageParams,
-  imagePreview,
-  imageRecord,
-  listQuery,
-} from '../schemas.ts';
-import { preview } from '../spending-schemas.ts';
+import type { Identify } from '../access/auth.ts';
+import { json, problems } from '../openapi/responses.ts';
+import { appliedPreferences, readPreferences, secondsToWait } from '../protocol/prefer.ts';
+import { answerProblem } from '../protocol/problem.ts';
 
 interface ImageRoutesOptions {
   readonly images: Images;

@@ -1,17 +1,14 @@
-import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { ImageError } from '../../core/domain/errors.ts';
 import type { RenditionFormat } from '../../core/domain/formats.ts';
-import type { PublishedFile, PublishedPictures } from '../../core/images/published-file.ts';
-import { rangeToServe, weigh } from '../conditional.ts';
-import { problems } from '../openapi.ts';
-import { answerProblem } from '../problem.ts';
-import { createFileSender } from '../published-files.ts';
-import { PICTURE_POLICY } from '../security-headers.ts';
-
-/** Raises the problem of a request that may not have this file, or null where there is none. */
-export type MediaAccess = (request: FastifyRequest, reply: FastifyReply, published: PublishedFile | null) => void;
+import type { PublishedPictures } from '../../core/images/published-file.ts';
+import { PICTURE_POLICY } from '../access/security-headers.ts';
+import type { MediaAccess } from '../media/access.ts';
+import { rangeToServe, weigh } from '../media/conditional.ts';
+import { createFileSender } from '../media/published-files.ts';
+import { problems } from '../openapi/responses.ts';
+import { answerProblem } from '../protocol/problem.ts';
 
 interface MediaRoutesOptions {
   readonly pictures: PublishedPictures;

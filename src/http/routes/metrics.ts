@@ -1,7 +1,7 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import type { Metrics } from '../../core/ports/telemetry.ts';
-import { problems } from '../openapi.ts';
+import { problems } from '../openapi/responses.ts';
 
 /** `GET /metrics`. */
 export const metricsRoutes: FastifyPluginAsyncZod<{ metrics: Metrics }> = async (app, { metrics }) => {

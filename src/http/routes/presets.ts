@@ -1,8 +1,8 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
+import { presetList } from '../../api/presets.ts';
 import type { Images } from '../../core/images/images.ts';
 import { toPresetRecord } from '../../core/planning/presets.ts';
-import { json, problems } from '../openapi.ts';
-import { presetList } from '../preset-schema.ts';
+import { json, problems } from '../openapi/responses.ts';
 
 /** `GET /presets`. */
 export const presetRoutes: FastifyPluginAsyncZod<{ images: Images }> = async (app, { images }) => {

@@ -1,8 +1,8 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
+import { usageQuery, usageReport } from '../../api/usage.ts';
 import type { Images } from '../../core/images/images.ts';
-import type { Identify } from '../auth.ts';
-import { json, problems } from '../openapi.ts';
-import { usageQuery, usageReport } from '../spending-schemas.ts';
+import type { Identify } from '../access/auth.ts';
+import { json, problems } from '../openapi/responses.ts';
 
 interface UsageRoutesOptions {
   readonly images: Images;

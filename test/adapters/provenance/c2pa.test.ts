@@ -7,10 +7,10 @@ import { configureSharp } from '../../../src/adapters/imaging/sharp.ts';
 import { createFileSigner, type FileSigner } from '../../../src/adapters/provenance/c2pa-signer.ts';
 import { createProvenanceReader } from '../../../src/adapters/provenance/reader.ts';
 import { carriesManifest } from '../../../src/adapters/provenance/xmp.ts';
+import { contentCredentials } from '../../../src/api/provenance.ts';
 import { RENDITION_FORMATS } from '../../../src/core/domain/formats.ts';
 import { TRAINED_ALGORITHMIC_MEDIA } from '../../../src/core/domain/image.ts';
 import type { FinishedFile, FinishOrder } from '../../../src/core/ports/imaging.ts';
-import { contentCredentials } from '../../../src/http/provenance-schema.ts';
 import {
   type IdentityOptions,
   referenceFailures,

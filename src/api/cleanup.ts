@@ -1,0 +1,52 @@
+import { z } from 'zod';
+import { ageText } from '../core/planning/notation.ts';
+import type { CleanupReport, LastCleanup } from '../core/ports/record-store.ts';
+import { timestamp } from './fields.ts';
+
+/** Body of `POST /cleanup`, which may be left out. */
+export const cleanupOrder = z
+  .strictObject({
+    olderThan: ageText.optional().meta({
+      description: 'Delete what is older. Default: `RETENTION`. What has reached its `expiresAt` goes in any case.',
+      examples: ['30d', '12h'],
+    }),
+    maxBytes: z
+      .int()
+      .nonnegative()
+      .optional()
+      .meta({
+        description: 'Then delete the oldest until all files take no more than this. Default: `MEDIA_MAX_BYTES`.',
+        examples: [10_000_000_000],
+      }),
+    status: z
+      .enum(['succeeded', 'failed', 'cancelled'])
+      .optional()
+      .meta({ description: 'Only these. Unfinished pictures are never cleaned up.' }),
+    dryRun: z.boolean().optional().meta({ description: 'Only say what would go.' }),
+  })
+  .optional()
+  .transform(({ olderThan, ...order } = {}) => ({ ...order, olderThanMs: olderThan }))
+  .meta({ id: 'CleanupOrder', examples: [{ olderThan: '30d', dryRun: true }] });
+
+export const cleanupReport = z
+  .strictObject({
+    deleted: z.int().meta({ description: 'Pictures deleted, or to be deleted in a dry run.' }),
+    freedBytes: z.int(),
+    kept: z.int(),
+    orphansRemoved: z.int().meta({ description: 'Files without a record, older than an hour.' }),
+    missingFiles: z.int().meta({
+      description:
+        'Pictures on record as `succeeded` of which a published file is gone. Unless this is a dry run, the files of the ' +
+        'first 100 are made again from their originals, without paying. Those whose original is gone too stay as they ' +
+        'are: delete them, and send the request again. With fewer files than pictures nothing is changed, since rather ' +
+        'a volume is not mounted.',
+    }),
+    missingFilesOf: z.array(z.string()).readonly().meta({ description: 'Their mediaIds, newest first; at most 100.' }),
+    dryRun: z.boolean(),
+    durationMs: z.number(),
+  })
+  .meta({ id: 'CleanupReport' }) satisfies z.ZodType<CleanupReport>;
+
+export const lastCleanup = cleanupReport
+  .extend({ time: timestamp('When it ended.') })
+  .meta({ id: 'LastCleanup' }) satisfies z.ZodType<LastCleanup>;

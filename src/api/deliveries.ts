@@ -1,0 +1,95 @@
+/** What goes over the wire about webhooks: deliveries, and the messages themselves. */
+
+import { z } from 'zod';
+import type { Delivery } from '../core/domain/delivery.ts';
+import { imageParams, timestamp } from './fields.ts';
+
+const EVENTS = ['image.succeeded', 'image.failed', 'image.cancelled'] as const;
+
+export const deliveryRecord = z
+  .strictObject({
+    id: z.string().meta({
+      description: 'The `webhook-id`, the same for every try.',
+      examples: ['msg_0b9f6c1e7c1e4f0e9a550d2f8a9d4d1b'],
+    }),
+    type: z.enum(EVENTS),
+    url: z.string().meta({ examples: ['https://example.com/hooks/easel'] }),
+    status: z.enum(['pending', 'delivered', 'failed', 'disabled']).meta({
+      description:
+        '`failed`: a day of tries is over, or the address is not one to be reached. `disabled`: the receiver answered 410.',
+    }),
+    attempts: z
+      .array(
+        z.strictObject({
+          at: timestamp('When the try began.'),
+          durationMs: z.number(),
+          httpStatus: z.int().nullable(),
+          error: z.string().nullable().meta({ description: 'Why it did not deliver; null where it did.' }),
+        }),
+      )
+      .meta({ description: 'The latest 20, oldest first.' }),
+    nextAttemptAt: timestamp('When it is tried next; null unless pending.').nullable(),
+  })
+  .meta({ id: 'Delivery', description: 'One end of a picture that somebody is told of.' });
+
+export const deliveryList = z
+  .strictObject({ items: z.array(deliveryRecord).meta({ description: 'The latest 100, newest first.' }) })
+  .meta({ id: 'DeliveryList' });
+
+export const deliveryParams = imageParams.extend({ id: z.string() });
+
+/** A delivery as callers see it. */
+export function describeDelivery(delivery: Delivery): z.output<typeof deliveryRecord> {
+  const { id, type, url, status, attempts, nextAttemptAt } = delivery;
+  return { id, type, url, status, attempts: [...attempts], nextAttemptAt };
+}
+
+const header = (name: string, description: string) => ({
+  in: 'header',
+  name,
+  description,
+  required: true,
+  schema: { type: 'string' },
+});
+
+/** The `webhooks` of the OpenAPI document. They refer to the record by its name there. */
+export const webhooks = {
+  imageEnded: {
+    post: {
+      operationId: 'imageEnded',
+      tags: ['images'],
+      summary: 'A picture has ended',
+      description:
+        "Sent to the request's `webhookUrl`, else to that of the API key, at least once, by the Standard Webhooks " +
+        'specification. Anything but a 2xx within 10 s is tried again for a day, twice within the first half minute; ' +
+        'redirects are not followed, and 410 ends the tries.',
+      security: [],
+      parameters: [
+        header('webhook-id', 'The same for every try: who has seen it has seen the message.'),
+        header('webhook-timestamp', 'When this try was sent, in seconds since 1970.'),
+        header(
+          'webhook-signature',
+          '`v1,` and the HMAC-SHA256 of `id.timestamp.body` in base64; spaces between several.',
+        ),
+      ],
+      requestBody: {
+        required: true,
+        content: {
+          'application/json': {
+            schema: {
+              type: 'object',
+              additionalProperties: false,
+              required: ['type', 'timestamp', 'data'],
+              properties: {
+                type: { type: 'string', enum: [...EVENTS] },
+                timestamp: { type: 'string', format: 'date-time', description: 'When the picture ended.' },
+                data: { $ref: '#/components/schemas/ImageRecord' },
+              },
+            },
+          },
+        },
+      },
+      responses: { '2XX': { description: 'Taken.' }, 410: { description: 'No more of it.' } },
+    },
+  },
+};

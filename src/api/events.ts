@@ -1,0 +1,51 @@
+/** What goes over the wire as Server-Sent Events, for the OpenAPI document alone: a stream is sent as it comes. */
+
+import { z } from 'zod';
+import { IMAGE_STATUSES } from '../core/domain/image.ts';
+import type { StatusReport } from '../core/images/follow.ts';
+import type { PartialPicture } from '../core/ports/image-events.ts';
+import { timestamp } from './fields.ts';
+import { attempts, imageRecord } from './image-record.ts';
+
+const event = <Name extends string, Data extends z.ZodType>(name: Name, description: string, data: Data) =>
+  z
+    .strictObject({ id: z.string(), event: z.literal(name), data })
+    .meta({ description: `${description} On the wire \`data\` is one line of JSON.` });
+
+const statusReport = z
+  .strictObject({
+    mediaId: z.string(),
+    status: z.enum(IMAGE_STATUSES),
+    since: timestamp('When it took this status; null where the record does not tell.').nullable(),
+    provider: z.string(),
+    attempts,
+    createdAt: timestamp('When the request was accepted.'),
+    completedAt: timestamp('When the picture ended, well or not.').nullable(),
+  })
+  .meta({ id: 'StatusReport', description: 'How far a picture is.' }) satisfies z.ZodType<StatusReport>;
+
+const partialPicture = z
+  .strictObject({
+    mediaId: z.string(),
+    index: z.int().meta({ description: '0 for the first of a call.' }),
+    base64: z.string().meta({ description: 'The picture so far.' }),
+  })
+  .meta({ id: 'PartialPicture' }) satisfies z.ZodType<PartialPicture>;
+
+/** One event of `GET /images/:mediaId/events`. */
+export const imageEvent: z.ZodType<unknown> = z
+  .discriminatedUnion('event', [
+    event('status', 'How far the picture is: at once, and whenever that changes.', statusReport),
+    event('partial', 'The picture so far, where the model streams. Slow readers are spared some.', partialPicture),
+    event('done', 'The record of the finished picture, well or not. The stream ends.', imageRecord),
+    event('deleted', 'The picture was deleted. The stream ends.', z.strictObject({ mediaId: z.string() })),
+  ])
+  .meta({ id: 'ImageEvent' });
+
+/** Headers of `GET /images/:mediaId/events`; the others pass through. */
+export const eventHeaders = z.looseObject({
+  'last-event-id': z
+    .string()
+    .optional()
+    .meta({ description: 'Id of the last event that was seen; EventSource sends it by itself when it comes back.' }),
+});

@@ -1,0 +1,147 @@
+/**
+ * What goes over the wire, once: these schemas check requests, write responses and become the OpenAPI document.
+ * Requests come out as the types of `images/`; responses accept exactly what `images/` gives.
+ */
+
+import { z } from 'zod';
+import { CHECK_NAMES } from '../core/domain/checks.ts';
+import { MASTER_FORMATS, RENDITION_FORMATS } from '../core/domain/formats.ts';
+import { IMAGE_STATUSES } from '../core/domain/image.ts';
+import type { ImageRecord } from '../core/domain/record.ts';
+import { moment, timestamp, words } from './fields.ts';
+
+const fileUrl = z.string().meta({ description: 'Where it is served.', examples: ['/media/article-42-hero.png'] });
+const versionedUrl = z.string().meta({
+  description: 'The same with the first 12 digits of the sha256: may be cached for ever.',
+  examples: ['/media/article-42-hero.png?v=3f1c9a0b77de'],
+});
+const filePath = z.string().meta({ description: 'Where it is kept.', examples: ['media/article-42-hero.png'] });
+const sha256 = z.string().meta({ description: 'Of the file, in hex.' });
+
+const renditionRecord = z
+  .strictObject({
+    url: fileUrl,
+    versionedUrl,
+    path: filePath,
+    width: z.int(),
+    height: z.int(),
+    format: z.enum(RENDITION_FORMATS),
+    bytes: z.int(),
+    sha256,
+  })
+  .meta({ id: 'Rendition', description: 'A derived file.' });
+
+/** The calls that were made for one image. */
+export const attempts = z.array(
+  z.strictObject({
+    provider: z.string(),
+    startedAt: timestamp('When the call was sent.'),
+    durationMs: z.number().nullable().meta({ description: 'Null while it runs, or if the process died during it.' }),
+    outcome: z
+      .enum(['ok', 'failed', 'unknown', 'cancelled'])
+      .meta({ description: '`failed` is known not to be billed, `unknown` may be.' }),
+    httpStatus: z.int().nullable(),
+    providerRequestId: z.string().nullable(),
+  }),
+);
+/** What calls cost. */
+export const cost = z.strictObject({
+  usd: z.number().nullable().meta({ description: 'US dollars; null where unknown.' }),
+  basis: z.enum(['usage', 'estimate', 'unknown']).meta({
+    description:
+      "`usage`: by the provider's own count. `estimate`: by the catalog, in whole or in part; a call whose outcome is unknown counts in full.",
+  }),
+});
+
+const pendingRendition = z
+  .strictObject({
+    url: fileUrl.meta({ description: 'Where it will be served.', examples: ['/media/article-42-hero@1200x675.avif'] }),
+    status: z.literal('pending'),
+  })
+  .meta({
+    id: 'PendingRendition',
+    description: 'A derived file of a slow format, which is made after the master; ask for the record again.',
+  });
+
+/** The record, exactly as `toRecord` gives it. */
+export const imageRecord = z
+  .strictObject({
+    mediaId: z.string().meta({ examples: ['article-42-hero'] }),
+    status: z.enum(IMAGE_STATUSES).meta({ description: 'The first three move on by themselves, the others are ends.' }),
+    url: fileUrl.nullable(),
+    versionedUrl: versionedUrl.nullable(),
+    path: filePath.nullable(),
+    width: z.int(),
+    height: z.int(),
+    format: z.enum(MASTER_FORMATS),
+    bytes: z.int().nullable(),
+    sha256: sha256.nullable(),
+    thumbhash: z.string().nullable().meta({ description: 'A blurred stand-in of some 30 bytes, base64.' }),
+    renditions: z.array(z.union([renditionRecord, pendingRendition])),
+    prompt: z.string().meta({ description: 'The final prompt.' }),
+    revisedPrompt: z.string().nullable().meta({ description: 'What the provider made of it, where it says so.' }),
+    preset: z
+      .string()
+      .nullable()
+      .meta({ examples: ['article-hero@1'] }),
+    provider: z.string(),
+    model: z.string(),
+    requestedSize: z.string().meta({ description: 'What the model was asked for.', examples: ['1792x1024'] }),
+    checks: z.array(
+      z.strictObject({
+        name: z.enum(CHECK_NAMES),
+        value: z.number(),
+        threshold: z.number().meta({ description: 'The least value that is ok.' }),
+        verdict: z.enum(['ok', 'warn', 'reject']),
+      }),
+    ),
+    attempts,
+    cost,
+    warnings: z.array(z.strictObject({ code: z.string(), detail: z.string() })),
+    metadata: z.record(z.string(), z.string()),
+    labels: z.array(z.string()),
+    createdAt: timestamp('When the request was accepted.'),
+    completedAt: timestamp('When the picture ended, well or not.').nullable(),
+    expiresAt: timestamp('When it will be deleted.').nullable(),
+    error: z.strictObject({ code: z.string(), detail: z.string() }).nullable(),
+  })
+  .meta({ id: 'ImageRecord', description: 'All that is known about one picture.' }) satisfies z.ZodType<ImageRecord>;
+
+/** What can be shown of a picture before it is loaded. */
+export const imagePreview = z
+  .strictObject({
+    thumbhash: z
+      .string()
+      .meta({ description: 'As in the record, base64.', examples: ['1QcSHQRnh493V4dIh4eXh1h4kJUI'] }),
+    dataUrl: z.string().meta({
+      description: 'The thumbhash as a picture of up to 32 pixels a side, to be put into a page as it is.',
+      examples: ['data:image/png;base64,iVBORw0KGgo…'],
+    }),
+    dominantColour: z.string().meta({ description: '`#rrggbb`.', examples: ['#2a4d69'] }),
+  })
+  .meta({ id: 'ImagePreview' });
+
+/** Query of `GET /images`. */
+export const listQuery = z.strictObject({
+  status: z.enum(IMAGE_STATUSES).optional().meta({ description: 'Only these.' }),
+  label: words
+    .max(64)
+    .optional()
+    .meta({ description: 'Only those with this label.', examples: ['blog'] }),
+  createdAfter: moment.optional().meta({
+    description: 'Only those created at this time or later; a day begins at 00:00 UTC.',
+    examples: ['2026-11-23'],
+  }),
+  createdBefore: moment
+    .optional()
+    .meta({ description: 'Only those created before this time.', examples: ['2026-11-23T16:00:00Z'] }),
+  limit: z.coerce.number().int().min(1).max(100).default(20).meta({ description: 'Most to give, 1 to 100.' }),
+  cursor: words.max(1024).optional().meta({ description: '`nextCursor` of the page before.' }),
+});
+
+export const imageList = z
+  .strictObject({
+    items: z.array(imageRecord).meta({ description: 'Newest first.' }),
+    nextCursor: z.string().nullable().meta({ description: 'Asks for the page after this; null on the last.' }),
+  })
+  .meta({ id: 'ImageList' });

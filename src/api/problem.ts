@@ -1,0 +1,110 @@
+import { z } from 'zod';
+import type { ImageErrorCode } from '../core/domain/errors.ts';
+
+/** Every code that an answer can bear. */
+export type ProblemCode =
+  | ImageErrorCode
+  | 'unauthorized'
+  | 'forbidden'
+  | 'payload_too_large'
+  | 'unsupported_media_type'
+  | 'rate_limited'
+  | 'internal_error';
+
+interface ProblemKind {
+  readonly status: number;
+  readonly title: string;
+  /** Seconds, for those that always come with a Retry-After and whose error names none. */
+  readonly retryAfter?: number;
+}
+
+/** The closed list. A code without an entry does not compile. */
+export const PROBLEMS: Readonly<Record<ProblemCode, ProblemKind>> = {
+  invalid_request: { status: 400, title: 'The request is not valid' },
+  unauthorized: { status: 401, title: 'A known key is needed' },
+  forbidden: { status: 403, title: 'The key, or the signed URL, does not allow this' },
+  not_found: { status: 404, title: 'Not found' },
+  media_id_conflict: { status: 409, title: 'The mediaId is in use with another request' },
+  payload_too_large: { status: 413, title: 'The body is too large' },
+  unsupported_media_type: { status: 415, title: 'The body is of a type that is not read here' },
+  unsupported_parameter: { status: 422, title: 'The model cannot do what was asked' },
+  prompt_rejected: { status: 422, title: 'The provider refused the prompt' },
+  idempotency_key_reused: { status: 422, title: 'The Idempotency-Key was used with another request' },
+  rate_limited: { status: 429, title: 'Too many requests', retryAfter: 60 },
+  budget_exhausted: { status: 429, title: 'The budget is spent', retryAfter: 3600 },
+  queue_full: { status: 429, title: 'The queue is full', retryAfter: 10 },
+  internal_error: { status: 500, title: 'Something went wrong inside the service' },
+  provider_failed: { status: 502, title: 'The provider brought no picture' },
+  invalid_image: { status: 502, title: 'The picture did not pass its checks' },
+  provider_unavailable: { status: 503, title: 'No provider can be used', retryAfter: 30 },
+  storage_unavailable: { status: 503, title: 'Pictures cannot be stored', retryAfter: 10 },
+  shutting_down: { status: 503, title: 'The service is stopping', retryAfter: 5 },
+  provider_timeout: { status: 504, title: 'The provider did not answer in time' },
+  storage_full: { status: 507, title: 'There is no room for pictures' },
+};
+
+/** An answer that is no success, as RFC 9457 shapes it. */
+export const problem = z
+  .strictObject({
+    type: z.string().meta({ description: 'Names the kind of problem.', examples: ['urn:easel:problem:queue_full'] }),
+    title: z.string().meta({ description: 'The kind in words, always the same.' }),
+    status: z.int().meta({ description: 'The HTTP status.' }),
+    detail: z.string().meta({ description: 'What is wrong here, and what to do about it.' }),
+    instance: z.string().meta({ description: 'The path that was asked for.' }),
+    code: z.string().meta({ description: `One of: ${Object.keys(PROBLEMS).join(', ')}.` }),
+    requestId: z.string().meta({ description: 'Finds this request in the log.' }),
+    errors: z
+      .array(z.strictObject({ path: z.string(), message: z.string() }))
+      .optional()
+      .meta({ description: 'Which parts of the request are wrong, and why.' }),
+    retryAfter: z.int().optional().meta({ description: 'Seconds, as in the Retry-After header.' }),
+    mediaId: z.string().optional().meta({ description: 'The picture this is about; its record is kept.' }),
+  })
+  .meta({ id: 'Problem', description: 'RFC 9457 problem details.' });
+
+export type Problem = z.output<typeof problem>;
+
+/** What went wrong, before it is known where. */
+export interface Fault {
+  readonly code: ProblemCode;
+  readonly detail: string;
+  /** Where HTTP has a status of its own for a case of this code, such as 412 or 431. */
+  readonly status?: number;
+  readonly errors?: readonly { readonly path: string; readonly message: string }[];
+  /** Seconds. */
+  readonly retryAfter?: number | null;
+  readonly mediaId?: string | null;
+}
+
+/** Raised by the doors, to be answered with its fault. */
+export class ProblemError extends Error {
+  override readonly name = 'ProblemError';
+  readonly fault: Fault;
+
+  constructor(fault: Fault) {
+    super(fault.detail);
+    this.fault = fault;
+  }
+}
+
+export function isProblemCode(code: string): code is ProblemCode {
+  return Object.hasOwn(PROBLEMS, code);
+}
+
+/** The body of the answer to `fault`. `instance` is a path without its query, which may hold secrets. */
+export function describeProblem(fault: Fault, instance: string, requestId: string): Problem {
+  const kind = PROBLEMS[fault.code];
+  const retryAfter = fault.retryAfter ?? kind.retryAfter;
+  return {
+    type: `urn:easel:problem:${fault.code}`,
+    title: kind.title,
+    status: fault.status ?? kind.status,
+    detail: fault.detail,
+    instance,
+    code: fault.code,
+    requestId,
+    ...(fault.errors !== undefined && fault.errors.length > 0 && { errors: [...fault.errors] }),
+    ...(retryAfter !== undefined && { retryAfter: Math.max(1, Math.ceil(retryAfter)) }),
+    ...(fault.mediaId != null && { mediaId: fault.mediaId }),
+  };
+}

@@ -1,0 +1,227 @@
+import { type FastifyBaseLogger, type FastifyInstance, fastify, LogController } from 'fastify';
+import { serializerCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod';
+import { pino } from 'pino';
+import { readConfig } from '../config/config.ts';
+import { fileUrls, type MediaUrls } from '../core/domain/record.ts';
+import type { Images } from '../core/images/images.ts';
+import type { PublishedPictures } from '../core/images/published-file.ts';
+import type { Clock } from '../core/ports/clock.ts';
+import type { Metrics } from '../core/ports/telemetry.ts';
+import { NO_TRACING, type Tracer } from '../core/ports/tracer.ts';
+import { privateAccess, type SignedLinks } from '../security/signed-links.ts';
+import { type Access, callerOf, type Keys, rememberCallers, requireAdmin, requireKeys } from './access/auth.ts';
+import { limitRates, prepareRateLimits, type RateLimits } from './access/rate-limit.ts';
+import { allowOrigins, secureHeaders, securePictures } from './access/security-headers.ts';
+import { answerBrokenRequest, requireHost } from './connections/broken-request.ts';
+import { watchLoad } from './connections/overload.ts';
+import { cutSilentConnections, refuseWorkWhile } from './connections/stopping.ts';
+import { letCallsWait, PATIENCE, type Patience } from './connections/timeouts.ts';
+import { createHealth, type HealthChecks } from './monitoring/health.ts';
+import { observeRequest, requestId } from './monitoring/request-log.ts';
+import { traceRequests } from './monitoring/tracing.ts';
+import { documentRoutes } from './openapi/document.ts';
+import { answerError, answerErrors, answerUnknownRoutes } from './protocol/problem.ts';
+import { readJsonBodies, validatorCompiler } from './protocol/validation.ts';
+import { cleanupRoutes } from './routes/cleanup.ts';
+import { deliveryRoutes } from './routes/deliveries.ts';
+import { docsRoutes } from './routes/docs.ts';
+import { eventRoutes } from './routes/events.ts';
+import { healthRoutes } from './routes/health.ts';
+import { imageRoutes } from './routes/images.ts';
+import { mediaRoutes } from './routes/media.ts';
+import { metricsRoutes } from './routes/metrics.ts';
+import { presetRoutes } from './routes/presets.ts';
+import { provenanceRoutes } from './routes/provenance.ts';
+import { usageRoutes } from './routes/usage.ts';
+
+/** What the HTTP side takes of the configuration, and what is no setting. */
+export interface AppConfig {
+  /** Of Easel, as health and the OpenAPI document say it. */
+  readonly version: string;
+  /** Longest that `POST /images` waits for the end of a picture. */
+  readonly syncWaitSeconds: number;
+  /** Room for popular pictures in memory, in bytes. */
+  readonly mediaCacheBytes: number;
+  /** Whose `X-Forwarded-*` headers to believe, as Fastify's option of that name takes it. */
+  readonly trustProxy: boolean | string;
+  readonly metricsAccess: Access;
+  readonly docsAccess: Access;
+  readonly rateLimits: RateLimits;
+  /** Web pages that may call from browsers. */
+  readonly corsOrigins: readonly string[];
+  /** How long clients may take; `PATIENCE` by default. */
+  readonly patience?: Patience;
+  /** Watches whether the process has more to do than it can; by default the function of this name. */
+  readonly watchLoad?: typeof watchLoad;
+}
+
+/** What the HTTP side works with. */
+export interface AppServices {
+  readonly images: Images;
+  readonly pictures: PublishedPictures;
+  readonly keys: Keys;
+  /** Where pictures are, for those who may fetch them. */
+  readonly urls: MediaUrls;
+  /** Knows signed URLs again; null where everyone may fetch pictures. */
+  readonly links: SignedLinks | null;
+  readonly metrics: Metrics;
+  readonly checks: HealthChecks;
+  readonly tracer: Tracer;
+  readonly clock: Clock;
+  /** Whether the order to stop has come. */
+  readonly stopping: () => boolean;
+  /** Whether a job could call some provider now. */
+  readonly providerUsable: () => boolean;
+  readonly logger: FastifyBaseLogger;
+}
+
+/** 1 MiB: a prompt of the longest kind, and 16 metadata pairs, many times over. */
+const BODY_LIMIT = 1024 * 1024;
+/** The longest name of a picture is some 150 characters; Fastify's own limit of 100 would hide legal ones. */
+const MAX_PARAM_LENGTH = 512;
+
+/** The HTTP side, whole but not listening yet. */
+export async function buildApp(config: AppConfig, services: AppServices): Promise<FastifyInstance> {
+  const { images, pictures, keys, urls, links, metrics, checks, tracer, clock, stopping, providerUsable, logger } =
+    services;
+  const { version, syncWaitSeconds, mediaCacheBytes, trustProxy, rateLimits, patience = PATIENCE } = config;
+  const health = createHealth({ checks, clock, version, stopping, providerUsable });
+
+  const app = fastify({
+    loggerInstance: logger,
+    logController: new LogController({ disableRequestLogging: true }),
+    // A logger for each request, to bear its id in all of its lines, is a sixth of what a 304 costs; its line says the id itself.
+    childLoggerFactory: (parent) => parent,
+    genReqId: requestId,
+    trustProxy,
+    bodyLimit: BODY_LIMIT,
+    routerOptions: { maxParamLength: MAX_PARAM_LENGTH },
+    http: {
+      headersTimeout: patience.headersMs,
+      connectionsCheckingInterval: patience.lateCheckMs,
+      // `requireHost` does, and answers as a problem.
+      requireHostHeader: false,
+    },
+    requestTimeout: patience.requestMs,
+    connectionTimeout: patience.stalledMs,
+    keepAliveTimeout: patience.idleMs,
+    // `refuseWorkWhile` answers as a problem, and goes on serving pictures and health.
+    return503OnClosing: false,
+    clientErrorHandler: answerBrokenRequest,
+    // Paths that cannot be routed: they pass by every hook.
+    frameworkErrors: (error, request, reply) => {
+      observeRequest(request, reply, metrics.countRequest, NO_TRACING);
+      answerError(error, request, reply);
+    },
+  }).withTypeProvider<ZodTypeProvider>();
+
+  app.setValidatorCompiler(validatorCompiler);
+  app.setSerializerCompiler(serializerCompiler);
+  traceRequests(app, tracer);
+  app.addHook('onRequest', (request, reply, done) => {
+    observeRequest(request, reply, metrics.countRequest, tracer);
+    done();
+  });
+  answerErrors(app);
+  requireHost(app);
+  readJsonBodies(app);
+  refuseWorkWhile(stopping, app);
+  cutSilentConnections(app, patience.lastWordsMs);
+  await allowOrigins(app, config.corsOrigins);
+  rememberCallers(app);
+  await prepareRateLimits(app);
+  await documentRoutes(app, version);
+
+  await app.register(async (scope) => {
+    await secureHeaders(scope);
+    answerUnknownRoutes(scope);
+    letCallsWait(scope, patience);
+    await scope.register(healthRoutes, { health });
+    await scope.register(async (behindKeys) => {
+      requireKeys(behindKeys, keys);
+      limitRates(behindKeys, rateLimits);
+      const isOverloaded = await (config.watchLoad ?? watchLoad)(behindKeys);
+      await behindKeys.register(imageRoutes, { images, identify: callerOf, urls, syncWaitSeconds, isOverloaded });
+      await behindKeys.register(eventRoutes, { images, identify: callerOf, clock });
+      await behindKeys.register(provenanceRoutes, { images, identify: callerOf });
+      await behindKeys.register(deliveryRoutes, { images, identify: callerOf });
+      await behindKeys.register(presetRoutes, { images });
+      await behindKeys.register(cleanupRoutes, { images });
+      await behindKeys.register(usageRoutes, { images, identify: callerOf });
+    });
+    await scope.register(async (forAdmins) => {
+      requireAdmin(forAdmins, keys, config.metricsAccess);
+      await forAdmins.register(metricsRoutes, { metrics });
+    });
+    await scope.register(async (forAdmins) => {
+      requireAdmin(forAdmins, keys, config.docsAccess);
+      await forAdmins.register(docsRoutes);
+    });
+  });
+  await app.register(async (scope) => {
+    securePictures(scope);
+    limitRates(scope, rateLimits);
+    await scope.register(mediaRoutes, {
+      pictures,
+      cacheBytes: mediaCacheBytes,
+      access: links && privateAccess(keys, links),
+    });
+  });
+  return app;
+}
+
+/** The OpenAPI document that a running service has at `/openapi.json`, made without running one. */
+export async function describeApi(version: string): Promise<object> {
+  const app = await buildApp({ ...readConfig({}).server, version }, uncalledServices());
+  await app.ready();
+  const document = app.swagger();
+  await app.close();
+  return document;
+}
+
+/** Enough for routes to be registered with. */
+function uncalledServices(): AppServices {
+  const uncalled = (): never => {
+    throw new Error('an app that was only built to be described was called');
+  };
+  return {
+    images: {
+      submit: uncalled,
+      preview: uncalled,
+      waitUntilFinished: uncalled,
+      get: uncalled,
+      list: uncalled,
+      follow: uncalled,
+      cancel: uncalled,
+      remove: uncalled,
+      provenance: uncalled,
+      deliveries: uncalled,
+      redeliver: uncalled,
+      presets: uncalled,
+      cleanup: uncalled,
+      lastCleanup: uncalled,
+      usage: uncalled,
+    },
+    pictures: { find: uncalled, open: uncalled, read: uncalled },
+    keys: { inUse: false, find: uncalled },
+    urls: fileUrls,
+    links: null,
+    metrics: {
+      imageEnded: uncalled,
+      providerCall: uncalled,
+      providerRetry: uncalled,
+      accountFault: uncalled,
+      stage: uncalled,
+      spent: uncalled,
+      webhookTried: uncalled,
+      countRequest: uncalled,
+      expose: uncalled,
+    },
+    checks: { storage: uncalled, database: uncalled, queue: uncalled, providers: uncalled },
+    tracer: NO_TRACING,
+    clock: { now: () => 0, sleep: uncalled },
+    stopping: () => false,
+    providerUsable: () => true,
+    logger: pino({ level: 'silent' }),
+  };
+}

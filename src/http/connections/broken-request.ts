@@ -1,0 +1,57 @@
+import { randomUUID } from 'node:crypto';
+import { type ServerResponse, STATUS_CODES } from 'node:http';
+import type { Socket } from 'node:net';
+import type { FastifyInstance } from 'fastify';
+import { describeProblem, type Fault } from '../../api/problem.ts';
+import { ImageError } from '../../core/domain/errors.ts';
+
+/** How long a refused client may go on sending, so that it gets to read why. */
+const LINGER_MS = 2_000;
+
+/**
+ * Answers what Node could not read as HTTP, and so never became a request: the listener of the server's `clientError`.
+ * The connection is half closed first and cut later, since a reset could overtake the answer.
+ */
+export function answerBrokenRequest(error: Error & { readonly code?: string }, socket: Socket): void {
+  if (socket.writableEnded) return;
+  // As Node's own listener does: nothing may be written into the middle of an answer.
+  const { _httpMessage: running } = socket as Socket & { readonly _httpMessage?: ServerResponse | null };
+  if (error.code === 'ECONNRESET' || !socket.writable || running?.headersSent) {
+    socket.destroy();
+    return;
+  }
+  const problem = describeProblem(faultOf(error.code), '', randomUUID());
+  const body = JSON.stringify(problem);
+  socket.end(
+    [
+      `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status]}`,
+      'Connection: close',
+      'Content-Type: application/problem+json',
+      `Content-Length: ${Buffer.byteLength(body)}`,
+      `X-Request-Id: ${problem.requestId}`,
+      '',
+      body,
+    ].join('\r\n'),
+  );
+  const cut = setTimeout(() => socket.destroy(), LINGER_MS);
+  socket.once('close', () => clearTimeout(cut));
+}
+
+/** Refuses what RFC 9112, 3.2, has to be refused; left to Node, the answer would have no body. */
+export function requireHost(app: FastifyInstance): void {
+  app.addHook('onRequest', ({ raw }, _reply, done) => {
+    const missing = raw.headers.host === undefined && raw.httpVersion === '1.1';
+    done(missing ? new ImageError('invalid_request', 'the Host header is missing') : undefined);
+  });
+}
+
+function faultOf(code: string | undefined): Fault {
+  switch (code) {
+    case 'HPE_HEADER_OVERFLOW':
+      return { code: 'invalid_request', status: 431, detail: 'the URL and the headers together are too large' };
+    case 'ERR_HTTP_REQUEST_TIMEOUT':
+      return { code: 'invalid_request', status: 408, detail: 'the request did not arrive in time' };
+    default:
+      return { code: 'invalid_request', detail: 'the request could not be read as HTTP' };
+  }
+}

@@ -1,0 +1,135 @@
+import fastifySwagger, { type SwaggerTransform, type SwaggerTransformObject } from '@fastify/swagger';
+import type { FastifyInstance } from 'fastify';
+import { createJsonSchemaTransform, createJsonSchemaTransformObject } from 'fastify-type-provider-zod';
+import { z } from 'zod';
+import { webhooks } from '../../api/deliveries.ts';
+
+const DESCRIPTION = `Makes pictures with image models and keeps them.
+
+POST a prompt or a brief to \`/images\`; browsers fetch the picture from \`/media/…\`. A picture that was paid for is
+never lost and never paid for twice where that can be known; where it cannot, the record's \`attempts\` say so.
+
+Every error is \`application/problem+json\` (RFC 9457) with a \`code\` from a closed list.`;
+
+/** Documents the routes that are registered after it. */
+export async function documentRoutes(app: FastifyInstance, version: string): Promise<void> {
+  await app.register(fastifySwagger, {
+    openapi: {
+      openapi: '3.1.0',
+      info: {
+        title: 'Easel',
+        version,
+        description: DESCRIPTION,
+        license: { name: 'MIT', identifier: 'MIT' },
+      },
+      servers: [{ url: '/' }],
+      security: [{ bearer: [] }, { apiKey: [] }],
+      components: {
+        securitySchemes: {
+          bearer: { type: 'http', scheme: 'bearer', description: 'An API key, where any are configured.' },
+          apiKey: { type: 'apiKey', in: 'header', name: 'x-api-key', description: 'The same in a header of its own.' },
+        },
+      },
+      tags: [
+        { name: 'images', description: 'Make pictures and follow them.' },
+        { name: 'media', description: 'The files.' },
+        { name: 'operations', description: 'For those who run the service.' },
+      ],
+    },
+    transform,
+    transformObject,
+  });
+}
+
+type ZodToJsonConfig = NonNullable<NonNullable<Parameters<typeof createJsonSchemaTransform>[0]>['zodToJsonConfig']>;
+
+// ---------------------------------------------- from schemas to document
+
+type Answer = z.ZodType | { readonly headers?: unknown; readonly content: Readonly<Record<string, object>> };
+
+interface Document {
+  readonly paths?: Readonly<Record<string, object>>;
+  readonly components?: { readonly schemas?: Readonly<Record<string, object>> };
+}
+
+const SCHEMAS = '#/components/schemas/';
+/** Marks an operation whose body may be left out, on the way from `transform` to `transformObject`. */
+const OPTIONAL_BODY = 'x-optional-body';
+
+const zodToJsonConfig: ZodToJsonConfig = {
+  override: ({ zodSchema, jsonSchema }) => {
+    // zod leaves out the examples of what is transformed, since they might be of the far side. Ours are of the near one.
+    const examples = z.globalRegistry.get(zodSchema)?.examples;
+    if (Array.isArray(examples) && jsonSchema.$ref === undefined) jsonSchema.examples = examples;
+    // The bounds of exact integers in JavaScript say nothing about the contract.
+    if (jsonSchema.minimum === Number.MIN_SAFE_INTEGER) delete jsonSchema.minimum;
+    if (jsonSchema.maximum === Number.MAX_SAFE_INTEGER) delete jsonSchema.maximum;
+    // As the library has it in the override that this one replaces: an answer without a body.
+    if (zodSchema._zod.def.type === 'undefined') jsonSchema.type = 'null';
+  },
+};
+const schemasToJson = createJsonSchemaTransform({ zodToJsonConfig });
+const componentsToJson = createJsonSchemaTransformObject({ zodToJsonConfig });
+
+/** A route's schemas as JSON Schema. The library keeps neither headers nor examples of answers with content types. */
+const transform: SwaggerTransform = (route) => {
+  const { schema, url } = schemasToJson(route);
+  const { body, response = {} } = (route.schema ?? {}) as { body?: z.ZodType; response?: Record<string, Answer> };
+  const documented = (schema?.response ?? {}) as Record<string, { content: Record<string, object> } & object>;
+  for (const [status, answer] of Object.entries(response)) {
+    const target = documented[status];
+    if (target === undefined || !('content' in answer)) continue;
+    Object.assign(target, answer.headers !== undefined && { headers: answer.headers });
+    for (const [type, media] of Object.entries(answer.content)) {
+      Object.assign(target.content[type] ?? {}, 'examples' in media && { examples: media.examples });
+    }
+  }
+  if (body?.safeParse(undefined).success) Object.assign(schema, { [OPTIONAL_BODY]: true });
+  return { schema, url };
+};
+
+/**
+ * The finished document. The library writes every named schema twice, as `Name` for answers and `NameInput` for requests:
+ * what nothing refers to goes, and a request's schema takes the plain name where that is free.
+ */
+const transformObject: SwaggerTransformObject = (routes) => {
+  const { components, ...document } = componentsToJson(routes) as Document;
+  const schemas = components?.schemas ?? {};
+
+  const used = new Set<string>();
+  const follow = (part: unknown): void => {
+    for (const name of referredIn(part)) {
+      if (used.has(name)) continue;
+      used.add(name);
+      follow(schemas[name]);
+    }
+  };
+  follow(document.paths);
+
+  const plainName = (name: string) => {
+    const plain = name.replace(/Input$/, '');
+    return used.has(plain) ? name : plain;
+  };
+  const kept = Object.entries(schemas).filter(([name]) => used.has(name));
+  const named = Object.fromEntries(kept.map(([name, schema]) => [plainName(name), schema]));
+
+  return JSON.parse(
+    JSON.stringify({ ...document, webhooks, components: { ...components, schemas: named } }),
+    (key, value) => {
+      if (key === '$ref') return SCHEMAS + plainName(value.slice(SCHEMAS.length));
+      // A HEAD is a GET without its body, and would bear the same operationId.
+      if (value?.get !== undefined) delete value.head;
+      if (value?.[OPTIONAL_BODY] === true) {
+        delete value[OPTIONAL_BODY];
+        delete value.requestBody.required;
+      }
+      return value;
+    },
+  );
+};
+
+/** Names of the component schemas that `part` refers to. */
+function referredIn(part: unknown): string[] {
+  const refs = JSON.stringify(part ?? null).matchAll(/"\$ref":"#\/components\/schemas\/([^"]+)"/g);
+  return [...refs].flatMap(([, name]) => name ?? []);
+}

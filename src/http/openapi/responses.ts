@@ -1,0 +1,53 @@
+import type { z } from 'zod';
+import { describeProblem, type Fault, PROBLEMS, type ProblemCode, problem } from '../../api/problem.ts';
+
+type Header = Readonly<Record<string, unknown>>;
+
+/** A JSON answer, for a route's `response`. */
+export function json<S extends z.ZodType>(description: string, schema: S, headers?: Readonly<Record<string, Header>>) {
+  return { description, headers, content: { 'application/json': { schema } } };
+}
+
+/** The problems that a route may answer with, by status, each with an example. */
+export function problems(...codes: readonly ProblemCode[]) {
+  const byStatus = Object.groupBy(codes, (code) => PROBLEMS[code].status);
+  return Object.fromEntries(
+    Object.entries(byStatus).map(([status, codes = []]) => [
+      status,
+      {
+        description: codes.map((code) => `\`${code}\`: ${PROBLEMS[code].title}.`).join(' '),
+        content: {
+          'application/problem+json': {
+            schema: problem,
+            examples: Object.fromEntries(codes.map((code) => [code, { value: exampleOf(code) }])),
+          },
+        },
+      },
+    ]),
+  );
+}
+
+/** Details worth more than the title, for the problems that a stranger meets first. */
+const DETAILS: Partial<Record<ProblemCode, Omit<Fault, 'code'>>> = {
+  invalid_request: {
+    detail: 'wrong in the body: `size`; see errors',
+    errors: [{ path: 'size', message: 'must be WIDTHxHEIGHT in pixels with the letter x between, such as 1792x1024' }],
+  },
+  unauthorized: { detail: 'the API key is not known here' },
+  forbidden: { detail: 'the API key blog lacks the scope generate' },
+  rate_limited: {
+    detail: 'at most 60 requests of this kind a minute; nothing was accepted or paid',
+    retryAfter: 42,
+  },
+  media_id_conflict: {
+    detail: 'mediaId article-42-hero is in use for another request; choose another, or DELETE it first',
+    mediaId: 'article-42-hero',
+  },
+  unsupported_parameter: { detail: 'gpt-image-2 has no quality hd' },
+  provider_failed: { detail: 'openai failed 4 times, at last with status 500', mediaId: 'article-42-hero' },
+};
+
+function exampleOf(code: ProblemCode) {
+  const fault = { code, ...(DETAILS[code] ?? { detail: `${PROBLEMS[code].title}.` }) };
+  return describeProblem(fault, '/images', '0b9f6c1e-7c1e-4f0e-9a55-0d2f8a9d4d1b');
+}

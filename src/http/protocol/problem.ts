@@ -1,0 +1,85 @@
+import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { describeProblem, type Fault, ProblemError } from '../../api/problem.ts';
+import { ImageError } from '../../core/domain/errors.ts';
+import { answerAndDrain, hasUnreadBody } from '../connections/drain.ts';
+
+/** Answers with `fault`. A body that was not read is drained, so that the client gets to read the answer. */
+export function answerProblem(reply: FastifyReply, fault: Fault): FastifyReply {
+  const { request } = reply;
+  const body = describeProblem(fault, pathOf(request), request.id);
+  // What the route has said about its file does not hold for this answer.
+  reply.removeHeader('etag').removeHeader('accept-ranges');
+  reply.code(body.status).type('application/problem+json').header('cache-control', 'no-store');
+  if (body.retryAfter !== undefined) reply.header('retry-after', body.retryAfter);
+
+  const bytes = Buffer.from(JSON.stringify(body));
+  if (!hasUnreadBody(request.raw)) return reply.send(bytes);
+  reply.header('connection', 'close').header('content-length', bytes.length);
+  return reply.send(answerAndDrain(bytes, request.raw));
+}
+
+/** Has every error of `app` answered as a problem. */
+export function answerErrors(app: FastifyInstance): void {
+  app.setErrorHandler(answerError);
+}
+
+/** Has every unknown route answered as a problem, after the hooks of `scope`. */
+export function answerUnknownRoutes(scope: FastifyInstance): void {
+  scope.setNotFoundHandler((request, reply) =>
+    answerProblem(reply, { code: 'not_found', detail: `there is no ${request.method} ${pathOf(request)}` }),
+  );
+}
+
+/** Answers with the problem that `error` stands for. An error nobody foresaw is logged, and its text kept back. */
+export function answerError(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const fault = faultOf(error);
+  if (fault.code === 'internal_error') request.log.error({ requestId: request.id, err: error }, 'unexpected error');
+  // RFC 9110, 15.5.17: a 416 tells the length of the file.
+  if (fault.status === 416) reply.header('content-range', contentRangeOf(error));
+  return answerProblem(reply, fault);
+}
+
+/** Path of the request without its query. */
+export function pathOf(request: FastifyRequest): string {
+  return request.url.split('?', 1)[0] ?? '';
+}
+
+function faultOf(error: unknown): Fault {
+  if (error instanceof ProblemError) return error.fault;
+  if (error instanceof ImageError) {
+    return {
+      code: error.code,
+      detail: error.message,
+      errors: error.paths,
+      retryAfter: error.retryAfterSeconds,
+      mediaId: error.mediaId,
+    };
+  }
+  const { code, statusCode } = error instanceof Error ? (error as Partial<FastifyError>) : {};
+  switch (code) {
+    case 'FST_ERR_CTP_BODY_TOO_LARGE':
+      return { code: 'payload_too_large', detail: 'the body must not be larger than 1 MiB' };
+    case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':
+      return { code: 'unsupported_media_type', detail: 'send the body as JSON, with `Content-Type: application/json`' };
+    case 'FST_ERR_BAD_URL':
+      return { code: 'invalid_request', detail: 'the path is not a valid URL: a percent sign has to begin an escape' };
+    case 'FST_ERR_MAX_PARAM_LENGTH':
+      return { code: 'not_found', detail: 'there is nothing under a path as long as this' };
+  }
+  switch (statusCode) {
+    case 404:
+      return { code: 'not_found', detail: 'there is no such thing here' };
+    case 416:
+      return { code: 'invalid_request', status: 416, detail: 'the file has no bytes in the range that was asked for' };
+  }
+  if (statusCode !== undefined && statusCode >= 400 && statusCode < 500) {
+    return { code: 'invalid_request', detail: 'the request could not be read as HTTP' };
+  }
+  return { code: 'internal_error', detail: 'this is a fault of the service; its log has more under the requestId' };
+}
+
+/** `Content-Range` as @fastify/send puts it on the error of a range that cannot be satisfied. */
+function contentRangeOf(error: unknown): string {
+  const { headers } = error as { headers?: Readonly<Record<string, string>> };
+  return headers?.['Content-Range'] ?? 'bytes */*';
+}

@@ -1,0 +1,35 @@
+import { describe, expect, expectTypeOf, test } from 'vitest';
+import type { z } from 'zod';
+import { imageRecord } from '../../src/api/image-record.ts';
+import type { Image } from '../../src/core/domain/image.ts';
+import { fileUrls, type ImageRecord, toRecord } from '../../src/core/domain/record.ts';
+import { exampleImage } from '../support/fake-images.ts';
+
+/** The same type with everything writable, for that alone is no difference on the wire. */
+type Writable<T> = T extends object ? { -readonly [Key in keyof T]: Writable<T[Key]> } : T;
+
+describe('the record', () => {
+  test('is of one type in the use cases and on the wire', () => {
+    expectTypeOf<z.output<typeof imageRecord>>().toEqualTypeOf<Writable<ImageRecord>>();
+  });
+
+  const bare: Partial<Image> = {
+    master: null,
+    renditions: [],
+    thumbhash: null,
+    checks: [],
+    attempts: [],
+    warnings: [],
+    completedAt: null,
+    cost: { usd: null, basis: 'unknown' },
+  };
+  test.each<[string, Partial<Image>]>([
+    ['succeeded', {}],
+    ['queued', { ...bare, status: 'queued' }],
+    ['failed', { ...bare, status: 'failed', error: { code: 'provider_failed', detail: 'no' } }],
+    ['expiring', { expiresAt: '2026-12-23T16:00:00.000Z', revisedPrompt: 'a tall lighthouse' }],
+  ])('of a %s image is written as it is', (_what, change) => {
+    const record = toRecord(exampleImage(change), fileUrls);
+    expect(imageRecord.encode(record)).toEqual(record);
+  });
+});

@@ -1,0 +1,144 @@
+import request from 'supertest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { problem } from '../../../src/api/problem.ts';
+import { describeApi } from '../../../src/http/app.ts';
+import { exampleImage } from '../../support/fake-images.ts';
+import { type HttpApp, openHttpApp } from '../../support/http-app.ts';
+import { bearer, testKeys } from '../../support/test-keys.ts';
+
+let http: HttpApp;
+const api = () => request(http.app.server);
+
+beforeAll(async () => {
+  http = await openHttpApp({ keys: testKeys() }, { metricsAccess: 'admin', docsAccess: 'admin' });
+  http.images.stored.set('a', exampleImage({ mediaId: 'a', owner: 'blog' }));
+});
+afterAll(() => http[Symbol.asyncDispose]());
+
+const { paths } = (await describeApi('1')) as { paths: Record<string, Record<string, object>> };
+const documented = Object.entries(paths).flatMap(([path, methods]) =>
+  Object.keys(methods).map((method) => [method.toUpperCase(), path.replace(/\{\w+\}/g, 'a')] as const),
+);
+const hidden = ['/docs', '/docs/', '/docs/json', '/docs/yaml', '/docs/static/index.css', '/openapi.json'].map(
+  (path) => ['GET', path] as const,
+);
+const everyRoute = [...documented, ...hidden];
+const isOpen = (path: string) => path.startsWith('/health') || path.startsWith('/media');
+const send = (method: string, path: string) => api()[method.toLowerCase() as 'get'](path) as unknown as request.Test;
+
+describe('without a key', () => {
+  test.each(everyRoute.filter(([, path]) => !isOpen(path)))(
+    '%s %s is a 401 that says how to come in',
+    async (method, path) => {
+      const answer = await send(method, path).expect(401);
+      expect(problem.parse(answer.body).code).toBe('unauthorized');
+      expect(answer.headers['www-authenticate']).toBe('Bearer realm="easel"');
+    },
+  );
+
+  test.each(everyRoute.filter(([, path]) => isOpen(path)))('%s %s is open', async (method, path) => {
+    expect((await send(method, path)).status).not.toBe(401);
+  });
+
+  test('the answer comes before the body is looked at, and nothing is accepted', async () => {
+    await api().post('/images').type('json').send('{"prompt": ').expect(401);
+    await api().post('/images').type('text').send('x').expect(401);
+    expect(http.images.submitted).toEqual([]);
+  });
+});
+
+describe('a key', () => {
+  test.each<[string, Record<string, string>, number]>([
+    ['Bearer', { authorization: 'Bearer viewer-secret' }, 200],
+    ['bearer, in lower case', { authorization: 'bearer viewer-secret' }, 200],
+    ['x-api-key', { 'x-api-key': 'viewer-secret' }, 200],
+    [
+      'x-api-key beside another kind of authorization',
+      { authorization: 'Basic eDp5', 'x-api-key': 'viewer-secret' },
+      200,
+    ],
+    ['an unknown one', { authorization: 'Bearer nope' }, 401],
+    ['an unknown Bearer beside a known x-api-key', { authorization: 'Bearer nope', 'x-api-key': 'viewer-secret' }, 401],
+    ['its name', { authorization: 'Bearer viewer' }, 401],
+    ['a part of it', { authorization: 'Bearer viewer-secre' }, 401],
+    ['Basic', { authorization: `Basic ${btoa('viewer:viewer-secret')}` }, 401],
+    ['nothing after Bearer', { authorization: 'Bearer ' }, 401],
+    ['an empty x-api-key', { 'x-api-key': '' }, 401],
+    ['a cookie', { cookie: 'key=viewer-secret' }, 401],
+  ])('as %s: %#', async (_how, headers, status) => {
+    const answer = await api().get('/images').set(headers).expect(status);
+    if (status === 401) expect(answer.text).not.toContain('viewer');
+  });
+
+  test('that is not known is told from none', async () => {
+    const answer = await api().get('/images').set('x-api-key', 'nope').expect(401);
+    expect(answer.headers['www-authenticate']).toBe('Bearer realm="easel", error="invalid_token"');
+  });
+
+  test('in the URL is none, and is not logged', async () => {
+    const { length } = http.log;
+    for (const name of ['key', 'api_key', 'access_token', 'x-api-key']) {
+      await api().get(`/images?${name}=viewer-secret`).expect(401);
+    }
+    await vi.waitUntil(() => http.log.slice(length).filter(({ msg }) => msg === 'request').length === 4);
+    expect(JSON.stringify(http.log)).not.toContain('viewer-secret');
+  });
+
+  test('stands in the log by its name', async () => {
+    const { length } = http.log;
+    await api().get('/images').set(bearer('viewer')).expect(200);
+    await vi.waitUntil(() => http.log.length > length);
+    expect(http.log.at(-1)).toMatchObject({ msg: 'request', key: 'viewer' });
+  });
+
+  test('is the caller of what it orders', async () => {
+    const made = { prompt: 'a', mediaId: 'made' };
+    await api().post('/images').set(bearer('blog')).set('Prefer', 'respond-async').send(made).expect(202);
+    await api().post('/images').set(bearer('boss')).set('Prefer', 'respond-async').send(made).expect(202);
+    expect(http.images.submitted.map(({ caller }) => caller)).toEqual([
+      { name: 'blog', admin: false },
+      { name: 'boss', admin: true },
+    ]);
+  });
+});
+
+describe('scopes', () => {
+  const needs = (method: string, path: string) => {
+    if (path === '/cleanup' || path === '/metrics' || hidden.some(([, one]) => one === path)) return 'admin';
+    return method === 'GET' ? 'read' : 'generate';
+  };
+  const allowed: Readonly<Record<string, readonly string[]>> = {
+    maker: ['generate'],
+    viewer: ['read'],
+    blog: ['generate', 'read'],
+    boss: ['generate', 'read', 'admin'],
+  };
+  const rows = everyRoute
+    .filter(([, path]) => !isOpen(path))
+    .flatMap(([method, path]) =>
+      Object.keys(allowed).map((name) => [name, method, path, needs(method, path)] as const),
+    );
+
+  test.each(rows)('%s, %s %s: needs %s', async (name, method, path, scope) => {
+    http.images.stored.set('a', exampleImage({ mediaId: 'a', owner: 'blog' }));
+    const answer = await send(method, path).set(bearer(name));
+    if (allowed[name]?.includes(scope)) {
+      expect([401, 403]).not.toContain(answer.status);
+      return;
+    }
+    expect(answer.status).toBe(403);
+    expect(problem.parse(answer.body)).toMatchObject({
+      code: 'forbidden',
+      detail: `the API key ${name} lacks the scope ${scope}`,
+    });
+    expect(answer.headers['www-authenticate']).toContain(`error="insufficient_scope", scope="${scope}"`);
+  });
+});
+
+test('without keys, and with metrics and docs open, every door is open', async () => {
+  await using open = await openHttpApp();
+  for (const [method, path] of everyRoute) {
+    const answer = await (request(open.app.server)[method.toLowerCase() as 'get'](path) as unknown as request.Test);
+    expect([401, 403], `${method} ${path}`).not.toContain(answer.status);
+  }
+});

@@ -1,0 +1,107 @@
+import { once } from 'node:events';
+import { writeFile } from 'node:fs/promises';
+import { connect } from 'node:net';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import request from 'supertest';
+import { expect, test, vi } from 'vitest';
+import { PATIENCE } from '../../../src/http/connections/timeouts.ts';
+import { exampleFile } from '../../support/fake-images.ts';
+import { openHttpApp } from '../../support/http-app.ts';
+import { picturesIn } from '../../support/pictures-in.ts';
+
+test('while the service stops, work is refused and reading goes on, each answer ending its connection', async () => {
+  let stopping = false;
+  await using http = await openHttpApp({ stopping: () => stopping });
+  const api = () => request(http.app.server);
+  http.images.settle('a', {});
+  stopping = true;
+
+  for (const refused of [
+    api().post('/images').send({ prompt: 'a' }),
+    api().delete('/images/a'),
+    api().post('/cleanup'),
+  ]) {
+    const answer = await refused.expect(503);
+    expect(answer.body).toMatchObject({ code: 'shutting_down', retryAfter: 5 });
+    expect(answer.headers['retry-after']).toBe('5');
+  }
+  const read = await api().get('/images/a').expect(200);
+  expect(read.headers.connection).toBe('close');
+  await api().get('/health/ready').expect(503);
+  await api().get('/health/live').expect(200);
+  expect(http.images.submitted).toEqual([]);
+});
+
+/** The head and the body of a POST, to be sent apart. */
+function post(body: string): [string, string] {
+  const head = `POST /images HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: ${body.length}`;
+  return [head, `\r\n\r\n${body}`];
+}
+
+test('closing waits for a call that waits, and refuses one that was still being sent', async () => {
+  await using http = await openHttpApp();
+  const waiting = http.raw(...post('{"prompt":"a","mediaId":"a"}'));
+  await vi.waitUntil(() => http.images.waits.length === 1);
+  const [head, body] = post('{"prompt":"b","mediaId":"b"}');
+  const sending = connect(http.port, '127.0.0.1');
+  const connected = once(http.app.server, 'connection');
+  sending.write(head);
+  await connected;
+  // Until its head is begun to be read the connection counts as idle, and closing cuts it.
+  await request(http.app.server).get('/health/live');
+
+  const closed = http.app.close();
+  sending.write(body);
+  const [answer] = await once(sending, 'data');
+  expect(String(answer)).toMatch(/^HTTP\/1.1 503 .*"code":"shutting_down"/s);
+  expect(http.images.submitted).toHaveLength(1);
+
+  http.images.settle('a', { status: 'succeeded' });
+  expect(await waiting).toMatch(/^HTTP\/1.1 201 /);
+  await closed;
+});
+
+test.each([
+  ['says nothing', ''],
+  ['stops in the middle of a head', 'GET /health HTTP/1.1\r\nHo'],
+  ['stops in the middle of a body', `${post('{"prompt":"a"}')[0]}\r\n\r\n{`],
+])('closing does not wait for a client that %s, and does for one that is being answered', async (_what, words) => {
+  await using http = await openHttpApp({}, { patience: { ...PATIENCE, lastWordsMs: 50 } });
+  const waiting = http.raw(...post('{"prompt":"a","mediaId":"a"}'));
+  await vi.waitUntil(() => http.images.waits.length === 1);
+  const silent = connect(http.port, '127.0.0.1').on('error', () => undefined);
+  const connected = once(http.app.server, 'connection');
+  silent.write(words);
+  await connected;
+  // What was sent has been read by now.
+  await request(http.app.server).get('/health/live');
+
+  const closed = http.app.close();
+  await once(silent, 'close');
+  http.images.settle('a', { status: 'succeeded' });
+  expect(await waiting).toMatch(/^HTTP\/1.1 201 /);
+  await closed;
+});
+
+test('closing does not wait for a connection whose answer was under way at the order and has ended since', async () => {
+  const bytes = Buffer.alloc(32 * 1024 * 1024, 'x');
+  await using http = await openHttpApp(
+    async (root) => ({ pictures: await picturesIn(root, [exampleFile('a.png', bytes)]) }),
+    { patience: { ...PATIENCE, lastWordsMs: 20 } },
+  );
+  await writeFile(join(http.root, 'a.png'), bytes);
+  const slow = connect(http.port, '127.0.0.1').on('error', () => undefined);
+  slow.write('GET /media/a.png HTTP/1.1\r\nHost: x\r\n\r\n');
+  await once(slow, 'readable');
+  const closed = http.app.close();
+  // The connections have been looked through more than once before it reads on.
+  await delay(100);
+  let received = 0;
+  slow.on('data', (chunk) => {
+    received += chunk.length;
+  });
+  await once(slow, 'close');
+  expect(received).toBeGreaterThan(bytes.length);
+  await closed;
+});

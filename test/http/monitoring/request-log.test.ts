@@ -1,0 +1,61 @@
+import request from 'supertest';
+import { expect, test, vi } from 'vitest';
+import { openHttpApp } from '../../support/http-app.ts';
+
+test('one line a request, without query, headers or body', async () => {
+  await using http = await openHttpApp();
+  await request(http.app.server)
+    .post('/images?key=secret')
+    .set('Authorization', 'Bearer secret')
+    .set('X-Api-Key', 'secret')
+    .set('X-Request-Id', 'order-42')
+    .set('Prefer', 'respond-async')
+    .send({ prompt: 'secret' })
+    .expect(202);
+  await vi.waitUntil(() => http.log.some(({ msg }) => msg === 'request'));
+  const lines = http.log.filter(({ requestId }) => requestId !== undefined);
+  expect(lines).toEqual([
+    expect.objectContaining({
+      level: 30,
+      msg: 'request',
+      requestId: 'order-42',
+      method: 'POST',
+      route: '/images',
+      url: '/images',
+      status: 202,
+      ms: expect.any(Number),
+    }),
+  ]);
+  expect(JSON.stringify(http.log)).not.toContain('secret');
+});
+
+test.each([
+  ['/health', 20],
+  ['/health/live', 20],
+  ['/metrics', 20],
+  ['/images/metrics', 30],
+  ['/healthy', 30],
+  ['/media/%zz?key=secret', 30],
+])('%s is logged at level %i', async (path, level) => {
+  await using http = await openHttpApp();
+  await request(http.app.server).get(path);
+  await vi.waitUntil(() => http.log.some(({ msg }) => msg === 'request'));
+  expect(http.log.filter(({ msg }) => msg === 'request')).toMatchObject([{ level, url: path.split('?')[0] }]);
+});
+
+test.each([
+  ['order-42', true],
+  ['4bf92f35/77b34:da6.a_3@x=+', true],
+  ['a'.repeat(128), true],
+  ['a'.repeat(129), false],
+  ['', false],
+  ['two words', false],
+  ['"quoted"', false],
+  ['é', false],
+])('a request’s own id %s is kept: %s', async (id, kept) => {
+  await using http = await openHttpApp();
+  const answer = await request(http.app.server).get('/nope').set('X-Request-Id', id);
+  expect(answer.headers['x-request-id'] === id).toBe(kept);
+  expect(answer.body.requestId).toBe(answer.headers['x-request-id']);
+  expect(answer.headers['x-request-id']).toMatch(/^\S+$/);
+});

@@ -1,0 +1,126 @@
+import request from 'supertest';
+import { describe, expect, test } from 'vitest';
+import { z } from 'zod';
+import { createImage } from '../../../src/api/create-image.ts';
+import { describeApi } from '../../../src/http/app.ts';
+import { openHttpApp } from '../../support/http-app.ts';
+
+const operation = z.looseObject({
+  operationId: z.string(),
+  summary: z.string(),
+  tags: z.array(z.string()).min(1),
+  responses: z.record(z.string(), z.looseObject({ description: z.string() })),
+});
+const documentShape = z.looseObject({
+  openapi: z.literal('3.1.0'),
+  paths: z.record(z.string(), z.record(z.string(), operation)),
+  components: z.looseObject({
+    schemas: z.record(z.string(), z.looseObject({ examples: z.array(z.unknown()).optional() })),
+  }),
+});
+
+const document = documentShape.parse(await describeApi('1.2.3'));
+const operations = Object.entries(document.paths).flatMap(([path, methods]) =>
+  Object.entries(methods).map(([method, operation]) => ({ name: `${method.toUpperCase()} ${path}`, operation })),
+);
+
+describe('the document', () => {
+  test('has every route of the contract, each under its own name', () => {
+    expect(operations.map(({ name }) => name).sort()).toEqual([
+      'DELETE /images/{mediaId}',
+      'GET /cleanup/last',
+      'GET /health',
+      'GET /health/live',
+      'GET /health/ready',
+      'GET /images',
+      'GET /images/{mediaId}',
+      'GET /images/{mediaId}/deliveries',
+      'GET /images/{mediaId}/events',
+      'GET /images/{mediaId}/preview',
+      'GET /images/{mediaId}/provenance',
+      'GET /media/{file}',
+      'GET /metrics',
+      'GET /presets',
+      'GET /usage',
+      'POST /cleanup',
+      'POST /images',
+      'POST /images/preview',
+      'POST /images/{mediaId}/cancel',
+      'POST /images/{mediaId}/deliveries/{id}/redeliver',
+    ]);
+    const ids = operations.map(({ operation }) => operation.operationId);
+    expect(new Set(ids).size).toBe(ids.length);
+  });
+
+  test('names its schemas, each once, and refers to nothing that is not there', () => {
+    const names = Object.keys(document.components.schemas);
+    expect(names).toEqual(
+      expect.arrayContaining(['CreateImage', 'Brief', 'ImageRecord', 'ImageList', 'Problem', 'Health']),
+    );
+    expect(names.filter((name) => name.endsWith('Input'))).toEqual([]);
+    const refs = [...JSON.stringify(document).matchAll(/"\$ref":"#\/components\/schemas\/([^"]+)"/g)].map(
+      ([, name]) => name,
+    );
+    expect(new Set(refs)).toEqual(new Set(names));
+  });
+
+  test('has examples that are accepted', () => {
+    const examples = document.components.schemas.CreateImage?.examples ?? [];
+    expect(examples.length).toBeGreaterThan(1);
+    for (const example of examples) expect(createImage.safeParse(example).error).toBeUndefined();
+  });
+
+  test('shows each problem that a route can answer with', () => {
+    const responses = document.paths['/images']?.post?.responses;
+    expect(Object.keys(responses ?? {})).toEqual([
+      '200',
+      '201',
+      '202',
+      '400',
+      '401',
+      '403',
+      '409',
+      '413',
+      '415',
+      '422',
+      '429',
+      '502',
+      '503',
+      '504',
+      '507',
+    ]);
+    expect(responses?.[422]).toMatchObject({
+      content: {
+        'application/problem+json': {
+          schema: { $ref: '#/components/schemas/Problem' },
+          examples: { prompt_rejected: { value: { status: 422, code: 'prompt_rejected' } } },
+        },
+      },
+    });
+    expect(responses?.[202]).toMatchObject({ headers: { Location: {}, 'Retry-After': {}, 'Preference-Applied': {} } });
+  });
+
+  test('lets the body of a cleanup be left out, and that of a picture not', () => {
+    expect(document.paths['/cleanup']?.post?.requestBody).not.toHaveProperty('required');
+    expect(document.paths['/images']?.post?.requestBody).toMatchObject({ required: true });
+  });
+});
+
+test('a running service serves the same document, and pages that need nothing from outside', async () => {
+  await using http = await openHttpApp();
+  const api = () => request(http.app.server);
+  expect((await api().get('/openapi.json').expect(200)).body).toEqual(JSON.parse(JSON.stringify(document)));
+
+  const page = await api().get('/docs').expect(200);
+  const parts = [...page.text.matchAll(/(?:src|href)="([^"]+)"/g)].map(([, url]) => url ?? '');
+  expect(parts.length).toBeGreaterThan(3);
+  for (const part of parts) {
+    const url = new URL(part, 'http://here/docs');
+    expect(url.host).toBe('here');
+    await api().get(url.pathname).expect(200);
+  }
+  await api().get('/docs/static/nope.js').expect(404).expect('content-type', 'application/problem+json');
+  const beyond = await api().get('/docs/static/swagger-ui.css').set('Range', 'bytes=99999999-').expect(416);
+  expect(beyond.headers['content-range']).toMatch(/^bytes \*\/\d+$/);
+  expect(beyond.body).toMatchObject({ status: 416, code: 'invalid_request' });
+});

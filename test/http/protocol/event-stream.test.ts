@@ -1,0 +1,35 @@
+import { type AddressInfo, connect } from 'node:net';
+import { fastify } from 'fastify';
+import { expect, test } from 'vitest';
+import { letCallsWait, PATIENCE } from '../../../src/http/connections/timeouts.ts';
+import { sendEvents } from '../../../src/http/protocol/event-stream.ts';
+import { createTestClock } from '../../support/test-clock.ts';
+
+test('a client that takes nothing for too long is cut off, and one that does is not', async () => {
+  const patience = { ...PATIENCE, stalledMs: 200 };
+  const app = fastify({ connectionTimeout: patience.stalledMs });
+  letCallsWait(app, patience);
+  const clock = createTestClock({ skipMs: 0 });
+  const closed: string[] = [];
+  async function* endless() {
+    for (let id = 0; ; id++) yield { id: String(id), type: 'status', data: { text: 'x'.repeat(1024 * 1024) } };
+  }
+  app.get('/:who', (request, reply) => {
+    const { who } = request.params as { who: string };
+    reply.raw.once('close', () => closed.push(who));
+    return sendEvents(reply, endless(), clock);
+  });
+  await app.listen({ host: '127.0.0.1', port: 0 });
+  const { port } = app.server.address() as AddressInfo;
+
+  const [reads, deaf] = ['reads', 'deaf'].map((who) => {
+    const socket = connect(port, '127.0.0.1').pause();
+    socket.on('error', () => {}).write(`GET /${who} HTTP/1.1\r\nHost: x\r\n\r\n`);
+    return socket;
+  });
+  reads?.resume();
+  await expect.poll(() => closed, { timeout: 15_000 }).toEqual(['deaf']);
+  reads?.destroy();
+  deaf?.destroy();
+  await app.close();
+});
