@@ -2,11 +2,11 @@ import './thread-pool.ts';
 import closeWithGrace from 'close-with-grace';
 import { pino } from 'pino';
 import { createLogOutput } from './adapters/telemetry/log-output.ts';
+import { createServices, DatabaseInUseError } from './composition/services.ts';
+import { VERSION } from './composition/version.ts';
 import { type Config, ConfigError, readConfig } from './config/config.ts';
 import { ImageError } from './core/domain/errors.ts';
 import { buildApp } from './http/app.ts';
-import { createServices, DatabaseInUseError } from './services.ts';
-import { VERSION } from './version.ts';
 
 /** sysexits.h: something was found in an unconfigured or misconfigured state. */
 const EX_CONFIG = 78;
