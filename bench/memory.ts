@@ -4,8 +4,8 @@
  */
 
 import { readFile } from 'node:fs/promises';
-import { answer } from '../test/support/openai-answers.ts';
-import { startOpenAiServer } from '../test/support/openai-server.ts';
+import { answer } from '../test/support/openai/answers.ts';
+import { startOpenAiServer } from '../test/support/openai/server.ts';
 import { temporaryFolder } from '../test/support/temporary-folder.ts';
 import { photo } from './photo.ts';
 import { makePicture, startEasel } from './service.ts';

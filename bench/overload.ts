@@ -7,8 +7,8 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { answer } from '../test/support/openai-answers.ts';
-import { startOpenAiServer } from '../test/support/openai-server.ts';
+import { answer } from '../test/support/openai/answers.ts';
+import { startOpenAiServer } from '../test/support/openai/server.ts';
 import { texturedPicture } from '../test/support/pictures.ts';
 import { startEasel } from './service.ts';
 

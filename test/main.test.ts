@@ -4,10 +4,10 @@ import { fileURLToPath } from 'node:url';
 import sharp from 'sharp';
 import { describe, expect, it, vi } from 'vitest';
 import type { ImageRecord } from '../src/core/domain/record.ts';
+import { startProcess, startService } from './support/app/process.ts';
 import { signingIdentity } from './support/credentials.ts';
-import { openAiError, picture } from './support/openai-answers.ts';
-import { type OpenAiServer, startOpenAiServer } from './support/openai-server.ts';
-import { startProcess, startService } from './support/process.ts';
+import { openAiError, picture } from './support/openai/answers.ts';
+import { type OpenAiServer, startOpenAiServer } from './support/openai/server.ts';
 import { temporaryFolder } from './support/temporary-folder.ts';
 import { readDatabase } from './torture/audit.ts';
 

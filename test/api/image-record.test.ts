@@ -3,7 +3,7 @@ import type { z } from 'zod';
 import { imageRecord } from '../../src/api/image-record.ts';
 import type { Image } from '../../src/core/domain/image.ts';
 import { fileUrls, type ImageRecord, toRecord } from '../../src/core/domain/record.ts';
-import { exampleImage } from '../support/fake-images.ts';
+import { exampleImage } from '../support/app/fake-images.ts';
 
 /** The same type with everything writable, for that alone is no difference on the wire. */
 type Writable<T> = T extends object ? { -readonly [Key in keyof T]: Writable<T[Key]> } : T;

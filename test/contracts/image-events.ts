@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Image } from '../../src/core/domain/image.ts';
 import type { ImageEvents, ImageListener, PartialPicture } from '../../src/core/ports/image-events.ts';
-import { exampleImage } from '../support/fake-images.ts';
+import { exampleImage } from '../support/app/fake-images.ts';
 
 export interface ImageEventsFixture {
   open(): Promise<ImageEvents>;

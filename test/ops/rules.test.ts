@@ -2,7 +2,7 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { startEasel } from '../support/easel.ts';
+import { startEasel } from '../support/app/easel.ts';
 
 const OPS = fileURLToPath(new URL('../../ops/', import.meta.url));
 const hasPromtool = spawnSync('promtool', ['--version']).status === 0;

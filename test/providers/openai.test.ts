@@ -6,8 +6,8 @@ import { CATALOG, unlistedModel } from '../../src/core/models/catalog.ts';
 import type { GenerationCall } from '../../src/core/ports/provider.ts';
 import { createGuardedFetch } from '../../src/security/ssrf-guard.ts';
 import { describeProvider, type FaultCase, type ProviderFixture, type SentParameters } from '../contracts/provider.ts';
-import { type Behaviour, brokenAnswer, dropConnection, hang, openAiError } from '../support/openai-answers.ts';
-import { type Call, startOpenAiServer } from '../support/openai-server.ts';
+import { type Behaviour, brokenAnswer, dropConnection, hang, openAiError } from '../support/openai/answers.ts';
+import { type Call, startOpenAiServer } from '../support/openai/server.ts';
 
 const FAULTS: readonly FaultCase[] = [
   ['refused', 400],

@@ -4,9 +4,9 @@ import request from 'supertest';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { problem } from '../../src/api/problem.ts';
 import { createSignedLinks, type SignedLinks } from '../../src/security/signed-links.ts';
-import { exampleFile } from '../support/fake-images.ts';
-import { type HttpApp, openHttpApp } from '../support/http-app.ts';
-import { picturesIn } from '../support/pictures-in.ts';
+import { exampleFile } from '../support/app/fake-images.ts';
+import { type HttpApp, openHttpApp } from '../support/app/http-app.ts';
+import { picturesIn } from '../support/app/pictures-in.ts';
 import { createTestClock } from '../support/test-clock.ts';
 import { bearer, testKeys } from '../support/test-keys.ts';
 

@@ -1,4 +1,4 @@
-import type { OpenAiServer } from '../support/openai-server.ts';
+import type { OpenAiServer } from '../support/openai/server.ts';
 import { post } from './life.ts';
 
 const TIMES = 200;

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ImageRecord } from '../../src/core/domain/record.ts';
-import type { OpenAiServer } from '../support/openai-server.ts';
-import { type RunningService, startService } from '../support/process.ts';
+import { type RunningService, startService } from '../support/app/process.ts';
+import type { OpenAiServer } from '../support/openai/server.ts';
 import type { Step } from './steps.ts';
 
 /** Where and when a process is to die by itself. */

@@ -2,8 +2,8 @@
 
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ImageRecord } from '../../src/core/domain/record.ts';
-import { publishedFiles } from '../support/easel.ts';
-import type { RunningService } from '../support/process.ts';
+import { publishedFiles } from '../support/app/easel.ts';
+import type { RunningService } from '../support/app/process.ts';
 import { sha256 } from './audit.ts';
 import { post } from './life.ts';
 

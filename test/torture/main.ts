@@ -5,7 +5,7 @@
  */
 
 import { randomBytes } from 'node:crypto';
-import { startOpenAiServer } from '../support/openai-server.ts';
+import { startOpenAiServer } from '../support/openai/server.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 import { sendIdentical } from './identical.ts';
 import { startLife } from './life.ts';

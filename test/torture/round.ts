@@ -6,9 +6,9 @@
 
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Image, isFinished } from '../../src/core/domain/image.ts';
-import { picture } from '../support/openai-answers.ts';
-import { type OpenAiServer, startOpenAiServer } from '../support/openai-server.ts';
-import type { RunningService } from '../support/process.ts';
+import type { RunningService } from '../support/app/process.ts';
+import { picture } from '../support/openai/answers.ts';
+import { type OpenAiServer, startOpenAiServer } from '../support/openai/server.ts';
 import { randomOf } from '../support/random.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 import { attemptsInFlight, auditServing, filesOnDisk, filesOnRecord, readDatabase } from './audit.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, it, vi } from 'vitest';
-import { picture } from '../support/openai-answers.ts';
-import { type OpenAiServer, startOpenAiServer } from '../support/openai-server.ts';
+import { picture } from '../support/openai/answers.ts';
+import { type OpenAiServer, startOpenAiServer } from '../support/openai/server.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 import { until } from '../support/until.ts';
 import { attemptsInFlight, auditServing, filesOnDisk, filesOnRecord, readDatabase } from './audit.ts';

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { pino } from 'pino';
 import { expect, it } from 'vitest';
 import { createLogOutput } from '../../../src/adapters/telemetry/log-output.ts';
-import { startProcess } from '../../support/process.ts';
+import { startProcess } from '../../support/app/process.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
 
 it('writes the lines of a turn together, in their order, and a fatal line at once', async () => {

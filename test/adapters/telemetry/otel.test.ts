@@ -6,10 +6,10 @@ import * as names from '@opentelemetry/semantic-conventions/incubating';
 import { pino } from 'pino';
 import { describe, expect, it, vi } from 'vitest';
 import { createOtelTracing } from '../../../src/adapters/telemetry/otel.ts';
-import { startEasel } from '../../support/easel.ts';
-import { openAiError, picture } from '../../support/openai-answers.ts';
-import { type ReceivedSpan, startOtlpReceiver } from '../../support/otlp-receiver.ts';
-import { startService } from '../../support/process.ts';
+import { startEasel } from '../../support/app/easel.ts';
+import { startService } from '../../support/app/process.ts';
+import { type ReceivedSpan, startOtlpReceiver } from '../../support/network/otlp-receiver.ts';
+import { openAiError, picture } from '../../support/openai/answers.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
 import { createManualClock } from '../../support/test-clock.ts';
 

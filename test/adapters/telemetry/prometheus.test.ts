@@ -3,8 +3,8 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import { createMetrics } from '../../../src/adapters/telemetry/prometheus.ts';
 import type { Spending } from '../../../src/core/domain/money.ts';
 import type { Metrics } from '../../../src/core/ports/telemetry.ts';
-import { exampleImage } from '../../support/fake-images.ts';
-import { openHttpApp } from '../../support/http-app.ts';
+import { exampleImage } from '../../support/app/fake-images.ts';
+import { openHttpApp } from '../../support/app/http-app.ts';
 
 let metrics: Metrics;
 let bytes: () => Promise<number>;

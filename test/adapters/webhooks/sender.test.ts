@@ -2,7 +2,7 @@ import { describe, expect, it, test } from 'vitest';
 import { createWebhookSender } from '../../../src/adapters/webhooks/sender.ts';
 import { allowedHostText } from '../../../src/security/allow-list.ts';
 import { createGuardedFetch } from '../../../src/security/ssrf-guard.ts';
-import { type Reaction, startReceiver, TEST_SECRET } from '../../support/webhook-receiver.ts';
+import { type Reaction, startReceiver, TEST_SECRET } from '../../support/network/webhook-receiver.ts';
 
 const message = { id: 'msg_1', body: JSON.stringify({ type: 'image.succeeded', data: { mediaId: 'hero' } }) };
 

@@ -38,7 +38,7 @@ import {
 } from '../../../src/core/domain/transitions.ts';
 import { bookings } from '../../../src/core/money/ledger.ts';
 import { eventOf } from '../../../src/core/webhooks/delivery.ts';
-import { exampleFile, exampleImage } from '../../support/fake-images.ts';
+import { exampleFile, exampleImage } from '../../support/app/fake-images.ts';
 
 const AT = '2026-11-23T16:00:10.000Z';
 const LATER = '2026-11-24T09:00:00.000Z';

@@ -3,7 +3,7 @@ import { createImageEvents } from '../../../src/adapters/events/local.ts';
 import type { Attempt, Image } from '../../../src/core/domain/image.ts';
 import { fileUrls, toRecord } from '../../../src/core/domain/record.ts';
 import { followImage, type ImageEvent, knowsEnd } from '../../../src/core/images/follow.ts';
-import { exampleImage } from '../../support/fake-images.ts';
+import { exampleImage } from '../../support/app/fake-images.ts';
 
 const CALL: Attempt = {
   id: 'a1',

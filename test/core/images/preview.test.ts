@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { type Easel, startEasel } from '../../support/easel.ts';
+import { type Easel, startEasel } from '../../support/app/easel.ts';
 
 async function preview(easel: Easel, body: object) {
   const response = await fetch(`${easel.url}/images/preview`, {

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { Image } from '../../../src/core/domain/image.ts';
 import { createPublishedPictures } from '../../../src/core/images/published-file.ts';
 import type { ByteRange, OpenFile } from '../../../src/core/ports/media-store.ts';
-import { exampleFile, exampleImage } from '../../support/fake-images.ts';
+import { exampleFile, exampleImage } from '../../support/app/fake-images.ts';
 
 const bytes = Buffer.from('a picture');
 const file = exampleFile('a.png', bytes);

@@ -5,7 +5,7 @@ import { formatSize } from '../../../src/core/domain/geometry.ts';
 import { CATALOG, createCatalog } from '../../../src/core/models/catalog.ts';
 import { planGeneration } from '../../../src/core/planning/plan.ts';
 import { aRequest } from '../../contracts/record-store/example-images.ts';
-import { servedModels } from '../../support/openai-dialect.ts';
+import { servedModels } from '../../support/openai/dialect.ts';
 
 const served = servedModels();
 const ids = [...CATALOG.keys()].filter((id) => served.has(id));

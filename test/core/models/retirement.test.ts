@@ -1,7 +1,7 @@
 import { describe, expect, it, vi } from 'vitest';
-import { startEasel } from '../../support/easel.ts';
-import { openAiError } from '../../support/openai-answers.ts';
-import { startOpenAiServer } from '../../support/openai-server.ts';
+import { startEasel } from '../../support/app/easel.ts';
+import { openAiError } from '../../support/openai/answers.ts';
+import { startOpenAiServer } from '../../support/openai/server.ts';
 
 const DAY_MS = 86_400_000;
 const inDays = (days: number) => new Date(Date.now() + days * DAY_MS).toISOString().slice(0, 10);

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import type { UsageReport } from '../../../src/core/money/usage.ts';
-import { type Easel, startEasel } from '../../support/easel.ts';
-import { dropConnection, hang, openAiError, picture } from '../../support/openai-answers.ts';
-import { startOpenAiServer } from '../../support/openai-server.ts';
+import { type Easel, startEasel } from '../../support/app/easel.ts';
+import { dropConnection, hang, openAiError, picture } from '../../support/openai/answers.ts';
+import { startOpenAiServer } from '../../support/openai/server.ts';
 
 /** What one picture of 816x816 is estimated at, with the prompt below. */
 const ESTIMATE = 0.01721;

@@ -5,7 +5,7 @@ import { addCosts } from '../../../src/core/domain/money.ts';
 import { CATALOG, unlistedModel } from '../../../src/core/models/catalog.ts';
 import { estimateCost, settleCost } from '../../../src/core/money/pricing.ts';
 import type { GenerationCall } from '../../../src/core/ports/provider.ts';
-import { usageOf, wantedPicture } from '../../support/openai-dialect.ts';
+import { usageOf, wantedPicture } from '../../support/openai/dialect.ts';
 
 function call(id: string, some: Partial<GenerationCall> = {}): GenerationCall {
   const model: Model = CATALOG.get(id) ?? unlistedModel(id);

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { startEasel } from '../../support/easel.ts';
+import { startEasel } from '../../support/app/easel.ts';
 
 /** Takes long enough to be pending still when the next line of a test runs. */
 const SLOW = '1280x800.avif';

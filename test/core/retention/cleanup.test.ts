@@ -2,8 +2,8 @@ import { utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { CleanupReport } from '../../../src/core/ports/record-store.ts';
-import { type Easel, publishedBytes, startEasel } from '../../support/easel.ts';
-import { openAiError, picture } from '../../support/openai-answers.ts';
+import { type Easel, publishedBytes, startEasel } from '../../support/app/easel.ts';
+import { openAiError, picture } from '../../support/openai/answers.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
 
 const HOUR_MS = 3_600_000;

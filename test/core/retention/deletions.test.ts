@@ -5,8 +5,8 @@ import { createImageEvents } from '../../../src/adapters/events/local.ts';
 import { createDiskStore } from '../../../src/adapters/storage/disk.ts';
 import type { JobQueue } from '../../../src/core/ports/job-queue.ts';
 import { createDeletions } from '../../../src/core/retention/deletions.ts';
-import { exampleImage } from '../../support/fake-images.ts';
-import { openRecords } from '../../support/records.ts';
+import { exampleImage } from '../../support/app/fake-images.ts';
+import { openRecords } from '../../support/app/records.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
 import { createTestClock } from '../../support/test-clock.ts';
 

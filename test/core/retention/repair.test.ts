@@ -9,10 +9,10 @@ import type { MediaStore } from '../../../src/core/ports/media-store.ts';
 import type { CleanupReport } from '../../../src/core/ports/record-store.ts';
 import { createNameFilter } from '../../../src/core/retention/bloom-filter.ts';
 import { mendMissingFiles } from '../../../src/core/retention/repair.ts';
-import { type Easel, startEasel } from '../../support/easel.ts';
-import { exampleFile, exampleImage } from '../../support/fake-images.ts';
-import { picture } from '../../support/openai-answers.ts';
-import { openRecords } from '../../support/records.ts';
+import { type Easel, startEasel } from '../../support/app/easel.ts';
+import { exampleFile, exampleImage } from '../../support/app/fake-images.ts';
+import { openRecords } from '../../support/app/records.ts';
+import { picture } from '../../support/openai/answers.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
 
 /** Smaller than the original, so that the master is a file of its own. */

@@ -3,7 +3,7 @@ import type { Delivery } from '../../../src/core/domain/delivery.ts';
 import type { ImageStatus } from '../../../src/core/domain/image.ts';
 import type { WebhookAnswer } from '../../../src/core/ports/webhooks.ts';
 import { afterTry, eventOf, newDelivery, retryGap, sentAgain } from '../../../src/core/webhooks/delivery.ts';
-import { exampleImage } from '../../support/fake-images.ts';
+import { exampleImage } from '../../support/app/fake-images.ts';
 import { randomOf } from '../../support/random.ts';
 
 const DAY_MS = 86_400_000;

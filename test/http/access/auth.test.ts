@@ -2,8 +2,8 @@ import request from 'supertest';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { problem } from '../../../src/api/problem.ts';
 import { describeApi } from '../../../src/http/app.ts';
-import { exampleImage } from '../../support/fake-images.ts';
-import { type HttpApp, openHttpApp } from '../../support/http-app.ts';
+import { exampleImage } from '../../support/app/fake-images.ts';
+import { type HttpApp, openHttpApp } from '../../support/app/http-app.ts';
 import { bearer, testKeys } from '../../support/test-keys.ts';
 
 let http: HttpApp;

@@ -1,8 +1,8 @@
 import request from 'supertest';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { problem } from '../../../src/api/problem.ts';
-import { exampleImage } from '../../support/fake-images.ts';
-import { openHttpApp } from '../../support/http-app.ts';
+import { exampleImage } from '../../support/app/fake-images.ts';
+import { openHttpApp } from '../../support/app/http-app.ts';
 import { bearer, testKeys } from '../../support/test-keys.ts';
 
 const LIMITS = { generate: 2, read: 3, media: 4 };

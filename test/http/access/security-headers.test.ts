@@ -2,9 +2,9 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import request from 'supertest';
 import { describe, expect, test } from 'vitest';
-import { exampleFile } from '../../support/fake-images.ts';
-import { openHttpApp } from '../../support/http-app.ts';
-import { picturesIn } from '../../support/pictures-in.ts';
+import { exampleFile } from '../../support/app/fake-images.ts';
+import { openHttpApp } from '../../support/app/http-app.ts';
+import { picturesIn } from '../../support/app/pictures-in.ts';
 import { bearer, testKeys } from '../../support/test-keys.ts';
 
 test.each(['/health', '/images', '/nope', '/openapi.json', '/media/a.png'])(

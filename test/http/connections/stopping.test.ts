@@ -6,9 +6,9 @@ import { setTimeout as delay } from 'node:timers/promises';
 import request from 'supertest';
 import { expect, test, vi } from 'vitest';
 import { PATIENCE } from '../../../src/http/connections/timeouts.ts';
-import { exampleFile } from '../../support/fake-images.ts';
-import { openHttpApp } from '../../support/http-app.ts';
-import { picturesIn } from '../../support/pictures-in.ts';
+import { exampleFile } from '../../support/app/fake-images.ts';
+import { openHttpApp } from '../../support/app/http-app.ts';
+import { picturesIn } from '../../support/app/pictures-in.ts';
 
 test('while the service stops, work is refused and reading goes on, each answer ending its connection', async () => {
   let stopping = false;

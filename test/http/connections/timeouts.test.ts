@@ -5,9 +5,9 @@ import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { PATIENCE } from '../../../src/http/connections/timeouts.ts';
-import { exampleFile } from '../../support/fake-images.ts';
-import { type HttpApp, openHttpApp } from '../../support/http-app.ts';
-import { picturesIn } from '../../support/pictures-in.ts';
+import { exampleFile } from '../../support/app/fake-images.ts';
+import { type HttpApp, openHttpApp } from '../../support/app/http-app.ts';
+import { picturesIn } from '../../support/app/pictures-in.ts';
 
 const LATE_SOON = { ...PATIENCE, headersMs: 150, requestMs: 300, lateCheckMs: 50 };
 

@@ -4,10 +4,10 @@ import request from 'supertest';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { MediaFile } from '../../../src/core/domain/image.ts';
 import { createHotFiles } from '../../../src/http/media/hot-files.ts';
-import { startEasel } from '../../support/easel.ts';
-import { exampleFile } from '../../support/fake-images.ts';
-import { type HttpApp, openHttpApp } from '../../support/http-app.ts';
-import { picturesIn } from '../../support/pictures-in.ts';
+import { startEasel } from '../../support/app/easel.ts';
+import { exampleFile } from '../../support/app/fake-images.ts';
+import { type HttpApp, openHttpApp } from '../../support/app/http-app.ts';
+import { picturesIn } from '../../support/app/pictures-in.ts';
 
 const ROOM = 10_000;
 const bytes = Buffer.from(Array.from({ length: 1000 }, (_, index) => index % 256));

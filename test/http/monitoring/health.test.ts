@@ -1,7 +1,7 @@
 import request from 'supertest';
 import { describe, expect, test } from 'vitest';
 import { type CheckOutcome, createHealth, type HealthChecks } from '../../../src/http/monitoring/health.ts';
-import { openHttpApp } from '../../support/http-app.ts';
+import { openHttpApp } from '../../support/app/http-app.ts';
 import { createManualClock } from '../../support/test-clock.ts';
 
 const START = Date.UTC(2026, 10, 23, 16);

@@ -1,6 +1,6 @@
 import request from 'supertest';
 import { expect, test, vi } from 'vitest';
-import { openHttpApp } from '../../support/http-app.ts';
+import { openHttpApp } from '../../support/app/http-app.ts';
 
 test('one line a request, without query, headers or body', async () => {
   await using http = await openHttpApp();

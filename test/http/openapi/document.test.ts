@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { createImage } from '../../../src/api/create-image.ts';
 import { describeApi } from '../../../src/http/app.ts';
-import { openHttpApp } from '../../support/http-app.ts';
+import { openHttpApp } from '../../support/app/http-app.ts';
 
 const operation = z.looseObject({
   operationId: z.string(),

@@ -3,7 +3,7 @@ import request from 'supertest';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { describeProblem, isProblemCode, PROBLEMS, type ProblemCode, problem } from '../../../src/api/problem.ts';
-import { type HttpApp, openHttpApp } from '../../support/http-app.ts';
+import { type HttpApp, openHttpApp } from '../../support/app/http-app.ts';
 
 let http: HttpApp;
 const api = () => request(http.app.server);

@@ -1,6 +1,6 @@
 import request from 'supertest';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type HttpApp, openHttpApp } from '../../support/http-app.ts';
+import { type HttpApp, openHttpApp } from '../../support/app/http-app.ts';
 
 let http: HttpApp;
 beforeAll(async () => {

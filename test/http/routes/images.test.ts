@@ -4,8 +4,8 @@ import request from 'supertest';
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { ImageError } from '../../../src/core/domain/errors.ts';
 import { fileUrls, toRecord } from '../../../src/core/domain/record.ts';
-import { exampleImage } from '../../support/fake-images.ts';
-import { type HttpApp, openHttpApp } from '../../support/http-app.ts';
+import { exampleImage } from '../../support/app/fake-images.ts';
+import { type HttpApp, openHttpApp } from '../../support/app/http-app.ts';
 
 let http: HttpApp;
 const api = () => request(http.app.server);

@@ -8,9 +8,9 @@ import { ImageError } from '../../../src/core/domain/errors.ts';
 import type { MediaFile } from '../../../src/core/domain/image.ts';
 import type { PublishedPictures } from '../../../src/core/images/published-file.ts';
 import type { ByteRange, OpenFile } from '../../../src/core/ports/media-store.ts';
-import { exampleFile } from '../../support/fake-images.ts';
-import { type HttpApp, openHttpApp } from '../../support/http-app.ts';
-import { picturesIn } from '../../support/pictures-in.ts';
+import { exampleFile } from '../../support/app/fake-images.ts';
+import { type HttpApp, openHttpApp } from '../../support/app/http-app.ts';
+import { picturesIn } from '../../support/app/pictures-in.ts';
 
 const bytes = Buffer.from(Array.from({ length: 1000 }, (_, index) => index % 256));
 const published = new Map<string, MediaFile>();

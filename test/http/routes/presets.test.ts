@@ -2,7 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import type { PresetRecord } from '../../../src/core/planning/presets.ts';
-import { startEasel } from '../../support/easel.ts';
+import { startEasel } from '../../support/app/easel.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
 
 it('lists each preset in its current version, with a request that can be sent as it is', async () => {

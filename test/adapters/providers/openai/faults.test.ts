@@ -23,8 +23,8 @@ import {
   rateLimitHeaders,
   textError,
   vllmError,
-} from '../../../support/openai-answers.ts';
-import { type OpenAiServer, startOpenAiServer } from '../../../support/openai-server.ts';
+} from '../../../support/openai/answers.ts';
+import { type OpenAiServer, startOpenAiServer } from '../../../support/openai/server.ts';
 
 const MODEL = CATALOG.get('gpt-image-2');
 if (!MODEL) throw new Error('the catalog has lost its standard model');

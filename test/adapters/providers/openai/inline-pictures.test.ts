@@ -13,8 +13,8 @@ import {
   brokenAnswer,
   htmlPage,
   picture,
-} from '../../../support/openai-answers.ts';
-import { type OpenAiServer, startOpenAiServer } from '../../../support/openai-server.ts';
+} from '../../../support/openai/answers.ts';
+import { type OpenAiServer, startOpenAiServer } from '../../../support/openai/server.ts';
 import { createTestClock } from '../../../support/test-clock.ts';
 
 interface AnswerOptions {

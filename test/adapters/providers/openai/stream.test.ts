@@ -4,8 +4,8 @@ import { createTransport, type Transport } from '../../../../src/adapters/provid
 import { CATALOG, unlistedModel } from '../../../../src/core/models/catalog.ts';
 import type { GeneratedPicture, GenerationCall } from '../../../../src/core/ports/provider.ts';
 import { createGuardedFetch } from '../../../../src/security/ssrf-guard.ts';
-import { answer, brokenAnswer, openAiError, picture } from '../../../support/openai-answers.ts';
-import { type OpenAiServer, startOpenAiServer } from '../../../support/openai-server.ts';
+import { answer, brokenAnswer, openAiError, picture } from '../../../support/openai/answers.ts';
+import { type OpenAiServer, startOpenAiServer } from '../../../support/openai/server.ts';
 
 let server: OpenAiServer;
 let transport: Transport;

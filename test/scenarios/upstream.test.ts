@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { type Easel, startEasel } from './support/easel.ts';
+import { type Easel, startEasel } from '../support/app/easel.ts';
+import { openRecords } from '../support/app/records.ts';
 import {
   answer,
   type Behaviour,
@@ -8,10 +9,9 @@ import {
   openAiError,
   picture,
   rateLimitHeaders,
-} from './support/openai-answers.ts';
-import { type OpenAiServer, startOpenAiServer } from './support/openai-server.ts';
-import { openRecords } from './support/records.ts';
-import { temporaryFolder } from './support/temporary-folder.ts';
+} from '../support/openai/answers.ts';
+import { type OpenAiServer, startOpenAiServer } from '../support/openai/server.ts';
+import { temporaryFolder } from '../support/temporary-folder.ts';
 
 const BACKUP_KEY = 'backup-key-0123456789';
 const ONE_EACH = { RETRY_MAX_ATTEMPTS: '1' };

@@ -1,12 +1,12 @@
 import { rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { UNFINISHED } from '../src/core/domain/image.ts';
-import { startEasel } from './support/easel.ts';
-import { hang, picture } from './support/openai-answers.ts';
-import { startOpenAiServer } from './support/openai-server.ts';
-import { openRecords } from './support/records.ts';
-import { temporaryFolder } from './support/temporary-folder.ts';
+import { UNFINISHED } from '../../src/core/domain/image.ts';
+import { startEasel } from '../support/app/easel.ts';
+import { openRecords } from '../support/app/records.ts';
+import { hang, picture } from '../support/openai/answers.ts';
+import { startOpenAiServer } from '../support/openai/server.ts';
+import { temporaryFolder } from '../support/temporary-folder.ts';
 
 const X = { mediaId: 'x', prompt: 'a lighthouse' };
 

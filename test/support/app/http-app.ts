@@ -5,11 +5,11 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { FastifyInstance } from 'fastify';
 import { pino } from 'pino';
-import { createMetrics } from '../../src/adapters/telemetry/prometheus.ts';
-import { readConfig } from '../../src/config/config.ts';
-import { fileUrls } from '../../src/core/domain/record.ts';
-import { NO_TRACING } from '../../src/core/ports/tracer.ts';
-import { type AppConfig, type AppServices, buildApp } from '../../src/http/app.ts';
+import { createMetrics } from '../../../src/adapters/telemetry/prometheus.ts';
+import { readConfig } from '../../../src/config/config.ts';
+import { fileUrls } from '../../../src/core/domain/record.ts';
+import { NO_TRACING } from '../../../src/core/ports/tracer.ts';
+import { type AppConfig, type AppServices, buildApp } from '../../../src/http/app.ts';
 import { createFakeImages, type FakeImages } from './fake-images.ts';
 
 export interface HttpApp extends AsyncDisposable {

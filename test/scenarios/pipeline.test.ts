@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import sharp from 'sharp';
 import { describe, expect, it, vi } from 'vitest';
-import { type Easel, publishedFiles, startEasel } from './support/easel.ts';
+import { type Easel, publishedFiles, startEasel } from '../support/app/easel.ts';
 import {
   BROKEN_ANSWERS,
   brokenAnswer,
@@ -12,8 +12,8 @@ import {
   htmlPage,
   openAiError,
   picture,
-} from './support/openai-answers.ts';
-import { temporaryFolder } from './support/temporary-folder.ts';
+} from '../support/openai/answers.ts';
+import { temporaryFolder } from '../support/temporary-folder.ts';
 
 const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex');
 

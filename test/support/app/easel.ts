@@ -12,14 +12,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import { vi } from 'vitest';
-import { createServices, type Services } from '../../src/composition/services.ts';
-import { readConfig } from '../../src/config/config.ts';
-import type { ImageRecord } from '../../src/core/domain/record.ts';
-import { buildApp } from '../../src/http/app.ts';
-import { type EventStream, openEventStream } from './event-stream.ts';
-import { type OpenAiServer, startOpenAiServer } from './openai-server.ts';
-import { type TemporaryFolder, temporaryFolder } from './temporary-folder.ts';
-import { createTestClock, type TestClock } from './test-clock.ts';
+import { createServices, type Services } from '../../../src/composition/services.ts';
+import { readConfig } from '../../../src/config/config.ts';
+import type { ImageRecord } from '../../../src/core/domain/record.ts';
+import { buildApp } from '../../../src/http/app.ts';
+import { type EventStream, openEventStream } from '../network/event-stream.ts';
+import { type OpenAiServer, startOpenAiServer } from '../openai/server.ts';
+import { type TemporaryFolder, temporaryFolder } from '../temporary-folder.ts';
+import { createTestClock, type TestClock } from '../test-clock.ts';
 
 export interface EaselOptions {
   readonly env?: Readonly<Record<string, string>>;

@@ -4,7 +4,7 @@ import { createServer, type IncomingHttpHeaders } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { Webhook } from 'standardwebhooks';
 import { vi } from 'vitest';
-import type { ImageRecord } from '../../src/core/domain/record.ts';
+import type { ImageRecord } from '../../../src/core/domain/record.ts';
 import { type Answer, type Delivery, deliver } from './http-delivery.ts';
 
 export const TEST_SECRET = `whsec_${Buffer.alloc(32, 7).toString('base64')}`;

@@ -1,16 +1,16 @@
 import { createHash } from 'node:crypto';
-import { createImageEvents } from '../../src/adapters/events/local.ts';
-import { ImageError } from '../../src/core/domain/errors.ts';
-import { type Image, isFinished, type MediaFile } from '../../src/core/domain/image.ts';
-import { fileUrls } from '../../src/core/domain/record.ts';
-import type { Caller, CreateImage } from '../../src/core/domain/request.ts';
-import type { Submission } from '../../src/core/images/admission.ts';
-import { followImage, knowsEnd } from '../../src/core/images/follow.ts';
-import type { ImageFilter, Images } from '../../src/core/images/images.ts';
-import { describeProvenance } from '../../src/core/images/provenance.ts';
-import { BUILT_IN_PRESETS } from '../../src/core/planning/built-in-presets.ts';
-import type { ImageEvents } from '../../src/core/ports/image-events.ts';
-import type { CleanupWish } from '../../src/core/retention/cleanup.ts';
+import { createImageEvents } from '../../../src/adapters/events/local.ts';
+import { ImageError } from '../../../src/core/domain/errors.ts';
+import { type Image, isFinished, type MediaFile } from '../../../src/core/domain/image.ts';
+import { fileUrls } from '../../../src/core/domain/record.ts';
+import type { Caller, CreateImage } from '../../../src/core/domain/request.ts';
+import type { Submission } from '../../../src/core/images/admission.ts';
+import { followImage, knowsEnd } from '../../../src/core/images/follow.ts';
+import type { ImageFilter, Images } from '../../../src/core/images/images.ts';
+import { describeProvenance } from '../../../src/core/images/provenance.ts';
+import { BUILT_IN_PRESETS } from '../../../src/core/planning/built-in-presets.ts';
+import type { ImageEvents } from '../../../src/core/ports/image-events.ts';
+import type { CleanupWish } from '../../../src/core/retention/cleanup.ts';
 
 /** `Images` in memory, for tests of the routes: pictures end when the test says so. */
 export interface FakeImages extends Images {

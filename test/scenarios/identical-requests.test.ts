@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { startEasel } from './support/easel.ts';
-import { openAiError, picture } from './support/openai-answers.ts';
-import { sendIdentical } from './torture/identical.ts';
+import { startEasel } from '../support/app/easel.ts';
+import { openAiError, picture } from '../support/openai/answers.ts';
+import { sendIdentical } from '../torture/identical.ts';
 
 describe('the same request, many times at once', () => {
   it('is paid once: one caller started it, the others joined', async () => {

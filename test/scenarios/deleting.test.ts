@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { publishedFiles, startEasel } from './support/easel.ts';
-import { picture } from './support/openai-answers.ts';
+import { publishedFiles, startEasel } from '../support/app/easel.ts';
+import { picture } from '../support/openai/answers.ts';
 
 const sha256 = (bytes: ArrayBuffer) => createHash('sha256').update(new Uint8Array(bytes)).digest('hex');
 

@@ -1,8 +1,8 @@
 import fastify from 'fastify';
 import { expect, it } from 'vitest';
-import { watchLoad } from '../src/http/connections/overload.ts';
-import { startEasel } from './support/easel.ts';
-import { openAiError, picture } from './support/openai-answers.ts';
+import { watchLoad } from '../../src/http/connections/overload.ts';
+import { startEasel } from '../support/app/easel.ts';
+import { openAiError, picture } from '../support/openai/answers.ts';
 
 const prompt = 'a lighthouse';
 

@@ -4,8 +4,7 @@
  * Waiting is told apart from time: a `Pause` is either milliseconds or a `Gate` that the test opens when it likes.
  */
 
-import type { IncomingMessage, ServerResponse } from 'node:http';
-import { STATUS_CODES } from 'node:http';
+import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
 

@@ -3,12 +3,12 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import type { ImageRecord } from '../src/core/domain/record.ts';
-import { type Easel, startEasel } from './support/easel.ts';
-import { answer, htmlPage, picture } from './support/openai-answers.ts';
-import { texturedPicture } from './support/pictures.ts';
-import { temporaryFolder } from './support/temporary-folder.ts';
-import { bearer, TEST_KEYS } from './support/test-keys.ts';
+import type { ImageRecord } from '../../src/core/domain/record.ts';
+import { type Easel, startEasel } from '../support/app/easel.ts';
+import { answer, htmlPage, picture } from '../support/openai/answers.ts';
+import { texturedPicture } from '../support/pictures.ts';
+import { temporaryFolder } from '../support/temporary-folder.ts';
+import { bearer, TEST_KEYS } from '../support/test-keys.ts';
 
 const withKeys = { API_KEYS: TEST_KEYS };
 const prompt = 'a lighthouse at dusk';

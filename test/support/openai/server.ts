@@ -35,8 +35,8 @@
 
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
-import { createGate, deliver, type Gate } from './http-delivery.ts';
-import { answer, type Behaviour, picture } from './openai-answers.ts';
+import { createGate, deliver, type Gate } from '../network/http-delivery.ts';
+import { answer, type Behaviour, picture } from './answers.ts';
 import {
   FACTS_DAY,
   type ImageOperation,
@@ -54,7 +54,7 @@ import {
   wantedPicture,
   wrongKey,
   wrongMethod,
-} from './openai-dialect.ts';
+} from './dialect.ts';
 
 export interface OpenAiServerOptions {
   /** A free one unless told. */

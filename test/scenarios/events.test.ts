@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { type Easel, startEasel } from './support/easel.ts';
-import type { EventStream } from './support/event-stream.ts';
-import { hang, picture } from './support/openai-answers.ts';
-import type { Step } from './support/openai-server.ts';
+import { type Easel, startEasel } from '../support/app/easel.ts';
+import type { EventStream } from '../support/network/event-stream.ts';
+import { hang, picture } from '../support/openai/answers.ts';
+import type { Step } from '../support/openai/server.ts';
 
 const ASYNC = { prefer: 'respond-async' };
 const X = { mediaId: 'x', prompt: 'a lighthouse' };

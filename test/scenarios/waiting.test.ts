@@ -1,9 +1,9 @@
 import { request } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
-import { startEasel } from './support/easel.ts';
-import { picture } from './support/openai-answers.ts';
-import { until } from './support/until.ts';
+import { startEasel } from '../support/app/easel.ts';
+import { picture } from '../support/openai/answers.ts';
+import { until } from '../support/until.ts';
 
 const wish = { mediaId: 'x', prompt: 'a lighthouse' };
 

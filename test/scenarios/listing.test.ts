@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { ImageRecord } from '../src/core/domain/record.ts';
-import { type Easel, startEasel } from './support/easel.ts';
+import type { ImageRecord } from '../../src/core/domain/record.ts';
+import { type Easel, startEasel } from '../support/app/easel.ts';
 
 let easel: Easel;
 beforeAll(async () => {

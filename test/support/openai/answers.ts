@@ -6,11 +6,18 @@
  */
 
 import { gzipSync } from 'node:zlib';
-import type { Answer, Cut, Delivery } from './http-delivery.ts';
-import type { OpenAiErrorName, Refusal, Usage, WantedPicture } from './openai-dialect.ts';
-import { OPENAI_ERRORS, parseSize, usageOf } from './openai-dialect.ts';
-import type { Call } from './openai-server.ts';
-import { blankPicture, hugePng, type PictureFormat, texturedPicture, truncated } from './pictures.ts';
+import type { Answer, Cut, Delivery } from '../network/http-delivery.ts';
+import { blankPicture, hugePng, type PictureFormat, texturedPicture, truncated } from '../pictures.ts';
+import {
+  OPENAI_ERRORS,
+  type OpenAiErrorName,
+  parseSize,
+  type Refusal,
+  type Usage,
+  usageOf,
+  type WantedPicture,
+} from './dialect.ts';
+import type { Call } from './server.ts';
 
 /** One way to treat a call. */
 export interface Behaviour {

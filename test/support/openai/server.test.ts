@@ -6,7 +6,8 @@ import { fileURLToPath } from 'node:url';
 import OpenAI, { APIConnectionError, APIConnectionTimeoutError, AzureOpenAI, toFile } from 'openai';
 import sharp from 'sharp';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import type { Delivery } from './http-delivery.ts';
+import type { Delivery } from '../network/http-delivery.ts';
+import { blankPicture, texturedPicture } from '../pictures.ts';
 import {
   answer,
   azureError,
@@ -23,10 +24,9 @@ import {
   rateLimitHeaders,
   textError,
   vllmError,
-} from './openai-answers.ts';
-import { OPENAI_ERRORS, type OpenAiErrorName } from './openai-dialect.ts';
-import { type OpenAiServer, startOpenAiServer } from './openai-server.ts';
-import { blankPicture, texturedPicture } from './pictures.ts';
+} from './answers.ts';
+import { OPENAI_ERRORS, type OpenAiErrorName } from './dialect.ts';
+import { type OpenAiServer, startOpenAiServer } from './server.ts';
 
 let server: OpenAiServer;
 let client: OpenAI;
@@ -751,7 +751,7 @@ describe('the end', () => {
   });
 
   test('by hand it prints its URL, answers, and ends with the signal', async () => {
-    const child = spawn(process.execPath, [fileURLToPath(new URL('./openai-server.ts', import.meta.url))]);
+    const child = spawn(process.execPath, [fileURLToPath(new URL('./server.ts', import.meta.url))]);
     const output = text(child.stdout);
     const [line] = (await once(child.stdout, 'data')) as [Buffer];
     const [, url, key] = /OPENAI_BASE_URL=(\S+) OPENAI_API_KEY=(\S+)/.exec(line.toString()) ?? [];

@@ -1,11 +1,11 @@
 import { rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { startEasel } from './support/easel.ts';
-import { hang, openAiError, picture } from './support/openai-answers.ts';
-import { startOpenAiServer } from './support/openai-server.ts';
-import { openRecords } from './support/records.ts';
-import { temporaryFolder } from './support/temporary-folder.ts';
+import { startEasel } from '../support/app/easel.ts';
+import { openRecords } from '../support/app/records.ts';
+import { hang, openAiError, picture } from '../support/openai/answers.ts';
+import { startOpenAiServer } from '../support/openai/server.ts';
+import { temporaryFolder } from '../support/temporary-folder.ts';
 
 const ASYNC = { prefer: 'respond-async' };
 const X = { mediaId: 'x', prompt: 'a lighthouse' };

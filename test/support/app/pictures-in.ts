@@ -1,7 +1,7 @@
-import { createDiskStore } from '../../src/adapters/storage/disk.ts';
-import { mediaIdOf } from '../../src/core/domain/file-names.ts';
-import type { MediaFile } from '../../src/core/domain/image.ts';
-import { createPublishedPictures, type PublishedPictures } from '../../src/core/images/published-file.ts';
+import { createDiskStore } from '../../../src/adapters/storage/disk.ts';
+import { mediaIdOf } from '../../../src/core/domain/file-names.ts';
+import type { MediaFile } from '../../../src/core/domain/image.ts';
+import { createPublishedPictures, type PublishedPictures } from '../../../src/core/images/published-file.ts';
 import { exampleImage } from './fake-images.ts';
 
 /** Published pictures in the folder `root`, of the key `blog`: those whose entries `files` holds at the moment. */

@@ -1,13 +1,13 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
-import { picture } from './support/openai-answers.ts';
-import { startOpenAiServer } from './support/openai-server.ts';
-import { temporaryFolder } from './support/temporary-folder.ts';
-import { canMountTmpfs, mountTmpfs, type Tmpfs } from './support/tmpfs.ts';
-import { until } from './support/until.ts';
-import { auditServing, filesOnDisk, filesOnRecord, readDatabase } from './torture/audit.ts';
-import { getRecord, type LifeOptions, post, startLife } from './torture/life.ts';
+import { picture } from '../support/openai/answers.ts';
+import { startOpenAiServer } from '../support/openai/server.ts';
+import { temporaryFolder } from '../support/temporary-folder.ts';
+import { canMountTmpfs, mountTmpfs, type Tmpfs } from '../support/tmpfs.ts';
+import { until } from '../support/until.ts';
+import { auditServing, filesOnDisk, filesOnRecord, readDatabase } from '../torture/audit.ts';
+import { getRecord, type LifeOptions, post, startLife } from '../torture/life.ts';
 
 /** A process, disks and waits of seconds: what is enough on an idle machine is not on a busy one. */
 vi.setConfig({ testTimeout: 60_000 });

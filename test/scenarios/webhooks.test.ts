@@ -1,10 +1,10 @@
 import { readFile, stat } from 'node:fs/promises';
 import { describe, expect, it, test, vi } from 'vitest';
-import { type Easel, startEasel } from './support/easel.ts';
-import { openAiError, picture } from './support/openai-answers.ts';
-import { temporaryFolder } from './support/temporary-folder.ts';
-import { bearer, TEST_KEYS } from './support/test-keys.ts';
-import { startReceiver, TEST_SECRET } from './support/webhook-receiver.ts';
+import { type Easel, startEasel } from '../support/app/easel.ts';
+import { startReceiver, TEST_SECRET } from '../support/network/webhook-receiver.ts';
+import { openAiError, picture } from '../support/openai/answers.ts';
+import { temporaryFolder } from '../support/temporary-folder.ts';
+import { bearer, TEST_KEYS } from '../support/test-keys.ts';
 
 const prompt = 'a lighthouse at dusk';
 const env = { WEBHOOK_SECRET: TEST_SECRET, WEBHOOK_ALLOW_HOSTS: '127.0.0.1' };
