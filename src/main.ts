@@ -1,11 +1,10 @@
 import './thread-pool.ts';
 import closeWithGrace from 'close-with-grace';
-import { pino } from 'pino';
-import { createLogOutput } from './adapters/telemetry/log-output.ts';
-import { createServices, DatabaseInUseError } from './composition/services.ts';
+import { createServiceLogger } from './composition/logging.ts';
+import { createServices } from './composition/services.ts';
 import { VERSION } from './composition/version.ts';
 import { type Config, ConfigError, readConfig } from './config/config.ts';
-import { ImageError } from './core/domain/errors.ts';
+import { DatabaseInUseError, ImageError } from './core/domain/errors.ts';
 import { buildApp } from './http/app.ts';
 
 /** sysexits.h: something was found in an unconfigured or misconfigured state. */
@@ -15,7 +14,7 @@ const EX_CONFIG = 78;
 const CLOSING_MS = 2_000;
 
 const config = configOrExit();
-const logger = pino({ level: config.log.level, base: null }, createLogOutput(1));
+const logger = createServiceLogger(config.log.level);
 
 try {
   await serve();

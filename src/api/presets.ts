@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import { CHECK_MODES } from '../core/domain/checks.ts';
 import { BACKGROUNDS, CROPS, MASTER_FORMATS, QUALITIES } from '../core/domain/formats.ts';
-import type { PresetRecord } from '../core/planning/presets.ts';
+import { formatSize } from '../core/domain/geometry.ts';
+import { type Preset, presetId } from '../core/planning/presets.ts';
 
 const part = z.string().exactOptional();
 const parts = z.array(z.string()).readonly().exactOptional();
@@ -58,3 +59,25 @@ const presetRecord = z
 
 /** Answer of `GET /presets`. */
 export const presetList = z.strictObject({ items: z.array(presetRecord) }).meta({ id: 'PresetList' });
+
+/** A preset as callers see it, in the notation of requests, with a request to try it with. */
+export type PresetRecord = ReturnType<typeof toPresetRecord>;
+
+export function toPresetRecord(preset: Preset) {
+  const { name, version, description, quality, background, format, brief } = preset;
+  return {
+    id: presetId(preset),
+    name,
+    version,
+    description,
+    size: formatSize(preset.size),
+    renditions: preset.renditions.map((rendition) => `${formatSize(rendition)}.${rendition.format}`),
+    ...(preset.crop && { crop: preset.crop }),
+    checks: preset.checks ?? {},
+    quality,
+    background,
+    format,
+    brief,
+    example: { preset: name, brief: { subject: preset.example } },
+  };
+}

@@ -1,10 +1,9 @@
 #!/usr/bin/env node
 import { ZodError } from 'zod';
-import { DatabaseInUseError } from '../composition/services.ts';
+import { describeApi } from '../composition/describe-api.ts';
 import { VERSION } from '../composition/version.ts';
 import { ConfigError } from '../config/config.ts';
-import { ImageError } from '../core/domain/errors.ts';
-import { describeApi } from '../http/app.ts';
+import { DatabaseInUseError, ImageError } from '../core/domain/errors.ts';
 import { InvalidKeyError } from '../security/api-keys.ts';
 import { cleanUp } from './cleanup.ts';
 import { compare, config, OPENAPI } from './documents.ts';

@@ -1,4 +1,4 @@
-import { pino } from 'pino';
+import { createCommandLogger } from '../composition/logging.ts';
 import { createServices, type Services } from '../composition/services.ts';
 import { readCommandConfig } from '../config/config.ts';
 
@@ -6,10 +6,7 @@ import { readCommandConfig } from '../config/config.ts';
 export const OPERATOR = { name: 'anonymous', admin: true };
 
 export async function withServices(work: (services: Services) => Promise<number>): Promise<number> {
-  const services = await createServices(
-    readCommandConfig(process.env),
-    pino({ level: 'warn', base: null }, pino.destination(2)),
-  );
+  const services = await createServices(readCommandConfig(process.env), createCommandLogger());
   try {
     return await work(services);
   } finally {

@@ -14,7 +14,6 @@ import { createMetrics } from '../adapters/telemetry/prometheus.ts';
 import { createWebhookSender } from '../adapters/webhooks/sender.ts';
 import type { Config } from '../config/config.ts';
 import type { ProviderSettings } from '../config/provider-settings.ts';
-import { DatabaseInUseError } from '../core/domain/errors.ts';
 import { fileUrls } from '../core/domain/record.ts';
 import { createDerive } from '../core/images/derive.ts';
 import { createImages } from '../core/images/images.ts';
@@ -40,8 +39,6 @@ import { createProvider, MAX_PROVIDER_RESPONSE_BYTES } from './providers.ts';
 import { every } from './schedule.ts';
 import { askForShutdowns, warnOfStandIns, warnOfUnpriced } from './startup.ts';
 import { VERSION } from './version.ts';
-
-export { DatabaseInUseError };
 
 export interface Services extends AppServices {
   /** Takes up what an earlier process left unfinished, and begins the schedule. Call once it is known that the port is ours. */

@@ -1,14 +1,12 @@
 import { type FastifyBaseLogger, type FastifyInstance, fastify, LogController } from 'fastify';
 import { serializerCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod';
-import { pino } from 'pino';
-import { readConfig } from '../config/config.ts';
-import { fileUrls, type MediaUrls } from '../core/domain/record.ts';
+import type { MediaUrls } from '../core/domain/record.ts';
 import type { Images } from '../core/images/images.ts';
 import type { PublishedPictures } from '../core/images/published-file.ts';
 import type { Clock } from '../core/ports/clock.ts';
 import type { Metrics } from '../core/ports/telemetry.ts';
 import { NO_TRACING, type Tracer } from '../core/ports/tracer.ts';
-import { privateAccess, type SignedLinks } from '../security/signed-links.ts';
+import type { SignedLinks } from '../security/signed-links.ts';
 import { type Access, callerOf, type Keys, rememberCallers, requireAdmin, requireKeys } from './access/auth.ts';
 import { limitRates, prepareRateLimits, type RateLimits } from './access/rate-limit.ts';
 import { allowOrigins, secureHeaders, securePictures } from './access/security-headers.ts';
@@ -16,6 +14,7 @@ import { answerBrokenRequest, requireHost } from './connections/broken-request.t
 import { watchLoad } from './connections/overload.ts';
 import { cutSilentConnections, refuseWorkWhile } from './connections/stopping.ts';
 import { letCallsWait, PATIENCE, type Patience } from './connections/timeouts.ts';
+import { privateAccess } from './media/access.ts';
 import { createHealth, type HealthChecks } from './monitoring/health.ts';
 import { observeRequest, requestId } from './monitoring/request-log.ts';
 import { traceRequests } from './monitoring/tracing.ts';
@@ -168,60 +167,4 @@ export async function buildApp(config: AppConfig, services: AppServices): Promis
     });
   });
   return app;
-}
-
-/** The OpenAPI document that a running service has at `/openapi.json`, made without running one. */
-export async function describeApi(version: string): Promise<object> {
-  const app = await buildApp({ ...readConfig({}).server, version }, uncalledServices());
-  await app.ready();
-  const document = app.swagger();
-  await app.close();
-  return document;
-}
-
-/** Enough for routes to be registered with. */
-function uncalledServices(): AppServices {
-  const uncalled = (): never => {
-    throw new Error('an app that was only built to be described was called');
-  };
-  return {
-    images: {
-      submit: uncalled,
-      preview: uncalled,
-      waitUntilFinished: uncalled,
-      get: uncalled,
-      list: uncalled,
-      follow: uncalled,
-      cancel: uncalled,
-      remove: uncalled,
-      provenance: uncalled,
-      deliveries: uncalled,
-      redeliver: uncalled,
-      presets: uncalled,
-      cleanup: uncalled,
-      lastCleanup: uncalled,
-      usage: uncalled,
-    },
-    pictures: { find: uncalled, open: uncalled, read: uncalled },
-    keys: { inUse: false, find: uncalled },
-    urls: fileUrls,
-    links: null,
-    metrics: {
-      imageEnded: uncalled,
-      providerCall: uncalled,
-      providerRetry: uncalled,
-      accountFault: uncalled,
-      stage: uncalled,
-      spent: uncalled,
-      webhookTried: uncalled,
-      countRequest: uncalled,
-      expose: uncalled,
-    },
-    checks: { storage: uncalled, database: uncalled, queue: uncalled, providers: uncalled },
-    tracer: NO_TRACING,
-    clock: { now: () => 0, sleep: uncalled },
-    stopping: () => false,
-    providerUsable: () => true,
-    logger: pino({ level: 'silent' }),
-  };
 }

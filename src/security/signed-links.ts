@@ -1,11 +1,7 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
-import { ProblemError } from '../api/problem.ts';
-import { ImageError } from '../core/domain/errors.ts';
 import type { MediaFile } from '../core/domain/image.ts';
 import { fileUrls, type MediaUrls } from '../core/domain/record.ts';
 import type { Clock } from '../core/ports/clock.ts';
-import { admit, bearsKey, type Keys } from '../http/access/auth.ts';
-import type { MediaAccess } from '../http/media/access.ts';
 
 /** Writes the URLs of pictures that only those may fetch who were given one, and knows them again. */
 export interface SignedLinks {
@@ -47,28 +43,5 @@ export function createSignedLinks({ secret, seconds, clock }: SignedLinksOptions
       if (given.length !== expected.length || !timingSafeEqual(given, expected)) return false;
       return clock.now() < Number(expires) * 1000;
     },
-  };
-}
-
-/**
- * Lets a picture be fetched with the URL that its record gave, or with a key that has `read` and sees the image.
- *
- * A signature that is not right is `forbidden`, whether it has expired, is another file's or was changed, and also where there
- * is no such file, or no more: nobody learns from it which pictures there are.
- */
-export function privateAccess(keys: Keys, links: SignedLinks): MediaAccess {
-  return (request, reply, published) => {
-    const { expires, signature } = request.query as { readonly expires?: unknown; readonly signature?: unknown };
-    if (published !== null && links.verify(published.file, expires, signature)) return;
-    if (!keys.inUse || (signature !== undefined && !bearsKey(request))) {
-      throw new ProblemError({
-        code: 'forbidden',
-        detail: 'the picture is private, and the URL is not, or no longer, a signed one; its record has a new one',
-      });
-    }
-    const caller = admit(request, reply, keys, 'read');
-    if (published !== null && !(caller.admin || caller.name === published.owner)) {
-      throw new ImageError('not_found', 'there is no such picture');
-    }
   };
 }

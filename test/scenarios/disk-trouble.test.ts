@@ -40,7 +40,7 @@ function failingFsync(folder: string, end: string): Trouble {
     begin: () => writeFileSync(order, end),
     end: () => rmSync(order, { force: true }),
     options: {
-      preload: new URL('support/failing-fsync.ts', import.meta.url),
+      preload: new URL('../support/failing-fsync.ts', import.meta.url),
       env: { FSYNC_FAILS: order },
     },
   };

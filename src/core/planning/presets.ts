@@ -1,6 +1,6 @@
 import type { CheckPolicy } from '../domain/checks.ts';
 import type { Background, CropStrategy, MasterFormat, Quality, RenditionSpec } from '../domain/formats.ts';
-import { formatSize, type Size } from '../domain/geometry.ts';
+import type { Size } from '../domain/geometry.ts';
 import type { Brief } from '../domain/request.ts';
 
 /** A named, versioned set of defaults for a kind of picture. What the caller says wins over it, part by part. */
@@ -39,28 +39,6 @@ export function currentPresets(presets: Presets): Presets {
 /** Finds a preset by `name` or `name@version`; null where there is none, or not in that version. */
 export function findPreset(presets: Presets, id: string): Preset | null {
   return presets.findLast((preset) => id === preset.name || id === presetId(preset)) ?? null;
-}
-
-/** A preset as callers see it, in the notation of requests, with a request to try it with. */
-export type PresetRecord = ReturnType<typeof toPresetRecord>;
-
-export function toPresetRecord(preset: Preset) {
-  const { name, version, description, quality, background, format, brief } = preset;
-  return {
-    id: presetId(preset),
-    name,
-    version,
-    description,
-    size: formatSize(preset.size),
-    renditions: preset.renditions.map((rendition) => `${formatSize(rendition)}.${rendition.format}`),
-    ...(preset.crop && { crop: preset.crop }),
-    checks: preset.checks ?? {},
-    quality,
-    background,
-    format,
-    brief,
-    example: { preset: name, brief: { subject: preset.example } },
-  };
 }
 
 /** The brief that results when a caller's brief is laid over a preset's: its parts win, unwanted things add up. */

@@ -1,5 +1,14 @@
+import type { Logger } from 'pino';
 import { ImageError } from '../domain/errors.ts';
-import type { Job } from '../pipeline/job.ts';
+import type { Clock } from './clock.ts';
+import type { JobSignals } from './job-queue.ts';
+
+/** What a job brings along to have a write tried again. */
+export interface StorageRetry {
+  readonly signals: Pick<JobSignals, 'stopping'>;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
 
 const FIRST_WAIT_MS = 500;
 const LONGEST_WAIT_MS = 5_000;
@@ -8,7 +17,7 @@ const LONGEST_WAIT_MS = 5_000;
  * Does a write that must not be given up, since what it writes was paid for: while the storage refuses, it waits and tries
  * again, until the process has to end; then once more, and the refusal is the caller's.
  */
-export async function untilStored<T>(job: Pick<Job, 'signals' | 'clock' | 'log'>, write: () => Promise<T>): Promise<T> {
+export async function untilStored<T>(job: StorageRetry, write: () => Promise<T>): Promise<T> {
   const { stopping } = job.signals;
   for (let waitMs = FIRST_WAIT_MS; ; waitMs = Math.min(2 * waitMs, LONGEST_WAIT_MS)) {
     try {

@@ -92,9 +92,8 @@ export function createDeliverer(deps: DelivererDeps): Deliverer {
       const answer = await deps.sender.send({ id: delivery.id, url: delivery.url, body }, signal);
       const tried = { began, ended: clock.now(), answer };
       // Lost, it would be sent again at once and without end.
-      const after = await untilStored(
-        { clock, log, signals: { draining: signal, stopping: signal, cancelled: signal } },
-        () => outbox.update(delivery.id, (current) => afterTry(current, delivery, tried, deps.random)),
+      const after = await untilStored({ clock, log, signals: { stopping: signal } }, () =>
+        outbox.update(delivery.id, (current) => afterTry(current, delivery, tried, deps.random)),
       );
       if (after !== null) report(after, receiver, answer.error);
     } catch (error) {

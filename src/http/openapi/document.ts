@@ -53,6 +53,18 @@ interface Document {
 }
 
 const SCHEMAS = '#/components/schemas/';
+/**
+ * The order in which the document lists its schemas; any other follows by name. zod gives them in the order in which their
+ * modules were loaded, so a changed import would change the document.
+ */
+const SCHEMA_ORDER = [
+  ...['Brief', 'CreateImage', 'CleanupOrder', 'Problem'],
+  ...['Rendition', 'PendingRendition', 'ImageRecord', 'ImagePreview', 'ImageList'],
+  ...['CleanupReport', 'LastCleanup', 'HealthCheck', 'Health', 'Delivery', 'DeliveryList'],
+  ...['StatusReport', 'PartialPicture', 'ImageEvent', 'Preview', 'Usage'],
+  ...['PresetBrief', 'PresetChecks', 'Preset', 'PresetList'],
+  ...['EmbeddedMetadata', 'ContentCredentials', 'OriginalProvenance', 'FileProvenance', 'Provenance'],
+];
 /** Marks an operation whose body may be left out, on the way from `transform` to `transformObject`. */
 const OPTIONAL_BODY = 'x-optional-body';
 
@@ -111,10 +123,11 @@ const transformObject: SwaggerTransformObject = (routes) => {
     return used.has(plain) ? name : plain;
   };
   const kept = Object.entries(schemas).filter(([name]) => used.has(name));
-  const named = Object.fromEntries(kept.map(([name, schema]) => [plainName(name), schema]));
+  const named = kept.map(([name, schema]): [string, object] => [plainName(name), schema]);
+  named.sort(([a], [b]) => placeOf(a) - placeOf(b) || (a < b ? -1 : 1));
 
   return JSON.parse(
-    JSON.stringify({ ...document, webhooks, components: { ...components, schemas: named } }),
+    JSON.stringify({ ...document, webhooks, components: { ...components, schemas: Object.fromEntries(named) } }),
     (key, value) => {
       if (key === '$ref') return SCHEMAS + plainName(value.slice(SCHEMAS.length));
       // A HEAD is a GET without its body, and would bear the same operationId.
@@ -127,6 +140,11 @@ const transformObject: SwaggerTransformObject = (routes) => {
     },
   );
 };
+
+function placeOf(schema: string): number {
+  const place = SCHEMA_ORDER.indexOf(schema);
+  return place === -1 ? SCHEMA_ORDER.length : place;
+}
 
 /** Names of the component schemas that `part` refers to. */
 function referredIn(part: unknown): string[] {

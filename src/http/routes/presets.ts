@@ -1,7 +1,6 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
-import { presetList } from '../../api/presets.ts';
+import { presetList, toPresetRecord } from '../../api/presets.ts';
 import type { Images } from '../../core/images/images.ts';
-import { toPresetRecord } from '../../core/planning/presets.ts';
 import { json, problems } from '../openapi/responses.ts';
 
 /** `GET /presets`. */

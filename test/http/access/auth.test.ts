@@ -1,7 +1,7 @@
 import request from 'supertest';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { problem } from '../../../src/api/problem.ts';
-import { describeApi } from '../../../src/http/app.ts';
+import { describeApi } from '../../../src/composition/describe-api.ts';
 import { exampleImage } from '../../support/app/fake-images.ts';
 import { type HttpApp, openHttpApp } from '../../support/app/http-app.ts';
 import { bearer, testKeys } from '../../support/test-keys.ts';

@@ -2,7 +2,7 @@ import request from 'supertest';
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { createImage } from '../../../src/api/create-image.ts';
-import { describeApi } from '../../../src/http/app.ts';
+import { describeApi } from '../../../src/composition/describe-api.ts';
 import { openHttpApp } from '../../support/app/http-app.ts';
 
 const operation = z.looseObject({

@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import type { PresetRecord } from '../../../src/core/planning/presets.ts';
+import type { PresetRecord } from '../../../src/api/presets.ts';
 import { startEasel } from '../../support/app/easel.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
 

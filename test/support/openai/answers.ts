@@ -1,5 +1,5 @@
 /**
- * What the stand-in OpenAI server can be told to do with a call: see `openai-server.ts` for how to tell it.
+ * What the stand-in OpenAI server can be told to do with a call: see `server.ts` for how to tell it.
  *
  * Every function takes the members of `Delivery` among its options, so that any answer can come late, in drops, in
  * part or never: `picture({ beforeHeaders: gate })`, `openAiError('server_error', { cut: { after: 'headers', by: 'reset' } })`.
@@ -8,6 +8,7 @@
 import { gzipSync } from 'node:zlib';
 import type { Answer, Cut, Delivery } from '../network/http-delivery.ts';
 import { blankPicture, hugePng, type PictureFormat, texturedPicture, truncated } from '../pictures.ts';
+import type { Call } from './call.ts';
 import {
   OPENAI_ERRORS,
   type OpenAiErrorName,
@@ -17,7 +18,6 @@ import {
   usageOf,
   type WantedPicture,
 } from './dialect.ts';
-import type { Call } from './server.ts';
 
 /** One way to treat a call. */
 export interface Behaviour {

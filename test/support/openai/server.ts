@@ -23,20 +23,21 @@
  *     await server.abandoned(1);                      // one client went away before it had its answer
  *     expect(server.calls[0]).toMatchObject({ behaviour: 'picture', status: 200, ending: 'answered' });
  *
- * `openai-answers.ts` has the behaviours, `http-delivery.ts` how they travel (late, in drops, cut off), and
- * `openai-dialect.ts` the models and what they accept. A call that the real API would refuse (key, model, parameters) is
+ * `answers.ts` has the behaviours, `../network/http-delivery.ts` how they travel (late, in drops, cut off), and
+ * `dialect.ts` the models and what they accept. A call that the real API would refuse (key, model, parameters) is
  * refused before the script is looked at, and takes nothing from it, so that no script can hide a wrong request;
  * `strict: false` turns this off for models and parameters, as compatible servers are.
  *
  * Azure's paths (`/openai/deployments/<name>/images/…`) and its `api-key` header work as well.
  *
- * By hand: `node test/support/openai-server.ts [port]` prints the URL and the key, and a line per call.
+ * By hand: `node test/support/openai/server.ts [port]` prints the URL and the key, and a line per call.
  */
 
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { createGate, deliver, type Gate } from '../network/http-delivery.ts';
 import { answer, type Behaviour, picture } from './answers.ts';
+import type { Call, Ending } from './call.ts';
 import {
   FACTS_DAY,
   type ImageOperation,
@@ -69,37 +70,6 @@ export interface OpenAiServerOptions {
   readonly now?: () => number;
   /** Called when a call has ended. */
   readonly onEnd?: (call: Call) => void;
-}
-
-/**
- * How a call ended: `answered` (handed to the operating system whole), `client_left` (before that), `dropped` (by the
- * script), `server_closed`; `open` while it runs.
- */
-export type Ending = 'open' | 'answered' | 'client_left' | 'dropped' | 'server_closed';
-
-/** One request that came in whole. */
-export interface Call {
-  /** 1 for the first of its list. */
-  readonly number: number;
-  readonly operation: ImageOperation | 'models' | 'file' | 'unknown';
-  readonly method: string;
-  /** With the query. */
-  readonly path: string;
-  readonly headers: IncomingHttpHeaders;
-  /** The JSON object, or a form's text fields (numbers and booleans as such); empty where there is neither. */
-  readonly body: Readonly<Record<string, unknown>>;
-  /** A form's files. */
-  readonly files: readonly UploadedFile[];
-  /** When its headers came, in milliseconds since 1970, with fractions. */
-  readonly receivedAt: number;
-  /** What `x-request-id` said, or would have. */
-  readonly requestId: string;
-  /** Name of the behaviour used; `refused: <code>` where the call was wrong; null until it is chosen. */
-  readonly behaviour: string | null;
-  /** The status sent; null where none was. */
-  readonly status: number | null;
-  readonly ending: Ending;
-  readonly endedAt: number | null;
 }
 
 /** A behaviour, or a function that chooses one. */

@@ -1,14 +1,14 @@
 import { ProviderError } from '../../../core/domain/errors.ts';
 import { formatSize, type Size } from '../../../core/domain/geometry.ts';
 import type { Model } from '../../../core/domain/model.ts';
-import type { Catalog } from '../../../core/models/catalog.ts';
 import type { Provider } from '../../../core/ports/provider.ts';
 import { paint } from './painting.ts';
 
 export interface PlaceholderOptions {
   /** The model that the service is configured for; it may be one that the catalog does not list. */
   readonly model: string;
-  readonly catalog: Catalog;
+  /** The models that there are, by id. */
+  readonly catalog: Pick<ReadonlyMap<string, Model>, 'get'>;
 }
 
 /**

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
-import { createImageEvents } from '../../src/adapters/events/local.ts';
-import type { PartialPicture } from '../../src/core/ports/image-events.ts';
-import { describeImageEvents } from '../contracts/image-events.ts';
+import { createImageEvents } from '../../../src/adapters/events/local.ts';
+import type { PartialPicture } from '../../../src/core/ports/image-events.ts';
+import { describeImageEvents } from '../../contracts/image-events.ts';
 
 describeImageEvents('in-process', async () => ({
   open: async () => createImageEvents(),

@@ -1,13 +1,22 @@
-import { createOpenAIProvider, type OpenAIProviderOptions } from '../../src/adapters/providers/openai/provider.ts';
-import { createTransport } from '../../src/adapters/providers/transport.ts';
-import type { ProviderFault } from '../../src/core/domain/errors.ts';
-import type { Model } from '../../src/core/domain/model.ts';
-import { CATALOG, unlistedModel } from '../../src/core/models/catalog.ts';
-import type { GenerationCall } from '../../src/core/ports/provider.ts';
-import { createGuardedFetch } from '../../src/security/ssrf-guard.ts';
-import { describeProvider, type FaultCase, type ProviderFixture, type SentParameters } from '../contracts/provider.ts';
-import { type Behaviour, brokenAnswer, dropConnection, hang, openAiError } from '../support/openai/answers.ts';
-import { type Call, startOpenAiServer } from '../support/openai/server.ts';
+import {
+  createOpenAIProvider,
+  type OpenAIProviderOptions,
+} from '../../../../src/adapters/providers/openai/provider.ts';
+import { createTransport } from '../../../../src/adapters/providers/transport.ts';
+import type { ProviderFault } from '../../../../src/core/domain/errors.ts';
+import type { Model } from '../../../../src/core/domain/model.ts';
+import { CATALOG, unlistedModel } from '../../../../src/core/models/catalog.ts';
+import type { GenerationCall } from '../../../../src/core/ports/provider.ts';
+import { createGuardedFetch } from '../../../../src/security/ssrf-guard.ts';
+import {
+  describeProvider,
+  type FaultCase,
+  type ProviderFixture,
+  type SentParameters,
+} from '../../../contracts/provider.ts';
+import { type Behaviour, brokenAnswer, dropConnection, hang, openAiError } from '../../../support/openai/answers.ts';
+import type { Call } from '../../../support/openai/call.ts';
+import { startOpenAiServer } from '../../../support/openai/server.ts';
 
 const FAULTS: readonly FaultCase[] = [
   ['refused', 400],

@@ -1,0 +1,61 @@
+import { pino } from 'pino';
+import { readConfig } from '../config/config.ts';
+import { fileUrls } from '../core/domain/record.ts';
+import { NO_TRACING } from '../core/ports/tracer.ts';
+import { type AppServices, buildApp } from '../http/app.ts';
+
+/** The OpenAPI document that a running service has at `/openapi.json`, made without running one. */
+export async function describeApi(version: string): Promise<object> {
+  const app = await buildApp({ ...readConfig({}).server, version }, uncalledServices());
+  await app.ready();
+  const document = app.swagger();
+  await app.close();
+  return document;
+}
+
+/** Enough for routes to be registered with. */
+function uncalledServices(): AppServices {
+  const uncalled = (): never => {
+    throw new Error('an app that was only built to be described was called');
+  };
+  return {
+    images: {
+      submit: uncalled,
+      preview: uncalled,
+      waitUntilFinished: uncalled,
+      get: uncalled,
+      list: uncalled,
+      follow: uncalled,
+      cancel: uncalled,
+      remove: uncalled,
+      provenance: uncalled,
+      deliveries: uncalled,
+      redeliver: uncalled,
+      presets: uncalled,
+      cleanup: uncalled,
+      lastCleanup: uncalled,
+      usage: uncalled,
+    },
+    pictures: { find: uncalled, open: uncalled, read: uncalled },
+    keys: { inUse: false, find: uncalled },
+    urls: fileUrls,
+    links: null,
+    metrics: {
+      imageEnded: uncalled,
+      providerCall: uncalled,
+      providerRetry: uncalled,
+      accountFault: uncalled,
+      stage: uncalled,
+      spent: uncalled,
+      webhookTried: uncalled,
+      countRequest: uncalled,
+      expose: uncalled,
+    },
+    checks: { storage: uncalled, database: uncalled, queue: uncalled, providers: uncalled },
+    tracer: NO_TRACING,
+    clock: { now: () => 0, sleep: uncalled },
+    stopping: () => false,
+    providerUsable: () => true,
+    logger: pino({ level: 'silent' }),
+  };
+}
