@@ -636,7 +636,7 @@ describe('any sequence of changes', () => {
           if (walk.image !== before) seen.add(taken.kind).add(`${before.status} to ${walk.image.status}`);
         }
       }),
-      { numRuns: 500 },
+      { numRuns: 200 },
     );
     // Else the walks prove nothing of the changes that they never come to.
     expect(KINDS.filter((kind) => kind !== 'crash' && !seen.has(kind))).toEqual([]);
