@@ -31,7 +31,7 @@ function settings({ key, baseUrl }: OpenAiServer): Record<string, string> {
 
 /** What `easel keys create` prints. */
 async function createKey(folder: string): Promise<{ secret: string; line: string }> {
-  const cli = fileURLToPath(new URL('../src/cli.ts', import.meta.url));
+  const cli = fileURLToPath(new URL('../src/cli/easel.ts', import.meta.url));
   await using run = startProcess({ folder, command: [process.execPath, cli, 'keys', 'create', 'blog', 'read'] });
   expect(await run.exited).toBe(0);
   const [, secret = '', line = ''] = /(easel_\S+).*(blog:sha256-\S+:read)/s.exec(run.stdout()) ?? [];
