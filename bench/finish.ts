@@ -8,7 +8,7 @@ import { createImaging } from '../src/adapters/imaging/finish.ts';
 import { ENCODERS } from '../src/adapters/imaging/render.ts';
 import { configureSharp } from '../src/adapters/imaging/sharp.ts';
 import type { RenditionSpec } from '../src/core/domain/formats.ts';
-import type { FinishOrder } from '../src/core/ports/imaging.ts';
+import type { FinishSpec } from '../src/core/ports/imaging.ts';
 import { gatePictures, SIZE } from './gate-pictures.ts';
 
 const ROUNDS = Number(process.argv[3] ?? 20);
@@ -25,7 +25,7 @@ const CASES: Readonly<Record<string, readonly RenditionSpec[]>> = {
 configureSharp();
 const imaging = createImaging({
   checks: { uniformity: 'reject', entropy: 'warn', sharpness: 'warn', borders: 'warn', size: 'warn', ratio: 'warn' },
-  ground: '#ffffff',
+  background: '#ffffff',
 });
 const original = await firstPicture();
 console.log(
@@ -34,7 +34,7 @@ console.log(
 console.log('renditions                      bare sharp           Easel                floor over Easel');
 for (const [name, specs] of Object.entries(CASES)) {
   const deferred = specs.filter(({ format }) => format === 'avif');
-  const order: FinishOrder = {
+  const order: FinishSpec = {
     requested: SIZE,
     master: { ...SIZE, format: 'png' },
     crop: 'centre',

@@ -11,29 +11,29 @@ import { buildApp } from './http/app.ts';
 const EX_CONFIG = 78;
 
 /** Kept back from the grace time for closing files and connections after the last job. */
-const CLOSING_MS = 2_000;
+const CLOSE_RESERVE_MS = 2_000;
 
-const config = configOrExit();
+const config = readConfigOrExit();
 const logger = createServiceLogger(config.log.level);
 
 try {
   await serve();
 } catch (error) {
-  if (error instanceof ConfigError) refuse(error);
-  logger.fatal(...explain(error));
+  if (error instanceof ConfigError) exitWithConfigError(error);
+  logger.fatal(...describeStartError(error));
   process.exitCode = 1;
 }
 
-function configOrExit(): Config {
+function readConfigOrExit(): Config {
   try {
     return readConfig(process.env);
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
-    refuse(error);
+    exitWithConfigError(error);
   }
 }
 
-function refuse(error: ConfigError): never {
+function exitWithConfigError(error: ConfigError): never {
   console.error(`Easel did not start: ${error.message}`);
   process.exit(EX_CONFIG);
 }
@@ -42,7 +42,7 @@ async function serve(): Promise<void> {
   const graceMs = config.shutdownGraceMs;
   const services = await createServices(config, logger);
   const stopServices = (answered?: Promise<unknown>) =>
-    services.stop(AbortSignal.timeout(Math.max(0, graceMs - CLOSING_MS)), answered);
+    services.stop(AbortSignal.timeout(Math.max(0, graceMs - CLOSE_RESERVE_MS)), answered);
   try {
     const app = await buildApp({ ...config.server, version: VERSION }, services);
     if (config.keys.file !== null) process.on('SIGHUP', services.reloadKeys);
@@ -81,11 +81,11 @@ function stopOnSignals(graceMs: number, stop: () => Promise<void>): void {
       logger.info('stopped');
     },
   );
-  let ordered = false;
+  let stopRequested = false;
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.on(signal, () => {
-      if (ordered) return;
-      ordered = true;
+      if (stopRequested) return;
+      stopRequested = true;
       logger.info({ signal }, 'stopping: no new work, running work may end');
       closer.close();
     });
@@ -93,7 +93,7 @@ function stopOnSignals(graceMs: number, stop: () => Promise<void>): void {
 }
 
 /** What to log about a failed start: one sentence where the cause is known, the whole error where it is not. */
-function explain(error: unknown): [object, string] {
+function describeStartError(error: unknown): [object, string] {
   if (error instanceof DatabaseInUseError || error instanceof ImageError)
     return [{}, `could not start: ${error.message}`];
   const { code, syscall } = error as NodeJS.ErrnoException;

@@ -4,7 +4,7 @@ import type { CleanupReport, LastCleanup } from '../core/ports/record-store.ts';
 import { timestamp } from './fields.ts';
 
 /** Body of `POST /cleanup`, which may be left out. */
-export const cleanupOrder = z
+export const cleanupBody = z
   .strictObject({
     olderThan: ageText.optional().meta({
       description: 'Delete what is older. Default: `RETENTION`. What has reached its `expiresAt` goes in any case.',

@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import { BACKGROUNDS, MASTER_FORMATS, QUALITIES } from '../core/domain/formats.ts';
 import type { Brief, CreateImage } from '../core/domain/request.ts';
-import { renditionText, SIDE, sizeText } from '../core/planning/notation.ts';
-import { distinct, mediaId, name, part, parts, text, words } from './fields.ts';
+import { renditionText, SIDE_LIMITS, sizeText } from '../core/planning/notation.ts';
+import { areDistinct, mediaId, name, nonBlankText, part, parts, text } from './fields.ts';
 
 const brief = z
   .strictObject({
@@ -15,12 +15,12 @@ const brief = z
     avoid: parts('What must not be seen.', ['people', 'logos']),
     text: part('Words that must stand in the picture, letter by letter.', 'OPEN DAY'),
   })
-  .transform(said)
+  .transform(withoutBlankParts)
   .refine((value) => Object.keys(value).length > 0, 'must say something in at least one part, such as `subject`')
   .meta({ id: 'Brief', description: 'What to show, in parts. Blank parts count as left out.' });
 
 /** The parts that say something, trimmed of those that do not. */
-function said(parts: { readonly [part in keyof Brief]?: Brief[part] | undefined }): Brief {
+function withoutBlankParts(parts: { readonly [part in keyof Brief]?: Brief[part] | undefined }): Brief {
   const kept = Object.entries(parts)
     .map(([key, value]) => [key, Array.isArray(value) ? value.filter((item) => item.trim() !== '') : value] as const)
     .filter(([, value]) => (typeof value === 'string' ? value.trim() !== '' : value !== undefined && value.length > 0));
@@ -31,7 +31,7 @@ function said(parts: { readonly [part in keyof Brief]?: Brief[part] | undefined 
 export const createImage = z
   .strictObject({
     mediaId: mediaId.optional(),
-    prompt: words.optional().meta({
+    prompt: nonBlankText.optional().meta({
       description: 'What to show, in one text. Give this or `brief`. How long it may be depends on the model.',
       examples: ['a lighthouse at dusk, gouache'],
     }),
@@ -46,7 +46,7 @@ export const createImage = z
       examples: ['openai'],
     }),
     size: sizeText.optional().meta({
-      description: `Exactly what comes back as the master, ${SIDE.min} to ${SIDE.max} pixels a side. Default: \`IMAGE_SIZE\`.`,
+      description: `Exactly what comes back as the master, ${SIDE_LIMITS.min} to ${SIDE_LIMITS.max} pixels a side. Default: \`IMAGE_SIZE\`.`,
       examples: ['1792x1024'],
     }),
     quality: z
@@ -56,7 +56,7 @@ export const createImage = z
         description: 'Which of these there are depends on the model. Default: `IMAGE_QUALITY`.',
         examples: ['high'],
       }),
-    style: words.optional().meta({
+    style: nonBlankText.optional().meta({
       description: 'Sent as a parameter where the model has one, else written into the prompt.',
       examples: ['vivid'],
     }),
@@ -71,7 +71,7 @@ export const createImage = z
     renditions: z
       .array(renditionText)
       .max(8)
-      .refine(distinct, 'must not name the same rendition twice')
+      .refine(areDistinct, 'must not name the same rendition twice')
       .optional()
       .meta({
         description:
@@ -84,9 +84,9 @@ export const createImage = z
       .optional()
       .meta({ description: 'Up to 16 pairs of strings, given back as they came.', examples: [{ articleId: '42' }] }),
     labels: z
-      .array(words.max(64))
+      .array(nonBlankText.max(64))
       .max(16)
-      .refine(distinct, 'must not name the same label twice')
+      .refine(areDistinct, 'must not name the same label twice')
       .optional()
       .meta({ description: 'Up to 16, to find the picture again in the list.', examples: [['blog']] }),
     ttlSeconds: z

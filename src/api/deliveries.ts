@@ -39,7 +39,7 @@ export const deliveryList = z
 export const deliveryParams = imageParams.extend({ id: z.string() });
 
 /** A delivery as callers see it. */
-export function describeDelivery(delivery: Delivery): z.output<typeof deliveryRecord> {
+export function toDeliveryRecord(delivery: Delivery): z.output<typeof deliveryRecord> {
   const { id, type, url, status, attempts, nextAttemptAt } = delivery;
   return { id, type, url, status, attempts: [...attempts], nextAttemptAt };
 }

@@ -8,10 +8,13 @@ export const text = z
   .refine((value) => value.isWellFormed() && !value.includes('\0'), 'must be valid Unicode without NUL characters');
 
 /** Text that says something. */
-export const words = text.refine((value) => value.trim() !== '', 'must not be blank; leave it out or say something');
+export const nonBlankText = text.refine(
+  (value) => value.trim() !== '',
+  'must not be blank; leave it out or say something',
+);
 
 /** A short name out of a list that the service knows, such as a model. */
-export const name = words.max(200);
+export const name = nonBlankText.max(200);
 
 /** A part of the brief; blank counts as left out. */
 export const part = (description: string, example: string) =>
@@ -36,7 +39,7 @@ export const mediaId = z
   });
 
 /** Whether no two are the same. */
-export function distinct(values: readonly unknown[]): boolean {
+export function areDistinct(values: readonly unknown[]): boolean {
   return new Set(values.map((value) => JSON.stringify(value))).size === values.length;
 }
 
@@ -47,7 +50,7 @@ export const timestamp = (description: string) =>
 /** Path of one image. Any text will do: what cannot be a mediaId is simply not found. */
 export const imageParams = z.object({ mediaId: z.string().meta({ examples: ['article-42-hero'] }) });
 /** A day or a moment, as the millisecond that it begins with. In a query, the + of an offset has to be written %2B. */
-export const moment = z
+export const isoTime = z
   .union([z.iso.datetime({ offset: true }), z.iso.date()], {
     error:
       'must be an ISO 8601 day or time with its zone, such as 2026-11-23 or 2026-11-23T16:00:00Z (a + is sent as %2B)',

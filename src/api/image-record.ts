@@ -8,7 +8,7 @@ import { CHECK_NAMES } from '../core/domain/checks.ts';
 import { MASTER_FORMATS, RENDITION_FORMATS } from '../core/domain/formats.ts';
 import { IMAGE_STATUSES } from '../core/domain/image.ts';
 import type { ImageRecord } from '../core/domain/record.ts';
-import { moment, timestamp, words } from './fields.ts';
+import { isoTime, nonBlankText, timestamp } from './fields.ts';
 
 const fileUrl = z.string().meta({ description: 'Where it is served.', examples: ['/media/article-42-hero.png'] });
 const versionedUrl = z.string().meta({
@@ -124,19 +124,19 @@ export const imagePreview = z
 /** Query of `GET /images`. */
 export const listQuery = z.strictObject({
   status: z.enum(IMAGE_STATUSES).optional().meta({ description: 'Only these.' }),
-  label: words
+  label: nonBlankText
     .max(64)
     .optional()
     .meta({ description: 'Only those with this label.', examples: ['blog'] }),
-  createdAfter: moment.optional().meta({
+  createdAfter: isoTime.optional().meta({
     description: 'Only those created at this time or later; a day begins at 00:00 UTC.',
     examples: ['2026-11-23'],
   }),
-  createdBefore: moment
+  createdBefore: isoTime
     .optional()
     .meta({ description: 'Only those created before this time.', examples: ['2026-11-23T16:00:00Z'] }),
   limit: z.coerce.number().int().min(1).max(100).default(20).meta({ description: 'Most to give, 1 to 100.' }),
-  cursor: words.max(1024).optional().meta({ description: '`nextCursor` of the page before.' }),
+  cursor: nonBlankText.max(1024).optional().meta({ description: '`nextCursor` of the page before.' }),
 });
 
 export const imageList = z

@@ -65,7 +65,7 @@ export const problem = z
 export type Problem = z.output<typeof problem>;
 
 /** What went wrong, before it is known where. */
-export interface Fault {
+export interface ProblemSpec {
   readonly code: ProblemCode;
   readonly detail: string;
   /** Where HTTP has a status of its own for a case of this code, such as 412 or 431. */
@@ -79,11 +79,11 @@ export interface Fault {
 /** Raised by the doors, to be answered with its fault. */
 export class ProblemError extends Error {
   override readonly name = 'ProblemError';
-  readonly fault: Fault;
+  readonly spec: ProblemSpec;
 
-  constructor(fault: Fault) {
+  constructor(fault: ProblemSpec) {
     super(fault.detail);
-    this.fault = fault;
+    this.spec = fault;
   }
 }
 
@@ -92,19 +92,19 @@ export function isProblemCode(code: string): code is ProblemCode {
 }
 
 /** The body of the answer to `fault`. `instance` is a path without its query, which may hold secrets. */
-export function describeProblem(fault: Fault, instance: string, requestId: string): Problem {
-  const kind = PROBLEMS[fault.code];
-  const retryAfter = fault.retryAfter ?? kind.retryAfter;
+export function toProblem(spec: ProblemSpec, instance: string, requestId: string): Problem {
+  const kind = PROBLEMS[spec.code];
+  const retryAfter = spec.retryAfter ?? kind.retryAfter;
   return {
-    type: `urn:easel:problem:${fault.code}`,
+    type: `urn:easel:problem:${spec.code}`,
     title: kind.title,
-    status: fault.status ?? kind.status,
-    detail: fault.detail,
+    status: spec.status ?? kind.status,
+    detail: spec.detail,
     instance,
-    code: fault.code,
+    code: spec.code,
     requestId,
-    ...(fault.errors !== undefined && fault.errors.length > 0 && { errors: [...fault.errors] }),
+    ...(spec.errors !== undefined && spec.errors.length > 0 && { errors: [...spec.errors] }),
     ...(retryAfter !== undefined && { retryAfter: Math.max(1, Math.ceil(retryAfter)) }),
-    ...(fault.mediaId != null && { mediaId: fault.mediaId }),
+    ...(spec.mediaId != null && { mediaId: spec.mediaId }),
   };
 }

@@ -2,18 +2,18 @@ import { z } from 'zod';
 import { TRAINED_ALGORITHMIC_MEDIA } from '../core/domain/image.ts';
 import type { Provenance } from '../core/images/provenance.ts';
 
-const said = (description: string) => z.string().nullable().meta({ description });
+const nullableText = (description: string) => z.string().nullable().meta({ description });
 const sha256 = z.string().meta({ description: 'By the record, in hex.' });
 
 const embeddedMetadata = z
   .strictObject({
-    digitalSourceType: said('An IPTC NewsCode.'),
-    model: said('The AI system that was used.'),
-    provider: said('Who supplied the picture.'),
-    createdAt: said('As it stands there.'),
-    mediaId: said('The identifier.'),
-    originalSha256: said('Of what it was derived from, where that is named by its sha256.'),
-    prompt: said('Only in files that were made with `EMBED_PROMPT=true`.'),
+    digitalSourceType: nullableText('An IPTC NewsCode.'),
+    model: nullableText('The AI system that was used.'),
+    provider: nullableText('Who supplied the picture.'),
+    createdAt: nullableText('As it stands there.'),
+    mediaId: nullableText('The identifier.'),
+    originalSha256: nullableText('Of what it was derived from, where that is named by its sha256.'),
+    prompt: nullableText('Only in files that were made with `EMBED_PROMPT=true`.'),
   })
   .meta({ id: 'EmbeddedMetadata', description: "What the file's XMP says. Nobody has signed it." });
 
@@ -43,8 +43,8 @@ export const contentCredentials = z
       .string()
       .nullable()
       .meta({ format: 'date-time', description: 'By a time stamp that verified; null without one.' }),
-    generator: said('The software that made the claim.'),
-    digitalSourceType: said('Of the first action that has one.'),
+    generator: nullableText('The software that made the claim.'),
+    digitalSourceType: nullableText('Of the first action that has one.'),
     ingredients: z
       .array(z.strictObject({ title: z.string().nullable(), hasManifest: z.boolean() }))
       .readonly()
@@ -73,7 +73,7 @@ const fileProvenance = z
     height: z.int(),
     format: z.string(),
     isOriginal: z.boolean().meta({ description: 'Whether it is the original, byte for byte.' }),
-    digitalSourceType: said('What the file itself says, by its XMP or else its manifest.'),
+    digitalSourceType: nullableText('What the file itself says, by its XMP or else its manifest.'),
     ...stored,
   })
   .meta({ id: 'FileProvenance', description: 'A published file.' });

@@ -5,7 +5,7 @@ import { settingsTable } from '../config/settings.ts';
 export const OPENAPI = new URL('../../openapi/openapi.json', import.meta.url);
 const README = new URL('../../README.md', import.meta.url);
 
-export async function config(args: string[]): Promise<number> {
+export async function printSettings(args: string[]): Promise<number> {
   if (!args.includes('--check')) {
     console.log(settingsTable());
     return 0;
@@ -18,7 +18,7 @@ export async function config(args: string[]): Promise<number> {
 }
 
 /** Writes the text to its file, or with `--check` only says whether it stands there already. */
-export async function compare(args: string[], file: URL, text: string, command: string): Promise<number> {
+export async function writeOrCheck(args: string[], file: URL, text: string, command: string): Promise<number> {
   const { values } = parseArgs({ args, options: { check: { type: 'boolean' } } });
   if (!values.check) {
     await writeFile(file, text);

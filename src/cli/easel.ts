@@ -6,15 +6,15 @@ import { ConfigError } from '../config/config.ts';
 import { DatabaseInUseError, ImageError } from '../core/domain/errors.ts';
 import { InvalidKeyError } from '../security/api-keys.ts';
 import { cleanUp } from './cleanup.ts';
-import { compare, config, OPENAPI } from './documents.ts';
+import { OPENAPI, printSettings, writeOrCheck } from './documents.ts';
 import { generate } from './generate.ts';
-import { keys } from './keys.ts';
+import { manageKeys } from './keys.ts';
 import { EX_CONFIG, EX_USAGE, USAGE } from './usage.ts';
 
 try {
   process.exitCode = await run(process.argv.slice(2));
 } catch (error) {
-  console.error(explain(error));
+  console.error(describeError(error));
   process.exitCode = error instanceof ConfigError ? EX_CONFIG : 1;
 }
 
@@ -28,16 +28,16 @@ async function run([command, ...args]: readonly string[]): Promise<number> {
     case 'cleanup':
       return await cleanUp([...args]);
     case 'keys':
-      return keys([...args]);
+      return manageKeys([...args]);
     case 'openapi':
-      return await compare(
+      return await writeOrCheck(
         [...args],
         OPENAPI,
         `${JSON.stringify(await describeApi(VERSION), null, 2)}\n`,
         'npm run openapi',
       );
     case 'config':
-      return await config([...args]);
+      return await printSettings([...args]);
     case 'help':
     case '--help':
       console.log(USAGE);
@@ -49,7 +49,7 @@ async function run([command, ...args]: readonly string[]): Promise<number> {
 }
 
 /** One readable text where the cause is known, everything where it is not. */
-function explain(error: unknown): unknown {
+function describeError(error: unknown): unknown {
   const known = [ConfigError, ImageError, DatabaseInUseError, InvalidKeyError];
   if (error instanceof Error && known.some((kind) => error instanceof kind)) return error.message;
   if (error instanceof ZodError) return error.issues.map(({ message }) => message).join('\n');

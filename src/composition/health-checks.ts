@@ -3,7 +3,7 @@ import { describeShutdown, type ShutdownWatch } from '../core/models/retirement.
 import type { Clock } from '../core/ports/clock.ts';
 import type { JobQueue } from '../core/ports/job-queue.ts';
 import type { RecordStore } from '../core/ports/record-store.ts';
-import { describeUpstreams, type Upstreams } from '../core/upstream/upstreams.ts';
+import { type Upstreams, upstreamHealth } from '../core/upstream/upstreams.ts';
 import type { CheckOutcome, HealthChecks } from '../http/monitoring/health.ts';
 
 /** Room that the storage has to have to be called healthy: a few large pictures. */
@@ -34,7 +34,7 @@ export function healthChecks(
 
 /** A model that is about to be retired needs somebody's attention; until then it works. */
 export function providersCheck(upstreams: Upstreams, shutdowns: ShutdownWatch, clock: Clock): CheckOutcome {
-  const { status, detail } = describeUpstreams(upstreams.states());
+  const { status, detail } = upstreamHealth(upstreams.states());
   const soon = shutdowns.soon().map((shutdown) => describeShutdown(shutdown, clock.now()));
   return { status: status === 'ok' && soon.length > 0 ? 'degraded' : status, detail: [detail, ...soon].join('; ') };
 }

@@ -2,13 +2,13 @@ import type { Logger } from 'pino';
 import { type Config, ConfigError } from '../config/config.ts';
 import type { Clock } from '../core/ports/clock.ts';
 import { NO_TRACING, type Tracer } from '../core/ports/tracer.ts';
-import { keepSecret } from '../security/secret-file.ts';
+import { loadOrCreateSecret } from '../security/secret-file.ts';
 import { createSignedLinks, type SignedLinks } from '../security/signed-links.ts';
 import { VERSION } from './version.ts';
 
 /** Signs with the configured secret, or with one that is made at the first start and kept. */
 export async function openLinks(links: NonNullable<Config['links']>, clock: Clock): Promise<SignedLinks> {
-  const secret = links.secret ?? (await keepSecret(links.secretPath));
+  const secret = links.secret ?? (await loadOrCreateSecret(links.secretPath));
   return createSignedLinks({ secret, seconds: links.seconds, clock });
 }
 

@@ -3,7 +3,7 @@ import { createPlaceholderProvider } from '../adapters/providers/placeholder/pro
 import type { Transport } from '../adapters/providers/transport.ts';
 import type { Config } from '../config/config.ts';
 import type { ProviderSettings } from '../config/provider-settings.ts';
-import { chooseModel } from '../core/models/model-choice.ts';
+import { createModelLookup } from '../core/models/model-choice.ts';
 import type { Clock } from '../core/ports/clock.ts';
 import type { Provider } from '../core/ports/provider.ts';
 import type { GuardedFetch } from '../security/ssrf-guard.ts';
@@ -26,14 +26,14 @@ export function createProvider(
     apiKey: settings.apiKey,
     baseURL: settings.baseURL,
     azureApiVersion: kind === 'azure' ? settings.apiVersion : null,
-    model: chooseModel({
+    model: createModelLookup({
       catalog: config.catalog,
-      standard: config.defaults.model,
-      own: settings.model,
-      retires: name === 'openai' || kind === 'azure',
+      defaultModel: config.defaults.model,
+      ownModel: settings.model,
+      followsShutdownDates: name === 'openai' || kind === 'azure',
     }),
     omit: settings.omit,
-    commands: settings.strip,
+    controlSequences: settings.strip,
     timeoutMs: config.callTimeoutMs,
     transport,
     guard,

@@ -31,13 +31,13 @@ import { createDeliverer } from '../core/webhooks/deliverer.ts';
 import type { AppServices } from '../http/app.ts';
 import { hostOf } from '../security/allow-list.ts';
 import { createKeyRing } from '../security/key-ring.ts';
-import { keepSecret } from '../security/secret-file.ts';
+import { loadOrCreateSecret } from '../security/secret-file.ts';
 import { createGuardedFetch, type GuardedFetch } from '../security/ssrf-guard.ts';
 import { HEALTHY_FREE_BYTES, healthChecks, providersCheck } from './health-checks.ts';
 import { createSigner, openLinks, openTracing, webhookSecret } from './optional-parts.ts';
 import { createProvider, MAX_PROVIDER_RESPONSE_BYTES } from './providers.ts';
-import { every } from './schedule.ts';
-import { askForShutdowns, warnOfStandIns, warnOfUnpriced } from './startup.ts';
+import { runEvery } from './schedule.ts';
+import { pollShutdownDates, warnAboutPlaceholder, warnAboutUnpricedModels } from './startup.ts';
 import { VERSION } from './version.ts';
 
 export interface Services extends AppServices {
@@ -68,12 +68,12 @@ const REAL_WORLD: World = {
 /** Builds the service from its parts; the only place that knows which adapters there are. After a failed start nothing stays open. */
 export async function createServices(
   config: Config,
-  plainLogger: Logger,
+  baseLogger: Logger,
   { clock, random }: World = REAL_WORLD,
 ): Promise<Services> {
   await using opened = new AsyncDisposableStack();
 
-  const tracing = await openTracing(config, plainLogger, clock);
+  const tracing = await openTracing(config, baseLogger, clock);
   opened.defer(() => tracing.close());
   const { tracer, logger } = tracing;
   configureSharp();
@@ -125,13 +125,13 @@ export async function createServices(
       model: provider.model(config.defaults.model)?.id ?? config.defaults.model,
     })),
   });
-  const hookGuard = createGuardedFetch({ allow: config.webhooks.allowHosts });
-  opened.defer(() => hookGuard.close());
+  const webhookGuard = createGuardedFetch({ allow: config.webhooks.allowHosts });
+  opened.defer(() => webhookGuard.close());
   const deliverer = createDeliverer({
     outbox: records.outbox,
     sender: createWebhookSender({
-      secrets: config.webhooks.secrets ?? [await keepSecret(config.webhooks.secretPath, webhookSecret)],
-      guard: hookGuard,
+      secrets: config.webhooks.secrets ?? [await loadOrCreateSecret(config.webhooks.secretPath, webhookSecret)],
+      guard: webhookGuard,
       clock,
       userAgent: `Easel/${VERSION}`,
     }),
@@ -158,7 +158,7 @@ export async function createServices(
     ...config.pipeline,
     imaging: createImaging({
       checks: config.checks,
-      ground: config.cropGround,
+      background: config.cropGround,
       signer: await createSigner(config, clock),
       tracer,
     }),
@@ -207,7 +207,7 @@ export async function createServices(
   };
   const images = createImages(imagesDeps);
 
-  const rest = opened.move();
+  const openResources = opened.move();
   let starting = Promise.resolve();
   return {
     images,
@@ -231,20 +231,20 @@ export async function createServices(
     ),
 
     start() {
-      starting = takeUpWork();
+      starting = resumeWork();
       return starting;
     },
 
     async stop(deadline, answered) {
       stopping.abort();
       await Promise.allSettled([queue.stop(deadline), starting, answered]);
-      await rest.disposeAsync();
+      await openResources.disposeAsync();
     },
   };
 
-  async function takeUpWork(): Promise<void> {
-    warnOfStandIns(config, logger);
-    warnOfUnpriced(
+  async function resumeWork(): Promise<void> {
+    warnAboutPlaceholder(config, logger);
+    warnAboutUnpricedModels(
       config,
       providers.map(({ provider }) => provider),
       logger,
@@ -261,9 +261,9 @@ export async function createServices(
     if (unfinished.length > 0) logger.info({ images: unfinished.length }, 'taking up unfinished images');
     for (const mediaId of unfinished) await queue.enqueue(mediaId);
     deliverer.start();
-    rest.defer(askForShutdowns(shutdowns, logger));
-    rest.defer(
-      every(config.retention.intervalMs, logger, async () => {
+    openResources.defer(pollShutdownDates(shutdowns, logger));
+    openResources.defer(
+      runEvery(config.retention.intervalMs, logger, async () => {
         await images.cleanup({});
       }),
     );

@@ -33,7 +33,7 @@ const proxies = z
   .transform((text) => (text === 'true' ? true : text === 'false' ? false : text));
 
 const keys = z.string().transform((text, context): readonly ApiKey[] => {
-  const { keys, faults: issues } = parseKeys(text);
+  const { keys, issues } = parseKeys(text);
   for (const message of issues) context.addIssue({ code: 'custom', message });
   return keys;
 });

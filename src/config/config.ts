@@ -4,7 +4,7 @@ import { dirname } from 'node:path';
 import type { Catalog } from '../core/models/catalog.ts';
 import { BUILT_IN_PRESETS } from '../core/planning/built-in-presets.ts';
 import type { Presets } from '../core/planning/presets.ts';
-import { type ApiKey, clashes } from '../security/api-keys.ts';
+import { type ApiKey, findConflicts } from '../security/api-keys.ts';
 import { type AccessConfig, accessConfig, httpAccess } from './access-settings.ts';
 import { type CallConfig, callConfig } from './call-settings.ts';
 import { type ImageConfig, imageConfig } from './image-settings.ts';
@@ -141,7 +141,7 @@ function contradictions(settings: Settings): string[] {
 
 /** Keys of the file that contradict each other, or those of the variable. */
 function clashingKeys({ API_KEYS: fixed = [] }: Settings, fromFile: readonly ApiKey[]): string[] {
-  return clashes([...fixed, ...fromFile]).map((message) => `API_KEYS_FILE: ${message}`);
+  return findConflicts([...fixed, ...fromFile]).map((message) => `API_KEYS_FILE: ${message}`);
 }
 
 /** An alias that leads to no model would make every request for it fail. */

@@ -12,7 +12,7 @@ import { flag, list, type SettingsOf } from './setting-types.ts';
 const catalogFile = z.string().transform((path, context) => {
   const file = readCatalogFile(path);
   if ('models' in file) return file.models;
-  for (const message of file.faults) context.addIssue({ code: 'custom', message });
+  for (const message of file.issues) context.addIssue({ code: 'custom', message });
   return z.NEVER;
 });
 

@@ -21,7 +21,7 @@ export class ConfigFileError extends Error {
 /** The API keys in the file; none where it is not set. Raises `ConfigFileError`, also for a file without a key. */
 export function readKeys(path: string | undefined): readonly ApiKey[] {
   if (path === undefined) return [];
-  const { keys, faults: issues } = parseKeyFile(readText('API_KEYS_FILE', path));
+  const { keys, issues } = parseKeyFile(readText('API_KEYS_FILE', path));
   if (issues.length > 0) throw new ConfigFileError(issues.map((message) => `API_KEYS_FILE: ${message}`));
   if (keys.length === 0) throw issue('API_KEYS_FILE', 'there is no key in the file');
   return keys;
@@ -39,7 +39,7 @@ export function readPresets(path: string | undefined): Presets {
   }
   const parsed = parsePresets(value);
   if ('presets' in parsed) return parsed.presets;
-  throw new ConfigFileError(parsed.faults.map(({ path, message }) => `PRESETS: ${path}: ${message}`));
+  throw new ConfigFileError(parsed.issues.map(({ path, message }) => `PRESETS: ${path}: ${message}`));
 }
 
 /** The certificates, the signer's own first, and its private key. */

@@ -7,19 +7,19 @@ import type { Clock } from '../core/ports/clock.ts';
 import type { Metrics } from '../core/ports/telemetry.ts';
 import { NO_TRACING, type Tracer } from '../core/ports/tracer.ts';
 import type { SignedLinks } from '../security/signed-links.ts';
-import { type Access, callerOf, type Keys, rememberCallers, requireAdmin, requireKeys } from './access/auth.ts';
+import { type Access, callerOf, decorateCaller, type Keys, requireAdmin, requireKeys } from './access/auth.ts';
 import { limitRates, prepareRateLimits, type RateLimits } from './access/rate-limit.ts';
 import { allowOrigins, secureHeaders, securePictures } from './access/security-headers.ts';
-import { answerBrokenRequest, requireHost } from './connections/broken-request.ts';
+import { handleClientError, requireHost } from './connections/broken-request.ts';
 import { watchLoad } from './connections/overload.ts';
-import { cutSilentConnections, refuseWorkWhile } from './connections/stopping.ts';
-import { letCallsWait, PATIENCE, type Patience } from './connections/timeouts.ts';
+import { destroyInactiveConnections, refuseWorkWhileStopping } from './connections/stopping.ts';
+import { DEFAULT_TIMEOUTS, pauseSocketTimeout, type Timeouts } from './connections/timeouts.ts';
 import { privateAccess } from './media/access.ts';
 import { createHealth, type HealthChecks } from './monitoring/health.ts';
 import { observeRequest, requestId } from './monitoring/request-log.ts';
 import { traceRequests } from './monitoring/tracing.ts';
 import { documentRoutes } from './openapi/document.ts';
-import { answerError, answerErrors, answerUnknownRoutes } from './protocol/problem.ts';
+import { handleError, handleErrors, handleUnknownRoutes } from './protocol/problem.ts';
 import { readJsonBodies, validatorCompiler } from './protocol/validation.ts';
 import { cleanupRoutes } from './routes/cleanup.ts';
 import { deliveryRoutes } from './routes/deliveries.ts';
@@ -49,7 +49,7 @@ export interface AppConfig {
   /** Web pages that may call from browsers. */
   readonly corsOrigins: readonly string[];
   /** How long clients may take; `PATIENCE` by default. */
-  readonly patience?: Patience;
+  readonly timeouts?: Timeouts;
   /** Watches whether the process has more to do than it can; by default the function of this name. */
   readonly watchLoad?: typeof watchLoad;
 }
@@ -83,7 +83,7 @@ const MAX_PARAM_LENGTH = 512;
 export async function buildApp(config: AppConfig, services: AppServices): Promise<FastifyInstance> {
   const { images, pictures, keys, urls, links, metrics, checks, tracer, clock, stopping, providerUsable, logger } =
     services;
-  const { version, syncWaitSeconds, mediaCacheBytes, trustProxy, rateLimits, patience = PATIENCE } = config;
+  const { version, syncWaitSeconds, mediaCacheBytes, trustProxy, rateLimits, timeouts = DEFAULT_TIMEOUTS } = config;
   const health = createHealth({ checks, clock, version, stopping, providerUsable });
 
   const app = fastify({
@@ -96,21 +96,21 @@ export async function buildApp(config: AppConfig, services: AppServices): Promis
     bodyLimit: BODY_LIMIT,
     routerOptions: { maxParamLength: MAX_PARAM_LENGTH },
     http: {
-      headersTimeout: patience.headersMs,
-      connectionsCheckingInterval: patience.lateCheckMs,
+      headersTimeout: timeouts.headersMs,
+      connectionsCheckingInterval: timeouts.checkIntervalMs,
       // `requireHost` does, and answers as a problem.
       requireHostHeader: false,
     },
-    requestTimeout: patience.requestMs,
-    connectionTimeout: patience.stalledMs,
-    keepAliveTimeout: patience.idleMs,
+    requestTimeout: timeouts.requestMs,
+    connectionTimeout: timeouts.stalledMs,
+    keepAliveTimeout: timeouts.idleMs,
     // `refuseWorkWhile` answers as a problem, and goes on serving pictures and health.
     return503OnClosing: false,
-    clientErrorHandler: answerBrokenRequest,
+    clientErrorHandler: handleClientError,
     // Paths that cannot be routed: they pass by every hook.
     frameworkErrors: (error, request, reply) => {
       observeRequest(request, reply, metrics.countRequest, NO_TRACING);
-      answerError(error, request, reply);
+      handleError(error, request, reply);
     },
   }).withTypeProvider<ZodTypeProvider>();
 
@@ -121,36 +121,36 @@ export async function buildApp(config: AppConfig, services: AppServices): Promis
     observeRequest(request, reply, metrics.countRequest, tracer);
     done();
   });
-  answerErrors(app);
+  handleErrors(app);
   requireHost(app);
   readJsonBodies(app);
-  refuseWorkWhile(stopping, app);
-  cutSilentConnections(app, patience.lastWordsMs);
+  refuseWorkWhileStopping(stopping, app);
+  destroyInactiveConnections(app, timeouts.drainIntervalMs);
   await allowOrigins(app, config.corsOrigins);
-  rememberCallers(app);
+  decorateCaller(app);
   await prepareRateLimits(app);
   await documentRoutes(app, version);
 
   await app.register(async (scope) => {
     await secureHeaders(scope);
-    answerUnknownRoutes(scope);
-    letCallsWait(scope, patience);
+    handleUnknownRoutes(scope);
+    pauseSocketTimeout(scope, timeouts);
     await scope.register(healthRoutes, { health });
-    await scope.register(async (behindKeys) => {
-      requireKeys(behindKeys, keys);
-      limitRates(behindKeys, rateLimits);
-      const isOverloaded = await (config.watchLoad ?? watchLoad)(behindKeys);
-      await behindKeys.register(imageRoutes, { images, identify: callerOf, urls, syncWaitSeconds, isOverloaded });
-      await behindKeys.register(eventRoutes, { images, identify: callerOf, clock });
-      await behindKeys.register(provenanceRoutes, { images, identify: callerOf });
-      await behindKeys.register(deliveryRoutes, { images, identify: callerOf });
-      await behindKeys.register(presetRoutes, { images });
-      await behindKeys.register(cleanupRoutes, { images });
-      await behindKeys.register(usageRoutes, { images, identify: callerOf });
+    await scope.register(async (authenticated) => {
+      requireKeys(authenticated, keys);
+      limitRates(authenticated, rateLimits);
+      const isOverloaded = await (config.watchLoad ?? watchLoad)(authenticated);
+      await authenticated.register(imageRoutes, { images, identify: callerOf, urls, syncWaitSeconds, isOverloaded });
+      await authenticated.register(eventRoutes, { images, identify: callerOf, clock });
+      await authenticated.register(provenanceRoutes, { images, identify: callerOf });
+      await authenticated.register(deliveryRoutes, { images, identify: callerOf });
+      await authenticated.register(presetRoutes, { images });
+      await authenticated.register(cleanupRoutes, { images });
+      await authenticated.register(usageRoutes, { images, identify: callerOf });
     });
-    await scope.register(async (forAdmins) => {
-      requireAdmin(forAdmins, keys, config.metricsAccess);
-      await forAdmins.register(metricsRoutes, { metrics });
+    await scope.register(async (adminOnly) => {
+      requireAdmin(adminOnly, keys, config.metricsAccess);
+      await adminOnly.register(metricsRoutes, { metrics });
     });
     await scope.register(async (forAdmins) => {
       requireAdmin(forAdmins, keys, config.docsAccess);

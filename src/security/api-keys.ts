@@ -20,9 +20,9 @@ export interface ApiKey {
 }
 
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
-const BAD_NAME = 'the name must be 1 to 64 of A-Z, a-z, 0-9, ".", "_" and "-", and begin with a letter or digit';
+const NAME_RULE = 'the name must be 1 to 64 of A-Z, a-z, 0-9, ".", "_" and "-", and begin with a letter or digit';
 /** Owns what was made while there were no keys: nobody comes by that through a name. */
-const NOBODY = 'anonymous';
+const ANONYMOUS_NAME = 'anonymous';
 /** What may stand in an HTTP header, without spaces. */
 const SECRET = /^[\x21-\x7e]+$/;
 const HASH = /^sha256-([A-Za-z0-9_-]{43})$/;
@@ -41,7 +41,7 @@ export function findKey(keys: readonly ApiKey[], secret: string): ApiKey | null 
 }
 
 /** Reads `API_KEYS`: entries with commas between. Gives every fault, by the number of its entry; never a part of an entry. */
-export function parseKeys(text: string): { readonly keys: readonly ApiKey[]; readonly faults: readonly string[] } {
+export function parseKeys(text: string): { readonly keys: readonly ApiKey[]; readonly issues: readonly string[] } {
   return readEntries(text.split(',').map((entry, at) => ({ entry: entry.trim(), where: `entry ${at + 1}` })));
 }
 
@@ -52,13 +52,13 @@ export function parseKeyFile(text: string): ReturnType<typeof parseKeys> {
 }
 
 /** What makes these keys, each by itself right, wrong together, by the names of the keys. */
-export function clashes(keys: readonly ApiKey[]): readonly string[] {
+export function findConflicts(keys: readonly ApiKey[]): readonly string[] {
   return keys.flatMap((key, at) => {
     const before = keys.slice(0, at);
     if (before.some(({ hash }) => timingSafeEqual(hash, key.hash))) return [`${key.name}: its secret is in use twice`];
     // Two secrets under one name let clients change over one by one; two rights under one name are a slip.
-    const twin = before.find(({ name }) => name === key.name);
-    const same = twin === undefined || scopesText(twin) === scopesText(key);
+    const sameName = before.find(({ name }) => name === key.name);
+    const same = sameName === undefined || scopesText(sameName) === scopesText(key);
     return same ? [] : [`${key.name}: stands twice, with different scopes`];
   });
 }
@@ -72,20 +72,20 @@ export class InvalidKeyError extends Error {
 export function createKey(name: string, scopes: string): { readonly secret: string; readonly line: string } {
   const secret = `easel_${randomBytes(32).toString('base64url')}`;
   const line = `${name}:sha256-${Buffer.from(sha256(secret)).toString('base64url')}:${scopes}`;
-  const read = NAME.test(name) ? readEntry(line) : BAD_NAME;
+  const read = NAME.test(name) ? readEntry(line) : NAME_RULE;
   if (typeof read === 'string') throw new InvalidKeyError(read);
   return { secret, line };
 }
 
 function readEntries(entries: readonly { readonly entry: string; readonly where: string }[]) {
   const keys: ApiKey[] = [];
-  const faults: string[] = [];
+  const issues: string[] = [];
   for (const { entry, where } of entries) {
     const read = readEntry(entry);
-    if (typeof read === 'string') faults.push(`${where}: ${read}`);
+    if (typeof read === 'string') issues.push(`${where}: ${read}`);
     else keys.push(read);
   }
-  return { keys, faults: [...faults, ...clashes(keys)] };
+  return { keys, issues: [...issues, ...findConflicts(keys)] };
 }
 
 /** The key, or what is wrong with the entry. */
@@ -93,8 +93,8 @@ function readEntry(entry: string): ApiKey | string {
   // The name and the scopes hold no colon; the secret may.
   const [, name, secret = '', scopeList = ''] = /^([^:]*):(.*):([^:]*)$/s.exec(entry) ?? [];
   if (name === undefined) return 'must be name:secret:scope+scope';
-  if (!NAME.test(name)) return BAD_NAME;
-  if (name === NOBODY) return `no key can be named ${NOBODY}`;
+  if (!NAME.test(name)) return NAME_RULE;
+  if (name === ANONYMOUS_NAME) return `no key can be named ${ANONYMOUS_NAME}`;
   if (!SECRET.test(secret)) return 'the secret must be one or more visible ASCII characters, without spaces';
   const scopes = scopeList.split('+');
   if (!scopes.every(isScope)) return `the scopes must be of ${SCOPES.join(', ')}, with + between`;

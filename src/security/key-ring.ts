@@ -1,6 +1,6 @@
 import { readFileSync, type StatsListener, unwatchFile, watchFile } from 'node:fs';
 import type { Logger } from 'pino';
-import { type ApiKey, clashes, findKey, parseKeyFile } from './api-keys.ts';
+import { type ApiKey, findConflicts, findKey, parseKeyFile } from './api-keys.ts';
 
 /** The API keys that count at this moment. */
 export interface KeyRing {
@@ -16,7 +16,7 @@ export interface WatchedKeyRing extends KeyRing {
 }
 
 /** How often the file is looked at. Its folder's events would come sooner, but not for every kind of mount and link. */
-const LOOK_MS = 1_000;
+const POLL_INTERVAL_MS = 1_000;
 
 export interface KeyRingOptions {
   /** Keys that stay as long as the process. */
@@ -38,9 +38,12 @@ export function createKeyRing({ fixed, file, fromFile, log }: KeyRingOptions): W
     try {
       const read = parseKeyFile(readFileSync(file, 'utf8'));
       const next = [...fixed, ...read.keys];
-      const faults = read.faults.length > 0 ? read.faults : clashes(next);
-      if (faults.length > 0 || next.length === 0) {
-        log.error({ file, faults }, 'the file of API keys is not right, or is empty; the keys stay as they were');
+      const issues = read.issues.length > 0 ? read.issues : findConflicts(next);
+      if (issues.length > 0 || next.length === 0) {
+        log.error(
+          { file, faults: issues },
+          'the file of API keys is not right, or is empty; the keys stay as they were',
+        );
         return;
       }
       keys = next;
@@ -51,7 +54,7 @@ export function createKeyRing({ fixed, file, fromFile, log }: KeyRingOptions): W
   }
 
   const onChange: StatsListener = () => reload();
-  if (file !== null) watchFile(file, { interval: LOOK_MS, persistent: false }, onChange);
+  if (file !== null) watchFile(file, { interval: POLL_INTERVAL_MS, persistent: false }, onChange);
   return {
     inUse: keys.length > 0,
     find: (secret) => findKey(keys, secret),

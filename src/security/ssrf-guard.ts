@@ -15,7 +15,7 @@ export interface GuardedFetch {
    * Raises `RefusedAddressError` for an address that is not to be reached, the signal's reason when `signal` fires, a
    * `TimeoutError` (DOMException) when there is no whole answer after `timeoutMs`, and undici's errors for what breaks.
    */
-  fetch(url: string, order: GuardedRequest): Promise<GuardedAnswer>;
+  fetch(url: string, options: GuardedRequest): Promise<GuardedResponse>;
   close(): Promise<void>;
 }
 
@@ -30,12 +30,12 @@ export interface GuardedRequest {
   readonly signal?: AbortSignal;
 }
 
-export interface GuardedAnswer {
+export interface GuardedResponse {
   readonly status: number;
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
   readonly body: Uint8Array;
   /** False when the body was longer than `maxBytes`. */
-  readonly whole: boolean;
+  readonly complete: boolean;
 }
 
 /** The guard said no: nothing was sent, and no connection made. The message is fit for the caller. */
@@ -89,12 +89,12 @@ export function createGuardedFetch({ allow, lookup = resolve, special = specialK
       if (!/^https?:$/.test(URL.parse(url)?.protocol ?? '')) {
         throw new RefusedAddressError('only http and https URLs are fetched');
       }
-      const late = AbortSignal.timeout(timeoutMs);
+      const timeout = AbortSignal.timeout(timeoutMs);
       const answer = await request(url, {
         method,
         headers: { 'accept-encoding': 'identity', ...headers },
         body: body ?? null,
-        signal: signal ? AbortSignal.any([signal, late]) : late,
+        signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
         dispatcher,
       });
       return { status: answer.statusCode, headers: answer.headers, ...(await readAtMost(answer.body, maxBytes)) };
@@ -127,14 +127,14 @@ function refused(hostname: string, kind: string): RefusedAddressError {
 async function readAtMost(
   body: AsyncIterable<Uint8Array>,
   maxBytes: number,
-): Promise<{ body: Uint8Array; whole: boolean }> {
+): Promise<{ body: Uint8Array; complete: boolean }> {
   const chunks: Uint8Array[] = [];
   let left = maxBytes;
   for await (const chunk of body) {
     chunks.push(chunk.subarray(0, left));
     left -= chunk.length;
     // Leaving the loop ends the connection.
-    if (left < 0) return { body: Buffer.concat(chunks), whole: false };
+    if (left < 0) return { body: Buffer.concat(chunks), complete: false };
   }
-  return { body: Buffer.concat(chunks), whole: true };
+  return { body: Buffer.concat(chunks), complete: true };
 }

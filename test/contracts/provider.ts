@@ -89,7 +89,7 @@ export function describeProvider(
         const { bytes } = await generate();
         const { data, info } = await sharp(bytes).raw().toBuffer({ resolveWithObject: true });
         expect(data.length).toBe(info.width * info.height * info.channels);
-        if (provider.takesSize) expect({ width: info.width, height: info.height }).toEqual(call.size);
+        if (provider.supportsSize) expect({ width: info.width, height: info.height }).toEqual(call.size);
       });
 
       it('gives every format that the model lists', async () => {
@@ -103,7 +103,7 @@ export function describeProvider(
         const picture = await generate();
         const figure = (value: unknown) => value === null || (Number.isFinite(value) && Number(value) >= 0);
         for (const tokens of Object.values(picture.usage ?? {})) expect(tokens).toSatisfy(Number.isInteger);
-        expect(picture.restMs).toSatisfy(figure);
+        expect(picture.pauseMs).toSatisfy(figure);
         expect(picture.httpStatus).toSatisfy((status) => status === null || (status >= 200 && status < 300));
         for (const text of [picture.revisedPrompt, picture.providerRequestId]) {
           expect(text).toSatisfy((value) => value === null || (typeof value === 'string' && value !== ''));
@@ -126,7 +126,7 @@ export function describeProvider(
         const always = {
           model: model.id,
           prompt: call.prompt,
-          size: provider.takesSize ? formatSize(call.size) : undefined,
+          size: provider.supportsSize ? formatSize(call.size) : undefined,
         };
         const expected = changes.map((change) => ({
           ...always,

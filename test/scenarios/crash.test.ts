@@ -1,7 +1,7 @@
 import { rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { UNFINISHED } from '../../src/core/domain/image.ts';
+import { NO_RESULT } from '../../src/core/domain/image.ts';
 import { startEasel } from '../support/app/easel.ts';
 import { openRecords } from '../support/app/records.ts';
 import { hang, picture } from '../support/openai/answers.ts';
@@ -49,7 +49,7 @@ describe('a crash while a picture is finished, whose original is then gone from 
       await easel.post(X);
     }
     const records = openRecords(folder.path);
-    await records.update('x', (image) => ({ ...image, ...UNFINISHED, status: 'processing' }));
+    await records.update('x', (image) => ({ ...image, ...NO_RESULT, status: 'processing' }));
     await records.close();
     const originals = join(folder.path, 'media', 'originals');
     await rename(originals, `${originals}.away`);

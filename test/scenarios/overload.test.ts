@@ -14,7 +14,7 @@ function holdUp(ms: number): void {
 
 it('tells that the process cannot keep up, but for its start, and that it can again', async () => {
   await using app = fastify();
-  const isOverloaded = await watchLoad(app, { maxLatenessMs: 50, sampleMs: 100 });
+  const isOverloaded = await watchLoad(app, { maxEventLoopDelayMs: 50, sampleMs: 100 });
   await app.ready();
   holdUp(150);
   await new Promise(setImmediate);

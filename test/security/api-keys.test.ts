@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import {
   allows,
-  clashes,
   createKey,
+  findConflicts,
   findKey,
   InvalidKeyError,
   parseKeyFile,
@@ -14,8 +14,8 @@ const digest = (secret: string) => `sha256-${createHash('sha256').update(secret)
 
 describe('API_KEYS', () => {
   test('has keys with their scopes, secrets plain or hashed, and keeps no secret', () => {
-    const { keys, faults } = parseKeys(`blog:one:two:generate+read, ops:${digest('boss')}:admin`);
-    expect(faults).toEqual([]);
+    const { keys, issues } = parseKeys(`blog:one:two:generate+read, ops:${digest('boss')}:admin`);
+    expect(issues).toEqual([]);
     expect(keys.map(({ name, scopes }) => [name, ...scopes])).toEqual([
       ['blog', 'generate', 'read'],
       ['ops', 'admin'],
@@ -44,32 +44,32 @@ describe('API_KEYS', () => {
     [`a:hunter2:read,a:${digest('hunter2')}:read`, 'a: its secret is in use twice'],
     ['a:hunter2:read,a:hunter3:admin', 'a: stands twice, with different scopes'],
   ])('%s: %s', (text, fault) => {
-    const { faults } = parseKeys(text);
-    expect(faults).toHaveLength(1);
-    expect(faults[0]).toContain(fault);
-    expect(faults[0]).not.toMatch(/h.nter/);
+    const { issues } = parseKeys(text);
+    expect(issues).toHaveLength(1);
+    expect(issues[0]).toContain(fault);
+    expect(issues[0]).not.toMatch(/h.nter/);
   });
 
   test('has every fault told at once', () => {
-    expect(parseKeys('a:b,c:d:e,f:g:read,h').faults).toHaveLength(3);
+    expect(parseKeys('a:b,c:d:e,f:g:read,h').issues).toHaveLength(3);
   });
 
   test('may have two secrets under one name, while clients change over', () => {
-    const { keys, faults } = parseKeys('blog:old:read+generate,blog:new:generate+read');
-    expect(faults).toEqual([]);
+    const { keys, issues } = parseKeys('blog:old:read+generate,blog:new:generate+read');
+    expect(issues).toEqual([]);
     expect([findKey(keys, 'old')?.name, findKey(keys, 'new')?.name]).toEqual(['blog', 'blog']);
   });
 });
 
-test('a file of keys has one a line, with comments, and its faults name the line', () => {
-  const { keys, faults } = parseKeyFile('# ours\r\n\nblog:one:read\r\n  ops:two:admin  \nbroken\n');
+test('a file of keys has one a line, with comments, and its issues name the line', () => {
+  const { keys, issues } = parseKeyFile('# ours\r\n\nblog:one:read\r\n  ops:two:admin  \nbroken\n');
   expect(keys.map(({ name }) => name)).toEqual(['blog', 'ops']);
-  expect(faults).toEqual(['line 5: must be name:secret:scope+scope']);
+  expect(issues).toEqual(['line 5: must be name:secret:scope+scope']);
 });
 
 test('keys from two places must go together too', () => {
   const [a, b] = [parseKeys('a:one:read').keys, parseKeys('b:one:read').keys];
-  expect(clashes([...a, ...b])).toEqual(['b: its secret is in use twice']);
+  expect(findConflicts([...a, ...b])).toEqual(['b: its secret is in use twice']);
 });
 
 describe('a new key', () => {

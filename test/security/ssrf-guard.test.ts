@@ -175,7 +175,7 @@ describe('an answer', () => {
       timeoutMs: 5_000,
       maxBytes: 100,
     });
-    expect(answer).toMatchObject({ status: 201, headers: { 'x-part': 'a' }, whole: true });
+    expect(answer).toMatchObject({ status: 201, headers: { 'x-part': 'a' }, complete: true });
     expect(Buffer.from(answer.body).toString()).toBe('{"a":1}');
     expect(receiver.received[0]?.headers).toMatchObject({ 'content-type': 'application/json', connection: 'close' });
   });
@@ -198,7 +198,7 @@ describe('an answer', () => {
     await using receiver = await listen((_request, response) => response.end(Buffer.alloc(bytes, 'x')));
     await using guard = guardedFetch(on);
     const answer = await guard.get(url(receiver));
-    expect([answer.status, answer.body.length, answer.whole]).toEqual([200, 1_000, whole]);
+    expect([answer.status, answer.body.length, answer.complete]).toEqual([200, 1_000, whole]);
   });
 
   test.each<[string, RequestListener]>([

@@ -19,11 +19,11 @@ export function createImageEvents(): ImageEvents {
       };
     },
     subscribe(mediaId, listener) {
-      const those = listeners.get(mediaId) ?? new Set();
-      listeners.set(mediaId, those.add(listener));
+      const imageListeners = listeners.get(mediaId) ?? new Set();
+      listeners.set(mediaId, imageListeners.add(listener));
       return () => {
-        those.delete(listener);
-        if (those.size === 0 && listeners.get(mediaId) === those) listeners.delete(mediaId);
+        imageListeners.delete(listener);
+        if (imageListeners.size === 0 && listeners.get(mediaId) === imageListeners) listeners.delete(mediaId);
       };
     },
   };

@@ -50,9 +50,9 @@ export function checkPicture(picture: Pixels, requested: Size, policy: CheckPoli
   const spread = measureSpread(picture);
   return Object.entries(RULES).flatMap(([key, rule]) => {
     const name = key as CheckName;
-    const below = policy[name];
-    if (below === 'off') return [];
+    const mode = policy[name];
+    if (mode === 'off') return [];
     const value = Math.round(rule.value(picture, spread, requested) * 100) / 100;
-    return [{ name, value, threshold: rule.threshold, verdict: value < rule.threshold ? below : 'ok' }];
+    return [{ name, value, threshold: rule.threshold, verdict: value < rule.threshold ? mode : 'ok' }];
   });
 }

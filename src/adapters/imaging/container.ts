@@ -29,7 +29,7 @@ export function readContainer(bytes: Uint8Array): Container {
     case 'webp':
       return readWebp(view);
     case 'gif':
-      if (view.at(-1) !== GIF_TRAILER) throw cutShort('GIF', 'its trailer is missing');
+      if (view.at(-1) !== GIF_TRAILER) throw truncatedError('GIF', 'its trailer is missing');
       return { format, animated: false, intact: true };
     default:
       // libvips itself misses the last byte of these two.
@@ -42,7 +42,7 @@ const PNG_SIGNATURE = Buffer.from('89504e470d0a1a0a', 'hex');
 const ACTL = 0x61_63_54_4c;
 const IEND = 0x49_45_4e_44;
 // More are not summed: it would take seconds, and no encoder writes so many.
-const MOST_CHUNKS = 10_000;
+const MAX_CHUNKS = 10_000;
 const GIF_TRAILER = 0x3b;
 
 function sniff(view: Buffer): PictureFormat {
@@ -69,14 +69,14 @@ function readPng(view: Buffer): Container {
     const next = at + 12 + length;
     if (type === ACTL && length >= 4 && next <= view.length) animated ||= view.readUInt32BE(at + 8) > 1;
     chunks += 1;
-    intact &&= chunks <= MOST_CHUNKS && next <= view.length && hasRightSum(view, at, length);
+    intact &&= chunks <= MAX_CHUNKS && next <= view.length && hasValidChecksum(view, at, length);
     if (type === IEND) return { format: 'png', animated, intact: intact && next === view.length };
     at = next;
   }
-  throw cutShort('PNG', 'its IEND chunk is missing');
+  throw truncatedError('PNG', 'its IEND chunk is missing');
 }
 
-function hasRightSum(view: Buffer, at: number, length: number): boolean {
+function hasValidChecksum(view: Buffer, at: number, length: number): boolean {
   return view.readUInt32BE(at + 8 + length) === crc32(view.subarray(at + 4, at + 8 + length));
 }
 
@@ -86,14 +86,14 @@ function hasRightSum(view: Buffer, at: number, length: number): boolean {
  */
 function jpegEnd(view: Buffer): number {
   const at = view.lastIndexOf('ffd9', undefined, 'hex');
-  if (at === -1) throw cutShort('JPEG', 'its end marker is missing');
+  if (at === -1) throw truncatedError('JPEG', 'its end marker is missing');
   return at + 2;
 }
 
 /** The RIFF header counts the bytes behind its first eight. Animation is told by the decoder. */
 function readWebp(view: Buffer): Container {
   const end = view.length >= 12 ? view.readUInt32LE(4) + 8 : Number.POSITIVE_INFINITY;
-  if (end > view.length) throw cutShort('WebP', `${view.length} of ${end} bytes are there`);
+  if (end > view.length) throw truncatedError('WebP', `${view.length} of ${end} bytes are there`);
   return { format: 'webp', animated: false, intact: end === view.length };
 }
 
@@ -109,6 +109,6 @@ function isAvifSequence(view: Buffer): boolean {
   return view.toString('latin1', 4, 12) === 'ftypavis';
 }
 
-function cutShort(format: string, what: string): ImageError {
+function truncatedError(format: string, what: string): ImageError {
   return new ImageError('invalid_image', `the ${format} picture is cut short: ${what}`);
 }

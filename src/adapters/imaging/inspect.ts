@@ -5,7 +5,7 @@ import { formatSize, type Size } from '../../core/domain/geometry.ts';
 import { type Container, type PictureFormat, readContainer } from './container.ts';
 
 /** What is refused before, and stopped while, it is decoded. */
-export interface Limits {
+export interface DecodeLimits {
   readonly bytes: number;
   /** Width times height. */
   readonly pixels: number;
@@ -30,9 +30,9 @@ export interface Picture extends Size {
  * and interlacing are brought right. Raises `ImageError` with `invalid_image`, and nothing else, for all that cannot be
  * read: unknown formats, cut or broken files, and pictures beyond the limits, which are refused from their header.
  */
-export async function readPicture(bytes: Uint8Array, limits: Limits): Promise<Picture> {
+export async function readPicture(bytes: Uint8Array, limits: DecodeLimits): Promise<Picture> {
   if (bytes.byteLength > limits.bytes) {
-    throw invalid(`the picture has ${bytes.byteLength} bytes, more than ${limits.bytes}`);
+    throw invalidImage(`the picture has ${bytes.byteLength} bytes, more than ${limits.bytes}`);
   }
   const container = readContainer(bytes);
   const header = await readHeader(bytes);
@@ -56,22 +56,22 @@ async function readHeader(bytes: Uint8Array): Promise<Metadata> {
     // No pixel is decoded here; the limit has its own message below.
     return await sharp(bytes, { limitInputPixels: false }).metadata();
   } catch (cause) {
-    throw broken(cause);
+    throw brokenPicture(cause);
   }
 }
 
-function refuseByHeader(container: Container, header: Metadata, limits: Limits): void {
+function refuseByHeader(container: Container, header: Metadata, limits: DecodeLimits): void {
   const frames = header.pages ?? 1;
   const framed = container.format === 'gif' || container.format === 'webp';
   if (container.animated || (framed && frames > 1)) {
-    throw invalid(`the picture is an animated ${container.format}; only still pictures can be used`);
+    throw invalidImage(`the picture is an animated ${container.format}; only still pictures can be used`);
   }
   if (header.width * header.height > limits.pixels) {
-    throw invalid(`the picture is ${formatSize(header)}, more than ${limits.pixels} pixels`);
+    throw invalidImage(`the picture is ${formatSize(header)}, more than ${limits.pixels} pixels`);
   }
 }
 
-async function decode(bytes: Uint8Array, header: Metadata, limits: Limits) {
+async function decode(bytes: Uint8Array, header: Metadata, limits: DecodeLimits) {
   let image = sharp(bytes, { autoOrient: true, failOn: 'warning', limitInputPixels: limits.pixels }).toColourspace(
     'srgb',
   );
@@ -81,13 +81,13 @@ async function decode(bytes: Uint8Array, header: Metadata, limits: Limits) {
   // (seen with interlaced png). So nobody waits for a late one, and the limit on pixels is what it ends by.
   const late = new AbortController();
   const tooLate = delay(limits.decodeSeconds * 1000, undefined, { signal: late.signal }).then(() => {
-    throw invalid(`the picture could not be decoded within ${limits.decodeSeconds} s`);
+    throw invalidImage(`the picture could not be decoded within ${limits.decodeSeconds} s`);
   });
   const decoded = image
     .raw({ depth: 'uchar' })
     .toBuffer({ resolveWithObject: true })
     .catch((cause: unknown) => {
-      throw broken(cause);
+      throw brokenPicture(cause);
     });
   try {
     return await Promise.race([decoded, tooLate]);
@@ -128,11 +128,11 @@ function isSrgbProfile(icc: Buffer): boolean {
   return false;
 }
 
-function broken(cause: unknown): ImageError {
+function brokenPicture(cause: unknown): ImageError {
   const reason = cause instanceof Error ? (cause.message.split('\n')[0] ?? '').slice(0, 200) : 'unknown';
-  return invalid(`the picture is broken: ${reason}`, cause);
+  return invalidImage(`the picture is broken: ${reason}`, cause);
 }
 
-function invalid(detail: string, cause?: unknown): ImageError {
+function invalidImage(detail: string, cause?: unknown): ImageError {
   return new ImageError('invalid_image', detail, { cause });
 }

@@ -28,9 +28,9 @@ export function measureSpread({ width, height, channels, pixels, transparent }: 
   for (let index = 0; index < samples; index += 1) {
     const at = channels * (all ? index : pointOfR2(index, width, height));
     const alpha = channels === 4 ? (pixels[at + 3] ?? 0) : 255;
-    count(reds, shown(pixels[at] ?? 0, alpha));
-    count(greens, shown(pixels[at + 1] ?? 0, alpha));
-    count(blues, shown(pixels[at + 2] ?? 0, alpha));
+    count(reds, overBlack(pixels[at] ?? 0, alpha));
+    count(greens, overBlack(pixels[at + 1] ?? 0, alpha));
+    count(blues, overBlack(pixels[at + 2] ?? 0, alpha));
     count(greys, greyAt(pixels, at, channels));
     count(alphas, alpha);
   }
@@ -46,14 +46,14 @@ function count(histogram: Uint32Array, value: number): void {
 }
 
 /** A shade as it is seen over black: colours of fully transparent pixels, which nobody sees, do not count. */
-function shown(value: number, alpha: number): number {
+function overBlack(value: number, alpha: number): number {
   return alpha === 255 ? value : Math.round((value * alpha) / 255);
 }
 
 /** Luma of Rec. 709, in whole shades. */
 function greyAt(pixels: Buffer, at: number, channels: 3 | 4): number {
   const grey = (54 * (pixels[at] ?? 0) + 183 * (pixels[at + 1] ?? 0) + 19 * (pixels[at + 2] ?? 0)) >> 8;
-  return channels === 4 ? shown(grey, pixels[at + 3] ?? 0) : grey;
+  return channels === 4 ? overBlack(grey, pixels[at + 3] ?? 0) : grey;
 }
 
 /** Point `index` of Martin Roberts's R2 low-discrepancy sequence, as the index of a pixel. */
@@ -86,7 +86,7 @@ const EDGE_CONTRAST = 48;
 /** Rows, and columns, that are looked at. */
 const LINES = 64;
 /** Windows with an edge that are needed to say anything. */
-const FEWEST_EDGES = 16;
+const MIN_EDGES = 16;
 
 /**
  * How steep the picture's sharper edges are: the largest step between neighbouring pixels over the contrast of the 16
@@ -99,17 +99,17 @@ export function measureSharpness(picture: Pixels): number {
   const steepness = new Uint32Array(101);
   const line = new Uint8Array(Math.max(width, height));
   for (const part of transparent ? (['grey', 'alpha'] as const) : (['grey'] as const)) {
-    for (const y of spread(height)) {
+    for (const y of evenlySpaced(height)) {
       readLine(picture, part, y * width, 1, width, line);
       countEdges(line, width, steepness);
     }
-    for (const x of spread(width)) {
+    for (const x of evenlySpaced(width)) {
       readLine(picture, part, x, width, height, line);
       countEdges(line, height, steepness);
     }
   }
   const edges = steepness.reduce((sum, count) => sum + count, 0);
-  if (edges < FEWEST_EDGES) return 0;
+  if (edges < MIN_EDGES) return 0;
   let above = 0;
   for (let percent = 100; percent > 0; percent -= 1) {
     above += steepness[percent] ?? 0;
@@ -119,7 +119,7 @@ export function measureSharpness(picture: Pixels): number {
 }
 
 /** Up to `LINES` whole numbers below `end`, evenly spread. */
-function spread(end: number): readonly number[] {
+function evenlySpaced(end: number): readonly number[] {
   const lines = Math.min(LINES, end);
   return Array.from({ length: lines }, (_, index) => Math.floor(((index + 0.5) * end) / lines));
 }

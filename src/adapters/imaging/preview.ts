@@ -1,7 +1,7 @@
 import { rgbaToThumbHash } from 'thumbhash';
 import type { Crop } from '../../core/domain/geometry.ts';
 import type { Picture } from './inspect.ts';
-import { type Frame, fitted } from './render.ts';
+import { type Frame, fitToFrame } from './render.ts';
 
 /** What can be shown while the picture is on its way. */
 export interface Preview {
@@ -12,17 +12,20 @@ export interface Preview {
 }
 
 /** Longest side of what the preview is made from: the hash keeps at most 7 waves a side, and its time grows with pixels. */
-const SIDE = 48;
+const PREVIEW_SIDE = 48;
 
 /** Makes the preview of what `frame` shows of the picture. */
 export async function makePreview(picture: Picture, crop: Crop, frame: Frame): Promise<Preview> {
-  const scale = SIDE / Math.max(frame.width, frame.height);
+  const scale = PREVIEW_SIDE / Math.max(frame.width, frame.height);
   const size = {
     ...frame,
     width: Math.max(1, Math.round(frame.width * scale)),
     height: Math.max(1, Math.round(frame.height * scale)),
   };
-  const { data, info } = await fitted(picture, crop, size).ensureAlpha().raw().toBuffer({ resolveWithObject: true });
+  const { data, info } = await fitToFrame(picture, crop, size)
+    .ensureAlpha()
+    .raw()
+    .toBuffer({ resolveWithObject: true });
   return {
     thumbhash: Buffer.from(rgbaToThumbHash(info.width, info.height, data)).toString('base64'),
     dominantColour: dominantColour(data),

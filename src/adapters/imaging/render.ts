@@ -9,7 +9,7 @@ export interface Frame extends Size {
   /** `contain` lays the part whole before the ground; the others fill the frame with it, edge to edge. */
   readonly crop: CropStrategy;
   /** `#rrggbb` or `transparent`; only seen with `contain`. */
-  readonly ground: string;
+  readonly background: string;
 }
 
 /**
@@ -24,24 +24,24 @@ export async function renderFile(
   xmp: string,
 ): Promise<FinishedFile> {
   const { width, height, format } = frame;
-  const opaque = format === 'jpeg' && frame.ground === 'transparent';
-  let image = fitted(picture, crop, opaque ? { ...frame, ground: '#ffffff' } : frame);
+  const opaque = format === 'jpeg' && frame.background === 'transparent';
+  let image = fitToFrame(picture, crop, opaque ? { ...frame, background: '#ffffff' } : frame);
   if (picture.transparent && format === 'jpeg') image = image.flatten({ background: 'white' });
   const bytes = await ENCODERS[format](image).withXmp(xmp).toBuffer();
   return { width, height, format, bytes };
 }
 
 /** `crop` of the picture as it fills the frame, still to be encoded; with alpha only where something shows through. */
-export function fitted(picture: Picture, crop: Crop, frame: Frame): Sharp {
+export function fitToFrame(picture: Picture, crop: Crop, frame: Frame): Sharp {
   const { width, height, channels } = picture;
   const { left, top } = crop;
   const image = sharp(picture.pixels, { raw: { width, height, channels } })
     .extract({ left, top, width: crop.width, height: crop.height })
     .resize(frame.width, frame.height, {
       fit: frame.crop === 'contain' ? 'contain' : 'fill',
-      background: frame.ground === 'transparent' ? '#00000000' : frame.ground,
+      background: frame.background === 'transparent' ? '#00000000' : frame.background,
     });
-  const shownThrough = picture.transparent || (frame.crop === 'contain' && frame.ground === 'transparent');
+  const shownThrough = picture.transparent || (frame.crop === 'contain' && frame.background === 'transparent');
   return shownThrough ? image : image.removeAlpha();
 }
 

@@ -36,25 +36,27 @@ export function openAsset(bytes: Uint8Array): Asset | null {
 export async function readCredentials(bytes: Uint8Array): Promise<ContentCredentials> {
   try {
     const asset = openAsset(bytes);
-    if (asset === null) return unread('unverified', 'manifests in this format cannot be checked here');
+    if (asset === null) return unreadCredentials('unverified', 'manifests in this format cannot be checked here');
     const jumbf = asset.getManifestJUMBF();
-    if (jumbf === undefined) return unread('invalid', 'the manifest is damaged, or there is more than one');
+    if (jumbf === undefined) return unreadCredentials('invalid', 'the manifest is damaged, or there is more than one');
     const store = ManifestStore.read(SuperBox.fromBuffer(new Uint8Array(jumbf)));
     const manifest = store.getActiveManifest();
-    return manifest ? await checkManifest(manifest, asset) : unread('invalid', 'the manifest store is empty');
+    return manifest
+      ? await checkManifest(manifest, asset)
+      : unreadCredentials('invalid', 'the manifest store is empty');
   } catch (error) {
     const cause = error instanceof Error ? error : new Error(String(error));
     const failures = ValidationResult.fromError(cause).statusEntries.map(toFinding);
     const unknown = failures.some(({ code }) => code === ValidationStatusCode.AlgorithmUnsupported);
     // What the library says of compressed manifests.
     if (unknown || cause.message.endsWith('not supported')) {
-      return unread('unverified', 'the manifest uses an algorithm or a form that is unknown here');
+      return unreadCredentials('unverified', 'the manifest uses an algorithm or a form that is unknown here');
     }
-    return { ...unread('invalid', 'the manifest cannot be read'), failures };
+    return { ...unreadCredentials('invalid', 'the manifest cannot be read'), failures };
   }
 }
 
-function unread(verdict: 'invalid' | 'unverified', detail: string): ContentCredentials {
+function unreadCredentials(verdict: 'invalid' | 'unverified', detail: string): ContentCredentials {
   return {
     verdict,
     detail,
@@ -69,16 +71,18 @@ function unread(verdict: 'invalid' | 'unverified', detail: string): ContentCrede
 
 async function checkManifest(manifest: Manifest, asset: Asset): Promise<ContentCredentials> {
   // Before the library checks anything: it writes boxes anew on the way, and their bytes would be its own.
-  const exchanged = exchangedIngredients(manifest);
+  const mismatched = mismatchedIngredients(manifest);
   const { statusEntries } = await manifest.validate(asset);
-  const limit = limitOfTheLibrary(manifest);
-  const complaints = statusEntries.filter(({ success, code }) => !success && code !== limit?.excuses).map(toFinding);
-  const failures = [...complaints, ...exchanged, ...brokenChain(manifest)];
+  const limit = libraryLimit(manifest);
+  const libraryFindings = statusEntries
+    .filter(({ success, code }) => !success && code !== limit?.excuses)
+    .map(toFinding);
+  const failures = [...libraryFindings, ...mismatched, ...brokenChain(manifest)];
   const signature = manifest.signature?.signatureData;
-  const stamped = statusEntries.some(({ code }) => code === ValidationStatusCode.TimeStampTrusted);
+  const hasTrustedTimeStamp = statusEntries.some(({ code }) => code === ValidationStatusCode.TimeStampTrusted);
   const { claimGeneratorName, claimGeneratorVersion } = manifest.claim ?? {};
   return {
-    ...judge(failures, limit?.detail ?? null),
+    ...verdictOf(failures, limit?.detail ?? null),
     failures,
     signer: signature?.certificate
       ? {
@@ -87,7 +91,7 @@ async function checkManifest(manifest: Manifest, asset: Asset): Promise<ContentC
           validUntil: signature.certificate.notAfter.toISOString(),
         }
       : null,
-    signedAt: (stamped && signature?.timestamp?.toISOString()) || null,
+    signedAt: (hasTrustedTimeStamp && signature?.timestamp?.toISOString()) || null,
     generator: text([claimGeneratorName, claimGeneratorVersion].filter(Boolean).join('/')),
     digitalSourceType: digitalSourceType(manifest),
     ingredients: ingredientsOf(manifest).map((ingredient) => ({
@@ -97,7 +101,10 @@ async function checkManifest(manifest: Manifest, asset: Asset): Promise<ContentC
   };
 }
 
-function judge(failures: readonly Finding[], unchecked: string | null): Pick<ContentCredentials, 'verdict' | 'detail'> {
+function verdictOf(
+  failures: readonly Finding[],
+  unchecked: string | null,
+): Pick<ContentCredentials, 'verdict' | 'detail'> {
   if (failures.length > 0) {
     const codes = [...new Set(failures.map(({ code }) => code))].join(', ');
     return { verdict: 'invalid', detail: `the manifest does not verify: ${codes}` };
@@ -113,7 +120,7 @@ function judge(failures: readonly Finding[], unchecked: string | null): Pick<Con
 const CHECKED_BINDINGS: ReadonlySet<string> = new Set(['c2pa.hash.data', 'c2pa.hash.bmff.v2', 'c2pa.hash.bmff.v3']);
 
 /** What the library cannot check about this manifest, and the complaint that comes of it and means nothing. */
-function limitOfTheLibrary(manifest: Manifest): { detail: string; excuses: ValidationStatusCode | null } | null {
+function libraryLimit(manifest: Manifest): { detail: string; excuses: ValidationStatusCode | null } | null {
   // Its table has SHA-256 in the row of ES512.
   if (manifest.signature?.signatureData.algorithm?.coseIdentifier === CoseAlgorithmIdentifier.ES512) {
     return {
@@ -131,7 +138,7 @@ function limitOfTheLibrary(manifest: Manifest): { detail: string; excuses: Valid
 // ------------------------------------------------------ what is in doubt
 
 /** Ingredients' manifests that are not, byte for byte, what the signature covers. */
-function exchangedIngredients(manifest: Manifest): readonly Finding[] {
+function mismatchedIngredients(manifest: Manifest): readonly Finding[] {
   return ingredientsOf(manifest).flatMap((ingredient) => {
     const reference = manifestReference(ingredient);
     if (reference === undefined) return [];
@@ -188,11 +195,11 @@ function commonName(distinguishedName: string): string {
   return /(?:^|, )CN=([^,]+)/.exec(distinguishedName)?.[1] ?? distinguishedName;
 }
 
-const LONGEST_TEXT = 1000;
+const MAX_TEXT_LENGTH = 1000;
 
 /** A text out of a file that anyone may have written: its type is not certain, nor its length. */
 function text(value: unknown): string | null {
-  return typeof value === 'string' && value !== '' ? value.toWellFormed().slice(0, LONGEST_TEXT) : null;
+  return typeof value === 'string' && value !== '' ? value.toWellFormed().slice(0, MAX_TEXT_LENGTH) : null;
 }
 
 function toFinding({ code, explanation }: { readonly code: string; readonly explanation?: string }): Finding {

@@ -21,7 +21,7 @@ import {
 } from '@trustnxt/c2pa-ts/manifest';
 import { type Crop, formatSize, type Size } from '../../core/domain/geometry.ts';
 import type { Warning } from '../../core/domain/image.ts';
-import type { FinishedFile, FinishOrder } from '../../core/ports/imaging.ts';
+import type { FinishedFile, FinishSpec } from '../../core/ports/imaging.ts';
 import { openAsset, readCredentials } from './c2pa-reader.ts';
 import { coseSigner, type SigningIdentity } from './cose-signer.ts';
 import { carriesManifest } from './xmp.ts';
@@ -36,7 +36,11 @@ export interface SignerOptions {
 
 /** Signs the files that are made from one original after the other. */
 export interface FileSigner {
-  begin(original: Uint8Array, picture: Size & { readonly format: string }, order: FinishOrder): Promise<PictureSigner>;
+  signerFor(
+    original: Uint8Array,
+    picture: Size & { readonly format: string },
+    order: FinishSpec,
+  ): Promise<PictureSigner>;
 }
 
 /** Signs the files that are made from one original. Nothing here rejects: a picture is worth more than its signature. */
@@ -59,8 +63,8 @@ export async function createFileSigner(options: SignerOptions): Promise<FileSign
     edits: [],
   });
   const { verdict, failures } = await readCredentials(trial);
-  if (verdict !== 'valid') throw new Error(explainTrial(failures.map(({ code }) => code)));
-  return { begin: (original, picture, order) => begin(original, picture, order, signer, options) };
+  if (verdict !== 'valid') throw new Error(describeTrialFailure(failures.map(({ code }) => code)));
+  return { signerFor: (original, picture, order) => createPictureSigner(original, picture, order, signer, options) };
 }
 
 /** One black pixel. */
@@ -69,7 +73,7 @@ const TRIAL_PNG = Buffer.from(
   'base64',
 );
 
-function explainTrial(codes: readonly string[]): string {
+function describeTrialFailure(codes: readonly string[]): string {
   if (codes.includes(ValidationStatusCode.SigningCredentialInvalid)) {
     return (
       'the certificate is none that C2PA allows for signing: X.509 v3, issued by another certificate, in order up the ' +
@@ -91,10 +95,10 @@ interface Parent {
   readonly results: NonNullable<IngredientAssertion['validationResults']>;
 }
 
-async function begin(
+async function createPictureSigner(
   original: Uint8Array,
   picture: Size & { readonly format: string },
-  { provenance }: FinishOrder,
+  { provenance }: FinishSpec,
   signer: Signer,
   { identity, generator, now }: SignerOptions,
 ): Promise<PictureSigner> {

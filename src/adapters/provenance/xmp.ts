@@ -1,5 +1,5 @@
 import { TRAINED_ALGORITHMIC_MEDIA } from '../../core/domain/image.ts';
-import type { FinishOrder } from '../../core/ports/imaging.ts';
+import type { FinishSpec } from '../../core/ports/imaging.ts';
 import type { EmbeddedMetadata } from '../../core/ports/provenance-reader.ts';
 
 /**
@@ -7,7 +7,7 @@ import type { EmbeddedMetadata } from '../../core/ports/provenance-reader.ts';
  * EU's AI Act asks. Properties of the IPTC Photo Metadata Standard 2025.1 (DigitalSourceType, AISystemUsed,
  * AIPromptInformation, PLUS ImageSupplier), Dublin Core and XMP Media Management; the original is named by its hash.
  */
-export function xmpPacket(provenance: FinishOrder['provenance']): string {
+export function xmpPacket(provenance: FinishSpec['provenance']): string {
   const { mediaId, provider, model, createdAt, originalSha256, prompt } = provenance;
   return `<?xpacket begin="\uFEFF" id="W5M0MpCehiHzreSzNTczkc9d"?>
 <x:xmpmeta xmlns:x="adobe:ns:meta/">
@@ -73,18 +73,18 @@ export function carriesManifest(bytes: Uint8Array): boolean {
 }
 
 /** Of a packet above 60,000 bytes libvips leaves nothing in a JPEG (tried with 8.18); the rest of it takes less than 5,000. */
-const LONGEST_PROMPT_BYTES = 50_000;
+const MAX_PROMPT_BYTES = 50_000;
 
 /** The prompt for XML, cut where a JPEG could not hold it. */
 function promptText(prompt: string): string {
   const escaped = escapeXml(prompt);
-  if (Buffer.byteLength(escaped) <= LONGEST_PROMPT_BYTES) return escaped;
+  if (Buffer.byteLength(escaped) <= MAX_PROMPT_BYTES) return escaped;
   let kept = '';
   let bytes = 0;
   for (const character of prompt) {
     const next = escapeXml(character);
     bytes += Buffer.byteLength(next);
-    if (bytes > LONGEST_PROMPT_BYTES - 3) break;
+    if (bytes > MAX_PROMPT_BYTES - 3) break;
     kept += next;
   }
   return `${kept}…`;

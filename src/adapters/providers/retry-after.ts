@@ -3,16 +3,16 @@
  * (RFC 9110, 10.2.3). Null where there is nothing sensible; a time in the past is 0.
  */
 export function parseRetryAfter(get: (header: string) => string | null, now: number): number | null {
-  const ms = number(get('retry-after-ms'));
+  const ms = parseNumber(get('retry-after-ms'));
   if (ms !== null) return Math.max(0, ms);
   const text = get('retry-after');
-  const seconds = number(text);
+  const seconds = parseNumber(text);
   if (seconds !== null) return Math.max(0, seconds * 1000);
   const date = Date.parse(text ?? '');
   return Number.isNaN(date) ? null : Math.max(0, date - now);
 }
 
-export function number(text: string | null): number | null {
+export function parseNumber(text: string | null): number | null {
   if (text === null || text.trim() === '') return null;
   const value = Number(text);
   return Number.isFinite(value) ? value : null;

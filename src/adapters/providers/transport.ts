@@ -31,7 +31,11 @@ export function createTransport({ maxResponseBytes, tracer = NO_TRACING }: Trans
   return {
     async fetch(input, init) {
       // Node's own fetch is undici's: the types are the same in all but name.
-      const request = { ...init, headers: traced(init?.headers, tracer), dispatcher } as unknown as UndiciRequestInit;
+      const request = {
+        ...init,
+        headers: withTraceparent(init?.headers, tracer),
+        dispatcher,
+      } as unknown as UndiciRequestInit;
       const response = await undiciFetch(String(input), request);
       const body = response.body?.pipeThrough(limitBytes(maxResponseBytes)) ?? null;
       return new Response(body as ReadableStream | null, {
@@ -44,7 +48,7 @@ export function createTransport({ maxResponseBytes, tracer = NO_TRACING }: Trans
   };
 }
 
-function traced(headers: RequestInit['headers'], tracer: Tracer): RequestInit['headers'] {
+function withTraceparent(headers: RequestInit['headers'], tracer: Tracer): RequestInit['headers'] {
   const traceparent = tracer.traceparent();
   if (traceparent === null) return headers;
   const all = new Headers(headers);

@@ -6,7 +6,7 @@ interface Entry {
   /** Set while the job runs. */
   running: Promise<void> | null;
   /** It was enqueued again while it ran: it has to run once more. */
-  again: boolean;
+  runAgain: boolean;
 }
 
 /**
@@ -28,12 +28,12 @@ export function createLocalQueue({
   function take(mediaId: string): void {
     const existing = entries.get(mediaId);
     if (existing) {
-      existing.again = existing.running !== null;
+      existing.runAgain = existing.running !== null;
       // It waits still: that an earlier image of this name was cancelled says nothing of this one.
-      if (!existing.again) existing.cancelled = new AbortController();
+      if (!existing.runAgain) existing.cancelled = new AbortController();
       return;
     }
-    const entry: Entry = { cancelled: new AbortController(), running: null, again: false };
+    const entry: Entry = { cancelled: new AbortController(), running: null, runAgain: false };
     entries.set(mediaId, entry);
     // p-queue's own signal would free the slot while the job still runs, so it is not used.
     void queue.add(async () => {
@@ -44,7 +44,7 @@ export function createLocalQueue({
       });
       await entry.running;
       entries.delete(mediaId);
-      if (entry.again) take(mediaId);
+      if (entry.runAgain) take(mediaId);
     });
   }
 

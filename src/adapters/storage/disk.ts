@@ -67,14 +67,14 @@ export async function createDiskStore({ root: path, fs = nodeFileSystem }: DiskS
   };
 
   /** Which folder it is, whatever its name. */
-  const identify = async (): Promise<string | null> => {
+  const rootIdentity = async (): Promise<string | null> => {
     const stats = await fs.stat(root).catch(ignoreMissing);
     return stats ? `${stats.dev}:${stats.ino}` : null;
   };
 
   /** Pictures that are written while their volume is not mounted would be hidden by it, or gone with a container's own disk. */
   const assertSameRoot = async (): Promise<void> => {
-    if ((await identify()) === identity) return;
+    if ((await rootIdentity()) === identity) return;
     throw new ImageError(
       'storage_unavailable',
       `${root} is not the folder that it was when Easel started; is its volume mounted? If it was replaced on purpose, restart Easel`,
@@ -83,7 +83,7 @@ export async function createDiskStore({ root: path, fs = nodeFileSystem }: DiskS
   };
 
   /** Does the work, once more when a folder was taken away under the running service, and translates what goes wrong. */
-  const writing = async <T>(work: () => Promise<T>): Promise<T> => {
+  const runWrite = async <T>(work: () => Promise<T>): Promise<T> => {
     try {
       await assertSameRoot();
       return await work().catch(async (error) => {
@@ -132,7 +132,7 @@ export async function createDiskStore({ root: path, fs = nodeFileSystem }: DiskS
 
   const publish = async (files: readonly FileSource[]): Promise<void> => {
     const staged = files.map((file) => ({ file, path: join(temporary, randomUUID()) }));
-    const left = new Set(staged.map(({ path }) => path));
+    const leftover = new Set(staged.map(({ path }) => path));
     try {
       // All have to settle before the temporary files are removed, or a late one would stay.
       const writes = await Promise.allSettled(
@@ -144,28 +144,28 @@ export async function createDiskStore({ root: path, fs = nodeFileSystem }: DiskS
       for (const { file, path } of staged) {
         await fs.rename(path, join(root, file.name));
         // Renaming one link of a file onto another link of it does nothing, by definition, so a linked name may be left.
-        if ('bytes' in file) left.delete(path);
+        if ('bytes' in file) leftover.delete(path);
       }
       await syncFoldersOf(files.map((file) => file.name));
     } finally {
-      for (const path of left) await fs.rm(path, { force: true }).catch(() => undefined);
+      for (const path of leftover) await fs.rm(path, { force: true }).catch(() => undefined);
     }
   };
 
   await makeFolders().catch((error) => {
     throw asImageError(error, 'write to', root);
   });
-  const identity = await identify();
+  const identity = await rootIdentity();
 
   return {
     async put(name, bytes) {
       assertNames([name]);
-      await writing(() => publish([{ name, bytes }]));
+      await runWrite(() => publish([{ name, bytes }]));
     },
 
     async publish(files) {
       assertNames(files.flatMap((file) => ('from' in file ? [file.name, file.from] : [file.name])));
-      await writing(() => publish(files));
+      await runWrite(() => publish(files));
     },
 
     async read(name) {
@@ -191,7 +191,7 @@ export async function createDiskStore({ root: path, fs = nodeFileSystem }: DiskS
 
     async remove(names) {
       assertNames(names);
-      await writing(async () => {
+      await runWrite(async () => {
         for (const name of names) await fs.unlink(join(root, name)).catch(ignoreMissing);
         // Also when nothing was there: an earlier call may have removed it and failed to sync.
         await syncFoldersOf(names);
@@ -215,17 +215,17 @@ export async function createDiskStore({ root: path, fs = nodeFileSystem }: DiskS
     },
 
     async removeTemporary() {
-      await writing(async () => {
+      await runWrite(async () => {
         for (const name of await fs.readdir(temporary))
           await fs.rm(join(temporary, name), { recursive: true, force: true });
         await syncFolder(temporary);
       });
     },
 
-    freeBytes: () => writing(freeBytes),
+    freeBytes: () => runWrite(freeBytes),
 
     async check(needBytes) {
-      await writing(async () => {
+      await runWrite(async () => {
         const free = await freeBytes();
         if (free < needBytes) {
           throw new ImageError(

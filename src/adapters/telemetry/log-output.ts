@@ -15,18 +15,18 @@ export interface LogOutput {
 export function createLogOutput(descriptor: number): LogOutput {
   // Written at once: with pino's own default a process whose log nobody reads any more would hang for ever at its exit.
   const output = pino.destination({ dest: descriptor, sync: true });
-  let held = '';
+  let buffered = '';
   const flushSync = () => {
-    if (held === '') return;
-    const lines = held;
-    held = '';
+    if (buffered === '') return;
+    const lines = buffered;
+    buffered = '';
     output.write(lines);
   };
   process.once('exit', flushSync);
   return {
     write(line) {
-      if (held === '') setImmediate(flushSync);
-      held += line;
+      if (buffered === '') setImmediate(flushSync);
+      buffered += line;
     },
     flushSync,
   };

@@ -38,7 +38,7 @@ export interface OtelTracing {
 const EXPORT_TIMEOUT_MS = 5_000;
 /** A collector that is away must not use up the time that a shutdown has. */
 const FLUSH_TIMEOUT_MS = 1_000;
-const QUIET_MS = 60_000;
+const LOG_INTERVAL_MS = 60_000;
 
 /**
  * Tracing by OpenTelemetry's SDK, sent as OTLP over HTTP in batches, beside the work. A collector that cannot be reached
@@ -50,18 +50,18 @@ export function createOtelTracing({ endpoint, version, logger, clock }: OtelTrac
   const exporter = new OTLPTraceExporter({ url: tracesUrl(endpoint), timeoutMillis: EXPORT_TIMEOUT_MS });
   const provider = new TracerProvider({
     resource: defaultResource().merge(resourceFromAttributes({ 'service.name': 'easel', 'service.version': version })),
-    spanProcessors: [new BatchSpanProcessor({ exporter: forgiving(exporter, logger, clock) })],
+    spanProcessors: [new BatchSpanProcessor({ exporter: logExportFailures(exporter, logger, clock) })],
   });
   const spans = provider.getTracer('easel', version);
-  const around = new AsyncLocalStorage<Span>();
+  const activeSpan = new AsyncLocalStorage<Span>();
 
   const tracer: Tracer = {
     async span({ name, kind, attributes = {}, parent }, work) {
-      const from = parent === undefined ? around.getStore()?.spanContext() : contextOf(parent);
-      const options = { kind: kindOf(kind), attributes: known(attributes) };
-      const span = spans.startSpan(name, options, within(from));
+      const from = parent === undefined ? activeSpan.getStore()?.spanContext() : contextOf(parent);
+      const options = { kind: kindOf(kind), attributes: withoutNulls(attributes) };
+      const span = spans.startSpan(name, options, contextWithParent(from));
       try {
-        return await around.run(span, work);
+        return await activeSpan.run(span, work);
       } catch (error) {
         fail(span, error);
         throw error;
@@ -69,27 +69,27 @@ export function createOtelTracing({ endpoint, version, logger, clock }: OtelTrac
         span.end();
       }
     },
-    annotate: (attributes) => void around.getStore()?.setAttributes(known(attributes)),
+    annotate: (attributes) => void activeSpan.getStore()?.setAttributes(withoutNulls(attributes)),
     fail(error) {
-      const span = around.getStore();
+      const span = activeSpan.getStore();
       if (span) fail(span, error);
     },
     traceparent() {
-      const context = around.getStore()?.spanContext();
+      const context = activeSpan.getStore()?.spanContext();
       return context ? `00-${context.traceId}-${context.spanId}-${flags(context)}` : null;
     },
   };
 
   /** By the names that OpenTelemetry gives them in logs: https://opentelemetry.io/docs/specs/otel/compatibility/logging_trace_context/ */
-  function withIds(line: object): object {
-    const context = around.getStore()?.spanContext();
+  function addTraceIds(line: object): object {
+    const context = activeSpan.getStore()?.spanContext();
     if (!context) return line;
     return { trace_id: context.traceId, span_id: context.spanId, trace_flags: flags(context), ...line };
   }
 
   return {
     tracer,
-    logger: logger.child({}, { formatters: { log: withIds } }),
+    logger: logger.child({}, { formatters: { log: addTraceIds } }),
     async close() {
       const { promise: late, resolve } = Promise.withResolvers<void>();
       const timer = setTimeout(resolve, FLUSH_TIMEOUT_MS);
@@ -106,13 +106,13 @@ function tracesUrl(endpoint: string): string {
 }
 
 /** An exporter whose failures are told here, seldom, in place of the SDK's own way, which is for the whole process. */
-function forgiving(exporter: SpanExporter, logger: Logger, clock: Clock): SpanExporter {
+function logExportFailures(exporter: SpanExporter, logger: Logger, clock: Clock): SpanExporter {
   let quietUntil = Number.NEGATIVE_INFINITY;
   return {
     export(batch, done) {
       exporter.export(batch, ({ code, error }: ExportResult) => {
         if (code !== ExportResultCode.SUCCESS && clock.now() >= quietUntil) {
-          quietUntil = clock.now() + QUIET_MS;
+          quietUntil = clock.now() + LOG_INTERVAL_MS;
           logger.warn({ reason: error?.message, spans: batch.length }, 'traces could not be sent and are lost');
         }
         done({ code: ExportResultCode.SUCCESS });
@@ -127,7 +127,7 @@ function contextOf(traceparent: string | null): SpanContext | null {
   return traceparent === null ? null : parseTraceParent(traceparent);
 }
 
-function within(parent: SpanContext | null | undefined): Context {
+function contextWithParent(parent: SpanContext | null | undefined): Context {
   return parent ? trace.setSpanContext(ROOT_CONTEXT, parent) : ROOT_CONTEXT;
 }
 
@@ -144,7 +144,7 @@ function kindOf(kind: SpanDescription['kind']): SpanKind {
   }
 }
 
-function known(attributes: SpanAttributes): Attributes {
+function withoutNulls(attributes: SpanAttributes): Attributes {
   const values: Attributes = {};
   for (const [name, value] of Object.entries(attributes)) if (value !== null) values[name] = value;
   return values;

@@ -26,20 +26,20 @@ export interface MetricSources {
   readonly models: readonly { readonly provider: string; readonly model: string }[];
 }
 
-const ENDS: readonly ImageStatus[] = ['succeeded', 'failed', 'cancelled'];
+const FINAL_STATUSES: readonly ImageStatus[] = ['succeeded', 'failed', 'cancelled'];
 const OUTCOMES: readonly AttemptOutcome[] = ['ok', 'failed', 'unknown', 'cancelled'];
 const WEBHOOK_OUTCOMES: readonly WebhookOutcome[] = ['delivered', 'retried', 'failed', 'disabled'];
 const STAGES: readonly Stage[] = ['generate', 'store', 'finish', 'publish', 'deferred'];
 
 /** From a cached picture to a call that waits for a slow model; the retry deadline is 600 s by default. */
-const SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 40, 60, 120, 300, 600];
+const DURATION_BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 40, 60, 120, 300, 600];
 
 /** Methods worth a series of their own. */
 const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']);
 /** Most models that get a label; callers may be able to name any. */
-const MOST_MODELS = 100;
+const MAX_MODEL_LABELS = 100;
 /** Most API keys that get a label. */
-const MOST_KEYS = 100;
+const MAX_KEY_LABELS = 100;
 
 /** Metrics in a registry of their own. */
 export function createMetrics(sources: MetricSources): Metrics {
@@ -78,14 +78,14 @@ export function createMetrics(sources: MetricSources): Metrics {
     name: 'easel_stage_duration_seconds',
     help: 'How long the stages of making a picture take.',
     labelNames: ['stage'],
-    buckets: SECONDS,
+    buckets: DURATION_BUCKETS,
     registers,
   });
   const requests = new Histogram({
     name: 'easel_http_request_duration_seconds',
     help: 'How long requests take, by route pattern. Status 499: the client left before the answer.',
     labelNames: ['method', 'route', 'status'],
-    buckets: SECONDS,
+    buckets: DURATION_BUCKETS,
     registers,
   });
   const spent = new Counter({
@@ -140,8 +140,8 @@ export function createMetrics(sources: MetricSources): Metrics {
     },
   });
 
-  const modelLabel = boundedLabel(MOST_MODELS);
-  const keyLabel = boundedLabel(MOST_KEYS);
+  const modelLabel = boundedLabel(MAX_MODEL_LABELS);
+  const keyLabel = boundedLabel(MAX_KEY_LABELS);
   new Gauge({
     name: 'easel_spent_today_usd',
     help: 'US dollars spent since 00:00 UTC, by the books; calls of unknown cost are not in it.',
@@ -183,7 +183,7 @@ export function createMetrics(sources: MetricSources): Metrics {
 
   for (const { provider, model: id } of models) {
     const model = modelLabel(id);
-    for (const status of ENDS) images.inc({ status, provider, model }, 0);
+    for (const status of FINAL_STATUSES) images.inc({ status, provider, model }, 0);
     for (const outcome of OUTCOMES) calls.inc({ provider, outcome }, 0);
     retries.inc({ provider }, 0);
     accountFaults.inc({ provider }, 0);

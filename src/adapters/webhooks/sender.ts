@@ -1,6 +1,6 @@
 import { Webhook } from 'standardwebhooks';
 import type { Clock } from '../../core/ports/clock.ts';
-import type { WebhookAnswer, WebhookSender } from '../../core/ports/webhooks.ts';
+import type { WebhookResponse, WebhookSender } from '../../core/ports/webhooks.ts';
 import { type GuardedFetch, RefusedAddressError } from '../../security/ssrf-guard.ts';
 
 export interface WebhookSenderOptions {
@@ -34,26 +34,26 @@ export function createWebhookSender(options: WebhookSenderOptions): WebhookSende
         'webhook-timestamp': String(Math.floor(now.getTime() / 1000)),
         'webhook-signature': signers.map((signer) => signer.sign(id, now, body)).join(' '),
       };
-      const order = { method: 'POST', headers, body, timeoutMs, maxBytes: MAX_ANSWER_BYTES, signal } as const;
+      const request = { method: 'POST', headers, body, timeoutMs, maxBytes: MAX_ANSWER_BYTES, signal } as const;
       try {
-        const { status } = await guard.fetch(url, order);
-        return { httpStatus: status, error: faultOf(status), refused: false };
+        const { status } = await guard.fetch(url, request);
+        return { httpStatus: status, error: describeStatus(status), refused: false };
       } catch (error) {
         signal.throwIfAborted();
-        return unanswered(error, timeoutMs);
+        return toFailedResponse(error, timeoutMs);
       }
     },
   };
 }
 
-function faultOf(status: number): string | null {
+function describeStatus(status: number): string | null {
   if (status >= 200 && status < 300) return null;
   if (status >= 300 && status < 400) return `the receiver redirects (${status}), and redirects are not followed`;
   if (status === 410) return 'the receiver wants no more of it (410)';
   return `the receiver answered ${status}`;
 }
 
-function unanswered(error: unknown, timeoutMs: number): WebhookAnswer {
+function toFailedResponse(error: unknown, timeoutMs: number): WebhookResponse {
   const { name, message, code } = error as NodeJS.ErrnoException;
   if (error instanceof RefusedAddressError) return { httpStatus: null, error: message, refused: true };
   const late = name === 'TimeoutError';

@@ -72,7 +72,7 @@ export function mediaIdOf(name: string): string | null {
   return (original ?? rendition ?? master)?.[1] ?? null;
 }
 
-export function describeOriginal(name: string, bytes: Uint8Array): Original {
+export function toOriginal(name: string, bytes: Uint8Array): Original {
   return { name, bytes: bytes.byteLength, sha256: sha256(bytes), sound: true };
 }
 

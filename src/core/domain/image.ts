@@ -131,7 +131,7 @@ export interface Image {
 }
 
 /** The parts of an image that each run makes anew. */
-export const UNFINISHED = {
+export const NO_RESULT = {
   master: null,
   renditions: [],
   pending: [],
@@ -143,11 +143,11 @@ export const UNFINISHED = {
 } as const satisfies Partial<Image>;
 
 /** Whether an unfinished image is finished once more, because files of it are gone. It was judged and told of when it was made. */
-export function isMended({ completedAt }: Image): boolean {
+export function isRepair({ completedAt }: Image): boolean {
   return completedAt !== null;
 }
 
 /** Whether this is still the image that the work began for, and not another one of its name. */
-export function isSame(current: Image | null, image: Image): boolean {
+export function hasSameOriginal(current: Image | null, image: Image): boolean {
   return current?.status === 'succeeded' && current.original?.name === image.original?.name;
 }

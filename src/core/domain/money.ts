@@ -7,7 +7,7 @@ export interface Budget {
 }
 
 /** What a call costs that was not made, or is known not to be billed. */
-export const NOTHING: Cost = { usd: 0, basis: 'usage' };
+export const ZERO_COST: Cost = { usd: 0, basis: 'usage' };
 
 /** The cost of what nobody has a price for. */
 export const UNKNOWN_COST: Cost = { usd: null, basis: 'unknown' };
@@ -15,7 +15,10 @@ export const UNKNOWN_COST: Cost = { usd: null, basis: 'unknown' };
 /** Two sums as one; what is not known cannot be added up. */
 export function addCosts(a: Cost, b: Cost): Cost {
   if (a.usd === null || b.usd === null) return UNKNOWN_COST;
-  return { usd: roundMicro(a.usd + b.usd), basis: a.basis === 'usage' && b.basis === 'usage' ? 'usage' : 'estimate' };
+  return {
+    usd: roundToMicrodollar(a.usd + b.usd),
+    basis: a.basis === 'usage' && b.basis === 'usage' ? 'usage' : 'estimate',
+  };
 }
 
 /** Millionths of a US dollar, whole. */
@@ -23,7 +26,7 @@ export function microdollars(usd: number): number {
   return Math.round(usd * 1e6);
 }
 
-export function roundMicro(usd: number): number {
+export function roundToMicrodollar(usd: number): number {
   return microdollars(usd) / 1e6;
 }
 

@@ -12,7 +12,7 @@ export const fileUrls: MediaUrls = ({ name, sha256 }) => {
 };
 
 /** A published file as callers see it. */
-export function fileRecord(file: MediaFile, urls: MediaUrls) {
+export function toFileRecord(file: MediaFile, urls: MediaUrls) {
   return {
     ...urls(file),
     path: `media/${file.name}`,
@@ -24,14 +24,14 @@ export function fileRecord(file: MediaFile, urls: MediaUrls) {
   };
 }
 
-type RenditionRecord = ReturnType<typeof fileRecord> | { url: string; status: 'pending' };
+type RenditionRecord = ReturnType<typeof toFileRecord> | { url: string; status: 'pending' };
 
 /** In the order of the request; one that is made later stands as pending until it is there. */
-function renditionRecords({ mediaId, request, renditions, pending }: Image, urls: MediaUrls) {
+function toRenditionRecords({ mediaId, request, renditions, pending }: Image, urls: MediaUrls) {
   return request.renditions.flatMap((spec): RenditionRecord[] => {
     const name = renditionName(mediaId, spec);
     const file = renditions.find((rendition) => rendition.name === name);
-    if (file) return [fileRecord(file, urls)];
+    if (file) return [toFileRecord(file, urls)];
     const isPending = pending.some((waiting) => renditionName(mediaId, waiting) === name);
     return isPending ? [{ url: `/media/${name}`, status: 'pending' }] : [];
   });
@@ -43,7 +43,7 @@ export type ImageRecord = ReturnType<typeof toRecord>;
 /** The record of an image; `urls` says where its files are, for those who may fetch them. */
 export function toRecord(image: Image, urls: MediaUrls) {
   const { request, master } = image;
-  const file = master && fileRecord(master, urls);
+  const file = master && toFileRecord(master, urls);
   return {
     mediaId: image.mediaId,
     status: image.status,
@@ -56,7 +56,7 @@ export function toRecord(image: Image, urls: MediaUrls) {
     bytes: file?.bytes ?? null,
     sha256: file?.sha256 ?? null,
     thumbhash: image.thumbhash,
-    renditions: renditionRecords(image, urls),
+    renditions: toRenditionRecords(image, urls),
     prompt: image.prompt,
     revisedPrompt: image.revisedPrompt,
     preset: request.preset,

@@ -14,14 +14,14 @@ import {
   type Attempt,
   type Image,
   isFinished,
-  isMended,
+  isRepair,
   type MediaFile,
+  NO_RESULT,
   type Original,
   PICTURE_KEPT,
-  UNFINISHED,
   type Warning,
 } from './image.ts';
-import { addCosts, NOTHING } from './money.ts';
+import { addCosts, ZERO_COST } from './money.ts';
 
 /** What a record says of the call that will make the picture, or has made it. */
 export type PlannedFields = Pick<Image, 'provider' | 'model' | 'prompt' | 'requestedSize' | 'warnings'>;
@@ -70,14 +70,14 @@ export interface Failure {
 export function accepted({ planned, ...request }: AcceptedRequest): Image {
   return {
     ...request,
-    ...UNFINISHED,
+    ...NO_RESULT,
     ...plannedFields(planned),
     status: 'queued',
     run: 1,
     revisedPrompt: null,
     attempts: [],
     original: null,
-    cost: NOTHING,
+    cost: ZERO_COST,
   };
 }
 
@@ -97,7 +97,7 @@ export function opened(image: Image, attempt: Attempt, planned: PlannedFields): 
  * Legal in every state, since the image may have been cancelled meanwhile, but once for each attempt.
  */
 export function closed(image: Image, attemptId: string, end: CallEnd): Image | null {
-  return withEnded(image, attemptId, end.outcome === 'failed' ? { ...end, cost: NOTHING } : end);
+  return withEnded(image, attemptId, end.outcome === 'failed' ? { ...end, cost: ZERO_COST } : end);
 }
 
 /** The picture arrived. Legal while the image is generating, for an open attempt of the present run. */
@@ -146,7 +146,7 @@ export function resumed(image: Image): Image | null {
  * The rejected original stays on record, and is not finished again.
  */
 export function setAside(image: Image): Image | null {
-  if (image.status !== 'processing' || !image.original?.sound || isMended(image)) return null;
+  if (image.status !== 'processing' || !image.original?.sound || isRepair(image)) return null;
   return { ...image, status: 'generating', original: { ...image.original, sound: false } };
 }
 
@@ -162,7 +162,7 @@ export function finished(image: Image, parts: FinishedParts, completedAt: string
     ...image,
     ...made,
     status: 'succeeded',
-    checks: isMended(image) ? image.checks : checks,
+    checks: isRepair(image) ? image.checks : checks,
     warnings: [...kept, ...newWarnings(kept, warnings)],
     completedAt: image.completedAt ?? completedAt,
   };
@@ -180,7 +180,7 @@ export function failed(image: Image, { error, checks, rejected }: Failure, compl
     status: 'failed',
     error,
     checks: checks.length > 0 ? checks : image.checks,
-    original: original && { ...original, sound: original.sound && (!rejected || isMended(image)) },
+    original: original && { ...original, sound: original.sound && (!rejected || isRepair(image)) },
     completedAt: image.completedAt ?? completedAt,
   };
 }
@@ -200,7 +200,7 @@ export function rerun(image: Image, { planned, estimate, traceparent }: Repeated
   const origin = image.original?.sound
     ? { warnings: image.warnings.filter(({ code }) => code !== PICTURE_KEPT.code) }
     : { ...plannedFields(planned), revisedPrompt: null };
-  return { ...image, ...origin, ...UNFINISHED, estimate, traceparent, status: 'queued', run: image.run + 1 };
+  return { ...image, ...origin, ...NO_RESULT, estimate, traceparent, status: 'queued', run: image.run + 1 };
 }
 
 /**
@@ -291,5 +291,5 @@ function withEnded(image: Image, attemptId: string, end: Partial<Attempt>): Imag
 }
 
 function withAttempts(image: Image, attempts: readonly Attempt[]): Image {
-  return { ...image, attempts, cost: attempts.map(({ cost }) => cost).reduce(addCosts, NOTHING) };
+  return { ...image, attempts, cost: attempts.map(({ cost }) => cost).reduce(addCosts, ZERO_COST) };
 }

@@ -13,7 +13,7 @@ import type { MediaStore } from '../ports/media-store.ts';
 import type { RecordStore } from '../ports/record-store.ts';
 import type { Tracer } from '../ports/tracer.ts';
 import type { Deletions } from '../retention/deletions.ts';
-import { allOpen, type Candidate, type Upstreams } from '../upstream/upstreams.ts';
+import { type Candidate, noProviderAvailable, type Upstreams } from '../upstream/upstreams.ts';
 
 export interface Submission {
   readonly image: Image;
@@ -54,7 +54,7 @@ const RETRY_AFTER_SECONDS = 10;
 /** What can wait a moment: less would only bring the same callers back at once. */
 const OVERLOAD_RETRY_AFTER_SECONDS = 5;
 
-export function queueFull({ queueLimit }: SubmitDeps): ImageError {
+export function queueFullError({ queueLimit }: SubmitDeps): ImageError {
   return new ImageError('queue_full', `${queueLimit} images wait already; nothing was accepted or paid`, {
     retryAfterSeconds: RETRY_AFTER_SECONDS,
   });
@@ -67,22 +67,22 @@ export function chooseProvider({ upstreams }: SubmitDeps, request: ImageRequest)
   const candidates = upstreams.candidates(request);
   const working = candidates.find(({ upstream }) => upstream.breaker.waitMs() === 0);
   if (working) return working;
-  throw allOpen(candidates.map(({ upstream }) => upstream));
+  throw noProviderAvailable(candidates.map(({ upstream }) => upstream));
 }
 /** While the process cannot keep up, new work is refused, so that what is made goes on being made, served and watched. */
-export function tooBusy(): ImageError {
+export function overloadError(): ImageError {
   return new ImageError('queue_full', 'the service has more to do than it can; nothing was accepted or paid', {
     retryAfterSeconds: OVERLOAD_RETRY_AFTER_SECONDS,
   });
 }
 
 /** A generous guess at what one image needs on disk, in bytes: original, master and renditions, all of them PNG. */
-function bytesNeeded(size: Size): number {
+function estimateBytes(size: Size): number {
   return 1_000_000 + 8 * size.width * size.height;
 }
 
 /** Makes sure that there is room for this image and for those accepted before it, and that its name is free. */
-export async function makeRoom(deps: SubmitDeps, mediaId: string, size: Size): Promise<void> {
+export async function ensureCapacity(deps: SubmitDeps, mediaId: string, size: Size): Promise<void> {
   if (deps.stopping.aborted) {
     throw new ImageError('shutting_down', 'the service is stopping; try again in a moment', {
       retryAfterSeconds: RETRY_AFTER_SECONDS,
@@ -90,7 +90,7 @@ export async function makeRoom(deps: SubmitDeps, mediaId: string, size: Size): P
   }
   const { waiting, running } = await deps.queue.depth();
   // The records have the last word; this spares a full queue the look at the disk.
-  if (waiting >= deps.queueLimit) throw queueFull(deps);
-  await deps.store.check(bytesNeeded(size) * (waiting + running + 1));
-  await deps.deletions.settled(mediaId);
+  if (waiting >= deps.queueLimit) throw queueFullError(deps);
+  await deps.store.check(estimateBytes(size) * (waiting + running + 1));
+  await deps.deletions.completeFor(mediaId);
 }

@@ -1,8 +1,8 @@
 import { ownedNames, possibleNames, storedBytes } from '../domain/file-names.ts';
 import { type Image, PINNED } from '../domain/image.ts';
-import { bookings, isGrowth } from '../money/ledger.ts';
+import { increasesSpending, ledgerChanges } from '../money/ledger.ts';
 import type { Derive, NewDelivery } from '../ports/record-store.ts';
-import { eventOf, newDelivery } from '../webhooks/delivery.ts';
+import { newDelivery, webhookEventOf } from '../webhooks/delivery.ts';
 
 export interface DeriveDeps {
   /** Where events of an image go whose request names no URL, by the image's owner. */
@@ -14,7 +14,7 @@ export interface DeriveDeps {
 /** The rules that a record store applies to each write: ledger, webhook, owned file names, expiry and stored bytes. */
 export function createDerive({ webhookUrls, randomId }: DeriveDeps): Derive {
   const deliveryOf = (before: Image | null, after: Image): NewDelivery | null => {
-    const type = eventOf(before, after);
+    const type = webhookEventOf(before, after);
     const url = after.request.webhookUrl ?? webhookUrls.get(after.owner);
     if (type === null || url === undefined) return null;
     const delivery = newDelivery(`msg_${randomId().replaceAll('-', '')}`, type, url, after);
@@ -22,10 +22,10 @@ export function createDerive({ webhookUrls, randomId }: DeriveDeps): Derive {
   };
 
   return (before, after) => {
-    const ledger = bookings(before, after);
+    const ledger = ledgerChanges(before, after);
     return {
       ledger,
-      spendsMore: isGrowth(ledger),
+      spendsMore: increasesSpending(ledger),
       delivery: after && deliveryOf(before, after),
       ownedNames: after ? ownedNames(after) : before ? possibleNames(before) : [],
       expiresAt: after && expiryTime(after),

@@ -27,7 +27,7 @@ export interface FollowDeps {
 }
 
 /** Whether someone whose last event was `lastEventId` has been told the end of `image` as it stands. */
-export function knowsEnd(image: Image, lastEventId: string | null): boolean {
+export function hasSeenEnd(image: Image, lastEventId: string | null): boolean {
   return isFinished(image.status) && lastEventId === doneId(image);
 }
 
@@ -44,14 +44,14 @@ export async function* followImage(
   lastEventId: string | null,
   signal: AbortSignal,
 ): AsyncGenerator<ImageEvent, void, undefined> {
-  let news: { readonly image: Image | null } | null = null;
+  let update: { readonly image: Image | null } | null = null;
   let partial: PartialPicture | null = null;
   let wake = () => {};
-  const over = AbortSignal.any([signal, stopping]);
-  over.addEventListener('abort', () => wake());
+  const ended = AbortSignal.any([signal, stopping]);
+  ended.addEventListener('abort', () => wake());
   const unsubscribe = events.subscribe(mediaId, {
     changed(image) {
-      news = { image };
+      update = { image };
       // It belongs to a call that has ended, or to one that is made anew.
       partial = null;
       wake();
@@ -62,18 +62,18 @@ export async function* followImage(
     },
   });
   const next = () => {
-    const taken = { news, partial: news === null ? partial : null };
-    if (news !== null) news = null;
+    const taken = { news: update, partial: update === null ? partial : null };
+    if (update !== null) update = null;
     else partial = null;
     return taken;
   };
 
   try {
-    let known = lastEventId?.split('.', 1)[0] ?? null;
+    let lastSentId = lastEventId?.split('.', 1)[0] ?? null;
     // What happened before the subscription is in the record; what came since is newer.
-    const present = await records.get(mediaId);
-    news ??= { image: present };
-    while (!over.aborted) {
+    const stored = await records.get(mediaId);
+    update ??= { image: stored };
+    while (!ended.aborted) {
       const taken = next();
       if (taken.news !== null) {
         const { image } = taken.news;
@@ -82,14 +82,14 @@ export async function* followImage(
           return;
         }
         const id = stateId(image);
-        if (id !== known) yield { type: 'status', id, data: reportStatus(image) };
-        known = id;
+        if (id !== lastSentId) yield { type: 'status', id, data: reportStatus(image) };
+        lastSentId = id;
         if (isFinished(image.status)) {
           yield { type: 'done', id: doneId(image), data: toRecord(image, urls) };
           return;
         }
       } else if (taken.partial !== null) {
-        yield { type: 'partial', id: `${known}.${taken.partial.index}`, data: taken.partial };
+        yield { type: 'partial', id: `${lastSentId}.${taken.partial.index}`, data: taken.partial };
       } else {
         await new Promise<void>((resolve) => {
           wake = resolve;

@@ -7,13 +7,13 @@ import type { Caller, CreateImage } from '../domain/request.ts';
 import { reportUsage, type UsageReport } from '../money/usage.ts';
 import { currentPresets, type Preset } from '../planning/presets.ts';
 import type { CleanupReport, LastCleanup, Page } from '../ports/record-store.ts';
-import { type CleanupOrder, type CleanupWish, cleanUp } from '../retention/cleanup.ts';
+import { type CleanupOptions, type CleanupSpec, cleanUp } from '../retention/cleanup.ts';
 import type { RetentionDeps } from '../retention/orphans.ts';
-import { sentAgain } from '../webhooks/delivery.ts';
+import { markForRedelivery } from '../webhooks/delivery.ts';
 import type { Submission, SubmitDeps, SubmitOptions } from './admission.ts';
-import { followImage, type ImageEvent, knowsEnd } from './follow.ts';
+import { followImage, hasSeenEnd, type ImageEvent } from './follow.ts';
 import { type Preview, previewImage } from './preview.ts';
-import { describeProvenance, type Provenance, type ProvenanceDeps } from './provenance.ts';
+import { type Provenance, type ProvenanceDeps, readProvenance } from './provenance.ts';
 import { submitImage } from './submit.ts';
 
 export interface ImageFilter {
@@ -71,7 +71,7 @@ export interface Images {
   /** Removes the record and every file; a running image is cancelled first. */
   remove(mediaId: string, caller: Caller): Promise<void>;
   /** A cleanup at a time: one that is asked for while another runs waits for its turn. */
-  cleanup(wish: CleanupWish): Promise<CleanupReport>;
+  cleanup(options: CleanupOptions): Promise<CleanupReport>;
   /** `not_found` before the first cleanup. */
   lastCleanup(): Promise<LastCleanup>;
   /** What was spent in the last `days` days (UTC), today included, and how the budget stands: of the caller's key, of all for an admin. */
@@ -82,7 +82,7 @@ export interface ImagesDeps extends SubmitDeps, RetentionDeps, ProvenanceDeps {
   /** Where pictures are, for those who may fetch them. */
   readonly urls: MediaUrls;
   /** What a cleanup does where its order says nothing. */
-  readonly retention: Pick<CleanupOrder, 'olderThanMs' | 'maxBytes'>;
+  readonly retention: Pick<CleanupSpec, 'olderThanMs' | 'maxBytes'>;
 }
 
 export function createImages(deps: ImagesDeps): Images {
@@ -101,7 +101,7 @@ export function createImages(deps: ImagesDeps): Images {
     preview: (request, caller) => previewImage(deps, request, caller),
     get: find,
     list: (filter, caller) => records.list({ ...filter, owner: caller.admin ? null : caller.name }),
-    provenance: async (mediaId, caller) => describeProvenance(deps, await find(mediaId, caller)),
+    provenance: async (mediaId, caller) => readProvenance(deps, await find(mediaId, caller)),
     presets: () => currentPresets(deps.presets),
 
     async deliveries(mediaId, caller) {
@@ -113,14 +113,14 @@ export function createImages(deps: ImagesDeps): Images {
       await find(mediaId, caller);
       const deliveries = await records.outbox.list(mediaId);
       const known = deliveries.some(({ id }) => id === deliveryId);
-      const again = known && (await records.outbox.update(deliveryId, (one) => sentAgain(one, clock.now())));
-      if (!again) throw new ImageError('not_found', `there is no delivery ${deliveryId} about ${mediaId}`);
-      return again;
+      const updated = known && (await records.outbox.update(deliveryId, (one) => markForRedelivery(one, clock.now())));
+      if (!updated) throw new ImageError('not_found', `there is no delivery ${deliveryId} about ${mediaId}`);
+      return updated;
     },
 
     async follow(mediaId, caller, lastEventId, signal) {
       const image = await find(mediaId, caller);
-      return knowsEnd(image, lastEventId) ? null : followImage(deps, mediaId, lastEventId, signal);
+      return hasSeenEnd(image, lastEventId) ? null : followImage(deps, mediaId, lastEventId, signal);
     },
 
     async cancel(mediaId, caller) {
@@ -133,14 +133,14 @@ export function createImages(deps: ImagesDeps): Images {
       await deps.deletions.remove(mediaId);
     },
 
-    cleanup(wish) {
-      const order: CleanupOrder = {
-        olderThanMs: wish.olderThanMs ?? deps.retention.olderThanMs,
-        maxBytes: wish.maxBytes ?? deps.retention.maxBytes,
-        status: wish.status ?? null,
-        dryRun: wish.dryRun ?? false,
+    cleanup(options) {
+      const spec: CleanupSpec = {
+        olderThanMs: options.olderThanMs ?? deps.retention.olderThanMs,
+        maxBytes: options.maxBytes ?? deps.retention.maxBytes,
+        status: options.status ?? null,
+        dryRun: options.dryRun ?? false,
       };
-      return cleanups.add(() => cleanUp(deps, order));
+      return cleanups.add(() => cleanUp(deps, spec));
     },
 
     async lastCleanup() {

@@ -1,7 +1,7 @@
 import { type Crop, formatSize } from '../domain/geometry.ts';
 import type { Budget, Cost } from '../domain/money.ts';
 import type { Caller, CreateImage } from '../domain/request.ts';
-import { refuseUnpriced } from '../money/budget.ts';
+import { refuseUnpricedModel } from '../money/budget.ts';
 import { estimateCost } from '../money/pricing.ts';
 import type { Presets } from '../planning/presets.ts';
 import { type RequestDefaults, resolveRequest } from '../planning/resolve-request.ts';
@@ -34,7 +34,7 @@ export function previewImage(deps: PreviewDeps, create: CreateImage, caller: Cal
   const candidates = deps.upstreams.candidates(request);
   const { call, size, parametersDropped } = candidates[0].plan;
   const cost = estimateCost(call);
-  refuseUnpriced(deps.budget, caller.name, call.model.id, cost);
+  refuseUnpricedModel(deps.budget, caller.name, call.model.id, cost);
   return {
     prompt: call.prompt,
     requestedSize: formatSize(size.requested),

@@ -50,7 +50,7 @@ export interface Provenance {
 }
 
 /** Reads every file of the image, one after the other. Raises `ImageError` where the storage cannot be read. */
-export async function describeProvenance(deps: ReadingDeps, image: Image): Promise<Provenance> {
+export async function readProvenance(deps: ReadingDeps, image: Image): Promise<Provenance> {
   const original = image.original && (await inspect(deps, image.original));
   const describe = async (file: MediaFile): Promise<FileProvenance> => {
     const isOriginal = file.sha256 === image.original?.sha256;

@@ -1,27 +1,27 @@
 import { ImageError } from '../domain/errors.ts';
 import type { Image } from '../domain/image.ts';
-import { NOTHING } from '../domain/money.ts';
+import { ZERO_COST } from '../domain/money.ts';
 import type { Caller, CreateImage, ImageRequest } from '../domain/request.ts';
 import { rerun as rerunImage } from '../domain/transitions.ts';
-import { guardSpending } from '../money/budget.ts';
+import { createSpendingGuard } from '../money/budget.ts';
 import { estimateCost } from '../money/pricing.ts';
 import { plannedRecord } from '../planning/plan.ts';
 import { fingerprint } from '../planning/resolve-request.ts';
 import type { RecordStore } from '../ports/record-store.ts';
-import { chooseProvider, makeRoom, queueFull, type Submission, type SubmitDeps } from './admission.ts';
+import { chooseProvider, ensureCapacity, queueFullError, type Submission, type SubmitDeps } from './admission.ts';
 
 /** An image that was found by what a new request names. */
-interface Earlier {
+interface ExistingImage {
   readonly by: 'mediaId' | 'idempotencyKey';
   readonly image: Image;
 }
 
-export async function findEarlier(
+export async function findExistingImage(
   records: RecordStore,
   { mediaId }: CreateImage,
   caller: Caller,
   idempotencyKey: string | null,
-): Promise<Earlier | null> {
+): Promise<ExistingImage | null> {
   const sameId = mediaId === undefined ? null : await records.get(mediaId);
   if (sameId) return { by: 'mediaId', image: sameId };
   const sameKey = idempotencyKey === null ? null : await records.findByKey(caller.name, idempotencyKey);
@@ -29,17 +29,17 @@ export async function findEarlier(
 }
 
 /** The same mediaId or key has come before: joins, replays or runs again, or refuses another request under it. */
-export async function again(
+export async function joinOrRerun(
   deps: SubmitDeps,
-  { by, image: existing }: Earlier,
-  wanted: { readonly mediaId?: string | undefined; readonly request: ImageRequest },
+  { by, image: existing }: ExistingImage,
+  submitted: { readonly mediaId?: string | undefined; readonly request: ImageRequest },
   caller: Caller,
 ): Promise<Submission> {
   const { mediaId } = existing;
   const same =
     existing.owner === caller.name &&
-    existing.fingerprint === fingerprint(wanted.request) &&
-    (wanted.mediaId === undefined || wanted.mediaId === mediaId);
+    existing.fingerprint === fingerprint(submitted.request) &&
+    (submitted.mediaId === undefined || submitted.mediaId === mediaId);
   if (!same) {
     if (by === 'idempotencyKey') {
       throw new ImageError(
@@ -55,10 +55,10 @@ export async function again(
       },
     );
   }
-  return isToRunAgain(existing) ? await rerun(deps, existing) : { image: existing, started: false };
+  return needsRerun(existing) ? await rerun(deps, existing) : { image: existing, started: false };
 }
 
-export function isToRunAgain({ status }: Image): boolean {
+export function needsRerun({ status }: Image): boolean {
   return status === 'failed' || status === 'cancelled';
 }
 
@@ -66,10 +66,10 @@ export function isToRunAgain({ status }: Image): boolean {
 async function rerun(deps: SubmitDeps, { mediaId, request, original }: Image): Promise<Submission> {
   // What is finished from its original needs no provider that works, and no money.
   const { upstream, plan } = original?.sound ? deps.upstreams.candidates(request)[0] : chooseProvider(deps, request);
-  const estimate = original?.sound ? NOTHING : estimateCost(plan.call);
-  if (!original?.sound) await makeRoom(deps, mediaId, request.size);
+  const estimate = original?.sound ? ZERO_COST : estimateCost(plan.call);
+  if (!original?.sound) await ensureCapacity(deps, mediaId, request.size);
   let started = false;
-  const image = await deps.records.acceptAgain(
+  const image = await deps.records.requeue(
     mediaId,
     deps.queueLimit,
     (current) => {
@@ -78,9 +78,9 @@ async function rerun(deps: SubmitDeps, { mediaId, request, original }: Image): P
       started = next !== null;
       return next;
     },
-    guardSpending(deps.budget, plan.call.model.id, estimate, deps.clock.now()),
+    createSpendingGuard(deps.budget, plan.call.model.id, estimate, deps.clock.now()),
   );
-  if (image === 'queue_full') throw queueFull(deps);
+  if (image === 'queue_full') throw queueFullError(deps);
   if (image === null)
     throw new ImageError('not_found', `image ${mediaId} was deleted meanwhile; send the request again`);
   if (started) {

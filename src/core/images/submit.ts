@@ -1,20 +1,20 @@
 import type { Caller, CreateImage } from '../domain/request.ts';
 import { accepted } from '../domain/transitions.ts';
-import { guardSpending } from '../money/budget.ts';
+import { createSpendingGuard } from '../money/budget.ts';
 import { estimateCost } from '../money/pricing.ts';
 import { plannedRecord } from '../planning/plan.ts';
 import { fingerprint, resolveRequest } from '../planning/resolve-request.ts';
 import { expiryOf } from '../retention/expiry.ts';
 import {
   chooseProvider,
-  makeRoom,
-  queueFull,
+  ensureCapacity,
+  overloadError,
+  queueFullError,
   type Submission,
   type SubmitDeps,
   type SubmitOptions,
-  tooBusy,
 } from './admission.ts';
-import { again, findEarlier, isToRunAgain } from './rerun.ts';
+import { findExistingImage, joinOrRerun, needsRerun } from './rerun.ts';
 
 /**
  * Accepts a request: when this resolves, the image and its job are durable, or an equal request's image was found.
@@ -29,14 +29,14 @@ export async function submitImage(
 ): Promise<Submission> {
   const { records, log } = deps;
   const request = resolveRequest(create, deps.presets, deps.defaults);
-  const earlier = await findEarlier(records, create, caller, idempotencyKey);
+  const existing = await findExistingImage(records, create, caller, idempotencyKey);
   // Who asks for what is known costs next to nothing, and learns the end of a picture that was paid for.
-  if (overloaded && (earlier === null || isToRunAgain(earlier.image))) throw tooBusy();
-  if (earlier) return await again(deps, earlier, { ...create, request }, caller);
+  if (overloaded && (existing === null || needsRerun(existing.image))) throw overloadError();
+  if (existing) return await joinOrRerun(deps, existing, { ...create, request }, caller);
 
   const mediaId = create.mediaId ?? deps.newId();
   const { upstream, plan } = chooseProvider(deps, request);
-  await makeRoom(deps, mediaId, request.size);
+  await ensureCapacity(deps, mediaId, request.size);
   const createdAt = deps.clock.now();
   const image = accepted({
     mediaId,
@@ -50,10 +50,10 @@ export async function submitImage(
     planned: plannedRecord(upstream.provider.name, plan),
     estimate: estimateCost(plan.call),
   });
-  const guard = guardSpending(deps.budget, image.model, image.estimate, createdAt);
+  const guard = createSpendingGuard(deps.budget, image.model, image.estimate, createdAt);
   const acceptance = await records.accept(image, deps.queueLimit, guard);
-  if (acceptance.outcome === 'queue_full') throw queueFull(deps);
-  if (acceptance.outcome === 'exists') return await again(deps, acceptance, { ...create, request }, caller);
+  if (acceptance.outcome === 'queue_full') throw queueFullError(deps);
+  if (acceptance.outcome === 'exists') return await joinOrRerun(deps, acceptance, { ...create, request }, caller);
   await deps.queue.enqueue(mediaId);
   const { provider, model, prompt } = image;
   log.info({ mediaId, provider, model, ...(deps.logPrompts && { prompt }) }, 'image accepted');

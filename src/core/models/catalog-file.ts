@@ -7,7 +7,7 @@ import type { ModelFacts } from './catalog.ts';
 /** What a catalog file says, or everything that is wrong with it. */
 export type CatalogFile =
   | { readonly models: ReadonlyMap<string, Partial<ModelFacts>> }
-  | { readonly faults: readonly string[] };
+  | { readonly issues: readonly string[] };
 
 /**
  * Reads a file of models: a JSON object, by model id, of the facts that differ from the built-in row; a model that has no built-in row
@@ -19,14 +19,14 @@ export function readCatalogFile(path: string): CatalogFile {
     json = JSON.parse(readFileSync(path, 'utf8'));
   } catch (error) {
     const reason = error instanceof SyntaxError ? `is not valid JSON (${error.message})` : 'cannot be read';
-    return { faults: [`${path}: ${reason}`] };
+    return { issues: [`${path}: ${reason}`] };
   }
   const parsed = catalogFile.safeParse(json);
   if (parsed.success) return { models: new Map(Object.entries(parsed.data)) };
-  return { faults: parsed.error.issues.map((issue) => `${path}: ${faultOf(issue)}`) };
+  return { issues: parsed.error.issues.map((issue) => `${path}: ${describeIssue(issue)}`) };
 }
 
-function faultOf(issue: z.core.$ZodIssue): string {
+function describeIssue(issue: z.core.$ZodIssue): string {
   const place = issue.path.join('.') || 'the file';
   if (issue.code !== 'unrecognized_keys') return `${place}: ${issue.message}`;
   const unknown = issue.keys.join(', ');

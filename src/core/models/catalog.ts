@@ -8,7 +8,7 @@ export type ModelFacts = Omit<Model, 'id' | 'alias'>;
 
 type ListedModel = ModelFacts & { readonly id: string };
 
-const FREE_SIZES: SizeRule = {
+const FLEXIBLE_SIZES: SizeRule = {
   kind: 'range',
   step: 16,
   minSide: 16,
@@ -41,7 +41,7 @@ const GPT_IMAGE_PRICING: Pricing = {
 };
 
 const GPT_IMAGE = {
-  sizes: FREE_SIZES,
+  sizes: FLEXIBLE_SIZES,
   qualities: ['auto', 'low', 'medium', 'high'],
   styles: null,
   backgrounds: ['auto', 'transparent', 'opaque'],
@@ -55,7 +55,7 @@ const GPT_IMAGE = {
   pricing: GPT_IMAGE_PRICING,
 } as const satisfies ModelFacts;
 
-const GPT_IMAGE_FINE = {
+const GPT_IMAGE_EXTENDED_QUALITY = {
   ...GPT_IMAGE,
   qualities: ['auto', 'low', 'medium', 'high', 'xhigh', 'max'],
 } as const satisfies ModelFacts;
@@ -84,10 +84,10 @@ const DALL_E = {
 
 const MODELS: readonly ListedModel[] = [
   { ...GPT_IMAGE, id: 'gpt-image-2' },
-  { ...GPT_IMAGE_FINE, id: 'gpt-image-2.5-sunburst' },
-  { ...GPT_IMAGE_FINE, id: 'gpt-image-2.5-flare' },
-  { ...GPT_IMAGE_FINE, id: 'gpt-image-2.6-sunburst' },
-  { ...GPT_IMAGE_FINE, id: 'gpt-image-2.6-flare' },
+  { ...GPT_IMAGE_EXTENDED_QUALITY, id: 'gpt-image-2.5-sunburst' },
+  { ...GPT_IMAGE_EXTENDED_QUALITY, id: 'gpt-image-2.5-flare' },
+  { ...GPT_IMAGE_EXTENDED_QUALITY, id: 'gpt-image-2.6-sunburst' },
+  { ...GPT_IMAGE_EXTENDED_QUALITY, id: 'gpt-image-2.6-flare' },
   { ...GPT_IMAGE, id: 'gpt-image-1.5', sizes: THREE_SIZES, shutdownDate: '2026-12-01', successor: 'gpt-image-2' },
   { ...GPT_IMAGE, id: 'gpt-image-1-mini', sizes: THREE_SIZES, shutdownDate: '2026-12-01', successor: 'gpt-image-2' },
   {
@@ -133,11 +133,11 @@ export interface CatalogAdditions {
 export function createCatalog({ models, aliases }: CatalogAdditions): Catalog {
   const rows = new Map<string, Model>(MODELS.map((model) => [model.id, { ...model, alias: null }]));
   for (const [id, facts] of models) rows.set(id, { ...(rows.get(id) ?? unlistedModel(id)), ...facts });
-  const found = [...aliases].flatMap(([alias, id]) => {
+  const aliased = [...aliases].flatMap(([alias, id]) => {
     const model = rows.get(id);
     return model ? [[alias, { ...model, alias }] as const] : [];
   });
-  return new Map([...rows, ...found]);
+  return new Map([...rows, ...aliased]);
 }
 
 /** The models that Easel knows by itself. */

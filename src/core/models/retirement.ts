@@ -58,8 +58,8 @@ export function createShutdownWatch({ inUse, clock, log }: ShutdownWatchDeps): S
     watch(plain) {
       const dated: Provider = {
         name: plain.name,
-        takesSize: plain.takesSize,
-        commands: plain.commands,
+        supportsSize: plain.supportsSize,
+        controlSequences: plain.controlSequences,
         generate: (call, options) => plain.generate(call, options),
         shutdownDates: async (signal) => (await plain.shutdownDates?.(signal)) ?? new Map(),
         model(id) {

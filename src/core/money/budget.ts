@@ -17,20 +17,25 @@ export function budgetResetsAt(now: number): number {
  * Guards the write that reserves a call of this estimate: raises `budget_exhausted` where spending and reservations together would go
  * over a limit, and `unsupported_parameter` where a limit applies but the cost is not known. Undefined where there is no budget.
  */
-export function guardSpending(budget: Budget, model: string, estimate: Cost, now: number): SpendingGuard | undefined {
+export function createSpendingGuard(
+  budget: Budget,
+  model: string,
+  estimate: Cost,
+  now: number,
+): SpendingGuard | undefined {
   if (budget.usdPerDay === null && budget.usdPerDayOfKey.size === 0) return undefined;
   return {
     day: utcDay(now),
     check(owner, books) {
-      refuseUnpriced(budget, owner, model, estimate);
-      refuseOver(budget.usdPerDay, books.service, 'the budget', now);
-      refuseOver(budget.usdPerDayOfKey.get(owner) ?? null, books.owner, `the budget of the key ${owner}`, now);
+      refuseUnpricedModel(budget, owner, model, estimate);
+      refuseOverBudget(budget.usdPerDay, books.service, 'the budget', now);
+      refuseOverBudget(budget.usdPerDayOfKey.get(owner) ?? null, books.owner, `the budget of the key ${owner}`, now);
     },
   };
 }
 
 /** Raises `unsupported_parameter` for a call that a budget applies to and that nobody knows the cost of: it could not be kept. */
-export function refuseUnpriced(budget: Budget, owner: string, model: string, estimate: Cost): void {
+export function refuseUnpricedModel(budget: Budget, owner: string, model: string, estimate: Cost): void {
   if (estimate.usd !== null || (budget.usdPerDay === null && !budget.usdPerDayOfKey.has(owner))) return;
   throw new ImageError(
     'unsupported_parameter',
@@ -39,12 +44,12 @@ export function refuseUnpriced(budget: Budget, owner: string, model: string, est
   );
 }
 
-function refuseOver(limit: number | null, { spent, reserved }: Balance, whose: string, now: number): void {
+function refuseOverBudget(limit: number | null, { spent, reserved }: Balance, budgetName: string, now: number): void {
   if (limit === null || spent + reserved <= microdollars(limit)) return;
   const resetsAt = budgetResetsAt(now);
   throw new ImageError(
     'budget_exhausted',
-    `${whose}, ${limit} US dollars a day, has no room for this picture; it starts again at ${new Date(resetsAt).toISOString()}`,
+    `${budgetName}, ${limit} US dollars a day, has no room for this picture; it starts again at ${new Date(resetsAt).toISOString()}`,
     { retryAfterSeconds: Math.ceil((resetsAt - now) / 1000) },
   );
 }

@@ -9,10 +9,10 @@ import { type Cost, microdollars, type Spending } from '../domain/money.ts';
  * - a call that has ended is spent, on the day it began: at its cost, or at its estimate for ever where the outcome is unknown.
  * A removed image leaves what it spent; what it still holds back is spent if a call may be under way, and free if none is.
  */
-export function bookings(before: Image | null, after: Image | null): readonly Spending[] {
-  const left = after ?? (before && { ...before, status: 'cancelled' as const });
+export function ledgerChanges(before: Image | null, after: Image | null): readonly Spending[] {
+  const remaining = after ?? (before && { ...before, status: 'cancelled' as const });
   const lines = new Map<string, Spending>();
-  const enter = (entry: Spending, sign: 1 | -1) => {
+  const add = (entry: Spending, sign: 1 | -1) => {
     const key = JSON.stringify([entry.day, entry.owner, entry.model]);
     const line = lines.get(key);
     lines.set(key, {
@@ -22,20 +22,20 @@ export function bookings(before: Image | null, after: Image | null): readonly Sp
       unpriced: (line?.unpriced ?? 0) + sign * entry.unpriced,
     });
   };
-  for (const entry of left ? entriesOf(left) : []) enter(entry, 1);
-  for (const entry of before ? entriesOf(before) : []) enter(entry, -1);
+  for (const entry of remaining ? ledgerEntriesOf(remaining) : []) add(entry, 1);
+  for (const entry of before ? ledgerEntriesOf(before) : []) add(entry, -1);
   return [...lines.values()].filter(
     ({ images, microUsd, unpriced }) => images !== 0 || microUsd !== 0 || unpriced !== 0,
   );
 }
 
 /** Whether these lines spend or hold back more than they free. */
-export function isGrowth(lines: readonly Spending[]): boolean {
+export function increasesSpending(lines: readonly Spending[]): boolean {
   const growth = (part: 'microUsd' | 'unpriced') => lines.reduce((sum, line) => sum + line[part], 0);
   return growth('microUsd') > 0 || growth('unpriced') > 0;
 }
 
-function entriesOf(image: Image): readonly Spending[] {
+function ledgerEntriesOf(image: Image): readonly Spending[] {
   const entry = (day: string | null, model: string, cost: Cost, images = 0): Spending => ({
     day,
     owner: image.owner,
@@ -45,13 +45,13 @@ function entriesOf(image: Image): readonly Spending[] {
     unpriced: cost.usd === null ? 1 : 0,
   });
   const entries = image.attempts.map((attempt) => {
-    const day = isUnderWay(image, attempt) ? null : attempt.startedAt.slice(0, 10);
+    const day = isInFlight(image, attempt) ? null : attempt.startedAt.slice(0, 10);
     return entry(day, attempt.model, attempt.cost, attempt.outcome === 'ok' ? 1 : 0);
   });
   return image.status === 'queued' ? [...entries, entry(null, image.model, image.estimate)] : entries;
 }
 
 /** The last call of an image that waits for it. An earlier one that was never closed ended with its process. */
-function isUnderWay(image: Image, attempt: Attempt): boolean {
+function isInFlight(image: Image, attempt: Attempt): boolean {
   return image.status === 'generating' && attempt === image.attempts.at(-1) && attempt.durationMs === null;
 }

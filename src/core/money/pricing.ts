@@ -1,5 +1,5 @@
 import type { Pricing, TokenPricing } from '../domain/model.ts';
-import { type Cost, roundMicro, UNKNOWN_COST } from '../domain/money.ts';
+import { type Cost, roundToMicrodollar, UNKNOWN_COST } from '../domain/money.ts';
 import type { GenerationCall, TokenUsage } from '../ports/provider.ts';
 
 /** The picture that the catalog's token counts are given for: 1536x1024. */
@@ -15,28 +15,28 @@ const BYTES_PER_TOKEN = 3;
 export function estimateCost({ model, prompt, size, quality }: GenerationCall): Cost {
   const { pricing } = model;
   if (pricing === null) return UNKNOWN_COST;
-  if (pricing.kind === 'picture') return { usd: roundMicro(pricing.usd), basis: 'estimate' };
+  if (pricing.kind === 'picture') return { usd: roundToMicrodollar(pricing.usd), basis: 'estimate' };
   const perReference = pricing.outputTokens[quality ?? 'auto'];
   if (perReference === undefined) return UNKNOWN_COST;
   const output = Math.ceil((perReference * size.width * size.height) / REFERENCE_PIXELS);
   const input = Math.ceil(Buffer.byteLength(prompt) / BYTES_PER_TOKEN);
-  return { usd: dollars(input * pricing.textInput + output * pricing.imageOutput), basis: 'estimate' };
+  return { usd: microdollarsToUsd(input * pricing.textInput + output * pricing.imageOutput), basis: 'estimate' };
 }
 
 /** What the call did cost, by the provider's own count of tokens; by estimate where it gave none that can be true. */
 export function settleCost(call: GenerationCall, usage: TokenUsage | null): Cost {
   const { pricing } = call.model;
-  if (!usage || !isPlausible(usage) || !countsTokens(pricing)) return estimateCost(call);
+  if (!usage || !isPlausible(usage) || !isTokenPricing(pricing)) return estimateCost(call);
   const cached = Math.min(usage.cachedTextInput, usage.textInput);
   const sum =
     (usage.textInput - cached) * pricing.textInput +
     cached * (pricing.cachedTextInput ?? pricing.textInput) +
     usage.imageInput * pricing.imageInput +
     usage.output * pricing.imageOutput;
-  return { usd: dollars(sum), basis: 'usage' };
+  return { usd: microdollarsToUsd(sum), basis: 'usage' };
 }
 
-function countsTokens(pricing: Pricing | null): pricing is TokenPricing {
+function isTokenPricing(pricing: Pricing | null): pricing is TokenPricing {
   return pricing?.kind === 'tokens';
 }
 
@@ -46,6 +46,6 @@ function isPlausible({ textInput, cachedTextInput, imageInput, output }: TokenUs
 }
 
 /** From token counts times dollars per million tokens, to a millionth of a dollar. */
-function dollars(microUsd: number): number {
-  return roundMicro(microUsd / 1e6);
+function microdollarsToUsd(microUsd: number): number {
+  return roundToMicrodollar(microUsd / 1e6);
 }

@@ -1,12 +1,12 @@
 import { ProviderError } from '../domain/errors.ts';
-import { describeOriginal, originalName } from '../domain/file-names.ts';
+import { originalName, toOriginal } from '../domain/file-names.ts';
 import type { Attempt } from '../domain/image.ts';
 import { closed, keptAfterCancel, opened, received } from '../domain/transitions.ts';
-import { guardSpending } from '../money/budget.ts';
+import { createSpendingGuard } from '../money/budget.ts';
 import { estimateCost, settleCost } from '../money/pricing.ts';
 import { type GenerationPlan, plannedRecord } from '../planning/plan.ts';
 import type { GeneratedPicture, Provider } from '../ports/provider.ts';
-import { untilStored } from '../ports/storage-retry.ts';
+import { retryWhileStorageFails } from '../ports/storage-retry.ts';
 import { advance, change, isCurrent, type Job, type Received, SupersededError, timed } from './job.ts';
 import { attemptSpan, failureAttributes, pictureAttributes } from './spans.ts';
 
@@ -26,7 +26,7 @@ export async function attemptOnce(job: Job, provider: Provider, plan: Generation
     providerRequestId: null,
     cost: estimateCost(plan.call),
   };
-  const guard = guardSpending(job.budget, attempt.model, attempt.cost, began);
+  const guard = createSpendingGuard(job.budget, attempt.model, attempt.cost, began);
   await advance(job, (image) => opened(image, attempt, plannedRecord(provider.name, plan)), guard);
 
   let picture: GeneratedPicture;
@@ -51,8 +51,8 @@ export async function attemptOnce(job: Job, provider: Provider, plan: Generation
   telemetry.providerCall(provider.name, 'ok');
   const durationMs = clock.now() - began;
   const name = originalName(mediaId, attempt.id);
-  await timed(job, 'store', () => untilStored(job, () => job.store.put(name, picture.bytes)));
-  const original = describeOriginal(name, picture.bytes);
+  await timed(job, 'store', () => retryWhileStorageFails(job, () => job.store.put(name, picture.bytes)));
+  const original = toOriginal(name, picture.bytes);
   const cost = settleCost(plan.call, picture.usage);
   telemetry.spent(provider.name, attempt.model, cost);
   const { httpStatus, providerRequestId, revisedPrompt } = picture;

@@ -1,10 +1,10 @@
 import { renditionName, sha256 } from '../domain/file-names.ts';
-import { type Image, isSame } from '../domain/image.ts';
+import { hasSameOriginal, type Image } from '../domain/image.ts';
 import { newWarnings, renditionsGivenUp, withRendition, withWarnings } from '../domain/transitions.ts';
 import type { FinishedFile } from '../ports/imaging.ts';
 import type { JobSignals } from '../ports/job-queue.ts';
-import { untilStored } from '../ports/storage-retry.ts';
-import { finishOrder } from './finish.ts';
+import { retryWhileStorageFails } from '../ports/storage-retry.ts';
+import { finishSpec } from './finish.ts';
 import { type RunnerDeps, timed } from './job.ts';
 import { jobSpan } from './spans.ts';
 
@@ -14,7 +14,7 @@ interface DeferredJob extends RunnerDeps {
 }
 
 /** The image is gone or the process ends: what is still pending is not made, or not now. */
-class LeftPendingError extends Error {
+class DeferredWorkStoppedError extends Error {
   override readonly name = 'LeftPendingError';
 }
 
@@ -24,12 +24,12 @@ class LeftPendingError extends Error {
  */
 export async function runDeferred(deps: RunnerDeps, mediaId: string, signals: JobSignals): Promise<void> {
   const job: DeferredJob = { ...deps, signals, log: deps.log.child({ mediaId }) };
-  const image = await untilStored(job, () => job.records.get(mediaId)).catch(() => null);
+  const image = await retryWhileStorageFails(job, () => job.records.get(mediaId)).catch(() => null);
   if (image?.status !== 'succeeded' || image.pending.length === 0 || signals.cancelled.aborted) return;
   try {
-    await timed(job, 'deferred', () => makePending(job, image), jobSpan(image, 'deferred'));
+    await timed(job, 'deferred', () => makePendingRenditions(job, image), jobSpan(image, 'deferred'));
   } catch (error) {
-    if (error instanceof LeftPendingError || signals.cancelled.aborted || signals.stopping.aborted) {
+    if (error instanceof DeferredWorkStoppedError || signals.cancelled.aborted || signals.stopping.aborted) {
       job.log.info('what renditions are still wanted is left for the next start');
     } else {
       await giveUp(job, image, error);
@@ -37,28 +37,29 @@ export async function runDeferred(deps: RunnerDeps, mediaId: string, signals: Jo
   }
 }
 
-async function makePending(job: DeferredJob, image: Image): Promise<void> {
+async function makePendingRenditions(job: DeferredJob, image: Image): Promise<void> {
   const { original } = image;
-  const bytes = original && (await untilStored(job, () => job.store.read(original.name)));
+  const bytes = original && (await retryWhileStorageFails(job, () => job.store.read(original.name)));
   if (!original || !bytes || sha256(bytes) !== original.sha256) {
     throw new Error('the original is missing or damaged on disk');
   }
-  const order = finishOrder(job, image, original, image.pending);
-  const warnings = await job.imaging.finishDeferred(bytes, order, (file) => publish(job, image, file));
+  const spec = finishSpec(job, image, original, image.pending);
+  const warnings = await job.imaging.finishDeferred(bytes, spec, (file) => publishRendition(job, image, file));
   // The same may have been said of the files that were made with the master.
   if (newWarnings(image.warnings, warnings).length === 0) return;
   await change(job, image, (latest) => withWarnings(latest, warnings));
 }
 
-async function publish(job: DeferredJob, image: Image, made: FinishedFile): Promise<void> {
+async function publishRendition(job: DeferredJob, image: Image, rendition: FinishedFile): Promise<void> {
   const { signals, store } = job;
-  const { bytes, width, height, format } = made;
-  const current = await untilStored(job, () => job.records.get(image.mediaId));
-  if (signals.cancelled.aborted || signals.stopping.aborted || !isSame(current, image)) throw new LeftPendingError();
+  const { bytes, width, height, format } = rendition;
+  const current = await retryWhileStorageFails(job, () => job.records.get(image.mediaId));
+  if (signals.cancelled.aborted || signals.stopping.aborted || !hasSameOriginal(current, image))
+    throw new DeferredWorkStoppedError();
   if (bytes === null) throw new TypeError('a rendition is never the original itself');
-  const name = renditionName(image.mediaId, made);
+  const name = renditionName(image.mediaId, rendition);
   const file = { name, width, height, format, bytes: bytes.byteLength, sha256: sha256(bytes) };
-  await untilStored(job, () => store.publish([{ name, bytes }]));
+  await retryWhileStorageFails(job, () => store.publish([{ name, bytes }]));
   await change(job, image, (latest) => withRendition(latest, file));
 }
 
@@ -74,8 +75,8 @@ async function giveUp(job: DeferredJob, image: Image, error: unknown): Promise<v
 
 async function change(job: DeferredJob, image: Image, next: (latest: Image) => Image | null): Promise<void> {
   const { mediaId } = image;
-  const latest = await untilStored(job, () =>
-    job.records.update(mediaId, (current) => (isSame(current, image) ? next(current) : null)),
+  const latest = await retryWhileStorageFails(job, () =>
+    job.records.update(mediaId, (current) => (hasSameOriginal(current, image) ? next(current) : null)),
   );
   job.events.publish(mediaId, latest);
 }

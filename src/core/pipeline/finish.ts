@@ -1,27 +1,27 @@
 import type { CheckPolicy } from '../domain/checks.ts';
 import { masterName, renditionName, sha256 } from '../domain/file-names.ts';
 import type { RenditionSpec } from '../domain/formats.ts';
-import { type Image, isMended, type MediaFile, type Original } from '../domain/image.ts';
+import { type Image, isRepair, type MediaFile, type Original } from '../domain/image.ts';
 import { finished } from '../domain/transitions.ts';
-import type { FinishedFile, FinishedPicture, FinishOrder } from '../ports/imaging.ts';
+import type { FinishedFile, FinishedPicture, FinishSpec } from '../ports/imaging.ts';
 import type { FileSource } from '../ports/media-store.ts';
-import { untilStored } from '../ports/storage-retry.ts';
+import { retryWhileStorageFails } from '../ports/storage-retry.ts';
 import { advance, type Job, type Received, type RunnerDeps, timed } from './job.ts';
-import { report } from './outcome.ts';
+import { reportOutcome } from './outcome.ts';
 
 export async function finish(job: Job, { image, original, bytes }: Received): Promise<void> {
   const { renditions: wanted } = image.request;
   const pending = wanted.filter(({ format }) => job.deferredFormats.includes(format));
-  const mended = isMended(image);
-  const order = { ...finishOrder(job, image, original, pending), ...(mended && { checks: NO_CHECKS }) };
-  const made = await timed(job, 'finish', () => job.imaging.finish(bytes, order));
-  const { master, renditions, sources } = describeFiles(image, original, made);
-  await timed(job, 'publish', () => untilStored(job, () => job.store.publish(sources)));
+  const repair = isRepair(image);
+  const spec = { ...finishSpec(job, image, original, pending), ...(repair && { checks: NO_CHECKS }) };
+  const made = await timed(job, 'finish', () => job.imaging.finish(bytes, spec));
+  const { master, renditions, sources } = toMediaFiles(image, original, made);
+  await timed(job, 'publish', () => retryWhileStorageFails(job, () => job.store.publish(sources)));
   const { thumbhash, dominantColour, checks, warnings } = made;
   const parts = { master, renditions, pending, thumbhash, dominantColour, checks, warnings };
   const ended = await advance(job, (current) => finished(current, parts, new Date(job.clock.now()).toISOString()));
-  if (mended) job.log.info('image mended: its files are there again');
-  else report(job, ended);
+  if (repair) job.log.info('image mended: its files are there again');
+  else reportOutcome(job, ended);
 }
 
 const NO_CHECKS: CheckPolicy = {
@@ -34,12 +34,12 @@ const NO_CHECKS: CheckPolicy = {
 };
 
 /** What the image's original has to become, its `deferred` renditions later than the rest. */
-export function finishOrder(
+export function finishSpec(
   { embedPrompt }: Pick<RunnerDeps, 'embedPrompt'>,
   image: Image,
   original: Original,
   deferred: readonly RenditionSpec[],
-): FinishOrder {
+): FinishSpec {
   const { request } = image;
   return {
     requested: image.requestedSize,
@@ -59,7 +59,7 @@ export function finishOrder(
   };
 }
 
-function describeFiles(image: Image, original: Original, finished: FinishedPicture) {
+function toMediaFiles(image: Image, original: Original, finished: FinishedPicture) {
   const sources: FileSource[] = [];
   const describe = (name: string, { bytes, width, height, format }: FinishedFile): MediaFile => {
     sources.push(bytes === null ? { name, from: original.name } : { name, bytes });

@@ -6,7 +6,7 @@ import type { Imaging } from '../ports/imaging.ts';
 import type { JobSignals } from '../ports/job-queue.ts';
 import type { MediaStore } from '../ports/media-store.ts';
 import type { RecordStore } from '../ports/record-store.ts';
-import { untilStored } from '../ports/storage-retry.ts';
+import { retryWhileStorageFails } from '../ports/storage-retry.ts';
 import type { Stage } from '../ports/telemetry.ts';
 import type { SpanDescription, Tracer } from '../ports/tracer.ts';
 import type { FallbackDeps } from '../upstream/fallback.ts';
@@ -84,7 +84,7 @@ export async function change(
   next: (image: Image) => Image | null,
   guard?: SpendingGuard,
 ): Promise<Image | null> {
-  const image = await untilStored(job, () => job.records.update(job.mediaId, next, guard));
+  const image = await retryWhileStorageFails(job, () => job.records.update(job.mediaId, next, guard));
   // Who cancels an image tells of it, once the work has ended.
   if (image?.status !== 'cancelled') job.events.publish(job.mediaId, image);
   return image;

@@ -5,20 +5,20 @@ import { advance, type Job, SupersededError } from './job.ts';
 import { imageAttributes } from './spans.ts';
 
 /** Writes down why the image failed, unless it has ended otherwise meanwhile or the process is ending. */
-export async function settle(job: Job, error: unknown): Promise<void> {
+export async function recordFailure(job: Job, error: unknown): Promise<void> {
   if (error instanceof SupersededError || job.signals.cancelled.aborted) return;
   if (job.signals.stopping.aborted || (job.signals.draining.aborted && isAbort(error))) {
     job.log.info('left unfinished for the next start');
     return;
   }
-  const failure = explain(error);
+  const failure = toImageError(error);
   const rejected = error instanceof ImageError && error.code === 'invalid_image';
   try {
     const { code, message: detail, checks } = failure;
     const image = await advance(job, (current) =>
       failed(current, { error: { code, detail }, checks, rejected }, new Date(job.clock.now()).toISOString()),
     );
-    report(job, image, failure);
+    reportOutcome(job, image, failure);
   } catch (fault) {
     if (!(fault instanceof SupersededError))
       job.log.error({ err: fault }, 'the end of the image could not be recorded');
@@ -31,7 +31,7 @@ function isAbort(error: unknown): boolean {
 }
 
 /** The error that callers are told. */
-function explain(error: unknown): ImageError {
+function toImageError(error: unknown): ImageError {
   if (error instanceof ImageError) return error;
   if (!(error instanceof ProviderError)) {
     return new ImageError(
@@ -50,7 +50,7 @@ function explain(error: unknown): ImageError {
   }
 }
 
-export function report(job: Job, image: Image, failure?: ImageError): void {
+export function reportOutcome(job: Job, image: Image, failure?: ImageError): void {
   job.telemetry.imageEnded(image);
   job.tracer.annotate(imageAttributes(image));
   if (failure) job.tracer.fail(failure);

@@ -1,15 +1,15 @@
 import { ImageError } from '../domain/errors.ts';
-import { describeOriginal, originalName, sha256 } from '../domain/file-names.ts';
-import { type Image, isFinished, isMended } from '../domain/image.ts';
+import { originalName, sha256, toOriginal } from '../domain/file-names.ts';
+import { type Image, isFinished, isRepair } from '../domain/image.ts';
 import { adopted, resumed, setAside, withWarnings } from '../domain/transitions.ts';
 import { plannedRecord } from '../planning/plan.ts';
 import type { JobSignals } from '../ports/job-queue.ts';
-import { untilStored } from '../ports/storage-retry.ts';
-import { askInOrder } from '../upstream/fallback.ts';
+import { retryWhileStorageFails } from '../ports/storage-retry.ts';
+import { callWithFallback } from '../upstream/fallback.ts';
 import { attemptOnce } from './attempt.ts';
 import { finish } from './finish.ts';
 import { advance, type Job, type Received, type RunnerDeps } from './job.ts';
-import { settle } from './outcome.ts';
+import { recordFailure } from './outcome.ts';
 import { jobSpan } from './spans.ts';
 
 /**
@@ -20,32 +20,32 @@ import { jobSpan } from './spans.ts';
 export async function runImage(deps: RunnerDeps, mediaId: string, signals: JobSignals): Promise<void> {
   const job: Job = { ...deps, mediaId, run: 0, signals, log: deps.log.child({ mediaId }) };
   try {
-    const image = await untilStored(job, () => deps.records.get(mediaId));
+    const image = await retryWhileStorageFails(job, () => deps.records.get(mediaId));
     if (image === null || isFinished(image.status)) return;
-    await deps.tracer.span(jobSpan(image, 'job'), () => make({ ...job, run: image.run }, image));
+    await deps.tracer.span(jobSpan(image, 'job'), () => generateAndFinish({ ...job, run: image.run }, image));
   } catch (error) {
-    await settle(job, error);
+    await recordFailure(job, error);
   }
 }
 
-async function make(job: Job, image: Image): Promise<void> {
+async function generateAndFinish(job: Job, image: Image): Promise<void> {
   try {
-    const first = await receive(job, image);
+    const first = await obtainOriginal(job, image);
     await finish(job, first).catch(async (error: unknown) => {
       await finish(job, await regenerate(job, first.image, error));
     });
   } catch (error) {
-    await settle(job, error);
+    await recordFailure(job, error);
   }
 }
 
-async function receive(job: Job, image: Image): Promise<Received> {
-  const stored = await findStored(job, image);
+async function obtainOriginal(job: Job, image: Image): Promise<Received> {
+  const stored = await findStoredOriginal(job, image);
   return stored ?? (await generate(job, image));
 }
 
 /** The original that an earlier run, or this run in an earlier process, has paid for. */
-async function findStored(job: Job, image: Image): Promise<Received | null> {
+async function findStoredOriginal(job: Job, image: Image): Promise<Received | null> {
   if (image.original?.sound) {
     const bytes = await job.store.read(image.original.name);
     if (bytes && sha256(bytes) === image.original.sha256) {
@@ -60,7 +60,7 @@ async function findStored(job: Job, image: Image): Promise<Received | null> {
     const name = originalName(image.mediaId, id);
     const bytes = await job.store.read(name);
     if (bytes === null) continue;
-    const original = describeOriginal(name, bytes);
+    const original = toOriginal(name, bytes);
     const plan = job.upstreams.plan(provider, image.request);
     const found = await advance(job, (current) => {
       // A new run begins with the first provider in its record, and the picture may be another's.
@@ -85,9 +85,9 @@ function missingOriginal({ mediaId }: Image): ImageError {
 }
 
 async function generate(job: Job, image: Image): Promise<Received> {
-  return await askInOrder(job, {
+  return await callWithFallback(job, {
     candidates: job.upstreams.candidates(image.request),
-    past: image.attempts.filter((attempt) => attempt.run === image.run),
+    earlierAttempts: image.attempts.filter((attempt) => attempt.run === image.run),
     // Who waits for a turn, or for a retry, waits no longer when the process is to end.
     signal: AbortSignal.any([job.signals.cancelled, job.signals.draining]),
     attempt: ({ upstream, plan }) => attemptOnce(job, upstream.provider, plan),
@@ -99,7 +99,7 @@ async function generate(job: Job, image: Image): Promise<Received> {
  * It shows as an attempt like any other. Raises `rejection` where it is not allowed, or not about the picture.
  */
 async function regenerate(job: Job, image: Image, rejection: unknown): Promise<Received> {
-  if (!(rejection instanceof ImageError && rejection.code === 'invalid_image') || isMended(image)) throw rejection;
+  if (!(rejection instanceof ImageError && rejection.code === 'invalid_image') || isRepair(image)) throw rejection;
   const attempts = image.attempts.filter((attempt) => attempt.run === job.run);
   const paid = attempts.filter((attempt) => attempt.outcome === 'ok').length;
   if (!job.regenerateOnReject || paid > 1 || attempts.length >= job.retry.maxAttempts) throw rejection;

@@ -5,7 +5,7 @@ import { RENDITION_FORMATS, type RenditionFormat, type RenditionSpec } from '../
 import type { Size } from '../domain/geometry.ts';
 
 /** Pixels a side, whatever the model: below nothing can be seen, above nothing can be decoded safely. */
-export const SIDE = { min: 16, max: 4096 } as const;
+export const SIDE_LIMITS = { min: 16, max: 4096 } as const;
 
 const SIZE = /^(\d{1,9})x(\d{1,9})$/;
 const RENDITION = new RegExp(`^(\\d{1,9})x(\\d{1,9})\\.(${RENDITION_FORMATS.join('|')})$`);
@@ -13,8 +13,10 @@ const AGE = /^(\d{1,6})([smhd])$/;
 const MS_PER_UNIT: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
 function sideError({ width, height }: Size): string | null {
-  const legal = [width, height].every((side) => side >= SIDE.min && side <= SIDE.max);
-  return legal ? null : `each side must be ${SIDE.min} to ${SIDE.max} pixels, this is ${width} by ${height}`;
+  const legal = [width, height].every((side) => side >= SIDE_LIMITS.min && side <= SIDE_LIMITS.max);
+  return legal
+    ? null
+    : `each side must be ${SIDE_LIMITS.min} to ${SIDE_LIMITS.max} pixels, this is ${width} by ${height}`;
 }
 
 /** `1792x1024`, in pixels, each side within `SIDE`. */

@@ -28,11 +28,14 @@ export interface GenerationPlan {
 export function planGeneration(request: ImageRequest, model: Model): GenerationPlan {
   const warnings: Warning[] = [];
   const parametersDropped: string[] = [];
-  const wishes: string[] = [];
-  const drop = (name: string, detail: string, wish?: string) => {
+  const promptAdditions: string[] = [];
+  const drop = (name: string, detail: string, sentence?: string) => {
     parametersDropped.push(name);
-    warnings.push({ code: 'parameter_dropped', detail: wish ? `${detail}; it was written into the prompt` : detail });
-    if (wish) wishes.push(wish);
+    warnings.push({
+      code: 'parameter_dropped',
+      detail: sentence ? `${detail}; it was written into the prompt` : detail,
+    });
+    if (sentence) promptAdditions.push(sentence);
   };
 
   if (model.alias !== null) {
@@ -44,7 +47,7 @@ export function planGeneration(request: ImageRequest, model: Model): GenerationP
 
   const size = planSize(request.size, model, warnings);
 
-  const quality = fitQuality(request.quality, model.qualities);
+  const quality = mapQuality(request.quality, model.qualities);
   if (quality === null && request.quality !== 'auto') {
     drop('quality', `quality is not a parameter of ${model.id}`);
   } else if (quality !== null && quality !== request.quality && request.quality !== 'auto') {
@@ -56,22 +59,22 @@ export function planGeneration(request: ImageRequest, model: Model): GenerationP
     const reason = model.styles
       ? `style of ${model.id} is one of ${model.styles.join(', ')}`
       : `style is not a parameter of ${model.id}`;
-    drop('style', reason, styleWish(request.style));
+    drop('style', reason, styleSentence(request.style));
   }
 
   const takesBackground = model.backgrounds?.includes(request.background) ?? false;
   if (request.background !== 'auto' && !takesBackground) {
-    drop('background', `background is not a parameter of ${model.id}`, backgroundWish(request.background));
+    drop('background', `background is not a parameter of ${model.id}`, backgroundSentence(request.background));
   }
 
   // A picture that will be cropped or scaled is encoded again, so it is asked for without loss.
-  const untouched = formatSize(size.requested) === formatSize(request.size);
-  const format = untouched ? request.format : 'png';
+  const usedAsIs = formatSize(size.requested) === formatSize(request.size);
+  const format = usedAsIs ? request.format : 'png';
 
   const prompt = buildPrompt({
     prompt: request.prompt,
     brief: request.brief,
-    wishes,
+    additions: promptAdditions,
     crops: [size.crop, ...request.renditions.map((rendition) => coverCropWithin(size.crop, rendition))].map((crop) => ({
       from: size.requested,
       crop,
@@ -116,7 +119,7 @@ function planSize(asked: Size, model: Model, warnings: Warning[]): SizePlan {
 }
 
 /** Raises `unsupported_parameter` for a rendition that the caller asked for and that its master is too small for. */
-export function refuseTinyMaster(master: Size, renditions: readonly Size[]): void {
+export function refuseOversizedRenditions(master: Size, renditions: readonly Size[]): void {
   const paths = renditions.flatMap((rendition, index) =>
     enlargement(coverCrop(master, rendition), rendition) > MAX_ENLARGEMENT
       ? [
@@ -133,7 +136,7 @@ export function refuseTinyMaster(master: Size, renditions: readonly Size[]): voi
 }
 
 // The same wish in the words of other generations of models, nearest first.
-const QUALITY_NEIGHBOURS: Record<Quality, readonly Quality[]> = {
+const QUALITY_EQUIVALENTS: Record<Quality, readonly Quality[]> = {
   auto: ['auto', 'standard'],
   low: ['low', 'standard'],
   medium: ['medium', 'standard'],
@@ -144,18 +147,18 @@ const QUALITY_NEIGHBOURS: Record<Quality, readonly Quality[]> = {
   hd: ['hd', 'high'],
 };
 
-function fitQuality(asked: Quality, taken: readonly Quality[] | null): Quality | null {
-  return QUALITY_NEIGHBOURS[asked].find((quality) => taken?.includes(quality)) ?? null;
+function mapQuality(asked: Quality, taken: readonly Quality[] | null): Quality | null {
+  return QUALITY_EQUIVALENTS[asked].find((quality) => taken?.includes(quality)) ?? null;
 }
 
 // What DALL-E's two styles meant, by OpenAI's own description of them.
-function styleWish(style: string): string {
+function styleSentence(style: string): string {
   if (style === 'vivid') return 'Style: vivid, hyper-real and dramatic.';
   if (style === 'natural') return 'Style: natural, restrained, true to life.';
   return `Style: ${style}.`;
 }
 
-function backgroundWish(background: Background): string {
+function backgroundSentence(background: Background): string {
   return background === 'transparent'
     ? 'Show the subject alone on a plain, empty, pure white background.'
     : 'Fill the whole picture with an opaque background.';

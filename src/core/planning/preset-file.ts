@@ -4,11 +4,11 @@ import { ImageError } from '../domain/errors.ts';
 import { BACKGROUNDS, CROPS, MASTER_FORMATS, QUALITIES } from '../domain/formats.ts';
 import { BUILT_IN_PRESETS } from './built-in-presets.ts';
 import { renditionText, sizeText } from './notation.ts';
-import { refuseTinyMaster } from './plan.ts';
+import { refuseOversizedRenditions } from './plan.ts';
 import { findPreset, type Preset, type Presets } from './presets.ts';
 
 /** What is wrong at one place of the file. */
-export interface PresetFault {
+export interface PresetIssue {
   /** `poster.renditions.0` */
   readonly path: string;
   readonly message: string;
@@ -21,14 +21,14 @@ export interface PresetFault {
  */
 export function parsePresets(
   value: unknown,
-): { readonly presets: Presets } | { readonly faults: readonly PresetFault[] } {
+): { readonly presets: Presets } | { readonly issues: readonly PresetIssue[] } {
   const file = z.record(z.string(), z.unknown()).safeParse(value);
   if (!file.success)
-    return { faults: [{ path: 'the file', message: 'must be an object with a preset for each name' }] };
+    return { issues: [{ path: 'the file', message: 'must be an object with a preset for each name' }] };
   const entries = Object.entries(file.data).map(([name, entry]) => parsePreset(name, entry));
-  const faults = entries.flatMap((entry) => ('faults' in entry ? entry.faults : []));
+  const issues = entries.flatMap((entry) => ('issues' in entry ? entry.issues : []));
   const own = entries.flatMap((entry) => ('preset' in entry ? [entry.preset] : []));
-  return faults.length > 0 ? { faults } : { presets: [...BUILT_IN_PRESETS, ...own] };
+  return issues.length > 0 ? { issues } : { presets: [...BUILT_IN_PRESETS, ...own] };
 }
 
 const NAME = /^[a-z0-9][a-z0-9-]{0,63}$/;
@@ -74,7 +74,7 @@ const fields = {
 };
 
 /** A preset of one's own has to say what it is for and how large it is; all else has a default. */
-const BLANK = {
+const CUSTOM_PRESET_DEFAULTS = {
   version: 1,
   renditions: [],
   quality: 'auto',
@@ -84,24 +84,24 @@ const BLANK = {
   example: 'a lighthouse on a cliff at dusk',
 } as const;
 
-const presetOfOnesOwn = z.strictObject(fields).partial().required({ description: true, size: true });
-const newVersion = z.strictObject(fields).partial().required({ version: true });
+const customPreset = z.strictObject(fields).partial().required({ description: true, size: true });
+const builtInOverride = z.strictObject(fields).partial().required({ version: true });
 
-function parsePreset(name: string, entry: unknown): { preset: Preset } | { faults: readonly PresetFault[] } {
+function parsePreset(name: string, entry: unknown): { preset: Preset } | { issues: readonly PresetIssue[] } {
   if (!NAME.test(name)) {
     const message = 'must be named with 1 to 64 of a-z, 0-9 and "-", and begin with a letter or digit';
-    return { faults: [{ path: name, message }] };
+    return { issues: [{ path: name, message }] };
   }
   const builtIn = findPreset(BUILT_IN_PRESETS, name);
-  const parsed = (builtIn ? newVersion : presetOfOnesOwn).safeParse(entry);
-  if (!parsed.success) return { faults: parsed.error.issues.flatMap((issue) => toFaults(name, issue)) };
+  const parsed = (builtIn ? builtInOverride : customPreset).safeParse(entry);
+  if (!parsed.success) return { issues: parsed.error.issues.flatMap((issue) => toPresetIssues(name, issue)) };
   // What an absent part is, the types of both schemas leave open; the spread closes it.
-  const preset = { ...(builtIn ?? BLANK), ...parsed.data, name } as Preset;
-  const faults = [...versionFaults(preset, builtIn), ...contradictions(preset)];
-  return faults.length > 0 ? { faults } : { preset };
+  const preset = { ...(builtIn ?? CUSTOM_PRESET_DEFAULTS), ...parsed.data, name } as Preset;
+  const issues = [...versionIssues(preset, builtIn), ...contradictions(preset)];
+  return issues.length > 0 ? { issues } : { preset };
 }
 
-function toFaults(name: string, issue: z.core.$ZodIssue): readonly PresetFault[] {
+function toPresetIssues(name: string, issue: z.core.$ZodIssue): readonly PresetIssue[] {
   const at = [name, ...issue.path.map(String)];
   if (issue.code === 'unrecognized_keys') {
     return issue.keys.map((key) => ({
@@ -114,26 +114,26 @@ function toFaults(name: string, issue: z.core.$ZodIssue): readonly PresetFault[]
 }
 
 /** Records name what they were made with, so `article-hero@1` may not come to mean something else. */
-function versionFaults({ name, version }: Preset, builtIn: Preset | null): readonly PresetFault[] {
+function versionIssues({ name, version }: Preset, builtIn: Preset | null): readonly PresetIssue[] {
   if (builtIn === null || version > builtIn.version) return [];
   const message = `must be above ${builtIn.version}, the version of ${name} that comes with Easel`;
   return [{ path: `${name}.version`, message }];
 }
 
 /** What is wrong although each part by itself is right. */
-function contradictions({ name, size, renditions, background, format }: Preset): readonly PresetFault[] {
-  const faults: PresetFault[] = [];
+function contradictions({ name, size, renditions, background, format }: Preset): readonly PresetIssue[] {
+  const issues: PresetIssue[] = [];
   if (new Set(renditions.map((rendition) => JSON.stringify(rendition))).size < renditions.length) {
-    faults.push({ path: `${name}.renditions`, message: 'must not name the same rendition twice' });
+    issues.push({ path: `${name}.renditions`, message: 'must not name the same rendition twice' });
   }
   if (background === 'transparent' && format === 'jpeg') {
-    faults.push({ path: `${name}.format`, message: 'must be png or webp with a transparent background' });
+    issues.push({ path: `${name}.format`, message: 'must be png or webp with a transparent background' });
   }
   try {
-    refuseTinyMaster(size, renditions);
+    refuseOversizedRenditions(size, renditions);
   } catch (error) {
     if (!(error instanceof ImageError)) throw error;
-    faults.push(...error.paths.map(({ path, message }) => ({ path: `${name}.${path}`, message })));
+    issues.push(...error.paths.map(({ path, message }) => ({ path: `${name}.${path}`, message })));
   }
-  return faults;
+  return issues;
 }

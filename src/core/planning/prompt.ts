@@ -8,7 +8,7 @@ export interface PromptParts {
   /** The caller's brief and the preset's, already one. */
   readonly brief: Brief | null;
   /** Wishes that the model takes no parameter for, as whole sentences. */
-  readonly wishes: readonly string[];
+  readonly additions: readonly string[];
   /** The parts of the picture that will be cut away, one per crop that is coming. */
   readonly crops: readonly { readonly from: Size; readonly crop: Crop }[];
 }
@@ -17,7 +17,7 @@ export interface PromptParts {
  * Writes the prompt that is sent. Pure: the same parts give the same text.
  * A plain prompt with no preset, no wishes and no crop coming is sent exactly as it came.
  */
-export function buildPrompt({ prompt, brief, wishes, crops }: PromptParts): string {
+export function buildPrompt({ prompt, brief, additions: wishes, crops }: PromptParts): string {
   const lines = [
     prompt,
     brief?.subject,
@@ -40,14 +40,14 @@ function labelled(label: string, text: string | undefined): string | undefined {
 
 /** Asks for calm margins where a crop will fall, as shares of the picture: models think in proportions, not pixels. */
 function marginAdvice(crops: PromptParts['crops']): string | null {
-  const widest = { left: 0, right: 0, top: 0, bottom: 0 };
+  const margins = { left: 0, right: 0, top: 0, bottom: 0 };
   for (const { from, crop } of crops) {
-    widest.left = Math.max(widest.left, crop.left / from.width);
-    widest.right = Math.max(widest.right, (from.width - crop.left - crop.width) / from.width);
-    widest.top = Math.max(widest.top, crop.top / from.height);
-    widest.bottom = Math.max(widest.bottom, (from.height - crop.top - crop.height) / from.height);
+    margins.left = Math.max(margins.left, crop.left / from.width);
+    margins.right = Math.max(margins.right, (from.width - crop.left - crop.width) / from.width);
+    margins.top = Math.max(margins.top, crop.top / from.height);
+    margins.bottom = Math.max(margins.bottom, (from.height - crop.top - crop.height) / from.height);
   }
-  const cuts = Object.entries(widest)
+  const cuts = Object.entries(margins)
     .filter(([, share]) => share > 0)
     .map(([edge, share]) => `${Math.max(1, Math.ceil(share * 100))}% at the ${edge}`);
   if (cuts.length === 0) return null;

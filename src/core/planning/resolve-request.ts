@@ -3,7 +3,7 @@ import { ImageError } from '../domain/errors.ts';
 import type { CropStrategy, Quality, RenditionSpec } from '../domain/formats.ts';
 import type { Size } from '../domain/geometry.ts';
 import type { CreateImage, ImageRequest } from '../domain/request.ts';
-import { refuseTinyMaster } from './plan.ts';
+import { refuseOversizedRenditions } from './plan.ts';
 import { currentPresets, findPreset, mergeBriefs, type Presets, presetId } from './presets.ts';
 
 /** What holds where neither the request nor its preset says anything. */
@@ -51,7 +51,7 @@ export function resolveRequest(create: CreateImage, presets: Presets, defaults: 
       paths: [{ path: 'format', message: 'png or webp with a transparent background' }],
     });
   }
-  if (create.renditions) refuseTinyMaster(request.size, create.renditions);
+  if (create.renditions) refuseOversizedRenditions(request.size, create.renditions);
   return request;
 }
 

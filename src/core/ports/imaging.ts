@@ -4,7 +4,7 @@ import type { Size } from '../domain/geometry.ts';
 import type { Warning } from '../domain/image.ts';
 
 /** What a picture has to become. */
-export interface FinishOrder {
+export interface FinishSpec {
   /** The size that the provider was asked for; another one is warned of. */
   readonly requested: Size;
   readonly master: Size & { readonly format: MasterFormat };
@@ -53,7 +53,7 @@ export interface Imaging {
    * Decodes the original once, checks it, and makes the master at exactly the size asked for and every rendition that
    * is not deferred. Raises `ImageError` with `invalid_image` (and the checks) for bytes that are no sound picture.
    */
-  finish(original: Uint8Array, order: FinishOrder): Promise<FinishedPicture>;
+  finish(original: Uint8Array, spec: FinishSpec): Promise<FinishedPicture>;
   /**
    * Makes the deferred renditions of an original that passed `finish`, and hands each to `made` before it makes the
    * next. Gives the warnings that `finish` could not know of. Keeps no call of `finish` waiting; how many run at a time is for the caller to say. Decodes anew, which is a tenth of what one avif takes: pixels that
@@ -61,7 +61,7 @@ export interface Imaging {
    */
   finishDeferred(
     original: Uint8Array,
-    order: FinishOrder,
-    made: (file: FinishedFile) => Promise<void>,
+    spec: FinishSpec,
+    onFile: (file: FinishedFile) => Promise<void>,
   ): Promise<readonly Warning[]>;
 }

@@ -27,7 +27,7 @@ export interface GeneratedPicture {
   readonly httpStatus: number | null;
   readonly providerRequestId: string | null;
   /** For how long, in milliseconds, the provider's rate limit leaves no room for another call; null where it does. */
-  readonly restMs: number | null;
+  readonly pauseMs: number | null;
 }
 
 export interface GenerationOptions {
@@ -39,9 +39,9 @@ export interface GenerationOptions {
 export interface Provider {
   readonly name: string;
   /** False for a server that chooses the size of the picture itself, so that none is sent. */
-  readonly takesSize: boolean;
+  readonly supportsSize: boolean;
   /** Texts inside a prompt that the server would take for commands; they are taken out of what users write. */
-  readonly commands: readonly string[];
+  readonly controlSequences: readonly string[];
   /** The row for a model id, or null where this provider cannot be asked for it. */
   model(id: string): Model | null;
   /** Makes one call. Raises `ProviderError` only. */

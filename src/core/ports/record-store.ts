@@ -110,7 +110,7 @@ export interface RecordStore {
    */
   update(mediaId: string, change: (image: Image) => Image | null, guard?: SpendingGuard): Promise<Image | null>;
   /** `update` for an image that is to wait again; a change is not written while `queueLimit` images are queued already. */
-  acceptAgain(
+  requeue(
     mediaId: string,
     queueLimit: number,
     change: (image: Image) => Image | null,

@@ -10,16 +10,16 @@ export interface StorageRetry {
   readonly log: Logger;
 }
 
-const FIRST_WAIT_MS = 500;
-const LONGEST_WAIT_MS = 5_000;
+const INITIAL_WAIT_MS = 500;
+const MAX_WAIT_MS = 5_000;
 
 /**
  * Does a write that must not be given up, since what it writes was paid for: while the storage refuses, it waits and tries
  * again, until the process has to end; then once more, and the refusal is the caller's.
  */
-export async function untilStored<T>(job: StorageRetry, write: () => Promise<T>): Promise<T> {
+export async function retryWhileStorageFails<T>(job: StorageRetry, write: () => Promise<T>): Promise<T> {
   const { stopping } = job.signals;
-  for (let waitMs = FIRST_WAIT_MS; ; waitMs = Math.min(2 * waitMs, LONGEST_WAIT_MS)) {
+  for (let waitMs = INITIAL_WAIT_MS; ; waitMs = Math.min(2 * waitMs, MAX_WAIT_MS)) {
     try {
       return await write();
     } catch (error) {

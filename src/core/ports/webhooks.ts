@@ -26,7 +26,7 @@ export interface Outbox {
   onNew(listener: () => void): void;
 }
 
-export interface WebhookAnswer {
+export interface WebhookResponse {
   /** Null where there was no answer. */
   readonly httpStatus: number | null;
   /** Why it is no delivery; null for 2xx. Fit for the caller. */
@@ -40,5 +40,5 @@ export interface WebhookSender {
   send(
     message: { readonly id: string; readonly url: string; readonly body: string },
     signal: AbortSignal,
-  ): Promise<WebhookAnswer>;
+  ): Promise<WebhookResponse>;
 }

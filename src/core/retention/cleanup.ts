@@ -3,9 +3,9 @@ import { storedBytes } from '../domain/file-names.ts';
 import type { Image, ImageStatus } from '../domain/image.ts';
 import type { CleanupReport, Place } from '../ports/record-store.ts';
 import { BATCH, countImages, createInventory, type RetentionDeps, removeOrphans, type Sweep } from './orphans.ts';
-import { mendMissingFiles } from './repair.ts';
+import { repairMissingFiles } from './repair.ts';
 
-export interface CleanupOrder {
+export interface CleanupSpec {
   /** Images that have no time of their own go when they are older, in milliseconds; null: never. */
   readonly olderThanMs: number | null;
   /** Then the oldest go until all that is left takes no more than this, in bytes; null: no matter. */
@@ -17,27 +17,27 @@ export interface CleanupOrder {
 }
 
 /** An order of which parts may be left unsaid. */
-export type CleanupWish = { readonly [Part in keyof CleanupOrder]?: CleanupOrder[Part] | undefined };
+export type CleanupOptions = { readonly [Part in keyof CleanupSpec]?: CleanupSpec[Part] | undefined };
 
 /**
  * Removes what has expired, what is older or more than the order says, and files that no record owns, and has files made
  * again that a record has and the store has not. Works in batches and lets requests in between, so that it may take long but
  * holds nobody up.
  */
-export async function cleanUp(deps: RetentionDeps, order: CleanupOrder): Promise<CleanupReport> {
+export async function cleanUp(deps: RetentionDeps, spec: CleanupSpec): Promise<CleanupReport> {
   const { records, deletions, clock, log } = deps;
   const began = clock.now();
-  if (!order.dryRun) await deletions.completeAll();
-  const sweep: Sweep = { ...deps, dryRun: order.dryRun, taken: new Set(), freedBytes: 0 };
-  await removeExpired(sweep, order, began);
-  await removeExcess(sweep, order);
-  const deleted = sweep.taken.size;
+  if (!spec.dryRun) await deletions.completeAll();
+  const sweep: Sweep = { ...deps, dryRun: spec.dryRun, removed: new Set(), freedBytes: 0 };
+  await removeExpired(sweep, spec, began);
+  await removeExcess(sweep, spec);
+  const deleted = sweep.removed.size;
   const inventory = await createInventory(sweep);
   const orphansRemoved = await removeOrphans(sweep, inventory, began);
-  const missing = await mendMissingFiles(sweep, inventory, order.dryRun);
-  const left = await countImages(sweep);
+  const missing = await repairMissingFiles(sweep, inventory, spec.dryRun);
+  const remaining = await countImages(sweep);
   const { freedBytes } = sweep;
-  const kept = order.dryRun ? left - deleted : left;
+  const kept = spec.dryRun ? remaining - deleted : remaining;
   const ended = clock.now();
   const report = {
     deleted,
@@ -45,29 +45,29 @@ export async function cleanUp(deps: RetentionDeps, order: CleanupOrder): Promise
     kept,
     orphansRemoved,
     ...missing,
-    dryRun: order.dryRun,
+    dryRun: spec.dryRun,
     durationMs: ended - began,
   };
   await records.saveCleanup({ ...report, time: new Date(ended).toISOString() });
-  log.info({ ...order, ...report }, 'cleanup');
+  log.info({ ...spec, ...report }, 'cleanup');
   return report;
 }
 
-async function removeExpired(sweep: Sweep, { olderThanMs, status }: CleanupOrder, now: number): Promise<void> {
+async function removeExpired(sweep: Sweep, { olderThanMs, status }: CleanupSpec, now: number): Promise<void> {
   const createdBefore = olderThanMs === null ? null : now - olderThanMs;
-  await takeEach(sweep, (after) => sweep.records.expired({ now, createdBefore, status, limit: BATCH, after }));
+  await removeEach(sweep, (after) => sweep.records.expired({ now, createdBefore, status, limit: BATCH, after }));
 }
 
 /** The oldest go first. Which were served last is not kept: it would be a write for every picture that is looked at. */
-async function removeExcess(sweep: Sweep, { maxBytes, status }: CleanupOrder): Promise<void> {
+async function removeExcess(sweep: Sweep, { maxBytes, status }: CleanupSpec): Promise<void> {
   if (maxBytes === null) return;
   const bytes = await sweep.records.mediaBytes();
   let excess = bytes - maxBytes - (sweep.dryRun ? sweep.freedBytes : 0);
-  await takeEach(
+  await removeEach(
     sweep,
     (after) => (excess > 0 ? sweep.records.oldest(BATCH, after) : Promise.resolve([])),
     (image) => {
-      if (excess <= 0 || sweep.taken.has(image.mediaId) || (status !== null && image.status !== status)) return false;
+      if (excess <= 0 || sweep.removed.has(image.mediaId) || (status !== null && image.status !== status)) return false;
       excess -= storedBytes(image);
       return true;
     },
@@ -75,19 +75,19 @@ async function removeExcess(sweep: Sweep, { maxBytes, status }: CleanupOrder): P
 }
 
 /** Goes through the images, batch by batch, and takes those that are wanted. */
-async function takeEach(
+async function removeEach(
   sweep: Sweep,
   next: (after: Place | null) => Promise<readonly Image[]>,
-  isWanted: (image: Image) => boolean = () => true,
+  shouldRemove: (image: Image) => boolean = () => true,
 ): Promise<void> {
   let after: Place | null = null;
   for (;;) {
     const batch: readonly Image[] = await next(after);
     for (const image of batch) {
-      if (!isWanted(image)) continue;
+      if (!shouldRemove(image)) continue;
       // It may have been asked for again meanwhile.
       if (!sweep.dryRun && !(await sweep.deletions.removeFinished(image.mediaId))) continue;
-      sweep.taken.add(image.mediaId);
+      sweep.removed.add(image.mediaId);
       sweep.freedBytes += storedBytes(image);
     }
     const last = batch.at(-1);

@@ -33,32 +33,32 @@ export interface Deletions {
    */
   cancel(mediaId: string): Promise<Image | null>;
   /** Resolves when no file of an earlier image of this name is left. Raises what keeps the storage from removing it. */
-  settled(mediaId: string): Promise<void>;
+  completeFor(mediaId: string): Promise<void>;
   /** Completes what earlier deletions, in this process or another, left behind. */
   completeAll(): Promise<void>;
 }
 
 /** How long the answer to a cancel waits for the work to end, in milliseconds. */
-const PATIENCE_MS = 5_000;
+const CANCEL_WAIT_MS = 5_000;
 
 export function createDeletions({ records, store, queue, events, telemetry, clock, log }: DeletionDeps): Deletions {
   // One at a time for each name: a second one would go on removing when the name is in use again.
-  const underWay = new Map<string, Promise<void>>();
+  const inFlight = new Map<string, Promise<void>>();
 
   function complete({ mediaId, names }: Deletion): Promise<void> {
     const work =
-      underWay.get(mediaId) ??
+      inFlight.get(mediaId) ??
       queue
         // A pending rendition may be in the making: it would be published when the files are gone.
         .cancel(mediaId)
         .then(() => store.remove(names))
         .then(() => records.deletionDone(mediaId))
-        .finally(() => underWay.delete(mediaId));
-    underWay.set(mediaId, work);
+        .finally(() => inFlight.delete(mediaId));
+    inFlight.set(mediaId, work);
     return work;
   }
 
-  async function removeWhere(mediaId: string, condition?: (image: Image) => boolean): Promise<boolean> {
+  async function removeIf(mediaId: string, condition?: (image: Image) => boolean): Promise<boolean> {
     const deletion = await records.remove(mediaId, condition);
     if (deletion === null) return false;
     events.publish(mediaId, null);
@@ -87,16 +87,16 @@ export function createDeletions({ records, store, queue, events, telemetry, cloc
     return { image, changed };
   }
 
-  async function atMostPatience(end: Promise<void>): Promise<void> {
+  async function waitForCancelledJob(end: Promise<void>): Promise<void> {
     const ended = new AbortController();
-    await Promise.race([end, clock.sleep(PATIENCE_MS, ended.signal)]).finally(() => ended.abort());
+    await Promise.race([end, clock.sleep(CANCEL_WAIT_MS, ended.signal)]).finally(() => ended.abort());
   }
 
   return {
     async cancel(mediaId) {
       const { image, changed } = await markCancelled(mediaId);
       if (image?.status !== 'cancelled') return image;
-      await atMostPatience(queue.cancel(mediaId));
+      await waitForCancelledJob(queue.cancel(mediaId));
       const settled = await records.get(mediaId);
       if (changed) events.publish(mediaId, settled);
       // It was asked for again at this very moment, and the work that was stopped may have been for that.
@@ -106,10 +106,10 @@ export function createDeletions({ records, store, queue, events, telemetry, cloc
     async remove(mediaId) {
       const { image } = await markCancelled(mediaId);
       if (image?.status === 'cancelled') await queue.cancel(mediaId);
-      await removeWhere(mediaId);
+      await removeIf(mediaId);
     },
-    removeFinished: (mediaId) => removeWhere(mediaId, ({ status }) => isFinished(status)),
-    async settled(mediaId) {
+    removeFinished: (mediaId) => removeIf(mediaId, ({ status }) => isFinished(status)),
+    async completeFor(mediaId) {
       const pending = (await records.pendingDeletions()).find((deletion) => deletion.mediaId === mediaId);
       if (pending) await complete(pending);
     },

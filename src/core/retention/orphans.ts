@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Clock } from '../ports/clock.ts';
 import type { StoredFile } from '../ports/media-store.ts';
-import { createNameFilter } from './bloom-filter.ts';
+import { createBloomFilter } from './bloom-filter.ts';
 import type { Deletions } from './deletions.ts';
 import type { Inventory, MissingFilesDeps } from './repair.ts';
 
@@ -14,9 +14,9 @@ export interface RetentionDeps extends MissingFilesDeps {
 const ORPHAN_AGE_MS = 60 * 60 * 1000;
 export const BATCH = 100;
 /** Files without a record that are no sign of a wrong database, however few others there are. */
-const FEW_STRANGERS = 10;
+const ALWAYS_REMOVABLE_ORPHANS = 10;
 /** Files without a record that one run removes. */
-const MOST_STRANGERS = 10_000;
+const MAX_ORPHANS_PER_RUN = 10_000;
 /** Files that an image has as a rule: its original, its master, and two renditions. */
 const FILES_PER_IMAGE = 4;
 
@@ -24,7 +24,7 @@ const FILES_PER_IMAGE = 4;
 export interface Sweep extends RetentionDeps {
   readonly dryRun: boolean;
   /** mediaIds of what went, or would go. */
-  readonly taken: Set<string>;
+  readonly removed: Set<string>;
   freedBytes: number;
 }
 
@@ -37,7 +37,7 @@ interface FilledInventory extends Inventory {
 }
 
 export async function createInventory(sweep: Sweep): Promise<FilledInventory> {
-  return { names: createNameFilter(FILES_PER_IMAGE * (await countImages(sweep))), files: 0 };
+  return { names: createBloomFilter(FILES_PER_IMAGE * (await countImages(sweep))), files: 0 };
 }
 
 /**
@@ -46,13 +46,13 @@ export async function createInventory(sweep: Sweep): Promise<FilledInventory> {
  */
 export async function removeOrphans(sweep: Sweep, inventory: FilledInventory, now: number): Promise<number> {
   const { records, store, dryRun, log } = sweep;
-  const strangers: StoredFile[] = [];
+  const candidates: StoredFile[] = [];
   let owned = 0;
-  const sort = async (files: readonly StoredFile[]) => {
+  const classify = async (files: readonly StoredFile[]) => {
     const known = await records.ownedNames(files.map(({ name }) => name));
     const unknown = files.filter(({ name }) => !known.has(name));
     owned += files.length - unknown.length;
-    strangers.push(...unknown.slice(0, Math.max(0, MOST_STRANGERS - strangers.length)));
+    candidates.push(...unknown.slice(0, Math.max(0, MAX_ORPHANS_PER_RUN - candidates.length)));
     await nextTurn();
   };
   let batch: StoredFile[] = [];
@@ -62,21 +62,21 @@ export async function removeOrphans(sweep: Sweep, inventory: FilledInventory, no
     if (file.modifiedAt > now - ORPHAN_AGE_MS) continue;
     batch.push(file);
     if (batch.length < BATCH) continue;
-    await sort(batch);
+    await classify(batch);
     batch = [];
   }
-  if (batch.length > 0) await sort(batch);
+  if (batch.length > 0) await classify(batch);
 
-  if (strangers.length > FEW_STRANGERS && strangers.length > owned) {
+  if (candidates.length > ALWAYS_REMOVABLE_ORPHANS && candidates.length > owned) {
     log.error(
-      { strangers: strangers.length, owned },
+      { strangers: candidates.length, owned },
       'most files in MEDIA_DIR belong to no image on record, so they are kept: is DATABASE_URL right, is MEDIA_DIR?',
     );
     return 0;
   }
   let count = 0;
-  for (let from = 0; from < strangers.length; from += BATCH) {
-    const files = strangers.slice(from, from + BATCH);
+  for (let from = 0; from < candidates.length; from += BATCH) {
+    const files = candidates.slice(from, from + BATCH);
     // The walk may have taken long: a name may have come to an image meanwhile.
     const known = await records.ownedNames(files.map(({ name }) => name));
     const orphans = files.filter(({ name }) => !known.has(name));

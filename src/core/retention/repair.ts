@@ -1,13 +1,13 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { sha256 } from '../domain/file-names.ts';
-import { type Image, isSame } from '../domain/image.ts';
+import { hasSameOriginal, type Image } from '../domain/image.ts';
 import { requeuedForRepair } from '../domain/transitions.ts';
 import type { ImageEvents } from '../ports/image-events.ts';
 import type { JobQueue } from '../ports/job-queue.ts';
 import type { MediaStore } from '../ports/media-store.ts';
 import type { MissingFiles, RecordStore } from '../ports/record-store.ts';
-import type { NameFilter } from './bloom-filter.ts';
+import type { BloomFilter } from './bloom-filter.ts';
 
 export interface MissingFilesDeps {
   readonly records: RecordStore;
@@ -20,13 +20,13 @@ export interface MissingFilesDeps {
 
 /** What a walk through the store has just found. */
 export interface Inventory {
-  readonly names: NameFilter;
+  readonly names: BloomFilter;
   readonly files: number;
 }
 
 const BATCH = 100;
 /** That are named, logged and mended by one run: they stand in the queue with the pictures that callers wait for. */
-const MOST_AT_ONCE = 100;
+const MAX_REPAIRS_PER_RUN = 100;
 
 /**
  * Finds the succeeded images of which a published file is gone, and unless told only to look has the files made again from
@@ -36,27 +36,27 @@ const MOST_AT_ONCE = 100;
  * The inventory spares asking the store for each file. A file that it has not counts as gone when the store has not got it
  * either and the record still claims it after that: it may have been published or deleted meanwhile.
  */
-export async function mendMissingFiles(
+export async function repairMissingFiles(
   deps: MissingFilesDeps,
   inventory: Inventory,
   dryRun: boolean,
 ): Promise<MissingFiles> {
-  const mayMend = !dryRun && (await isWhole(deps, inventory));
+  const mayRepair = !dryRun && (await storeLooksMounted(deps, inventory));
   const found: string[] = [];
   let missingFiles = 0;
   let cursor: string | undefined;
   do {
     const page = await deps.records.list({ status: 'succeeded', limit: BATCH, owner: null, cursor });
     for (const image of page.items) {
-      const gone = await missingOf(deps, inventory, image);
-      const isInTurn = found.length < MOST_AT_ONCE;
-      if (gone.length === 0) continue;
-      const mends = isInTurn && mayMend && (await hasRoom(deps)) && (await hasOriginal(deps, image));
-      if (!(await claimsStill(deps, image, gone, mends))) continue;
+      const missing = await findMissingFiles(deps, inventory, image);
+      const withinLimit = found.length < MAX_REPAIRS_PER_RUN;
+      if (missing.length === 0) continue;
+      const repair = withinLimit && mayRepair && (await queueHasRoom(deps)) && (await hasOriginal(deps, image));
+      if (!(await requeueIfStillMissing(deps, image, missing, repair))) continue;
       missingFiles += 1;
-      if (!isInTurn) continue;
+      if (!withinLimit) continue;
       found.push(image.mediaId);
-      deps.log.warn({ mediaId: image.mediaId, missing: gone, mending: mends }, 'published files are gone');
+      deps.log.warn({ mediaId: image.mediaId, missing: missing, mending: repair }, 'published files are gone');
     }
     cursor = page.nextCursor ?? undefined;
     // The records may answer without ever leaving this turn of the event loop.
@@ -69,7 +69,7 @@ export async function mendMissingFiles(
  * Whether the store is the one that the records know. Each succeeded image has two names there at least, its original and
  * its master; where not half of them are left, rather a volume is not mounted than that the files went one by one.
  */
-async function isWhole({ records, log }: MissingFilesDeps, { files }: Inventory): Promise<boolean> {
+async function storeLooksMounted({ records, log }: MissingFilesDeps, { files }: Inventory): Promise<boolean> {
   const { succeeded } = await records.countByStatus();
   if (files >= succeeded) return true;
   log.error(
@@ -80,7 +80,7 @@ async function isWhole({ records, log }: MissingFilesDeps, { files }: Inventory)
 }
 
 /** Callers who wait for new pictures come first. */
-async function hasRoom({ queue, queueLimit }: MissingFilesDeps): Promise<boolean> {
+async function queueHasRoom({ queue, queueLimit }: MissingFilesDeps): Promise<boolean> {
   const { waiting } = await queue.depth();
   return waiting < queueLimit / 2;
 }
@@ -91,30 +91,34 @@ async function hasOriginal({ store }: MissingFilesDeps, { original }: Image): Pr
   return bytes !== null && sha256(bytes) === original?.sha256;
 }
 
-async function missingOf({ store }: MissingFilesDeps, { names }: Inventory, image: Image): Promise<readonly string[]> {
-  const gone: string[] = [];
+async function findMissingFiles(
+  { store }: MissingFilesDeps,
+  { names }: Inventory,
+  image: Image,
+): Promise<readonly string[]> {
+  const missing: string[] = [];
   for (const file of [image.master, ...image.renditions]) {
-    if (file === null || names.mayHave(file.name)) continue;
-    if ((await store.read(file.name)) === null) gone.push(file.name);
+    if (file === null || names.mayContain(file.name)) continue;
+    if ((await store.read(file.name)) === null) missing.push(file.name);
   }
-  return gone;
+  return missing;
 }
 
 /** Says whether the record still claims the files that are gone, and if so, and if it is to be mended, makes it a job. */
-async function claimsStill(
+async function requeueIfStillMissing(
   { records, queue, events }: MissingFilesDeps,
   image: Image,
-  gone: readonly string[],
-  mends: boolean,
+  missing: readonly string[],
+  repair: boolean,
 ): Promise<boolean> {
   const { mediaId } = image;
-  if (!mends) return isSame(await records.get(mediaId), image);
-  let claims = false;
+  if (!repair) return hasSameOriginal(await records.get(mediaId), image);
+  let stillMissing = false;
   const latest = await records.update(mediaId, (current) => {
-    claims = isSame(current, image);
-    return claims ? requeuedForRepair(current, gone) : null;
+    stillMissing = hasSameOriginal(current, image);
+    return stillMissing ? requeuedForRepair(current, missing) : null;
   });
-  if (!claims) return false;
+  if (!stillMissing) return false;
   events.publish(mediaId, latest);
   await queue.enqueue(mediaId);
   return true;

@@ -4,10 +4,10 @@ import { ImageError, ProviderError, type ProviderFault } from '../domain/errors.
 import type { Attempt } from '../domain/image.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Telemetry } from '../ports/telemetry.ts';
-import type { Admission, JobEnd } from './circuit-breaker.ts';
+import type { Admission, JobOutcome } from './circuit-breaker.ts';
 import type { RetryBudget } from './retry-budget.ts';
 import { type RetryPolicy, retryDelay } from './retry-policy.ts';
-import { allOpen, type Candidate } from './upstreams.ts';
+import { type Candidate, noProviderAvailable } from './upstreams.ts';
 
 export interface FallbackDeps {
   readonly retry: RetryPolicy;
@@ -18,11 +18,11 @@ export interface FallbackDeps {
   readonly log: Logger;
 }
 
-export interface Question<Result> {
+export interface FallbackRequest<Result> {
   /** In the order in which they are asked. */
   readonly candidates: readonly Candidate[];
   /** Calls that this run of the image has made before, in an earlier process. */
-  readonly past: readonly Attempt[];
+  readonly earlierAttempts: readonly Attempt[];
   readonly signal: AbortSignal;
   /** Makes one call. */
   readonly attempt: (candidate: Candidate) => Promise<Result>;
@@ -52,67 +52,72 @@ interface Progress {
  * (never after a refusal, never when more calls of unknown outcome were made than are allowed). Providers that are down
  * are passed over; `provider_unavailable` is raised where that leaves none. Else raises the last provider's error.
  */
-export async function askInOrder<Result>(deps: FallbackDeps, question: Question<Result>): Promise<Result> {
-  const { candidates, past } = question;
+export async function callWithFallback<Result>(deps: FallbackDeps, request: FallbackRequest<Result>): Promise<Result> {
+  const { candidates, earlierAttempts: past } = request;
   const progress: Progress = {
     unknown: past.filter(({ outcome }) => outcome === 'unknown').length,
     firstCallAt: null,
   };
-  if (!mayGoOn(deps, progress)) throw stoppedDuringCall();
+  if (!mayCallAgain(deps, progress)) throw interruptedCallError();
   let failure: ProviderError | null = null;
   for (const [index, candidate] of candidates.entries()) {
     try {
-      return await ask(deps, question, index === 0 ? candidate : instead(candidate, candidates[0]), progress);
+      return await callProvider(
+        deps,
+        request,
+        index === 0 ? candidate : markFallback(candidate, candidates[0]),
+        progress,
+      );
     } catch (error) {
-      const passedOver = error instanceof ImageError && error.code === 'provider_unavailable';
-      const down = error instanceof ProviderError && OUTAGES.has(error.fault);
-      if (!passedOver && !(down && mayGoOn(deps, progress))) throw error;
-      if (down) failure = error;
+      const skipped = error instanceof ImageError && error.code === 'provider_unavailable';
+      const isOutage = error instanceof ProviderError && OUTAGES.has(error.fault);
+      if (!skipped && !(isOutage && mayCallAgain(deps, progress))) throw error;
+      if (isOutage) failure = error;
       deps.log.warn({ provider: candidate.upstream.provider.name, reason: error.message }, 'provider could not help');
     }
   }
-  throw failure ?? allOpen(candidates.map(({ upstream }) => upstream));
+  throw failure ?? noProviderAvailable(candidates.map(({ upstream }) => upstream));
 }
 
 /** One provider, asked until it makes the picture or there is no sense in asking it again. */
-async function ask<Result>(
+async function callProvider<Result>(
   deps: FallbackDeps,
-  { past, signal, attempt }: Question<Result>,
+  { earlierAttempts: past, signal, attempt }: FallbackRequest<Result>,
   candidate: Candidate,
   progress: Progress,
 ): Promise<Result> {
   const { clock, retryBudget, telemetry, log } = deps;
   const { provider, breaker, throttle } = candidate.upstream;
   let attempts = past.filter((one) => one.provider === provider.name).length;
-  if (attempts >= deps.retry.maxAttempts) throw stoppedDuringCall();
-  if (breaker.waitMs() > 0) throw allOpen([candidate.upstream]);
+  if (attempts >= deps.retry.maxAttempts) throw interruptedCallError();
+  if (breaker.waitMs() > 0) throw noProviderAvailable([candidate.upstream]);
 
   let admission: Admission | null = null;
-  let end: JobEnd = 'unclear';
+  let outcome: JobOutcome = 'unclear';
   let failure: ProviderError | null = null;
 
   const call = async (): Promise<Result> => {
-    using _turn = await throttle.enter(signal);
+    using _turn = await throttle.acquire(signal);
     // The turn may have been long in coming: only now is it known whether there is sense in a call.
     if (failure) {
-      if (breaker.openedBy() !== null || !mayGoOn(deps, progress)) throw new AbortError(failure);
+      if (breaker.openedBy() !== null || !mayCallAgain(deps, progress)) throw new AbortError(failure);
       telemetry.providerRetry(provider.name);
     } else {
       admission = breaker.admit();
-      if (admission === null) throw allOpen([candidate.upstream]);
+      if (admission === null) throw noProviderAvailable([candidate.upstream]);
       retryBudget.firstCall();
     }
     progress.firstCallAt ??= clock.now();
     attempts += 1;
     const result = await attempt(candidate);
-    end = 'made';
+    outcome = 'made';
     return result;
   };
 
-  const noteFailure = ({ error }: RetryContext): void => {
+  const recordFailure = ({ error }: RetryContext): void => {
     if (!(error instanceof ProviderError)) return;
     failure = error;
-    end = endOf(error);
+    outcome = jobOutcomeOf(error);
     if (error.fault === 'account') telemetry.accountFault(provider.name);
     if (error.outcome === 'unknown') progress.unknown += 1;
   };
@@ -134,16 +139,16 @@ async function ask<Result>(
       // All waiting is done above: p-retry's own would come on top of it. It is not given the signal either, as it would
       // throw away a picture that arrives after the signal has fired.
       minTimeout: 0,
-      onFailedAttempt: noteFailure,
+      onFailedAttempt: recordFailure,
       shouldRetry: waitForRetry,
     });
   } finally {
-    if (admission !== null) breaker.jobEnded(admission, end);
+    if (admission !== null) breaker.jobEnded(admission, outcome);
   }
 }
 
 /** A provider that says when to come again is at work: jobs wait for it, and it is not taken to be down. */
-function endOf({ fault, retryAfterMs }: ProviderError): JobEnd {
+function jobOutcomeOf({ fault, retryAfterMs }: ProviderError): JobOutcome {
   const busy = fault === 'rate_limited' && retryAfterMs !== null;
   return OUTAGES.has(fault) && !busy ? fault : 'unclear';
 }
@@ -159,19 +164,19 @@ function nextDelay(
 }
 
 /** Whether any further call is allowed at all. */
-function mayGoOn({ retry, clock }: FallbackDeps, { unknown, firstCallAt }: Progress): boolean {
+function mayCallAgain({ retry, clock }: FallbackDeps, { unknown, firstCallAt }: Progress): boolean {
   const elapsedMs = firstCallAt === null ? 0 : clock.now() - firstCallAt;
   return unknown <= retry.ambiguousRetries && elapsedMs <= retry.deadlineMs;
 }
 
 /** The same candidate, saying in the record that it was not the first choice. */
-function instead(candidate: Candidate, first: Candidate | undefined): Candidate {
+function markFallback(candidate: Candidate, first: Candidate | undefined): Candidate {
   const detail = `${first?.upstream.provider.name} could not make the picture; ${candidate.upstream.provider.name} was asked instead`;
   const warning = { code: 'provider_fallback', detail };
   return { ...candidate, plan: { ...candidate.plan, warnings: [...candidate.plan.warnings, warning] } };
 }
 
-function stoppedDuringCall(): ProviderError {
+function interruptedCallError(): ProviderError {
   return new ProviderError(
     'interrupted',
     'the service stopped during a call, which may have been billed; no further call is allowed',

@@ -3,14 +3,14 @@ import type { ImageRequest } from '../domain/request.ts';
 import type { GenerationPlan } from '../planning/plan.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Provider } from '../ports/provider.ts';
-import { type Breaker, createBreaker } from './circuit-breaker.ts';
+import { type CircuitBreaker, createCircuitBreaker } from './circuit-breaker.ts';
 import { planFor } from './provider-plan.ts';
 import { createThrottle, type Throttle, type ThrottleLimits } from './throttle.ts';
 
 /** A provider with what keeps calls off it while it is down (`breaker`) or busy (`throttle`). */
 export interface Upstream {
   readonly provider: Provider;
-  readonly breaker: Breaker;
+  readonly breaker: CircuitBreaker;
   readonly throttle: Throttle;
 }
 
@@ -48,7 +48,7 @@ export interface UpstreamOptions {
 export function createUpstreams(options: readonly UpstreamOptions[], clock: Clock): Upstreams {
   const upstreams = options.map(({ provider, limits }): Upstream => {
     const throttle = createThrottle(limits, clock);
-    return { provider: throttled(provider, throttle), breaker: createBreaker(clock), throttle };
+    return { provider: throttled(provider, throttle), breaker: createCircuitBreaker(clock), throttle };
   });
 
   return {
@@ -87,7 +87,7 @@ export function createUpstreams(options: readonly UpstreamOptions[], clock: Cloc
 }
 
 /** What is said when no provider may be called: nothing was sent, and when it is worth trying again. */
-export function allOpen(upstreams: readonly Upstream[]): ImageError {
+export function noProviderAvailable(upstreams: readonly Upstream[]): ImageError {
   const names = upstreams.map(({ provider }) => provider.name).join(', ');
   const waitMs = Math.min(...upstreams.map(({ breaker }) => breaker.waitMs()));
   return new ImageError('provider_unavailable', `not working at the moment: ${names}; nothing was sent or paid`, {
@@ -96,7 +96,7 @@ export function allOpen(upstreams: readonly Upstream[]): ImageError {
 }
 
 /** What the health check says: `degraded` while another provider is left, `error` when none is. */
-export function describeUpstreams(states: readonly UpstreamState[]) {
+export function upstreamHealth(states: readonly UpstreamState[]) {
   const open = states.filter(({ openedBy }) => openedBy !== null);
   const status = open.length === 0 ? 'ok' : open.length < states.length ? 'degraded' : 'error';
   const detail = states.map(({ name, openedBy, pausedMs }) => {
@@ -111,15 +111,15 @@ export function describeUpstreams(states: readonly UpstreamState[]) {
 function throttled(provider: Provider, throttle: Throttle): Provider {
   return {
     name: provider.name,
-    takesSize: provider.takesSize,
-    commands: provider.commands,
+    supportsSize: provider.supportsSize,
+    controlSequences: provider.controlSequences,
     model: (id) => provider.model(id),
     shutdownDates: async (signal) => (await provider.shutdownDates?.(signal)) ?? new Map(),
     async generate(call, options) {
       try {
         const picture = await provider.generate(call, options);
         throttle.succeeded();
-        if (picture.restMs !== null) throttle.pause(picture.restMs);
+        if (picture.pauseMs !== null) throttle.pause(picture.pauseMs);
         return picture;
       } catch (error) {
         const busy = error instanceof ProviderError && (error.fault === 'rate_limited' || error.fault === 'overloaded');

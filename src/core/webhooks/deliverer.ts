@@ -2,10 +2,10 @@ import type { Logger } from 'pino';
 import type { Delivery } from '../domain/delivery.ts';
 import type { MediaUrls } from '../domain/record.ts';
 import type { Clock } from '../ports/clock.ts';
-import { untilStored } from '../ports/storage-retry.ts';
+import { retryWhileStorageFails } from '../ports/storage-retry.ts';
 import type { Telemetry } from '../ports/telemetry.ts';
 import type { DueDelivery, Outbox, WebhookSender } from '../ports/webhooks.ts';
-import { afterTry, deliveryBody } from './delivery.ts';
+import { deliveryBody, recordTry } from './delivery.ts';
 
 export interface DelivererDeps {
   readonly outbox: Outbox;
@@ -28,17 +28,17 @@ export interface Deliverer {
 }
 
 /** Tries at once, in all … */
-const TRIES_AT_ONCE = 16;
+const MAX_CONCURRENT_TRIES = 16;
 /** … and of one receiver, so that one that hangs does not take all of them. */
-const TRIES_PER_RECEIVER = 4;
+const MAX_TRIES_PER_RECEIVER = 4;
 /** Also bounds what a wrong clock can do: a timer has 2^31 ms at most, and one that is set to more fires at once. */
-const LONGEST_WAIT_MS = 3_600_000;
-const FAULT_WAIT_MS = 5_000;
+const MAX_WAIT_MS = 3_600_000;
+const ERROR_RETRY_DELAY_MS = 5_000;
 
 export function createDeliverer(deps: DelivererDeps): Deliverer {
   const { outbox, clock, log } = deps;
   const stopping = new AbortController();
-  const underWay = new Map<string, { readonly receiver: string; readonly done: Promise<void> }>();
+  const inFlight = new Map<string, { readonly receiver: string; readonly done: Promise<void> }>();
   let wake = new AbortController();
   let running = Promise.resolve();
   outbox.onNew(() => wake.abort());
@@ -46,42 +46,42 @@ export function createDeliverer(deps: DelivererDeps): Deliverer {
   async function run(): Promise<void> {
     while (!stopping.signal.aborted) {
       wake = new AbortController();
-      const waitMs = await startDue().catch((error: unknown) => {
+      const waitMs = await startDueTries().catch((error: unknown) => {
         log.error({ err: error }, 'the outbox could not be read; trying again');
-        return FAULT_WAIT_MS;
+        return ERROR_RETRY_DELAY_MS;
       });
       await pause(waitMs, AbortSignal.any([wake.signal, stopping.signal]));
     }
-    await Promise.all([...underWay.values()].map(({ done }) => done));
+    await Promise.all([...inFlight.values()].map(({ done }) => done));
   }
 
   /** Null waits for the signal alone. */
   async function pause(ms: number | null, signal: AbortSignal): Promise<void> {
     if (signal.aborted) return;
-    if (ms !== null) return await clock.sleep(Math.min(ms, LONGEST_WAIT_MS), signal).catch(() => undefined);
+    if (ms !== null) return await clock.sleep(Math.min(ms, MAX_WAIT_MS), signal).catch(() => undefined);
     await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
   }
 
   /** Starts every try that is due and has room. Milliseconds until the next is due; null where only an end makes room. */
-  async function startDue(): Promise<number | null> {
-    while (underWay.size < TRIES_AT_ONCE && !stopping.signal.aborted) {
-      const next = await outbox.next({ ids: [...underWay.keys()], receivers: busyReceivers() });
+  async function startDueTries(): Promise<number | null> {
+    while (inFlight.size < MAX_CONCURRENT_TRIES && !stopping.signal.aborted) {
+      const next = await outbox.next({ ids: [...inFlight.keys()], receivers: busyReceivers() });
       if (next === null) return null;
       const waitMs = next.dueAt - clock.now();
       if (waitMs > 0) return waitMs;
       const { id } = next.delivery;
       const done = attempt(next).finally(() => {
-        underWay.delete(id);
+        inFlight.delete(id);
         wake.abort();
       });
-      underWay.set(id, { receiver: next.receiver, done });
+      inFlight.set(id, { receiver: next.receiver, done });
     }
     return null;
   }
 
   function busyReceivers(): readonly string[] {
-    const receivers = Map.groupBy(underWay.values(), ({ receiver }) => receiver);
-    return [...receivers].flatMap(([receiver, tries]) => (tries.length < TRIES_PER_RECEIVER ? [] : [receiver]));
+    const receivers = Map.groupBy(inFlight.values(), ({ receiver }) => receiver);
+    return [...receivers].flatMap(([receiver, tries]) => (tries.length < MAX_TRIES_PER_RECEIVER ? [] : [receiver]));
   }
 
   async function attempt({ delivery, image, receiver }: DueDelivery): Promise<void> {
@@ -90,16 +90,16 @@ export function createDeliverer(deps: DelivererDeps): Deliverer {
     try {
       const body = deliveryBody(delivery, image, deps.urls);
       const answer = await deps.sender.send({ id: delivery.id, url: delivery.url, body }, signal);
-      const tried = { began, ended: clock.now(), answer };
+      const completedTry = { began, ended: clock.now(), answer };
       // Lost, it would be sent again at once and without end.
-      const after = await untilStored({ clock, log, signals: { stopping: signal } }, () =>
-        outbox.update(delivery.id, (current) => afterTry(current, delivery, tried, deps.random)),
+      const updated = await retryWhileStorageFails({ clock, log, signals: { stopping: signal } }, () =>
+        outbox.update(delivery.id, (current) => recordTry(current, delivery, completedTry, deps.random)),
       );
-      if (after !== null) report(after, receiver, answer.error);
+      if (updated !== null) report(updated, receiver, answer.error);
     } catch (error) {
       if (signal.aborted) return;
       log.error({ id: delivery.id, err: error }, 'a webhook could not be sent or its outcome not be recorded');
-      await clock.sleep(FAULT_WAIT_MS, signal).catch(() => undefined);
+      await clock.sleep(ERROR_RETRY_DELAY_MS, signal).catch(() => undefined);
     }
   }
 

@@ -3,24 +3,24 @@
 import type { Delivery, DeliveryAttempt, WebhookEvent } from '../domain/delivery.ts';
 import { type Image, isFinished } from '../domain/image.ts';
 import { type MediaUrls, toRecord } from '../domain/record.ts';
-import type { WebhookAnswer } from '../ports/webhooks.ts';
+import type { WebhookResponse } from '../ports/webhooks.ts';
 
 /**
  * Tries of one delivery that are kept, the latest: a day takes some 15, and each redelivery as many again.
  */
-const ATTEMPTS_KEPT = 20;
+const MAX_ATTEMPTS_KEPT = 20;
 
 const SECOND_MS = 1_000;
 const MINUTE_MS = 60 * SECOND_MS;
 const HOUR_MS = 60 * MINUTE_MS;
 /** No try begins later than this after the first. */
-const PATIENCE_MS = 24 * HOUR_MS;
+const RETRY_PERIOD_MS = 24 * HOUR_MS;
 /** So short that two tries that took all their time leave the second retry inside the first half minute. */
-const FIRST_GAPS_MS = [3 * SECOND_MS, 6 * SECOND_MS];
-const LONGEST_GAP_MS = 4 * HOUR_MS;
+const FIRST_DELAYS_MS = [3 * SECOND_MS, 6 * SECOND_MS];
+const MAX_DELAY_MS = 4 * HOUR_MS;
 
 /** The event that a change of an image is, or null: it has ended now and had not before. */
-export function eventOf(before: Image | null, after: Image): WebhookEvent | null {
+export function webhookEventOf(before: Image | null, after: Image): WebhookEvent | null {
   if (before !== null && isFinished(before.status)) return null;
   switch (after.status) {
     case 'succeeded':
@@ -57,35 +57,36 @@ export function deliveryBody({ type }: Delivery, image: Image, urls: MediaUrls):
  * each shortened by up to half (`random` is in [0, 1)) so that what failed together does not come back together; the last
  * try is a day after the first.
  */
-export function retryGap(tries: number, elapsedMs: number, random: () => number): number | null {
-  if (elapsedMs >= PATIENCE_MS) return null;
-  const gap = FIRST_GAPS_MS[tries - 1] ?? Math.min(LONGEST_GAP_MS, MINUTE_MS * 3 ** (tries - FIRST_GAPS_MS.length - 1));
-  return Math.ceil(Math.min(gap * (1 - random() / 2), PATIENCE_MS - elapsedMs));
+export function deliveryRetryDelay(tries: number, elapsedMs: number, random: () => number): number | null {
+  if (elapsedMs >= RETRY_PERIOD_MS) return null;
+  const gap =
+    FIRST_DELAYS_MS[tries - 1] ?? Math.min(MAX_DELAY_MS, MINUTE_MS * 3 ** (tries - FIRST_DELAYS_MS.length - 1));
+  return Math.ceil(Math.min(gap * (1 - random() / 2), RETRY_PERIOD_MS - elapsedMs));
 }
 
 /** A try that has ended: when it began and ended, in milliseconds since 1970, and what came of it. */
-export interface EndedTry {
+export interface CompletedTry {
   readonly began: number;
   readonly ended: number;
-  readonly answer: WebhookAnswer;
+  readonly answer: WebhookResponse;
 }
 
 /**
  * The delivery after a try of `tried`, which is how it stood when the try began. 2xx is delivered, 410 forbids any more, and
  * an address that the guard refuses is final too, since waiting mends nothing. All else, redirects included, is tried again.
  */
-export function afterTry(
+export function recordTry(
   delivery: Delivery,
-  tried: Delivery,
-  { began, ended, answer }: EndedTry,
+  attempted: Delivery,
+  { began, ended, answer }: CompletedTry,
   random: () => number,
 ): Delivery {
   const { httpStatus, error, refused } = answer;
   const at = new Date(began).toISOString();
   const attempt: DeliveryAttempt = { at, durationMs: ended - began, httpStatus, error };
-  const attempts = [...delivery.attempts, attempt].slice(-ATTEMPTS_KEPT);
+  const attempts = [...delivery.attempts, attempt].slice(-MAX_ATTEMPTS_KEPT);
   // It was ordered to be sent again meanwhile, and this try was not yet for that.
-  if (delivery.series.number !== tried.series.number) return { ...delivery, attempts };
+  if (delivery.series.number !== attempted.series.number) return { ...delivery, attempts };
 
   const series = { ...delivery.series, tries: delivery.series.tries + 1, firstAt: delivery.series.firstAt ?? at };
   const settled = (status: 'delivered' | 'disabled' | 'failed'): Delivery => ({
@@ -97,13 +98,13 @@ export function afterTry(
   });
   if (error === null) return settled('delivered');
   if (httpStatus === 410) return settled('disabled');
-  const gap = refused ? null : retryGap(series.tries, ended - Date.parse(series.firstAt), random);
-  if (gap === null) return settled('failed');
-  return { ...delivery, attempts, series, nextAttemptAt: new Date(ended + gap).toISOString() };
+  const delayMs = refused ? null : deliveryRetryDelay(series.tries, ended - Date.parse(series.firstAt), random);
+  if (delayMs === null) return settled('failed');
+  return { ...delivery, attempts, series, nextAttemptAt: new Date(ended + delayMs).toISOString() };
 }
 
 /** The delivery as one that is to be sent again, with a day of its own, at `now` (milliseconds since 1970). */
-export function sentAgain(delivery: Delivery, now: number): Delivery {
+export function markForRedelivery(delivery: Delivery, now: number): Delivery {
   return {
     ...delivery,
     status: 'pending',

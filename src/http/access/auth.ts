@@ -35,7 +35,7 @@ export const ANONYMOUS: Caller = { name: 'anonymous', admin: true };
 const CHALLENGE = 'Bearer realm="easel"';
 
 /** Makes room for the caller on every request of `app` and the scopes inside it. */
-export function rememberCallers(app: FastifyInstance): void {
+export function decorateCaller(app: FastifyInstance): void {
   app.decorateRequest('caller', null);
 }
 
@@ -66,16 +66,16 @@ export const callerOf: Identify = ({ caller }) => {
  * `forbidden` where the key lacks the scope. A key in the URL is none: URLs are logged and passed on.
  */
 export function admit(request: FastifyRequest, reply: FastifyReply, keys: Keys, scope: Scope): Caller {
-  request.caller = keys.inUse ? knock(request, reply, keys, scope) : ANONYMOUS;
+  request.caller = keys.inUse ? authenticate(request, reply, keys, scope) : ANONYMOUS;
   return request.caller;
 }
 
 /** Whether the request bears something that is meant as a key. */
-export function bearsKey(request: FastifyRequest): boolean {
+export function hasKey(request: FastifyRequest): boolean {
   return secretOf(request) !== null;
 }
 
-function knock(request: FastifyRequest, reply: FastifyReply, keys: Keys, scope: Scope): Caller {
+function authenticate(request: FastifyRequest, reply: FastifyReply, keys: Keys, scope: Scope): Caller {
   const secret = secretOf(request);
   if (secret === null) {
     reply.header('www-authenticate', CHALLENGE);

@@ -39,7 +39,7 @@ export function limitRates(scope: FastifyInstance, limits: RateLimits): void {
     Object.entries(limits).flatMap(([name, max]: [string, number | null]) =>
       max === null
         ? []
-        : [[name, scope.createRateLimit({ max, timeWindow: WINDOW_SECONDS * 1000, keyGenerator: whoseCount })]],
+        : [[name, scope.createRateLimit({ max, timeWindow: WINDOW_SECONDS * 1000, keyGenerator: rateLimitKey })]],
     ),
   );
 
@@ -61,6 +61,6 @@ export function limitRates(scope: FastifyInstance, limits: RateLimits): void {
   });
 }
 
-function whoseCount({ caller, ip }: FastifyRequest): string {
+function rateLimitKey({ caller, ip }: FastifyRequest): string {
   return caller === null || caller === ANONYMOUS ? normalizeIP(ip) : `key ${caller.name}`;
 }

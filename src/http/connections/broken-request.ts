@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { type ServerResponse, STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import type { FastifyInstance } from 'fastify';
-import { describeProblem, type Fault } from '../../api/problem.ts';
+import { type ProblemSpec, toProblem } from '../../api/problem.ts';
 import { ImageError } from '../../core/domain/errors.ts';
 
 /** How long a refused client may go on sending, so that it gets to read why. */
@@ -12,7 +12,7 @@ const LINGER_MS = 2_000;
  * Answers what Node could not read as HTTP, and so never became a request: the listener of the server's `clientError`.
  * The connection is half closed first and cut later, since a reset could overtake the answer.
  */
-export function answerBrokenRequest(error: Error & { readonly code?: string }, socket: Socket): void {
+export function handleClientError(error: Error & { readonly code?: string }, socket: Socket): void {
   if (socket.writableEnded) return;
   // As Node's own listener does: nothing may be written into the middle of an answer.
   const { _httpMessage: running } = socket as Socket & { readonly _httpMessage?: ServerResponse | null };
@@ -20,7 +20,7 @@ export function answerBrokenRequest(error: Error & { readonly code?: string }, s
     socket.destroy();
     return;
   }
-  const problem = describeProblem(faultOf(error.code), '', randomUUID());
+  const problem = toProblem(problemFor(error.code), '', randomUUID());
   const body = JSON.stringify(problem);
   socket.end(
     [
@@ -45,7 +45,7 @@ export function requireHost(app: FastifyInstance): void {
   });
 }
 
-function faultOf(code: string | undefined): Fault {
+function problemFor(code: string | undefined): ProblemSpec {
   switch (code) {
     case 'HPE_HEADER_OVERFLOW':
       return { code: 'invalid_request', status: 431, detail: 'the URL and the headers together are too large' };

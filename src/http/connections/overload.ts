@@ -4,16 +4,16 @@ import type { FastifyInstance } from 'fastify';
 /** What counts as more than the process can do. */
 export interface LoadLimits {
   /** Mean lateness of the event loop over a sample, in milliseconds. */
-  readonly maxLatenessMs: number;
+  readonly maxEventLoopDelayMs: number;
   readonly sampleMs: number;
 }
 
-const LIMITS: LoadLimits = { maxLatenessMs: 500, sampleMs: 1_000 };
+const LIMITS: LoadLimits = { maxEventLoopDelayMs: 500, sampleMs: 1_000 };
 
 /** Watches the event loop until `app` is closed. The function tells whether the process has more to do than it can. */
 export async function watchLoad(
   app: FastifyInstance,
-  { maxLatenessMs, sampleMs }: LoadLimits = LIMITS,
+  { maxEventLoopDelayMs: maxLatenessMs, sampleMs }: LoadLimits = LIMITS,
 ): Promise<() => boolean> {
   await app.register(underPressure, {
     maxEventLoopDelay: maxLatenessMs,

@@ -7,7 +7,7 @@ import { ImageError } from '../../core/domain/errors.ts';
  * Refuses what would begin or change something once `stopping`, or when the app has begun to close. Reading goes on, so
  * that pictures are served until the end; but each answer ends its connection, since a kept one would hold up the close.
  */
-export function refuseWorkWhile(stopping: () => boolean, app: FastifyInstance): void {
+export function refuseWorkWhileStopping(stopping: () => boolean, app: FastifyInstance): void {
   let closing = false;
   app.addHook('preClose', async () => {
     closing = true;
@@ -28,7 +28,7 @@ export function refuseWorkWhile(stopping: () => boolean, app: FastifyInstance): 
  * Once `app` closes, cuts every `lastWordsMs` the connections that are silent: over which no whole request has come, or is answered. Node waits
  * for them without end, such as for those that browsers and load balancers open ahead of need, and with them would the stop.
  */
-export function cutSilentConnections(app: FastifyInstance, lastWordsMs: number): void {
+export function destroyInactiveConnections(app: FastifyInstance, drainIntervalMs: number): void {
   const connections = new Set<Socket>();
   /** The last answer of each. */
   const answers = new WeakMap<Socket, ServerResponse>();
@@ -40,16 +40,16 @@ export function cutSilentConnections(app: FastifyInstance, lastWordsMs: number):
     answers.set(raw.socket, reply.raw);
     done();
   });
-  const isSilent = (socket: Socket): boolean => {
+  const isInactive = (socket: Socket): boolean => {
     const answer = answers.get(socket);
     return answer === undefined || answer.writableFinished || !answer.req.complete;
   };
-  let sweeps: NodeJS.Timeout | undefined;
+  let timer: NodeJS.Timeout | undefined;
   app.addHook('preClose', async () => {
     // Again and again: an answer whose head left before the order may end later, and keep its connection.
-    sweeps = setInterval(() => {
-      for (const socket of connections) if (isSilent(socket)) socket.destroy();
-    }, lastWordsMs).unref();
+    timer = setInterval(() => {
+      for (const socket of connections) if (isInactive(socket)) socket.destroy();
+    }, drainIntervalMs).unref();
   });
-  app.addHook('onClose', async () => clearInterval(sweeps));
+  app.addHook('onClose', async () => clearInterval(timer));
 }

@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 
 /** How long clients may take, in milliseconds. */
-export interface Patience {
+export interface Timeouts {
   /** From the first byte of a request to the end of its headers. */
   readonly headersMs: number;
   /** From the first byte of a request to its last. */
@@ -11,26 +11,26 @@ export interface Patience {
   /** Without taking a byte of an answer that has begun. */
   readonly stalledMs: number;
   /** Once the service stops: to finish what they are sending. */
-  readonly lastWordsMs: number;
+  readonly drainIntervalMs: number;
   /** How often Node looks for requests that are late. */
-  readonly lateCheckMs: number;
+  readonly checkIntervalMs: number;
 }
 
-export const PATIENCE: Patience = {
+export const DEFAULT_TIMEOUTS: Timeouts = {
   headersMs: 15_000,
   requestMs: 60_000,
   // Longer than the 60 s for which most proxies keep an idle connection, so that they are the ones to close it.
   idleMs: 72_000,
   stalledMs: 60_000,
-  lastWordsMs: 1_000,
-  lateCheckMs: 5_000,
+  drainIntervalMs: 1_000,
+  checkIntervalMs: 5_000,
 };
 
 /**
  * Lets calls to `scope` wait for their answer as long as they like, where the app's `connectionTimeout` is `stalledMs`: that
  * cuts connections on which no byte moves, since Node would hold file and memory of an answer that nobody reads for ever.
  */
-export function letCallsWait(scope: FastifyInstance, { stalledMs }: Patience): void {
+export function pauseSocketTimeout(scope: FastifyInstance, { stalledMs }: Timeouts): void {
   scope.addHook('onRequest', (_request, reply, done) => {
     reply.raw.setTimeout(0);
     done();

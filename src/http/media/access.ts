@@ -3,7 +3,7 @@ import { ProblemError } from '../../api/problem.ts';
 import { ImageError } from '../../core/domain/errors.ts';
 import type { PublishedFile } from '../../core/images/published-file.ts';
 import type { SignedLinks } from '../../security/signed-links.ts';
-import { admit, bearsKey, type Keys } from '../access/auth.ts';
+import { admit, hasKey, type Keys } from '../access/auth.ts';
 
 /** Raises the problem of a request that may not have this file, or null where there is none. */
 export type MediaAccess = (request: FastifyRequest, reply: FastifyReply, published: PublishedFile | null) => void;
@@ -18,7 +18,7 @@ export function privateAccess(keys: Keys, links: SignedLinks): MediaAccess {
   return (request, reply, published) => {
     const { expires, signature } = request.query as { readonly expires?: unknown; readonly signature?: unknown };
     if (published !== null && links.verify(published.file, expires, signature)) return;
-    if (!keys.inUse || (signature !== undefined && !bearsKey(request))) {
+    if (!keys.inUse || (signature !== undefined && !hasKey(request))) {
       throw new ProblemError({
         code: 'forbidden',
         detail: 'the picture is private, and the URL is not, or no longer, a signed one; its record has a new one',

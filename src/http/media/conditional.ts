@@ -3,17 +3,17 @@ import { combineRanges, parse } from 'range-parser';
 import type { ByteRange } from '../../core/ports/media-store.ts';
 
 /** What the conditions of a GET or HEAD come to: go on, 304 or 412. */
-export type Verdict = 'proceed' | 'not_modified' | 'precondition_failed';
+export type ConditionResult = 'proceed' | 'not_modified' | 'precondition_failed';
 
 /**
  * Weighs If-Match and If-None-Match against a strong entity tag, in the order of RFC 9110, 13.2.2. The conditions on dates
  * are ignored, as they are to be where no Last-Modified is given.
  */
-export function weigh(headers: IncomingHttpHeaders, etag: string): Verdict {
+export function evaluateConditions(headers: IncomingHttpHeaders, etag: string): ConditionResult {
   const { 'if-match': match, 'if-none-match': noneMatch } = headers;
-  if (match !== undefined && !names(match, etag)) return 'precondition_failed';
+  if (match !== undefined && !matchesTag(match, etag)) return 'precondition_failed';
   // If-None-Match compares weakly (RFC 9110, 13.1.2), so a `W/` that a cache has put before the tag does not count.
-  if (noneMatch !== undefined && names(noneMatch.replaceAll('W/"', '"'), etag)) return 'not_modified';
+  if (noneMatch !== undefined && matchesTag(noneMatch.replaceAll('W/"', '"'), etag)) return 'not_modified';
   return 'proceed';
 }
 
@@ -36,6 +36,6 @@ export function rangeToServe(headers: IncomingHttpHeaders, etag: string, bytes: 
 }
 
 /** Whether a list of entity tags, or `*`, names this one. */
-function names(list: string, etag: string): boolean {
+function matchesTag(list: string, etag: string): boolean {
   return list === etag || list.trim() === '*' || list.match(/(?:W\/)?"[^"]*"/g)?.some((tag) => tag === etag) === true;
 }

@@ -47,17 +47,17 @@ export interface HealthOptions {
 }
 
 /** How old an answer may be, in milliseconds. */
-const FRESH_MS = 1_000;
+const CACHE_MS = 1_000;
 /** How long a check may take, in milliseconds. */
-const PATIENCE_MS = 2_000;
+const CHECK_TIMEOUT_MS = 2_000;
 
 /** Runs the checks when asked, at most once a second, and never for longer than two. */
 export function createHealth({ checks, clock, version, stopping, providerUsable }: HealthOptions): Health {
   const startedAt = clock.now();
-  const storage = watch(checks.storage, clock);
-  const database = watch(checks.database, clock);
-  const queue = watch(checks.queue, clock);
-  const providers = watch(checks.providers, clock);
+  const storage = cachedCheck(checks.storage, clock);
+  const database = cachedCheck(checks.database, clock);
+  const queue = cachedCheck(checks.queue, clock);
+  const providers = cachedCheck(checks.providers, clock);
 
   async function report(): Promise<HealthReport> {
     const reports = await Promise.all([storage(), database(), queue(), providers()]);
@@ -86,10 +86,10 @@ function worst(reports: readonly CheckOutcome[]): HealthStatus {
 }
 
 /** A check with a memory: its last answer while that is fresh, and since when the status has been what it is. */
-function watch(check: () => Promise<CheckOutcome>, clock: Clock): () => Promise<CheckReport> {
+function cachedCheck(check: () => Promise<CheckOutcome>, clock: Clock): () => Promise<CheckReport> {
   let last: CheckReport | null = null;
   let answeredAt = 0;
-  let asking: Promise<CheckReport> | null = null;
+  let refreshing: Promise<CheckReport> | null = null;
   let running: Promise<CheckOutcome> | null = null;
 
   /** Begins the check, or comes back to one that is still at it: a check that hangs is never begun twice. */
@@ -102,8 +102,8 @@ function watch(check: () => Promise<CheckOutcome>, clock: Clock): () => Promise<
     return running;
   }
 
-  async function ask(): Promise<CheckReport> {
-    const outcome = await withinPatience(run(), clock);
+  async function refresh(): Promise<CheckReport> {
+    const outcome = await withTimeout(run(), clock);
     answeredAt = clock.now();
     const since = last?.status === outcome.status ? last.since : new Date(answeredAt).toISOString();
     last = { ...outcome, since };
@@ -113,19 +113,19 @@ function watch(check: () => Promise<CheckOutcome>, clock: Clock): () => Promise<
   return () => {
     const age = clock.now() - answeredAt;
     // A clock that was set back must not keep an old answer alive.
-    if (last !== null && age >= 0 && age < FRESH_MS) return Promise.resolve(last);
-    asking ??= ask().finally(() => {
-      asking = null;
+    if (last !== null && age >= 0 && age < CACHE_MS) return Promise.resolve(last);
+    refreshing ??= refresh().finally(() => {
+      refreshing = null;
     });
-    return asking;
+    return refreshing;
   };
 }
 
-async function withinPatience(work: Promise<CheckOutcome>, clock: Clock): Promise<CheckOutcome> {
+async function withTimeout(work: Promise<CheckOutcome>, clock: Clock): Promise<CheckOutcome> {
   const settled = new AbortController();
   const late = clock
-    .sleep(PATIENCE_MS, settled.signal)
-    .then((): CheckOutcome => ({ status: 'error', detail: `no answer within ${PATIENCE_MS / 1000} s` }));
+    .sleep(CHECK_TIMEOUT_MS, settled.signal)
+    .then((): CheckOutcome => ({ status: 'error', detail: `no answer within ${CHECK_TIMEOUT_MS / 1000} s` }));
   try {
     return await Promise.race([work, late]);
   } finally {

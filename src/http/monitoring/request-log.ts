@@ -11,12 +11,12 @@ import { pathOf } from '../protocol/problem.ts';
 const CLIENT_LEFT = 499;
 
 /** What a client may name its request: short enough for a log, and nothing that a log or a header would have to escape. */
-const SANE_ID = /^[A-Za-z0-9][\w.:@/+=-]{0,127}$/;
+const VALID_ID = /^[A-Za-z0-9][\w.:@/+=-]{0,127}$/;
 
 /** The client's own `x-request-id` where it is sane, else a new one. */
 export function requestId(request: IncomingMessage): string {
   const given = request.headers['x-request-id'];
-  return typeof given === 'string' && SANE_ID.test(given) ? given : randomUUID();
+  return typeof given === 'string' && VALID_ID.test(given) ? given : randomUUID();
 }
 
 /**

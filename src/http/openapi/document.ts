@@ -110,7 +110,7 @@ const transformObject: SwaggerTransformObject = (routes) => {
 
   const used = new Set<string>();
   const follow = (part: unknown): void => {
-    for (const name of referredIn(part)) {
+    for (const name of referencedSchemas(part)) {
       if (used.has(name)) continue;
       used.add(name);
       follow(schemas[name]);
@@ -147,7 +147,7 @@ function placeOf(schema: string): number {
 }
 
 /** Names of the component schemas that `part` refers to. */
-function referredIn(part: unknown): string[] {
+function referencedSchemas(part: unknown): string[] {
   const refs = JSON.stringify(part ?? null).matchAll(/"\$ref":"#\/components\/schemas\/([^"]+)"/g);
   return [...refs].flatMap(([, name]) => name ?? []);
 }

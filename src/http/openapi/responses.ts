@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import { describeProblem, type Fault, PROBLEMS, type ProblemCode, problem } from '../../api/problem.ts';
+import { PROBLEMS, type ProblemCode, type ProblemSpec, problem, toProblem } from '../../api/problem.ts';
 
 type Header = Readonly<Record<string, unknown>>;
 
@@ -28,7 +28,7 @@ export function problems(...codes: readonly ProblemCode[]) {
 }
 
 /** Details worth more than the title, for the problems that a stranger meets first. */
-const DETAILS: Partial<Record<ProblemCode, Omit<Fault, 'code'>>> = {
+const EXAMPLE_DETAILS: Partial<Record<ProblemCode, Omit<ProblemSpec, 'code'>>> = {
   invalid_request: {
     detail: 'wrong in the body: `size`; see errors',
     errors: [{ path: 'size', message: 'must be WIDTHxHEIGHT in pixels with the letter x between, such as 1792x1024' }],
@@ -48,6 +48,6 @@ const DETAILS: Partial<Record<ProblemCode, Omit<Fault, 'code'>>> = {
 };
 
 function exampleOf(code: ProblemCode) {
-  const fault = { code, ...(DETAILS[code] ?? { detail: `${PROBLEMS[code].title}.` }) };
-  return describeProblem(fault, '/images', '0b9f6c1e-7c1e-4f0e-9a55-0d2f8a9d4d1b');
+  const spec = { code, ...(EXAMPLE_DETAILS[code] ?? { detail: `${PROBLEMS[code].title}.` }) };
+  return toProblem(spec, '/images', '0b9f6c1e-7c1e-4f0e-9a55-0d2f8a9d4d1b');
 }

@@ -41,9 +41,9 @@ async function* writeFrames(events: AsyncIterable<ServerSentEvent>, clock: Clock
   try {
     let next = iterator.next();
     for (;;) {
-      const come = new AbortController();
-      const quiet = clock.sleep(HEARTBEAT_MS, come.signal).then(() => null);
-      const result = await Promise.race([next, quiet]).finally(() => come.abort());
+      const arrived = new AbortController();
+      const heartbeat = clock.sleep(HEARTBEAT_MS, arrived.signal).then(() => null);
+      const result = await Promise.race([next, heartbeat]).finally(() => arrived.abort());
       if (result === null) {
         yield ': nothing new\n\n';
       } else if (result.done) {

@@ -27,8 +27,8 @@ export function readPreferences(header: string | undefined): Preferences {
 }
 
 /** Seconds to wait for the end, never more than `most`. */
-export function secondsToWait({ respondAsync, wait }: Preferences, most: number): number {
-  return Math.min(wait ?? (respondAsync ? 0 : most), most);
+export function secondsToWait({ respondAsync, wait }: Preferences, maxSeconds: number): number {
+  return Math.min(wait ?? (respondAsync ? 0 : maxSeconds), maxSeconds);
 }
 
 /** `Preference-Applied` for a call that waited up to `seconds`, or null where no preference made a difference. */

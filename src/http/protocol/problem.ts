@@ -1,12 +1,12 @@
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { describeProblem, type Fault, ProblemError } from '../../api/problem.ts';
+import { ProblemError, type ProblemSpec, toProblem } from '../../api/problem.ts';
 import { ImageError } from '../../core/domain/errors.ts';
-import { answerAndDrain, hasUnreadBody } from '../connections/drain.ts';
+import { createDrainingBody, hasUnreadBody } from '../connections/drain.ts';
 
 /** Answers with `fault`. A body that was not read is drained, so that the client gets to read the answer. */
-export function answerProblem(reply: FastifyReply, fault: Fault): FastifyReply {
+export function sendProblem(reply: FastifyReply, spec: ProblemSpec): FastifyReply {
   const { request } = reply;
-  const body = describeProblem(fault, pathOf(request), request.id);
+  const body = toProblem(spec, pathOf(request), request.id);
   // What the route has said about its file does not hold for this answer.
   reply.removeHeader('etag').removeHeader('accept-ranges');
   reply.code(body.status).type('application/problem+json').header('cache-control', 'no-store');
@@ -15,28 +15,28 @@ export function answerProblem(reply: FastifyReply, fault: Fault): FastifyReply {
   const bytes = Buffer.from(JSON.stringify(body));
   if (!hasUnreadBody(request.raw)) return reply.send(bytes);
   reply.header('connection', 'close').header('content-length', bytes.length);
-  return reply.send(answerAndDrain(bytes, request.raw));
+  return reply.send(createDrainingBody(bytes, request.raw));
 }
 
 /** Has every error of `app` answered as a problem. */
-export function answerErrors(app: FastifyInstance): void {
-  app.setErrorHandler(answerError);
+export function handleErrors(app: FastifyInstance): void {
+  app.setErrorHandler(handleError);
 }
 
 /** Has every unknown route answered as a problem, after the hooks of `scope`. */
-export function answerUnknownRoutes(scope: FastifyInstance): void {
+export function handleUnknownRoutes(scope: FastifyInstance): void {
   scope.setNotFoundHandler((request, reply) =>
-    answerProblem(reply, { code: 'not_found', detail: `there is no ${request.method} ${pathOf(request)}` }),
+    sendProblem(reply, { code: 'not_found', detail: `there is no ${request.method} ${pathOf(request)}` }),
   );
 }
 
 /** Answers with the problem that `error` stands for. An error nobody foresaw is logged, and its text kept back. */
-export function answerError(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  const fault = faultOf(error);
-  if (fault.code === 'internal_error') request.log.error({ requestId: request.id, err: error }, 'unexpected error');
+export function handleError(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const spec = problemFor(error);
+  if (spec.code === 'internal_error') request.log.error({ requestId: request.id, err: error }, 'unexpected error');
   // RFC 9110, 15.5.17: a 416 tells the length of the file.
-  if (fault.status === 416) reply.header('content-range', contentRangeOf(error));
-  return answerProblem(reply, fault);
+  if (spec.status === 416) reply.header('content-range', contentRangeOf(error));
+  return sendProblem(reply, spec);
 }
 
 /** Path of the request without its query. */
@@ -44,8 +44,8 @@ export function pathOf(request: FastifyRequest): string {
   return request.url.split('?', 1)[0] ?? '';
 }
 
-function faultOf(error: unknown): Fault {
-  if (error instanceof ProblemError) return error.fault;
+function problemFor(error: unknown): ProblemSpec {
+  if (error instanceof ProblemError) return error.spec;
   if (error instanceof ImageError) {
     return {
       code: error.code,

@@ -29,7 +29,7 @@ export function readJsonBodies(app: FastifyInstance): void {
   app.removeAllContentTypeParsers();
   app.addContentTypeParser<string>('application/json', { parseAs: 'string' }, (request, body, done) => {
     if (body === '') return done(null, undefined);
-    void parse(request, body, (error, value) => (error ? done(unreadable(body)) : done(null, value)));
+    void parse(request, body, (error, value) => (error ? done(invalidJson(body)) : done(null, value)));
   });
 }
 
@@ -46,7 +46,7 @@ function invalidRequest(part: string, issues: readonly z.core.$ZodIssue[]): Imag
   return new ImageError('invalid_request', `wrong in the ${part}: ${named}; see errors`, { paths });
 }
 
-function unreadable(body: string): ImageError {
+function invalidJson(body: string): ImageError {
   try {
     JSON.parse(body);
   } catch {

@@ -1,5 +1,5 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
-import { cleanupOrder, cleanupReport, lastCleanup } from '../../api/cleanup.ts';
+import { cleanupBody, cleanupReport, lastCleanup } from '../../api/cleanup.ts';
 import type { Images } from '../../core/images/images.ts';
 import { json, problems } from '../openapi/responses.ts';
 
@@ -15,7 +15,7 @@ export const cleanupRoutes: FastifyPluginAsyncZod<{ images: Images }> = async (a
         'Deletes finished pictures that have reached their `expiresAt`, those older than `olderThan`, the oldest beyond ' +
         '`maxBytes`, and files that belong to no record. Pictures labelled `pinned` stay. Files that a record has and the ' +
         'disk has not are made again from the original. The same runs on a schedule.',
-      body: cleanupOrder,
+      body: cleanupBody,
       response: {
         200: json('What was deleted, or would be.', cleanupReport),
         ...problems(

@@ -1,5 +1,5 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
-import { deliveryList, deliveryParams, deliveryRecord, describeDelivery } from '../../api/deliveries.ts';
+import { deliveryList, deliveryParams, deliveryRecord, toDeliveryRecord } from '../../api/deliveries.ts';
 import { imageParams } from '../../api/fields.ts';
 import type { Images } from '../../core/images/images.ts';
 import type { Identify } from '../access/auth.ts';
@@ -26,7 +26,7 @@ export const deliveryRoutes: FastifyPluginAsyncZod<DeliveryRoutesOptions> = asyn
     },
     handler: async (request) => {
       const deliveries = await images.deliveries(request.params.mediaId, identify(request));
-      return { items: deliveries.map(describeDelivery) };
+      return { items: deliveries.map(toDeliveryRecord) };
     },
   });
 
@@ -53,7 +53,7 @@ export const deliveryRoutes: FastifyPluginAsyncZod<DeliveryRoutesOptions> = asyn
     },
     handler: async (request, reply) => {
       const { mediaId, id } = request.params;
-      return reply.code(202).send(describeDelivery(await images.redeliver(mediaId, id, identify(request))));
+      return reply.code(202).send(toDeliveryRecord(await images.redeliver(mediaId, id, identify(request))));
     },
   });
 };

@@ -69,13 +69,13 @@ export const eventRoutes: FastifyPluginAsyncZod<EventRoutesOptions> = async (app
       },
     },
     handler: async (request, reply) => {
-      const left = new AbortController();
+      const clientGone = new AbortController();
       reply.raw.once('close', () => {
-        left.abort();
+        clientGone.abort();
         open.delete(reply.raw);
       });
       const lastEventId = request.headers['last-event-id'] ?? null;
-      const events = await images.follow(request.params.mediaId, identify(request), lastEventId, left.signal);
+      const events = await images.follow(request.params.mediaId, identify(request), lastEventId, clientGone.signal);
       if (events === null) return reply.code(204).send();
       open.add(reply.raw);
       return sendEvents(reply, events, clock);

@@ -4,11 +4,11 @@ import type { Health } from '../monitoring/health.ts';
 import { json } from '../openapi/responses.ts';
 
 /** How often the checks are run though nobody asks, in milliseconds: `since` is no later than that. */
-const EVERY_MS = 10_000;
+const CHECK_INTERVAL_MS = 10_000;
 
 /** `GET /health`, `/health/live` and `/health/ready`. They need no key, and answer 503 with the body when red. */
 export const healthRoutes: FastifyPluginAsyncZod<{ health: Health }> = async (app, { health }) => {
-  const timer = setInterval(() => void health.report(), EVERY_MS).unref();
+  const timer = setInterval(() => void health.report(), CHECK_INTERVAL_MS).unref();
   app.addHook('onClose', async () => clearInterval(timer));
 
   app.get('/health', {

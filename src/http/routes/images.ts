@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { createImage, createImageHeaders } from '../../api/create-image.ts';
 import { imageParams } from '../../api/fields.ts';
 import { imageList, imagePreview, imageRecord, listQuery } from '../../api/image-record.ts';
-import { type Fault, isProblemCode } from '../../api/problem.ts';
+import { isProblemCode, type ProblemSpec } from '../../api/problem.ts';
 import { preview } from '../../api/usage.ts';
 import { ImageError } from '../../core/domain/errors.ts';
 import { type Image, isFinished } from '../../core/domain/image.ts';
@@ -13,7 +13,7 @@ import type { Images } from '../../core/images/images.ts';
 import type { Identify } from '../access/auth.ts';
 import { json, problems } from '../openapi/responses.ts';
 import { appliedPreferences, readPreferences, secondsToWait } from '../protocol/prefer.ts';
-import { answerProblem } from '../protocol/problem.ts';
+import { sendProblem } from '../protocol/problem.ts';
 
 interface ImageRoutesOptions {
   readonly images: Images;
@@ -86,8 +86,8 @@ export const imageRoutes: FastifyPluginAsyncZod<ImageRoutesOptions> = async (app
       const seconds = secondsToWait(preferences, syncWaitSeconds);
 
       // Only the waiting ends when the client leaves, never the work.
-      const left = new AbortController();
-      reply.raw.once('close', () => left.abort());
+      const clientGone = new AbortController();
+      reply.raw.once('close', () => clientGone.abort());
 
       const submission = await images.submit(request.body, identify(request), idempotencyKey ?? null, {
         overloaded: isOverloaded(),
@@ -96,7 +96,7 @@ export const imageRoutes: FastifyPluginAsyncZod<ImageRoutesOptions> = async (app
       const image =
         seconds === 0 || isFinished(submission.image.status)
           ? submission.image
-          : await images.waitUntilFinished(mediaId, seconds * 1000, left.signal);
+          : await images.waitUntilFinished(mediaId, seconds * 1000, clientGone.signal);
       if (image === null) {
         throw new ImageError('not_found', 'the picture was deleted while it was being made', { mediaId });
       }
@@ -104,7 +104,7 @@ export const imageRoutes: FastifyPluginAsyncZod<ImageRoutesOptions> = async (app
       const finished = isFinished(image.status);
       const preferenceApplied = appliedPreferences(preferences, seconds, finished);
       if (preferenceApplied !== null) reply.header('preference-applied', preferenceApplied);
-      if (image.status === 'failed') return answerProblem(reply, failureOf(image));
+      if (image.status === 'failed') return sendProblem(reply, failureProblem(image));
 
       reply.header('location', `/images/${mediaId}`);
       if (!finished) return reply.code(202).header('retry-after', POLL_SECONDS).send(record(image));
@@ -234,7 +234,7 @@ export const imageRoutes: FastifyPluginAsyncZod<ImageRoutesOptions> = async (app
 };
 
 /** What to answer for an image that ended in failure. */
-function failureOf({ mediaId, error }: Image): Fault {
+function failureProblem({ mediaId, error }: Image): ProblemSpec {
   const code = error?.code ?? '';
   return {
     code: isProblemCode(code) ? code : 'internal_error',

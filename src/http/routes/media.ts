@@ -5,10 +5,10 @@ import type { RenditionFormat } from '../../core/domain/formats.ts';
 import type { PublishedPictures } from '../../core/images/published-file.ts';
 import { PICTURE_POLICY } from '../access/security-headers.ts';
 import type { MediaAccess } from '../media/access.ts';
-import { rangeToServe, weigh } from '../media/conditional.ts';
+import { evaluateConditions, rangeToServe } from '../media/conditional.ts';
 import { createFileSender } from '../media/published-files.ts';
 import { problems } from '../openapi/responses.ts';
-import { answerProblem } from '../protocol/problem.ts';
+import { sendProblem } from '../protocol/problem.ts';
 
 interface MediaRoutesOptions {
   readonly pictures: PublishedPictures;
@@ -87,11 +87,11 @@ export const mediaRoutes: FastifyPluginAsyncZod<MediaRoutesOptions> = async (app
         // Pages anywhere may show it.
         .header('cross-origin-resource-policy', 'cross-origin');
 
-      switch (weigh(request.raw.headers, etag)) {
+      switch (evaluateConditions(request.raw.headers, etag)) {
         case 'not_modified':
           return reply.code(304).send();
         case 'precondition_failed':
-          return answerProblem(reply, {
+          return sendProblem(reply, {
             code: 'invalid_request',
             status: 412,
             detail: `If-Match does not name this file, which is ${etag}`,
@@ -100,7 +100,7 @@ export const mediaRoutes: FastifyPluginAsyncZod<MediaRoutesOptions> = async (app
           const range = rangeToServe(request.raw.headers, etag, file.bytes);
           if (range === 'none') {
             // RFC 9110, 15.5.17: a 416 gives the length of the file.
-            return answerProblem(reply.header('content-range', `bytes */${file.bytes}`), {
+            return sendProblem(reply.header('content-range', `bytes */${file.bytes}`), {
               code: 'invalid_request',
               status: 416,
               detail: 'the file has no bytes in the range that was asked for',

@@ -7,7 +7,7 @@ import { configureSharp } from '../../../src/adapters/imaging/sharp.ts';
 import type { CheckPolicy } from '../../../src/core/domain/checks.ts';
 import { ImageError } from '../../../src/core/domain/errors.ts';
 import { RENDITION_FORMATS, type RenditionFormat } from '../../../src/core/domain/formats.ts';
-import type { FinishedFile, FinishOrder } from '../../../src/core/ports/imaging.ts';
+import type { FinishedFile, FinishSpec } from '../../../src/core/ports/imaging.ts';
 
 const CHECKS: CheckPolicy = {
   uniformity: 'reject',
@@ -17,7 +17,7 @@ const CHECKS: CheckPolicy = {
   size: 'warn',
   ratio: 'warn',
 };
-const OPTIONS = { checks: CHECKS, ground: '#ffffff' };
+const OPTIONS = { checks: CHECKS, background: '#ffffff' };
 const imaging = createImaging(OPTIONS);
 const PROVENANCE = {
   mediaId: 'article-42-hero',
@@ -179,7 +179,7 @@ describe('another shape', () => {
     ['transparent', 'webp', [0, 0, 0, 0]],
     ['transparent', 'jpeg', [255, 255, 255]],
   ] as const)('is kept whole on a ground that is %s, as %s', async (ground, format, expected) => {
-    const { master, warnings } = await createImaging({ ...OPTIONS, ground }).finish(
+    const { master, warnings } = await createImaging({ ...OPTIONS, background: ground }).finish(
       await stripes(400, 100).png().toBuffer(),
       order({ width: 200, height: 200, format }, [], { crop: 'contain', requested: { width: 400, height: 100 } }),
     );
@@ -354,7 +354,7 @@ describe('refusals', () => {
   });
 
   it('do not hold up the pictures behind them', async () => {
-    const narrow = createImaging({ ...OPTIONS, parallel: 1 });
+    const narrow = createImaging({ ...OPTIONS, concurrency: 1 });
     const good = await stripes(320, 200).png().toBuffer();
     const wish = order({ width: 160, height: 100, format: 'png' });
     const outcomes = await Promise.allSettled([
@@ -375,10 +375,10 @@ describe('refusals', () => {
 });
 
 function order(
-  master: FinishOrder['master'],
-  renditions: FinishOrder['renditions'] = [],
-  change: Partial<FinishOrder> = {},
-): FinishOrder {
+  master: FinishSpec['master'],
+  renditions: FinishSpec['renditions'] = [],
+  change: Partial<FinishSpec> = {},
+): FinishSpec {
   return { requested: master, master, crop: 'centre', renditions, deferred: [], provenance: PROVENANCE, ...change };
 }
 

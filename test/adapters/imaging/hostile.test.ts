@@ -11,7 +11,7 @@ import { createImaging } from '../../../src/adapters/imaging/finish.ts';
 import { configureSharp } from '../../../src/adapters/imaging/sharp.ts';
 import type { CheckPolicy } from '../../../src/core/domain/checks.ts';
 import { ImageError } from '../../../src/core/domain/errors.ts';
-import type { FinishOrder } from '../../../src/core/ports/imaging.ts';
+import type { FinishSpec } from '../../../src/core/ports/imaging.ts';
 import { deflatedZeros, hugePng, texturedPicture } from '../../support/pictures.ts';
 
 const FUZZ_SECONDS = Number(process.env.FUZZ_SECONDS ?? 2);
@@ -27,7 +27,7 @@ const OFF: CheckPolicy = {
   size: 'off',
   ratio: 'off',
 };
-const imaging = createImaging({ checks: OFF, ground: '#ffffff' });
+const imaging = createImaging({ checks: OFF, background: '#ffffff' });
 
 beforeAll(configureSharp);
 
@@ -106,7 +106,7 @@ describe('a damaged file', () => {
   });
 });
 
-function order(format: 'png' | 'jpeg' | 'webp'): FinishOrder {
+function order(format: 'png' | 'jpeg' | 'webp'): FinishSpec {
   return {
     requested: { width: WIDTH, height: HEIGHT },
     master: { width: WIDTH, height: HEIGHT, format },

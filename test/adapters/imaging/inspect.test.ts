@@ -1,10 +1,10 @@
 import sharp, { type Sharp } from 'sharp';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { type Limits, type Picture, readPicture } from '../../../src/adapters/imaging/inspect.ts';
+import { type DecodeLimits, type Picture, readPicture } from '../../../src/adapters/imaging/inspect.ts';
 import { configureSharp } from '../../../src/adapters/imaging/sharp.ts';
 import { ImageError } from '../../../src/core/domain/errors.ts';
 
-const LIMITS: Limits = { bytes: 1_000_000, pixels: 1_000_000, decodeSeconds: 20 };
+const LIMITS: DecodeLimits = { bytes: 1_000_000, pixels: 1_000_000, decodeSeconds: 20 };
 const WIDTH = 64;
 const HEIGHT = 32;
 /** Top left, top right, bottom left, bottom right; colours that four inks can print. */

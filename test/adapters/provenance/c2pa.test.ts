@@ -10,7 +10,7 @@ import { carriesManifest } from '../../../src/adapters/provenance/xmp.ts';
 import { contentCredentials } from '../../../src/api/provenance.ts';
 import { RENDITION_FORMATS } from '../../../src/core/domain/formats.ts';
 import { TRAINED_ALGORITHMIC_MEDIA } from '../../../src/core/domain/image.ts';
-import type { FinishedFile, FinishOrder } from '../../../src/core/ports/imaging.ts';
+import type { FinishedFile, FinishSpec } from '../../../src/core/ports/imaging.ts';
 import {
   type IdentityOptions,
   referenceFailures,
@@ -219,12 +219,12 @@ async function signer(options?: IdentityOptions): Promise<FileSigner> {
   return createFileSigner({ ...OPTIONS, identity: options ? await signingIdentity(options) : identity });
 }
 
-function finishAll(original: Buffer, format: FinishOrder['master']['format'], signer: FileSigner | null) {
+function finishAll(original: Buffer, format: FinishSpec['master']['format'], signer: FileSigner | null) {
   const renditions = RENDITION_FORMATS.map((each) => ({ width: 160, height: 80, format: each }));
   return createImaging({ signer }).finish(original, { ...order(original, format), renditions });
 }
 
-function order(original: Buffer, format: FinishOrder['master']['format']): FinishOrder {
+function order(original: Buffer, format: FinishSpec['master']['format']): FinishSpec {
   return {
     requested: SIZE,
     master: { ...SIZE, format },

@@ -87,7 +87,7 @@ export function describeAccepting({ records, restart, store }: OpenedRecords): v
     it('never goes over the limit of the queue, however many ask at once', async () => {
       const failed = Array.from({ length: 20 }, (_, index) => anImage({ mediaId: `m${index}`, status: 'failed' }));
       await store(...failed);
-      const answers = await Promise.all(failed.map(({ mediaId }) => records().acceptAgain(mediaId, 7, again)));
+      const answers = await Promise.all(failed.map(({ mediaId }) => records().requeue(mediaId, 7, again)));
       expect(answers.filter((answer) => answer === 'queue_full')).toHaveLength(13);
       expect(await records().unfinished()).toHaveLength(7);
       expect((await records().countByStatus()).failed).toBe(13);
@@ -96,9 +96,9 @@ export function describeAccepting({ records, restart, store }: OpenedRecords): v
     it('answers as update does where there is room, or nothing to change', async () => {
       const image = anImage({ mediaId: 'a', status: 'failed' });
       await store(image);
-      expect(await records().acceptAgain('a', 0, () => null)).toEqual(image);
-      expect(await records().acceptAgain('none', 0, again)).toBeNull();
-      expect(await records().acceptAgain('a', 1, again)).toEqual(again(image));
+      expect(await records().requeue('a', 0, () => null)).toEqual(image);
+      expect(await records().requeue('none', 0, again)).toBeNull();
+      expect(await records().requeue('a', 1, again)).toEqual(again(image));
       expect(await records().get('a')).toEqual(again(image));
     });
   });

@@ -115,11 +115,11 @@ export function describeLedger({ records, restart, store }: OpenedRecords): void
       const failed = anImage({ mediaId: 'a', status: 'failed' });
       await store(failed);
       const again = (image: Image): Image => ({ ...image, status: 'queued', estimate });
-      await expect(records().acceptAgain('a', 1, again, limit(19_999))).rejects.toMatchObject({
+      await expect(records().requeue('a', 1, again, limit(19_999))).rejects.toMatchObject({
         code: 'budget_exhausted',
       });
       expect(await records().get('a')).toEqual(failed);
-      expect(await records().acceptAgain('a', 1, again, limit(20_000))).toEqual(again(failed));
+      expect(await records().requeue('a', 1, again, limit(20_000))).toEqual(again(failed));
     });
 
     it('shows the guard the owner, and the balances of the service and of the owner as the write leaves them', async () => {

@@ -8,11 +8,11 @@ import {
   type Image,
   type ImageStatus,
   isFinished,
-  isMended,
+  isRepair,
   type Original,
   PICTURE_KEPT,
 } from '../../../src/core/domain/image.ts';
-import { addCosts, type Cost, microdollars, NOTHING, type Spending } from '../../../src/core/domain/money.ts';
+import { addCosts, type Cost, microdollars, type Spending, ZERO_COST } from '../../../src/core/domain/money.ts';
 import {
   type AcceptedRequest,
   accepted,
@@ -36,8 +36,8 @@ import {
   withRendition,
   withWarnings,
 } from '../../../src/core/domain/transitions.ts';
-import { bookings } from '../../../src/core/money/ledger.ts';
-import { eventOf } from '../../../src/core/webhooks/delivery.ts';
+import { ledgerChanges } from '../../../src/core/money/ledger.ts';
+import { webhookEventOf } from '../../../src/core/webhooks/delivery.ts';
 import { exampleFile, exampleImage } from '../../support/app/fake-images.ts';
 
 const AT = '2026-11-23T16:00:10.000Z';
@@ -229,7 +229,7 @@ describe('what a change does', () => {
   test('accepted holds the estimate back and has paid nothing', () => {
     const { planned, ...request } = REQUEST;
     const image = accepted(REQUEST);
-    expect(image).toMatchObject({ ...request, ...planned, status: 'queued', run: 1, attempts: [], cost: NOTHING });
+    expect(image).toMatchObject({ ...request, ...planned, status: 'queued', run: 1, attempts: [], cost: ZERO_COST });
     // Every field but the optional ones of `exampleImage`, which has something in each.
     expect(Object.keys(image).sort()).toEqual([...Object.keys(exampleImage()), 'traceparent'].sort());
   });
@@ -245,7 +245,7 @@ describe('what a change does', () => {
   });
 
   test.each([
-    ['failed', NOTHING],
+    ['failed', ZERO_COST],
     ['unknown', ESTIMATE],
     ['cancelled', ESTIMATE],
   ] as const)('closed as %s costs %j', (outcome, cost) => {
@@ -271,9 +271,9 @@ describe('what a change does', () => {
     const kept = legal(keptAfterCancel(imageIn('cancelled'), 'a', pictureOf('a')));
     expect(kept).toMatchObject({ status: 'cancelled', original: originalOf('a'), cost: pictureOf('a').cost });
     expect(kept.warnings).toEqual([...planOf('first').warnings, PICTURE_KEPT]);
-    const again = legal(rerun(kept, { planned: planOf('second'), estimate: NOTHING, traceparent: null }));
+    const again = legal(rerun(kept, { planned: planOf('second'), estimate: ZERO_COST, traceparent: null }));
     expect(again).toMatchObject({ ...planOf('first'), status: 'queued', run: 2, original: originalOf('a') });
-    expect(again).toMatchObject({ estimate: NOTHING, revisedPrompt: kept.revisedPrompt, traceparent: null });
+    expect(again).toMatchObject({ estimate: ZERO_COST, revisedPrompt: kept.revisedPrompt, traceparent: null });
   });
 
   test.each(['processing', 'succeeded'] as const)('keptAfterCancel leaves a %s image its own original', (status) => {
@@ -355,7 +355,7 @@ describe('what a change does', () => {
       pending: [],
       traceparent: null,
     });
-    expect(isMended(repaired)).toBe(true);
+    expect(isRepair(repaired)).toBe(true);
     const parts = { ...partsOf(SPECS.slice(1)), checks: [] };
     expect(finished(repaired, parts, LATER)).toEqual({ ...image, traceparent: null });
     expect(failed(repaired, failureOf(true), LATER)).toMatchObject({ original: originalOf('a'), completedAt: AT });
@@ -451,7 +451,7 @@ describe('any sequence of changes', () => {
       dead: [],
       bills: new Map(),
       pictures: new Set(),
-      lines: [...bookings(null, image)],
+      lines: [...ledgerChanges(null, image)],
       events: 0,
       repairs: 0,
       opened: 0,
@@ -497,7 +497,7 @@ describe('any sequence of changes', () => {
         const id = take(walk.live, pick);
         const outcome = (['failed', 'unknown', 'cancelled'] as const)[pick % 3] ?? 'failed';
         if (id === undefined) return null;
-        if (outcome === 'failed') walk.bills.set(id, NOTHING);
+        if (outcome === 'failed') walk.bills.set(id, ZERO_COST);
         return legal(closed(image, id, { outcome, durationMs: 5, httpStatus: null, providerRequestId: null }));
       }
       case 'crash':
@@ -562,14 +562,14 @@ describe('any sequence of changes', () => {
       if (isSettled(attempt)) expect(after.attempts[index]).toEqual(attempt);
     }
     if (before.original === null || after.original?.sha256 === before.original.sha256) {
-      const judged = kind === 'setAside' || (kind === 'fail' && !isMended(before));
+      const judged = kind === 'setAside' || (kind === 'fail' && !isRepair(before));
       if (before.original?.sound && !judged) expect(after.original?.sound).toBe(true);
     } else {
       // Another picture that was paid for takes its place.
       expect([kind, after.original?.sound]).toEqual([expect.stringMatching(/^(arrive|adopt)$/), true]);
     }
     if (!after.original?.sound) expect(['processing', 'succeeded']).not.toContain(after.status);
-    expect(after.completedAt !== null).toBe(isFinished(after.status) || isMended(after));
+    expect(after.completedAt !== null).toBe(isFinished(after.status) || isRepair(after));
     expect(after.error !== null).toBe(after.status === 'failed');
     if (kind === 'repair') expect([after.completedAt, after.checks]).toEqual([before.completedAt, before.checks]);
     if (after.status === 'succeeded') {
@@ -585,7 +585,7 @@ describe('any sequence of changes', () => {
 
   /** The books hold what the provider bills: calls that ended on their day, and calls under way as held back. */
   function expectPaidInLedger({ image, bills, pictures, lines }: Walk): void {
-    expect(image.cost).toEqual(image.attempts.map(({ cost }) => cost).reduce(addCosts, NOTHING));
+    expect(image.cost).toEqual(image.attempts.map(({ cost }) => cost).reduce(addCosts, ZERO_COST));
     expect(image.attempts.map(({ id, cost }) => [id, cost])).toEqual([...bills]);
     const paid = [...bills.values()];
     const unknown = paid.some(({ usd }) => usd === null);
@@ -617,10 +617,10 @@ describe('any sequence of changes', () => {
     expect(before).toEqual(copy);
     if (after === null) return;
     walk.image = after;
-    walk.lines.push(...bookings(before, after));
+    walk.lines.push(...ledgerChanges(before, after));
     if (taken.kind === 'rerun') Object.assign(walk, { events: 0, repairs: 0 });
     if (before.status === 'succeeded' && after.status === 'processing') walk.repairs += 1;
-    if (eventOf(before, after) !== null) walk.events += 1;
+    if (webhookEventOf(before, after) !== null) walk.events += 1;
     expectNothingLost(before, after, taken.kind);
     expectPaidInLedger(walk);
     expectOneEventARun(walk);

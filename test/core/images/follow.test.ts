@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { createImageEvents } from '../../../src/adapters/events/local.ts';
 import type { Attempt, Image } from '../../../src/core/domain/image.ts';
 import { fileUrls, toRecord } from '../../../src/core/domain/record.ts';
-import { followImage, type ImageEvent, knowsEnd } from '../../../src/core/images/follow.ts';
+import { followImage, hasSeenEnd, type ImageEvent } from '../../../src/core/images/follow.ts';
 import { exampleImage } from '../../support/app/fake-images.ts';
 
 const CALL: Attempt = {
@@ -177,10 +177,10 @@ describe('a listener', () => {
 
   test('knows the end only of the very record whose end it was told', async () => {
     const [status, done] = await take(scene(succeeded).follow(), 2);
-    expect(knowsEnd(succeeded, done?.id ?? null)).toBe(true);
-    expect(knowsEnd(succeeded, status?.id ?? null)).toBe(false);
-    expect(knowsEnd(succeeded, null)).toBe(false);
-    expect(knowsEnd({ ...succeeded, createdAt: '2026-11-24T00:00:00.000Z' }, done?.id ?? null)).toBe(false);
+    expect(hasSeenEnd(succeeded, done?.id ?? null)).toBe(true);
+    expect(hasSeenEnd(succeeded, status?.id ?? null)).toBe(false);
+    expect(hasSeenEnd(succeeded, null)).toBe(false);
+    expect(hasSeenEnd({ ...succeeded, createdAt: '2026-11-24T00:00:00.000Z' }, done?.id ?? null)).toBe(false);
     expect(brief(await take(scene(succeeded).follow(status?.id), 2))).toEqual(['done', undefined]);
   });
 });

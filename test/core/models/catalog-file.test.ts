@@ -11,7 +11,7 @@ async function read(content: unknown) {
   const path = join(folder.path, 'models.json');
   await writeFile(path, typeof content === 'string' ? content : JSON.stringify(content));
   const file = readCatalogFile(path);
-  return 'faults' in file ? { faults: file.faults.map((fault) => fault.replace(path, 'FILE')) } : file;
+  return 'issues' in file ? { issues: file.issues.map((fault) => fault.replace(path, 'FILE')) } : file;
 }
 
 describe('readCatalogFile', () => {
@@ -82,12 +82,12 @@ describe('readCatalogFile', () => {
       /^FILE: m\.pricing\.outputTokens: must have auto/,
     ],
   ])('refuses %s, naming file, path and what is right', async (_, content, fault) => {
-    expect(await read(content)).toEqual({ faults: [expect.stringMatching(fault)] });
+    expect(await read(content)).toEqual({ issues: [expect.stringMatching(fault)] });
   });
 
   it('names every fault at once, and a file that is not there', async () => {
     const file = await read({ a: { promptLimit: 0 }, b: { formats: ['gif'] } });
-    expect('faults' in file && file.faults).toHaveLength(2);
-    expect(readCatalogFile('/nowhere/models.json')).toEqual({ faults: ['/nowhere/models.json: cannot be read'] });
+    expect('issues' in file && file.issues).toHaveLength(2);
+    expect(readCatalogFile('/nowhere/models.json')).toEqual({ issues: ['/nowhere/models.json: cannot be read'] });
   });
 });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { createCatalog } from '../../../src/core/models/catalog.ts';
-import { chooseModel } from '../../../src/core/models/model-choice.ts';
+import { createModelLookup } from '../../../src/core/models/model-choice.ts';
 
 const catalog = createCatalog({
   models: new Map([
@@ -10,7 +10,7 @@ const catalog = createCatalog({
   aliases: new Map([['old', 'dall-e-3']]),
 });
 const choose = (retires: boolean, own: string | null = null) =>
-  chooseModel({ catalog, standard: 'gpt-image-2', own, retires });
+  createModelLookup({ catalog, defaultModel: 'gpt-image-2', ownModel: own, followsShutdownDates: retires });
 
 describe('chooseModel', () => {
   it.each([

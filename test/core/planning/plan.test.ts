@@ -3,7 +3,7 @@ import { ImageError } from '../../../src/core/domain/errors.ts';
 import type { Model } from '../../../src/core/domain/model.ts';
 import type { ImageRequest } from '../../../src/core/domain/request.ts';
 import { CATALOG, unlistedModel } from '../../../src/core/models/catalog.ts';
-import { planGeneration, refuseTinyMaster } from '../../../src/core/planning/plan.ts';
+import { planGeneration, refuseOversizedRenditions } from '../../../src/core/planning/plan.ts';
 
 const request = (some: Partial<ImageRequest> = {}): ImageRequest => ({
   prompt: 'a lighthouse',
@@ -93,11 +93,11 @@ describe('refuseTinyMaster', () => {
       { width: 100, height: 100 },
       { width: 201, height: 201 },
     ];
-    expect(() => refuseTinyMaster({ width: 100, height: 100 }, renditions)).toThrow(
+    expect(() => refuseOversizedRenditions({ width: 100, height: 100 }, renditions)).toThrow(
       expect.objectContaining({
         paths: [{ path: 'renditions.1', message: '201x201 is more than 2 times the master, 100x100' }],
       }),
     );
-    expect(() => refuseTinyMaster({ width: 101, height: 101 }, renditions)).not.toThrow();
+    expect(() => refuseOversizedRenditions({ width: 101, height: 101 }, renditions)).not.toThrow();
   });
 });

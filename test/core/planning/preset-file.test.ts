@@ -74,5 +74,5 @@ it.each<[string, unknown, readonly string[]]>([
   ['several at once', { a: {}, icon: { version: 0 } }, ['a.description', 'a.size', 'icon.version']],
 ])('refuses %s, naming every path', (_name, file, paths) => {
   const parsed = parsePresets(file);
-  expect('faults' in parsed && parsed.faults.map(({ path }) => path)).toEqual(paths);
+  expect('issues' in parsed && parsed.issues.map(({ path }) => path)).toEqual(paths);
 });

@@ -6,7 +6,7 @@ import { buildPrompt, type PromptParts } from '../../../src/core/planning/prompt
 const parts = (some: Partial<PromptParts>): PromptParts => ({
   prompt: null,
   brief: null,
-  wishes: [],
+  additions: [],
   crops: [],
   ...some,
 });
@@ -27,7 +27,7 @@ describe('buildPrompt', () => {
       avoid: ['people', 'ships'],
       text: 'OPEN "DAY"',
     };
-    expect(buildPrompt(parts({ brief, wishes: ['Style: vivid.'] }))).toBe(
+    expect(buildPrompt(parts({ brief, additions: ['Style: vivid.'] }))).toBe(
       [
         'a lighthouse on a cliff',
         'Style: gouache.',

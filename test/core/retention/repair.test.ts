@@ -7,8 +7,8 @@ import { createDiskStore } from '../../../src/adapters/storage/disk.ts';
 import type { JobQueue } from '../../../src/core/ports/job-queue.ts';
 import type { MediaStore } from '../../../src/core/ports/media-store.ts';
 import type { CleanupReport } from '../../../src/core/ports/record-store.ts';
-import { createNameFilter } from '../../../src/core/retention/bloom-filter.ts';
-import { mendMissingFiles } from '../../../src/core/retention/repair.ts';
+import { createBloomFilter } from '../../../src/core/retention/bloom-filter.ts';
+import { repairMissingFiles } from '../../../src/core/retention/repair.ts';
 import { type Easel, startEasel } from '../../support/app/easel.ts';
 import { exampleFile, exampleImage } from '../../support/app/fake-images.ts';
 import { openRecords } from '../../support/app/records.ts';
@@ -163,9 +163,9 @@ describe('mendMissingFiles', () => {
     await store.put('originals/x~1', Buffer.from('original'));
     const log = pino({ level: 'silent' });
     const deps = { records, store, queue, queueLimit: 100, events: createImageEvents(), log };
-    const inventory = { names: createNameFilter(0), files: 1000 };
+    const inventory = { names: createBloomFilter(0), files: 1000 };
     const mend = (change: { readonly store?: MediaStore } = {}) =>
-      mendMissingFiles({ ...deps, ...change }, inventory, false);
+      repairMissingFiles({ ...deps, ...change }, inventory, false);
     return { records, store, enqueued, mend, [Symbol.asyncDispose]: () => records.close() };
   }
 

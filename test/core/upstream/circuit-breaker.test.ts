@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { createBreaker, type JobEnd } from '../../../src/core/upstream/circuit-breaker.ts';
+import { createCircuitBreaker, type JobOutcome } from '../../../src/core/upstream/circuit-breaker.ts';
 import { createManualClock } from '../../support/test-clock.ts';
 
 function setUp() {
   const clock = createManualClock();
-  const breaker = createBreaker(clock);
-  const jobs = (...ends: readonly JobEnd[]) => {
+  const breaker = createCircuitBreaker(clock);
+  const jobs = (...ends: readonly JobOutcome[]) => {
     for (const end of ends) breaker.jobEnded('call', end);
   };
   return { clock, breaker, jobs };
@@ -24,7 +24,7 @@ describe('a breaker', () => {
       ['unreachable', 'timeout', 'empty', 'rate_limited', 'interrupted'],
       'interrupted',
     ],
-  ] as const)('after %s', (_, ends: readonly JobEnd[], openedBy) => {
+  ] as const)('after %s', (_, ends: readonly JobOutcome[], openedBy) => {
     const { breaker, jobs } = setUp();
     jobs(...ends);
     expect(breaker.openedBy()).toBe(openedBy);

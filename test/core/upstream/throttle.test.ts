@@ -22,7 +22,7 @@ function setUp(limits: Partial<ThrottleLimits> = {}) {
       return Promise.all(
         Array.from({ length: count }, async () => {
           const number = ++asked;
-          turns[number] = await throttle.enter(signal);
+          turns[number] = await throttle.acquire(signal);
           entered.push(number);
         }),
       );

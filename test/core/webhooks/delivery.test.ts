@@ -1,16 +1,22 @@
 import { describe, expect, it, test } from 'vitest';
 import type { Delivery } from '../../../src/core/domain/delivery.ts';
 import type { ImageStatus } from '../../../src/core/domain/image.ts';
-import type { WebhookAnswer } from '../../../src/core/ports/webhooks.ts';
-import { afterTry, eventOf, newDelivery, retryGap, sentAgain } from '../../../src/core/webhooks/delivery.ts';
+import type { WebhookResponse } from '../../../src/core/ports/webhooks.ts';
+import {
+  deliveryRetryDelay,
+  markForRedelivery,
+  newDelivery,
+  recordTry,
+  webhookEventOf,
+} from '../../../src/core/webhooks/delivery.ts';
 import { exampleImage } from '../../support/app/fake-images.ts';
 import { randomOf } from '../../support/random.ts';
 
 const DAY_MS = 86_400_000;
 const start = Date.UTC(2026, 10, 23, 16);
 const fresh = newDelivery('msg_1', 'image.succeeded', 'https://example.com/hook', exampleImage());
-const ok: WebhookAnswer = { httpStatus: 204, error: null, refused: false };
-const failed: WebhookAnswer = { httpStatus: 500, error: 'the receiver answered 500', refused: false };
+const ok: WebhookResponse = { httpStatus: 204, error: null, refused: false };
+const failed: WebhookResponse = { httpStatus: 500, error: 'the receiver answered 500', refused: false };
 
 /** Tries that all fail after `tryMs`, each at its time: when each began, in milliseconds after the first. */
 function failingTries(tryMs: number, random: () => number): { readonly times: number[]; readonly last: Delivery } {
@@ -19,7 +25,7 @@ function failingTries(tryMs: number, random: () => number): { readonly times: nu
   while (delivery.nextAttemptAt !== null) {
     const began = Date.parse(delivery.nextAttemptAt);
     times.push(began - start);
-    delivery = afterTry(delivery, delivery, { began, ended: began + tryMs, answer: failed }, random);
+    delivery = recordTry(delivery, delivery, { began, ended: began + tryMs, answer: failed }, random);
   }
   return { times, last: delivery };
 }
@@ -45,16 +51,16 @@ describe('the times of tries', () => {
   );
 
   test('grow threefold up to four hours, and are shortened by at most half', () => {
-    const gaps = [1, 2, 3, 4, 5, 6, 7, 8, 9].map((tries) => retryGap(tries, 0, () => 0));
+    const gaps = [1, 2, 3, 4, 5, 6, 7, 8, 9].map((tries) => deliveryRetryDelay(tries, 0, () => 0));
     expect(gaps).toEqual([3, 6, 60, 180, 540, 1620, 4860, 14_400, 14_400].map((seconds) => seconds * 1000));
-    expect(retryGap(3, 0, () => 0.5)).toBe(45_000);
-    expect(retryGap(3, DAY_MS - 1, () => 0)).toBe(1);
-    expect(retryGap(3, DAY_MS, () => 0)).toBeNull();
+    expect(deliveryRetryDelay(3, 0, () => 0.5)).toBe(45_000);
+    expect(deliveryRetryDelay(3, DAY_MS - 1, () => 0)).toBe(1);
+    expect(deliveryRetryDelay(3, DAY_MS, () => 0)).toBeNull();
   });
 });
 
 describe('a try', () => {
-  test.each<[string, WebhookAnswer, string, string | null]>([
+  test.each<[string, WebhookResponse, string, string | null]>([
     ['that is taken delivers', ok, 'delivered', null],
     ['that brings 410 disables', { ...failed, httpStatus: 410 }, 'disabled', null],
     ['that redirects is repeated', { ...failed, httpStatus: 307 }, 'pending', '2026-11-23T16:00:03.250Z'],
@@ -62,23 +68,23 @@ describe('a try', () => {
     ['that has no answer is repeated', { ...failed, httpStatus: null }, 'pending', '2026-11-23T16:00:03.250Z'],
     ['that the guard refuses fails for good', { httpStatus: null, error: 'no', refused: true }, 'failed', null],
   ])('%s', (_what, answer, status, nextAttemptAt) => {
-    const after = afterTry(fresh, fresh, { began: start, ended: start + 1000, answer }, () => 0.5);
+    const after = recordTry(fresh, fresh, { began: start, ended: start + 1000, answer }, () => 0.5);
     expect(after).toMatchObject({ id: 'msg_1', status, nextAttemptAt });
     const { httpStatus, error } = answer;
     expect(after.attempts).toEqual([{ at: '2026-11-23T16:00:00.000Z', durationMs: 1000, httpStatus, error }]);
   });
 
   it('does not settle a delivery that was ordered anew while it ran', () => {
-    const ordered = sentAgain(fresh, start);
-    const after = afterTry(ordered, fresh, { began: start, ended: start + 1, answer: ok }, () => 0);
+    const ordered = markForRedelivery(fresh, start);
+    const after = recordTry(ordered, fresh, { began: start, ended: start + 1, answer: ok }, () => 0);
     expect(after).toEqual({ ...ordered, attempts: [expect.objectContaining({ httpStatus: 204 })] });
   });
 
   it('that is ordered has a day of its own, and keeps the id', () => {
     const { last } = failingTries(0, () => 0);
-    const again = sentAgain(last, start + 2 * DAY_MS);
+    const again = markForRedelivery(last, start + 2 * DAY_MS);
     const began = start + 2 * DAY_MS;
-    const after = afterTry(again, again, { began, ended: began, answer: failed }, () => 0);
+    const after = recordTry(again, again, { began, ended: began, answer: failed }, () => 0);
     expect([after.id, after.status, Date.parse(after.nextAttemptAt ?? '') - began]).toEqual(['msg_1', 'pending', 3000]);
   });
 });
@@ -96,6 +102,6 @@ describe('an event', () => {
     ['succeeded', 'succeeded', null],
   ])('%s, then %s: %s', (before, after, event) => {
     const earlier = before && exampleImage({ status: before });
-    expect(eventOf(earlier, exampleImage({ status: after }))).toBe(event);
+    expect(webhookEventOf(earlier, exampleImage({ status: after }))).toBe(event);
   });
 });

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import request from 'supertest';
 import { expect, test, vi } from 'vitest';
-import { PATIENCE } from '../../../src/http/connections/timeouts.ts';
+import { DEFAULT_TIMEOUTS } from '../../../src/http/connections/timeouts.ts';
 import { exampleFile } from '../../support/app/fake-images.ts';
 import { openHttpApp } from '../../support/app/http-app.ts';
 import { picturesIn } from '../../support/app/pictures-in.ts';
@@ -67,7 +67,7 @@ test.each([
   ['stops in the middle of a head', 'GET /health HTTP/1.1\r\nHo'],
   ['stops in the middle of a body', `${post('{"prompt":"a"}')[0]}\r\n\r\n{`],
 ])('closing does not wait for a client that %s, and does for one that is being answered', async (_what, words) => {
-  await using http = await openHttpApp({}, { patience: { ...PATIENCE, lastWordsMs: 50 } });
+  await using http = await openHttpApp({}, { timeouts: { ...DEFAULT_TIMEOUTS, drainIntervalMs: 50 } });
   const waiting = http.raw(...post('{"prompt":"a","mediaId":"a"}'));
   await vi.waitUntil(() => http.images.waits.length === 1);
   const silent = connect(http.port, '127.0.0.1').on('error', () => undefined);
@@ -88,7 +88,7 @@ test('closing does not wait for a connection whose answer was under way at the o
   const bytes = Buffer.alloc(32 * 1024 * 1024, 'x');
   await using http = await openHttpApp(
     async (root) => ({ pictures: await picturesIn(root, [exampleFile('a.png', bytes)]) }),
-    { patience: { ...PATIENCE, lastWordsMs: 20 } },
+    { timeouts: { ...DEFAULT_TIMEOUTS, drainIntervalMs: 20 } },
   );
   await writeFile(join(http.root, 'a.png'), bytes);
   const slow = connect(http.port, '127.0.0.1').on('error', () => undefined);

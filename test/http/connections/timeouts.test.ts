@@ -4,12 +4,12 @@ import { writeFile } from 'node:fs/promises';
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { PATIENCE } from '../../../src/http/connections/timeouts.ts';
+import { DEFAULT_TIMEOUTS } from '../../../src/http/connections/timeouts.ts';
 import { exampleFile } from '../../support/app/fake-images.ts';
 import { type HttpApp, openHttpApp } from '../../support/app/http-app.ts';
 import { picturesIn } from '../../support/app/pictures-in.ts';
 
-const LATE_SOON = { ...PATIENCE, headersMs: 150, requestMs: 300, lateCheckMs: 50 };
+const LATE_SOON = { ...DEFAULT_TIMEOUTS, headersMs: 150, requestMs: 300, lateCheckMs: 50 };
 
 /** Opens a connection, sends something, then a few bytes again and again. */
 function dripping({ port }: HttpApp, head: string, drips = '', everyMs = 20): Socket {
@@ -40,14 +40,14 @@ describe('a slow client', () => {
     ['a body', `${post}Content-Length: 100000\r\n\r\n{`, ' ', 408],
     ['chunks', `${post}Transfer-Encoding: chunked\r\n\r\n`, '1\r\n \r\n', 408],
   ])('that drips %s is told so, and cut off', async (_what, head, drips, status) => {
-    await using http = await openHttpApp({}, { patience: LATE_SOON });
+    await using http = await openHttpApp({}, { timeouts: LATE_SOON });
     const answer = await everything(dripping(http, head, drips));
     expect(answer).toMatch(new RegExp(`^HTTP/1.1 ${status} `));
     expect(answer).toContain('application/problem+json');
   });
 
   test('that sends no second request is let go', async () => {
-    await using http = await openHttpApp({}, { patience: { ...PATIENCE, idleMs: 100 } });
+    await using http = await openHttpApp({}, { timeouts: { ...DEFAULT_TIMEOUTS, idleMs: 100 } });
     const answer = await everything(dripping(http, 'GET /health HTTP/1.1\r\nHost: x\r\n\r\n'));
     expect(answer).toMatch(/^HTTP\/1.1 200 /);
   });
@@ -56,7 +56,7 @@ describe('a slow client', () => {
     const bytes = randomBytes(32 * 1024 * 1024);
     await using http = await openHttpApp(
       async (root) => ({ pictures: await picturesIn(root, [exampleFile('a.png', bytes)]) }),
-      { patience: { ...PATIENCE, stalledMs: 300 } },
+      { timeouts: { ...DEFAULT_TIMEOUTS, stalledMs: 300 } },
     );
     await writeFile(join(http.root, 'a.png'), bytes);
     const waiting = fetch(`http://127.0.0.1:${http.port}/images`, {

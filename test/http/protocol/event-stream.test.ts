@@ -1,14 +1,14 @@
 import { type AddressInfo, connect } from 'node:net';
 import { fastify } from 'fastify';
 import { expect, test } from 'vitest';
-import { letCallsWait, PATIENCE } from '../../../src/http/connections/timeouts.ts';
+import { DEFAULT_TIMEOUTS, pauseSocketTimeout } from '../../../src/http/connections/timeouts.ts';
 import { sendEvents } from '../../../src/http/protocol/event-stream.ts';
 import { createTestClock } from '../../support/test-clock.ts';
 
 test('a client that takes nothing for too long is cut off, and one that does is not', async () => {
-  const patience = { ...PATIENCE, stalledMs: 200 };
+  const patience = { ...DEFAULT_TIMEOUTS, stalledMs: 200 };
   const app = fastify({ connectionTimeout: patience.stalledMs });
-  letCallsWait(app, patience);
+  pauseSocketTimeout(app, patience);
   const clock = createTestClock({ skipMs: 0 });
   const closed: string[] = [];
   async function* endless() {

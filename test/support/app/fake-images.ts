@@ -5,12 +5,12 @@ import { type Image, isFinished, type MediaFile } from '../../../src/core/domain
 import { fileUrls } from '../../../src/core/domain/record.ts';
 import type { Caller, CreateImage } from '../../../src/core/domain/request.ts';
 import type { Submission } from '../../../src/core/images/admission.ts';
-import { followImage, knowsEnd } from '../../../src/core/images/follow.ts';
+import { followImage, hasSeenEnd } from '../../../src/core/images/follow.ts';
 import type { ImageFilter, Images } from '../../../src/core/images/images.ts';
-import { describeProvenance } from '../../../src/core/images/provenance.ts';
+import { readProvenance } from '../../../src/core/images/provenance.ts';
 import { BUILT_IN_PRESETS } from '../../../src/core/planning/built-in-presets.ts';
 import type { ImageEvents } from '../../../src/core/ports/image-events.ts';
-import type { CleanupWish } from '../../../src/core/retention/cleanup.ts';
+import type { CleanupOptions } from '../../../src/core/retention/cleanup.ts';
 
 /** `Images` in memory, for tests of the routes: pictures end when the test says so. */
 export interface FakeImages extends Images {
@@ -20,7 +20,7 @@ export interface FakeImages extends Images {
   readonly submitted: { readonly request: CreateImage; readonly caller: Caller; readonly key: string | null }[];
   readonly waits: { readonly mediaId: string; readonly timeoutMs: number; readonly signal: AbortSignal }[];
   readonly listed: ImageFilter[];
-  readonly cleaned: CleanupWish[];
+  readonly cleaned: CleanupOptions[];
   /** What the next submissions do, in place of storing a queued image. */
   onSubmit: ((request: CreateImage) => Submission) | null;
   /** Changes an image and wakes those who wait for it. */
@@ -98,7 +98,7 @@ export function createFakeImages(): FakeImages {
     },
 
     async follow(mediaId, caller, lastEventId, signal) {
-      if (knowsEnd(await fake.get(mediaId, caller), lastEventId)) return null;
+      if (hasSeenEnd(await fake.get(mediaId, caller), lastEventId)) return null;
       const records = { get: async () => stored.get(mediaId) ?? null };
       return followImage(
         { records, events, urls: fileUrls, stopping: new AbortController().signal },
@@ -116,7 +116,7 @@ export function createFakeImages(): FakeImages {
     async provenance(mediaId, caller) {
       const nothing = { read: async () => ({ xmp: null, c2pa: null }) };
       const deps = { store: { read: async () => null }, provenance: nothing, urls: fileUrls };
-      return await describeProvenance(deps, await fake.get(mediaId, caller));
+      return await readProvenance(deps, await fake.get(mediaId, caller));
     },
 
     presets: () => BUILT_IN_PRESETS,

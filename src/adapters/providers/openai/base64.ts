@@ -8,8 +8,8 @@ export interface Base64Decoder {
 
 const HEAD = 'data:';
 /** Longer than the head of any data URL. */
-const LONGEST_HEAD = 1024;
-const LEAST_ROOM = 64 * 1024;
+const MAX_HEAD_LENGTH = 1024;
+const MIN_CAPACITY_BYTES = 64 * 1024;
 
 /**
  * Decodes each part as it comes into one buffer, so that the text is never held whole. Takes both alphabets of RFC 4648, with
@@ -20,27 +20,29 @@ export function createBase64Decoder(expectedBytes = 0): Base64Decoder {
   let bytes = Buffer.alloc(0);
   let length = 0;
   /** What is too little to decode yet: an unfinished head, group of four digits or escape, or the padding. */
-  let rest = '';
+  let pending = '';
   let inHead = true;
   let broken = false;
 
   /** Drops a data URL's head; false while one may still be coming. */
-  function passHead(atEnd: boolean): boolean {
-    const comma = rest.startsWith(HEAD) ? rest.slice(0, LONGEST_HEAD).indexOf(',') : -1;
-    if (comma === -1 && (rest.startsWith(HEAD) || (rest.length < HEAD.length && !atEnd))) {
-      broken = rest.length >= LONGEST_HEAD;
+  function skipDataUrlHead(atEnd: boolean): boolean {
+    const comma = pending.startsWith(HEAD) ? pending.slice(0, MAX_HEAD_LENGTH).indexOf(',') : -1;
+    if (comma === -1 && (pending.startsWith(HEAD) || (pending.length < HEAD.length && !atEnd))) {
+      broken = pending.length >= MAX_HEAD_LENGTH;
       return false;
     }
-    rest = rest.slice(comma + 1);
+    pending = pending.slice(comma + 1);
     inHead = false;
     return true;
   }
 
   /** Decodes digits into the buffer; false, with nothing taken, if there is anything else among them. */
-  function take(digits: string): boolean {
+  function decode(digits: string): boolean {
     const size = Math.floor((digits.length * 3) / 4);
     if (length + size > bytes.length) {
-      const larger = Buffer.allocUnsafeSlow(Math.max(length + size, 2 * bytes.length, expectedBytes, LEAST_ROOM));
+      const larger = Buffer.allocUnsafeSlow(
+        Math.max(length + size, 2 * bytes.length, expectedBytes, MIN_CAPACITY_BYTES),
+      );
       bytes.copy(larger, 0, 0, length);
       bytes = larger;
     }
@@ -51,39 +53,39 @@ export function createBase64Decoder(expectedBytes = 0): Base64Decoder {
   }
 
   /** Decodes the whole groups of `rest`. */
-  function takeGroups(): void {
-    const whole = rest.length - (rest.length % 4);
-    if (take(rest.slice(0, whole))) rest = rest.slice(whole);
-    else takeOddGroups();
+  function decodeGroups(): void {
+    const whole = pending.length - (pending.length % 4);
+    if (decode(pending.slice(0, whole))) pending = pending.slice(whole);
+    else decodeIrregularGroups();
   }
 
   /** The same where there are escapes, white space or padding: in the last part, and in all parts of odd writers. */
-  function takeOddGroups(): void {
-    const cutEscape = /\\(?:u[0-9a-fA-F]{0,3})?$/.exec(rest)?.[0] ?? '';
-    const text = unescapeJson(rest.slice(0, rest.length - cutEscape.length)).replaceAll(/\s+/g, '');
+  function decodeIrregularGroups(): void {
+    const cutEscape = /\\(?:u[0-9a-fA-F]{0,3})?$/.exec(pending)?.[0] ?? '';
+    const text = unescapeJson(pending.slice(0, pending.length - cutEscape.length)).replaceAll(/\s+/g, '');
     const [, digits, padding = ''] = /^([\w+/-]*)(={0,2})$/.exec(text) ?? [];
     if (digits === undefined) {
       broken = true;
       return;
     }
     const whole = digits.length - (digits.length % 4);
-    take(digits.slice(0, whole));
-    rest = digits.slice(whole) + padding + cutEscape;
+    decode(digits.slice(0, whole));
+    pending = digits.slice(whole) + padding + cutEscape;
   }
 
   return {
     push(raw) {
       if (broken) return;
-      rest += raw;
-      if (!inHead || passHead(false)) takeGroups();
+      pending += raw;
+      if (!inHead || skipDataUrlHead(false)) decodeGroups();
     },
     end() {
-      if (broken || (inHead && !passHead(true))) return null;
-      takeOddGroups();
-      const [, digits] = /^([\w+/-]{0,3})={0,2}$/.exec(rest) ?? [];
+      if (broken || (inHead && !skipDataUrlHead(true))) return null;
+      decodeIrregularGroups();
+      const [, digits] = /^([\w+/-]{0,3})={0,2}$/.exec(pending) ?? [];
       // Six bits are no byte.
       if (broken || digits === undefined || digits.length === 1) return null;
-      take(digits);
+      decode(digits);
       return bytes.subarray(0, length);
     },
   };

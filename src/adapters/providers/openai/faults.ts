@@ -3,7 +3,7 @@ import { ProviderError, type ProviderFault } from '../../../core/domain/errors.t
 import { parseRetryAfter } from '../retry-after.ts';
 import { wasNeverSent, wasTooLarge } from '../transport.ts';
 
-export interface Circumstances {
+export interface FaultContext {
   readonly name: string;
   readonly apiKey: string | null;
   readonly now: number;
@@ -15,9 +15,9 @@ export interface Circumstances {
  * Turns whatever the SDK or the connection raised into the fault it stands for. The error itself is not kept as the cause:
  * causes are logged, and servers like to quote the key in what they answer.
  */
-export function classifyFault(error: unknown, circumstances: Circumstances): ProviderError {
+export function classifyFault(error: unknown, context: FaultContext): ProviderError {
   if (error instanceof ProviderError) return error;
-  const { name, apiKey, now, cancelled, timedOut } = circumstances;
+  const { name, apiKey, now, cancelled, timedOut } = context;
   const fail = (
     fault: ProviderFault,
     detail: string,
@@ -35,10 +35,10 @@ export function classifyFault(error: unknown, circumstances: Circumstances): Pro
   }
   const httpStatus = error.status as number | undefined;
   if (httpStatus === undefined) {
-    return fail(faultOfEvent([error.code, error.type]), `ended its stream with: ${describe(error)}`);
+    return fail(faultOfStreamError([error.code, error.type]), `ended its stream with: ${describeApiError(error)}`);
   }
   const headers = error.headers as Headers | undefined;
-  return fail(faultOf(httpStatus, [error.code, error.type]), `answered ${describe(error)}`, {
+  return fail(faultOf(httpStatus, [error.code, error.type]), `answered ${describeApiError(error)}`, {
     httpStatus,
     providerRequestId: error.requestID ?? null,
     retryAfterMs: parseRetryAfter((header) => headers?.get(header) ?? null, now),
@@ -83,21 +83,21 @@ type Codes = readonly (string | null | undefined)[];
  */
 function faultOf(status: number, codes: Codes): ProviderFault {
   if (status >= 500 || OVERLOADED.has(status)) return 'overloaded';
-  if (among(codes, ACCOUNT_CODES)) return 'account';
+  if (includesAny(codes, ACCOUNT_CODES)) return 'account';
   if (status === 429) return 'rate_limited';
-  if (among(codes, REFUSAL_CODES)) return 'refused';
+  if (includesAny(codes, REFUSAL_CODES)) return 'refused';
   return ACCOUNT_STATUSES.has(status) ? 'account' : 'rejected';
 }
 
 /** An error in the middle of a stream has no status. What it says to have been refused is not billed; else work was begun. */
-function faultOfEvent(codes: Codes): ProviderFault {
-  if (among(codes, REFUSAL_CODES)) return 'refused';
-  if (among(codes, ACCOUNT_CODES)) return 'account';
-  if (among(codes, RATE_CODES)) return 'rate_limited';
+function faultOfStreamError(codes: Codes): ProviderFault {
+  if (includesAny(codes, REFUSAL_CODES)) return 'refused';
+  if (includesAny(codes, ACCOUNT_CODES)) return 'account';
+  if (includesAny(codes, RATE_CODES)) return 'rate_limited';
   return codes.includes('invalid_request_error') ? 'rejected' : 'interrupted';
 }
 
-function among(codes: Codes, known: ReadonlySet<string>): boolean {
+function includesAny(codes: Codes, known: ReadonlySet<string>): boolean {
   return codes.some((code) => code != null && known.has(code));
 }
 
@@ -107,7 +107,7 @@ function among(codes: Codes, known: ReadonlySet<string>): boolean {
  * The same answer with its error in OpenAI's shape, `{error: {message, code, type, param}}`, which is the one that the SDK reads:
  * of a vLLM's `{detail}` and the like it would say that there was no body. Answers of success pass through untouched.
  */
-export async function inOpenAIShape(response: Response): Promise<Response> {
+export async function toOpenAIError(response: Response): Promise<Response> {
   if (response.ok) return response;
   // An error whose text does not arrive is still the error that its status says.
   const error = readError(await response.text().catch(() => ''));
@@ -127,20 +127,20 @@ interface ErrorBody {
  */
 function readError(text: string): ErrorBody {
   const body = parse(text);
-  if (body === null) return { ...NOTHING_BUT, message: readPage(text) };
+  if (body === null) return { ...NO_DETAILS, message: describePage(text) };
   const error = body.error ?? body.detail ?? body;
-  if (!isObject(error)) return { ...NOTHING_BUT, message: messageOf(error) };
+  if (!isObject(error)) return { ...NO_DETAILS, message: messageOf(error) };
   // Azure's inner code says which filter it was; the outer one may be no more than a status.
   const inner = error.inner_error ?? error.innererror;
   return {
     message: messageOf(error.message ?? error),
-    code: (isObject(inner) ? word(inner.code) : null) ?? word(error.code),
-    type: word(error.type),
-    param: word(error.param),
+    code: (isObject(inner) ? codeText(inner.code) : null) ?? codeText(error.code),
+    type: codeText(error.type),
+    param: codeText(error.param),
   };
 }
 
-const NOTHING_BUT = { code: null, type: null, param: null };
+const NO_DETAILS = { code: null, type: null, param: null };
 
 function parse(text: string): Record<string, unknown> | null {
   try {
@@ -156,7 +156,7 @@ function isObject(value: unknown): value is Record<string, unknown> {
 }
 
 /** A code as text: some servers repeat the status as a number. */
-function word(value: unknown): string | null {
+function codeText(value: unknown): string | null {
   return typeof value === 'string' || typeof value === 'number' ? String(value) : null;
 }
 
@@ -170,7 +170,7 @@ function messageOf(value: unknown): string {
 }
 
 /** Of a proxy's page the title, else the text itself. */
-function readPage(text: string): string {
+function describePage(text: string): string {
   if (text.trim() === '') return 'nothing more';
   if (!/^\s*<(!doctype|html|\?xml)/i.test(text)) return text;
   const title = /<title>([^<]*)<\/title>/i.exec(text)?.[1]?.trim();
@@ -180,7 +180,7 @@ function readPage(text: string): string {
 // -------------------------------------------------------------- the text
 
 /** `429 the message (rate_limit_exceeded)`, one line, of bounded length. The SDK's message begins with the status. */
-function describe(error: APIError): string {
+function describeApiError(error: APIError): string {
   const text = error.message.replaceAll(/\s+/g, ' ').slice(0, 300);
   return error.code && !text.includes(error.code) ? `${text} (${error.code})` : text;
 }

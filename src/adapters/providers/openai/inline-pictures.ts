@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { type Base64Decoder, createBase64Decoder, decodeBase64 } from './base64.ts';
 
 /** The lifted pictures of an answer by their references; null for text that is not base64. They go when the answer goes. */
-const LIFTED = new WeakMap<Response, ReadonlyMap<string, Buffer | null>>();
+const DECODED_PICTURES = new WeakMap<Response, ReadonlyMap<string, Buffer | null>>();
 
 /**
  * Takes the pictures out of a JSON answer while it is read: each string under a key `b64_json` is decoded as it comes, and
@@ -10,20 +10,20 @@ const LIFTED = new WeakMap<Response, ReadonlyMap<string, Buffer | null>>();
  * times over, three of them as text. Answers of failure, streams of events and all that is not said to be JSON stay as
  * they are, and JSON that is broken stays as broken as it was.
  */
-export function liftPictures(answer: Response): Response {
+export function decodeInlinePictures(answer: Response): Response {
   if (!answer.ok || answer.body === null || !isJson(answer.headers)) return answer;
   const pictures = new Map<string, Buffer | null>();
   const { status, statusText, headers } = answer;
-  const body = answer.body.pipeThrough(liftInto(pictures, expectedBytes(headers)));
+  const body = answer.body.pipeThrough(decodeInto(pictures, expectedBytes(headers)));
   const rest = new Response(body, { status, statusText, headers });
-  LIFTED.set(rest, pictures);
+  DECODED_PICTURES.set(rest, pictures);
   return rest;
 }
 
 /** The picture that stood under `b64_json` in this answer, which was lifted or is base64 still; null where it is not base64. */
-export function pictureIn(answer: Response, b64Json: string): Buffer | null {
-  const lifted = LIFTED.get(answer);
-  return lifted === undefined ? decodeBase64(b64Json) : (lifted.get(b64Json) ?? null);
+export function inlinePicture(answer: Response, b64Json: string): Buffer | null {
+  const decoded = DECODED_PICTURES.get(answer);
+  return decoded === undefined ? decodeBase64(b64Json) : (decoded.get(b64Json) ?? null);
 }
 
 /** What the SDK, too, parses as JSON. */
@@ -33,20 +33,20 @@ function isJson(headers: Headers): boolean {
 }
 
 /** A claim is no reason to set more aside than this; what is longer makes the buffer grow. */
-const MOST_EXPECTED = 16 * 1024 * 1024;
+const MAX_EXPECTED_BYTES = 16 * 1024 * 1024;
 
 /** Bytes that the picture will have at most, as far as the headers tell. */
 function expectedBytes(headers: Headers): number {
   const length = headers.has('content-encoding') ? 0 : Number(headers.get('content-length') ?? 0);
-  return Math.min(Math.ceil((length * 3) / 4) || 0, MOST_EXPECTED);
+  return Math.min(Math.ceil((length * 3) / 4) || 0, MAX_EXPECTED_BYTES);
 }
 
 /** No API gives more at once; what comes after them is not lifted, and of no use. */
-const MOST_PICTURES = 10;
+const MAX_PICTURES = 10;
 
 const KEY = 'b64_json';
 /** The key as long as it can be written: six characters for each of its eight. */
-const LONGEST_KEY = 48;
+const MAX_KEY_LENGTH = 48;
 
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
@@ -57,7 +57,7 @@ const WHITE_SPACE: ReadonlySet<number> = new Set([0x20, 0x09, 0x0a, 0x0d]);
  * Walks through JSON from string to string. What lies between them matters only behind the key, where a colon and another
  * quote make the next string a picture.
  */
-function liftInto(pictures: Map<string, Buffer | null>, expected: number): TransformStream<Uint8Array, Uint8Array> {
+function decodeInto(pictures: Map<string, Buffer | null>, expected: number): TransformStream<Uint8Array, Uint8Array> {
   let inString = false;
   /** Whether the next byte belongs to an escape, whatever it is. */
   let escaped = false;
@@ -79,7 +79,7 @@ function liftInto(pictures: Map<string, Buffer | null>, expected: number): Trans
   function openString(): void {
     inString = true;
     text = '';
-    if (last !== 'colon' || pictures.size === MOST_PICTURES) return;
+    if (last !== 'colon' || pictures.size === MAX_PICTURES) return;
     // The first picture is the one that the length promises; there should be no other.
     const decoder = createBase64Decoder(pictures.size === 0 ? expected : 0);
     picture = { reference: randomUUID(), decoder };
@@ -103,8 +103,8 @@ function liftInto(pictures: Map<string, Buffer | null>, expected: number): Trans
           if (picture !== null) {
             picture.decoder.push(chunk.toString('latin1', at, end));
             done = end;
-          } else if (text.length <= LONGEST_KEY) {
-            text += chunk.toString('latin1', at, Math.min(end, at + LONGEST_KEY + 1));
+          } else if (text.length <= MAX_KEY_LENGTH) {
+            text += chunk.toString('latin1', at, Math.min(end, at + MAX_KEY_LENGTH + 1));
           }
           if (end < chunk.length) closeString();
           at = end;
@@ -131,7 +131,7 @@ function backslashesBefore(chunk: Buffer, at: number, start: number): number {
 
 /** Whether a JSON string that is written like this is the key; it may be written in escapes. */
 function isKey(text: string): boolean {
-  if (text.length > LONGEST_KEY || !text.includes('\\')) return text === KEY;
+  if (text.length > MAX_KEY_LENGTH || !text.includes('\\')) return text === KEY;
   try {
     return JSON.parse(`"${text}"`) === KEY;
   } catch {

@@ -14,8 +14,8 @@ import type {
 import type { GuardedFetch } from '../../../security/ssrf-guard.ts';
 import type { Transport } from '../transport.ts';
 import { decodeBase64 } from './base64.ts';
-import { classifyFault, inOpenAIShape } from './faults.ts';
-import { liftPictures, pictureIn } from './inline-pictures.ts';
+import { classifyFault, toOpenAIError } from './faults.ts';
+import { decodeInlinePictures, inlinePicture } from './inline-pictures.ts';
 import { parseRateLimit } from './rate-limit-headers.ts';
 import { PARTIAL_IMAGES, readStreamedAnswer, refusesStreaming } from './stream.ts';
 
@@ -32,7 +32,7 @@ export interface OpenAIProviderOptions {
   /** What the server chokes on, by the dialect's own names. */
   readonly omit: readonly OmittableParameter[];
   /** See `Provider.commands`. */
-  readonly commands: readonly string[];
+  readonly controlSequences: readonly string[];
   /** For one call, from the first byte sent to the last byte received. */
   readonly timeoutMs: number;
   readonly transport: Transport;
@@ -54,16 +54,16 @@ export function createOpenAIProvider(options: OpenAIProviderOptions): Provider {
   const { name, apiKey, timeoutMs, guard, maxPictureBytes, clock } = options;
   const client = createClient(options);
 
-  let streams = true;
+  let supportsStreaming = true;
 
   /** The answer, parsed, and the response that it came in. */
-  async function ask(call: GenerationCall, { onPartial }: GenerationOptions, signal: AbortSignal) {
-    const wanted = parameters(call, options.omit);
+  async function requestPicture(call: GenerationCall, { onPartial }: GenerationOptions, signal: AbortSignal) {
+    const body = toRequestBody(call, options.omit);
     const partialImages = Math.min(PARTIAL_IMAGES, call.model.partialImages);
-    if (onPartial && partialImages > 0 && streams) {
+    if (onPartial && partialImages > 0 && supportsStreaming) {
       try {
         const response = await client.images
-          .generate({ ...wanted, stream: true, partial_images: partialImages }, { signal })
+          .generate({ ...body, stream: true, partial_images: partialImages }, { signal })
           .asResponse();
         const answer = await readStreamedAnswer(response, client, (base64, index) => {
           const bytes = decodeBase64(base64);
@@ -73,10 +73,10 @@ export function createOpenAIProvider(options: OpenAIProviderOptions): Provider {
       } catch (error) {
         if (!refusesStreaming(error)) throw error;
         // That somebody looks on must not decide whether there will be a picture.
-        streams = false;
+        supportsStreaming = false;
       }
     }
-    const { data, response } = await client.images.generate(wanted, { signal }).withResponse();
+    const { data, response } = await client.images.generate(body, { signal }).withResponse();
     return { answer: data as unknown, response };
   }
 
@@ -85,7 +85,7 @@ export function createOpenAIProvider(options: OpenAIProviderOptions): Provider {
     if (url === undefined) return null;
     try {
       const answer = await guard.fetch(url, { method: 'GET', timeoutMs, maxBytes: maxPictureBytes, signal });
-      return answer.status === 200 && answer.whole ? answer.body : null;
+      return answer.status === 200 && answer.complete ? answer.body : null;
     } catch (error) {
       if (signal.aborted) throw error;
       return null;
@@ -95,21 +95,21 @@ export function createOpenAIProvider(options: OpenAIProviderOptions): Provider {
   return {
     name,
     model: options.model,
-    takesSize: !options.omit.includes('size'),
-    commands: options.commands,
+    supportsSize: !options.omit.includes('size'),
+    controlSequences: options.controlSequences,
 
     async generate(call, options): Promise<GeneratedPicture> {
       const { signal } = options;
       // The SDK's own timeout ends with the headers; this one also covers the body.
-      const attempt = abortable(signal, timeoutMs);
+      const attempt = withTimeout(signal, timeoutMs);
       try {
-        const { answer, response } = await ask(call, options, attempt.signal);
-        const { httpStatus, providerRequestId, restMs } = headOf(response);
+        const { answer, response } = await requestPicture(call, options, attempt.signal);
+        const { httpStatus, providerRequestId, restMs } = readHeaders(response);
         const picture = firstPicture(answer, httpStatus, providerRequestId);
         const bytes =
           picture.b64_json === undefined
             ? await download(picture.url, attempt.signal)
-            : pictureIn(response, picture.b64_json);
+            : inlinePicture(response, picture.b64_json);
         if (bytes === null || bytes.length === 0) {
           throw new ProviderError('empty', `${name} answered ${httpStatus} without a readable picture`, {
             httpStatus,
@@ -122,7 +122,7 @@ export function createOpenAIProvider(options: OpenAIProviderOptions): Provider {
           usage: readUsage(answer),
           httpStatus,
           providerRequestId,
-          restMs,
+          pauseMs: restMs,
         };
       } catch (error) {
         throw classifyFault(error, {
@@ -155,7 +155,7 @@ function createClient({ apiKey, baseURL, azureApiVersion, timeoutMs, transport }
     apiKey: apiKey ?? 'none',
     maxRetries: 0,
     timeout: timeoutMs,
-    fetch: async (input, init) => liftPictures(await inOpenAIShape(await transport.fetch(input, init))),
+    fetch: async (input, init) => decodeInlinePictures(await toOpenAIError(await transport.fetch(input, init))),
     // A redirected call would be another call, to an address that nobody has configured, with prompt and perhaps key.
     fetchOptions: { redirect: 'manual' },
     // Unless told, the SDK takes these two from variables of its own, and would name OpenAI's customer to any server.
@@ -167,8 +167,8 @@ function createClient({ apiKey, baseURL, azureApiVersion, timeoutMs, transport }
   return new AzureOpenAI({ ...shared, baseURL: '', endpoint: baseURL ?? '', apiVersion: azureApiVersion });
 }
 
-function parameters(call: GenerationCall, omit: readonly OmittableParameter[]): ImageGenerateParamsNonStreaming {
-  const wanted: ImageGenerateParamsNonStreaming = {
+function toRequestBody(call: GenerationCall, omit: readonly OmittableParameter[]): ImageGenerateParamsNonStreaming {
+  const body: ImageGenerateParamsNonStreaming = {
     model: call.model.id,
     prompt: call.prompt,
     size: formatSize(call.size),
@@ -179,11 +179,11 @@ function parameters(call: GenerationCall, omit: readonly OmittableParameter[]): 
     ...(call.background !== null && { background: call.background }),
     ...(call.format !== null && { output_format: call.format }),
   };
-  for (const parameter of omit) delete wanted[parameter];
-  return wanted;
+  for (const parameter of omit) delete body[parameter];
+  return body;
 }
 
-function headOf({ status, headers }: Response) {
+function readHeaders({ status, headers }: Response) {
   return {
     httpStatus: status,
     providerRequestId: headers.get('x-request-id'),
@@ -232,7 +232,7 @@ function readUsage(answer: unknown): TokenUsage | null {
 }
 
 /** A signal that fires with the outer one or after `ms`, and knows which it was. */
-function abortable(outer: AbortSignal, ms: number) {
+function withTimeout(outer: AbortSignal, ms: number) {
   const controller = new AbortController();
   let expired = false;
   const abort = () => controller.abort(outer.reason);

@@ -1,4 +1,4 @@
-import { number } from '../retry-after.ts';
+import { parseNumber } from '../retry-after.ts';
 
 /**
  * Reads for how long, in milliseconds, a rate limit leaves no room for another call: the longest `x-ratelimit-reset-*` of
@@ -7,7 +7,7 @@ import { number } from '../retry-after.ts';
  */
 export function parseRateLimit(get: (header: string) => string | null): number | null {
   const resets = ['images', 'requests', 'tokens']
-    .filter((kind) => number(get(`x-ratelimit-remaining-${kind}`)) === 0)
+    .filter((kind) => parseNumber(get(`x-ratelimit-remaining-${kind}`)) === 0)
     .map((kind) => parseDuration(get(`x-ratelimit-reset-${kind}`)))
     .filter((ms) => ms !== null);
   return resets.length === 0 ? null : Math.max(...resets);
@@ -17,7 +17,7 @@ const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h
 
 /** `1h2m3.5s`, `12ms`; a number alone is seconds. */
 function parseDuration(text: string | null): number | null {
-  const seconds = number(text);
+  const seconds = parseNumber(text);
   if (seconds !== null) return Math.max(0, seconds * 1000);
   if (text === null || !/^(\d+(\.\d+)?(ms|[smhd]))+$/.test(text)) return null;
   const parts = text.matchAll(/([\d.]+)(ms|[smhd])/g);

@@ -18,8 +18,8 @@ export interface PlaceholderOptions {
 export function createPlaceholderProvider({ model: configured, catalog }: PlaceholderOptions): Provider {
   return {
     name: 'placeholder',
-    takesSize: true,
-    commands: [],
+    supportsSize: true,
+    controlSequences: [],
     // It stands in for the model that was asked for, and so is asked only for models that there are, and are still
     // served; the row's own id, which goes into the record, says who really painted.
     model(id) {
@@ -32,7 +32,7 @@ export function createPlaceholderProvider({ model: configured, catalog }: Placeh
       throwIfCancelled(signal);
       const bytes = await paint(call.prompt, call.size, call.format ?? 'png');
       throwIfCancelled(signal);
-      return { bytes, revisedPrompt: null, usage: null, httpStatus: null, providerRequestId: null, restMs: null };
+      return { bytes, revisedPrompt: null, usage: null, httpStatus: null, providerRequestId: null, pauseMs: null };
     },
   };
 }

@@ -108,7 +108,7 @@ function recordStore({ sql, inTransaction, answer, check, close }: SqliteDatabas
 
     update: (mediaId, change, guard) => answer(() => inTransaction(() => rewrite(mediaId, change, guard))),
 
-    acceptAgain: (mediaId, queueLimit, change, guard) =>
+    requeue: (mediaId, queueLimit, change, guard) =>
       answer(() =>
         inTransaction(() => {
           let refused = false;

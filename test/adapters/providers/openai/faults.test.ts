@@ -64,7 +64,7 @@ function provider(some: Partial<OpenAIProviderOptions> = {}): Provider {
     azureApiVersion: null,
     model: (id) => CATALOG.get(id) ?? null,
     omit: [],
-    commands: [],
+    controlSequences: [],
     timeoutMs: 10_000,
     transport,
     guard,
@@ -277,8 +277,8 @@ describe('a call', () => {
   it.each([
     ['the next call has to wait', { remaining: 0, resetMs: 90_000 }, 90_000],
     ['there is room left', { remaining: 3, resetMs: 90_000 }, null],
-  ])('tells when %s', async (_, { remaining, resetMs }, restMs) => {
+  ])('tells when %s', async (_, { remaining, resetMs }, pauseMs) => {
     server.always(picture({ headers: rateLimitHeaders({ of: 'images', limit: 5, remaining, resetMs }) }));
-    expect(await generate()).toMatchObject({ restMs });
+    expect(await generate()).toMatchObject({ pauseMs });
   });
 });

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { liftPictures, pictureIn } from '../../../../src/adapters/providers/openai/inline-pictures.ts';
+import { decodeInlinePictures, inlinePicture } from '../../../../src/adapters/providers/openai/inline-pictures.ts';
 import { createOpenAIProvider } from '../../../../src/adapters/providers/openai/provider.ts';
 import { createTransport } from '../../../../src/adapters/providers/transport.ts';
 import { CATALOG } from '../../../../src/core/models/catalog.ts';
@@ -39,9 +39,9 @@ function answerOf(text: string, { status = 200, headers = {}, chunk = 7 }: Answe
 
 /** What a reader has of the text in the end: parsed, with the pictures in hex where their references were. */
 async function read(text: string, options?: AnswerOptions): Promise<unknown> {
-  const lifted = liftPictures(answerOf(text, options));
+  const lifted = decodeInlinePictures(answerOf(text, options));
   return JSON.parse(await lifted.text(), (key, value: unknown) =>
-    key === 'b64_json' && typeof value === 'string' ? (pictureIn(lifted, value)?.toString('hex') ?? null) : value,
+    key === 'b64_json' && typeof value === 'string' ? (inlinePicture(lifted, value)?.toString('hex') ?? null) : value,
   );
 }
 
@@ -55,21 +55,21 @@ function readPlainly(text: string): unknown {
 
 describe('lifting pictures out of JSON', () => {
   test('the reader gets a short reference in the place of each', async () => {
-    const lifted = liftPictures(answerOf('{"data":[{"b64_json":"AQID"},{"b64_json":"BAU="}]}'));
+    const lifted = decodeInlinePictures(answerOf('{"data":[{"b64_json":"AQID"},{"b64_json":"BAU="}]}'));
     const { data } = (await lifted.json()) as { data: { b64_json: string }[] };
     const references = data.map(({ b64_json }) => b64_json);
     expect(new Set(references.map(({ length }) => length))).toEqual(new Set([36]));
-    expect(references.map((reference) => pictureIn(lifted, reference))).toEqual([
+    expect(references.map((reference) => inlinePicture(lifted, reference))).toEqual([
       Buffer.from([1, 2, 3]),
       Buffer.from([4, 5]),
     ]);
   });
 
   test('a text that only looks like a reference brings nothing, nor does one of another answer', async () => {
-    const lifted = liftPictures(answerOf('{"b64_json":"AQID"}'));
+    const lifted = decodeInlinePictures(answerOf('{"b64_json":"AQID"}'));
     const { b64_json } = (await lifted.json()) as { b64_json: string };
-    expect(pictureIn(lifted, 'AQID')).toBeNull();
-    expect(pictureIn(liftPictures(answerOf('{}')), b64_json)).toBeNull();
+    expect(inlinePicture(lifted, 'AQID')).toBeNull();
+    expect(inlinePicture(decodeInlinePictures(answerOf('{}')), b64_json)).toBeNull();
   });
 
   test.each([
@@ -149,9 +149,9 @@ describe('lifting pictures out of JSON', () => {
     ['plain text', { headers: { 'content-type': 'text/plain' } }],
   ])('%s is left alone', async (_what, options) => {
     const answer = answerOf('{"b64_json":"AQID"}', options);
-    expect(liftPictures(answer)).toBe(answer);
-    expect(pictureIn(answer, 'AQ\nID')).toEqual(Buffer.from([1, 2, 3]));
-    expect(pictureIn(answer, '%%%')).toBeNull();
+    expect(decodeInlinePictures(answer)).toBe(answer);
+    expect(inlinePicture(answer, 'AQ\nID')).toEqual(Buffer.from([1, 2, 3]));
+    expect(inlinePicture(answer, '%%%')).toBeNull();
     expect(await answer.text()).toBe('{"b64_json":"AQID"}');
   });
 
@@ -163,7 +163,7 @@ describe('lifting pictures out of JSON', () => {
       pull: (controller) => controller.error(new Error('reset')),
     });
     const answer = new Response(body, { headers: { 'content-type': 'application/json' } });
-    await expect(liftPictures(answer).text()).rejects.toThrow('reset');
+    await expect(decodeInlinePictures(answer).text()).rejects.toThrow('reset');
   });
 });
 
@@ -210,7 +210,7 @@ async function generate(upstream: OpenAiServer): Promise<GeneratedPicture> {
     azureApiVersion: null,
     model: () => model,
     omit: [],
-    commands: [],
+    controlSequences: [],
     timeoutMs: 10_000,
     transport,
     guard,

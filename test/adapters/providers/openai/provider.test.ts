@@ -60,7 +60,7 @@ async function createFixture(
       azureApiVersion: null,
       model: (id) => (id === model.id ? model : null),
       omit,
-      commands: [],
+      controlSequences: [],
       timeoutMs: 15_000,
       transport,
       guard,

@@ -40,7 +40,7 @@ const provider = (timeoutMs = 60_000) =>
     azureApiVersion: null,
     model: (id) => CATALOG.get(id) ?? null,
     omit: [],
-    commands: [],
+    controlSequences: [],
     timeoutMs,
     transport,
     guard,

@@ -38,7 +38,7 @@ describe('cost', () => {
     ['the list by status and owner', (store) => store.list(filtered)],
     ['the list by time', (store) => store.list({ ...everything, createdAfter: at(0), createdBefore: at(1) })],
     ['accepting', (store) => store.accept(anImage({ idempotencyKey: 'key' }), 1)],
-    ['accepting again', (store) => store.acceptAgain('image', 1, (image) => image)],
+    ['accepting again', (store) => store.requeue('image', 1, (image) => image)],
     ['finding by key', (store) => store.findByKey('anna', 'key')],
     ['updating', (store) => store.update('image', (image) => image)],
     ['removing', (store) => store.remove('image')],
