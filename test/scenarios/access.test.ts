@@ -17,7 +17,7 @@ const make = (easel: Easel, name: string, mediaId: string, headers: Record<strin
 
 async function statusOf(easel: Easel, path: string | null, headers: Record<string, string> = {}): Promise<number> {
   const response = await easel.get(path ?? '', headers);
-  // A body that nobody reads would keep the service from closing.
+  // A body that is not read would keep the service from closing.
   await response.arrayBuffer();
   return response.status;
 }
@@ -46,7 +46,7 @@ describe('an image', () => {
     expect(await ids('blog')).toEqual(['hero']);
     expect(await ids('boss')).toEqual(['hero']);
 
-    // The same request or another: the name is taken, and nothing about the image is told. To an admin too.
+    // The same request or another: the name is taken, and nothing about the image is revealed. To an admin too.
     for (const name of ['shop', 'boss']) {
       const same = await make(easel, name, 'hero');
       const other = await easel.post({ mediaId: 'hero', prompt: 'another' }, bearer(name));

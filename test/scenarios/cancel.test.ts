@@ -11,7 +11,7 @@ const ASYNC = { prefer: 'respond-async' };
 const X = { mediaId: 'x', prompt: 'a lighthouse' };
 
 describe('cancelling', () => {
-  it('breaks off the call of a running image, once, and whoever waits is told', async () => {
+  it('breaks off the call of a running image, once, and answers the caller who waits', async () => {
     await using easel = await startEasel({ skipMs: 0 });
     easel.upstream.always(hang());
     const waiting = easel.post(X);
@@ -67,8 +67,8 @@ describe('cancelling', () => {
     await using easel = await startEasel();
     expect(await easel.cancel('x')).toMatchObject({ status: 404, body: { code: 'not_found' } });
     await easel.post(X);
-    const stranger = easel.services.images.cancel('x', { name: 'stranger', admin: false });
-    await expect(stranger).rejects.toMatchObject({ code: 'not_found' });
+    const foreign = easel.services.images.cancel('x', { name: 'another', admin: false });
+    await expect(foreign).rejects.toMatchObject({ code: 'not_found' });
   });
 
   it('keeps a picture that has arrived all the same, which the same request then finishes without a call', async () => {
@@ -100,7 +100,7 @@ describe('cancelling', () => {
 });
 
 describe('a crash', () => {
-  it('after a cancel calls nobody again', async () => {
+  it('after a cancel makes no further call', async () => {
     await using upstream = await startOpenAiServer();
     upstream.always(hang());
     await using before = await startEasel({ upstream });

@@ -54,7 +54,7 @@ describe('deleting', () => {
     await easel.upstream.received(1);
     expect((await fetch(`${easel.url}/images/x`, { method: 'DELETE' })).status).toBe(204);
     await easel.upstream.abandoned(1);
-    // The waiting caller is told as soon as it is cancelled; the record may be gone by then.
+    // The waiting caller is answered as soon as it is cancelled; the record may be gone by then.
     const { status, body } = await waiting;
     expect(['200 cancelled', '404 404']).toContain(`${status} ${body.status}`);
     expect((await easel.get('/images/x')).status).toBe(404);

@@ -98,8 +98,8 @@ describe.concurrent.each(TROUBLES)('%s', (_, mount, make, status, code, check) =
       await until(async () => (await ready(url)).status === 200);
       expect((await post(url, { mediaId: 'new', prompt: 'new' })).status).toBe(201);
       expect(upstream.calls).toHaveLength(3);
-      const { images, faults } = readDatabase(database);
-      expect(faults).toEqual([]);
+      const { images, findings } = readDatabase(database);
+      expect(findings).toEqual([]);
       for (const image of images) expect(image).toMatchObject({ status: 'succeeded', attempts: [{ outcome: 'ok' }] });
       expect(filesOnDisk(folder.path)).toEqual(filesOnRecord(images));
       expect(await auditServing(url, folder.path, images)).toEqual([]);

@@ -24,7 +24,7 @@ async function listenFromTheStart(easel: Easel, ...steps: readonly Step[]): Prom
 const brief = (events: readonly { readonly event?: string; readonly data?: Record<string, unknown> }[]) =>
   events.map(({ event, data }) => (event === 'status' ? data?.status : event));
 
-describe('whoever listens', () => {
+describe('a listener', () => {
   it('sees the picture come into being, as the model streams it, and the record at the end', async () => {
     await using easel = await start();
     const gate = easel.upstream.gate();
@@ -46,7 +46,7 @@ describe('whoever listens', () => {
     expect(await easel.record('x')).toMatchObject({ cost: { basis: 'usage' }, attempts: [{ outcome: 'ok' }] });
   });
 
-  it('late is told the present state, and the call is not made for showing', async () => {
+  it('that comes late gets the present state, and no call is made for it', async () => {
     await using easel = await start();
     const gate = easel.upstream.gate();
     easel.upstream.script(picture({ beforeHeaders: gate }));

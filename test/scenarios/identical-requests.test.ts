@@ -74,13 +74,13 @@ describe('the same request', () => {
       { name: 'anna', admin: false },
       { name: 'bert', admin: false },
     ];
-    const wish = { prompt: 'a lighthouse' };
-    const hers = await images.submit(wish, anna, 'k');
-    const his = await images.submit(wish, bert, 'k');
+    const request = { prompt: 'a lighthouse' };
+    const hers = await images.submit(request, anna, 'k');
+    const his = await images.submit(request, bert, 'k');
     expect([hers.started, his.started]).toEqual([true, true]);
-    expect((await images.submit(wish, anna, 'k')).image.mediaId).toBe(hers.image.mediaId);
-    expect((await images.submit(wish, bert, 'k')).image.mediaId).toBe(his.image.mediaId);
-    await expect(images.submit({ ...wish, mediaId: hers.image.mediaId }, bert, null)).rejects.toMatchObject({
+    expect((await images.submit(request, anna, 'k')).image.mediaId).toBe(hers.image.mediaId);
+    expect((await images.submit(request, bert, 'k')).image.mediaId).toBe(his.image.mediaId);
+    await expect(images.submit({ ...request, mediaId: hers.image.mediaId }, bert, null)).rejects.toMatchObject({
       code: 'media_id_conflict',
     });
     for (const { image } of [hers, his])

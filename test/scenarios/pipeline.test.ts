@@ -201,7 +201,7 @@ describe('a picture that is rejected', () => {
 });
 
 describe('a picture of another size', () => {
-  it('is told to be enlarged once, by what came', async () => {
+  it('has one warning of being enlarged, by the picture that came', async () => {
     await using easel = await startEasel({ env: { IMAGE_MODEL: 'gpt-image-1.5', IMAGE_RENDITIONS: '64x64.png' } });
     easel.upstream.script(picture({ size: '1024x1024' }));
     const { body } = await easel.post({ prompt: 'a lighthouse', size: '1792x1024' });

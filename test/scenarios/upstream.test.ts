@@ -244,7 +244,7 @@ describe('the next provider', () => {
     expect((await easel.post({ prompt: 'a lighthouse', model: 'gpt-image-2.5-flare' })).status).toBe(503);
     expect(backup.calls).toHaveLength(0);
     expect((await easel.post({ prompt: 'a lighthouse', provider: 'backup' })).body.provider).toBe('backup');
-    const unknown = await easel.post({ prompt: 'a lighthouse', provider: 'nobody' });
+    const unknown = await easel.post({ prompt: 'a lighthouse', provider: 'unheard-of' });
     expect([unknown.status, unknown.body.errors]).toEqual([
       400,
       [{ path: 'provider', message: 'one of openai, backup' }],
@@ -276,7 +276,7 @@ describe('the next provider', () => {
 
 describe('a picture of the next provider that was left unfinished', () => {
   it.each([
-    ['its original is known, and nobody can be asked', {}, true],
+    ['its original is known, and no provider can be called', {}, true],
     ['the process died before its arrival was written down', { original: null }, false],
   ])('is finished as what it is when %s', async (_, loss, allDown) => {
     await using folder = await temporaryFolder();

@@ -5,14 +5,14 @@ import { startEasel } from '../support/app/easel.ts';
 import { picture } from '../support/openai/answers.ts';
 import { until } from '../support/until.ts';
 
-const wish = { mediaId: 'x', prompt: 'a lighthouse' };
+const lighthouse = { mediaId: 'x', prompt: 'a lighthouse' };
 
 describe('a call that waits', () => {
   it('waits for the end unless it says otherwise', async () => {
     await using easel = await startEasel();
     const gate = easel.upstream.gate();
     easel.upstream.script(picture({ beforeHeaders: gate }));
-    const answer = easel.post(wish);
+    const answer = easel.post(lighthouse);
     await gate.reached();
     expect(await Promise.race([answer, delay(100, 'still waiting')])).toBe('still waiting');
     gate.open();
@@ -32,7 +32,7 @@ describe('a call that waits', () => {
     await using easel = await startEasel({ env });
     const gate = easel.upstream.gate();
     easel.upstream.script(picture({ beforeHeaders: gate }));
-    const answer = await easel.post(wish, headers);
+    const answer = await easel.post(lighthouse, headers);
     expect(answer.status).toBe(202);
     expect(answer.headers.get('location')).toBe('/images/x');
     expect(answer.headers.get('retry-after')).toMatch(/^[1-9]\d*$/);
@@ -40,17 +40,17 @@ describe('a call that waits', () => {
     expect(['queued', 'generating']).toContain(answer.body.status);
     gate.open();
     await until(async () => (await easel.record('x')).status === 'succeeded');
-    expect((await easel.post(wish, headers)).status).toBe(200);
+    expect((await easel.post(lighthouse, headers)).status).toBe(200);
     expect(easel.upstream.calls).toHaveLength(1);
   });
 
-  it('is told 201 if it started the work, and 200 if it joined', async () => {
+  it('gets 201 if it started the work, and 200 if it joined', async () => {
     await using easel = await startEasel();
     const gate = easel.upstream.gate();
     easel.upstream.script(picture({ beforeHeaders: gate }));
-    const starter = easel.post(wish);
+    const starter = easel.post(lighthouse);
     await gate.reached();
-    const joiners = [easel.post(wish), easel.post(wish, { prefer: 'wait=120' })];
+    const joiners = [easel.post(lighthouse), easel.post(lighthouse, { prefer: 'wait=120' })];
     // They have joined when their requests are on the way and the record has been read.
     await delay(50);
     gate.open();
@@ -65,11 +65,11 @@ describe('a call that waits', () => {
     easel.upstream.script(picture({ beforeHeaders: gate }));
     const client = request(`${easel.url}/images`, { method: 'POST', headers: { 'content-type': 'application/json' } });
     client.on('error', () => undefined);
-    client.end(JSON.stringify(wish));
+    client.end(JSON.stringify(lighthouse));
     await gate.reached();
     client.destroy();
     gate.open();
-    const { status, body } = await easel.post(wish);
+    const { status, body } = await easel.post(lighthouse);
     expect([status, body.status, body.attempts.map(({ outcome }) => outcome)]).toEqual([200, 'succeeded', ['ok']]);
     expect(easel.upstream.calls[0]?.ending).toBe('answered');
   });

@@ -43,7 +43,7 @@ const redeliver = (easel: Easel, mediaId: string, id: string, headers = {}) =>
   fetch(`${easel.url}/images/${mediaId}/deliveries/${id}/redeliver`, { method: 'POST', headers });
 
 describe('the end of a picture', () => {
-  it('is told once, however it ends, with the record and a signature that verifies', async () => {
+  it('is sent once, however the image ends, with the record and a signature that verifies', async () => {
     await using receiver = await startReceiver();
     await using easel = await startEasel({ env });
     const gate = easel.upstream.gate();
@@ -55,8 +55,8 @@ describe('the end of a picture', () => {
     await easel.cancel('late');
     await receiver.came(3);
 
-    const told = receiver.received.map(({ message }) => [message.type, message.data.mediaId]);
-    expect(told.sort()).toEqual([
+    const delivered = receiver.received.map(({ message }) => [message.type, message.data.mediaId]);
+    expect(delivered.sort()).toEqual([
       ['image.cancelled', 'late'],
       ['image.failed', 'bad'],
       ['image.succeeded', 'good'],
@@ -78,7 +78,7 @@ describe('the end of a picture', () => {
     expect(metrics).toContain('easel_webhook_deliveries_total{outcome="delivered"} 3');
   });
 
-  it('is told to the key’s own address where the request names none, and to nobody where neither does', async () => {
+  it('goes to the key’s own address where the request names none, and nowhere where neither does', async () => {
     await using receiver = await startReceiver();
     await using easel = await startEasel({
       env: { ...env, API_KEYS: TEST_KEYS, WEBHOOK_URLS: `blog=${receiver.url}/blog` },

@@ -40,7 +40,7 @@ export interface IdentityOptions {
   readonly kind?: KeyKind;
   readonly notBefore?: Date;
   readonly notAfter?: Date;
-  /** Extended key usages of the signer's certificate; `emailProtection`, which C2PA asks for, unless told. */
+  /** Extended key usages of the signer's certificate; `emailProtection`, which C2PA asks for, by default. */
   readonly usages?: readonly string[];
 }
 
@@ -70,7 +70,7 @@ const ALGORITHMS: Readonly<Record<KeyKind, KeyAlgorithm>> = {
 
 const DAY_MS = 86_400_000;
 
-/** A key with a certificate from an authority of its own; valid from yesterday for ten days unless told. */
+/** A key with a certificate from an authority of its own; valid from yesterday for ten days by default. */
 export async function signingIdentity(options: IdentityOptions = {}): Promise<TestIdentity> {
   const { kind = 'P-256', usages = [ExtendedKeyUsage.emailProtection] } = options;
   const { notBefore = new Date(Date.now() - DAY_MS), notAfter = new Date(Date.now() + 10 * DAY_MS) } = options;

@@ -22,7 +22,7 @@ export interface TextureOptions extends PictureSize {
   readonly format?: PictureFormat;
   /** 1 to 100, for jpeg and webp. */
   readonly quality?: number;
-  /** Edge of one tile in pixels, 8 unless told. 1 is noise: at 1792x1024 a png of 5.5 MB, where 8 gives 0.4 MB. */
+  /** Edge of one tile in pixels, 8 by default. 1 is noise: at 1792x1024 a png of 5.5 MB, where 8 gives 0.4 MB. */
   readonly tile?: number;
   /** With an alpha channel, fully transparent outside an ellipse. */
   readonly transparent?: boolean;
@@ -66,7 +66,7 @@ export async function blankPicture(
 }
 
 /**
- * The first `length` bytes, 60% unless told. For a png, `bytes.length - 12` takes only the end marker away,
+ * The first `length` bytes, 60% by default. For a png, `bytes.length - 12` takes only the end marker away,
  * which sharp does not notice.
  */
 export function truncated(bytes: Uint8Array, length = Math.floor(bytes.length * 0.6)): Buffer {

@@ -10,7 +10,7 @@ export interface TestClock extends Clock {
 }
 
 /**
- * Waits of up to `skipMs`, a minute unless told, are over at once, time having passed; longer ones (deadlines, timeouts) last
+ * Waits of up to `skipMs`, a minute by default, are over at once, time having passed; longer ones (deadlines, timeouts) last
  * until the clock is set forward or their signal fires.
  */
 export function createTestClock({ skipMs = 60_000 }: { readonly skipMs?: number } = {}): TestClock {

@@ -11,7 +11,7 @@ import { type Attempt, type Image, isFinished } from '../../src/core/domain/imag
 /** Every image that is on record, and what SQLite says against the file; for a folder whose service has ended, or has nothing to do. */
 export function readDatabase(folder: string): {
   readonly images: readonly Image[];
-  readonly faults: readonly string[];
+  readonly findings: readonly string[];
 } {
   // A copy: opening the file itself would do the recovery after a crash that the next start has to do.
   const copy = mkdtempSync(join(tmpdir(), 'easel-audit-'));
@@ -33,7 +33,7 @@ export function readDatabase(folder: string): {
       .all();
     return {
       images: rows.map((row) => JSON.parse(String(row.document)) as Image),
-      faults: [
+      findings: [
         ...verdicts.filter((verdict) => verdict !== 'ok').map((verdict) => `integrity_check: ${verdict}`),
         ...miscounted.map((row) => `totals of ${row.status}: ${row.kept} kept, ${row.counted} counted`),
       ],
@@ -81,7 +81,7 @@ export function filesOnRecord(images: readonly Image[]): readonly string[] {
 
 /** What is wrong with the pictures that a running service serves, by the records read before and by what is on disk. */
 export async function auditServing(url: string, folder: string, images: readonly Image[]): Promise<readonly string[]> {
-  const faults: string[] = [];
+  const findings: string[] = [];
   const published = new Map(
     images.flatMap(({ master, renditions }) =>
       [master, ...renditions].flatMap((file) => (file ? [[file.name, file]] : [])),
@@ -89,7 +89,7 @@ export async function auditServing(url: string, folder: string, images: readonly
   );
   for (const image of images) {
     if (image.status === 'succeeded' && image.master === null)
-      faults.push(`${image.mediaId} succeeded without a master`);
+      findings.push(`${image.mediaId} succeeded without a master`);
   }
   const names = new Set([...published.keys(), ...filesOnDisk(folder).filter((name) => !name.includes('/'))]);
   for (const name of names) {
@@ -101,9 +101,9 @@ export async function auditServing(url: string, folder: string, images: readonly
       response.status === 200
         ? `200 ${bytes.length} ${sha256(bytes)} ${response.headers.get('etag')}`
         : String(response.status);
-    if (seen !== expected) faults.push(`/media/${name}: ${seen}, by its record ${expected}`);
+    if (seen !== expected) findings.push(`/media/${name}: ${seen}, by its record ${expected}`);
   }
-  return faults;
+  return findings;
 }
 
 export function sha256(bytes: Uint8Array): string {

@@ -4,7 +4,7 @@
  *     DIE_AT=betweenRenames DIE_ON=3 node --import ./test/torture/die-at-step.ts src/main.ts
  *
  * and watches what the service does to files and to SQLite from below, so that what dies is the service as it is shipped.
- * `DIE_ON` counts how often the step comes by first (1 unless told); `DIE_FOR` names the one mediaId that counts.
+ * `DIE_ON` counts how often the step comes by first (1 by default); `DIE_FOR` names the one mediaId that counts.
  */
 
 import fs from 'node:fs/promises';

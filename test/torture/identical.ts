@@ -3,7 +3,7 @@ import { post } from './life.ts';
 
 const TIMES = 200;
 
-/** Sends one request 200 times at once, told to be the same by its mediaId or its key; gives what is wrong with the answers. */
+/** Sends one request 200 times at once, marked as the same by its mediaId or its key; gives what is wrong with the answers. */
 export async function sendIdentical(
   url: string,
   upstream: OpenAiServer,
@@ -18,10 +18,10 @@ export async function sendIdentical(
 
   const statuses = (status: number) => replies.filter((reply) => reply.status === status).length;
   const records = new Set(replies.map((reply) => JSON.stringify(reply.body)));
-  const faults: string[] = [];
-  if (upstream.calls.length !== before + 1) faults.push(`${prompt}: ${upstream.calls.length - before} calls`);
+  const findings: string[] = [];
+  if (upstream.calls.length !== before + 1) findings.push(`${prompt}: ${upstream.calls.length - before} calls`);
   if (statuses(201) !== 1 || statuses(200) !== TIMES - 1)
-    faults.push(`${prompt}: ${statuses(201)} times 201 and ${statuses(200)} times 200`);
-  if (records.size !== 1) faults.push(`${prompt}: ${records.size} different records`);
-  return faults;
+    findings.push(`${prompt}: ${statuses(201)} times 201 and ${statuses(200)} times 200`);
+  if (records.size !== 1) findings.push(`${prompt}: ${records.size} different records`);
+  return findings;
 }

@@ -7,7 +7,7 @@ import type { Step } from './steps.ts';
 /** Where and when a process is to die by itself. */
 export interface Death {
   readonly step: Step;
-  /** How often the step comes by; 1 unless told. */
+  /** How often the step comes by; 1 by default. */
   readonly on?: number;
   /** Only this image counts. */
   readonly mediaId?: string;

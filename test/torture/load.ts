@@ -1,4 +1,4 @@
-/** The load of a round: clients that ask, ask again, delete and read, and remember what they were told. */
+/** The load of a round: clients that send, send again, delete and read, and remember the answers they got. */
 
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ImageRecord } from '../../src/core/domain/record.ts';
@@ -9,8 +9,8 @@ import { post } from './life.ts';
 
 const CLIENTS = 6;
 
-/** What one client wants, and what it knows of it. Its prompt is its own, so that calls can be told apart. */
-export interface Wish {
+/** One request of a client, and what the client knows of it. Its prompt is unique, so that calls can be matched to it. */
+export interface ClientRequest {
   readonly body: { readonly mediaId?: string; readonly prompt: string; readonly ttlSeconds?: number };
   readonly headers: Readonly<Record<string, string>>;
   mediaId: string | null;
@@ -21,80 +21,81 @@ export interface Wish {
   broken: boolean;
   /** Requests for it that have no answer yet: after a DELETE, one of them would rightly be made, and paid, anew. */
   open: number;
-  /** `begun` once it may be gone: a DELETE was sent, or it was told to expire; `done` when the DELETE was answered. */
+  /** `begun` once it may be gone: a DELETE was sent, or it has a ttl; `done` when the DELETE was answered. */
   deletion: 'begun' | 'done' | null;
 }
 
 export interface Load {
   readonly random: () => number;
-  readonly wishes: Wish[];
+  readonly clientRequests: ClientRequest[];
   readonly violations: string[];
   /** Pictures read so far. */
   reads: number;
 }
 
-export function makeWish(random: () => number, life: number, number: number): Wish {
+export function makeClientRequest(random: () => number, life: number, number: number): ClientRequest {
   const kind = random();
   const name = `${life}-${number}`;
   const prompt = `a lighthouse, number ${name}`;
-  const wish = { life, broken: false, open: 0, accepted: false, deletion: null };
+  const request = { life, broken: false, open: 0, accepted: false, deletion: null };
   const later: Readonly<Record<string, string>> = random() < 0.5 ? { prefer: 'respond-async' } : {};
-  if (kind < 0.3) return { ...wish, body: { prompt }, headers: { ...later, 'idempotency-key': name }, mediaId: null };
+  if (kind < 0.3)
+    return { ...request, body: { prompt }, headers: { ...later, 'idempotency-key': name }, mediaId: null };
   const mediaId = `picture-${name}`;
-  return { ...wish, body: { mediaId, prompt, ...(kind > 0.9 && { ttlSeconds: 1 }) }, headers: later, mediaId };
+  return { ...request, body: { mediaId, prompt, ...(kind > 0.9 && { ttlSeconds: 1 }) }, headers: later, mediaId };
 }
 
-/** Clients that send every wish that has no answer yet, some of them twice at once, and delete a picture now and then. */
+/** Clients that send every request that has no answer yet, some of them twice at once, and delete a picture now and then. */
 export function sendAll(load: Load, service: RunningService, over: AbortSignal): Promise<void>[] {
-  const { random, wishes } = load;
+  const { random, clientRequests } = load;
   // What expires is sent once: after it has gone, the same request would rightly be made, and paid, anew.
-  const queue = wishes.filter((wish) => !wish.accepted && !(wish.body.ttlSeconds && wish.deletion));
+  const queue = clientRequests.filter((request) => !request.accepted && !(request.body.ttlSeconds && request.deletion));
   return Array.from({ length: CLIENTS }, async () => {
-    for (let wish = queue.shift(); wish && !over.aborted; wish = queue.shift()) {
+    for (let request = queue.shift(); request && !over.aborted; request = queue.shift()) {
       await delay(random() * 60);
-      if (wish.body.ttlSeconds) wish.deletion = 'begun';
+      if (request.body.ttlSeconds) request.deletion = 'begun';
       const times = random() < 0.2 ? 2 : 1;
-      await Promise.all(Array.from({ length: times }, () => send(load, service, wish)));
+      await Promise.all(Array.from({ length: times }, () => send(load, service, request)));
       if (random() < 0.15) await deleteOne(load, service);
     }
   });
 }
 
-async function send(load: Load, service: RunningService, wish: Wish): Promise<void> {
-  wish.open += 1;
-  const reply = await post(service.url, wish.body, wish.headers).catch(() => null);
-  wish.open -= 1;
+async function send(load: Load, service: RunningService, request: ClientRequest): Promise<void> {
+  request.open += 1;
+  const reply = await post(service.url, request.body, request.headers).catch(() => null);
+  request.open -= 1;
   if (reply === null) {
-    wish.broken = true;
+    request.broken = true;
     return;
   }
   const { status, body } = reply;
   if (status === 200 || status === 201 || status === 202) {
-    wish.accepted = true;
-    if (wish.mediaId !== null && wish.mediaId !== body.mediaId)
-      load.violations.push(`${wish.body.prompt} is ${wish.mediaId} and ${body.mediaId}`);
-    wish.mediaId = body.mediaId;
+    request.accepted = true;
+    if (request.mediaId !== null && request.mediaId !== body.mediaId)
+      load.violations.push(`${request.body.prompt} is ${request.mediaId} and ${body.mediaId}`);
+    request.mediaId = body.mediaId;
   } else if (status === 502 && body.code === 'provider_failed') {
-    wish.accepted = true;
-    wish.mediaId ??= body.mediaId;
+    request.accepted = true;
+    request.mediaId ??= body.mediaId;
   } else if (status !== 503) {
-    load.violations.push(`${wish.body.prompt}: ${status} ${JSON.stringify(body)}`);
+    load.violations.push(`${request.body.prompt}: ${status} ${JSON.stringify(body)}`);
   }
 }
 
-async function deleteOne({ random, wishes }: Load, service: RunningService): Promise<void> {
-  const known = wishes.filter(
+async function deleteOne({ random, clientRequests }: Load, service: RunningService): Promise<void> {
+  const known = clientRequests.filter(
     ({ accepted, open, deletion, mediaId }) => accepted && open === 0 && deletion === null && mediaId !== null,
   );
-  const wish = known[Math.floor(random() * known.length)];
-  if (wish) await remove(wish, service);
+  const request = known[Math.floor(random() * known.length)];
+  if (request) await remove(request, service);
 }
 
-export async function remove(wish: Wish, { url }: RunningService): Promise<void> {
-  wish.deletion = 'begun';
-  const response = await fetch(`${url}/images/${wish.mediaId}`, { method: 'DELETE' }).catch(() => null);
+export async function remove(request: ClientRequest, { url }: RunningService): Promise<void> {
+  request.deletion = 'begun';
+  const response = await fetch(`${url}/images/${request.mediaId}`, { method: 'DELETE' }).catch(() => null);
   // A deletion that was cut short may be complete at the next start: then there is nothing left to delete.
-  if (response?.status === 204 || response?.status === 404) wish.deletion = 'done';
+  if (response?.status === 204 || response?.status === 404) request.deletion = 'done';
 }
 
 /** Reads pictures at random until the life is over: each has to be the one of its record, or not there. */

@@ -63,10 +63,10 @@ async function repeatRequests(): Promise<readonly string[]> {
   await using folder = await temporaryFolder();
   await using upstream = await startOpenAiServer();
   await using service = await startLife({ folder: folder.path, upstream });
-  const faults: string[] = [];
+  const findings: string[] = [];
   for (let round = 1; round <= IDENTICAL_ROUNDS; round++) {
     const by = round % 2 === 0 ? 'mediaId' : 'idempotencyKey';
-    faults.push(...(await sendIdentical(service.url, upstream, by, `identical ${round}`)));
+    findings.push(...(await sendIdentical(service.url, upstream, by, `identical ${round}`)));
   }
-  return faults;
+  return findings;
 }

@@ -1,6 +1,6 @@
 /**
- * One round of torture: a service under load that is killed again and again, at random moments and at named steps, or told to
- * end; each time it is started anew in the same folder, and its clients send again what they had no answer to. When all of
+ * One round of torture: a service under load that is killed again and again, at random moments and at named steps, or
+ * asked to end; each time it is started anew in the same folder, and its clients send again what they had no answer to. When all of
  * it has ended, everything that was promised is checked.
  */
 
@@ -13,7 +13,7 @@ import { randomOf } from '../support/random.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 import { attemptsInFlight, auditServing, filesOnDisk, filesOnRecord, readDatabase } from './audit.ts';
 import { type Death, getRecord, startLife } from './life.ts';
-import { type Load, makeWish, readAll, remove, sendAll, type Wish } from './load.ts';
+import { type ClientRequest, type Load, makeClientRequest, readAll, remove, sendAll } from './load.ts';
 import { STEPS, STEPS_OF_DELETION, type Step } from './steps.ts';
 
 export interface RoundOptions {
@@ -65,7 +65,7 @@ export async function playRound({ seed, deaths, requests, gently = false }: Roun
     random,
     upstream,
     folder: folder.path,
-    wishes: [],
+    clientRequests: [],
     lost: new Map(),
     violations: [],
     reads: 0,
@@ -75,12 +75,12 @@ export async function playRound({ seed, deaths, requests, gently = false }: Roun
   for (let life = 0; life < deaths; life++) ways.push(await liveAndDie(round, life, requests));
   const end = await finishAll(round);
   return {
-    requests: round.wishes.length,
-    accepted: round.wishes.filter(({ accepted }) => accepted).length,
+    requests: round.clientRequests.length,
+    accepted: round.clientRequests.filter(({ accepted }) => accepted).length,
     calls: upstream.calls.length,
     deaths: ways,
     inFlight: [...round.lost.values()].reduce((sum, ids) => sum + ids.size, 0),
-    deleted: round.wishes.filter(({ deletion }) => deletion === 'done').length,
+    deleted: round.clientRequests.filter(({ deletion }) => deletion === 'done').length,
     ...end,
     reads: round.reads,
     violations: round.violations,
@@ -89,11 +89,11 @@ export async function playRound({ seed, deaths, requests, gently = false }: Roun
 
 // ------------------------------------------------------------- the lives
 
-const SELF_DYING = (Object.keys(STEPS) as Step[]).filter((step) => step !== 'afterSend');
+const SELF_INFLICTED = (Object.keys(STEPS) as Step[]).filter((step) => step !== 'afterSend');
 
 async function liveAndDie(round: Round, life: number, requests: number): Promise<string> {
   const { random, upstream } = round;
-  for (let number = 0; number < requests; number++) round.wishes.push(makeWish(random, life, number));
+  for (let number = 0; number < requests; number++) round.clientRequests.push(makeClientRequest(random, life, number));
   const way = round.gently ? 1 : random();
   const death = way < 0.5 ? chooseDeath(random) : null;
   await using service = await start(round, death);
@@ -117,24 +117,24 @@ async function liveAndDie(round: Round, life: number, requests: number): Promise
   const end = await service.exited;
   over.abort();
   await load;
-  const images = lookAtTheDead(round);
+  const images = inspectRemains(round);
   const lost = lostIds(round).filter((id) => !before.has(id));
-  const fault = (what: string) => round.violations.push(`life ${life}, ${name}: ${what}`);
-  if (lost.length > CONCURRENCY) fault(`${lost.length} calls were out`);
+  const report = (what: string) => round.violations.push(`life ${life}, ${name}: ${what}`);
+  if (lost.length > CONCURRENCY) report(`${lost.length} calls were out`);
   if (name === 'SIGTERM') {
-    if (end !== 0) fault(`ended with ${end}\n${service.stdout().slice(-2000)}`);
-    if (lost.length > 0) fault(`cut off ${lost.length} running calls`);
-    for (const wish of round.wishes) {
-      const isNew = wish.life === life && !wish.accepted;
-      if (isNew && wish.broken && findImages(images, wish).length > 0)
-        fault(`${wish.body.prompt} was accepted, and got no answer`);
+    if (end !== 0) report(`ended with ${end}\n${service.stdout().slice(-2000)}`);
+    if (lost.length > 0) report(`cut off ${lost.length} running calls`);
+    for (const request of round.clientRequests) {
+      const isNew = request.life === life && !request.accepted;
+      if (isNew && request.broken && findImages(images, request).length > 0)
+        report(`${request.body.prompt} was accepted, and got no answer`);
     }
   }
   return name;
 }
 
 function chooseDeath(random: () => number): Death {
-  const step = SELF_DYING[Math.floor(random() * SELF_DYING.length)] ?? 'afterAccept';
+  const step = SELF_INFLICTED[Math.floor(random() * SELF_INFLICTED.length)] ?? 'afterAccept';
   return { step, on: 1 + Math.floor(random() * (STEPS_OF_DELETION.has(step) ? 2 : 8)) };
 }
 
@@ -153,10 +153,10 @@ async function start(
   return await startLife({ folder, upstream, death, env });
 }
 
-/** What the kill left behind: a sound database, and which calls nobody will ever know the end of. */
-function lookAtTheDead({ folder, lost, violations }: Round): readonly Image[] {
-  const { images, faults } = readDatabase(folder);
-  violations.push(...faults);
+/** What the kill left behind: a sound database, and the calls whose outcome stays unknown. */
+function inspectRemains({ folder, lost, violations }: Round): readonly Image[] {
+  const { images, findings } = readDatabase(folder);
+  violations.push(...findings);
   const hanging = attemptsInFlight(folder, images);
   for (const { image, attempt } of hanging) {
     const prompt = image.request.prompt ?? '';
@@ -171,27 +171,28 @@ function lostIds({ lost }: Round): readonly string[] {
 
 /** Starts it once more, has every client send again what it had no answer to, waits until nothing is unfinished, and checks all. */
 async function finishAll(round: Round): Promise<Pick<RoundReport, 'files' | 'failed'>> {
-  const { folder, violations, wishes } = round;
+  const { folder, violations, clientRequests } = round;
   // Nothing may go by itself while it is compared.
   await using service = await start(round, null, { CLEANUP_INTERVAL_SECONDS: '3600' });
   await Promise.all(sendAll(round, service, new AbortController().signal));
   const deadline = Date.now() + LONGEST_END_MS;
-  for (const wish of wishes) {
-    while (wish.mediaId !== null && Date.now() < deadline) {
-      const record = await getRecord(service.url, wish.mediaId);
+  for (const request of clientRequests) {
+    while (request.mediaId !== null && Date.now() < deadline) {
+      const record = await getRecord(service.url, request.mediaId);
       if (record === null || isFinished(record.status)) break;
       await delay(20);
     }
   }
-  for (const wish of wishes) if (wish.deletion === 'begun' && !wish.body.ttlSeconds) await remove(wish, service);
+  for (const request of clientRequests)
+    if (request.deletion === 'begun' && !request.body.ttlSeconds) await remove(request, service);
   violations.push(...(await auditServing(service.url, folder, readDatabase(folder).images)));
   service.child.kill('SIGTERM');
   const end = await service.exited;
   if (end !== 0) violations.push(`the last SIGTERM ended it with ${end}`);
 
-  const { images, faults } = readDatabase(folder);
-  violations.push(...faults);
-  for (const wish of wishes) violations.push(...auditWish(round, wish, images));
+  const { images, findings } = readDatabase(folder);
+  violations.push(...findings);
+  for (const request of clientRequests) violations.push(...auditRequest(round, request, images));
   const disk = filesOnDisk(folder);
   const record = filesOnRecord(images);
   const odd = [...disk.filter((name) => !record.includes(name)), ...record.filter((name) => !disk.includes(name))];
@@ -202,34 +203,34 @@ async function finishAll(round: Round): Promise<Pick<RoundReport, 'files' | 'fai
 // ----------------------------------------------------------- the account
 
 /** What is wrong with the end of one request: it is there once, as it has to be, and was paid for as often as it says. */
-function auditWish({ upstream, lost }: Round, wish: Wish, all: readonly Image[]): readonly string[] {
-  const { prompt } = wish.body;
-  const faults: string[] = [];
-  const images = findImages(all, wish);
+function auditRequest({ upstream, lost }: Round, request: ClientRequest, all: readonly Image[]): readonly string[] {
+  const { prompt } = request.body;
+  const findings: string[] = [];
+  const images = findImages(all, request);
   const killed = lost.get(prompt) ?? new Set();
   const calls = upstream.calls.filter(({ body }) => body.prompt === prompt).length;
-  const fault = (what: string) => faults.push(`${prompt} (${calls} calls, ${killed.size} killed): ${what}`);
+  const report = (what: string) => findings.push(`${prompt} (${calls} calls, ${killed.size} killed): ${what}`);
 
-  if (calls > killed.size + 1) fault('paid more than once and once for each kill in flight');
-  if (images.length > 1) fault(`is there ${images.length} times`);
+  if (calls > killed.size + 1) report('paid more than once and once for each kill in flight');
+  if (images.length > 1) report(`is there ${images.length} times`);
   const [image] = images;
   if (!image) {
-    if (wish.accepted && wish.deletion === null) fault('was accepted and is lost');
-    return faults;
+    if (request.accepted && request.deletion === null) report('was accepted and is lost');
+    return findings;
   }
-  if (wish.deletion === 'done') fault('was deleted and is there');
+  if (request.deletion === 'done') report('was deleted and is there');
   const unknown = image.attempts.filter(({ outcome }) => outcome === 'unknown').map(({ id }) => id);
-  if (unknown.join() !== [...killed].join()) fault(`attempts ${unknown} are unknown, ${[...killed]} were killed`);
+  if (unknown.join() !== [...killed].join()) report(`attempts ${unknown} are unknown, ${[...killed]} were killed`);
   if (calls < image.attempts.length - killed.size || calls > image.attempts.length)
-    fault(`has ${image.attempts.length} attempts on record`);
+    report(`has ${image.attempts.length} attempts on record`);
   const sound =
     image.status === 'succeeded'
       ? image.attempts.filter(({ outcome }) => outcome === 'ok').length === 1
       : image.status === 'failed' && killed.size > AMBIGUOUS_RETRIES;
-  if (!sound) fault(`ended as ${image.status}: ${image.error?.detail}`);
-  return faults;
+  if (!sound) report(`ended as ${image.status}: ${image.error?.detail}`);
+  return findings;
 }
 
-function findImages(images: readonly Image[], { body }: Wish): readonly Image[] {
+function findImages(images: readonly Image[], { body }: ClientRequest): readonly Image[] {
   return images.filter(({ request }) => request.prompt === body.prompt);
 }

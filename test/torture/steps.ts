@@ -11,7 +11,7 @@ export const STEPS = {
   afterOriginalRecorded: 'the record knows the original',
   betweenRenames: 'the first of the finished files has its name',
   beforeSucceeded: 'every file is in place, and the record does not say so',
-  afterSucceeded: 'the record says succeeded, nobody was told',
+  afterSucceeded: 'the record says succeeded, no event was published',
   afterDeletionNoted: 'the record is gone, its files are not',
   betweenUnlinks: 'the first of the files is gone',
   beforeDeletionDone: 'every file is gone, the note of them is not',
@@ -19,7 +19,7 @@ export const STEPS = {
 
 export type Step = keyof typeof STEPS;
 
-/** After a death here nobody can know whether the call was billed: the attempt is `unknown`, and another may follow. */
+/** After a death here it cannot be known whether the call was billed: the attempt is `unknown`, and another may follow. */
 export const UNKNOWN_AFTER: ReadonlySet<Step> = new Set(['beforeSend', 'afterSend', 'beforeOriginalNamed']);
 
 /** Steps of a deletion or a cleanup; the others are those of making a picture. */

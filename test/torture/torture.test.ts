@@ -43,8 +43,8 @@ describe('a process killed at a named step', () => {
         expect.soft(filesOnDisk(folder.path).filter((name) => name.startsWith('.tmp/'))).toEqual([]);
       }
       if (step === null) {
-        const { images, faults } = readDatabase(folder.path);
-        expect(faults).toEqual([]);
+        const { images, findings } = readDatabase(folder.path);
+        expect(findings).toEqual([]);
         expect(images.map(({ status }) => status)).toEqual(makingSteps.map(() => 'succeeded'));
         expect(filesOnDisk(folder.path)).toEqual(filesOnRecord(images));
         expect(await auditServing(life.url, folder.path, images)).toEqual([]);
@@ -58,8 +58,8 @@ describe('a process killed at a named step', () => {
       }
       await expect(answer, step).rejects.toThrow('fetch failed');
       expect(await life.exited, step).toBe('SIGKILL');
-      const { images, faults } = readDatabase(folder.path);
-      expect.soft(faults).toEqual([]);
+      const { images, findings } = readDatabase(folder.path);
+      expect.soft(findings).toEqual([]);
       expect.soft(attemptsInFlight(folder.path, images), step).toHaveLength(UNKNOWN_AFTER.has(step) ? 1 : 0);
       previous = { step, mediaId };
     }
@@ -70,14 +70,14 @@ describe('a process killed again and again', () => {
   it('finds the picture that came with a later call, though an earlier one was lost', async () => {
     await using folder = await temporaryFolder();
     await using upstream = await startOpenAiServer();
-    const wish = { mediaId: 'twice', prompt: 'killed twice' };
+    const request = { mediaId: 'twice', prompt: 'killed twice' };
     for (const step of ['beforeSend', 'afterOriginalDurable'] as const) {
       await using life = await startLife({ folder: folder.path, upstream, death: { step, mediaId: 'twice' } });
-      await post(life.url, wish).catch(() => null);
+      await post(life.url, request).catch(() => null);
       expect(await life.exited).toBe('SIGKILL');
     }
     await using life = await startLife({ folder: folder.path, upstream });
-    const { status, body } = await post(life.url, wish);
+    const { status, body } = await post(life.url, request);
     expect([status, body.attempts.map(({ outcome }) => outcome)]).toEqual([200, ['unknown', 'ok']]);
     expect(upstream.calls).toHaveLength(1);
   });
@@ -114,8 +114,8 @@ describe('a process killed while it deletes', () => {
       }
       await expect(order(life.url), step).rejects.toThrow('fetch failed');
       expect(await life.exited).toBe('SIGKILL');
-      const { images, faults } = readDatabase(folder.path);
-      expect(faults).toEqual([]);
+      const { images, findings } = readDatabase(folder.path);
+      expect(findings).toEqual([]);
       expect(images.map((image) => image.mediaId).sort(), step).toEqual([...left].sort());
       expected = left;
     }

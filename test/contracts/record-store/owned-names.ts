@@ -31,7 +31,7 @@ export function describeOwnedNames({ records, restart, store }: OpenedRecords): 
       expect(await records().ownedNames(['a.png', 'originals/a~t1', ...strange])).toEqual(new Set(['a.png']));
     });
 
-    it('are told apart where one mediaId continues another', async () => {
+    it('are distinguished where one mediaId continues another', async () => {
       await store(anImage({ mediaId: 'a' }), anImage({ mediaId: 'a.png' }));
       expect(await records().ownedNames(['a.png', 'a.png.png', 'a.png.png.png'])).toEqual(
         new Set(['a.png', 'a.png.png']),

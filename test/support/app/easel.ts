@@ -23,13 +23,13 @@ import { createTestClock, type TestClock } from '../test-clock.ts';
 
 export interface EaselOptions {
   readonly env?: Readonly<Record<string, string>>;
-  /** A folder to go on in, such as that of a service that was closed; a new one unless told. */
+  /** A folder to go on in, such as that of a service that was closed; a new one by default. */
   readonly folder?: string;
-  /** A model API that outlives the service; one of its own unless told. */
+  /** A model API that outlives the service; one of its own by default. */
   readonly upstream?: OpenAiServer;
-  /** Never unless told, so that a busy machine refuses no test its picture. */
+  /** Never by default, so that a busy machine refuses no test its picture. */
   readonly isOverloaded?: () => boolean;
-  /** Waits of up to this many milliseconds are skipped; a minute unless told. */
+  /** Waits of up to this many milliseconds are skipped; a minute by default. */
   readonly skipMs?: number;
 }
 

@@ -130,8 +130,8 @@ export function createFakeImages(): FakeImages {
       fake.forget(mediaId);
     },
 
-    async cleanup(wish) {
-      fake.cleaned.push(wish);
+    async cleanup(options) {
+      fake.cleaned.push(options);
       return {
         deleted: 1,
         freedBytes: 2,
@@ -139,7 +139,7 @@ export function createFakeImages(): FakeImages {
         orphansRemoved: 4,
         missingFiles: 1,
         missingFilesOf: ['lost'],
-        dryRun: wish.dryRun ?? false,
+        dryRun: options.dryRun ?? false,
         durationMs: 5.5,
       };
     },

@@ -22,7 +22,7 @@ export interface RunningService extends RunningProcess {
 export interface ProcessOptions {
   readonly folder: string;
   readonly env?: Readonly<Record<string, string>>;
-  /** Program and arguments; `src/main.ts` run by this very Node unless told. */
+  /** Program and arguments; `src/main.ts` run by this very Node by default. */
   readonly command?: readonly [string, ...string[]];
   /** A module that is loaded ahead of `src/main.ts`, such as one that breaks what is below it. */
   readonly preload?: URL;

@@ -1,7 +1,7 @@
 /**
  * How an answer travels: at once, late, in drops, in part, or never. Used by the stand-in servers of the tests.
  *
- * Waiting is told apart from time: a `Pause` is either milliseconds or a `Gate` that the test opens when it likes.
+ * Waiting does not depend on time: a `Pause` is either milliseconds or a `Gate` that the test opens when it likes.
  */
 
 import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http';

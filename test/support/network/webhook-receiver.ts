@@ -25,7 +25,7 @@ export interface WebhookReceiver extends AsyncDisposable {
   readonly received: readonly Received[];
   /** Requests that have no answer yet. */
   readonly open: number;
-  /** What to do with the next messages, one after the other; then, and unless told, 204. */
+  /** What to do with the next messages, one after the other; then, and by default, 204. */
   script(...reactions: readonly Reaction[]): void;
   /** What to do with all that come after those. */
   always(reaction: Reaction): void;

@@ -1,5 +1,5 @@
 /**
- * What the stand-in OpenAI server can be told to do with a call: see `server.ts` for how to tell it.
+ * What the stand-in OpenAI server can do with a call: see `server.ts` for how to script it.
  *
  * Every function takes the members of `Delivery` among its options, so that any answer can come late, in drops, in
  * part or never: `picture({ beforeHeaders: gate })`, `openAiError('server_error', { cut: { after: 'headers', by: 'reset' } })`.
@@ -61,16 +61,16 @@ export interface PictureOptions extends HeaderOptions {
   readonly size?: `${number}x${number}`;
   /** Encodes as this, whatever was asked for; the answer says so. */
   readonly format?: PictureFormat;
-  /** Base64, or a URL on this server; as the call asks unless told. */
+  /** Base64, or a URL on this server; as the call asks by default. */
   readonly as?: 'b64_json' | 'url';
   /** Answers exactly this URL. */
   readonly url?: string;
-  /** What a GET of this server's URL meets; the picture unless told. */
+  /** What a GET of this server's URL meets; the picture by default. */
   readonly file?: Behaviour;
-  /** Null leaves it out; unless told it follows from prompt, quality and size. */
+  /** Null leaves it out; by default it follows from prompt, quality and size. */
   readonly usage?: Usage | Readonly<Record<string, unknown>> | null;
   readonly revisedPrompt?: string;
-  /** Streaming only: how many partial pictures come; as many as asked for unless told. */
+  /** Streaming only: how many partial pictures come; as many as asked for by default. */
   readonly partials?: number;
   /** Streaming only: ends with this error event in place of the finished picture. */
   readonly streamError?: OpenAiErrorName;
@@ -263,7 +263,7 @@ export function dropConnection(how: 'close' | 'reset', delivery: Pick<Delivery, 
   return { ...silence({ after: 'nothing', by: how }, delivery), name: `drop connection (${how})` };
 }
 
-/** A small answer that unpacks to 1 GiB of blanks unless told; it is JSON up to there. */
+/** A small answer that unpacks to 1 GiB of blanks by default; it is JSON up to there. */
 export function gzipBomb(options: HeaderOptions & { readonly unpackedMegabytes?: number } = {}): Behaviour {
   const { unpackedMegabytes = 1024 } = options;
   // A gzip file may have many members, so one compressed megabyte serves for all of them.
@@ -277,7 +277,7 @@ export function gzipBomb(options: HeaderOptions & { readonly unpackedMegabytes?:
   return answer({ ...options, headers, name: 'gzip bomb', body, type: 'application/json' });
 }
 
-/** A base64 picture of 200 MB unless told, streamed without end in sight: no content-length. */
+/** A base64 picture of 200 MB by default, streamed without end in sight: no content-length. */
 export function giantBody(options: HeaderOptions & { readonly megabytes?: number } = {}): Behaviour {
   const { megabytes = 200 } = options;
   const megabyte = Buffer.alloc(1024 * 1024, 'iVBORw0KGgoA');
@@ -299,7 +299,7 @@ export function giantBody(options: HeaderOptions & { readonly megabytes?: number
 
 export interface AnswerOptions extends HeaderOptions {
   readonly name?: string;
-  /** 200 unless told. */
+  /** 200 by default. */
   readonly status?: number;
   /** The body as a value … */
   readonly json?: unknown;

@@ -48,7 +48,7 @@ export interface UploadedFile {
 
 // --------------------------------------------------------------- refusals
 
-/** Each as the API words it. `Retry-After` and the like are the business of whoever sends them. */
+/** Each as the API words it. `Retry-After` and the like are left to the sender. */
 export const OPENAI_ERRORS = {
   moderation_blocked: row(
     400,
@@ -371,9 +371,9 @@ function refusalOfCombination(body: Readonly<Record<string, unknown>>): Refusal 
 const MEGABYTE = 1024 * 1024;
 
 async function refusalOfFiles(files: readonly UploadedFile[]): Promise<Refusal | null> {
-  const stranger = files.find(({ field }) => field !== 'image' && field !== 'image[]' && field !== 'mask');
-  if (stranger) {
-    const { field } = stranger;
+  const unexpected = files.find(({ field }) => field !== 'image' && field !== 'image[]' && field !== 'mask');
+  if (unexpected) {
+    const { field } = unexpected;
     return badRequest({ code: 'unknown_parameter', param: field, message: `Unknown parameter: '${field}'.` });
   }
   const images = files.filter(({ field }) => field !== 'mask');

@@ -168,7 +168,7 @@ describe('good answers', () => {
     expect(data?.[0]?.[member]).toEqual(expect.any(String));
   });
 
-  test('a script changes what is painted and told', async () => {
+  test('a script changes what is painted and answered', async () => {
     const usage = { input_tokens: 1, output_tokens: 2, total_tokens: 3 };
     const photo = await texturedPicture({ width: 64, height: 48, format: 'jpeg' });
     server.script(
@@ -612,7 +612,7 @@ describe('answers that travel badly', () => {
     expect(server.calls[0]).toMatchObject({ ending: 'answered', status: 200 });
   });
 
-  test('a gate lets as many pass as it is told, in their order', async () => {
+  test('a gate lets as many pass as it is opened for, in their order', async () => {
     const gate = server.gate();
     server.always(openAiError('slow_down', { beforeHeaders: gate }));
     const done: number[] = [];
@@ -660,7 +660,7 @@ describe('answers that travel badly', () => {
     expect(unpacked).toBeGreaterThan(16 * 1024 * 1024);
   });
 
-  test('a giant body flows as fast as it is read, and stops when nobody reads', async () => {
+  test('a giant body flows as fast as it is read, and stops when it is not read', async () => {
     server.script(giantBody(), giantBody({ megabytes: 8 }));
     const leaving = new AbortController();
     const response = await post(small, { signal: leaving.signal });
@@ -740,7 +740,7 @@ describe('the end', () => {
     await expect(startOpenAiServer({ port })).rejects.toMatchObject({ code: 'EADDRINUSE' });
   });
 
-  test('a step that throws is told to the client and to the test', async () => {
+  test('a step that throws is reported to the client and to the test', async () => {
     const own = await startOpenAiServer({ key: null });
     own.script(() => {
       throw new Error('a mistake in the test');

@@ -1,6 +1,6 @@
 /**
  * A stand-in for OpenAI's image API: a real HTTP server on loopback that speaks the dialect, refuses what the API
- * refuses, paints real pictures, fails in every way it is told to, and writes down what it was sent.
+ * refuses, paints real pictures, fails in every scripted way, and writes down what it was sent.
  *
  *     await using server = await startOpenAiServer();
  *     const client = new OpenAI({ baseURL: server.baseUrl, apiKey: server.key, maxRetries: 0 });
@@ -58,13 +58,13 @@ import {
 } from './dialect.ts';
 
 export interface OpenAiServerOptions {
-  /** A free one unless told. */
+  /** A free one by default. */
   readonly port?: number;
   /** Null lets everyone in. */
   readonly key?: string | null;
-  /** Whether models and parameters are checked; true unless told. */
+  /** Whether models and parameters are checked; true by default. */
   readonly strict?: boolean;
-  /** The day (YYYY-MM-DD) that decides which models are retired; the day of the facts unless told. */
+  /** The day (YYYY-MM-DD) that decides which models are retired; the day of the facts by default. */
   readonly today?: string;
   /** Milliseconds since 1970, for the log and for `created`. */
   readonly now?: () => number;
