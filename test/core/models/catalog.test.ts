@@ -54,7 +54,7 @@ describe('createCatalog', () => {
     if (!model) return;
     const size = { width: 1024, height: 1024 };
     expect(planGeneration(aRequest({ model: 'dall-e-3', size }), model).warnings).toEqual([
-      { code: 'model_mapped', detail: 'dall-e-3 was asked for; MODEL_ALIASES has gpt-image-2 for it' },
+      { code: 'model_mapped', detail: 'dall-e-3 was requested; MODEL_ALIASES maps it to gpt-image-2' },
     ]);
   });
 });
