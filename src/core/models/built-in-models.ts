@@ -64,7 +64,7 @@ const DALL_E = {
   pricing: null,
 } as const satisfies Omit<BuiltInModel, 'id'>;
 
-/** Every image model of OpenAI. Retired models stay, so that a request for one is refused with the name of its successor. */
+/** The rows of the catalog. Retired models stay, so that a request for one is refused with the name of its successor. */
 export const BUILT_IN_MODELS: readonly BuiltInModel[] = [
   { ...GPT_IMAGE, id: 'gpt-image-2' },
   { ...GPT_IMAGE_EXTENDED_QUALITY, id: 'gpt-image-2.5-sunburst' },

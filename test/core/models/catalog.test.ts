@@ -11,9 +11,10 @@ const served = servedModels();
 const ids = [...CATALOG.keys()].filter((id) => served.has(id));
 
 describe('the built-in models', () => {
-  it('are all current and former models of the API, with their shutdown dates', () => {
-    const dates = (id: string) => [id, CATALOG.get(id)?.shutdownDate];
-    expect([...CATALOG.keys()].map(dates)).toEqual([...CATALOG.keys()].map((id) => [id, served.get(id)?.shutdownDate]));
+  it('are the current and former models of the API, dated snapshots aside, with its shutdown dates', () => {
+    const ofApi = [...served].filter(([id]) => !/-\d{4}-\d{2}-\d{2}$/.test(id));
+    const dates = new Map(ofApi.map(([id, { shutdownDate }]) => [id, shutdownDate]));
+    expect(new Map([...CATALOG].map(([id, { shutdownDate }]) => [id, shutdownDate]))).toEqual(dates);
   });
 
   it('never lead to a parameter that the API refuses, for any size and quality', () => {
