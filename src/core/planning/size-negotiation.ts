@@ -13,7 +13,7 @@ export interface SizePlan {
 
 /**
  * Finds the size to request from a model: the target itself where the model supports it, else the size that enlarges least.
- * Of sizes that enlarge equally, the one that wastes the fewest pixels wins, both cropped ones and surplus ones: a call is billed by pixels.
+ * Of sizes that enlarge equally, the one that wastes the fewest pixels wins, cropped or surplus: calls are billed by pixels.
  */
 export function negotiateSize(target: Size, rule: SizeRule): SizePlan {
   // Fast path: the target itself is best, and comparing thousands of candidates takes time.
