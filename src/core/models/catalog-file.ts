@@ -4,14 +4,14 @@ import { BACKGROUNDS, MASTER_FORMATS, QUALITIES } from '../domain/formats.ts';
 import type { SizeRule } from '../domain/model.ts';
 import type { ModelFacts } from './catalog.ts';
 
-/** What a catalog file says, or everything that is wrong with it. */
-export type CatalogFile =
+/** The facts of a catalog file by model id, or all issues of the file. */
+type CatalogFile =
   | { readonly models: ReadonlyMap<string, Partial<ModelFacts>> }
   | { readonly issues: readonly string[] };
 
 /**
- * Reads a file of models: a JSON object, by model id, of the facts that differ from the built-in row; a model that has no built-in row
- * takes any size and none of the optional parameters until its row says otherwise. Each fault names file, path and what is right there.
+ * Reads the file named by `MODEL_CATALOG`: a JSON object of models by id, each with the facts that differ from its built-in row, or from
+ * `unlistedModel` where it has none. An issue names the file, the path inside it and what is allowed there.
  */
 export function readCatalogFile(path: string): CatalogFile {
   let json: unknown;
@@ -30,15 +30,14 @@ function describeIssue(issue: z.core.$ZodIssue): string {
   const place = issue.path.join('.') || 'the file';
   if (issue.code !== 'unrecognized_keys') return `${place}: ${issue.message}`;
   const unknown = issue.keys.join(', ');
-  return `${place}: has no ${unknown}; correct the name or take it out${issue.path.length === 1 ? ` (there are ${FACTS.join(', ')})` : ''}`;
+  const known = issue.path.length === 1 ? ` (known fields: ${FACTS.join(', ')})` : '';
+  return `${place}: has no field ${unknown}; correct its name or remove it${known}`;
 }
-
-// ------------------------------------------------------------- the schema
 
 const SIZE = /^([1-9]\d{0,4})x([1-9]\d{0,4})$/;
 const LARGEST_SIDE = 16_384;
 
-const sizeText = z
+const listedSize = z
   .string()
   .regex(SIZE, 'must be WIDTHxHEIGHT in pixels, such as 1024x1024')
   .transform((text) => {
@@ -62,9 +61,9 @@ const sizeRange = z
       .default(LARGEST_SIDE ** 2),
     maxRatio: z.number().min(1).default(LARGEST_SIDE),
   })
-  .refine((bounds: SizeBounds) => hasSizes(bounds), 'no size keeps all of these: widen them');
+  .refine((bounds: SizeBounds) => hasSizes(bounds), 'no size satisfies all of these bounds: widen them');
 
-/** Whether there is a size that keeps the rule. */
+/** Whether any size satisfies the bounds. */
 function hasSizes({ step, minSide, maxSide, minPixels, maxPixels, maxRatio }: SizeBounds): boolean {
   for (let width = Math.ceil(minSide / step) * step; width <= maxSide; width += step) {
     const least = Math.max(minSide, width / maxRatio, minPixels / width);
@@ -74,13 +73,13 @@ function hasSizes({ step, minSide, maxSide, minPixels, maxPixels, maxRatio }: Si
   return false;
 }
 
-/** Either a list of sizes or a rule. */
+/** A list of sizes or the bounds of a range. */
 const sizes = z
-  .union([z.array(sizeText).min(1), sizeRange], {
+  .union([z.array(listedSize).min(1), sizeRange], {
     error: 'must be a list such as ["1024x1024"], or a rule such as {"step": 16, "minSide": 512, "maxSide": 2048}',
   })
   .transform(
-    (given): SizeRule => (Array.isArray(given) ? { kind: 'list', sizes: given } : { kind: 'range', ...given }),
+    (value): SizeRule => (Array.isArray(value) ? { kind: 'list', sizes: value } : { kind: 'range', ...value }),
   );
 
 const usd = z.number('must be US dollars, 0 or more').min(0, 'must be US dollars, 0 or more');
@@ -101,7 +100,7 @@ const pricing = z.discriminatedUnion(
       imageOutput: usd,
       outputTokens: z
         .partialRecord(z.enum(QUALITIES), z.number().min(0))
-        .refine((tokens) => tokens.auto !== undefined, 'must have auto, the tokens where no quality is asked for'),
+        .refine((tokens) => tokens.auto !== undefined, 'must have auto, the tokens where no quality is requested'),
       ...priceSource,
     }),
   ],
@@ -126,6 +125,7 @@ const facts = z.strictObject({
   pricing: pricing.nullable(),
 }) satisfies z.ZodType<ModelFacts>;
 
+/** The field names of a catalog row. */
 const FACTS = Object.keys(facts.shape);
 
 const catalogFile = z.record(z.string().min(1), facts.partial(), {

@@ -1,34 +1,31 @@
 import type { Model } from '../domain/model.ts';
 import { CATALOG, type Catalog, unlistedModel } from './catalog.ts';
 
-export interface ModelChoice {
+/** Which models one provider offers. */
+interface ModelChoice {
   readonly catalog: Catalog;
   /** The model of requests that name none. */
   readonly defaultModel: string;
-  /** The one model that the provider serves under a name of its own, or null where it serves what it is asked for. */
+  /** The only model of the provider, by the provider's own name for it; null where the provider serves the models of the catalog. */
   readonly ownModel: string | null;
-  /** Whether OpenAI's shutdown dates hold: servers of one's own use the names of its models for as long as they like. */
+  /** Whether OpenAI's shutdown dates apply: compatible servers may serve models of the same name for longer. */
   readonly followsShutdownDates: boolean;
 }
 
 /**
- * The models that a provider can be asked for. One with a model of its own stands in with it for the standard model: that
- * is what makes it a fallback for requests that name none.
+ * Creates the function that finds the row of a requested model, or null where the provider does not offer that model.
+ * A provider with an own model serves it in place of the default model, so that it can be a fallback for requests that name none.
  */
-export function createModelLookup({
-  catalog,
-  defaultModel: standard,
-  ownModel: own,
-  followsShutdownDates: retires,
-}: ModelChoice): (id: string) => Model | null {
-  const row = (id: string): Model | undefined => {
-    const listed = catalog.get(id);
-    // A date that the operator has written holds everywhere; OpenAI's own do not.
-    const holds = retires || listed?.shutdownDate !== CATALOG.get(listed?.id ?? '')?.shutdownDate;
-    return listed && !holds ? { ...listed, shutdownDate: null } : listed;
+export function createModelLookup(choice: ModelChoice): (id: string) => Model | null {
+  const { catalog, defaultModel, ownModel, followsShutdownDates } = choice;
+  const find = (id: string): Model | undefined => {
+    const row = catalog.get(id);
+    // A date that differs from the built-in one was set by the operator, and applies to every provider.
+    const dateApplies = followsShutdownDates || row?.shutdownDate !== CATALOG.get(row?.id ?? '')?.shutdownDate;
+    return row && !dateApplies ? { ...row, shutdownDate: null } : row;
   };
   return (id) => {
-    if (own !== null) return id === own || id === standard ? (row(own) ?? unlistedModel(own)) : null;
-    return row(id) ?? (id === standard ? unlistedModel(id) : null);
+    if (ownModel === null) return find(id) ?? (id === defaultModel ? unlistedModel(id) : null);
+    return id === ownModel || id === defaultModel ? (find(ownModel) ?? unlistedModel(ownModel)) : null;
   };
 }

@@ -1,31 +1,32 @@
 import type { Logger } from 'pino';
+import type { Model } from '../domain/model.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Provider } from '../ports/provider.ts';
 
-/** A model in use that its provider is going to retire, or has retired. */
-export interface Shutdown {
+/** The retirement of a model in use, announced or past. */
+interface Shutdown {
   readonly model: string;
-  /** First day (YYYY-MM-DD, UTC) on which it is not served. */
+  /** First day (YYYY-MM-DD, UTC) on which the provider no longer serves the model. */
   readonly date: string;
   readonly successor: string | null;
 }
 
-/** Knows until when models are served: by the catalog, and by what providers announce themselves, which wins. */
+/** Shutdown dates of models, from the catalog and from the providers themselves; a provider's own date wins. */
 export interface ShutdownWatch {
-  /** The same provider, its models' rows with the dates that are known by now. */
+  /** Wraps a provider so that the rows of its models have the dates it announces. */
   watch(provider: Provider): Provider;
-  /** Asks every watched provider that announces dates. Never rejects: one that does not answer is logged, and what was known stays. */
+  /** Asks every watched provider for its dates. Never rejects: a failure is logged, and the dates known so far are kept. */
   refresh(signal: AbortSignal): Promise<void>;
-  /** The models in use that have a date, each once, with its earliest. */
+  /** The models in use that have a shutdown date, each once with its earliest date. */
   known(): readonly Shutdown[];
-  /** Those of them that are retired, or will be within 30 days. */
+  /** Those of `known` that are retired already or will be within 30 days. */
   soon(): readonly Shutdown[];
-  /** Logs each of `soon` once. */
+  /** Logs a warning for each of `soon`, each once. */
   warn(): void;
 }
 
 interface ShutdownWatchDeps {
-  /** Ids of the models that the service is set up for; others are looked at when a request asks for them. */
+  /** Ids of the models in the settings. Models that only requests name are checked when a request names one. */
   readonly inUse: readonly string[];
   readonly clock: Clock;
   readonly log: Logger;
@@ -34,19 +35,19 @@ interface ShutdownWatchDeps {
 const WARNING_MS = 30 * 86_400_000;
 
 export function createShutdownWatch({ inUse, clock, log }: ShutdownWatchDeps): ShutdownWatch {
-  const watched: { readonly plain: Provider; readonly dated: Provider; dates: ReadonlyMap<string, string> }[] = [];
-  const warned = new Set<string>();
+  const watched: WatchedProvider[] = [];
+  const logged = new Set<string>();
 
   function known(): readonly Shutdown[] {
     const earliest = new Map<string, Shutdown>();
-    for (const { dated } of watched) {
-      for (const asked of inUse) {
-        const { id = asked, shutdownDate: date = null, successor = null } = dated.model(asked) ?? {};
-        // A provider may have a model of its own for what is asked; the placeholder stands in for it under its own name.
-        const model = id === dated.name ? asked : id;
+    for (const entry of watched) {
+      for (const requested of inUse) {
+        const row = datedModel(entry, requested);
+        if (row === null || row.shutdownDate === null) continue;
+        // The provider may serve an own model in place of the requested one, so the row's id counts.
+        const { id: model, shutdownDate: date, successor } = row;
         const other = earliest.get(model);
-        if (date !== null && (other === undefined || date < other.date))
-          earliest.set(model, { model, date, successor });
+        if (other === undefined || date < other.date) earliest.set(model, { model, date, successor });
       }
     }
     return [...earliest.values()];
@@ -55,33 +56,31 @@ export function createShutdownWatch({ inUse, clock, log }: ShutdownWatchDeps): S
   const soon = () => known().filter(({ date }) => shutdownTime(date) - clock.now() <= WARNING_MS);
 
   return {
-    watch(plain) {
-      const dated: Provider = {
-        name: plain.name,
-        supportsSize: plain.supportsSize,
-        controlSequences: plain.controlSequences,
-        generate: (call, options) => plain.generate(call, options),
-        shutdownDates: async (signal) => (await plain.shutdownDates?.(signal)) ?? new Map(),
-        model(id) {
-          const model = plain.model(id);
-          const date = model && entry.dates.get(model.id);
-          return model && date !== null && date !== undefined ? { ...model, shutdownDate: date } : model;
-        },
-      };
-      const entry = { plain, dated, dates: new Map() as ReadonlyMap<string, string> };
+    watch(provider) {
+      const entry: WatchedProvider = { provider, announced: new Map() };
       watched.push(entry);
-      return dated;
+      return {
+        name: provider.name,
+        supportsSize: provider.supportsSize,
+        controlSequences: provider.controlSequences,
+        model: (id) => datedModel(entry, id),
+        generate: (call, options) => provider.generate(call, options),
+        shutdownDates: async (signal) => (await provider.shutdownDates?.(signal)) ?? new Map(),
+      };
     },
 
     async refresh(signal) {
       await Promise.all(
         watched.map(async (entry) => {
           try {
-            entry.dates = (await entry.plain.shutdownDates?.(signal)) ?? entry.dates;
+            entry.announced = (await entry.provider.shutdownDates?.(signal)) ?? entry.announced;
           } catch (error) {
             if (signal.aborted) return;
             const reason = error instanceof Error ? error.message : String(error);
-            log.info({ provider: entry.plain.name, reason }, 'the list of models could not be read; the catalog holds');
+            log.info(
+              { provider: entry.provider.name, reason },
+              'the list of models could not be read; the shutdown dates known so far are kept',
+            );
           }
         }),
       );
@@ -93,26 +92,38 @@ export function createShutdownWatch({ inUse, clock, log }: ShutdownWatchDeps): S
     warn() {
       for (const shutdown of soon()) {
         const sentence = describeShutdown(shutdown, clock.now());
-        if (warned.has(sentence)) continue;
-        warned.add(sentence);
+        if (logged.has(sentence)) continue;
+        logged.add(sentence);
         log.warn({ model: shutdown.model, shutdownDate: shutdown.date }, sentence);
       }
     },
   };
 }
 
-/** What is going to happen, or has, and what to do about it. */
+interface WatchedProvider {
+  readonly provider: Provider;
+  /** Shutdown dates by model id, as the provider announced them last. */
+  announced: ReadonlyMap<string, string>;
+}
+
+function datedModel({ provider, announced }: WatchedProvider, id: string): Model | null {
+  const model = provider.model(id);
+  const date = model && announced.get(model.id);
+  return model && date ? { ...model, shutdownDate: date } : model;
+}
+
+/** A sentence on the retirement of a model, past or announced, with what to use instead. `now` in milliseconds since 1970. */
 export function describeShutdown({ model, date, successor }: Shutdown, now: number): string {
   const advice = successor === null ? 'choose another model' : `use ${successor}`;
   return `${model} ${isShutDown(date, now) ? 'was' : 'will be'} shut down on ${date}; ${advice}`;
 }
 
-/** Whether a model of this shutdown date (YYYY-MM-DD) is served no more. */
+/** Whether a model with this shutdown date (YYYY-MM-DD, UTC) is retired at `now`, in milliseconds since 1970. */
 export function isShutDown(date: string, now: number): boolean {
   return now >= shutdownTime(date);
 }
 
-/** 00:00 UTC of the day, in milliseconds since 1970. */
+/** 00:00 UTC of a day (YYYY-MM-DD), in milliseconds since 1970. */
 export function shutdownTime(date: string): number {
   return Date.parse(`${date}T00:00:00Z`);
 }

@@ -1,21 +1,10 @@
 import { ImageError } from '../domain/errors.ts';
 import { type Balance, type Budget, type Cost, microdollars, type SpendingGuard } from '../domain/money.ts';
 
-const DAY_MS = 86_400_000;
-
-/** YYYY-MM-DD (UTC) of a time in milliseconds since 1970. */
-export function utcDay(time: number): string {
-  return new Date(time).toISOString().slice(0, 10);
-}
-
-/** When the day of `now` ends and every budget starts again, in milliseconds since 1970. */
-export function budgetResetsAt(now: number): number {
-  return (Math.floor(now / DAY_MS) + 1) * DAY_MS;
-}
-
 /**
- * Guards the write that reserves a call of this estimate: raises `budget_exhausted` where spending and reservations together would go
- * over a limit, and `unsupported_parameter` where a limit applies but the cost is not known. Undefined where there is no budget.
+ * Creates the veto over the write that reserves the estimate of one call; undefined where no budget is set.
+ * It raises `budget_exhausted` where spending plus reservations would exceed a daily limit, and `unsupported_parameter` where a limit
+ * applies but the call has no price. `now` is in milliseconds since 1970.
  */
 export function createSpendingGuard(
   budget: Budget,
@@ -26,20 +15,21 @@ export function createSpendingGuard(
   if (budget.usdPerDay === null && budget.usdPerDayOfKey.size === 0) return undefined;
   return {
     day: utcDay(now),
-    check(owner, books) {
+    check(owner, balances) {
       refuseUnpricedModel(budget, owner, model, estimate);
-      refuseOverBudget(budget.usdPerDay, books.service, 'the budget', now);
-      refuseOverBudget(budget.usdPerDayOfKey.get(owner) ?? null, books.owner, `the budget of the key ${owner}`, now);
+      refuseOverBudget(budget.usdPerDay, balances.service, 'the budget', now);
+      const ownerLimit = budget.usdPerDayOfKey.get(owner) ?? null;
+      refuseOverBudget(ownerLimit, balances.owner, `the budget of the key ${owner}`, now);
     },
   };
 }
 
-/** Raises `unsupported_parameter` for a call that a budget applies to and that nobody knows the cost of: it could not be kept. */
+/** Raises `unsupported_parameter` where a budget applies but the call has no price: the budget could not be enforced. */
 export function refuseUnpricedModel(budget: Budget, owner: string, model: string, estimate: Cost): void {
   if (estimate.usd !== null || (budget.usdPerDay === null && !budget.usdPerDayOfKey.has(owner))) return;
   throw new ImageError(
     'unsupported_parameter',
-    `there is a budget, and the catalog has no price for ${model} in this quality; add one with MODEL_CATALOG, or choose another model or quality`,
+    `a budget applies, and the catalog has no price for ${model} in this quality; add one with MODEL_CATALOG, or choose another model or quality`,
     { paths: [{ path: 'model', message: 'has no price in this quality' }] },
   );
 }
@@ -49,7 +39,19 @@ function refuseOverBudget(limit: number | null, { spent, reserved }: Balance, bu
   const resetsAt = budgetResetsAt(now);
   throw new ImageError(
     'budget_exhausted',
-    `${budgetName}, ${limit} US dollars a day, has no room for this picture; it starts again at ${new Date(resetsAt).toISOString()}`,
+    `${budgetName} (${limit} US dollars a day) has no room for this picture; it resets at ${new Date(resetsAt).toISOString()}`,
     { retryAfterSeconds: Math.ceil((resetsAt - now) / 1000) },
   );
+}
+
+export const DAY_MS = 86_400_000;
+
+/** The end of the UTC day of `now`, when every budget resets; both in milliseconds since 1970. */
+export function budgetResetsAt(now: number): number {
+  return (Math.floor(now / DAY_MS) + 1) * DAY_MS;
+}
+
+/** The UTC day (YYYY-MM-DD) of a time in milliseconds since 1970. */
+export function utcDay(time: number): string {
+  return new Date(time).toISOString().slice(0, 10);
 }

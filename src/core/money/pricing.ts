@@ -2,16 +2,19 @@ import type { Pricing, TokenPricing } from '../domain/model.ts';
 import { type Cost, roundToMicrodollar, UNKNOWN_COST } from '../domain/money.ts';
 import type { GenerationCall, TokenUsage } from '../ports/provider.ts';
 
-/** The picture that the catalog's token counts are given for: 1536x1024. */
+/** Pixels of the picture size that the token counts of the catalog refer to. */
 const REFERENCE_PIXELS = 1536 * 1024;
 
 /**
- * A token of English text is about four bytes (OpenAI's rule of thumb), one of Chinese about three in UTF-8.
- * Three errs upwards for most text.
+ * Bytes of UTF-8 per text token, low so that an estimate is rather too high: a token of English text is about four bytes
+ * (OpenAI's rule of thumb), one of Chinese about three.
  */
 const BYTES_PER_TOKEN = 3;
 
-/** What the call will cost at most, by the catalog: output tokens grow with the area. `unknown` where the catalog has no price. */
+/**
+ * An upper bound of what a call will cost, by the prices of the catalog; `unknown` where the catalog has none.
+ * Output tokens are taken to be proportional to the area of the picture.
+ */
 export function estimateCost({ model, prompt, size, quality }: GenerationCall): Cost {
   const { pricing } = model;
   if (pricing === null) return UNKNOWN_COST;
@@ -23,7 +26,7 @@ export function estimateCost({ model, prompt, size, quality }: GenerationCall): 
   return { usd: microdollarsToUsd(input * pricing.textInput + output * pricing.imageOutput), basis: 'estimate' };
 }
 
-/** What the call did cost, by the provider's own count of tokens; by estimate where it gave none that can be true. */
+/** What a call did cost, by the provider's token counts; the estimate where there are none or they are implausible. */
 export function settleCost(call: GenerationCall, usage: TokenUsage | null): Cost {
   const { pricing } = call.model;
   if (!usage || !isPlausible(usage) || !isTokenPricing(pricing)) return estimateCost(call);
@@ -40,12 +43,12 @@ function isTokenPricing(pricing: Pricing | null): pricing is TokenPricing {
   return pricing?.kind === 'tokens';
 }
 
-/** Servers that only resemble the dialect report zeros: a picture of no tokens would silently be one of no cost. */
+/** Some compatible servers report zero tokens, which would make their pictures free without notice. */
 function isPlausible({ textInput, cachedTextInput, imageInput, output }: TokenUsage): boolean {
   return output > 0 && [textInput, cachedTextInput, imageInput, output].every((count) => count >= 0 && count < 1e9);
 }
 
-/** From token counts times dollars per million tokens, to a millionth of a dollar. */
+/** Converts token counts times US dollars per million tokens, which are microdollars, to US dollars. */
 function microdollarsToUsd(microUsd: number): number {
   return roundToMicrodollar(microUsd / 1e6);
 }

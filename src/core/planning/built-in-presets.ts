@@ -1,6 +1,6 @@
 import type { Presets } from './presets.ts';
 
-/** The presets that come with Easel. More, and other versions of these, come from the file that `PRESETS` names. */
+/** The presets that come with Easel. The file named by `PRESETS` adds others, and new versions of these. */
 export const BUILT_IN_PRESETS: Presets = [
   {
     name: 'article-hero',
@@ -61,7 +61,7 @@ export const BUILT_IN_PRESETS: Presets = [
       { width: 256, height: 256, format: 'png' },
       { width: 64, height: 64, format: 'png' },
     ],
-    // A symbol on a plain ground is flat by design.
+    // A symbol on a plain background is flat by design.
     checks: { entropy: 'off', borders: 'off' },
     quality: 'medium',
     background: 'auto',

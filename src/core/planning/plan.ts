@@ -1,29 +1,27 @@
 import { ImageError } from '../domain/errors.ts';
 import type { Background, Quality } from '../domain/formats.ts';
-import { coverCrop, coverCropWithin, enlargement, formatSize, type Size } from '../domain/geometry.ts';
+import { coverCropWithin, formatSize, type Size } from '../domain/geometry.ts';
 import type { Warning } from '../domain/image.ts';
 import type { Model } from '../domain/model.ts';
 import type { ImageRequest } from '../domain/request.ts';
 import type { PlannedFields } from '../domain/transitions.ts';
 import type { GenerationCall } from '../ports/provider.ts';
 import { buildPrompt } from './prompt.ts';
-import { negotiateSize, type SizePlan } from './size-negotiation.ts';
+import { MAX_ENLARGEMENT, negotiateSize, type SizePlan } from './size-negotiation.ts';
 
-/** A picture may be enlarged, with a warning, but not beyond this: the result would be visibly soft. */
-const MAX_ENLARGEMENT = 2;
-
+/** How one model will make the picture of a request. */
 export interface GenerationPlan {
   readonly call: GenerationCall;
   readonly size: SizePlan;
   readonly warnings: readonly Warning[];
-  /** Names of the request's parameters that the model takes no parameter for. */
+  /** Names of request parameters that the model does not support. */
   readonly parametersDropped: readonly string[];
 }
 
 /**
- * Works out the call that makes this request's picture with this model: what the model takes is sent, what it does not take
- * is written into the prompt or dropped with a warning. Pure, and calls nobody.
- * Raises `unsupported_parameter` for what the model cannot do at all.
+ * Plans the call that makes a request's picture with a model. Parameters that the model supports are sent; others are written
+ * into the prompt or dropped, with a warning. Pure.
+ * Raises `unsupported_parameter` for a size or a prompt length that the model cannot serve.
  */
 export function planGeneration(request: ImageRequest, model: Model): GenerationPlan {
   const warnings: Warning[] = [];
@@ -41,7 +39,7 @@ export function planGeneration(request: ImageRequest, model: Model): GenerationP
   if (model.alias !== null) {
     warnings.push({
       code: 'model_mapped',
-      detail: `${model.alias} was asked for; MODEL_ALIASES has ${model.id} for it`,
+      detail: `${model.alias} was requested; MODEL_ALIASES maps it to ${model.id}`,
     });
   }
 
@@ -51,25 +49,26 @@ export function planGeneration(request: ImageRequest, model: Model): GenerationP
   if (quality === null && request.quality !== 'auto') {
     drop('quality', `quality is not a parameter of ${model.id}`);
   } else if (quality !== null && quality !== request.quality && request.quality !== 'auto') {
-    warnings.push({ code: 'parameter_mapped', detail: `quality ${request.quality} is ${quality} for ${model.id}` });
+    const detail = `quality ${request.quality} was mapped to ${quality}, the nearest that ${model.id} supports`;
+    warnings.push({ code: 'parameter_mapped', detail });
   }
 
-  const takesStyle = request.style !== null && (model.styles?.includes(request.style) ?? false);
-  if (request.style !== null && !takesStyle) {
+  const supportsStyle = request.style !== null && (model.styles?.includes(request.style) ?? false);
+  if (request.style !== null && !supportsStyle) {
     const reason = model.styles
-      ? `style of ${model.id} is one of ${model.styles.join(', ')}`
+      ? `this style is not supported by ${model.id} (only ${model.styles.join(', ')})`
       : `style is not a parameter of ${model.id}`;
     drop('style', reason, styleSentence(request.style));
   }
 
-  const takesBackground = model.backgrounds?.includes(request.background) ?? false;
-  if (request.background !== 'auto' && !takesBackground) {
+  const supportsBackground = model.backgrounds?.includes(request.background) ?? false;
+  if (request.background !== 'auto' && !supportsBackground) {
     drop('background', `background is not a parameter of ${model.id}`, backgroundSentence(request.background));
   }
 
-  // A picture that will be cropped or scaled is encoded again, so it is asked for without loss.
-  const usedAsIs = formatSize(size.requested) === formatSize(request.size);
-  const format = usedAsIs ? request.format : 'png';
+  // A picture that will be cropped or scaled is encoded again, so its original is requested in a lossless format.
+  const isUsedUnchanged = formatSize(size.requested) === formatSize(request.size);
+  const format = isUsedUnchanged ? request.format : 'png';
 
   const prompt = buildPrompt({
     prompt: request.prompt,
@@ -88,8 +87,8 @@ export function planGeneration(request: ImageRequest, model: Model): GenerationP
       prompt,
       size: size.requested,
       quality,
-      style: takesStyle ? request.style : null,
-      background: takesBackground ? request.background : null,
+      style: supportsStyle ? request.style : null,
+      background: supportsBackground ? request.background : null,
       format: model.formats?.includes(format) ? format : null,
     },
     size,
@@ -98,18 +97,18 @@ export function planGeneration(request: ImageRequest, model: Model): GenerationP
   };
 }
 
-/** What an image's record says of the call that will make it, or has made it. */
+/** The fields of an image's record that describe its planned or latest call. */
 export function plannedRecord(provider: string, { call, warnings }: GenerationPlan): PlannedFields {
   return { provider, model: call.model.id, prompt: call.prompt, requestedSize: call.size, warnings };
 }
 
-function planSize(asked: Size, model: Model, warnings: Warning[]): SizePlan {
-  const plan = negotiateSize(asked, model.sizes);
+function planSize(target: Size, model: Model, warnings: Warning[]): SizePlan {
+  const plan = negotiateSize(target, model.sizes);
   const factor = plan.scale.toFixed(2);
   if (plan.scale > MAX_ENLARGEMENT) {
-    const detail = `${model.id} makes at most ${formatSize(plan.crop)} of the shape ${formatSize(asked)}; that would be enlarged ${factor} times, more than ${MAX_ENLARGEMENT}`;
+    const detail = `${model.id} generates at most ${formatSize(plan.crop)} in the shape of ${formatSize(target)}; that would be enlarged ${factor} times, and the limit is ${MAX_ENLARGEMENT}`;
     throw new ImageError('unsupported_parameter', detail, {
-      paths: [{ path: 'size', message: `ask for a smaller size or another shape, or for another model` }],
+      paths: [{ path: 'size', message: 'choose a smaller size, another shape or another model' }],
     });
   }
   if (plan.scale > 1) {
@@ -118,24 +117,7 @@ function planSize(asked: Size, model: Model, warnings: Warning[]): SizePlan {
   return plan;
 }
 
-/** Raises `unsupported_parameter` for a rendition that the caller asked for and that its master is too small for. */
-export function refuseOversizedRenditions(master: Size, renditions: readonly Size[]): void {
-  const paths = renditions.flatMap((rendition, index) =>
-    enlargement(coverCrop(master, rendition), rendition) > MAX_ENLARGEMENT
-      ? [
-          {
-            path: `renditions.${index}`,
-            message: `${formatSize(rendition)} is more than ${MAX_ENLARGEMENT} times the master, ${formatSize(master)}`,
-          },
-        ]
-      : [],
-  );
-  if (paths.length > 0) {
-    throw new ImageError('unsupported_parameter', 'a rendition is too large for its master', { paths });
-  }
-}
-
-// The same wish in the words of other generations of models, nearest first.
+/** The same quality by the names of other model generations, nearest first. */
 const QUALITY_EQUIVALENTS: Record<Quality, readonly Quality[]> = {
   auto: ['auto', 'standard'],
   low: ['low', 'standard'],
@@ -147,11 +129,11 @@ const QUALITY_EQUIVALENTS: Record<Quality, readonly Quality[]> = {
   hd: ['hd', 'high'],
 };
 
-function mapQuality(asked: Quality, taken: readonly Quality[] | null): Quality | null {
-  return QUALITY_EQUIVALENTS[asked].find((quality) => taken?.includes(quality)) ?? null;
+function mapQuality(quality: Quality, supported: readonly Quality[] | null): Quality | null {
+  return QUALITY_EQUIVALENTS[quality].find((equivalent) => supported?.includes(equivalent)) ?? null;
 }
 
-// What DALL-E's two styles meant, by OpenAI's own description of them.
+/** The style as a sentence of the prompt. For DALL-E's two styles, the sentence is OpenAI's own description of them. */
 function styleSentence(style: string): string {
   if (style === 'vivid') return 'Style: vivid, hyper-real and dramatic.';
   if (style === 'natural') return 'Style: natural, restrained, true to life.';
@@ -165,12 +147,12 @@ function backgroundSentence(background: Background): string {
 }
 
 function refuseLongPrompt(prompt: string, model: Model): void {
-  // Code points are what a person would count; the length in UTF-16 units is never smaller, so short prompts are not counted.
+  // The limit counts code points. Counting them costs time, and there are never more of them than UTF-16 units: only long prompts need it.
   const length = prompt.length <= model.promptLimit ? prompt.length : [...prompt].length;
   if (length <= model.promptLimit) return;
   throw new ImageError(
     'unsupported_parameter',
-    `the final prompt has ${length} characters; ${model.id} takes ${model.promptLimit}. Nothing is cut silently: shorten the prompt or the brief`,
-    { paths: [{ path: 'prompt', message: `at most ${model.promptLimit} characters, with the words that Easel adds` }] },
+    `the final prompt has ${length} characters, and ${model.id} accepts at most ${model.promptLimit}; prompts are never truncated: shorten the prompt or the brief`,
+    { paths: [{ path: 'prompt', message: `at most ${model.promptLimit} characters, including what Easel adds` }] },
   );
 }

@@ -1,41 +1,40 @@
 import { z } from 'zod';
 import { CHECK_MODES } from '../domain/checks.ts';
-import { ImageError } from '../domain/errors.ts';
 import { BACKGROUNDS, CROPS, MASTER_FORMATS, QUALITIES } from '../domain/formats.ts';
 import { BUILT_IN_PRESETS } from './built-in-presets.ts';
 import { renditionText, sizeText } from './notation.ts';
-import { refuseOversizedRenditions } from './plan.ts';
 import { findPreset, type Preset, type Presets } from './presets.ts';
+import { oversizedRenditions } from './size-negotiation.ts';
 
-/** What is wrong at one place of the file. */
-export interface PresetIssue {
-  /** `poster.renditions.0` */
+/** An issue at one place of the file. */
+interface PresetIssue {
+  /** Such as `poster.renditions.0`. */
   readonly path: string;
   readonly message: string;
 }
 
 /**
- * Reads presets by name, in the notation of requests, and lays them over the built-in ones. One that bears a built-in name is
- * a higher version of it and takes over what it does not say; the built-in version stays within reach as `name@version`.
- * Gives every fault at once.
+ * Parses the operator's preset file, an object of presets by name in the notation of requests, and adds them to the built-in ones.
+ * A preset with a built-in name is a new version of that one and inherits the fields it leaves out; the built-in version can still
+ * be requested as `name@version`. Returns all issues of the file together.
  */
 export function parsePresets(
   value: unknown,
 ): { readonly presets: Presets } | { readonly issues: readonly PresetIssue[] } {
   const file = z.record(z.string(), z.unknown()).safeParse(value);
-  if (!file.success)
+  if (!file.success) {
     return { issues: [{ path: 'the file', message: 'must be an object with a preset for each name' }] };
+  }
   const entries = Object.entries(file.data).map(([name, entry]) => parsePreset(name, entry));
   const issues = entries.flatMap((entry) => ('issues' in entry ? entry.issues : []));
-  const own = entries.flatMap((entry) => ('preset' in entry ? [entry.preset] : []));
-  return issues.length > 0 ? { issues } : { presets: [...BUILT_IN_PRESETS, ...own] };
+  const custom = entries.flatMap((entry) => ('preset' in entry ? [entry.preset] : []));
+  return issues.length > 0 ? { issues } : { presets: [...BUILT_IN_PRESETS, ...custom] };
 }
 
-const NAME = /^[a-z0-9][a-z0-9-]{0,63}$/;
 const MAX_RENDITIONS = 8;
 
-const words = z.string('must be a text').trim().min(1, 'must not be blank; leave it out or say something').max(2000);
-const list = z.array(words, 'must be a list of texts').min(1, 'must not be empty; leave it out or say something');
+const words = z.string('must be a string').trim().min(1, 'must not be blank; leave it out or say something').max(2000);
+const list = z.array(words, 'must be a list of strings').min(1, 'must not be empty; leave it out or say something');
 
 const checkMode = z.enum(CHECK_MODES);
 
@@ -73,7 +72,7 @@ const fields = {
   example: words,
 };
 
-/** A preset of one's own has to say what it is for and how large it is; all else has a default. */
+/** Defaults of a custom preset; only `description` and `size` are required. */
 const CUSTOM_PRESET_DEFAULTS = {
   version: 1,
   renditions: [],
@@ -85,7 +84,11 @@ const CUSTOM_PRESET_DEFAULTS = {
 } as const;
 
 const customPreset = z.strictObject(fields).partial().required({ description: true, size: true });
+
+/** A new version of a built-in preset; only `version` is required. */
 const builtInOverride = z.strictObject(fields).partial().required({ version: true });
+
+const NAME = /^[a-z0-9][a-z0-9-]{0,63}$/;
 
 function parsePreset(name: string, entry: unknown): { preset: Preset } | { issues: readonly PresetIssue[] } {
   if (!NAME.test(name)) {
@@ -95,9 +98,9 @@ function parsePreset(name: string, entry: unknown): { preset: Preset } | { issue
   const builtIn = findPreset(BUILT_IN_PRESETS, name);
   const parsed = (builtIn ? builtInOverride : customPreset).safeParse(entry);
   if (!parsed.success) return { issues: parsed.error.issues.flatMap((issue) => toPresetIssues(name, issue)) };
-  // What an absent part is, the types of both schemas leave open; the spread closes it.
+  // The schemas type absent fields as optional; the spread fills each of them in, which the type checker cannot see.
   const preset = { ...(builtIn ?? CUSTOM_PRESET_DEFAULTS), ...parsed.data, name } as Preset;
-  const issues = [...versionIssues(preset, builtIn), ...contradictions(preset)];
+  const issues = [...versionIssues(preset, builtIn), ...crossFieldIssues(preset)];
   return issues.length > 0 ? { issues } : { preset };
 }
 
@@ -113,15 +116,15 @@ function toPresetIssues(name: string, issue: z.core.$ZodIssue): readonly PresetI
   return [{ path: at.join('.'), message: missing ? 'is missing' : issue.message }];
 }
 
-/** Records name what they were made with, so `article-hero@1` may not come to mean something else. */
+/** A built-in version cannot be redefined: records refer to presets by version, so `article-hero@1` must keep its meaning. */
 function versionIssues({ name, version }: Preset, builtIn: Preset | null): readonly PresetIssue[] {
   if (builtIn === null || version > builtIn.version) return [];
   const message = `must be above ${builtIn.version}, the version of ${name} that comes with Easel`;
   return [{ path: `${name}.version`, message }];
 }
 
-/** What is wrong although each part by itself is right. */
-function contradictions({ name, size, renditions, background, format }: Preset): readonly PresetIssue[] {
+/** Issues between fields that are valid on their own. */
+function crossFieldIssues({ name, size, renditions, background, format }: Preset): readonly PresetIssue[] {
   const issues: PresetIssue[] = [];
   if (new Set(renditions.map((rendition) => JSON.stringify(rendition))).size < renditions.length) {
     issues.push({ path: `${name}.renditions`, message: 'must not name the same rendition twice' });
@@ -129,11 +132,8 @@ function contradictions({ name, size, renditions, background, format }: Preset):
   if (background === 'transparent' && format === 'jpeg') {
     issues.push({ path: `${name}.format`, message: 'must be png or webp with a transparent background' });
   }
-  try {
-    refuseOversizedRenditions(size, renditions);
-  } catch (error) {
-    if (!(error instanceof ImageError)) throw error;
-    issues.push(...error.paths.map(({ path, message }) => ({ path: `${name}.${path}`, message })));
+  for (const { path, message } of oversizedRenditions(size, renditions)) {
+    issues.push({ path: `${name}.${path}`, message });
   }
   return issues;
 }

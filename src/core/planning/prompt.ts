@@ -1,23 +1,23 @@
 import type { Crop, Size } from '../domain/geometry.ts';
 import type { Brief } from '../domain/request.ts';
 
-/** Everything that the final prompt is made of. */
+/** Everything that the final prompt is built from. */
 export interface PromptParts {
-  /** The caller's own words, or null where a brief was given. */
+  /** The caller's own text, or null where the request has a brief instead. */
   readonly prompt: string | null;
-  /** The caller's brief and the preset's, already one. */
+  /** The caller's brief merged with the preset's. */
   readonly brief: Brief | null;
-  /** Wishes that the model takes no parameter for, as whole sentences. */
+  /** Sentences that stand in for parameters the model does not support. */
   readonly additions: readonly string[];
-  /** The parts of the picture that will be cut away, one per crop that is coming. */
+  /** The part `crop` of `from` that the master and each rendition keep, in pixels. */
   readonly crops: readonly { readonly from: Size; readonly crop: Crop }[];
 }
 
 /**
- * Writes the prompt that is sent. Pure: the same parts give the same text.
- * A plain prompt with no preset, no wishes and no crop coming is sent exactly as it came.
+ * Builds the prompt that is sent to the model. Pure.
+ * A plain prompt without brief, additions and crops is sent unchanged.
  */
-export function buildPrompt({ prompt, brief, additions: wishes, crops }: PromptParts): string {
+export function buildPrompt({ prompt, brief, additions, crops }: PromptParts): string {
   const lines = [
     prompt,
     brief?.subject,
@@ -27,7 +27,7 @@ export function buildPrompt({ prompt, brief, additions: wishes, crops }: PromptP
     labelled('Composition', brief?.composition),
     labelled('Lighting', brief?.lighting),
     brief?.text && `Show exactly this text, spelled as it stands here: "${brief.text}".`,
-    ...wishes,
+    ...additions,
     brief?.avoid && `Avoid: ${brief.avoid.join(', ')}.`,
     marginAdvice(crops),
   ];
@@ -38,7 +38,7 @@ function labelled(label: string, text: string | undefined): string | undefined {
   return text && `${label}: ${text}${/[.!?]$/.test(text) ? '' : '.'}`;
 }
 
-/** Asks for calm margins where a crop will fall, as shares of the picture: models think in proportions, not pixels. */
+/** Asks for calm margins where crops will cut, as percentages: image models follow proportions better than pixels. */
 function marginAdvice(crops: PromptParts['crops']): string | null {
   const margins = { left: 0, right: 0, top: 0, bottom: 0 };
   for (const { from, crop } of crops) {

@@ -2,11 +2,11 @@ import { createHash } from 'node:crypto';
 import { ImageError } from '../domain/errors.ts';
 import type { CropStrategy, Quality, RenditionSpec } from '../domain/formats.ts';
 import type { Size } from '../domain/geometry.ts';
-import type { CreateImage, ImageRequest } from '../domain/request.ts';
-import { refuseOversizedRenditions } from './plan.ts';
-import { currentPresets, findPreset, mergeBriefs, type Presets, presetId } from './presets.ts';
+import type { Brief, CreateImage, ImageRequest } from '../domain/request.ts';
+import { currentPresets, findPreset, type Presets, presetId } from './presets.ts';
+import { oversizedRenditions } from './size-negotiation.ts';
 
-/** What holds where neither the request nor its preset says anything. */
+/** The configured defaults, for what neither the request nor its preset specifies. */
 export interface RequestDefaults {
   readonly model: string;
   readonly size: Size;
@@ -16,8 +16,8 @@ export interface RequestDefaults {
 }
 
 /**
- * Fills in every default: the caller's word first, then the preset's, then the configured one.
- * Raises `invalid_request` for a preset that does not exist and `unsupported_parameter` for parts that exclude each other.
+ * Resolves every default: the request wins over its preset, the preset over the configured defaults.
+ * Raises `invalid_request` for an unknown preset and `unsupported_parameter` for parameters that exclude each other.
  */
 export function resolveRequest(create: CreateImage, presets: Presets, defaults: RequestDefaults): ImageRequest {
   const preset = create.preset === undefined ? null : findPreset(presets, create.preset);
@@ -39,6 +39,7 @@ export function resolveRequest(create: CreateImage, presets: Presets, defaults: 
     background: create.background ?? preset?.background ?? 'auto',
     format: create.format ?? preset?.format ?? 'png',
     renditions: create.renditions ?? preset?.renditions ?? defaults.renditions,
+    // Omitted when `centre`: requests stored before there were crop strategies keep their fingerprint.
     ...(crop === 'centre' ? {} : { crop }),
     ...(preset?.checks && { checks: preset.checks }),
     metadata: create.metadata ?? {},
@@ -51,18 +52,33 @@ export function resolveRequest(create: CreateImage, presets: Presets, defaults: 
       paths: [{ path: 'format', message: 'png or webp with a transparent background' }],
     });
   }
-  if (create.renditions) refuseOversizedRenditions(request.size, create.renditions);
+  // Only renditions of the request itself: default renditions must not rule out a small master.
+  const paths = oversizedRenditions(request.size, create.renditions ?? []);
+  if (paths.length > 0) {
+    throw new ImageError('unsupported_parameter', 'a rendition is too large for its master', { paths });
+  }
   return request;
 }
 
-/** Goes up when the same request would be written differently; a fingerprint of another version is never equal. */
+/** The brief of a request with a preset: the caller's parts replace the preset's, except that `avoid` joins both lists. */
+export function mergeBriefs(preset: Brief | null, caller: Brief | null): Brief | null {
+  if (preset === null || caller === null) return caller ?? preset;
+  const avoid = [...new Set([...(preset.avoid ?? []), ...(caller.avoid ?? [])])]
+    // A caller's `text` wins over a preset that avoids text in the picture.
+    .filter((thing) => !(caller.text && (thing === 'text' || thing === 'letters')));
+  const { avoid: _, ...merged } = { ...preset, ...caller };
+  return avoid.length > 0 ? { ...merged, avoid } : merged;
+}
+
+/** Increased when an equal request would be serialised differently. Fingerprints of different versions are never equal. */
 const FINGERPRINT_VERSION = 1;
 
-/** Equal for requests that mean the same: defaults are resolved, and the order of keys does not count. */
+/** SHA-256 of a request's canonical JSON: equal for requests that mean the same, whatever the order of their keys. */
 export function fingerprint(request: ImageRequest): string {
   return `${FINGERPRINT_VERSION}:${createHash('sha256').update(canonicalJson(request)).digest('hex')}`;
 }
 
+/** JSON with the keys of every object in code unit order. */
 function canonicalJson(value: unknown): string {
   return JSON.stringify(value, (_key, part: unknown) =>
     typeof part === 'object' && part !== null && !Array.isArray(part)

@@ -11,11 +11,11 @@ async function read(content: unknown) {
   const path = join(folder.path, 'models.json');
   await writeFile(path, typeof content === 'string' ? content : JSON.stringify(content));
   const file = readCatalogFile(path);
-  return 'issues' in file ? { issues: file.issues.map((fault) => fault.replace(path, 'FILE')) } : file;
+  return 'issues' in file ? { issues: file.issues.map((issue) => issue.replace(path, 'FILE')) } : file;
 }
 
 describe('readCatalogFile', () => {
-  it('reads every fact of a model, filling in what a rule or a price leaves out', async () => {
+  it('reads every fact of a model, and fills in defaults of sizes and prices', async () => {
     const file = await read({
       'my-flux': {
         sizes: ['512x512', '1024x768'],
@@ -57,35 +57,39 @@ describe('readCatalogFile', () => {
   });
 
   it.each([
-    ['no JSON', '{', /^FILE: is not valid JSON/],
+    ['invalid JSON', '{', /^FILE: is not valid JSON/],
     ['a list', [], /^FILE: the file: must be an object of models by id/],
-    ['a misspelt fact', { m: { prices: null } }, /^FILE: m: has no prices; .*pricing/],
-    ['a size by another name', { m: { sizes: ['1024×1024'] } }, /^FILE: m\.sizes\.0: must be WIDTHxHEIGHT/],
-    ['no sizes', { m: { sizes: [] } }, /^FILE: m\.sizes: /],
+    ['an unknown field', { m: { prices: null } }, /^FILE: m: has no field prices; .*pricing/],
+    ['an invalid size', { m: { sizes: ['1024×1024'] } }, /^FILE: m\.sizes\.0: must be WIDTHxHEIGHT/],
+    ['an empty list of sizes', { m: { sizes: [] } }, /^FILE: m\.sizes: /],
     [
-      'a rule that nothing keeps',
+      'bounds that no size satisfies',
       { m: { sizes: { step: 64, minSide: 65, maxSide: 127 } } },
       /^FILE: m\.sizes: no size/,
     ],
-    ['a quality by another name', { m: { qualities: ['best'] } }, /^FILE: m\.qualities\.0: .*"high"/],
-    ['a day that is none', { m: { shutdownDate: '2026-02-30' } }, /^FILE: m\.shutdownDate: must be a day/],
-    ['a price of no kind', { m: { pricing: { usd: 1 } } }, /^FILE: m\.pricing\.kind: must have the kind/],
+    ['an unknown quality', { m: { qualities: ['best'] } }, /^FILE: m\.qualities\.0: .*"high"/],
+    ['an invalid day', { m: { shutdownDate: '2026-02-30' } }, /^FILE: m\.shutdownDate: must be a day/],
+    ['a price without a kind', { m: { pricing: { usd: 1 } } }, /^FILE: m\.pricing\.kind: must have the kind/],
     [
-      'a price below nothing',
+      'a negative price',
       { m: { pricing: { kind: 'picture', usd: -1, ...price } } },
       /^FILE: m\.pricing\.usd: must be US/,
     ],
-    ['a price of no day', { m: { pricing: { kind: 'picture', usd: 1, source: 'x' } } }, /^FILE: m\.pricing\.date: /],
     [
-      'tokens without auto',
+      'a price without a day',
+      { m: { pricing: { kind: 'picture', usd: 1, source: 'x' } } },
+      /^FILE: m\.pricing\.date: /,
+    ],
+    [
+      'token counts without auto',
       { m: { pricing: { kind: 'tokens', textInput: 1, imageOutput: 1, outputTokens: { low: 1 }, ...price } } },
       /^FILE: m\.pricing\.outputTokens: must have auto/,
     ],
-  ])('refuses %s, naming file, path and what is right', async (_, content, fault) => {
-    expect(await read(content)).toEqual({ issues: [expect.stringMatching(fault)] });
+  ])('refuses %s, naming file, path and what is allowed', async (_, content, issue) => {
+    expect(await read(content)).toEqual({ issues: [expect.stringMatching(issue)] });
   });
 
-  it('names every fault at once, and a file that is not there', async () => {
+  it('reports all issues together, and a missing file', async () => {
     const file = await read({ a: { promptLimit: 0 }, b: { formats: ['gif'] } });
     expect('issues' in file && file.issues).toHaveLength(2);
     expect(readCatalogFile('/nowhere/models.json')).toEqual({ issues: ['/nowhere/models.json: cannot be read'] });

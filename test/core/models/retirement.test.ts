@@ -6,12 +6,12 @@ import { startOpenAiServer } from '../../support/openai/server.ts';
 const DAY_MS = 86_400_000;
 const inDays = (days: number) => new Date(Date.now() + days * DAY_MS).toISOString().slice(0, 10);
 
-/** Easel on a server that announces this date for gpt-image-2, once it has asked. */
-async function startAnnounced(date: string | null, env: Record<string, string> = {}) {
+/** Starts Easel with a server that announces this date for gpt-image-2, and waits until it has asked for the date. */
+async function startAnnounced(date: string) {
   const upstream = await startOpenAiServer();
   const model = upstream.models.get('gpt-image-2');
   if (model) model.shutdownDate = date;
-  const easel = await startEasel({ env: { OPENAI_BASE_URL: upstream.baseUrl, ...env } });
+  const easel = await startEasel({ env: { OPENAI_BASE_URL: upstream.baseUrl } });
   await upstream.until(() => upstream.otherCalls.some(({ ending }) => ending === 'answered'));
   return {
     easel,
@@ -24,7 +24,7 @@ async function startAnnounced(date: string | null, env: Record<string, string> =
 }
 
 describe('a model in use that will be shut down', () => {
-  it('is warned of in the log, in health without turning it red, and in metrics, as its provider announces it', async () => {
+  it('degrades health and appears in log and metrics on the date its provider announces, and is refused from then on', async () => {
     const date = inDays(29);
     await using running = await startAnnounced(date);
     const { easel } = running;
@@ -40,7 +40,7 @@ describe('a model in use that will be shut down', () => {
     expect(body.detail).toContain(`was shut down on ${date}`);
   });
 
-  it('is not warned of more than 30 days before', async () => {
+  it('degrades health only within 30 days of its date', async () => {
     await using running = await startAnnounced(inDays(40));
     const { easel } = running;
     await vi.waitFor(async () =>
@@ -51,7 +51,7 @@ describe('a model in use that will be shut down', () => {
     expect((await easel.services.checks.providers()).status).toBe('degraded');
   });
 
-  it('is taken from the catalog where the list of models cannot be read', async () => {
+  it('is dated by the catalog where the list of models cannot be read', async () => {
     const upstream = await startOpenAiServer();
     upstream.scriptModels(openAiError('server_error'));
     await using easel = await startEasel({
@@ -64,7 +64,7 @@ describe('a model in use that will be shut down', () => {
     await upstream.close();
   });
 
-  it('is called by its own name where a provider has one of its own for what is asked', async () => {
+  it('is named by its own id where a provider serves it in place of the default model', async () => {
     await using backup = await startOpenAiServer();
     const model = backup.models.get('gpt-image-1.5');
     if (model) model.shutdownDate = inDays(10);
@@ -81,7 +81,7 @@ describe('a model in use that will be shut down', () => {
     expect(easel.log.join()).not.toContain('gpt-image-2 will be');
   });
 
-  it('is not asked for where pictures are painted here', async () => {
+  it('is not looked up with the placeholder', async () => {
     await using easel = await startEasel({ env: { PROVIDERS: 'placeholder' } });
     await easel.post({ prompt: 'a lighthouse' });
     expect(easel.upstream.otherCalls).toHaveLength(0);
@@ -89,10 +89,10 @@ describe('a model in use that will be shut down', () => {
 });
 
 describe('a retired model', () => {
-  it('is refused with its successor, or made by the model that an alias has for it', async () => {
+  it('is refused with the name of its successor, or served by the model that an alias maps it to', async () => {
     const body = { prompt: 'a lighthouse', model: 'dall-e-3' };
-    await using plain = await startEasel();
-    const refused = await plain.post(body);
+    await using strict = await startEasel();
+    const refused = await strict.post(body);
     expect([refused.status, refused.body.code]).toEqual([422, 'unsupported_parameter']);
     expect(refused.body.detail).toBe('dall-e-3 was shut down on 2026-05-12; use gpt-image-2');
 

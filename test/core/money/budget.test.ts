@@ -4,32 +4,32 @@ import { type Easel, startEasel } from '../../support/app/easel.ts';
 import { dropConnection, hang, openAiError, picture } from '../../support/openai/answers.ts';
 import { startOpenAiServer } from '../../support/openai/server.ts';
 
-/** What one picture of 816x816 is estimated at, with the prompt below. */
+/** Estimate of one picture of 816x816 with the prompt below, in US dollars. */
 const ESTIMATE = 0.01721;
 const estimates = (count: number) => Math.round(count * ESTIMATE * 1e6) / 1e6;
 const body = { prompt: 'a lighthouse', size: '816x816', renditions: [] };
-/** The same past the HTTP side. */
-const wish = { ...body, size: { width: 816, height: 816 } };
+/** The same request as the core takes it. */
+const create = { ...body, size: { width: 816, height: 816 } };
 const ANYONE = { name: 'anonymous', admin: true };
 const async = { prefer: 'respond-async' };
 
-/** A budget that has room for this many pictures. */
-const room = (pictures: number) => ({ BUDGET_USD_PER_DAY: String(estimates(pictures)) });
+/** Settings with a budget for this many pictures. */
+const budgetFor = (pictures: number) => ({ BUDGET_USD_PER_DAY: String(estimates(pictures)) });
 
 async function usage(easel: Easel, query = ''): Promise<UsageReport> {
   return (await (await easel.get(`/usage${query}`)).json()) as UsageReport;
 }
 
 describe('the budget', () => {
-  it('holds for 200 requests at once: as many as there is room for are accepted, the others refused and nothing of them kept', async () => {
-    await using easel = await startEasel({ env: room(10) });
+  it('holds for 200 concurrent requests: those it covers are accepted, the others are refused and leave no record', async () => {
+    await using easel = await startEasel({ env: budgetFor(10) });
     easel.upstream.always(picture({ usage: null }));
-    // Past the HTTP side, which refuses more than the machine can keep up with.
+    // Not over HTTP, which sheds load that the machine cannot keep up with.
     const { images } = easel.services;
-    const asked = Array.from({ length: 200 }, (_, index) =>
-      images.submit({ ...wish, mediaId: `m${index}` }, ANYONE, null),
+    const submissions = Array.from({ length: 200 }, (_, index) =>
+      images.submit({ ...create, mediaId: `m${index}` }, ANYONE, null),
     );
-    const answers = await Promise.allSettled(asked);
+    const answers = await Promise.allSettled(submissions);
     const accepted = answers.filter((answer) => answer.status === 'fulfilled');
     const refused = answers.filter((answer) => answer.status === 'rejected');
     expect([accepted.length, refused.length]).toEqual([10, 190]);
@@ -43,8 +43,8 @@ describe('the budget', () => {
     expect(budget).toMatchObject({ spent: estimates(10), reserved: 0 });
   });
 
-  it('says when it starts again, and does', async () => {
-    await using easel = await startEasel({ env: room(1) });
+  it('says when it resets, and resets then', async () => {
+    await using easel = await startEasel({ env: budgetFor(1) });
     expect((await easel.post({ ...body, mediaId: 'a' })).status).toBe(201);
     const { status, headers, body: problem } = await easel.post({ ...body, mediaId: 'b' });
     expect([status, problem.code]).toEqual([429, 'budget_exhausted']);
@@ -54,7 +54,7 @@ describe('the budget', () => {
     const retryAfter = Number(headers.get('retry-after'));
     expect(Math.abs(easel.clock.now() + retryAfter * 1000 - Date.parse(resetsAt))).toBeLessThan(5000);
     expect((await easel.get('/images/b')).status).toBe(404);
-    // What is there is given for nothing, budget or not.
+    // Replaying an existing image costs nothing, so the budget does not refuse it.
     expect((await easel.post({ ...body, mediaId: 'a' })).status).toBe(200);
 
     easel.clock.advance(retryAfter * 1000);
@@ -67,8 +67,8 @@ describe('the budget', () => {
     expect((await usage(easel, '?days=1')).days).toHaveLength(1);
   });
 
-  it('keeps the estimate of a call whose outcome is unknown, so that its retry needs room of its own', async () => {
-    await using easel = await startEasel({ env: room(1) });
+  it('keeps the estimate of a call with an unknown outcome as spent, so that a retry needs budget of its own', async () => {
+    await using easel = await startEasel({ env: budgetFor(1) });
     easel.upstream.script(dropConnection('close'));
     const { status, body: problem } = await easel.post({ ...body, mediaId: 'a' });
     expect([status, problem.code]).toEqual([429, 'budget_exhausted']);
@@ -86,30 +86,33 @@ describe('the budget', () => {
   });
 
   it.each([
-    ['no room for another', 1, ['unknown'], 'failed'],
-    ['room for another', 2, ['unknown', 'ok'], 'succeeded'],
-  ])('survives a crash during a call, with %s: that call stays spent', async (_, calls, outcomes, status) => {
-    await using upstream = await startOpenAiServer();
-    upstream.always(picture({ usage: null }));
-    upstream.script(hang());
-    const env = room(calls);
-    await using before = await startEasel({ upstream, env });
-    await before.post({ ...body, mediaId: 'a' }, async);
-    await upstream.received(1);
-    await using left = await before.leftByCrash();
+    ['no budget for another', 1, ['unknown'], 'failed'],
+    ['budget for another', 2, ['unknown', 'ok'], 'succeeded'],
+  ])(
+    'survives a crash during a call, with %s: the interrupted call stays spent',
+    async (_, calls, outcomes, status) => {
+      await using upstream = await startOpenAiServer();
+      upstream.always(picture({ usage: null }));
+      upstream.script(hang());
+      const env = budgetFor(calls);
+      await using before = await startEasel({ upstream, env });
+      await before.post({ ...body, mediaId: 'a' }, async);
+      await upstream.received(1);
+      await using left = await before.leftByCrash();
 
-    await using easel = await startEasel({ upstream, env, folder: left.path });
-    await expect.poll(async () => (await easel.record('a')).status).toBe(status);
-    const { attempts, cost, error } = await easel.record('a');
-    expect(attempts.map(({ outcome }) => outcome)).toEqual(outcomes);
-    expect(cost).toEqual({ usd: estimates(calls), basis: 'estimate' });
-    expect(error?.code).toBe(status === 'failed' ? 'budget_exhausted' : undefined);
-    expect(upstream.calls).toHaveLength(calls);
-    expect((await usage(easel)).budget).toMatchObject({ spent: estimates(calls), reserved: 0 });
-  });
+      await using easel = await startEasel({ upstream, env, folder: left.path });
+      await expect.poll(async () => (await easel.record('a')).status).toBe(status);
+      const { attempts, cost, error } = await easel.record('a');
+      expect(attempts.map(({ outcome }) => outcome)).toEqual(outcomes);
+      expect(cost).toEqual({ usd: estimates(calls), basis: 'estimate' });
+      expect(error?.code).toBe(status === 'failed' ? 'budget_exhausted' : undefined);
+      expect(upstream.calls).toHaveLength(calls);
+      expect((await usage(easel)).budget).toMatchObject({ spent: estimates(calls), reserved: 0 });
+    },
+  );
 
-  it('frees what a call that failed held back, and lets it be tried again within the same room', async () => {
-    await using easel = await startEasel({ env: room(1) });
+  it('releases the reservation of a failed call, so that its retry fits into the same budget', async () => {
+    await using easel = await startEasel({ env: budgetFor(1) });
     easel.upstream.script(openAiError('server_error'), openAiError('server_error'));
     const { status, body: record } = await easel.post(body);
     expect([status, record.attempts.length, record.cost.basis]).toEqual([201, 3, 'usage']);
@@ -117,8 +120,8 @@ describe('the budget', () => {
     expect(budget).toMatchObject({ spent: record.cost.usd, reserved: 0 });
   });
 
-  it('frees what a queued image held back when it is deleted, and keeps what a running one may have cost', async () => {
-    await using easel = await startEasel({ env: { ...room(2), CONCURRENCY: '1' } });
+  it('releases the reservation of a deleted queued image, and keeps as spent what a running one may have cost', async () => {
+    await using easel = await startEasel({ env: { ...budgetFor(2), CONCURRENCY: '1' } });
     easel.upstream.always(hang());
     await easel.post({ ...body, mediaId: 'running' }, async);
     await easel.upstream.received(1);
@@ -130,34 +133,34 @@ describe('the budget', () => {
   });
 
   it.each([
-    ['the key', 'anonymous:0.001', 429],
-    ['all, though the key has room', '0.001,anonymous:5', 429],
-    ['another key', 'blog:0.001', 201],
-  ])('of %s', async (_, budget, status) => {
+    ['refuses what exceeds the limit of the calling key', 'anonymous:0.001', 429],
+    ['refuses what exceeds the limit of the service, though the key has budget left', '0.001,anonymous:5', 429],
+    ['accepts what exceeds only the limit of another key', 'blog:0.001', 201],
+  ])('%s', async (_, budget, status) => {
     await using easel = await startEasel({ env: { BUDGET_USD_PER_DAY: budget } });
     expect((await easel.post(body)).status).toBe(status);
   });
 
-  it('refuses a picture that nobody knows the price of, unless there is no limit for it', async () => {
+  it('refuses a model without a price, unless no limit applies to the caller', async () => {
     const env = { IMAGE_MODEL: 'my-own', BUDGET_USD_PER_DAY: '5' };
-    await using strict = await startEasel({ env });
-    const refused = await strict.post(body);
+    await using limited = await startEasel({ env });
+    const refused = await limited.post(body);
     expect([refused.status, refused.body.code]).toEqual([422, 'unsupported_parameter']);
     expect(refused.body.detail).toContain('MODEL_CATALOG');
-    expect(strict.upstream.calls).toHaveLength(0);
-    expect(strict.log.join()).toContain('the catalog has no price for my-own');
+    expect(limited.upstream.calls).toHaveLength(0);
+    expect(limited.log.join()).toContain('the catalog has no price for my-own');
 
-    await using open = await startEasel({ env: { ...env, BUDGET_USD_PER_DAY: 'blog:5' } });
-    open.upstream.strict = false;
-    const { status, body: record } = await open.post(body);
+    await using unlimited = await startEasel({ env: { ...env, BUDGET_USD_PER_DAY: 'blog:5' } });
+    unlimited.upstream.strict = false;
+    const { status, body: record } = await unlimited.post(body);
     expect([status, record.cost]).toEqual([201, { usd: null, basis: 'unknown' }]);
-    const { days, budget } = await usage(open);
+    const { days, budget } = await usage(unlimited);
     expect([days.map(({ usd }) => usd), budget.spent]).toEqual([[null], null]);
   });
 });
 
 describe('GET /usage', () => {
-  it('outlives the images', async () => {
+  it('still counts deleted images', async () => {
     await using easel = await startEasel();
     const { body: record } = await easel.post({ ...body, mediaId: 'a' });
     const before = await usage(easel);
@@ -169,11 +172,11 @@ describe('GET /usage', () => {
     expect(await usage(easel)).toEqual(before);
   });
 
-  it('shows a key its own, and its own limit', async () => {
+  it('shows a key only its own spending and limit', async () => {
     await using easel = await startEasel({ env: { BUDGET_USD_PER_DAY: '50,blog:10' } });
     const { images } = easel.services;
-    const made = (name: string) => images.submit(wish, { name, admin: false }, null);
-    for (const key of ['blog', 'shop']) await finished(easel, (await made(key)).image.mediaId);
+    const submit = (name: string) => images.submit(create, { name, admin: false }, null);
+    for (const key of ['blog', 'shop']) await finished(easel, (await submit(key)).image.mediaId);
     const blog = await images.usage(30, { name: 'blog', admin: false });
     expect([blog.days.map(({ key }) => key), blog.budget.usdPerDay]).toEqual([['blog'], 10]);
     const shop = await images.usage(30, { name: 'shop', admin: false });

@@ -3,26 +3,11 @@ import { ImageError } from '../../../src/core/domain/errors.ts';
 import type { Model } from '../../../src/core/domain/model.ts';
 import type { ImageRequest } from '../../../src/core/domain/request.ts';
 import { CATALOG, unlistedModel } from '../../../src/core/models/catalog.ts';
-import { planGeneration, refuseOversizedRenditions } from '../../../src/core/planning/plan.ts';
+import { planGeneration } from '../../../src/core/planning/plan.ts';
+import { aRequest } from '../../contracts/record-store/example-images.ts';
 
-const request = (some: Partial<ImageRequest> = {}): ImageRequest => ({
-  prompt: 'a lighthouse',
-  brief: null,
-  preset: null,
-  model: 'gpt-image-2',
-  provider: null,
-  size: { width: 1792, height: 1024 },
-  quality: 'auto',
-  style: null,
-  background: 'auto',
-  format: 'png',
-  renditions: [],
-  metadata: {},
-  labels: [],
-  ttlSeconds: null,
-  webhookUrl: null,
-  ...some,
-});
+const request = (overrides: Partial<ImageRequest> = {}): ImageRequest =>
+  aRequest({ model: 'gpt-image-2', size: { width: 1792, height: 1024 }, ...overrides });
 
 function model(id: string): Model {
   return CATALOG.get(id) ?? unlistedModel(id);
@@ -30,40 +15,78 @@ function model(id: string): Model {
 
 describe('planGeneration', () => {
   it.each([
-    ['quality kept', 'gpt-image-2', { quality: 'high' }, { quality: 'high' }, []],
-    ['quality of another generation', 'gpt-image-2', { quality: 'hd' }, { quality: 'high' }, ['parameter_mapped']],
-    ['quality above what there is', 'gpt-image-2', { quality: 'max' }, { quality: 'high' }, ['parameter_mapped']],
-    ['quality there is', 'gpt-image-2.5-flare', { quality: 'max' }, { quality: 'max' }, []],
-    ['quality for DALL-E', 'dall-e-3', { quality: 'high' }, { quality: 'hd' }, ['parameter_mapped']],
-    ['auto for DALL-E, silently', 'dall-e-3', { quality: 'auto' }, { quality: 'standard' }, []],
-    ['quality unknown to the server', 'my-own', { quality: 'low' }, { quality: null }, ['parameter_dropped']],
-    ['style as a parameter', 'dall-e-3', { style: 'natural' }, { style: 'natural', quality: 'standard' }, []],
-    ['style into the prompt', 'gpt-image-2', { style: 'vivid' }, { style: null }, ['parameter_dropped']],
-    ['background', 'gpt-image-2', { background: 'transparent' }, { background: 'transparent' }, []],
-    ['background into the prompt', 'my-own', { background: 'opaque' }, { background: null }, ['parameter_dropped']],
-    ['format asked for where it fits', 'gpt-image-2', { format: 'webp' }, { format: 'webp' }, []],
-    ['format where the server has none', 'my-own', { format: 'webp' }, { format: null }, []],
+    ['sends a supported quality', 'gpt-image-2', { quality: 'high' }, { quality: 'high' }, []],
     [
-      'no loss before a crop',
+      'maps the quality of another model generation',
+      'gpt-image-2',
+      { quality: 'hd' },
+      { quality: 'high' },
+      ['parameter_mapped'],
+    ],
+    [
+      'maps a quality above the best of the model',
+      'gpt-image-2',
+      { quality: 'max' },
+      { quality: 'high' },
+      ['parameter_mapped'],
+    ],
+    ['sends a quality that only some models have', 'gpt-image-2.5-flare', { quality: 'max' }, { quality: 'max' }, []],
+    ['maps a quality for DALL-E', 'dall-e-3', { quality: 'high' }, { quality: 'hd' }, ['parameter_mapped']],
+    ['maps auto for DALL-E without a warning', 'dall-e-3', { quality: 'auto' }, { quality: 'standard' }, []],
+    ['drops quality where the model has none', 'my-own', { quality: 'low' }, { quality: null }, ['parameter_dropped']],
+    ['sends style as a parameter', 'dall-e-3', { style: 'natural' }, { style: 'natural', quality: 'standard' }, []],
+    ['writes style into the prompt', 'gpt-image-2', { style: 'vivid' }, { style: null }, ['parameter_dropped']],
+    [
+      'sends background as a parameter',
+      'gpt-image-2',
+      { background: 'transparent' },
+      { background: 'transparent' },
+      [],
+    ],
+    [
+      'writes background into the prompt',
+      'my-own',
+      { background: 'opaque' },
+      { background: null },
+      ['parameter_dropped'],
+    ],
+    [
+      'requests the format of the request for an original used unchanged',
+      'gpt-image-2',
+      { format: 'webp' },
+      { format: 'webp' },
+      [],
+    ],
+    ['sends no format where the model has none', 'my-own', { format: 'webp' }, { format: null }, []],
+    [
+      'requests a lossless original before a crop',
       'gpt-image-2',
       { format: 'jpeg', size: { width: 1200, height: 675 } },
       { format: 'png', size: { width: 1216, height: 688 } },
       [],
     ],
-  ] as const)('%s', (_, id, asked, sent, warnings) => {
-    const plan = planGeneration(request(asked), model(id));
+  ] as const)('%s', (_, id, overrides, sent, warnings) => {
+    const plan = planGeneration(request(overrides), model(id));
     expect(plan.call).toMatchObject(sent);
     expect(plan.warnings.map(({ code }) => code)).toEqual(warnings);
   });
 
-  it('names what it dropped and says where it went', () => {
+  it('names a dropped parameter, and warns that it was written into the prompt', () => {
     const plan = planGeneration(request({ style: 'vivid' }), model('gpt-image-2'));
     expect(plan.parametersDropped).toEqual(['style']);
     expect(plan.call.prompt).toContain('hyper-real');
     expect(plan.warnings[0]?.detail).toBe('style is not a parameter of gpt-image-2; it was written into the prompt');
   });
 
-  it('advises on the crop of the renditions too, in shares of the picture that is requested', () => {
+  it('names the supported styles where the requested one is not among them', () => {
+    const plan = planGeneration(request({ style: 'gouache' }), model('dall-e-3'));
+    expect(plan.call).toMatchObject({ style: null, prompt: expect.stringContaining('Style: gouache.') });
+    expect(plan.warnings[0]?.detail).toBe(
+      'this style is not supported by dall-e-3 (only vivid, natural); it was written into the prompt',
+    );
+  });
+
+  it('asks for calm margins where renditions are cropped, as percentages of the requested picture', () => {
     const { call } = planGeneration(
       request({ renditions: [{ width: 500, height: 500, format: 'png' }] }),
       model('gpt-image-2'),
@@ -71,9 +94,9 @@ describe('planGeneration', () => {
     expect(call.prompt).toContain('22% at the left, 22% at the right');
   });
 
-  it('warns of an enlargement and refuses one beyond 2', () => {
-    const warned = planGeneration(request({ size: { width: 1792, height: 1792 } }), model('gpt-image-1.5'));
-    expect(warned.warnings).toEqual([{ code: 'enlarged', detail: 'the master is enlarged 1.75 times from 1024x1024' }]);
+  it('warns about an enlargement and refuses one beyond 2', () => {
+    const { warnings } = planGeneration(request({ size: { width: 1792, height: 1792 } }), model('gpt-image-1.5'));
+    expect(warnings).toEqual([{ code: 'enlarged', detail: 'the master is enlarged 1.75 times from 1024x1024' }]);
     expect(() => planGeneration(request({ size: { width: 2100, height: 2100 } }), model('gpt-image-1.5'))).toThrow(
       expect.objectContaining({ code: 'unsupported_parameter', paths: [expect.objectContaining({ path: 'size' })] }),
     );
@@ -84,20 +107,5 @@ describe('planGeneration', () => {
     expect(planGeneration(request({ prompt: '🌊'.repeat(32_000) }), model('gpt-image-2')).call.prompt).toHaveLength(
       64_000,
     );
-  });
-});
-
-describe('refuseTinyMaster', () => {
-  it('names each rendition that would be enlarged more than twice', () => {
-    const renditions = [
-      { width: 100, height: 100 },
-      { width: 201, height: 201 },
-    ];
-    expect(() => refuseOversizedRenditions({ width: 100, height: 100 }, renditions)).toThrow(
-      expect.objectContaining({
-        paths: [{ path: 'renditions.1', message: '201x201 is more than 2 times the master, 100x100' }],
-      }),
-    );
-    expect(() => refuseOversizedRenditions({ width: 101, height: 101 }, renditions)).not.toThrow();
   });
 });

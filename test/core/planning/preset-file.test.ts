@@ -10,7 +10,7 @@ function read(file: unknown) {
   return 'presets' in parsed ? parsed.presets : [];
 }
 
-it('fills in what a preset does not say', () => {
+it('fills in defaults for a custom preset', () => {
   expect(findPreset(read({ poster: POSTER }), 'poster')).toMatchObject({
     name: 'poster',
     version: 1,
@@ -23,12 +23,12 @@ it('fills in what a preset does not say', () => {
   });
 });
 
-it('may say how a picture is brought to its shape', () => {
+it('reads an optional crop strategy', () => {
   expect(findPreset(read({ poster: { ...POSTER, crop: 'attention' } }), 'poster')?.crop).toBe('attention');
   expect(findPreset(read({ poster: POSTER }), 'poster')).not.toHaveProperty('crop');
 });
 
-it('has a built-in name go on from the built-in preset, which stays within reach', () => {
+it('inherits from the built-in preset of the same name, which stays available by its version', () => {
   const presets = read({ icon: { version: 3, size: '512x512', brief: { style: 'woodcut' } } });
   const builtIn = findPreset(BUILT_IN_PRESETS, 'icon');
   expect(findPreset(presets, 'icon')).toEqual({
@@ -42,37 +42,37 @@ it('has a built-in name go on from the built-in preset, which stays within reach
 });
 
 it.each<[string, unknown, readonly string[]]>([
-  ['no object', [], ['the file']],
-  ['a name that cannot be asked for', { 'Poster@2': POSTER }, ['Poster@2']],
-  ['nothing said', { poster: {} }, ['poster.description', 'poster.size']],
-  ['no preset', { poster: 'x' }, ['poster']],
+  ['a file that is not an object', [], ['the file']],
+  ['a name that requests cannot use', { 'Poster@2': POSTER }, ['Poster@2']],
+  ['missing required fields', { poster: {} }, ['poster.description', 'poster.size']],
+  ['a preset that is not an object', { poster: 'x' }, ['poster']],
   [
     'unknown fields',
     { poster: { ...POSTER, colour: 1, brief: { mode: 'x' } } },
     ['poster.brief.mode', 'poster.colour'],
   ],
-  ['a version that is taken', { icon: { version: 1 } }, ['icon.version']],
-  ['no version for a built-in name', { icon: { size: '64x64' } }, ['icon.version']],
-  ['a size that is none', { poster: { ...POSTER, size: '9x9' } }, ['poster.size']],
-  ['a rendition that is none', { poster: { ...POSTER, renditions: ['64x64.png', '64x64'] } }, ['poster.renditions.1']],
+  ['the version of the built-in preset', { icon: { version: 1 } }, ['icon.version']],
+  ['a missing version for a built-in name', { icon: { size: '64x64' } }, ['icon.version']],
+  ['an invalid size', { poster: { ...POSTER, size: '9x9' } }, ['poster.size']],
+  ['an invalid rendition', { poster: { ...POSTER, renditions: ['64x64.png', '64x64'] } }, ['poster.renditions.1']],
   [
     'the same rendition twice',
     { poster: { ...POSTER, renditions: ['64x64.png', '64x64.png'] } },
     ['poster.renditions'],
   ],
   [
-    'a rendition too large',
+    'an oversized rendition',
     { poster: { ...POSTER, renditions: ['64x64.png', '4096x4096.png'] } },
     ['poster.renditions.1'],
   ],
   ['a transparent jpeg', { poster: { ...POSTER, format: 'jpeg', background: 'transparent' } }, ['poster.format']],
   [
-    'blank parts',
+    'blank parts of a brief',
     { poster: { ...POSTER, brief: { style: ' ', avoid: [] } } },
     ['poster.brief.style', 'poster.brief.avoid'],
   ],
-  ['several at once', { a: {}, icon: { version: 0 } }, ['a.description', 'a.size', 'icon.version']],
-])('refuses %s, naming every path', (_name, file, paths) => {
+  ['issues of several presets', { a: {}, icon: { version: 0 } }, ['a.description', 'a.size', 'icon.version']],
+])('refuses %s and names every path', (_name, file, paths) => {
   const parsed = parsePresets(file);
   expect('issues' in parsed && parsed.issues.map(({ path }) => path)).toEqual(paths);
 });

@@ -1,23 +1,28 @@
 import { describe, expect, it } from 'vitest';
 import type { CreateImage } from '../../../src/core/domain/request.ts';
 import { BUILT_IN_PRESETS } from '../../../src/core/planning/built-in-presets.ts';
-import type { Presets } from '../../../src/core/planning/presets.ts';
-import { fingerprint, type RequestDefaults, resolveRequest } from '../../../src/core/planning/resolve-request.ts';
+import { findPreset, type Presets } from '../../../src/core/planning/presets.ts';
+import {
+  fingerprint,
+  mergeBriefs,
+  type RequestDefaults,
+  resolveRequest,
+} from '../../../src/core/planning/resolve-request.ts';
 
-const said = {
+const recorded = {
   model: 'gpt-image-2',
   size: { width: 1792, height: 1024 },
   quality: 'auto',
   renditions: [{ width: 1200, height: 675, format: 'png' }],
 } as const;
-const defaults: RequestDefaults = { ...said, crop: 'centre' };
+const defaults: RequestDefaults = { ...recorded, crop: 'centre' };
 const resolve = (create: CreateImage) => resolveRequest(create, BUILT_IN_PRESETS, defaults);
-const print = (create: CreateImage) => fingerprint(resolve(create));
+const fingerprintOf = (create: CreateImage) => fingerprint(resolve(create));
 
 describe('resolveRequest', () => {
-  it("takes the preset's crop, then the configured one, and says nothing of the centre", () => {
+  it("prefers the preset's crop to the configured one, and omits `centre`", () => {
     const icon = BUILT_IN_PRESETS.find(({ name }) => name === 'icon');
-    if (!icon) throw new Error('there is an icon');
+    if (!icon) throw new Error('no preset named icon');
     const presets: Presets = [
       icon,
       { ...icon, name: 'portrait', crop: 'attention' },
@@ -29,12 +34,12 @@ describe('resolveRequest', () => {
       );
     expect(crops('centre')).toEqual([undefined, 'attention', undefined]);
     expect(crops('contain')).toEqual(['contain', 'attention', undefined]);
-    // Requests of the time before there was a choice keep their fingerprint.
+    // Requests stored before there were crop strategies keep their fingerprint.
     expect(Object.keys(resolve({ prompt: 'x' }))).not.toContain('crop');
   });
 
-  it("takes the caller's word, then the preset's, then the default", () => {
-    expect(resolve({ prompt: 'x' })).toMatchObject({ ...said, preset: null, format: 'png' });
+  it('prefers the request to the preset, and the preset to the default', () => {
+    expect(resolve({ prompt: 'x' })).toMatchObject({ ...recorded, preset: null, format: 'png' });
     expect(resolve({ prompt: 'x', preset: 'icon' })).toMatchObject({
       preset: 'icon@1',
       size: { width: 1024, height: 1024 },
@@ -61,20 +66,47 @@ describe('resolveRequest', () => {
     );
   });
 
-  it('does not refuse a small master for the sake of the default renditions', () => {
+  it('does not refuse a small master because of the default renditions', () => {
     expect(resolve({ prompt: 'x', size: { width: 64, height: 64 } }).renditions).toEqual(defaults.renditions);
+  });
+});
+
+describe('mergeBriefs', () => {
+  const preset = findPreset(BUILT_IN_PRESETS, 'article-hero')?.brief ?? null;
+
+  it("prefers the caller's parts and joins the lists of what to avoid", () => {
+    expect(mergeBriefs({ style: 'a', mood: 'b', avoid: ['x'] }, { style: 'c', avoid: ['x', 'y'] })).toEqual({
+      style: 'c',
+      mood: 'b',
+      avoid: ['x', 'y'],
+    });
+  });
+
+  it("does not let a preset avoid the text that the caller's brief shows", () => {
+    expect(preset?.avoid).toContain('text');
+    expect(mergeBriefs(preset, { text: 'OPEN DAY' })?.avoid).not.toContain('text');
+  });
+
+  it('is the only brief where the other is missing', () => {
+    expect(mergeBriefs(null, { mood: 'calm' })).toEqual({ mood: 'calm' });
+    expect(mergeBriefs(preset, null)).toBe(preset);
+    expect(mergeBriefs(null, null)).toBeNull();
   });
 });
 
 describe('fingerprint', () => {
   it.each([
-    ['a default said aloud', { prompt: 'x' }, { prompt: 'x', size: { width: 1792, height: 1024 }, quality: 'auto' }],
+    [
+      'whether a default is given explicitly',
+      { prompt: 'x' },
+      { prompt: 'x', size: { width: 1792, height: 1024 }, quality: 'auto' },
+    ],
     ['the order of keys', { prompt: 'x', metadata: { a: '1', b: '2' } }, { metadata: { b: '2', a: '1' }, prompt: 'x' }],
     ['the order and number of labels', { prompt: 'x', labels: ['a', 'b'] }, { prompt: 'x', labels: ['b', 'a', 'b'] }],
     ['the name of a preset with its version', { prompt: 'x', preset: 'icon' }, { prompt: 'x', preset: 'icon@1' }],
     ['the mediaId', { prompt: 'x', mediaId: 'a' }, { prompt: 'x', mediaId: 'b' }],
   ] as const)('does not depend on %s', (_, one, other) => {
-    expect(print(one)).toBe(print(other));
+    expect(fingerprintOf(one)).toBe(fingerprintOf(other));
   });
 
   it.each([
@@ -84,10 +116,10 @@ describe('fingerprint', () => {
     ['renditions', { prompt: 'x', renditions: [] }],
     ['style', { prompt: 'x', style: 'vivid' }],
   ] as const)('depends on %s', (_, other) => {
-    expect(print(other)).not.toBe(print({ prompt: 'x' }));
+    expect(fingerprintOf(other)).not.toBe(fingerprintOf({ prompt: 'x' }));
   });
 
-  it('names its version', () => {
-    expect(print({ prompt: 'x' })).toMatch(/^1:[0-9a-f]{64}$/);
+  it('begins with its version', () => {
+    expect(fingerprintOf({ prompt: 'x' })).toMatch(/^1:[0-9a-f]{64}$/);
   });
 });

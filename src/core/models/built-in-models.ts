@@ -1,0 +1,100 @@
+/** OpenAI's image models, from its model pages, its deprecations page and the types of its SDK 7.57.0, as of 2026-11-22. */
+
+import type { Model, Pricing, SizeRule } from '../domain/model.ts';
+
+type BuiltInModel = Omit<Model, 'alias'>;
+
+const FLEXIBLE_SIZES: SizeRule = {
+  kind: 'range',
+  step: 16,
+  minSide: 16,
+  maxSide: 3840,
+  minPixels: 655_360,
+  maxPixels: 8_294_400,
+  maxRatio: 3,
+};
+
+const THREE_SIZES = listOf([1024, 1024], [1536, 1024], [1024, 1536]);
+
+const GPT_IMAGE_PRICING: Pricing = {
+  kind: 'tokens',
+  textInput: 5,
+  cachedTextInput: null,
+  imageInput: 8,
+  imageOutput: 30,
+  // An estimate is an upper bound of what a call can cost. `low` and `high` are a third party's measurement; `medium` has no known
+  // figure and counts as `high`; `auto` may choose `high`.
+  outputTokens: { low: 664, medium: 1353, high: 1353, auto: 1353 },
+  date: '2026-11-22',
+  source: "OpenAI's model page; tokens per picture: third-party measurement",
+};
+
+const GPT_IMAGE = {
+  sizes: FLEXIBLE_SIZES,
+  qualities: ['auto', 'low', 'medium', 'high'],
+  styles: null,
+  backgrounds: ['auto', 'transparent', 'opaque'],
+  formats: ['png', 'jpeg', 'webp'],
+  promptLimit: 32_000,
+  maxPictures: 10,
+  partialImages: 3,
+  edits: { images: 16, imageBytes: 50_000_000, maskBytes: 4_000_000 },
+  shutdownDate: null,
+  successor: null,
+  pricing: GPT_IMAGE_PRICING,
+} as const satisfies Omit<BuiltInModel, 'id'>;
+
+const GPT_IMAGE_EXTENDED_QUALITY = {
+  ...GPT_IMAGE,
+  qualities: ['auto', 'low', 'medium', 'high', 'xhigh', 'max'],
+} as const satisfies Omit<BuiltInModel, 'id'>;
+
+const DALL_E = {
+  sizes: listOf([1024, 1024], [1792, 1024], [1024, 1792]),
+  qualities: ['standard', 'hd'],
+  styles: ['vivid', 'natural'],
+  backgrounds: null,
+  formats: null,
+  promptLimit: 4_000,
+  maxPictures: 1,
+  partialImages: 0,
+  edits: null,
+  shutdownDate: '2026-05-12',
+  successor: 'gpt-image-2',
+  pricing: null,
+} as const satisfies Omit<BuiltInModel, 'id'>;
+
+/** The rows of the catalog. Retired models stay, so that a request for one is refused with the name of its successor. */
+export const BUILT_IN_MODELS: readonly BuiltInModel[] = [
+  { ...GPT_IMAGE, id: 'gpt-image-2' },
+  { ...GPT_IMAGE_EXTENDED_QUALITY, id: 'gpt-image-2.5-sunburst' },
+  { ...GPT_IMAGE_EXTENDED_QUALITY, id: 'gpt-image-2.5-flare' },
+  { ...GPT_IMAGE_EXTENDED_QUALITY, id: 'gpt-image-2.6-sunburst' },
+  { ...GPT_IMAGE_EXTENDED_QUALITY, id: 'gpt-image-2.6-flare' },
+  { ...GPT_IMAGE, id: 'gpt-image-1.5', sizes: THREE_SIZES, shutdownDate: '2026-12-01', successor: 'gpt-image-2' },
+  { ...GPT_IMAGE, id: 'gpt-image-1-mini', sizes: THREE_SIZES, shutdownDate: '2026-12-01', successor: 'gpt-image-2' },
+  {
+    ...GPT_IMAGE,
+    id: 'chatgpt-image-latest',
+    sizes: THREE_SIZES,
+    shutdownDate: '2026-12-01',
+    successor: 'gpt-image-2',
+  },
+  { ...GPT_IMAGE, id: 'gpt-image-1', sizes: THREE_SIZES, shutdownDate: '2026-10-23', successor: 'gpt-image-2' },
+  { ...DALL_E, id: 'dall-e-3' },
+  {
+    ...DALL_E,
+    id: 'dall-e-2',
+    sizes: listOf([256, 256], [512, 512], [1024, 1024]),
+    qualities: null,
+    styles: null,
+    promptLimit: 1_000,
+    maxPictures: 10,
+    edits: { images: 1, imageBytes: 4_000_000, maskBytes: 4_000_000 },
+  },
+];
+
+/** The rule for a model that supports exactly these widths and heights, in pixels. */
+function listOf(...sizes: readonly (readonly [number, number])[]): SizeRule {
+  return { kind: 'list', sizes: sizes.map(([width, height]) => ({ width, height })) };
+}
