@@ -8,7 +8,7 @@ import type { JobQueue } from '../../../src/core/ports/job-queue.ts';
 import type { MediaStore } from '../../../src/core/ports/media-store.ts';
 import type { CleanupReport } from '../../../src/core/ports/record-store.ts';
 import { createBloomFilter } from '../../../src/core/retention/bloom-filter.ts';
-import { repairMissingFiles } from '../../../src/core/retention/repair.ts';
+import { createRepair } from '../../../src/core/retention/repair.ts';
 import { type Easel, startEasel } from '../../support/app/easel.ts';
 import { exampleFile, exampleImage } from '../../support/app/fake-images.ts';
 import { openRecords } from '../../support/app/records.ts';
@@ -164,16 +164,16 @@ describe('mendMissingFiles', () => {
     const log = pino({ level: 'silent' });
     const deps = { records, store, queue, queueLimit: 100, events: createImageEvents(), log };
     const inventory = { names: createBloomFilter(0), files: 1000 };
-    const mend = (change: { readonly store?: MediaStore } = {}) =>
-      repairMissingFiles({ ...deps, ...change }, inventory, false);
-    return { records, store, enqueued, mend, [Symbol.asyncDispose]: () => records.close() };
+    const repair = (change: { readonly store?: MediaStore } = {}) =>
+      createRepair({ ...deps, ...change })(inventory, false);
+    return { records, store, enqueued, repair, [Symbol.asyncDispose]: () => records.close() };
   }
 
   it('takes no file for gone that was published after the walk had passed it', async () => {
     await using folder = await temporaryFolder();
     await using scene = await openScene(folder.path, 'x');
     for (const name of ['x.png', 'x@1200x675.webp']) await writeFile(join(folder.path, 'media', name), 'here');
-    expect(await scene.mend()).toEqual({ missingFiles: 0, missingFilesOf: [] });
+    expect(await scene.repair()).toEqual({ missingFiles: 0, missingFilesOf: [] });
     expect((await scene.records.get('x'))?.status).toBe('succeeded');
   });
 
@@ -198,7 +198,7 @@ describe('mendMissingFiles', () => {
         return await scene.store.read(name);
       },
     };
-    expect(await scene.mend({ store })).toEqual({ missingFiles: 0, missingFilesOf: [] });
+    expect(await scene.repair({ store })).toEqual({ missingFiles: 0, missingFilesOf: [] });
     expect(await scene.records.get('x')).toEqual(touched);
     expect(scene.enqueued).toEqual([]);
   });
@@ -208,9 +208,9 @@ describe('mendMissingFiles', () => {
     const mediaIds = Array.from({ length: 102 }, (_, index) => `image-${String(index).padStart(3, '0')}`);
     await using scene = await openScene(folder.path, ...mediaIds);
     const newest = mediaIds.toReversed();
-    expect(await scene.mend()).toEqual({ missingFiles: 102, missingFilesOf: newest.slice(0, 100) });
+    expect(await scene.repair()).toEqual({ missingFiles: 102, missingFilesOf: newest.slice(0, 100) });
     expect(scene.enqueued).toEqual(newest.slice(0, 100));
-    expect(await scene.mend()).toEqual({ missingFiles: 2, missingFilesOf: newest.slice(100) });
+    expect(await scene.repair()).toEqual({ missingFiles: 2, missingFilesOf: newest.slice(100) });
     expect(scene.enqueued).toEqual(newest);
   });
 });
