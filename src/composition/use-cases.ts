@@ -27,7 +27,7 @@ import { createRepair } from '../core/retention/repair.ts';
 import type { Upstreams } from '../core/upstream/upstreams.ts';
 
 /** What the use cases share: the adapters that were chosen, and what was built on them. */
-export interface UseCaseParts {
+interface UseCaseParts {
   readonly records: RecordStore;
   readonly store: MediaStore;
   readonly queue: JobQueue;

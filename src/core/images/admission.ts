@@ -31,7 +31,7 @@ export interface Admission {
   queueFullError(): ImageError;
 }
 
-export interface AdmissionDeps {
+interface AdmissionDeps {
   readonly queue: Pick<JobQueue, 'depth'>;
   readonly store: Pick<MediaStore, 'check'>;
   readonly deletions: Pick<Deletions, 'completeFor'>;

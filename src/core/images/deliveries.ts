@@ -12,7 +12,7 @@ export interface Deliveries {
   redeliver(mediaId: string, deliveryId: string): Promise<Delivery>;
 }
 
-export interface DeliveriesDeps {
+interface DeliveriesDeps {
   readonly outbox: Pick<Outbox, 'list' | 'update'>;
   readonly clock: Pick<Clock, 'now'>;
 }

@@ -4,7 +4,7 @@ import { increasesSpending, ledgerChanges } from '../money/ledger.ts';
 import type { Derive, NewDelivery } from '../ports/record-store.ts';
 import { newDelivery, webhookEventOf } from '../webhooks/delivery.ts';
 
-export interface DeriveDeps {
+interface DeriveDeps {
   /** Webhook URLs by image owner, for images whose request names none. */
   readonly webhookUrls: ReadonlyMap<string, string>;
   /** Makes a new UUID for each delivery. */

@@ -23,7 +23,7 @@ export type Follow = (
   signal: AbortSignal,
 ) => AsyncGenerator<ImageEvent, void, undefined> | null;
 
-export interface FollowDeps {
+interface FollowDeps {
   readonly records: Pick<RecordStore, 'get'>;
   readonly events: Pick<ImageEvents, 'subscribe'>;
   /** Makes the URLs of files; signed ones where pictures are private. */
@@ -70,10 +70,10 @@ async function* streamEvents(
   });
   /** Takes what is to be sent next: a change before a partial picture. */
   const takeNext = () => {
-    const taken = { change, partial: change === null ? partial : null };
+    const next = { change, partial: change === null ? partial : null };
     if (change !== null) change = null;
     else partial = null;
-    return taken;
+    return next;
   };
 
   try {

@@ -79,7 +79,7 @@ export interface Images {
 }
 
 /** The use cases that the facade puts together. Those about one image leave it to the facade to check the caller. */
-export interface UseCases {
+interface UseCases {
   readonly records: Pick<RecordStore, 'get' | 'list' | 'lastCleanup'>;
   readonly submit: Submit;
   readonly preview: PreviewRequest;

@@ -16,13 +16,13 @@ export interface Preview {
   readonly parametersDropped: string[];
   /** Of one call to the first provider. */
   readonly cost: Cost;
-  /** Providers that can make the picture, in the order of fallback. */
+  /** Providers that can make the picture, first choice first. */
   readonly providers: string[];
 }
 
 export type PreviewRequest = (create: CreateImage, caller: Caller) => Preview;
 
-export interface PreviewDeps {
+interface PreviewDeps {
   readonly upstreams: Pick<Upstreams, 'candidates'>;
   /** Fills in presets and defaults. */
   readonly resolve: (create: CreateImage) => ImageRequest;

@@ -5,10 +5,10 @@ import type { MediaStore } from '../ports/media-store.ts';
 import type { ContentCredentials, EmbeddedMetadata, ProvenanceReader } from '../ports/provenance-reader.ts';
 
 /** Whether the stored bytes are those of the record, by their SHA-256. */
-export type Integrity = 'intact' | 'changed' | 'missing';
+type Integrity = 'intact' | 'changed' | 'missing';
 
 /** One stored file: its integrity, and the metadata embedded in it. `bytes` and `sha256` are those of the record. */
-export interface StoredProvenance {
+interface StoredProvenance {
   readonly bytes: number;
   readonly sha256: string;
   readonly integrity: Integrity;
@@ -40,7 +40,7 @@ export interface Provenance {
   readonly renditions: readonly FileProvenance[];
 }
 
-export interface ProvenanceDeps {
+interface ProvenanceDeps {
   readonly store: Pick<MediaStore, 'read'>;
   readonly reader: ProvenanceReader;
   /** Makes the URLs of files; signed ones where pictures are private. */

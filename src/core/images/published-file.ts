@@ -21,13 +21,13 @@ export interface PublishedFile {
 export interface PublishedPictures {
   /** The file that a succeeded image publishes under this name, or null. */
   find(name: string): Promise<PublishedFile | null>;
-  /** Opens a file that `find` gave, whole or in part; null when it is no longer the published one. The caller closes it. */
+  /** Opens a file that `find` returned, whole or in part; null when it is no longer the published one. The caller closes it. */
   open(file: MediaFile, range?: ByteRange): Promise<OpenFile | null>;
-  /** All bytes of a file that `find` gave; null when it is no longer the published one. */
+  /** All bytes of a file that `find` returned; null when it is no longer the published one. */
   read(file: MediaFile): Promise<Uint8Array | null>;
 }
 
-export interface PublishedPicturesDeps {
+interface PublishedPicturesDeps {
   readonly records: Pick<RecordStore, 'get'>;
   readonly store: Pick<MediaStore, 'open' | 'read'>;
 }

@@ -16,13 +16,13 @@ import type { Upstreams } from '../upstream/upstreams.ts';
 import { type Admission, chooseProvider, type Submission } from './admission.ts';
 
 /** An image that already has the mediaId or idempotency key of a new request. */
-export interface ExistingImage {
+interface ExistingImage {
   readonly by: 'mediaId' | 'idempotencyKey';
   readonly image: Image;
 }
 
 /** A request after its defaults were filled in, with the mediaId that it names. */
-export interface ResolvedSubmission {
+interface ResolvedSubmission {
   readonly mediaId?: string | undefined;
   readonly request: ImageRequest;
 }
@@ -33,7 +33,7 @@ export type JoinOrRerun = (
   caller: Caller,
 ) => Promise<Submission>;
 
-export interface RerunDeps {
+interface RerunDeps {
   readonly records: Pick<RecordStore, 'requeue'>;
   readonly queue: Pick<JobQueue, 'enqueue'>;
   readonly events: Pick<ImageEvents, 'publish'>;

@@ -25,7 +25,7 @@ export type Submit = (
   options?: SubmitOptions,
 ) => Promise<Submission>;
 
-export interface SubmitDeps {
+interface SubmitDeps {
   readonly records: Pick<RecordStore, 'get' | 'findByKey' | 'accept'>;
   readonly queue: Pick<JobQueue, 'enqueue'>;
   readonly upstreams: Upstreams;

@@ -5,7 +5,7 @@ import type { RecordStore } from '../ports/record-store.ts';
 
 export type WaitUntilFinished = (mediaId: string, timeoutMs: number, signal: AbortSignal) => Promise<Image | null>;
 
-export interface WaitDeps {
+interface WaitDeps {
   readonly records: Pick<RecordStore, 'get'>;
   readonly events: Pick<ImageEvents, 'subscribe'>;
   readonly clock: Pick<Clock, 'sleep'>;

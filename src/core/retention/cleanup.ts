@@ -11,7 +11,7 @@ import type { RepairMissingFiles } from './repair.ts';
 import { BATCH_SIZE, countImages, type Sweep } from './sweep.ts';
 
 /** What one cleanup removes. */
-export interface CleanupSpec {
+interface CleanupSpec {
   /** Age in milliseconds beyond which images without an expiry of their own are removed; null: no limit. */
   readonly olderThanMs: number | null;
   /** Then the oldest images are removed until the rest takes at most this many bytes; null: no limit. */
@@ -27,7 +27,7 @@ export type CleanupOptions = { readonly [Part in keyof CleanupSpec]?: CleanupSpe
 
 export type Cleanup = (options: CleanupOptions) => Promise<CleanupReport>;
 
-export interface CleanupDeps {
+interface CleanupDeps {
   readonly records: Pick<RecordStore, 'expired' | 'oldest' | 'mediaBytes' | 'countByStatus' | 'saveCleanup'>;
   readonly deletions: Pick<Deletions, 'completeAll' | 'removeFinished'>;
   readonly removeOrphans: RemoveOrphans;

@@ -8,7 +8,7 @@ import type { MediaStore } from '../ports/media-store.ts';
 import type { Deletion, RecordStore } from '../ports/record-store.ts';
 import type { Telemetry } from '../ports/telemetry.ts';
 
-export interface DeletionDeps {
+interface DeletionDeps {
   readonly records: Pick<RecordStore, 'get' | 'update' | 'remove' | 'pendingDeletions' | 'deletionDone'>;
   readonly store: Pick<MediaStore, 'remove'>;
   readonly queue: Pick<JobQueue, 'enqueue' | 'cancel'>;

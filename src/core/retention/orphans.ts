@@ -10,7 +10,7 @@ export type RemoveOrphans = (
   sweep: Sweep,
 ) => Promise<{ readonly orphansRemoved: number; readonly inventory: Inventory }>;
 
-export interface OrphanDeps {
+interface OrphanDeps {
   readonly records: Pick<RecordStore, 'ownedNames' | 'countByStatus'>;
   readonly store: Pick<MediaStore, 'list' | 'remove'>;
   readonly log: Logger;

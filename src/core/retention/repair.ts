@@ -12,7 +12,7 @@ import { BATCH_SIZE, type Inventory } from './sweep.ts';
 /** Finds images with missing files and, unless `dryRun`, queues them for repair. */
 export type RepairMissingFiles = (inventory: Inventory, dryRun: boolean) => Promise<MissingFiles>;
 
-export interface RepairDeps {
+interface RepairDeps {
   readonly records: Pick<RecordStore, 'get' | 'list' | 'update' | 'countByStatus'>;
   readonly store: Pick<MediaStore, 'read'>;
   readonly queue: Pick<JobQueue, 'enqueue' | 'depth'>;

@@ -64,7 +64,7 @@ export function deliveryRetryDelay(tries: number, elapsedMs: number, random: () 
 }
 
 /** A try that has ended; times in milliseconds since 1970. */
-export interface CompletedTry {
+interface CompletedTry {
   readonly began: number;
   readonly ended: number;
   readonly answer: WebhookResponse;

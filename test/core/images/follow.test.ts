@@ -56,12 +56,12 @@ function scene(found: Image, stored: Image | null = found) {
 }
 
 async function take(stream: AsyncIterator<ImageEvent>, count: number) {
-  const taken: (ImageEvent | undefined)[] = [];
+  const events: (ImageEvent | undefined)[] = [];
   for (let index = 0; index < count; index++) {
     const { value, done } = await stream.next();
-    taken.push(done ? undefined : (value as ImageEvent));
+    events.push(done ? undefined : (value as ImageEvent));
   }
-  return taken;
+  return events;
 }
 
 /** Statuses and types of events. */
