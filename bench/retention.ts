@@ -17,8 +17,10 @@ import { createDiskStore } from '../src/adapters/storage/disk.ts';
 import type { Image } from '../src/core/domain/image.ts';
 import { createDerive } from '../src/core/images/derive.ts';
 import type { RecordStore } from '../src/core/ports/record-store.ts';
-import { cleanUp } from '../src/core/retention/cleanup.ts';
+import { createCleanup } from '../src/core/retention/cleanup.ts';
 import { createDeletions } from '../src/core/retention/deletions.ts';
+import { createOrphanRemoval } from '../src/core/retention/orphans.ts';
+import { createRepair } from '../src/core/retention/repair.ts';
 import { anImage } from '../test/contracts/record-store/example-images.ts';
 
 const MANY = 1_000_000;
@@ -90,14 +92,19 @@ try {
   const telemetry = { imageEnded: () => {} };
   const events = createImageEvents();
   const deletions = createDeletions({ records, store, queue, events, telemetry, clock, log });
+  const cleanUp = createCleanup({
+    records,
+    deletions,
+    removeOrphans: createOrphanRemoval({ records, store, log }),
+    repairMissingFiles: createRepair({ records, store, queue, events, queueLimit: 100, log }),
+    retention: { olderThanMs: 30 * DAY_MS, maxBytes: null },
+    clock,
+    log,
+  });
   const delay = monitorEventLoopDelay({ resolution: 1 });
   delay.enable();
   const began = performance.now();
-  const order = { olderThanMs: 30 * DAY_MS, maxBytes: null, status: null, dryRun: false };
-  const { deleted, kept } = await cleanUp(
-    { records, store, queue, queueLimit: 100, events, deletions, clock, log },
-    order,
-  );
+  const { deleted, kept } = await cleanUp({});
   const seconds = (performance.now() - began) / 1000;
   delay.disable();
   const [median, rare, worst] = [delay.percentile(50), delay.percentile(99.9), delay.max].map((nanoseconds) =>

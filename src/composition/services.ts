@@ -16,7 +16,6 @@ import type { Config } from '../config/config.ts';
 import type { ProviderSettings } from '../config/provider-settings.ts';
 import { fileUrls } from '../core/domain/record.ts';
 import { createDerive } from '../core/images/derive.ts';
-import { createImages } from '../core/images/images.ts';
 import { createPublishedPictures } from '../core/images/published-file.ts';
 import { createShutdownWatch, shutdownTime } from '../core/models/retirement.ts';
 import { utcDay } from '../core/money/budget.ts';
@@ -38,6 +37,7 @@ import { createSigner, openLinks, openTracing, webhookSecret } from './optional-
 import { createProvider, MAX_PROVIDER_RESPONSE_BYTES } from './providers.ts';
 import { runEvery } from './schedule.ts';
 import { pollShutdownDates, warnAboutPlaceholder, warnAboutUnpricedModels } from './startup.ts';
+import { createUseCases } from './use-cases.ts';
 import { VERSION } from './version.ts';
 
 export interface Services extends AppServices {
@@ -191,21 +191,22 @@ export async function createServices(
       await deferred.stop(deadline);
     },
   };
-  const imagesDeps = {
-    ...shared,
-    urls,
+  const deletions = createDeletions({ records, store, queue, events, telemetry: metrics, clock, log: logger });
+  const images = createUseCases(config, {
+    records,
+    store,
     queue,
-    deletions: createDeletions({ ...shared, queue, telemetry: metrics }),
-    presets: config.presets,
-    provenance: createProvenanceReader(),
-    defaults: config.defaults,
-    queueLimit: config.queue.limit,
-    retention: config.retention,
-    retentionByLabel: config.retention.byLabel,
-    logPrompts: config.log.prompts,
+    events,
+    provenanceReader: createProvenanceReader(),
+    upstreams,
+    deletions,
+    urls,
+    clock,
+    tracer,
+    newId: uuidv7,
+    log: logger,
     stopping: stopping.signal,
-  };
-  const images = createImages(imagesDeps);
+  });
 
   const openResources = opened.move();
   let starting = Promise.resolve();
@@ -252,7 +253,7 @@ export async function createServices(
     shutdowns.warn();
     try {
       await store.removeTemporary();
-      await imagesDeps.deletions.completeAll();
+      await deletions.completeAll();
     } catch (error) {
       // What is published can be served all the same. The next cleanup completes deletions, the next start the rest.
       logger.error({ err: error }, 'what an earlier process left behind could not be cleared away yet');

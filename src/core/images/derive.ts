@@ -4,14 +4,17 @@ import { increasesSpending, ledgerChanges } from '../money/ledger.ts';
 import type { Derive, NewDelivery } from '../ports/record-store.ts';
 import { newDelivery, webhookEventOf } from '../webhooks/delivery.ts';
 
-export interface DeriveDeps {
-  /** Where events of an image go whose request names no URL, by the image's owner. */
+interface DeriveDeps {
+  /** Webhook URLs by image owner, for images whose request names none. */
   readonly webhookUrls: ReadonlyMap<string, string>;
-  /** A UUID that no other delivery has. */
+  /** Makes a new UUID for each delivery. */
   readonly randomId: () => string;
 }
 
-/** The rules that a record store applies to each write: ledger, webhook, owned file names, expiry and stored bytes. */
+/**
+ * The core's rules for a record store: what each write of an image changes besides its record, which is its ledger entries,
+ * webhook delivery, owned file names, expiry and stored bytes. Apart from the id of a new delivery the result is pure.
+ */
 export function createDerive({ webhookUrls, randomId }: DeriveDeps): Derive {
   const deliveryOf = (before: Image | null, after: Image): NewDelivery | null => {
     const type = webhookEventOf(before, after);
@@ -34,6 +37,7 @@ export function createDerive({ webhookUrls, randomId }: DeriveDeps): Derive {
   };
 }
 
+/** Milliseconds since 1970; `never` for a pinned image, null for one that the configured retention applies to. */
 function expiryTime({ request, expiresAt }: Image): number | 'never' | null {
   if (request.labels.includes(PINNED)) return 'never';
   return expiresAt === null ? null : Date.parse(expiresAt);

@@ -5,8 +5,8 @@ import type { ImageEvents, PartialPicture } from '../ports/image-events.ts';
 import type { RecordStore } from '../ports/record-store.ts';
 
 /**
- * What a listener is told of an image. The id names the state of the record that the listener then knows: whoever comes
- * back with it is told only what has changed since, after a restart too, and no event has to be kept for that.
+ * An event of an image's stream. Its id is a hash of the record at that moment, so a client that reconnects with it receives
+ * only what has changed since, also after a restart, and no event has to be stored for that.
  */
 export type ImageEvent =
   | { readonly type: 'status'; readonly id: string; readonly data: StatusReport }
@@ -14,45 +14,52 @@ export type ImageEvent =
   | { readonly type: 'done'; readonly id: string; readonly data: ImageRecord }
   | { readonly type: 'deleted'; readonly id: string; readonly data: { readonly mediaId: string } };
 
-/** How far an image is, as the record tells it: stages and their times, no guess at what is left. */
+/** Progress of an image from its record: status and times, no estimate of what is left. */
 export type StatusReport = ReturnType<typeof reportStatus>;
 
-export interface FollowDeps {
+export type Follow = (
+  image: Image,
+  lastEventId: string | null,
+  signal: AbortSignal,
+) => AsyncGenerator<ImageEvent, void, undefined> | null;
+
+interface FollowDeps {
   readonly records: Pick<RecordStore, 'get'>;
-  readonly events: ImageEvents;
-  /** Where pictures are, for those who may fetch them. */
+  readonly events: Pick<ImageEvents, 'subscribe'>;
+  /** Makes the URLs of files; signed ones where pictures are private. */
   readonly urls: MediaUrls;
-  /** Fires when the service begins to stop; every stream then ends, and listeners come back to the next process. */
+  /** Fires when the service begins to stop; every stream then ends, and clients reconnect to the next process. */
   readonly stopping: AbortSignal;
 }
 
-/** Whether someone whose last event was `lastEventId` has been told the end of `image` as it stands. */
-export function hasSeenEnd(image: Image, lastEventId: string | null): boolean {
-  return isFinished(image.status) && lastEventId === doneId(image);
+/**
+ * Follows an image: yields its present state unless `lastEventId` names it, then every change, until the image is finished
+ * or deleted, `signal` fires or the service stops. Null where `lastEventId` is the final event of `image` as it stands.
+ *
+ * A slow reader skips to the latest state and the latest partial picture of it: nothing is buffered.
+ */
+export function createFollow(deps: FollowDeps): Follow {
+  return (image, lastEventId, signal) =>
+    isFinished(image.status) && lastEventId === doneId(image)
+      ? null
+      : streamEvents(deps, image.mediaId, lastEventId, signal);
 }
 
-/**
- * Tells the present state at once unless `lastEventId` says that it is known, then what changes, until the image is finished
- * or deleted, `signal` fires or the service stops.
- *
- * A listener that asks late is told the latest state and at most the latest partial picture of it: nothing piles up for those
- * who are slow.
- */
-export async function* followImage(
+async function* streamEvents(
   { records, events, urls, stopping }: FollowDeps,
   mediaId: string,
   lastEventId: string | null,
   signal: AbortSignal,
 ): AsyncGenerator<ImageEvent, void, undefined> {
-  let update: { readonly image: Image | null } | null = null;
+  let change: { readonly image: Image | null } | null = null;
   let partial: PartialPicture | null = null;
   let wake = () => {};
   const ended = AbortSignal.any([signal, stopping]);
   ended.addEventListener('abort', () => wake());
   const unsubscribe = events.subscribe(mediaId, {
     changed(image) {
-      update = { image };
-      // It belongs to a call that has ended, or to one that is made anew.
+      change = { image };
+      // A partial picture belongs to a call of the state before.
       partial = null;
       wake();
     },
@@ -61,22 +68,23 @@ export async function* followImage(
       wake();
     },
   });
-  const next = () => {
-    const taken = { news: update, partial: update === null ? partial : null };
-    if (update !== null) update = null;
+  /** Takes what is to be sent next: a change before a partial picture. */
+  const takeNext = () => {
+    const next = { change, partial: change === null ? partial : null };
+    if (change !== null) change = null;
     else partial = null;
-    return taken;
+    return next;
   };
 
   try {
     let lastSentId = lastEventId?.split('.', 1)[0] ?? null;
-    // What happened before the subscription is in the record; what came since is newer.
+    // Read after subscribing, so that no change falls between the two; a change that arrived meanwhile is newer.
     const stored = await records.get(mediaId);
-    update ??= { image: stored };
+    change ??= { image: stored };
     while (!ended.aborted) {
-      const taken = next();
-      if (taken.news !== null) {
-        const { image } = taken.news;
+      const next = takeNext();
+      if (next.change !== null) {
+        const { image } = next.change;
         if (image === null) {
           yield { type: 'deleted', id: 'deleted', data: { mediaId } };
           return;
@@ -88,8 +96,8 @@ export async function* followImage(
           yield { type: 'done', id: doneId(image), data: toRecord(image, urls) };
           return;
         }
-      } else if (taken.partial !== null) {
-        yield { type: 'partial', id: `${lastSentId}.${taken.partial.index}`, data: taken.partial };
+      } else if (next.partial !== null) {
+        yield { type: 'partial', id: `${lastSentId}.${next.partial.index}`, data: next.partial };
       } else {
         await new Promise<void>((resolve) => {
           wake = resolve;
@@ -106,7 +114,7 @@ function reportStatus(image: Image) {
   return { mediaId, status, since: since(image), provider, attempts, createdAt, completedAt };
 }
 
-/** When the image took its status, ISO 8601, UTC; null where nothing on record tells. */
+/** When the image entered its status, ISO 8601, UTC; null where the record does not have that time. */
 function since({ status, run, attempts, createdAt, completedAt }: Image): string | null {
   const calls = attempts.filter((attempt) => attempt.run === run);
   const last = calls.at(-1);
@@ -123,7 +131,7 @@ function since({ status, run, attempts, createdAt, completedAt }: Image): string
   }
 }
 
-/** Equal for equal records and for no others. */
+/** A hash of the public record, with unsigned URLs: equal for equal records only. */
 function stateId(image: Image): string {
   return createHash('sha256')
     .update(JSON.stringify(toRecord(image, fileUrls)))

@@ -1,46 +1,51 @@
 import { type Crop, formatSize } from '../domain/geometry.ts';
 import type { Budget, Cost } from '../domain/money.ts';
-import type { Caller, CreateImage } from '../domain/request.ts';
+import type { Caller, CreateImage, ImageRequest } from '../domain/request.ts';
 import { refuseUnpricedModel } from '../money/budget.ts';
 import { estimateCost } from '../money/pricing.ts';
-import type { Presets } from '../planning/presets.ts';
-import { type RequestDefaults, resolveRequest } from '../planning/resolve-request.ts';
 import type { Upstreams } from '../upstream/upstreams.ts';
-
-export interface PreviewDeps {
-  readonly upstreams: Upstreams;
-  readonly presets: Presets;
-  readonly defaults: RequestDefaults;
-  readonly budget: Budget;
-}
 
 /** What a request would do. */
 export interface Preview {
-  /** The final prompt. */
+  /** The final prompt, as the provider would receive it. */
   readonly prompt: string;
+  /** The size asked of the provider, such as `1216x688`. */
   readonly requestedSize: string;
-  /** Which part of the requested picture becomes the master. */
+  /** Which part of the requested picture becomes the master, in its pixels. */
   readonly crop: Crop;
   readonly parametersDropped: string[];
   /** Of one call to the first provider. */
   readonly cost: Cost;
-  /** Those that can make it, in the order in which they are asked. */
+  /** Providers that can make the picture, first choice first. */
   readonly providers: string[];
 }
 
-/** Says what a request would do, without calling a provider or writing anything. Raises what `submitImage` would, but for want of room or budget. */
-export function previewImage(deps: PreviewDeps, create: CreateImage, caller: Caller): Preview {
-  const request = resolveRequest(create, deps.presets, deps.defaults);
-  const candidates = deps.upstreams.candidates(request);
-  const { call, size, parametersDropped } = candidates[0].plan;
-  const cost = estimateCost(call);
-  refuseUnpricedModel(deps.budget, caller.name, call.model.id, cost);
-  return {
-    prompt: call.prompt,
-    requestedSize: formatSize(size.requested),
-    crop: size.crop,
-    parametersDropped: [...parametersDropped],
-    cost,
-    providers: candidates.map(({ upstream }) => upstream.provider.name),
+export type PreviewRequest = (create: CreateImage, caller: Caller) => Preview;
+
+interface PreviewDeps {
+  readonly upstreams: Pick<Upstreams, 'candidates'>;
+  /** Fills in presets and defaults. */
+  readonly resolve: (create: CreateImage) => ImageRequest;
+  readonly budget: Budget;
+}
+
+/**
+ * Plans a request without calling a provider or writing anything.
+ * Raises the errors of submitting it, except those for lack of room, budget or a working provider.
+ */
+export function createPreview({ upstreams, resolve, budget }: PreviewDeps): PreviewRequest {
+  return (create, caller) => {
+    const candidates = upstreams.candidates(resolve(create));
+    const { call, size, parametersDropped } = candidates[0].plan;
+    const cost = estimateCost(call);
+    refuseUnpricedModel(budget, caller.name, call.model.id, cost);
+    return {
+      prompt: call.prompt,
+      requestedSize: formatSize(size.requested),
+      crop: size.crop,
+      parametersDropped: [...parametersDropped],
+      cost,
+      providers: candidates.map(({ upstream }) => upstream.provider.name),
+    };
   };
 }

@@ -1,23 +1,14 @@
-import { createHash } from 'node:crypto';
-import { type Image, type MediaFile, TRAINED_ALGORITHMIC_MEDIA } from '../domain/image.ts';
+import { sha256 as sha256Of } from '../domain/file-names.ts';
+import { type Image, type MediaFile, type Original, TRAINED_ALGORITHMIC_MEDIA } from '../domain/image.ts';
 import type { MediaUrls } from '../domain/record.ts';
 import type { MediaStore } from '../ports/media-store.ts';
 import type { ContentCredentials, EmbeddedMetadata, ProvenanceReader } from '../ports/provenance-reader.ts';
 
-export interface ProvenanceDeps {
-  readonly store: MediaStore;
-  readonly provenance: ProvenanceReader;
-  /** Where pictures are, for those who may fetch them. */
-  readonly urls: MediaUrls;
-}
+/** Whether the stored bytes are those of the record, by their SHA-256. */
+type Integrity = 'intact' | 'changed' | 'missing';
 
-type ReadingDeps = Omit<ProvenanceDeps, 'store'> & { readonly store: Pick<MediaStore, 'read'> };
-
-/** Whether the stored bytes are those of the record: `intact`, `changed`, or `missing`. */
-export type Integrity = 'intact' | 'changed' | 'missing';
-
-/** One stored file: whether it is what the record says, and what it says itself. */
-export interface StoredProvenance {
+/** One stored file: its integrity, and the metadata embedded in it. `bytes` and `sha256` are those of the record. */
+interface StoredProvenance {
   readonly bytes: number;
   readonly sha256: string;
   readonly integrity: Integrity;
@@ -30,13 +21,13 @@ export interface FileProvenance extends StoredProvenance {
   readonly width: number;
   readonly height: number;
   readonly format: string;
-  /** Whether it is the original, byte for byte. */
+  /** True when the file is the original, byte for byte. */
   readonly isOriginal: boolean;
-  /** What the file itself says, by its XMP or else its manifest; null where it says nothing. */
+  /** The IPTC digital source type from the file's XMP, else from its C2PA manifest; null where neither has one. */
   readonly digitalSourceType: string | null;
 }
 
-/** Where an image comes from: what its record knows, and what its files say and prove. */
+/** Where an image comes from: the facts of its record, and the metadata and signatures of its files. */
 export interface Provenance {
   readonly mediaId: string;
   readonly digitalSourceType: typeof TRAINED_ALGORITHMIC_MEDIA;
@@ -49,39 +40,55 @@ export interface Provenance {
   readonly renditions: readonly FileProvenance[];
 }
 
-/** Reads every file of the image, one after the other. Raises `ImageError` where the storage cannot be read. */
-export async function readProvenance(deps: ReadingDeps, image: Image): Promise<Provenance> {
-  const original = image.original && (await inspect(deps, image.original));
-  const describe = async (file: MediaFile): Promise<FileProvenance> => {
-    const isOriginal = file.sha256 === image.original?.sha256;
-    const stored = await inspect(deps, file);
-    const { width, height, format } = file;
-    const { url } = deps.urls(file);
-    const digitalSourceType = stored.xmp?.digitalSourceType ?? stored.c2pa?.digitalSourceType ?? null;
-    return { url, width, height, format, isOriginal, digitalSourceType, ...stored };
-  };
-  const master = image.master && (await describe(image.master));
-  const renditions: FileProvenance[] = [];
-  for (const file of image.renditions) renditions.push(await describe(file));
-  return {
-    mediaId: image.mediaId,
-    digitalSourceType: TRAINED_ALGORITHMIC_MEDIA,
-    provider: image.provider,
-    model: image.model,
-    createdAt: image.createdAt,
-    originalSha256: image.original?.sha256 ?? null,
-    original,
-    master,
-    renditions,
-  };
+interface ProvenanceDeps {
+  readonly store: Pick<MediaStore, 'read'>;
+  readonly reader: ProvenanceReader;
+  /** Makes the URLs of files; signed ones where pictures are private. */
+  readonly urls: MediaUrls;
 }
 
-async function inspect(
-  { store, provenance }: ReadingDeps,
-  { name, bytes, sha256 }: { readonly name: string; readonly bytes: number; readonly sha256: string },
-): Promise<StoredProvenance> {
-  const found = await store.read(name);
-  if (found === null) return { bytes, sha256, integrity: 'missing', xmp: null, c2pa: null };
-  const integrity = createHash('sha256').update(found).digest('hex') === sha256 ? 'intact' : 'changed';
-  return { bytes, sha256, integrity, ...(await provenance.read(found)) };
+export type ReadProvenance = (image: Image) => Promise<Provenance>;
+
+/**
+ * Reads the provenance of an image from all of its files, one after the other, so that one is in memory at a time.
+ * Raises `ImageError` with `storage_unavailable` where the media store cannot be read.
+ */
+export function createProvenance({ store, reader, urls }: ProvenanceDeps): ReadProvenance {
+  async function inspect({
+    name,
+    bytes,
+    sha256,
+  }: Pick<MediaFile, 'name' | 'bytes' | 'sha256'>): Promise<StoredProvenance> {
+    const found = await store.read(name);
+    if (found === null) return { bytes, sha256, integrity: 'missing', xmp: null, c2pa: null };
+    const integrity = sha256Of(found) === sha256 ? 'intact' : 'changed';
+    return { bytes, sha256, integrity, ...(await reader.read(found)) };
+  }
+
+  async function describe(file: MediaFile, original: Original | null): Promise<FileProvenance> {
+    const stored = await inspect(file);
+    const { width, height, format } = file;
+    const { url } = urls(file);
+    const isOriginal = file.sha256 === original?.sha256;
+    const digitalSourceType = stored.xmp?.digitalSourceType ?? stored.c2pa?.digitalSourceType ?? null;
+    return { url, width, height, format, isOriginal, digitalSourceType, ...stored };
+  }
+
+  return async (image) => {
+    const original = image.original && (await inspect(image.original));
+    const master = image.master && (await describe(image.master, image.original));
+    const renditions: FileProvenance[] = [];
+    for (const file of image.renditions) renditions.push(await describe(file, image.original));
+    return {
+      mediaId: image.mediaId,
+      digitalSourceType: TRAINED_ALGORITHMIC_MEDIA,
+      provider: image.provider,
+      model: image.model,
+      createdAt: image.createdAt,
+      originalSha256: image.original?.sha256 ?? null,
+      original,
+      master,
+      renditions,
+    };
+  };
 }

@@ -3,29 +3,31 @@ import type { MediaFile } from '../domain/image.ts';
 import type { ByteRange, MediaStore, OpenFile } from '../ports/media-store.ts';
 import type { RecordStore } from '../ports/record-store.ts';
 
-/** A published file and whose it is. */
+/** A published file and its owner. */
 export interface PublishedFile {
   readonly file: MediaFile;
-  /** Name of the API key that made it. */
+  /** Name of the API key that requested the image. */
   readonly owner: string;
 }
 
 /**
- * The published pictures, by the names that their URLs have. A file is only given out under the hash that its record has:
- * files are looked up first and read later, and in between a picture may be deleted, or made again under its name.
+ * The published pictures, by the file names in their URLs.
  *
- * Raises `ImageError` with `storage_unavailable` where the records or the files cannot be read.
+ * A file is looked up first and read later, and in between its image may be deleted, or generated again under the same name.
+ * So `open` and `read` give a file only while the record still has the hash that was found.
+ *
+ * Every method raises `ImageError` with `storage_unavailable` where the records or the files cannot be read.
  */
 export interface PublishedPictures {
-  /** The file of a succeeded image that is published under this name, or null. */
+  /** The file that a succeeded image publishes under this name, or null. */
   find(name: string): Promise<PublishedFile | null>;
-  /** Opens a file that was found, whole or in part; null when it is no longer the published one. The caller closes it. */
+  /** Opens a file that `find` returned, whole or in part; null when it is no longer the published one. The caller closes it. */
   open(file: MediaFile, range?: ByteRange): Promise<OpenFile | null>;
-  /** All bytes of a file that was found; null when it is no longer the published one. */
+  /** All bytes of a file that `find` returned; null when it is no longer the published one. */
   read(file: MediaFile): Promise<Uint8Array | null>;
 }
 
-export interface PublishedPicturesDeps {
+interface PublishedPicturesDeps {
   readonly records: Pick<RecordStore, 'get'>;
   readonly store: Pick<MediaStore, 'open' | 'read'>;
 }
@@ -35,14 +37,15 @@ export function createPublishedPictures({ records, store }: PublishedPicturesDep
     const mediaId = mediaIdOf(name);
     const image = mediaId === null ? null : await records.get(mediaId);
     if (image?.status !== 'succeeded') return null;
-    const file = image.master?.name === name ? image.master : image.renditions.find((made) => made.name === name);
+    const file =
+      image.master?.name === name ? image.master : image.renditions.find((rendition) => rendition.name === name);
     return file ? { file, owner: image.owner } : null;
   }
 
   /**
-   * Whether content of `bytes` bytes that is already open, or read, is the file that was found. Asked in this order because
-   * a picture's record goes before its files, and files are only ever replaced whole: what the record still names after the
-   * file was opened is what was opened.
+   * True when content of `bytes` bytes that was already opened or read is the file that was found. The record is checked last
+   * because it is removed before its files, and files are only replaced whole: a file that the record still lists after it was
+   * opened is the one that was opened.
    */
   async function isPublished(file: MediaFile, bytes: number): Promise<boolean> {
     if (bytes !== file.bytes) return false;

@@ -1,23 +1,95 @@
+import type { Logger } from 'pino';
 import { ImageError } from '../domain/errors.ts';
 import type { Image } from '../domain/image.ts';
 import { ZERO_COST } from '../domain/money.ts';
 import type { Caller, CreateImage, ImageRequest } from '../domain/request.ts';
 import { rerun as rerunImage } from '../domain/transitions.ts';
-import { createSpendingGuard } from '../money/budget.ts';
 import { estimateCost } from '../money/pricing.ts';
 import { plannedRecord } from '../planning/plan.ts';
 import { fingerprint } from '../planning/resolve-request.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { ImageEvents } from '../ports/image-events.ts';
+import type { JobQueue } from '../ports/job-queue.ts';
 import type { RecordStore } from '../ports/record-store.ts';
-import { chooseProvider, ensureCapacity, queueFullError, type Submission, type SubmitDeps } from './admission.ts';
+import type { Tracer } from '../ports/tracer.ts';
+import type { Upstreams } from '../upstream/upstreams.ts';
+import { type Admission, chooseProvider, type Submission } from './admission.ts';
 
-/** An image that was found by what a new request names. */
+/** An image that already has the mediaId or idempotency key of a new request. */
 interface ExistingImage {
   readonly by: 'mediaId' | 'idempotencyKey';
   readonly image: Image;
 }
 
+/** A request after its defaults were filled in, with the mediaId that it names. */
+interface ResolvedSubmission {
+  readonly mediaId?: string | undefined;
+  readonly request: ImageRequest;
+}
+
+export type JoinOrRerun = (
+  existing: ExistingImage,
+  submitted: ResolvedSubmission,
+  caller: Caller,
+) => Promise<Submission>;
+
+interface RerunDeps {
+  readonly records: Pick<RecordStore, 'requeue'>;
+  readonly queue: Pick<JobQueue, 'enqueue'>;
+  readonly events: Pick<ImageEvents, 'publish'>;
+  readonly upstreams: Upstreams;
+  readonly admission: Admission;
+  readonly clock: Pick<Clock, 'now'>;
+  readonly tracer: Pick<Tracer, 'traceparent'>;
+  readonly log: Logger;
+}
+
+/**
+ * Answers a request whose mediaId or idempotency key is in use: joins the run, replays the result, or runs a failed or
+ * cancelled image again. Raises `media_id_conflict` or `idempotency_key_reused` where the earlier request was a different one.
+ */
+export function createJoinOrRerun(deps: RerunDeps): JoinOrRerun {
+  const { records, queue, events, upstreams, admission, clock, tracer, log } = deps;
+
+  /** Runs an image again: from its original where that is sound, which costs nothing, else with a new call. */
+  async function rerun({ mediaId, request, original }: Image): Promise<Submission> {
+    const resumed = original?.sound ?? false;
+    // Finishing a sound original needs no working provider and no budget.
+    const { upstream, plan } = resumed ? upstreams.candidates(request)[0] : chooseProvider(upstreams, request);
+    const estimate = resumed ? ZERO_COST : estimateCost(plan.call);
+    if (!resumed) await admission.ensureCapacity(mediaId, request.size);
+    let started = false;
+    const image = await records.requeue(
+      mediaId,
+      admission.queueLimit,
+      (current) => {
+        const planned = plannedRecord(upstream.provider.name, plan);
+        const next = rerunImage(current, { planned, estimate, traceparent: tracer.traceparent() });
+        started = next !== null;
+        return next;
+      },
+      admission.spendingGuard(plan.call.model.id, estimate, clock.now()),
+    );
+    if (image === 'queue_full') throw admission.queueFullError();
+    if (image === null)
+      throw new ImageError('not_found', `image ${mediaId} was deleted meanwhile; send the request again`);
+    if (started) {
+      await queue.enqueue(mediaId);
+      events.publish(mediaId, image);
+      log.info({ mediaId, run: image.run, resumed }, 'image accepted again');
+    }
+    return { image, started };
+  }
+
+  return async ({ by, image }, submitted, caller) => {
+    refuseDifferentRequest(by, image, submitted, caller);
+    return needsRerun(image) ? await rerun(image) : { image, started: false };
+  };
+}
+
+/** Finds the image that has the request's mediaId, else the one that has the caller's idempotency key; null where none has. */
 export async function findExistingImage(
-  records: RecordStore,
+  records: Pick<RecordStore, 'get' | 'findByKey'>,
   { mediaId }: CreateImage,
   caller: Caller,
   idempotencyKey: string | null,
@@ -28,65 +100,31 @@ export async function findExistingImage(
   return sameKey && { by: 'idempotencyKey', image: sameKey };
 }
 
-/** The same mediaId or key has come before: joins, replays or runs again, or refuses another request under it. */
-export async function joinOrRerun(
-  deps: SubmitDeps,
-  { by, image: existing }: ExistingImage,
-  submitted: { readonly mediaId?: string | undefined; readonly request: ImageRequest },
-  caller: Caller,
-): Promise<Submission> {
-  const { mediaId } = existing;
-  const same =
-    existing.owner === caller.name &&
-    existing.fingerprint === fingerprint(submitted.request) &&
-    (submitted.mediaId === undefined || submitted.mediaId === mediaId);
-  if (!same) {
-    if (by === 'idempotencyKey') {
-      throw new ImageError(
-        'idempotency_key_reused',
-        'this Idempotency-Key was used for another request; use a new key for a new request',
-      );
-    }
-    throw new ImageError(
-      'media_id_conflict',
-      `mediaId ${mediaId} is in use for another request; choose another, or DELETE it first`,
-      {
-        paths: [{ path: 'mediaId', message: 'already in use' }],
-      },
-    );
-  }
-  return needsRerun(existing) ? await rerun(deps, existing) : { image: existing, started: false };
-}
-
+/** True for an image that an equal request runs again rather than replays. */
 export function needsRerun({ status }: Image): boolean {
   return status === 'failed' || status === 'cancelled';
 }
 
-/** A failed or cancelled image is made again: from its original where that is sound, which costs nothing, else anew. */
-async function rerun(deps: SubmitDeps, { mediaId, request, original }: Image): Promise<Submission> {
-  // What is finished from its original needs no provider that works, and no money.
-  const { upstream, plan } = original?.sound ? deps.upstreams.candidates(request)[0] : chooseProvider(deps, request);
-  const estimate = original?.sound ? ZERO_COST : estimateCost(plan.call);
-  if (!original?.sound) await ensureCapacity(deps, mediaId, request.size);
-  let started = false;
-  const image = await deps.records.requeue(
-    mediaId,
-    deps.queueLimit,
-    (current) => {
-      const planned = plannedRecord(upstream.provider.name, plan);
-      const next = rerunImage(current, { planned, estimate, traceparent: deps.tracer.traceparent() });
-      started = next !== null;
-      return next;
-    },
-    createSpendingGuard(deps.budget, plan.call.model.id, estimate, deps.clock.now()),
-  );
-  if (image === 'queue_full') throw queueFullError(deps);
-  if (image === null)
-    throw new ImageError('not_found', `image ${mediaId} was deleted meanwhile; send the request again`);
-  if (started) {
-    await deps.queue.enqueue(mediaId);
-    deps.events.publish(mediaId, image);
-    deps.log.info({ mediaId, run: image.run, resumed: original?.sound ?? false }, 'image accepted again');
+function refuseDifferentRequest(
+  by: ExistingImage['by'],
+  { mediaId, ...existing }: Image,
+  submitted: ResolvedSubmission,
+  caller: Caller,
+): void {
+  const same =
+    existing.owner === caller.name &&
+    existing.fingerprint === fingerprint(submitted.request) &&
+    (submitted.mediaId === undefined || submitted.mediaId === mediaId);
+  if (same) return;
+  if (by === 'idempotencyKey') {
+    throw new ImageError(
+      'idempotency_key_reused',
+      'this Idempotency-Key was used for another request; use a new key for a new request',
+    );
   }
-  return { image, started };
+  throw new ImageError(
+    'media_id_conflict',
+    `mediaId ${mediaId} is in use for another request; choose another, or DELETE it first`,
+    { paths: [{ path: 'mediaId', message: 'already in use' }] },
+  );
 }

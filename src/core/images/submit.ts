@@ -1,61 +1,98 @@
-import type { Caller, CreateImage } from '../domain/request.ts';
+import type { Logger } from 'pino';
+import type { Caller, CreateImage, ImageRequest } from '../domain/request.ts';
 import { accepted } from '../domain/transitions.ts';
-import { createSpendingGuard } from '../money/budget.ts';
 import { estimateCost } from '../money/pricing.ts';
 import { plannedRecord } from '../planning/plan.ts';
-import { fingerprint, resolveRequest } from '../planning/resolve-request.ts';
+import { fingerprint } from '../planning/resolve-request.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { JobQueue } from '../ports/job-queue.ts';
+import type { RecordStore } from '../ports/record-store.ts';
+import type { Tracer } from '../ports/tracer.ts';
 import { expiryOf } from '../retention/expiry.ts';
-import {
-  chooseProvider,
-  ensureCapacity,
-  overloadError,
-  queueFullError,
-  type Submission,
-  type SubmitDeps,
-  type SubmitOptions,
-} from './admission.ts';
-import { findExistingImage, joinOrRerun, needsRerun } from './rerun.ts';
+import type { Upstreams } from '../upstream/upstreams.ts';
+import { type Admission, chooseProvider, overloadError, type Submission } from './admission.ts';
+import { findExistingImage, type JoinOrRerun, needsRerun } from './rerun.ts';
 
-/**
- * Accepts a request: when this resolves, the image and its job are durable, or an equal request's image was found.
- * Everything that can be known to be wrong is refused here, before anything is paid.
- */
-export async function submitImage(
-  deps: SubmitDeps,
+export interface SubmitOptions {
+  /** The process is overloaded: answer requests for existing images, refuse new work. */
+  readonly overloaded?: boolean;
+}
+
+export type Submit = (
   create: CreateImage,
   caller: Caller,
   idempotencyKey: string | null,
-  { overloaded = false }: SubmitOptions = {},
-): Promise<Submission> {
-  const { records, log } = deps;
-  const request = resolveRequest(create, deps.presets, deps.defaults);
-  const existing = await findExistingImage(records, create, caller, idempotencyKey);
-  // Who asks for what is known costs next to nothing, and learns the end of a picture that was paid for.
-  if (overloaded && (existing === null || needsRerun(existing.image))) throw overloadError();
-  if (existing) return await joinOrRerun(deps, existing, { ...create, request }, caller);
+  options?: SubmitOptions,
+) => Promise<Submission>;
 
-  const mediaId = create.mediaId ?? deps.newId();
-  const { upstream, plan } = chooseProvider(deps, request);
-  await ensureCapacity(deps, mediaId, request.size);
-  const createdAt = deps.clock.now();
-  const image = accepted({
-    mediaId,
-    owner: caller.name,
-    idempotencyKey,
-    traceparent: deps.tracer.traceparent(),
-    fingerprint: fingerprint(request),
-    request,
-    createdAt: new Date(createdAt).toISOString(),
-    expiresAt: expiryOf(request, createdAt, deps.retentionByLabel),
-    planned: plannedRecord(upstream.provider.name, plan),
-    estimate: estimateCost(plan.call),
-  });
-  const guard = createSpendingGuard(deps.budget, image.model, image.estimate, createdAt);
-  const acceptance = await records.accept(image, deps.queueLimit, guard);
-  if (acceptance.outcome === 'queue_full') throw queueFullError(deps);
-  if (acceptance.outcome === 'exists') return await joinOrRerun(deps, acceptance, { ...create, request }, caller);
-  await deps.queue.enqueue(mediaId);
-  const { provider, model, prompt } = image;
-  log.info({ mediaId, provider, model, ...(deps.logPrompts && { prompt }) }, 'image accepted');
-  return { image, started: true };
+interface SubmitDeps {
+  readonly records: Pick<RecordStore, 'get' | 'findByKey' | 'accept'>;
+  readonly queue: Pick<JobQueue, 'enqueue'>;
+  readonly upstreams: Upstreams;
+  readonly admission: Admission;
+  readonly joinOrRerun: JoinOrRerun;
+  /** Fills in presets and defaults. */
+  readonly resolve: (create: CreateImage) => ImageRequest;
+  /** How long images with a label are kept, in milliseconds. */
+  readonly retentionByLabel: ReadonlyMap<string, number>;
+  readonly clock: Clock;
+  /** Makes a mediaId for a request that names none. */
+  readonly newId: () => string;
+  readonly tracer: Pick<Tracer, 'traceparent'>;
+  /** Whether prompts may be logged. */
+  readonly logPrompts: boolean;
+  readonly log: Logger;
+}
+
+/**
+ * Accepts a request: when the promise resolves, the image and its job are durable, or the image of an equal request was found.
+ * Every error that can be known beforehand is raised here, before anything is paid.
+ */
+export function createSubmit({
+  records,
+  queue,
+  upstreams,
+  admission,
+  joinOrRerun,
+  resolve,
+  retentionByLabel,
+  clock,
+  newId,
+  tracer,
+  logPrompts,
+  log,
+}: SubmitDeps): Submit {
+  return async (create, caller, idempotencyKey, { overloaded = false } = {}) => {
+    const request = resolve(create);
+    const existing = await findExistingImage(records, create, caller, idempotencyKey);
+    // A replay costs next to nothing and returns what was already paid for, so it is served even under overload.
+    if (overloaded && (existing === null || needsRerun(existing.image))) throw overloadError();
+    if (existing) return await joinOrRerun(existing, { ...create, request }, caller);
+
+    const mediaId = create.mediaId ?? newId();
+    const { upstream, plan } = chooseProvider(upstreams, request);
+    await admission.ensureCapacity(mediaId, request.size);
+    const createdAt = clock.now();
+    const image = accepted({
+      mediaId,
+      owner: caller.name,
+      idempotencyKey,
+      traceparent: tracer.traceparent(),
+      fingerprint: fingerprint(request),
+      request,
+      createdAt: new Date(createdAt).toISOString(),
+      expiresAt: expiryOf(request, createdAt, retentionByLabel),
+      planned: plannedRecord(upstream.provider.name, plan),
+      estimate: estimateCost(plan.call),
+    });
+    const guard = admission.spendingGuard(image.model, image.estimate, createdAt);
+    const acceptance = await records.accept(image, admission.queueLimit, guard);
+    if (acceptance.outcome === 'queue_full') throw admission.queueFullError();
+    // An equal request was accepted between the look-up above and this transaction.
+    if (acceptance.outcome === 'exists') return await joinOrRerun(acceptance, { ...create, request }, caller);
+    await queue.enqueue(mediaId);
+    const { provider, model, prompt } = image;
+    log.info({ mediaId, provider, model, ...(logPrompts && { prompt }) }, 'image accepted');
+    return { image, started: true };
+  };
 }

@@ -1,21 +1,21 @@
 import { hash, randomBytes } from 'node:crypto';
 
-/** Remembers names in little room. */
+/** A Bloom filter over file names: no false negatives, few false positives. */
 export interface BloomFilter {
   add(name: string): void;
-  /** True for every name that was added, and now and then for another. */
+  /** True for every name that was added, and for few others. */
   mayContain(name: string): boolean;
 }
 
 const BITS_PER_NAME = 16;
-/** 64 KiB. */
+/** The size of a small filter: 64 KiB. */
 const MIN_BITS = 2 ** 19;
-/** One bit of each name by each 32-bit word of its SHA-256. */
+/** Each 32-bit word of a name's SHA-256 sets one bit. */
 const WORDS = [0, 1, 2, 3, 4, 5, 6, 7] as const;
 
 /**
- * A Bloom filter (https://doi.org/10.1145/362686.362692) of two bytes for each name that is expected: with as many, it takes
- * one name in 1,700 for one that was added, and with twice as many, one in 39. Each filter errs about other names.
+ * Creates a Bloom filter (https://doi.org/10.1145/362686.362692) with two bytes for each expected name. Its false positive rate
+ * is 1 in 1,700 with that many names and 1 in 39 with twice as many. Each filter is salted, so it is wrong about other names.
  */
 export function createBloomFilter(expected: number): BloomFilter {
   const bits = Math.max(MIN_BITS, 8 * Math.ceil((expected * BITS_PER_NAME) / 8));
@@ -26,12 +26,12 @@ export function createBloomFilter(expected: number): BloomFilter {
     const digest = hash('sha256', salt + name, 'buffer');
     return WORDS.map((word) => digest.readUInt32LE(4 * word) % bits);
   };
-  const byteOf = (place: number): number => bytes[place >>> 3] ?? 0;
+  const byteAt = (bit: number): number => bytes[bit >>> 3] ?? 0;
 
   return {
     add(name) {
-      for (const place of bitPositions(name)) bytes[place >>> 3] = byteOf(place) | (1 << (place & 7));
+      for (const bit of bitPositions(name)) bytes[bit >>> 3] = byteAt(bit) | (1 << (bit & 7));
     },
-    mayContain: (name) => bitPositions(name).every((place) => (byteOf(place) & (1 << (place & 7))) !== 0),
+    mayContain: (name) => bitPositions(name).every((bit) => (byteAt(bit) & (1 << (bit & 7))) !== 0),
   };
 }

@@ -1,71 +1,101 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import PQueue from 'p-queue';
+import type { Logger } from 'pino';
 import { storedBytes } from '../domain/file-names.ts';
 import type { Image, ImageStatus } from '../domain/image.ts';
-import type { CleanupReport, Place } from '../ports/record-store.ts';
-import { BATCH, countImages, createInventory, type RetentionDeps, removeOrphans, type Sweep } from './orphans.ts';
-import { repairMissingFiles } from './repair.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { CleanupReport, Place, RecordStore } from '../ports/record-store.ts';
+import type { Deletions } from './deletions.ts';
+import type { RemoveOrphans } from './orphans.ts';
+import type { RepairMissingFiles } from './repair.ts';
+import { BATCH_SIZE, countImages, type Sweep } from './sweep.ts';
 
-export interface CleanupSpec {
-  /** Images that have no time of their own go when they are older, in milliseconds; null: never. */
+/** What one cleanup removes. */
+interface CleanupSpec {
+  /** Age in milliseconds beyond which images without an expiry of their own are removed; null: no limit. */
   readonly olderThanMs: number | null;
-  /** Then the oldest go until all that is left takes no more than this, in bytes; null: no matter. */
+  /** Then the oldest images are removed until the rest takes at most this many bytes; null: no limit. */
   readonly maxBytes: number | null;
-  /** Only images of this status; files without a record go all the same. */
+  /** Remove only images of this status; null: of any. Orphans are removed in either case. */
   readonly status: ImageStatus | null;
-  /** Only says what would go. */
+  /** Report only, remove nothing. */
   readonly dryRun: boolean;
 }
 
-/** An order of which parts may be left unsaid. */
+/** Overrides of the configured retention; absent parts use the settings. */
 export type CleanupOptions = { readonly [Part in keyof CleanupSpec]?: CleanupSpec[Part] | undefined };
 
+export type Cleanup = (options: CleanupOptions) => Promise<CleanupReport>;
+
+interface CleanupDeps {
+  readonly records: Pick<RecordStore, 'expired' | 'oldest' | 'mediaBytes' | 'countByStatus' | 'saveCleanup'>;
+  readonly deletions: Pick<Deletions, 'completeAll' | 'removeFinished'>;
+  readonly removeOrphans: RemoveOrphans;
+  readonly repairMissingFiles: RepairMissingFiles;
+  /** The configured retention. */
+  readonly retention: Pick<CleanupSpec, 'olderThanMs' | 'maxBytes'>;
+  readonly clock: Pick<Clock, 'now'>;
+  readonly log: Logger;
+}
+
 /**
- * Removes what has expired, what is older or more than the order says, and files that no record owns, and has files made
- * again that a record has and the store has not. Works in batches and lets requests in between, so that it may take long but
- * holds nobody up.
+ * Removes expired images, then the oldest beyond the limit, then orphans, and repairs images with missing files.
+ * Runs in batches and yields to requests in between. Cleanups are serialized.
  */
-export async function cleanUp(deps: RetentionDeps, spec: CleanupSpec): Promise<CleanupReport> {
-  const { records, deletions, clock, log } = deps;
-  const began = clock.now();
-  if (!spec.dryRun) await deletions.completeAll();
-  const sweep: Sweep = { ...deps, dryRun: spec.dryRun, removed: new Set(), freedBytes: 0 };
-  await removeExpired(sweep, spec, began);
-  await removeExcess(sweep, spec);
-  const deleted = sweep.removed.size;
-  const inventory = await createInventory(sweep);
-  const orphansRemoved = await removeOrphans(sweep, inventory, began);
-  const missing = await repairMissingFiles(sweep, inventory, spec.dryRun);
-  const remaining = await countImages(sweep);
-  const { freedBytes } = sweep;
-  const kept = spec.dryRun ? remaining - deleted : remaining;
-  const ended = clock.now();
-  const report = {
-    deleted,
-    freedBytes,
-    kept,
-    orphansRemoved,
-    ...missing,
-    dryRun: spec.dryRun,
-    durationMs: ended - began,
+export function createCleanup(deps: CleanupDeps): Cleanup {
+  const { records, deletions, removeOrphans, repairMissingFiles, retention, clock, log } = deps;
+  const cleanups = new PQueue({ concurrency: 1 });
+
+  async function cleanUp(spec: CleanupSpec): Promise<CleanupReport> {
+    const { dryRun } = spec;
+    const startedAt = clock.now();
+    if (!dryRun) await deletions.completeAll();
+    const sweep: Sweep = { dryRun, startedAt, removed: new Set(), freedBytes: 0 };
+    await removeExpired(deps, sweep, spec);
+    await removeExcess(deps, sweep, spec);
+    const deleted = sweep.removed.size;
+    const { orphansRemoved, inventory } = await removeOrphans(sweep);
+    const missing = await repairMissingFiles(inventory, dryRun);
+    const remaining = await countImages(records);
+    const { freedBytes } = sweep;
+    const kept = dryRun ? remaining - deleted : remaining;
+    const ended = clock.now();
+    const report = { deleted, freedBytes, kept, orphansRemoved, ...missing, dryRun, durationMs: ended - startedAt };
+    await records.saveCleanup({ ...report, time: new Date(ended).toISOString() });
+    log.info({ ...spec, ...report }, 'cleanup');
+    return report;
+  }
+
+  return (options) => {
+    const spec: CleanupSpec = {
+      olderThanMs: options.olderThanMs ?? retention.olderThanMs,
+      maxBytes: options.maxBytes ?? retention.maxBytes,
+      status: options.status ?? null,
+      dryRun: options.dryRun ?? false,
+    };
+    return cleanups.add(() => cleanUp(spec));
   };
-  await records.saveCleanup({ ...report, time: new Date(ended).toISOString() });
-  log.info({ ...spec, ...report }, 'cleanup');
-  return report;
 }
 
-async function removeExpired(sweep: Sweep, { olderThanMs, status }: CleanupSpec, now: number): Promise<void> {
+type RemovalDeps = Pick<CleanupDeps, 'records' | 'deletions'>;
+
+async function removeExpired(deps: RemovalDeps, sweep: Sweep, { olderThanMs, status }: CleanupSpec): Promise<void> {
+  const now = sweep.startedAt;
   const createdBefore = olderThanMs === null ? null : now - olderThanMs;
-  await removeEach(sweep, (after) => sweep.records.expired({ now, createdBefore, status, limit: BATCH, after }));
+  await removeEach(deps, sweep, (after) =>
+    deps.records.expired({ now, createdBefore, status, limit: BATCH_SIZE, after }),
+  );
 }
 
-/** The oldest go first. Which were served last is not kept: it would be a write for every picture that is looked at. */
-async function removeExcess(sweep: Sweep, { maxBytes, status }: CleanupSpec): Promise<void> {
+/** Removes the oldest images first rather than the least recently served: that would cost a write for each picture served. */
+async function removeExcess(deps: RemovalDeps, sweep: Sweep, { maxBytes, status }: CleanupSpec): Promise<void> {
   if (maxBytes === null) return;
-  const bytes = await sweep.records.mediaBytes();
+  const bytes = await deps.records.mediaBytes();
   let excess = bytes - maxBytes - (sweep.dryRun ? sweep.freedBytes : 0);
   await removeEach(
+    deps,
     sweep,
-    (after) => (excess > 0 ? sweep.records.oldest(BATCH, after) : Promise.resolve([])),
+    (after) => (excess > 0 ? deps.records.oldest(BATCH_SIZE, after) : Promise.resolve([])),
     (image) => {
       if (excess <= 0 || sweep.removed.has(image.mediaId) || (status !== null && image.status !== status)) return false;
       excess -= storedBytes(image);
@@ -74,8 +104,9 @@ async function removeExcess(sweep: Sweep, { maxBytes, status }: CleanupSpec): Pr
   );
 }
 
-/** Goes through the images, batch by batch, and takes those that are wanted. */
+/** Walks the images that `next` gives, batch by batch, and removes those that `shouldRemove` accepts. */
 async function removeEach(
+  { deletions }: RemovalDeps,
   sweep: Sweep,
   next: (after: Place | null) => Promise<readonly Image[]>,
   shouldRemove: (image: Image) => boolean = () => true,
@@ -85,15 +116,15 @@ async function removeEach(
     const batch: readonly Image[] = await next(after);
     for (const image of batch) {
       if (!shouldRemove(image)) continue;
-      // It may have been asked for again meanwhile.
-      if (!sweep.dryRun && !(await sweep.deletions.removeFinished(image.mediaId))) continue;
+      // An image that was requested again meanwhile is not finished any more, and stays.
+      if (!sweep.dryRun && !(await deletions.removeFinished(image.mediaId))) continue;
       sweep.removed.add(image.mediaId);
       sweep.freedBytes += storedBytes(image);
     }
     const last = batch.at(-1);
-    if (last === undefined || batch.length < BATCH) return;
+    if (last === undefined || batch.length < BATCH_SIZE) return;
     after = { createdAt: last.createdAt, mediaId: last.mediaId };
-    // The records may answer without ever leaving this turn of the event loop.
+    // A record store may answer without leaving this turn of the event loop, so requests get one here.
     await nextTurn();
   }
 }

@@ -8,48 +8,49 @@ import type { MediaStore } from '../ports/media-store.ts';
 import type { Deletion, RecordStore } from '../ports/record-store.ts';
 import type { Telemetry } from '../ports/telemetry.ts';
 
-export interface DeletionDeps {
-  readonly records: RecordStore;
-  readonly store: MediaStore;
-  readonly queue: JobQueue;
-  readonly events: ImageEvents;
+interface DeletionDeps {
+  readonly records: Pick<RecordStore, 'get' | 'update' | 'remove' | 'pendingDeletions' | 'deletionDone'>;
+  readonly store: Pick<MediaStore, 'remove'>;
+  readonly queue: Pick<JobQueue, 'enqueue' | 'cancel'>;
+  readonly events: Pick<ImageEvents, 'publish'>;
   readonly telemetry: Pick<Telemetry, 'imageEnded'>;
   readonly clock: Clock;
   readonly log: Logger;
 }
 
 /**
- * Removing images. The record goes first, together with a durable note of the files that have to follow: from then on
- * nobody is served them, and a crash in between is made good at the next start or cleanup.
+ * Removes and cancels images. A deletion is durable in two steps: one transaction removes the record and notes the names of its
+ * files, then the files are removed. From the first step on the files are no longer served; a crash in between is completed
+ * at the next start or cleanup. Every method raises `ImageError` where the records cannot be read or written.
  */
 export interface Deletions {
   /** Removes the image, whatever its state; a running one is cancelled first. */
   remove(mediaId: string): Promise<void>;
-  /** Removes the image if it is finished still, and says whether it was. */
+  /** Removes the image if it is still finished; false when it is not, or is gone. */
   removeFinished(mediaId: string): Promise<boolean>;
   /**
-   * Ends an image that is not finished, durably, and aborts the call that is made for it. Resolves with what is on record
-   * once no more work is done for it, or after `PATIENCE_MS`: a picture that arrived after all may have to wait for room.
+   * Cancels an image that is not finished, durably, and aborts its running call. Resolves with the record once its job has
+   * ended, or after `CANCEL_WAIT_MS`: a picture that still arrived may have to wait for disk space. Null: there is no such image.
    */
   cancel(mediaId: string): Promise<Image | null>;
-  /** Resolves when no file of an earlier image of this name is left. Raises what keeps the storage from removing it. */
+  /** Removes the files that a deleted image of this name left behind. Raises `ImageError` where the store cannot remove them. */
   completeFor(mediaId: string): Promise<void>;
-  /** Completes what earlier deletions, in this process or another, left behind. */
+  /** Completes every deletion that was interrupted, in this process or an earlier one. Raises like `completeFor`. */
   completeAll(): Promise<void>;
 }
 
-/** How long the answer to a cancel waits for the work to end, in milliseconds. */
+/** How long `cancel` waits for the job to end, in milliseconds. */
 const CANCEL_WAIT_MS = 5_000;
 
 export function createDeletions({ records, store, queue, events, telemetry, clock, log }: DeletionDeps): Deletions {
-  // One at a time for each name: a second one would go on removing when the name is in use again.
+  // One removal per mediaId at a time: a second one could delete files of a new image under the same name.
   const inFlight = new Map<string, Promise<void>>();
 
   function complete({ mediaId, names }: Deletion): Promise<void> {
     const work =
       inFlight.get(mediaId) ??
       queue
-        // A pending rendition may be in the making: it would be published when the files are gone.
+        // Stops the job first: it could publish a pending rendition after the files were removed.
         .cancel(mediaId)
         .then(() => store.remove(names))
         .then(() => records.deletionDone(mediaId))
@@ -72,7 +73,7 @@ export function createDeletions({ records, store, queue, events, telemetry, cloc
     return true;
   }
 
-  /** Makes an unfinished image a cancelled one, which its work cannot undo, and says whether it did. */
+  /** Marks an unfinished image as cancelled, which its running job cannot undo. `changed` is false where it was finished. */
   async function markCancelled(mediaId: string): Promise<{ image: Image | null; changed: boolean }> {
     let changed = false;
     const image = await records.update(mediaId, (current) => {
@@ -87,19 +88,19 @@ export function createDeletions({ records, store, queue, events, telemetry, cloc
     return { image, changed };
   }
 
-  async function waitForCancelledJob(end: Promise<void>): Promise<void> {
-    const ended = new AbortController();
-    await Promise.race([end, clock.sleep(CANCEL_WAIT_MS, ended.signal)]).finally(() => ended.abort());
+  async function waitForEnd(jobEnded: Promise<void>): Promise<void> {
+    const answered = new AbortController();
+    await Promise.race([jobEnded, clock.sleep(CANCEL_WAIT_MS, answered.signal)]).finally(() => answered.abort());
   }
 
   return {
     async cancel(mediaId) {
       const { image, changed } = await markCancelled(mediaId);
       if (image?.status !== 'cancelled') return image;
-      await waitForCancelledJob(queue.cancel(mediaId));
+      await waitForEnd(queue.cancel(mediaId));
       const settled = await records.get(mediaId);
       if (changed) events.publish(mediaId, settled);
-      // It was asked for again at this very moment, and the work that was stopped may have been for that.
+      // It was requested again during the wait, and the job that was stopped may have been the new one.
       if (settled !== null && !isFinished(settled.status)) await queue.enqueue(mediaId);
       return settled;
     },

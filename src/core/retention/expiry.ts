@@ -1,7 +1,10 @@
 import { PINNED } from '../domain/image.ts';
 import type { ImageRequest } from '../domain/request.ts';
 
-/** Its own time first, then the longest that one of its labels has. Null where neither says anything, or it is pinned. */
+/**
+ * When an image expires, ISO 8601, UTC: after its `ttlSeconds`, else after the longest retention of its labels (`byLabel`, in
+ * milliseconds). Null for an image that has neither, which the configured retention applies to, and for a pinned one.
+ */
 export function expiryOf(
   { ttlSeconds, labels }: ImageRequest,
   createdAt: number,

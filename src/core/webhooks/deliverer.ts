@@ -7,32 +7,33 @@ import type { Telemetry } from '../ports/telemetry.ts';
 import type { DueDelivery, Outbox, WebhookSender } from '../ports/webhooks.ts';
 import { deliveryBody, recordTry } from './delivery.ts';
 
-export interface DelivererDeps {
+interface DelivererDeps {
   readonly outbox: Outbox;
   readonly sender: WebhookSender;
-  /** Where pictures are, for those who are told of them. */
+  /** Makes the URLs in the message; signed ones where pictures are private. */
   readonly urls: MediaUrls;
   readonly telemetry: Pick<Telemetry, 'webhookTried'>;
   readonly clock: Clock;
-  /** In [0, 1). */
+  /** For the jitter of retries; in [0, 1). */
   readonly random: () => number;
   readonly log: Logger;
 }
 
-/** Sends what the outbox holds, when it is due. Nothing waits for it: who ends an image has only written a row. */
-export interface Deliverer {
-  /** Begins with what is due, that of earlier processes included. */
+/** Worker of the transactional outbox: sends each delivery when it is due. No image waits for it. */
+interface Deliverer {
+  /** Starts sending, also the deliveries that an earlier process left due. Call it once. */
   start(): void;
-  /** Begins no further try and breaks off those under way; they stay due. Resolves when none runs. */
+  /** Starts no further try and aborts those under way, whose deliveries stay due. Resolves when none runs. */
   stop(): Promise<void>;
 }
 
-/** Tries at once, in all … */
+/** Tries under way at a time. */
 const MAX_CONCURRENT_TRIES = 16;
-/** … and of one receiver, so that one that hangs does not take all of them. */
+/** Tries under way at a time to one receiver, so that a receiver that hangs does not use up all of them. */
 const MAX_TRIES_PER_RECEIVER = 4;
-/** Also bounds what a wrong clock can do: a timer has 2^31 ms at most, and one that is set to more fires at once. */
+/** Longest sleep. A wrong clock could ask for more than 2^31 ms, and a timer set to that fires at once. */
 const MAX_WAIT_MS = 3_600_000;
+/** Pause after an unexpected error, such as one of the database. */
 const ERROR_RETRY_DELAY_MS = 5_000;
 
 export function createDeliverer(deps: DelivererDeps): Deliverer {
@@ -55,14 +56,14 @@ export function createDeliverer(deps: DelivererDeps): Deliverer {
     await Promise.all([...inFlight.values()].map(({ done }) => done));
   }
 
-  /** Null waits for the signal alone. */
+  /** Sleeps until `signal` fires or `ms` milliseconds have passed; null: until `signal` fires. */
   async function pause(ms: number | null, signal: AbortSignal): Promise<void> {
     if (signal.aborted) return;
     if (ms !== null) return await clock.sleep(Math.min(ms, MAX_WAIT_MS), signal).catch(() => undefined);
     await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
   }
 
-  /** Starts every try that is due and has room. Milliseconds until the next is due; null where only an end makes room. */
+  /** Starts the tries that are due, within the limits. Gives the milliseconds until the next is due; null: wait for a wake-up. */
   async function startDueTries(): Promise<number | null> {
     while (inFlight.size < MAX_CONCURRENT_TRIES && !stopping.signal.aborted) {
       const next = await outbox.next({ ids: [...inFlight.keys()], receivers: busyReceivers() });
@@ -91,21 +92,21 @@ export function createDeliverer(deps: DelivererDeps): Deliverer {
       const body = deliveryBody(delivery, image, deps.urls);
       const answer = await deps.sender.send({ id: delivery.id, url: delivery.url, body }, signal);
       const completedTry = { began, ended: clock.now(), answer };
-      // Lost, it would be sent again at once and without end.
+      // The outcome must be stored: without it the delivery would be due again at once, for ever.
       const updated = await retryWhileStorageFails({ clock, log, signals: { stopping: signal } }, () =>
         outbox.update(delivery.id, (current) => recordTry(current, delivery, completedTry, deps.random)),
       );
       if (updated !== null) report(updated, receiver, answer.error);
     } catch (error) {
       if (signal.aborted) return;
-      log.error({ id: delivery.id, err: error }, 'a webhook could not be sent or its outcome not be recorded');
+      log.error({ id: delivery.id, err: error }, 'a webhook could not be sent, or its outcome could not be recorded');
       await clock.sleep(ERROR_RETRY_DELAY_MS, signal).catch(() => undefined);
     }
   }
 
   function report({ id, mediaId, status, series, nextAttemptAt }: Delivery, receiver: string, error: string | null) {
     deps.telemetry.webhookTried(status === 'pending' ? 'retried' : status);
-    // The address stays out of the log: its path is often all the secret a receiver has.
+    // The URL is not logged: for many receivers its path is the only secret.
     const line = { mediaId, id, receiver, tries: series.tries };
     if (error === null) log.info(line, 'webhook delivered');
     else log.warn({ ...line, error, nextAttemptAt }, 'webhook not delivered');

@@ -1,25 +1,23 @@
-/** What there is to tell by webhook, and when a delivery is tried again. Everything here is pure. */
+/** Webhook deliveries as values: which event a change produces, the retry schedule, the state after a try. Pure. */
 
 import type { Delivery, DeliveryAttempt, WebhookEvent } from '../domain/delivery.ts';
 import { type Image, isFinished } from '../domain/image.ts';
 import { type MediaUrls, toRecord } from '../domain/record.ts';
 import type { WebhookResponse } from '../ports/webhooks.ts';
 
-/**
- * Tries of one delivery that are kept, the latest: a day takes some 15, and each redelivery as many again.
- */
+/** How many tries of a delivery are kept, the latest: a day takes some 15, and each redelivery as many again. */
 const MAX_ATTEMPTS_KEPT = 20;
 
 const SECOND_MS = 1_000;
 const MINUTE_MS = 60 * SECOND_MS;
 const HOUR_MS = 60 * MINUTE_MS;
-/** No try begins later than this after the first. */
+/** Tries end this long after the first one. */
 const RETRY_PERIOD_MS = 24 * HOUR_MS;
-/** So short that two tries that took all their time leave the second retry inside the first half minute. */
+/** Short enough that the second retry begins within 30 s although the two tries before it ran into their timeout of 10 s. */
 const FIRST_DELAYS_MS = [3 * SECOND_MS, 6 * SECOND_MS];
 const MAX_DELAY_MS = 4 * HOUR_MS;
 
-/** The event that a change of an image is, or null: it has ended now and had not before. */
+/** The webhook event of a change that ended the image, else null. `before` is null for a new image. */
 export function webhookEventOf(before: Image | null, after: Image): WebhookEvent | null {
   if (before !== null && isFinished(before.status)) return null;
   switch (after.status) {
@@ -32,7 +30,7 @@ export function webhookEventOf(before: Image | null, after: Image): WebhookEvent
   }
 }
 
-/** A delivery that is due at once. */
+/** A new delivery, due at once. */
 export function newDelivery(id: string, type: WebhookEvent, url: string, image: Image): Delivery {
   const nextAttemptAt = image.completedAt ?? image.createdAt;
   return {
@@ -47,15 +45,16 @@ export function newDelivery(id: string, type: WebhookEvent, url: string, image: 
   };
 }
 
-/** What is sent: the event, when it happened, and the record as it was then, with URLs that hold now. */
+/** The JSON body of a delivery: the event, its time, and the record as it was then, with URLs that are valid now. */
 export function deliveryBody({ type }: Delivery, image: Image, urls: MediaUrls): string {
   return JSON.stringify({ type, timestamp: image.completedAt, data: toRecord(image, urls) });
 }
 
 /**
- * Milliseconds to wait after a try that failed, or null when it was the last. 3 and 6 s, then 1 min, 3, 9 and so on up to 4 h,
- * each shortened by up to half (`random` is in [0, 1)) so that what failed together does not come back together; the last
- * try is a day after the first.
+ * The delay after failed try number `tries`, in milliseconds, or null when that was the last; `elapsedMs` is the time since the
+ * first try began. Exponential backoff with jitter: 3 s and 6 s, then 1 min, 3 min, 9 min and so on up to 4 h, each shortened by up
+ * to half (`random` is in [0, 1)) so that deliveries that failed together are not retried at the same moment (thundering herd).
+ * The last try is a day after the first.
  */
 export function deliveryRetryDelay(tries: number, elapsedMs: number, random: () => number): number | null {
   if (elapsedMs >= RETRY_PERIOD_MS) return null;
@@ -64,16 +63,17 @@ export function deliveryRetryDelay(tries: number, elapsedMs: number, random: () 
   return Math.ceil(Math.min(gap * (1 - random() / 2), RETRY_PERIOD_MS - elapsedMs));
 }
 
-/** A try that has ended: when it began and ended, in milliseconds since 1970, and what came of it. */
-export interface CompletedTry {
+/** A try that has ended; times in milliseconds since 1970. */
+interface CompletedTry {
   readonly began: number;
   readonly ended: number;
   readonly answer: WebhookResponse;
 }
 
 /**
- * The delivery after a try of `tried`, which is how it stood when the try began. 2xx is delivered, 410 forbids any more, and
- * an address that the guard refuses is final too, since waiting mends nothing. All else, redirects included, is tried again.
+ * The delivery after a try. `attempted` is the delivery as it was when the try began. A 2xx makes it delivered, a 410 disabled,
+ * and an address that the SSRF guard refuses makes it failed at once, since a retry would be refused too. Every other outcome,
+ * redirects included, is tried again until the day is over.
  */
 export function recordTry(
   delivery: Delivery,
@@ -85,7 +85,7 @@ export function recordTry(
   const at = new Date(began).toISOString();
   const attempt: DeliveryAttempt = { at, durationMs: ended - began, httpStatus, error };
   const attempts = [...delivery.attempts, attempt].slice(-MAX_ATTEMPTS_KEPT);
-  // It was ordered to be sent again meanwhile, and this try was not yet for that.
+  // A redelivery was requested during this try, so its outcome does not count for the new series.
   if (delivery.series.number !== attempted.series.number) return { ...delivery, attempts };
 
   const series = { ...delivery.series, tries: delivery.series.tries + 1, firstAt: delivery.series.firstAt ?? at };
@@ -103,7 +103,7 @@ export function recordTry(
   return { ...delivery, attempts, series, nextAttemptAt: new Date(ended + delayMs).toISOString() };
 }
 
-/** The delivery as one that is to be sent again, with a day of its own, at `now` (milliseconds since 1970). */
+/** The delivery as pending again, due at `now` (milliseconds since 1970), with a new series of tries and a day of its own. */
 export function markForRedelivery(delivery: Delivery, now: number): Delivery {
   return {
     ...delivery,

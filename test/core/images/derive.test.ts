@@ -12,11 +12,11 @@ const derive = createDerive({
   randomId: () => 'aaaa-bbbb',
 });
 
-/** What is derived of an image that is there, without a change. */
+/** What is derived from a stored image without a change. */
 const derivedOf = (image: Image): Derived => derive(image, image);
 
 describe('the ledger', () => {
-  /** What entries add up to, by day, owner and model. */
+  /** Sums of ledger entries by day, owner and model: images, microdollars, unpriced calls. */
   const sums = (entries: readonly Spending[]): ReadonlyMap<string, readonly number[]> => {
     const sum = new Map<string, number[]>();
     for (const { day, owner, model, images, microUsd, unpriced } of entries) {
@@ -45,7 +45,7 @@ describe('the ledger', () => {
     cost,
   });
 
-  /** What the step makes of the image, as the use cases would; the image itself where the step is not legal. */
+  /** The image after the step, by the functions that the use cases call; unchanged where the step is not legal. */
   const next = (image: Image, taken: Step): Image => {
     const { action, second } = taken;
     const cost = costOf(taken);
@@ -68,7 +68,7 @@ describe('the ledger', () => {
     }
   };
 
-  it('is at all times what all records together say, whatever happens to them and in whatever order', () => {
+  it('always equals the sum of what the present and the removed records say, after any sequence of steps', () => {
     fc.assert(
       fc.property(fc.array(step, { maxLength: 20 }), (steps) => {
         const known = new Map<string, Image>();
@@ -97,7 +97,7 @@ describe('the ledger', () => {
     );
   });
 
-  it('has at most one entry per day, owner and model, and none without a difference', () => {
+  it('has at most one entry per day, owner and model, and none where nothing changed', () => {
     const attempts = [anAttempt('t1'), anAttempt('t2')].map((attempt) => ({
       ...attempt,
       outcome: 'ok' as const,
@@ -115,7 +115,7 @@ describe('the ledger', () => {
   const called = (image: Image): Image =>
     opened(image, { ...anAttempt(`t${image.attempts.length}`), cost: estimate }, image) ?? image;
 
-  it('asks for room where a change spends more: a call takes the place of what the queued image held back', () => {
+  it('marks a change that spends more; the first call takes over the reservation of the queued image', () => {
     const queued = anImage({ estimate });
     const once = called(queued);
     const twice = called(once);
@@ -127,13 +127,13 @@ describe('the ledger', () => {
     ]);
     expect(derive(null, unpriced).spendsMore).toBe(true);
     expect(derive(null, anImage()).spendsMore).toBe(false);
-    // A call that ends spends what it held back, or frees it.
+    // A call that ends spends its reservation, or frees it when it failed.
     const ended = received(once, 't0', pictureOf('t0', estimate));
     const failed = closed(once, 't0', { ...end, outcome: 'failed' });
     for (const after of [ended, failed, cancelled(once, at(1))]) {
       expect(derive(once, after)).toMatchObject({ ledger: [{}, ...(after === failed ? [] : [{}])], spendsMore: false });
     }
-    // The first call was never closed: it is spent, and the second holds its own estimate back.
+    // The first call was never closed, so it counts as spent; the second has a reservation of its own.
     expect(sums(derive(null, twice).ledger)).toEqual(
       new Map([
         ['2026-01-01 anonymous placeholder', [0, 20_000, 0]],
@@ -142,7 +142,7 @@ describe('the ledger', () => {
     );
   });
 
-  it('frees what a removed image held back, and spends what its call under way may cost', () => {
+  it('frees the reservation of a removed image, and spends the estimate of its running call', () => {
     const waiting = anImage({ estimate });
     const running = anImage({ status: 'generating', attempts: [{ ...anAttempt('t'), cost: estimate }] });
     const held = new Map([['null anonymous placeholder', [0, 20_000, 0]]]);
@@ -162,7 +162,7 @@ describe('the delivery', () => {
   const change = (image: Image, ...[from, to]: readonly [ImageStatus, ImageStatus]) =>
     derive({ ...image, status: from }, { ...image, status: to, completedAt: at(5) }).delivery;
 
-  it('comes with the change that ends an image, due at once, and with no other', () => {
+  it('is created, due at once, by the change that ends an image and by no other', () => {
     expect(change(hooked, 'processing', 'succeeded')).toEqual({
       delivery: {
         id: 'msg_aaaabbbb',
@@ -182,7 +182,7 @@ describe('the delivery', () => {
     expect(derive(hooked, null).delivery).toBeNull();
   });
 
-  it('comes again when an image that had failed and was requested again ends', () => {
+  it('is created again when a failed image that was requested again ends', () => {
     const types = [change(hooked, 'queued', 'failed'), change(hooked, 'failed', 'queued')];
     expect([...types, change(hooked, 'queued', 'succeeded')].map((made) => made?.delivery.type)).toEqual([
       'image.failed',
@@ -231,12 +231,12 @@ describe('the owned names', () => {
       { ...done, pending: request.renditions.slice(1) },
       ['a.png', 'a@5x6.webp', 'a@7x8.avif', 'originals/a~t1'],
     ],
-  ])('are those that an image has or may yet get, %s', (_, image, expected) => {
+  ])('are those that an image has or may still get, %s', (_, image, expected) => {
     expect([...derivedOf(image).ownedNames].sort()).toEqual(expected);
     expect([...derive(null, image).ownedNames].sort()).toEqual(expected);
   });
 
-  it('are all that an image had or could have had, once it is removed', () => {
+  it('of a removed image are all that it had or could have had', () => {
     for (const image of [running, done, { ...running, status: 'failed' } satisfies Image]) {
       expect([...derive(image, null).ownedNames].sort()).toEqual(possible);
     }
@@ -263,7 +263,7 @@ describe('the columns', () => {
     expect(derive(image, null).storedBytes).toBe(0);
   });
 
-  it('have the expiry in milliseconds, and never for what is pinned', () => {
+  it('have the expiry in milliseconds, and `never` for pinned images', () => {
     const pinned = aRequest({ labels: ['x', PINNED] });
     expect(derivedOf(anImage({ expiresAt: at(60) })).expiresAt).toBe(ms(60));
     expect(derivedOf(anImage()).expiresAt).toBeNull();

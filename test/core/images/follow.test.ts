@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { createImageEvents } from '../../../src/adapters/events/local.ts';
 import type { Attempt, Image } from '../../../src/core/domain/image.ts';
 import { fileUrls, toRecord } from '../../../src/core/domain/record.ts';
-import { followImage, hasSeenEnd, type ImageEvent } from '../../../src/core/images/follow.ts';
+import { createFollow, type ImageEvent } from '../../../src/core/images/follow.ts';
 import { exampleImage } from '../../support/app/fake-images.ts';
 
 const CALL: Attempt = {
@@ -28,18 +28,22 @@ const processing: Image = {
 const succeeded = exampleImage({ mediaId: 'x', attempts: processing.attempts });
 const cancelled: Image = { ...queued, status: 'cancelled', completedAt: '2026-11-23T16:00:05.000Z' };
 
-/** An image in the middle of its life, and listeners to it. */
-function scene(first: Image | null) {
+/** An image that was found as `found`, and streams of its events; with `stored` null it was deleted right after. */
+function scene(found: Image, stored: Image | null = found) {
   const events = createImageEvents();
   const stopping = new AbortController();
-  let image = first;
+  let image = stored;
+  const records = { get: async () => image };
+  const followImage = createFollow({ records, events, urls: fileUrls, stopping: stopping.signal });
   return {
-    events,
     stopping,
     follow(lastEventId: string | null = null, signal = new AbortController().signal) {
-      const records = { get: async () => image };
-      return followImage({ records, events, urls: fileUrls, stopping: stopping.signal }, 'x', lastEventId, signal);
+      const stream = followImage(image ?? found, lastEventId, signal);
+      if (stream === null) throw new Error('the stream has ended already');
+      return stream;
     },
+    hasEnded: (lastEventId: string | null) =>
+      followImage(image ?? found, lastEventId, new AbortController().signal) === null,
     become(next: Image | null) {
       image = next;
       events.publish('x', next);
@@ -47,35 +51,36 @@ function scene(first: Image | null) {
     partial(index: number) {
       events.partialSink('x')?.(Buffer.from(`picture ${index}`), index);
     },
-    listened: () => events.partialSink('x') !== undefined,
+    isSubscribed: () => events.partialSink('x') !== undefined,
   };
 }
 
 async function take(stream: AsyncIterator<ImageEvent>, count: number) {
-  const taken: (ImageEvent | undefined)[] = [];
+  const events: (ImageEvent | undefined)[] = [];
   for (let index = 0; index < count; index++) {
     const { value, done } = await stream.next();
-    taken.push(done ? undefined : (value as ImageEvent));
+    events.push(done ? undefined : (value as ImageEvent));
   }
-  return taken;
+  return events;
 }
 
+/** Statuses and types of events. */
 const brief = (events: readonly (ImageEvent | undefined)[]) =>
   events.map((event) => (event?.type === 'status' ? event.data.status : event?.type));
 
-describe('a listener', () => {
-  test('is told the state at once, each change, partial pictures, the record, and then no more', async () => {
-    const { follow, become, partial, listened } = scene(queued);
+describe('an event stream', () => {
+  test('yields the state at once, each change, partial pictures, the final record, and then ends', async () => {
+    const { follow, become, partial, isSubscribed } = scene(queued);
     const stream = follow();
-    const told = await take(stream, 1);
+    const received = await take(stream, 1);
     for (const step of [() => become(generating), () => partial(0), () => partial(1), () => become(processing)]) {
       step();
-      told.push(...(await take(stream, 1)));
+      received.push(...(await take(stream, 1)));
     }
     become(succeeded);
-    told.push(...(await take(stream, 3)));
+    received.push(...(await take(stream, 3)));
 
-    expect(brief(told)).toEqual([
+    expect(brief(received)).toEqual([
       'queued',
       'generating',
       'partial',
@@ -85,15 +90,15 @@ describe('a listener', () => {
       'done',
       undefined,
     ]);
-    expect(told[3]?.data).toEqual({
+    expect(received[3]?.data).toEqual({
       mediaId: 'x',
       index: 1,
       base64: Buffer.from('picture 1').toString('base64'),
     });
-    expect(told[6]?.data).toEqual(toRecord(succeeded, fileUrls));
-    const ids = told.slice(0, -1).map((event) => event?.id);
+    expect(received[6]?.data).toEqual(toRecord(succeeded, fileUrls));
+    const ids = received.slice(0, -1).map((event) => event?.id);
     expect(new Set(ids).size).toBe(ids.length);
-    expect(listened()).toBe(false);
+    expect(isSubscribed()).toBe(false);
   });
 
   test.each<[string, Image, string | null]>([
@@ -104,7 +109,7 @@ describe('a listener', () => {
     ['processing', processing, '2026-11-23T16:00:32.000Z'],
     ['processing what an earlier process received', { ...processing, attempts: [CALL] }, null],
     ['cancelled', cancelled, cancelled.completedAt],
-  ])('learns since when it is %s', async (_, image, since) => {
+  ])('reports the time at which the image became %s', async (_, image, since) => {
     const [event] = await take(scene(image).follow(), 1);
     expect(event).toMatchObject({ type: 'status', data: { status: image.status, since } });
   });
@@ -112,23 +117,23 @@ describe('a listener', () => {
   test.each([
     ['succeeded', succeeded],
     ['cancelled', cancelled],
-  ])('of an image that is %s is told so and let go', async (status, image) => {
+  ])('of an image that is %s yields its final events and ends', async (status, image) => {
     expect(brief(await take(scene(image).follow(), 3))).toEqual([status, 'done', undefined]);
   });
 
   test.each([
-    ['deleted before', null, () => {}],
-    ['deleted meanwhile', generating, (become: (image: null) => void) => become(null)],
-  ])('of an image that was %s is told so and let go', async (_, image, meanwhile) => {
-    const { follow, become, listened } = scene(image);
+    ['before the subscription', null, () => {}],
+    ['during the stream', generating, (become: (image: null) => void) => become(null)],
+  ])('of an image deleted %s gets that event and ends', async (_, stored, meanwhile) => {
+    const { follow, become, isSubscribed } = scene(generating, stored);
     const stream = follow();
-    if (image !== null) await take(stream, 1);
+    if (stored !== null) await take(stream, 1);
     meanwhile(become);
     expect(brief(await take(stream, 2))).toEqual(['deleted', undefined]);
-    expect(listened()).toBe(false);
+    expect(isSubscribed()).toBe(false);
   });
 
-  test('that is slow is told the latest state only, and no partial picture of one that is past', async () => {
+  test('skips to the latest state for a slow reader, and drops partial pictures of an earlier one', async () => {
     const { follow, become, partial } = scene(queued);
     const stream = follow();
     await take(stream, 1);
@@ -148,19 +153,19 @@ describe('a listener', () => {
   test.each([
     ['its client leaves', (_stopping: AbortController, leaving: AbortController) => leaving.abort()],
     ['the service stops', (stopping: AbortController) => stopping.abort()],
-  ])('is let go while it waits when %s', async (_, end) => {
-    const { follow, stopping, listened } = scene(queued);
+  ])('ends while it waits when %s', async (_, end) => {
+    const { follow, stopping, isSubscribed } = scene(queued);
     const leaving = new AbortController();
     const stream = follow(null, leaving.signal);
     await take(stream, 1);
     const next = take(stream, 1);
-    expect(listened()).toBe(true);
+    expect(isSubscribed()).toBe(true);
     end(stopping, leaving);
     expect(await next).toEqual([undefined]);
-    expect(listened()).toBe(false);
+    expect(isSubscribed()).toBe(false);
   });
 
-  test('is not told again what it has seen, whichever process asks', async () => {
+  test('does not repeat what the last event id names, also in another process', async () => {
     const before = await take(scene(generating).follow(), 1);
     const known = before[0]?.id ?? '';
     for (const lastEventId of [known, `${known}.0`]) {
@@ -172,20 +177,22 @@ describe('a listener', () => {
       expect(brief(await next)).toEqual(['processing']);
     }
     expect(brief(await take(scene(processing).follow(known), 1))).toEqual(['processing']);
-    expect(brief(await take(scene(generating).follow('of another world'), 1))).toEqual(['generating']);
+    expect(brief(await take(scene(generating).follow('unknown'), 1))).toEqual(['generating']);
   });
 
-  test('knows the end only of the very record whose end it was told', async () => {
+  test('has ended only after the final event of the very record it is about', async () => {
     const [status, done] = await take(scene(succeeded).follow(), 2);
-    expect(hasSeenEnd(succeeded, done?.id ?? null)).toBe(true);
-    expect(hasSeenEnd(succeeded, status?.id ?? null)).toBe(false);
-    expect(hasSeenEnd(succeeded, null)).toBe(false);
-    expect(hasSeenEnd({ ...succeeded, createdAt: '2026-11-24T00:00:00.000Z' }, done?.id ?? null)).toBe(false);
+    expect(scene(succeeded).hasEnded(done?.id ?? null)).toBe(true);
+    expect(scene(succeeded).hasEnded(status?.id ?? null)).toBe(false);
+    expect(scene(succeeded).hasEnded(null)).toBe(false);
+    const changed = { ...succeeded, createdAt: '2026-11-24T00:00:00.000Z' };
+    expect(scene(changed).hasEnded(done?.id ?? null)).toBe(false);
+    expect(scene(generating).hasEnded(done?.id ?? null)).toBe(false);
     expect(brief(await take(scene(succeeded).follow(status?.id), 2))).toEqual(['done', undefined]);
   });
 });
 
-test('partial pictures are wanted while someone listens for them, and shared by all who do', async () => {
+test('partial pictures have a sink while a listener asks for them, and all such listeners share one object', async () => {
   const events = createImageEvents();
   const seen: object[] = [];
   const waiting = events.subscribe('x', { changed: () => {} });

@@ -13,7 +13,7 @@ async function preview(easel: Easel, body: object) {
 const hero = { prompt: 'a lighthouse', size: '1200x675', style: 'vivid', renditions: [] };
 
 describe('POST /images/preview', () => {
-  it('says what the request would do, calls nobody, keeps nothing', async () => {
+  it('gives the plan of the request, without a provider call and without writing anything', async () => {
     await using easel = await startEasel({ env: { PROVIDERS: 'openai,placeholder' } });
     const answer = await preview(easel, { mediaId: 'a', ...hero });
     expect(answer).toEqual({
@@ -35,7 +35,7 @@ describe('POST /images/preview', () => {
     expect([record.prompt, record.requestedSize]).toEqual([answer.body.prompt, answer.body.requestedSize]);
   });
 
-  it('names only the provider that was asked for, and knows no price where there is none', async () => {
+  it('names only the requested provider, and gives no cost for a model without a price', async () => {
     await using easel = await startEasel({ env: { PROVIDERS: 'openai,placeholder', IMAGE_MODEL: 'my-own' } });
     const { body } = await preview(easel, { ...hero, provider: 'openai' });
     expect(body).toMatchObject({ providers: ['openai'], cost: { usd: null, basis: 'unknown' } });
@@ -44,8 +44,8 @@ describe('POST /images/preview', () => {
 
   it.each([
     ['a body of the wrong shape', { prompt: '' }, {}],
-    ['a preset that is none', { ...hero, preset: 'nope' }, {}],
-    ['a provider that is none', { ...hero, provider: 'nope' }, {}],
+    ['an unknown preset', { ...hero, preset: 'nope' }, {}],
+    ['an unknown provider', { ...hero, provider: 'nope' }, {}],
     ['a retired model', { ...hero, model: 'dall-e-3' }, {}],
     ['a size that no model makes', { ...hero, model: 'gpt-image-1.5', size: '4000x4000' }, {}],
     ['a prompt beyond the limit', { ...hero, prompt: 'x'.repeat(33_000) }, {}],
@@ -54,7 +54,7 @@ describe('POST /images/preview', () => {
       { ...hero, model: 'gpt-image-2.5-flare', quality: 'max' },
       { BUDGET_USD_PER_DAY: '9' },
     ],
-  ])('refuses %s in the words of POST /images', async (_, body, env) => {
+  ])('refuses %s with the same problem as POST /images', async (_, body, env) => {
     await using easel = await startEasel({ env });
     const { status, body: problem } = await preview(easel, body);
     const real = await easel.post(body);

@@ -9,7 +9,7 @@ const file = exampleFile('a.png', bytes);
 const rendition = exampleFile('a@1x1.webp', bytes, { format: 'webp' });
 const image = exampleImage({ mediaId: 'a', owner: 'blog', master: file, renditions: [rendition] });
 
-/** Pictures of one record and one stored content, each of which may change while the store is asked. */
+/** Published pictures over one record and one stored content; `onOpen` may change the record while the store works. */
 function openScene({ record = image as Image | null, content = bytes as Buffer | null, onOpen = () => {} } = {}) {
   const scene = { record, opened: 0, closed: 0, ranges: [] as (ByteRange | undefined)[] };
   const pictures = createPublishedPictures({
@@ -45,19 +45,19 @@ describe('find', () => {
   it.each([
     ['a.png', file],
     ['a@1x1.webp', rendition],
-  ])('gives what %s names, and whose it is', async (name, found) => {
+  ])('gives the file named %s and its owner', async (name, found) => {
     expect(await openScene().pictures.find(name)).toEqual({ file: found, owner: 'blog' });
   });
 
   it.each(['a.webp', 'a@2x2.webp', 'b.png', 'a', '', 'originals/a~1', '../a.png', '@1x1.webp'])(
-    'knows no %j',
+    'gives null for the name %j',
     async (name) => {
       expect(await openScene().pictures.find(name)).toBeNull();
     },
   );
 
   it.each(['queued', 'generating', 'processing', 'failed', 'cancelled'] as const)(
-    'gives nothing of an image that is %s',
+    'gives null for an image that is %s',
     async (status) => {
       expect(await openScene({ record: { ...image, status } }).pictures.find('a.png')).toBeNull();
     },
@@ -65,14 +65,14 @@ describe('find', () => {
 });
 
 describe('open and read', () => {
-  it('give the file that was found, and leave it to the caller to close', async () => {
+  it('give the file that was found, which the caller closes', async () => {
     const { scene, pictures } = openScene();
     expect((await pictures.open(file, { start: 1, end: 2 }))?.bytes).toBe(bytes.length);
     expect(scene).toMatchObject({ opened: 1, closed: 0, ranges: [{ start: 1, end: 2 }] });
     expect(await pictures.read(file)).toBe(bytes);
   });
 
-  it('give null for a file that is gone', async () => {
+  it('give null for a file that is missing', async () => {
     const { pictures } = openScene({ content: null });
     expect(await pictures.open(file)).toBeNull();
     expect(await pictures.read(file)).toBeNull();
@@ -80,10 +80,10 @@ describe('open and read', () => {
 
   it.each<[string, Image | null, Buffer]>([
     ['deleted', null, bytes],
-    ['being made again', { ...image, status: 'processing' }, bytes],
-    ['made again as another of its size', { ...image, master: { ...file, sha256: 'f'.repeat(64) } }, bytes],
+    ['generated again', { ...image, status: 'processing' }, bytes],
+    ['replaced by another file of the same size', { ...image, master: { ...file, sha256: 'f'.repeat(64) } }, bytes],
     ['of another size than its record', image, Buffer.from('another')],
-  ])('give null, and close, for one that turns out to be %s once it is open', async (_what, changed, content) => {
+  ])('give null, and close the file, when it turns out to be %s', async (_what, changed, content) => {
     const { scene, pictures } = openScene({
       content,
       onOpen() {

@@ -1,25 +1,28 @@
 import { utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { pino } from 'pino';
 import { describe, expect, it } from 'vitest';
 import type { CleanupReport } from '../../../src/core/ports/record-store.ts';
+import { createCleanup } from '../../../src/core/retention/cleanup.ts';
 import { type Easel, publishedBytes, startEasel } from '../../support/app/easel.ts';
 import { openAiError, picture } from '../../support/openai/answers.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
 
 const HOUR_MS = 3_600_000;
 
-async function cleanUp(easel: Easel, order: object = {}): Promise<CleanupReport> {
+async function cleanUp(easel: Easel, options: object = {}): Promise<CleanupReport> {
   const response = await fetch(`${easel.url}/cleanup`, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
-    body: JSON.stringify(order),
+    body: JSON.stringify(options),
   });
   expect(response.status).toBe(200);
   return (await response.json()) as CleanupReport;
 }
 
-/** A file of the given age, in hours, in the media folder. */
-async function leaveFile(easel: Easel, name: string, hours: number): Promise<void> {
+/** Puts a file of the given age, in hours, into the media folder. */
+async function addFile(easel: Easel, name: string, hours: number): Promise<void> {
   const path = join(easel.folder, 'media', name);
   const time = (easel.clock.now() - hours * HOUR_MS) / 1000;
   await writeFile(path, 'left over');
@@ -27,7 +30,7 @@ async function leaveFile(easel: Easel, name: string, hours: number): Promise<voi
 }
 
 describe('POST /cleanup', () => {
-  it('deletes what is older, counts what it frees, and leaves the rest', async () => {
+  it('deletes older images, reports the freed bytes, and keeps the rest', async () => {
     await using easel = await startEasel();
     const old = await easel.post({ mediaId: 'old', prompt: 'a lighthouse' });
     easel.clock.advance(2 * HOUR_MS);
@@ -49,7 +52,7 @@ describe('POST /cleanup', () => {
     expect((await easel.get('/media/new.png')).status).toBe(200);
   });
 
-  it("goes by an image's own ttlSeconds where it has one, and by RETENTION where it has none", async () => {
+  it('applies the ttlSeconds of an image, and RETENTION where it has none', async () => {
     await using easel = await startEasel({ env: { RETENTION: '2h' } });
     await easel.post({ mediaId: 'brief', prompt: 'a lighthouse', ttlSeconds: 60 });
     await easel.post({ mediaId: 'long', prompt: 'a lighthouse', ttlSeconds: 86_400 });
@@ -61,7 +64,7 @@ describe('POST /cleanup', () => {
     expect((await easel.get('/images/long')).status).toBe(200);
   });
 
-  it('takes only one status when told to, and never an unfinished image', async () => {
+  it('deletes only images of the requested status, and never an unfinished one', async () => {
     await using easel = await startEasel({ env: { RETRY_MAX_ATTEMPTS: '1' } });
     easel.upstream.script(openAiError('server_error'));
     await easel.post({ mediaId: 'failed', prompt: 'a lighthouse' });
@@ -74,7 +77,7 @@ describe('POST /cleanup', () => {
     expect((await easel.get('/images/running')).status).toBe(200);
   });
 
-  it('keeps to maxBytes, oldest first, whatever their age', async () => {
+  it('deletes the oldest images beyond maxBytes, whatever their age', async () => {
     await using easel = await startEasel();
     let sizes: number[] = [];
     for (const mediaId of ['a', 'b', 'c']) {
@@ -90,7 +93,7 @@ describe('POST /cleanup', () => {
     expect(await easel.files()).toEqual([]);
   });
 
-  it('goes by labels where they have an age, the longest of them, and never takes what is pinned', async () => {
+  it('applies the longest retention of the labels, and never deletes a pinned image', async () => {
     await using easel = await startEasel({ env: { RETENTION: '2h', RETENTION_BY_LABEL: 'draft:1h,press:1d' } });
     for (const labels of [['draft'], ['draft', 'press'], ['pinned'], []]) {
       await easel.post({ mediaId: labels.join('-') || 'plain', prompt: 'a lighthouse', labels, renditions: [] });
@@ -107,7 +110,7 @@ describe('POST /cleanup', () => {
     expect((await fetch(`${easel.url}/images/pinned`, { method: 'DELETE' })).status).toBe(204);
   });
 
-  it('is remembered, over a restart too', async () => {
+  it('is reported by /cleanup/last, also after a restart', async () => {
     await using folder = await temporaryFolder();
     {
       await using easel = await startEasel({ folder: folder.path });
@@ -123,23 +126,58 @@ describe('POST /cleanup', () => {
     await using easel = await startEasel();
     await easel.post({ mediaId: 'kept', prompt: 'a lighthouse' });
     const kept = await easel.files();
-    await leaveFile(easel, 'gone.png', 2);
-    await leaveFile(easel, 'kept@9x9.webp', 2);
-    await leaveFile(easel, 'originals/kept~0', 2);
-    await leaveFile(easel, 'fresh.png', 0.5);
+    await addFile(easel, 'gone.png', 2);
+    await addFile(easel, 'kept@9x9.webp', 2);
+    await addFile(easel, 'originals/kept~0', 2);
+    await addFile(easel, 'fresh.png', 0.5);
     expect(await cleanUp(easel, { dryRun: true })).toMatchObject({ deleted: 0, orphansRemoved: 3 });
     expect(await cleanUp(easel)).toMatchObject({ deleted: 0, orphansRemoved: 3, freedBytes: 27 });
     expect(await easel.files()).toEqual(['fresh.png', ...kept]);
   });
 
-  it.each([11, 105])('keeps %i files beside a database that knows hardly one of them, and says so', async (files) => {
+  it.each([11, 105])('keeps %i files of which the database knows hardly one, and logs it', async (files) => {
     await using easel = await startEasel();
     await easel.post({ mediaId: 'known', prompt: 'a lighthouse' });
     const kept = await easel.files();
-    for (let index = 0; index < files; index++) await leaveFile(easel, `originals/paid-${index}~0`, 4);
+    for (let index = 0; index < files; index++) await addFile(easel, `originals/paid-${index}~0`, 4);
     easel.clock.advance(2 * HOUR_MS);
     expect(await cleanUp(easel)).toMatchObject({ orphansRemoved: 0 });
     expect(await easel.files()).toHaveLength(kept.length + files);
     expect(easel.log.join()).toContain('is DATABASE_URL right');
+  });
+});
+
+describe('createCleanup', () => {
+  it('runs cleanups one after the other', async () => {
+    const steps: string[] = [];
+    let started = 0;
+    const cleanUp = createCleanup({
+      records: {
+        expired: async () => [],
+        oldest: async () => [],
+        mediaBytes: async () => 0,
+        countByStatus: async () => ({
+          queued: 0,
+          generating: 0,
+          processing: 0,
+          succeeded: 0,
+          failed: 0,
+          cancelled: 0,
+        }),
+        saveCleanup: async () => void steps.push('saved'),
+      },
+      deletions: { completeAll: async () => {}, removeFinished: async () => true },
+      async removeOrphans() {
+        steps.push(`walk ${++started}`);
+        await nextTurn();
+        return { orphansRemoved: 0, inventory: { names: { mayContain: () => true }, files: 0 } };
+      },
+      repairMissingFiles: async () => ({ missingFiles: 0, missingFilesOf: [] }),
+      retention: { olderThanMs: null, maxBytes: null },
+      clock: { now: () => 0 },
+      log: pino({ level: 'silent' }),
+    });
+    await Promise.all([cleanUp({}), cleanUp({ dryRun: true })]);
+    expect(steps).toEqual(['walk 1', 'saved', 'walk 2', 'saved']);
   });
 });

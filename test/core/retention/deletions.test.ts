@@ -10,14 +10,14 @@ import { openRecords } from '../../support/app/records.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
 import { createTestClock } from '../../support/test-clock.ts';
 
-/** Deletions on real records, with a queue whose jobs end when `workEnds` resolves. */
-async function openDeletions(folder: string, workEnds: () => Promise<void>) {
+/** Deletions on real records, with a queue whose jobs end when `jobEnds` resolves. */
+async function openDeletions(folder: string, jobEnds: () => Promise<void>) {
   const records = openRecords(folder);
   const clock = createTestClock({ skipMs: 0 });
   const enqueued: string[] = [];
   const queue: JobQueue = {
     enqueue: async (mediaId) => void enqueued.push(mediaId),
-    cancel: workEnds,
+    cancel: jobEnds,
     depth: async () => ({ waiting: 0, running: 0 }),
     stop: async () => {},
   };
@@ -34,7 +34,7 @@ async function openDeletions(folder: string, workEnds: () => Promise<void>) {
   return { records, deletions, clock, enqueued, [Symbol.asyncDispose]: () => records.close() };
 }
 
-test('a cancel is answered after five seconds though the work has not ended', async () => {
+test('a cancel resolves after five seconds although the job has not ended', async () => {
   await using folder = await temporaryFolder();
   await using scene = await openDeletions(folder.path, () => new Promise(() => {}));
   const cancelled = scene.deletions.cancel('x');
@@ -44,7 +44,7 @@ test('a cancel is answered after five seconds though the work has not ended', as
   expect(scene.clock.sleepers).toBe(0);
 });
 
-test('an image that is asked for again while its work is being stopped still gets its turn', async () => {
+test('an image that is requested again while its job is being cancelled is queued again', async () => {
   await using folder = await temporaryFolder();
   await using scene = await openDeletions(folder.path, async () => {
     await scene.records.update('x', (image) => ({ ...image, status: 'queued', run: 2 }));

@@ -8,7 +8,7 @@ import type { JobQueue } from '../../../src/core/ports/job-queue.ts';
 import type { MediaStore } from '../../../src/core/ports/media-store.ts';
 import type { CleanupReport } from '../../../src/core/ports/record-store.ts';
 import { createBloomFilter } from '../../../src/core/retention/bloom-filter.ts';
-import { repairMissingFiles } from '../../../src/core/retention/repair.ts';
+import { createRepair } from '../../../src/core/retention/repair.ts';
 import { type Easel, startEasel } from '../../support/app/easel.ts';
 import { exampleFile, exampleImage } from '../../support/app/fake-images.ts';
 import { openRecords } from '../../support/app/records.ts';
@@ -20,50 +20,55 @@ const LOST = { mediaId: 'lost', prompt: 'a lighthouse', size: '128x128', renditi
 const SMALL = { IMAGE_MODEL: 'small', IMAGE_SIZE: '256x256' };
 const FILES = ['lost.png', 'lost@64x64.png', 'lost@64x64.webp'];
 
-async function cleanUp({ url }: Easel, order: object = {}): Promise<CleanupReport> {
-  const init = { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(order) };
+async function cleanUp({ url }: Easel, options: object = {}): Promise<CleanupReport> {
+  const init = { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(options) };
   return (await (await fetch(`${url}/cleanup`, init)).json()) as CleanupReport;
 }
 
-async function lose(easel: Easel, ...names: readonly string[]): Promise<void> {
+async function removeFiles(easel: Easel, ...names: readonly string[]): Promise<void> {
   const present = await easel.files();
   const originals = names.includes('original') ? present.filter((name) => name.startsWith('originals/lost~')) : [];
   for (const name of [...names, ...originals]) await rm(join(easel.folder, 'media', name), { force: true });
 }
 
-async function ended(easel: Easel, status: string) {
+async function waitForStatus(easel: Easel, status: string) {
   await vi.waitFor(async () => expect((await easel.record('lost')).status).toBe(status), 5000);
   return await easel.made('lost');
 }
 
-/** A service with the picture to lose, and one that stays. */
+/** A service with the image `lost`, whose files the tests remove, and the image `kept`. */
 async function startWithLost(options: Parameters<typeof startEasel>[0] = {}): Promise<Easel> {
   const easel = await startEasel({ ...options, env: SMALL });
   easel.upstream.strict = false;
   await easel.post({ mediaId: 'kept', prompt: 'a tower' });
-  // So that there is something to warn of when it is finished, which must not be said twice.
+  // A picture of another size than requested gives a warning when it is finished, which a repair must not repeat.
   easel.upstream.script(picture({ size: '240x240' }));
   expect((await easel.post(LOST)).status).toBe(201);
   return easel;
 }
 
-describe('a cleanup that finds files of a picture gone', () => {
+describe('a cleanup that finds files of an image missing', () => {
   it.each([
     ['its master', ['lost.png']],
-    ['all that is published', FILES],
+    ['all published files', FILES],
     ['one rendition', ['lost@64x64.webp']],
-  ])('(%s) only says so when dry, and else has them made again, calling nobody', async (_what, gone) => {
+  ])('(%s) only reports them in a dry run, and else repairs them without a provider call', async (_what, gone) => {
     await using easel = await startWithLost();
     const before = await easel.record('lost');
     const files = await easel.files();
-    await lose(easel, ...gone);
+    await removeFiles(easel, ...gone);
 
-    const told = { missingFiles: 1, missingFilesOf: ['lost'] };
-    expect(await cleanUp(easel, { dryRun: true })).toMatchObject({ ...told, deleted: 0, orphansRemoved: 0, kept: 2 });
+    const expected = { missingFiles: 1, missingFilesOf: ['lost'] };
+    expect(await cleanUp(easel, { dryRun: true })).toMatchObject({
+      ...expected,
+      deleted: 0,
+      orphansRemoved: 0,
+      kept: 2,
+    });
     expect(await easel.record('lost')).toEqual(before);
 
-    expect(await cleanUp(easel)).toMatchObject({ ...told, deleted: 0, orphansRemoved: 0, kept: 2 });
-    const after = await ended(easel, 'succeeded');
+    expect(await cleanUp(easel)).toMatchObject({ ...expected, deleted: 0, orphansRemoved: 0, kept: 2 });
+    const after = await waitForStatus(easel, 'succeeded');
     expect(after).toEqual(before);
     expect(await easel.files()).toEqual(files);
     for (const name of FILES) expect([name, (await easel.get(`/media/${name}`)).status]).toEqual([name, 200]);
@@ -78,10 +83,10 @@ describe('a cleanup that finds files of a picture gone', () => {
   it.each([
     ['its master', 'lost.png'],
     ['a rendition', 'lost@64x64.webp'],
-  ])('(%s, and the original) leaves it as it is, serves what is left, and says so each time', async (_what, gone) => {
+  ])('(%s, and the original) keeps the record, serves the rest, and logs it each time', async (_what, gone) => {
     await using easel = await startWithLost();
     const before = await easel.record('lost');
-    await lose(easel, gone, 'original');
+    await removeFiles(easel, gone, 'original');
     for (let times = 1; times <= 2; times++) {
       expect(await cleanUp(easel)).toMatchObject({ missingFiles: 1, missingFilesOf: ['lost'], orphansRemoved: 0 });
       expect(easel.log.filter((line) => line.includes('"mending":false'))).toHaveLength(times);
@@ -96,7 +101,7 @@ describe('a cleanup that finds files of a picture gone', () => {
     expect(easel.upstream.calls).toHaveLength(3);
   });
 
-  it('judges nothing anew, so that stricter checks neither pay again nor take a picture away', async () => {
+  it('runs no checks again, so that stricter checks neither pay for a new picture nor reject this one', async () => {
     await using folder = await temporaryFolder();
     const options = { folder: folder.path };
     {
@@ -109,7 +114,7 @@ describe('a cleanup that finds files of a picture gone', () => {
     await using easel = await startEasel({ ...options, env });
     const before = await easel.record('lost');
     expect(before.checks).toContainEqual(expect.objectContaining({ name: 'uniformity', verdict: 'warn' }));
-    await lose(easel, 'lost.png');
+    await removeFiles(easel, 'lost.png');
     await cleanUp(easel);
     await expect.poll(async () => (await easel.get('/media/lost.png')).status).toBe(200);
     expect(await easel.record('lost')).toEqual(before);
@@ -117,7 +122,7 @@ describe('a cleanup that finds files of a picture gone', () => {
     expect(await (await easel.get('/metrics')).text()).not.toMatch(/easel_images_total\{[^}]*\} [1-9]/);
   });
 
-  it('leaves half of the queue to callers', async () => {
+  it('leaves half of the queue to new pictures', async () => {
     await using easel = await startEasel({ env: { ...SMALL, QUEUE_LIMIT: '2', CONCURRENCY: '1' } });
     easel.upstream.strict = false;
     const gate = easel.upstream.gate();
@@ -126,13 +131,13 @@ describe('a cleanup that finds files of a picture gone', () => {
     for (const mediaId of ['running', 'waiting'])
       await easel.post({ mediaId, prompt: 'a tower' }, { prefer: 'respond-async' });
     await gate.reached();
-    await lose(easel, 'lost.png');
+    await removeFiles(easel, 'lost.png');
     expect(await cleanUp(easel)).toMatchObject({ missingFiles: 1 });
     expect((await easel.record('lost')).status).toBe('succeeded');
     gate.open();
   });
 
-  it('takes no picture to be lost when most files are gone, as when a volume is not mounted', async () => {
+  it('repairs nothing when most files are missing, as when a volume is not mounted', async () => {
     await using easel = await startWithLost();
     const media = join(easel.folder, 'media');
     await rename(media, `${media}.away`);
@@ -146,8 +151,8 @@ describe('a cleanup that finds files of a picture gone', () => {
   });
 });
 
-describe('mendMissingFiles', () => {
-  /** Records of images whose files nobody wrote, and a store whose walk found nothing but claims to have seen enough. */
+describe('createRepair', () => {
+  /** Records of images without published files, and an inventory that has no names but files enough to look mounted. */
   async function openScene(folder: string, ...mediaIds: readonly string[]) {
     const records = openRecords(folder);
     const store = await createDiskStore({ root: join(folder, 'media') });
@@ -164,33 +169,33 @@ describe('mendMissingFiles', () => {
     const log = pino({ level: 'silent' });
     const deps = { records, store, queue, queueLimit: 100, events: createImageEvents(), log };
     const inventory = { names: createBloomFilter(0), files: 1000 };
-    const mend = (change: { readonly store?: MediaStore } = {}) =>
-      repairMissingFiles({ ...deps, ...change }, inventory, false);
-    return { records, store, enqueued, mend, [Symbol.asyncDispose]: () => records.close() };
+    const repair = (change: { readonly store?: MediaStore } = {}) =>
+      createRepair({ ...deps, ...change })(inventory, false);
+    return { records, store, enqueued, repair, [Symbol.asyncDispose]: () => records.close() };
   }
 
-  it('takes no file for gone that was published after the walk had passed it', async () => {
+  it('does not count a file as missing that was published after the walk had passed it', async () => {
     await using folder = await temporaryFolder();
     await using scene = await openScene(folder.path, 'x');
     for (const name of ['x.png', 'x@1200x675.webp']) await writeFile(join(folder.path, 'media', name), 'here');
-    expect(await scene.mend()).toEqual({ missingFiles: 0, missingFilesOf: [] });
+    expect(await scene.repair()).toEqual({ missingFiles: 0, missingFilesOf: [] });
     expect((await scene.records.get('x'))?.status).toBe('succeeded');
   });
 
-  it.each(['deleted', 'made anew', 'asked for again'])('leaves an image alone that is %s meanwhile', async (how) => {
+  it.each(['deleted', 'replaced', 'requested again'])('does not touch an image that is %s meanwhile', async (how) => {
     await using folder = await temporaryFolder();
     await using scene = await openScene(folder.path, 'x');
     let touched: unknown;
     const store: MediaStore = {
       ...scene.store,
       async read(name) {
-        if (how === 'asked for again') {
+        if (how === 'requested again') {
           await scene.records.update('x', (image) => ({ ...image, status: 'queued', run: 2 }));
         } else {
           await scene.records.remove('x');
           await scene.records.deletionDone('x');
         }
-        if (how === 'made anew') {
+        if (how === 'replaced') {
           const original = { ...exampleFile('originals/x~2', Buffer.from('another')), sound: true };
           await scene.records.accept(exampleImage({ mediaId: 'x', original }), 10);
         }
@@ -198,19 +203,19 @@ describe('mendMissingFiles', () => {
         return await scene.store.read(name);
       },
     };
-    expect(await scene.mend({ store })).toEqual({ missingFiles: 0, missingFilesOf: [] });
+    expect(await scene.repair({ store })).toEqual({ missingFiles: 0, missingFilesOf: [] });
     expect(await scene.records.get('x')).toEqual(touched);
     expect(scene.enqueued).toEqual([]);
   });
 
-  it('counts all, and mends a hundred at once, so that callers do not wait behind thousands', async () => {
+  it('counts all, and repairs a hundred in one run, so that new pictures do not wait behind thousands', async () => {
     await using folder = await temporaryFolder();
     const mediaIds = Array.from({ length: 102 }, (_, index) => `image-${String(index).padStart(3, '0')}`);
     await using scene = await openScene(folder.path, ...mediaIds);
     const newest = mediaIds.toReversed();
-    expect(await scene.mend()).toEqual({ missingFiles: 102, missingFilesOf: newest.slice(0, 100) });
+    expect(await scene.repair()).toEqual({ missingFiles: 102, missingFilesOf: newest.slice(0, 100) });
     expect(scene.enqueued).toEqual(newest.slice(0, 100));
-    expect(await scene.mend()).toEqual({ missingFiles: 2, missingFilesOf: newest.slice(100) });
+    expect(await scene.repair()).toEqual({ missingFiles: 2, missingFilesOf: newest.slice(100) });
     expect(scene.enqueued).toEqual(newest);
   });
 });

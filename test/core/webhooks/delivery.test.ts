@@ -18,7 +18,7 @@ const fresh = newDelivery('msg_1', 'image.succeeded', 'https://example.com/hook'
 const ok: WebhookResponse = { httpStatus: 204, error: null, refused: false };
 const failed: WebhookResponse = { httpStatus: 500, error: 'the receiver answered 500', refused: false };
 
-/** Tries that all fail after `tryMs`, each at its time: when each began, in milliseconds after the first. */
+/** Tries that each fail after `tryMs` milliseconds; `times` are their beginnings, in milliseconds after the first. */
 function failingTries(tryMs: number, random: () => number): { readonly times: number[]; readonly last: Delivery } {
   const times: number[] = [];
   let delivery: Delivery = { ...fresh, nextAttemptAt: new Date(start).toISOString() };
@@ -30,11 +30,11 @@ function failingTries(tryMs: number, random: () => number): { readonly times: nu
   return { times, last: delivery };
 }
 
-describe('the times of tries', () => {
+describe('the retry schedule', () => {
   test.each([
     ['without jitter', () => 0],
-    ['with the most', () => 0.999_999],
-    ['by chance', randomOf('tries')],
+    ['with the most jitter', () => 0.999_999],
+    ['with random jitter', randomOf('tries')],
   ])(
     '%s: two retries within 30 s though each try takes its 10 s, growing gaps, the last after a day',
     (_how, random) => {
@@ -50,7 +50,7 @@ describe('the times of tries', () => {
     },
   );
 
-  test('grow threefold up to four hours, and are shortened by at most half', () => {
+  test('delays grow threefold up to four hours, and are shortened by at most half', () => {
     const gaps = [1, 2, 3, 4, 5, 6, 7, 8, 9].map((tries) => deliveryRetryDelay(tries, 0, () => 0));
     expect(gaps).toEqual([3, 6, 60, 180, 540, 1620, 4860, 14_400, 14_400].map((seconds) => seconds * 1000));
     expect(deliveryRetryDelay(3, 0, () => 0.5)).toBe(45_000);
@@ -61,8 +61,8 @@ describe('the times of tries', () => {
 
 describe('a try', () => {
   test.each<[string, WebhookResponse, string, string | null]>([
-    ['that is taken delivers', ok, 'delivered', null],
-    ['that brings 410 disables', { ...failed, httpStatus: 410 }, 'disabled', null],
+    ['that is accepted delivers', ok, 'delivered', null],
+    ['that is answered with 410 disables', { ...failed, httpStatus: 410 }, 'disabled', null],
     ['that redirects is repeated', { ...failed, httpStatus: 307 }, 'pending', '2026-11-23T16:00:03.250Z'],
     ['that fails is repeated', failed, 'pending', '2026-11-23T16:00:03.250Z'],
     ['that has no answer is repeated', { ...failed, httpStatus: null }, 'pending', '2026-11-23T16:00:03.250Z'],
@@ -74,13 +74,13 @@ describe('a try', () => {
     expect(after.attempts).toEqual([{ at: '2026-11-23T16:00:00.000Z', durationMs: 1000, httpStatus, error }]);
   });
 
-  it('does not settle a delivery that was ordered anew while it ran', () => {
-    const ordered = markForRedelivery(fresh, start);
-    const after = recordTry(ordered, fresh, { began: start, ended: start + 1, answer: ok }, () => 0);
-    expect(after).toEqual({ ...ordered, attempts: [expect.objectContaining({ httpStatus: 204 })] });
+  it('does not settle a delivery whose redelivery was requested while it ran', () => {
+    const redelivered = markForRedelivery(fresh, start);
+    const after = recordTry(redelivered, fresh, { began: start, ended: start + 1, answer: ok }, () => 0);
+    expect(after).toEqual({ ...redelivered, attempts: [expect.objectContaining({ httpStatus: 204 })] });
   });
 
-  it('that is ordered has a day of its own, and keeps the id', () => {
+  it('of a redelivery has a day of its own, and keeps the id', () => {
     const { last } = failingTries(0, () => 0);
     const again = markForRedelivery(last, start + 2 * DAY_MS);
     const began = start + 2 * DAY_MS;
@@ -97,7 +97,7 @@ describe('an event', () => {
     [null, 'queued', null],
     ['queued', 'generating', null],
     ['failed', 'queued', null],
-    // A picture that arrived after all, or a slow rendition.
+    // A picture that arrived after the cancel, or a deferred rendition.
     ['cancelled', 'cancelled', null],
     ['succeeded', 'succeeded', null],
   ])('%s, then %s: %s', (before, after, event) => {

@@ -5,9 +5,9 @@ import { type Image, isFinished, type MediaFile } from '../../../src/core/domain
 import { fileUrls } from '../../../src/core/domain/record.ts';
 import type { Caller, CreateImage } from '../../../src/core/domain/request.ts';
 import type { Submission } from '../../../src/core/images/admission.ts';
-import { followImage, hasSeenEnd } from '../../../src/core/images/follow.ts';
+import { createFollow } from '../../../src/core/images/follow.ts';
 import type { ImageFilter, Images } from '../../../src/core/images/images.ts';
-import { readProvenance } from '../../../src/core/images/provenance.ts';
+import { createProvenance } from '../../../src/core/images/provenance.ts';
 import { BUILT_IN_PRESETS } from '../../../src/core/planning/built-in-presets.ts';
 import type { ImageEvents } from '../../../src/core/ports/image-events.ts';
 import type { CleanupOptions } from '../../../src/core/retention/cleanup.ts';
@@ -98,14 +98,10 @@ export function createFakeImages(): FakeImages {
     },
 
     async follow(mediaId, caller, lastEventId, signal) {
-      if (hasSeenEnd(await fake.get(mediaId, caller), lastEventId)) return null;
+      const image = await fake.get(mediaId, caller);
       const records = { get: async () => stored.get(mediaId) ?? null };
-      return followImage(
-        { records, events, urls: fileUrls, stopping: new AbortController().signal },
-        mediaId,
-        lastEventId,
-        signal,
-      );
+      const follow = createFollow({ records, events, urls: fileUrls, stopping: new AbortController().signal });
+      return follow(image, lastEventId, signal);
     },
 
     async cancel(mediaId, caller) {
@@ -114,9 +110,9 @@ export function createFakeImages(): FakeImages {
       return await fake.get(mediaId, caller);
     },
     async provenance(mediaId, caller) {
-      const nothing = { read: async () => ({ xmp: null, c2pa: null }) };
-      const deps = { store: { read: async () => null }, provenance: nothing, urls: fileUrls };
-      return await readProvenance(deps, await fake.get(mediaId, caller));
+      const reader = { read: async () => ({ xmp: null, c2pa: null }) };
+      const readProvenance = createProvenance({ store: { read: async () => null }, reader, urls: fileUrls });
+      return await readProvenance(await fake.get(mediaId, caller));
     },
 
     presets: () => BUILT_IN_PRESETS,

@@ -1,0 +1,89 @@
+import type { Logger } from 'pino';
+import type { Config } from '../config/config.ts';
+import type { MediaUrls } from '../core/domain/record.ts';
+import type { CreateImage } from '../core/domain/request.ts';
+import { createAdmission } from '../core/images/admission.ts';
+import { createDeliveries } from '../core/images/deliveries.ts';
+import { createFollow } from '../core/images/follow.ts';
+import { createImages, type Images } from '../core/images/images.ts';
+import { createPreview } from '../core/images/preview.ts';
+import { createProvenance } from '../core/images/provenance.ts';
+import { createJoinOrRerun } from '../core/images/rerun.ts';
+import { createSubmit } from '../core/images/submit.ts';
+import { createWait } from '../core/images/wait.ts';
+import { reportUsage } from '../core/money/usage.ts';
+import { resolveRequest } from '../core/planning/resolve-request.ts';
+import type { Clock } from '../core/ports/clock.ts';
+import type { ImageEvents } from '../core/ports/image-events.ts';
+import type { JobQueue } from '../core/ports/job-queue.ts';
+import type { MediaStore } from '../core/ports/media-store.ts';
+import type { ProvenanceReader } from '../core/ports/provenance-reader.ts';
+import type { RecordStore } from '../core/ports/record-store.ts';
+import type { Tracer } from '../core/ports/tracer.ts';
+import { createCleanup } from '../core/retention/cleanup.ts';
+import type { Deletions } from '../core/retention/deletions.ts';
+import { createOrphanRemoval } from '../core/retention/orphans.ts';
+import { createRepair } from '../core/retention/repair.ts';
+import type { Upstreams } from '../core/upstream/upstreams.ts';
+
+/** What the use cases share: the adapters that were chosen, and what was built on them. */
+interface UseCaseParts {
+  readonly records: RecordStore;
+  readonly store: MediaStore;
+  readonly queue: JobQueue;
+  readonly events: ImageEvents;
+  readonly provenanceReader: ProvenanceReader;
+  readonly upstreams: Upstreams;
+  readonly deletions: Deletions;
+  readonly urls: MediaUrls;
+  readonly clock: Clock;
+  readonly tracer: Tracer;
+  readonly newId: () => string;
+  readonly log: Logger;
+  /** Fires when the service begins to stop. */
+  readonly stopping: AbortSignal;
+}
+
+/** Builds each use case from the parts and settings that it takes, and puts them together as the facade. */
+export function createUseCases(config: Config, parts: UseCaseParts): Images {
+  const { records, store, queue, events, upstreams, deletions, urls, clock, tracer, newId, log, stopping } = parts;
+  const { budget, presets, defaults, retention } = config;
+  const queueLimit = config.queue.limit;
+  const resolve = (create: CreateImage) => resolveRequest(create, presets, defaults);
+  const admission = createAdmission({ queue, store, deletions, queueLimit, budget, stopping });
+
+  return createImages({
+    records,
+    submit: createSubmit({
+      records,
+      queue,
+      upstreams,
+      admission,
+      joinOrRerun: createJoinOrRerun({ records, queue, events, upstreams, admission, clock, tracer, log }),
+      resolve,
+      retentionByLabel: retention.byLabel,
+      clock,
+      newId,
+      tracer,
+      logPrompts: config.log.prompts,
+      log,
+    }),
+    preview: createPreview({ upstreams, resolve, budget }),
+    waitUntilFinished: createWait({ records, events, clock, stopping }),
+    follow: createFollow({ records, events, urls, stopping }),
+    readProvenance: createProvenance({ store, reader: parts.provenanceReader, urls }),
+    deliveries: createDeliveries({ outbox: records.outbox, clock }),
+    deletions,
+    cleanup: createCleanup({
+      records,
+      deletions,
+      removeOrphans: createOrphanRemoval({ records, store, log }),
+      repairMissingFiles: createRepair({ records, store, queue, events, queueLimit, log }),
+      retention,
+      clock,
+      log,
+    }),
+    usage: (days, caller) => reportUsage({ records, budget, clock }, days, caller),
+    presets,
+  });
+}

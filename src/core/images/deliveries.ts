@@ -1,0 +1,32 @@
+import type { Delivery } from '../domain/delivery.ts';
+import { ImageError } from '../domain/errors.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { Outbox } from '../ports/webhooks.ts';
+import { markForRedelivery } from '../webhooks/delivery.ts';
+
+/** The webhook deliveries of an image that the caller may see. */
+export interface Deliveries {
+  /** Newest first. */
+  list(mediaId: string): Promise<readonly Delivery[]>;
+  /** Sends a delivery again, whatever its status. Raises `not_found` for one that is not about this image. */
+  redeliver(mediaId: string, deliveryId: string): Promise<Delivery>;
+}
+
+interface DeliveriesDeps {
+  readonly outbox: Pick<Outbox, 'list' | 'update'>;
+  readonly clock: Pick<Clock, 'now'>;
+}
+
+export function createDeliveries({ outbox, clock }: DeliveriesDeps): Deliveries {
+  return {
+    list: (mediaId) => outbox.list(mediaId),
+
+    async redeliver(mediaId, deliveryId) {
+      const deliveries = await outbox.list(mediaId);
+      const known = deliveries.some(({ id }) => id === deliveryId);
+      const updated = known && (await outbox.update(deliveryId, (one) => markForRedelivery(one, clock.now())));
+      if (!updated) throw new ImageError('not_found', `there is no delivery ${deliveryId} about ${mediaId}`);
+      return updated;
+    },
+  };
+}
