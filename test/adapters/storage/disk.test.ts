@@ -37,7 +37,7 @@ describe('createDiskStore', () => {
   const temporaryFiles = () => readdir(join(root, '.tmp'));
 
   describe('the folder', () => {
-    it('is made with what belongs in it, readable for all', async () => {
+    it('is made with its subfolders, readable for all', async () => {
       const before = process.umask(0o022);
       try {
         const store = await createDiskStore({ root });
@@ -65,7 +65,7 @@ describe('createDiskStore', () => {
       expect(await readFile(join(folder, 'elsewhere', 'a.png'), 'utf8')).toBe('a');
     });
 
-    it('has its own folders made again when they are taken away under the running store', async () => {
+    it('gets its subfolders back when they are removed while the store runs', async () => {
       const store = await createDiskStore({ root });
       for (const name of ['.tmp', 'originals']) await rm(join(root, name), { recursive: true });
       expect(await listed(store)).toEqual([]);
@@ -78,8 +78,8 @@ describe('createDiskStore', () => {
     });
 
     it.each([
-      ['is gone', async () => undefined],
-      ['is another, as when its volume is not mounted', () => mkdir(root)],
+      ['is missing', async () => undefined],
+      ['is another one, as when its volume is not mounted', () => mkdir(root)],
     ])('refuses to write while it %s, and writes again when it is back', async (_, replace) => {
       const store = await createDiskStore({ root });
       await rename(root, `${root}.away`);
@@ -94,7 +94,7 @@ describe('createDiskStore', () => {
       expect(await text(store, 'originals/a~1')).toBe('original');
     });
 
-    it('is refused by name where it cannot be made', async () => {
+    it('is named in the error when it cannot be made', async () => {
       await writeFile(root, 'a file');
       await expect(createDiskStore({ root: join(root, 'media') })).rejects.toMatchObject({
         code: 'storage_unavailable',
@@ -102,7 +102,7 @@ describe('createDiskStore', () => {
       });
     });
 
-    it('lists pictures only: no hidden files, no folders, no links', async () => {
+    it('lists regular files only: no hidden files, folders or links', async () => {
       const store = await createDiskStore({ root });
       await store.put('a.png', bytes('a'));
       await Promise.all([
@@ -115,7 +115,7 @@ describe('createDiskStore', () => {
       expect((await listed(store)).map(({ name }) => name)).toEqual(['a.png']);
     });
 
-    it('loses its temporary files, and nothing else, when asked', async () => {
+    it('loses its temporary files, and nothing else, by removeTemporary', async () => {
       const store = await createDiskStore({ root });
       await store.put('a.png', bytes('a'));
       await mkdir(join(root, '.tmp', 'odd'));
@@ -134,7 +134,7 @@ describe('createDiskStore', () => {
       { name: 'a@2x2.png', bytes: bytes('two') },
     ];
 
-    it('syncs every file before it names the first, and each folder once after the last', async () => {
+    it('syncs every file before the first rename, and each folder once after the last', async () => {
       const plain = await createDiskStore({ root });
       await plain.put('originals/a~1', bytes('original'));
       const { fs, log } = traced(root);
@@ -158,7 +158,7 @@ describe('createDiskStore', () => {
       expect(log.filter((step) => /^(sync|unlink)/.test(step))).toEqual(['unlink a.png', 'unlink a@1x1.png', 'sync .']);
     });
 
-    it('shares the bytes of an original that is published as it is, under a new time', async () => {
+    it('publishes an unchanged original as a hard link with a new modification time', async () => {
       const store = await createDiskStore({ root });
       await store.put('originals/a~1', bytes('original'));
       await utimes(join(root, 'originals', 'a~1'), 1000, 1000);
@@ -166,13 +166,13 @@ describe('createDiskStore', () => {
       const [original, master] = await Promise.all(['originals/a~1', 'a.png'].map((name) => stat(join(root, name))));
       expect(master?.ino).toBe(original?.ino);
       expect(master?.mtimeMs).toBeGreaterThan(Date.now() - 60_000);
-      // The same again, as after a crash: rename does nothing between two links of one file.
+      // Once more, as after a crash: rename between two links of one file does nothing.
       await store.publish([{ name: 'a.png', from: 'originals/a~1' }]);
       expect(await temporaryFiles()).toEqual([]);
     });
 
     it.each(['EPERM', 'EOPNOTSUPP', 'EXDEV', 'EMLINK'] as const)(
-      'copies it where links are refused with %s',
+      'publishes it as a copy where links are refused with %s',
       async (code) => {
         const store = await createDiskStore({ root, fs: faulty({ link: code }) });
         await store.put('originals/a~1', bytes('original'));
@@ -184,7 +184,7 @@ describe('createDiskStore', () => {
       },
     );
 
-    it('shows no torn file, and loses none that was promised, over SIGKILLs in the middle of writes', async () => {
+    it('shows no partial file, and keeps every promised one, over SIGKILLs in the middle of writes', async () => {
       const promised: string[] = [];
       for (let round = 0; round < 3; round += 1) {
         const child = spawn(process.execPath, ['--input-type=module', '-e', writerScript(root, round)], {
@@ -210,7 +210,7 @@ describe('createDiskStore', () => {
   });
 
   describe('an open file', () => {
-    it('offers its descriptor, which reads the file that it was until it is closed', async () => {
+    it('offers its descriptor, which reads the version that was opened until it is closed', async () => {
       const { fs, open } = counted(nodeFileSystem);
       const store = await createDiskStore({ root, fs });
       await store.put('a.png', bytes('before'));
@@ -220,7 +220,7 @@ describe('createDiskStore', () => {
       const buffer = Buffer.alloc(6);
       expect(readSync(opened.fd, buffer, 0, 6, 0)).toBe(6);
       expect(buffer.toString()).toBe('before');
-      // Reading by the descriptor and by the stream do not disturb each other.
+      // Reads of the descriptor and of the stream do not disturb each other.
       expect(Buffer.concat(await opened.stream().toArray()).toString()).toBe('ef');
       expect(open()).toBe(1);
       await opened.close();
@@ -232,21 +232,17 @@ describe('createDiskStore', () => {
     const full = { code: 'storage_full', message: expect.stringContaining('no space left on device (ENOSPC)') };
 
     it.each<[string, Faults, object]>([
-      ['no room for the bytes', { writeFile: 'ENOSPC' }, full],
+      ['no space for the bytes', { writeFile: 'ENOSPC' }, full],
       ['no quota for the bytes', { writeFile: 'EDQUOT' }, { code: 'storage_full' }],
-      ['no room for the entry', { open: 'ENOSPC' }, full],
-      ['no room found at the sync', { sync: 'ENOSPC' }, full],
-      [
-        'a sync that fails',
-        { sync: 'EIO' },
-        { code: 'storage_unavailable', message: expect.stringContaining('(EIO)') },
-      ],
-      ['a close that fails', { close: 'EIO' }, { code: 'storage_unavailable' }],
+      ['no space for the directory entry', { open: 'ENOSPC' }, full],
+      ['no space at the sync', { sync: 'ENOSPC' }, full],
+      ['a failing sync', { sync: 'EIO' }, { code: 'storage_unavailable', message: expect.stringContaining('(EIO)') }],
+      ['a failing close', { close: 'EIO' }, { code: 'storage_unavailable' }],
       ['a read-only disk', { open: 'EROFS' }, { code: 'storage_unavailable' }],
       ['no right to write', { open: 'EACCES' }, { code: 'storage_unavailable' }],
       ['too many open files', { open: 'EMFILE' }, { code: 'storage_unavailable' }],
-      ['a rename that fails', { rename: 'EIO' }, { code: 'storage_unavailable' }],
-    ])('%s leave the old files, no temporary ones and no open descriptor', async (_, faults, expected) => {
+      ['a failing rename', { rename: 'EIO' }, { code: 'storage_unavailable' }],
+    ])('%s: the old files stay, no temporary file or open descriptor is left', async (_, faults, expected) => {
       const sound = await createDiskStore({ root });
       await sound.put('originals/a~1', bytes('original'));
       await sound.put('a.png', bytes('old'));
@@ -276,7 +272,7 @@ describe('createDiskStore', () => {
       expect(await temporaryFiles()).toEqual([]);
       expect(open()).toBe(0);
 
-      // The fault goes, and the same store works.
+      // Once the fault is over, the same store works again.
       for (const fault of Object.keys(faults)) delete faults[fault as keyof Faults];
       await store.check(0);
       await store.put('a.png', bytes('new'));
@@ -284,14 +280,14 @@ describe('createDiskStore', () => {
       expect(open()).toBe(0);
     });
 
-    it('says nothing is done when only the folder could not be synced', async () => {
+    it('fails when only the folder could not be synced', async () => {
       await createDiskStore({ root });
       const store = await createDiskStore({ root, fs: faulty({ syncFolder: 'EIO' }) });
       await expect(store.put('a.png', bytes('a'))).rejects.toMatchObject({ code: 'storage_unavailable' });
       await expect(store.remove(['a.png'])).rejects.toMatchObject({ code: 'storage_unavailable' });
     });
 
-    it('syncs the folder again when a removal is repeated that had failed to', async () => {
+    it('syncs the folder when a removal is repeated whose sync had failed', async () => {
       const faults: Faults = { syncFolder: 'EIO' };
       const { fs, log } = traced(root, faulty(faults));
       const sound = await createDiskStore({ root });
@@ -304,7 +300,7 @@ describe('createDiskStore', () => {
       expect(log).toContain('sync .');
     });
 
-    it('says what cannot be read', async () => {
+    it('names the file that cannot be read', async () => {
       const store = await createDiskStore({ root, fs: faulty({ readFile: 'EIO', opendir: 'EACCES' }) });
       await expect(store.read('a.png')).rejects.toMatchObject({
         code: 'storage_unavailable',
@@ -316,7 +312,7 @@ describe('createDiskStore', () => {
     it.each<[string, Faults]>([
       ['be opened', { openToRead: 'EMFILE' }],
       ['be asked for its size', { stat: 'EIO' }],
-    ])('says that a file cannot %s, and leaves no descriptor open', async (_, faults) => {
+    ])('fails when a file cannot %s, and leaves no descriptor open', async (_, faults) => {
       const sound = await createDiskStore({ root });
       await sound.put('a.png', bytes('a'));
       const { fs, open } = counted(faulty(faults));
@@ -329,7 +325,7 @@ describe('createDiskStore', () => {
       expect(open()).toBe(0);
     });
 
-    it('says what cannot be read in the middle of a file', async () => {
+    it('fails a stream in the middle of a file that can no longer be read', async () => {
       const faults: Faults = {};
       const store = await createDiskStore({ root, fs: faulty(faults) });
       await store.put('a.png', new Uint8Array(2_000_000));
@@ -344,7 +340,7 @@ describe('createDiskStore', () => {
       await opened?.close();
     });
 
-    it('names the room that is left and the room that is needed', async () => {
+    it('names the space that is left and the space that is needed', async () => {
       const fs: FileSystem = {
         ...nodeFileSystem,
         statfs: (async (path: string) => ({
@@ -361,7 +357,7 @@ describe('createDiskStore', () => {
       });
     });
 
-    it.runIf(canMountTmpfs)('survives a disk that is full for real (needs the right to mount)', async () => {
+    it.runIf(canMountTmpfs)('survives a full disk (a real one, which needs the right to mount)', async () => {
       const disk = await mountTmpfs(root, '4m');
       try {
         const store = await createDiskStore({ root });
@@ -398,7 +394,7 @@ describe('createDiskStore', () => {
   });
 });
 
-/** Writes without end, several files at once, new names and one that is replaced again and again; says each promised name. */
+/** A script that writes until it is killed, three files at a time, under new names and one that is replaced; prints each promised name. */
 function writerScript(root: string, round: number): string {
   const module = new URL('../../../src/adapters/storage/disk.ts', import.meta.url).href;
   return `
@@ -429,7 +425,7 @@ function isWhole(content: Buffer): boolean {
   return createHash('sha256').update(content.subarray(32)).digest().equals(content.subarray(0, 32));
 }
 
-/** Error codes to raise from calls of the file system; of a handle's calls `sync` means a file and `syncFolder` a folder. */
+/** Error codes that calls of the file system raise. Of a handle's calls, `sync` means that of a file and `syncFolder` that of a folder. */
 type Faults = {
   [call in
     | 'close'
@@ -446,7 +442,7 @@ type Faults = {
     | 'writeFile']?: keyof typeof constants.errno;
 };
 
-/** The real file system, but for the faults that are set at the time of each call. */
+/** The real file system with the faults that are set at the time of each call. */
 function faulty(faults: Faults): FileSystem {
   const failing = <Arguments extends readonly unknown[], Result>(
     call: keyof Faults,
@@ -485,7 +481,7 @@ function raise(code: keyof typeof constants.errno | undefined): void {
   throw Object.assign(new Error(`${code}: injected`), { code, errno: -constants.errno[code], syscall: 'injected' });
 }
 
-/** Counts the descriptors that are open. */
+/** The file system, and the number of descriptors that are open. */
 function counted(fs: FileSystem): { fs: FileSystem; open: () => number } {
   let count = 0;
   const open: FileSystem['open'] = async (path, flags, mode) => {
@@ -501,7 +497,7 @@ function counted(fs: FileSystem): { fs: FileSystem; open: () => number } {
   return { fs: { ...fs, open }, open: () => count };
 }
 
-/** Logs what is made durable, named, and unnamed, in the order in which it was done. */
+/** The file system with a log of its syncs, renames and unlinks, in order. */
 function traced(root: string, fs: FileSystem = nodeFileSystem): { fs: FileSystem; log: string[] } {
   const log: string[] = [];
   const shown = (path: unknown): string => {
