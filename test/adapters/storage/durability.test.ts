@@ -24,6 +24,15 @@ describe('durability', () => {
     { name: 'a@2x2.png', bytes: bytes('two') },
   ];
 
+  it('syncs the parent of every folder that it makes', async () => {
+    const { fs, log } = traced(disk.folder());
+    await createDiskStore({ root: join(disk.folder(), 'deep', 'media'), fs });
+    expect(log).toEqual(['sync deep', 'sync .', 'sync deep/media', 'sync deep/media']);
+    log.length = 0;
+    await createDiskStore({ root: join(disk.folder(), 'deep', 'media'), fs });
+    expect(log).toEqual([]);
+  });
+
   it('syncs every file before the first rename, and each folder once after the last', async () => {
     const plain = await createDiskStore({ root });
     await plain.put('originals/a~1', bytes('original'));
