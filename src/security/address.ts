@@ -1,19 +1,12 @@
 import ipaddr from 'ipaddr.js';
 
 /**
- * Azure's WireServer: a public address that answers only inside its machines, and hands out their credentials.
- * https://learn.microsoft.com/azure/virtual-network/what-is-ip-address-168-63-129-16
- */
-const AZURE_WIRE_SERVER = '168.63.129.16';
-
-/** Where the IANA gives out global unicast addresses of IPv6; what lies outside only looks like one. RFC 4291, 2.4. */
-const GLOBAL_UNICAST = ipaddr.IPv6.parseCIDR('2000::/3');
-
-/**
- * What kind of address this is, if it is not a plain public one: `loopback`, `private`, `linkLocal` (the metadata services of
- * most clouds), `carrierGradeNat`, `multicast`, `unspecified` and so on by the IANA's registries. Addresses of IPv6 with one
- * of IPv4 inside (mapped, NAT64, 6to4, Teredo) are special whatever that is, since it is the network that takes them apart.
- * Null for a public address; text that is no address is `invalid`.
+ * The range of an IP address that is not public, by the names of the IANA registries: `loopback`, `private`, `linkLocal` (where most
+ * clouds have their metadata service), `carrierGradeNat`, `multicast`, `unspecified` and so on. `invalid` for text that is no address,
+ * null for a public address.
+ *
+ * An IPv6 address that embeds an IPv4 one (mapped, NAT64, 6to4, Teredo) is never public, whatever the embedded address: the network
+ * decides where it leads.
  */
 export function specialKind(address: string): string | null {
   if (!ipaddr.isValid(address)) return 'invalid';
@@ -23,3 +16,12 @@ export function specialKind(address: string): string | null {
   if (parsed.kind() === 'ipv6' && !parsed.match(GLOBAL_UNICAST)) return 'reserved';
   return parsed.toString() === AZURE_WIRE_SERVER ? 'metadata' : null;
 }
+
+/** The only IPv6 block from which the IANA assigns global unicast addresses. RFC 4291, 2.4. */
+const GLOBAL_UNICAST = ipaddr.IPv6.parseCIDR('2000::/3');
+
+/**
+ * Azure's WireServer: a public address that answers only virtual machines in Azure and gives them credentials.
+ * https://learn.microsoft.com/azure/virtual-network/what-is-ip-address-168-63-129-16
+ */
+const AZURE_WIRE_SERVER = '168.63.129.16';

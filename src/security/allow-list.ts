@@ -1,14 +1,14 @@
 import { isIPv6 } from 'node:net';
 import { z } from 'zod';
 
-/** A host that the operator vouches for; a null port stands for any. */
+/** A host that the operator allows; a null port means any port. */
 export interface AllowedHost {
   /** As `URL` writes it: lower case, IPv6 in brackets. */
   readonly hostname: string;
   readonly port: number | null;
 }
 
-/** `host` or `host:port`, the way it is written in settings. */
+/** A setting's text `host` or `host:port` as an `AllowedHost`. */
 export const allowedHostText = z.string().transform((text, context): AllowedHost => {
   const allowed = parse(text);
   if (allowed !== null) return allowed;
@@ -16,21 +16,23 @@ export const allowedHostText = z.string().transform((text, context): AllowedHost
   return z.NEVER;
 });
 
-/** The host and port that this http or https URL leads to. */
+/** The host and port of an http or https URL. Raises `TypeError` for text that is no URL. */
 export function hostOf(url: string): AllowedHost & { readonly port: number } {
   const { hostname, port, protocol } = new URL(url);
   return { hostname, port: port === '' ? defaultPort(protocol) : Number(port) };
 }
 
-/** Whether the list has this host, at this port. */
+/** True when the list allows this host at this port. */
 export function isAllowed(list: readonly AllowedHost[], { hostname, port }: AllowedHost): boolean {
   return list.some((allowed) => allowed.hostname === hostname && (allowed.port === null || allowed.port === port));
 }
 
+/** The port of `https:`, and of `http:` for any other protocol. */
 export function defaultPort(protocol: string): number {
   return protocol === 'https:' ? 443 : 80;
 }
 
+/** Null for text that is not `host` or `host:port`. `URL` normalises case, IDNA and the many ways to write an IPv4 address. */
 function parse(text: string): AllowedHost | null {
   const [, host = null, port] = isIPv6(text)
     ? ['', `[${text}]`]

@@ -1,38 +1,38 @@
 /**
- * API keys, as they are written: `name:secret:scope+scope`, the secret in plain text or as `sha256-…`.
+ * API keys in their text form, `name:secret:scope+scope`, with the secret in plain text or as `sha256-…`.
  *
- * Secrets are only ever kept as SHA-256. A slow hash is for passwords, which can be guessed; a secret made here has 256 random
- * bits, which cannot.
+ * In memory a secret exists only as its SHA-256. A slow password hash would add nothing: it protects secrets that can be guessed,
+ * and a secret made by `createKey` has 256 random bits.
  */
 
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 
-/** `admin` includes the other two. */
-export const SCOPES = ['generate', 'read', 'admin'] as const;
+/** What a key may do; `admin` includes the other two. */
+const SCOPES = ['generate', 'read', 'admin'] as const;
 export type Scope = (typeof SCOPES)[number];
 
 export interface ApiKey {
-  /** Owns what was made with the key. */
+  /** Owner of the images that are made with the key. */
   readonly name: string;
   /** SHA-256 of the secret. */
   readonly hash: Uint8Array;
   readonly scopes: readonly Scope[];
 }
 
-const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
-const NAME_RULE = 'the name must be 1 to 64 of A-Z, a-z, 0-9, ".", "_" and "-", and begin with a letter or digit';
-/** Owns what was made while there were no keys: nobody comes by that through a name. */
-const ANONYMOUS_NAME = 'anonymous';
-/** What may stand in an HTTP header, without spaces. */
-const SECRET = /^[\x21-\x7e]+$/;
-const HASH = /^sha256-([A-Za-z0-9_-]{43})$/;
+/** Finds the API key of a request. */
+export interface Keys {
+  /** False when no keys are configured: every caller may then do everything. */
+  readonly inUse: boolean;
+  /** The key with this secret, or null. */
+  find(secret: string): ApiKey | null;
+}
 
-/** Whether a key with these scopes may do what needs `scope`. */
+/** True when a key with these scopes may do what needs `scope`. */
 export function allows(scopes: readonly Scope[], scope: Scope): boolean {
   return scopes.includes(scope) || scopes.includes('admin');
 }
 
-/** The key with this secret. Every key is compared, in constant time, so that time tells nothing about any of them. */
+/** The key with this secret, or null. Compares every key in constant time, so that the duration reveals nothing about the keys. */
 export function findKey(keys: readonly ApiKey[], secret: string): ApiKey | null {
   const hash = sha256(secret);
   let found: ApiKey | null = null;
@@ -40,57 +40,68 @@ export function findKey(keys: readonly ApiKey[], secret: string): ApiKey | null 
   return found;
 }
 
-/** Reads `API_KEYS`: entries with commas between. Gives every fault, by the number of its entry; never a part of an entry. */
+/** Parses `API_KEYS`, comma-separated entries. Reports every issue by the number of its entry and never quotes an entry. */
 export function parseKeys(text: string): { readonly keys: readonly ApiKey[]; readonly issues: readonly string[] } {
-  return readEntries(text.split(',').map((entry, at) => ({ entry: entry.trim(), where: `entry ${at + 1}` })));
+  return parseEntries(text.split(',').map((entry, index) => ({ entry: entry.trim(), where: `entry ${index + 1}` })));
 }
 
-/** Reads a file of keys, one a line; empty lines, and those that begin with `#`, do not count. Faults as with `parseKeys`. */
+/** Parses a key file, one entry a line, ignoring empty lines and lines that begin with `#`. Reports issues by line number. */
 export function parseKeyFile(text: string): ReturnType<typeof parseKeys> {
-  const lines = text.split('\n').map((line, at) => ({ entry: line.trim(), where: `line ${at + 1}` }));
-  return readEntries(lines.filter(({ entry }) => entry !== '' && !entry.startsWith('#')));
+  const lines = text.split('\n').map((line, index) => ({ entry: line.trim(), where: `line ${index + 1}` }));
+  return parseEntries(lines.filter(({ entry }) => entry !== '' && !entry.startsWith('#')));
 }
 
-/** What makes these keys, each by itself right, wrong together, by the names of the keys. */
+/** Conflicts between keys that are valid on their own: a secret used twice, or one name with different scopes. */
 export function findConflicts(keys: readonly ApiKey[]): readonly string[] {
-  return keys.flatMap((key, at) => {
-    const before = keys.slice(0, at);
-    if (before.some(({ hash }) => timingSafeEqual(hash, key.hash))) return [`${key.name}: its secret is in use twice`];
-    // Two secrets under one name let clients change over one by one; two rights under one name are a slip.
-    const sameName = before.find(({ name }) => name === key.name);
-    const same = sameName === undefined || scopesText(sameName) === scopesText(key);
-    return same ? [] : [`${key.name}: stands twice, with different scopes`];
+  return keys.flatMap((key, index) => {
+    const earlier = keys.slice(0, index);
+    if (earlier.some(({ hash }) => timingSafeEqual(hash, key.hash))) return [`${key.name}: its secret is in use twice`];
+    // Two secrets under one name allow key rotation; different scopes under one name are a mistake.
+    const sameName = earlier.find(({ name }) => name === key.name);
+    const sameScopes = sameName === undefined || scopesText(sameName) === scopesText(key);
+    return sameScopes ? [] : [`${key.name}: appears twice, with different scopes`];
   });
 }
 
-/** A name or a scope that no key can have. */
+/** Raised by `createKey` for a name or a scope that no key can have. */
 export class InvalidKeyError extends Error {
   override readonly name = 'InvalidKeyError';
 }
 
-/** A new key: its secret, which is kept nowhere, and its line for the file. Raises `InvalidKeyError`. */
+/**
+ * A new key: its secret, which is stored nowhere, and its line for the key file. `scopes` are joined by `+`.
+ * Raises `InvalidKeyError` for an invalid name or scope.
+ */
 export function createKey(name: string, scopes: string): { readonly secret: string; readonly line: string } {
   const secret = `easel_${randomBytes(32).toString('base64url')}`;
   const line = `${name}:sha256-${Buffer.from(sha256(secret)).toString('base64url')}:${scopes}`;
-  const read = NAME.test(name) ? readEntry(line) : NAME_RULE;
-  if (typeof read === 'string') throw new InvalidKeyError(read);
+  const parsed = NAME.test(name) ? parseEntry(line) : NAME_RULE;
+  if (typeof parsed === 'string') throw new InvalidKeyError(parsed);
   return { secret, line };
 }
 
-function readEntries(entries: readonly { readonly entry: string; readonly where: string }[]) {
+function parseEntries(entries: readonly { readonly entry: string; readonly where: string }[]) {
   const keys: ApiKey[] = [];
   const issues: string[] = [];
   for (const { entry, where } of entries) {
-    const read = readEntry(entry);
-    if (typeof read === 'string') issues.push(`${where}: ${read}`);
-    else keys.push(read);
+    const parsed = parseEntry(entry);
+    if (typeof parsed === 'string') issues.push(`${where}: ${parsed}`);
+    else keys.push(parsed);
   }
   return { keys, issues: [...issues, ...findConflicts(keys)] };
 }
 
-/** The key, or what is wrong with the entry. */
-function readEntry(entry: string): ApiKey | string {
-  // The name and the scopes hold no colon; the secret may.
+const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
+const NAME_RULE = 'the name must be 1 to 64 of A-Z, a-z, 0-9, ".", "_" and "-", and begin with a letter or digit';
+/** Owner of images that were made without keys. Reserved, so that no key gets access to them by its name. */
+const ANONYMOUS_NAME = 'anonymous';
+/** Visible ASCII: what an HTTP header may hold, without spaces. */
+const SECRET = /^[\x21-\x7e]+$/;
+const HASH = /^sha256-([A-Za-z0-9_-]{43})$/;
+
+/** The key, or the issue with the entry. */
+function parseEntry(entry: string): ApiKey | string {
+  // The secret may contain colons; name and scopes cannot.
   const [, name, secret = '', scopeList = ''] = /^([^:]*):(.*):([^:]*)$/s.exec(entry) ?? [];
   if (name === undefined) return 'must be name:secret:scope+scope';
   if (!NAME.test(name)) return NAME_RULE;

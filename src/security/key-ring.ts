@@ -1,55 +1,47 @@
 import { readFileSync, type StatsListener, unwatchFile, watchFile } from 'node:fs';
 import type { Logger } from 'pino';
-import { type ApiKey, findConflicts, findKey, parseKeyFile } from './api-keys.ts';
+import { type ApiKey, findConflicts, findKey, type Keys, parseKeyFile } from './api-keys.ts';
 
-/** The API keys that count at this moment. */
-export interface KeyRing {
-  /** Whether there are keys at all; without any, everyone may do everything. */
-  readonly inUse: boolean;
-  find(secret: string): ApiKey | null;
-}
-
-export interface WatchedKeyRing extends KeyRing {
-  /** Reads the file again. What cannot be used is logged, and the keys stay as they were. */
+/** The API keys that are valid now, kept up to date with their file. */
+interface KeyRing extends Keys {
+  /** Reads the file again. A file that cannot be used is logged, and the current keys stay in use. */
   reload(): void;
+  /** Stops watching the file. */
   close(): void;
 }
 
-/** How often the file is looked at. Its folder's events would come sooner, but not for every kind of mount and link. */
-const POLL_INTERVAL_MS = 1_000;
-
-export interface KeyRingOptions {
-  /** Keys that stay as long as the process. */
+interface KeyRingOptions {
+  /** Keys from the environment, which do not change. */
   readonly fixed: readonly ApiKey[];
-  /** File of further keys, one a line; null for none. */
+  /** Path of the key file; null for none. */
   readonly file: string | null;
-  /** What the file held when the settings were read. */
+  /** The keys that the file held when the settings were read. */
   readonly fromFile: readonly ApiKey[];
   readonly log: Logger;
 }
 
-/** Keys that follow their file: a changed file counts a second later, without a restart. */
-export function createKeyRing({ fixed, file, fromFile, log }: KeyRingOptions): WatchedKeyRing {
+/** Polling interval. Watching the folder for events would be faster, but it does not work for every kind of mount and link. */
+const POLL_INTERVAL_MS = 1_000;
+
+/** Opens the API keys and reloads their file within a second of a change, without a restart. */
+export function createKeyRing({ fixed, file, fromFile, log }: KeyRingOptions): KeyRing {
   let keys = [...fixed, ...fromFile];
 
-  // Read at one go, so that of two orders that come together the later never loses to the earlier.
+  // Synchronous, so that of two reloads at the same time the later always wins.
   function reload(): void {
     if (file === null) return;
     try {
-      const read = parseKeyFile(readFileSync(file, 'utf8'));
-      const next = [...fixed, ...read.keys];
-      const issues = read.issues.length > 0 ? read.issues : findConflicts(next);
+      const parsed = parseKeyFile(readFileSync(file, 'utf8'));
+      const next = [...fixed, ...parsed.keys];
+      const issues = parsed.issues.length > 0 ? parsed.issues : findConflicts(next);
       if (issues.length > 0 || next.length === 0) {
-        log.error(
-          { file, faults: issues },
-          'the file of API keys is not right, or is empty; the keys stay as they were',
-        );
+        log.error({ file, faults: issues }, 'the API key file is invalid or empty; the current keys stay in use');
         return;
       }
       keys = next;
-      log.info({ file, keys: [...new Set(keys.map(({ name }) => name))] }, 'API keys read again');
+      log.info({ file, keys: [...new Set(keys.map(({ name }) => name))] }, 'API keys reloaded');
     } catch (error) {
-      log.error({ file, err: error }, 'the file of API keys cannot be read; the keys stay as they were');
+      log.error({ file, err: error }, 'the API key file cannot be read; the current keys stay in use');
     }
   }
 

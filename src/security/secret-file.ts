@@ -2,7 +2,10 @@ import { randomBytes } from 'node:crypto';
 import { open, readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
-/** 256 random bits as text that are made once and kept in a file which only its owner may read. */
+/**
+ * Reads a secret from its file, and creates it the first time: 256 random bits as text, durable, in a file with mode 0600.
+ * Raises the file system's error when the file can be neither read nor made.
+ */
 export async function loadOrCreateSecret(
   path: string,
   encode = (bits: Buffer) => bits.toString('base64url'),
@@ -11,7 +14,7 @@ export async function loadOrCreateSecret(
     if (error.code === 'ENOENT') return '';
     throw error;
   });
-  // An empty file is one that a power cut left behind.
+  // A power cut during the first start can leave an empty file behind.
   if (existing !== '') return existing;
   const secret = encode(randomBytes(32));
   const file = await open(path, 'w', 0o600);
@@ -25,6 +28,7 @@ export async function loadOrCreateSecret(
   return secret;
 }
 
+/** Makes the file's name durable. */
 async function syncFolder(path: string): Promise<void> {
   const folder = await open(path, 'r');
   try {

@@ -3,25 +3,25 @@ import type { MediaFile } from '../core/domain/image.ts';
 import { fileUrls, type MediaUrls } from '../core/domain/record.ts';
 import type { Clock } from '../core/ports/clock.ts';
 
-/** Writes the URLs of pictures that only those may fetch who were given one, and knows them again. */
+/** Signed, expiring URLs of private pictures: makes and verifies them. */
 export interface SignedLinks {
   readonly urls: MediaUrls;
-  /** Whether this is the unexpired signature of this very file. */
+  /** True for an unexpired signature of exactly this version of the file. Takes the query parameters as they came. */
   verify(file: MediaFile, expires: unknown, signature: unknown): boolean;
 }
 
-export interface SignedLinksOptions {
+interface SignedLinksOptions {
   readonly secret: string;
-  /** How long a URL holds at least. */
+  /** Shortest lifetime of a URL, in seconds. */
   readonly seconds: number;
   readonly clock: Clock;
 }
 
 /**
- * Signs with HMAC-SHA256 over the file's name, its content's hash and the second at which the URL expires. A mediaId can be
- * deleted and made again by someone else: an old URL does not open the new picture.
+ * Signs with HMAC-SHA256 over the file's name, the hash of its content and the second at which the URL expires. The hash is in it since
+ * a mediaId can be deleted and used again by another owner: the old URL must not open the new picture.
  *
- * URLs made within the same period of `seconds` are the same, so that caches work; each holds for one to two periods.
+ * URLs made within the same period of `seconds` are equal, so that caches work; each is valid for one to two periods.
  */
 export function createSignedLinks({ secret, seconds, clock }: SignedLinksOptions): SignedLinks {
   const sign = ({ name, sha256 }: MediaFile, expires: string) =>
@@ -31,13 +31,13 @@ export function createSignedLinks({ secret, seconds, clock }: SignedLinksOptions
     urls(file) {
       const { url, versionedUrl } = fileUrls(file);
       const expires = String((Math.floor(clock.now() / 1000 / seconds) + 2) * seconds);
-      const proof = `expires=${expires}&signature=${sign(file, expires)}`;
-      return { url: `${url}?${proof}`, versionedUrl: `${versionedUrl}&${proof}` };
+      const query = `expires=${expires}&signature=${sign(file, expires)}`;
+      return { url: `${url}?${query}`, versionedUrl: `${versionedUrl}&${query}` };
     },
 
     verify(file, expires, signature) {
       if (typeof expires !== 'string' || typeof signature !== 'string') return false;
-      // The text is compared, not the bytes it stands for: of base64's last digit some bits stand for nothing.
+      // Compares the base64url text, not the decoded bytes: decoding ignores some bits of the last digit.
       const expected = Buffer.from(sign(file, expires));
       const given = Buffer.from(signature);
       if (given.length !== expected.length || !timingSafeEqual(given, expected)) return false;

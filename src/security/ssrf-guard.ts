@@ -1,6 +1,6 @@
 /**
- * The one way out to an address that a caller or a provider's answer names: such an address may be meant to reach what only
- * this machine can reach.
+ * SSRF guard: the only way to fetch a URL that a caller or a provider chose. Such a URL may aim at what only this machine can reach,
+ * so addresses that are not public are refused unless the operator allows them.
  */
 
 import { lookup as resolve } from 'node:dns';
@@ -9,28 +9,29 @@ import { Agent, buildConnector, request } from 'undici';
 import { specialKind } from './address.ts';
 import { type AllowedHost, defaultPort, isAllowed } from './allow-list.ts';
 
-/** Sends one request and reads its answer, within bounds. Redirects are answers like any other: they are not followed. */
+/** A bounded `fetch`: one request, one answer. Redirects are returned as they are, not followed. */
 export interface GuardedFetch {
   /**
-   * Raises `RefusedAddressError` for an address that is not to be reached, the signal's reason when `signal` fires, a
-   * `TimeoutError` (DOMException) when there is no whole answer after `timeoutMs`, and undici's errors for what breaks.
+   * Raises `RefusedAddressError` for an address that is not allowed, the signal's reason when `signal` fires, a `TimeoutError`
+   * (DOMException) when the answer is not complete after `timeoutMs`, and undici's errors when the connection fails.
    */
   fetch(url: string, options: GuardedRequest): Promise<GuardedResponse>;
+  /** Destroys all connections; requests in flight fail. */
   close(): Promise<void>;
 }
 
-export interface GuardedRequest {
+interface GuardedRequest {
   readonly method: 'GET' | 'POST';
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string | Uint8Array;
-  /** For everything, from the look-up of the name to the last byte. */
+  /** Milliseconds for the whole exchange, from the name lookup to the last byte. */
   readonly timeoutMs: number;
-  /** Most of the answer's body that is read; what is longer is cut off. */
+  /** Most bytes of the body that are read; a longer body is cut off there. */
   readonly maxBytes: number;
   readonly signal?: AbortSignal;
 }
 
-export interface GuardedResponse {
+interface GuardedResponse {
   readonly status: number;
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
   readonly body: Uint8Array;
@@ -38,27 +39,26 @@ export interface GuardedResponse {
   readonly complete: boolean;
 }
 
-/** The guard said no: nothing was sent, and no connection made. The message is fit for the caller. */
+/** The address is refused: nothing was sent, no connection was made. The message may be shown to callers. */
 export class RefusedAddressError extends Error {
   override readonly name = 'RefusedAddressError';
 }
 
 export interface GuardOptions {
-  /** Hosts that may be anywhere. */
+  /** Hosts that may have any address. */
   readonly allow: readonly AllowedHost[];
-  /** Finds the addresses of a name; the operating system's way unless told. */
+  /** Resolves a name to its addresses; by default as the operating system does. */
   readonly lookup?: LookupFunction;
-  /** What makes an address one that is not to be reached, or null. */
+  /** The kind of an address that is not public, or null for a public one; by default `specialKind`. */
   readonly special?: (address: string) => string | null;
 }
 
-/** A server that takes longer than this to accept a connection is as good as down. */
+/** A server that has not accepted the connection by then counts as down. */
 const CONNECT_TIMEOUT_MS = 10_000;
 
 /**
- * A `fetch` that reaches public addresses and the hosts in `allow`, and nothing else. A name is looked up once, and the
- * connection goes to the very address that was checked, so that a name cannot change in between. Each request has a connection
- * of its own.
+ * A `fetch` that reaches public addresses and the hosts in `allow`, nothing else. It is safe against DNS rebinding: a name is looked up
+ * once, and the connection goes to the address that was checked. Every request has its own connection, and so its own check.
  */
 export function createGuardedFetch({ allow, lookup = resolve, special = specialKind }: GuardOptions): GuardedFetch {
   const connection = { timeout: CONNECT_TIMEOUT_MS, allowH2: false };
@@ -78,7 +78,7 @@ export function createGuardedFetch({ allow, lookup = resolve, special = specialK
         port: Number(port) || defaultPort(protocol),
       };
       if (isAllowed(allow, host)) return connectAnywhere(options, callback);
-      // A name is checked when it is looked up; an address is not looked up.
+      // A name is checked at its lookup; a literal address has no lookup, so it is checked here.
       const kind = isIP(hostname) === 0 ? null : special(hostname);
       return kind === null ? connectToPublic(options, callback) : callback(refused(hostname, kind), null);
     },
@@ -103,7 +103,7 @@ export function createGuardedFetch({ allow, lookup = resolve, special = specialK
   };
 }
 
-/** A look-up that gives the addresses of a name only when all of them are public. */
+/** A lookup that fails with `RefusedAddressError` unless all addresses of the name are public. */
 function publicOnly(lookup: LookupFunction, special: (address: string) => string | null): LookupFunction {
   return (hostname, options, callback) => {
     lookup(hostname, { ...options, all: true }, (error, found, family) => {
@@ -133,7 +133,7 @@ async function readAtMost(
   for await (const chunk of body) {
     chunks.push(chunk.subarray(0, left));
     left -= chunk.length;
-    // Leaving the loop ends the connection.
+    // Leaving the loop destroys the body, and with it the connection.
     if (left < 0) return { body: Buffer.concat(chunks), complete: false };
   }
   return { body: Buffer.concat(chunks), complete: true };

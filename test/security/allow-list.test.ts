@@ -24,7 +24,7 @@ describe('an allow list', () => {
   });
 
   test.each(['', '*', 'a b', 'http://a', 'a/b', 'a:', 'a:x', 'a:0', 'a:65536', 'u@a', '[::1', 'a:80:80', '10.0.0.0/8'])(
-    'does not take %j',
+    'refuses the entry %j',
     (entry) => {
       expect(allowedHostText.safeParse(entry).error?.issues[0]?.message).toMatch(/must be host or host:port/);
     },

@@ -13,7 +13,7 @@ import {
 const digest = (secret: string) => `sha256-${createHash('sha256').update(secret).digest('base64url')}`;
 
 describe('API_KEYS', () => {
-  test('has keys with their scopes, secrets plain or hashed, and keeps no secret', () => {
+  test('gives keys with their scopes, from plain or hashed secrets, and keeps no secret', () => {
     const { keys, issues } = parseKeys(`blog:one:two:generate+read, ops:${digest('boss')}:admin`);
     expect(issues).toEqual([]);
     expect(keys.map(({ name, scopes }) => [name, ...scopes])).toEqual([
@@ -42,38 +42,38 @@ describe('API_KEYS', () => {
     ['a:hunter2:read+', 'entry 1: the scopes must be of'],
     ['a:hunter2:read,b:hunter2:read', 'b: its secret is in use twice'],
     [`a:hunter2:read,a:${digest('hunter2')}:read`, 'a: its secret is in use twice'],
-    ['a:hunter2:read,a:hunter3:admin', 'a: stands twice, with different scopes'],
-  ])('%s: %s', (text, fault) => {
+    ['a:hunter2:read,a:hunter3:admin', 'a: appears twice, with different scopes'],
+  ])('%s: %s', (text, issue) => {
     const { issues } = parseKeys(text);
     expect(issues).toHaveLength(1);
-    expect(issues[0]).toContain(fault);
+    expect(issues[0]).toContain(issue);
     expect(issues[0]).not.toMatch(/h.nter/);
   });
 
-  test('has every fault told at once', () => {
+  test('reports every issue at once', () => {
     expect(parseKeys('a:b,c:d:e,f:g:read,h').issues).toHaveLength(3);
   });
 
-  test('may have two secrets under one name, while clients change over', () => {
+  test('may have two secrets under one name, for key rotation', () => {
     const { keys, issues } = parseKeys('blog:old:read+generate,blog:new:generate+read');
     expect(issues).toEqual([]);
     expect([findKey(keys, 'old')?.name, findKey(keys, 'new')?.name]).toEqual(['blog', 'blog']);
   });
 });
 
-test('a file of keys has one a line, with comments, and its issues name the line', () => {
+test('a key file has one key a line and comments, and its issues name the line', () => {
   const { keys, issues } = parseKeyFile('# ours\r\n\nblog:one:read\r\n  ops:two:admin  \nbroken\n');
   expect(keys.map(({ name }) => name)).toEqual(['blog', 'ops']);
   expect(issues).toEqual(['line 5: must be name:secret:scope+scope']);
 });
 
-test('keys from two places must go together too', () => {
+test('keys from two sources are checked for conflicts too', () => {
   const [a, b] = [parseKeys('a:one:read').keys, parseKeys('b:one:read').keys];
   expect(findConflicts([...a, ...b])).toEqual(['b: its secret is in use twice']);
 });
 
 describe('a new key', () => {
-  test('has a secret of 256 bits, and a line that knows it and does not hold it', () => {
+  test('has a secret of 256 bits, and a line that matches the secret without containing it', () => {
     const { secret, line } = createKey('blog', 'generate+read');
     expect(secret).toMatch(/^easel_[\w-]{43}$/);
     expect(line).not.toContain(secret);
@@ -86,7 +86,7 @@ describe('a new key', () => {
     ['#a', 'read'],
     ['a', 'write'],
     ['a', ''],
-  ])('is not made with name %j and scopes %j', (name, scopes) => {
+  ])('is refused with name %j and scopes %j', (name, scopes) => {
     expect(() => createKey(name, scopes)).toThrow(InvalidKeyError);
   });
 });

@@ -29,8 +29,8 @@ async function openRing(text: string, fixed = '') {
   };
 }
 
-describe('the file of keys', () => {
-  test('is read again on order: new secrets count, those that are gone do not', async () => {
+describe('the key file', () => {
+  test('is read again by reload: new secrets are valid, removed ones are not', async () => {
     await using keys = await openRing('a:old:read', 'fixed:always:admin');
     expect(keys.knows('old', 'new', 'always')).toEqual([true, false, true]);
     await writeFile(keys.file, 'a:old:read\na:new:read');
@@ -43,18 +43,18 @@ describe('the file of keys', () => {
 
   test.each([
     ['is broken', 'a:hunter2', /line 1: must be/],
-    ['is empty', '', /is empty/],
-    ['clashes with API_KEYS', 'b:always:read', /in use twice/],
-  ])('that %s changes nothing, and is told of', async (_what, text, fault) => {
+    ['is empty', '', /invalid or empty/],
+    ['conflicts with API_KEYS', 'b:always:read', /in use twice/],
+  ])('that %s changes nothing and is logged', async (_what, text, logged) => {
     await using keys = await openRing('a:old:read', text === '' ? '' : 'fixed:always:admin');
     await writeFile(keys.file, text);
     keys.ring.reload();
     expect(keys.knows('old')).toEqual([true]);
-    expect(keys.log.join('')).toMatch(fault);
+    expect(keys.log.join('')).toMatch(logged);
     expect(keys.log.join('')).not.toContain('hunter2');
   });
 
-  test('that is gone changes nothing, and is told of', async () => {
+  test('that is missing changes nothing and is logged', async () => {
     await using keys = await openRing('a:old:read');
     await rm(keys.file);
     keys.ring.reload();
@@ -62,9 +62,9 @@ describe('the file of keys', () => {
     expect(keys.log.join('')).toContain('ENOENT');
   });
 
-  test('counts by itself when it is replaced', async () => {
+  test('is reloaded by itself when it is replaced', async () => {
     await using keys = await openRing('a:old:read');
-    // As editors and orchestrators do it: another file takes the name.
+    // As editors and orchestrators do: a new file is renamed over the old one.
     await writeFile(`${keys.file}.new`, 'a:new:read');
     await rename(`${keys.file}.new`, keys.file);
     await vi.waitUntil(() => keys.knows('old', 'new').join() === 'false,true', { timeout: 10_000 });

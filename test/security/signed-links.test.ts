@@ -31,7 +31,7 @@ beforeAll(async () => {
 });
 afterAll(() => http[Symbol.asyncDispose]());
 
-/** A URL whose query is changed by one entry. */
+/** The URL with one query parameter replaced. */
 function changed(url: string, name: string, value: string): string {
   const [path, query] = url.split('?');
   const params = new URLSearchParams(query);
@@ -40,7 +40,7 @@ function changed(url: string, name: string, value: string): string {
 }
 
 describe('a signed URL', () => {
-  test('opens its picture to everyone who has it, and to no shared cache', async () => {
+  test('serves its picture to everyone who has the URL, and never to a shared cache', async () => {
     const { url, versionedUrl } = links.urls(file);
     const answer = await get(url).expect(200);
     expect(answer.headers['cache-control']).toBe('private, max-age=300, must-revalidate');
@@ -51,35 +51,38 @@ describe('a signed URL', () => {
     await get(url).set('Authorization', 'Bearer unknown').expect(200);
   });
 
-  test('stays the same for an hour, so that caches work, and holds for at least that long', async () => {
+  test('stays the same for an hour, so that caches work, and is valid for at least that long', async () => {
     const own = createTestClock();
     const ownLinks = createSignedLinks({ secret: SECRET, seconds: 3600, clock: own });
     own.advance(3_600_000 - (own.now() % 3_600_000));
     const { url } = ownLinks.urls(file);
     const { searchParams } = new URL(url, 'http://x');
-    const holds = () => ownLinks.verify(file, searchParams.get('expires'), searchParams.get('signature'));
+    const isValid = () => ownLinks.verify(file, searchParams.get('expires'), searchParams.get('signature'));
     own.advance(3_500_000);
     expect(ownLinks.urls(file).url).toBe(url);
     own.advance(3_500_000);
     expect(ownLinks.urls(file).url).not.toBe(url);
-    expect(holds()).toBe(true);
+    expect(isValid()).toBe(true);
     own.advance(201_000);
-    expect(holds()).toBe(false);
+    expect(isValid()).toBe(false);
   });
 
   test.each<[string, (url: string) => string]>([
     ['without its signature', (url) => changed(url, 'signature', '')],
-    ['with an expiry put off', (url) => changed(url, 'expires', '99999999999')],
-    ['with an expiry written otherwise', (url) => url.replace('expires=', 'expires=0')],
+    ['with a later expiry', (url) => changed(url, 'expires', '99999999999')],
+    ['with the same expiry written differently', (url) => url.replace('expires=', 'expires=0')],
     ['without an expiry', (url) => url.replace(/expires=\d+&/, '')],
     ['for another picture', (url) => url.replace('a.png', 'b.png')],
-    ['for a picture that is not there', (url) => url.replace('a.png', 'c.png')],
-    ['for what no picture can be called', (url) => url.replace('a.png', 'package.json')],
-    ['twice', (url) => `${url}&signature=x`],
-    ['longer', (url) => `${url}A`],
-    ['of another secret', () => createSignedLinks({ secret: `${SECRET}!`, seconds: 3600, clock }).urls(file).url],
+    ['for a picture that does not exist', (url) => url.replace('a.png', 'c.png')],
+    ['for a name that no picture can have', (url) => url.replace('a.png', 'package.json')],
+    ['with two signatures', (url) => `${url}&signature=x`],
+    ['with a longer signature', (url) => `${url}A`],
     [
-      'of a picture of that name that was there before',
+      'made with another secret',
+      () => createSignedLinks({ secret: `${SECRET}!`, seconds: 3600, clock }).urls(file).url,
+    ],
+    [
+      'of an earlier picture with that name',
       () => links.urls(exampleFile('a.png', Buffer.from('another picture'))).url,
     ],
   ])('%s is forbidden', async (_what, change) => {
@@ -93,7 +96,7 @@ describe('a signed URL', () => {
     await get(createSignedLinks({ secret: SECRET, seconds: 3600, clock: own }).urls(file).url).expect(403);
   });
 
-  test('with any one bit of its signature changed does not hold', () => {
+  test('is invalid with any single bit of its signature changed', () => {
     const { searchParams } = new URL(links.urls(file).url, 'http://x');
     const expires = searchParams.get('expires');
     const signature = Buffer.from(searchParams.get('signature') ?? '');
@@ -108,26 +111,26 @@ describe('a signed URL', () => {
 
 describe('a private picture', () => {
   test.each([
-    ['nobody', {}, 401],
-    ['an unknown key', bearer('nobody'), 401],
+    ['no key', {}, 401],
+    ['an unknown key', bearer('unknown'), 401],
     ['a key without read', bearer('maker'), 403],
-    ['its owner', bearer('blog'), 200],
+    ["its owner's key", bearer('blog'), 200],
     ['another key', bearer('shop'), 404],
-    ['an admin', bearer('boss'), 200],
-  ])('is for %s: %#', async (_who, headers, status) => {
+    ['an admin key', bearer('boss'), 200],
+  ])('requested with %s: %#', async (_who, headers, status) => {
     await get('/media/a.png').set(headers).expect(status);
   });
 
-  test('that is not there is not found, for those who may ask', async () => {
+  test('that does not exist is a 404 with a key, and a 401 without', async () => {
     await get('/media/c.png').set(bearer('blog')).expect(404);
     await get('/media/c.png').expect(401);
   });
 
-  test('is opened by the key even where the URL has expired', async () => {
+  test('is served to a key even if the URL has expired', async () => {
     await get('/media/a.png?expires=1&signature=x').set(bearer('blog')).expect(200);
   });
 
-  test('is for signed URLs alone where there are no keys', async () => {
+  test('is served to signed URLs only where no keys are configured', async () => {
     await using keyless = await openHttpApp(async (root) => ({
       links,
       pictures: await picturesIn(root, files),

@@ -7,7 +7,7 @@ import { createGuardedFetch, type GuardOptions, RefusedAddressError } from '../.
 interface Receiver extends AsyncDisposable {
   readonly port: number;
   readonly received: IncomingMessage[];
-  /** Connections, with or without a request on them. */
+  /** Connections so far, with or without a request on them. */
   readonly connections: () => number;
 }
 
@@ -34,7 +34,7 @@ async function listen(answer: RequestListener, host = '127.0.0.1', port = 0): Pr
   };
 }
 
-/** A resolver that gives, for each name, one list of addresses after another; the last one for ever. */
+/** A resolver that answers each lookup of a name with its next list of addresses, and repeats the last one. */
 function resolver(names: Readonly<Record<string, readonly (readonly string[])[]>>) {
   const asked: string[] = [];
   const lookup: LookupFunction = (hostname, options, callback) => {
@@ -57,11 +57,11 @@ function guardedFetch(options: Partial<GuardOptions> = {}) {
 }
 
 const allow = (...entries: string[]) => entries.map((entry) => allowedHostText.parse(entry));
-/** Takes 127.0.0.2 for a public address, so that a test has two sides on one machine. */
+/** Treats 127.0.0.2 as public, so that a test has a public and a private server on one machine. */
 const special = (address: string) => (address === '127.0.0.2' ? null : 'loopback');
 const ok: RequestListener = (_request, response) => response.end('here');
 
-describe('what is not public', () => {
+describe('an address that is not public', () => {
   test.each([
     'http://127.0.0.1:PORT',
     'http://localhost:PORT',
@@ -96,14 +96,14 @@ describe('what is not public', () => {
   });
 
   test.each(['ftp://example.com/x', 'file:///etc/passwd', 'data:,x', 'example.com', ''])(
-    '%j is no URL for it',
+    '%j, no http or https URL, is refused',
     async (url) => {
       await using guard = guardedFetch();
       await expect(guard.get(url)).rejects.toThrow(RefusedAddressError);
     },
   );
 
-  test('is refused by whatever name: one that resolves to it, or to it among others', async () => {
+  test('is refused behind a name that resolves to it, or to it among others', async () => {
     await using receiver = await listen(ok);
     const { lookup } = resolver({
       'inside.example': [['127.0.0.1']],
@@ -120,7 +120,7 @@ describe('what is not public', () => {
     expect(receiver.connections()).toBe(0);
   });
 
-  test('is reached all the same where the operator allows host and port, by name too', async () => {
+  test('is reached where the operator allows the host and port, also by name', async () => {
     await using receiver = await listen(ok);
     await using other = await listen(ok);
     const { lookup } = resolver({ 'hooks.internal': [['127.0.0.1']] });
@@ -140,7 +140,7 @@ describe('what is not public', () => {
 });
 
 describe('a name that changes its address', () => {
-  test('is looked up once, and the address that was checked is the one that is called', async () => {
+  test('is looked up once, and the connection goes to the address that was checked', async () => {
     await using outside = await listen(ok, '127.0.0.2');
     await using inside = await listen(ok, '127.0.0.1', outside.port);
     const { lookup, asked } = resolver({ 'rebind.example': [['127.0.0.2'], ['127.0.0.1']] });
@@ -151,7 +151,7 @@ describe('a name that changes its address', () => {
     expect(asked).toEqual(['rebind.example']);
     expect(outside.received.map(({ headers }) => headers.host)).toEqual([`rebind.example:${outside.port}`]);
 
-    // The connection is not kept, so the next request has its own look-up, and its own check.
+    // The connection is not kept alive, so the next request has its own lookup and its own check.
     await expect(guard.get(url)).rejects.toThrow(RefusedAddressError);
     expect(asked).toHaveLength(2);
     expect(inside.connections()).toBe(0);
@@ -162,7 +162,7 @@ describe('an answer', () => {
   const on = { allow: allow('127.0.0.1') };
   const url = ({ port }: Receiver) => `http://127.0.0.1:${port}/`;
 
-  test('comes with status, headers and body; the request with its own', async () => {
+  test('has status, headers and body, and the request its headers and body', async () => {
     await using receiver = await listen((request, response) => {
       response.writeHead(201, { 'x-part': 'a' });
       request.pipe(response);
@@ -180,7 +180,7 @@ describe('an answer', () => {
     expect(receiver.received[0]?.headers).toMatchObject({ 'content-type': 'application/json', connection: 'close' });
   });
 
-  test('that redirects is given as it is, and not followed', async () => {
+  test('that redirects is returned as it is, and not followed', async () => {
     await using inside = await listen(ok);
     await using receiver = await listen((_request, response) => {
       response.writeHead(307, { location: url(inside) }).end();
@@ -194,7 +194,7 @@ describe('an answer', () => {
     ['as long as allowed', 1_000, true],
     ['a byte longer', 1_001, false],
     ['of 10 MB', 10_000_000, false],
-  ])('%s is read to the bound', async (_how, bytes, whole) => {
+  ])('%s is read up to the bound', async (_how, bytes, whole) => {
     await using receiver = await listen((_request, response) => response.end(Buffer.alloc(bytes, 'x')));
     await using guard = guardedFetch(on);
     const answer = await guard.get(url(receiver));
@@ -211,7 +211,7 @@ describe('an answer', () => {
         response.once('close', () => clearInterval(drops));
       },
     ],
-  ])('that %s is given up in time, and so at the caller’s word', async (_how, answer) => {
+  ])('that %s ends by the timeout, and by the caller’s signal', async (_how, answer) => {
     await using receiver = await listen(answer);
     await using guard = guardedFetch(on);
     await expect(guard.get(url(receiver), { timeoutMs: 200 })).rejects.toMatchObject({ name: 'TimeoutError' });
@@ -222,7 +222,7 @@ describe('an answer', () => {
     await expect(waiting).rejects.toBe(reason);
   });
 
-  test('that nobody gives is an error of the connection', async () => {
+  test('that cannot come is an error of the connection', async () => {
     const receiver = await listen(ok);
     await receiver[Symbol.asyncDispose]();
     await using guard = guardedFetch({ ...on, lookup: resolver({}).lookup });

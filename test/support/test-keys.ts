@@ -1,5 +1,4 @@
-import type { Keys } from '../../src/http/access/auth.ts';
-import { findKey, parseKeys } from '../../src/security/api-keys.ts';
+import { findKey, type Keys, parseKeys } from '../../src/security/api-keys.ts';
 
 /** `API_KEYS` with a key of every kind; the secret of each is its name and `-secret`. */
 export const TEST_KEYS = [

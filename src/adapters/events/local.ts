@@ -1,6 +1,6 @@
 import type { ImageEvents, ImageListener } from '../../core/ports/image-events.ts';
 
-/** Pub/sub of image changes inside one process. Listeners are called at once, while `publish` runs. */
+/** In-process pub/sub of image changes. `publish` calls the listeners synchronously. */
 export function createImageEvents(): ImageEvents {
   const listeners = new Map<string, Set<ImageListener>>();
   const wantsPartials = (mediaId: string) => [...(listeners.get(mediaId) ?? [])].some(({ partial }) => partial);
@@ -13,7 +13,7 @@ export function createImageEvents(): ImageEvents {
       if (!wantsPartials(mediaId)) return undefined;
       return (bytes, index) => {
         if (!wantsPartials(mediaId)) return;
-        // One object for all: however many listen, its text is made and held once.
+        // One shared object for all listeners, so that base64 is encoded and held once.
         const picture = { mediaId, index, base64: Buffer.from(bytes).toString('base64') };
         for (const listener of listeners.get(mediaId) ?? []) listener.partial?.(picture);
       };

@@ -1,17 +1,9 @@
 import PQueue from 'p-queue';
 import type { JobQueue, RunJob } from '../../core/ports/job-queue.ts';
 
-interface Entry {
-  cancelled: AbortController;
-  /** Set while the job runs. */
-  running: Promise<void> | null;
-  /** It was enqueued again while it ran: it has to run once more. */
-  runAgain: boolean;
-}
-
 /**
- * Runs jobs inside this process, at most `concurrency` at a time, in the order they came. It holds no job that is not also an
- * unfinished record, so nothing is lost with it: the next start enqueues what it finds unfinished.
+ * In-process job queue: first in, first out, at most `concurrency` jobs at a time. It is not durable and need not be: every job is also
+ * an unfinished record, and the next start enqueues those.
  */
 export function createLocalQueue({
   concurrency,
@@ -25,17 +17,15 @@ export function createLocalQueue({
   const draining = new AbortController();
   const stopping = new AbortController();
 
-  function take(mediaId: string): void {
+  function add(mediaId: string): void {
     const existing = entries.get(mediaId);
     if (existing) {
       existing.runAgain = existing.running !== null;
-      // It waits still: that an earlier image of this name was cancelled says nothing of this one.
-      if (!existing.runAgain) existing.cancelled = new AbortController();
       return;
     }
     const entry: Entry = { cancelled: new AbortController(), running: null, runAgain: false };
     entries.set(mediaId, entry);
-    // p-queue's own signal would free the slot while the job still runs, so it is not used.
+    // Does not use p-queue's own signal, which would free the slot while the job still runs.
     void queue.add(async () => {
       entry.running = run(mediaId, {
         cancelled: entry.cancelled.signal,
@@ -44,17 +34,17 @@ export function createLocalQueue({
       });
       await entry.running;
       entries.delete(mediaId);
-      if (entry.runAgain) take(mediaId);
+      if (entry.runAgain) add(mediaId);
     });
   }
 
   return {
     async enqueue(mediaId) {
-      take(mediaId);
+      add(mediaId);
     },
     async cancel(mediaId) {
       const entry = entries.get(mediaId);
-      // One that waits may be for a later request by the time its turn comes; if not, it will find nothing to do.
+      // A waiting job stays in the queue: it may belong to a newer request by then; otherwise it finds nothing to do.
       if (!entry?.running) return;
       entry.cancelled.abort();
       await entry.running;
@@ -71,4 +61,12 @@ export function createLocalQueue({
       deadline.removeEventListener('abort', abort);
     },
   };
+}
+
+interface Entry {
+  readonly cancelled: AbortController;
+  /** Set while the job runs. */
+  running: Promise<void> | null;
+  /** Enqueued again while it ran: runs once more afterwards. */
+  runAgain: boolean;
 }

@@ -1,31 +1,27 @@
 import { ImageError } from '../../core/domain/errors.ts';
 
-/** A place in the order of the list: createdAt first, mediaId where two images were created in the same millisecond. */
-export interface Place {
-  /** Milliseconds since 1970. */
-  readonly createdAt: number;
-  readonly mediaId: string;
+/** Sort key of keyset pagination: createdAt in milliseconds since 1970, then mediaId, since two images can share a millisecond. */
+export type SortKey = readonly [createdAt: number, mediaId: string];
+
+/** The sort key as opaque, URL-safe text. It names a position, not a row, so it stays valid when the row is removed. */
+export function encodeCursor([createdAt, mediaId]: SortKey): string {
+  return Buffer.from(JSON.stringify([createdAt, mediaId])).toString('base64url');
 }
 
-/** The place as an opaque text that is safe in a URL. It names a place, not a row, so the row may go meanwhile. */
-export function encodeCursor(place: Place): string {
-  return Buffer.from(JSON.stringify([place.createdAt, place.mediaId])).toString('base64url');
-}
-
-/** The place that `encodeCursor` wrote. Raises `ImageError` with `invalid_request` for any other text. */
-export function decodeCursor(cursor: string): Place {
-  const [createdAt, mediaId, ...rest] = parsePair(cursor);
+/** The sort key that `encodeCursor` wrote. Raises `ImageError` with `invalid_request` for any other text. */
+export function decodeCursor(cursor: string): SortKey {
+  const [createdAt, mediaId, ...rest] = parseArray(cursor);
   if (!Number.isSafeInteger(createdAt) || typeof mediaId !== 'string' || rest.length > 0) throw malformed();
-  const place = { createdAt: createdAt as number, mediaId };
-  // Buffer reads past what is not base64url, so only the very text that this place is written as is taken.
-  if (encodeCursor(place) !== cursor) throw malformed();
-  return place;
+  const key: SortKey = [createdAt as number, mediaId];
+  // Buffer skips characters that are not base64url, so only the exact text that `encodeCursor` gives is accepted.
+  if (encodeCursor(key) !== cursor) throw malformed();
+  return key;
 }
 
-function parsePair(cursor: string): readonly unknown[] {
+function parseArray(cursor: string): readonly unknown[] {
   try {
-    const pair: unknown = JSON.parse(Buffer.from(cursor, 'base64url').toString());
-    return Array.isArray(pair) ? pair : [];
+    const value: unknown = JSON.parse(Buffer.from(cursor, 'base64url').toString());
+    return Array.isArray(value) ? value : [];
   } catch {
     return [];
   }

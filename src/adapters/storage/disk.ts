@@ -1,78 +1,47 @@
 import { randomUUID } from 'node:crypto';
-import { constants } from 'node:fs';
 import * as nodeFileSystem from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
-import { getSystemErrorMessage } from 'node:util';
 import { ImageError } from '../../core/domain/errors.ts';
 import type { FileSource, MediaStore } from '../../core/ports/media-store.ts';
+import { createDurableFiles } from './durable-files.ts';
+import { asImageError, codeOf, type FileSystem, ignoreMissing } from './file-system.ts';
 import { openFile } from './open-file.ts';
 
-/** What the store uses of `node:fs/promises`. */
-export type FileSystem = Pick<
-  typeof nodeFileSystem,
-  | 'copyFile'
-  | 'link'
-  | 'lstat'
-  | 'mkdir'
-  | 'open'
-  | 'opendir'
-  | 'readFile'
-  | 'readdir'
-  | 'rename'
-  | 'rm'
-  | 'stat'
-  | 'statfs'
-  | 'unlink'
-  | 'utimes'
->;
-
-export interface DiskStoreOptions {
+interface DiskStoreOptions {
   /** The folder of the pictures. It is made when it is missing. */
   readonly root: string;
   readonly fs?: FileSystem;
 }
 
 /**
- * Keeps the files in a folder of one local file system. A file is written and synced in `.tmp` below the root, then renamed, then
- * the folder is synced: a reader or a crash sees the old file or the new one, whole, and what was promised is on disk.
+ * Media store in a folder of one local file system, atomic and durable. A file is written and synced in `.tmp` below the root, then
+ * renamed, then its folder is synced: a reader, or a restart after a crash, finds the old file or the new one, never a part of one,
+ * and what a method has resolved for is on disk.
  *
- * Names are `<file>` or `originals/<file>`; any other is a programming error and raises `TypeError`.
+ * Names are `<file>` or `originals/<file>`; any other name is a programming error and raises `TypeError`.
  * Raises `ImageError` with `storage_full` or `storage_unavailable` when the folders cannot be made.
  */
 export async function createDiskStore({ root: path, fs = nodeFileSystem }: DiskStoreOptions): Promise<MediaStore> {
   const root = resolve(path);
   const originals = join(root, 'originals');
   const temporary = join(root, '.tmp');
+  const files = createDurableFiles(fs);
 
-  const syncFolder = async (path: string): Promise<void> => {
-    const handle = await fs.open(path, 'r');
-    try {
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
+  const makeFolders = async (): Promise<void> => {
+    for (const folder of [root, originals, temporary]) await files.makeFolder(folder);
   };
 
   const syncFoldersOf = async (names: readonly string[]): Promise<void> => {
-    for (const touched of new Set(names.map((name) => dirname(join(root, name))))) await syncFolder(touched);
+    for (const folder of new Set(names.map((name) => dirname(join(root, name))))) await files.syncFolder(folder);
   };
 
-  const makeFolders = async (): Promise<void> => {
-    for (const folder of [root, originals, temporary]) {
-      // mkdir names the topmost folder that it made, or nothing when all were there.
-      const first = await fs.mkdir(folder, { recursive: true, mode: 0o755 });
-      if (first === undefined) continue;
-      for (let made = folder; made.length >= first.length; made = dirname(made)) await syncFolder(dirname(made));
-    }
-  };
-
-  /** Which folder it is, whatever its name. */
+  /** Device and inode of the root folder; null when it is missing. */
   const rootIdentity = async (): Promise<string | null> => {
     const stats = await fs.stat(root).catch(ignoreMissing);
     return stats ? `${stats.dev}:${stats.ino}` : null;
   };
 
-  /** Pictures that are written while their volume is not mounted would be hidden by it, or gone with a container's own disk. */
+  /** Refuses to write into an unmounted volume's folder: the mount would hide the pictures, or they would go with the container. */
   const assertSameRoot = async (): Promise<void> => {
     if ((await rootIdentity()) === identity) return;
     throw new ImageError(
@@ -82,7 +51,7 @@ export async function createDiskStore({ root: path, fs = nodeFileSystem }: DiskS
     );
   };
 
-  /** Does the work, once more when a folder was taken away under the running service, and translates what goes wrong. */
+  /** Runs a write; recreates missing folders and retries once; maps errors to `ImageError`. */
   const runWrite = async <T>(work: () => Promise<T>): Promise<T> => {
     try {
       await assertSameRoot();
@@ -96,60 +65,31 @@ export async function createDiskStore({ root: path, fs = nodeFileSystem }: DiskS
     }
   };
 
-  const freeBytes = async (): Promise<number> => {
-    const { bavail, bsize } = await fs.statfs(root);
-    return bavail * bsize;
-  };
-
-  const writeTemporary = async (path: string, bytes: Uint8Array): Promise<void> => {
-    const handle = await fs.open(path, 'wx', 0o644);
-    try {
-      await handle.writeFile(bytes);
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
-  };
-
-  /** A second name for a stored file, whose bytes are durable already; a copy where the file system has no links. */
-  const linkTemporary = async (path: string, source: string): Promise<void> => {
-    try {
-      await fs.link(source, path);
-    } catch (error) {
-      if (!LINK_REFUSED.has(codeOf(error) ?? '')) throw error;
-      await fs.copyFile(source, path, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE);
-      const handle = await fs.open(path, 'r+');
-      try {
-        await handle.sync();
-      } finally {
-        await handle.close();
-      }
-    }
-    // A name that is new must not look old: by its age a cleanup tells a stray file from one that is just being published.
-    const now = new Date();
-    await fs.utimes(path, now, now);
-  };
-
-  const publish = async (files: readonly FileSource[]): Promise<void> => {
-    const staged = files.map((file) => ({ file, path: join(temporary, randomUUID()) }));
+  const publish = async (sources: readonly FileSource[]): Promise<void> => {
+    const staged = sources.map((source) => ({ source, path: join(temporary, randomUUID()) }));
     const leftover = new Set(staged.map(({ path }) => path));
     try {
-      // All have to settle before the temporary files are removed, or a late one would stay.
+      // Waits for all of them even if one fails: a file that is written later would escape the removal below.
       const writes = await Promise.allSettled(
-        staged.map(({ file, path }) =>
-          'bytes' in file ? writeTemporary(path, file.bytes) : linkTemporary(path, join(root, file.from)),
+        staged.map(({ source, path }) =>
+          'bytes' in source ? files.write(path, source.bytes) : files.link(join(root, source.from), path),
         ),
       );
       for (const write of writes) if (write.status === 'rejected') throw write.reason;
-      for (const { file, path } of staged) {
-        await fs.rename(path, join(root, file.name));
-        // Renaming one link of a file onto another link of it does nothing, by definition, so a linked name may be left.
-        if ('bytes' in file) leftover.delete(path);
+      for (const { source, path } of staged) {
+        await fs.rename(path, join(root, source.name));
+        // rename(2) of one hard link onto another of the same file does nothing, so a linked temporary name may remain.
+        if ('bytes' in source) leftover.delete(path);
       }
-      await syncFoldersOf(files.map((file) => file.name));
+      await syncFoldersOf(sources.map((source) => source.name));
     } finally {
       for (const path of leftover) await fs.rm(path, { force: true }).catch(() => undefined);
     }
+  };
+
+  const freeBytes = async (): Promise<number> => {
+    const { bavail, bsize } = await fs.statfs(root);
+    return bavail * bsize;
   };
 
   await makeFolders().catch((error) => {
@@ -163,9 +103,9 @@ export async function createDiskStore({ root: path, fs = nodeFileSystem }: DiskS
       await runWrite(() => publish([{ name, bytes }]));
     },
 
-    async publish(files) {
-      assertNames(files.flatMap((file) => ('from' in file ? [file.name, file.from] : [file.name])));
-      await runWrite(() => publish(files));
+    async publish(sources) {
+      assertNames(sources.flatMap((source) => ('from' in source ? [source.name, source.from] : [source.name])));
+      await runWrite(() => publish(sources));
     },
 
     async read(name) {
@@ -180,20 +120,20 @@ export async function createDiskStore({ root: path, fs = nodeFileSystem }: DiskS
     async open(name, range) {
       assertNames([name]);
       const path = join(root, name);
-      const failed = (error: unknown) => asImageError(error, 'read', path);
+      const toImageError = (error: unknown) => asImageError(error, 'read', path);
       const handle = await fs.open(path, 'r').catch((error) => {
         if (codeOf(error) === 'ENOENT') return null;
-        throw failed(error);
+        throw toImageError(error);
       });
-      // A file that is replaced or removed lives on under its descriptor, since files are only ever replaced by a rename.
-      return handle && openFile(handle, range, failed);
+      // The descriptor keeps the version that was opened: files are only replaced by rename and removed by unlink, never written to.
+      return handle && openFile(handle, range, toImageError);
     },
 
     async remove(names) {
       assertNames(names);
       await runWrite(async () => {
         for (const name of names) await fs.unlink(join(root, name)).catch(ignoreMissing);
-        // Also when nothing was there: an earlier call may have removed it and failed to sync.
+        // Syncs even if nothing was there: an earlier call may have removed the file and failed to sync.
         await syncFoldersOf(names);
       });
     },
@@ -218,7 +158,7 @@ export async function createDiskStore({ root: path, fs = nodeFileSystem }: DiskS
       await runWrite(async () => {
         for (const name of await fs.readdir(temporary))
           await fs.rm(join(temporary, name), { recursive: true, force: true });
-        await syncFolder(temporary);
+        await files.syncFolder(temporary);
       });
     },
 
@@ -235,7 +175,7 @@ export async function createDiskStore({ root: path, fs = nodeFileSystem }: DiskS
         }
         const path = join(temporary, randomUUID());
         try {
-          await writeTemporary(path, PROBE);
+          await files.write(path, PROBE);
         } finally {
           await fs.rm(path, { force: true });
         }
@@ -244,19 +184,10 @@ export async function createDiskStore({ root: path, fs = nodeFileSystem }: DiskS
   };
 }
 
+/** What `check` writes: one block of a common file system. */
 const PROBE = new Uint8Array(4096);
 
-/** link(2): no hard links on this file system, links across file systems, or too many of them. */
-const LINK_REFUSED: ReadonlySet<string> = new Set([
-  'EPERM',
-  'EACCES',
-  'ENOTSUP',
-  'EOPNOTSUPP',
-  'ENOSYS',
-  'EXDEV',
-  'EMLINK',
-]);
-
+/** A file in the root or in `originals`; neither hidden nor a path out of the folder. */
 const NAME = /^(?:originals\/)?[^./\\][^/\\]*$/;
 
 function assertNames(names: readonly string[]): void {
@@ -267,25 +198,6 @@ function assertNames(names: readonly string[]): void {
   }
 }
 
-function codeOf(error: unknown): string | null {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : null;
-}
-
-function ignoreMissing(error: unknown): undefined {
-  if (codeOf(error) !== 'ENOENT') throw error;
-}
-
 function megabytes(bytes: number): string {
   return `${(bytes / 1e6).toFixed(1)} MB`;
-}
-
-/** Faults of the file system as the port promises them; anything else is a defect and stays as it is. */
-function asImageError(error: unknown, action: string, path: string): unknown {
-  const code = codeOf(error);
-  if (error instanceof ImageError || code === null || !(error instanceof Error) || !('errno' in error)) return error;
-  const place = 'path' in error && typeof error.path === 'string' ? error.path : path;
-  const detail = `cannot ${action} ${place}: ${getSystemErrorMessage(Number(error.errno))} (${code})`;
-  return code === 'ENOSPC' || code === 'EDQUOT'
-    ? new ImageError('storage_full', detail, { cause: error })
-    : new ImageError('storage_unavailable', detail, { cause: error, retryAfterSeconds: 5 });
 }

@@ -2,17 +2,14 @@ import type { FileHandle } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import type { ByteRange, OpenFile } from '../../core/ports/media-store.ts';
 
-/** Read at once by a stream. */
-const CHUNK_BYTES = 256 * 1024;
-
 /**
- * The open file of a handle, which it takes over: it is closed by `close`, or here when its size cannot be had.
- * `failed` gives the error to raise for one of the file system.
+ * The handle as the port's `OpenFile`, which owns it from now on: `close` closes it, and so does a failure to read its size.
+ * `toImageError` maps errors of the file system to the error that is raised.
  */
 export async function openFile(
   handle: FileHandle,
   range: ByteRange | undefined,
-  failed: (error: unknown) => unknown,
+  toImageError: (error: unknown) => unknown,
 ): Promise<OpenFile> {
   let stream: Readable | null = null;
   const close = async () => {
@@ -26,24 +23,27 @@ export async function openFile(
       bytes: size,
       fd: handle.fd,
       stream() {
-        stream = readPart(handle, part, failed);
+        stream = readRange(handle, part, toImageError);
         return stream;
       },
       close,
     };
   } catch (error) {
     await close();
-    throw failed(error);
+    throw toImageError(error);
   }
 }
 
-/** Reads by positions, so that the stream does not care who else reads from the descriptor. */
-function readPart(handle: FileHandle, { start, end }: ByteRange, failed: (error: unknown) => unknown): Readable {
+/** Bytes of one read. */
+const CHUNK_BYTES = 256 * 1024;
+
+/** Reads at explicit positions (pread), so that other readers of the same descriptor do not move this stream. */
+function readRange(handle: FileHandle, { start, end }: ByteRange, toImageError: (error: unknown) => unknown): Readable {
   let position = start;
   const next = async (): Promise<Buffer | null> => {
-    const most = Math.min(CHUNK_BYTES, end + 1 - position);
-    if (most <= 0) return null;
-    const { bytesRead, buffer } = await handle.read(Buffer.allocUnsafe(most), 0, most, position);
+    const length = Math.min(CHUNK_BYTES, end + 1 - position);
+    if (length <= 0) return null;
+    const { bytesRead, buffer } = await handle.read(Buffer.allocUnsafe(length), 0, length, position);
     position += bytesRead;
     return bytesRead === 0 ? null : buffer.subarray(0, bytesRead);
   };
@@ -52,7 +52,7 @@ function readPart(handle: FileHandle, { start, end }: ByteRange, failed: (error:
     read() {
       next().then(
         (chunk) => this.push(chunk),
-        (error: unknown) => this.destroy(failed(error) as Error),
+        (error: unknown) => this.destroy(toImageError(error) as Error),
       );
     },
   });

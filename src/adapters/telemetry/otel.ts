@@ -18,33 +18,33 @@ import { ImageError, ProviderError } from '../../core/domain/errors.ts';
 import type { Clock } from '../../core/ports/clock.ts';
 import type { SpanAttributes, SpanDescription, Tracer } from '../../core/ports/tracer.ts';
 
-export interface OtelTracingOptions {
-  /** The collector's URL, as OTEL_EXPORTER_OTLP_ENDPOINT has it: the path of the signal is appended. */
+interface OtelTracingOptions {
+  /** The collector's base URL, as in OTEL_EXPORTER_OTLP_ENDPOINT; `/v1/traces` is appended. */
   readonly endpoint: string;
   readonly version: string;
   readonly logger: Logger;
   readonly clock: Clock;
 }
 
-export interface OtelTracing {
+interface OtelTracing {
   readonly tracer: Tracer;
-  /** The logger it was given, its lines bearing the ids of the span they are written in. */
+  /** The given logger, which adds the trace and span id of the active span to its lines. */
   readonly logger: Logger;
-  /** Sends what is left, for a second at most. */
+  /** Flushes the buffered spans, for a second at most. Never rejects. */
   close(): Promise<void>;
 }
 
-/** For one batch, repeats included. */
+/** For one batch, retries included. */
 const EXPORT_TIMEOUT_MS = 5_000;
-/** A collector that is away must not use up the time that a shutdown has. */
+/** An unreachable collector must not use up the grace time of a shutdown. */
 const FLUSH_TIMEOUT_MS = 1_000;
 const LOG_INTERVAL_MS = 60_000;
 
 /**
- * Tracing by OpenTelemetry's SDK, sent as OTLP over HTTP in batches, beside the work. A collector that cannot be reached
- * costs the spans that do not fit into the SDK's buffer, and a line in the log a minute. Whether a trace that a caller began
- * is recorded is the caller's choice (the sampled flag of its `traceparent`); others are. Nothing is registered globally,
- * so several services can stand in one process.
+ * Tracing by OpenTelemetry's SDK, exported in the background as batches of OTLP over HTTP. An unreachable collector costs the spans
+ * that do not fit into the SDK's buffer, and at most one log line a minute. The sampled flag of a caller's `traceparent` decides
+ * whether its trace is recorded; traces that begin here always are. Nothing is registered globally, so several services can run in
+ * one process.
  */
 export function createOtelTracing({ endpoint, version, logger, clock }: OtelTracingOptions): OtelTracing {
   const exporter = new OTLPTraceExporter({ url: tracesUrl(endpoint), timeoutMillis: EXPORT_TIMEOUT_MS });
@@ -57,9 +57,9 @@ export function createOtelTracing({ endpoint, version, logger, clock }: OtelTrac
 
   const tracer: Tracer = {
     async span({ name, kind, attributes = {}, parent }, work) {
-      const from = parent === undefined ? activeSpan.getStore()?.spanContext() : contextOf(parent);
+      const parentContext = parent === undefined ? activeSpan.getStore()?.spanContext() : parseParent(parent);
       const options = { kind: kindOf(kind), attributes: withoutNulls(attributes) };
-      const span = spans.startSpan(name, options, contextWithParent(from));
+      const span = spans.startSpan(name, options, contextWithParent(parentContext));
       try {
         return await activeSpan.run(span, work);
       } catch (error) {
@@ -80,7 +80,7 @@ export function createOtelTracing({ endpoint, version, logger, clock }: OtelTrac
     },
   };
 
-  /** By the names that OpenTelemetry gives them in logs: https://opentelemetry.io/docs/specs/otel/compatibility/logging_trace_context/ */
+  /** Field names by OpenTelemetry: https://opentelemetry.io/docs/specs/otel/compatibility/logging_trace_context/ */
   function addTraceIds(line: object): object {
     const context = activeSpan.getStore()?.spanContext();
     if (!context) return line;
@@ -91,21 +91,21 @@ export function createOtelTracing({ endpoint, version, logger, clock }: OtelTrac
     tracer,
     logger: logger.child({}, { formatters: { log: addTraceIds } }),
     async close() {
-      const { promise: late, resolve } = Promise.withResolvers<void>();
+      const { promise: timeout, resolve } = Promise.withResolvers<void>();
       const timer = setTimeout(resolve, FLUSH_TIMEOUT_MS);
-      // What goes wrong on the way to the collector was logged already.
-      await Promise.race([provider.shutdown().catch(() => undefined), late]);
+      // Export failures are logged by `logExportFailures`.
+      await Promise.race([provider.shutdown().catch(() => undefined), timeout]);
       clearTimeout(timer);
     },
   };
 }
 
-/** https://opentelemetry.io/docs/specs/otel/protocol/exporter/#endpoint-urls-for-otlphttp */
+/** By https://opentelemetry.io/docs/specs/otel/protocol/exporter/#endpoint-urls-for-otlphttp */
 function tracesUrl(endpoint: string): string {
   return `${endpoint.replace(/\/+$/, '')}/v1/traces`;
 }
 
-/** An exporter whose failures are told here, seldom, in place of the SDK's own way, which is for the whole process. */
+/** Logs export failures, at most once a minute, in place of the SDK's process-wide handler. */
 function logExportFailures(exporter: SpanExporter, logger: Logger, clock: Clock): SpanExporter {
   let quietUntil = Number.NEGATIVE_INFINITY;
   return {
@@ -113,7 +113,7 @@ function logExportFailures(exporter: SpanExporter, logger: Logger, clock: Clock)
       exporter.export(batch, ({ code, error }: ExportResult) => {
         if (code !== ExportResultCode.SUCCESS && clock.now() >= quietUntil) {
           quietUntil = clock.now() + LOG_INTERVAL_MS;
-          logger.warn({ reason: error?.message, spans: batch.length }, 'traces could not be sent and are lost');
+          logger.warn({ reason: error?.message, spans: batch.length }, 'traces could not be exported and are lost');
         }
         done({ code: ExportResultCode.SUCCESS });
       });
@@ -122,8 +122,8 @@ function logExportFailures(exporter: SpanExporter, logger: Logger, clock: Clock)
   };
 }
 
-/** Null for one that is not to be had, or not to be understood: then a trace begins. */
-function contextOf(traceparent: string | null): SpanContext | null {
+/** The parent's context; null where there is none or it is malformed: then a new trace begins. */
+function parseParent(traceparent: string | null): SpanContext | null {
   return traceparent === null ? null : parseTraceParent(traceparent);
 }
 
@@ -160,7 +160,7 @@ function fail(span: Span, error: unknown): void {
   span.setAttribute('error.type', errorType(error));
 }
 
-/** From a short list, as the conventions have it. */
+/** A value of low cardinality, as the semantic conventions ask for `error.type`. */
 function errorType(error: unknown): string {
   if (error instanceof ProviderError) return error.fault;
   if (error instanceof ImageError) return error.code;

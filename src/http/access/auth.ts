@@ -1,15 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { ProblemError } from '../../api/problem.ts';
 import type { Caller } from '../../core/domain/request.ts';
-import { type ApiKey, allows, type Scope } from '../../security/api-keys.ts';
-
-/** The API keys, as the doors see them. */
-export interface Keys {
-  /** Whether there are any; without, everyone may do everything. */
-  readonly inUse: boolean;
-  /** The key with this secret, or null. */
-  find(secret: string): ApiKey | null;
-}
+import { allows, type Keys, type Scope } from '../../security/api-keys.ts';
 
 /** Says who sent a request that was let in. */
 export type Identify = (request: FastifyRequest) => Caller;

@@ -2,8 +2,9 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { ProblemError } from '../../api/problem.ts';
 import { ImageError } from '../../core/domain/errors.ts';
 import type { PublishedFile } from '../../core/images/published-file.ts';
+import type { Keys } from '../../security/api-keys.ts';
 import type { SignedLinks } from '../../security/signed-links.ts';
-import { admit, hasKey, type Keys } from '../access/auth.ts';
+import { admit, hasKey } from '../access/auth.ts';
 
 /** Raises the problem of a request that may not have this file, or null where there is none. */
 export type MediaAccess = (request: FastifyRequest, reply: FastifyReply, published: PublishedFile | null) => void;

@@ -8,7 +8,7 @@ describeImageEvents('in-process', async () => ({
   dispose: async () => {},
 }));
 
-it('delivers while publish runs, in the order of the subscriptions', () => {
+it('calls listeners synchronously, in the order of their subscriptions', () => {
   const events = createImageEvents();
   const called: string[] = [];
   for (const name of ['first', 'second']) events.subscribe('a', { changed: () => void called.push(name) });
@@ -16,7 +16,7 @@ it('delivers while publish runs, in the order of the subscriptions', () => {
   expect(called).toEqual(['first', 'second']);
 });
 
-it('makes the text of a partial picture once, however many listen', () => {
+it('encodes a partial picture once for all listeners', () => {
   const events = createImageEvents();
   const received: PartialPicture[] = [];
   for (let listeners = 0; listeners < 2; listeners += 1) {

@@ -9,7 +9,7 @@ describeJobQueue('local', async () => ({
   dispose: async () => {},
 }));
 
-it('runs jobs in the order they came', async () => {
+it('runs jobs first in, first out', async () => {
   const jobs = controlledJobs();
   const queue = createLocalQueue({ concurrency: 2, run: jobs.run });
   for (const mediaId of ['a', 'b', 'c', 'd']) await queue.enqueue(mediaId);

@@ -8,7 +8,7 @@ import { createLogOutput } from '../../../src/adapters/telemetry/log-output.ts';
 import { startProcess } from '../../support/app/process.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
 
-it('writes the lines of a turn together, in their order, and a fatal line at once', async () => {
+it('writes the lines of a turn together, in order, and a fatal line at once', async () => {
   await using folder = await temporaryFolder();
   const path = join(folder.path, 'log');
   const descriptor = openSync(path, 'w');
@@ -30,7 +30,7 @@ it('writes the lines of a turn together, in their order, and a fatal line at onc
   }
 });
 
-/** Runs `code` with the output as `log`. */
+/** Runs `code` in a child process, with an output to its standard output as `log`. */
 function run(folder: string, code: string) {
   const module = fileURLToPath(new URL('../../../src/adapters/telemetry/log-output.ts', import.meta.url));
   const script = `import { createLogOutput } from '${module}'; const log = createLogOutput(1); ${code}`;
@@ -38,7 +38,7 @@ function run(folder: string, code: string) {
 }
 
 it.each([
-  ['leaves', 'process.exit(3)', 3],
+  ['exits', 'process.exit(3)', 3],
   ['fails', 'throw new Error("unexpected")', 1],
 ])('loses no line of a process that %s in the same turn', async (_how, end, code) => {
   await using folder = await temporaryFolder();
@@ -51,12 +51,12 @@ it.each([
   expect(ended.stdout()).toBe(written);
 });
 
-it('lets a process end whose log nobody reads any more', async () => {
+it('lets a process exit whose log pipe has lost its reader', async () => {
   await using folder = await temporaryFolder();
-  await using deaf = run(
+  await using unread = run(
     folder.path,
     "setInterval(() => log.write('x\\n'), 1); setTimeout(() => process.exit(3), 200)",
   );
-  deaf.child.stdout?.destroy();
-  expect(await deaf.exited).toBe(3);
+  unread.child.stdout?.destroy();
+  expect(await unread.exited).toBe(3);
 });

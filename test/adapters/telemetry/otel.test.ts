@@ -17,9 +17,9 @@ const TRACE = '0af7651916cd43dd8448eb211c80319c';
 const CALLER = 'b7ad6b7169203331';
 const TRACEPARENT = `00-${TRACE}-${CALLER}-01`;
 
-/** The discard port, where nobody listens. */
-const NOBODY = 'http://127.0.0.1:9';
-/** Spans that the SDK sends without waiting for more. */
+/** The discard port, which has no listener. */
+const UNREACHABLE = 'http://127.0.0.1:9';
+/** Number of spans at which the SDK exports a batch at once. */
 const BATCH = 512;
 
 const ERROR = 2;
@@ -28,7 +28,7 @@ const tracedBy = (endpoint: string) => ({ env: { OTEL_EXPORTER_OTLP_ENDPOINT: en
 const lines = (log: readonly string[]) => log.map((line) => JSON.parse(line) as Record<string, unknown>);
 
 describe('the trace of a picture', () => {
-  it("goes on with the caller's from the request over every attempt to what is published", async () => {
+  it("continues the caller's trace, from the request over every attempt to the publication", async () => {
     await using receiver = await startOtlpReceiver();
     const calls: (string | undefined)[] = [];
     let log: readonly string[] = [];
@@ -99,7 +99,7 @@ describe('the trace of a picture', () => {
     expect(JSON.stringify(spans)).not.toContain('lighthouse');
   });
 
-  it('goes on in the job after a restart', async () => {
+  it('continues in the job after a restart', async () => {
     await using receiver = await startOtlpReceiver();
     await using folder = await temporaryFolder();
     const options = { ...tracedBy(receiver.endpoint), folder: folder.path };
@@ -121,7 +121,7 @@ describe('the trace of a picture', () => {
     expect(jobs.map(({ attributes }) => attributes['easel.status'])).toEqual([undefined, 'succeeded']);
   });
 
-  it('ends in error where the picture fails, and begins anew without a caller that can be understood', async () => {
+  it('ends in error when the picture fails, and begins anew when the traceparent is malformed', async () => {
     await using receiver = await startOtlpReceiver();
     {
       await using easel = await startEasel(tracedBy(receiver.endpoint));
@@ -141,7 +141,7 @@ describe('the trace of a picture', () => {
     expect(new Set(spans.map(({ traceId }) => traceId)).size).toBe(1);
   });
 
-  it('is one also where the body comes long after its head', async () => {
+  it('stays one trace when the body comes long after the headers', async () => {
     await using receiver = await startOtlpReceiver();
     {
       await using easel = await startEasel(tracedBy(receiver.endpoint));
@@ -150,7 +150,7 @@ describe('the trace of a picture', () => {
         headers: { 'content-type': 'application/json', connection: 'close', traceparent: TRACEPARENT },
       });
       sending.flushHeaders();
-      // Another request on another connection comes in between, and leaves nothing of itself.
+      // A request on another connection comes in between; its context must not leak into this one.
       await easel.get('/usage');
       sending.end(JSON.stringify({ prompt: 'x' }));
       const [answer] = (await once(sending, 'response')) as [IncomingMessage];
@@ -161,7 +161,7 @@ describe('the trace of a picture', () => {
     expect(receiver.span('job')).toMatchObject({ traceId: TRACE, parentSpanId: receiver.span('POST /images').spanId });
   });
 
-  it('is named by the line of a request whose client left before the answer', async () => {
+  it('is in the log line of a request whose client left before the answer', async () => {
     await using receiver = await startOtlpReceiver();
     await using easel = await startEasel(tracedBy(receiver.endpoint));
     easel.upstream.always(picture({ beforeHeaders: easel.upstream.gate() }));
@@ -177,7 +177,7 @@ describe('the trace of a picture', () => {
     expect(line()).toMatchObject({ status: 499, trace_id: TRACE });
   });
 
-  it('is not recorded where the caller does not want it to be, and is named to the provider all the same', async () => {
+  it('is not recorded when the caller does not sample it, but is passed on to the provider', async () => {
     await using receiver = await startOtlpReceiver();
     let called: unknown;
     {
@@ -190,20 +190,20 @@ describe('the trace of a picture', () => {
   });
 });
 
-describe('a collector that cannot be reached', () => {
+describe('a collector', () => {
   it.each([
-    ['is not there', NOBODY],
+    ['refuses connections', UNREACHABLE],
     ['never answers', null],
-  ])('slows and fails nothing when it %s, not even the end', async (_how, nobody) => {
+  ])('that %s delays and fails nothing, not even the shutdown', async (_how, unreachable) => {
     await using receiver = await startOtlpReceiver({ status: null });
-    const easel = await startEasel(tracedBy(nobody ?? receiver.endpoint));
+    const easel = await startEasel(tracedBy(unreachable ?? receiver.endpoint));
     expect((await easel.post({ prompt: 'x' })).status).toBe(201);
     const began = performance.now();
     await easel[Symbol.asyncDispose]();
     expect(performance.now() - began).toBeLessThan(2_000);
   });
 
-  it('is told of once a minute', async () => {
+  it('that refuses the spans is logged once a minute', async () => {
     await using receiver = await startOtlpReceiver({ status: 400 });
     const log: string[] = [];
     const clock = createManualClock();
@@ -219,7 +219,7 @@ describe('a collector that cannot be reached', () => {
     await sendBatch(4);
     await close();
     expect(lines(log)).toEqual(
-      Array(2).fill(expect.objectContaining({ msg: 'traces could not be sent and are lost', spans: BATCH })),
+      Array(2).fill(expect.objectContaining({ msg: 'traces could not be exported and are lost', spans: BATCH })),
     );
   });
 });
@@ -227,7 +227,7 @@ describe('a collector that cannot be reached', () => {
 describe('the SDK', () => {
   it.each([
     ['is not loaded without a collector', undefined, false],
-    ['is loaded with one', NOBODY, true],
+    ['is loaded with one', UNREACHABLE, true],
   ])('%s', async (_what, endpoint, loaded) => {
     await using folder = await temporaryFolder();
     const LOADED_MODULES = join(folder.path, 'modules');
@@ -240,7 +240,7 @@ describe('the SDK', () => {
     await service.exited;
     const modules = (await readFile(LOADED_MODULES, 'utf8')).split('\n');
     expect(modules).toContainEqual(expect.stringContaining('/fastify/'));
-    // prom-client loads the API, which is names and no-ops.
+    // prom-client loads @opentelemetry/api, which holds only names and no-ops.
     const sdk = modules.filter((url) => /\/@opentelemetry\/(?!api\/)/.test(url));
     expect(sdk.length > 0).toBe(loaded);
   });

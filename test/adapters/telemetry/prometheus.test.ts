@@ -30,14 +30,14 @@ function spent(model: string, owner: string, microUsd: number): Spending {
   return { day: '2026-11-23', owner, model, images: 1, microUsd, unpriced: 0 };
 }
 
-/** Value of one series, written as Prometheus writes it. */
+/** Value of one series, given in Prometheus notation; undefined when it does not exist. */
 async function value(series: string, from = metrics): Promise<number | undefined> {
   const { body } = await from.expose();
   const line = body.split('\n').find((line) => line.startsWith(`${series} `));
   return line === undefined ? undefined : Number(line.slice(series.length + 1));
 }
 
-describe('series', () => {
+describe('metrics', () => {
   test.each([
     'easel_images_total{status="succeeded",provider="openai",model="gpt-image-2"}',
     'easel_images_total{status="failed",provider="openai",model="gpt-image-2"}',
@@ -46,7 +46,7 @@ describe('series', () => {
     'easel_cost_usd_total{provider="openai",model="gpt-image-2"}',
     'easel_stage_duration_seconds_count{stage="publish"}',
     'easel_provider_account_faults_total{provider="openai"}',
-  ])('%s is there from the start, at 0', async (series) => {
+  ])('%s exists from the start, at 0', async (series) => {
     expect(await value(series)).toBe(0);
   });
 
@@ -70,7 +70,7 @@ describe('series', () => {
     expect(await value('easel_media_bytes')).toBe(4096);
   });
 
-  test('tell of money and of the end of models', async () => {
+  test('show spending, budgets and the shutdown dates of models', async () => {
     expect(await value('easel_spent_today_usd{model="gpt-image-2",key="blog"}')).toBe(1.5);
     expect(await value('easel_reserved_usd')).toBe(0.25);
     expect(await value('easel_budget_usd_per_day')).toBe(50);
@@ -81,12 +81,12 @@ describe('series', () => {
     expect(await value('easel_spent_today_usd{model="gpt-image-2",key="blog"}')).toBeUndefined();
   });
 
-  test('keys have a bound', async () => {
+  test('have a bounded number of keys', async () => {
     spentToday = Array.from({ length: 1_000 }, (_, key) => spent('gpt-image-2', `k${key}`, 1_000_000));
     expect(await value('easel_spent_today_usd{model="gpt-image-2",key="other"}')).toBe(900);
   });
 
-  test('a database that cannot be read does not take the other metrics with it', async () => {
+  test('survive a database that cannot be read', async () => {
     bytes = async () => {
       throw new Error('SQLITE_IOERR');
     };
@@ -94,14 +94,14 @@ describe('series', () => {
     expect(await value('easel_queue_jobs{state="waiting"}')).toBe(3);
   });
 
-  test('models have a bound', async () => {
+  test('have a bounded number of models', async () => {
     for (let model = 0; model < 1_000; model++) metrics.spent('openai', `m${model}`, { usd: 1, basis: 'usage' });
     const { body } = await metrics.expose();
     expect(body.match(/^easel_cost_usd_total\{/gm)).toHaveLength(101);
     expect(await value('easel_cost_usd_total{provider="openai",model="other"}')).toBe(901);
   });
 
-  test('every metric has help and a fit name, and the three misnamed gauges of prom-client are gone', async () => {
+  test('have help texts and valid names, without the three misnamed gauges of prom-client', async () => {
     const { body } = await metrics.expose();
     const types = [...body.matchAll(/^# TYPE (\S+) (\S+)$/gm)].map(([, name = '', type = '']) => ({ name, type }));
     expect(types.length).toBeGreaterThan(20);
@@ -133,7 +133,7 @@ describe('series', () => {
 });
 
 describe('over HTTP', () => {
-  test('requests are counted by route pattern, and what matches none under one name', async () => {
+  test('requests are counted by route pattern, and unmatched ones under one name', async () => {
     await using http = await openHttpApp({ metrics });
     const api = () => request(http.app.server);
     await api().get('/images/one').expect(404);

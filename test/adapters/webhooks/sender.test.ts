@@ -16,7 +16,7 @@ function sender({ secrets = [TEST_SECRET], allow = ['127.0.0.1'], now = Date.now
 }
 
 describe('a message', () => {
-  it('bears the headers of Standard Webhooks, its time in seconds', async () => {
+  it('has the headers of Standard Webhooks, with the time in seconds', async () => {
     await using receiver = await startReceiver();
     const now = Date.now();
     await using to = sender({ now: () => now });
@@ -33,10 +33,10 @@ describe('a message', () => {
 
   it('verifies with each of several secrets, and with no other', async () => {
     const next = `whsec_${Buffer.alloc(24, 8).toString('base64')}`;
-    const strange = `whsec_${Buffer.alloc(24, 9).toString('base64')}`;
+    const other = `whsec_${Buffer.alloc(24, 9).toString('base64')}`;
     await using to = sender({ secrets: [TEST_SECRET, next] });
     const statuses: (number | null)[] = [];
-    for (const secret of [TEST_SECRET, next, strange]) {
+    for (const secret of [TEST_SECRET, next, other]) {
       await using receiver = await startReceiver(secret);
       statuses.push((await to.send(receiver.url)).httpStatus);
     }
@@ -48,17 +48,17 @@ describe('a receiver that', () => {
   test.each<[string, Reaction, number | null, RegExp | null]>([
     ['answers 200 with 10 MB', { status: 200, body: Buffer.alloc(10_000_000) }, 200, null],
     ['redirects', { status: 307, headers: { location: 'http://127.0.0.1:1/' } }, 307, /redirects/],
-    ['wants no more', { status: 410 }, 410, /410/],
-    ['fails', { status: 500 }, 500, /answered 500/],
+    ['answers 410', { status: 410 }, 410, /410/],
+    ['answers 500', { status: 500 }, 500, /answered 500/],
     ['hangs', { delivery: { beforeHeaders: 'forever' } }, null, /within 0.4 s/],
-    ['stops after its head', { status: 200, body: 'x', delivery: { beforeBody: 'forever' } }, null, /within 0.4 s/],
+    ['stops after the headers', { status: 200, body: 'x', delivery: { beforeBody: 'forever' } }, null, /within 0.4 s/],
     [
       'drips',
       { status: 200, body: Buffer.alloc(1000), delivery: { drip: { bytes: 1, pause: 20 } } },
       null,
       /within 0.4 s/,
     ],
-    ['breaks off', { delivery: { cut: { after: 'nothing', by: 'reset' } } }, null, /no answer/],
+    ['resets the connection', { delivery: { cut: { after: 'nothing', by: 'reset' } } }, null, /no answer/],
   ])('%s', async (_how, reaction, httpStatus, error) => {
     await using receiver = await startReceiver();
     receiver.always(reaction);
@@ -71,14 +71,14 @@ describe('a receiver that', () => {
     expect(receiver.received).toHaveLength(1);
   });
 
-  test('is not there', async () => {
+  test('refuses connections', async () => {
     const receiver = await startReceiver();
     await receiver[Symbol.asyncDispose]();
     await using to = sender();
     expect(await to.send(receiver.url)).toMatchObject({ httpStatus: null, error: 'there was no answer: ECONNREFUSED' });
   });
 
-  test('is not to be reached is refused by the guard, without a connection', async () => {
+  test('has an address that is not allowed is refused by the SSRF guard, without a connection', async () => {
     await using receiver = await startReceiver();
     await using to = sender({ allow: [] });
     const answer = await to.send(receiver.url);
@@ -86,7 +86,7 @@ describe('a receiver that', () => {
     expect(receiver.received).toHaveLength(0);
   });
 
-  test('hangs while the service stops is left at once', async () => {
+  test('hangs while the service stops is abandoned at once', async () => {
     await using receiver = await startReceiver();
     receiver.always({ delivery: { beforeHeaders: 'forever' } });
     await using to = sender();

@@ -5,24 +5,24 @@ import { asImageError, unavailable } from './errors.ts';
 import { type DatabaseLock, lockDatabase } from './lock.ts';
 import { migrate, SCHEMA_VERSION, schemaVersion } from './migrations.ts';
 
-/** The open database file of one process. */
+/** An open database file, of which this process is the only user. */
 export interface SqliteDatabase {
-  /** The statement for an SQL text, prepared once. */
+  /** The prepared statement for an SQL text, from a cache. */
   sql(text: string): StatementSync;
-  /** Commits what `work` has done and gives its result, or leaves the database as it was and raises what went wrong. */
+  /** Runs `work` in a transaction and returns its result; rolls back and rethrows when it raises. */
   inTransaction<T>(work: () => T): T;
-  /** Does `work` at once, and gives its result, or its fault as the port promises it, as a promise. */
+  /** Runs `work` now. Resolves to its result, or rejects with the `ImageError` that the port promises. */
   answer<T>(work: () => T): Promise<T>;
-  /** Raises `ImageError` when the file was moved or replaced, or does not keep what is written. */
+  /** Writes and reads a value. Raises `ImageError` when that fails, or the file was moved or replaced. */
   check(): void;
-  /** Closes the file and lets the next process in. May be called again. */
+  /** Closes the file and releases its lock. May be called more than once. */
   close(): void;
 }
 
 /**
- * Opens the database file that no other Easel process may use meanwhile, and brings its schema up to date. The file and its folder
- * are made when they are missing. Raises `DatabaseInUseError` when another process uses it, and `ImageError` when it cannot be made,
- * read or understood.
+ * Locks and opens the database file, and migrates it to the current schema. The file and its folder are made when they are missing.
+ * `busyTimeoutMs` is how long a statement waits for another program's lock. Raises `DatabaseInUseError` when another Easel process
+ * has the file, and `ImageError` when it cannot be made or read, or has a newer schema.
  */
 export function openDatabase(path: string, busyTimeoutMs: number): SqliteDatabase {
   try {
@@ -46,8 +46,8 @@ function openFile(path: string, busyTimeoutMs: number, lock: DatabaseLock): Sqli
   const statements = new Map<string, StatementSync>();
 
   const sql = (text: string): StatementSync => {
-    const known = statements.get(text);
-    if (known) return known;
+    const prepared = statements.get(text);
+    if (prepared) return prepared;
     const statement = database.prepare(text);
     statements.set(text, statement);
     return statement;
@@ -67,9 +67,9 @@ function openFile(path: string, busyTimeoutMs: number, lock: DatabaseLock): Sqli
     },
 
     check() {
-      // SQLite would go on writing to a file that no longer has a name, and all of it would be lost at the next start.
+      // SQLite would keep writing to the unlinked or renamed file, and the next start would find none of it.
       if (statSync(path, { throwIfNoEntry: false })?.ino !== inode) {
-        throw unavailable(`the database ${path} was moved or replaced while it was in use; start Easel again`);
+        throw unavailable(`the database ${path} was moved or replaced while it was in use; restart Easel`);
       }
       const written = sql(`
         INSERT INTO probe (id, count) VALUES (1, 1)
@@ -91,7 +91,7 @@ function openFile(path: string, busyTimeoutMs: number, lock: DatabaseLock): Sqli
 function connect(path: string, busyTimeoutMs: number): DatabaseSync {
   const database = new DatabaseSync(path, { timeout: busyTimeoutMs, enableForeignKeyConstraints: true });
   try {
-    // fullfsync: on macOS a plain fsync leaves the bytes in the drive's cache. Elsewhere it changes nothing.
+    // fullfsync: on macOS a plain fsync leaves the bytes in the drive's cache. It has no effect elsewhere.
     database.exec(`
       PRAGMA journal_mode = WAL;
       PRAGMA synchronous = FULL;
@@ -118,7 +118,7 @@ function inTransaction<T>(database: DatabaseSync, work: () => T): T {
     database.exec('COMMIT');
     return result;
   } catch (error) {
-    // SQLite has rolled back by itself after some faults, a full disk among them.
+    // SQLite rolls back by itself after some errors, such as a full disk.
     if (database.isTransaction) database.exec('ROLLBACK');
     throw error;
   }
@@ -132,11 +132,11 @@ function takeLock(path: string): DatabaseLock {
   }
 }
 
-/** Makes the folder and those above it durable: a database in a folder that a power cut takes away is lost. */
+/** Makes the folder and missing ones above it, and syncs each parent: a power cut must not take a new folder away with the database. */
 function makeFolder(folder: string): void {
-  const first = mkdirSync(folder, { recursive: true });
-  if (first === undefined) return;
-  for (let made = folder; made.length >= first.length; made = dirname(made)) {
+  const topmost = mkdirSync(folder, { recursive: true });
+  if (topmost === undefined) return;
+  for (let made = folder; made.length >= topmost.length; made = dirname(made)) {
     const descriptor = openSync(dirname(made), 'r');
     try {
       fsyncSync(descriptor);

@@ -1,10 +1,10 @@
 import { ImageError } from '../../../core/domain/errors.ts';
 
-/** Faults of SQLite and of the file system as the port promises them; anything else is a defect and stays as it is. */
+/** Maps an error of SQLite or the file system to the `ImageError` that the port promises. Any other is a defect, returned unchanged. */
 export function asImageError(error: unknown, path: string): unknown {
   if (!(error instanceof Error) || !('code' in error) || error instanceof ImageError) return error;
   const options = { cause: error };
-  const full = () => new ImageError('storage_full', `no room is left for the database ${path}`, options);
+  const full = () => new ImageError('storage_full', `no space is left for the database ${path}`, options);
 
   if (error.code === 'ENOSPC' || error.code === 'EDQUOT') return full();
   if ('syscall' in error) return unavailable(`the database ${path} cannot be used: ${error.message}`, options);
@@ -12,9 +12,9 @@ export function asImageError(error: unknown, path: string): unknown {
   if (error.code !== 'ERR_SQLITE_ERROR' || !('errcode' in error)) return error;
 
   const extended = Number(error.errcode);
-  // The shared memory file could not grow: SQLite has a code of its own for it, and want of room is its reason.
+  // The shared memory file of the write-ahead log could not grow, for lack of space.
   if (extended === SQLITE_IOERR_SHMSIZE) return full();
-  switch (extended & 0xff) {
+  switch (extended & PRIMARY_CODE) {
     case SQLITE_FULL:
       return full();
     case SQLITE_BUSY:
@@ -22,7 +22,10 @@ export function asImageError(error: unknown, path: string): unknown {
       return unavailable(`the database ${path} is locked by another program`, options);
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
-      return unavailable(`the database ${path} is damaged or is no SQLite database; restore it from a backup`, options);
+      return unavailable(
+        `the database ${path} is damaged or not an SQLite database; restore it from a backup`,
+        options,
+      );
     case SQLITE_ERROR:
     case SQLITE_CONSTRAINT:
     case SQLITE_MISUSE:
@@ -32,12 +35,18 @@ export function asImageError(error: unknown, path: string): unknown {
   }
 }
 
-/** The database cannot be used at the moment; trying again in a few seconds may help. */
+/** An `ImageError` `storage_unavailable` with a retry hint of five seconds. */
 export function unavailable(detail: string, options?: ErrorOptions): ImageError {
   return new ImageError('storage_unavailable', detail, { ...options, retryAfterSeconds: 5 });
 }
 
-/** Result codes of SQLite, https://sqlite.org/rescode.html. The low byte of an extended code is its primary code. */
+/** True when another connection holds a lock that SQLite needs. */
+export function isBusy(error: unknown): boolean {
+  return error instanceof Error && 'errcode' in error && (Number(error.errcode) & PRIMARY_CODE) === SQLITE_BUSY;
+}
+
+// Result codes of SQLite, https://sqlite.org/rescode.html. The low byte of an extended code is its primary code.
+const PRIMARY_CODE = 0xff;
 const SQLITE_ERROR = 1;
 const SQLITE_BUSY = 5;
 const SQLITE_LOCKED = 6;

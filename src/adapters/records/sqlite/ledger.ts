@@ -2,24 +2,30 @@ import type { Balance, Spending, SpendingGuard } from '../../../core/domain/mone
 import type { SqliteDatabase } from './database.ts';
 import type { Row } from './rows.ts';
 
-/** The ledger of spending: a running sum per day, owner and model, so that nothing is ever added up over all images. */
+/** Spending ledger: running sums per day, owner and model, so that no query sums over all images. */
 export interface SqliteLedger {
-  /** Adds the differences that a write makes. Call inside its transaction. */
+  /** Adds a write's entries, which are differences, to the sums. Call inside the write's transaction. */
   record(entries: readonly Spending[]): void;
-  /** Shows the guard the balances as they are now. What it raises is to undo the transaction. */
-  ask(guard: SpendingGuard, owner: string): void;
-  /** Rows from a day (YYYY-MM-DD) on, newest day first, without what is held back. */
+  /** Lets the guard veto a write by its effect on the balances. Call inside the write's transaction, after `record`. */
+  check(guard: SpendingGuard, owner: string): void;
+  /** Rows from a day (YYYY-MM-DD) on, newest day first, without reservations; of one owner, or of all for null. */
   spending(from: string, owner: string | null): readonly Spending[];
+  /** Spending of the day and current reservations, in microdollars; of one owner, or of all for null. */
   balance(day: string, owner: string | null): Balance;
 }
 
+/** The ledger in the table `spending` of the database of `sql`. */
 export function openLedger(sql: SqliteDatabase['sql']): SqliteLedger {
   const balance = (day: string, owner: string | null): Balance => {
     const sums = sql(`
       SELECT
-        total(micro_usd) FILTER (WHERE day <> :none) AS spent,
-        total(micro_usd) FILTER (WHERE day = :none) AS reserved
-      FROM spending WHERE day IN (:none, :day) AND owner = coalesce(:owner, owner)`).get({ none: NO_DAY, day, owner });
+        total(micro_usd) FILTER (WHERE day <> :reserved) AS spent,
+        total(micro_usd) FILTER (WHERE day = :reserved) AS reserved
+      FROM spending WHERE day IN (:reserved, :day) AND owner = coalesce(:owner, owner)`).get({
+      reserved: RESERVED,
+      day,
+      owner,
+    });
     return { spent: Number(sums?.spent), reserved: Number(sums?.reserved) };
   };
 
@@ -30,7 +36,7 @@ export function openLedger(sql: SqliteDatabase['sql']): SqliteLedger {
           INSERT INTO spending VALUES (:day, :owner, :model, :images, :microUsd, :unpriced)
           ON CONFLICT DO UPDATE SET
             images = images + :images, micro_usd = micro_usd + :microUsd, unpriced = unpriced + :unpriced`).run({
-          day: day ?? NO_DAY,
+          day: day ?? RESERVED,
           owner,
           model,
           images,
@@ -40,21 +46,22 @@ export function openLedger(sql: SqliteDatabase['sql']): SqliteLedger {
       }
     },
 
-    ask: (guard, owner) => guard.check(owner, { service: balance(guard.day, null), owner: balance(guard.day, owner) }),
+    check: (guard, owner) =>
+      guard.check(owner, { service: balance(guard.day, null), owner: balance(guard.day, owner) }),
 
     spending: (from, owner) =>
       sql(`
-        SELECT * FROM spending WHERE day >= :from AND day <> :none AND owner = coalesce(:owner, owner)
+        SELECT * FROM spending WHERE day >= :from AND day <> :reserved AND owner = coalesce(:owner, owner)
         ORDER BY day DESC, owner, model`)
-        .all({ from, none: NO_DAY, owner })
+        .all({ from, reserved: RESERVED, owner })
         .map(readSpending),
 
     balance,
   };
 }
 
-/** The day of what is held back and may be spent on any. */
-const NO_DAY = '';
+/** The `day` of reservations, which belong to no day yet. */
+const RESERVED = '';
 
 function readSpending(row: Row): Spending {
   return {

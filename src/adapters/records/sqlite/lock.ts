@@ -1,20 +1,22 @@
 import { hostname } from 'node:os';
 import { DatabaseSync } from 'node:sqlite';
 import { DatabaseInUseError } from '../../../core/domain/errors.ts';
+import { isBusy } from './errors.ts';
 
+/** The right to use a database, held by one process at a time. */
 export interface DatabaseLock {
-  /** Lets the next one in. May be called again. */
+  /** Releases the lock. May be called more than once. */
   release(): void;
 }
 
 /**
- * Keeps every other process off the database at `path` until `release` or the end of this process, however it ends.
- * Raises `DatabaseInUseError` when it is taken, and SQLite's own error when the lock cannot be had for another reason.
+ * Takes the exclusive lock on the database at `path`, held until `release` or the end of this process, however it ends.
+ * Raises `DatabaseInUseError` when another process holds it, and SQLite's own error when locking fails for another reason.
  *
- * The lock is the write lock of a second, tiny database, `<path>.lock`: the operating system drops it with the process, SIGKILL
- * included, which a file holding a process id cannot promise. The main file stays free for readers and backup tools, and
- * the holder's name can be read from the small one. Nothing else in the process may open `<path>.lock`: on POSIX systems closing any
- * descriptor of a file drops the process's locks on it (https://sqlite.org/howtocorrupt.html, section 2.2).
+ * The lock is the write lock of a second, tiny database, `<path>.lock`. The operating system releases it with the process, even after
+ * SIGKILL, which a file with a process id cannot promise. The main database stays open to readers and backup tools, and the small one
+ * says who holds the lock. Nothing else in this process may open `<path>.lock`: on POSIX systems closing any descriptor of a file
+ * releases the process's locks on it (https://sqlite.org/howtocorrupt.html, section 2.2).
  */
 export function lockDatabase(path: string): DatabaseLock {
   const database = new DatabaseSync(`${path}.lock`, { timeout: 200 });
@@ -22,7 +24,7 @@ export function lockDatabase(path: string): DatabaseLock {
     database.exec('BEGIN IMMEDIATE');
     database.exec('CREATE TABLE IF NOT EXISTS holder (id INTEGER PRIMARY KEY, pid INTEGER, host TEXT) STRICT');
     database.prepare('REPLACE INTO holder VALUES (1, ?, ?)').run(process.pid, hostname());
-    // The name has to be committed to be readable. Between the two transactions another process may win; then it is the holder.
+    // The holder's row must be committed to be readable. Between the two transactions another process may take the lock instead.
     database.exec('COMMIT; BEGIN IMMEDIATE');
   } catch (cause) {
     const holder = isBusy(cause) ? holderOf(database) : null;
@@ -36,11 +38,7 @@ export function lockDatabase(path: string): DatabaseLock {
   };
 }
 
-function isBusy(error: unknown): boolean {
-  const SQLITE_BUSY = 5;
-  return error instanceof Error && 'errcode' in error && (Number(error.errcode) & 0xff) === SQLITE_BUSY;
-}
-
+/** The process that holds the lock, for the error's text. */
 function holderOf(database: DatabaseSync): string {
   try {
     const row = database.prepare('SELECT pid, host FROM holder').get();

@@ -1,8 +1,8 @@
 import type { DatabaseSync } from 'node:sqlite';
 
 /**
- * The schema, step by step: entry n takes a database from `user_version` n to n + 1.
- * Entries that were released are never changed; what comes after is added at the end.
+ * The migrations: entry n takes a database from `user_version` n to n + 1.
+ * A released entry is never changed; new ones are added at the end.
  */
 const MIGRATIONS: readonly string[] = [
   `
@@ -122,15 +122,15 @@ const MIGRATIONS: readonly string[] = [
   `,
 ];
 
-/** The version that a database has after every migration. */
+/** The schema version after all migrations. */
 export const SCHEMA_VERSION = MIGRATIONS.length;
 
-/** The version that the database has now. */
+/** The schema version of the database now; 0 for an empty file. */
 export function schemaVersion(database: DatabaseSync): number {
   return Number(database.prepare('PRAGMA user_version').get()?.user_version);
 }
 
-/** Takes the database to `SCHEMA_VERSION`. Call inside a transaction, so that a crash leaves the old schema whole. */
+/** Runs the missing migrations up to `SCHEMA_VERSION`. Call inside a transaction, so that a crash leaves the old schema. */
 export function migrate(database: DatabaseSync): void {
   for (const migration of MIGRATIONS.slice(schemaVersion(database))) database.exec(migration);
   database.exec(`PRAGMA user_version = ${SCHEMA_VERSION}`);

@@ -5,10 +5,10 @@ import type { DueDelivery, Outbox } from '../../../core/ports/webhooks.ts';
 import type { SqliteDatabase } from './database.ts';
 import type { Row } from './rows.ts';
 
-/** The outbox of webhooks; what it does is done when it returns. */
+/** The port's `Outbox` over the deliveries table, synchronous. */
 export interface SqliteOutbox {
-  /** Stores a new delivery with the image as it is after the write. Call inside the write's transaction. */
-  record(made: NewDelivery, image: Image): void;
+  /** Inserts the delivery that a write causes, with the image as the write leaves it. Call inside the write's transaction. */
+  record(delivery: NewDelivery, image: Image): void;
   next(except: Parameters<Outbox['next']>[0]): DueDelivery | null;
   /** Call inside a transaction. */
   update(id: string, change: (delivery: Delivery) => Delivery): Delivery | null;
@@ -16,13 +16,14 @@ export interface SqliteOutbox {
   onNew(listener: () => void): void;
 }
 
-/** Most deliveries of one image in a list: an image that fails has one for each time that it is asked for again. */
-const MOST_LISTED = 100;
+/** Most deliveries in the list of one image: an image that keeps failing gets one each time it is requested again. */
+const MAX_LISTED = 100;
 
+/** The outbox in the table `deliveries` of the database of `sql`. */
 export function openOutbox(sql: SqliteDatabase['sql']): SqliteOutbox {
   let listener = (): void => undefined;
-  // The transaction is over by then, since nothing is awaited inside it; after one that was undone nothing is found.
-  const announce = () => queueMicrotask(() => listener());
+  // Transactions are synchronous, so the microtask runs after the commit. After a rollback the listener finds nothing new.
+  const notify = () => queueMicrotask(() => listener());
 
   return {
     record({ delivery, receiver }, image) {
@@ -36,7 +37,7 @@ export function openOutbox(sql: SqliteDatabase['sql']): SqliteOutbox {
         document: JSON.stringify(delivery),
         image: JSON.stringify(image),
       });
-      announce();
+      notify();
     },
 
     next({ ids, receivers }) {
@@ -63,17 +64,17 @@ export function openOutbox(sql: SqliteDatabase['sql']): SqliteOutbox {
         JSON.stringify(delivery),
         id,
       );
-      announce();
+      notify();
       return delivery;
     },
 
     list: (mediaId) =>
-      sql(`SELECT document FROM deliveries WHERE media_id = ? ORDER BY number DESC LIMIT ${MOST_LISTED}`)
+      sql(`SELECT document FROM deliveries WHERE media_id = ? ORDER BY number DESC LIMIT ${MAX_LISTED}`)
         .all(mediaId)
         .map(readDelivery),
 
-    onNew(one) {
-      listener = one;
+    onNew(callback) {
+      listener = callback;
     },
   };
 }

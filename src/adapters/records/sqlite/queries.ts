@@ -12,14 +12,14 @@ import type {
 } from '../../../core/ports/record-store.ts';
 import { decodeCursor, encodeCursor } from '../cursor.ts';
 import type { SqliteDatabase } from './database.ts';
-import { NEVER, parseImage, placeValues, type Row, readCleanup, readDeletion, readImage } from './rows.ts';
+import { NEVER, parseImage, type Row, readCleanup, readDeletion, readImage, sortKeyOf } from './rows.ts';
 
-/** What the records are asked, each answered before it returns; the meaning of each is that of the `RecordStore`. */
+/** The reads of the `RecordStore`, synchronous; each promises what the port's method of that name does. */
 export interface SqliteQueries {
   find(mediaId: string): Image | null;
   findByKey(owner: string, idempotencyKey: string | null): Image | null;
   findDeletion(mediaId: string): Deletion | null;
-  /** How many images have the status `queued`. */
+  /** Number of images with the status `queued`. */
   queued(): number;
   list(query: ListQuery): Page;
   unfinished(): readonly string[];
@@ -32,6 +32,7 @@ export interface SqliteQueries {
   ownedNames(names: readonly string[]): ReadonlySet<string>;
 }
 
+/** The reads, on the database of `sql`. `derive` gives the names that an image owns. */
 export function openQueries(sql: SqliteDatabase['sql'], derive: Derive): SqliteQueries {
   const find = (mediaId: string): Image | null =>
     readImage(sql('SELECT document FROM images WHERE media_id = ?').get(mediaId));
@@ -69,7 +70,7 @@ export function openQueries(sql: SqliteDatabase['sql'], derive: Derive): SqliteQ
       const items = rows.slice(0, limit).map(parseImage);
       const last = items.at(-1);
       if (!last || rows.length <= limit) return { items, nextCursor: null };
-      return { items, nextCursor: encodeCursor({ createdAt: Date.parse(last.createdAt), mediaId: last.mediaId }) };
+      return { items, nextCursor: encodeCursor(sortKeyOf(last)) };
     },
 
     unfinished: () =>
@@ -96,9 +97,9 @@ export function openQueries(sql: SqliteDatabase['sql'], derive: Derive): SqliteQ
     mediaBytes: () => Number(sql('SELECT total(bytes) AS bytes FROM totals').get()?.bytes),
 
     expired({ now, createdBefore, status, limit, after }) {
-      // One search per status and reason, so that no image that stays is looked at. The index has to be named: left to
-      // itself SQLite takes the one in the order of createdAt, and walks over everything that has not expired.
-      const from = placeValues(after);
+      // One search per status and reason, so that only expired images are read. The index has to be named: SQLite would
+      // choose the one ordered by createdAt, and scan every image that has not expired.
+      const from = sortKeyOf(after);
       const statuses = FINISHED.filter((one) => status === null || one === status);
       const places = statuses.flatMap((one) => [
         ...sql(`
@@ -120,7 +121,7 @@ export function openQueries(sql: SqliteDatabase['sql'], derive: Derive): SqliteQ
         sql(`
           SELECT created_at, media_id FROM images INDEXED BY images_by_status
           WHERE status = ? AND (created_at, media_id) > (?, ?) AND ifnull(expires_at, 0) < ${NEVER}
-          ORDER BY created_at, media_id LIMIT ?`).all(one, ...placeValues(after), limit),
+          ORDER BY created_at, media_id LIMIT ?`).all(one, ...sortKeyOf(after), limit),
       );
       return oldestFirst(places, limit);
     },
@@ -147,7 +148,7 @@ export function openQueries(sql: SqliteDatabase['sql'], derive: Derive): SqliteQ
 
 const FINISHED = IMAGE_STATUSES.filter(isFinished);
 
-/** The statement for a page of the list, and what is bound to it before the limit. */
+/** The SQL for a page of the list, and the values to bind before the limit. */
 function listStatement({ status, label, createdAfter, createdBefore, owner, cursor }: ListQuery): {
   readonly text: string;
   readonly values: readonly SQLInputValue[];
@@ -159,20 +160,20 @@ function listStatement({ status, label, createdAfter, createdBefore, owner, curs
     values.push(...bound);
   };
   const source = label === undefined ? 'images' : 'labels JOIN images USING (media_id)';
-  const key = label === undefined ? 'images' : 'labels';
+  // With a label the order comes from the labels table, which has an index by label and age.
+  const table = label === undefined ? 'images' : 'labels';
   if (label !== undefined) where('label = ?', label);
   if (status !== undefined) where('status = ?', status);
   if (owner !== null) where('owner = ?', owner);
-  if (createdAfter !== undefined) where(`${key}.created_at >= ?`, Date.parse(createdAfter));
-  if (createdBefore !== undefined) where(`${key}.created_at < ?`, Date.parse(createdBefore));
+  if (createdAfter !== undefined) where(`${table}.created_at >= ?`, Date.parse(createdAfter));
+  if (createdBefore !== undefined) where(`${table}.created_at < ?`, Date.parse(createdBefore));
   if (cursor !== undefined) {
-    const { createdAt, mediaId } = decodeCursor(cursor);
-    where(`(${key}.created_at, ${key}.media_id) < (?, ?)`, createdAt, mediaId);
+    where(`(${table}.created_at, ${table}.media_id) < (?, ?)`, ...decodeCursor(cursor));
   }
   const text = `
     SELECT document FROM ${source}
     ${conditions.length > 0 ? `WHERE ${conditions.join(' AND ')}` : ''}
-    ORDER BY ${key}.created_at DESC, ${key}.media_id DESC
+    ORDER BY ${table}.created_at DESC, ${table}.media_id DESC
     LIMIT ?`;
   return { text, values };
 }

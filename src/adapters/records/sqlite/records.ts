@@ -9,37 +9,35 @@ import { openOutbox } from './outbox.ts';
 import { openQueries } from './queries.ts';
 import { columnsOf } from './rows.ts';
 
-export interface SqliteRecordsOptions {
+interface SqliteRecordsOptions {
   /** The database file. It and its folder are made when they are missing. */
   readonly path: string;
-  /** What each write means for the ledger, the outbox, the owned names and the columns. */
+  /** Derives from each write its ledger entries, webhook delivery, owned names and columns. */
   readonly derive: Derive;
-  /** How long a write waits while another program, such as a backup, holds the database; the whole process waits with it. */
+  /** How long a write waits for a lock of another program, such as a backup. It blocks the whole process meanwhile. */
   readonly busyTimeoutMs?: number;
 }
 
 /**
- * Opens the records in an SQLite file that no other Easel process may use meanwhile, and brings its schema up to date.
- * Raises `DatabaseInUseError` when one does, and `ImageError` when the file cannot be made, read or understood.
+ * Record store in an SQLite file, which this process locks and migrates to the current schema.
+ * Raises `DatabaseInUseError` when another Easel process has the file, and `ImageError` when it cannot be made or read, or has a
+ * newer schema.
  *
- * The port is asynchronous for databases that are far away. Here every method does its work before it returns: a read takes
- * microseconds and a write one fsync, an image needs about ten of them, and no other call can come between the statements
- * of a transaction. In return SQLite needs no server and no worker: the process stays at 45 MB where PGlite took 300 to 780.
+ * The port is asynchronous for the sake of remote databases. Here every method does its work before it returns: a read takes
+ * microseconds and a write one fsync, of which an image needs about ten, and no other call can come between the statements of a
+ * transaction. In return SQLite needs no server and no worker: the process stays at 45 MB where PGlite took 300 to 780.
  */
 export function openSqliteRecords({ path, derive, busyTimeoutMs = 1000 }: SqliteRecordsOptions): RecordStore {
   return recordStore(openDatabase(path, busyTimeoutMs), derive);
 }
-
-/** Images that are kept as they were read; a popular picture is asked for thousands of times a second. */
-const MOST_RECENT = 500;
 
 function recordStore({ sql, inTransaction, answer, check, close }: SqliteDatabase, derive: Derive): RecordStore {
   const queries = openQueries(sql, derive);
   const ledger = openLedger(sql);
   const outbox = openOutbox(sql);
 
-  // What was read of late. No other process writes to this file, and all that is written here forgets what it changes.
-  const recent = new LRUCache<string, Image>({ max: MOST_RECENT });
+  // Read cache of `get`. It is never stale: no other process writes to the file, and every write here drops its image.
+  const cache = new LRUCache<string, Image>({ max: MAX_CACHED_IMAGES });
 
   const writeLabels = (image: Image): void => {
     sql('DELETE FROM labels WHERE media_id = ?').run(image.mediaId);
@@ -47,17 +45,17 @@ function recordStore({ sql, inTransaction, answer, check, close }: SqliteDatabas
     for (const label of new Set(image.request.labels)) insert.run(image.mediaId, label, Date.parse(image.createdAt));
   };
 
-  /** Writes the row with `statement`, and with it what is derived from the change. Call inside a transaction. */
+  /** Runs the INSERT or UPDATE `statement` and stores what is derived from the change. Call inside a transaction. */
   const write = (statement: string, before: Image | null, after: Image, guard: SpendingGuard | undefined): void => {
     const derived = derive(before, after);
     sql(statement).run(columnsOf(after, derived));
     if (after.request.labels !== before?.request.labels || after.createdAt !== before.createdAt) writeLabels(after);
     ledger.record(derived.ledger);
-    if (guard && derived.spendsMore) ledger.ask(guard, after.owner);
+    if (guard && derived.spendsMore) ledger.check(guard, after.owner);
     if (derived.delivery) outbox.record(derived.delivery, after);
   };
 
-  /** Gives what is stored after the change, or null where there is no such image. Call inside a transaction. */
+  /** Returns what is stored after the change, or null when there is no such image. Call inside a transaction. */
   const rewrite = (
     mediaId: string,
     change: (image: Image) => Image | null,
@@ -67,7 +65,7 @@ function recordStore({ sql, inTransaction, answer, check, close }: SqliteDatabas
     if (!before) return null;
     const after = change(before);
     if (!after) return before;
-    recent.delete(mediaId);
+    cache.delete(mediaId);
     if (after.mediaId !== mediaId) throw new TypeError(`an update cannot rename ${mediaId} to ${after.mediaId}`);
     write(UPDATE, before, after, guard);
     return after;
@@ -97,10 +95,10 @@ function recordStore({ sql, inTransaction, answer, check, close }: SqliteDatabas
 
     get: (mediaId) =>
       answer(() => {
-        const known = recent.get(mediaId);
-        if (known) return known;
+        const cached = cache.get(mediaId);
+        if (cached) return cached;
         const image = queries.find(mediaId);
-        if (image) recent.set(mediaId, image);
+        if (image) cache.set(mediaId, image);
         return image;
       }),
 
@@ -111,14 +109,14 @@ function recordStore({ sql, inTransaction, answer, check, close }: SqliteDatabas
     requeue: (mediaId, queueLimit, change, guard) =>
       answer(() =>
         inTransaction(() => {
-          let refused = false;
+          let queueIsFull = false;
           const requeue = (before: Image): Image | null => {
             const after = change(before);
-            refused = after !== null && queries.queued() >= queueLimit;
-            return refused ? null : after;
+            queueIsFull = after !== null && queries.queued() >= queueLimit;
+            return queueIsFull ? null : after;
           };
           const image = rewrite(mediaId, requeue, guard);
-          return refused ? 'queue_full' : image;
+          return queueIsFull ? 'queue_full' : image;
         }),
       ),
 
@@ -130,7 +128,7 @@ function recordStore({ sql, inTransaction, answer, check, close }: SqliteDatabas
           const derived = derive(image, null);
           const deletion: Deletion = { mediaId, names: derived.ownedNames };
           ledger.record(derived.ledger);
-          recent.delete(mediaId);
+          cache.delete(mediaId);
           sql('DELETE FROM images WHERE media_id = ?').run(mediaId);
           sql('INSERT INTO deletions (media_id, names) VALUES (?, ?)').run(mediaId, JSON.stringify(deletion.names));
           return deletion;
@@ -163,6 +161,9 @@ function recordStore({ sql, inTransaction, answer, check, close }: SqliteDatabas
   };
 }
 
+/** Most images in the read cache; a popular picture is requested thousands of times a second. */
+const MAX_CACHED_IMAGES = 500;
+
 const INSERT = `
   INSERT INTO images (
     media_id, owner, status, fingerprint, idempotency_key, created_at, expires_at, bytes, document
@@ -176,7 +177,7 @@ const UPDATE = `
     created_at = :createdAt, expires_at = :expiresAt, bytes = :bytes, document = :document
   WHERE media_id = :mediaId`;
 
-/** A new image would publish under the names that the removal is about to take away. */
+/** Refuses a mediaId while its deletion is pending: the new image would publish under names that are about to be removed. */
 function stillBeingRemoved(mediaId: string): ImageError {
   const detail = `the files of the earlier image ${mediaId} are still being removed`;
   return new ImageError('storage_unavailable', detail, { retryAfterSeconds: 1, mediaId });

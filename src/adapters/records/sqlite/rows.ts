@@ -1,11 +1,12 @@
 import type { SQLInputValue, SQLOutputValue } from 'node:sqlite';
 import type { Image } from '../../../core/domain/image.ts';
 import type { Deletion, Derived, LastCleanup, Place } from '../../../core/ports/record-store.ts';
+import type { SortKey } from '../cursor.ts';
 
-/** One row of an answer, by column. */
+/** A result row, by column name. */
 export type Row = Readonly<Record<string, SQLOutputValue>>;
 
-/** The columns of an image: the document, and copies of what is searched for. */
+/** An image as its row: the document, and copies of the values that queries search by. */
 export function columnsOf(
   image: Image,
   { expiresAt, storedBytes }: Pick<Derived, 'expiresAt' | 'storedBytes'>,
@@ -23,27 +24,30 @@ export function columnsOf(
   };
 }
 
-/** 9999-12-31: the expiry of what never expires, so that no search for what is due comes across it. */
+/** 9999-12-31, the `expires_at` of images that never expire, so that a search for expired images never meets them. */
 export const NEVER = 253_402_300_799_000;
 
-/** A place in the order of age as the values of `created_at` and `media_id`; null stands before every image. */
-export function placeValues(place: Place | null): readonly [number, string] {
+/** The values of `created_at` and `media_id` at a place in the order of age; null is the place before every image. */
+export function sortKeyOf(place: Place | null): SortKey {
   return place ? [Date.parse(place.createdAt), place.mediaId] : [Number.MIN_SAFE_INTEGER, ''];
 }
 
+/** The image of a row, or null without a row. */
 export function readImage(row: Row | undefined): Image | null {
   return row ? parseImage(row) : null;
 }
 
+/** The image in the row's `document`. */
 export function parseImage(row: Row): Image {
   return JSON.parse(String(row.document)) as Image;
 }
 
+/** A row of the table `deletions`. */
 export function readDeletion(row: Row): Deletion {
   return { mediaId: String(row.media_id), names: JSON.parse(String(row.names)) as readonly string[] };
 }
 
-/** The report of the last cleanup, which may be from before missing files were looked for. */
+/** The report of the last cleanup. An older Easel, which did not look for missing files, wrote it without their fields. */
 export function readCleanup(row: Row): LastCleanup {
   const report = JSON.parse(String(row.report)) as Omit<LastCleanup, 'missingFiles' | 'missingFilesOf'>;
   return { missingFiles: 0, missingFilesOf: [], ...report };

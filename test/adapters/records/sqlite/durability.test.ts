@@ -6,7 +6,7 @@ import { integrity, makePlaceForEach, stopped } from './fixture.ts';
 const place = makePlaceForEach();
 
 describe('durability', () => {
-  it('syncs every commit, writes ahead, and keeps foreign keys', () => {
+  it('uses a write-ahead log, syncs every commit and enforces foreign keys', () => {
     const { connection } = place.openWithConnection();
     const pragma = (name: string) => Object.values(connection.prepare(`PRAGMA ${name}`).get() ?? {})[0];
     expect(pragma('journal_mode')).toBe('wal');
@@ -14,7 +14,7 @@ describe('durability', () => {
     expect(pragma('foreign_keys')).toBe(1);
   });
 
-  it('has everything that was accepted before a SIGKILL, and a sound file', async () => {
+  it('keeps everything that was accepted before a SIGKILL, in a sound file', async () => {
     const accepted: string[] = [];
     for (let round = 0; round < 2; round += 1) {
       const child = place.startChild(`

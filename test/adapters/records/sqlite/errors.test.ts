@@ -9,7 +9,7 @@ import { integrity, makePlaceForEach } from './fixture.ts';
 const place = makePlaceForEach();
 
 describe('faults', () => {
-  it('reports a database that is full, keeps what it has, and goes on when there is room', async () => {
+  it('reports a full database, keeps what it has, and works again when there is space', async () => {
     const { records: store, connection } = place.openWithConnection();
     await store.accept(anImage({ mediaId: 'a' }), Infinity);
     const pages = Number(connection.prepare('PRAGMA page_count').get()?.page_count);
@@ -26,7 +26,7 @@ describe('faults', () => {
     expect(await store.countByStatus()).toMatchObject({ queued: 2 });
   });
 
-  it.runIf(canMountTmpfs)('survives a disk that is full for real (needs the right to mount)', async () => {
+  it.runIf(canMountTmpfs)('survives a full disk (a real one, which needs the right to mount)', async () => {
     const disk = await mountTmpfs(join(place.folder(), 'disk'), '2m');
     try {
       const path = join(disk.path, 'easel.db');
@@ -56,18 +56,18 @@ describe('faults', () => {
 
   it('rolls back when the commit fails', async () => {
     const { records: store, connection } = place.openWithConnection();
-    // The trigger leaves a row that points nowhere, which SQLite finds out at COMMIT.
+    // The trigger inserts a row that breaks a deferred foreign key, which SQLite checks at COMMIT.
     connection.exec(`
-      CREATE TABLE late (id TEXT REFERENCES images (media_id) DEFERRABLE INITIALLY DEFERRED);
-      CREATE TRIGGER spoil AFTER INSERT ON images BEGIN INSERT INTO late VALUES ('nowhere'); END`);
+      CREATE TABLE deferred (id TEXT REFERENCES images (media_id) DEFERRABLE INITIALLY DEFERRED);
+      CREATE TRIGGER break_key AFTER INSERT ON images BEGIN INSERT INTO deferred VALUES ('nowhere'); END`);
     await expect(store.accept(anImage({ mediaId: 'a' }), 1)).rejects.toThrow(/FOREIGN KEY/);
     expect(connection.isTransaction).toBe(false);
     expect(await store.get('a')).toBeNull();
-    connection.exec('DROP TRIGGER spoil');
+    connection.exec('DROP TRIGGER break_key');
     expect(await store.accept(anImage({ mediaId: 'a' }), 1)).toEqual({ outcome: 'accepted' });
   });
 
-  it('waits for another writer no longer than it was told, and recovers', async () => {
+  it('waits for another writer no longer than the busy timeout, and recovers', async () => {
     const { records: store } = place.openWithConnection();
     const other = new DatabaseSync(place.path());
     other.exec('BEGIN IMMEDIATE');
@@ -80,13 +80,13 @@ describe('faults', () => {
     expect(await store.accept(anImage(), 1)).toEqual({ outcome: 'accepted' });
   });
 
-  it('says which file is damaged', async () => {
+  it('names the file that is damaged', async () => {
     await writeFile(place.path(), 'this is no database'.repeat(1000));
     const damaged = { code: 'storage_unavailable', message: expect.stringMatching(/easel\.db is damaged/) };
     expect(() => place.open()).toThrow(expect.objectContaining(damaged));
   });
 
-  it('says which folder cannot be made', async () => {
+  it('names the folder that cannot be made', async () => {
     await writeFile(join(place.folder(), 'file'), '');
     const inFile = join(place.folder(), 'file', 'easel.db');
     expect(() => place.open(inFile)).toThrow(
@@ -94,7 +94,7 @@ describe('faults', () => {
     );
   });
 
-  it('notices when its file was moved away', async () => {
+  it('fails its check while its file is moved away', async () => {
     const records = place.open();
     await records.check();
     await rename(place.path(), `${place.path()}.old`);

@@ -16,15 +16,15 @@ export type Child = ChildProcessByStdio<null, Readable, null>;
 export interface DatabasePlace {
   folder(): string;
   path(): string;
-  /** Opens the records at `path`, which is the place's own unless named, until the test ends. */
+  /** Opens the records at `path`, by default the place's own, until the test ends. */
   open(path?: string): RecordStore;
-  /** Opens the records, and gives the connection they use as well, for a look at what only it knows. */
+  /** Opens the records, and gives their connection as well, for pragmas, query plans and injected faults. */
   openWithConnection(): { readonly records: RecordStore; readonly connection: DatabaseSync };
-  /** Runs a script in a process of its own, until the test ends. It finds `open()`, which opens the records at `path`. */
+  /** Runs a script in a child process until the test ends. The script's `open()` opens the records at `path`. */
   startChild(script: string): Child;
 }
 
-/** Makes an empty place before each test of the suite around, and takes it away after it with all that was opened there. */
+/** Makes an empty place before each test of the enclosing suite; afterwards closes what was opened there and removes it. */
 export function makePlaceForEach(): DatabasePlace {
   let folder: string;
   let opened: RecordStore[];
@@ -45,7 +45,7 @@ export function makePlaceForEach(): DatabasePlace {
 
   const pathOf = () => join(folder, 'easel.db');
 
-  const keep = (records: RecordStore): RecordStore => {
+  const closeLater = (records: RecordStore): RecordStore => {
     opened.push(records);
     return records;
   };
@@ -53,13 +53,13 @@ export function makePlaceForEach(): DatabasePlace {
   return {
     folder: () => folder,
     path: pathOf,
-    open: (path = pathOf()) => keep(openSqliteRecords({ path, derive: trivialDerive })),
+    open: (path = pathOf()) => closeLater(openSqliteRecords({ path, derive: trivialDerive })),
 
     openWithConnection() {
       const path = pathOf();
       const prepare = vi.spyOn(DatabaseSync.prototype, 'prepare');
-      const records = keep(openSqliteRecords({ path, derive: trivialDerive, busyTimeoutMs: 20 }));
-      const connection = prepare.mock.contexts.find((one) => (one as DatabaseSync).location() === path);
+      const records = closeLater(openSqliteRecords({ path, derive: trivialDerive, busyTimeoutMs: 20 }));
+      const connection = prepare.mock.contexts.find((database) => (database as DatabaseSync).location() === path);
       prepare.mockRestore();
       expect(connection).toBeInstanceOf(DatabaseSync);
       return { records, connection: connection as DatabaseSync };
@@ -80,20 +80,20 @@ export function makePlaceForEach(): DatabasePlace {
   };
 }
 
-/** Kills the process and waits until it is gone. */
+/** Kills the process and waits for its exit. */
 export async function stopped(child: Child): Promise<void> {
   child.kill('SIGKILL');
   if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
 }
 
-/** Runs SQL on the database from outside. */
+/** Runs SQL on the database over a connection of its own. */
 export function execute(path: string, statement: string): void {
   const database = new DatabaseSync(path);
   database.exec(statement);
   database.close();
 }
 
-/** What SQLite's own check finds: `ok` where the file is sound. */
+/** The result of SQLite's integrity check: `ok` for a sound file. */
 export function integrity(path: string): unknown {
   const database = new DatabaseSync(path);
   const row = database.prepare('PRAGMA integrity_check').get();

@@ -11,7 +11,7 @@ import { integrity, makePlaceForEach, stopped } from './fixture.ts';
 const place = makePlaceForEach();
 
 describe('one process at a time', () => {
-  it('refuses a second one in the same process, and lets it in after close', async () => {
+  it('refuses a second opener in the same process, and admits it after close', async () => {
     const records = place.open();
     const refused = () => place.open();
     expect(refused).toThrow(DatabaseInUseError);
@@ -21,13 +21,13 @@ describe('one process at a time', () => {
     await place.open().check();
   });
 
-  it('refuses one that comes by another path to the same file', async () => {
+  it('refuses an opener by another path to the same file', async () => {
     place.open();
     await symlink(place.path(), join(place.folder(), 'link.db'));
     expect(() => place.open(join(place.folder(), 'link.db'))).toThrow(DatabaseInUseError);
   });
 
-  it('lets readers read and a backup be taken', async () => {
+  it('leaves the file open to readers and backups', async () => {
     const records = place.open();
     await records.accept(anImage({ mediaId: 'a' }), 1);
     const reader = new DatabaseSync(place.path(), { readOnly: true });
@@ -38,7 +38,7 @@ describe('one process at a time', () => {
     expect(integrity(copy)).toBe('ok');
   });
 
-  it('names the other process, and follows it at once when that is killed', async () => {
+  it('names the process that holds the lock, and can take the lock as soon as that is killed', async () => {
     const child = place.startChild(`
       globalThis.records = open();
       process.stdout.write('open\\n');
@@ -50,7 +50,7 @@ describe('one process at a time', () => {
     await place.open().check();
   });
 
-  it('keeps the other process out', async () => {
+  it('refuses another process', async () => {
     place.open();
     const child = place.startChild(`
       try {
@@ -59,12 +59,12 @@ describe('one process at a time', () => {
       } catch (error) {
         process.stdout.write(error.name + ': ' + error.message);
       }`);
-    const [said] = await once(child.stdout, 'data');
-    expect(String(said)).toContain(`DatabaseInUseError: another Easel process (pid ${process.pid} on `);
+    const [output] = await once(child.stdout, 'data');
+    expect(String(output)).toContain(`DatabaseInUseError: another Easel process (pid ${process.pid} on `);
   });
 });
 
-it('keeps its lock in a file of its own beside the database', () => {
+it('the lock is held on a second file beside the database', () => {
   place.open();
   expect(existsSync(`${place.path()}.lock`)).toBe(true);
 });

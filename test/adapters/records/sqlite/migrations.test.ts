@@ -5,17 +5,17 @@ import { execute, makePlaceForEach } from './fixture.ts';
 
 const place = makePlaceForEach();
 
-describe('schema', () => {
-  it('is left alone when a newer Easel wrote it', async () => {
+describe('the schema', () => {
+  it('is refused, and left alone, when a newer Easel wrote it', async () => {
     await place.open().close();
     execute(place.path(), 'PRAGMA user_version = 99');
     expect(() => place.open()).toThrow(/has schema 99/);
-    // The refusal lets go of the file.
+    // The refusal releases the lock.
     execute(place.path(), `PRAGMA user_version = ${SCHEMA_VERSION}`);
     place.open();
   });
 
-  it('brings records from before the ledger along: the last attempt bears the cost, and nothing is held back', async () => {
+  it('migrates records from before the ledger: the last attempt bears the cost, and nothing is reserved', async () => {
     const older = place.open();
     const cost = { usd: 0.03, basis: 'usage' } as const;
     const spent = anImage({ mediaId: 'a', model: 'm', cost, attempts: [anAttempt('t1'), anAttempt('t2')] });
@@ -39,7 +39,7 @@ describe('schema', () => {
     expect(await records.get('b')).toEqual(anImage({ mediaId: 'b' }));
   });
 
-  it('brings images that were written before renditions could be pending up to date', async () => {
+  it('migrates images from before renditions could be pending', async () => {
     const store = place.open();
     await store.accept(anImage({ mediaId: 'old' }), Infinity);
     await store.close();
@@ -54,13 +54,13 @@ describe('schema', () => {
     expect(await records.get('old')).toMatchObject({ pending: [], dominantColour: null });
   });
 
-  it('has a report of the time before missing files were looked for say that none were found', async () => {
+  it('reads a cleanup report from before the search for missing files as one that found none', async () => {
     const records = place.open();
     execute(place.path(), `INSERT INTO last_cleanup (id, report) VALUES (1, '{"deleted":1,"time":"${at(1)}"}')`);
     expect(await records.lastCleanup()).toEqual({ deleted: 1, missingFiles: 0, missingFilesOf: [], time: at(1) });
   });
 
-  it('is made whole or not at all', async () => {
+  it('is migrated in one transaction', async () => {
     execute(place.path(), 'CREATE TABLE probe (surprise TEXT)');
     expect(() => place.open()).toThrow(/probe already exists/);
     execute(place.path(), 'DROP TABLE probe');

@@ -6,7 +6,7 @@ import { makePlaceForEach } from './fixture.ts';
 
 const place = makePlaceForEach();
 
-/** Every statement that `use` runs, with the plan SQLite makes for it. */
+/** Every statement that `use` runs, with its query plan. */
 const plansOf = async (use: (records: RecordStore) => Promise<unknown>) => {
   const { records: store, connection } = place.openWithConnection();
   const prepare = vi.spyOn(DatabaseSync.prototype, 'prepare');
@@ -23,7 +23,7 @@ const plansOf = async (use: (records: RecordStore) => Promise<unknown>) => {
   }));
 };
 
-describe('cost', () => {
+describe('the cost', () => {
   const everything = { limit: 10, owner: null };
   const filtered = { limit: 10, owner: 'anna', status: 'failed' } as const;
   const cursor = Buffer.from('[1,"a"]').toString('base64url');
@@ -45,7 +45,7 @@ describe('cost', () => {
     ['expiry', (store) => store.expired(retention)],
     ['ownership', (store) => store.ownedNames(['image.png'])],
     ['counts', async (store) => [await store.countByStatus(), await store.mediaBytes()]],
-  ])('of %s does not grow with the images that are kept', async (_, use) => {
+  ])('of %s does not grow with the number of images', async (_, use) => {
     for (const { text, plan } of await plansOf(use)) {
       for (const step of plan) {
         expect(step, text).not.toMatch(/^SCAN (images|labels|deletions)/);
@@ -54,12 +54,12 @@ describe('cost', () => {
     }
   });
 
-  it('of the whole list is bounded by the page, which an index gives in its order', async () => {
+  it('of the whole list is bounded by the page, which an index gives in order', async () => {
     const [list] = await plansOf((store) => store.list(everything));
     expect(list?.plan).toEqual(['SCAN images USING INDEX images_by_age']);
   });
 
-  it('of expiry is bounded by what has expired, which alone is sorted', async () => {
+  it('of expiry is bounded by the expired images, and only they are sorted', async () => {
     const plans = await plansOf((store) => store.expired(retention));
     const [own, aged] = plans.filter(({ text }) => text.includes('images_by_expiry')).map(({ plan }) => plan);
     expect(own).toEqual([
@@ -71,7 +71,7 @@ describe('cost', () => {
     ]);
   });
 
-  it('of the jobs is bounded by the jobs', async () => {
+  it('of finding unfinished jobs is bounded by their number', async () => {
     const plans = await plansOf((store) => store.unfinished());
     expect(plans.map(({ plan }) => plan)).toEqual([
       ['SCAN images USING INDEX images_unfinished'],

@@ -1,0 +1,80 @@
+import { constants } from 'node:fs';
+import { dirname } from 'node:path';
+import { codeOf, type FileSystem } from './file-system.ts';
+
+/** Writes to a file system that survive a power cut once they have resolved. Errors of the file system pass through unchanged. */
+export interface DurableFiles {
+  /** Makes the folder and missing ones above it (mode 0755), each with a durable entry in its parent. */
+  makeFolder(path: string): Promise<void>;
+  /** Makes the names in a folder durable, after files were renamed into it or unlinked from it. */
+  syncFolder(path: string): Promise<void>;
+  /** Writes a new file (mode 0644). Its bytes are durable, its name only after `syncFolder`. */
+  write(path: string, bytes: Uint8Array): Promise<void>;
+  /** Gives a durable file a second name: a hard link, or a copy where the file system refuses links. */
+  link(source: string, path: string): Promise<void>;
+}
+
+export function createDurableFiles(fs: FileSystem): DurableFiles {
+  const syncFolder = async (path: string): Promise<void> => {
+    const folder = await fs.open(path, 'r');
+    try {
+      await folder.sync();
+    } finally {
+      await folder.close();
+    }
+  };
+
+  const copy = async (source: string, path: string): Promise<void> => {
+    await fs.copyFile(source, path, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE);
+    const file = await fs.open(path, 'r+');
+    try {
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+  };
+
+  return {
+    syncFolder,
+
+    async makeFolder(path) {
+      // mkdir returns the topmost folder that it made, and undefined when all of them existed.
+      const topmost = await fs.mkdir(path, { recursive: true, mode: 0o755 });
+      if (topmost === undefined) return;
+      for (let made = path; made.length >= topmost.length; made = dirname(made)) await syncFolder(dirname(made));
+    },
+
+    async write(path, bytes) {
+      const file = await fs.open(path, 'wx', 0o644);
+      try {
+        await file.writeFile(bytes);
+        await file.sync();
+      } finally {
+        await file.close();
+      }
+    },
+
+    async link(source, path) {
+      try {
+        await fs.link(source, path);
+      } catch (error) {
+        if (!LINK_REFUSED.has(codeOf(error) ?? '')) throw error;
+        await copy(source, path);
+      }
+      // The orphan sweep spares young files, since they may be about to get their record: a new name needs a new time.
+      const now = new Date();
+      await fs.utimes(path, now, now);
+    },
+  };
+}
+
+/** Errors of link(2): no hard links on this file system, source and target on different ones, or too many links to the file. */
+const LINK_REFUSED: ReadonlySet<string> = new Set([
+  'EPERM',
+  'EACCES',
+  'ENOTSUP',
+  'EOPNOTSUPP',
+  'ENOSYS',
+  'EXDEV',
+  'EMLINK',
+]);

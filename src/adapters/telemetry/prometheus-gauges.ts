@@ -1,0 +1,112 @@
+import { Gauge, type Registry } from 'prom-client';
+import type { Budget, Spending } from '../../core/domain/money.ts';
+import type { QueueDepth } from '../../core/ports/job-queue.ts';
+
+/** Where the gauges get their values at every scrape. */
+export interface GaugeSources {
+  /** Waiting and running jobs, and the number of images with slow renditions pending. */
+  readonly queueDepth: () => Promise<QueueDepth & { readonly deferred: number }>;
+  /** Bytes of all published files. */
+  readonly mediaBytes: () => Promise<number>;
+  /** Free bytes of the media store; null where it does not know. */
+  readonly freeBytes: () => Promise<number | null>;
+  /** The circuit breaker of every configured provider. */
+  readonly breakers: () => readonly { readonly provider: string; readonly open: boolean }[];
+  /** Today's ledger entries. */
+  readonly spentToday: () => Promise<readonly Spending[]>;
+  /** Reservations for accepted pictures that are not made yet, in US dollars. */
+  readonly reserved: () => Promise<number>;
+  readonly budget: Budget;
+  /** Models in use that have a shutdown date, in milliseconds since 1970. */
+  readonly shutdowns: () => readonly { readonly model: string; readonly time: number }[];
+}
+
+/**
+ * Registers the gauges. A database or store that cannot be read gives NaN or no series: the scrape must not fail, and the health
+ * check reports the fault. `modelLabel` and `keyLabel` bound the labels.
+ */
+export function registerGauges(
+  registry: Registry,
+  sources: GaugeSources,
+  modelLabel: (model: string) => string,
+  keyLabel: (key: string) => string,
+): void {
+  const { queueDepth, mediaBytes, freeBytes, breakers, spentToday, reserved, budget, shutdowns } = sources;
+  const registers = [registry];
+
+  new Gauge({
+    name: 'easel_queue_jobs',
+    help: 'Jobs that wait, jobs that run, and images that wait for their slow renditions.',
+    labelNames: ['state'],
+    registers,
+    async collect() {
+      const { waiting, running, deferred } = await queueDepth();
+      this.set({ state: 'waiting' }, waiting);
+      this.set({ state: 'running' }, running);
+      this.set({ state: 'deferred' }, deferred);
+    },
+  });
+  new Gauge({
+    name: 'easel_provider_breaker_state',
+    help: 'Whether the provider is taken to be down: 0 closed, calls go through; 1 open, only probes do.',
+    labelNames: ['provider'],
+    registers,
+    collect() {
+      for (const { provider, open } of breakers()) this.set({ provider }, open ? 1 : 0);
+    },
+  });
+  new Gauge({
+    name: 'easel_media_bytes',
+    help: 'Bytes of all published files.',
+    registers,
+    async collect() {
+      this.set(await mediaBytes().catch(() => Number.NaN));
+    },
+  });
+  new Gauge({
+    name: 'easel_storage_free_bytes',
+    help: 'Room that is left for pictures, in bytes.',
+    registers,
+    async collect() {
+      this.set((await freeBytes().catch(() => null)) ?? Number.NaN);
+    },
+  });
+  new Gauge({
+    name: 'easel_spent_today_usd',
+    help: 'US dollars spent since 00:00 UTC, by the books; calls of unknown cost are not in it.',
+    labelNames: ['model', 'key'],
+    registers,
+    async collect() {
+      this.reset();
+      for (const { model, owner, microUsd } of await spentToday().catch(() => [])) {
+        this.inc({ model: modelLabel(model), key: keyLabel(owner) }, microUsd / 1e6);
+      }
+    },
+  });
+  new Gauge({
+    name: 'easel_reserved_usd',
+    help: 'US dollars held back for pictures that are accepted and not yet made.',
+    registers,
+    async collect() {
+      this.set(await reserved().catch(() => Number.NaN));
+    },
+  });
+  const limits = new Gauge({
+    name: 'easel_budget_usd_per_day',
+    help: 'What may be spent in a day, by API key; without the label, by all.',
+    labelNames: ['key'],
+    registers,
+  });
+  if (budget.usdPerDay !== null) limits.set(budget.usdPerDay);
+  for (const [key, usd] of budget.usdPerDayOfKey) limits.set({ key }, usd);
+  new Gauge({
+    name: 'easel_model_shutdown_timestamp_seconds',
+    help: 'When a model in use will be shut down, or was, where a date is known.',
+    labelNames: ['model'],
+    registers,
+    collect() {
+      this.reset();
+      for (const { model, time } of shutdowns()) this.set({ model: modelLabel(model) }, time / 1000);
+    },
+  });
+}
