@@ -17,7 +17,7 @@ export function planFor(provider: Provider, request: ImageRequest, now: number):
   if (prompt !== plan.call.prompt) {
     warnings.push({
       code: 'prompt_changed',
-      detail: `texts that ${provider.name} takes for controlSequences were taken out`,
+      detail: `texts that ${provider.name} takes for commands were taken out`,
     });
   }
   return { ...plan, call: { ...plan.call, prompt }, warnings: [...plan.warnings, ...warnings] };
