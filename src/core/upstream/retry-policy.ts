@@ -24,7 +24,7 @@ export interface RetryState {
 const BASE_DELAY_MS = 1_000;
 const MAX_DELAY_MS = 30_000;
 
-/** What may be tried again at all. `interrupted`, `timeout` and `empty` are bounded further: they may have been billed. */
+/** Faults of the provider that time may heal. `interrupted`, `timeout` and `empty` are bounded further: they may have been billed. */
 const RETRIABLE: ReadonlySet<ProviderFault> = new Set([
   'rate_limited',
   'overloaded',
@@ -33,6 +33,11 @@ const RETRIABLE: ReadonlySet<ProviderFault> = new Set([
   'timeout',
   'empty',
 ]);
+
+/** True for faults of the provider rather than of the request: another provider may well make the picture. */
+export function isOutage(fault: ProviderFault): boolean {
+  return RETRIABLE.has(fault) || fault === 'account';
+}
 
 /**
  * Milliseconds to wait before the next call, or null when there is to be none.

@@ -92,7 +92,7 @@ export function createDeliverer(deps: DelivererDeps): Deliverer {
       const answer = await deps.sender.send({ id: delivery.id, url: delivery.url, body }, signal);
       const completedTry = { began, ended: clock.now(), answer };
       // Lost, it would be sent again at once and without end.
-      const updated = await retryWhileStorageFails({ clock, log, signals: { stopping: signal } }, () =>
+      const updated = await retryWhileStorageFails({ stopping: signal, clock, log }, () =>
         outbox.update(delivery.id, (current) => recordTry(current, delivery, completedTry, deps.random)),
       );
       if (updated !== null) report(updated, receiver, answer.error);
