@@ -13,7 +13,7 @@ import { type Candidate, noProviderAvailable } from './upstreams.ts';
 export interface CallRequest<Result> {
   /** Calls that this run of the image has made in an earlier process. */
   readonly earlierAttempts: readonly Attempt[];
-  /** Ends the waits for a slot and for a retry; a call under way is not its business. */
+  /** Ends the waits for a slot and for a retry. It does not end a call under way: `attempt` has signals of its own. */
   readonly signal: AbortSignal;
   readonly log: Logger;
   /** Makes one call. Raises `ProviderError` where it brings no picture. */
