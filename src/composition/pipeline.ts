@@ -22,7 +22,7 @@ import { createRetryBudget } from '../core/upstream/retry-budget.ts';
 import type { Upstreams } from '../core/upstream/upstreams.ts';
 
 /** What the pipeline works on: the adapters, time and chance. */
-export interface PipelineAdapters {
+interface PipelineAdapters {
   readonly records: RecordStore;
   readonly store: MediaStore;
   readonly events: ImageEvents;

@@ -2,7 +2,7 @@ import type { Logger } from 'pino';
 import { ImageError } from '../domain/errors.ts';
 import type { Clock } from './clock.ts';
 
-export interface StorageRetry {
+interface StorageRetry {
   /** Ends the retries: the process stops. */
   readonly stopping: AbortSignal;
   readonly clock: Clock;

@@ -7,7 +7,7 @@ import { isOutage, type RetryPolicy } from './retry-policy.ts';
 import { createRunLimits, interruptedCallError } from './run-limits.ts';
 import { type Candidate, noProviderAvailable } from './upstreams.ts';
 
-export interface FallbackRequest<Result> extends CallRequest<Result> {
+interface FallbackRequest<Result> extends CallRequest<Result> {
   /** In order of preference. */
   readonly candidates: readonly Candidate[];
 }

@@ -8,7 +8,7 @@ import { planFor } from './provider-plan.ts';
 import { createThrottle, type Throttle, type ThrottleLimits, throttled } from './throttle.ts';
 
 /** A provider with its circuit breaker and its throttle. */
-export interface Upstream {
+interface Upstream {
   readonly provider: Provider;
   readonly breaker: CircuitBreaker;
   readonly throttle: Throttle;
@@ -20,7 +20,7 @@ export interface Candidate {
   readonly plan: GenerationPlan;
 }
 
-export interface UpstreamState {
+interface UpstreamState {
   /** Of the provider. */
   readonly name: string;
   /** The fault that keeps the circuit breaker open, or null while it is closed. */
@@ -43,7 +43,7 @@ export interface Upstreams {
   states(): readonly UpstreamState[];
 }
 
-export interface UpstreamOptions {
+interface UpstreamOptions {
   readonly provider: Provider;
   readonly limits: ThrottleLimits;
 }
