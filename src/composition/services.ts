@@ -19,12 +19,9 @@ import { createDerive } from '../core/images/derive.ts';
 import { createPublishedPictures } from '../core/images/published-file.ts';
 import { createShutdownWatch, shutdownTime } from '../core/models/retirement.ts';
 import { utcDay } from '../core/money/budget.ts';
-import { runDeferred } from '../core/pipeline/deferred-renditions.ts';
-import { runImage } from '../core/pipeline/run-image.ts';
 import type { Clock } from '../core/ports/clock.ts';
 import type { JobQueue } from '../core/ports/job-queue.ts';
 import { createDeletions } from '../core/retention/deletions.ts';
-import { createRetryBudget } from '../core/upstream/retry-budget.ts';
 import { createUpstreams } from '../core/upstream/upstreams.ts';
 import { createDeliverer } from '../core/webhooks/deliverer.ts';
 import type { AppServices } from '../http/app.ts';
@@ -34,6 +31,7 @@ import { loadOrCreateSecret } from '../security/secret-file.ts';
 import { createGuardedFetch, type GuardedFetch } from '../security/ssrf-guard.ts';
 import { HEALTHY_FREE_BYTES, healthChecks, providersCheck } from './health-checks.ts';
 import { createSigner, openLinks, openTracing, webhookSecret } from './optional-parts.ts';
+import { createPipeline } from './pipeline.ts';
 import { createProvider, MAX_PROVIDER_RESPONSE_BYTES } from './providers.ts';
 import { runEvery } from './schedule.ts';
 import { pollShutdownDates, warnAboutPlaceholder, warnAboutUnpricedModels } from './startup.ts';
@@ -153,9 +151,8 @@ export async function createServices(
     tracer,
     log: logger,
   };
-  const runnerDeps = {
+  const { runImage, runDeferred } = createPipeline(config, {
     ...shared,
-    ...config.pipeline,
     imaging: createImaging({
       checks: config.checks,
       background: config.cropGround,
@@ -163,19 +160,17 @@ export async function createServices(
       tracer,
     }),
     telemetry: metrics,
-    retry: config.retry,
-    retryBudget: createRetryBudget(clock),
     random,
-  };
+  });
   // One at a time, beside the jobs: a slow rendition holds up no picture, and on two cores takes a third of them at most.
   const deferred = createLocalQueue({
     concurrency: 1,
-    run: (mediaId, signals) => runDeferred(runnerDeps, mediaId, signals),
+    run: runDeferred,
   });
   const jobs = createLocalQueue({
     concurrency: config.queue.concurrency,
     async run(mediaId, signals) {
-      await runImage(runnerDeps, mediaId, signals);
+      await runImage(mediaId, signals);
       await deferred.enqueue(mediaId);
     },
   });

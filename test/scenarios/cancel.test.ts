@@ -82,7 +82,7 @@ describe('cancelling', () => {
     await rename(originals, `${originals}.away`);
     await writeFile(originals, '');
     gate.open();
-    await expect.poll(() => easel.log.some((line) => line.includes('storage refuses'))).toBe(true);
+    await expect.poll(() => easel.log.some((line) => line.includes('storage failed, retrying'))).toBe(true);
     expect((await easel.cancel('x')).body).toMatchObject({ status: 'cancelled', warnings: [] });
     await rm(originals);
     await rename(`${originals}.away`, originals);

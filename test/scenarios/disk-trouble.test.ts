@@ -117,7 +117,7 @@ describe.concurrent('a disk in trouble', () => {
     const prefer = { prefer: 'respond-async' };
     expect((await post(service.url, { mediaId: 'named', prompt: 'named' }, prefer)).status).toBe(202);
     // The files have their names, but a power cut could take them away.
-    await until(async () => service.stdout().includes('holding on'));
+    await until(async () => service.stdout().includes('storage failed, retrying'));
     expect(filesOnDisk(folder.path)).toContain('named.png');
     expect((await getRecord(service.url, 'named'))?.status).toBe('processing');
     expect((await fetch(`${service.url}/media/named.png`)).status).toBe(404);
@@ -161,7 +161,7 @@ describe.concurrent('a disk in trouble', () => {
     await gate.reached();
     await disk.fill();
     gate.open();
-    await until(async () => first.stdout().includes('holding on'));
+    await until(async () => first.stdout().includes('storage failed, retrying'));
     first.child.kill('SIGTERM');
     expect((await waiting).status).toBe(202);
     if (roomAgain) await disk.empty();

@@ -1,79 +1,137 @@
 import { ProviderError } from '../domain/errors.ts';
 import { originalName, toOriginal } from '../domain/file-names.ts';
 import type { Attempt } from '../domain/image.ts';
+import type { Budget } from '../domain/money.ts';
 import { closed, keptAfterCancel, opened, received } from '../domain/transitions.ts';
 import { createSpendingGuard } from '../money/budget.ts';
 import { estimateCost, settleCost } from '../money/pricing.ts';
 import { type GenerationPlan, plannedRecord } from '../planning/plan.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { ImageEvents } from '../ports/image-events.ts';
+import type { MediaStore } from '../ports/media-store.ts';
 import type { GeneratedPicture, Provider } from '../ports/provider.ts';
-import { retryWhileStorageFails } from '../ports/storage-retry.ts';
-import { advance, change, isCurrent, type Job, type Received, SupersededError, timed } from './job.ts';
+import type { Telemetry } from '../ports/telemetry.ts';
+import type { Tracer } from '../ports/tracer.ts';
+import { type Run, SupersededError } from './job.ts';
 import { attemptSpan, failureAttributes, pictureAttributes } from './spans.ts';
+import type { StoredOriginal } from './stored-original.ts';
 
-/** One call, written down before it is sent and closed after. Stores the picture whatever has become of the image meanwhile. */
-export async function attemptOnce(job: Job, provider: Provider, plan: GenerationPlan): Promise<Received> {
-  const { clock, mediaId, signals, telemetry } = job;
-  const began = clock.now();
-  const attempt: Attempt = {
-    id: job.newId(),
-    run: job.run,
-    provider: provider.name,
-    model: plan.call.model.id,
-    startedAt: new Date(began).toISOString(),
-    durationMs: null,
-    outcome: 'unknown',
-    httpStatus: null,
-    providerRequestId: null,
-    cost: estimateCost(plan.call),
-  };
-  const guard = createSpendingGuard(job.budget, attempt.model, attempt.cost, began);
-  await advance(job, (image) => opened(image, attempt, plannedRecord(provider.name, plan)), guard);
+/**
+ * Makes one paid call: the attempt is durable before the call is sent, and the picture before the attempt is closed. The picture is
+ * stored even where the image was cancelled, deleted or rerun meanwhile; then `SupersededError` is raised. Raises `ProviderError`
+ * where the call brings no picture, and `budget_exhausted` where it must not be sent.
+ */
+export type AttemptOnce = (run: Run, provider: Provider, plan: GenerationPlan) => Promise<StoredOriginal>;
 
-  let picture: GeneratedPicture;
-  try {
-    const signal = AbortSignal.any([signals.cancelled, signals.stopping]);
-    const call = () => provider.generate(plan.call, { signal, onPartial: job.events.partialSink(mediaId) });
-    picture = await timed(job, 'generate', () => traced(job, call), attemptSpan(attempt));
-  } catch (error) {
-    const failure =
-      error instanceof ProviderError ? error : new ProviderError('interrupted', String(error), { cause: error });
-    telemetry.providerCall(provider.name, failure.outcome);
-    if (failure.outcome !== 'failed') telemetry.spent(provider.name, attempt.model, attempt.cost);
-    // A call that was aborted because the process ends stays open: nobody will ever know what became of it.
-    if (!(signals.stopping.aborted && failure.outcome === 'cancelled')) {
-      const { outcome, httpStatus, providerRequestId } = failure;
-      const durationMs = clock.now() - began;
-      await change(job, (image) => closed(image, attempt.id, { outcome, durationMs, httpStatus, providerRequestId }));
-    }
-    throw failure;
-  }
-
-  telemetry.providerCall(provider.name, 'ok');
-  const durationMs = clock.now() - began;
-  const name = originalName(mediaId, attempt.id);
-  await timed(job, 'store', () => retryWhileStorageFails(job, () => job.store.put(name, picture.bytes)));
-  const original = toOriginal(name, picture.bytes);
-  const cost = settleCost(plan.call, picture.usage);
-  telemetry.spent(provider.name, attempt.model, cost);
-  const { httpStatus, providerRequestId, revisedPrompt } = picture;
-  const result = { original, revisedPrompt, durationMs, httpStatus, providerRequestId, cost };
-  const image = await change(
-    job,
-    (current) => received(current, attempt.id, result) ?? keptAfterCancel(current, attempt.id, result),
-  );
-  job.log.info({ attempt: attempt.id, provider: provider.name, durationMs, bytes: original.bytes }, 'picture received');
-  if (image?.original?.name !== original.name || !isCurrent(job, image)) throw new SupersededError();
-  return { image, original, bytes: picture.bytes };
+/** A call that is written down. */
+interface OpenCall {
+  readonly attempt: Attempt;
+  readonly provider: Provider;
+  readonly plan: GenerationPlan;
+  /** Milliseconds since 1970. */
+  readonly began: number;
 }
 
-/** Has the span of a call say how it ended. */
-async function traced({ tracer }: Job, call: () => Promise<GeneratedPicture>): Promise<GeneratedPicture> {
-  try {
-    const picture = await call();
-    tracer.annotate(pictureAttributes(picture));
-    return picture;
-  } catch (error) {
-    if (error instanceof ProviderError) tracer.annotate(failureAttributes(error));
-    throw error;
+export function createAttempt({
+  store,
+  events,
+  budget,
+  telemetry,
+  tracer,
+  clock,
+  newId,
+}: {
+  readonly store: Pick<MediaStore, 'put'>;
+  readonly events: Pick<ImageEvents, 'partialSink'>;
+  readonly budget: Budget;
+  readonly telemetry: Pick<Telemetry, 'providerCall' | 'spent'>;
+  readonly tracer: Tracer;
+  readonly clock: Clock;
+  /** Unique, growing with time, safe in a file name. */
+  readonly newId: () => string;
+}): AttemptOnce {
+  return async (run, provider, plan) => {
+    const call = await open(run, provider, plan);
+    let picture: GeneratedPicture;
+    try {
+      picture = await send(run, call);
+    } catch (error) {
+      const failure =
+        error instanceof ProviderError ? error : new ProviderError('interrupted', String(error), { cause: error });
+      await closeFailed(run, call, failure);
+      throw failure;
+    }
+    return await keep(run, call, picture);
+  };
+
+  /** Writes the attempt down, and reserves its estimate within the budget. */
+  async function open(run: Run, provider: Provider, plan: GenerationPlan): Promise<OpenCall> {
+    const began = clock.now();
+    const attempt: Attempt = {
+      id: newId(),
+      run: run.number,
+      provider: provider.name,
+      model: plan.call.model.id,
+      startedAt: new Date(began).toISOString(),
+      durationMs: null,
+      outcome: 'unknown',
+      httpStatus: null,
+      providerRequestId: null,
+      cost: estimateCost(plan.call),
+    };
+    const guard = createSpendingGuard(budget, attempt.model, attempt.cost, began);
+    await run.advance((image) => opened(image, attempt, plannedRecord(provider.name, plan)), guard);
+    return { attempt, provider, plan, began };
+  }
+
+  async function send(run: Run, { attempt, provider, plan }: OpenCall): Promise<GeneratedPicture> {
+    const signal = AbortSignal.any([run.signals.cancelled, run.signals.stopping]);
+    const generate = () => provider.generate(plan.call, { signal, onPartial: events.partialSink(run.mediaId) });
+    return await run.timed('generate', () => annotated(generate), attemptSpan(attempt));
+  }
+
+  /** Annotates the call's span with how the call ended. */
+  async function annotated(generate: () => Promise<GeneratedPicture>): Promise<GeneratedPicture> {
+    try {
+      const picture = await generate();
+      tracer.annotate(pictureAttributes(picture));
+      return picture;
+    } catch (error) {
+      if (error instanceof ProviderError) tracer.annotate(failureAttributes(error));
+      throw error;
+    }
+  }
+
+  async function closeFailed(run: Run, { attempt, began }: OpenCall, failure: ProviderError): Promise<void> {
+    const { outcome, httpStatus, providerRequestId } = failure;
+    telemetry.providerCall(attempt.provider, outcome);
+    if (outcome !== 'failed') telemetry.spent(attempt.provider, attempt.model, attempt.cost);
+    // A call that the stop of the process aborted stays open: its outcome is unknown.
+    if (run.signals.stopping.aborted && outcome === 'cancelled') return;
+    const durationMs = clock.now() - began;
+    await run.change((image) => closed(image, attempt.id, { outcome, durationMs, httpStatus, providerRequestId }));
+  }
+
+  /** Stores the picture, then closes the attempt with its cost. */
+  async function keep(run: Run, call: OpenCall, picture: GeneratedPicture): Promise<StoredOriginal> {
+    const { attempt, plan, began } = call;
+    telemetry.providerCall(attempt.provider, 'ok');
+    const durationMs = clock.now() - began;
+    const name = originalName(run.mediaId, attempt.id);
+    await run.timed('store', () => run.retry(() => store.put(name, picture.bytes)));
+    const original = toOriginal(name, picture.bytes);
+    const cost = settleCost(plan.call, picture.usage);
+    telemetry.spent(attempt.provider, attempt.model, cost);
+    const { httpStatus, providerRequestId, revisedPrompt } = picture;
+    const result = { original, revisedPrompt, durationMs, httpStatus, providerRequestId, cost };
+    const image = await run.change(
+      (current) => received(current, attempt.id, result) ?? keptAfterCancel(current, attempt.id, result),
+    );
+    run.log.info(
+      { attempt: attempt.id, provider: attempt.provider, durationMs, bytes: original.bytes },
+      'picture received',
+    );
+    if (image?.original?.name !== original.name || !run.isCurrent(image)) throw new SupersededError();
+    return { image, original, bytes: picture.bytes };
   }
 }

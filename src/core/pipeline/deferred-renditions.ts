@@ -1,82 +1,89 @@
 import { renditionName, sha256 } from '../domain/file-names.ts';
 import { hasSameOriginal, type Image } from '../domain/image.ts';
 import { newWarnings, renditionsGivenUp, withRendition, withWarnings } from '../domain/transitions.ts';
-import type { FinishedFile } from '../ports/imaging.ts';
-import type { JobSignals } from '../ports/job-queue.ts';
-import { retryWhileStorageFails } from '../ports/storage-retry.ts';
+import type { FinishedFile, Imaging } from '../ports/imaging.ts';
+import type { RunJob } from '../ports/job-queue.ts';
+import type { MediaStore } from '../ports/media-store.ts';
 import { finishSpec } from './finish.ts';
-import { type RunnerDeps, timed } from './job.ts';
+import type { Job, OpenJob } from './job.ts';
 import { jobSpan } from './spans.ts';
 
-/** The second part of an image's work: the renditions that were too slow for the master to wait for. */
-interface DeferredJob extends RunnerDeps {
-  readonly signals: JobSignals;
-}
-
-/** The image is gone or the process ends: what is still pending is not made, or not now. */
+/** Stops the work on pending renditions: the image was deleted or made again, or the process stops. */
 class DeferredWorkStoppedError extends Error {
-  override readonly name = 'LeftPendingError';
+  override readonly name = 'DeferredWorkStoppedError';
 }
 
 /**
  * Makes the pending renditions of a succeeded image and publishes each when it is ready. Does nothing for other images.
  * What is not done when the process ends stays pending on record, for the next start. Never rejects.
  */
-export async function runDeferred(deps: RunnerDeps, mediaId: string, signals: JobSignals): Promise<void> {
-  const job: DeferredJob = { ...deps, signals, log: deps.log.child({ mediaId }) };
-  const image = await retryWhileStorageFails(job, () => job.records.get(mediaId)).catch(() => null);
-  if (image?.status !== 'succeeded' || image.pending.length === 0 || signals.cancelled.aborted) return;
-  try {
-    await timed(job, 'deferred', () => makePendingRenditions(job, image), jobSpan(image, 'deferred'));
-  } catch (error) {
-    if (error instanceof DeferredWorkStoppedError || signals.cancelled.aborted || signals.stopping.aborted) {
-      job.log.info('what renditions are still wanted is left for the next start');
-    } else {
-      await giveUp(job, image, error);
+export function createDeferredRenditions({
+  openJob,
+  store,
+  imaging,
+  embedPrompt,
+}: {
+  readonly openJob: OpenJob;
+  readonly store: Pick<MediaStore, 'read' | 'publish'>;
+  readonly imaging: Pick<Imaging, 'finishDeferred'>;
+  /** Whether prompts are written into the files. */
+  readonly embedPrompt: boolean;
+}): RunJob {
+  return async (mediaId, signals) => {
+    const job = openJob(mediaId, signals);
+    const image = await job.read().catch(() => null);
+    if (image?.status !== 'succeeded' || image.pending.length === 0 || signals.cancelled.aborted) return;
+    try {
+      await job.timed('deferred', () => makePending(job, image), jobSpan(image, 'deferred'));
+    } catch (error) {
+      if (error instanceof DeferredWorkStoppedError || isStopped(job)) {
+        job.log.info('pending renditions are left for the next start');
+      } else {
+        await giveUp(job, image, error);
+      }
     }
+  };
+
+  async function makePending(job: Job, image: Image): Promise<void> {
+    const { original } = image;
+    const bytes = original && (await job.retry(() => store.read(original.name)));
+    if (!original || !bytes || sha256(bytes) !== original.sha256) {
+      throw new Error('the original is missing or damaged on disk');
+    }
+    const spec = finishSpec(image, original, image.pending, embedPrompt);
+    const warnings = await imaging.finishDeferred(bytes, spec, (file) => publish(job, image, file));
+    // The record may have these warnings already, from the files that were made with the master.
+    if (newWarnings(image.warnings, warnings).length === 0) return;
+    await changeSame(job, image, (latest) => withWarnings(latest, warnings));
+  }
+
+  async function publish(job: Job, image: Image, rendition: FinishedFile): Promise<void> {
+    const { bytes, width, height, format } = rendition;
+    const current = await job.read();
+    if (isStopped(job) || !hasSameOriginal(current, image)) throw new DeferredWorkStoppedError();
+    if (bytes === null) throw new TypeError('a rendition is never the original itself');
+    const name = renditionName(image.mediaId, rendition);
+    const file = { name, width, height, format, bytes: bytes.byteLength, sha256: sha256(bytes) };
+    await job.retry(() => store.publish([{ name, bytes }]));
+    await changeSame(job, image, (latest) => withRendition(latest, file));
   }
 }
 
-async function makePendingRenditions(job: DeferredJob, image: Image): Promise<void> {
-  const { original } = image;
-  const bytes = original && (await retryWhileStorageFails(job, () => job.store.read(original.name)));
-  if (!original || !bytes || sha256(bytes) !== original.sha256) {
-    throw new Error('the original is missing or damaged on disk');
-  }
-  const spec = finishSpec(job, image, original, image.pending);
-  const warnings = await job.imaging.finishDeferred(bytes, spec, (file) => publishRendition(job, image, file));
-  // The same may have been said of the files that were made with the master.
-  if (newWarnings(image.warnings, warnings).length === 0) return;
-  await change(job, image, (latest) => withWarnings(latest, warnings));
-}
-
-async function publishRendition(job: DeferredJob, image: Image, rendition: FinishedFile): Promise<void> {
-  const { signals, store } = job;
-  const { bytes, width, height, format } = rendition;
-  const current = await retryWhileStorageFails(job, () => job.records.get(image.mediaId));
-  if (signals.cancelled.aborted || signals.stopping.aborted || !hasSameOriginal(current, image))
-    throw new DeferredWorkStoppedError();
-  if (bytes === null) throw new TypeError('a rendition is never the original itself');
-  const name = renditionName(image.mediaId, rendition);
-  const file = { name, width, height, format, bytes: bytes.byteLength, sha256: sha256(bytes) };
-  await retryWhileStorageFails(job, () => store.publish([{ name, bytes }]));
-  await change(job, image, (latest) => withRendition(latest, file));
-}
-
-/** The master stands, so the image stays what it is, and says which renditions there will not be. */
-async function giveUp(job: DeferredJob, image: Image, error: unknown): Promise<void> {
+/** Replaces the pending renditions by warnings. The master stands, so the image stays succeeded. */
+async function giveUp(job: Job, image: Image, error: unknown): Promise<void> {
   job.log.error({ err: error }, 'renditions could not be made');
   const reason = error instanceof Error ? error.message : String(error);
-  // What became pending meanwhile has not been tried.
-  await change(job, image, (latest) => renditionsGivenUp(latest, image.pending, reason)).catch((fault: unknown) =>
+  // Only what was pending when this job began has been tried.
+  await changeSame(job, image, (latest) => renditionsGivenUp(latest, image.pending, reason)).catch((fault: unknown) =>
     job.log.error({ err: fault }, 'renditions stay pending: the record cannot be written'),
   );
 }
 
-async function change(job: DeferredJob, image: Image, next: (latest: Image) => Image | null): Promise<void> {
-  const { mediaId } = image;
-  const latest = await retryWhileStorageFails(job, () =>
-    job.records.update(mediaId, (current) => (hasSameOriginal(current, image) ? next(current) : null)),
-  );
-  job.events.publish(mediaId, latest);
+/** Changes the record while it still has the original that the job began with. */
+async function changeSame(job: Job, image: Image, transition: (latest: Image) => Image | null): Promise<void> {
+  await job.change((current) => (hasSameOriginal(current, image) ? transition(current) : null));
+}
+
+function isStopped({ signals }: Job): boolean {
+  return signals.cancelled.aborted || signals.stopping.aborted;
 }

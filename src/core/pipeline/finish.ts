@@ -1,28 +1,21 @@
 import type { CheckPolicy } from '../domain/checks.ts';
 import { masterName, renditionName, sha256 } from '../domain/file-names.ts';
-import type { RenditionSpec } from '../domain/formats.ts';
+import type { RenditionFormat, RenditionSpec } from '../domain/formats.ts';
 import { type Image, isRepair, type MediaFile, type Original } from '../domain/image.ts';
 import { finished } from '../domain/transitions.ts';
-import type { FinishedFile, FinishedPicture, FinishSpec } from '../ports/imaging.ts';
-import type { FileSource } from '../ports/media-store.ts';
-import { retryWhileStorageFails } from '../ports/storage-retry.ts';
-import { advance, type Job, type Received, type RunnerDeps, timed } from './job.ts';
-import { reportOutcome } from './outcome.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { FinishedFile, FinishedPicture, FinishSpec, Imaging } from '../ports/imaging.ts';
+import type { FileSource, MediaStore } from '../ports/media-store.ts';
+import type { Run } from './job.ts';
+import type { ReportOutcome } from './outcome.ts';
+import type { StoredOriginal } from './stored-original.ts';
 
-export async function finish(job: Job, { image, original, bytes }: Received): Promise<void> {
-  const { renditions: wanted } = image.request;
-  const pending = wanted.filter(({ format }) => job.deferredFormats.includes(format));
-  const repair = isRepair(image);
-  const spec = { ...finishSpec(job, image, original, pending), ...(repair && { checks: NO_CHECKS }) };
-  const made = await timed(job, 'finish', () => job.imaging.finish(bytes, spec));
-  const { master, renditions, sources } = toMediaFiles(image, original, made);
-  await timed(job, 'publish', () => retryWhileStorageFails(job, () => job.store.publish(sources)));
-  const { thumbhash, dominantColour, checks, warnings } = made;
-  const parts = { master, renditions, pending, thumbhash, dominantColour, checks, warnings };
-  const ended = await advance(job, (current) => finished(current, parts, new Date(job.clock.now()).toISOString()));
-  if (repair) job.log.info('image mended: its files are there again');
-  else reportOutcome(job, ended);
-}
+/**
+ * Checks the original, makes the master and the renditions that it need not wait for, publishes them, and ends the run as succeeded.
+ * A repair is not checked again and not reported: both were done when the image first completed.
+ * Raises `invalid_image` for a picture that fails its checks.
+ */
+export type Finish = (run: Run, stored: StoredOriginal) => Promise<void>;
 
 const NO_CHECKS: CheckPolicy = {
   uniformity: 'off',
@@ -33,12 +26,44 @@ const NO_CHECKS: CheckPolicy = {
   ratio: 'off',
 };
 
-/** What the image's original has to become, its `deferred` renditions later than the rest. */
+export function createFinish({
+  store,
+  imaging,
+  embedPrompt,
+  deferredFormats,
+  reportOutcome,
+  clock,
+}: {
+  readonly store: Pick<MediaStore, 'publish'>;
+  readonly imaging: Pick<Imaging, 'finish'>;
+  /** Whether prompts are written into the files. */
+  readonly embedPrompt: boolean;
+  /** Formats too slow for the master to wait for. */
+  readonly deferredFormats: readonly RenditionFormat[];
+  readonly reportOutcome: ReportOutcome;
+  readonly clock: Clock;
+}): Finish {
+  return async (run, { image, original, bytes }) => {
+    const pending = image.request.renditions.filter(({ format }) => deferredFormats.includes(format));
+    const repair = isRepair(image);
+    const spec = { ...finishSpec(image, original, pending, embedPrompt), ...(repair && { checks: NO_CHECKS }) };
+    const made = await run.timed('finish', () => imaging.finish(bytes, spec));
+    const { master, renditions, sources } = toMediaFiles(image, original, made);
+    await run.timed('publish', () => run.retry(() => store.publish(sources)));
+    const { thumbhash, dominantColour, checks, warnings } = made;
+    const parts = { master, renditions, pending, thumbhash, dominantColour, checks, warnings };
+    const ended = await run.advance((current) => finished(current, parts, new Date(clock.now()).toISOString()));
+    if (repair) run.log.info('image repaired: its files are published again');
+    else reportOutcome(run, ended);
+  };
+}
+
+/** What to make of the image's original: the `deferred` renditions later than the rest. */
 export function finishSpec(
-  { embedPrompt }: Pick<RunnerDeps, 'embedPrompt'>,
   image: Image,
   original: Original,
   deferred: readonly RenditionSpec[],
+  embedPrompt: boolean,
 ): FinishSpec {
   const { request } = image;
   return {
@@ -59,6 +84,7 @@ export function finishSpec(
   };
 }
 
+/** The files of a finished picture: as the record describes them, and as the store publishes them. */
 function toMediaFiles(image: Image, original: Original, finished: FinishedPicture) {
   const sources: FileSource[] = [];
   const describe = (name: string, { bytes, width, height, format }: FinishedFile): MediaFile => {

@@ -1,106 +1,121 @@
-import type { RenditionFormat } from '../domain/formats.ts';
-import { type Image, isFinished, type Original } from '../domain/image.ts';
-import type { Budget, SpendingGuard } from '../domain/money.ts';
+import type { Logger } from 'pino';
+import { type Image, isFinished } from '../domain/image.ts';
+import type { SpendingGuard } from '../domain/money.ts';
+import type { Clock } from '../ports/clock.ts';
 import type { ImageEvents } from '../ports/image-events.ts';
-import type { Imaging } from '../ports/imaging.ts';
 import type { JobSignals } from '../ports/job-queue.ts';
-import type { MediaStore } from '../ports/media-store.ts';
 import type { RecordStore } from '../ports/record-store.ts';
 import { retryWhileStorageFails } from '../ports/storage-retry.ts';
-import type { Stage } from '../ports/telemetry.ts';
+import type { Stage, Telemetry } from '../ports/telemetry.ts';
 import type { SpanDescription, Tracer } from '../ports/tracer.ts';
-import type { FallbackDeps } from '../upstream/fallback.ts';
-import type { Upstreams } from '../upstream/upstreams.ts';
 
-export interface RunnerDeps extends FallbackDeps {
-  readonly records: RecordStore;
-  readonly store: MediaStore;
-  readonly imaging: Imaging;
-  readonly upstreams: Upstreams;
-  readonly events: ImageEvents;
-  readonly budget: Budget;
-  readonly tracer: Tracer;
-  /** Whether prompts are written into the files. */
-  readonly embedPrompt: boolean;
-  /** Whether a picture that is rejected is followed by one more paid try. */
-  readonly regenerateOnReject: boolean;
-  /** Formats too slow for the master to wait for. */
-  readonly deferredFormats: readonly RenditionFormat[];
-  /** Unique, growing with time, safe in a file name. */
-  readonly newId: () => string;
-}
-
-/** One run of one image. Whatever it writes about the image's fate holds only while the image is still in this run. */
-export interface Job extends RunnerDeps {
+/** One job of an image, with the operations that all its steps share. */
+export interface Job {
   readonly mediaId: string;
-  readonly run: number;
   readonly signals: JobSignals;
+  /** Writes the mediaId into every line. */
+  readonly log: Logger;
+  /** Retries an access to the storage that must not be lost, until it succeeds or the process stops. */
+  retry<T>(access: () => Promise<T>): Promise<T>;
+  /** The image as it is stored, or null where there is none. Retried while the storage fails. */
+  read(): Promise<Image | null>;
+  /**
+   * Changes the record and publishes what is then stored, which it returns: null for an image that was deleted. `transition`
+   * returns null to leave the record as it is. Retried while the storage fails; what `guard` raises is raised.
+   */
+  change(transition: (image: Image) => Image | null, guard?: SpendingGuard): Promise<Image | null>;
+  /** Does one stage of the work, measured and traced. */
+  timed<T>(stage: Stage, work: () => Promise<T>, span?: SpanDescription): Promise<T>;
 }
 
-/** The image was cancelled, deleted or asked for anew: this run has no more say in it. */
+/** Begins a job of the image with this mediaId. */
+export type OpenJob = (mediaId: string, signals: JobSignals) => Job;
+
+/** One run of one image. Its writes apply only while the image is still in this run. */
+export interface Run extends Job {
+  /** `Image.run` of this run. */
+  readonly number: number;
+  /** True while the image is unfinished and in this run. */
+  isCurrent(image: Image): boolean;
+  /**
+   * Changes the record of an image that is still in this run; raises `SupersededError` when it is not.
+   * A transition that is not legal there is a defect of the pipeline, raised as `TypeError`.
+   */
+  advance(transition: (image: Image) => Image | null, guard?: SpendingGuard): Promise<Image>;
+}
+
+/** The image was cancelled, deleted or rerun: this run must write nothing more. */
 export class SupersededError extends Error {
   override readonly name = 'SupersededError';
 }
 
-/** An image whose original is durable. */
-export interface Received {
-  readonly image: Image;
-  readonly original: Original;
-  readonly bytes: Uint8Array;
+export function createOpenJob({
+  records,
+  events,
+  telemetry,
+  tracer,
+  clock,
+  log: serviceLog,
+}: {
+  readonly records: Pick<RecordStore, 'get' | 'update'>;
+  readonly events: Pick<ImageEvents, 'publish'>;
+  readonly telemetry: Pick<Telemetry, 'stage'>;
+  readonly tracer: Tracer;
+  readonly clock: Clock;
+  readonly log: Logger;
+}): OpenJob {
+  return (mediaId, signals) => {
+    const log = serviceLog.child({ mediaId });
+    const retry = <T>(access: () => Promise<T>) =>
+      retryWhileStorageFails({ stopping: signals.stopping, clock, log }, access);
+
+    return {
+      mediaId,
+      signals,
+      log,
+      retry,
+      read: () => retry(() => records.get(mediaId)),
+
+      async change(transition, guard) {
+        const image = await retry(() => records.update(mediaId, transition, guard));
+        // The use case that cancels an image publishes that itself, once the work on the image has ended.
+        if (image?.status !== 'cancelled') events.publish(mediaId, image);
+        return image;
+      },
+
+      async timed(stage, work, span = { name: stage }) {
+        const began = clock.now();
+        try {
+          return await tracer.span(span, work);
+        } finally {
+          telemetry.stage(stage, (clock.now() - began) / 1000);
+        }
+      },
+    };
+  };
 }
 
-export function isCurrent(job: Job, image: Image): boolean {
-  return image.run === job.run && !isFinished(image.status);
-}
+/** The job as the run of this number. */
+export function inRun(job: Job, number: number): Run {
+  const isCurrent = (image: Image) => image.run === number && !isFinished(image.status);
 
-/**
- * Changes the record of an image that is still in this run; raises `SupersededError` when it is not.
- * A transition that is not legal there is a defect of the pipeline, raised as `TypeError`.
- */
-export async function advance(
-  job: Job,
-  transition: (image: Image) => Image | null,
-  guard?: SpendingGuard,
-): Promise<Image> {
-  let current = false;
-  let applied = false;
-  const image = await change(
-    job,
-    (stored) => {
-      current = isCurrent(job, stored);
-      const next = current ? transition(stored) : null;
-      applied = next !== null;
-      return next;
+  return {
+    ...job,
+    number,
+    isCurrent,
+
+    async advance(transition, guard) {
+      let current = false;
+      let applied = false;
+      const image = await job.change((stored) => {
+        current = isCurrent(stored);
+        const next = current ? transition(stored) : null;
+        applied = next !== null;
+        return next;
+      }, guard);
+      if (image === null || !current) throw new SupersededError();
+      if (!applied) throw new TypeError(`an image that is ${image.status} cannot take this step`);
+      return image;
     },
-    guard,
-  );
-  if (image === null || !current) throw new SupersededError();
-  if (!applied) throw new TypeError(`an image that is ${image.status} cannot take this step`);
-  return image;
-}
-
-export async function change(
-  job: Job,
-  next: (image: Image) => Image | null,
-  guard?: SpendingGuard,
-): Promise<Image | null> {
-  const image = await retryWhileStorageFails(job, () => job.records.update(job.mediaId, next, guard));
-  // Who cancels an image tells of it, once the work has ended.
-  if (image?.status !== 'cancelled') job.events.publish(job.mediaId, image);
-  return image;
-}
-
-/** Does one stage of the work, measured and traced. */
-export async function timed<T>(
-  job: Pick<Job, 'clock' | 'telemetry' | 'tracer'>,
-  stage: Stage,
-  work: () => Promise<T>,
-  span: SpanDescription = { name: stage },
-): Promise<T> {
-  const began = job.clock.now();
-  try {
-    return await job.tracer.span(span, work);
-  } finally {
-    job.telemetry.stage(stage, (job.clock.now() - began) / 1000);
-  }
+  };
 }

@@ -1,36 +1,71 @@
 import { ImageError, ProviderError } from '../domain/errors.ts';
 import type { Image } from '../domain/image.ts';
 import { failed } from '../domain/transitions.ts';
-import { advance, type Job, SupersededError } from './job.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { Telemetry } from '../ports/telemetry.ts';
+import type { Tracer } from '../ports/tracer.ts';
+import { type Run, SupersededError } from './job.ts';
 import { imageAttributes } from './spans.ts';
 
-/** Writes down why the image failed, unless it has ended otherwise meanwhile or the process is ending. */
-export async function recordFailure(job: Job, error: unknown): Promise<void> {
-  if (error instanceof SupersededError || job.signals.cancelled.aborted) return;
-  if (job.signals.stopping.aborted || (job.signals.draining.aborted && isAbort(error))) {
-    job.log.info('left unfinished for the next start');
-    return;
+/**
+ * Records why the run failed. Writes nothing where the image was cancelled, deleted or rerun meanwhile, nor where the process
+ * stops, so that the next start resumes the run. Never rejects.
+ */
+export type RecordFailure = (run: Run, error: unknown) => Promise<void>;
+
+/** Reports the end of a run to metrics, trace and log. */
+export type ReportOutcome = (run: Run, image: Image, failure?: ImageError) => void;
+
+export function createOutcome({
+  telemetry,
+  tracer,
+  clock,
+}: {
+  readonly telemetry: Pick<Telemetry, 'imageEnded'>;
+  readonly tracer: Tracer;
+  readonly clock: Clock;
+}): { readonly recordFailure: RecordFailure; readonly reportOutcome: ReportOutcome } {
+  return { recordFailure, reportOutcome };
+
+  async function recordFailure(run: Run, error: unknown): Promise<void> {
+    const { signals, log } = run;
+    if (error instanceof SupersededError || signals.cancelled.aborted) return;
+    if (signals.stopping.aborted || (signals.draining.aborted && isAbort(error))) {
+      log.info('left unfinished for the next start');
+      return;
+    }
+    const failure = toImageError(error);
+    const rejected = error instanceof ImageError && error.code === 'invalid_image';
+    try {
+      const { code, message: detail, checks } = failure;
+      const image = await run.advance((current) =>
+        failed(current, { error: { code, detail }, checks, rejected }, new Date(clock.now()).toISOString()),
+      );
+      reportOutcome(run, image, failure);
+    } catch (fault) {
+      if (!(fault instanceof SupersededError)) log.error({ err: fault }, 'the end of the image could not be recorded');
+    }
   }
-  const failure = toImageError(error);
-  const rejected = error instanceof ImageError && error.code === 'invalid_image';
-  try {
-    const { code, message: detail, checks } = failure;
-    const image = await advance(job, (current) =>
-      failed(current, { error: { code, detail }, checks, rejected }, new Date(job.clock.now()).toISOString()),
-    );
-    reportOutcome(job, image, failure);
-  } catch (fault) {
-    if (!(fault instanceof SupersededError))
-      job.log.error({ err: fault }, 'the end of the image could not be recorded');
+
+  function reportOutcome(run: Run, image: Image, failure?: ImageError): void {
+    telemetry.imageEnded(image);
+    tracer.annotate(imageAttributes(image));
+    if (failure) tracer.fail(failure);
+    const { status, provider, model, cost } = image;
+    const durationMs = clock.now() - Date.parse(image.createdAt);
+    const line = { status, provider, model, attempts: image.attempts.length, durationMs, usd: cost.usd };
+    if (failure)
+      run.log.error({ ...line, code: failure.code, reason: failure.message, err: failure.cause }, 'image failed');
+    else run.log.info(line, 'image succeeded');
   }
 }
 
-/** Whether it is a wait that was broken off: by the signal's own reason, or as Node's timers say it. */
+/** True for the error of a wait that a signal ended: the signal's own reason, or the `AbortError` of Node's timers. */
 function isAbort(error: unknown): boolean {
   return error instanceof Error && error.name === 'AbortError';
 }
 
-/** The error that callers are told. */
+/** Maps any error to the `ImageError` that callers see. */
 function toImageError(error: unknown): ImageError {
   if (error instanceof ImageError) return error;
   if (!(error instanceof ProviderError)) {
@@ -48,16 +83,4 @@ function toImageError(error: unknown): ImageError {
     default:
       return new ImageError('provider_failed', error.message, { cause: error });
   }
-}
-
-export function reportOutcome(job: Job, image: Image, failure?: ImageError): void {
-  job.telemetry.imageEnded(image);
-  job.tracer.annotate(imageAttributes(image));
-  if (failure) job.tracer.fail(failure);
-  const { status, provider, model, cost } = image;
-  const durationMs = job.clock.now() - Date.parse(image.createdAt);
-  const line = { status, provider, model, attempts: image.attempts.length, durationMs, usd: cost.usd };
-  if (failure)
-    job.log.error({ ...line, code: failure.code, reason: failure.message, err: failure.cause }, 'image failed');
-  else job.log.info(line, 'image succeeded');
 }

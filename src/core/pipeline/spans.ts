@@ -1,5 +1,5 @@
 /**
- * What traces say of an image's work. Names are those of OpenTelemetry's semantic conventions where they have one:
+ * Spans and attributes of an image's jobs. Names are those of OpenTelemetry's semantic conventions where they have one:
  * https://opentelemetry.io/docs/specs/semconv/gen-ai/gen-ai-spans/
  */
 
@@ -8,23 +8,23 @@ import type { Attempt, Image } from '../domain/image.ts';
 import type { GeneratedPicture } from '../ports/provider.ts';
 import type { SpanAttributes, SpanDescription } from '../ports/tracer.ts';
 
-/** One job of an image: it goes on with the trace of the request, also in a later process. */
+/** The span of one job of an image. It continues the trace of the request, also in a later process. */
 export function jobSpan({ mediaId, run, traceparent = null }: Image, name: 'job' | 'deferred'): SpanDescription {
   return { name, kind: 'consumer', parent: traceparent, attributes: { 'easel.media_id': mediaId, 'easel.run': run } };
 }
 
-/** How the job's image stands at its end. */
+/** The state of the job's image at its end. */
 export function imageAttributes({ status, attempts, cost }: Image): SpanAttributes {
   return { 'easel.status': status, 'easel.attempts': attempts.length, 'easel.cost.usd': cost.usd };
 }
 
-/** The operation that the conventions know which comes nearest: content of any kind, here a picture. */
+/** The nearest operation of the conventions: it stands for content of any kind, here a picture. */
 const OPERATION = 'generate_content';
 
-/** Providers that the conventions name otherwise than the settings do. */
+/** Providers whose name in the conventions is not the one in the settings. */
 const PROVIDER_NAMES: ReadonlyMap<string, string> = new Map([['azure', 'azure.ai.openai']]);
 
-/** One call to a provider. The prompt is left out, since it may be nobody's business. */
+/** The span of one call to a provider. The prompt is left out, as it may be confidential. */
 export function attemptSpan({ id, run, provider, model }: Attempt): SpanDescription {
   return {
     name: `${OPERATION} ${model}`,
@@ -41,7 +41,7 @@ export function attemptSpan({ id, run, provider, model }: Attempt): SpanDescript
   };
 }
 
-/** How a call that brought a picture ended. */
+/** The end of a call that brought a picture. */
 export function pictureAttributes(picture: GeneratedPicture): SpanAttributes {
   const { usage, bytes } = picture;
   return {
@@ -54,7 +54,7 @@ export function pictureAttributes(picture: GeneratedPicture): SpanAttributes {
   };
 }
 
-/** How a call that brought none ended. */
+/** The end of a call that brought none. */
 export function failureAttributes(failure: ProviderError): SpanAttributes {
   return { ...answerAttributes(failure), 'easel.attempt.outcome': failure.outcome };
 }

@@ -1,11 +1,10 @@
 import type { Logger } from 'pino';
 import { ImageError } from '../domain/errors.ts';
 import type { Clock } from './clock.ts';
-import type { JobSignals } from './job-queue.ts';
 
-/** What a job brings along to have a write tried again. */
-export interface StorageRetry {
-  readonly signals: Pick<JobSignals, 'stopping'>;
+interface StorageRetry {
+  /** Ends the retries: the process stops. */
+  readonly stopping: AbortSignal;
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -14,22 +13,22 @@ const INITIAL_WAIT_MS = 500;
 const MAX_WAIT_MS = 5_000;
 
 /**
- * Does a write that must not be given up, since what it writes was paid for: while the storage refuses, it waits and tries
- * again, until the process has to end; then once more, and the refusal is the caller's.
+ * Retries a write that must not be lost, since its content was paid for. While the storage is full or unavailable it waits, with
+ * exponential backoff from 0.5 to 5 s, until the write succeeds or `stopping` fires; then it tries once more and rethrows.
+ * Any other error is rethrown at once.
  */
-export async function retryWhileStorageFails<T>(job: StorageRetry, write: () => Promise<T>): Promise<T> {
-  const { stopping } = job.signals;
+export async function retryWhileStorageFails<T>(
+  { stopping, clock, log }: StorageRetry,
+  write: () => Promise<T>,
+): Promise<T> {
   for (let waitMs = INITIAL_WAIT_MS; ; waitMs = Math.min(2 * waitMs, MAX_WAIT_MS)) {
     try {
       return await write();
     } catch (error) {
       if (stopping.aborted || !isStorageFault(error)) throw error;
-      job.log.error(
-        { code: error.code, reason: error.message, waitMs },
-        'storage refuses to write; holding on and trying again',
-      );
+      log.error({ code: error.code, reason: error.message, waitMs }, 'storage failed, retrying');
     }
-    await job.clock.sleep(waitMs, stopping).catch(() => undefined);
+    await clock.sleep(waitMs, stopping).catch(() => undefined);
   }
 }
 

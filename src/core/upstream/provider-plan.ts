@@ -6,6 +6,10 @@ import { describeShutdown, isShutDown } from '../models/retirement.ts';
 import { type GenerationPlan, planGeneration } from '../planning/plan.ts';
 import type { Provider } from '../ports/provider.ts';
 
+/**
+ * The plan of the request at this provider: `planGeneration` for its model, minus what the provider does not take, each with a warning.
+ * Raises `unsupported_parameter` for a model that it does not have at `now` (milliseconds since 1970).
+ */
 export function planFor(provider: Provider, request: ImageRequest, now: number): GenerationPlan {
   const plan = planGeneration(request, servedModel(provider, request.model, now));
   const { supportsSize, controlSequences } = provider;
@@ -17,13 +21,13 @@ export function planFor(provider: Provider, request: ImageRequest, now: number):
   if (prompt !== plan.call.prompt) {
     warnings.push({
       code: 'prompt_changed',
-      detail: `texts that ${provider.name} takes for controlSequences were taken out`,
+      detail: `texts that ${provider.name} takes for commands were taken out`,
     });
   }
   return { ...plan, call: { ...plan.call, prompt }, warnings: [...plan.warnings, ...warnings] };
 }
 
-/** A space in place of each: taken out without a trace, what is left could join up to the same text again. */
+/** Replaces each control sequence by a space: with nothing in its place, the rest could form the sequence again. */
 function stripControlSequences(prompt: string, controlSequences: readonly string[]): string {
   return controlSequences.reduce(
     (text, sequence) => text.replaceAll(new RegExp(RegExp.escape(sequence), 'gi'), ' '),
@@ -31,7 +35,7 @@ function stripControlSequences(prompt: string, controlSequences: readonly string
   );
 }
 
-/** The model's row. Raises `unsupported_parameter` for a model that the provider does not have, or has no more. */
+/** The model's catalog row. Raises `unsupported_parameter` where the provider does not have the model, or has shut it down. */
 function servedModel(provider: Provider, id: string, now: number): Model {
   const model = provider.model(id);
   if (model === null)

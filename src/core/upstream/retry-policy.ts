@@ -1,6 +1,6 @@
 import type { ProviderFault } from '../domain/errors.ts';
 
-/** The one place where retries are configured: the SDK's own are off. Durations in milliseconds. */
+/** The only limits on retries: those of the provider's SDK are off. Durations in milliseconds. */
 export interface RetryPolicy {
   /** Calls in all, the first one included. */
   readonly maxAttempts: number;
@@ -12,19 +12,20 @@ export interface RetryPolicy {
 
 export interface RetryState {
   readonly fault: ProviderFault;
-  /** What the provider asked to wait, or null. */
+  /** The provider's Retry-After, or null. */
   readonly retryAfterMs: number | null;
   /** Calls made so far in this run, the failed one included. */
   readonly attempts: number;
-  /** Of these, the ones of unknown outcome. */
+  /** Calls of unknown outcome among them. */
   readonly unknown: number;
+  /** Since the first call began. */
   readonly elapsedMs: number;
 }
 
 const BASE_DELAY_MS = 1_000;
 const MAX_DELAY_MS = 30_000;
 
-/** What may be tried again at all. `interrupted`, `timeout` and `empty` are bounded further: they may have been billed. */
+/** Faults of the provider that time may heal. `interrupted`, `timeout` and `empty` are bounded further: they may have been billed. */
 const RETRIABLE: ReadonlySet<ProviderFault> = new Set([
   'rate_limited',
   'overloaded',
@@ -34,18 +35,23 @@ const RETRIABLE: ReadonlySet<ProviderFault> = new Set([
   'empty',
 ]);
 
+/** True for faults of the provider rather than of the request: another provider may well make the picture. */
+export function isOutage(fault: ProviderFault): boolean {
+  return RETRIABLE.has(fault) || fault === 'account';
+}
+
 /**
- * Milliseconds to wait before the next call, or null when there is to be none.
- * Exponential backoff with full jitter (`random` is in [0, 1)); a wait that the provider names is kept, with up to a tenth
- * on top, so that waiting jobs do not come back as one.
+ * Milliseconds to wait before the next call, or null where there must be none.
+ * Exponential backoff with full jitter (`random` is in [0, 1)). A Retry-After is kept, with up to a tenth on top, so that waiting
+ * jobs do not retry at the same moment (thundering herd).
  */
 export function retryDelay(state: RetryState, policy: RetryPolicy, random: () => number): number | null {
   const { fault, attempts, unknown, elapsedMs } = state;
   if (!RETRIABLE.has(fault) || attempts >= policy.maxAttempts || unknown > policy.ambiguousRetries) return null;
-  const asked = state.retryAfterMs !== null && state.retryAfterMs > 0 ? state.retryAfterMs : null;
+  const retryAfterMs = state.retryAfterMs !== null && state.retryAfterMs > 0 ? state.retryAfterMs : null;
   const delay =
-    asked === null
+    retryAfterMs === null
       ? random() * Math.min(MAX_DELAY_MS, BASE_DELAY_MS * 2 ** (attempts - 1))
-      : asked + random() * Math.min(asked / 10, MAX_DELAY_MS);
+      : retryAfterMs + random() * Math.min(retryAfterMs / 10, MAX_DELAY_MS);
   return elapsedMs + delay <= policy.deadlineMs ? Math.ceil(delay) : null;
 }

@@ -1,32 +1,37 @@
+import { ProviderError } from '../domain/errors.ts';
 import type { Clock } from '../ports/clock.ts';
+import type { Provider } from '../ports/provider.ts';
 
-/** What the operator allows; null for no limit. */
+/** The operator's limits on calls to one provider; null for none. */
 export interface ThrottleLimits {
   /** Calls at the same time. */
   readonly concurrency: number | null;
-  /** Calls begun within any minute; a call makes one picture. */
+  /** Calls that may begin within any minute; a call makes one picture. */
   readonly perMinute: number | null;
 }
 
-/** The way to one provider: calls wait here, in the order they came, rather than be refused there. */
+/**
+ * Client-side rate limiter for one provider: FIFO queue, concurrency limit, per-minute limit, pause on 429, slow start afterwards.
+ * Calls wait here rather than be refused by the provider.
+ */
 export interface Throttle {
-  /** Resolves when a call may begin; what it gives is to be disposed of when the call has ended. Rejects with the signal's reason. */
+  /** Resolves to a slot when a call may begin; dispose of it when the call has ended. Rejects with the signal's reason. */
   acquire(signal: AbortSignal): Promise<Disposable>;
-  /** The provider asks to be left alone for so long. */
+  /** Pauses all calls for this long, at most five minutes; a longer pause under way is kept. */
   pause(ms: number): void;
-  /** The provider made a picture. */
+  /** Reports a picture, which widens the slow start. */
   succeeded(): void;
-  /** Milliseconds for which it is paused yet; 0 when it is not. */
+  /** Milliseconds until the pause ends; 0 without one. */
   pausedMs(): number;
 }
 
 const WINDOW_MS = 60_000;
-/** Servers ask for days and years, too. After this long one call looks whether it is still so. */
+/** Some servers ask for days or years; after this long one call finds out whether they still refuse. */
 const MAX_PAUSE_MS = 5 * 60_000;
 
 /**
- * After a pause one call goes first, and each picture doubles how many may go at once: the calls that waited do not come
- * back as one, only to be refused and to spend their retries.
+ * Slow start after a pause: one call first, then twice as many at once after each picture. Without it all waiting calls would begin
+ * at the same moment (thundering herd), be refused and use up their retries.
  */
 export function createThrottle({ concurrency, perMinute }: ThrottleLimits, clock: Clock): Throttle {
   const waiting: symbol[] = [];
@@ -38,11 +43,11 @@ export function createThrottle({ concurrency, perMinute }: ThrottleLimits, clock
 
   function pausedMs(): number {
     const left = pausedUntil - clock.now();
-    // A clock that was set back must not hold calls for longer than any pause.
+    // A clock that was set back must not delay calls for longer than any pause.
     return left > MAX_PAUSE_MS ? 0 : Math.max(0, left);
   }
 
-  /** Until the next call may begin, in milliseconds; infinite where another has to end first. */
+  /** Milliseconds until the next call may begin; infinite where another has to end first. */
   function waitMs(): number {
     const paused = pausedMs();
     if (paused > 0) return paused;
@@ -92,6 +97,29 @@ export function createThrottle({ concurrency, perMinute }: ThrottleLimits, clock
     succeeded() {
       slowStartLimit *= 2;
       wakeWaiting();
+    },
+  };
+}
+
+/** The provider, with the rate limits of all its answers fed into the throttle. */
+export function throttled(provider: Provider, throttle: Throttle): Provider {
+  return {
+    name: provider.name,
+    supportsSize: provider.supportsSize,
+    controlSequences: provider.controlSequences,
+    model: (id) => provider.model(id),
+    shutdownDates: async (signal) => (await provider.shutdownDates?.(signal)) ?? new Map(),
+    async generate(call, options) {
+      try {
+        const picture = await provider.generate(call, options);
+        throttle.succeeded();
+        if (picture.pauseMs !== null) throttle.pause(picture.pauseMs);
+        return picture;
+      } catch (error) {
+        const busy = error instanceof ProviderError && (error.fault === 'rate_limited' || error.fault === 'overloaded');
+        if (busy && error.retryAfterMs !== null && error.retryAfterMs > 0) throttle.pause(error.retryAfterMs);
+        throw error;
+      }
     },
   };
 }

@@ -1,46 +1,49 @@
-import { ImageError, ProviderError, type ProviderFault } from '../domain/errors.ts';
+import { ImageError, type ProviderFault } from '../domain/errors.ts';
 import type { ImageRequest } from '../domain/request.ts';
 import type { GenerationPlan } from '../planning/plan.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Provider } from '../ports/provider.ts';
 import { type CircuitBreaker, createCircuitBreaker } from './circuit-breaker.ts';
 import { planFor } from './provider-plan.ts';
-import { createThrottle, type Throttle, type ThrottleLimits } from './throttle.ts';
+import { createThrottle, type Throttle, type ThrottleLimits, throttled } from './throttle.ts';
 
-/** A provider with what keeps calls off it while it is down (`breaker`) or busy (`throttle`). */
-export interface Upstream {
+/** A provider with its circuit breaker and its throttle. */
+interface Upstream {
   readonly provider: Provider;
   readonly breaker: CircuitBreaker;
   readonly throttle: Throttle;
 }
 
-/** A provider that can make the picture, and the call that it takes. */
+/** A provider that can make the picture, with the plan of its call. */
 export interface Candidate {
   readonly upstream: Upstream;
   readonly plan: GenerationPlan;
 }
 
-export interface UpstreamState {
+interface UpstreamState {
+  /** Of the provider. */
   readonly name: string;
+  /** The fault that keeps the circuit breaker open, or null while it is closed. */
   readonly openedBy: ProviderFault | null;
+  /** Milliseconds until the throttle's pause ends; 0 without one. */
   readonly pausedMs: number;
 }
 
-/** The configured providers, in the order in which they are asked. */
+/** The configured providers, in order of preference. */
 export interface Upstreams {
   /**
-   * Those that can make this picture, of those the caller allows, down or not.
-   * Where there is none, raises what keeps the first from it.
+   * The providers that can make this picture, down or not: among all, or only the one that the request names.
+   * Where there is none, raises the reason of the first: `unsupported_parameter`, or `invalid_request` for an unknown name.
    */
   candidates(request: ImageRequest): readonly [Candidate, ...Candidate[]];
-  /** How this provider would make this picture; null where it cannot, or is not configured any more. */
+  /** How this provider would make this picture; null where it cannot or is no longer configured. */
   plan(provider: string, request: ImageRequest): GenerationPlan | null;
-  /** Whether a job could call some provider now: one that works, or one that is down and due to be tried again. */
+  /** True while a job could call some provider now: one whose breaker is closed or admits a probe. */
   anyUsable(): boolean;
   states(): readonly UpstreamState[];
 }
 
-export interface UpstreamOptions {
+interface UpstreamOptions {
   readonly provider: Provider;
   readonly limits: ThrottleLimits;
 }
@@ -86,7 +89,7 @@ export function createUpstreams(options: readonly UpstreamOptions[], clock: Cloc
   };
 }
 
-/** What is said when no provider may be called: nothing was sent, and when it is worth trying again. */
+/** The error when every one of these circuit breakers is open: nothing was sent; retry after the first probe. */
 export function noProviderAvailable(upstreams: readonly Upstream[]): ImageError {
   const names = upstreams.map(({ provider }) => provider.name).join(', ');
   const waitMs = Math.min(...upstreams.map(({ breaker }) => breaker.waitMs()));
@@ -95,39 +98,16 @@ export function noProviderAvailable(upstreams: readonly Upstream[]): ImageError 
   });
 }
 
-/** What the health check says: `degraded` while another provider is left, `error` when none is. */
+/** The result of the health check: `degraded` while some breaker is closed, `error` when all are open. */
 export function upstreamHealth(states: readonly UpstreamState[]) {
   const open = states.filter(({ openedBy }) => openedBy !== null);
   const status = open.length === 0 ? 'ok' : open.length < states.length ? 'degraded' : 'error';
   const detail = states.map(({ name, openedBy, pausedMs }) => {
-    // The fault alone: health is for everyone to see, and what the provider said is not.
+    // Only the fault: the health route is public, the provider's own message is not.
     if (openedBy !== null) return `${name} open (${openedBy})`;
     return pausedMs > 0 ? `${name} paused for ${Math.ceil(pausedMs / 1000)} s` : `${name} ok`;
   });
   return { status, detail: detail.join(', ') } as const;
-}
-
-/** Tells the throttle what every answer says about the provider's limits. */
-function throttled(provider: Provider, throttle: Throttle): Provider {
-  return {
-    name: provider.name,
-    supportsSize: provider.supportsSize,
-    controlSequences: provider.controlSequences,
-    model: (id) => provider.model(id),
-    shutdownDates: async (signal) => (await provider.shutdownDates?.(signal)) ?? new Map(),
-    async generate(call, options) {
-      try {
-        const picture = await provider.generate(call, options);
-        throttle.succeeded();
-        if (picture.pauseMs !== null) throttle.pause(picture.pauseMs);
-        return picture;
-      } catch (error) {
-        const busy = error instanceof ProviderError && (error.fault === 'rate_limited' || error.fault === 'overloaded');
-        if (busy && error.retryAfterMs !== null && error.retryAfterMs > 0) throttle.pause(error.retryAfterMs);
-        throw error;
-      }
-    },
-  };
 }
 
 function unknownProvider(name: string | null, upstreams: readonly Upstream[]): ImageError {

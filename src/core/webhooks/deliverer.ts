@@ -93,7 +93,7 @@ export function createDeliverer(deps: DelivererDeps): Deliverer {
       const answer = await deps.sender.send({ id: delivery.id, url: delivery.url, body }, signal);
       const completedTry = { began, ended: clock.now(), answer };
       // The outcome must be stored: without it the delivery would be due again at once, for ever.
-      const updated = await retryWhileStorageFails({ clock, log, signals: { stopping: signal } }, () =>
+      const updated = await retryWhileStorageFails({ stopping: signal, clock, log }, () =>
         outbox.update(delivery.id, (current) => recordTry(current, delivery, completedTry, deps.random)),
       );
       if (updated !== null) report(updated, receiver, answer.error);

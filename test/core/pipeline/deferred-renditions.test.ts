@@ -5,14 +5,14 @@ import sharp from 'sharp';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { startEasel } from '../../support/app/easel.ts';
 
-/** Takes long enough to be pending still when the next line of a test runs. */
+/** Takes long enough to be still pending when the next line of a test runs. */
 const SLOW = '1280x800.avif';
 const NAMES = { slow: `hero@${SLOW}`, quick: 'hero@64x64.avif', webp: 'hero@64x64.webp' };
 const pending = (name: string) => ({ url: `/media/${name}`, status: 'pending' });
 const published = (name: string) => expect.objectContaining({ url: `/media/${name}`, bytes: expect.any(Number) });
 
 describe('a rendition of a slow format', () => {
-  it('is pending when the master is there, and published when it is ready', async () => {
+  it('is pending when the master is published, and published when it is ready', async () => {
     await using easel = await startEasel();
     const renditions = [SLOW, '64x64.webp'];
     const { status, body } = await easel.post({ mediaId: 'hero', prompt: 'a lighthouse', renditions });
@@ -21,7 +21,7 @@ describe('a rendition of a slow format', () => {
     expect((await easel.get(`/media/${NAMES.slow}`)).status).toBe(404);
     expect(await (await easel.get('/metrics')).text()).toContain('easel_queue_jobs{state="deferred"} 1');
 
-    // The same request joins nothing and pays nothing.
+    // The same request is answered from the record: it starts no run and pays nothing.
     const again = await easel.post({ mediaId: 'hero', prompt: 'a lighthouse', renditions });
     expect([again.status, easel.upstream.calls.length]).toEqual([200, 1]);
 
@@ -37,7 +37,7 @@ describe('a rendition of a slow format', () => {
     expect(metrics).toMatch(/easel_images_total\{status="succeeded"[^}]*\} 1/);
   });
 
-  it('holds up no other picture', async () => {
+  it('delays no other picture', async () => {
     await using easel = await startEasel({ env: { CONCURRENCY: '1' } });
     await easel.post({ mediaId: 'hero', prompt: 'a lighthouse', renditions: [SLOW] });
     const next = await easel.post({ mediaId: 'next', prompt: 'a lighthouse', renditions: ['64x64.png'] });
@@ -46,7 +46,7 @@ describe('a rendition of a slow format', () => {
     await easel.made('hero');
   });
 
-  it('is made at the next start when the process ended before', async () => {
+  it('is made at the next start when the process stopped before', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'easel-'));
     onTestFinished(() => rm(folder, { recursive: true, force: true }));
     {
@@ -60,7 +60,7 @@ describe('a rendition of a slow format', () => {
     expect(easel.upstream.calls).toHaveLength(0);
   });
 
-  it('is not made for a picture that is deleted, nor found under its name again', async () => {
+  it('is not made for a deleted image, nor found when its mediaId is used again', async () => {
     await using easel = await startEasel();
     await easel.post({ mediaId: 'hero', prompt: 'a lighthouse', renditions: [SLOW] });
     await easel.services.images.cleanup({ olderThanMs: 0, maxBytes: null, status: null, dryRun: false });
@@ -71,7 +71,7 @@ describe('a rendition of a slow format', () => {
     expect((await easel.files()).slice(0, -1)).toEqual(['hero.png', NAMES.quick]);
   });
 
-  it('that cannot be made is told of, and the picture stands', async () => {
+  it('that cannot be made becomes a warning, and the image stays succeeded', async () => {
     await using easel = await startEasel();
     await easel.post({ mediaId: 'other', prompt: 'a lighthouse', renditions: [SLOW] });
     await easel.post({ mediaId: 'hero', prompt: 'a lighthouse', renditions: ['64x64.avif'] });
@@ -88,7 +88,7 @@ describe('a rendition of a slow format', () => {
     expect((await easel.get('/media/hero.png')).status).toBe(200);
   });
 
-  it('is made with the master where the operator wants it so', async () => {
+  it('is made with the master when DEFERRED_RENDITIONS is none', async () => {
     await using easel = await startEasel({ env: { DEFERRED_RENDITIONS: 'none' } });
     const { body } = await easel.post({ mediaId: 'hero', prompt: 'a lighthouse', renditions: ['64x64.avif'] });
     expect(body.renditions).toEqual([published(NAMES.quick)]);

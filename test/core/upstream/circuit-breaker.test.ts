@@ -5,13 +5,13 @@ import { createManualClock } from '../../support/test-clock.ts';
 function setUp() {
   const clock = createManualClock();
   const breaker = createCircuitBreaker(clock);
-  const jobs = (...ends: readonly JobOutcome[]) => {
-    for (const end of ends) breaker.jobEnded('call', end);
+  const jobs = (...outcomes: readonly JobOutcome[]) => {
+    for (const outcome of outcomes) breaker.jobEnded('call', outcome);
   };
   return { clock, breaker, jobs };
 }
 
-describe('a breaker', () => {
+describe('the circuit breaker', () => {
   it.each([
     ['four failed jobs', Array(4).fill('overloaded'), null],
     ['five in a row', Array(5).fill('overloaded'), 'overloaded'],
@@ -24,14 +24,14 @@ describe('a breaker', () => {
       ['unreachable', 'timeout', 'empty', 'rate_limited', 'interrupted'],
       'interrupted',
     ],
-  ] as const)('after %s', (_, ends: readonly JobOutcome[], openedBy) => {
+  ] as const)('after %s', (_, outcomes: readonly JobOutcome[], openedBy) => {
     const { breaker, jobs } = setUp();
-    jobs(...ends);
+    jobs(...outcomes);
     expect(breaker.openedBy()).toBe(openedBy);
     expect(breaker.admit()).toBe(openedBy === null ? 'call' : null);
   });
 
-  it('lets one probe in after 5 s, and later ones after 10, 20 and then 30 s', () => {
+  it('admits one probe after 5 s, and later ones after 10, 20 and then 30 s', () => {
     const { clock, breaker, jobs } = setUp();
     jobs('account');
     const probes: number[] = [];
@@ -46,7 +46,7 @@ describe('a breaker', () => {
     expect(probes).toEqual([5, 15, 35, 65, 95]);
   });
 
-  it('does not wait for a probe that hangs, and says how long the next is off', () => {
+  it('admits the next probe while one hangs, and gives the time until then', () => {
     const { clock, breaker, jobs } = setUp();
     jobs('account');
     expect(breaker.waitMs()).toBe(5000);
@@ -56,7 +56,7 @@ describe('a breaker', () => {
     expect(breaker.admit()).toBe('probe');
   });
 
-  it('closes with a picture, and counts from nothing again', () => {
+  it('closes with a picture, and counts failures from zero again', () => {
     const { clock, breaker, jobs } = setUp();
     jobs(...Array(5).fill('overloaded'));
     clock.move(5000);
@@ -66,7 +66,7 @@ describe('a breaker', () => {
     expect(breaker.openedBy()).toBeNull();
   });
 
-  it('stays open after a probe that found nothing out, and lets the next job try at once', () => {
+  it('stays open after an inconclusive probe, and admits the next one at once', () => {
     const { clock, breaker, jobs } = setUp();
     jobs('account');
     clock.move(5000);
@@ -74,7 +74,7 @@ describe('a breaker', () => {
     expect([breaker.openedBy(), breaker.admit()]).toEqual(['account', 'probe']);
   });
 
-  it('is not put off by jobs that began before it opened, nor by a clock that was set back', () => {
+  it('does not postpone the probe for jobs that began before it opened, nor for a clock that was set back', () => {
     const { clock, breaker, jobs } = setUp();
     jobs('account');
     clock.move(4000);

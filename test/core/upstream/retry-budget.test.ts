@@ -17,17 +17,17 @@ describe('the retry budget', () => {
     expect(taken).toHaveLength(allowed);
   });
 
-  it('forgets what is older than a minute, and what a clock that was set back left in the future', () => {
+  it('forgets retries older than a minute, and those that a clock that was set back left in the future', () => {
     const clock = createManualClock();
     const budget = createRetryBudget(clock);
-    const spend = () => Array.from({ length: 20 }, () => budget.takeRetry()).filter(Boolean).length;
-    expect([spend(), spend()]).toEqual([10, 0]);
+    const takeAll = () => Array.from({ length: 20 }, () => budget.takeRetry()).filter(Boolean).length;
+    expect([takeAll(), takeAll()]).toEqual([10, 0]);
     clock.move(59_999);
-    expect(spend()).toBe(0);
+    expect(takeAll()).toBe(0);
     clock.move(1);
-    expect(spend()).toBe(10);
+    expect(takeAll()).toBe(10);
     clock.move(-3_600_000);
-    expect(spend()).toBe(10);
+    expect(takeAll()).toBe(10);
   });
 
   it.each([

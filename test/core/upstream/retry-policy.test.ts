@@ -14,12 +14,12 @@ const highest = () => 0.999_999;
 const lowest = () => 0;
 
 describe('retryDelay', () => {
-  it('doubles the longest wait, draws evenly below it (full jitter), and never waits longer than 30 s', () => {
-    const patient = { ...policy, maxAttempts: 20 };
-    const longest = [1, 2, 3, 4, 5, 6, 10].map((attempts) => retryDelay(failed({ attempts }), patient, highest));
+  it('draws evenly below a bound (full jitter) that doubles with each attempt, up to 30 s', () => {
+    const manyAttempts = { ...policy, maxAttempts: 20 };
+    const longest = [1, 2, 3, 4, 5, 6, 10].map((attempts) => retryDelay(failed({ attempts }), manyAttempts, highest));
     expect(longest).toEqual([1000, 2000, 4000, 8000, 16_000, 30_000, 30_000]);
-    expect(retryDelay(failed({ attempts: 5 }), patient, lowest)).toBe(0);
-    expect(retryDelay(failed({ attempts: 5 }), patient, () => 0.5)).toBe(8000);
+    expect(retryDelay(failed({ attempts: 5 }), manyAttempts, lowest)).toBe(0);
+    expect(retryDelay(failed({ attempts: 5 }), manyAttempts, () => 0.5)).toBe(8000);
   });
 
   it.each([
@@ -33,21 +33,21 @@ describe('retryDelay', () => {
     ['interrupted', true],
     ['timeout', true],
     ['empty', true],
-  ] as const)('%s is tried again: %s', (fault, again) => {
-    expect(retryDelay(failed({ fault, unknown: 1 }), policy, lowest) !== null).toBe(again);
+  ] as const)('%s is retried: %s', (fault, retried) => {
+    expect(retryDelay(failed({ fault, unknown: 1 }), policy, lowest) !== null).toBe(retried);
   });
 
-  it('waits what the provider asks, and up to a tenth on top', () => {
+  it('keeps a Retry-After, with up to a tenth on top', () => {
     expect(retryDelay(failed({ fault: 'rate_limited', retryAfterMs: 20_000 }), policy, lowest)).toBe(20_000);
     expect(retryDelay(failed({ fault: 'rate_limited', retryAfterMs: 20_000 }), policy, highest)).toBe(22_000);
   });
 
-  it('takes a wait of nothing for no wish at all', () => {
+  it('ignores a Retry-After of 0', () => {
     expect(retryDelay(failed({ retryAfterMs: 0 }), policy, highest)).toBe(1000);
   });
 
   it.each([
-    ['the attempts are spent', { attempts: 4 }],
+    ['the attempts are used up', { attempts: 4 }],
     ['more calls than allowed may have been billed', { fault: 'timeout', attempts: 2, unknown: 2 }],
     ['the wait would pass the deadline', { retryAfterMs: 700_000 }],
     ['the deadline has passed', { elapsedMs: 600_001 }],

@@ -3,80 +3,80 @@ import { describe, expect, it } from 'vitest';
 import { createThrottle, type ThrottleLimits } from '../../../src/core/upstream/throttle.ts';
 import { createManualClock } from '../../support/test-clock.ts';
 
-/** Calls that ask to enter are numbered in the order they asked. */
+/** Calls are numbered in the order in which they ask for a slot. */
 function setUp(limits: Partial<ThrottleLimits> = {}) {
   const clock = createManualClock();
   const throttle = createThrottle({ concurrency: null, perMinute: null, ...limits }, clock);
-  const entered: number[] = [];
-  const turns: Disposable[] = [];
+  const began: number[] = [];
+  const slots: Disposable[] = [];
   let asked = 0;
   return {
     clock,
     throttle,
-    /** Which calls have entered so far. */
-    async inside() {
+    /** The calls that have got a slot so far. */
+    async begun() {
       await settled();
-      return [...entered];
+      return [...began];
     },
     ask(count: number, signal = new AbortController().signal) {
       return Promise.all(
         Array.from({ length: count }, async () => {
           const number = ++asked;
-          turns[number] = await throttle.acquire(signal);
-          entered.push(number);
+          slots[number] = await throttle.acquire(signal);
+          began.push(number);
         }),
       );
     },
-    leave: (number: number) => turns[number]?.[Symbol.dispose](),
+    end: (number: number) => slots[number]?.[Symbol.dispose](),
   };
 }
 
-describe('a throttle', () => {
-  it('without limits holds nobody up', async () => {
-    const { ask, inside } = setUp();
+describe('the throttle', () => {
+  it('delays no call without limits', async () => {
+    const { ask, begun } = setUp();
     void ask(100);
-    expect(await inside()).toHaveLength(100);
+    expect(await begun()).toHaveLength(100);
   });
 
-  it('lets in as many at a time as are allowed, first come first served', async () => {
-    const { ask, inside, leave } = setUp({ concurrency: 2 });
+  it('begins as many calls at a time as are allowed, first in first out', async () => {
+    const { ask, begun, end } = setUp({ concurrency: 2 });
     void ask(4);
-    expect(await inside()).toEqual([1, 2]);
-    leave(2);
-    expect(await inside()).toEqual([1, 2, 3]);
-    leave(1);
-    expect(await inside()).toEqual([1, 2, 3, 4]);
+    expect(await begun()).toEqual([1, 2]);
+    end(2);
+    expect(await begun()).toEqual([1, 2, 3]);
+    end(1);
+    expect(await begun()).toEqual([1, 2, 3, 4]);
   });
 
-  it('lets in as many within any minute as are allowed', async () => {
-    const { ask, inside, clock } = setUp({ perMinute: 2 });
+  it('begins as many calls within any minute as are allowed', async () => {
+    const { ask, begun, clock } = setUp({ perMinute: 2 });
     void ask(1);
-    expect(await inside()).toEqual([1]);
+    expect(await begun()).toEqual([1]);
     clock.move(40_000);
     void ask(3);
-    expect(await inside()).toEqual([1, 2]);
+    expect(await begun()).toEqual([1, 2]);
     clock.move(19_999);
-    expect(await inside()).toEqual([1, 2]);
+    expect(await begun()).toEqual([1, 2]);
     clock.move(1);
-    expect(await inside()).toEqual([1, 2, 3]);
+    expect(await begun()).toEqual([1, 2, 3]);
     clock.move(40_000);
-    expect(await inside()).toEqual([1, 2, 3, 4]);
+    expect(await begun()).toEqual([1, 2, 3, 4]);
   });
 
   it('holds all calls during a pause; then one goes first, and each picture doubles how many go at once', async () => {
-    const { ask, inside, clock, throttle, leave } = setUp();
+    const { ask, begun, clock, throttle, end } = setUp();
     throttle.pause(7000);
     void ask(8);
     clock.move(6999);
-    expect([throttle.pausedMs(), await inside()]).toEqual([1, []]);
+    expect([throttle.pausedMs(), await begun()]).toEqual([1, []]);
     clock.move(1);
-    expect(await inside()).toEqual([1]);
+    expect(await begun()).toEqual([1]);
     throttle.succeeded();
-    leave(1);
-    expect(await inside()).toEqual([1, 2, 3]);
+    end(1);
+    expect(await begun()).toEqual([1, 2, 3]);
     throttle.succeeded();
-    leave(2);
-    expect(await inside()).toEqual([1, 2, 3, 4, 5, 6]);
+    end(2);
+    expect(await begun()).toEqual([1, 2, 3, 4, 5, 6]);
   });
 
   it.each([
@@ -99,15 +99,15 @@ describe('a throttle', () => {
     expect(throttle.pausedMs()).toBe(0);
   });
 
-  it('lets those who wait give up, and the others pass them', async () => {
-    const { ask, inside, throttle, clock } = setUp();
-    const impatient = new AbortController();
+  it('lets a waiting call be aborted, and begins the next one in its place', async () => {
+    const { ask, begun, throttle, clock } = setUp();
+    const leaving = new AbortController();
     throttle.pause(7000);
-    const given = ask(1, impatient.signal);
+    const aborted = ask(1, leaving.signal);
     void ask(1);
-    impatient.abort(new Error('left'));
-    await expect(given).rejects.toThrow('left');
+    leaving.abort(new Error('left'));
+    await expect(aborted).rejects.toThrow('left');
     clock.move(7000);
-    expect(await inside()).toEqual([2]);
+    expect(await begun()).toEqual([2]);
   });
 });

@@ -1,0 +1,64 @@
+import type { Logger } from 'pino';
+import { v7 as uuidv7 } from 'uuid';
+import type { Config } from '../config/config.ts';
+import { createAttempt } from '../core/pipeline/attempt.ts';
+import { createDeferredRenditions } from '../core/pipeline/deferred-renditions.ts';
+import { createFinish } from '../core/pipeline/finish.ts';
+import { createGenerate, createRegenerate } from '../core/pipeline/generate.ts';
+import { createOpenJob } from '../core/pipeline/job.ts';
+import { createOutcome } from '../core/pipeline/outcome.ts';
+import { createRunImage } from '../core/pipeline/run-image.ts';
+import { createFindStoredOriginal } from '../core/pipeline/stored-original.ts';
+import type { Clock } from '../core/ports/clock.ts';
+import type { ImageEvents } from '../core/ports/image-events.ts';
+import type { Imaging } from '../core/ports/imaging.ts';
+import type { RunJob } from '../core/ports/job-queue.ts';
+import type { MediaStore } from '../core/ports/media-store.ts';
+import type { RecordStore } from '../core/ports/record-store.ts';
+import type { Telemetry } from '../core/ports/telemetry.ts';
+import type { Tracer } from '../core/ports/tracer.ts';
+import { createFallback } from '../core/upstream/fallback.ts';
+import { createRetryBudget } from '../core/upstream/retry-budget.ts';
+import type { Upstreams } from '../core/upstream/upstreams.ts';
+
+/** What the pipeline works on: the adapters, time and chance. */
+interface PipelineAdapters {
+  readonly records: RecordStore;
+  readonly store: MediaStore;
+  readonly events: ImageEvents;
+  readonly imaging: Imaging;
+  readonly upstreams: Upstreams;
+  readonly telemetry: Telemetry;
+  readonly tracer: Tracer;
+  readonly clock: Clock;
+  /** In [0, 1). */
+  readonly random: () => number;
+  readonly log: Logger;
+}
+
+/** Builds the two jobs of an image: `runImage` until the master is published, `runDeferred` for its slow renditions. */
+export function createPipeline(
+  { retry, budget, pipeline }: Pick<Config, 'retry' | 'budget' | 'pipeline'>,
+  { records, store, events, imaging, upstreams, telemetry, tracer, clock, random, log }: PipelineAdapters,
+): { readonly runImage: RunJob; readonly runDeferred: RunJob } {
+  const { embedPrompt, regenerateOnReject, deferredFormats } = pipeline;
+  const openJob = createOpenJob({ records, events, telemetry, tracer, clock, log });
+  const { recordFailure, reportOutcome } = createOutcome({ telemetry, tracer, clock });
+  const generate = createGenerate({
+    upstreams,
+    callWithFallback: createFallback({ retry, retryBudget: createRetryBudget(clock), telemetry, clock, random }),
+    attemptOnce: createAttempt({ store, events, budget, telemetry, tracer, clock, newId: uuidv7 }),
+  });
+  return {
+    runImage: createRunImage({
+      openJob,
+      findStoredOriginal: createFindStoredOriginal({ store, upstreams }),
+      generate,
+      finish: createFinish({ store, imaging, embedPrompt, deferredFormats, reportOutcome, clock }),
+      regenerate: createRegenerate({ generate, regenerateOnReject, maxAttempts: retry.maxAttempts }),
+      recordFailure,
+      tracer,
+    }),
+    runDeferred: createDeferredRenditions({ openJob, store, imaging, embedPrompt }),
+  };
+}

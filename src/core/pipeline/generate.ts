@@ -1,0 +1,63 @@
+import { ImageError } from '../domain/errors.ts';
+import { type Image, isRepair } from '../domain/image.ts';
+import { setAside, withWarnings } from '../domain/transitions.ts';
+import type { CallWithFallback } from '../upstream/fallback.ts';
+import type { Upstreams } from '../upstream/upstreams.ts';
+import type { AttemptOnce } from './attempt.ts';
+import type { Run } from './job.ts';
+import type { StoredOriginal } from './stored-original.ts';
+
+/** Pays for a picture: calls the image's providers, with retries and fallback, until one returns it. */
+export type Generate = (run: Run, image: Image) => Promise<StoredOriginal>;
+
+/**
+ * Pays for one more picture after `rejection`, where that is allowed: once a run, within its attempts and the budget. It counts as
+ * an attempt like any other. Raises `rejection` where it is not allowed, or where the picture was not the reason.
+ */
+export type Regenerate = (run: Run, image: Image, rejection: unknown) => Promise<StoredOriginal>;
+
+export function createGenerate({
+  upstreams,
+  callWithFallback,
+  attemptOnce,
+}: {
+  readonly upstreams: Pick<Upstreams, 'candidates'>;
+  readonly callWithFallback: CallWithFallback;
+  readonly attemptOnce: AttemptOnce;
+}): Generate {
+  return async (run, image) =>
+    await callWithFallback({
+      candidates: upstreams.candidates(image.request),
+      earlierAttempts: image.attempts.filter((attempt) => attempt.run === run.number),
+      // Draining ends the wait for a slot or a retry; a call under way goes on until `stopping`.
+      signal: AbortSignal.any([run.signals.cancelled, run.signals.draining]),
+      log: run.log,
+      attempt: ({ upstream, plan }) => attemptOnce(run, upstream.provider, plan),
+    });
+}
+
+export function createRegenerate({
+  generate,
+  regenerateOnReject,
+  maxAttempts,
+}: {
+  readonly generate: Generate;
+  readonly regenerateOnReject: boolean;
+  /** Calls of a run in all. */
+  readonly maxAttempts: number;
+}): Regenerate {
+  return async (run, image, rejection) => {
+    if (!(rejection instanceof ImageError && rejection.code === 'invalid_image') || isRepair(image)) throw rejection;
+    const attempts = image.attempts.filter((attempt) => attempt.run === run.number);
+    const paid = attempts.filter((attempt) => attempt.outcome === 'ok').length;
+    if (!regenerateOnReject || paid > 1 || attempts.length >= maxAttempts) throw rejection;
+    const generating = await run.advance(setAside);
+    run.log.warn({ reason: rejection.message }, 'picture rejected, one more is paid for');
+    const second = await generate(run, generating).catch((error: unknown) => {
+      throw error instanceof ImageError && error.code === 'budget_exhausted' ? rejection : error;
+    });
+    const detail = `a first picture was set aside and another one paid for: ${rejection.message}`;
+    const warned = await run.advance((current) => withWarnings(current, [{ code: 'regenerated', detail }]));
+    return { ...second, image: warned };
+  };
+}

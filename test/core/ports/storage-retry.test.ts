@@ -1,0 +1,70 @@
+import pino from 'pino';
+import { describe, expect, it } from 'vitest';
+import { ImageError } from '../../../src/core/domain/errors.ts';
+import { retryWhileStorageFails } from '../../../src/core/ports/storage-retry.ts';
+import { createTestClock } from '../../support/test-clock.ts';
+
+const full = () => new ImageError('storage_full', 'the disk is full');
+
+function setUp() {
+  const clock = createTestClock();
+  const stop = new AbortController();
+  const log = pino({ level: 'silent' });
+  let calls = 0;
+  return {
+    clock,
+    stop,
+    calls: () => calls,
+    retry: (write: (call: number) => string) =>
+      retryWhileStorageFails({ stopping: stop.signal, clock, log }, async () => write(++calls)),
+  };
+}
+
+describe('retryWhileStorageFails', () => {
+  it('waits 0.5 s, then twice as long each time, up to 5 s, until the write succeeds', async () => {
+    const { retry, clock } = setUp();
+    const written = await retry((call) => {
+      if (call <= 6) throw call % 2 === 0 ? full() : new ImageError('storage_unavailable', 'the disk is gone');
+      return 'written';
+    });
+    expect(written).toBe('written');
+    expect(clock.slept).toEqual([500, 1000, 2000, 4000, 5000, 5000]);
+  });
+
+  it('rethrows any other error at once', async () => {
+    const { retry, calls } = setUp();
+    const refuse = () => {
+      throw new ImageError('budget_exhausted', 'nothing left');
+    };
+    await expect(retry(refuse)).rejects.toThrow('nothing left');
+    expect(calls()).toBe(1);
+  });
+
+  it('tries once more when the process stops, and rethrows', async () => {
+    const { retry, stop, calls } = setUp();
+    const failing = retry((call) => {
+      // Fires while the third try runs, so the fourth is not made.
+      if (call === 3) stop.abort();
+      throw full();
+    });
+    await expect(failing).rejects.toThrow('the disk is full');
+    expect(calls()).toBe(3);
+  });
+
+  it('does not sit out its wait when the process stops', async () => {
+    const clock = createTestClock({ skipMs: 0 });
+    const stop = new AbortController();
+    let calls = 0;
+    const failing = retryWhileStorageFails(
+      { stopping: stop.signal, clock, log: pino({ level: 'silent' }) },
+      async () => {
+        calls += 1;
+        throw full();
+      },
+    );
+    await expect.poll(() => clock.sleepers).toBe(1);
+    stop.abort();
+    await expect(failing).rejects.toThrow('the disk is full');
+    expect(calls).toBe(2);
+  });
+});
