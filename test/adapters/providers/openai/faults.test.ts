@@ -144,9 +144,9 @@ describe('an answer of failure', () => {
     [textError(402, 'Payment Required'), 'account', 402, 'Payment Required'],
     [htmlPage(502), 'overloaded', 502, 'an HTML page, "502"'],
     [htmlPage(404), 'rejected', 404, 'an HTML page, "404"'],
-    [answer({ status: 408 }), 'overloaded', 408, 'nothing more'],
-    [redirect, 'rejected', 307, 'nothing more'],
-    [openAiError('server_error', { cut: { after: 'headers', by: 'reset' } }), 'overloaded', 500, 'nothing more'],
+    [answer({ status: 408 }), 'overloaded', 408, 'without a body'],
+    [redirect, 'rejected', 307, 'without a body'],
+    [openAiError('server_error', { cut: { after: 'headers', by: 'reset' } }), 'overloaded', 500, 'without a body'],
   ] as const)('$name is of its kind, and says why', async (behaviour: Behaviour, fault, httpStatus, text) => {
     server.always(behaviour);
     const error = await failure();
