@@ -47,7 +47,7 @@ describe('readContainer', () => {
   });
 
   it.each([
-    ['nothing', Buffer.alloc(0), 'there are none'],
+    ['nothing', Buffer.alloc(0), 'the file is empty'],
     ['a web page', Buffer.from('<!doctype html><html></html>'), '3c21646f63747970'],
     ['an SVG drawing', Buffer.from('<svg xmlns="http://www.w3.org/2000/svg"/>'), '3c73766720786d6c'],
     ['a RIFF file of sound', Buffer.from('RIFF\x24\0\0\0WAVEfmt ', 'latin1'), '5249464624000000'],
@@ -60,7 +60,7 @@ describe('readContainer', () => {
   it('does not take chunks inside chunks, or half an IEND, for the end of a png', () => {
     const hidden = insertChunk(files.png, 'tEXt', Buffer.concat([Buffer.from('x\0'), files.png.subarray(-12)]));
     for (let length = hidden.length - 1; length >= 8; length -= 1) {
-      expect(() => readContainer(hidden.subarray(0, length))).toThrow('cut short');
+      expect(() => readContainer(hidden.subarray(0, length))).toThrow('is truncated');
     }
     expect(readContainer(hidden).intact).toBe(true);
   });
@@ -71,7 +71,7 @@ describe('readContainer', () => {
     ['webp of six bytes more than nothing', files.webp.subarray(0, 12)],
     ['gif', files.gif.subarray(0, -1)],
   ])('misses the end of a cut %s', (_name, bytes) => {
-    expect(() => readContainer(bytes)).toThrow('cut short');
+    expect(() => readContainer(bytes)).toThrow('is truncated');
   });
 
   it.each([
