@@ -14,7 +14,7 @@ import { type DecodeLimits, type Picture, readPicture } from './inspect.ts';
 import { makePreview } from './preview.ts';
 import { renderFile } from './render.ts';
 
-export interface ImagingOptions {
+interface ImagingOptions {
   /** Defaults: 64 MiB, 36 megapixels, 30 s. */
   readonly limits?: Partial<DecodeLimits>;
   /** The mode of each check; default `DEFAULT_CHECKS`. */

@@ -85,7 +85,7 @@ const WINDOW = 16;
 const EDGE_CONTRAST = 48;
 /** Rows, and also columns, that are scanned. */
 const LINES = 64;
-/** With fewer windows that hold an edge, nothing can be said. */
+/** Fewest windows with an edge; below that the result is 0. */
 const MIN_EDGES = 16;
 
 /**

@@ -14,7 +14,7 @@ import { embedManifest, type ManifestSpec } from './manifest-writer.ts';
 import { readParentManifest } from './parent-manifest.ts';
 import { carriesManifest } from './reader.ts';
 
-export interface SignerOptions {
+interface SignerOptions {
   readonly identity: SigningIdentity;
   /** The software that claims name as their generator. */
   readonly generator: ManifestSpec['generator'];

@@ -4,7 +4,7 @@ import { parseRetryAfter } from '../retry-after.ts';
 import { wasNeverSent, wasTooLarge } from '../transport.ts';
 
 /** What is known about a call besides the error that ended it. */
-export interface FaultContext {
+interface FaultContext {
   /** The provider's name, with which each message begins. */
   readonly name: string;
   /** Removed from every message; null where there is none. */

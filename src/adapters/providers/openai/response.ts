@@ -4,13 +4,14 @@ import type { TokenUsage } from '../../../core/ports/provider.ts';
 import { parseRateLimit } from './rate-limit-headers.ts';
 
 /** What the status line and the headers of a response say about the call. */
-export interface ResponseHeaders {
+interface ResponseHeaders {
   readonly httpStatus: number;
   readonly providerRequestId: string | null;
   /** Milliseconds until the rate limit allows another call; null where it allows one now. */
   readonly pauseMs: number | null;
 }
 
+/** Reads the status, the request id and the rate limit of a response. */
 export function readHeaders({ status, headers }: Response): ResponseHeaders {
   return {
     httpStatus: status,
@@ -20,7 +21,7 @@ export function readHeaders({ status, headers }: Response): ResponseHeaders {
 }
 
 /** One picture of a response body, with the fields whose types were checked. */
-export interface ResponsePicture {
+interface ResponsePicture {
   /** Base64, or the reference that stands for it: see `inlinePicture`. */
   readonly b64_json?: string;
   readonly url?: string;

@@ -33,7 +33,7 @@ export function choosePalette(random: Random): Palette {
   };
 }
 
-/** An OKLCH colour as sRGB `#rrggbb`, channels clipped. Matrices: Björn Ottosson, "A perceptual color space for image processing", 2020. */
+/** An OKLCH colour as sRGB `#rrggbb`, clipped. Matrices: Björn Ottosson, "A perceptual color space for image processing", 2020. */
 function oklch(lightness: number, chroma: number, hueDegrees: number): string {
   const hue = (hueDegrees * Math.PI) / 180;
   const [a, b] = [chroma * Math.cos(hue), chroma * Math.sin(hue)];

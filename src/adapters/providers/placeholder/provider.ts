@@ -4,7 +4,7 @@ import type { Model } from '../../../core/domain/model.ts';
 import type { Provider } from '../../../core/ports/provider.ts';
 import { paint } from './painting.ts';
 
-export interface PlaceholderOptions {
+interface PlaceholderOptions {
   /** The configured default model, which the catalog need not list. */
   readonly model: string;
   /** Catalog rows by model id. */
