@@ -8,8 +8,8 @@ const imaging = createImaging(OPTIONS);
 
 beforeAll(configureSharp);
 
-describe('another shape', () => {
-  /** Grey, with a loud square near the right end. */
+describe('a picture of another shape', () => {
+  /** Grey, with a bright square near the right end. */
   const offCentre = () =>
     sharp(
       Buffer.from(
@@ -30,13 +30,13 @@ describe('another shape', () => {
     ['centre', false],
     ['attention', true],
     ['entropy', true],
-  ] as const)('is cut out by %s, for the master and for its renditions', async (crop, seen) => {
+  ] as const)('is cropped by %s, for the master and for its renditions', async (crop, found) => {
     const { master, renditions } = await imaging.finish(
       await offCentre().toBuffer(),
       finishSpec({ width: 200, height: 100, format: 'png' }, [{ width: 100, height: 100, format: 'png' }], { crop }),
     );
-    expect(await redShare(master.bytes)).toBeCloseTo(seen ? 0.18 : 0, 1);
-    expect(await redShare(renditions[0]?.bytes)).toBeCloseTo(seen ? 0.36 : 0, 1);
+    expect(await redShare(master.bytes)).toBeCloseTo(found ? 0.18 : 0, 1);
+    expect(await redShare(renditions[0]?.bytes)).toBeCloseTo(found ? 0.36 : 0, 1);
     expect(await sharp(master.bytes ?? undefined).metadata()).toMatchObject({ width: 200, height: 100 });
   });
 
@@ -45,8 +45,8 @@ describe('another shape', () => {
     ['transparent', 'png', [0, 0, 0, 0]],
     ['transparent', 'webp', [0, 0, 0, 0]],
     ['transparent', 'jpeg', [255, 255, 255]],
-  ] as const)('is kept whole on a ground that is %s, as %s', async (ground, format, expected) => {
-    const { master, warnings } = await createImaging({ ...OPTIONS, background: ground }).finish(
+  ] as const)('is shown whole on a background that is %s, as %s', async (background, format, expected) => {
+    const { master, warnings } = await createImaging({ ...OPTIONS, background }).finish(
       await stripes(400, 100).png().toBuffer(),
       finishSpec({ width: 200, height: 200, format }, [], { crop: 'contain', requested: { width: 400, height: 100 } }),
     );
@@ -59,7 +59,7 @@ describe('another shape', () => {
     expect(warnings).toEqual([]);
   });
 
-  it('that is kept whole is enlarged as far as the picture is', async () => {
+  it('is enlarged, when shown whole, by the factor in the warning', async () => {
     const { warnings } = await imaging.finish(
       await stripes(200, 100).png().toBuffer(),
       finishSpec({ width: 300, height: 300, format: 'png' }, [], {

@@ -33,7 +33,7 @@ const PROVENANCE = {
   prompt: null,
 };
 
-/** Eight upright stripes, light and dark, with shading: sharp edges, many shades. */
+/** Eight vertical stripes, light and dark in turn, with shading: sharp edges and many shades. */
 export function stripes(width: number, height: number): Sharp {
   const pixels = Buffer.alloc(width * height * 3);
   for (let y = 0; y < height; y += 1) {
@@ -50,7 +50,7 @@ export function stripes(width: number, height: number): Sharp {
   return sharp(pixels, { raw: { width, height, channels: 3 } });
 }
 
-/** A green band over the middle half, other colours above and below. */
+/** A green band across the middle half, red above it and blue below. */
 export function halves(width: number, height: number): Sharp {
   const band = { create: { width, height: height / 2, channels: 3, background: 'rgb(40,160,90)' } } as const;
   return sharp(

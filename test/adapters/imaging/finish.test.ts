@@ -16,7 +16,7 @@ describe('the master', () => {
     ['jpeg', () => stripes(320, 200).jpeg()],
     ['webp', () => stripes(320, 200).webp()],
     ['png', () => stripes(320, 200).greyscale().png()],
-  ] as const)('is the original itself where that fits (%s)', async (format, make) => {
+  ] as const)('is the original itself where format and size match (%s)', async (format, make) => {
     const finished = await imaging.finish(await make().toBuffer(), finishSpec({ width: 320, height: 200, format }));
     expect(finished.master).toEqual({ width: 320, height: 200, format, bytes: null });
     expect(finished.warnings).toEqual([]);
@@ -27,24 +27,24 @@ describe('the master', () => {
     ['another format', () => stripes(320, 200).jpeg()],
     ['16 bits', () => stripes(320, 200).toColourspace('rgb16').png()],
     ['another profile', () => stripes(320, 200).withIccProfile('p3').png()],
-    ['lying on its side', () => stripes(320, 200).rotate(270).withMetadata({ orientation: 6 }).png()],
-  ] as const)('is encoded anew where the original does not fit: %s', async (_name, make) => {
+    ['EXIF rotation', () => stripes(320, 200).rotate(270).withMetadata({ orientation: 6 }).png()],
+  ] as const)('is encoded again where the original differs: %s', async (_name, make) => {
     const original = await make().toBuffer();
     const { master, warnings } = await imaging.finish(original, finishSpec({ width: 320, height: 200, format: 'png' }));
     const header = await sharp(master.bytes ?? undefined).metadata();
     expect(header).toMatchObject({ format: 'png', width: 320, height: 200, depth: 'uchar', hasProfile: false });
     expect(header.orientation).toBeUndefined();
-    // The first stripe is where it was, in its colour.
+    // The first stripe keeps its place and colour.
     const [red = 0, green = 0, blue = 0] = await pixelAt(master.bytes, 10, 100);
     expect(Math.max(Math.abs(red - 200), Math.abs(green - 120), Math.abs(blue - 90))).toBeLessThan(10);
     expect(warnings).toEqual([]);
   });
 
-  it('is cut from the middle and scaled when the original has another shape, with a warning', async () => {
+  it('is cropped from the middle and scaled where the original has another shape, with a warning', async () => {
     const original = await halves(400, 400).png().toBuffer();
     const { master, warnings } = await imaging.finish(original, finishSpec({ width: 200, height: 100, format: 'png' }));
     expect(await sharp(master.bytes ?? undefined).metadata()).toMatchObject({ width: 200, height: 100 });
-    // Rows 100 to 300 of the original: its upper and lower quarter, in other colours, are gone.
+    // Rows 100 to 300 of the original, without the upper and lower quarters in other colours.
     expect(await pixelAt(master.bytes, 100, 2)).toEqual([40, 160, 90]);
     expect(await pixelAt(master.bytes, 100, 97)).toEqual([40, 160, 90]);
     expect(warnings).toEqual([
@@ -52,7 +52,7 @@ describe('the master', () => {
     ]);
   });
 
-  it('is enlarged with a warning of its own', async () => {
+  it('is enlarged with a warning', async () => {
     const { master, warnings } = await imaging.finish(
       await stripes(320, 200).png().toBuffer(),
       finishSpec({ width: 480, height: 300, format: 'webp' }),
@@ -70,7 +70,7 @@ describe('the master', () => {
 });
 
 describe('renditions', () => {
-  it('have exactly their sizes and formats, in the order asked for', async () => {
+  it('have exactly the requested sizes and formats, in the requested order', async () => {
     const renditions = [
       { width: 120, height: 67, format: 'png' },
       { width: 16, height: 300, format: 'jpeg' },
@@ -98,7 +98,7 @@ describe('renditions', () => {
       await halves(400, 400).png().toBuffer(),
       finishSpec({ width: 200, height: 100, format: 'png' }, [{ width: 50, height: 50, format: 'png' }]),
     );
-    // Of the original's middle square this would be the upper band; of the master it is the middle.
+    // Green as in the master; the top of the original would be red.
     expect(await pixelAt(renditions[0]?.bytes, 25, 1)).toEqual([40, 160, 90]);
   });
 
@@ -112,7 +112,7 @@ describe('renditions', () => {
     ]);
   });
 
-  it('may have more pixels than a master that was scaled down', async () => {
+  it('are not enlarged where the original has enough pixels, even if the master was scaled down', async () => {
     const { warnings } = await imaging.finish(
       await stripes(640, 400).png().toBuffer(),
       finishSpec({ width: 320, height: 200, format: 'png' }, [{ width: 640, height: 400, format: 'png' }]),
@@ -127,7 +127,7 @@ describe('deferred renditions', () => {
     { width: 60, height: 20, format: 'webp' },
   ] as const;
 
-  it('are not made with the master, only warned of', async () => {
+  it('are not made with the master, but their warnings are', async () => {
     const large = { width: 400, height: 200, format: 'avif' } as const;
     const { renditions, warnings } = await imaging.finish(
       await stripes(320, 200).png().toBuffer(),
@@ -139,7 +139,7 @@ describe('deferred renditions', () => {
     ]);
   });
 
-  it.each(['centre', 'attention', 'contain'] as const)('are what they would have been with it (%s)', async (crop) => {
+  it.each(['centre', 'attention', 'contain'] as const)('equal those made with the master (%s)', async (crop) => {
     const original = await halves(400, 300).png().toBuffer();
     const master = { width: 200, height: 100, format: 'png' } as const;
     const atOnce = await imaging.finish(original, finishSpec(master, deferred, { crop }));
@@ -152,7 +152,7 @@ describe('deferred renditions', () => {
     expect(later).toEqual(atOnce.renditions);
   });
 
-  it('are handed over one by one, and none is made after one that could not be kept', async () => {
+  it('are handed over one by one, and a failure of the receiver ends the work', async () => {
     const original = await stripes(320, 200).png().toBuffer();
     const seen: number[] = [];
     const work = imaging.finishDeferred(
@@ -168,8 +168,8 @@ describe('deferred renditions', () => {
   });
 });
 
-describe('refusals', () => {
-  it('of a blank picture carries what the checks found', async () => {
+describe('a refusal', () => {
+  it('of a blank picture carries the results of the checks', async () => {
     const blank = await sharp({ create: { width: 320, height: 200, channels: 3, background: '#abc' } })
       .png()
       .toBuffer();
@@ -184,19 +184,19 @@ describe('refusals', () => {
     });
   });
 
-  it('do not hold up the pictures behind them', async () => {
+  it('does not block the pictures that are queued', async () => {
     const narrow = createImaging({ ...OPTIONS, concurrency: 1 });
     const good = await stripes(320, 200).png().toBuffer();
-    const wish = finishSpec({ width: 160, height: 100, format: 'png' });
+    const spec = finishSpec({ width: 160, height: 100, format: 'png' });
     const outcomes = await Promise.allSettled([
-      narrow.finish(Buffer.from('<html>'), wish),
-      narrow.finish(good.subarray(0, 200), wish),
-      narrow.finish(good, wish),
+      narrow.finish(Buffer.from('<html>'), spec),
+      narrow.finish(good.subarray(0, 200), spec),
+      narrow.finish(good, spec),
     ]);
     expect(outcomes.map(({ status }) => status)).toEqual(['rejected', 'rejected', 'fulfilled']);
   });
 
-  it('follow the limits given', async () => {
+  it('follows the configured limits', async () => {
     const strict = createImaging({ ...OPTIONS, limits: { pixels: 320 * 200 - 1 } });
     const good = await stripes(320, 200).png().toBuffer();
     await expect(strict.finish(good, finishSpec({ width: 320, height: 200, format: 'png' }))).rejects.toMatchObject({

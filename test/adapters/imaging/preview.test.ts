@@ -9,7 +9,7 @@ const imaging = createImaging(OPTIONS);
 beforeAll(configureSharp);
 
 describe('the preview', () => {
-  it('shows what the master shows, in its shape', async () => {
+  it('shows what the master shows, in the same proportions', async () => {
     const { thumbhash, dominantColour } = await imaging.finish(
       await halves(400, 400).png().toBuffer(),
       finishSpec({ width: 200, height: 100, format: 'png' }),
@@ -21,7 +21,7 @@ describe('the preview', () => {
     expect(dominantColour).toBe('#28a05a');
   });
 
-  it('keeps transparency, and takes no colour from what is not seen', async () => {
+  it('keeps transparency, and ignores the colour of transparent pixels', async () => {
     const { thumbhash, dominantColour } = await imaging.finish(
       await ring().png().toBuffer(),
       finishSpec({ width: 200, height: 200, format: 'png' }),

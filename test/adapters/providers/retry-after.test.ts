@@ -8,12 +8,12 @@ describe('parseRetryAfter', () => {
     ['fractions of seconds', { 'retry-after': '0.5' }, 500],
     ['a date', { 'retry-after': 'Mon, 23 Nov 2026 12:00:30 GMT' }, 30_000],
     ['a date in the past', { 'retry-after': 'Mon, 23 Nov 2026 11:00:00 GMT' }, 0],
-    ['milliseconds, which win', { 'retry-after-ms': '250', 'retry-after': '7' }, 250],
+    ['milliseconds before seconds', { 'retry-after-ms': '250', 'retry-after': '7' }, 250],
     ['a negative number', { 'retry-after': '-5' }, 0],
-    ['nonsense', { 'retry-after': 'soon' }, null],
+    ['text that is neither', { 'retry-after': 'soon' }, null],
     ['infinity', { 'retry-after': 'Infinity' }, null],
     ['an empty header', { 'retry-after': ' ' }, null],
-    ['nothing', {}, null],
+    ['no header', {}, null],
   ])('reads %s', (_, headers: Record<string, string>, expected) => {
     expect(parseRetryAfter((name) => headers[name] ?? null, now)).toBe(expected);
   });
