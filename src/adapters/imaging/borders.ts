@@ -1,24 +1,23 @@
 import type { Pixels } from './measures.ts';
 
-/** Pixels of a line that are looked at. */
+/** Pixels sampled per row or column. */
 const SAMPLES = 256;
-/** How far a shade may be from the border's own and still belong to it: the noise of jpeg stays below. */
+/** Largest difference of a shade that still belongs to the bar; above JPEG noise. */
 const SHADE_TOLERANCE = 10;
-/** How far the picture behind a border has to be from it … */
+/** Smallest difference between the bar and the picture next to it … */
 const MIN_EDGE_CONTRAST = 24;
-/** … on this share of the border's length. A product on a white page has flat margins too, but no straight edge. */
+/** … on this share of the bar's length. A product on a white page has flat margins too, but no straight edge. */
 const MIN_EDGE_SHARE = 0.5;
-/** Share of a side within which that edge has to come: ringing softens it. */
+/** Share of the picture's side within which the edge must reach that contrast: ringing softens it. */
 const EDGE_DEPTH = 0.015;
-/** How unequal two opposite borders may be. */
+/** Largest ratio of the widths of two opposite bars. */
 const MAX_BAR_RATIO = 1.5;
-/** A border thinner than this share of the side is part of the picture. */
+/** A bar thinner than this share of the side counts as part of the picture. */
 const MIN_BAR_SHARE = 0.01;
 
 /**
- * Share of the picture's area inside flat borders: 1 where it has none. A border is a pair of bars of one colour, about
- * equally wide, on opposite sides, each from one end to the other and ended by a straight edge: what a picture of
- * another shape looks like when it was laid into this one.
+ * Share of the picture's area inside its borders (letterbox or pillarbox bars): 1 where it has none. A border is a pair of
+ * bars of one colour and about equal width on opposite sides; each spans the whole side and ends in a straight edge.
  */
 export function measureContent({ width, height, channels, pixels }: Pixels): number {
   const rows: Lines = { pixels, channels, count: height, length: width, lineStride: width, pixelStride: 1 };
@@ -26,17 +25,21 @@ export function measureContent({ width, height, channels, pixels }: Pixels): num
   return (1 - totalBarWidth(rows) / height) * (1 - totalBarWidth(columns) / width);
 }
 
-/** A picture as rows or as columns: where the next line begins and the next pixel of a line is, in pixels. */
+/** A picture as rows or as columns; strides are in pixels. */
 interface Lines {
   readonly pixels: Buffer;
   readonly channels: 3 | 4;
+  /** Number of lines. */
   readonly count: number;
+  /** Pixels of a line. */
   readonly length: number;
+  /** From one line to the next. */
   readonly lineStride: number;
+  /** From one pixel of a line to the next. */
   readonly pixelStride: number;
 }
 
-/** Of both bars together; 0 where there is no such pair. */
+/** Width of both bars together, in lines; 0 where they form no border. */
 function totalBarWidth(lines: Lines): number {
   const { count } = lines;
   const first = barWidth(lines, 0, 1);
@@ -46,7 +49,7 @@ function totalBarWidth(lines: Lines): number {
   return shareAwayFrom(lines, 0, count - 1, SHADE_TOLERANCE) === 0 ? first + last : 0;
 }
 
-/** Width of the flat bar that begins at the outer line `outer` and ends in a straight edge before the middle; else 0. */
+/** Width of the flat bar that begins at line `outer` and ends in a straight edge before the middle; 0 where there is none. */
 function barWidth(lines: Lines, outer: number, step: 1 | -1): number {
   const half = lines.count / 2;
   let width = 0;
@@ -59,14 +62,14 @@ function barWidth(lines: Lines, outer: number, step: 1 | -1): number {
   return 0;
 }
 
-/** Share of a line's pixels that are further than `distance` from the first pixel of line `outer`. */
+/** Share of a line's pixels that differ by more than `distance` in a channel from the first pixel of line `outer`. */
 function shareAwayFrom(lines: Lines, outer: number, line: number, distance: number): number {
-  const { pixels, channels, length, lineStride: between, pixelStride: along } = lines;
+  const { pixels, channels, length, lineStride, pixelStride } = lines;
   const samples = Math.min(SAMPLES, length);
-  const colour = channels * outer * between;
+  const colour = channels * outer * lineStride;
   let away = 0;
   for (let sample = 0; sample < samples; sample += 1) {
-    const at = channels * (line * between + along * Math.floor(((sample + 0.5) * length) / samples));
+    const at = channels * (line * lineStride + pixelStride * Math.floor(((sample + 0.5) * length) / samples));
     for (let channel = 0; channel < channels; channel += 1) {
       if (Math.abs((pixels[at + channel] ?? 0) - (pixels[colour + channel] ?? 0)) <= distance) continue;
       away += 1;

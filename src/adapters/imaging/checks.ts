@@ -4,35 +4,36 @@ import { measureContent } from './borders.ts';
 import { measureSharpness, measureSpread, type Pixels, type Spread } from './measures.ts';
 
 interface Rule {
-  /** The least value that is ok. */
+  /** Smallest value that passes. */
   readonly threshold: number;
   readonly value: (picture: Pixels, spread: Spread, requested: Size) => number;
 }
 
 /**
- * Thresholds were chosen by `npm run bench -- gate`, over made pictures of 18 kinds that are fine, hard ones among them
- * (stars, mist, line drawings, icons), and 49 kinds that are not, in three variants each as png, jpeg and webp. Only a
- * check without a false positive, and whose fault leaves nothing to show, rejects unless told otherwise.
+ * Thresholds were chosen with `npm run bench -- gate` on synthetic pictures: 18 kinds of good ones, difficult ones among them
+ * (stars, mist, line drawings, icons), and 49 kinds of bad ones, in three variants each as png, jpeg and webp. The figures
+ * below count good pictures that fail (false positives) and bad ones that pass (missed). By default only uniformity rejects: it
+ * has no false positives, and a blank picture shows nothing.
  */
 const RULES: Readonly<Record<CheckName, Rule>> = {
-  // Blank canvases, with the noise of jpeg or without, and faint noise: 0 to 0.73. The emptiest fine one, a dot on a
-  // page: 8.1. Of 162 fine pictures none is accused, of 54 blank ones none passes.
+  // Blank canvases, with or without JPEG noise, and faint noise: 0 to 0.73. The emptiest good picture, a dot on a page:
+  // 8.1. False positives: 0 of 162; missed: 0 of 54.
   uniformity: { threshold: 2, value: (_, { deviation }) => deviation },
-  // Nothing but a strip along one side: 0.15 to 0.21. Words on a card have 0.2 to 0.5, stars and a dot on a page less
-  // than 0.2: simple is not broken. 21 of 162 accused, none missed.
+  // Nothing but a strip along one side: 0.15 to 0.21. Good but simple pictures come close: words on a card 0.2 to 0.5, stars
+  // and a dot on a page below 0.2. False positives: 21 of 162; missed: 0.
   entropy: { threshold: 0.25, value: (_, { entropy }) => entropy },
-  // Blurred by a sigma of 8 pixels: 0 to 0.21; of 4: 0.15 to 0.27. Watercolours: 0.23 up; with sharp edges: 0.66 up.
-  // Mist and plain gradients have no edge to tell by: 21 of 162 accused. 20 of 135 missed, all blurred by 4.
+  // Gaussian blur with a sigma of 8 pixels: 0 to 0.21; of 4: 0.15 to 0.27. Watercolours: from 0.23; sharp edges: from 0.66.
+  // Mist and plain gradients have no edges to measure. False positives: 21 of 162; missed: 20 of 135, all with a sigma of 4.
   sharpness: { threshold: 0.22, value: (picture) => measureSharpness(picture) },
-  // Bars of 4% on two sides leave 0.92. Of the fine ones all have 1, flat stripes and horizons too: none accused.
-  // Missed: 9 of 225, drawings on white between white bars.
+  // Bars of 4% on two sides: 0.92. All good pictures, flat stripes and horizons too: 1. False positives: 0; missed: 9 of
+  // 225, drawings on white between white bars.
   borders: { threshold: 0.97, value: (picture) => measureContent(picture) },
-  // Of the sides over those asked for, the lesser. Servers that round to steps of 64 pixels stay above.
+  // Received over requested side, the smaller of the two. Servers that round to multiples of 64 pixels stay above.
   size: {
     threshold: 0.9,
     value: ({ width, height }, _, requested) => Math.min(width / requested.width, height / requested.height),
   },
-  // The narrower shape over the wider one. 1792x1024 for 16:9 has 0.98; 3:2 for 16:9 has 0.84.
+  // The narrower aspect ratio over the wider one. 1792x1024 for 16:9: 0.98; 3:2 for 16:9: 0.84.
   ratio: {
     threshold: 0.9,
     value: ({ width, height }, _, requested) => {
@@ -43,8 +44,8 @@ const RULES: Readonly<Record<CheckName, Rule>> = {
 };
 
 /**
- * Judges a decoded picture by every check that is not `off`. A value below its threshold gets the verdict that the
- * policy names, every other one is `ok`. Pure; some 5 ms on the event loop whatever the picture's size.
+ * Runs every check that the policy does not set to `off`. A value below its threshold gets the policy's mode as its verdict,
+ * any other one `ok`. Pure; takes about 5 ms on the event loop, whatever the picture's size.
  */
 export function checkPicture(picture: Pixels, requested: Size, policy: CheckPolicy): readonly Check[] {
   const spread = measureSpread(picture);

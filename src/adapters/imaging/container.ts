@@ -3,20 +3,20 @@ import { ImageError } from '../../core/domain/errors.ts';
 
 export type PictureFormat = 'png' | 'jpeg' | 'webp' | 'avif' | 'gif' | 'tiff';
 
-/** What the bytes say about themselves before anything is decoded. */
+/** What the file's structure says, before anything is decoded. */
 export interface Container {
   readonly format: PictureFormat;
   readonly animated: boolean;
   /**
-   * Whether every byte belongs to the picture: nothing follows its end, and the checksums of a PNG are right. Decoders pass
-   * over what follows and over wrong checksums of parts they do not need, so nothing is known about such bytes.
+   * True when every byte belongs to the picture: nothing follows its end, and a PNG's checksums are right. Decoders ignore
+   * trailing bytes and wrong checksums of chunks that they do not need, so decoding does not find such bytes.
    */
   readonly intact: boolean;
 }
 
 /**
- * Tells the format by its magic bytes, and that the file reaches its own end where a decoder would not miss it.
- * Reads chunk headers only. Raises `ImageError` with `invalid_image`.
+ * Detects the format by its magic bytes, and checks that the file is complete where decoders do not. Reads chunk headers and
+ * a PNG's checksums only. Raises `ImageError` with `invalid_image` for another format and for a truncated file.
  */
 export function readContainer(bytes: Uint8Array): Container {
   const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -32,16 +32,16 @@ export function readContainer(bytes: Uint8Array): Container {
       if (view.at(-1) !== GIF_TRAILER) throw truncatedError('GIF', 'its trailer is missing');
       return { format, animated: false, intact: true };
     default:
-      // libvips itself misses the last byte of these two.
+      // libvips itself rejects a truncated AVIF or TIFF, down to the last byte.
       return { format, animated: isAvifSequence(view), intact: true };
   }
 }
 
 const PNG_SIGNATURE = Buffer.from('89504e470d0a1a0a', 'hex');
-// Chunk types as numbers: a hostile file may have millions of chunks.
+// Chunk types as numbers, not strings: a malicious file can have millions of chunks.
 const ACTL = 0x61_63_54_4c;
 const IEND = 0x49_45_4e_44;
-// More are not summed: it would take seconds, and no encoder writes so many.
+/** Checksums of more chunks are not computed: that would take seconds, and no encoder writes so many. */
 const MAX_CHUNKS = 10_000;
 const GIF_TRAILER = 0x3b;
 
@@ -53,11 +53,11 @@ function sniff(view: Buffer): PictureFormat {
   if (starts('GIF87a') || starts('GIF89a')) return 'gif';
   if (starts('II*\0') || starts('MM\0*')) return 'tiff';
   if (starts('ftyp', 4) && avifBrands(view).some((brand) => brand === 'avif' || brand === 'avis')) return 'avif';
-  const what = view.length === 0 ? 'there are none' : `they start with ${view.toString('hex', 0, 8)}`;
+  const what = view.length === 0 ? 'the file is empty' : `they start with ${view.toString('hex', 0, 8)}`;
   throw new ImageError('invalid_image', `the bytes are no PNG, JPEG, WebP, AVIF, GIF or TIFF picture: ${what}`);
 }
 
-/** Walks the chunks to IEND (PNG, third edition, 5.3): decoders do not miss it. acTL is what makes a PNG animated. */
+/** Walks the chunks up to IEND (PNG, third edition, 5.3), which decoders do not require. An acTL chunk makes a PNG animated. */
 function readPng(view: Buffer): Container {
   let animated = false;
   let intact = true;
@@ -81,8 +81,8 @@ function hasValidChecksum(view: Buffer, at: number, length: number): boolean {
 }
 
 /**
- * Index behind the last end-of-image marker. In a broken file that may be an embedded thumbnail's; the decoder then
- * finds the pixels missing, so nothing has to be walked here.
+ * Index after the last end-of-image marker. In a truncated file that can be an embedded thumbnail's marker; then the decoder
+ * finds that pixels are missing, so the segments need not be walked here.
  */
 function jpegEnd(view: Buffer): number {
   const at = view.lastIndexOf('ffd9', undefined, 'hex');
@@ -90,7 +90,7 @@ function jpegEnd(view: Buffer): number {
   return at + 2;
 }
 
-/** The RIFF header counts the bytes behind its first eight. Animation is told by the decoder. */
+/** The RIFF header holds the length without its own first eight bytes. The decoder reports animation. */
 function readWebp(view: Buffer): Container {
   const end = view.length >= 12 ? view.readUInt32LE(4) + 8 : Number.POSITIVE_INFINITY;
   if (end > view.length) throw truncatedError('WebP', `${view.length} of ${end} bytes are there`);
@@ -110,5 +110,5 @@ function isAvifSequence(view: Buffer): boolean {
 }
 
 function truncatedError(format: string, what: string): ImageError {
-  return new ImageError('invalid_image', `the ${format} picture is cut short: ${what}`);
+  return new ImageError('invalid_image', `the ${format} picture is truncated: ${what}`);
 }

@@ -4,9 +4,9 @@ import { type Crop, coverCropWithin, type Size } from '../../core/domain/geometr
 import type { Picture } from './inspect.ts';
 
 /**
- * Chooses the part of `outer`, itself a part of the picture, that becomes `to`. `contain` keeps all of it; the others
- * cut out the largest part of the right shape, in the middle or where libvips finds attention (edges, saturation, skin)
- * or entropy.
+ * Chooses the part of `outer`, itself a part of the picture, that is scaled to the size `to`. `contain` keeps all of it; the
+ * other strategies cut out the largest part of the right shape: in the middle, or where libvips finds most attention (edges,
+ * saturation, skin) or entropy.
  */
 export async function chooseCrop(picture: Picture, outer: Crop, to: Size, strategy: CropStrategy): Promise<Crop> {
   if (strategy === 'contain') return outer;
@@ -14,7 +14,7 @@ export async function chooseCrop(picture: Picture, outer: Crop, to: Size, strate
   const whole = centred.width === outer.width && centred.height === outer.height;
   if (strategy === 'centre' || whole) return centred;
 
-  // The search takes as long as there are pixels, and what draws the eye is as well seen in small: 10 ms.
+  // Search in a scaled-down copy, which takes 10 ms: the time grows with the pixels, and the result does not need them.
   const scale = Math.min(1, SEARCH_SIDE / Math.max(outer.width, outer.height));
   const small = (size: Size) => ({
     width: Math.max(1, Math.round(size.width * scale)),
@@ -39,5 +39,5 @@ export async function chooseCrop(picture: Picture, outer: Crop, to: Size, strate
   };
 }
 
-/** Longest side of the picture in which the crop is looked for, in pixels. */
+/** Longest side of the copy in which the crop is searched, in pixels. */
 const SEARCH_SIDE = 256;

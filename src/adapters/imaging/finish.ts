@@ -14,31 +14,31 @@ import { type DecodeLimits, type Picture, readPicture } from './inspect.ts';
 import { makePreview } from './preview.ts';
 import { renderFile } from './render.ts';
 
-export interface ImagingOptions {
+interface ImagingOptions {
   /** Defaults: 64 MiB, 36 megapixels, 30 s. */
   readonly limits?: Partial<DecodeLimits>;
-  /** What becomes of pictures that do not pass a check; default `DEFAULT_CHECKS`. */
+  /** The mode of each check; default `DEFAULT_CHECKS`. */
   readonly checks?: CheckPolicy;
-  /** What pictures that are kept whole are laid on: `#rrggbb` or `transparent`; default white. */
+  /** Background of `contain`: `#rrggbb` or `transparent`; default white. */
   readonly background?: string;
   /**
-   * Pictures in hand, and sharp's operations running, at any one time; default 2. Each picture in hand holds its
-   * pixels in memory. Each operation holds one of libuv's threads, four unless `UV_THREADPOOL_SIZE` says otherwise:
-   * stay below that by two or more, since durable writes wait for the same threads. Each call of `finishDeferred` takes one more.
+   * Most pictures that are decoded, and most operations of sharp that run, at the same time; default 2. Each picture holds
+   * its pixels in memory. Each operation occupies one of libuv's threads (four, unless `UV_THREADPOOL_SIZE` is set): stay at
+   * least two below that number, since durable writes need the same threads. Each call of `finishDeferred` occupies one more.
    */
   readonly concurrency?: number;
-  /** Signs every file that is encoded here; without it they carry no C2PA manifest. */
+  /** Signs every encoded file; without it they carry no C2PA manifest. */
   readonly signer?: FileSigner | null;
   readonly tracer?: Tracer;
 }
 
-/** Twice the pixels of the largest master that can be asked for, and four times those that a model of today gives. */
+/** The pixel limit is twice the largest master that can be requested, and four times what today's models return. */
 const DEFAULT_LIMITS: DecodeLimits = { bytes: 64 * 1024 * 1024, pixels: 36_000_000, decodeSeconds: 30 };
 
 /**
- * Imaging by sharp. Decoding, scaling and encoding run on libuv's threads; only the checks and the preview, which look
- * at a bounded number of pixels, run on the event loop.
- * A fault of the machine while a sound picture is encoded is raised as it is: it says nothing against the picture.
+ * Imaging with sharp. Decoding, scaling and encoding run on libuv's threads; only the checks and the preview, which read a
+ * bounded number of pixels, run on the event loop. Errors while encoding, such as lack of memory, are raised unchanged,
+ * not as `invalid_image`: they do not mean that the picture is bad.
  */
 export function createImaging(options: ImagingOptions = {}): Imaging {
   const limits = { ...DEFAULT_LIMITS, ...options.limits };
@@ -47,69 +47,68 @@ export function createImaging(options: ImagingOptions = {}): Imaging {
   const pictures = new PQueue({ concurrency });
   const operations = new PQueue({ concurrency });
 
-  /** Encodes and signs files of one original. `run` says when. */
-  async function createFileMaker(original: Uint8Array, picture: Picture, finishSpec: FinishSpec, run: Run) {
-    const xmp = xmpPacket(finishSpec.provenance);
-    const signing = await signer?.signerFor(original, picture, finishSpec);
-    const masterCrop = await run(() => chooseCrop(picture, wholePicture(picture), finishSpec.master, finishSpec.crop));
-    const frame = <S extends Size>(size: S) => ({ ...size, crop: finishSpec.crop, background });
-    const make = async (spec: RenditionSpec, crop: Crop) => {
-      const file = await run(() => renderFile(picture, crop, frame(spec), xmp));
-      return (await signing?.sign(file, crop)) ?? file;
+  /** Makes the files of one original: encoded with `run`, then signed. */
+  async function createFileMaker(original: Uint8Array, picture: Picture, spec: FinishSpec, run: Run) {
+    const xmp = xmpPacket(spec.provenance);
+    const signing = await signer?.signerFor(original, picture, spec);
+    const masterCrop = await run(() => chooseCrop(picture, wholePicture(picture), spec.master, spec.crop));
+    const frame = <S extends Size>(size: S) => ({ ...size, crop: spec.crop, background });
+    const make = async (file: RenditionSpec, crop: Crop) => {
+      const rendered = await run(() => renderFile(picture, crop, frame(file), xmp));
+      return (await signing?.sign(rendered, crop)) ?? rendered;
     };
     return {
       masterCrop,
-      master: () => make(finishSpec.master, masterCrop),
-      // A rendition shows what the master shows, but is taken from the original's pixels, so nothing is scaled twice.
-      rendition: async (spec: RenditionSpec) =>
-        make(spec, await run(() => chooseCrop(picture, masterCrop, spec, finishSpec.crop))),
-      preview: () => run(() => makePreview(picture, masterCrop, frame(finishSpec.master))),
-      /** What came up while files were signed. */
+      master: () => make(spec.master, masterCrop),
+      // A rendition shows what the master shows, but is made from the original's pixels, so nothing is scaled twice.
+      rendition: async (rendition: RenditionSpec) =>
+        make(rendition, await run(() => chooseCrop(picture, masterCrop, rendition, spec.crop))),
+      preview: () => run(() => makePreview(picture, masterCrop, frame(spec.master))),
+      /** Warnings from signing so far. */
       warnings: () => signing?.warnings ?? [],
     };
   }
 
-  /** Decodes the original and judges it. */
-  async function decodeAndCheck(original: Uint8Array, order: FinishSpec, run: Run) {
+  async function decodeAndCheck(original: Uint8Array, spec: FinishSpec, run: Run) {
     const picture = await run(() => readPicture(original, limits));
-    const checks = checkPicture(picture, order.requested, { ...policy, ...order.checks });
+    const checks = checkPicture(picture, spec.requested, { ...policy, ...spec.checks });
     refuseRejected(checks);
     return { picture, checks };
   }
 
-  async function finish(original: Uint8Array, order: FinishSpec): Promise<FinishedPicture> {
-    const run: Run = (work) => operations.add(work);
-    const { picture, checks } = await tracer.span({ name: 'check' }, () => decodeAndCheck(original, order, run));
-    const make = await createFileMaker(original, picture, order, run);
+  async function finish(original: Uint8Array, spec: FinishSpec): Promise<FinishedPicture> {
+    const run: Run = (operation) => operations.add(operation);
+    const { picture, checks } = await tracer.span({ name: 'check' }, () => decodeAndCheck(original, spec, run));
+    const make = await createFileMaker(original, picture, spec, run);
     const [master, renditions, preview] = await Promise.all([
-      isMaster(picture, order) ? { ...order.master, bytes: null } : make.master(),
-      Promise.all(order.renditions.map(make.rendition)),
+      isMaster(picture, spec) ? { ...spec.master, bytes: null } : make.master(),
+      Promise.all(spec.renditions.map(make.rendition)),
       make.preview(),
     ]);
-    const warnings = [...findWarnings(picture, make.masterCrop, order), ...make.warnings()];
+    const warnings = [...findWarnings(picture, make.masterCrop, spec), ...make.warnings()];
     return { master, renditions, checks, ...preview, warnings };
   }
 
   async function finishDeferred(
     original: Uint8Array,
-    order: FinishSpec,
+    spec: FinishSpec,
     onFile: (file: FinishedFile) => Promise<void>,
   ): Promise<readonly Warning[]> {
     const picture = await readPicture(original, limits);
-    const make = await createFileMaker(original, picture, order, (work) => work());
-    for (const spec of order.deferred) await onFile(await make.rendition(spec));
+    const make = await createFileMaker(original, picture, spec, (operation) => operation());
+    for (const rendition of spec.deferred) await onFile(await make.rendition(rendition));
     return make.warnings();
   }
 
   return {
-    finish: (original, order) => pictures.add(() => finish(original, order)),
-    // Past the queues: however long it takes, no master waits for it.
+    finish: (original, spec) => pictures.add(() => finish(original, spec)),
+    // Not queued here: slow renditions must not delay masters.
     finishDeferred,
   };
 }
 
-/** Does work of sharp, when its turn comes. */
-type Run = <T>(work: () => Promise<T>) => Promise<T>;
+/** Runs an operation of sharp, perhaps after a wait in a queue. */
+type Run = <T>(operation: () => Promise<T>) => Promise<T>;
 
 function wholePicture({ width, height }: Size): Crop {
   return { left: 0, top: 0, width, height };
@@ -122,7 +121,7 @@ function refuseRejected(checks: readonly Check[]): void {
   throw new ImageError('invalid_image', `the picture did not pass its checks: ${reasons.join('; ')}`, { checks });
 }
 
-/** Whether the original is the master as it stands. */
+/** True when the original's bytes are the master. */
 function isMaster(picture: Picture, { master }: FinishSpec): boolean {
   return picture.plain && picture.format === master.format && isSameSize(picture, master);
 }
@@ -131,10 +130,10 @@ function isSameSize(one: Size, other: Size): boolean {
   return one.width === other.width && one.height === other.height;
 }
 
-function findWarnings(picture: Picture, masterCrop: Crop, finishSpec: FinishSpec): readonly Warning[] {
-  const { requested, master, crop } = finishSpec;
+function findWarnings(picture: Picture, masterCrop: Crop, spec: FinishSpec): readonly Warning[] {
+  const { requested, master, crop } = spec;
   const warnings: Warning[] = [];
-  // A size that was asked for was planned, and so was its crop.
+  // A picture of the requested size is cropped as planned, which needs no warning.
   if (!isSameSize(picture, requested)) {
     const part = `${crop === 'centre' ? 'the middle' : 'a part of'} ${formatSize(masterCrop)}`;
     const shown = isSameSize(picture, masterCrop) ? 'all' : part;
@@ -142,17 +141,20 @@ function findWarnings(picture: Picture, masterCrop: Crop, finishSpec: FinishSpec
     warnings.push({ code: 'resized', detail });
   }
   warnings.push(...enlarged('the master', picture, master, crop));
-  for (const spec of [...finishSpec.renditions, ...finishSpec.deferred]) {
-    warnings.push(...enlarged(`the rendition ${formatSize(spec)}.${spec.format}`, masterCrop, spec, crop));
+  for (const rendition of [...spec.renditions, ...spec.deferred]) {
+    warnings.push(
+      ...enlarged(`the rendition ${formatSize(rendition)}.${rendition.format}`, masterCrop, rendition, crop),
+    );
   }
   return warnings;
 }
 
+/** A warning where `from` has fewer pixels than the file needs; none where it has enough. */
 function enlarged(name: string, from: Size, to: Size, strategy: CropStrategy): readonly Warning[] {
   const part = strategy === 'contain' ? from : coverCrop(from, to);
   const kept = Math.min(to.width / part.width, to.height / part.height);
   const factor = (strategy === 'contain' ? kept : enlargement(part, to)).toFixed(2);
-  // A crop is whole pixels, so factors that round to 1 are no enlargement.
+  // Crops are rounded to whole pixels, so a factor that rounds to 1 is no enlargement.
   if (Number(factor) <= 1) return [];
   return [{ code: 'enlarged', detail: `${name} is enlarged ${factor} times from ${formatSize(part)}` }];
 }

@@ -4,31 +4,30 @@ import { ImageError } from '../../core/domain/errors.ts';
 import { formatSize, type Size } from '../../core/domain/geometry.ts';
 import { type Container, type PictureFormat, readContainer } from './container.ts';
 
-/** What is refused before, and stopped while, it is decoded. */
+/** A picture beyond one of these limits is refused. */
 export interface DecodeLimits {
   readonly bytes: number;
   /** Width times height. */
   readonly pixels: number;
-  /** A picture that takes longer is refused. */
   readonly decodeSeconds: number;
 }
 
 /** A decoded original: upright, 8-bit sRGB, every pixel read. */
 export interface Picture extends Size {
   readonly format: PictureFormat;
-  /** Rows from the top, three bytes a pixel, or four with alpha. */
+  /** Rows from the top; three bytes per pixel, or four with alpha. */
   readonly pixels: Buffer;
   readonly channels: 3 | 4;
-  /** Whether any pixel is less than opaque. */
+  /** True when any pixel is less than opaque. */
   readonly transparent: boolean;
-  /** Whether the original's own bytes show exactly this: 8-bit sRGB or grey, upright, one frame, every byte its own. */
+  /** True when the original's bytes can be published as they are: intact, 8-bit sRGB or grey, upright, one frame. */
   readonly plain: boolean;
 }
 
 /**
- * Reads an original whole. Only animation is refused; CMYK, 16 bits, palettes, other colour profiles, EXIF rotation
- * and interlacing are brought right. Raises `ImageError` with `invalid_image`, and nothing else, for all that cannot be
- * read: unknown formats, cut or broken files, and pictures beyond the limits, which are refused from their header.
+ * Decodes an original completely. Converts CMYK, 16 bits, palettes, other colour profiles, EXIF rotation and interlacing.
+ * Raises only `ImageError` with `invalid_image`: for animations, unknown formats, truncated or broken files, and pictures
+ * beyond the limits. Bytes and pixels are checked before anything is decoded.
  */
 export async function readPicture(bytes: Uint8Array, limits: DecodeLimits): Promise<Picture> {
   if (bytes.byteLength > limits.bytes) {
@@ -53,7 +52,7 @@ export async function readPicture(bytes: Uint8Array, limits: DecodeLimits): Prom
 
 async function readHeader(bytes: Uint8Array): Promise<Metadata> {
   try {
-    // No pixel is decoded here; the limit has its own message below.
+    // No pixel is decoded here; `refuseByHeader` applies the limit, with a better message.
     return await sharp(bytes, { limitInputPixels: false }).metadata();
   } catch (cause) {
     throw brokenPicture(cause);
@@ -75,10 +74,10 @@ async function decode(bytes: Uint8Array, header: Metadata, limits: DecodeLimits)
   let image = sharp(bytes, { autoOrient: true, failOn: 'warning', limitInputPixels: limits.pixels }).toColourspace(
     'srgb',
   );
-  // sharp takes 16-bit pixels with a profile to Display P3 first; this brings them the rest of the way.
+  // sharp converts 16-bit pixels with a profile to Display P3 first; this converts them on to sRGB.
   if (header.depth === 'ushort' && header.hasProfile) image = image.withIccProfile('srgb', { attach: false });
-  // sharp's own timeout stops the decoder in its tracks, which now and then ends in a deadlock or an abort of the process
-  // (seen with interlaced png). So nobody waits for a late one, and the limit on pixels is what it ends by.
+  // A late decode is abandoned, not stopped; the pixel limit bounds how long it runs on. sharp's own timeout kills the
+  // decoder, which sometimes ends in a deadlock or an abort of the process (seen with interlaced png).
   const late = new AbortController();
   const tooLate = delay(limits.decodeSeconds * 1000, undefined, { signal: late.signal }).then(() => {
     throw invalidImage(`the picture could not be decoded within ${limits.decodeSeconds} s`);
@@ -100,7 +99,7 @@ async function decode(bytes: Uint8Array, header: Metadata, limits: DecodeLimits)
 
 async function isOpaque(data: Buffer, raw: CreateRaw): Promise<boolean> {
   const alpha = await sharp(data, { raw }).extractChannel('alpha').raw().toBuffer();
-  // A native scan: alpha that is opaque throughout equals a buffer of 255s.
+  // Compared natively, which is faster than a loop.
   return alpha.equals(Buffer.alloc(alpha.length, 255));
 }
 
@@ -109,20 +108,20 @@ function isPlain(container: Container, header: Metadata): boolean {
     container.intact &&
     (header.pages ?? 1) === 1 &&
     (header.orientation ?? 1) === 1 &&
-    // These two are 8 bits deep; deeper ones are called rgb16 and grey16.
+    // libvips calls the deeper variants of these two rgb16 and grey16.
     (header.space === 'srgb' || header.space === 'b-w') &&
     (header.icc === undefined || isSrgbProfile(header.icc))
   );
 }
 
-/** Goes by the profile's description (ICC.1:2022, 7.3 and 9.2.41): `sRGB …` or `… IEC61966-2.1`. */
+/** Reads the profile's description (ICC.1:2022, 7.3 and 9.2.41): `sRGB …` or `… IEC61966-2.1`. */
 function isSrgbProfile(icc: Buffer): boolean {
   const tags = icc.length >= 132 ? icc.readUInt32BE(128) : 0;
   for (let at = 132; at + 12 <= icc.length && at < 132 + 12 * tags; at += 12) {
     if (icc.toString('latin1', at, at + 4) !== 'desc') continue;
     const offset = icc.readUInt32BE(at + 4);
     const description = icc.subarray(offset, offset + icc.readUInt32BE(at + 8));
-    // ASCII in version 2, UTF-16 in version 4: without its zeros either reads the same.
+    // ASCII in version 2, UTF-16 in version 4: without the zero bytes both read the same.
     return /sRGB|IEC ?61966-2[.-]1/.test(description.toString('latin1').replaceAll('\0', ''));
   }
   return false;

@@ -1,21 +1,21 @@
 import type { Picture } from './inspect.ts';
 
-/** The part of a decoded picture that the measures look at. Over black, so that colours nobody sees do not count. */
+/** The parts of a decoded picture that are measured. Transparent pixels are composited over black. */
 export type Pixels = Pick<Picture, 'width' | 'height' | 'channels' | 'pixels' | 'transparent'>;
 
 export interface Spread {
   /** Largest standard deviation of a colour channel, or of alpha where the picture is transparent: 0 to 127.5. */
   readonly deviation: number;
-  /** Of the histogram of greys, or of alpha where that tells more, in bits: 0 to 8. */
+  /** Entropy of the grey histogram, or of the alpha histogram where that is higher, in bits: 0 to 8. */
   readonly entropy: number;
 }
 
-/** Enough for a dot on 1% of the picture to be met some 160 times. */
+/** A dot that covers 1% of the picture is sampled about 160 times. */
 const SPREAD_SAMPLES = 16_384;
 
 /**
- * How much the picture varies. Looks at every pixel of a small picture and at points of the R2 sequence in a large one:
- * they cover it evenly and keep step with no pattern, as a regular grid would.
+ * Measures how much the picture varies. Reads every pixel of a small picture, and of a large one those of the R2 sequence,
+ * which cover it evenly and, unlike a regular grid, do not align with patterns in the picture.
  */
 export function measureSpread({ width, height, channels, pixels, transparent }: Pixels): Spread {
   const all = width * height <= SPREAD_SAMPLES;
@@ -45,12 +45,12 @@ function count(histogram: Uint32Array, value: number): void {
   histogram[value] = (histogram[value] ?? 0) + 1;
 }
 
-/** A shade as it is seen over black: colours of fully transparent pixels, which nobody sees, do not count. */
+/** Composites a shade over black, so that colours of transparent pixels do not count. */
 function overBlack(value: number, alpha: number): number {
   return alpha === 255 ? value : Math.round((value * alpha) / 255);
 }
 
-/** Luma of Rec. 709, in whole shades. */
+/** Luma of Rec. 709, as an integer, composited over black. */
 function greyAt(pixels: Buffer, at: number, channels: 3 | 4): number {
   const grey = (54 * (pixels[at] ?? 0) + 183 * (pixels[at + 1] ?? 0) + 19 * (pixels[at + 2] ?? 0)) >> 8;
   return channels === 4 ? overBlack(grey, pixels[at + 3] ?? 0) : grey;
@@ -79,23 +79,24 @@ function entropyOf(histogram: Uint32Array, samples: number): number {
   return bits;
 }
 
-/** Length in pixels of the piece of a line in which an edge is looked at. */
+/** Pixels of the window within which an edge is measured. */
 const WINDOW = 16;
-/** Shades that a window has to span to hold an edge: far more than the noise and blocks of jpeg. */
+/** Smallest range of shades in a window that counts as an edge; far above JPEG noise and block artefacts. */
 const EDGE_CONTRAST = 48;
-/** Rows, and columns, that are looked at. */
+/** Rows, and also columns, that are scanned. */
 const LINES = 64;
-/** Windows with an edge that are needed to say anything. */
+/** Fewest windows with an edge; below that the result is 0. */
 const MIN_EDGES = 16;
 
 /**
- * How steep the picture's sharper edges are: the largest step between neighbouring pixels over the contrast of the 16
- * pixels around it, the 90th percentile of all places that have an edge. 1 is an edge from one pixel to the next, a
- * blur by a sigma of 4 pixels brings it to about 0.1, however strong the contrast. One sharp subject before a soft
- * ground is enough. 0 where there is no edge at all. Counts pixels, so it says nothing of a picture scaled down.
+ * Measures how steep the picture's sharper edges are. The steepness of an edge is the largest step between neighbouring pixels
+ * over the range of the 16 pixels around it; the result is the 90th percentile. 1 is an edge from one pixel to the next; a blur
+ * with a sigma of 4 pixels gives about 0.1, whatever the contrast. One sharp subject before a soft background is enough. 0
+ * where there are too few edges. Scaling changes the value, so measure the picture as it came.
  */
 export function measureSharpness(picture: Pixels): number {
   const { width, height, transparent } = picture;
+  /** Histogram of steepness in percent. */
   const steepness = new Uint32Array(101);
   const line = new Uint8Array(Math.max(width, height));
   for (const part of transparent ? (['grey', 'alpha'] as const) : (['grey'] as const)) {

@@ -3,18 +3,18 @@ import type { Crop } from '../../core/domain/geometry.ts';
 import type { Picture } from './inspect.ts';
 import { type Frame, fitToFrame } from './render.ts';
 
-/** What can be shown while the picture is on its way. */
+/** Placeholder for a picture that is still loading. */
 export interface Preview {
-  /** Some 25 bytes in base64, https://evanw.github.io/thumbhash/. */
+  /** About 25 bytes in base64, see https://evanw.github.io/thumbhash/. */
   readonly thumbhash: string;
-  /** The colour that most of the picture has, as `#rrggbb`. */
+  /** The most common colour of the picture, as `#rrggbb`. */
   readonly dominantColour: string;
 }
 
-/** Longest side of what the preview is made from: the hash keeps at most 7 waves a side, and its time grows with pixels. */
+/** Longest side, in pixels, of the copy that is hashed: the hash keeps at most 7 waves a side, and its time grows with the pixels. */
 const PREVIEW_SIDE = 48;
 
-/** Makes the preview of what `frame` shows of the picture. */
+/** Makes the preview of `crop` of the picture, fitted to the proportions of `frame`. */
 export async function makePreview(picture: Picture, crop: Crop, frame: Frame): Promise<Preview> {
   const scale = PREVIEW_SIDE / Math.max(frame.width, frame.height);
   const size = {
@@ -32,7 +32,10 @@ export async function makePreview(picture: Picture, crop: Crop, frame: Frame): P
   };
 }
 
-/** The mean of the fullest of 4,096 cells that divide the colours evenly; pixels that can hardly be seen do not count. */
+/**
+ * The mean of the fullest of 4,096 equal cells of the RGB cube, as `#rrggbb`. Pixels with an alpha below 128 do not count; black
+ * where no other is left.
+ */
 function dominantColour(rgba: Buffer): string {
   const cells = new Map<number, { count: number; red: number; green: number; blue: number }>();
   for (let at = 0; at + 3 < rgba.length; at += 4) {

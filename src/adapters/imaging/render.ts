@@ -4,18 +4,18 @@ import type { Crop, Size } from '../../core/domain/geometry.ts';
 import type { FinishedFile } from '../../core/ports/imaging.ts';
 import type { Picture } from './inspect.ts';
 
-/** The size that a part of a picture is brought to, and how it fills it. */
+/** The size that a part of a picture is scaled to, and how it fills that size. */
 export interface Frame extends Size {
-  /** `contain` lays the part whole before the ground; the others fill the frame with it, edge to edge. */
+  /** `contain` shows the whole part on the background; with the others it fills the frame. */
   readonly crop: CropStrategy;
-  /** `#rrggbb` or `transparent`; only seen with `contain`. */
+  /** `#rrggbb` or `transparent`; visible with `contain` only. */
   readonly background: string;
 }
 
 /**
- * Encodes one file: `crop` of the picture brought to exactly the size asked for, with `xmp` written in. Alpha is kept
- * where the format has it and laid on white where it does not. Files are sRGB and carry no colour profile, no EXIF
- * and no C2PA manifest, since one that came with the original would be false here.
+ * Encodes one file: `crop` of the picture, scaled to exactly the size of the frame, with the XMP packet `xmp`. Keeps alpha
+ * where the format supports it, else composites over white. Files are sRGB and carry no colour profile, no EXIF and no C2PA
+ * manifest: the original's manifest would not be true of them.
  */
 export async function renderFile(
   picture: Picture,
@@ -31,7 +31,7 @@ export async function renderFile(
   return { width, height, format, bytes };
 }
 
-/** `crop` of the picture as it fills the frame, still to be encoded; with alpha only where something shows through. */
+/** `crop` of the picture, fitted to the frame, not yet encoded; has alpha only where some of it is transparent. */
 export function fitToFrame(picture: Picture, crop: Crop, frame: Frame): Sharp {
   const { width, height, channels } = picture;
   const { left, top } = crop;
@@ -41,21 +41,21 @@ export function fitToFrame(picture: Picture, crop: Crop, frame: Frame): Sharp {
       fit: frame.crop === 'contain' ? 'contain' : 'fill',
       background: frame.background === 'transparent' ? '#00000000' : frame.background,
     });
-  const shownThrough = picture.transparent || (frame.crop === 'contain' && frame.background === 'transparent');
-  return shownThrough ? image : image.removeAlpha();
+  const transparent = picture.transparent || (frame.crop === 'contain' && frame.background === 'transparent');
+  return transparent ? image : image.removeAlpha();
 }
 
 /**
- * Chosen by encoding a collage of photographs at 1200x675 on one core of a small server; time and size of what was
- * taken, and of what sharp does unasked.
+ * Encoder settings of each format, chosen by encoding a collage of photographs at 1200x675 on one core of a small server.
+ * The comments give time and size with these settings and, for comparison, with others.
  */
 export const ENCODERS: Readonly<Record<RenditionFormat, (image: Sharp) => Sharp>> = {
-  // 50 ms, 1,390 kB. Unasked, without row filters: 37 ms, 1,949 kB; level 6 with filters: 68 ms, 1,370 kB.
+  // 50 ms, 1,390 kB. By default, without row filters: 37 ms, 1,949 kB; level 6 with filters: 68 ms, 1,370 kB.
   png: (image) => image.png({ compressionLevel: 3, adaptiveFiltering: true }),
-  // 9 ms, 197 kB. mozjpeg's search saves 16% and takes 102 ms.
+  // 9 ms, 197 kB. With mozjpeg: 102 ms, 16% smaller.
   jpeg: (image) => image.jpeg({ quality: 85 }),
-  // 35 ms, 133 kB. Unasked (effort 4): 73 ms, 129 kB.
+  // 35 ms, 133 kB. By default (effort 4): 73 ms, 129 kB.
   webp: (image) => image.webp({ quality: 80, effort: 2 }),
-  // 270 ms, 100 kB. Unasked (effort 4): 3,460 ms, 99 kB.
+  // 270 ms, 100 kB. By default (effort 4): 3,460 ms, 99 kB.
   avif: (image) => image.avif({ quality: 60, effort: 1 }),
 };

@@ -9,16 +9,16 @@ import { promisify } from 'node:util';
 import { X509Certificate } from '@peculiar/x509';
 import { CoseAlgorithmIdentifier, type Signer } from '@trustnxt/c2pa-ts/cose';
 
-/** The signer's certificate and those that lead up from it, and the private key of the first. */
+/** A private key and its certificate chain: first the key's own certificate, then each one's issuer. */
 export interface SigningIdentity {
   readonly chain: readonly [NodeCertificate, ...NodeCertificate[]];
   readonly key: KeyObject;
 }
 
 /**
- * Signs claims, by the algorithm that the key calls for of those that C2PA allows. In place of c2pa-ts's own signer (0.9.4),
- * which writes ECDSA signatures in DER where COSE has two plain numbers (RFC 9053, 2.1), and which the reference
- * implementation refuses; nor does the library have the right hash for P-521. Raises `Error` for a key that cannot be used.
+ * Makes a signer of C2PA claims; the key's type decides the algorithm. Replaces the signer of c2pa-ts (0.9.4), whose ECDSA
+ * signatures the reference implementation rejects: they are in DER, where COSE has two plain numbers (RFC 9053, 2.1).
+ * P-521 is not supported, since c2pa-ts verifies it with the wrong hash. Raises `Error` for a key of another type.
  */
 export function coseSigner({ chain, key }: SigningIdentity): Signer {
   const [certificate, ...chainCertificates] = chain.map(({ raw }) => new X509Certificate(new Uint8Array(raw)));
@@ -44,8 +44,8 @@ const P1363: SigningOptions = { dsaEncoding: 'ieee-p1363' };
 const PSS_SHA256: SigningOptions = { padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: 32 };
 
 function algorithmFor(key: KeyObject): SigningAlgorithm {
-  const kind = key.asymmetricKeyDetails?.namedCurve ?? key.asymmetricKeyType;
-  switch (kind) {
+  const type = key.asymmetricKeyDetails?.namedCurve ?? key.asymmetricKeyType;
+  switch (type) {
     case 'prime256v1':
       return { algorithm: CoseAlgorithmIdentifier.ES256, hash: 'sha256', options: P1363 };
     case 'secp384r1':
@@ -56,6 +56,6 @@ function algorithmFor(key: KeyObject): SigningAlgorithm {
     case 'ed25519':
       return { algorithm: CoseAlgorithmIdentifier.Ed25519, hash: null, options: {} };
     default:
-      throw new Error(`keys of the kind ${kind} cannot be used; take P-256, P-384, Ed25519 or RSA`);
+      throw new Error(`keys of the type ${type} cannot sign C2PA claims; use P-256, P-384, Ed25519 or RSA`);
   }
 }

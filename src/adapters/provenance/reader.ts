@@ -1,8 +1,8 @@
 import sharp from 'sharp';
 import type { EmbeddedMetadata, ProvenanceReader } from '../../core/ports/provenance-reader.ts';
-import { carriesManifest, readXmp } from './xmp.ts';
+import { readXmp } from './xmp.ts';
 
-/** Reads XMP by sharp and C2PA manifests by c2pa-ts, which is loaded when the first manifest turns up. */
+/** Reads XMP with sharp and C2PA manifests with c2pa-ts, which is loaded when the first manifest is found. */
 export function createProvenanceReader(): ProvenanceReader {
   return {
     async read(bytes) {
@@ -12,8 +12,16 @@ export function createProvenanceReader(): ProvenanceReader {
   };
 }
 
+/**
+ * True for a file that carries a C2PA manifest store, intact or damaged: in every format it begins with a description box
+ * (`jumd`) whose type begins with `c2pa` (C2PA 2.1, 11.1). These eight bytes do not occur in a picture by chance.
+ */
+export function carriesManifest(bytes: Uint8Array): boolean {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).includes('jumdc2pa', 0, 'latin1');
+}
+
 async function readMetadata(bytes: Uint8Array): Promise<EmbeddedMetadata | null> {
-  // No pixel is decoded here, so none has to be refused.
+  // No pixel limit: only the header is read.
   const header = await sharp(bytes, { limitInputPixels: false })
     .metadata()
     .catch(() => null);

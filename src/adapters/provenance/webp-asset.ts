@@ -1,18 +1,13 @@
 import type { Asset } from '@trustnxt/c2pa-ts/asset';
 
+/** Bytes of `RIFF`, the length and `WEBP`. */
 const RIFF_HEADER = 12;
+/** Bytes of a chunk's type and length. */
 const CHUNK_HEADER = 8;
 
-interface Chunk {
-  readonly type: string;
-  readonly offset: number;
-  /** Of its content, without header and padding. */
-  readonly length: number;
-}
-
 /**
- * A WebP file as c2pa-ts takes files; the library has none of its own. The manifest store is the RIFF chunk `C2PA`
- * (C2PA 2.1, annex A); a new one is written as the last chunk. Raises `Error` for chunks that do not fit the file.
+ * A WebP file behind the `Asset` interface of c2pa-ts, which does not support WebP. The manifest store is the RIFF chunk
+ * `C2PA` (C2PA 2.1, annex A); a new one is written as the last chunk. Raises `Error` for chunks that exceed the file.
  */
 export function openWebp(bytes: Uint8Array): Asset {
   let file = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -47,24 +42,32 @@ export function openWebp(bytes: Uint8Array): Asset {
 
     getHashExclusionRange() {
       const { length } = content();
-      // Without the byte that fills it up, which is hashed: so does the reference implementation, and insists on it.
+      // The padding byte is not excluded but hashed: the reference implementation does so and requires it.
       return { start: manifest?.offset ?? 0, length: CHUNK_HEADER + length };
     },
 
     async writeManifestJUMBF(jumbf) {
-      if (jumbf.length !== manifest?.length) throw new Error('the C2PA chunk has another length than the manifest');
+      if (jumbf.length !== manifest?.length) throw new Error('the C2PA chunk and the manifest differ in length');
       content().set(jumbf);
     },
   };
 }
 
-/** Whether these are a WebP file's first bytes. */
+/** True for bytes that begin like a WebP file. */
 export function isWebp(bytes: Uint8Array): boolean {
   const start = Buffer.from(bytes.subarray(0, RIFF_HEADER)).toString('latin1');
   return start.startsWith('RIFF') && start.endsWith('WEBP');
 }
 
-/** Chunks follow each other and are filled up to even lengths (RFC 9649, 2.3). */
+interface Chunk {
+  readonly type: string;
+  /** Of its header, in bytes from the start of the file. */
+  readonly offset: number;
+  /** Of its content, without header and padding. */
+  readonly length: number;
+}
+
+/** Chunks follow one another and are padded to even lengths (RFC 9649, 2.3). */
 function readChunks(file: Buffer): readonly Chunk[] {
   const end = Math.min(file.length, file.readUInt32LE(4) + CHUNK_HEADER);
   const chunks: Chunk[] = [];
@@ -78,7 +81,7 @@ function readChunks(file: Buffer): readonly Chunk[] {
   return chunks;
 }
 
-/** More than one manifest store counts as none, as in the library's own formats. */
+/** The manifest chunk; null where there is none or more than one, as in the formats that c2pa-ts supports. */
 function onlyManifest(chunks: readonly Chunk[]): Chunk | null {
   const [first, second] = chunks.filter(({ type }) => type === 'C2PA');
   return first === undefined || second !== undefined ? null : first;

@@ -3,9 +3,9 @@ import type { FinishSpec } from '../../core/ports/imaging.ts';
 import type { EmbeddedMetadata } from '../../core/ports/provenance-reader.ts';
 
 /**
- * The XMP packet of a file made from an original: machine-readable that and how it was generated, as Article 50 of the
- * EU's AI Act asks. Properties of the IPTC Photo Metadata Standard 2025.1 (DigitalSourceType, AISystemUsed,
- * AIPromptInformation, PLUS ImageSupplier), Dublin Core and XMP Media Management; the original is named by its hash.
+ * The XMP packet of a file made from an original: it says in machine-readable form that the picture was generated, and how, as
+ * Article 50 of the EU's AI Act requires. Uses properties of the IPTC Photo Metadata Standard 2025.1 (DigitalSourceType,
+ * AISystemUsed, AIPromptInformation, PLUS ImageSupplier), Dublin Core and XMP Media Management, and names the original by its hash.
  */
 export function xmpPacket(provenance: FinishSpec['provenance']): string {
   const { mediaId, provider, model, createdAt, originalSha256, prompt } = provenance;
@@ -45,7 +45,7 @@ ${
 <?xpacket end="r"?>`;
 }
 
-/** Reads what `xmpPacket` writes, in a packet by anyone: as elements or attributes, under the customary prefixes. */
+/** Reads the properties that `xmpPacket` writes from any packet: as elements or attributes, under their usual prefixes. */
 export function readXmp(packet: string): EmbeddedMetadata {
   const read = (name: string) => {
     const [, element, attribute] =
@@ -64,18 +64,10 @@ export function readXmp(packet: string): EmbeddedMetadata {
   };
 }
 
-/**
- * Whether a file carries a C2PA manifest store, whole or not: in every format it begins with a description box (`jumd`)
- * whose type begins with `c2pa` (C2PA 2.1, 11.1). Eight such bytes do not turn up in a picture by chance.
- */
-export function carriesManifest(bytes: Uint8Array): boolean {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).includes('jumdc2pa', 0, 'latin1');
-}
-
-/** Of a packet above 60,000 bytes libvips leaves nothing in a JPEG (tried with 8.18); the rest of it takes less than 5,000. */
+/** libvips 8.18 drops an XMP packet above 60,000 bytes from a JPEG; without the prompt a packet has fewer than 5,000. */
 const MAX_PROMPT_BYTES = 50_000;
 
-/** The prompt for XML, cut where a JPEG could not hold it. */
+/** The prompt as XML text, cut to `MAX_PROMPT_BYTES`. */
 function promptText(prompt: string): string {
   const escaped = escapeXml(prompt);
   if (Buffer.byteLength(escaped) <= MAX_PROMPT_BYTES) return escaped;
@@ -98,7 +90,7 @@ const ENTITIES: Readonly<Record<string, string>> = {
   "'": '&apos;',
 };
 
-/** Text for XML 1.0: markup escaped; what XML has no way to write (section 2.2), half surrogate pairs too, becomes U+FFFD. */
+/** Escapes markup. Characters that XML 1.0 cannot hold (section 2.2) and lone surrogates become U+FFFD. */
 function escapeXml(text: string): string {
   return text
     .replace(/[^\t\n\r\u0020-\uD7FF\uE000-\uFFFD\u{10000}-\u{10FFFF}]/gu, '\uFFFD')

@@ -1,36 +1,32 @@
 import { Agent, type RequestInit as UndiciRequestInit, fetch as undiciFetch } from 'undici';
 import { NO_TRACING, type Tracer } from '../../core/ports/tracer.ts';
 
-/** A server that takes longer than this to accept a connection is as good as down. */
-const CONNECT_TIMEOUT_MS = 10_000;
-
-/** Raised while reading an answer that is longer than allowed. */
-export class ResponseTooLargeError extends Error {
-  override readonly name = 'ResponseTooLargeError';
-}
-
-/** `fetch` and its connections. */
+/** A `fetch` with its own connection pool. */
 export interface Transport {
   readonly fetch: typeof fetch;
+  /** Aborts the requests in progress and closes the connections. */
   close(): Promise<void>;
 }
 
-export interface TransportOptions {
+interface TransportOptions {
   readonly maxResponseBytes: number;
-  /** Calls carry the `traceparent` of the span they are made in. */
+  /** Requests carry the `traceparent` of the span they are made in. */
   readonly tracer?: Tracer;
 }
 
+/** A server that takes longer than this to accept a connection counts as unreachable. */
+const CONNECT_TIMEOUT_MS = 10_000;
+
 /**
- * A `fetch` for model APIs. It has no time limit between request and answer of its own (Node's gives up after 300 s, and good
- * pictures can take longer): the caller's signal is the one limit. An answer of more than `maxResponseBytes`, counted after
- * decompression, ends in `ResponseTooLargeError`.
+ * A `fetch` for model APIs. It has no time limit of its own between request and response (Node's fetch gives up after 300 s,
+ * and high qualities can take longer): the caller's signal is the only limit. Reading a body of more than
+ * `maxResponseBytes`, counted after decompression, raises an error that `wasTooLarge` recognises.
  */
 export function createTransport({ maxResponseBytes, tracer = NO_TRACING }: TransportOptions): Transport {
   const dispatcher = new Agent({ headersTimeout: 0, bodyTimeout: 0, connect: { timeout: CONNECT_TIMEOUT_MS } });
   return {
     async fetch(input, init) {
-      // Node's own fetch is undici's: the types are the same in all but name.
+      // Node's global fetch is undici's, too; only the declared types differ.
       const request = {
         ...init,
         headers: withTraceparent(init?.headers, tracer),
@@ -56,22 +52,27 @@ function withTraceparent(headers: RequestInit['headers'], tracer: Tracer): Reque
   return all;
 }
 
+/** Raised by the body of a response that is longer than allowed. */
+class ResponseTooLargeError extends Error {
+  override readonly name = 'ResponseTooLargeError';
+}
+
 function limitBytes(limit: number): TransformStream<Uint8Array, Uint8Array> {
   let total = 0;
   return new TransformStream({
     transform(chunk, controller) {
       total += chunk.byteLength;
-      if (total > limit) throw new ResponseTooLargeError(`the answer is longer than ${limit} bytes`);
+      if (total > limit) throw new ResponseTooLargeError(`the response is longer than ${limit} bytes`);
       controller.enqueue(chunk);
     },
   });
 }
 
-/** How node names what went wrong before a connection stood, when nothing can have been sent. */
+/** Node's error codes for failures before the connection was established: name resolution, connecting, TLS. */
 const NOT_SENT =
   /^(ECONNREFUSED|ENOTFOUND|EAI_\w+|EHOSTUNREACH|ENETUNREACH|EADDRNOTAVAIL|UND_ERR_CONNECT_TIMEOUT|ERR_TLS_\w+|CERT_\w+|\w*SELF_SIGNED\w*|UNABLE_TO_\w+|ERR_SSL_\w+)$/;
 
-/** Whether the request is known never to have left, going by the error that `fetch` raised and its causes. */
+/** True when the error of `fetch`, or one of its causes, shows that the request was never sent. */
 export function wasNeverSent(error: unknown): boolean {
   for (let cause = error; cause instanceof Error; cause = cause.cause) {
     const { code, syscall } = cause as NodeJS.ErrnoException;
@@ -80,7 +81,7 @@ export function wasNeverSent(error: unknown): boolean {
   return false;
 }
 
-/** Whether the answer was cut off for its length, going by the error and its causes. */
+/** True when the error, or one of its causes, says that the response exceeded `maxResponseBytes`. */
 export function wasTooLarge(error: unknown): boolean {
   for (let cause = error; cause instanceof Error; cause = cause.cause) {
     if (cause instanceof ResponseTooLargeError) return true;

@@ -23,8 +23,8 @@ async function check(image: Sharp, policy: CheckPolicy = STRICT, requested?: Siz
   return checkPicture(picture, requested ?? picture, policy);
 }
 
-/** Names of the checks that object. */
-async function faults(image: Sharp, requested?: Size): Promise<CheckName[]> {
+/** Names of the checks that the picture fails. */
+async function failedChecks(image: Sharp, requested?: Size): Promise<CheckName[]> {
   const checks = await check(image, STRICT, requested);
   return checks.filter(({ verdict }) => verdict !== 'ok').map(({ name }) => name);
 }
@@ -37,15 +37,15 @@ describe('checkPicture', () => {
 
   it.each([
     ['a white page', () => blank('#fff').png(), 'reject'],
-    ['a grey page with the noise of jpeg', () => blank('#777').jpeg({ quality: 30 }), 'reject'],
-    ['transparent colours that nobody sees', () => noise(4, 0).png(), 'reject'],
+    ['a grey page with JPEG noise', () => blank('#777').jpeg({ quality: 30 }), 'reject'],
+    ['noise in fully transparent pixels', () => noise(4, 0).png(), 'reject'],
     ['nothing but half-transparent black', () => blank({ r: 0, g: 0, b: 0, alpha: 0.5 }, 4).png(), 'reject'],
     ['noise', () => noise(3, 255).png(), 'ok'],
     ['a small dot', () => onCanvas('#fff', '<circle cx="600" cy="350" r="60"/>').png(), 'ok'],
-    ['a pattern as fine as the sample', () => checkerboard(1024), 'ok'],
-    ['a black drawing on transparent ground', () => logo('#000').png(), 'ok'],
-    ['a white drawing on transparent ground', () => logo('#fff').png(), 'ok'],
-  ] as const)('%s', async (_name, make, verdict) => {
+    ['a pattern as fine as the sampling', () => checkerboard(1024), 'ok'],
+    ['a black drawing on a transparent background', () => logo('#000').png(), 'ok'],
+    ['a white drawing on a transparent background', () => logo('#fff').png(), 'ok'],
+  ] as const)('judges the uniformity of %s', async (_name, make, verdict) => {
     const checks = await check(make());
     expect(checks.find(({ name }) => name === 'uniformity')).toMatchObject({ verdict });
   });
@@ -61,7 +61,7 @@ describe('checkPicture', () => {
     ['a drawing in three colours', async () => drawing(), []],
     ['the same blurred', async () => (await still(drawing())).blur(9).png(), ['sharpness']],
     [
-      'one sharp thing before a blur',
+      'one sharp subject before a blurred background',
       async () =>
         (await still((await still(drawing())).blur(30)))
           .composite([{ input: Buffer.from(`<svg width="1200" height="700">${ROOM}</svg>`) }])
@@ -88,12 +88,12 @@ describe('checkPicture', () => {
       [],
     ],
     [
-      'a small thing on a wide page',
+      'a small shape on a wide page',
       async () => onCanvas('#fff', '<rect x="500" y="250" width="200" height="200" rx="50"/>').png(),
       [],
     ],
-  ])('finds what is wrong with %s', async (_name, make, expected) => {
-    expect(await faults(await make())).toEqual(expected);
+  ])('finds the faults of %s', async (_name, make, expected) => {
+    expect(await failedChecks(await make())).toEqual(expected);
   });
 
   it.each<[Size, CheckName[]]>([
@@ -103,11 +103,11 @@ describe('checkPicture', () => {
     [{ width: 600, height: 350 }, []],
     [{ width: 700, height: 700 }, ['ratio']],
     [{ width: 700, height: 1200 }, ['size', 'ratio']],
-  ])('compares 1200x700 with $width x $height as asked for', async (requested, expected) => {
-    expect(await faults(drawing(), requested)).toEqual(expected);
+  ])('compares 1200x700 with the requested size $width x $height', async (requested, expected) => {
+    expect(await failedChecks(drawing(), requested)).toEqual(expected);
   });
 
-  it('does what the policy says, and shows what was compared', async () => {
+  it('follows the policy, and reports value and threshold', async () => {
     const policy: CheckPolicy = { ...STRICT, uniformity: 'warn', entropy: 'off', sharpness: 'reject' };
     const checks = await check(blank('#abc').png(), policy);
     expect(checks.map(({ name, verdict }) => `${name} ${verdict}`)).toEqual([
@@ -125,14 +125,14 @@ describe('checkPicture', () => {
     return sharp(Buffer.from(svg));
   }
 
-  /** Neighbours differ, every second pixel is the same. */
+  /** Neighbouring pixels differ, every second one is the same. */
   function checkerboard(side: number) {
     const pixels = Buffer.alloc(side * side);
     for (let at = 0; at < pixels.length; at += 1) pixels[at] = (at + Math.floor(at / side)) % 2 === 0 ? 0 : 255;
     return sharp(pixels, { raw: { width: side, height: side, channels: 1 } }).png();
   }
 
-  /** Colours without an order, all of one alpha. */
+  /** Pseudo-random colours, all with the same alpha. */
   function noise(channels: 3 | 4, alpha: number) {
     const [width, height] = [200, 100];
     const pixels = Buffer.alloc(width * height * channels);

@@ -14,22 +14,22 @@ const files = {
 };
 
 describe('readContainer', () => {
-  it.each(Object.entries(files))('knows a still %s by its bytes', (format, bytes) => {
+  it.each(Object.entries(files))('detects a still %s by its magic bytes', (format, bytes) => {
     expect(readContainer(bytes)).toEqual({ format, animated: false, intact: true });
   });
 
-  it.each(['png', 'jpeg', 'webp'] as const)('sees what follows the end of a %s', (format) => {
+  it.each(['png', 'jpeg', 'webp'] as const)('reports bytes that follow the end of a %s', (format) => {
     expect(readContainer(Buffer.concat([files[format], Buffer.from('more')])).intact).toBe(false);
   });
 
-  it('sees a checksum that is wrong, where decoders do not look', () => {
-    const noted = insertChunk(files.png, 'tEXt', Buffer.from('Title\0a lighthouse'));
-    expect(readContainer(noted).intact).toBe(true);
-    noted[noted.indexOf('lighthouse')] = 0x4c;
-    expect(readContainer(noted).intact).toBe(false);
+  it('reports a wrong checksum that decoders ignore', () => {
+    const titled = insertChunk(files.png, 'tEXt', Buffer.from('Title\0a lighthouse'));
+    expect(readContainer(titled).intact).toBe(true);
+    titled[titled.indexOf('lighthouse')] = 0x4c;
+    expect(readContainer(titled).intact).toBe(false);
   });
 
-  it('does not sum up millions of chunks', () => {
+  it('does not compute the checksums of millions of chunks', () => {
     const chunk = Buffer.from('000000007445587400000000', 'hex');
     const many = Buffer.concat([
       files.png.subarray(0, 33),
@@ -47,20 +47,20 @@ describe('readContainer', () => {
   });
 
   it.each([
-    ['nothing', Buffer.alloc(0), 'there are none'],
+    ['an empty file', Buffer.alloc(0), 'the file is empty'],
     ['a web page', Buffer.from('<!doctype html><html></html>'), '3c21646f63747970'],
     ['an SVG drawing', Buffer.from('<svg xmlns="http://www.w3.org/2000/svg"/>'), '3c73766720786d6c'],
-    ['a RIFF file of sound', Buffer.from('RIFF\x24\0\0\0WAVEfmt ', 'latin1'), '5249464624000000'],
+    ['a WAV file', Buffer.from('RIFF\x24\0\0\0WAVEfmt ', 'latin1'), '5249464624000000'],
     ['a HEIC file', Buffer.from('\0\0\0\x18ftypheic\0\0\0\0mif1heic', 'latin1'), '0000001866747970'],
   ])('refuses %s', (_name, bytes, reason) => {
     expect(() => readContainer(bytes)).toThrow(expect.objectContaining({ code: 'invalid_image' }));
     expect(() => readContainer(bytes)).toThrow(reason);
   });
 
-  it('does not take chunks inside chunks, or half an IEND, for the end of a png', () => {
+  it('does not mistake an IEND inside another chunk, or half of one, for the end of a png', () => {
     const hidden = insertChunk(files.png, 'tEXt', Buffer.concat([Buffer.from('x\0'), files.png.subarray(-12)]));
     for (let length = hidden.length - 1; length >= 8; length -= 1) {
-      expect(() => readContainer(hidden.subarray(0, length))).toThrow('cut short');
+      expect(() => readContainer(hidden.subarray(0, length))).toThrow('is truncated');
     }
     expect(readContainer(hidden).intact).toBe(true);
   });
@@ -68,29 +68,29 @@ describe('readContainer', () => {
   it.each([
     ['jpeg', files.jpeg.subarray(0, -1)],
     ['webp', files.webp.subarray(0, -1)],
-    ['webp of six bytes more than nothing', files.webp.subarray(0, 12)],
+    ['webp that ends after its RIFF header', files.webp.subarray(0, 12)],
     ['gif', files.gif.subarray(0, -1)],
-  ])('misses the end of a cut %s', (_name, bytes) => {
-    expect(() => readContainer(bytes)).toThrow('cut short');
+  ])('refuses a truncated %s', (_name, bytes) => {
+    expect(() => readContainer(bytes)).toThrow('is truncated');
   });
 
   it.each([
     [1, false],
     [2, true],
-  ])('knows a png of %i frames by its acTL chunk', (frames, animated) => {
+  ])('counts the frames of a png by its acTL chunk (%i)', (frames, animated) => {
     const control = Buffer.alloc(8);
     control.writeUInt32BE(frames);
     expect(readContainer(insertChunk(files.png, 'acTL', control)).animated).toBe(animated);
   });
 
-  it('knows an AVIF sequence by its brand', () => {
+  it('detects an AVIF sequence by its brand', () => {
     const sequence = Buffer.from(files.avif);
     sequence.write('avis', 8, 'latin1');
     expect(readContainer(sequence)).toEqual({ format: 'avif', animated: true, intact: true });
   });
 });
 
-/** The same png with a chunk behind its header. */
+/** The png with a chunk inserted after its header. */
 function insertChunk(png: Buffer, type: string, data: Buffer): Buffer {
   const body = Buffer.concat([Buffer.from(type, 'latin1'), data]);
   const [length, sum] = [Buffer.alloc(4), Buffer.alloc(4)];

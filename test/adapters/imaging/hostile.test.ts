@@ -1,6 +1,6 @@
 /**
- * Bytes that nobody should have sent. `FUZZ_SECONDS=600 npx vitest run test/imaging/hostile.test.ts` looks longer; a
- * failure prints the seed that brings it back.
+ * Malicious and damaged files. `FUZZ_SECONDS=600 npx vitest run test/adapters/imaging/hostile.test.ts` fuzzes longer; a failure
+ * prints the seed that reproduces it.
  */
 
 import { crc32 } from 'node:zlib';
@@ -12,7 +12,8 @@ import { configureSharp } from '../../../src/adapters/imaging/sharp.ts';
 import type { CheckPolicy } from '../../../src/core/domain/checks.ts';
 import { ImageError } from '../../../src/core/domain/errors.ts';
 import type { FinishSpec } from '../../../src/core/ports/imaging.ts';
-import { deflatedZeros, hugePng, texturedPicture } from '../../support/pictures.ts';
+import { hugePng, texturedPicture } from '../../support/pictures.ts';
+import { hugeAvif, hugeGif, hugeJpeg, hugeTiff, hugeWebp, pngWithProfile } from './bombs.ts';
 
 const FUZZ_SECONDS = Number(process.env.FUZZ_SECONDS ?? 2);
 const WIDTH = 96;
@@ -31,42 +32,38 @@ const imaging = createImaging({ checks: OFF, background: '#ffffff' });
 
 beforeAll(configureSharp);
 
-/** The most memory this process ever had, in bytes: it does not forget. */
+/** The highest memory use of this process so far, in bytes. It never falls. */
 const peak = () => process.resourceUsage().maxRSS * 1024;
 
-// This comes first: after the fuzzing the peak would be high already.
-describe('a small file of a huge picture', () => {
+// Comes first: fuzzing would raise the peak before it.
+describe('a small file that claims a huge picture', () => {
   it.each<[string, () => Buffer | Promise<Buffer>, RegExp]>([
     ['png', () => hugePng(), /is 12000x12000, more than 36000000 pixels/],
-    ['jpeg', async () => patched(await small().jpeg().toBuffer(), sizeOfJpeg, 'ffdcffdc'), /is 65500x65500, more than/],
-    [
-      'lossy webp',
-      async () => patched(await small().webp().toBuffer(), () => 26, 'ff3fff3f'),
-      /is 16383x16383, more than/,
-    ],
-    ['gif', async () => patched(await small().gif().toBuffer(), frameOfGif, 'ffffffff'), /is 65535x65535, more than/],
-    ['tiff', async () => bigTiff(await small().tiff().toBuffer()), /more than|broken/],
-    ['avif', async () => bigAvif(await small().avif({ effort: 0 }).toBuffer()), /more than|broken/],
+    ['jpeg', hugeJpeg, /is 65500x65500, more than/],
+    ['lossy webp', hugeWebp, /is 16383x16383, more than/],
+    ['gif', hugeGif, /is 65535x65535, more than/],
+    ['tiff', hugeTiff, /more than|broken/],
+    ['avif', hugeAvif, /more than|broken/],
   ])('is refused before memory grows: %s', async (_name, make, message) => {
     const bytes = await make();
     const before = peak();
-    const outcome = await imaging.finish(bytes, order('png')).catch((error: unknown) => error);
+    const outcome = await imaging.finish(bytes, finishSpec('png')).catch((error: unknown) => error);
     expect(peak() - before).toBeLessThan(24 * MEGABYTE);
     expect(outcome).toBeInstanceOf(ImageError);
     expect((outcome as ImageError).message).toMatch(message);
   });
 
-  it('may be small, and its colour profile huge: that is passed over', async () => {
-    const bytes = withProfile(200 * MEGABYTE);
+  it('is accepted where only its colour profile is huge, which is ignored', async () => {
+    const bytes = pngWithProfile(200 * MEGABYTE);
     const before = peak();
-    const { master } = await imaging.finish(bytes, order('png'));
+    const { master } = await imaging.finish(bytes, finishSpec('png'));
     expect(peak() - before).toBeLessThan(24 * MEGABYTE);
     expect((await sharp(master.bytes ?? undefined).metadata()).hasProfile).toBe(false);
   });
 });
 
 describe('a damaged file', () => {
-  it('is refused by name, or becomes whole files: no crash, no hang, no broken picture, no growing memory', {
+  it('is refused as invalid, or becomes complete files: no crash, no hang, no broken picture, no growing memory', {
     timeout: (FUZZ_SECONDS + 30) * 1000,
   }, async () => {
     const files = await seeds();
@@ -81,7 +78,7 @@ describe('a damaged file', () => {
         async (index, mutations, format) => {
           const bytes = mutations.reduce((file, mutate) => mutate(file), files[index] ?? Buffer.alloc(0));
           const began = performance.now();
-          const outcome = await imaging.finish(bytes, order(format)).catch((error: unknown) => error);
+          const outcome = await imaging.finish(bytes, finishSpec(format)).catch((error: unknown) => error);
           expect(performance.now() - began).toBeLessThan(10_000);
           if (outcome instanceof Error) {
             expect(outcome).toBeInstanceOf(ImageError);
@@ -93,20 +90,20 @@ describe('a damaged file', () => {
             return;
           }
           const { master, renditions } = outcome as Awaited<ReturnType<typeof imaging.finish>>;
-          await expectWhole(master.bytes ?? bytes, format, WIDTH, HEIGHT);
-          for (const file of renditions) await expectWhole(file.bytes, 'webp', 24, 24);
+          await expectComplete(master.bytes ?? bytes, format, WIDTH, HEIGHT);
+          for (const file of renditions) await expectComplete(file.bytes, 'webp', 24, 24);
           published += 1;
         },
       ),
       { numRuns: 1_000_000, interruptAfterTimeLimit: FUZZ_SECONDS * 1000, markInterruptAsFailure: false },
     );
-    // Both ends are reached often, or this shows nothing.
+    // Both outcomes must occur often, or the test shows nothing.
     expect(Math.min(published, refused)).toBeGreaterThan(10);
     expect(peak() - before).toBeLessThan(250 * MEGABYTE);
   });
 });
 
-function order(format: 'png' | 'jpeg' | 'webp'): FinishSpec {
+function finishSpec(format: 'png' | 'jpeg' | 'webp'): FinishSpec {
   return {
     requested: { width: WIDTH, height: HEIGHT },
     master: { width: WIDTH, height: HEIGHT, format },
@@ -124,8 +121,8 @@ function order(format: 'png' | 'jpeg' | 'webp'): FinishSpec {
   };
 }
 
-/** Decodes strictly, and for a png reads every checksum, which a decoder may pass over. */
-async function expectWhole(bytes: Uint8Array | null, format: string, width: number, height: number): Promise<void> {
+/** Decodes strictly, and verifies every checksum of a png, since decoders ignore some. */
+async function expectComplete(bytes: Uint8Array | null, format: string, width: number, height: number): Promise<void> {
   const view = Buffer.from(bytes ?? []);
   const { data, info } = await sharp(view, { failOn: 'warning' }).raw().toBuffer({ resolveWithObject: true });
   expect({ format: (await sharp(view).metadata()).format, width: info.width, height: info.height }).toEqual({
@@ -143,9 +140,7 @@ async function expectWhole(bytes: Uint8Array | null, format: string, width: numb
   }
 }
 
-// ------------------------------------------------------------- real files
-
-/** One of every format and of each way to write it, all of the size that is asked for. */
+/** Valid files of every format and variant, all of the requested size. */
 async function seeds(): Promise<Buffer[]> {
   const size = { width: WIDTH, height: HEIGHT };
   const textured = sharp(await texturedPicture({ ...size, seed: 'hostile', tile: 4 }));
@@ -161,7 +156,7 @@ async function seeds(): Promise<Buffer[]> {
     textured
       .clone()
       .withIccProfile('p3')
-      .withExif({ IFD0: { Artist: 'somebody' } })
+      .withExif({ IFD0: { Artist: 'a photographer' } })
       .png(),
     transparent.clone().png(),
     textured.clone().jpeg(),
@@ -183,7 +178,7 @@ async function seeds(): Promise<Buffer[]> {
   return await Promise.all(pictures.map((picture) => picture.toBuffer()));
 }
 
-/** One way to spoil a file: bytes changed, put in, taken out, doubled, cut off, or taken from a file of another kind. */
+/** One way to damage a file: bytes changed, inserted, removed, duplicated, truncated, or replaced by another file's. */
 function mutation(files: readonly Buffer[]): fc.Arbitrary<(file: Buffer) => Buffer> {
   const share = fc.double({ min: 0, max: 1, noNaN: true });
   const at = (file: Buffer, part: number) => Math.floor(part * Math.max(0, file.length - 1));
@@ -199,7 +194,7 @@ function mutation(files: readonly Buffer[]): fc.Arbitrary<(file: Buffer) => Buff
             replaced(file, at(file, part), 1, Buffer.from([value])),
       ),
     },
-    // Headers are at the beginning, and a length or a size is where a decoder is most easily led astray.
+    // Lengths and sizes in the header, where wrong values harm a decoder most.
     {
       weight: 3,
       arbitrary: fc
@@ -247,58 +242,4 @@ function mutation(files: readonly Buffer[]): fc.Arbitrary<(file: Buffer) => Buff
       ),
     },
   );
-}
-
-// ------------------------------------------------------------------ bombs
-
-function small(): Sharp {
-  return sharp({ create: { width: 16, height: 16, channels: 3, background: '#345' } });
-}
-
-function patched(bytes: Buffer, place: (bytes: Buffer) => number, hex: string): Buffer {
-  const copy = Buffer.from(bytes);
-  copy.write(hex, place(bytes), 'hex');
-  return copy;
-}
-
-/** Height and width stand five bytes behind the SOF0 marker (ITU-T T.81, B.2.2). */
-function sizeOfJpeg(bytes: Buffer): number {
-  return bytes.indexOf('ffc0', 0, 'hex') + 5;
-}
-
-/** Width and height of the first frame stand five bytes behind the start of its descriptor (GIF89a, 20). */
-function frameOfGif(bytes: Buffer): number {
-  return bytes.indexOf('2c00000000', 0, 'hex') + 5;
-}
-
-/** ImageWidth and ImageLength, tags 256 and 257, as LONG 100,000 each. */
-function bigTiff(bytes: Buffer): Buffer {
-  const copy = Buffer.from(bytes);
-  const directory = copy.readUInt32LE(4);
-  for (let entry = 0; entry < copy.readUInt16LE(directory); entry += 1) {
-    const at = directory + 2 + 12 * entry;
-    if (![256, 257].includes(copy.readUInt16LE(at))) continue;
-    copy.writeUInt16LE(4, at + 2);
-    copy.writeUInt32LE(100_000, at + 8);
-  }
-  return copy;
-}
-
-/** The size as the `ispe` property says it: version and flags, width, height. */
-function bigAvif(bytes: Buffer): Buffer {
-  return patched(bytes, (file) => file.indexOf('ispe') + 8, '0000f0000000f000');
-}
-
-/** A small png whose `iCCP` chunk unpacks to `length` zeros. */
-function withProfile(length: number): Buffer {
-  const packed = deflatedZeros(length);
-  const body = Buffer.concat([Buffer.from('iCCPbomb\0\0', 'latin1'), packed]);
-  const [size, sum] = [Buffer.alloc(4), Buffer.alloc(4)];
-  size.writeUInt32BE(body.length - 4);
-  sum.writeUInt32BE(crc32(body));
-  const png = Buffer.from(
-    'iVBORw0KGgoAAAANSUhEUgAAAAIAAAACCAIAAAD91JpzAAAAEElEQVR4nGP4z8AARAwQCgAf7gP9i18U1AAAAABJRU5ErkJggg==',
-    'base64',
-  );
-  return Buffer.concat([png.subarray(0, 33), size, body, sum, png.subarray(33)]);
 }

@@ -7,7 +7,7 @@ import { ImageError } from '../../../src/core/domain/errors.ts';
 const LIMITS: DecodeLimits = { bytes: 1_000_000, pixels: 1_000_000, decodeSeconds: 20 };
 const WIDTH = 64;
 const HEIGHT = 32;
-/** Top left, top right, bottom left, bottom right; colours that four inks can print. */
+/** Top left, top right, bottom left, bottom right. The colours are within the gamut of CMYK. */
 const CORNERS = [
   [190, 90, 85],
   [90, 150, 100],
@@ -17,8 +17,8 @@ const CORNERS = [
 
 beforeAll(configureSharp);
 
-describe('readPicture brings odd pictures right', () => {
-  const odd: readonly (readonly [string, () => Sharp, { readonly plain: boolean }])[] = [
+describe('readPicture converts to upright 8-bit sRGB', () => {
+  const variants: readonly (readonly [string, () => Sharp, { readonly plain: boolean }])[] = [
     ['png', () => quarters().png(), { plain: true }],
     ['interlaced png', () => quarters().png({ progressive: true }), { plain: true }],
     ['png with a palette', () => quarters().png({ palette: true, colours: 8 }), { plain: true }],
@@ -42,14 +42,14 @@ describe('readPicture brings odd pictures right', () => {
     ['CMYK tiff', () => quarters().toColourspace('cmyk').tiff(), { plain: false }],
   ];
 
-  it.each(odd)('%s', async (_name, make, { plain }) => {
+  it.each(variants)('%s', async (_name, make, { plain }) => {
     const picture = await readPicture(await make().toBuffer(), LIMITS);
     expect(picture).toMatchObject({ width: WIDTH, height: HEIGHT, transparent: false, plain });
     expectCorners(picture, CORNERS);
   });
 
   it.each([2, 3, 4, 5, 6, 7, 8])('jpeg with EXIF orientation %i', async (orientation) => {
-    // sharp undoes an orientation; storing the picture turned the other way makes the undone one upright.
+    // Stored rotated the opposite way, so that applying the orientation makes it upright.
     const turned = await store(orientation);
     const bytes = await turned.withMetadata({ orientation }).jpeg(JPEG).toBuffer();
     const picture = await readPicture(bytes, LIMITS);
@@ -71,7 +71,7 @@ describe('readPicture brings odd pictures right', () => {
     expect(red).toBeLessThan(140);
   });
 
-  it('keeps alpha, and tells alpha that hides nothing', async () => {
+  it('keeps alpha, and reports transparency only where a pixel is not opaque', async () => {
     const hole = { create: { width: 8, height: 8, channels: 4, background: '#000' } } as const;
     const cut = quarters()
       .ensureAlpha()
@@ -83,7 +83,7 @@ describe('readPicture brings odd pictures right', () => {
     expect(opaque).toMatchObject({ channels: 4, transparent: false, plain: true });
   });
 
-  it('does not take a picture with bytes behind its end for plain', async () => {
+  it('does not report a picture as plain when bytes follow its end', async () => {
     const bytes = Buffer.concat([await quarters().png().toBuffer(), Buffer.from('<script>')]);
     expect(await readPicture(bytes, LIMITS)).toMatchObject({ plain: false });
   });
@@ -104,7 +104,7 @@ describe('readPicture refuses', () => {
     await expect(readPicture(bytes, { ...LIMITS, bytes: bytes.length - 1 })).rejects.toThrow('bytes, more than');
   });
 
-  it('what takes longer to decode than the limit', async () => {
+  it('a picture that takes longer to decode than the limit', async () => {
     const slow = await sharp({ create: { width: 3_000, height: 3_000, channels: 3, background: '#123456' } })
       .png({ progressive: true, compressionLevel: 1 })
       .toBuffer();
@@ -119,11 +119,11 @@ describe('readPicture refuses', () => {
     const before = process.memoryUsage.rss();
     const limits = { ...LIMITS, bytes: bomb.length, pixels: 64_000_000 };
     await expect(readPicture(bomb, limits)).rejects.toThrow('the picture is 9000x9000, more than 64000000 pixels');
-    // Decoded it would be 243 MB.
+    // Decoded, it would take 243 MB.
     expect(process.memoryUsage.rss() - before).toBeLessThan(100_000_000);
   });
 
-  it('a picture of exactly the limit is read', async () => {
+  it('one pixel more than the limit, and reads a picture of exactly the limit', async () => {
     const bytes = await quarters().png().toBuffer();
     const limits = { ...LIMITS, pixels: WIDTH * HEIGHT };
     await expect(readPicture(bytes, limits)).resolves.toBeDefined();
@@ -145,7 +145,7 @@ describe('readPicture refuses', () => {
     ['tiff', () => quarters().tiff()],
   ];
 
-  it.each(formats)('a %s cut anywhere', async (_name, make) => {
+  it.each(formats)('a %s truncated anywhere', async (_name, make) => {
     const bytes = await make().toBuffer();
     const step = Math.max(1, Math.floor(bytes.length / 150));
     for (let length = bytes.length - 1; length >= 0; length -= length > bytes.length - 20 ? 1 : step) {
@@ -157,7 +157,7 @@ describe('readPicture refuses', () => {
 
 const JPEG = { quality: 100, chromaSubsampling: '4:4:4' } as const;
 
-/** A picture of four colours, one in each quarter. */
+/** A picture with another colour in each quarter. */
 function quarters(): Sharp {
   const pixels = Buffer.alloc(WIDTH * HEIGHT * 3);
   for (let y = 0; y < HEIGHT; y += 1) {
@@ -169,7 +169,7 @@ function quarters(): Sharp {
   return sharp(pixels, { raw: { width: WIDTH, height: HEIGHT, channels: 3 } });
 }
 
-/** The quarters as a camera stores them under an EXIF orientation (EXIF 2.32, 4.6.4). */
+/** The quarters as a camera stores them with this EXIF orientation (EXIF 2.32, 4.6.4). */
 async function store(orientation: number): Promise<Sharp> {
   const steps: Record<number, (image: Sharp) => Sharp> = {
     2: (image) => image.flop(),
@@ -182,7 +182,7 @@ async function store(orientation: number): Promise<Sharp> {
   };
   const step = steps[orientation];
   if (!step) throw new RangeError(`no orientation ${orientation}`);
-  // sharp flips before it rotates, whatever the order of calls: two passes keep it.
+  // sharp flips before it rotates, in whatever order they are called, so this takes two passes.
   if (orientation === 5 || orientation === 7) {
     const turned = await quarters()
       .rotate(orientation === 5 ? 270 : 90)

@@ -5,8 +5,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { createImaging } from '../../../src/adapters/imaging/finish.ts';
 import { configureSharp } from '../../../src/adapters/imaging/sharp.ts';
 import { createFileSigner, type FileSigner } from '../../../src/adapters/provenance/c2pa-signer.ts';
-import { createProvenanceReader } from '../../../src/adapters/provenance/reader.ts';
-import { carriesManifest } from '../../../src/adapters/provenance/xmp.ts';
+import { carriesManifest, createProvenanceReader } from '../../../src/adapters/provenance/reader.ts';
 import { contentCredentials } from '../../../src/api/provenance.ts';
 import { RENDITION_FORMATS } from '../../../src/core/domain/formats.ts';
 import { TRAINED_ALGORITHMIC_MEDIA } from '../../../src/core/domain/image.ts';
@@ -30,9 +29,9 @@ beforeAll(async () => {
 });
 
 describe('a signed original', () => {
-  it.each(['png', 'jpeg', 'webp'] as const)('stays as it came where its bytes are the master (%s)', async (format) => {
+  it.each(['png', 'jpeg', 'webp'] as const)('is not changed where its bytes are the master (%s)', async (format) => {
     const original = await withManifest(await texturedPicture({ ...SIZE, format }), identity);
-    const { master } = await createImaging({ signer: await signer() }).finish(original, order(original, format));
+    const { master } = await createImaging({ signer: await signer() }).finish(original, finishSpec(original, format));
     expect(master.bytes).toBeNull();
     const { c2pa } = await reader.read(original);
     expect(c2pa).toMatchObject({
@@ -45,7 +44,7 @@ describe('a signed original', () => {
   });
 
   it.each(['png', 'jpeg', 'webp'] as const)(
-    'is the ingredient of every file made from it, signed anew (%s)',
+    'is the ingredient of every file made from it, each with its own signature (%s)',
     async (format) => {
       const original = await withManifest(await texturedPicture({ ...SIZE, format }), identity);
       const { renditions, warnings } = await finishAll(original, format, await signer());
@@ -70,13 +69,13 @@ describe('a signed original', () => {
     },
   );
 
-  it('is the ingredient of a rendition that is made later, too', async () => {
+  it('is the ingredient of a deferred rendition, too', async () => {
     const original = await withManifest(await texturedPicture(SIZE), identity);
     const deferred = [{ width: 160, height: 80, format: 'avif' as const }];
     const files: FinishedFile[] = [];
     const warnings = await createImaging({ signer: await signer() }).finishDeferred(
       original,
-      { ...order(original, 'png'), deferred },
+      { ...finishSpec(original, 'png'), deferred },
       async (file) => void files.push(file),
     );
     expect([warnings, files.length]).toEqual([[], 1]);
@@ -84,7 +83,7 @@ describe('a signed original', () => {
     expect(c2pa).toMatchObject({ verdict: 'valid', ingredients: [{ title: 'the original', hasManifest: true }] });
   });
 
-  it('leaves no manifest behind in files that are not signed: XMP names it', async () => {
+  it('passes no manifest on to unsigned files, which name it in XMP', async () => {
     const original = await withManifest(await texturedPicture(SIZE), identity);
     expect(carriesManifest(original)).toBe(true);
     const { renditions, warnings } = await finishAll(original, 'png', null);
@@ -95,8 +94,8 @@ describe('a signed original', () => {
     }
   });
 
-  it('whose manifest cannot be read is an ingredient without one, with a warning', async () => {
-    const original = spoilt(await withManifest(await texturedPicture(SIZE), identity), 'c2pa.assertions');
+  it('is an ingredient without a manifest where that cannot be read, with a warning', async () => {
+    const original = damaged(await withManifest(await texturedPicture(SIZE), identity), 'c2pa.assertions');
     const { renditions, warnings } = await finishAll(original, 'png', await signer());
     expect(warnings.map(({ code }) => code)).toEqual(['credentials_dropped']);
     const { c2pa } = await reader.read(renditions[0]?.bytes ?? Buffer.alloc(0));
@@ -118,7 +117,7 @@ describe('an original without a manifest', () => {
 });
 
 describe('the signer', () => {
-  it.each(['P-256', 'P-384', 'RSA', 'Ed25519'] as const)('signs with a key of the kind %s', async (kind) => {
+  it.each(['P-256', 'P-384', 'RSA', 'Ed25519'] as const)('signs with a key of type %s', async (kind) => {
     const original = await texturedPicture(SIZE);
     const { renditions } = await finishAll(original, 'png', await signer({ kind }));
     const bytes = renditions[0]?.bytes ?? Buffer.alloc(0);
@@ -127,7 +126,7 @@ describe('the signer', () => {
   });
 
   it.each<[string, IdentityOptions, RegExp]>([
-    ['a key that the library has the wrong hash for', { kind: 'P-521' }, /secp521r1.* P-256/],
+    ['a P-521 key, which c2pa-ts verifies with the wrong hash', { kind: 'P-521' }, /secp521r1.* P-256/],
     ['a certificate for another purpose', { usages: ['1.3.6.1.5.5.7.3.1'] }, /emailProtection or documentSigning/],
   ])('refuses %s', async (_name, options, reason) => {
     await expect(signer(options)).rejects.toThrow(reason);
@@ -137,7 +136,7 @@ describe('the signer', () => {
     const other = await signingIdentity();
     const chain = [identity.chain[0], other.chain[1]] as const;
     await expect(createFileSigner({ ...OPTIONS, identity: { ...identity, chain } })).rejects.toThrow(
-      /in order up the chain/,
+      /followed by its issuer/,
     );
   });
 
@@ -154,7 +153,7 @@ describe('the signer', () => {
   });
 });
 
-describe('what was tampered with', () => {
+describe('tampering', () => {
   it.each(['png', 'jpeg', 'webp'] as const)('is found in the content (%s)', async (format) => {
     const file = await withManifest(await texturedPicture({ ...SIZE, format }), identity);
     const at = format === 'webp' ? 200 : file.length - 100;
@@ -169,17 +168,17 @@ describe('what was tampered with', () => {
     ['an assertion', 'trainedAlgorithmicMedia', 'assertion.hashedURI.mismatch'],
     ['the claim', 'xmp:iid:', 'claimSignature.mismatch'],
   ])('is found in %s', async (_name, word, code) => {
-    const file = spoilt(await withManifest(await texturedPicture(SIZE), identity), word);
+    const file = damaged(await withManifest(await texturedPicture(SIZE), identity), word);
     const { c2pa } = await reader.read(file);
     expect(c2pa?.verdict).toBe('invalid');
     expect(c2pa?.failures.map((failure) => failure.code)).toContain(code);
   });
 
-  it("is found in an ingredient's manifest, which the library does not look at", async () => {
+  it("is found in an ingredient's manifest, which c2pa-ts does not verify", async () => {
     const original = await withManifest(await texturedPicture(SIZE), identity);
     const { renditions } = await finishAll(original, 'png', await signer());
     // The first claim in the file is the ingredient's.
-    const file = spoilt(Buffer.from(renditions[0]?.bytes ?? []), 'xmp:iid:');
+    const file = damaged(Buffer.from(renditions[0]?.bytes ?? []), 'xmp:iid:');
     expect((await reader.read(file)).c2pa).toMatchObject({
       verdict: 'invalid',
       failures: [{ code: 'ingredient.manifest.mismatch', detail: 'the original' }],
@@ -187,7 +186,7 @@ describe('what was tampered with', () => {
   });
 });
 
-it('reads whatever a file holds without failing', async () => {
+it('never fails on a damaged file, and returns valid credentials', async () => {
   const files = await Promise.all(
     (await finishAll(await texturedPicture(SIZE), 'png', await signer())).renditions.map(({ bytes }) =>
       Buffer.from(bytes ?? []),
@@ -195,7 +194,7 @@ it('reads whatever a file holds without failing', async () => {
   );
   const change = fc.record({
     file: fc.integer({ min: 0, max: files.length - 1 }),
-    // Near the manifest: elsewhere only hashes differ.
+    // Near the manifest; changes elsewhere only break hashes.
     offsets: fc.array(fc.tuple(fc.integer({ min: -64, max: 4096 }), fc.integer({ min: 0, max: 255 })), {
       maxLength: 6,
     }),
@@ -221,10 +220,10 @@ async function signer(options?: IdentityOptions): Promise<FileSigner> {
 
 function finishAll(original: Buffer, format: FinishSpec['master']['format'], signer: FileSigner | null) {
   const renditions = RENDITION_FORMATS.map((each) => ({ width: 160, height: 80, format: each }));
-  return createImaging({ signer }).finish(original, { ...order(original, format), renditions });
+  return createImaging({ signer }).finish(original, { ...finishSpec(original, format), renditions });
 }
 
-function order(original: Buffer, format: FinishSpec['master']['format']): FinishSpec {
+function finishSpec(original: Buffer, format: FinishSpec['master']['format']): FinishSpec {
   return {
     requested: SIZE,
     master: { ...SIZE, format },
@@ -242,8 +241,8 @@ function order(original: Buffer, format: FinishSpec['master']['format']): Finish
   };
 }
 
-/** With one letter of the first such word changed. */
-function spoilt(bytes: Buffer, word: string): Buffer {
+/** The bytes with the last letter of the first such word changed. */
+function damaged(bytes: Buffer, word: string): Buffer {
   const at = bytes.indexOf(word) + word.length - 1;
   bytes[at] = (bytes[at] ?? 0) ^ 1;
   return bytes;

@@ -13,12 +13,12 @@ import { temporaryFolder } from '../../support/temporary-folder.ts';
 
 const run = promisify(execFile);
 
-it('is read by exiftool, an independent reader, in every format, and found in order', async ({ skip }) => {
-  skip(!isInstalled(), 'exiftool is not on this machine; Debian has it as libimage-exiftool-perl');
+it('is read and validated by exiftool, an independent reader, in every format', async ({ skip }) => {
+  skip(!isInstalled(), 'exiftool is not installed; Debian has it as libimage-exiftool-perl');
   await using folder = await temporaryFolder();
   const identity = await signingIdentity();
   const signer = await createFileSigner({ identity, generator: { name: 'Easel', version: '1.2.3' }, now: Date.now });
-  // Escaped, this prompt is far beyond what a JPEG has room for.
+  // Escaped, this prompt is far longer than a JPEG can hold.
   const prompt = `a "lighthouse" & ${"'".repeat(32_000)}`;
   const { renditions } = await createImaging({ signer }).finish(await texturedPicture({ width: 320, height: 180 }), {
     requested: { width: 320, height: 180 },

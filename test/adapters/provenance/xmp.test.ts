@@ -11,7 +11,7 @@ const PROVENANCE = {
   prompt: null,
 };
 
-it('says that and how the picture was generated, and from which original', () => {
+it('says that the picture was generated, how, and from which original', () => {
   const packet = xmpPacket(PROVENANCE);
   for (const line of [
     '<Iptc4xmpExt:DigitalSourceType>http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia</Iptc4xmpExt:DigitalSourceType>',
@@ -27,20 +27,20 @@ it('says that and how the picture was generated, and from which original', () =>
 
 it.each([
   ['markup', '</rdf:RDF><script>&\'"', '&lt;/rdf:RDF&gt;&lt;script&gt;&amp;&apos;&quot;'],
-  ['what XML cannot write', 'a\0b\u0007c\uFFFEd', 'a\uFFFDb\uFFFDc\uFFFDd'],
-  ['half a surrogate pair', 'a\uD800b', 'a\uFFFDb'],
-  ['other scripts and signs', 'Übung 図 🎨', 'Übung 図 🎨'],
+  ['characters that XML cannot hold', 'a\0b\u0007c\uFFFEd', 'a\uFFFDb\uFFFDc\uFFFDd'],
+  ['a lone surrogate', 'a\uD800b', 'a\uFFFDb'],
+  ['other scripts and emoji', 'Übung 図 🎨', 'Übung 図 🎨'],
 ])('stays well-formed with %s', async (_name, model, written) => {
   const packet = xmpPacket({ ...PROVENANCE, model });
   expect(packet).toContain(`<Iptc4xmpExt:AISystemUsed>${written}</Iptc4xmpExt:AISystemUsed>`);
   await expect(parse(packet)).resolves.toBeDefined();
 });
 
-it('is parsed by a parser that minds', async () => {
+it('is checked with a parser that rejects malformed XML', async () => {
   await expect(parse(xmpPacket(PROVENANCE).replace('</rdf:Seq>', ''))).rejects.toThrow();
 });
 
-/** librsvg reads its drawings with libxml2, which refuses what is not well-formed. */
+/** librsvg parses with libxml2, which rejects malformed XML. */
 function parse(xml: string): Promise<Buffer> {
   const drawing = `<svg xmlns="http://www.w3.org/2000/svg" width="1" height="1"><metadata>${xml}</metadata></svg>`;
   return sharp(Buffer.from(drawing)).raw().toBuffer();

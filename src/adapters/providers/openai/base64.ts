@@ -1,30 +1,31 @@
-/** Decodes a JSON string of base64 that comes in parts. */
+/** Incremental decoder of a JSON string that holds base64. */
 export interface Base64Decoder {
-  /** Takes the next part, as it stands between the quotes: escapes are still escapes, and may be cut in two. */
+  /** Adds the next part of the raw text between the quotes: JSON escapes are not resolved yet and may be split. */
   push(raw: string): void;
-  /** The bytes, or null if the text as a whole was not base64. */
+  /** The bytes; null if the text as a whole was not base64. */
   end(): Buffer | null;
 }
 
+/** Start of a data URL; its head ends with the comma. */
 const HEAD = 'data:';
 /** Longer than the head of any data URL. */
 const MAX_HEAD_LENGTH = 1024;
 const MIN_CAPACITY_BYTES = 64 * 1024;
 
 /**
- * Decodes each part as it comes into one buffer, so that the text is never held whole. Takes both alphabets of RFC 4648, with
- * or without padding; a data URL's head, white space and JSON's escapes are forgiven, anything else is not.
- * `expectedBytes` saves the buffer from growing.
+ * Decodes each part into one buffer as it arrives, so that the whole text is never in memory. Accepts both alphabets of
+ * RFC 4648, with or without padding, and also a data URL's head, white space and JSON escapes; anything else is invalid.
+ * With `expectedBytes` the buffer is allocated once instead of growing.
  */
 export function createBase64Decoder(expectedBytes = 0): Base64Decoder {
   let bytes = Buffer.alloc(0);
   let length = 0;
-  /** What is too little to decode yet: an unfinished head, group of four digits or escape, or the padding. */
+  /** Input that cannot be decoded yet: part of a data URL's head, of a group of four digits or of an escape, or the padding. */
   let pending = '';
   let inHead = true;
   let broken = false;
 
-  /** Drops a data URL's head; false while one may still be coming. */
+  /** Drops a data URL's head. False while the head is incomplete, or too little has arrived to rule one out. */
   function skipDataUrlHead(atEnd: boolean): boolean {
     const comma = pending.startsWith(HEAD) ? pending.slice(0, MAX_HEAD_LENGTH).indexOf(',') : -1;
     if (comma === -1 && (pending.startsWith(HEAD) || (pending.length < HEAD.length && !atEnd))) {
@@ -36,7 +37,7 @@ export function createBase64Decoder(expectedBytes = 0): Base64Decoder {
     return true;
   }
 
-  /** Decodes digits into the buffer; false, with nothing taken, if there is anything else among them. */
+  /** Decodes base64 digits into the buffer. False, without a change, if the text holds anything else. */
   function decode(digits: string): boolean {
     const size = Math.floor((digits.length * 3) / 4);
     if (length + size > bytes.length) {
@@ -46,20 +47,20 @@ export function createBase64Decoder(expectedBytes = 0): Base64Decoder {
       bytes.copy(larger, 0, 0, length);
       bytes = larger;
     }
-    // Node skips what is no digit, so only a decoding of the full length had none of it.
+    // Node skips characters that are not digits, so a result of full length means that there were none.
     if (bytes.write(digits, length, 'base64') !== size) return false;
     length += size;
     return true;
   }
 
-  /** Decodes the whole groups of `rest`. */
+  /** Decodes the complete groups of four digits in `pending`. */
   function decodeGroups(): void {
     const whole = pending.length - (pending.length % 4);
     if (decode(pending.slice(0, whole))) pending = pending.slice(whole);
     else decodeIrregularGroups();
   }
 
-  /** The same where there are escapes, white space or padding: in the last part, and in all parts of odd writers. */
+  /** The slow path of `decodeGroups`: for text with escapes, white space or padding, and for the last part. */
   function decodeIrregularGroups(): void {
     const cutEscape = /\\(?:u[0-9a-fA-F]{0,3})?$/.exec(pending)?.[0] ?? '';
     const text = unescapeJson(pending.slice(0, pending.length - cutEscape.length)).replaceAll(/\s+/g, '');
@@ -83,7 +84,7 @@ export function createBase64Decoder(expectedBytes = 0): Base64Decoder {
       if (broken || (inHead && !skipDataUrlHead(true))) return null;
       decodeIrregularGroups();
       const [, digits] = /^([\w+/-]{0,3})={0,2}$/.exec(pending) ?? [];
-      // Six bits are no byte.
+      // One digit is six bits, less than a byte.
       if (broken || digits === undefined || digits.length === 1) return null;
       decode(digits);
       return bytes.subarray(0, length);
@@ -91,14 +92,14 @@ export function createBase64Decoder(expectedBytes = 0): Base64Decoder {
   };
 }
 
-/** The bytes of a text that is there whole, or null if it is not base64. */
+/** Decodes a complete text; null if it is not base64. */
 export function decodeBase64(text: string): Buffer | null {
   const decoder = createBase64Decoder(Math.ceil((text.length * 3) / 4));
   decoder.push(JSON.stringify(text).slice(1, -1));
   return decoder.end();
 }
 
-/** What a JSON string means that is written like this between its quotes; a backslash, which no base64 has, if it is not JSON. */
+/** Resolves the escapes of a JSON string's raw content. Where they are invalid, gives a backslash, which is not base64 either. */
 function unescapeJson(raw: string): string {
   try {
     return JSON.parse(`"${raw}"`) as string;

@@ -3,17 +3,21 @@ import { ProviderError, type ProviderFault } from '../../../core/domain/errors.t
 import { parseRetryAfter } from '../retry-after.ts';
 import { wasNeverSent, wasTooLarge } from '../transport.ts';
 
-export interface FaultContext {
+/** What is known about a call besides the error that ended it. */
+interface FaultContext {
+  /** The provider's name, with which each message begins. */
   readonly name: string;
+  /** Removed from every message; null where there is none. */
   readonly apiKey: string | null;
+  /** Milliseconds since 1970; a `Retry-After` date counts from here. */
   readonly now: number;
   readonly cancelled: boolean;
   readonly timedOut: boolean;
 }
 
 /**
- * Turns whatever the SDK or the connection raised into the fault it stands for. The error itself is not kept as the cause:
- * causes are logged, and servers like to quote the key in what they answer.
+ * Maps any error of the SDK or the connection to a `ProviderError`. The original error is not kept as its cause: causes are
+ * logged, and servers often quote the API key in their error messages.
  */
 export function classifyFault(error: unknown, context: FaultContext): ProviderError {
   if (error instanceof ProviderError) return error;
@@ -24,14 +28,18 @@ export function classifyFault(error: unknown, context: FaultContext): ProviderEr
     more: { httpStatus?: number; providerRequestId?: string | null; retryAfterMs?: number | null } = {},
   ) => new ProviderError(fault, redact(`${name} ${detail}`, apiKey), more);
 
-  if (timedOut || error instanceof APIConnectionTimeoutError) return fail('timeout', 'gave no whole answer in time');
-  if (cancelled || error instanceof APIUserAbortError) return fail('cancelled', 'was not waited for any longer');
-  if (wasTooLarge(error)) return fail('empty', 'sent an answer that is too long to be a picture');
+  if (timedOut || error instanceof APIConnectionTimeoutError) {
+    return fail('timeout', 'did not send a complete response in time');
+  }
+  if (cancelled || error instanceof APIUserAbortError) {
+    return fail('cancelled', 'did not finish: the call was cancelled');
+  }
+  if (wasTooLarge(error)) return fail('empty', 'sent a response that is too long to be a picture');
   if (error instanceof APIConnectionError || !(error instanceof APIError)) {
     if (wasNeverSent(error)) return fail('unreachable', `cannot be reached: ${rootMessage(error)}`);
-    // A body that cannot be parsed came with a success; anything else broke on the way.
-    if (error instanceof SyntaxError) return fail('empty', 'answered with broken JSON');
-    return fail('interrupted', `broke the connection off: ${rootMessage(error)}`);
+    // A body that does not parse came with a successful status; every other error broke the response off.
+    if (error instanceof SyntaxError) return fail('empty', 'answered with malformed JSON');
+    return fail('interrupted', `did not complete its response: ${rootMessage(error)}`);
   }
   const httpStatus = error.status as number | undefined;
   if (httpStatus === undefined) {
@@ -45,10 +53,12 @@ export function classifyFault(error: unknown, context: FaultContext): ProviderEr
   });
 }
 
-// -------------------------------------------------------------- the kind
+/** An error's code and type, as far as it has them. */
+type Codes = readonly (string | null | undefined)[];
 
-const OVERLOADED: ReadonlySet<number> = new Set([408, 409]);
-/** 402 and 407 are what proxies and resellers say. */
+/** Statuses below 500 after which the same request may succeed: request timeout and conflict. */
+const OVERLOADED_STATUSES: ReadonlySet<number> = new Set([408, 409]);
+/** 402 and 407 come from proxies and resellers. */
 const ACCOUNT_STATUSES: ReadonlySet<number> = new Set([401, 402, 403, 407]);
 
 /** Codes and types of OpenAI (`insufficient_quota` is both). */
@@ -62,7 +72,7 @@ const ACCOUNT_CODES: ReadonlySet<string> = new Set([
   'invalid_api_key',
 ]);
 
-/** Codes and types of OpenAI, then of Azure: its filter has had a name for each generation of its API. */
+/** Codes and types of OpenAI, then of Azure, whose content filter has another code in each generation of its API. */
 const REFUSAL_CODES: ReadonlySet<string> = new Set([
   'moderation_blocked',
   'content_policy_violation',
@@ -74,22 +84,22 @@ const REFUSAL_CODES: ReadonlySet<string> = new Set([
 
 const RATE_CODES: ReadonlySet<string> = new Set(['rate_limit_exceeded', 'slow_down']);
 
-/** An error's code and type, as far as it has them. */
-type Codes = readonly (string | null | undefined)[];
-
 /**
- * By status first, then by code: compatible servers keep to the statuses better than to the codes. Never by the message:
- * a blocked account is told of in words that sound like a refused prompt.
+ * Decides by status first, then by code: compatible servers follow OpenAI's statuses more closely than its codes. Never
+ * decides by the message: a blocked account's message reads like a refused prompt.
  */
 function faultOf(status: number, codes: Codes): ProviderFault {
-  if (status >= 500 || OVERLOADED.has(status)) return 'overloaded';
+  if (status >= 500 || OVERLOADED_STATUSES.has(status)) return 'overloaded';
   if (includesAny(codes, ACCOUNT_CODES)) return 'account';
   if (status === 429) return 'rate_limited';
   if (includesAny(codes, REFUSAL_CODES)) return 'refused';
   return ACCOUNT_STATUSES.has(status) ? 'account' : 'rejected';
 }
 
-/** An error in the middle of a stream has no status. What it says to have been refused is not billed; else work was begun. */
+/**
+ * An error event inside a stream has no status, so its code decides. Errors that refuse the request are not billed; after any
+ * other one, generation had begun and may be billed.
+ */
 function faultOfStreamError(codes: Codes): ProviderFault {
   if (includesAny(codes, REFUSAL_CODES)) return 'refused';
   if (includesAny(codes, ACCOUNT_CODES)) return 'account';
@@ -101,98 +111,21 @@ function includesAny(codes: Codes, known: ReadonlySet<string>): boolean {
   return codes.some((code) => code != null && known.has(code));
 }
 
-// -------------------------------------------------------------- the body
-
-/**
- * The same answer with its error in OpenAI's shape, `{error: {message, code, type, param}}`, which is the one that the SDK reads:
- * of a vLLM's `{detail}` and the like it would say that there was no body. Answers of success pass through untouched.
- */
-export async function toOpenAIError(response: Response): Promise<Response> {
-  if (response.ok) return response;
-  // An error whose text does not arrive is still the error that its status says.
-  const error = readError(await response.text().catch(() => ''));
-  return new Response(JSON.stringify({ error }), { status: response.status, headers: response.headers });
-}
-
-interface ErrorBody {
-  readonly message: string;
-  readonly code: string | null;
-  readonly type: string | null;
-  readonly param: string | null;
-}
-
-/**
- * What an error's body says, whatever its shape: OpenAI's and Azure's `{error: {…}}`, `{error: "…"}`, vLLM's and FastAPI's
- * `{detail: "…"}` or `{detail: [{msg}]}`, the bare `{message, code}` of Azure's gateway and older vLLM, HTML, plain text.
- */
-function readError(text: string): ErrorBody {
-  const body = parse(text);
-  if (body === null) return { ...NO_DETAILS, message: describePage(text) };
-  const error = body.error ?? body.detail ?? body;
-  if (!isObject(error)) return { ...NO_DETAILS, message: messageOf(error) };
-  // Azure's inner code says which filter it was; the outer one may be no more than a status.
-  const inner = error.inner_error ?? error.innererror;
-  return {
-    message: messageOf(error.message ?? error),
-    code: (isObject(inner) ? codeText(inner.code) : null) ?? codeText(error.code),
-    type: codeText(error.type),
-    param: codeText(error.param),
-  };
-}
-
-const NO_DETAILS = { code: null, type: null, param: null };
-
-function parse(text: string): Record<string, unknown> | null {
-  try {
-    const value: unknown = JSON.parse(text);
-    return isObject(value) ? value : null;
-  } catch {
-    return null;
-  }
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-/** A code as text: some servers repeat the status as a number. */
-function codeText(value: unknown): string | null {
-  return typeof value === 'string' || typeof value === 'number' ? String(value) : null;
-}
-
-function messageOf(value: unknown): string {
-  if (typeof value === 'string') return value;
-  // What FastAPI's validation finds: `[{loc: ["body", "size"], msg: "field required"}]`.
-  if (Array.isArray(value) && value.every(isObject)) {
-    return value.map(({ loc, msg }) => `${Array.isArray(loc) ? `${loc.join('.')}: ` : ''}${msg}`).join('; ');
-  }
-  return JSON.stringify(value);
-}
-
-/** Of a proxy's page the title, else the text itself. */
-function describePage(text: string): string {
-  if (text.trim() === '') return 'nothing more';
-  if (!/^\s*<(!doctype|html|\?xml)/i.test(text)) return text;
-  const title = /<title>([^<]*)<\/title>/i.exec(text)?.[1]?.trim();
-  return title ? `an HTML page, "${title}"` : 'an HTML page';
-}
-
-// -------------------------------------------------------------- the text
-
-/** `429 the message (rate_limit_exceeded)`, one line, of bounded length. The SDK's message begins with the status. */
+/** `429 the message (rate_limit_exceeded)`, on one line, the message cut at 300 characters. It begins with the status. */
 function describeApiError(error: APIError): string {
   const text = error.message.replaceAll(/\s+/g, ' ').slice(0, 300);
   return error.code && !text.includes(error.code) ? `${text} (${error.code})` : text;
 }
 
+/** The code or message of the innermost cause. */
 function rootMessage(error: unknown): string {
-  let message = 'unknown fault';
+  let message = 'unknown error';
   for (let cause = error; cause instanceof Error; cause = cause.cause)
     message = (cause as NodeJS.ErrnoException).code ?? (cause.message || message);
   return message;
 }
 
-/** Takes out the key itself, whatever looks like one of OpenAI's, and keys of which only the ends are shown. */
+/** Replaces the API key, anything that looks like an OpenAI key, and keys masked with asterisks. */
 function redact(text: string, apiKey: string | null): string {
   const known = apiKey === null ? text : text.replaceAll(apiKey, '[key]');
   return known.replaceAll(/\bsk-[\w*-]{4,}|[\w-]*\*{4,}[\w-]*/g, '[key]');

@@ -1,51 +1,53 @@
 import { randomUUID } from 'node:crypto';
 import { type Base64Decoder, createBase64Decoder, decodeBase64 } from './base64.ts';
 
-/** The lifted pictures of an answer by their references; null for text that is not base64. They go when the answer goes. */
+/** Decoded pictures of a response by their references; null for text that is not base64. Freed with the response. */
 const DECODED_PICTURES = new WeakMap<Response, ReadonlyMap<string, Buffer | null>>();
 
 /**
- * Takes the pictures out of a JSON answer while it is read: each string under a key `b64_json` is decoded as it comes, and
- * the reader gets a short reference in its place. Read as text and parsed, a picture of 4 MB would be in memory five
- * times over, three of them as text. Answers of failure, streams of events and all that is not said to be JSON stay as
- * they are, and JSON that is broken stays as broken as it was.
+ * Decodes the `b64_json` strings of a JSON response while it streams; the parser sees a short reference in their place.
+ * Read as text and parsed, a picture of 4 MB would be in memory five times, three of them as text. Error responses, event
+ * streams and other content types are returned as they are. Malformed JSON stays malformed.
  */
-export function decodeInlinePictures(answer: Response): Response {
-  if (!answer.ok || answer.body === null || !isJson(answer.headers)) return answer;
+export function decodeInlinePictures(response: Response): Response {
+  if (!response.ok || response.body === null || !isJson(response.headers)) return response;
   const pictures = new Map<string, Buffer | null>();
-  const { status, statusText, headers } = answer;
-  const body = answer.body.pipeThrough(decodeInto(pictures, expectedBytes(headers)));
-  const rest = new Response(body, { status, statusText, headers });
-  DECODED_PICTURES.set(rest, pictures);
-  return rest;
+  const { status, statusText, headers } = response;
+  const body = response.body.pipeThrough(decodeInto(pictures, expectedBytes(headers)));
+  const rewritten = new Response(body, { status, statusText, headers });
+  DECODED_PICTURES.set(rewritten, pictures);
+  return rewritten;
 }
 
-/** The picture that stood under `b64_json` in this answer, which was lifted or is base64 still; null where it is not base64. */
-export function inlinePicture(answer: Response, b64Json: string): Buffer | null {
-  const decoded = DECODED_PICTURES.get(answer);
+/**
+ * The picture for a `b64_json` value of this response: a reference where `decodeInlinePictures` rewrote the response, else
+ * base64. Null for an unknown reference or invalid base64.
+ */
+export function inlinePicture(response: Response, b64Json: string): Buffer | null {
+  const decoded = DECODED_PICTURES.get(response);
   return decoded === undefined ? decodeBase64(b64Json) : (decoded.get(b64Json) ?? null);
 }
 
-/** What the SDK, too, parses as JSON. */
+/** True for the content types that the SDK parses as JSON. */
 function isJson(headers: Headers): boolean {
   const type = headers.get('content-type')?.split(';')[0]?.trim().toLowerCase() ?? '';
   return type.includes('application/json') || type.endsWith('+json');
 }
 
-/** A claim is no reason to set more aside than this; what is longer makes the buffer grow. */
+/** Most bytes that are allocated because of a `Content-Length` alone; a longer picture makes the buffer grow. */
 const MAX_EXPECTED_BYTES = 16 * 1024 * 1024;
 
-/** Bytes that the picture will have at most, as far as the headers tell. */
+/** Upper bound of the picture's size in bytes, from the `Content-Length`; 0 where it is missing or counts compressed bytes. */
 function expectedBytes(headers: Headers): number {
   const length = headers.has('content-encoding') ? 0 : Number(headers.get('content-length') ?? 0);
   return Math.min(Math.ceil((length * 3) / 4) || 0, MAX_EXPECTED_BYTES);
 }
 
-/** No API gives more at once; what comes after them is not lifted, and of no use. */
+/** No API returns more pictures in one response. Later ones are not decoded, and `inlinePicture` gives null for them. */
 const MAX_PICTURES = 10;
 
 const KEY = 'b64_json';
-/** The key as long as it can be written: six characters for each of its eight. */
+/** Length of the key written in escapes: `\uXXXX` for each of its eight characters. */
 const MAX_KEY_LENGTH = 48;
 
 const QUOTE = 0x22;
@@ -54,14 +56,16 @@ const COLON = 0x3a;
 const WHITE_SPACE: ReadonlySet<number> = new Set([0x20, 0x09, 0x0a, 0x0d]);
 
 /**
- * Walks through JSON from string to string. What lies between them matters only behind the key, where a colon and another
- * quote make the next string a picture.
+ * Scans the JSON from string to string, without parsing the values between them. A string is a picture when it follows the
+ * key and a colon. Every other byte passes through unchanged.
  */
 function decodeInto(pictures: Map<string, Buffer | null>, expected: number): TransformStream<Uint8Array, Uint8Array> {
   let inString = false;
-  /** Whether the next byte belongs to an escape, whatever it is. */
+  /** True when the string so far ends in a backslash that escapes the next byte. */
   let escaped = false;
+  /** The string so far, cut off once it is too long to be the key. */
   let text = '';
+  /** What came before the next byte that is not white space. */
   let last: 'key' | 'colon' | 'other' = 'other';
   let picture: { readonly reference: string; readonly decoder: Base64Decoder } | null = null;
 
@@ -80,7 +84,7 @@ function decodeInto(pictures: Map<string, Buffer | null>, expected: number): Tra
     inString = true;
     text = '';
     if (last !== 'colon' || pictures.size === MAX_PICTURES) return;
-    // The first picture is the one that the length promises; there should be no other.
+    // The expected size holds for the first picture: one picture is requested per call.
     const decoder = createBase64Decoder(pictures.size === 0 ? expected : 0);
     picture = { reference: randomUUID(), decoder };
   }
@@ -95,7 +99,7 @@ function decodeInto(pictures: Map<string, Buffer | null>, expected: number): Tra
   return new TransformStream<Uint8Array, Uint8Array>({
     transform(bytes, controller) {
       const chunk = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-      /** What lies before has been handed on, or lifted. */
+      /** Bytes of the chunk that were passed on or decoded. */
       let done = 0;
       for (let at = 0; at < chunk.length; at += 1) {
         if (inString) {
@@ -123,13 +127,14 @@ function decodeInto(pictures: Map<string, Buffer | null>, expected: number): Tra
   });
 }
 
+/** Length of the run of backslashes that ends before `at`, not looking before `start`. */
 function backslashesBefore(chunk: Buffer, at: number, start: number): number {
   let first = at;
   while (first > start && chunk[first - 1] === BACKSLASH) first -= 1;
   return at - first;
 }
 
-/** Whether a JSON string that is written like this is the key; it may be written in escapes. */
+/** True when this raw content of a JSON string, perhaps with escapes, is the key. */
 function isKey(text: string): boolean {
   if (text.length > MAX_KEY_LENGTH || !text.includes('\\')) return text === KEY;
   try {

@@ -1,9 +1,9 @@
 import { parseNumber } from '../retry-after.ts';
 
 /**
- * Reads for how long, in milliseconds, a rate limit leaves no room for another call: the longest `x-ratelimit-reset-*` of
- * those whose `x-ratelimit-remaining-*` is 0. Null where there is room or nothing is said. Names and times like `6m0s` or
- * `12ms` are OpenAI's (its guide on rate limits); `images` is the limit of its image models.
+ * Milliseconds until the rate limit allows another call: the longest `x-ratelimit-reset-*` of those whose
+ * `x-ratelimit-remaining-*` is 0. Null where calls remain or the headers are missing. Header names and durations such as
+ * `6m0s` or `12ms` are OpenAI's (its guide on rate limits); `images` is the limit of its image models.
  */
 export function parseRateLimit(get: (header: string) => string | null): number | null {
   const resets = ['images', 'requests', 'tokens']
@@ -15,7 +15,7 @@ export function parseRateLimit(get: (header: string) => string | null): number |
 
 const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
-/** `1h2m3.5s`, `12ms`; a number alone is seconds. */
+/** Milliseconds of a duration such as `1h2m3.5s` or `12ms`; a number without a unit is in seconds. */
 function parseDuration(text: string | null): number | null {
   const seconds = parseNumber(text);
   if (seconds !== null) return Math.max(0, seconds * 1000);

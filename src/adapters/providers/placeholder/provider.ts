@@ -4,24 +4,24 @@ import type { Model } from '../../../core/domain/model.ts';
 import type { Provider } from '../../../core/ports/provider.ts';
 import { paint } from './painting.ts';
 
-export interface PlaceholderOptions {
-  /** The model that the service is configured for; it may be one that the catalog does not list. */
+interface PlaceholderOptions {
+  /** The configured default model, which the catalog need not list. */
   readonly model: string;
-  /** The models that there are, by id. */
+  /** Catalog rows by model id. */
   readonly catalog: Pick<ReadonlyMap<string, Model>, 'get'>;
 }
 
 /**
- * A provider that calls nobody: it paints an abstract picture from the prompt, the same bytes for the same prompt,
- * size and format. So the service can be tried, and tested, without a key.
+ * A provider that runs locally, so that the service can be tried and tested without an API key. It paints an abstract
+ * picture from the prompt: the same bytes for the same prompt, size and format.
  */
 export function createPlaceholderProvider({ model: configured, catalog }: PlaceholderOptions): Provider {
   return {
     name: 'placeholder',
     supportsSize: true,
     controlSequences: [],
-    // It stands in for the model that was asked for, and so is asked only for models that there are, and are still
-    // served; the row's own id, which goes into the record, says who really painted.
+    // Accepts every listed model and keeps its shutdown date, so that requests are accepted and refused as with a real
+    // provider. The row's id stays `placeholder`: the record says what made the picture.
     model(id) {
       const listed = catalog.get(id);
       if (listed) return { ...PLACEHOLDER, shutdownDate: listed.shutdownDate, successor: listed.successor };
@@ -69,7 +69,7 @@ function refuseIllegalSize(size: Size): void {
   const legal = [size.width, size.height].every(
     (side) => Number.isInteger(side) && side >= MIN_SIDE && side <= MAX_SIDE,
   );
-  if (!legal) throw new ProviderError('rejected', `placeholder does not paint ${formatSize(size)}`);
+  if (!legal) throw new ProviderError('rejected', `placeholder cannot paint ${formatSize(size)}`);
 }
 
 function throwIfCancelled(signal: AbortSignal): void {

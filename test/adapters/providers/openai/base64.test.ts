@@ -8,7 +8,7 @@ function decode(parts: readonly string[], expectedBytes?: number): Buffer | null
   return decoder.end();
 }
 
-/** The text cut at these places. */
+/** The text split at these places. */
 function cut(text: string, places: readonly number[]): string[] {
   const ends = [...places.map((place) => place % (text.length + 1)), text.length].sort((one, other) => one - other);
   return ends.map((end, index) => text.slice(index === 0 ? 0 : ends[index - 1], end));
@@ -16,9 +16,9 @@ function cut(text: string, places: readonly number[]): string[] {
 
 const places = fc.array(fc.nat(), { maxLength: 8 });
 
-describe('base64 that comes in parts', () => {
+describe('base64 that arrives in parts', () => {
   const writers: [string, (bytes: Buffer) => string][] = [
-    ['as it is', (bytes) => bytes.toString('base64')],
+    ['as plain base64', (bytes) => bytes.toString('base64')],
     ['without padding', (bytes) => bytes.toString('base64').replaceAll('=', '')],
     ['in the URL alphabet', (bytes) => bytes.toString('base64url')],
     ['in lines', (bytes) => bytes.toString('base64').replaceAll(/.{5}/g, '$&\\r\\n')],
@@ -30,7 +30,7 @@ describe('base64 that comes in parts', () => {
     ['as an escaped data URL', (bytes) => `data:image\\/png;base64,${bytes.toString('base64')}`],
   ];
 
-  test.each(writers)('%s gives its bytes, however it is cut', (_how, write) => {
+  test.each(writers)('%s gives its bytes, wherever it is split', (_how, write) => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 80 }), places, fc.nat(100), (bytes, cuts, expectedBytes) => {
         const written = Buffer.from(bytes);
@@ -39,7 +39,7 @@ describe('base64 that comes in parts', () => {
     );
   });
 
-  test('grows beyond what was expected', () => {
+  test('grows beyond the expected size', () => {
     const bytes = Buffer.alloc(1_000_000, 'easel');
     expect(decode(cut(bytes.toString('base64'), [1, 70_001, 800_000]), 10)?.equals(bytes)).toBe(true);
   });
@@ -53,9 +53,9 @@ describe('base64 that comes in parts', () => {
     ['padding in the middle', 'AA==AAAA'],
     ['padding between digits', 'AA=A'],
     ['three paddings', 'AAAA==='],
-    ['no JSON string', 'AA\\AA'],
+    ['an invalid escape', 'AA\\AA'],
     ['half an escape at the end', 'AAAA\\'],
-    ['half a number at the end', 'AAAA\\u00'],
+    ['half a unicode escape at the end', 'AAAA\\u00'],
     ['an escaped backslash', 'AAA\\\\AAAA'],
     ['a bare line break', 'AAAA\nAAAA'],
     ['a letter whose low byte is a digit', 'A\\u0141AA'],
@@ -63,7 +63,7 @@ describe('base64 that comes in parts', () => {
     ['a data URL without its comma', 'data:AAAA'],
     ['the beginning of a data URL', 'data:'],
     ['a data URL with a very long head', `data:${'a'.repeat(2000)},AAAA`],
-  ])('%s is none, however it is cut', (_what, text) => {
+  ])('%s is invalid, wherever it is split', (_what, text) => {
     fc.assert(fc.property(places, (cuts) => decode(cut(text, cuts)) === null));
     expect(decode([...text])).toBeNull();
   });
@@ -72,11 +72,11 @@ describe('base64 that comes in parts', () => {
     ['nothing', ''],
     ['white space', ' \\n '],
     ['the head of a data URL', 'data:image/png;base64,'],
-  ])('%s is no byte', (_what, text) => {
+  ])('%s gives no bytes', (_what, text) => {
     expect(decode([...text])).toEqual(Buffer.alloc(0));
   });
 
-  test('what begins like a data URL and is none is digits', () => {
+  test('text that only begins like a data URL is decoded as digits', () => {
     expect(decode([...'data'])).toEqual(Buffer.from('data', 'base64'));
     expect(decode([...'dat'])).toEqual(Buffer.from('dat', 'base64'));
   });

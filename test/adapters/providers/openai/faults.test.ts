@@ -27,7 +27,7 @@ import {
 import { type OpenAiServer, startOpenAiServer } from '../../../support/openai/server.ts';
 
 const MODEL = CATALOG.get('gpt-image-2');
-if (!MODEL) throw new Error('the catalog has lost its standard model');
+if (!MODEL) throw new Error('the catalog has no gpt-image-2');
 const CALL: GenerationCall = {
   model: MODEL,
   prompt: 'a lighthouse',
@@ -37,7 +37,7 @@ const CALL: GenerationCall = {
   background: 'auto',
   format: 'png',
 };
-/** Enough for the stand-in's pictures of this size. */
+/** Bytes; more than the fake server's pictures of this size. */
 const LIMIT = 8 * 1024 * 1024;
 
 let server: OpenAiServer;
@@ -74,12 +74,12 @@ function provider(some: Partial<OpenAIProviderOptions> = {}): Provider {
   });
 }
 
-/** The error that a call ends with. */
+/** The error that a call raises. */
 async function failure(some: Partial<OpenAIProviderOptions> = {}): Promise<ProviderError> {
   const error: unknown = await provider(some)
     .generate(CALL, { signal: new AbortController().signal })
     .then(
-      () => new Error('a picture came'),
+      () => new Error('the call returned a picture'),
       (reason: unknown) => reason,
     );
   if (error instanceof ProviderError) return error;
@@ -88,21 +88,26 @@ async function failure(some: Partial<OpenAIProviderOptions> = {}): Promise<Provi
 
 const fastApiDetail = [{ loc: ['body', 'size'], msg: 'value is not a valid size' }];
 const redirect = answer({ status: 307, headers: { location: 'http://127.0.0.1:1/v1/images/generations' } });
-const wrong = (status: number, json: unknown) => answer({ status, json });
+const errorResponse = (status: number, json: unknown) => answer({ status, json });
 
-describe('an answer of failure', () => {
+describe('an error response', () => {
   it.each([
-    // The table of OpenAI's errors, row by row.
+    // OpenAI's table of errors, row by row.
     [openAiError('moderation_blocked'), 'refused', 400, 'rejected by the safety system'],
     [openAiError('content_policy_violation'), 'refused', 400, 'safety system'],
     [openAiError('billing_hard_limit_reached'), 'account', 400, 'Billing hard limit'],
     [
-      wrong(400, { error: { message: "Unknown parameter: 'style'.", code: 'unknown_parameter' } }),
+      errorResponse(400, { error: { message: "Unknown parameter: 'style'.", code: 'unknown_parameter' } }),
       'rejected',
       400,
       'style',
     ],
-    [wrong(400, { error: { message: "Invalid size '1x1'.", type: 'invalid_request_error' } }), 'rejected', 400, '1x1'],
+    [
+      errorResponse(400, { error: { message: "Invalid size '1x1'.", type: 'invalid_request_error' } }),
+      'rejected',
+      400,
+      '1x1',
+    ],
     [openAiError('invalid_api_key'), 'account', 401, 'Incorrect API key'],
     [openAiError('organization_not_verified'), 'account', 403, 'must be verified'],
     [openAiError('model_not_found'), 'rejected', 404, 'does not exist'],
@@ -116,13 +121,15 @@ describe('an answer of failure', () => {
     // Azure's.
     [azureError('contentFilter'), 'refused', 400, 'content filters'],
     [
-      wrong(400, { error: { code: 'contentFilter', message: 'Your task failed.' } }),
+      errorResponse(400, { error: { code: 'contentFilter', message: 'Your task failed.' } }),
       'refused',
       400,
       'Your task failed',
     ],
     [
-      wrong(400, { error: { code: '400', message: 'No.', innererror: { code: 'ResponsibleAIPolicyViolation' } } }),
+      errorResponse(400, {
+        error: { code: '400', message: 'No.', innererror: { code: 'ResponsibleAIPolicyViolation' } },
+      }),
       'refused',
       400,
       'ResponsibleAIPolicyViolation',
@@ -132,22 +139,22 @@ describe('an answer of failure', () => {
     [azureError('deploymentNotFound'), 'rejected', 404, 'does not exist'],
     [azureError('tooManyRequests'), 'rate_limited', 429, 'call rate limit'],
     [azureError('internalError'), 'overloaded', 500, 'unexpected response'],
-    [wrong(401, { statusCode: 401, message: 'Token expired' }), 'account', 401, 'Token expired'],
+    [errorResponse(401, { statusCode: 401, message: 'Token expired' }), 'account', 401, 'Token expired'],
     // Compatible servers and proxies.
     [vllmError(400, 'prompt is too long'), 'rejected', 400, 'prompt is too long'],
     [vllmError(422, fastApiDetail), 'rejected', 422, 'body.size: value is not a valid size'],
     [vllmError(503, 'engine is dead'), 'overloaded', 503, 'engine is dead'],
-    [wrong(400, { object: 'error', message: 'bad size', code: 40001 }), 'rejected', 400, 'bad size (40001)'],
-    [wrong(404, { error: 'model "x" not found' }), 'rejected', 404, 'model "x" not found'],
-    [wrong(400, ['odd']), 'rejected', 400, '["odd"]'],
+    [errorResponse(400, { object: 'error', message: 'bad size', code: 40001 }), 'rejected', 400, 'bad size (40001)'],
+    [errorResponse(404, { error: 'model "x" not found' }), 'rejected', 404, 'model "x" not found'],
+    [errorResponse(400, ['odd']), 'rejected', 400, '["odd"]'],
     [textError(429, 'too many\nrequests'), 'rate_limited', 429, 'too many requests'],
     [textError(402, 'Payment Required'), 'account', 402, 'Payment Required'],
     [htmlPage(502), 'overloaded', 502, 'an HTML page, "502"'],
     [htmlPage(404), 'rejected', 404, 'an HTML page, "404"'],
-    [answer({ status: 408 }), 'overloaded', 408, 'nothing more'],
-    [redirect, 'rejected', 307, 'nothing more'],
-    [openAiError('server_error', { cut: { after: 'headers', by: 'reset' } }), 'overloaded', 500, 'nothing more'],
-  ] as const)('$name is of its kind, and says why', async (behaviour: Behaviour, fault, httpStatus, text) => {
+    [answer({ status: 408 }), 'overloaded', 408, 'without a body'],
+    [redirect, 'rejected', 307, 'without a body'],
+    [openAiError('server_error', { cut: { after: 'headers', by: 'reset' } }), 'overloaded', 500, 'without a body'],
+  ] as const)('$name has its fault and says why', async (behaviour: Behaviour, fault, httpStatus, text) => {
     server.always(behaviour);
     const error = await failure();
     expect(error).toMatchObject({ fault, httpStatus, outcome: 'failed' });
@@ -161,17 +168,17 @@ describe('an answer of failure', () => {
     ['retry-after', '-7', 0],
     ['retry-after', '99999999999', 99_999_999_999_000],
     ['retry-after-ms', '250', 250],
-  ])('tells what it asks to wait: %s %s', async (header, value, retryAfterMs) => {
+  ])('carries the requested wait: %s %s', async (header, value, retryAfterMs) => {
     server.always(openAiError('slow_down', { headers: { [header]: value } }));
     expect(await failure()).toMatchObject({ retryAfterMs });
   });
 
   it.each([
     ['the key itself', (key: string) => key],
-    ['the key inside a word', (key: string) => `Bearer-${key}-x`],
-    ['the ends of the key', (key: string) => `${key.slice(0, 3)}********${key.slice(-4)}`],
-    ['the ends of another kind of key', () => 'f00d************cafe'],
-  ])('never holds %s', async (_, quoted) => {
+    ['the key inside a longer word', (key: string) => `Bearer-${key}-x`],
+    ['the key masked with asterisks', (key: string) => `${key.slice(0, 3)}********${key.slice(-4)}`],
+    ['another masked key', () => 'f00d************cafe'],
+  ])('never reveals %s', async (_, quoted) => {
     const key = server.key ?? '';
     server.always(openAiError('invalid_api_key', { message: `Wrong: ${quoted(key)}.` }));
     const error = await failure();
@@ -180,30 +187,30 @@ describe('an answer of failure', () => {
     expect(error.cause).toBeUndefined();
   });
 
-  it('is not garbled where there is no key to keep secret', async () => {
+  it('keeps its text where there is no API key', async () => {
     await using open = await startOpenAiServer({ key: null });
     open.always(textError(400, 'none of these'));
     expect((await failure({ apiKey: null, baseURL: open.baseUrl })).message).toContain('none of these');
   });
 });
 
-describe('no answer', () => {
+describe('a response that fails to arrive', () => {
   it.each([
     ['a connection closed at once', dropConnection('close'), 'interrupted'],
     ['a connection reset', dropConnection('reset'), 'interrupted'],
-    ['a body cut off', picture({ cut: { after: { bytes: 1000 }, by: 'reset' } }), 'interrupted'],
-    ['silence', hang(), 'timeout'],
-    ['headers and then silence', picture({ cut: { after: 'headers', by: 'hang' } }), 'timeout'],
-    ['part of a body and then silence', picture({ cut: { after: { bytes: 1000 }, by: 'hang' } }), 'timeout'],
-    ['an error and then silence', openAiError('server_error', { cut: { after: 'headers', by: 'hang' } }), 'timeout'],
-    ['200 MB', giantBody(), 'empty'],
+    ['a body that breaks off', picture({ cut: { after: { bytes: 1000 }, by: 'reset' } }), 'interrupted'],
+    ['no response at all', hang(), 'timeout'],
+    ['headers without a body', picture({ cut: { after: 'headers', by: 'hang' } }), 'timeout'],
+    ['a body that stalls', picture({ cut: { after: { bytes: 1000 }, by: 'hang' } }), 'timeout'],
+    ['an error whose body stalls', openAiError('server_error', { cut: { after: 'headers', by: 'hang' } }), 'timeout'],
+    ['a body of 200 MB', giantBody(), 'empty'],
     ['a gzip bomb of 1 GiB', gzipBomb(), 'empty'],
-  ] as const)('%s may have been billed, and leaves no connection behind', async (_, behaviour, fault) => {
+  ] as const)('%s may have been billed, and leaves no connection open', async (_, behaviour, fault) => {
     const own = createTransport({ maxResponseBytes: LIMIT });
     try {
       const before = server.openSockets;
       server.always(behaviour);
-      // Short only where it is what ends the call.
+      // Short only where the timeout is what ends the call.
       const timeoutMs = fault === 'timeout' ? 500 : 10_000;
       expect(await failure({ timeoutMs, transport: own })).toMatchObject({ fault, outcome: 'unknown' });
       await server.until(() => server.openSockets <= before);
@@ -212,13 +219,13 @@ describe('no answer', () => {
     }
   });
 
-  it('to the question for the file that the answer names ends that question, too', async () => {
+  it('aborts the download of the picture, too, when that stalls', async () => {
     server.always(picture({ as: 'url', file: hang() }));
     expect(await failure({ timeoutMs: 500 })).toMatchObject({ fault: 'timeout', outcome: 'unknown' });
     await server.until(() => server.otherCalls[0]?.ending === 'client_left');
   });
 
-  it('of more than is allowed is cut off there, not read to its end', async () => {
+  it('is not read beyond the size limit', async () => {
     let sent = 0;
     const megabyte = Buffer.alloc(1024 * 1024, 'A');
     server.always(
@@ -233,11 +240,11 @@ describe('no answer', () => {
     );
     expect((await failure()).fault).toBe('empty');
     await server.abandoned(1);
-    // What the sockets' own buffers hold comes on top.
+    // More than the limit of 8 MiB, because of the sockets' buffers.
     expect(sent).toBeLessThan(50);
   });
 
-  it('cannot have been billed where nothing was sent', async () => {
+  it('has not been billed where the server could not be reached', async () => {
     const gone = await startOpenAiServer();
     await gone.close();
     const error = await failure({ baseURL: gone.baseUrl });
@@ -246,11 +253,11 @@ describe('no answer', () => {
   });
 });
 
-describe('a call', () => {
+describe('a request', () => {
   const generate = (some: Partial<OpenAIProviderOptions> = {}) =>
     provider(some).generate(CALL, { signal: new AbortController().signal });
 
-  it('leaves out what the server does not know', async () => {
+  it('leaves out the omitted parameters', async () => {
     server.strict = false;
     try {
       await generate({ omit: ['size', 'n', 'output_format'] });
@@ -265,7 +272,7 @@ describe('a call', () => {
     });
   });
 
-  it('goes to Azure by its paths, with its key header and version', async () => {
+  it('has the path, key header and version of Azure', async () => {
     await generate({ baseURL: server.origin, azureApiVersion: '2025-04-01-preview' });
     expect(server.calls[0]).toMatchObject({
       path: '/openai/deployments/gpt-image-2/images/generations?api-version=2025-04-01-preview',
@@ -275,9 +282,9 @@ describe('a call', () => {
   });
 
   it.each([
-    ['the next call has to wait', { remaining: 0, resetMs: 90_000 }, 90_000],
-    ['there is room left', { remaining: 3, resetMs: 90_000 }, null],
-  ])('tells when %s', async (_, { remaining, resetMs }, pauseMs) => {
+    ['the rate limit is used up', { remaining: 0, resetMs: 90_000 }, 90_000],
+    ['requests remain: none', { remaining: 3, resetMs: 90_000 }, null],
+  ])('reports the pause where %s', async (_, { remaining, resetMs }, pauseMs) => {
     server.always(picture({ headers: rateLimitHeaders({ of: 'images', limit: 5, remaining, resetMs }) }));
     expect(await generate()).toMatchObject({ pauseMs });
   });

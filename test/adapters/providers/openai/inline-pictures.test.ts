@@ -17,14 +17,14 @@ import {
 import { type OpenAiServer, startOpenAiServer } from '../../../support/openai/server.ts';
 import { createTestClock } from '../../../support/test-clock.ts';
 
-interface AnswerOptions {
+interface ResponseOptions {
   readonly status?: number;
   readonly headers?: Readonly<Record<string, string>>;
-  /** Bytes a chunk. */
+  /** Bytes per chunk. */
   readonly chunk?: number;
 }
 
-function answerOf(text: string, { status = 200, headers = {}, chunk = 7 }: AnswerOptions = {}): Response {
+function responseOf(text: string, { status = 200, headers = {}, chunk = 7 }: ResponseOptions = {}): Response {
   const bytes = Buffer.from(text);
   let at = 0;
   const body = new ReadableStream({
@@ -37,15 +37,17 @@ function answerOf(text: string, { status = 200, headers = {}, chunk = 7 }: Answe
   return new Response(body, { status, headers: { 'content-type': 'application/json', ...headers } });
 }
 
-/** What a reader has of the text in the end: parsed, with the pictures in hex where their references were. */
-async function read(text: string, options?: AnswerOptions): Promise<unknown> {
-  const lifted = decodeInlinePictures(answerOf(text, options));
-  return JSON.parse(await lifted.text(), (key, value: unknown) =>
-    key === 'b64_json' && typeof value === 'string' ? (inlinePicture(lifted, value)?.toString('hex') ?? null) : value,
+/** The parsed text of the rewritten response, each reference replaced by its picture in hex. */
+async function read(text: string, options?: ResponseOptions): Promise<unknown> {
+  const rewritten = decodeInlinePictures(responseOf(text, options));
+  return JSON.parse(await rewritten.text(), (key, value: unknown) =>
+    key === 'b64_json' && typeof value === 'string'
+      ? (inlinePicture(rewritten, value)?.toString('hex') ?? null)
+      : value,
   );
 }
 
-/** The same, done at one go. */
+/** The expected result: parses first and decodes afterwards. */
 function readPlainly(text: string): unknown {
   return JSON.parse(text, (key, value: unknown) => {
     if (key !== 'b64_json' || typeof value !== 'string') return value;
@@ -53,23 +55,23 @@ function readPlainly(text: string): unknown {
   });
 }
 
-describe('lifting pictures out of JSON', () => {
-  test('the reader gets a short reference in the place of each', async () => {
-    const lifted = decodeInlinePictures(answerOf('{"data":[{"b64_json":"AQID"},{"b64_json":"BAU="}]}'));
-    const { data } = (await lifted.json()) as { data: { b64_json: string }[] };
+describe('decoding the pictures of a JSON response', () => {
+  test('puts a short reference in the place of each', async () => {
+    const rewritten = decodeInlinePictures(responseOf('{"data":[{"b64_json":"AQID"},{"b64_json":"BAU="}]}'));
+    const { data } = (await rewritten.json()) as { data: { b64_json: string }[] };
     const references = data.map(({ b64_json }) => b64_json);
     expect(new Set(references.map(({ length }) => length))).toEqual(new Set([36]));
-    expect(references.map((reference) => inlinePicture(lifted, reference))).toEqual([
+    expect(references.map((reference) => inlinePicture(rewritten, reference))).toEqual([
       Buffer.from([1, 2, 3]),
       Buffer.from([4, 5]),
     ]);
   });
 
-  test('a text that only looks like a reference brings nothing, nor does one of another answer', async () => {
-    const lifted = decodeInlinePictures(answerOf('{"b64_json":"AQID"}'));
-    const { b64_json } = (await lifted.json()) as { b64_json: string };
-    expect(inlinePicture(lifted, 'AQID')).toBeNull();
-    expect(inlinePicture(decodeInlinePictures(answerOf('{}')), b64_json)).toBeNull();
+  test('gives null for an unknown reference and for one of another response', async () => {
+    const rewritten = decodeInlinePictures(responseOf('{"b64_json":"AQID"}'));
+    const { b64_json } = (await rewritten.json()) as { b64_json: string };
+    expect(inlinePicture(rewritten, 'AQID')).toBeNull();
+    expect(inlinePicture(decodeInlinePictures(responseOf('{}')), b64_json)).toBeNull();
   });
 
   test.each([
@@ -85,19 +87,19 @@ describe('lifting pictures out of JSON', () => {
       'keys that end or begin like it',
       '{"xb64_json":"AQID","b64_jsonx":"AQID","\\"b64_json":"AQID","b64_json\\\\":"AQID"}',
     ],
-    ['a picture that is no base64', '{"data":[{"b64_json":"%%% no %%%"}],"usage":{"b64_json":""}}'],
+    ['a picture that is not base64', '{"data":[{"b64_json":"%%% no %%%"}],"usage":{"b64_json":""}}'],
     ['a quote and a backslash inside the picture', '{"b64_json":"AQID\\"AQID","a":"\\\\","b64_json":"AQ\\\\"}'],
     ['the same key twice', '{"b64_json":"AQID","b64_json":"BAUG"}'],
     ['other values under the key', '{"a":{"b64_json":null},"b":{"b64_json":42},"c":{"b64_json":["AQID"]}}'],
     ['a url', '{"data":[{"url":"https://example.com/b64_json:1.png"}]}'],
     ['text beyond ASCII', '{"añb64_json":"é","data":[{"b64_json":"AQID","revised_prompt":"плакат 🎨"}]}'],
-    ['no object', '"b64_json"'],
+    ['a string instead of an object', '"b64_json"'],
     ['null', 'null'],
-  ])('%s: what the parser finds is the same, however it is cut', async (_what, text) => {
+  ])('%s: parses to the same value, wherever it is split', async (_what, text) => {
     for (let chunk = 1; chunk <= 16; chunk++) expect(await read(text, { chunk })).toEqual(readPlainly(text));
   });
 
-  test('whatever is valid JSON stays what it is', async () => {
+  test('any valid JSON parses to the same value', async () => {
     const words = fc.constantFrom('b64_json', 'AQID', 'AQ==', '%', '"', '\\', '\\"', 'b64_json"', ':', 'é');
     const json = fc.letrec<{ value: unknown }>((tie) => ({
       value: fc.oneof(
@@ -116,7 +118,7 @@ describe('lifting pictures out of JSON', () => {
     );
   });
 
-  test('JSON that is cut or broken anywhere stays broken', async () => {
+  test('JSON that is truncated or broken anywhere stays invalid', async () => {
     const text = '{"data":[{"b64_json":"AQ\\/DBAUG","a":"x"}]}';
     for (let end = 0; end < text.length; end++) await expect(read(text.slice(0, end))).rejects.toThrow(SyntaxError);
     for (const broken of ['{"b64_json"::"AQID"}', '{"b64_json" "AQID"}', '{"b64_json":"AQID}', '{b64_json:"AQID"}']) {
@@ -124,38 +126,38 @@ describe('lifting pictures out of JSON', () => {
     }
   });
 
-  test('ten are lifted, which is the most there can be, and no more', async () => {
+  test('decodes ten pictures, the most that an API returns, and no more', async () => {
     const pictures = Array.from({ length: 12 }, () => ({ b64_json: 'AQID' }));
     const { data } = (await read(JSON.stringify({ data: pictures }))) as { data: { b64_json: string | null }[] };
     expect(data.filter(({ b64_json }) => b64_json === '010203')).toHaveLength(10);
   });
 
-  test.each<[string, AnswerOptions]>([
+  test.each<[string, ResponseOptions]>([
     ['a length', { headers: { 'content-length': '21' } }],
     ['a length that is too small', { headers: { 'content-length': '1' } }],
     ['a length that is absurd', { headers: { 'content-length': '999999999999' } }],
-    ['a length that is none', { headers: { 'content-length': 'x' } }],
-    ['a length of something compressed', { headers: { 'content-length': '21', 'content-encoding': 'gzip' } }],
-    ['another JSON', { headers: { 'content-type': 'application/problem+json; charset=utf-8' } }],
-  ])('an answer with %s is read', async (_what, options) => {
+    ['a length that is not a number', { headers: { 'content-length': 'x' } }],
+    ['a length of compressed bytes', { headers: { 'content-length': '21', 'content-encoding': 'gzip' } }],
+    ['another JSON content type', { headers: { 'content-type': 'application/problem+json; charset=utf-8' } }],
+  ])('a response with %s is read', async (_what, options) => {
     const bytes = Buffer.alloc(200_000, 'easel');
     const text = JSON.stringify({ b64_json: bytes.toString('base64') });
     expect(await read(text, { ...options, chunk: 16_384 })).toEqual({ b64_json: bytes.toString('hex') });
   });
 
-  test.each<[string, AnswerOptions]>([
-    ['a failure', { status: 500 }],
-    ['a stream of events', { headers: { 'content-type': 'text/event-stream' } }],
+  test.each<[string, ResponseOptions]>([
+    ['an error response', { status: 500 }],
+    ['an event stream', { headers: { 'content-type': 'text/event-stream' } }],
     ['plain text', { headers: { 'content-type': 'text/plain' } }],
-  ])('%s is left alone', async (_what, options) => {
-    const answer = answerOf('{"b64_json":"AQID"}', options);
+  ])('%s is returned unchanged', async (_what, options) => {
+    const answer = responseOf('{"b64_json":"AQID"}', options);
     expect(decodeInlinePictures(answer)).toBe(answer);
     expect(inlinePicture(answer, 'AQ\nID')).toEqual(Buffer.from([1, 2, 3]));
     expect(inlinePicture(answer, '%%%')).toBeNull();
     expect(await answer.text()).toBe('{"b64_json":"AQID"}');
   });
 
-  test('a stream that breaks off raises what it broke off with', async () => {
+  test('a stream that fails raises the same error', async () => {
     const body = new ReadableStream({
       start(controller) {
         controller.enqueue(new Uint8Array(Buffer.from('{"b64_json":"AQ')));
@@ -167,27 +169,27 @@ describe('lifting pictures out of JSON', () => {
   });
 });
 
-describe('under the SDK', () => {
+describe('below the SDK', () => {
   test.each<[string, Behaviour]>([
     ...BROKEN_ANSWERS.map((kind): [string, Behaviour] => [kind, brokenAnswer(kind)]),
-    ['a page', htmlPage(200)],
-    ['JSON that is not said to be JSON', answer({ body: '{"data":[{"b64_json":"AQID"}]}', type: 'text/plain' })],
+    ['an HTML page', htmlPage(200)],
+    ['JSON with another content type', answer({ body: '{"data":[{"b64_json":"AQID"}]}', type: 'text/plain' })],
     ['a bare line break in the base64', json('{"data":[{"b64_json":"AQ\nID"}]}')],
     ['JSON that breaks after the picture', json('{"data":[{"b64_json":"AQID"}]')],
-  ])('a 200 with %s is an empty answer, which may have been billed', async (_what, behaviour) => {
+  ])('a 200 with %s is `empty`, and may have been billed', async (_what, behaviour) => {
     await using upstream = await startOpenAiServer();
     upstream.script(behaviour);
     await expect(generate(upstream)).rejects.toMatchObject({ fault: 'empty', outcome: 'unknown' });
   });
 
-  test('a picture comes through, the first of several', async () => {
+  test('the first of several pictures is returned', async () => {
     await using upstream = await startOpenAiServer();
     upstream.script(json('{"data":[{"b64_json":"AQID","revised_prompt":"a"},{"b64_json":"BAUG"}]}'));
     const { bytes, revisedPrompt } = await generate(upstream);
     expect([Buffer.from(bytes), revisedPrompt]).toEqual([Buffer.from([1, 2, 3]), 'a']);
   });
 
-  test('a connection that breaks inside the picture is interrupted, not empty', async () => {
+  test('a connection that breaks inside the picture is `interrupted`, not `empty`', async () => {
     await using upstream = await startOpenAiServer();
     upstream.script(picture({ cut: { after: { bytes: 10_000 }, by: 'reset' } }));
     await expect(generate(upstream)).rejects.toMatchObject({ fault: 'interrupted', outcome: 'unknown' });
@@ -200,7 +202,7 @@ function json(body: string): Behaviour {
 
 async function generate(upstream: OpenAiServer): Promise<GeneratedPicture> {
   const model = CATALOG.get('gpt-image-2');
-  if (model === undefined) throw new Error('the catalog has lost its standard model');
+  if (model === undefined) throw new Error('the catalog has no gpt-image-2');
   const transport = createTransport({ maxResponseBytes: 1e7 });
   const guard = createGuardedFetch({ allow: [] });
   const provider = createOpenAIProvider({

@@ -34,7 +34,7 @@ const LISTED = CATALOG.get('gpt-image-2') ?? unlistedModel('gpt-image-2');
 
 describeProvider('openai', () => createFixture(LISTED, { strict: true, omit: [] }), FAULTS);
 
-/** A server of its own, with styles and without a size parameter, as some compatible servers are. */
+/** A model of a compatible server: it has styles, and the server does not accept a size. */
 const COMPATIBLE: Model = {
   ...unlistedModel('local-diffusion'),
   qualities: ['standard', 'hd'],
@@ -105,7 +105,7 @@ async function createFixture(
   };
 }
 
-/** Servers like to quote the key, so the errors here do. */
+/** Servers often quote the key in their errors, so these do. */
 function behaviourFor(fault: ProviderFault, key: string): Behaviour {
   const message = `refused for the key ${key}`;
   switch (fault) {
@@ -126,7 +126,7 @@ function behaviourFor(fault: ProviderFault, key: string): Behaviour {
     case 'empty':
       return brokenAnswer('empty data');
     default:
-      throw new Error(`the stand-in brings about no fault ${fault}`);
+      throw new Error(`the fake server cannot cause the fault ${fault}`);
   }
 }
 

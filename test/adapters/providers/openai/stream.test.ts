@@ -48,17 +48,17 @@ const provider = (timeoutMs = 60_000) =>
     clock: { now: () => 0, sleep: async () => {} },
   });
 
-/** Makes a call with someone looking on. */
+/** Makes a call with a listener for partial pictures. */
 async function watch(made = provider(), call = CALL, signal = new AbortController().signal) {
   const seen: { readonly bytes: Uint8Array; readonly index: number }[] = [];
   const generated = made.generate(call, { signal, onPartial: (bytes, index) => void seen.push({ bytes, index }) });
   return { seen, generated };
 }
 
-/** All that is promised of a picture, without what each call has of its own. */
+/** The picture without the request id, which differs in each call. */
 const essence = ({ providerRequestId: _, ...rest }: GeneratedPicture) => rest;
 
-test('brings the same picture as a call without a stream, and those on the way', async () => {
+test('streaming gives the same picture as a call without it, and partial pictures before', async () => {
   const plain = await provider().generate(CALL, { signal: new AbortController().signal });
   expect(server.calls[0]?.body).not.toHaveProperty('stream');
 
@@ -72,14 +72,14 @@ test('brings the same picture as a call without a stream, and those on the way',
   expect(seen.every(({ bytes }) => bytes[0] === 0x89 && bytes[1] === 0x50)).toBe(true);
 });
 
-test('is not asked for from a model that has none', async () => {
+test('streaming is not requested from a model without partial pictures', async () => {
   const { seen, generated } = await watch(provider(), { ...CALL, model: { ...MODEL, partialImages: 0 } });
   await generated;
   expect(server.calls[0]?.body).not.toHaveProperty('stream');
   expect(seen).toEqual([]);
 });
 
-test('is done without, from then on, where the server refuses it', async () => {
+test('a server that rejects streaming is asked without, from then on', async () => {
   server.script(
     openAiError('server_error', {
       status: 400,
@@ -94,7 +94,7 @@ test('is done without, from then on, where the server refuses it', async () => {
   expect(server.calls.map(({ body }) => body.stream)).toEqual([true, undefined, undefined]);
 });
 
-test('a server that answers in plain JSON all the same is understood', async () => {
+test('a plain JSON response to a streaming request is understood', async () => {
   const bytes = (await provider().generate(CALL, { signal: new AbortController().signal })).bytes;
   server.script(answer({ json: { data: [{ b64_json: Buffer.from(bytes).toString('base64') }] } }));
   const { seen, generated } = await watch();
@@ -109,7 +109,7 @@ const partial = event('image_generation.partial_image', { b64_json: 'AAAA', part
 test.each([
   ['a refusal in mid-stream', picture({ streamError: 'moderation_blocked' }), 'refused', 'failed'],
   ['a rate limit in mid-stream', picture({ streamError: 'rate_limit_exceeded' }), 'rate_limited', 'failed'],
-  ['no credit, said in mid-stream', picture({ streamError: 'insufficient_quota' }), 'account', 'failed'],
+  ['no credit in mid-stream', picture({ streamError: 'insufficient_quota' }), 'account', 'failed'],
   ['a server error in mid-stream', picture({ streamError: 'server_error' }), 'interrupted', 'unknown'],
   ['an error without any detail', stream(partial, 'event: error\ndata: {}\n\n'), 'interrupted', 'unknown'],
   ['a stream that ends before the picture', stream(partial), 'interrupted', 'unknown'],
@@ -117,17 +117,17 @@ test.each([
   ['a stream that breaks off', picture({ cut: { after: { pieces: 1 }, by: 'reset' } }), 'interrupted', 'unknown'],
   ['a stream cut inside an event', picture({ cut: { after: { bytes: 5_000 }, by: 'end' } }), null, 'unknown'],
   ['an event that is not JSON', stream('data: {"b64\n\n'), 'empty', 'unknown'],
-  ['a finished picture that is none', stream(event('image_generation.completed', {})), 'empty', 'unknown'],
+  ['a final event without a picture', stream(event('image_generation.completed', {})), 'empty', 'unknown'],
   [
-    'a finished picture in broken base64',
+    'a final picture in broken base64',
     stream(event('image_generation.completed', { b64_json: '%%%' })),
     'empty',
     'unknown',
   ],
   ['plain JSON without a picture', brokenAnswer('empty data'), 'empty', 'unknown'],
   ['an outage before the stream', openAiError('server_error'), 'overloaded', 'failed'],
-  ['more than an answer may hold', stream(partial, `data: "${'A'.repeat(9 * 1024 * 1024)}"\n\n`), 'empty', 'unknown'],
-] as const)('%s', async (_, behaviour, fault, outcome) => {
+  ['more bytes than the limit', stream(partial, `data: "${'A'.repeat(9 * 1024 * 1024)}"\n\n`), 'empty', 'unknown'],
+] as const)('%s has its fault and outcome', async (_, behaviour, fault, outcome) => {
   server.script(behaviour);
   const { generated } = await watch();
   const error = await generated.catch((reason: unknown) => reason);
@@ -135,7 +135,7 @@ test.each([
   expect(server.calls).toHaveLength(1);
 });
 
-test('odd events on the way do no harm', async () => {
+test('malformed and unknown events are ignored', async () => {
   const { bytes } = await provider().generate(CALL, { signal: new AbortController().signal });
   server.script(
     stream(
@@ -155,16 +155,16 @@ test('odd events on the way do no harm', async () => {
 });
 
 test.each([
-  ['whoever no longer wants it', 60_000, 'cancelled', 'cancelled'],
-  ['the time that is up', 300, 'timeout', 'unknown'],
-] as const)('is broken off for %s, and the socket is freed', async (_, timeoutMs, fault, outcome) => {
+  ['cancellation', 60_000, 'cancelled', 'cancelled'],
+  ['the timeout', 300, 'timeout', 'unknown'],
+] as const)('%s aborts the stream and frees the socket', async (_, timeoutMs, fault, outcome) => {
   server.script(picture({ cut: { after: { pieces: 1 }, by: 'hang' } }));
-  const leaving = new AbortController();
-  const { seen, generated } = await watch(provider(timeoutMs), CALL, leaving.signal);
+  const controller = new AbortController();
+  const { seen, generated } = await watch(provider(timeoutMs), CALL, controller.signal);
   const failed = generated.catch((reason: unknown) => reason);
   if (fault === 'cancelled') {
     await expect.poll(() => seen.length, { timeout: 5_000 }).toBe(1);
-    leaving.abort();
+    controller.abort();
   }
   expect(await failed).toMatchObject({ fault, outcome });
   await server.abandoned(1);

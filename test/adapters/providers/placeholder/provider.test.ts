@@ -28,7 +28,7 @@ describeProvider(
     secret: null,
     shutdownDates: null,
     sent: () => null,
-    // It paints at once: the call is under way as soon as it was made.
+    // Painting starts at once, so the call is in progress as soon as it is made.
     hold: () => Promise.resolve(),
     released: () => Promise.resolve(),
     fail: () => ({ provider, call: call('a lighthouse', { width: 15, height: 48 }) }),
@@ -38,7 +38,7 @@ describeProvider(
 );
 
 describe('the placeholder', () => {
-  it('paints the same bytes for the same prompt and size, also in another instance', async () => {
+  it('paints the same bytes for the same prompt and size, in another instance too', async () => {
     const size = { width: 320, height: 200 };
     const first = await paint('a lighthouse at dusk', size);
     expect(
@@ -64,7 +64,7 @@ describe('the placeholder', () => {
     [16, 4096, 'glass'],
     [1200, 630, 'an orchard'],
     [1792, 1024, ''],
-  ])('paints %ix%i of "%s", opaque, so that it passes every check', async (width, height, prompt) => {
+  ])('paints %ix%i of "%s", opaque, and passes every check', async (width, height, prompt) => {
     const picture = await readPicture(await paint(prompt, { width, height }), LIMITS);
     expect(picture).toMatchObject({ width, height, channels: 3, plain: true });
     const failed = checkPicture(picture, { width, height }, EVERY_CHECK).filter(({ verdict }) => verdict !== 'ok');
@@ -76,13 +76,13 @@ describe('the placeholder', () => {
     expect(header).toMatchObject({ format, width: 64, height: 48 });
   });
 
-  it('paints a png where no format is asked for, and reports no usage', async () => {
+  it('paints a png where no format is requested, and reports no usage', async () => {
     const picture = await provider.generate({ ...call('tea', { width: 64, height: 48 }), format: null }, running());
     expect((await sharp(picture.bytes).metadata()).format).toBe('png');
     expect(picture).toMatchObject({ revisedPrompt: null, usage: null, httpStatus: null, providerRequestId: null });
   });
 
-  it('takes any prompt', async () => {
+  it('accepts any prompt', async () => {
     const prompts = ['', '</svg><script>', '\0', '図'.repeat(32_000)];
     const pictures = await Promise.all(prompts.map((prompt) => paint(prompt, { width: 32, height: 32 })));
     expect(new Set(pictures.map((bytes) => Buffer.from(bytes).toString('base64'))).size).toBe(prompts.length);
@@ -100,14 +100,14 @@ describe('the placeholder', () => {
   it.each([
     ['before the call', (controller: AbortController) => controller.abort()],
     ['during the call', (controller: AbortController) => queueMicrotask(() => controller.abort())],
-  ])('ends when it is cancelled %s', async (_name, cancel) => {
+  ])('raises `cancelled` when it is cancelled %s', async (_name, cancel) => {
     const controller = new AbortController();
     cancel(controller);
     const painting = provider.generate(call('tea', { width: 64, height: 64 }), { signal: controller.signal });
     await expect(painting).rejects.toMatchObject({ name: 'ProviderError', fault: 'cancelled', outcome: 'cancelled' });
   });
 
-  it('stands in for the models that there are', () => {
+  it('stands in for listed models and the configured one, with their shutdown dates', () => {
     expect(provider.name).toBe('placeholder');
     for (const id of ['placeholder', 'gpt-image-2', 'of-my-own']) expect(provider.model(id)?.id).toBe('placeholder');
     expect(provider.model('gpt-image-99')).toBeNull();
@@ -123,7 +123,7 @@ async function paint(prompt: string, size: Size, format: MasterFormat = 'png', b
 
 function call(prompt: string, size: Size): GenerationCall {
   const model = provider.model('placeholder');
-  if (!model) throw new Error('the placeholder has no row');
+  if (!model) throw new Error('the placeholder has no catalog row');
   return { model, prompt, size, quality: null, style: null, background: null, format: 'png' };
 }
 

@@ -1,0 +1,111 @@
+import { randomUUID } from 'node:crypto';
+import { BMFF } from '@trustnxt/c2pa-ts/asset';
+import type { Signer } from '@trustnxt/c2pa-ts/cose';
+import { SuperBox } from '@trustnxt/c2pa-ts/jumbf';
+import {
+  ActionAssertion,
+  ActionType,
+  BMFFHashAssertion,
+  ClaimVersion,
+  DataHashAssertion,
+  DigitalSourceType,
+  IngredientAssertion,
+  ManifestStore,
+  RelationshipType,
+} from '@trustnxt/c2pa-ts/manifest';
+import { openAsset } from './c2pa-reader.ts';
+import type { ParentManifest } from './parent-manifest.ts';
+
+/** What a manifest says, and who signs it. */
+export interface ManifestSpec {
+  readonly signer: Signer;
+  readonly generator: { readonly name: string; readonly version: string };
+  /** The original that the file was made from. */
+  readonly ingredient: {
+    readonly title: string;
+    /** Media type. */
+    readonly format: string;
+    /** In hex. */
+    readonly sha256: string;
+    readonly description: string;
+    /** Null for an original without a manifest. */
+    readonly parent: ParentManifest | null;
+  };
+  /** What was done to the original, in order. */
+  readonly edits: readonly ActionType[];
+}
+
+/**
+ * The file with a new, signed manifest; the parent's manifests precede it in the store. Rejects with an `Error` for a format
+ * that cannot carry a manifest and for a broken file.
+ */
+export async function embedManifest(
+  file: Uint8Array,
+  { signer, generator, ingredient, edits }: ManifestSpec,
+): Promise<Uint8Array> {
+  const asset = openAsset(file);
+  if (asset === null) throw new Error('manifests cannot be written in this format');
+  const { parent } = ingredient;
+  const store = parent ? ManifestStore.read(SuperBox.fromBuffer(parent.jumbf)) : new ManifestStore();
+  const manifest = store.createManifest({
+    claimVersion: ClaimVersion.V2,
+    assetFormat: asset.mimeType,
+    instanceID: `xmp:iid:${randomUUID()}`,
+    defaultHashAlgorithm: 'SHA-256',
+    signer,
+  });
+  if (!manifest.claim || !manifest.signature) throw new Error('c2pa-ts made a manifest without claim or signature');
+  manifest.claim.claimGeneratorName = generator.name;
+  manifest.claim.claimGeneratorVersion = generator.version;
+  manifest.signature.signatureData.paddingLength = SIGNATURE_PADDING;
+
+  // The ingredient comes first: creating a reference hashes the assertion as it is then.
+  const original = ingredientAssertion(ingredient);
+  manifest.addAssertion(original);
+  const actions = new ActionAssertion();
+  const digitalSourceType = DigitalSourceType.TrainedAlgorithmicMedia;
+  actions.actions = [
+    {
+      action: ActionType.C2paOpened,
+      digitalSourceType,
+      softwareAgent: generator,
+      parameters: { ingredients: [manifest.createAssertionReference(original)] },
+    },
+    ...edits.map((action) => ({ action, softwareAgent: generator })),
+  ];
+  manifest.addAssertion(actions);
+  const binding =
+    asset instanceof BMFF
+      ? BMFFHashAssertion.createV3('jumbf manifest', 'SHA-256')
+      : Object.assign(DataHashAssertion.create('SHA-256'), { name: 'jumbf manifest' });
+  manifest.addAssertion(binding);
+
+  await asset.ensureManifestSpace(store.measureSize());
+  await binding.updateWithAsset(asset);
+  await manifest.sign(signer);
+  await asset.writeManifestJUMBF(store.getBytes());
+  return await asset.getDataRange();
+}
+
+/**
+ * Padding bytes that make room for the signature: signing shortens the padding by the signature's length. What is left stays
+ * above 255 bytes, so that CBOR's length header, and with it the manifest's measured size, does not change.
+ */
+const SIGNATURE_PADDING = 2048;
+
+function ingredientAssertion({ title, format, sha256, description, parent }: ManifestSpec['ingredient']) {
+  const assertion = IngredientAssertion.createV3(RelationshipType.ParentOf);
+  assertion.title = title;
+  assertion.format = format;
+  assertion.description = description;
+  assertion.instanceID = `sha256:${sha256}`;
+  if (parent) {
+    const uri = `self#jumbf=/c2pa/${parent.label}`;
+    const algorithm = 'SHA-256';
+    // Not c2pa-ts's own references: they hash the signature's box as c2pa-ts would encode it, not as it was signed.
+    assertion.activeManifest = { uri, hash: parent.manifestHash, algorithm };
+    assertion.claimSignature = { uri: `${uri}/c2pa.signature`, hash: parent.signatureHash, algorithm };
+    assertion.validationResults = parent.results;
+  }
+  return assertion;
+}
