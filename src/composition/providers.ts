@@ -8,9 +8,10 @@ import type { Clock } from '../core/ports/clock.ts';
 import type { Provider } from '../core/ports/provider.ts';
 import type { GuardedFetch } from '../security/ssrf-guard.ts';
 
-/** Far more than the largest picture in base64; an answer beyond it is no picture. */
+/** Largest answer that is read from a provider: far more than the largest picture in base64. */
 export const MAX_PROVIDER_RESPONSE_BYTES = 128 * 1024 * 1024;
 
+/** The adapter for the provider's kind: the placeholder, or OpenAI's API for everything else, Azure and compatible servers included. */
 export function createProvider(
   settings: ProviderSettings,
   config: Config,

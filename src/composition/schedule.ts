@@ -1,11 +1,14 @@
 import type { Logger } from 'pino';
 
-/** Does `work` every `ms` milliseconds, never twice at once. Gives the function that ends this and waits for a run under way. */
+/**
+ * Runs `work` every `ms` milliseconds, skipping a turn while the last run goes on; failures are logged. Returns the function
+ * that stops this and waits for the current run.
+ */
 export function runEvery(ms: number, logger: Logger, work: () => Promise<void>): () => Promise<void> {
   let inFlight: Promise<void> | null = null;
   const timer = setInterval(() => {
     inFlight ??= work()
-      .catch((error: unknown) => logger.error({ err: error }, 'scheduled work failed; the next run tries again'))
+      .catch((error: unknown) => logger.error({ err: error }, 'scheduled job failed; the next run tries again'))
       .finally(() => {
         inFlight = null;
       });

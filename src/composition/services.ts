@@ -31,30 +31,30 @@ import { createDeliverer } from '../core/webhooks/deliverer.ts';
 import type { AppServices } from '../http/app.ts';
 import { hostOf } from '../security/allow-list.ts';
 import { createKeyRing } from '../security/key-ring.ts';
-import { loadOrCreateSecret } from '../security/secret-file.ts';
 import { createGuardedFetch, type GuardedFetch } from '../security/ssrf-guard.ts';
-import { HEALTHY_FREE_BYTES, healthChecks, providersCheck } from './health-checks.ts';
-import { createSigner, openLinks, openTracing, webhookSecret } from './optional-parts.ts';
+import { createHealthChecks } from './health-checks.ts';
+import { createSigner, openTracing } from './optional-parts.ts';
 import { createProvider, MAX_PROVIDER_RESPONSE_BYTES } from './providers.ts';
 import { runEvery } from './schedule.ts';
+import { openLinks, openWebhookSecrets } from './secrets.ts';
 import { pollShutdownDates, warnAboutPlaceholder, warnAboutUnpricedModels } from './startup.ts';
 import { VERSION } from './version.ts';
 
 export interface Services extends AppServices {
-  /** Takes up what an earlier process left unfinished, and begins the schedule. Call once it is known that the port is ours. */
+  /** Resumes unfinished images and starts the scheduled jobs. Call after `listen` has succeeded: only then is the port ours. */
   start(): Promise<void>;
   /**
-   * Ends in phases: no new work, waiting calls are answered, running jobs may end until `deadline` fires; what is then
-   * unfinished is left for the next start. Then, when `answered` has settled too (by then no request may read or write any
-   * more), closes everything that was opened, in reverse order.
+   * Stops in phases. New work is refused, waiting calls are answered, and running jobs may end until `deadline` fires; the
+   * next start resumes the others. When `answered` has settled too, after which no request may read or write any more,
+   * everything that was opened is closed in reverse order.
    */
   stop(deadline: AbortSignal, answered?: Promise<unknown>): Promise<void>;
-  /** Reads the file of API keys again. */
+  /** Reloads the API keys from their file. */
   readonly reloadKeys: () => void;
 }
 
-/** Time and chance, so that tests can hold them still. */
-export interface World {
+/** Clock and random numbers; tests replace them with predictable ones. */
+interface World {
   readonly clock: Clock;
   /** In [0, 1). */
   readonly random: () => number;
@@ -65,7 +65,7 @@ const REAL_WORLD: World = {
   random: Math.random,
 };
 
-/** Builds the service from its parts; the only place that knows which adapters there are. After a failed start nothing stays open. */
+/** Composition root: chooses the adapters and wires the service. If it rejects, everything it had opened is closed again. */
 export async function createServices(
   config: Config,
   baseLogger: Logger,
@@ -130,7 +130,7 @@ export async function createServices(
   const deliverer = createDeliverer({
     outbox: records.outbox,
     sender: createWebhookSender({
-      secrets: config.webhooks.secrets ?? [await loadOrCreateSecret(config.webhooks.secretPath, webhookSecret)],
+      secrets: await openWebhookSecrets(config.webhooks),
       guard: webhookGuard,
       clock,
       userAgent: `Easel/${VERSION}`,
@@ -222,13 +222,15 @@ export async function createServices(
     stopping: () => stopping.signal.aborted,
     providerUsable: () => upstreams.anyUsable(),
     pictures: createPublishedPictures({ records, store }),
-    checks: healthChecks(
-      config,
+    checks: createHealthChecks({
+      store,
       records,
       queue,
-      () => store.check(HEALTHY_FREE_BYTES),
-      () => providersCheck(upstreams, shutdowns, clock),
-    ),
+      queueLimit: config.queue.limit,
+      upstreams,
+      shutdowns,
+      clock,
+    }),
 
     start() {
       starting = resumeWork();

@@ -1,3 +1,5 @@
+/** What a start does besides wiring: warnings about the configuration, and jobs on a schedule. */
+
 import type { Logger } from 'pino';
 import type { Config } from '../config/config.ts';
 import type { ShutdownWatch } from '../core/models/retirement.ts';
@@ -5,24 +7,25 @@ import type { Provider } from '../core/ports/provider.ts';
 import { runEvery } from './schedule.ts';
 
 const DAY_MS = 86_400_000;
-/** A list of models is short; a server that takes longer is asked again tomorrow. */
+/** Far more than a list of models takes; a server that is slower is asked again a day later. */
 const MODEL_LIST_TIMEOUT_MS = 30_000;
 
-/** Asks providers for shutdown dates now and once a day; the start does not wait for it. Gives the function that ends this. */
+/** Asks the providers for shutdown dates, now and once a day, without delaying the start. Returns the function that stops it. */
 export function pollShutdownDates(shutdowns: ShutdownWatch, logger: Logger): () => Promise<void> {
-  const ending = new AbortController();
-  const ask = async () => {
-    await shutdowns.refresh(AbortSignal.any([ending.signal, AbortSignal.timeout(MODEL_LIST_TIMEOUT_MS)]));
+  const stopping = new AbortController();
+  const refresh = async () => {
+    await shutdowns.refresh(AbortSignal.any([stopping.signal, AbortSignal.timeout(MODEL_LIST_TIMEOUT_MS)]));
     shutdowns.warn();
   };
-  const first = ask();
-  const stop = runEvery(DAY_MS, logger, ask);
+  const first = refresh();
+  const stop = runEvery(DAY_MS, logger, refresh);
   return async () => {
-    ending.abort();
+    stopping.abort();
     await Promise.all([first, stop()]);
   };
 }
 
+/** Warns that pictures are placeholders, and that `OPENAI_BASE_URL` is set though no provider uses it. */
 export function warnAboutPlaceholder(config: Config, logger: Logger): void {
   if (config.providers[0]?.kind === 'placeholder') {
     logger.warn('pictures are abstract placeholders, painted here; set OPENAI_API_KEY to have real ones made');
@@ -34,7 +37,7 @@ export function warnAboutPlaceholder(config: Config, logger: Logger): void {
   }
 }
 
-/** A budget refuses what has no price; better to hear of it now than from the first caller. */
+/** Warns about models without a price: while a budget is set, every call to them is refused. */
 export function warnAboutUnpricedModels(
   { budget, defaults }: Config,
   providers: readonly Provider[],
@@ -42,7 +45,7 @@ export function warnAboutUnpricedModels(
 ): void {
   if (budget.usdPerDay === null && budget.usdPerDayOfKey.size === 0) return;
   const unpriced = providers
-    .flatMap(({ model }) => model(defaults.model) ?? [])
+    .flatMap((provider) => provider.model(defaults.model) ?? [])
     .filter(({ pricing }) => pricing === null);
   for (const { id } of unpriced) {
     logger.warn(
