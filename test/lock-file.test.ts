@@ -31,11 +31,15 @@ test.each<[string, readonly string[], RegExp | null]>([
     issuesOf({}, { 'node_modules/a': { ...locked, version: '1.0.1' } }),
     /the locked version is not 1\.0\.0/,
   ],
-  ['a manifest that has moved on', issuesOf({}, { '': { dependencies: {} } }), /differ/],
+  ['a manifest that differs from the lock file', issuesOf({}, { '': { dependencies: {} } }), /differ/],
   ['no hash', issuesOf({}, { 'node_modules/b': { version: '1.0.0' } }), /no SHA-512 hash/],
   ['a weak hash', issuesOf({}, { 'node_modules/b': { version: '1.0.0', integrity: 'sha1-x' } }), /no SHA-512 hash/],
-  ['a host', issuesOf({}, { 'node_modules/b': { ...locked, resolved: 'https://evil.example/b.tgz' } }), /names a host/],
-  ['a link', issuesOf({}, { 'node_modules/b': { ...locked, link: true } }), /not a release/],
+  [
+    'a named host',
+    issuesOf({}, { 'node_modules/b': { ...locked, resolved: 'https://evil.example/b.tgz' } }),
+    /names a host/,
+  ],
+  ['a linked folder', issuesOf({}, { 'node_modules/b': { ...locked, link: true } }), /not a release/],
   [
     'a script',
     issuesOf({}, { 'node_modules/x/node_modules/@b/c': { ...locked, hasInstallScript: true } }),
