@@ -1,7 +1,6 @@
 /**
- * Fails when package-lock.json would let in something that nobody looked at: `npm run check:lock`. Needs no network.
- *
- *     node .ci/lock-file.ts
+ * `npm run check:lock` fails when package-lock.json would install something unreviewed: a package without an exact version and
+ * a hash, from a named host, or with an install script that package.json does not list. Needs no network.
  */
 
 import { readFile } from 'node:fs/promises';
@@ -9,7 +8,7 @@ import { readFile } from 'node:fs/promises';
 interface Manifest {
   readonly dependencies?: Readonly<Record<string, string>>;
   readonly devDependencies?: Readonly<Record<string, string>>;
-  /** Packages whose install scripts somebody has looked at, and whether npm may run them. */
+  /** Packages whose install scripts were reviewed, and whether npm may run them. */
   readonly allowScripts?: Readonly<Record<string, boolean>>;
 }
 
@@ -29,47 +28,45 @@ interface LockedPackage extends Manifest {
 
 const EXACT = /^\d+\.\d+\.\d+(-[\w.]+)?$/;
 
-/** What is wrong with the lock file, one line a fault. */
-export function lockFileFaults(manifest: Manifest, lock: LockFile): readonly string[] {
+/** Everything that is wrong with the lock file, one issue a line. */
+export function lockFileIssues(manifest: Manifest, lock: LockFile): readonly string[] {
   const { '': root = {}, ...packages } = lock.packages;
-  const faults: string[] = [];
-  if (lock.lockfileVersion !== 3) faults.push(`the lock file has version ${lock.lockfileVersion} in place of 3`);
+  const issues: string[] = [];
+  if (lock.lockfileVersion !== 3) issues.push(`the lock file has version ${lock.lockfileVersion} instead of 3`);
 
   for (const kind of ['dependencies', 'devDependencies'] as const) {
     const wanted = manifest[kind] ?? {};
     if (JSON.stringify(wanted) !== JSON.stringify(root[kind] ?? {}))
-      faults.push(`${kind}: package.json and lock file differ`);
+      issues.push(`${kind}: package.json and lock file differ`);
     for (const [name, version] of Object.entries(wanted)) {
-      if (!EXACT.test(version)) faults.push(`${name}: package.json asks for ${version}, which is no exact version`);
+      if (!EXACT.test(version)) issues.push(`${name}: package.json asks for ${version}, which is not an exact version`);
       else if (packages[`node_modules/${name}`]?.version !== version)
-        faults.push(`${name}: ${version} is not what is locked`);
+        issues.push(`${name}: the locked version is not ${version}`);
     }
   }
   for (const [folder, { version, resolved, integrity, hasInstallScript, link }] of Object.entries(packages)) {
     const name = folder.slice(folder.lastIndexOf('node_modules/') + 'node_modules/'.length);
-    if (link || !EXACT.test(version ?? '')) faults.push(`${folder}: is no release of a registry`);
-    // What the bytes are says the hash. Where they are from is for each machine's own settings.
-    if (!/^sha512-[\w+/]{86}==$/.test(integrity ?? '')) faults.push(`${folder}: has no SHA-512 of its bytes`);
-    if (resolved !== undefined) faults.push(`${folder}: names a host`);
+    if (link || !EXACT.test(version ?? '')) issues.push(`${folder}: is not a release from a registry`);
+    // The hash identifies the bytes. Which registry they come from is a setting of each machine.
+    if (!/^sha512-[\w+/]{86}==$/.test(integrity ?? '')) issues.push(`${folder}: has no SHA-512 hash`);
+    if (resolved !== undefined) issues.push(`${folder}: names a host`);
     if (hasInstallScript && manifest.allowScripts?.[name] === undefined) {
-      faults.push(
-        `${folder}: would run a script when it is installed; see what it does, then add ${name} to allowScripts`,
-      );
+      issues.push(`${folder}: has an install script; review it, then add ${name} to allowScripts`);
     }
   }
   for (const name of Object.keys(manifest.allowScripts ?? {})) {
     if (!packages[`node_modules/${name}`]?.hasInstallScript)
-      faults.push(`${name}: has no script, and is in allowScripts`);
+      issues.push(`${name}: is in allowScripts but has no install script`);
   }
-  return faults;
+  return issues;
+}
+
+if (import.meta.main) {
+  const issues = lockFileIssues(await readJson('package.json'), await readJson('package-lock.json'));
+  for (const issue of issues) console.error(issue);
+  process.exitCode = issues.length > 0 ? 1 : 0;
 }
 
 async function readJson<T>(name: string): Promise<T> {
   return JSON.parse(await readFile(new URL(`../${name}`, import.meta.url), 'utf8')) as T;
-}
-
-if (import.meta.main) {
-  const faults = lockFileFaults(await readJson('package.json'), await readJson('package-lock.json'));
-  for (const fault of faults) console.error(fault);
-  process.exitCode = faults.length > 0 ? 1 : 0;
 }

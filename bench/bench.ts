@@ -1,21 +1,21 @@
 /**
- * `npm run bench -- NAME` runs `bench/NAME.ts`, which prints what it measures and ends by itself.
- * Figures are only worth something side by side, in one run, on a machine that does nothing else.
+ * `npm run bench -- NAME` runs `bench/NAME.ts`, which prints its measurements and ends by itself.
+ * Compare only figures of one run, measured side by side on an otherwise idle machine.
  */
 
 import { cpus, loadavg } from 'node:os';
 
 const BENCHES: Readonly<Record<string, string>> = {
   finish: 'CPU and time to finish one picture, beside bare sharp doing the same decode, resize and encode',
-  gate: 'the quality checks over made pictures, good and bad: false positives and misses',
+  gate: 'the quality checks on synthetic pictures, good and bad: false positives and misses',
   media: 'serving pictures, beside nginx and a bare node:http server (needs nginx and wrk)',
   memory: 'peak memory with 64 pictures of 4 MB in flight (needs /proc)',
-  overload: 'what is finished, and how fast the rest is refused, at ten times the load that the upstream allows',
-  retention: 'finding and sweeping 1,000 expired images among 1,000,000 (2 GB in the temporary folder)',
+  overload: 'pictures finished, and time to refuse the others, at ten times the load that the upstream allows',
   pipeline: 'pictures a second from POST to published, beside a bare sharp script (needs /proc)',
+  retention: 'finding and sweeping 1,000 expired images among 1,000,000 (2 GB in the temporary folder)',
 };
 
-/** No bench takes longer, so that a broken one ends as well. */
+/** Far longer than any bench takes; ends one that hangs. */
 const LIMIT_MS = 300_000;
 
 const name = process.argv[2] ?? '';
@@ -28,6 +28,6 @@ if (Object.hasOwn(BENCHES, name)) {
   await import(`./${name}.ts`);
 } else {
   console.error('usage: npm run bench -- NAME\n');
-  for (const [known, what] of Object.entries(BENCHES)) console.error(`  ${known.padEnd(10)}${what}`);
+  for (const [bench, description] of Object.entries(BENCHES)) console.error(`  ${bench.padEnd(10)}${description}`);
   process.exitCode = 64;
 }

@@ -1,6 +1,6 @@
 /**
- * What finishing a picture costs beside bare sharp, which decodes once and then scales and encodes each output with the
- * same options: the floor. Easel checks the picture, makes its preview and writes XMP besides. `finish 40` does 40 of each.
+ * The cost of finishing a picture, beside bare sharp, which decodes once and then scales and encodes each output with the
+ * same options: the floor. Easel also checks the picture, makes its preview and writes XMP. `finish 40` does 40 of each.
  */
 
 import sharp from 'sharp';
@@ -9,7 +9,8 @@ import { ENCODERS } from '../src/adapters/imaging/render.ts';
 import { configureSharp } from '../src/adapters/imaging/sharp.ts';
 import type { RenditionSpec } from '../src/core/domain/formats.ts';
 import type { FinishSpec } from '../src/core/ports/imaging.ts';
-import { gatePictures, SIZE } from './gate-pictures.ts';
+import { SIZE } from './support/brushes.ts';
+import { gatePictures } from './support/gate-pictures.ts';
 
 const ROUNDS = Number(process.argv[3] ?? 20);
 
@@ -34,11 +35,11 @@ console.log(
 console.log('renditions                      bare sharp           Easel                floor over Easel');
 for (const [name, specs] of Object.entries(CASES)) {
   const deferred = specs.filter(({ format }) => format === 'avif');
-  const order: FinishSpec = {
+  const spec: FinishSpec = {
     requested: SIZE,
     master: { ...SIZE, format: 'png' },
     crop: 'centre',
-    renditions: specs.filter((spec) => !deferred.includes(spec)),
+    renditions: specs.filter(({ format }) => format !== 'avif'),
     deferred,
     provenance: {
       mediaId: 'a',
@@ -50,10 +51,10 @@ for (const [name, specs] of Object.entries(CASES)) {
     },
   };
   const easel = async () => {
-    await imaging.finish(original, order);
-    if (deferred.length > 0) await imaging.finishDeferred(original, order, async () => undefined);
+    await imaging.finish(original, spec);
+    if (deferred.length > 0) await imaging.finishDeferred(original, spec, async () => undefined);
   };
-  // By turns, so that whatever else the machine does falls on both; the medians are told.
+  // In turns, so that other load on the machine falls on both; the medians are compared.
   const costs = { bare: [] as Cost[], easel: [] as Cost[] };
   for (let round = 0; round < ROUNDS + 2; round += 1) {
     const bare = await costOf(() => bareSharp(specs));
@@ -64,7 +65,7 @@ for (const [name, specs] of Object.entries(CASES)) {
   }
   const [bare, full] = [median(costs.bare), median(costs.easel)];
   const ratio = (bare.cpu / full.cpu).toFixed(2);
-  console.log(`${name.padEnd(32)}${told(bare).padEnd(21)}${told(full).padEnd(21)}${ratio} of CPU`);
+  console.log(`${name.padEnd(32)}${formatCost(bare).padEnd(21)}${formatCost(full).padEnd(21)}${ratio} of CPU`);
 }
 
 async function bareSharp(specs: readonly RenditionSpec[]): Promise<void> {
@@ -79,8 +80,9 @@ async function bareSharp(specs: readonly RenditionSpec[]): Promise<void> {
 }
 
 interface Cost {
-  /** Milliseconds, of all threads and of the clock. */
+  /** Processor time of all threads, in milliseconds. */
   readonly cpu: number;
+  /** Elapsed time, in milliseconds. */
   readonly wall: number;
 }
 
@@ -98,7 +100,7 @@ function median(costs: readonly Cost[]): Cost {
   return { cpu: middle(costs.map(({ cpu }) => cpu)), wall: middle(costs.map(({ wall }) => wall)) };
 }
 
-function told({ cpu, wall }: Cost): string {
+function formatCost({ cpu, wall }: Cost): string {
   return `${cpu.toFixed(0)} ms, wall ${wall.toFixed(0)}`;
 }
 

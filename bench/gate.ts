@@ -1,10 +1,11 @@
-/** What the quality checks say about pictures that are known to be fine or bad; `gate 5` takes five variants of each. */
+/** False positives and misses of the quality checks on pictures known to be good or bad. `gate 5` takes five variants of each. */
 
 import { checkPicture } from '../src/adapters/imaging/checks.ts';
 import { readPicture } from '../src/adapters/imaging/inspect.ts';
 import { configureSharp } from '../src/adapters/imaging/sharp.ts';
 import { CHECK_NAMES, type Check, type CheckPolicy } from '../src/core/domain/checks.ts';
-import { type GatePicture, gatePictures, SIZE } from './gate-pictures.ts';
+import { SIZE } from './support/brushes.ts';
+import { type GatePicture, gatePictures } from './support/gate-pictures.ts';
 
 const LIMITS = { bytes: 64 * 1024 * 1024, pixels: 36_000_000, decodeSeconds: 30 };
 const EVERY_CHECK: CheckPolicy = {
@@ -28,9 +29,9 @@ for await (const picture of gatePictures(Number(process.argv[3] ?? 3))) {
 }
 
 const good = judged.filter(({ picture }) => picture.fault === null);
-console.log(`${good.length} fine pictures, ${judged.length - good.length} bad ones, 1792x1024 as png, jpeg and webp`);
+console.log(`${good.length} good pictures, ${judged.length - good.length} bad ones, 1792x1024 as png, jpeg and webp`);
 console.log(`${(milliseconds / judged.length).toFixed(1)} ms a picture for all checks\n`);
-console.log('check       threshold  least fine  most bad  false positives  missed');
+console.log('check       threshold  least good  most bad  false positives  missed');
 for (const name of CHECK_NAMES) {
   const bad = judged.filter(({ picture }) => picture.fault === name);
   const values = (of: typeof judged) => of.flatMap(({ checks }) => checks.filter((check) => check.name === name));
@@ -45,7 +46,7 @@ for (const name of CHECK_NAMES) {
   );
 }
 
-console.log('\nfine pictures that were warned of:');
+console.log('\ngood pictures with a warning:');
 report(good.filter(({ checks }) => checks.some(({ verdict }) => verdict !== 'ok')));
 console.log('\nbad pictures that passed the check meant for them:');
 report(
@@ -54,9 +55,9 @@ report(
   ),
 );
 
-function report(those: typeof judged): void {
+function report(judgements: typeof judged): void {
   const counts = new Map<string, number>();
-  for (const { picture, checks } of those) {
+  for (const { picture, checks } of judgements) {
     const found = checks.filter(({ name, verdict }) =>
       picture.fault === null ? verdict !== 'ok' : name === picture.fault,
     );

@@ -1,7 +1,7 @@
 /**
- * Pictures a second, beside nginx on the same files and, for small answers, a bare node:http server that has its one file
- * in memory. Servers take turns at every case; the figure is the median of the rounds. Everything is in the page cache;
- * `cold` is a second Easel that keeps no picture in memory. Each server is one process.
+ * Pictures served per second, beside nginx on the same files and, for small answers, a bare node:http server that has its
+ * one file in memory. The servers take turns in every case; the figure is the median of the rounds. All files are in the page
+ * cache; `cold` is a second Easel that keeps no picture in memory. Each server is one process.
  */
 
 import { execFile } from 'node:child_process';
@@ -11,15 +11,15 @@ import { promisify } from 'node:util';
 import { answer } from '../test/support/openai/answers.ts';
 import { startOpenAiServer } from '../test/support/openai/server.ts';
 import { temporaryFolder } from '../test/support/temporary-folder.ts';
-import { photo } from './photo.ts';
-import { type BenchProcess, makePicture, startEasel, startServer } from './service.ts';
+import { photo } from './support/photo.ts';
+import { type BenchProcess, makePicture, startEasel, startServer } from './support/service.ts';
 
 const ROUNDS = 3;
 const ROUND = ['--threads', '1', '--connections', '32', '--duration', '3s', '--timeout', '20s'];
 const run = promisify(execFile);
 
-await needed('nginx', '-v');
-await needed('wrk', '-v');
+await requireProgram('nginx', '-v');
+await requireProgram('wrk', '-v');
 
 await using folder = await temporaryFolder();
 await using others = await temporaryFolder();
@@ -36,14 +36,14 @@ await using cold = await startEasel(others.path, { ...env, MEDIA_CACHE_BYTES: '0
 await makePicture(cold.url, request);
 await using nginx = await startNginx(folder.path);
 await using bare = await startServer(
-  [process.execPath, join(import.meta.dirname, 'bare-http.ts'), join(folder.path, small ?? '')],
+  [process.execPath, join(import.meta.dirname, 'support/bare-http.ts'), join(folder.path, small ?? '')],
   join(folder.path, 'bare.log'),
 );
 
-console.log('nginx and Easel write a line of log for each request, to a file; the bare server writes none, names no');
 console.log(
-  'request, counts and times nothing, looks nothing up, and sends 3 headers of its own where Easel sends 14.',
+  'nginx and Easel write a line of log for each request, to a file. The bare server writes no log, has no request ids,',
 );
+console.log('no metrics and no look-up, and sends 3 headers of its own where Easel sends 14.');
 
 const LARGE_AIMS = { hot: 1, cold: 0.5 };
 const SMALL_AIM = 0.6;
@@ -56,7 +56,7 @@ await compare('4 MB cold', large, { nginx, easel: cold }, LARGE_AIMS.cold);
 
 type Contenders = Readonly<{ nginx: BenchProcess; easel: BenchProcess; bare?: BenchProcess }>;
 
-/** The aim is a part of what the bare server does where there is one, else of what nginx does. */
+/** Runs one case. The aim is a share of the bare server's rate where there is one, else of nginx's. */
 async function compare(
   what: string,
   path: string | null | undefined,
@@ -102,7 +102,7 @@ function median(values: readonly number[]): number {
   return values.toSorted((one, other) => one - other)[Math.floor(values.length / 2)] ?? Number.NaN;
 }
 
-/** nginx as Debian sets it up, with one worker and connections that are kept. */
+/** nginx as Debian configures it, with one worker and keep-alive. */
 async function startNginx(root: string): Promise<BenchProcess> {
   const port = 20_000 + (process.pid % 10_000);
   const config = join(root, 'nginx.conf');
@@ -123,7 +123,7 @@ async function startNginx(root: string): Promise<BenchProcess> {
   return await startServer(['sh', '-c', command], join(root, 'nginx-start.log'));
 }
 
-async function needed(program: string, ...args: readonly string[]): Promise<void> {
+async function requireProgram(program: string, ...args: readonly string[]): Promise<void> {
   await run(program, args).catch((error: NodeJS.ErrnoException) => {
     if (error.code !== 'ENOENT') return;
     console.error(`this bench needs ${program}: apt-get install nginx-light wrk`);

@@ -1,14 +1,14 @@
 /**
- * Peak memory of a real process in which 64 pictures of 4 MB are in flight: the stand-in holds all answers back until the
- * last call has come, then lets them go at once. The aim is under 600 MB.
+ * Peak memory of a real process with 64 pictures of 4 MB in flight: the stand-in model API holds back all answers until the last
+ * call has arrived, then sends them at once. The aim is under 600 MB.
  */
 
 import { readFile } from 'node:fs/promises';
 import { answer } from '../test/support/openai/answers.ts';
 import { startOpenAiServer } from '../test/support/openai/server.ts';
 import { temporaryFolder } from '../test/support/temporary-folder.ts';
-import { photo } from './photo.ts';
-import { makePicture, startEasel } from './service.ts';
+import { photo } from './support/photo.ts';
+import { makePicture, startEasel } from './support/service.ts';
 
 const PICTURES = 64;
 const AIM_MB = 600;
@@ -41,10 +41,10 @@ console.log(
 );
 if (peak >= AIM_MB) process.exitCode = 1;
 
-/** A line of /proc/PID/status, in MB. */
-async function memory(line: 'VmRSS' | 'VmHWM'): Promise<number> {
+/** A field of /proc/PID/status, in MB: the resident memory now, or its peak. */
+async function memory(field: 'VmRSS' | 'VmHWM'): Promise<number> {
   const status = await readFile(`/proc/${easel.pid}/status`, 'utf8');
-  const kilobytes = Number(new RegExp(`^${line}:\\s+(\\d+) kB`, 'm').exec(status)?.[1]);
+  const kilobytes = Number(new RegExp(`^${field}:\\s+(\\d+) kB`, 'm').exec(status)?.[1]);
   return Number(megabytes(kilobytes * 1024));
 }
 

@@ -1,7 +1,7 @@
 /**
- * Pictures a second of the whole service, from POST to published and durable, beside a bare script that only decodes,
- * scales and encodes with sharp. The model API is a stand-in that answers at once, in this process, on the same
- * processors. They take turns; the figure is the median of the rounds. The aim is 0.85.
+ * Pictures per second of the whole service, from POST to published and durable, beside a bare script that only decodes,
+ * scales and encodes with sharp. The model API is a stand-in that answers at once, in this process, on the same processors.
+ * The two take turns; the figure is the median of the rounds. The aim is 0.85.
  */
 
 import { execFile } from 'node:child_process';
@@ -11,18 +11,18 @@ import { promisify } from 'node:util';
 import { answer } from '../test/support/openai/answers.ts';
 import { startOpenAiServer } from '../test/support/openai/server.ts';
 import { temporaryFolder } from '../test/support/temporary-folder.ts';
-import { photo } from './photo.ts';
-import { makePicture, startEasel } from './service.ts';
+import { photo } from './support/photo.ts';
+import { makePicture, startEasel } from './support/service.ts';
 
 const ROUNDS = 5;
 const PICTURES = 24;
 const AIM = 0.85;
-/** What Linux counts processor time in (USER_HZ), the same on every machine that Node runs on. */
+/** USER_HZ, the unit in which Linux counts processor time: the same on every machine that Node runs on. */
 const TICKS_PER_SECOND = 100;
 
 interface Round {
   readonly seconds: number;
-  /** Of all processors together; of the process alone, not of the stand-in. */
+  /** Processor time of the measured process, without the stand-in model API. */
   readonly cpuSeconds: number;
 }
 
@@ -53,7 +53,7 @@ console.log(`ratio ${ratio.toFixed(2)}, by processor time ${(bare.cpuMs / whole.
 if (ratio < AIM) process.exitCode = 1;
 
 async function throughBareSharp(count: number): Promise<Round> {
-  const script = join(import.meta.dirname, 'bare-sharp.ts');
+  const script = join(import.meta.dirname, 'support/bare-sharp.ts');
   const { stdout } = await promisify(execFile)(process.execPath, [script, file, String(count)]);
   return JSON.parse(stdout) as Round;
 }
@@ -67,7 +67,7 @@ async function throughEasel(count: number): Promise<Round> {
   return { seconds: (performance.now() - began) / 1000, cpuSeconds: (await cpuSeconds()) - before };
 }
 
-/** Fields 14 and 15 of /proc/PID/stat, user and system time, counted from behind the name, which may hold anything. */
+/** Fields 14 and 15 of /proc/PID/stat, user and system time, counted from the end of the name, which may contain anything. */
 async function cpuSeconds(): Promise<number> {
   const fields = (await readFile(`/proc/${easel.pid}/stat`, 'utf8')).split(') ').at(-1)?.split(' ') ?? [];
   return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;

@@ -1,16 +1,15 @@
+/** Process entry: reads the configuration, builds and starts the service, listens, and stops on signals. */
+
 import './thread-pool.ts';
 import closeWithGrace from 'close-with-grace';
 import { createServiceLogger } from './composition/logging.ts';
 import { createServices } from './composition/services.ts';
 import { VERSION } from './composition/version.ts';
-import { type Config, ConfigError, readConfig } from './config/config.ts';
+import { type Config, ConfigError, EX_CONFIG, readConfig } from './config/config.ts';
 import { DatabaseInUseError, ImageError } from './core/domain/errors.ts';
 import { buildApp } from './http/app.ts';
 
-/** sysexits.h: something was found in an unconfigured or misconfigured state. */
-const EX_CONFIG = 78;
-
-/** Kept back from the grace time for closing files and connections after the last job. */
+/** Part of the shutdown grace time that is reserved for closing files and connections. */
 const CLOSE_RESERVE_MS = 2_000;
 
 const config = readConfigOrExit();
@@ -62,17 +61,17 @@ async function serve(): Promise<void> {
   }
 }
 
-/** Has `stop` run once, at the first SIGINT or SIGTERM or after an unexpected error, and the process end within `graceMs`. */
+/** Calls `stop` once, at the first SIGINT or SIGTERM or after an unexpected error, and ends the process within `graceMs`. */
 function stopOnSignals(graceMs: number, stop: () => Promise<void>): void {
   const closer = closeWithGrace(
     {
       delay: graceMs,
       logger,
-      // At a second signal it would exit with 1, but npm passes on a signal that the terminal has already sent. At the event
-      // loop's end it would exit with 0, whatever exit code was set.
-      // A SIGHUP has the file of keys read again; only where there is none does it stop the service.
+      // Signals are handled below: close-with-grace would exit with 1 at a second one, which comes from npm whenever a terminal
+      // sends SIGINT to both. At `beforeExit` it would exit with 0, whatever exit code was set. SIGHUP reloads the file of keys;
+      // it stops the service only where there is no such file.
       skip: ['SIGINT', 'SIGTERM', 'beforeExit', ...(config.keys.file === null ? [] : (['SIGHUP'] as const))],
-      // Work that did not end in time is durable; the next start goes on with it.
+      // Unfinished work is durable: the next start resumes it.
       onTimeout: () => process.exit(0),
     },
     async ({ err }) => {
@@ -86,13 +85,13 @@ function stopOnSignals(graceMs: number, stop: () => Promise<void>): void {
     process.on(signal, () => {
       if (stopRequested) return;
       stopRequested = true;
-      logger.info({ signal }, 'stopping: no new work, running work may end');
+      logger.info({ signal }, 'stopping: new work is refused, running work may end');
       closer.close();
     });
   }
 }
 
-/** What to log about a failed start: one sentence where the cause is known, the whole error where it is not. */
+/** What to log about a failed start: one sentence for expected errors, else the whole error with its stack. */
 function describeStartError(error: unknown): [object, string] {
   if (error instanceof DatabaseInUseError || error instanceof ImageError)
     return [{}, `could not start: ${error.message}`];

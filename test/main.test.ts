@@ -19,7 +19,7 @@ function create(url: string, body: object, headers: Record<string, string> = {})
   });
 }
 
-/** The stand-in model API, and small pictures. */
+/** Settings for the stand-in model API and small pictures. */
 function settings({ key, baseUrl }: OpenAiServer): Record<string, string> {
   return {
     OPENAI_API_KEY: key ?? '',
@@ -29,7 +29,7 @@ function settings({ key, baseUrl }: OpenAiServer): Record<string, string> {
   };
 }
 
-/** What `easel keys create` prints. */
+/** Runs `easel keys create`; gives the secret and the line that it prints. */
 async function createKey(folder: string): Promise<{ secret: string; line: string }> {
   const cli = fileURLToPath(new URL('../src/cli/easel.ts', import.meta.url));
   await using run = startProcess({ folder, command: [process.execPath, cli, 'keys', 'create', 'blog', 'read'] });
@@ -39,7 +39,7 @@ async function createKey(folder: string): Promise<{ secret: string; line: string
 }
 
 describe('npm start', () => {
-  it('serves with nothing configured: says where it listens, paints a picture, and ends with 0 though the signal comes twice', async () => {
+  it('serves with nothing configured: logs its address, paints a picture, and exits with 0 although the signal comes twice', async () => {
     await using folder = await temporaryFolder();
     await using service = await startService({ folder: folder.path, command: ['npm', 'start', '--silent'] });
     const firstLine = JSON.parse(service.stdout().split('\n')[0] ?? '');
@@ -63,7 +63,7 @@ describe('npm start', () => {
 });
 
 describe('the process', () => {
-  it('answers the waiting calls with 202 when it is stopped, lets running work end, and ends with 0', async () => {
+  it('when stopped, answers waiting calls with 202, lets running work end, and exits with 0', async () => {
     await using folder = await temporaryFolder();
     await using upstream = await startOpenAiServer();
     const env = settings(upstream);
@@ -81,7 +81,7 @@ describe('the process', () => {
     expect(upstream.calls).toHaveLength(1);
   });
 
-  it('leaves what does not end within the grace time for the next start', async () => {
+  it('leaves work that does not end within the grace time to the next start', async () => {
     await using folder = await temporaryFolder();
     await using upstream = await startOpenAiServer();
     const env = { ...settings(upstream), SHUTDOWN_GRACE_SECONDS: '2' };
@@ -98,12 +98,12 @@ describe('the process', () => {
     const joined = await create(second.url, { mediaId: 'a', prompt: 'a lighthouse' });
     const record = (await joined.json()) as ImageRecord;
     expect(record.status).toBe('succeeded');
-    // The first call may have been billed: the record says so, and one more was allowed.
+    // The first call may have been billed, so its outcome is unknown; one more call was allowed.
     expect(record.attempts.map(({ outcome }) => outcome)).toEqual(['unknown', 'ok']);
     expect(upstream.calls).toHaveLength(2);
   });
 
-  it('does not start on a database that another process uses, nor on a port that is taken, and says which', async () => {
+  it('does not start on a database that another process uses, nor on a port in use, and names it', async () => {
     await using folder = await temporaryFolder();
     await using other = await temporaryFolder();
     await using first = await startService({ folder: folder.path });
@@ -115,7 +115,7 @@ describe('the process', () => {
     expect(third.stdout()).toContain(`127.0.0.1:${port} is in use`);
   });
 
-  it('refuses bad settings with exit code 78 and one readable list', async () => {
+  it('refuses wrong settings with exit code 78 and one readable list', async () => {
     await using folder = await temporaryFolder();
     const env = { PORT: 'x', HOST: '0.0.0.0', RETENTION: 'soon', API_KEYS: 'a:hunter2', PROVIDERS: 'openai' };
     await using service = startProcess({ folder: folder.path, env });
@@ -124,7 +124,7 @@ describe('the process', () => {
     expect(service.stderr()).not.toMatch(/\bat .*\.ts:\d+|hunter2/);
   });
 
-  it('refuses a certificate that C2PA does not allow with exit code 78, and says what it needs', async () => {
+  it('refuses a certificate that C2PA does not allow with exit code 78, and says what C2PA requires', async () => {
     await using folder = await temporaryFolder();
     const { certificatePem, keyPem } = await signingIdentity({ usages: [] });
     await writeFile(join(folder.path, 'cert.pem'), certificatePem);
@@ -136,7 +136,7 @@ describe('the process', () => {
     expect(service.stderr() + service.stdout()).not.toContain(keyPem.split('\n')[1]);
   });
 
-  it('cleans up by itself, and logs prompts, when told to; in production on the placeholder when that is said', async () => {
+  it('cleans up by itself and logs prompts where set, and runs on the placeholder in production where PROVIDERS names it', async () => {
     await using folder = await temporaryFolder();
     const env = {
       NODE_ENV: 'production',
@@ -153,7 +153,7 @@ describe('the process', () => {
     await vi.waitFor(() => expect(service.stdout()).toContain('"msg":"cleanup"'));
   });
 
-  it('reads its file of keys again at SIGHUP and goes on, its secrets made by the command line', async () => {
+  it('reloads its file of keys at SIGHUP, with secrets that `easel keys create` made', async () => {
     await using folder = await temporaryFolder();
     const file = join(folder.path, 'keys');
     const [first, second] = [await createKey(folder.path), await createKey(folder.path)];
@@ -169,7 +169,7 @@ describe('the process', () => {
     for (const { secret } of [first, second]) expect(service.stdout()).not.toContain(secret);
   });
 
-  it('logs a line per request and per image, and no prompt', async () => {
+  it('logs one line per request and per image, and no prompt or key', async () => {
     await using folder = await temporaryFolder();
     await using upstream = await startOpenAiServer();
     upstream.script(openAiError('moderation_blocked'));

@@ -1,9 +1,10 @@
 import { parseArgs } from 'node:util';
 import { toRecord } from '../core/domain/record.ts';
 import { sizeText } from '../core/planning/notation.ts';
-import { OPERATOR, withServices } from './embedded-service.ts';
+import { OPERATOR, waitForImage, withServices } from './embedded-service.ts';
 import { EX_USAGE, USAGE } from './usage.ts';
 
+/** Makes one picture and prints its record. Exit code 1 when it did not succeed. */
 export async function generate(args: string[]): Promise<number> {
   const { values, positionals } = parseArgs({
     args,
@@ -17,21 +18,21 @@ export async function generate(args: string[]): Promise<number> {
   });
   const prompt = positionals.join(' ');
   if (prompt === '') {
-    console.error(`say what to make, such as: easel generate "a lighthouse at dusk"\n\n${USAGE}`);
+    console.error(`expected a prompt, such as: easel generate "a lighthouse at dusk"\n\n${USAGE}`);
     return EX_USAGE;
   }
-  return await withServices(async ({ images, urls, start }) => {
-    await start();
-    const create = {
+  return await withServices(async (services) => {
+    await services.start();
+    const request = {
       prompt,
       preset: values.preset,
       model: values.model,
       mediaId: values['media-id'],
       size: values.size === undefined ? undefined : sizeText.parse(values.size),
     };
-    const { image } = await images.submit(create, OPERATOR, null);
-    const ended = await images.waitUntilFinished(image.mediaId, 2 ** 31 - 1, new AbortController().signal);
-    console.log(JSON.stringify(ended && toRecord(ended, urls), null, 2));
-    return ended?.status === 'succeeded' ? 0 : 1;
+    const { image } = await services.images.submit(request, OPERATOR, null);
+    const finished = await waitForImage(services, image.mediaId);
+    console.log(JSON.stringify(finished && toRecord(finished, services.urls), null, 2));
+    return finished?.status === 'succeeded' ? 0 : 1;
   });
 }

@@ -13,5 +13,5 @@ export const USAGE = `Easel ${VERSION}
 
 Settings come from environment variables; see the README.`;
 
+/** Exit code for a wrong command line (sysexits.h). */
 export const EX_USAGE = 64;
-export const EX_CONFIG = 78;

@@ -4,7 +4,7 @@ import { fileUrls } from '../core/domain/record.ts';
 import { NO_TRACING } from '../core/ports/tracer.ts';
 import { type AppServices, buildApp } from '../http/app.ts';
 
-/** The OpenAPI document that a running service has at `/openapi.json`, made without running one. */
+/** The OpenAPI document that a running service serves at `/openapi.json`, made without starting one. */
 export async function describeApi(version: string): Promise<object> {
   const app = await buildApp({ ...readConfig({}).server, version }, uncalledServices());
   await app.ready();
@@ -13,10 +13,10 @@ export async function describeApi(version: string): Promise<object> {
   return document;
 }
 
-/** Enough for routes to be registered with. */
+/** Services to register routes with. Calling any of them raises an error. */
 function uncalledServices(): AppServices {
   const uncalled = (): never => {
-    throw new Error('an app that was only built to be described was called');
+    throw new Error('this app was built for its OpenAPI document only');
   };
   return {
     images: {

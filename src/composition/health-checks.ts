@@ -1,40 +1,53 @@
-import type { Config } from '../config/config.ts';
 import { describeShutdown, type ShutdownWatch } from '../core/models/retirement.ts';
 import type { Clock } from '../core/ports/clock.ts';
 import type { JobQueue } from '../core/ports/job-queue.ts';
+import type { MediaStore } from '../core/ports/media-store.ts';
 import type { RecordStore } from '../core/ports/record-store.ts';
 import { type Upstreams, upstreamHealth } from '../core/upstream/upstreams.ts';
-import type { CheckOutcome, HealthChecks } from '../http/monitoring/health.ts';
+import type { HealthChecks } from '../http/monitoring/health.ts';
 
-/** Room that the storage has to have to be called healthy: a few large pictures. */
-export const HEALTHY_FREE_BYTES = 64 * 1024 * 1024;
-
-export function healthChecks(
-  config: Config,
-  records: RecordStore,
-  queue: JobQueue,
-  checkStorage: () => Promise<void>,
-  checkProviders: () => CheckOutcome,
-): HealthChecks {
-  const passes = async (check: () => Promise<void>): Promise<CheckOutcome> => {
-    await check();
-    return { status: 'ok' };
-  };
-  return {
-    storage: () => passes(checkStorage),
-    database: () => passes(() => records.check()),
-    async queue() {
-      const { waiting, running } = await queue.depth();
-      const detail = `${waiting} waiting of at most ${config.queue.limit}, ${running} running`;
-      return { status: waiting < config.queue.limit ? 'ok' : 'error', detail };
-    },
-    providers: async () => checkProviders(),
-  };
+interface HealthCheckDeps {
+  readonly store: MediaStore;
+  readonly records: RecordStore;
+  readonly queue: JobQueue;
+  /** Jobs that may wait; the queue is unhealthy when as many do. */
+  readonly queueLimit: number;
+  readonly upstreams: Upstreams;
+  readonly shutdowns: ShutdownWatch;
+  readonly clock: Clock;
 }
 
-/** A model that is about to be retired needs somebody's attention; until then it works. */
-export function providersCheck(upstreams: Upstreams, shutdowns: ShutdownWatch, clock: Clock): CheckOutcome {
-  const { status, detail } = upstreamHealth(upstreams.states());
-  const soon = shutdowns.soon().map((shutdown) => describeShutdown(shutdown, clock.now()));
-  return { status: status === 'ok' && soon.length > 0 ? 'degraded' : status, detail: [detail, ...soon].join('; ') };
+/** Free space below which the storage check fails, in bytes: room for a few large pictures. */
+const MIN_FREE_BYTES = 64 * 1024 * 1024;
+
+/** The checks behind `/health`. The storage and database checks reject with `ImageError` where they fail. */
+export function createHealthChecks(deps: HealthCheckDeps): HealthChecks {
+  const { store, records, queue, queueLimit, upstreams, shutdowns, clock } = deps;
+  return {
+    async storage() {
+      await store.check(MIN_FREE_BYTES);
+      return { status: 'ok' };
+    },
+
+    async database() {
+      await records.check();
+      return { status: 'ok' };
+    },
+
+    async queue() {
+      const { waiting, running } = await queue.depth();
+      const detail = `${waiting} waiting of at most ${queueLimit}, ${running} running`;
+      return { status: waiting < queueLimit ? 'ok' : 'error', detail };
+    },
+
+    // Degraded, not failed, while a model in use is about to be retired: calls still succeed.
+    async providers() {
+      const { status, detail } = upstreamHealth(upstreams.states());
+      const retiring = shutdowns.soon().map((shutdown) => describeShutdown(shutdown, clock.now()));
+      return {
+        status: status === 'ok' && retiring.length > 0 ? 'degraded' : status,
+        detail: [detail, ...retiring].join('; '),
+      };
+    },
+  };
 }

@@ -1,3 +1,5 @@
+/** Parts that most installations leave off. Libraries that are slow to load are imported only where their part is on. */
+
 import type { Logger } from 'pino';
 import { type Config, ConfigError } from '../config/config.ts';
 import type { Clock } from '../core/ports/clock.ts';
@@ -6,35 +8,24 @@ import { loadOrCreateSecret } from '../security/secret-file.ts';
 import { createSignedLinks, type SignedLinks } from '../security/signed-links.ts';
 import { VERSION } from './version.ts';
 
-/** Signs with the configured secret, or with one that is made at the first start and kept. */
-export async function openLinks(links: NonNullable<Config['links']>, clock: Clock): Promise<SignedLinks> {
-  const secret = links.secret ?? (await loadOrCreateSecret(links.secretPath));
-  return createSignedLinks({ secret, seconds: links.seconds, clock });
-}
-
-/** As receivers are given it. */
-export function webhookSecret(bits: Buffer): string {
-  return `whsec_${bits.toString('base64')}`;
-}
-
 interface Tracing {
   readonly tracer: Tracer;
-  /** Its lines bear the ids of the trace they belong to. */
+  /** Adds the ids of the current trace and span to every line. */
   readonly logger: Logger;
   close(): Promise<void>;
 }
 
+/** Starts exporting traces; where no collector is set, gives a tracer that does nothing and the logger as it is. */
 export async function openTracing({ tracing }: Config, logger: Logger, clock: Clock): Promise<Tracing> {
   if (tracing === null) return { tracer: NO_TRACING, logger, close: async () => undefined };
-  // Who collects no traces is spared loading the SDK.
   const { createOtelTracing } = await import('../adapters/telemetry/otel.ts');
   return createOtelTracing({ endpoint: tracing.endpoint, version: VERSION, logger, clock });
 }
 
-/** Raises `ConfigError` for a certificate that signatures by it do not verify with. */
+/** Signs files as Content Credentials; null where that is off. Raises `ConfigError` for a certificate that C2PA does not allow. */
 export async function createSigner({ signing }: Config, clock: Clock) {
   if (signing === null) return null;
-  // The library takes 260 ms and 26 MB to load, which those who sign nothing are spared.
+  // The library takes 260 ms and 26 MB to load.
   const { createFileSigner } = await import('../adapters/provenance/c2pa-signer.ts');
   try {
     return await createFileSigner({
@@ -45,4 +36,11 @@ export async function createSigner({ signing }: Config, clock: Clock) {
   } catch (error) {
     throw new ConfigError([`C2PA_CERT: ${(error as Error).message}`]);
   }
+}
+
+/** The signed URLs of private pictures; null where everyone may fetch pictures. A secret that is not set is made once and kept in a file. */
+export async function openLinks({ links }: Config, clock: Clock): Promise<SignedLinks | null> {
+  if (links === null) return null;
+  const secret = links.secret ?? (await loadOrCreateSecret(links.secretPath));
+  return createSignedLinks({ secret, seconds: links.seconds, clock });
 }

@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import { v7 as uuidv7 } from 'uuid';
+import { createLocalQueue } from '../adapters/queue/local.ts';
 import type { Config } from '../config/config.ts';
 import { createAttempt } from '../core/pipeline/attempt.ts';
 import { createDeferredRenditions } from '../core/pipeline/deferred-renditions.ts';
@@ -12,7 +13,7 @@ import { createFindStoredOriginal } from '../core/pipeline/stored-original.ts';
 import type { Clock } from '../core/ports/clock.ts';
 import type { ImageEvents } from '../core/ports/image-events.ts';
 import type { Imaging } from '../core/ports/imaging.ts';
-import type { RunJob } from '../core/ports/job-queue.ts';
+import type { JobQueue, QueueDepth, RunJob } from '../core/ports/job-queue.ts';
 import type { MediaStore } from '../core/ports/media-store.ts';
 import type { RecordStore } from '../core/ports/record-store.ts';
 import type { Telemetry } from '../core/ports/telemetry.ts';
@@ -36,8 +37,49 @@ interface PipelineAdapters {
   readonly log: Logger;
 }
 
-/** Builds the two jobs of an image: `runImage` until the master is published, `runDeferred` for its slow renditions. */
+/** The queue of images as the use cases see it, and how full it is, slow renditions included. */
+export interface Pipeline {
+  readonly queue: JobQueue;
+  readonly depth: () => Promise<QueueDepth & { readonly deferred: number }>;
+}
+
+/** Builds the pipeline and the queues that run it inside this process. */
 export function createPipeline(
+  config: Pick<Config, 'retry' | 'budget' | 'pipeline' | 'queue'>,
+  adapters: PipelineAdapters,
+): Pipeline {
+  const { runImage, runDeferred } = createJobs(config, adapters);
+  // One at a time, beside the jobs: a slow rendition delays no picture, and on two cores takes a third of them at most.
+  const deferred = createLocalQueue({ concurrency: 1, run: runDeferred });
+  const jobs = createLocalQueue({
+    concurrency: config.queue.concurrency,
+    async run(mediaId, signals) {
+      await runImage(mediaId, signals);
+      await deferred.enqueue(mediaId);
+    },
+  });
+  return {
+    queue: {
+      enqueue: (mediaId) => jobs.enqueue(mediaId),
+      depth: () => jobs.depth(),
+      async cancel(mediaId) {
+        await jobs.cancel(mediaId);
+        await deferred.cancel(mediaId);
+      },
+      async stop(deadline) {
+        await jobs.stop(deadline);
+        await deferred.stop(deadline);
+      },
+    },
+    async depth() {
+      const [depth, slow] = await Promise.all([jobs.depth(), deferred.depth()]);
+      return { ...depth, deferred: slow.waiting + slow.running };
+    },
+  };
+}
+
+/** Builds the two jobs of an image: `runImage` until the master is published, `runDeferred` for its slow renditions. */
+function createJobs(
   { retry, budget, pipeline }: Pick<Config, 'retry' | 'budget' | 'pipeline'>,
   { records, store, events, imaging, upstreams, telemetry, tracer, clock, random, log }: PipelineAdapters,
 ): { readonly runImage: RunJob; readonly runDeferred: RunJob } {

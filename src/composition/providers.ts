@@ -1,17 +1,66 @@
+import type { Logger } from 'pino';
 import { createOpenAIProvider } from '../adapters/providers/openai/provider.ts';
 import { createPlaceholderProvider } from '../adapters/providers/placeholder/provider.ts';
-import type { Transport } from '../adapters/providers/transport.ts';
+import { createTransport, type Transport } from '../adapters/providers/transport.ts';
 import type { Config } from '../config/config.ts';
 import type { ProviderSettings } from '../config/provider-settings.ts';
 import { createModelLookup } from '../core/models/model-choice.ts';
+import { createShutdownWatch, type ShutdownWatch } from '../core/models/retirement.ts';
 import type { Clock } from '../core/ports/clock.ts';
 import type { Provider } from '../core/ports/provider.ts';
-import type { GuardedFetch } from '../security/ssrf-guard.ts';
+import type { Tracer } from '../core/ports/tracer.ts';
+import { createUpstreams, type Upstreams } from '../core/upstream/upstreams.ts';
+import { hostOf } from '../security/allow-list.ts';
+import { createGuardedFetch, type GuardedFetch } from '../security/ssrf-guard.ts';
 
-/** Far more than the largest picture in base64; an answer beyond it is no picture. */
-export const MAX_PROVIDER_RESPONSE_BYTES = 128 * 1024 * 1024;
+/** Largest answer that is read from a provider: far more than the largest picture in base64. */
+const MAX_PROVIDER_RESPONSE_BYTES = 128 * 1024 * 1024;
 
-export function createProvider(
+interface ProviderParts {
+  readonly tracer: Tracer;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+/** The configured providers: in order of fallback, as the upstreams that calls go through, and with the shutdown dates of their models. */
+export interface Providers {
+  readonly providers: readonly Provider[];
+  readonly upstreams: Upstreams;
+  readonly shutdowns: ShutdownWatch;
+}
+
+/** Builds the providers with their connections, which `opened` closes. Nothing is called. */
+export function openProviders(
+  config: Config,
+  { tracer, clock, log }: ProviderParts,
+  opened: AsyncDisposableStack,
+): Providers {
+  const transport = createTransport({ maxResponseBytes: MAX_PROVIDER_RESPONSE_BYTES, tracer });
+  opened.defer(() => transport.close());
+  const shutdowns = createShutdownWatch({
+    inUse: [...new Set([config.defaults.model, ...config.aliases.values()])],
+    clock,
+    log,
+  });
+  const options = config.providers.map((settings) => {
+    // The operator named the provider's own host: a local model server may well answer with URLs of its own.
+    const own = settings.baseURL === null ? [] : [hostOf(settings.baseURL)];
+    const guard = createGuardedFetch({ allow: [...own, ...config.fetch.allowHosts] });
+    opened.defer(() => guard.close());
+    return {
+      provider: shutdowns.watch(createProvider(settings, config, transport, guard, clock)),
+      limits: { concurrency: settings.concurrency, perMinute: settings.perMinute },
+    };
+  });
+  return {
+    providers: options.map(({ provider }) => provider),
+    upstreams: createUpstreams(options, clock),
+    shutdowns,
+  };
+}
+
+/** The adapter for the provider's kind: the placeholder, or OpenAI's API for everything else, Azure and compatible servers included. */
+function createProvider(
   settings: ProviderSettings,
   config: Config,
   transport: Transport,

@@ -1,28 +1,56 @@
+/** What a start does besides wiring: warnings about the configuration, resuming work, and jobs on a schedule. */
+
 import type { Logger } from 'pino';
 import type { Config } from '../config/config.ts';
 import type { ShutdownWatch } from '../core/models/retirement.ts';
+import type { JobQueue } from '../core/ports/job-queue.ts';
+import type { MediaStore } from '../core/ports/media-store.ts';
 import type { Provider } from '../core/ports/provider.ts';
-import { runEvery } from './schedule.ts';
+import type { RecordStore } from '../core/ports/record-store.ts';
+import type { Deletions } from '../core/retention/deletions.ts';
 
 const DAY_MS = 86_400_000;
-/** A list of models is short; a server that takes longer is asked again tomorrow. */
+/** Far more than a list of models takes; a server that is slower is asked again a day later. */
 const MODEL_LIST_TIMEOUT_MS = 30_000;
 
-/** Asks providers for shutdown dates now and once a day; the start does not wait for it. Gives the function that ends this. */
+interface ResumeParts {
+  readonly store: MediaStore;
+  readonly deletions: Deletions;
+  readonly records: RecordStore;
+  readonly queue: JobQueue;
+  readonly log: Logger;
+}
+
+/** Clears away what an earlier process left half done, and queues every image that it left unfinished. */
+export async function resumeWork({ store, deletions, records, queue, log }: ResumeParts): Promise<void> {
+  try {
+    await store.removeTemporary();
+    await deletions.completeAll();
+  } catch (error) {
+    // Published files can be served all the same. The next cleanup completes deletions, the next start the rest.
+    log.error({ err: error }, 'temporary files and pending deletions of an earlier process could not be removed yet');
+  }
+  const unfinished = await records.unfinished();
+  if (unfinished.length > 0) log.info({ images: unfinished.length }, 'resuming unfinished images');
+  for (const mediaId of unfinished) await queue.enqueue(mediaId);
+}
+
+/** Asks the providers for shutdown dates, now and once a day, without delaying the start. Returns the function that stops it. */
 export function pollShutdownDates(shutdowns: ShutdownWatch, logger: Logger): () => Promise<void> {
-  const ending = new AbortController();
-  const ask = async () => {
-    await shutdowns.refresh(AbortSignal.any([ending.signal, AbortSignal.timeout(MODEL_LIST_TIMEOUT_MS)]));
+  const stopping = new AbortController();
+  const refresh = async () => {
+    await shutdowns.refresh(AbortSignal.any([stopping.signal, AbortSignal.timeout(MODEL_LIST_TIMEOUT_MS)]));
     shutdowns.warn();
   };
-  const first = ask();
-  const stop = runEvery(DAY_MS, logger, ask);
+  const first = refresh();
+  const stop = runEvery(DAY_MS, logger, refresh);
   return async () => {
-    ending.abort();
+    stopping.abort();
     await Promise.all([first, stop()]);
   };
 }
 
+/** Warns that pictures are placeholders, and that `OPENAI_BASE_URL` is set though no provider uses it. */
 export function warnAboutPlaceholder(config: Config, logger: Logger): void {
   if (config.providers[0]?.kind === 'placeholder') {
     logger.warn('pictures are abstract placeholders, painted here; set OPENAI_API_KEY to have real ones made');
@@ -34,7 +62,7 @@ export function warnAboutPlaceholder(config: Config, logger: Logger): void {
   }
 }
 
-/** A budget refuses what has no price; better to hear of it now than from the first caller. */
+/** Warns about models without a price: while a budget is set, every call to them is refused. */
 export function warnAboutUnpricedModels(
   { budget, defaults }: Config,
   providers: readonly Provider[],
@@ -42,7 +70,7 @@ export function warnAboutUnpricedModels(
 ): void {
   if (budget.usdPerDay === null && budget.usdPerDayOfKey.size === 0) return;
   const unpriced = providers
-    .flatMap(({ model }) => model(defaults.model) ?? [])
+    .flatMap((provider) => provider.model(defaults.model) ?? [])
     .filter(({ pricing }) => pricing === null);
   for (const { id } of unpriced) {
     logger.warn(
@@ -50,4 +78,23 @@ export function warnAboutUnpricedModels(
       `the catalog has no price for ${id}, so the budget refuses it; add one with MODEL_CATALOG`,
     );
   }
+}
+
+/**
+ * Runs `work` every `ms` milliseconds, skipping a turn while the last run goes on; failures are logged. Returns the function
+ * that stops this and waits for the current run.
+ */
+export function runEvery(ms: number, logger: Logger, work: () => Promise<void>): () => Promise<void> {
+  let inFlight: Promise<void> | null = null;
+  const timer = setInterval(() => {
+    inFlight ??= work()
+      .catch((error: unknown) => logger.error({ err: error }, 'scheduled job failed; the next run tries again'))
+      .finally(() => {
+        inFlight = null;
+      });
+  }, ms);
+  return async () => {
+    clearInterval(timer);
+    await inFlight;
+  };
 }

@@ -1,3 +1,5 @@
+/** Settings of access: who may call and how often, who may fetch pictures, and which hosts the service may fetch from. */
+
 import { join } from 'node:path';
 import ipaddr from 'ipaddr.js';
 import { z } from 'zod';
@@ -8,7 +10,7 @@ import { count, list, type SettingsOf, seconds } from './setting-types.ts';
 const perMinute = () => count(1, 1_000_000).optional();
 const access = z.enum(['open', 'admin']).optional();
 
-/** An origin as browsers send it: no path, no slash at the end. */
+/** An origin as browsers send it, without a path or a trailing slash; or `*` for every origin. */
 const origin = z
   .string()
   .refine(
@@ -16,8 +18,10 @@ const origin = z
     'must be origins such as https://www.example.com',
   );
 
-/** Proxies whose headers are believed: an address, a network, or one of the names that stand for some. */
+/** Names for ranges of addresses that Fastify's `trustProxy` knows. */
 const PROXY_NAMES = ['loopback', 'linklocal', 'uniquelocal'];
+
+/** Proxies whose `X-Forwarded-*` headers are trusted: all, none, or addresses, networks and range names. */
 const proxies = z
   .string()
   .refine(
@@ -38,7 +42,6 @@ const keys = z.string().transform((text, context): readonly ApiKey[] => {
   return keys;
 });
 
-/** The settings of who may call, how often, and which hosts the service may fetch from. */
 export const accessSettings = {
   API_KEYS: keys
     .optional()
@@ -87,54 +90,54 @@ export const accessSettings = {
     ),
 } as const;
 
-/** Who may call the HTTP side, and how often. */
+/** The access rules of the HTTP app. */
 export interface HttpAccess {
-  /** Whose `X-Forwarded-*` headers to believe: `true` for everyone's, or addresses and networks with commas between. */
+  /** Fastify's `trustProxy`: true trusts every proxy; a string lists addresses and networks, separated by commas. */
   readonly trustProxy: boolean | string;
   readonly metricsAccess: 'open' | 'admin';
   readonly docsAccess: 'open' | 'admin';
-  /** Most requests in a minute, of each kind; null for no limit. */
+  /** Requests per minute, by kind; null for no limit. */
   readonly rateLimits: {
     readonly generate: number | null;
     readonly read: number | null;
     readonly media: number | null;
   };
-  /** Web pages that may call from browsers. */
+  /** Origins of web pages that may call from browsers; `*` for every origin. */
   readonly corsOrigins: readonly string[];
 }
 
 export interface AccessConfig {
   readonly keys: {
-    /** Keys that stay as long as the process. */
+    /** Keys from the environment; they stay valid as long as the process runs. */
     readonly fixed: readonly ApiKey[];
-    /** File of further keys; null for none. */
+    /** Path of the file with further keys; null for none. */
     readonly file: string | null;
-    /** What the file held when the settings were read. */
+    /** The keys in the file when the settings were read. */
     readonly fromFile: readonly ApiKey[];
   };
   /** The signed URLs of private pictures; null where pictures are public. */
   readonly links: {
-    /** Null where the secret is kept at `secretPath`, and made there at the first start. */
+    /** Null to generate a secret at the first start and keep it at `secretPath`. */
     readonly secret: string | null;
     readonly secretPath: string;
-    /** How long a URL holds at least. */
+    /** Shortest time that a URL stays valid; at most, it is twice as long. */
     readonly seconds: number;
   } | null;
-  /** Fetching the pictures that providers answer with URLs of. */
+  /** Fetching pictures that a provider's answer names by URL. */
   readonly fetch: {
-    /** Hosts that may be fetched from though they are not public. */
+    /** Hosts that may be fetched from although their addresses are not public. */
     readonly allowHosts: readonly AllowedHost[];
   };
 }
 
 type AccessSettings = SettingsOf<typeof accessSettings>;
 
-/** `byDefault` is the access to metrics and docs where the settings say none. */
-export function httpAccess(settings: AccessSettings, byDefault: 'open' | 'admin'): HttpAccess {
+/** `defaultAccess` applies to metrics and docs unless their settings say otherwise. */
+export function httpAccess(settings: AccessSettings, defaultAccess: 'open' | 'admin'): HttpAccess {
   return {
     trustProxy: settings.TRUST_PROXY,
-    metricsAccess: settings.METRICS_ACCESS ?? byDefault,
-    docsAccess: settings.DOCS_ACCESS ?? byDefault,
+    metricsAccess: settings.METRICS_ACCESS ?? defaultAccess,
+    docsAccess: settings.DOCS_ACCESS ?? defaultAccess,
     rateLimits: {
       generate: settings.RATE_LIMIT_PER_MINUTE ?? null,
       read: settings.RATE_LIMIT_READ_PER_MINUTE ?? null,
@@ -144,7 +147,7 @@ export function httpAccess(settings: AccessSettings, byDefault: 'open' | 'admin'
   };
 }
 
-/** `fromFile` is what `API_KEYS_FILE` holds, `secretFolder` the folder where secrets are kept that are not set. */
+/** `fromFile` are the keys in `API_KEYS_FILE`; `secretFolder` is where generated secrets are kept. */
 export function accessConfig(
   settings: AccessSettings,
   fromFile: readonly ApiKey[],

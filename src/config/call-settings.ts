@@ -1,10 +1,10 @@
-/** The settings of calls to providers: how long, how often, how many at once, for how much money. */
+/** Settings of jobs: calls to providers and their retries, the queue, the wait of `POST /images`, the daily budget. */
 
 import { z } from 'zod';
 import type { Budget } from '../core/domain/money.ts';
 import { count, type SettingsOf, seconds } from './setting-types.ts';
 
-/** `50,blog:10`: a sum for all, and sums for keys by name. */
+/** `50,blog:10`: US dollars a day in all, and for API keys by name. */
 const budget = z
   .string()
   .regex(
@@ -12,15 +12,15 @@ const budget = z
     'must be US dollars, for all or for a key by name, commas between, such as 50 or 50,blog:10',
   )
   .transform((text, context): Budget => {
-    const limits = text.split(',').map((part) => part.split(':').reverse());
-    const sums = new Map(limits.map(([usd, key = null]) => [key, Number(usd)]));
-    if (sums.size < limits.length) {
+    const parts = text.split(',').map((part) => part.split(':').reverse());
+    const limits = new Map(parts.map(([usd, key = null]) => [key, Number(usd)]));
+    if (limits.size < parts.length) {
       context.addIssue({ code: 'custom', message: 'names the same key, or the sum for all, more than once' });
     }
-    const usdPerDay = sums.get(null) ?? null;
+    const usdPerDay = limits.get(null) ?? null;
     return {
       usdPerDay,
-      usdPerDayOfKey: new Map([...sums].flatMap(([key, usd]) => (key === null ? [] : [[key, usd]]))),
+      usdPerDayOfKey: new Map([...limits].flatMap(([key, usd]) => (key === null ? [] : [[key, usd]]))),
     };
   });
 
@@ -48,13 +48,13 @@ export const callSettings = {
 } as const;
 
 export interface CallConfig {
-  /** Longest that one call to a provider may take, in milliseconds. */
+  /** Timeout of one call to a provider, in milliseconds. */
   readonly callTimeoutMs: number;
-  /** The core's policy for retries of one picture at one provider. */
+  /** Retries of one picture at one provider. */
   readonly retry: {
-    /** Calls in all, the first one included. */
+    /** Limit for calls, the first one included. */
     readonly maxAttempts: number;
-    /** No call begins later than this after the first one, in milliseconds. */
+    /** No call starts later than this after the first one, in milliseconds. */
     readonly deadlineMs: number;
     /** Calls that may follow one whose outcome is unknown. */
     readonly ambiguousRetries: number;
@@ -65,7 +65,7 @@ export interface CallConfig {
     /** Jobs that may wait. */
     readonly limit: number;
   };
-  /** Without limits where none are set. */
+  /** Daily spending limits; none by default. */
   readonly budget: Budget;
 }
 

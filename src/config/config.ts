@@ -1,4 +1,4 @@
-/** The environment, read once: `readConfig` gives each part of the service what it takes, in a group of its own. */
+/** Reads the environment, once, into one group for each part of the service. */
 
 import { dirname } from 'node:path';
 import type { Catalog } from '../core/models/catalog.ts';
@@ -12,67 +12,70 @@ import { type ProviderSettings, readProviders } from './provider-settings.ts';
 import { type RetentionConfig, retentionConfig } from './retention-settings.ts';
 import { type ServerConfig, type ServiceConfig, serverConfig, serviceConfig } from './service-settings.ts';
 import { ConfigFileError, readKeys, readPresets, readSigningFiles, type SigningFiles } from './setting-files.ts';
-import { NOT_YET, type Settings, schema } from './settings.ts';
+import { type Settings, schema, UNSUPPORTED } from './settings.ts';
 import { type WebhookConfig, webhookConfig } from './webhook-settings.ts';
 
 /** Variables by name, as in `process.env`. */
-export type Environment = Readonly<Record<string, string | undefined>>;
+type Environment = Readonly<Record<string, string | undefined>>;
 
-/** The configuration in groups, each as its consumer takes it. Names end in `Ms` for milliseconds and `Bytes` for bytes. */
+/** The configuration in groups, each in the shape that its consumer takes. `Ms` stands for milliseconds, `Bytes` for bytes. */
 export interface Config extends ServiceConfig, AccessConfig, WebhookConfig, ImageConfig, CallConfig, RetentionConfig {
   readonly server: ServerConfig;
-  /** In the order of fallback. */
+  /** In order of fallback. */
   readonly providers: readonly ProviderSettings[];
-  /** Whether `OPENAI_BASE_URL` is set but no provider uses it. */
+  /** True where `OPENAI_BASE_URL` is set but no provider uses it. */
   readonly hasUnusedBaseURL: boolean;
-  /** The presets there are: the file's over the built-in ones. */
+  /** The built-in presets, with those of `PRESETS` laid over them. */
   readonly presets: Presets;
-  /** What files are signed with; null where they are not. */
+  /** The identity that signs files as Content Credentials; null where they are not signed. */
   readonly signing: SigningFiles | null;
 }
 
-/** What is wrong with the environment, one line a variable. */
+/** Everything that is wrong with the environment, one issue a line, each naming its variable. */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError';
   readonly issues: readonly string[];
 
   constructor(issues: readonly string[]) {
     super(
-      `the configuration has ${issues.length} fault${issues.length === 1 ? '' : 's'}:\n${issues.map((line) => `  ${line}`).join('\n')}`,
+      `the configuration has ${issues.length} issue${issues.length === 1 ? '' : 's'}:\n${issues.map((line) => `  ${line}`).join('\n')}`,
     );
     this.issues = issues;
   }
 }
 
+/** Exit code of a process that was started with a wrong configuration (sysexits.h). */
+export const EX_CONFIG = 78;
+
 /** Loopback addresses, which only this machine can reach. */
 const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|::1|\[::1\])$/;
 
 /**
- * Reads the settings from an environment; an empty variable counts as unset. Raises `ConfigError` with every issue at once.
- * Values are never quoted back: one of them may be a key. `now`, in milliseconds since 1970, is what certificates are held against.
+ * Reads the settings from an environment, where an empty variable counts as unset. Raises `ConfigError` with every issue at
+ * once. Issues never quote a value, as it may be a key. Certificates must be valid at `now`, in milliseconds since 1970.
  */
 export function readConfig(env: Environment, now = Date.now()): Config {
   const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined && value !== ''));
-  const unbuilt = NOT_YET.filter((name) => name in given).map(
+  const unsupported = UNSUPPORTED.filter((name) => name in given).map(
     (name) => `${name}: is not supported by this version; unset it`,
   );
-  const inFiles: string[] = [];
-  const keysInFile = fromFile(() => readKeys(given.API_KEYS_FILE), inFiles) ?? [];
-  const presets = fromFile(() => readPresets(given.PRESETS), inFiles) ?? BUILT_IN_PRESETS;
-  const signing = fromFile(() => readSigningFiles(given.C2PA_CERT, given.C2PA_KEY, now), inFiles);
+  const fileIssues: string[] = [];
+  const keysInFile = fromFile(() => readKeys(given.API_KEYS_FILE), fileIssues) ?? [];
+  const presets = fromFile(() => readPresets(given.PRESETS), fileIssues) ?? BUILT_IN_PRESETS;
+  const signing = fromFile(() => readSigningFiles(given.C2PA_CERT, given.C2PA_KEY, now), fileIssues);
   const parsed = schema.safeParse(given);
   if (!parsed.success) {
     const invalid = parsed.error.issues.map(({ path, message }) => `${String(path[0])}: ${message}`);
-    throw new ConfigError([...new Set(invalid), ...inFiles, ...unbuilt]);
+    throw new ConfigError([...new Set(invalid), ...fileIssues, ...unsupported]);
   }
   const settings = parsed.data;
   const images = imageConfig(settings);
   const issues = [
     ...contradictions(settings),
-    ...clashingKeys(settings, keysInFile),
+    ...keyConflicts(settings, keysInFile),
     ...strayAliases(images.aliases, images.catalog),
-    ...inFiles,
-    ...unbuilt,
+    ...fileIssues,
+    ...unsupported,
   ];
   const openai = { baseURL: settings.OPENAI_BASE_URL, apiKey: settings.OPENAI_API_KEY };
   const names = settings.PROVIDERS ?? [openai.apiKey === undefined ? 'placeholder' : 'openai'];
@@ -96,12 +99,12 @@ export function readConfig(env: Environment, now = Date.now()): Config {
   };
 }
 
-/** `readConfig` for a command: it exits when it is done, so it defers no rendition. */
+/** `readConfig` for a command. A command exits when it is done, so it makes every rendition before it returns. */
 export function readCommandConfig(env: Environment): Config {
   return readConfig({ ...env, DEFERRED_RENDITIONS: 'none' });
 }
 
-/** What a file holds, or null and what is wrong with it added to `issues`. */
+/** The result of `read`, or null after adding the issues of its file to `issues`. */
 function fromFile<T>(read: () => T, issues: string[]): T | null {
   try {
     return read();
@@ -112,7 +115,7 @@ function fromFile<T>(read: () => T, issues: string[]): T | null {
   }
 }
 
-/** What is wrong although each variable by itself is right. */
+/** Issues of variables that are right by themselves but contradict each other. */
 function contradictions(settings: Settings): string[] {
   const issues: string[] = [];
   const hasKeys = settings.API_KEYS !== undefined || settings.API_KEYS_FILE !== undefined;
@@ -139,12 +142,12 @@ function contradictions(settings: Settings): string[] {
   return issues;
 }
 
-/** Keys of the file that contradict each other, or those of the variable. */
-function clashingKeys({ API_KEYS: fixed = [] }: Settings, fromFile: readonly ApiKey[]): string[] {
+/** Conflicts among the keys of `API_KEYS_FILE`, and between them and those of `API_KEYS`. */
+function keyConflicts({ API_KEYS: fixed = [] }: Settings, fromFile: readonly ApiKey[]): string[] {
   return findConflicts([...fixed, ...fromFile]).map((message) => `API_KEYS_FILE: ${message}`);
 }
 
-/** An alias that leads to no model would make every request for it fail. */
+/** Aliases that lead to no model: every request for one would fail. */
 function strayAliases(aliases: ReadonlyMap<string, string>, catalog: Catalog): string[] {
   return [...aliases]
     .filter(([alias, id]) => catalog.get(alias)?.id !== id)

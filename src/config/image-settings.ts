@@ -1,4 +1,4 @@
-/** The settings of pictures: models, defaults of requests, renditions, quality checks, provenance. */
+/** Settings of pictures: models, defaults of requests, renditions, quality checks, provenance. */
 
 import { z } from 'zod';
 import { CHECK_MODES, type CheckName, type CheckPolicy, DEFAULT_CHECKS } from '../core/domain/checks.ts';
@@ -9,6 +9,7 @@ import { renditionText, sizeText } from '../core/planning/notation.ts';
 import type { RequestDefaults } from '../core/planning/resolve-request.ts';
 import { flag, list, type SettingsOf } from './setting-types.ts';
 
+/** Path of a file of models; the parsed value is its content. */
 const catalogFile = z.string().transform((path, context) => {
   const file = readCatalogFile(path);
   if ('models' in file) return file.models;
@@ -16,6 +17,7 @@ const catalogFile = z.string().transform((path, context) => {
   return z.NEVER;
 });
 
+/** `dall-e-3=gpt-image-2`: a name, and the model to use for it. */
 const alias = z
   .string()
   .regex(/^[^=\s]+=[^=\s]+$/, 'must be NAME=MODEL, commas between, such as dall-e-3=gpt-image-2')
@@ -81,22 +83,22 @@ export const provenanceSettings = {
 } as const;
 
 export interface ImageConfig {
-  /** What holds where neither the request nor its preset says anything. */
+  /** Used where neither the request nor its preset sets a value. */
   readonly defaults: RequestDefaults;
-  /** The built-in models, those of `MODEL_CATALOG`, and the aliases. */
+  /** The built-in models, those of `MODEL_CATALOG` laid over them, and the aliases. */
   readonly catalog: Catalog;
-  /** Ids of models by the names that stand for them. */
+  /** Ids of models, by alias. */
   readonly aliases: ReadonlyMap<string, string>;
   readonly checks: CheckPolicy;
-  /** What `contain` lays pictures on: `#rrggbb` or `transparent`. */
+  /** Colour that `contain` fills the rest of a picture with: `#rrggbb` or `transparent`. */
   readonly cropGround: string;
-  /** What a job takes. */
+  /** Options of a job. */
   readonly pipeline: {
-    /** Whether prompts are written into the files. */
+    /** True to write the prompt into the files. */
     readonly embedPrompt: boolean;
-    /** Whether a rejected picture is followed by one more paid call. */
+    /** True to make one more paid call when a picture is rejected. */
     readonly regenerateOnReject: boolean;
-    /** Formats that are made after the picture is answered. */
+    /** Formats whose renditions are made after the request was answered. */
     readonly deferredFormats: readonly RenditionFormat[];
   };
 }

@@ -1,7 +1,7 @@
-/** The settings of providers. Those of a single one bear its name, so they are no fixed list of variables. */
+/** Settings of providers. The variables of a single provider contain its name, so their list is not fixed. */
 
 import { z } from 'zod';
-import { list } from './setting-types.ts';
+import { count, list } from './setting-types.ts';
 
 /** Parameters of OpenAI's dialect that a compatible server may not know. */
 const OMITTABLE = ['size', 'n', 'quality', 'style', 'background', 'output_format'] as const;
@@ -9,10 +9,10 @@ const OMITTABLE = ['size', 'n', 'quality', 'style', 'background', 'output_format
 export interface ProviderSettings {
   readonly name: string;
   readonly kind: 'placeholder' | 'openai' | 'azure';
-  /** Null for OpenAI's own. */
+  /** Null for OpenAI's own server. */
   readonly baseURL: string | null;
   readonly apiKey: string | null;
-  /** Null where the provider is asked for the model of the request. */
+  /** Model that replaces the default model at this provider; null where it has none of its own. */
   readonly model: string | null;
   readonly apiVersion: string;
   readonly omit: readonly (typeof OMITTABLE)[number][];
@@ -22,26 +22,27 @@ export interface ProviderSettings {
   readonly perMinute: number | null;
 }
 
-/** A provider's name: part of records, metrics and, in capitals with `_` for `-`, of its variables. */
+/** A provider's name. It appears in records and metrics and, in capitals with `_` for `-`, in the names of its variables. */
 const providerName = z
   .string()
   .max(32)
   .regex(/^[a-z][a-z0-9]*(-[a-z0-9]+)*$/, 'must be names such as openai, backup or azure-eu, with commas between');
 
-/** Commas between; empty parts are none. */
+/** Texts separated by commas; empty ones are dropped. */
 const parts = z.string().transform((value) =>
   value
     .split(',')
     .map((part) => part.trim())
     .filter((part) => part !== ''),
 );
-/** Where a server of OpenAI's dialect is. */
+
+/** Address of a server that speaks OpenAI's dialect. */
 const baseUrl = z.url({
   protocol: /^https?$/,
   error: 'must be an http or https URL, such as http://127.0.0.1:8080/v1',
 });
 
-/** Which providers there are, and what `openai` reads besides variables of its own name. */
+/** The list of providers, and the variables of `openai` that are not named by the pattern. */
 export const providerListSettings = {
   PROVIDERS: list(providerName)
     .optional()
@@ -52,7 +53,7 @@ export const providerListSettings = {
   OPENAI_BASE_URL: baseUrl.optional().describe("Any OpenAI-compatible server. Default: OpenAI's own."),
 } as const;
 
-/** What each `PROVIDER_<NAME>_…` variable holds. The README's table is made from this. */
+/** The `PROVIDER_<NAME>_…` variables, by the end of their names. The README's table is generated from this. */
 export const providerSettings = {
   BASE_URL: baseUrl
     .optional()
@@ -74,34 +75,22 @@ export const providerSettings = {
   STRIP: parts
     .default([])
     .describe('Texts in a prompt that it takes for commands, such as `<sd_cpp_extra_args>`; a space is sent instead.'),
-  CONCURRENCY: z.coerce
-    .number()
-    .int()
-    .min(1)
-    .max(256)
-    .optional()
-    .describe('Calls to it at the same time. Also for `openai`.'),
-  PER_MINUTE: z.coerce
-    .number()
-    .int()
-    .min(1)
-    .max(100_000)
-    .optional()
-    .describe('Pictures asked of it in any minute. Also for `openai`.'),
+  CONCURRENCY: count(1, 256).optional().describe('Calls to it at the same time. Also for `openai`.'),
+  PER_MINUTE: count(1, 100_000).optional().describe('Pictures asked of it in any minute. Also for `openai`.'),
 } as const;
 
 const schema = z.object(providerSettings);
 const SUFFIXES = Object.keys(providerSettings);
 
 /** Address and key of `openai`, from `providerListSettings`. */
-export interface OpenAISettings {
+interface OpenAISettings {
   readonly baseURL: string | undefined;
   readonly apiKey: string | undefined;
 }
 
 /**
- * Reads the settings of the named providers from an environment whose empty variables are left out already; adds every issue,
- * one line a variable, to `issues`. Variables of providers that are not named are left alone: they may be named tomorrow.
+ * Reads the settings of the named providers from an environment without empty variables, and adds every issue, one line a
+ * variable, to `issues`. Variables of other providers are ignored, so that a provider can be taken out of the list for a while.
  */
 export function readProviders(
   names: readonly string[],
@@ -118,7 +107,7 @@ export function readProviders(
         .filter(([suffix]) => !mayBelongToAnother(suffix ?? '')),
     );
     for (const suffix of Object.keys(own)) {
-      const issue = misplaced(name, suffix);
+      const issue = issueOfSuffix(name, suffix);
       if (issue !== null) issues.push(`${prefix}${suffix}: ${issue}`);
     }
     const parsed = schema.safeParse(own);
@@ -131,7 +120,7 @@ export function readProviders(
       issues.push(`${prefix}BASE_URL: is missing, and PROVIDERS asks for ${name}`);
     }
     if (kind === 'azure' && settings.API_KEY === undefined) {
-      issues.push(`${prefix}API_KEY: is missing, and Azure answers nobody without one`);
+      issues.push(`${prefix}API_KEY: is missing, and Azure refuses calls without one`);
     }
     const address = name === 'openai' ? openai : { baseURL: settings.BASE_URL, apiKey: settings.API_KEY };
     return {
@@ -154,13 +143,13 @@ function kindOf(name: string): ProviderSettings['kind'] {
   return name === 'azure' || name.startsWith('azure-') ? 'azure' : 'openai';
 }
 
-/** Whether a variable may be that of a provider with a longer name: `PROVIDER_AZURE_EU_MODEL` is no issue of `azure`. */
+/** True where the variable may be one of a provider with a longer name: `PROVIDER_AZURE_EU_MODEL` is no issue of `azure`. */
 function mayBelongToAnother(suffix: string): boolean {
   return !Object.hasOwn(providerSettings, suffix) && SUFFIXES.some((known) => suffix.endsWith(`_${known}`));
 }
 
-/** Why a provider has no variable that ends like this; null where it has. */
-function misplaced(name: string, suffix: string): string | null {
+/** Why the provider has no such variable; null where it has. */
+function issueOfSuffix(name: string, suffix: string): string | null {
   if (!Object.hasOwn(providerSettings, suffix)) return `there is no such setting; it can end in ${SUFFIXES.join(', ')}`;
   if (name === 'placeholder') return 'the placeholder has no settings; unset it';
   if (suffix === 'API_VERSION' && kindOf(name) !== 'azure') return 'is for Azure only; unset it';

@@ -1,9 +1,10 @@
-/** The settings of what is deleted, and when. */
+/** Settings of the cleanup: which images it deletes, and when it runs. */
 
 import { z } from 'zod';
 import { ageText } from '../core/planning/notation.ts';
 import { count, list, type SettingsOf, seconds } from './setting-types.ts';
 
+/** `draft:1d`: a label, and the age at which images with it are deleted. */
 const labelledAge = z
   .string()
   .regex(/^[^:]+:[^:]+$/, 'must be LABEL:AGE, such as draft:1d')
@@ -27,9 +28,9 @@ export interface RetentionConfig {
   readonly retention: {
     /** Age at which images are deleted, in milliseconds; null for never. */
     readonly olderThanMs: number | null;
-    /** Most bytes that all files together may take; null for no limit. */
+    /** Limit for the bytes of all files together; null for none. */
     readonly maxBytes: number | null;
-    /** Ages in milliseconds, by label. */
+    /** Age at which images with a label are deleted, in milliseconds, by label. */
     readonly byLabel: ReadonlyMap<string, number>;
     /** Time between two cleanups, in milliseconds. */
     readonly intervalMs: number;

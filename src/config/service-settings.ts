@@ -1,4 +1,4 @@
-/** The settings of the process: where it listens, where it keeps things, what it logs, how it stops. */
+/** Settings of the process: where it listens, where it stores files and records, what it logs and traces, how it stops. */
 
 import { z } from 'zod';
 import type { HttpAccess } from './access-settings.ts';
@@ -47,34 +47,33 @@ export const processSettings = {
     .describe('`production` refuses to start on the placeholder unless `PROVIDERS=placeholder` is said.'),
 } as const;
 
-/** What the HTTP side takes of the configuration. */
+/** The settings of the HTTP server. */
 export interface ServerConfig extends HttpAccess {
   readonly host: string;
-  /** 0 takes a free port. */
+  /** 0 for any free port. */
   readonly port: number;
-  /** Longest that `POST /images` waits for the end of a picture. */
+  /** How long `POST /images` waits for the picture before it answers 202. */
   readonly syncWaitSeconds: number;
-  /** Memory for popular pictures; 0 caches none. */
+  /** Memory for caching popular pictures; 0 caches none. */
   readonly mediaCacheBytes: number;
 }
 
 export interface ServiceConfig {
-  /** The disk store. */
+  /** Folder of the pictures. */
   readonly media: { readonly root: string };
-  /** The database; `path` is that of its file. */
+  /** File of the database. */
   readonly records: { readonly path: string };
-  /** How long running work may take to end once the process is asked to stop, in milliseconds. */
+  /** How long running work may take to end after the process was asked to stop, in milliseconds. */
   readonly shutdownGraceMs: number;
   readonly log: {
     readonly level: SettingsOf<typeof processSettings>['LOG_LEVEL'];
-    /** Whether prompt texts are logged too. */
+    /** True to log prompt texts too. */
     readonly prompts: boolean;
   };
-  /** The OTLP collector that traces are sent to; null for no traces. */
+  /** OTLP collector that traces are sent to; null for no traces. */
   readonly tracing: { readonly endpoint: string } | null;
 }
 
-/** What the HTTP side takes, with who may call it as `access` says. */
 export function serverConfig(
   settings: SettingsOf<typeof listenSettings & typeof storageSettings & Pick<typeof callSettings, 'SYNC_WAIT_SECONDS'>>,
   access: HttpAccess,

@@ -1,4 +1,4 @@
-/** The files that settings name. They are read once, at the start; what is wrong with one is reported with the other issues. */
+/** Reads the files that settings name, once, at the start. Their issues are reported together with those of the variables. */
 
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
@@ -7,7 +7,7 @@ import { parsePresets } from '../core/planning/preset-file.ts';
 import type { Presets } from '../core/planning/presets.ts';
 import { type ApiKey, parseKeyFile } from '../security/api-keys.ts';
 
-/** What is wrong with a file, in lines like those for variables. The path is not quoted: it may be a key, put in the wrong place. */
+/** The issues of one file, in lines like those for variables. The path is not quoted: it may be a key in the wrong variable. */
 export class ConfigFileError extends Error {
   override readonly name = 'ConfigFileError';
   readonly issues: readonly string[];
@@ -18,7 +18,7 @@ export class ConfigFileError extends Error {
   }
 }
 
-/** The API keys in the file; none where it is not set. Raises `ConfigFileError`, also for a file without a key. */
+/** The API keys in the file; none where no file is set. Raises `ConfigFileError`, also for a file without a key. */
 export function readKeys(path: string | undefined): readonly ApiKey[] {
   if (path === undefined) return [];
   const { keys, issues } = parseKeyFile(readText('API_KEYS_FILE', path));
@@ -27,7 +27,7 @@ export function readKeys(path: string | undefined): readonly ApiKey[] {
   return keys;
 }
 
-/** The built-in presets, and those of the file laid over them. Raises `ConfigFileError` naming every path that is wrong. */
+/** The built-in presets, with those of the file laid over them. Raises `ConfigFileError` with the path of every wrong field. */
 export function readPresets(path: string | undefined): Presets {
   if (path === undefined) return BUILT_IN_PRESETS;
   const text = readText('PRESETS', path);
@@ -42,15 +42,15 @@ export function readPresets(path: string | undefined): Presets {
   throw new ConfigFileError(parsed.issues.map(({ path, message }) => `PRESETS: ${path}: ${message}`));
 }
 
-/** The certificates, the signer's own first, and its private key. */
+/** The signer's certificate chain, its own certificate first, and its private key. */
 export interface SigningFiles {
   readonly chain: readonly [X509Certificate, ...X509Certificate[]];
   readonly key: KeyObject;
 }
 
 /**
- * Reads what files are signed with, both as PEM, and makes sure that they belong together and are in date at `now`
- * (milliseconds since 1970); null where neither is set. Raises `ConfigFileError`.
+ * Reads the certificate chain and the private key, both PEM; null where neither is set. Raises `ConfigFileError`, also where
+ * they do not belong together or the certificate is not valid at `now` (milliseconds since 1970).
  */
 export function readSigningFiles(
   certificatePath: string | undefined,
@@ -92,7 +92,7 @@ function readKey(path: string): KeyObject {
   try {
     return createPrivateKey(text);
   } catch {
-    // Without OpenSSL's message: it might quote the file.
+    // OpenSSL's message is left out, as it could quote the key file.
     throw issue('C2PA_KEY', 'the file has no private key in PEM (-----BEGIN PRIVATE KEY-----)');
   }
 }

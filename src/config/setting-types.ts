@@ -1,20 +1,20 @@
-/** How numbers, lists and flags are written in settings. */
+/** Schemas for the kinds of values that settings share: durations, numbers, flags, lists. */
 
 import { z } from 'zod';
 
-/** What the variables of a table are once they are read. */
+/** The parsed values of a table of variables. */
 export type SettingsOf<Table extends z.core.$ZodShape> = z.output<z.ZodObject<Table>>;
 
-/** A duration in seconds; fractions are allowed. */
+/** A duration in seconds, from `least` to `most` (a day by default); fractions are allowed. */
 export const seconds = (least: number, most = 86_400) => z.coerce.number().min(least).max(most);
 
-/** A whole number. */
+/** A whole number from `least` to `most`. */
 export const count = (least: number, most: number) => z.coerce.number().int().min(least).max(most);
 
 /** `true` or `false`. */
 export const flag = z.enum(['true', 'false']).transform((value) => value === 'true');
 
-/** Items with commas between. */
+/** Items separated by commas; spaces around them are dropped. */
 export const list = <Item extends z.ZodType<unknown, string>>(item: Item) =>
   z
     .string()

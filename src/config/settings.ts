@@ -1,4 +1,4 @@
-/** All variables that Easel reads, as one table. The README's table is made from it. */
+/** Every variable that Easel reads, as one table. The README's table is generated from it. */
 
 import { z } from 'zod';
 import { accessSettings } from './access-settings.ts';
@@ -10,7 +10,7 @@ import { listenSettings, processSettings, storageSettings } from './service-sett
 import type { SettingsOf } from './setting-types.ts';
 import { webhookSettings } from './webhook-settings.ts';
 
-/** Every variable, in the order of the README: the description, and `default` as it is written there. */
+/** Every variable with its schema, in the order of the README's table. Description and default of a schema appear there. */
 export const settings = {
   ...listenSettings,
   ...accessSettings,
@@ -24,17 +24,17 @@ export const settings = {
   ...processSettings,
 } as const;
 
-/** What all variables are once they are read. */
+/** The parsed values of all variables. */
 export type Settings = SettingsOf<typeof settings>;
 
-/** Reads an environment whose empty variables are left out already. */
+/** Parses an environment from which empty variables have been removed. */
 export const schema = z.object(settings);
 
 /**
- * Promised variables that would be dangerous to ignore: someone who sets one of these counts on it.
- * Each leaves this list with the feature that it belongs to.
+ * Variables of features that are planned but not built. Setting one is an error: ignoring it silently would be dangerous. A
+ * variable leaves this list when its feature is built.
  */
-export const NOT_YET = ['S3_BUCKET'] as const;
+export const UNSUPPORTED = ['S3_BUCKET'] as const;
 
 /** The settings as a Markdown table, one row a variable. */
 export function settingsTable(): string {
@@ -46,12 +46,12 @@ export function settingsTable(): string {
 }
 
 function row(name: string, setting: z.ZodType): string {
-  const fallback = written(setting);
+  const fallback = describeDefault(setting);
   return `| \`${name}\` | ${fallback === '' ? '–' : `\`${fallback}\``} | ${setting.description} |`;
 }
 
-/** A setting's default the way it is written in an environment; empty where it has none. */
-function written(setting: z.ZodType): string {
+/** A setting's default as one would write it in the environment; empty where it has none. */
+function describeDefault(setting: z.ZodType): string {
   const { defaultValue } = setting.def as { defaultValue?: unknown };
   return String(defaultValue ?? '');
 }

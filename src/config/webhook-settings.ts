@@ -1,15 +1,18 @@
+/** Settings of webhooks: their secrets, default URLs and allowed hosts. */
+
 import { join } from 'node:path';
 import { z } from 'zod';
 import { type AllowedHost, allowedHostText } from '../security/allow-list.ts';
 import { list, type SettingsOf } from './setting-types.ts';
 
-/** Of 24 to 64 bytes, by the Standard Webhooks specification. */
+/** `whsec_` and base64 of 24 to 64 bytes, as the Standard Webhooks specification requires. */
 const secretText = z.string().refine((text) => {
   const [, base64 = ''] = /^whsec_([A-Za-z0-9+/]+={0,2})$/.exec(text) ?? [];
   const bytes = Buffer.from(base64, 'base64');
   return bytes.length >= 24 && bytes.length <= 64 && bytes.toString('base64') === base64;
 }, 'must be whsec_ and 24 to 64 bytes in base64, such as `openssl rand -base64 32` gives');
 
+/** `blog=https://…`: the name of an API key, and the URL that its webhooks go to by default. */
 const urlOfKey = z
   .string()
   .refine((text) => {
@@ -21,7 +24,6 @@ const urlOfKey = z
     return [text.slice(0, at), text.slice(at + 1)];
   });
 
-/** The settings of webhooks. */
 export const webhookSettings = {
   WEBHOOK_SECRET: list(secretText)
     .optional()
@@ -40,17 +42,17 @@ export const webhookSettings = {
 
 export interface WebhookConfig {
   readonly webhooks: {
-    /** All sign at once, while receivers change over; null where the secret is kept at `secretPath`, and made there at the first start. */
+    /** Every webhook is signed with all of them, so that receivers can change over; null to generate one and keep it at `secretPath`. */
     readonly secrets: readonly string[] | null;
     readonly secretPath: string;
-    /** Where webhooks go whose request names no URL, by the name of the API key. */
+    /** URLs for requests that name none, by the name of the API key. */
     readonly urls: ReadonlyMap<string, string>;
-    /** Hosts that webhooks may go to though they are not public. */
+    /** Hosts that webhooks may be sent to although their addresses are not public. */
     readonly allowHosts: readonly AllowedHost[];
   };
 }
 
-/** `secretFolder` is the folder where secrets are kept that are not set. */
+/** `secretFolder` is where generated secrets are kept. */
 export function webhookConfig(settings: SettingsOf<typeof webhookSettings>, secretFolder: string): WebhookConfig {
   return {
     webhooks: {

@@ -16,7 +16,7 @@ function issuesOf(env: Record<string, string>): readonly string[] {
 }
 
 describe('readConfig', () => {
-  it('needs nothing', () => {
+  it('reads an empty environment', () => {
     expect(readConfig({})).toMatchObject({
       server: { host: '127.0.0.1', port: 3000 },
       providers: [{ name: 'placeholder' }],
@@ -28,7 +28,7 @@ describe('readConfig', () => {
     });
   });
 
-  it('takes an empty variable for an unset one, and asks OpenAI as soon as there is a key', () => {
+  it('treats an empty variable as unset, and uses OpenAI as soon as there is a key', () => {
     expect(readConfig({ PORT: '', OPENAI_API_KEY: 'sk-x' })).toMatchObject({
       server: { port: 3000 },
       providers: [{ name: 'openai' }],
@@ -69,7 +69,7 @@ describe('readConfig', () => {
     expect([budget.usdPerDay, Object.fromEntries(budget.usdPerDayOfKey)]).toEqual([usdPerDay, keys]);
   });
 
-  it('makes one catalog of the built-in models, the file and the aliases', async () => {
+  it('builds one catalog from the built-in models, the file and the aliases', async () => {
     await using folder = await temporaryFolder();
     const path = join(folder.path, 'models.json');
     await writeFile(path, '{"my-own": {"promptLimit": 77}}');
@@ -85,7 +85,7 @@ describe('readConfig', () => {
   });
 });
 
-describe('an address that others can reach', () => {
+describe('HOST beyond loopback', () => {
   it.each([
     [{ HOST: '0.0.0.0' }, false],
     [{ HOST: '::' }, false],
@@ -107,7 +107,7 @@ describe('an address that others can reach', () => {
     [{ HOST: '0.0.0.0', API_KEYS: 'a:b:read' }, 'admin'],
     [{ HOST: '0.0.0.0', API_KEYS: 'a:b:read', METRICS_ACCESS: 'open', DOCS_ACCESS: 'open' }, 'open'],
     [{ HOST: '127.0.0.1', METRICS_ACCESS: 'admin', DOCS_ACCESS: 'admin' }, 'admin'],
-  ])('has metrics and docs for admins only, unless set otherwise: %j', (env, access) => {
+  ])('keeps metrics and docs for admins unless set otherwise: %j', (env, access) => {
     const { metricsAccess, docsAccess } = readConfig(env).server;
     expect([metricsAccess, docsAccess]).toEqual([access, access]);
   });
@@ -161,7 +161,7 @@ describe('API_KEYS_FILE', () => {
   it.each([
     ['a:one:read\nb:two:admin', {}, []],
     ['a:one:read', { API_KEYS: 'c:three:read' }, []],
-    ['# nobody\n', {}, ['API_KEYS_FILE: there is no key in the file']],
+    ['# no keys\n', {}, ['API_KEYS_FILE: there is no key in the file']],
     ['a:hunter2', {}, ['API_KEYS_FILE: line 1: must be name:secret:scope+scope']],
     ['a:hunter2:read', { API_KEYS: 'c:hunter2:read' }, ['API_KEYS_FILE: a: its secret is in use twice']],
   ])('%j with %j', async (text, env, issues) => {
@@ -171,7 +171,7 @@ describe('API_KEYS_FILE', () => {
     expect(issuesOf({ ...env, API_KEYS_FILE: path })).toEqual(issues);
   });
 
-  it('opens an address that others can reach', async () => {
+  it('allows a HOST beyond loopback', async () => {
     await using folder = await temporaryFolder();
     const path = join(folder.path, 'keys');
     await writeFile(path, 'a:one:read');
@@ -180,7 +180,7 @@ describe('API_KEYS_FILE', () => {
   });
 });
 
-describe('a provider address that no provider uses', () => {
+describe('hasUnusedBaseURL', () => {
   const OPENAI_BASE_URL = 'http://127.0.0.1:8080/v1';
 
   it.each([
@@ -194,6 +194,6 @@ describe('a provider address that no provider uses', () => {
   });
 });
 
-it('a command defers no rendition, whatever is set', () => {
+it('readCommandConfig defers no rendition, whatever is set', () => {
   expect(readCommandConfig({ DEFERRED_RENDITIONS: 'png' }).pipeline.deferredFormats).toEqual([]);
 });

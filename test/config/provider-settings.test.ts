@@ -15,7 +15,7 @@ function issuesOf(env: Readonly<Record<string, string>>): readonly string[] {
   }
 }
 
-describe('the settings of providers', () => {
+describe('settings of providers', () => {
   it('are read for each name in PROVIDERS, in its order', () => {
     const { providers } = readConfig({
       PROVIDERS: 'openai, azure-eu ,backup,placeholder',
@@ -66,18 +66,10 @@ describe('the settings of providers', () => {
   it.each([
     ['no address', { PROVIDERS: 'backup' }, 'PROVIDER_BACKUP_BASE_URL: is missing'],
     ['an empty address', { ...BACKUP, PROVIDER_BACKUP_BASE_URL: '' }, 'PROVIDER_BACKUP_BASE_URL: is missing'],
-    [
-      'an address that is none',
-      { ...BACKUP, PROVIDER_BACKUP_BASE_URL: 'here' },
-      'PROVIDER_BACKUP_BASE_URL: must be an',
-    ],
-    ['a limit of none', { ...BACKUP, PROVIDER_BACKUP_PER_MINUTE: '0' }, 'PROVIDER_BACKUP_PER_MINUTE: '],
-    ['a parameter that is none', { ...BACKUP, PROVIDER_BACKUP_OMIT: 'prompt' }, 'PROVIDER_BACKUP_OMIT: '],
-    [
-      'a setting that is none',
-      { ...BACKUP, PROVIDER_BACKUP_URL: KEY },
-      'PROVIDER_BACKUP_URL: there is no such setting',
-    ],
+    ['an invalid address', { ...BACKUP, PROVIDER_BACKUP_BASE_URL: 'here' }, 'PROVIDER_BACKUP_BASE_URL: must be an'],
+    ['a limit of 0', { ...BACKUP, PROVIDER_BACKUP_PER_MINUTE: '0' }, 'PROVIDER_BACKUP_PER_MINUTE: '],
+    ['an unknown parameter', { ...BACKUP, PROVIDER_BACKUP_OMIT: 'prompt' }, 'PROVIDER_BACKUP_OMIT: '],
+    ['an unknown setting', { ...BACKUP, PROVIDER_BACKUP_URL: KEY }, 'PROVIDER_BACKUP_URL: there is no such setting'],
     [
       'a version without Azure',
       { ...BACKUP, PROVIDER_BACKUP_API_VERSION: '1' },
@@ -95,15 +87,15 @@ describe('the settings of providers', () => {
     ],
     ['a placeholder with settings', { PROVIDER_PLACEHOLDER_MODEL: 'x' }, 'PROVIDER_PLACEHOLDER_MODEL: the placeholder'],
     ['a provider twice', { ...BACKUP, PROVIDERS: 'backup,backup' }, 'PROVIDERS: must not name'],
-    ['a name that is none', { PROVIDERS: 'My Server' }, 'PROVIDERS: must be names'],
+    ['an invalid name', { PROVIDERS: 'My Server' }, 'PROVIDERS: must be names'],
     ['no name at all', { ...BACKUP, PROVIDERS: 'backup,' }, 'PROVIDERS: must be names'],
-  ])('%s is one issue, named for its variable, its value not quoted', (_, env, issue) => {
+  ])('%s is one issue that names its variable and does not quote its value', (_, env, issue) => {
     const issues = issuesOf(env);
     expect(issues).toEqual([expect.stringContaining(issue)]);
     expect(issues.join()).not.toContain(KEY);
   });
 
-  it('do not mix with those of a provider with a longer name', () => {
+  it('are not confused with those of a provider with a longer name', () => {
     expect(issuesOf({ ...BACKUP, PROVIDER_BACKUP_TWO_MODEL: 'x' })).toEqual([]);
   });
 

@@ -13,7 +13,7 @@ beforeAll(async () => {
   [own, other] = await Promise.all([signingIdentity(), signingIdentity()]);
 });
 
-/** What is wrong where each variable names a file of this content, or where it is null, none. */
+/** The issues where each variable names a file with this content; null for a file that does not exist. */
 async function issuesOf(files: Readonly<Record<string, string | null>>, now = Date.now()): Promise<readonly string[]> {
   await using folder = await temporaryFolder();
   const env: Record<string, string> = {};
@@ -60,7 +60,7 @@ describe('C2PA_CERT and C2PA_KEY', () => {
       'C2PA_KEY: the key is encrypted',
     ],
     ["another's key", () => ({ C2PA_CERT: own.certificatePem, C2PA_KEY: other.keyPem }), 'C2PA_KEY: is not the key'],
-  ])('are refused with %s, and nothing of the key is said', async (_name, files, issue) => {
+  ])('are refused with %s, and nothing of the key is quoted', async (_name, files, issue) => {
     const issues = await issuesOf(files());
     expect(issues).toEqual([expect.stringContaining(issue)]);
     expect(issues.join()).not.toContain(own.keyPem.split('\n')[1]);
@@ -88,7 +88,7 @@ describe('PRESETS', () => {
     expect(await issuesOf({ PRESETS: content })).toEqual(issues);
   });
 
-  it('comes in one list with the other issues', async () => {
+  it('is reported in one list with the other issues', async () => {
     const variables = (error: unknown) =>
       error instanceof ConfigError ? error.issues.map((issue) => issue.split(':')[0]) : [];
     try {

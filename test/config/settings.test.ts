@@ -6,7 +6,7 @@ import { settings, settingsTable } from '../../src/config/settings.ts';
 import { signingIdentity } from '../support/credentials.ts';
 import { type TemporaryFolder, temporaryFolder } from '../support/temporary-folder.ts';
 
-/** A variable, what it is set to, what becomes of it in the configuration, and other variables that it depends on. */
+/** A value of a variable, the configuration that it gives, and other variables that it depends on. */
 interface Example {
   readonly set: string;
   readonly gives: (config: Config) => unknown;
@@ -24,7 +24,7 @@ const FILES = {
   models: '{"my-own": {"promptLimit": 77}}',
 };
 
-/** Every variable that has a value in the configuration, apart from those that name files. */
+/** Variables that have a value in the configuration, apart from those that name files. */
 const EXAMPLES: Readonly<Record<string, Example>> = {
   HOST: { set: '::1', gives: ({ server }) => server.host, as: '::1' },
   PORT: { set: '8080', gives: ({ server }) => server.port, as: 8080 },
@@ -128,17 +128,17 @@ const EXAMPLES: Readonly<Record<string, Example>> = {
   },
 };
 
-/** Variables that name a file, by what the configuration has of its content. */
+/** Variables that name a file, with the part of its content that the configuration holds. */
 const FILE_EXAMPLES: Readonly<Record<string, Omit<Example, 'set'> & { readonly file: string }>> = {
   API_KEYS_FILE: { file: 'keys', gives: ({ keys }) => keys.fromFile.map(({ name }) => name), as: ['blog'] },
   PRESETS: { file: 'presets', gives: ({ presets }) => presets.some(({ name }) => name === 'poster'), as: true },
   MODEL_CATALOG: { file: 'models', gives: ({ catalog }) => catalog.get('my-own')?.promptLimit, as: 77 },
 };
 
-/** Variables that decide whether a configuration is taken, and have no value in it. */
-const CONDITIONS: Readonly<Record<string, { set: string; beside: Record<string, string>; isTaken: boolean }>> = {
-  ALLOW_ANONYMOUS: { set: 'true', beside: { HOST: '0.0.0.0' }, isTaken: true },
-  NODE_ENV: { set: 'production', beside: {}, isTaken: false },
+/** Variables that have no value in the configuration, but decide whether it is accepted. */
+const CONDITIONS: Readonly<Record<string, { set: string; beside: Record<string, string>; accepts: boolean }>> = {
+  ALLOW_ANONYMOUS: { set: 'true', beside: { HOST: '0.0.0.0' }, accepts: true },
+  NODE_ENV: { set: 'production', beside: {}, accepts: false },
 };
 
 const SIGNING = ['C2PA_CERT', 'C2PA_KEY'];
@@ -152,12 +152,12 @@ beforeAll(async () => {
 afterAll(() => folder[Symbol.asyncDispose]());
 
 describe('a variable', () => {
-  it('has an example here, whichever it is', () => {
+  it('has an example here', () => {
     const covered = [EXAMPLES, FILE_EXAMPLES, CONDITIONS].flatMap((examples) => Object.keys(examples));
     expect([...covered, ...SIGNING].sort()).toEqual(Object.keys(settings).sort());
   });
 
-  it.each(Object.entries(EXAMPLES))('%s has its place in the configuration', (name, { set, gives, as, beside }) => {
+  it.each(Object.entries(EXAMPLES))('%s sets its part of the configuration', (name, { set, gives, as, beside }) => {
     expect(gives(readConfig({ ...beside }))).not.toEqual(as);
     expect(gives(readConfig({ ...beside, [name]: set }))).toEqual(as);
   });
@@ -168,12 +168,12 @@ describe('a variable', () => {
     expect(gives(readConfig({ [name]: path }))).toEqual(as);
   });
 
-  it('API_KEYS_FILE is kept, so that it can be read again', () => {
+  it('API_KEYS_FILE is kept, so that it can be reloaded', () => {
     const file = join(folder.path, 'keys');
     expect([readConfig({}).keys.file, readConfig({ API_KEYS_FILE: file }).keys.file]).toEqual([null, file]);
   });
 
-  it('C2PA_CERT and C2PA_KEY are what files are signed with', async () => {
+  it('C2PA_CERT and C2PA_KEY are the signing identity', async () => {
     const { certificatePem, keyPem } = await signingIdentity();
     const [cert = '', key = ''] = SIGNING.map((name) => join(folder.path, name));
     await Promise.all([writeFile(cert, certificatePem), writeFile(key, keyPem)]);
@@ -183,9 +183,12 @@ describe('a variable', () => {
     expect(certificatePem).toContain(signing?.chain[0].toString().split('\n')[1]);
   });
 
-  it.each(Object.entries(CONDITIONS))('%s decides what is taken', (name, { set, beside, isTaken }) => {
-    expect([isAccepted(beside), isAccepted({ ...beside, [name]: set })]).toEqual([!isTaken, isTaken]);
-  });
+  it.each(Object.entries(CONDITIONS))(
+    '%s decides whether a configuration is accepted',
+    (name, { set, beside, accepts }) => {
+      expect([isAccepted(beside), isAccepted({ ...beside, [name]: set })]).toEqual([!accepts, accepts]);
+    },
+  );
 });
 
 it('settingsTable has a row for every variable, with its default', () => {

@@ -12,15 +12,15 @@ const promtool = (args: readonly string[], input?: string) =>
 describe.skipIf(!hasPromtool)(
   `promtool${hasPromtool ? '' : ' (skipped: install it, Debian has it in the package prometheus)'}`,
   () => {
-    it('takes the scrape configuration and the alert rules', () => {
+    it('accepts the scrape configuration and the alert rules', () => {
       expect(promtool(['check', 'config', 'prometheus.yml'])).toContain('16 rules found');
     });
 
-    it('finds that each alert fires when it should, and not when it should not', () => {
+    it('passes the alert tests: each alert fires when it should, and only then', () => {
       expect(promtool(['test', 'rules', 'alerts.test.yml'])).toContain('SUCCESS');
     });
 
-    it('takes what /metrics gives', async () => {
+    it('accepts the output of /metrics', async () => {
       await using easel = await startEasel();
       await easel.post({ prompt: 'a lighthouse' });
       const metrics = await (await easel.get('/metrics')).text();
@@ -29,7 +29,7 @@ describe.skipIf(!hasPromtool)(
   },
 );
 
-it('no rule and no panel asks for a metric that there is not', async () => {
+it('every metric in a rule or a panel exists', async () => {
   await using easel = await startEasel();
   const metrics = await (await easel.get('/metrics')).text();
   const known = new Set(
@@ -38,9 +38,9 @@ it('no rule and no panel asks for a metric that there is not', async () => {
     ),
   );
   for (const file of readdirSync(OPS).filter((name) => name !== 'alerts.test.yml')) {
-    const asked = readFileSync(`${OPS}${file}`, 'utf8').match(/\b(easel|nodejs|process)_[a-z0-9_]+/g) ?? [];
+    const used = readFileSync(`${OPS}${file}`, 'utf8').match(/\b(easel|nodejs|process)_[a-z0-9_]+/g) ?? [];
     expect(
-      [...new Set(asked)].filter((name) => !known.has(name)),
+      [...new Set(used)].filter((name) => !known.has(name)),
       file,
     ).toEqual([]);
   }

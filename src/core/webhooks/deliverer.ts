@@ -7,7 +7,7 @@ import type { Telemetry } from '../ports/telemetry.ts';
 import type { DueDelivery, Outbox, WebhookSender } from '../ports/webhooks.ts';
 import { deliveryBody, recordTry } from './delivery.ts';
 
-interface DelivererDeps {
+export interface DelivererDeps {
   readonly outbox: Outbox;
   readonly sender: WebhookSender;
   /** Makes the URLs in the message; signed ones where pictures are private. */
@@ -20,7 +20,7 @@ interface DelivererDeps {
 }
 
 /** Worker of the transactional outbox: sends each delivery when it is due. No image waits for it. */
-interface Deliverer {
+export interface Deliverer {
   /** Starts sending, also the deliveries that an earlier process left due. Call it once. */
   start(): void;
   /** Starts no further try and aborts those under way, whose deliveries stay due. Resolves when none runs. */

@@ -1,7 +1,7 @@
 /**
- * `node bench/bare-sharp.ts FILE COUNT` brings a picture of 1792x1024 to a png of 1200x675, as Easel does by default, and
- * nothing else: decoded, cropped, scaled and encoded in one pass of sharp, as often as told, two at a time. Prints the
- * seconds it took, and those of all processors together.
+ * `node bench/support/bare-sharp.ts FILE COUNT`: turns a picture of 1792x1024 into a png of 1200x675, as Easel does by
+ * default, and nothing else: decoded, cropped, scaled and encoded in one pass of sharp. Does so COUNT times, two at a time.
+ * Prints the seconds it took and the processor seconds of all threads.
  */
 
 import { readFileSync } from 'node:fs';
@@ -19,9 +19,9 @@ const { user, system } = process.cpuUsage(before);
 console.log(JSON.stringify({ seconds: (performance.now() - began) / 1000, cpuSeconds: (user + system) / 1e6 }));
 
 async function inPairs(count: number): Promise<void> {
-  let left = count;
+  let remaining = count;
   const work = async () => {
-    while (left-- > 0) await render();
+    while (remaining-- > 0) await render();
   };
   await Promise.all([work(), work()]);
 }

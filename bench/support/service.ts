@@ -1,29 +1,31 @@
+/** Servers as processes of their own, for the benches. */
+
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, openSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { ImageRecord } from '../src/core/domain/record.ts';
+import type { ImageRecord } from '../../src/core/domain/record.ts';
 
-const PROJECT = join(import.meta.dirname, '..');
-const PATIENCE_MS = 20_000;
+const PROJECT = join(import.meta.dirname, '../..');
+const START_TIMEOUT_MS = 20_000;
 
 export interface BenchProcess extends AsyncDisposable {
   readonly url: string;
   readonly pid: number;
 }
 
-/** The service as `npm start` starts it, its log going to a file in the folder. */
+/** Starts the service as `npm start` does, on a free port, with its files and its log in the folder. */
 export async function startEasel(folder: string, env: Readonly<Record<string, string>>): Promise<BenchProcess> {
   const { scripts } = JSON.parse(await readFile(join(PROJECT, 'package.json'), 'utf8')) as {
     scripts: Record<string, string>;
   };
-  const own = { PORT: '0', MEDIA_DIR: join(folder, 'media'), DATABASE_URL: `sqlite:${join(folder, 'easel.db')}` };
-  return await startServer(['sh', '-c', scripts.start ?? ''], join(folder, 'easel.log'), { ...own, ...env });
+  const defaults = { PORT: '0', MEDIA_DIR: join(folder, 'media'), DATABASE_URL: `sqlite:${join(folder, 'easel.db')}` };
+  return await startServer(['sh', '-c', scripts.start ?? ''], join(folder, 'easel.log'), { ...defaults, ...env });
 }
 
-/** A process that prints the URL it listens on. Its output goes to the file `log`, as a server's does. */
+/** Starts a process that prints the URL it listens on. Its output goes to the file `log`. */
 export async function startServer(
   [program, ...args]: readonly [string, ...string[]],
   log: string,
@@ -33,7 +35,7 @@ export async function startServer(
   const { PATH, HOME } = process.env;
   const child = spawn(program, args, { cwd: PROJECT, env: { PATH, HOME, ...env }, stdio: ['ignore', output, output] });
   closeSync(output);
-  for (const deadline = Date.now() + PATIENCE_MS; ; await delay(20)) {
+  for (const deadline = Date.now() + START_TIMEOUT_MS; ; await delay(20)) {
     const printed = await readFile(log, 'utf8');
     const url = /http:\/\/127\.0\.0\.1:\d+/.exec(printed)?.[0];
     if (url !== undefined) return { url, pid: child.pid ?? 0, [Symbol.asyncDispose]: () => end(child) };
@@ -51,7 +53,7 @@ async function end(child: ChildProcess): Promise<void> {
   await closed;
 }
 
-/** Has a picture made and waits for it. Raises when it does not succeed. */
+/** Requests a picture and waits for it. Raises when it does not succeed. */
 export async function makePicture(url: string, request: object): Promise<ImageRecord> {
   const response = await fetch(`${url}/images`, {
     method: 'POST',

@@ -1,9 +1,11 @@
 import sharp from 'sharp';
-import { texturedPicture } from '../test/support/pictures.ts';
+import { texturedPicture } from '../../test/support/pictures.ts';
+
+const GRAIN = 24;
 
 /**
  * A png of 1792x1024 and some 4 MB that is about as hard to decode, scale and encode as a photograph: soft shapes under
- * fine grain. The same at every call but for the grain.
+ * fine grain. Only the grain differs between calls.
  */
 export async function photo(): Promise<Buffer> {
   const size = { width: 1792, height: 1024 };
@@ -18,5 +20,3 @@ export async function photo(): Promise<Buffer> {
     .png({ compressionLevel: 6, adaptiveFiltering: true })
     .toBuffer();
 }
-
-const GRAIN = 24;
