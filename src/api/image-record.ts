@@ -4,7 +4,7 @@
  */
 
 import { z } from 'zod';
-import { CHECK_NAMES } from '../core/domain/checks.ts';
+import { CHECK_NAMES, CHECK_VERDICTS } from '../core/domain/checks.ts';
 import { MASTER_FORMATS, RENDITION_FORMATS } from '../core/domain/formats.ts';
 import { IMAGE_STATUSES } from '../core/domain/image.ts';
 import type { ImageRecord } from '../core/domain/record.ts';
@@ -92,7 +92,7 @@ export const imageRecord = z
         name: z.enum(CHECK_NAMES),
         value: z.number(),
         threshold: z.number().meta({ description: 'The least value that is ok.' }),
-        verdict: z.enum(['ok', 'warn', 'reject']),
+        verdict: z.enum(CHECK_VERDICTS),
       }),
     ),
     attempts,

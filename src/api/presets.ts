@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { CHECK_MODES } from '../core/domain/checks.ts';
+import { CHECK_MODES, forEachCheck } from '../core/domain/checks.ts';
 import { BACKGROUNDS, CROPS, MASTER_FORMATS, QUALITIES } from '../core/domain/formats.ts';
 import { formatSize } from '../core/domain/geometry.ts';
 import { type Preset, presetId } from '../core/planning/presets.ts';
@@ -26,13 +26,11 @@ const presetBrief = z
 
 const mode = z.enum(CHECK_MODES).exactOptional();
 
-const presetChecks = z
-  .strictObject({ uniformity: mode, entropy: mode, sharpness: mode, borders: mode, size: mode, ratio: mode })
-  .meta({
-    id: 'PresetChecks',
-    description: 'What becomes of pictures that do not pass a check; those that are not named, as configured.',
-    examples: [{ entropy: 'off' }],
-  });
+const presetChecks = z.strictObject(forEachCheck(() => mode)).meta({
+  id: 'PresetChecks',
+  description: 'What becomes of pictures that do not pass a check; those that are not named, as configured.',
+  examples: [{ entropy: 'off' }],
+});
 
 const presetRecord = z
   .strictObject({

@@ -1,4 +1,4 @@
-import type { CheckPolicy } from '../domain/checks.ts';
+import { NO_CHECKS } from '../domain/checks.ts';
 import { masterName, renditionName, sha256 } from '../domain/file-names.ts';
 import type { RenditionSpec } from '../domain/formats.ts';
 import { type Image, isRepair, type MediaFile, type Original } from '../domain/image.ts';
@@ -23,15 +23,6 @@ export async function finish(job: Job, { image, original, bytes }: Received): Pr
   if (repair) job.log.info('image mended: its files are there again');
   else reportOutcome(job, ended);
 }
-
-const NO_CHECKS: CheckPolicy = {
-  uniformity: 'off',
-  entropy: 'off',
-  sharpness: 'off',
-  borders: 'off',
-  size: 'off',
-  ratio: 'off',
-};
 
 /** What the image's original has to become, its `deferred` renditions later than the rest. */
 export function finishSpec(

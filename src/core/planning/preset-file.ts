@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { CHECK_MODES } from '../domain/checks.ts';
+import { CHECK_MODES, forEachCheck } from '../domain/checks.ts';
 import { ImageError } from '../domain/errors.ts';
 import { BACKGROUNDS, CROPS, MASTER_FORMATS, QUALITIES } from '../domain/formats.ts';
 import { BUILT_IN_PRESETS } from './built-in-presets.ts';
@@ -45,16 +45,7 @@ const fields = {
   size: sizeText,
   renditions: z.array(renditionText, 'must be a list such as ["1200x675.png"]').max(MAX_RENDITIONS),
   crop: z.enum(CROPS),
-  checks: z
-    .strictObject({
-      uniformity: checkMode,
-      entropy: checkMode,
-      sharpness: checkMode,
-      borders: checkMode,
-      size: checkMode,
-      ratio: checkMode,
-    })
-    .partial(),
+  checks: z.strictObject(forEachCheck(() => checkMode)).partial(),
   quality: z.enum(QUALITIES),
   background: z.enum(BACKGROUNDS),
   format: z.enum(MASTER_FORMATS),

@@ -4,20 +4,12 @@ import { thumbHashToRGBA } from 'thumbhash';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { createImaging } from '../../../src/adapters/imaging/finish.ts';
 import { configureSharp } from '../../../src/adapters/imaging/sharp.ts';
-import type { CheckPolicy } from '../../../src/core/domain/checks.ts';
+import { DEFAULT_CHECKS } from '../../../src/core/domain/checks.ts';
 import { ImageError } from '../../../src/core/domain/errors.ts';
 import { RENDITION_FORMATS, type RenditionFormat } from '../../../src/core/domain/formats.ts';
 import type { FinishedFile, FinishSpec } from '../../../src/core/ports/imaging.ts';
 
-const CHECKS: CheckPolicy = {
-  uniformity: 'reject',
-  entropy: 'warn',
-  sharpness: 'warn',
-  borders: 'warn',
-  size: 'warn',
-  ratio: 'warn',
-};
-const OPTIONS = { checks: CHECKS, background: '#ffffff' };
+const OPTIONS = { checks: DEFAULT_CHECKS, background: '#ffffff' };
 const imaging = createImaging(OPTIONS);
 const PROVENANCE = {
   mediaId: 'article-42-hero',
