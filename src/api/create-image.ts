@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { BACKGROUNDS, MASTER_FORMATS, QUALITIES } from '../core/domain/formats.ts';
-import type { Brief, CreateImage } from '../core/domain/request.ts';
+import type { Brief, BriefPart, CreateImage } from '../core/domain/request.ts';
 import { renditionText, SIDE_LIMITS, sizeText } from '../core/planning/notation.ts';
 import { areDistinct, mediaId, name, nonBlankText, part, parts, text } from './fields.ts';
 
@@ -14,7 +14,7 @@ const brief = z
     lighting: part('Where the light comes from.', 'low sun from the right'),
     avoid: parts('What must not be seen.', ['people', 'logos']),
     text: part('Words that must stand in the picture, letter by letter.', 'OPEN DAY'),
-  })
+  } satisfies Record<BriefPart, z.ZodType>)
   .transform(withoutBlankParts)
   .refine((value) => Object.keys(value).length > 0, 'must say something in at least one part, such as `subject`')
   .meta({ id: 'Brief', description: 'What to show, in parts. Blank parts count as left out.' });

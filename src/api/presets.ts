@@ -2,27 +2,17 @@ import { z } from 'zod';
 import { CHECK_MODES, forEachCheck } from '../core/domain/checks.ts';
 import { BACKGROUNDS, CROPS, MASTER_FORMATS, QUALITIES } from '../core/domain/formats.ts';
 import { formatSize } from '../core/domain/geometry.ts';
+import { forEachBriefPart } from '../core/domain/request.ts';
 import { type Preset, presetId } from '../core/planning/presets.ts';
 
 const part = z.string().exactOptional();
 const parts = z.array(z.string()).readonly().exactOptional();
 
 /** A brief as a preset has it: what the caller leaves out of theirs. */
-const presetBrief = z
-  .strictObject({
-    subject: part,
-    style: part,
-    mood: part,
-    palette: parts,
-    composition: part,
-    lighting: part,
-    avoid: parts,
-    text: part,
-  })
-  .meta({
-    id: 'PresetBrief',
-    description: "Defaults for the parts of the brief; unwanted things add up to the caller's.",
-  });
+const presetBrief = z.strictObject(forEachBriefPart(part, parts)).meta({
+  id: 'PresetBrief',
+  description: "Defaults for the parts of the brief; unwanted things add up to the caller's.",
+});
 
 const mode = z.enum(CHECK_MODES).exactOptional();
 

@@ -2,11 +2,11 @@ import { join } from 'node:path';
 import ipaddr from 'ipaddr.js';
 import { z } from 'zod';
 import { type AllowedHost, allowedHostText } from '../security/allow-list.ts';
-import { type ApiKey, parseKeys } from '../security/api-keys.ts';
+import { ACCESS_LEVELS, type Access, type ApiKey, parseKeys } from '../security/api-keys.ts';
 import { count, list, type SettingsOf, seconds } from './setting-types.ts';
 
 const perMinute = () => count(1, 1_000_000).optional();
-const access = z.enum(['open', 'admin']).optional();
+const access = z.enum(ACCESS_LEVELS).optional();
 
 /** An origin as browsers send it: no path, no slash at the end. */
 const origin = z
@@ -91,8 +91,8 @@ export const accessSettings = {
 export interface HttpAccess {
   /** Whose `X-Forwarded-*` headers to believe: `true` for everyone's, or addresses and networks with commas between. */
   readonly trustProxy: boolean | string;
-  readonly metricsAccess: 'open' | 'admin';
-  readonly docsAccess: 'open' | 'admin';
+  readonly metricsAccess: Access;
+  readonly docsAccess: Access;
   /** Most requests in a minute, of each kind; null for no limit. */
   readonly rateLimits: {
     readonly generate: number | null;
@@ -130,7 +130,7 @@ export interface AccessConfig {
 type AccessSettings = SettingsOf<typeof accessSettings>;
 
 /** `byDefault` is the access to metrics and docs where the settings say none. */
-export function httpAccess(settings: AccessSettings, byDefault: 'open' | 'admin'): HttpAccess {
+export function httpAccess(settings: AccessSettings, byDefault: Access): HttpAccess {
   return {
     trustProxy: settings.TRUST_PROXY,
     metricsAccess: settings.METRICS_ACCESS ?? byDefault,

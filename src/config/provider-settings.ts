@@ -1,10 +1,8 @@
 /** The settings of providers. Those of a single one bear its name, so they are no fixed list of variables. */
 
 import { z } from 'zod';
+import { OMITTABLE_PARAMETERS, type OmittableParameter } from '../core/domain/model.ts';
 import { list } from './setting-types.ts';
-
-/** Parameters of OpenAI's dialect that a compatible server may not know. */
-const OMITTABLE = ['size', 'n', 'quality', 'style', 'background', 'output_format'] as const;
 
 export interface ProviderSettings {
   readonly name: string;
@@ -15,7 +13,7 @@ export interface ProviderSettings {
   /** Null where the provider is asked for the model of the request. */
   readonly model: string | null;
   readonly apiVersion: string;
-  readonly omit: readonly (typeof OMITTABLE)[number][];
+  readonly omit: readonly OmittableParameter[];
   readonly strip: readonly string[];
   /** Null for no limit. */
   readonly concurrency: number | null;
@@ -68,9 +66,9 @@ export const providerSettings = {
     ),
   API_VERSION: z.string().default('2025-04-01-preview').describe('Version of the API; Azure only.'),
   OMIT: parts
-    .pipe(z.array(z.enum(OMITTABLE)))
+    .pipe(z.array(z.enum(OMITTABLE_PARAMETERS)))
     .default([])
-    .describe(`Parameters it refuses, which are not sent to it; of \`${OMITTABLE.join(',')}\`.`),
+    .describe(`Parameters it refuses, which are not sent to it; of \`${OMITTABLE_PARAMETERS.join(',')}\`.`),
   STRIP: parts
     .default([])
     .describe('Texts in a prompt that it takes for commands, such as `<sd_cpp_extra_args>`; a space is sent instead.'),

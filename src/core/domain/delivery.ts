@@ -1,7 +1,13 @@
-export type WebhookEvent = 'image.succeeded' | 'image.failed' | 'image.cancelled';
+import { FINISHED_STATUSES, type FinishedStatus } from './image.ts';
+
+export type WebhookEvent = `image.${FinishedStatus}`;
+export const WEBHOOK_EVENTS: readonly WebhookEvent[] = FINISHED_STATUSES.map((status) => `image.${status}` as const);
+
+const FINAL_DELIVERY_STATUSES = ['delivered', 'failed', 'disabled'] as const;
 
 /** `pending` is tried until a day is over, then `failed`; `disabled`: the receiver said 410. */
-export type DeliveryStatus = 'pending' | 'delivered' | 'failed' | 'disabled';
+export const DELIVERY_STATUSES = ['pending', ...FINAL_DELIVERY_STATUSES] as const;
+export type DeliveryStatus = (typeof DELIVERY_STATUSES)[number];
 
 export interface DeliveryAttempt {
   /** When it began: ISO 8601, UTC. */
@@ -28,4 +34,5 @@ export interface Delivery {
   readonly series: { readonly number: number; readonly tries: number; readonly firstAt: string | null };
 }
 
-export type WebhookOutcome = Exclude<DeliveryStatus, 'pending'> | 'retried';
+export const WEBHOOK_OUTCOMES = ['retried', ...FINAL_DELIVERY_STATUSES] as const;
+export type WebhookOutcome = (typeof WEBHOOK_OUTCOMES)[number];

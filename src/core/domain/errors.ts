@@ -1,4 +1,5 @@
 import type { Check } from './checks.ts';
+import type { AttemptOutcome } from './image.ts';
 
 /** What can go wrong with an image, apart from any transport. `http/problem.ts` gives each its status. */
 export type ImageErrorCode =
@@ -97,7 +98,7 @@ export class ProviderError extends Error {
   }
 
   /** `unknown` where the call may have been billed, `failed` where it is known not to have been. */
-  get outcome(): 'failed' | 'unknown' | 'cancelled' {
+  get outcome(): Exclude<AttemptOutcome, 'ok'> {
     switch (this.fault) {
       case 'interrupted':
       case 'timeout':

@@ -19,17 +19,18 @@ import type { ImageRequest } from './request.ts';
  * renditions are pending.
  */
 
-export const IMAGE_STATUSES = ['queued', 'generating', 'processing', 'succeeded', 'failed', 'cancelled'] as const;
-export type ImageStatus = (typeof IMAGE_STATUSES)[number];
+export const FINISHED_STATUSES = ['succeeded', 'failed', 'cancelled'] as const;
+export type FinishedStatus = (typeof FINISHED_STATUSES)[number];
 
-const FINISHED: ReadonlySet<ImageStatus> = new Set(['succeeded', 'failed', 'cancelled']);
+export const IMAGE_STATUSES = ['queued', 'generating', 'processing', ...FINISHED_STATUSES] as const;
+export type ImageStatus = (typeof IMAGE_STATUSES)[number];
 
 /** Label of images that no cleanup takes; only their DELETE does. */
 export const PINNED = 'pinned';
 
 /** Whether the picture itself is settled: nothing but pending renditions can follow by itself. */
-export function isFinished(status: ImageStatus): boolean {
-  return FINISHED.has(status);
+export function isFinished(status: ImageStatus): status is FinishedStatus {
+  return FINISHED_STATUSES.some((finished) => finished === status);
 }
 
 /** IPTC NewsCode for pictures made by a model that was trained on sampled data: what every picture of Easel is. */
@@ -39,7 +40,8 @@ export const TRAINED_ALGORITHMIC_MEDIA = 'http://cv.iptc.org/newscodes/digitalso
  * How one call to a provider ended: `ok`, `failed` (known not to be billed), `unknown` (may be billed) or `cancelled`.
  * An attempt that is still open is `unknown` with a null duration, which is the truth about it until it is closed.
  */
-export type AttemptOutcome = 'ok' | 'failed' | 'unknown' | 'cancelled';
+export const ATTEMPT_OUTCOMES = ['ok', 'failed', 'unknown', 'cancelled'] as const;
+export type AttemptOutcome = (typeof ATTEMPT_OUTCOMES)[number];
 
 export interface Attempt {
   /** Names the original's file, so that a restart can tell whether this very call brought a picture. */

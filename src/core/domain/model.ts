@@ -41,6 +41,10 @@ export interface Model {
   readonly pricing: Pricing | null;
 }
 
+/** Parameters of a call that a server compatible with OpenAI's image API may lack, by their names in that API. */
+export const OMITTABLE_PARAMETERS = ['size', 'n', 'quality', 'style', 'background', 'output_format'] as const;
+export type OmittableParameter = (typeof OMITTABLE_PARAMETERS)[number];
+
 export interface EditLimits {
   /** Most pictures to start from. */
   readonly images: number;

@@ -31,7 +31,8 @@ export function roundToMicrodollar(usd: number): number {
 }
 
 /** Where the sum comes from: the provider's own usage report, the catalog's estimate, or nowhere. */
-export type CostBasis = 'usage' | 'estimate' | 'unknown';
+export const COST_BASES = ['usage', 'estimate', 'unknown'] as const;
+export type CostBasis = (typeof COST_BASES)[number];
 
 export interface Cost {
   /** US dollars; null exactly where the basis is `unknown`, never a silent 0. */

@@ -2,16 +2,28 @@ import type { CheckPolicy } from './checks.ts';
 import type { Background, CropStrategy, MasterFormat, Quality, RenditionSpec } from './formats.ts';
 import type { Size } from './geometry.ts';
 
+/** The parts of a brief, and whether each holds one text or a list. This is the one list: types and schemas derive from it. */
+export const BRIEF_PARTS = {
+  subject: 'text',
+  style: 'text',
+  mood: 'text',
+  palette: 'list',
+  composition: 'text',
+  lighting: 'text',
+  avoid: 'list',
+  text: 'text',
+} as const;
+export type BriefPart = keyof typeof BRIEF_PARTS;
+
 /** What the caller wants to see, in parts. Absent parts are absent, never empty strings or empty lists. */
-export interface Brief {
-  readonly subject?: string;
-  readonly style?: string;
-  readonly mood?: string;
-  readonly palette?: readonly string[];
-  readonly composition?: string;
-  readonly lighting?: string;
-  readonly avoid?: readonly string[];
-  readonly text?: string;
+export type Brief = { readonly [Part in BriefPart]?: ByKind<Part, string, readonly string[]> };
+
+type ByKind<Part extends BriefPart, Text, List> = (typeof BRIEF_PARTS)[Part] extends 'text' ? Text : List;
+
+/** An object with `text` for every part that holds one text and `list` for every other one, such as the shape of a schema. */
+export function forEachBriefPart<Text, List>(text: Text, list: List) {
+  const parts = Object.entries(BRIEF_PARTS).map(([part, kind]) => [part, kind === 'text' ? text : list]);
+  return Object.fromEntries(parts) as { readonly [Part in BriefPart]: ByKind<Part, Text, List> };
 }
 
 /** A request with every default resolved; its canonical JSON is what the fingerprint is taken of. */

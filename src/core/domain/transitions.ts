@@ -12,6 +12,7 @@ import { renditionName } from './file-names.ts';
 import type { RenditionSpec } from './formats.ts';
 import {
   type Attempt,
+  type AttemptOutcome,
   type Image,
   isFinished,
   isRepair,
@@ -40,7 +41,7 @@ export type RepeatedRequest = Pick<AcceptedRequest, 'planned' | 'estimate' | 'tr
 
 /** How a call ended that brought no picture. */
 export interface CallEnd extends Pick<Attempt, 'httpStatus' | 'providerRequestId'> {
-  readonly outcome: 'failed' | 'unknown' | 'cancelled';
+  readonly outcome: Exclude<AttemptOutcome, 'ok'>;
   readonly durationMs: number;
 }
 

@@ -14,7 +14,8 @@ export interface ProvenanceDeps {
 type ReadingDeps = Omit<ProvenanceDeps, 'store'> & { readonly store: Pick<MediaStore, 'read'> };
 
 /** Whether the stored bytes are those of the record: `intact`, `changed`, or `missing`. */
-export type Integrity = 'intact' | 'changed' | 'missing';
+export const INTEGRITIES = ['intact', 'changed', 'missing'] as const;
+export type Integrity = (typeof INTEGRITIES)[number];
 
 /** One stored file: whether it is what the record says, and what it says itself. */
 export interface StoredProvenance {

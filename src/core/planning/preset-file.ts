@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { CHECK_MODES, forEachCheck } from '../domain/checks.ts';
 import { ImageError } from '../domain/errors.ts';
 import { BACKGROUNDS, CROPS, MASTER_FORMATS, QUALITIES } from '../domain/formats.ts';
+import { forEachBriefPart } from '../domain/request.ts';
 import { BUILT_IN_PRESETS } from './built-in-presets.ts';
 import { renditionText, sizeText } from './notation.ts';
 import { refuseOversizedRenditions } from './plan.ts';
@@ -49,18 +50,7 @@ const fields = {
   quality: z.enum(QUALITIES),
   background: z.enum(BACKGROUNDS),
   format: z.enum(MASTER_FORMATS),
-  brief: z
-    .strictObject({
-      subject: words,
-      style: words,
-      mood: words,
-      palette: list,
-      composition: words,
-      lighting: words,
-      avoid: list,
-      text: words,
-    })
-    .partial(),
+  brief: z.strictObject(forEachBriefPart(words, list)).partial(),
   example: words,
 };
 

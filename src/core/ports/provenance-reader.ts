@@ -16,13 +16,15 @@ export interface Finding {
   readonly detail: string | null;
 }
 
+export const CREDENTIAL_VERDICTS = ['valid', 'invalid', 'unverified'] as const;
+
 /** A file's C2PA manifest, and what checking it brought. */
 export interface ContentCredentials {
   /**
    * `valid`: the signature, every assertion and the file's content fit together. `invalid`: something does not, or cannot
    * be read. `unverified`: nothing is known to be wrong, but not all of it could be checked.
    */
-  readonly verdict: 'valid' | 'invalid' | 'unverified';
+  readonly verdict: (typeof CREDENTIAL_VERDICTS)[number];
   /** The verdict in a sentence. */
   readonly detail: string;
   /** What speaks against it. */

@@ -11,7 +11,8 @@ export interface Metrics extends Telemetry {
 /** Counts answered requests. `route` is a pattern, never a path. */
 export type CountRequest = (method: string, route: string, status: number, seconds: number) => void;
 
-export type Stage = 'generate' | 'store' | 'finish' | 'publish' | 'deferred';
+export const STAGES = ['generate', 'store', 'finish', 'publish', 'deferred'] as const;
+export type Stage = (typeof STAGES)[number];
 
 /** Counts what happens. Never raises. */
 export interface Telemetry {

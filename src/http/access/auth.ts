@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { ProblemError } from '../../api/problem.ts';
 import type { Caller } from '../../core/domain/request.ts';
-import { type ApiKey, allows, type Scope } from '../../security/api-keys.ts';
+import { type Access, type ApiKey, allows, type Scope } from '../../security/api-keys.ts';
 
 /** The API keys, as the doors see them. */
 export interface Keys {
@@ -13,9 +13,6 @@ export interface Keys {
 
 /** Says who sent a request that was let in. */
 export type Identify = (request: FastifyRequest) => Caller;
-
-/** Who may come in: whoever comes, or admins only. */
-export type Access = 'open' | 'admin';
 
 declare module 'fastify' {
   interface FastifyRequest {

@@ -2,7 +2,7 @@ import OpenAI, { AzureOpenAI, type ClientOptions } from 'openai';
 import type { ImageGenerateParamsNonStreaming, ImagesResponse } from 'openai/resources/images';
 import { ProviderError } from '../../../core/domain/errors.ts';
 import { formatSize } from '../../../core/domain/geometry.ts';
-import type { Model } from '../../../core/domain/model.ts';
+import type { Model, OmittableParameter } from '../../../core/domain/model.ts';
 import type { Clock } from '../../../core/ports/clock.ts';
 import type {
   GeneratedPicture,
@@ -42,9 +42,6 @@ export interface OpenAIProviderOptions {
   readonly maxPictureBytes: number;
   readonly clock: Clock;
 }
-
-/** Parameters of the dialect that a compatible server may not know. */
-export type OmittableParameter = 'size' | 'n' | 'quality' | 'style' | 'background' | 'output_format';
 
 /**
  * OpenAI's image API, or any server that speaks its dialect, through the official SDK. Each `generate` is exactly one call,
