@@ -39,7 +39,7 @@ const presetRecord = z
     example: z
       .strictObject({ preset: z.string(), brief: z.strictObject({ subject: z.string() }) })
       .meta({ description: 'A body for `POST /images`.' }),
-  })
+  } satisfies Record<keyof PresetRecord, z.ZodType>)
   .meta({
     id: 'Preset',
     description: 'A named set of defaults. What the request says wins over it.',
@@ -52,20 +52,12 @@ export const presetList = z.strictObject({ items: z.array(presetRecord) }).meta(
 export type PresetRecord = ReturnType<typeof toPresetRecord>;
 
 export function toPresetRecord(preset: Preset) {
-  const { name, version, description, quality, background, format, brief } = preset;
   return {
+    ...preset,
     id: presetId(preset),
-    name,
-    version,
-    description,
     size: formatSize(preset.size),
     renditions: preset.renditions.map((rendition) => `${formatSize(rendition)}.${rendition.format}`),
-    ...(preset.crop && { crop: preset.crop }),
     checks: preset.checks ?? {},
-    quality,
-    background,
-    format,
-    brief,
-    example: { preset: name, brief: { subject: preset.example } },
+    example: { preset: preset.name, brief: { subject: preset.example } },
   };
 }

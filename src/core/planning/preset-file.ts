@@ -52,7 +52,7 @@ const fields = {
   format: z.enum(MASTER_FORMATS),
   brief: z.strictObject(forEachBriefPart(words, list)).partial(),
   example: words,
-};
+} satisfies Record<Exclude<keyof Preset, 'name'>, z.ZodType>;
 
 /** A preset of one's own has to say what it is for and how large it is; all else has a default. */
 const CUSTOM_PRESET_DEFAULTS = {
