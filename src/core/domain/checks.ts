@@ -1,6 +1,6 @@
 /** What happens to a picture that fails a check: `off`: the check is not made; `warn`: it is published all the same. */
 export const CHECK_MODES = ['off', 'warn', 'reject'] as const;
-export type CheckMode = (typeof CHECK_MODES)[number];
+type CheckMode = (typeof CHECK_MODES)[number];
 
 /**
  * The quality checks: what each finds and its default mode. This is the one list: settings, schemas and policies derive from it.
