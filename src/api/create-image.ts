@@ -103,7 +103,7 @@ export const createImage = z
       .pipe(z.url({ protocol: /^https?$/, error: 'must be an http or https URL, such as https://example.com/hook' }))
       .optional()
       .meta({ description: 'Told when the picture has ended.', examples: ['https://example.com/hooks/easel'] }),
-  })
+  } satisfies Record<keyof CreateImage, z.ZodType>)
   .superRefine(({ prompt, brief }, context) => {
     if (prompt === undefined && brief === undefined) {
       context.addIssue({ code: 'custom', path: ['prompt'], message: 'is missing; give `prompt` or `brief`' });
