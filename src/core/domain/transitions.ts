@@ -37,10 +37,10 @@ export interface AcceptedRequest
 }
 
 /** The same request again, with the plan to use where the image has no sound original. */
-export type RepeatedRequest = Pick<AcceptedRequest, 'planned' | 'estimate' | 'traceparent'>;
+type RepeatedRequest = Pick<AcceptedRequest, 'planned' | 'estimate' | 'traceparent'>;
 
 /** The end of a call that returned no picture. */
-export interface CallEnd extends Pick<Attempt, 'httpStatus' | 'providerRequestId'> {
+interface CallEnd extends Pick<Attempt, 'httpStatus' | 'providerRequestId'> {
   readonly outcome: Exclude<AttemptOutcome, 'ok'>;
   readonly durationMs: number;
 }
@@ -59,7 +59,7 @@ export interface FinishedParts
 }
 
 /** Why a run failed. */
-export interface Failure {
+interface Failure {
   readonly error: NonNullable<Image['error']>;
   /** Empty where the picture was not checked; the recorded results then stay. */
   readonly checks: Image['checks'];

@@ -4,7 +4,7 @@ export interface ProvenanceReader {
 }
 
 /** What a file says about its origin; null for a form that it does not have. */
-export interface EmbeddedProvenance {
+interface EmbeddedProvenance {
   readonly xmp: EmbeddedMetadata | null;
   readonly c2pa: ContentCredentials | null;
 }
