@@ -7,6 +7,7 @@ import sharp from 'sharp';
 import { createImaging } from '../src/adapters/imaging/finish.ts';
 import { ENCODERS } from '../src/adapters/imaging/render.ts';
 import { configureSharp } from '../src/adapters/imaging/sharp.ts';
+import { DEFAULT_CHECKS } from '../src/core/domain/checks.ts';
 import type { RenditionSpec } from '../src/core/domain/formats.ts';
 import type { FinishSpec } from '../src/core/ports/imaging.ts';
 import { SIZE } from './support/brushes.ts';
@@ -24,10 +25,7 @@ const CASES: Readonly<Record<string, readonly RenditionSpec[]>> = {
 };
 
 configureSharp();
-const imaging = createImaging({
-  checks: { uniformity: 'reject', entropy: 'warn', sharpness: 'warn', borders: 'warn', size: 'warn', ratio: 'warn' },
-  background: '#ffffff',
-});
+const imaging = createImaging({ checks: DEFAULT_CHECKS, background: '#ffffff' });
 const original = await firstPicture();
 console.log(
   `original: ${SIZE.width}x${SIZE.height}.png, ${(original.length / 1e6).toFixed(1)} MB; it is its own master`,

@@ -3,19 +3,12 @@
 import { checkPicture } from '../src/adapters/imaging/checks.ts';
 import { readPicture } from '../src/adapters/imaging/inspect.ts';
 import { configureSharp } from '../src/adapters/imaging/sharp.ts';
-import { CHECK_NAMES, type Check, type CheckPolicy } from '../src/core/domain/checks.ts';
+import { CHECK_NAMES, type Check, forEachCheck } from '../src/core/domain/checks.ts';
 import { SIZE } from './support/brushes.ts';
 import { type GatePicture, gatePictures } from './support/gate-pictures.ts';
 
 const LIMITS = { bytes: 64 * 1024 * 1024, pixels: 36_000_000, decodeSeconds: 30 };
-const EVERY_CHECK: CheckPolicy = {
-  uniformity: 'warn',
-  entropy: 'warn',
-  sharpness: 'warn',
-  borders: 'warn',
-  size: 'warn',
-  ratio: 'warn',
-};
+const EVERY_CHECK = forEachCheck(() => 'warn');
 
 configureSharp();
 const judged: { readonly picture: GatePicture; readonly checks: readonly Check[] }[] = [];

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { FINISHED_STATUSES } from '../core/domain/image.ts';
 import { ageText } from '../core/planning/notation.ts';
 import type { CleanupReport, LastCleanup } from '../core/ports/record-store.ts';
 import { timestamp } from './fields.ts';
@@ -19,7 +20,7 @@ export const cleanupBody = z
         examples: [10_000_000_000],
       }),
     status: z
-      .enum(['succeeded', 'failed', 'cancelled'])
+      .enum(FINISHED_STATUSES)
       .optional()
       .meta({ description: 'Only these. Unfinished pictures are never cleaned up.' }),
     dryRun: z.boolean().optional().meta({ description: 'Only say what would go.' }),

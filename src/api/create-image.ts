@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { BACKGROUNDS, MASTER_FORMATS, QUALITIES } from '../core/domain/formats.ts';
-import type { Brief, CreateImage } from '../core/domain/request.ts';
+import type { Brief, BriefPart, CreateImage } from '../core/domain/request.ts';
 import { renditionText, SIDE_LIMITS, sizeText } from '../core/planning/notation.ts';
 import { areDistinct, mediaId, name, nonBlankText, part, parts, text } from './fields.ts';
 
@@ -14,7 +14,7 @@ const brief = z
     lighting: part('Where the light comes from.', 'low sun from the right'),
     avoid: parts('What must not be seen.', ['people', 'logos']),
     text: part('Words that must stand in the picture, letter by letter.', 'OPEN DAY'),
-  })
+  } satisfies Record<BriefPart, z.ZodType>)
   .transform(withoutBlankParts)
   .refine((value) => Object.keys(value).length > 0, 'must say something in at least one part, such as `subject`')
   .meta({ id: 'Brief', description: 'What to show, in parts. Blank parts count as left out.' });
@@ -103,7 +103,7 @@ export const createImage = z
       .pipe(z.url({ protocol: /^https?$/, error: 'must be an http or https URL, such as https://example.com/hook' }))
       .optional()
       .meta({ description: 'Told when the picture has ended.', examples: ['https://example.com/hooks/easel'] }),
-  })
+  } satisfies Record<keyof CreateImage, z.ZodType>)
   .superRefine(({ prompt, brief }, context) => {
     if (prompt === undefined && brief === undefined) {
       context.addIssue({ code: 'custom', path: ['prompt'], message: 'is missing; give `prompt` or `brief`' });

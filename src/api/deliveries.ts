@@ -1,10 +1,8 @@
 /** What goes over the wire about webhooks: deliveries, and the messages themselves. */
 
 import { z } from 'zod';
-import type { Delivery } from '../core/domain/delivery.ts';
+import { DELIVERY_STATUSES, type Delivery, WEBHOOK_EVENTS } from '../core/domain/delivery.ts';
 import { imageParams, timestamp } from './fields.ts';
-
-const EVENTS = ['image.succeeded', 'image.failed', 'image.cancelled'] as const;
 
 export const deliveryRecord = z
   .strictObject({
@@ -12,9 +10,9 @@ export const deliveryRecord = z
       description: 'The `webhook-id`, the same for every try.',
       examples: ['msg_0b9f6c1e7c1e4f0e9a550d2f8a9d4d1b'],
     }),
-    type: z.enum(EVENTS),
+    type: z.enum(WEBHOOK_EVENTS),
     url: z.string().meta({ examples: ['https://example.com/hooks/easel'] }),
-    status: z.enum(['pending', 'delivered', 'failed', 'disabled']).meta({
+    status: z.enum(DELIVERY_STATUSES).meta({
       description:
         '`failed`: a day of tries is over, or the address is not one to be reached. `disabled`: the receiver answered 410.',
     }),
@@ -81,7 +79,7 @@ export const webhooks = {
               additionalProperties: false,
               required: ['type', 'timestamp', 'data'],
               properties: {
-                type: { type: 'string', enum: [...EVENTS] },
+                type: { type: 'string', enum: [...WEBHOOK_EVENTS] },
                 timestamp: { type: 'string', format: 'date-time', description: 'When the picture ended.' },
                 data: { $ref: '#/components/schemas/ImageRecord' },
               },

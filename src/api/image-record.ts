@@ -4,9 +4,10 @@
  */
 
 import { z } from 'zod';
-import { CHECK_NAMES } from '../core/domain/checks.ts';
+import { CHECK_NAMES, CHECK_VERDICTS } from '../core/domain/checks.ts';
 import { MASTER_FORMATS, RENDITION_FORMATS } from '../core/domain/formats.ts';
-import { IMAGE_STATUSES } from '../core/domain/image.ts';
+import { ATTEMPT_OUTCOMES, IMAGE_STATUSES } from '../core/domain/image.ts';
+import { COST_BASES } from '../core/domain/money.ts';
 import type { ImageRecord } from '../core/domain/record.ts';
 import { isoTime, nonBlankText, timestamp } from './fields.ts';
 
@@ -37,9 +38,7 @@ export const attempts = z.array(
     provider: z.string(),
     startedAt: timestamp('When the call was sent.'),
     durationMs: z.number().nullable().meta({ description: 'Null while it runs, or if the process died during it.' }),
-    outcome: z
-      .enum(['ok', 'failed', 'unknown', 'cancelled'])
-      .meta({ description: '`failed` is known not to be billed, `unknown` may be.' }),
+    outcome: z.enum(ATTEMPT_OUTCOMES).meta({ description: '`failed` is known not to be billed, `unknown` may be.' }),
     httpStatus: z.int().nullable(),
     providerRequestId: z.string().nullable(),
   }),
@@ -47,7 +46,7 @@ export const attempts = z.array(
 /** What calls cost. */
 export const cost = z.strictObject({
   usd: z.number().nullable().meta({ description: 'US dollars; null where unknown.' }),
-  basis: z.enum(['usage', 'estimate', 'unknown']).meta({
+  basis: z.enum(COST_BASES).meta({
     description:
       "`usage`: by the provider's own count. `estimate`: by the catalog, in whole or in part; a call whose outcome is unknown counts in full.",
   }),
@@ -92,7 +91,7 @@ export const imageRecord = z
         name: z.enum(CHECK_NAMES),
         value: z.number(),
         threshold: z.number().meta({ description: 'The least value that is ok.' }),
-        verdict: z.enum(['ok', 'warn', 'reject']),
+        verdict: z.enum(CHECK_VERDICTS),
       }),
     ),
     attempts,

@@ -1,38 +1,26 @@
 import { z } from 'zod';
-import { CHECK_MODES } from '../core/domain/checks.ts';
+import { CHECK_MODES, forEachCheck } from '../core/domain/checks.ts';
 import { BACKGROUNDS, CROPS, MASTER_FORMATS, QUALITIES } from '../core/domain/formats.ts';
 import { formatSize } from '../core/domain/geometry.ts';
+import { forEachBriefPart } from '../core/domain/request.ts';
 import { type Preset, presetId } from '../core/planning/presets.ts';
 
 const part = z.string().exactOptional();
 const parts = z.array(z.string()).readonly().exactOptional();
 
 /** A brief as a preset has it: what the caller leaves out of theirs. */
-const presetBrief = z
-  .strictObject({
-    subject: part,
-    style: part,
-    mood: part,
-    palette: parts,
-    composition: part,
-    lighting: part,
-    avoid: parts,
-    text: part,
-  })
-  .meta({
-    id: 'PresetBrief',
-    description: "Defaults for the parts of the brief; unwanted things add up to the caller's.",
-  });
+const presetBrief = z.strictObject(forEachBriefPart(part, parts)).meta({
+  id: 'PresetBrief',
+  description: "Defaults for the parts of the brief; unwanted things add up to the caller's.",
+});
 
 const mode = z.enum(CHECK_MODES).exactOptional();
 
-const presetChecks = z
-  .strictObject({ uniformity: mode, entropy: mode, sharpness: mode, borders: mode, size: mode, ratio: mode })
-  .meta({
-    id: 'PresetChecks',
-    description: 'What becomes of pictures that do not pass a check; those that are not named, as configured.',
-    examples: [{ entropy: 'off' }],
-  });
+const presetChecks = z.strictObject(forEachCheck(() => mode)).meta({
+  id: 'PresetChecks',
+  description: 'What becomes of pictures that do not pass a check; those that are not named, as configured.',
+  examples: [{ entropy: 'off' }],
+});
 
 const presetRecord = z
   .strictObject({
@@ -51,7 +39,7 @@ const presetRecord = z
     example: z
       .strictObject({ preset: z.string(), brief: z.strictObject({ subject: z.string() }) })
       .meta({ description: 'A body for `POST /images`.' }),
-  })
+  } satisfies Record<keyof PresetRecord, z.ZodType>)
   .meta({
     id: 'Preset',
     description: 'A named set of defaults. What the request says wins over it.',
@@ -64,20 +52,12 @@ export const presetList = z.strictObject({ items: z.array(presetRecord) }).meta(
 export type PresetRecord = ReturnType<typeof toPresetRecord>;
 
 export function toPresetRecord(preset: Preset) {
-  const { name, version, description, quality, background, format, brief } = preset;
   return {
+    ...preset,
     id: presetId(preset),
-    name,
-    version,
-    description,
     size: formatSize(preset.size),
     renditions: preset.renditions.map((rendition) => `${formatSize(rendition)}.${rendition.format}`),
-    ...(preset.crop && { crop: preset.crop }),
     checks: preset.checks ?? {},
-    quality,
-    background,
-    format,
-    brief,
-    example: { preset: name, brief: { subject: preset.example } },
+    example: { preset: preset.name, brief: { subject: preset.example } },
   };
 }

@@ -1,16 +1,6 @@
 import { z } from 'zod';
 import type { ImageErrorCode } from '../core/domain/errors.ts';
 
-/** Every code that an answer can bear. */
-export type ProblemCode =
-  | ImageErrorCode
-  | 'unauthorized'
-  | 'forbidden'
-  | 'payload_too_large'
-  | 'unsupported_media_type'
-  | 'rate_limited'
-  | 'internal_error';
-
 interface ProblemKind {
   readonly status: number;
   readonly title: string;
@@ -18,8 +8,11 @@ interface ProblemKind {
   readonly retryAfter?: number;
 }
 
-/** The closed list. A code without an entry does not compile. */
-export const PROBLEMS: Readonly<Record<ProblemCode, ProblemKind>> = {
+/**
+ * The closed list of problems by code, in the order of their status. It holds every code of `ImageError`, as one without an entry
+ * does not compile, and those that only HTTP has.
+ */
+const KINDS = {
   invalid_request: { status: 400, title: 'The request is not valid' },
   unauthorized: { status: 401, title: 'A known key is needed' },
   forbidden: { status: 403, title: 'The key, or the signed URL, does not allow this' },
@@ -41,7 +34,10 @@ export const PROBLEMS: Readonly<Record<ProblemCode, ProblemKind>> = {
   shutting_down: { status: 503, title: 'The service is stopping', retryAfter: 5 },
   provider_timeout: { status: 504, title: 'The provider did not answer in time' },
   storage_full: { status: 507, title: 'There is no room for pictures' },
-};
+} satisfies Readonly<Record<ImageErrorCode, ProblemKind>> & Readonly<Record<string, ProblemKind>>;
+
+export type ProblemCode = keyof typeof KINDS;
+export const PROBLEMS: Readonly<Record<ProblemCode, ProblemKind>> = KINDS;
 
 /** An answer that is no success, as RFC 9457 shapes it. */
 export const problem = z

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { TRAINED_ALGORITHMIC_MEDIA } from '../core/domain/image.ts';
-import type { Provenance } from '../core/images/provenance.ts';
+import { INTEGRITIES, type Provenance } from '../core/images/provenance.ts';
+import { CREDENTIAL_VERDICTS } from '../core/ports/provenance-reader.ts';
 
 const nullableText = (description: string) => z.string().nullable().meta({ description });
 const sha256 = z.string().meta({ description: 'By the record, in hex.' });
@@ -19,7 +20,7 @@ const embeddedMetadata = z
 
 export const contentCredentials = z
   .strictObject({
-    verdict: z.enum(['valid', 'invalid', 'unverified']).meta({
+    verdict: z.enum(CREDENTIAL_VERDICTS).meta({
       description:
         '`valid`: signature, assertions and content fit together. `invalid`: something does not, or cannot be read. ' +
         '`unverified`: nothing is known to be wrong, but not all of it can be checked here. No list of trusted signers is ' +
@@ -55,9 +56,7 @@ export const contentCredentials = z
 const stored = {
   bytes: z.int().meta({ description: 'By the record.' }),
   sha256,
-  integrity: z
-    .enum(['intact', 'changed', 'missing'])
-    .meta({ description: 'Whether the stored bytes are still those of the record.' }),
+  integrity: z.enum(INTEGRITIES).meta({ description: 'Whether the stored bytes are still those of the record.' }),
   xmp: embeddedMetadata.nullable(),
   c2pa: contentCredentials.nullable().meta({ description: 'Null for a file without a C2PA manifest.' }),
 };

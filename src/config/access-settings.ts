@@ -4,11 +4,11 @@ import { join } from 'node:path';
 import ipaddr from 'ipaddr.js';
 import { z } from 'zod';
 import { type AllowedHost, allowedHostText } from '../security/allow-list.ts';
-import { type ApiKey, parseKeys } from '../security/api-keys.ts';
+import { ACCESS_LEVELS, type Access, type ApiKey, parseKeys } from '../security/api-keys.ts';
 import { count, list, type SettingsOf, seconds } from './setting-types.ts';
 
 const perMinute = () => count(1, 1_000_000).optional();
-const access = z.enum(['open', 'admin']).optional();
+const access = z.enum(ACCESS_LEVELS).optional();
 
 /** An origin as browsers send it, without a path or a trailing slash; or `*` for every origin. */
 const origin = z
@@ -94,8 +94,8 @@ export const accessSettings = {
 export interface HttpAccess {
   /** Fastify's `trustProxy`: true trusts every proxy; a string lists addresses and networks, separated by commas. */
   readonly trustProxy: boolean | string;
-  readonly metricsAccess: 'open' | 'admin';
-  readonly docsAccess: 'open' | 'admin';
+  readonly metricsAccess: Access;
+  readonly docsAccess: Access;
   /** Requests per minute, by kind; null for no limit. */
   readonly rateLimits: {
     readonly generate: number | null;
@@ -133,7 +133,7 @@ export interface AccessConfig {
 type AccessSettings = SettingsOf<typeof accessSettings>;
 
 /** `defaultAccess` applies to metrics and docs unless their settings say otherwise. */
-export function httpAccess(settings: AccessSettings, defaultAccess: 'open' | 'admin'): HttpAccess {
+export function httpAccess(settings: AccessSettings, defaultAccess: Access): HttpAccess {
   return {
     trustProxy: settings.TRUST_PROXY,
     metricsAccess: settings.METRICS_ACCESS ?? defaultAccess,

@@ -1,7 +1,14 @@
 /** Settings of pictures: models, defaults of requests, renditions, quality checks, provenance. */
 
 import { z } from 'zod';
-import { CHECK_MODES, type CheckName, type CheckPolicy, DEFAULT_CHECKS } from '../core/domain/checks.ts';
+import {
+  CHECK_MODES,
+  CHECK_NAMES,
+  CHECKS,
+  type CheckName,
+  type CheckPolicy,
+  forEachCheck,
+} from '../core/domain/checks.ts';
 import { CROPS, QUALITIES, RENDITION_FORMATS, type RenditionFormat } from '../core/domain/formats.ts';
 import { type Catalog, createCatalog } from '../core/models/catalog.ts';
 import { readCatalogFile } from '../core/models/catalog-file.ts';
@@ -23,8 +30,18 @@ const alias = z
   .regex(/^[^=\s]+=[^=\s]+$/, 'must be NAME=MODEL, commas between, such as dall-e-3=gpt-image-2')
   .transform((text) => text.split('=') as [string, string]);
 
-const check = (name: CheckName) => z.enum(CHECK_MODES).default(DEFAULT_CHECKS[name]);
-const CHECK_WORDS = ': `off`, `warn` or `reject`.';
+type CheckVariable = `CHECK_${Uppercase<CheckName>}`;
+const checkVariable = (name: CheckName) => `CHECK_${name.toUpperCase()}` as CheckVariable;
+const checkSetting = (name: CheckName) =>
+  z
+    .enum(CHECK_MODES)
+    .default(CHECKS[name].defaultMode)
+    .describe(`${CHECKS[name].finds}: \`off\`, \`warn\` or \`reject\`.`);
+
+/** A variable for every check. */
+const checkSettings = Object.fromEntries(
+  CHECK_NAMES.map((name) => [checkVariable(name), checkSetting(name)]),
+) as Readonly<Record<CheckVariable, ReturnType<typeof checkSetting>>>;
 
 export const imageSettings = {
   IMAGE_MODEL: z.string().default('gpt-image-2').describe('Model where the request names none.'),
@@ -60,12 +77,7 @@ export const imageSettings = {
     .describe(
       'Formats of renditions that are made after the picture is answered, and are `pending` until then; commas between, or `none`.',
     ),
-  CHECK_UNIFORMITY: check('uniformity').describe(`Blank and nearly blank pictures${CHECK_WORDS}`),
-  CHECK_ENTROPY: check('entropy').describe(`Pictures with next to nothing in them${CHECK_WORDS}`),
-  CHECK_SHARPNESS: check('sharpness').describe(`Pictures that are blurred throughout${CHECK_WORDS}`),
-  CHECK_BORDERS: check('borders').describe(`Flat bars on opposite sides${CHECK_WORDS}`),
-  CHECK_SIZE: check('size').describe(`Pictures smaller than asked for${CHECK_WORDS}`),
-  CHECK_RATIO: check('ratio').describe(`Pictures of another shape than asked for${CHECK_WORDS}`),
+  ...checkSettings,
   REGENERATE_ON_REJECT: flag
     .default(false)
     .describe('Pay for one more try when a picture is rejected, within `RETRY_MAX_ATTEMPTS`.'),
@@ -115,14 +127,7 @@ export function imageConfig(settings: SettingsOf<typeof imageSettings & typeof p
     },
     catalog: createCatalog({ models: settings.MODEL_CATALOG ?? new Map(), aliases }),
     aliases,
-    checks: {
-      uniformity: settings.CHECK_UNIFORMITY,
-      entropy: settings.CHECK_ENTROPY,
-      sharpness: settings.CHECK_SHARPNESS,
-      borders: settings.CHECK_BORDERS,
-      size: settings.CHECK_SIZE,
-      ratio: settings.CHECK_RATIO,
-    },
+    checks: forEachCheck((name) => settings[checkVariable(name)]),
     cropGround: settings.CROP_GROUND,
     pipeline: {
       embedPrompt: settings.EMBED_PROMPT,

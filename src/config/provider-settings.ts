@@ -1,10 +1,8 @@
 /** Settings of providers. The variables of a single provider contain its name, so their list is not fixed. */
 
 import { z } from 'zod';
+import { OMITTABLE_PARAMETERS, type OmittableParameter } from '../core/domain/model.ts';
 import { count, list } from './setting-types.ts';
-
-/** Parameters of OpenAI's dialect that a compatible server may not know. */
-const OMITTABLE = ['size', 'n', 'quality', 'style', 'background', 'output_format'] as const;
 
 export interface ProviderSettings {
   readonly name: string;
@@ -15,7 +13,7 @@ export interface ProviderSettings {
   /** Model that replaces the default model at this provider; null where it has none of its own. */
   readonly model: string | null;
   readonly apiVersion: string;
-  readonly omit: readonly (typeof OMITTABLE)[number][];
+  readonly omit: readonly OmittableParameter[];
   readonly strip: readonly string[];
   /** Null for no limit. */
   readonly concurrency: number | null;
@@ -69,9 +67,9 @@ export const providerSettings = {
     ),
   API_VERSION: z.string().default('2025-04-01-preview').describe('Version of the API; Azure only.'),
   OMIT: parts
-    .pipe(z.array(z.enum(OMITTABLE)))
+    .pipe(z.array(z.enum(OMITTABLE_PARAMETERS)))
     .default([])
-    .describe(`Parameters it refuses, which are not sent to it; of \`${OMITTABLE.join(',')}\`.`),
+    .describe(`Parameters it refuses, which are not sent to it; of \`${OMITTABLE_PARAMETERS.join(',')}\`.`),
   STRIP: parts
     .default([])
     .describe('Texts in a prompt that it takes for commands, such as `<sd_cpp_extra_args>`; a space is sent instead.'),

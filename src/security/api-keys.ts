@@ -11,6 +11,10 @@ import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 const SCOPES = ['generate', 'read', 'admin'] as const;
 export type Scope = (typeof SCOPES)[number];
 
+/** Access to an operator's route, such as the metrics: open to everyone, or only to keys with `admin`. */
+export const ACCESS_LEVELS = ['open', 'admin'] as const;
+export type Access = (typeof ACCESS_LEVELS)[number];
+
 export interface ApiKey {
   /** Owner of the images that are made with the key. */
   readonly name: string;

@@ -1,4 +1,4 @@
-import type { Check, CheckName, CheckPolicy } from '../../core/domain/checks.ts';
+import { CHECK_NAMES, type Check, type CheckName, type CheckPolicy } from '../../core/domain/checks.ts';
 import type { Size } from '../../core/domain/geometry.ts';
 import { measureContent } from './borders.ts';
 import { measureSharpness, measureSpread, type Pixels, type Spread } from './measures.ts';
@@ -49,8 +49,8 @@ const RULES: Readonly<Record<CheckName, Rule>> = {
  */
 export function checkPicture(picture: Pixels, requested: Size, policy: CheckPolicy): readonly Check[] {
   const spread = measureSpread(picture);
-  return Object.entries(RULES).flatMap(([key, rule]) => {
-    const name = key as CheckName;
+  return CHECK_NAMES.flatMap((name) => {
+    const rule = RULES[name];
     const mode = policy[name];
     if (mode === 'off') return [];
     const value = Math.round(rule.value(picture, spread, requested) * 100) / 100;

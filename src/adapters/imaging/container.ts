@@ -1,7 +1,8 @@
 import { crc32 } from 'node:zlib';
 import { ImageError } from '../../core/domain/errors.ts';
+import type { RenditionFormat } from '../../core/domain/formats.ts';
 
-export type PictureFormat = 'png' | 'jpeg' | 'webp' | 'avif' | 'gif' | 'tiff';
+export type PictureFormat = RenditionFormat | 'gif' | 'tiff';
 
 /** What the file's structure says, before anything is decoded. */
 export interface Container {

@@ -1,7 +1,7 @@
 import { Counter, collectDefaultMetrics, Histogram, Registry } from 'prom-client';
-import type { WebhookOutcome } from '../../core/domain/delivery.ts';
-import type { AttemptOutcome, ImageStatus } from '../../core/domain/image.ts';
-import type { Metrics, Stage } from '../../core/ports/telemetry.ts';
+import { WEBHOOK_OUTCOMES } from '../../core/domain/delivery.ts';
+import { ATTEMPT_OUTCOMES, FINISHED_STATUSES } from '../../core/domain/image.ts';
+import { type Metrics, STAGES } from '../../core/ports/telemetry.ts';
 import { type GaugeSources, registerGauges } from './prometheus-gauges.ts';
 
 interface MetricSources extends GaugeSources {
@@ -74,8 +74,8 @@ export function createMetrics({ models, ...gaugeSources }: MetricSources): Metri
 
   for (const { provider, model: id } of models) {
     const model = modelLabel(id);
-    for (const status of FINAL_STATUSES) images.inc({ status, provider, model }, 0);
-    for (const outcome of OUTCOMES) calls.inc({ provider, outcome }, 0);
+    for (const status of FINISHED_STATUSES) images.inc({ status, provider, model }, 0);
+    for (const outcome of ATTEMPT_OUTCOMES) calls.inc({ provider, outcome }, 0);
     retries.inc({ provider }, 0);
     accountFaults.inc({ provider }, 0);
     spent.inc({ provider, model }, 0);
@@ -98,11 +98,6 @@ export function createMetrics({ models, ...gaugeSources }: MetricSources): Metri
     expose: async () => ({ contentType: registry.contentType, body: await registry.metrics() }),
   };
 }
-
-const FINAL_STATUSES: readonly ImageStatus[] = ['succeeded', 'failed', 'cancelled'];
-const OUTCOMES: readonly AttemptOutcome[] = ['ok', 'failed', 'unknown', 'cancelled'];
-const WEBHOOK_OUTCOMES: readonly WebhookOutcome[] = ['delivered', 'retried', 'failed', 'disabled'];
-const STAGES: readonly Stage[] = ['generate', 'store', 'finish', 'publish', 'deferred'];
 
 /** Seconds, from serving a cached picture to waiting for a slow model; the retry deadline is 600 s by default. */
 const DURATION_BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 40, 60, 120, 300, 600];

@@ -1,31 +1,45 @@
-export type WebhookEvent = 'image.succeeded' | 'image.failed' | 'image.cancelled';
+import { FINISHED_STATUSES, type FinishedStatus } from './image.ts';
 
-/** `pending` is tried until a day is over, then `failed`; `disabled`: the receiver said 410. */
-export type DeliveryStatus = 'pending' | 'delivered' | 'failed' | 'disabled';
+/** A webhook is sent when an image ends; its type says how. */
+export type WebhookEvent = `image.${FinishedStatus}`;
+export const WEBHOOK_EVENTS: readonly WebhookEvent[] = FINISHED_STATUSES.map((status) => `image.${status}` as const);
 
-export interface DeliveryAttempt {
-  /** When it began: ISO 8601, UTC. */
-  readonly at: string;
-  readonly durationMs: number;
-  readonly httpStatus: number | null;
-  /** Why it did not deliver; null where it did. */
-  readonly error: string | null;
-}
+/** `failed`: the retries of a day are used up, or the address is refused; `disabled`: the receiver answered 410. */
+const FINAL_DELIVERY_STATUSES = ['delivered', 'failed', 'disabled'] as const;
 
-/** One end of one image that somebody is told of. */
+export const DELIVERY_STATUSES = ['pending', ...FINAL_DELIVERY_STATUSES] as const;
+export type DeliveryStatus = (typeof DELIVERY_STATUSES)[number];
+
+/** What a try led to: a final status, or another try. */
+export const WEBHOOK_OUTCOMES = ['retried', ...FINAL_DELIVERY_STATUSES] as const;
+export type WebhookOutcome = (typeof WEBHOOK_OUTCOMES)[number];
+
+/** One webhook message about one image that ended, with its tries. */
 export interface Delivery {
-  /** The `webhook-id`, the same for every try. */
+  /** The `webhook-id` header, the same for every try. */
   readonly id: string;
   readonly mediaId: string;
   readonly type: WebhookEvent;
   readonly url: string;
   readonly status: DeliveryStatus;
-  /** The latest, oldest first. */
+  /** The latest tries, oldest first. */
   readonly attempts: readonly DeliveryAttempt[];
-  /** When it is due: ISO 8601, UTC; null unless pending. */
+  /** When the next try is due: ISO 8601, UTC; null unless pending. */
   readonly nextAttemptAt: string | null;
-  /** The tries since it was first, or was again, ordered to be sent; a day is counted from the first of them. */
+  /**
+   * The retry schedule that is in force. Each redelivery starts a new one, with the next number; `firstAt` is the time of its first
+   * try (ISO 8601, UTC; null before it), and no try begins later than a day after it.
+   */
   readonly series: { readonly number: number; readonly tries: number; readonly firstAt: string | null };
 }
 
-export type WebhookOutcome = Exclude<DeliveryStatus, 'pending'> | 'retried';
+/** One try to send a delivery. */
+export interface DeliveryAttempt {
+  /** When it began: ISO 8601, UTC. */
+  readonly at: string;
+  readonly durationMs: number;
+  /** Null where there was no answer. */
+  readonly httpStatus: number | null;
+  /** Why it failed; null where it delivered. */
+  readonly error: string | null;
+}

@@ -1,39 +1,61 @@
 import type { Check } from './checks.ts';
+import type { AttemptOutcome } from './image.ts';
 
-/** What can go wrong with an image, apart from any transport. `http/problem.ts` gives each its status. */
+/** Error codes of the core, independent of HTTP: a closed list. `api/problem.ts` gives each its status, and does not compile without. */
 export type ImageErrorCode =
+  /** The request contradicts itself or names something that does not exist, such as a preset. */
   | 'invalid_request'
+  /** There is no such image, delivery or cleanup report. */
   | 'not_found'
+  /** The mediaId is in use for another request. */
   | 'media_id_conflict'
-  | 'unsupported_parameter'
-  | 'prompt_rejected'
+  /** The idempotency key is in use for another request. */
   | 'idempotency_key_reused'
+  /** The model cannot do what the request asks for. */
+  | 'unsupported_parameter'
+  /** The daily budget does not cover the call. */
   | 'budget_exhausted'
+  /** The queue is full or the process is overloaded, and the image was not accepted. */
   | 'queue_full'
+  /** The provider's safety system refused the prompt. */
+  | 'prompt_rejected'
+  /** The provider returned no picture. */
   | 'provider_failed'
+  /** The provider did not answer in time. */
   | 'provider_timeout'
+  /** The circuit breakers of all providers are open, and no call was sent. */
   | 'provider_unavailable'
+  /** The picture cannot be decoded or finished, or failed its checks. */
   | 'invalid_image'
+  /** The disk has no room. */
   | 'storage_full'
+  /** The media store or the database cannot be read or written. */
   | 'storage_unavailable'
+  /** The process is stopping and accepts no new work. */
   | 'shutting_down';
 
+/** One part of a request that is wrong. */
+interface PathIssue {
+  /** `size`, `renditions.0` */
+  readonly path: string;
+  readonly message: string;
+}
+
 interface ImageErrorOptions extends ErrorOptions {
-  /** Which parts of the request are at fault, as paths like `renditions.0`. */
-  readonly paths?: readonly { readonly path: string; readonly message: string }[];
-  /** When it is worth trying again. */
+  readonly paths?: readonly PathIssue[];
+  /** When to try again. */
   readonly retryAfterSeconds?: number;
-  /** The image that the error is about, where there is one. */
+  /** The image that the error is about. */
   readonly mediaId?: string;
-  /** What the picture's checks found, with `invalid_image`. */
+  /** Results of the picture's checks, with `invalid_image`. */
   readonly checks?: readonly Check[];
 }
 
-/** A failure with a code from the closed list and a sentence that a caller can act on. */
+/** An expected failure: a code of the closed list, and a message that may be shown to the caller and says what to do. */
 export class ImageError extends Error {
   override readonly name = 'ImageError';
   readonly code: ImageErrorCode;
-  readonly paths: readonly { readonly path: string; readonly message: string }[];
+  readonly paths: readonly PathIssue[];
   readonly retryAfterSeconds: number | null;
   readonly mediaId: string | null;
   readonly checks: readonly Check[];
@@ -48,39 +70,37 @@ export class ImageError extends Error {
   }
 }
 
-/**
- * Why a call to a provider brought no picture:
- * - `refused`: its safety system said no to the prompt;
- * - `rejected`: it did not accept the request for another reason (400, 404, 422 …);
- * - `account`: key, quota, billing or verification: nothing will work until the operator acts;
- * - `rate_limited`: try later;
- * - `overloaded`: 408, 409 and 5xx;
- * - `unreachable`: the request never left;
- * - `interrupted`: the connection broke after the request left;
- * - `timeout`: no whole answer in time;
- * - `empty`: an answer of success without a readable picture;
- * - `cancelled`: the caller of the provider gave up.
- */
+/** Why a call to a provider returned no picture. */
 export type ProviderFault =
+  /** Its safety system refused the prompt. */
   | 'refused'
+  /** It did not accept the request for another reason (400, 404, 422 …). */
   | 'rejected'
+  /** Key, quota, billing or verification: every call fails until the operator acts. */
   | 'account'
+  /** Try later. */
   | 'rate_limited'
+  /** 408, 409 and 5xx. */
   | 'overloaded'
+  /** The request was never sent. */
   | 'unreachable'
+  /** The connection broke after the request was sent. */
   | 'interrupted'
+  /** No complete answer in time. */
   | 'timeout'
+  /** A successful answer without a readable picture. */
   | 'empty'
+  /** The signal of the call was aborted. */
   | 'cancelled';
 
 interface ProviderErrorOptions extends ErrorOptions {
   readonly httpStatus?: number | null;
   readonly providerRequestId?: string | null;
-  /** What the provider asked to wait, in milliseconds. */
+  /** Milliseconds to wait by the provider's `Retry-After`. */
   readonly retryAfterMs?: number | null;
 }
 
-/** Raised by providers. The message is fit for the caller: it never holds a key or a whole answer. */
+/** Raised by providers. The message may be shown to the caller: it never holds a key or a whole answer. */
 export class ProviderError extends Error {
   override readonly name = 'ProviderError';
   readonly fault: ProviderFault;
@@ -96,8 +116,8 @@ export class ProviderError extends Error {
     this.retryAfterMs = options.retryAfterMs ?? null;
   }
 
-  /** `unknown` where the call may have been billed, `failed` where it is known not to have been. */
-  get outcome(): 'failed' | 'unknown' | 'cancelled' {
+  /** How the attempt ended: `unknown` where the call may have been billed, `failed` where it is known not to have been. */
+  get outcome(): Exclude<AttemptOutcome, 'ok'> {
     switch (this.fault) {
       case 'interrupted':
       case 'timeout':
@@ -111,7 +131,7 @@ export class ProviderError extends Error {
   }
 }
 
-/** Raised when another process, or another part of this one, already has the database open. */
+/** Raised when another process, or another part of this one, has the database open. */
 export class DatabaseInUseError extends Error {
   override readonly name = 'DatabaseInUseError';
   readonly path: string;

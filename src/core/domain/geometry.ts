@@ -1,26 +1,3 @@
-/** Largest centred part of `from` that has the shape of `to`; at least one pixel. */
-export function coverCrop(from: Size, to: Size): Crop {
-  const width = Math.max(1, Math.min(from.width, Math.round((from.height * to.width) / to.height)));
-  const height = Math.max(1, Math.min(from.height, Math.round((from.width * to.height) / to.width)));
-  return {
-    left: Math.floor((from.width - width) / 2),
-    top: Math.floor((from.height - height) / 2),
-    width,
-    height,
-  };
-}
-
-/** The same inside a crop, in the coordinates that the crop itself is in. */
-export function coverCropWithin(outer: Crop, to: Size): Crop {
-  const inner = coverCrop(outer, to);
-  return { ...inner, left: outer.left + inner.left, top: outer.top + inner.top };
-}
-
-/** How much `crop` has to grow to become `to`: above 1 it is an enlargement. */
-export function enlargement(crop: Size, to: Size): number {
-  return Math.max(to.width / crop.width, to.height / crop.height);
-}
-
 /** A width and a height in pixels. */
 export interface Size {
   readonly width: number;
@@ -33,7 +10,30 @@ export interface Crop extends Size {
   readonly top: number;
 }
 
-/** `1792x1024`, the way sizes are written in requests, records and file names. */
+/** `1792x1024`, the notation of sizes in requests, records and file names. */
 export function formatSize(size: Size): string {
   return `${size.width}x${size.height}`;
+}
+
+/** The largest centred part of `from` with the aspect ratio of `to`; at least one pixel a side. */
+export function coverCrop(from: Size, to: Size): Crop {
+  const width = Math.max(1, Math.min(from.width, Math.round((from.height * to.width) / to.height)));
+  const height = Math.max(1, Math.min(from.height, Math.round((from.width * to.height) / to.width)));
+  return {
+    left: Math.floor((from.width - width) / 2),
+    top: Math.floor((from.height - height) / 2),
+    width,
+    height,
+  };
+}
+
+/** `coverCrop` inside of another crop, in the coordinates of the picture that `outer` lies in. */
+export function coverCropWithin(outer: Crop, to: Size): Crop {
+  const inner = coverCrop(outer, to);
+  return { ...inner, left: outer.left + inner.left, top: outer.top + inner.top };
+}
+
+/** The factor by which `crop` is scaled to fill `to`; above 1 it is an enlargement. */
+export function enlargement(crop: Size, to: Size): number {
+  return Math.max(to.width / crop.width, to.height / crop.height);
 }

@@ -1,115 +1,56 @@
+/**
+ * An image and its life cycle. The glossary of the project:
+ *
+ * - **request**: what the caller asks for, with every default resolved. Requests with the same fingerprint are the same.
+ * - **image**: the durable record of one picture to make, named by its mediaId. `toRecord` gives the form that callers see.
+ * - **job**: the work that is left on an image. Every unfinished image is a job, and every succeeded one with pending renditions;
+ *   the queue holds nothing else.
+ * - **run**: the work from one request to the end of the image. A failed or cancelled image that is requested again gets a new run.
+ * - **attempt**: one call to a provider. It is recorded before it is sent and closed after it, so that a crash leaves a trace of it.
+ * - **original**: the bytes that the model returned, unchanged. **master**: the picture at exactly the requested size.
+ *   **rendition**: the master in another size or format; a **deferred** one is made after the master is published.
+ *
+ * Life cycle: queued → generating → processing → succeeded, or from any of the first three to failed or cancelled. A succeeded image
+ * whose master is lost goes back to processing, which is a **repair**. `transitions.ts` has every legal change.
+ */
+
 import type { Check } from './checks.ts';
 import type { RenditionFormat, RenditionSpec } from './formats.ts';
 import type { Size } from './geometry.ts';
 import type { Cost } from './money.ts';
 import type { ImageRequest } from './request.ts';
 
-/**
- * The words of Easel, as types.
- *
- * - **request**: what the caller asked for, with every default resolved. Two requests that resolve alike are the same.
- * - **image**: the durable row about one picture, named by its mediaId; `toRecord` gives the shape callers see.
- * - **attempt**: one call to a provider. It is written down before it is sent and closed after, so that a crash leaves a trace.
- * - **original**: the bytes the model returned, untouched. **master**: the picture at exactly the size asked for.
- *   **rendition**: a derived size or format of the master.
- *
- * Lifecycle: queued → generating → processing → succeeded, or `failed` or `cancelled` from any of the first three. A succeeded
- * image whose master is gone from the disk goes back to processing.
- * An image with work left is a job, and the queue is nothing but these: the unfinished, and the succeeded whose slow
- * renditions are pending.
- */
+export const FINISHED_STATUSES = ['succeeded', 'failed', 'cancelled'] as const;
+export type FinishedStatus = (typeof FINISHED_STATUSES)[number];
 
-export const IMAGE_STATUSES = ['queued', 'generating', 'processing', 'succeeded', 'failed', 'cancelled'] as const;
+export const IMAGE_STATUSES = ['queued', 'generating', 'processing', ...FINISHED_STATUSES] as const;
 export type ImageStatus = (typeof IMAGE_STATUSES)[number];
 
-const FINISHED: ReadonlySet<ImageStatus> = new Set(['succeeded', 'failed', 'cancelled']);
-
-/** Label of images that no cleanup takes; only their DELETE does. */
-export const PINNED = 'pinned';
-
-/** Whether the picture itself is settled: nothing but pending renditions can follow by itself. */
-export function isFinished(status: ImageStatus): boolean {
-  return FINISHED.has(status);
-}
-
-/** IPTC NewsCode for pictures made by a model that was trained on sampled data: what every picture of Easel is. */
-export const TRAINED_ALGORITHMIC_MEDIA = 'http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia';
-
-/**
- * How one call to a provider ended: `ok`, `failed` (known not to be billed), `unknown` (may be billed) or `cancelled`.
- * An attempt that is still open is `unknown` with a null duration, which is the truth about it until it is closed.
- */
-export type AttemptOutcome = 'ok' | 'failed' | 'unknown' | 'cancelled';
-
-export interface Attempt {
-  /** Names the original's file, so that a restart can tell whether this very call brought a picture. */
-  readonly id: string;
-  /** Which run of the image it belongs to; each run has its own allowance of attempts. */
-  readonly run: number;
-  readonly provider: string;
-  readonly model: string;
-  /** ISO 8601, UTC. */
-  readonly startedAt: string;
-  /** Null while the call runs, and for ever if the process died during it. */
-  readonly durationMs: number | null;
-  readonly outcome: AttemptOutcome;
-  readonly httpStatus: number | null;
-  readonly providerRequestId: string | null;
-  /** The estimate until the outcome is known, and for ever where it never is; nothing for a call that failed. */
-  readonly cost: Cost;
-}
-
-export interface Original {
-  /** Name inside the media store, below `originals/`. */
-  readonly name: string;
-  readonly bytes: number;
-  readonly sha256: string;
-  /** False once it has failed its checks: it is set aside, and only a new request pays for another. */
-  readonly sound: boolean;
-}
-
-/** One published file: the master or a rendition. */
-export interface MediaFile extends Size {
-  /** Name inside the media store; also the last part of its URL. */
-  readonly name: string;
-  readonly format: RenditionFormat;
-  readonly bytes: number;
-  readonly sha256: string;
-}
-
-export interface Warning {
-  readonly code: string;
-  readonly detail: string;
-}
-
-/** Said of an image that was cancelled too late, until it is asked for again. */
-export const PICTURE_KEPT: Warning = {
-  code: 'picture_kept',
-  detail: 'the picture arrived although the image was cancelled; the same request finishes it without paying again',
-};
-
+/** The durable record of an image. All times are ISO 8601, UTC. */
 export interface Image {
   readonly mediaId: string;
   readonly status: ImageStatus;
-  /** Starts at 1 and grows each time a failed or cancelled image is asked for again. */
+  /** Number of the present run, from 1. */
   readonly run: number;
   /** Name of the API key that made it; `anonymous` where no keys are configured. */
   readonly owner: string;
   readonly idempotencyKey: string | null;
-  /** W3C trace context of the request that set the run going, so that its trace goes on in the job. Absent or null: not traced. */
+  /** W3C trace context of the request that started the run; the trace of the job continues it. Absent or null: none. */
   readonly traceparent?: string | null;
   readonly fingerprint: string;
   readonly request: ImageRequest;
-  /** The final prompt, the provider, the model and the size that were, or will first be, sent. */
+  /** The final prompt, the provider, the model and the size of the call that made the picture, or of the next one. */
   readonly prompt: string;
   readonly provider: string;
   readonly model: string;
   readonly requestedSize: Size;
+  /** The prompt as the provider rewrote it; null where it did not say. */
   readonly revisedPrompt: string | null;
+  /** The attempts of all runs, oldest first. */
   readonly attempts: readonly Attempt[];
   readonly original: Original | null;
   readonly master: MediaFile | null;
-  /** Those that are published, in the order of the request. */
+  /** The published renditions, in the order of the request. */
   readonly renditions: readonly MediaFile[];
   /** Renditions of a succeeded image that are still to be made. */
   readonly pending: readonly RenditionSpec[];
@@ -118,19 +59,78 @@ export interface Image {
   /** Of the master, as `#rrggbb`. */
   readonly dominantColour: string | null;
   readonly checks: readonly Check[];
-  /** Of all attempts together. */
+  /** The cost of all attempts together. */
   readonly cost: Cost;
-  /** What the next call is expected to cost at most: held back from the budget while the image is queued. */
+  /** The most that the next call is expected to cost: reserved in the budget while the image is queued. */
   readonly estimate: Cost;
   readonly warnings: readonly Warning[];
-  /** All times are ISO 8601, UTC. */
   readonly createdAt: string;
+  /** When the run ended. A repair keeps the time of the first completion. */
   readonly completedAt: string | null;
+  /** Null: by the configured retention. */
   readonly expiresAt: string | null;
+  /** Why a failed image failed. */
   readonly error: { readonly code: string; readonly detail: string } | null;
 }
 
-/** The parts of an image that each run makes anew. */
+/**
+ * How a call to a provider ended: `ok`, `failed` (known not to be billed), `unknown` (may be billed) or `cancelled`. An open attempt
+ * is `unknown` with a null duration, which is right should it never be closed.
+ */
+export const ATTEMPT_OUTCOMES = ['ok', 'failed', 'unknown', 'cancelled'] as const;
+export type AttemptOutcome = (typeof ATTEMPT_OUTCOMES)[number];
+
+/** One call to a provider. */
+export interface Attempt {
+  /** Part of the name of the original's file, so that a restart can tell whether this call returned a picture. */
+  readonly id: string;
+  /** The run that it belongs to; limits on attempts count within a run. */
+  readonly run: number;
+  readonly provider: string;
+  readonly model: string;
+  /** ISO 8601, UTC. */
+  readonly startedAt: string;
+  /** Null while the attempt is open: for ever, if the process died during the call. */
+  readonly durationMs: number | null;
+  readonly outcome: AttemptOutcome;
+  readonly httpStatus: number | null;
+  readonly providerRequestId: string | null;
+  /** The estimate until the outcome is known, and for ever where it never is; zero for a call that failed. */
+  readonly cost: Cost;
+}
+
+/** The stored bytes of a picture as the model returned it. */
+export interface Original {
+  /** Name in the media store, below `originals/`. */
+  readonly name: string;
+  readonly bytes: number;
+  readonly sha256: string;
+  /** False once the picture failed its checks. It is kept, but not finished again: the next request pays for another. */
+  readonly sound: boolean;
+}
+
+/** One published file: the master or a rendition. */
+export interface MediaFile extends Size {
+  /** Name in the media store; also the last part of its URL. */
+  readonly name: string;
+  readonly format: RenditionFormat;
+  readonly bytes: number;
+  readonly sha256: string;
+}
+
+/** Something that the caller should know about an image, although it is not a failure. */
+export interface Warning {
+  readonly code: string;
+  readonly detail: string;
+}
+
+/** Warning on an image whose picture arrived after it was cancelled. Cleared when the image is requested again. */
+export const PICTURE_KEPT: Warning = {
+  code: 'picture_kept',
+  detail: 'the picture arrived although the image was cancelled; the same request finishes it without paying again',
+};
+
+/** The result fields as they are before an image is finished. */
 export const NO_RESULT = {
   master: null,
   renditions: [],
@@ -142,12 +142,26 @@ export const NO_RESULT = {
   error: null,
 } as const satisfies Partial<Image>;
 
-/** Whether an unfinished image is finished once more, because files of it are gone. It was judged and told of when it was made. */
+/** Label of images that no cleanup removes; only DELETE does. */
+export const PINNED = 'pinned';
+
+/** IPTC NewsCode of every picture of Easel: made by a model that was trained on sampled data. */
+export const TRAINED_ALGORITHMIC_MEDIA = 'http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia';
+
+/** True for succeeded, failed and cancelled images. Only pending renditions can still follow without a new request. */
+export function isFinished(status: ImageStatus): status is FinishedStatus {
+  return FINISHED_STATUSES.some((finished) => finished === status);
+}
+
+/**
+ * For an unfinished image, true when it had completed and is processed again because published files were lost. Its checks and
+ * its completion time stay as they were.
+ */
 export function isRepair({ completedAt }: Image): boolean {
   return completedAt !== null;
 }
 
-/** Whether this is still the image that the work began for, and not another one of its name. */
+/** True while the record still shows the original that the work on `image` began with: no new image has taken its mediaId. */
 export function hasSameOriginal(current: Image | null, image: Image): boolean {
   return current?.status === 'succeeded' && current.original?.name === image.original?.name;
 }

@@ -2,8 +2,8 @@ import type { Background, MasterFormat, Quality } from './formats.ts';
 import type { Size } from './geometry.ts';
 
 /**
- * The sizes a model takes, in pixels: one of a list, or any that keeps a rule.
- * `ratio` bounds the longer side over the shorter one.
+ * The sizes that a model supports, in pixels: a list, or every size within bounds whose sides are multiples of `step`.
+ * `maxRatio` bounds the longer side over the shorter one.
  */
 export type SizeRule =
   | { readonly kind: 'list'; readonly sizes: readonly Size[] }
@@ -17,41 +17,43 @@ export type SizeRule =
       readonly maxRatio: number;
     };
 
-/** A row of the catalog. Null means that the model takes no such parameter. */
+/** A row of the catalog. Null means that the model has no such parameter. */
 export interface Model {
   readonly id: string;
-  /** The name that was asked for, where an alias led to this row; null where its own name did. */
+  /** The alias by which the model was requested; null for its own id. */
   readonly alias: string | null;
   readonly sizes: SizeRule;
   readonly qualities: readonly Quality[] | null;
   readonly styles: readonly string[] | null;
   readonly backgrounds: readonly Background[] | null;
   readonly formats: readonly MasterFormat[] | null;
-  /** Longest prompt in characters (Unicode code points). */
+  /** Longest prompt, in characters (Unicode code points). */
   readonly promptLimit: number;
-  /** Most pictures that one call can bring (`n`). */
+  /** Most pictures that one call can return (`n`). */
   readonly maxPictures: number;
-  /** Most partial pictures that it streams; 0 where it does not stream. */
+  /** Most partial pictures that it streams; 0 for a model that does not stream. */
   readonly partialImages: number;
-  /** What an edit may bring along; null where it cannot edit. */
+  /** Limits on the inputs of an edit; null for a model that cannot edit. */
   readonly edits: EditLimits | null;
   /** First day (YYYY-MM-DD, UTC) on which the provider no longer serves it; null where none is known. */
   readonly shutdownDate: string | null;
+  /** Id of the model to use instead. */
   readonly successor: string | null;
+  /** Null where no price is known. */
   readonly pricing: Pricing | null;
 }
 
-export interface EditLimits {
-  /** Most pictures to start from. */
+interface EditLimits {
+  /** Most input pictures. */
   readonly images: number;
-  /** Most bytes of each of them, and of the mask (a PNG with alpha, of the first picture's size). */
+  /** Most bytes of each input picture, and of the mask (a PNG with alpha, of the first picture's size). */
   readonly imageBytes: number;
   readonly maskBytes: number;
 }
 
 export type Pricing = TokenPricing | PicturePricing;
 
-/** Where prices come from, and the day (YYYY-MM-DD) on which they stood there. */
+/** Where prices come from, and the day (YYYY-MM-DD) on which they were read there. */
 interface PriceSource {
   readonly date: string;
   readonly source: string;
@@ -61,7 +63,7 @@ interface PriceSource {
 export interface TokenPricing extends PriceSource {
   readonly kind: 'tokens';
   readonly textInput: number;
-  /** Null where no price of its own is known: then it counts as text that is not cached. */
+  /** Null where no own price is known; it then costs as much as other text. */
   readonly cachedTextInput: number | null;
   readonly imageInput: number;
   readonly imageOutput: number;
@@ -69,7 +71,11 @@ export interface TokenPricing extends PriceSource {
 }
 
 /** US dollars per picture, whatever its size and quality. */
-export interface PicturePricing extends PriceSource {
+interface PicturePricing extends PriceSource {
   readonly kind: 'picture';
   readonly usd: number;
 }
+
+/** Parameters of a call that a server compatible with OpenAI's image API may lack, by their names in that API. */
+export const OMITTABLE_PARAMETERS = ['size', 'n', 'quality', 'style', 'background', 'output_format'] as const;
+export type OmittableParameter = (typeof OMITTABLE_PARAMETERS)[number];

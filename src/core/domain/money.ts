@@ -1,18 +1,19 @@
-/** What may be spent in a day (UTC), in US dollars. */
-export interface Budget {
-  /** By all API keys together; null for no limit. */
-  readonly usdPerDay: number | null;
-  /** By single keys, by name. */
-  readonly usdPerDayOfKey: ReadonlyMap<string, number>;
+/** Source of an amount: the usage that the provider reported, the catalog's estimate, or none. */
+export const COST_BASES = ['usage', 'estimate', 'unknown'] as const;
+
+export interface Cost {
+  /** US dollars; null exactly where the basis is `unknown`, never a silent 0. */
+  readonly usd: number | null;
+  readonly basis: (typeof COST_BASES)[number];
 }
 
-/** What a call costs that was not made, or is known not to be billed. */
+/** Zero cost: the call was not made, or is known not to be billed. */
 export const ZERO_COST: Cost = { usd: 0, basis: 'usage' };
 
-/** The cost of what nobody has a price for. */
+/** The cost where no price is known. */
 export const UNKNOWN_COST: Cost = { usd: null, basis: 'unknown' };
 
-/** Two sums as one; what is not known cannot be added up. */
+/** Adds two costs. The sum is unknown where either is. */
 export function addCosts(a: Cost, b: Cost): Cost {
   if (a.usd === null || b.usd === null) return UNKNOWN_COST;
   return {
@@ -21,43 +22,43 @@ export function addCosts(a: Cost, b: Cost): Cost {
   };
 }
 
-/** Millionths of a US dollar, whole. */
+/** US dollars as whole millionths, in which sums are exact. */
 export function microdollars(usd: number): number {
   return Math.round(usd * 1e6);
 }
 
+/** US dollars without the noise of floating point. */
 export function roundToMicrodollar(usd: number): number {
   return microdollars(usd) / 1e6;
 }
 
-/** Where the sum comes from: the provider's own usage report, the catalog's estimate, or nowhere. */
-export type CostBasis = 'usage' | 'estimate' | 'unknown';
-
-export interface Cost {
-  /** US dollars; null exactly where the basis is `unknown`, never a silent 0. */
-  readonly usd: number | null;
-  readonly basis: CostBasis;
+/** Daily spending limits (UTC), in US dollars. */
+export interface Budget {
+  /** For all API keys together; null for no limit. */
+  readonly usdPerDay: number | null;
+  /** For single API keys, by name. */
+  readonly usdPerDayOfKey: ReadonlyMap<string, number>;
 }
 
 /** A ledger entry: what one API key spent on one model on one day. */
 export interface Spending {
-  /** YYYY-MM-DD (UTC), when the calls began; null for what is held back for calls that are to come or under way. */
+  /** YYYY-MM-DD (UTC), when the calls began; null for a reservation, held back for calls that are due or under way. */
   readonly day: string | null;
   readonly owner: string;
   readonly model: string;
-  /** Pictures that came. */
+  /** Number of pictures received. */
   readonly images: number;
-  /** Millionths of a US dollar, whole, so that sums stay exact. */
+  /** Whole millionths of a US dollar. */
   readonly microUsd: number;
-  /** Calls whose cost is not known; they are not in `microUsd`. */
+  /** Number of calls of unknown cost, which are not in `microUsd`. */
   readonly unpriced: number;
 }
 
-/** Millionths of a US dollar. */
+/** Totals of the ledger, in whole millionths of a US dollar. */
 export interface Balance {
   /** On the day in question. */
   readonly spent: number;
-  /** Held back now, whatever the day. */
+  /** Reservations as of now, of any day. */
   readonly reserved: number;
 }
 
@@ -65,6 +66,6 @@ export interface Balance {
 export interface SpendingGuard {
   /** YYYY-MM-DD (UTC): the day whose spending counts. */
   readonly day: string;
-  /** Called with the balances as the write leaves them. What it raises undoes the write. */
+  /** Called with the balances as the write would leave them. Its error is the error of the write. */
   check(owner: string, balances: { readonly service: Balance; readonly owner: Balance }): void;
 }

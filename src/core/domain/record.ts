@@ -2,45 +2,19 @@ import { renditionName } from './file-names.ts';
 import { formatSize } from './geometry.ts';
 import type { Image, MediaFile } from './image.ts';
 
-/** Where a published file is served: `versionedUrl` may be cached for ever. */
+/** Makes the URLs of a published file: `url` serves its current content, `versionedUrl` names the content and may be cached for ever. */
 export type MediaUrls = (file: MediaFile) => { readonly url: string; readonly versionedUrl: string };
 
-/** The URLs as they are where everyone may fetch pictures. */
+/** Plain URLs, for public pictures. */
 export const fileUrls: MediaUrls = ({ name, sha256 }) => {
   const url = `/media/${name}`;
   return { url, versionedUrl: `${url}?v=${sha256.slice(0, 12)}` };
 };
 
-/** A published file as callers see it. */
-export function toFileRecord(file: MediaFile, urls: MediaUrls) {
-  return {
-    ...urls(file),
-    path: `media/${file.name}`,
-    width: file.width,
-    height: file.height,
-    format: file.format,
-    bytes: file.bytes,
-    sha256: file.sha256,
-  };
-}
-
-type RenditionRecord = ReturnType<typeof toFileRecord> | { url: string; status: 'pending' };
-
-/** In the order of the request; one that is made later stands as pending until it is there. */
-function toRenditionRecords({ mediaId, request, renditions, pending }: Image, urls: MediaUrls) {
-  return request.renditions.flatMap((spec): RenditionRecord[] => {
-    const name = renditionName(mediaId, spec);
-    const file = renditions.find((rendition) => rendition.name === name);
-    if (file) return [toFileRecord(file, urls)];
-    const isPending = pending.some((waiting) => renditionName(mediaId, waiting) === name);
-    return isPending ? [{ url: `/media/${name}`, status: 'pending' }] : [];
-  });
-}
-
-/** The record: the answer of the API, the `done` event and the webhook's `data`. */
+/** The public record of an image: the answer of the API, the `done` event and the webhook's `data`. */
 export type ImageRecord = ReturnType<typeof toRecord>;
 
-/** The record of an image; `urls` says where its files are, for those who may fetch them. */
+/** The public record of an image, with the file URLs that `urls` makes. */
 export function toRecord(image: Image, urls: MediaUrls) {
   const { request, master } = image;
   const file = master && toFileRecord(master, urls);
@@ -74,4 +48,29 @@ export function toRecord(image: Image, urls: MediaUrls) {
     expiresAt: image.expiresAt,
     error: image.error,
   };
+}
+
+type FileRecord = ReturnType<typeof toFileRecord>;
+
+function toFileRecord(file: MediaFile, urls: MediaUrls) {
+  return {
+    ...urls(file),
+    path: `media/${file.name}`,
+    width: file.width,
+    height: file.height,
+    format: file.format,
+    bytes: file.bytes,
+    sha256: file.sha256,
+  };
+}
+
+/** The renditions in the order of the request, those that are still to be made as pending. One that was given up is left out. */
+function toRenditionRecords({ mediaId, request, renditions, pending }: Image, urls: MediaUrls) {
+  return request.renditions.flatMap((spec): (FileRecord | { url: string; status: 'pending' })[] => {
+    const name = renditionName(mediaId, spec);
+    const file = renditions.find((rendition) => rendition.name === name);
+    if (file) return [toFileRecord(file, urls)];
+    const isPending = pending.some((waiting) => renditionName(mediaId, waiting) === name);
+    return isPending ? [{ url: `/media/${name}`, status: 'pending' }] : [];
+  });
 }

@@ -2,44 +2,7 @@ import type { CheckPolicy } from './checks.ts';
 import type { Background, CropStrategy, MasterFormat, Quality, RenditionSpec } from './formats.ts';
 import type { Size } from './geometry.ts';
 
-/** What the caller wants to see, in parts. Absent parts are absent, never empty strings or empty lists. */
-export interface Brief {
-  readonly subject?: string;
-  readonly style?: string;
-  readonly mood?: string;
-  readonly palette?: readonly string[];
-  readonly composition?: string;
-  readonly lighting?: string;
-  readonly avoid?: readonly string[];
-  readonly text?: string;
-}
-
-/** A request with every default resolved; its canonical JSON is what the fingerprint is taken of. */
-export interface ImageRequest {
-  readonly prompt: string | null;
-  readonly brief: Brief | null;
-  /** `name@version`, or null where no preset was asked for. */
-  readonly preset: string | null;
-  readonly model: string;
-  /** The one provider the caller named, or null where the configured order applies. */
-  readonly provider: string | null;
-  readonly size: Size;
-  readonly quality: Quality;
-  readonly style: string | null;
-  readonly background: Background;
-  readonly format: MasterFormat;
-  readonly renditions: readonly RenditionSpec[];
-  /** Absent: `centre`, so that requests of the time before there was a choice stay equal. */
-  readonly crop?: CropStrategy;
-  /** What becomes of pictures that do not pass a check, where the preset has it otherwise than the settings. */
-  readonly checks?: Partial<CheckPolicy>;
-  readonly metadata: Readonly<Record<string, string>>;
-  readonly labels: readonly string[];
-  readonly ttlSeconds: number | null;
-  readonly webhookUrl: string | null;
-}
-
-/** Who asks. */
+/** The caller of a use case. */
 export interface Caller {
   /** Name of the API key; `anonymous` where no keys are configured. */
   readonly name: string;
@@ -47,22 +10,63 @@ export interface Caller {
   readonly admin: boolean;
 }
 
-/** A request as it came, its shape already checked, its defaults not yet resolved. */
-export interface CreateImage {
-  readonly mediaId?: string | undefined;
-  readonly prompt?: string | undefined;
-  readonly brief?: Brief | undefined;
-  readonly preset?: string | undefined;
-  readonly model?: string | undefined;
-  readonly provider?: string | undefined;
-  readonly size?: Size | undefined;
-  readonly quality?: Quality | undefined;
-  readonly style?: string | undefined;
-  readonly background?: Background | undefined;
-  readonly format?: MasterFormat | undefined;
-  readonly renditions?: readonly RenditionSpec[] | undefined;
-  readonly metadata?: Readonly<Record<string, string>> | undefined;
-  readonly labels?: readonly string[] | undefined;
-  readonly ttlSeconds?: number | undefined;
-  readonly webhookUrl?: string | undefined;
+/** A request with every default resolved. Its canonical JSON gives the fingerprint. */
+export interface ImageRequest {
+  /** What to show, in the caller's own words; null where there is a brief. */
+  readonly prompt: string | null;
+  /** What to show, in parts, with those of the preset. */
+  readonly brief: Brief | null;
+  /** `name@version`; null for none. */
+  readonly preset: string | null;
+  readonly model: string;
+  /** The only provider that may be called; null for the configured order. */
+  readonly provider: string | null;
+  /** Size of the master. */
+  readonly size: Size;
+  readonly quality: Quality;
+  readonly style: string | null;
+  readonly background: Background;
+  /** Format of the master. */
+  readonly format: MasterFormat;
+  readonly renditions: readonly RenditionSpec[];
+  /** Absent means `centre`: fingerprints of requests from before this field existed stay the same. */
+  readonly crop?: CropStrategy;
+  /** The preset's overrides of the configured check policy. */
+  readonly checks?: Partial<CheckPolicy>;
+  /** Pairs of strings that the record gives back unchanged. */
+  readonly metadata: Readonly<Record<string, string>>;
+  readonly labels: readonly string[];
+  /** Seconds after its creation at which the image expires; null for the configured retention. */
+  readonly ttlSeconds: number | null;
+  /** Receiver of the webhook; null for that of the API key. */
+  readonly webhookUrl: string | null;
+}
+
+/** A request as it came: its fields are valid, its defaults not yet resolved. `crop` and `checks` can only come from a preset. */
+export type CreateImage = { readonly mediaId?: string | undefined } & {
+  readonly [Field in Exclude<keyof ImageRequest, 'crop' | 'checks'>]?: NonNullable<ImageRequest[Field]> | undefined;
+};
+
+/** The parts of a brief, and whether each holds one text or a list of texts. This is the one list: types and schemas derive from it. */
+const BRIEF_PARTS = {
+  subject: 'text',
+  style: 'text',
+  mood: 'text',
+  palette: 'list',
+  composition: 'text',
+  lighting: 'text',
+  avoid: 'list',
+  text: 'text',
+} as const;
+export type BriefPart = keyof typeof BRIEF_PARTS;
+
+/** What to show, in parts. Blank parts are absent, never empty strings or empty lists. */
+export type Brief = { readonly [Part in BriefPart]?: ByKind<Part, string, readonly string[]> };
+
+type ByKind<Part extends BriefPart, Text, List> = (typeof BRIEF_PARTS)[Part] extends 'text' ? Text : List;
+
+/** An object with `text` for each part that holds one text and `list` for the others, such as the shape of a schema. */
+export function forEachBriefPart<Text, List>(text: Text, list: List) {
+  const parts = Object.entries(BRIEF_PARTS).map(([part, kind]) => [part, kind === 'text' ? text : list]);
+  return Object.fromEntries(parts) as { readonly [Part in BriefPart]: ByKind<Part, Text, List> };
 }

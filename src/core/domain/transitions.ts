@@ -1,17 +1,18 @@
 /**
  * Every legal change of an image, as pure functions: the one place where its life cycle is written down.
  *
- * Each takes the image as it is stored and gives it as it is to be stored. A change that is not legal in the image's present
- * state gives null, which `RecordStore.update` takes as "leave it as it is", so a write that comes too late changes nothing.
+ * Each takes the image as it is stored and returns it as it is to be stored, or null where the change is not legal in the image's
+ * present state. `RecordStore.update` takes null as "leave it as it is", so a write that comes too late changes nothing.
  *
- * No change drops an attempt, the cost of a call that brought a picture, or the request with its mediaId, owner and fingerprint.
- * Whether a run may still write is for its caller to check first: the pipeline's `advance` does.
+ * No change drops an attempt, the cost of a call that returned a picture, or the request with its mediaId, owner and fingerprint.
+ * That the run of the caller is still the present one is not checked here; the pipeline's `advance` checks it.
  */
 
 import { renditionName } from './file-names.ts';
 import type { RenditionSpec } from './formats.ts';
 import {
   type Attempt,
+  type AttemptOutcome,
   type Image,
   isFinished,
   isRepair,
@@ -23,50 +24,50 @@ import {
 } from './image.ts';
 import { addCosts, ZERO_COST } from './money.ts';
 
-/** What a record says of the call that will make the picture, or has made it. */
+/** The fields that describe the call that will make the picture, or has made it. */
 export type PlannedFields = Pick<Image, 'provider' | 'model' | 'prompt' | 'requestedSize' | 'warnings'>;
 
-/** A new request: what does not change in the image's whole life, and the plan of its first call. */
+/** A new request: the fields that never change again, and the plan of its first call. */
 export interface AcceptedRequest
   extends Pick<Image, 'mediaId' | 'owner' | 'idempotencyKey' | 'fingerprint' | 'request' | 'createdAt' | 'expiresAt'> {
   readonly traceparent: string | null;
   readonly planned: PlannedFields;
-  /** Held back from the budget until the first call is opened. */
+  /** Reserved in the budget until the first call is opened. */
   readonly estimate: Image['estimate'];
 }
 
-/** The same request once more, with the plan that holds where the image has no sound original. */
-export type RepeatedRequest = Pick<AcceptedRequest, 'planned' | 'estimate' | 'traceparent'>;
+/** The same request again, with the plan to use where the image has no sound original. */
+type RepeatedRequest = Pick<AcceptedRequest, 'planned' | 'estimate' | 'traceparent'>;
 
-/** How a call ended that brought no picture. */
-export interface CallEnd extends Pick<Attempt, 'httpStatus' | 'providerRequestId'> {
-  readonly outcome: 'failed' | 'unknown' | 'cancelled';
+/** The end of a call that returned no picture. */
+interface CallEnd extends Pick<Attempt, 'httpStatus' | 'providerRequestId'> {
+  readonly outcome: Exclude<AttemptOutcome, 'ok'>;
   readonly durationMs: number;
 }
 
-/** A picture that a call brought; the bytes of `original` are durable already. */
+/** A picture that a call returned. The bytes of `original` are durable already. */
 export interface ReceivedPicture extends Pick<Attempt, 'httpStatus' | 'providerRequestId' | 'cost'> {
   readonly durationMs: number;
   readonly original: Original;
   readonly revisedPrompt: string | null;
 }
 
-/** What finishing made of the original; the files are published already. */
+/** The results of finishing an original. The files are published already. */
 export interface FinishedParts
   extends Pick<Image, 'renditions' | 'pending' | 'thumbhash' | 'dominantColour' | 'checks' | 'warnings'> {
   readonly master: MediaFile;
 }
 
 /** Why a run failed. */
-export interface Failure {
+interface Failure {
   readonly error: NonNullable<Image['error']>;
-  /** Empty where the picture was not checked: those on record stay. */
+  /** Empty where the picture was not checked; the recorded results then stay. */
   readonly checks: Image['checks'];
-  /** Whether the picture itself was judged unusable, so that it is not finished again. */
+  /** Whether the picture itself is unusable, so that it must not be finished again. */
   readonly rejected: boolean;
 }
 
-/** A new image: queued, in its first run, with nothing made or paid for yet. */
+/** A new image: queued, in its first run, with nothing made or paid yet. */
 export function accepted({ planned, ...request }: AcceptedRequest): Image {
   return {
     ...request,
@@ -82,8 +83,8 @@ export function accepted({ planned, ...request }: AcceptedRequest): Image {
 }
 
 /**
- * A call is about to be sent. Its estimate counts as its cost until more is known.
- * Legal while the image is queued or generating, for an attempt of the present run. Takes over the call's plan.
+ * A call is about to be sent. Its estimate counts as its cost until the call has ended, and its plan becomes the image's.
+ * Legal while the image is queued or generating, for a new attempt of the present run.
  */
 export function opened(image: Image, attempt: Attempt, planned: PlannedFields): Image | null {
   const mayCall = image.status === 'queued' || image.status === 'generating';
@@ -94,13 +95,13 @@ export function opened(image: Image, attempt: Attempt, planned: PlannedFields): 
 
 /**
  * A call ended without a picture. One that failed costs nothing; any other may have been billed and keeps its estimate.
- * Legal in every state, since the image may have been cancelled meanwhile, but once for each attempt.
+ * Legal in every state, since the image may have been cancelled meanwhile, but only once for each attempt.
  */
 export function closed(image: Image, attemptId: string, end: CallEnd): Image | null {
   return withEnded(image, attemptId, end.outcome === 'failed' ? { ...end, cost: ZERO_COST } : end);
 }
 
-/** The picture arrived. Legal while the image is generating, for an open attempt of the present run. */
+/** A picture arrived. Legal while the image is generating, for an open attempt of the present run. */
 export function received(image: Image, attemptId: string, picture: ReceivedPicture): Image | null {
   if (!isAwaited(image, attemptId)) return null;
   const next = withPaid(image, attemptId, picture);
@@ -108,9 +109,9 @@ export function received(image: Image, attemptId: string, picture: ReceivedPictu
 }
 
 /**
- * The picture arrived although its run was over, because the image was cancelled. It was paid for, so it becomes the original
- * that the next run starts from. Legal in every state in which `received` is not, for an open attempt. The status stays.
- * An image that is being made from another original, or has been, keeps that one: its files must agree with it.
+ * A picture arrived after its run had ended, because the image was cancelled. It was paid for, so it becomes the original that
+ * the next run starts from. Legal wherever `received` is not, for an open attempt. The status stays.
+ * An image that is processing or succeeded keeps its own original, which its files are made from.
  */
 export function keptAfterCancel(image: Image, attemptId: string, picture: ReceivedPicture): Image | null {
   if (isAwaited(image, attemptId)) return null;
@@ -121,8 +122,8 @@ export function keptAfterCancel(image: Image, attemptId: string, picture: Receiv
 }
 
 /**
- * The bytes of a call that was never closed were found after a restart: its picture had arrived. It may be a call of an
- * earlier run. `planned` is the plan of the provider that made it, null where the record's own still holds.
+ * The picture of an attempt that was never closed was found in the media store after a restart. The attempt may be of an earlier
+ * run. `planned` is the plan of the provider that made it, or null where the plan in the record is right.
  * Legal in every unfinished state, for an open attempt, which keeps its estimate as its cost.
  */
 export function adopted(
@@ -135,15 +136,15 @@ export function adopted(
   return next && { ...next, ...(planned && plannedFields(planned)), status: 'processing', original };
 }
 
-/** The stored original is finished again instead of paying for another. Legal in every unfinished state, with a sound original. */
+/** The stored original is finished again, without another call. Legal in every unfinished state, with a sound original. */
 export function resumed(image: Image): Image | null {
   if (isFinished(image.status) || !image.original?.sound) return null;
   return { ...image, status: 'processing' };
 }
 
 /**
- * The picture was rejected and the same run pays for one more. Legal while a sound original is processed for the first time.
- * The rejected original stays on record, and is not finished again.
+ * The picture was rejected, and the same run pays for another. The rejected original stays in the record but is not finished again.
+ * Legal while a sound original is processed for the first time.
  */
 export function setAside(image: Image): Image | null {
   if (image.status !== 'processing' || !image.original?.sound || isRepair(image)) return null;
@@ -151,8 +152,8 @@ export function setAside(image: Image): Image | null {
 }
 
 /**
- * The files are published. Legal while the image is processing. A repair keeps the checks and the time of the first
- * completion, and repeats no warning. What was planned to be enlarged is described by the picture that came.
+ * The files are published. Legal while the image is processing. A repair keeps the checks and the time of the first completion.
+ * Warnings of an earlier finish are not repeated, and planned `enlarged` warnings give way to those of the actual picture.
  */
 export function finished(image: Image, parts: FinishedParts, completedAt: string): Image | null {
   if (image.status !== 'processing' || image.original === null) return null;
@@ -169,8 +170,8 @@ export function finished(image: Image, parts: FinishedParts, completedAt: string
 }
 
 /**
- * The run ended without a finished picture. Legal in every unfinished state. A sound original stays sound, for the next run
- * to start from, unless it was rejected; a repair rejects nothing, since its picture was accepted once.
+ * The run ended without a finished picture. Legal in every unfinished state. A sound original stays sound, so that the next run can
+ * start from it, unless it was rejected; a repair rejects nothing, since its picture was accepted before.
  */
 export function failed(image: Image, { error, checks, rejected }: Failure, completedAt: string): Image | null {
   if (isFinished(image.status)) return null;
@@ -185,15 +186,15 @@ export function failed(image: Image, { error, checks, rejected }: Failure, compl
   };
 }
 
-/** The caller gave the image up. Legal in every unfinished state. A call under way stays open until it ends. */
+/** The caller cancelled the image. Legal in every unfinished state. A running call stays open until it ends. */
 export function cancelled(image: Image, completedAt: string): Image | null {
   if (isFinished(image.status)) return null;
   return { ...image, status: 'cancelled', completedAt };
 }
 
 /**
- * The same request came again: a new run. Legal for failed and cancelled images. A sound original stays, with all that is
- * true of how it was made; without one the record says how it will be made.
+ * The same request came again and starts a new run. Legal for failed and cancelled images. A sound original stays, with the fields
+ * that describe how it was made; without one these fields are those of the new plan.
  */
 export function rerun(image: Image, { planned, estimate, traceparent }: RepeatedRequest): Image | null {
   if (image.status !== 'failed' && image.status !== 'cancelled') return null;
@@ -204,8 +205,8 @@ export function rerun(image: Image, { planned, estimate, traceparent }: Repeated
 }
 
 /**
- * Published files were lost and are made again. Legal for a succeeded image with a sound original of which a file is among
- * `lost` (file names). With its master the whole image is processed again, otherwise only those renditions become pending.
+ * Published files were lost and are made again. Legal for a succeeded image with a sound original, if one of its files is among
+ * `lost` (file names). If the master is, the whole image is processed again; otherwise only the lost renditions become pending.
  */
 export function requeuedForRepair(image: Image, lost: readonly string[]): Image | null {
   if (image.status !== 'succeeded' || !image.original?.sound) return null;
@@ -213,7 +214,7 @@ export function requeuedForRepair(image: Image, lost: readonly string[]): Image 
   if (image.master === null || lost.includes(image.master.name)) {
     // A rendition that could not be made before is tried again with the rest.
     const warnings = image.warnings.filter(({ code }) => code !== 'rendition_failed');
-    // The trace of the request that the image was made for has ended.
+    // The trace of the request that made the image has ended.
     return { ...image, status: 'processing', master: null, renditions, pending: [], warnings, traceparent: null };
   }
   const lostNames = image.renditions.map(({ name }) => name).filter((name) => lost.includes(name));
@@ -223,8 +224,8 @@ export function requeuedForRepair(image: Image, lost: readonly string[]): Image 
 }
 
 /**
- * A deferred rendition is published: it takes its place in the order of the request and is no longer pending.
- * Legal for a succeeded image whose request has it.
+ * A deferred rendition is published. It takes its place in the order of the request and is no longer pending.
+ * Legal for a succeeded image whose request has this rendition.
  */
 export function withRendition(image: Image, file: MediaFile): Image | null {
   const nameOf = renditionNames(image);
@@ -239,8 +240,8 @@ export function withRendition(image: Image, file: MediaFile): Image | null {
 }
 
 /**
- * Deferred renditions could not be made: a warning takes the place of each. Legal for a succeeded image of which one of
- * `tried` is pending. The master stands, so the image stays succeeded; what became pending after the try stays pending.
+ * Deferred renditions could not be made: a `rendition_failed` warning replaces each that was tried. The image stays succeeded, and
+ * renditions that became pending after the try stay pending. Legal for a succeeded image while one of `tried` is pending.
  */
 export function renditionsGivenUp(image: Image, tried: readonly RenditionSpec[], reason: string): Image | null {
   const nameOf = renditionNames(image);
@@ -252,13 +253,13 @@ export function renditionsGivenUp(image: Image, tried: readonly RenditionSpec[],
   return { ...image, pending, warnings: [...image.warnings, ...givenUp.map(warningOf)] };
 }
 
-/** The image with those of the warnings that it does not have yet. Legal unless it failed or was cancelled. */
+/** Adds the warnings that are not in the record yet. Legal unless the image failed or was cancelled. */
 export function withWarnings(image: Image, warnings: readonly Warning[]): Image | null {
   if (image.status === 'failed' || image.status === 'cancelled') return null;
   return { ...image, warnings: [...image.warnings, ...newWarnings(image.warnings, warnings)] };
 }
 
-/** Warnings that are not in the record yet. */
+/** Those of `more` that are not among `warnings` yet, by their detail. */
 export function newWarnings(warnings: readonly Warning[], more: readonly Warning[]): readonly Warning[] {
   return more.filter(({ detail }) => warnings.every((one) => one.detail !== detail));
 }
@@ -271,7 +272,7 @@ function renditionNames({ mediaId }: Image): (spec: RenditionSpec) => string {
   return (spec) => renditionName(mediaId, spec);
 }
 
-/** Whether a picture of this attempt is what the image's present run waits for. */
+/** Whether the present run of the image is waiting for the picture of this attempt. */
 function isAwaited({ status, run, attempts }: Image, attemptId: string): boolean {
   return status === 'generating' && attempts.some((attempt) => attempt.id === attemptId && attempt.run === run);
 }
@@ -281,7 +282,7 @@ function withPaid(image: Image, attemptId: string, picture: ReceivedPicture): Im
   return withEnded(image, attemptId, { outcome: 'ok', durationMs, httpStatus, providerRequestId, cost });
 }
 
-/** The image with an open attempt ended; null where it has no such attempt, or that one has ended before. */
+/** Ends an open attempt; null where the image has no such attempt, or it has ended before. */
 function withEnded(image: Image, attemptId: string, end: Partial<Attempt>): Image | null {
   const isOpen = ({ id, outcome, durationMs }: Attempt) =>
     id === attemptId && outcome === 'unknown' && durationMs === null;

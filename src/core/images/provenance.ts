@@ -4,8 +4,9 @@ import type { MediaUrls } from '../domain/record.ts';
 import type { MediaStore } from '../ports/media-store.ts';
 import type { ContentCredentials, EmbeddedMetadata, ProvenanceReader } from '../ports/provenance-reader.ts';
 
-/** Whether the stored bytes are those of the record, by their SHA-256. */
-type Integrity = 'intact' | 'changed' | 'missing';
+/** Whether the stored bytes are those of the record, by their SHA-256: `intact`, `changed`, or `missing`. */
+export const INTEGRITIES = ['intact', 'changed', 'missing'] as const;
+type Integrity = (typeof INTEGRITIES)[number];
 
 /** One stored file: its integrity, and the metadata embedded in it. `bytes` and `sha256` are those of the record. */
 interface StoredProvenance {

@@ -1,4 +1,4 @@
-import type { CheckPolicy } from '../domain/checks.ts';
+import { NO_CHECKS } from '../domain/checks.ts';
 import { masterName, renditionName, sha256 } from '../domain/file-names.ts';
 import type { RenditionFormat, RenditionSpec } from '../domain/formats.ts';
 import { type Image, isRepair, type MediaFile, type Original } from '../domain/image.ts';
@@ -16,15 +16,6 @@ import type { StoredOriginal } from './stored-original.ts';
  * Raises `invalid_image` for a picture that fails its checks.
  */
 export type Finish = (run: Run, stored: StoredOriginal) => Promise<void>;
-
-const NO_CHECKS: CheckPolicy = {
-  uniformity: 'off',
-  entropy: 'off',
-  sharpness: 'off',
-  borders: 'off',
-  size: 'off',
-  ratio: 'off',
-};
 
 export function createFinish({
   store,

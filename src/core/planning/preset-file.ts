@@ -1,6 +1,7 @@
 import { z } from 'zod';
-import { CHECK_MODES } from '../domain/checks.ts';
+import { CHECK_MODES, forEachCheck } from '../domain/checks.ts';
 import { BACKGROUNDS, CROPS, MASTER_FORMATS, QUALITIES } from '../domain/formats.ts';
+import { forEachBriefPart } from '../domain/request.ts';
 import { BUILT_IN_PRESETS } from './built-in-presets.ts';
 import { renditionText, sizeText } from './notation.ts';
 import { findPreset, type Preset, type Presets } from './presets.ts';
@@ -44,33 +45,13 @@ const fields = {
   size: sizeText,
   renditions: z.array(renditionText, 'must be a list such as ["1200x675.png"]').max(MAX_RENDITIONS),
   crop: z.enum(CROPS),
-  checks: z
-    .strictObject({
-      uniformity: checkMode,
-      entropy: checkMode,
-      sharpness: checkMode,
-      borders: checkMode,
-      size: checkMode,
-      ratio: checkMode,
-    })
-    .partial(),
+  checks: z.strictObject(forEachCheck(() => checkMode)).partial(),
   quality: z.enum(QUALITIES),
   background: z.enum(BACKGROUNDS),
   format: z.enum(MASTER_FORMATS),
-  brief: z
-    .strictObject({
-      subject: words,
-      style: words,
-      mood: words,
-      palette: list,
-      composition: words,
-      lighting: words,
-      avoid: list,
-      text: words,
-    })
-    .partial(),
+  brief: z.strictObject(forEachBriefPart(words, list)).partial(),
   example: words,
-};
+} satisfies Record<Exclude<keyof Preset, 'name'>, z.ZodType>;
 
 /** Defaults of a custom preset; only `description` and `size` are required. */
 const CUSTOM_PRESET_DEFAULTS = {

@@ -1,24 +1,12 @@
-import type { CheckPolicy } from '../domain/checks.ts';
-import type { Background, CropStrategy, MasterFormat, Quality, RenditionSpec } from '../domain/formats.ts';
-import type { Size } from '../domain/geometry.ts';
-import type { Brief } from '../domain/request.ts';
+import type { Brief, ImageRequest } from '../domain/request.ts';
 
 /** A named, versioned set of defaults for a kind of picture. The request overrides it, part by part. */
-export interface Preset {
+export interface Preset
+  extends Pick<ImageRequest, 'size' | 'renditions' | 'crop' | 'checks' | 'quality' | 'background' | 'format'> {
   readonly name: string;
   /** Increased when a change would make another picture of the same request. */
   readonly version: number;
   readonly description: string;
-  /** Of the master, in pixels. */
-  readonly size: Size;
-  readonly renditions: readonly RenditionSpec[];
-  /** Absent: as configured. */
-  readonly crop?: CropStrategy;
-  /** Overrides of the configured check policy. */
-  readonly checks?: Partial<CheckPolicy>;
-  readonly quality: Quality;
-  readonly background: Background;
-  readonly format: MasterFormat;
   readonly brief: Brief;
   /** A subject that suits the preset, to try it with. */
   readonly example: string;

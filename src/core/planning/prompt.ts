@@ -1,5 +1,5 @@
 import type { Crop, Size } from '../domain/geometry.ts';
-import type { Brief } from '../domain/request.ts';
+import type { Brief, BriefPart } from '../domain/request.ts';
 
 /** Everything that the final prompt is built from. */
 export interface PromptParts {
@@ -20,21 +20,33 @@ export interface PromptParts {
 export function buildPrompt({ prompt, brief, additions, crops }: PromptParts): string {
   const lines = [
     prompt,
-    brief?.subject,
-    labelled('Style', brief?.style),
-    labelled('Mood', brief?.mood),
-    labelled('Colour palette', brief?.palette?.join(', ')),
-    labelled('Composition', brief?.composition),
-    labelled('Lighting', brief?.lighting),
-    brief?.text && `Show exactly this text, spelled as it stands here: "${brief.text}".`,
+    ...briefLines(brief ?? {}, SHOWN_PARTS),
     ...additions,
-    brief?.avoid && `Avoid: ${brief.avoid.join(', ')}.`,
+    ...briefLines(brief ?? {}, ['avoid']),
     marginAdvice(crops),
   ];
   return lines.filter(Boolean).join('\n');
 }
 
-function labelled(label: string, text: string | undefined): string | undefined {
+/** How each part of a brief is written, in the order of the prompt; the additions stand before `avoid`. */
+const SENTENCES: { readonly [Part in BriefPart]: (value: NonNullable<Brief[Part]>) => string } = {
+  subject: (subject) => subject,
+  style: (style) => labelled('Style', style),
+  mood: (mood) => labelled('Mood', mood),
+  palette: (colours) => labelled('Colour palette', colours.join(', ')),
+  composition: (composition) => labelled('Composition', composition),
+  lighting: (lighting) => labelled('Lighting', lighting),
+  text: (text) => `Show exactly this text, spelled as it stands here: "${text}".`,
+  avoid: (things) => `Avoid: ${things.join(', ')}.`,
+};
+const SHOWN_PARTS = (Object.keys(SENTENCES) as BriefPart[]).filter((part) => part !== 'avoid');
+
+function briefLines(brief: Brief, parts: readonly BriefPart[]): readonly string[] {
+  const line = <Part extends BriefPart>(part: Part, value: Brief[Part]) => (value ? SENTENCES[part](value) : []);
+  return parts.flatMap((part) => line(part, brief[part]));
+}
+
+function labelled(label: string, text: string): string {
   return text && `${label}: ${text}${/[.!?]$/.test(text) ? '' : '.'}`;
 }
 

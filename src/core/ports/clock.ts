@@ -1,7 +1,7 @@
-/** Time, so that tests can hold it still. */
+/** The time; tests use a fake. */
 export interface Clock {
   /** Milliseconds since 1970, UTC. */
   now(): number;
-  /** Resolves after `ms` milliseconds, or rejects with the signal's reason when it is aborted first. */
+  /** Resolves after `ms` milliseconds; rejects with the signal's reason, or an `AbortError`, when the signal is aborted before. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
 }

@@ -3,20 +3,47 @@ import type { CropStrategy, MasterFormat, RenditionFormat, RenditionSpec } from 
 import type { Size } from '../domain/geometry.ts';
 import type { Warning } from '../domain/image.ts';
 
-/** What a picture has to become. */
+/**
+ * Turns an original into published files. An adapter stores nothing and leaves the bytes of the original unchanged.
+ *
+ * Both methods raise `ImageError` with `invalid_image` for bytes that are no sound picture. Any other error is a fault of the machine
+ * or of the code, and says nothing against the picture.
+ */
+export interface Imaging {
+  /**
+   * Decodes the original once, checks it, and makes the master at exactly the requested size and every rendition that is not
+   * deferred. Calls queue inside the adapter, so any number may be made at once. A picture that fails a check raises `invalid_image` with
+   * the results of all checks.
+   */
+  finish(original: Uint8Array, spec: FinishSpec): Promise<FinishedPicture>;
+  /**
+   * Makes the deferred renditions of an original that passed `finish`, and awaits `onFile` with each before it makes the next; an
+   * error of `onFile` ends the call. Returns the warnings that `finish` could not know of.
+   *
+   * It does not use the queue of `finish`: the caller limits concurrency. It decodes the original again, which takes a tenth of the
+   * time of one avif; to keep the pixels instead would take megabytes a picture.
+   */
+  finishDeferred(
+    original: Uint8Array,
+    spec: FinishSpec,
+    onFile: (file: FinishedFile) => Promise<void>,
+  ): Promise<readonly Warning[]>;
+}
+
+/** What to make of an original: master, renditions, checks, embedded provenance. */
 export interface FinishSpec {
-  /** The size that the provider was asked for; another one is warned of. */
+  /** The size requested from the provider; a different result gets a warning. */
   readonly requested: Size;
   readonly master: Size & { readonly format: MasterFormat };
-  /** How the original, and the master for a rendition, is brought to another shape. */
+  /** How the original is fitted to the master, and the master to a rendition of another aspect ratio. */
   readonly crop: CropStrategy;
-  /** Where it is to be otherwise than configured. */
+  /** Overrides of the configured check policy. */
   readonly checks?: Partial<CheckPolicy>;
-  /** What is made together with the master … */
+  /** Renditions made together with the master … */
   readonly renditions: readonly RenditionSpec[];
-  /** … and what `finishDeferred` makes. */
+  /** … and those that `finishDeferred` makes. */
   readonly deferred: readonly RenditionSpec[];
-  /** Written into every file that is encoded here, as XMP. */
+  /** Written as XMP into every file that is encoded. */
   readonly provenance: {
     readonly mediaId: string;
     readonly provider: string;
@@ -24,7 +51,7 @@ export interface FinishSpec {
     /** ISO 8601, UTC. */
     readonly createdAt: string;
     readonly originalSha256: string;
-    /** Null unless prompts are to be written in. */
+    /** Null unless prompts are to be embedded. */
     readonly prompt: string | null;
   };
 }
@@ -37,31 +64,13 @@ export interface FinishedFile extends Size {
 
 export interface FinishedPicture {
   readonly master: FinishedFile;
-  /** In the order of the order. */
+  /** Same order as `FinishSpec.renditions`. */
   readonly renditions: readonly FinishedFile[];
   readonly checks: readonly Check[];
-  /** Base64. */
+  /** Of the master, base64. */
   readonly thumbhash: string;
-  /** `#rrggbb`. */
+  /** Of the master, as `#rrggbb`. */
   readonly dominantColour: string;
-  /** Of everything in the order, deferred renditions included. */
+  /** Warnings about the master and all renditions, deferred ones included. */
   readonly warnings: readonly Warning[];
-}
-
-export interface Imaging {
-  /**
-   * Decodes the original once, checks it, and makes the master at exactly the size asked for and every rendition that
-   * is not deferred. Raises `ImageError` with `invalid_image` (and the checks) for bytes that are no sound picture.
-   */
-  finish(original: Uint8Array, spec: FinishSpec): Promise<FinishedPicture>;
-  /**
-   * Makes the deferred renditions of an original that passed `finish`, and hands each to `made` before it makes the
-   * next. Gives the warnings that `finish` could not know of. Keeps no call of `finish` waiting; how many run at a time is for the caller to say. Decodes anew, which is a tenth of what one avif takes: pixels that
-   * wait for their turn would be megabytes a picture.
-   */
-  finishDeferred(
-    original: Uint8Array,
-    spec: FinishSpec,
-    onFile: (file: FinishedFile) => Promise<void>,
-  ): Promise<readonly Warning[]>;
 }

@@ -1,35 +1,41 @@
-/** Why a running job is to end before its work is done. */
+/**
+ * Runs jobs: images with work left, by their mediaId. The queue need not be durable. Every job is also an unfinished record, and each
+ * start enqueues all of these.
+ */
+export interface JobQueue {
+  /**
+   * Has the job run when its turn comes, never twice at once: a job that already waits stays one job, and one that runs is run once
+   * more when it has ended. Call after the record is durable, and await it.
+   *
+   * Never rejects, so that the answer for a durable record cannot be lost. A queue that cannot take the job at the moment logs that
+   * and retries; if the process ends first, the next start enqueues the job.
+   */
+  enqueue(mediaId: string): Promise<void>;
+  /** Fires `cancelled` for the job if it runs, and resolves when it no longer runs. A waiting job goes on waiting. */
+  cancel(mediaId: string): Promise<void>;
+  /** The numbers of waiting and of running jobs, as of some moment of the call. */
+  depth(): Promise<QueueDepth>;
+  /**
+   * Starts no further job and fires `draining` for the running ones; when `deadline` is aborted, fires `stopping` for those that still
+   * run. Resolves when none runs. Called once, by the composition that opened the queue.
+   */
+  stop(deadline: AbortSignal): Promise<void>;
+}
+
+/** Runs one job to its end. Never rejects: the record shows how it ended. */
+export type RunJob = (mediaId: string, signals: JobSignals) => Promise<void>;
+
+/** Abort signals of a running job. */
 export interface JobSignals {
-  /** The process is to end: what is under way may end, but no further call begins. Always fires before `stopping`. */
+  /** The process is about to stop: a running call may end, but no further one may begin. Always fires before `stopping`. */
   readonly draining: AbortSignal;
-  /** Its caller no longer wants the picture. */
+  /** The caller cancelled or deleted the image. */
   readonly cancelled: AbortSignal;
-  /** The process ends; what is not finished is left as it is for the next start. */
+  /** The process stops now; unfinished work is left for the next start. */
   readonly stopping: AbortSignal;
 }
 
-/** Runs one job to its end. Never rejects: how it ended is in the record. */
-export type RunJob = (mediaId: string, signals: JobSignals) => Promise<void>;
-
-/** How full a queue is. */
 export interface QueueDepth {
   readonly waiting: number;
   readonly running: number;
-}
-
-export interface JobQueue {
-  /**
-   * Has the job run when its turn comes, once at a time: a job that waits already stays one job, one that runs is run once
-   * more when it has ended. Call after the record is durable, and await it.
-   *
-   * Never rejects, so that the answer for a durable record cannot be lost. A queue that cannot take the job at the moment
-   * logs that and goes on trying; should the process end first, the next start enqueues every unfinished record.
-   */
-  enqueue(mediaId: string): Promise<void>;
-  /** Fires `cancelled` for the job if it runs; resolves when it runs no more. A job that waits goes on waiting. */
-  cancel(mediaId: string): Promise<void>;
-  /** Jobs that wait and jobs that run, as of some moment of the call. */
-  depth(): Promise<QueueDepth>;
-  /** Starts no further job, and fires `draining` for running ones. They may end until `deadline` fires, then `stopping` fires for them; resolves when none runs. */
-  stop(deadline: AbortSignal): Promise<void>;
 }

@@ -1,4 +1,15 @@
-/** What a file's XMP says of its origin. Null where it says nothing. */
+export interface ProvenanceReader {
+  /** Reads any bytes and never rejects for their content: unreadable XMP counts as absent, an unreadable manifest as invalid. */
+  read(bytes: Uint8Array): Promise<EmbeddedProvenance>;
+}
+
+/** What a file says about its origin; null for a form that it does not have. */
+interface EmbeddedProvenance {
+  readonly xmp: EmbeddedMetadata | null;
+  readonly c2pa: ContentCredentials | null;
+}
+
+/** The statements of a file's XMP; null for those that it does not make. */
 export interface EmbeddedMetadata {
   /** An IPTC NewsCode. */
   readonly digitalSourceType: string | null;
@@ -10,41 +21,33 @@ export interface EmbeddedMetadata {
   readonly prompt: string | null;
 }
 
-export interface Finding {
-  /** A C2PA status code, such as `assertion.dataHash.mismatch`. */
-  readonly code: string;
-  readonly detail: string | null;
-}
+/**
+ * `valid`: the signature, every assertion and the content of the file match. `invalid`: something does not match or cannot be read.
+ * `unverified`: no fault was found, but not everything could be checked.
+ */
+export const CREDENTIAL_VERDICTS = ['valid', 'invalid', 'unverified'] as const;
 
-/** A file's C2PA manifest, and what checking it brought. */
+/** A file's C2PA manifest, and the result of checking it. */
 export interface ContentCredentials {
-  /**
-   * `valid`: the signature, every assertion and the file's content fit together. `invalid`: something does not, or cannot
-   * be read. `unverified`: nothing is known to be wrong, but not all of it could be checked.
-   */
-  readonly verdict: 'valid' | 'invalid' | 'unverified';
+  readonly verdict: (typeof CREDENTIAL_VERDICTS)[number];
   /** The verdict in a sentence. */
   readonly detail: string;
-  /** What speaks against it. */
+  /** The failed checks. */
   readonly failures: readonly Finding[];
-  /** Whom the certificate names. No list of trusted signers is consulted. */
+  /** The holder of the certificate. No list of trusted signers is consulted. */
   readonly signer: { readonly name: string; readonly issuer: string; readonly validUntil: string } | null;
-  /** ISO 8601, UTC, by a time stamp that verified; null without one. */
+  /** ISO 8601, UTC, from a verified time stamp; null without one. */
   readonly signedAt: string | null;
   /** The software that wrote the claim. */
   readonly generator: string | null;
   readonly digitalSourceType: string | null;
-  /** What the file was made from, with whether its manifest came along. */
+  /** The files that this one was made from, and whether their manifests are included. */
   readonly ingredients: readonly { readonly title: string | null; readonly hasManifest: boolean }[];
 }
 
-/** What a file says about where it comes from. */
-export interface EmbeddedProvenance {
-  readonly xmp: EmbeddedMetadata | null;
-  readonly c2pa: ContentCredentials | null;
-}
-
-export interface ProvenanceReader {
-  /** Reads any bytes whatever: what cannot be read counts as not there, or as an invalid manifest. */
-  read(bytes: Uint8Array): Promise<EmbeddedProvenance>;
+/** One failed check. */
+export interface Finding {
+  /** A C2PA status code, such as `assertion.dataHash.mismatch`. */
+  readonly code: string;
+  readonly detail: string | null;
 }

@@ -2,7 +2,29 @@ import type { Background, MasterFormat, Quality } from '../domain/formats.ts';
 import type { Size } from '../domain/geometry.ts';
 import type { Model } from '../domain/model.ts';
 
-/** One call, in terms that the model is known to take: null parameters are not sent. */
+/** A model API. Calls are independent of each other, and any number may run at once: throttling and retries are done above. */
+export interface Provider {
+  /** Names it in records, metrics and settings. */
+  readonly name: string;
+  /** False for a server without a size parameter; none is sent. */
+  readonly supportsSize: boolean;
+  /** Control sequences that the server would execute; they are removed from prompts. */
+  readonly controlSequences: readonly string[];
+  /** The catalog row for a model id; null when this provider does not offer it. */
+  model(id: string): Model | null;
+  /**
+   * Makes one call. An adapter must not retry: each call may be billed. Raises `ProviderError` only, with the fault `cancelled` where
+   * the signal ended the call. A picture that has arrived is returned even if the signal is aborted afterwards.
+   */
+  generate(call: GenerationCall, options: GenerationOptions): Promise<GeneratedPicture>;
+  /**
+   * The shutdown dates (YYYY-MM-DD) that the provider announces, by model id. Absent where it has no such list. May reject with any
+   * error.
+   */
+  shutdownDates?(signal: AbortSignal): Promise<ReadonlyMap<string, string>>;
+}
+
+/** One call, in terms that the model supports: null parameters are not sent. */
 export interface GenerationCall {
   readonly model: Model;
   readonly prompt: string;
@@ -13,39 +35,28 @@ export interface GenerationCall {
   readonly format: MasterFormat | null;
 }
 
-export interface TokenUsage {
-  readonly textInput: number;
-  readonly cachedTextInput: number;
-  readonly imageInput: number;
-  readonly output: number;
+export interface GenerationOptions {
+  readonly signal: AbortSignal;
+  /** Called with each partial picture of a model that streams; set it to ask for streaming. It does not raise. */
+  readonly onPartial?: ((bytes: Uint8Array, index: number) => void) | undefined;
 }
 
 export interface GeneratedPicture {
+  /** Unchanged, and never empty. */
   readonly bytes: Uint8Array;
   readonly revisedPrompt: string | null;
   readonly usage: TokenUsage | null;
   readonly httpStatus: number | null;
   readonly providerRequestId: string | null;
-  /** For how long, in milliseconds, the provider's rate limit leaves no room for another call; null where it does. */
+  /** Milliseconds until the provider's rate limit allows the next call; null when it allows one now. */
   readonly pauseMs: number | null;
 }
 
-export interface GenerationOptions {
-  readonly signal: AbortSignal;
-  /** Called with each partial picture, where the model streams; its presence asks for streaming. */
-  readonly onPartial?: ((bytes: Uint8Array, index: number) => void) | undefined;
-}
-
-export interface Provider {
-  readonly name: string;
-  /** False for a server that chooses the size of the picture itself, so that none is sent. */
-  readonly supportsSize: boolean;
-  /** Texts inside a prompt that the server would take for commands; they are taken out of what users write. */
-  readonly controlSequences: readonly string[];
-  /** The row for a model id, or null where this provider cannot be asked for it. */
-  model(id: string): Model | null;
-  /** Makes one call. Raises `ProviderError` only. */
-  generate(call: GenerationCall, options: GenerationOptions): Promise<GeneratedPicture>;
-  /** The shutdown dates (YYYY-MM-DD) that the provider itself announces, by model id; left out where it has no such list. */
-  shutdownDates?(signal: AbortSignal): Promise<ReadonlyMap<string, string>>;
+/** Numbers of tokens, as the provider reports them. */
+export interface TokenUsage {
+  /** Cached ones included. */
+  readonly textInput: number;
+  readonly cachedTextInput: number;
+  readonly imageInput: number;
+  readonly output: number;
 }

@@ -2,18 +2,7 @@ import type { WebhookOutcome } from '../domain/delivery.ts';
 import type { Image } from '../domain/image.ts';
 import type { Cost } from '../domain/money.ts';
 
-export interface Metrics extends Telemetry {
-  readonly countRequest: CountRequest;
-  /** All metrics as Prometheus text, and its content type. */
-  expose(): Promise<{ readonly contentType: string; readonly body: string }>;
-}
-
-/** Counts answered requests. `route` is a pattern, never a path. */
-export type CountRequest = (method: string, route: string, status: number, seconds: number) => void;
-
-export type Stage = 'generate' | 'store' | 'finish' | 'publish' | 'deferred';
-
-/** Counts what happens. Never raises. */
+/** Counts events of the core. No method raises. */
 export interface Telemetry {
   imageEnded(image: Image): void;
   providerCall(provider: string, outcome: string): void;
@@ -22,6 +11,20 @@ export interface Telemetry {
   accountFault(provider: string): void;
   stage(stage: Stage, seconds: number): void;
   spent(provider: string, model: string, cost: Cost): void;
-  /** A try to deliver a webhook has ended: what the delivery has become, or that it is tried again. */
+  /** A try to deliver a webhook has ended. */
   webhookTried(outcome: WebhookOutcome): void;
 }
+
+/** The stages of a job. */
+export const STAGES = ['generate', 'store', 'finish', 'publish', 'deferred'] as const;
+export type Stage = (typeof STAGES)[number];
+
+/** Counts events of the whole service, and shows the counts. */
+export interface Metrics extends Telemetry {
+  readonly countRequest: CountRequest;
+  /** All metrics in Prometheus' text format, and its content type. */
+  expose(): Promise<{ readonly contentType: string; readonly body: string }>;
+}
+
+/** Counts an answered request. `route` is a pattern such as `/images/:mediaId`, never a path. Does not raise. */
+export type CountRequest = (method: string, route: string, status: number, seconds: number) => void;

@@ -1,31 +1,31 @@
-/** By the names of OpenTelemetry's semantic conventions, or `easel.…` where they have none. What is null is left out. */
-export type SpanAttributes = Readonly<Record<string, string | number | boolean | null>>;
-
-export interface SpanDescription {
-  readonly name: string;
-  /** Absent: work that stays inside the service. */
-  readonly kind?: 'server' | 'client' | 'consumer';
-  readonly attributes?: SpanAttributes;
-  /** The `traceparent` to go on from; null for a trace of its own. Absent: the span around it. */
-  readonly parent?: string | null;
-}
-
-/** Tells how long which part of the work took, and what led to it. Never raises by itself. */
+/** Traces the work as spans. Raises nothing of its own. */
 export interface Tracer {
   /**
-   * Does `work`, begun at once, inside a span that ends with it: in error where it rejects. Whatever `work` calls is
-   * inside the span too, however late.
+   * Runs `work` inside a span, at once, and settles as it does; the span ends with it, in error where it rejects. All calls that `work`
+   * makes belong to the span, later ones included.
    */
   span<T>(description: SpanDescription, work: () => Promise<T>): Promise<T>;
-  /** Adds what has become known to the span around. */
+  /** Adds attributes to the current span. */
   annotate(attributes: SpanAttributes): void;
-  /** Has the span around end in error although its work does not reject. */
+  /** Marks the current span as failed although its work does not reject. */
   fail(error: unknown): void;
-  /** The span around as a W3C `traceparent`, to be sent or kept; null outside of any. https://www.w3.org/TR/trace-context/ */
+  /** The current span as a W3C `traceparent`, to be sent or stored; null outside of any. https://www.w3.org/TR/trace-context/ */
   traceparent(): string | null;
 }
 
-/** For when nobody collects traces. */
+export interface SpanDescription {
+  readonly name: string;
+  /** Absent: work inside the service. */
+  readonly kind?: 'server' | 'client' | 'consumer';
+  readonly attributes?: SpanAttributes;
+  /** The `traceparent` to continue; null to begin a new trace. Absent: the current span. */
+  readonly parent?: string | null;
+}
+
+/** Named by OpenTelemetry's semantic conventions, or `easel.…` where they have no name. Null attributes are left out. */
+export type SpanAttributes = Readonly<Record<string, string | number | boolean | null>>;
+
+/** No-op tracer. */
 export const NO_TRACING: Tracer = {
   span: (_description, work) => work(),
   annotate() {},

@@ -1,6 +1,6 @@
 /** Webhook deliveries as values: which event a change produces, the retry schedule, the state after a try. Pure. */
 
-import type { Delivery, DeliveryAttempt, WebhookEvent } from '../domain/delivery.ts';
+import type { Delivery, DeliveryAttempt, DeliveryStatus, WebhookEvent } from '../domain/delivery.ts';
 import { type Image, isFinished } from '../domain/image.ts';
 import { type MediaUrls, toRecord } from '../domain/record.ts';
 import type { WebhookResponse } from '../ports/webhooks.ts';
@@ -20,14 +20,7 @@ const MAX_DELAY_MS = 4 * HOUR_MS;
 /** The webhook event of a change that ended the image, else null. `before` is null for a new image. */
 export function webhookEventOf(before: Image | null, after: Image): WebhookEvent | null {
   if (before !== null && isFinished(before.status)) return null;
-  switch (after.status) {
-    case 'succeeded':
-    case 'failed':
-    case 'cancelled':
-      return `image.${after.status}`;
-    default:
-      return null;
-  }
+  return isFinished(after.status) ? `image.${after.status}` : null;
 }
 
 /** A new delivery, due at once. */
@@ -89,7 +82,7 @@ export function recordTry(
   if (delivery.series.number !== attempted.series.number) return { ...delivery, attempts };
 
   const series = { ...delivery.series, tries: delivery.series.tries + 1, firstAt: delivery.series.firstAt ?? at };
-  const settled = (status: 'delivered' | 'disabled' | 'failed'): Delivery => ({
+  const settled = (status: Exclude<DeliveryStatus, 'pending'>): Delivery => ({
     ...delivery,
     attempts,
     series,

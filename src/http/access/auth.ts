@@ -1,13 +1,10 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { ProblemError } from '../../api/problem.ts';
 import type { Caller } from '../../core/domain/request.ts';
-import { allows, type Keys, type Scope } from '../../security/api-keys.ts';
+import { type Access, allows, type Keys, type Scope } from '../../security/api-keys.ts';
 
 /** Says who sent a request that was let in. */
 export type Identify = (request: FastifyRequest) => Caller;
-
-/** Who may come in: whoever comes, or admins only. */
-export type Access = 'open' | 'admin';
 
 declare module 'fastify' {
   interface FastifyRequest {

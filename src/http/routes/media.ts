@@ -1,7 +1,7 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { ImageError } from '../../core/domain/errors.ts';
-import type { RenditionFormat } from '../../core/domain/formats.ts';
+import { RENDITION_FORMATS, type RenditionFormat } from '../../core/domain/formats.ts';
 import type { PublishedPictures } from '../../core/images/published-file.ts';
 import { PICTURE_POLICY } from '../access/security-headers.ts';
 import type { MediaAccess } from '../media/access.ts';
@@ -19,7 +19,7 @@ interface MediaRoutesOptions {
 }
 
 /** The names that published files can have; nothing else is looked up, so no name leads out of the store. */
-const FILE_NAME = /^[a-z0-9][a-z0-9._-]{0,127}(?:@\d+x\d+)?\.(?:png|jpeg|webp|avif)$/;
+const FILE_NAME = new RegExp(String.raw`^[a-z0-9][a-z0-9._-]{0,127}(?:@\d+x\d+)?\.(?:${RENDITION_FORMATS.join('|')})$`);
 
 const MEDIA_TYPES: Readonly<Record<RenditionFormat, string>> = {
   png: 'image/png',

@@ -3,18 +3,11 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { checkPicture } from '../../../src/adapters/imaging/checks.ts';
 import { readPicture } from '../../../src/adapters/imaging/inspect.ts';
 import { configureSharp } from '../../../src/adapters/imaging/sharp.ts';
-import type { CheckName, CheckPolicy } from '../../../src/core/domain/checks.ts';
+import { type CheckName, type CheckPolicy, forEachCheck } from '../../../src/core/domain/checks.ts';
 import type { Size } from '../../../src/core/domain/geometry.ts';
 
 const LIMITS = { bytes: 50_000_000, pixels: 64_000_000, decodeSeconds: 20 };
-const STRICT: CheckPolicy = {
-  uniformity: 'reject',
-  entropy: 'reject',
-  sharpness: 'reject',
-  borders: 'reject',
-  size: 'reject',
-  ratio: 'reject',
-};
+const STRICT = forEachCheck(() => 'reject');
 
 beforeAll(configureSharp);
 

@@ -9,7 +9,7 @@ import sharp, { type Sharp } from 'sharp';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { createImaging } from '../../../src/adapters/imaging/finish.ts';
 import { configureSharp } from '../../../src/adapters/imaging/sharp.ts';
-import type { CheckPolicy } from '../../../src/core/domain/checks.ts';
+import { NO_CHECKS } from '../../../src/core/domain/checks.ts';
 import { ImageError } from '../../../src/core/domain/errors.ts';
 import type { FinishSpec } from '../../../src/core/ports/imaging.ts';
 import { hugePng, texturedPicture } from '../../support/pictures.ts';
@@ -19,16 +19,7 @@ const FUZZ_SECONDS = Number(process.env.FUZZ_SECONDS ?? 2);
 const WIDTH = 96;
 const HEIGHT = 64;
 const MEGABYTE = 1024 * 1024;
-
-const OFF: CheckPolicy = {
-  uniformity: 'off',
-  entropy: 'off',
-  sharpness: 'off',
-  borders: 'off',
-  size: 'off',
-  ratio: 'off',
-};
-const imaging = createImaging({ checks: OFF, background: '#ffffff' });
+const imaging = createImaging({ checks: NO_CHECKS, background: '#ffffff' });
 
 beforeAll(configureSharp);
 

@@ -30,7 +30,7 @@ describe('coverCrop', () => {
     expect(coverCrop(from, to)).toEqual(crop);
   });
 
-  it('lies inside the picture and fills one of its sides', () => {
+  it('lies inside the picture and spans its width or its height', () => {
     fc.assert(
       fc.property(size, size, (from, to) => {
         const { left, top, width, height } = coverCrop(from, to);

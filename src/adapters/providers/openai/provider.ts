@@ -1,7 +1,7 @@
 import type { ImageGenerateParamsNonStreaming } from 'openai/resources/images';
 import { ProviderError } from '../../../core/domain/errors.ts';
 import { formatSize } from '../../../core/domain/geometry.ts';
-import type { Model } from '../../../core/domain/model.ts';
+import type { Model, OmittableParameter } from '../../../core/domain/model.ts';
 import type { Clock } from '../../../core/ports/clock.ts';
 import type { GeneratedPicture, GenerationCall, GenerationOptions, Provider } from '../../../core/ports/provider.ts';
 import type { GuardedFetch } from '../../../security/ssrf-guard.ts';
@@ -26,9 +26,6 @@ export interface OpenAIProviderOptions extends ConnectionOptions {
   readonly maxPictureBytes: number;
   readonly clock: Clock;
 }
-
-/** Parameters of the dialect that a compatible server may not know. */
-export type OmittableParameter = 'size' | 'n' | 'quality' | 'style' | 'background' | 'output_format';
 
 /**
  * A provider for OpenAI's image API, or any server compatible with it, through the official SDK. Each `generate` sends one

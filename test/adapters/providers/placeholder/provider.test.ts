@@ -3,21 +3,14 @@ import { describe, expect, it } from 'vitest';
 import { checkPicture } from '../../../../src/adapters/imaging/checks.ts';
 import { readPicture } from '../../../../src/adapters/imaging/inspect.ts';
 import { createPlaceholderProvider } from '../../../../src/adapters/providers/placeholder/provider.ts';
-import type { CheckPolicy } from '../../../../src/core/domain/checks.ts';
+import { forEachCheck } from '../../../../src/core/domain/checks.ts';
 import type { MasterFormat } from '../../../../src/core/domain/formats.ts';
 import type { Size } from '../../../../src/core/domain/geometry.ts';
 import { CATALOG } from '../../../../src/core/models/catalog.ts';
 import type { GenerationCall, Provider } from '../../../../src/core/ports/provider.ts';
 import { describeProvider } from '../../../contracts/provider.ts';
 
-const EVERY_CHECK: CheckPolicy = {
-  uniformity: 'reject',
-  entropy: 'reject',
-  sharpness: 'reject',
-  borders: 'reject',
-  size: 'reject',
-  ratio: 'reject',
-};
+const EVERY_CHECK = forEachCheck(() => 'reject');
 const provider = createPlaceholderProvider({ model: 'of-my-own', catalog: CATALOG });
 
 describeProvider(

@@ -1,0 +1,289 @@
+/** Random lives of an image: what holds for every sequence of legal changes. */
+
+import fc from 'fast-check';
+import { expect, it } from 'vitest';
+import { masterName, originalName } from '../../../src/core/domain/file-names.ts';
+import type { RenditionSpec } from '../../../src/core/domain/formats.ts';
+import { type Attempt, type Image, isFinished, isRepair } from '../../../src/core/domain/image.ts';
+import { addCosts, type Cost, microdollars, type Spending, ZERO_COST } from '../../../src/core/domain/money.ts';
+import {
+  accepted,
+  adopted,
+  cancelled,
+  closed,
+  failed,
+  finished,
+  keptAfterCancel,
+  opened,
+  received,
+  renditionsGivenUp,
+  requeuedForRepair,
+  rerun,
+  resumed,
+  setAside,
+  withRendition,
+  withWarnings,
+} from '../../../src/core/domain/transitions.ts';
+import { ledgerChanges } from '../../../src/core/money/ledger.ts';
+import { webhookEventOf } from '../../../src/core/webhooks/delivery.ts';
+import {
+  AT,
+  attemptOf,
+  failureOf,
+  fileOf,
+  LATER,
+  legal,
+  nameOf,
+  originalOf,
+  partsOf,
+  pictureOf,
+  planOf,
+  REQUEST,
+  SPECS,
+} from './example-changes.ts';
+
+it('enters what was paid in the ledger, sends one event a run, and loses nothing that was paid for', () => {
+  const seen = new Set<string>();
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 50, size: 'max' }), (steps) => {
+      const walk = begin();
+      for (const taken of steps) {
+        const before = walk.image;
+        takeStep(walk, taken);
+        if (walk.image !== before) seen.add(taken.kind).add(`${before.status} to ${walk.image.status}`);
+      }
+    }),
+    { numRuns: 200 },
+  );
+  // A change that no walk reaches would not be tested.
+  expect(KINDS.filter((kind) => kind !== 'crash' && !seen.has(kind))).toEqual([]);
+  expect(seen).toContain('succeeded to processing');
+});
+
+/** The relative frequency of every kind of change, chosen so that many walks reach a picture and what follows. */
+const WEIGHTS = {
+  open: 3,
+  arrive: 3,
+  end: 1,
+  crash: 1,
+  adopt: 2,
+  resume: 1,
+  setAside: 1,
+  warn: 1,
+  finish: 4,
+  fail: 1,
+  cancel: 1,
+  rerun: 2,
+  repair: 2,
+  rendition: 2,
+  giveUp: 1,
+};
+type Kind = keyof typeof WEIGHTS;
+const KINDS = Object.keys(WEIGHTS) as Kind[];
+const step = fc.record({
+  kind: fc.constantFrom(...KINDS.flatMap((kind) => Array<Kind>(WEIGHTS[kind]).fill(kind))),
+  pick: fc.nat({ max: 7 }),
+  micro: fc.option(fc.integer({ min: 0, max: 90_000 }), { freq: 8 }),
+  day: fc.constantFrom('2026-11-23', '2026-11-24'),
+});
+type Step = typeof step extends fc.Arbitrary<infer S> ? S : never;
+
+/** An image, and what is known about it outside of its record. */
+interface Walk {
+  image: Image;
+  /** Calls of a running process, and those whose process died. */
+  readonly live: string[];
+  readonly dead: string[];
+  /** The cost of each call: of a picture its price, of others zero or the estimate. */
+  readonly bills: Map<string, Cost>;
+  readonly pictures: Set<string>;
+  /** Ledger entries of all changes. */
+  readonly lines: Spending[];
+  /** Webhook events and repairs of the present run. */
+  events: number;
+  repairs: number;
+  opened: number;
+}
+
+function begin(): Walk {
+  const image = accepted(REQUEST);
+  return {
+    image,
+    live: [],
+    dead: [],
+    bills: new Map(),
+    pictures: new Set(),
+    lines: [...ledgerChanges(null, image)],
+    events: 0,
+    repairs: 0,
+    opened: 0,
+  };
+}
+
+const take = (from: string[], pick: number): string | undefined =>
+  from.length === 0 ? undefined : from.splice(pick % from.length, 1)[0];
+
+/** The image after the step; null where the step changes nothing. */
+function change(walk: Walk, { kind, pick, micro, day }: Step): Image | null {
+  const { image } = walk;
+  const cost: Cost = micro === null ? { usd: null, basis: 'unknown' } : { usd: micro / 1e6, basis: 'estimate' };
+  const one = SPECS[pick % SPECS.length] as RenditionSpec;
+  switch (kind) {
+    case 'open': {
+      const id = `c${walk.opened++}`;
+      const next = opened(
+        image,
+        attemptOf(id, image.run, { cost, startedAt: `${day}T01:00:00.000Z` }),
+        planOf(`p${pick}`),
+      );
+      if (next === null) return null;
+      walk.live.push(id);
+      walk.bills.set(id, cost);
+      return next;
+    }
+    case 'arrive': {
+      const id = take(walk.live, pick);
+      if (id === undefined) return null;
+      walk.bills.set(id, cost);
+      walk.pictures.add(id);
+      const next = received(image, id, pictureOf(id, cost));
+      const late = keptAfterCancel(image, id, pictureOf(id, cost));
+      // Exactly one of the two is legal, so no picture is lost and none counts twice.
+      expect([next, late].filter((result) => result !== null)).toHaveLength(1);
+      // Unless another original is in use, the new picture becomes the original.
+      const isInUse = image.status === 'processing' || image.status === 'succeeded';
+      if (!isInUse) expect((next ?? late)?.original?.name).toBe(originalName('x', id));
+      return next ?? late;
+    }
+    case 'end': {
+      const id = take(walk.live, pick);
+      const outcome = (['failed', 'unknown', 'cancelled'] as const)[pick % 3] ?? 'failed';
+      if (id === undefined) return null;
+      if (outcome === 'failed') walk.bills.set(id, ZERO_COST);
+      return legal(closed(image, id, { outcome, durationMs: 5, httpStatus: null, providerRequestId: null }));
+    }
+    case 'crash':
+      walk.dead.push(...walk.live.splice(0));
+      return null;
+    case 'adopt': {
+      const [id] = walk.dead.slice(pick % Math.max(1, walk.dead.length));
+      const next = id === undefined ? null : adopted(image, id, originalOf(id), pick % 2 ? planOf('found') : null);
+      if (id !== undefined && next !== null) {
+        walk.dead.splice(walk.dead.indexOf(id), 1);
+        walk.pictures.add(id);
+      }
+      return next;
+    }
+    case 'resume':
+      return resumed(image);
+    case 'setAside':
+      return setAside(image);
+    case 'warn':
+      return withWarnings(image, [{ code: 'regenerated', detail: `warning ${pick}` }]);
+    case 'finish':
+      return finished(image, partsOf(SPECS.slice(pick % 4)), LATER);
+    case 'fail':
+      return failed(image, failureOf(pick % 2 === 0), AT);
+    case 'cancel':
+      return cancelled(image, AT);
+    case 'rerun':
+      return rerun(image, { planned: planOf(`p${pick}`), estimate: cost, traceparent: null });
+    case 'repair':
+      return requeuedForRepair(image, pick % 2 ? [masterName('x', 'png')] : [nameOf(one)]);
+    case 'rendition':
+      return image.pending.includes(one) ? withRendition(image, fileOf(one)) : null;
+    case 'giveUp':
+      return renditionsGivenUp(image, SPECS.slice(0, 1 + (pick % 3)), 'no room');
+  }
+}
+
+const isSettled = ({ outcome, durationMs }: Attempt) => outcome !== 'unknown' || durationMs !== null;
+
+/** Nothing that was paid for is lost, and the fields that identify an image never change. */
+function expectNothingLost(before: Image, after: Image, kind: Step['kind']): void {
+  expect(Object.keys(after).sort()).toEqual(Object.keys(before).sort());
+  for (const field of [
+    'mediaId',
+    'owner',
+    'idempotencyKey',
+    'fingerprint',
+    'request',
+    'createdAt',
+    'expiresAt',
+  ] as const) {
+    expect(after[field]).toBe(before[field]);
+  }
+  expect(after.run).toBe(before.run + (kind === 'rerun' ? 1 : 0));
+  if (isFinished(before.status) && after.status !== before.status) {
+    expect(`${before.status}, ${kind}`).toMatch(/^(failed, rerun|cancelled, rerun|succeeded, repair)$/);
+  }
+  expect(after.attempts.slice(0, before.attempts.length).map(({ id }) => id)).toEqual(
+    before.attempts.map(({ id }) => id),
+  );
+  for (const [index, attempt] of before.attempts.entries()) {
+    if (isSettled(attempt)) expect(after.attempts[index]).toEqual(attempt);
+  }
+  if (before.original === null || after.original?.sha256 === before.original.sha256) {
+    const judged = kind === 'setAside' || (kind === 'fail' && !isRepair(before));
+    if (before.original?.sound && !judged) expect(after.original?.sound).toBe(true);
+  } else {
+    // Only another picture that was paid for replaces an original.
+    expect([kind, after.original?.sound]).toEqual([expect.stringMatching(/^(arrive|adopt)$/), true]);
+  }
+  if (!after.original?.sound) expect(['processing', 'succeeded']).not.toContain(after.status);
+  expect(after.completedAt !== null).toBe(isFinished(after.status) || isRepair(after));
+  expect(after.error !== null).toBe(after.status === 'failed');
+  if (kind === 'repair') expect([after.completedAt, after.checks]).toEqual([before.completedAt, before.checks]);
+  if (after.status === 'succeeded') {
+    expect(after.master).not.toBeNull();
+    const names = [...after.renditions.map(({ name }) => name), ...after.pending.map(nameOf)];
+    expect(new Set(names).size).toBe(names.length);
+    const givenUp = SPECS.map(nameOf).filter((name) =>
+      after.warnings.some(({ code, detail }) => code === 'rendition_failed' && detail.startsWith(name)),
+    );
+    expect(SPECS.map(nameOf).filter((name) => !names.includes(name) && !givenUp.includes(name))).toEqual([]);
+  }
+}
+
+/** The ledger holds the cost of every call: ended calls on their day, running ones as reserved. */
+function expectPaidInLedger({ image, bills, pictures, lines }: Walk): void {
+  expect(image.cost).toEqual(image.attempts.map(({ cost }) => cost).reduce(addCosts, ZERO_COST));
+  expect(image.attempts.map(({ id, cost }) => [id, cost])).toEqual([...bills]);
+  const paid = [...bills.values()];
+  const unknown = paid.some(({ usd }) => usd === null);
+  const microUsd = paid.reduce((sum, { usd }) => sum + microdollars(usd ?? 0), 0);
+  expect(image.cost.usd === null ? null : microdollars(image.cost.usd)).toBe(unknown ? null : microUsd);
+
+  const total = (part: 'images' | 'microUsd' | 'unpriced') => lines.reduce((sum, line) => sum + line[part], 0);
+  const isQueued = image.status === 'queued';
+  expect(total('images')).toBe(pictures.size);
+  expect(total('microUsd')).toBe(microUsd + (isQueued ? microdollars(image.estimate.usd ?? 0) : 0));
+  expect(total('unpriced')).toBe(
+    paid.filter(({ usd }) => usd === null).length + (isQueued && image.estimate.usd === null ? 1 : 0),
+  );
+  const mayReserve = isQueued || image.status === 'generating';
+  const reserved = lines.filter(({ day }) => day === null).reduce((sum, line) => sum + line.microUsd, 0);
+  if (!mayReserve) expect(reserved).toBe(0);
+}
+
+/** A run sends one terminal event, and each repair of a lost master one more when it ends. */
+function expectOneEventARun(walk: Walk): void {
+  expect(walk.events).toBe((isFinished(walk.image.status) ? 1 : 0) + walk.repairs);
+}
+
+function takeStep(walk: Walk, taken: Step): void {
+  const before = walk.image;
+  const copy = structuredClone(before);
+  const after = change(walk, taken);
+  // A transition returns a new image and leaves its argument unchanged.
+  expect(before).toEqual(copy);
+  if (after === null) return;
+  walk.image = after;
+  walk.lines.push(...ledgerChanges(before, after));
+  if (taken.kind === 'rerun') Object.assign(walk, { events: 0, repairs: 0 });
+  if (before.status === 'succeeded' && after.status === 'processing') walk.repairs += 1;
+  if (webhookEventOf(before, after) !== null) walk.events += 1;
+  expectNothingLost(before, after, taken.kind);
+  expectPaidInLedger(walk);
+  expectOneEventARun(walk);
+}
