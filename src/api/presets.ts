@@ -1,3 +1,5 @@
+/** Presets: named defaults for kinds of images. */
+
 import { z } from 'zod';
 import { CHECK_MODES } from '../core/domain/checks.ts';
 import { BACKGROUNDS, CROPS, MASTER_FORMATS, QUALITIES } from '../core/domain/formats.ts';
@@ -7,7 +9,7 @@ import { type Preset, presetId } from '../core/planning/presets.ts';
 const part = z.string().exactOptional();
 const parts = z.array(z.string()).readonly().exactOptional();
 
-/** A brief as a preset has it: what the caller leaves out of theirs. */
+/** A preset's brief: used for the parts that the request's brief leaves out. */
 const presetBrief = z
   .strictObject({
     subject: part,
@@ -55,15 +57,20 @@ const presetRecord = z
   .meta({
     id: 'Preset',
     description: 'A named set of defaults. What the request says wins over it.',
-  }) satisfies z.ZodType<PresetRecord>;
+  });
 
 /** Answer of `GET /presets`. */
 export const presetList = z.strictObject({ items: z.array(presetRecord) }).meta({ id: 'PresetList' });
 
-/** A preset as callers see it, in the notation of requests, with a request to try it with. */
-export type PresetRecord = ReturnType<typeof toPresetRecord>;
+/** A preset, written as requests write it, with an example request. */
+export type PresetRecord = z.output<typeof presetRecord>;
 
-export function toPresetRecord(preset: Preset) {
+/** Makes the list of presets. */
+export function toPresetList(presets: readonly Preset[]): z.output<typeof presetList> {
+  return { items: presets.map(toPresetRecord) };
+}
+
+function toPresetRecord(preset: Preset): PresetRecord {
   const { name, version, description, quality, background, format, brief } = preset;
   return {
     id: presetId(preset),

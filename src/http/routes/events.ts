@@ -40,13 +40,13 @@ data: {"mediaId":"article-42-hero","status":"succeeded","url":"/media/article-42
 export const eventRoutes: FastifyPluginAsyncZod<EventRoutesOptions> = async (app, { images, identify, clock }) => {
   const open = new Set<ServerResponse>();
 
-  // The service's own stop ends the streams. Those whose client is behind cannot be ended, only cut: it comes back.
+  // A stop ends every stream. One whose client reads too slowly cannot be ended cleanly, so it is destroyed; the client reconnects.
   app.addHook('preClose', async () => {
     for (const response of open) if (response.writableNeedDrain) response.destroy();
   });
 
   app.get('/images/:mediaId/events', {
-    // A HEAD would listen too, for nothing.
+    // No HEAD route: it would subscribe without reading.
     exposeHeadRoute: false,
     schema: {
       operationId: 'followImage',

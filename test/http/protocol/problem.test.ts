@@ -2,7 +2,7 @@ import { connect } from 'node:net';
 import request from 'supertest';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
-import { isProblemCode, PROBLEMS, type ProblemCode, problem, toProblem } from '../../../src/api/problem.ts';
+import { type ProblemCode, problem } from '../../../src/api/problem.ts';
 import { type HttpApp, openHttpApp } from '../../support/app/http-app.ts';
 
 let http: HttpApp;
@@ -23,25 +23,6 @@ function parse(answer: string) {
   const headers = new Map(lines.map((line) => [line.split(':')[0]?.toLowerCase(), line.split(': ')[1]]));
   return { status: Number(statusLine.split(' ')[1]), headers, body: problem.parse(JSON.parse(body)) };
 }
-
-describe('the list of codes', () => {
-  const codes = Object.keys(PROBLEMS).filter(isProblemCode);
-
-  test.each(codes)('%s makes a problem that keeps its schema and agrees with its status', (code) => {
-    const made = problem.parse(toProblem({ code, detail: 'd' }, '/x', 'id'));
-    expect(made).toMatchObject({ code, status: PROBLEMS[code].status, type: `urn:easel:problem:${code}` });
-  });
-
-  test('all of 429 and 503 say when to come back', () => {
-    const late = codes.filter((code) => [429, 503].includes(PROBLEMS[code].status));
-    expect(late).toHaveLength(6);
-    for (const code of late) expect(toProblem({ code, detail: '' }, '/', '').retryAfter).toBeGreaterThan(0);
-  });
-
-  test('what is no code is not taken for one', () => {
-    expect(['toString', '__proto__', ''].filter(isProblemCode)).toEqual([]);
-  });
-});
 
 describe('what Fastify refuses', () => {
   const json = (body: string) => api().post('/images').type('json').send(body);
