@@ -1,10 +1,10 @@
 /** Webhooks: the deliveries of an image, and the messages that are sent. */
 
 import { z } from 'zod';
-import type { Delivery, WebhookEvent } from '../core/domain/delivery.ts';
+import type { Delivery } from '../core/domain/delivery.ts';
 import { imageParams, timestamp } from './fields.ts';
 
-const EVENTS = ['image.succeeded', 'image.failed', 'image.cancelled'] as const satisfies readonly WebhookEvent[];
+const EVENTS = ['image.succeeded', 'image.failed', 'image.cancelled'] as const;
 
 /** A webhook delivery with its attempts. */
 export const deliveryRecord = z

@@ -57,20 +57,20 @@ const presetRecord = z
   .meta({
     id: 'Preset',
     description: 'A named set of defaults. What the request says wins over it.',
-  });
+  }) satisfies z.ZodType<PresetRecord>;
 
 /** Answer of `GET /presets`. */
 export const presetList = z.strictObject({ items: z.array(presetRecord) }).meta({ id: 'PresetList' });
 
-/** A preset, written as requests write it, with an example request. */
-export type PresetRecord = z.output<typeof presetRecord>;
-
 /** Makes the list of presets. */
-export function toPresetList(presets: readonly Preset[]): z.output<typeof presetList> {
+export function toPresetList(presets: readonly Preset[]): { items: PresetRecord[] } {
   return { items: presets.map(toPresetRecord) };
 }
 
-function toPresetRecord(preset: Preset): PresetRecord {
+/** A preset, written as requests write it, with an example request. */
+export type PresetRecord = ReturnType<typeof toPresetRecord>;
+
+function toPresetRecord(preset: Preset) {
   const { name, version, description, quality, background, format, brief } = preset;
   return {
     id: presetId(preset),

@@ -4,7 +4,7 @@ import { z } from 'zod';
 import type { ImageErrorCode } from '../core/domain/errors.ts';
 import type { Image } from '../core/domain/image.ts';
 
-/** Every code of a problem: those of `ImageError`, and those that only HTTP has. */
+/** Every code that an answer can bear. */
 export type ProblemCode =
   | ImageErrorCode
   | 'unauthorized'

@@ -5,9 +5,12 @@ import type { Image, MediaFile } from './image.ts';
 /** Where a published file is served: `versionedUrl` may be cached for ever. */
 export type MediaUrls = (file: MediaFile) => { readonly url: string; readonly versionedUrl: string };
 
+/** The unsigned URL of a file by its name, also of one that is still to be made. */
+const urlOf = (name: string) => `/media/${name}`;
+
 /** The URLs as they are where everyone may fetch pictures. */
 export const fileUrls: MediaUrls = ({ name, sha256 }) => {
-  const url = `/media/${name}`;
+  const url = urlOf(name);
   return { url, versionedUrl: `${url}?v=${sha256.slice(0, 12)}` };
 };
 
@@ -33,7 +36,7 @@ function toRenditionRecords({ mediaId, request, renditions, pending }: Image, ur
     const file = renditions.find((rendition) => rendition.name === name);
     if (file) return [toFileRecord(file, urls)];
     const isPending = pending.some((waiting) => renditionName(mediaId, waiting) === name);
-    return isPending ? [{ url: `/media/${name}`, status: 'pending' }] : [];
+    return isPending ? [{ url: urlOf(name), status: 'pending' }] : [];
   });
 }
 

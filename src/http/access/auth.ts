@@ -14,7 +14,7 @@ export interface Keys {
 /** Gives the caller of an authenticated request. */
 export type Identify = (request: FastifyRequest) => Caller;
 
-/** Access to a route: open to all, or admins only. */
+/** Who may come in: whoever comes, or admins only. */
 export type Access = 'open' | 'admin';
 
 declare module 'fastify' {

@@ -1,13 +1,14 @@
 import type { ServerResponse } from 'node:http';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
-import { eventHeaders, imageEvent } from '../../api/events.ts';
+import { eventHeaders, imageEvent, toImageEvent } from '../../api/events.ts';
 import { imageParams } from '../../api/fields.ts';
+import type { ImageEvent } from '../../core/images/follow.ts';
 import type { Images } from '../../core/images/images.ts';
 import type { Clock } from '../../core/ports/clock.ts';
 import type { Identify } from '../access/auth.ts';
 import { problems } from '../openapi/responses.ts';
-import { sendEvents } from '../protocol/event-stream.ts';
+import { type ServerSentEvent, sendEvents } from '../protocol/event-stream.ts';
 
 interface EventRoutesOptions {
   readonly images: Images;
@@ -78,7 +79,11 @@ export const eventRoutes: FastifyPluginAsyncZod<EventRoutesOptions> = async (app
       const events = await images.follow(request.params.mediaId, identify(request), lastEventId, clientGone.signal);
       if (events === null) return reply.code(204).send();
       open.add(reply.raw);
-      return sendEvents(reply, events, clock);
+      return sendEvents(reply, toServerSentEvents(events), clock);
     },
   });
 };
+
+async function* toServerSentEvents(events: AsyncIterable<ImageEvent>): AsyncGenerator<ServerSentEvent> {
+  for await (const event of events) yield toImageEvent(event);
+}
