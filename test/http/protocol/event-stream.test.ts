@@ -5,10 +5,10 @@ import { DEFAULT_TIMEOUTS, pauseSocketTimeout } from '../../../src/http/connecti
 import { sendEvents } from '../../../src/http/protocol/event-stream.ts';
 import { createTestClock } from '../../support/test-clock.ts';
 
-test('a client that takes nothing for too long is cut off, and one that does is not', async () => {
-  const patience = { ...DEFAULT_TIMEOUTS, stalledMs: 200 };
-  const app = fastify({ connectionTimeout: patience.stalledMs });
-  pauseSocketTimeout(app, patience);
+test('a client that reads nothing for too long is disconnected, and one that reads is not', async () => {
+  const timeouts = { ...DEFAULT_TIMEOUTS, stalledMs: 200 };
+  const app = fastify({ connectionTimeout: timeouts.stalledMs });
+  pauseSocketTimeout(app, timeouts);
   const clock = createTestClock({ skipMs: 0 });
   const closed: string[] = [];
   async function* endless() {
@@ -22,14 +22,14 @@ test('a client that takes nothing for too long is cut off, and one that does is 
   await app.listen({ host: '127.0.0.1', port: 0 });
   const { port } = app.server.address() as AddressInfo;
 
-  const [reads, deaf] = ['reads', 'deaf'].map((who) => {
+  const [reads, stalled] = ['reads', 'stalled'].map((who) => {
     const socket = connect(port, '127.0.0.1').pause();
     socket.on('error', () => {}).write(`GET /${who} HTTP/1.1\r\nHost: x\r\n\r\n`);
     return socket;
   });
   reads?.resume();
-  await expect.poll(() => closed, { timeout: 15_000 }).toEqual(['deaf']);
+  await expect.poll(() => closed, { timeout: 15_000 }).toEqual(['stalled']);
   reads?.destroy();
-  deaf?.destroy();
+  stalled?.destroy();
   await app.close();
 });
