@@ -5,7 +5,7 @@ import { BACKGROUNDS, MASTER_FORMATS, QUALITIES } from '../core/domain/formats.t
 import type { Brief, CreateImage } from '../core/domain/request.ts';
 import type { Preview } from '../core/images/preview.ts';
 import { renditionText, SIDE_LIMITS, sizeText } from '../core/planning/notation.ts';
-import { nonBlankText, part, parts, text } from './fields.ts';
+import { nonBlankText, text } from './fields.ts';
 import { cost } from './image-record.ts';
 
 /** A short name from a list that the service knows, such as a model. */
@@ -25,6 +25,16 @@ const mediaId = z
       'pays nothing and gives the picture that is there. Left out, one is made (UUIDv7).',
     examples: ['article-42-hero'],
   });
+
+/** An optional part of the brief. `withoutBlankParts` removes a blank one. */
+const part = (description: string, example: string) => text.optional().meta({ description, examples: [example] });
+
+/** The same for a part that is a list. */
+const parts = (description: string, example: string[]) =>
+  z
+    .array(text)
+    .optional()
+    .meta({ description, examples: [example] });
 
 const brief = z
   .strictObject({

@@ -13,16 +13,6 @@ export const nonBlankText = text.refine(
   'must not be blank; leave it out or say something',
 );
 
-/** An optional part of the brief. A blank one passes here; the brief's schema removes it. */
-export const part = (description: string, example: string) =>
-  text.optional().meta({ description, examples: [example] });
-/** The same as a list. */
-export const parts = (description: string, example: string[]) =>
-  z
-    .array(text)
-    .optional()
-    .meta({ description, examples: [example] });
-
 /** A time in an answer: ISO 8601, UTC, with milliseconds. */
 export const timestamp = (description: string) =>
   z.string().meta({ format: 'date-time', description, examples: ['2026-11-23T16:02:30.000Z'] });

@@ -2,7 +2,7 @@ import fastifyCors from '@fastify/cors';
 import fastifyHelmet from '@fastify/helmet';
 import type { FastifyInstance } from 'fastify';
 
-/** Content security policy of answers that are not pages, which is the default. */
+/** The directives of every content security policy; alone they are the policy of answers that are not pages. */
 const NO_PAGE = ["default-src 'none'", "frame-ancestors 'none'"];
 
 /** Content security policy of pages: only files from this origin, no inline scripts, no frames. */

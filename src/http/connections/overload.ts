@@ -2,7 +2,7 @@ import underPressure from '@fastify/under-pressure';
 import type { FastifyInstance } from 'fastify';
 
 /** When the process counts as overloaded. */
-export interface LoadLimits {
+interface LoadLimits {
   /** Largest mean delay of the event loop over a sample, in milliseconds. */
   readonly maxEventLoopDelayMs: number;
   /** Length of a sample, in milliseconds. */

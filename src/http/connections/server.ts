@@ -6,7 +6,7 @@ import { handleError } from '../protocol/problem.ts';
 import { handleClientError } from './broken-request.ts';
 import type { Timeouts } from './timeouts.ts';
 
-export interface ServerOptions {
+interface ServerOptions {
   readonly logger: FastifyBaseLogger;
   readonly countRequest: CountRequest;
   readonly timeouts: Timeouts;

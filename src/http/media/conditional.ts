@@ -3,7 +3,7 @@ import { combineRanges, parse } from 'range-parser';
 import type { ByteRange } from '../../core/ports/media-store.ts';
 
 /** Result of the conditional headers of a GET or HEAD: proceed, 304 or 412. */
-export type ConditionResult = 'proceed' | 'not_modified' | 'precondition_failed';
+type ConditionResult = 'proceed' | 'not_modified' | 'precondition_failed';
 
 /**
  * Evaluates If-Match and If-None-Match against a strong entity tag, in the order of RFC 9110, 13.2.2. Conditions on dates are

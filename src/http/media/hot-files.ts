@@ -3,7 +3,7 @@ import type { MediaFile } from '../../core/domain/image.ts';
 import type { PublishedPictures } from '../../core/images/published-file.ts';
 
 /** A memory cache of popular files. */
-export interface HotFiles {
+interface HotFiles {
   /** All bytes of a published file, or null when it has to be read from the store. */
   bytesOf(file: MediaFile): Promise<Uint8Array | null>;
 }

@@ -3,7 +3,7 @@ import type { ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
 
 /** Bytes `start` to `start + bytes - 1` of an open file. */
-export interface FilePart {
+interface FilePart {
   readonly fd: number;
   readonly start: number;
   readonly bytes: number;
@@ -12,7 +12,7 @@ export interface FilePart {
 }
 
 /** A part of a file as a stream. It must be piped into `answer` and nowhere else: its buffer is reused when the socket has drained. */
-export type ReadInto = (part: FilePart, answer: ServerResponse) => Readable;
+type ReadInto = (part: FilePart, answer: ServerResponse) => Readable;
 
 /** Size of a buffer, and of a read. Reads of 128 KiB take a quarter more CPU. */
 const BUFFER_BYTES = 512 * 1024;

@@ -10,7 +10,7 @@ import { createPooledReads } from './pooled-reads.ts';
  * Answers a GET or HEAD with a published file, the whole of it where `range` is null. Sets the status, `Accept-Ranges`,
  * `Content-Length` and `Content-Range`. Raises `not_found` when the file has been deleted or made again since it was found.
  */
-export type SendFile = (reply: FastifyReply, file: MediaFile, range: ByteRange | null) => Promise<FastifyReply>;
+type SendFile = (reply: FastifyReply, file: MediaFile, range: ByteRange | null) => Promise<FastifyReply>;
 
 /** Sends popular files from a memory cache of at most `cacheBytes`, other files from the store through pooled buffers. */
 export function createFileSender(pictures: PublishedPictures, cacheBytes: number): SendFile {
@@ -18,8 +18,8 @@ export function createFileSender(pictures: PublishedPictures, cacheBytes: number
   const readInto = createPooledReads();
 
   return async (reply, file, range) => {
-    const kept = range === null ? await hot.bytesOf(file) : null;
-    if (kept !== null) return reply.header('accept-ranges', 'bytes').send(kept);
+    const cached = range === null ? await hot.bytesOf(file) : null;
+    if (cached !== null) return reply.header('accept-ranges', 'bytes').send(cached);
 
     const opened = await pictures.open(file, range ?? undefined).catch((error: unknown) => {
       // The cause names a path of this machine: it is logged and not sent.

@@ -22,7 +22,7 @@ export interface Health {
   readiness(): Promise<HealthState>;
 }
 
-export interface HealthOptions {
+interface HealthOptions {
   readonly checks: HealthChecks;
   readonly clock: Clock;
   readonly stopping: () => boolean;

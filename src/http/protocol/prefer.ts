@@ -1,5 +1,5 @@
 /** The preferences of a request (RFC 7240) that are supported here. */
-export interface Preferences {
+interface Preferences {
   /** Answer at once, without waiting for the image to finish. */
   readonly respondAsync: boolean;
   /** Seconds to wait for the image to finish; null without this preference. */
