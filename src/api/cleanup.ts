@@ -1,3 +1,5 @@
+/** A cleanup: what may be asked of it, and its report. */
+
 import { z } from 'zod';
 import { FINISHED_STATUSES } from '../core/domain/image.ts';
 import { ageText } from '../core/planning/notation.ts';
@@ -26,9 +28,10 @@ export const cleanupBody = z
     dryRun: z.boolean().optional().meta({ description: 'Only say what would go.' }),
   })
   .optional()
-  .transform(({ olderThan, ...order } = {}) => ({ ...order, olderThanMs: olderThan }))
+  .transform(({ olderThan, ...options } = {}) => ({ ...options, olderThanMs: olderThan }))
   .meta({ id: 'CleanupOrder', examples: [{ olderThan: '30d', dryRun: true }] });
 
+/** Answer of `POST /cleanup`. */
 export const cleanupReport = z
   .strictObject({
     deleted: z.int().meta({ description: 'Pictures deleted, or to be deleted in a dry run.' }),
@@ -46,8 +49,18 @@ export const cleanupReport = z
     dryRun: z.boolean(),
     durationMs: z.number(),
   })
-  .meta({ id: 'CleanupReport' }) satisfies z.ZodType<CleanupReport>;
+  .meta({ id: 'CleanupReport' });
 
-export const lastCleanup = cleanupReport
-  .extend({ time: timestamp('When it ended.') })
-  .meta({ id: 'LastCleanup' }) satisfies z.ZodType<LastCleanup>;
+/** Answer of `GET /cleanup/last`. */
+export const lastCleanup = cleanupReport.extend({ time: timestamp('When it ended.') }).meta({ id: 'LastCleanup' });
+
+/** Makes the answer of a cleanup that has ended. */
+export function toCleanupReport(report: CleanupReport): z.output<typeof cleanupReport> {
+  const { deleted, freedBytes, kept, orphansRemoved, missingFiles, missingFilesOf, dryRun, durationMs } = report;
+  return { deleted, freedBytes, kept, orphansRemoved, missingFiles, missingFilesOf, dryRun, durationMs };
+}
+
+/** Makes the answer of the last cleanup, with the time at which it ended. */
+export function toLastCleanup(last: LastCleanup): z.output<typeof lastCleanup> {
+  return { ...toCleanupReport(last), time: last.time };
+}

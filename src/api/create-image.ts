@@ -1,8 +1,40 @@
+/** Requests for images: the body and headers of `POST /images`, and what a request would do. */
+
 import { z } from 'zod';
 import { BACKGROUNDS, MASTER_FORMATS, QUALITIES } from '../core/domain/formats.ts';
 import type { Brief, BriefPart, CreateImage } from '../core/domain/request.ts';
+import type { Preview } from '../core/images/preview.ts';
 import { renditionText, SIDE_LIMITS, sizeText } from '../core/planning/notation.ts';
-import { areDistinct, mediaId, name, nonBlankText, part, parts, text } from './fields.ts';
+import { nonBlankText, text } from './fields.ts';
+import { cost } from './image-record.ts';
+
+/** A short name from a list that the service knows, such as a model. */
+const name = nonBlankText.max(200);
+
+const MEDIA_ID = /^(?!.*\.\.)[a-z0-9](?:[a-z0-9._-]{0,126}[a-z0-9_-])?$/;
+
+const mediaId = z
+  .string()
+  .regex(
+    MEDIA_ID,
+    'must be 1 to 128 of a-z, 0-9, ".", "_" and "-", begin with a letter or digit, not hold ".." and not end in "."',
+  )
+  .meta({
+    description:
+      'Names the picture: its record, its file and its URL. A second POST with the same `mediaId` and the same request ' +
+      'pays nothing and gives the picture that is there. Left out, one is made (UUIDv7).',
+    examples: ['article-42-hero'],
+  });
+
+/** An optional part of the brief. `withoutBlankParts` removes a blank one. */
+const part = (description: string, example: string) => text.optional().meta({ description, examples: [example] });
+
+/** The same for a part that is a list. */
+const parts = (description: string, example: string[]) =>
+  z
+    .array(text)
+    .optional()
+    .meta({ description, examples: [example] });
 
 const brief = z
   .strictObject({
@@ -19,7 +51,7 @@ const brief = z
   .refine((value) => Object.keys(value).length > 0, 'must say something in at least one part, such as `subject`')
   .meta({ id: 'Brief', description: 'What to show, in parts. Blank parts count as left out.' });
 
-/** The parts that say something, trimmed of those that do not. */
+/** Removes blank parts, and blank items of parts that are lists. */
 function withoutBlankParts(parts: { readonly [part in keyof Brief]?: Brief[part] | undefined }): Brief {
   const kept = Object.entries(parts)
     .map(([key, value]) => [key, Array.isArray(value) ? value.filter((item) => item.trim() !== '') : value] as const)
@@ -27,7 +59,12 @@ function withoutBlankParts(parts: { readonly [part in keyof Brief]?: Brief[part]
   return Object.fromEntries(kept);
 }
 
-/** Body of `POST /images`. */
+/** True when no two values are equal as JSON. */
+function areDistinct(values: readonly unknown[]): boolean {
+  return new Set(values.map((value) => JSON.stringify(value))).size === values.length;
+}
+
+/** Body of `POST /images` and of `POST /images/preview`. */
 export const createImage = z
   .strictObject({
     mediaId: mediaId.optional(),
@@ -128,7 +165,7 @@ export const createImage = z
     ],
   }) satisfies z.ZodType<CreateImage>;
 
-/** Headers of `POST /images`; the others pass through. */
+/** Headers of `POST /images`. Headers that are not named here pass unchecked. */
 export const createImageHeaders = z.looseObject({
   'idempotency-key': z
     .string()
@@ -146,3 +183,34 @@ export const createImageHeaders = z.looseObject({
       examples: ['respond-async', 'wait=10'],
     }),
 });
+
+/** Answer of `POST /images/preview`. */
+export const requestPreview = z
+  .strictObject({
+    prompt: z.string().meta({ description: 'The final prompt.' }),
+    requestedSize: z.string().meta({ description: 'What the model is asked for.', examples: ['1792x1024'] }),
+    crop: z
+      .strictObject({ left: z.int(), top: z.int(), width: z.int(), height: z.int() })
+      .meta({ description: 'The part of the requested size that becomes the master, in pixels.' }),
+    parametersDropped: z.array(z.string()).meta({
+      description: 'What the model has no parameter for; where words can say it, the prompt does.',
+      examples: [['style']],
+    }),
+    cost: cost.meta({ description: 'Of one call.' }),
+    providers: z.array(z.string()).meta({ description: 'Those that can make it, in the order they are asked.' }),
+  })
+  .meta({ id: 'Preview' });
+
+/** Makes the answer of a preview. */
+export function toRequestPreview(preview: Preview): z.output<typeof requestPreview> {
+  const { prompt, requestedSize, crop, parametersDropped, cost, providers } = preview;
+  const { left, top, width, height } = crop;
+  return {
+    prompt,
+    requestedSize,
+    crop: { left, top, width, height },
+    parametersDropped: [...parametersDropped],
+    cost: { usd: cost.usd, basis: cost.basis },
+    providers: [...providers],
+  };
+}

@@ -1,9 +1,10 @@
-/** What goes over the wire about webhooks: deliveries, and the messages themselves. */
+/** Webhooks: the deliveries of an image, and the messages that are sent. */
 
 import { z } from 'zod';
 import { DELIVERY_STATUSES, type Delivery, WEBHOOK_EVENTS } from '../core/domain/delivery.ts';
 import { imageParams, timestamp } from './fields.ts';
 
+/** A webhook delivery with its attempts. */
 export const deliveryRecord = z
   .strictObject({
     id: z.string().meta({
@@ -30,16 +31,30 @@ export const deliveryRecord = z
   })
   .meta({ id: 'Delivery', description: 'One end of a picture that somebody is told of.' });
 
+/** Answer of `GET /images/:mediaId/deliveries`. */
 export const deliveryList = z
   .strictObject({ items: z.array(deliveryRecord).meta({ description: 'The latest 100, newest first.' }) })
   .meta({ id: 'DeliveryList' });
 
+/** Path parameters of one delivery. */
 export const deliveryParams = imageParams.extend({ id: z.string() });
 
-/** A delivery as callers see it. */
+/** Makes the record of a delivery. */
 export function toDeliveryRecord(delivery: Delivery): z.output<typeof deliveryRecord> {
   const { id, type, url, status, attempts, nextAttemptAt } = delivery;
-  return { id, type, url, status, attempts: [...attempts], nextAttemptAt };
+  return {
+    id,
+    type,
+    url,
+    status,
+    attempts: attempts.map(({ at, durationMs, httpStatus, error }) => ({ at, durationMs, httpStatus, error })),
+    nextAttemptAt,
+  };
+}
+
+/** Makes the list of an image's deliveries. */
+export function toDeliveryList(deliveries: readonly Delivery[]): z.output<typeof deliveryList> {
+  return { items: deliveries.map(toDeliveryRecord) };
 }
 
 const header = (name: string, description: string) => ({
@@ -50,7 +65,7 @@ const header = (name: string, description: string) => ({
   schema: { type: 'string' },
 });
 
-/** The `webhooks` of the OpenAPI document. They refer to the record by its name there. */
+/** The `webhooks` of the OpenAPI document. They refer to the record by the name of its schema there. */
 export const webhooks = {
   imageEnded: {
     post: {

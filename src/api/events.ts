@@ -1,8 +1,8 @@
-/** What goes over the wire as Server-Sent Events, for the OpenAPI document alone: a stream is sent as it comes. */
+/** The events of an image's stream. The schemas are only for the OpenAPI document: events are not validated when they are sent. */
 
 import { z } from 'zod';
 import { IMAGE_STATUSES } from '../core/domain/image.ts';
-import type { StatusReport } from '../core/images/follow.ts';
+import type { ImageEvent, StatusReport } from '../core/images/follow.ts';
 import type { PartialPicture } from '../core/ports/image-events.ts';
 import { timestamp } from './fields.ts';
 import { attempts, imageRecord } from './image-record.ts';
@@ -22,7 +22,7 @@ const statusReport = z
     createdAt: timestamp('When the request was accepted.'),
     completedAt: timestamp('When the picture ended, well or not.').nullable(),
   })
-  .meta({ id: 'StatusReport', description: 'How far a picture is.' }) satisfies z.ZodType<StatusReport>;
+  .meta({ id: 'StatusReport', description: 'How far a picture is.' });
 
 const partialPicture = z
   .strictObject({
@@ -42,10 +42,23 @@ export const imageEvent: z.ZodType<unknown> = z
   ])
   .meta({ id: 'ImageEvent' });
 
-/** Headers of `GET /images/:mediaId/events`; the others pass through. */
+/** Headers of `GET /images/:mediaId/events`. Headers that are not named here pass unchecked. */
 export const eventHeaders = z.looseObject({
   'last-event-id': z
     .string()
     .optional()
     .meta({ description: 'Id of the last event that was seen; EventSource sends it by itself when it comes back.' }),
 });
+
+/**
+ * Makes the event that is sent: `id` and `type` become fields of the stream, `data` its JSON. The data of a partial picture stays
+ * the same object, since one that many clients follow is serialized once.
+ */
+export function toImageEvent({ id, type, data }: ImageEvent): { id: string; type: string; data: object } {
+  return { id, type, data: type === 'status' ? toStatusReport(data) : data };
+}
+
+function toStatusReport(report: StatusReport): z.output<typeof statusReport> {
+  const { mediaId, status, since, provider, attempts, createdAt, completedAt } = report;
+  return { mediaId, status, since, provider, attempts, createdAt, completedAt };
+}

@@ -1,15 +1,13 @@
-/**
- * What goes over the wire, once: these schemas check requests, write responses and become the OpenAPI document.
- * Requests come out as the types of `images/`; responses accept exactly what `images/` gives.
- */
+/** The record of an image, and pages of records. `toRecord`, which makes a record, stands in the core: webhooks send it too. */
 
 import { z } from 'zod';
 import { CHECK_NAMES, CHECK_VERDICTS } from '../core/domain/checks.ts';
 import { MASTER_FORMATS, RENDITION_FORMATS } from '../core/domain/formats.ts';
 import { ATTEMPT_OUTCOMES, IMAGE_STATUSES } from '../core/domain/image.ts';
 import { COST_BASES } from '../core/domain/money.ts';
-import type { ImageRecord } from '../core/domain/record.ts';
-import { isoTime, nonBlankText, timestamp } from './fields.ts';
+import { type ImageRecord, type MediaUrls, toRecord } from '../core/domain/record.ts';
+import type { Page } from '../core/ports/record-store.ts';
+import { nonBlankText, timestamp } from './fields.ts';
 
 const fileUrl = z.string().meta({ description: 'Where it is served.', examples: ['/media/article-42-hero.png'] });
 const versionedUrl = z.string().meta({
@@ -32,7 +30,7 @@ const renditionRecord = z
   })
   .meta({ id: 'Rendition', description: 'A derived file.' });
 
-/** The calls that were made for one image. */
+/** The calls to providers that were made for one image. */
 export const attempts = z.array(
   z.strictObject({
     provider: z.string(),
@@ -43,7 +41,8 @@ export const attempts = z.array(
     providerRequestId: z.string().nullable(),
   }),
 );
-/** What calls cost. */
+
+/** The cost of calls to providers. */
 export const cost = z.strictObject({
   usd: z.number().nullable().meta({ description: 'US dollars; null where unknown.' }),
   basis: z.enum(COST_BASES).meta({
@@ -62,7 +61,7 @@ const pendingRendition = z
     description: 'A derived file of a slow format, which is made after the master; ask for the record again.',
   });
 
-/** The record, exactly as `toRecord` gives it. */
+/** The record, exactly as `toRecord` makes it. */
 export const imageRecord = z
   .strictObject({
     mediaId: z.string().meta({ examples: ['article-42-hero'] }),
@@ -106,19 +105,13 @@ export const imageRecord = z
   })
   .meta({ id: 'ImageRecord', description: 'All that is known about one picture.' }) satisfies z.ZodType<ImageRecord>;
 
-/** What can be shown of a picture before it is loaded. */
-export const imagePreview = z
-  .strictObject({
-    thumbhash: z
-      .string()
-      .meta({ description: 'As in the record, base64.', examples: ['1QcSHQRnh493V4dIh4eXh1h4kJUI'] }),
-    dataUrl: z.string().meta({
-      description: 'The thumbhash as a picture of up to 32 pixels a side, to be put into a page as it is.',
-      examples: ['data:image/png;base64,iVBORw0KGgo…'],
-    }),
-    dominantColour: z.string().meta({ description: '`#rrggbb`.', examples: ['#2a4d69'] }),
+/** A day or a time; comes out as ISO 8601 in UTC, a day as its first millisecond. In a query string the + of an offset is written %2B. */
+const isoTime = z
+  .union([z.iso.datetime({ offset: true }), z.iso.date()], {
+    error:
+      'must be an ISO 8601 day or time with its zone, such as 2026-11-23 or 2026-11-23T16:00:00Z (a + is sent as %2B)',
   })
-  .meta({ id: 'ImagePreview' });
+  .transform((value) => new Date(value).toISOString());
 
 /** Query of `GET /images`. */
 export const listQuery = z.strictObject({
@@ -138,9 +131,15 @@ export const listQuery = z.strictObject({
   cursor: nonBlankText.max(1024).optional().meta({ description: '`nextCursor` of the page before.' }),
 });
 
+/** Answer of `GET /images`. */
 export const imageList = z
   .strictObject({
     items: z.array(imageRecord).meta({ description: 'Newest first.' }),
     nextCursor: z.string().nullable().meta({ description: 'Asks for the page after this; null on the last.' }),
   })
   .meta({ id: 'ImageList' });
+
+/** Makes a page of records; `urls` gives the URLs of their files. */
+export function toImageList({ items, nextCursor }: Page, urls: MediaUrls): z.input<typeof imageList> {
+  return { items: items.map((image) => toRecord(image, urls)), nextCursor };
+}

@@ -1,3 +1,5 @@
+/** Presets: named defaults for kinds of images. */
+
 import { z } from 'zod';
 import { CHECK_MODES, forEachCheck } from '../core/domain/checks.ts';
 import { BACKGROUNDS, CROPS, MASTER_FORMATS, QUALITIES } from '../core/domain/formats.ts';
@@ -8,7 +10,7 @@ import { type Preset, presetId } from '../core/planning/presets.ts';
 const part = z.string().exactOptional();
 const parts = z.array(z.string()).readonly().exactOptional();
 
-/** A brief as a preset has it: what the caller leaves out of theirs. */
+/** A preset's brief: used for the parts that the request's brief leaves out. */
 const presetBrief = z.strictObject(forEachBriefPart(part, parts)).meta({
   id: 'PresetBrief',
   description: "Defaults for the parts of the brief; unwanted things add up to the caller's.",
@@ -48,10 +50,15 @@ const presetRecord = z
 /** Answer of `GET /presets`. */
 export const presetList = z.strictObject({ items: z.array(presetRecord) }).meta({ id: 'PresetList' });
 
-/** A preset as callers see it, in the notation of requests, with a request to try it with. */
+/** Makes the list of presets. */
+export function toPresetList(presets: readonly Preset[]): { items: PresetRecord[] } {
+  return { items: presets.map(toPresetRecord) };
+}
+
+/** A preset, written as requests write it, with an example request. */
 export type PresetRecord = ReturnType<typeof toPresetRecord>;
 
-export function toPresetRecord(preset: Preset) {
+function toPresetRecord(preset: Preset) {
   return {
     ...preset,
     id: presetId(preset),

@@ -1,10 +1,13 @@
+/** Problems: every answer that reports an error, by RFC 9457. */
+
 import { z } from 'zod';
 import type { ImageErrorCode } from '../core/domain/errors.ts';
+import type { Image } from '../core/domain/image.ts';
 
 interface ProblemKind {
   readonly status: number;
   readonly title: string;
-  /** Seconds, for those that always come with a Retry-After and whose error names none. */
+  /** Default of `Retry-After`, in seconds, for codes that always send one. */
   readonly retryAfter?: number;
 }
 
@@ -39,7 +42,7 @@ const KINDS = {
 export type ProblemCode = keyof typeof KINDS;
 export const PROBLEMS: Readonly<Record<ProblemCode, ProblemKind>> = KINDS;
 
-/** An answer that is no success, as RFC 9457 shapes it. */
+/** Body of every answer that reports an error. */
 export const problem = z
   .strictObject({
     type: z.string().meta({ description: 'Names the kind of problem.', examples: ['urn:easel:problem:queue_full'] }),
@@ -60,11 +63,11 @@ export const problem = z
 
 export type Problem = z.output<typeof problem>;
 
-/** What went wrong, before it is known where. */
+/** A problem before `instance` and `requestId` are known. */
 export interface ProblemSpec {
   readonly code: ProblemCode;
   readonly detail: string;
-  /** Where HTTP has a status of its own for a case of this code, such as 412 or 431. */
+  /** Overrides the status of the code, where HTTP has a more precise one, such as 412 or 431. */
   readonly status?: number;
   readonly errors?: readonly { readonly path: string; readonly message: string }[];
   /** Seconds. */
@@ -72,22 +75,22 @@ export interface ProblemSpec {
   readonly mediaId?: string | null;
 }
 
-/** Raised by the doors, to be answered with its fault. */
-export class ProblemError extends Error {
-  override readonly name = 'ProblemError';
-  readonly spec: ProblemSpec;
-
-  constructor(fault: ProblemSpec) {
-    super(fault.detail);
-    this.spec = fault;
-  }
-}
-
+/** True for a code of the closed list. */
 export function isProblemCode(code: string): code is ProblemCode {
   return Object.hasOwn(PROBLEMS, code);
 }
 
-/** The body of the answer to `fault`. `instance` is a path without its query, which may hold secrets. */
+/** The problem for an image that failed: the code and detail of its record, `internal_error` where the list lacks its code. */
+export function failureProblem({ mediaId, error }: Image): ProblemSpec {
+  const code = error?.code ?? '';
+  return {
+    code: isProblemCode(code) ? code : 'internal_error',
+    detail: error?.detail ?? 'the picture failed, and its record does not say why',
+    mediaId,
+  };
+}
+
+/** Makes the body of a problem. `instance` is the request's path without its query, which may hold secrets. */
 export function toProblem(spec: ProblemSpec, instance: string, requestId: string): Problem {
   const kind = PROBLEMS[spec.code];
   const retryAfter = spec.retryAfter ?? kind.retryAfter;

@@ -1,7 +1,13 @@
+/** The provenance of an image: what its record and its files say, and what verified. */
+
 import { z } from 'zod';
 import { TRAINED_ALGORITHMIC_MEDIA } from '../core/domain/image.ts';
-import { INTEGRITIES, type Provenance } from '../core/images/provenance.ts';
-import { CREDENTIAL_VERDICTS } from '../core/ports/provenance-reader.ts';
+import { type FileProvenance, INTEGRITIES, type Provenance, type StoredProvenance } from '../core/images/provenance.ts';
+import {
+  type ContentCredentials,
+  CREDENTIAL_VERDICTS,
+  type EmbeddedMetadata,
+} from '../core/ports/provenance-reader.ts';
 
 const nullableText = (description: string) => z.string().nullable().meta({ description });
 const sha256 = z.string().meta({ description: 'By the record, in hex.' });
@@ -18,6 +24,7 @@ const embeddedMetadata = z
   })
   .meta({ id: 'EmbeddedMetadata', description: "What the file's XMP says. Nobody has signed it." });
 
+/** A C2PA manifest after verification. */
 export const contentCredentials = z
   .strictObject({
     verdict: z.enum(CREDENTIAL_VERDICTS).meta({
@@ -92,4 +99,47 @@ export const provenanceRecord = z
     master: fileProvenance.nullable().meta({ description: 'Null until it is published.' }),
     renditions: z.array(fileProvenance).readonly(),
   })
-  .meta({ id: 'Provenance', description: 'Where a picture comes from.' }) satisfies z.ZodType<Provenance>;
+  .meta({ id: 'Provenance', description: 'Where a picture comes from.' });
+
+/** Makes the answer of an image's provenance. */
+export function toProvenanceRecord(provenance: Provenance): z.output<typeof provenanceRecord> {
+  const { mediaId, digitalSourceType, provider, model, createdAt, originalSha256 } = provenance;
+  const { original, master, renditions } = provenance;
+  return {
+    mediaId,
+    digitalSourceType,
+    provider,
+    model,
+    createdAt,
+    originalSha256,
+    original: original && toStoredProvenance(original),
+    master: master && toFileProvenance(master),
+    renditions: renditions.map(toFileProvenance),
+  };
+}
+
+function toFileProvenance(file: FileProvenance): z.output<typeof fileProvenance> {
+  const { url, width, height, format, isOriginal, digitalSourceType } = file;
+  return { url, width, height, format, isOriginal, digitalSourceType, ...toStoredProvenance(file) };
+}
+
+function toStoredProvenance(file: StoredProvenance): z.output<typeof storedProvenance> {
+  const { bytes, sha256, integrity, xmp, c2pa } = file;
+  return {
+    bytes,
+    sha256,
+    integrity,
+    xmp: xmp && toEmbeddedMetadata(xmp),
+    c2pa: c2pa && toContentCredentials(c2pa),
+  };
+}
+
+function toEmbeddedMetadata(xmp: EmbeddedMetadata): z.output<typeof embeddedMetadata> {
+  const { digitalSourceType, model, provider, createdAt, mediaId, originalSha256, prompt } = xmp;
+  return { digitalSourceType, model, provider, createdAt, mediaId, originalSha256, prompt };
+}
+
+function toContentCredentials(c2pa: ContentCredentials): z.output<typeof contentCredentials> {
+  const { verdict, detail, failures, signer, signedAt, generator, digitalSourceType, ingredients } = c2pa;
+  return { verdict, detail, failures, signer, signedAt, generator, digitalSourceType, ingredients };
+}

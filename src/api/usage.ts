@@ -1,27 +1,8 @@
-/** What goes over the wire about money: previews and the report of spending. */
+/** The report of spending and the budget. */
 
 import { z } from 'zod';
-import type { Preview } from '../core/images/preview.ts';
 import type { UsageReport } from '../core/money/usage.ts';
 import { timestamp } from './fields.ts';
-import { cost } from './image-record.ts';
-
-/** Answer of `POST /images/preview`. */
-export const preview = z
-  .strictObject({
-    prompt: z.string().meta({ description: 'The final prompt.' }),
-    requestedSize: z.string().meta({ description: 'What the model is asked for.', examples: ['1792x1024'] }),
-    crop: z
-      .strictObject({ left: z.int(), top: z.int(), width: z.int(), height: z.int() })
-      .meta({ description: 'The part of the requested size that becomes the master, in pixels.' }),
-    parametersDropped: z.array(z.string()).meta({
-      description: 'What the model has no parameter for; where words can say it, the prompt does.',
-      examples: [['style']],
-    }),
-    cost: cost.meta({ description: 'Of one call.' }),
-    providers: z.array(z.string()).meta({ description: 'Those that can make it, in the order they are asked.' }),
-  })
-  .meta({ id: 'Preview' }) satisfies z.ZodType<Preview>;
 
 /** Query of `GET /usage`. */
 export const usageQuery = z.strictObject({
@@ -30,6 +11,7 @@ export const usageQuery = z.strictObject({
 
 const usd = z.number().nullable();
 
+/** Answer of `GET /usage`. */
 export const usageReport = z
   .strictObject({
     days: z
@@ -52,4 +34,13 @@ export const usageReport = z
       })
       .meta({ description: "Of the caller's key; of the whole service for an admin." }),
   })
-  .meta({ id: 'Usage' }) satisfies z.ZodType<UsageReport>;
+  .meta({ id: 'Usage' });
+
+/** Makes the answer of a report. */
+export function toUsageReport({ days, budget }: UsageReport): z.output<typeof usageReport> {
+  const { usdPerDay, spent, reserved, resetsAt } = budget;
+  return {
+    days: days.map(({ day, model, key, images, usd }) => ({ day, model, key, images, usd })),
+    budget: { usdPerDay, spent, reserved, resetsAt },
+  };
+}

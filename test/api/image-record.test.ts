@@ -5,11 +5,11 @@ import type { Image } from '../../src/core/domain/image.ts';
 import { fileUrls, type ImageRecord, toRecord } from '../../src/core/domain/record.ts';
 import { exampleImage } from '../support/app/fake-images.ts';
 
-/** The same type with everything writable, for that alone is no difference on the wire. */
+/** The type without `readonly`, which makes no difference on the wire. */
 type Writable<T> = T extends object ? { -readonly [Key in keyof T]: Writable<T[Key]> } : T;
 
 describe('the record', () => {
-  test('is of one type in the use cases and on the wire', () => {
+  test('has the same type in the core and in the contract', () => {
     expectTypeOf<z.output<typeof imageRecord>>().toEqualTypeOf<Writable<ImageRecord>>();
   });
 
@@ -28,7 +28,7 @@ describe('the record', () => {
     ['queued', { ...bare, status: 'queued' }],
     ['failed', { ...bare, status: 'failed', error: { code: 'provider_failed', detail: 'no' } }],
     ['expiring', { expiresAt: '2026-12-23T16:00:00.000Z', revisedPrompt: 'a tall lighthouse' }],
-  ])('of a %s image is written as it is', (_what, change) => {
+  ])('of a %s image is encoded unchanged', (_what, change) => {
     const record = toRecord(exampleImage(change), fileUrls);
     expect(imageRecord.encode(record)).toEqual(record);
   });

@@ -5,9 +5,12 @@ import type { Image, MediaFile } from './image.ts';
 /** Makes the URLs of a published file: `url` serves its current content, `versionedUrl` names the content and may be cached for ever. */
 export type MediaUrls = (file: MediaFile) => { readonly url: string; readonly versionedUrl: string };
 
+/** The unsigned URL of a file by its name, also of one that is still to be made. */
+const urlOf = (name: string) => `/media/${name}`;
+
 /** Plain URLs, for public pictures. */
 export const fileUrls: MediaUrls = ({ name, sha256 }) => {
-  const url = `/media/${name}`;
+  const url = urlOf(name);
   return { url, versionedUrl: `${url}?v=${sha256.slice(0, 12)}` };
 };
 
@@ -71,6 +74,6 @@ function toRenditionRecords({ mediaId, request, renditions, pending }: Image, ur
     const file = renditions.find((rendition) => rendition.name === name);
     if (file) return [toFileRecord(file, urls)];
     const isPending = pending.some((waiting) => renditionName(mediaId, waiting) === name);
-    return isPending ? [{ url: `/media/${name}`, status: 'pending' }] : [];
+    return isPending ? [{ url: urlOf(name), status: 'pending' }] : [];
   });
 }

@@ -9,7 +9,7 @@ export const INTEGRITIES = ['intact', 'changed', 'missing'] as const;
 type Integrity = (typeof INTEGRITIES)[number];
 
 /** One stored file: its integrity, and the metadata embedded in it. `bytes` and `sha256` are those of the record. */
-interface StoredProvenance {
+export interface StoredProvenance {
   readonly bytes: number;
   readonly sha256: string;
   readonly integrity: Integrity;

@@ -1,34 +1,34 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { ProblemError } from '../../api/problem.ts';
 import type { Caller } from '../../core/domain/request.ts';
 import { type Access, allows, type Keys, type Scope } from '../../security/api-keys.ts';
+import { ProblemError } from '../protocol/problem.ts';
 
-/** Says who sent a request that was let in. */
+/** Gives the caller of an authenticated request. */
 export type Identify = (request: FastifyRequest) => Caller;
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** Who sent it; null until it was let in, and for ever where no key is asked for. */
+    /** The authenticated caller; null before authentication, and on routes that need no key. */
     caller: Caller | null;
   }
   interface FastifyContextConfig {
-    /** What the key needs, where it is not what the method says: `read` for GET and HEAD, `generate` for the rest. */
+    /** The scope that the key needs. Default by the method: `read` for GET and HEAD, `generate` for the rest. */
     scope?: Scope;
   }
 }
 
-/** Without API keys everyone is the same caller, who may see and do everything. */
+/** The caller of every request while no API keys are configured. */
 export const ANONYMOUS: Caller = { name: 'anonymous', admin: true };
 
-/** RFC 6750, 3: what a 401 asks for, and a 403 for want of a scope. */
+/** `WWW-Authenticate` of a 401, and of a 403 for a missing scope (RFC 6750, 3). */
 const CHALLENGE = 'Bearer realm="easel"';
 
-/** Makes room for the caller on every request of `app` and the scopes inside it. */
+/** Declares `request.caller` on `app` and its child scopes. */
 export function decorateCaller(app: FastifyInstance): void {
   app.decorateRequest('caller', null);
 }
 
-/** Has every route of `scope` ask for a key that may do what the route does, before anything of the request is read. */
+/** Requires a key with the route's scope on every route of `scope`, before the body is read. */
 export function requireKeys(scope: FastifyInstance, keys: Keys): void {
   scope.addHook('onRequest', async (request, reply) => {
     const byMethod = request.method === 'GET' || request.method === 'HEAD' ? 'read' : 'generate';
@@ -36,7 +36,7 @@ export function requireKeys(scope: FastifyInstance, keys: Keys): void {
   });
 }
 
-/** Has every route of `scope` ask for a key with `admin`, unless it is open. */
+/** Requires a key with the scope `admin` on every route of `scope`, unless `access` is `open`. */
 export function requireAdmin(scope: FastifyInstance, keys: Keys, access: Access): void {
   if (access === 'open') return;
   scope.addHook('onRequest', async (request, reply) => {
@@ -44,22 +44,22 @@ export function requireAdmin(scope: FastifyInstance, keys: Keys, access: Access)
   });
 }
 
-/** The caller of a request that `requireKeys` let in. */
+/** The caller of a request that passed `requireKeys`. Throws on a route that is registered outside of it. */
 export const callerOf: Identify = ({ caller }) => {
-  if (caller === null) throw new Error('the route stands outside the doors');
+  if (caller === null) throw new Error('the route is registered outside requireKeys');
   return caller;
 };
 
 /**
- * Whose key the request bears, who is then its caller. Raises `unauthorized` where there is no key or an unknown one, and
- * `forbidden` where the key lacks the scope. A key in the URL is none: URLs are logged and passed on.
+ * Authenticates the request by its API key and sets `request.caller`. Raises `unauthorized` without a known key, and
+ * `forbidden` when the key lacks the scope. A key in the URL is not read: URLs end up in logs and `Referer` headers.
  */
 export function admit(request: FastifyRequest, reply: FastifyReply, keys: Keys, scope: Scope): Caller {
   request.caller = keys.inUse ? authenticate(request, reply, keys, scope) : ANONYMOUS;
   return request.caller;
 }
 
-/** Whether the request bears something that is meant as a key. */
+/** True when the request presents a key, known or not. */
 export function hasKey(request: FastifyRequest): boolean {
   return secretOf(request) !== null;
 }
@@ -85,7 +85,7 @@ function authenticate(request: FastifyRequest, reply: FastifyReply, keys: Keys, 
   return { name: key.name, admin: key.scopes.includes('admin') };
 }
 
-/** `Authorization` where it is of the kind Bearer, else `x-api-key`. */
+/** The secret of the scheme `Bearer` in `Authorization`, else `x-api-key`. */
 function secretOf({ headers }: FastifyRequest): string | null {
   const bearer = /^Bearer +(\S+) *$/i.exec(headers.authorization ?? '')?.[1];
   const given = bearer ?? headers['x-api-key'];

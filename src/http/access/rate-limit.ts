@@ -1,38 +1,38 @@
 import fastifyRateLimit, { normalizeIP } from '@fastify/rate-limit';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
-import { ProblemError } from '../../api/problem.ts';
+import { ProblemError } from '../protocol/problem.ts';
 import { ANONYMOUS } from './auth.ts';
 
-/** Most requests in a minute, of each kind; null for no limit. */
+/** Most requests per minute and client, by kind; null for no limit. */
 export interface RateLimits {
-  /** Orders of pictures, also those that find the picture there. */
+  /** Requests for images, also those that find an existing image. */
   readonly generate: number | null;
-  /** Everything else that asks for a key. */
+  /** Everything else that needs a key. */
   readonly read: number | null;
-  /** Pictures. */
+  /** Picture files. */
   readonly media: number | null;
 }
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** Which limit the route falls under, where it is not what the method says: `generate` for POST, `read` for the rest. */
+    /** The limit that the route counts towards. Default by the method: `generate` for POST, `read` for the rest. */
     rateLimitedAs?: keyof RateLimits;
   }
 }
 
 const WINDOW_SECONDS = 60;
 
-/** Call once, before `limitRates`: what the limits are counted with. */
+/** Registers the counters of @fastify/rate-limit. Call once, before `limitRates`. */
 export async function prepareRateLimits(app: FastifyInstance): Promise<void> {
   await app.register(fastifyRateLimit, { global: false });
 }
 
 /**
- * Holds the routes of `scope` to their limits: that many requests within a minute, of one key, else of one address (of IPv6 one
- * /64, which is what one customer has). What is over is refused as `rate_limited` before its body is read.
+ * Rate limits for the routes of `scope`: requests per minute and key, without a key per address (an IPv6 /64, which is what
+ * one customer has). A request over the limit is refused as `rate_limited` before its body is read.
  *
- * Says so in the headers of draft-ietf-httpapi-ratelimit-headers-10; @fastify/rate-limit writes those of draft 03, so only its
- * counting is used.
+ * Answers carry the headers of draft-ietf-httpapi-ratelimit-headers-10. @fastify/rate-limit writes those of draft 03, so only
+ * its counters are used.
  */
 export function limitRates(scope: FastifyInstance, limits: RateLimits): void {
   const counters = Object.fromEntries(

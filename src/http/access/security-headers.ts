@@ -2,14 +2,14 @@ import fastifyCors from '@fastify/cors';
 import fastifyHelmet from '@fastify/helmet';
 import type { FastifyInstance } from 'fastify';
 
-/** Nothing that is answered is a page, unless its route says so. */
+/** The directives of every content security policy; alone they are the policy of answers that are not pages. */
 const NO_PAGE = ["default-src 'none'", "frame-ancestors 'none'"];
 
-/** For pages made of files that are served here: nothing from elsewhere, no script inside the page, no frames. */
+/** Content security policy of pages: only files from this origin, no inline scripts, no frames. */
 export const PAGE_POLICY = [
   ...NO_PAGE,
   "script-src 'self'",
-  // Pages set styles on their elements, and pictures in their styles.
+  // The pages set inline styles, and data URLs of pictures in style sheets.
   "style-src 'self' 'unsafe-inline'",
   "img-src 'self' data:",
   "connect-src 'self'",
@@ -17,19 +17,19 @@ export const PAGE_POLICY = [
   "form-action 'none'",
 ].join('; ');
 
-/** For pictures: a browser that shows one by itself makes a page around it, with styles of its own. */
+/** Content security policy of pictures: a browser that opens one makes a page around it, with inline styles of its own. */
 export const PICTURE_POLICY = [...NO_PAGE, "style-src 'unsafe-inline'"].join('; ');
 
-/** Tells browsers to do with each answer of `scope` what it is meant for, and no more. */
+/** Sets security headers on every answer of `scope`. */
 export async function secureHeaders(scope: FastifyInstance): Promise<void> {
   await scope.register(fastifyHelmet, {
     contentSecurityPolicy: { useDefaults: false, directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] } },
-    // It speaks for the whole host and its subdomains: a word for whoever ends TLS there.
+    // Off: HSTS applies to the whole host and its subdomains, and belongs to the proxy that terminates TLS.
     strictTransportSecurity: false,
   });
 }
 
-/** What `secureHeaders` says on every answer. */
+/** The headers that `secureHeaders` sets. */
 const SECURITY_HEADERS = {
   'content-security-policy': NO_PAGE.join(';'),
   'cross-origin-opener-policy': 'same-origin',
@@ -44,7 +44,7 @@ const SECURITY_HEADERS = {
   'x-xss-protection': '0',
 };
 
-/** Does as `secureHeaders`, for answers that cost less than it takes @fastify/helmet to work out its headers for each. */
+/** Sets the headers of `secureHeaders` without @fastify/helmet, which takes more CPU per answer than sending a picture. */
 export function securePictures(scope: FastifyInstance): void {
   scope.addHook('onRequest', (_request, reply, done) => {
     reply.headers(SECURITY_HEADERS);
@@ -52,7 +52,7 @@ export function securePictures(scope: FastifyInstance): void {
   });
 }
 
-/** Lets web pages of these origins (`*`: all) call `app` from browsers. Keys are headers, so no cookies are let in. */
+/** CORS: lets web pages of these origins (`*`: all) call `app` from browsers. Without credentials, since keys are sent in headers. */
 export async function allowOrigins(app: FastifyInstance, origins: readonly string[]): Promise<void> {
   if (origins.length === 0) return;
   await app.register(fastifyCors, {

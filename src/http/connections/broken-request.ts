@@ -3,18 +3,18 @@ import { type ServerResponse, STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import type { FastifyInstance } from 'fastify';
 import { type ProblemSpec, toProblem } from '../../api/problem.ts';
-import { ImageError } from '../../core/domain/errors.ts';
+import { ProblemError } from '../protocol/problem.ts';
 
-/** How long a refused client may go on sending, so that it gets to read why. */
+/** How long a refused client may go on sending before its connection is destroyed, in milliseconds: time to read the answer. */
 const LINGER_MS = 2_000;
 
 /**
- * Answers what Node could not read as HTTP, and so never became a request: the listener of the server's `clientError`.
- * The connection is half closed first and cut later, since a reset could overtake the answer.
+ * Listener of the server's `clientError`: answers input that Node could not parse as HTTP with a problem. The connection is
+ * half closed first and destroyed later, since a reset could overtake the answer.
  */
 export function handleClientError(error: Error & { readonly code?: string }, socket: Socket): void {
   if (socket.writableEnded) return;
-  // As Node's own listener does: nothing may be written into the middle of an answer.
+  // As in Node's own listener: nothing may be written into the middle of an answer.
   const { _httpMessage: running } = socket as Socket & { readonly _httpMessage?: ServerResponse | null };
   if (error.code === 'ECONNRESET' || !socket.writable || running?.headersSent) {
     socket.destroy();
@@ -33,15 +33,16 @@ export function handleClientError(error: Error & { readonly code?: string }, soc
       body,
     ].join('\r\n'),
   );
-  const cut = setTimeout(() => socket.destroy(), LINGER_MS);
-  socket.once('close', () => clearTimeout(cut));
+  const timer = setTimeout(() => socket.destroy(), LINGER_MS);
+  socket.once('close', () => clearTimeout(timer));
 }
 
-/** Refuses what RFC 9112, 3.2, has to be refused; left to Node, the answer would have no body. */
+/** Refuses HTTP/1.1 requests without a Host header (RFC 9112, 3.2). Node's own refusal would have no body. */
 export function requireHost(app: FastifyInstance): void {
   app.addHook('onRequest', ({ raw }, _reply, done) => {
     const missing = raw.headers.host === undefined && raw.httpVersion === '1.1';
-    done(missing ? new ImageError('invalid_request', 'the Host header is missing') : undefined);
+    const detail = 'the Host header is missing';
+    done(missing ? new ProblemError({ code: 'invalid_request', detail }) : undefined);
   });
 }
 

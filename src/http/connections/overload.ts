@@ -1,27 +1,28 @@
 import underPressure from '@fastify/under-pressure';
 import type { FastifyInstance } from 'fastify';
 
-/** What counts as more than the process can do. */
-export interface LoadLimits {
-  /** Mean lateness of the event loop over a sample, in milliseconds. */
+/** When the process counts as overloaded. */
+interface LoadLimits {
+  /** Largest mean delay of the event loop over a sample, in milliseconds. */
   readonly maxEventLoopDelayMs: number;
+  /** Length of a sample, in milliseconds. */
   readonly sampleMs: number;
 }
 
 const LIMITS: LoadLimits = { maxEventLoopDelayMs: 500, sampleMs: 1_000 };
 
-/** Watches the event loop until `app` is closed. The function tells whether the process has more to do than it can. */
+/** Measures the event loop's delay until `app` is closed. Resolves to a function that is true while the process is overloaded. */
 export async function watchLoad(
   app: FastifyInstance,
-  { maxEventLoopDelayMs: maxLatenessMs, sampleMs }: LoadLimits = LIMITS,
+  { maxEventLoopDelayMs, sampleMs }: LoadLimits = LIMITS,
 ): Promise<() => boolean> {
   await app.register(underPressure, {
-    maxEventLoopDelay: maxLatenessMs,
+    maxEventLoopDelay: maxEventLoopDelayMs,
     sampleInterval: sampleMs,
-    // The plugin would refuse a request before its body is read, which alone tells whether it is about a picture that is known.
+    // The plugin's own handler would refuse a request before its body is read; only the body shows whether the image exists already.
     pressureHandler: () => undefined,
   });
-  // The first sample is of the start, which is over when it counts.
-  const begin = performance.now() + 2 * sampleMs;
-  return () => performance.now() >= begin && app.isUnderPressure();
+  // The first samples measure the start of the process, which is always slow.
+  const startsAt = performance.now() + 2 * sampleMs;
+  return () => performance.now() >= startsAt && app.isUnderPressure();
 }

@@ -1,13 +1,13 @@
 import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { FastifyInstance } from 'fastify';
-import { ImageError } from '../../core/domain/errors.ts';
+import { ProblemError } from '../protocol/problem.ts';
 
 /**
- * Refuses what would begin or change something once `stopping`, or when the app has begun to close. Reading goes on, so
- * that pictures are served until the end; but each answer ends its connection, since a kept one would hold up the close.
+ * Refuses writing requests while the service stops or the app closes. Reading requests are served until the end. Every answer
+ * then closes its connection, since a kept-alive one would delay the close.
  */
-export function refuseWorkWhileStopping(stopping: () => boolean, app: FastifyInstance): void {
+export function refuseWorkWhileStopping(app: FastifyInstance, stopping: () => boolean): void {
   let closing = false;
   app.addHook('preClose', async () => {
     closing = true;
@@ -15,9 +15,9 @@ export function refuseWorkWhileStopping(stopping: () => boolean, app: FastifyIns
   app.addHook('onRequest', ({ method }, _reply, done) => {
     const refused = (closing || stopping()) && method !== 'GET' && method !== 'HEAD';
     const detail = 'the service is stopping and takes no more work; try again shortly';
-    done(refused ? new ImageError('shutting_down', detail) : undefined);
+    done(refused ? new ProblemError({ code: 'shutting_down', detail }) : undefined);
   });
-  // Also for calls that came before the order and are answered after it.
+  // Also for requests that arrived before the stop and are answered after it.
   app.addHook('onSend', (_request, reply, payload, done) => {
     if (closing || stopping()) reply.header('connection', 'close');
     done(null, payload);
@@ -25,12 +25,13 @@ export function refuseWorkWhileStopping(stopping: () => boolean, app: FastifyIns
 }
 
 /**
- * Once `app` closes, cuts every `lastWordsMs` the connections that are silent: over which no whole request has come, or is answered. Node waits
- * for them without end, such as for those that browsers and load balancers open ahead of need, and with them would the stop.
+ * While the app closes, destroys connections without an active response every `drainIntervalMs`. Node's
+ * `closeIdleConnections()` leaves alone those that never sent a whole request, which browsers and load balancers open in
+ * advance, and the close would wait for them for ever.
  */
 export function destroyInactiveConnections(app: FastifyInstance, drainIntervalMs: number): void {
   const connections = new Set<Socket>();
-  /** The last answer of each. */
+  /** The last response of each connection. */
   const answers = new WeakMap<Socket, ServerResponse>();
   app.server.on('connection', (socket) => {
     connections.add(socket);
@@ -46,7 +47,7 @@ export function destroyInactiveConnections(app: FastifyInstance, drainIntervalMs
   };
   let timer: NodeJS.Timeout | undefined;
   app.addHook('preClose', async () => {
-    // Again and again: an answer whose head left before the order may end later, and keep its connection.
+    // Repeated, since a response whose headers were sent before the stop keeps its connection alive when it ends.
     timer = setInterval(() => {
       for (const socket of connections) if (isInactive(socket)) socket.destroy();
     }, drainIntervalMs).unref();

@@ -1,25 +1,25 @@
 import type { FastifyInstance } from 'fastify';
 
-/** How long clients may take, in milliseconds. */
+/** Timeouts of connections, in milliseconds. */
 export interface Timeouts {
-  /** From the first byte of a request to the end of its headers. */
+  /** From the first byte of a request to the end of its headers; then 408. */
   readonly headersMs: number;
-  /** From the first byte of a request to its last. */
+  /** From the first byte of a request to its last; then 408. */
   readonly requestMs: number;
-  /** Between two requests on a connection. */
+  /** Between two requests on a connection; then it is closed. */
   readonly idleMs: number;
-  /** Without taking a byte of an answer that has begun. */
+  /** Without the client taking a byte of a response that has begun; then the connection is destroyed. */
   readonly stalledMs: number;
-  /** Once the service stops: to finish what they are sending. */
+  /** While the app closes: interval at which connections without an active response are destroyed. */
   readonly drainIntervalMs: number;
-  /** How often Node looks for requests that are late. */
+  /** Interval at which Node looks for requests over `headersMs` or `requestMs`. */
   readonly checkIntervalMs: number;
 }
 
 export const DEFAULT_TIMEOUTS: Timeouts = {
   headersMs: 15_000,
   requestMs: 60_000,
-  // Longer than the 60 s for which most proxies keep an idle connection, so that they are the ones to close it.
+  // Longer than the 60 s for which most proxies keep an idle connection: if Easel closed first, a request could meet the close.
   idleMs: 72_000,
   stalledMs: 60_000,
   drainIntervalMs: 1_000,
@@ -27,8 +27,9 @@ export const DEFAULT_TIMEOUTS: Timeouts = {
 };
 
 /**
- * Lets calls to `scope` wait for their answer as long as they like, where the app's `connectionTimeout` is `stalledMs`: that
- * cuts connections on which no byte moves, since Node would hold file and memory of an answer that nobody reads for ever.
+ * Switches the socket timeout off while a handler of `scope` works and on again when the response is sent. The timeout, which
+ * the app sets by `connectionTimeout: stalledMs`, is for clients that stop reading: without it Node would keep the open file
+ * and the buffers of their responses for ever.
  */
 export function pauseSocketTimeout(scope: FastifyInstance, { stalledMs }: Timeouts): void {
   scope.addHook('onRequest', (_request, reply, done) => {
@@ -36,7 +37,6 @@ export function pauseSocketTimeout(scope: FastifyInstance, { stalledMs }: Timeou
     done();
   });
   scope.addHook('onSend', (_request, reply, payload, done) => {
-    // From here on bytes flow.
     reply.raw.setTimeout(stalledMs);
     done(null, payload);
   });

@@ -1,19 +1,18 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { ProblemError } from '../../api/problem.ts';
-import { ImageError } from '../../core/domain/errors.ts';
 import type { PublishedFile } from '../../core/images/published-file.ts';
 import type { Keys } from '../../security/api-keys.ts';
 import type { SignedLinks } from '../../security/signed-links.ts';
 import { admit, hasKey } from '../access/auth.ts';
+import { ProblemError } from '../protocol/problem.ts';
 
-/** Raises the problem of a request that may not have this file, or null where there is none. */
+/** Raises a problem when the request may not have this file; `published` is null when there is no such file. */
 export type MediaAccess = (request: FastifyRequest, reply: FastifyReply, published: PublishedFile | null) => void;
 
 /**
- * Lets a picture be fetched with the URL that its record gave, or with a key that has `read` and sees the image.
+ * Access to private pictures: by a signed URL from the record, or by a key with the scope `read` whose caller may see the image.
  *
- * A signature that is not right is `forbidden`, whether it has expired, is another file's or was changed, and also where there
- * is no such file, or no more: nobody learns from it which pictures there are.
+ * A wrong signature is `forbidden`, whether it has expired, belongs to another file or was changed, and also when there is no
+ * such file: the answer does not reveal which pictures exist.
  */
 export function privateAccess(keys: Keys, links: SignedLinks): MediaAccess {
   return (request, reply, published) => {
@@ -27,7 +26,7 @@ export function privateAccess(keys: Keys, links: SignedLinks): MediaAccess {
     }
     const caller = admit(request, reply, keys, 'read');
     if (published !== null && !(caller.admin || caller.name === published.owner)) {
-      throw new ImageError('not_found', 'there is no such picture');
+      throw new ProblemError({ code: 'not_found', detail: 'there is no such picture' });
     }
   };
 }

@@ -2,43 +2,43 @@ import { LRUCache } from 'lru-cache';
 import type { MediaFile } from '../../core/domain/image.ts';
 import type { PublishedPictures } from '../../core/images/published-file.ts';
 
-/** The bytes of popular files, in memory. */
-export interface HotFiles {
-  /** All bytes of a file that was just found, or null if it has to be read from the store. */
+/** A memory cache of popular files. */
+interface HotFiles {
+  /** All bytes of a published file, or null when it has to be read from the store. */
   bytesOf(file: MediaFile): Promise<Uint8Array | null>;
 }
 
-/** A single file takes no more than this part of the room. */
-const LARGEST_PART = 1 / 4;
-/** How many files that were asked for once are remembered. */
-const MOST_REMEMBERED = 10_000;
+/** Largest share of the cache that a single file may take. */
+const MAX_SHARE = 1 / 4;
+/** How many hashes of requested files are remembered, to recognize a second request. */
+const MAX_REMEMBERED = 10_000;
 
 /**
- * Keeps what is asked for again, up to `maxBytes`; what was not asked for longest goes first. A file that is asked for
- * once is not kept, so that a crawler does not drive out what people look at.
+ * An LRU cache of at most `maxBytes`; 0 switches it off. A file enters at its second request, so that a crawler, which requests
+ * every file once, does not evict the popular ones.
  *
- * Bytes are kept by their sha256, and the record of the moment says which sha256 a name has: a picture that was deleted,
- * or made again under its name, is out of reach from then on, and nothing has to be told to forget it.
+ * Entries are keyed by sha256, and callers take the hash from the current record: a picture that was deleted or made again is
+ * no longer reachable, so entries need no invalidation.
  */
 export function createHotFiles(pictures: Pick<PublishedPictures, 'read'>, maxBytes: number): HotFiles {
   if (maxBytes === 0) return { bytesOf: async () => null };
-  const askedFor = new LRUCache<string, true>({ max: MOST_REMEMBERED });
-  const kept = new LRUCache<string, Uint8Array, MediaFile>({
+  const requested = new LRUCache<string, true>({ max: MAX_REMEMBERED });
+  const cached = new LRUCache<string, Uint8Array, MediaFile>({
     maxSize: maxBytes,
-    maxEntrySize: Math.floor(maxBytes * LARGEST_PART),
+    maxEntrySize: Math.floor(maxBytes * MAX_SHARE),
     sizeCalculation: (bytes) => Math.max(1, bytes.length),
-    // Those who ask while a file is being read share the one reading.
-    // A file that cannot be read counts as not kept: the caller then opens it, and gets the error.
+    // Concurrent requests for the same file share one read.
+    // A file that cannot be read is a cache miss: the caller then opens it and gets the error.
     fetchMethod: async (_sha256, _stale, { context }) => (await pictures.read(context).catch(() => null)) ?? undefined,
   });
   return {
     async bytesOf(file) {
       const { sha256, bytes } = file;
-      const known = kept.get(sha256);
-      if (known !== undefined) return known;
-      if (bytes > maxBytes * LARGEST_PART) return null;
-      if (askedFor.has(sha256)) return (await kept.fetch(sha256, { context: file })) ?? null;
-      askedFor.set(sha256, true);
+      const hit = cached.get(sha256);
+      if (hit !== undefined) return hit;
+      if (bytes > maxBytes * MAX_SHARE) return null;
+      if (requested.has(sha256)) return (await cached.fetch(sha256, { context: file })) ?? null;
+      requested.set(sha256, true);
       return null;
     },
   };

@@ -3,34 +3,34 @@ import type { ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
 
 /** Bytes `start` to `start + bytes - 1` of an open file. */
-export interface FilePart {
+interface FilePart {
   readonly fd: number;
   readonly start: number;
   readonly bytes: number;
-  /** Called once, when nothing is read any more and nothing will be. */
+  /** Called once, after the last read has ended. */
   readonly close: () => void;
 }
 
-/** Gives a part of a file as a stream that is to be piped into `answer`, and nowhere else. */
-export type ReadInto = (part: FilePart, answer: ServerResponse) => Readable;
+/** A part of a file as a stream. It must be piped into `answer` and nowhere else: its buffer is reused when the socket has drained. */
+type ReadInto = (part: FilePart, answer: ServerResponse) => Readable;
 
-/** Read at once. Chunks of 128 KiB take a quarter more CPU. */
+/** Size of a buffer, and of a read. Reads of 128 KiB take a quarter more CPU. */
 const BUFFER_BYTES = 512 * 1024;
-/** Buffers that are kept while nobody needs them. */
-const MOST_KEPT = 32;
+/** Most idle buffers that are kept. */
+const MAX_IDLE = 32;
 
 /**
- * Reads files through buffers that are used again: `fs.createReadStream` makes a new one for every read, which takes the
- * kernel's time to clear and the collector's to take away, two thirds of what it costs to send a file. Each answer has one
- * buffer, filled anew whenever the socket has taken all of it. It is passed on when the answer is over.
+ * Reads files through pooled buffers. `fs.createReadStream` allocates a buffer for every read, which the kernel has to zero and
+ * the garbage collector to free: two thirds of what it costs to send a file. Each answer has one buffer, refilled whenever the
+ * socket has taken all of it; the buffer returns to the pool when the answer is over.
  */
 export function createPooledReads(): ReadInto {
-  const kept: Buffer[] = [];
+  const idle: Buffer[] = [];
   return (part, answer) => {
-    const buffer = kept.pop() ?? Buffer.allocUnsafeSlow(BUFFER_BYTES);
+    const buffer = idle.pop() ?? Buffer.allocUnsafeSlow(BUFFER_BYTES);
     answer.once('close', () => {
-      // Where the answer was cut off, a read into it may still be under way.
-      if (answer.writableFinished && kept.length < MOST_KEPT) kept.push(buffer);
+      // After an answer that was cut off, a read into the buffer may still be running: that buffer is not reused.
+      if (answer.writableFinished && idle.length < MAX_IDLE) idle.push(buffer);
     });
     return new PooledRead(part, buffer, answer);
   };
@@ -42,11 +42,11 @@ class PooledRead extends Readable {
   readonly #answer: ServerResponse;
   /** Bytes read so far. */
   #done = 0;
-  /** Called when the read that is under way ends; null when there is none. */
+  /** Called when the running read ends; null while none runs. */
   #afterRead: (() => void) | null = null;
 
   constructor(part: FilePart, buffer: Buffer, answer: ServerResponse) {
-    // With any more than 1, this would be asked for a chunk while it still holds the last one, in the same buffer.
+    // With more than 1 the stream would read the next chunk while it still holds the last one, which is in the same buffer.
     super({ highWaterMark: 1 });
     this.#part = part;
     this.#buffer = buffer;
@@ -58,15 +58,18 @@ class PooledRead extends Readable {
       this.push(null);
       return;
     }
-    // A stream asks for the next chunk just before it hands over the one it holds.
+    // A stream asks for the next chunk just before it emits the one it holds.
     process.nextTick(() => {
       if (this.#answer.writableLength === 0) this.#fill();
-      // A whole buffer is more than a socket holds back without asking for a pause, so this comes.
+      // A full buffer exceeds the socket's high-water mark, so `drain` will be emitted.
       else this.#answer.once('drain', () => this.#fill());
     });
   }
 
-  /** Reads on until the buffer, of which `filled` bytes are read, or the part is full: network file systems may give less at once. */
+  /**
+   * Reads until the buffer is full or the part complete; `filled` bytes of the buffer are read already. Network file systems
+   * may return less than was asked for.
+   */
   #fill(filled = 0): void {
     if (this.destroyed) return;
     const { fd, start, bytes } = this.#part;
@@ -92,7 +95,7 @@ class PooledRead extends Readable {
       this.#part.close();
       done(error);
     };
-    // A descriptor that is closed under a read may by then be another file's.
+    // Closing the descriptor during a read could let the read hit another file that reuses its number.
     if (this.#afterRead === null) close();
     else this.#afterRead = close;
   }

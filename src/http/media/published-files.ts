@@ -1,31 +1,31 @@
 import type { FastifyReply } from 'fastify';
-import { ImageError } from '../../core/domain/errors.ts';
 import type { MediaFile } from '../../core/domain/image.ts';
 import type { PublishedPictures } from '../../core/images/published-file.ts';
 import type { ByteRange, OpenFile } from '../../core/ports/media-store.ts';
+import { ProblemError } from '../protocol/problem.ts';
 import { createHotFiles } from './hot-files.ts';
 import { createPooledReads } from './pooled-reads.ts';
 
 /**
- * Answers a GET or HEAD with a file that was found, whole where `range` is null: status, `Accept-Ranges`, `Content-Length`,
- * `Content-Range` and the bytes. Raises `not_found` for a file that has been deleted or made again since.
+ * Answers a GET or HEAD with a published file, the whole of it where `range` is null. Sets the status, `Accept-Ranges`,
+ * `Content-Length` and `Content-Range`. Raises `not_found` when the file has been deleted or made again since it was found.
  */
-export type SendFile = (reply: FastifyReply, file: MediaFile, range: ByteRange | null) => Promise<FastifyReply>;
+type SendFile = (reply: FastifyReply, file: MediaFile, range: ByteRange | null) => Promise<FastifyReply>;
 
-/** Sends popular files from up to `cacheBytes` of memory, others from the store through buffers that are used again. */
+/** Sends popular files from a memory cache of at most `cacheBytes`, other files from the store through pooled buffers. */
 export function createFileSender(pictures: PublishedPictures, cacheBytes: number): SendFile {
   const hot = createHotFiles(pictures, cacheBytes);
   const readInto = createPooledReads();
 
   return async (reply, file, range) => {
-    const kept = range === null ? await hot.bytesOf(file) : null;
-    if (kept !== null) return reply.header('accept-ranges', 'bytes').send(kept);
+    const cached = range === null ? await hot.bytesOf(file) : null;
+    if (cached !== null) return reply.header('accept-ranges', 'bytes').send(cached);
 
     const opened = await pictures.open(file, range ?? undefined).catch((error: unknown) => {
-      // Its text names a folder of this machine, which is for the log alone.
+      // The cause names a path of this machine: it is logged and not sent.
       throw new Error(`${file.name} cannot be read`, { cause: error });
     });
-    if (opened === null) throw new ImageError('not_found', 'the picture was deleted just now');
+    if (opened === null) throw new ProblemError({ code: 'not_found', detail: 'the picture was deleted just now' });
 
     const { start, end } = range ?? { start: 0, end: file.bytes - 1 };
     const bytes = end - start + 1;
@@ -41,7 +41,7 @@ export function createFileSender(pictures: PublishedPictures, cacheBytes: number
   };
 }
 
-/** The content as a stream that closes its file. */
+/** The content as a stream that closes the file when it ends or is destroyed. */
 function streamOf(opened: OpenFile, close: () => void) {
   return opened.stream().once('close', close);
 }

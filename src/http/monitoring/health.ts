@@ -1,14 +1,13 @@
+import type { CheckState, HealthState, HealthStatus } from '../../api/health.ts';
 import type { Clock } from '../../core/ports/clock.ts';
 
-/** `degraded` still works, `error` does not. */
-export type HealthStatus = 'ok' | 'degraded' | 'error';
-
+/** The result of one run of a check. */
 export interface CheckOutcome {
   readonly status: HealthStatus;
   readonly detail?: string;
 }
 
-/** What is looked at. A check that rejects counts as `error` with its message. */
+/** The health checks. One that rejects counts as `error`, with the error's message as its detail. */
 export interface HealthChecks {
   readonly storage: () => Promise<CheckOutcome>;
   readonly database: () => Promise<CheckOutcome>;
@@ -16,60 +15,47 @@ export interface HealthChecks {
   readonly providers: () => Promise<CheckOutcome>;
 }
 
-export interface CheckReport extends CheckOutcome {
-  /** ISO 8601: when it took this status. */
-  readonly since: string;
-}
-
-export interface HealthReport extends CheckOutcome {
-  readonly checks: Record<keyof HealthChecks, CheckReport>;
-  readonly version: string;
-  readonly uptimeSeconds: number;
-}
-
 export interface Health {
-  /** Everything, the worst check giving the status. */
-  report(): Promise<HealthReport>;
-  /** Whether to send work here: `error` while the service stops, or would refuse it. */
-  readiness(): Promise<HealthReport>;
+  /** The state of every check; the worst one gives the status. */
+  report(): Promise<HealthState>;
+  /** The same for load balancers: `error` while the service stops, or would refuse new work. */
+  readiness(): Promise<HealthState>;
 }
 
-export interface HealthOptions {
+interface HealthOptions {
   readonly checks: HealthChecks;
   readonly clock: Clock;
-  readonly version: string;
   readonly stopping: () => boolean;
   /**
-   * Whether a job could call some provider now. Less strict than the check: one that is down is tried again by the next job
-   * every now and then, and without any it would stay down.
+   * True when a job could call some provider now. Less strict than the providers check: a provider that is down is probed by
+   * the next job once its pause is over, and without any job it would stay down.
    */
   readonly providerUsable: () => boolean;
 }
 
-/** How old an answer may be, in milliseconds. */
+/** How long a result is reused, in milliseconds. */
 const CACHE_MS = 1_000;
 /** How long a check may take, in milliseconds. */
 const CHECK_TIMEOUT_MS = 2_000;
 
-/** Runs the checks when asked, at most once a second, and never for longer than two. */
-export function createHealth({ checks, clock, version, stopping, providerUsable }: HealthOptions): Health {
+/** Runs the checks when asked, each at most once a second. An answer takes at most 2 s: a check that takes longer is an `error`. */
+export function createHealth({ checks, clock, stopping, providerUsable }: HealthOptions): Health {
   const startedAt = clock.now();
   const storage = cachedCheck(checks.storage, clock);
   const database = cachedCheck(checks.database, clock);
   const queue = cachedCheck(checks.queue, clock);
   const providers = cachedCheck(checks.providers, clock);
 
-  async function report(): Promise<HealthReport> {
-    const reports = await Promise.all([storage(), database(), queue(), providers()]);
+  async function report(): Promise<HealthState> {
+    const states = await Promise.all([storage(), database(), queue(), providers()]);
     return {
-      status: worst(reports),
-      checks: { storage: reports[0], database: reports[1], queue: reports[2], providers: reports[3] },
-      version,
-      uptimeSeconds: Math.floor((clock.now() - startedAt) / 1000),
+      status: worst(states),
+      checks: { storage: states[0], database: states[1], queue: states[2], providers: states[3] },
+      uptimeMs: clock.now() - startedAt,
     };
   }
 
-  async function readiness(): Promise<HealthReport> {
+  async function readiness(): Promise<HealthState> {
     const full = await report();
     if (stopping()) return { ...full, status: 'error', detail: 'the service is stopping' };
     if (!providerUsable()) return { ...full, status: 'error', detail: 'no provider takes work at the moment' };
@@ -80,19 +66,19 @@ export function createHealth({ checks, clock, version, stopping, providerUsable 
   return { report, readiness };
 }
 
-function worst(reports: readonly CheckOutcome[]): HealthStatus {
-  const has = (status: HealthStatus) => reports.some((report) => report.status === status);
+function worst(states: readonly CheckOutcome[]): HealthStatus {
+  const has = (status: HealthStatus) => states.some((state) => state.status === status);
   return has('error') ? 'error' : has('degraded') ? 'degraded' : 'ok';
 }
 
-/** A check with a memory: its last answer while that is fresh, and since when the status has been what it is. */
-function cachedCheck(check: () => Promise<CheckOutcome>, clock: Clock): () => Promise<CheckReport> {
-  let last: CheckReport | null = null;
-  let answeredAt = 0;
-  let refreshing: Promise<CheckReport> | null = null;
+/** A check that reuses its last result for `CACHE_MS` and remembers since when its status has been the same. */
+function cachedCheck(check: () => Promise<CheckOutcome>, clock: Clock): () => Promise<CheckState> {
+  let last: CheckState | null = null;
+  let checkedAt = 0;
+  let refreshing: Promise<CheckState> | null = null;
   let running: Promise<CheckOutcome> | null = null;
 
-  /** Begins the check, or comes back to one that is still at it: a check that hangs is never begun twice. */
+  /** Starts the check, or joins the one that still runs: a hanging check is never started twice. */
   function run(): Promise<CheckOutcome> {
     running ??= Promise.try(check)
       .catch((error: unknown): CheckOutcome => ({ status: 'error', detail: messageOf(error) }))
@@ -102,17 +88,16 @@ function cachedCheck(check: () => Promise<CheckOutcome>, clock: Clock): () => Pr
     return running;
   }
 
-  async function refresh(): Promise<CheckReport> {
+  async function refresh(): Promise<CheckState> {
     const outcome = await withTimeout(run(), clock);
-    answeredAt = clock.now();
-    const since = last?.status === outcome.status ? last.since : new Date(answeredAt).toISOString();
-    last = { ...outcome, since };
+    checkedAt = clock.now();
+    last = { ...outcome, since: last?.status === outcome.status ? last.since : checkedAt };
     return last;
   }
 
   return () => {
-    const age = clock.now() - answeredAt;
-    // A clock that was set back must not keep an old answer alive.
+    const age = clock.now() - checkedAt;
+    // The age is negative when the clock was set back: the old result must not be reused until the clock catches up.
     if (last !== null && age >= 0 && age < CACHE_MS) return Promise.resolve(last);
     refreshing ??= refresh().finally(() => {
       refreshing = null;

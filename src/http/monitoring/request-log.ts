@@ -1,28 +1,36 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
-import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { CountRequest } from '../../core/ports/telemetry.ts';
 import type { Tracer } from '../../core/ports/tracer.ts';
 import { ANONYMOUS } from '../access/auth.ts';
 import { pathOf } from '../protocol/problem.ts';
 
-/** Status of a request whose client left before the answer, as nginx counts them. */
-const CLIENT_LEFT = 499;
+/** Status in logs and metrics for a client that disconnected before the answer was complete; nginx uses the same. */
+const CLIENT_DISCONNECTED = 499;
 
-/** What a client may name its request: short enough for a log, and nothing that a log or a header would have to escape. */
+/** Accepted `x-request-id` values: short, and nothing that needs escaping in logs or headers. */
 const VALID_ID = /^[A-Za-z0-9][\w.:@/+=-]{0,127}$/;
 
-/** The client's own `x-request-id` where it is sane, else a new one. */
+/** The client's own `x-request-id` where it is valid, else a new UUID. */
 export function requestId(request: IncomingMessage): string {
   const given = request.headers['x-request-id'];
   return typeof given === 'string' && VALID_ID.test(given) ? given : randomUUID();
 }
 
+/** Logs and counts every request of `app`. Register it after `traceRequests`, so that the lines carry the ids of the trace. */
+export function observeRequests(app: FastifyInstance, count: CountRequest, tracer: Tracer): void {
+  app.addHook('onRequest', (request, reply, done) => {
+    observeRequest(request, reply, count, tracer);
+    done();
+  });
+}
+
 /**
- * Watches one request to its end, then logs it in one line and counts it. No header, no body and no query is logged,
- * since they may hold keys and prompts. Requests of the watchers themselves (health, metrics) are logged at `debug`. Call it
- * inside the request's span, where it has one: the line bears its ids.
+ * Logs one request in one line and counts it when its connection or its answer ends. Headers, body and query are not logged,
+ * since they may hold keys and prompts. Requests for health and metrics are logged at `debug`. Call it inside the request's
+ * span, if there is one, so that the line carries the ids of the trace.
  */
 export function observeRequest(
   request: FastifyRequest,
@@ -30,13 +38,13 @@ export function observeRequest(
   count: CountRequest,
   tracer: Tracer,
 ): void {
-  const begun = performance.now();
+  const startedAt = performance.now();
   reply.header('x-request-id', request.id);
-  // `close` comes in every case, `finish` only when the whole answer was handed over.
+  // `close` is emitted in every case, `finish` only when the whole answer was sent.
   const end = () => {
-    const ms = performance.now() - begun;
+    const ms = performance.now() - startedAt;
     const route = request.routeOptions.url ?? 'unmatched';
-    const status = reply.raw.writableFinished ? reply.statusCode : CLIENT_LEFT;
+    const status = reply.raw.writableFinished ? reply.statusCode : CLIENT_DISCONNECTED;
     count(request.method, route, status, ms / 1000);
     const level = /^\/(?:health|metrics)\b/.test(route) ? 'debug' : 'info';
     const { method, caller } = request;
@@ -51,7 +59,7 @@ export function observeRequest(
     };
     request.log[level](line, 'request');
   };
-  // Bound, since a client that leaves closes the connection from outside the trace. Only where there is one: what is bound
-  // lives so long that it takes a third of the CPU of a 304.
+  // Bound to the trace, since a disconnect emits `close` outside of its context. Only when there is a trace: binding takes a
+  // third of the CPU of a 304.
   reply.raw.once('close', tracer.traceparent() === null ? end : AsyncLocalStorage.bind(end));
 }

@@ -2,12 +2,12 @@ import type { FastifyInstance } from 'fastify';
 import { NO_TRACING, type Tracer } from '../../core/ports/tracer.ts';
 import { pathOf } from '../protocol/problem.ts';
 
-/** Routes that are asked for all day long, by machines or by every reader of a page: their spans would bury the others. */
+/** High-volume routes that are not traced: their spans would bury the others. */
 const NOT_TRACED = /^\/(?:health|metrics|media|docs)\b/;
 
 /**
- * Puts each request of the API into a span, from its headers to the end of its answer; it goes on with the trace that the
- * caller's `traceparent` names. Register it ahead of the hooks that are to be inside. Without tracing there is not even a hook.
+ * Traces each request of the API in a span, from its headers to the end of its answer; the span continues the trace of the
+ * caller's `traceparent`. Register it before the hooks that are to run inside the span. Without tracing it adds no hook.
  */
 export function traceRequests(app: FastifyInstance, tracer: Tracer): void {
   if (tracer === NO_TRACING) return;
@@ -32,7 +32,7 @@ export function traceRequests(app: FastifyInstance, tracer: Tracer): void {
       const closed = new Promise((resolve) => reply.raw.once('close', resolve));
       done();
       await closed;
-      // A client that left before the answer was told no status.
+      // No status: the client disconnected before the answer was complete.
       if (!reply.raw.writableFinished) return;
       const { statusCode } = reply;
       if (statusCode >= 500) tracer.fail(new Error(`answered ${statusCode}`));

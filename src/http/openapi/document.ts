@@ -11,7 +11,7 @@ never lost and never paid for twice where that can be known; where it cannot, th
 
 Every error is \`application/problem+json\` (RFC 9457) with a \`code\` from a closed list.`;
 
-/** Documents the routes that are registered after it. */
+/** Makes the OpenAPI document of the routes that are registered after it: `app.swagger()`. */
 export async function documentRoutes(app: FastifyInstance, version: string): Promise<void> {
   await app.register(fastifySwagger, {
     openapi: {
@@ -43,8 +43,6 @@ export async function documentRoutes(app: FastifyInstance, version: string): Pro
 
 type ZodToJsonConfig = NonNullable<NonNullable<Parameters<typeof createJsonSchemaTransform>[0]>['zodToJsonConfig']>;
 
-// ---------------------------------------------- from schemas to document
-
 type Answer = z.ZodType | { readonly headers?: unknown; readonly content: Readonly<Record<string, object>> };
 
 interface Document {
@@ -54,8 +52,8 @@ interface Document {
 
 const SCHEMAS = '#/components/schemas/';
 /**
- * The order in which the document lists its schemas; any other follows by name. zod gives them in the order in which their
- * modules were loaded, so a changed import would change the document.
+ * The order of the document's schemas; schemas that are not listed follow by name. zod lists them in the order in which their
+ * modules were loaded, so without this a changed import would change the document.
  */
 const SCHEMA_ORDER = [
   ...['Brief', 'CreateImage', 'CleanupOrder', 'Problem'],
@@ -65,25 +63,25 @@ const SCHEMA_ORDER = [
   ...['PresetBrief', 'PresetChecks', 'Preset', 'PresetList'],
   ...['EmbeddedMetadata', 'ContentCredentials', 'OriginalProvenance', 'FileProvenance', 'Provenance'],
 ];
-/** Marks an operation whose body may be left out, on the way from `transform` to `transformObject`. */
+/** Marks an operation with an optional body; set by `transform`, removed by `transformObject`. */
 const OPTIONAL_BODY = 'x-optional-body';
 
 const zodToJsonConfig: ZodToJsonConfig = {
   override: ({ zodSchema, jsonSchema }) => {
-    // zod leaves out the examples of what is transformed, since they might be of the far side. Ours are of the near one.
+    // zod leaves out the examples of transformed schemas, since they could be outputs. Here they are always inputs.
     const examples = z.globalRegistry.get(zodSchema)?.examples;
     if (Array.isArray(examples) && jsonSchema.$ref === undefined) jsonSchema.examples = examples;
-    // The bounds of exact integers in JavaScript say nothing about the contract.
+    // The bounds of safe integers in JavaScript are no part of the contract.
     if (jsonSchema.minimum === Number.MIN_SAFE_INTEGER) delete jsonSchema.minimum;
     if (jsonSchema.maximum === Number.MAX_SAFE_INTEGER) delete jsonSchema.maximum;
-    // As the library has it in the override that this one replaces: an answer without a body.
+    // An answer without a body, as in the library's own override, which this one replaces.
     if (zodSchema._zod.def.type === 'undefined') jsonSchema.type = 'null';
   },
 };
 const schemasToJson = createJsonSchemaTransform({ zodToJsonConfig });
 const componentsToJson = createJsonSchemaTransformObject({ zodToJsonConfig });
 
-/** A route's schemas as JSON Schema. The library keeps neither headers nor examples of answers with content types. */
+/** A route's schemas as JSON Schema. Adds the headers and examples of responses, which the library drops. */
 const transform: SwaggerTransform = (route) => {
   const { schema, url } = schemasToJson(route);
   const { body, response = {} } = (route.schema ?? {}) as { body?: z.ZodType; response?: Record<string, Answer> };
@@ -101,8 +99,8 @@ const transform: SwaggerTransform = (route) => {
 };
 
 /**
- * The finished document. The library writes every named schema twice, as `Name` for answers and `NameInput` for requests:
- * what nothing refers to goes, and a request's schema takes the plain name where that is free.
+ * Finishes the document. The library writes every named schema twice, as `Name` for answers and `NameInput` for requests:
+ * unused ones are removed, and a request's schema takes the plain name where that is free.
  */
 const transformObject: SwaggerTransformObject = (routes) => {
   const { components, ...document } = componentsToJson(routes) as Document;
@@ -130,7 +128,7 @@ const transformObject: SwaggerTransformObject = (routes) => {
     JSON.stringify({ ...document, webhooks, components: { ...components, schemas: Object.fromEntries(named) } }),
     (key, value) => {
       if (key === '$ref') return SCHEMAS + plainName(value.slice(SCHEMAS.length));
-      // A HEAD is a GET without its body, and would bear the same operationId.
+      // Fastify adds a HEAD to every GET; it would repeat the operationId.
       if (value?.get !== undefined) delete value.head;
       if (value?.[OPTIONAL_BODY] === true) {
         delete value[OPTIONAL_BODY];

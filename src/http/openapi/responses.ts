@@ -3,12 +3,12 @@ import { PROBLEMS, type ProblemCode, type ProblemSpec, problem, toProblem } from
 
 type Header = Readonly<Record<string, unknown>>;
 
-/** A JSON answer, for a route's `response`. */
+/** An entry of a route's `response` schema for a JSON answer. */
 export function json<S extends z.ZodType>(description: string, schema: S, headers?: Readonly<Record<string, Header>>) {
   return { description, headers, content: { 'application/json': { schema } } };
 }
 
-/** The problems that a route may answer with, by status, each with an example. */
+/** Entries of a route's `response` schema for the problems that it may answer with, by status, each with an example. */
 export function problems(...codes: readonly ProblemCode[]) {
   const byStatus = Object.groupBy(codes, (code) => PROBLEMS[code].status);
   return Object.fromEntries(
@@ -27,7 +27,7 @@ export function problems(...codes: readonly ProblemCode[]) {
   );
 }
 
-/** Details worth more than the title, for the problems that a stranger meets first. */
+/** Example details of the most common problems; the examples of other codes repeat the title. */
 const EXAMPLE_DETAILS: Partial<Record<ProblemCode, Omit<ProblemSpec, 'code'>>> = {
   invalid_request: {
     detail: 'wrong in the body: `size`; see errors',

@@ -2,40 +2,40 @@ import { Readable } from 'node:stream';
 import type { FastifyReply } from 'fastify';
 import type { Clock } from '../../core/ports/clock.ts';
 
-/** One event, before it is written as the HTML standard's chapter on server-sent events has it. */
+/** One event of a stream of Server-Sent Events (HTML standard, 9.2). */
 export interface ServerSentEvent {
-  /** Without line breaks, like the type. */
+  /** Must hold no line breaks, nor must `type`. */
   readonly id: string;
   readonly type: string;
-  /** Sent as one line of JSON. Events with the very same object share one frame. */
+  /** Sent as one line of JSON. Events with the same object share one serialized frame, across streams. */
   readonly data: object;
 }
 
-/** Shorter than the idle times of common proxies, of which 30 s is among the least. */
+/** Interval of the heartbeat: shorter than the idle timeouts of common proxies, of which 30 s is among the shortest. */
 const HEARTBEAT_MS = 15_000;
-/** What clients are asked to wait before they connect again. */
+/** How long clients wait before they reconnect, sent as `retry`. */
 const RECONNECT_MS = 1_000;
 
 /**
- * Answers with `events`, each written when the client is ready to take it, and a comment every 15 s in which there is none.
- * The next event is asked for only when the one before is on its way, so a slow client holds one event and a socket's
- * buffer, whatever happens meanwhile; one that takes nothing, heartbeats included, is cut off by `connectionTimeout`.
+ * Answers with a stream of `events`, and a comment after every 15 s without an event. With backpressure: the next event is
+ * taken only when the last one was written, so a slow client holds one event and a socket's buffer. A client that reads
+ * nothing at all, heartbeats included, is disconnected by `connectionTimeout`.
  */
 export function sendEvents(reply: FastifyReply, events: AsyncIterable<ServerSentEvent>, clock: Clock): FastifyReply {
   return (
     reply
       .type('text/event-stream')
       .header('cache-control', 'no-cache, no-transform')
-      // nginx would collect what is to be seen at once.
+      // Switches off nginx's response buffering.
       .header('x-accel-buffering', 'no')
-      // A kept connection would hold up a stop of the service.
+      // A kept-alive connection would delay the stop of the service.
       .header('connection', 'close')
       .send(Readable.from(writeFrames(events, clock), { objectMode: false }))
   );
 }
 
 async function* writeFrames(events: AsyncIterable<ServerSentEvent>, clock: Clock): AsyncGenerator<string | Buffer> {
-  // The headers go out with the first bytes, so there have to be some at once.
+  // The headers are sent with the first bytes, so some have to be sent at once.
   yield `retry: ${RECONNECT_MS}\n\n`;
   const iterator = events[Symbol.asyncIterator]();
   try {
@@ -58,6 +58,7 @@ async function* writeFrames(events: AsyncIterable<ServerSentEvent>, clock: Clock
   }
 }
 
+/** Frames by the data they were made of. */
 const frames = new WeakMap<object, Buffer>();
 
 function frameOf({ id, type, data }: ServerSentEvent): Buffer {

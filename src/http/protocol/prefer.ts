@@ -1,19 +1,19 @@
-/** What a client would like, of what this service can do for it. */
-export interface Preferences {
-  /** Not to wait for the end. */
+/** The preferences of a request (RFC 7240) that are supported here. */
+interface Preferences {
+  /** Answer at once, without waiting for the image to finish. */
   readonly respondAsync: boolean;
-  /** Seconds to wait for the end, or null where the client does not say. */
+  /** Seconds to wait for the image to finish; null without this preference. */
   readonly wait: number | null;
 }
 
-/** A preference: a name, perhaps with a value, perhaps with parameters, which nothing here has a use for. */
+/** A preference: a name, an optional value, and optional parameters, which are ignored. */
 const PREFERENCE = /^([\w!#$%&'*+.^`|~-]+)(?:\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s";,]*)))?\s*(?:;.*)?$/s;
-/** What stands between commas, where a comma inside quotes does not count. */
+/** An element of the comma-separated list; a comma inside quotes does not separate. */
 const ELEMENT = /(?:"(?:[^"\\]|\\.)*"|[^,"])+/gs;
 
 /**
- * Reads a `Prefer` header by RFC 7240: names are case-insensitive, the first of equals counts, and what is unknown or
- * malformed is ignored, never refused.
+ * Parses a `Prefer` header by RFC 7240: names are case-insensitive, the first of several equal names counts, and unknown or
+ * malformed preferences are ignored.
  */
 export function readPreferences(header: string | undefined): Preferences {
   const values = new Map<string, string>();
@@ -26,16 +26,16 @@ export function readPreferences(header: string | undefined): Preferences {
   return { respondAsync: values.get('respond-async') === '', wait: /^\d{1,9}$/.test(wait) ? Number(wait) : null };
 }
 
-/** Seconds to wait for the end, never more than `most`. */
+/** Seconds to wait for the image to finish, at most `maxSeconds`, which is also the default. */
 export function secondsToWait({ respondAsync, wait }: Preferences, maxSeconds: number): number {
   return Math.min(wait ?? (respondAsync ? 0 : maxSeconds), maxSeconds);
 }
 
-/** `Preference-Applied` for a call that waited up to `seconds`, or null where no preference made a difference. */
-export function appliedPreferences(asked: Preferences, seconds: number, finished: boolean): string | null {
+/** `Preference-Applied` of an answer that waited up to `seconds`; null when no preference made a difference. */
+export function appliedPreferences(preferences: Preferences, seconds: number, finished: boolean): string | null {
   const applied = [
-    ...(asked.respondAsync && !finished ? ['respond-async'] : []),
-    ...(asked.wait === null ? [] : [`wait=${seconds}`]),
+    ...(preferences.respondAsync && !finished ? ['respond-async'] : []),
+    ...(preferences.wait === null ? [] : [`wait=${seconds}`]),
   ];
   return applied.length > 0 ? applied.join(', ') : null;
 }

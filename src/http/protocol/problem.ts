@@ -1,13 +1,24 @@
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { ProblemError, type ProblemSpec, toProblem } from '../../api/problem.ts';
+import { type ProblemSpec, toProblem } from '../../api/problem.ts';
 import { ImageError } from '../../core/domain/errors.ts';
 import { createDrainingBody, hasUnreadBody } from '../connections/drain.ts';
 
-/** Answers with `fault`. A body that was not read is drained, so that the client gets to read the answer. */
+/** The only error that HTTP code raises itself; `handleErrors` answers it with its problem. The core raises `ImageError`. */
+export class ProblemError extends Error {
+  override readonly name = 'ProblemError';
+  readonly spec: ProblemSpec;
+
+  constructor(spec: ProblemSpec) {
+    super(spec.detail);
+    this.spec = spec;
+  }
+}
+
+/** Answers with a problem. A request body that is still arriving is drained, so that the client can read the answer. */
 export function sendProblem(reply: FastifyReply, spec: ProblemSpec): FastifyReply {
   const { request } = reply;
   const body = toProblem(spec, pathOf(request), request.id);
-  // What the route has said about its file does not hold for this answer.
+  // The route may have set these for its file.
   reply.removeHeader('etag').removeHeader('accept-ranges');
   reply.code(body.status).type('application/problem+json').header('cache-control', 'no-store');
   if (body.retryAfter !== undefined) reply.header('retry-after', body.retryAfter);
@@ -18,28 +29,28 @@ export function sendProblem(reply: FastifyReply, spec: ProblemSpec): FastifyRepl
   return reply.send(createDrainingBody(bytes, request.raw));
 }
 
-/** Has every error of `app` answered as a problem. */
+/** Answers every error of `app` with a problem. */
 export function handleErrors(app: FastifyInstance): void {
   app.setErrorHandler(handleError);
 }
 
-/** Has every unknown route answered as a problem, after the hooks of `scope`. */
+/** Answers requests to unknown routes with a problem, after the hooks of `scope`. */
 export function handleUnknownRoutes(scope: FastifyInstance): void {
   scope.setNotFoundHandler((request, reply) =>
     sendProblem(reply, { code: 'not_found', detail: `there is no ${request.method} ${pathOf(request)}` }),
   );
 }
 
-/** Answers with the problem that `error` stands for. An error nobody foresaw is logged, and its text kept back. */
+/** Answers with the problem for `error`. An unexpected error is logged, and its text is not sent. */
 export function handleError(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const spec = problemFor(error);
   if (spec.code === 'internal_error') request.log.error({ requestId: request.id, err: error }, 'unexpected error');
-  // RFC 9110, 15.5.17: a 416 tells the length of the file.
+  // RFC 9110, 15.5.17: a 416 gives the length of the file.
   if (spec.status === 416) reply.header('content-range', contentRangeOf(error));
   return sendProblem(reply, spec);
 }
 
-/** Path of the request without its query. */
+/** The request's path without its query, which may hold secrets. */
 export function pathOf(request: FastifyRequest): string {
   return request.url.split('?', 1)[0] ?? '';
 }
@@ -78,7 +89,7 @@ function problemFor(error: unknown): ProblemSpec {
   return { code: 'internal_error', detail: 'this is a fault of the service; its log has more under the requestId' };
 }
 
-/** `Content-Range` as @fastify/send puts it on the error of a range that cannot be satisfied. */
+/** `Content-Range` from the error that @fastify/send raises for a range that cannot be satisfied. */
 function contentRangeOf(error: unknown): string {
   const { headers } = error as { headers?: Readonly<Record<string, string>> };
   return headers?.['Content-Range'] ?? 'bytes */*';

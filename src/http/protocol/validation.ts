@@ -1,8 +1,8 @@
 import type { FastifyInstance, FastifySchemaCompiler } from 'fastify';
 import type { z } from 'zod';
-import { ImageError } from '../../core/domain/errors.ts';
+import { ProblemError } from './problem.ts';
 
-/** What the parts of a request are called in answers. */
+/** Names of a request's parts in problems. */
 const PARTS: Readonly<Record<string, string>> = {
   body: 'body',
   querystring: 'query',
@@ -10,19 +10,19 @@ const PARTS: Readonly<Record<string, string>> = {
   headers: 'headers',
 };
 
-/** Checks a part of a request by its zod schema; raises `invalid_request` naming every path that is wrong. */
+/** Validates a part of a request by its zod schema; raises `invalid_request` that names every wrong path. */
 export const validatorCompiler: FastifySchemaCompiler<z.ZodType> = ({ schema, httpPart = 'body' }) => {
   const part = PARTS[httpPart] ?? httpPart;
   return (data) => {
-    // Fastify hands over null where there is no body.
+    // Fastify passes null where there is no body.
     const result = schema.safeParse(httpPart === 'body' ? (data ?? undefined) : data);
     return result.success ? { value: result.data } : { error: invalidRequest(part, result.error.issues) };
   };
 };
 
 /**
- * Has `app` read JSON bodies, and no others. An empty one counts as none, whatever its content type says: many clients
- * send the header by habit. Keys that would reach into prototypes are refused.
+ * Makes JSON the only type of body that `app` reads. An empty body counts as none whatever its content type, since many
+ * clients always send the header. Keys that could pollute prototypes are refused.
  */
 export function readJsonBodies(app: FastifyInstance): void {
   const parse = app.getDefaultJsonParser('error', 'error');
@@ -33,7 +33,7 @@ export function readJsonBodies(app: FastifyInstance): void {
   });
 }
 
-function invalidRequest(part: string, issues: readonly z.core.$ZodIssue[]): ImageError {
+function invalidRequest(part: string, issues: readonly z.core.$ZodIssue[]): ProblemError {
   const paths = issues.flatMap((issue) => {
     const at = issue.path.map(String);
     if (issue.code !== 'unrecognized_keys') return [{ path: at.join('.') || part, message: issue.message }];
@@ -43,14 +43,20 @@ function invalidRequest(part: string, issues: readonly z.core.$ZodIssue[]): Imag
     }));
   });
   const named = paths.map(({ path }) => `\`${path}\``).join(', ');
-  return new ImageError('invalid_request', `wrong in the ${part}: ${named}; see errors`, { paths });
+  return new ProblemError({
+    code: 'invalid_request',
+    detail: `wrong in the ${part}: ${named}; see errors`,
+    errors: paths,
+  });
 }
 
-function invalidJson(body: string): ImageError {
+function invalidJson(body: string): ProblemError {
   try {
     JSON.parse(body);
   } catch {
-    return new ImageError('invalid_request', 'the body is not valid JSON');
+    return new ProblemError({ code: 'invalid_request', detail: 'the body is not valid JSON' });
   }
-  return new ImageError('invalid_request', 'the body holds a key that is allowed nowhere, such as __proto__');
+  // Valid JSON that secure-json-parse refused: it holds `__proto__` or `constructor.prototype`.
+  const detail = 'the body holds a key that is allowed nowhere, such as __proto__';
+  return new ProblemError({ code: 'invalid_request', detail });
 }

@@ -1,5 +1,5 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
-import { cleanupBody, cleanupReport, lastCleanup } from '../../api/cleanup.ts';
+import { cleanupBody, cleanupReport, lastCleanup, toCleanupReport, toLastCleanup } from '../../api/cleanup.ts';
 import type { Images } from '../../core/images/images.ts';
 import { json, problems } from '../openapi/responses.ts';
 
@@ -29,7 +29,7 @@ export const cleanupRoutes: FastifyPluginAsyncZod<{ images: Images }> = async (a
         ),
       },
     },
-    handler: (request) => images.cleanup(request.body),
+    handler: async (request) => toCleanupReport(await images.cleanup(request.body)),
   });
 
   app.get('/cleanup/last', {
@@ -43,6 +43,6 @@ export const cleanupRoutes: FastifyPluginAsyncZod<{ images: Images }> = async (a
         ...problems('unauthorized', 'forbidden', 'not_found', 'rate_limited', 'storage_unavailable'),
       },
     },
-    handler: () => images.lastCleanup(),
+    handler: async () => toLastCleanup(await images.lastCleanup()),
   });
 };

@@ -1,5 +1,11 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
-import { deliveryList, deliveryParams, deliveryRecord, toDeliveryRecord } from '../../api/deliveries.ts';
+import {
+  deliveryList,
+  deliveryParams,
+  deliveryRecord,
+  toDeliveryList,
+  toDeliveryRecord,
+} from '../../api/deliveries.ts';
 import { imageParams } from '../../api/fields.ts';
 import type { Images } from '../../core/images/images.ts';
 import type { Identify } from '../access/auth.ts';
@@ -24,10 +30,7 @@ export const deliveryRoutes: FastifyPluginAsyncZod<DeliveryRoutesOptions> = asyn
         ...problems('unauthorized', 'forbidden', 'not_found', 'rate_limited', 'storage_unavailable'),
       },
     },
-    handler: async (request) => {
-      const deliveries = await images.deliveries(request.params.mediaId, identify(request));
-      return { items: deliveries.map(toDeliveryRecord) };
-    },
+    handler: async (request) => toDeliveryList(await images.deliveries(request.params.mediaId, identify(request))),
   });
 
   app.post('/images/:mediaId/deliveries/:id/redeliver', {

@@ -1,13 +1,14 @@
 import type { ServerResponse } from 'node:http';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
-import { eventHeaders, imageEvent } from '../../api/events.ts';
+import { eventHeaders, imageEvent, toImageEvent } from '../../api/events.ts';
 import { imageParams } from '../../api/fields.ts';
+import type { ImageEvent } from '../../core/images/follow.ts';
 import type { Images } from '../../core/images/images.ts';
 import type { Clock } from '../../core/ports/clock.ts';
 import type { Identify } from '../access/auth.ts';
 import { problems } from '../openapi/responses.ts';
-import { sendEvents } from '../protocol/event-stream.ts';
+import { type ServerSentEvent, sendEvents } from '../protocol/event-stream.ts';
 
 interface EventRoutesOptions {
   readonly images: Images;
@@ -40,13 +41,13 @@ data: {"mediaId":"article-42-hero","status":"succeeded","url":"/media/article-42
 export const eventRoutes: FastifyPluginAsyncZod<EventRoutesOptions> = async (app, { images, identify, clock }) => {
   const open = new Set<ServerResponse>();
 
-  // The service's own stop ends the streams. Those whose client is behind cannot be ended, only cut: it comes back.
+  // A stop ends every stream. One whose client reads too slowly cannot be ended cleanly, so it is destroyed; the client reconnects.
   app.addHook('preClose', async () => {
     for (const response of open) if (response.writableNeedDrain) response.destroy();
   });
 
   app.get('/images/:mediaId/events', {
-    // A HEAD would listen too, for nothing.
+    // No HEAD route: it would subscribe without reading.
     exposeHeadRoute: false,
     schema: {
       operationId: 'followImage',
@@ -78,7 +79,11 @@ export const eventRoutes: FastifyPluginAsyncZod<EventRoutesOptions> = async (app
       const events = await images.follow(request.params.mediaId, identify(request), lastEventId, clientGone.signal);
       if (events === null) return reply.code(204).send();
       open.add(reply.raw);
-      return sendEvents(reply, events, clock);
+      return sendEvents(reply, toServerSentEvents(events), clock);
     },
   });
 };
+
+async function* toServerSentEvents(events: AsyncIterable<ImageEvent>): AsyncGenerator<ServerSentEvent> {
+  for await (const event of events) yield toImageEvent(event);
+}

@@ -1,13 +1,26 @@
+import type { FastifyReply } from 'fastify';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
-import { healthReport, liveReport } from '../../api/health.ts';
+import { type HealthState, healthReport, liveReport, toHealthReport } from '../../api/health.ts';
 import type { Health } from '../monitoring/health.ts';
 import { json } from '../openapi/responses.ts';
 
-/** How often the checks are run though nobody asks, in milliseconds: `since` is no later than that. */
+/** Interval of the background checks, in milliseconds: the accuracy of `since`. */
 const CHECK_INTERVAL_MS = 10_000;
 
-/** `GET /health`, `/health/live` and `/health/ready`. They need no key, and answer 503 with the body when red. */
-export const healthRoutes: FastifyPluginAsyncZod<{ health: Health }> = async (app, { health }) => {
+interface HealthRoutesOptions {
+  readonly health: Health;
+  /** Version of Easel. */
+  readonly version: string;
+}
+
+/** `GET /health`, `/health/live` and `/health/ready`. They need no key; with the status `error` they answer 503 and the same body. */
+export const healthRoutes: FastifyPluginAsyncZod<HealthRoutesOptions> = async (app, { health, version }) => {
+  const sendState = (reply: FastifyReply, state: HealthState) =>
+    reply
+      .code(state.status === 'error' ? 503 : 200)
+      .header('cache-control', 'no-store')
+      .send(toHealthReport(state, version));
+
   const timer = setInterval(() => void health.report(), CHECK_INTERVAL_MS).unref();
   app.addHook('onClose', async () => clearInterval(timer));
 
@@ -23,13 +36,7 @@ export const healthRoutes: FastifyPluginAsyncZod<{ health: Health }> = async (ap
         503: json('Something it cannot work without is broken.', healthReport),
       },
     },
-    handler: async (_request, reply) => {
-      const report = await health.report();
-      return reply
-        .code(report.status === 'error' ? 503 : 200)
-        .header('cache-control', 'no-store')
-        .send(report);
-    },
+    handler: async (_request, reply) => sendState(reply, await health.report()),
   });
 
   app.get('/health/ready', {
@@ -43,13 +50,7 @@ export const healthRoutes: FastifyPluginAsyncZod<{ health: Health }> = async (ap
         'work. Pictures that are there are served all the same: who only routes those asks `/health/live`.',
       response: { 200: json('It may take traffic.', healthReport), 503: json('It may not.', healthReport) },
     },
-    handler: async (_request, reply) => {
-      const report = await health.readiness();
-      return reply
-        .code(report.status === 'error' ? 503 : 200)
-        .header('cache-control', 'no-store')
-        .send(report);
-    },
+    handler: async (_request, reply) => sendState(reply, await health.readiness()),
   });
 
   app.get('/health/live', {

@@ -1,39 +1,37 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
-import { thumbHashToDataURL } from 'thumbhash';
 import { z } from 'zod';
-import { createImage, createImageHeaders } from '../../api/create-image.ts';
+import { createImage, createImageHeaders, requestPreview, toRequestPreview } from '../../api/create-image.ts';
 import { imageParams } from '../../api/fields.ts';
-import { imageList, imagePreview, imageRecord, listQuery } from '../../api/image-record.ts';
-import { isProblemCode, type ProblemSpec } from '../../api/problem.ts';
-import { preview } from '../../api/usage.ts';
-import { ImageError } from '../../core/domain/errors.ts';
+import { imagePreview, toImagePreview } from '../../api/image-preview.ts';
+import { imageList, imageRecord, listQuery, toImageList } from '../../api/image-record.ts';
+import { failureProblem } from '../../api/problem.ts';
 import { type Image, isFinished } from '../../core/domain/image.ts';
 import { type MediaUrls, toRecord } from '../../core/domain/record.ts';
 import type { Images } from '../../core/images/images.ts';
 import type { Identify } from '../access/auth.ts';
 import { json, problems } from '../openapi/responses.ts';
 import { appliedPreferences, readPreferences, secondsToWait } from '../protocol/prefer.ts';
-import { sendProblem } from '../protocol/problem.ts';
+import { ProblemError, sendProblem } from '../protocol/problem.ts';
 
 interface ImageRoutesOptions {
   readonly images: Images;
   readonly identify: Identify;
-  /** Where pictures are, for those who may fetch them. */
+  /** The URLs of published files. */
   readonly urls: MediaUrls;
-  /** Longest that `POST /images` waits for the end. */
+  /** Longest that `POST /images` waits for an image to finish. */
   readonly syncWaitSeconds: number;
-  /** Whether the process has more to do than it can. */
+  /** True while the process is overloaded. */
   readonly isOverloaded: () => boolean;
 }
 
-/** When to ask again for a picture that is being made: a model takes some 10 to 60 s. */
+/** `Retry-After` of a 202: a model takes some 10 to 60 s. */
 const POLL_SECONDS = 5;
 
 const retryAfter = { type: 'integer', description: 'Seconds after which to ask again.' };
 const location = { type: 'string', description: 'Where the record is.' };
 const applied = { type: 'string', description: 'Which preferences made a difference.' };
 
-/** Making, finding, previewing, cancelling and deleting pictures: `/images` and what is below it, but for the events. */
+/** `/images`: create, preview, list, get, cancel and delete images. Events, provenance and deliveries have files of their own. */
 export const imageRoutes: FastifyPluginAsyncZod<ImageRoutesOptions> = async (app, options) => {
   const { images, identify, urls, syncWaitSeconds, isOverloaded } = options;
   const record = (image: Image) => toRecord(image, urls);
@@ -85,7 +83,7 @@ export const imageRoutes: FastifyPluginAsyncZod<ImageRoutesOptions> = async (app
       const preferences = readPreferences(prefer);
       const seconds = secondsToWait(preferences, syncWaitSeconds);
 
-      // Only the waiting ends when the client leaves, never the work.
+      // A disconnect ends the wait, never the work.
       const clientGone = new AbortController();
       reply.raw.once('close', () => clientGone.abort());
 
@@ -98,7 +96,11 @@ export const imageRoutes: FastifyPluginAsyncZod<ImageRoutesOptions> = async (app
           ? submission.image
           : await images.waitUntilFinished(mediaId, seconds * 1000, clientGone.signal);
       if (image === null) {
-        throw new ImageError('not_found', 'the picture was deleted while it was being made', { mediaId });
+        throw new ProblemError({
+          code: 'not_found',
+          detail: 'the picture was deleted while it was being made',
+          mediaId,
+        });
       }
 
       const finished = isFinished(image.status);
@@ -122,7 +124,7 @@ export const imageRoutes: FastifyPluginAsyncZod<ImageRoutesOptions> = async (app
       description: 'Takes what `POST /images` takes. Calls no provider, writes nothing and costs nothing.',
       body: createImage,
       response: {
-        200: json('What would be done.', preview),
+        200: json('What would be done.', requestPreview),
         ...problems(
           'invalid_request',
           'unauthorized',
@@ -134,7 +136,7 @@ export const imageRoutes: FastifyPluginAsyncZod<ImageRoutesOptions> = async (app
         ),
       },
     },
-    handler: async (request) => images.preview(request.body, identify(request)),
+    handler: async (request) => toRequestPreview(images.preview(request.body, identify(request))),
   });
 
   app.get('/images', {
@@ -149,10 +151,7 @@ export const imageRoutes: FastifyPluginAsyncZod<ImageRoutesOptions> = async (app
         ...problems('invalid_request', 'unauthorized', 'forbidden', 'rate_limited', 'storage_unavailable'),
       },
     },
-    handler: async (request) => {
-      const { items, nextCursor } = await images.list(request.query, identify(request));
-      return { items: items.map(record), nextCursor };
-    },
+    handler: async (request) => toImageList(await images.list(request.query, identify(request)), urls),
   });
 
   app.get('/images/:mediaId', {
@@ -206,11 +205,12 @@ export const imageRoutes: FastifyPluginAsyncZod<ImageRoutesOptions> = async (app
       response: { 200: json('The stand-in.', imagePreview), ...problems('not_found', 'storage_unavailable') },
     },
     handler: async (request) => {
-      const { mediaId, thumbhash, dominantColour } = await images.get(request.params.mediaId, identify(request));
-      if (thumbhash === null || dominantColour === null) {
-        throw new ImageError('not_found', 'there is no picture yet', { mediaId });
+      const image = await images.get(request.params.mediaId, identify(request));
+      const preview = toImagePreview(image);
+      if (preview === null) {
+        throw new ProblemError({ code: 'not_found', detail: 'there is no picture yet', mediaId: image.mediaId });
       }
-      return { thumbhash, dataUrl: thumbHashToDataURL(Buffer.from(thumbhash, 'base64')), dominantColour };
+      return preview;
     },
   });
 
@@ -232,13 +232,3 @@ export const imageRoutes: FastifyPluginAsyncZod<ImageRoutesOptions> = async (app
     },
   });
 };
-
-/** What to answer for an image that ended in failure. */
-function failureProblem({ mediaId, error }: Image): ProblemSpec {
-  const code = error?.code ?? '';
-  return {
-    code: isProblemCode(code) ? code : 'internal_error',
-    detail: error?.detail ?? 'the picture failed, and its record does not say why',
-    mediaId,
-  };
-}

@@ -1,6 +1,5 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
-import { ImageError } from '../../core/domain/errors.ts';
 import { RENDITION_FORMATS, type RenditionFormat } from '../../core/domain/formats.ts';
 import type { PublishedPictures } from '../../core/images/published-file.ts';
 import { PICTURE_POLICY } from '../access/security-headers.ts';
@@ -8,17 +7,17 @@ import type { MediaAccess } from '../media/access.ts';
 import { evaluateConditions, rangeToServe } from '../media/conditional.ts';
 import { createFileSender } from '../media/published-files.ts';
 import { problems } from '../openapi/responses.ts';
-import { sendProblem } from '../protocol/problem.ts';
+import { ProblemError, sendProblem } from '../protocol/problem.ts';
 
 interface MediaRoutesOptions {
   readonly pictures: PublishedPictures;
-  /** Room for popular files in memory. */
+  /** Size of the memory cache of popular files. */
   readonly cacheBytes: number;
-  /** Null where everyone may fetch. */
+  /** Null when pictures are public. */
   readonly access: MediaAccess | null;
 }
 
-/** The names that published files can have; nothing else is looked up, so no name leads out of the store. */
+/** The names that published files can have. Only these are looked up, so that no name leads out of the store. */
 const FILE_NAME = new RegExp(String.raw`^[a-z0-9][a-z0-9._-]{0,127}(?:@\d+x\d+)?\.(?:${RENDITION_FORMATS.join('|')})$`);
 
 const MEDIA_TYPES: Readonly<Record<RenditionFormat, string>> = {
@@ -28,14 +27,14 @@ const MEDIA_TYPES: Readonly<Record<RenditionFormat, string>> = {
   avif: 'image/avif',
 };
 
-/** A mediaId can be deleted and made again, so only a URL that names the content may be kept for ever. */
+/** A mediaId can be deleted and made again, so only a URL with the content's hash may be cached for ever. */
 const CACHE_SHORTLY = 'max-age=300, must-revalidate';
 const CACHE_FOR_EVER = 'max-age=31536000, immutable';
 
 /** `GET` and `HEAD /media/:file`: masters and renditions, whole or in part. */
 export const mediaRoutes: FastifyPluginAsyncZod<MediaRoutesOptions> = async (app, { pictures, cacheBytes, access }) => {
   const sendFile = createFileSender(pictures, cacheBytes);
-  // What not everyone may see is no thing for caches that everyone shares.
+  // `private` keeps private pictures out of shared caches.
   const cachedBy = access === null ? 'public' : 'private';
 
   app.route({
@@ -71,12 +70,12 @@ export const mediaRoutes: FastifyPluginAsyncZod<MediaRoutesOptions> = async (app
         ...problems('unauthorized', 'forbidden', 'not_found', 'rate_limited'),
       },
     },
-    // The schema is for the document alone: whatever is asked for, there is such a picture or there is not.
+    // The schema is only for the OpenAPI document: a wrong name is answered with `not_found`, not with a validation error.
     validatorCompiler: () => (data) => ({ value: data }),
     handler: async (request, reply) => {
       const published = FILE_NAME.test(request.params.file) ? await pictures.find(request.params.file) : null;
       access?.(request, reply, published);
-      if (published === null) throw new ImageError('not_found', 'there is no such picture');
+      if (published === null) throw new ProblemError({ code: 'not_found', detail: 'there is no such picture' });
       const { file } = published;
       const etag = `"${file.sha256}"`;
       const named = request.query.v === file.sha256.slice(0, 12);
@@ -84,7 +83,7 @@ export const mediaRoutes: FastifyPluginAsyncZod<MediaRoutesOptions> = async (app
         .header('etag', etag)
         .header('cache-control', `${cachedBy}, ${named ? CACHE_FOR_EVER : CACHE_SHORTLY}`)
         .header('content-security-policy', PICTURE_POLICY)
-        // Pages anywhere may show it.
+        // Pages of every origin may embed the picture.
         .header('cross-origin-resource-policy', 'cross-origin');
 
       switch (evaluateConditions(request.raw.headers, etag)) {

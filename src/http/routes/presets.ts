@@ -1,5 +1,5 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
-import { presetList, toPresetRecord } from '../../api/presets.ts';
+import { presetList, toPresetList } from '../../api/presets.ts';
 import type { Images } from '../../core/images/images.ts';
 import { json, problems } from '../openapi/responses.ts';
 
@@ -17,6 +17,6 @@ export const presetRoutes: FastifyPluginAsyncZod<{ images: Images }> = async (ap
         ...problems('unauthorized', 'forbidden', 'rate_limited'),
       },
     },
-    handler: async () => ({ items: images.presets().map(toPresetRecord) }),
+    handler: async () => toPresetList(images.presets()),
   });
 };

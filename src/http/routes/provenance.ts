@@ -1,6 +1,6 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { imageParams } from '../../api/fields.ts';
-import { provenanceRecord } from '../../api/provenance.ts';
+import { provenanceRecord, toProvenanceRecord } from '../../api/provenance.ts';
 import type { Images } from '../../core/images/images.ts';
 import type { Identify } from '../access/auth.ts';
 import { json, problems } from '../openapi/responses.ts';
@@ -27,6 +27,6 @@ export const provenanceRoutes: FastifyPluginAsyncZod<ProvenanceRoutesOptions> = 
         ...problems('unauthorized', 'forbidden', 'not_found', 'rate_limited', 'storage_unavailable'),
       },
     },
-    handler: (request) => images.provenance(request.params.mediaId, identify(request)),
+    handler: async (request) => toProvenanceRecord(await images.provenance(request.params.mediaId, identify(request))),
   });
 };

@@ -1,5 +1,5 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
-import { usageQuery, usageReport } from '../../api/usage.ts';
+import { toUsageReport, usageQuery, usageReport } from '../../api/usage.ts';
 import type { Images } from '../../core/images/images.ts';
 import type { Identify } from '../access/auth.ts';
 import { json, problems } from '../openapi/responses.ts';
@@ -27,7 +27,7 @@ export const usageRoutes: FastifyPluginAsyncZod<UsageRoutesOptions> = async (app
     },
     handler: async (request, reply) => {
       const report = await images.usage(request.query.days, identify(request));
-      return reply.header('cache-control', 'no-store').send(report);
+      return reply.header('cache-control', 'no-store').send(toUsageReport(report));
     },
   });
 };

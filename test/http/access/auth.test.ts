@@ -27,20 +27,17 @@ const isOpen = (path: string) => path.startsWith('/health') || path.startsWith('
 const send = (method: string, path: string) => api()[method.toLowerCase() as 'get'](path) as unknown as request.Test;
 
 describe('without a key', () => {
-  test.each(everyRoute.filter(([, path]) => !isOpen(path)))(
-    '%s %s is a 401 that says how to come in',
-    async (method, path) => {
-      const answer = await send(method, path).expect(401);
-      expect(problem.parse(answer.body).code).toBe('unauthorized');
-      expect(answer.headers['www-authenticate']).toBe('Bearer realm="easel"');
-    },
-  );
+  test.each(everyRoute.filter(([, path]) => !isOpen(path)))('%s %s is a 401 with a challenge', async (method, path) => {
+    const answer = await send(method, path).expect(401);
+    expect(problem.parse(answer.body).code).toBe('unauthorized');
+    expect(answer.headers['www-authenticate']).toBe('Bearer realm="easel"');
+  });
 
   test.each(everyRoute.filter(([, path]) => isOpen(path)))('%s %s is open', async (method, path) => {
     expect((await send(method, path)).status).not.toBe(401);
   });
 
-  test('the answer comes before the body is looked at, and nothing is accepted', async () => {
+  test('the answer comes before the body is parsed, and nothing is accepted', async () => {
     await api().post('/images').type('json').send('{"prompt": ').expect(401);
     await api().post('/images').type('text').send('x').expect(401);
     expect(http.images.submitted).toEqual([]);
@@ -65,17 +62,17 @@ describe('a key', () => {
     ['nothing after Bearer', { authorization: 'Bearer ' }, 401],
     ['an empty x-api-key', { 'x-api-key': '' }, 401],
     ['a cookie', { cookie: 'key=viewer-secret' }, 401],
-  ])('as %s: %#', async (_how, headers, status) => {
+  ])('sent as %s', async (_how, headers, status) => {
     const answer = await api().get('/images').set(headers).expect(status);
     if (status === 401) expect(answer.text).not.toContain('viewer');
   });
 
-  test('that is not known is told from none', async () => {
+  test('that is unknown has a challenge that says so', async () => {
     const answer = await api().get('/images').set('x-api-key', 'nope').expect(401);
     expect(answer.headers['www-authenticate']).toBe('Bearer realm="easel", error="invalid_token"');
   });
 
-  test('in the URL is none, and is not logged', async () => {
+  test('in the URL is ignored, and not logged', async () => {
     const { length } = http.log;
     for (const name of ['key', 'api_key', 'access_token', 'x-api-key']) {
       await api().get(`/images?${name}=viewer-secret`).expect(401);
@@ -84,14 +81,14 @@ describe('a key', () => {
     expect(JSON.stringify(http.log)).not.toContain('viewer-secret');
   });
 
-  test('stands in the log by its name', async () => {
+  test('is logged by its name', async () => {
     const { length } = http.log;
     await api().get('/images').set(bearer('viewer')).expect(200);
     await vi.waitUntil(() => http.log.length > length);
     expect(http.log.at(-1)).toMatchObject({ msg: 'request', key: 'viewer' });
   });
 
-  test('is the caller of what it orders', async () => {
+  test('is the caller of its requests', async () => {
     const made = { prompt: 'a', mediaId: 'made' };
     await api().post('/images').set(bearer('blog')).set('Prefer', 'respond-async').send(made).expect(202);
     await api().post('/images').set(bearer('boss')).set('Prefer', 'respond-async').send(made).expect(202);
@@ -135,7 +132,7 @@ describe('scopes', () => {
   });
 });
 
-test('without keys, and with metrics and docs open, every door is open', async () => {
+test('without keys, and with open metrics and docs, every route is open', async () => {
   await using open = await openHttpApp();
   for (const [method, path] of everyRoute) {
     const answer = await (request(open.app.server)[method.toLowerCase() as 'get'](path) as unknown as request.Test);

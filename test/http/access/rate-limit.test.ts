@@ -7,17 +7,17 @@ import { bearer, testKeys } from '../../support/test-keys.ts';
 
 const LIMITS = { generate: 2, read: 3, media: 4 };
 const open = (rateLimits = LIMITS, trustProxy = false) => openHttpApp({ keys: testKeys() }, { rateLimits, trustProxy });
-const order = { prompt: 'a lighthouse' };
+const body = { prompt: 'a lighthouse' };
 
 afterEach(() => vi.useRealTimers());
 
 describe('the limit of generations', () => {
-  test('lets that many through at once, then says when to come back, by one instant in every place', async () => {
-    // The time of day only: what sockets wait by goes on.
+  test('allows a burst of that many, then refuses with one and the same time in every header', async () => {
+    // Only the clock is faked: timers of sockets run on.
     vi.useFakeTimers({ toFake: ['Date'], now: new Date('2026-11-23T16:00:00Z') });
     await using http = await open();
     const post = () =>
-      request(http.app.server).post('/images').set(bearer('blog')).set('Prefer', 'respond-async').send(order);
+      request(http.app.server).post('/images').set(bearer('blog')).set('Prefer', 'respond-async').send(body);
 
     for (const left of [1, 0]) {
       const { headers } = await post().expect(202);
@@ -25,26 +25,26 @@ describe('the limit of generations', () => {
       expect(headers.ratelimit).toBe(`"generate";r=${left};t=60`);
     }
     vi.setSystemTime(new Date('2026-11-23T16:00:17.200Z'));
-    const { body, headers } = await post().expect(429);
+    const { body: refusal, headers } = await post().expect(429);
     expect(headers).toMatchObject({
       'ratelimit-policy': '"generate";q=2;w=60',
       ratelimit: '"generate";r=0;t=43',
       'retry-after': '43',
     });
-    expect(problem.parse(body)).toMatchObject({ code: 'rate_limited', retryAfter: 43 });
+    expect(problem.parse(refusal)).toMatchObject({ code: 'rate_limited', retryAfter: 43 });
     expect(http.images.submitted).toHaveLength(2);
 
-    // Those who come too early do not put it off.
+    // A refused request does not extend the window.
     vi.setSystemTime(new Date('2026-11-23T16:00:59.999Z'));
     expect((await post().expect(429)).headers['retry-after']).toBe('1');
     vi.setSystemTime(new Date('2026-11-23T16:01:00.000Z'));
     await post().expect(202);
   });
 
-  test('is each key’s own, whatever its address, and is not used up by those who are not let in', async () => {
+  test('is counted per key, whatever the address, and without unauthorized requests', async () => {
     await using http = await open();
     const post = (name: string) => request(http.app.server).post('/images').set(bearer(name)).send({});
-    for (let i = 0; i < 5; i++) await post('nobody').expect(401);
+    for (let i = 0; i < 5; i++) await post('unknown').expect(401);
     for (let i = 0; i < 5; i++) await post('viewer').expect(403);
     for (const name of ['blog', 'shop']) {
       await post(name).expect(400);
@@ -53,7 +53,7 @@ describe('the limit of generations', () => {
     }
   });
 
-  test('does not hold up reading, cancelling, deleting or cleaning up', async () => {
+  test('does not apply to reads, deletions and cleanups', async () => {
     await using http = await open();
     http.images.stored.set('a', exampleImage({ mediaId: 'a' }));
     const api = () => request(http.app.server);
@@ -67,14 +67,14 @@ describe('the limit of generations', () => {
   });
 });
 
-test('pictures are counted by address, apart from the rest', async () => {
+test('pictures are counted per address, separately', async () => {
   await using http = await open();
   for (let i = 0; i < 4; i++) await request(http.app.server).get('/media/a.png').expect(404);
   await request(http.app.server).get('/media/a.png').expect(429).expect('ratelimit-policy', '"media";q=4;w=60');
   await request(http.app.server).get('/images').set(bearer('blog')).expect(200);
 });
 
-test('health, metrics and docs are outside of every limit', async () => {
+test('health, metrics and docs have no limit', async () => {
   await using http = await open({ generate: 1, read: 1, media: 1 });
   for (const path of ['/health', '/health/live', '/health/ready', '/metrics', '/openapi.json']) {
     for (let i = 0; i < 4; i++) {
@@ -90,12 +90,12 @@ test('without a limit there are no headers', async () => {
 });
 
 test.each([
-  ['the address of the connection, whatever the header says', false, ['1.1.1.1', '2.2.2.2'], 429],
-  ['the header’s address behind a proxy: another one', true, ['1.1.1.1', '2.2.2.2'], 404],
+  ['the address of the connection, not the header, without a proxy', false, ['1.1.1.1', '2.2.2.2'], 429],
+  ['the header’s address behind a proxy: different ones', true, ['1.1.1.1', '2.2.2.2'], 404],
   ['the header’s address behind a proxy: the same', true, ['1.1.1.1', '1.1.1.1'], 429],
-  ['one network of IPv6, which one client has to itself', true, ['2606:4700::1', '2606:4700::2'], 429],
-  ['an address of IPv4 in either form', true, ['1.1.1.1', '::ffff:1.1.1.1'], 429],
-])('who comes without a key is known by %s', async (_what, trustProxy, [first, second], status) => {
+  ['the IPv6 /64 network', true, ['2606:4700::1', '2606:4700::2'], 429],
+  ['an IPv4 address, mapped to IPv6 or not', true, ['1.1.1.1', '::ffff:1.1.1.1'], 429],
+])('a client without a key is counted by %s', async (_what, trustProxy, [first, second], status) => {
   await using http = await open({ ...LIMITS, media: 1 }, trustProxy);
   const get = (address = '') => request(http.app.server).get('/media/a.png').set('X-Forwarded-For', address);
   await get(first).expect(404);

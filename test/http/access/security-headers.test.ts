@@ -8,7 +8,7 @@ import { picturesIn } from '../../support/app/pictures-in.ts';
 import { bearer, testKeys } from '../../support/test-keys.ts';
 
 test.each(['/health', '/images', '/nope', '/openapi.json', '/media/a.png'])(
-  '%s is no page: nothing in it is run, framed or guessed at',
+  '%s forbids scripts, frames and content sniffing',
   async (path) => {
     await using http = await openHttpApp();
     const { headers } = await request(http.app.server).get(path);
@@ -22,7 +22,7 @@ test.each(['/health', '/images', '/nope', '/openapi.json', '/media/a.png'])(
   },
 );
 
-test('a picture bears every header that other answers do, with a policy of its own', async () => {
+test('a picture has every header of other answers, with a policy of its own', async () => {
   const bytes = Buffer.from('a picture');
   await using http = await openHttpApp(async (root) => ({
     pictures: await picturesIn(root, [exampleFile('a.png', bytes)]),
@@ -54,7 +54,7 @@ test('a picture bears every header that other answers do, with a policy of its o
   expect(await headersOf('/media/a.png', { 'If-None-Match': fromDisk.etag })).toEqual(picture);
 });
 
-test('the docs run the scripts that are served here, and no others', async () => {
+test('the docs load scripts of their own origin only', async () => {
   await using http = await openHttpApp();
   const { headers, text } = await request(http.app.server).get('/docs').expect(200);
   const policy = headers['content-security-policy'] ?? '';
@@ -67,11 +67,11 @@ test('the docs run the scripts that are served here, and no others', async () =>
   }
 });
 
-describe('calls from web pages', () => {
+describe('cross-origin requests', () => {
   const page = 'https://app.example';
   const preflight = { Origin: page, 'Access-Control-Request-Method': 'POST' };
 
-  test('are not let in unless configured', async () => {
+  test('are not allowed by default', async () => {
     await using http = await openHttpApp({ keys: testKeys() });
     await request(http.app.server).options('/images').set(preflight).expect(404);
     const { headers } = await request(http.app.server)
@@ -88,7 +88,7 @@ describe('calls from web pages', () => {
     ['http://app.example', undefined],
     ['https://evil.example', undefined],
     ['null', undefined],
-  ])('from %s are let in where they are on the list', async (from, allowed) => {
+  ])('from %s get the allowed origin %s', async (from, allowed) => {
     await using http = await openHttpApp({ keys: testKeys() }, { corsOrigins: [page, 'https://other.example'] });
     const api = () => request(http.app.server);
     const asked = await api()
@@ -100,7 +100,7 @@ describe('calls from web pages', () => {
       expect(asked.headers['access-control-allow-headers']).toMatch(/authorization.*x-api-key/);
       expect(asked.headers['access-control-allow-methods']).toContain('DELETE');
     }
-    // Also when the answer is no: the page has to be able to read why.
+    // Refusals too: the page has to be able to read the problem.
     const answer = await api().get('/images').set('Origin', from).expect(401);
     expect(answer.headers['access-control-allow-origin']).toBe(allowed);
     expect(answer.headers.vary).toMatch(/Origin/);

@@ -10,7 +10,7 @@ import { exampleFile } from '../../support/app/fake-images.ts';
 import { openHttpApp } from '../../support/app/http-app.ts';
 import { picturesIn } from '../../support/app/pictures-in.ts';
 
-test('while the service stops, work is refused and reading goes on, each answer ending its connection', async () => {
+test('while the service stops, new work is refused, reads are served, and each answer closes its connection', async () => {
   let stopping = false;
   await using http = await openHttpApp({ stopping: () => stopping });
   const api = () => request(http.app.server);
@@ -33,13 +33,13 @@ test('while the service stops, work is refused and reading goes on, each answer 
   expect(http.images.submitted).toEqual([]);
 });
 
-/** The head and the body of a POST, to be sent apart. */
+/** The head and the body of a POST, to be sent separately. */
 function post(body: string): [string, string] {
   const head = `POST /images HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: ${body.length}`;
   return [head, `\r\n\r\n${body}`];
 }
 
-test('closing waits for a call that waits, and refuses one that was still being sent', async () => {
+test('closing waits for a request that is being answered, and refuses one that was still arriving', async () => {
   await using http = await openHttpApp();
   const waiting = http.raw(...post('{"prompt":"a","mediaId":"a"}'));
   await vi.waitUntil(() => http.images.waits.length === 1);
@@ -48,7 +48,7 @@ test('closing waits for a call that waits, and refuses one that was still being 
   const connected = once(http.app.server, 'connection');
   sending.write(head);
   await connected;
-  // Until its head is begun to be read the connection counts as idle, and closing cuts it.
+  // Node counts the connection as idle, and closes it, until it has begun to read the head.
   await request(http.app.server).get('/health/live');
 
   const closed = http.app.close();
@@ -63,18 +63,18 @@ test('closing waits for a call that waits, and refuses one that was still being 
 });
 
 test.each([
-  ['says nothing', ''],
+  ['sends nothing', ''],
   ['stops in the middle of a head', 'GET /health HTTP/1.1\r\nHo'],
   ['stops in the middle of a body', `${post('{"prompt":"a"}')[0]}\r\n\r\n{`],
-])('closing does not wait for a client that %s, and does for one that is being answered', async (_what, words) => {
+])('closing does not wait for a client that %s, but for one that is being answered', async (_what, sent) => {
   await using http = await openHttpApp({}, { timeouts: { ...DEFAULT_TIMEOUTS, drainIntervalMs: 50 } });
   const waiting = http.raw(...post('{"prompt":"a","mediaId":"a"}'));
   await vi.waitUntil(() => http.images.waits.length === 1);
   const silent = connect(http.port, '127.0.0.1').on('error', () => undefined);
   const connected = once(http.app.server, 'connection');
-  silent.write(words);
+  silent.write(sent);
   await connected;
-  // What was sent has been read by now.
+  // By this answer, the server has read what was sent before.
   await request(http.app.server).get('/health/live');
 
   const closed = http.app.close();
@@ -84,7 +84,7 @@ test.each([
   await closed;
 });
 
-test('closing does not wait for a connection whose answer was under way at the order and has ended since', async () => {
+test('closing does not wait for a connection whose answer was being sent at the stop and has ended since', async () => {
   const bytes = Buffer.alloc(32 * 1024 * 1024, 'x');
   await using http = await openHttpApp(
     async (root) => ({ pictures: await picturesIn(root, [exampleFile('a.png', bytes)]) }),
@@ -95,7 +95,7 @@ test('closing does not wait for a connection whose answer was under way at the o
   slow.write('GET /media/a.png HTTP/1.1\r\nHost: x\r\n\r\n');
   await once(slow, 'readable');
   const closed = http.app.close();
-  // The connections have been looked through more than once before it reads on.
+  // Several intervals pass before the client reads on.
   await delay(100);
   let received = 0;
   slow.on('data', (chunk) => {

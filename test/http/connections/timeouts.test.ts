@@ -4,14 +4,14 @@ import { writeFile } from 'node:fs/promises';
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { DEFAULT_TIMEOUTS } from '../../../src/http/connections/timeouts.ts';
+import { DEFAULT_TIMEOUTS, type Timeouts } from '../../../src/http/connections/timeouts.ts';
 import { exampleFile } from '../../support/app/fake-images.ts';
 import { type HttpApp, openHttpApp } from '../../support/app/http-app.ts';
 import { picturesIn } from '../../support/app/pictures-in.ts';
 
-const LATE_SOON = { ...DEFAULT_TIMEOUTS, headersMs: 150, requestMs: 300, lateCheckMs: 50 };
+const SHORT_TIMEOUTS: Timeouts = { ...DEFAULT_TIMEOUTS, headersMs: 150, requestMs: 300, checkIntervalMs: 50 };
 
-/** Opens a connection, sends something, then a few bytes again and again. */
+/** Opens a connection, sends `head`, then `drips` at intervals. */
 function dripping({ port }: HttpApp, head: string, drips = '', everyMs = 20): Socket {
   const socket = connect(port, '127.0.0.1');
   socket.on('error', () => undefined);
@@ -23,7 +23,7 @@ function dripping({ port }: HttpApp, head: string, drips = '', everyMs = 20): So
   return socket;
 }
 
-async function everything(socket: Socket): Promise<string> {
+async function readAll(socket: Socket): Promise<string> {
   let text = '';
   socket.on('data', (chunk) => {
     text += chunk;
@@ -39,20 +39,20 @@ describe('a slow client', () => {
     ['nothing after the first line', 'GET /health HTTP/1.1\r\n', '', 408],
     ['a body', `${post}Content-Length: 100000\r\n\r\n{`, ' ', 408],
     ['chunks', `${post}Transfer-Encoding: chunked\r\n\r\n`, '1\r\n \r\n', 408],
-  ])('that drips %s is told so, and cut off', async (_what, head, drips, status) => {
-    await using http = await openHttpApp({}, { timeouts: LATE_SOON });
-    const answer = await everything(dripping(http, head, drips));
+  ])('that drips %s gets a 408 and is disconnected', async (_what, head, drips, status) => {
+    await using http = await openHttpApp({}, { timeouts: SHORT_TIMEOUTS });
+    const answer = await readAll(dripping(http, head, drips));
     expect(answer).toMatch(new RegExp(`^HTTP/1.1 ${status} `));
     expect(answer).toContain('application/problem+json');
   });
 
-  test('that sends no second request is let go', async () => {
+  test('that sends no second request is disconnected', async () => {
     await using http = await openHttpApp({}, { timeouts: { ...DEFAULT_TIMEOUTS, idleMs: 100 } });
-    const answer = await everything(dripping(http, 'GET /health HTTP/1.1\r\nHost: x\r\n\r\n'));
+    const answer = await readAll(dripping(http, 'GET /health HTTP/1.1\r\nHost: x\r\n\r\n'));
     expect(answer).toMatch(/^HTTP\/1.1 200 /);
   });
 
-  test('that stops reading in the middle of a picture is cut off, and one that only waits for its picture is not', async () => {
+  test('that stops reading a picture is disconnected, and one that waits for its image is not', async () => {
     const bytes = randomBytes(32 * 1024 * 1024);
     await using http = await openHttpApp(
       async (root) => ({ pictures: await picturesIn(root, [exampleFile('a.png', bytes)]) }),
@@ -78,7 +78,7 @@ describe('a slow client', () => {
   });
 });
 
-test('hundreds of slow connections keep nobody else from a picture', async () => {
+test('hundreds of slow connections do not delay other clients', async () => {
   const bytes = randomBytes(100_000);
   await using http = await openHttpApp(async (root) => ({
     pictures: await picturesIn(root, [exampleFile('a.png', bytes)]),

@@ -9,7 +9,7 @@ import { exampleFile } from '../../support/app/fake-images.ts';
 import { type HttpApp, openHttpApp } from '../../support/app/http-app.ts';
 import { picturesIn } from '../../support/app/pictures-in.ts';
 
-const ROOM = 10_000;
+const CACHE_BYTES = 10_000;
 const bytes = Buffer.from(Array.from({ length: 1000 }, (_, index) => index % 256));
 
 let http: HttpApp;
@@ -19,7 +19,7 @@ const api = () => request(http.app.server);
 beforeEach(async () => {
   published = new Map();
   http = await openHttpApp(async (root) => ({ pictures: await picturesIn(root, published) }), {
-    mediaCacheBytes: ROOM,
+    mediaCacheBytes: CACHE_BYTES,
   });
 });
 afterEach(() => http[Symbol.asyncDispose]());
@@ -32,7 +32,7 @@ async function publish(name: string, content: Buffer): Promise<MediaFile> {
   return file;
 }
 
-/** Has `/media/a.png` served from memory from now on: without its file it could not be had otherwise. */
+/** Brings `/media/a.png` into the cache and removes its file, so that from now on only the cache can serve it. */
 async function warm(content = bytes): Promise<void> {
   await publish('a.png', content);
   for (let asked = 0; asked < 2; asked++) await api().get('/media/a.png').expect(200);
@@ -40,23 +40,23 @@ async function warm(content = bytes): Promise<void> {
   await api().get('/media/a.png').expect(200);
 }
 
-describe('a file in memory', () => {
+describe('a cached file', () => {
   const version = exampleFile('a.png', bytes).sha256.slice(0, 12);
   test.each<[string, string, string, Record<string, string>]>([
     ['whole', 'get', '', {}],
-    ['its head', 'head', '', {}],
-    ['for ever', 'get', `?v=${version}`, {}],
+    ['by HEAD', 'head', '', {}],
+    ['with its version', 'get', `?v=${version}`, {}],
     ['with another version', 'get', '?v=000000000000', {}],
     ['when it is another', 'get', '', { 'If-None-Match': '"x"' }],
     ['when it is the same', 'get', '', { 'If-None-Match': `"${exampleFile('a.png', bytes).sha256}"` }],
-    ['its head when it is the same', 'head', '', { 'If-None-Match': '*' }],
+    ['by HEAD when it is the same', 'head', '', { 'If-None-Match': '*' }],
     ['when it is no other', 'get', '', { 'If-Match': '"x"' }],
     ['in part', 'get', '', { Range: 'bytes=10-19' }],
-    ['the head of a part', 'head', '', { Range: 'bytes=10-19' }],
+    ['by HEAD in part', 'head', '', { Range: 'bytes=10-19' }],
     ['in part when it is the same', 'get', '', { Range: 'bytes=10-19', 'If-Range': '"x"' }],
     ['from beyond its end', 'get', '', { Range: 'bytes=1000-' }],
     ['in several parts', 'get', '', { Range: 'bytes=0-1,5-6' }],
-  ])('asked for %s gets the answer that the disk would give', async (_what, method, query, headers) => {
+  ])('requested %s has the same answer as from disk', async (_what, method, query, headers) => {
     await publish('a.png', bytes);
     const ask = async () => {
       const send = method === 'head' ? api().head(`/media/a.png${query}`) : api().get(`/media/a.png${query}`);
@@ -70,19 +70,19 @@ describe('a file in memory', () => {
     expect(await ask()).toEqual(fromDisk);
   });
 
-  test('is read no more', async () => {
+  test('is not read again', async () => {
     await warm();
     const answer = await api().get('/media/a.png').responseType('blob').expect(200);
     expect(answer.body).toEqual(bytes);
   });
 
-  test('is not there any more once its record is gone', async () => {
+  test('is a 404 once its record is gone', async () => {
     await warm();
     published.clear();
     await api().get('/media/a.png').expect(404);
   });
 
-  test('is the new one once it was made again', async () => {
+  test('is the new one once it was published again', async () => {
     await warm();
     const other = Buffer.alloc(1000, 7);
     await publish('a.png', other);
@@ -93,17 +93,17 @@ describe('a file in memory', () => {
   });
 });
 
-describe('what is kept', () => {
-  const hot = async () => createHotFiles(await picturesIn(http.root, published), ROOM);
+describe('the cache', () => {
+  const hot = async () => createHotFiles(await picturesIn(http.root, published), CACHE_BYTES);
 
-  test('what was asked for once is not, what was asked for twice is', async () => {
+  test('takes a file at its second request', async () => {
     const file = await publish('a.png', bytes);
     const { bytesOf } = await hot();
     expect(await bytesOf(file)).toBeNull();
     expect(await bytesOf(file)).toEqual(bytes);
   });
 
-  test('no more than there is room for, and what was not asked for longest goes first', async () => {
+  test('evicts the least recently used file when it is full', async () => {
     const files = await Promise.all([1, 2, 3, 4, 5, 6].map((fill) => publish(`${fill}.png`, Buffer.alloc(1900, fill))));
     const { bytesOf } = await hot();
     for (const file of [...files, ...files]) await bytesOf(file);
@@ -112,8 +112,8 @@ describe('what is kept', () => {
     expect(kept).toEqual([false, true, true, true, true, true]);
   });
 
-  test('no file that would take more than a quarter of the room', async () => {
-    const file = await publish('a.png', Buffer.alloc(ROOM / 4 + 1));
+  test('takes no file larger than a quarter of it', async () => {
+    const file = await publish('a.png', Buffer.alloc(CACHE_BYTES / 4 + 1));
     const { bytesOf } = await hot();
     for (let asked = 0; asked < 3; asked++) expect(await bytesOf(file)).toBeNull();
   });
@@ -122,8 +122,8 @@ describe('what is kept', () => {
     ['deleted', () => rm(join(http.root, 'a.png'))],
     ['deleted with its record', async () => published.clear()],
     ['cut short', () => writeFile(join(http.root, 'a.png'), 'short')],
-    ['made again as another of the same length', () => publish('a.png', Buffer.alloc(1000, 7))],
-  ])('no file that was %s while it was being read', async (_what, change) => {
+    ['replaced by another of the same length', () => publish('a.png', Buffer.alloc(1000, 7))],
+  ])('takes no file that was %s while it was read', async (_what, change) => {
     const file = await publish('a.png', bytes);
     const { bytesOf } = await hot();
     await bytesOf(file);
@@ -132,7 +132,7 @@ describe('what is kept', () => {
   });
 });
 
-test('a picture of the whole service that is popular, deleted and made again is never the old one', async () => {
+test('a popular picture that is deleted and made again is never served in its old version', async () => {
   await using easel = await startEasel();
   const ask = async () => {
     const answer = await easel.get('/media/a.png');

@@ -10,13 +10,13 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { createPooledReads } from '../../../src/http/media/pooled-reads.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
 
-/** More than the kernel takes for a client that does not read. */
+/** More than the kernel buffers for a client that does not read. */
 const FILE_BYTES = 16 * 1024 * 1024;
 const BUFFER_BYTES = 512 * 1024;
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;
 let server: ReturnType<typeof createServer>;
-/** Descriptors that are open. */
+/** The open descriptors. */
 let open: Set<number>;
 let answers: ServerResponse[];
 
@@ -60,7 +60,7 @@ function make(name: string): Buffer {
   return bytes;
 }
 
-/** The answer when its headers are there. */
+/** Resolves when the headers of the answer are there. */
 function ask(path: string): Promise<IncomingMessage> {
   const { port } = server.address() as AddressInfo;
   return new Promise((resolve, reject) => {
@@ -68,7 +68,7 @@ function ask(path: string): Promise<IncomingMessage> {
   });
 }
 
-/** Waits until the server holds bytes that no socket takes, and has had time to do something wrong with them. */
+/** Waits until the server has bytes that no socket takes, and then long enough for a wrong reuse of a buffer to show. */
 async function stalled(): Promise<void> {
   await vi.waitUntil(() => answers.some(({ writableLength }) => writableLength > 0));
   for (let turns = 0; turns < 100; turns++) await turn();
@@ -80,7 +80,7 @@ async function read(path: string): Promise<Buffer> {
 
 const digest = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex');
 
-test('answers to several clients, some of which do not read for a while, are each their own file to the last byte', async () => {
+test('concurrent answers, some to clients that pause, each have the bytes of their own file', async () => {
   const files = new Map(['a', 'b'].map((name) => [name, digest(make(name))]));
   const waiting = await Promise.all([...files.keys()].map((name) => ask(`/${name}`)));
   await stalled();
@@ -90,7 +90,7 @@ test('answers to several clients, some of which do not read for a while, are eac
   }
 });
 
-test('what is read before there is anything to write it to stays as it is', async () => {
+test('a chunk that is read before the stream is piped is not overwritten', async () => {
   const expected = digest(make('a'));
   expect(digest(await read('/a?late'))).toBe(expected);
 });
@@ -101,13 +101,13 @@ test.each([
   [12_345, 600_000],
   [0, BUFFER_BYTES],
   [1, 2 * BUFFER_BYTES],
-])('from %i on %i bytes', async (start, bytes) => {
+])('reads a part: from %i, %i bytes', async (start, bytes) => {
   const file = make('a');
   const got = await read(`/a?start=${start}&bytes=${bytes}`);
   expect(got.equals(file.subarray(start, start + bytes))).toBe(true);
 });
 
-test('a buffer is used again by the next answer, unless its own was cut off', async () => {
+test('a buffer is reused by the next answer, unless its last answer was cut off', async () => {
   make('a');
   const allocations = vi.spyOn(Buffer, 'allocUnsafeSlow');
   const made = () => allocations.mock.calls.filter(([bytes]) => bytes === BUFFER_BYTES).length;
@@ -125,7 +125,7 @@ test('a buffer is used again by the next answer, unless its own was cut off', as
   }
 });
 
-test('files are closed, also where the client leaves in the middle', async () => {
+test('files are closed, also when the client disconnects in the middle', async () => {
   make('a');
   await read('/a');
   const leaving = await Promise.all(Array.from({ length: 10 }, () => ask('/a')));
@@ -134,19 +134,19 @@ test('files are closed, also where the client leaves in the middle', async () =>
   await vi.waitUntil(() => open.size === 0);
 });
 
-test('an answer whose file turns out too short breaks off', async () => {
+test('an answer whose file is shorter than announced is aborted', async () => {
   make('a');
   truncateSync(join(folder.path, 'a'), 1_000_000);
   await expect(read('/a')).rejects.toThrow(/aborted/);
   await vi.waitUntil(() => open.size === 0);
 });
 
-test('a file system that gives less at once than was asked for makes no difference', async () => {
+test('short reads of a file system are completed', async () => {
   const expected = digest(make('a'));
   const { read: real } = fs;
-  const sparing = (fd: number, buffer: Buffer, offset: number, length: number, position: number, done: () => void) =>
+  const shortRead = (fd: number, buffer: Buffer, offset: number, length: number, position: number, done: () => void) =>
     real(fd, buffer, offset, Math.min(length, 8_000), position, done);
-  Object.assign(fs, { read: sparing });
+  Object.assign(fs, { read: shortRead });
   syncBuiltinESMExports();
   try {
     const waiting = await ask('/a');

@@ -5,7 +5,7 @@ import { openHttpApp } from '../../support/app/http-app.ts';
 import { createManualClock } from '../../support/test-clock.ts';
 
 const START = Date.UTC(2026, 10, 23, 16);
-const at = (seconds: number) => new Date(START + seconds * 1000).toISOString();
+const at = (seconds: number) => START + seconds * 1000;
 
 function setUp(checks: Partial<HealthChecks> = {}) {
   const clock = createManualClock(START);
@@ -15,7 +15,6 @@ function setUp(checks: Partial<HealthChecks> = {}) {
   const health = createHealth({
     checks: { storage: healthy, database: healthy, queue: healthy, providers: healthy, ...checks },
     clock,
-    version: '1.2.3',
     stopping: () => stopping,
     providerUsable: () => usable,
   });
@@ -32,7 +31,7 @@ function setUp(checks: Partial<HealthChecks> = {}) {
 }
 
 describe('health', () => {
-  test('tells all', async () => {
+  test('reports every check, the time it took its status and the uptime', async () => {
     const { clock, health } = setUp({ providers: async () => ({ status: 'degraded', detail: 'openai: open' }) });
     clock.move(5_500);
     const ok = { status: 'ok', since: at(5.5) };
@@ -44,12 +43,11 @@ describe('health', () => {
         queue: ok,
         providers: { status: 'degraded', detail: 'openai: open', since: at(5.5) },
       },
-      version: '1.2.3',
-      uptimeSeconds: 5,
+      uptimeMs: 5_500,
     });
   });
 
-  test('is the worst of its checks', async () => {
+  test('has the status of the worst check, and counts a check that rejects as an error', async () => {
     const { health } = setUp({
       storage: async () => ({ status: 'degraded' }),
       queue: async () => {
@@ -61,7 +59,7 @@ describe('health', () => {
     expect(report.checks.queue).toMatchObject({ status: 'error', detail: 'SQLITE_IOERR' });
   });
 
-  test('a check that throws at once is an error too', async () => {
+  test('counts a check that throws synchronously as an error', async () => {
     const { health } = setUp({
       database: () => {
         throw new Error('closed');
@@ -70,7 +68,7 @@ describe('health', () => {
     expect((await health.report()).checks.database).toMatchObject({ status: 'error', detail: 'closed' });
   });
 
-  test('asks once a second at most, however many ask, and turns back by itself', async () => {
+  test('runs each check at most once a second, and recovers by itself', async () => {
     let runs = 0;
     let outcome: CheckOutcome = { status: 'error', detail: 'read-only' };
     const { clock, health } = setUp({
@@ -99,7 +97,7 @@ describe('health', () => {
     expect(runs).toBe(3);
   });
 
-  test('a clock that was set back does not keep an old answer alive', async () => {
+  test('does not reuse an old result after the clock was set back', async () => {
     let outcome: CheckOutcome = { status: 'error' };
     const { clock, health } = setUp({ storage: async () => outcome });
     await health.report();
@@ -108,7 +106,7 @@ describe('health', () => {
     expect((await health.report()).status).toBe('ok');
   });
 
-  test('never hangs: a check that does is an error after 2 s, is not begun again meanwhile, and may yet end', async () => {
+  test('reports a hanging check as an error after 2 s, does not start it twice, and accepts its late result', async () => {
     let runs = 0;
     let end = (_outcome: CheckOutcome) => {};
     const { clock, health } = setUp({
@@ -137,7 +135,7 @@ describe('health', () => {
 });
 
 describe('readiness', () => {
-  test('is red while no provider takes work, though not while one that is down waits to be tried again', async () => {
+  test('is red while no provider takes work, but not while a failed provider may be probed', async () => {
     const { health, setUsable } = setUp({ providers: async () => ({ status: 'error' }) });
     expect(await health.readiness()).toMatchObject({ status: 'ok', checks: { providers: { status: 'error' } } });
     setUsable(false);
@@ -149,7 +147,7 @@ describe('readiness', () => {
     expect((await health.readiness()).status).toBe('error');
   });
 
-  test('is red at once when the service stops', async () => {
+  test('is red as soon as the service stops, while health stays green', async () => {
     const { health, stop } = setUp();
     expect((await health.readiness()).status).toBe('ok');
     stop();
@@ -158,7 +156,7 @@ describe('readiness', () => {
   });
 });
 
-describe('over HTTP', () => {
+describe('the routes', () => {
   const ok = async () => ({ status: 'ok' as const });
 
   test.each([
@@ -167,7 +165,7 @@ describe('over HTTP', () => {
     ['error', '/health', 503],
     ['error', '/health/ready', 503],
     ['error', '/health/live', 200],
-  ] as const)('a queue that is %s makes %s a %i', async (status, path, expected) => {
+  ] as const)('with a queue that is %s, %s answers %i', async (status, path, expected) => {
     await using http = await openHttpApp({
       checks: { storage: ok, database: ok, providers: ok, queue: async () => ({ status }) },
     });

@@ -2,7 +2,7 @@ import request from 'supertest';
 import { expect, test, vi } from 'vitest';
 import { openHttpApp } from '../../support/app/http-app.ts';
 
-test('one line a request, without query, headers or body', async () => {
+test('a request is logged in one line, without query, headers or body', async () => {
   await using http = await openHttpApp();
   await request(http.app.server)
     .post('/images?key=secret')
@@ -52,7 +52,7 @@ test.each([
   ['two words', false],
   ['"quoted"', false],
   ['é', false],
-])('a request’s own id %s is kept: %s', async (id, kept) => {
+])('the x-request-id %s is kept: %s', async (id, kept) => {
   await using http = await openHttpApp();
   const answer = await request(http.app.server).get('/nope').set('X-Request-Id', id);
   expect(answer.headers['x-request-id'] === id).toBe(kept);

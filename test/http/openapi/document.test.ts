@@ -25,7 +25,7 @@ const operations = Object.entries(document.paths).flatMap(([path, methods]) =>
 );
 
 describe('the document', () => {
-  test('has every route of the contract, each under its own name', () => {
+  test('has every route of the contract, each with its own operationId', () => {
     expect(operations.map(({ name }) => name).sort()).toEqual([
       'DELETE /images/{mediaId}',
       'GET /cleanup/last',
@@ -52,7 +52,7 @@ describe('the document', () => {
     expect(new Set(ids).size).toBe(ids.length);
   });
 
-  test('names its schemas, each once, and refers to nothing that is not there', () => {
+  test('names each schema once, and refers to all of them and to no other', () => {
     const names = Object.keys(document.components.schemas);
     expect(names).toEqual(
       expect.arrayContaining(['CreateImage', 'Brief', 'ImageRecord', 'ImageList', 'Problem', 'Health']),
@@ -64,13 +64,13 @@ describe('the document', () => {
     expect(new Set(refs)).toEqual(new Set(names));
   });
 
-  test('has examples that are accepted', () => {
+  test('has examples that match their schema', () => {
     const examples = document.components.schemas.CreateImage?.examples ?? [];
     expect(examples.length).toBeGreaterThan(1);
     for (const example of examples) expect(createImage.safeParse(example).error).toBeUndefined();
   });
 
-  test('shows each problem that a route can answer with', () => {
+  test('has an example of each problem that a route can answer with', () => {
     const responses = document.paths['/images']?.post?.responses;
     expect(Object.keys(responses ?? {})).toEqual([
       '200',
@@ -100,13 +100,13 @@ describe('the document', () => {
     expect(responses?.[202]).toMatchObject({ headers: { Location: {}, 'Retry-After': {}, 'Preference-Applied': {} } });
   });
 
-  test('lets the body of a cleanup be left out, and that of a picture not', () => {
+  test('makes the body of a cleanup optional, and that of POST /images required', () => {
     expect(document.paths['/cleanup']?.post?.requestBody).not.toHaveProperty('required');
     expect(document.paths['/images']?.post?.requestBody).toMatchObject({ required: true });
   });
 });
 
-test('a running service serves the same document, and pages that need nothing from outside', async () => {
+test('a running service serves the same document, and pages that load nothing from other hosts', async () => {
   await using http = await openHttpApp();
   const api = () => request(http.app.server);
   expect((await api().get('/openapi.json').expect(200)).body).toEqual(JSON.parse(JSON.stringify(document)));

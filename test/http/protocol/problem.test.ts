@@ -2,7 +2,7 @@ import { connect } from 'node:net';
 import request from 'supertest';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
-import { isProblemCode, PROBLEMS, type ProblemCode, problem, toProblem } from '../../../src/api/problem.ts';
+import { type ProblemCode, problem } from '../../../src/api/problem.ts';
 import { type HttpApp, openHttpApp } from '../../support/app/http-app.ts';
 
 let http: HttpApp;
@@ -24,26 +24,7 @@ function parse(answer: string) {
   return { status: Number(statusLine.split(' ')[1]), headers, body: problem.parse(JSON.parse(body)) };
 }
 
-describe('the list of codes', () => {
-  const codes = Object.keys(PROBLEMS).filter(isProblemCode);
-
-  test.each(codes)('%s makes a problem that keeps its schema and agrees with its status', (code) => {
-    const made = problem.parse(toProblem({ code, detail: 'd' }, '/x', 'id'));
-    expect(made).toMatchObject({ code, status: PROBLEMS[code].status, type: `urn:easel:problem:${code}` });
-  });
-
-  test('all of 429 and 503 say when to come back', () => {
-    const late = codes.filter((code) => [429, 503].includes(PROBLEMS[code].status));
-    expect(late).toHaveLength(6);
-    for (const code of late) expect(toProblem({ code, detail: '' }, '/', '').retryAfter).toBeGreaterThan(0);
-  });
-
-  test('what is no code is not taken for one', () => {
-    expect(['toString', '__proto__', ''].filter(isProblemCode)).toEqual([]);
-  });
-});
-
-describe('what Fastify refuses', () => {
+describe('an error of Fastify', () => {
   const json = (body: string) => api().post('/images').type('json').send(body);
 
   test.each<[string, () => request.Test, ProblemCode, number, RegExp]>([
@@ -94,7 +75,7 @@ describe('what Fastify refuses', () => {
     ['/cleanup', (poison) => `{"olderThan":"1d",${poison}}`],
   ];
   test.each(bodies.flatMap(([path, body]) => poisons.map((poison) => [path, body(poison)] as const)))(
-    'a prototype in %s %.60s',
+    'refuses prototype pollution in %s %.60s',
     async (path, body) => {
       const answer = await api().post(path).type('json').send(body).expect(400);
       expect(problem.parse(answer.body).detail).toContain('__proto__');
@@ -103,13 +84,13 @@ describe('what Fastify refuses', () => {
   );
 
   test.each(['__proto__[x]=1', '__proto__=1', 'constructor.prototype=1', 'limit[__proto__]=1'])(
-    'a prototype in the query: %s',
+    'refuses prototype pollution in the query: %s',
     async (query) => {
       expect(problem.parse((await api().get(`/images?${query}`).expect(400)).body).code).toBe('invalid_request');
     },
   );
 
-  test('10,000-deep JSON in a field', async () => {
+  test('refuses 10,000-deep JSON in a field, and names it', async () => {
     const answer = await api()
       .post('/images')
       .type('json')
@@ -118,17 +99,17 @@ describe('what Fastify refuses', () => {
     expect(problem.parse(answer.body).errors?.map(({ path }) => path)).toEqual(['metadata.a']);
   });
 
-  test('nothing has reached Object.prototype', () => {
+  test('leaves Object.prototype unchanged', () => {
     expect(Object.keys(Object.prototype)).toEqual([]);
     expect('prompt' in {}).toBe(false);
   });
 
-  test('a HEAD of nothing is a 404 without a body', async () => {
+  test('answers HEAD of an unknown route with 404 and no body', async () => {
     const answer = await api().head('/nope').expect(404);
     expect(answer.headers['content-type']).toBe('application/problem+json');
   });
 
-  test('an error nobody foresaw keeps its text for the log', async () => {
+  test('logs an unexpected error and does not send its text', async () => {
     const answer = await api().post('/images').send({ prompt: 'a' }).expect(500);
     expect(answer.body.code).toBe('internal_error');
     expect(answer.text).not.toContain('hunter2');
@@ -136,7 +117,7 @@ describe('what Fastify refuses', () => {
     expect(logged).toMatchObject({ requestId: answer.body.requestId, err: { message: 'the password is hunter2' } });
   });
 
-  test('an answer that breaks its own schema is a 500, not a half truth', async () => {
+  test('answers 500 when an answer does not match its own schema', async () => {
     await using broken = await openHttpApp({
       checks: {
         storage: async () => ({ status: 'sunny' as 'ok' }),
@@ -161,11 +142,11 @@ describe('a body over 1 MiB', () => {
     ['in one chunk', [post('Transfer-Encoding: chunked'), `${big.length.toString(16)}\r\n`, big, '\r\n0\r\n\r\n']],
     ['of a wrong type', [post(`Connection: close\r\nContent-Length: ${big.length}`).replace('json', 'xml'), big]],
     [
-      'for a route that is not',
+      'for an unknown route',
       [post(`Connection: close\r\nContent-Length: ${big.length}`).replace('images', 'nope'), big],
     ],
-  ])('%s: the answer can be read to its end, without a reset', async (_how, chunks) => {
-    // Closed connections are lost to luck, not to rule: one round proves little.
+  ])('%s: the client can read the whole answer, without a reset', async (_how, chunks) => {
+    // A reset loses the answer only sometimes, so one round proves little.
     for (let round = 0; round < 5; round++) {
       const { status, headers, body } = parse(await http.raw(...chunks));
       expect([404, 413, 415]).toContain(status);
@@ -182,7 +163,7 @@ describe('a body over 1 MiB', () => {
     expect(parse(first.toString())).toMatchObject({ status: 413, body: { code: 'payload_too_large' } });
   });
 
-  test('of 1 MiB exactly is read', async () => {
+  test('is refused only above 1 MiB exactly', async () => {
     const body = JSON.stringify({ metadata: 'x' });
     const answer = await api()
       .post('/images')
@@ -198,10 +179,10 @@ describe('a body over 1 MiB', () => {
   });
 });
 
-describe('what is no HTTP', () => {
+describe('input that is not HTTP', () => {
   test.each([
     ['garbage', 'hello\r\n\r\n', 400],
-    ['a method that is none', 'FOO / HTTP/1.1\r\nHost: x\r\n\r\n', 400],
+    ['an unknown method', 'FOO / HTTP/1.1\r\nHost: x\r\n\r\n', 400],
     ['no host', 'GET / HTTP/1.1\r\nConnection: close\r\n\r\n', 400],
     ['a header of 64 KB', `GET / HTTP/1.1\r\nHost: x\r\nX-Long: ${'x'.repeat(65_536)}\r\n\r\n`, 431],
     ['a header of 2 MB', `GET / HTTP/1.1\r\nHost: x\r\nX-Long: ${'x'.repeat(2_000_000)}\r\n\r\n`, 431],
@@ -212,7 +193,7 @@ describe('what is no HTTP', () => {
       400,
     ],
     ['two lengths', 'POST /images HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nx', 400],
-  ])('%s is a problem all the same', async (_what, bytes, status) => {
+  ])('%s is answered with a problem', async (_what, bytes, status) => {
     const answer = parse(await http.raw(bytes));
     expect(answer.status).toBe(status);
     expect(answer.headers.get('content-type')).toBe('application/problem+json');

@@ -12,7 +12,7 @@ describe('POST /cleanup', () => {
   test.each([
     ['no body', undefined, {}],
     ['an empty body', '', {}],
-    ['nothing said', '{}', {}],
+    ['an empty object', '{}', {}],
     ['seconds', '{"olderThan":"90s"}', { olderThanMs: 90_000 }],
     ['minutes', '{"olderThan":"2m"}', { olderThanMs: 120_000 }],
     ['hours', '{"olderThan":"2h"}', { olderThanMs: 7_200_000 }],
@@ -21,10 +21,10 @@ describe('POST /cleanup', () => {
       '{"olderThan":"30d","maxBytes":0,"status":"failed","dryRun":true}',
       { olderThanMs: 2_592_000_000, maxBytes: 0, status: 'failed', dryRun: true },
     ],
-  ])('with %s', async (_what, body, order) => {
+  ])('with %s runs it with these options', async (_what, body, options) => {
     const post = request(http.app.server).post('/cleanup');
     const answer = await (body === undefined ? post : post.type('json').send(body)).expect(200);
-    expect(http.images.cleaned.at(-1)).toEqual(order);
+    expect(http.images.cleaned.at(-1)).toEqual(options);
     expect(answer.body).toEqual({
       deleted: 1,
       freedBytes: 2,
@@ -32,7 +32,7 @@ describe('POST /cleanup', () => {
       orphansRemoved: 4,
       missingFiles: 1,
       missingFilesOf: ['lost'],
-      dryRun: 'dryRun' in order,
+      dryRun: 'dryRun' in options,
       durationMs: 5.5,
     });
   });

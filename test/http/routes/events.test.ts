@@ -18,10 +18,10 @@ async function open(clock = createTestClock({ skipMs: 0 })) {
   return { clock, url: `http://127.0.0.1:${http.port}/images/x/events` };
 }
 
-const listened = () => http.images.events.partialSink('x') !== undefined;
+const isSubscribed = () => http.images.events.partialSink('x') !== undefined;
 const publish = (bytes: Uint8Array, index: number) => http.images.events.partialSink('x')?.(bytes, index);
 
-test('a stream says what it is to clients and proxies, and ends with the record', async () => {
+test('a stream has the headers for clients and proxies, and ends with the record', async () => {
   const { url } = await open();
   await using stream = await openEventStream(url);
   expect(stream.response.status).toBe(200);
@@ -44,7 +44,7 @@ test('a stream says what it is to clients and proxies, and ends with the record'
   expect(rest[1]?.data).toEqual(await (await fetch(url.replace('/events', ''))).json());
 });
 
-test('a comment is sent every 15 s in which nothing happens, on the clock of the service', async () => {
+test('a comment is sent after every 15 s without an event, by the clock of the service', async () => {
   const { url, clock } = await open();
   await using stream = await openEventStream(url);
   await stream.next();
@@ -57,15 +57,15 @@ test('a comment is sent every 15 s in which nothing happens, on the clock of the
   }
 });
 
-test('what is not there is a problem, and a HEAD does not listen', async () => {
+test('an unknown image is a 404, and a HEAD does not subscribe', async () => {
   const { url } = await open();
   const missing = await fetch(url.replace('/x/', '/y/'));
   expect([missing.status, missing.headers.get('content-type')]).toEqual([404, 'application/problem+json']);
   expect((await fetch(url, { method: 'HEAD' })).status).toBe(404);
-  expect(listened()).toBe(false);
+  expect(isSubscribed()).toBe(false);
 });
 
-test('an EventSource is told the end once, and does not come back a second time', async () => {
+test('an EventSource receives the end once, and does not reconnect a second time', async () => {
   const { url } = await open();
   const source = new EventSource(url);
   const seen: string[] = [];
@@ -77,7 +77,7 @@ test('an EventSource is told the end once, and does not come back a second time'
   await once(source, 'status');
   http.images.settle('x', exampleImage({ mediaId: 'x' }));
   await once(source, 'done');
-  // The stream has ended, so it comes back after `retry`, and is told with a 204 that there is no more.
+  // The stream has ended, so it reconnects after `retry`; the 204 tells it to stop.
   await expect.poll(() => source.readyState, { timeout: 5_000 }).toBe(EventSource.CLOSED);
   expect(seen).toEqual(['status generating', 'status succeeded', 'done succeeded']);
   expect(http.log.filter(({ route }) => route === '/images/:mediaId/events').map(({ status }) => status)).toEqual([
@@ -86,17 +86,17 @@ test('an EventSource is told the end once, and does not come back a second time'
 });
 
 describe('a client', () => {
-  test('that leaves is forgotten', async () => {
+  test('that disconnects is unsubscribed', async () => {
     const { url, clock } = await open();
     const stream = await openEventStream(url);
     await stream.next();
     await expect.poll(() => clock.sleepers).toBe(1);
-    expect(listened()).toBe(true);
+    expect(isSubscribed()).toBe(true);
     await stream[Symbol.asyncDispose]();
-    await expect.poll(() => [listened(), clock.sleepers]).toEqual([false, 0]);
+    await expect.poll(() => [isSubscribed(), clock.sleepers]).toEqual([false, 0]);
   });
 
-  test('is one of 300, and all are told', async () => {
+  test('is one of 300, and all receive the same events', async () => {
     const { url } = await open();
     const streams = await Promise.all(Array.from({ length: 300 }, () => openEventStream(url)));
     await Promise.all(streams.map((stream) => stream.next()));
@@ -106,21 +106,21 @@ describe('a client', () => {
     http.images.settle('x', exampleImage({ mediaId: 'x' }));
     const ends = await Promise.all(streams.map((stream) => stream.rest()));
     expect(new Set(ends.map((events) => events.map(({ event }) => event).join()))).toEqual(new Set(['status,done']));
-    expect(listened()).toBe(false);
+    expect(isSubscribed()).toBe(false);
   });
 
-  /** Connects and reads nothing until told. */
-  async function deafClient(): Promise<Socket> {
+  /** Connects, and reads nothing until it is resumed. */
+  async function stalledClient(): Promise<Socket> {
     const socket = connect(http.port, '127.0.0.1').pause();
     socket.write('GET /images/x/events HTTP/1.1\r\nHost: x\r\n\r\n');
-    await expect.poll(listened).toBe(true);
+    await expect.poll(isSubscribed).toBe(true);
     return socket;
   }
 
   const PARTIALS = 24;
   const PARTIAL_BYTES = 1024 * 1024;
 
-  /** Has many large pictures pass by, as fast as another client reads them. */
+  /** Publishes many large partial pictures, as fast as another client reads them. */
   async function flood(url: string, partials: number) {
     await using quick = await openEventStream(url);
     await quick.next();
@@ -130,32 +130,32 @@ describe('a client', () => {
     }
   }
 
-  test('that does not read is spared what it cannot take, and hinders nobody', async () => {
+  test('that does not read skips partial pictures, and does not slow down the others', async () => {
     const { url } = await open();
-    const deaf = await deafClient();
+    const stalled = await stalledClient();
     await flood(url, PARTIALS);
     http.images.settle('x', exampleImage({ mediaId: 'x' }));
 
-    // All that was held for it is what it gets now: the sockets' buffers and one picture or two of 24.
+    // It receives only what was buffered: the socket's buffers and one or two partial pictures of 24.
     let received = 0;
     let end = '';
-    deaf.on('data', (chunk) => {
+    stalled.on('data', (chunk) => {
       received += chunk.length;
       end = `${end}${chunk.toString('latin1')}`.slice(-10_000);
     });
-    await once(deaf.resume(), 'end');
+    await once(stalled.resume(), 'end');
     expect(end).toContain('event: done');
     expect(received).toBeLessThan(15 * 1024 * 1024);
-    await expect.poll(listened).toBe(false);
+    await expect.poll(isSubscribed).toBe(false);
   });
 
-  test('that does not read does not hold up the end of the service', async () => {
+  test('that does not read does not delay the stop of the service', async () => {
     const { url } = await open();
-    const deaf = await deafClient();
-    deaf.on('error', () => {});
+    const stalled = await stalledClient();
+    stalled.on('error', () => {});
     await flood(url, PARTIALS / 2);
     await http.app.close();
-    await expect.poll(listened).toBe(false);
-    deaf.destroy();
+    await expect.poll(isSubscribed).toBe(false);
+    stalled.destroy();
   });
 });

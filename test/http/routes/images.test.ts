@@ -23,157 +23,8 @@ beforeEach(() => {
 
 const prompt = 'a lighthouse';
 
-describe('what a request means', () => {
-  test('comes to the use case with its sizes read, blank parts of the brief dropped and nothing added', async () => {
-    await api()
-      .post('/images')
-      .set('Prefer', 'respond-async')
-      .set('Idempotency-Key', 'key-1')
-      .send({
-        mediaId: 'article-42.hero_1',
-        brief: { subject: 'a lighthouse', mood: ' ', palette: ['', 'teal'], avoid: [] },
-        size: '1792x1024',
-        renditions: ['1200x675.png', '600x338.avif'],
-        metadata: { articleId: '42' },
-        labels: ['blog'],
-        ttlSeconds: 60,
-        webhookUrl: 'http://localhost:9000/hook',
-      })
-      .expect(202);
-    expect(http.images.submitted).toEqual([
-      {
-        request: {
-          mediaId: 'article-42.hero_1',
-          brief: { subject: 'a lighthouse', palette: ['teal'] },
-          size: { width: 1792, height: 1024 },
-          renditions: [
-            { width: 1200, height: 675, format: 'png' },
-            { width: 600, height: 338, format: 'avif' },
-          ],
-          metadata: { articleId: '42' },
-          labels: ['blog'],
-          ttlSeconds: 60,
-          webhookUrl: 'http://localhost:9000/hook',
-        },
-        caller: { name: 'anonymous', admin: true },
-        key: 'key-1',
-      },
-    ]);
-  });
-
-  test.each([
-    ['a mediaId of 128 characters', { prompt, mediaId: 'a'.repeat(128) }],
-    ['a mediaId with every legal sign', { prompt, mediaId: '0-a_b.c' }],
-    ['a prompt beyond what any model takes, which is the model’s to refuse', { prompt: 'x'.repeat(40_000) }],
-    ['the least and the largest size', { prompt, size: '16x4096' }],
-    ['no renditions', { prompt, renditions: [] }],
-    ['metadata keys that objects have by birth', { prompt, metadata: { constructor: 'a', toString: 'b' } }],
-    ['an emoji', { prompt: '🗼' }],
-  ])('%s is fine', async (_what, body) => {
-    await api().post('/images').set('Prefer', 'respond-async').send(body).expect(202);
-  });
-});
-
-describe('bad input', () => {
-  test.each<[string, unknown, string[], RegExp]>([
-    ['no prompt and no brief', {}, ['prompt'], /give `prompt` or `brief`/],
-    ['both', { prompt, brief: { subject: 'x' } }, ['brief'], /one of them/],
-    ['a blank prompt', { prompt: ' \n' }, ['prompt'], /blank/],
-    ['a prompt that is no text', { prompt: 7 }, ['prompt'], /expected string/],
-    ['a prompt with NUL', { prompt: 'a\0b' }, ['prompt'], /NUL/],
-    ['half a surrogate pair', { prompt: 'a\ud800' }, ['prompt'], /Unicode/],
-    ['an empty brief', { brief: {} }, ['brief'], /say something/],
-    ['a brief of blanks', { brief: { subject: ' ', avoid: [' '] } }, ['brief'], /say something/],
-    ['an unknown part of the brief', { brief: { subject: 'x', subjekt: 'x' } }, ['brief.subjekt'], /not a known field/],
-    ['size 0x0', { prompt, size: '0x0' }, ['size'], /16 to 4096/],
-    ['size with a multiplication sign', { prompt, size: '1792×1024' }, ['size'], /the letter x/],
-    ['size 99999x99999', { prompt, size: '99999x99999' }, ['size'], /16 to 4096/],
-    ['size 1000x10', { prompt, size: '1000x10' }, ['size'], /16 to 4096/],
-    ['size as an object', { prompt, size: { width: 1, height: 1 } }, ['size'], /expected string/],
-    ['mediaId ../etc/passwd', { prompt, mediaId: '../etc/passwd' }, ['mediaId'], /1 to 128/],
-    ['mediaId A B', { prompt, mediaId: 'A B' }, ['mediaId'], /1 to 128/],
-    ['mediaId .', { prompt, mediaId: '.' }, ['mediaId'], /1 to 128/],
-    ['mediaId a..b', { prompt, mediaId: 'a..b' }, ['mediaId'], /1 to 128/],
-    ['mediaId ending in a dot', { prompt, mediaId: 'a.' }, ['mediaId'], /1 to 128/],
-    ['an empty mediaId', { prompt, mediaId: '' }, ['mediaId'], /1 to 128/],
-    ['mediaId of 129 characters', { prompt, mediaId: 'a'.repeat(129) }, ['mediaId'], /1 to 128/],
-    ['mediaId with NUL', { prompt, mediaId: 'a\0' }, ['mediaId'], /1 to 128/],
-    ['mediaId with a line end', { prompt, mediaId: 'a\n' }, ['mediaId'], /1 to 128/],
-    [
-      'a rendition of 50000 px',
-      { prompt, renditions: ['1x1.png', '50000x50.png'] },
-      ['renditions.0', 'renditions.1'],
-      /16 to/,
-    ],
-    [
-      'a rendition of an unknown format',
-      { prompt, renditions: ['20x20.gif'] },
-      ['renditions.0'],
-      /WIDTHxHEIGHT.FORMAT/,
-    ],
-    ['the same rendition twice', { prompt, renditions: ['20x20.png', '020x20.png'] }, ['renditions'], /twice/],
-    [
-      'nine renditions',
-      { prompt, renditions: [20, 21, 22, 23, 24, 25, 26, 27, 28].map((w) => `${w}x20.png`) },
-      ['renditions'],
-      /8/,
-    ],
-    ['an unknown quality', { prompt, quality: 'best' }, ['quality'], /"auto"/],
-    ['an unknown format', { prompt, format: 'gif' }, ['format'], /"png"/],
-    [
-      '17 metadata pairs',
-      { prompt, metadata: Object.fromEntries([...Array(17)].map((_, i) => [`k${i}`, 'v'])) },
-      ['metadata'],
-      /16/,
-    ],
-    ['metadata that is no text', { prompt, metadata: { a: 1 } }, ['metadata.a'], /expected string/],
-    ['ttlSeconds 0', { prompt, ttlSeconds: 0 }, ['ttlSeconds'], />0/],
-    ['ttlSeconds of a century', { prompt, ttlSeconds: 3_153_600_000 }, ['ttlSeconds'], /<=315360000/],
-    ['ttlSeconds with a fraction', { prompt, ttlSeconds: 1.5 }, ['ttlSeconds'], /int/],
-    ['a webhook that is no URL', { prompt, webhookUrl: 'example.com' }, ['webhookUrl'], /http or https/],
-    ['a webhook by ftp', { prompt, webhookUrl: 'ftp://example.com' }, ['webhookUrl'], /http or https/],
-    ['labels twice', { prompt, labels: ['a', 'a'] }, ['labels'], /twice/],
-    ['an unknown field', { prompt, sise: '16x16' }, ['sise'], /not a known field/],
-    ['several faults', { prompt, size: '1', colour: 'red', n: 2 }, ['size', 'colour', 'n'], /./],
-    ['a list', [prompt], ['body'], /expected object/],
-    ['null', null, ['body'], /expected object/],
-  ])('%s is a 400 that names it', async (_what, body, paths, message) => {
-    const answer = await api().post('/images').type('json').send(JSON.stringify(body)).expect(400);
-    expect(answer.headers['content-type']).toBe('application/problem+json');
-    expect(answer.body).toMatchObject({
-      type: 'urn:easel:problem:invalid_request',
-      status: 400,
-      code: 'invalid_request',
-      instance: '/images',
-      requestId: answer.headers['x-request-id'],
-    });
-    const errors: { path: string; message: string }[] = answer.body.errors;
-    expect(errors.map(({ path }) => path).sort()).toEqual([...paths].sort());
-    for (const error of errors) expect(error.message).toMatch(message);
-    expect(http.images.submitted).toEqual([]);
-  });
-
-  test.each([
-    ['an Idempotency-Key with a space', 'a b'],
-    ['an Idempotency-Key beyond ASCII', 'é'],
-    ['an Idempotency-Key of 256 characters', 'a'.repeat(256)],
-  ])('%s is a 400', async (_what, key) => {
-    const answer = await api().post('/images').set('Idempotency-Key', key).send({ prompt }).expect(400);
-    expect(answer.body.errors[0].path).toBe('idempotency-key');
-  });
-
-  test.each(['limit=0', 'limit=101', 'limit=ten', 'status=done', 'nope=1', 'label='])(
-    'GET /images?%s is a 400',
-    async (query) => {
-      const answer = await api().get(`/images?${query}`).expect(400);
-      expect(answer.body.errors[0].path).toBe(query.split('=')[0]);
-      expect(answer.body.instance).toBe('/images');
-    },
-  );
-});
-
-describe('waiting', () => {
-  test('201 with the record when this call set the work going', async () => {
+describe('POST /images', () => {
+  test('answers 201 with the record when this request started the work', async () => {
     http.images.onSubmit = () => ({ image: exampleImage({ mediaId: 'a', status: 'queued' }), started: true });
     http.images.settle('a', {});
     const answer = await api().post('/images').send({ prompt }).expect(201);
@@ -183,7 +34,7 @@ describe('waiting', () => {
     expect(http.images.waits[0]).toMatchObject({ mediaId: 'a', timeoutMs: 120_000 });
   });
 
-  test('200 when the work was done before, or was another’s that this call joined', async () => {
+  test('answers 200 when the image was finished before, or another request had started it', async () => {
     http.images.settle('done', {});
     await api().post('/images').send({ prompt, mediaId: 'done' }).expect(200);
     expect(http.images.waits).toEqual([]);
@@ -201,7 +52,7 @@ describe('waiting', () => {
     ['wait=100000', [120_000], 'wait=120'],
     ['wait=soon', [120_000], undefined],
     ['handling=lenient', [120_000], undefined],
-  ])('202 when it is still running, with Prefer: %s', async (prefer, waits, applied) => {
+  ])('answers 202 while the image is unfinished, with Prefer: %s', async (prefer, waits, applied) => {
     const running = exampleImage({
       mediaId: 'slow',
       status: 'generating',
@@ -225,7 +76,7 @@ describe('waiting', () => {
     expect(answer.body).toMatchObject({ status: 'generating', url: null, sha256: null });
   });
 
-  test('a preference not to wait made no difference to work that was done already', async () => {
+  test('does not report respond-async as applied to an image that was finished already', async () => {
     http.images.settle('done', {});
     const answer = await api()
       .post('/images')
@@ -235,7 +86,7 @@ describe('waiting', () => {
     expect(answer.headers['preference-applied']).toBeUndefined();
   });
 
-  test('a failed picture is the problem of its error, with its mediaId', async () => {
+  test('answers a failed image with the problem of its error and its mediaId', async () => {
     http.images.settle('bad', { status: 'failed', error: { code: 'provider_unavailable', detail: 'openai is down' } });
     const answer = await api().post('/images').send({ prompt, mediaId: 'bad' }).expect(503);
     expect(answer.body).toMatchObject({
@@ -247,20 +98,20 @@ describe('waiting', () => {
     expect(answer.headers['retry-after']).toBe('30');
   });
 
-  test('a cancelled picture is its record', async () => {
+  test('answers a cancelled image with its record', async () => {
     http.images.onSubmit = () => ({ image: exampleImage({ mediaId: 'off', status: 'queued' }), started: true });
     http.images.settle('off', { status: 'cancelled' });
     const answer = await api().post('/images').send({ prompt }).expect(200);
     expect(answer.body.status).toBe('cancelled');
   });
 
-  test('a picture that was deleted meanwhile is not found', async () => {
+  test('answers 404 when the image was deleted during the wait', async () => {
     http.images.onSubmit = () => ({ image: exampleImage({ mediaId: 'gone', status: 'queued' }), started: true });
     const answer = await api().post('/images').send({ prompt }).expect(404);
     expect(answer.body).toMatchObject({ code: 'not_found', mediaId: 'gone' });
   });
 
-  test('a client that leaves ends its own wait and is logged as gone', async () => {
+  test('ends the wait but not the work when the client disconnects, and logs status 499', async () => {
     const body = JSON.stringify({ prompt, mediaId: 'left' });
     const socket = connect(http.port, '127.0.0.1');
     socket.write(
@@ -275,7 +126,7 @@ describe('waiting', () => {
     expect(http.images.stored.get('left')?.status).toBe('queued');
   });
 
-  test('an error of the use case is answered with all it says', async () => {
+  test('answers an ImageError with everything it holds', async () => {
     http.images.onSubmit = () => {
       throw new ImageError('queue_full', '3 images wait already', {
         retryAfterSeconds: 1.2,
@@ -301,14 +152,14 @@ describe('waiting', () => {
 });
 
 describe('records', () => {
-  test('one, by HEAD too', async () => {
+  test('GET and HEAD of one', async () => {
     http.images.settle('a', {});
     const answer = await api().get('/images/a').expect(200);
     expect(answer.body).toEqual(JSON.parse(JSON.stringify(toRecord(exampleImage({ mediaId: 'a' }), fileUrls))));
     await api().head('/images/a').expect(200);
   });
 
-  test('a list', async () => {
+  test('a list, with its filters passed on', async () => {
     http.images.settle('a', {});
     const answer = await api().get('/images?limit=5&status=succeeded&label=blog&cursor=abc').expect(200);
     expect(answer.body).toMatchObject({ items: [{ mediaId: 'a' }], nextCursor: null });
@@ -317,7 +168,7 @@ describe('records', () => {
     expect(http.images.listed.at(-1)).toEqual({ limit: 20 });
   });
 
-  test('delete, once', async () => {
+  test('are deleted once; then 404', async () => {
     http.images.settle('a', {});
     const answer = await api().delete('/images/a').type('json').expect(204);
     expect(answer.text).toBe('');
@@ -331,7 +182,7 @@ describe('records', () => {
     ['NUL', '%00'],
     ['400 characters', 'x'.repeat(400)],
     ['2000 characters', 'x'.repeat(2000)],
-  ])('there is no image whose mediaId has %s', async (_what, mediaId) => {
+  ])('a mediaId with %s is a 404', async (_what, mediaId) => {
     const answer = await api().get(`/images/${mediaId}`).expect(404);
     expect(answer.body.code).toBe('not_found');
   });

@@ -14,9 +14,9 @@ import { picturesIn } from '../../support/app/pictures-in.ts';
 
 const bytes = Buffer.from(Array.from({ length: 1000 }, (_, index) => index % 256));
 const published = new Map<string, MediaFile>();
-/** Runs after a file was found, before it is opened: where a deletion can fall. */
+/** Runs between finding and opening a file: the moment of a concurrent deletion. */
 let afterFind: () => Promise<void>;
-let looked: string[];
+let lookups: string[];
 
 let http: HttpApp;
 const api = () => request(http.app.server);
@@ -27,7 +27,7 @@ beforeAll(async () => {
     const pictures = await picturesIn(root, published);
     return {
       async find(name) {
-        looked.push(name);
+        lookups.push(name);
         const found = await pictures.find(name);
         const hook = afterFind;
         afterFind = async () => {};
@@ -38,13 +38,13 @@ beforeAll(async () => {
       read: (file) => pictures.read(file),
     };
   };
-  // Everything from disk; what is kept in memory has its own tests, in hot-files.test.ts.
+  // Without the memory cache, which hot-files.test.ts covers.
   http = await openHttpApp(async (root) => ({ pictures: await watched(root) }), { mediaCacheBytes: 0 });
 });
 afterAll(() => http[Symbol.asyncDispose]());
 beforeEach(async () => {
   afterFind = async () => {};
-  looked = [];
+  lookups = [];
   published.clear();
   await publish('a.png', bytes);
 });
@@ -55,12 +55,12 @@ async function publish(name: string, content: Buffer, format: MediaFile['format'
   published.set(name, exampleFile(name, content, { format }));
 }
 
-/** What a descriptor of this process leads to. */
+/** The path of an open file descriptor of this process; empty for one that is closed by now. */
 function pathOf(fd: string): string {
   try {
     return readlinkSync(`/proc/self/fd/${fd}`);
   } catch {
-    // The one that the folder of descriptors was read by.
+    // The descriptor by which /proc/self/fd itself was read.
     return '';
   }
 }
@@ -71,7 +71,7 @@ describe('a file', () => {
     ['a.jpeg', 'jpeg', 'image/jpeg'],
     [`${'m'.repeat(128)}@4096x4096.avif`, 'avif', 'image/avif'],
     ['a.b-c_d@1200x675.webp', 'webp', 'image/webp'],
-  ] as const)('%s comes whole, with its type, its length and a strong tag', async (name, format, type) => {
+  ] as const)('%s is served with its type, its length and a strong entity tag', async (name, format, type) => {
     await publish(name, bytes, format);
     const answer = await api().get(`/media/${name}`).responseType('blob').expect(200);
     expect(answer.body).toEqual(bytes);
@@ -97,7 +97,7 @@ describe('a file', () => {
     ['another version', () => '?v=000000000000', 'public, max-age=300, must-revalidate'],
     ['its version twice', (sha256) => `?v=${sha256.slice(0, 12)}&v=x`, 'public, max-age=300, must-revalidate'],
     ['an unknown query', () => '?w=1', 'public, max-age=300, must-revalidate'],
-  ])('asked for with %s says how long it keeps', async (_what, query, cacheControl) => {
+  ])('requested with %s has the right Cache-Control', async (_what, query, cacheControl) => {
     const answer = await api()
       .get(`/media/a.png${query(published.get('a.png')?.sha256 ?? '')}`)
       .expect(200);
@@ -105,98 +105,8 @@ describe('a file', () => {
   });
 });
 
-describe('conditions', () => {
-  const cases: [string, (tag: string) => Record<string, string>, number][] = [
-    ['If-None-Match its tag', (tag) => ({ 'If-None-Match': tag }), 304],
-    ['If-None-Match its tag, weakened by a cache', (tag) => ({ 'If-None-Match': `W/${tag}` }), 304],
-    ['If-None-Match a list with it', (tag) => ({ 'If-None-Match': `"x", W/"y",${tag}` }), 304],
-    ['If-None-Match *', () => ({ 'If-None-Match': '*' }), 304],
-    [
-      'If-None-Match and Cache-Control: no-cache',
-      (tag) => ({ 'If-None-Match': tag, 'Cache-Control': 'no-cache' }),
-      304,
-    ],
-    ['If-None-Match another', () => ({ 'If-None-Match': '"x"' }), 200],
-    ['If-None-Match without quotes', (tag) => ({ 'If-None-Match': tag.replaceAll('"', '') }), 200],
-    ['If-Match its tag', (tag) => ({ 'If-Match': tag }), 200],
-    ['If-Match *', () => ({ 'If-Match': '*' }), 200],
-    ['If-Match its tag, weak', (tag) => ({ 'If-Match': `W/${tag}` }), 412],
-    ['If-Match another', () => ({ 'If-Match': '"x"' }), 412],
-    ['If-Match another before If-None-Match its tag', (tag) => ({ 'If-Match': '"x"', 'If-None-Match': tag }), 412],
-    [
-      'If-Unmodified-Since, which it has no date for',
-      () => ({ 'If-Unmodified-Since': 'Mon, 01 Jan 1990 00:00:00 GMT' }),
-      200,
-    ],
-    [
-      'If-Modified-Since, which it has no date for',
-      () => ({ 'If-Modified-Since': 'Mon, 01 Jan 2990 00:00:00 GMT' }),
-      200,
-    ],
-    ['Range', () => ({ Range: 'bytes=10-19' }), 206],
-    ['Range from the end', () => ({ Range: 'bytes=-10' }), 206],
-    ['Range and If-Range its tag', (tag) => ({ Range: 'bytes=10-19', 'If-Range': tag }), 206],
-    ['Range and If-Range another', () => ({ Range: 'bytes=10-19', 'If-Range': '"x"' }), 200],
-    ['Range and If-Range its tag, weak', (tag) => ({ Range: 'bytes=10-19', 'If-Range': `W/${tag}` }), 200],
-    ['Range and If-Range a date', () => ({ Range: 'bytes=10-19', 'If-Range': 'Mon, 01 Jan 2990 00:00:00 GMT' }), 200],
-    ['Range of more than there is, from the end', () => ({ Range: 'bytes=-2000' }), 200],
-    ['several ranges', () => ({ Range: 'bytes=0-1,5-6' }), 200],
-    ['a range of another unit', () => ({ Range: 'lines=1-2' }), 200],
-    ['several ranges that join up to one', () => ({ Range: 'bytes=0-5,3-8' }), 206],
-    ['a range that is not well formed beside one that is', () => ({ Range: 'bytes=10-19,x' }), 206],
-    ['Range beyond the end', () => ({ Range: 'bytes=1000-' }), 416],
-    ['Range of nothing, from the end', () => ({ Range: 'bytes=-0' }), 416],
-    ['Range backwards', () => ({ Range: 'bytes=20-10' }), 416],
-    ['no range that is well formed', () => ({ Range: 'bytes=x' }), 416],
-  ];
-
-  test.each(cases)('%s', async (_what, headers, status) => {
-    for (const method of ['get', 'head'] as const) {
-      const answer = await api()[method]('/media/a.png').set(headers(etag())).responseType('blob').expect(status);
-      if (status < 400) expect(answer.headers.etag).toBe(etag());
-      if (status === 304) {
-        expect(answer.headers['cache-control']).toBe('public, max-age=300, must-revalidate');
-        expect(answer.headers['content-length']).toBeUndefined();
-      }
-      if (status >= 400) {
-        expect(answer.headers['content-type']).toBe('application/problem+json');
-        expect(answer.headers['cache-control']).toBe('no-store');
-        expect(answer.headers.etag).toBeUndefined();
-      }
-      if (method === 'get' && status === 200) expect(answer.body).toEqual(bytes);
-    }
-  });
-
-  test.each([
-    ['bytes=10-19', 'bytes 10-19/1000', 10, 20],
-    ['bytes=990-', 'bytes 990-999/1000', 990, 1000],
-    ['bytes=-10', 'bytes 990-999/1000', 990, 1000],
-    ['bytes=990-5000', 'bytes 990-999/1000', 990, 1000],
-    ['bytes=0-', 'bytes 0-999/1000', 0, 1000],
-    ['bytes=999-', 'bytes 999-999/1000', 999, 1000],
-    ['bytes=0-5,3-8', 'bytes 0-8/1000', 0, 9],
-  ])('%s gives %s', async (range, contentRange, from, to) => {
-    const answer = await api().get('/media/a.png').set('Range', range).responseType('blob').expect(206);
-    expect(answer.headers['content-range']).toBe(contentRange);
-    expect(answer.headers['content-length']).toBe(String(to - from));
-    expect(answer.body).toEqual(bytes.subarray(from, to));
-    const head = await api().head('/media/a.png').set('Range', range).expect(206);
-    for (const header of ['content-range', 'content-length', 'content-type', 'etag', 'accept-ranges']) {
-      expect(head.headers[header]).toBe(answer.headers[header]);
-    }
-  });
-
-  test('416 and 412 are problems of the closed list', async () => {
-    const beyond = await api().get('/media/a.png').set('Range', 'bytes=1000-').expect(416);
-    expect(beyond.headers['content-range']).toBe('bytes */1000');
-    expect(beyond.body).toMatchObject({ status: 416, code: 'invalid_request' });
-    const other = await api().get('/media/a.png').set('If-Match', '"x"').expect(412);
-    expect(other.body).toMatchObject({ status: 412, code: 'invalid_request' });
-  });
-});
-
 describe('an open file', () => {
-  /** Answers of a store whose files are open under no descriptor, with what is open. */
+  /** An app whose store opens files as streams without a file descriptor, and the number of open files. */
   async function openRemote(readable = () => Readable.from([bytes])) {
     let open = 0;
     const file = exampleFile('a.png', bytes);
@@ -217,7 +127,7 @@ describe('an open file', () => {
     return { remote, open: () => open, [Symbol.asyncDispose]: () => remote[Symbol.asyncDispose]() };
   }
 
-  test('may be a stream from elsewhere, whole or in part, and is closed', async () => {
+  test('may be a stream without a descriptor, whole or in part, and is closed', async () => {
     await using scene = await openRemote();
     const server = scene.remote.app.server;
     const whole = await request(server).get('/media/a.png').responseType('blob').expect(200);
@@ -230,7 +140,7 @@ describe('an open file', () => {
     await vi.waitUntil(() => scene.open() === 0);
   });
 
-  test('is closed when the client leaves in the middle', async () => {
+  test('is closed when the client disconnects in the middle', async () => {
     const endless = new Readable({ read() {} });
     await using scene = await openRemote(() => {
       endless.push(bytes.subarray(0, 10));
@@ -243,13 +153,13 @@ describe('an open file', () => {
     expect(endless.destroyed).toBe(true);
   });
 
-  test('that cannot be opened is a fault of the service, whose folders are for the log alone', async () => {
+  test('that cannot be opened is a 500, and its path is logged but not sent', async () => {
     const file = exampleFile('a.png', bytes);
     const fault = new ImageError('storage_unavailable', 'cannot read /srv/media/a.png: too many open files (EMFILE)');
     const failing = async () => Promise.reject(fault);
     const pictures = { find: async () => ({ file, owner: 'blog' }), open: failing, read: failing };
     await using broken = await openHttpApp({ pictures });
-    // The second time it would be read into memory.
+    // The second request would read it into the memory cache.
     for (let asked = 0; asked < 2; asked++) {
       const answer = await request(broken.app.server).get('/media/a.png').expect(500);
       expect(answer.body).toMatchObject({ code: 'internal_error' });
@@ -259,7 +169,7 @@ describe('an open file', () => {
     expect(JSON.stringify(broken.log)).toContain('/srv/media/a.png');
   });
 
-  test.runIf(process.platform === 'linux')('leaves no descriptor behind, whatever becomes of it', async () => {
+  test.runIf(process.platform === 'linux')('leaves no descriptor open, whatever the answer', async () => {
     const descriptors = () => readdirSync('/proc/self/fd').filter((fd) => pathOf(fd).startsWith(http.root)).length;
     await api().get('/media/a.png').expect(200);
     await api().head('/media/a.png').expect(200);
@@ -271,7 +181,7 @@ describe('an open file', () => {
   });
 });
 
-describe('what is not there', () => {
+describe('other paths', () => {
   beforeAll(async () => {
     await writeFile(join(http.root, 'originals', 'a~1'), 'secret');
     await writeFile(join(http.root, 'unpublished.png'), 'secret');
@@ -291,16 +201,16 @@ describe('what is not there', () => {
     ['the folder', '/media/', []],
     ['another ending', '/media/a.gif', []],
     ['another case', '/media/A.png', []],
-  ])('%s is a 404 without a look at the disk', async (_what, path, lookups) => {
+  ])('%s is a 404, and only names of published files are looked up', async (_what, path, expected) => {
     const answer = await http.raw(`GET ${path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`);
     expect(answer).toMatch(/^HTTP\/1.1 404 /);
     expect(answer).toMatch(/"code":"not_found"/);
     expect(answer).not.toMatch(/secret|root:/);
-    expect(looked).toEqual(lookups);
+    expect(lookups).toEqual(expected);
   });
 });
 
-describe('a file that changes between being found and being sent', () => {
+describe('a file that changes between lookup and response', () => {
   const other = Buffer.alloc(1000, 7);
 
   test.each<[string, () => Promise<void>]>([
@@ -308,8 +218,8 @@ describe('a file that changes between being found and being sent', () => {
     ['deleted with its record', async () => void published.clear()],
     ['shorter than its record', () => writeFile(join(http.root, 'a.png'), 'short')],
     ['longer than its record', () => writeFile(join(http.root, 'a.png'), Buffer.alloc(2000))],
-    ['made again as another of the same length', () => publish('a.png', other)],
-  ])('%s: 404, nothing torn', async (_what, change) => {
+    ['replaced by another of the same length', () => publish('a.png', other)],
+  ])('%s: 404, without a byte of it', async (_what, change) => {
     afterFind = change;
     const answer = await api().get('/media/a.png').expect(404);
     expect(answer.headers['content-type']).toBe('application/problem+json');
@@ -318,7 +228,7 @@ describe('a file that changes between being found and being sent', () => {
     for (const header of ['etag', 'accept-ranges', 'content-range']) expect(answer.headers[header]).toBeUndefined();
   });
 
-  test('while it is deleted and made again over and over, every answer is a 404 or one whole picture', async () => {
+  test('deleted and published again in a loop: every answer is a 404 or one whole picture', async () => {
     const pictures = [bytes, other, Buffer.alloc(300_000, 1), Buffer.alloc(5, 2)];
     const statuses = new Set<number>();
     let asking = true;
@@ -340,7 +250,7 @@ describe('a file that changes between being found and being sent', () => {
       asking = false;
       served();
     });
-    // Each picture stays until it was served once, so that its deletion falls among the other requests for it.
+    // Each picture stays until it was served once, so that its deletion races with the other requests.
     for (let round = 0; asking; round++) {
       published.delete('a.png');
       await rm(join(http.root, 'a.png'));

@@ -5,7 +5,7 @@ import type { PresetRecord } from '../../../src/api/presets.ts';
 import { startEasel } from '../../support/app/easel.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
 
-it('lists each preset in its current version, with a request that can be sent as it is', async () => {
+it('lists each preset in its current version, with an example request that is accepted', async () => {
   await using folder = await temporaryFolder();
   const PRESETS = join(folder.path, 'presets.json');
   const own = {
@@ -36,7 +36,7 @@ it('lists each preset in its current version, with a request that can be sent as
     expect([status, body.preset, `${body.width}x${body.height}`]).toEqual([201, id, size]);
     expect(body.renditions.map(({ url }) => url.split('@')[1])).toEqual(renditions);
   }
-  // The built-in version stays within reach, so that what was asked for before can be asked for again.
+  // The built-in version can still be named, so that an earlier request can be repeated.
   const { body } = await easel.post({ ...items.at(4)?.example, preset: 'icon@1' });
   expect([body.preset, body.renditions.length]).toEqual(['icon@1', 2]);
 });

@@ -17,7 +17,7 @@ async function provenanceOf(easel: Easel, mediaId: string): Promise<Provenance> 
   return (await response.json()) as Provenance;
 }
 
-it('tells what is known, and what verified of the original, the master and the renditions', async () => {
+it('reports what the record and the files say, and verifies the original, the master and the renditions', async () => {
   await using folder = await temporaryFolder();
   const { certificatePem, keyPem } = await signingIdentity();
   const [C2PA_CERT, C2PA_KEY] = [join(folder.path, 'cert.pem'), join(folder.path, 'key.pem')];
@@ -66,7 +66,7 @@ it('tells what is known, and what verified of the original, the master and the r
   expect(easel.log.join('\n')).not.toContain(key);
 });
 
-it('writes the prompt into files only where that is asked for', async () => {
+it('reports the prompt of files that were made with EMBED_PROMPT', async () => {
   await using easel = await startEasel({ env: { EMBED_PROMPT: 'true' } });
   await easel.post({ mediaId: 'a', prompt: 'a <lighthouse> & "sea"' });
   const { master, renditions } = await provenanceOf(easel, 'a');
@@ -74,11 +74,11 @@ it('writes the prompt into files only where that is asked for', async () => {
   expect(renditions[0]?.xmp?.prompt).toMatch(/^a <lighthouse> & "sea"/);
 });
 
-it('answers for files that are odd, changed or gone, and for images without any', async () => {
+it('reports files that are changed, malformed or missing, and images without files', async () => {
   await using easel = await startEasel();
   await easel.post({ mediaId: 'a', prompt: 'a lighthouse' });
   const [master, rendition] = ['a.png', 'a@256x144.png'].map((name) => join(easel.folder, 'media', name));
-  // Removed first: it is the same file as the original.
+  // Removed before it is written: the master is a hard link to the original.
   for (const file of [master, rendition]) await rm(file ?? '');
   await writeFile(master ?? '', 'RIFF....WEBPjumdc2pa');
   expect(await provenanceOf(easel, 'a')).toMatchObject({
@@ -90,5 +90,5 @@ it('answers for files that are odd, changed or gone, and for images without any'
   easel.upstream.script(picture({ beforeHeaders: 'forever' }));
   await easel.post({ mediaId: 'b', prompt: 'a lighthouse' }, { prefer: 'respond-async' });
   expect(await provenanceOf(easel, 'b')).toMatchObject({ original: null, master: null, renditions: [] });
-  expect((await easel.get('/images/nobody/provenance')).status).toBe(404);
+  expect((await easel.get('/images/unknown/provenance')).status).toBe(404);
 });

@@ -1,0 +1,119 @@
+import { describe, expect, test } from 'vitest';
+import { cleanupReport, lastCleanup, toCleanupReport, toLastCleanup } from '../../src/api/cleanup.ts';
+import { requestPreview, toRequestPreview } from '../../src/api/create-image.ts';
+import { deliveryList, toDeliveryList } from '../../src/api/deliveries.ts';
+import { imagePreview, toImagePreview } from '../../src/api/image-preview.ts';
+import { imageList, toImageList } from '../../src/api/image-record.ts';
+import { provenanceRecord, toProvenanceRecord } from '../../src/api/provenance.ts';
+import { toUsageReport, usageReport } from '../../src/api/usage.ts';
+import type { Delivery } from '../../src/core/domain/delivery.ts';
+import { fileUrls } from '../../src/core/domain/record.ts';
+import type { Preview } from '../../src/core/images/preview.ts';
+import type { FileProvenance, Provenance } from '../../src/core/images/provenance.ts';
+import type { UsageReport } from '../../src/core/money/usage.ts';
+import type { LastCleanup } from '../../src/core/ports/record-store.ts';
+import { exampleImage } from '../support/app/fake-images.ts';
+
+/** A field that the core could add, and that must not reach callers. */
+const secret = { secret: 'internal' };
+
+const cleanup: LastCleanup = {
+  deleted: 1,
+  freedBytes: 2,
+  kept: 3,
+  orphansRemoved: 4,
+  missingFiles: 1,
+  missingFilesOf: ['lost'],
+  dryRun: false,
+  durationMs: 5.5,
+  time: '2026-11-23T16:00:00.000Z',
+};
+const usage: UsageReport = {
+  days: [{ day: '2026-11-23', model: 'gpt-image-2', key: 'blog', images: 1, usd: null, ...secret }],
+  budget: { usdPerDay: 50, spent: 1.5, reserved: 0.25, resetsAt: '2026-11-24T00:00:00.000Z', ...secret },
+};
+const preview: Preview = {
+  prompt: 'a lighthouse',
+  requestedSize: '1216x688',
+  crop: { left: 0, top: 2, width: 1216, height: 684, ...secret },
+  parametersDropped: ['style'],
+  cost: { usd: 0.02, basis: 'estimate', ...secret },
+  providers: ['openai'],
+};
+const delivery: Delivery = {
+  id: 'msg_1',
+  mediaId: 'a',
+  type: 'image.succeeded',
+  url: 'https://example.com/hook',
+  status: 'pending',
+  attempts: [{ at: '2026-11-23T16:00:00.000Z', durationMs: 1, httpStatus: 500, error: 'no', ...secret }],
+  nextAttemptAt: '2026-11-23T16:00:05.000Z',
+  series: { number: 1, tries: 1, firstAt: null },
+};
+const file: FileProvenance = {
+  url: '/media/a.png',
+  width: 16,
+  height: 16,
+  format: 'png',
+  isOriginal: true,
+  digitalSourceType: null,
+  bytes: 6,
+  sha256: '00',
+  integrity: 'intact',
+  xmp: {
+    digitalSourceType: null,
+    model: 'gpt-image-2',
+    provider: 'openai',
+    createdAt: null,
+    mediaId: 'a',
+    originalSha256: null,
+    prompt: null,
+    ...secret,
+  },
+  c2pa: {
+    verdict: 'valid',
+    detail: 'all of it verified',
+    failures: [],
+    signer: null,
+    signedAt: null,
+    generator: 'Easel',
+    digitalSourceType: null,
+    ingredients: [{ title: null, hasManifest: false }],
+    ...secret,
+  },
+};
+const provenance: Provenance = {
+  mediaId: 'a',
+  digitalSourceType: 'http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia',
+  provider: 'openai',
+  model: 'gpt-image-2',
+  createdAt: '2026-11-23T16:00:00.000Z',
+  originalSha256: '00',
+  original: file,
+  master: file,
+  renditions: [file],
+};
+const page = { items: [exampleImage()], nextCursor: 'abc' };
+
+const shapes = [
+  { name: 'toCleanupReport', made: toCleanupReport({ ...cleanup, ...secret }), schema: cleanupReport },
+  { name: 'toLastCleanup', made: toLastCleanup({ ...cleanup, ...secret }), schema: lastCleanup },
+  { name: 'toUsageReport', made: toUsageReport({ ...usage, ...secret }), schema: usageReport },
+  { name: 'toRequestPreview', made: toRequestPreview({ ...preview, ...secret }), schema: requestPreview },
+  { name: 'toDeliveryList', made: toDeliveryList([{ ...delivery, ...secret }]), schema: deliveryList },
+  { name: 'toProvenanceRecord', made: toProvenanceRecord({ ...provenance, ...secret }), schema: provenanceRecord },
+  { name: 'toImageList', made: toImageList({ ...page, ...secret }, fileUrls), schema: imageList },
+  { name: 'toImagePreview', made: toImagePreview({ ...exampleImage(), ...secret }), schema: imagePreview },
+];
+
+describe('the shape of an answer', () => {
+  test.each(shapes)('$name matches its strict schema, without other fields of the core', ({ made, schema }) => {
+    expect(schema.safeParse(made).error).toBeUndefined();
+    expect(JSON.stringify(made)).not.toContain('internal');
+  });
+
+  test('toImagePreview is null without a decoded picture', () => {
+    expect(toImagePreview(exampleImage({ thumbhash: null }))).toBeNull();
+    expect(toImagePreview(exampleImage({ dominantColour: null }))).toBeNull();
+  });
+});
