@@ -164,7 +164,7 @@ describe('the process', () => {
     expect([await statusOf(first.secret), await statusOf(second.secret)]).toEqual([200, 401]);
     await writeFile(file, second.line);
     service.child.kill('SIGHUP');
-    await vi.waitUntil(() => service.stdout().includes('read again'));
+    await vi.waitUntil(() => service.stdout().includes('API keys reloaded'));
     expect([await statusOf(first.secret), await statusOf(second.secret)]).toEqual([401, 200]);
     for (const { secret } of [first, second]) expect(service.stdout()).not.toContain(secret);
   });
