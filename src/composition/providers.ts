@@ -1,5 +1,4 @@
 import type { Logger } from 'pino';
-import { createOpenAIProvider } from '../adapters/providers/openai/provider.ts';
 import { createPlaceholderProvider } from '../adapters/providers/placeholder/provider.ts';
 import { createTransport, type Transport } from '../adapters/providers/transport.ts';
 import type { Config } from '../config/config.ts';
@@ -30,11 +29,11 @@ export interface Providers {
 }
 
 /** Builds the providers with their connections, which `opened` closes. Nothing is called. */
-export function openProviders(
+export async function openProviders(
   config: Config,
   { tracer, clock, log }: ProviderParts,
   opened: AsyncDisposableStack,
-): Providers {
+): Promise<Providers> {
   const transport = createTransport({ maxResponseBytes: MAX_PROVIDER_RESPONSE_BYTES, tracer });
   opened.defer(() => transport.close());
   const shutdowns = createShutdownWatch({
@@ -42,16 +41,18 @@ export function openProviders(
     clock,
     log,
   });
-  const options = config.providers.map((settings) => {
-    // The operator named the provider's own host: a local model server may well answer with URLs of its own.
-    const own = settings.baseURL === null ? [] : [hostOf(settings.baseURL)];
-    const guard = createGuardedFetch({ allow: [...own, ...config.fetch.allowHosts] });
-    opened.defer(() => guard.close());
-    return {
-      provider: shutdowns.watch(createProvider(settings, config, transport, guard, clock)),
-      limits: { concurrency: settings.concurrency, perMinute: settings.perMinute },
-    };
-  });
+  const options = await Promise.all(
+    config.providers.map(async (settings) => {
+      // The operator named the provider's own host: a local model server may well answer with URLs of its own.
+      const own = settings.baseURL === null ? [] : [hostOf(settings.baseURL)];
+      const guard = createGuardedFetch({ allow: [...own, ...config.fetch.allowHosts] });
+      opened.defer(() => guard.close());
+      return {
+        provider: shutdowns.watch(await createProvider(settings, config, transport, guard, clock)),
+        limits: { concurrency: settings.concurrency, perMinute: settings.perMinute },
+      };
+    }),
+  );
   return {
     providers: options.map(({ provider }) => provider),
     upstreams: createUpstreams(options, clock),
@@ -60,16 +61,18 @@ export function openProviders(
 }
 
 /** The adapter for the provider's kind: the placeholder, or OpenAI's API for everything else, Azure and compatible servers included. */
-function createProvider(
+async function createProvider(
   settings: ProviderSettings,
   config: Config,
   transport: Transport,
   guard: GuardedFetch,
   clock: Clock,
-): Provider {
+): Promise<Provider> {
   const { name, kind } = settings;
   if (kind === 'placeholder')
     return createPlaceholderProvider({ model: config.defaults.model, catalog: config.catalog });
+  // The SDK is 240 files, which a start without a key need not wait for.
+  const { createOpenAIProvider } = await import('../adapters/providers/openai/provider.ts');
   return createOpenAIProvider({
     name,
     apiKey: settings.apiKey,

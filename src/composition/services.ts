@@ -72,7 +72,7 @@ export async function createServices(
   const urls = links?.urls ?? fileUrls;
   const store = await createDiskStore(config.media);
   const events = createImageEvents();
-  const { providers, upstreams, shutdowns } = openProviders(config, { tracer, clock, log }, opened);
+  const { providers, upstreams, shutdowns } = await openProviders(config, { tracer, clock, log }, opened);
   const metrics = createServiceMetrics(config, {
     records,
     store,
