@@ -3,28 +3,25 @@
 import { z } from 'zod';
 import { timestamp } from './fields.ts';
 
-/** `degraded` still works, `error` does not. */
-export type HealthStatus = 'ok' | 'degraded' | 'error';
+/** From best to worst: `degraded` still works, `error` does not. */
+export const HEALTH_STATUSES = ['ok', 'degraded', 'error'] as const;
+export type HealthStatus = (typeof HEALTH_STATUSES)[number];
 
-/** The state of one part of the service. */
-export interface CheckState {
+/** The checked parts of the service. This is the one list: the checks, their states and the report derive from it. */
+export const HEALTH_CHECKS = ['storage', 'database', 'queue', 'providers'] as const;
+export type HealthCheckName = (typeof HEALTH_CHECKS)[number];
+
+/** What a check found: a status and, where there is more to say, a detail. */
+export interface CheckOutcome {
   readonly status: HealthStatus;
   readonly detail?: string;
-  /** When it took this status, in milliseconds since 1970. */
-  readonly since: number;
 }
 
-/** The state of the whole service. */
-export interface HealthState {
-  readonly status: HealthStatus;
-  readonly detail?: string;
-  readonly checks: Readonly<Record<'storage' | 'database' | 'queue' | 'providers', CheckState>>;
-  readonly uptimeMs: number;
-}
+const status = z.enum(HEALTH_STATUSES);
 
 const checkReport = z
   .strictObject({
-    status: z.enum(['ok', 'degraded', 'error']),
+    status,
     detail: z.string().optional(),
     since: timestamp('When it took this status.'),
   })
@@ -33,9 +30,9 @@ const checkReport = z
 /** Answer of `GET /health` and `GET /health/ready`. */
 export const healthReport = z
   .strictObject({
-    status: z.enum(['ok', 'degraded', 'error']).meta({ description: 'The worst of the checks.' }),
+    status: status.meta({ description: 'The worst of the checks.' }),
     detail: z.string().optional(),
-    checks: z.strictObject({ storage: checkReport, database: checkReport, queue: checkReport, providers: checkReport }),
+    checks: z.strictObject(forEachHealthCheck(() => checkReport)),
     version: z.string(),
     uptimeSeconds: z.number(),
   })
@@ -44,23 +41,33 @@ export const healthReport = z
 /** Answer of `GET /health/live`. */
 export const liveReport = z.strictObject({ status: z.literal('ok') });
 
-/** Makes the answer of a health state; `version` is that of the service. */
-export function toHealthReport(state: HealthState, version: string): z.output<typeof healthReport> {
-  const { storage, database, queue, providers } = state.checks;
+/** What a report is made of: the outcomes, the uptime, and since when each check has had its status, in milliseconds since 1970. */
+interface Findings extends CheckOutcome {
+  readonly checks: Readonly<Record<HealthCheckName, CheckFindings>>;
+  readonly uptimeMs: number;
+}
+
+interface CheckFindings extends CheckOutcome {
+  readonly since: number;
+}
+
+/** Makes the answer; `version` is that of the service. */
+export function toHealthReport(findings: Findings, version: string): z.output<typeof healthReport> {
+  const { status, detail, checks, uptimeMs } = findings;
   return {
-    status: state.status,
-    ...(state.detail !== undefined && { detail: state.detail }),
-    checks: {
-      storage: toCheckReport(storage),
-      database: toCheckReport(database),
-      queue: toCheckReport(queue),
-      providers: toCheckReport(providers),
-    },
+    status,
+    ...(detail !== undefined && { detail }),
+    checks: forEachHealthCheck((name) => toCheckReport(checks[name])),
     version,
-    uptimeSeconds: Math.floor(state.uptimeMs / 1000),
+    uptimeSeconds: Math.floor(uptimeMs / 1000),
   };
 }
 
-function toCheckReport({ status, detail, since }: CheckState): z.output<typeof checkReport> {
+function toCheckReport({ status, detail, since }: CheckFindings): z.output<typeof checkReport> {
   return { status, ...(detail !== undefined && { detail }), since: new Date(since).toISOString() };
+}
+
+/** An object with a value for every check, in the order of `HEALTH_CHECKS`. */
+export function forEachHealthCheck<Value>(make: (name: HealthCheckName) => Value): Record<HealthCheckName, Value> {
+  return Object.fromEntries(HEALTH_CHECKS.map((name) => [name, make(name)])) as Record<HealthCheckName, Value>;
 }

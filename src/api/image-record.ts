@@ -1,9 +1,12 @@
-/** The record of an image, and pages of records. `toRecord`, which makes a record, stands in the core: webhooks send it too. */
+/**
+ * The record of an image, pages of records, and the stand-in of an image. `toRecord`, which makes a record, stands in the core:
+ * webhooks send it too.
+ */
 
 import { z } from 'zod';
 import { CHECK_NAMES, CHECK_VERDICTS } from '../core/domain/checks.ts';
 import { MASTER_FORMATS, RENDITION_FORMATS } from '../core/domain/formats.ts';
-import { ATTEMPT_OUTCOMES, IMAGE_STATUSES } from '../core/domain/image.ts';
+import { ATTEMPT_OUTCOMES, IMAGE_STATUSES, type Image } from '../core/domain/image.ts';
 import { COST_BASES } from '../core/domain/money.ts';
 import { type ImageRecord, type MediaUrls, toRecord } from '../core/domain/record.ts';
 import type { Page } from '../core/ports/record-store.ts';
@@ -142,4 +145,27 @@ export const imageList = z
 /** Makes a page of records; `urls` gives the URLs of their files. */
 export function toImageList({ items, nextCursor }: Page, urls: MediaUrls): z.input<typeof imageList> {
   return { items: items.map((image) => toRecord(image, urls)), nextCursor };
+}
+
+/** Answer of `GET /images/:mediaId/preview`: what a page can show while the picture loads. */
+export const imagePreview = z
+  .strictObject({
+    thumbhash: z
+      .string()
+      .meta({ description: 'As in the record, base64.', examples: ['1QcSHQRnh493V4dIh4eXh1h4kJUI'] }),
+    dataUrl: z.string().meta({
+      description: 'The thumbhash as a picture of up to 32 pixels a side, to be put into a page as it is.',
+      examples: ['data:image/png;base64,iVBORw0KGgo…'],
+    }),
+    dominantColour: z.string().meta({ description: '`#rrggbb`.', examples: ['#2a4d69'] }),
+  })
+  .meta({ id: 'ImagePreview' });
+
+/** Makes the stand-in of an image, with the data URL that `toDataUrl` makes of its thumbhash; null until a picture has been decoded. */
+export function toImagePreview(
+  { thumbhash, dominantColour }: Image,
+  toDataUrl: (thumbhash: string) => string,
+): z.output<typeof imagePreview> | null {
+  if (thumbhash === null || dominantColour === null) return null;
+  return { thumbhash, dataUrl: toDataUrl(thumbhash), dominantColour };
 }

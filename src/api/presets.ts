@@ -59,12 +59,20 @@ export function toPresetList(presets: readonly Preset[]): { items: PresetRecord[
 export type PresetRecord = ReturnType<typeof toPresetRecord>;
 
 function toPresetRecord(preset: Preset) {
+  const { name, version, description, size, renditions, checks, crop, quality, background, format, brief } = preset;
   return {
-    ...preset,
     id: presetId(preset),
-    size: formatSize(preset.size),
-    renditions: preset.renditions.map((rendition) => `${formatSize(rendition)}.${rendition.format}`),
-    checks: preset.checks ?? {},
-    example: { preset: preset.name, brief: { subject: preset.example } },
+    name,
+    version,
+    description,
+    size: formatSize(size),
+    renditions: renditions.map((rendition) => `${formatSize(rendition)}.${rendition.format}`),
+    checks: checks ?? {},
+    ...(crop !== undefined && { crop }),
+    quality,
+    background,
+    format,
+    brief,
+    example: { preset: name, brief: { subject: preset.example } },
   };
 }

@@ -61,7 +61,7 @@ export const problem = z
   })
   .meta({ id: 'Problem', description: 'RFC 9457 problem details.' });
 
-export type Problem = z.output<typeof problem>;
+type Problem = z.output<typeof problem>;
 
 /** A problem before `instance` and `requestId` are known. */
 export interface ProblemSpec {

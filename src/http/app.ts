@@ -5,7 +5,7 @@ import type { Images } from '../core/images/images.ts';
 import type { PublishedPictures } from '../core/images/published-file.ts';
 import type { Clock } from '../core/ports/clock.ts';
 import type { Metrics } from '../core/ports/telemetry.ts';
-import type { Tracer } from '../core/ports/tracer.ts';
+import { NO_TRACING, type Tracer } from '../core/ports/tracer.ts';
 import type { Access, Keys } from '../security/api-keys.ts';
 import type { SignedLinks } from '../security/signed-links.ts';
 import { callerOf, decorateCaller, requireAdmin, requireKeys } from './access/auth.ts';
@@ -18,7 +18,7 @@ import { destroyInactiveConnections, refuseWorkWhileStopping } from './connectio
 import { DEFAULT_TIMEOUTS, pauseSocketTimeout, type Timeouts } from './connections/timeouts.ts';
 import { privateAccess } from './media/access.ts';
 import { createHealth, type HealthChecks } from './monitoring/health.ts';
-import { observeRequests } from './monitoring/request-log.ts';
+import { observeRequest, observeRequests, requestId } from './monitoring/request-log.ts';
 import { traceRequests } from './monitoring/tracing.ts';
 import { documentRoutes } from './openapi/document.ts';
 import { handleErrors, handleUnknownRoutes } from './protocol/problem.ts';
@@ -50,10 +50,6 @@ export interface AppConfig {
   readonly rateLimits: RateLimits;
   /** Origins of web pages that may call the API from browsers; `*` for all. */
   readonly corsOrigins: readonly string[];
-  /** Default: `DEFAULT_TIMEOUTS`. */
-  readonly timeouts?: Timeouts;
-  /** Detects overload. Default: the function of this name. */
-  readonly watchLoad?: typeof watchLoad;
 }
 
 /** What the HTTP side calls. */
@@ -76,13 +72,32 @@ export interface AppServices {
   readonly logger: FastifyBaseLogger;
 }
 
+/** What no setting changes, and tests may replace. */
+export interface AppOverrides {
+  readonly timeouts: Timeouts;
+  readonly watchLoad: typeof watchLoad;
+}
+
+const DEFAULTS: AppOverrides = { timeouts: DEFAULT_TIMEOUTS, watchLoad };
+
 /** Builds the HTTP side: hooks for every request first, then the API, then the pictures. It does not listen yet. */
-export async function buildApp(config: AppConfig, services: AppServices): Promise<FastifyInstance> {
-  const { version, syncWaitSeconds, mediaCacheBytes, trustProxy, rateLimits, timeouts = DEFAULT_TIMEOUTS } = config;
+export async function buildApp(
+  config: AppConfig,
+  services: AppServices,
+  overrides: Partial<AppOverrides> = {},
+): Promise<FastifyInstance> {
+  const { version, syncWaitSeconds, mediaCacheBytes, trustProxy, rateLimits } = config;
   const { images, pictures, keys, urls, links, metrics, checks, tracer, clock, stopping, providerUsable, logger } =
     services;
+  const { timeouts, watchLoad } = { ...DEFAULTS, ...overrides };
 
-  const app = createServer({ logger, countRequest: metrics.countRequest, timeouts, trustProxy });
+  const app = createServer({
+    logger,
+    requestId,
+    observeUnrouted: (request, reply) => observeRequest(request, reply, metrics.countRequest, NO_TRACING),
+    timeouts,
+    trustProxy,
+  });
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(serializerCompiler);
   traceRequests(app, tracer);
@@ -101,7 +116,7 @@ export async function buildApp(config: AppConfig, services: AppServices): Promis
   const authenticated: FastifyPluginAsync = async (scope) => {
     requireKeys(scope, keys);
     limitRates(scope, rateLimits);
-    const isOverloaded = await (config.watchLoad ?? watchLoad)(scope);
+    const isOverloaded = await watchLoad(scope);
     await scope.register(imageRoutes, { images, identify, urls, syncWaitSeconds, isOverloaded });
     await scope.register(eventRoutes, { images, identify, clock });
     await scope.register(provenanceRoutes, { images, identify });

@@ -2,8 +2,9 @@ import { describe, expect, test } from 'vitest';
 import { cleanupReport, lastCleanup, toCleanupReport, toLastCleanup } from '../../src/api/cleanup.ts';
 import { requestPreview, toRequestPreview } from '../../src/api/create-image.ts';
 import { deliveryList, toDeliveryList } from '../../src/api/deliveries.ts';
-import { imagePreview, toImagePreview } from '../../src/api/image-preview.ts';
-import { imageList, toImageList } from '../../src/api/image-record.ts';
+import { forEachHealthCheck, healthReport, toHealthReport } from '../../src/api/health.ts';
+import { imageList, imagePreview, toImageList, toImagePreview } from '../../src/api/image-record.ts';
+import { presetList, toPresetList } from '../../src/api/presets.ts';
 import { provenanceRecord, toProvenanceRecord } from '../../src/api/provenance.ts';
 import { toUsageReport, usageReport } from '../../src/api/usage.ts';
 import type { Delivery } from '../../src/core/domain/delivery.ts';
@@ -11,6 +12,7 @@ import { fileUrls } from '../../src/core/domain/record.ts';
 import type { Preview } from '../../src/core/images/preview.ts';
 import type { FileProvenance, Provenance } from '../../src/core/images/provenance.ts';
 import type { UsageReport } from '../../src/core/money/usage.ts';
+import type { Preset } from '../../src/core/planning/presets.ts';
 import type { LastCleanup } from '../../src/core/ports/record-store.ts';
 import { exampleImage } from '../support/app/fake-images.ts';
 
@@ -93,7 +95,29 @@ const provenance: Provenance = {
   master: file,
   renditions: [file],
 };
+const preset: Preset = {
+  name: 'stamp',
+  version: 1,
+  description: 'A stamp.',
+  size: { width: 1024, height: 1024, ...secret },
+  renditions: [{ width: 64, height: 64, format: 'webp', ...secret }],
+  crop: 'centre',
+  checks: { entropy: 'off' },
+  quality: 'auto',
+  background: 'auto',
+  format: 'png',
+  brief: { style: 'engraving' },
+  example: 'a lighthouse',
+};
+const health = {
+  status: 'degraded' as const,
+  detail: 'the service is stopping',
+  checks: forEachHealthCheck(() => ({ status: 'ok' as const, since: 0, ...secret })),
+  uptimeMs: 5_999,
+};
 const page = { items: [exampleImage()], nextCursor: 'abc' };
+
+const dataUrl = (thumbhash: string) => `data:${thumbhash}`;
 
 const shapes = [
   { name: 'toCleanupReport', made: toCleanupReport({ ...cleanup, ...secret }), schema: cleanupReport },
@@ -102,8 +126,10 @@ const shapes = [
   { name: 'toRequestPreview', made: toRequestPreview({ ...preview, ...secret }), schema: requestPreview },
   { name: 'toDeliveryList', made: toDeliveryList([{ ...delivery, ...secret }]), schema: deliveryList },
   { name: 'toProvenanceRecord', made: toProvenanceRecord({ ...provenance, ...secret }), schema: provenanceRecord },
+  { name: 'toPresetList', made: toPresetList([{ ...preset, ...secret }]), schema: presetList },
+  { name: 'toHealthReport', made: toHealthReport({ ...health, ...secret }, '1.2.3'), schema: healthReport },
   { name: 'toImageList', made: toImageList({ ...page, ...secret }, fileUrls), schema: imageList },
-  { name: 'toImagePreview', made: toImagePreview({ ...exampleImage(), ...secret }), schema: imagePreview },
+  { name: 'toImagePreview', made: toImagePreview({ ...exampleImage(), ...secret }, dataUrl), schema: imagePreview },
 ];
 
 describe('the shape of an answer', () => {
@@ -113,7 +139,7 @@ describe('the shape of an answer', () => {
   });
 
   test('toImagePreview is null without a decoded picture', () => {
-    expect(toImagePreview(exampleImage({ thumbhash: null }))).toBeNull();
-    expect(toImagePreview(exampleImage({ dominantColour: null }))).toBeNull();
+    expect(toImagePreview(exampleImage({ thumbhash: null }), dataUrl)).toBeNull();
+    expect(toImagePreview(exampleImage({ dominantColour: null }), dataUrl)).toBeNull();
   });
 });

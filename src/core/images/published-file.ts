@@ -16,15 +16,24 @@ export interface PublishedFile {
  * A file is looked up first and read later, and in between its image may be deleted, or generated again under the same name.
  * So `open` and `read` give a file only while the record still has the hash that was found.
  *
- * Every method raises `ImageError` with `storage_unavailable` where the records or the files cannot be read.
+ * Every method raises `ImageError` with `storage_unavailable` where the records cannot be read. `open` and `read` raise
+ * `UnreadableFileError` where the file cannot be.
  */
 export interface PublishedPictures {
   /** The file that a succeeded image publishes under this name, or null. */
   find(name: string): Promise<PublishedFile | null>;
-  /** Opens a file that `find` returned, whole or in part; null when it is no longer the published one. The caller closes it. */
+  /**
+   * Opens a file that `find` returned, whole or in part; null when it is missing or no longer the published one. The caller
+   * closes it.
+   */
   open(file: MediaFile, range?: ByteRange): Promise<OpenFile | null>;
-  /** All bytes of a file that `find` returned; null when it is no longer the published one. */
+  /** All bytes of a file that `find` returned; null when it is missing or no longer the published one. */
   read(file: MediaFile): Promise<Uint8Array | null>;
+}
+
+/** The store has a file but cannot read it. The store's own error, which may name a path of this machine, is only the cause. */
+export class UnreadableFileError extends Error {
+  override readonly name = 'UnreadableFileError';
 }
 
 interface PublishedPicturesDeps {
@@ -57,7 +66,7 @@ export function createPublishedPictures({ records, store }: PublishedPicturesDep
     find,
 
     async open(file, range) {
-      const opened = await store.open(file.name, range);
+      const opened = await store.open(file.name, range).catch(hideCause(file));
       if (opened === null) return null;
       let published = false;
       try {
@@ -69,8 +78,15 @@ export function createPublishedPictures({ records, store }: PublishedPicturesDep
     },
 
     async read(file) {
-      const bytes = await store.read(file.name);
+      const bytes = await store.read(file.name).catch(hideCause(file));
       return bytes !== null && (await isPublished(file, bytes.length)) ? bytes : null;
     },
+  };
+}
+
+/** For `catch`: raises an error of the store as the cause of one that names no path. */
+function hideCause({ name }: MediaFile): (error: unknown) => never {
+  return (cause) => {
+    throw new UnreadableFileError(`${name} cannot be read`, { cause });
   };
 }

@@ -1,14 +1,22 @@
-import { type FastifyBaseLogger, type FastifyInstance, fastify, LogController } from 'fastify';
-import type { CountRequest } from '../../core/ports/telemetry.ts';
-import { NO_TRACING } from '../../core/ports/tracer.ts';
-import { observeRequest, requestId } from '../monitoring/request-log.ts';
+import type { IncomingMessage } from 'node:http';
+import {
+  type FastifyBaseLogger,
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+  fastify,
+  LogController,
+} from 'fastify';
 import { handleError } from '../protocol/problem.ts';
 import { handleClientError } from './broken-request.ts';
 import type { Timeouts } from './timeouts.ts';
 
 interface ServerOptions {
   readonly logger: FastifyBaseLogger;
-  readonly countRequest: CountRequest;
+  /** Gives each request its id. */
+  readonly requestId: (request: IncomingMessage) => string;
+  /** Logs and counts a request for which no hook runs, since the router could not parse its path. */
+  readonly observeUnrouted: (request: FastifyRequest, reply: FastifyReply) => void;
   readonly timeouts: Timeouts;
   /** The proxies whose `X-Forwarded-*` headers are believed, as Fastify's option of this name. */
   readonly trustProxy: boolean | string;
@@ -20,7 +28,8 @@ const BODY_LIMIT_BYTES = 1024 * 1024;
 const MAX_PARAM_LENGTH = 512;
 
 /** A Fastify instance with Easel's limits and timeouts, whose every answer that no route gives is a problem too. */
-export function createServer({ logger, countRequest, timeouts, trustProxy }: ServerOptions): FastifyInstance {
+export function createServer(options: ServerOptions): FastifyInstance {
+  const { logger, requestId, observeUnrouted, timeouts, trustProxy } = options;
   return fastify({
     loggerInstance: logger,
     logController: new LogController({ disableRequestLogging: true }),
@@ -42,9 +51,8 @@ export function createServer({ logger, countRequest, timeouts, trustProxy }: Ser
     // `refuseWorkWhileStopping` does this: it answers with a problem, and goes on serving pictures and health.
     return503OnClosing: false,
     clientErrorHandler: handleClientError,
-    // For paths that the router cannot parse. No hook runs for them, so the request is logged here.
     frameworkErrors: (error, request, reply) => {
-      observeRequest(request, reply, countRequest, NO_TRACING);
+      observeUnrouted(request, reply);
       handleError(error, request, reply);
     },
   });

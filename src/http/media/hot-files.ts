@@ -1,10 +1,10 @@
 import { LRUCache } from 'lru-cache';
 import type { MediaFile } from '../../core/domain/image.ts';
-import type { PublishedPictures } from '../../core/images/published-file.ts';
+import { type PublishedPictures, UnreadableFileError } from '../../core/images/published-file.ts';
 
 /** A memory cache of popular files. */
 interface HotFiles {
-  /** All bytes of a published file, or null when it has to be read from the store. */
+  /** All bytes of a published file, or null when it has to be read from the store. Raises the faults of the records. */
   bytesOf(file: MediaFile): Promise<Uint8Array | null>;
 }
 
@@ -28,8 +28,8 @@ export function createHotFiles(pictures: Pick<PublishedPictures, 'read'>, maxByt
     maxEntrySize: Math.floor(maxBytes * MAX_SHARE),
     sizeCalculation: (bytes) => Math.max(1, bytes.length),
     // Concurrent requests for the same file share one read.
-    // A file that cannot be read is a cache miss: the caller then opens it and gets the error.
-    fetchMethod: async (_sha256, _stale, { context }) => (await pictures.read(context).catch(() => null)) ?? undefined,
+    fetchMethod: async (_sha256, _stale, { context }) =>
+      (await pictures.read(context).catch(missIfUnreadable)) ?? undefined,
   });
   return {
     async bytesOf(file) {
@@ -42,4 +42,10 @@ export function createHotFiles(pictures: Pick<PublishedPictures, 'read'>, maxByt
       return null;
     },
   };
+}
+
+/** Makes a file that cannot be read a cache miss: the caller then opens it and gets the error. */
+function missIfUnreadable(error: unknown): null {
+  if (error instanceof UnreadableFileError) return null;
+  throw error;
 }

@@ -8,7 +8,8 @@ import { createPooledReads } from './pooled-reads.ts';
 
 /**
  * Answers a GET or HEAD with a published file, the whole of it where `range` is null. Sets the status, `Accept-Ranges`,
- * `Content-Length` and `Content-Range`. Raises `not_found` when the file has been deleted or made again since it was found.
+ * `Content-Length` and `Content-Range`. Raises `not_found` when the file is missing, or was deleted or replaced since it was
+ * found; where it or its record cannot be read, it raises the error of `PublishedPictures`.
  */
 type SendFile = (reply: FastifyReply, file: MediaFile, range: ByteRange | null) => Promise<FastifyReply>;
 
@@ -21,11 +22,13 @@ export function createFileSender(pictures: PublishedPictures, cacheBytes: number
     const cached = range === null ? await hot.bytesOf(file) : null;
     if (cached !== null) return reply.header('accept-ranges', 'bytes').send(cached);
 
-    const opened = await pictures.open(file, range ?? undefined).catch((error: unknown) => {
-      // The cause names a path of this machine: it is logged and not sent.
-      throw new Error(`${file.name} cannot be read`, { cause: error });
-    });
-    if (opened === null) throw new ProblemError({ code: 'not_found', detail: 'the picture was deleted just now' });
+    const opened = await pictures.open(file, range ?? undefined);
+    if (opened === null) {
+      throw new ProblemError({
+        code: 'not_found',
+        detail: 'the file of this picture is missing or was just replaced',
+      });
+    }
 
     const { start, end } = range ?? { start: 0, end: file.bytes - 1 };
     const bytes = end - start + 1;

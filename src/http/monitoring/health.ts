@@ -1,18 +1,26 @@
-import type { CheckState, HealthState, HealthStatus } from '../../api/health.ts';
+import {
+  type CheckOutcome,
+  forEachHealthCheck,
+  HEALTH_CHECKS,
+  HEALTH_STATUSES,
+  type HealthCheckName,
+  type HealthStatus,
+} from '../../api/health.ts';
 import type { Clock } from '../../core/ports/clock.ts';
 
-/** The result of one run of a check. */
-export interface CheckOutcome {
-  readonly status: HealthStatus;
-  readonly detail?: string;
+/** The health checks. One that rejects counts as `error`, with the error's message as its detail. */
+export type HealthChecks = Readonly<Record<HealthCheckName, () => Promise<CheckOutcome>>>;
+
+/** The state of one checked part of the service. */
+interface CheckState extends CheckOutcome {
+  /** When it took this status, in milliseconds since 1970. */
+  readonly since: number;
 }
 
-/** The health checks. One that rejects counts as `error`, with the error's message as its detail. */
-export interface HealthChecks {
-  readonly storage: () => Promise<CheckOutcome>;
-  readonly database: () => Promise<CheckOutcome>;
-  readonly queue: () => Promise<CheckOutcome>;
-  readonly providers: () => Promise<CheckOutcome>;
+/** The state of the whole service. */
+export interface HealthState extends CheckOutcome {
+  readonly checks: Readonly<Record<HealthCheckName, CheckState>>;
+  readonly uptimeMs: number;
 }
 
 export interface Health {
@@ -41,16 +49,13 @@ const CHECK_TIMEOUT_MS = 2_000;
 /** Runs the checks when asked, each at most once a second. An answer takes at most 2 s: a check that takes longer is an `error`. */
 export function createHealth({ checks, clock, stopping, providerUsable }: HealthOptions): Health {
   const startedAt = clock.now();
-  const storage = cachedCheck(checks.storage, clock);
-  const database = cachedCheck(checks.database, clock);
-  const queue = cachedCheck(checks.queue, clock);
-  const providers = cachedCheck(checks.providers, clock);
+  const stateOf = forEachHealthCheck((name) => cachedCheck(checks[name], clock));
 
   async function report(): Promise<HealthState> {
-    const states = await Promise.all([storage(), database(), queue(), providers()]);
+    const states = await Promise.all(HEALTH_CHECKS.map(async (name) => [name, await stateOf[name]()] as const));
     return {
-      status: worst(states),
-      checks: { storage: states[0], database: states[1], queue: states[2], providers: states[3] },
+      status: worst(states.map(([, state]) => state)),
+      checks: Object.fromEntries(states) as HealthState['checks'],
       uptimeMs: clock.now() - startedAt,
     };
   }
@@ -67,8 +72,7 @@ export function createHealth({ checks, clock, stopping, providerUsable }: Health
 }
 
 function worst(states: readonly CheckOutcome[]): HealthStatus {
-  const has = (status: HealthStatus) => states.some((state) => state.status === status);
-  return has('error') ? 'error' : has('degraded') ? 'degraded' : 'ok';
+  return HEALTH_STATUSES.findLast((status) => states.some((state) => state.status === status)) ?? 'ok';
 }
 
 /** A check that reuses its last result for `CACHE_MS` and remembers since when its status has been the same. */

@@ -55,13 +55,36 @@ const SCHEMAS = '#/components/schemas/';
  * The order of the document's schemas; schemas that are not listed follow by name. zod lists them in the order in which their
  * modules were loaded, so without this a changed import would change the document.
  */
-const SCHEMA_ORDER = [
-  ...['Brief', 'CreateImage', 'CleanupOrder', 'Problem'],
-  ...['Rendition', 'PendingRendition', 'ImageRecord', 'ImagePreview', 'ImageList'],
-  ...['CleanupReport', 'LastCleanup', 'HealthCheck', 'Health', 'Delivery', 'DeliveryList'],
-  ...['StatusReport', 'PartialPicture', 'ImageEvent', 'Preview', 'Usage'],
-  ...['PresetBrief', 'PresetChecks', 'Preset', 'PresetList'],
-  ...['EmbeddedMetadata', 'ContentCredentials', 'OriginalProvenance', 'FileProvenance', 'Provenance'],
+export const SCHEMA_ORDER = [
+  'Brief',
+  'CreateImage',
+  'CleanupOrder',
+  'Problem',
+  'Rendition',
+  'PendingRendition',
+  'ImageRecord',
+  'ImagePreview',
+  'ImageList',
+  'CleanupReport',
+  'LastCleanup',
+  'HealthCheck',
+  'Health',
+  'Delivery',
+  'DeliveryList',
+  'StatusReport',
+  'PartialPicture',
+  'ImageEvent',
+  'Preview',
+  'Usage',
+  'PresetBrief',
+  'PresetChecks',
+  'Preset',
+  'PresetList',
+  'EmbeddedMetadata',
+  'ContentCredentials',
+  'OriginalProvenance',
+  'FileProvenance',
+  'Provenance',
 ];
 /** Marks an operation with an optional body; set by `transform`, removed by `transformObject`. */
 const OPTIONAL_BODY = 'x-optional-body';

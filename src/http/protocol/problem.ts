@@ -1,7 +1,7 @@
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { type ProblemSpec, toProblem } from '../../api/problem.ts';
 import { ImageError } from '../../core/domain/errors.ts';
-import { createDrainingBody, hasUnreadBody } from '../connections/drain.ts';
+import { createDrainingBody, hasUnreadBody } from './drain.ts';
 
 /** The only error that HTTP code raises itself; `handleErrors` answers it with its problem. The core raises `ImageError`. */
 export class ProblemError extends Error {

@@ -1,7 +1,7 @@
 import type { FastifyReply } from 'fastify';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
-import { type HealthState, healthReport, liveReport, toHealthReport } from '../../api/health.ts';
-import type { Health } from '../monitoring/health.ts';
+import { healthReport, liveReport, toHealthReport } from '../../api/health.ts';
+import type { Health, HealthState } from '../monitoring/health.ts';
 import { json } from '../openapi/responses.ts';
 
 /** Interval of the background checks, in milliseconds: the accuracy of `since`. */

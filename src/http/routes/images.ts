@@ -1,9 +1,16 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
+import { thumbHashToDataURL } from 'thumbhash';
 import { z } from 'zod';
 import { createImage, createImageHeaders, requestPreview, toRequestPreview } from '../../api/create-image.ts';
 import { imageParams } from '../../api/fields.ts';
-import { imagePreview, toImagePreview } from '../../api/image-preview.ts';
-import { imageList, imageRecord, listQuery, toImageList } from '../../api/image-record.ts';
+import {
+  imageList,
+  imagePreview,
+  imageRecord,
+  listQuery,
+  toImageList,
+  toImagePreview,
+} from '../../api/image-record.ts';
 import { failureProblem } from '../../api/problem.ts';
 import { type Image, isFinished } from '../../core/domain/image.ts';
 import { type MediaUrls, toRecord } from '../../core/domain/record.ts';
@@ -206,7 +213,7 @@ export const imageRoutes: FastifyPluginAsyncZod<ImageRoutesOptions> = async (app
     },
     handler: async (request) => {
       const image = await images.get(request.params.mediaId, identify(request));
-      const preview = toImagePreview(image);
+      const preview = toImagePreview(image, thumbhashDataUrl);
       if (preview === null) {
         throw new ProblemError({ code: 'not_found', detail: 'there is no picture yet', mediaId: image.mediaId });
       }
@@ -232,3 +239,8 @@ export const imageRoutes: FastifyPluginAsyncZod<ImageRoutesOptions> = async (app
     },
   });
 };
+
+/** A thumbhash, in base64, as a PNG in a data URL. */
+function thumbhashDataUrl(thumbhash: string): string {
+  return thumbHashToDataURL(Buffer.from(thumbhash, 'base64'));
+}

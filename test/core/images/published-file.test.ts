@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { ImageError } from '../../../src/core/domain/errors.ts';
 import type { Image } from '../../../src/core/domain/image.ts';
-import { createPublishedPictures } from '../../../src/core/images/published-file.ts';
+import { createPublishedPictures, UnreadableFileError } from '../../../src/core/images/published-file.ts';
 import type { ByteRange, OpenFile } from '../../../src/core/ports/media-store.ts';
 import { exampleFile, exampleImage } from '../../support/app/fake-images.ts';
 
@@ -96,14 +97,28 @@ describe('open and read', () => {
     expect(await pictures.read(file)).toBeNull();
   });
 
-  it('close the file when the record cannot be read', async () => {
+  it('raise the fault of the records as it is, and close the file', async () => {
     const { scene, pictures } = openScene();
+    const locked = new ImageError('storage_unavailable', 'the database is locked');
     Object.defineProperty(scene, 'record', {
       get() {
-        throw new Error('locked');
+        throw locked;
       },
     });
-    await expect(pictures.open(file)).rejects.toThrow('locked');
-    expect(scene.closed).toBe(1);
+    await expect(pictures.open(file)).rejects.toBe(locked);
+    await expect(pictures.read(file)).rejects.toBe(locked);
+    expect(scene).toMatchObject({ opened: 1, closed: 1 });
+  });
+
+  it('raise an error without the path when the store cannot read the file', async () => {
+    const fault = new ImageError('storage_unavailable', 'cannot read /srv/media/a.png: EMFILE');
+    const { pictures } = openScene({
+      onOpen() {
+        throw fault;
+      },
+    });
+    const unreadable = new UnreadableFileError('a.png cannot be read', { cause: fault });
+    await expect(pictures.open(file)).rejects.toStrictEqual(unreadable);
+    await expect(pictures.read(file)).rejects.toStrictEqual(unreadable);
   });
 });

@@ -67,7 +67,7 @@ test.each([
   ['stops in the middle of a head', 'GET /health HTTP/1.1\r\nHo'],
   ['stops in the middle of a body', `${post('{"prompt":"a"}')[0]}\r\n\r\n{`],
 ])('closing does not wait for a client that %s, but for one that is being answered', async (_what, sent) => {
-  await using http = await openHttpApp({}, { timeouts: { ...DEFAULT_TIMEOUTS, drainIntervalMs: 50 } });
+  await using http = await openHttpApp({}, {}, { timeouts: { ...DEFAULT_TIMEOUTS, drainIntervalMs: 50 } });
   const waiting = http.raw(...post('{"prompt":"a","mediaId":"a"}'));
   await vi.waitUntil(() => http.images.waits.length === 1);
   const silent = connect(http.port, '127.0.0.1').on('error', () => undefined);
@@ -88,6 +88,7 @@ test('closing does not wait for a connection whose answer was being sent at the 
   const bytes = Buffer.alloc(32 * 1024 * 1024, 'x');
   await using http = await openHttpApp(
     async (root) => ({ pictures: await picturesIn(root, [exampleFile('a.png', bytes)]) }),
+    {},
     { timeouts: { ...DEFAULT_TIMEOUTS, drainIntervalMs: 20 } },
   );
   await writeFile(join(http.root, 'a.png'), bytes);

@@ -40,14 +40,14 @@ describe('a slow client', () => {
     ['a body', `${post}Content-Length: 100000\r\n\r\n{`, ' ', 408],
     ['chunks', `${post}Transfer-Encoding: chunked\r\n\r\n`, '1\r\n \r\n', 408],
   ])('that drips %s gets a 408 and is disconnected', async (_what, head, drips, status) => {
-    await using http = await openHttpApp({}, { timeouts: SHORT_TIMEOUTS });
+    await using http = await openHttpApp({}, {}, { timeouts: SHORT_TIMEOUTS });
     const answer = await readAll(dripping(http, head, drips));
     expect(answer).toMatch(new RegExp(`^HTTP/1.1 ${status} `));
     expect(answer).toContain('application/problem+json');
   });
 
   test('that sends no second request is disconnected', async () => {
-    await using http = await openHttpApp({}, { timeouts: { ...DEFAULT_TIMEOUTS, idleMs: 100 } });
+    await using http = await openHttpApp({}, {}, { timeouts: { ...DEFAULT_TIMEOUTS, idleMs: 100 } });
     const answer = await readAll(dripping(http, 'GET /health HTTP/1.1\r\nHost: x\r\n\r\n'));
     expect(answer).toMatch(/^HTTP\/1.1 200 /);
   });
@@ -56,6 +56,7 @@ describe('a slow client', () => {
     const bytes = randomBytes(32 * 1024 * 1024);
     await using http = await openHttpApp(
       async (root) => ({ pictures: await picturesIn(root, [exampleFile('a.png', bytes)]) }),
+      {},
       { timeouts: { ...DEFAULT_TIMEOUTS, stalledMs: 300 } },
     );
     await writeFile(join(http.root, 'a.png'), bytes);

@@ -1,6 +1,7 @@
 import request from 'supertest';
 import { describe, expect, test } from 'vitest';
-import { type CheckOutcome, createHealth, type HealthChecks } from '../../../src/http/monitoring/health.ts';
+import type { CheckOutcome } from '../../../src/api/health.ts';
+import { createHealth, type HealthChecks } from '../../../src/http/monitoring/health.ts';
 import { openHttpApp } from '../../support/app/http-app.ts';
 import { createManualClock } from '../../support/test-clock.ts';
 
@@ -142,7 +143,7 @@ describe('readiness', () => {
     expect(await health.readiness()).toMatchObject({ status: 'error', detail: 'no provider takes work at the moment' });
   });
 
-  test.each(['storage', 'database', 'queue'])('is red without %s', async (name) => {
+  test.each(['storage', 'database', 'queue'] as const)('is red without %s', async (name) => {
     const { health } = setUp({ [name]: async () => ({ status: 'error' }) });
     expect((await health.readiness()).status).toBe('error');
   });

@@ -1,13 +1,9 @@
-import { readdirSync, readlinkSync } from 'node:fs';
 import { rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Readable } from 'node:stream';
 import request from 'supertest';
-import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
-import { ImageError } from '../../../src/core/domain/errors.ts';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { MediaFile } from '../../../src/core/domain/image.ts';
 import type { PublishedPictures } from '../../../src/core/images/published-file.ts';
-import type { ByteRange, OpenFile } from '../../../src/core/ports/media-store.ts';
 import { exampleFile } from '../../support/app/fake-images.ts';
 import { type HttpApp, openHttpApp } from '../../support/app/http-app.ts';
 import { picturesIn } from '../../support/app/pictures-in.ts';
@@ -55,16 +51,6 @@ async function publish(name: string, content: Buffer, format: MediaFile['format'
   published.set(name, exampleFile(name, content, { format }));
 }
 
-/** The path of an open file descriptor of this process; empty for one that is closed by now. */
-function pathOf(fd: string): string {
-  try {
-    return readlinkSync(`/proc/self/fd/${fd}`);
-  } catch {
-    // The descriptor by which /proc/self/fd itself was read.
-    return '';
-  }
-}
-
 describe('a file', () => {
   test.each([
     ['a.png', 'png', 'image/png'],
@@ -102,82 +88,6 @@ describe('a file', () => {
       .get(`/media/a.png${query(published.get('a.png')?.sha256 ?? '')}`)
       .expect(200);
     expect(answer.headers['cache-control']).toBe(cacheControl);
-  });
-});
-
-describe('an open file', () => {
-  /** An app whose store opens files as streams without a file descriptor, and the number of open files. */
-  async function openRemote(readable = () => Readable.from([bytes])) {
-    let open = 0;
-    const file = exampleFile('a.png', bytes);
-    const openFile = async (_file: MediaFile, range?: ByteRange): Promise<OpenFile> => {
-      open += 1;
-      let isOpen = true;
-      return {
-        bytes: bytes.length,
-        stream: () => (range ? Readable.from([bytes.subarray(range.start, range.end + 1)]) : readable()),
-        async close() {
-          if (isOpen) open -= 1;
-          isOpen = false;
-        },
-      };
-    };
-    const pictures = { find: async () => ({ file, owner: 'blog' }), open: openFile, read: async () => null };
-    const remote = await openHttpApp({ pictures }, { mediaCacheBytes: 0 });
-    return { remote, open: () => open, [Symbol.asyncDispose]: () => remote[Symbol.asyncDispose]() };
-  }
-
-  test('may be a stream without a descriptor, whole or in part, and is closed', async () => {
-    await using scene = await openRemote();
-    const server = scene.remote.app.server;
-    const whole = await request(server).get('/media/a.png').responseType('blob').expect(200);
-    expect(whole.body).toEqual(bytes);
-    expect(whole.headers['content-length']).toBe('1000');
-    const part = await request(server).get('/media/a.png').set('Range', 'bytes=10-19').responseType('blob').expect(206);
-    expect(part.body).toEqual(bytes.subarray(10, 20));
-    expect(part.headers).toMatchObject({ 'content-range': 'bytes 10-19/1000', 'content-length': '10' });
-    await request(server).head('/media/a.png').expect(200);
-    await vi.waitUntil(() => scene.open() === 0);
-  });
-
-  test('is closed when the client disconnects in the middle', async () => {
-    const endless = new Readable({ read() {} });
-    await using scene = await openRemote(() => {
-      endless.push(bytes.subarray(0, 10));
-      return endless;
-    });
-    const leaving = await fetch(`http://127.0.0.1:${scene.remote.port}/media/a.png`);
-    expect(scene.open()).toBe(1);
-    await leaving.body?.cancel();
-    await vi.waitUntil(() => scene.open() === 0);
-    expect(endless.destroyed).toBe(true);
-  });
-
-  test('that cannot be opened is a 500, and its path is logged but not sent', async () => {
-    const file = exampleFile('a.png', bytes);
-    const fault = new ImageError('storage_unavailable', 'cannot read /srv/media/a.png: too many open files (EMFILE)');
-    const failing = async () => Promise.reject(fault);
-    const pictures = { find: async () => ({ file, owner: 'blog' }), open: failing, read: failing };
-    await using broken = await openHttpApp({ pictures });
-    // The second request would read it into the memory cache.
-    for (let asked = 0; asked < 2; asked++) {
-      const answer = await request(broken.app.server).get('/media/a.png').expect(500);
-      expect(answer.body).toMatchObject({ code: 'internal_error' });
-      expect(answer.text).not.toContain('/srv');
-      for (const header of ['etag', 'accept-ranges']) expect(answer.headers[header]).toBeUndefined();
-    }
-    expect(JSON.stringify(broken.log)).toContain('/srv/media/a.png');
-  });
-
-  test.runIf(process.platform === 'linux')('leaves no descriptor open, whatever the answer', async () => {
-    const descriptors = () => readdirSync('/proc/self/fd').filter((fd) => pathOf(fd).startsWith(http.root)).length;
-    await api().get('/media/a.png').expect(200);
-    await api().head('/media/a.png').expect(200);
-    await api().get('/media/a.png').set('Range', 'bytes=10-19').expect(206);
-    await api().get('/media/a.png').set('Range', 'bytes=1000-').expect(416);
-    afterFind = async () => void published.clear();
-    await api().get('/media/a.png').expect(404);
-    await vi.waitUntil(() => descriptors() === 0);
   });
 });
 

@@ -9,7 +9,7 @@ import { createMetrics } from '../../../src/adapters/telemetry/prometheus.ts';
 import { readConfig } from '../../../src/config/config.ts';
 import { fileUrls } from '../../../src/core/domain/record.ts';
 import { NO_TRACING } from '../../../src/core/ports/tracer.ts';
-import { type AppConfig, type AppServices, buildApp } from '../../../src/http/app.ts';
+import { type AppConfig, type AppOverrides, type AppServices, buildApp } from '../../../src/http/app.ts';
 import { createFakeImages, type FakeImages } from './fake-images.ts';
 
 export interface HttpApp extends AsyncDisposable {
@@ -28,6 +28,7 @@ export interface HttpApp extends AsyncDisposable {
 export async function openHttpApp(
   services: Partial<AppServices> | ((root: string) => Promise<Partial<AppServices>>) = {},
   config: Partial<AppConfig> = {},
+  overrides: Partial<AppOverrides> = {},
 ): Promise<HttpApp> {
   const root = await mkdtemp(join(tmpdir(), 'easel-http-'));
   const images = createFakeImages();
@@ -60,6 +61,7 @@ export async function openHttpApp(
       logger: pino({ level: 'debug' }, { write: (line: string) => log.push(JSON.parse(line)) }),
       ...(typeof services === 'function' ? await services(root) : services),
     },
+    overrides,
   );
   await app.listen({ host: '127.0.0.1', port: 0 });
   const { port } = app.server.address() as AddressInfo;
