@@ -121,8 +121,9 @@ export interface Place {
 }
 
 /**
- * What a change of an image means for the rest of the store: a pure function of the core, called inside the write's transaction with the
- * image before (null: it is new) and after (null: it is removed). Called with the same image twice it describes that image.
+ * What a change of an image means for the rest of the store, by the rules of the core. Call it once per committed write, inside its
+ * transaction, with the image before (null: it is new) and after (null: it is removed): each call may make a new delivery id. Apart
+ * from that id it is a pure function. Called with the same image twice it describes that image.
  */
 export type Derive = (before: Image | null, after: Image | null) => Derived;
 
