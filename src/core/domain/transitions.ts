@@ -193,15 +193,20 @@ export function cancelled(image: Image, completedAt: string): Image | null {
 }
 
 /**
- * The same request came again and starts a new run. Legal for failed and cancelled images. A sound original stays, with the fields
+ * The same request came again and starts a new run. Legal where `needsRerun` holds. A sound original stays, with the fields
  * that describe how it was made; without one these fields are those of the new plan.
  */
 export function rerun(image: Image, { planned, estimate, traceparent }: RepeatedRequest): Image | null {
-  if (image.status !== 'failed' && image.status !== 'cancelled') return null;
+  if (!needsRerun(image)) return null;
   const origin = image.original?.sound
     ? { warnings: image.warnings.filter(({ code }) => code !== PICTURE_KEPT.code) }
     : { ...plannedFields(planned), revisedPrompt: null };
   return { ...image, ...origin, ...NO_RESULT, estimate, traceparent, status: 'queued', run: image.run + 1 };
+}
+
+/** True for a failed or cancelled image: an equal request runs it again. Any other image answers the request as it is. */
+export function needsRerun({ status }: Image): boolean {
+  return status === 'failed' || status === 'cancelled';
 }
 
 /**
