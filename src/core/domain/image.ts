@@ -153,6 +153,11 @@ export function isFinished(status: ImageStatus): status is FinishedStatus {
   return FINISHED_STATUSES.some((finished) => finished === status);
 }
 
+/** True for a failed or cancelled image: an equal request runs it again. Any other image answers the request as it is. */
+export function needsRerun({ status }: Image): boolean {
+  return status === 'failed' || status === 'cancelled';
+}
+
 /**
  * For an unfinished image, true when it had completed and is processed again because published files were lost (a repair). Its
  * checks and its webhook were done the first time and are not repeated, nor is its success counted again. Its completion time stays

@@ -18,6 +18,7 @@ import {
   isRepair,
   type MediaFile,
   NO_RESULT,
+  needsRerun,
   type Original,
   PICTURE_KEPT,
   type Warning,
@@ -202,11 +203,6 @@ export function rerun(image: Image, { planned, estimate, traceparent }: Repeated
     ? { warnings: image.warnings.filter(({ code }) => code !== PICTURE_KEPT.code) }
     : { ...plannedFields(planned), revisedPrompt: null };
   return { ...image, ...origin, ...NO_RESULT, estimate, traceparent, status: 'queued', run: image.run + 1 };
-}
-
-/** True for a failed or cancelled image: an equal request runs it again. Any other image answers the request as it is. */
-export function needsRerun({ status }: Image): boolean {
-  return status === 'failed' || status === 'cancelled';
 }
 
 /**

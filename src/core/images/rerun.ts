@@ -1,9 +1,9 @@
 import type { Logger } from 'pino';
 import { ImageError } from '../domain/errors.ts';
-import type { Image } from '../domain/image.ts';
+import { type Image, needsRerun } from '../domain/image.ts';
 import { ZERO_COST } from '../domain/money.ts';
 import type { Caller, CreateImage, ImageRequest } from '../domain/request.ts';
-import { needsRerun, rerun as rerunImage } from '../domain/transitions.ts';
+import { rerun as rerunImage } from '../domain/transitions.ts';
 import { estimateCost } from '../money/pricing.ts';
 import { plannedFields } from '../planning/plan.ts';
 import { fingerprint } from '../planning/resolve-request.ts';

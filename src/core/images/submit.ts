@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
+import { needsRerun } from '../domain/image.ts';
 import type { Caller, CreateImage, ImageRequest } from '../domain/request.ts';
-import { accepted, needsRerun } from '../domain/transitions.ts';
+import { accepted } from '../domain/transitions.ts';
 import { estimateCost } from '../money/pricing.ts';
 import { plannedFields } from '../planning/plan.ts';
 import { fingerprint } from '../planning/resolve-request.ts';
