@@ -1,9 +1,10 @@
 import { createMetrics } from '../adapters/telemetry/prometheus.ts';
 import type { Config } from '../config/config.ts';
+import { microdollarsToUsd } from '../core/domain/money.ts';
 import { type ShutdownWatch, shutdownTime } from '../core/models/retirement.ts';
 import { utcDay } from '../core/money/budget.ts';
+import type { ImageQueue } from '../core/pipeline/image-queue.ts';
 import type { Clock } from '../core/ports/clock.ts';
-import type { QueueDepth } from '../core/ports/job-queue.ts';
 import type { MediaStore } from '../core/ports/media-store.ts';
 import type { Provider } from '../core/ports/provider.ts';
 import type { RecordStore } from '../core/ports/record-store.ts';
@@ -17,7 +18,7 @@ interface MetricParts {
   readonly providers: readonly Provider[];
   readonly shutdowns: ShutdownWatch;
   /** Called at a scrape: the queue may be built after the metrics. */
-  readonly queueDepth: () => Promise<QueueDepth & { readonly deferred: number }>;
+  readonly queueDepth: ImageQueue['depth'];
   readonly clock: Clock;
 }
 
@@ -33,7 +34,7 @@ export function createServiceMetrics(
     freeBytes: () => store.freeBytes(),
     breakers: () => upstreams.states().map(({ name, openedBy }) => ({ provider: name, open: openedBy !== null })),
     spentToday: () => records.spending(today(), null),
-    reserved: async () => (await records.balance(today(), null)).reserved / 1e6,
+    reserved: async () => microdollarsToUsd((await records.balance(today(), null)).reserved),
     budget,
     shutdowns: () => shutdowns.known().map(({ model, date }) => ({ model, time: shutdownTime(date) })),
     models: providers.map((provider) => ({

@@ -6,6 +6,7 @@ import { createAttempt } from '../core/pipeline/attempt.ts';
 import { createDeferredRenditions } from '../core/pipeline/deferred-renditions.ts';
 import { createFinish } from '../core/pipeline/finish.ts';
 import { createGenerate, createRegenerate } from '../core/pipeline/generate.ts';
+import { createImageQueue, type ImageQueue } from '../core/pipeline/image-queue.ts';
 import { createOpenJob } from '../core/pipeline/job.ts';
 import { createOutcome } from '../core/pipeline/outcome.ts';
 import { createRunImage } from '../core/pipeline/run-image.ts';
@@ -13,7 +14,6 @@ import { createFindStoredOriginal } from '../core/pipeline/stored-original.ts';
 import type { Clock } from '../core/ports/clock.ts';
 import type { ImageEvents } from '../core/ports/image-events.ts';
 import type { Imaging } from '../core/ports/imaging.ts';
-import type { JobQueue, QueueDepth, RunJob } from '../core/ports/job-queue.ts';
 import type { MediaStore } from '../core/ports/media-store.ts';
 import type { RecordStore } from '../core/ports/record-store.ts';
 import type { Telemetry } from '../core/ports/telemetry.ts';
@@ -37,52 +37,11 @@ interface PipelineAdapters {
   readonly log: Logger;
 }
 
-/** The queue of images as the use cases see it, and how full it is, slow renditions included. */
-export interface Pipeline {
-  readonly queue: JobQueue;
-  readonly depth: () => Promise<QueueDepth & { readonly deferred: number }>;
-}
-
 /** Builds the pipeline and the queues that run it inside this process. */
 export function createPipeline(
-  config: Pick<Config, 'retry' | 'budget' | 'pipeline' | 'queue'>,
-  adapters: PipelineAdapters,
-): Pipeline {
-  const { runImage, runDeferred } = createJobs(config, adapters);
-  // One at a time, beside the jobs: a slow rendition delays no picture, and on two cores takes a third of them at most.
-  const deferred = createLocalQueue({ concurrency: 1, run: runDeferred });
-  const jobs = createLocalQueue({
-    concurrency: config.queue.concurrency,
-    async run(mediaId, signals) {
-      await runImage(mediaId, signals);
-      await deferred.enqueue(mediaId);
-    },
-  });
-  return {
-    queue: {
-      enqueue: (mediaId) => jobs.enqueue(mediaId),
-      depth: () => jobs.depth(),
-      async cancel(mediaId) {
-        await jobs.cancel(mediaId);
-        await deferred.cancel(mediaId);
-      },
-      async stop(deadline) {
-        await jobs.stop(deadline);
-        await deferred.stop(deadline);
-      },
-    },
-    async depth() {
-      const [depth, slow] = await Promise.all([jobs.depth(), deferred.depth()]);
-      return { ...depth, deferred: slow.waiting + slow.running };
-    },
-  };
-}
-
-/** Builds the two jobs of an image: `runImage` until the master is published, `runDeferred` for its slow renditions. */
-function createJobs(
-  { retry, budget, pipeline }: Pick<Config, 'retry' | 'budget' | 'pipeline'>,
+  { retry, budget, pipeline, queue }: Pick<Config, 'retry' | 'budget' | 'pipeline' | 'queue'>,
   { records, store, events, imaging, upstreams, telemetry, tracer, clock, random, log }: PipelineAdapters,
-): { readonly runImage: RunJob; readonly runDeferred: RunJob } {
+): ImageQueue {
   const { embedPrompt, regenerateOnReject, deferredFormats } = pipeline;
   const openJob = createOpenJob({ records, events, telemetry, tracer, clock, log });
   const { recordFailure, reportOutcome } = createOutcome({ telemetry, tracer, clock });
@@ -91,7 +50,9 @@ function createJobs(
     callWithFallback: createFallback({ retry, retryBudget: createRetryBudget(clock), telemetry, clock, random }),
     attemptOnce: createAttempt({ store, events, budget, telemetry, tracer, clock, newId: uuidv7 }),
   });
-  return {
+  return createImageQueue({
+    createQueue: createLocalQueue,
+    concurrency: queue.concurrency,
     runImage: createRunImage({
       openJob,
       findStoredOriginal: createFindStoredOriginal({ store, upstreams }),
@@ -102,5 +63,5 @@ function createJobs(
       tracer,
     }),
     runDeferred: createDeferredRenditions({ openJob, store, imaging, embedPrompt }),
-  };
+  });
 }

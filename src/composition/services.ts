@@ -60,8 +60,7 @@ export async function createServices(
 
   const tracing = await openTracing(config, baseLogger, clock);
   opened.defer(() => tracing.close());
-  const { tracer, logger } = tracing;
-  const log = logger;
+  const { tracer, logger: log } = tracing;
 
   const derive = createDerive({ webhookUrls: config.webhooks.urls, randomId: () => randomUUID() });
   const records = openSqliteRecords({ path: config.records.path, derive });
@@ -79,7 +78,7 @@ export async function createServices(
     upstreams,
     providers,
     shutdowns,
-    queueDepth: () => pipeline.depth(),
+    queueDepth: () => queue.depth(),
     clock,
   });
   const deliverer = await openWebhooks(
@@ -90,7 +89,7 @@ export async function createServices(
 
   configureSharp();
   const signer = await createSigner(config, clock);
-  const pipeline = createPipeline(config, {
+  const queue = createPipeline(config, {
     records,
     store,
     events,
@@ -102,7 +101,6 @@ export async function createServices(
     random,
     log,
   });
-  const { queue } = pipeline;
   const deletions = createDeletions({ records, store, queue, events, telemetry: metrics, clock, log });
   const stopping = new AbortController();
   const images = createUseCases(config, {
@@ -148,7 +146,7 @@ export async function createServices(
     images,
     metrics,
     tracer,
-    logger,
+    logger: log,
     clock,
     keys,
     urls,

@@ -3,6 +3,7 @@
 import type { Logger } from 'pino';
 import type { Config } from '../config/config.ts';
 import type { ShutdownWatch } from '../core/models/retirement.ts';
+import { isBudgetSet } from '../core/money/budget.ts';
 import type { JobQueue } from '../core/ports/job-queue.ts';
 import type { MediaStore } from '../core/ports/media-store.ts';
 import type { Provider } from '../core/ports/provider.ts';
@@ -68,7 +69,7 @@ export function warnAboutUnpricedModels(
   providers: readonly Provider[],
   logger: Logger,
 ): void {
-  if (budget.usdPerDay === null && budget.usdPerDayOfKey.size === 0) return;
+  if (!isBudgetSet(budget)) return;
   const unpriced = providers
     .flatMap((provider) => provider.model(defaults.model) ?? [])
     .filter(({ pricing }) => pricing === null);

@@ -50,13 +50,13 @@ export const callSettings = {
 export interface CallConfig {
   /** Timeout of one call to a provider, in milliseconds. */
   readonly callTimeoutMs: number;
-  /** Retries of one picture at one provider. */
+  /** Limits on the calls for one picture. */
   readonly retry: {
-    /** Limit for calls, the first one included. */
+    /** Calls to one provider, the first one included. */
     readonly maxAttempts: number;
-    /** No call starts later than this after the first one, in milliseconds. */
+    /** No call to any provider starts later than this after the first one, in milliseconds. */
     readonly deadlineMs: number;
-    /** Calls that may follow one whose outcome is unknown. */
+    /** Calls, to all providers together, that may follow one whose outcome is unknown. */
     readonly ambiguousRetries: number;
   };
   readonly queue: {

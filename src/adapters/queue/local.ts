@@ -2,8 +2,8 @@ import PQueue from 'p-queue';
 import type { JobQueue, RunJob } from '../../core/ports/job-queue.ts';
 
 /**
- * In-process job queue: first in, first out, at most `concurrency` jobs at a time. It is not durable and need not be: every job is also
- * an unfinished record, and the next start enqueues those.
+ * In-process job queue: first in, first out, at most `concurrency` jobs at a time. It is not durable and need not be: the record of every
+ * job is, and the next start enqueues those that are unfinished or have renditions pending.
  */
 export function createLocalQueue({
   concurrency,

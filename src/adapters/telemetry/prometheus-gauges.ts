@@ -1,5 +1,5 @@
 import { Gauge, type Registry } from 'prom-client';
-import type { Budget, Spending } from '../../core/domain/money.ts';
+import { type Budget, microdollarsToUsd, type Spending } from '../../core/domain/money.ts';
 import type { QueueDepth } from '../../core/ports/job-queue.ts';
 
 /** Where the gauges get their values at every scrape. */
@@ -79,7 +79,7 @@ export function registerGauges(
     async collect() {
       this.reset();
       for (const { model, owner, microUsd } of await spentToday().catch(() => [])) {
-        this.inc({ model: modelLabel(model), key: keyLabel(owner) }, microUsd / 1e6);
+        this.inc({ model: modelLabel(model), key: keyLabel(owner) }, microdollarsToUsd(microUsd));
       }
     },
   });

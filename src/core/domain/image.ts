@@ -65,7 +65,7 @@ export interface Image {
   readonly estimate: Cost;
   readonly warnings: readonly Warning[];
   readonly createdAt: string;
-  /** When the run ended. A repair keeps the time of the first completion. */
+  /** When the run ended. A repair keeps the time of the first completion, unless it is cancelled. */
   readonly completedAt: string | null;
   /** Null: by the configured retention. */
   readonly expiresAt: string | null;
@@ -153,15 +153,24 @@ export function isFinished(status: ImageStatus): status is FinishedStatus {
   return FINISHED_STATUSES.some((finished) => finished === status);
 }
 
+/** True for a failed or cancelled image: an equal request runs it again. Any other image answers the request as it is. */
+export function needsRerun({ status }: Image): boolean {
+  return status === 'failed' || status === 'cancelled';
+}
+
 /**
- * For an unfinished image, true when it had completed and is processed again because published files were lost. Its checks and
- * its completion time stay as they were.
+ * For an unfinished image, true when it had completed and is processed again because published files were lost (a repair). Its
+ * checks and its webhook were done the first time and are not repeated, nor is its success counted again. Its completion time stays
+ * too, unless it is cancelled.
  */
 export function isRepair({ completedAt }: Image): boolean {
   return completedAt !== null;
 }
 
-/** True while the record still shows the original that the work on `image` began with: no new image has taken its mediaId. */
+/**
+ * True while the record is succeeded and shows the original that the work on `image` began with. It is not while the image is repaired,
+ * after it was requested again, nor when a new image has taken its mediaId.
+ */
 export function hasSameOriginal(current: Image | null, image: Image): boolean {
   return current?.status === 'succeeded' && current.original?.name === image.original?.name;
 }

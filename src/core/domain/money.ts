@@ -27,9 +27,14 @@ export function microdollars(usd: number): number {
   return Math.round(usd * 1e6);
 }
 
+/** The reverse of `microdollars`; a fraction of a microdollar is rounded. */
+export function microdollarsToUsd(microUsd: number): number {
+  return Math.round(microUsd) / 1e6;
+}
+
 /** US dollars without the noise of floating point. */
 export function roundToMicrodollar(usd: number): number {
-  return microdollars(usd) / 1e6;
+  return microdollarsToUsd(usd * 1e6);
 }
 
 /** Daily spending limits (UTC), in US dollars. */

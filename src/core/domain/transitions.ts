@@ -18,6 +18,7 @@ import {
   isRepair,
   type MediaFile,
   NO_RESULT,
+  needsRerun,
   type Original,
   PICTURE_KEPT,
   type Warning,
@@ -193,11 +194,11 @@ export function cancelled(image: Image, completedAt: string): Image | null {
 }
 
 /**
- * The same request came again and starts a new run. Legal for failed and cancelled images. A sound original stays, with the fields
+ * The same request came again and starts a new run. Legal where `needsRerun` holds. A sound original stays, with the fields
  * that describe how it was made; without one these fields are those of the new plan.
  */
 export function rerun(image: Image, { planned, estimate, traceparent }: RepeatedRequest): Image | null {
-  if (image.status !== 'failed' && image.status !== 'cancelled') return null;
+  if (!needsRerun(image)) return null;
   const origin = image.original?.sound
     ? { warnings: image.warnings.filter(({ code }) => code !== PICTURE_KEPT.code) }
     : { ...plannedFields(planned), revisedPrompt: null };

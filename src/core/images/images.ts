@@ -1,30 +1,22 @@
 import type { Delivery } from '../domain/delivery.ts';
 import { ImageError } from '../domain/errors.ts';
-import type { Image, ImageStatus } from '../domain/image.ts';
+import type { Image } from '../domain/image.ts';
 import type { Caller, CreateImage } from '../domain/request.ts';
 import type { UsageReport } from '../money/usage.ts';
 import { currentPresets, type Preset, type Presets } from '../planning/presets.ts';
-import type { CleanupReport, LastCleanup, Page, RecordStore } from '../ports/record-store.ts';
+import type { CleanupReport, LastCleanup, ListQuery, Page, RecordStore } from '../ports/record-store.ts';
 import type { Cleanup, CleanupOptions } from '../retention/cleanup.ts';
 import type { Deletions } from '../retention/deletions.ts';
 import type { Submission } from './admission.ts';
 import type { Deliveries } from './deliveries.ts';
 import type { Follow, ImageEvent } from './follow.ts';
-import type { Preview, PreviewRequest } from './preview.ts';
+import type { Preview, PreviewImage } from './preview.ts';
 import type { Provenance, ReadProvenance } from './provenance.ts';
 import type { Submit, SubmitOptions } from './submit.ts';
 import type { WaitUntilFinished } from './wait.ts';
 
 /** Which images `list` gives, newest first. */
-export interface ImageFilter {
-  readonly limit: number;
-  readonly status?: ImageStatus | undefined;
-  readonly label?: string | undefined;
-  /** ISO 8601 bounds on createdAt: from (inclusive) and to (exclusive). */
-  readonly createdAfter?: string | undefined;
-  readonly createdBefore?: string | undefined;
-  readonly cursor?: string | undefined;
-}
+export type ImageFilter = Omit<ListQuery, 'owner'>;
 
 /**
  * Facade of the use cases for the entrances (HTTP, command line). Every method raises `ImageError`. Those that take a mediaId
@@ -82,7 +74,7 @@ export interface Images {
 interface UseCases {
   readonly records: Pick<RecordStore, 'get' | 'list' | 'lastCleanup'>;
   readonly submit: Submit;
-  readonly preview: PreviewRequest;
+  readonly preview: PreviewImage;
   readonly waitUntilFinished: WaitUntilFinished;
   readonly follow: Follow;
   readonly readProvenance: ReadProvenance;

@@ -20,7 +20,8 @@ export interface Preview {
   readonly providers: string[];
 }
 
-export type PreviewRequest = (create: CreateImage, caller: Caller) => Preview;
+/** Plans a request, see `createPreview`. */
+export type PreviewImage = (create: CreateImage, caller: Caller) => Preview;
 
 interface PreviewDeps {
   readonly upstreams: Pick<Upstreams, 'candidates'>;
@@ -33,7 +34,7 @@ interface PreviewDeps {
  * Plans a request without calling a provider or writing anything.
  * Raises the errors of submitting it, except those for lack of room, budget or a working provider.
  */
-export function createPreview({ upstreams, resolve, budget }: PreviewDeps): PreviewRequest {
+export function createPreview({ upstreams, resolve, budget }: PreviewDeps): PreviewImage {
   return (create, caller) => {
     const candidates = upstreams.candidates(resolve(create));
     const { call, size, parametersDropped } = candidates[0].plan;

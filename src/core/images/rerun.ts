@@ -1,11 +1,11 @@
 import type { Logger } from 'pino';
 import { ImageError } from '../domain/errors.ts';
-import type { Image } from '../domain/image.ts';
+import { type Image, needsRerun } from '../domain/image.ts';
 import { ZERO_COST } from '../domain/money.ts';
 import type { Caller, CreateImage, ImageRequest } from '../domain/request.ts';
 import { rerun as rerunImage } from '../domain/transitions.ts';
 import { estimateCost } from '../money/pricing.ts';
-import { plannedRecord } from '../planning/plan.ts';
+import { plannedFields } from '../planning/plan.ts';
 import { fingerprint } from '../planning/resolve-request.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { ImageEvents } from '../ports/image-events.ts';
@@ -63,7 +63,7 @@ export function createJoinOrRerun(deps: RerunDeps): JoinOrRerun {
       mediaId,
       admission.queueLimit,
       (current) => {
-        const planned = plannedRecord(upstream.provider.name, plan);
+        const planned = plannedFields(upstream.provider.name, plan);
         const next = rerunImage(current, { planned, estimate, traceparent: tracer.traceparent() });
         started = next !== null;
         return next;
@@ -98,11 +98,6 @@ export async function findExistingImage(
   if (sameId) return { by: 'mediaId', image: sameId };
   const sameKey = idempotencyKey === null ? null : await records.findByKey(caller.name, idempotencyKey);
   return sameKey && { by: 'idempotencyKey', image: sameKey };
-}
-
-/** True for an image that an equal request runs again rather than replays. */
-export function needsRerun({ status }: Image): boolean {
-  return status === 'failed' || status === 'cancelled';
 }
 
 function refuseDifferentRequest(

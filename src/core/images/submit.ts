@@ -1,8 +1,9 @@
 import type { Logger } from 'pino';
+import { needsRerun } from '../domain/image.ts';
 import type { Caller, CreateImage, ImageRequest } from '../domain/request.ts';
 import { accepted } from '../domain/transitions.ts';
 import { estimateCost } from '../money/pricing.ts';
-import { plannedRecord } from '../planning/plan.ts';
+import { plannedFields } from '../planning/plan.ts';
 import { fingerprint } from '../planning/resolve-request.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { JobQueue } from '../ports/job-queue.ts';
@@ -11,7 +12,7 @@ import type { Tracer } from '../ports/tracer.ts';
 import { expiryOf } from '../retention/expiry.ts';
 import type { Upstreams } from '../upstream/upstreams.ts';
 import { type Admission, chooseProvider, overloadError, type Submission } from './admission.ts';
-import { findExistingImage, type JoinOrRerun, needsRerun } from './rerun.ts';
+import { findExistingImage, type JoinOrRerun } from './rerun.ts';
 
 export interface SubmitOptions {
   /** The process is overloaded: answer requests for existing images, refuse new work. */
@@ -82,13 +83,13 @@ export function createSubmit({
       request,
       createdAt: new Date(createdAt).toISOString(),
       expiresAt: expiryOf(request, createdAt, retentionByLabel),
-      planned: plannedRecord(upstream.provider.name, plan),
+      planned: plannedFields(upstream.provider.name, plan),
       estimate: estimateCost(plan.call),
     });
     const guard = admission.spendingGuard(image.model, image.estimate, createdAt);
     const acceptance = await records.accept(image, admission.queueLimit, guard);
     if (acceptance.outcome === 'queue_full') throw admission.queueFullError();
-    // An equal request was accepted between the look-up above and this transaction.
+    // A request with the same mediaId or key, equal or not, was accepted between the look-up above and this transaction.
     if (acceptance.outcome === 'exists') return await joinOrRerun(acceptance, { ...create, request }, caller);
     await queue.enqueue(mediaId);
     const { provider, model, prompt } = image;

@@ -1,7 +1,7 @@
 import type { Logger } from 'pino';
 import type { Model } from '../domain/model.ts';
 import type { Clock } from '../ports/clock.ts';
-import type { Provider } from '../ports/provider.ts';
+import { type Provider, wrapProvider } from '../ports/provider.ts';
 
 /** The retirement of a model in use, announced or past. */
 interface Shutdown {
@@ -44,8 +44,10 @@ export function createShutdownWatch({ inUse, clock, log }: ShutdownWatchDeps): S
       for (const requested of inUse) {
         const row = datedModel(entry, requested);
         if (row === null || row.shutdownDate === null) continue;
-        // The provider may serve an own model in place of the requested one, so the row's id counts.
-        const { id: model, shutdownDate: date, successor } = row;
+        const { id, shutdownDate: date, successor } = row;
+        // A provider may serve an own model in place of the requested one, so the row's id counts. The placeholder's row has the id
+        // of the provider instead of a model's, and the dates of the model that it stands in for: the requested one.
+        const model = id === entry.provider.name ? requested : id;
         const other = earliest.get(model);
         if (other === undefined || date < other.date) earliest.set(model, { model, date, successor });
       }
@@ -59,14 +61,7 @@ export function createShutdownWatch({ inUse, clock, log }: ShutdownWatchDeps): S
     watch(provider) {
       const entry: WatchedProvider = { provider, announced: new Map() };
       watched.push(entry);
-      return {
-        name: provider.name,
-        supportsSize: provider.supportsSize,
-        controlSequences: provider.controlSequences,
-        model: (id) => datedModel(entry, id),
-        generate: (call, options) => provider.generate(call, options),
-        shutdownDates: async (signal) => (await provider.shutdownDates?.(signal)) ?? new Map(),
-      };
+      return wrapProvider(provider, { model: (id) => datedModel(entry, id) });
     },
 
     async refresh(signal) {

@@ -12,7 +12,7 @@ export function createSpendingGuard(
   estimate: Cost,
   now: number,
 ): SpendingGuard | undefined {
-  if (budget.usdPerDay === null && budget.usdPerDayOfKey.size === 0) return undefined;
+  if (!isBudgetSet(budget)) return undefined;
   return {
     day: utcDay(now),
     check(owner, balances) {
@@ -22,6 +22,11 @@ export function createSpendingGuard(
       refuseOverBudget(ownerLimit, balances.owner, `the budget of the key ${owner}`, now);
     },
   };
+}
+
+/** Whether a limit is set, for all API keys or for one. */
+export function isBudgetSet({ usdPerDay, usdPerDayOfKey }: Budget): boolean {
+  return usdPerDay !== null || usdPerDayOfKey.size > 0;
 }
 
 /** Raises `unsupported_parameter` where a budget applies but the call has no price: the budget could not be enforced. */

@@ -1,5 +1,5 @@
 import type { Pricing, TokenPricing } from '../domain/model.ts';
-import { type Cost, roundToMicrodollar, UNKNOWN_COST } from '../domain/money.ts';
+import { type Cost, microdollarsToUsd, roundToMicrodollar, UNKNOWN_COST } from '../domain/money.ts';
 import type { GenerationCall, TokenUsage } from '../ports/provider.ts';
 
 /** Pixels of the picture size that the token counts of the catalog refer to. */
@@ -23,6 +23,7 @@ export function estimateCost({ model, prompt, size, quality }: GenerationCall): 
   if (perReference === undefined) return UNKNOWN_COST;
   const output = Math.ceil((perReference * size.width * size.height) / REFERENCE_PIXELS);
   const input = Math.ceil(Buffer.byteLength(prompt) / BYTES_PER_TOKEN);
+  // Tokens times US dollars per million tokens are microdollars.
   return { usd: microdollarsToUsd(input * pricing.textInput + output * pricing.imageOutput), basis: 'estimate' };
 }
 
@@ -46,9 +47,4 @@ function isTokenPricing(pricing: Pricing | null): pricing is TokenPricing {
 /** Some compatible servers report zero tokens, which would make their pictures free without notice. */
 function isPlausible({ textInput, cachedTextInput, imageInput, output }: TokenUsage): boolean {
   return output > 0 && [textInput, cachedTextInput, imageInput, output].every((count) => count >= 0 && count < 1e9);
-}
-
-/** Converts token counts times US dollars per million tokens, which are microdollars, to US dollars. */
-function microdollarsToUsd(microUsd: number): number {
-  return roundToMicrodollar(microUsd / 1e6);
 }

@@ -1,4 +1,4 @@
-import type { Budget } from '../domain/money.ts';
+import { type Budget, microdollarsToUsd } from '../domain/money.ts';
 import type { Caller } from '../domain/request.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { RecordStore } from '../ports/record-store.ts';
@@ -46,12 +46,12 @@ export async function reportUsage(deps: UsageDeps, days: number, caller: Caller)
   const unknownToday = rows.some(({ day, unpriced }) => day === today && unpriced > 0);
   return {
     days: rows.flatMap(({ day, model, owner, images, microUsd, unpriced }) =>
-      day === null ? [] : [{ day, model, key: owner, images, usd: unpriced > 0 ? null : microUsd / 1e6 }],
+      day === null ? [] : [{ day, model, key: owner, images, usd: unpriced > 0 ? null : microdollarsToUsd(microUsd) }],
     ),
     budget: {
       usdPerDay: limit,
-      spent: unknownToday ? null : spent / 1e6,
-      reserved: reserved / 1e6,
+      spent: unknownToday ? null : microdollarsToUsd(spent),
+      reserved: microdollarsToUsd(reserved),
       resetsAt: new Date(budgetResetsAt(now)).toISOString(),
     },
   };

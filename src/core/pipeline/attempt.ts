@@ -5,7 +5,7 @@ import type { Budget } from '../domain/money.ts';
 import { closed, keptAfterCancel, opened, received } from '../domain/transitions.ts';
 import { createSpendingGuard } from '../money/budget.ts';
 import { estimateCost, settleCost } from '../money/pricing.ts';
-import { type GenerationPlan, plannedRecord } from '../planning/plan.ts';
+import { type GenerationPlan, plannedFields } from '../planning/plan.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { ImageEvents } from '../ports/image-events.ts';
 import type { MediaStore } from '../ports/media-store.ts';
@@ -80,7 +80,7 @@ export function createAttempt({
       cost: estimateCost(plan.call),
     };
     const guard = createSpendingGuard(budget, attempt.model, attempt.cost, began);
-    await run.advance((image) => opened(image, attempt, plannedRecord(provider.name, plan)), guard);
+    await run.advance((image) => opened(image, attempt, plannedFields(provider.name, plan)), guard);
     return { attempt, provider, plan, began };
   }
 

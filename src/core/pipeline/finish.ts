@@ -12,7 +12,7 @@ import type { StoredOriginal } from './stored-original.ts';
 
 /**
  * Checks the original, makes the master and the renditions that it need not wait for, publishes them, and ends the run as succeeded.
- * A repair is not checked again and not reported: both were done when the image first completed.
+ * A repair is neither checked nor reported again, and sends no webhook: all that was done when the image first completed.
  * Raises `invalid_image` for a picture that fails its checks.
  */
 export type Finish = (run: Run, stored: StoredOriginal) => Promise<void>;

@@ -39,7 +39,8 @@ export interface Run extends Job {
   isCurrent(image: Image): boolean;
   /**
    * Changes the record of an image that is still in this run; raises `SupersededError` when it is not.
-   * A transition that is not legal there is a defect of the pipeline, raised as `TypeError`.
+   * A transition that is not legal there is a defect of the pipeline, raised as `TypeError`. It may be called several times, and must
+   * then either repeat its result or be illegal.
    */
   advance(transition: (image: Image) => Image | null, guard?: SpendingGuard): Promise<Image>;
 }
@@ -106,15 +107,19 @@ export function inRun(job: Job, number: number): Run {
 
     async advance(transition, guard) {
       let current = false;
-      let applied = false;
+      // A write can be committed and raise `storage_unavailable` all the same. `change` then retries a step that is already taken, so
+      // what an earlier try has written counts: neither the illegal repetition nor the end that it wrote itself is an error.
+      let written: Image | null = null;
       const image = await job.change((stored) => {
-        current = isCurrent(stored);
-        const next = current ? transition(stored) : null;
-        applied = next !== null;
+        const unfinished = isCurrent(stored);
+        // Only the run itself ends its image as succeeded or failed.
+        current = unfinished || (stored.run === number && stored.status === written?.status);
+        const next = unfinished ? transition(stored) : null;
+        written = next ?? written;
         return next;
       }, guard);
       if (image === null || !current) throw new SupersededError();
-      if (!applied) throw new TypeError(`an image that is ${image.status} cannot take this step`);
+      if (written === null) throw new TypeError(`an image that is ${image.status} cannot take this step`);
       return image;
     },
   };

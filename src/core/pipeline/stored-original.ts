@@ -2,7 +2,7 @@ import { ImageError } from '../domain/errors.ts';
 import { originalName, sha256, toOriginal } from '../domain/file-names.ts';
 import type { Image, Original } from '../domain/image.ts';
 import { adopted, resumed } from '../domain/transitions.ts';
-import { plannedRecord } from '../planning/plan.ts';
+import { plannedFields } from '../planning/plan.ts';
 import type { MediaStore } from '../ports/media-store.ts';
 import type { Upstreams } from '../upstream/upstreams.ts';
 import type { Run } from './job.ts';
@@ -16,7 +16,8 @@ export interface StoredOriginal {
 
 /**
  * Finds the original that an earlier run, or this run in an earlier process, has paid for; null where there is none.
- * Raises `storage_unavailable` where the record has an original whose file is missing or damaged.
+ * An original whose file is missing or damaged raises `storage_unavailable` while the status is `processing`. For an image that was
+ * requested again it is logged, and gives null: the new run pays for another picture.
  */
 export type FindStoredOriginal = (run: Run, image: Image) => Promise<StoredOriginal | null>;
 
@@ -57,7 +58,7 @@ export function createFindStoredOriginal({
       const adopting = await run.advance((current) => {
         // The record of a new run names the first provider, which need not be the one that made the picture.
         const isOther = provider !== current.provider;
-        return adopted(current, id, original, plan && isOther ? plannedRecord(provider, plan) : null);
+        return adopted(current, id, original, plan && isOther ? plannedFields(provider, plan) : null);
       });
       run.log.info({ attempt: id }, 'the picture had arrived before the restart; nothing is called again');
       return { image: adopting, original, bytes };
@@ -67,7 +68,7 @@ export function createFindStoredOriginal({
 }
 
 /**
- * Fail instead of calling again: the original was paid for and may reappear, for example with a remounted volume.
+ * The run fails instead of calling again: the original was paid for and may reappear, for example with a remounted volume.
  * Only a new request may pay twice.
  */
 function missingOriginal({ mediaId }: Image): ImageError {

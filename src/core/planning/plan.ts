@@ -98,7 +98,7 @@ export function planGeneration(request: ImageRequest, model: Model): GenerationP
 }
 
 /** The fields of an image's record that describe its planned or latest call. */
-export function plannedRecord(provider: string, { call, warnings }: GenerationPlan): PlannedFields {
+export function plannedFields(provider: string, { call, warnings }: GenerationPlan): PlannedFields {
   return { provider, model: call.model.id, prompt: call.prompt, requestedSize: call.size, warnings };
 }
 

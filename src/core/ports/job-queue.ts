@@ -1,6 +1,6 @@
 /**
- * Runs jobs: images with work left, by their mediaId. The queue need not be durable. Every job is also an unfinished record, and each
- * start enqueues all of these.
+ * Runs jobs, by mediaId: images with work left, which are the unfinished ones and the succeeded ones with renditions pending. The queue
+ * need not be durable, since their records are: each start enqueues all of them.
  */
 export interface JobQueue {
   /**

@@ -24,6 +24,22 @@ export interface Provider {
   shutdownDates?(signal: AbortSignal): Promise<ReadonlyMap<string, string>>;
 }
 
+/**
+ * The provider with these methods instead of its own. It is wrapped field by field, so that a provider written as a class keeps its
+ * `this`, and has `shutdownDates` only where the provider has it.
+ */
+export function wrapProvider(provider: Provider, replaced: Partial<Pick<Provider, 'model' | 'generate'>>): Provider {
+  const wrapper: Provider = {
+    name: provider.name,
+    supportsSize: provider.supportsSize,
+    controlSequences: provider.controlSequences,
+    model: replaced.model ?? ((id) => provider.model(id)),
+    generate: replaced.generate ?? ((call, options) => provider.generate(call, options)),
+  };
+  const { shutdownDates } = provider;
+  return shutdownDates ? { ...wrapper, shutdownDates: (signal) => shutdownDates.call(provider, signal) } : wrapper;
+}
+
 /** One call, in terms that the model supports: null parameters are not sent. */
 export interface GenerationCall {
   readonly model: Model;

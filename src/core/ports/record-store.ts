@@ -15,7 +15,7 @@ export interface RecordStore {
   /** The deliveries that `Derived.delivery` caused. */
   readonly outbox: Outbox;
   /**
-   * Adds a new image, which is also its job, unless its mediaId or idempotency key is taken or `queueLimit` images are queued already.
+   * Adds a new image, queued as a job, unless its mediaId or idempotency key is taken or `queueLimit` images are queued already.
    * Raises `storage_unavailable` while a deletion of its mediaId is pending: the new image would lose its files to that deletion.
    */
   accept(image: Image, queueLimit: number, guard?: SpendingGuard): Promise<Acceptance>;
@@ -121,8 +121,9 @@ export interface Place {
 }
 
 /**
- * What a change of an image means for the rest of the store: a pure function of the core, called inside the write's transaction with the
- * image before (null: it is new) and after (null: it is removed). Called with the same image twice it describes that image.
+ * What a change of an image means for the rest of the store, by the rules of the core. Called inside the write's transaction, with the
+ * image before (null: it is new) and after (null: it is removed). Each call may make a new delivery id, so call it once per committed
+ * write; apart from that id it is a pure function. Called with the same image twice, it describes that image and causes no delivery.
  */
 export type Derive = (before: Image | null, after: Image | null) => Derived;
 

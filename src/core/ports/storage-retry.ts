@@ -13,17 +13,18 @@ const INITIAL_WAIT_MS = 500;
 const MAX_WAIT_MS = 5_000;
 
 /**
- * Retries a write that must not be lost, since its content was paid for. While the storage is full or unavailable it waits, with
- * exponential backoff from 0.5 to 5 s, until the write succeeds or `stopping` fires; then it tries once more and rethrows.
- * Any other error is rethrown at once.
+ * Retries an access to the storage, a read or a write, that must not be given up: what it is about was paid for. While the storage is
+ * full or unavailable it waits, with exponential backoff from 0.5 to 5 s, until the access succeeds or `stopping` fires; then it tries
+ * once more and rethrows. Any other error is rethrown at once. An access may have taken effect and raise all the same, so it must be
+ * safe to repeat.
  */
 export async function retryWhileStorageFails<T>(
   { stopping, clock, log }: StorageRetry,
-  write: () => Promise<T>,
+  access: () => Promise<T>,
 ): Promise<T> {
   for (let waitMs = INITIAL_WAIT_MS; ; waitMs = Math.min(2 * waitMs, MAX_WAIT_MS)) {
     try {
-      return await write();
+      return await access();
     } catch (error) {
       if (stopping.aborted || !isStorageFault(error)) throw error;
       log.error({ code: error.code, reason: error.message, waitMs }, 'storage failed, retrying');

@@ -78,7 +78,7 @@ export function createOrphanRemoval({ records, store, log }: OrphanDeps): Remove
     const { candidates, owned, inventory } = await walk(sweep.startedAt);
     if (candidates.length > ALWAYS_REMOVABLE_ORPHANS && candidates.length > owned) {
       log.error(
-        { strangers: candidates.length, owned },
+        { orphans: candidates.length, owned },
         'most files in MEDIA_DIR belong to no image on record, so none is removed: is DATABASE_URL right, is MEDIA_DIR?',
       );
       return { orphansRemoved: 0, inventory };

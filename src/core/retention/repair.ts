@@ -22,6 +22,13 @@ interface RepairDeps {
   readonly log: Logger;
 }
 
+/** What the present record says of an image whose files are missing. */
+interface Finding {
+  readonly stillMissing: boolean;
+  /** Whether it is queued for repair. */
+  readonly repairing: boolean;
+}
+
 /** Images reported, logged and repaired in one run, as repairs share the queue with new pictures. */
 const MAX_REPAIRS_PER_RUN = 100;
 
@@ -67,19 +74,22 @@ export function createRepair({ records, store, queue, events, queueLimit, log }:
     return missing;
   }
 
-  /** Re-checks that the record still lists the missing files. With `repair`, in the transaction that queues the image again. */
-  async function requeueIfStillMissing(image: Image, missing: readonly string[], repair: boolean): Promise<boolean> {
+  /** Queues the image for repair, in the transaction that checks its record once more. The image stays as it is where none is due. */
+  async function requeue(image: Image, missing: readonly string[]): Promise<Finding> {
     const { mediaId } = image;
-    if (!repair) return hasSameOriginal(await records.get(mediaId), image);
     let stillMissing = false;
+    let repairing = false;
     const latest = await records.update(mediaId, (current) => {
-      stillMissing = hasSameOriginal(current, image);
-      return stillMissing ? requeuedForRepair(current, missing) : null;
+      stillMissing = listsAny(current, image, missing);
+      const next = stillMissing ? requeuedForRepair(current, missing) : null;
+      repairing = next !== null;
+      return next;
     });
-    if (!stillMissing) return false;
-    events.publish(mediaId, latest);
-    await queue.enqueue(mediaId);
-    return true;
+    if (repairing) {
+      events.publish(mediaId, latest);
+      await queue.enqueue(mediaId);
+    }
+    return { stillMissing, repairing };
   }
 
   return async (inventory, dryRun) => {
@@ -93,12 +103,15 @@ export function createRepair({ records, store, queue, events, queueLimit, log }:
         const missing = await findMissingFiles(inventory, image);
         const withinLimit = found.length < MAX_REPAIRS_PER_RUN;
         if (missing.length === 0) continue;
-        const repair = withinLimit && mayRepair && (await queueHasRoom()) && (await hasOriginal(image));
-        if (!(await requeueIfStillMissing(image, missing, repair))) continue;
+        const mayRequeue = withinLimit && mayRepair && (await queueHasRoom()) && (await hasOriginal(image));
+        const { stillMissing, repairing } = mayRequeue
+          ? await requeue(image, missing)
+          : { stillMissing: listsAny(await records.get(image.mediaId), image, missing), repairing: false };
+        if (!stillMissing) continue;
         missingFiles += 1;
         if (!withinLimit) continue;
         found.push(image.mediaId);
-        log.warn({ mediaId: image.mediaId, missing, mending: repair }, 'published files are gone');
+        log.warn({ mediaId: image.mediaId, missing, repairing }, 'published files are gone');
       }
       cursor = page.nextCursor ?? undefined;
       // A record store may answer without leaving this turn of the event loop, so requests get one here.
@@ -106,4 +119,10 @@ export function createRepair({ records, store, queue, events, queueLimit, log }:
     } while (cursor !== undefined);
     return { missingFiles, missingFilesOf: found };
   };
+}
+
+/** Whether the record still shows the same picture as `image`, and one of these files of it. */
+function listsAny(current: Image | null, image: Image, names: readonly string[]): boolean {
+  if (current === null || !hasSameOriginal(current, image)) return false;
+  return [current.master, ...current.renditions].some((file) => file !== null && names.includes(file.name));
 }

@@ -26,8 +26,8 @@ export interface CallRequest<Result> {
  */
 type CallProvider = <Result>(request: CallRequest<Result>, candidate: Candidate, limits: RunLimits) => Promise<Result>;
 
-/** What one job has seen of one provider. */
-interface Visit {
+/** The calls of one job to one provider, and how they went. */
+interface JobCalls {
   /** Calls so far in this run, those of an earlier process included. */
   calls: number;
   /** Null until the circuit breaker has admitted the first call. */
@@ -58,7 +58,7 @@ export function createCallProvider({
     const { upstream } = candidate;
     const { provider, breaker, throttle } = upstream;
     const calls = earlierAttempts.filter((earlier) => earlier.provider === provider.name).length;
-    const visit: Visit = { calls, admission: null, outcome: 'unclear', lastFailure: null };
+    const job: JobCalls = { calls, admission: null, outcome: 'unclear', lastFailure: null };
     if (calls >= retry.maxAttempts) throw interruptedCallError();
     if (breaker.waitMs() > 0) throw noProviderAvailable([upstream]);
     try {
@@ -71,24 +71,24 @@ export function createCallProvider({
         shouldRetry: ({ error }) => waitForRetry(error),
       });
     } finally {
-      if (visit.admission !== null) breaker.jobEnded(visit.admission, visit.outcome);
+      if (job.admission !== null) breaker.jobEnded(job.admission, job.outcome);
     }
 
     async function callOnce(): Promise<Result> {
       using _slot = await throttle.acquire(signal);
       // Checked only now, since the wait for a slot may have been long.
-      if (visit.lastFailure === null) admitFirstCall();
-      else admitRetry(visit.lastFailure);
+      if (job.lastFailure === null) admitFirstCall();
+      else admitRetry(job.lastFailure);
       limits.callBegins();
-      visit.calls += 1;
+      job.calls += 1;
       const result = await attempt(candidate);
-      visit.outcome = 'made';
+      job.outcome = 'made';
       return result;
     }
 
     function admitFirstCall(): void {
-      visit.admission = breaker.admit();
-      if (visit.admission === null) throw noProviderAvailable([upstream]);
+      job.admission = breaker.admit();
+      if (job.admission === null) throw noProviderAvailable([upstream]);
       retryBudget.firstCall();
     }
 
@@ -99,8 +99,8 @@ export function createCallProvider({
 
     function noteFailure(error: Error): void {
       if (!(error instanceof ProviderError)) return;
-      visit.lastFailure = error;
-      visit.outcome = jobOutcomeOf(error);
+      job.lastFailure = error;
+      job.outcome = jobOutcomeOf(error);
       if (error.fault === 'account') telemetry.accountFault(provider.name);
       limits.callFailed(error);
     }
@@ -110,7 +110,7 @@ export function createCallProvider({
       if (!(error instanceof ProviderError)) return false;
       const { fault, retryAfterMs, message: reason } = error;
       const { unknown } = limits;
-      const { calls: attempts } = visit;
+      const { calls: attempts } = job;
       const state = { fault, retryAfterMs, attempts, unknown, elapsedMs: limits.elapsedMs() };
       const delayMs = retryDelay(state, retry, random);
       // The breaker is open where this call was a probe, or where other jobs have found the provider down meanwhile.

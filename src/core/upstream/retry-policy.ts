@@ -1,12 +1,12 @@
 import type { ProviderFault } from '../domain/errors.ts';
 
-/** The only limits on retries: those of the provider's SDK are off. Durations in milliseconds. */
+/** The limits on the calls of one run: the only ones, since the retries of the provider's SDK are off. Durations in milliseconds. */
 export interface RetryPolicy {
-  /** Calls in all, the first one included. */
+  /** Calls to one provider, the first one included. */
   readonly maxAttempts: number;
-  /** No call begins later than this after the first one. */
+  /** No call to any provider begins later than this after the first one. */
   readonly deadlineMs: number;
-  /** How many calls may follow one of unknown outcome, each of which may have been billed. */
+  /** How many calls, to all providers together, may follow one of unknown outcome, each of which may have been billed. */
   readonly ambiguousRetries: number;
 }
 
@@ -14,11 +14,11 @@ export interface RetryState {
   readonly fault: ProviderFault;
   /** The provider's Retry-After, or null. */
   readonly retryAfterMs: number | null;
-  /** Calls made so far in this run, the failed one included. */
+  /** Calls to this provider so far in this run, the failed one included. */
   readonly attempts: number;
-  /** Calls of unknown outcome among them. */
+  /** Calls of unknown outcome in this run, to all providers together. */
   readonly unknown: number;
-  /** Since the first call began. */
+  /** Since the first call to any provider began; those of an earlier process do not count. */
   readonly elapsedMs: number;
 }
 

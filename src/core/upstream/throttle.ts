@@ -1,6 +1,6 @@
 import { ProviderError } from '../domain/errors.ts';
 import type { Clock } from '../ports/clock.ts';
-import type { Provider } from '../ports/provider.ts';
+import { type Provider, wrapProvider } from '../ports/provider.ts';
 
 /** The operator's limits on calls to one provider; null for none. */
 export interface ThrottleLimits {
@@ -103,12 +103,7 @@ export function createThrottle({ concurrency, perMinute }: ThrottleLimits, clock
 
 /** The provider, with the rate limits of all its answers fed into the throttle. */
 export function throttled(provider: Provider, throttle: Throttle): Provider {
-  return {
-    name: provider.name,
-    supportsSize: provider.supportsSize,
-    controlSequences: provider.controlSequences,
-    model: (id) => provider.model(id),
-    shutdownDates: async (signal) => (await provider.shutdownDates?.(signal)) ?? new Map(),
+  return wrapProvider(provider, {
     async generate(call, options) {
       try {
         const picture = await provider.generate(call, options);
@@ -121,5 +116,5 @@ export function throttled(provider: Provider, throttle: Throttle): Provider {
         throw error;
       }
     },
-  };
+  });
 }

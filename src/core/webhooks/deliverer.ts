@@ -7,7 +7,7 @@ import type { Telemetry } from '../ports/telemetry.ts';
 import type { DueDelivery, Outbox, WebhookSender } from '../ports/webhooks.ts';
 import { deliveryBody, recordTry } from './delivery.ts';
 
-export interface DelivererDeps {
+interface DelivererDeps {
   readonly outbox: Outbox;
   readonly sender: WebhookSender;
   /** Makes the URLs in the message; signed ones where pictures are private. */

@@ -1,7 +1,7 @@
 /** Webhook deliveries as values: which event a change produces, the retry schedule, the state after a try. Pure. */
 
 import type { Delivery, DeliveryAttempt, DeliveryStatus, WebhookEvent } from '../domain/delivery.ts';
-import { type Image, isFinished } from '../domain/image.ts';
+import { type Image, isFinished, isRepair } from '../domain/image.ts';
 import { type MediaUrls, toRecord } from '../domain/record.ts';
 import type { WebhookResponse } from '../ports/webhooks.ts';
 
@@ -17,9 +17,12 @@ const RETRY_PERIOD_MS = 24 * HOUR_MS;
 const FIRST_DELAYS_MS = [3 * SECOND_MS, 6 * SECOND_MS];
 const MAX_DELAY_MS = 4 * HOUR_MS;
 
-/** The webhook event of a change that ended the image, else null. `before` is null for a new image. */
+/**
+ * The webhook event of a change that ended the run of the image, else null. `before` is null for a new image. A repair gives none,
+ * however it ends: the event of its run was sent when the image first completed.
+ */
 export function webhookEventOf(before: Image | null, after: Image): WebhookEvent | null {
-  if (before !== null && isFinished(before.status)) return null;
+  if (before !== null && (isFinished(before.status) || isRepair(before))) return null;
   return isFinished(after.status) ? `image.${after.status}` : null;
 }
 

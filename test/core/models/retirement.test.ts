@@ -81,6 +81,16 @@ describe('a model in use that will be shut down', () => {
     expect(easel.log.join()).not.toContain('gpt-image-2 will be');
   });
 
+  it('is named as requested where the placeholder stands in for it', async () => {
+    await using easel = await startEasel({ env: { PROVIDERS: 'placeholder', IMAGE_MODEL: 'gpt-image-1.5' } });
+    expect((await easel.services.checks.providers()).detail).toMatch(
+      /gpt-image-1\.5 (will be|was) shut down on 2026-12-01; use gpt-image-2/,
+    );
+    const metrics = await (await easel.get('/metrics')).text();
+    expect(metrics).toContain('easel_model_shutdown_timestamp_seconds{model="gpt-image-1.5"}');
+    expect(easel.log.join()).not.toMatch(/placeholder (will be|was) shut down/);
+  });
+
   it('is not looked up with the placeholder', async () => {
     await using easel = await startEasel({ env: { PROVIDERS: 'placeholder' } });
     await easel.post({ prompt: 'a lighthouse' });

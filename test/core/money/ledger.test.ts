@@ -1,17 +1,23 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Attempt, Image } from '../../../src/core/domain/image.ts';
+import type { Cost, Spending } from '../../../src/core/domain/money.ts';
+import { cancelled, closed, keptAfterCancel, opened, received, rerun } from '../../../src/core/domain/transitions.ts';
 import { increasesSpending, ledgerChanges } from '../../../src/core/money/ledger.ts';
-import { anAttempt, anImage } from '../../contracts/record-store/example-images.ts';
+import { anAttempt, anImage, at } from '../../contracts/record-store/example-images.ts';
+import { ledgerStep, sumsOf } from '../../support/ledger.ts';
 
 const DAY = '2026-01-01';
-const estimate = { usd: 0.02, basis: 'estimate' } as const;
-const cost = { usd: 0.015, basis: 'usage' } as const;
+const estimate: Cost = { usd: 0.02, basis: 'estimate' };
+const cost: Cost = { usd: 0.015, basis: 'usage' };
 
 const queued = anImage({ estimate });
 const inFlight: Attempt = { ...anAttempt('a'), cost: estimate };
 const generating: Image = { ...queued, status: 'generating', attempts: [inFlight] };
 const made: Attempt = { ...inFlight, durationMs: 1000, outcome: 'ok', cost };
+const failed: Attempt = { ...inFlight, durationMs: 1000, outcome: 'failed', cost: { usd: 0, basis: 'usage' } };
 const lost: Attempt = { ...inFlight, durationMs: 1000 };
+const unpriced = anImage({ estimate: { usd: null, basis: 'unknown' } });
 
 /** Day, pictures and microdollars of each changed row. */
 function changes(before: Image | null, after: Image | null) {
@@ -37,6 +43,18 @@ describe('ledgerChanges', () => {
       { ...generating, attempts: [lost, { ...inFlight, id: 'b' }] },
       [[DAY, 0, 20_000]],
     ],
+    [
+      'spends a call that was never closed, beside the next call in flight',
+      generating,
+      { ...generating, attempts: [inFlight, { ...inFlight, id: 'b' }] },
+      [[DAY, 0, 20_000]],
+    ],
+    [
+      'releases the reservation of a call that failed',
+      generating,
+      { ...generating, attempts: [failed] },
+      [[null, 0, -20_000]],
+    ],
     ['releases the reservation of a removed queued image', queued, null, [[null, 0, -20_000]]],
     [
       'spends what a removed image may owe for a call in flight',
@@ -48,25 +66,104 @@ describe('ledgerChanges', () => {
       ],
     ],
     ['leaves the spending of a removed image', { ...queued, status: 'succeeded', attempts: [made] }, null, []],
+    [
+      'adds up the calls of a day in one row',
+      null,
+      { ...queued, status: 'succeeded', attempts: [made, made] },
+      [[DAY, 2, 30_000]],
+    ],
   ])('%s', (_, before, after, expected) => {
     expect(changes(before, after)).toEqual(expected);
   });
 
   it('counts a call without a price instead of adding it up', () => {
-    const unpriced = anImage({ estimate: { usd: null, basis: 'unknown' } });
     expect(ledgerChanges(null, unpriced)).toMatchObject([{ microUsd: 0, unpriced: 1 }]);
+  });
+
+  it('always adds up to what the present and the removed records say, after any sequence of steps', () => {
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 20 }), (steps) => {
+        const known = new Map<string, Image>();
+        const entered: Spending[] = [];
+        const left: Spending[] = [];
+        for (const taken of steps) {
+          const before = known.get(taken.id) ?? null;
+          if (before === null) {
+            const accepted = anImage({ mediaId: taken.id, owner: taken.owner, estimate: costOf(taken) });
+            entered.push(...ledgerChanges(null, accepted));
+            known.set(taken.id, accepted);
+          } else if (taken.action === 'remove') {
+            entered.push(...ledgerChanges(before, null));
+            left.push(...ledgerChanges(null, { ...before, status: 'cancelled' }));
+            known.delete(taken.id);
+          } else {
+            const after = next(before, taken);
+            entered.push(...ledgerChanges(before, after));
+            known.set(taken.id, after);
+          }
+        }
+        const present = [...known.values()].flatMap((image) => ledgerChanges(null, image));
+        expect(sumsOf(entered)).toEqual(sumsOf([...left, ...present]));
+      }),
+      { numRuns: 500 },
+    );
   });
 });
 
 describe('increasesSpending', () => {
-  it('is true for a new reservation, and false where one becomes spending of no more than it', () => {
-    expect(increasesSpending(ledgerChanges(null, queued))).toBe(true);
-    expect(increasesSpending(ledgerChanges(generating, { ...generating, attempts: [made] }))).toBe(false);
-    expect(increasesSpending(ledgerChanges(generating, null))).toBe(false);
-  });
-
-  it('is true for a reservation without a price', () => {
-    const unpriced = anImage({ estimate: { usd: null, basis: 'unknown' } });
-    expect(increasesSpending(ledgerChanges(null, unpriced))).toBe(true);
+  it.each<[string, Image | null, Image | null, boolean]>([
+    ['a new reservation', null, queued, true],
+    ['a reservation without a price', null, unpriced, true],
+    ['a reservation of nothing', null, anImage(), false],
+    ['a first call, which takes over the reservation of the queued image', queued, generating, false],
+    ['a second call', generating, { ...generating, attempts: [lost, { ...inFlight, id: 'b' }] }, true],
+    ['a reservation that becomes spending of no more than it', generating, { ...generating, attempts: [made] }, false],
+    ['a call that failed', generating, { ...generating, attempts: [failed] }, false],
+    ['an image that is cancelled during its call', generating, cancelled(generating, at(1)), false],
+    ['a removed image', generating, null, false],
+  ])('of %s', (_, before, after, expected) => {
+    expect(increasesSpending(ledgerChanges(before, after))).toBe(expected);
   });
 });
+
+const step = ledgerStep('accept', 'open', 'ok', 'failed', 'unknown', 'cancel', 'rerun', 'remove');
+type Step = typeof step extends fc.Arbitrary<infer One> ? One : never;
+
+function costOf({ usd }: Step): Cost {
+  return { usd, basis: usd === null ? 'unknown' : 'estimate' };
+}
+
+const END = { durationMs: 1, httpStatus: null, providerRequestId: null };
+
+/** The image after the step, by the functions that the use cases call; unchanged where the step is not legal. */
+function next(image: Image, taken: Step): Image {
+  const { action, second } = taken;
+  const id = image.attempts.findLast(({ durationMs }) => durationMs === null)?.id ?? '';
+  const opening = {
+    ...anAttempt(`t${image.attempts.length}`),
+    run: image.run,
+    startedAt: at(second),
+    cost: costOf(taken),
+  };
+  const picture = {
+    ...END,
+    original: { name: `originals/${id}`, bytes: 1, sha256: id, sound: false },
+    revisedPrompt: null,
+    cost: costOf(taken),
+  };
+  switch (action) {
+    case 'open':
+      return opened(image, opening, image) ?? image;
+    case 'ok':
+      return received(image, id, picture) ?? keptAfterCancel(image, id, picture) ?? image;
+    case 'failed':
+    case 'unknown':
+      return closed(image, id, { ...END, outcome: action }) ?? image;
+    case 'cancel':
+      return cancelled(image, at(second)) ?? image;
+    case 'rerun':
+      return rerun(image, { planned: image, estimate: costOf(taken), traceparent: null }) ?? image;
+    default:
+      return image;
+  }
+}

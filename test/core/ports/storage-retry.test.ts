@@ -15,13 +15,13 @@ function setUp() {
     clock,
     stop,
     calls: () => calls,
-    retry: (write: (call: number) => string) =>
-      retryWhileStorageFails({ stopping: stop.signal, clock, log }, async () => write(++calls)),
+    retry: (access: (call: number) => string) =>
+      retryWhileStorageFails({ stopping: stop.signal, clock, log }, async () => access(++calls)),
   };
 }
 
 describe('retryWhileStorageFails', () => {
-  it('waits 0.5 s, then twice as long each time, up to 5 s, until the write succeeds', async () => {
+  it('waits 0.5 s, then twice as long each time, up to 5 s, until the access succeeds', async () => {
     const { retry, clock } = setUp();
     const written = await retry((call) => {
       if (call <= 6) throw call % 2 === 0 ? full() : new ImageError('storage_unavailable', 'the disk is gone');
@@ -40,10 +40,10 @@ describe('retryWhileStorageFails', () => {
     expect(calls()).toBe(1);
   });
 
-  it('tries once more when the process stops, and rethrows', async () => {
+  it('rethrows the error of a try during which the process begins to stop', async () => {
     const { retry, stop, calls } = setUp();
     const failing = retry((call) => {
-      // Fires while the third try runs, so the fourth is not made.
+      // Fires while the third try runs, so no fourth is made.
       if (call === 3) stop.abort();
       throw full();
     });
@@ -51,7 +51,7 @@ describe('retryWhileStorageFails', () => {
     expect(calls()).toBe(3);
   });
 
-  it('does not sit out its wait when the process stops', async () => {
+  it('ends its wait when the process stops, tries once more, and rethrows', async () => {
     const clock = createTestClock({ skipMs: 0 });
     const stop = new AbortController();
     let calls = 0;

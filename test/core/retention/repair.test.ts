@@ -2,8 +2,8 @@ import { rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import { describe, expect, it, vi } from 'vitest';
-import { createImageEvents } from '../../../src/adapters/events/local.ts';
 import { createDiskStore } from '../../../src/adapters/storage/disk.ts';
+import { requeuedForRepair } from '../../../src/core/domain/transitions.ts';
 import type { JobQueue } from '../../../src/core/ports/job-queue.ts';
 import type { MediaStore } from '../../../src/core/ports/media-store.ts';
 import type { CleanupReport } from '../../../src/core/ports/record-store.ts';
@@ -75,7 +75,7 @@ describe('a cleanup that finds files of an image missing', () => {
     expect(easel.upstream.calls).toHaveLength(2);
     expect(
       easel.log.filter((line) => line.includes('published files are gone')).map((line) => JSON.parse(line)),
-    ).toEqual([false, true].map((mending) => expect.objectContaining({ mediaId: 'lost', missing: gone, mending })));
+    ).toEqual([false, true].map((repairing) => expect.objectContaining({ mediaId: 'lost', missing: gone, repairing })));
     expect(easel.log.filter((line) => line.includes('"msg":"cleanup"')).at(-1)).toContain('"missingFiles":1');
     expect(await cleanUp(easel)).toMatchObject({ missingFiles: 0, missingFilesOf: [] });
   });
@@ -89,7 +89,7 @@ describe('a cleanup that finds files of an image missing', () => {
     await removeFiles(easel, gone, 'original');
     for (let times = 1; times <= 2; times++) {
       expect(await cleanUp(easel)).toMatchObject({ missingFiles: 1, missingFilesOf: ['lost'], orphansRemoved: 0 });
-      expect(easel.log.filter((line) => line.includes('"mending":false'))).toHaveLength(times);
+      expect(easel.log.filter((line) => line.includes('"repairing":false'))).toHaveLength(times);
     }
     expect(await easel.record('lost')).toEqual(before);
     for (const name of FILES) {
@@ -166,12 +166,15 @@ describe('createRepair', () => {
     const original = { ...exampleFile('originals/x~1', Buffer.from('original')), sound: true };
     for (const mediaId of mediaIds) await records.accept(exampleImage({ mediaId, original }), 1000);
     await store.put('originals/x~1', Buffer.from('original'));
-    const log = pino({ level: 'silent' });
-    const deps = { records, store, queue, queueLimit: 100, events: createImageEvents(), log };
+    const lines: Record<string, unknown>[] = [];
+    const log = pino({ base: null }, { write: (line: string) => void lines.push(JSON.parse(line)) });
+    const published: unknown[] = [];
+    const events = { publish: (mediaId: string) => void published.push(mediaId) };
+    const deps = { records, store, queue, queueLimit: 100, events, log };
     const inventory = { names: createBloomFilter(0), files: 1000 };
     const repair = (change: { readonly store?: MediaStore } = {}) =>
       createRepair({ ...deps, ...change })(inventory, false);
-    return { records, store, enqueued, repair, [Symbol.asyncDispose]: () => records.close() };
+    return { records, store, enqueued, published, lines, repair, [Symbol.asyncDispose]: () => records.close() };
   }
 
   it('does not count a file as missing that was published after the walk had passed it', async () => {
@@ -206,6 +209,35 @@ describe('createRepair', () => {
     expect(await scene.repair({ store })).toEqual({ missingFiles: 0, missingFilesOf: [] });
     expect(await scene.records.get('x')).toEqual(touched);
     expect(scene.enqueued).toEqual([]);
+  });
+
+  it('reports an image that cannot be queued for repair, and neither publishes nor enqueues it', async () => {
+    await using folder = await temporaryFolder();
+    await using scene = await openScene(folder.path, 'x');
+    const unsound = await scene.records.update('x', (image) => ({
+      ...image,
+      original: image.original && { ...image.original, sound: false },
+    }));
+    expect(await scene.repair()).toEqual({ missingFiles: 1, missingFilesOf: ['x'] });
+    expect(scene.lines).toMatchObject([{ msg: 'published files are gone', mediaId: 'x', repairing: false }]);
+    expect([scene.published, scene.enqueued]).toEqual([[], []]);
+    expect(await scene.records.get('x')).toEqual(unsound);
+  });
+
+  it('does not count a file as missing that has become pending meanwhile', async () => {
+    await using folder = await temporaryFolder();
+    await using scene = await openScene(folder.path, 'x');
+    await writeFile(join(folder.path, 'media', 'x.png'), 'here');
+    const lost = 'x@1200x675.webp';
+    const store: MediaStore = {
+      ...scene.store,
+      async read(name) {
+        if (name === lost) await scene.records.update('x', (image) => requeuedForRepair(image, [lost]));
+        return await scene.store.read(name);
+      },
+    };
+    expect(await scene.repair({ store })).toEqual({ missingFiles: 0, missingFilesOf: [] });
+    expect([scene.lines, scene.published, scene.enqueued]).toEqual([[], [], []]);
   });
 
   it('counts all, and repairs a hundred in one run, so that new pictures do not wait behind thousands', async () => {

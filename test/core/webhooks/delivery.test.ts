@@ -1,6 +1,6 @@
 import { describe, expect, it, test } from 'vitest';
 import type { Delivery } from '../../../src/core/domain/delivery.ts';
-import type { ImageStatus } from '../../../src/core/domain/image.ts';
+import { FINISHED_STATUSES, type ImageStatus, isFinished } from '../../../src/core/domain/image.ts';
 import type { WebhookResponse } from '../../../src/core/ports/webhooks.ts';
 import {
   deliveryRetryDelay,
@@ -101,7 +101,13 @@ describe('an event', () => {
     ['cancelled', 'cancelled', null],
     ['succeeded', 'succeeded', null],
   ])('%s, then %s: %s', (before, after, event) => {
-    const earlier = before && exampleImage({ status: before });
+    const completedAt = before !== null && isFinished(before) ? '2026-11-23T16:00:00.000Z' : null;
+    const earlier = before && exampleImage({ status: before, completedAt });
     expect(webhookEventOf(earlier, exampleImage({ status: after }))).toBe(event);
+  });
+
+  test.each(FINISHED_STATUSES)('is not repeated by a repair that ends as %s', (status) => {
+    const repair = exampleImage({ status: 'processing', completedAt: '2026-11-23T16:00:00.000Z' });
+    expect(webhookEventOf(repair, exampleImage({ status }))).toBeNull();
   });
 });

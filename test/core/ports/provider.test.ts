@@ -1,0 +1,54 @@
+import { describe, expect, it } from 'vitest';
+import type { GeneratedPicture, Provider } from '../../../src/core/ports/provider.ts';
+import { wrapProvider } from '../../../src/core/ports/provider.ts';
+
+const DATES = new Map([['gpt-image-2', '2027-01-01']]);
+
+/** Works only while its methods are called on it. */
+class ClassProvider implements Provider {
+  readonly name = 'class';
+  readonly supportsSize = false;
+  readonly controlSequences = ['/imagine'];
+  private readonly dates = DATES;
+  private readonly calls: string[] = [];
+
+  model(): null {
+    this.calls.push('model');
+    return null;
+  }
+
+  async generate(): Promise<GeneratedPicture> {
+    throw new Error(`generate, after ${this.calls.join()}`);
+  }
+
+  async shutdownDates() {
+    return this.dates;
+  }
+}
+
+const { signal } = new AbortController();
+const call = {} as Parameters<Provider['generate']>[0];
+
+describe('wrapProvider', () => {
+  it('keeps what is not replaced, of a provider written as a class too', async () => {
+    const wrapped = wrapProvider(new ClassProvider(), {});
+    expect(wrapped).toMatchObject({ name: 'class', supportsSize: false, controlSequences: ['/imagine'] });
+    expect(wrapped.model('x')).toBeNull();
+    await expect(wrapped.generate(call, { signal })).rejects.toThrow('generate, after model');
+    expect(await wrapped.shutdownDates?.(signal)).toBe(DATES);
+  });
+
+  it('replaces methods', async () => {
+    const replaced = new Error('replaced');
+    const wrapped = wrapProvider(new ClassProvider(), { generate: () => Promise.reject(replaced) });
+    await expect(wrapped.generate(call, { signal })).rejects.toBe(replaced);
+    expect(wrapped.model('x')).toBeNull();
+  });
+
+  it('has no shutdown dates where the provider has no list of them', () => {
+    const { name, supportsSize, controlSequences, model, generate } = new ClassProvider();
+    expect(wrapProvider({ name, supportsSize, controlSequences, model, generate }, {})).not.toHaveProperty(
+      'shutdownDates',
+    );
+  });
+});
