@@ -103,7 +103,7 @@ export interface ImageConfig {
   readonly aliases: ReadonlyMap<string, string>;
   readonly checks: CheckPolicy;
   /** Colour that `contain` fills the rest of a picture with: `#rrggbb` or `transparent`. */
-  readonly cropGround: string;
+  readonly containBackground: string;
   /** Options of a job. */
   readonly pipeline: {
     /** True to write the prompt into the files. */
@@ -128,7 +128,7 @@ export function imageConfig(settings: SettingsOf<typeof imageSettings & typeof p
     catalog: createCatalog({ models: settings.MODEL_CATALOG ?? new Map(), aliases }),
     aliases,
     checks: forEachCheck((name) => settings[checkVariable(name)]),
-    cropGround: settings.CROP_GROUND,
+    containBackground: settings.CROP_GROUND,
     pipeline: {
       embedPrompt: settings.EMBED_PROMPT,
       regenerateOnReject: settings.REGENERATE_ON_REJECT,
