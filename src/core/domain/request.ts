@@ -11,8 +11,8 @@ export interface Caller {
 }
 
 /**
- * The caller where no API keys are configured, and the caller of every command. It owns the images that it makes, so its name is
- * reserved: a key called `anonymous` would get access to them.
+ * The caller where no API keys are configured, and the caller of every command: it may do everything. It owns the images that it
+ * makes, so its name is reserved: a key called `anonymous` would get access to them.
  */
 export const ANONYMOUS: Caller = { name: 'anonymous', admin: true };
 
