@@ -25,7 +25,7 @@ const CASES: Readonly<Record<string, readonly RenditionSpec[]>> = {
 };
 
 configureSharp();
-const imaging = createImaging({ checks: DEFAULT_CHECKS, background: '#ffffff' });
+const imaging = createImaging({ checks: DEFAULT_CHECKS, containBackground: '#ffffff' });
 const original = await firstPicture();
 console.log(
   `original: ${SIZE.width}x${SIZE.height}.png, ${(original.length / 1e6).toFixed(1)} MB; it is its own master`,

@@ -21,12 +21,12 @@ for await (const picture of gatePictures(Number(process.argv[3] ?? 3))) {
   judged.push({ picture: { ...picture, bytes: Buffer.alloc(0) }, checks });
 }
 
-const good = judged.filter(({ picture }) => picture.fault === null);
+const good = judged.filter(({ picture }) => picture.failingCheck === null);
 console.log(`${good.length} good pictures, ${judged.length - good.length} bad ones, 1792x1024 as png, jpeg and webp`);
 console.log(`${(milliseconds / judged.length).toFixed(1)} ms a picture for all checks\n`);
 console.log('check       threshold  least good  most bad  false positives  missed');
 for (const name of CHECK_NAMES) {
-  const bad = judged.filter(({ picture }) => picture.fault === name);
+  const bad = judged.filter(({ picture }) => picture.failingCheck === name);
   const values = (of: typeof judged) => of.flatMap(({ checks }) => checks.filter((check) => check.name === name));
   const wrong = values(good).filter(({ verdict }) => verdict !== 'ok');
   const missed = values(bad).filter(({ verdict }) => verdict === 'ok');
@@ -44,7 +44,7 @@ report(good.filter(({ checks }) => checks.some(({ verdict }) => verdict !== 'ok'
 console.log('\nbad pictures that passed the check meant for them:');
 report(
   judged.filter(({ picture, checks }) =>
-    checks.some(({ name, verdict }) => name === picture.fault && verdict === 'ok'),
+    checks.some(({ name, verdict }) => name === picture.failingCheck && verdict === 'ok'),
   ),
 );
 
@@ -52,7 +52,7 @@ function report(judgements: typeof judged): void {
   const counts = new Map<string, number>();
   for (const { picture, checks } of judgements) {
     const found = checks.filter(({ name, verdict }) =>
-      picture.fault === null ? verdict !== 'ok' : name === picture.fault,
+      picture.failingCheck === null ? verdict !== 'ok' : name === picture.failingCheck,
     );
     const line = `${picture.name}: ${found.map(({ name }) => name).join(', ')}`;
     counts.set(line, (counts.get(line) ?? 0) + 1);

@@ -93,8 +93,8 @@ async function compare(
 async function requestsPerSecond(url: string, headers: Readonly<Record<string, string>>): Promise<number> {
   const named = Object.entries(headers).flatMap(([name, value]) => ['--header', `${name}: ${value}`]);
   const { stdout } = await run('wrk', [...ROUND, ...named, url]);
-  const faults = /Non-2xx.*|Socket errors.*/.exec(stdout)?.[0];
-  if (faults !== undefined) throw new Error(`wrk on ${url}: ${faults}`);
+  const errors = /Non-2xx.*|Socket errors.*/.exec(stdout)?.[0];
+  if (errors !== undefined) throw new Error(`wrk on ${url}: ${errors}`);
   return Number(/Requests\/sec:\s+([\d.]+)/.exec(stdout)?.[1]);
 }
 

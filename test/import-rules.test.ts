@@ -148,6 +148,14 @@ const CASES: readonly Case[] = [
   inRoom('adapters/records/postgres', imported('../../../core/planning/part.ts'), IMPORTS),
   inRoom('adapters/records/postgres', imported('../cursor.ts'), null),
   inRoom('adapters/records/postgres', imported('../../../core/domain/part.ts'), null),
+  // Adapters are two folders deep at most: a deeper file can import nothing outside its own folder.
+  inRoom('adapters/records/sqlite/rows', imported('../database.ts'), IMPORTS),
+  inRoom('adapters/records/sqlite/rows', importedType('../../cursor.ts'), IMPORTS),
+  inRoom('adapters/records/sqlite/rows', importedLate('../../../../core/domain/part.ts'), IMPORTS),
+  inRoom('adapters/records/sqlite/rows', imported('./../../../../cli/part.ts'), IMPORTS),
+  inRoom('adapters/records/sqlite/rows/parts', imported('../../../../../config/part.ts'), IMPORTS),
+  inRoom('adapters/records/sqlite/rows', imported('fastify'), IMPORTS),
+  inRoom('adapters/records/sqlite/rows', imported('./part.ts'), null),
   // Of security an adapter gets the way out, and nothing else.
   inRoom('adapters/webhooks', imported('../../security/ssrf-guard.ts'), null),
   inRoom('adapters/webhooks', imported('../../security/address.ts'), IMPORTS),

@@ -31,7 +31,7 @@ export interface GatePicture {
   readonly name: string;
   readonly bytes: Buffer;
   /** The check that should object; null for a good picture. */
-  readonly fault: CheckName | null;
+  readonly failingCheck: CheckName | null;
 }
 
 const ENCODINGS: readonly ((picture: Sharp) => Sharp)[] = [
@@ -42,14 +42,17 @@ const ENCODINGS: readonly ((picture: Sharp) => Sharp)[] = [
 
 /** Every kind in `seeds` variants, each as png, jpeg and webp. */
 export async function* gatePictures(seeds: number): AsyncIterable<GatePicture> {
-  const kinds = [...Object.entries(GOOD).map(([name, paint]) => ({ name, fault: null, paint })), ...BAD] as const;
-  for (const { name, fault, paint } of kinds) {
+  const kinds = [
+    ...Object.entries(GOOD).map(([name, paint]) => ({ name, failingCheck: null, paint })),
+    ...BAD,
+  ] as const;
+  for (const { name, failingCheck, paint } of kinds) {
     for (let seed = 1; seed <= seeds; seed += 1) {
       const picture = await rendered(await paint(mulberry32(seed * 7919)));
       for (const encoding of ENCODINGS) {
         const bytes = await encoding(picture.clone()).toBuffer();
         // A jpeg has no alpha: of an all transparent picture, it keeps the white ground only.
-        yield { name, fault, bytes };
+        yield { name, failingCheck, bytes };
       }
     }
   }
@@ -122,53 +125,53 @@ const SPOILED = [
   'line drawing',
 ] as const;
 
-const BAD: readonly { readonly name: string; readonly fault: CheckName; readonly paint: Paint }[] = [
+const BAD: readonly { readonly name: string; readonly failingCheck: CheckName; readonly paint: Paint }[] = [
   ...['#000', '#fff', '#7f8c8d', '#c0392b'].map((shade) => ({
     name: `blank ${shade}`,
-    fault: 'uniformity' as const,
+    failingCheck: 'uniformity' as const,
     paint: async () => plain(shade),
   })),
   {
     name: 'grey with faint noise',
-    fault: 'uniformity',
+    failingCheck: 'uniformity',
     paint: async (random) => clouds(random, [118, 118, 118], [122, 122, 122]),
   },
-  { name: 'all transparent', fault: 'uniformity', paint: async () => svg('') },
+  { name: 'all transparent', failingCheck: 'uniformity', paint: async () => svg('') },
   {
     name: 'split in two, nothing else',
-    fault: 'entropy',
+    failingCheck: 'entropy',
     paint: async (random) => svg(`${fill('#111')}<rect width="40" height="100%" fill="${colour(random)}"/>`),
   },
   ...SPOILED.flatMap((kind) => [
     ...[4, 8, 16].map((sigma) => ({
       name: `${kind}, blurred by ${sigma}`,
-      fault: 'sharpness' as const,
+      failingCheck: 'sharpness' as const,
       paint: async (random: Random) => (await rendered(await goodPicture(kind, random))).blur(sigma),
     })),
     ...[0.04, 0.12, 0.22].map((share) => ({
       name: `${kind}, bars of ${share * 100}%`,
-      fault: 'borders' as const,
+      failingCheck: 'borders' as const,
       paint: async (random: Random) => letterbox(await goodPicture(kind, random), { bar: share, pillar: 0 }, '#000'),
     })),
     {
       name: `${kind}, white pillars`,
-      fault: 'borders' as const,
+      failingCheck: 'borders' as const,
       paint: async (random: Random) => letterbox(await goodPicture(kind, random), { bar: 0, pillar: 0.21 }, '#fff'),
     },
     {
       name: `${kind}, framed in grey`,
-      fault: 'borders' as const,
+      failingCheck: 'borders' as const,
       paint: async (random: Random) => letterbox(await goodPicture(kind, random), { bar: 0.05, pillar: 0.03 }, '#888'),
     },
   ]),
   {
     name: 'half the size',
-    fault: 'size',
+    failingCheck: 'size',
     paint: async (random) => (await rendered(await landscape(random))).resize(896, 512),
   },
   {
     name: 'square',
-    fault: 'ratio',
+    failingCheck: 'ratio',
     paint: async (random) => (await rendered(await landscape(random))).resize(1792, 1792, { fit: 'fill' }),
   },
 ];

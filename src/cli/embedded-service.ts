@@ -3,9 +3,6 @@ import { createServices, type Services } from '../composition/services.ts';
 import { readCommandConfig } from '../config/config.ts';
 import type { Image } from '../core/domain/image.ts';
 
-/** The caller of every command. It may do everything: an operator on this machine can read the files anyway. */
-export const OPERATOR = { name: 'anonymous', admin: true };
-
 /** Runs `work` on a service in this process, without HTTP, and stops the service. Returns the exit code that `work` gives. */
 export async function withServices(work: (services: Services) => Promise<number>): Promise<number> {
   const services = await createServices(readCommandConfig(process.env), createCommandLogger());

@@ -93,7 +93,7 @@ export async function createServices(
     records,
     store,
     events,
-    imaging: createImaging({ checks: config.checks, background: config.cropGround, signer, tracer }),
+    imaging: createImaging({ checks: config.checks, containBackground: config.containBackground, signer, tracer }),
     upstreams,
     telemetry: metrics,
     tracer,

@@ -46,7 +46,7 @@ export const accessSettings = {
   API_KEYS: keys
     .optional()
     .describe(
-      'Who may come in: `name:secret:scope+scope`, commas between, scopes `generate`, `read`, `admin`. The secret may be given as the hash that `easel keys create` prints. Default: everyone may do everything.',
+      'API keys: `name:secret:scope+scope`, commas between, scopes `generate`, `read`, `admin`. The secret may be given as the hash that `easel keys create` prints. Default: none; every caller may do everything.',
     ),
   API_KEYS_FILE: z
     .string()
@@ -56,7 +56,7 @@ export const accessSettings = {
     .enum(['public', 'private'])
     .default('public')
     .describe(
-      'Who may fetch pictures: everyone, or whoever has a key with `read` or the signed, expiring URL of the record.',
+      '`public`: anyone may fetch pictures. `private`: that takes a key with `read`, or the signed, expiring URL in the record.',
     ),
   MEDIA_URL_SECRET: z
     .string()
@@ -65,7 +65,7 @@ export const accessSettings = {
     .describe('Signs the URLs of private pictures. Default: made at the first start, and kept beside the database.'),
   MEDIA_URL_SECONDS: seconds(60, 604_800)
     .default(3600)
-    .describe('How long a signed URL holds at least, and at most twice.'),
+    .describe('How long a signed URL stays valid at least; at most it is twice as long.'),
   METRICS_ACCESS: access.describe(
     '`open`, or `admin`: for keys with that scope. Default: open on loopback, else `admin`.',
   ),
@@ -78,7 +78,7 @@ export const accessSettings = {
   TRUST_PROXY: proxies
     .default(false)
     .describe(
-      "Whose `X-Forwarded-*` headers to believe: the proxies' addresses and networks, commas between; `true` believes everyone, which is right only where nobody passes by the proxy.",
+      'Proxies whose `X-Forwarded-*` headers are trusted: addresses and networks, commas between; `true` trusts every sender, which is safe only if all requests come through the proxy.',
     ),
   CORS_ORIGINS: list(origin)
     .optional()
@@ -86,7 +86,7 @@ export const accessSettings = {
   FETCH_ALLOW_HOSTS: list(allowedHostText)
     .optional()
     .describe(
-      "Hosts, `host` or `host:port`, commas between, from which pictures are fetched though they are not public. A provider's own host is always allowed.",
+      "Hosts, `host` or `host:port`, commas between, from which pictures are fetched although their addresses are not public. A provider's own host is always allowed.",
     ),
 } as const;
 

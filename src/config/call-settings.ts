@@ -27,7 +27,7 @@ const budget = z
 const NO_BUDGET: Budget = { usdPerDay: null, usdPerDayOfKey: new Map() };
 
 export const callSettings = {
-  GENERATION_TIMEOUT_SECONDS: seconds(1).default(300).describe('For one call to a provider.'),
+  GENERATION_TIMEOUT_SECONDS: seconds(1).default(300).describe('Timeout of one call to a provider.'),
   RETRY_MAX_ATTEMPTS: count(1, 20).default(4).describe('Calls to one provider for one picture, the first included.'),
   RETRY_DEADLINE_SECONDS: seconds(0).default(600).describe('No call begins later than this after the first.'),
   AMBIGUOUS_RETRIES: count(0, 10)
@@ -37,6 +37,7 @@ export const callSettings = {
   QUEUE_LIMIT: count(1, 1_000_000)
     .default(1000)
     .describe('Pictures that may wait; more are refused with 429 `queue_full`.'),
+  // A setting of the HTTP server, here for its place in the README's table.
   SYNC_WAIT_SECONDS: seconds(0, 3600)
     .default(120)
     .describe('How long `POST /images` waits for the picture before it answers 202.'),

@@ -51,11 +51,11 @@ export const imageSettings = {
   MODEL_ALIASES: list(alias)
     .optional()
     .describe('Models to use in place of those that are asked for, such as `dall-e-3=gpt-image-2`; commas between.'),
-  IMAGE_SIZE: sizeText.prefault('1792x1024').describe('Size of the master where neither request nor preset says one.'),
-  IMAGE_QUALITY: z.enum(QUALITIES).default('auto').describe('Quality where neither request nor preset says one.'),
+  IMAGE_SIZE: sizeText.prefault('1792x1024').describe('Size of the master where neither request nor preset sets one.'),
+  IMAGE_QUALITY: z.enum(QUALITIES).default('auto').describe('Quality where neither request nor preset sets one.'),
   IMAGE_RENDITIONS: list(renditionText)
     .prefault('1200x675.png')
-    .describe('Renditions where neither request nor preset says any; commas between.'),
+    .describe('Renditions where neither request nor preset sets any; commas between.'),
   PRESETS: z
     .string()
     .optional()
@@ -64,13 +64,13 @@ export const imageSettings = {
     .enum(CROPS)
     .default('centre')
     .describe(
-      'How a picture of another shape becomes the one asked for, where the preset does not say: cut around the middle, around what draws the eye (`attention`) or has most detail (`entropy`), or kept whole on a plain ground (`contain`).',
+      'How a picture of another shape becomes the one asked for, where the preset does not set it: cut around the middle (`centre`), around what draws the eye (`attention`) or has most detail (`entropy`), or kept whole on a plain background (`contain`).',
     ),
   CROP_GROUND: z
     .string()
     .regex(/^(#[0-9a-f]{6}|transparent)$/i, 'must be #rrggbb or transparent')
     .default('#ffffff')
-    .describe('What `contain` lays pictures on: `#rrggbb` or `transparent` (white in a jpeg).'),
+    .describe('Background of pictures with `contain`: `#rrggbb` or `transparent` (white in a jpeg).'),
   DEFERRED_RENDITIONS: z
     .union([z.literal('none').transform(() => []), list(z.enum(RENDITION_FORMATS))])
     .prefault('avif')
@@ -103,7 +103,7 @@ export interface ImageConfig {
   readonly aliases: ReadonlyMap<string, string>;
   readonly checks: CheckPolicy;
   /** Colour that `contain` fills the rest of a picture with: `#rrggbb` or `transparent`. */
-  readonly cropGround: string;
+  readonly containBackground: string;
   /** Options of a job. */
   readonly pipeline: {
     /** True to write the prompt into the files. */
@@ -128,7 +128,7 @@ export function imageConfig(settings: SettingsOf<typeof imageSettings & typeof p
     catalog: createCatalog({ models: settings.MODEL_CATALOG ?? new Map(), aliases }),
     aliases,
     checks: forEachCheck((name) => settings[checkVariable(name)]),
-    cropGround: settings.CROP_GROUND,
+    containBackground: settings.CROP_GROUND,
     pipeline: {
       embedPrompt: settings.EMBED_PROMPT,
       regenerateOnReject: settings.REGENERATE_ON_REJECT,

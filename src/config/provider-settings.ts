@@ -45,7 +45,7 @@ export const providerListSettings = {
   PROVIDERS: list(providerName)
     .optional()
     .describe(
-      'Who makes the pictures, in the order of fallback, such as `openai,backup,placeholder`. Default: `openai` with a key, else `placeholder`, which paints abstract pictures by itself.',
+      'Providers that make the pictures, in the order of fallback, such as `openai,backup,placeholder`. Default: `openai` with a key, else `placeholder`, which paints abstract pictures by itself.',
     ),
   OPENAI_API_KEY: z.string().optional().describe('Key for the `openai` provider.'),
   OPENAI_BASE_URL: baseUrl.optional().describe("Any OpenAI-compatible server. Default: OpenAI's own."),
@@ -58,7 +58,7 @@ export const providerSettings = {
     .describe(
       'Needed for every name in `PROVIDERS` but `openai` and `placeholder`: an OpenAI-compatible server. For `azure` and `azure-…` the endpoint of an Azure OpenAI resource.',
     ),
-  API_KEY: z.string().optional().describe('Its key, where it wants one.'),
+  API_KEY: z.string().optional().describe('Its key, if it needs one.'),
   MODEL: z
     .string()
     .optional()
@@ -72,7 +72,9 @@ export const providerSettings = {
     .describe(`Parameters it refuses, which are not sent to it; of \`${OMITTABLE_PARAMETERS.join(',')}\`.`),
   STRIP: parts
     .default([])
-    .describe('Texts in a prompt that it takes for commands, such as `<sd_cpp_extra_args>`; a space is sent instead.'),
+    .describe(
+      'Texts in a prompt that it interprets as commands, such as `<sd_cpp_extra_args>`; a space is sent instead.',
+    ),
   CONCURRENCY: count(1, 256).optional().describe('Calls to it at the same time. Also for `openai`.'),
   PER_MINUTE: count(1, 100_000).optional().describe('Pictures asked of it in any minute. Also for `openai`.'),
 } as const;

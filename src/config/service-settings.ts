@@ -9,7 +9,7 @@ export const listenSettings = {
   HOST: z
     .string()
     .default('127.0.0.1')
-    .describe('Address to listen on. Off loopback it takes API keys, or `ALLOW_ANONYMOUS=true`.'),
+    .describe('Address to listen on. Any but loopback needs API keys, or `ALLOW_ANONYMOUS=true`.'),
   PORT: count(0, 65_535).default(3000).describe('Port to listen on; `0` takes a free one and logs it.'),
   ALLOW_ANONYMOUS: flag
     .default(false)
@@ -20,7 +20,7 @@ export const storageSettings = {
   MEDIA_DIR: z.string().default('media').describe('Folder of the pictures.'),
   MEDIA_CACHE_BYTES: count(0, 2 ** 40)
     .default(64 * 1024 * 1024)
-    .describe('Memory for pictures that are asked for again and again; `0` serves every one from disk.'),
+    .describe('Memory for caching pictures that are requested often, in bytes; `0` serves every one from disk.'),
   DATABASE_URL: z
     .string()
     .regex(/^sqlite:.+/, 'must be sqlite:PATH, such as sqlite:.data/easel.db')
@@ -33,7 +33,7 @@ export const processSettings = {
   LOG_LEVEL: z
     .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'])
     .default('info')
-    .describe('What is logged.'),
+    .describe('Least severe level that is logged.'),
   LOG_PROMPTS: flag.default(false).describe('Also log prompt texts.'),
   OTEL_EXPORTER_OTLP_ENDPOINT: z
     .url({ protocol: /^https?$/, error: 'must be an http or https URL, such as http://127.0.0.1:4318' })
@@ -44,7 +44,7 @@ export const processSettings = {
   NODE_ENV: z
     .string()
     .optional()
-    .describe('`production` refuses to start on the placeholder unless `PROVIDERS=placeholder` is said.'),
+    .describe('`production` refuses to start on the placeholder unless `PROVIDERS=placeholder` is set.'),
 } as const;
 
 /** The settings of the HTTP server. */

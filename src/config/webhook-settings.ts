@@ -33,11 +33,13 @@ export const webhookSettings = {
   WEBHOOK_URLS: list(urlOfKey)
     .optional()
     .describe(
-      'Who is told of pictures whose request has no `webhookUrl`, by API key: `NAME=URL`, commas between; `anonymous` without keys.',
+      'URLs that webhooks go to where the request has no `webhookUrl`, by API key: `NAME=URL`, commas between; `anonymous` without keys.',
     ),
   WEBHOOK_ALLOW_HOSTS: list(allowedHostText)
     .optional()
-    .describe('Hosts, `host` or `host:port`, commas between, that webhooks may go to though they are not public.'),
+    .describe(
+      'Hosts, `host` or `host:port`, commas between, that webhooks may go to although their addresses are not public.',
+    ),
 } as const;
 
 export interface WebhookConfig {

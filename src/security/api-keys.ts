@@ -6,6 +6,7 @@
  */
 
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
+import { ANONYMOUS } from '../core/domain/request.ts';
 
 /** What a key may do; `admin` includes the other two. */
 const SCOPES = ['generate', 'read', 'admin'] as const;
@@ -97,8 +98,6 @@ function parseEntries(entries: readonly { readonly entry: string; readonly where
 
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 const NAME_RULE = 'the name must be 1 to 64 of A-Z, a-z, 0-9, ".", "_" and "-", and begin with a letter or digit';
-/** Owner of images that were made without keys. Reserved, so that no key gets access to them by its name. */
-const ANONYMOUS_NAME = 'anonymous';
 /** Visible ASCII: what an HTTP header may hold, without spaces. */
 const SECRET = /^[\x21-\x7e]+$/;
 const HASH = /^sha256-([A-Za-z0-9_-]{43})$/;
@@ -109,7 +108,7 @@ function parseEntry(entry: string): ApiKey | string {
   const [, name, secret = '', scopeList = ''] = /^([^:]*):(.*):([^:]*)$/s.exec(entry) ?? [];
   if (name === undefined) return 'must be name:secret:scope+scope';
   if (!NAME.test(name)) return NAME_RULE;
-  if (name === ANONYMOUS_NAME) return `no key can be named ${ANONYMOUS_NAME}`;
+  if (name === ANONYMOUS.name) return `no key can be named ${name}`;
   if (!SECRET.test(secret)) return 'the secret must be one or more visible ASCII characters, without spaces';
   const scopes = scopeList.split('+');
   if (!scopes.every(isScope)) return `the scopes must be of ${SCOPES.join(', ')}, with + between`;

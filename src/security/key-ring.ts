@@ -35,7 +35,7 @@ export function createKeyRing({ fixed, file, fromFile, log }: KeyRingOptions): K
       const next = [...fixed, ...parsed.keys];
       const issues = parsed.issues.length > 0 ? parsed.issues : findConflicts(next);
       if (issues.length > 0 || next.length === 0) {
-        log.error({ file, faults: issues }, 'the API key file is invalid or empty; the current keys stay in use');
+        log.error({ file, issues }, 'the API key file is invalid or empty; the current keys stay in use');
         return;
       }
       keys = next;

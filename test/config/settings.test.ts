@@ -89,7 +89,7 @@ const EXAMPLES: Readonly<Record<string, Example>> = {
     as: [{ width: 64, height: 48, format: 'webp' }],
   },
   CROP: { set: 'entropy', gives: ({ defaults }) => defaults.crop, as: 'entropy' },
-  CROP_GROUND: { set: 'transparent', gives: ({ cropGround }) => cropGround, as: 'transparent' },
+  CROP_GROUND: { set: 'transparent', gives: ({ containBackground }) => containBackground, as: 'transparent' },
   DEFERRED_RENDITIONS: { set: 'png,avif', gives: ({ pipeline }) => pipeline.deferredFormats, as: ['png', 'avif'] },
   CHECK_UNIFORMITY: { set: 'off', gives: ({ checks }) => checks.uniformity, as: 'off' },
   CHECK_ENTROPY: { set: 'off', gives: ({ checks }) => checks.entropy, as: 'off' },

@@ -3,7 +3,7 @@ import type { Image } from '../../src/core/domain/image.ts';
 import type { ImageEvents, ImageListener, PartialPicture } from '../../src/core/ports/image-events.ts';
 import { exampleImage } from '../support/app/fake-images.ts';
 
-export interface ImageEventsFixture {
+interface ImageEventsFixture {
   open(): Promise<ImageEvents>;
   /** Takes everything away. */
   dispose(): Promise<void>;

@@ -1,12 +1,12 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { JobQueue, JobSignals, RunJob } from '../../src/core/ports/job-queue.ts';
 
-export interface JobQueueOptions {
+interface JobQueueOptions {
   readonly concurrency: number;
   readonly run: RunJob;
 }
 
-export interface JobQueueFixture {
+interface JobQueueFixture {
   open(options: JobQueueOptions): Promise<JobQueue>;
   /** Resolves when the queue has had time to start whatever it is going to start. */
   settled(): Promise<void>;
@@ -152,7 +152,7 @@ export function describeJobQueue(name: string, createFixture: () => Promise<JobQ
   });
 }
 
-export interface ControlledJobs {
+interface ControlledJobs {
   /** Signals of the jobs that run. */
   readonly running: ReadonlyMap<string, JobSignals>;
   /** Every start, in order. */

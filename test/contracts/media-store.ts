@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { ByteRange, FileSource, MediaStore, OpenFile, StoredFile } from '../../src/core/ports/media-store.ts';
 
-export interface MediaStoreFixture {
+interface MediaStoreFixture {
   open(): Promise<MediaStore>;
   /** Takes everything away. */
   dispose(): Promise<void>;

@@ -10,7 +10,7 @@ export type SentParameters = Readonly<
 >;
 
 /** A call that fails in a known way, and the provider to make it with. */
-export interface FailingCall {
+interface FailingCall {
   readonly provider: Provider;
   readonly call: GenerationCall;
 }
@@ -21,8 +21,6 @@ export interface ProviderFixture {
   readonly call: GenerationCall;
   /** Must not appear in any error, for example an API key; null where the provider has none. */
   readonly secret: string | null;
-  /** The dates that `shutdownDates` announces; null where the provider does not offer it. */
-  readonly shutdownDates: ReadonlyMap<string, string> | null;
   /** What the calls so far have sent, in their order; null where nothing leaves the process. */
   sent(): readonly SentParameters[] | null;
   /** Makes the next call last until it is aborted. Resolves, after the call was made, once it is under way. */
@@ -49,13 +47,21 @@ const OUTCOMES: Readonly<Record<ProviderFault, ProviderError['outcome']>> = {
 };
 
 /** A fault that the fixture can bring about, and the HTTP status that the error must carry (null: there was no answer). */
-export type FaultCase = readonly [fault: ProviderFault, httpStatus: number | null];
+type FaultCase = readonly [fault: ProviderFault, httpStatus: number | null];
 
-/** What every provider promises; each adapter runs it with a fixture of its own and the faults that it can have. */
+/** What differs between providers and decides which tests apply. */
+export interface ProviderTraits {
+  /** The faults that its calls can end in. */
+  readonly faults: readonly FaultCase[];
+  /** The dates that `shutdownDates` announces; null where the provider does not have this method. */
+  readonly shutdownDates: ReadonlyMap<string, string> | null;
+}
+
+/** What every provider promises; each adapter runs it with a fixture and traits of its own. */
 export function describeProvider(
   name: string,
   createFixture: () => Promise<ProviderFixture>,
-  faults: readonly FaultCase[],
+  { faults, shutdownDates }: ProviderTraits,
 ): void {
   describe(`${name} keeps the contract of a provider`, () => {
     let fixture: ProviderFixture;
@@ -203,15 +209,21 @@ export function describeProvider(
     });
 
     describe('shutdownDates', () => {
-      it('gives days by model id, where the provider announces them', async () => {
+      if (shutdownDates === null) {
+        it('is absent where the provider announces no dates', () => {
+          expect(provider.shutdownDates).toBeUndefined();
+        });
+        return;
+      }
+
+      it('gives days by model id', async () => {
         const dates = await provider.shutdownDates?.(new AbortController().signal);
-        expect(dates ?? null).toEqual(fixture.shutdownDates);
+        expect(dates).toEqual(shutdownDates);
         for (const date of dates?.values() ?? []) expect(date).toMatch(/^\d{4}-\d{2}-\d{2}$/);
       });
 
       it('ends when its signal is aborted', async () => {
-        const asked = provider.shutdownDates?.(AbortSignal.abort());
-        if (asked !== undefined) await expect(asked).rejects.toThrow();
+        await expect(provider.shutdownDates?.(AbortSignal.abort())).rejects.toThrow();
       });
     });
   });

@@ -42,9 +42,9 @@ describe('the key file', () => {
   });
 
   test.each([
-    ['is broken', 'a:hunter2', /line 1: must be/],
-    ['is empty', '', /invalid or empty/],
-    ['conflicts with API_KEYS', 'b:always:read', /in use twice/],
+    ['is broken', 'a:hunter2', /"issues":\["line 1: must be/],
+    ['is empty', '', /"issues":\[\],"msg":"the API key file is invalid or empty/],
+    ['conflicts with API_KEYS', 'b:always:read', /"issues":\["[^"]*in use twice/],
   ])('that %s changes nothing and is logged', async (_what, text, logged) => {
     await using keys = await openRing('a:old:read', text === '' ? '' : 'fixed:always:admin');
     await writeFile(keys.file, text);

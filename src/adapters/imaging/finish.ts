@@ -20,7 +20,7 @@ interface ImagingOptions {
   /** The mode of each check; default `DEFAULT_CHECKS`. */
   readonly checks?: CheckPolicy;
   /** Background of `contain`: `#rrggbb` or `transparent`; default white. */
-  readonly background?: string;
+  readonly containBackground?: string;
   /**
    * Most pictures that are decoded, and most operations of sharp that run, at the same time; default 2. Each picture holds
    * its pixels in memory. Each operation occupies one of libuv's threads (four, unless `UV_THREADPOOL_SIZE` is set): stay at
@@ -42,7 +42,12 @@ const DEFAULT_LIMITS: DecodeLimits = { bytes: 64 * 1024 * 1024, pixels: 36_000_0
  */
 export function createImaging(options: ImagingOptions = {}): Imaging {
   const limits = { ...DEFAULT_LIMITS, ...options.limits };
-  const { checks: policy = DEFAULT_CHECKS, background = '#ffffff', signer = null, tracer = NO_TRACING } = options;
+  const {
+    checks: policy = DEFAULT_CHECKS,
+    containBackground = '#ffffff',
+    signer = null,
+    tracer = NO_TRACING,
+  } = options;
   const concurrency = options.concurrency ?? 2;
   const pictures = new PQueue({ concurrency });
   const operations = new PQueue({ concurrency });
@@ -52,7 +57,7 @@ export function createImaging(options: ImagingOptions = {}): Imaging {
     const xmp = xmpPacket(spec.provenance);
     const signing = await signer?.signerFor(original, picture, spec);
     const masterCrop = await run(() => chooseCrop(picture, wholePicture(picture), spec.master, spec.crop));
-    const frame = <S extends Size>(size: S) => ({ ...size, crop: spec.crop, background });
+    const frame = <S extends Size>(size: S) => ({ ...size, crop: spec.crop, containBackground });
     const make = async (file: RenditionSpec, crop: Crop) => {
       const rendered = await run(() => renderFile(picture, crop, frame(file), xmp));
       return (await signing?.sign(rendered, crop)) ?? rendered;

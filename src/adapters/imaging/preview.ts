@@ -4,7 +4,7 @@ import type { Picture } from './inspect.ts';
 import { type Frame, fitToFrame } from './render.ts';
 
 /** Placeholder for a picture that is still loading. */
-export interface Preview {
+interface Preview {
   /** About 25 bytes in base64, see https://evanw.github.io/thumbhash/. */
   readonly thumbhash: string;
   /** The most common colour of the picture, as `#rrggbb`. */

@@ -9,7 +9,7 @@ export interface Frame extends Size {
   /** `contain` shows the whole part on the background; with the others it fills the frame. */
   readonly crop: CropStrategy;
   /** `#rrggbb` or `transparent`; visible with `contain` only. */
-  readonly background: string;
+  readonly containBackground: string;
 }
 
 /**
@@ -24,8 +24,8 @@ export async function renderFile(
   xmp: string,
 ): Promise<FinishedFile> {
   const { width, height, format } = frame;
-  const opaque = format === 'jpeg' && frame.background === 'transparent';
-  let image = fitToFrame(picture, crop, opaque ? { ...frame, background: '#ffffff' } : frame);
+  const opaque = format === 'jpeg' && frame.containBackground === 'transparent';
+  let image = fitToFrame(picture, crop, opaque ? { ...frame, containBackground: '#ffffff' } : frame);
   if (picture.transparent && format === 'jpeg') image = image.flatten({ background: 'white' });
   const bytes = await ENCODERS[format](image).withXmp(xmp).toBuffer();
   return { width, height, format, bytes };
@@ -39,9 +39,9 @@ export function fitToFrame(picture: Picture, crop: Crop, frame: Frame): Sharp {
     .extract({ left, top, width: crop.width, height: crop.height })
     .resize(frame.width, frame.height, {
       fit: frame.crop === 'contain' ? 'contain' : 'fill',
-      background: frame.background === 'transparent' ? '#00000000' : frame.background,
+      background: frame.containBackground === 'transparent' ? '#00000000' : frame.containBackground,
     });
-  const transparent = picture.transparent || (frame.crop === 'contain' && frame.background === 'transparent');
+  const transparent = picture.transparent || (frame.crop === 'contain' && frame.containBackground === 'transparent');
   return transparent ? image : image.removeAlpha();
 }
 

@@ -3,7 +3,7 @@ import { dirname } from 'node:path';
 import { codeOf, type FileSystem } from './file-system.ts';
 
 /** Writes to a file system that survive a power cut once they have resolved. Errors of the file system pass through unchanged. */
-export interface DurableFiles {
+interface DurableFiles {
   /** Makes the folder and missing ones above it (mode 0755), each with a durable entry in its parent. */
   makeFolder(path: string): Promise<void>;
   /** Makes the names in a folder durable, after files were renamed into it or unlinked from it. */

@@ -40,7 +40,7 @@ export function registerGauges(
     labelNames: ['state'],
     registers,
     async collect() {
-      const { waiting, running, deferred } = await queueDepth();
+      const { waiting, running, deferred } = await queueDepth().catch(() => UNKNOWN_DEPTH);
       this.set({ state: 'waiting' }, waiting);
       this.set({ state: 'running' }, running);
       this.set({ state: 'deferred' }, deferred);
@@ -73,7 +73,7 @@ export function registerGauges(
   });
   new Gauge({
     name: 'easel_spent_today_usd',
-    help: 'US dollars spent since 00:00 UTC, by the books; calls of unknown cost are not in it.',
+    help: 'US dollars spent since 00:00 UTC, by the ledger; calls of unknown cost are not in it.',
     labelNames: ['model', 'key'],
     registers,
     async collect() {
@@ -85,7 +85,7 @@ export function registerGauges(
   });
   new Gauge({
     name: 'easel_reserved_usd',
-    help: 'US dollars held back for pictures that are accepted and not yet made.',
+    help: 'US dollars reserved for pictures that are accepted and not yet made.',
     registers,
     async collect() {
       this.set(await reserved().catch(() => Number.NaN));
@@ -110,3 +110,5 @@ export function registerGauges(
     },
   });
 }
+
+const UNKNOWN_DEPTH = { waiting: Number.NaN, running: Number.NaN, deferred: Number.NaN };

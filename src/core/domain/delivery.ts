@@ -5,13 +5,13 @@ export type WebhookEvent = `image.${FinishedStatus}`;
 export const WEBHOOK_EVENTS: readonly WebhookEvent[] = FINISHED_STATUSES.map((status) => `image.${status}` as const);
 
 /** `failed`: the retries of a day are used up, or the address is refused; `disabled`: the receiver answered 410. */
-const FINAL_DELIVERY_STATUSES = ['delivered', 'failed', 'disabled'] as const;
+const UNDELIVERED = ['failed', 'disabled'] as const;
 
-export const DELIVERY_STATUSES = ['pending', ...FINAL_DELIVERY_STATUSES] as const;
+export const DELIVERY_STATUSES = ['pending', 'delivered', ...UNDELIVERED] as const;
 export type DeliveryStatus = (typeof DELIVERY_STATUSES)[number];
 
 /** What a try led to: a final status, or another try. */
-export const WEBHOOK_OUTCOMES = ['retried', ...FINAL_DELIVERY_STATUSES] as const;
+export const WEBHOOK_OUTCOMES = ['delivered', 'retried', ...UNDELIVERED] as const;
 export type WebhookOutcome = (typeof WEBHOOK_OUTCOMES)[number];
 
 /** One webhook message about one image that ended, with its tries. */

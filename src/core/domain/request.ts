@@ -10,6 +10,12 @@ export interface Caller {
   readonly admin: boolean;
 }
 
+/**
+ * The caller where no API keys are configured, and the caller of every command: it may do everything. It owns the images that it
+ * makes, so its name is reserved: a key called `anonymous` would get access to them.
+ */
+export const ANONYMOUS: Caller = { name: 'anonymous', admin: true };
+
 /** A request with every default resolved. Its canonical JSON gives the fingerprint. */
 export interface ImageRequest {
   /** What to show, in the caller's own words; null where there is a brief. */

@@ -1,5 +1,5 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import type { Caller } from '../../core/domain/request.ts';
+import { ANONYMOUS, type Caller } from '../../core/domain/request.ts';
 import { type Access, allows, type Keys, type Scope } from '../../security/api-keys.ts';
 import { ProblemError } from '../protocol/problem.ts';
 
@@ -16,9 +16,6 @@ declare module 'fastify' {
     scope?: Scope;
   }
 }
-
-/** The caller of every request while no API keys are configured. */
-export const ANONYMOUS: Caller = { name: 'anonymous', admin: true };
 
 /** `WWW-Authenticate` of a 401, and of a 403 for a missing scope (RFC 6750, 3). */
 const CHALLENGE = 'Bearer realm="easel"';

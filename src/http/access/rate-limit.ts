@@ -1,7 +1,7 @@
 import fastifyRateLimit, { normalizeIP } from '@fastify/rate-limit';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { ANONYMOUS } from '../../core/domain/request.ts';
 import { ProblemError } from '../protocol/problem.ts';
-import { ANONYMOUS } from './auth.ts';
 
 /** Most requests per minute and client, by kind; null for no limit. */
 export interface RateLimits {

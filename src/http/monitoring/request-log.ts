@@ -2,9 +2,9 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { ANONYMOUS } from '../../core/domain/request.ts';
 import type { CountRequest } from '../../core/ports/telemetry.ts';
 import type { Tracer } from '../../core/ports/tracer.ts';
-import { ANONYMOUS } from '../access/auth.ts';
 import { pathOf } from '../protocol/problem.ts';
 
 /** Status in logs and metrics for a client that disconnected before the answer was complete; nginx uses the same. */

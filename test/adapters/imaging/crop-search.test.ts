@@ -46,7 +46,7 @@ describe('a picture of another shape', () => {
     ['transparent', 'webp', [0, 0, 0, 0]],
     ['transparent', 'jpeg', [255, 255, 255]],
   ] as const)('is shown whole on a background that is %s, as %s', async (background, format, expected) => {
-    const { master, warnings } = await createImaging({ ...OPTIONS, background }).finish(
+    const { master, warnings } = await createImaging({ ...OPTIONS, containBackground: background }).finish(
       await stripes(400, 100).png().toBuffer(),
       finishSpec({ width: 200, height: 200, format }, [], { crop: 'contain', requested: { width: 400, height: 100 } }),
     );

@@ -3,7 +3,7 @@ import type { CheckPolicy } from '../../../src/core/domain/checks.ts';
 import type { FinishSpec } from '../../../src/core/ports/imaging.ts';
 
 /** The options of the imaging under test. */
-export const OPTIONS: { readonly checks: CheckPolicy; readonly background: string } = {
+export const OPTIONS: { readonly checks: CheckPolicy; readonly containBackground: string } = {
   checks: {
     uniformity: 'reject',
     entropy: 'warn',
@@ -12,7 +12,7 @@ export const OPTIONS: { readonly checks: CheckPolicy; readonly background: strin
     size: 'warn',
     ratio: 'warn',
   },
-  background: '#ffffff',
+  containBackground: '#ffffff',
 };
 
 /** A spec for a picture that was requested in the size of the master. */

@@ -19,7 +19,7 @@ const FUZZ_SECONDS = Number(process.env.FUZZ_SECONDS ?? 2);
 const WIDTH = 96;
 const HEIGHT = 64;
 const MEGABYTE = 1024 * 1024;
-const imaging = createImaging({ checks: NO_CHECKS, background: '#ffffff' });
+const imaging = createImaging({ checks: NO_CHECKS, containBackground: '#ffffff' });
 
 beforeAll(configureSharp);
 

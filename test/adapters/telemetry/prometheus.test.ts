@@ -1,6 +1,7 @@
 import request from 'supertest';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { createMetrics } from '../../../src/adapters/telemetry/prometheus.ts';
+import type { GaugeSources } from '../../../src/adapters/telemetry/prometheus-gauges.ts';
 import type { Spending } from '../../../src/core/domain/money.ts';
 import type { Metrics } from '../../../src/core/ports/telemetry.ts';
 import { exampleImage } from '../../support/app/fake-images.ts';
@@ -8,13 +9,15 @@ import { openHttpApp } from '../../support/app/http-app.ts';
 
 let metrics: Metrics;
 let bytes: () => Promise<number>;
+let depth: GaugeSources['queueDepth'];
 let spentToday: Spending[];
 
 beforeEach(() => {
   bytes = async () => 4096;
+  depth = async () => ({ waiting: 3, running: 2, deferred: 1 });
   spentToday = [spent('gpt-image-2', 'blog', 1_500_000)];
   metrics = createMetrics({
-    queueDepth: async () => ({ waiting: 3, running: 2, deferred: 1 }),
+    queueDepth: () => depth(),
     mediaBytes: () => bytes(),
     freeBytes: async () => 12_345,
     breakers: () => [{ provider: 'openai', open: true }],
@@ -92,6 +95,22 @@ describe('metrics', () => {
     };
     expect(await value('easel_media_bytes')).toBeNaN();
     expect(await value('easel_queue_jobs{state="waiting"}')).toBe(3);
+  });
+
+  test('survive a queue that cannot be read', async () => {
+    depth = async () => {
+      throw new Error('SQLITE_IOERR');
+    };
+    for (const state of ['waiting', 'running', 'deferred']) {
+      expect(await value(`easel_queue_jobs{state="${state}"}`), state).toBeNaN();
+    }
+    expect(await value('easel_media_bytes')).toBe(4096);
+  });
+
+  test('list the outcomes of webhooks in a fixed order', async () => {
+    const { body } = await metrics.expose();
+    const outcomes = [...body.matchAll(/^easel_webhook_deliveries_total\{outcome="(\w+)"\}/gm)];
+    expect(outcomes.map(([, outcome]) => outcome)).toEqual(['delivered', 'retried', 'failed', 'disabled']);
   });
 
   test('have a bounded number of models', async () => {

@@ -81,7 +81,7 @@ export function describeAccepting({ records, restart, store }: OpenedRecords): v
     });
   });
 
-  describe('acceptAgain', () => {
+  describe('requeue', () => {
     const again = (image: Image): Image => ({ ...image, status: 'queued', run: image.run + 1 });
 
     it('never goes over the limit of the queue, however many ask at once', async () => {

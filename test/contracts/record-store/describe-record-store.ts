@@ -14,7 +14,7 @@ import { describeUpdating } from './updating.ts';
 
 /**
  * What every record store promises; each adapter runs it with its own fixture. The store is handed `trivialDerive`, so that what is
- * tested is that it keeps what it is handed; the rules of the service have tests of their own in test/images/derive.test.ts.
+ * tested is that it keeps what it is handed; the rules of the service have tests of their own in test/core/images/derive.test.ts.
  */
 export function describeRecordStore(name: string, createFixture: CreateFixture): void {
   describe(`${name} keeps the contract of a record store`, () => {

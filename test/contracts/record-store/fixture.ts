@@ -3,7 +3,7 @@ import type { Image } from '../../../src/core/domain/image.ts';
 import type { Derive, ListQuery, RecordStore } from '../../../src/core/ports/record-store.ts';
 import { trivialDerive } from './trivial-derive.ts';
 
-export interface RecordStoreFixture {
+interface RecordStoreFixture {
   /** Opens the same records; called again after `close`, it stands for a restart. */
   open(): Promise<RecordStore>;
   /** Takes everything away. */

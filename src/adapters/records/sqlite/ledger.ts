@@ -3,7 +3,7 @@ import type { SqliteDatabase } from './database.ts';
 import type { Row } from './rows.ts';
 
 /** Spending ledger: running sums per day, owner and model, so that no query sums over all images. */
-export interface SqliteLedger {
+interface SqliteLedger {
   /** Adds a write's entries, which are differences, to the sums. Call inside the write's transaction. */
   record(entries: readonly Spending[]): void;
   /** Lets the guard veto a write by its effect on the balances. Call inside the write's transaction, after `record`. */

@@ -79,7 +79,7 @@ const MIGRATIONS: readonly string[] = [
   ) STRICT;
   `,
   `
-  -- The ledger, a running sum. What is held back has the day ''.
+  -- The books, a running sum: see images/charges.ts. What is held back has the day ''.
   CREATE TABLE spending (
     day       TEXT NOT NULL,
     owner     TEXT NOT NULL,
@@ -90,7 +90,7 @@ const MIGRATIONS: readonly string[] = [
     PRIMARY KEY (day, owner, model)
   ) STRICT, WITHOUT ROWID;
 
-  -- Records from before the ledger: the sum of an image's attempts goes to the last of them, and nothing is held back.
+  -- Records from before the books: the sum of an image's attempts goes to the last of them, and nothing is held back.
   UPDATE images SET document = json_set(document,
     '$.estimate', json('{"usd":0,"basis":"usage"}'),
     '$.attempts', (

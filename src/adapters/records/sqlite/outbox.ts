@@ -6,7 +6,7 @@ import type { SqliteDatabase } from './database.ts';
 import type { Row } from './rows.ts';
 
 /** The port's `Outbox` over the deliveries table, synchronous. */
-export interface SqliteOutbox {
+interface SqliteOutbox {
   /** Inserts the delivery that a write causes, with the image as the write leaves it. Call inside the write's transaction. */
   record(delivery: NewDelivery, image: Image): void;
   next(except: Parameters<Outbox['next']>[0]): DueDelivery | null;

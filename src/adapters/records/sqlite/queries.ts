@@ -1,6 +1,6 @@
 import type { SQLInputValue } from 'node:sqlite';
 import { mediaIdOf } from '../../../core/domain/file-names.ts';
-import { IMAGE_STATUSES, type Image, type ImageStatus, isFinished } from '../../../core/domain/image.ts';
+import { FINISHED_STATUSES, IMAGE_STATUSES, type Image, type ImageStatus } from '../../../core/domain/image.ts';
 import type {
   Deletion,
   Derive,
@@ -15,7 +15,7 @@ import type { SqliteDatabase } from './database.ts';
 import { NEVER, parseImage, type Row, readCleanup, readDeletion, readImage, sortKeyOf } from './rows.ts';
 
 /** The reads of the `RecordStore`, synchronous; each promises what the port's method of that name does. */
-export interface SqliteQueries {
+interface SqliteQueries {
   find(mediaId: string): Image | null;
   findByKey(owner: string, idempotencyKey: string | null): Image | null;
   findDeletion(mediaId: string): Deletion | null;
@@ -100,7 +100,7 @@ export function openQueries(sql: SqliteDatabase['sql'], derive: Derive): SqliteQ
       // One search per status and reason, so that only expired images are read. The index has to be named: SQLite would
       // choose the one ordered by createdAt, and scan every image that has not expired.
       const from = sortKeyOf(after);
-      const statuses = FINISHED.filter((one) => status === null || one === status);
+      const statuses = FINISHED_STATUSES.filter((one) => status === null || one === status);
       const places = statuses.flatMap((one) => [
         ...sql(`
           SELECT created_at, media_id FROM images INDEXED BY images_by_expiry
@@ -117,7 +117,7 @@ export function openQueries(sql: SqliteDatabase['sql'], derive: Derive): SqliteQ
     },
 
     oldest(limit, after) {
-      const places = FINISHED.flatMap((one) =>
+      const places = FINISHED_STATUSES.flatMap((one) =>
         sql(`
           SELECT created_at, media_id FROM images INDEXED BY images_by_status
           WHERE status = ? AND (created_at, media_id) > (?, ?) AND ifnull(expires_at, 0) < ${NEVER}
@@ -145,8 +145,6 @@ export function openQueries(sql: SqliteDatabase['sql'], derive: Derive): SqliteQ
     },
   };
 }
-
-const FINISHED = IMAGE_STATUSES.filter(isFinished);
 
 /** The SQL for a page of the list, and the values to bind before the limit. */
 function listStatement({ status, label, createdAfter, createdBefore, owner, cursor }: ListQuery): {

@@ -10,29 +10,36 @@ import type { GenerationCall } from '../../../../src/core/ports/provider.ts';
 import { createGuardedFetch } from '../../../../src/security/ssrf-guard.ts';
 import {
   describeProvider,
-  type FaultCase,
   type ProviderFixture,
+  type ProviderTraits,
   type SentParameters,
 } from '../../../contracts/provider.ts';
 import { type Behaviour, brokenAnswer, dropConnection, hang, openAiError } from '../../../support/openai/answers.ts';
 import type { Call } from '../../../support/openai/call.ts';
 import { startOpenAiServer } from '../../../support/openai/server.ts';
 
-const FAULTS: readonly FaultCase[] = [
-  ['refused', 400],
-  ['rejected', 404],
-  ['account', 401],
-  ['rate_limited', 429],
-  ['overloaded', 500],
-  ['unreachable', null],
-  ['interrupted', null],
-  ['timeout', null],
-  ['empty', 200],
-];
+const TRAITS: ProviderTraits = {
+  faults: [
+    ['refused', 400],
+    ['rejected', 404],
+    ['account', 401],
+    ['rate_limited', 429],
+    ['overloaded', 500],
+    ['unreachable', null],
+    ['interrupted', null],
+    ['timeout', null],
+    ['empty', 200],
+  ],
+  shutdownDates: new Map([
+    ['gpt-image-1-mini', '2026-12-01'],
+    ['gpt-image-1.5', '2026-12-01'],
+    ['chatgpt-image-latest', '2026-12-01'],
+  ]),
+};
 
 const LISTED = CATALOG.get('gpt-image-2') ?? unlistedModel('gpt-image-2');
 
-describeProvider('openai', () => createFixture(LISTED, { strict: true, omit: [] }), FAULTS);
+describeProvider('openai', () => createFixture(LISTED, { strict: true, omit: [] }), TRAITS);
 
 /** A model of a compatible server: it has styles, and the server does not accept a size. */
 const COMPATIBLE: Model = {
@@ -41,7 +48,7 @@ const COMPATIBLE: Model = {
   styles: ['vivid', 'natural'],
 };
 
-describeProvider('a compatible server', () => createFixture(COMPATIBLE, { strict: false, omit: ['size'] }), FAULTS);
+describeProvider('a compatible server', () => createFixture(COMPATIBLE, { strict: false, omit: ['size'] }), TRAITS);
 
 async function createFixture(
   model: Model,
@@ -81,11 +88,6 @@ async function createFixture(
     provider: open(),
     call,
     secret: server.key,
-    shutdownDates: new Map([
-      ['gpt-image-1-mini', '2026-12-01'],
-      ['gpt-image-1.5', '2026-12-01'],
-      ['chatgpt-image-latest', '2026-12-01'],
-    ]),
     sent: () => server.calls.map(sentBy),
     hold() {
       server.script(hang());

@@ -19,7 +19,6 @@ describeProvider(
     provider,
     call: call('a lighthouse', { width: 64, height: 48 }),
     secret: null,
-    shutdownDates: null,
     sent: () => null,
     // Painting starts at once, so the call is in progress as soon as it is made.
     hold: () => Promise.resolve(),
@@ -27,7 +26,7 @@ describeProvider(
     fail: () => ({ provider, call: call('a lighthouse', { width: 15, height: 48 }) }),
     dispose: () => Promise.resolve(),
   }),
-  [['rejected', null]],
+  { faults: [['rejected', null]], shutdownDates: null },
 );
 
 describe('the placeholder', () => {

@@ -10,10 +10,10 @@ import { openSqliteRecords } from '../../../../src/adapters/records/sqlite/recor
 import type { RecordStore } from '../../../../src/core/ports/record-store.ts';
 import { trivialDerive } from '../../../contracts/record-store/trivial-derive.ts';
 
-export type Child = ChildProcessByStdio<null, Readable, null>;
+type Child = ChildProcessByStdio<null, Readable, null>;
 
 /** A place for one database, and the ways to open it. */
-export interface DatabasePlace {
+interface DatabasePlace {
   folder(): string;
   path(): string;
   /** Opens the records at `path`, by default the place's own, until the test ends. */
