@@ -83,7 +83,9 @@ export const createImage = z
       examples: ['openai'],
     }),
     size: sizeText.optional().meta({
-      description: `Exactly what comes back as the master, ${SIDE_LIMITS.min} to ${SIDE_LIMITS.max} pixels a side. Default: \`IMAGE_SIZE\`.`,
+      description:
+        `Exactly what comes back as the master, ${SIDE_LIMITS.min} to ${SIDE_LIMITS.max} pixels a side. Default: ` +
+        `\`IMAGE_SIZE\`.`,
       examples: ['1792x1024'],
     }),
     quality: z

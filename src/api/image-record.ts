@@ -50,7 +50,8 @@ export const cost = z.strictObject({
   usd: z.number().nullable().meta({ description: 'US dollars; null where unknown.' }),
   basis: z.enum(COST_BASES).meta({
     description:
-      "`usage`: by the provider's own count. `estimate`: by the catalog, in whole or in part; a call whose outcome is unknown counts in full.",
+      "`usage`: by the provider's own count. `estimate`: by the catalog, in whole or in part; " +
+      'a call whose outcome is unknown counts in full.',
   }),
 });
 

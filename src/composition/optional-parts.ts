@@ -38,7 +38,7 @@ export async function createSigner({ signing }: Config, clock: Clock) {
   }
 }
 
-/** The signed URLs of private pictures; null where everyone may fetch pictures. A secret that is not set is made once and kept in a file. */
+/** The signed URLs of private pictures; null where everyone may fetch them. A secret that is not set is made once and kept in a file. */
 export async function openLinks({ links }: Config, clock: Clock): Promise<SignedLinks | null> {
   if (links === null) return null;
   const secret = links.secret ?? (await loadOrCreateSecret(links.secretPath));

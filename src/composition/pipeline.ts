@@ -19,6 +19,7 @@ import type { RecordStore } from '../core/ports/record-store.ts';
 import type { Telemetry } from '../core/ports/telemetry.ts';
 import type { Tracer } from '../core/ports/tracer.ts';
 import { createFallback } from '../core/upstream/fallback.ts';
+import { createCallProvider } from '../core/upstream/provider-calls.ts';
 import { createRetryBudget } from '../core/upstream/retry-budget.ts';
 import type { Upstreams } from '../core/upstream/upstreams.ts';
 
@@ -45,9 +46,11 @@ export function createPipeline(
   const { embedPrompt, regenerateOnReject, deferredFormats } = pipeline;
   const openJob = createOpenJob({ records, events, telemetry, tracer, clock, log });
   const { recordFailure, reportOutcome } = createOutcome({ telemetry, tracer, clock });
+  const retryBudget = createRetryBudget(clock);
+  const callProvider = createCallProvider({ retry, retryBudget, telemetry, clock, random });
   const generate = createGenerate({
     upstreams,
-    callWithFallback: createFallback({ retry, retryBudget: createRetryBudget(clock), telemetry, clock, random }),
+    callWithFallback: createFallback({ callProvider, retry, clock }),
     attemptOnce: createAttempt({ store, events, budget, telemetry, tracer, clock, newId: uuidv7 }),
   });
   return createImageQueue({

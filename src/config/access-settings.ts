@@ -46,7 +46,8 @@ export const accessSettings = {
   API_KEYS: keys
     .optional()
     .describe(
-      'API keys: `name:secret:scope+scope`, commas between, scopes `generate`, `read`, `admin`. The secret may be given as the hash that `easel keys create` prints. Default: none; every caller may do everything.',
+      'API keys: `name:secret:scope+scope`, commas between, scopes `generate`, `read`, `admin`. The secret may ' +
+        'be given as the hash that `easel keys create` prints. Default: none; every caller may do everything.',
     ),
   API_KEYS_FILE: z
     .string()
@@ -78,7 +79,8 @@ export const accessSettings = {
   TRUST_PROXY: proxies
     .default(false)
     .describe(
-      'Proxies whose `X-Forwarded-*` headers are trusted: addresses and networks, commas between; `true` trusts every sender, which is safe only if all requests come through the proxy.',
+      'Proxies whose `X-Forwarded-*` headers are trusted: addresses and networks, commas between; ' +
+        '`true` trusts every sender, which is safe only if all requests come through the proxy.',
     ),
   CORS_ORIGINS: list(origin)
     .optional()
@@ -86,7 +88,8 @@ export const accessSettings = {
   FETCH_ALLOW_HOSTS: list(allowedHostText)
     .optional()
     .describe(
-      "Hosts, `host` or `host:port`, commas between, from which pictures are fetched although their addresses are not public. A provider's own host is always allowed.",
+      'Hosts, `host` or `host:port`, commas between, from which pictures are fetched although their addresses are not public. ' +
+        "A provider's own host is always allowed.",
     ),
 } as const;
 

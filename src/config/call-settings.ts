@@ -44,7 +44,8 @@ export const callSettings = {
   BUDGET_USD_PER_DAY: budget
     .optional()
     .describe(
-      'Most US dollars that a day (UTC) may cost, in all and for API keys by name, such as `50` or `50,blog:10`; more is refused with 429 `budget_exhausted`.',
+      'Most US dollars that a day (UTC) may cost, in all and for API keys by name, such as `50` or ' +
+        '`50,blog:10`; more is refused with 429 `budget_exhausted`.',
     ),
 } as const;
 

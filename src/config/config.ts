@@ -124,7 +124,8 @@ function contradictions(settings: Settings): string[] {
   }
   if (!LOOPBACK.test(settings.HOST) && !hasKeys && !settings.ALLOW_ANONYMOUS) {
     issues.push(
-      'HOST: others can reach this address, and anyone could spend your money; set API_KEYS, or HOST=127.0.0.1, or ALLOW_ANONYMOUS=true if that is meant',
+      'HOST: others can reach this address, and anyone could spend your money; set API_KEYS, or HOST=127.0.0.1, ' +
+        'or ALLOW_ANONYMOUS=true if that is meant',
     );
   }
   if (

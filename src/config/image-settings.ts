@@ -64,7 +64,9 @@ export const imageSettings = {
     .enum(CROPS)
     .default('centre')
     .describe(
-      'How a picture of another shape becomes the one asked for, where the preset does not set it: cut around the middle (`centre`), around what draws the eye (`attention`) or has most detail (`entropy`), or kept whole on a plain background (`contain`).',
+      'How a picture of another shape becomes the one asked for, where the preset does not set it: cut around ' +
+        'the middle (`centre`), around what draws the eye (`attention`) or has most detail (`entropy`), or kept ' +
+        'whole on a plain background (`contain`).',
     ),
   CROP_GROUND: z
     .string()

@@ -45,7 +45,8 @@ export const providerListSettings = {
   PROVIDERS: list(providerName)
     .optional()
     .describe(
-      'Providers that make the pictures, in the order of fallback, such as `openai,backup,placeholder`. Default: `openai` with a key, else `placeholder`, which paints abstract pictures by itself.',
+      'Providers that make the pictures, in the order of fallback, such as `openai,backup,placeholder`. ' +
+        'Default: `openai` with a key, else `placeholder`, which paints abstract pictures by itself.',
     ),
   OPENAI_API_KEY: z.string().optional().describe('Key for the `openai` provider.'),
   OPENAI_BASE_URL: baseUrl.optional().describe("Any OpenAI-compatible server. Default: OpenAI's own."),
@@ -56,7 +57,8 @@ export const providerSettings = {
   BASE_URL: baseUrl
     .optional()
     .describe(
-      'Needed for every name in `PROVIDERS` but `openai` and `placeholder`: an OpenAI-compatible server. For `azure` and `azure-…` the endpoint of an Azure OpenAI resource.',
+      'Needed for every name in `PROVIDERS` but `openai` and `placeholder`: an OpenAI-compatible server. ' +
+        'For `azure` and `azure-…` the endpoint of an Azure OpenAI resource.',
     ),
   API_KEY: z.string().optional().describe('Its key, if it needs one.'),
   MODEL: z

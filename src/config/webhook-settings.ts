@@ -28,7 +28,8 @@ export const webhookSettings = {
   WEBHOOK_SECRET: list(secretText)
     .optional()
     .describe(
-      'Signs webhooks: `whsec_` and base64; several with commas between, while receivers change over. Default: made at the first start, and kept beside the database in `webhook-secret`.',
+      'Signs webhooks: `whsec_` and base64; several with commas between, while receivers change over. Default: ' +
+        'made at the first start, and kept beside the database in `webhook-secret`.',
     ),
   WEBHOOK_URLS: list(urlOfKey)
     .optional()

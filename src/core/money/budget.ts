@@ -34,7 +34,8 @@ export function refuseUnpricedModel(budget: Budget, owner: string, model: string
   if (estimate.usd !== null || (budget.usdPerDay === null && !budget.usdPerDayOfKey.has(owner))) return;
   throw new ImageError(
     'unsupported_parameter',
-    `a budget applies, and the catalog has no price for ${model} in this quality; add one with MODEL_CATALOG, or choose another model or quality`,
+    `a budget applies, and the catalog has no price for ${model} in this quality; add one with MODEL_CATALOG, ` +
+      `or choose another model or quality`,
     { paths: [{ path: 'model', message: 'has no price in this quality' }] },
   );
 }

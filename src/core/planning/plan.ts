@@ -106,7 +106,9 @@ function planSize(target: Size, model: Model, warnings: Warning[]): SizePlan {
   const plan = negotiateSize(target, model.sizes);
   const factor = plan.scale.toFixed(2);
   if (plan.scale > MAX_ENLARGEMENT) {
-    const detail = `${model.id} generates at most ${formatSize(plan.crop)} in the shape of ${formatSize(target)}; that would be enlarged ${factor} times, and the limit is ${MAX_ENLARGEMENT}`;
+    const detail =
+      `${model.id} generates at most ${formatSize(plan.crop)} in the shape of ${formatSize(target)}; that would ` +
+      `be enlarged ${factor} times, and the limit is ${MAX_ENLARGEMENT}`;
     throw new ImageError('unsupported_parameter', detail, {
       paths: [{ path: 'size', message: 'choose a smaller size, another shape or another model' }],
     });
@@ -152,7 +154,8 @@ function refuseLongPrompt(prompt: string, model: Model): void {
   if (length <= model.promptLimit) return;
   throw new ImageError(
     'unsupported_parameter',
-    `the final prompt has ${length} characters, and ${model.id} accepts at most ${model.promptLimit}; prompts are never truncated: shorten the prompt or the brief`,
+    `the final prompt has ${length} characters, and ${model.id} accepts at most ${model.promptLimit}; ` +
+      `prompts are never truncated: shorten the prompt or the brief`,
     { paths: [{ path: 'prompt', message: `at most ${model.promptLimit} characters, including what Easel adds` }] },
   );
 }

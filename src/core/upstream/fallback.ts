@@ -1,8 +1,6 @@
 import { ImageError, ProviderError } from '../domain/errors.ts';
 import type { Clock } from '../ports/clock.ts';
-import type { Telemetry } from '../ports/telemetry.ts';
-import { type CallRequest, createCallProvider } from './provider-calls.ts';
-import type { RetryBudget } from './retry-budget.ts';
+import type { CallProvider, CallRequest } from './provider-calls.ts';
 import { isOutage, type RetryPolicy } from './retry-policy.ts';
 import { createRunLimits, interruptedCallError } from './run-limits.ts';
 import { type Candidate, noProviderAvailable } from './upstreams.ts';
@@ -20,21 +18,14 @@ interface FallbackRequest<Result> extends CallRequest<Result> {
 export type CallWithFallback = <Result>(request: FallbackRequest<Result>) => Promise<Result>;
 
 export function createFallback({
+  callProvider,
   retry,
-  retryBudget,
-  telemetry,
   clock,
-  random,
 }: {
+  readonly callProvider: CallProvider;
   readonly retry: RetryPolicy;
-  readonly retryBudget: RetryBudget;
-  readonly telemetry: Pick<Telemetry, 'providerRetry' | 'accountFault'>;
   readonly clock: Clock;
-  /** In [0, 1). */
-  readonly random: () => number;
 }): CallWithFallback {
-  const callProvider = createCallProvider({ retry, retryBudget, telemetry, clock, random });
-
   return async <Result>(request: FallbackRequest<Result>): Promise<Result> => {
     const { candidates, earlierAttempts, log } = request;
     const limits = createRunLimits(retry, clock, earlierAttempts);

@@ -24,7 +24,11 @@ export interface CallRequest<Result> {
  * Calls one provider, with retries, until it returns a picture or must not be called again; then raises the last error.
  * Raises `provider_unavailable` where its circuit breaker is open, and the signal's reason where that ends a wait.
  */
-type CallProvider = <Result>(request: CallRequest<Result>, candidate: Candidate, limits: RunLimits) => Promise<Result>;
+export type CallProvider = <Result>(
+  request: CallRequest<Result>,
+  candidate: Candidate,
+  limits: RunLimits,
+) => Promise<Result>;
 
 /** The calls of one job to one provider, and how they went. */
 interface JobCalls {

@@ -38,7 +38,8 @@ export function orbits({ width, height }: Size, palette: Palette, random: Random
     const turn = Math.round(between(random, 0, 360));
     const rings = [1.12, 1.24, 1.36].map(
       (factor, ring) =>
-        `<circle cx="${x}" cy="${y}" r="${round(radius * factor)}" fill="none" stroke="${palette.accent}" stroke-opacity="${round(0.3 - 0.08 * ring)}" stroke-width="${round(short / 600)}"/>`,
+        `<circle cx="${x}" cy="${y}" r="${round(radius * factor)}" fill="none" stroke="${palette.accent}" ` +
+        `stroke-opacity="${round(0.3 - 0.08 * ring)}" stroke-width="${round(short / 600)}"/>`,
     );
     return `<linearGradient id="disc${index}" gradientTransform="rotate(${turn} 0.5 0.5)"><stop offset="0" stop-color="${colour}" stop-opacity="0.9"/>
 <stop offset="1" stop-color="${palette.glow(random())}" stop-opacity="0.08"/></linearGradient>
