@@ -1,4 +1,4 @@
-/** What happens to a picture that fails a check: `off`: the check is not made; `warn`: it is published all the same. */
+/** Mode of a check. `off`: it is not made; `warn`: a picture that fails it is published all the same; `reject`: it is not published. */
 export const CHECK_MODES = ['off', 'warn', 'reject'] as const;
 type CheckMode = (typeof CHECK_MODES)[number];
 
@@ -18,6 +18,7 @@ export const CHECKS = {
 export type CheckName = keyof typeof CHECKS;
 export const CHECK_NAMES = Object.keys(CHECKS) as readonly CheckName[];
 
+/** The mode of every check. */
 export type CheckPolicy = Readonly<Record<CheckName, CheckMode>>;
 export const DEFAULT_CHECKS: CheckPolicy = forEachCheck((name) => CHECKS[name].defaultMode);
 export const NO_CHECKS: CheckPolicy = forEachCheck(() => 'off');

@@ -4,7 +4,7 @@ import { FINISHED_STATUSES, type FinishedStatus } from './image.ts';
 export type WebhookEvent = `image.${FinishedStatus}`;
 export const WEBHOOK_EVENTS: readonly WebhookEvent[] = FINISHED_STATUSES.map((status) => `image.${status}` as const);
 
-/** `failed`: the retries of a day are used up, or the address is refused; `disabled`: the receiver answered 410. */
+/** `failed`: the retries of a day are used up, or the SSRF guard refused the address; `disabled`: the receiver answered 410. */
 const UNDELIVERED = ['failed', 'disabled'] as const;
 
 export const DELIVERY_STATUSES = ['pending', 'delivered', ...UNDELIVERED] as const;

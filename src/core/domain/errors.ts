@@ -1,7 +1,7 @@
 import type { Check } from './checks.ts';
 import type { AttemptOutcome } from './image.ts';
 
-/** Error codes of the core, independent of HTTP: a closed list. `api/problem.ts` gives each its status, and does not compile without. */
+/** Error codes of the core, independent of HTTP: a closed list. `api/problem.ts` must give each a status to compile. */
 export type ImageErrorCode =
   /** The request contradicts itself or names something that does not exist, such as a preset. */
   | 'invalid_request'
@@ -36,14 +36,13 @@ export type ImageErrorCode =
 
 /** One part of a request that is wrong. */
 interface PathIssue {
-  /** `size`, `renditions.0` */
+  /** Such as `size` or `renditions.0`. */
   readonly path: string;
   readonly message: string;
 }
 
 interface ImageErrorOptions extends ErrorOptions {
   readonly paths?: readonly PathIssue[];
-  /** When to try again. */
   readonly retryAfterSeconds?: number;
   /** The image that the error is about. */
   readonly mediaId?: string;
@@ -78,7 +77,7 @@ export type ProviderFault =
   | 'rejected'
   /** Key, quota, billing or verification: every call fails until the operator acts. */
   | 'account'
-  /** Try later. */
+  /** 429, or a rate limit error inside a stream: try later. */
   | 'rate_limited'
   /** 408, 409 and 5xx. */
   | 'overloaded'
@@ -96,7 +95,7 @@ export type ProviderFault =
 interface ProviderErrorOptions extends ErrorOptions {
   readonly httpStatus?: number | null;
   readonly providerRequestId?: string | null;
-  /** Milliseconds to wait by the provider's `Retry-After`. */
+  /** Milliseconds to wait, from the provider's `Retry-After`. */
   readonly retryAfterMs?: number | null;
 }
 

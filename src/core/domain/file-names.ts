@@ -59,7 +59,7 @@ export function storedBytes({ original, master, renditions }: Image): number {
   return [...distinct.values()].reduce((sum, bytes) => sum + bytes, 0);
 }
 
-/** An original as the record describes it, not yet checked. */
+/** The record's entry for a new original. It counts as sound until its checks reject it. */
 export function toOriginal(name: string, bytes: Uint8Array): Original {
   return { name, bytes: bytes.byteLength, sha256: sha256(bytes), sound: true };
 }

@@ -6,7 +6,7 @@ export type MasterFormat = (typeof MASTER_FORMATS)[number];
 export const RENDITION_FORMATS = [...MASTER_FORMATS, 'avif'] as const;
 export type RenditionFormat = (typeof RENDITION_FORMATS)[number];
 
-/** A derived file that is asked for: its size in pixels and its format. */
+/** A requested rendition: its size in pixels and its format. */
 export interface RenditionSpec extends Size {
   readonly format: RenditionFormat;
 }

@@ -75,7 +75,7 @@ export interface Image {
 
 /**
  * How a call to a provider ended: `ok`, `failed` (known not to be billed), `unknown` (may be billed) or `cancelled`. An open attempt
- * is `unknown` with a null duration, which is right should it never be closed.
+ * is `unknown` with a null duration, so its outcome is right even if the process dies before it is closed.
  */
 export const ATTEMPT_OUTCOMES = ['ok', 'failed', 'unknown', 'cancelled'] as const;
 export type AttemptOutcome = (typeof ATTEMPT_OUTCOMES)[number];
@@ -148,7 +148,10 @@ export const PINNED = 'pinned';
 /** IPTC NewsCode of every picture of Easel: made by a model that was trained on sampled data. */
 export const TRAINED_ALGORITHMIC_MEDIA = 'http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia';
 
-/** True for succeeded, failed and cancelled images. Only pending renditions can still follow without a new request. */
+/**
+ * True for succeeded, failed and cancelled images: the run has ended. Pending renditions, a repair or a picture that arrives late can
+ * still change the record.
+ */
 export function isFinished(status: ImageStatus): status is FinishedStatus {
   return FINISHED_STATUSES.some((finished) => finished === status);
 }
@@ -168,8 +171,8 @@ export function isRepair({ completedAt }: Image): boolean {
 }
 
 /**
- * True while the record is succeeded and shows the original that the work on `image` began with. It is not while the image is repaired,
- * after it was requested again, nor when a new image has taken its mediaId.
+ * True while the record is succeeded and shows the original that the work on `image` began with. False while the image is repaired,
+ * after it was requested again, and when a new image has taken its mediaId.
  */
 export function hasSameOriginal(current: Image | null, image: Image): boolean {
   return current?.status === 'succeeded' && current.original?.name === image.original?.name;

@@ -63,7 +63,7 @@ interface PriceSource {
 export interface TokenPricing extends PriceSource {
   readonly kind: 'tokens';
   readonly textInput: number;
-  /** Null where no own price is known; it then costs as much as other text. */
+  /** Null where no separate price is known; cached text then costs as much as other text. */
   readonly cachedTextInput: number | null;
   readonly imageInput: number;
   readonly imageOutput: number;

@@ -1,6 +1,7 @@
 /** Source of an amount: the usage that the provider reported, the catalog's estimate, or none. */
 export const COST_BASES = ['usage', 'estimate', 'unknown'] as const;
 
+/** What a call or an image costs, and where that amount comes from. */
 export interface Cost {
   /** US dollars; null exactly where the basis is `unknown`, never a silent 0. */
   readonly usd: number | null;
@@ -61,7 +62,7 @@ export interface Spending {
 
 /** Totals of the ledger, in whole millionths of a US dollar. */
 export interface Balance {
-  /** On the day in question. */
+  /** On the day that was asked for. */
   readonly spent: number;
   /** Reservations as of now, of any day. */
   readonly reserved: number;

@@ -20,7 +20,7 @@ export const ANONYMOUS: Caller = { name: 'anonymous', admin: true };
 export interface ImageRequest {
   /** What to show, in the caller's own words; null where there is a brief. */
   readonly prompt: string | null;
-  /** What to show, in parts, with those of the preset. */
+  /** What to show, in parts, merged with the preset's brief. */
   readonly brief: Brief | null;
   /** `name@version`; null for none. */
   readonly preset: string | null;

@@ -5,7 +5,7 @@
  * present state. `RecordStore.update` takes null as "leave it as it is", so a write that comes too late changes nothing.
  *
  * No change drops an attempt, the cost of a call that returned a picture, or the request with its mediaId, owner and fingerprint.
- * That the run of the caller is still the present one is not checked here; the pipeline's `advance` checks it.
+ * None checks that the caller's run is still the present one; the pipeline's `advance` does.
  */
 
 import { renditionName } from './file-names.ts';

@@ -16,7 +16,7 @@ export interface Submission {
   readonly started: boolean;
 }
 
-/** Admission control: what limits a new run of an image. It refuses before anything is written or paid. */
+/** Admission control for new runs of images: it refuses before anything is written or paid. */
 export interface Admission {
   /** How many images may be queued at a time. */
   readonly queueLimit: number;

@@ -4,7 +4,7 @@ import type { Clock } from '../ports/clock.ts';
 import type { Outbox } from '../ports/webhooks.ts';
 import { markForRedelivery } from '../webhooks/delivery.ts';
 
-/** The webhook deliveries of an image that the caller may see. */
+/** Use cases of an image's webhook deliveries. They leave it to the facade to check the caller. */
 export interface Deliveries {
   /** Newest first. */
   list(mediaId: string): Promise<readonly Delivery[]>;

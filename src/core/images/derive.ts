@@ -12,8 +12,8 @@ interface DeriveDeps {
 }
 
 /**
- * The core's rules for a record store: what each write of an image changes besides its record, which is its ledger entries,
- * webhook delivery, owned file names, expiry and stored bytes. Apart from the id of a new delivery the result is pure.
+ * Creates the core's rules for a record store: the ledger entries, webhook delivery, owned file names, expiry and stored bytes
+ * that it writes together with an image. Apart from the id of a new delivery the result is pure.
  */
 export function createDerive({ webhookUrls, randomId }: DeriveDeps): Derive {
   const deliveryOf = (before: Image | null, after: Image): NewDelivery | null => {

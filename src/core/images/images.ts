@@ -19,7 +19,7 @@ import type { WaitUntilFinished } from './wait.ts';
 export type ImageFilter = Omit<ListQuery, 'owner'>;
 
 /**
- * Facade of the use cases for the entrances (HTTP, command line). Every method raises `ImageError`. Those that take a mediaId
+ * Facade of the use cases for the HTTP and command-line interfaces. Every method raises `ImageError`. Those that take a mediaId
  * and a caller raise `not_found` for an image that does not exist and for one that the caller may not see.
  */
 export interface Images {

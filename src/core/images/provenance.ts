@@ -17,6 +17,7 @@ export interface StoredProvenance {
   readonly c2pa: ContentCredentials | null;
 }
 
+/** The provenance of a published file: the master or a rendition. */
 export interface FileProvenance extends StoredProvenance {
   readonly url: string;
   readonly width: number;

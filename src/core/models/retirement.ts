@@ -45,8 +45,8 @@ export function createShutdownWatch({ inUse, clock, log }: ShutdownWatchDeps): S
         const row = datedModel(entry, requested);
         if (row === null || row.shutdownDate === null) continue;
         const { id, shutdownDate: date, successor } = row;
-        // A provider may serve an own model in place of the requested one, so the row's id counts. The placeholder's row has the id
-        // of the provider instead of a model's, and the dates of the model that it stands in for: the requested one.
+        // A provider may serve an own model in place of the requested one, so the row's id counts. A row of the placeholder
+        // provider has that provider's name as its id and the dates of the requested model, so there the requested id counts.
         const model = id === entry.provider.name ? requested : id;
         const other = earliest.get(model);
         if (other === undefined || date < other.date) earliest.set(model, { model, date, successor });

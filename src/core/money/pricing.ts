@@ -6,7 +6,7 @@ import type { GenerationCall, TokenUsage } from '../ports/provider.ts';
 const REFERENCE_PIXELS = 1536 * 1024;
 
 /**
- * Bytes of UTF-8 per text token, low so that an estimate is rather too high: a token of English text is about four bytes
+ * Bytes of UTF-8 per text token, set low so that an estimate is too high rather than too low: a token of English text is about four bytes
  * (OpenAI's rule of thumb), one of Chinese about three.
  */
 const BYTES_PER_TOKEN = 3;

@@ -23,7 +23,7 @@ import type { StoredOriginal } from './stored-original.ts';
  */
 export type AttemptOnce = (run: Run, provider: Provider, plan: GenerationPlan) => Promise<StoredOriginal>;
 
-/** A call that is written down. */
+/** A call whose attempt is recorded. */
 interface OpenCall {
   readonly attempt: Attempt;
   readonly provider: Provider;
@@ -64,7 +64,7 @@ export function createAttempt({
     return await keep(run, call, picture);
   };
 
-  /** Writes the attempt down, and reserves its estimate within the budget. */
+  /** Records the attempt, and reserves its estimate within the budget. */
   async function open(run: Run, provider: Provider, plan: GenerationPlan): Promise<OpenCall> {
     const began = clock.now();
     const attempt: Attempt = {

@@ -11,7 +11,7 @@ import type { ReportOutcome } from './outcome.ts';
 import type { StoredOriginal } from './stored-original.ts';
 
 /**
- * Checks the original, makes the master and the renditions that it need not wait for, publishes them, and ends the run as succeeded.
+ * Checks the original, makes the master and the renditions that are not deferred, publishes them, and ends the run as succeeded.
  * A repair is neither checked nor reported again, and sends no webhook: all that was done when the image first completed.
  * Raises `invalid_image` for a picture that fails its checks.
  */
@@ -49,7 +49,7 @@ export function createFinish({
   };
 }
 
-/** What to make of the image's original: the `deferred` renditions later than the rest. */
+/** What to make of the image's original, with the `deferred` renditions left for later. */
 export function finishSpec(
   image: Image,
   original: Original,

@@ -11,7 +11,7 @@ import type { StoredOriginal } from './stored-original.ts';
 export type Generate = (run: Run, image: Image) => Promise<StoredOriginal>;
 
 /**
- * Pays for one more picture after `rejection`, where that is allowed: once a run, within its attempts and the budget. It counts as
+ * Pays for one more picture after `rejection`, where that is allowed: once per run, within its attempts and the budget. It counts as
  * an attempt like any other. Raises `rejection` where it is not allowed, or where the picture was not the reason.
  */
 export type Regenerate = (run: Run, image: Image, rejection: unknown) => Promise<StoredOriginal>;
@@ -43,7 +43,7 @@ export function createRegenerate({
 }: {
   readonly generate: Generate;
   readonly regenerateOnReject: boolean;
-  /** Calls of a run in all. */
+  /** A run that has made this many calls, to all providers together, pays for no other picture. */
   readonly maxAttempts: number;
 }): Regenerate {
   return async (run, image, rejection) => {

@@ -39,8 +39,8 @@ export interface Run extends Job {
   isCurrent(image: Image): boolean;
   /**
    * Changes the record of an image that is still in this run; raises `SupersededError` when it is not.
-   * A transition that is not legal there is a defect of the pipeline, raised as `TypeError`. It may be called several times, and must
-   * then either repeat its result or be illegal.
+   * A transition that is not legal there is a defect of the pipeline, raised as `TypeError`. A transition may be called several times, and
+   * must then either repeat its result or be illegal.
    */
   advance(transition: (image: Image) => Image | null, guard?: SpendingGuard): Promise<Image>;
 }
@@ -96,7 +96,7 @@ export function createOpenJob({
   };
 }
 
-/** The job as the run of this number. */
+/** The run with this number, on top of its job. */
 export function inRun(job: Job, number: number): Run {
   const isCurrent = (image: Image) => image.run === number && !isFinished(image.status);
 
@@ -107,8 +107,8 @@ export function inRun(job: Job, number: number): Run {
 
     async advance(transition, guard) {
       let current = false;
-      // A write can be committed and raise `storage_unavailable` all the same. `change` then retries a step that is already taken, so
-      // what an earlier try has written counts: neither the illegal repetition nor the end that it wrote itself is an error.
+      // A write can be committed and still raise `storage_unavailable`. `change` then repeats a step that is already taken: it is no
+      // error if the transition is illegal by now, or if the image has the end that the first try wrote.
       let written: Image | null = null;
       const image = await job.change((stored) => {
         const unfinished = isCurrent(stored);

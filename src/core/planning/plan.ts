@@ -119,7 +119,7 @@ function planSize(target: Size, model: Model, warnings: Warning[]): SizePlan {
   return plan;
 }
 
-/** The same quality by the names of other model generations, nearest first. */
+/** For each quality, itself and what other model generations call it, nearest first. */
 const QUALITY_EQUIVALENTS: Record<Quality, readonly Quality[]> = {
   auto: ['auto', 'standard'],
   low: ['low', 'standard'],
@@ -149,7 +149,7 @@ function backgroundSentence(background: Background): string {
 }
 
 function refuseLongPrompt(prompt: string, model: Model): void {
-  // The limit counts code points. Counting them costs time, and there are never more of them than UTF-16 units: only long prompts need it.
+  // The limit counts code points. There are never more of them than UTF-16 units, so only long prompts need the slow count.
   const length = prompt.length <= model.promptLimit ? prompt.length : [...prompt].length;
   if (length <= model.promptLimit) return;
   throw new ImageError(

@@ -4,7 +4,7 @@ import type { Brief, ImageRequest } from '../domain/request.ts';
 export interface Preset
   extends Pick<ImageRequest, 'size' | 'renditions' | 'crop' | 'checks' | 'quality' | 'background' | 'format'> {
   readonly name: string;
-  /** Increased when a change would make another picture of the same request. */
+  /** Increased when a change would give the same request a different picture. */
   readonly version: number;
   readonly description: string;
   readonly brief: Brief;

@@ -9,7 +9,7 @@ export interface PromptParts {
   readonly brief: Brief | null;
   /** Sentences that stand in for parameters the model does not support. */
   readonly additions: readonly string[];
-  /** The part `crop` of `from` that the master and each rendition keep, in pixels. */
+  /** For the master and each rendition: the part `crop` that it keeps of a picture of size `from`, in pixels. */
   readonly crops: readonly { readonly from: Size; readonly crop: Crop }[];
 }
 

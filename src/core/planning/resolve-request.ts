@@ -73,7 +73,7 @@ export function mergeBriefs(preset: Brief | null, caller: Brief | null): Brief |
 /** Increased when an equal request would be serialised differently. Fingerprints of different versions are never equal. */
 const FINGERPRINT_VERSION = 1;
 
-/** SHA-256 of a request's canonical JSON: equal for requests that mean the same, whatever the order of their keys. */
+/** Version and SHA-256 of a request's canonical JSON: equal for requests that mean the same, whatever the order of their keys. */
 export function fingerprint(request: ImageRequest): string {
   return `${FINGERPRINT_VERSION}:${createHash('sha256').update(canonicalJson(request)).digest('hex')}`;
 }

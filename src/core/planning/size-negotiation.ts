@@ -53,8 +53,8 @@ export function isLegalSize(size: Size, rule: SizeRule): boolean {
 }
 
 /**
- * Sizes of which the best one is the best of all: every width in the rule's range, each with the heights next to the target's
- * aspect ratio and to the rule's bounds. Some may break the rule.
+ * Candidate sizes, which include the best of all legal ones: every width in the rule's range, each with the heights next to the
+ * target's aspect ratio and to the rule's bounds. Some may break the rule.
  */
 function candidates(target: Size, rule: SizeRule): readonly Size[] {
   if (rule.kind === 'list') return rule.sizes;

@@ -4,7 +4,7 @@ import type { Image } from '../domain/image.ts';
  * Pub/sub of image changes. It keeps no history: subscribe first, then read the record, and no change is missed.
  *
  * A listener gets the changes of its image in the order in which they were published. Between processes a change may be lost, so
- * they are hints: whatever has to be right is read from the record. No method raises, and none needs to be closed.
+ * they are hints: whatever has to be right is read from the record. No method raises, and there is nothing to close.
  */
 export interface ImageEvents {
   /** Call after the change is durable; null for an image that is deleted. */

@@ -21,7 +21,7 @@ export interface Imaging {
    * error of `onFile` ends the call. Returns the warnings that `finish` could not know of.
    *
    * It does not use the queue of `finish`: the caller limits concurrency. It decodes the original again, which takes a tenth of the
-   * time of one avif; to keep the pixels instead would take megabytes a picture.
+   * time of one avif; keeping the pixels instead would take megabytes for each picture.
    */
   finishDeferred(
     original: Uint8Array,
@@ -39,9 +39,9 @@ export interface FinishSpec {
   readonly crop: CropStrategy;
   /** Overrides of the configured check policy. */
   readonly checks?: Partial<CheckPolicy>;
-  /** Renditions made together with the master … */
+  /** Renditions that `finish` makes together with the master. */
   readonly renditions: readonly RenditionSpec[];
-  /** … and those that `finishDeferred` makes. */
+  /** Renditions left to `finishDeferred`. */
   readonly deferred: readonly RenditionSpec[];
   /** Written as XMP into every file that is encoded. */
   readonly provenance: {
@@ -56,12 +56,14 @@ export interface FinishSpec {
   };
 }
 
+/** A master or a rendition, ready to be published. */
 export interface FinishedFile extends Size {
   readonly format: RenditionFormat;
   /** The encoded file; null for a master that is the original itself, byte for byte. */
   readonly bytes: Uint8Array | null;
 }
 
+/** The result of `Imaging.finish`. */
 export interface FinishedPicture {
   readonly master: FinishedFile;
   /** Same order as `FinishSpec.renditions`. */

@@ -1,11 +1,11 @@
 /**
- * Runs jobs, by mediaId: images with work left, which are the unfinished ones and the succeeded ones with renditions pending. The queue
- * need not be durable, since their records are: each start enqueues all of them.
+ * Runs jobs, each named by the mediaId of its image: an unfinished one, or a succeeded one with pending renditions. The queue need not
+ * be durable, since the records are: each start enqueues all jobs that they show.
  */
 export interface JobQueue {
   /**
-   * Has the job run when its turn comes, never twice at once: a job that already waits stays one job, and one that runs is run once
-   * more when it has ended. Call after the record is durable, and await it.
+   * Queues the job, which never runs twice at once: one that already waits stays one job, and one that runs is run once more when it
+   * has ended. Call after the record is durable, and await it.
    *
    * Never rejects, so that the answer for a durable record cannot be lost. A queue that cannot take the job at the moment logs that
    * and retries; if the process ends first, the next start enqueues the job.
@@ -13,7 +13,7 @@ export interface JobQueue {
   enqueue(mediaId: string): Promise<void>;
   /** Fires `cancelled` for the job if it runs, and resolves when it no longer runs. A waiting job goes on waiting. */
   cancel(mediaId: string): Promise<void>;
-  /** The numbers of waiting and of running jobs, as of some moment of the call. */
+  /** The numbers of waiting and of running jobs, at some moment during the call. */
   depth(): Promise<QueueDepth>;
   /**
    * Starts no further job and fires `draining` for the running ones; when `deadline` is aborted, fires `stopping` for those that still

@@ -3,9 +3,9 @@ import type { Readable } from 'node:stream';
 /**
  * Stores files by name: `<file>` or `originals/<file>`. Any other name is a defect of the caller and raises `TypeError`.
  *
- * What a method has resolved for is durable: it survives a power cut. A reader, or a crash, sees the old content of a name or the new
- * one, never a part of it. Every method raises `ImageError` with `storage_full` when there is no room and `storage_unavailable` for any
- * other fault. Bytes that are passed in may be reused once the call has resolved.
+ * Once a method has resolved, its effect is durable: it survives a power cut. A reader, or a crash, sees the old content of a name or
+ * the new one, never a part of it. Every method raises `ImageError` with `storage_full` when there is no room and `storage_unavailable`
+ * for any other fault. Bytes that are passed in may be reused once the call has resolved.
  */
 export interface MediaStore {
   /** Stores or replaces one file. */

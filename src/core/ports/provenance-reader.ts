@@ -1,9 +1,10 @@
+/** Reads what a file says about its origin: its XMP metadata and its C2PA manifest. */
 export interface ProvenanceReader {
   /** Reads any bytes and never rejects for their content: unreadable XMP counts as absent, an unreadable manifest as invalid. */
   read(bytes: Uint8Array): Promise<EmbeddedProvenance>;
 }
 
-/** What a file says about its origin; null for a form that it does not have. */
+/** What a file says about its origin; null for a kind of metadata that it does not have. */
 interface EmbeddedProvenance {
   readonly xmp: EmbeddedMetadata | null;
   readonly c2pa: ContentCredentials | null;

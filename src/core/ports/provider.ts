@@ -2,7 +2,7 @@ import type { Background, MasterFormat, Quality } from '../domain/formats.ts';
 import type { Size } from '../domain/geometry.ts';
 import type { Model } from '../domain/model.ts';
 
-/** A model API. Calls are independent of each other, and any number may run at once: throttling and retries are done above. */
+/** A model API. Calls are independent of each other, and any number may run at once: `core/upstream` throttles and retries. */
 export interface Provider {
   /** Names it in records, metrics and settings. */
   readonly name: string;
@@ -25,8 +25,8 @@ export interface Provider {
 }
 
 /**
- * The provider with these methods instead of its own. It is wrapped field by field, so that a provider written as a class keeps its
- * `this`, and has `shutdownDates` only where the provider has it.
+ * The provider with the methods in `replaced` instead of its own. It is wrapped field by field, so that a provider written as
+ * a class keeps its `this`, and has `shutdownDates` only where the provider has it.
  */
 export function wrapProvider(provider: Provider, replaced: Partial<Pick<Provider, 'model' | 'generate'>>): Provider {
   const wrapper: Provider = {
@@ -57,8 +57,9 @@ export interface GenerationOptions {
   readonly onPartial?: ((bytes: Uint8Array, index: number) => void) | undefined;
 }
 
+/** The picture that a call returned, with what the provider reported about the call. */
 export interface GeneratedPicture {
-  /** Unchanged, and never empty. */
+  /** As the provider sent it; never empty. */
   readonly bytes: Uint8Array;
   readonly revisedPrompt: string | null;
   readonly usage: TokenUsage | null;

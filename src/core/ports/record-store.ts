@@ -7,7 +7,7 @@ import type { Outbox } from './webhooks.ts';
  * Stores the image records, the ledger, the outbox and pending deletions. `accept`, `update`, `requeue` and `remove` store what their
  * `Derive` returns in the same transaction as the image itself. The ledger outlives the images.
  *
- * What a method has resolved for is durable. Every method raises `ImageError` with `storage_full` or `storage_unavailable` when the
+ * Once a method has resolved, its effect is durable. Every method raises `ImageError` with `storage_full` or `storage_unavailable` when the
  * database cannot be written or read. An error of a guard or of a `change` rolls the write back and is raised as it is; these functions
  * run inside the transaction and must not call the store. Images that are returned may be shared: they must not be changed.
  */
@@ -43,11 +43,11 @@ export interface RecordStore {
   /** Call when the files of the deletion are gone. */
   deletionDone(mediaId: string): Promise<void>;
 
-  /** A page of the list, newest first, by createdAt and mediaId. Images that come or go between two pages move none of the others. */
+  /** A page of the list, newest first, by createdAt and mediaId. An image added or removed between two pages repeats or hides no other. */
   list(query: ListQuery): Promise<Page>;
   /** The mediaIds of all jobs: unfinished images, oldest first, then those with pending renditions. */
   unfinished(): Promise<readonly string[]>;
-  /** Finished images that have expired, oldest first, but none that expires `never`. Its time grows with what it finds only. */
+  /** Finished images that have expired, oldest first, but none that expires `never`. Takes time only for what it finds. */
   expired(query: RetentionQuery): Promise<readonly Image[]>;
   /** Finished images of any age, oldest first, but none that expires `never`. */
   oldest(limit: number, after: Place | null): Promise<readonly Image[]>;
@@ -59,7 +59,7 @@ export interface RecordStore {
 
   /** The ledger from a day (YYYY-MM-DD) on, newest day first, without reservations; of one owner or, for null, of all. */
   spending(from: string, owner: string | null): Promise<readonly Spending[]>;
-  /** Of one owner or, for null, of the whole service. */
+  /** What was spent on a day (YYYY-MM-DD) and is reserved now, of one owner or, for null, of the whole service. */
   balance(day: string, owner: string | null): Promise<Balance>;
 
   saveCleanup(cleanup: LastCleanup): Promise<void>;
@@ -71,6 +71,7 @@ export interface RecordStore {
   close(): Promise<void>;
 }
 
+/** The result of `RecordStore.accept`. */
 export type Acceptance =
   | { readonly outcome: 'accepted' }
   /** The mediaId, or the owner's idempotency key, belongs to this image; nothing was written. */
@@ -103,10 +104,11 @@ export interface Page {
   readonly nextCursor: string | null;
 }
 
+/** Which images `expired` returns, batch by batch. */
 export interface RetentionQuery {
-  /** Milliseconds since 1970: an image has expired if its own expiry is not later … */
+  /** Milliseconds since 1970. An image with an expiry of its own has expired if that is not later. */
   readonly now: number;
-  /** … or if it has none and was not created later than this; null: only by its own expiry. */
+  /** Milliseconds since 1970. An image without its own expiry has expired if it was not created later; null: it never expires. */
   readonly createdBefore: number | null;
   /** Only images of this status; null for all. */
   readonly status: ImageStatus | null;
@@ -114,7 +116,7 @@ export interface RetentionQuery {
   readonly after: Place | null;
 }
 
-/** A place in the order of age: behind this image. */
+/** A position in the order of age: right after this image. */
 export interface Place {
   readonly createdAt: string;
   readonly mediaId: string;

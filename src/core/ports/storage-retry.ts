@@ -13,10 +13,10 @@ const INITIAL_WAIT_MS = 500;
 const MAX_WAIT_MS = 5_000;
 
 /**
- * Retries an access to the storage, a read or a write, that must not be given up: what it is about was paid for. While the storage is
- * full or unavailable it waits, with exponential backoff from 0.5 to 5 s, until the access succeeds or `stopping` fires; then it tries
- * once more and rethrows. Any other error is rethrown at once. An access may have taken effect and raise all the same, so it must be
- * safe to repeat.
+ * Retries a read or a write of the storage that must not be given up, as its content was paid for. While the storage is full or
+ * unavailable it waits, with exponential backoff from 0.5 to 5 s, until the access succeeds or `stopping` fires; then it tries
+ * once more and rethrows. Any other error is rethrown at once. An access may take effect and still raise, so it must be safe to
+ * repeat.
  */
 export async function retryWhileStorageFails<T>(
   { stopping, clock, log }: StorageRetry,

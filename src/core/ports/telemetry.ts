@@ -19,7 +19,7 @@ export interface Telemetry {
 export const STAGES = ['generate', 'store', 'finish', 'publish', 'deferred'] as const;
 export type Stage = (typeof STAGES)[number];
 
-/** Counts events of the whole service, and shows the counts. */
+/** Counts events of the whole service, and exposes the counts as metrics. */
 export interface Metrics extends Telemetry {
   readonly countRequest: CountRequest;
   /** All metrics in Prometheus' text format, and its content type. */

@@ -3,7 +3,7 @@ import type { Image } from '../domain/image.ts';
 
 /**
  * Transactional outbox of webhook deliveries: rows are written with the image change that causes them, and deleted with the image.
- * Raises `ImageError` like the `RecordStore` that it belongs to, which also closes it. What a method has resolved for is durable.
+ * Raises `ImageError` like the `RecordStore` that it belongs to, which also closes it. Once a method has resolved, its effect is durable.
  */
 export interface Outbox {
   /** The pending delivery that is due first, even if its time has not come, except for these deliveries and receivers. */
@@ -28,8 +28,8 @@ export interface DueDelivery {
 
 export interface WebhookSender {
   /**
-   * Signs and sends one message, once: an adapter neither retries nor follows redirects. Any answer, and none, is a result; rejects
-   * only with the signal's reason when the signal is aborted.
+   * Signs and sends one message, once: an adapter neither retries nor follows redirects. Resolves with any answer, and also where
+   * there is none; rejects only with the signal's reason when the signal is aborted.
    */
   send(
     message: { readonly id: string; readonly url: string; readonly body: string },
@@ -37,6 +37,7 @@ export interface WebhookSender {
   ): Promise<WebhookResponse>;
 }
 
+/** How one try to send a message ended. */
 export interface WebhookResponse {
   /** Null where there was no answer. */
   readonly httpStatus: number | null;

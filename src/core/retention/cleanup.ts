@@ -87,7 +87,10 @@ async function removeExpired(deps: RemovalDeps, sweep: Sweep, { olderThanMs, sta
   );
 }
 
-/** Removes the oldest images first rather than the least recently served: that would cost a write for each picture served. */
+/**
+ * Removes the oldest images until the rest fits into `maxBytes`. It does not go by the last access: to record that would cost a write
+ * for each picture served.
+ */
 async function removeExcess(deps: RemovalDeps, sweep: Sweep, { maxBytes, status }: CleanupSpec): Promise<void> {
   if (maxBytes === null) return;
   const bytes = await deps.records.mediaBytes();
@@ -124,7 +127,7 @@ async function removeEach(
     const last = batch.at(-1);
     if (last === undefined || batch.length < BATCH_SIZE) return;
     after = { createdAt: last.createdAt, mediaId: last.mediaId };
-    // A record store may answer without leaving this turn of the event loop, so requests get one here.
+    // A record store may answer without leaving this turn of the event loop, so requests get their turn here.
     await nextTurn();
   }
 }

@@ -38,7 +38,7 @@ const MAX_REPAIRS_PER_RUN = 100;
  * and its caller may delete it. Images beyond 100, or beyond half of the queue, are left to the next run.
  *
  * The inventory saves asking the store for each file. A file that it lacks counts as missing when the store lacks it too and
- * the record lists it still after that, since it may have been published or deleted after the walk.
+ * the record still lists it after that, since it may have been published or deleted after the walk.
  */
 export function createRepair({ records, store, queue, events, queueLimit, log }: RepairDeps): RepairMissingFiles {
   /** False when the store has fewer files than there are succeeded images: probably a volume is not mounted. */
@@ -114,7 +114,7 @@ export function createRepair({ records, store, queue, events, queueLimit, log }:
         log.warn({ mediaId: image.mediaId, missing, repairing }, 'published files are gone');
       }
       cursor = page.nextCursor ?? undefined;
-      // A record store may answer without leaving this turn of the event loop, so requests get one here.
+      // A record store may answer without leaving this turn of the event loop, so requests get their turn here.
       await nextTurn();
     } while (cursor !== undefined);
     return { missingFiles, missingFilesOf: found };

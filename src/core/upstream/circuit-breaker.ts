@@ -1,7 +1,10 @@
 import type { ProviderFault } from '../domain/errors.ts';
 import type { Clock } from '../ports/clock.ts';
 
-/** `probe`: the provider is taken to be down, and this one job may find out whether it still is. A probe gets one call only. */
+/**
+ * How the breaker lets a job in. `call`: it is closed. `probe`: it is open, and this job finds out with a single call whether the
+ * provider works again.
+ */
 export type Admission = 'call' | 'probe';
 
 /**

@@ -12,8 +12,9 @@ interface FallbackRequest<Result> extends CallRequest<Result> {
 
 /**
  * Calls providers in order until one returns a picture: each with its own retries, the next one only on an outage. After a
- * refusal, or after more calls of unknown outcome than are allowed, no other provider is called. Providers that are down are
- * skipped; raises `provider_unavailable` where that leaves none, otherwise the last provider's error.
+ * refusal, past the deadline, or after more calls of unknown outcome than are allowed, no other provider is called. Providers
+ * with an open circuit breaker are skipped; raises `provider_unavailable` where that leaves none, otherwise the error of the
+ * last provider called.
  */
 export type CallWithFallback = <Result>(request: FallbackRequest<Result>) => Promise<Result>;
 

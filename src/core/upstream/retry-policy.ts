@@ -6,26 +6,27 @@ export interface RetryPolicy {
   readonly maxAttempts: number;
   /** No call to any provider begins later than this after the first one. */
   readonly deadlineMs: number;
-  /** How many calls, to all providers together, may follow one of unknown outcome, each of which may have been billed. */
+  /** With more calls of unknown outcome than this, at all providers together, a run makes no further call: each may have been billed. */
   readonly ambiguousRetries: number;
 }
 
+/** What `retryDelay` has to know of a failed call and of the run so far. */
 export interface RetryState {
   readonly fault: ProviderFault;
-  /** The provider's Retry-After, or null. */
+  /** The provider's Retry-After in milliseconds, or null. */
   readonly retryAfterMs: number | null;
   /** Calls to this provider so far in this run, the failed one included. */
   readonly attempts: number;
   /** Calls of unknown outcome in this run, to all providers together. */
   readonly unknown: number;
-  /** Since the first call to any provider began; those of an earlier process do not count. */
+  /** Milliseconds since the first call to any provider began; calls of an earlier process do not count. */
   readonly elapsedMs: number;
 }
 
 const BASE_DELAY_MS = 1_000;
 const MAX_DELAY_MS = 30_000;
 
-/** Faults of the provider that time may heal. `interrupted`, `timeout` and `empty` are bounded further: they may have been billed. */
+/** Faults that a later call may not meet. `interrupted`, `timeout` and `empty` may have been billed: `ambiguousRetries` limits them too. */
 const RETRIABLE: ReadonlySet<ProviderFault> = new Set([
   'rate_limited',
   'overloaded',

@@ -40,7 +40,7 @@ export function createRunLimits(
   };
 }
 
-/** The error where calls of an earlier process leave the run none to make. */
+/** The error where the calls of an earlier process have used up the limits of the run. */
 export function interruptedCallError(): ProviderError {
   return new ProviderError(
     'interrupted',

@@ -30,8 +30,8 @@ const WINDOW_MS = 60_000;
 const MAX_PAUSE_MS = 5 * 60_000;
 
 /**
- * Slow start after a pause: one call first, then twice as many at once after each picture. Without it all waiting calls would begin
- * at the same moment (thundering herd), be refused and use up their retries.
+ * Creates a throttle that is not paused. After a pause it starts slowly: one call first, then twice as many at once after each picture.
+ * Otherwise all waiting calls would begin at the same moment (thundering herd), be refused and use up their retries.
  */
 export function createThrottle({ concurrency, perMinute }: ThrottleLimits, clock: Clock): Throttle {
   const waiting: symbol[] = [];
@@ -101,7 +101,7 @@ export function createThrottle({ concurrency, perMinute }: ThrottleLimits, clock
   };
 }
 
-/** The provider, with the rate limits of all its answers fed into the throttle. */
+/** Wraps a provider so that its pictures and the pauses that its answers ask for reach the throttle. */
 export function throttled(provider: Provider, throttle: Throttle): Provider {
   return wrapProvider(provider, {
     async generate(call, options) {

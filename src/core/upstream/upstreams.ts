@@ -20,8 +20,8 @@ export interface Candidate {
   readonly plan: GenerationPlan;
 }
 
+/** The present state of one provider. */
 interface UpstreamState {
-  /** Of the provider. */
   readonly name: string;
   /** The fault that keeps the circuit breaker open, or null while it is closed. */
   readonly openedBy: ProviderFault | null;
@@ -32,7 +32,7 @@ interface UpstreamState {
 /** The configured providers, in order of preference. */
 export interface Upstreams {
   /**
-   * The providers that can make this picture, down or not: among all, or only the one that the request names.
+   * The providers that can make this picture, even with an open circuit breaker: of all, or only the one that the request names.
    * Where there is none, raises the reason of the first: `unsupported_parameter`, or `invalid_request` for an unknown name.
    */
   candidates(request: ImageRequest): readonly [Candidate, ...Candidate[]];
@@ -98,7 +98,7 @@ export function noProviderAvailable(upstreams: readonly Upstream[]): ImageError 
   });
 }
 
-/** The result of the health check: `degraded` while some breaker is closed, `error` when all are open. */
+/** The result of the health check: `ok` with every breaker closed, `error` with every one open, otherwise `degraded`. */
 export function upstreamHealth(states: readonly UpstreamState[]) {
   const open = states.filter(({ openedBy }) => openedBy !== null);
   const status = open.length === 0 ? 'ok' : open.length < states.length ? 'degraded' : 'error';

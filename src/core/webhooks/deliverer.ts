@@ -21,7 +21,7 @@ interface DelivererDeps {
 
 /** Worker of the transactional outbox: sends each delivery when it is due. No image waits for it. */
 export interface Deliverer {
-  /** Starts sending, also the deliveries that an earlier process left due. Call it once. */
+  /** Starts sending, including the deliveries that an earlier process left due. Call it once. */
   start(): void;
   /** Starts no further try and aborts those under way, whose deliveries stay due. Resolves when none runs. */
   stop(): Promise<void>;
@@ -63,7 +63,7 @@ export function createDeliverer(deps: DelivererDeps): Deliverer {
     await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
   }
 
-  /** Starts the tries that are due, within the limits. Gives the milliseconds until the next is due; null: wait for a wake-up. */
+  /** Starts the tries that are due, within the limits. Returns the milliseconds until the next is due; null: wait for a wake-up. */
   async function startDueTries(): Promise<number | null> {
     while (inFlight.size < MAX_CONCURRENT_TRIES && !stopping.signal.aborted) {
       const next = await outbox.next({ ids: [...inFlight.keys()], receivers: busyReceivers() });

@@ -5,7 +5,7 @@ import { type Image, isFinished, isRepair } from '../domain/image.ts';
 import { type MediaUrls, toRecord } from '../domain/record.ts';
 import type { WebhookResponse } from '../ports/webhooks.ts';
 
-/** How many tries of a delivery are kept, the latest: a day takes some 15, and each redelivery as many again. */
+/** How many of the latest tries of a delivery are kept. A day takes some 15, and each redelivery as many again. */
 const MAX_ATTEMPTS_KEPT = 20;
 
 const SECOND_MS = 1_000;
