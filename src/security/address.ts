@@ -1,9 +1,9 @@
 import ipaddr from 'ipaddr.js';
 
 /**
- * The range of an IP address that is not public, by the names of the IANA registries: `loopback`, `private`, `linkLocal` (where most
- * clouds have their metadata service), `carrierGradeNat`, `multicast`, `unspecified` and so on. `invalid` for text that is no address,
- * null for a public address.
+ * The kind of an IP address that is not public, or null for a public one. The kinds are ipaddr.js's names of the IANA's special ranges
+ * (`loopback`, `private`, `carrierGradeNat`, `linkLocal`, where most clouds have their metadata service, and so on), `metadata` for
+ * Azure's WireServer, and `invalid` for text that is no address.
  *
  * An IPv6 address that embeds an IPv4 one (mapped, NAT64, 6to4, Teredo) is never public, whatever the embedded address: the network
  * decides where it leads.

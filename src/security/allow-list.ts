@@ -27,7 +27,7 @@ export function isAllowed(list: readonly AllowedHost[], { hostname, port }: Allo
   return list.some((allowed) => allowed.hostname === hostname && (allowed.port === null || allowed.port === port));
 }
 
-/** The port of `https:`, and of `http:` for any other protocol. */
+/** The default port of a URL's protocol: 443 for `https:`, 80 for any other. */
 export function defaultPort(protocol: string): number {
   return protocol === 'https:' ? 443 : 80;
 }

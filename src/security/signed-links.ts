@@ -18,8 +18,8 @@ interface SignedLinksOptions {
 }
 
 /**
- * Signs with HMAC-SHA256 over the file's name, the hash of its content and the second at which the URL expires. The hash is in it since
- * a mediaId can be deleted and used again by another owner: the old URL must not open the new picture.
+ * Signs with HMAC-SHA256 over the file's name, the hash of its content and the second at which the URL expires. The hash
+ * is signed because a mediaId can be deleted and used again by another owner: the old URL must not open the new picture.
  *
  * URLs made within the same period of `seconds` are equal, so that caches work; each is valid for one to two periods.
  */

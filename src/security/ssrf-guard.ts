@@ -45,7 +45,7 @@ export class RefusedAddressError extends Error {
 }
 
 export interface GuardOptions {
-  /** Hosts that may have any address. */
+  /** Hosts that are reached at any address, public or not. */
   readonly allow: readonly AllowedHost[];
   /** Resolves a name to its addresses; by default as the operating system does. */
   readonly lookup?: LookupFunction;

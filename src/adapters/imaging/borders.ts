@@ -4,13 +4,13 @@ import type { Pixels } from './measures.ts';
 const SAMPLES = 256;
 /** Largest difference of a shade that still belongs to the bar; above JPEG noise. */
 const SHADE_TOLERANCE = 10;
-/** Smallest difference between the bar and the picture next to it … */
+/** Smallest difference of a shade between the bar and a pixel of the picture next to it. */
 const MIN_EDGE_CONTRAST = 24;
-/** … on this share of the bar's length. A product on a white page has flat margins too, but no straight edge. */
+/** Share of the bar's length that needs this contrast. A product on a white page has flat margins too, but no straight edge. */
 const MIN_EDGE_SHARE = 0.5;
-/** Share of the picture's side within which the edge must reach that contrast: ringing softens it. */
+/** Depth behind the bar, as a share of the picture's side, within which that contrast must be reached: ringing softens the edge. */
 const EDGE_DEPTH = 0.015;
-/** Largest ratio of the widths of two opposite bars. */
+/** Largest ratio of the widths of two opposite bars; two lines more are tolerated. */
 const MAX_BAR_RATIO = 1.5;
 /** A bar thinner than this share of the side counts as part of the picture. */
 const MIN_BAR_SHARE = 0.01;

@@ -19,7 +19,7 @@ const RULES: Readonly<Record<CheckName, Rule>> = {
   // Blank canvases, with or without JPEG noise, and faint noise: 0 to 0.73. The emptiest good picture, a dot on a page:
   // 8.1. False positives: 0 of 162; missed: 0 of 54.
   uniformity: { threshold: 2, value: (_, { deviation }) => deviation },
-  // Nothing but a strip along one side: 0.15 to 0.21. Good but simple pictures come close: words on a card 0.2 to 0.5, stars
+  // Pictures empty but for a strip along one side: 0.15 to 0.21. Good but simple pictures come close: words on a card 0.2 to 0.5, stars
   // and a dot on a page below 0.2. False positives: 21 of 162; missed: 0.
   entropy: { threshold: 0.25, value: (_, { entropy }) => entropy },
   // Gaussian blur with a sigma of 8 pixels: 0 to 0.21; of 4: 0.15 to 0.27. Watercolours: from 0.23; sharp edges: from 0.66.
@@ -28,7 +28,7 @@ const RULES: Readonly<Record<CheckName, Rule>> = {
   // Bars of 4% on two sides: 0.92. All good pictures, flat stripes and horizons too: 1. False positives: 0; missed: 9 of
   // 225, drawings on white between white bars.
   borders: { threshold: 0.97, value: (picture) => measureContent(picture) },
-  // Received over requested side, the smaller of the two. Servers that round to multiples of 64 pixels stay above.
+  // Received over requested width, or height where that is smaller. Servers that round to multiples of 64 pixels stay above 0.9.
   size: {
     threshold: 0.9,
     value: ({ width, height }, _, requested) => Math.min(width / requested.width, height / requested.height),

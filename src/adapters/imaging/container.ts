@@ -2,15 +2,18 @@ import { crc32 } from 'node:zlib';
 import { ImageError } from '../../core/domain/errors.ts';
 import type { RenditionFormat } from '../../core/domain/formats.ts';
 
+/** Formats of originals that can be read. */
 export type PictureFormat = RenditionFormat | 'gif' | 'tiff';
 
 /** What the file's structure says, before anything is decoded. */
 export interface Container {
   readonly format: PictureFormat;
+  /** True for an animated PNG or AVIF. Always false for GIF and WebP, whose frames the decoder counts. */
   readonly animated: boolean;
   /**
    * True when every byte belongs to the picture: nothing follows its end, and a PNG's checksums are right. Decoders ignore
-   * trailing bytes and wrong checksums of chunks that they do not need, so decoding does not find such bytes.
+   * trailing bytes and wrong checksums of chunks that they do not need, so decoding does not find such bytes. Not checked, and
+   * always true, for GIF, AVIF and TIFF, which are always encoded anew.
    */
   readonly intact: boolean;
 }
@@ -42,7 +45,7 @@ const PNG_SIGNATURE = Buffer.from('89504e470d0a1a0a', 'hex');
 // Chunk types as numbers, not strings: a malicious file can have millions of chunks.
 const ACTL = 0x61_63_54_4c;
 const IEND = 0x49_45_4e_44;
-/** Checksums of more chunks are not computed: that would take seconds, and no encoder writes so many. */
+/** A PNG with more chunks counts as not intact: its checksums would take seconds to compute, and no encoder writes so many. */
 const MAX_CHUNKS = 10_000;
 const GIF_TRAILER = 0x3b;
 
@@ -91,7 +94,7 @@ function jpegEnd(view: Buffer): number {
   return at + 2;
 }
 
-/** The RIFF header holds the length without its own first eight bytes. The decoder reports animation. */
+/** Compares the file's length with the one in the RIFF header, which leaves out the header's first eight bytes. */
 function readWebp(view: Buffer): Container {
   const end = view.length >= 12 ? view.readUInt32LE(4) + 8 : Number.POSITIVE_INFINITY;
   if (end > view.length) throw truncatedError('WebP', `${view.length} of ${end} bytes are there`);

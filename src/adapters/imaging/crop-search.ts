@@ -14,7 +14,7 @@ export async function chooseCrop(picture: Picture, outer: Crop, to: Size, strate
   const whole = centred.width === outer.width && centred.height === outer.height;
   if (strategy === 'centre' || whole) return centred;
 
-  // Search in a scaled-down copy, which takes 10 ms: the time grows with the pixels, and the result does not need them.
+  // Search in a scaled-down copy, which takes 10 ms: the time grows with the number of pixels, and a small copy is enough.
   const scale = Math.min(1, SEARCH_SIDE / Math.max(outer.width, outer.height));
   const small = (size: Size) => ({
     width: Math.max(1, Math.round(size.width * scale)),

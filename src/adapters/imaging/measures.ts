@@ -3,6 +3,7 @@ import type { Picture } from './inspect.ts';
 /** The parts of a decoded picture that are measured. Transparent pixels are composited over black. */
 export type Pixels = Pick<Picture, 'width' | 'height' | 'channels' | 'pixels' | 'transparent'>;
 
+/** How much the pixels of a picture differ from one another. */
 export interface Spread {
   /** Largest standard deviation of a colour channel, or of alpha where the picture is transparent: 0 to 127.5. */
   readonly deviation: number;

@@ -31,7 +31,7 @@ export async function renderFile(
   return { width, height, format, bytes };
 }
 
-/** `crop` of the picture, fitted to the frame, not yet encoded; has alpha only where some of it is transparent. */
+/** `crop` of the picture, fitted to the frame, not yet encoded. Has alpha only where the picture or the background is transparent. */
 export function fitToFrame(picture: Picture, crop: Crop, frame: Frame): Sharp {
   const { width, height, channels } = picture;
   const { left, top } = crop;

@@ -42,7 +42,10 @@ export function brokenChain(manifest: Manifest): readonly Finding[] {
       ];
 }
 
-/** What c2pa-ts cannot check about this manifest, and the status code that it reports wrongly for that reason. */
+/**
+ * What c2pa-ts cannot check about this manifest; null where it checks everything. `falseAlarm` is the failure that c2pa-ts reports
+ * only because of this limit, if any.
+ */
 export function libraryLimit(
   manifest: Manifest,
 ): { readonly detail: string; readonly falseAlarm: ValidationStatusCode | null } | null {

@@ -16,7 +16,7 @@ import { carriesManifest } from './reader.ts';
 
 interface SignerOptions {
   readonly identity: SigningIdentity;
-  /** The software that claims name as their generator. */
+  /** The software that each claim names as its generator. */
   readonly generator: ManifestSpec['generator'];
   /** Milliseconds since 1970. */
   readonly now: () => number;
@@ -31,7 +31,7 @@ export interface FileSigner {
 interface PictureSigner {
   /** The file with a manifest that names the original as its parent. On failure the file unchanged, with a warning. */
   sign(file: FinishedFile, crop: Crop): Promise<FinishedFile>;
-  /** Everything that failed so far, each once. */
+  /** What failed so far, without duplicates. */
   readonly warnings: readonly Warning[];
 }
 

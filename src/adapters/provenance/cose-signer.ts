@@ -17,7 +17,7 @@ export interface SigningIdentity {
 
 /**
  * Makes a signer of C2PA claims; the key's type decides the algorithm. Replaces the signer of c2pa-ts (0.9.4), whose ECDSA
- * signatures the reference implementation rejects: they are in DER, where COSE has two plain numbers (RFC 9053, 2.1).
+ * signatures the reference implementation rejects: they are DER, where COSE requires r and s concatenated (RFC 9053, 2.1).
  * P-521 is not supported, since c2pa-ts verifies it with the wrong hash. Raises `Error` for a key of another type.
  */
 export function coseSigner({ chain, key }: SigningIdentity): Signer {

@@ -18,14 +18,14 @@ export function digitalSourceType(manifest: Manifest): string | null {
   return boundedText(actions.find((action) => action.digitalSourceType)?.digitalSourceType);
 }
 
-/** `Easel` of `CN=Easel, O=Example`; the whole name where it has no common name. */
+/** The common name in a distinguished name: `Easel` in `CN=Easel, O=Example`. The whole name where there is none. */
 export function commonName(distinguishedName: string): string {
   return /(?:^|, )CN=([^,]+)/.exec(distinguishedName)?.[1] ?? distinguishedName;
 }
 
 const MAX_TEXT_LENGTH = 1000;
 
-/** Well-formed text of at most 1,000 characters; null for anything else. Files are untrusted: any type and length can occur. */
+/** Text cut to 1,000 characters; null for empty text or another type. Files are untrusted: any type and length can occur. */
 export function boundedText(value: unknown): string | null {
   return typeof value === 'string' && value !== '' ? value.toWellFormed().slice(0, MAX_TEXT_LENGTH) : null;
 }

@@ -14,6 +14,7 @@ export interface ParentManifest {
   readonly manifestHash: Uint8Array;
   /** SHA-256 of its signature's box. */
   readonly signatureHash: Uint8Array;
+  /** What validating the active manifest found. */
   readonly results: NonNullable<IngredientAssertion['validationResults']>;
 }
 

@@ -81,7 +81,7 @@ function readChunks(file: Buffer): readonly Chunk[] {
   return chunks;
 }
 
-/** The manifest chunk; null where there is none or more than one, as in the formats that c2pa-ts supports. */
+/** The manifest chunk; null where there is none or more than one, which c2pa-ts treats alike in other formats. */
 function onlyManifest(chunks: readonly Chunk[]): Chunk | null {
   const [first, second] = chunks.filter(({ type }) => type === 'C2PA');
   return first === undefined || second !== undefined ? null : first;

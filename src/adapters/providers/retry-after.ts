@@ -1,6 +1,6 @@
 /**
  * Milliseconds that a response asks the client to wait: `retry-after-ms`, else `Retry-After` in seconds or as an HTTP date
- * (RFC 9110, 10.2.3). Null where neither is there or readable; 0 for a time in the past. `now` is in milliseconds since 1970.
+ * (RFC 9110, 10.2.3). Null where no header is present and readable; 0 for a time in the past. `now` is in milliseconds since 1970.
  */
 export function parseRetryAfter(get: (header: string) => string | null, now: number): number | null {
   const ms = parseNumber(get('retry-after-ms'));
@@ -12,7 +12,7 @@ export function parseRetryAfter(get: (header: string) => string | null, now: num
   return Number.isNaN(date) ? null : Math.max(0, date - now);
 }
 
-/** A header's finite number; null for anything else, an empty header included. */
+/** The finite number in a header's text; null for anything else, an empty header included. */
 export function parseNumber(text: string | null): number | null {
   if (text === null || text.trim() === '') return null;
   const value = Number(text);

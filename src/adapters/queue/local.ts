@@ -44,7 +44,7 @@ export function createLocalQueue({
     },
     async cancel(mediaId) {
       const entry = entries.get(mediaId);
-      // A waiting job stays in the queue: it may belong to a newer request by then; otherwise it finds nothing to do.
+      // A waiting job stays in the queue: it may belong to a newer request. If not, it finds its image cancelled or gone, and ends.
       if (!entry?.running) return;
       entry.cancelled.abort();
       await entry.running;

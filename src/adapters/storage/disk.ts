@@ -15,8 +15,8 @@ interface DiskStoreOptions {
 
 /**
  * Media store in a folder of one local file system, atomic and durable. A file is written and synced in `.tmp` below the root, then
- * renamed, then its folder is synced: a reader, or a restart after a crash, finds the old file or the new one, never a part of one,
- * and what a method has resolved for is on disk.
+ * renamed, then its folder is synced: a reader, or a restart after a crash, finds the old file or the new one, never a part of one.
+ * Once a method's promise has resolved, its change is on disk.
  *
  * Names are `<file>` or `originals/<file>`; any other name is a programming error and raises `TypeError`.
  * Raises `ImageError` with `storage_full` or `storage_unavailable` when the folders cannot be made.
@@ -41,7 +41,10 @@ export async function createDiskStore({ root: path, fs = nodeFileSystem }: DiskS
     return stats ? `${stats.dev}:${stats.ino}` : null;
   };
 
-  /** Refuses to write into an unmounted volume's folder: the mount would hide the pictures, or they would go with the container. */
+  /**
+   * Refuses to write once the root is another folder than at the start, such as the empty mount point of an unmounted volume: a later
+   * mount would hide the pictures written there, or they would be lost with the container.
+   */
   const assertSameRoot = async (): Promise<void> => {
     if ((await rootIdentity()) === identity) return;
     throw new ImageError(

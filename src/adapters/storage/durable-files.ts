@@ -2,18 +2,22 @@ import { constants } from 'node:fs';
 import { dirname } from 'node:path';
 import { codeOf, type FileSystem } from './file-system.ts';
 
-/** Writes to a file system that survive a power cut once they have resolved. Errors of the file system pass through unchanged. */
+/**
+ * Writes that survive a power cut once they have resolved; the name of a file only once `syncFolder` has. Errors of the file system
+ * pass through unchanged.
+ */
 interface DurableFiles {
   /** Makes the folder and missing ones above it (mode 0755), each with a durable entry in its parent. */
   makeFolder(path: string): Promise<void>;
   /** Makes the names in a folder durable, after files were renamed into it or unlinked from it. */
   syncFolder(path: string): Promise<void>;
-  /** Writes a new file (mode 0644). Its bytes are durable, its name only after `syncFolder`. */
+  /** Writes a new file (mode 0644). Fails where the name is taken. */
   write(path: string, bytes: Uint8Array): Promise<void>;
   /** Gives a durable file a second name: a hard link, or a copy where the file system refuses links. */
   link(source: string, path: string): Promise<void>;
 }
 
+/** Durable writes over `fs`, by syncing files and their folders. */
 export function createDurableFiles(fs: FileSystem): DurableFiles {
   const syncFolder = async (path: string): Promise<void> => {
     const folder = await fs.open(path, 'r');
@@ -61,7 +65,7 @@ export function createDurableFiles(fs: FileSystem): DurableFiles {
         if (!LINK_REFUSED.has(codeOf(error) ?? '')) throw error;
         await copy(source, path);
       }
-      // The orphan sweep spares young files, since they may be about to get their record: a new name needs a new time.
+      // The orphan sweep spares young files, whose record may not be written yet, so a new name needs a new modification time.
       const now = new Date();
       await fs.utimes(path, now, now);
     },

@@ -80,7 +80,7 @@ export function createOtelTracing({ endpoint, version, logger, clock }: OtelTrac
     },
   };
 
-  /** Field names by OpenTelemetry: https://opentelemetry.io/docs/specs/otel/compatibility/logging_trace_context/ */
+  /** Uses OpenTelemetry's field names: https://opentelemetry.io/docs/specs/otel/compatibility/logging_trace_context/ */
   function addTraceIds(line: object): object {
     const context = activeSpan.getStore()?.spanContext();
     if (!context) return line;
@@ -100,7 +100,7 @@ export function createOtelTracing({ endpoint, version, logger, clock }: OtelTrac
   };
 }
 
-/** By https://opentelemetry.io/docs/specs/otel/protocol/exporter/#endpoint-urls-for-otlphttp */
+/** The traces URL below a base URL: https://opentelemetry.io/docs/specs/otel/protocol/exporter/#endpoint-urls-for-otlphttp */
 function tracesUrl(endpoint: string): string {
   return `${endpoint.replace(/\/+$/, '')}/v1/traces`;
 }

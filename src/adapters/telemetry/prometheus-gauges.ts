@@ -23,7 +23,7 @@ export interface GaugeSources {
 
 /**
  * Registers the gauges. A database or store that cannot be read gives NaN or no series: the scrape must not fail, and the health
- * check reports the fault. `modelLabel` and `keyLabel` bound the labels.
+ * check reports the fault. `modelLabel` and `keyLabel` bound the cardinality of their labels.
  */
 export function registerGauges(
   registry: Registry,

@@ -9,7 +9,7 @@ interface MetricSources extends GaugeSources {
   readonly models: readonly { readonly provider: string; readonly model: string }[];
 }
 
-/** Prometheus metrics in a registry of their own: counters and histograms of events, and gauges that `sources` are read for. */
+/** Prometheus metrics in a registry of their own: counters and histograms of events, and gauges read at every scrape. */
 export function createMetrics({ models, ...gaugeSources }: MetricSources): Metrics {
   const registry = new Registry();
   const registers = [registry];

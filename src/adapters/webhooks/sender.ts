@@ -4,7 +4,7 @@ import type { WebhookResponse, WebhookSender } from '../../core/ports/webhooks.t
 import { type GuardedFetch, RefusedAddressError } from '../../security/ssrf-guard.ts';
 
 interface WebhookSenderOptions {
-  /** Each `whsec_` and base64. Every message is signed with all of them, so that secrets can be rotated. */
+  /** Each is `whsec_` followed by base64. Every message is signed with all of them, so that secrets can be rotated. */
   readonly secrets: readonly string[];
   readonly guard: GuardedFetch;
   readonly clock: Pick<Clock, 'now'>;

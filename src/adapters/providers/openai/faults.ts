@@ -37,7 +37,7 @@ export function classifyFault(error: unknown, context: FaultContext): ProviderEr
   if (wasTooLarge(error)) return fail('empty', 'sent a response that is too long to be a picture');
   if (error instanceof APIConnectionError || !(error instanceof APIError)) {
     if (wasNeverSent(error)) return fail('unreachable', `cannot be reached: ${rootMessage(error)}`);
-    // A body that does not parse came with a successful status; every other error broke the response off.
+    // A SyntaxError comes from parsing a successful response; after any other error here the response is incomplete.
     if (error instanceof SyntaxError) return fail('empty', 'answered with malformed JSON');
     return fail('interrupted', `did not complete its response: ${rootMessage(error)}`);
   }
@@ -56,7 +56,7 @@ export function classifyFault(error: unknown, context: FaultContext): ProviderEr
 /** An error's code and type, as far as it has them. */
 type Codes = readonly (string | null | undefined)[];
 
-/** Statuses below 500 after which the same request may succeed: request timeout and conflict. */
+/** Statuses below 500, besides 429, after which the same request may succeed: request timeout and conflict. */
 const OVERLOADED_STATUSES: ReadonlySet<number> = new Set([408, 409]);
 /** 402 and 407 come from proxies and resellers. */
 const ACCOUNT_STATUSES: ReadonlySet<number> = new Set([401, 402, 403, 407]);
@@ -111,7 +111,10 @@ function includesAny(codes: Codes, known: ReadonlySet<string>): boolean {
   return codes.some((code) => code != null && known.has(code));
 }
 
-/** `429 the message (rate_limit_exceeded)`, on one line, the message cut at 300 characters. It begins with the status. */
+/**
+ * Status, message and code on one line: `429 Too many requests (rate_limit_exceeded)`. The SDK's message begins with the status and is
+ * cut at 300 characters.
+ */
 function describeApiError(error: APIError): string {
   const text = error.message.replaceAll(/\s+/g, ' ').slice(0, 300);
   return error.code && !text.includes(error.code) ? `${text} (${error.code})` : text;

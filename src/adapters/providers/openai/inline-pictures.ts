@@ -65,7 +65,7 @@ function decodeInto(pictures: Map<string, Buffer | null>, expected: number): Tra
   let escaped = false;
   /** The string so far, cut off once it is too long to be the key. */
   let text = '';
-  /** What came before the next byte that is not white space. */
+  /** The last string or other byte seen, white space apart. */
   let last: 'key' | 'colon' | 'other' = 'other';
   let picture: { readonly reference: string; readonly decoder: Base64Decoder } | null = null;
 

@@ -14,7 +14,7 @@ import { PARTIAL_IMAGES, readStreamedResponse, refusesStreaming } from './stream
 
 export interface OpenAIProviderOptions extends ConnectionOptions {
   readonly name: string;
-  /** The catalog row of a model id, or null where this provider cannot be asked for the model. */
+  /** The catalog row of a model id, or null where this provider does not offer the model. */
   readonly model: (id: string) => Model | null;
   /** Parameters that the server rejects, by their names on the wire; they are not sent. */
   readonly omit: readonly OmittableParameter[];
@@ -29,7 +29,7 @@ export interface OpenAIProviderOptions extends ConnectionOptions {
 
 /**
  * A provider for OpenAI's image API, or any server compatible with it, through the official SDK. Each `generate` sends one
- * request, except that the first one a server rejects because it asks for streaming is sent again without.
+ * request. Where the server rejects it for asking for streaming, it is sent again without, and later ones no longer ask.
  */
 export function createOpenAIProvider(options: OpenAIProviderOptions): Provider {
   const { name, apiKey, timeoutMs, guard, maxPictureBytes, clock } = options;

@@ -35,7 +35,7 @@ export function asImageError(error: unknown, path: string): unknown {
   }
 }
 
-/** An `ImageError` `storage_unavailable` with a retry hint of five seconds. */
+/** An `ImageError` with `storage_unavailable` and a retry hint of five seconds. */
 export function unavailable(detail: string, options?: ErrorOptions): ImageError {
   return new ImageError('storage_unavailable', detail, { ...options, retryAfterSeconds: 5 });
 }

@@ -2,7 +2,7 @@ import type { DatabaseSync } from 'node:sqlite';
 
 /**
  * The migrations: entry n takes a database from `user_version` n to n + 1.
- * A released entry is never changed, its comments included: what they name has that name no more. New ones are added at the end.
+ * A released entry is never changed. That includes its comments, whose terms and paths may be out of date. New ones are added at the end.
  */
 const MIGRATIONS: readonly string[] = [
   `

@@ -24,7 +24,7 @@ interface SqliteRecordsOptions {
  * newer schema.
  *
  * The port is asynchronous for the sake of remote databases. Here every method does its work before it returns: a read takes
- * microseconds and a write one fsync, of which an image needs about ten, and no other call can come between the statements of a
+ * microseconds and a write one fsync (about ten for each image), and no other call can come between the statements of a
  * transaction. In return SQLite needs no server and no worker: the process stays at 45 MB where PGlite took 300 to 780.
  */
 export function openSqliteRecords({ path, derive, busyTimeoutMs = 1000 }: SqliteRecordsOptions): RecordStore {
