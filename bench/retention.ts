@@ -77,7 +77,7 @@ try {
   await rm(folder, { recursive: true, force: true });
 }
 
-/** Writes `count` images, the first `expired` of them 40 days old and the others of today. Bypasses the port, which would sync each one. */
+/** Writes `count` images: the first `expired` are 40 days old, the others at most a day. Bypasses the port, which would sync each write. */
 async function fill(path: string, count: number, expired: number): Promise<RecordStore> {
   await openSqliteRecords({ path, derive: DERIVE }).close();
   const database = new DatabaseSync(path);
@@ -97,7 +97,7 @@ async function fill(path: string, count: number, expired: number): Promise<Recor
   }
   database.exec('COMMIT');
   database.close();
-  // Otherwise the first sync of the sweep would write all of it.
+  // Synced now; otherwise the first sync of the measured sweep would write all of it.
   await using file = await open(path);
   await file.sync();
   return openSqliteRecords({ path, derive: DERIVE });

@@ -1,4 +1,4 @@
-/** `node bench/support/bare-http.ts FILE`: answers every request with that file, from memory, by node:http alone; or 304 to its tag. */
+/** `node bench/support/bare-http.ts FILE` serves that file from memory by node:http alone, or answers 304 to its ETag. */
 
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';

@@ -80,6 +80,7 @@ async function fractal(random: Random, cells: readonly number[]): Promise<Float3
   return sum.map((value) => value / total);
 }
 
+/** The ground with `count` circles on it, of 0.5 to 1.5 times `radius` in pixels. */
 export async function dots(
   ground: Sharp,
   random: Random,
@@ -95,16 +96,19 @@ export async function dots(
   return (await rendered(ground)).composite([{ input: Buffer.from(page(circles.join(''))) }]);
 }
 
+/** Polygons in random colours on a ground of one random colour. */
 export function shapes(random: Random, count: number, opacity: number): Sharp {
   const parts = Array.from({ length: count }, () => polygon(random, colour(random), opacity));
   return svg(fill(colour(random)) + parts.join(''));
 }
 
+/** A polygon with five random corners, as an SVG element. */
 export function polygon(random: Random, shade: string, opacity = 1): string {
   const points = Array.from({ length: 5 }, () => `${randomInt(random, 1792)},${randomInt(random, 1024)}`);
   return `<polygon points="${points.join(' ')}" fill="${shade}" fill-opacity="${opacity}"/>`;
 }
 
+/** Random Bézier curves, `width` pixels thick, as SVG elements. */
 export function curves(random: Random, count: number, shade: string, width: number): string {
   const point = () => `${randomInt(random, 1792)} ${randomInt(random, 1024)}`;
   return Array.from(
@@ -114,6 +118,7 @@ export function curves(random: Random, count: number, shade: string, width: numb
   ).join('');
 }
 
+/** Scales a picture down between bars. Each bar takes the share `bar` of the height, each pillar the share `pillar` of the width. */
 export async function letterbox(
   picture: Sharp,
   { bar, pillar }: { readonly bar: number; readonly pillar: number },
@@ -128,6 +133,7 @@ export async function letterbox(
   return sharp(inner).extend({ top, bottom: top, left, right: left, background });
 }
 
+/** Cuts a picture of `side` by `side` pixels to a circle on transparent ground, as a png. */
 export async function round(picture: Buffer, side: number): Promise<Buffer> {
   const mask = `<svg width="${side}" height="${side}"><circle cx="${side / 2}" cy="${side / 2}" r="${side / 2}"/></svg>`;
   return await sharp(picture)

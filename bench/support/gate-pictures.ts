@@ -51,7 +51,7 @@ export async function* gatePictures(seeds: number): AsyncIterable<GatePicture> {
       const picture = await rendered(await paint(mulberry32(seed * 7919)));
       for (const encoding of ENCODINGS) {
         const bytes = await encoding(picture.clone()).toBuffer();
-        // A jpeg has no alpha: of an all transparent picture, it keeps the white ground only.
+        // A jpeg has no alpha: an all transparent picture becomes black.
         yield { name, failingCheck, bytes };
       }
     }

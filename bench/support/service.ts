@@ -11,6 +11,7 @@ import type { ImageRecord } from '../../src/core/domain/record.ts';
 const PROJECT = join(import.meta.dirname, '../..');
 const START_TIMEOUT_MS = 20_000;
 
+/** A running server. Disposing of it sends SIGTERM and waits for its end. */
 export interface BenchProcess extends AsyncDisposable {
   readonly url: string;
   readonly pid: number;

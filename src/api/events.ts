@@ -51,8 +51,8 @@ export const eventHeaders = z.looseObject({
 });
 
 /**
- * Makes the event that is sent: `id` and `type` become fields of the stream, `data` its JSON. The data of a partial picture stays
- * the same object, since one that many clients follow is serialized once.
+ * Makes the event that is sent: `id` and `type` become fields of the stream, `data` its JSON. A partial picture's data is passed
+ * on as the same object, so that it is serialized once for all clients.
  */
 export function toImageEvent({ id, type, data }: ImageEvent): { id: string; type: string; data: object } {
   return { id, type, data: type === 'status' ? toStatusReport(data) : data };

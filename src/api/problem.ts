@@ -12,8 +12,8 @@ interface ProblemKind {
 }
 
 /**
- * The closed list of problems by code, in the order of their status. It holds every code of `ImageError`, as one without an entry
- * does not compile, and those that only HTTP has.
+ * The closed list of problems by code, in the order of their status: every code of `ImageError` (leaving one out does not
+ * compile) and the codes that only HTTP has.
  */
 const KINDS = {
   invalid_request: { status: 400, title: 'The request is not valid' },
@@ -40,6 +40,7 @@ const KINDS = {
 } satisfies Readonly<Record<ImageErrorCode, ProblemKind>> & Readonly<Record<string, ProblemKind>>;
 
 export type ProblemCode = keyof typeof KINDS;
+/** Status, title and default `Retry-After` of every problem, by code. */
 export const PROBLEMS: Readonly<Record<ProblemCode, ProblemKind>> = KINDS;
 
 /** Body of every answer that reports an error. */
@@ -69,8 +70,9 @@ export interface ProblemSpec {
   readonly detail: string;
   /** Overrides the status of the code, where HTTP has a more precise one, such as 412 or 431. */
   readonly status?: number;
+  /** The wrong fields of the request, by path. */
   readonly errors?: readonly { readonly path: string; readonly message: string }[];
-  /** Seconds. */
+  /** Value of `Retry-After`, in seconds; where absent, the default of the code. */
   readonly retryAfter?: number | null;
   readonly mediaId?: string | null;
 }

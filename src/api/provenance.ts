@@ -1,4 +1,4 @@
-/** The provenance of an image: what its record and its files say, and what verified. */
+/** The provenance of an image: what its record and its files say, and the result of verifying it. */
 
 import { z } from 'zod';
 import { TRAINED_ALGORITHMIC_MEDIA } from '../core/domain/image.ts';

@@ -9,7 +9,7 @@ import { settingsTable } from '../config/settings.ts';
 const OPENAPI = new URL('../../openapi/openapi.json', import.meta.url);
 const README = new URL('../../README.md', import.meta.url);
 
-/** Writes `openapi/openapi.json`. */
+/** Writes `openapi/openapi.json`; with `--check`, fails when it is not up to date. */
 export async function writeOpenApi(args: string[]): Promise<number> {
   const document = `${JSON.stringify(await describeApi(VERSION), null, 2)}\n`;
   if (!isCheck(args)) {
@@ -21,7 +21,7 @@ export async function writeOpenApi(args: string[]): Promise<number> {
   return 1;
 }
 
-/** Prints the table of settings; with `--check`, looks for it in the README. */
+/** Prints the table of settings; with `--check`, fails when the README does not contain it. */
 export async function printSettings(args: string[]): Promise<number> {
   const table = settingsTable();
   if (!isCheck(args)) {

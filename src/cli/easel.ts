@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-/** The command line: one file a command. Each takes its arguments and returns the exit code. */
+/** The command-line interface. Each command is a function that takes its arguments and returns the exit code. */
 
 import { ZodError } from 'zod';
 import { ConfigError, EX_CONFIG } from '../config/config.ts';

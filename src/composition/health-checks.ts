@@ -10,7 +10,7 @@ interface HealthCheckDeps {
   readonly store: MediaStore;
   readonly records: RecordStore;
   readonly queue: JobQueue;
-  /** Jobs that may wait; the queue is unhealthy when as many do. */
+  /** Limit of waiting jobs; the queue check is `error` once it is reached. */
   readonly queueLimit: number;
   readonly upstreams: Upstreams;
   readonly shutdowns: ShutdownWatch;

@@ -15,14 +15,14 @@ interface Tracing {
   close(): Promise<void>;
 }
 
-/** Starts exporting traces; where no collector is set, gives a tracer that does nothing and the logger as it is. */
+/** Starts exporting traces. Without a collector, returns a tracer that does nothing and the logger unchanged. */
 export async function openTracing({ tracing }: Config, logger: Logger, clock: Clock): Promise<Tracing> {
   if (tracing === null) return { tracer: NO_TRACING, logger, close: async () => undefined };
   const { createOtelTracing } = await import('../adapters/telemetry/otel.ts');
   return createOtelTracing({ endpoint: tracing.endpoint, version: VERSION, logger, clock });
 }
 
-/** Signs files as Content Credentials; null where that is off. Raises `ConfigError` for a certificate that C2PA does not allow. */
+/** The signer of Content Credentials; null where signing is off. Raises `ConfigError` for a certificate that C2PA does not allow. */
 export async function createSigner({ signing }: Config, clock: Clock) {
   if (signing === null) return null;
   // The library takes 260 ms and 26 MB to load.
@@ -38,7 +38,7 @@ export async function createSigner({ signing }: Config, clock: Clock) {
   }
 }
 
-/** The signed URLs of private pictures; null where everyone may fetch them. A secret that is not set is made once and kept in a file. */
+/** The signed URLs of private pictures; null where pictures are public. A secret that is not set is generated once and kept in a file. */
 export async function openLinks({ links }: Config, clock: Clock): Promise<SignedLinks | null> {
   if (links === null) return null;
   const secret = links.secret ?? (await loadOrCreateSecret(links.secretPath));

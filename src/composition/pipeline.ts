@@ -23,7 +23,7 @@ import { createCallProvider } from '../core/upstream/provider-calls.ts';
 import { createRetryBudget } from '../core/upstream/retry-budget.ts';
 import type { Upstreams } from '../core/upstream/upstreams.ts';
 
-/** What the pipeline works on: the adapters, time and chance. */
+/** The adapters of the pipeline, its clock and its source of random numbers. */
 interface PipelineAdapters {
   readonly records: RecordStore;
   readonly store: MediaStore;

@@ -21,14 +21,17 @@ interface ProviderParts {
   readonly log: Logger;
 }
 
-/** The configured providers: in order of fallback, as the upstreams that calls go through, and with the shutdown dates of their models. */
+/** The configured providers, and what was built on them. */
 export interface Providers {
+  /** In order of fallback. */
   readonly providers: readonly Provider[];
+  /** The providers with their circuit breakers and rate limiters; every call goes through these. */
   readonly upstreams: Upstreams;
+  /** Shutdown dates of the models in use. */
   readonly shutdowns: ShutdownWatch;
 }
 
-/** Builds the providers with their connections, which `opened` closes. Nothing is called. */
+/** Builds the providers with their connections, which `opened` closes. Sends no request. */
 export async function openProviders(
   config: Config,
   { tracer, clock, log }: ProviderParts,
@@ -43,7 +46,7 @@ export async function openProviders(
   });
   const options = await Promise.all(
     config.providers.map(async (settings) => {
-      // The operator named the provider's own host: a local model server may well answer with URLs of its own.
+      // The operator chose this host, so it is allowed even if private: a local model server may answer with URLs on itself.
       const own = settings.baseURL === null ? [] : [hostOf(settings.baseURL)];
       const guard = createGuardedFetch({ allow: [...own, ...config.fetch.allowHosts] });
       opened.defer(() => guard.close());
@@ -71,7 +74,7 @@ async function createProvider(
   const { name, kind } = settings;
   if (kind === 'placeholder')
     return createPlaceholderProvider({ model: config.defaults.model, catalog: config.catalog });
-  // The SDK is 240 files, which a start without a key need not wait for.
+  // The SDK loads 240 files; a start without a key need not wait for them.
   const { createOpenAIProvider } = await import('../adapters/providers/openai/provider.ts');
   return createOpenAIProvider({
     name,

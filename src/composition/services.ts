@@ -25,6 +25,7 @@ import { pollShutdownDates, resumeWork, runEvery, warnAboutPlaceholder, warnAbou
 import { createUseCases } from './use-cases.ts';
 import { openWebhooks } from './webhooks.ts';
 
+/** The wired service: what the HTTP interface calls, and how the process starts and stops it. */
 export interface Services extends AppServices {
   /** Resumes unfinished images and starts the scheduled jobs. Call after `listen` has succeeded: only then is the port ours. */
   start(): Promise<void>;

@@ -20,7 +20,7 @@ interface WebhookParts {
   readonly log: Logger;
 }
 
-/** Builds the deliverer with its way out, both closed by `opened`. It sends nothing before its `start`. */
+/** Builds the webhook deliverer and its guarded HTTP client, which `opened` closes. Nothing is sent before `start()`. */
 export async function openWebhooks(
   { webhooks }: Config,
   { outbox, urls, telemetry, clock, random, log }: WebhookParts,
@@ -35,7 +35,7 @@ export async function openWebhooks(
   return deliverer;
 }
 
-/** A secret as Standard Webhooks writes it. */
+/** Formats a secret as the Standard Webhooks specification does. */
 function toWebhookSecret(bits: Buffer): string {
   return `whsec_${bits.toString('base64')}`;
 }

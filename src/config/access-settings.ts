@@ -135,7 +135,7 @@ export interface AccessConfig {
 
 type AccessSettings = SettingsOf<typeof accessSettings>;
 
-/** `defaultAccess` applies to metrics and docs unless their settings say otherwise. */
+/** Groups the settings of the HTTP app. `defaultAccess` applies to metrics and docs where their own setting is absent. */
 export function httpAccess(settings: AccessSettings, defaultAccess: Access): HttpAccess {
   return {
     trustProxy: settings.TRUST_PROXY,
@@ -150,7 +150,7 @@ export function httpAccess(settings: AccessSettings, defaultAccess: Access): Htt
   };
 }
 
-/** `fromFile` are the keys in `API_KEYS_FILE`; `secretFolder` is where generated secrets are kept. */
+/** Groups the other settings of access. `fromFile`: the keys in `API_KEYS_FILE`. `secretFolder`: where generated secrets are kept. */
 export function accessConfig(
   settings: AccessSettings,
   fromFile: readonly ApiKey[],

@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { OMITTABLE_PARAMETERS, type OmittableParameter } from '../core/domain/model.ts';
 import { count, list } from './setting-types.ts';
 
+/** The settings of one provider. */
 export interface ProviderSettings {
   readonly name: string;
   readonly kind: 'placeholder' | 'openai' | 'azure';
@@ -12,11 +13,15 @@ export interface ProviderSettings {
   readonly apiKey: string | null;
   /** Model that replaces the default model at this provider; null where it has none of its own. */
   readonly model: string | null;
+  /** Version of the API; Azure only. */
   readonly apiVersion: string;
+  /** Parameters that are not sent to it, since it refuses them. */
   readonly omit: readonly OmittableParameter[];
+  /** Texts that it would interpret as commands, replaced by a space in prompts. */
   readonly strip: readonly string[];
-  /** Null for no limit. */
+  /** Most calls at the same time; null for no limit. */
   readonly concurrency: number | null;
+  /** Most pictures requested in any minute; null for no limit. */
   readonly perMinute: number | null;
 }
 
@@ -40,7 +45,7 @@ const baseUrl = z.url({
   error: 'must be an http or https URL, such as http://127.0.0.1:8080/v1',
 });
 
-/** The list of providers, and the variables of `openai` that are not named by the pattern. */
+/** The list of providers, and the variables of `openai` whose names do not begin with `PROVIDER_`. */
 export const providerListSettings = {
   PROVIDERS: list(providerName)
     .optional()
@@ -145,12 +150,12 @@ function kindOf(name: string): ProviderSettings['kind'] {
   return name === 'azure' || name.startsWith('azure-') ? 'azure' : 'openai';
 }
 
-/** True where the variable may be one of a provider with a longer name: `PROVIDER_AZURE_EU_MODEL` is no issue of `azure`. */
+/** True where the variable may belong to a provider with a longer name, as `PROVIDER_AZURE_EU_MODEL` does to `azure-eu`, not `azure`. */
 function mayBelongToAnother(suffix: string): boolean {
   return !Object.hasOwn(providerSettings, suffix) && SUFFIXES.some((known) => suffix.endsWith(`_${known}`));
 }
 
-/** Why the provider has no such variable; null where it has. */
+/** Why the variable must not be set for this provider; null where it may. */
 function issueOfSuffix(name: string, suffix: string): string | null {
   if (!Object.hasOwn(providerSettings, suffix)) return `there is no such setting; it can end in ${SUFFIXES.join(', ')}`;
   if (name === 'placeholder') return 'the placeholder has no settings; unset it';

@@ -54,7 +54,7 @@ export interface ServerConfig extends HttpAccess {
   readonly port: number;
   /** How long `POST /images` waits for the picture before it answers 202. */
   readonly syncWaitSeconds: number;
-  /** Memory for caching popular pictures; 0 caches none. */
+  /** Memory for caching popular pictures, in bytes; 0 caches none. */
   readonly mediaCacheBytes: number;
 }
 

@@ -1,4 +1,4 @@
-/** Every variable that Easel reads, as one table. The README's table is generated from it. */
+/** All settings as one table, and the README's table that is generated from it. */
 
 import { z } from 'zod';
 import { accessSettings } from './access-settings.ts';
@@ -10,7 +10,7 @@ import { listenSettings, processSettings, storageSettings } from './service-sett
 import type { SettingsOf } from './setting-types.ts';
 import { webhookSettings } from './webhook-settings.ts';
 
-/** Every variable with its schema, in the order of the README's table. Description and default of a schema appear there. */
+/** Every variable but those of single providers, in the order of the README's table, which shows each schema's description and default. */
 export const settings = {
   ...listenSettings,
   ...accessSettings,

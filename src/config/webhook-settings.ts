@@ -45,7 +45,7 @@ export const webhookSettings = {
 
 export interface WebhookConfig {
   readonly webhooks: {
-    /** Every webhook is signed with all of them, so that receivers can change over; null to generate one and keep it at `secretPath`. */
+    /** Each webhook is signed with all of them, so receivers can switch secrets; null to generate one and keep it at `secretPath`. */
     readonly secrets: readonly string[] | null;
     readonly secretPath: string;
     /** URLs for requests that name none, by the name of the API key. */
@@ -55,7 +55,7 @@ export interface WebhookConfig {
   };
 }
 
-/** `secretFolder` is where generated secrets are kept. */
+/** Groups the settings of webhooks. `secretFolder` is where generated secrets are kept. */
 export function webhookConfig(settings: SettingsOf<typeof webhookSettings>, secretFolder: string): WebhookConfig {
   return {
     webhooks: {

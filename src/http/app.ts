@@ -43,7 +43,7 @@ export interface AppConfig {
   readonly syncWaitSeconds: number;
   /** Size of the memory cache of popular files, in bytes. */
   readonly mediaCacheBytes: number;
-  /** The proxies whose `X-Forwarded-*` headers are believed, as Fastify's option of this name. */
+  /** Proxies whose `X-Forwarded-*` headers are trusted; takes the values of Fastify's option of this name. */
   readonly trustProxy: boolean | string;
   readonly metricsAccess: Access;
   readonly docsAccess: Access;
@@ -72,7 +72,7 @@ export interface AppServices {
   readonly logger: FastifyBaseLogger;
 }
 
-/** What no setting changes, and tests may replace. */
+/** Parts that no setting changes but tests may replace. */
 export interface AppOverrides {
   readonly timeouts: Timeouts;
   readonly watchLoad: typeof watchLoad;

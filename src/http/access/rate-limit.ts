@@ -28,8 +28,8 @@ export async function prepareRateLimits(app: FastifyInstance): Promise<void> {
 }
 
 /**
- * Rate limits for the routes of `scope`: requests per minute and key, without a key per address (an IPv6 /64, which is what
- * one customer has). A request over the limit is refused as `rate_limited` before its body is read.
+ * Limits the requests per minute to the routes of `scope`, per API key or, without a key, per address (an IPv6 /64, which is
+ * what one customer has). A request over the limit is refused as `rate_limited` before its body is read.
  *
  * Answers carry the headers of draft-ietf-httpapi-ratelimit-headers-10. @fastify/rate-limit writes those of draft 03, so only
  * its counters are used.

@@ -18,7 +18,7 @@ interface ServerOptions {
   /** Logs and counts a request for which no hook runs, since the router could not parse its path. */
   readonly observeUnrouted: (request: FastifyRequest, reply: FastifyReply) => void;
   readonly timeouts: Timeouts;
-  /** The proxies whose `X-Forwarded-*` headers are believed, as Fastify's option of this name. */
+  /** Proxies whose `X-Forwarded-*` headers are trusted; takes the values of Fastify's option of this name. */
   readonly trustProxy: boolean | string;
 }
 
@@ -27,13 +27,13 @@ const BODY_LIMIT_BYTES = 1024 * 1024;
 /** File names of pictures are up to some 150 characters long; Fastify's default of 100 would answer valid ones with 404. */
 const MAX_PARAM_LENGTH = 512;
 
-/** A Fastify instance with Easel's limits and timeouts, whose every answer that no route gives is a problem too. */
+/** Creates a Fastify instance with Easel's limits and timeouts. Errors outside of any route are answered with a problem too. */
 export function createServer(options: ServerOptions): FastifyInstance {
   const { logger, requestId, observeUnrouted, timeouts, trustProxy } = options;
   return fastify({
     loggerInstance: logger,
     logController: new LogController({ disableRequestLogging: true }),
-    // A child logger per request, to add the request's id to its lines, takes a sixth of the CPU of a 304. The line has the id itself.
+    // A child logger per request takes a sixth of the CPU of a 304. It would add the request's id, which the log calls here pass along.
     childLoggerFactory: (parent) => parent,
     genReqId: requestId,
     trustProxy,

@@ -18,11 +18,10 @@ export function evaluateConditions(headers: IncomingHttpHeaders, etag: string): 
 }
 
 /**
- * The byte range to serve of a file of `bytes` bytes with this strong entity tag; `none` is to be answered with 416.
+ * Which part of a file of `bytes` bytes to serve: one range, the `whole` file, or `none`, to be answered with 416.
  *
- * It is `whole` without a range in bytes, when If-Range names another version, when a suffix covers the file, and when several
- * ranges do not combine into one: those would need a multipart answer. Malformed ranges are ignored; it is `none` when no
- * range is left that the file has bytes for.
+ * `whole`: there is no range in bytes, If-Range names another version than `etag`, a suffix covers the file, or several ranges
+ * do not combine into one, which would need a multipart answer. `none`: no well-formed range overlaps the file.
  */
 export function rangeToServe(headers: IncomingHttpHeaders, etag: string, bytes: number): ByteRange | 'whole' | 'none' {
   const { range, 'if-range': ifRange } = headers;

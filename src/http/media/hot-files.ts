@@ -4,7 +4,7 @@ import { type PublishedPictures, UnreadableFileError } from '../../core/images/p
 
 /** A memory cache of popular files. */
 interface HotFiles {
-  /** All bytes of a published file, or null when it has to be read from the store. Raises the faults of the records. */
+  /** All bytes of a published file, or null when it has to be read from the store. Raises the errors of the record store. */
   bytesOf(file: MediaFile): Promise<Uint8Array | null>;
 }
 

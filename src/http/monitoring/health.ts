@@ -26,7 +26,7 @@ export interface HealthState extends CheckOutcome {
 export interface Health {
   /** The state of every check; the worst one gives the status. */
   report(): Promise<HealthState>;
-  /** The same for load balancers: `error` while the service stops, or would refuse new work. */
+  /** The report for load balancers: its status is `error` while the service stops or would refuse new work. */
   readiness(): Promise<HealthState>;
 }
 
@@ -35,8 +35,8 @@ interface HealthOptions {
   readonly clock: Clock;
   readonly stopping: () => boolean;
   /**
-   * True when a job could call some provider now. Less strict than the providers check: a provider that is down is probed by
-   * the next job once its pause is over, and without any job it would stay down.
+   * True when a job could call some provider now, including one that was down and may be probed again. Less strict than the
+   * providers check, since only jobs probe: without traffic, a provider that was down would count as down for ever.
    */
   readonly providerUsable: () => boolean;
 }

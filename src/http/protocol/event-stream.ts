@@ -4,7 +4,7 @@ import type { Clock } from '../../core/ports/clock.ts';
 
 /** One event of a stream of Server-Sent Events (HTML standard, 9.2). */
 export interface ServerSentEvent {
-  /** Must hold no line breaks, nor must `type`. */
+  /** Neither `id` nor `type` may contain line breaks. */
   readonly id: string;
   readonly type: string;
   /** Sent as one line of JSON. Events with the same object share one serialized frame, across streams. */
@@ -17,9 +17,9 @@ const HEARTBEAT_MS = 15_000;
 const RECONNECT_MS = 1_000;
 
 /**
- * Answers with a stream of `events`, and a comment after every 15 s without an event. With backpressure: the next event is
- * taken only when the last one was written, so a slow client holds one event and a socket's buffer. A client that reads
- * nothing at all, heartbeats included, is disconnected by `connectionTimeout`.
+ * Answers with a stream of `events`, and a comment after every 15 s without an event. Backpressure: the next event is taken
+ * only when the last one was written, so a slow client costs one event and a socket's buffer. A client that reads nothing at
+ * all, not even heartbeats, is disconnected by `connectionTimeout`.
  */
 export function sendEvents(reply: FastifyReply, events: AsyncIterable<ServerSentEvent>, clock: Clock): FastifyReply {
   return (
@@ -58,7 +58,7 @@ async function* writeFrames(events: AsyncIterable<ServerSentEvent>, clock: Clock
   }
 }
 
-/** Frames by the data they were made of. */
+/** Serialized frames, by their `data` object. */
 const frames = new WeakMap<object, Buffer>();
 
 function frameOf({ id, type, data }: ServerSentEvent): Buffer {

@@ -13,7 +13,7 @@ interface HealthRoutesOptions {
   readonly version: string;
 }
 
-/** `GET /health`, `/health/live` and `/health/ready`. They need no key; with the status `error` they answer 503 and the same body. */
+/** `GET /health`, `/health/ready` and `/health/live`, without a key. With the status `error` the first two answer 503 and the report. */
 export const healthRoutes: FastifyPluginAsyncZod<HealthRoutesOptions> = async (app, { health, version }) => {
   const sendState = (reply: FastifyReply, state: HealthState) =>
     reply
