@@ -29,7 +29,7 @@ function settings({ key, baseUrl }: OpenAiServer): Record<string, string> {
   };
 }
 
-/** Runs `easel keys create`; gives the secret and the line that it prints. */
+/** Runs `easel keys create`; returns the secret and the line for `API_KEYS` that it prints. */
 async function createKey(folder: string): Promise<{ secret: string; line: string }> {
   const cli = fileURLToPath(new URL('../src/cli/easel.ts', import.meta.url));
   await using run = startProcess({ folder, command: [process.execPath, cli, 'keys', 'create', 'blog', 'read'] });
@@ -39,7 +39,7 @@ async function createKey(folder: string): Promise<{ secret: string; line: string
 }
 
 describe('npm start', () => {
-  it('serves with nothing configured: logs its address, paints a picture, and exits with 0 although the signal comes twice', async () => {
+  it('works without settings: logs its address, makes a placeholder picture, and exits with 0 after two signals', async () => {
     await using folder = await temporaryFolder();
     await using service = await startService({ folder: folder.path, command: ['npm', 'start', '--silent'] });
     const firstLine = JSON.parse(service.stdout().split('\n')[0] ?? '');
@@ -63,7 +63,7 @@ describe('npm start', () => {
 });
 
 describe('the process', () => {
-  it('when stopped, answers waiting calls with 202, lets running work end, and exits with 0', async () => {
+  it('answers waiting calls with 202 when it is stopped, finishes running work, and exits with 0', async () => {
     await using folder = await temporaryFolder();
     await using upstream = await startOpenAiServer();
     const env = settings(upstream);
@@ -103,7 +103,7 @@ describe('the process', () => {
     expect(upstream.calls).toHaveLength(2);
   });
 
-  it('does not start on a database that another process uses, nor on a port in use, and names it', async () => {
+  it('does not start with a database or a port that is in use, and names it', async () => {
     await using folder = await temporaryFolder();
     await using other = await temporaryFolder();
     await using first = await startService({ folder: folder.path });
@@ -115,7 +115,7 @@ describe('the process', () => {
     expect(third.stdout()).toContain(`127.0.0.1:${port} is in use`);
   });
 
-  it('refuses wrong settings with exit code 78 and one readable list', async () => {
+  it('refuses wrong settings with exit code 78, and lists them by name without a stack trace or a secret', async () => {
     await using folder = await temporaryFolder();
     const env = { PORT: 'x', HOST: '0.0.0.0', RETENTION: 'soon', API_KEYS: 'a:hunter2', PROVIDERS: 'openai' };
     await using service = startProcess({ folder: folder.path, env });
@@ -136,7 +136,7 @@ describe('the process', () => {
     expect(service.stderr() + service.stdout()).not.toContain(keyPem.split('\n')[1]);
   });
 
-  it('cleans up by itself and logs prompts where set, and runs on the placeholder in production where PROVIDERS names it', async () => {
+  it('runs scheduled cleanups, logs prompts if set, and uses the placeholder in production if PROVIDERS names it', async () => {
     await using folder = await temporaryFolder();
     const env = {
       NODE_ENV: 'production',
@@ -153,7 +153,7 @@ describe('the process', () => {
     await vi.waitFor(() => expect(service.stdout()).toContain('"msg":"cleanup"'));
   });
 
-  it('reloads its file of keys at SIGHUP, with secrets that `easel keys create` made', async () => {
+  it('reloads API_KEYS_FILE at SIGHUP, and accepts secrets that `easel keys create` made', async () => {
     await using folder = await temporaryFolder();
     const file = join(folder.path, 'keys');
     const [first, second] = [await createKey(folder.path), await createKey(folder.path)];

@@ -5,7 +5,7 @@ import { exampleImage } from '../support/app/fake-images.ts';
 
 interface ImageEventsFixture {
   open(): Promise<ImageEvents>;
-  /** Takes everything away. */
+  /** Deletes everything that the fixture created. */
   dispose(): Promise<void>;
 }
 
@@ -22,7 +22,7 @@ export function describeImageEvents(name: string, createFixture: () => Promise<I
 
     afterEach(() => fixture.dispose());
 
-    /** Waits until everything that was published before has been delivered: what comes last comes last. */
+    /** Resolves when everything published so far has been delivered, since events are delivered in order. */
     const delivered = async () => {
       let here = false;
       const unsubscribe = events.subscribe('marker', {
@@ -35,7 +35,7 @@ export function describeImageEvents(name: string, createFixture: () => Promise<I
       unsubscribe();
     };
 
-    it('gives each listener the changes of its image in their order, null for its end', async () => {
+    it('delivers the changes of an image to each of its listeners in order, and null when the image is removed', async () => {
       const [one, other, apart] = [recorder(), recorder(), recorder()];
       events.subscribe('a', one.listener);
       events.subscribe('a', other.listener);
@@ -51,7 +51,7 @@ export function describeImageEvents(name: string, createFixture: () => Promise<I
       expect(apart.changes).toEqual([]);
     });
 
-    it('keeps nothing for listeners that come later, and takes what has no listener', async () => {
+    it('keeps no events for later listeners, and allows publishing without a listener', async () => {
       events.publish('a', exampleImage({ mediaId: 'a' }));
       await delivered();
       const late = recorder();
@@ -60,7 +60,7 @@ export function describeImageEvents(name: string, createFixture: () => Promise<I
       expect(late.changes).toEqual([]);
     });
 
-    it('calls a listener no more once its subscription has ended, and goes on with the others', async () => {
+    it('stops calling a listener once its subscription has ended, and continues with the others', async () => {
       const [leaving, staying] = [recorder(), recorder()];
       const unsubscribe = events.subscribe('a', leaving.listener);
       events.subscribe('a', staying.listener);
@@ -73,7 +73,7 @@ export function describeImageEvents(name: string, createFixture: () => Promise<I
       expect([leaving.changes.length, staying.changes.length]).toEqual([1, 2]);
     });
 
-    it('lets a listener end its subscription from inside, and subscribe again', async () => {
+    it('lets a listener end its subscription while it is called, and a new one subscribe after it', async () => {
       const [first, second] = [recorder(), recorder()];
       const unsubscribe = events.subscribe('a', {
         changed(image) {
@@ -85,14 +85,14 @@ export function describeImageEvents(name: string, createFixture: () => Promise<I
       events.publish('a', null);
       await delivered();
       events.subscribe('a', second.listener);
-      // Ending a subscription that is over takes nothing from the new one.
+      // Ending a subscription a second time does not affect the new one.
       unsubscribe();
       events.publish('a', null);
       await delivered();
       expect([first.changes.length, second.changes.length]).toEqual([1, 1]);
     });
 
-    it('wants partial pictures only while a listener asks for them', async () => {
+    it('has a sink for partial pictures only while a listener wants them', async () => {
       expect(events.partialSink('a')).toBeUndefined();
       events.subscribe('a', recorder().listener);
       const unsubscribe = events.subscribe('b', recorder({ partials: true }).listener);
@@ -104,7 +104,7 @@ export function describeImageEvents(name: string, createFixture: () => Promise<I
       expect(events.partialSink('b')).toBeUndefined();
     });
 
-    it('passes partial pictures to the listeners of the moment that ask for them', async () => {
+    it('passes partial pictures to the current listeners that want them', async () => {
       const [early, late, apart] = [1, 2, 3].map(() => recorder({ partials: true })) as [Recorder, Recorder, Recorder];
       const unsubscribe = events.subscribe('a', early.listener);
       events.subscribe('a', recorder().listener);
@@ -123,7 +123,7 @@ export function describeImageEvents(name: string, createFixture: () => Promise<I
       expect(apart.partials).toEqual([]);
     });
 
-    it('takes partial pictures of a call whose listeners have left', async () => {
+    it('ignores partial pictures of a call whose listeners have all unsubscribed', async () => {
       const leaving = recorder({ partials: true });
       const unsubscribe = events.subscribe('a', leaving.listener);
       await delivered();
@@ -142,7 +142,7 @@ interface Recorder {
   readonly partials: PartialPicture[];
 }
 
-/** A listener that keeps what it is given. */
+/** A listener that records what it receives. */
 function recorder({ partials: wanted = false } = {}): Recorder {
   const changes: (Image | null)[] = [];
   const partials: PartialPicture[] = [];

@@ -8,9 +8,9 @@ interface JobQueueOptions {
 
 interface JobQueueFixture {
   open(options: JobQueueOptions): Promise<JobQueue>;
-  /** Resolves when the queue has had time to start whatever it is going to start. */
+  /** Resolves when the queue has had time to start the jobs that it may start. */
   settled(): Promise<void>;
-  /** Takes everything away. */
+  /** Deletes everything that the fixture created. */
   dispose(): Promise<void>;
 }
 
@@ -33,7 +33,7 @@ export function describeJobQueue(name: string, createFixture: () => Promise<JobQ
       await fixture.settled();
     };
 
-    it('runs every job, no more at a time than it may, and says how many run and wait', async () => {
+    it('runs every job within its concurrency limit, and reports how many run and wait', async () => {
       const queue = await open(2);
       expect(await queue.depth()).toEqual({ waiting: 0, running: 0 });
       await enqueued(queue, 'a', 'b', 'c', 'd');
@@ -49,7 +49,7 @@ export function describeJobQueue(name: string, createFixture: () => Promise<JobQ
       expect(await queue.depth()).toEqual({ waiting: 0, running: 0 });
     });
 
-    it('takes a job that waits already for the same one', async () => {
+    it('does not enqueue a second time a job that is already waiting', async () => {
       const queue = await open(1);
       await enqueued(queue, 'a', 'b', 'b', 'b');
       expect(await queue.depth()).toEqual({ waiting: 1, running: 1 });
@@ -73,7 +73,7 @@ export function describeJobQueue(name: string, createFixture: () => Promise<JobQ
       expect(await queue.depth()).toEqual({ waiting: 0, running: 0 });
     });
 
-    it('cancels the one job that runs, and resolves when it runs no more', async () => {
+    it('cancels the named running job only, and resolves when it has ended', async () => {
       const queue = await open(4);
       await enqueued(queue, 'a', 'b');
       let over = false;
@@ -89,7 +89,7 @@ export function describeJobQueue(name: string, createFixture: () => Promise<JobQ
       await cancelled;
     });
 
-    it('has nothing to cancel where a job is unknown, waits or has ended', async () => {
+    it('cancels nothing where the job is unknown, waits or has ended', async () => {
       const queue = await open(1);
       await queue.cancel('unknown');
       await enqueued(queue, 'a', 'b');
@@ -100,7 +100,7 @@ export function describeJobQueue(name: string, createFixture: () => Promise<JobQ
       expect(jobs.signalsOf('b').cancelled.aborted).toBe(false);
     });
 
-    it('runs a job uncancelled that is enqueued anew after it was cancelled', async () => {
+    it('runs a job with a fresh signal when it is enqueued again after a cancel', async () => {
       const queue = await open(1);
       await enqueued(queue, 'a', 'b');
       await queue.cancel('b');
@@ -116,7 +116,7 @@ export function describeJobQueue(name: string, createFixture: () => Promise<JobQ
       }
     });
 
-    it('stops: starts nothing more, fires draining at once and stopping at the deadline, and waits for what runs', async () => {
+    it('starts no job once it stops, fires draining at once and stopping at the deadline, and waits for running jobs', async () => {
       const queue = await open(1);
       await enqueued(queue, 'a', 'b');
       const signals = jobs.signalsOf('a');
@@ -153,7 +153,7 @@ export function describeJobQueue(name: string, createFixture: () => Promise<JobQ
 }
 
 interface ControlledJobs {
-  /** Signals of the jobs that run. */
+  /** The running jobs, with their signals. */
   readonly running: ReadonlyMap<string, JobSignals>;
   /** Every start, in order. */
   readonly started: readonly string[];
@@ -161,7 +161,7 @@ interface ControlledJobs {
   /** Raises where the job does not run. */
   signalsOf(mediaId: string): JobSignals;
   end(mediaId: string): void;
-  /** Ends the one that has run longest. */
+  /** Ends the job that has run longest. */
   endOne(): void;
 }
 

@@ -3,7 +3,7 @@ import type { ByteRange, FileSource, MediaStore, OpenFile, StoredFile } from '..
 
 interface MediaStoreFixture {
   open(): Promise<MediaStore>;
-  /** Takes everything away. */
+  /** Deletes everything that the fixture created. */
   dispose(): Promise<void>;
 }
 
@@ -26,7 +26,7 @@ export function describeMediaStore(name: string, createFixture: () => Promise<Me
       return Object.fromEntries(contents);
     };
 
-    it('gives back what was put, by name, also after it is opened anew', async () => {
+    it('reads back by name what was put, also after it is reopened', async () => {
       const large = new Uint8Array(3_000_001).map((_, index) => index * 7);
       await store.put('a.b-c@12x34.webp', large);
       await store.put('originals/a~1f', bytes('original'));
@@ -39,7 +39,7 @@ export function describeMediaStore(name: string, createFixture: () => Promise<Me
       expect(await store.read('originals/none')).toBeNull();
     });
 
-    it('replaces, and is done with the bytes when it resolves', async () => {
+    it('replaces a file of the same name, and no longer uses the bytes once put has resolved', async () => {
       const content = bytes('first');
       await store.put('a.png', content);
       content.fill(0);
@@ -73,7 +73,7 @@ export function describeMediaStore(name: string, createFixture: () => Promise<Me
       expect(await stored()).toEqual({ 'a.png': 'original' });
     });
 
-    it('publishes nothing when one of the files cannot be had', async () => {
+    it('publishes nothing when one of the files is missing', async () => {
       await store.put('a.png', bytes('old'));
       const files: readonly FileSource[] = [
         { name: 'a.png', bytes: bytes('new') },
@@ -84,7 +84,7 @@ export function describeMediaStore(name: string, createFixture: () => Promise<Me
       expect(await stored()).toEqual({ 'a.png': 'old' });
     });
 
-    it('removes what is there, and does not mind what is not', async () => {
+    it('removes files, and ignores names that do not exist', async () => {
       await store.put('a.png', bytes('a'));
       await store.put('b.png', bytes('b'));
       await store.put('originals/a~1', bytes('o'));
@@ -116,7 +116,7 @@ export function describeMediaStore(name: string, createFixture: () => Promise<Me
         await opened.close();
       });
 
-      it('gives originals and empty files too, and null for what is not there', async () => {
+      it('opens originals and empty files too, and returns null for a missing file', async () => {
         await store.put('originals/a~1', bytes('original'));
         await store.put('empty.png', bytes(''));
         await using original = disposable(await openFile(store, 'originals/a~1'));
@@ -132,7 +132,7 @@ export function describeMediaStore(name: string, createFixture: () => Promise<Me
         ['replaced by one of the same size', () => store.put('a.png', new Uint8Array(content.length))],
         ['replaced by a shorter one', () => store.put('a.png', bytes('short'))],
         ['removed', () => store.remove(['a.png'])],
-      ])('goes on with a file that is %s while it is open, and does not find it again', async (_what, change) => {
+      ])('reads on in a file that is %s while it is open, and does not find it again', async (_what, change) => {
         await store.put('a.png', content);
         await using unread = disposable(await openFile(store, 'a.png'));
         await using half = disposable(await openFile(store, 'a.png'));
@@ -147,7 +147,7 @@ export function describeMediaStore(name: string, createFixture: () => Promise<Me
         await again?.close();
       });
 
-      it('gives several at once, each by itself', async () => {
+      it('opens several parts at once, each with its own position', async () => {
         await store.put('a.png', content);
         const files = await Promise.all([0, 1, 2].map((start) => openFile(store, 'a.png', { start, end: start + 9 })));
         const parts = await Promise.all(files.map(streamed));
@@ -157,7 +157,7 @@ export function describeMediaStore(name: string, createFixture: () => Promise<Me
         for (const file of files) await file.close();
       });
 
-      it('may be closed twice, unread, and in the middle of its stream, which then breaks off', async () => {
+      it('allows closing twice, unread, or in the middle of the stream, which is then destroyed', async () => {
         await store.put('a.png', content);
         const unread = await openFile(store, 'a.png');
         await unread.close();
@@ -182,7 +182,7 @@ export function describeMediaStore(name: string, createFixture: () => Promise<Me
         ['originals/a~1', 3],
       ]);
       for (const { modifiedAt } of files) {
-        // Stores may keep whole seconds only, and their clock may be another one.
+        // Stores may keep whole seconds only, and may use another clock.
         expect(Math.abs(modifiedAt - before)).toBeLessThan(10_000);
         expect(Number.isInteger(modifiedAt)).toBe(true);
       }
@@ -215,7 +215,7 @@ export function describeMediaStore(name: string, createFixture: () => Promise<Me
       'originals/',
       'originals/a/b',
       '.tmp/a',
-    ])('takes %j for a programming error', async (name) => {
+    ])('raises a TypeError for the name %j', async (name) => {
       await expect(store.put(name, bytes('x'))).rejects.toThrow(TypeError);
       await expect(store.read(name)).rejects.toThrow(TypeError);
       await expect(store.open(name)).rejects.toThrow(TypeError);
@@ -225,13 +225,13 @@ export function describeMediaStore(name: string, createFixture: () => Promise<Me
       expect(await listed(store)).toEqual([]);
     });
 
-    it('refuses NUL, backslashes and hidden files too', async () => {
+    it('raises a TypeError for NUL, backslashes and hidden files', async () => {
       for (const name of ['a\0.png', 'a\\b.png', '.hidden', 'originals/.hidden', 'a..b.png']) {
         await expect(store.put(name, bytes('x'))).rejects.toThrow(TypeError);
       }
     });
 
-    it('checks itself and leaves nothing behind', async () => {
+    it('leaves no file behind after a check', async () => {
       await store.put('a.png', bytes('a'));
       await store.removeTemporary();
       await store.check(1);
@@ -244,12 +244,13 @@ export function bytes(content: string): Uint8Array {
   return new TextEncoder().encode(content);
 }
 
+/** The content of a file as text; undefined where there is no such file. */
 export async function text(store: MediaStore, name: string): Promise<string | undefined> {
   const content = await store.read(name);
   return content === null ? undefined : new TextDecoder().decode(content);
 }
 
-/** Opens a file that has to be there. */
+/** Opens a file that must exist. */
 async function openFile(store: MediaStore, name: string, range?: ByteRange): Promise<OpenFile> {
   const opened = await store.open(name, range);
   if (opened === null) throw new Error(`there is no ${name}`);
@@ -264,7 +265,7 @@ function disposable(file: OpenFile) {
   return { file, [Symbol.asyncDispose]: () => file.close() };
 }
 
-/** Everything the store lists, in the order of the names. */
+/** Everything the store lists, sorted by name. */
 export async function listed(store: MediaStore): Promise<readonly StoredFile[]> {
   const files = await Array.fromAsync(store.list());
   return files.sort((a, b) => (a.name < b.name ? -1 : 1));

@@ -23,7 +23,7 @@ export interface ProviderFixture {
   readonly secret: string | null;
   /** What the calls so far have sent, in their order; null where nothing leaves the process. */
   sent(): readonly SentParameters[] | null;
-  /** Makes the next call last until it is aborted. Resolves, after the call was made, once it is under way. */
+  /** Makes the next call last until it is aborted. The promise resolves once that call is under way. */
   hold(): Promise<void>;
   /** Resolves once the held call no longer occupies anything outside this process. */
   released(): Promise<void>;
@@ -79,7 +79,7 @@ export function describeProvider(
       provider.generate({ ...call, ...changes }, { signal });
 
     describe('model', () => {
-      it('gives the row of a model, which names itself', () => {
+      it('returns the row of a model, with its own id', () => {
         const model = provider.model(call.model.id);
         expect(model).toEqual(call.model);
         expect(model?.promptLimit).toBeGreaterThan(0);
@@ -91,14 +91,14 @@ export function describeProvider(
     });
 
     describe('generate', () => {
-      it('gives a picture that decodes, of the size that was sent', async () => {
+      it('returns a picture that decodes and has the size that was sent', async () => {
         const { bytes } = await generate();
         const { data, info } = await sharp(bytes).raw().toBuffer({ resolveWithObject: true });
         expect(data.length).toBe(info.width * info.height * info.channels);
         if (provider.supportsSize) expect({ width: info.width, height: info.height }).toEqual(call.size);
       });
 
-      it('gives every format that the model lists', async () => {
+      it('returns every format that the model lists', async () => {
         const formats = call.model.formats ?? [];
         const made = await Promise.all(formats.map(async (format) => (await generate({ format })).bytes));
         const found = await Promise.all(made.map(async (bytes) => (await sharp(bytes).metadata()).format));
@@ -142,7 +142,7 @@ export function describeProvider(
         if (sent !== null) expect(sent).toEqual(expected);
       });
 
-      it('hands over partial pictures in order, where the model streams, and the same picture', async () => {
+      it('passes partial pictures in order where the model streams, and returns the same picture', async () => {
         const { bytes } = await generate();
         const partials: { readonly bytes: Uint8Array; readonly index: number }[] = [];
         const streamed = await provider.generate(call, {
@@ -155,7 +155,7 @@ export function describeProvider(
         for (const partial of partials) await sharp(partial.bytes).stats();
       });
 
-      it('ends as cancelled, and sends nothing, when the signal was aborted before', async () => {
+      it('ends as cancelled without sending anything when the signal was aborted before', async () => {
         expect(await failureOf(generate({}, AbortSignal.abort(new Error('gone'))))).toMatchObject(CANCELLED);
         expect(fixture.sent() ?? []).toEqual([]);
       });
@@ -170,7 +170,7 @@ export function describeProvider(
         await fixture.released();
       });
 
-      it('keeps calls apart: cancelling one ends no other', async () => {
+      it('does not end another call when one is cancelled', async () => {
         const controller = new AbortController();
         const underWay = fixture.hold();
         const cancelled = failureOf(generate({}, controller.signal));
@@ -181,7 +181,7 @@ export function describeProvider(
         expect((await other).bytes.length).toBeGreaterThan(0);
       });
 
-      it('takes no notice of a signal that is aborted after the picture came', async () => {
+      it('ignores a signal that is aborted after the picture was returned', async () => {
         const controller = new AbortController();
         const { bytes } = await generate({}, controller.signal);
         controller.abort();
@@ -216,7 +216,7 @@ export function describeProvider(
         return;
       }
 
-      it('gives days by model id', async () => {
+      it('returns dates (YYYY-MM-DD) by model id', async () => {
         const dates = await provider.shutdownDates?.(new AbortController().signal);
         expect(dates).toEqual(shutdownDates);
         for (const date of dates?.values() ?? []) expect(date).toMatch(/^\d{4}-\d{2}-\d{2}$/);

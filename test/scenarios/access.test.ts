@@ -17,13 +17,13 @@ const make = (easel: Easel, name: string, mediaId: string, headers: Record<strin
 
 async function statusOf(easel: Easel, path: string | null, headers: Record<string, string> = {}): Promise<number> {
   const response = await easel.get(path ?? '', headers);
-  // A body that is not read would keep the service from closing.
+  // An unread body would keep the service from closing.
   await response.arrayBuffer();
   return response.status;
 }
 
 describe('an image', () => {
-  it('is, to every other key but an admin’s, not there; only its name is taken', async () => {
+  it('is a 404 for every other key but an admin’s, and its mediaId is a conflict', async () => {
     await using easel = await startEasel({ env: withKeys });
     expect((await make(easel, 'blog', 'hero')).status).toBe(201);
 
@@ -46,7 +46,7 @@ describe('an image', () => {
     expect(await ids('blog')).toEqual(['hero']);
     expect(await ids('boss')).toEqual(['hero']);
 
-    // The same request or another: the name is taken, and nothing about the image is revealed. To an admin too.
+    // Whatever the request, it is a conflict that reveals nothing about the image, even to an admin.
     for (const name of ['shop', 'boss']) {
       const same = await make(easel, name, 'hero');
       const other = await easel.post({ mediaId: 'hero', prompt: 'another' }, bearer(name));
@@ -57,7 +57,7 @@ describe('an image', () => {
     expect((await ask('DELETE', '/images/hero', 'boss')).status).toBe(204);
   });
 
-  it('belongs to its key by its Idempotency-Key too: the same word of another key is another word', async () => {
+  it('is found by its Idempotency-Key for its own API key only', async () => {
     await using easel = await startEasel({ env: withKeys });
     const post = (name: string, text = prompt) =>
       easel.post({ prompt: text }, { ...bearer(name), 'idempotency-key': 'order-42' });
@@ -69,7 +69,7 @@ describe('an image', () => {
     expect(easel.upstream.calls).toHaveLength(2);
   });
 
-  it('made while there were no keys is an admin’s to see', async () => {
+  it('made while no keys were configured is visible to admins only', async () => {
     await using folder = await temporaryFolder();
     await using before = await startEasel({ folder: folder.path });
     await before.post({ mediaId: 'old', prompt });
@@ -81,7 +81,7 @@ describe('an image', () => {
 });
 
 describe('private media', () => {
-  it('is opened by the URLs in the record, over a restart, and by nothing less', async () => {
+  it('is served to its key and to the signed URLs in the record, over a restart, and to no one else', async () => {
     await using folder = await temporaryFolder();
     const env = { ...withKeys, MEDIA_ACCESS: 'private' };
     await using first = await startEasel({ folder: folder.path, env });
@@ -111,7 +111,7 @@ describe('private media', () => {
     expect(await statusOf(third, body.url)).toBe(403);
   });
 
-  it('has its signed URL in the events and the list as well', async () => {
+  it('has its signed URL in events, provenance and lists as well', async () => {
     await using easel = await startEasel({ env: { ...withKeys, MEDIA_ACCESS: 'private' } });
     await make(easel, 'blog', 'hero');
     for (const path of ['/images/hero/events', '/images/hero/provenance', '/images', '/images/hero']) {
@@ -121,7 +121,7 @@ describe('private media', () => {
     }
   });
 
-  it('is closed again to an old URL when the picture is deleted and its name comes to someone else', async () => {
+  it('is not served to an old URL after the picture is deleted and another key uses its mediaId', async () => {
     await using easel = await startEasel({ env: { ...withKeys, MEDIA_ACCESS: 'private' } });
     const { body } = await make(easel, 'blog', 'hero');
     await fetch(`${easel.url}/images/hero`, { method: 'DELETE', headers: bearer('blog') });
@@ -133,7 +133,7 @@ describe('private media', () => {
   });
 });
 
-describe('a picture that the provider only names', () => {
+describe('a picture that the provider answers as a URL', () => {
   /** A server that is not the provider's, with a picture that must not be fetched. */
   async function otherServer() {
     const bytes = await texturedPicture({ width: 1024, height: 1024 });
@@ -158,7 +158,7 @@ describe('a picture that the provider only names', () => {
     expect(easel.upstream.calls).toHaveLength(1);
   });
 
-  it('on a host that is not public is not fetched: an answer without a picture, which may have been billed', async () => {
+  it('is not fetched from a host that is not public, and counts as an answer without a picture that may be billed', async () => {
     await using server = await otherServer();
     await using easel = await startEasel();
     easel.upstream.always(picture({ url: `http://${server.host}/a.png` }));
@@ -175,7 +175,7 @@ describe('a picture that the provider only names', () => {
   it.each([
     ['an error', htmlPage(502)],
     ['a redirect', answer({ status: 302, headers: { location: '/elsewhere.png' }, body: 'moved' })],
-  ])('and that turns out to be %s is none', async (_what, file) => {
+  ])('counts as an answer without a picture when the URL gives %s', async (_what, file) => {
     await using easel = await startEasel();
     easel.upstream.always(picture({ as: 'url', file }));
     expect((await easel.post({ mediaId: 'a', prompt })).body.code).toBe('provider_failed');
@@ -183,7 +183,7 @@ describe('a picture that the provider only names', () => {
     expect(easel.upstream.otherCalls.filter(({ operation }) => operation === 'file')).toHaveLength(2);
   });
 
-  it('is fetched from there where the operator allows the host', async () => {
+  it('is fetched from a host in FETCH_ALLOW_HOSTS', async () => {
     await using server = await otherServer();
     await using easel = await startEasel({ env: { FETCH_ALLOW_HOSTS: `hooks.internal, ${server.host}` } });
     easel.upstream.always(picture({ url: `http://${server.host}/a.png` }));
@@ -192,7 +192,7 @@ describe('a picture that the provider only names', () => {
   });
 });
 
-it('reads its file of keys again, and lets the new ones in without a restart', async () => {
+it('API_KEYS_FILE is reloaded without a restart: new keys are accepted, removed ones refused', async () => {
   await using folder = await temporaryFolder();
   const file = join(folder.path, 'keys');
   await writeFile(file, 'blog:blog-secret:read');

@@ -11,7 +11,7 @@ const ASYNC = { prefer: 'respond-async' };
 const X = { mediaId: 'x', prompt: 'a lighthouse' };
 
 describe('cancelling', () => {
-  it('breaks off the call of a running image, once, and answers the caller who waits', async () => {
+  it('aborts the call of a running image, once, and answers the waiting request', async () => {
     await using easel = await startEasel({ skipMs: 0 });
     easel.upstream.always(hang());
     const waiting = easel.post(X);
@@ -32,7 +32,7 @@ describe('cancelling', () => {
     expect(metrics).toMatch(/^easel_images_total\{status="failed",.*\} 0$/m);
   });
 
-  it('takes a queued image out at once, and leaves it free to be asked for again before its turn', async () => {
+  it('takes an image out of the queue at once, and a new request may queue it again', async () => {
     await using easel = await startEasel({ env: { CONCURRENCY: '1' } });
     const gate = easel.upstream.gate();
     easel.upstream.script(picture({ beforeHeaders: gate }));
@@ -63,7 +63,7 @@ describe('cancelling', () => {
     expect(await easel.record('x')).toEqual(before);
   });
 
-  it('does not reach images that are not there, or are another’s', async () => {
+  it('is a 404 for images that do not exist or belong to another key', async () => {
     await using easel = await startEasel();
     expect(await easel.cancel('x')).toMatchObject({ status: 404, body: { code: 'not_found' } });
     await easel.post(X);
@@ -71,14 +71,14 @@ describe('cancelling', () => {
     await expect(foreign).rejects.toMatchObject({ code: 'not_found' });
   });
 
-  it('keeps a picture that has arrived all the same, which the same request then finishes without a call', async () => {
+  it('keeps a picture that arrived nevertheless, which a repeated request finishes without a call', async () => {
     await using easel = await startEasel();
     const originals = join(easel.folder, 'media', 'originals');
     const gate = easel.upstream.gate();
     easel.upstream.script(picture({ beforeHeaders: gate }));
     await easel.post(X, ASYNC);
     await gate.reached();
-    // The picture is here and cannot be stored: the one moment at which the cancel is sure to come between.
+    // The picture has arrived and cannot be stored: the only moment at which the cancel certainly comes in between.
     await rename(originals, `${originals}.away`);
     await writeFile(originals, '');
     gate.open();
@@ -100,7 +100,7 @@ describe('cancelling', () => {
 });
 
 describe('a crash', () => {
-  it('after a cancel makes no further call', async () => {
+  it('after a cancel causes no further call', async () => {
     await using upstream = await startOpenAiServer();
     upstream.always(hang());
     await using before = await startEasel({ upstream });
@@ -115,7 +115,7 @@ describe('a crash', () => {
     expect(upstream.calls).toHaveLength(1);
   });
 
-  it('after a picture came for a cancelled image, before that was written down, does not lose it', async () => {
+  it('does not lose a picture that arrived for a cancelled image and was not yet in the record', async () => {
     await using temporary = await temporaryFolder();
     const folder = temporary.path;
     {

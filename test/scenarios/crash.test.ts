@@ -11,7 +11,7 @@ import { temporaryFolder } from '../support/temporary-folder.ts';
 const X = { mediaId: 'x', prompt: 'a lighthouse' };
 
 describe('a crash during a call, again and again', () => {
-  it.each([0, 1])('is followed by %i calls more, then by none until somebody asks', async (retries) => {
+  it.each([0, 1])('is followed by %i more calls, then by none until a new request', async (retries) => {
     await using upstream = await startOpenAiServer();
     upstream.always(hang());
     const env = { AMBIGUOUS_RETRIES: String(retries) };
@@ -39,8 +39,8 @@ describe('a crash during a call, again and again', () => {
   });
 });
 
-describe('a crash while a picture is finished, whose original is then gone from disk', () => {
-  it('fails it, finishes it without a call when the original is back, and calls for it anew only when asked', async () => {
+describe('a crash while a picture is finished, after which its original is missing from disk', () => {
+  it('fails the image, and the next request finishes it without a call once the original is back', async () => {
     await using folder = await temporaryFolder();
     await using upstream = await startOpenAiServer();
     const options = { upstream, folder: folder.path };

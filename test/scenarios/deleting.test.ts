@@ -6,7 +6,7 @@ import { picture } from '../support/openai/answers.ts';
 const sha256 = (bytes: ArrayBuffer) => createHash('sha256').update(new Uint8Array(bytes)).digest('hex');
 
 describe('deleting', () => {
-  it('never shows a reader a part or a mix, while a picture is deleted and made again under the same name', async () => {
+  it('never serves a partial or mixed file while a picture is deleted and made again under the same name', async () => {
     await using easel = await startEasel({ env: { IMAGE_MODEL: 'small', IMAGE_SIZE: '256x256' } });
     easel.upstream.strict = false;
     const versions = new Set<string>();
@@ -47,7 +47,7 @@ describe('deleting', () => {
     expect(await easel.files()).toEqual([]);
   });
 
-  it('ends the call of a picture that is being made, and leaves nothing of it', async () => {
+  it('aborts the call of a picture that is being made, and leaves no file or record', async () => {
     await using easel = await startEasel();
     easel.upstream.script(picture({ beforeHeaders: 'forever' }));
     const waiting = easel.post({ mediaId: 'x', prompt: 'a lighthouse' });

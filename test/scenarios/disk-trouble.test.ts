@@ -9,20 +9,20 @@ import { until } from '../support/until.ts';
 import { auditServing, filesOnDisk, filesOnRecord, readDatabase } from '../torture/audit.ts';
 import { getRecord, type LifeOptions, post, startLife } from '../torture/life.ts';
 
-/** A process, disks and waits of seconds: what is enough on an idle machine is not on a busy one. */
+/** These tests start processes, fill disks and wait for seconds, which takes much longer on a busy machine. */
 vi.setConfig({ testTimeout: 60_000 });
 
-/** Something that is wrong with a disk for a while. */
+/** A disk fault that the test begins and ends. */
 interface Trouble {
   begin(): Promise<void> | void;
   end(): Promise<void> | void;
-  /** What the service has to be started with for it. */
+  /** Options that the service must be started with to have this fault. */
   readonly options?: Partial<LifeOptions>;
 }
 
-/** A disk in memory on the folder of the pictures, or of the database. */
+/** Mounts a disk in memory as the folder of the pictures, or of the database. */
 async function mountOn(folder: string, part: 'media' | 'database'): Promise<Tmpfs & AsyncDisposable> {
-  // The service calls itself healthy with 64 MB free.
+  // The storage check requires 64 MB of free space.
   const disk = await mountTmpfs(join(folder, part), part === 'media' ? '100m' : '4m');
   return { ...disk, [Symbol.asyncDispose]: () => disk.unmount() };
 }
@@ -33,7 +33,7 @@ const readOnlyDisk = ({ setReadOnly }: Tmpfs): Trouble => ({
   end: () => setReadOnly(false),
 });
 
-/** `fsync` of every file and folder whose path ends like this fails. */
+/** `fsync` fails for every file and folder whose path ends in `end`. */
 function failingFsync(folder: string, end: string): Trouble {
   const order = join(folder, 'fsync-fails');
   return {
@@ -62,7 +62,7 @@ const TROUBLES = [
 
 describe.concurrent.each(TROUBLES)('%s', (_, mount, make, status, code, check) => {
   it.runIf(mount === null || canMountTmpfs)(
-    'refuses new work before it is paid, holds what was paid, serves what is there, and goes on by itself',
+    'refuses new work before paying, keeps paid pictures, serves existing files, and recovers by itself',
     async () => {
       await using folder = await temporaryFolder();
       await using disk = mount && (await mountOn(folder.path, mount));
@@ -108,7 +108,7 @@ describe.concurrent.each(TROUBLES)('%s', (_, mount, make, status, code, check) =
 });
 
 describe.concurrent('a disk in trouble', () => {
-  it('has no record say succeeded while the names of the files may not be durable', async () => {
+  it('does not mark an image as succeeded before the names of its files are durable', async () => {
     await using folder = await temporaryFolder();
     await using upstream = await startOpenAiServer();
     const trouble = failingFsync(folder.path, '/media');
@@ -126,7 +126,7 @@ describe.concurrent('a disk in trouble', () => {
     expect(upstream.calls).toHaveLength(1);
   });
 
-  it.runIf(canMountTmpfs)('is no reason not to start, and to serve what is there', async () => {
+  it.runIf(canMountTmpfs)('does not keep the service from starting and serving existing files', async () => {
     await using folder = await temporaryFolder();
     await using disk = await mountOn(folder.path, 'media');
     await using upstream = await startOpenAiServer();

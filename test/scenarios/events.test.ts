@@ -9,7 +9,7 @@ const X = { mediaId: 'x', prompt: 'a lighthouse' };
 
 const start = () => startEasel({ env: { CONCURRENCY: '1' }, skipMs: 10_000 });
 
-/** Listens to `x` from before it is called for, since another image holds the only place; then `steps` answer for `x`. */
+/** Listens to `x` from before its call, which waits while another image occupies the only slot; then `steps` answer for `x`. */
 async function listenFromTheStart(easel: Easel, ...steps: readonly Step[]): Promise<EventStream> {
   const gate = easel.upstream.gate();
   easel.upstream.script(picture({ beforeHeaders: gate }), ...steps);
@@ -25,14 +25,14 @@ const brief = (events: readonly { readonly event?: string; readonly data?: Recor
   events.map(({ event, data }) => (event === 'status' ? data?.status : event));
 
 describe('a listener', () => {
-  it('sees the picture come into being, as the model streams it, and the record at the end', async () => {
+  it('receives partial pictures as the model streams them, and the record at the end', async () => {
     await using easel = await start();
     const gate = easel.upstream.gate();
     const stream = await listenFromTheStart(easel, picture({ drip: { pause: gate } }));
     const events = [];
     for (let event = await stream.next(); event !== null; event = await stream.next()) {
       events.push(event);
-      // What the model sends next comes when this was seen.
+      // The model sends the next event only after this one was received.
       if (event.event === 'partial') gate.release();
     }
     expect(brief(events)).toEqual(['queued', 'generating', 'partial', 'partial', 'processing', 'succeeded', 'done']);
@@ -46,7 +46,7 @@ describe('a listener', () => {
     expect(await easel.record('x')).toMatchObject({ cost: { basis: 'usage' }, attempts: [{ outcome: 'ok' }] });
   });
 
-  it('that comes late gets the present state, and no call is made for it', async () => {
+  it('that connects late receives the current state, and causes no call', async () => {
     await using easel = await start();
     const gate = easel.upstream.gate();
     easel.upstream.script(picture({ beforeHeaders: gate }));
@@ -73,7 +73,7 @@ describe('a listener', () => {
     expect((await easel.listen('x', after[1]?.id)).response.status).toBe(204);
   });
 
-  it('sees a stream fail in the middle, and the one further call that its unknown outcome allows', async () => {
+  it('receives the failure after a broken stream and the one further call that an unknown outcome allows', async () => {
     await using easel = await start();
     const stream = await listenFromTheStart(
       easel,
@@ -93,7 +93,7 @@ describe('a listener', () => {
     expect(easel.upstream.calls).toHaveLength(3);
   });
 
-  it('hears of a cancel when the call has ended', async () => {
+  it('receives the cancellation once the call has ended', async () => {
     await using easel = await start();
     const stream = await listenFromTheStart(easel, hang());
     await easel.upstream.received(2);
@@ -104,7 +104,7 @@ describe('a listener', () => {
     ]);
   });
 
-  it('hears that the image was deleted, and finds it no more', async () => {
+  it('receives the deletion of the image, which is a 404 after that', async () => {
     await using easel = await start();
     const stream = await listenFromTheStart(easel, hang());
     await easel.upstream.received(2);
@@ -113,7 +113,7 @@ describe('a listener', () => {
     expect((await easel.listen('x')).response.status).toBe(404);
   });
 
-  it('is let go when the service stops', async () => {
+  it('is disconnected when the service stops', async () => {
     const easel = await start();
     const stream = await listenFromTheStart(easel, hang());
     await easel.upstream.received(2);

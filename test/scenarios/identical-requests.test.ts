@@ -4,14 +4,14 @@ import { openAiError, picture } from '../support/openai/answers.ts';
 import { sendIdentical } from '../torture/identical.ts';
 
 describe('the same request, many times at once', () => {
-  it('is paid once: one caller started it, the others joined', async () => {
+  it('is paid once: one request starts the work, the others join', async () => {
     await using easel = await startEasel();
     for (const name of ['mediaId', 'idempotencyKey'] as const) {
       expect(await sendIdentical(easel.url, easel.upstream, name, `same ${name.toLowerCase()}`)).toEqual([]);
     }
   });
 
-  it('runs again once after it failed', async () => {
+  it('runs once more after it failed', async () => {
     await using easel = await startEasel();
     easel.upstream.script(openAiError('moderation_blocked'));
     await easel.post({ mediaId: 'same-again', prompt: 'same again' });
@@ -30,7 +30,7 @@ describe('the same request', () => {
       { ...request, size: '1024x640', quality: 'auto', format: 'png', background: 'auto' },
     ],
     ['with the default model and renditions named', { ...request, model: 'gpt-image-2', renditions: ['256x144.png'] }],
-  ])('is known %s', async (_, again) => {
+  ])('is recognized %s', async (_, again) => {
     await using easel = await startEasel();
     const first = await easel.post({ ...request, mediaId: 'x' });
     const repeat = typeof again === 'string' ? `{"mediaId":"x",${again.slice(1)}` : { mediaId: 'x', ...again };
@@ -45,7 +45,7 @@ describe('the same request', () => {
     ['another size', { ...request, size: '1536x1024' }],
     ['more metadata', { ...request, metadata: { one: '1' } }],
     ['no renditions', { ...request, renditions: [] }],
-  ])('is another with %s: 409 by its mediaId, 422 by its key', async (_, other) => {
+  ])('is a different one with %s: 409 for its mediaId, 422 for its key', async (_, other) => {
     await using easel = await startEasel();
     const key = { 'idempotency-key': 'k' };
     await easel.post({ ...request, mediaId: 'x' });
@@ -57,7 +57,7 @@ describe('the same request', () => {
     expect(easel.upstream.calls).toHaveLength(2);
   });
 
-  it('is another under its key when it asks for another mediaId', async () => {
+  it('is a different one when it repeats a key with another mediaId', async () => {
     await using easel = await startEasel();
     const key = { 'idempotency-key': 'k' };
     const first = await easel.post({ ...request, mediaId: 'x' }, key);
@@ -67,7 +67,7 @@ describe('the same request', () => {
     expect(easel.upstream.calls).toHaveLength(1);
   });
 
-  it('is two requests where two callers use the same key, and a conflict where they use the same mediaId', async () => {
+  it('starts two images for two callers with the same key, and is a conflict for the same mediaId', async () => {
     await using easel = await startEasel();
     const { images } = easel.services;
     const [anna, bert] = [
@@ -89,7 +89,7 @@ describe('the same request', () => {
 });
 
 describe('a full queue', () => {
-  it('refuses with 429 before anything is paid, also what failed before, and goes on answering what it has', async () => {
+  it('refuses new and failed images with 429 before anything is paid, and still answers for those it has', async () => {
     await using easel = await startEasel({ env: { CONCURRENCY: '1', QUEUE_LIMIT: '2' } });
     const gate = easel.upstream.gate();
     easel.upstream.script(openAiError('moderation_blocked'), picture({ beforeHeaders: gate }));

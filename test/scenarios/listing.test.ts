@@ -18,7 +18,7 @@ interface Page {
 }
 const page = async (query: string) => (await (await easel.get(`/images?${query}`)).json()) as Page;
 
-/** Goes through all pages, with something happening between any two. */
+/** Pages through a list, calling `meanwhile` after each page; returns the mediaIds in order. */
 async function walk(query: string, meanwhile: (page: Page) => Promise<void> = async () => {}) {
   const seen: ImageRecord[] = [];
   for (let cursor: string | null = ''; cursor !== null; ) {
@@ -30,7 +30,7 @@ async function walk(query: string, meanwhile: (page: Page) => Promise<void> = as
   return seen.map(({ mediaId }) => mediaId);
 }
 
-test('shows everything that stays exactly once while images come, go and change', async () => {
+test('lists every image that stays exactly once while others are added and deleted', async () => {
   const names = Array.from({ length: 40 }, (_, index) => `old-${index}`);
   await Promise.all(names.map((name) => make(name, ['walk'])));
   const before = await walk('limit=100&label=walk');
@@ -39,7 +39,7 @@ test('shows everything that stays exactly once while images come, go and change'
   const gone = new Set<string>();
   let born = 0;
   const churn = async ({ items }: Page) => {
-    // One that was seen, one that was not, and every other time the last of the page, from which the next one starts.
+    // Deletes one already listed, one not yet listed, and every other time the last of the page, which the cursor points to.
     const last = items.at(-1)?.mediaId;
     const ahead = before[before.indexOf(last ?? '') + 3];
     const victims = [items[0]?.mediaId, ahead, born % 2 === 0 ? last : undefined].filter((name) => name !== undefined);
@@ -55,7 +55,7 @@ test('shows everything that stays exactly once while images come, go and change'
   }
 });
 
-test('finds by time: from the first bound on, up to the second', async () => {
+test('filters by time: the lower bound is included, the upper one is not', async () => {
   await make('timed');
   const { createdAt } = await easel.record('timed');
   const at = (ms: number) => encodeURIComponent(new Date(Date.parse(createdAt) + ms).toISOString());

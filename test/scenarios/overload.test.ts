@@ -6,13 +6,13 @@ import { openAiError, picture } from '../support/openai/answers.ts';
 
 const prompt = 'a lighthouse';
 
-/** Keeps the event loop from turning, as too much work would. */
+/** Blocks the event loop, as too much work would. */
 function holdUp(ms: number): void {
   const until = performance.now() + ms;
   while (performance.now() < until);
 }
 
-it('tells that the process cannot keep up, but for its start, and that it can again', async () => {
+it('overload is reported except during the start, and ends when the event loop is free again', async () => {
   await using app = fastify();
   const isOverloaded = await watchLoad(app, { maxEventLoopDelayMs: 50, sampleMs: 100 });
   await app.ready();
@@ -27,7 +27,7 @@ it('tells that the process cannot keep up, but for its start, and that it can ag
   await expect.poll(isOverloaded, { timeout: 10_000 }).toBe(false);
 });
 
-it('refuses new work while the process cannot keep up, tells callers of theirs, and takes new work again after', async () => {
+it('an overloaded process refuses new work, answers requests for existing images, and accepts new work again after', async () => {
   let overloaded = false;
   const env = { IMAGE_MODEL: 'small', IMAGE_SIZE: '256x256', RETRY_MAX_ATTEMPTS: '1' };
   await using easel = await startEasel({ env, isOverloaded: () => overloaded });

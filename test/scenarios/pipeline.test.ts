@@ -18,7 +18,7 @@ import { temporaryFolder } from '../support/temporary-folder.ts';
 const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex');
 
 describe('a picture, from request to file', () => {
-  it('comes back as a whole record, and every file is what the record says', async () => {
+  it('is returned as a complete record, and every file matches it', async () => {
     await using easel = await startEasel();
     const { status, headers, body } = await easel.post({
       mediaId: 'article-42-hero',
@@ -83,7 +83,7 @@ describe('a picture, from request to file', () => {
     expect(easel.upstream.calls[0]?.body).not.toHaveProperty('style');
   });
 
-  it('keeps the original, and the master is the original itself where that fits', async () => {
+  it('keeps the original, which is also the master where it fits', async () => {
     await using easel = await startEasel();
     const { body } = await easel.post({ mediaId: 'same', prompt: 'a lighthouse' });
     const files = await easel.files();
@@ -101,7 +101,7 @@ describe('a picture, from request to file', () => {
     expect(await sharp(Buffer.from(bytes)).metadata()).toMatchObject({ width: 1200, height: 675, format: 'webp' });
   });
 
-  it('comes from a url that the answer names, too', async () => {
+  it('may be answered by the provider as a URL', async () => {
     await using easel = await startEasel();
     easel.upstream.script(picture({ as: 'url' }));
     const { status, body } = await easel.post({ prompt: 'a lighthouse' });
@@ -109,7 +109,7 @@ describe('a picture, from request to file', () => {
     expect(easel.upstream.calls).toHaveLength(1);
   });
 
-  it('is brought to the size asked for when another comes, with a warning', async () => {
+  it('is resized, with a warning, when the provider returns another size', async () => {
     await using easel = await startEasel();
     easel.upstream.script(picture({ size: '512x256' }));
     const { status, body } = await easel.post({ prompt: 'a lighthouse' });
@@ -124,7 +124,7 @@ describe('a picture that is rejected', () => {
   const paid = (easel: Easel) => easel.upstream.calls.length;
 
   it.each(['blank', 'truncated'] as const)(
-    'is followed by one more paid try where that is allowed: %s',
+    'is followed by one more paid call where that is allowed: %s',
     async (content) => {
       await using easel = await startEasel({ env: REGENERATE });
       easel.upstream.script(picture({ content }));
@@ -160,13 +160,13 @@ describe('a picture that is rejected', () => {
       status: 'failed',
       checks: [{ name: 'uniformity', verdict: 'reject' }, {}, {}, {}, {}, {}],
     });
-    // What was paid for stays set aside: the next request pays anew.
+    // A rejected picture is not used again: the next request pays anew.
     easel.upstream.always(picture());
     expect((await easel.post({ mediaId: 'x', prompt: 'a lighthouse' })).status).toBe(201);
     expect(paid(easel)).toBe(calls + 1);
   });
 
-  it('is not followed by a third, though the process ended before it was judged', async () => {
+  it('is not followed by a third call after a crash before the second picture was checked', async () => {
     await using folder = await temporaryFolder();
     {
       await using easel = await startEasel({ folder: folder.path, env: REGENERATE });
@@ -174,7 +174,7 @@ describe('a picture that is rejected', () => {
       await easel.post({ mediaId: 'x', prompt: 'a lighthouse' });
       expect(paid(easel)).toBe(2);
     }
-    // As it stood when the second picture had just arrived.
+    // The record as it was when the second picture had just arrived.
     const database = new DatabaseSync(join(folder.path, 'easel.db'));
     database.exec(`
       UPDATE images SET status = 'processing', document =
@@ -201,7 +201,7 @@ describe('a picture that is rejected', () => {
 });
 
 describe('a picture of another size', () => {
-  it('has one warning of being enlarged, by the picture that came', async () => {
+  it('has one warning of being enlarged, with the size that the provider returned', async () => {
     await using easel = await startEasel({ env: { IMAGE_MODEL: 'gpt-image-1.5', IMAGE_RENDITIONS: '64x64.png' } });
     easel.upstream.script(picture({ size: '1024x1024' }));
     const { body } = await easel.post({ prompt: 'a lighthouse', size: '1792x1024' });
@@ -212,7 +212,7 @@ describe('a picture of another size', () => {
     ]);
   });
 
-  it('is cut or kept whole as configured', async () => {
+  it('is kept whole on the configured ground with CROP=contain', async () => {
     await using easel = await startEasel({ env: { CROP: 'contain', CROP_GROUND: '#ff0000' } });
     easel.upstream.script(picture({ size: '512x256' }));
     const { body } = await easel.post({ prompt: 'a lighthouse' });
@@ -223,8 +223,8 @@ describe('a picture of another size', () => {
   });
 });
 
-describe('the stand-in', () => {
-  it('is given with the record, and as a picture to put into a page', async () => {
+describe('the preview', () => {
+  it('is the thumbhash of the record, and a data URL of a small picture', async () => {
     await using easel = await startEasel();
     const { body } = await easel.post({ mediaId: 'x', prompt: 'a lighthouse' });
     const response = await easel.get('/images/x/preview');
@@ -241,7 +241,7 @@ describe('the stand-in', () => {
     }
   });
 
-  it('is not found before there is a picture', async () => {
+  it('is a 404 before there is a picture', async () => {
     await using easel = await startEasel();
     easel.upstream.always(openAiError('moderation_blocked'));
     await easel.post({ mediaId: 'x', prompt: 'a lighthouse' });
@@ -250,8 +250,8 @@ describe('the stand-in', () => {
   });
 });
 
-describe('trouble upstream', () => {
-  it('is tried again with growing waits, each attempt on record', async () => {
+describe('a provider fault', () => {
+  it('is retried with growing waits, and each attempt is in the record', async () => {
     await using easel = await startEasel();
     easel.upstream.script(openAiError('server_error'), openAiError('server_error'), openAiError('server_error'));
     const { status, body } = await easel.post({ prompt: 'a lighthouse' });
@@ -265,7 +265,7 @@ describe('trouble upstream', () => {
     expect(easel.clock.slept).toEqual([500, 1000, 2000]);
   });
 
-  it('waits as long as Retry-After asks', async () => {
+  it('is retried after the time that Retry-After names', async () => {
     await using easel = await startEasel();
     easel.upstream.script(openAiError('rate_limit_exceeded', { headers: { 'retry-after': '7' } }));
     const { status } = await easel.post({ prompt: 'a lighthouse' });
@@ -301,7 +301,7 @@ describe('trouble upstream', () => {
     expect((await easel.get('/health/live')).status).toBe(200);
   });
 
-  it('gives up on a call that hangs, and frees its socket', async () => {
+  it('ends a call that hangs by timeout, and frees its socket', async () => {
     await using easel = await startEasel({ env: { GENERATION_TIMEOUT_SECONDS: '1', AMBIGUOUS_RETRIES: '0' } });
     easel.upstream.always(hang());
     const { status, body } = await easel.post({ prompt: 'a lighthouse' });
@@ -310,7 +310,7 @@ describe('trouble upstream', () => {
     expect(easel.upstream.openSockets).toBe(0);
   });
 
-  it('cannot be reached: nothing was sent, nothing is unknown', async () => {
+  it('has the outcome `failed`, not `unknown`, when the provider cannot be reached, since nothing was sent', async () => {
     await using easel = await startEasel({ env: { RETRY_MAX_ATTEMPTS: '2' } });
     await easel.upstream.close();
     const { status, body } = await easel.post({ mediaId: 'x', prompt: 'a lighthouse' });
@@ -318,7 +318,7 @@ describe('trouble upstream', () => {
     expect((await easel.record('x')).attempts.map(({ outcome }) => outcome)).toEqual(['failed', 'failed']);
   });
 
-  it('never shows the key, in answer, record or log', async () => {
+  it('never shows the provider key in an answer, record or log', async () => {
     await using easel = await startEasel();
     const key = easel.upstream.key ?? '';
     easel.upstream.script(openAiError('invalid_api_key', { message: `Incorrect API key provided: ${key}.` }));

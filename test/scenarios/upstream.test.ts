@@ -48,7 +48,7 @@ function backupEnv(backup: OpenAiServer): Readonly<Record<string, string>> {
   };
 }
 
-/** What `/health` says of the providers. The route itself gives other checks two seconds, which pass at once on this clock. */
+/** The providers' part of `/health`. Not read from the route, whose time limit of 2 s for all checks passes at once on this clock. */
 function health(easel: Easel) {
   return easel.services.checks.providers();
 }
@@ -68,7 +68,7 @@ async function fail(easel: Easel, jobs: number): Promise<void> {
 }
 
 describe('a provider that is down', () => {
-  it('is left alone after five failed jobs: 503 at once, nothing accepted, health `error` until a probe brings a picture', async () => {
+  it('is not called after five failed jobs: 503 at once, nothing accepted, health `error` until a probe succeeds', async () => {
     const easel = await alone(ONE_EACH);
     easel.upstream.always(openAiError('server_error'));
     await fail(easel, 4);
@@ -96,7 +96,7 @@ describe('a provider that is down', () => {
     expect(await metric(easel, 'easel_provider_breaker_state{provider="openai"}')).toBe(0);
   });
 
-  it('is probed with one call, however many attempts there are', async () => {
+  it('is probed with one call, however many attempts a job has', async () => {
     const easel = await alone();
     easel.upstream.always(openAiError('invalid_api_key'));
     await fail(easel, 1);
@@ -110,14 +110,14 @@ describe('a provider that is down', () => {
     ['a refused prompt', openAiError('moderation_blocked'), 422],
     ['a wrong request', openAiError('model_not_found'), 502],
     ['a blank picture', picture({ content: 'blank' }), 502],
-  ])('is not what %s means', async (_, behaviour, status) => {
+  ])('is not assumed after %s', async (_, behaviour, status) => {
     const easel = await alone();
     easel.upstream.always(behaviour);
     for (let job = 0; job < 6; job++) expect((await easel.post({ prompt: 'a lighthouse' })).status).toBe(status);
     expect((await health(easel)).status).toBe('ok');
   });
 
-  it('is what one account fault means, which also counts in a metric', async () => {
+  it('is assumed after one account fault, which also counts in a metric', async () => {
     const easel = await alone();
     easel.upstream.always(openAiError('insufficient_quota'));
     await fail(easel, 1);
@@ -125,7 +125,7 @@ describe('a provider that is down', () => {
     expect(await metric(easel, 'easel_provider_account_faults_total{provider="openai"}')).toBe(1);
   });
 
-  it('still gives what is there to those who ask for the same again', async () => {
+  it('does not affect repeated requests for a finished image', async () => {
     const easel = await alone();
     expect((await easel.post({ mediaId: 'there', prompt: 'a lighthouse' })).status).toBe(201);
     easel.upstream.script(openAiError('insufficient_quota'));
@@ -133,7 +133,7 @@ describe('a provider that is down', () => {
     expect((await easel.post({ mediaId: 'there', prompt: 'a lighthouse' })).status).toBe(200);
   });
 
-  it('takes the jobs that wait already out of the queue, with the same word', async () => {
+  it('fails the jobs that already wait in the queue with the same code', async () => {
     const easel = await alone({ CONCURRENCY: '1' });
     const gate = easel.upstream.gate();
     easel.upstream.script(openAiError('insufficient_quota', { beforeHeaders: gate }));
@@ -147,7 +147,7 @@ describe('a provider that is down', () => {
     expect(easel.upstream.calls).toHaveLength(1);
   });
 
-  it('sees few calls in five minutes of failure: 1.2 per job and the probes', async () => {
+  it('gets at most 15 calls and the probes in five minutes of failure', async () => {
     const easel = await alone();
     easel.upstream.always(openAiError('server_error'));
     const began = easel.clock.now();
@@ -182,7 +182,7 @@ describe('the next provider', () => {
     expect(backup.calls).toHaveLength(code === undefined ? 1 : 0);
   });
 
-  it('is who the record names, with its model, its size and a warning', async () => {
+  it('is named in the record, with its model, its size and a warning', async () => {
     const { easel, backup } = await withBackup({ PROVIDER_BACKUP_MODEL: 'dall-e-3' });
     easel.upstream.always(openAiError('insufficient_quota'));
     const { status, body } = await easel.post({ prompt: 'a lighthouse', size: '1600x900', style: 'vivid' });
@@ -200,7 +200,7 @@ describe('the next provider', () => {
     expect(await metric(easel, 'easel_images_total{status="succeeded",provider="backup",model="dall-e-3"}')).toBe(1);
   });
 
-  it('is asked at once while the first is down, and health is degraded only', async () => {
+  it('is called at once while the first is down, and health is only degraded', async () => {
     const { easel, backup } = await withBackup();
     easel.upstream.always(openAiError('insufficient_quota'));
     await easel.post({ prompt: 'a lighthouse' });
@@ -212,7 +212,7 @@ describe('the next provider', () => {
     });
   });
 
-  it('is no help when it is down as well: 503, health `error`', async () => {
+  it('does not help when it is down as well: 503, health `error`', async () => {
     const { easel, backup } = await withBackup();
     easel.upstream.always(openAiError('insufficient_quota'));
     backup.always(openAiError('invalid_api_key'));
@@ -224,7 +224,7 @@ describe('the next provider', () => {
     });
   });
 
-  it('counts against the calls of unknown outcome that are allowed in all', async () => {
+  it('shares the limit of calls with unknown outcome with the first', async () => {
     const { easel, backup } = await withBackup({ RETRY_MAX_ATTEMPTS: '1', AMBIGUOUS_RETRIES: '1' });
     easel.upstream.always(dropConnection('close'));
     backup.always(dropConnection('close'));
@@ -235,7 +235,7 @@ describe('the next provider', () => {
     ]);
   });
 
-  it('is not asked where the request names its provider, nor where it cannot do what was asked', async () => {
+  it('is not called where the request names a provider, or a model that the next one does not have', async () => {
     const { easel, backup } = await withBackup();
     easel.upstream.always(openAiError('insufficient_quota'));
     expect((await easel.post({ prompt: 'a lighthouse', provider: 'openai' })).status).toBe(502);
@@ -251,7 +251,7 @@ describe('the next provider', () => {
     ]);
   });
 
-  it('can be the placeholder, which says so', async () => {
+  it('can be the placeholder, which the record names', async () => {
     const easel = await alone({ PROVIDERS: 'openai,placeholder' });
     easel.upstream.always(openAiError('insufficient_quota'));
     const { body } = await easel.post({ prompt: 'a lighthouse' });
@@ -259,7 +259,7 @@ describe('the next provider', () => {
     expect(body.warnings.map(({ code }) => code)).toContain('provider_fallback');
   });
 
-  it('can be Azure, and never hears the key of another', async () => {
+  it('can be Azure, and never gets the key of another provider', async () => {
     const azure = await startOpenAiServer({ key: 'f00dcafe0123' });
     opened.push(azure);
     const easel = await alone({
@@ -278,7 +278,7 @@ describe('a picture of the next provider that was left unfinished', () => {
   it.each([
     ['its original is known, and no provider can be called', {}, true],
     ['the process died before its arrival was written down', { original: null }, false],
-  ])('is finished as what it is when %s', async (_, loss, allDown) => {
+  ])('is finished with its own provider and model when %s', async (_, loss, allDown) => {
     await using folder = await temporaryFolder();
     const { easel: first, backup } = await withBackup({}, folder.path);
     first.upstream.always(openAiError('insufficient_quota'));
@@ -311,8 +311,8 @@ describe('a picture of the next provider that was left unfinished', () => {
   });
 });
 
-describe('a server with ways of its own', () => {
-  it('is sent no size where it takes none, and no text that it would take for a command; the record says both', async () => {
+describe('a compatible server', () => {
+  it('gets no size where PROVIDER_*_OMIT names it, and no text of PROVIDER_*_STRIP; the record warns of both', async () => {
     const { easel, backup } = await withBackup({
       PROVIDERS: 'backup',
       PROVIDER_BACKUP_OMIT: 'size',
@@ -328,7 +328,7 @@ describe('a server with ways of its own', () => {
     expect(body.warnings.map(({ code }) => code)).toEqual(['parameter_dropped', 'prompt_changed']);
   });
 
-  it("uses names of OpenAI's for as long as it likes", async () => {
+  it('may serve a model name that OpenAI has retired', async () => {
     const { easel } = await withBackup({ PROVIDERS: 'backup', PROVIDER_BACKUP_MODEL: 'dall-e-2' });
     expect((await easel.post({ prompt: 'a lighthouse' })).body).toMatchObject({
       status: 'succeeded',
@@ -337,10 +337,10 @@ describe('a server with ways of its own', () => {
   });
 });
 
-describe('a provider that asks to wait', () => {
+describe('a provider that sends Retry-After or rate limits', () => {
   const busy = (headers: Readonly<Record<string, string>>) => openAiError('rate_limit_exceeded', { headers });
 
-  it('is left alone by all jobs, which wait and are all made; a waiting call still gets its 202', async () => {
+  it('is not called by any job meanwhile; a waiting request still gets its 202', async () => {
     const easel = await alone();
     const gate = easel.upstream.gate();
     easel.upstream.script(busy({ 'retry-after': '300' }), picture({ beforeHeaders: gate }));
@@ -353,7 +353,7 @@ describe('a provider that asks to wait', () => {
     expect((await easel.record('second')).attempts).toEqual([]);
   });
 
-  it('holds up no stop: the jobs that wait for it are left for the next start', async () => {
+  it('does not delay a stop: the jobs that wait for it are left for the next start', async () => {
     await using folder = await temporaryFolder();
     await using upstream = await startOpenAiServer();
     const options = { upstream, folder: folder.path };
@@ -376,7 +376,7 @@ describe('a provider that asks to wait', () => {
     }
   });
 
-  it('is not taken to be down, and costs the other jobs no attempt', async () => {
+  it('does not count as down, and costs the other jobs no attempt', async () => {
     const easel = await alone({ CONCURRENCY: '8' });
     easel.upstream.script(busy({ 'retry-after': '7' }));
     const answers = await Promise.all(
@@ -387,7 +387,7 @@ describe('a provider that asks to wait', () => {
     expect((await health(easel)).detail).toBe('openai ok');
   });
 
-  it('is asked no more by this job when the wait would pass the deadline; the next provider is', async () => {
+  it('is replaced by the next provider when the wait would pass the deadline of the job', async () => {
     const { easel } = await withBackup();
     easel.upstream.always(busy({ 'retry-after': '99999999999' }));
     const { body } = await easel.post({ prompt: 'a lighthouse' });
@@ -395,7 +395,7 @@ describe('a provider that asks to wait', () => {
     expect(easel.clock.slept).toEqual([]);
   });
 
-  it('in the headers of a picture is heard before it has to refuse a call', async () => {
+  it('is paused by the rate limit headers of a picture, before it has to refuse a call', async () => {
     const easel = await alone();
     const spent = rateLimitHeaders({ of: 'images', limit: 5, remaining: 0, resetMs: 12_000 });
     easel.upstream.script(picture({ headers: spent }));
@@ -408,7 +408,7 @@ describe('a provider that asks to wait', () => {
   it.each([
     ['PROVIDER_OPENAI_CONCURRENCY', '2', 2],
     ['CONCURRENCY', '3', 3],
-  ])('need not be asked when %s is %s', async (name, value, most) => {
+  ])('gets no more concurrent calls than allowed when %s is %s', async (name, value, most) => {
     const easel = await alone({ CONCURRENCY: '4', [name]: value });
     const gate = easel.upstream.gate();
     easel.upstream.always(picture({ beforeHeaders: gate }));
@@ -421,7 +421,7 @@ describe('a provider that asks to wait', () => {
   });
 });
 
-it('no key is in any answer, record, health report or log', async () => {
+it('no provider key is in any answer, record, health report or log', async () => {
   const { easel, backup } = await withBackup();
   const keys = [easel.upstream.key ?? '', BACKUP_KEY];
   const quoting = (key: string) => openAiError('invalid_api_key', { message: `Incorrect API key provided: ${key}.` });
@@ -435,7 +435,7 @@ it('no key is in any answer, record, health report or log', async () => {
   expect(body.detail).toContain('who is [key]?');
 });
 
-it('a call that was cancelled while it hung says nothing about the provider', async () => {
+it('calls that are cancelled while they hang do not open the circuit breaker', async () => {
   const easel = await alone();
   easel.upstream.always(hang());
   for (let job = 0; job < 6; job++) {

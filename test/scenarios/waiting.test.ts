@@ -7,8 +7,8 @@ import { until } from '../support/until.ts';
 
 const lighthouse = { mediaId: 'x', prompt: 'a lighthouse' };
 
-describe('a call that waits', () => {
-  it('waits for the end unless it says otherwise', async () => {
+describe('a waiting request', () => {
+  it('waits for the finished image by default', async () => {
     await using easel = await startEasel();
     const gate = easel.upstream.gate();
     easel.upstream.script(picture({ beforeHeaders: gate }));
@@ -20,7 +20,7 @@ describe('a call that waits', () => {
     expect([status, headers.get('preference-applied')]).toEqual([201, null]);
   });
 
-  // The test's clock lets waits of up to a minute pass at once, so each of these runs out.
+  // The test's clock skips waits of up to a minute, so each of these ends at once.
   it.each([
     ['SYNC_WAIT_SECONDS', {}, { SYNC_WAIT_SECONDS: '30' }, null],
     ['respond-async', { prefer: 'respond-async' }, {}, 'respond-async'],
@@ -28,7 +28,7 @@ describe('a call that waits', () => {
     ['wait=0', { prefer: 'wait=0' }, {}, 'wait=0'],
     ['respond-async, wait=10', { prefer: 'respond-async, wait=10' }, {}, 'respond-async, wait=10'],
     ['a longer wait than is allowed', { prefer: 'wait=100' }, { SYNC_WAIT_SECONDS: '30' }, 'wait=30'],
-  ])('gets its 202 when its time is over: %s', async (_, headers: Record<string, string>, env, applied) => {
+  ])('gets a 202 when its time limit has passed: %s', async (_, headers: Record<string, string>, env, applied) => {
     await using easel = await startEasel({ env });
     const gate = easel.upstream.gate();
     easel.upstream.script(picture({ beforeHeaders: gate }));
@@ -51,7 +51,7 @@ describe('a call that waits', () => {
     const starter = easel.post(lighthouse);
     await gate.reached();
     const joiners = [easel.post(lighthouse), easel.post(lighthouse, { prefer: 'wait=120' })];
-    // They have joined when their requests are on the way and the record has been read.
+    // Gives the two requests time to arrive and join.
     await delay(50);
     gate.open();
     expect((await starter).status).toBe(201);
@@ -59,7 +59,7 @@ describe('a call that waits', () => {
     expect(easel.upstream.calls).toHaveLength(1);
   });
 
-  it('may leave: the work goes on', async () => {
+  it('may disconnect, and the work goes on', async () => {
     await using easel = await startEasel();
     const gate = easel.upstream.gate();
     easel.upstream.script(picture({ beforeHeaders: gate }));

@@ -78,7 +78,7 @@ describe('the end of a picture', () => {
     expect(metrics).toContain('easel_webhook_deliveries_total{outcome="delivered"} 3');
   });
 
-  it('goes to the key’s own address where the request names none, and nowhere where neither does', async () => {
+  it('is sent to the URL of the key where the request names none, and not at all where there is neither', async () => {
     await using receiver = await startReceiver();
     await using easel = await startEasel({
       env: { ...env, API_KEYS: TEST_KEYS, WEBHOOK_URLS: `blog=${receiver.url}/blog` },
@@ -94,7 +94,7 @@ describe('the end of a picture', () => {
     expect(await urlsOf('silent')).toEqual([]);
   });
 
-  it('is signed without a setting too, by a secret that is kept beside the database', async () => {
+  it('is signed without WEBHOOK_SECRET by a generated secret in a file beside the database', async () => {
     await using easel = await startEasel({ env: { WEBHOOK_ALLOW_HOSTS: '127.0.0.1' } });
     const path = `${easel.folder}/webhook-secret`;
     expect((await stat(path)).mode & 0o777).toBe(0o600);
@@ -105,7 +105,7 @@ describe('the end of a picture', () => {
 });
 
 describe('a delivery', () => {
-  it('that fails is tried again under its id, each try with its own time', async () => {
+  it('that fails is retried under the same id, each try with its own timestamp', async () => {
     await using receiver = await startReceiver();
     receiver.script({ status: 500 }, { status: 302, headers: { location: `${receiver.url}/elsewhere` } });
     await using easel = await startEasel({ env });
@@ -122,7 +122,7 @@ describe('a delivery', () => {
   test.each([
     ['is forbidden by 410', 410, 'disabled', /wants no more/, 'delivered'],
     ['goes to an address that is not to be reached', null, 'failed', /not public/, 'failed'],
-  ])('that %s is tried no more, until it is ordered again', async (_how, httpStatus, status, error, second) => {
+  ])('that %s is not retried until it is redelivered on request', async (_how, httpStatus, status, error, second) => {
     await using receiver = await startReceiver();
     receiver.script({ status: 410 });
     const allow = httpStatus === null ? '127.0.0.1:1' : '127.0.0.1';
@@ -142,7 +142,7 @@ describe('a delivery', () => {
     expect([again.id, again.attempts.length]).toEqual([first.id, 2]);
   });
 
-  it('is seen and ordered by the key of the image and admins only, each with its scope', async () => {
+  it('is visible and redeliverable only to the key of the image and to admins, with the right scope', async () => {
     await using receiver = await startReceiver();
     await using easel = await startEasel({ env: { ...env, API_KEYS: TEST_KEYS } });
     await easel.post({ mediaId: 'hero', prompt, webhookUrl: receiver.url }, bearer('blog'));
@@ -158,7 +158,7 @@ describe('a delivery', () => {
     const order = async (mediaId: string, name: string) => (await redeliver(easel, mediaId, id, bearer(name))).status;
     expect(await Promise.all(['blog', 'boss', 'shop', 'viewer', 'maker'].map(see))).toEqual([200, 200, 404, 404, 403]);
     expect(await Promise.all(['shop', 'maker', 'viewer'].map((name) => order('hero', name)))).toEqual([404, 404, 403]);
-    // A delivery about another image, by one who may see that image.
+    // The id of a delivery of `hero` under another image, which this key may see.
     expect(await order('other', 'shop')).toBe(404);
     expect(receiver.received).toHaveLength(2);
     expect(await order('hero', 'blog')).toBe(202);
@@ -166,7 +166,7 @@ describe('a delivery', () => {
     expect(receiver.received[2]?.headers['webhook-id']).toBe(id);
   });
 
-  it('goes with its image', async () => {
+  it('is removed with its image', async () => {
     await using receiver = await startReceiver();
     receiver.always({ status: 500 });
     await using easel = await startEasel({ env });
@@ -184,7 +184,7 @@ describe('a delivery', () => {
 });
 
 describe('a dead receiver', () => {
-  it('slows neither pictures nor other receivers, and is stopped at once with the service', async () => {
+  it('delays neither pictures nor other receivers nor the stop of the service', async () => {
     await using dead = await startReceiver();
     dead.always({ delivery: { beforeHeaders: 'forever' } });
     await using live = await startReceiver();
@@ -199,12 +199,12 @@ describe('a dead receiver', () => {
       expect((await Promise.all(posts)).map(({ status }) => status)).toEqual(Array(20).fill(201));
       await easel.post({ mediaId: 'live', prompt, webhookUrl: live.url });
       await live.came(1);
-      // No try has run into its 10 s, so nothing has waited for one.
+      // No try has reached its timeout of 10 s, so nothing waited for one.
       expect(dead.open).toBe(4);
     }
     expect(Date.now() - began).toBeLessThan(10_000);
 
-    // The tries that were broken off left no trace, and are due at the next start.
+    // The aborted tries are not recorded as attempts, and are due at the next start.
     dead.always({});
     await using easel = await startEasel(options);
     await dead.came(24);
@@ -213,7 +213,7 @@ describe('a dead receiver', () => {
 });
 
 describe('a crash between the end of a picture and its delivery', () => {
-  it('has it delivered at the next start, under the same id', async () => {
+  it('does not lose the delivery: it is sent at the next start, under the same id', async () => {
     await using receiver = await startReceiver();
     receiver.script({ delivery: { beforeHeaders: 'forever' } });
     await using before = await startEasel({ env });

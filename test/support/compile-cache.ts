@@ -1,6 +1,6 @@
 /**
- * Compiled modules, for the processes that tests start: takes a third off each start. Node writes them down when a process
- * ends in peace, which most of those processes do not, so one does before the first test.
+ * Node's compile cache for the processes that tests start: it takes a third off each start. Node writes the cache when a process
+ * exits normally, but tests kill most of theirs, so one process fills the cache before the first test.
  */
 
 import { spawnSync } from 'node:child_process';
@@ -13,6 +13,6 @@ export const COMPILE_CACHE = join(tmpdir(), 'easel-compile-cache');
 /** Called by vitest once, ahead of all tests. */
 export function setup(): void {
   const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
-  // Loads every module, finds that there is no such port, and ends.
+  // Loads every module, refuses the wrong PORT, and exits.
   spawnSync(process.execPath, [main], { env: { NODE_COMPILE_CACHE: COMPILE_CACHE, PORT: 'none' } });
 }

@@ -1,10 +1,10 @@
 /**
- * Certificates and C2PA manifests for tests, made as they are asked for.
+ * Certificates and C2PA manifests for tests, made on demand.
  *
  *     const { chain, key } = await signingIdentity();
  *     const original = await withManifest(await texturedPicture({ width: 640, height: 360 }));
  *
- * `referenceFailures` asks the reference implementation (c2pa-rs, as WebAssembly from npm) what is wrong with a file's manifest.
+ * `referenceFailures` validates a file's manifest with the reference implementation (c2pa-rs, as WebAssembly from npm).
  */
 
 import { KeyObject, X509Certificate as NodeCertificate, randomUUID, sign, webcrypto } from 'node:crypto';
@@ -40,7 +40,7 @@ export interface IdentityOptions {
   readonly kind?: KeyKind;
   readonly notBefore?: Date;
   readonly notAfter?: Date;
-  /** Extended key usages of the signer's certificate; `emailProtection`, which C2PA asks for, by default. */
+  /** Extended key usages of the signer's certificate; `emailProtection`, which C2PA accepts, by default. */
   readonly usages?: readonly string[];
 }
 
@@ -48,7 +48,7 @@ export interface TestIdentity {
   /** The signer's certificate, then its issuer's. */
   readonly chain: readonly [NodeCertificate, NodeCertificate];
   readonly key: KeyObject;
-  /** The same as the files that C2PA_CERT and C2PA_KEY name. */
+  /** The chain and the key in PEM, as in the files that C2PA_CERT and C2PA_KEY name. */
   readonly certificatePem: string;
   readonly keyPem: string;
 }
@@ -124,7 +124,7 @@ function toNode({ rawData }: X509Certificate): NodeCertificate {
   return new NodeCertificate(Buffer.from(rawData));
 }
 
-/** The PNG, JPEG or WebP with a manifest of its own, as a model API would send it: made by a trained model. */
+/** The PNG, JPEG or WebP with a signed manifest that says it was made by a trained model, as a model API would send it. */
 export async function withManifest(picture: Uint8Array, identity?: TestIdentity): Promise<Buffer> {
   const { chain, key } = identity ?? (await signingIdentity());
   const [certificate, ...chainCertificates] = chain.map(({ raw }) => new X509Certificate(new Uint8Array(raw)));
@@ -165,8 +165,8 @@ interface ReferenceReport {
 let loaded = false;
 
 /**
- * What c2pa-rs finds wrong with the manifest in a file, ingredients' manifests included, by C2PA's status codes; that a
- * test's authority is on no list of trusted signers is left out. Rejects where there is no manifest.
+ * The C2PA status codes of what c2pa-rs finds wrong with the manifest in a file and with those of its ingredients.
+ * `signingCredential.untrusted` is left out: a test's authority is on no list of trusted signers. Rejects where there is no manifest.
  */
 export async function referenceFailures(bytes: Uint8Array, format: string): Promise<readonly string[]> {
   if (!loaded) {

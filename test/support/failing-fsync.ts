@@ -1,6 +1,6 @@
 /**
- * Loaded ahead of the service (`node --import`), it has `fsync` fail with EIO, as a dying disk does, for every path that ends
- * in the text of the file that `FSYNC_FAILS` names, as long as that file is there. The bytes are written nevertheless.
+ * Makes `fsync` fail with EIO, as on a dying disk. Loaded ahead of the service (`node --import`).
+ * `FSYNC_FAILS` names a file; while it exists, `fsync` fails for every path that ends in that file's text. The bytes are still written.
  */
 
 import { readFileSync } from 'node:fs';

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import type { Spending } from '../../src/core/domain/money.ts';
 
-/** What ledger entries add up to, by day, owner and model: images, microdollars, calls without a price. */
+/** Sums of ledger entries by day, owner and model: images, microdollars, calls without a price. Sums of zero are left out. */
 export function sumsOf(entries: readonly Spending[]): ReadonlyMap<string, readonly number[]> {
   const sums = new Map<string, number[]>();
   for (const { day, owner, model, images, microUsd, unpriced } of entries) {
@@ -12,7 +12,7 @@ export function sumsOf(entries: readonly Spending[]): ReadonlyMap<string, readon
   return new Map([...sums].filter(([, counts]) => counts.some((count) => count !== 0)).sort());
 }
 
-/** A step of random work on one of three images of two owners: one of `actions`, at a cost that is sometimes unknown (null). */
+/** Arbitrary for property tests: one of `actions` on one of three images and two owners, at a cost that is sometimes unknown (null). */
 export function ledgerStep<Action extends string>(...actions: readonly Action[]) {
   return fc.record({
     id: fc.constantFrom('a', 'b', 'c'),

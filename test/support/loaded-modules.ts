@@ -1,4 +1,4 @@
-/** Loaded ahead of the service (`node --import`), it writes the URL of every module that is loaded into the file `LOADED_MODULES`. */
+/** Loaded ahead of the service (`node --import`): appends the URL of every module that loads to the file that `LOADED_MODULES` names. */
 
 import { appendFileSync } from 'node:fs';
 import { registerHooks } from 'node:module';

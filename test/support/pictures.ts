@@ -17,7 +17,7 @@ export interface PictureSize {
 }
 
 export interface TextureOptions extends PictureSize {
-  /** Another seed, another picture. */
+  /** Determines the colours; the same seed gives the same picture. */
   readonly seed?: string;
   readonly format?: PictureFormat;
   /** 1 to 100, for jpeg and webp. */
@@ -28,13 +28,13 @@ export interface TextureOptions extends PictureSize {
   readonly transparent?: boolean;
 }
 
-/** Bytes of finished textures, oldest first: a test suite asks for the same few over and over. */
+/** Cache of encoded textures, oldest first: tests use the same few over and over. */
 const painted = new Map<string, Buffer>();
 const PAINTED_LIMIT_BYTES = 64 * 1024 * 1024;
 let paintedBytes = 0;
 
 /**
- * A picture that any sane quality check lets pass: a gradient between four colours of different lightness, broken into
+ * A picture that passes any sane quality check: a gradient between four colours of different lightness, broken into
  * tiles with hard edges. Entropy is above 6 bits and it is sharp everywhere, also along the borders.
  */
 export async function texturedPicture(options: TextureOptions): Promise<Buffer> {
@@ -73,7 +73,7 @@ export function truncated(bytes: Uint8Array, length = Math.floor(bytes.length * 
   return Buffer.from(bytes.subarray(0, length));
 }
 
-/** A jpeg in four inks, as print shops send them. */
+/** A jpeg in CMYK, as print shops send them. */
 export async function cmykJpeg(size: PictureSize): Promise<Buffer> {
   return texture(size.width, size.height, 'cmyk').toColourspace('cmyk').jpeg().toBuffer();
 }
@@ -88,7 +88,7 @@ export async function palettePng(size: PictureSize): Promise<Buffer> {
   return texture(size.width, size.height, 'palette').png({ palette: true, colours: 256 }).toBuffer();
 }
 
-/** A jpeg that a camera held upright would write: stored lying on its side, `width` x `height` once EXIF is obeyed. */
+/** A jpeg as from a camera held upright: stored on its side, `width` x `height` once its EXIF orientation is applied. */
 export async function rotatedJpeg(size: PictureSize): Promise<Buffer> {
   return texture(size.height, size.width, 'rotated').withMetadata({ orientation: 6 }).jpeg().toBuffer();
 }
@@ -103,14 +103,14 @@ export async function animatedWebp(size: PictureSize, frames = 3): Promise<Buffe
   return (await animation(size, frames)).webp({ delay: 100, effort: 0 }).toBuffer();
 }
 
-/** One pixel. */
+/** A png of one pixel. */
 export async function tinyPng(): Promise<Buffer> {
   return texture(1, 1, 'tiny').png().toBuffer();
 }
 
 /**
- * A sound, black png of 144 million pixels in 0.4 MB that takes a millisecond to make: a decoder that looks at the
- * file's size only takes 432 MB for it.
+ * A valid black png of 144 million pixels in 0.4 MB (a decompression bomb) that takes a millisecond to make: a decoder that checks
+ * only the file's size needs 432 MB for it.
  */
 export function hugePng({ width, height }: PictureSize = { width: 12_000, height: 12_000 }): Buffer {
   const header = Buffer.alloc(13);
@@ -191,7 +191,7 @@ function pngChunk(type: string, data: Buffer): Buffer {
   return chunk;
 }
 
-/** A zlib stream of `length` zeros, put together from one fully flushed (so repeatable) block. */
+/** A zlib stream of `length` zeros, assembled from one fully flushed, and so repeatable, block. */
 export function deflatedZeros(length: number): Buffer {
   const blockLength = 1024 * 1024;
   const block = deflateRawSync(Buffer.alloc(blockLength), { finishFlush: zlib.Z_FULL_FLUSH });

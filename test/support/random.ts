@@ -1,6 +1,6 @@
 import { crc32 } from 'node:zlib';
 
-/** Numbers from 0 to 1 that follow from the seed alone (mulberry32). */
+/** A pseudorandom generator (mulberry32) of numbers from 0 to below 1; the same seed gives the same numbers. */
 export function randomOf(seed: string): () => number {
   let state = crc32(seed);
   return () => {

@@ -3,15 +3,15 @@ import type { Clock } from '../../src/core/ports/clock.ts';
 export interface TestClock extends Clock {
   /** Every wait that was skipped, in milliseconds and in order. */
   readonly slept: readonly number[];
-  /** How many waits last now. */
+  /** How many waits are pending. */
   readonly sleepers: number;
-  /** Sets the clock forward; waits that end meanwhile are over. */
+  /** Sets the clock forward and ends the waits whose time has come. */
   advance(ms: number): void;
 }
 
 /**
- * Waits of up to `skipMs`, a minute by default, are over at once, time having passed; longer ones (deadlines, timeouts) last
- * until the clock is set forward or their signal fires.
+ * A clock that skips waits of up to `skipMs`, a minute by default: they end at once and move the clock forward by their length.
+ * Longer ones (deadlines, timeouts) last until the clock is set forward or their signal fires.
  */
 export function createTestClock({ skipMs = 60_000 }: { readonly skipMs?: number } = {}): TestClock {
   const slept: number[] = [];
@@ -33,7 +33,7 @@ export function createTestClock({ skipMs = 60_000 }: { readonly skipMs?: number 
       if (ms <= skipMs) {
         slept.push(ms);
         ahead += ms;
-        // Lets timers and sockets have their turn, as a real wait would.
+        // Lets the event loop serve timers and sockets, as a real wait would.
         await new Promise((resolve) => setImmediate(resolve));
         return;
       }

@@ -1,6 +1,6 @@
 import { findKey, type Keys, parseKeys } from '../../src/security/api-keys.ts';
 
-/** `API_KEYS` with a key of every kind; the secret of each is its name and `-secret`. */
+/** `API_KEYS` with a key for each set of scopes that tests need; the secret of a key is its name followed by `-secret`. */
 export const TEST_KEYS = [
   'blog:blog-secret:generate+read',
   'shop:shop-secret:generate+read',
@@ -9,12 +9,13 @@ export const TEST_KEYS = [
   'boss:boss-secret:admin',
 ].join(',');
 
+/** `TEST_KEYS`, parsed. */
 export function testKeys(): Keys {
   const { keys } = parseKeys(TEST_KEYS);
   return { inUse: true, find: (secret) => findKey(keys, secret) };
 }
 
-/** Headers of one who has this key. */
+/** The headers that authenticate a request with this key. */
 export function bearer(name: string): { readonly authorization: string } {
   return { authorization: `Bearer ${name}-secret` };
 }

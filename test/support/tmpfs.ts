@@ -8,9 +8,9 @@ import { join } from 'node:path';
 export interface Tmpfs {
   readonly path: string;
   fill(): Promise<void>;
-  /** Takes away what `fill` wrote. */
+  /** Removes what `fill` wrote. */
   empty(): Promise<void>;
-  /** Refuses every write from now on, or takes them again. */
+  /** Remounts the disk read-only, or writable again. */
   setReadOnly(readOnly: boolean): void;
   unmount(): Promise<void>;
 }
@@ -18,7 +18,7 @@ export interface Tmpfs {
 /** Whether this user may mount: root on Linux, outside of most containers. Elsewhere the tests that need it are reported as skipped. */
 export const canMountTmpfs = tryMount();
 
-/** Mounts a disk of `size` (as mount writes it, `2m`) on a new folder. */
+/** Mounts a disk of `size` (in the notation of mount(8): `2m`) on the new folder `path`. */
 export async function mountTmpfs(path: string, size: string): Promise<Tmpfs> {
   await mkdir(path);
   mount(path, size);
@@ -26,7 +26,7 @@ export async function mountTmpfs(path: string, size: string): Promise<Tmpfs> {
   return {
     path,
     async fill() {
-      // In single pages at last, since a large write is refused with a part of the disk still free.
+      // Single pages last, since a large write is refused while a part of the disk is still free.
       for (const size of [1024 * 1024, 4096]) {
         while (await append(filler, Buffer.alloc(size)));
       }
@@ -41,7 +41,7 @@ export async function mountTmpfs(path: string, size: string): Promise<Tmpfs> {
   };
 }
 
-/** Whether there was room for it. */
+/** Appends the bytes; false where the disk was full. */
 async function append(path: string, bytes: Uint8Array): Promise<boolean> {
   try {
     await writeFile(path, bytes, { flag: 'a' });

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 
-/** Asks again until the condition holds; for what another process does, and can only be looked at. Raises after 20 s. */
+/** Polls every 20 ms until the condition holds, for state of another process that sends no notice. Rejects after 20 s. */
 export async function until(condition: () => Promise<boolean>): Promise<void> {
   const deadline = Date.now() + 20_000;
   while (!(await condition())) {

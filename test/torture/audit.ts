@@ -1,4 +1,4 @@
-/** What is true of a service's folder and of what it serves, looked at from outside: the database itself, the disk, and HTTP. */
+/** Checks a service from outside: by its database file, its folder on disk, and HTTP. */
 
 import { createHash } from 'node:crypto';
 import { cpSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
@@ -8,12 +8,12 @@ import { DatabaseSync } from 'node:sqlite';
 import { originalName } from '../../src/core/domain/file-names.ts';
 import { type Attempt, type Image, isFinished } from '../../src/core/domain/image.ts';
 
-/** Every image that is on record, and what SQLite says against the file; for a folder whose service has ended, or has nothing to do. */
+/** Every image in the database, and the faults that SQLite finds in the file. Call while the service is stopped or idle. */
 export function readDatabase(folder: string): {
   readonly images: readonly Image[];
   readonly findings: readonly string[];
 } {
-  // A copy: opening the file itself would do the recovery after a crash that the next start has to do.
+  // A copy: opening the file itself would run SQLite's crash recovery, which the next start of the service has to do.
   const copy = mkdtempSync(join(tmpdir(), 'easel-audit-'));
   for (const end of ['', '-wal']) {
     const file = join(folder, `easel.db${end}`);
@@ -44,7 +44,7 @@ export function readDatabase(folder: string): {
   }
 }
 
-/** The attempts whose call was out, or on its way, when the process died: open, and without a picture on disk. */
+/** The attempts whose call was under way, or about to be sent, when the process died: still open, and without a picture on disk. */
 export function attemptsInFlight(
   folder: string,
   images: readonly Image[],
@@ -61,7 +61,7 @@ export function attemptsInFlight(
     });
 }
 
-/** Every file below the media folder, temporary ones included. */
+/** Every file below the media folder, temporary ones included, sorted. */
 export function filesOnDisk(folder: string): readonly string[] {
   const media = join(folder, 'media');
   return readdirSync(media, { recursive: true, withFileTypes: true })
@@ -70,7 +70,7 @@ export function filesOnDisk(folder: string): readonly string[] {
     .sort();
 }
 
-/** Every file that the records say there is. */
+/** Every file that the records list, sorted. */
 export function filesOnRecord(images: readonly Image[]): readonly string[] {
   return images
     .flatMap(({ original, master, renditions }) =>
@@ -79,7 +79,7 @@ export function filesOnRecord(images: readonly Image[]): readonly string[] {
     .sort();
 }
 
-/** What is wrong with the pictures that a running service serves, by the records read before and by what is on disk. */
+/** What is wrong with the pictures that a running service serves, compared with `images` and with the files on disk. */
 export async function auditServing(url: string, folder: string, images: readonly Image[]): Promise<readonly string[]> {
   const findings: string[] = [];
   const published = new Map(
@@ -106,6 +106,7 @@ export async function auditServing(url: string, folder: string, images: readonly
   return findings;
 }
 
+/** The SHA-256 of the bytes in hexadecimal. */
 export function sha256(bytes: Uint8Array): string {
   return createHash('sha256').update(bytes).digest('hex');
 }

@@ -1,10 +1,10 @@
 /**
- * Has a process die by SIGKILL at one of the `STEPS`. It is loaded ahead of the service,
+ * Kills the process by SIGKILL at one of the `STEPS`. It is loaded ahead of the service,
  *
  *     DIE_AT=betweenRenames DIE_ON=3 node --import ./test/torture/die-at-step.ts src/main.ts
  *
- * and watches what the service does to files and to SQLite from below, so that what dies is the service as it is shipped.
- * `DIE_ON` counts how often the step comes by first (1 by default); `DIE_FOR` names the one mediaId that counts.
+ * and wraps the functions for files and SQLite below it, so that the service under test is the one that is shipped.
+ * `DIE_ON` is the occurrence of the step that kills (1, the first, by default); with `DIE_FOR` only the steps of that mediaId count.
  */
 
 import fs from 'node:fs/promises';
@@ -28,7 +28,7 @@ function reached(step: Step, mediaId: string | null): void {
 
 const NOTHING: Readonly<Record<'before' | 'after', Step | null>> = { before: null, after: null };
 
-/** The steps that lie before and after the commit of an image in this status. */
+/** The steps just before and just after the commit that writes an image with this status. */
 const COMMITS: Partial<Record<Image['status'], typeof NOTHING>> = {
   queued: { before: null, after: 'afterAccept' },
   generating: { before: null, after: 'beforeSend' },
@@ -36,7 +36,7 @@ const COMMITS: Partial<Record<Image['status'], typeof NOTHING>> = {
   succeeded: { before: 'beforeSucceeded', after: 'afterSucceeded' },
 };
 
-/** What the open transaction does to images. */
+/** The images that the open transaction writes or deletes. */
 let open: { readonly mediaId: string; readonly steps: typeof NOTHING }[] = [];
 
 const { run } = StatementSync.prototype;

@@ -3,7 +3,7 @@ import { post } from './life.ts';
 
 const TIMES = 200;
 
-/** Sends one request 200 times at once, marked as the same by its mediaId or its key; gives what is wrong with the answers. */
+/** Sends one request 200 times at once, with the same mediaId or Idempotency-Key; returns what is wrong with the answers. */
 export async function sendIdentical(
   url: string,
   upstream: OpenAiServer,

@@ -4,10 +4,10 @@ import { type RunningService, startService } from '../support/app/process.ts';
 import type { OpenAiServer } from '../support/openai/server.ts';
 import type { Step } from './steps.ts';
 
-/** Where and when a process is to die by itself. */
+/** The step at which the process kills itself. */
 export interface Death {
   readonly step: Step;
-  /** How often the step comes by; 1 by default. */
+  /** The occurrence of the step that kills; 1, the first, by default. */
   readonly on?: number;
   /** Only this image counts. */
   readonly mediaId?: string;
@@ -17,12 +17,12 @@ export interface LifeOptions {
   readonly folder: string;
   readonly upstream: OpenAiServer;
   readonly death?: Death | null;
-  /** Loaded ahead of the service; for a death that is `die-at-step.ts`. */
+  /** A module to load ahead of the service; `death` replaces it by `die-at-step.ts`. */
   readonly preload?: URL;
   readonly env?: Readonly<Record<string, string>>;
 }
 
-/** One life of the service: the real process, on small pictures, with the stand-in model API behind it. */
+/** Starts one life of the service: the real process, set to small pictures, calling the stand-in model API. */
 export async function startLife({ folder, upstream, death, preload, env }: LifeOptions): Promise<RunningService> {
   upstream.strict = false;
   return await startService({
@@ -52,8 +52,8 @@ export interface Reply {
 }
 
 /**
- * `POST /images`, again while the service says that it has too much to do, as it does on a busy machine. Rejects when the
- * connection breaks, as it does when the service dies.
+ * `POST /images`, repeated while the answer is 429, which the service gives on a busy machine. Rejects when the connection breaks,
+ * as it does when the service dies.
  */
 export async function post(url: string, body: object, headers: Readonly<Record<string, string>> = {}): Promise<Reply> {
   for (;;) {
@@ -72,6 +72,7 @@ export async function post(url: string, body: object, headers: Readonly<Record<s
   }
 }
 
+/** The record of the image, or null where there is none. */
 export async function getRecord(url: string, mediaId: string): Promise<ImageRecord | null> {
   const response = await fetch(`${url}/images/${mediaId}`);
   const body = await response.json();

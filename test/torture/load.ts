@@ -1,4 +1,4 @@
-/** The load of a round: clients that send, send again, delete and read, and remember the answers they got. */
+/** The load of a round: clients that send, repeat, delete and read, and record the answers they got. */
 
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ImageRecord } from '../../src/core/domain/record.ts';
@@ -14,12 +14,12 @@ export interface ClientRequest {
   readonly body: { readonly mediaId?: string; readonly prompt: string; readonly ttlSeconds?: number };
   readonly headers: Readonly<Record<string, string>>;
   mediaId: string | null;
-  /** Whether an answer said that it was accepted. */
+  /** Whether an answer confirmed that the service had accepted it. */
   accepted: boolean;
   /** The life in which it was first sent, and whether a connection broke before an answer came. */
   readonly life: number;
   broken: boolean;
-  /** Requests for it that have no answer yet: after a DELETE, one of them would rightly be made, and paid, anew. */
+  /** How many sends of it have no answer yet. It is not deleted meanwhile: one that arrives after the DELETE would rightly be paid anew. */
   open: number;
   /** `begun` once it may be gone: a DELETE was sent, or it has a ttl; `done` when the DELETE was answered. */
   deletion: 'begun' | 'done' | null;
@@ -33,6 +33,7 @@ export interface Load {
   reads: number;
 }
 
+/** A new request of a random kind: 30% have an Idempotency-Key, 60% a mediaId, 10% a mediaId and a ttl of 1 s. */
 export function makeClientRequest(random: () => number, life: number, number: number): ClientRequest {
   const kind = random();
   const name = `${life}-${number}`;
@@ -45,10 +46,10 @@ export function makeClientRequest(random: () => number, life: number, number: nu
   return { ...request, body: { mediaId, prompt, ...(kind > 0.9 && { ttlSeconds: 1 }) }, headers: later, mediaId };
 }
 
-/** Clients that send every request that has no answer yet, some of them twice at once, and delete a picture now and then. */
+/** Clients that send every unaccepted request, some of them twice at once, and delete an image now and then. */
 export function sendAll(load: Load, service: RunningService, over: AbortSignal): Promise<void>[] {
   const { random, clientRequests } = load;
-  // What expires is sent once: after it has gone, the same request would rightly be made, and paid, anew.
+  // A request with a ttl is sent in one life only: once its image has expired, a repeat would rightly be paid anew.
   const queue = clientRequests.filter((request) => !request.accepted && !(request.body.ttlSeconds && request.deletion));
   return Array.from({ length: CLIENTS }, async () => {
     for (let request = queue.shift(); request && !over.aborted; request = queue.shift()) {
@@ -91,6 +92,7 @@ async function deleteOne({ random, clientRequests }: Load, service: RunningServi
   if (request) await remove(request, service);
 }
 
+/** Sends a DELETE for the image of the request, and notes in the request how far it got. */
 export async function remove(request: ClientRequest, { url }: RunningService): Promise<void> {
   request.deletion = 'begun';
   const response = await fetch(`${url}/images/${request.mediaId}`, { method: 'DELETE' }).catch(() => null);
@@ -98,7 +100,7 @@ export async function remove(request: ClientRequest, { url }: RunningService): P
   if (response?.status === 204 || response?.status === 404) request.deletion = 'done';
 }
 
-/** Reads pictures at random until the life is over: each has to be the one of its record, or not there. */
+/** Reads published pictures until the life is over: each must have the SHA-256 of its record, or be a 404. */
 export async function readAll(load: Load, { url }: RunningService, over: AbortSignal): Promise<void> {
   while (!over.aborted) {
     const page = await fetch(`${url}/images?status=succeeded&limit=20`, { signal: over })

@@ -1,7 +1,7 @@
 /**
- * `npm run torture -- [ROUNDS] [SEED] [--sigterm]`: plays rounds of torture, says what happened in each and in all, and ends with 1 when
- * a promise was broken. The same seed makes the same plan; what the machine makes of it differs, as kills fall by the clock. With
- * `--sigterm` every life ends by that signal, under load.
+ * `npm run torture -- [ROUNDS] [SEED] [--sigterm]`: plays rounds of torture, prints a report of each and a summary, and exits with 1 when
+ * a promise was broken. The same seed gives the same plan but not the same run, since random kills happen by the clock. With `--sigterm`
+ * every life ends by that signal, under load.
  */
 
 import { randomBytes } from 'node:crypto';
@@ -58,7 +58,7 @@ files checked        ${sum(({ files }) => files)} at the end, ${sum(({ reads }) 
 violations           ${violations}`);
 process.exitCode = violations > 0 ? 1 : 0;
 
-/** By mediaId and by key in turn. */
+/** Sends the identical requests, by mediaId and by Idempotency-Key in turn; returns the violations. */
 async function repeatRequests(): Promise<readonly string[]> {
   await using folder = await temporaryFolder();
   await using upstream = await startOpenAiServer();

@@ -1,7 +1,6 @@
 /**
- * One round of torture: a service under load that is killed again and again, at random moments and at named steps, or
- * asked to end; each time it is started anew in the same folder, and its clients send again what they had no answer to. When all of
- * it has ended, everything that was promised is checked.
+ * One round of torture: a service under load is killed again and again, at random moments, at named steps or by SIGTERM. Each time it
+ * is restarted in the same folder, and its clients repeat the requests that were not answered. At the end every promise is checked.
  */
 
 import { setTimeout as delay } from 'node:timers/promises';
@@ -18,11 +17,11 @@ import { STEPS, STEPS_OF_DELETION, type Step } from './steps.ts';
 
 export interface RoundOptions {
   readonly seed: string;
-  /** How often the process is ended before it may finish its work. */
+  /** How often the process is killed or stopped before it may finish its work. */
   readonly deaths: number;
-  /** New requests in each life. */
+  /** New requests in each life, which is one run of the process. */
   readonly requests: number;
-  /** Only ends that are asked for, by SIGTERM. */
+  /** Ends every life by SIGTERM and none by SIGKILL; false by default. */
   readonly gently?: boolean;
 }
 
@@ -32,7 +31,7 @@ export interface RoundReport {
   readonly calls: number;
   /** How each life ended: a step, `at random` or `SIGTERM`. */
   readonly deaths: readonly string[];
-  /** Calls that were out when the process was killed. */
+  /** Provider calls that were under way when the process was killed. */
   readonly inFlight: number;
   readonly deleted: number;
   readonly failed: number;
@@ -44,7 +43,7 @@ export interface RoundReport {
 
 const CONCURRENCY = 4;
 const AMBIGUOUS_RETRIES = 2;
-/** A life that does not reach its step is ended at this age. */
+/** A life that does not reach its step is killed at this age. */
 const LONGEST_LIFE_MS = 4_000;
 const LONGEST_END_MS = 60_000;
 
@@ -153,7 +152,7 @@ async function start(
   return await startLife({ folder, upstream, death, env });
 }
 
-/** What the kill left behind: a sound database, and the calls whose outcome stays unknown. */
+/** Checks the database that the kill left behind, and adds the calls whose outcome stays unknown to `lost`. */
 function inspectRemains({ folder, lost, violations }: Round): readonly Image[] {
   const { images, findings } = readDatabase(folder);
   violations.push(...findings);
@@ -169,10 +168,10 @@ function lostIds({ lost }: Round): readonly string[] {
   return [...lost.values()].flatMap((ids) => [...ids]);
 }
 
-/** Starts it once more, has every client send again what it had no answer to, waits until nothing is unfinished, and checks all. */
+/** Starts the service once more, repeats every unanswered request, waits until no image is unfinished, and checks everything. */
 async function finishAll(round: Round): Promise<Pick<RoundReport, 'files' | 'failed'>> {
   const { folder, violations, clientRequests } = round;
-  // Nothing may go by itself while it is compared.
+  // No scheduled cleanup may remove an image while disk and records are compared.
   await using service = await start(round, null, { CLEANUP_INTERVAL_SECONDS: '3600' });
   await Promise.all(sendAll(round, service, new AbortController().signal));
   const deadline = Date.now() + LONGEST_END_MS;
@@ -202,7 +201,7 @@ async function finishAll(round: Round): Promise<Pick<RoundReport, 'files' | 'fai
 
 // ----------------------------------------------------------- the account
 
-/** What is wrong with the end of one request: it is there once, as it has to be, and was paid for as often as it says. */
+/** What is wrong with the end of one request: its image must exist once and must have been paid for as often as its record says. */
 function auditRequest({ upstream, lost }: Round, request: ClientRequest, all: readonly Image[]): readonly string[] {
   const { prompt } = request.body;
   const findings: string[] = [];

@@ -1,6 +1,7 @@
 /**
- * The places where a process can die in the life of an image, each between two things that are done to disk or network.
- * `die-at-step.ts` has a process die at all but one of them; the stand-in model API does it at `afterSend`, which only it can see.
+ * Crash points in the life of an image, each between two operations on disk or network.
+ * `die-at-step.ts` kills the process at all of them but `afterSend`: only the stand-in model API can see that one, so the test kills
+ * the process when the call has arrived there.
  */
 export const STEPS = {
   afterAccept: 'accepted durably, not answered yet',

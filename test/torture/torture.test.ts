@@ -17,7 +17,7 @@ const callsFor = (upstream: OpenAiServer, prompt: string) =>
   upstream.calls.filter(({ body }) => body.prompt === prompt).length;
 
 describe('a process killed at a named step', () => {
-  it('goes on from there at the next start, and pays again only where the outcome is unknown', async () => {
+  it('resumes from that step at the next start, and pays again only where the outcome is unknown', async () => {
     await using folder = await temporaryFolder();
     await using upstream = await startOpenAiServer();
     let previous: { step: Step; mediaId: string } | null = null;
@@ -67,7 +67,7 @@ describe('a process killed at a named step', () => {
 });
 
 describe('a process killed again and again', () => {
-  it('finds the picture that came with a later call, though an earlier one was lost', async () => {
+  it('finds the picture of a later call, although an earlier call was lost', async () => {
     await using folder = await temporaryFolder();
     await using upstream = await startOpenAiServer();
     const request = { mediaId: 'twice', prompt: 'killed twice' };
@@ -84,7 +84,7 @@ describe('a process killed again and again', () => {
 });
 
 describe('a process killed while it deletes', () => {
-  it('completes at the next start what was begun, and has not begun the rest', async () => {
+  it('completes the begun deletions at the next start, and keeps the other images', async () => {
     await using folder = await temporaryFolder();
     await using upstream = await startOpenAiServer();
     const remove = (mediaId: string) => (url: string) => fetch(`${url}/images/${mediaId}`, { method: 'DELETE' });
@@ -103,7 +103,7 @@ describe('a process killed while it deletes', () => {
         const { images } = readDatabase(folder.path);
         return images.length === before.length && filesOnDisk(folder.path).join() === filesOnRecord(images).join();
       });
-      // Also those names can be used again.
+      // The names of deleted images can be used again.
       for (const name of ['one', 'two', 'three', 'four']) {
         const { status } = await post(life.url, { mediaId: name, prompt: name });
         expect(status, name).toBe(before.includes(name) ? 200 : 201);
@@ -123,7 +123,7 @@ describe('a process killed while it deletes', () => {
 });
 
 describe('a round of torture', () => {
-  it('loses nothing, tears nothing and pays nothing twice', async () => {
+  it('loses no image, serves no partial file and pays for nothing twice', async () => {
     const report = await playRound({ seed: `${Date.now()}`, deaths: 2, requests: 10 });
     expect(report.violations, JSON.stringify(report)).toEqual([]);
     expect(report.accepted).toBeGreaterThan(10);

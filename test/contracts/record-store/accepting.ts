@@ -6,7 +6,7 @@ import type { OpenedRecords } from './fixture.ts';
 
 export function describeAccepting({ records, restart, store }: OpenedRecords): void {
   describe('accept and get', () => {
-    it('gives an image back as it was, also after a restart', async () => {
+    it('returns an image unchanged, also after a restart', async () => {
       const image = anImage({
         mediaId: 'a.b-c_1',
         idempotencyKey: 'key',
@@ -33,7 +33,7 @@ export function describeAccepting({ records, restart, store }: OpenedRecords): v
       expect(await records().get('a')).toEqual(first);
     });
 
-    it('keeps an idempotency key to its owner', async () => {
+    it('looks up an idempotency key among the images of its owner only', async () => {
       const first = anImage({ mediaId: 'a', owner: 'anna', idempotencyKey: 'key' });
       await store(first);
       const again = await records().accept({ ...first, mediaId: 'b' }, Infinity);
@@ -46,7 +46,7 @@ export function describeAccepting({ records, restart, store }: OpenedRecords): v
       expect(await records().findByKey('anna', 'another')).toBeNull();
     });
 
-    it('refuses what is over the limit of the queue, and counts only what is queued', async () => {
+    it('refuses images above the limit of the queue, and counts queued images only', async () => {
       await store(anImage({ mediaId: 'a' }), anImage({ mediaId: 'b', idempotencyKey: 'key' }));
       expect(await records().accept(anImage({ mediaId: 'c' }), 2)).toEqual({ outcome: 'queue_full' });
       expect(await records().get('c')).toBeNull();
@@ -63,7 +63,7 @@ export function describeAccepting({ records, restart, store }: OpenedRecords): v
     it.each([
       ['mediaId', (index: number) => anImage({ mediaId: 'same', prompt: `${index}` })],
       ['idempotencyKey', (index: number) => anImage({ mediaId: `m${index}`, idempotencyKey: 'same' })],
-    ])('accepts one of 200 that ask at once with the same %s', async (by, make) => {
+    ])('accepts one of 200 concurrent images with the same %s', async (by, make) => {
       const asked = Array.from({ length: 200 }, (_, index) => records().accept(make(index), Infinity));
       const answers: readonly Acceptance[] = await Promise.all(asked);
       expect(answers.filter(({ outcome }) => outcome === 'accepted')).toHaveLength(1);
@@ -73,7 +73,7 @@ export function describeAccepting({ records, restart, store }: OpenedRecords): v
       for (const other of others) expect(other).toEqual({ outcome: 'exists', by, image: winner });
     });
 
-    it('never goes over the limit of the queue, however many ask at once', async () => {
+    it('never exceeds the limit of the queue, however many calls are concurrent', async () => {
       const asked = Array.from({ length: 50 }, (_, index) => records().accept(anImage({ mediaId: `m${index}` }), 7));
       const answers = await Promise.all(asked);
       expect(answers.filter(({ outcome }) => outcome === 'accepted')).toHaveLength(7);
@@ -84,7 +84,7 @@ export function describeAccepting({ records, restart, store }: OpenedRecords): v
   describe('requeue', () => {
     const again = (image: Image): Image => ({ ...image, status: 'queued', run: image.run + 1 });
 
-    it('never goes over the limit of the queue, however many ask at once', async () => {
+    it('never exceeds the limit of the queue, however many calls are concurrent', async () => {
       const failed = Array.from({ length: 20 }, (_, index) => anImage({ mediaId: `m${index}`, status: 'failed' }));
       await store(...failed);
       const answers = await Promise.all(failed.map(({ mediaId }) => records().requeue(mediaId, 7, again)));
@@ -93,7 +93,7 @@ export function describeAccepting({ records, restart, store }: OpenedRecords): v
       expect((await records().countByStatus()).failed).toBe(13);
     });
 
-    it('answers as update does where there is room, or nothing to change', async () => {
+    it('behaves like update where there is room, or nothing to change', async () => {
       const image = anImage({ mediaId: 'a', status: 'failed' });
       await store(image);
       expect(await records().requeue('a', 0, () => null)).toEqual(image);

@@ -3,7 +3,7 @@ import { at } from './example-images.ts';
 import type { OpenedRecords } from './fixture.ts';
 
 export function describeCleanups({ records, restart }: OpenedRecords): void {
-  it('keeps the last cleanup', async () => {
+  it('keeps the report of the last cleanup, over a restart too', async () => {
     const report = {
       deleted: 1,
       freedBytes: 2,

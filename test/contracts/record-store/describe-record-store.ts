@@ -13,8 +13,8 @@ import { describeTotals } from './totals.ts';
 import { describeUpdating } from './updating.ts';
 
 /**
- * What every record store promises; each adapter runs it with its own fixture. The store is handed `trivialDerive`, so that what is
- * tested is that it keeps what it is handed; the rules of the service have tests of their own in test/core/images/derive.test.ts.
+ * What every record store promises; each adapter runs it with its own fixture. The store gets `trivialDerive`, so that these tests cover
+ * only how it stores what the rules derive; the rules of the service are tested in test/core/images/derive.test.ts.
  */
 export function describeRecordStore(name: string, createFixture: CreateFixture): void {
   describe(`${name} keeps the contract of a record store`, () => {
@@ -31,7 +31,7 @@ export function describeRecordStore(name: string, createFixture: CreateFixture):
     describeRemoving(opened);
     describeOwnedNames(opened);
 
-    it('checks itself as often as asked, and says so when it is closed', async () => {
+    it('passes repeated checks, and fails with storage_unavailable once it is closed', async () => {
       const records = opened.records();
       await records.check();
       await records.check();

@@ -1,17 +1,17 @@
 import type { Attempt, Image, MediaFile } from '../../../src/core/domain/image.ts';
 import type { ImageRequest } from '../../../src/core/domain/request.ts';
 
-/** Milliseconds since 1970 of the moment `seconds` after the beginning of 2026. */
+/** Milliseconds since 1970, `seconds` after the beginning of 2026 (UTC). */
 export function ms(seconds: number): number {
   return Date.UTC(2026) + seconds * 1000;
 }
 
-/** The same moment as ISO 8601. */
+/** ISO 8601 time, `seconds` after the beginning of 2026. */
 export function at(seconds: number): string {
   return new Date(ms(seconds)).toISOString();
 }
 
-/** A queued image with no renditions, changed as asked. */
+/** A queued image without renditions, with `overrides` applied. */
 export function anImage(overrides: Partial<Image> = {}): Image {
   return {
     mediaId: 'image',

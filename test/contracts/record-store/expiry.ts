@@ -48,7 +48,7 @@ export function describeExpiry({ records, store }: OpenedRecords): void {
   });
 
   describe('oldest', () => {
-    it('pages through what is finished and not kept for ever, oldest first, whatever its expiry', async () => {
+    it('pages through finished images that are not pinned, oldest first, whatever their expiry', async () => {
       await store(
         anImage({ mediaId: 'c', status: 'succeeded', createdAt: at(3), expiresAt: at(999) }),
         anImage({ mediaId: 'b', status: 'failed', createdAt: at(2) }),

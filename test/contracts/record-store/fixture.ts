@@ -4,29 +4,29 @@ import type { Derive, ListQuery, RecordStore } from '../../../src/core/ports/rec
 import { trivialDerive } from './trivial-derive.ts';
 
 interface RecordStoreFixture {
-  /** Opens the same records; called again after `close`, it stands for a restart. */
+  /** Opens the same records; a second call, after `close`, simulates a restart. */
   open(): Promise<RecordStore>;
-  /** Takes everything away. */
+  /** Deletes everything that the fixture created. */
   dispose(): Promise<void>;
 }
 
-/** Makes records that are empty and store what `derive` gives. */
+/** Makes empty records that store what `derive` returns. */
 export type CreateFixture = (derive: Derive) => Promise<RecordStoreFixture>;
 
-/** The records of the test that runs, and what many tests do with them. */
+/** The records of the current test, and what many tests do with them. */
 export interface OpenedRecords {
-  /** The store as it is open now: another one after `restart`. */
+  /** The open store: another one after `restart`. */
   records(): RecordStore;
   restart(): Promise<void>;
-  /** Accepts the images, each of which has to be new. */
+  /** Accepts the images, each of which must be new. */
   store(...images: readonly Image[]): Promise<void>;
-  /** Has the image succeed. */
+  /** Sets the status of the image to `succeeded`. */
   finish(mediaId: string): Promise<void>;
-  /** The mediaIds of a list with up to 100 images. */
+  /** The mediaIds that `list` returns for the query, up to 100 of all owners by default. */
   listed(query: Partial<ListQuery>): Promise<readonly string[]>;
 }
 
-/** Opens empty records before each test of the suite around, and takes them away after it. */
+/** Opens empty records before each test of the surrounding suite, and disposes of them after it. */
 export function openRecordsForEach(createFixture: CreateFixture): OpenedRecords {
   let fixture: RecordStoreFixture;
   let records: RecordStore;

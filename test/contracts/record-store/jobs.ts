@@ -4,7 +4,7 @@ import type { OpenedRecords } from './fixture.ts';
 
 export function describeJobs({ records, restart, store }: OpenedRecords): void {
   describe('unfinished', () => {
-    it('names the jobs, oldest first', async () => {
+    it('lists unfinished images, oldest first', async () => {
       const statuses = ['processing', 'succeeded', 'queued', 'failed', 'generating', 'cancelled'] as const;
       for (const [index, status] of statuses.entries()) {
         await store(anImage({ mediaId: status, status, createdAt: at(100 - index) }));
@@ -14,7 +14,7 @@ export function describeJobs({ records, restart, store }: OpenedRecords): void {
       expect(await records().unfinished()).toEqual(['generating', 'queued', 'processing']);
     });
 
-    it('names those with pending renditions behind the others, until there is none', async () => {
+    it('lists images with pending renditions after the others, until none is pending', async () => {
       const pending = [{ width: 1200, height: 675, format: 'avif' as const }];
       await store(anImage({ mediaId: 'avif', status: 'succeeded', pending, createdAt: at(1) }));
       await store(anImage({ mediaId: 'new', status: 'queued', createdAt: at(2) }));

@@ -13,11 +13,11 @@ export function describeLedger({ records, restart, store }: OpenedRecords): void
     const step = ledgerStep('write', 'write', 'write', 'leave', 'remove', 'restart');
     const status = fc.constantFrom(...IMAGE_STATUSES);
 
-    it('is at all times the sum of the entries that writes brought, in whatever order they come', async () => {
+    it('equals the sum of the entries of all writes, for random sequences of writes, removals and restarts', async () => {
       let rounds = 0;
       await fc.assert(
         fc.asyncProperty(fc.array(fc.tuple(step, status), { maxLength: 20 }), async (steps) => {
-          // The ledger is never cleared, so each round has owners of its own.
+          // The ledger is never cleared, so each round uses owners of its own.
           rounds += 1;
           const own = (name: string) => `${name}-${rounds}`;
           const known = new Map<string, Image>();
@@ -67,7 +67,7 @@ export function describeLedger({ records, restart, store }: OpenedRecords): void
       },
     });
 
-    it('holds for as many as ask at once, and a refused write leaves neither record nor entry', async () => {
+    it('stays within the limit of the guard under 200 concurrent writes, and a refused write leaves neither record nor entry', async () => {
       const asked = Array.from({ length: 200 }, (_, index) =>
         records().accept(anImage({ mediaId: `m${index}`, estimate }), Infinity, limit(140_000)),
       );
@@ -77,11 +77,11 @@ export function describeLedger({ records, restart, store }: OpenedRecords): void
       expect(await records().balance('2026-01-01', null)).toEqual({ spent: 0, reserved: 140_000 });
     });
 
-    it('asks the guard of a change only where it spends more, and undoes the change that is refused', async () => {
+    it('calls the guard of a change only where it spends more, and rolls back a change that is refused', async () => {
       await store(anImage({ mediaId: 'a', estimate }));
       const calls: unknown[] = [];
       const none = { ...limit(0), check: (...call: unknown[]) => void calls.push(call) };
-      // What is held back stays the same, or is spent: no room is needed that the image does not have.
+      // The reservation stays the same, or becomes spending: neither needs more of the budget.
       await records().update('a', (image) => ({ ...image, status: 'generating' }), none);
       await records().update('a', (image) => ({ ...image, status: 'succeeded' }), none);
       expect(calls).toEqual([]);
@@ -95,7 +95,7 @@ export function describeLedger({ records, restart, store }: OpenedRecords): void
       expect(await records().balance('2026-01-01', null)).toEqual({ spent: 20_000, reserved: 40_000 });
     });
 
-    it('asks the guard of an image that is accepted again, and leaves it as it is where that is refused', async () => {
+    it('calls the guard when an image is requeued, and leaves the image unchanged where it refuses', async () => {
       const failed = anImage({ mediaId: 'a', status: 'failed' });
       await store(failed);
       const again = (image: Image): Image => ({ ...image, status: 'queued', estimate });
@@ -106,7 +106,7 @@ export function describeLedger({ records, restart, store }: OpenedRecords): void
       expect(await records().requeue('a', 1, again, limit(20_000))).toEqual(again(failed));
     });
 
-    it('shows the guard the owner, and the balances of the service and of the owner as the write leaves them', async () => {
+    it('calls the guard with the owner and the balances of service and owner after the write', async () => {
       const calls: unknown[] = [];
       const guard: SpendingGuard = { day: '2026-01-01', check: (...call) => void calls.push(call) };
       await store(anImage({ mediaId: 'a', owner: 'anna', status: 'succeeded', estimate }));
@@ -116,14 +116,14 @@ export function describeLedger({ records, restart, store }: OpenedRecords): void
       expect(calls).toEqual([['bert', { service, owner: { spent: 0, reserved: 40_000 } }]]);
     });
 
-    it('frees what a removed image held back, and keeps what it spent', async () => {
+    it('releases the reservation of a removed image, and keeps what it spent', async () => {
       await store(anImage({ mediaId: 'waiting', estimate }), anImage({ mediaId: 'done', status: 'failed', estimate }));
       expect(await records().balance('2026-01-01', null)).toEqual({ spent: 20_000, reserved: 20_000 });
       for (const id of ['waiting', 'done']) await records().remove(id);
       expect(await records().balance('2026-01-01', null)).toEqual({ spent: 20_000, reserved: 0 });
     });
 
-    it('is read from a day on, newest first, of one owner or all', async () => {
+    it('lists entries from a given day on, newest first, for one owner or all', async () => {
       const spent = (id: string, owner: string, day: number) =>
         anImage({ mediaId: id, owner, status: 'succeeded', createdAt: at(day * 86_400), estimate });
       await store(spent('a', 'anna', 0), spent('b', 'anna', 1), spent('c', 'bert', 1), spent('d', 'anna', 2));

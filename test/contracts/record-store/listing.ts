@@ -38,7 +38,7 @@ export function describeListing({ records, store, finish, listed }: OpenedRecord
       ['a label', { label: 'red' }, ['three', 'two-b', 'one']],
       ['an owner', { owner: 'anna' }, ['three', 'two-a', 'one']],
       ['a status', { status: 'succeeded' }, ['three', 'two-a']],
-    ])('pages through %s, one by one, without a gap or a double', async (_, query, expected) => {
+    ])('pages through %s, one by one, without a gap or a duplicate', async (_, query, expected) => {
       const seen: string[] = [];
       let cursor: string | null | undefined;
       while (cursor !== null) {
@@ -50,10 +50,10 @@ export function describeListing({ records, store, finish, listed }: OpenedRecord
       expect(seen).toEqual(expected);
     });
 
-    it('goes on at the same place while images come and go', async () => {
+    it('continues at the same place while images are added and removed', async () => {
       const first = await records().list({ limit: 2, owner: null });
       await store(anImage({ mediaId: 'four', createdAt: at(4) }), anImage({ mediaId: 'two-c', createdAt: at(2) }));
-      // The very image that the cursor was made from goes, and one behind it.
+      // Removes the image that the cursor was made from, and one after it.
       await records().remove('two-b');
       await records().remove('one');
       await store(anImage({ mediaId: 'two-0', createdAt: at(2) }));

@@ -11,7 +11,7 @@ export function describeOutbox({ records, restart, store, finish }: OpenedRecord
       anImage({ mediaId, request: aRequest({ webhookUrl }) });
     const none = { ids: [], receivers: [] };
 
-    it('gets a delivery with the write that causes one, and with no other; it outlives a restart', async () => {
+    it('gets a delivery only from the write that causes one, and keeps it over a restart', async () => {
       let news = 0;
       records().outbox.onNew(() => news++);
       await store(hooked('a'), anImage({ mediaId: 'silent' }));
@@ -34,7 +34,7 @@ export function describeOutbox({ records, restart, store, finish }: OpenedRecord
       });
     });
 
-    it('gets nothing from a write that is undone', async () => {
+    it('gets no delivery from a write that is rolled back', async () => {
       await store(hooked('a'));
       const guard: SpendingGuard = {
         day: '2026-11-23',
@@ -51,7 +51,7 @@ export function describeOutbox({ records, restart, store, finish }: OpenedRecord
       expect(await records().outbox.list('a')).toEqual([]);
     });
 
-    it('gives what is due first, but for deliveries and receivers that are busy', async () => {
+    it('returns the delivery that is due first, and skips busy deliveries and receivers', async () => {
       await store(hooked('a'), hooked('b', 'http://other.example:81/x'), hooked('c'));
       for (const mediaId of ['a', 'b', 'c']) await finish(mediaId);
       const ids: Record<string, string> = {};
@@ -74,7 +74,7 @@ export function describeOutbox({ records, restart, store, finish }: OpenedRecord
       expect(await next({})).toBe('a');
     });
 
-    it('has every delivery of an image, newest first, and none once the image is removed', async () => {
+    it('lists every delivery of an image, newest first, and none once the image is removed', async () => {
       await store(hooked('a'));
       await records().update('a', (image) => ({ ...image, status: 'failed' }));
       await records().update('a', (image) => ({ ...image, status: 'queued' }));

@@ -18,7 +18,7 @@ export function describeOwnedNames({ records, restart, store }: OpenedRecords): 
       '',
     ];
 
-    it('are those of the record as it is now, among any names', async () => {
+    it('returns the given names that belong to the current version of a record', async () => {
       await store(anImage({ mediaId: 'a' }));
       expect(await records().ownedNames(['a.png', 'originals/a~t1', ...strange])).toEqual(new Set(['a.png']));
       await records().update('a', (image) => ({ ...image, attempts: [anAttempt('t1')] }));
@@ -31,7 +31,7 @@ export function describeOwnedNames({ records, restart, store }: OpenedRecords): 
       expect(await records().ownedNames(['a.png', 'originals/a~t1', ...strange])).toEqual(new Set(['a.png']));
     });
 
-    it('are distinguished where one mediaId continues another', async () => {
+    it('distinguishes images where one mediaId is a prefix of another', async () => {
       await store(anImage({ mediaId: 'a' }), anImage({ mediaId: 'a.png' }));
       expect(await records().ownedNames(['a.png', 'a.png.png', 'a.png.png.png'])).toEqual(
         new Set(['a.png', 'a.png.png']),

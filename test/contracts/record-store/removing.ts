@@ -11,7 +11,7 @@ export function describeRemoving({ records, restart, store, listed }: OpenedReco
     });
     const names = ['a.b.old', 'a.b.png', 'originals/a.b~t1', 'originals/a.b~t2'];
 
-    it('takes the record and notes every name that its deletion owns, until those files are gone', async () => {
+    it('removes the record, and notes the names of its files until their deletion is done', async () => {
       await store(published, anImage({ mediaId: 'other' }));
       const deletion = await records().remove('a.b');
       expect([...(deletion?.names ?? [])].sort()).toEqual(names);
@@ -27,7 +27,7 @@ export function describeRemoving({ records, restart, store, listed }: OpenedReco
       expect(await records().ownedNames(names)).toEqual(new Set());
     });
 
-    it('does not take the mediaId again before the old files are gone, as they bear the names of the new ones', async () => {
+    it('does not accept the mediaId again until the old files are deleted, since the new ones would have the same names', async () => {
       await store(published);
       await records().remove('a.b');
       await expect(records().accept(published, Infinity)).rejects.toMatchObject({

@@ -3,7 +3,7 @@ import { aFile, anImage } from './example-images.ts';
 import type { OpenedRecords } from './fixture.ts';
 
 export function describeTotals({ records, restart, store }: OpenedRecords): void {
-  it('counts images by status, and the bytes that are stored of each, through their whole life', async () => {
+  it('counts images by status and sums their stored bytes through every change', async () => {
     const none = { queued: 0, generating: 0, processing: 0, succeeded: 0, failed: 0, cancelled: 0 };
     expect(await records().countByStatus()).toEqual(none);
     expect(await records().mediaBytes()).toBe(0);

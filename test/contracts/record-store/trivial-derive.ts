@@ -5,8 +5,8 @@ import type { Spending } from '../../../src/core/domain/money.ts';
 import type { Derive, NewDelivery } from '../../../src/core/ports/record-store.ts';
 
 /**
- * Rules as simple as they can be, for tests of what a store does with what it is handed:
- * - ledger: an image costs its estimate, held back until it has finished and spent on the day it was created after that;
+ * The simplest possible rules, for tests of how a store keeps what they derive:
+ * - ledger: an image costs its estimate, reserved until it has finished and then spent on the day it was created;
  * - delivery: whenever an image with a webhook URL succeeds or fails;
  * - names: `<mediaId>.png` and the originals of the attempts, and `<mediaId>.old` as well once it is removed;
  * - bytes: those of the master.

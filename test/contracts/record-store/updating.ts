@@ -4,7 +4,7 @@ import type { OpenedRecords } from './fixture.ts';
 
 export function describeUpdating({ records, restart, store, listed }: OpenedRecords): void {
   describe('update', () => {
-    it('writes what the change gives, gives what is stored, and keeps it over a restart', async () => {
+    it('writes what the change returns, returns what is stored, and keeps it over a restart', async () => {
       await store(anImage({ mediaId: 'a' }));
       const updated = await records().update('a', (image) => ({ ...image, status: 'generating', thumbhash: 'x' }));
       expect(updated).toMatchObject({ mediaId: 'a', status: 'generating', thumbhash: 'x' });
@@ -12,7 +12,7 @@ export function describeUpdating({ records, restart, store, listed }: OpenedReco
       expect(await records().get('a')).toEqual(updated);
     });
 
-    it('leaves the image where the change gives null or fails, and gives null where there is none', async () => {
+    it('leaves the image unchanged where the change returns null or throws, and returns null where there is no image', async () => {
       const image = anImage({ mediaId: 'a' });
       await store(image);
       expect(await records().update('a', () => null)).toEqual(image);
@@ -26,7 +26,7 @@ export function describeUpdating({ records, restart, store, listed }: OpenedReco
       expect(await records().update('none', (other) => other)).toBeNull();
     });
 
-    it('loses none of 100 changes that are made at once', async () => {
+    it('loses none of 100 concurrent changes', async () => {
       await store(anImage({ mediaId: 'a' }));
       const changes = Array.from({ length: 100 }, (_, index) =>
         records().update('a', (image) => ({ ...image, attempts: [...image.attempts, anAttempt(`t${index}`)] })),
@@ -36,7 +36,7 @@ export function describeUpdating({ records, restart, store, listed }: OpenedReco
       expect(new Set(ids).size).toBe(100);
     });
 
-    it('moves the image in the list when what the list is ordered and filtered by changes', async () => {
+    it('updates the place of the image in lists when the fields they sort and filter by change', async () => {
       await store(anImage({ mediaId: 'a', createdAt: at(1) }), anImage({ mediaId: 'b', createdAt: at(2) }));
       const request = aRequest({ labels: ['late'] });
       await records().update('a', (image) => ({ ...image, createdAt: at(3), request, owner: 'anna' }));

@@ -1,6 +1,6 @@
 /**
- * The whole service on real parts in the test's own process: SQLite and pictures in a temporary folder, HTTP on a free port,
- * and the stand-in model API behind it.
+ * The whole service with real adapters in the test's own process: SQLite and pictures in a temporary folder, HTTP on a free port,
+ * and the stand-in model API as its provider.
  *
  *     await using easel = await startEasel();
  *     easel.upstream.script(openAiError('server_error'));
@@ -23,11 +23,11 @@ import { createTestClock, type TestClock } from '../test-clock.ts';
 
 export interface EaselOptions {
   readonly env?: Readonly<Record<string, string>>;
-  /** A folder to go on in, such as that of a service that was closed; a new one by default. */
+  /** The data folder, for example that of a service that was closed; a new temporary one by default. */
   readonly folder?: string;
-  /** A model API that outlives the service; one of its own by default. */
+  /** A model API that outlives the service; by default the service gets its own, which is closed with it. */
   readonly upstream?: OpenAiServer;
-  /** Never by default, so that a busy machine refuses no test its picture. */
+  /** Replaces the measurement of load; always false by default, so that a busy machine does not make tests fail with 429. */
   readonly isOverloaded?: () => boolean;
   /** Waits of up to this many milliseconds are skipped; a minute by default. */
   readonly skipMs?: number;
@@ -61,13 +61,13 @@ export interface Easel extends AsyncDisposable {
   cancel(mediaId: string): Promise<Answer>;
   /** Listens to the events of an image, from the first after `lastEventId`. */
   listen(mediaId: string, lastEventId?: string): Promise<EventStream>;
-  /** The record once nothing in it is pending any more. */
+  /** The record once no rendition is pending; rejects after 10 s. */
   made(mediaId: string): Promise<ImageRecord>;
   /** Names of all files below the media folder, sorted. */
   files(): Promise<string[]>;
   /**
-   * What would be left of the service if its process died now: a copy of its folder, to go on in. Right only while nothing is being
-   * written, as during a call. `torture/` kills real processes, at every step.
+   * Simulates a crash: a copy of the folder as it is now, to start another service with. Correct only while nothing is being written,
+   * as during a provider call. `torture/` kills real processes, at every step.
    */
   leftByCrash(): Promise<TemporaryFolder>;
 }
@@ -77,11 +77,12 @@ export function publishedFiles(record: ImageRecord) {
   return [record, ...record.renditions].filter((file) => 'sha256' in file);
 }
 
-/** Bytes of all of them. */
+/** The bytes of all published files of a record. */
 export function publishedBytes(record: ImageRecord): number {
   return publishedFiles(record).reduce((sum, { bytes }) => sum + (bytes ?? 0), 0);
 }
 
+/** Starts the service; it listens and works when the promise resolves. It stops at the end of the `await using` block. */
 export async function startEasel(options: EaselOptions = {}): Promise<Easel> {
   const folder = options.folder ?? (await mkdtemp(join(tmpdir(), 'easel-')));
   const upstream = options.upstream ?? (await startOpenAiServer());

@@ -12,10 +12,10 @@ import { BUILT_IN_PRESETS } from '../../../src/core/planning/built-in-presets.ts
 import type { ImageEvents } from '../../../src/core/ports/image-events.ts';
 import type { CleanupOptions } from '../../../src/core/retention/cleanup.ts';
 
-/** `Images` in memory, for tests of the routes: pictures end when the test says so. */
+/** `Images` in memory, for tests of the routes: an image finishes only when the test calls `settle`. */
 export interface FakeImages extends Images {
   readonly stored: Map<string, Image>;
-  /** Tells those who follow an image. */
+  /** The changes of images, for `follow`. */
   readonly events: ImageEvents;
   readonly submitted: { readonly request: CreateImage; readonly caller: Caller; readonly key: string | null }[];
   readonly waits: { readonly mediaId: string; readonly timeoutMs: number; readonly signal: AbortSignal }[];
@@ -23,9 +23,9 @@ export interface FakeImages extends Images {
   readonly cleaned: CleanupOptions[];
   /** What the next submissions do, in place of storing a queued image. */
   onSubmit: ((request: CreateImage) => Submission) | null;
-  /** Changes an image and wakes those who wait for it. */
+  /** Changes an image and wakes the requests that wait for it. */
   settle(mediaId: string, change: Partial<Image>): void;
-  /** Removes an image and wakes those who wait for it. */
+  /** Removes an image and wakes the requests that wait for it. */
   forget(mediaId: string): void;
 }
 
@@ -157,7 +157,7 @@ export function createFakeImages(): FakeImages {
   return fake;
 }
 
-/** An image with something in every field. */
+/** A succeeded image with most fields filled in. */
 export function exampleImage(change: Partial<Image> = {}): Image {
   const mediaId = change.mediaId ?? 'example';
   return {
@@ -223,7 +223,7 @@ export function exampleImage(change: Partial<Image> = {}): Image {
   };
 }
 
-/** The entry of a file with these bytes. */
+/** The `MediaFile` entry of a record for a file with these bytes. */
 export function exampleFile(name: string, bytes: Uint8Array, change: Partial<MediaFile> = {}): MediaFile {
   const sha256 = createHash('sha256').update(bytes).digest('hex');
   return { name, width: 16, height: 16, format: 'png', bytes: bytes.length, sha256, ...change };

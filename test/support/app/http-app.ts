@@ -20,11 +20,11 @@ export interface HttpApp extends AsyncDisposable {
   readonly root: string;
   /** What was logged, line by line. */
   readonly log: Record<string, unknown>[];
-  /** Sends bytes as they are and gives all that comes back until the server ends the connection. */
+  /** Sends the bytes unchanged and resolves with all that comes back until the server ends the connection. */
   raw(...chunks: readonly (string | Buffer)[]): Promise<string>;
 }
 
-/** The HTTP side on fake use cases, listening on a free port. */
+/** The HTTP interface with fake use cases, listening on a free port. */
 export async function openHttpApp(
   services: Partial<AppServices> | ((root: string) => Promise<Partial<AppServices>>) = {},
   config: Partial<AppConfig> = {},

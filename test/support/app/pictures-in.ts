@@ -4,7 +4,7 @@ import type { MediaFile } from '../../../src/core/domain/image.ts';
 import { createPublishedPictures, type PublishedPictures } from '../../../src/core/images/published-file.ts';
 import { exampleImage } from './fake-images.ts';
 
-/** Published pictures in the folder `root`, of the key `blog`: those whose entries `files` holds at the moment. */
+/** The published pictures of the key `blog` in the folder `root`: a file is published while `files` has its entry. */
 export async function picturesIn(root: string, files: { values(): Iterable<MediaFile> }): Promise<PublishedPictures> {
   const records = {
     async get(mediaId: string) {

@@ -24,11 +24,11 @@ export interface ProcessOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Program and arguments; `src/main.ts` run by this very Node by default. */
   readonly command?: readonly [string, ...string[]];
-  /** A module that is loaded ahead of `src/main.ts`, such as one that breaks what is below it. */
+  /** A module to load ahead of `src/main.ts`, for example one that makes `fsync` fail. */
   readonly preload?: URL;
 }
 
-/** Starts the process without waiting for anything. Settings of the machine that runs the tests do not reach it. */
+/** Starts the process without waiting for anything. It inherits only PATH and HOME from the environment of the tests. */
 export function startProcess({ folder, env = {}, command, preload }: ProcessOptions): RunningProcess {
   const main = [...(preload ? ['--import', preload.href] : []), `${PROJECT}src/main.ts`];
   const [program, ...args] = command ?? [process.execPath, ...main];
@@ -66,7 +66,7 @@ export function startProcess({ folder, env = {}, command, preload }: ProcessOpti
   };
 }
 
-/** Starts the service and resolves when it listens. Raises with everything it printed when it ends before that. */
+/** Starts the service and resolves when it listens. Rejects with everything it printed when it exits before that. */
 export async function startService(options: ProcessOptions): Promise<RunningService> {
   const running = startProcess(options);
   const url = await new Promise<string>((resolve, reject) => {

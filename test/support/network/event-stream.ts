@@ -1,12 +1,12 @@
 /**
- * A listener of Server-Sent Events that shows all that came, headers and comments included.
+ * A client for Server-Sent Events that shows all that was received, headers and comments included.
  *
  *     await using stream = await openEventStream(`${url}/images/x/events`);
  *     expect(await stream.next()).toMatchObject({ event: 'status' });
  *     const rest = await stream.rest();               // until the server ends the stream
  */
 
-/** One event as it came; a comment has only `comment`, the order to wait before coming back only `retry`. */
+/** One event as received; a comment has only `comment`, a reconnection time only `retry`. */
 export interface ReceivedEvent {
   readonly id?: string;
   readonly event?: string;
@@ -17,14 +17,15 @@ export interface ReceivedEvent {
 
 export interface EventStream extends AsyncDisposable {
   readonly response: Response;
-  /** The next event, or null at the end; comments and `retry` are passed over. */
+  /** The next event, or null at the end; skips comments and `retry`. */
   next(): Promise<ReceivedEvent | null>;
-  /** The next of whatever comes. */
+  /** The next event, comment or `retry`; null at the end. */
   nextFrame(): Promise<ReceivedEvent | null>;
   /** All events up to the end. */
   rest(): Promise<ReceivedEvent[]>;
 }
 
+/** Connects and resolves when the headers of the answer are there; disposing the stream disconnects. */
 export async function openEventStream(url: string, lastEventId?: string): Promise<EventStream> {
   const leaving = new AbortController();
   const headers = lastEventId === undefined ? {} : { 'last-event-id': lastEventId };

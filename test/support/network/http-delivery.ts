@@ -1,14 +1,14 @@
 /**
- * How an answer travels: at once, late, in drops, in part, or never. Used by the stand-in servers of the tests.
+ * How an HTTP answer is sent: at once, late, in small pieces, in part, or never. Used by the stand-in servers of the tests.
  *
- * Waiting does not depend on time: a `Pause` is either milliseconds or a `Gate` that the test opens when it likes.
+ * Tests need not depend on time: a `Pause` is either milliseconds or a `Gate` that the test opens.
  */
 
 import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
 
-/** Milliseconds, a gate, or for ever: until the client goes away or the server is closed. */
+/** Milliseconds, a gate, or `forever`: until the client disconnects or the server is closed. */
 export type Pause = number | Gate | 'forever';
 
 export type Piece = string | Uint8Array;
@@ -16,32 +16,32 @@ export type Piece = string | Uint8Array;
 export interface Answer {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
-  /** One piece is sent with its content-length; a sequence is sent chunked, and waits while the client is slow. */
+  /** One piece is sent with its content-length; a sequence is sent chunked, with backpressure. */
   readonly body: Piece | Iterable<Piece> | AsyncIterable<Piece>;
 }
 
 export interface Delivery {
-  /** Before the status line. */
+  /** A pause before the status line. */
   readonly beforeHeaders?: Pause;
-  /** After the status line and one header, before the other headers. The connection is closed after the answer. */
+  /** A pause after the status line and one header, before the other headers. The connection is closed after the answer. */
   readonly inHeaders?: Pause;
-  /** Between the headers and the body. */
+  /** A pause between the headers and the body. */
   readonly beforeBody?: Pause;
-  /** The body in pieces of `bytes` bytes (a sequence keeps its own pieces), with a pause before each but the first. */
+  /** Sends the body in pieces of `bytes` bytes (a sequence keeps its own pieces), with a pause before each but the first. */
   readonly drip?: { readonly bytes?: number; readonly pause: Pause };
-  /** Stops on the way. */
+  /** Breaks the answer off. */
   readonly cut?: Cut;
-  /** Compresses the body, whole, and says so. */
+  /** Compresses the whole body, and sends `content-encoding: gzip`. */
   readonly gzip?: boolean;
 }
 
 export interface Cut {
-  /** What is still sent. With 'nothing' the answer is not even made. */
+  /** What is sent before the cut. With 'nothing' the answer is not even made. */
   readonly after: 'nothing' | 'headers' | { readonly bytes: number } | { readonly pieces: number };
   /**
    * - `close`: the connection is closed, in the middle of the answer;
-   * - `reset`: it is reset, so that what was sent last may be lost as well;
-   * - `hang`: nothing more happens;
+   * - `reset`: the connection is reset, so that the last bytes sent may be lost as well;
+   * - `hang`: the connection stays open, and nothing more is sent;
    * - `end`: the answer ends properly, but short.
    */
   readonly by: 'close' | 'reset' | 'hang' | 'end';
@@ -53,20 +53,21 @@ export interface Gate {
   readonly waiting: number;
   /** Resolves once at least `count` answers are held here. */
   reached(count?: number): Promise<void>;
-  /** Lets `count` answers pass, those that come later included. */
+  /** Lets `count` answers pass; where fewer are held, later ones count too. */
   release(count?: number): void;
   /** Lets everything pass from now on. */
   open(): void;
-  /** Resolves when the one who waits may go on; rejects when the signal fires. */
+  /** Called for an answer: resolves when it may go on; rejects when the signal fires. */
   pass(signal: AbortSignal): Promise<void>;
 }
 
-/** Where a gate tells of those who wait at it: `until` resolves once its condition holds after some `changed`. */
+/** Observes a gate, which calls `changed` when an answer arrives; `until` resolves once its condition holds. */
 export interface Watch {
   changed(): void;
   until(condition: () => boolean): Promise<void>;
 }
 
+/** A closed gate that reports to `watch`. */
 export function createGate(watch: Watch): Gate {
   const held = new Set<() => void>();
   let isOpen = false;
@@ -111,18 +112,18 @@ export function createGate(watch: Watch): Gate {
   };
 }
 
-/** One request and its response, and who has to know about it. */
+/** One request and its response, with the signal and the callback for sending an answer. */
 export interface Exchange {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
-  /** Fires when the client has gone, or the answer has to end for another reason. */
+  /** Fires when the client has disconnected, or the answer has to end for another reason. */
   readonly signal: AbortSignal;
   /** Called when the status line is about to be sent. */
   readonly onStatus: (status: number) => void;
 }
 
 /**
- * Sends the answer as the delivery says. Resolves with `answered` when all of it was handed to the operating system,
+ * Sends the answer as `delivery` describes. Resolves with `answered` when all of it was handed to the operating system,
  * with `dropped` when it was cut off on purpose; rejects with the signal's reason when that fires first.
  */
 export async function deliver(
@@ -167,13 +168,13 @@ async function prepare(answer: Answer, { gzip, cut }: Delivery): Promise<Answer>
     headers: {
       ...answer.headers,
       ...(gzip && { 'content-encoding': 'gzip' }),
-      // A proper end that comes early is possible in chunks only.
+      // An answer that is short and yet complete is possible only with chunked encoding.
       ...(isPiece && cut?.by !== 'end' && { 'content-length': String(Buffer.byteLength(body)) }),
     },
   };
 }
 
-/** Whether the whole body went out, and no cut fell into it. */
+/** Sends the body; false where a cut broke it off. */
 async function sendBody(
   body: Answer['body'],
   channel: Channel,
@@ -238,8 +239,8 @@ function unlessAborted(signal: AbortSignal, start: (resolve: () => void) => void
 interface Channel {
   head(answer: Answer, flush: boolean): Promise<void>;
   /**
-   * Resolves when the piece has left this process, so that a cut after it does not swallow it. Never resolves when it
-   * could not: then the connection is gone, and the signal fires.
+   * Resolves when the piece was handed to the operating system, so that a cut after it does not lose it. Rejects with the signal's
+   * reason when that fires first, as it does when the connection is gone.
    */
   write(piece: Buffer): Promise<void>;
   end(): Promise<void>;
@@ -256,7 +257,7 @@ function responseChannel(response: ServerResponse, signal: AbortSignal): Channel
   };
 }
 
-/** Past node's response object, which cannot send half a head. */
+/** Writes to the socket, since node's ServerResponse cannot send half of the headers. */
 function socketChannel({ socket }: IncomingMessage, inHeaders: Pause, signal: AbortSignal): Channel {
   const write = (piece: Piece) =>
     unlessAborted(signal, (resolve) => socket.write(piece, (error) => error ?? resolve()));

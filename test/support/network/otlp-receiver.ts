@@ -1,6 +1,6 @@
 /**
- * A collector of traces: takes OTLP over HTTP (JSON) on loopback, as
- * https://opentelemetry.io/docs/specs/otlp/#otlphttp has it, and keeps the spans.
+ * A trace collector: receives OTLP over HTTP (JSON) on loopback and keeps the spans.
+ * See https://opentelemetry.io/docs/specs/otlp/#otlphttp.
  */
 
 import { createServer, type IncomingMessage } from 'node:http';
@@ -39,17 +39,17 @@ const request = z.object({
 export type ReceivedSpan = z.output<typeof span> & { readonly service: unknown };
 
 export interface OtlpReceiver extends AsyncDisposable {
-  /** What OTEL_EXPORTER_OTLP_ENDPOINT is to be. */
+  /** The value for OTEL_EXPORTER_OTLP_ENDPOINT. */
   readonly endpoint: string;
-  /** How many batches have come. */
+  /** How many batches were received. */
   readonly requests: number;
-  /** In the order in which they came, and so in which they ended. */
+  /** In the order of arrival, which is the order in which they ended. */
   readonly spans: readonly ReceivedSpan[];
   /** The one span of that name; raises where there is none, or more. */
   span(name: string): ReceivedSpan;
 }
 
-/** With another `status` than 200 it refuses everything; with null it takes everything in and never says a word. */
+/** Starts a collector. With a `status` other than 200 it refuses everything; with null it reads every request and never answers. */
 export async function startOtlpReceiver({
   status = 200,
 }: {

@@ -1,4 +1,4 @@
-/** A real receiver of webhooks, on loopback: it keeps what came, verified by the `standardwebhooks` package. */
+/** A real webhook receiver on loopback: it keeps the messages whose signature the `standardwebhooks` package verifies. */
 
 import { createServer, type IncomingHttpHeaders } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -14,6 +14,7 @@ export interface Received {
   readonly message: { readonly type: string; readonly timestamp: string; readonly data: ImageRecord };
 }
 
+/** How one message is answered; 204 without a body where nothing is set. */
 export interface Reaction extends Partial<Answer> {
   readonly delivery?: Delivery;
 }
@@ -21,15 +22,15 @@ export interface Reaction extends Partial<Answer> {
 export interface WebhookReceiver extends AsyncDisposable {
   readonly url: string;
   readonly host: string;
-  /** What came and verified, in order; what does not verify is answered with 400. */
+  /** The verified messages, in order of arrival; a message that does not verify is answered with 400. */
   readonly received: readonly Received[];
   /** Requests that have no answer yet. */
   readonly open: number;
-  /** What to do with the next messages, one after the other; then, and by default, 204. */
+  /** How the next messages are answered, one reaction each; after them `always` applies. */
   script(...reactions: readonly Reaction[]): void;
-  /** What to do with all that come after those. */
+  /** How all messages are answered for which `script` has no reaction; 204 by default. */
   always(reaction: Reaction): void;
-  /** Resolves once so many messages have come. */
+  /** Resolves once `count` messages were received; rejects after 10 s. */
   came(count: number): Promise<void>;
 }
 

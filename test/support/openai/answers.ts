@@ -1,7 +1,7 @@
 /**
- * What the stand-in OpenAI server can do with a call: see `server.ts` for how to script it.
+ * The behaviours of the stand-in OpenAI server; see `server.ts` for how to script them.
  *
- * Every function takes the members of `Delivery` among its options, so that any answer can come late, in drops, in
+ * Most functions take the members of `Delivery` among their options, so that an answer can be sent late, in small pieces, in
  * part or never: `picture({ beforeHeaders: gate })`, `openAiError('server_error', { cut: { after: 'headers', by: 'reset' } })`.
  */
 
@@ -19,7 +19,7 @@ import {
   type WantedPicture,
 } from './dialect.ts';
 
-/** One way to treat a call. */
+/** One way to answer a call. */
 export interface Behaviour {
   /** How it appears in the log. */
   readonly name: string;
@@ -27,13 +27,13 @@ export interface Behaviour {
   answer(call: Call, site: Site): Answer | Promise<Answer>;
 }
 
-/** What an answer may need of the server that sends it. */
+/** What an answer may need from the server that sends it. */
 export interface Site {
   /** Seconds since 1970. */
   readonly now: number;
   /** What the call asks for, with the API's defaults. */
   readonly wanted: WantedPicture;
-  /** Has the server answer GETs of the URL that it gives back. */
+  /** Publishes a file: the server answers GET requests of the returned URL with the behaviour. */
   serve(extension: string, behaviour: Behaviour): string;
 }
 
@@ -57,26 +57,26 @@ export interface PictureOptions extends HeaderOptions {
     | 'huge'
     | Uint8Array
     | ((wanted: WantedPicture) => Uint8Array | Promise<Uint8Array>);
-  /** Paints this size, whatever was asked for; the answer says so. */
+  /** Paints this size instead of the requested one, and reports it in the answer. */
   readonly size?: `${number}x${number}`;
-  /** Encodes as this, whatever was asked for; the answer says so. */
+  /** Encodes in this format instead of the requested one, and reports it in the answer. */
   readonly format?: PictureFormat;
   /** Base64, or a URL on this server; as the call asks by default. */
   readonly as?: 'b64_json' | 'url';
-  /** Answers exactly this URL. */
+  /** Answers with exactly this URL. */
   readonly url?: string;
-  /** What a GET of this server's URL meets; the picture by default. */
+  /** How this server answers a GET of the picture's URL; the picture by default. */
   readonly file?: Behaviour;
   /** Null leaves it out; by default it follows from prompt, quality and size. */
   readonly usage?: Usage | Readonly<Record<string, unknown>> | null;
   readonly revisedPrompt?: string;
-  /** Streaming only: how many partial pictures come; as many as asked for by default. */
+  /** Streaming only: how many partial pictures are sent; as many as requested by default. */
   readonly partials?: number;
   /** Streaming only: ends with this error event in place of the finished picture. */
   readonly streamError?: OpenAiErrorName;
 }
 
-/** The good answer, in JSON or as a stream, as the call asks; or a picture that is wrong in some way. */
+/** A successful answer, in JSON or as a stream, as the call requests; the options make the picture wrong in some way. */
 export function picture(options: PictureOptions = {}): Behaviour {
   return {
     name: typeof options.content === 'string' ? `${options.content} picture` : 'picture',
@@ -144,7 +144,7 @@ export type BrokenAnswer = keyof typeof BROKEN_BODIES;
 /** Names of all broken answers, for table tests. */
 export const BROKEN_ANSWERS = Object.keys(BROKEN_BODIES) as readonly BrokenAnswer[];
 
-/** A 200, said to be JSON, without a picture. */
+/** A 200 with content type JSON and no picture. */
 export function brokenAnswer(kind: BrokenAnswer, delivery: Delivery = {}): Behaviour {
   return answer({ name: kind, body: BROKEN_BODIES[kind], type: 'application/json', ...delivery });
 }
@@ -185,7 +185,7 @@ const AZURE_ERRORS = {
       message: 'Access denied due to invalid subscription key or wrong API endpoint.',
     },
   },
-  /** The whole account is blocked, in words that sound like a refused prompt (pollinations#12446). */
+  /** The whole account is blocked, in wording that resembles a refused prompt (pollinations#12446). */
   resourceBlocked: {
     status: 403,
     error: {
@@ -214,7 +214,7 @@ export function azureError(name: keyof typeof AZURE_ERRORS, options: HeaderOptio
   return answer({ ...options, name: `azure ${name}`, status, json: { error } });
 }
 
-/** An error in the shape of vLLM and other FastAPI servers; a list as `detail` is what their validation gives. */
+/** An error in the shape of vLLM and other FastAPI servers; their validation errors have a list as `detail`. */
 export function vllmError(
   status: number,
   detail: string | readonly Readonly<Record<string, unknown>>[],
@@ -253,17 +253,17 @@ export function rateLimitHeaders(limits: {
 
 // -------------------------------------------------------------- connection
 
-/** Takes the call and never says a word. */
+/** Accepts the call and never answers. */
 export function hang(): Behaviour {
   return { ...silence({ after: 'nothing', by: 'hang' }), name: 'hang' };
 }
 
-/** Takes the call, then closes or resets the connection before any answer. */
+/** Accepts the call, then closes or resets the connection before any answer. */
 export function dropConnection(how: 'close' | 'reset', delivery: Pick<Delivery, 'beforeHeaders'> = {}): Behaviour {
   return { ...silence({ after: 'nothing', by: how }, delivery), name: `drop connection (${how})` };
 }
 
-/** A small answer that unpacks to 1 GiB of blanks by default; it is JSON up to there. */
+/** A small answer that decompresses to the start of a JSON body and 1 GiB of blanks, by default. */
 export function gzipBomb(options: HeaderOptions & { readonly unpackedMegabytes?: number } = {}): Behaviour {
   const { unpackedMegabytes = 1024 } = options;
   // A gzip file may have many members, so one compressed megabyte serves for all of them.
@@ -277,7 +277,7 @@ export function gzipBomb(options: HeaderOptions & { readonly unpackedMegabytes?:
   return answer({ ...options, headers, name: 'gzip bomb', body, type: 'application/json' });
 }
 
-/** A base64 picture of 200 MB by default, streamed without end in sight: no content-length. */
+/** A base64 picture of 200 MB by default, streamed without a content-length. */
 export function giantBody(options: HeaderOptions & { readonly megabytes?: number } = {}): Behaviour {
   const { megabytes = 200 } = options;
   const megabyte = Buffer.alloc(1024 * 1024, 'iVBORw0KGgoA');
@@ -303,13 +303,13 @@ export interface AnswerOptions extends HeaderOptions {
   readonly status?: number;
   /** The body as a value … */
   readonly json?: unknown;
-  /** … or as it is. */
+  /** … or as it is sent. */
   readonly body?: Answer['body'];
   /** Content type of `body`. */
   readonly type?: string;
 }
 
-/** Any answer at all: a redirect, a strange status, headers of one's own. */
+/** Any other answer: a redirect, an unusual status, custom headers. */
 export function answer(options: AnswerOptions): Behaviour {
   const { status = 200, json, body = '', type, headers } = options;
   return {
@@ -378,7 +378,7 @@ async function* streamEvents(
 ): AsyncGenerator<string> {
   const prefix = wanted.operation === 'edits' ? 'image_edit' : 'image_generation';
   for (let index = 0; index < partials; index++) {
-    // Coarse at first and finer with each, as the real ones come out of the noise.
+    // Coarse at first and finer with each, like the partial pictures of a real model.
     const { width, height, format, transparent } = wanted;
     const partial = await texturedPicture({
       width,

@@ -1,8 +1,8 @@
 /**
- * What the OpenAI image API accepts and how it says no, as facts, apart from any server.
+ * What the OpenAI image API accepts and how it words refusals, as facts, independent of the server.
  *
  * Sources: the parameter documentation in the types of the `openai` package 7.57.0 and OpenAI's published model pages
- * as of 2026-11-22; the wording of the refusals after answers quoted in public issue trackers. This knows nothing of
+ * as of 2026-11-22; the wording of the refusals follows answers quoted in public issue trackers. Nothing here is derived from
  * Easel's own catalog, so that tests compare the two.
  */
 
@@ -22,10 +22,10 @@ export interface Refusal {
   readonly param: string | null;
 }
 
-/** Gives the reason why a value is refused, or null. */
+/** Returns the reason why a value is refused, or null. */
 export type Rule = (value: unknown, name: string) => Refusal | null;
 
-/** A model as the stand-in serves it. Replace or change rows to try other ones. */
+/** A model as the stand-in serves it. */
 export interface ServedModel {
   /** The first day (YYYY-MM-DD, UTC) on which it is refused; null where none is announced. */
   shutdownDate: string | null;
@@ -48,7 +48,7 @@ export interface UploadedFile {
 
 // --------------------------------------------------------------- refusals
 
-/** Each as the API words it. `Retry-After` and the like are left to the sender. */
+/** The errors in the API's own wording. Headers such as `Retry-After` are left to the behaviour that sends them. */
 export const OPENAI_ERRORS = {
   moderation_blocked: row(
     400,
@@ -124,7 +124,7 @@ export function missingKey(): Refusal {
   };
 }
 
-/** The API repeats the ends of the wrong key, as is done here. */
+/** Quotes the two ends of the wrong key, as the API does. */
 export function wrongKey(key: string): Refusal {
   const masked = `${key.slice(0, 3)}${'*'.repeat(Math.max(0, key.length - 7))}${key.slice(-4)}`;
   return { ...OPENAI_ERRORS.invalid_api_key, message: `Incorrect API key provided: ${masked}.` };
@@ -311,7 +311,7 @@ export function isServed(model: ServedModel, day: string): boolean {
 
 // -------------------------------------------------------------- validation
 
-/** The first reason why the API would refuse this call, in the order in which it looks, or null. */
+/** The first reason why the API would refuse this call, in the API's order of checks; null where it accepts the call. */
 export async function refusalOf(
   operation: ImageOperation,
   body: Readonly<Record<string, unknown>>,
@@ -454,7 +454,7 @@ export function wantedPicture(
   };
 }
 
-/** Text fields of a form, with those that are numbers and booleans in JSON turned into such. */
+/** The text fields of a form, with those that JSON would send as numbers or booleans converted. */
 export function typedFields(fields: Readonly<Record<string, string>>): Record<string, unknown> {
   return Object.fromEntries(
     Object.entries(fields).map(([name, value]) => {

@@ -1,6 +1,6 @@
 /**
- * A stand-in for OpenAI's image API: a real HTTP server on loopback that speaks the dialect, refuses what the API
- * refuses, paints real pictures, fails in every scripted way, and writes down what it was sent.
+ * A stand-in for OpenAI's image API: a real HTTP server on loopback that speaks the API's dialect, refuses what the API
+ * refuses, paints real pictures, fails as scripted, and logs the calls it received.
  *
  *     await using server = await startOpenAiServer();
  *     const client = new OpenAI({ baseURL: server.baseUrl, apiKey: server.key, maxRetries: 0 });
@@ -12,21 +12,21 @@
  *     );
  *     server.always(openAiError('server_error'));     // once the script is spent
  *
- *     const gate = server.gate();                     // no sleeping: the test says when
+ *     const gate = server.gate();                     // no sleeping: the test decides when
  *     server.script(picture({ beforeHeaders: gate }));
  *     const answer = client.images.generate({ … });
  *     await gate.reached();
  *     gate.open();
  *     await answer;
  *
- *     await server.received(2);                       // the second call has come
- *     await server.abandoned(1);                      // one client went away before it had its answer
+ *     await server.received(2);                       // the second call has arrived
+ *     await server.abandoned(1);                      // one client disconnected before it had its answer
  *     expect(server.calls[0]).toMatchObject({ behaviour: 'picture', status: 200, ending: 'answered' });
  *
- * `answers.ts` has the behaviours, `../network/http-delivery.ts` how they travel (late, in drops, cut off), and
+ * `answers.ts` has the behaviours, `../network/http-delivery.ts` how they are sent (late, in small pieces, cut off), and
  * `dialect.ts` the models and what they accept. A call that the real API would refuse (key, model, parameters) is
- * refused before the script is looked at, and takes nothing from it, so that no script can hide a wrong request;
- * `strict: false` turns this off for models and parameters, as compatible servers are.
+ * refused without using a step of the script, so that no script can hide an invalid request;
+ * `strict: false` turns this off for models and parameters, to imitate compatible servers.
  *
  * Azure's paths (`/openai/deployments/<name>/images/…`) and its `api-key` header work as well.
  *
@@ -60,7 +60,7 @@ import {
 export interface OpenAiServerOptions {
   /** A free one by default. */
   readonly port?: number;
-  /** Null lets everyone in. */
+  /** The API key; null accepts calls without one. A fixed test key by default. */
   readonly key?: string | null;
   /** Whether models and parameters are checked; true by default. */
   readonly strict?: boolean;
@@ -81,7 +81,7 @@ export interface OpenAiServer extends AsyncDisposable {
   /** The origin with `/v1`: what the SDK takes as `baseURL`. */
   readonly baseUrl: string;
 
-  /** These can be changed at any time. */
+  /** `key`, `strict`, `today` and `models` can be changed at any time. */
   key: string | null;
   strict: boolean;
   today: string;
@@ -89,31 +89,31 @@ export interface OpenAiServer extends AsyncDisposable {
 
   /** Adds steps for the next generations and edits, one for each call. */
   script(...steps: readonly Step[]): void;
-  /** What happens to calls for which there is no step; `picture()` at first. */
+  /** The behaviour for calls for which the script has no step; `picture()` at first. */
   always(step: Step): void;
   /** The same as `script`, for `GET /v1/models`. */
   scriptModels(...steps: readonly Step[]): void;
   /** Steps of `script` that no call has taken. */
   readonly unusedSteps: number;
-  /** Forgets the scripts and the logs; the settings stay. */
+  /** Clears the scripts, `always` and the logs; the settings stay. */
   reset(): void;
-  /** A gate to hold answers with: any pause of a behaviour can be one. */
+  /** A gate that holds answers back: any pause of a behaviour can be one. */
   gate(): Gate;
 
-  /** Generations and edits, in the order in which they came. */
+  /** Generations and edits, in the order of arrival. */
   readonly calls: readonly Call[];
   /** Everything else: lists of models, files, unknown paths. */
   readonly otherCalls: readonly Call[];
   /** Connections that are open now, idle ones included. */
   readonly openSockets: number;
-  /** The `number`-th entry of `calls`, once it is there. */
+  /** Resolves with the `number`-th entry of `calls`, from 1, once it is there. */
   received(number: number): Promise<Call>;
   /** Resolves once `count` entries of `calls` have ended in any way. */
   ended(count: number): Promise<void>;
   /** Resolves once `count` entries of `calls` have ended as `client_left`. */
   abandoned(count: number): Promise<void>;
   /**
-   * Resolves once the condition holds; it is looked at whenever a call or a connection begins or ends.
+   * Resolves once the condition holds; it is checked whenever a call or a connection begins or ends.
    * Rejects when the server is closed first, as the other promises do.
    */
   until(condition: () => boolean): Promise<void>;
@@ -213,7 +213,7 @@ export async function startOpenAiServer(options: OpenAiServerOptions = {}): Prom
 
     const route = routeOf(request);
     const content = await readBody(request).catch(() => null);
-    if (content === null) return; // The client left while it was sending: no call.
+    if (content === null) return; // The client disconnected while it was sending: not logged as a call.
 
     const list = isImageOperation(route.operation) ? calls : otherCalls;
     const call: LoggedCall = {
@@ -325,7 +325,7 @@ export async function startOpenAiServer(options: OpenAiServerOptions = {}): Prom
     return quiet(whenever(() => condition() || undefined).then(() => {}));
   }
 
-  /** Resolves with what `find` gives, as soon as it gives something. */
+  /** Resolves with the first result of `find` that is not undefined; calls it again at every change. */
   function whenever<Found>(find: () => Found | undefined): Promise<Found> {
     const { promise, resolve, reject } = Promise.withResolvers<Found>();
     const watcher: Watcher = {
@@ -362,12 +362,12 @@ export async function startOpenAiServer(options: OpenAiServerOptions = {}): Prom
 type LoggedCall = { -readonly [Member in keyof Call]: Call[Member] };
 
 interface Watcher {
-  /** Looks whether what it waits for is there. */
+  /** Checks the condition, and resolves the promise where it holds. */
   readonly look: () => void;
   readonly giveUp: (reason: Error) => void;
 }
 
-/** Lets a promise fail unnoticed: a test that failed elsewhere may never come to await it. */
+/** Prevents an unhandled rejection: a test that failed elsewhere may never await the promise. */
 function quiet<Value>(promise: Promise<Value>): Promise<Value> {
   promise.catch(() => {});
   return promise;
@@ -410,7 +410,7 @@ function refused({ status, code, type, message, param }: Refusal): Behaviour {
   return answer({ name: `refused: ${code ?? status}`, status, json: { error: { message, type, param, code } } });
 }
 
-/** Tells the client that the fault is the stand-in's own. */
+/** Answers 500 with the code `stand_in_failed`, or breaks off an answer that has begun. */
 function failVisibly(response: ServerResponse, onStatus: (status: number) => void): Ending {
   if (response.headersSent) {
     response.destroy();
@@ -429,7 +429,7 @@ interface Content {
   readonly isReadable: boolean;
 }
 
-/** Reads all of it; rejects when the client goes away meanwhile. */
+/** Reads the whole body; rejects when the client disconnects meanwhile. */
 async function readBody(request: IncomingMessage): Promise<Content> {
   const bytes = Buffer.concat(await request.toArray());
   const type = request.headers['content-type'] ?? '';
