@@ -40,15 +40,17 @@ function exitWithConfigError(error: ConfigError): never {
 async function serve(): Promise<void> {
   const graceMs = config.shutdownGraceMs;
   const services = await createServices(config, logger);
-  const stopServices = (answered?: Promise<unknown>) =>
+  const stopServices = (answered?: Promise<unknown>): Promise<void> =>
     services.stop(AbortSignal.timeout(Math.max(0, graceMs - CLOSE_RESERVE_MS)), answered);
+  let stop = stopServices;
   try {
     const app = await buildApp({ ...config.server, version: VERSION }, services);
-    if (config.keys.file !== null) process.on('SIGHUP', services.reloadKeys);
-    stopOnSignals(graceMs, async () => {
+    stop = async () => {
       const closed = app.close();
       await Promise.all([closed, stopServices(closed)]);
-    });
+    };
+    if (config.keys.file !== null) process.on('SIGHUP', services.reloadKeys);
+    stopOnSignals(graceMs, stop);
     await app.listen({
       host: config.server.host,
       port: config.server.port,
@@ -56,7 +58,8 @@ async function serve(): Promise<void> {
     });
     await services.start();
   } catch (error) {
-    await stopServices();
+    // An app that went on listening would keep the process alive, without services behind it.
+    await stop();
     throw error;
   }
 }

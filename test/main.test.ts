@@ -1,5 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { fileURLToPath } from 'node:url';
 import sharp from 'sharp';
 import { describe, expect, it, vi } from 'vitest';
@@ -113,6 +114,21 @@ describe('the process', () => {
     expect([await second.exited, await third.exited]).toEqual([1, 1]);
     expect(second.stdout()).toMatch(/another Easel process .* using .*easel\.db/);
     expect(third.stdout()).toContain(`127.0.0.1:${port} is in use`);
+  });
+
+  it('ends with 1 when it cannot resume its work, although it listens already', async () => {
+    await using folder = await temporaryFolder();
+    await using first = await startService({ folder: folder.path });
+    first.child.kill('SIGTERM');
+    expect(await first.exited).toBe(0);
+    const database = new DatabaseSync(join(folder.path, 'easel.db'));
+    // The look for unfinished images names its index, and fails without it.
+    database.exec('DROP INDEX images_unfinished');
+    database.close();
+
+    await using second = startProcess({ folder: folder.path });
+    expect(await second.exited).toBe(1);
+    expect(second.stdout()).toContain('could not start');
   });
 
   it('refuses wrong settings with exit code 78, and lists them by name without a stack trace or a secret', async () => {
