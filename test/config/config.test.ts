@@ -1,19 +1,10 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { ConfigError, readCommandConfig, readConfig } from '../../src/config/config.ts';
+import { readCommandConfig, readConfig } from '../../src/config/config.ts';
 import { findKey } from '../../src/security/api-keys.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
-
-function issuesOf(env: Record<string, string>): readonly string[] {
-  try {
-    readConfig(env);
-    return [];
-  } catch (error) {
-    if (error instanceof ConfigError) return error.issues;
-    throw error;
-  }
-}
+import { issuesOf } from './issues-of.ts';
 
 describe('readConfig', () => {
   it('reads an empty environment', () => {

@@ -1,19 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { ConfigError, readConfig } from '../../src/config/config.ts';
+import { readConfig } from '../../src/config/config.ts';
 import { settingsTable } from '../../src/config/settings.ts';
+import { issuesOf } from './issues-of.ts';
 
 const KEY = 'sk-secret';
 const BACKUP = { PROVIDERS: 'backup', PROVIDER_BACKUP_BASE_URL: 'http://10.0.0.5:8080/v1' };
-
-function issuesOf(env: Readonly<Record<string, string>>): readonly string[] {
-  try {
-    readConfig(env);
-    return [];
-  } catch (error) {
-    if (error instanceof ConfigError) return error.issues;
-    throw error;
-  }
-}
 
 describe('settings of providers', () => {
   it('are read for each name in PROVIDERS, in its order', () => {

@@ -69,14 +69,17 @@ function limitBytes(limit: number): TransformStream<Uint8Array, Uint8Array> {
 }
 
 /** Node's error codes for failures before the connection was established: name resolution, connecting, TLS. */
-const NOT_SENT =
-  /^(ECONNREFUSED|ENOTFOUND|EAI_\w+|EHOSTUNREACH|ENETUNREACH|EADDRNOTAVAIL|UND_ERR_CONNECT_TIMEOUT|ERR_TLS_\w+|CERT_\w+|\w*SELF_SIGNED\w*|UNABLE_TO_\w+|ERR_SSL_\w+)$/;
+const NOT_SENT: readonly RegExp[] = [
+  /^(ENOTFOUND|EAI_\w+)$/,
+  /^(ECONNREFUSED|EHOSTUNREACH|ENETUNREACH|EADDRNOTAVAIL|UND_ERR_CONNECT_TIMEOUT)$/,
+  /^(ERR_TLS_\w+|ERR_SSL_\w+|CERT_\w+|\w*SELF_SIGNED\w*|UNABLE_TO_\w+)$/,
+];
 
 /** True when the error of `fetch`, or one of its causes, shows that the request was never sent. */
 export function wasNeverSent(error: unknown): boolean {
   for (let cause = error; cause instanceof Error; cause = cause.cause) {
     const { code, syscall } = cause as NodeJS.ErrnoException;
-    if (syscall === 'connect' || (code !== undefined && NOT_SENT.test(code))) return true;
+    if (syscall === 'connect' || (code !== undefined && NOT_SENT.some((codes) => codes.test(code)))) return true;
   }
   return false;
 }

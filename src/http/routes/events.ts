@@ -62,7 +62,9 @@ export const eventRoutes: FastifyPluginAsyncZod<EventRoutesOptions> = async (app
       headers: eventHeaders,
       response: {
         200: {
-          description: `The events, such as\n\n\`\`\`\n${EXAMPLE}\`\`\`\n\nThe schema is that of one event, its fields those of the stream.`,
+          description:
+            `The events, such as\n\n\`\`\`\n${EXAMPLE}\`\`\`\n\n` +
+            'The schema is that of one event, its fields those of the stream.',
           content: { 'text/event-stream': { schema: imageEvent } },
         },
         204: z.undefined().describe('The end was told already; `EventSource` then does not come back.'),

@@ -20,7 +20,8 @@ export function dunes(size: Size, palette: Palette, random: Random): string {
     return `<linearGradient id="hill${layer}" x1="0" y1="0" x2="0" y2="1"><stop offset="0" stop-color="${palette.layer(depth)}"/>
 <stop offset="1" stop-color="${palette.layer(Math.min(1, depth + 0.3))}"/></linearGradient>
 <path d="${ridge} V${height} H0 Z" fill="url(#hill${layer})"/>
-<path d="${ridge}" fill="none" stroke="${palette.accent}" stroke-opacity="${round(0.45 - 0.35 * depth)}" stroke-width="${round(Math.min(width, height) / 500)}"/>`;
+<path d="${ridge}" fill="none" stroke="${palette.accent}"
+  stroke-opacity="${round(0.45 - 0.35 * depth)}" stroke-width="${round(Math.min(width, height) / 500)}"/>`;
   });
   return sun + hills.join('');
 }
@@ -41,7 +42,8 @@ export function orbits({ width, height }: Size, palette: Palette, random: Random
         `<circle cx="${x}" cy="${y}" r="${round(radius * factor)}" fill="none" stroke="${palette.accent}" ` +
         `stroke-opacity="${round(0.3 - 0.08 * ring)}" stroke-width="${round(short / 600)}"/>`,
     );
-    return `<linearGradient id="disc${index}" gradientTransform="rotate(${turn} 0.5 0.5)"><stop offset="0" stop-color="${colour}" stop-opacity="0.9"/>
+    return `<linearGradient id="disc${index}" gradientTransform="rotate(${turn} 0.5 0.5)">
+<stop offset="0" stop-color="${colour}" stop-opacity="0.9"/>
 <stop offset="1" stop-color="${palette.glow(random())}" stop-opacity="0.08"/></linearGradient>
 <circle cx="${x}" cy="${y}" r="${radius}" fill="url(#disc${index})"/>${random() < 0.4 ? rings.join('') : ''}`;
   });
@@ -59,12 +61,15 @@ export function ribbons(size: Size, palette: Palette, random: Random): string {
     const to = wavePoints(size, level + height * between(random, 0.14, 0.3), height * 0.2, random);
     const lines = Math.max(4, Math.min(26, Math.round(short / 20)));
     const gradient = `<linearGradient id="sheet${sheet}" gradientUnits="userSpaceOnUse" x1="0" y1="0" x2="${width}" y2="0">
-<stop offset="0" stop-color="${palette.layer(0.2 * sheet)}"/><stop offset="0.5" stop-color="${palette.accent}"/><stop offset="1" stop-color="${palette.layer(0.5 + 0.25 * sheet)}"/></linearGradient>`;
-    const body = `<path d="${smooth(from)} L${to.at(-1)?.x} ${to.at(-1)?.y} ${smooth([...to].reverse()).replace('M', 'L')} Z" fill="url(#sheet${sheet})" fill-opacity="0.35"/>`;
+<stop offset="0" stop-color="${palette.layer(0.2 * sheet)}"/><stop offset="0.5" stop-color="${palette.accent}"/>
+<stop offset="1" stop-color="${palette.layer(0.5 + 0.25 * sheet)}"/></linearGradient>`;
+    const body = `<path d="${smooth(from)} L${to.at(-1)?.x} ${to.at(-1)?.y} ${smooth([...to].reverse()).replace('M', 'L')} Z"
+  fill="url(#sheet${sheet})" fill-opacity="0.35"/>`;
     const strokes = Array.from({ length: lines }, (_, line) => {
       const share = line / (lines - 1);
       const points = from.map(({ x, y }, index) => ({ x, y: round(y + ((to[index]?.y ?? y) - y) * share) }));
-      return `<path d="${smooth(points)}" fill="none" stroke="url(#sheet${sheet})" stroke-opacity="${round(0.85 - 0.5 * share)}" stroke-width="${round(Math.max(0.4, short / 700))}"/>`;
+      return `<path d="${smooth(points)}" fill="none" stroke="url(#sheet${sheet})"
+  stroke-opacity="${round(0.85 - 0.5 * share)}" stroke-width="${round(Math.max(0.4, short / 700))}"/>`;
     });
     return gradient + body + strokes.join('');
   });
@@ -76,6 +81,8 @@ export function ribbons(size: Size, palette: Palette, random: Random): string {
 function disc(x: number, y: number, radius: number, palette: Palette): string {
   const [cx, cy, r] = [round(x), round(y), round(radius)];
   return `<radialGradient id="halo" gradientUnits="userSpaceOnUse" cx="${cx}" cy="${cy}" r="${round(radius * 3)}">
-<stop offset="0.3" stop-color="${palette.accent}" stop-opacity="0.5"/><stop offset="1" stop-color="${palette.accent}" stop-opacity="0"/></radialGradient>
-<circle cx="${cx}" cy="${cy}" r="${round(radius * 3)}" fill="url(#halo)"/><circle cx="${cx}" cy="${cy}" r="${r}" fill="${palette.accent}"/>`;
+<stop offset="0.3" stop-color="${palette.accent}" stop-opacity="0.5"/>
+<stop offset="1" stop-color="${palette.accent}" stop-opacity="0"/></radialGradient>
+<circle cx="${cx}" cy="${cy}" r="${round(radius * 3)}" fill="url(#halo)"/>
+<circle cx="${cx}" cy="${cy}" r="${r}" fill="${palette.accent}"/>`;
 }

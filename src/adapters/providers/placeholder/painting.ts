@@ -36,8 +36,10 @@ function compose(size: Size, random: Random, grain: string): string {
   const palette = choosePalette(random);
   const motif = pick(random, [dunes, orbits, ribbons]);
   const parts = [backdrop(size, palette, random), motif(size, palette, random)].join('');
-  return `<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}">${parts}
-<pattern id="grain" width="${GRAIN_SIDE}" height="${GRAIN_SIDE}" patternUnits="userSpaceOnUse"><image width="${GRAIN_SIDE}" height="${GRAIN_SIDE}" xlink:href="data:image/png;base64,${grain}"/></pattern>
+  return `<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink"
+  width="${width}" height="${height}" viewBox="0 0 ${width} ${height}">${parts}
+<pattern id="grain" width="${GRAIN_SIDE}" height="${GRAIN_SIDE}" patternUnits="userSpaceOnUse">
+<image width="${GRAIN_SIDE}" height="${GRAIN_SIDE}" xlink:href="data:image/png;base64,${grain}"/></pattern>
 <rect width="100%" height="100%" fill="url(#grain)"/></svg>`;
 }
 
@@ -49,7 +51,8 @@ function backdrop({ width, height }: Size, palette: Palette, random: Random): st
     const radius = round(reach * between(random, 0.25, 0.5));
     const [x, y] = [round(width * between(random, -0.1, 1.1)), round(height * between(random, -0.1, 0.9))];
     return `<radialGradient id="light${index}" gradientUnits="userSpaceOnUse" cx="${x}" cy="${y}" r="${radius}">
-<stop offset="0" stop-color="${glow}" stop-opacity="0.75"/><stop offset="0.5" stop-color="${glow}" stop-opacity="0.25"/><stop offset="1" stop-color="${glow}" stop-opacity="0"/></radialGradient>
+<stop offset="0" stop-color="${glow}" stop-opacity="0.75"/><stop offset="0.5" stop-color="${glow}" stop-opacity="0.25"/>
+<stop offset="1" stop-color="${glow}" stop-opacity="0"/></radialGradient>
 <rect width="100%" height="100%" fill="url(#light${index})"/>`;
   });
   return `<linearGradient id="sky" x1="0" y1="0" x2="${round(between(random, -0.4, 0.4))}" y2="1">
