@@ -21,6 +21,7 @@ const KINDS = {
   forbidden: { status: 403, title: 'The key, or the signed URL, does not allow this' },
   not_found: { status: 404, title: 'Not found' },
   media_id_conflict: { status: 409, title: 'The mediaId is in use with another request' },
+  not_retryable: { status: 409, title: 'There is nothing to run again' },
   payload_too_large: { status: 413, title: 'The body is too large' },
   unsupported_media_type: { status: 415, title: 'The body is of a type that is not read here' },
   unsupported_parameter: { status: 422, title: 'The model cannot do what was asked' },

@@ -2,6 +2,7 @@ import type { Logger } from 'pino';
 import { v7 as uuidv7 } from 'uuid';
 import { createLocalQueue } from '../adapters/queue/local.ts';
 import type { Config } from '../config/config.ts';
+import { createFetchAnnounced } from '../core/pipeline/announced-picture.ts';
 import { createAttempt } from '../core/pipeline/attempt.ts';
 import { createDeferredRenditions } from '../core/pipeline/deferred-renditions.ts';
 import { createFinish } from '../core/pipeline/finish.ts';
@@ -30,6 +31,8 @@ interface PipelineAdapters {
   readonly events: ImageEvents;
   readonly imaging: Imaging;
   readonly upstreams: Upstreams;
+  /** Gets the ids of the attempts whose calls run in this process. */
+  readonly runningCalls: Set<string>;
   readonly telemetry: Telemetry;
   readonly tracer: Tracer;
   readonly clock: Clock;
@@ -40,25 +43,44 @@ interface PipelineAdapters {
 
 /** Builds the pipeline and the queues that run it inside this process. */
 export function createPipeline(
-  { retry, budget, pipeline, queue }: Pick<Config, 'retry' | 'budget' | 'pipeline' | 'queue'>,
-  { records, store, events, imaging, upstreams, telemetry, tracer, clock, random, log }: PipelineAdapters,
+  {
+    retry,
+    budget,
+    pipeline,
+    queue,
+    callTimeoutMs: timeoutMs,
+  }: Pick<Config, 'retry' | 'budget' | 'pipeline' | 'queue' | 'callTimeoutMs'>,
+  adapters: PipelineAdapters,
 ): ImageQueue {
+  const { records, store, events, imaging, upstreams, runningCalls, telemetry, tracer, clock, random, log } = adapters;
   const { embedPrompt, regenerateOnReject, deferredFormats } = pipeline;
   const openJob = createOpenJob({ records, events, telemetry, tracer, clock, log });
   const { recordFailure, reportOutcome } = createOutcome({ telemetry, tracer, clock });
   const retryBudget = createRetryBudget(clock);
   const callProvider = createCallProvider({ retry, retryBudget, telemetry, clock, random });
+  const fetchAnnounced = createFetchAnnounced({ clock, random });
   const generate = createGenerate({
     upstreams,
     callWithFallback: createFallback({ callProvider, retry, clock }),
-    attemptOnce: createAttempt({ store, events, budget, telemetry, tracer, clock, newId: uuidv7 }),
+    attemptOnce: createAttempt({
+      store,
+      events,
+      budget,
+      fetchAnnounced,
+      runningCalls,
+      timeoutMs,
+      telemetry,
+      tracer,
+      clock,
+      newId: uuidv7,
+    }),
   });
   return createImageQueue({
     createQueue: createLocalQueue,
     concurrency: queue.concurrency,
     runImage: createRunImage({
       openJob,
-      findStoredOriginal: createFindStoredOriginal({ store, upstreams }),
+      findStoredOriginal: createFindStoredOriginal({ store, upstreams, fetchAnnounced, timeoutMs, clock }),
       generate,
       finish: createFinish({ store, imaging, embedPrompt, deferredFormats, reportOutcome, clock }),
       regenerate: createRegenerate({ generate, regenerateOnReject, maxAttempts: retry.maxAttempts }),

@@ -90,12 +90,14 @@ export async function createServices(
 
   configureSharp();
   const signer = await createSigner(config, clock);
+  const runningCalls = new Set<string>();
   const queue = createPipeline(config, {
     records,
     store,
     events,
     imaging: createImaging({ checks: config.checks, containBackground: config.containBackground, signer, tracer }),
     upstreams,
+    runningCalls,
     telemetry: metrics,
     tracer,
     clock,

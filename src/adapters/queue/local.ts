@@ -23,12 +23,18 @@ export function createLocalQueue({
       existing.runAgain = existing.running !== null;
       return;
     }
-    const entry: Entry = { cancelled: new AbortController(), running: null, runAgain: false };
+    const entry: Entry = {
+      cancelled: new AbortController(),
+      discarded: new AbortController(),
+      running: null,
+      runAgain: false,
+    };
     entries.set(mediaId, entry);
     // Does not use p-queue's own signal, which would free the slot while the job still runs.
     void queue.add(async () => {
       entry.running = run(mediaId, {
         cancelled: entry.cancelled.signal,
+        discarded: entry.discarded.signal,
         draining: draining.signal,
         stopping: stopping.signal,
       });
@@ -42,11 +48,12 @@ export function createLocalQueue({
     async enqueue(mediaId) {
       add(mediaId);
     },
-    async cancel(mediaId) {
+    async cancel(mediaId, { discard = false } = {}) {
       const entry = entries.get(mediaId);
       // A waiting job stays in the queue: it may belong to a newer request. If not, it finds its image cancelled or gone, and ends.
       if (!entry?.running) return;
       entry.cancelled.abort();
+      if (discard) entry.discarded.abort();
       await entry.running;
     },
     depth: async () => ({ waiting: queue.size, running: queue.pending }),
@@ -65,6 +72,7 @@ export function createLocalQueue({
 
 interface Entry {
   readonly cancelled: AbortController;
+  readonly discarded: AbortController;
   /** Set while the job runs. */
   running: Promise<void> | null;
   /** Enqueued again while it ran: runs once more afterwards. */

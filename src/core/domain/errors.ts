@@ -9,6 +9,8 @@ export type ImageErrorCode =
   | 'not_found'
   /** The mediaId is in use for another request. */
   | 'media_id_conflict'
+  /** The image runs or has succeeded: there is nothing to run again. */
+  | 'not_retryable'
   /** The idempotency key is in use for another request. */
   | 'idempotency_key_reused'
   /** The model cannot do what the request asks for. */
@@ -27,6 +29,8 @@ export type ImageErrorCode =
   | 'provider_unavailable'
   /** The picture cannot be decoded or finished, or failed its checks. */
   | 'invalid_image'
+  /** A fault of this program or of the machine. It says nothing against the request or the picture. */
+  | 'internal_error'
   /** The disk has no room. */
   | 'storage_full'
   /** The media store or the database cannot be read or written. */
@@ -79,8 +83,12 @@ export type ProviderFault =
   | 'account'
   /** 429, or a rate limit error inside a stream: try later. */
   | 'rate_limited'
-  /** 408, 409 and 5xx. */
+  /** 408, 409, and a 5xx that the API itself sent. */
   | 'overloaded'
+  /** 502, 504, 522 to 524, and any other 5xx that is not the API's own: a gateway may have sent it after the model had begun. */
+  | 'gateway'
+  /** The server refused to stream, before it made anything: the same call without streaming may work. */
+  | 'streaming_refused'
   /** The request was never sent. */
   | 'unreachable'
   /** The connection broke after the request was sent. */
@@ -118,6 +126,7 @@ export class ProviderError extends Error {
   /** How the attempt ended: `unknown` where the call may have been billed, `failed` where it is known not to have been. */
   get outcome(): Exclude<AttemptOutcome, 'ok'> {
     switch (this.fault) {
+      case 'gateway':
       case 'interrupted':
       case 'timeout':
       case 'empty':

@@ -46,6 +46,11 @@ export interface Image {
   readonly requestedSize: Size;
   /** The prompt as the provider rewrote it; null where it did not say. */
   readonly revisedPrompt: string | null;
+  /**
+   * Number of the run from which unknown outcomes are counted against `ambiguousRetries`: the first, or the latest that the caller
+   * began knowing that it may cost again.
+   */
+  readonly allowanceFrom: number;
   /** The attempts of all runs, oldest first. */
   readonly attempts: readonly Attempt[];
   readonly original: Original | null;
@@ -65,6 +70,8 @@ export interface Image {
   readonly estimate: Cost;
   readonly warnings: readonly Warning[];
   readonly createdAt: string;
+  /** When the present run was requested. Retention counts from here. */
+  readonly requestedAt: string;
   /** When the run ended. A repair keeps the time of the first completion, unless it is cancelled. */
   readonly completedAt: string | null;
   /** Null: by the configured retention. */
@@ -97,6 +104,15 @@ export interface Attempt {
   readonly providerRequestId: string | null;
   /** The estimate until the outcome is known, and for ever where it never is; zero for a call that failed. */
   readonly cost: Cost;
+  /** Set where the answer named its picture instead of holding it. The picture is paid for, and may be there as long as its URL lives. */
+  readonly announced: AnnouncedPicture | null;
+}
+
+/** A picture that a call's answer named by its URL. */
+export interface AnnouncedPicture {
+  /** Absolute, http or https. It may hold a signature, so it is not shown. */
+  readonly url: string;
+  readonly revisedPrompt: string | null;
 }
 
 /** The stored bytes of a picture as the model returned it. */
@@ -156,9 +172,41 @@ export function isFinished(status: ImageStatus): status is FinishedStatus {
   return FINISHED_STATUSES.some((finished) => finished === status);
 }
 
-/** True for a failed or cancelled image: an equal request runs it again. Any other image answers the request as it is. */
-export function needsRerun({ status }: Image): boolean {
+/** True for a failed or cancelled image: only such an image can run again. */
+export function hasEndedWithoutPicture({ status }: Image): boolean {
   return status === 'failed' || status === 'cancelled';
+}
+
+/**
+ * True for an image that an equal request runs again: a cancelled one, and a failed one that has a sound original, which is then
+ * finished without a call, or whose calls are known not to be billed. A failure that was or may have been billed, or that would
+ * repeat, answers the request as it stands.
+ */
+export function canRunAgain(image: Image): boolean {
+  if (image.status === 'cancelled') return true;
+  if (image.status !== 'failed') return false;
+  if (image.original?.sound) return true;
+  return image.error?.code !== 'prompt_rejected' && !mayHaveBeenBilled(image);
+}
+
+/** True where a call that counts for the present run brought a picture, which was no good, or has an unknown outcome. */
+function mayHaveBeenBilled({ attempts, allowanceFrom }: Image): boolean {
+  return attempts.some(({ run, outcome }) => run >= allowanceFrom && (outcome === 'ok' || outcome === 'unknown'));
+}
+
+/** Number of calls of unknown outcome that count against `ambiguousRetries`, those of earlier processes included. */
+export function countedUnknowns({ attempts, allowanceFrom }: Image): number {
+  return attempts.filter(({ run, outcome }) => run >= allowanceFrom && outcome === 'unknown').length;
+}
+
+/** True for an attempt that was never closed: it runs, or its process died during the call. */
+export function isOpen({ outcome, durationMs }: Attempt): boolean {
+  return outcome === 'unknown' && durationMs === null;
+}
+
+/** True for an attempt that brought no picture yet, whose picture may still be found: in the media store, or at its URL. */
+export function mayStillBring(attempt: Attempt): boolean {
+  return isOpen(attempt) || (attempt.outcome === 'unknown' && attempt.announced !== null);
 }
 
 /**

@@ -1,5 +1,8 @@
-/** Source of an amount: the usage that the provider reported, the catalog's estimate, or none. */
-export const COST_BASES = ['usage', 'estimate', 'unknown'] as const;
+/**
+ * Source of an amount: the usage that the provider reported, the catalog's estimate, none that is known, or `none` where nothing
+ * was called, or nothing of it billed.
+ */
+export const COST_BASES = ['usage', 'estimate', 'unknown', 'none'] as const;
 
 /** What a call or an image costs, and where that amount comes from. */
 export interface Cost {
@@ -9,13 +12,15 @@ export interface Cost {
 }
 
 /** Zero cost: the call was not made, or is known not to be billed. */
-export const ZERO_COST: Cost = { usd: 0, basis: 'usage' };
+export const ZERO_COST: Cost = { usd: 0, basis: 'none' };
 
 /** The cost where no price is known. */
 export const UNKNOWN_COST: Cost = { usd: null, basis: 'unknown' };
 
-/** Adds two costs. The sum is unknown where either is. */
+/** Adds two costs. The sum is unknown where either is, and an estimate where either is. */
 export function addCosts(a: Cost, b: Cost): Cost {
+  if (a.basis === 'none') return b;
+  if (b.basis === 'none') return a;
   if (a.usd === null || b.usd === null) return UNKNOWN_COST;
   return {
     usd: roundToMicrodollar(a.usd + b.usd),

@@ -1,6 +1,6 @@
 import { renditionName } from './file-names.ts';
 import { formatSize } from './geometry.ts';
-import type { Image, MediaFile } from './image.ts';
+import type { Attempt, Image, MediaFile } from './image.ts';
 
 /** Makes the URLs of a published file: `url` serves its current content, `versionedUrl` names the content and may be cached for ever. */
 export type MediaUrls = (file: MediaFile) => { readonly url: string; readonly versionedUrl: string };
@@ -41,7 +41,7 @@ export function toRecord(image: Image, urls: MediaUrls) {
     model: image.model,
     requestedSize: formatSize(image.requestedSize),
     checks: [...image.checks],
-    attempts: image.attempts.map(({ id: _id, run: _run, model: _model, cost: _cost, ...attempt }) => attempt),
+    attempts: image.attempts.map(toAttemptRecord),
     cost: image.cost,
     warnings: [...image.warnings],
     metadata: request.metadata,
@@ -51,6 +51,11 @@ export function toRecord(image: Image, urls: MediaUrls) {
     expiresAt: image.expiresAt,
     error: image.error,
   };
+}
+
+/** What callers see of an attempt. The URL of an announced picture may be signed, and stays inside. */
+function toAttemptRecord({ provider, startedAt, durationMs, outcome, httpStatus, providerRequestId }: Attempt) {
+  return { provider, startedAt, durationMs, outcome, httpStatus, providerRequestId };
 }
 
 type FileRecord = ReturnType<typeof toFileRecord>;

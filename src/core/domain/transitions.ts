@@ -11,14 +11,18 @@
 import { renditionName } from './file-names.ts';
 import type { RenditionSpec } from './formats.ts';
 import {
+  type AnnouncedPicture,
   type Attempt,
   type AttemptOutcome,
+  canRunAgain,
+  hasEndedWithoutPicture,
   type Image,
   isFinished,
+  isOpen,
   isRepair,
   type MediaFile,
+  mayStillBring,
   NO_RESULT,
-  needsRerun,
   type Original,
   PICTURE_KEPT,
   type Warning,
@@ -38,7 +42,17 @@ export interface AcceptedRequest
 }
 
 /** The same request again, with the plan to use where the image has no sound original. */
-type RepeatedRequest = Pick<AcceptedRequest, 'planned' | 'estimate' | 'traceparent'>;
+interface RepeatedRequest
+  extends Pick<AcceptedRequest, 'planned' | 'estimate' | 'traceparent' | 'expiresAt'>,
+    Pick<Image, 'requestedAt'> {
+  /** Whether the caller knows that the run may cost again: it then has an allowance of unknown outcomes of its own. */
+  readonly mayCostAgain: boolean;
+}
+
+/** An answer that named its picture by a URL. */
+interface Announcement extends Pick<Attempt, 'httpStatus' | 'providerRequestId' | 'cost'> {
+  readonly announced: AnnouncedPicture;
+}
 
 /** The end of a call that returned no picture. */
 interface CallEnd extends Pick<Attempt, 'httpStatus' | 'providerRequestId'> {
@@ -76,6 +90,8 @@ export function accepted({ planned, ...request }: AcceptedRequest): Image {
     ...plannedFields(planned),
     status: 'queued',
     run: 1,
+    allowanceFrom: 1,
+    requestedAt: request.createdAt,
     revisedPrompt: null,
     attempts: [],
     original: null,
@@ -102,6 +118,14 @@ export function closed(image: Image, attemptId: string, end: CallEnd): Image | n
   return withEnded(image, attemptId, end.outcome === 'failed' ? { ...end, cost: ZERO_COST } : end);
 }
 
+/**
+ * The answer arrived and names its picture by a URL. The attempt stays open until the picture is here, at what the call did cost.
+ * Legal in every state, for an open attempt.
+ */
+export function announced(image: Image, attemptId: string, announcement: Announcement): Image | null {
+  return withChanged(image, attemptId, isOpen, announcement);
+}
+
 /** A picture arrived. Legal while the image is generating, for an open attempt of the present run. */
 export function received(image: Image, attemptId: string, picture: ReceivedPicture): Image | null {
   if (!isAwaited(image, attemptId)) return null;
@@ -123,9 +147,9 @@ export function keptAfterCancel(image: Image, attemptId: string, picture: Receiv
 }
 
 /**
- * The picture of an attempt that was never closed was found in the media store after a restart. The attempt may be of an earlier
- * run. `planned` is the plan of the provider that made it, or null where the plan in the record is right.
- * Legal in every unfinished state, for an open attempt, which keeps its estimate as its cost.
+ * The picture of an attempt that brought none so far was found: in the media store after a restart, or still at the URL that its
+ * answer had named. The attempt may be of an earlier run. `planned` is the plan of the provider that made it, or null where the plan
+ * in the record is right. Legal in every unfinished state, where `mayStillBring` holds for the attempt, which keeps its cost.
  */
 export function adopted(
   image: Image,
@@ -133,8 +157,11 @@ export function adopted(
   original: Original,
   planned: PlannedFields | null,
 ): Image | null {
-  const next = isFinished(image.status) ? null : withEnded(image, attemptId, { outcome: 'ok' });
-  return next && { ...next, ...(planned && plannedFields(planned)), status: 'processing', original };
+  if (isFinished(image.status)) return null;
+  const next = withChanged(image, attemptId, mayStillBring, { outcome: 'ok' });
+  const revisedPrompt =
+    image.attempts.find(({ id }) => id === attemptId)?.announced?.revisedPrompt ?? image.revisedPrompt;
+  return next && { ...next, ...(planned && plannedFields(planned)), status: 'processing', original, revisedPrompt };
 }
 
 /** The stored original is finished again, without another call. Legal in every unfinished state, with a sound original. */
@@ -194,15 +221,29 @@ export function cancelled(image: Image, completedAt: string): Image | null {
 }
 
 /**
- * The same request came again and starts a new run. Legal where `needsRerun` holds. A sound original stays, with the fields
- * that describe how it was made; without one these fields are those of the new plan.
+ * The same request came again and starts a new run, whose retention begins anew. A sound original stays, with the fields that
+ * describe how it was made; without one these fields are those of the new plan. Legal where `canRunAgain` holds, and with
+ * `mayCostAgain` for every failed or cancelled image.
  */
-export function rerun(image: Image, { planned, estimate, traceparent }: RepeatedRequest): Image | null {
-  if (!needsRerun(image)) return null;
+export function rerun(image: Image, repeated: RepeatedRequest): Image | null {
+  const { planned, estimate, traceparent, requestedAt, expiresAt, mayCostAgain } = repeated;
+  if (!(mayCostAgain ? hasEndedWithoutPicture(image) : canRunAgain(image))) return null;
   const origin = image.original?.sound
     ? { warnings: image.warnings.filter(({ code }) => code !== PICTURE_KEPT.code) }
     : { ...plannedFields(planned), revisedPrompt: null };
-  return { ...image, ...origin, ...NO_RESULT, estimate, traceparent, status: 'queued', run: image.run + 1 };
+  const run = image.run + 1;
+  return {
+    ...image,
+    ...origin,
+    ...NO_RESULT,
+    estimate,
+    traceparent,
+    requestedAt,
+    expiresAt,
+    status: 'queued',
+    run,
+    allowanceFrom: mayCostAgain ? run : image.allowanceFrom,
+  };
 }
 
 /**
@@ -285,11 +326,22 @@ function withPaid(image: Image, attemptId: string, picture: ReceivedPicture): Im
 
 /** Ends an open attempt; null where the image has no such attempt, or it has ended before. */
 function withEnded(image: Image, attemptId: string, end: Partial<Attempt>): Image | null {
-  const isOpen = ({ id, outcome, durationMs }: Attempt) =>
-    id === attemptId && outcome === 'unknown' && durationMs === null;
-  if (!image.attempts.some(isOpen)) return null;
-  const attempts = image.attempts.map((attempt) => (isOpen(attempt) ? { ...attempt, ...end } : attempt));
-  return withAttempts(image, attempts);
+  return withChanged(image, attemptId, isOpen, end);
+}
+
+/** Changes one attempt; null where the image has no attempt of this id for which `condition` holds. */
+function withChanged(
+  image: Image,
+  attemptId: string,
+  condition: (attempt: Attempt) => boolean,
+  change: Partial<Attempt>,
+): Image | null {
+  const isMeant = (attempt: Attempt) => attempt.id === attemptId && condition(attempt);
+  if (!image.attempts.some(isMeant)) return null;
+  return withAttempts(
+    image,
+    image.attempts.map((attempt) => (isMeant(attempt) ? { ...attempt, ...change } : attempt)),
+  );
 }
 
 function withAttempts(image: Image, attempts: readonly Attempt[]): Image {

@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
 import { ImageError } from '../domain/errors.ts';
-import { type Image, needsRerun } from '../domain/image.ts';
+import { canRunAgain, type Image } from '../domain/image.ts';
 import { ZERO_COST } from '../domain/money.ts';
 import type { Caller, CreateImage, ImageRequest } from '../domain/request.ts';
 import { rerun as rerunImage } from '../domain/transitions.ts';
@@ -64,7 +64,14 @@ export function createJoinOrRerun(deps: RerunDeps): JoinOrRerun {
       admission.queueLimit,
       (current) => {
         const planned = plannedFields(upstream.provider.name, plan);
-        const next = rerunImage(current, { planned, estimate, traceparent: tracer.traceparent() });
+        const next = rerunImage(current, {
+          planned,
+          estimate,
+          traceparent: tracer.traceparent(),
+          requestedAt: new Date(clock.now()).toISOString(),
+          expiresAt: current.expiresAt,
+          mayCostAgain: false,
+        });
         started = next !== null;
         return next;
       },
@@ -83,7 +90,7 @@ export function createJoinOrRerun(deps: RerunDeps): JoinOrRerun {
 
   return async ({ by, image }, submitted, caller) => {
     refuseDifferentRequest(by, image, submitted, caller);
-    return needsRerun(image) ? await rerun(image) : { image, started: false };
+    return canRunAgain(image) ? await rerun(image) : { image, started: false };
   };
 }
 

@@ -1,5 +1,5 @@
 import type { Logger } from 'pino';
-import { needsRerun } from '../domain/image.ts';
+import { canRunAgain } from '../domain/image.ts';
 import type { Caller, CreateImage, ImageRequest } from '../domain/request.ts';
 import { accepted } from '../domain/transitions.ts';
 import { estimateCost } from '../money/pricing.ts';
@@ -67,7 +67,7 @@ export function createSubmit({
     const request = resolve(create);
     const existing = await findExistingImage(records, create, caller, idempotencyKey);
     // A replay costs next to nothing and returns what was already paid for, so it is served even under overload.
-    if (overloaded && (existing === null || needsRerun(existing.image))) throw overloadError();
+    if (overloaded && (existing === null || canRunAgain(existing.image))) throw overloadError();
     if (existing) return await joinOrRerun(existing, { ...create, request }, caller);
 
     const mediaId = create.mediaId ?? newId();

@@ -1,25 +1,27 @@
-import { ProviderError } from '../domain/errors.ts';
+import { ImageError, ProviderError } from '../domain/errors.ts';
 import { originalName, toOriginal } from '../domain/file-names.ts';
 import type { Attempt } from '../domain/image.ts';
-import type { Budget } from '../domain/money.ts';
-import { closed, keptAfterCancel, opened, received } from '../domain/transitions.ts';
+import type { Budget, Cost } from '../domain/money.ts';
+import { announced, closed, keptAfterCancel, opened, received } from '../domain/transitions.ts';
 import { createSpendingGuard } from '../money/budget.ts';
 import { estimateCost, settleCost } from '../money/pricing.ts';
 import { type GenerationPlan, plannedFields } from '../planning/plan.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { ImageEvents } from '../ports/image-events.ts';
 import type { MediaStore } from '../ports/media-store.ts';
-import type { GeneratedPicture, Provider } from '../ports/provider.ts';
+import type { GeneratedPicture, GenerationCall, PictureAddress, Provider } from '../ports/provider.ts';
 import type { Telemetry } from '../ports/telemetry.ts';
 import type { Tracer } from '../ports/tracer.ts';
+import type { FetchAnnounced } from './announced-picture.ts';
 import { type Run, SupersededError } from './job.ts';
 import { attemptSpan, failureAttributes, pictureAttributes } from './spans.ts';
 import type { StoredOriginal } from './stored-original.ts';
 
 /**
- * Makes one paid call: the attempt is durable before the call is sent, and the picture before the attempt is closed. The picture is
- * stored even where the image was cancelled, deleted or rerun meanwhile; then `SupersededError` is raised. Raises `ProviderError`
- * where the call brings no picture, and `budget_exhausted` where it must not be sent.
+ * Makes one paid call: the attempt is durable before the call is sent, and the picture before the attempt is closed. A picture that
+ * the answer only names is fetched once its URL is durable. The picture is stored even where the image was cancelled or rerun
+ * meanwhile; then `SupersededError` is raised. Raises `ProviderError` where the call brings no picture, and `budget_exhausted` where
+ * it must not be sent.
  */
 export type AttemptOnce = (run: Run, provider: Provider, plan: GenerationPlan) => Promise<StoredOriginal>;
 
@@ -27,15 +29,22 @@ export type AttemptOnce = (run: Run, provider: Provider, plan: GenerationPlan) =
 interface OpenCall {
   readonly attempt: Attempt;
   readonly provider: Provider;
-  readonly plan: GenerationPlan;
+  /** As it is sent. */
+  readonly request: GenerationCall;
   /** Milliseconds since 1970. */
   readonly began: number;
 }
+
+/** Partial pictures to ask for while somebody listens: few, since each is billed. */
+const PARTIAL_IMAGES = 2;
 
 export function createAttempt({
   store,
   events,
   budget,
+  fetchAnnounced,
+  runningCalls,
+  timeoutMs,
   telemetry,
   tracer,
   clock,
@@ -44,6 +53,11 @@ export function createAttempt({
   readonly store: Pick<MediaStore, 'put'>;
   readonly events: Pick<ImageEvents, 'partialSink'>;
   readonly budget: Budget;
+  readonly fetchAnnounced: FetchAnnounced;
+  /** The ids of the attempts whose calls run in this process. */
+  readonly runningCalls: Pick<Set<string>, 'add' | 'delete'>;
+  /** Milliseconds that a call may take, its picture included. */
+  readonly timeoutMs: number;
   readonly telemetry: Pick<Telemetry, 'providerCall' | 'spent'>;
   readonly tracer: Tracer;
   readonly clock: Clock;
@@ -52,48 +66,92 @@ export function createAttempt({
 }): AttemptOnce {
   return async (run, provider, plan) => {
     const call = await open(run, provider, plan);
-    let picture: GeneratedPicture;
+    runningCalls.add(call.attempt.id);
     try {
-      picture = await send(run, call);
-    } catch (error) {
-      const failure =
-        error instanceof ProviderError ? error : new ProviderError('interrupted', String(error), { cause: error });
-      await closeFailed(run, call, failure);
-      throw failure;
+      const picture = await bring(run, call);
+      return await keep(run, call, picture);
+    } finally {
+      runningCalls.delete(call.attempt.id);
     }
-    return await keep(run, call, picture);
   };
 
-  /** Records the attempt, and reserves its estimate within the budget. */
+  /** Records the attempt. It streams while somebody listens, unless the budget has no room for the partial pictures. */
   async function open(run: Run, provider: Provider, plan: GenerationPlan): Promise<OpenCall> {
+    const isWatched = events.partialSink(run.mediaId) !== undefined;
+    const partialImages = isWatched ? Math.min(PARTIAL_IMAGES, plan.call.model.partialImages) : 0;
+    try {
+      return await reserve(run, provider, plan, partialImages);
+    } catch (error) {
+      const isTooMuch = error instanceof ImageError && error.code === 'budget_exhausted';
+      if (!isTooMuch || partialImages === 0) throw error;
+      return await reserve(run, provider, plan, 0);
+    }
+  }
+
+  /** Records the attempt, and reserves its estimate within the budget. */
+  async function reserve(run: Run, provider: Provider, plan: GenerationPlan, partialImages: number): Promise<OpenCall> {
     const began = clock.now();
+    const request = { ...plan.call, partialImages };
     const attempt: Attempt = {
       id: newId(),
       run: run.number,
       provider: provider.name,
-      model: plan.call.model.id,
+      model: request.model.id,
       startedAt: new Date(began).toISOString(),
       durationMs: null,
       outcome: 'unknown',
       httpStatus: null,
       providerRequestId: null,
-      cost: estimateCost(plan.call),
+      cost: estimateCost(request),
+      announced: null,
     };
     const guard = createSpendingGuard(budget, attempt.model, attempt.cost, began);
     await run.advance((image) => opened(image, attempt, plannedFields(provider.name, plan)), guard);
-    return { attempt, provider, plan, began };
+    return { attempt, provider, request, began };
   }
 
-  async function send(run: Run, { attempt, provider, plan }: OpenCall): Promise<GeneratedPicture> {
-    const signal = AbortSignal.any([run.signals.cancelled, run.signals.stopping]);
-    const generate = () => provider.generate(plan.call, { signal, onPartial: events.partialSink(run.mediaId) });
-    return await run.timed('generate', () => annotated(generate), attemptSpan(attempt));
+  /** The picture of the call. Where it brings none, closes the attempt and raises why. */
+  async function bring(run: Run, call: OpenCall): Promise<GeneratedPicture> {
+    let { cost } = call.attempt;
+    try {
+      return await run.timed('generate', () => annotated(send), attemptSpan(call.attempt));
+    } catch (error) {
+      const failure =
+        error instanceof ProviderError ? error : new ProviderError('interrupted', String(error), { cause: error });
+      await closeFailed(run, call, failure, cost);
+      throw failure;
+    }
+
+    async function send(): Promise<GeneratedPicture> {
+      const { cancelled, discarded, stopping } = run.signals;
+      const answer = await call.provider.generate(call.request, {
+        signal: AbortSignal.any([cancelled, stopping]),
+        abandon: AbortSignal.any([discarded, stopping]),
+        onPartial: events.partialSink(run.mediaId),
+      });
+      if (!('url' in answer)) return answer;
+      cost = settleCost(call.request, answer.usage);
+      return await fetchNamed(run, call, answer, cost);
+    }
+  }
+
+  /** Fetches the picture that the answer names. Its URL is durable first, so that a crash leaves what is needed to fetch it. */
+  async function fetchNamed(
+    run: Run,
+    { attempt, provider, began }: OpenCall,
+    { url, ...report }: PictureAddress,
+    cost: Cost,
+  ): Promise<GeneratedPicture> {
+    const { httpStatus, providerRequestId, revisedPrompt } = report;
+    const named = { ...attempt, httpStatus, providerRequestId, cost, announced: { url, revisedPrompt } };
+    await run.change((image) => announced(image, attempt.id, named));
+    return { ...report, bytes: await fetchAnnounced(run, provider, named, began + timeoutMs) };
   }
 
   /** Annotates the call's span with how the call ended. */
-  async function annotated(generate: () => Promise<GeneratedPicture>): Promise<GeneratedPicture> {
+  async function annotated(send: () => Promise<GeneratedPicture>): Promise<GeneratedPicture> {
     try {
-      const picture = await generate();
+      const picture = await send();
       tracer.annotate(pictureAttributes(picture));
       return picture;
     } catch (error) {
@@ -102,10 +160,15 @@ export function createAttempt({
     }
   }
 
-  async function closeFailed(run: Run, { attempt, began }: OpenCall, failure: ProviderError): Promise<void> {
+  async function closeFailed(
+    run: Run,
+    { attempt, began }: OpenCall,
+    failure: ProviderError,
+    cost: Cost,
+  ): Promise<void> {
     const { outcome, httpStatus, providerRequestId } = failure;
     telemetry.providerCall(attempt.provider, outcome);
-    if (outcome !== 'failed') telemetry.spent(attempt.provider, attempt.model, attempt.cost);
+    if (outcome !== 'failed') telemetry.spent(attempt.provider, attempt.model, cost);
     // A call that the stop of the process aborted stays open: its outcome is unknown.
     if (run.signals.stopping.aborted && outcome === 'cancelled') return;
     const durationMs = clock.now() - began;
@@ -114,13 +177,13 @@ export function createAttempt({
 
   /** Stores the picture, then closes the attempt with its cost. */
   async function keep(run: Run, call: OpenCall, picture: GeneratedPicture): Promise<StoredOriginal> {
-    const { attempt, plan, began } = call;
+    const { attempt, request, began } = call;
     telemetry.providerCall(attempt.provider, 'ok');
     const durationMs = clock.now() - began;
     const name = originalName(run.mediaId, attempt.id);
     await run.timed('store', () => run.retry(() => store.put(name, picture.bytes)));
     const original = toOriginal(name, picture.bytes);
-    const cost = settleCost(plan.call, picture.usage);
+    const cost = settleCost(request, picture.usage);
     telemetry.spent(attempt.provider, attempt.model, cost);
     const { httpStatus, providerRequestId, revisedPrompt } = picture;
     const result = { original, revisedPrompt, durationMs, httpStatus, providerRequestId, cost };

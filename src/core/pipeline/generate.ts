@@ -1,5 +1,5 @@
 import { ImageError } from '../domain/errors.ts';
-import { type Image, isRepair } from '../domain/image.ts';
+import { countedUnknowns, type Image, isRepair } from '../domain/image.ts';
 import { setAside, withWarnings } from '../domain/transitions.ts';
 import type { CallWithFallback } from '../upstream/fallback.ts';
 import type { Upstreams } from '../upstream/upstreams.ts';
@@ -29,6 +29,7 @@ export function createGenerate({
     await callWithFallback({
       candidates: upstreams.candidates(image.request),
       earlierAttempts: image.attempts.filter((attempt) => attempt.run === run.number),
+      unknownBefore: countedUnknowns(image),
       // Draining ends the wait for a slot or a retry; a call under way goes on until `stopping`.
       signal: AbortSignal.any([run.signals.cancelled, run.signals.draining]),
       log: run.log,

@@ -33,9 +33,9 @@ export function createImageQueue({ createQueue, concurrency, runImage, runDeferr
       return { ...depth, deferred: slow.waiting + slow.running };
     },
     // In this order in both methods: an image that still runs enqueues its deferred job when it ends.
-    async cancel(mediaId) {
-      await images.cancel(mediaId);
-      await deferred.cancel(mediaId);
+    async cancel(mediaId, options) {
+      await images.cancel(mediaId, options);
+      await deferred.cancel(mediaId, options);
     },
     async stop(deadline) {
       await images.stop(deadline);

@@ -70,8 +70,8 @@ function toImageError(error: unknown): ImageError {
   if (error instanceof ImageError) return error;
   if (!(error instanceof ProviderError)) {
     return new ImageError(
-      'invalid_image',
-      `the picture could not be finished; its original is kept, and the same request tries again without paying`,
+      'internal_error',
+      'something went wrong inside the service; what was paid for is kept, and the same request goes on from there',
       { cause: error },
     );
   }

@@ -1,10 +1,12 @@
-import { ImageError } from '../domain/errors.ts';
+import { ImageError, ProviderError } from '../domain/errors.ts';
 import { originalName, sha256, toOriginal } from '../domain/file-names.ts';
-import type { Image, Original } from '../domain/image.ts';
-import { adopted, resumed } from '../domain/transitions.ts';
+import { type Attempt, type Image, isOpen, mayStillBring, type Original } from '../domain/image.ts';
+import { adopted, closed, resumed } from '../domain/transitions.ts';
 import { plannedFields } from '../planning/plan.ts';
+import type { Clock } from '../ports/clock.ts';
 import type { MediaStore } from '../ports/media-store.ts';
 import type { Upstreams } from '../upstream/upstreams.ts';
+import type { FetchAnnounced } from './announced-picture.ts';
 import type { Run } from './job.ts';
 
 /** An image that is being processed, with its durable original. */
@@ -15,29 +17,36 @@ export interface StoredOriginal {
 }
 
 /**
- * Finds the original that an earlier run, or this run in an earlier process, has paid for; null where there is none.
- * An original whose file is missing or damaged raises `storage_unavailable` while the status is `processing`. For an image that was
- * requested again it is logged, and gives null: the new run pays for another picture.
+ * Finds the original that an earlier run, or this run in an earlier process, has paid for; null where there is none. A picture whose
+ * URL is on record, but which had not been fetched when the process ended, is fetched now.
+ * An original whose file is missing or damaged raises `storage_unavailable`, unless the caller knows that this run may cost again.
  */
 export type FindStoredOriginal = (run: Run, image: Image) => Promise<StoredOriginal | null>;
 
 export function createFindStoredOriginal({
   store,
   upstreams,
+  fetchAnnounced,
+  timeoutMs,
+  clock,
 }: {
-  readonly store: Pick<MediaStore, 'read'>;
-  readonly upstreams: Pick<Upstreams, 'plan'>;
+  readonly store: Pick<MediaStore, 'read' | 'put'>;
+  readonly upstreams: Pick<Upstreams, 'plan' | 'provider'>;
+  readonly fetchAnnounced: FetchAnnounced;
+  /** Milliseconds for which the URL of a picture is tried after a restart. */
+  readonly timeoutMs: number;
+  readonly clock: Pick<Clock, 'now'>;
 }): FindStoredOriginal {
   return async (run, image) => {
-    const found = (await findRecorded(run, image)) ?? (await findUnrecorded(run, image));
-    // The status is `processing` only once an original is durable, so one was paid for.
-    if (found === null && image.status === 'processing') throw missingOriginal(image);
+    const found =
+      (await findRecorded(run, image)) ?? (await findUnrecorded(run, image)) ?? (await fetchNamed(run, image));
+    if (found === null && wasPaidFor(run, image)) throw missingOriginal(image);
     return found;
   };
 
   async function findRecorded(run: Run, { original }: Image): Promise<StoredOriginal | null> {
     if (!original?.sound) return null;
-    const bytes = await store.read(original.name);
+    const bytes = await run.retry(() => store.read(original.name));
     if (bytes && sha256(bytes) === original.sha256) return { image: await run.advance(resumed), original, bytes };
     run.log.error({ original: original.name }, 'the original is missing or damaged on disk');
     return null;
@@ -48,33 +57,68 @@ export function createFindStoredOriginal({
    * stored. The attempt may belong to an earlier run, such as one that was cancelled just before.
    */
   async function findUnrecorded(run: Run, image: Image): Promise<StoredOriginal | null> {
-    for (const { id, provider, outcome, durationMs } of image.attempts.toReversed()) {
-      if (outcome !== 'unknown' || durationMs !== null) continue;
-      const name = originalName(image.mediaId, id);
-      const bytes = await store.read(name);
+    for (const attempt of image.attempts.toReversed()) {
+      if (!mayStillBring(attempt)) continue;
+      const bytes = await run.retry(() => store.read(originalName(image.mediaId, attempt.id)));
       if (bytes === null) continue;
-      const original = toOriginal(name, bytes);
-      const plan = upstreams.plan(provider, image.request);
-      const adopting = await run.advance((current) => {
-        // The record of a new run names the first provider, which need not be the one that made the picture.
-        const isOther = provider !== current.provider;
-        return adopted(current, id, original, plan && isOther ? plannedFields(provider, plan) : null);
-      });
-      run.log.info({ attempt: id }, 'the picture had arrived before the restart; nothing is called again');
-      return { image: adopting, original, bytes };
+      run.log.info({ attempt: attempt.id }, 'the picture had arrived before the restart; nothing is called again');
+      return await adopt(run, image, attempt, bytes);
     }
     return null;
+  }
+
+  /** Fetches the picture of an attempt whose answer named it by its URL, and stores it. */
+  async function fetchNamed(run: Run, image: Image): Promise<StoredOriginal | null> {
+    for (const attempt of image.attempts.toReversed()) {
+      const provider = upstreams.provider(attempt.provider);
+      if (attempt.announced === null || !mayStillBring(attempt) || provider === null) continue;
+      const began = clock.now();
+      try {
+        // One that was closed has been tried for long enough before: once more, in case the file server is back.
+        const until = isOpen(attempt) ? began + timeoutMs : began;
+        const bytes = await fetchAnnounced(run, provider, attempt, until);
+        await run.retry(() => store.put(originalName(image.mediaId, attempt.id), bytes));
+        run.log.info({ attempt: attempt.id }, 'the picture of an earlier call was fetched; nothing is called again');
+        return await adopt(run, image, attempt, bytes);
+      } catch (error) {
+        if (!(error instanceof ProviderError && error.outcome === 'unknown')) throw error;
+        const { httpStatus, providerRequestId } = attempt;
+        const durationMs = clock.now() - Date.parse(attempt.startedAt);
+        const end = { outcome: error.outcome, durationMs, httpStatus, providerRequestId };
+        await run.change((current) => closed(current, attempt.id, end));
+        run.log.warn({ attempt: attempt.id, reason: error.message }, 'the picture of an earlier call is gone');
+      }
+    }
+    return null;
+  }
+
+  async function adopt(run: Run, image: Image, attempt: Attempt, bytes: Uint8Array): Promise<StoredOriginal> {
+    const { id, provider } = attempt;
+    const original = toOriginal(originalName(image.mediaId, id), bytes);
+    const plan = upstreams.plan(provider, image.request);
+    const adopting = await run.advance((current) => {
+      // The record of a new run names the first provider, which need not be the one that made the picture.
+      const isOther = provider !== current.provider;
+      return adopted(current, id, original, plan && isOther ? plannedFields(provider, plan) : null);
+    });
+    return { image: adopting, original, bytes };
   }
 }
 
 /**
- * The run fails instead of calling again: the original was paid for and may reappear, for example with a remounted volume.
- * Only a new request may pay twice.
+ * Whether a picture was paid for that this run must not pay for again. The status is `processing` only once an original is durable;
+ * a run that may cost again makes another where the original is lost.
  */
+function wasPaidFor(run: Run, { status, original, allowanceFrom }: Image): boolean {
+  return status === 'processing' || (original?.sound === true && allowanceFrom !== run.number);
+}
+
+/** The run fails instead of calling again: the original was paid for and may reappear, for example with a remounted volume. */
 function missingOriginal({ mediaId }: Image): ImageError {
   return new ImageError(
     'storage_unavailable',
-    `the original of ${mediaId} is missing or damaged on disk; sent again, the same request uses it if it is back, or has another made`,
+    `the original of ${mediaId} is missing or damaged on disk; sent again, the same request uses it once it is back; ` +
+      `POST /images/${mediaId}/retry has another made, which costs again`,
     { mediaId },
   );
 }

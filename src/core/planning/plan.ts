@@ -83,6 +83,7 @@ export function planGeneration(request: ImageRequest, model: Model): GenerationP
 
   return {
     call: {
+      partialImages: 0,
       model,
       prompt,
       size: size.requested,

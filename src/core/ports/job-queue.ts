@@ -11,8 +11,11 @@ export interface JobQueue {
    * and retries; if the process ends first, the next start enqueues the job.
    */
   enqueue(mediaId: string): Promise<void>;
-  /** Fires `cancelled` for the job if it runs, and resolves when it no longer runs. A waiting job goes on waiting. */
-  cancel(mediaId: string): Promise<void>;
+  /**
+   * Fires `cancelled` for the job if it runs, and with `discard` also `discarded`; resolves when it no longer runs. A waiting job goes
+   * on waiting.
+   */
+  cancel(mediaId: string, options?: { readonly discard?: boolean }): Promise<void>;
   /** The numbers of waiting and of running jobs, at some moment during the call. */
   depth(): Promise<QueueDepth>;
   /**
@@ -29,8 +32,10 @@ export type RunJob = (mediaId: string, signals: JobSignals) => Promise<void>;
 export interface JobSignals {
   /** The process is about to stop: a running call may end, but no further one may begin. Always fires before `stopping`. */
   readonly draining: AbortSignal;
-  /** The caller cancelled or deleted the image. */
+  /** The caller cancelled or deleted the image. A picture whose answer has begun to arrive is still kept. */
   readonly cancelled: AbortSignal;
+  /** The image is deleted: nothing that still arrives for it is wanted. Fires right after `cancelled`. */
+  readonly discarded: AbortSignal;
   /** The process stops now; unfinished work is left for the next start. */
   readonly stopping: AbortSignal;
 }

@@ -13,10 +13,16 @@ export interface Provider {
   /** The catalog row for a model id; null when this provider does not offer it. */
   model(id: string): Model | null;
   /**
-   * Makes one call. An adapter must not retry: each call may be billed. Raises `ProviderError` only, with the fault `cancelled` where
-   * the signal ended the call. A picture that has arrived is returned even if the signal is aborted afterwards.
+   * Makes one call, and sends one request: each may be billed. Raises `ProviderError` only, with the fault `cancelled` where a signal
+   * ended the call. A picture that has arrived is returned even if a signal fires afterwards.
    */
-  generate(call: GenerationCall, options: GenerationOptions): Promise<GeneratedPicture>;
+  generate(call: GenerationCall, options: GenerationOptions): Promise<GeneratedPicture | PictureAddress>;
+  /**
+   * Fetches the picture that an answer of this provider named by its URL. Makes one try and raises `ProviderError`: with the fault
+   * `empty` where no further try can work (the SSRF guard refuses the URL, or the file is too large), with `cancelled` where the
+   * signal fired, else with a fault after which the picture may still be there.
+   */
+  download(url: string, options: DownloadOptions): Promise<Uint8Array>;
   /**
    * The shutdown dates (YYYY-MM-DD) that the provider announces, by model id. Absent where it has no such list. May reject with any
    * error.
@@ -35,6 +41,7 @@ export function wrapProvider(provider: Provider, replaced: Partial<Pick<Provider
     controlSequences: provider.controlSequences,
     model: replaced.model ?? ((id) => provider.model(id)),
     generate: replaced.generate ?? ((call, options) => provider.generate(call, options)),
+    download: (url, options) => provider.download(url, options),
   };
   const { shutdownDates } = provider;
   return shutdownDates ? { ...wrapper, shutdownDates: (signal) => shutdownDates.call(provider, signal) } : wrapper;
@@ -49,18 +56,42 @@ export interface GenerationCall {
   readonly style: string | null;
   readonly background: Background | null;
   readonly format: MasterFormat | null;
+  /** Partial pictures to ask for, each of which is billed; 0 asks for an answer without streaming. */
+  readonly partialImages: number;
 }
 
 export interface GenerationOptions {
+  /**
+   * Ends the call while no good answer has begun. Once the head of one is here, the picture is paid for, and the answer is read to its
+   * end all the same.
+   */
   readonly signal: AbortSignal;
-  /** Called with each partial picture of a model that streams; set it to ask for streaming. It does not raise. */
+  /** Ends the call at any time: the process stops now, or nothing that still arrives is wanted. */
+  readonly abandon: AbortSignal;
+  /** Called with each partial picture. It does not raise. */
   readonly onPartial?: ((bytes: Uint8Array, index: number) => void) | undefined;
 }
 
-/** The picture that a call returned, with what the provider reported about the call. */
-export interface GeneratedPicture {
+export interface DownloadOptions {
+  readonly signal: AbortSignal;
+  /** Milliseconds for the whole try. */
+  readonly timeoutMs: number;
+}
+
+/** The picture that a call returned. */
+export interface GeneratedPicture extends CallReport {
   /** As the provider sent it; never empty. */
   readonly bytes: Uint8Array;
+}
+
+/** Where the picture is that a call has made: it is paid for, and still to be fetched with `download`. */
+export interface PictureAddress extends CallReport {
+  /** Absolute, http or https. */
+  readonly url: string;
+}
+
+/** What the provider reported about a call that made a picture. */
+interface CallReport {
   readonly revisedPrompt: string | null;
   readonly usage: TokenUsage | null;
   readonly httpStatus: number | null;

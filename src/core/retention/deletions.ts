@@ -51,7 +51,7 @@ export function createDeletions({ records, store, queue, events, telemetry, cloc
       inFlight.get(mediaId) ??
       queue
         // Stops the job first: it could publish a pending rendition after the files were removed.
-        .cancel(mediaId)
+        .cancel(mediaId, { discard: true })
         .then(() => store.remove(names))
         .then(() => records.deletionDone(mediaId))
         .finally(() => inFlight.delete(mediaId));
@@ -106,7 +106,7 @@ export function createDeletions({ records, store, queue, events, telemetry, cloc
     },
     async remove(mediaId) {
       const { image } = await markCancelled(mediaId);
-      if (image?.status === 'cancelled') await queue.cancel(mediaId);
+      if (image?.status === 'cancelled') await queue.cancel(mediaId, { discard: true });
       await removeIf(mediaId);
     },
     removeFinished: (mediaId) => removeIf(mediaId, ({ status }) => isFinished(status)),

@@ -2,12 +2,14 @@ import { ImageError, ProviderError } from '../domain/errors.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { CallProvider, CallRequest } from './provider-calls.ts';
 import { isOutage, type RetryPolicy } from './retry-policy.ts';
-import { createRunLimits, interruptedCallError } from './run-limits.ts';
+import { createRunLimits, spentLimitsError } from './run-limits.ts';
 import { type Candidate, noProviderAvailable } from './upstreams.ts';
 
 interface FallbackRequest<Result> extends CallRequest<Result> {
   /** In order of preference. */
   readonly candidates: readonly Candidate[];
+  /** Calls of unknown outcome that count against `ambiguousRetries` before the first one of this request. */
+  readonly unknownBefore: number;
 }
 
 /**
@@ -28,9 +30,9 @@ export function createFallback({
   readonly clock: Clock;
 }): CallWithFallback {
   return async <Result>(request: FallbackRequest<Result>): Promise<Result> => {
-    const { candidates, earlierAttempts, log } = request;
-    const limits = createRunLimits(retry, clock, earlierAttempts);
-    if (!limits.mayCallAgain()) throw interruptedCallError();
+    const { candidates, unknownBefore, log } = request;
+    const limits = createRunLimits(retry, clock, unknownBefore);
+    if (!limits.mayCallAgain()) throw spentLimitsError();
     let failure: ProviderError | null = null;
     for (const [index, candidate] of candidates.entries()) {
       try {

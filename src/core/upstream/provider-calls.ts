@@ -7,7 +7,7 @@ import type { Telemetry } from '../ports/telemetry.ts';
 import type { Admission, JobOutcome } from './circuit-breaker.ts';
 import type { RetryBudget } from './retry-budget.ts';
 import { isOutage, type RetryPolicy, retryDelay } from './retry-policy.ts';
-import { interruptedCallError, type RunLimits } from './run-limits.ts';
+import { type RunLimits, spentLimitsError } from './run-limits.ts';
 import { type Candidate, noProviderAvailable } from './upstreams.ts';
 
 export interface CallRequest<Result> {
@@ -63,7 +63,7 @@ export function createCallProvider({
     const { provider, breaker, throttle } = upstream;
     const calls = earlierAttempts.filter((earlier) => earlier.provider === provider.name).length;
     const job: JobCalls = { calls, admission: null, outcome: 'unclear', lastFailure: null };
-    if (calls >= retry.maxAttempts) throw interruptedCallError();
+    if (calls >= retry.maxAttempts) throw spentLimitsError();
     if (breaker.waitMs() > 0) throw noProviderAvailable([upstream]);
     try {
       return await pRetry(callOnce, {

@@ -1,9 +1,8 @@
 import { ProviderError } from '../domain/errors.ts';
-import type { Attempt } from '../domain/image.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { RetryPolicy } from './retry-policy.ts';
 
-/** The calls of one run of an image, at all providers together, and the limits on them. */
+/** The calls of one run of an image, at all providers together, and the limits on them. Unknown outcomes count over several runs. */
 export interface RunLimits {
   /** Calls of unknown outcome; each may have been billed. */
   readonly unknown: number;
@@ -15,13 +14,13 @@ export interface RunLimits {
   callFailed(error: ProviderError): void;
 }
 
-/** `earlierAttempts` are the calls that the run has made in an earlier process. */
+/** `unknownBefore` is the number of calls of unknown outcome that already count against the limit. */
 export function createRunLimits(
   { ambiguousRetries, deadlineMs }: RetryPolicy,
   clock: Clock,
-  earlierAttempts: readonly Attempt[],
+  unknownBefore: number,
 ): RunLimits {
-  let unknown = earlierAttempts.filter(({ outcome }) => outcome === 'unknown').length;
+  let unknown = unknownBefore;
   let firstCallAt: number | null = null;
   const elapsedMs = () => (firstCallAt === null ? 0 : clock.now() - firstCallAt);
 
@@ -40,10 +39,10 @@ export function createRunLimits(
   };
 }
 
-/** The error where the calls of an earlier process have used up the limits of the run. */
-export function interruptedCallError(): ProviderError {
+/** The error where earlier calls, of this run or of others, have used up the limits. */
+export function spentLimitsError(): ProviderError {
   return new ProviderError(
     'interrupted',
-    'the service stopped during a call, which may have been billed; no further call is allowed',
+    'the outcome of an earlier call is unknown, so that it may have been billed; no further call is allowed',
   );
 }

@@ -36,6 +36,8 @@ export interface Upstreams {
    * Where there is none, raises the reason of the first: `unsupported_parameter`, or `invalid_request` for an unknown name.
    */
   candidates(request: ImageRequest): readonly [Candidate, ...Candidate[]];
+  /** The provider of this name; null where it is no longer configured. */
+  provider(name: string): Provider | null;
   /** How this provider would make this picture; null where it cannot or is no longer configured. */
   plan(provider: string, request: ImageRequest): GenerationPlan | null;
   /** True while a job could call some provider now: one whose breaker is closed or admits a probe. */
@@ -54,6 +56,8 @@ export function createUpstreams(options: readonly UpstreamOptions[], clock: Cloc
     return { provider: throttled(provider, throttle), breaker: createCircuitBreaker(clock), throttle };
   });
 
+  const find = (name: string) => upstreams.find(({ provider }) => provider.name === name)?.provider ?? null;
+
   return {
     candidates(request) {
       const allowed = upstreams.filter(({ provider }) => (request.provider ?? provider.name) === provider.name);
@@ -70,8 +74,9 @@ export function createUpstreams(options: readonly UpstreamOptions[], clock: Cloc
       if (first === undefined) throw reason;
       return [first, ...others];
     },
+    provider: find,
     plan(name, request) {
-      const provider = upstreams.find((upstream) => upstream.provider.name === name)?.provider;
+      const provider = find(name);
       try {
         return provider ? planFor(provider, request, clock.now()) : null;
       } catch (error) {

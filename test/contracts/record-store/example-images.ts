@@ -26,6 +26,7 @@ export function anImage(overrides: Partial<Image> = {}): Image {
     model: 'placeholder',
     requestedSize: { width: 64, height: 64 },
     revisedPrompt: null,
+    allowanceFrom: 1,
     attempts: [],
     original: null,
     master: null,
@@ -34,10 +35,11 @@ export function anImage(overrides: Partial<Image> = {}): Image {
     thumbhash: null,
     dominantColour: null,
     checks: [],
-    cost: { usd: 0, basis: 'usage' },
-    estimate: { usd: 0, basis: 'usage' },
+    cost: { usd: 0, basis: 'none' },
+    estimate: { usd: 0, basis: 'none' },
     warnings: [],
     createdAt: at(0),
+    requestedAt: overrides.createdAt ?? at(0),
     completedAt: null,
     expiresAt: null,
     error: null,
@@ -78,6 +80,7 @@ export function anAttempt(id: string): Attempt {
     httpStatus: null,
     providerRequestId: null,
     cost: { usd: 0, basis: 'estimate' },
+    announced: null,
   };
 }
 

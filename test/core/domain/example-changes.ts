@@ -60,6 +60,7 @@ export const attemptOf = (id: string, run: number, change: Partial<Attempt> = {}
   httpStatus: null,
   providerRequestId: null,
   cost: ESTIMATE,
+  announced: null,
   ...change,
 });
 

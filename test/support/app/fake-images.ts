@@ -189,6 +189,7 @@ export function exampleImage(change: Partial<Image> = {}): Image {
     model: 'gpt-image-2',
     requestedSize: { width: 1792, height: 1024 },
     revisedPrompt: null,
+    allowanceFrom: 1,
     attempts: [
       {
         id: '0190',
@@ -201,6 +202,7 @@ export function exampleImage(change: Partial<Image> = {}): Image {
         httpStatus: 200,
         providerRequestId: 'req_1',
         cost: { usd: 0.041, basis: 'usage' },
+        announced: null,
       },
     ],
     original: null,
@@ -216,6 +218,7 @@ export function exampleImage(change: Partial<Image> = {}): Image {
     estimate: { usd: 0.05, basis: 'estimate' },
     warnings: [{ code: 'parameter_dropped', detail: 'style was written into the prompt' }],
     createdAt: '2026-11-23T16:00:00.000Z',
+    requestedAt: '2026-11-23T16:00:00.000Z',
     completedAt: '2026-11-23T16:00:10.000Z',
     expiresAt: null,
     error: null,

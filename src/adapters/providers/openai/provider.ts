@@ -112,6 +112,12 @@ export function createOpenAIProvider(options: OpenAIProviderOptions): Provider {
       }
     },
 
+    async download(url, { signal }) {
+      const bytes = await download(url, signal);
+      if (bytes === null) throw new ProviderError('interrupted', `${name} did not give the picture at its URL`);
+      return bytes;
+    },
+
     async shutdownDates(signal) {
       // Called once a day, so the connection is not kept open.
       const list = client.models.list({ signal, headers: { connection: 'close' } });

@@ -27,6 +27,10 @@ export function createPlaceholderProvider({ model: configured, catalog }: Placeh
       if (listed) return { ...PLACEHOLDER, shutdownDate: listed.shutdownDate, successor: listed.successor };
       return id === configured || id === PLACEHOLDER.id ? PLACEHOLDER : null;
     },
+    // Its answers hold their pictures.
+    async download() {
+      throw new ProviderError('empty', 'placeholder has no pictures to fetch');
+    },
     async generate(call, { signal }) {
       refuseIllegalSize(call.size);
       throwIfCancelled(signal);

@@ -120,6 +120,14 @@ const MIGRATIONS: readonly string[] = [
   CREATE INDEX deliveries_by_image ON deliveries (media_id, number);
   CREATE INDEX deliveries_due ON deliveries (due_at, receiver, id) WHERE due_at IS NOT NULL;
   `,
+  `
+  -- Runs have a time of their own, from which retention counts, and a share in the allowance of unknown outcomes.
+  UPDATE images SET document = json_set(document,
+    '$.allowanceFrom', 1,
+    '$.requestedAt', document ->> 'createdAt',
+    '$.attempts', (
+      SELECT json_group_array(json_set(value, '$.announced', json('null'))) FROM json_each(document, '$.attempts')));
+  `,
 ];
 
 /** The schema version after all migrations. */
