@@ -1,4 +1,4 @@
-import { rename } from 'node:fs/promises';
+import { mkdir, readdir, rename, rmdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { NO_RESULT } from '../../src/core/domain/image.ts';
@@ -6,12 +6,13 @@ import { startEasel } from '../support/app/easel.ts';
 import { openRecords } from '../support/app/records.ts';
 import { hang, picture } from '../support/openai/answers.ts';
 import { startOpenAiServer } from '../support/openai/server.ts';
+import { texturedPicture } from '../support/pictures.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
 const X = { mediaId: 'x', prompt: 'a lighthouse' };
 
 describe('a crash during a call, again and again', () => {
-  it.each([0, 1])('is followed by %i more calls, then by none until a new request', async (retries) => {
+  it.each([0, 1])('is followed by %i more calls, then by none until a retry is asked for', async (retries) => {
     await using upstream = await startOpenAiServer();
     upstream.always(hang());
     const env = { AMBIGUOUS_RETRIES: String(retries) };
@@ -33,34 +34,81 @@ describe('a crash during a call, again and again', () => {
     });
     expect(upstream.calls).toHaveLength(retries + 1);
 
-    const { status, body } = await easel.post(X);
-    expect([status, body.status, body.attempts.at(-1)?.outcome]).toEqual([201, 'succeeded', 'ok']);
+    expect(await easel.post(X)).toMatchObject({ status: 502, body: { code: 'provider_failed' } });
+    expect(upstream.calls).toHaveLength(retries + 1);
+    const retried = await fetch(`${easel.url}/images/x/retry`, { method: 'POST' });
+    expect(retried.status).toBe(201);
+    expect((await easel.record('x')).attempts.at(-1)?.outcome).toBe('ok');
     expect(upstream.calls).toHaveLength(retries + 2);
   });
 });
 
-describe('a crash while a picture is finished, after which its original is missing from disk', () => {
-  it('fails the image, and the next request finishes it without a call once the original is back', async () => {
-    await using folder = await temporaryFolder();
-    await using upstream = await startOpenAiServer();
-    const options = { upstream, folder: folder.path };
-    {
-      await using easel = await startEasel(options);
-      await easel.post(X);
-    }
-    const records = openRecords(folder.path);
-    await records.update('x', (image) => ({ ...image, ...NO_RESULT, status: 'processing' }));
-    await records.close();
-    const originals = join(folder.path, 'media', 'originals');
+describe('a crash while a picture is finished, after which its original', () => {
+  it('is missing from disk, fails the image, and the same request finishes it without a call once the original is back', async () => {
+    await using crashed = await crashWhileFinishing();
+    const { upstream, folder } = crashed;
+    const originals = join(folder, 'media', 'originals');
     await rename(originals, `${originals}.away`);
 
-    await using easel = await startEasel(options);
+    await using easel = await startEasel({ upstream, folder });
     await expect.poll(async () => (await easel.record('x')).status).toBe('failed');
     expect((await easel.record('x')).error).toMatchObject({ code: 'storage_unavailable' });
+    expect(await easel.post(X)).toMatchObject({ status: 503, body: { code: 'storage_unavailable' } });
     expect(upstream.calls).toHaveLength(1);
     await rename(`${originals}.away`, originals);
     const back = await easel.post(X);
     expect([back.status, back.body.attempts.map(({ outcome }) => outcome)]).toEqual([201, ['ok']]);
     expect(upstream.calls).toHaveLength(1);
   });
+
+  it('is damaged on disk, fails the image instead of publishing it, and only a retry has another made', async () => {
+    await using crashed = await crashWhileFinishing();
+    const { upstream, folder } = crashed;
+    const originals = join(folder, 'media', 'originals');
+    const [name = ''] = await readdir(originals);
+    // Another sound picture: only its checksum shows that it is not the one that was paid for.
+    await writeFile(join(originals, name), await texturedPicture({ width: 1024, height: 640, seed: 'another' }));
+
+    await using easel = await startEasel({ upstream, folder });
+    await expect.poll(async () => (await easel.record('x')).status).toBe('failed');
+    expect((await easel.record('x')).error).toMatchObject({ code: 'storage_unavailable' });
+    expect(await easel.post(X)).toMatchObject({ status: 503 });
+    expect(upstream.calls).toHaveLength(1);
+    const retried = await fetch(`${easel.url}/images/x/retry`, { method: 'POST' });
+    expect(retried.status).toBe(201);
+    expect(await easel.record('x')).toMatchObject({ attempts: [{ outcome: 'ok' }, { outcome: 'ok' }] });
+    expect(upstream.calls).toHaveLength(2);
+  });
+
+  it('cannot be read at first, is read again and finished', async () => {
+    await using crashed = await crashWhileFinishing();
+    const { upstream, folder } = crashed;
+    const originals = join(folder, 'media', 'originals');
+    const [name = ''] = await readdir(originals);
+    const file = join(originals, name);
+    await rename(file, `${file}.away`);
+    await mkdir(file);
+
+    await using easel = await startEasel({ upstream, folder });
+    await expect.poll(() => easel.log.some((line) => line.includes('storage failed, retrying'))).toBe(true);
+    await rmdir(file);
+    await rename(`${file}.away`, file);
+    await expect.poll(async () => (await easel.record('x')).status).toBe('succeeded');
+    expect(upstream.calls).toHaveLength(1);
+  });
 });
+
+/** What a crash left behind that came after the original was durable, and before the master was published. */
+async function crashWhileFinishing() {
+  const left = new AsyncDisposableStack();
+  const { path: folder } = left.use(await temporaryFolder());
+  const upstream = left.use(await startOpenAiServer());
+  {
+    await using easel = await startEasel({ upstream, folder });
+    await easel.post(X);
+  }
+  const records = openRecords(folder);
+  await records.update('x', (image) => ({ ...image, ...NO_RESULT, status: 'processing' }));
+  await records.close();
+  return { upstream, folder, [Symbol.asyncDispose]: () => left.disposeAsync() };
+}

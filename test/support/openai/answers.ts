@@ -33,8 +33,8 @@ export interface Site {
   readonly now: number;
   /** What the call asks for, with the API's defaults. */
   readonly wanted: WantedPicture;
-  /** Publishes a file: the server answers GET requests of the returned URL with the behaviour. */
-  serve(extension: string, behaviour: Behaviour): string;
+  /** Publishes a file: the server answers each GET request of the returned URL with the behaviour that `next` gives. */
+  serve(extension: string, next: () => Behaviour): string;
 }
 
 interface HeaderOptions extends Delivery {
@@ -65,8 +65,10 @@ export interface PictureOptions extends HeaderOptions {
   readonly as?: 'b64_json' | 'url';
   /** Answers with exactly this URL. */
   readonly url?: string;
-  /** How this server answers a GET of the picture's URL; the picture by default. */
-  readonly file?: Behaviour;
+  /** How this server answers a GET of the picture's URL; the picture by default. A function is asked at each GET. */
+  readonly file?: Behaviour | (() => Behaviour);
+  /** How it answers the first GETs of that URL, before it answers as above. */
+  readonly fileAtFirst?: readonly Behaviour[];
   /** Null leaves it out; by default it follows from prompt, quality and size. */
   readonly usage?: Usage | Readonly<Record<string, unknown>> | null;
   readonly revisedPrompt?: string;
@@ -109,7 +111,7 @@ export function picture(options: PictureOptions = {}): Behaviour {
           data: pictures.map((bytes) => ({
             ...(options.url === undefined && (options.as ?? wanted.as) === 'b64_json'
               ? { b64_json: bytes.toString('base64') }
-              : { url: options.url ?? site.serve(wanted.format, options.file ?? fileAnswer(bytes, wanted.format)) }),
+              : { url: options.url ?? site.serve(wanted.format, fileOf(bytes, wanted.format, options)) }),
             ...(options.revisedPrompt !== undefined && { revised_prompt: options.revisedPrompt }),
           })),
           ...details,
@@ -328,8 +330,11 @@ function jsonAnswer(status: number, value: unknown, headers?: Readonly<Record<st
   return { status, headers: { 'content-type': 'application/json', ...headers }, body: JSON.stringify(value) };
 }
 
-function fileAnswer(bytes: Buffer, format: PictureFormat): Behaviour {
-  return answer({ name: 'file', body: bytes, type: `image/${format}` });
+/** What the GETs of a picture's URL meet, one after another. */
+function fileOf(bytes: Buffer, format: PictureFormat, { file, fileAtFirst = [] }: PictureOptions): () => Behaviour {
+  const left = [...fileAtFirst];
+  const last = file ?? answer({ name: 'file', body: bytes, type: `image/${format}` });
+  return () => left.shift() ?? (typeof last === 'function' ? last() : last);
 }
 
 function silence(cut: Cut, delivery: Delivery = {}): Behaviour {

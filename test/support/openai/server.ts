@@ -132,7 +132,7 @@ export async function startOpenAiServer(options: OpenAiServerOptions = {}): Prom
   const http = createServer({ requestTimeout: 0, keepAliveTimeout: 60_000 });
   const sockets = new Set<Socket>();
   const watchers = new Set<Watcher>();
-  const files = new Map<string, Behaviour>();
+  const files = new Map<string, () => Behaviour>();
   const exchanges = new Set<Promise<void>>();
   const failures: unknown[] = [];
   const closing = new AbortController();
@@ -262,7 +262,7 @@ export async function startOpenAiServer(options: OpenAiServerOptions = {}): Prom
 
   async function behaviourFor(call: LoggedCall, route: Route, isReadable: boolean): Promise<Behaviour> {
     const file = files.get(call.path);
-    if (file) return file;
+    if (file) return file();
     const refusal = await refusalFor(call, route, isReadable);
     if (refusal) return refused(refusal);
     const step =
@@ -293,9 +293,9 @@ export async function startOpenAiServer(options: OpenAiServerOptions = {}): Prom
     return {
       now: Math.floor(now() / 1000),
       wanted: wantedPicture(operation, call.body, server.models.get(String(call.body.model))),
-      serve(extension: string, behaviour: Behaviour) {
+      serve(extension: string, next: () => Behaviour) {
         const path = `/files/${files.size + 1}.${extension}`;
-        files.set(path, behaviour);
+        files.set(path, next);
         return origin + path;
       },
     };
