@@ -89,11 +89,31 @@ describe('a crash while a picture is finished, after which its original', () => 
     await rename(file, `${file}.away`);
     await mkdir(file);
 
-    await using easel = await startEasel({ upstream, folder });
+    await using easel = await startEasel({ upstream, folder, skipMs: 0 });
     await expect.poll(() => easel.log.some((line) => line.includes('storage failed, retrying'))).toBe(true);
     await rmdir(file);
     await rename(`${file}.away`, file);
+    easel.clock.advance(500);
     await expect.poll(async () => (await easel.record('x')).status).toBe('succeeded');
+    expect(upstream.calls).toHaveLength(1);
+  });
+
+  it('cannot be read for a minute, fails the image, and is finished by the same request once it can be read', async () => {
+    await using crashed = await crashWhileFinishing();
+    const { upstream, folder } = crashed;
+    const originals = join(folder, 'media', 'originals');
+    const [name = ''] = await readdir(originals);
+    const file = join(originals, name);
+    await rename(file, `${file}.away`);
+    await mkdir(file);
+
+    await using easel = await startEasel({ upstream, folder });
+    await expect.poll(async () => (await easel.record('x')).status).toBe('failed');
+    expect((await easel.record('x')).error).toMatchObject({ code: 'storage_unavailable' });
+    expect(easel.clock.slept.reduce((sum, ms) => sum + ms)).toBeGreaterThanOrEqual(60_000);
+    await rmdir(file);
+    await rename(`${file}.away`, file);
+    expect((await easel.post(X)).status).toBe(201);
     expect(upstream.calls).toHaveLength(1);
   });
 });

@@ -46,7 +46,7 @@ export function createDeferredRenditions({
 
   async function makePending(job: Job, image: Image): Promise<void> {
     const { original } = image;
-    const bytes = original && (await job.retry(() => store.read(original.name)));
+    const bytes = original && (await job.retryRead(() => store.read(original.name)));
     if (!original || !bytes || sha256(bytes) !== original.sha256) {
       throw new Error('the original is missing or damaged on disk');
     }

@@ -17,6 +17,8 @@ export interface Job {
   readonly log: Logger;
   /** Retries an access to the storage that must not be lost, until it succeeds or the process stops. */
   retry<T>(access: () => Promise<T>): Promise<T>;
+  /** Retries the read of an original for a minute: one that cannot be read for good must not hold up the others. */
+  retryRead<T>(access: () => Promise<T>): Promise<T>;
   /** The image as it is stored, or null where there is none. Retried while the storage fails. */
   read(): Promise<Image | null>;
   /**
@@ -45,6 +47,8 @@ export interface Run extends Job {
   advance(transition: (image: Image) => Image | null, guard?: SpendingGuard): Promise<Image>;
 }
 
+const MAX_READ_WAIT_MS = 60_000;
+
 /** The image was cancelled, deleted or rerun: this run must write nothing more. */
 export class SupersededError extends Error {
   override readonly name = 'SupersededError';
@@ -67,14 +71,16 @@ export function createOpenJob({
 }): OpenJob {
   return (mediaId, signals) => {
     const log = serviceLog.child({ mediaId });
-    const retry = <T>(access: () => Promise<T>) =>
-      retryWhileStorageFails({ stopping: signals.stopping, clock, log }, access);
+    const { stopping } = signals;
+    const retry = <T>(access: () => Promise<T>, maxWaitMs?: number) =>
+      retryWhileStorageFails({ stopping, maxWaitMs, clock, log }, access);
 
     return {
       mediaId,
       signals,
       log,
-      retry,
+      retry: (access) => retry(access),
+      retryRead: (access) => retry(access, MAX_READ_WAIT_MS),
       read: () => retry(() => records.get(mediaId)),
 
       async change(transition, guard) {

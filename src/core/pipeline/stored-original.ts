@@ -46,7 +46,7 @@ export function createFindStoredOriginal({
 
   async function findRecorded(run: Run, { original }: Image): Promise<StoredOriginal | null> {
     if (!original?.sound) return null;
-    const bytes = await run.retry(() => store.read(original.name));
+    const bytes = await run.retryRead(() => store.read(original.name));
     if (bytes && sha256(bytes) === original.sha256) return { image: await run.advance(resumed), original, bytes };
     run.log.error({ original: original.name }, 'the original is missing or damaged on disk');
     return null;
@@ -59,7 +59,7 @@ export function createFindStoredOriginal({
   async function findUnrecorded(run: Run, image: Image): Promise<StoredOriginal | null> {
     for (const attempt of image.attempts.toReversed()) {
       if (!mayStillBring(attempt)) continue;
-      const bytes = await run.retry(() => store.read(originalName(image.mediaId, attempt.id)));
+      const bytes = await run.retryRead(() => store.read(originalName(image.mediaId, attempt.id)));
       if (bytes === null) continue;
       run.log.info({ attempt: attempt.id }, 'the picture had arrived before the restart; nothing is called again');
       return await adopt(run, image, attempt, bytes);

@@ -5,6 +5,8 @@ import type { Clock } from './clock.ts';
 interface StorageRetry {
   /** Ends the retries: the process stops. */
   readonly stopping: AbortSignal;
+  /** Milliseconds of waiting after which the fault is raised after all; without it, the access is never given up. */
+  readonly maxWaitMs?: number | undefined;
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -14,22 +16,24 @@ const MAX_WAIT_MS = 5_000;
 
 /**
  * Retries a read or a write of the storage that must not be given up, as its content was paid for. While the storage is full or
- * unavailable it waits, with exponential backoff from 0.5 to 5 s, until the access succeeds or `stopping` fires; then it tries
- * once more and rethrows. Any other error is rethrown at once. An access may take effect and still raise, so it must be safe to
+ * unavailable it waits, with exponential backoff from 0.5 to 5 s, until the access succeeds, `maxWaitMs` is over or `stopping`
+ * fires; then it tries once more and rethrows. Any other error is rethrown at once. An access may take effect and still raise, so it must be safe to
  * repeat.
  */
 export async function retryWhileStorageFails<T>(
-  { stopping, clock, log }: StorageRetry,
+  { stopping, maxWaitMs = Number.POSITIVE_INFINITY, clock, log }: StorageRetry,
   access: () => Promise<T>,
 ): Promise<T> {
+  let waitedMs = 0;
   for (let waitMs = INITIAL_WAIT_MS; ; waitMs = Math.min(2 * waitMs, MAX_WAIT_MS)) {
     try {
       return await access();
     } catch (error) {
-      if (stopping.aborted || !isStorageFault(error)) throw error;
+      if (stopping.aborted || waitedMs >= maxWaitMs || !isStorageFault(error)) throw error;
       log.error({ code: error.code, reason: error.message, waitMs }, 'storage failed, retrying');
     }
     await clock.sleep(waitMs, stopping).catch(() => undefined);
+    waitedMs += waitMs;
   }
 }
 

@@ -20,10 +20,10 @@ it('ends a run with a step that is not legal as failed, keeps its picture, and l
   await step.catch((error: unknown) => recordFailure(run, error));
 
   const stored = await job.read();
-  expect(stored).toMatchObject({ status: 'failed', error: { code: 'invalid_image' }, original: { sound: true } });
+  expect(stored).toMatchObject({ status: 'failed', error: { code: 'internal_error' }, original: { sound: true } });
   expect(stored?.attempts).toEqual(image.attempts);
   expect(stored?.error?.detail).toBe(
-    'the picture could not be finished; its original is kept, and the same request tries again without paying',
+    'something went wrong inside the service; what was paid for is kept, and the same request goes on from there',
   );
   expect(ended).toEqual([stored]);
   expect(lines).toMatchObject([

@@ -15,8 +15,8 @@ function setUp() {
     clock,
     stop,
     calls: () => calls,
-    retry: (access: (call: number) => string) =>
-      retryWhileStorageFails({ stopping: stop.signal, clock, log }, async () => access(++calls)),
+    retry: (access: (call: number) => string, maxWaitMs?: number) =>
+      retryWhileStorageFails({ stopping: stop.signal, maxWaitMs, clock, log }, async () => access(++calls)),
   };
 }
 
@@ -29,6 +29,15 @@ describe('retryWhileStorageFails', () => {
     });
     expect(written).toBe('written');
     expect(clock.slept).toEqual([500, 1000, 2000, 4000, 5000, 5000]);
+  });
+
+  it('rethrows the fault once it has waited for as long as is allowed', async () => {
+    const { retry, clock } = setUp();
+    const failing = retry(() => {
+      throw full();
+    }, 7_000);
+    await expect(failing).rejects.toThrow('the disk is full');
+    expect(clock.slept).toEqual([500, 1000, 2000, 4000]);
   });
 
   it('rethrows any other error at once', async () => {
