@@ -44,7 +44,10 @@ export function readDatabase(folder: string): {
   }
 }
 
-/** The attempts whose call was under way, or about to be sent, when the process died: still open, and without a picture on disk. */
+/**
+ * The attempts whose call was under way, or about to be sent, when the process died: still open, without a picture on disk and
+ * without the URL of one on record.
+ */
 export function attemptsInFlight(
   folder: string,
   images: readonly Image[],
@@ -56,6 +59,7 @@ export function attemptsInFlight(
       const hangs =
         attempt?.durationMs === null &&
         attempt.outcome === 'unknown' &&
+        attempt.announced === null &&
         !existsSync(join(folder, 'media', originalName(image.mediaId, attempt.id)));
       return hangs ? [{ image, attempt }] : [];
     });

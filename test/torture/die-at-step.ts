@@ -26,10 +26,12 @@ function reached(step: Step, mediaId: string | null): void {
 
 // ---------------------------------------------------------------- SQLite
 
-const NOTHING: Readonly<Record<'before' | 'after', Step | null>> = { before: null, after: null };
+type Steps = Readonly<Record<'before' | 'after', Step | null>>;
+
+const NOTHING: Steps = { before: null, after: null };
 
 /** The steps just before and just after the commit that writes an image with this status. */
-const COMMITS: Partial<Record<Image['status'], typeof NOTHING>> = {
+const COMMITS: Partial<Record<Image['status'], Steps>> = {
   queued: { before: null, after: 'afterAccept' },
   generating: { before: null, after: 'beforeSend' },
   processing: { before: 'afterOriginalDurable', after: 'afterOriginalRecorded' },
@@ -37,14 +39,20 @@ const COMMITS: Partial<Record<Image['status'], typeof NOTHING>> = {
 };
 
 /** The images that the open transaction writes or deletes. */
-let open: { readonly mediaId: string; readonly steps: typeof NOTHING }[] = [];
+let open: { readonly mediaId: string; readonly steps: Steps }[] = [];
+
+function stepsOf({ status, attempts }: Image): Steps {
+  const attempt = attempts.at(-1);
+  const isAnnounced = status === 'generating' && attempt?.durationMs === null && attempt.announced !== null;
+  return isAnnounced ? { before: null, after: 'afterAnnounced' } : (COMMITS[status] ?? NOTHING);
+}
 
 const { run } = StatementSync.prototype;
 StatementSync.prototype.run = function (this: StatementSync, ...values: unknown[]) {
   const [first] = values;
   if (typeof first === 'object' && first !== null && 'document' in first) {
-    const { mediaId, status } = JSON.parse(String(first.document)) as Image;
-    open.push({ mediaId, steps: COMMITS[status] ?? NOTHING });
+    const image = JSON.parse(String(first.document)) as Image;
+    open.push({ mediaId: image.mediaId, steps: stepsOf(image) });
   } else if (/^\s*INSERT INTO deletions/.test(this.sourceSQL)) {
     open.push({ mediaId: String(first), steps: { before: null, after: 'afterDeletionNoted' } });
   } else if (/^\s*DELETE FROM deletions/.test(this.sourceSQL)) {

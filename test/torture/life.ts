@@ -56,12 +56,18 @@ export interface Reply {
  * as it does when the service dies.
  */
 export async function post(url: string, body: object, headers: Readonly<Record<string, string>> = {}): Promise<Reply> {
+  const json = { 'content-type': 'application/json', ...headers };
+  return await send(`${url}/images`, { method: 'POST', headers: json, body: JSON.stringify(body) });
+}
+
+/** `POST /images/:mediaId/retry`, repeated like `post`. */
+export async function retry(url: string, mediaId: string): Promise<Reply> {
+  return await send(`${url}/images/${mediaId}/retry`, { method: 'POST' });
+}
+
+async function send(url: string, init: RequestInit): Promise<Reply> {
   for (;;) {
-    const response = await fetch(`${url}/images`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json', ...headers },
-      body: JSON.stringify(body),
-    });
+    const response = await fetch(url, init);
     const reply = {
       status: response.status,
       headers: response.headers,

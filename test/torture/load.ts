@@ -5,7 +5,7 @@ import type { ImageRecord } from '../../src/core/domain/record.ts';
 import { publishedFiles } from '../support/app/easel.ts';
 import type { RunningService } from '../support/app/process.ts';
 import { sha256 } from './audit.ts';
-import { post } from './life.ts';
+import { post, type Reply, retry } from './life.ts';
 
 const CLIENTS = 6;
 
@@ -21,6 +21,8 @@ export interface ClientRequest {
   broken: boolean;
   /** How many sends of it have no answer yet. It is not deleted meanwhile: one that arrives after the DELETE would rightly be paid anew. */
   open: number;
+  /** How often it was sent to the retry route, which may pay again each time. */
+  retries: number;
   /** `begun` once it may be gone: a DELETE was sent, or it has a ttl; `done` when the DELETE was answered. */
   deletion: 'begun' | 'done' | null;
 }
@@ -38,7 +40,7 @@ export function makeClientRequest(random: () => number, life: number, number: nu
   const kind = random();
   const name = `${life}-${number}`;
   const prompt = `a lighthouse, number ${name}`;
-  const request = { life, broken: false, open: 0, accepted: false, deletion: null };
+  const request = { life, broken: false, open: 0, accepted: false, retries: 0, deletion: null };
   const later: Readonly<Record<string, string>> = random() < 0.5 ? { prefer: 'respond-async' } : {};
   if (kind < 0.3)
     return { ...request, body: { prompt }, headers: { ...later, 'idempotency-key': name }, mediaId: null };
@@ -70,6 +72,18 @@ async function send(load: Load, service: RunningService, request: ClientRequest)
     request.broken = true;
     return;
   }
+  note(load, request, reply);
+  if (reply.body.code !== 'provider_failed' || load.random() < 0.5) return;
+  request.open += 1;
+  request.retries += 1;
+  const retried = await retry(service.url, reply.body.mediaId).catch(() => null);
+  request.open -= 1;
+  // 409: another send of the same request has run it again; 404: it was deleted meanwhile.
+  if (retried !== null && retried.status !== 409 && retried.status !== 404) note(load, request, retried);
+}
+
+/** Notes what an answer says about the request. */
+function note(load: Load, request: ClientRequest, reply: Reply): void {
   const { status, body } = reply;
   if (status === 200 || status === 201 || status === 202) {
     request.accepted = true;

@@ -52,7 +52,7 @@ requests             ${sum(({ requests }) => requests)}, of which accepted ${sum
 deaths               ${sum((report) => report.deaths.length)}: ${[...deaths].map(([way, count]) => `${way} ${count}`).join(', ')}
 provider calls       ${sum(({ calls }) => calls)}
 lost in flight       ${sum(({ inFlight }) => inFlight)}
-ended as failed      ${sum(({ failed }) => failed)} (more kills in flight than AMBIGUOUS_RETRIES)
+ended as failed      ${sum(({ failed }) => failed)} (more calls of unknown outcome than AMBIGUOUS_RETRIES allows)
 deleted on order     ${sum(({ deleted }) => deleted)}
 files checked        ${sum(({ files }) => files)} at the end, ${sum(({ reads }) => reads)} reads under load
 violations           ${violations}`);

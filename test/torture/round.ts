@@ -4,9 +4,9 @@
  */
 
 import { setTimeout as delay } from 'node:timers/promises';
-import { type Image, isFinished } from '../../src/core/domain/image.ts';
+import { countedUnknowns, type Image, isFinished } from '../../src/core/domain/image.ts';
 import type { RunningService } from '../support/app/process.ts';
-import { picture } from '../support/openai/answers.ts';
+import { answer, type Behaviour, dropConnection, htmlPage, openAiError, picture } from '../support/openai/answers.ts';
 import { type OpenAiServer, startOpenAiServer } from '../support/openai/server.ts';
 import { randomOf } from '../support/random.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
@@ -59,7 +59,7 @@ export async function playRound({ seed, deaths, requests, gently = false }: Roun
   await using folder = await temporaryFolder();
   await using upstream = await startOpenAiServer();
   const random = randomOf(seed);
-  upstream.always(() => picture({ beforeHeaders: Math.floor(random() ** 2 * 300) }));
+  upstream.always(() => anyAnswer(random));
   const round: Round = {
     random,
     upstream,
@@ -84,6 +84,33 @@ export async function playRound({ seed, deaths, requests, gently = false }: Roun
     reads: round.reads,
     violations: round.violations,
   };
+}
+
+// ------------------------------------------------------------ the answers
+
+/** Makes the service try again at once, so that a round does not spend its time on backoff. */
+const SOON = { headers: { 'retry-after-ms': '10' } };
+/** Names of the answers after which a call may have been billed although it brought no picture. */
+const AMBIGUOUS = new Set(['gateway timeout', 'dead URL']);
+/** Name of the answer that is known not to be billed. */
+const REFUSED = 'server_error';
+
+/**
+ * A picture in three calls of four: in the answer, or at a URL whose server may fail at first. Else a gateway's timeout, a URL that
+ * the SSRF guard refuses for good, or an error of the API itself.
+ */
+function anyAnswer(random: () => number): Behaviour {
+  const kind = random();
+  const beforeHeaders = Math.floor(random() ** 2 * 300);
+  if (kind < 0.5) return picture({ beforeHeaders });
+  if (kind < 0.75) {
+    const late = answer({ name: 'late', status: 404, body: '' });
+    const fileAtFirst = [late, dropConnection('reset'), late].slice(Math.floor(random() * 4));
+    return picture({ beforeHeaders, as: 'url', fileAtFirst });
+  }
+  if (kind < 0.85) return { ...htmlPage(504, { beforeHeaders, ...SOON }), name: 'gateway timeout' };
+  if (kind < 0.9) return { ...picture({ beforeHeaders, url: 'http://169.254.1.1/picture.png' }), name: 'dead URL' };
+  return openAiError(REFUSED, { beforeHeaders, ...SOON });
 }
 
 // ------------------------------------------------------------- the lives
@@ -146,6 +173,7 @@ async function start(
     CONCURRENCY: String(CONCURRENCY),
     AMBIGUOUS_RETRIES: String(AMBIGUOUS_RETRIES),
     RETRY_MAX_ATTEMPTS: '20',
+    RETRY_BUDGET_PER_MINUTE: '100000',
     CLEANUP_INTERVAL_SECONDS: '1',
     ...more,
   };
@@ -201,16 +229,21 @@ async function finishAll(round: Round): Promise<Pick<RoundReport, 'files' | 'fai
 
 // ----------------------------------------------------------- the account
 
-/** What is wrong with the end of one request: its image must exist once and must have been paid for as often as its record says. */
+/**
+ * What is wrong with the end of one request: its image must exist once, every call for it must be on record with its outcome, and no
+ * call may follow that the limits do not allow.
+ */
 function auditRequest({ upstream, lost }: Round, request: ClientRequest, all: readonly Image[]): readonly string[] {
   const { prompt } = request.body;
   const findings: string[] = [];
   const images = findImages(all, request);
   const killed = lost.get(prompt) ?? new Set();
-  const calls = upstream.calls.filter(({ body }) => body.prompt === prompt).length;
-  const report = (what: string) => findings.push(`${prompt} (${calls} calls, ${killed.size} killed): ${what}`);
+  const calls = upstream.calls.filter(({ body }) => body.prompt === prompt);
+  const report = (what: string) => findings.push(`${prompt} (${calls.length} calls, ${killed.size} killed): ${what}`);
 
-  if (calls > killed.size + 1) report('paid more than once and once for each kill in flight');
+  const ambiguous = calls.filter(({ behaviour }) => AMBIGUOUS.has(behaviour ?? '')).length;
+  const paid = calls.filter(({ behaviour }) => behaviour !== REFUSED).length;
+  if (paid > killed.size + ambiguous + 1) report('paid more than once, and once for each call of unknown outcome');
   if (images.length > 1) report(`is there ${images.length} times`);
   const [image] = images;
   if (!image) {
@@ -218,16 +251,33 @@ function auditRequest({ upstream, lost }: Round, request: ClientRequest, all: re
     return findings;
   }
   if (request.deletion === 'done') report('was deleted and is there');
-  const unknown = image.attempts.filter(({ outcome }) => outcome === 'unknown').map(({ id }) => id);
-  if (unknown.join() !== [...killed].join()) report(`attempts ${unknown} are unknown, ${[...killed]} were killed`);
-  if (calls < image.attempts.length - killed.size || calls > image.attempts.length)
-    report(`has ${image.attempts.length} attempts on record`);
-  const sound =
-    image.status === 'succeeded'
-      ? image.attempts.filter(({ outcome }) => outcome === 'ok').length === 1
-      : image.status === 'failed' && killed.size > AMBIGUOUS_RETRIES;
-  if (!sound) report(`ended as ${image.status}: ${image.error?.detail}`);
+
+  const { attempts } = image;
+  const unknown = attempts.filter(({ outcome }) => outcome === 'unknown');
+  const answered = new Set(
+    calls.filter(({ behaviour }) => AMBIGUOUS.has(behaviour ?? '')).map((call) => call.requestId),
+  );
+  for (const { id, providerRequestId } of unknown) {
+    const isKnown = providerRequestId === null ? killed.has(id) : answered.has(providerRequestId);
+    if (!isKnown) report(`attempt ${id} is unknown, although its call was neither killed nor answered ambiguously`);
+  }
+  for (const id of killed)
+    if (!unknown.some((attempt) => attempt.id === id)) report(`attempt ${id} was killed and is not unknown`);
+  if (attempts.some(({ outcome }) => outcome === 'cancelled')) report('has a cancelled attempt');
+  if (calls.length < attempts.length - killed.size || calls.length > attempts.length)
+    report(`has ${attempts.length} attempts on record`);
+  const allowed = AMBIGUOUS_RETRIES + 1;
+  if (unknown.length > allowed * (1 + request.retries))
+    report(`${unknown.length} calls of unknown outcome, after ${request.retries} retries`);
+  const pictures = attempts.filter(({ outcome }) => outcome === 'ok').length;
+  const isSound = image.status === 'succeeded' ? pictures === 1 : image.status === 'failed' && isSpent(image, allowed);
+  if (!isSound) report(`ended as ${image.status}: ${image.error?.detail}`);
   return findings;
+}
+
+/** Whether the image failed because as many calls of unknown outcome as are allowed count for its run. */
+function isSpent(image: Image, allowed: number): boolean {
+  return countedUnknowns(image) === allowed && image.attempts.every(({ outcome }) => outcome !== 'ok');
 }
 
 function findImages(images: readonly Image[], { body }: ClientRequest): readonly Image[] {

@@ -7,6 +7,7 @@ export const STEPS = {
   afterAccept: 'accepted durably, not answered yet',
   beforeSend: 'the attempt is on record, the call has not left',
   afterSend: 'the model has the call, and no answer has come',
+  afterAnnounced: 'the URL of the picture is on record, and nothing of it was fetched',
   beforeOriginalNamed: 'the picture has come, and has no name on disk yet',
   afterOriginalDurable: 'the original is durable, and the record does not know it',
   afterOriginalRecorded: 'the record knows the original',

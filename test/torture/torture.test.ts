@@ -51,6 +51,7 @@ describe('a process killed at a named step', () => {
         break;
       }
       if (step === 'afterSend') upstream.script(picture({ beforeHeaders: 'forever' }));
+      if (step === 'afterAnnounced') upstream.script(picture({ as: 'url' }));
       const answer = post(life.url, { mediaId, prompt: step });
       if (step === 'afterSend') {
         await upstream.until(() => callsFor(upstream, step) === 1);
