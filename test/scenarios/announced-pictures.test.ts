@@ -6,6 +6,7 @@ import type { Delivery } from '../support/network/http-delivery.ts';
 import { answer, type Behaviour, dropConnection, hang, picture } from '../support/openai/answers.ts';
 import { startOpenAiServer } from '../support/openai/server.ts';
 import { texturedPicture } from '../support/pictures.ts';
+import { temporaryFolder } from '../support/temporary-folder.ts';
 
 const ASYNC = { prefer: 'respond-async' };
 const X = { mediaId: 'x', prompt: 'a lighthouse' };
@@ -130,6 +131,22 @@ describe('a picture that is named by its URL', () => {
       .poll(async () => (await easel.record('x')).attempts)
       .toMatchObject([{ outcome: 'unknown', durationMs: expect.any(Number) }]);
     expect(easel.upstream.otherCalls).toHaveLength(1);
+  });
+
+  it('is left to the next start where its URL is not there yet when the process stops', async () => {
+    await using upstream = await startOpenAiServer();
+    await using folder = await temporaryFolder();
+    upstream.script(picture({ ...BY_URL, fileAtFirst: [GONE] }));
+    {
+      await using easel = await startEasel({ upstream, folder: folder.path, skipMs: 0 });
+      await easel.post(X, ASYNC);
+      await expect.poll(() => easel.log.some((line) => line.includes('could not be fetched yet'))).toBe(true);
+      await easel.services.stop(new AbortController().signal);
+    }
+    await using easel = await startEasel({ upstream, folder: folder.path });
+    await expect.poll(async () => (await easel.record('x')).status).toBe('succeeded');
+    expect(await easel.record('x')).toMatchObject({ attempts: [{ outcome: 'ok' }] });
+    expect(upstream.calls).toHaveLength(1);
   });
 
   it('holds up no DELETE of its image', async () => {

@@ -6,8 +6,9 @@ import type { Run } from './job.ts';
 
 /**
  * Fetches the picture that the answer of an attempt named by its URL. It is paid for, so a try that fails is repeated, with growing
- * gaps, until `until` (milliseconds since 1970): a file server may be late or down for a moment. Makes one try at least, and after
- * a cancellation no further one. Raises `ProviderError`: `empty` where the URL stays dead, `cancelled` where the process stops.
+ * gaps, until `until` (milliseconds since 1970): a file server may be late or down for a moment. Makes one try at least, and no
+ * further one after a cancellation, nor while the process stops: its URL is on record, for the next start. Raises `ProviderError`:
+ * `empty` where the URL stays dead, `cancelled` where the process stops.
  */
 export type FetchAnnounced = (
   run: Run,
@@ -33,6 +34,7 @@ export function createFetchAnnounced({
     const { announced, httpStatus, providerRequestId } = attempt;
     if (announced === null) throw new TypeError(`the answer of attempt ${attempt.id} names no picture`);
     const abandon = AbortSignal.any([signals.discarded, signals.stopping]);
+    const noFurtherTry = AbortSignal.any([signals.cancelled, signals.draining]);
     for (let tries = 1; ; tries += 1) {
       const timeoutMs = Math.max(MIN_TRY_MS, until - clock.now());
       try {
@@ -40,17 +42,15 @@ export function createFetchAnnounced({
       } catch (error) {
         if (!(error instanceof ProviderError) || error.fault === 'cancelled') throw error;
         const delayMs = nextDelay(tries, error.retryAfterMs);
-        const isDead = error.fault === 'empty' || signals.cancelled.aborted || clock.now() + delayMs > until;
-        const { message: reason } = error;
-        if (isDead) {
+        const { fault, message: reason } = error;
+        if (fault === 'empty' || signals.cancelled.aborted || clock.now() + delayMs > until) {
           const detail = `${provider.name} answered with the URL of its picture, which could not be fetched: ${reason}`;
           throw new ProviderError('empty', detail, { httpStatus, providerRequestId });
         }
         log.warn({ attempt: attempt.id, tries, delayMs, reason }, 'the picture of this call could not be fetched yet');
-        // A cancellation ends the wait too, for one last try.
-        await clock.sleep(delayMs, AbortSignal.any([abandon, signals.cancelled])).catch((stopped: unknown) => {
-          if (abandon.aborted) throw stoppedDuring(provider.name, stopped);
-        });
+        await clock.sleep(delayMs, noFurtherTry).catch(() => undefined);
+        // A cancelled image gets one last try: nothing will ask for it again by itself.
+        if (signals.draining.aborted || abandon.aborted) throw stoppedDuring(provider.name);
       }
     }
   };
@@ -61,6 +61,6 @@ export function createFetchAnnounced({
   }
 }
 
-function stoppedDuring(provider: string, cause: unknown): ProviderError {
-  return new ProviderError('cancelled', `the picture of ${provider} was not fetched: the process stops`, { cause });
+function stoppedDuring(provider: string): ProviderError {
+  return new ProviderError('cancelled', `the picture of ${provider} was not fetched: the work on it was stopped`);
 }

@@ -169,8 +169,9 @@ export function createAttempt({
     const { outcome, httpStatus, providerRequestId } = failure;
     telemetry.providerCall(attempt.provider, outcome);
     if (outcome !== 'failed') telemetry.spent(attempt.provider, attempt.model, cost);
-    // A call that the stop of the process aborted stays open: its outcome is unknown.
-    if (run.signals.stopping.aborted && outcome === 'cancelled') return;
+    // A call that the stop of the process ended stays open: its outcome is unknown, or its picture is still to be fetched.
+    const { stopping, cancelled } = run.signals;
+    if (outcome === 'cancelled' && (stopping.aborted || !cancelled.aborted)) return;
     const durationMs = clock.now() - began;
     await run.change((image) => closed(image, attempt.id, { outcome, durationMs, httpStatus, providerRequestId }));
   }

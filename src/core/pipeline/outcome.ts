@@ -30,7 +30,7 @@ export function createOutcome({
   async function recordFailure(run: Run, error: unknown): Promise<void> {
     const { signals, log } = run;
     if (error instanceof SupersededError || signals.cancelled.aborted) return;
-    if (signals.stopping.aborted || (signals.draining.aborted && isAbort(error))) {
+    if (signals.stopping.aborted || (signals.draining.aborted && isStop(error))) {
       log.info('left unfinished for the next start');
       return;
     }
@@ -60,8 +60,9 @@ export function createOutcome({
   }
 }
 
-/** True for the error of a wait that a signal ended: the signal's own reason, or the `AbortError` of Node's timers. */
-function isAbort(error: unknown): boolean {
+/** True for the error of a wait that a signal ended (its own reason, or the `AbortError` of Node's timers), and of a call it ended. */
+function isStop(error: unknown): boolean {
+  if (error instanceof ProviderError) return error.fault === 'cancelled';
   return error instanceof Error && error.name === 'AbortError';
 }
 
