@@ -26,6 +26,12 @@ describe('readConfig', () => {
     });
   });
 
+  it('lets a stop wait for a call 15 s longer than the call may take', () => {
+    expect(readConfig({}).shutdownGraceMs).toBe(315_000);
+    expect(readConfig({ GENERATION_TIMEOUT_SECONDS: '20' }).shutdownGraceMs).toBe(35_000);
+    expect(readConfig({ SHUTDOWN_GRACE_SECONDS: '0' }).shutdownGraceMs).toBe(0);
+  });
+
   it.each([
     ['PORT', '70000'],
     ['PORT', '3.5'],

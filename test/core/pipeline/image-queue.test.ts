@@ -87,7 +87,7 @@ describe('the image queue', () => {
   });
 
   it('begins nothing that waits once it stops, and stops at once when no image runs any more', async () => {
-    const { stop, started, end } = await setUp('a', 'b', 'c', 'd');
+    const { queue, stop, started, end } = await setUp('a', 'b', 'c', 'd');
     await end('image a');
     await end('deferred a');
     const { stopped, isOver } = stop(60_000);
@@ -96,6 +96,7 @@ describe('the image queue', () => {
     await end('image c');
     await stopped;
     expect(started).toEqual(['image a', 'image b', 'deferred a', 'image c']);
+    expect(await queue.depth()).toEqual({ waiting: 0, running: 0, deferred: 0 });
   });
 
   it('does not wait for deferred renditions', async () => {
