@@ -125,6 +125,7 @@ describe('the image queue', () => {
     const answer = callOut();
     const { isOver } = stop(60_000);
     await pass(30_000);
+    await pass(3_000);
     await answer();
     await pass(4999);
     expect([running(), await isOver()]).toEqual([['image a'], false]);
@@ -136,6 +137,7 @@ describe('the image queue', () => {
     const { stop, callOut, pass, running } = await setUp('a');
     const { isOver } = stop(60_000);
     const answer = callOut();
+    await pass(0);
     await pass(5000);
     expect([running(), await isOver()]).toEqual([['image a'], false]);
     await answer();
