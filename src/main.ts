@@ -3,14 +3,16 @@
 import './thread-pool.ts';
 import closeWithGrace from 'close-with-grace';
 import { createServiceLogger } from './composition/logging.ts';
-import { createServices } from './composition/services.ts';
+import { createServices, type Services } from './composition/services.ts';
 import { VERSION } from './composition/version.ts';
 import { type Config, ConfigError, EX_CONFIG, readConfig } from './config/config.ts';
 import { DatabaseInUseError, ImageError } from './core/domain/errors.ts';
 import { buildApp } from './http/app.ts';
 
-/** Part of the shutdown grace time that is reserved for closing files and connections. */
-const CLOSE_RESERVE_MS = 2_000;
+/** How long closing connections, files and the database may take, in milliseconds. */
+const CLOSE_MS = 8_000;
+/** A signal that comes again within this time is the same order: npm passes on a Ctrl-C that the terminal has sent to both. */
+const REPEAT_MS = 1_000;
 
 const config = readConfigOrExit();
 const logger = createServiceLogger(config.log.level);
@@ -19,8 +21,7 @@ try {
   await serve();
 } catch (error) {
   if (error instanceof ConfigError) exitWithConfigError(error);
-  logger.fatal(...describeStartError(error));
-  process.exitCode = 1;
+  reportStartError(error);
 }
 
 function readConfigOrExit(): Config {
@@ -40,17 +41,13 @@ function exitWithConfigError(error: ConfigError): never {
 async function serve(): Promise<void> {
   const graceMs = config.shutdownGraceMs;
   const services = await createServices(config, logger);
-  const stopServices = (answered?: Promise<unknown>): Promise<void> =>
-    services.stop(AbortSignal.timeout(Math.max(0, graceMs - CLOSE_RESERVE_MS)), answered);
-  let stop = stopServices;
+  let stop = async (): Promise<void> => void (await services.stop({ graceMs: 0 }));
   try {
     const app = await buildApp({ ...config.server, version: VERSION }, services);
-    stop = async () => {
-      const closed = app.close();
-      await Promise.all([closed, stopServices(closed)]);
-    };
+    const stopper = createStopper(graceMs, services, app);
+    stop = stopper.stop;
     if (config.keys.file !== null) process.on('SIGHUP', services.reloadKeys);
-    stopOnSignals(graceMs, stop);
+    stopOnSignals(stopper);
     await app.listen({
       host: config.server.host,
       port: config.server.port,
@@ -58,40 +55,129 @@ async function serve(): Promise<void> {
     });
     await services.start();
   } catch (error) {
+    reportStartError(error);
     // An app that went on listening would keep the process alive, without services behind it.
     await stop();
-    throw error;
   }
 }
 
-/** Calls `stop` once, at the first SIGINT or SIGTERM or after an unexpected error, and ends the process within `graceMs`. */
-function stopOnSignals(graceMs: number, stop: () => Promise<void>): void {
+interface Stopper {
+  /** Stops everything, once, however often it is called. Ends the process where something cannot be stopped. */
+  stop(): Promise<void>;
+  /** Milliseconds since the stop began; null before. */
+  sinceMs(): number | null;
+  /** How many paid calls are out, while the stop waits for them. */
+  callsOut(): number;
+}
+
+/** Stops `services`, and `app` when no paid call is out any more: until then it listens and answers. */
+function createStopper(
+  graceMs: number,
+  services: Pick<Services, 'stop'>,
+  app: { close(): PromiseLike<unknown> },
+): Stopper {
+  let began: number | null = null;
+  let stopped: Promise<void> | null = null;
+  let callsOut = 0;
+  const sinceMs = () => (began === null ? null : performance.now() - began);
+
+  function logCallsOut(count: number): void {
+    callsOut = count;
+    const seconds = Math.ceil((graceMs - (sinceMs() ?? 0)) / 1000);
+    const calls = `${count} paid ${count === 1 ? 'call' : 'calls'}`;
+    logger.info(
+      { calls: count },
+      count === 0
+        ? 'no paid call is out, ending'
+        : `waiting for ${calls} to end, at most ${seconds} s; until then everything but new work is answered; a second signal ends at once`,
+    );
+  }
+
+  async function stopAll(): Promise<void> {
+    const workLeft = await services.stop({
+      graceMs,
+      onCallsOut: logCallsOut,
+      async endAnswers() {
+        setTimeout(() => {
+          logger.warn('connections or files could not be closed in time');
+          endAtOnce();
+        }, CLOSE_MS).unref();
+        await app.close();
+      },
+    });
+    logger.info('stopped');
+    if (workLeft) endAtOnce();
+  }
+
+  return {
+    sinceMs,
+    callsOut: () => callsOut,
+    stop() {
+      began ??= performance.now();
+      stopped ??= stopAll();
+      return stopped;
+    },
+  };
+}
+
+/** Stops at the first SIGINT or SIGTERM, or after an unexpected error, and ends the process; at once at a later signal. */
+function stopOnSignals({ stop, sinceMs, callsOut }: Stopper): void {
   const closer = closeWithGrace(
     {
-      delay: graceMs,
+      // `stop` has its own bounds.
+      delay: null,
       logger,
-      // Signals are handled below: close-with-grace would exit with 1 at a second one, which comes from npm whenever a terminal
-      // sends SIGINT to both. At `beforeExit` it would exit with 0, whatever exit code was set. SIGHUP reloads the file of keys;
-      // it stops the service only where there is no such file.
+      // Signals are handled below: close-with-grace would exit with 1 at a second one. At `beforeExit` it would exit with 0,
+      // whatever exit code was set. SIGHUP reloads the file of keys; it stops the service only where there is no such file.
       skip: ['SIGINT', 'SIGTERM', 'beforeExit', ...(config.keys.file === null ? [] : (['SIGHUP'] as const))],
-      // Unfinished work is durable: the next start resumes it.
-      onTimeout: () => process.exit(0),
+      onSecondError(error) {
+        process.exitCode = 1;
+        logger.fatal({ err: error }, 'unexpected error while stopping, ending at once');
+        endAtOnce();
+      },
     },
     async ({ err }) => {
-      if (err) logger.fatal({ err }, 'unexpected error, stopping');
+      if (err) {
+        process.exitCode = 1;
+        logger.fatal({ err }, 'unexpected error, stopping');
+      }
       await stop();
-      logger.info('stopped');
     },
   );
-  let stopRequested = false;
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.on(signal, () => {
-      if (stopRequested) return;
-      stopRequested = true;
-      logger.info({ signal }, 'stopping: new work is refused, running work may end');
-      closer.close();
+      const since = sinceMs();
+      if (since === null) {
+        logger.info({ signal }, 'stopping: new work is refused, and work that waits is left for the next start');
+        closer.close();
+      } else if (since >= REPEAT_MS) {
+        logger.warn({ signal, calls: callsOut() }, 'ending at once; calls that are out stay on record as unknown');
+        endAtOnce();
+      }
     });
   }
+}
+
+/**
+ * Ends the process with its exit code, whatever its threads do: `process.exit` would wait for those of libuv, in which encoding an AVIF
+ * can take minutes. A program that exits with that code takes its place; all threads and open files go at that. Unfinished work is
+ * durable: the next start resumes it.
+ */
+function endAtOnce(): never {
+  const code = Number(process.exitCode ?? 0);
+  // Writes buffered lines of the log.
+  process.emit('exit', code);
+  try {
+    process.execve?.(process.execPath, [process.execPath, '-e', `process.exitCode = ${code}`], {});
+  } finally {
+    // Where there is no execve (Windows).
+    process.exit(code);
+  }
+}
+
+function reportStartError(error: unknown): void {
+  logger.fatal(...describeStartError(error));
+  process.exitCode = 1;
 }
 
 /** What to log about a failed start: one sentence for expected errors, else the whole error with its stack. */

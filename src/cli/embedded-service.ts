@@ -9,7 +9,7 @@ export async function withServices(work: (services: Services) => Promise<number>
   try {
     return await work(services);
   } finally {
-    await services.stop(AbortSignal.timeout(0));
+    await services.stop({ graceMs: 0 });
   }
 }
 

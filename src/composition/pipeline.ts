@@ -4,6 +4,7 @@ import { createLocalQueue } from '../adapters/queue/local.ts';
 import type { Config } from '../config/config.ts';
 import { createFetchAnnounced } from '../core/pipeline/announced-picture.ts';
 import { createAttempt } from '../core/pipeline/attempt.ts';
+import { createCallsOut } from '../core/pipeline/calls-out.ts';
 import { createDeferredRenditions } from '../core/pipeline/deferred-renditions.ts';
 import { createFinish } from '../core/pipeline/finish.ts';
 import { createGenerate, createRegenerate } from '../core/pipeline/generate.ts';
@@ -56,24 +57,27 @@ export function createPipeline(
   const { embedPrompt, regenerateOnReject, deferredFormats } = pipeline;
   const openJob = createOpenJob({ records, events, telemetry, tracer, clock, log });
   const { recordFailure, reportOutcome } = createOutcome({ telemetry, tracer, clock });
+  const calls = createCallsOut();
   const retryBudget = createRetryBudget(clock);
   const callProvider = createCallProvider({ retry, retryBudget, telemetry, clock, random });
   const fetchAnnounced = createFetchAnnounced({ clock, random });
   const generate = createGenerate({
     upstreams,
     callWithFallback: createFallback({ callProvider, retry, clock }),
-    attemptOnce: createAttempt({
-      store,
-      events,
-      budget,
-      fetchAnnounced,
-      runningCalls,
-      timeoutMs,
-      telemetry,
-      tracer,
-      clock,
-      newId: uuidv7,
-    }),
+    attemptOnce: calls.counted(
+      createAttempt({
+        store,
+        events,
+        budget,
+        fetchAnnounced,
+        runningCalls,
+        timeoutMs,
+        telemetry,
+        tracer,
+        clock,
+        newId: uuidv7,
+      }),
+    ),
   });
   return createImageQueue({
     createQueue: createLocalQueue,
@@ -88,5 +92,7 @@ export function createPipeline(
       tracer,
     }),
     runDeferred: createDeferredRenditions({ openJob, store, imaging, embedPrompt }),
+    calls,
+    clock,
   });
 }

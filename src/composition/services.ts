@@ -30,13 +30,27 @@ export interface Services extends AppServices {
   /** Resumes unfinished images and starts the scheduled jobs. Call after `listen` has succeeded: only then is the port ours. */
   start(): Promise<void>;
   /**
-   * Stops in phases. New work is refused, waiting calls are answered, and running jobs may end until `deadline` fires; the
-   * next start resumes the others. When `answered` has settled too, after which no request may read or write any more,
-   * everything that was opened is closed in reverse order.
+   * Stops in phases. At once new work is refused, waiting calls are answered, and work that waits is left to the next start; everything
+   * else is served on. A paid call that is out is waited for, at most `graceMs`. When none is out, and what was received has had a few
+   * seconds to be finished, event streams end and `endAnswers` is called; once it has settled, after which no request may read or
+   * write any more, everything that was opened is closed in reverse order.
+   *
+   * Resolves to true where work was left behind that cannot be broken off, such as the encoding of a slow rendition.
    */
-  stop(deadline: AbortSignal, answered?: Promise<unknown>): Promise<void>;
+  stop(options: StopServices): Promise<boolean>;
   /** Reloads the API keys from their file. */
   readonly reloadKeys: () => void;
+}
+
+export interface StopServices {
+  /** How long paid calls may take to end, in milliseconds. */
+  readonly graceMs: number;
+  /** How long what was received may take to be finished, in milliseconds; a few seconds by default. */
+  readonly finishMs?: number;
+  /** Told how many paid calls are out: at the beginning, and whenever that has changed. */
+  readonly onCallsOut?: (count: number) => void;
+  /** Ends the HTTP side: resolves when nothing is being answered any more. */
+  readonly endAnswers?: () => Promise<unknown>;
 }
 
 /** Clock and random numbers; tests replace them with predictable ones. */
@@ -106,6 +120,7 @@ export async function createServices(
   });
   const deletions = createDeletions({ records, store, queue, events, telemetry: metrics, clock, log });
   const stopping = new AbortController();
+  const ending = new AbortController();
   const images = createUseCases(config, {
     records,
     store,
@@ -120,6 +135,7 @@ export async function createServices(
     newId: uuidv7,
     log,
     stopping: stopping.signal,
+    ending: ending.signal,
   });
   const checks = createHealthChecks({
     store,
@@ -165,10 +181,21 @@ export async function createServices(
       return starting;
     },
 
-    async stop(deadline, answered) {
+    async stop({ graceMs, endAnswers, ...options }) {
       stopping.abort();
-      await Promise.allSettled([queue.stop(deadline), starting, answered]);
+      const stopped = new AbortController();
+      const deadline = new AbortController();
+      void clock.sleep(graceMs, stopped.signal).then(
+        () => deadline.abort(),
+        () => undefined,
+      );
+      await queue.stop(deadline.signal, options);
+      stopped.abort();
+      ending.abort();
+      await Promise.allSettled([starting, endAnswers?.()]);
+      const { running, deferred } = await queue.depth();
       await openResources.disposeAsync();
+      return running + deferred > 0;
     },
   };
 }

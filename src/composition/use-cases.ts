@@ -42,6 +42,8 @@ interface UseCaseParts {
   readonly log: Logger;
   /** Fires when the service begins to stop. */
   readonly stopping: AbortSignal;
+  /** Fires when no call is out any more, and the service ends. */
+  readonly ending: AbortSignal;
 }
 
 /** Builds each use case from the parts and settings that it takes, and puts them together as the facade. */
@@ -70,7 +72,7 @@ export function createUseCases(config: Config, parts: UseCaseParts): Images {
     }),
     preview: createPreview({ upstreams, resolve, budget }),
     waitUntilFinished: createWait({ records, events, clock, stopping }),
-    follow: createFollow({ records, events, urls, stopping }),
+    follow: createFollow({ records, events, urls, ending: parts.ending }),
     readProvenance: createProvenance({ store, reader: parts.provenanceReader, urls }),
     deliveries: createDeliveries({ outbox: records.outbox, clock }),
     deletions,

@@ -29,7 +29,12 @@ export const storageSettings = {
 } as const;
 
 export const processSettings = {
-  SHUTDOWN_GRACE_SECONDS: seconds(0, 3600).default(30).describe('How long running work may take to end after SIGTERM.'),
+  SHUTDOWN_GRACE_SECONDS: seconds(0)
+    .optional()
+    .describe(
+      'How long a stop waits for paid calls that are out; it ends as soon as none is. The supervisor has to wait 15 s longer ' +
+        'before it kills. Default: `GENERATION_TIMEOUT_SECONDS` + 15, so that no call is cut off.',
+    ),
   LOG_LEVEL: z
     .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'])
     .default('info')
@@ -47,6 +52,9 @@ export const processSettings = {
     .describe('`production` refuses to start on the placeholder unless `PROVIDERS=placeholder` is set.'),
 } as const;
 
+/** What a stop leaves a call beyond its own timeout, in seconds: time to store its picture. */
+const SECONDS_TO_STORE = 15;
+
 /** The settings of the HTTP server. */
 export interface ServerConfig extends HttpAccess {
   readonly host: string;
@@ -63,7 +71,7 @@ export interface ServiceConfig {
   readonly media: { readonly root: string };
   /** File of the database. */
   readonly records: { readonly path: string };
-  /** How long running work may take to end after the process was asked to stop, in milliseconds. */
+  /** How long paid calls may take to end after the process was asked to stop, in milliseconds. */
   readonly shutdownGraceMs: number;
   readonly log: {
     readonly level: SettingsOf<typeof processSettings>['LOG_LEVEL'];
@@ -87,12 +95,16 @@ export function serverConfig(
   };
 }
 
-export function serviceConfig(settings: SettingsOf<typeof storageSettings & typeof processSettings>): ServiceConfig {
+export function serviceConfig(
+  settings: SettingsOf<
+    typeof storageSettings & typeof processSettings & Pick<typeof callSettings, 'GENERATION_TIMEOUT_SECONDS'>
+  >,
+): ServiceConfig {
   const endpoint = settings.OTEL_EXPORTER_OTLP_ENDPOINT;
   return {
     media: { root: settings.MEDIA_DIR },
     records: { path: settings.DATABASE_URL.slice('sqlite:'.length) },
-    shutdownGraceMs: settings.SHUTDOWN_GRACE_SECONDS * 1000,
+    shutdownGraceMs: (settings.SHUTDOWN_GRACE_SECONDS ?? settings.GENERATION_TIMEOUT_SECONDS + SECONDS_TO_STORE) * 1000,
     log: { level: settings.LOG_LEVEL, prompts: settings.LOG_PROMPTS },
     tracing: endpoint === undefined ? null : { endpoint },
   };

@@ -14,7 +14,7 @@ import { allowOrigins, secureHeaders, securePictures } from './access/security-h
 import { requireHost } from './connections/broken-request.ts';
 import { watchLoad } from './connections/overload.ts';
 import { createServer } from './connections/server.ts';
-import { destroyInactiveConnections, refuseWorkWhileStopping } from './connections/stopping.ts';
+import { endConnections, refuseWorkWhileStopping } from './connections/stopping.ts';
 import { DEFAULT_TIMEOUTS, pauseSocketTimeout, type Timeouts } from './connections/timeouts.ts';
 import { privateAccess } from './media/access.ts';
 import { createHealth, type HealthChecks } from './monitoring/health.ts';
@@ -106,7 +106,7 @@ export async function buildApp(
   requireHost(app);
   readJsonBodies(app);
   refuseWorkWhileStopping(app, stopping);
-  destroyInactiveConnections(app, timeouts.drainIntervalMs);
+  endConnections(app, timeouts);
   await allowOrigins(app, config.corsOrigins);
   decorateCaller(app);
   await prepareRateLimits(app);

@@ -363,7 +363,7 @@ describe('a provider that sends Retry-After or rate limits', () => {
       for (const mediaId of ['called', 'waiting']) {
         await easel.post({ mediaId, prompt: 'a lighthouse' }, { prefer: 'wait=1' });
       }
-      await easel.services.stop(new AbortController().signal);
+      await easel.services.stop({ graceMs: 3_600_000 });
     }
     expect(upstream.calls).toHaveLength(1);
     await using easel = await startEasel(options);

@@ -18,6 +18,7 @@ export function createLocalQueue({
   const stopping = new AbortController();
 
   function add(mediaId: string): void {
+    if (draining.signal.aborted) return;
     const existing = entries.get(mediaId);
     if (existing) {
       existing.runAgain = existing.running !== null;

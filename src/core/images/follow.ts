@@ -28,13 +28,13 @@ interface FollowDeps {
   readonly events: Pick<ImageEvents, 'subscribe'>;
   /** Makes the URLs of files; signed ones where pictures are private. */
   readonly urls: MediaUrls;
-  /** Fires when the service begins to stop; every stream then ends, and clients reconnect to the next process. */
-  readonly stopping: AbortSignal;
+  /** Fires when the service ends; every stream then ends, and clients reconnect to the next process. */
+  readonly ending: AbortSignal;
 }
 
 /**
  * Follows an image: yields its present state unless `lastEventId` names it, then every change, until the image is finished
- * or deleted, `signal` fires or the service stops. Null where `lastEventId` is the final event of `image` as it stands.
+ * or deleted, `signal` fires or the service ends. Null where `lastEventId` is the final event of `image` as it stands.
  *
  * A slow reader skips to the latest state and the latest partial picture of it: nothing is buffered.
  */
@@ -46,7 +46,7 @@ export function createFollow(deps: FollowDeps): Follow {
 }
 
 async function* streamEvents(
-  { records, events, urls, stopping }: FollowDeps,
+  { records, events, urls, ending }: FollowDeps,
   mediaId: string,
   lastEventId: string | null,
   signal: AbortSignal,
@@ -54,7 +54,7 @@ async function* streamEvents(
   let change: { readonly image: Image | null } | null = null;
   let partial: PartialPicture | null = null;
   let wake = () => {};
-  const ended = AbortSignal.any([signal, stopping]);
+  const ended = AbortSignal.any([signal, ending]);
   ended.addEventListener('abort', () => wake());
   const unsubscribe = events.subscribe(mediaId, {
     changed(image) {

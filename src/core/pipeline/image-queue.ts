@@ -1,9 +1,24 @@
+import type { Clock } from '../ports/clock.ts';
 import type { JobQueue, QueueDepth, RunJob } from '../ports/job-queue.ts';
+import type { CallsOut } from './calls-out.ts';
 
 /** The queue of images: one queue runs them until their master is published, a second one makes their deferred renditions. */
 export interface ImageQueue extends JobQueue {
   /** The depth of the first queue; `deferred` is the number of images in the second, waiting or running. */
   depth(): Promise<QueueDepth & { readonly deferred: number }>;
+  /**
+   * As the port promises, but it waits only for what was paid for. What waits, and renditions that are deferred, are left to the next
+   * start at once. A call that is out is waited for until `deadline`. From then on, or once no call is out, the finishing of what was
+   * received may take `finishMs` milliseconds; what runs after that is left behind, its signal `stopping` fired.
+   *
+   * `onCallsOut` is told how many calls are out: at the beginning, and whenever that has changed.
+   */
+  stop(deadline: AbortSignal, options?: Partial<StopOptions>): Promise<void>;
+}
+
+export interface StopOptions {
+  readonly finishMs: number;
+  readonly onCallsOut?: (count: number) => void;
 }
 
 interface ImageQueueDeps {
@@ -12,9 +27,16 @@ interface ImageQueueDeps {
   readonly concurrency: number;
   readonly runImage: RunJob;
   readonly runDeferred: RunJob;
+  /** The calls of the images that run. */
+  readonly calls: Pick<CallsOut, 'count' | 'ended' | 'onChange'>;
+  readonly clock: Pick<Clock, 'sleep'>;
 }
 
-export function createImageQueue({ createQueue, concurrency, runImage, runDeferred }: ImageQueueDeps): ImageQueue {
+/** How long finishing may take at a stop by default, in milliseconds: some pictures take seconds, and the next start can finish them too. */
+const FINISH_MS = 5_000;
+
+export function createImageQueue(deps: ImageQueueDeps): ImageQueue {
+  const { createQueue, concurrency, runImage, runDeferred, calls, clock } = deps;
   // One at a time, beside the images: a slow rendition delays no picture, and on two cores takes a third of them at most.
   const deferred = createQueue({ concurrency: 1, run: runDeferred });
   const images = createQueue({
@@ -32,14 +54,32 @@ export function createImageQueue({ createQueue, concurrency, runImage, runDeferr
       const [depth, slow] = await Promise.all([images.depth(), deferred.depth()]);
       return { ...depth, deferred: slow.waiting + slow.running };
     },
-    // In this order in both methods: an image that still runs enqueues its deferred job when it ends.
+    // In this order: an image that still runs enqueues its deferred job when it ends.
     async cancel(mediaId, options) {
       await images.cancel(mediaId, options);
       await deferred.cancel(mediaId, options);
     },
-    async stop(deadline) {
-      await images.stop(deadline);
-      await deferred.stop(deadline);
+    async stop(deadline, { finishMs = FINISH_MS, onCallsOut = () => {} } = {}) {
+      const leave = new AbortController();
+      const over = new AbortController();
+      const ended = images.stop(AbortSignal.any([deadline, leave.signal])).then(() => over.abort());
+      // Not awaited: the encoding of a rendition cannot be broken off, and may take minutes.
+      void deferred.stop(AbortSignal.abort());
+      const overdue = aborted(deadline);
+      onCallsOut(calls.count());
+      const unsubscribe = calls.onChange(onCallsOut);
+      do {
+        await Promise.race([ended, overdue, calls.ended()]);
+        await clock.sleep(finishMs, over.signal).catch(() => undefined);
+        // A job that had its slot when `draining` fired may have begun its call after all.
+      } while (!over.signal.aborted && !deadline.aborted && calls.count() > 0);
+      unsubscribe();
+      leave.abort();
     },
   };
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve();
+  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
 }

@@ -48,7 +48,7 @@ export function createServer(options: ServerOptions): FastifyInstance {
     requestTimeout: timeouts.requestMs,
     connectionTimeout: timeouts.stalledMs,
     keepAliveTimeout: timeouts.idleMs,
-    // `refuseWorkWhileStopping` does this: it answers with a problem, and goes on serving pictures and health.
+    // `refuseWorkWhileStopping` does this: it answers with a problem, and goes on serving all that is not new work.
     return503OnClosing: false,
     clientErrorHandler: handleClientError,
     frameworkErrors: (error, request, reply) => {

@@ -2,18 +2,34 @@ import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { FastifyInstance } from 'fastify';
 import { ProblemError } from '../protocol/problem.ts';
+import type { Timeouts } from './timeouts.ts';
 
 /**
- * Refuses writing requests while the service stops or the app closes. Reading requests are served until the end. Every answer
- * then closes its connection, since a kept-alive one would delay the close.
+ * What is served during a stop besides reads. Cancelling and deleting end a call that the stop would wait for; a delivery that is made
+ * due again is durable, and sent by the next process if not by this one. A route that is not named here is refused.
+ */
+const SERVED_WHILE_STOPPING = new Set([
+  'POST /images/preview',
+  'POST /images/:mediaId/cancel',
+  'DELETE /images/:mediaId',
+  'POST /images/:mediaId/deliveries/:id/redeliver',
+]);
+
+/** OPTIONS asks whether a web page may read. */
+const READS = new Set(['GET', 'HEAD', 'OPTIONS']);
+
+/**
+ * Refuses new work while the service stops or the app closes, on old and new connections; everything else is served until the end.
+ * Every answer then closes its connection: a load balancer opens the next one elsewhere, and a kept-alive one would delay the close.
  */
 export function refuseWorkWhileStopping(app: FastifyInstance, stopping: () => boolean): void {
   let closing = false;
   app.addHook('preClose', async () => {
     closing = true;
   });
-  app.addHook('onRequest', ({ method }, _reply, done) => {
-    const refused = (closing || stopping()) && method !== 'GET' && method !== 'HEAD';
+  app.addHook('onRequest', ({ method, routeOptions }, _reply, done) => {
+    const served = READS.has(method) || SERVED_WHILE_STOPPING.has(`${method} ${routeOptions.url}`);
+    const refused = (closing || stopping()) && !served;
     const detail = 'the service is stopping and takes no more work; try again shortly';
     done(refused ? new ProblemError({ code: 'shutting_down', detail }) : undefined);
   });
@@ -25,11 +41,14 @@ export function refuseWorkWhileStopping(app: FastifyInstance, stopping: () => bo
 }
 
 /**
- * While the app closes, destroys connections without an active response every `drainIntervalMs`. Node's
- * `closeIdleConnections()` leaves alone those that never sent a whole request, which browsers and load balancers open in
- * advance, and the close would wait for them for ever.
+ * While the app closes, destroys connections without an active response every `drainIntervalMs`, and all that are left after
+ * `closeMs`. Node's `closeIdleConnections()` leaves alone those that never sent a whole request, which browsers and load balancers
+ * open in advance, and the close would wait for them for ever.
  */
-export function destroyInactiveConnections(app: FastifyInstance, drainIntervalMs: number): void {
+export function endConnections(
+  app: FastifyInstance,
+  { drainIntervalMs, closeMs }: Pick<Timeouts, 'drainIntervalMs' | 'closeMs'>,
+): void {
   const connections = new Set<Socket>();
   /** The last response of each connection. */
   const answers = new WeakMap<Socket, ServerResponse>();
@@ -45,12 +64,17 @@ export function destroyInactiveConnections(app: FastifyInstance, drainIntervalMs
     const answer = answers.get(socket);
     return answer === undefined || answer.writableFinished || !answer.req.complete;
   };
-  let timer: NodeJS.Timeout | undefined;
+  let draining: NodeJS.Timeout | undefined;
+  let closing: NodeJS.Timeout | undefined;
   app.addHook('preClose', async () => {
+    closing = setTimeout(() => app.server.closeAllConnections(), closeMs);
     // Repeated, since a response whose headers were sent before the stop keeps its connection alive when it ends.
-    timer = setInterval(() => {
+    draining = setInterval(() => {
       for (const socket of connections) if (isInactive(socket)) socket.destroy();
     }, drainIntervalMs).unref();
   });
-  app.addHook('onClose', async () => clearInterval(timer));
+  app.addHook('onClose', async () => {
+    clearInterval(draining);
+    clearTimeout(closing);
+  });
 }

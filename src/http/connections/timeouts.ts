@@ -12,6 +12,8 @@ export interface Timeouts {
   readonly stalledMs: number;
   /** While the app closes: interval at which connections without an active response are destroyed. */
   readonly drainIntervalMs: number;
+  /** From the close of the app until what is still being answered is cut off. */
+  readonly closeMs: number;
   /** Interval at which Node looks for requests over `headersMs` or `requestMs`. */
   readonly checkIntervalMs: number;
 }
@@ -23,6 +25,7 @@ export const DEFAULT_TIMEOUTS: Timeouts = {
   idleMs: 72_000,
   stalledMs: 60_000,
   drainIntervalMs: 1_000,
+  closeMs: 5_000,
   checkIntervalMs: 5_000,
 };
 

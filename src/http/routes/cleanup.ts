@@ -26,6 +26,7 @@ export const cleanupRoutes: FastifyPluginAsyncZod<{ images: Images }> = async (a
           'unsupported_media_type',
           'rate_limited',
           'storage_unavailable',
+          'shutting_down',
         ),
       },
     },

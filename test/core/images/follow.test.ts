@@ -31,12 +31,12 @@ const cancelled: Image = { ...queued, status: 'cancelled', completedAt: '2026-11
 /** An image that was found as `found`, and streams of its events; with `stored` null it was deleted right after. */
 function scene(found: Image, stored: Image | null = found) {
   const events = createImageEvents();
-  const stopping = new AbortController();
+  const ending = new AbortController();
   let image = stored;
   const records = { get: async () => image };
-  const followImage = createFollow({ records, events, urls: fileUrls, stopping: stopping.signal });
+  const followImage = createFollow({ records, events, urls: fileUrls, ending: ending.signal });
   return {
-    stopping,
+    ending,
     follow(lastEventId: string | null = null, signal = new AbortController().signal) {
       const stream = followImage(image ?? found, lastEventId, signal);
       if (stream === null) throw new Error('the stream has ended already');
@@ -151,16 +151,16 @@ describe('an event stream', () => {
   });
 
   test.each([
-    ['its client leaves', (_stopping: AbortController, leaving: AbortController) => leaving.abort()],
-    ['the service stops', (stopping: AbortController) => stopping.abort()],
+    ['its client leaves', (_ending: AbortController, leaving: AbortController) => leaving.abort()],
+    ['the service ends', (ending: AbortController) => ending.abort()],
   ])('ends while it waits when %s', async (_, end) => {
-    const { follow, stopping, isSubscribed } = scene(queued);
+    const { follow, ending, isSubscribed } = scene(queued);
     const leaving = new AbortController();
     const stream = follow(null, leaving.signal);
     await take(stream, 1);
     const next = take(stream, 1);
     expect(isSubscribed()).toBe(true);
-    end(stopping, leaving);
+    end(ending, leaving);
     expect(await next).toEqual([undefined]);
     expect(isSubscribed()).toBe(false);
   });

@@ -1,8 +1,10 @@
 import { setImmediate as settled } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { createLocalQueue } from '../../../src/adapters/queue/local.ts';
+import { createCallsOut } from '../../../src/core/pipeline/calls-out.ts';
 import { createImageQueue } from '../../../src/core/pipeline/image-queue.ts';
 import type { JobQueue, JobSignals, RunJob } from '../../../src/core/ports/job-queue.ts';
+import { createManualClock } from '../../support/test-clock.ts';
 
 /** Jobs that run until the test ends them, or a signal does, by `kind mediaId`. */
 function controlledJobs() {
@@ -28,10 +30,36 @@ function controlledJobs() {
 
 async function setUp(...mediaIds: readonly string[]) {
   const jobs = controlledJobs();
-  const queue = createImageQueue({ createQueue: createLocalQueue, concurrency: 2, ...jobs });
+  const clock = createManualClock();
+  const calls = createCallsOut();
+  const queue = createImageQueue({ createQueue: createLocalQueue, concurrency: 2, ...jobs, calls, clock });
   for (const mediaId of mediaIds) await queue.enqueue(mediaId);
   await settled();
-  return { ...jobs, queue };
+  /** Makes a call that is out until the returned function is called. */
+  const callOut = () => {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    void calls.counted(() => promise)();
+    return async () => {
+      resolve();
+      await settled();
+    };
+  };
+  const stop = (graceMs: number) => {
+    const deadline = new AbortController();
+    void clock.sleep(graceMs).then(() => deadline.abort());
+    const counts: number[] = [];
+    const stopped = queue.stop(deadline.signal, { finishMs: 5000, onCallsOut: (count) => counts.push(count) });
+    let over = false;
+    void stopped.then(() => {
+      over = true;
+    });
+    return { counts, stopped, isOver: () => settled().then(() => over) };
+  };
+  const pass = async (ms: number) => {
+    clock.move(ms);
+    await settled();
+  };
+  return { ...jobs, queue, callOut, stop, pass };
 }
 
 describe('the image queue', () => {
@@ -58,27 +86,77 @@ describe('the image queue', () => {
     expect(running()).not.toContain(`${kind} a`);
   });
 
-  it('stops when neither queue runs anything, and begins no image that waits', async () => {
-    const { queue, started, end, running } = await setUp('a', 'b', 'c', 'd');
+  it('begins nothing that waits once it stops, and stops at once when no image runs any more', async () => {
+    const { queue, stop, started, end } = await setUp('a', 'b', 'c', 'd');
     await end('image a');
-    expect(running()).toEqual(['image b', 'deferred a', 'image c']);
-    await queue.stop(AbortSignal.abort());
-    expect(running()).toEqual([]);
-    expect(started).not.toContain('image d');
+    await end('deferred a');
+    const { stopped, isOver } = stop(60_000);
+    await end('image b');
+    expect(await isOver()).toBe(false);
+    await end('image c');
+    await stopped;
+    expect(started).toEqual(['image a', 'image b', 'deferred a', 'image c']);
+    expect(await queue.depth()).toEqual({ waiting: 0, running: 0, deferred: 0 });
   });
 
-  it('cancels and stops both queues, that of the images first', async () => {
+  it('does not wait for deferred renditions', async () => {
+    const { stop, end, queue } = await setUp('a');
+    await end('image a');
+    expect((await queue.depth()).deferred).toBe(1);
+    await stop(60_000).stopped;
+  });
+
+  it('waits for a call that is out until the deadline, and says how many there are', async () => {
+    const { stop, callOut, pass, running } = await setUp('a', 'b');
+    const answers = [callOut(), callOut()];
+    const { counts, isOver } = stop(60_000);
+    await pass(59_999);
+    await answers[0]?.();
+    expect(await isOver()).toBe(false);
+    expect(running()).toEqual(['image a', 'image b']);
+    expect(counts).toEqual([2, 1]);
+    await pass(1);
+    expect(running()).toEqual([]);
+    expect(await isOver()).toBe(true);
+  });
+
+  it('gives what was received a few seconds to be finished once no call is out, then leaves it', async () => {
+    const { stop, callOut, pass, running } = await setUp('a');
+    const answer = callOut();
+    const { isOver } = stop(60_000);
+    await pass(30_000);
+    await pass(3_000);
+    await answer();
+    await pass(4999);
+    expect([running(), await isOver()]).toEqual([['image a'], false]);
+    await pass(1);
+    expect([running(), await isOver()]).toEqual([[], true]);
+  });
+
+  it('waits for a call that began as the stop did', async () => {
+    const { stop, callOut, pass, running } = await setUp('a');
+    const { isOver } = stop(60_000);
+    const answer = callOut();
+    await pass(0);
+    await pass(5000);
+    expect([running(), await isOver()]).toEqual([['image a'], false]);
+    await answer();
+    await pass(5000);
+    expect([running(), await isOver()]).toEqual([[], true]);
+  });
+
+  it('cancels in both queues, first that of the images', async () => {
     const calls: string[] = [];
     const createQueue = ({ concurrency }: { readonly concurrency: number }): JobQueue => ({
       enqueue: async () => {},
       depth: async () => ({ waiting: 0, running: 0 }),
       cancel: async () => void calls.push(`cancel ${concurrency}`),
-      stop: async () => void calls.push(`stop ${concurrency}`),
+      stop: async () => {},
     });
     const { runImage, runDeferred } = controlledJobs();
-    const queue = createImageQueue({ createQueue, concurrency: 4, runImage, runDeferred });
+    const options = { concurrency: 4, runImage, runDeferred, calls: createCallsOut(), clock: createManualClock() };
+    const queue = createImageQueue({ createQueue, ...options });
     await queue.cancel('a');
-    await queue.stop(AbortSignal.abort());
-    expect(calls).toEqual(['cancel 4', 'cancel 1', 'stop 4', 'stop 1']);
+    expect(calls).toEqual(['cancel 4', 'cancel 1']);
   });
 });

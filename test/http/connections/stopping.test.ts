@@ -10,27 +10,44 @@ import { exampleFile } from '../../support/app/fake-images.ts';
 import { openHttpApp } from '../../support/app/http-app.ts';
 import { picturesIn } from '../../support/app/pictures-in.ts';
 
-test('while the service stops, new work is refused, reads are served, and each answer closes its connection', async () => {
+test('while the service stops, new work is refused, and each answer closes its connection', async () => {
   let stopping = false;
   await using http = await openHttpApp({ stopping: () => stopping });
   const api = () => request(http.app.server);
   http.images.settle('a', {});
   stopping = true;
 
-  for (const refused of [
-    api().post('/images').send({ prompt: 'a' }),
-    api().delete('/images/a'),
-    api().post('/cleanup'),
-  ]) {
-    const answer = await refused.expect(503);
+  // A route that nobody has thought of is refused as well.
+  for (const path of ['/images', '/images/a/retry', '/cleanup']) {
+    const answer = await api().post(path).send({ prompt: 'a' }).expect(503);
     expect(answer.body).toMatchObject({ code: 'shutting_down', retryAfter: 5 });
     expect(answer.headers['retry-after']).toBe('5');
   }
   const read = await api().get('/images/a').expect(200);
   expect(read.headers.connection).toBe('close');
-  await api().get('/health/ready').expect(503);
-  await api().get('/health/live').expect(200);
   expect(http.images.submitted).toEqual([]);
+});
+
+test('while the service stops, everything else is served: reads, previews, cancelling, deleting and redelivering', async () => {
+  let stopping = false;
+  await using http = await openHttpApp({ stopping: () => stopping }, { corsOrigins: ['https://a.example'] });
+  const api = () => request(http.app.server);
+  http.images.settle('a', {});
+  stopping = true;
+
+  await api().get('/health').expect(200);
+  await api().get('/health/live').expect(200);
+  await api().get('/health/ready').expect(503);
+  await api().head('/images/a').expect(200);
+  for (const path of ['/images', '/presets', '/usage', '/metrics']) await api().get(path).expect(200);
+  await api().post('/images/preview').send({ prompt: 'a' }).expect(200);
+  await api().post('/images/a/cancel').expect(200);
+  const redelivered = await api().post('/images/a/deliveries/x/redeliver').expect(404);
+  expect(redelivered.body.detail).toBe('there is no such delivery');
+  await api().delete('/images/a').expect(204);
+  // A web page asks this before it reads with a key.
+  const preflight = { origin: 'https://a.example', 'access-control-request-method': 'GET' };
+  await api().options('/images/a').set(preflight).expect(204);
 });
 
 /** The head and the body of a POST, to be sent separately. */
@@ -105,4 +122,12 @@ test('closing does not wait for a connection whose answer was being sent at the 
   await once(slow, 'close');
   expect(received).toBeGreaterThan(bytes.length);
   await closed;
+});
+
+test('closing cuts off what is still being answered after a while', async () => {
+  await using http = await openHttpApp({}, {}, { timeouts: { ...DEFAULT_TIMEOUTS, closeMs: 50 } });
+  const waiting = http.raw(...post('{"prompt":"a","mediaId":"a"}'));
+  await vi.waitUntil(() => http.images.waits.length === 1);
+  await http.app.close();
+  expect(await waiting).toBe('');
 });

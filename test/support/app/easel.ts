@@ -157,7 +157,8 @@ export async function startEasel(options: EaselOptions = {}): Promise<Easel> {
       return left;
     },
     async [Symbol.asyncDispose]() {
-      await services.stop(AbortSignal.abort(), app.close());
+      // Until no image is worked on any more: one that were left behind would write into a folder that is removed.
+      await services.stop({ graceMs: 0, finishMs: 120_000, endAnswers: () => app.close() });
       if (options.upstream === undefined) await upstream.close();
       if (options.folder === undefined) await rm(folder, { recursive: true, force: true });
     },

@@ -100,7 +100,7 @@ export function createFakeImages(): FakeImages {
     async follow(mediaId, caller, lastEventId, signal) {
       const image = await fake.get(mediaId, caller);
       const records = { get: async () => stored.get(mediaId) ?? null };
-      const follow = createFollow({ records, events, urls: fileUrls, stopping: new AbortController().signal });
+      const follow = createFollow({ records, events, urls: fileUrls, ending: new AbortController().signal });
       return follow(image, lastEventId, signal);
     },
 
