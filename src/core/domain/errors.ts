@@ -27,6 +27,8 @@ export type ImageErrorCode =
   | 'provider_unavailable'
   /** The picture cannot be decoded or finished, or failed its checks. */
   | 'invalid_image'
+  /** A fault of this program or of the machine. It says nothing against the request or the picture. */
+  | 'internal_error'
   /** The disk has no room. */
   | 'storage_full'
   /** The media store or the database cannot be read or written. */
