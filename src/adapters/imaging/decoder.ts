@@ -97,8 +97,14 @@ export function decoderRefusal(error: unknown): string | null {
  * What libvips, its decoders, GLib, Node and V8 say when they get no memory or no thread, as found by decoding under
  * `prlimit --as` with limits from 1.2 to 2.7 GB.
  */
-const MACHINE_FAULTS =
-  /out of memory|memory error|(failed|unable) to allocate|cannot allocate|insufficient memory|allocation failed|bad_alloc|ENOMEM|creating thread|resource temporarily unavailable|too many open files/i;
+const MACHINE_FAULTS = new RegExp(
+  [
+    'out of memory|memory error|insufficient memory|bad_alloc|ENOMEM|allocation failed',
+    '(failed|unable) to allocate|cannot allocate',
+    'creating thread|resource temporarily unavailable|too many open files',
+  ].join('|'),
+  'i',
+);
 
 function decodeError(cause: unknown, size: Size | null): ImageError {
   const message = cause instanceof Error ? cause.message : 'unknown';

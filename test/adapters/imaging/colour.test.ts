@@ -37,7 +37,7 @@ const P3_CICP = cICP(12, 13, 0, 1);
 const P3_PROFILE = (await sharp(await flat(GREY).withIccProfile('p3').png().toBuffer()).metadata()).icc as Buffer;
 const broken = (chunk: Buffer) => {
   const copy = Buffer.from(chunk);
-  copy[8] = (copy[8] ?? 0) ^ 1;
+  copy[copy.length - 1] = (copy.at(-1) ?? 0) ^ 1;
   return copy;
 };
 /** The PNG with chunks after its header. */

@@ -46,9 +46,12 @@ const H273_PRIMARIES: ReadonlyMap<number, Chromaticities> = new Map<number, Chro
 
 /**
  * Rewrites a PNG whose colours the decoder would read wrongly, since it knows of ICC profiles only: what `cICP`, or `gAMA` and
- * `cHRM`, say becomes a profile or, for grey pictures, `greys`: profiles of grey are less exact in libvips, and unused in 16 bits. Null where the decoder is right: the colours are sRGB, or `iCCP` holds. The order of precedence is
- * that of PNG, third edition, 4.3: cICP, iCCP, sRGB, gAMA with cHRM. Broken and meaningless chunks are ignored, as are chunks
- * after PLTE or IDAT. `hasProfile` says that the decoder accepts the profile of `iCCP`. Reads no chunk beyond the first IDAT.
+ * `cHRM`, say becomes a profile or, for grey pictures, `greys`: profiles of grey are less exact in libvips, and unused in 16 bits.
+ * Null where the decoder is right: the colours are sRGB, or `iCCP` holds.
+ *
+ * The order of precedence is that of PNG, third edition, 4.3: cICP, iCCP, sRGB, gAMA with cHRM. Broken and meaningless chunks are
+ * ignored, as are chunks after PLTE or IDAT. `hasProfile` says that the decoder accepts the profile of `iCCP`. Reads no chunk beyond
+ * the first IDAT.
  */
 export function profilePng(png: Buffer, hasProfile: boolean): ProfiledPng | null {
   const chunks = readColourChunks(png);
