@@ -1,6 +1,6 @@
-import { crc32 } from 'node:zlib';
 import { ImageError } from '../../core/domain/errors.ts';
 import type { RenditionFormat } from '../../core/domain/formats.ts';
+import { isSoundChunk, MAX_PNG_CHUNKS, PNG_SIGNATURE } from './png-chunks.ts';
 
 /** Formats of originals that can be read. */
 export type PictureFormat = RenditionFormat | 'gif' | 'tiff';
@@ -11,16 +11,16 @@ export interface Container {
   /** True for an animated PNG or AVIF. Always false for GIF and WebP, whose frames the decoder counts. */
   readonly animated: boolean;
   /**
-   * True when every byte belongs to the picture: nothing follows its end, and a PNG's checksums are right. Decoders ignore
-   * trailing bytes and wrong checksums of chunks that they do not need, so decoding does not find such bytes. Not checked, and
-   * always true, for GIF, AVIF and TIFF, which are always encoded anew.
+   * What is wrong around the pixels, or null: the end is missing, bytes follow it, or a PNG's checksum is wrong. Decoders ignore
+   * that where it is in no chunk that they need, so decoding does not find it. Not checked, and always null, for AVIF and TIFF,
+   * which are always encoded anew.
    */
-  readonly intact: boolean;
+  readonly flaw: string | null;
 }
 
 /**
- * Detects the format by its magic bytes, and checks that the file is complete where decoders do not. Reads chunk headers and
- * a PNG's checksums only. Raises `ImageError` with `invalid_image` for another format and for a truncated file.
+ * Detects the format by its magic bytes, and looks for flaws that decoders do not find. Reads chunk headers and a PNG's checksums
+ * only: whether the pixels are all there is for the decoder to say. Raises `ImageError` with `invalid_image` for another format.
  */
 export function readContainer(bytes: Uint8Array): Container {
   const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -29,25 +29,21 @@ export function readContainer(bytes: Uint8Array): Container {
     case 'png':
       return readPng(view);
     case 'jpeg':
-      return { format, animated: false, intact: jpegEnd(view) === view.length };
+      return { format, animated: false, flaw: jpegFlaw(view) };
     case 'webp':
-      return readWebp(view);
+      return { format, animated: false, flaw: webpFlaw(view) };
     case 'gif':
-      if (view.at(-1) !== GIF_TRAILER) throw truncatedError('GIF', 'its trailer is missing');
-      return { format, animated: false, intact: true };
+      return { format, animated: false, flaw: view.at(-1) === GIF_TRAILER ? null : 'its last byte is not the trailer' };
     default:
-      // libvips itself rejects a truncated AVIF or TIFF, down to the last byte.
-      return { format, animated: isAvifSequence(view), intact: true };
+      return { format, animated: isAvifSequence(view), flaw: null };
   }
 }
 
-const PNG_SIGNATURE = Buffer.from('89504e470d0a1a0a', 'hex');
 // Chunk types as numbers, not strings: a malicious file can have millions of chunks.
 const ACTL = 0x61_63_54_4c;
 const IEND = 0x49_45_4e_44;
-/** A PNG with more chunks counts as not intact: its checksums would take seconds to compute, and no encoder writes so many. */
-const MAX_CHUNKS = 10_000;
 const GIF_TRAILER = 0x3b;
+const TRAILING_BYTES = 'bytes follow its end';
 
 function sniff(view: Buffer): PictureFormat {
   const starts = (magic: string, at = 0) => view.toString('latin1', at, at + magic.length) === magic;
@@ -64,7 +60,7 @@ function sniff(view: Buffer): PictureFormat {
 /** Walks the chunks up to IEND (PNG, third edition, 5.3), which decoders do not require. An acTL chunk makes a PNG animated. */
 function readPng(view: Buffer): Container {
   let animated = false;
-  let intact = true;
+  let flaw: string | null = null;
   let chunks = 0;
   let at = PNG_SIGNATURE.length;
   while (at + 12 <= view.length) {
@@ -73,32 +69,29 @@ function readPng(view: Buffer): Container {
     const next = at + 12 + length;
     if (type === ACTL && length >= 4 && next <= view.length) animated ||= view.readUInt32BE(at + 8) > 1;
     chunks += 1;
-    intact &&= chunks <= MAX_CHUNKS && next <= view.length && hasValidChecksum(view, at, length);
-    if (type === IEND) return { format: 'png', animated, intact: intact && next === view.length };
+    if (chunks > MAX_PNG_CHUNKS) flaw ??= `it has more than ${MAX_PNG_CHUNKS} chunks`;
+    else if (!isSoundChunk(view, { start: at, end: next })) flaw ??= 'a chunk is cut off, or its checksum is wrong';
+    if (type === IEND) return { format: 'png', animated, flaw: flaw ?? (next === view.length ? null : TRAILING_BYTES) };
     at = next;
   }
-  throw truncatedError('PNG', 'its IEND chunk is missing');
-}
-
-function hasValidChecksum(view: Buffer, at: number, length: number): boolean {
-  return view.readUInt32BE(at + 8 + length) === crc32(view.subarray(at + 4, at + 8 + length));
+  return { format: 'png', animated, flaw: 'its IEND chunk is missing' };
 }
 
 /**
- * Index after the last end-of-image marker. In a truncated file that can be an embedded thumbnail's marker; then the decoder
- * finds that pixels are missing, so the segments need not be walked here.
+ * Looks for the last end-of-image marker. In a truncated file that can be an embedded thumbnail's marker; then the decoder finds
+ * that pixels are missing, so the segments need not be walked here.
  */
-function jpegEnd(view: Buffer): number {
+function jpegFlaw(view: Buffer): string | null {
   const at = view.lastIndexOf('ffd9', undefined, 'hex');
-  if (at === -1) throw truncatedError('JPEG', 'its end marker is missing');
-  return at + 2;
+  if (at === -1) return 'its end marker is missing';
+  return at + 2 === view.length ? null : TRAILING_BYTES;
 }
 
 /** Compares the file's length with the one in the RIFF header, which leaves out the header's first eight bytes. */
-function readWebp(view: Buffer): Container {
+function webpFlaw(view: Buffer): string | null {
   const end = view.length >= 12 ? view.readUInt32LE(4) + 8 : Number.POSITIVE_INFINITY;
-  if (end > view.length) throw truncatedError('WebP', `${view.length} of ${end} bytes are there`);
-  return { format: 'webp', animated: false, intact: end === view.length };
+  if (end > view.length) return `its header promises ${end} bytes, and ${view.length} are there`;
+  return end === view.length ? null : TRAILING_BYTES;
 }
 
 /** Major and compatible brands of the ftyp box (ISO/IEC 14496-12, 4.3). */
@@ -111,8 +104,4 @@ function avifBrands(view: Buffer): readonly string[] {
 
 function isAvifSequence(view: Buffer): boolean {
   return view.toString('latin1', 4, 12) === 'ftypavis';
-}
-
-function truncatedError(format: string, what: string): ImageError {
-  return new ImageError('invalid_image', `the ${format} picture is truncated: ${what}`);
 }

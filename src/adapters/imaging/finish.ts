@@ -137,7 +137,7 @@ function isSameSize(one: Size, other: Size): boolean {
 
 function findWarnings(picture: Picture, masterCrop: Crop, spec: FinishSpec): readonly Warning[] {
   const { requested, master, crop } = spec;
-  const warnings: Warning[] = [];
+  const warnings: Warning[] = [...picture.warnings];
   // A picture of the requested size is cropped as planned, which needs no warning.
   if (!isSameSize(picture, requested)) {
     const part = `${crop === 'centre' ? 'the middle' : 'a part of'} ${formatSize(masterCrop)}`;

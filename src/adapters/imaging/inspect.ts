@@ -1,14 +1,19 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import sharp, { type CreateRaw, type Metadata } from 'sharp';
 import { ImageError } from '../../core/domain/errors.ts';
 import { formatSize, type Size } from '../../core/domain/geometry.ts';
+import type { Warning } from '../../core/domain/image.ts';
+import { profilePng } from './colour/png-colour.ts';
 import { type Container, type PictureFormat, readContainer } from './container.ts';
+import { decodeGreys, decodePixels, decoderRefusal, type RawInfo, readHeader } from './decoder.ts';
+import { type Candidate, findRepairs } from './repair/repair.ts';
+import { withWorkLimit } from './work-limit.ts';
 
 /** A picture beyond one of these limits is refused. */
 export interface DecodeLimits {
   readonly bytes: number;
   /** Width times height. */
   readonly pixels: number;
+  /** Of processor time, and of time in which the process was awake. */
   readonly decodeSeconds: number;
 }
 
@@ -22,23 +27,36 @@ export interface Picture extends Size {
   readonly transparent: boolean;
   /** True when the original's bytes can be published as they are: intact, 8-bit sRGB or grey, upright, one frame. */
   readonly plain: boolean;
+  /** What was done that the caller should know of. */
+  readonly warnings: readonly Warning[];
 }
 
+/** Most ways in which a broken picture is tried. */
+const MAX_CANDIDATES = 8;
+
+const CLIPPED_HIGHLIGHTS: Warning = {
+  code: 'highlights_clipped',
+  detail: 'the picture came in HDR (PQ or HLG); light brighter than the white of a page became white',
+};
+
 /**
- * Decodes an original completely. Converts CMYK, 16 bits, palettes, other colour profiles, EXIF rotation and interlacing.
- * Raises only `ImageError` with `invalid_image`: for animations, unknown formats, truncated or broken files, and pictures
- * beyond the limits. Bytes and pixels are checked before anything is decoded.
+ * Decodes an original completely. Converts CMYK, 16 bits, palettes, other colour profiles, the colour chunks of PNG, EXIF rotation and
+ * interlacing, and repairs what stands around the pixels; every row of them has to be there.
+ *
+ * Raises `ImageError` with `invalid_image` for animations, unknown formats, truncated or broken files, and pictures beyond the
+ * limits, and with `internal_error` where the machine has no memory or time. Bytes and pixels are checked before anything is decoded.
  */
 export async function readPicture(bytes: Uint8Array, limits: DecodeLimits): Promise<Picture> {
   if (bytes.byteLength > limits.bytes) {
     throw invalidImage(`the picture has ${bytes.byteLength} bytes, more than ${limits.bytes}`);
   }
   const container = readContainer(bytes);
-  const header = await readHeader(bytes);
-  refuseByHeader(container, header, limits);
-  const { data, info } = await decode(bytes, header, limits);
+  const { data, info, ...decoded } = await withWorkLimit(limits.decodeSeconds, (late) =>
+    decodeOrRepair(container, bytes, limits, late),
+  );
   const channels = info.channels === 4 ? 4 : 3;
   const raw = { width: info.width, height: info.height, channels } as const;
+  const flaw = container.flaw ?? decoded.refusal;
   return {
     format: container.format,
     width: info.width,
@@ -46,17 +64,77 @@ export async function readPicture(bytes: Uint8Array, limits: DecodeLimits): Prom
     pixels: data,
     channels,
     transparent: channels === 4 && !(await isOpaque(data, raw)),
-    plain: isPlain(container, header),
+    plain: flaw === null && decoded.plain,
+    warnings: [...(flaw === null ? [] : [repairedWarning(container, flaw)]), ...decoded.warnings],
   };
 }
 
-async function readHeader(bytes: Uint8Array): Promise<Metadata> {
-  try {
-    // No pixel is decoded here; `refuseByHeader` applies the limit, with a better message.
-    return await sharp(bytes, { limitInputPixels: false }).metadata();
-  } catch (cause) {
-    throw brokenPicture(cause);
+interface Decoded {
+  readonly data: Buffer;
+  readonly info: RawInfo;
+  readonly plain: boolean;
+  readonly warnings: readonly Warning[];
+}
+
+/** Decodes the picture as it is or, where the decoder refuses it, repaired; `refusal` is what the decoder said then. */
+async function decodeOrRepair(
+  container: Container,
+  bytes: Uint8Array,
+  limits: DecodeLimits,
+  late: AbortSignal,
+): Promise<Decoded & { readonly refusal: string | null }> {
+  const candidates: Candidate[] = [{ bytes, failOn: 'warning' }];
+  let refusal: unknown;
+  // Repairs that are refused in turn may be repaired again.
+  for (const candidate of candidates) {
+    late.throwIfAborted();
+    try {
+      const decoded = await decode(container, candidate, limits);
+      return { ...decoded, refusal: decoderRefusal(refusal) };
+    } catch (error) {
+      const reason = decoderRefusal(error);
+      if (reason === null) throw error;
+      refusal ??= error;
+      for (const repaired of findRepairs(container.format, candidate.bytes, reason)) {
+        if (candidates.length < MAX_CANDIDATES && !candidates.some((other) => isSame(other, repaired))) {
+          candidates.push(repaired);
+        }
+      }
+    }
   }
+  throw refusal;
+}
+
+async function decode(container: Container, { bytes, failOn }: Candidate, limits: DecodeLimits): Promise<Decoded> {
+  const header = await readHeader(bytes);
+  refuseByHeader(container, header, limits);
+  const profiled = container.format === 'png' ? profilePng(toBuffer(bytes), header.icc !== undefined) : null;
+  const source = profiled?.bytes ?? bytes;
+  const options = { failOn, maxPixels: limits.pixels };
+  const hasProfile = profiled?.hasProfile ?? header.hasProfile;
+  const { data, info } = profiled?.greys
+    ? await decodeGreys(source, header, options, profiled.greys)
+    : await decodePixels(source, { ...header, hasProfile }, options);
+  return {
+    data,
+    info,
+    plain: profiled === null && isPlain(header),
+    warnings: profiled?.hdr ? [CLIPPED_HIGHLIGHTS] : [],
+  };
+}
+
+function isSame(one: Candidate, other: Candidate): boolean {
+  return one.failOn === other.failOn && toBuffer(one.bytes).equals(other.bytes);
+}
+
+function toBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+function repairedWarning({ format }: Container, flaw: string): Warning {
+  const reason = (flaw.split('\n')[0] ?? '').slice(0, 200);
+  const detail = `the ${format} picture came with a flaw (${reason}), but all of it could be read; no file is a copy of it`;
+  return { code: 'repaired', detail };
 }
 
 function refuseByHeader(container: Container, header: Metadata, limits: DecodeLimits): void {
@@ -70,42 +148,14 @@ function refuseByHeader(container: Container, header: Metadata, limits: DecodeLi
   }
 }
 
-async function decode(bytes: Uint8Array, header: Metadata, limits: DecodeLimits) {
-  let image = sharp(bytes, { autoOrient: true, failOn: 'warning', limitInputPixels: limits.pixels }).toColourspace(
-    'srgb',
-  );
-  // sharp converts 16-bit pixels with a profile to Display P3 first; this converts them on to sRGB.
-  if (header.depth === 'ushort' && header.hasProfile) image = image.withIccProfile('srgb', { attach: false });
-  // A late decode is abandoned, not stopped; the pixel limit bounds how long it runs on. sharp's own timeout kills the
-  // decoder, which sometimes ends in a deadlock or an abort of the process (seen with interlaced png).
-  const late = new AbortController();
-  const tooLate = delay(limits.decodeSeconds * 1000, undefined, { signal: late.signal }).then(() => {
-    throw invalidImage(`the picture could not be decoded within ${limits.decodeSeconds} s`);
-  });
-  const decoded = image
-    .raw({ depth: 'uchar' })
-    .toBuffer({ resolveWithObject: true })
-    .catch((cause: unknown) => {
-      throw brokenPicture(cause);
-    });
-  try {
-    return await Promise.race([decoded, tooLate]);
-  } finally {
-    late.abort();
-    tooLate.catch(() => undefined);
-    decoded.catch(() => undefined);
-  }
-}
-
 async function isOpaque(data: Buffer, raw: CreateRaw): Promise<boolean> {
   const alpha = await sharp(data, { raw }).extractChannel('alpha').raw().toBuffer();
   // Compared natively, which is faster than a loop.
   return alpha.equals(Buffer.alloc(alpha.length, 255));
 }
 
-function isPlain(container: Container, header: Metadata): boolean {
+function isPlain(header: Metadata): boolean {
   return (
-    container.intact &&
     (header.pages ?? 1) === 1 &&
     (header.orientation ?? 1) === 1 &&
     // libvips calls the deeper variants of these two rgb16 and grey16.
@@ -127,11 +177,6 @@ function isSrgbProfile(icc: Buffer): boolean {
   return false;
 }
 
-function brokenPicture(cause: unknown): ImageError {
-  const reason = cause instanceof Error ? (cause.message.split('\n')[0] ?? '').slice(0, 200) : 'unknown';
-  return invalidImage(`the picture is broken: ${reason}`, cause);
-}
-
-function invalidImage(detail: string, cause?: unknown): ImageError {
-  return new ImageError('invalid_image', detail, { cause });
+function invalidImage(detail: string): ImageError {
+  return new ImageError('invalid_image', detail);
 }

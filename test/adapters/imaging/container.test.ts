@@ -15,18 +15,18 @@ const files = {
 
 describe('readContainer', () => {
   it.each(Object.entries(files))('detects a still %s by its magic bytes', (format, bytes) => {
-    expect(readContainer(bytes)).toEqual({ format, animated: false, intact: true });
+    expect(readContainer(bytes)).toEqual({ format, animated: false, flaw: null });
   });
 
   it.each(['png', 'jpeg', 'webp'] as const)('reports bytes that follow the end of a %s', (format) => {
-    expect(readContainer(Buffer.concat([files[format], Buffer.from('more')])).intact).toBe(false);
+    expect(readContainer(Buffer.concat([files[format], Buffer.from('more')])).flaw).toBe('bytes follow its end');
   });
 
   it('reports a wrong checksum that decoders ignore', () => {
     const titled = insertChunk(files.png, 'tEXt', Buffer.from('Title\0a lighthouse'));
-    expect(readContainer(titled).intact).toBe(true);
+    expect(readContainer(titled).flaw).toBeNull();
     titled[titled.indexOf('lighthouse')] = 0x4c;
-    expect(readContainer(titled).intact).toBe(false);
+    expect(readContainer(titled).flaw).toContain('checksum');
   });
 
   it('does not compute the checksums of millions of chunks', () => {
@@ -37,13 +37,13 @@ describe('readContainer', () => {
       files.png.subarray(33),
     ]);
     const began = performance.now();
-    expect(readContainer(many).intact).toBe(false);
+    expect(readContainer(many).flaw).not.toBeNull();
     expect(performance.now() - began).toBeLessThan(1000);
   });
 
   it('reads a view into a larger buffer', () => {
     const pool = Buffer.concat([Buffer.alloc(7), files.png, Buffer.alloc(7)]);
-    expect(readContainer(new Uint8Array(pool.buffer, pool.byteOffset + 7, files.png.length)).intact).toBe(true);
+    expect(readContainer(new Uint8Array(pool.buffer, pool.byteOffset + 7, files.png.length)).flaw).toBeNull();
   });
 
   it.each([
@@ -60,9 +60,9 @@ describe('readContainer', () => {
   it('does not mistake an IEND inside another chunk, or half of one, for the end of a png', () => {
     const hidden = insertChunk(files.png, 'tEXt', Buffer.concat([Buffer.from('x\0'), files.png.subarray(-12)]));
     for (let length = hidden.length - 1; length >= 8; length -= 1) {
-      expect(() => readContainer(hidden.subarray(0, length))).toThrow('is truncated');
+      expect(readContainer(hidden.subarray(0, length)).flaw).not.toBeNull();
     }
-    expect(readContainer(hidden).intact).toBe(true);
+    expect(readContainer(hidden).flaw).toBeNull();
   });
 
   it.each([
@@ -70,8 +70,8 @@ describe('readContainer', () => {
     ['webp', files.webp.subarray(0, -1)],
     ['webp that ends after its RIFF header', files.webp.subarray(0, 12)],
     ['gif', files.gif.subarray(0, -1)],
-  ])('refuses a truncated %s', (_name, bytes) => {
-    expect(() => readContainer(bytes)).toThrow('is truncated');
+  ])('reports that the end of a %s is missing', (_name, bytes) => {
+    expect(readContainer(bytes).flaw).toMatch(/missing|promises|trailer/);
   });
 
   it.each([
@@ -86,7 +86,7 @@ describe('readContainer', () => {
   it('detects an AVIF sequence by its brand', () => {
     const sequence = Buffer.from(files.avif);
     sequence.write('avis', 8, 'latin1');
-    expect(readContainer(sequence)).toEqual({ format: 'avif', animated: true, intact: true });
+    expect(readContainer(sequence)).toEqual({ format: 'avif', animated: true, flaw: null });
   });
 });
 

@@ -1,0 +1,134 @@
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { setTimeout as delay } from 'node:timers/promises';
+import sharp from 'sharp';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { withWorkLimit } from '../../../src/adapters/imaging/work-limit.ts';
+import { temporaryFolder } from '../../support/temporary-folder.ts';
+import { stripes } from './drawings.ts';
+
+const MEGABYTE = 1024 * 1024;
+/** Takes 75 MB decoded, more than glibc has in reserve for a thread. */
+const SIDE = 5_000;
+/** Takes some 100 ms to decode. */
+const SHORTER_SIDE = 3_000;
+
+const HAS_STOP_SIGNAL = process.platform !== 'win32';
+const HAS_PRLIMIT = process.platform === 'linux' && spawnSync('prlimit', ['--version']).status === 0;
+
+const folder = await temporaryFolder();
+afterAll(() => folder[Symbol.asyncDispose]());
+const pictures = new Map<string, string>();
+
+beforeAll(async () => {
+  const small = await stripes(300, 300).png().toBuffer();
+  const large = (side = SIDE) => sharp(small).resize(side, side);
+  const make = async (name: string, bytes: Promise<Buffer>) => {
+    pictures.set(name, join(folder.path, name));
+    writeFileSync(pictures.get(name) ?? '', await bytes);
+  };
+  await make('slow.png', large(SHORTER_SIDE).png({ progressive: true, compressionLevel: 1 }).toBuffer());
+  await make('interlaced.png', large().png({ progressive: true, compressionLevel: 1 }).toBuffer());
+  await make('progressive.jpeg', large().jpeg({ progressive: true }).toBuffer());
+  await make('lossy.webp', large().webp({ effort: 0 }).toBuffer());
+  await make('lzw.tiff', large().tiff({ compression: 'lzw' }).toBuffer());
+});
+
+function decode(picture: string, seconds: number, ...fault: string[]): ChildProcess {
+  const script = join(import.meta.dirname, 'decode-process.ts');
+  return spawn(process.execPath, [script, pictures.get(picture) ?? '', String(seconds), ...fault], {
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
+}
+
+/** The lines that the process writes, one after the other; `null` at its end. */
+function linesOf(child: ChildProcess): () => Promise<string | null> {
+  const lines = createInterface({ input: child.stdout as NodeJS.ReadableStream })[Symbol.asyncIterator]();
+  return async () => {
+    const { value, done } = await lines.next();
+    return done ? null : value;
+  };
+}
+
+describe('a process that is stopped while it decodes', () => {
+  it.skipIf(!HAS_STOP_SIGNAL)('goes on, though its limit passed meanwhile', { timeout: 30_000 }, async () => {
+    const limitSeconds = 1;
+    const child = decode('slow.png', limitSeconds, 'stop');
+    try {
+      const next = linesOf(child);
+      expect(await next()).toBe('stopping');
+      await delay(2.5 * 1000 * limitSeconds);
+      if (process.platform === 'linux') {
+        // State T: stopped. It was in the middle of its work.
+        expect(readFileSync(`/proc/${child.pid}/stat`, 'latin1')).toMatch(/\) T /);
+      }
+      child.kill('SIGCONT');
+      expect(JSON.parse((await next()) ?? 'null')).toEqual({ code: 'ok' });
+    } finally {
+      child.kill('SIGKILL');
+    }
+  });
+});
+
+describe('a machine without memory for the picture', () => {
+  it.skipIf(!HAS_PRLIMIT).each(['interlaced.png', 'progressive.jpeg', 'lossy.webp', 'lzw.tiff'])(
+    'is never taken for a broken picture: %s',
+    { timeout: 60_000 },
+    async (picture) => {
+      const outcomes: string[] = [];
+      // Too little for the pixels; perhaps enough for them, but not for the decoder.
+      for (const megabytes of [2, 100]) {
+        const next = linesOf(decode(picture, 30, 'memory', String(megabytes * MEGABYTE)));
+        const line = await next();
+        // Without a line the process ended; then the next one finishes the picture from its original.
+        outcomes.push(line === null ? 'ended' : JSON.parse(line).code);
+      }
+      expect(outcomes).not.toContain('invalid_image');
+      expect(outcomes[0]).toBe('internal_error');
+    },
+  );
+});
+
+describe('withWorkLimit', () => {
+  const never = () => new Promise<never>(() => undefined);
+
+  it('counts processor time: work that had its time is late', async () => {
+    let processorMs = 0;
+    const began = performance.now();
+    const late = withWorkLimit(0.05, never, () => {
+      processorMs += 10;
+      return processorMs;
+    });
+    await expect(late).rejects.toMatchObject({
+      code: 'invalid_image',
+      message: 'the picture could not be decoded within 0.05 s',
+    });
+    // Processor time of other threads alone makes nothing late.
+    expect(performance.now() - began).toBeGreaterThanOrEqual(45);
+  });
+
+  it('says in the end that the machine is at fault where no processor time comes', async () => {
+    const waiting = withWorkLimit(0.01, never, () => 0);
+    await expect(waiting).rejects.toMatchObject({
+      code: 'internal_error',
+      message: expect.stringContaining('machine'),
+    });
+  });
+
+  it('tells late work to begin nothing new', async () => {
+    let signal: AbortSignal | undefined;
+    const work = (given: AbortSignal) => {
+      signal = given;
+      return never();
+    };
+    await expect(withWorkLimit(0.01, work, () => performance.now())).rejects.toThrow();
+    expect(signal?.aborted).toBe(true);
+  });
+
+  it('returns what the work returns, or raises what it raises', async () => {
+    await expect(withWorkLimit(1, async () => 'pixels')).resolves.toBe('pixels');
+    await expect(withWorkLimit(1, async () => Promise.reject(new Error('torn')))).rejects.toThrow('torn');
+  });
+});
