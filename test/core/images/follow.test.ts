@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { createImageEvents } from '../../../src/adapters/events/local.ts';
 import type { Attempt, Image } from '../../../src/core/domain/image.ts';
-import { fileUrls, toRecord } from '../../../src/core/domain/record.ts';
+import { fileUrls, type ToRecord, toRecord } from '../../../src/core/domain/record.ts';
 import { createFollow, type ImageEvent } from '../../../src/core/images/follow.ts';
-import { exampleImage } from '../../support/app/fake-images.ts';
+import { exampleImage, exampleRecord } from '../../support/app/fake-images.ts';
 
 const CALL: Attempt = {
   id: 'a1',
@@ -16,6 +16,7 @@ const CALL: Attempt = {
   httpStatus: null,
   providerRequestId: null,
   cost: { usd: 0.04, basis: 'estimate' },
+  announced: null,
 };
 const unfinished = { completedAt: null, master: null, renditions: [] };
 const queued = exampleImage({ mediaId: 'x', status: 'queued', attempts: [], ...unfinished });
@@ -29,12 +30,13 @@ const succeeded = exampleImage({ mediaId: 'x', attempts: processing.attempts });
 const cancelled: Image = { ...queued, status: 'cancelled', completedAt: '2026-11-23T16:00:05.000Z' };
 
 /** An image that was found as `found`, and streams of its events; with `stored` null it was deleted right after. */
-function scene(found: Image, stored: Image | null = found) {
+function scene(found: Image, stored: Image | null = found, runningCalls: ReadonlySet<string> = new Set()) {
   const events = createImageEvents();
   const stopping = new AbortController();
   let image = stored;
   const records = { get: async () => image };
-  const followImage = createFollow({ records, events, urls: fileUrls, stopping: stopping.signal });
+  const record: ToRecord = (image) => toRecord(image, fileUrls, runningCalls);
+  const followImage = createFollow({ records, events, toRecord: record, stopping: stopping.signal });
   return {
     stopping,
     follow(lastEventId: string | null = null, signal = new AbortController().signal) {
@@ -95,7 +97,7 @@ describe('an event stream', () => {
       index: 1,
       base64: Buffer.from('picture 1').toString('base64'),
     });
-    expect(received[6]?.data).toEqual(toRecord(succeeded, fileUrls));
+    expect(received[6]?.data).toEqual(exampleRecord(succeeded));
     const ids = received.slice(0, -1).map((event) => event?.id);
     expect(new Set(ids).size).toBe(ids.length);
     expect(isSubscribed()).toBe(false);

@@ -3,8 +3,7 @@ import { connect } from 'node:net';
 import request from 'supertest';
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { ImageError } from '../../../src/core/domain/errors.ts';
-import { fileUrls, toRecord } from '../../../src/core/domain/record.ts';
-import { exampleImage } from '../../support/app/fake-images.ts';
+import { exampleImage, exampleRecord } from '../../support/app/fake-images.ts';
 import { type HttpApp, openHttpApp } from '../../support/app/http-app.ts';
 
 let http: HttpApp;
@@ -28,7 +27,7 @@ describe('POST /images', () => {
     http.images.onSubmit = () => ({ image: exampleImage({ mediaId: 'a', status: 'queued' }), started: true });
     http.images.settle('a', {});
     const answer = await api().post('/images').send({ prompt }).expect(201);
-    expect(answer.body).toEqual(JSON.parse(JSON.stringify(toRecord(exampleImage({ mediaId: 'a' }), fileUrls))));
+    expect(answer.body).toEqual(JSON.parse(JSON.stringify(exampleRecord(exampleImage({ mediaId: 'a' })))));
     expect(answer.headers.location).toBe('/images/a');
     expect(answer.headers['preference-applied']).toBeUndefined();
     expect(http.images.waits[0]).toMatchObject({ mediaId: 'a', timeoutMs: 120_000 });
@@ -155,7 +154,7 @@ describe('records', () => {
   test('GET and HEAD of one', async () => {
     http.images.settle('a', {});
     const answer = await api().get('/images/a').expect(200);
-    expect(answer.body).toEqual(JSON.parse(JSON.stringify(toRecord(exampleImage({ mediaId: 'a' }), fileUrls))));
+    expect(answer.body).toEqual(JSON.parse(JSON.stringify(exampleRecord(exampleImage({ mediaId: 'a' })))));
     await api().head('/images/a').expect(200);
   });
 
