@@ -85,16 +85,45 @@ describe('POST /images', () => {
     expect(answer.headers['preference-applied']).toBeUndefined();
   });
 
-  test('answers a failed image with the problem of its error and its mediaId', async () => {
-    http.images.settle('bad', { status: 'failed', error: { code: 'provider_unavailable', detail: 'openai is down' } });
-    const answer = await api().post('/images').send({ prompt, mediaId: 'bad' }).expect(503);
-    expect(answer.body).toMatchObject({
-      code: 'provider_unavailable',
-      detail: 'openai is down',
-      mediaId: 'bad',
-      retryAfter: 30,
-    });
-    expect(answer.headers['retry-after']).toBe('30');
+  const FAILED = {
+    status: 'failed',
+    error: { code: 'provider_unavailable', detail: 'openai is down' },
+    attempts: [],
+  } as const;
+
+  test('answers an image that fails with the problem of its error and its mediaId', async () => {
+    const queued = exampleImage({ mediaId: 'bad', status: 'queued' });
+    for (const started of [true, false]) {
+      http.images.onSubmit = () => ({ image: queued, started });
+      http.images.settle('bad', FAILED);
+      const answer = await api().post('/images').send({ prompt }).expect(503);
+      expect(answer.body).toMatchObject({
+        code: 'provider_unavailable',
+        detail: 'openai is down',
+        mediaId: 'bad',
+        retryAfter: 30,
+      });
+      expect(answer.headers['retry-after']).toBe('30');
+    }
+  });
+
+  test.each([[undefined], ['respond-async'], ['wait=0']])(
+    'answers one that had failed for good with the same problem, and with what runs it again; Prefer: %s',
+    async (prefer) => {
+      const attempts = exampleImage().attempts.map((attempt) => ({ ...attempt, outcome: 'unknown' as const }));
+      http.images.settle('bad', { ...FAILED, attempts });
+      const asked = api().post('/images');
+      if (prefer !== undefined) asked.set('Prefer', prefer);
+      const { body } = await asked.send({ prompt, mediaId: 'bad' }).expect(503);
+      expect([body.code, body.mediaId]).toEqual(['provider_unavailable', 'bad']);
+      expect(body.detail).toMatch(/^openai is down; .*nothing was called.*POST \/images\/bad\/retry .*may cost again$/);
+    },
+  );
+
+  test('does not say that a failure is final which another request ran into meanwhile', async () => {
+    http.images.onSubmit = () => ({ image: exampleImage({ mediaId: 'bad', ...FAILED }), started: false });
+    const { body } = await api().post('/images').send({ prompt }).expect(503);
+    expect(body.detail).toBe('openai is down');
   });
 
   test('answers a cancelled image with its record', async () => {
@@ -147,6 +176,79 @@ describe('POST /images', () => {
       retryAfter: 2,
       mediaId: 'm',
     });
+  });
+});
+
+describe('POST /images/:mediaId/retry', () => {
+  const failed = () =>
+    http.images.settle('a', { status: 'failed', error: { code: 'provider_timeout', detail: 'too slow' } });
+  const DONE = { status: 'succeeded', error: null } as const;
+
+  test('waits for the end and answers 201 with the record', async () => {
+    failed();
+    const answer = api()
+      .post('/images/a/retry')
+      .expect(201)
+      .then(({ body, headers }) => ({ body, headers }));
+    await vi.waitUntil(() => http.images.waits.length === 1);
+    expect(http.images.waits[0]).toMatchObject({ mediaId: 'a', timeoutMs: 120_000 });
+    http.images.settle('a', DONE);
+    expect((await answer).headers.location).toBe('/images/a');
+    expect((await answer).body).toMatchObject({ mediaId: 'a', status: 'succeeded' });
+  });
+
+  test('answers as preferred with 202, and the run that fails with its problem', async () => {
+    failed();
+    const { headers, body } = await api().post('/images/a/retry').set('Prefer', 'respond-async').expect(202);
+    expect([headers.location, headers['retry-after'], headers['preference-applied']]).toEqual([
+      '/images/a',
+      '5',
+      'respond-async',
+    ]);
+    expect(body.status).toBe('queued');
+
+    failed();
+    const answer = api()
+      .post('/images/a/retry')
+      .set('Prefer', 'wait=7')
+      .expect(504)
+      .then((sent) => sent);
+    await vi.waitUntil(() => http.images.waits.length === 1);
+    failed();
+    expect((await answer).body).toMatchObject({ code: 'provider_timeout', detail: 'too slow', mediaId: 'a' });
+    expect((await answer).headers['preference-applied']).toBe('wait=7');
+  });
+
+  const LENGTH_0 = 'Content-Length: 0\r\n';
+  test.each([
+    ['without a body or a type', LENGTH_0],
+    ['without any header of a body', ''],
+    ['with an empty body of JSON', `${LENGTH_0}Content-Type: application/json\r\n`],
+    ['with an empty body of text, as `fetch` sends it', `${LENGTH_0}Content-Type: text/plain;charset=UTF-8\r\n`],
+    ['with an empty form, as curl sends it', `${LENGTH_0}Content-Type: application/x-www-form-urlencoded\r\n`],
+    ['with {}', 'Content-Type: application/json\r\nContent-Length: 2\r\n', '{}'],
+  ])('takes a request %s', async (_what, headers, body = '') => {
+    failed();
+    const head = 'POST /images/a/retry HTTP/1.1\r\nHost: x\r\nConnection: close\r\nPrefer: respond-async\r\n';
+    expect(await http.raw(`${head}${headers}\r\n${body}`)).toMatch(/^HTTP\/1\.1 202 /);
+  });
+
+  test.each([
+    ['a field', '{"prompt":"another"}', 'prompt'],
+    ['a list', '[]', 'body'],
+    ['text', '"again"', 'body'],
+    ['no JSON', '{', undefined],
+  ])('refuses %s in the body', async (_what, body, path) => {
+    failed();
+    const answer = await api().post('/images/a/retry').type('json').send(body).expect(400);
+    expect([answer.body.code, answer.body.errors?.[0]?.path]).toEqual(['invalid_request', path]);
+    expect(http.images.stored.get('a')?.status).toBe('failed');
+  });
+
+  test('is a 404 without such an image, and a 409 where there is nothing to run again', async () => {
+    expect((await api().post('/images/a/retry').expect(404)).body.code).toBe('not_found');
+    http.images.settle('a', {});
+    expect((await api().post('/images/a/retry').expect(409)).body.code).toBe('not_retryable');
   });
 });
 
