@@ -182,6 +182,21 @@ describe('an event stream', () => {
     expect(brief(await take(scene(generating).follow('unknown'), 1))).toEqual(['generating']);
   });
 
+  test('shows the calls of this process as running, under the id that the state has in every process', async () => {
+    const here = await take(scene(generating, generating, new Set([CALL.id])).follow(), 1);
+    const elsewhere = await take(scene(generating).follow(), 1);
+    expect([here, elsewhere].map(([event]) => event?.data)).toMatchObject([
+      { attempts: [{ outcome: 'running' }] },
+      { attempts: [{ outcome: 'unknown' }] },
+    ]);
+    expect(here[0]?.id).toBe(elsewhere[0]?.id);
+
+    const late = { ...cancelled, attempts: [CALL] };
+    const ended = await take(scene(late, late, new Set([CALL.id])).follow(), 2);
+    expect(ended[1]?.data).toMatchObject({ status: 'cancelled', attempts: [{ outcome: 'running' }] });
+    expect(scene(late).hasEnded(ended[1]?.id ?? null)).toBe(true);
+  });
+
   test('has ended only after the final event of the very record it is about', async () => {
     const [status, done] = await take(scene(succeeded).follow(), 2);
     expect(scene(succeeded).hasEnded(done?.id ?? null)).toBe(true);
