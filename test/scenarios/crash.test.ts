@@ -11,7 +11,7 @@ import { temporaryFolder } from '../support/temporary-folder.ts';
 const X = { mediaId: 'x', prompt: 'a lighthouse' };
 
 describe('a crash during a call, again and again', () => {
-  it.each([0, 1])('is followed by %i more calls, then by none until a new request', async (retries) => {
+  it.each([0, 1])('is followed by %i more calls, then by none until a retry', async (retries) => {
     await using upstream = await startOpenAiServer();
     upstream.always(hang());
     const env = { AMBIGUOUS_RETRIES: String(retries) };
@@ -33,7 +33,9 @@ describe('a crash during a call, again and again', () => {
     });
     expect(upstream.calls).toHaveLength(retries + 1);
 
-    const { status, body } = await easel.post(X);
+    expect((await easel.post(X)).status).toBe(502);
+    expect(upstream.calls).toHaveLength(retries + 1);
+    const { status, body } = await easel.retry('x');
     expect([status, body.status, body.attempts.at(-1)?.outcome]).toEqual([201, 'succeeded', 'ok']);
     expect(upstream.calls).toHaveLength(retries + 2);
   });

@@ -19,6 +19,7 @@ test('while the service stops, new work is refused, reads are served, and each a
 
   for (const refused of [
     api().post('/images').send({ prompt: 'a' }),
+    api().post('/images/a/retry'),
     api().delete('/images/a'),
     api().post('/cleanup'),
   ]) {
