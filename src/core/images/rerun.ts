@@ -42,8 +42,8 @@ interface RerunOptions {
 
 /**
  * Starts a new run of an image that failed or was cancelled: from its original where that is sound, which needs no provider and no
- * budget, else with a new call. Where the image as it is stored has had another run since `image` was read, or may not run again,
- * nothing is started, and it is returned as it is stored.
+ * budget, else with a new call. Where the image has had another run since it was read, was replaced by a new one, or may not run
+ * again, nothing is started, and it is returned as it is stored.
  */
 export type Rerun = (image: Image, options: RerunOptions) => Promise<Submission>;
 
@@ -97,7 +97,8 @@ export function createRerun(deps: RerunDeps): Rerun {
           mayCostAgain,
         });
         // Of requests at the same time, one starts a run; the others join it, also where it has failed again by now.
-        started = next !== null && current.run === found.run;
+        const isAsFound = current.run === found.run && current.createdAt === found.createdAt;
+        started = next !== null && isAsFound;
         return started ? next : null;
       },
       guard,
