@@ -136,6 +136,18 @@ describe('the states in which a change is legal', () => {
     for (const outcome of ['ok', 'failed', 'cancelled'] as const) expect(legalFor({ ...ended, outcome })).toBe(false);
   });
 
+  test('an attempt whose picture was adopted has ended, though its duration is not known', () => {
+    const image: Image = { ...legal(adopted(imageIn('generating'), 'a', originalOf('a'), null)), status: 'generating' };
+    expect(image.attempts).toEqual([attemptOf('a', 1, { outcome: 'ok' })]);
+    expect([
+      announced(image, 'a', announcement),
+      closed(image, 'a', { outcome: 'failed', durationMs: 1, httpStatus: 500, providerRequestId: null }),
+      received(image, 'a', pictureOf('a')),
+      keptAfterCancel({ ...image, status: 'cancelled' }, 'a', pictureOf('a')),
+      adopted(image, 'a', originalOf('a'), null),
+    ]).toEqual(Array(5).fill(null));
+  });
+
   test('only a sound original is finished, set aside or repaired from', () => {
     const withOriginal = (status: ImageStatus, original: Image['original']) => ({ ...imageIn(status), original });
     for (const original of [null, { ...originalOf('a'), sound: false }]) {
@@ -263,6 +275,15 @@ describe('what a change does', () => {
     const kept = legal(keptAfterCancel(image, 'late', pictureOf('late')));
     expect(kept.attempts).toEqual([expect.objectContaining({ id: 'late', outcome: 'ok' })]);
     expect({ ...kept, attempts: image.attempts, cost: image.cost }).toEqual(image);
+  });
+
+  test('adopted does not take the revised prompt of a picture that was set aside', () => {
+    const image = legal(opened(legal(setAside(imageIn('processing'))), attemptOf('b', 1), planOf('first')));
+    expect(image.revisedPrompt).toBe(pictureOf('a').revisedPrompt);
+    expect(adopted(image, 'b', originalOf('b'), null)).toMatchObject({
+      original: originalOf('b'),
+      revisedPrompt: null,
+    });
   });
 
   test('adopted keeps the estimate, and takes the plan of the provider that made the picture', () => {
