@@ -212,7 +212,7 @@ describe('POST /images/:mediaId/retry', () => {
     expect(callsOf(easel)).toBe(2);
   });
 
-  it('and equal requests at once start one run, also where that fails before all of them were read', async () => {
+  it('and equal requests at once start one run', async () => {
     await using easel = await startEasel({ env: ONE_TRY });
     easel.upstream.script(openAiError('server_error'), openAiError('server_error'));
     await easel.post(X);
@@ -226,7 +226,7 @@ describe('POST /images/:mediaId/retry', () => {
     ]);
     const started = outcomes.filter((outcome) => outcome.status === 'fulfilled' && outcome.value.started);
     expect(started).toHaveLength(1);
-    await images.waitUntilFinished('x', 10_000, new AbortController().signal);
+    await images.waitUntilFinished('x', 120_000, new AbortController().signal);
     expect(callsOf(easel)).toBe(2);
   });
 
