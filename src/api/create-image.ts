@@ -167,6 +167,14 @@ export const createImage = z
     ],
   }) satisfies z.ZodType<CreateImage>;
 
+const prefer = z
+  .string()
+  .optional()
+  .meta({
+    description: '`respond-async`: answer 202 at once. `wait=N`: wait up to N seconds. See RFC 7240.',
+    examples: ['respond-async', 'wait=10'],
+  });
+
 /** Headers of `POST /images`. Headers that are not named here pass unchecked. */
 export const createImageHeaders = z.looseObject({
   'idempotency-key': z
@@ -177,14 +185,14 @@ export const createImageHeaders = z.looseObject({
       description: 'Makes a repeated call safe for callers without a `mediaId`: the same key and body pay once.',
       examples: ['0b9f6c1e-7c1e-4f0e-9a55-0d2f8a9d4d1b'],
     }),
-  prefer: z
-    .string()
-    .optional()
-    .meta({
-      description: '`respond-async`: answer 202 at once. `wait=N`: wait up to N seconds. See RFC 7240.',
-      examples: ['respond-async', 'wait=10'],
-    }),
+  prefer,
 });
+
+/** Headers of `POST /images/:mediaId/retry`. Headers that are not named here pass unchecked. */
+export const retryHeaders = z.looseObject({ prefer });
+
+/** Body of `POST /images/:mediaId/retry`: there is nothing to say. */
+export const retryBody = z.strictObject({}).optional();
 
 /** Answer of `POST /images/preview`. */
 export const requestPreview = z

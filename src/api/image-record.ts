@@ -6,9 +6,9 @@
 import { z } from 'zod';
 import { CHECK_NAMES, CHECK_VERDICTS } from '../core/domain/checks.ts';
 import { MASTER_FORMATS, RENDITION_FORMATS } from '../core/domain/formats.ts';
-import { ATTEMPT_OUTCOMES, IMAGE_STATUSES, type Image } from '../core/domain/image.ts';
+import { IMAGE_STATUSES, type Image } from '../core/domain/image.ts';
 import { COST_BASES } from '../core/domain/money.ts';
-import { type ImageRecord, type MediaUrls, toRecord } from '../core/domain/record.ts';
+import { type ImageRecord, SHOWN_OUTCOMES, type ToRecord } from '../core/domain/record.ts';
 import type { Page } from '../core/ports/record-store.ts';
 import { nonBlankText, timestamp } from './fields.ts';
 
@@ -39,7 +39,9 @@ export const attempts = z.array(
     provider: z.string(),
     startedAt: timestamp('When the call was sent.'),
     durationMs: z.number().nullable().meta({ description: 'Null while it runs, or if the process died during it.' }),
-    outcome: z.enum(ATTEMPT_OUTCOMES).meta({ description: '`failed` is known not to be billed, `unknown` may be.' }),
+    outcome: z.enum(SHOWN_OUTCOMES).meta({
+      description: '`running`: in this process, now. `failed` is known not to be billed, `unknown` may be.',
+    }),
     httpStatus: z.int().nullable(),
     providerRequestId: z.string().nullable(),
   }),
@@ -51,7 +53,8 @@ export const cost = z.strictObject({
   basis: z.enum(COST_BASES).meta({
     description:
       "`usage`: by the provider's own count. `estimate`: by the catalog, in whole or in part; " +
-      'a call whose outcome is unknown counts in full.',
+      'a call whose outcome is unknown counts in full. `unknown`: no price is known. ' +
+      '`none`: nothing was called, or nothing of it billed.',
   }),
 });
 
@@ -143,9 +146,9 @@ export const imageList = z
   })
   .meta({ id: 'ImageList' });
 
-/** Makes a page of records; `urls` gives the URLs of their files. */
-export function toImageList({ items, nextCursor }: Page, urls: MediaUrls): z.input<typeof imageList> {
-  return { items: items.map((image) => toRecord(image, urls)), nextCursor };
+/** Makes a page of records. */
+export function toImageList({ items, nextCursor }: Page, toRecord: ToRecord): z.input<typeof imageList> {
+  return { items: items.map(toRecord), nextCursor };
 }
 
 /** Answer of `GET /images/:mediaId/preview`: what a page can show while the picture loads. */

@@ -84,13 +84,20 @@ export function isProblemCode(code: string): code is ProblemCode {
 }
 
 /** The problem for an image that failed: the code and detail of its record, `internal_error` where the list lacks its code. */
-export function failureProblem({ mediaId, error }: Image): ProblemSpec {
+export function failureProblem({ mediaId, error }: Image): ProblemSpec & { readonly mediaId: string } {
   const code = error?.code ?? '';
   return {
     code: isProblemCode(code) ? code : 'internal_error',
     detail: error?.detail ?? 'the picture failed, and its record does not say why',
     mediaId,
   };
+}
+
+/** The problem for a request whose image had failed before, and is not run again by that request. */
+export function replayedFailure(image: Image): ProblemSpec {
+  const failure = failureProblem(image);
+  const advice = `POST /images/${failure.mediaId}/retry runs it again, although that may cost again`;
+  return { ...failure, detail: `${failure.detail}; this is an earlier failure, and nothing was called now: ${advice}` };
 }
 
 /** Makes the body of a problem. `instance` is the request's path without its query, which may hold secrets. */

@@ -1,5 +1,4 @@
 import { parseArgs } from 'node:util';
-import { toRecord } from '../core/domain/record.ts';
 import { ANONYMOUS } from '../core/domain/request.ts';
 import { sizeText } from '../core/planning/notation.ts';
 import { waitForImage, withServices } from './embedded-service.ts';
@@ -34,7 +33,7 @@ export async function generate(args: string[]): Promise<number> {
     // A command needs no key: an operator on this machine can read the files anyway.
     const { image } = await services.images.submit(request, ANONYMOUS, null);
     const finished = await waitForImage(services, image.mediaId);
-    console.log(JSON.stringify(finished && toRecord(finished, services.urls), null, 2));
+    console.log(JSON.stringify(finished && services.toRecord(finished), null, 2));
     return finished?.status === 'succeeded' ? 0 : 1;
   });
 }

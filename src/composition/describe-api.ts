@@ -1,6 +1,5 @@
 import { pino } from 'pino';
 import { readConfig } from '../config/config.ts';
-import { fileUrls } from '../core/domain/record.ts';
 import { NO_TRACING } from '../core/ports/tracer.ts';
 import { type AppServices, buildApp } from '../http/app.ts';
 
@@ -27,6 +26,7 @@ function uncalledServices(): AppServices {
       list: uncalled,
       follow: uncalled,
       cancel: uncalled,
+      retry: uncalled,
       remove: uncalled,
       provenance: uncalled,
       deliveries: uncalled,
@@ -38,7 +38,7 @@ function uncalledServices(): AppServices {
     },
     pictures: { find: uncalled, open: uncalled, read: uncalled },
     keys: { inUse: false, find: uncalled },
-    urls: fileUrls,
+    toRecord: uncalled,
     links: null,
     metrics: {
       imageEnded: uncalled,

@@ -9,7 +9,8 @@ import { createProvenanceReader } from '../adapters/provenance/reader.ts';
 import { openSqliteRecords } from '../adapters/records/sqlite/records.ts';
 import { createDiskStore } from '../adapters/storage/disk.ts';
 import type { Config } from '../config/config.ts';
-import { fileUrls } from '../core/domain/record.ts';
+import type { Image } from '../core/domain/image.ts';
+import { fileUrls, toRecord as recordOf } from '../core/domain/record.ts';
 import { createDerive } from '../core/images/derive.ts';
 import { createPublishedPictures } from '../core/images/published-file.ts';
 import type { Clock } from '../core/ports/clock.ts';
@@ -84,6 +85,8 @@ export async function createServices(
   opened.defer(() => keys.close());
   const links = await openLinks(config, clock);
   const urls = links?.urls ?? fileUrls;
+  const runningCalls = new Set<string>();
+  const toRecord = (image: Image) => recordOf(image, urls, runningCalls);
   const store = await createDiskStore(config.media);
   const events = createImageEvents();
   const { providers, upstreams, shutdowns } = await openProviders(config, { tracer, clock, log }, opened);
@@ -98,13 +101,12 @@ export async function createServices(
   });
   const deliverer = await openWebhooks(
     config,
-    { outbox: records.outbox, urls, telemetry: metrics, clock, random, log },
+    { outbox: records.outbox, toRecord, telemetry: metrics, clock, random, log },
     opened,
   );
 
   configureSharp();
   const signer = await createSigner(config, clock);
-  const runningCalls = new Set<string>();
   const queue = createPipeline(config, {
     records,
     store,
@@ -130,6 +132,7 @@ export async function createServices(
     upstreams,
     deletions,
     urls,
+    toRecord,
     clock,
     tracer,
     newId: uuidv7,
@@ -168,7 +171,7 @@ export async function createServices(
     logger: log,
     clock,
     keys,
-    urls,
+    toRecord,
     links,
     reloadKeys: keys.reload,
     stopping: () => stopping.signal.aborted,

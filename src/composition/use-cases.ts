@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
 import type { Config } from '../config/config.ts';
-import type { MediaUrls } from '../core/domain/record.ts';
+import type { MediaUrls, ToRecord } from '../core/domain/record.ts';
 import type { CreateImage } from '../core/domain/request.ts';
 import { createAdmission } from '../core/images/admission.ts';
 import { createDeliveries } from '../core/images/deliveries.ts';
@@ -8,7 +8,7 @@ import { createFollow } from '../core/images/follow.ts';
 import { createImages, type Images } from '../core/images/images.ts';
 import { createPreview } from '../core/images/preview.ts';
 import { createProvenance } from '../core/images/provenance.ts';
-import { createJoinOrRerun } from '../core/images/rerun.ts';
+import { createJoinOrRerun, createRerun, createRetry } from '../core/images/rerun.ts';
 import { createSubmit } from '../core/images/submit.ts';
 import { createWait } from '../core/images/wait.ts';
 import { reportUsage } from '../core/money/usage.ts';
@@ -36,6 +36,7 @@ interface UseCaseParts {
   readonly upstreams: Upstreams;
   readonly deletions: Deletions;
   readonly urls: MediaUrls;
+  readonly toRecord: ToRecord;
   readonly clock: Clock;
   readonly tracer: Tracer;
   readonly newId: () => string;
@@ -48,11 +49,14 @@ interface UseCaseParts {
 
 /** Builds each use case from the parts and settings that it takes, and puts them together as the facade. */
 export function createUseCases(config: Config, parts: UseCaseParts): Images {
-  const { records, store, queue, events, upstreams, deletions, urls, clock, tracer, newId, log, stopping } = parts;
+  const { records, store, queue, events, upstreams, deletions, urls, toRecord, clock, tracer, newId, log, stopping } =
+    parts;
   const { budget, presets, defaults, retention } = config;
   const queueLimit = config.queue.limit;
   const resolve = (create: CreateImage) => resolveRequest(create, presets, defaults);
   const admission = createAdmission({ queue, store, deletions, queueLimit, budget, stopping });
+  const retentionByLabel = retention.byLabel;
+  const rerun = createRerun({ records, queue, events, upstreams, admission, retentionByLabel, clock, tracer, log });
 
   return createImages({
     records,
@@ -61,18 +65,19 @@ export function createUseCases(config: Config, parts: UseCaseParts): Images {
       queue,
       upstreams,
       admission,
-      joinOrRerun: createJoinOrRerun({ records, queue, events, upstreams, admission, clock, tracer, log }),
+      joinOrRerun: createJoinOrRerun(rerun),
       resolve,
-      retentionByLabel: retention.byLabel,
+      retentionByLabel,
       clock,
       newId,
       tracer,
       logPrompts: config.log.prompts,
       log,
     }),
+    retry: createRetry(rerun),
     preview: createPreview({ upstreams, resolve, budget }),
     waitUntilFinished: createWait({ records, events, clock, stopping }),
-    follow: createFollow({ records, events, urls, ending: parts.ending }),
+    follow: createFollow({ records, events, toRecord, ending: parts.ending }),
     readProvenance: createProvenance({ store, reader: parts.provenanceReader, urls }),
     deliveries: createDeliveries({ outbox: records.outbox, clock }),
     deletions,

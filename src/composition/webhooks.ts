@@ -1,7 +1,7 @@
 import type { Logger } from 'pino';
 import { createWebhookSender } from '../adapters/webhooks/sender.ts';
 import type { Config } from '../config/config.ts';
-import type { MediaUrls } from '../core/domain/record.ts';
+import type { ToRecord } from '../core/domain/record.ts';
 import type { Clock } from '../core/ports/clock.ts';
 import type { Telemetry } from '../core/ports/telemetry.ts';
 import type { Outbox } from '../core/ports/webhooks.ts';
@@ -12,7 +12,7 @@ import { VERSION } from './version.ts';
 
 interface WebhookParts {
   readonly outbox: Outbox;
-  readonly urls: MediaUrls;
+  readonly toRecord: ToRecord;
   readonly telemetry: Telemetry;
   readonly clock: Clock;
   /** In [0, 1). */
@@ -23,14 +23,14 @@ interface WebhookParts {
 /** Builds the webhook deliverer and its guarded HTTP client, which `opened` closes. Nothing is sent before `start()`. */
 export async function openWebhooks(
   { webhooks }: Config,
-  { outbox, urls, telemetry, clock, random, log }: WebhookParts,
+  { outbox, toRecord, telemetry, clock, random, log }: WebhookParts,
   opened: AsyncDisposableStack,
 ): Promise<Deliverer> {
   const guard = createGuardedFetch({ allow: webhooks.allowHosts });
   opened.defer(() => guard.close());
   const secrets = webhooks.secrets ?? [await loadOrCreateSecret(webhooks.secretPath, toWebhookSecret)];
   const sender = createWebhookSender({ secrets, guard, clock, userAgent: `Easel/${VERSION}` });
-  const deliverer = createDeliverer({ outbox, sender, urls, telemetry, clock, random, log });
+  const deliverer = createDeliverer({ outbox, sender, toRecord, telemetry, clock, random, log });
   opened.defer(() => deliverer.stop());
   return deliverer;
 }

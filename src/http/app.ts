@@ -1,6 +1,6 @@
 import type { FastifyBaseLogger, FastifyInstance, FastifyPluginAsync } from 'fastify';
 import { serializerCompiler } from 'fastify-type-provider-zod';
-import type { MediaUrls } from '../core/domain/record.ts';
+import type { ToRecord } from '../core/domain/record.ts';
 import type { Images } from '../core/images/images.ts';
 import type { PublishedPictures } from '../core/images/published-file.ts';
 import type { Clock } from '../core/ports/clock.ts';
@@ -33,6 +33,7 @@ import { mediaRoutes } from './routes/media.ts';
 import { metricsRoutes } from './routes/metrics.ts';
 import { presetRoutes } from './routes/presets.ts';
 import { provenanceRoutes } from './routes/provenance.ts';
+import { runRoutes } from './routes/runs.ts';
 import { usageRoutes } from './routes/usage.ts';
 
 /** Settings of the HTTP side. */
@@ -57,8 +58,8 @@ export interface AppServices {
   readonly images: Images;
   readonly pictures: PublishedPictures;
   readonly keys: Keys;
-  /** The URLs of published files, signed where pictures are private. */
-  readonly urls: MediaUrls;
+  /** Makes the record that callers see. Its URLs are signed where pictures are private. */
+  readonly toRecord: ToRecord;
   /** Verifies signed URLs; null when pictures are public. */
   readonly links: SignedLinks | null;
   readonly metrics: Metrics;
@@ -87,7 +88,7 @@ export async function buildApp(
   overrides: Partial<AppOverrides> = {},
 ): Promise<FastifyInstance> {
   const { version, syncWaitSeconds, mediaCacheBytes, trustProxy, rateLimits } = config;
-  const { images, pictures, keys, urls, links, metrics, checks, tracer, clock, stopping, providerUsable, logger } =
+  const { images, pictures, keys, toRecord, links, metrics, checks, tracer, clock, stopping, providerUsable, logger } =
     services;
   const { timeouts, watchLoad } = { ...DEFAULTS, ...overrides };
 
@@ -117,7 +118,8 @@ export async function buildApp(
     requireKeys(scope, keys);
     limitRates(scope, rateLimits);
     const isOverloaded = await watchLoad(scope);
-    await scope.register(imageRoutes, { images, identify, urls, syncWaitSeconds, isOverloaded });
+    await scope.register(runRoutes, { images, identify, toRecord, syncWaitSeconds, isOverloaded });
+    await scope.register(imageRoutes, { images, identify, toRecord });
     await scope.register(eventRoutes, { images, identify, clock });
     await scope.register(provenanceRoutes, { images, identify });
     await scope.register(deliveryRoutes, { images, identify });

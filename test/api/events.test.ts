@@ -1,10 +1,9 @@
 import { expect, test } from 'vitest';
 import { imageEvent, toImageEvent } from '../../src/api/events.ts';
-import { fileUrls, toRecord } from '../../src/core/domain/record.ts';
 import type { ImageEvent } from '../../src/core/images/follow.ts';
-import { exampleImage } from '../support/app/fake-images.ts';
+import { exampleImage, exampleRecord } from '../support/app/fake-images.ts';
 
-const record = toRecord(exampleImage({ mediaId: 'a' }), fileUrls);
+const record = exampleRecord(exampleImage({ mediaId: 'a' }));
 const { status, provider, attempts, createdAt, completedAt } = record;
 const events: readonly ImageEvent[] = [
   { type: 'status', id: '1', data: { mediaId: 'a', status, since: null, provider, attempts, createdAt, completedAt } },

@@ -2,8 +2,8 @@ import { describe, expect, expectTypeOf, test } from 'vitest';
 import type { z } from 'zod';
 import { imageRecord } from '../../src/api/image-record.ts';
 import type { Image } from '../../src/core/domain/image.ts';
-import { fileUrls, type ImageRecord, toRecord } from '../../src/core/domain/record.ts';
-import { exampleImage } from '../support/app/fake-images.ts';
+import type { ImageRecord } from '../../src/core/domain/record.ts';
+import { exampleImage, exampleRecord } from '../support/app/fake-images.ts';
 
 /** The type without `readonly`, which makes no difference on the wire. */
 type Writable<T> = T extends object ? { -readonly [Key in keyof T]: Writable<T[Key]> } : T;
@@ -27,9 +27,10 @@ describe('the record', () => {
     ['succeeded', {}],
     ['queued', { ...bare, status: 'queued' }],
     ['failed', { ...bare, status: 'failed', error: { code: 'provider_failed', detail: 'no' } }],
+    ['failed without a call', { ...bare, status: 'failed', cost: { usd: 0, basis: 'none' } }],
     ['expiring', { expiresAt: '2026-12-23T16:00:00.000Z', revisedPrompt: 'a tall lighthouse' }],
   ])('of a %s image is encoded unchanged', (_what, change) => {
-    const record = toRecord(exampleImage(change), fileUrls);
+    const record = exampleRecord(exampleImage(change));
     expect(imageRecord.encode(record)).toEqual(record);
   });
 });

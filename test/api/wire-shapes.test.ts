@@ -8,13 +8,12 @@ import { presetList, toPresetList } from '../../src/api/presets.ts';
 import { provenanceRecord, toProvenanceRecord } from '../../src/api/provenance.ts';
 import { toUsageReport, usageReport } from '../../src/api/usage.ts';
 import type { Delivery } from '../../src/core/domain/delivery.ts';
-import { fileUrls } from '../../src/core/domain/record.ts';
 import type { Preview } from '../../src/core/images/preview.ts';
 import type { FileProvenance, Provenance } from '../../src/core/images/provenance.ts';
 import type { UsageReport } from '../../src/core/money/usage.ts';
 import type { Preset } from '../../src/core/planning/presets.ts';
 import type { LastCleanup } from '../../src/core/ports/record-store.ts';
-import { exampleImage } from '../support/app/fake-images.ts';
+import { exampleImage, exampleRecord } from '../support/app/fake-images.ts';
 
 /** A field that the core could add, and that must not reach callers. */
 const secret = { secret: 'internal' };
@@ -128,7 +127,7 @@ const shapes = [
   { name: 'toProvenanceRecord', made: toProvenanceRecord({ ...provenance, ...secret }), schema: provenanceRecord },
   { name: 'toPresetList', made: toPresetList([{ ...preset, ...secret }]), schema: presetList },
   { name: 'toHealthReport', made: toHealthReport({ ...health, ...secret }, '1.2.3'), schema: healthReport },
-  { name: 'toImageList', made: toImageList({ ...page, ...secret }, fileUrls), schema: imageList },
+  { name: 'toImageList', made: toImageList({ ...page, ...secret }, exampleRecord), schema: imageList },
   { name: 'toImagePreview', made: toImagePreview({ ...exampleImage(), ...secret }, dataUrl), schema: imagePreview },
 ];
 

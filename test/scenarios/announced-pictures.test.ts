@@ -100,8 +100,7 @@ describe('a picture that is named by its URL', () => {
     expect((await easel.post(X)).status).toBe(502);
     const paid = (await easel.record('x')).cost;
     file = found;
-    const again = await fetch(`${easel.url}/images/x/retry`, { method: 'POST' });
-    expect(again.status).toBe(201);
+    expect((await easel.retry('x')).status).toBe(201);
     expect(await easel.record('x')).toMatchObject({ status: 'succeeded', attempts: [{ outcome: 'ok' }], cost: paid });
     expect(easel.upstream.calls).toHaveLength(1);
   });

@@ -34,11 +34,10 @@ describe('a crash during a call, again and again', () => {
     });
     expect(upstream.calls).toHaveLength(retries + 1);
 
-    expect(await easel.post(X)).toMatchObject({ status: 502, body: { code: 'provider_failed' } });
+    expect((await easel.post(X)).status).toBe(502);
     expect(upstream.calls).toHaveLength(retries + 1);
-    const retried = await fetch(`${easel.url}/images/x/retry`, { method: 'POST' });
-    expect(retried.status).toBe(201);
-    expect((await easel.record('x')).attempts.at(-1)?.outcome).toBe('ok');
+    const { status, body } = await easel.retry('x');
+    expect([status, body.status, body.attempts.at(-1)?.outcome]).toEqual([201, 'succeeded', 'ok']);
     expect(upstream.calls).toHaveLength(retries + 2);
   });
 });
@@ -74,8 +73,7 @@ describe('a crash while a picture is finished, after which its original', () => 
     expect((await easel.record('x')).error).toMatchObject({ code: 'storage_unavailable' });
     expect(await easel.post(X)).toMatchObject({ status: 503 });
     expect(upstream.calls).toHaveLength(1);
-    const retried = await fetch(`${easel.url}/images/x/retry`, { method: 'POST' });
-    expect(retried.status).toBe(201);
+    expect((await easel.retry('x')).status).toBe(201);
     expect(await easel.record('x')).toMatchObject({ attempts: [{ outcome: 'ok' }, { outcome: 'ok' }] });
     expect(upstream.calls).toHaveLength(2);
   });

@@ -56,7 +56,7 @@ describe('a listener', () => {
     const first = await stream.next();
     expect(first).toMatchObject({
       event: 'status',
-      data: { status: 'generating', attempts: [{ outcome: 'unknown' }] },
+      data: { status: 'generating', attempts: [{ outcome: 'running' }] },
     });
     expect(easel.upstream.calls[0]?.body).not.toHaveProperty('stream');
 

@@ -160,9 +160,10 @@ describe('a picture that is rejected', () => {
       status: 'failed',
       checks: [{ name: 'uniformity', verdict: 'reject' }, {}, {}, {}, {}, {}],
     });
-    // A rejected picture is not used again: the next request pays anew.
+    // A rejected picture is not used again: only a retry pays anew.
     easel.upstream.always(picture());
-    expect((await easel.post({ mediaId: 'x', prompt: 'a lighthouse' })).status).toBe(201);
+    expect((await easel.post({ mediaId: 'x', prompt: 'a lighthouse' })).body.code).toBe('invalid_image');
+    expect((await easel.retry('x')).status).toBe(201);
     expect(paid(easel)).toBe(calls + 1);
   });
 

@@ -5,7 +5,8 @@
  * - **image**: the durable record of one picture to make, named by its mediaId. `toRecord` gives the form that callers see.
  * - **job**: the work that is left on an image. Every unfinished image is a job, and every succeeded one with pending renditions;
  *   the queue holds nothing else.
- * - **run**: the work from one request to the end of the image. A failed or cancelled image that is requested again gets a new run.
+ * - **run**: the work from one request to the end of the image. A failed or cancelled image gets a new one when it is requested again
+ *   and that costs nothing by itself (`canRunAgain`), or when the caller says that it may cost again.
  * - **attempt**: one call to a provider. It is recorded before it is sent and closed after it, so that a crash leaves a trace of it.
  * - **original**: the bytes that the model returned, unchanged. **master**: the picture at exactly the requested size.
  *   **rendition**: the master in another size or format; a **deferred** one is made after the master is published.
@@ -121,7 +122,7 @@ export interface Original {
   readonly name: string;
   readonly bytes: number;
   readonly sha256: string;
-  /** False once the picture failed its checks. It is kept, but not finished again: the next request pays for another. */
+  /** False once the picture failed its checks. It is kept, but not finished again. */
   readonly sound: boolean;
 }
 

@@ -1,6 +1,6 @@
 import { renditionName } from './file-names.ts';
 import { formatSize } from './geometry.ts';
-import type { Attempt, Image, MediaFile } from './image.ts';
+import { ATTEMPT_OUTCOMES, type Attempt, type AttemptOutcome, type Image, isOpen, type MediaFile } from './image.ts';
 
 /** Makes the URLs of a published file: `url` serves its current content, `versionedUrl` names the content and may be cached for ever. */
 export type MediaUrls = (file: MediaFile) => { readonly url: string; readonly versionedUrl: string };
@@ -17,8 +17,18 @@ export const fileUrls: MediaUrls = ({ name, sha256 }) => {
 /** The public record of an image: the answer of the API, the `done` event and the webhook's `data`. */
 export type ImageRecord = ReturnType<typeof toRecord>;
 
-/** The public record of an image, with the file URLs that `urls` makes. */
-export function toRecord(image: Image, urls: MediaUrls) {
+/** Makes the public record of an image as it stands now, with the URLs and the running calls of this process. */
+export type ToRecord = (image: Image) => ImageRecord;
+
+/** What callers see of how a call ended: `running` while it runs in this process. */
+export const SHOWN_OUTCOMES = ['running', ...ATTEMPT_OUTCOMES] as const;
+type ShownOutcome = 'running' | AttemptOutcome;
+
+/**
+ * The public record of an image, with the file URLs that `urls` makes. `runningCalls` are the ids of the attempts whose calls run in
+ * this process.
+ */
+export function toRecord(image: Image, urls: MediaUrls, runningCalls: ReadonlySet<string>) {
   const { request, master } = image;
   const file = master && toFileRecord(master, urls);
   return {
@@ -41,7 +51,7 @@ export function toRecord(image: Image, urls: MediaUrls) {
     model: image.model,
     requestedSize: formatSize(image.requestedSize),
     checks: [...image.checks],
-    attempts: image.attempts.map(toAttemptRecord),
+    attempts: image.attempts.map((attempt) => toAttemptRecord(attempt, runningCalls)),
     cost: image.cost,
     warnings: [...image.warnings],
     metadata: request.metadata,
@@ -54,7 +64,9 @@ export function toRecord(image: Image, urls: MediaUrls) {
 }
 
 /** What callers see of an attempt. The URL of an announced picture may be signed, and stays inside. */
-function toAttemptRecord({ provider, startedAt, durationMs, outcome, httpStatus, providerRequestId }: Attempt) {
+function toAttemptRecord(attempt: Attempt, runningCalls: ReadonlySet<string>) {
+  const { provider, startedAt, durationMs, httpStatus, providerRequestId } = attempt;
+  const outcome: ShownOutcome = isOpen(attempt) && runningCalls.has(attempt.id) ? 'running' : attempt.outcome;
   return { provider, startedAt, durationMs, outcome, httpStatus, providerRequestId };
 }
 

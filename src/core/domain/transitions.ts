@@ -159,8 +159,8 @@ export function adopted(
 ): Image | null {
   if (isFinished(image.status)) return null;
   const next = withChanged(image, attemptId, mayStillBring, { outcome: 'ok' });
-  const revisedPrompt =
-    image.attempts.find(({ id }) => id === attemptId)?.announced?.revisedPrompt ?? image.revisedPrompt;
+  // What the record has is of another picture, one that was set aside.
+  const revisedPrompt = image.attempts.find(({ id }) => id === attemptId)?.announced?.revisedPrompt ?? null;
   return next && { ...next, ...(planned && plannedFields(planned)), status: 'processing', original, revisedPrompt };
 }
 

@@ -16,6 +16,11 @@ export interface Submission {
   readonly started: boolean;
 }
 
+export interface SubmitOptions {
+  /** The process is overloaded: answer requests for existing images, refuse new work. */
+  readonly overloaded?: boolean;
+}
+
 /** Admission control for new runs of images: it refuses before anything is written or paid. */
 export interface Admission {
   /** How many images may be queued at a time. */

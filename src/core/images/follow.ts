@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { type Image, isFinished } from '../domain/image.ts';
-import { fileUrls, type ImageRecord, type MediaUrls, toRecord } from '../domain/record.ts';
+import { fileUrls, type ImageRecord, toRecord as recordOf, type ToRecord } from '../domain/record.ts';
 import type { ImageEvents, PartialPicture } from '../ports/image-events.ts';
 import type { RecordStore } from '../ports/record-store.ts';
 
@@ -26,8 +26,7 @@ export type Follow = (
 interface FollowDeps {
   readonly records: Pick<RecordStore, 'get'>;
   readonly events: Pick<ImageEvents, 'subscribe'>;
-  /** Makes the URLs of files; signed ones where pictures are private. */
-  readonly urls: MediaUrls;
+  readonly toRecord: ToRecord;
   /** Fires when the service ends; every stream then ends, and clients reconnect to the next process. */
   readonly ending: AbortSignal;
 }
@@ -46,7 +45,7 @@ export function createFollow(deps: FollowDeps): Follow {
 }
 
 async function* streamEvents(
-  { records, events, urls, ending }: FollowDeps,
+  { records, events, toRecord, ending }: FollowDeps,
   mediaId: string,
   lastEventId: string | null,
   signal: AbortSignal,
@@ -90,10 +89,10 @@ async function* streamEvents(
           return;
         }
         const id = stateId(image);
-        if (id !== lastSentId) yield { type: 'status', id, data: reportStatus(image) };
+        if (id !== lastSentId) yield { type: 'status', id, data: reportStatus(image, toRecord(image)) };
         lastSentId = id;
         if (isFinished(image.status)) {
-          yield { type: 'done', id: doneId(image), data: toRecord(image, urls) };
+          yield { type: 'done', id: doneId(image), data: toRecord(image) };
           return;
         }
       } else if (next.partial !== null) {
@@ -109,8 +108,8 @@ async function* streamEvents(
   }
 }
 
-function reportStatus(image: Image) {
-  const { mediaId, status, provider, attempts, createdAt, completedAt } = toRecord(image, fileUrls);
+function reportStatus(image: Image, record: ImageRecord) {
+  const { mediaId, status, provider, attempts, createdAt, completedAt } = record;
   return { mediaId, status, since: since(image), provider, attempts, createdAt, completedAt };
 }
 
@@ -131,10 +130,13 @@ function since({ status, run, attempts, createdAt, completedAt }: Image): string
   }
 }
 
+/** Calls do not count for the hash of a record, which has to be the same in the process that makes them and after it. */
+const NO_CALLS: ReadonlySet<string> = new Set();
+
 /** A hash of the public record, with unsigned URLs: equal for equal records only. */
 function stateId(image: Image): string {
   return createHash('sha256')
-    .update(JSON.stringify(toRecord(image, fileUrls)))
+    .update(JSON.stringify(recordOf(image, fileUrls, NO_CALLS)))
     .digest('base64url')
     .slice(0, 16);
 }

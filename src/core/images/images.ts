@@ -7,12 +7,13 @@ import { currentPresets, type Preset, type Presets } from '../planning/presets.t
 import type { CleanupReport, LastCleanup, ListQuery, Page, RecordStore } from '../ports/record-store.ts';
 import type { Cleanup, CleanupOptions } from '../retention/cleanup.ts';
 import type { Deletions } from '../retention/deletions.ts';
-import type { Submission } from './admission.ts';
+import type { Submission, SubmitOptions } from './admission.ts';
 import type { Deliveries } from './deliveries.ts';
 import type { Follow, ImageEvent } from './follow.ts';
 import type { Preview, PreviewImage } from './preview.ts';
 import type { Provenance, ReadProvenance } from './provenance.ts';
-import type { Submit, SubmitOptions } from './submit.ts';
+import type { RetryImage } from './rerun.ts';
+import type { Submit } from './submit.ts';
 import type { WaitUntilFinished } from './wait.ts';
 
 /** Which images `list` gives, newest first. */
@@ -30,6 +31,12 @@ export interface Images {
     idempotencyKey: string | null,
     options?: SubmitOptions,
   ): Promise<Submission>;
+  /**
+   * Runs a failed or cancelled image again although that may cost again: from its original where that is sound, which costs nothing,
+   * else with calls of which `1 + ambiguousRetries` may have an unknown outcome. Raises `not_retryable` for any other image, and what
+   * `submit` raises for a new one.
+   */
+  retry(mediaId: string, caller: Caller, options?: SubmitOptions): Promise<Submission>;
   /** What `submit` would do with a new image, without calling a provider or writing anything. */
   preview(request: CreateImage, caller: Caller): Preview;
   /**
@@ -74,6 +81,7 @@ export interface Images {
 interface UseCases {
   readonly records: Pick<RecordStore, 'get' | 'list' | 'lastCleanup'>;
   readonly submit: Submit;
+  readonly retry: RetryImage;
   readonly preview: PreviewImage;
   readonly waitUntilFinished: WaitUntilFinished;
   readonly follow: Follow;
@@ -105,6 +113,10 @@ export function createImages(useCases: UseCases): Images {
     cleanup: useCases.cleanup,
     usage: useCases.usage,
     presets: () => currentPresets(useCases.presets),
+
+    async retry(mediaId, caller, options) {
+      return await useCases.retry(await find(mediaId, caller), options);
+    },
 
     async follow(mediaId, caller, lastEventId, signal) {
       return useCases.follow(await find(mediaId, caller), lastEventId, signal);

@@ -1,9 +1,9 @@
 import type { Logger } from 'pino';
 import { ImageError } from '../domain/errors.ts';
-import { canRunAgain, type Image } from '../domain/image.ts';
+import { canRunAgain, hasEndedWithoutPicture, type Image, isFinished } from '../domain/image.ts';
 import { ZERO_COST } from '../domain/money.ts';
 import type { Caller, CreateImage, ImageRequest } from '../domain/request.ts';
-import { rerun as rerunImage } from '../domain/transitions.ts';
+import { rerun } from '../domain/transitions.ts';
 import { estimateCost } from '../money/pricing.ts';
 import { plannedFields } from '../planning/plan.ts';
 import { fingerprint } from '../planning/resolve-request.ts';
@@ -12,8 +12,9 @@ import type { ImageEvents } from '../ports/image-events.ts';
 import type { JobQueue } from '../ports/job-queue.ts';
 import type { RecordStore } from '../ports/record-store.ts';
 import type { Tracer } from '../ports/tracer.ts';
+import { expiryOf } from '../retention/expiry.ts';
 import type { Upstreams } from '../upstream/upstreams.ts';
-import { type Admission, chooseProvider, type Submission } from './admission.ts';
+import { type Admission, chooseProvider, overloadError, type Submission, type SubmitOptions } from './admission.ts';
 
 /** An image that already has the mediaId or idempotency key of a new request. */
 interface ExistingImage {
@@ -33,49 +34,74 @@ export type JoinOrRerun = (
   caller: Caller,
 ) => Promise<Submission>;
 
+/** How `Rerun` starts a run. */
+interface RerunOptions {
+  /** Whether the caller knows that the run may cost again. */
+  readonly mayCostAgain: boolean;
+}
+
+/**
+ * Starts a new run of an image that failed or was cancelled: from its original where that is sound, which needs no provider and no
+ * budget, else with a new call. Where the image has had another run since it was read, was replaced by a new one, or may not run
+ * again, nothing is started, and it is returned as it is stored.
+ */
+export type Rerun = (image: Image, options: RerunOptions) => Promise<Submission>;
+
 interface RerunDeps {
   readonly records: Pick<RecordStore, 'requeue'>;
   readonly queue: Pick<JobQueue, 'enqueue'>;
   readonly events: Pick<ImageEvents, 'publish'>;
   readonly upstreams: Upstreams;
   readonly admission: Admission;
+  /** How long images with a label are kept, in milliseconds. */
+  readonly retentionByLabel: ReadonlyMap<string, number>;
   readonly clock: Pick<Clock, 'now'>;
   readonly tracer: Pick<Tracer, 'traceparent'>;
   readonly log: Logger;
 }
 
-/**
- * Answers a request whose mediaId or idempotency key is in use: joins the run, replays the result, or runs a failed or
- * cancelled image again. Raises `media_id_conflict` or `idempotency_key_reused` where the earlier request was a different one.
- */
-export function createJoinOrRerun(deps: RerunDeps): JoinOrRerun {
-  const { records, queue, events, upstreams, admission, clock, tracer, log } = deps;
+export function createRerun(deps: RerunDeps): Rerun {
+  const { records, queue, events, upstreams, admission, retentionByLabel, clock, tracer, log } = deps;
 
-  /** Runs an image again: from its original where that is sound, which costs nothing, else with a new call. */
-  async function rerun({ mediaId, request, original }: Image): Promise<Submission> {
-    const resumed = original?.sound ?? false;
-    // Finishing a sound original needs no working provider and no budget.
-    const { upstream, plan } = resumed ? upstreams.candidates(request)[0] : chooseProvider(upstreams, request);
-    const estimate = resumed ? ZERO_COST : estimateCost(plan.call);
-    if (!resumed) await admission.ensureCapacity(mediaId, request.size);
+  /** The plan of the new call, with the veto of the budget on what it may cost. */
+  async function planCall({ mediaId, request }: Image, now: number) {
+    const { upstream, plan } = chooseProvider(upstreams, request);
+    await admission.ensureCapacity(mediaId, request.size);
+    const estimate = estimateCost(plan.call);
+    return {
+      planned: plannedFields(upstream.provider.name, plan),
+      estimate,
+      guard: admission.spendingGuard(plan.call.model.id, estimate, now),
+    };
+  }
+
+  return async (found, { mayCostAgain }) => {
+    const { mediaId, request } = found;
+    const now = clock.now();
+    const resumed = found.original?.sound ?? false;
+    // No provider need be able to make the picture any more: its model may have been shut down since.
+    const { planned, estimate, guard } = resumed
+      ? { planned: found, estimate: ZERO_COST, guard: undefined }
+      : await planCall(found, now);
     let started = false;
     const image = await records.requeue(
       mediaId,
       admission.queueLimit,
       (current) => {
-        const planned = plannedFields(upstream.provider.name, plan);
-        const next = rerunImage(current, {
+        const next = rerun(current, {
           planned,
           estimate,
           traceparent: tracer.traceparent(),
-          requestedAt: new Date(clock.now()).toISOString(),
-          expiresAt: current.expiresAt,
-          mayCostAgain: false,
+          requestedAt: new Date(now).toISOString(),
+          expiresAt: expiryOf(request, now, retentionByLabel),
+          mayCostAgain,
         });
-        started = next !== null;
-        return next;
+        // Of requests at the same time, one starts a run; the others join it, also where it has failed again by now.
+        const isAsFound = current.run === found.run && current.createdAt === found.createdAt;
+        started = next !== null && isAsFound;
+        return started ? next : null;
       },
-      admission.spendingGuard(plan.call.model.id, estimate, clock.now()),
+      guard,
     );
     if (image === 'queue_full') throw admission.queueFullError();
     if (image === null)
@@ -83,15 +109,45 @@ export function createJoinOrRerun(deps: RerunDeps): JoinOrRerun {
     if (started) {
       await queue.enqueue(mediaId);
       events.publish(mediaId, image);
-      log.info({ mediaId, run: image.run, resumed }, 'image accepted again');
+      log.info({ mediaId, run: image.run, resumed, mayCostAgain }, 'image accepted again');
     }
     return { image, started };
-  }
+  };
+}
 
+/**
+ * Answers a request whose mediaId or idempotency key is in use: joins the run, replays the result, or runs an image again for which
+ * `canRunAgain` holds. Raises `media_id_conflict` or `idempotency_key_reused` where the earlier request was a different one.
+ */
+export function createJoinOrRerun(rerun: Rerun): JoinOrRerun {
   return async ({ by, image }, submitted, caller) => {
     refuseDifferentRequest(by, image, submitted, caller);
-    return canRunAgain(image) ? await rerun(image) : { image, started: false };
+    return canRunAgain(image) ? await rerun(image, { mayCostAgain: false }) : { image, started: false };
   };
+}
+
+/** Runs a failed or cancelled image again although that may cost again; see `Images.retry`. */
+export type RetryImage = (image: Image, options?: SubmitOptions) => Promise<Submission>;
+
+export function createRetry(rerun: Rerun): RetryImage {
+  return async (image, { overloaded = false } = {}) => {
+    if (!hasEndedWithoutPicture(image)) throw notRetryable(image);
+    if (overloaded) throw overloadError();
+    const submission = await rerun(image, { mayCostAgain: true });
+    if (!submission.started) throw notRetryable(submission.image);
+    return submission;
+  };
+}
+
+/** The error for an image that runs, has succeeded, or was run again by another request just now. */
+function notRetryable({ mediaId, status }: Image): ImageError {
+  const reason =
+    status === 'succeeded'
+      ? `${mediaId} has its picture; to have another made, DELETE it first or use another mediaId`
+      : isFinished(status)
+        ? `${mediaId} was just run again, and ${status}; look at its record before it is run once more`
+        : `${mediaId} is at work (${status}); wait for its end, or cancel it first`;
+  return new ImageError('not_retryable', `${reason}; nothing was called`, { mediaId });
 }
 
 /** Finds the image that has the request's mediaId, else the one that has the caller's idempotency key; null where none has. */

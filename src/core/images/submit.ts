@@ -11,13 +11,8 @@ import type { RecordStore } from '../ports/record-store.ts';
 import type { Tracer } from '../ports/tracer.ts';
 import { expiryOf } from '../retention/expiry.ts';
 import type { Upstreams } from '../upstream/upstreams.ts';
-import { type Admission, chooseProvider, overloadError, type Submission } from './admission.ts';
+import { type Admission, chooseProvider, overloadError, type Submission, type SubmitOptions } from './admission.ts';
 import { findExistingImage, type JoinOrRerun } from './rerun.ts';
-
-export interface SubmitOptions {
-  /** The process is overloaded: answer requests for existing images, refuse new work. */
-  readonly overloaded?: boolean;
-}
 
 export type Submit = (
   create: CreateImage,

@@ -66,7 +66,6 @@ export function createAttempt({
 }): AttemptOnce {
   return async (run, provider, plan) => {
     const call = await open(run, provider, plan);
-    runningCalls.add(call.attempt.id);
     try {
       const picture = await bring(run, call);
       return await keep(run, call, picture);
@@ -106,7 +105,14 @@ export function createAttempt({
       announced: null,
     };
     const guard = createSpendingGuard(budget, attempt.model, attempt.cost, began);
-    await run.advance((image) => opened(image, attempt, plannedFields(provider.name, plan)), guard);
+    // Before the record says so: its readers are told of the attempt while it is written.
+    runningCalls.add(attempt.id);
+    try {
+      await run.advance((image) => opened(image, attempt, plannedFields(provider.name, plan)), guard);
+    } catch (error) {
+      runningCalls.delete(attempt.id);
+      throw error;
+    }
     return { attempt, provider, request, began };
   }
 

@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
 import type { Delivery } from '../domain/delivery.ts';
-import type { MediaUrls } from '../domain/record.ts';
+import type { ToRecord } from '../domain/record.ts';
 import type { Clock } from '../ports/clock.ts';
 import { retryWhileStorageFails } from '../ports/storage-retry.ts';
 import type { Telemetry } from '../ports/telemetry.ts';
@@ -10,8 +10,7 @@ import { deliveryBody, recordTry } from './delivery.ts';
 interface DelivererDeps {
   readonly outbox: Outbox;
   readonly sender: WebhookSender;
-  /** Makes the URLs in the message; signed ones where pictures are private. */
-  readonly urls: MediaUrls;
+  readonly toRecord: ToRecord;
   readonly telemetry: Pick<Telemetry, 'webhookTried'>;
   readonly clock: Clock;
   /** For the jitter of retries; in [0, 1). */
@@ -89,7 +88,7 @@ export function createDeliverer(deps: DelivererDeps): Deliverer {
     const { signal } = stopping;
     const began = clock.now();
     try {
-      const body = deliveryBody(delivery, image, deps.urls);
+      const body = deliveryBody(delivery, image, deps.toRecord);
       const answer = await deps.sender.send({ id: delivery.id, url: delivery.url, body }, signal);
       const completedTry = { began, ended: clock.now(), answer };
       // The outcome must be stored: without it the delivery would be due again at once, for ever.

@@ -2,7 +2,7 @@
 
 import type { Delivery, DeliveryAttempt, DeliveryStatus, WebhookEvent } from '../domain/delivery.ts';
 import { type Image, isFinished, isRepair } from '../domain/image.ts';
-import { type MediaUrls, toRecord } from '../domain/record.ts';
+import type { ToRecord } from '../domain/record.ts';
 import type { WebhookResponse } from '../ports/webhooks.ts';
 
 /** How many of the latest tries of a delivery are kept. A day takes some 15, and each redelivery as many again. */
@@ -42,8 +42,8 @@ export function newDelivery(id: string, type: WebhookEvent, url: string, image: 
 }
 
 /** The JSON body of a delivery: the event, its time, and the record as it was then, with URLs that are valid now. */
-export function deliveryBody({ type }: Delivery, image: Image, urls: MediaUrls): string {
-  return JSON.stringify({ type, timestamp: image.completedAt, data: toRecord(image, urls) });
+export function deliveryBody({ type }: Delivery, image: Image, toRecord: ToRecord): string {
+  return JSON.stringify({ type, timestamp: image.completedAt, data: toRecord(image) });
 }
 
 /**

@@ -1,4 +1,4 @@
-import type { FastifyInstance, FastifySchemaCompiler } from 'fastify';
+import { errorCodes, type FastifyInstance, type FastifySchemaCompiler } from 'fastify';
 import type { z } from 'zod';
 import { ProblemError } from './problem.ts';
 
@@ -30,6 +30,10 @@ export function readJsonBodies(app: FastifyInstance): void {
   app.addContentTypeParser<string>('application/json', { parseAs: 'string' }, (request, body, done) => {
     if (body === '') return done(null, undefined);
     void parse(request, body, (error, value) => (error ? done(invalidJson(body)) : done(null, value)));
+  });
+  app.addContentTypeParser('*', ({ headers }, _body, done) => {
+    if (headers['content-length'] === '0') return done(null, undefined);
+    done(new errorCodes.FST_ERR_CTP_INVALID_MEDIA_TYPE(headers['content-type']));
   });
 }
 

@@ -15,6 +15,7 @@ import {
   type PlannedFields,
   type ReceivedPicture,
   received,
+  type rerun,
 } from '../../../src/core/domain/transitions.ts';
 import { exampleFile, exampleImage } from '../../support/app/fake-images.ts';
 
@@ -48,6 +49,18 @@ export const REQUEST: AcceptedRequest = {
   planned: planOf('first'),
   estimate: ESTIMATE,
 };
+
+/** The same request, sent again at `LATER`. */
+export const AGAIN: Parameters<typeof rerun>[1] = {
+  planned: planOf('second'),
+  estimate: { usd: 0.07, basis: 'estimate' },
+  traceparent: '00-again',
+  requestedAt: LATER,
+  expiresAt: '2026-12-24T09:00:00.000Z',
+  mayCostAgain: false,
+};
+
+export const ANNOUNCED = { url: 'https://files.example/x.png?sig=secret', revisedPrompt: 'a lighthouse at its URL' };
 
 export const attemptOf = (id: string, run: number, change: Partial<Attempt> = {}): Attempt => ({
   id,

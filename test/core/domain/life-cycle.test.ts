@@ -4,11 +4,19 @@ import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { masterName, originalName } from '../../../src/core/domain/file-names.ts';
 import type { RenditionSpec } from '../../../src/core/domain/formats.ts';
-import { type Attempt, type Image, isFinished, isRepair } from '../../../src/core/domain/image.ts';
+import {
+  type Attempt,
+  canRunAgain,
+  countedUnknowns,
+  type Image,
+  isFinished,
+  isRepair,
+} from '../../../src/core/domain/image.ts';
 import { addCosts, type Cost, microdollars, type Spending, ZERO_COST } from '../../../src/core/domain/money.ts';
 import {
   accepted,
   adopted,
+  announced,
   cancelled,
   closed,
   failed,
@@ -28,6 +36,8 @@ import { ledgerChanges } from '../../../src/core/money/ledger.ts';
 import { webhookEventOf } from '../../../src/core/webhooks/delivery.ts';
 import { sumsOf } from '../../support/ledger.ts';
 import {
+  AGAIN,
+  ANNOUNCED,
   AT,
   attemptOf,
   failureOf,
@@ -64,6 +74,7 @@ it('enters what was paid in the ledger, sends one event a run, and loses nothing
 /** The relative frequency of every kind of change, chosen so that many walks reach a picture and what follows. */
 const WEIGHTS = {
   open: 3,
+  announce: 1,
   arrive: 3,
   end: 1,
   crash: 1,
@@ -75,6 +86,7 @@ const WEIGHTS = {
   fail: 1,
   cancel: 1,
   rerun: 2,
+  retry: 1,
   repair: 2,
   rendition: 2,
   giveUp: 1,
@@ -92,9 +104,14 @@ type Step = typeof step extends fc.Arbitrary<infer S> ? S : never;
 /** An image, and what is known about it outside of its record. */
 interface Walk {
   image: Image;
-  /** Calls of a running process, and those whose process died. */
+  /** Calls of a running process. */
   readonly live: string[];
-  readonly dead: string[];
+  /** Calls that brought no picture, whose picture may still be found: their process died, or its URL did not answer. */
+  readonly lost: string[];
+  /** Calls whose answer named its picture by a URL. */
+  readonly announced: Set<string>;
+  /** How the calls ended that count for the present run; null for an open one. */
+  readonly counted: Map<string, Attempt['outcome'] | null>;
   /** The cost of each call: of a picture its price, of others zero or the estimate. */
   readonly bills: Map<string, Cost>;
   readonly pictures: Set<string>;
@@ -110,7 +127,9 @@ function begin(): Walk {
   return {
     image,
     live: [],
-    dead: [],
+    lost: [],
+    announced: new Set(),
+    counted: new Map(),
     bills: new Map(),
     pictures: new Set(),
     lines: [...ledgerChanges(null, image)],
@@ -138,13 +157,22 @@ function change(walk: Walk, { kind, pick, micro, day }: Step): Image | null {
       if (next === null) return null;
       walk.live.push(id);
       walk.bills.set(id, cost);
+      walk.counted.set(id, null);
       return next;
+    }
+    case 'announce': {
+      const id = walk.live[pick % Math.max(1, walk.live.length)];
+      if (id === undefined) return null;
+      walk.bills.set(id, cost);
+      walk.announced.add(id);
+      return legal(announced(image, id, { httpStatus: 200, providerRequestId: 'req', cost, announced: ANNOUNCED }));
     }
     case 'arrive': {
       const id = take(walk.live, pick);
       if (id === undefined) return null;
       walk.bills.set(id, cost);
       walk.pictures.add(id);
+      settle(walk, id, 'ok');
       const next = received(image, id, pictureOf(id, cost));
       const late = keptAfterCancel(image, id, pictureOf(id, cost));
       // Exactly one of the two is legal, so no picture is lost and none counts twice.
@@ -159,17 +187,20 @@ function change(walk: Walk, { kind, pick, micro, day }: Step): Image | null {
       const outcome = (['failed', 'unknown', 'cancelled'] as const)[pick % 3] ?? 'failed';
       if (id === undefined) return null;
       if (outcome === 'failed') walk.bills.set(id, ZERO_COST);
+      if (outcome === 'unknown' && walk.announced.has(id)) walk.lost.push(id);
+      settle(walk, id, outcome);
       return legal(closed(image, id, { outcome, durationMs: 5, httpStatus: null, providerRequestId: null }));
     }
     case 'crash':
-      walk.dead.push(...walk.live.splice(0));
+      walk.lost.push(...walk.live.splice(0));
       return null;
     case 'adopt': {
-      const [id] = walk.dead.slice(pick % Math.max(1, walk.dead.length));
+      const [id] = walk.lost.slice(pick % Math.max(1, walk.lost.length));
       const next = id === undefined ? null : adopted(image, id, originalOf(id), pick % 2 ? planOf('found') : null);
       if (id !== undefined && next !== null) {
-        walk.dead.splice(walk.dead.indexOf(id), 1);
+        walk.lost.splice(walk.lost.indexOf(id), 1);
         walk.pictures.add(id);
+        settle(walk, id, 'ok');
       }
       return next;
     }
@@ -182,11 +213,13 @@ function change(walk: Walk, { kind, pick, micro, day }: Step): Image | null {
     case 'finish':
       return finished(image, partsOf(SPECS.slice(pick % 4)), LATER);
     case 'fail':
-      return failed(image, failureOf(pick % 2 === 0), AT);
+      return failed(image, pick === 7 ? REFUSAL : failureOf(pick % 2 === 0), AT);
     case 'cancel':
       return cancelled(image, AT);
     case 'rerun':
-      return rerun(image, { planned: planOf(`p${pick}`), estimate: cost, traceparent: null });
+      return runAgain(walk, { ...AGAIN, planned: planOf(`p${pick}`), estimate: cost, requestedAt: `${day}T02:00:00Z` });
+    case 'retry':
+      return runAgain(walk, { ...AGAIN, mayCostAgain: true });
     case 'repair':
       return requeuedForRepair(image, pick % 2 ? [masterName('x', 'png')] : [nameOf(one)]);
     case 'rendition':
@@ -196,31 +229,55 @@ function change(walk: Walk, { kind, pick, micro, day }: Step): Image | null {
   }
 }
 
+const REFUSAL = { error: { code: 'prompt_rejected', detail: 'no' }, checks: [], rejected: false };
+
+/** Writes down how a call ended, where it counts for the present run. */
+function settle({ counted }: Walk, id: string, outcome: Attempt['outcome']): void {
+  if (counted.has(id)) counted.set(id, outcome);
+}
+
+/** A run is never begun by itself where that may cost again, and only one that may has an allowance of its own. */
+function runAgain({ image, counted }: Walk, repeated: typeof AGAIN): Image | null {
+  const outcomes = [...counted.values()];
+  const mayCost = outcomes.some((outcome) => outcome === 'ok' || outcome === 'unknown' || outcome === null);
+  const isFree = image.original?.sound || !(mayCost || image.error?.code === 'prompt_rejected');
+  const next = rerun(image, repeated);
+  if (image.status === 'failed' && !repeated.mayCostAgain) expect(next !== null).toBe(isFree);
+  else expect(next !== null).toBe(image.status === 'failed' || image.status === 'cancelled');
+  if (next === null) return null;
+  expect([next.requestedAt, next.expiresAt]).toEqual([repeated.requestedAt, repeated.expiresAt]);
+  expect(next.allowanceFrom).toBe(repeated.mayCostAgain ? next.run : image.allowanceFrom);
+  if (repeated.mayCostAgain) counted.clear();
+  return next;
+}
+
+const isRunAgain = (kind: Kind) => kind === 'rerun' || kind === 'retry';
+
 const isSettled = ({ outcome, durationMs }: Attempt) => outcome !== 'unknown' || durationMs !== null;
 
 /** Nothing that was paid for is lost, and the fields that identify an image never change. */
 function expectNothingLost(before: Image, after: Image, kind: Step['kind']): void {
   expect(Object.keys(after).sort()).toEqual(Object.keys(before).sort());
-  for (const field of [
-    'mediaId',
-    'owner',
-    'idempotencyKey',
-    'fingerprint',
-    'request',
-    'createdAt',
-    'expiresAt',
-  ] as const) {
+  for (const field of ['mediaId', 'owner', 'idempotencyKey', 'fingerprint', 'request', 'createdAt'] as const) {
     expect(after[field]).toBe(before[field]);
   }
-  expect(after.run).toBe(before.run + (kind === 'rerun' ? 1 : 0));
+  if (!isRunAgain(kind)) {
+    for (const field of ['requestedAt', 'expiresAt', 'allowanceFrom'] as const)
+      expect(after[field]).toBe(before[field]);
+  }
+  expect(after.run).toBe(before.run + (isRunAgain(kind) ? 1 : 0));
   if (isFinished(before.status) && after.status !== before.status) {
-    expect(`${before.status}, ${kind}`).toMatch(/^(failed, rerun|cancelled, rerun|succeeded, repair)$/);
+    expect(`${before.status}, ${kind}`).toMatch(/^((failed|cancelled), (rerun|retry)|succeeded, repair)$/);
   }
   expect(after.attempts.slice(0, before.attempts.length).map(({ id }) => id)).toEqual(
     before.attempts.map(({ id }) => id),
   );
   for (const [index, attempt] of before.attempts.entries()) {
-    if (isSettled(attempt)) expect(after.attempts[index]).toEqual(attempt);
+    const next = after.attempts[index];
+    if (attempt.announced !== null) expect(next?.announced).toEqual(attempt.announced);
+    if (!isSettled(attempt)) continue;
+    const isFound = kind === 'adopt' && attempt.announced !== null && attempt.outcome === 'unknown';
+    expect(next).toEqual(isFound ? { ...attempt, outcome: next?.outcome } : attempt);
   }
   if (before.original === null || after.original?.sha256 === before.original.sha256) {
     const judged = kind === 'setAside' || (kind === 'fail' && !isRepair(before));
@@ -272,6 +329,13 @@ function expectPaidInLedger({ image, bills, pictures, lines }: Walk): void {
   expect(sumsOf(lines)).toEqual(sumsOf([...calls, ...queued]));
 }
 
+/** Every call of unknown outcome counts, over all runs since the caller last said that it may cost again. */
+function expectUnknownsCounted({ image, counted }: Walk): void {
+  const unknown = [...counted.values()].filter((outcome) => outcome === 'unknown' || outcome === null);
+  expect(countedUnknowns(image)).toBe(unknown.length);
+  if (!isFinished(image.status) || image.status === 'succeeded') expect(canRunAgain(image)).toBe(false);
+}
+
 /** A run sends one terminal event when it first ends. A repair afterwards sends none, however it ends. */
 function expectOneEventARun({ image, events }: Walk): void {
   expect(events).toBe(isFinished(image.status) || isRepair(image) ? 1 : 0);
@@ -286,9 +350,10 @@ function takeStep(walk: Walk, taken: Step): void {
   if (after === null) return;
   walk.image = after;
   walk.lines.push(...ledgerChanges(before, after));
-  if (taken.kind === 'rerun') walk.events = 0;
+  if (isRunAgain(taken.kind)) walk.events = 0;
   if (webhookEventOf(before, after) !== null) walk.events += 1;
   expectNothingLost(before, after, taken.kind);
   expectPaidInLedger(walk);
+  expectUnknownsCounted(walk);
   expectOneEventARun(walk);
 }

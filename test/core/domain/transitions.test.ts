@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { RenditionSpec } from '../../../src/core/domain/formats.ts';
 import {
+  type Attempt,
   IMAGE_STATUSES,
   type Image,
   type ImageStatus,
@@ -11,6 +12,7 @@ import { ZERO_COST } from '../../../src/core/domain/money.ts';
 import {
   accepted,
   adopted,
+  announced,
   cancelled,
   closed,
   failed,
@@ -29,6 +31,8 @@ import {
 } from '../../../src/core/domain/transitions.ts';
 import { exampleImage } from '../../support/app/fake-images.ts';
 import {
+  AGAIN,
+  ANNOUNCED,
   AT,
   attemptOf,
   ESTIMATE,
@@ -49,6 +53,7 @@ import {
 describe('the states in which a change is legal', () => {
   const open = (image: Image): Image => ({ ...image, attempts: [attemptOf('a', 1)] });
   const laterRun = (image: Image): Image => ({ ...open(image), run: 2 });
+  const announcement = { announced: ANNOUNCED, httpStatus: 200, providerRequestId: 'req_a', cost: ESTIMATE };
   const UNFINISHED_STATES: readonly ImageStatus[] = ['queued', 'generating', 'processing'];
 
   test.each<[string, readonly ImageStatus[], (image: Image) => Image | null]>([
@@ -77,7 +82,18 @@ describe('the states in which a change is legal', () => {
     ['finished', ['processing'], (image) => finished(image, partsOf(), AT)],
     ['failed', UNFINISHED_STATES, (image) => failed(image, failureOf(false), AT)],
     ['cancelled', UNFINISHED_STATES, (image) => cancelled(image, AT)],
-    ['rerun', ['failed', 'cancelled'], (image) => rerun(image, REQUEST)],
+    ['announced', IMAGE_STATUSES, (image) => announced(open(image), 'a', announcement)],
+    ['rerun', ['failed', 'cancelled'], (image) => rerun(image, AGAIN)],
+    [
+      'rerun, without an original, of a call that may have been billed',
+      ['cancelled'],
+      (image) => rerun({ ...open(image), original: null }, AGAIN),
+    ],
+    [
+      'rerun that may cost again',
+      ['failed', 'cancelled'],
+      (image) => rerun({ ...open(image), original: null }, { ...AGAIN, mayCostAgain: true }),
+    ],
     ['requeuedForRepair', ['succeeded'], (image) => requeuedForRepair(image, ['x.png'])],
     ['withRendition', ['succeeded'], (image) => withRendition(image, fileOf(SPECS[1] as RenditionSpec))],
     ['renditionsGivenUp', ['succeeded'], (image) => renditionsGivenUp({ ...image, pending: SPECS }, SPECS, 'no')],
@@ -101,10 +117,33 @@ describe('the states in which a change is legal', () => {
       received(ended, 'a', pictureOf('a')),
       keptAfterCancel(ended, 'a', pictureOf('a')),
       adopted(ended, 'a', originalOf('a'), null),
+      announced(ended, 'a', announcement),
+      announced(image, 'b', announcement),
       closed(image, 'b', end),
       received(image, 'b', pictureOf('b')),
       keptAfterCancel(image, 'b', pictureOf('b')),
-    ]).toEqual(Array(7).fill(null));
+    ]).toEqual(Array(9).fill(null));
+  });
+
+  test('a picture is adopted of an open attempt, or one whose outcome is unknown and whose URL is on record', () => {
+    const legalFor = (change: Partial<Attempt>) =>
+      adopted({ ...imageIn('queued'), attempts: [attemptOf('a', 1, change)] }, 'a', originalOf('a'), null) !== null;
+    const ended = { durationMs: 1, announced: ANNOUNCED };
+    expect([legalFor({}), legalFor({ announced: ANNOUNCED }), legalFor(ended)]).toEqual([true, true, true]);
+    expect(legalFor({ ...ended, announced: null })).toBe(false);
+    for (const outcome of ['ok', 'failed', 'cancelled'] as const) expect(legalFor({ ...ended, outcome })).toBe(false);
+  });
+
+  test('an attempt whose picture was adopted has ended, though its duration is not known', () => {
+    const image: Image = { ...legal(adopted(imageIn('generating'), 'a', originalOf('a'), null)), status: 'generating' };
+    expect(image.attempts).toEqual([attemptOf('a', 1, { outcome: 'ok' })]);
+    expect([
+      announced(image, 'a', announcement),
+      closed(image, 'a', { outcome: 'failed', durationMs: 1, httpStatus: 500, providerRequestId: null }),
+      received(image, 'a', pictureOf('a')),
+      keptAfterCancel({ ...image, status: 'cancelled' }, 'a', pictureOf('a')),
+      adopted(image, 'a', originalOf('a'), null),
+    ]).toEqual(Array(5).fill(null));
   });
 
   test('only a sound original is finished, set aside or repaired from', () => {
@@ -171,7 +210,7 @@ describe('what a change does', () => {
     const kept = legal(keptAfterCancel(imageIn('cancelled'), 'a', pictureOf('a')));
     expect(kept).toMatchObject({ status: 'cancelled', original: originalOf('a'), cost: pictureOf('a').cost });
     expect(kept.warnings).toEqual([...planOf('first').warnings, PICTURE_KEPT]);
-    const again = legal(rerun(kept, { planned: planOf('second'), estimate: ZERO_COST, traceparent: null }));
+    const again = legal(rerun(kept, { ...AGAIN, estimate: ZERO_COST, traceparent: null }));
     expect(again).toMatchObject({ ...planOf('first'), status: 'queued', run: 2, original: originalOf('a') });
     expect(again).toMatchObject({ estimate: ZERO_COST, revisedPrompt: kept.revisedPrompt, traceparent: null });
   });
@@ -181,6 +220,15 @@ describe('what a change does', () => {
     const kept = legal(keptAfterCancel(image, 'late', pictureOf('late')));
     expect(kept.attempts).toEqual([expect.objectContaining({ id: 'late', outcome: 'ok' })]);
     expect({ ...kept, attempts: image.attempts, cost: image.cost }).toEqual(image);
+  });
+
+  test('adopted does not take the revised prompt of a picture that was set aside', () => {
+    const image = legal(opened(legal(setAside(imageIn('processing'))), attemptOf('b', 1), planOf('first')));
+    expect(image.revisedPrompt).toBe(pictureOf('a').revisedPrompt);
+    expect(adopted(image, 'b', originalOf('b'), null)).toMatchObject({
+      original: originalOf('b'),
+      revisedPrompt: null,
+    });
   });
 
   test('adopted keeps the estimate, and takes the plan of the provider that made the picture', () => {
@@ -196,12 +244,59 @@ describe('what a change does', () => {
     expect(other).toMatchObject({ ...planOf('first'), original: originalOf('a'), cost: image.cost });
   });
 
+  test('announced keeps the attempt open, at what its answer said, and its picture can be adopted', () => {
+    const image = imageIn('generating');
+    const report = { httpStatus: 200, providerRequestId: 'req_a', cost: pictureOf('a').cost, announced: ANNOUNCED };
+    const named = legal(announced(image, 'a', report));
+    expect(named).toEqual({ ...image, attempts: [attemptOf('a', 1, report)], cost: report.cost });
+
+    const end = { outcome: 'unknown', durationMs: 7, httpStatus: 200, providerRequestId: 'req_a' } as const;
+    const gone = legal(closed(named, 'a', end));
+    expect(gone.attempts).toEqual([attemptOf('a', 1, { ...report, ...end })]);
+    for (const before of [named, gone]) {
+      expect(adopted(before, 'a', originalOf('a'), null)).toEqual({
+        ...before,
+        status: 'processing',
+        original: originalOf('a'),
+        revisedPrompt: ANNOUNCED.revisedPrompt,
+        attempts: before.attempts.map((attempt) => ({ ...attempt, outcome: 'ok' })),
+      });
+    }
+  });
+
+  test.each([
+    [false, 1],
+    [true, 3],
+  ])('rerun begins a new life; may cost again: %s', (mayCostAgain, allowanceFrom) => {
+    const before: Image = {
+      ...imageIn('cancelled'),
+      run: 2,
+      revisedPrompt: 'of the call before',
+      original: { ...originalOf('a'), sound: false },
+      checks: partsOf().checks,
+    };
+    const { mayCostAgain: _, planned, ...repeated } = AGAIN;
+    expect(rerun(before, { ...AGAIN, mayCostAgain })).toEqual({
+      ...before,
+      ...planned,
+      ...repeated,
+      status: 'queued',
+      run: 3,
+      allowanceFrom,
+      revisedPrompt: null,
+      checks: [],
+      completedAt: null,
+    });
+  });
+
   test('setAside keeps the rejected original in the record', () => {
     const image = imageIn('processing');
     const original = { ...originalOf('a'), sound: false };
     expect(setAside(image)).toEqual({ ...image, status: 'generating', original });
-    expect(rerun(legal(failed({ ...image, original }, failureOf(true), AT)), REQUEST)).toMatchObject({
-      ...REQUEST.planned,
+    const ended = legal(failed({ ...image, original }, failureOf(true), AT));
+    expect(rerun(ended, AGAIN)).toBeNull();
+    expect(rerun(ended, { ...AGAIN, mayCostAgain: true })).toMatchObject({
+      ...AGAIN.planned,
       original,
       revisedPrompt: null,
       run: 2,

@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { createImageEvents } from '../../../src/adapters/events/local.ts';
 import type { Attempt, Image } from '../../../src/core/domain/image.ts';
-import { fileUrls, toRecord } from '../../../src/core/domain/record.ts';
+import { fileUrls, type ToRecord, toRecord } from '../../../src/core/domain/record.ts';
 import { createFollow, type ImageEvent } from '../../../src/core/images/follow.ts';
-import { exampleImage } from '../../support/app/fake-images.ts';
+import { exampleImage, exampleRecord } from '../../support/app/fake-images.ts';
 
 const CALL: Attempt = {
   id: 'a1',
@@ -16,6 +16,7 @@ const CALL: Attempt = {
   httpStatus: null,
   providerRequestId: null,
   cost: { usd: 0.04, basis: 'estimate' },
+  announced: null,
 };
 const unfinished = { completedAt: null, master: null, renditions: [] };
 const queued = exampleImage({ mediaId: 'x', status: 'queued', attempts: [], ...unfinished });
@@ -29,12 +30,13 @@ const succeeded = exampleImage({ mediaId: 'x', attempts: processing.attempts });
 const cancelled: Image = { ...queued, status: 'cancelled', completedAt: '2026-11-23T16:00:05.000Z' };
 
 /** An image that was found as `found`, and streams of its events; with `stored` null it was deleted right after. */
-function scene(found: Image, stored: Image | null = found) {
+function scene(found: Image, stored: Image | null = found, runningCalls: ReadonlySet<string> = new Set()) {
   const events = createImageEvents();
   const ending = new AbortController();
   let image = stored;
   const records = { get: async () => image };
-  const followImage = createFollow({ records, events, urls: fileUrls, ending: ending.signal });
+  const record: ToRecord = (image) => toRecord(image, fileUrls, runningCalls);
+  const followImage = createFollow({ records, events, toRecord: record, ending: ending.signal });
   return {
     ending,
     follow(lastEventId: string | null = null, signal = new AbortController().signal) {
@@ -95,7 +97,7 @@ describe('an event stream', () => {
       index: 1,
       base64: Buffer.from('picture 1').toString('base64'),
     });
-    expect(received[6]?.data).toEqual(toRecord(succeeded, fileUrls));
+    expect(received[6]?.data).toEqual(exampleRecord(succeeded));
     const ids = received.slice(0, -1).map((event) => event?.id);
     expect(new Set(ids).size).toBe(ids.length);
     expect(isSubscribed()).toBe(false);
@@ -178,6 +180,21 @@ describe('an event stream', () => {
     }
     expect(brief(await take(scene(processing).follow(known), 1))).toEqual(['processing']);
     expect(brief(await take(scene(generating).follow('unknown'), 1))).toEqual(['generating']);
+  });
+
+  test('shows the calls of this process as running, under the id that the state has in every process', async () => {
+    const here = await take(scene(generating, generating, new Set([CALL.id])).follow(), 1);
+    const elsewhere = await take(scene(generating).follow(), 1);
+    expect([here, elsewhere].map(([event]) => event?.data)).toMatchObject([
+      { attempts: [{ outcome: 'running' }] },
+      { attempts: [{ outcome: 'unknown' }] },
+    ]);
+    expect(here[0]?.id).toBe(elsewhere[0]?.id);
+
+    const late = { ...cancelled, attempts: [CALL] };
+    const ended = await take(scene(late, late, new Set([CALL.id])).follow(), 2);
+    expect(ended[1]?.data).toMatchObject({ status: 'cancelled', attempts: [{ outcome: 'running' }] });
+    expect(scene(late).hasEnded(ended[1]?.id ?? null)).toBe(true);
   });
 
   test('has ended only after the final event of the very record it is about', async () => {

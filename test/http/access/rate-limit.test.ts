@@ -53,6 +53,16 @@ describe('the limit of generations', () => {
     }
   });
 
+  test('counts a retry like a request', async () => {
+    await using http = await open();
+    http.images.stored.set('a', exampleImage({ mediaId: 'a', status: 'failed' }));
+    const retry = () => request(http.app.server).post('/images/a/retry').set(bearer('blog')).set('Prefer', 'wait=0');
+    await retry().expect(202);
+    await retry().expect(409).expect('ratelimit', '"generate";r=0;t=60');
+    await retry().expect(429);
+    await request(http.app.server).post('/images').set(bearer('blog')).send(body).expect(429);
+  });
+
   test('does not apply to reads, deletions and cleanups', async () => {
     await using http = await open();
     http.images.stored.set('a', exampleImage({ mediaId: 'a' }));

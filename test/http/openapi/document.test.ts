@@ -48,6 +48,7 @@ describe('the document', () => {
       'POST /images/preview',
       'POST /images/{mediaId}/cancel',
       'POST /images/{mediaId}/deliveries/{id}/redeliver',
+      'POST /images/{mediaId}/retry',
     ]);
     const ids = operations.map(({ operation }) => operation.operationId);
     expect(new Set(ids).size).toBe(ids.length);
@@ -103,8 +104,11 @@ describe('the document', () => {
     expect(responses?.[202]).toMatchObject({ headers: { Location: {}, 'Retry-After': {}, 'Preference-Applied': {} } });
   });
 
-  test('makes the body of a cleanup optional, and that of POST /images required', () => {
-    expect(document.paths['/cleanup']?.post?.requestBody).not.toHaveProperty('required');
+  test('makes the bodies of a cleanup and of a retry optional, and that of POST /images required', () => {
+    for (const path of ['/cleanup', '/images/{mediaId}/retry']) {
+      expect(document.paths[path]?.post).toHaveProperty('requestBody');
+      expect(document.paths[path]?.post?.requestBody).not.toHaveProperty('required');
+    }
     expect(document.paths['/images']?.post?.requestBody).toMatchObject({ required: true });
   });
 });

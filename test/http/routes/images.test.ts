@@ -1,10 +1,6 @@
-import { once } from 'node:events';
-import { connect } from 'node:net';
 import request from 'supertest';
-import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
-import { ImageError } from '../../../src/core/domain/errors.ts';
-import { fileUrls, toRecord } from '../../../src/core/domain/record.ts';
-import { exampleImage } from '../../support/app/fake-images.ts';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { exampleImage, exampleRecord } from '../../support/app/fake-images.ts';
 import { type HttpApp, openHttpApp } from '../../support/app/http-app.ts';
 
 let http: HttpApp;
@@ -14,148 +10,13 @@ beforeAll(async () => {
   http = await openHttpApp();
 });
 afterAll(() => http[Symbol.asyncDispose]());
-beforeEach(() => {
-  http.images.onSubmit = null;
-  http.images.stored.clear();
-  http.images.submitted.length = 0;
-  http.images.waits.length = 0;
-});
-
-const prompt = 'a lighthouse';
-
-describe('POST /images', () => {
-  test('answers 201 with the record when this request started the work', async () => {
-    http.images.onSubmit = () => ({ image: exampleImage({ mediaId: 'a', status: 'queued' }), started: true });
-    http.images.settle('a', {});
-    const answer = await api().post('/images').send({ prompt }).expect(201);
-    expect(answer.body).toEqual(JSON.parse(JSON.stringify(toRecord(exampleImage({ mediaId: 'a' }), fileUrls))));
-    expect(answer.headers.location).toBe('/images/a');
-    expect(answer.headers['preference-applied']).toBeUndefined();
-    expect(http.images.waits[0]).toMatchObject({ mediaId: 'a', timeoutMs: 120_000 });
-  });
-
-  test('answers 200 when the image was finished before, or another request had started it', async () => {
-    http.images.settle('done', {});
-    await api().post('/images').send({ prompt, mediaId: 'done' }).expect(200);
-    expect(http.images.waits).toEqual([]);
-
-    http.images.settle('joined', {});
-    http.images.onSubmit = () => ({ image: exampleImage({ mediaId: 'joined', status: 'generating' }), started: false });
-    await api().post('/images').send({ prompt }).expect(200);
-  });
-
-  test.each([
-    ['respond-async', [], 'respond-async'],
-    ['wait=0', [], 'wait=0'],
-    ['wait=7', [7_000], 'wait=7'],
-    ['respond-async, wait=7', [7_000], 'respond-async, wait=7'],
-    ['wait=100000', [120_000], 'wait=120'],
-    ['wait=soon', [120_000], undefined],
-    ['handling=lenient', [120_000], undefined],
-  ])('answers 202 while the image is unfinished, with Prefer: %s', async (prefer, waits, applied) => {
-    const running = exampleImage({
-      mediaId: 'slow',
-      status: 'generating',
-      master: null,
-      renditions: [],
-      completedAt: null,
-    });
-    http.images.onSubmit = () => ({ image: running, started: true });
-    const waiting = vi
-      .spyOn(http.images, 'waitUntilFinished')
-      .mockImplementation(async (mediaId, timeoutMs, signal) => {
-        http.images.waits.push({ mediaId, timeoutMs, signal });
-        return running;
-      });
-    const answer = await api().post('/images').set('Prefer', prefer).send({ prompt }).expect(202);
-    waiting.mockRestore();
-    expect(http.images.waits.map(({ timeoutMs }) => timeoutMs)).toEqual(waits);
-    expect(answer.headers.location).toBe('/images/slow');
-    expect(answer.headers['retry-after']).toBe('5');
-    expect(answer.headers['preference-applied']).toBe(applied);
-    expect(answer.body).toMatchObject({ status: 'generating', url: null, sha256: null });
-  });
-
-  test('does not report respond-async as applied to an image that was finished already', async () => {
-    http.images.settle('done', {});
-    const answer = await api()
-      .post('/images')
-      .set('Prefer', 'respond-async')
-      .send({ prompt, mediaId: 'done' })
-      .expect(200);
-    expect(answer.headers['preference-applied']).toBeUndefined();
-  });
-
-  test('answers a failed image with the problem of its error and its mediaId', async () => {
-    http.images.settle('bad', { status: 'failed', error: { code: 'provider_unavailable', detail: 'openai is down' } });
-    const answer = await api().post('/images').send({ prompt, mediaId: 'bad' }).expect(503);
-    expect(answer.body).toMatchObject({
-      code: 'provider_unavailable',
-      detail: 'openai is down',
-      mediaId: 'bad',
-      retryAfter: 30,
-    });
-    expect(answer.headers['retry-after']).toBe('30');
-  });
-
-  test('answers a cancelled image with its record', async () => {
-    http.images.onSubmit = () => ({ image: exampleImage({ mediaId: 'off', status: 'queued' }), started: true });
-    http.images.settle('off', { status: 'cancelled' });
-    const answer = await api().post('/images').send({ prompt }).expect(200);
-    expect(answer.body.status).toBe('cancelled');
-  });
-
-  test('answers 404 when the image was deleted during the wait', async () => {
-    http.images.onSubmit = () => ({ image: exampleImage({ mediaId: 'gone', status: 'queued' }), started: true });
-    const answer = await api().post('/images').send({ prompt }).expect(404);
-    expect(answer.body).toMatchObject({ code: 'not_found', mediaId: 'gone' });
-  });
-
-  test('ends the wait but not the work when the client disconnects, and logs status 499', async () => {
-    const body = JSON.stringify({ prompt, mediaId: 'left' });
-    const socket = connect(http.port, '127.0.0.1');
-    socket.write(
-      `POST /images HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
-    );
-    await vi.waitUntil(() => http.images.waits.length === 1);
-    const [wait] = http.images.waits;
-    expect(wait?.signal.aborted).toBe(false);
-    socket.destroy();
-    await once(wait?.signal as AbortSignal, 'abort');
-    await vi.waitUntil(() => http.log.some(({ status }) => status === 499));
-    expect(http.images.stored.get('left')?.status).toBe('queued');
-  });
-
-  test('answers an ImageError with everything it holds', async () => {
-    http.images.onSubmit = () => {
-      throw new ImageError('queue_full', '3 images wait already', {
-        retryAfterSeconds: 1.2,
-        mediaId: 'm',
-        paths: [{ path: 'size', message: 'too large' }],
-      });
-    };
-    const answer = await api().post('/images').send({ prompt }).expect(429);
-    expect(answer.headers['retry-after']).toBe('2');
-    expect(answer.body).toEqual({
-      type: 'urn:easel:problem:queue_full',
-      title: 'The queue is full',
-      status: 429,
-      detail: '3 images wait already',
-      instance: '/images',
-      code: 'queue_full',
-      requestId: answer.headers['x-request-id'],
-      errors: [{ path: 'size', message: 'too large' }],
-      retryAfter: 2,
-      mediaId: 'm',
-    });
-  });
-});
+beforeEach(() => http.images.stored.clear());
 
 describe('records', () => {
   test('GET and HEAD of one', async () => {
     http.images.settle('a', {});
     const answer = await api().get('/images/a').expect(200);
-    expect(answer.body).toEqual(JSON.parse(JSON.stringify(toRecord(exampleImage({ mediaId: 'a' }), fileUrls))));
+    expect(answer.body).toEqual(JSON.parse(JSON.stringify(exampleRecord(exampleImage({ mediaId: 'a' })))));
     await api().head('/images/a').expect(200);
   });
 

@@ -59,6 +59,7 @@ export interface Easel extends AsyncDisposable {
   get(path: string, headers?: Readonly<Record<string, string>>): Promise<Response>;
   record(mediaId: string): Promise<ImageRecord>;
   cancel(mediaId: string): Promise<Answer>;
+  retry(mediaId: string, headers?: Readonly<Record<string, string>>): Promise<Answer>;
   /** Listens to the events of an image, from the first after `lastEventId`. */
   listen(mediaId: string, lastEventId?: string): Promise<EventStream>;
   /** The record once no rendition is pending; rejects after 10 s. */
@@ -131,6 +132,8 @@ export async function startEasel(options: EaselOptions = {}): Promise<Easel> {
       );
     },
     cancel: async (mediaId) => await answerOf(await fetch(`${url}/images/${mediaId}/cancel`, { method: 'POST' })),
+    retry: async (mediaId, headers = {}) =>
+      await answerOf(await fetch(`${url}/images/${mediaId}/retry`, { method: 'POST', headers })),
     listen: (mediaId, lastEventId) => openEventStream(`${url}/images/${mediaId}/events`, lastEventId),
     get: (path, headers = {}) => fetch(`${url}${path}`, { headers }),
     record,

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { createImageEvents } from '../../../src/adapters/events/local.ts';
 import { ImageError } from '../../../src/core/domain/errors.ts';
-import { type Image, isFinished, type MediaFile } from '../../../src/core/domain/image.ts';
-import { fileUrls } from '../../../src/core/domain/record.ts';
+import { hasEndedWithoutPicture, type Image, isFinished, type MediaFile } from '../../../src/core/domain/image.ts';
+import { fileUrls, type ToRecord, toRecord } from '../../../src/core/domain/record.ts';
 import type { Caller, CreateImage } from '../../../src/core/domain/request.ts';
 import type { Submission } from '../../../src/core/images/admission.ts';
 import { createFollow } from '../../../src/core/images/follow.ts';
@@ -58,6 +58,14 @@ export function createFakeImages(): FakeImages {
       return { image, started: true };
     },
 
+    async retry(mediaId, caller) {
+      const image = await fake.get(mediaId, caller);
+      if (!hasEndedWithoutPicture(image)) throw new ImageError('not_retryable', 'there is nothing to run again');
+      const queued: Image = { ...image, status: 'queued', error: null };
+      stored.set(mediaId, queued);
+      return { image: queued, started: true };
+    },
+
     preview: ({ prompt }) => ({
       prompt: prompt ?? '',
       requestedSize: '1216x688',
@@ -100,7 +108,7 @@ export function createFakeImages(): FakeImages {
     async follow(mediaId, caller, lastEventId, signal) {
       const image = await fake.get(mediaId, caller);
       const records = { get: async () => stored.get(mediaId) ?? null };
-      const follow = createFollow({ records, events, urls: fileUrls, ending: new AbortController().signal });
+      const follow = createFollow({ records, events, toRecord: exampleRecord, ending: new AbortController().signal });
       return follow(image, lastEventId, signal);
     },
 
@@ -156,6 +164,9 @@ export function createFakeImages(): FakeImages {
   };
   return fake;
 }
+
+/** The record of an image whose pictures are public, in a process that calls no provider. */
+export const exampleRecord: ToRecord = (image) => toRecord(image, fileUrls, new Set());
 
 /** A succeeded image with most fields filled in. */
 export function exampleImage(change: Partial<Image> = {}): Image {

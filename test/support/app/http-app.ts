@@ -7,10 +7,9 @@ import type { FastifyInstance } from 'fastify';
 import { pino } from 'pino';
 import { createMetrics } from '../../../src/adapters/telemetry/prometheus.ts';
 import { readConfig } from '../../../src/config/config.ts';
-import { fileUrls } from '../../../src/core/domain/record.ts';
 import { NO_TRACING } from '../../../src/core/ports/tracer.ts';
 import { type AppConfig, type AppOverrides, type AppServices, buildApp } from '../../../src/http/app.ts';
-import { createFakeImages, type FakeImages } from './fake-images.ts';
+import { createFakeImages, exampleRecord, type FakeImages } from './fake-images.ts';
 
 export interface HttpApp extends AsyncDisposable {
   readonly app: FastifyInstance;
@@ -40,7 +39,7 @@ export async function openHttpApp(
       images,
       pictures: { find: async () => null, open: async () => null, read: async () => null },
       keys: { inUse: false, find: () => null },
-      urls: fileUrls,
+      toRecord: exampleRecord,
       links: null,
       metrics: createMetrics({
         queueDepth: async () => ({ waiting: 0, running: 0, deferred: 0 }),

@@ -1,0 +1,37 @@
+import { describe, expect, test } from 'vitest';
+import { fileUrls, toRecord } from '../../../src/core/domain/record.ts';
+import { exampleImage } from '../../support/app/fake-images.ts';
+import { ANNOUNCED, attemptOf } from './example-changes.ts';
+
+const attemptsOf = (attempts: readonly ReturnType<typeof attemptOf>[], running: readonly string[]) =>
+  toRecord(exampleImage({ attempts }), fileUrls, new Set(running)).attempts;
+
+describe('the attempts of a record', () => {
+  test('are running while their call runs in this process, and unknown where an earlier one began it', () => {
+    const open = attemptOf('a', 1);
+    expect(attemptsOf([open], ['a'])).toMatchObject([{ outcome: 'running', durationMs: null }]);
+    expect(attemptsOf([open], ['b'])).toMatchObject([{ outcome: 'unknown', durationMs: null }]);
+    expect(attemptsOf([open, attemptOf('b', 1)], ['b']).map(({ outcome }) => outcome)).toEqual(['unknown', 'running']);
+  });
+
+  test.each(['ok', 'failed', 'unknown', 'cancelled'] as const)(
+    'are %s once that is on record, though their call may still be tidying up',
+    (outcome) => {
+      expect(attemptsOf([attemptOf('a', 1, { outcome, durationMs: 5 })], ['a'])).toMatchObject([{ outcome }]);
+      if (outcome === 'unknown') return;
+      expect(attemptsOf([attemptOf('a', 1, { outcome })], ['a'])).toMatchObject([{ outcome }]);
+    },
+  );
+
+  test('have these fields and no others: the URL of an announced picture may be signed', () => {
+    const record = toRecord(
+      exampleImage({ attempts: [attemptOf('a', 1, { announced: ANNOUNCED })] }),
+      fileUrls,
+      new Set(),
+    );
+    expect(record.attempts.map((attempt) => Object.keys(attempt))).toEqual([
+      ['provider', 'startedAt', 'durationMs', 'outcome', 'httpStatus', 'providerRequestId'],
+    ]);
+    expect(JSON.stringify(record)).not.toMatch(/files\.example|sig=|announced/);
+  });
+});
