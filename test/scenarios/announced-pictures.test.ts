@@ -140,7 +140,7 @@ describe('a picture that is named by its URL', () => {
       await using easel = await startEasel({ upstream, folder: folder.path, skipMs: 0 });
       await easel.post(X, ASYNC);
       await expect.poll(() => easel.log.some((line) => line.includes('could not be fetched yet'))).toBe(true);
-      await easel.services.stop(new AbortController().signal);
+      await easel.services.stop({ graceMs: 60_000 });
     }
     await using easel = await startEasel({ upstream, folder: folder.path });
     await expect.poll(async () => (await easel.record('x')).status).toBe('succeeded');

@@ -4,9 +4,9 @@ import { formatSize, type Size } from '../../core/domain/geometry.ts';
 import type { Warning } from '../../core/domain/image.ts';
 import { profilePng } from './colour/png-colour.ts';
 import { type Container, type PictureFormat, readContainer } from './container.ts';
-import { decodeGreys, decodePixels, decoderRefusal, type RawInfo, readHeader } from './decoder.ts';
+import { decodeGreys, decodePixels, decoderRefusal, type RawInfo, readHeader } from './decode/decoder.ts';
+import { withWorkLimit } from './decode/work-limit.ts';
 import { type Candidate, findRepairs } from './repair/repair.ts';
-import { withWorkLimit } from './work-limit.ts';
 
 /** A picture beyond one of these limits is refused. */
 export interface DecodeLimits {

@@ -5,7 +5,7 @@ import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { withWorkLimit } from '../../../src/adapters/imaging/work-limit.ts';
+import { withWorkLimit } from '../../../src/adapters/imaging/decode/work-limit.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
 import { stripes } from './drawings.ts';
 

@@ -1,5 +1,5 @@
 import type { PictureFormat } from '../container.ts';
-import type { Strictness } from '../decoder.ts';
+import type { Strictness } from '../decode/decoder.ts';
 import { repairJpeg } from './jpeg.ts';
 import { repairPng } from './png.ts';
 import { repairTiff } from './tiff.ts';

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { ImageError } from '../../core/domain/errors.ts';
+import { ImageError } from '../../../core/domain/errors.ts';
 
 /** The process is looked at this often within its limit. */
 const LOOKS = 20;

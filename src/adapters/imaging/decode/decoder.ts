@@ -1,8 +1,8 @@
 import { setImmediate } from 'node:timers/promises';
 import sharp, { type Metadata } from 'sharp';
-import { ImageError } from '../../core/domain/errors.ts';
-import type { Size } from '../../core/domain/geometry.ts';
-import { encodeSrgb, type Transfer } from './colour/transfer.ts';
+import { ImageError } from '../../../core/domain/errors.ts';
+import type { Size } from '../../../core/domain/geometry.ts';
+import { encodeSrgb, type Transfer } from '../colour/transfer.ts';
 
 /** How strict the decoder is: `warning` refuses whatever it finds odd, `error` what it cannot read. */
 export type Strictness = 'warning' | 'error';
