@@ -132,7 +132,7 @@ export async function startOpenAiServer(options: OpenAiServerOptions = {}): Prom
   const http = createServer({ requestTimeout: 0, keepAliveTimeout: 60_000 });
   const sockets = new Set<Socket>();
   const watchers = new Set<Watcher>();
-  const files = new Map<string, Behaviour>();
+  const files = new Map<string, Behaviour[]>();
   const exchanges = new Set<Promise<void>>();
   const failures: unknown[] = [];
   const closing = new AbortController();
@@ -261,7 +261,8 @@ export async function startOpenAiServer(options: OpenAiServerOptions = {}): Prom
   }
 
   async function behaviourFor(call: LoggedCall, route: Route, isReadable: boolean): Promise<Behaviour> {
-    const file = files.get(call.path);
+    const [file, ...then] = files.get(call.path) ?? [];
+    if (file && then.length > 0) files.set(call.path, then);
     if (file) return file;
     const refusal = await refusalFor(call, route, isReadable);
     if (refusal) return refused(refusal);
@@ -293,9 +294,9 @@ export async function startOpenAiServer(options: OpenAiServerOptions = {}): Prom
     return {
       now: Math.floor(now() / 1000),
       wanted: wantedPicture(operation, call.body, server.models.get(String(call.body.model))),
-      serve(extension: string, behaviour: Behaviour) {
+      serve(extension: string, ...behaviours: readonly Behaviour[]) {
         const path = `/files/${files.size + 1}.${extension}`;
-        files.set(path, behaviour);
+        files.set(path, [...behaviours]);
         return origin + path;
       },
     };
