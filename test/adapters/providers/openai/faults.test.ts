@@ -190,43 +190,6 @@ describe('an error response', () => {
   });
 });
 
-describe('an error in the body of a 200', () => {
-  it.each([
-    [okay('moderation_blocked'), 'refused', 'safety system'],
-    [okay('content_policy_violation'), 'refused', 'safety system'],
-    [okay('billing_hard_limit_reached'), 'account', 'Billing hard limit'],
-    [okay('invalid_api_key'), 'account', 'Incorrect API key'],
-    [okay('model_not_found'), 'rejected', 'does not exist'],
-    [okay('conflict'), 'rejected', 'conflicts'],
-    [okay('insufficient_quota'), 'account', 'exceeded your current quota'],
-    [okay('credit_balance_exhausted'), 'account', 'credit balance'],
-    [okay('rate_limit_exceeded'), 'rate_limited', 'Rate limit reached'],
-    [okay('slow_down'), 'rate_limited', 'slow down'],
-    [okay('server_error'), 'overloaded', 'had an error'],
-    [okay('server_is_overloaded'), 'overloaded', 'overloaded'],
-    [errorResponse(200, { error: { type: 'invalid_request_error', message: 'bad size' } }), 'rejected', 'bad size'],
-    [errorResponse(200, { error: { type: 'server_error', code: 'odd' } }), 'overloaded', 'odd'],
-    [errorResponse(200, { error: { code: 429, message: 'busy' } }), 'rate_limited', 'busy'],
-    [errorResponse(200, { error: { code: '401', message: 'no' } }), 'account', 'no'],
-    [errorResponse(200, { error: { code: 504, message: 'late' } }), 'gateway', 'late'],
-    [errorResponse(200, { status: 400, detail: 'too long' }), 'rejected', 'too long'],
-    [errorResponse(200, { status_code: 503, error: 'no engine' }), 'overloaded', 'no engine'],
-    [errorResponse(200, { detail: fastApiDetail }), 'rejected', 'body.size: value is not a valid size'],
-    [errorResponse(200, { data: [], error: { code: 'moderation_blocked' } }), 'refused', 'moderation_blocked'],
-    [errorResponse(200, { error: 'something broke' }), 'empty', 'something broke'],
-    [errorResponse(200, { error: { code: 'never_seen', message: 'hm' } }), 'empty', 'hm (never_seen)'],
-    [errorResponse(200, { detail: 'hm' }), 'empty', 'hm'],
-    [errorResponse(200, { error: { code: 200, message: 'odd' } }), 'empty', 'odd'],
-  ] as const)('$name is handled as with its natural status', async (behaviour: Behaviour, fault, text) => {
-    server.always(behaviour);
-    const error = await failure();
-    const providerRequestId = server.calls[0]?.requestId;
-    expect(error).toMatchObject({ fault, httpStatus: 200, providerRequestId });
-    expect(error.message).toContain(text);
-    expect(server.calls).toHaveLength(1);
-  });
-});
-
 describe('a response that fails to arrive', () => {
   it.each([
     ['a connection closed at once', dropConnection('close'), 'interrupted'],
