@@ -241,6 +241,12 @@ describe('a response that fails to arrive', () => {
     expect(error).toMatchObject({ fault: 'unreachable', outcome: 'failed' });
     expect(error.message).toContain('ECONNREFUSED');
   });
+
+  it('has not been billed where the connection was not made in time', async () => {
+    const cause = Object.assign(new Error('Connect Timeout Error'), { code: 'UND_ERR_CONNECT_TIMEOUT' });
+    const transport = { fetch: () => Promise.reject(new TypeError('fetch failed', { cause })), close: async () => {} };
+    expect(await failure({ transport })).toMatchObject({ fault: 'unreachable', outcome: 'failed' });
+  });
 });
 
 describe('a request', () => {
