@@ -168,14 +168,6 @@ describe('the bytes decide what an answer is', () => {
       expect(usage).toEqual(as === 'body' ? null : expected.usage);
     }
   });
-
-  test('arriving byte by byte', async () => {
-    for (const [, body] of bodies.filter(([, text]) => text.length < 1000)) {
-      const bytes = Buffer.from(body);
-      const pieces = Array.from(bytes, (_, at) => bytes.subarray(at, at + 1));
-      expect(await read(answer({ body: pieces }))).toEqual(HELD);
-    }
-  });
 });
 
 describe('a picture that is named by a URL', () => {
@@ -256,12 +248,9 @@ describe('a 200 without a picture is `empty`, and may have been billed', () => {
 
   test('and leaves no connection in use', async () => {
     const before = server.openSockets;
-    server.script(answer({ body: ['<html>', '</html>'], type: 'text/html', drip: { pause: 'forever' } }));
-    const error: unknown = await adapter
-      .provider({ timeoutMs: 500 })
-      .generate(CALL, callOptions())
-      .catch((reason: unknown) => reason);
-    expect(error).toMatchObject({ outcome: 'unknown' });
+    server.script(answer({ body: ['<html><body>', '</body>'], type: 'text/html', drip: { pause: 'forever' } }));
+    await expect(generate()).rejects.toMatchObject({ fault: 'empty', outcome: 'unknown' });
+    await server.abandoned(1);
     await server.until(() => server.openSockets <= before);
   });
 });

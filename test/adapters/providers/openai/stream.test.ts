@@ -154,6 +154,8 @@ test('malformed and unknown events are ignored', async () => {
       event('image_generation.partial_image', { b64_json: '%', partial_image_index: 0 }),
       event('image_generation.partial_image', { b64_json: 'AAAA', partial_image_index: 'x' }),
       event('image_generation.queued', {}),
+      'data: {"b64_json":"AAAA","partial_image_index":0}\n\n',
+      'event: preview\ndata: {"b64_json":"AAAA"}\n\n',
       event('image_generation.completed', { b64_json: Buffer.from(bytes).toString('base64') }),
     ),
   );
