@@ -71,7 +71,7 @@ export interface GenerationOptions {
   readonly signal: AbortSignal;
   /** Ends the call at any time: the process stops now, or nothing that still arrives is wanted. */
   readonly abandon: AbortSignal;
-  /** Called with each partial picture that the call asked for. It does not raise. */
+  /** Called with each partial picture. It does not raise. */
   readonly onPartial?: ((bytes: Uint8Array, index: number) => void) | undefined;
 }
 

@@ -82,12 +82,13 @@ export function createOpenAIProvider(options: OpenAIProviderOptions): Provider {
       baseURL,
       keyHeader: keyHeader(options),
       maxBytes: maxPictureBytes,
-      now: clock.now,
+      now: () => clock.now(),
     }),
 
     async shutdownDates(signal) {
+      const limited = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
       // Called once a day, so the connection is not kept open.
-      const list = client.models.list({ signal, headers: { connection: 'close' } });
+      const list = client.models.list({ signal: limited, headers: { connection: 'close' } });
       const dates = new Map<string, string>();
       for await (const { id, shutdown_date: date } of list) {
         if (typeof date === 'string' && /^\d{4}-\d{2}-\d{2}/.test(date)) dates.set(id, date.slice(0, 10));

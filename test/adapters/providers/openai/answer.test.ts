@@ -219,6 +219,7 @@ describe('a picture that is named by a URL', () => {
     'ftp://example.com/1.png',
     'file:///etc/passwd',
     'http://',
+    `https://example.com/${'a'.repeat(40_000)}`,
   ])('is no picture where the URL is "%s"', async (url) => {
     server.script(named(url));
     await expect(generate()).rejects.toMatchObject({ fault: 'empty', outcome: 'unknown', httpStatus: 200 });

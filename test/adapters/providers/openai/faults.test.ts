@@ -136,6 +136,7 @@ describe('an error response', () => {
     [textError(500, 'upstream connect error'), 500, 'upstream connect error'],
     [errorResponse(500, { message: 'no upstream' }), 500, 'no upstream'],
     [errorResponse(500, { error: null, detail: '' }), 500, '500'],
+    [errorResponse(500, { error: {} }), 500, '500'],
     [answer({ status: 503 }), 503, 'without a body'],
     [openAiError('server_error', { cut: { after: 'headers', by: 'reset' } }), 500, 'without a body'],
     [openAiError('server_is_overloaded', { cut: { after: { bytes: 30 }, by: 'close' } }), 503, 'without a body'],
@@ -274,6 +275,13 @@ describe('a request', () => {
       headers: { 'api-key': server.key },
     });
     expect(server.calls[0]?.headers.authorization).toBeUndefined();
+  });
+
+  it('for the models and their shutdown dates has a time limit, too', async () => {
+    server.scriptModels(hang());
+    const dates = provider({ timeoutMs: 200 }).shutdownDates?.(new AbortController().signal);
+    await expect(dates).rejects.toThrow();
+    await server.until(() => server.otherCalls[0]?.ending === 'client_left');
   });
 
   it.each([
