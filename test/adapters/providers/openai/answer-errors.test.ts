@@ -35,6 +35,7 @@ describe('an error in the body of a 200', () => {
     [json({ error: { code: '401', message: 'no' } }), 'account', 'no'],
     [json({ error: { code: 504, message: 'late' } }), 'gateway', 'late'],
     [json({ status: 400, detail: 'too long' }), 'rejected', 'too long'],
+    [json({ status: 429, error: { message: 'busy' } }), 'rate_limited', 'busy'],
     [json({ status_code: 503, error: 'no engine' }), 'overloaded', 'no engine'],
     [json({ detail: fastApiDetail }), 'rejected', 'body.size: value is not a valid size'],
     [json({ data: [], error: { code: 'moderation_blocked' } }), 'refused', 'moderation_blocked'],
