@@ -7,6 +7,7 @@ import sharp, { type Sharp } from 'sharp';
 import { createPlaceholderProvider } from '../../src/adapters/providers/placeholder/provider.ts';
 import type { CheckName } from '../../src/core/domain/checks.ts';
 import { CATALOG } from '../../src/core/models/catalog.ts';
+import { callOptions, pictureIn } from '../../test/support/generation.ts';
 import {
   clouds,
   colour,
@@ -110,9 +111,9 @@ const GOOD: Readonly<Record<string, Paint>> = {
     const provider = createPlaceholderProvider({ model: 'placeholder', catalog: CATALOG });
     const model = provider.model('placeholder');
     if (model === null) throw new Error('the placeholder has no model of its own name');
-    const call = { model, prompt: String(random()), size: SIZE, quality: null, style: null, background: null } as const;
-    const { bytes } = await provider.generate({ ...call, format: 'png' }, { signal: new AbortController().signal });
-    return sharp(bytes);
+    const none = { quality: null, style: null, background: null, partialImages: 0 };
+    const call = { model, prompt: String(random()), size: SIZE, format: 'png', ...none } as const;
+    return sharp(pictureIn(await provider.generate(call, callOptions())).bytes);
   },
 };
 

@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ProviderError, type ProviderFault } from '../../src/core/domain/errors.ts';
 import { formatSize } from '../../src/core/domain/geometry.ts';
 import type { GenerationCall, Provider } from '../../src/core/ports/provider.ts';
+import { callOptions, pictureIn } from '../support/generation.ts';
 
 /** What one call sent, by the names of the port; undefined where the parameter was not sent. */
 export type SentParameters = Readonly<
@@ -39,6 +40,8 @@ const OUTCOMES: Readonly<Record<ProviderFault, ProviderError['outcome']>> = {
   account: 'failed',
   rate_limited: 'failed',
   overloaded: 'failed',
+  gateway: 'unknown',
+  streaming_refused: 'failed',
   unreachable: 'failed',
   interrupted: 'unknown',
   timeout: 'unknown',
@@ -75,8 +78,8 @@ export function describeProvider(
 
     afterEach(() => fixture.dispose());
 
-    const generate = (changes: Partial<GenerationCall> = {}, signal = new AbortController().signal) =>
-      provider.generate({ ...call, ...changes }, { signal });
+    const generate = async (changes: Partial<GenerationCall> = {}, options = callOptions()) =>
+      pictureIn(await provider.generate({ ...call, ...changes }, options));
 
     describe('model', () => {
       it('returns the row of a model, with its own id', () => {
@@ -145,25 +148,25 @@ export function describeProvider(
       it('passes partial pictures in order where the model streams, and returns the same picture', async () => {
         const { bytes } = await generate();
         const partials: { readonly bytes: Uint8Array; readonly index: number }[] = [];
-        const streamed = await provider.generate(call, {
-          signal: new AbortController().signal,
-          onPartial: (partial, index) => void partials.push({ bytes: partial, index }),
-        });
+        const partialImages = Math.min(2, call.model.partialImages);
+        const onPartial = (partial: Uint8Array, index: number) => void partials.push({ bytes: partial, index });
+        const streamed = await generate({ partialImages }, callOptions({ onPartial }));
         expect(Buffer.compare(streamed.bytes, bytes)).toBe(0);
-        expect(partials.length > 0).toBe(call.model.partialImages > 0);
+        expect(partials).toHaveLength(partialImages);
         expect(partials.map(({ index }) => index)).toEqual(partials.map((_, index) => index));
         for (const partial of partials) await sharp(partial.bytes).stats();
       });
 
-      it('ends as cancelled without sending anything when the signal was aborted before', async () => {
-        expect(await failureOf(generate({}, AbortSignal.abort(new Error('gone'))))).toMatchObject(CANCELLED);
+      it.each(SIGNALS)('ends as cancelled without sending anything when `%s` was aborted before', async (name) => {
+        const options = callOptions({ [name]: AbortSignal.abort(new Error('gone')) });
+        expect(await failureOf(generate({}, options))).toMatchObject(CANCELLED);
         expect(fixture.sent() ?? []).toEqual([]);
       });
 
-      it('ends as cancelled when the signal is aborted during the call', async () => {
+      it.each(SIGNALS)('ends as cancelled when `%s` is aborted during the call', async (name) => {
         const controller = new AbortController();
         const underWay = fixture.hold();
-        const failure = failureOf(generate({}, controller.signal));
+        const failure = failureOf(generate({}, callOptions({ [name]: controller.signal })));
         await underWay;
         controller.abort(new Error('gone'));
         expect(await failure).toMatchObject(CANCELLED);
@@ -173,7 +176,7 @@ export function describeProvider(
       it('does not end another call when one is cancelled', async () => {
         const controller = new AbortController();
         const underWay = fixture.hold();
-        const cancelled = failureOf(generate({}, controller.signal));
+        const cancelled = failureOf(generate({}, callOptions({ signal: controller.signal })));
         await underWay;
         const other = generate();
         controller.abort();
@@ -183,16 +186,15 @@ export function describeProvider(
 
       it('ignores a signal that is aborted after the picture was returned', async () => {
         const controller = new AbortController();
-        const { bytes } = await generate({}, controller.signal);
+        const { signal } = controller;
+        const { bytes } = await generate({}, { signal, abandon: signal });
         controller.abort();
         expect(Buffer.compare((await generate()).bytes, bytes)).toBe(0);
       });
 
       it.each(faults)('raises a ProviderError for the fault %s, with status %s', async (fault, httpStatus) => {
         const failing = fixture.fail(fault);
-        const error = await failureOf(
-          failing.provider.generate(failing.call, { signal: new AbortController().signal }),
-        );
+        const error = await failureOf(failing.provider.generate(failing.call, callOptions()));
         expect(error).toMatchObject({ fault, outcome: OUTCOMES[fault], httpStatus });
         expect(error.message).not.toBe('');
         expect(error.retryAfterMs).toSatisfy((ms) => ms === null || ms >= 0);
@@ -202,7 +204,7 @@ export function describeProvider(
       it('makes the next picture after a fault', async () => {
         for (const [fault] of faults) {
           const failing = fixture.fail(fault);
-          await failureOf(failing.provider.generate(failing.call, { signal: new AbortController().signal }));
+          await failureOf(failing.provider.generate(failing.call, callOptions()));
         }
         expect((await generate()).bytes.length).toBeGreaterThan(0);
       });
@@ -229,6 +231,7 @@ export function describeProvider(
   });
 }
 
+const SIGNALS = ['signal', 'abandon'] as const;
 const CANCELLED = { fault: 'cancelled', outcome: 'cancelled', httpStatus: null };
 
 /** The error that the call raises, which must be a `ProviderError`. */

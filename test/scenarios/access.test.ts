@@ -174,14 +174,18 @@ describe('a picture that the provider answers as a URL', () => {
 
   it.each([
     ['an error', htmlPage(502)],
-    ['a redirect', answer({ status: 302, headers: { location: '/elsewhere.png' }, body: 'moved' })],
-  ])('counts as an answer without a picture when the URL gives %s', async (_what, file) => {
-    await using easel = await startEasel();
-    easel.upstream.always(picture({ as: 'url', file }));
-    expect((await easel.post({ mediaId: 'a', prompt })).body.code).toBe('provider_failed');
-    expect((await easel.record('a')).attempts.map(({ outcome }) => outcome)).toEqual(['unknown', 'unknown']);
-    expect(easel.upstream.otherCalls.filter(({ operation }) => operation === 'file')).toHaveLength(2);
-  });
+    ['a redirect to nothing', answer({ status: 302, headers: { location: '/elsewhere.png' }, body: 'moved' })],
+  ])(
+    'is tried for again while the URL gives %s, and counts as an answer without a picture in the end',
+    async (_what, file) => {
+      await using easel = await startEasel();
+      easel.upstream.always(picture({ as: 'url', file }));
+      expect((await easel.post({ mediaId: 'a', prompt })).body.code).toBe('provider_failed');
+      expect((await easel.record('a')).attempts.map(({ outcome }) => outcome)).toEqual(['unknown', 'unknown']);
+      expect(easel.upstream.calls).toHaveLength(2);
+      expect(easel.upstream.otherCalls.filter(({ operation }) => operation === 'file').length).toBeGreaterThan(10);
+    },
+  );
 
   it('is fetched from a host in FETCH_ALLOW_HOSTS', async () => {
     await using server = await otherServer();

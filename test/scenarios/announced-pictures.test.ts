@@ -23,9 +23,9 @@ describe('a picture that is named by its URL', () => {
       [answer({ body: Buffer.alloc(4096), type: 'image/png', cut: { after: { bytes: 99 }, by: 'close' } })],
     ],
     ['fails in every way', [GONE, dropConnection('close'), answer({ status: 500, body: '' }), GONE, GONE]],
-  ])('is fetched again where its server %s at first, and paid once', async (_, fileAtFirst) => {
+  ])('is fetched again where its server %s at first, and paid once', async (_, fileFirst) => {
     await using easel = await startEasel();
-    easel.upstream.script(picture({ ...BY_URL, fileAtFirst, revisedPrompt: 'a tall lighthouse' }));
+    easel.upstream.script(picture({ ...BY_URL, fileFirst, revisedPrompt: 'a tall lighthouse' }));
     const { status, body } = await easel.post(X);
     expect(status).toBe(201);
     expect(body).toMatchObject({
@@ -34,7 +34,7 @@ describe('a picture that is named by its URL', () => {
       cost: { basis: 'usage' },
     });
     expect(easel.upstream.calls).toHaveLength(1);
-    expect(easel.upstream.otherCalls).toHaveLength(fileAtFirst.length + 1);
+    expect(easel.upstream.otherCalls).toHaveLength(fileFirst.length + 1);
   });
 
   it('has an unknown outcome where its URL stays dead, which the bound on such calls holds for', async () => {
@@ -57,7 +57,7 @@ describe('a picture that is named by its URL', () => {
 
   it('is fetched after a crash, without another call', async () => {
     await using upstream = await startOpenAiServer();
-    upstream.script(picture({ ...BY_URL, fileAtFirst: [hang(), GONE] }));
+    upstream.script(picture({ ...BY_URL, fileFirst: [hang(), GONE] }));
     await using before = await startEasel({ upstream });
     await before.post(X, ASYNC);
     await upstream.until(() => upstream.otherCalls.length === 1);
@@ -76,7 +76,7 @@ describe('a picture that is named by its URL', () => {
 
   it('is called for once more where its URL is dead after a crash', async () => {
     await using upstream = await startOpenAiServer();
-    upstream.script(picture({ ...BY_URL, fileAtFirst: [hang()], file: GONE }));
+    upstream.script(picture({ ...BY_URL, fileFirst: [hang()], file: GONE }));
     await using before = await startEasel({ upstream });
     await before.post(X, ASYNC);
     await upstream.until(() => upstream.otherCalls.length === 1);
@@ -135,7 +135,7 @@ describe('a picture that is named by its URL', () => {
   it('is left to the next start where its URL is not there yet when the process stops', async () => {
     await using upstream = await startOpenAiServer();
     await using folder = await temporaryFolder();
-    upstream.script(picture({ ...BY_URL, fileAtFirst: [GONE] }));
+    upstream.script(picture({ ...BY_URL, fileFirst: [GONE] }));
     {
       await using easel = await startEasel({ upstream, folder: folder.path, skipMs: 0 });
       await easel.post(X, ASYNC);

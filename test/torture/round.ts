@@ -105,8 +105,8 @@ function anyAnswer(random: () => number): Behaviour {
   if (kind < 0.5) return picture({ beforeHeaders });
   if (kind < 0.75) {
     const late = answer({ name: 'late', status: 404, body: '' });
-    const fileAtFirst = [late, dropConnection('reset'), late].slice(Math.floor(random() * 4));
-    return picture({ beforeHeaders, as: 'url', fileAtFirst });
+    const fileFirst = [late, dropConnection('reset'), late].slice(Math.floor(random() * 4));
+    return picture({ beforeHeaders, as: 'url', fileFirst });
   }
   if (kind < 0.85) return { ...htmlPage(504, { beforeHeaders, ...SOON }), name: 'gateway timeout' };
   if (kind < 0.9) return { ...picture({ beforeHeaders, url: 'http://169.254.1.1/picture.png' }), name: 'dead URL' };

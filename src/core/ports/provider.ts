@@ -19,8 +19,8 @@ export interface Provider {
   generate(call: GenerationCall, options: GenerationOptions): Promise<GeneratedPicture | PictureAddress>;
   /**
    * Fetches the picture that an answer of this provider named by its URL. Makes one try and raises `ProviderError`: with the fault
-   * `empty` where no further try can work (the SSRF guard refuses the URL, or the file is too large), with `cancelled` where the
-   * signal fired, else with a fault after which the picture may still be there.
+   * `empty` where no further try can work (the SSRF guard refuses the URL, the file is too large, or the server says 410), with
+   * `cancelled` where the signal fired, else with a fault after which the picture may still be there.
    */
   download(url: string, options: DownloadOptions): Promise<Uint8Array>;
   /**
@@ -56,7 +56,10 @@ export interface GenerationCall {
   readonly style: string | null;
   readonly background: Background | null;
   readonly format: MasterFormat | null;
-  /** Partial pictures to ask for, each of which is billed; 0 asks for an answer without streaming. */
+  /**
+   * Partial pictures to ask for, each of which is billed; 0 asks for an answer without streaming. A server that cannot stream ends the
+   * call with the fault `streaming_refused`, and is then not asked to again.
+   */
   readonly partialImages: number;
 }
 
@@ -74,7 +77,7 @@ export interface GenerationOptions {
 
 export interface DownloadOptions {
   readonly signal: AbortSignal;
-  /** Milliseconds for the whole try. */
+  /** Milliseconds for the whole try in which the process is awake. */
   readonly timeoutMs: number;
 }
 

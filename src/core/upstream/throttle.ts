@@ -1,4 +1,4 @@
-import { ProviderError } from '../domain/errors.ts';
+import { ProviderError, type ProviderFault } from '../domain/errors.ts';
 import type { Clock } from '../ports/clock.ts';
 import { type Provider, wrapProvider } from '../ports/provider.ts';
 
@@ -101,18 +101,21 @@ export function createThrottle({ concurrency, perMinute }: ThrottleLimits, clock
   };
 }
 
-/** Wraps a provider so that its pictures and the pauses that its answers ask for reach the throttle. */
+/** Faults after which a `Retry-After` holds for every call to the provider. */
+const BUSY: ReadonlySet<ProviderFault> = new Set(['rate_limited', 'overloaded', 'gateway']);
+
+/** Wraps a provider so that its pictures, and the pauses that its answers ask for, reach the throttle. */
 export function throttled(provider: Provider, throttle: Throttle): Provider {
   return wrapProvider(provider, {
     async generate(call, options) {
       try {
-        const picture = await provider.generate(call, options);
+        const answer = await provider.generate(call, options);
         throttle.succeeded();
-        if (picture.pauseMs !== null) throttle.pause(picture.pauseMs);
-        return picture;
+        if (answer.pauseMs !== null) throttle.pause(answer.pauseMs);
+        return answer;
       } catch (error) {
-        const busy = error instanceof ProviderError && (error.fault === 'rate_limited' || error.fault === 'overloaded');
-        if (busy && error.retryAfterMs !== null && error.retryAfterMs > 0) throttle.pause(error.retryAfterMs);
+        const isBusy = error instanceof ProviderError && BUSY.has(error.fault);
+        if (isBusy && error.retryAfterMs !== null && error.retryAfterMs > 0) throttle.pause(error.retryAfterMs);
         throw error;
       }
     },

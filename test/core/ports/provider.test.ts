@@ -21,12 +21,17 @@ class ClassProvider implements Provider {
     throw new Error(`generate, after ${this.calls.join()}`);
   }
 
+  async download(url: string): Promise<Uint8Array> {
+    throw new Error(`download of ${url}, after ${this.calls.join()}`);
+  }
+
   async shutdownDates() {
     return this.dates;
   }
 }
 
 const { signal } = new AbortController();
+const options = { signal, abandon: signal };
 const call = {} as Parameters<Provider['generate']>[0];
 
 describe('wrapProvider', () => {
@@ -34,20 +39,21 @@ describe('wrapProvider', () => {
     const wrapped = wrapProvider(new ClassProvider(), {});
     expect(wrapped).toMatchObject({ name: 'class', supportsSize: false, controlSequences: ['/imagine'] });
     expect(wrapped.model('x')).toBeNull();
-    await expect(wrapped.generate(call, { signal })).rejects.toThrow('generate, after model');
+    await expect(wrapped.generate(call, options)).rejects.toThrow('generate, after model');
+    await expect(wrapped.download('x', { signal, timeoutMs: 1 })).rejects.toThrow('download of x, after model');
     expect(await wrapped.shutdownDates?.(signal)).toBe(DATES);
   });
 
   it('replaces methods', async () => {
     const replaced = new Error('replaced');
     const wrapped = wrapProvider(new ClassProvider(), { generate: () => Promise.reject(replaced) });
-    await expect(wrapped.generate(call, { signal })).rejects.toBe(replaced);
+    await expect(wrapped.generate(call, options)).rejects.toBe(replaced);
     expect(wrapped.model('x')).toBeNull();
   });
 
   it('has no shutdown dates where the provider has no list of them', () => {
-    const { name, supportsSize, controlSequences, model, generate } = new ClassProvider();
-    expect(wrapProvider({ name, supportsSize, controlSequences, model, generate }, {})).not.toHaveProperty(
+    const { name, supportsSize, controlSequences, model, generate, download } = new ClassProvider();
+    expect(wrapProvider({ name, supportsSize, controlSequences, model, generate, download }, {})).not.toHaveProperty(
       'shutdownDates',
     );
   });

@@ -61,14 +61,18 @@ export interface PictureOptions extends HeaderOptions {
   readonly size?: `${number}x${number}`;
   /** Encodes in this format instead of the requested one, and reports it in the answer. */
   readonly format?: PictureFormat;
-  /** Base64, or a URL on this server; as the call asks by default. */
-  readonly as?: 'b64_json' | 'url';
+  /**
+   * How the answer gives the picture; as the call asks by default.
+   * - `b64_json`; `url`: a URL on this server; `path`: that URL without scheme and host; `data_url`: a URL that holds the picture;
+   * - `lines`: as base64, in the last of several lines of JSON; `body`: the body is the picture itself. Neither streams.
+   */
+  readonly as?: 'b64_json' | 'url' | 'path' | 'data_url' | 'lines' | 'body';
   /** Answers with exactly this URL. */
   readonly url?: string;
   /** How this server answers a GET of the picture's URL; the picture by default. A function is asked at each GET. */
   readonly file?: Behaviour | (() => Behaviour);
   /** How it answers the first GETs of that URL, before it answers as above. */
-  readonly fileAtFirst?: readonly Behaviour[];
+  readonly fileFirst?: readonly Behaviour[];
   /** Null leaves it out; by default it follows from prompt, quality and size. */
   readonly usage?: Usage | Readonly<Record<string, unknown>> | null;
   readonly revisedPrompt?: string;
@@ -100,25 +104,36 @@ export function picture(options: PictureOptions = {}): Behaviour {
       );
       const usage = options.usage === undefined ? usageOf(wanted, imagesIn(call)) : options.usage;
 
-      if (wanted.stream) {
+      const as = options.as ?? wanted.as;
+      const [first] = pictures;
+      if (as === 'body' && first !== undefined) {
+        return { status: 200, headers: { 'content-type': `image/${wanted.format}`, ...options.headers }, body: first };
+      }
+      if (wanted.stream && as !== 'lines') {
         const events = streamEvents(wanted, pictures, { ...details, created_at: site.now }, usage, options);
         return { status: 200, headers: { 'content-type': 'text/event-stream', ...options.headers }, body: events };
       }
-      return jsonAnswer(
-        200,
-        {
-          created: site.now,
-          data: pictures.map((bytes) => ({
-            ...(options.url === undefined && (options.as ?? wanted.as) === 'b64_json'
-              ? { b64_json: bytes.toString('base64') }
-              : { url: options.url ?? site.serve(wanted.format, fileOf(bytes, wanted.format, options)) }),
-            ...(options.revisedPrompt !== undefined && { revised_prompt: options.revisedPrompt }),
-          })),
-          ...details,
-          ...(usage && { usage }),
-        },
-        options.headers,
-      );
+      const value = {
+        created: site.now,
+        data: pictures.map((bytes) => ({
+          ...given(bytes, wanted.format),
+          ...(options.revisedPrompt !== undefined && { revised_prompt: options.revisedPrompt }),
+        })),
+        ...details,
+        ...(usage && { usage }),
+      };
+      if (as !== 'lines') return jsonAnswer(200, value, options.headers);
+      const body = `{"status":"queued"}\n{"status":"running"}\n${JSON.stringify(value)}\n`;
+      return { status: 200, headers: { 'content-type': 'application/x-ndjson', ...options.headers }, body };
+
+      function given(bytes: Buffer, format: PictureFormat) {
+        if (options.url !== undefined) return { url: options.url };
+        const base64 = bytes.toString('base64');
+        if (as === 'data_url') return { url: `data:image/${format};base64,${base64}` };
+        if (as === 'b64_json' || as === 'lines') return { b64_json: base64 };
+        const url = site.serve(format, fileOf(bytes, format, options));
+        return { url: as === 'path' ? new URL(url).pathname : url };
+      }
     },
   };
 }
@@ -163,7 +178,7 @@ interface ErrorOptions extends HeaderOptions {
 
 /** An error in OpenAI's shape; any part of it can be replaced. */
 export function openAiError(name: OpenAiErrorName, options: ErrorOptions = {}): Behaviour {
-  const { status, code, type, message, param }: Refusal = { ...OPENAI_ERRORS[name], ...given(options) };
+  const { status, code, type, message, param }: Refusal = { ...OPENAI_ERRORS[name], ...errorParts(options) };
   return answer({ ...options, name, status, json: { error: { message, type, param, code } } });
 }
 
@@ -324,6 +339,31 @@ export function answer(options: AnswerOptions): Behaviour {
   };
 }
 
+/** A file that is reached over this many redirects, each to another URL of the same server. */
+export function redirected(times: number, file: Behaviour): Behaviour {
+  if (times === 0) return file;
+  return {
+    name: 'redirect',
+    delivery: {},
+    answer: (_call, site) => ({
+      status: 302,
+      headers: { location: new URL(site.serve('png', () => redirected(times - 1, file))).pathname },
+      body: '',
+    }),
+  };
+}
+
+/** A file that is given to requests with this key alone, as OpenAI's or as Azure's header; others get `status`. */
+export function forKey(key: string | null, file: Behaviour, status: 401 | 403 = 401): Behaviour {
+  return {
+    ...file,
+    answer: (call, site) =>
+      call.headers.authorization === `Bearer ${key}` || call.headers['api-key'] === key
+        ? file.answer(call, site)
+        : { status, headers: {}, body: 'the key is missing' },
+  };
+}
+
 // --------------------------------------------------------------- the parts
 
 function jsonAnswer(status: number, value: unknown, headers?: Readonly<Record<string, string>>): Answer {
@@ -331,8 +371,8 @@ function jsonAnswer(status: number, value: unknown, headers?: Readonly<Record<st
 }
 
 /** What the GETs of a picture's URL meet, one after another. */
-function fileOf(bytes: Buffer, format: PictureFormat, { file, fileAtFirst = [] }: PictureOptions): () => Behaviour {
-  const left = [...fileAtFirst];
+function fileOf(bytes: Buffer, format: PictureFormat, { file, fileFirst = [] }: PictureOptions): () => Behaviour {
+  const left = [...fileFirst];
   const last = file ?? answer({ name: 'file', body: bytes, type: `image/${format}` });
   return () => left.shift() ?? (typeof last === 'function' ? last() : last);
 }
@@ -342,7 +382,7 @@ function silence(cut: Cut, delivery: Delivery = {}): Behaviour {
 }
 
 /** The members of an error that were given, and nothing else. */
-function given({ status, code, type, message, param }: ErrorOptions): Partial<Refusal> {
+function errorParts({ status, code, type, message, param }: ErrorOptions): Partial<Refusal> {
   return Object.fromEntries(
     Object.entries({ status, code, type, message, param }).filter(([, value]) => value !== undefined),
   );

@@ -92,10 +92,15 @@ export function createBase64Decoder(expectedBytes = 0): Base64Decoder {
   };
 }
 
+/** Characters that are decoded at a time, so that a long text is not copied as a whole. */
+const PART_LENGTH = 64 * 1024;
+
 /** Decodes a complete text; null if it is not base64. */
 export function decodeBase64(text: string): Buffer | null {
   const decoder = createBase64Decoder(Math.ceil((text.length * 3) / 4));
-  decoder.push(JSON.stringify(text).slice(1, -1));
+  for (let at = 0; at < text.length; at += PART_LENGTH) {
+    decoder.push(JSON.stringify(text.slice(at, at + PART_LENGTH)).slice(1, -1));
+  }
   return decoder.end();
 }
 

@@ -1,7 +1,10 @@
-import { APIConnectionError, APIConnectionTimeoutError, APIError, APIUserAbortError } from 'openai';
+import { APIConnectionTimeoutError, APIError, APIUserAbortError } from 'openai';
 import { ProviderError, type ProviderFault } from '../../../core/domain/errors.ts';
+import type { CallSignal } from '../call-signal.ts';
 import { parseRetryAfter } from '../retry-after.ts';
 import { wasNeverSent, wasTooLarge } from '../transport.ts';
+import { AnswerError, type ErrorBody } from './error-body.ts';
+import { readHeaders } from './response.ts';
 
 /** What is known about a call besides the error that ended it. */
 interface FaultContext {
@@ -11,8 +14,11 @@ interface FaultContext {
   readonly apiKey: string | null;
   /** Milliseconds since 1970; a `Retry-After` date counts from here. */
   readonly now: number;
-  readonly cancelled: boolean;
-  readonly timedOut: boolean;
+  readonly endedBy: CallSignal['endedBy'];
+  /** The successful response whose body was being read; null where none had begun. */
+  readonly response: Response | null;
+  /** True where the request asked for streaming. */
+  readonly streams: boolean;
 }
 
 /**
@@ -20,104 +26,140 @@ interface FaultContext {
  * logged, and servers often quote the API key in their error messages.
  */
 export function classifyFault(error: unknown, context: FaultContext): ProviderError {
-  if (error instanceof ProviderError) return error;
-  const { name, apiKey, now, cancelled, timedOut } = context;
+  const { name, apiKey, now, endedBy, response, streams } = context;
   const fail = (
     fault: ProviderFault,
     detail: string,
-    more: { httpStatus?: number; providerRequestId?: string | null; retryAfterMs?: number | null } = {},
-  ) => new ProviderError(fault, redact(`${name} ${detail}`, apiKey), more);
+    more: { httpStatus?: number | null; providerRequestId?: string | null; retryAfterMs?: number | null } = {},
+  ) =>
+    new ProviderError(fault, redact(`${name} ${detail}`, apiKey), { ...(response && readHeaders(response)), ...more });
 
-  if (timedOut || error instanceof APIConnectionTimeoutError) {
-    return fail('timeout', 'did not send a complete response in time');
-  }
-  if (cancelled || error instanceof APIUserAbortError) {
+  if (endedBy === 'timeout') return fail('timeout', 'did not send a complete response in time');
+  if (endedBy === 'cancellation' || error instanceof APIUserAbortError) {
     return fail('cancelled', 'did not finish: the call was cancelled');
   }
   if (wasTooLarge(error)) return fail('empty', 'sent a response that is too long to be a picture');
-  if (error instanceof APIConnectionError || !(error instanceof APIError)) {
-    if (wasNeverSent(error)) return fail('unreachable', `cannot be reached: ${rootMessage(error)}`);
-    // A SyntaxError comes from parsing a successful response; after any other error here the response is incomplete.
-    if (error instanceof SyntaxError) return fail('empty', 'answered with malformed JSON');
-    return fail('interrupted', `did not complete its response: ${rootMessage(error)}`);
+  if (error instanceof AnswerError) {
+    const { body, inStream } = error;
+    const verb = inStream ? 'ended its stream with' : `answered ${response?.status} with an error`;
+    return fail(faultOfAnswerError(error, streams), `${verb}: ${describe(body.message, body.code)}`, {
+      retryAfterMs: readRetryAfter(response?.headers, now),
+    });
   }
-  const httpStatus = error.status as number | undefined;
-  if (httpStatus === undefined) {
-    return fail(faultOfStreamError([error.code, error.type]), `ended its stream with: ${describeApiError(error)}`);
+  // The SDK takes a connection that could not be made in time for a timeout.
+  if (wasNeverSent(error)) return fail('unreachable', `cannot be reached: ${rootMessage(error)}`);
+  if (error instanceof APIConnectionTimeoutError) return fail('timeout', 'did not send a complete response in time');
+  if (error instanceof APIError && typeof error.status === 'number') {
+    const { status: httpStatus, headers } = error as APIError<number, Headers>;
+    const body = error.error as ErrorBody;
+    return fail(faultOf(httpStatus, body, streams), `answered ${describe(error.message, body.code)}`, {
+      httpStatus,
+      providerRequestId: error.requestID || null,
+      retryAfterMs: readRetryAfter(headers, now),
+    });
   }
-  const headers = error.headers as Headers | undefined;
-  return fail(faultOf(httpStatus, [error.code, error.type]), `answered ${describeApiError(error)}`, {
-    httpStatus,
-    providerRequestId: error.requestID ?? null,
-    retryAfterMs: parseRetryAfter((header) => headers?.get(header) ?? null, now),
-  });
+  // A SyntaxError comes from parsing a successful response; after any other error here the response is incomplete.
+  if (error instanceof SyntaxError) return fail('empty', 'answered with malformed JSON');
+  return fail('interrupted', `did not complete its response: ${rootMessage(error)}`);
 }
-
-/** An error's code and type, as far as it has them. */
-type Codes = readonly (string | null | undefined)[];
 
 /** Statuses below 500, besides 429, after which the same request may succeed: request timeout and conflict. */
 const OVERLOADED_STATUSES: ReadonlySet<number> = new Set([408, 409]);
 /** 402 and 407 come from proxies and resellers. */
 const ACCOUNT_STATUSES: ReadonlySet<number> = new Set([401, 402, 403, 407]);
+/** Statuses of gateways that waited for the server: bad gateway, gateway timeout, and Cloudflare's three timeouts. */
+const GATEWAY_STATUSES: ReadonlySet<number> = new Set([502, 504, 522, 523, 524]);
+/** Cloudflare's status for a server that refused its connection: the request never reached it. */
+const SERVER_DOWN = 521;
 
-/** Codes and types of OpenAI (`insufficient_quota` is both). */
-const ACCOUNT_CODES: ReadonlySet<string> = new Set([
-  'insufficient_quota',
-  'credit_balance_exhausted',
-  'billing_hard_limit_reached',
-  'billing_limit_user_error',
-  'billing_not_active',
-  'account_deactivated',
-  'invalid_api_key',
+/** A known code or type of an error. */
+interface KnownCode {
+  /** The status under which the API sends it. */
+  readonly status: number;
+  /** What it means beyond its status. */
+  readonly fault?: 'account' | 'refused';
+}
+
+/**
+ * Codes and types of errors (`insufficient_quota` is both): OpenAI's, then Azure's, whose content filter has another code in each
+ * generation of its API.
+ */
+const KNOWN_CODES: ReadonlyMap<string, KnownCode> = new Map<string, KnownCode>([
+  ['insufficient_quota', { status: 429, fault: 'account' }],
+  ['credit_balance_exhausted', { status: 429, fault: 'account' }],
+  ['billing_hard_limit_reached', { status: 400, fault: 'account' }],
+  ['billing_limit_user_error', { status: 400, fault: 'account' }],
+  ['billing_not_active', { status: 429, fault: 'account' }],
+  ['account_deactivated', { status: 401, fault: 'account' }],
+  ['invalid_api_key', { status: 401, fault: 'account' }],
+  ['moderation_blocked', { status: 400, fault: 'refused' }],
+  ['content_policy_violation', { status: 400, fault: 'refused' }],
+  ['image_generation_user_error', { status: 400, fault: 'refused' }],
+  ['rate_limit_exceeded', { status: 429 }],
+  ['slow_down', { status: 429 }],
+  ['model_not_found', { status: 404 }],
+  ['unknown_parameter', { status: 400 }],
+  ['invalid_value', { status: 400 }],
+  ['invalid_request_error', { status: 400 }],
+  ['server_is_overloaded', { status: 503 }],
+  ['server_error', { status: 500 }],
+  ['internal_error', { status: 500 }],
+  ['content_filter', { status: 400, fault: 'refused' }],
+  ['contentFilter', { status: 400, fault: 'refused' }],
+  ['ResponsibleAIPolicyViolation', { status: 400, fault: 'refused' }],
+  ['InternalServerError', { status: 500 }],
 ]);
-
-/** Codes and types of OpenAI, then of Azure, whose content filter has another code in each generation of its API. */
-const REFUSAL_CODES: ReadonlySet<string> = new Set([
-  'moderation_blocked',
-  'content_policy_violation',
-  'image_generation_user_error',
-  'content_filter',
-  'contentFilter',
-  'ResponsibleAIPolicyViolation',
-]);
-
-const RATE_CODES: ReadonlySet<string> = new Set(['rate_limit_exceeded', 'slow_down']);
 
 /**
  * Decides by status first, then by code: compatible servers follow OpenAI's statuses more closely than its codes. Never
  * decides by the message: a blocked account's message reads like a refused prompt.
  */
-function faultOf(status: number, codes: Codes): ProviderFault {
-  if (status >= 500 || OVERLOADED_STATUSES.has(status)) return 'overloaded';
-  if (includesAny(codes, ACCOUNT_CODES)) return 'account';
+function faultOf(status: number, body: ErrorBody, streams: boolean): ProviderFault {
+  if (status >= 500) return faultOfServerError(status, body);
+  if (OVERLOADED_STATUSES.has(status)) return 'overloaded';
+  const faults = [body.code, body.type].map((code) => KNOWN_CODES.get(code ?? '')?.fault);
+  if (faults.includes('account')) return 'account';
   if (status === 429) return 'rate_limited';
-  if (includesAny(codes, REFUSAL_CODES)) return 'refused';
+  if (faults.includes('refused')) return 'refused';
+  if (streams && refusesStreaming(status, body)) return 'streaming_refused';
   return ACCOUNT_STATUSES.has(status) ? 'account' : 'rejected';
 }
 
-/**
- * An error event inside a stream has no status, so its code decides. Errors that refuse the request are not billed; after any
- * other one, generation had begun and may be billed.
- */
-function faultOfStreamError(codes: Codes): ProviderFault {
-  if (includesAny(codes, REFUSAL_CODES)) return 'refused';
-  if (includesAny(codes, ACCOUNT_CODES)) return 'account';
-  if (includesAny(codes, RATE_CODES)) return 'rate_limited';
-  return codes.includes('invalid_request_error') ? 'rejected' : 'interrupted';
+/** The API's own error was not billed; a gateway's may have come after the model had begun. */
+function faultOfServerError(status: number, { isOwn }: ErrorBody): ProviderFault {
+  if (status === SERVER_DOWN) return 'overloaded';
+  return GATEWAY_STATUSES.has(status) || !isOwn ? 'gateway' : 'overloaded';
 }
 
-function includesAny(codes: Codes, known: ReadonlySet<string>): boolean {
-  return codes.some((code) => code != null && known.has(code));
+/** True where the server names one of the parameters that ask for streaming as the one it does not accept. The message does not count. */
+function refusesStreaming(status: number, { param }: ErrorBody): boolean {
+  return (status === 400 || status === 422) && (param === 'stream' || param === 'partial_images');
 }
 
 /**
- * Status, message and code on one line: `429 Too many requests (rate_limit_exceeded)`. The SDK's message begins with the status and is
- * cut at 300 characters.
+ * An error in the body of a successful response is handled as if it had been sent with its natural status; without one, the call may
+ * have been billed. So it may after any error inside a stream that does not refuse the request: generation had begun.
  */
-function describeApiError(error: APIError): string {
-  const text = error.message.replaceAll(/\s+/g, ' ').slice(0, 300);
-  return error.code && !text.includes(error.code) ? `${text} (${error.code})` : text;
+function faultOfAnswerError({ body, inStream }: AnswerError, streams: boolean): ProviderFault {
+  const status = naturalStatus(body);
+  const fault = status === null ? 'empty' : faultOf(status, body, streams);
+  const mayHaveBegun = fault === 'empty' || fault === 'overloaded' || fault === 'gateway';
+  return inStream && mayHaveBegun ? 'interrupted' : fault;
+}
+
+/** The status that the body names, by its code, as a number, or by its type; null where that is not known. */
+function naturalStatus({ code, type, status }: ErrorBody): number | null {
+  return KNOWN_CODES.get(code ?? '')?.status ?? status ?? KNOWN_CODES.get(type ?? '')?.status ?? null;
+}
+
+function readRetryAfter(headers: Headers | undefined, now: number): number | null {
+  return parseRetryAfter((header) => headers?.get(header) ?? null, now);
+}
+
+/** Message and code on one line, the message cut at 300 characters: `429 Too many requests (rate_limit_exceeded)`. */
+function describe(message: string, code: string | null): string {
+  const text = message.replaceAll(/\s+/g, ' ').slice(0, 300);
+  return code !== null && !text.includes(code) ? `${text} (${code})` : text;
 }
 
 /** The code or message of the innermost cause. */

@@ -1,37 +1,27 @@
 import { randomUUID } from 'node:crypto';
-import { type Base64Decoder, createBase64Decoder, decodeBase64 } from './base64.ts';
+import { type Base64Decoder, createBase64Decoder } from './base64.ts';
 
-/** Decoded pictures of a response by their references; null for text that is not base64. Freed with the response. */
-const DECODED_PICTURES = new WeakMap<Response, ReadonlyMap<string, Buffer | null>>();
+/** A JSON body on its way to the parser, and the pictures that were taken out of it. */
+export interface InlinePictures {
+  /** The JSON, with a short reference in the place of each picture. */
+  readonly body: ReadableStream<Uint8Array>;
+  /** The picture behind a reference; null for an unknown one, and where the text was not base64. */
+  picture(reference: string): Buffer | null;
+  /** The first picture that was read to its end; null where there is none. Tells what has arrived of a body that breaks off. */
+  first(): Buffer | null;
+}
 
 /**
- * Decodes the `b64_json` strings of a JSON response while it streams; the parser sees a short reference in their place.
- * Read as text and parsed, a picture of 4 MB would be in memory five times, three of them as text. Error responses, event
- * streams and other content types are returned as they are. Malformed JSON stays malformed.
+ * Decodes the `b64_json` strings of a JSON body while it streams. Read as text and parsed, a picture of 4 MB would be in memory five
+ * times, three of them as text. Malformed JSON stays malformed.
  */
-export function decodeInlinePictures(response: Response): Response {
-  if (!response.ok || response.body === null || !isJson(response.headers)) return response;
+export function decodeInlinePictures(json: ReadableStream<Uint8Array>, headers: Headers): InlinePictures {
   const pictures = new Map<string, Buffer | null>();
-  const { status, statusText, headers } = response;
-  const body = response.body.pipeThrough(decodeInto(pictures, expectedBytes(headers)));
-  const rewritten = new Response(body, { status, statusText, headers });
-  DECODED_PICTURES.set(rewritten, pictures);
-  return rewritten;
-}
-
-/**
- * The picture for a `b64_json` value of this response: a reference where `decodeInlinePictures` rewrote the response, else
- * base64. Null for an unknown reference or invalid base64.
- */
-export function inlinePicture(response: Response, b64Json: string): Buffer | null {
-  const decoded = DECODED_PICTURES.get(response);
-  return decoded === undefined ? decodeBase64(b64Json) : (decoded.get(b64Json) ?? null);
-}
-
-/** True for the content types that the SDK parses as JSON. */
-function isJson(headers: Headers): boolean {
-  const type = headers.get('content-type')?.split(';')[0]?.trim().toLowerCase() ?? '';
-  return type.includes('application/json') || type.endsWith('+json');
+  return {
+    body: json.pipeThrough(decodeInto(pictures, expectedBytes(headers))),
+    picture: (reference) => pictures.get(reference) ?? null,
+    first: () => pictures.values().next().value ?? null,
+  };
 }
 
 /** Most bytes that are allocated because of a `Content-Length` alone; a longer picture makes the buffer grow. */
@@ -43,7 +33,7 @@ function expectedBytes(headers: Headers): number {
   return Math.min(Math.ceil((length * 3) / 4) || 0, MAX_EXPECTED_BYTES);
 }
 
-/** No API returns more pictures in one response. Later ones are not decoded, and `inlinePicture` gives null for them. */
+/** No API returns more pictures in one response. Later ones are not decoded. */
 const MAX_PICTURES = 10;
 
 const KEY = 'b64_json';

@@ -1,10 +1,9 @@
 import type { ImagesResponse } from 'openai/resources/images';
-import { ProviderError } from '../../../core/domain/errors.ts';
 import type { TokenUsage } from '../../../core/ports/provider.ts';
 import { parseRateLimit } from './rate-limit-headers.ts';
 
 /** What the status line and the headers of a response say about the call. */
-interface ResponseHeaders {
+export interface ResponseHeaders {
   readonly httpStatus: number;
   readonly providerRequestId: string | null;
   /** Milliseconds until the rate limit allows another call; null where it allows one now. */
@@ -15,52 +14,35 @@ interface ResponseHeaders {
 export function readHeaders({ status, headers }: Response): ResponseHeaders {
   return {
     httpStatus: status,
-    providerRequestId: headers.get('x-request-id'),
+    providerRequestId: given(headers.get('x-request-id')),
     pauseMs: parseRateLimit((header) => headers.get(header)),
   };
 }
 
-/** One picture of a response body, with the fields whose types were checked. */
-interface ResponsePicture {
-  /** Base64, or the reference that stands for it: see `inlinePicture`. */
-  readonly b64_json?: string;
-  readonly url?: string;
-  readonly revised_prompt?: string;
+/** A text that a server sent; null for an empty one, which means the same as none, and for any other value. */
+export function given(value: unknown): string | null {
+  return typeof value === 'string' && value.trim() !== '' ? value : null;
 }
 
-/**
- * The first picture of a parsed response body. Checks every type, since compatible servers send all kinds of bodies with
- * a 200. Raises `ProviderError` with `empty` where there is no picture.
- */
-export function firstPicture(body: unknown, { httpStatus, providerRequestId }: ResponseHeaders): ResponsePicture {
-  const data = typeof body === 'object' && body !== null && 'data' in body ? body.data : null;
-  const picture: unknown = Array.isArray(data) ? data[0] : null;
-  if (typeof picture !== 'object' || picture === null) {
-    throw new ProviderError('empty', `the successful response (${httpStatus}) holds no picture`, {
-      httpStatus,
-      providerRequestId,
-    });
-  }
-  const { b64_json, url, revised_prompt } = picture as Record<string, unknown>;
-  return {
-    ...(typeof b64_json === 'string' && { b64_json }),
-    ...(typeof url === 'string' && { url }),
-    ...(typeof revised_prompt === 'string' && { revised_prompt }),
-  };
-}
-
-/** The tokens that a parsed response body reports; null where it reports none. Call after `firstPicture` accepted the body. */
-export function readUsage(body: unknown): TokenUsage | null {
+/** The tokens that a parsed response body, or the last event of a stream, reports; null where it reports none. */
+export function readUsage(body: object): TokenUsage | null {
   const { usage } = body as Partial<ImagesResponse>;
-  if (!usage || !Number.isFinite(usage.output_tokens)) return null;
+  const output = count(usage?.output_tokens);
+  if (!usage || output === null) return null;
   const details = usage.input_tokens_details as
     | { text_tokens?: number; image_tokens?: number; cached_tokens?: number }
+    | null
     | undefined;
-  const imageInput = details?.image_tokens ?? 0;
+  const imageInput = count(details?.image_tokens) ?? 0;
   return {
-    textInput: details?.text_tokens ?? Math.max(0, (usage.input_tokens ?? 0) - imageInput),
-    cachedTextInput: details?.cached_tokens ?? 0,
+    textInput: count(details?.text_tokens) ?? Math.max(0, (count(usage.input_tokens) ?? 0) - imageInput),
+    cachedTextInput: count(details?.cached_tokens) ?? 0,
     imageInput,
-    output: usage.output_tokens,
+    output,
   };
+}
+
+/** A number of tokens; null for anything else, such as the empty text that some servers fill in. */
+function count(value: unknown): number | null {
+  return typeof value === 'number' && Number.isFinite(value) && value >= 0 ? value : null;
 }

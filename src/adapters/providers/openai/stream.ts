@@ -1,37 +1,72 @@
-import { APIError, type OpenAI } from 'openai';
-import { Stream } from 'openai/core/streaming';
+import { createParser } from 'eventsource-parser';
+import { AnswerError, errorIn } from './error-body.ts';
+import { given } from './response.ts';
 
-/** Partial pictures to request, 0 to 3. OpenAI's guide to image generation counts 100 output tokens for each. */
-export const PARTIAL_IMAGES = 2;
+/** Receives each partial picture as base64. */
+export type OnPartial = (base64: string, index: number) => void;
 
 /**
- * Reads a streamed response up to the final picture and gives it in the shape of a response without streaming. Each
- * partial picture goes to `onPartial` as base64. Also accepts plain JSON, from a server that ignores the streaming parameter.
- * Raises the SDK's error for an error event, and an `Error` for a stream that ends without the final picture.
+ * Reads an event stream up to the final picture and gives that event's value. Each partial picture goes to `onPartial`. Comments, events
+ * without data, malformed and unknown ones are passed over. Raises `AnswerError` for an error event, and an `Error` for a stream that
+ * ends without the final picture.
  */
-export async function readStreamedResponse(
-  response: Response,
-  client: OpenAI,
-  onPartial: (base64: string, index: number) => void,
-): Promise<unknown> {
-  if (!response.headers.get('content-type')?.startsWith('text/event-stream')) return await response.json();
-  // Leaving the loop closes the connection, in case the server keeps it open after the final event.
-  for await (const event of Stream.fromSSEResponse<unknown>(response, new AbortController(), client)) {
-    if (typeof event !== 'object' || event === null || !('type' in event)) continue;
-    if (event.type === 'image_generation.completed') {
-      return { data: [event], ...('usage' in event && { usage: event.usage }) };
+export async function readEventStream(body: ReadableStream<Uint8Array>, onPartial: OnPartial): Promise<unknown> {
+  let final: unknown;
+  const parser = createParser({
+    onEvent({ event, data }) {
+      final ??= finalOf(parseJson(data), event ?? null, onPartial);
+    },
+  });
+  const decoder = new TextDecoder();
+  // The last event counts even where the blank line that ends it is missing: it is whole if its JSON is.
+  const endLastEvent = () => parser.feed(`${decoder.decode()}\n\n`);
+  try {
+    // Leaving the loop closes the connection, in case the server keeps it open after the final event.
+    for await (const chunk of body) {
+      parser.feed(decoder.decode(chunk, { stream: true }));
+      if (final !== undefined) return final;
     }
-    if (event.type !== 'image_generation.partial_image') continue;
-    const { b64_json, partial_image_index } = event as { b64_json?: unknown; partial_image_index?: unknown };
-    if (typeof b64_json === 'string' && Number.isInteger(partial_image_index)) {
-      onPartial(b64_json, partial_image_index as number);
-    }
+  } catch (error) {
+    if (error instanceof AnswerError) throw error;
+    endLastEvent();
+    if (final === undefined) throw error;
   }
-  throw new Error('the stream ended without the final picture');
+  endLastEvent();
+  if (final === undefined) throw new Error('the stream ended without the final picture');
+  return final;
 }
 
-/** True when the server rejected the request because it asks for streaming: nothing was generated. */
-export function refusesStreaming(error: unknown): boolean {
-  if (!(error instanceof APIError) || (error.status !== 400 && error.status !== 422)) return false;
-  return /^(stream|partial_images)$/.test(error.param ?? '') || /\b(stream|partial_images)\b/.test(error.message);
+/**
+ * The value if it is the final one among the values of a stream: an event named `completed`, by its own type or by the name that the
+ * stream gives it, or a value in the shape of an answer without streaming, or of a picture in one. Undefined for any other.
+ */
+export function finalOf(value: unknown, name: string | null, onPartial: OnPartial): unknown {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined;
+  const { type, data, b64_json, partial_image_index: index } = value as Record<string, unknown>;
+  const kind = typeof type === 'string' && type !== '' ? type : (name ?? '');
+  if (/^image_(generation|edit)\.completed$/.test(kind)) return value;
+  if (/^image_(generation|edit)\.partial_image$/.test(kind)) {
+    const base64 = given(b64_json);
+    if (base64 !== null && Number.isInteger(index)) onPartial(base64, Number(index));
+    return undefined;
+  }
+  const error = errorIn(value, kind === 'error');
+  if (error !== null) throw new AnswerError(error, true);
+  const isPlain = Array.isArray(data)
+    ? data.some(namesPicture)
+    : kind === '' && index === undefined && namesPicture(value);
+  return isPlain ? value : undefined;
+}
+
+function namesPicture(entry: unknown): boolean {
+  const { b64_json, url } = (entry ?? {}) as Record<string, unknown>;
+  return given(b64_json) !== null || given(url) !== null;
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }

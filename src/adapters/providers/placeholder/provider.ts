@@ -31,7 +31,8 @@ export function createPlaceholderProvider({ model: configured, catalog }: Placeh
     async download() {
       throw new ProviderError('empty', 'placeholder has no pictures to fetch');
     },
-    async generate(call, { signal }) {
+    async generate(call, options) {
+      const signal = AbortSignal.any([options.signal, options.abandon]);
       refuseIllegalSize(call.size);
       throwIfCancelled(signal);
       const bytes = await paint(call.prompt, call.size, call.format ?? 'png');

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { createBase64Decoder } from '../../../../src/adapters/providers/openai/base64.ts';
+import { createBase64Decoder, decodeBase64 } from '../../../../src/adapters/providers/openai/base64.ts';
 
 function decode(parts: readonly string[], expectedBytes?: number): Buffer | null {
   const decoder = createBase64Decoder(expectedBytes);
@@ -80,6 +80,14 @@ describe('base64 that arrives in parts', () => {
     expect(decode([...'data'])).toEqual(Buffer.from('data', 'base64'));
     expect(decode([...'dat'])).toEqual(Buffer.from('dat', 'base64'));
   });
+});
+
+test("a complete text is decoded, however long, with line breaks and a data URL's head", () => {
+  const bytes = Buffer.from(Array.from({ length: 300_001 }, (_, at) => (at * 7919) % 251));
+  const lines = bytes.toString('base64').replaceAll(/.{76}/g, '$&\r\n');
+  expect(decodeBase64(`data:image/png;base64,${lines}`)?.equals(bytes)).toBe(true);
+  expect(decodeBase64(`${lines}%`)).toBeNull();
+  expect(decodeBase64('')).toEqual(Buffer.alloc(0));
 });
 
 function escaped(character: string): string {

@@ -1,14 +1,9 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import {
-  createOpenAIProvider,
-  type OpenAIProviderOptions,
-} from '../../../../src/adapters/providers/openai/provider.ts';
-import { createTransport, type Transport } from '../../../../src/adapters/providers/transport.ts';
+import type { OpenAIProviderOptions } from '../../../../src/adapters/providers/openai/provider.ts';
+import { createTransport } from '../../../../src/adapters/providers/transport.ts';
 import { ProviderError } from '../../../../src/core/domain/errors.ts';
-import { CATALOG } from '../../../../src/core/models/catalog.ts';
-import type { GenerationCall, Provider } from '../../../../src/core/ports/provider.ts';
-import { hostOf } from '../../../../src/security/allow-list.ts';
-import { createGuardedFetch, type GuardedFetch } from '../../../../src/security/ssrf-guard.ts';
+import { callOptions } from '../../../support/generation.ts';
+import { CALL, MAX_BYTES, type OpenAiAdapter, startOpenAiAdapter } from '../../../support/openai/adapter.ts';
 import {
   answer,
   azureError,
@@ -24,60 +19,24 @@ import {
   textError,
   vllmError,
 } from '../../../support/openai/answers.ts';
+import type { OpenAiErrorName } from '../../../support/openai/dialect.ts';
 import { type OpenAiServer, startOpenAiServer } from '../../../support/openai/server.ts';
 
-const MODEL = CATALOG.get('gpt-image-2');
-if (!MODEL) throw new Error('the catalog has no gpt-image-2');
-const CALL: GenerationCall = {
-  model: MODEL,
-  prompt: 'a lighthouse',
-  size: { width: 1024, height: 1024 },
-  quality: 'low',
-  style: null,
-  background: 'auto',
-  format: 'png',
-};
-/** Bytes; more than the fake server's pictures of this size. */
-const LIMIT = 8 * 1024 * 1024;
-
+let adapter: OpenAiAdapter;
 let server: OpenAiServer;
-let transport: Transport;
-let guard: GuardedFetch;
+let provider: OpenAiAdapter['provider'];
 
 beforeAll(async () => {
-  server = await startOpenAiServer();
-  transport = createTransport({ maxResponseBytes: LIMIT });
-  guard = createGuardedFetch({ allow: [hostOf(server.baseUrl)] });
+  adapter = await startOpenAiAdapter();
+  ({ server, provider } = adapter);
 });
-afterAll(async () => {
-  await transport.close();
-  await guard.close();
-  await server.close();
-});
+afterAll(() => adapter[Symbol.asyncDispose]());
 beforeEach(() => server.reset());
-
-function provider(some: Partial<OpenAIProviderOptions> = {}): Provider {
-  return createOpenAIProvider({
-    name: 'openai',
-    apiKey: server.key,
-    baseURL: server.baseUrl,
-    azureApiVersion: null,
-    model: (id) => CATALOG.get(id) ?? null,
-    omit: [],
-    controlSequences: [],
-    timeoutMs: 10_000,
-    transport,
-    guard,
-    maxPictureBytes: LIMIT,
-    clock: { now: () => Date.parse('2026-11-23T12:00:00Z'), sleep: async () => undefined },
-    ...some,
-  });
-}
 
 /** The error that a call raises. */
 async function failure(some: Partial<OpenAIProviderOptions> = {}): Promise<ProviderError> {
   const error: unknown = await provider(some)
-    .generate(CALL, { signal: new AbortController().signal })
+    .generate(CALL, callOptions())
     .then(
       () => new Error('the call returned a picture'),
       (reason: unknown) => reason,
@@ -88,6 +47,8 @@ async function failure(some: Partial<OpenAIProviderOptions> = {}): Promise<Provi
 
 const fastApiDetail = [{ loc: ['body', 'size'], msg: 'value is not a valid size' }];
 const redirect = answer({ status: 307, headers: { location: 'http://127.0.0.1:1/v1/images/generations' } });
+const okay = (name: OpenAiErrorName, headers: Record<string, string> = {}) =>
+  openAiError(name, { status: 200, headers });
 const errorResponse = (status: number, json: unknown) => answer({ status, json });
 
 describe('an error response', () => {
@@ -149,11 +110,11 @@ describe('an error response', () => {
     [errorResponse(400, ['odd']), 'rejected', 400, '["odd"]'],
     [textError(429, 'too many\nrequests'), 'rate_limited', 429, 'too many requests'],
     [textError(402, 'Payment Required'), 'account', 402, 'Payment Required'],
-    [htmlPage(502), 'overloaded', 502, 'an HTML page, "502"'],
     [htmlPage(404), 'rejected', 404, 'an HTML page, "404"'],
     [answer({ status: 408 }), 'overloaded', 408, 'without a body'],
     [redirect, 'rejected', 307, 'without a body'],
-    [openAiError('server_error', { cut: { after: 'headers', by: 'reset' } }), 'overloaded', 500, 'without a body'],
+    [htmlPage(521), 'overloaded', 521, 'an HTML page, "521"'],
+    [openAiError('server_error', { status: 529 }), 'overloaded', 529, 'had an error'],
   ] as const)('$name has its fault and says why', async (behaviour: Behaviour, fault, httpStatus, text) => {
     server.always(behaviour);
     const error = await failure();
@@ -163,14 +124,50 @@ describe('an error response', () => {
   });
 
   it.each([
+    [openAiError('server_error', { status: 502 }), 502, 'had an error'],
+    [openAiError('server_error', { status: 504 }), 504, 'had an error'],
+    [vllmError(504, 'upstream request timeout'), 504, 'upstream request timeout'],
+    [htmlPage(502), 502, 'an HTML page, "502"'],
+    [htmlPage(503), 503, 'an HTML page, "503"'],
+    [htmlPage(522), 522, 'an HTML page, "522"'],
+    [openAiError('server_error', { status: 523 }), 523, 'had an error'],
+    [htmlPage(524), 524, 'an HTML page, "524"'],
+    [htmlPage(520), 520, 'an HTML page, "520"'],
+    [textError(500, 'upstream connect error'), 500, 'upstream connect error'],
+    [errorResponse(500, { message: 'no upstream' }), 500, 'no upstream'],
+    [errorResponse(500, { error: null, detail: '' }), 500, '500'],
+    [errorResponse(500, { error: {} }), 500, '500'],
+    [answer({ status: 503 }), 503, 'without a body'],
+    [openAiError('server_error', { cut: { after: 'headers', by: 'reset' } }), 500, 'without a body'],
+    [openAiError('server_is_overloaded', { cut: { after: { bytes: 30 }, by: 'close' } }), 503, 'without a body'],
+  ] as const)(
+    "$name with status %s may be a gateway's, sent after the model had begun",
+    async (behaviour, httpStatus, text) => {
+      server.always(behaviour);
+      const error = await failure();
+      expect(error).toMatchObject({ fault: 'gateway', httpStatus, outcome: 'unknown' });
+      expect(error.message).toContain(text);
+      expect(error.providerRequestId).toBe(server.calls[0]?.requestId);
+      expect(server.calls).toHaveLength(1);
+    },
+  );
+
+  it.each([
     ['retry-after', '7', 7000],
     ['retry-after', 'Mon, 23 Nov 2026 12:00:30 GMT', 30_000],
     ['retry-after', '-7', 0],
     ['retry-after', '99999999999', 99_999_999_999_000],
     ['retry-after-ms', '250', 250],
   ])('carries the requested wait: %s %s', async (header, value, retryAfterMs) => {
-    server.always(openAiError('slow_down', { headers: { [header]: value } }));
-    expect(await failure()).toMatchObject({ retryAfterMs });
+    const headers = { [header]: value };
+    for (const behaviour of [
+      openAiError('slow_down', { headers }),
+      htmlPage(504, { headers }),
+      okay('slow_down', headers),
+    ]) {
+      server.always(behaviour);
+      expect(await failure()).toMatchObject({ retryAfterMs });
+    }
   });
 
   it.each([
@@ -206,7 +203,7 @@ describe('a response that fails to arrive', () => {
     ['a body of 200 MB', giantBody(), 'empty'],
     ['a gzip bomb of 1 GiB', gzipBomb(), 'empty'],
   ] as const)('%s may have been billed, and leaves no connection open', async (_, behaviour, fault) => {
-    const own = createTransport({ maxResponseBytes: LIMIT });
+    const own = createTransport({ maxResponseBytes: MAX_BYTES });
     try {
       const before = server.openSockets;
       server.always(behaviour);
@@ -217,12 +214,6 @@ describe('a response that fails to arrive', () => {
     } finally {
       await own.close();
     }
-  });
-
-  it('aborts the download of the picture, too, when that stalls', async () => {
-    server.always(picture({ as: 'url', file: hang() }));
-    expect(await failure({ timeoutMs: 500 })).toMatchObject({ fault: 'timeout', outcome: 'unknown' });
-    await server.until(() => server.otherCalls[0]?.ending === 'client_left');
   });
 
   it('is not read beyond the size limit', async () => {
@@ -251,11 +242,16 @@ describe('a response that fails to arrive', () => {
     expect(error).toMatchObject({ fault: 'unreachable', outcome: 'failed' });
     expect(error.message).toContain('ECONNREFUSED');
   });
+
+  it('has not been billed where the connection was not made in time', async () => {
+    const cause = Object.assign(new Error('Connect Timeout Error'), { code: 'UND_ERR_CONNECT_TIMEOUT' });
+    const transport = { fetch: () => Promise.reject(new TypeError('fetch failed', { cause })), close: async () => {} };
+    expect(await failure({ transport })).toMatchObject({ fault: 'unreachable', outcome: 'failed' });
+  });
 });
 
 describe('a request', () => {
-  const generate = (some: Partial<OpenAIProviderOptions> = {}) =>
-    provider(some).generate(CALL, { signal: new AbortController().signal });
+  const generate = (some: Partial<OpenAIProviderOptions> = {}) => provider(some).generate(CALL, callOptions());
 
   it('leaves out the omitted parameters', async () => {
     server.strict = false;
@@ -279,6 +275,13 @@ describe('a request', () => {
       headers: { 'api-key': server.key },
     });
     expect(server.calls[0]?.headers.authorization).toBeUndefined();
+  });
+
+  it('for the models and their shutdown dates has a time limit, too', async () => {
+    server.scriptModels(hang());
+    const dates = provider({ timeoutMs: 200 }).shutdownDates?.(new AbortController().signal);
+    await expect(dates).rejects.toThrow();
+    await server.until(() => server.otherCalls[0]?.ending === 'client_left');
   });
 
   it.each([

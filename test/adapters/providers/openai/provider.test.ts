@@ -25,6 +25,7 @@ const TRAITS: ProviderTraits = {
     ['account', 401],
     ['rate_limited', 429],
     ['overloaded', 500],
+    ['gateway', 504],
     ['unreachable', null],
     ['interrupted', null],
     ['timeout', null],
@@ -83,6 +84,7 @@ async function createFixture(
     style: null,
     background: null,
     format: null,
+    partialImages: 0,
   };
   return {
     provider: open(),
@@ -121,6 +123,8 @@ function behaviourFor(fault: ProviderFault, key: string): Behaviour {
       return openAiError('rate_limit_exceeded', { message, headers: { 'retry-after': '2' } });
     case 'overloaded':
       return openAiError('server_error', { message });
+    case 'gateway':
+      return openAiError('server_error', { message, status: 504 });
     case 'interrupted':
       return dropConnection('reset');
     case 'timeout':

@@ -1,68 +1,41 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import { createOpenAIProvider } from '../../../../src/adapters/providers/openai/provider.ts';
-import { createTransport, type Transport } from '../../../../src/adapters/providers/transport.ts';
-import { CATALOG, unlistedModel } from '../../../../src/core/models/catalog.ts';
-import type { GeneratedPicture, GenerationCall } from '../../../../src/core/ports/provider.ts';
-import { createGuardedFetch } from '../../../../src/security/ssrf-guard.ts';
-import { answer, brokenAnswer, openAiError, picture } from '../../../support/openai/answers.ts';
-import { type OpenAiServer, startOpenAiServer } from '../../../support/openai/server.ts';
+import type { GeneratedPicture } from '../../../../src/core/ports/provider.ts';
+import { callOptions, pictureIn } from '../../../support/generation.ts';
+import { CALL, type OpenAiAdapter, startOpenAiAdapter } from '../../../support/openai/adapter.ts';
+import { answer, brokenAnswer, openAiError, picture, vllmError } from '../../../support/openai/answers.ts';
+import type { OpenAiServer } from '../../../support/openai/server.ts';
 
+let adapter: OpenAiAdapter;
 let server: OpenAiServer;
-let transport: Transport;
-const guard = createGuardedFetch({ allow: [] });
+let provider: OpenAiAdapter['provider'];
+
 beforeAll(async () => {
-  server = await startOpenAiServer();
-  transport = createTransport({ maxResponseBytes: 8 * 1024 * 1024 });
+  adapter = await startOpenAiAdapter();
+  ({ server, provider } = adapter);
 });
-afterAll(async () => {
-  await server.close();
-  await transport.close();
-  await guard.close();
-});
+afterAll(() => adapter[Symbol.asyncDispose]());
 beforeEach(() => server.reset());
 
-const MODEL = CATALOG.get('gpt-image-2') ?? unlistedModel('gpt-image-2');
-const CALL: GenerationCall = {
-  model: MODEL,
-  prompt: 'a lighthouse',
-  size: { width: 1024, height: 1024 },
-  quality: 'low',
-  style: null,
-  background: null,
-  format: 'png',
-};
+const STREAMED = { ...CALL, partialImages: 2 };
 
-const provider = (timeoutMs = 60_000) =>
-  createOpenAIProvider({
-    name: 'openai',
-    apiKey: server.key ?? '',
-    baseURL: server.baseUrl,
-    azureApiVersion: null,
-    model: (id) => CATALOG.get(id) ?? null,
-    omit: [],
-    controlSequences: [],
-    timeoutMs,
-    transport,
-    guard,
-    maxPictureBytes: 1024 * 1024,
-    clock: { now: () => 0, sleep: async () => {} },
-  });
-
-/** Makes a call with a listener for partial pictures. */
-async function watch(made = provider(), call = CALL, signal = new AbortController().signal) {
+/** Makes a call that streams, with a listener for partial pictures. */
+function watch(made = provider(), call = STREAMED, options = callOptions()) {
   const seen: { readonly bytes: Uint8Array; readonly index: number }[] = [];
-  const generated = made.generate(call, { signal, onPartial: (bytes, index) => void seen.push({ bytes, index }) });
-  return { seen, generated };
+  const onPartial = (bytes: Uint8Array, index: number) => void seen.push({ bytes, index });
+  return { seen, generated: made.generate(call, { ...options, onPartial }).then(pictureIn) };
 }
+
+/** The picture of a call without streaming. */
+const plainPicture = async () => pictureIn(await provider().generate(CALL, callOptions()));
 
 /** The picture without the request id, which differs in each call. */
 const essence = ({ providerRequestId: _, ...rest }: GeneratedPicture) => rest;
 
 test('streaming gives the same picture as a call without it, and partial pictures before', async () => {
-  const plain = await provider().generate(CALL, { signal: new AbortController().signal });
+  const plain = await plainPicture();
   expect(server.calls[0]?.body).not.toHaveProperty('stream');
 
-  const { seen, generated } = await watch();
+  const { seen, generated } = watch();
   const streamed = await generated;
   expect(server.calls[1]?.body).toMatchObject({ stream: true, partial_images: 2 });
   expect(essence(streamed)).toEqual(essence(plain));
@@ -72,32 +45,67 @@ test('streaming gives the same picture as a call without it, and partial picture
   expect(seen.every(({ bytes }) => bytes[0] === 0x89 && bytes[1] === 0x50)).toBe(true);
 });
 
-test('streaming is not requested from a model without partial pictures', async () => {
-  const { seen, generated } = await watch(provider(), { ...CALL, model: { ...MODEL, partialImages: 0 } });
-  await generated;
-  expect(server.calls[0]?.body).not.toHaveProperty('stream');
-  expect(seen).toEqual([]);
+test('as many partial pictures are requested as the call says, and no streaming for none', async () => {
+  for (const partialImages of [3, 1, 0]) await watch(provider(), { ...CALL, partialImages }).generated;
+  expect(server.calls.map(({ body }) => [body.stream, body.partial_images])).toEqual([
+    [true, 3],
+    [true, 1],
+    [undefined, undefined],
+  ]);
 });
 
-test('a server that rejects streaming is asked without, from then on', async () => {
-  server.script(
-    openAiError('server_error', {
-      status: 400,
-      code: 'unknown_parameter',
-      param: 'stream',
-      message: 'Unknown: stream',
-    }),
-  );
+const refused = (param: string, message: string) =>
+  openAiError('server_error', {
+    status: 400,
+    type: 'invalid_request_error',
+    code: 'unknown_parameter',
+    param,
+    message,
+  });
+const invalid = (...loc: readonly unknown[]) => vllmError(422, [{ loc, msg: 'extra fields not permitted' }]);
+
+test.each([
+  ['OpenAI names the parameter', refused('stream', "Unknown parameter: 'stream'.")],
+  ['OpenAI names the number of partial pictures', refused('partial_images', 'Too many.')],
+  ['the status is 422', openAiError('server_error', { status: 422, param: 'stream', type: 'invalid_request_error' })],
+  ['FastAPI names the parameter', invalid('body', 'stream')],
+  [
+    'it comes as a 200',
+    openAiError('server_error', { status: 200, type: 'invalid_request_error', code: null, param: 'stream' }),
+  ],
+])('a refusal to stream is a fault of its own, and no later call asks for it: %s', async (_, behaviour) => {
+  server.script(behaviour);
   const made = provider();
-  expect((await (await watch(made)).generated).httpStatus).toBe(200);
-  await (await watch(made)).generated;
-  expect(server.calls.map(({ body }) => body.stream)).toEqual([true, undefined, undefined]);
+  await expect(watch(made).generated).rejects.toMatchObject({ fault: 'streaming_refused', outcome: 'failed' });
+  expect(server.calls).toHaveLength(1);
+  await watch(made).generated;
+  expect(server.calls.map(({ body }) => body.stream)).toEqual([true, undefined]);
+});
+
+test.each([
+  ['the message alone holds the word', refused('prompt', 'Invalid prompt: stream.'), 'rejected'],
+  ['the prompt is refused', openAiError('moderation_blocked', { message: 'A stream of blood.' }), 'refused'],
+  ['the parameter only begins like it', refused('stream_options', 'Unknown.'), 'rejected'],
+  ['the parameter lies deeper', refused('extra.stream', 'Unknown.'), 'rejected'],
+  ['another parameter is invalid', invalid('body', 'stream', 'size'), 'rejected'],
+  ['the status is another', openAiError('model_not_found', { param: 'stream' }), 'rejected'],
+])('any other refusal says nothing against streaming: %s', async (_, behaviour, fault) => {
+  server.script(behaviour);
+  const made = provider();
+  await expect(watch(made).generated).rejects.toMatchObject({ fault });
+  await watch(made).generated;
+  expect(server.calls.map(({ body }) => body.stream)).toEqual([true, true]);
+});
+
+test('a call that did not ask for streaming is not refused for it', async () => {
+  server.script(refused('stream', 'Unknown parameter.'));
+  await expect(provider().generate(CALL, callOptions())).rejects.toMatchObject({ fault: 'rejected' });
 });
 
 test('a plain JSON response to a streaming request is understood', async () => {
-  const bytes = (await provider().generate(CALL, { signal: new AbortController().signal })).bytes;
+  const { bytes } = await plainPicture();
   server.script(answer({ json: { data: [{ b64_json: Buffer.from(bytes).toString('base64') }] } }));
-  const { seen, generated } = await watch();
+  const { seen, generated } = watch();
   expect((await generated).bytes).toEqual(bytes);
   expect(seen).toEqual([]);
 });
@@ -116,7 +124,7 @@ test.each([
   ['an empty stream', stream(''), 'interrupted', 'unknown'],
   ['a stream that breaks off', picture({ cut: { after: { pieces: 1 }, by: 'reset' } }), 'interrupted', 'unknown'],
   ['a stream cut inside an event', picture({ cut: { after: { bytes: 5_000 }, by: 'end' } }), null, 'unknown'],
-  ['an event that is not JSON', stream('data: {"b64\n\n'), 'empty', 'unknown'],
+  ['an event that is not JSON', stream('data: {"b64\n\n'), 'interrupted', 'unknown'],
   ['a final event without a picture', stream(event('image_generation.completed', {})), 'empty', 'unknown'],
   [
     'a final picture in broken base64',
@@ -129,14 +137,14 @@ test.each([
   ['more bytes than the limit', stream(partial, `data: "${'A'.repeat(9 * 1024 * 1024)}"\n\n`), 'empty', 'unknown'],
 ] as const)('%s has its fault and outcome', async (_, behaviour, fault, outcome) => {
   server.script(behaviour);
-  const { generated } = await watch();
+  const { generated } = watch();
   const error = await generated.catch((reason: unknown) => reason);
   expect(error).toMatchObject({ name: 'ProviderError', outcome, ...(fault && { fault }) });
   expect(server.calls).toHaveLength(1);
 });
 
 test('malformed and unknown events are ignored', async () => {
-  const { bytes } = await provider().generate(CALL, { signal: new AbortController().signal });
+  const { bytes } = await plainPicture();
   server.script(
     stream(
       ': a comment\n\n',
@@ -146,21 +154,111 @@ test('malformed and unknown events are ignored', async () => {
       event('image_generation.partial_image', { b64_json: '%', partial_image_index: 0 }),
       event('image_generation.partial_image', { b64_json: 'AAAA', partial_image_index: 'x' }),
       event('image_generation.queued', {}),
+      'data: {"b64_json":"AAAA","partial_image_index":0}\n\n',
+      'event: preview\ndata: {"b64_json":"AAAA"}\n\n',
       event('image_generation.completed', { b64_json: Buffer.from(bytes).toString('base64') }),
     ),
   );
-  const { seen, generated } = await watch();
+  const { seen, generated } = watch();
   expect(await generated).toMatchObject({ bytes, usage: null });
   expect(seen).toEqual([]);
 });
 
+const base64 = async () => Buffer.from((await plainPicture()).bytes).toString('base64');
+const USAGE = { input_tokens: 3, output_tokens: 196 };
+
+test.each<[string, (b64_json: string) => string[]]>([
+  ['keepalive events without data', (b64_json) => ['event: keepalive\n\n', completed(b64_json)]],
+  ['keepalive events with empty data', (b64_json) => ['event: keepalive\ndata:\n\n', completed(b64_json)]],
+  ['comments', (b64_json) => [': stay\n\n', ':\n\n', completed(b64_json)]],
+  ['a comment with a quote', (b64_json) => [`: don't "stop\n\n`, completed(b64_json)]],
+  ['a byte order mark', (b64_json) => ['\ufeff', completed(b64_json)]],
+  ['an unknown event', (b64_json) => [event('image_generation.queued', { data: [7] }), completed(b64_json)]],
+  ['an event of another vendor', (b64_json) => ['event: progress\ndata: {"progress":0.5}\n\n', completed(b64_json)]],
+  ['lines that end in CR LF', (b64_json) => [completed(b64_json).replaceAll('\n', '\r\n')]],
+  ['lines that end in CR', (b64_json) => [completed(b64_json).replaceAll('\n', '\r')]],
+  [
+    'data over several lines',
+    (b64_json) => [
+      `data: {"type":"image_generation.completed",\ndata: "b64_json":"${b64_json}","usage":${JSON.stringify(USAGE)}}\n\n`,
+    ],
+  ],
+  [
+    'a final event named by the stream alone',
+    (b64_json) => [`event: image_generation.completed\ndata: ${JSON.stringify({ b64_json, usage: USAGE })}\n\n`],
+  ],
+  [
+    'a final event whose own type is empty',
+    (b64_json) => [
+      `event: image_generation.completed\ndata: ${JSON.stringify({ type: '', b64_json, usage: USAGE })}\n\n`,
+    ],
+  ],
+  ['the final event of an edit', (b64_json) => [event('image_edit.completed', { b64_json, usage: USAGE })]],
+  [
+    'a last event like the plain answer',
+    (b64_json) => [`data: ${JSON.stringify({ data: [{ b64_json }], usage: USAGE })}\n\n`],
+  ],
+  [
+    'a last event like a picture of the plain answer',
+    (b64_json) => [`data: ${JSON.stringify({ b64_json, usage: USAGE })}\n\n`],
+  ],
+  [
+    'an end mark',
+    (b64_json) => [`data: ${JSON.stringify({ data: [{ b64_json }], usage: USAGE })}\n\n`, 'data: [DONE]\n\n'],
+  ],
+  ['no blank line at the end', (b64_json) => [completed(b64_json).trimEnd()]],
+  [
+    'an empty error beside the picture',
+    (b64_json) => [event('image_generation.completed', { b64_json, usage: USAGE, error: null })],
+  ],
+])('a stream with %s gives its picture', async (_, body) => {
+  const expected = await base64();
+  for (const type of ['text/event-stream', 'Text/Event-Stream; Charset=UTF-8', 'application/octet-stream']) {
+    server.script(answer({ type, body: body(expected) }));
+    const { bytes, usage } = await watch().generated;
+    expect(Buffer.from(bytes).toString('base64') === expected).toBe(true);
+    expect(usage).toMatchObject({ textInput: 3, output: 196 });
+  }
+});
+
+const completed = (b64_json: string) => event('image_generation.completed', { b64_json, usage: USAGE });
+
+test('the partial pictures of an edit, and of a stream that names them in its lines alone, are passed on', async () => {
+  const b64_json = await base64();
+  server.script(
+    stream(
+      event('image_edit.partial_image', { b64_json: 'AAAA', partial_image_index: 0 }),
+      'event: image_generation.partial_image\ndata: {"b64_json":"AAAA","partial_image_index":1}\n\n',
+      completed(b64_json),
+    ),
+  );
+  const { seen, generated } = watch();
+  await generated;
+  expect(seen.map(({ index }) => index)).toEqual([0, 1]);
+});
+
+test('a stream whose last event names a URL gives the address', async () => {
+  const url = 'https://example.com/1.png';
+  server.script(stream(partial, event('image_generation.completed', { b64_json: '', url, usage: USAGE })));
+  const generated = await provider().generate(STREAMED, callOptions());
+  expect(generated).toMatchObject({ url, usage: { output: 196 }, providerRequestId: server.calls[0]?.requestId });
+});
+
+test('a whole picture is taken though the connection breaks behind it', async () => {
+  const b64_json = await base64();
+  const body = completed(b64_json).trimEnd();
+  server.script(answer({ type: 'text/event-stream', body: [body, 'x'], cut: { after: { pieces: 1 }, by: 'close' } }));
+  expect(Buffer.from((await watch().generated).bytes).toString('base64') === b64_json).toBe(true);
+});
+
 test.each([
-  ['cancellation', 60_000, 'cancelled', 'cancelled'],
+  ['being abandoned', 60_000, 'cancelled', 'cancelled'],
   ['the timeout', 300, 'timeout', 'unknown'],
 ] as const)('%s aborts the stream and frees the socket', async (_, timeoutMs, fault, outcome) => {
   server.script(picture({ cut: { after: { pieces: 1 }, by: 'hang' } }));
   const controller = new AbortController();
-  const { seen, generated } = await watch(provider(timeoutMs), CALL, controller.signal);
+  const options = callOptions({ abandon: controller.signal });
+  const { seen, generated } = watch(provider({ timeoutMs }), STREAMED, options);
   const failed = generated.catch((reason: unknown) => reason);
   if (fault === 'cancelled') {
     await expect.poll(() => seen.length, { timeout: 5_000 }).toBe(1);

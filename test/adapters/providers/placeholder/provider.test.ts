@@ -9,6 +9,7 @@ import type { Size } from '../../../../src/core/domain/geometry.ts';
 import { CATALOG } from '../../../../src/core/models/catalog.ts';
 import type { GenerationCall, Provider } from '../../../../src/core/ports/provider.ts';
 import { describeProvider } from '../../../contracts/provider.ts';
+import { callOptions, pictureIn } from '../../../support/generation.ts';
 
 const EVERY_CHECK = forEachCheck(() => 'reject');
 const provider = createPlaceholderProvider({ model: 'of-my-own', catalog: CATALOG });
@@ -69,7 +70,8 @@ describe('the placeholder', () => {
   });
 
   it('paints a png where no format is requested, and reports no usage', async () => {
-    const picture = await provider.generate({ ...call('tea', { width: 64, height: 48 }), format: null }, running());
+    const size = { width: 64, height: 48 };
+    const picture = pictureIn(await provider.generate({ ...call('tea', size), format: null }, callOptions()));
     expect((await sharp(picture.bytes).metadata()).format).toBe('png');
     expect(picture).toMatchObject({ revisedPrompt: null, usage: null, httpStatus: null, providerRequestId: null });
   });
@@ -95,7 +97,10 @@ describe('the placeholder', () => {
   ])('raises `cancelled` when it is cancelled %s', async (_name, cancel) => {
     const controller = new AbortController();
     cancel(controller);
-    const painting = provider.generate(call('tea', { width: 64, height: 64 }), { signal: controller.signal });
+    const painting = provider.generate(
+      call('tea', { width: 64, height: 64 }),
+      callOptions({ signal: controller.signal }),
+    );
     await expect(painting).rejects.toMatchObject({ name: 'ProviderError', fault: 'cancelled', outcome: 'cancelled' });
   });
 
@@ -110,15 +115,11 @@ describe('the placeholder', () => {
 const LIMITS = { bytes: 50_000_000, pixels: 64_000_000, decodeSeconds: 20 };
 
 async function paint(prompt: string, size: Size, format: MasterFormat = 'png', by: Provider = provider) {
-  return (await by.generate({ ...call(prompt, size), format }, running())).bytes;
+  return pictureIn(await by.generate({ ...call(prompt, size), format }, callOptions())).bytes;
 }
 
 function call(prompt: string, size: Size): GenerationCall {
   const model = provider.model('placeholder');
   if (!model) throw new Error('the placeholder has no catalog row');
-  return { model, prompt, size, quality: null, style: null, background: null, format: 'png' };
-}
-
-function running() {
-  return { signal: new AbortController().signal };
+  return { model, prompt, size, quality: null, style: null, background: null, format: 'png', partialImages: 0 };
 }

@@ -1,0 +1,76 @@
+/** What the body of a successful answer is: decided by its bytes, since compatible servers and proxies send all kinds of content types. */
+export type AnswerKind = 'json' | 'events' | 'picture' | 'other';
+
+/** Longer than the start of any picture by which its format is known. */
+const HEAD_BYTES = 12;
+
+/** The start of each format that an image API sends, one character a byte: PNG, JPEG, GIF, WebP, AVIF and HEIF, TIFF. */
+const PICTURE = /^(?:\x89PNG|\xff\xd8\xff|GIF8|RIFF.{4}WEBP|.{4}ftyp|II\*\0|MM\0\*)/s;
+/** A comment, or one of the fields of an event. https://html.spec.whatwg.org/multipage/server-sent-events.html */
+const EVENT_LINE = /^(?::|(?:data|event|id|retry)\s*:)/;
+const BLANK = /^(?:\xef\xbb\xbf)?[\t\n\r ]*/;
+const MARKUP = /^(?:<(?!svg)|\{|\[)/i;
+
+/** True for a page, JSON or nothing at all: what servers send in the place of a file. */
+export function isMarkup(bytes: Uint8Array): boolean {
+  const start = startOf(bytes).replace(BLANK, '');
+  return start === '' || MARKUP.test(start);
+}
+
+/** A body whose kind is known, from its first byte on; a byte order mark and white space before that are gone. */
+export interface RecognisedBody {
+  readonly kind: AnswerKind;
+  readonly body: ReadableStream<Uint8Array>;
+}
+
+/**
+ * Reads as much of the body as shows what it is. Servers that keep a connection alive with white space may send any amount of it
+ * before the answer. `contentType` decides only where the bytes do not.
+ */
+export async function recogniseBody(
+  source: ReadableStream<Uint8Array>,
+  contentType: string | null,
+): Promise<RecognisedBody> {
+  const reader = source.getReader();
+  let start: Buffer = Buffer.alloc(0);
+  let kind: AnswerKind | null = null;
+  while (kind === null) {
+    const { done, value } = await reader.read();
+    if (value !== undefined) start = withoutBlanks(Buffer.concat([start, value]));
+    kind = kindOf(start, done, contentType);
+  }
+  return { kind, body: continued(start, reader) };
+}
+
+/** Null where more bytes may decide. */
+function kindOf(start: Buffer, isWhole: boolean, contentType: string | null): AnswerKind | null {
+  const head = startOf(start);
+  if (head.startsWith('{') || head.startsWith('[')) return 'json';
+  if (head.length < HEAD_BYTES && !isWhole) return null;
+  if (PICTURE.test(head)) return 'picture';
+  const isEvents = EVENT_LINE.test(head) || /^\s*text\/event-stream\b/i.test(contentType ?? '');
+  return isEvents ? 'events' : 'other';
+}
+
+function startOf(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.byteLength, HEAD_BYTES)).toString('latin1');
+}
+
+function withoutBlanks(bytes: Buffer): Buffer {
+  return bytes.subarray(BLANK.exec(bytes.toString('latin1'))?.[0].length ?? 0);
+}
+
+/** What was read already, then the rest. */
+function continued(start: Uint8Array, reader: ReadableStreamDefaultReader<Uint8Array>): ReadableStream<Uint8Array> {
+  return new ReadableStream<Uint8Array>({
+    start(controller) {
+      if (start.length > 0) controller.enqueue(start);
+    },
+    async pull(controller) {
+      const { done, value } = await reader.read();
+      if (done) controller.close();
+      else controller.enqueue(value);
+    },
+    cancel: (reason) => reader.cancel(reason),
+  });
+}

@@ -1,0 +1,18 @@
+import type { GeneratedPicture, GenerationOptions, PictureAddress } from '../../src/core/ports/provider.ts';
+
+/** The options of a call that nothing ends, with those that are given. */
+export function callOptions(some: Partial<GenerationOptions> = {}): GenerationOptions {
+  return { signal: new AbortController().signal, abandon: new AbortController().signal, ...some };
+}
+
+/** The answer, which must hold its picture rather than name it by a URL. */
+export function pictureIn(answer: GeneratedPicture | PictureAddress): GeneratedPicture {
+  if ('bytes' in answer) return answer;
+  throw new Error(`the answer only names its picture: ${answer.url}`);
+}
+
+/** The answer, which must name its picture by a URL. */
+export function addressIn(answer: GeneratedPicture | PictureAddress): PictureAddress {
+  if ('url' in answer) return answer;
+  throw new Error('the answer holds its picture');
+}

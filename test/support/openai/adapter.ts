@@ -1,0 +1,59 @@
+import { createOpenAIProvider, type OpenAIProviderOptions } from '../../../src/adapters/providers/openai/provider.ts';
+import { createTransport } from '../../../src/adapters/providers/transport.ts';
+import { CATALOG, unlistedModel } from '../../../src/core/models/catalog.ts';
+import type { GenerationCall, Provider } from '../../../src/core/ports/provider.ts';
+import { hostOf } from '../../../src/security/allow-list.ts';
+import { createGuardedFetch } from '../../../src/security/ssrf-guard.ts';
+import { type OpenAiServer, startOpenAiServer } from './server.ts';
+
+/** Bytes; more than the stand-in's pictures of `CALL`. */
+export const MAX_BYTES = 8 * 1024 * 1024;
+
+/** A call that the stand-in accepts. */
+export const CALL: GenerationCall = {
+  model: CATALOG.get('gpt-image-2') ?? unlistedModel('gpt-image-2'),
+  prompt: 'a lighthouse',
+  size: { width: 1024, height: 1024 },
+  quality: 'low',
+  style: null,
+  background: 'auto',
+  format: 'png',
+  partialImages: 0,
+};
+
+export interface OpenAiAdapter extends AsyncDisposable {
+  readonly server: OpenAiServer;
+  /** A provider that calls the stand-in, with these options instead of the usual ones. */
+  provider(some?: Partial<OpenAIProviderOptions>): Provider;
+}
+
+/** The adapter, and a stand-in for it to call; nothing else is reached, unless `reach` names it. */
+export async function startOpenAiAdapter(reach: readonly string[] = []): Promise<OpenAiAdapter> {
+  const server = await startOpenAiServer();
+  const transport = createTransport({ maxResponseBytes: MAX_BYTES });
+  const guard = createGuardedFetch({ allow: [server.baseUrl, ...reach].map(hostOf) });
+  return {
+    server,
+    provider: (some = {}) =>
+      createOpenAIProvider({
+        name: 'openai',
+        apiKey: server.key,
+        baseURL: server.baseUrl,
+        azureApiVersion: null,
+        model: (id) => CATALOG.get(id) ?? null,
+        omit: [],
+        controlSequences: [],
+        timeoutMs: 10_000,
+        transport,
+        guard,
+        maxPictureBytes: MAX_BYTES,
+        clock: { now: () => Date.parse('2026-11-23T12:00:00Z'), sleep: async () => undefined },
+        ...some,
+      }),
+    async [Symbol.asyncDispose]() {
+      await transport.close();
+      await guard.close();
+      await server.close();
+    },
+  };
+}

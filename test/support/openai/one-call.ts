@@ -1,0 +1,38 @@
+/**
+ * A process that makes one call and prints what it brought: the number of bytes, or the fault.
+ *
+ *     node test/support/openai/one-call.ts <base URL> <key> <milliseconds that the call may take>
+ */
+
+import { createOpenAIProvider } from '../../../src/adapters/providers/openai/provider.ts';
+import { createTransport } from '../../../src/adapters/providers/transport.ts';
+import { ProviderError } from '../../../src/core/domain/errors.ts';
+import { createGuardedFetch } from '../../../src/security/ssrf-guard.ts';
+import { callOptions, pictureIn } from '../generation.ts';
+import { CALL, MAX_BYTES } from './adapter.ts';
+
+const [baseURL = '', apiKey = '', timeoutMs] = process.argv.slice(2);
+const transport = createTransport({ maxResponseBytes: MAX_BYTES });
+const guard = createGuardedFetch({ allow: [] });
+const provider = createOpenAIProvider({
+  name: 'openai',
+  apiKey,
+  baseURL,
+  azureApiVersion: null,
+  model: () => CALL.model,
+  omit: [],
+  controlSequences: [],
+  timeoutMs: Number(timeoutMs),
+  transport,
+  guard,
+  maxPictureBytes: MAX_BYTES,
+  clock: { now: Date.now, sleep: async () => undefined },
+});
+
+const brought = await provider.generate(CALL, callOptions()).then(
+  (answer) => `${pictureIn(answer).bytes.length} bytes`,
+  (error: unknown) => (error instanceof ProviderError ? error.fault : String(error)),
+);
+process.stdout.write(`${brought}\n`);
+await transport.close();
+await guard.close();
