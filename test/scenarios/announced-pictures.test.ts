@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { startEasel } from '../support/app/easel.ts';
 import type { Delivery } from '../support/network/http-delivery.ts';
 import { answer, type Behaviour, dropConnection, hang, picture } from '../support/openai/answers.ts';
-import { startOpenAiServer } from '../support/openai/server.ts';
+import { type OpenAiServer, startOpenAiServer } from '../support/openai/server.ts';
 import { texturedPicture } from '../support/pictures.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
@@ -34,7 +34,7 @@ describe('a picture that is named by its URL', () => {
       cost: { basis: 'usage' },
     });
     expect(easel.upstream.calls).toHaveLength(1);
-    expect(easel.upstream.otherCalls).toHaveLength(fileFirst.length + 1);
+    expect(fileCalls(easel.upstream)).toHaveLength(fileFirst.length + 1);
   });
 
   it('has an unknown outcome where its URL stays dead, which the bound on such calls holds for', async () => {
@@ -52,7 +52,7 @@ describe('a picture that is named by its URL', () => {
     expect(JSON.stringify(record)).not.toContain('/files/');
     expect(easel.upstream.calls).toHaveLength(2);
     // Tried for as long as the call may take, with growing gaps.
-    expect(easel.upstream.otherCalls.length).toBeGreaterThan(2 * 10);
+    expect(fileCalls(easel.upstream).length).toBeGreaterThan(2 * 10);
   });
 
   it('is fetched after a crash, without another call', async () => {
@@ -60,7 +60,7 @@ describe('a picture that is named by its URL', () => {
     upstream.script(picture({ ...BY_URL, fileFirst: [hang(), GONE] }));
     await using before = await startEasel({ upstream });
     await before.post(X, ASYNC);
-    await upstream.until(() => upstream.otherCalls.length === 1);
+    await upstream.until(() => fileCalls(upstream).length === 1);
     await using left = await before.leftByCrash();
     const { attempts } = await before.record('x');
     expect(attempts).toMatchObject([{ httpStatus: 200, durationMs: null }]);
@@ -79,7 +79,7 @@ describe('a picture that is named by its URL', () => {
     upstream.script(picture({ ...BY_URL, fileFirst: [hang()], file: GONE }));
     await using before = await startEasel({ upstream });
     await before.post(X, ASYNC);
-    await upstream.until(() => upstream.otherCalls.length === 1);
+    await upstream.until(() => fileCalls(upstream).length === 1);
     await using left = await before.leftByCrash();
 
     await using easel = await startEasel({ upstream, folder: left.path });
@@ -129,7 +129,7 @@ describe('a picture that is named by its URL', () => {
     await expect
       .poll(async () => (await easel.record('x')).attempts)
       .toMatchObject([{ outcome: 'unknown', durationMs: expect.any(Number) }]);
-    expect(easel.upstream.otherCalls).toHaveLength(1);
+    expect(fileCalls(easel.upstream)).toHaveLength(1);
   });
 
   it('is left to the next start where its URL is not there yet when the process stops', async () => {
@@ -152,7 +152,7 @@ describe('a picture that is named by its URL', () => {
     await using easel = await startEasel();
     easel.upstream.script(picture({ ...BY_URL, file: hang() }));
     await easel.post(X, ASYNC);
-    await easel.upstream.until(() => easel.upstream.otherCalls.length === 1);
+    await easel.upstream.until(() => fileCalls(easel.upstream).length === 1);
     const { status } = await fetch(`${easel.url}/images/x`, { method: 'DELETE' });
     expect(status).toBe(204);
     expect(await easel.files()).toEqual([]);
@@ -178,14 +178,17 @@ describe('a picture whose answer has begun when its image is cancelled', () => {
 
   it('is not waited for by a DELETE', async () => {
     await using easel = await startEasel();
-    easel.upstream.script(picture({ cut: { after: { bytes: 1000 }, by: 'hang' } }));
+    const gate = easel.upstream.gate();
+    easel.upstream.script(picture({ drip: { bytes: 1000, pause: gate } }));
     await easel.post(X, ASYNC);
-    await easel.upstream.until(() => easel.upstream.calls[0]?.status === 200);
+    await gate.reached();
     expect((await fetch(`${easel.url}/images/x`, { method: 'DELETE' })).status).toBe(204);
     expect(await easel.files()).toEqual([]);
     await easel.upstream.abandoned(1);
   });
 });
+
+const fileCalls = ({ otherCalls }: OpenAiServer) => otherCalls.filter(({ operation }) => operation === 'file');
 
 async function pictureFile(delivery: Delivery = {}): Promise<Behaviour> {
   const body = await texturedPicture({ width: 1024, height: 640 });
