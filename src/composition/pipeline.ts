@@ -2,6 +2,7 @@ import type { Logger } from 'pino';
 import { v7 as uuidv7 } from 'uuid';
 import { createLocalQueue } from '../adapters/queue/local.ts';
 import type { Config } from '../config/config.ts';
+import type { Costs } from '../core/money/costs.ts';
 import { createFetchAnnounced } from '../core/pipeline/announced-picture.ts';
 import { createAttempt } from '../core/pipeline/attempt.ts';
 import { createDeferredRenditions } from '../core/pipeline/deferred-renditions.ts';
@@ -31,6 +32,7 @@ interface PipelineAdapters {
   readonly events: ImageEvents;
   readonly imaging: Imaging;
   readonly upstreams: Upstreams;
+  readonly costs: Costs;
   /** Gets the ids of the attempts whose calls run in this process. */
   readonly runningCalls: Set<string>;
   readonly telemetry: Telemetry;
@@ -52,7 +54,8 @@ export function createPipeline(
   }: Pick<Config, 'retry' | 'budget' | 'pipeline' | 'queue' | 'callTimeoutMs'>,
   adapters: PipelineAdapters,
 ): ImageQueue {
-  const { records, store, events, imaging, upstreams, runningCalls, telemetry, tracer, clock, random, log } = adapters;
+  const { records, store, events, imaging, upstreams, costs, runningCalls, telemetry, tracer, clock, random, log } =
+    adapters;
   const { embedPrompt, regenerateOnReject, deferredFormats } = pipeline;
   const openJob = createOpenJob({ records, events, telemetry, tracer, clock, log });
   const { recordFailure, reportOutcome } = createOutcome({ telemetry, tracer, clock });
@@ -66,6 +69,7 @@ export function createPipeline(
       store,
       events,
       budget,
+      costs,
       fetchAnnounced,
       runningCalls,
       timeoutMs,

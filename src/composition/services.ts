@@ -12,6 +12,7 @@ import type { Config } from '../config/config.ts';
 import { fileUrls } from '../core/domain/record.ts';
 import { createDerive } from '../core/images/derive.ts';
 import { createPublishedPictures } from '../core/images/published-file.ts';
+import { createCosts } from '../core/money/costs.ts';
 import type { Clock } from '../core/ports/clock.ts';
 import { createDeletions } from '../core/retention/deletions.ts';
 import type { AppServices } from '../http/app.ts';
@@ -90,6 +91,7 @@ export async function createServices(
 
   configureSharp();
   const signer = await createSigner(config, clock);
+  const costs = createCosts({ records, log });
   const runningCalls = new Set<string>();
   const queue = createPipeline(config, {
     records,
@@ -97,6 +99,7 @@ export async function createServices(
     events,
     imaging: createImaging({ checks: config.checks, containBackground: config.containBackground, signer, tracer }),
     upstreams,
+    costs,
     runningCalls,
     telemetry: metrics,
     tracer,
@@ -113,6 +116,7 @@ export async function createServices(
     events,
     provenanceReader: createProvenanceReader(),
     upstreams,
+    costs,
     deletions,
     urls,
     clock,

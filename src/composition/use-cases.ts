@@ -11,6 +11,7 @@ import { createProvenance } from '../core/images/provenance.ts';
 import { createJoinOrRerun } from '../core/images/rerun.ts';
 import { createSubmit } from '../core/images/submit.ts';
 import { createWait } from '../core/images/wait.ts';
+import type { Costs } from '../core/money/costs.ts';
 import { reportUsage } from '../core/money/usage.ts';
 import { resolveRequest } from '../core/planning/resolve-request.ts';
 import type { Clock } from '../core/ports/clock.ts';
@@ -34,6 +35,7 @@ interface UseCaseParts {
   readonly events: ImageEvents;
   readonly provenanceReader: ProvenanceReader;
   readonly upstreams: Upstreams;
+  readonly costs: Costs;
   readonly deletions: Deletions;
   readonly urls: MediaUrls;
   readonly clock: Clock;
@@ -46,7 +48,8 @@ interface UseCaseParts {
 
 /** Builds each use case from the parts and settings that it takes, and puts them together as the facade. */
 export function createUseCases(config: Config, parts: UseCaseParts): Images {
-  const { records, store, queue, events, upstreams, deletions, urls, clock, tracer, newId, log, stopping } = parts;
+  const { records, store, queue, events, upstreams, costs, deletions, urls, clock, tracer, newId, log, stopping } =
+    parts;
   const { budget, presets, defaults, retention } = config;
   const queueLimit = config.queue.limit;
   const resolve = (create: CreateImage) => resolveRequest(create, presets, defaults);
@@ -59,7 +62,8 @@ export function createUseCases(config: Config, parts: UseCaseParts): Images {
       queue,
       upstreams,
       admission,
-      joinOrRerun: createJoinOrRerun({ records, queue, events, upstreams, admission, clock, tracer, log }),
+      costs,
+      joinOrRerun: createJoinOrRerun({ records, queue, events, upstreams, admission, costs, clock, tracer, log }),
       resolve,
       retentionByLabel: retention.byLabel,
       clock,
@@ -68,7 +72,7 @@ export function createUseCases(config: Config, parts: UseCaseParts): Images {
       logPrompts: config.log.prompts,
       log,
     }),
-    preview: createPreview({ upstreams, resolve, budget }),
+    preview: createPreview({ upstreams, resolve, costs, budget }),
     waitUntilFinished: createWait({ records, events, clock, stopping }),
     follow: createFollow({ records, events, urls, stopping }),
     readProvenance: createProvenance({ store, reader: parts.provenanceReader, urls }),

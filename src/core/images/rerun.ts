@@ -4,7 +4,7 @@ import { canRunAgain, type Image } from '../domain/image.ts';
 import { ZERO_COST } from '../domain/money.ts';
 import type { Caller, CreateImage, ImageRequest } from '../domain/request.ts';
 import { rerun as rerunImage } from '../domain/transitions.ts';
-import { estimateCost } from '../money/pricing.ts';
+import type { Costs } from '../money/costs.ts';
 import { plannedFields } from '../planning/plan.ts';
 import { fingerprint } from '../planning/resolve-request.ts';
 import type { Clock } from '../ports/clock.ts';
@@ -39,6 +39,7 @@ interface RerunDeps {
   readonly events: Pick<ImageEvents, 'publish'>;
   readonly upstreams: Upstreams;
   readonly admission: Admission;
+  readonly costs: Pick<Costs, 'estimate'>;
   readonly clock: Pick<Clock, 'now'>;
   readonly tracer: Pick<Tracer, 'traceparent'>;
   readonly log: Logger;
@@ -49,14 +50,14 @@ interface RerunDeps {
  * cancelled image again. Raises `media_id_conflict` or `idempotency_key_reused` where the earlier request was a different one.
  */
 export function createJoinOrRerun(deps: RerunDeps): JoinOrRerun {
-  const { records, queue, events, upstreams, admission, clock, tracer, log } = deps;
+  const { records, queue, events, upstreams, admission, costs, clock, tracer, log } = deps;
 
   /** Runs an image again: from its original where that is sound, which costs nothing, else with a new call. */
   async function rerun({ mediaId, request, original }: Image): Promise<Submission> {
     const resumed = original?.sound ?? false;
     // Finishing a sound original needs no working provider and no budget.
     const { upstream, plan } = resumed ? upstreams.candidates(request)[0] : chooseProvider(upstreams, request);
-    const estimate = resumed ? ZERO_COST : estimateCost(plan.call);
+    const estimate = resumed ? ZERO_COST : await costs.estimate(plan.call);
     if (!resumed) await admission.ensureCapacity(mediaId, request.size);
     let started = false;
     const image = await records.requeue(

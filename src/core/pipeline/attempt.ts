@@ -4,7 +4,7 @@ import type { Attempt } from '../domain/image.ts';
 import type { Budget, Cost } from '../domain/money.ts';
 import { announced, closed, keptAfterCancel, opened, received } from '../domain/transitions.ts';
 import { createSpendingGuard } from '../money/budget.ts';
-import { estimateCost, settleCost } from '../money/pricing.ts';
+import type { Costs } from '../money/costs.ts';
 import { type GenerationPlan, plannedFields } from '../planning/plan.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { ImageEvents } from '../ports/image-events.ts';
@@ -42,6 +42,7 @@ export function createAttempt({
   store,
   events,
   budget,
+  costs,
   fetchAnnounced,
   runningCalls,
   timeoutMs,
@@ -53,6 +54,7 @@ export function createAttempt({
   readonly store: Pick<MediaStore, 'put'>;
   readonly events: Pick<ImageEvents, 'partialSink'>;
   readonly budget: Budget;
+  readonly costs: Costs;
   readonly fetchAnnounced: FetchAnnounced;
   /** The ids of the attempts whose calls run in this process. */
   readonly runningCalls: Pick<Set<string>, 'add' | 'delete'>;
@@ -90,8 +92,9 @@ export function createAttempt({
 
   /** Records the attempt, and reserves its estimate within the budget. */
   async function reserve(run: Run, provider: Provider, plan: GenerationPlan, partialImages: number): Promise<OpenCall> {
-    const began = clock.now();
     const request = { ...plan.call, partialImages };
+    const estimate = await costs.estimate(request);
+    const began = clock.now();
     const attempt: Attempt = {
       id: newId(),
       run: run.number,
@@ -102,7 +105,7 @@ export function createAttempt({
       outcome: 'unknown',
       httpStatus: null,
       providerRequestId: null,
-      cost: estimateCost(request),
+      cost: estimate,
       announced: null,
     };
     const guard = createSpendingGuard(budget, attempt.model, attempt.cost, began);
@@ -130,7 +133,7 @@ export function createAttempt({
         onPartial: events.partialSink(run.mediaId),
       });
       if (!('url' in answer)) return answer;
-      cost = settleCost(call.request, answer.usage);
+      cost = await costs.settle(call.request, answer.usage, cost);
       return await fetchNamed(run, call, answer, cost);
     }
   }
@@ -183,7 +186,7 @@ export function createAttempt({
     const name = originalName(run.mediaId, attempt.id);
     await run.timed('store', () => run.retry(() => store.put(name, picture.bytes)));
     const original = toOriginal(name, picture.bytes);
-    const cost = settleCost(request, picture.usage);
+    const cost = await costs.settle(request, picture.usage, attempt.cost);
     telemetry.spent(attempt.provider, attempt.model, cost);
     const { httpStatus, providerRequestId, revisedPrompt } = picture;
     const result = { original, revisedPrompt, durationMs, httpStatus, providerRequestId, cost };

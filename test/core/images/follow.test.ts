@@ -16,6 +16,7 @@ const CALL: Attempt = {
   httpStatus: null,
   providerRequestId: null,
   cost: { usd: 0.04, basis: 'estimate' },
+  announced: null,
 };
 const unfinished = { completedAt: null, master: null, renditions: [] };
 const queued = exampleImage({ mediaId: 'x', status: 'queued', attempts: [], ...unfinished });

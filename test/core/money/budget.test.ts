@@ -5,7 +5,7 @@ import { dropConnection, hang, openAiError, picture } from '../../support/openai
 import { startOpenAiServer } from '../../support/openai/server.ts';
 
 /** Estimate of one picture of 816x816 with the prompt below, in US dollars. */
-const ESTIMATE = 0.01721;
+const ESTIMATE = 0.18431;
 const estimates = (count: number) => Math.round(count * ESTIMATE * 1e6) / 1e6;
 const body = { prompt: 'a lighthouse', size: '816x816', renditions: [] };
 /** The same request as the core takes it. */
@@ -185,7 +185,7 @@ describe('GET /usage', () => {
     expect([all.days.map(({ key }) => key), all.budget.usdPerDay]).toEqual([['blog', 'shop'], 50]);
     const metrics = await (await easel.get('/metrics')).text();
     for (const key of ['blog', 'shop'])
-      expect(metrics).toMatch(new RegExp(`easel_spent_today_usd\\{model="gpt-image-2",key="${key}"\\} 0\\.0`));
+      expect(metrics).toMatch(new RegExp(`easel_spent_today_usd\\{model="gpt-image-2",key="${key}"\\} 0\\.1`));
     expect(metrics).toContain('easel_budget_usd_per_day 50\neasel_budget_usd_per_day{key="blog"} 10\n');
   });
 

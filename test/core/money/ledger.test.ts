@@ -162,7 +162,16 @@ function next(image: Image, taken: Step): Image {
     case 'cancel':
       return cancelled(image, at(second)) ?? image;
     case 'rerun':
-      return rerun(image, { planned: image, estimate: costOf(taken), traceparent: null }) ?? image;
+      return (
+        rerun(image, {
+          planned: image,
+          estimate: costOf(taken),
+          traceparent: null,
+          requestedAt: at(second),
+          expiresAt: null,
+          mayCostAgain: true,
+        }) ?? image
+      );
     default:
       return image;
   }

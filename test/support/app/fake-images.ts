@@ -58,7 +58,7 @@ export function createFakeImages(): FakeImages {
       return { image, started: true };
     },
 
-    preview: ({ prompt }) => ({
+    preview: async ({ prompt }) => ({
       prompt: prompt ?? '',
       requestedSize: '1216x688',
       crop: { left: 0, top: 2, width: 1216, height: 684 },

@@ -51,7 +51,7 @@ export function firstPicture(body: unknown, { httpStatus, providerRequestId }: R
 
 /** The tokens that a parsed response body reports; null where it reports none. Call after `firstPicture` accepted the body. */
 export function readUsage(body: unknown): TokenUsage | null {
-  const { usage } = body as Partial<ImagesResponse>;
+  const { usage, svg_usage: svg } = body as Partial<ImagesResponse>;
   if (!usage || !Number.isFinite(usage.output_tokens)) return null;
   const details = usage.input_tokens_details as
     | { text_tokens?: number; image_tokens?: number; cached_tokens?: number }
@@ -59,8 +59,15 @@ export function readUsage(body: unknown): TokenUsage | null {
   const imageInput = details?.image_tokens ?? 0;
   return {
     textInput: details?.text_tokens ?? Math.max(0, (usage.input_tokens ?? 0) - imageInput),
-    cachedTextInput: details?.cached_tokens ?? 0,
     imageInput,
+    cachedInput: details?.cached_tokens ?? 0,
     output: usage.output_tokens,
+    ...(svg && { svg: readSvgUsage(svg) }),
   };
+}
+
+/** Reasoning tokens are output; the types do not say whether `output_tokens` holds them, but the total does. */
+function readSvgUsage(usage: Partial<ImagesResponse.SvgUsage>): NonNullable<TokenUsage['svg']> {
+  const { input_tokens: input = 0, output_tokens: output = 0, total_tokens: total = 0 } = usage;
+  return { input, output: Math.max(output, total - input) };
 }
