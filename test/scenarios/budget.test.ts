@@ -148,8 +148,7 @@ async function submitUntilAnswered(
         if (events) await events.text().catch(() => null);
         return 'accepted';
       }
-      if (response.status !== 503 && answer.code !== 'overloaded' && answer.code !== 'rate_limited')
-        return answer.code ?? String(response.status);
+      if (response.status !== 503 && answer.code !== 'queue_full') return answer.code ?? String(response.status);
     }
     await delay(50);
   }
