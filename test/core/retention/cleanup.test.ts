@@ -64,6 +64,23 @@ describe('POST /cleanup', () => {
     expect((await easel.get('/images/long')).status).toBe(200);
   });
 
+  it('counts the age of an image from its latest request, as a rerun is a new life', async () => {
+    await using easel = await startEasel({ env: { RETENTION: '2h', RETRY_MAX_ATTEMPTS: '1' } });
+    easel.upstream.script(openAiError('server_error'));
+    await easel.post({ mediaId: 'again', prompt: 'a lighthouse', renditions: [] });
+    easel.clock.advance(HOUR_MS);
+    const { body: other } = await easel.post({ mediaId: 'other', prompt: 'a lighthouse', renditions: [] });
+    easel.clock.advance(0.75 * HOUR_MS);
+    expect((await easel.post({ mediaId: 'again', prompt: 'a lighthouse', renditions: [] })).status).toBe(201);
+    easel.clock.advance(0.75 * HOUR_MS);
+    expect(await cleanUp(easel)).toMatchObject({ deleted: 0, kept: 2 });
+    // Of the two, the one that was made first was requested last.
+    expect(await cleanUp(easel, { maxBytes: publishedBytes(other) })).toMatchObject({ deleted: 1, kept: 1 });
+    expect((await easel.get('/images/again')).status).toBe(200);
+    easel.clock.advance(1.5 * HOUR_MS);
+    expect(await cleanUp(easel)).toMatchObject({ deleted: 1, kept: 0 });
+  });
+
   it('deletes only images of the requested status, and never an unfinished one', async () => {
     await using easel = await startEasel({ env: { RETRY_MAX_ATTEMPTS: '1' } });
     easel.upstream.script(openAiError('server_error'));
