@@ -7,10 +7,29 @@ export function describeListing({ records, store, finish, listed }: OpenedRecord
   describe('list', () => {
     beforeEach(async () => {
       await store(
-        anImage({ mediaId: 'one', createdAt: at(1), owner: 'anna', request: aRequest({ labels: ['red', 'blue'] }) }),
-        anImage({ mediaId: 'two-b', createdAt: at(2), owner: 'bert', request: aRequest({ labels: ['red'] }) }),
+        // It was requested again later: the list goes by the first time.
+        anImage({
+          mediaId: 'one',
+          createdAt: at(1),
+          requestedAt: at(9),
+          owner: 'anna',
+          request: aRequest({ labels: ['red', 'blue'] }),
+        }),
+        anImage({
+          mediaId: 'two-b',
+          createdAt: at(2),
+          requestedAt: at(7),
+          owner: 'bert',
+          request: aRequest({ labels: ['red'] }),
+        }),
         anImage({ mediaId: 'two-a', createdAt: at(2), owner: 'anna' }),
-        anImage({ mediaId: 'three', createdAt: at(3), owner: 'anna', request: aRequest({ labels: ['red'] }) }),
+        anImage({
+          mediaId: 'three',
+          createdAt: at(3),
+          requestedAt: at(8),
+          owner: 'anna',
+          request: aRequest({ labels: ['red'] }),
+        }),
       );
       await finish('two-a');
       await finish('three');

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { budgetResetsAt, utcDay } from '../../../src/core/money/budget.ts';
 import type { UsageReport } from '../../../src/core/money/usage.ts';
 import { type Easel, startEasel } from '../../support/app/easel.ts';
 import { dropConnection, hang, openAiError, picture } from '../../support/openai/answers.ts';
@@ -210,6 +211,18 @@ describe('the budget', () => {
     expect([status, record.cost]).toEqual([201, { usd: null, basis: 'unknown' }]);
     const { days, budget } = await usage(unlimited);
     expect([days.map(({ usd }) => usd), budget.spent]).toEqual([[null], null]);
+  });
+});
+
+describe('the day of a budget', () => {
+  const midnight = Date.UTC(2026, 10, 27);
+
+  it.each([
+    ['the last moment of a day', midnight - 1, '2026-11-26', midnight],
+    ['midnight', midnight, '2026-11-27', midnight + 86_400_000],
+    ['the first moment of a day', midnight + 1, '2026-11-27', midnight + 86_400_000],
+  ])('at %s', (_, now, day, resetsAt) => {
+    expect([utcDay(now), budgetResetsAt(now)]).toEqual([day, resetsAt]);
   });
 });
 

@@ -98,13 +98,14 @@ describe('what calls took', () => {
   });
 
   it('teaches nothing where it is implausible, or the model has no price per token', async () => {
-    await withCosts(async (costs, records) => {
+    const log = await withCosts(async (costs, records) => {
       for (const usage of [null, took(0), took(1e9), { ...took(9_000), textInput: -1 }])
         expect(await costs.settle(call(), usage, RESERVED)).toEqual(RESERVED);
       expect((await costs.estimate(call())).usd).toBe(0.21072);
       expect(await costs.settle(call({ id: 'my-own' }), took(9_000), RESERVED)).toEqual(RESERVED);
       expect(await records.largestUsage({ model: 'my-own', quality: 'high', size: call().size })).toBe(0);
     });
+    expect(log).toEqual([]);
   });
 
   it('never stands between a picture that was paid for and its record: a failed write is logged', async () => {

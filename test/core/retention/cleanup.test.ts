@@ -6,6 +6,8 @@ import { describe, expect, it } from 'vitest';
 import type { CleanupReport } from '../../../src/core/ports/record-store.ts';
 import { createCleanup } from '../../../src/core/retention/cleanup.ts';
 import { type Easel, publishedBytes, startEasel } from '../../support/app/easel.ts';
+import { exampleImage } from '../../support/app/fake-images.ts';
+import { openRecords } from '../../support/app/records.ts';
 import { openAiError, picture } from '../../support/openai/answers.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
 
@@ -197,5 +199,36 @@ describe('createCleanup', () => {
     });
     await Promise.all([cleanUp({}), cleanUp({ dryRun: true })]);
     expect(steps).toEqual(['walk 1', 'saved', 'walk 2', 'saved']);
+  });
+
+  it('walks through every batch in the order of the latest requests, whenever the images were made', async () => {
+    await using folder = await temporaryFolder();
+    const records = openRecords(folder.path);
+    const at = (second: number) => new Date(Date.UTC(2026) + second * 1000).toISOString();
+    for (let number = 0; number < 250; number++) {
+      const requestedAt = at(1_000 + number);
+      await records.accept(exampleImage({ mediaId: `m${number}`, createdAt: at(250 - number), requestedAt }), 10);
+    }
+    const found: string[] = [];
+    const cleanUp = createCleanup({
+      records,
+      deletions: {
+        completeAll: async () => {},
+        async removeFinished({ mediaId }) {
+          // A batch that is found again would make it go on for ever.
+          if (found.includes(mediaId)) throw new Error(`${mediaId} was found twice`);
+          found.push(mediaId);
+          return false;
+        },
+      },
+      removeOrphans: async () => ({ orphansRemoved: 0, inventory: { names: { mayContain: () => true }, files: 0 } }),
+      repairMissingFiles: async () => ({ missingFiles: 0, missingFilesOf: [] }),
+      retention: { olderThanMs: 0, maxBytes: null },
+      clock: { now: () => Date.UTC(2026) + 1_199_000 },
+      log: pino({ level: 'silent' }),
+    });
+    await cleanUp({});
+    expect(found).toEqual(Array.from({ length: 200 }, (_, number) => `m${number}`));
+    await records.close();
   });
 });
