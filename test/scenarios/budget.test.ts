@@ -18,9 +18,8 @@ const CALLERS = 200;
 const KILLS = 5;
 const HEADERS = { 'content-type': 'application/json' };
 
-/** Output tokens of the picture of 128x128 at low quality, by OpenAI's formula, and of each partial picture. */
+/** Output tokens of a picture of 128x128 at low quality, by OpenAI's formula. */
 const PICTURE_TOKENS = 130;
-const PARTIAL_TOKENS = 100;
 /** About what one picture may cost, in microdollars: 130 tokens at $30 and a short prompt at $5 a million. */
 const ABOUT = 4_000;
 /** Microdollars a day: of the service, and of each of the first five keys. */
@@ -37,16 +36,15 @@ function billing(bills: Bills, random: () => number): (call: Call) => Behaviour 
     const kind = random();
     if (kind < 0.05) return openAiError('server_error');
     const prompt = String(body.prompt);
-    const partials = body.stream === true ? Number(body.partial_images) : 0;
-    const most = { text: Math.ceil(Buffer.byteLength(prompt) / 3), output: PICTURE_TOKENS + partials * PARTIAL_TOKENS };
+    const most = { text: Math.ceil(Buffer.byteLength(prompt) / 3), output: PICTURE_TOKENS };
     // Half of them take all that they may take.
     const share = random() < 0.5 ? 1 : random();
-    const hasUsage = kind > 0.3;
+    const hasUsage = kind > 0.4;
     const text = hasUsage ? Math.floor(most.text * share) : most.text;
     const output = hasUsage ? Math.max(1, Math.floor(most.output * share)) : most.output;
     const [key = ''] = prompt.split(' ');
     bills.set(key, (bills.get(key) ?? 0) + text * 5 + output * 30);
-    if (kind < 0.12) return dropConnection(kind < 0.08 ? 'reset' : 'close');
+    if (kind < 0.25) return dropConnection(kind < 0.15 ? 'reset' : 'close');
     const usage = { input_tokens: text, output_tokens: output, total_tokens: text + output };
     return picture({ usage: hasUsage ? usage : null, beforeHeaders: Math.floor(random() * 60) });
   };
@@ -64,9 +62,12 @@ it('never spends more than the caps of the day, for 200 callers over 10 keys and
   const firstDay = new Date().getUTCDate();
   const start = () => startLife(folder.path, upstream, catalog);
 
-  const current = { service: await start() };
+  await using current: { service: RunningService } & AsyncDisposable = {
+    service: await start(),
+    [Symbol.asyncDispose]: () => current.service[Symbol.asyncDispose](),
+  };
   const callers = Array.from({ length: CALLERS }, (_, number) =>
-    submitUntilAnswered(current, KEYS[number % KEYS.length] ?? '', `${number}`, random() < 0.2),
+    submitUntilAnswered(current, KEYS[number % KEYS.length] ?? '', `${number}`),
   );
   for (let kill = 1; kill <= KILLS; kill++) {
     const calls = upstream.calls.length;
@@ -75,14 +76,14 @@ it('never spends more than the caps of the day, for 200 callers over 10 keys and
     await current.service.exited;
     current.service = await start();
   }
-  await using last = current.service;
+  const last = current.service;
   const refused = (await Promise.all(callers)).filter((answer) => answer === 'budget_exhausted');
   expect(refused.length).toBeGreaterThan(CALLERS / 4);
   await nothingReserved(last);
 
   // What the settled calls have left is spent as well, until every key is refused.
   for (let round = 0; ; round++) {
-    const more = KEYS.map((key) => submitUntilAnswered(current, key, `more${round}`, false));
+    const more = KEYS.map((key) => submitUntilAnswered(current, key, `more${round}`));
     if ((await Promise.all(more)).every((answer) => answer === 'budget_exhausted')) break;
     await nothingReserved(last);
   }
@@ -124,15 +125,11 @@ function startLife(folder: string, upstream: OpenAiServer, catalog: string): Pro
   });
 }
 
-/**
- * Submits one request until it has an answer, over restarts and while the service is too busy, and gives `accepted` or the code of the
- * problem. With `watch` it follows the image's events, so that the call streams partial pictures.
- */
+/** Submits one request until it has an answer, over restarts and while the service is too busy; `accepted`, or the code of the problem. */
 async function submitUntilAnswered(
   current: { readonly service: RunningService },
   key: string,
   name: string,
-  watch: boolean,
 ): Promise<string> {
   const mediaId = `${key}-${name}`;
   const authorization = `Bearer ${key}-secret`;
@@ -143,11 +140,7 @@ async function submitUntilAnswered(
     const response = await fetch(`${url}/images`, { method: 'POST', headers, body }).catch(() => null);
     const answer = (await response?.json().catch(() => null)) as { readonly code?: string } | null | undefined;
     if (response && answer) {
-      if (response.ok) {
-        const events = watch && (await fetch(`${url}/images/${mediaId}/events`, { headers }).catch(() => null));
-        if (events) await events.text().catch(() => null);
-        return 'accepted';
-      }
+      if (response.ok) return 'accepted';
       if (response.status !== 503 && answer.code !== 'queue_full') return answer.code ?? String(response.status);
     }
     await delay(50);
