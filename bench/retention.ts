@@ -83,8 +83,8 @@ async function fill(path: string, count: number, expired: number): Promise<Recor
   const database = new DatabaseSync(path);
   database.exec('PRAGMA synchronous = OFF; BEGIN');
   const insert = database.prepare(`
-    INSERT INTO images (media_id, owner, status, fingerprint, created_at, expires_at, bytes, document)
-    VALUES (?, 'anonymous', 'succeeded', '', ?, NULL, 1, ?)`);
+    INSERT INTO images (media_id, owner, status, fingerprint, created_at, requested_at, expires_at, bytes, document)
+    VALUES (?, 'anonymous', 'succeeded', '', ?, ?, NULL, 1, ?)`);
   for (let i = 0; i < count; i += 1) {
     const createdAt = i < expired ? NOW - 40 * DAY_MS + i : NOW - (i % DAY_MS);
     const image: Image = anImage({
@@ -93,7 +93,7 @@ async function fill(path: string, count: number, expired: number): Promise<Recor
       createdAt: new Date(createdAt).toISOString(),
       expiresAt: null,
     });
-    insert.run(image.mediaId, createdAt, JSON.stringify(image));
+    insert.run(image.mediaId, createdAt, createdAt, JSON.stringify(image));
   }
   database.exec('COMMIT');
   database.close();
@@ -104,7 +104,7 @@ async function fill(path: string, count: number, expired: number): Promise<Recor
 }
 
 function find(records: RecordStore, limit: number) {
-  return records.expired({ now: NOW, createdBefore: NOW - 30 * DAY_MS, status: null, limit, after: null });
+  return records.expired({ now: NOW, requestedBefore: NOW - 30 * DAY_MS, status: null, limit, after: null });
 }
 
 /** Median of five, in milliseconds. */

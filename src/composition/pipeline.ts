@@ -2,9 +2,10 @@ import type { Logger } from 'pino';
 import { v7 as uuidv7 } from 'uuid';
 import { createLocalQueue } from '../adapters/queue/local.ts';
 import type { Config } from '../config/config.ts';
+import type { Costs } from '../core/money/costs.ts';
 import { createFetchAnnounced } from '../core/pipeline/announced-picture.ts';
 import { createAttempt } from '../core/pipeline/attempt.ts';
-import { createCallsOut } from '../core/pipeline/calls-out.ts';
+import type { CallsOut } from '../core/pipeline/calls-out.ts';
 import { createDeferredRenditions } from '../core/pipeline/deferred-renditions.ts';
 import { createFinish } from '../core/pipeline/finish.ts';
 import { createGenerate, createRegenerate } from '../core/pipeline/generate.ts';
@@ -32,8 +33,8 @@ interface PipelineAdapters {
   readonly events: ImageEvents;
   readonly imaging: Imaging;
   readonly upstreams: Upstreams;
-  /** Gets the ids of the attempts whose calls run in this process. */
-  readonly runningCalls: Set<string>;
+  readonly costs: Costs;
+  readonly callsOut: CallsOut;
   readonly telemetry: Telemetry;
   readonly tracer: Tracer;
   readonly clock: Clock;
@@ -53,31 +54,30 @@ export function createPipeline(
   }: Pick<Config, 'retry' | 'budget' | 'pipeline' | 'queue' | 'callTimeoutMs'>,
   adapters: PipelineAdapters,
 ): ImageQueue {
-  const { records, store, events, imaging, upstreams, runningCalls, telemetry, tracer, clock, random, log } = adapters;
+  const { records, store, events, imaging, upstreams, costs, callsOut, telemetry, tracer, clock, random, log } =
+    adapters;
   const { embedPrompt, regenerateOnReject, deferredFormats } = pipeline;
   const openJob = createOpenJob({ records, events, telemetry, tracer, clock, log });
   const { recordFailure, reportOutcome } = createOutcome({ telemetry, tracer, clock });
-  const calls = createCallsOut();
   const retryBudget = createRetryBudget(clock);
   const callProvider = createCallProvider({ retry, retryBudget, telemetry, clock, random });
   const fetchAnnounced = createFetchAnnounced({ clock, random });
   const generate = createGenerate({
     upstreams,
     callWithFallback: createFallback({ callProvider, retry, clock }),
-    attemptOnce: calls.counted(
-      createAttempt({
-        store,
-        events,
-        budget,
-        fetchAnnounced,
-        runningCalls,
-        timeoutMs,
-        telemetry,
-        tracer,
-        clock,
-        newId: uuidv7,
-      }),
-    ),
+    attemptOnce: createAttempt({
+      store,
+      events,
+      budget,
+      costs,
+      fetchAnnounced,
+      callsOut,
+      timeoutMs,
+      telemetry,
+      tracer,
+      clock,
+      newId: uuidv7,
+    }),
   });
   return createImageQueue({
     createQueue: createLocalQueue,
@@ -92,7 +92,7 @@ export function createPipeline(
       tracer,
     }),
     runDeferred: createDeferredRenditions({ openJob, store, imaging, embedPrompt }),
-    calls,
+    calls: callsOut,
     clock,
   });
 }

@@ -13,6 +13,8 @@ import type { Image } from '../core/domain/image.ts';
 import { fileUrls, toRecord as recordOf } from '../core/domain/record.ts';
 import { createDerive } from '../core/images/derive.ts';
 import { createPublishedPictures } from '../core/images/published-file.ts';
+import { createCosts } from '../core/money/costs.ts';
+import { createCallsOut } from '../core/pipeline/calls-out.ts';
 import type { Clock } from '../core/ports/clock.ts';
 import { createDeletions } from '../core/retention/deletions.ts';
 import type { AppServices } from '../http/app.ts';
@@ -85,8 +87,8 @@ export async function createServices(
   opened.defer(() => keys.close());
   const links = await openLinks(config, clock);
   const urls = links?.urls ?? fileUrls;
-  const runningCalls = new Set<string>();
-  const toRecord = (image: Image) => recordOf(image, urls, runningCalls);
+  const callsOut = createCallsOut();
+  const toRecord = (image: Image) => recordOf(image, urls, callsOut);
   const store = await createDiskStore(config.media);
   const events = createImageEvents();
   const { providers, upstreams, shutdowns } = await openProviders(config, { tracer, clock, log }, opened);
@@ -107,13 +109,15 @@ export async function createServices(
 
   configureSharp();
   const signer = await createSigner(config, clock);
+  const costs = createCosts({ records, log });
   const queue = createPipeline(config, {
     records,
     store,
     events,
     imaging: createImaging({ checks: config.checks, containBackground: config.containBackground, signer, tracer }),
     upstreams,
-    runningCalls,
+    costs,
+    callsOut,
     telemetry: metrics,
     tracer,
     clock,
@@ -130,6 +134,7 @@ export async function createServices(
     events,
     provenanceReader: createProvenanceReader(),
     upstreams,
+    costs,
     deletions,
     urls,
     toRecord,

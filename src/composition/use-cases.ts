@@ -11,6 +11,7 @@ import { createProvenance } from '../core/images/provenance.ts';
 import { createJoinOrRerun, createRerun, createRetry } from '../core/images/rerun.ts';
 import { createSubmit } from '../core/images/submit.ts';
 import { createWait } from '../core/images/wait.ts';
+import type { Costs } from '../core/money/costs.ts';
 import { reportUsage } from '../core/money/usage.ts';
 import { resolveRequest } from '../core/planning/resolve-request.ts';
 import type { Clock } from '../core/ports/clock.ts';
@@ -34,6 +35,7 @@ interface UseCaseParts {
   readonly events: ImageEvents;
   readonly provenanceReader: ProvenanceReader;
   readonly upstreams: Upstreams;
+  readonly costs: Costs;
   readonly deletions: Deletions;
   readonly urls: MediaUrls;
   readonly toRecord: ToRecord;
@@ -49,14 +51,25 @@ interface UseCaseParts {
 
 /** Builds each use case from the parts and settings that it takes, and puts them together as the facade. */
 export function createUseCases(config: Config, parts: UseCaseParts): Images {
-  const { records, store, queue, events, upstreams, deletions, urls, toRecord, clock, tracer, newId, log, stopping } =
-    parts;
+  const { records, store, queue, events, upstreams, costs, deletions, urls, toRecord } = parts;
+  const { clock, tracer, newId, log, stopping } = parts;
   const { budget, presets, defaults, retention } = config;
   const queueLimit = config.queue.limit;
   const resolve = (create: CreateImage) => resolveRequest(create, presets, defaults);
   const admission = createAdmission({ queue, store, deletions, queueLimit, budget, stopping });
   const retentionByLabel = retention.byLabel;
-  const rerun = createRerun({ records, queue, events, upstreams, admission, retentionByLabel, clock, tracer, log });
+  const rerun = createRerun({
+    records,
+    queue,
+    events,
+    upstreams,
+    admission,
+    costs,
+    retentionByLabel,
+    clock,
+    tracer,
+    log,
+  });
 
   return createImages({
     records,
@@ -65,6 +78,7 @@ export function createUseCases(config: Config, parts: UseCaseParts): Images {
       queue,
       upstreams,
       admission,
+      costs,
       joinOrRerun: createJoinOrRerun(rerun),
       resolve,
       retentionByLabel,
@@ -75,7 +89,7 @@ export function createUseCases(config: Config, parts: UseCaseParts): Images {
       log,
     }),
     retry: createRetry(rerun),
-    preview: createPreview({ upstreams, resolve, budget }),
+    preview: createPreview({ upstreams, resolve, costs, budget }),
     waitUntilFinished: createWait({ records, events, clock, stopping }),
     follow: createFollow({ records, events, toRecord, ending: parts.ending }),
     readProvenance: createProvenance({ store, reader: parts.provenanceReader, urls }),

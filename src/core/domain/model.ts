@@ -59,15 +59,30 @@ interface PriceSource {
   readonly source: string;
 }
 
-/** US dollars per million tokens, and the output tokens of a picture of 1,572,864 pixels (1536x1024) per quality. */
+/** US dollars per million tokens, and what a picture of each quality takes. */
 export interface TokenPricing extends PriceSource {
   readonly kind: 'tokens';
   readonly textInput: number;
-  /** Null where no separate price is known; cached text then costs as much as other text. */
+  /** Null where no separate price is known; cached tokens then cost as much as others of their kind. */
   readonly cachedTextInput: number | null;
   readonly imageInput: number;
+  readonly cachedImageInput: number | null;
   readonly imageOutput: number;
-  readonly outputTokens: Partial<Record<Quality, number>>;
+  readonly outputTokens: Partial<Record<Quality, OutputTokens>>;
+}
+
+/**
+ * The output tokens of a picture: by a grid of patches, as OpenAI's models count them, or as a number, the tokens of a picture of
+ * 1,572,864 pixels (1536x1024), in proportion to the area.
+ */
+export type OutputTokens = PatchGrid | number;
+
+/** A grid of patches that covers the picture; `core/money/pricing.ts` has the formula. */
+export interface PatchGrid {
+  /** Patches along the longer side. */
+  readonly patches: number;
+  /** Factor on the formula's result. */
+  readonly times: number;
 }
 
 /** US dollars per picture, whatever its size and quality. */

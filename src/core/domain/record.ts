@@ -24,11 +24,13 @@ export type ToRecord = (image: Image) => ImageRecord;
 export const SHOWN_OUTCOMES = ['running', ...ATTEMPT_OUTCOMES] as const;
 type ShownOutcome = 'running' | AttemptOutcome;
 
-/**
- * The public record of an image, with the file URLs that `urls` makes. `runningCalls` are the ids of the attempts whose calls run in
- * this process.
- */
-export function toRecord(image: Image, urls: MediaUrls, runningCalls: ReadonlySet<string>) {
+/** Whether the call of an attempt, named by its id, runs in this process. */
+interface RunningCalls {
+  has(attemptId: string): boolean;
+}
+
+/** The public record of an image, with the file URLs that `urls` makes. */
+export function toRecord(image: Image, urls: MediaUrls, runningCalls: RunningCalls) {
   const { request, master } = image;
   const file = master && toFileRecord(master, urls);
   return {
@@ -64,7 +66,7 @@ export function toRecord(image: Image, urls: MediaUrls, runningCalls: ReadonlySe
 }
 
 /** What callers see of an attempt. The URL of an announced picture may be signed, and stays inside. */
-function toAttemptRecord(attempt: Attempt, runningCalls: ReadonlySet<string>) {
+function toAttemptRecord(attempt: Attempt, runningCalls: RunningCalls) {
   const { provider, startedAt, durationMs, httpStatus, providerRequestId } = attempt;
   const outcome: ShownOutcome = isOpen(attempt) && runningCalls.has(attempt.id) ? 'running' : attempt.outcome;
   return { provider, startedAt, durationMs, outcome, httpStatus, providerRequestId };

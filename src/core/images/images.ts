@@ -38,7 +38,7 @@ export interface Images {
    */
   retry(mediaId: string, caller: Caller, options?: SubmitOptions): Promise<Submission>;
   /** What `submit` would do with a new image, without calling a provider or writing anything. */
-  preview(request: CreateImage, caller: Caller): Preview;
+  preview(request: CreateImage, caller: Caller): Promise<Preview>;
   /**
    * Resolves when the image is finished, when `timeoutMs` has passed, when `signal` fires or when the service begins to stop:
    * with the image as it then stands, or null when it was deleted meanwhile. Checks no caller.

@@ -2,7 +2,7 @@ import { type Crop, formatSize } from '../domain/geometry.ts';
 import type { Budget, Cost } from '../domain/money.ts';
 import type { Caller, CreateImage, ImageRequest } from '../domain/request.ts';
 import { refuseUnpricedModel } from '../money/budget.ts';
-import { estimateCost } from '../money/pricing.ts';
+import type { Costs } from '../money/costs.ts';
 import type { Upstreams } from '../upstream/upstreams.ts';
 
 /** What a request would do. */
@@ -21,12 +21,13 @@ export interface Preview {
 }
 
 /** Plans a request, see `createPreview`. */
-export type PreviewImage = (create: CreateImage, caller: Caller) => Preview;
+export type PreviewImage = (create: CreateImage, caller: Caller) => Promise<Preview>;
 
 interface PreviewDeps {
   readonly upstreams: Pick<Upstreams, 'candidates'>;
   /** Fills in presets and defaults. */
   readonly resolve: (create: CreateImage) => ImageRequest;
+  readonly costs: Pick<Costs, 'estimate'>;
   readonly budget: Budget;
 }
 
@@ -34,11 +35,11 @@ interface PreviewDeps {
  * Plans a request without calling a provider or writing anything.
  * Raises the errors of submitting it, except those for lack of room, budget or a working provider.
  */
-export function createPreview({ upstreams, resolve, budget }: PreviewDeps): PreviewImage {
-  return (create, caller) => {
+export function createPreview({ upstreams, resolve, costs, budget }: PreviewDeps): PreviewImage {
+  return async (create, caller) => {
     const candidates = upstreams.candidates(resolve(create));
     const { call, size, parametersDropped } = candidates[0].plan;
-    const cost = estimateCost(call);
+    const cost = await costs.estimate(call);
     refuseUnpricedModel(budget, caller.name, call.model.id, cost);
     return {
       prompt: call.prompt,

@@ -4,7 +4,7 @@ import { canRunAgain, hasEndedWithoutPicture, type Image, isFinished } from '../
 import { ZERO_COST } from '../domain/money.ts';
 import type { Caller, CreateImage, ImageRequest } from '../domain/request.ts';
 import { rerun } from '../domain/transitions.ts';
-import { estimateCost } from '../money/pricing.ts';
+import type { Costs } from '../money/costs.ts';
 import { plannedFields } from '../planning/plan.ts';
 import { fingerprint } from '../planning/resolve-request.ts';
 import type { Clock } from '../ports/clock.ts';
@@ -53,6 +53,7 @@ interface RerunDeps {
   readonly events: Pick<ImageEvents, 'publish'>;
   readonly upstreams: Upstreams;
   readonly admission: Admission;
+  readonly costs: Pick<Costs, 'estimate'>;
   /** How long images with a label are kept, in milliseconds. */
   readonly retentionByLabel: ReadonlyMap<string, number>;
   readonly clock: Pick<Clock, 'now'>;
@@ -61,28 +62,28 @@ interface RerunDeps {
 }
 
 export function createRerun(deps: RerunDeps): Rerun {
-  const { records, queue, events, upstreams, admission, retentionByLabel, clock, tracer, log } = deps;
+  const { records, queue, events, upstreams, admission, retentionByLabel, costs, clock, tracer, log } = deps;
 
   /** The plan of the new call, with the veto of the budget on what it may cost. */
-  async function planCall({ mediaId, request }: Image, now: number) {
+  async function planCall({ mediaId, request }: Image) {
     const { upstream, plan } = chooseProvider(upstreams, request);
     await admission.ensureCapacity(mediaId, request.size);
-    const estimate = estimateCost(plan.call);
+    const estimate = await costs.estimate(plan.call);
     return {
       planned: plannedFields(upstream.provider.name, plan),
       estimate,
-      guard: admission.spendingGuard(plan.call.model.id, estimate, now),
+      guard: admission.spendingGuard(plan.call.model.id, estimate, clock.now()),
     };
   }
 
   return async (found, { mayCostAgain }) => {
     const { mediaId, request } = found;
-    const now = clock.now();
     const resumed = found.original?.sound ?? false;
     // No provider need be able to make the picture any more: its model may have been shut down since.
     const { planned, estimate, guard } = resumed
       ? { planned: found, estimate: ZERO_COST, guard: undefined }
-      : await planCall(found, now);
+      : await planCall(found);
+    const now = clock.now();
     let started = false;
     const image = await records.requeue(
       mediaId,

@@ -2,7 +2,7 @@ import type { Logger } from 'pino';
 import { canRunAgain } from '../domain/image.ts';
 import type { Caller, CreateImage, ImageRequest } from '../domain/request.ts';
 import { accepted } from '../domain/transitions.ts';
-import { estimateCost } from '../money/pricing.ts';
+import type { Costs } from '../money/costs.ts';
 import { plannedFields } from '../planning/plan.ts';
 import { fingerprint } from '../planning/resolve-request.ts';
 import type { Clock } from '../ports/clock.ts';
@@ -26,6 +26,7 @@ interface SubmitDeps {
   readonly queue: Pick<JobQueue, 'enqueue'>;
   readonly upstreams: Upstreams;
   readonly admission: Admission;
+  readonly costs: Pick<Costs, 'estimate'>;
   readonly joinOrRerun: JoinOrRerun;
   /** Fills in presets and defaults. */
   readonly resolve: (create: CreateImage) => ImageRequest;
@@ -49,6 +50,7 @@ export function createSubmit({
   queue,
   upstreams,
   admission,
+  costs,
   joinOrRerun,
   resolve,
   retentionByLabel,
@@ -68,6 +70,8 @@ export function createSubmit({
     const mediaId = create.mediaId ?? newId();
     const { upstream, plan } = chooseProvider(upstreams, request);
     await admission.ensureCapacity(mediaId, request.size);
+    // Before the time is taken: the budget of its day is checked by the write that follows at once.
+    const estimate = await costs.estimate(plan.call);
     const createdAt = clock.now();
     const image = accepted({
       mediaId,
@@ -79,7 +83,7 @@ export function createSubmit({
       createdAt: new Date(createdAt).toISOString(),
       expiresAt: expiryOf(request, createdAt, retentionByLabel),
       planned: plannedFields(upstream.provider.name, plan),
-      estimate: estimateCost(plan.call),
+      estimate,
     });
     const guard = admission.spendingGuard(image.model, image.estimate, createdAt);
     const acceptance = await records.accept(image, admission.queueLimit, guard);

@@ -1,6 +1,6 @@
-/** OpenAI's image models, from its model pages, its deprecations page and the types of its SDK 7.57.0, as of 2026-11-22. */
+/** OpenAI's image models, from its model pages, its deprecations page and the types of its SDK 7.57.0, as of 2026-11-26. */
 
-import type { Model, Pricing, SizeRule } from '../domain/model.ts';
+import type { Model, PatchGrid, Pricing, SizeRule } from '../domain/model.ts';
 
 type BuiltInModel = Omit<Model, 'alias'>;
 
@@ -16,18 +16,34 @@ const FLEXIBLE_SIZES: SizeRule = {
 
 const THREE_SIZES = listOf([1024, 1024], [1536, 1024], [1024, 1536]);
 
-const GPT_IMAGE_PRICING: Pricing = {
+/**
+ * Patches along the longer side, by quality: the counts of gpt-image-2, which a public thread read out of OpenAI's calculator. They
+ * reproduce OpenAI's published prices per picture and two bills.
+ */
+const LOW: PatchGrid = { patches: 16, times: 1 };
+const MEDIUM: PatchGrid = { patches: 48, times: 1 };
+/** Also the bound for every quality whose count is not known. */
+const HIGH: PatchGrid = { patches: 96, times: 1 };
+
+/** OpenAI asks the same prices for gpt-image-2, 2.5 and 2.6. */
+const GPT_IMAGE_PRICING = {
   kind: 'tokens',
   textInput: 5,
-  cachedTextInput: null,
+  cachedTextInput: 1.25,
   imageInput: 8,
+  cachedImageInput: 2,
   imageOutput: 30,
-  // An estimate is an upper bound of what a call can cost. `low` and `high` are a third party's measurement; `medium` has no known
-  // figure and counts as `high`; `auto` may choose `high`.
-  outputTokens: { low: 664, medium: 1353, high: 1353, auto: 1353 },
-  date: '2026-11-22',
-  source: "OpenAI's model page; tokens per picture: third-party measurement",
-};
+  // `auto` may choose `high`.
+  outputTokens: { low: LOW, medium: MEDIUM, high: HIGH, auto: HIGH },
+  date: '2026-11-26',
+  source: "OpenAI's model pages; tokens per picture: OpenAI's calculator, read out by a third party",
+} as const satisfies Pricing;
+
+/** Of 2.5 and 2.6 only `low` is known, at 2.6 as three to four times that of 2.5, by third parties. */
+const withLow = (low: PatchGrid): Pricing => ({
+  ...GPT_IMAGE_PRICING,
+  outputTokens: { low, medium: HIGH, high: HIGH, xhigh: HIGH, max: HIGH, auto: HIGH },
+});
 
 const GPT_IMAGE = {
   sizes: FLEXIBLE_SIZES,
@@ -44,10 +60,13 @@ const GPT_IMAGE = {
   pricing: GPT_IMAGE_PRICING,
 } as const satisfies Omit<BuiltInModel, 'id'>;
 
-const GPT_IMAGE_EXTENDED_QUALITY = {
+const GPT_IMAGE_2_5 = {
   ...GPT_IMAGE,
   qualities: ['auto', 'low', 'medium', 'high', 'xhigh', 'max'],
+  pricing: withLow(LOW),
 } as const satisfies Omit<BuiltInModel, 'id'>;
+
+const GPT_IMAGE_2_6 = { ...GPT_IMAGE_2_5, pricing: withLow({ ...LOW, times: 4 }) };
 
 const DALL_E = {
   sizes: listOf([1024, 1024], [1792, 1024], [1024, 1792]),
@@ -67,10 +86,10 @@ const DALL_E = {
 /** The rows of the catalog. Retired models stay, so that a request for one is refused with the name of its successor. */
 export const BUILT_IN_MODELS: readonly BuiltInModel[] = [
   { ...GPT_IMAGE, id: 'gpt-image-2' },
-  { ...GPT_IMAGE_EXTENDED_QUALITY, id: 'gpt-image-2.5-sunburst' },
-  { ...GPT_IMAGE_EXTENDED_QUALITY, id: 'gpt-image-2.5-flare' },
-  { ...GPT_IMAGE_EXTENDED_QUALITY, id: 'gpt-image-2.6-sunburst' },
-  { ...GPT_IMAGE_EXTENDED_QUALITY, id: 'gpt-image-2.6-flare' },
+  { ...GPT_IMAGE_2_5, id: 'gpt-image-2.5-sunburst' },
+  { ...GPT_IMAGE_2_5, id: 'gpt-image-2.5-flare' },
+  { ...GPT_IMAGE_2_6, id: 'gpt-image-2.6-sunburst' },
+  { ...GPT_IMAGE_2_6, id: 'gpt-image-2.6-flare' },
   { ...GPT_IMAGE, id: 'gpt-image-1.5', sizes: THREE_SIZES, shutdownDate: '2026-12-01', successor: 'gpt-image-2' },
   { ...GPT_IMAGE, id: 'gpt-image-1-mini', sizes: THREE_SIZES, shutdownDate: '2026-12-01', successor: 'gpt-image-2' },
   {

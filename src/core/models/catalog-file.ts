@@ -88,6 +88,16 @@ const priceSource = {
   source: z.string('must say where the price comes from').min(1),
 };
 
+/** Tokens of a 1536x1024 picture, or patches along the longer side. */
+const outputTokens = z.union(
+  [z.number().min(0), z.strictObject({ patches: z.int().min(1).max(1000), times: z.number().positive().default(1) })],
+  {
+    error:
+      'must be the tokens of a 1536x1024 picture, such as 900, or for models that count like gpt-image-2 ' +
+      'the patches of the longer side, such as {"patches": 96}',
+  },
+);
+
 const pricing = z.discriminatedUnion(
   'kind',
   [
@@ -97,9 +107,10 @@ const pricing = z.discriminatedUnion(
       textInput: usd,
       cachedTextInput: usd.nullable().default(null),
       imageInput: usd.default(0),
+      cachedImageInput: usd.nullable().default(null),
       imageOutput: usd,
       outputTokens: z
-        .partialRecord(z.enum(QUALITIES), z.number().min(0))
+        .partialRecord(z.enum(QUALITIES), outputTokens)
         .refine((tokens) => tokens.auto !== undefined, 'must have auto, the tokens where no quality is requested'),
       ...priceSource,
     }),

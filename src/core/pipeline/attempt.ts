@@ -4,7 +4,7 @@ import type { Attempt } from '../domain/image.ts';
 import type { Budget, Cost } from '../domain/money.ts';
 import { announced, closed, keptAfterCancel, opened, received } from '../domain/transitions.ts';
 import { createSpendingGuard } from '../money/budget.ts';
-import { estimateCost, settleCost } from '../money/pricing.ts';
+import type { Costs } from '../money/costs.ts';
 import { type GenerationPlan, plannedFields } from '../planning/plan.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { ImageEvents } from '../ports/image-events.ts';
@@ -13,6 +13,7 @@ import type { GeneratedPicture, GenerationCall, PictureAddress, Provider } from 
 import type { Telemetry } from '../ports/telemetry.ts';
 import type { Tracer } from '../ports/tracer.ts';
 import type { FetchAnnounced } from './announced-picture.ts';
+import type { CallsOut } from './calls-out.ts';
 import { type Run, SupersededError } from './job.ts';
 import { attemptSpan, failureAttributes, pictureAttributes } from './spans.ts';
 import type { StoredOriginal } from './stored-original.ts';
@@ -42,8 +43,9 @@ export function createAttempt({
   store,
   events,
   budget,
+  costs,
   fetchAnnounced,
-  runningCalls,
+  callsOut,
   timeoutMs,
   telemetry,
   tracer,
@@ -53,9 +55,9 @@ export function createAttempt({
   readonly store: Pick<MediaStore, 'put'>;
   readonly events: Pick<ImageEvents, 'partialSink'>;
   readonly budget: Budget;
+  readonly costs: Costs;
   readonly fetchAnnounced: FetchAnnounced;
-  /** The ids of the attempts whose calls run in this process. */
-  readonly runningCalls: Pick<Set<string>, 'add' | 'delete'>;
+  readonly callsOut: Pick<CallsOut, 'begin'>;
   /** Milliseconds that a call may take, its picture included. */
   readonly timeoutMs: number;
   readonly telemetry: Pick<Telemetry, 'providerCall' | 'spent'>;
@@ -65,34 +67,34 @@ export function createAttempt({
   readonly newId: () => string;
 }): AttemptOnce {
   return async (run, provider, plan) => {
-    const call = await open(run, provider, plan);
-    try {
-      const picture = await bring(run, call);
-      return await keep(run, call, picture);
-    } finally {
-      runningCalls.delete(call.attempt.id);
-    }
+    const id = newId();
+    // Before the attempt is on record: whoever reads of it is shown that it runs.
+    using _call = callsOut.begin(id);
+    const call = await open(run, provider, plan, id);
+    const picture = await bring(run, call);
+    return await keep(run, call, picture);
   };
 
   /** Records the attempt. It streams while somebody listens, unless the budget has no room for the partial pictures. */
-  async function open(run: Run, provider: Provider, plan: GenerationPlan): Promise<OpenCall> {
+  async function open(run: Run, provider: Provider, plan: GenerationPlan, id: string): Promise<OpenCall> {
     const isWatched = events.partialSink(run.mediaId) !== undefined;
     const partialImages = isWatched ? Math.min(PARTIAL_IMAGES, plan.call.model.partialImages) : 0;
     try {
-      return await reserve(run, provider, plan, partialImages);
+      return await reserve(run, provider, { ...plan, call: { ...plan.call, partialImages } }, id);
     } catch (error) {
       const isTooMuch = error instanceof ImageError && error.code === 'budget_exhausted';
       if (!isTooMuch || partialImages === 0) throw error;
-      return await reserve(run, provider, plan, 0);
+      return await reserve(run, provider, plan, id);
     }
   }
 
   /** Records the attempt, and reserves its estimate within the budget. */
-  async function reserve(run: Run, provider: Provider, plan: GenerationPlan, partialImages: number): Promise<OpenCall> {
+  async function reserve(run: Run, provider: Provider, plan: GenerationPlan, id: string): Promise<OpenCall> {
+    const { call: request } = plan;
+    const cost = await run.retry(() => costs.estimate(request));
     const began = clock.now();
-    const request = { ...plan.call, partialImages };
     const attempt: Attempt = {
-      id: newId(),
+      id,
       run: run.number,
       provider: provider.name,
       model: request.model.id,
@@ -101,18 +103,11 @@ export function createAttempt({
       outcome: 'unknown',
       httpStatus: null,
       providerRequestId: null,
-      cost: estimateCost(request),
+      cost,
       announced: null,
     };
     const guard = createSpendingGuard(budget, attempt.model, attempt.cost, began);
-    // Before the record says so: its readers are told of the attempt while it is written.
-    runningCalls.add(attempt.id);
-    try {
-      await run.advance((image) => opened(image, attempt, plannedFields(provider.name, plan)), guard);
-    } catch (error) {
-      runningCalls.delete(attempt.id);
-      throw error;
-    }
+    await run.advance((image) => opened(image, attempt, plannedFields(provider.name, plan)), guard);
     return { attempt, provider, request, began };
   }
 
@@ -136,7 +131,7 @@ export function createAttempt({
         onPartial: events.partialSink(run.mediaId),
       });
       if (!('url' in answer)) return answer;
-      cost = settleCost(call.request, answer.usage);
+      cost = await costs.settle(call.request, answer.usage, cost);
       return await fetchNamed(run, call, answer, cost);
     }
   }
@@ -190,7 +185,7 @@ export function createAttempt({
     const name = originalName(run.mediaId, attempt.id);
     await run.timed('store', () => run.retry(() => store.put(name, picture.bytes)));
     const original = toOriginal(name, picture.bytes);
-    const cost = settleCost(request, picture.usage);
+    const cost = await costs.settle(request, picture.usage, attempt.cost);
     telemetry.spent(attempt.provider, attempt.model, cost);
     const { httpStatus, providerRequestId, revisedPrompt } = picture;
     const result = { original, revisedPrompt, durationMs, httpStatus, providerRequestId, cost };

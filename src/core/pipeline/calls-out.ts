@@ -1,13 +1,13 @@
 /**
- * Counts the paid calls that are out: each from before its attempt is recorded until its picture is durable, or the call has failed.
- * So a picture counts whose bytes are held because the disk is full.
+ * The paid calls that this process makes now: each from before its attempt is recorded until its picture is durable, or the call has
+ * failed. So a picture counts whose bytes are held because the disk is full.
  */
 export interface CallsOut {
+  /** Counts the call of this attempt until what is returned is disposed of. */
+  begin(attemptId: string): Disposable;
+  /** Whether the call of this attempt is out. */
+  has(attemptId: string): boolean;
   count(): number;
-  /** Counts the calls that `attempt` makes, one at a time. */
-  counted<Args extends unknown[], Result>(
-    attempt: (...args: Args) => Promise<Result>,
-  ): (...args: Args) => Promise<Result>;
   /** Resolves when no call is out, at once where there is none. */
   ended(): Promise<void>;
   /** Calls `listener` whenever the count has changed, until the returned function is called. */
@@ -15,12 +15,11 @@ export interface CallsOut {
 }
 
 export function createCallsOut(): CallsOut {
+  const attempts = new Set<string>();
   const listeners = new Set<(count: number) => void>();
-  let count = 0;
 
-  function change(by: 1 | -1): void {
-    count += by;
-    for (const listener of [...listeners]) listener(count);
+  function changed(): void {
+    for (const listener of [...listeners]) listener(attempts.size);
   }
 
   function onChange(listener: (count: number) => void): () => void {
@@ -29,20 +28,21 @@ export function createCallsOut(): CallsOut {
   }
 
   return {
-    count: () => count,
+    count: () => attempts.size,
+    has: (attemptId) => attempts.has(attemptId),
     onChange,
-    counted(attempt) {
-      return async (...args) => {
-        change(1);
-        try {
-          return await attempt(...args);
-        } finally {
-          change(-1);
-        }
+    begin(attemptId) {
+      attempts.add(attemptId);
+      changed();
+      return {
+        [Symbol.dispose]() {
+          attempts.delete(attemptId);
+          changed();
+        },
       };
     },
     ended() {
-      if (count === 0) return Promise.resolve();
+      if (attempts.size === 0) return Promise.resolve();
       return new Promise((resolve) => {
         const unsubscribe = onChange((left) => {
           if (left > 0) return;

@@ -49,7 +49,7 @@ export function pictureAttributes(picture: GeneratedPicture): SpanAttributes {
     'easel.attempt.outcome': 'ok',
     'easel.picture.bytes': bytes.byteLength,
     'gen_ai.usage.input_tokens': usage === null ? null : usage.textInput + usage.imageInput,
-    'gen_ai.usage.cache_read.input_tokens': usage?.cachedTextInput ?? null,
+    'gen_ai.usage.cache_read.input_tokens': usage?.cachedInput ?? null,
     'gen_ai.usage.output_tokens': usage?.output ?? null,
   };
 }

@@ -1,10 +1,12 @@
 import type { Delivery } from '../domain/delivery.ts';
+import type { Quality } from '../domain/formats.ts';
+import type { Size } from '../domain/geometry.ts';
 import type { Image, ImageStatus } from '../domain/image.ts';
 import type { Balance, Spending, SpendingGuard } from '../domain/money.ts';
 import type { Outbox } from './webhooks.ts';
 
 /**
- * Stores the image records, the ledger, the outbox and pending deletions. `accept`, `update`, `requeue` and `remove` store what their
+ * Stores the image records, the ledger, what calls took, the outbox and pending deletions. `accept`, `update`, `requeue` and `remove` store what their
  * `Derive` returns in the same transaction as the image itself. The ledger outlives the images.
  *
  * Once a method has resolved, its effect is durable. Every method raises `ImageError` with `storage_full` or `storage_unavailable` when the
@@ -47,9 +49,12 @@ export interface RecordStore {
   list(query: ListQuery): Promise<Page>;
   /** The mediaIds of all jobs: unfinished images, oldest first, then those with pending renditions. */
   unfinished(): Promise<readonly string[]>;
-  /** Finished images that have expired, oldest first, but none that expires `never`. Takes time only for what it finds. */
+  /**
+   * Finished images that have expired, but none that expires `never`; those whose present run was requested longest ago come first.
+   * Takes time only for what it finds.
+   */
   expired(query: RetentionQuery): Promise<readonly Image[]>;
-  /** Finished images of any age, oldest first, but none that expires `never`. */
+  /** Finished images of any age, in the same order, but none that expires `never`. */
   oldest(limit: number, after: Place | null): Promise<readonly Image[]>;
   countByStatus(): Promise<Readonly<Record<ImageStatus, number>>>;
   /** Bytes of all files of all images: the sum of their `Derived.storedBytes`. */
@@ -62,6 +67,11 @@ export interface RecordStore {
   /** What was spent on a day (YYYY-MM-DD) and is reserved now, of one owner or, for null, of the whole service. */
   balance(day: string, owner: string | null): Promise<Balance>;
 
+  /** Keeps the output tokens that a call took, where they are more than those kept for calls of this kind. */
+  noteUsage(kind: UsageKey, outputTokens: number): Promise<void>;
+  /** The most output tokens that were noted for calls of this kind; 0 where none were. */
+  largestUsage(kind: UsageKey): Promise<number>;
+
   saveCleanup(cleanup: LastCleanup): Promise<void>;
   lastCleanup(): Promise<LastCleanup | null>;
 
@@ -69,6 +79,14 @@ export interface RecordStore {
   check(): Promise<void>;
   /** Call once, when nothing else uses the store. */
   close(): Promise<void>;
+}
+
+/** Calls that may be expected to take about as many output tokens as each other. */
+export interface UsageKey {
+  readonly model: string;
+  /** As asked for, so `auto` is a quality of its own. */
+  readonly quality: Quality;
+  readonly size: Size;
 }
 
 /** The result of `RecordStore.accept`. */
@@ -108,17 +126,17 @@ export interface Page {
 export interface RetentionQuery {
   /** Milliseconds since 1970. An image with an expiry of its own has expired if that is not later. */
   readonly now: number;
-  /** Milliseconds since 1970. An image without its own expiry has expired if it was not created later; null: it never expires. */
-  readonly createdBefore: number | null;
+  /** Milliseconds since 1970. An image without its own expiry has expired if it was not requested later; null: it never expires. */
+  readonly requestedBefore: number | null;
   /** Only images of this status; null for all. */
   readonly status: ImageStatus | null;
   readonly limit: number;
   readonly after: Place | null;
 }
 
-/** A position in the order of age: right after this image. */
+/** A position in the order of retention, by `requestedAt`: right after this image. */
 export interface Place {
-  readonly createdAt: string;
+  readonly requestedAt: string;
   readonly mediaId: string;
 }
 

@@ -12,7 +12,7 @@ import { BATCH_SIZE, countImages, type Sweep } from './sweep.ts';
 
 /** What one cleanup removes. */
 interface CleanupSpec {
-  /** Age in milliseconds beyond which images without an expiry of their own are removed; null: no limit. */
+  /** Age of the present run in milliseconds beyond which images without an expiry of their own are removed; null: no limit. */
   readonly olderThanMs: number | null;
   /** Then the oldest images are removed until the rest takes at most this many bytes; null: no limit. */
   readonly maxBytes: number | null;
@@ -81,9 +81,9 @@ type RemovalDeps = Pick<CleanupDeps, 'records' | 'deletions'>;
 
 async function removeExpired(deps: RemovalDeps, sweep: Sweep, { olderThanMs, status }: CleanupSpec): Promise<void> {
   const now = sweep.startedAt;
-  const createdBefore = olderThanMs === null ? null : now - olderThanMs;
+  const requestedBefore = olderThanMs === null ? null : now - olderThanMs;
   await removeEach(deps, sweep, (after) =>
-    deps.records.expired({ now, createdBefore, status, limit: BATCH_SIZE, after }),
+    deps.records.expired({ now, requestedBefore, status, limit: BATCH_SIZE, after }),
   );
 }
 
@@ -119,14 +119,14 @@ async function removeEach(
     const batch: readonly Image[] = await next(after);
     for (const image of batch) {
       if (!shouldRemove(image)) continue;
-      // An image that was requested again meanwhile is not finished any more, and stays.
-      if (!sweep.dryRun && !(await deletions.removeFinished(image.mediaId))) continue;
+      // An image that was requested again meanwhile has a new life, and stays.
+      if (!sweep.dryRun && !(await deletions.removeFinished(image))) continue;
       sweep.removed.add(image.mediaId);
       sweep.freedBytes += storedBytes(image);
     }
     const last = batch.at(-1);
     if (last === undefined || batch.length < BATCH_SIZE) return;
-    after = { createdAt: last.createdAt, mediaId: last.mediaId };
+    after = { requestedAt: last.requestedAt, mediaId: last.mediaId };
     // A record store may answer without leaving this turn of the event loop, so requests get their turn here.
     await nextTurn();
   }

@@ -26,8 +26,8 @@ interface DeletionDeps {
 export interface Deletions {
   /** Removes the image, whatever its state; a running one is cancelled first. */
   remove(mediaId: string): Promise<void>;
-  /** Removes the image if it is still finished; false when it is not, or is gone. */
-  removeFinished(mediaId: string): Promise<boolean>;
+  /** Removes the image if it is finished and was not requested again since; false when it is not, or is gone. */
+  removeFinished(image: Pick<Image, 'mediaId' | 'requestedAt'>): Promise<boolean>;
   /**
    * Cancels an image that is not finished, durably, and aborts its running call. Resolves with the record once its job has
    * ended, or after `CANCEL_WAIT_MS`: a picture that still arrived may have to wait for disk space. Null: there is no such image.
@@ -109,7 +109,8 @@ export function createDeletions({ records, store, queue, events, telemetry, cloc
       if (image?.status === 'cancelled') await queue.cancel(mediaId, { discard: true });
       await removeIf(mediaId);
     },
-    removeFinished: (mediaId) => removeIf(mediaId, ({ status }) => isFinished(status)),
+    removeFinished: ({ mediaId, requestedAt }) =>
+      removeIf(mediaId, (image) => isFinished(image.status) && image.requestedAt === requestedAt),
     async completeFor(mediaId) {
       const pending = (await records.pendingDeletions()).find((deletion) => deletion.mediaId === mediaId);
       if (pending) await complete(pending);

@@ -2,16 +2,16 @@ import { PINNED } from '../domain/image.ts';
 import type { ImageRequest } from '../domain/request.ts';
 
 /**
- * When an image expires, ISO 8601, UTC: after its `ttlSeconds`, else after the longest retention of its labels (`byLabel`, in
+ * When an image expires that was requested at `requestedAt` (milliseconds since 1970), ISO 8601, UTC: after its `ttlSeconds`, else after the longest retention of its labels (`byLabel`, in
  * milliseconds). Null for an image that has neither, which the configured retention applies to, and for a pinned one.
  */
 export function expiryOf(
   { ttlSeconds, labels }: ImageRequest,
-  createdAt: number,
+  requestedAt: number,
   byLabel: ReadonlyMap<string, number>,
 ): string | null {
   if (labels.includes(PINNED)) return null;
   const ages = labels.flatMap((label) => byLabel.get(label) ?? []);
   const ageMs = ttlSeconds === null ? Math.max(...ages) : ttlSeconds * 1000;
-  return Number.isFinite(ageMs) ? new Date(createdAt + ageMs).toISOString() : null;
+  return Number.isFinite(ageMs) ? new Date(requestedAt + ageMs).toISOString() : null;
 }

@@ -46,7 +46,7 @@ export const imageRoutes: FastifyPluginAsyncZod<ImageRoutesOptions> = async (app
         ),
       },
     },
-    handler: async (request) => toRequestPreview(images.preview(request.body, identify(request))),
+    handler: async (request) => toRequestPreview(await images.preview(request.body, identify(request))),
   });
 
   app.get('/images', {

@@ -11,6 +11,7 @@ import { describeOwnedNames } from './owned-names.ts';
 import { describeRemoving } from './removing.ts';
 import { describeTotals } from './totals.ts';
 import { describeUpdating } from './updating.ts';
+import { describeUsage } from './usage.ts';
 
 /**
  * What every record store promises; each adapter runs it with its own fixture. The store gets `trivialDerive`, so that these tests cover
@@ -22,6 +23,7 @@ export function describeRecordStore(name: string, createFixture: CreateFixture):
     describeAccepting(opened);
     describeUpdating(opened);
     describeLedger(opened);
+    describeUsage(opened);
     describeOutbox(opened);
     describeListing(opened);
     describeJobs(opened);

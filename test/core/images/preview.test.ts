@@ -49,11 +49,7 @@ describe('POST /images/preview', () => {
     ['a retired model', { ...hero, model: 'dall-e-3' }, {}],
     ['a size that no model makes', { ...hero, model: 'gpt-image-1.5', size: '4000x4000' }, {}],
     ['a prompt beyond the limit', { ...hero, prompt: 'x'.repeat(33_000) }, {}],
-    [
-      'a budget without a price',
-      { ...hero, model: 'gpt-image-2.5-flare', quality: 'max' },
-      { BUDGET_USD_PER_DAY: '9' },
-    ],
+    ['a budget without a price', hero, { BUDGET_USD_PER_DAY: '9', IMAGE_MODEL: 'my-own' }],
   ])('refuses %s with the same problem as POST /images', async (_, body, env) => {
     await using easel = await startEasel({ env });
     const { status, body: problem } = await preview(easel, body);

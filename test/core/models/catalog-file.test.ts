@@ -35,6 +35,18 @@ describe('readCatalogFile', () => {
         sizes: { minSide: 256, maxSide: 2048 },
         pricing: { kind: 'tokens', textInput: 1, imageOutput: 20, outputTokens: { auto: 900, low: 300 }, ...price },
       },
+      'my-gpt-image': {
+        pricing: {
+          kind: 'tokens',
+          textInput: 1,
+          cachedTextInput: 0.5,
+          imageInput: 2,
+          cachedImageInput: 1,
+          imageOutput: 20,
+          outputTokens: { auto: { patches: 96 }, low: { patches: 16, times: 4 } },
+          ...price,
+        },
+      },
       'dall-e-3': { shutdownDate: null },
     });
     expect(Object.fromEntries('models' in file ? file.models : [])).toMatchObject({
@@ -50,13 +62,25 @@ describe('readCatalogFile', () => {
       },
       'my-flux-2': {
         sizes: { kind: 'range', step: 1, minSide: 256, maxSide: 2048, minPixels: 1 },
-        pricing: { cachedTextInput: null, imageInput: 0 },
+        pricing: {
+          cachedTextInput: null,
+          imageInput: 0,
+          cachedImageInput: null,
+          outputTokens: { auto: 900, low: 300 },
+        },
+      },
+      'my-gpt-image': {
+        pricing: {
+          cachedTextInput: 0.5,
+          cachedImageInput: 1,
+          outputTokens: { auto: { patches: 96, times: 1 }, low: { patches: 16, times: 4 } },
+        },
       },
       'dall-e-3': { shutdownDate: null },
     });
   });
 
-  it.each([
+  it.each<[string, unknown, RegExp]>([
     ['invalid JSON', '{', /^FILE: is not valid JSON/],
     ['a list', [], /^FILE: the file: must be an object of models by id/],
     ['an unknown field', { m: { prices: null } }, /^FILE: m: has no field prices; .*pricing/],
@@ -85,6 +109,22 @@ describe('readCatalogFile', () => {
       { m: { pricing: { kind: 'tokens', textInput: 1, imageOutput: 1, outputTokens: { low: 1 }, ...price } } },
       /^FILE: m\.pricing\.outputTokens: must have auto/,
     ],
+    ...(
+      [
+        [
+          '900',
+          /^FILE: m\.pricing\.outputTokens\.auto: must be the tokens of a 1536x1024 picture, .*\{"patches": 96\}$/,
+        ],
+        [-1, /^FILE: m\.pricing\.outputTokens\.auto: .*>=0$/],
+        [{ patches: 0 }, /^FILE: m\.pricing\.outputTokens\.auto\.patches: .*>=1$/],
+        [{ patches: 96, times: 0 }, /^FILE: m\.pricing\.outputTokens\.auto\.times: .*>0$/],
+        [{ patches: 96, factor: 4 }, /^FILE: m\.pricing\.outputTokens\.auto: has no field factor/],
+      ] as const
+    ).map(([auto, issue]): [string, unknown, RegExp] => [
+      `the token count ${JSON.stringify(auto)}`,
+      { m: { pricing: { kind: 'tokens', textInput: 1, imageOutput: 1, outputTokens: { auto }, ...price } } },
+      issue,
+    ]),
   ])('refuses %s, naming file, path and what is allowed', async (_, content, issue) => {
     expect(await read(content)).toEqual({ issues: [expect.stringMatching(issue)] });
   });

@@ -1,11 +1,12 @@
 import { describe, expect, it } from 'vitest';
+import { budgetResetsAt, utcDay } from '../../../src/core/money/budget.ts';
 import type { UsageReport } from '../../../src/core/money/usage.ts';
 import { type Easel, startEasel } from '../../support/app/easel.ts';
 import { dropConnection, hang, openAiError, picture } from '../../support/openai/answers.ts';
 import { startOpenAiServer } from '../../support/openai/server.ts';
 
 /** Estimate of one picture of 816x816 with the prompt below, in US dollars. */
-const ESTIMATE = 0.01721;
+const ESTIMATE = 0.18431;
 const estimates = (count: number) => Math.round(count * ESTIMATE * 1e6) / 1e6;
 const body = { prompt: 'a lighthouse', size: '816x816', renditions: [] };
 /** The same request as the core takes it. */
@@ -120,6 +121,60 @@ describe('the budget', () => {
     expect(budget).toMatchObject({ spent: record.cost.usd, reserved: 0 });
   });
 
+  it('reserves again for a failed image that is requested again, and refuses it where there is no room', async () => {
+    await using easel = await startEasel({ env: { ...budgetFor(1), RETRY_MAX_ATTEMPTS: '1' } });
+    easel.upstream.always(openAiError('server_error'));
+    await easel.post({ ...body, mediaId: 'a' });
+    expect(await easel.record('a')).toMatchObject({ status: 'failed', cost: { usd: 0, basis: 'none' } });
+    expect((await usage(easel)).budget).toMatchObject({ spent: 0, reserved: 0 });
+    easel.upstream.always(hang());
+    expect((await easel.post({ ...body, mediaId: 'a' }, async)).status).toBe(202);
+    expect((await usage(easel)).budget).toMatchObject({ spent: 0, reserved: ESTIMATE });
+    await easel.upstream.received(2);
+    await easel.cancel('a');
+    expect((await usage(easel)).budget).toMatchObject({ spent: ESTIMATE, reserved: 0 });
+    // A cancelled image runs again too, but not without budget.
+    const { status, body: problem } = await easel.post({ ...body, mediaId: 'a' }, async);
+    expect([status, problem.code]).toEqual([429, 'budget_exhausted']);
+    expect((await easel.record('a')).status).toBe('cancelled');
+    expect(easel.upstream.calls).toHaveLength(2);
+  });
+
+  it('spends a call on the day it began, and holds it back from the next day until it ends', async () => {
+    await using easel = await startEasel({ env: budgetFor(1) });
+    const gate = easel.upstream.gate();
+    easel.upstream.always(picture({ usage: null }));
+    easel.upstream.script(picture({ usage: null, beforeHeaders: gate }));
+    const toMidnight = Date.parse((await usage(easel)).budget.resetsAt) - easel.clock.now();
+    easel.clock.advance(toMidnight - 1_000);
+    await easel.post({ ...body, mediaId: 'a' }, async);
+    await gate.reached();
+    easel.clock.advance(2_000);
+    expect((await usage(easel, '?days=2')).days).toEqual([]);
+    expect((await usage(easel)).budget).toMatchObject({ spent: 0, reserved: ESTIMATE });
+    expect((await easel.post({ ...body, mediaId: 'b' })).status).toBe(429);
+    gate.open();
+    await finished(easel, 'a');
+    const { days, budget } = await usage(easel, '?days=2');
+    expect(days).toMatchObject([{ day: (await easel.record('a')).createdAt.slice(0, 10), images: 1, usd: ESTIMATE }]);
+    expect(budget).toMatchObject({ spent: 0, reserved: 0 });
+    expect((await easel.post({ ...body, mediaId: 'b' })).status).toBe(201);
+  });
+
+  it('holds back what a picture takes beside its output: the partial pictures of a stream', async () => {
+    await using easel = await startEasel({ env: { BUDGET_USD_PER_DAY: String(ESTIMATE + 0.006) } });
+    const gate = easel.upstream.gate();
+    easel.upstream.script(openAiError('server_error', { beforeHeaders: gate }), picture({ usage: null }));
+    await easel.post({ ...body, mediaId: 'a' }, async);
+    await gate.reached();
+    const listener = await easel.listen('a');
+    gate.open();
+    await finished(easel, 'a');
+    await listener[Symbol.asyncDispose]();
+    expect(easel.upstream.calls.map(({ body }) => body.partial_images)).toEqual([undefined, 2]);
+    expect((await usage(easel)).budget.spent).toBe(Math.round((ESTIMATE + 0.006) * 1e6) / 1e6);
+  });
+
   it('releases the reservation of a deleted queued image, and keeps as spent what a running one may have cost', async () => {
     await using easel = await startEasel({ env: { ...budgetFor(2), CONCURRENCY: '1' } });
     easel.upstream.always(hang());
@@ -159,6 +214,18 @@ describe('the budget', () => {
   });
 });
 
+describe('the day of a budget', () => {
+  const midnight = Date.UTC(2026, 10, 27);
+
+  it.each([
+    ['the last moment of a day', midnight - 1, '2026-11-26', midnight],
+    ['midnight', midnight, '2026-11-27', midnight + 86_400_000],
+    ['the first moment of a day', midnight + 1, '2026-11-27', midnight + 86_400_000],
+  ])('at %s', (_, now, day, resetsAt) => {
+    expect([utcDay(now), budgetResetsAt(now)]).toEqual([day, resetsAt]);
+  });
+});
+
 describe('GET /usage', () => {
   it('still counts deleted images', async () => {
     await using easel = await startEasel();
@@ -185,7 +252,7 @@ describe('GET /usage', () => {
     expect([all.days.map(({ key }) => key), all.budget.usdPerDay]).toEqual([['blog', 'shop'], 50]);
     const metrics = await (await easel.get('/metrics')).text();
     for (const key of ['blog', 'shop'])
-      expect(metrics).toMatch(new RegExp(`easel_spent_today_usd\\{model="gpt-image-2",key="${key}"\\} 0\\.0`));
+      expect(metrics).toMatch(new RegExp(`easel_spent_today_usd\\{model="gpt-image-2",key="${key}"\\} 0\\.1`));
     expect(metrics).toContain('easel_budget_usd_per_day 50\neasel_budget_usd_per_day{key="blog"} 10\n');
   });
 

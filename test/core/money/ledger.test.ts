@@ -1,8 +1,16 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Attempt, Image } from '../../../src/core/domain/image.ts';
-import type { Cost, Spending } from '../../../src/core/domain/money.ts';
-import { cancelled, closed, keptAfterCancel, opened, received, rerun } from '../../../src/core/domain/transitions.ts';
+import { type Cost, type Spending, ZERO_COST } from '../../../src/core/domain/money.ts';
+import {
+  announced,
+  cancelled,
+  closed,
+  keptAfterCancel,
+  opened,
+  received,
+  rerun,
+} from '../../../src/core/domain/transitions.ts';
 import { increasesSpending, ledgerChanges } from '../../../src/core/money/ledger.ts';
 import { anAttempt, anImage, at } from '../../contracts/record-store/example-images.ts';
 import { ledgerStep, sumsOf } from '../../support/ledger.ts';
@@ -15,7 +23,9 @@ const queued = anImage({ estimate });
 const inFlight: Attempt = { ...anAttempt('a'), cost: estimate };
 const generating: Image = { ...queued, status: 'generating', attempts: [inFlight] };
 const made: Attempt = { ...inFlight, durationMs: 1000, outcome: 'ok', cost };
-const failed: Attempt = { ...inFlight, durationMs: 1000, outcome: 'failed', cost: { usd: 0, basis: 'usage' } };
+const failed: Attempt = { ...inFlight, durationMs: 1000, outcome: 'failed', cost: ZERO_COST };
+/** The answer named its picture and said what it cost. */
+const named: Attempt = { ...inFlight, cost, announced: { url: 'https://example.com/1.png', revisedPrompt: null } };
 const lost: Attempt = { ...inFlight, durationMs: 1000 };
 const unpriced = anImage({ estimate: { usd: null, basis: 'unknown' } });
 
@@ -66,6 +76,37 @@ describe('ledgerChanges', () => {
       ],
     ],
     ['leaves the spending of a removed image', { ...queued, status: 'succeeded', attempts: [made] }, null, []],
+    [
+      'reserves no more than its cost for a call whose picture is still to be fetched',
+      generating,
+      { ...generating, attempts: [named] },
+      [[null, 0, -5_000]],
+    ],
+    [
+      'spends a picture that was announced and never came at its cost',
+      { ...generating, attempts: [named] },
+      { ...generating, status: 'failed', attempts: [{ ...named, durationMs: 1000 }] },
+      [
+        [DAY, 0, 15_000],
+        [null, 0, -15_000],
+      ],
+    ],
+    [
+      'spends a call on the day it began, whatever the day of its end',
+      { ...generating, attempts: [{ ...inFlight, startedAt: at(86_399) }] },
+      { ...generating, status: 'processing', attempts: [{ ...made, startedAt: at(86_399), durationMs: 5_000 }] },
+      [
+        [DAY, 1, 15_000],
+        [null, 0, -20_000],
+      ],
+    ],
+    [
+      'reserves the estimate again for an image that runs again, and leaves what it spent',
+      { ...queued, status: 'failed', attempts: [failed, lost] },
+      { ...queued, status: 'queued', run: 2, attempts: [failed, lost] },
+      [[null, 0, 20_000]],
+    ],
+    ['reserves nothing for an image that is finished from its original', null, { ...queued, estimate: ZERO_COST }, []],
     [
       'adds up the calls of a day in one row',
       null,
@@ -126,7 +167,7 @@ describe('increasesSpending', () => {
   });
 });
 
-const step = ledgerStep('accept', 'open', 'ok', 'failed', 'unknown', 'cancel', 'rerun', 'remove');
+const step = ledgerStep('accept', 'open', 'announce', 'ok', 'failed', 'unknown', 'cancel', 'rerun', 'remove');
 type Step = typeof step extends fc.Arbitrary<infer One> ? One : never;
 
 function costOf({ usd }: Step): Cost {
@@ -154,6 +195,10 @@ function next(image: Image, taken: Step): Image {
   switch (action) {
     case 'open':
       return opened(image, opening, image) ?? image;
+    case 'announce': {
+      const picture = { url: 'https://example.com/1.png', revisedPrompt: null };
+      return announced(image, id, { ...END, cost: costOf(taken), announced: picture }) ?? image;
+    }
     case 'ok':
       return received(image, id, picture) ?? keptAfterCancel(image, id, picture) ?? image;
     case 'failed':
@@ -162,7 +207,16 @@ function next(image: Image, taken: Step): Image {
     case 'cancel':
       return cancelled(image, at(second)) ?? image;
     case 'rerun':
-      return rerun(image, { planned: image, estimate: costOf(taken), traceparent: null }) ?? image;
+      return (
+        rerun(image, {
+          planned: image,
+          estimate: costOf(taken),
+          traceparent: null,
+          requestedAt: at(second),
+          expiresAt: null,
+          mayCostAgain: true,
+        }) ?? image
+      );
     default:
       return image;
   }

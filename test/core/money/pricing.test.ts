@@ -1,95 +1,218 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Model, TokenPricing } from '../../../src/core/domain/model.ts';
+import { QUALITIES } from '../../../src/core/domain/formats.ts';
+import type { Model, OutputTokens, TokenPricing } from '../../../src/core/domain/model.ts';
+import type { Cost } from '../../../src/core/domain/money.ts';
 import { CATALOG, unlistedModel } from '../../../src/core/models/catalog.ts';
-import { estimateCost, settleCost } from '../../../src/core/money/pricing.ts';
-import type { GenerationCall } from '../../../src/core/ports/provider.ts';
+import { estimateCost, outputBound, settleCost } from '../../../src/core/money/pricing.ts';
+import type { GenerationCall, TokenUsage } from '../../../src/core/ports/provider.ts';
 import { usageOf, wantedPicture } from '../../support/openai/dialect.ts';
 
 function call(id: string, overrides: Partial<GenerationCall> = {}): GenerationCall {
   const model: Model = CATALOG.get(id) ?? unlistedModel(id);
-  const size = { width: 1536, height: 1024 };
-  return { model, prompt: '', size, quality: 'high', style: null, background: null, format: null, ...overrides };
+  return {
+    model,
+    prompt: '',
+    size: { width: 1536, height: 1024 },
+    quality: 'high',
+    style: null,
+    background: null,
+    format: null,
+    partialImages: 0,
+    ...overrides,
+  };
 }
 
-describe('estimateCost', () => {
+/** A call to a model with these prices. */
+function priced(pricing: Model['pricing']): GenerationCall {
+  const base = call('gpt-image-2');
+  return { ...base, model: { ...base.model, pricing } };
+}
+
+const sizeOf = (text: string) => {
+  const [width = 0, height = 0] = text.split('x').map(Number);
+  return { width, height };
+};
+
+const RESERVED: Cost = { usd: 0.5, basis: 'estimate' };
+const TOKENS = CATALOG.get('gpt-image-2')?.pricing as TokenPricing;
+
+describe('the output tokens of a picture', () => {
   it.each([
-    ['the reference picture', {}, 0.04059],
-    ['a quarter of its area', { size: { width: 768, height: 512 } }, 0.01017],
-    ['auto quality as high, which it may choose', { quality: 'auto' }, 0.04059],
-    ['low quality', { quality: 'low' }, 0.01992],
-    ['three hundred characters of prompt', { prompt: 'x'.repeat(300) }, 0.04109],
-    ['three hundred characters of a script with a token each', { prompt: '図'.repeat(300) }, 0.04209],
-  ] as const)('prices %s', (_, overrides, usd) => {
-    expect(estimateCost(call('gpt-image-2', overrides))).toEqual({ usd, basis: 'estimate' });
+    ['1024x1024', 196, 1_756, 7_024],
+    ['1536x1024', 158, 1_372, 5_488],
+    ['1792x1024', 139, 1_243, 5_063],
+    ['2048x2048', 397, 3_568, 14_272],
+    ['3840x2160', 371, 3_336, 13_342],
+  ])("of %s are those of OpenAI's calculator for gpt-image-2, upright too", (size, low, medium, high) => {
+    const { width, height } = sizeOf(size);
+    for (const sent of [
+      { width, height },
+      { width: height, height: width },
+    ]) {
+      const tokens = (quality: GenerationCall['quality']) => outputBound(call('gpt-image-2', { size: sent, quality }));
+      expect((['low', 'medium', 'high', 'auto', null] as const).map(tokens)).toEqual([low, medium, high, high, high]);
+    }
   });
 
-  it('is unknown, never 0, where the catalog has no price', () => {
-    expect(estimateCost(call('my-own'))).toEqual({ usd: null, basis: 'unknown' });
-    expect(estimateCost(call('gpt-image-2.5-flare', { quality: 'max' }))).toEqual({ usd: null, basis: 'unknown' });
+  it.each([
+    ['gpt-image-2', 196, 1_756],
+    ['gpt-image-1.5', 196, 1_756],
+    ['gpt-image-1-mini', 196, 1_756],
+    ['chatgpt-image-latest', 196, 1_756],
+    ['gpt-image-1', 196, 1_756],
+    ['gpt-image-2.5-sunburst', 196, 7_024],
+    ['gpt-image-2.5-flare', 196, 7_024],
+    ['gpt-image-2.6-sunburst', 784, 7_024],
+    ['gpt-image-2.6-flare', 784, 7_024],
+  ])('of %s at 1024x1024 are %i at low and %i at medium, and the bound for every other quality', (id, low, medium) => {
+    const model = CATALOG.get(id);
+    const size = { width: 1024, height: 1024 };
+    const tokens = (quality: GenerationCall['quality']) => outputBound(call(id, { size, quality }));
+    for (const quality of [null, ...(model?.qualities ?? [])]) {
+      expect(tokens(quality), String(quality)).toBe(quality === 'low' ? low : quality === 'medium' ? medium : 7_024);
+    }
+  });
+
+  it('grow by 100 for each partial picture of a stream', () => {
+    expect(outputBound(call('gpt-image-2', { partialImages: 2 }))).toBe(5_488 + 200);
+    expect(estimateCost(call('gpt-image-2', { partialImages: 2 })).usd).toBe(0.17064);
+  });
+
+  it.each<[string, OutputTokens, number]>([
+    ['a number, in proportion to the area', 1_000, 1_167],
+    ['a grid of patches', { patches: 32, times: 1 }, 553],
+    ['a multiple of a grid', { patches: 32, times: 1.5 }, 830],
+  ])("of a model of the operator's follow from %s", (_, count, expected) => {
+    const own = priced({ ...TOKENS, outputTokens: { auto: count } });
+    expect(outputBound({ ...own, size: { width: 1792, height: 1024 }, quality: null })).toBe(expected);
+  });
+});
+
+/** What OpenAI publishes or has billed, in US dollars: the most that may be paid must not be less than what was. */
+describe('the estimate', () => {
+  it.each([
+    ['1024x1024', 'high', 0.21072, 0.2107],
+    ['1536x1024', 'high', 0.16464, 0.1646],
+    ['1792x1024', 'high', 0.15189, 0.1519],
+    ['1024x1024', 'medium', 0.05268, 0.0527],
+    ['1024x1024', 'low', 0.00588, 0.0059],
+  ] as const)('of %s at %s is the published price per picture', (size, quality, usd, published) => {
+    expect(estimateCost(call('gpt-image-2', { size: sizeOf(size), quality }))).toEqual({ usd, basis: 'estimate' });
+    expect(Number(usd.toFixed(4))).toBe(published);
+  });
+
+  // github.com/Wei-Shaw/sub2api/issues/3222: 228 text, 1,450 image and 13,342 output tokens.
+  it('covers the bill of a picture of 3840x2160 with an input, which settles at what was billed', () => {
+    const sent = call('gpt-image-2', { size: sizeOf('3840x2160'), prompt: 'x'.repeat(228 * 4) });
+    const usage = { textInput: 228, imageInput: 1_450, cachedInput: 0, output: 13_342 };
+    const cost = settleCost(sent, usage, RESERVED);
+    expect(cost).toEqual({ usd: 0.413, basis: 'usage' });
+    expect(estimateCost(sent, 0, [sizeOf('1536x1024')]).usd).toBeGreaterThanOrEqual(cost.usd ?? Infinity);
+  });
+
+  it.each([
+    ['three hundred characters of prompt', 'x'.repeat(300), 0.0005],
+    ['three hundred characters of a script with a token each', '図'.repeat(300), 0.0015],
+  ])('counts %s', (_, prompt, usd) => {
+    expect(estimateCost(call('gpt-image-2', { prompt })).usd).toBeCloseTo(0.16464 + usd, 9);
+  });
+
+  it.each([
+    ['1024x1024', 65 + 129 + 6_240],
+    ['1536x1024', 65 + 2 * 129 + 6_240],
+    ['64x640', 65 + 10 * 129 + 6_240],
+    ['3840x2160', 120 * 68],
+  ])('of an edit counts each input picture: %s takes at most %i image tokens', (size, tokens) => {
+    const plain = estimateCost(call('gpt-image-2')).usd ?? 0;
+    const once = estimateCost(call('gpt-image-2'), 0, [sizeOf(size)]).usd ?? 0;
+    const twice = estimateCost(call('gpt-image-2'), 0, [sizeOf(size), sizeOf(size)]).usd ?? 0;
+    expect(once - plain).toBeCloseTo((tokens * 8) / 1e6, 9);
+    expect(twice - plain).toBeCloseTo((2 * tokens * 8) / 1e6, 9);
+  });
+
+  it('is raised by the largest output seen, and never lowered', () => {
+    expect(estimateCost(call('gpt-image-2'), 6_000).usd).toBe(0.18);
+    expect(estimateCost(call('gpt-image-2'), 5_487).usd).toBe(0.16464);
+    expect(estimateCost(call('gpt-image-2', { partialImages: 2 }), 5_600).usd).toBe(0.17064);
+  });
+
+  it('is unknown, never 0, where the catalog has no price, whatever was seen', () => {
+    expect(estimateCost(call('my-own'), 9_000)).toEqual({ usd: null, basis: 'unknown' });
+    const unknown = priced({ ...TOKENS, outputTokens: { auto: 900 } });
+    expect(estimateCost(unknown, 9_000)).toEqual({ usd: null, basis: 'unknown' });
+  });
+
+  it('of a price per picture is that price', () => {
+    const perPicture = priced({ kind: 'picture', usd: 0.04, date: '2026-11-22', source: 'x' });
+    expect(estimateCost(perPicture, 9_000, [sizeOf('1024x1024')])).toEqual({ usd: 0.04, basis: 'estimate' });
   });
 });
 
 describe('settleCost', () => {
-  const tokens = CATALOG.get('gpt-image-2')?.pricing as TokenPricing;
-  const priced = (pricing: Model['pricing']): GenerationCall => {
-    const base = call('gpt-image-2');
-    return { ...base, model: { ...base.model, pricing } };
-  };
+  const usage: TokenUsage = { textInput: 1_000, imageInput: 1_000, cachedInput: 0, output: 1_000 };
 
-  it.each([
-    ['cached text at its price', priced({ ...tokens, cachedTextInput: 1 }), 400, 0.0034],
-    ['cached text at the full price where it has none', priced(tokens), 400, 0.005],
-    ['at most as much cached text as there is text', priced({ ...tokens, cachedTextInput: 1 }), 5000, 0.001],
-  ])('charges %s', (_, pricedCall, cachedTextInput, textUsd) => {
-    const { usd } = settleCost(pricedCall, { textInput: 1000, cachedTextInput, imageInput: 0, output: 1000 });
-    expect(usd).toBeCloseTo(textUsd + 0.03, 9);
+  it.each<[string, Partial<TokenUsage>, number]>([
+    ['each kind of token at its own price', {}, 0.043],
+    ['cached text at its price', { cachedInput: 400 }, 0.0415],
+    ['cached tokens beyond the text as cached images', { cachedInput: 1_500 }, 0.03625],
+    ['at most as many cached tokens as there are', { cachedInput: 5_000 }, 0.03325],
+    ['the authoring of an SVG at the dearest prices', { svg: { input: 500, output: 2_000 } }, 0.107],
+  ])('charges %s', (_, more, usd) => {
+    expect(settleCost(call('gpt-image-2.6-flare'), { ...usage, ...more }, RESERVED)).toEqual({ usd, basis: 'usage' });
   });
 
-  it.each([
-    ['no output tokens', { textInput: 10, cachedTextInput: 0, imageInput: 0, output: 0 }],
-    ['a negative count', { textInput: -10, cachedTextInput: 0, imageInput: 0, output: 10 }],
-    ['a count that is not a number', { textInput: Number.NaN, cachedTextInput: 0, imageInput: 0, output: 10 }],
-  ])('falls back to the estimate where the provider reports %s, so that the picture is not free', (_, usage) => {
-    expect(settleCost(call('gpt-image-2'), usage)).toEqual({ usd: 0.04059, basis: 'estimate' });
+  it('charges cached tokens in full where the catalog has no price for them', () => {
+    const dear = priced({ ...TOKENS, cachedTextInput: null, cachedImageInput: null });
+    expect(settleCost(dear, { ...usage, cachedInput: 2_000 }, RESERVED).usd).toBe(0.043);
   });
 
-  it('charges a price per picture whatever the token counts', () => {
-    const pricedCall = priced({ kind: 'picture', usd: 0.04, date: '2026-11-22', source: 'x' });
-    const usage = { textInput: 1, cachedTextInput: 0, imageInput: 0, output: 1 };
-    expect([estimateCost(pricedCall), settleCost(pricedCall, usage)]).toEqual(
-      Array(2).fill({ usd: 0.04, basis: 'estimate' }),
-    );
+  it.each<[string, TokenUsage | null]>([
+    ['no token counts', null],
+    ['no output tokens', { ...usage, output: 0 }],
+    ['a negative count', { ...usage, textInput: -10 }],
+    ['a negative count of cached tokens', { ...usage, cachedInput: -10 }],
+    ['a count that is not a number', { ...usage, imageInput: Number.NaN }],
+    ['a thousand million tokens', { ...usage, output: 1e9 }],
+    ['an implausible count for an SVG', { ...usage, svg: { input: 1, output: Number.NaN } }],
+  ])('is what was reserved where the provider reports %s, so that the picture is not free', (_, reported) => {
+    expect(settleCost(call('gpt-image-2'), reported, RESERVED)).toBe(RESERVED);
   });
 
-  it('never exceeds the estimate, for any model, size, quality and prompt', () => {
+  it('is what was reserved for a price per picture or without a price, whatever the token counts', () => {
+    const perPicture = priced({ kind: 'picture', usd: 0.04, date: '2026-11-22', source: 'x' });
+    expect(settleCost(perPicture, usage, RESERVED)).toBe(RESERVED);
+    expect(settleCost(priced(null), usage, RESERVED)).toBe(RESERVED);
+  });
+
+  it('never exceeds the estimate, for any model, size, quality, prompt and number of partial pictures', () => {
     const models = [...CATALOG.values()].filter(({ pricing }) => pricing !== null);
     const side = fc.integer({ min: 256, max: 3840 });
     fc.assert(
       fc.property(
         fc.constantFrom(...models),
         fc.record({ width: side, height: side }),
-        fc.constantFrom('auto', 'low', 'medium', 'high'),
+        fc.constantFrom(...QUALITIES),
         fc.string({ maxLength: 500 }),
-        (model, size, quality, prompt) => {
-          const sent = call(model.id, { size, quality, prompt });
-          const body = { size: `${size.width}x${size.height}`, quality, prompt };
+        fc.integer({ min: 0, max: 3 }),
+        (model, size, wish, prompt, partialImages) => {
+          const quality = model.qualities?.includes(wish) ? wish : 'auto';
+          const sent = call(model.id, { size, quality, prompt, partialImages });
+          const body = {
+            model: model.id,
+            size: `${size.width}x${size.height}`,
+            quality,
+            prompt,
+            stream: true,
+            partial_images: partialImages,
+          };
           const { input_tokens, output_tokens } = usageOf(wantedPicture('generations', body, undefined), 0);
-          const usage = { textInput: input_tokens, cachedTextInput: 0, imageInput: 0, output: output_tokens };
-          const [estimate, cost] = [estimateCost(sent), settleCost(sent, usage)];
+          const reported = { textInput: input_tokens, imageInput: 0, cachedInput: 0, output: output_tokens };
+          const [estimate, cost] = [estimateCost(sent), settleCost(sent, reported, RESERVED)];
           expect([estimate.basis, cost.basis]).toEqual(['estimate', 'usage']);
           expect(cost.usd).toBeLessThanOrEqual(estimate.usd ?? 0);
         },
       ),
     );
-  });
-
-  it('charges each kind of token at its own price', () => {
-    const usage = { textInput: 1000, cachedTextInput: 0, imageInput: 1000, output: 1000 };
-    expect(settleCost(call('gpt-image-2'), usage)).toEqual({ usd: 0.043, basis: 'usage' });
-  });
-
-  it('falls back to the estimate where the provider reports no token counts', () => {
-    expect(settleCost(call('gpt-image-2'), null)).toEqual({ usd: 0.04059, basis: 'estimate' });
   });
 });

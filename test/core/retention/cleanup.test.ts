@@ -6,6 +6,8 @@ import { describe, expect, it } from 'vitest';
 import type { CleanupReport } from '../../../src/core/ports/record-store.ts';
 import { createCleanup } from '../../../src/core/retention/cleanup.ts';
 import { type Easel, publishedBytes, startEasel } from '../../support/app/easel.ts';
+import { exampleImage } from '../../support/app/fake-images.ts';
+import { openRecords } from '../../support/app/records.ts';
 import { openAiError, picture } from '../../support/openai/answers.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
 
@@ -62,6 +64,23 @@ describe('POST /cleanup', () => {
     easel.clock.advance(2 * HOUR_MS);
     expect(await cleanUp(easel)).toMatchObject({ deleted: 1, kept: 1 });
     expect((await easel.get('/images/long')).status).toBe(200);
+  });
+
+  it('counts the age of an image from its latest request, as a rerun is a new life', async () => {
+    await using easel = await startEasel({ env: { RETENTION: '2h', RETRY_MAX_ATTEMPTS: '1' } });
+    easel.upstream.script(openAiError('server_error'));
+    await easel.post({ mediaId: 'again', prompt: 'a lighthouse', renditions: [] });
+    easel.clock.advance(HOUR_MS);
+    const { body: other } = await easel.post({ mediaId: 'other', prompt: 'a lighthouse', renditions: [] });
+    easel.clock.advance(0.75 * HOUR_MS);
+    expect((await easel.post({ mediaId: 'again', prompt: 'a lighthouse', renditions: [] })).status).toBe(201);
+    easel.clock.advance(0.75 * HOUR_MS);
+    expect(await cleanUp(easel)).toMatchObject({ deleted: 0, kept: 2 });
+    // Of the two, the one that was made first was requested last.
+    expect(await cleanUp(easel, { maxBytes: publishedBytes(other) })).toMatchObject({ deleted: 1, kept: 1 });
+    expect((await easel.get('/images/again')).status).toBe(200);
+    easel.clock.advance(1.5 * HOUR_MS);
+    expect(await cleanUp(easel)).toMatchObject({ deleted: 1, kept: 0 });
   });
 
   it('deletes only images of the requested status, and never an unfinished one', async () => {
@@ -180,5 +199,36 @@ describe('createCleanup', () => {
     });
     await Promise.all([cleanUp({}), cleanUp({ dryRun: true })]);
     expect(steps).toEqual(['walk 1', 'saved', 'walk 2', 'saved']);
+  });
+
+  it('walks through every batch in the order of the latest requests, whenever the images were made', async () => {
+    await using folder = await temporaryFolder();
+    const records = openRecords(folder.path);
+    const at = (second: number) => new Date(Date.UTC(2026) + second * 1000).toISOString();
+    for (let number = 0; number < 250; number++) {
+      const requestedAt = at(1_000 + number);
+      await records.accept(exampleImage({ mediaId: `m${number}`, createdAt: at(250 - number), requestedAt }), 10);
+    }
+    const found: string[] = [];
+    const cleanUp = createCleanup({
+      records,
+      deletions: {
+        completeAll: async () => {},
+        async removeFinished({ mediaId }) {
+          // A batch that is found again would make it go on for ever.
+          if (found.includes(mediaId)) throw new Error(`${mediaId} was found twice`);
+          found.push(mediaId);
+          return false;
+        },
+      },
+      removeOrphans: async () => ({ orphansRemoved: 0, inventory: { names: { mayContain: () => true }, files: 0 } }),
+      repairMissingFiles: async () => ({ missingFiles: 0, missingFilesOf: [] }),
+      retention: { olderThanMs: 0, maxBytes: null },
+      clock: { now: () => Date.UTC(2026) + 1_199_000 },
+      log: pino({ level: 'silent' }),
+    });
+    await cleanUp({});
+    expect(found).toEqual(Array.from({ length: 200 }, (_, number) => `m${number}`));
+    await records.close();
   });
 });

@@ -52,3 +52,14 @@ test('an image that is requested again while its job is being cancelled is queue
   expect((await scene.deletions.cancel('x'))?.status).toBe('queued');
   expect(scene.enqueued).toEqual(['x']);
 });
+
+test('a cleanup leaves an image that was requested again since it was found, even if it has finished again', async () => {
+  await using folder = await temporaryFolder();
+  await using scene = await openDeletions(folder.path, async () => {});
+  const found = exampleImage({ mediaId: 'x', requestedAt: '2026-11-23T16:00:00.000Z' });
+  const again = '2026-11-24T16:00:00.000Z';
+  await scene.records.update('x', () => ({ ...found, requestedAt: again }));
+  expect(await scene.deletions.removeFinished(found)).toBe(false);
+  expect(await scene.deletions.removeFinished({ mediaId: 'x', requestedAt: again })).toBe(true);
+  expect(await scene.records.get('x')).toBeNull();
+});

@@ -66,7 +66,7 @@ export function createFakeImages(): FakeImages {
       return { image: queued, started: true };
     },
 
-    preview: ({ prompt }) => ({
+    preview: async ({ prompt }) => ({
       prompt: prompt ?? '',
       requestedSize: '1216x688',
       crop: { left: 0, top: 2, width: 1216, height: 684 },

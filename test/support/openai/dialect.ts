@@ -482,21 +482,18 @@ export interface Usage {
   readonly total_tokens: number;
 }
 
-/** Output tokens of a picture of 1536x1024: low and high as observed by third parties, the others made up between and above. */
-const OUTPUT_TOKENS: Readonly<Record<string, number>> = {
-  low: 664,
-  medium: 1_000,
-  high: 1_353,
-  xhigh: 2_000,
-  max: 3_000,
-};
+/** The factor f of OpenAI's calculator for gpt-image-2; no counts are known for the other qualities. */
+const FACTORS: Readonly<Record<string, number>> = { low: 16, medium: 48, high: 96 };
 
-/** Plausible figures that follow from the request alone; output tokens grow with the area. */
+/** The counts of gpt-image-2: output tokens by the calculator's formula, and 100 for each partial picture of a stream. */
 export function usageOf(wanted: WantedPicture, inputImages: number): Usage {
   const textTokens = Math.ceil(Array.from(wanted.prompt).length / 4);
   const imageTokens = inputImages * 323;
-  const perPicture = ((OUTPUT_TOKENS[wanted.quality] ?? 1_353) * wanted.width * wanted.height) / (1536 * 1024);
-  const output = Math.ceil(perPicture) * wanted.count;
+  const { width, height, count, stream, partialImages } = wanted;
+  const factor = FACTORS[wanted.quality] ?? 96;
+  const shorter = Math.floor((factor * Math.min(width, height)) / Math.max(width, height) + 0.5);
+  const perPicture = Math.ceil((factor * shorter * (2e6 + width * height)) / 4e6);
+  const output = perPicture * count + (stream ? 100 * partialImages : 0);
   return {
     input_tokens: textTokens + imageTokens,
     input_tokens_details: { text_tokens: textTokens, image_tokens: imageTokens },

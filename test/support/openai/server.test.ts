@@ -112,8 +112,8 @@ describe('good answers', () => {
       usage: {
         input_tokens: 3,
         input_tokens_details: { text_tokens: 3, image_tokens: 0 },
-        output_tokens: 2 * 277,
-        total_tokens: 3 + 2 * 277,
+        output_tokens: 2 * 107,
+        total_tokens: 3 + 2 * 107,
       },
     });
     expect(Math.abs(result.created - Date.now() / 1000)).toBeLessThan(60);

@@ -26,7 +26,7 @@ export function given(value: unknown): string | null {
 
 /** The tokens that a parsed response body, or the last event of a stream, reports; null where it reports none. */
 export function readUsage(body: object): TokenUsage | null {
-  const { usage } = body as Partial<ImagesResponse>;
+  const { usage, svg_usage: svg } = body as Partial<ImagesResponse>;
   const output = count(usage?.output_tokens);
   if (!usage || output === null) return null;
   const details = usage.input_tokens_details as
@@ -36,10 +36,18 @@ export function readUsage(body: object): TokenUsage | null {
   const imageInput = count(details?.image_tokens) ?? 0;
   return {
     textInput: count(details?.text_tokens) ?? Math.max(0, (count(usage.input_tokens) ?? 0) - imageInput),
-    cachedTextInput: count(details?.cached_tokens) ?? 0,
     imageInput,
+    cachedInput: count(details?.cached_tokens) ?? 0,
     output,
+    ...(svg && { svg: readSvgUsage(svg) }),
   };
+}
+
+/** Reasoning tokens are output; the types do not say whether `output_tokens` holds them, but the total does. */
+function readSvgUsage(usage: Partial<ImagesResponse.SvgUsage>): NonNullable<TokenUsage['svg']> {
+  const input = count(usage.input_tokens) ?? 0;
+  const output = Math.max(count(usage.output_tokens) ?? 0, (count(usage.total_tokens) ?? 0) - input);
+  return { input, output };
 }
 
 /** A number of tokens; null for anything else, such as the empty text that some servers fill in. */

@@ -122,11 +122,38 @@ const MIGRATIONS: readonly string[] = [
   `,
   `
   -- Runs have a time of their own, from which retention counts, and a share in the allowance of unknown outcomes.
+  -- What is known not to be billed had the cost basis 'usage' and has 'none', as has an image that cost nothing.
   UPDATE images SET document = json_set(document,
     '$.allowanceFrom', 1,
     '$.requestedAt', document ->> 'createdAt',
+    '$.estimate', json(iif(document ->> '$.estimate.usd' = 0 AND document ->> '$.estimate.basis' = 'usage',
+      '{"usd":0,"basis":"none"}', document -> '$.estimate')),
+    '$.cost', json(iif(
+      EXISTS (
+        SELECT 1 FROM json_each(document, '$.attempts')
+        WHERE value ->> '$.outcome' <> 'failed' OR ifnull(value ->> '$.cost.usd', 1) <> 0),
+      document -> '$.cost', '{"usd":0,"basis":"none"}')),
     '$.attempts', (
-      SELECT json_group_array(json_set(value, '$.announced', json('null'))) FROM json_each(document, '$.attempts')));
+      SELECT json_group_array(json_set(value,
+        '$.announced', json('null'),
+        '$.cost', json(iif(value ->> '$.outcome' = 'failed' AND ifnull(value ->> '$.cost.usd', 1) = 0,
+          '{"usd":0,"basis":"none"}', value -> '$.cost'))))
+      FROM json_each(document, '$.attempts')));
+
+  ALTER TABLE images ADD COLUMN requested_at INTEGER NOT NULL DEFAULT 0;
+  UPDATE images SET requested_at = created_at;
+  CREATE INDEX images_by_request ON images (status, requested_at, media_id);
+  DROP INDEX images_by_expiry;
+  CREATE INDEX images_by_expiry ON images (status, expires_at, requested_at, media_id);
+
+  -- The most output tokens that a call took; size is WxH.
+  CREATE TABLE largest_usage (
+    model         TEXT NOT NULL,
+    quality       TEXT NOT NULL,
+    size          TEXT NOT NULL,
+    output_tokens INTEGER NOT NULL,
+    PRIMARY KEY (model, quality, size)
+  ) STRICT, WITHOUT ROWID;
   `,
 ];
 

@@ -1,5 +1,6 @@
 import type { SQLInputValue } from 'node:sqlite';
 import { mediaIdOf } from '../../../core/domain/file-names.ts';
+import { formatSize } from '../../../core/domain/geometry.ts';
 import { FINISHED_STATUSES, IMAGE_STATUSES, type Image, type ImageStatus } from '../../../core/domain/image.ts';
 import type {
   Deletion,
@@ -9,10 +10,11 @@ import type {
   Page,
   Place,
   RetentionQuery,
+  UsageKey,
 } from '../../../core/ports/record-store.ts';
 import { decodeCursor, encodeCursor } from '../cursor.ts';
 import type { SqliteDatabase } from './database.ts';
-import { NEVER, parseImage, type Row, readCleanup, readDeletion, readImage, sortKeyOf } from './rows.ts';
+import { NEVER, parseImage, placeKeyOf, type Row, readCleanup, readDeletion, readImage } from './rows.ts';
 
 /** The reads of the `RecordStore`, synchronous; each promises what the port's method of that name does. */
 interface SqliteQueries {
@@ -27,6 +29,7 @@ interface SqliteQueries {
   mediaBytes(): number;
   expired(query: RetentionQuery): readonly Image[];
   oldest(limit: number, after: Place | null): readonly Image[];
+  largestUsage(kind: UsageKey): number;
   lastCleanup(): LastCleanup | null;
   pendingDeletions(): readonly Deletion[];
   ownedNames(names: readonly string[]): ReadonlySet<string>;
@@ -44,8 +47,8 @@ export function openQueries(sql: SqliteDatabase['sql'], derive: Derive): SqliteQ
 
   const oldestFirst = (rows: readonly Row[], limit: number): readonly Image[] =>
     rows
-      .map((row) => ({ createdAt: Number(row.created_at), mediaId: String(row.media_id) }))
-      .sort((a, b) => a.createdAt - b.createdAt || (a.mediaId < b.mediaId ? -1 : 1))
+      .map((row) => ({ requestedAt: Number(row.requested_at), mediaId: String(row.media_id) }))
+      .sort((a, b) => a.requestedAt - b.requestedAt || (a.mediaId < b.mediaId ? -1 : 1))
       .slice(0, limit)
       .flatMap(({ mediaId }) => find(mediaId) ?? []);
 
@@ -70,7 +73,7 @@ export function openQueries(sql: SqliteDatabase['sql'], derive: Derive): SqliteQ
       const items = rows.slice(0, limit).map(parseImage);
       const last = items.at(-1);
       if (!last || rows.length <= limit) return { items, nextCursor: null };
-      return { items, nextCursor: encodeCursor(sortKeyOf(last)) };
+      return { items, nextCursor: encodeCursor([Date.parse(last.createdAt), last.mediaId]) };
     },
 
     unfinished: () =>
@@ -96,22 +99,22 @@ export function openQueries(sql: SqliteDatabase['sql'], derive: Derive): SqliteQ
 
     mediaBytes: () => Number(sql('SELECT total(bytes) AS bytes FROM totals').get()?.bytes),
 
-    expired({ now, createdBefore, status, limit, after }) {
+    expired({ now, requestedBefore, status, limit, after }) {
       // One search per status and reason, so that only expired images are read. The index has to be named: SQLite would
-      // choose the one ordered by createdAt, and scan every image that has not expired.
-      const from = sortKeyOf(after);
+      // choose the one ordered by requestedAt, and scan every image that has not expired.
+      const from = placeKeyOf(after);
       const statuses = FINISHED_STATUSES.filter((one) => status === null || one === status);
       const places = statuses.flatMap((one) => [
         ...sql(`
-          SELECT created_at, media_id FROM images INDEXED BY images_by_expiry
-          WHERE status = ? AND expires_at <= ? AND (created_at, media_id) > (?, ?)
-          ORDER BY created_at, media_id LIMIT ?`).all(one, now, ...from, limit),
-        ...(createdBefore === null
+          SELECT requested_at, media_id FROM images INDEXED BY images_by_expiry
+          WHERE status = ? AND expires_at <= ? AND (requested_at, media_id) > (?, ?)
+          ORDER BY requested_at, media_id LIMIT ?`).all(one, now, ...from, limit),
+        ...(requestedBefore === null
           ? []
           : sql(`
-              SELECT created_at, media_id FROM images INDEXED BY images_by_expiry
-              WHERE status = ? AND expires_at IS NULL AND created_at <= ? AND (created_at, media_id) > (?, ?)
-              ORDER BY created_at, media_id LIMIT ?`).all(one, createdBefore, ...from, limit)),
+              SELECT requested_at, media_id FROM images INDEXED BY images_by_expiry
+              WHERE status = ? AND expires_at IS NULL AND requested_at <= ? AND (requested_at, media_id) > (?, ?)
+              ORDER BY requested_at, media_id LIMIT ?`).all(one, requestedBefore, ...from, limit)),
       ]);
       return oldestFirst(places, limit);
     },
@@ -119,11 +122,20 @@ export function openQueries(sql: SqliteDatabase['sql'], derive: Derive): SqliteQ
     oldest(limit, after) {
       const places = FINISHED_STATUSES.flatMap((one) =>
         sql(`
-          SELECT created_at, media_id FROM images INDEXED BY images_by_status
-          WHERE status = ? AND (created_at, media_id) > (?, ?) AND ifnull(expires_at, 0) < ${NEVER}
-          ORDER BY created_at, media_id LIMIT ?`).all(one, ...sortKeyOf(after), limit),
+          SELECT requested_at, media_id FROM images INDEXED BY images_by_request
+          WHERE status = ? AND (requested_at, media_id) > (?, ?) AND ifnull(expires_at, 0) < ${NEVER}
+          ORDER BY requested_at, media_id LIMIT ?`).all(one, ...placeKeyOf(after), limit),
       );
       return oldestFirst(places, limit);
+    },
+
+    largestUsage({ model, quality, size }) {
+      const row = sql('SELECT output_tokens FROM largest_usage WHERE model = ? AND quality = ? AND size = ?').get(
+        model,
+        quality,
+        formatSize(size),
+      );
+      return Number(row?.output_tokens ?? 0);
     },
 
     lastCleanup() {

@@ -1,5 +1,6 @@
 import { LRUCache } from 'lru-cache';
 import { ImageError } from '../../../core/domain/errors.ts';
+import { formatSize } from '../../../core/domain/geometry.ts';
 import type { Image } from '../../../core/domain/image.ts';
 import type { SpendingGuard } from '../../../core/domain/money.ts';
 import type { Deletion, Derive, RecordStore } from '../../../core/ports/record-store.ts';
@@ -140,6 +141,14 @@ function recordStore({ sql, inTransaction, answer, check, close }: SqliteDatabas
         sql('DELETE FROM deletions WHERE media_id = ?').run(mediaId);
       }),
 
+    noteUsage: ({ model, quality, size }, outputTokens) =>
+      answer(() => {
+        sql(`
+          INSERT INTO largest_usage VALUES (?, ?, ?, ?)
+          ON CONFLICT DO UPDATE SET output_tokens = excluded.output_tokens
+            WHERE excluded.output_tokens > output_tokens`).run(model, quality, formatSize(size), outputTokens);
+      }),
+
     saveCleanup: (cleanup) =>
       answer(() => {
         sql('INSERT OR REPLACE INTO last_cleanup (id, report) VALUES (1, ?)').run(JSON.stringify(cleanup));
@@ -153,6 +162,7 @@ function recordStore({ sql, inTransaction, answer, check, close }: SqliteDatabas
     balance: (day, owner) => answer(() => ledger.balance(day, owner)),
     expired: (query) => answer(() => queries.expired(query)),
     oldest: (limit, after) => answer(() => queries.oldest(limit, after)),
+    largestUsage: (kind) => answer(() => queries.largestUsage(kind)),
     lastCleanup: () => answer(() => queries.lastCleanup()),
     pendingDeletions: () => answer(() => queries.pendingDeletions()),
     ownedNames: (names) => answer(() => queries.ownedNames(names)),
@@ -166,15 +176,15 @@ const MAX_CACHED_IMAGES = 500;
 
 const INSERT = `
   INSERT INTO images (
-    media_id, owner, status, fingerprint, idempotency_key, created_at, expires_at, bytes, document
+    media_id, owner, status, fingerprint, idempotency_key, created_at, requested_at, expires_at, bytes, document
   ) VALUES (
-    :mediaId, :owner, :status, :fingerprint, :idempotencyKey, :createdAt, :expiresAt, :bytes, :document
+    :mediaId, :owner, :status, :fingerprint, :idempotencyKey, :createdAt, :requestedAt, :expiresAt, :bytes, :document
   )`;
 
 const UPDATE = `
   UPDATE images SET
     owner = :owner, status = :status, fingerprint = :fingerprint, idempotency_key = :idempotencyKey,
-    created_at = :createdAt, expires_at = :expiresAt, bytes = :bytes, document = :document
+    created_at = :createdAt, requested_at = :requestedAt, expires_at = :expiresAt, bytes = :bytes, document = :document
   WHERE media_id = :mediaId`;
 
 /** Refuses a mediaId while its deletion is pending: the new image would publish under names that are about to be removed. */

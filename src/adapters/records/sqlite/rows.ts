@@ -1,7 +1,6 @@
 import type { SQLInputValue, SQLOutputValue } from 'node:sqlite';
 import type { Image } from '../../../core/domain/image.ts';
 import type { Deletion, Derived, LastCleanup, Place } from '../../../core/ports/record-store.ts';
-import type { SortKey } from '../cursor.ts';
 
 /** A result row, by column name. */
 export type Row = Readonly<Record<string, SQLOutputValue>>;
@@ -18,6 +17,7 @@ export function columnsOf(
     fingerprint: image.fingerprint,
     idempotencyKey: image.idempotencyKey,
     createdAt: Date.parse(image.createdAt),
+    requestedAt: Date.parse(image.requestedAt),
     expiresAt: expiresAt === 'never' ? NEVER : expiresAt,
     bytes: storedBytes,
     document: JSON.stringify(image),
@@ -27,9 +27,9 @@ export function columnsOf(
 /** 9999-12-31, the `expires_at` of images that never expire, so that a search for expired images never meets them. */
 export const NEVER = 253_402_300_799_000;
 
-/** The values of `created_at` and `media_id` at a place in the order of age; null is the place before every image. */
-export function sortKeyOf(place: Place | null): SortKey {
-  return place ? [Date.parse(place.createdAt), place.mediaId] : [Number.MIN_SAFE_INTEGER, ''];
+/** The values of `requested_at` and `media_id` at a place in the order of retention; null is the place before every image. */
+export function placeKeyOf(place: Place | null): readonly [requestedAt: number, mediaId: string] {
+  return place ? [Date.parse(place.requestedAt), place.mediaId] : [Number.MIN_SAFE_INTEGER, ''];
 }
 
 /** The image of a row, or null without a row. */

@@ -213,7 +213,14 @@ function changed(image: Image, { action, usd, second }: Step): Image | null {
     case 'cancel':
       return cancelled(image, at(second));
     case 'rerun':
-      return rerun(image, { planned: image, estimate: cost, traceparent: null });
+      return rerun(image, {
+        planned: image,
+        estimate: cost,
+        traceparent: null,
+        requestedAt: at(second),
+        expiresAt: null,
+        mayCostAgain: true,
+      });
     default:
       throw new Error(`${action} is no change of an image`);
   }

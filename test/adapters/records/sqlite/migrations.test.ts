@@ -1,9 +1,34 @@
 import { describe, expect, it } from 'vitest';
 import { SCHEMA_VERSION } from '../../../../src/adapters/records/sqlite/migrations.ts';
-import { anAttempt, anImage, at } from '../../../contracts/record-store/example-images.ts';
+import type { AttemptOutcome, Image } from '../../../../src/core/domain/image.ts';
+import type { Cost } from '../../../../src/core/domain/money.ts';
+import { anAttempt, anImage, at, ms } from '../../../contracts/record-store/example-images.ts';
 import { execute, makePlaceForEach } from './fixture.ts';
 
 const place = makePlaceForEach();
+
+/** What the migrations add, undone: entry n takes a database and its documents from version n + 3 to n + 2. */
+const UNDO: readonly string[] = [
+  `DROP TABLE spending;
+   UPDATE images SET document = json_set(json_remove(document, '$.estimate'), '$.attempts', (
+     SELECT json_group_array(json_remove(value, '$.model', '$.cost')) FROM json_each(document, '$.attempts')))`,
+  `DROP INDEX images_pending;
+   UPDATE images SET document = json_remove(document, '$.pending', '$.dominantColour')`,
+  'DROP TABLE deliveries',
+  `DROP TABLE largest_usage;
+   DROP INDEX images_by_request;
+   DROP INDEX images_by_expiry;
+   ALTER TABLE images DROP COLUMN requested_at;
+   CREATE INDEX images_by_expiry ON images (status, expires_at, created_at, media_id);
+   UPDATE images SET document = json_set(json_remove(document, '$.allowanceFrom', '$.requestedAt'), '$.attempts', (
+     SELECT json_group_array(json_remove(value, '$.announced')) FROM json_each(document, '$.attempts')))`,
+];
+
+/** Takes the closed database back to an earlier version, from 2 on. */
+function downgrade(version: number): void {
+  for (const statement of UNDO.slice(version - 2).reverse()) execute(place.path(), statement);
+  execute(place.path(), `PRAGMA user_version = ${version}`);
+}
 
 describe('the schema', () => {
   it('is refused, and left alone, when a newer Easel wrote it', async () => {
@@ -21,18 +46,12 @@ describe('the schema', () => {
     const spent = anImage({ mediaId: 'a', model: 'm', cost, attempts: [anAttempt('t1'), anAttempt('t2')] });
     for (const image of [spent, anImage({ mediaId: 'b' })]) await older.accept(image, Infinity);
     await older.close();
-    execute(
-      place.path(),
-      `DROP TABLE spending; DROP INDEX images_pending; DROP TABLE deliveries; PRAGMA user_version = 2;
-      UPDATE images SET document = json_remove(document, '$.estimate', '$.attempts[0].model', '$.attempts[0].cost',
-        '$.attempts[1].model', '$.attempts[1].cost')`,
-    );
+    downgrade(2);
     const records = place.open();
-    const nothing = { usd: 0, basis: 'usage' };
     expect(await records.get('a')).toEqual({
       ...spent,
       attempts: [
-        { ...anAttempt('t1'), model: 'm', cost: nothing },
+        { ...anAttempt('t1'), model: 'm', cost: { usd: 0, basis: 'usage' } },
         { ...anAttempt('t2'), model: 'm', cost },
       ],
     });
@@ -43,15 +62,92 @@ describe('the schema', () => {
     const store = place.open();
     await store.accept(anImage({ mediaId: 'old' }), Infinity);
     await store.close();
-    execute(
-      place.path(),
-      `DROP INDEX images_pending;
-       DROP TABLE deliveries;
-       UPDATE images SET document = json_remove(document, '$.pending', '$.dominantColour');
-       PRAGMA user_version = 3`,
-    );
+    downgrade(3);
     const records = place.open();
     expect(await records.get('old')).toMatchObject({ pending: [], dominantColour: null });
+  });
+
+  it('migrates images from before a rerun was a new life: their age counts from when they were made', async () => {
+    const store = place.open();
+    for (const second of [3, 1, 2])
+      await store.accept(anImage({ mediaId: `m${second}`, status: 'failed', createdAt: at(second) }), Infinity);
+    await store.accept(anImage({ mediaId: 'due', status: 'succeeded', createdAt: at(9), expiresAt: at(10) }), Infinity);
+    await store.close();
+    downgrade(5);
+    const records = place.open();
+    expect(await records.get('m3')).toMatchObject({ requestedAt: at(3), allowanceFrom: 1 });
+    const ids = (images: readonly Image[]) => images.map(({ mediaId }) => mediaId);
+    expect(ids(await records.oldest(9, null))).toEqual(['m1', 'm2', 'm3', 'due']);
+    const due = { now: ms(10), requestedBefore: ms(2), status: null, limit: 9, after: null };
+    expect(ids(await records.expired(due))).toEqual(['m1', 'm2', 'due']);
+    await records.update('m1', (image) => ({ ...image, requestedAt: at(4) }));
+    expect(ids(await records.oldest(9, null))).toEqual(['m2', 'm3', 'm1', 'due']);
+  });
+
+  const zero = { usd: 0, basis: 'usage' } as const;
+  const none = { usd: 0, basis: 'none' } as const;
+  const paid = { usd: 0.03, basis: 'usage' } as const;
+  const guessed = { usd: 0.03, basis: 'estimate' } as const;
+  const unknown = { usd: null, basis: 'unknown' } as const;
+  const free = { usd: 0, basis: 'estimate' } as const;
+
+  it.each<[string, readonly [AttemptOutcome, Cost][], Cost, readonly Cost[], Cost]>([
+    ['an image that was never called for', [], zero, [], none],
+    [
+      'calls that all failed',
+      [
+        ['failed', zero],
+        ['failed', zero],
+      ],
+      zero,
+      [none, none],
+      none,
+    ],
+    [
+      'a call that failed before one that was paid',
+      [
+        ['failed', zero],
+        ['ok', paid],
+      ],
+      paid,
+      [none, paid],
+      paid,
+    ],
+    [
+      'a call of unknown outcome',
+      [
+        ['unknown', guessed],
+        ['failed', zero],
+      ],
+      guessed,
+      [guessed, none],
+      guessed,
+    ],
+    [
+      'a call without a price',
+      [
+        ['failed', zero],
+        ['ok', unknown],
+      ],
+      unknown,
+      [none, unknown],
+      unknown,
+    ],
+    ['a call that was free', [['ok', free]], free, [free], free],
+    ['a sum from before the ledger, at an attempt that failed', [['failed', paid]], paid, [paid], paid],
+  ])('gives costs from before `none` their basis: %s', async (_, calls, cost, expected, sum) => {
+    const store = place.open();
+    const attempts = calls.map(([outcome, cost], index) => ({ ...anAttempt(`t${index}`), outcome, cost }));
+    await store.accept(anImage({ mediaId: 'a', status: 'failed', attempts, cost, estimate: zero }), Infinity);
+    await store.accept(anImage({ mediaId: 'b', estimate: guessed }), Infinity);
+    await store.close();
+    downgrade(5);
+    const records = place.open();
+    const image = await records.get('a');
+    expect(image?.attempts.map(({ cost }) => cost)).toEqual(expected);
+    expect(image?.attempts.map(({ announced }) => announced)).toEqual(calls.map(() => null));
+    expect([image?.cost, image?.estimate]).toEqual([sum, none]);
+    expect((await records.get('b'))?.estimate).toEqual(guessed);
   });
 
   it('reads a cleanup report from before the search for missing files as one that found none', async () => {

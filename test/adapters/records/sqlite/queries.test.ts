@@ -27,7 +27,9 @@ describe('the cost', () => {
   const everything = { limit: 10, owner: null };
   const filtered = { limit: 10, owner: 'anna', status: 'failed' } as const;
   const cursor = Buffer.from('[1,"a"]').toString('base64url');
-  const retention = { now: ms(0), createdBefore: ms(0), status: null, limit: 10, after: null };
+  const retention = { now: ms(0), requestedBefore: ms(0), status: null, limit: 10, after: null };
+
+  const kind = { model: 'm', quality: 'auto', size: { width: 1, height: 1 } } as const;
 
   it.each<[string, (store: RecordStore) => Promise<unknown>]>([
     ['the list from a cursor', (store) => store.list({ ...everything, cursor })],
@@ -43,6 +45,8 @@ describe('the cost', () => {
     ['updating', (store) => store.update('image', (image) => image)],
     ['removing', (store) => store.remove('image')],
     ['expiry', (store) => store.expired(retention)],
+    ['the oldest', (store) => store.oldest(10, null)],
+    ['usage', (store) => store.noteUsage(kind, 1).then(() => store.largestUsage(kind))],
     ['ownership', (store) => store.ownedNames(['image.png'])],
     ['counts', async (store) => [await store.countByStatus(), await store.mediaBytes()]],
   ])('of %s does not grow with the number of images', async (_, use) => {
