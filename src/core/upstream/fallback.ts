@@ -86,8 +86,9 @@ export function createFallback({
       const left = rounds.filter(({ standing }) => standing !== 'over');
       if (failure !== null && left.length === 0) throw failure;
       if (await untilCallable(left, limits, { deadlineMs: retry.deadlineMs, clock, signal })) continue;
-      const down = left.filter((round) => round.isDown()).map(({ candidate }) => candidate.upstream);
-      throw failure !== null && down.length === 0 ? failure : providersStayDown(down, failure);
+      if (failure !== null && !left.some((round) => round.isDown())) throw failure;
+      const upstreams = left.map(({ candidate }) => candidate.upstream);
+      throw providersStayDown(upstreams, failure);
     }
   }
 }

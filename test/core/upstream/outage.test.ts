@@ -1,0 +1,356 @@
+import { describe, expect, it } from 'vitest';
+import { ImageError } from '../../../src/core/domain/errors.ts';
+import type { Attempt } from '../../../src/core/domain/image.ts';
+import { setUpCalls } from './calls.ts';
+
+const ONE_ATTEMPT = { maxAttempts: 1 };
+const earlierCall = (provider: string) => ({ provider }) as Attempt;
+
+describe('a job whose calls fail alone', () => {
+  it('ends with its last failure after its attempts', async () => {
+    const calls = setUpCalls();
+    calls.answer = () => 'overloaded';
+    const job = await calls.start('a');
+    await calls.seconds(10);
+    expect([job.end, job.calls.length]).toEqual(['overloaded', 4]);
+  });
+
+  it('does not wait because others failed before it was accepted', async () => {
+    const calls = setUpCalls();
+    calls.answer = () => 'unreachable';
+    for (const name of ['a', 'b', 'c']) {
+      const job = await calls.start(name);
+      await calls.seconds(10);
+      expect(job.end).toBe('unreachable');
+    }
+  });
+
+  it('does not wait where another job had a picture since its own first call', async () => {
+    const calls = setUpCalls();
+    calls.answer = (_, job) => (job === 'lucky' ? 'picture' : 'overloaded');
+    const unlucky = await calls.start('unlucky');
+    await calls.start('lucky');
+    const late = await calls.start('late');
+    await calls.seconds(10);
+    expect(unlucky.end).toBe('overloaded');
+    expect(late.end).toBe('pending');
+  });
+});
+
+describe('jobs whose calls fail together', () => {
+  it('wait, take turns as a probe on the schedule of the breaker, and begin new rounds when a picture has come', async () => {
+    const calls = setUpCalls({ maxAttempts: 2 });
+    calls.answer = () => 'overloaded';
+    const [a, b, c] = [await calls.start('a'), await calls.start('b'), await calls.start('c')];
+    await calls.seconds(3);
+    expect(calls.breaker().openedBy()).toBeNull();
+    const before = calls.log.length;
+    await calls.seconds(97);
+    const probes = calls.log.slice(before);
+    expect(probes.map(([, second]) => second)).toEqual([6, 16, 36, 66, 96]);
+    expect(probes.map(([job]) => job)).toEqual(['a', 'b', 'c', 'a', 'b']);
+
+    calls.answer = () => 'picture';
+    await calls.seconds(30);
+    expect([a.end, b.end, c.end]).toEqual(['picture', 'picture', 'picture']);
+    expect(calls.log.slice(before + 5).map(([, second]) => second)).toEqual([126, 126, 126]);
+  });
+
+  it('begin a new round in each outage: failures before a picture count no more', async () => {
+    const calls = setUpCalls({ freePerMinute: 100 });
+    calls.answer = (_, job) => (job === 'c' ? 'picture' : 'overloaded');
+    const [a, b] = [await calls.start('a'), await calls.start('b')];
+    await calls.seconds(4);
+    expect([a.calls.length, b.calls.length]).toEqual([4, 4]);
+    await calls.start('c');
+    await calls.seconds(4);
+    expect([a.calls.length, b.calls.length]).toEqual([8, 8]);
+    expect([a.end, b.end]).toEqual(['pending', 'pending']);
+  });
+
+  it('count as one failed job each, and a failed probe as one more', async () => {
+    const calls = setUpCalls({ freePerMinute: 100 });
+    calls.answer = () => 'overloaded';
+    for (const name of ['a', 'b', 'c', 'd']) await calls.start(name);
+    await calls.seconds(8);
+    expect(calls.breaker().openedBy()).toBeNull();
+    await calls.seconds(1);
+    expect(calls.breaker().openedBy()).toBe('overloaded');
+  });
+
+  it('fail `provider_unavailable` at the deadline, with Retry-After', async () => {
+    const calls = setUpCalls({ deadlineMs: 100_000 });
+    calls.answer = () => 'overloaded';
+    const [a, b] = [await calls.start('a'), await calls.start('b')];
+    await calls.seconds(99);
+    expect([a.end, b.end]).toEqual(['pending', 'pending']);
+    await calls.seconds(2);
+    expect([a.end, b.end]).toEqual(['provider_unavailable', 'provider_unavailable']);
+    expect([a.endedAt, b.endedAt]).toEqual([100, 100]);
+    expect(a.error).toBeInstanceOf(ImageError);
+    expect((a.error as ImageError).retryAfterSeconds).toBeGreaterThanOrEqual(1);
+    expect((a.error as ImageError).retryAfterSeconds).toBeLessThanOrEqual(30);
+    expect((a.error as ImageError).message).toContain('first: overloaded');
+  });
+});
+
+describe('a job that finds the breaker open', () => {
+  it('waits from then until the deadline without a call where others probe in vain', async () => {
+    const calls = setUpCalls({ deadlineMs: 20_000 });
+    calls.answer = () => 'account';
+    expect((await calls.start('met it')).end).toBe('account');
+    const a = await calls.start('a');
+    const b = await calls.start('b');
+    await calls.seconds(10);
+    const late = await calls.start('late');
+    await calls.seconds(11);
+    expect([a.calls.length, b.calls.length, late.calls.length]).toEqual([1, 1, 0]);
+    expect([a.end, b.end, late.end]).toEqual(['provider_unavailable', 'provider_unavailable', 'pending']);
+    await calls.seconds(10);
+    expect([late.end, late.endedAt]).toEqual(['provider_unavailable', 30]);
+  });
+
+  it('goes on when its own probe brings a picture, and so do the others', async () => {
+    const calls = setUpCalls();
+    calls.answer = () => 'account';
+    await calls.start('met it');
+    calls.answer = () => 'picture';
+    const [a, b] = [await calls.start('a'), await calls.start('b')];
+    await calls.seconds(4);
+    expect(calls.log).toHaveLength(1);
+    await calls.seconds(2);
+    expect([a.end, b.end, a.endedAt, b.endedAt]).toEqual(['picture', 'picture', 5, 5]);
+  });
+
+  it('probes at once after an inconclusive probe', async () => {
+    const calls = setUpCalls();
+    calls.answer = () => 'account';
+    await calls.start('met it');
+    calls.answer = (_, job) => (job === 'a' ? 'refused' : 'picture');
+    const [a, b] = [await calls.start('a'), await calls.start('b')];
+    await calls.seconds(6);
+    expect([a.end, b.end]).toEqual(['refused', 'picture']);
+    expect([a.calls, b.calls]).toEqual([[['first', 5]], [['first', 5]]]);
+  });
+
+  it('is not kept from probing by a job whose wait has ended', async () => {
+    const calls = setUpCalls();
+    calls.answer = () => 'account';
+    await calls.start('met it');
+    calls.answer = () => 'picture';
+    const a = await calls.start('a');
+    const b = await calls.start('b');
+    a.aborted.abort(new Error('cancelled'));
+    await calls.seconds(6);
+    expect([a.end, a.calls.length]).toEqual(['Error: cancelled', 0]);
+    expect([b.end, b.endedAt]).toEqual(['picture', 5]);
+  });
+
+  it('does not wait out more calls of unknown outcome than are allowed', async () => {
+    const calls = setUpCalls({ ambiguousRetries: 1 });
+    calls.answer = () => 'account';
+    await calls.start('met it');
+    calls.answer = () => 'timeout';
+    const job = await calls.start('a');
+    await calls.seconds(100);
+    expect([job.end, job.calls.length]).toEqual(['timeout', 2]);
+    const resumed = await calls.start('b', { unknownBefore: 1 });
+    await calls.seconds(100);
+    expect([resumed.end, resumed.calls.length]).toEqual(['timeout', 1]);
+    expect((await calls.start('c', { unknownBefore: 2 })).end).toBe('interrupted');
+  });
+});
+
+describe('the retry budget', () => {
+  it('delays the retries of a job that fails alone, and never fails it early', async () => {
+    const calls = setUpCalls({ freePerMinute: 1 });
+    calls.answer = () => 'overloaded';
+    const job = await calls.start('a');
+    await calls.seconds(200);
+    expect(job.calls.map(([, second]) => second)).toEqual([0, 1, 61, 121]);
+    expect([job.end, job.endedAt]).toEqual(['overloaded', 121]);
+    expect(calls.breaker().openedBy()).toBeNull();
+  });
+
+  it('delays no retry beyond the deadline, which ends the job with its own failure', async () => {
+    const calls = setUpCalls({ freePerMinute: 1, deadlineMs: 50_000 });
+    calls.answer = () => 'rate_limited';
+    const job = await calls.start('a');
+    await calls.seconds(51);
+    expect([job.end, job.endedAt, job.calls.length]).toEqual(['rate_limited', 50, 2]);
+  });
+
+  it('lets the next provider be called at once', async () => {
+    const calls = setUpCalls({ freePerMinute: 1, providers: ['first', 'second'] });
+    calls.answer = (provider) => (provider === 'first' ? 'overloaded' : 'picture');
+    const job = await calls.start('a');
+    await calls.seconds(1);
+    expect(job.calls).toEqual([
+      ['first', 0],
+      ['first', 1],
+      ['second', 1],
+    ]);
+    expect(job.end).toBe('picture');
+  });
+
+  it('keeps no job waiting after an outage: a probe shows its end', async () => {
+    const calls = setUpCalls({ freePerMinute: 1 });
+    calls.answer = () => 'overloaded';
+    const jobs = [await calls.start('a'), await calls.start('b'), await calls.start('c')];
+    await calls.seconds(4);
+    expect(calls.log).toHaveLength(4);
+    calls.answer = () => 'picture';
+    await calls.seconds(3);
+    expect(jobs.map(({ end }) => end)).toEqual(['picture', 'picture', 'picture']);
+  });
+
+  it('counts a job once for the breaker, however often it has to wait', async () => {
+    const calls = setUpCalls({ freePerMinute: 1, maxAttempts: 8, deadlineMs: 3_600_000 });
+    calls.answer = () => 'overloaded';
+    const job = await calls.start('a');
+    await calls.seconds(400);
+    expect(job.calls).toHaveLength(8);
+    expect(calls.breaker().openedBy()).toBeNull();
+  });
+});
+
+describe('several providers', () => {
+  const providers = ['first', 'second'];
+
+  it('are not called after the deadline: what the first has used up is not left for the second', async () => {
+    const calls = setUpCalls({ ...ONE_ATTEMPT, providers, deadlineMs: 10_000 });
+    const slow = Promise.withResolvers<'overloaded'>();
+    calls.answer = () => slow.promise;
+    const job = await calls.start('a');
+    await calls.seconds(11);
+    slow.resolve('overloaded');
+    await calls.seconds(1);
+    expect([job.end, job.calls]).toEqual(['overloaded', [['first', 0]]]);
+  });
+
+  it('are called to the end of the deadline', async () => {
+    const calls = setUpCalls({ ...ONE_ATTEMPT, providers, deadlineMs: 10_000 });
+    const slow = Promise.withResolvers<'overloaded'>();
+    calls.answer = (provider) => (provider === 'first' ? slow.promise : 'picture');
+    const job = await calls.start('a');
+    await calls.seconds(10);
+    slow.resolve('overloaded');
+    await calls.seconds(0);
+    expect([job.end, job.calls.length]).toEqual(['picture', 2]);
+  });
+
+  it('share the limit on unknown outcomes', async () => {
+    const calls = setUpCalls({ ...ONE_ATTEMPT, providers: ['first', 'second', 'third'] });
+    calls.answer = () => 'gateway';
+    const job = await calls.start('a');
+    await calls.seconds(10);
+    expect([job.end, job.calls.map(([provider]) => provider)]).toEqual(['gateway', ['first', 'second']]);
+  });
+
+  it('make a job wait only where none can be called, which then goes on with the first that can', async () => {
+    const calls = setUpCalls({ providers });
+    calls.answer = () => 'account';
+    expect((await calls.start('met both')).calls).toHaveLength(2);
+    calls.answer = (provider) => (provider === 'first' ? 'overloaded' : 'picture');
+    const job = await calls.start('a');
+    await calls.seconds(6);
+    expect([job.end, job.calls]).toEqual([
+      'picture',
+      [
+        ['first', 5],
+        ['second', 5],
+      ],
+    ]);
+    expect([calls.breaker('first').openedBy(), calls.breaker('second').openedBy()]).toEqual(['overloaded', null]);
+    expect((await calls.start('b')).calls).toEqual([['second', 6]]);
+  });
+
+  it('are not kept from being probed by a job that calls another one', async () => {
+    const calls = setUpCalls({ providers });
+    calls.answer = () => 'account';
+    await calls.start('met both');
+    const hanging = Promise.withResolvers<'picture'>();
+    calls.answer = (provider, job) => (job === 'a' && provider === 'first' ? hanging.promise : 'picture');
+    const [a, b] = [await calls.start('a'), await calls.start('b')];
+    await calls.seconds(6);
+    expect([a.calls, b.calls]).toEqual([[['first', 5]], [['second', 5]]]);
+    hanging.resolve('picture');
+    await calls.seconds(1);
+    expect([a.end, b.end]).toEqual(['picture', 'picture']);
+  });
+
+  it('do not help a refused prompt', async () => {
+    const calls = setUpCalls({ providers });
+    calls.answer = () => 'refused';
+    const job = await calls.start('a');
+    expect([job.end, job.calls.length]).toEqual(['refused', 1]);
+  });
+});
+
+describe('a refusal of streaming', () => {
+  it('is followed by one call at once, which counts neither as an attempt nor as a retry', async () => {
+    const calls = setUpCalls({ ...ONE_ATTEMPT, freePerMinute: 1, providers: ['first', 'second'] });
+    const answers = ['streaming_refused', 'picture'] as const;
+    let call = 0;
+    calls.answer = () => answers[call++] ?? 'rejected';
+    const job = await calls.start('a');
+    expect([job.end, job.calls.map(([provider]) => provider)]).toEqual(['picture', ['first', 'first']]);
+    expect(calls.retries).toBe(0);
+  });
+
+  it('leaves all attempts and retries to the call that follows', async () => {
+    const calls = setUpCalls({ maxAttempts: 3, freePerMinute: 2 });
+    let call = 0;
+    calls.answer = () => (call++ === 0 ? 'streaming_refused' : 'overloaded');
+    const job = await calls.start('a');
+    await calls.seconds(5);
+    expect([job.end, job.calls.length, calls.retries]).toEqual(['overloaded', 4, 2]);
+  });
+
+  it('ends the job when it comes again, and says nothing against the provider', async () => {
+    const calls = setUpCalls({ providers: ['first', 'second'] });
+    calls.answer = () => 'streaming_refused';
+    for (const name of ['a', 'b', 'c', 'd', 'e', 'f']) {
+      const job = await calls.start(name);
+      expect([job.end, job.calls.map(([provider]) => provider)]).toEqual(['streaming_refused', ['first', 'first']]);
+    }
+    expect(calls.breaker().openedBy()).toBeNull();
+  });
+
+  it('is followed by a call in a probe, too, but not after the job was stopped', async () => {
+    const calls = setUpCalls();
+    calls.answer = () => 'account';
+    await calls.start('met it');
+    let call = 0;
+    calls.answer = () => (call++ === 0 ? 'streaming_refused' : 'picture');
+    const probe = await calls.start('a');
+    await calls.seconds(6);
+    expect([probe.end, probe.calls.length]).toEqual(['picture', 2]);
+
+    const hanging = Promise.withResolvers<'streaming_refused'>();
+    calls.answer = () => hanging.promise;
+    const stopped = await calls.start('b');
+    stopped.aborted.abort(new Error('stopped'));
+    hanging.resolve('streaming_refused');
+    await calls.seconds(1);
+    expect([stopped.end, stopped.calls.length]).toEqual(['Error: stopped', 1]);
+  });
+});
+
+describe('a job of an earlier process', () => {
+  it('has the attempts left that its round had', async () => {
+    const calls = setUpCalls();
+    calls.answer = () => 'overloaded';
+    const job = await calls.start('a', { earlier: [earlierCall('first'), earlierCall('other'), earlierCall('first')] });
+    await calls.seconds(10);
+    expect(job.calls).toHaveLength(2);
+  });
+
+  it('has a new round where its last one was spent: it was waiting', async () => {
+    const calls = setUpCalls();
+    calls.answer = () => 'overloaded';
+    const job = await calls.start('a', { earlier: Array(4).fill(earlierCall('first')) });
+    await calls.seconds(10);
+    expect(job.calls).toHaveLength(4);
+  });
+});
