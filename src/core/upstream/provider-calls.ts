@@ -120,7 +120,6 @@ export function createCallProvider({
       if (isBudgetSpent) return false;
       log.warn({ provider: provider.name, attempts, fault, delayMs, reason }, 'call failed, trying again');
       await clock.sleep(delayMs, signal);
-      if (breaker.openedBy() !== null) return false;
       isBudgetSpent = !retryBudget.takeRetry();
       return !isBudgetSpent;
     }

@@ -33,6 +33,8 @@ export interface Calls {
   readonly log: readonly (readonly [job: string, second: number])[];
   readonly retries: number;
   readonly breaker: (provider?: string) => { openedBy(): ProviderFault | null };
+  /** Makes the provider's throttle pause, as its Retry-After would. */
+  pause(provider: string, seconds: number): void;
   /** Decides how each call from now on ends. */
   answer: (provider: string, job: string) => Answer | Promise<Answer>;
   start(
@@ -79,17 +81,20 @@ export function setUpCalls({
   const callWithFallback = createFallback({ callProvider, retry, retryBudget, clock });
   const log: [string, number][] = [];
 
+  function upstreamOf(name: string) {
+    const found = candidates.find(({ upstream }) => upstream.provider.name === name);
+    if (found === undefined) throw new Error(`there is no provider ${name}`);
+    return found.upstream;
+  }
+
   const calls: Calls = {
     clock,
     log,
     get retries() {
       return retries;
     },
-    breaker(name) {
-      const found = candidates.find(({ upstream }) => upstream.provider.name === (name ?? providers[0]));
-      if (found === undefined) throw new Error(`there is no provider ${name}`);
-      return found.upstream.breaker;
-    },
+    breaker: (name = 'first') => upstreamOf(name).breaker,
+    pause: (name, seconds) => upstreamOf(name).throttle.pause(seconds * 1000),
     answer: () => 'picture',
     async start(name, { earlier = [], unknownBefore = 0 } = {}) {
       // A moment after the calls before it.

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { ImageError } from '../../../src/core/domain/errors.ts';
 import type { Attempt } from '../../../src/core/domain/image.ts';
-import { setUpCalls } from './calls.ts';
+import { type Answer, setUpCalls } from './calls.ts';
 
 const ONE_ATTEMPT = { maxAttempts: 1 };
 const earlierCall = (provider: string) => ({ provider }) as Attempt;
@@ -38,6 +38,43 @@ describe('a job whose calls fail alone', () => {
 });
 
 describe('jobs whose calls fail together', () => {
+  it.each(['rate_limited', 'timeout', 'gateway'] as const)(
+    'do not wait after %s, which may be billed or no outage',
+    async (fault) => {
+      const calls = setUpCalls({ freePerMinute: 100, ambiguousRetries: 10 });
+      calls.answer = () => fault;
+      const [a, b] = [await calls.start('a'), await calls.start('b')];
+      await calls.seconds(4);
+      expect([a.end, b.end, a.calls.length, b.calls.length]).toEqual([fault, fault, 4, 4]);
+    },
+  );
+
+  it('do not wait because of a refused prompt of another job', async () => {
+    const calls = setUpCalls();
+    calls.answer = (_, job) => (job === 'a' ? 'overloaded' : 'refused');
+    const a = await calls.start('a');
+    await calls.start('b');
+    await calls.seconds(4);
+    expect(a.end).toBe('overloaded');
+  });
+
+  it('do not retry a probe, although the retry budget and their attempts have room for it', async () => {
+    const calls = setUpCalls({ maxAttempts: 3, freePerMinute: 2 });
+    calls.answer = () => 'overloaded';
+    await calls.start('before');
+    await calls.seconds(50);
+    const both = Promise.withResolvers<'overloaded'>();
+    calls.answer = () => both.promise;
+    const [a, b] = [await calls.start('a'), await calls.start('b')];
+    await calls.seconds(1);
+    both.resolve('overloaded');
+    await calls.seconds(20);
+    expect([a.calls.map(([, second]) => second), b.calls.map(([, second]) => second)]).toEqual([
+      [50, 66],
+      [50, 56],
+    ]);
+  });
+
   it('wait, take turns as a probe on the schedule of the breaker, and begin new rounds when a picture has come', async () => {
     const calls = setUpCalls({ maxAttempts: 2 });
     calls.answer = () => 'overloaded';
@@ -62,10 +99,12 @@ describe('jobs whose calls fail together', () => {
     const [a, b] = [await calls.start('a'), await calls.start('b')];
     await calls.seconds(4);
     expect([a.calls.length, b.calls.length]).toEqual([4, 4]);
-    await calls.start('c');
+    for (const name of ['c', 'd', 'e', 'f']) await calls.start(name);
     await calls.seconds(4);
     expect([a.calls.length, b.calls.length]).toEqual([8, 8]);
     expect([a.end, b.end]).toEqual(['pending', 'pending']);
+    // Five jobs have failed since the picture, these two among them.
+    expect(calls.breaker().openedBy()).toBe('overloaded');
   });
 
   it('count as one failed job each, and a failed probe as one more', async () => {
@@ -131,6 +170,50 @@ describe('a job that finds the breaker open', () => {
     await calls.seconds(6);
     expect([a.end, b.end]).toEqual(['refused', 'picture']);
     expect([a.calls, b.calls]).toEqual([[['first', 5]], [['first', 5]]]);
+  });
+
+  it('does not wait where its own call has met the account fault, too', async () => {
+    const calls = setUpCalls();
+    const both = Promise.withResolvers<'account'>();
+    calls.answer = () => both.promise;
+    const [a, b] = [await calls.start('a'), await calls.start('b')];
+    both.resolve('account');
+    await calls.seconds(1);
+    expect([a.end, b.end]).toEqual(['account', 'account']);
+  });
+
+  it('while it waits for a retry, makes none, but waits for the end of the outage', async () => {
+    const calls = setUpCalls();
+    calls.answer = (_, job) => (job === 'a' ? 'rate_limited' : 'account');
+    const job = await calls.start('a');
+    await calls.start('met it');
+    await calls.seconds(4);
+    expect([job.end, job.calls.length]).toEqual(['pending', 1]);
+    calls.answer = () => 'picture';
+    await calls.seconds(2);
+    expect([job.end, job.endedAt]).toEqual(['picture', 5]);
+  });
+
+  it('while the retry budget delays it, goes on with the end of the outage', async () => {
+    const calls = setUpCalls({ freePerMinute: 1 });
+    calls.answer = (_, job) => (job === 'a' ? 'rate_limited' : 'account');
+    const job = await calls.start('a');
+    await calls.seconds(1);
+    await calls.start('met it');
+    calls.answer = () => 'picture';
+    await calls.seconds(6);
+    expect([job.end, job.endedAt]).toEqual(['picture', 6]);
+  });
+
+  it('goes on to the next provider at once where others have found the first down during its call', async () => {
+    const calls = setUpCalls({ providers: ['first', 'second'] });
+    const slow = Promise.withResolvers<'overloaded'>();
+    calls.answer = (provider, job) => (provider === 'second' ? 'picture' : job === 'a' ? slow.promise : 'account');
+    const job = await calls.start('a');
+    await calls.start('met it');
+    slow.resolve('overloaded');
+    await calls.seconds(0);
+    expect(job.end).toBe('picture');
   });
 
   it('is not kept from probing by a job whose wait has ended', async () => {
@@ -228,6 +311,35 @@ describe('several providers', () => {
     expect([job.end, job.calls]).toEqual(['overloaded', [['first', 0]]]);
   });
 
+  it('are not waited for after the deadline, though they are paused', async () => {
+    const calls = setUpCalls({ ...ONE_ATTEMPT, providers, deadlineMs: 10_000 });
+    calls.pause('second', 200);
+    const slow = Promise.withResolvers<'overloaded'>();
+    calls.answer = () => slow.promise;
+    const job = await calls.start('a');
+    await calls.seconds(11);
+    slow.resolve('overloaded');
+    await calls.seconds(1);
+    expect(job.end).toBe('overloaded');
+  });
+
+  it('are not called where their pause has outlasted the deadline, first call or retry', async () => {
+    const calls = setUpCalls({ providers: ['first'], deadlineMs: 10_000 });
+    calls.answer = () => 'overloaded';
+    const retried = await calls.start('retried');
+    calls.pause('first', 20);
+    await calls.seconds(21);
+    expect([retried.end, retried.calls.length]).toEqual(['overloaded', 1]);
+
+    calls.answer = () => 'account';
+    await calls.start('met it');
+    calls.answer = () => 'picture';
+    const waiting = await calls.start('waiting');
+    calls.pause('first', 20);
+    await calls.seconds(21);
+    expect([waiting.end, waiting.calls.length]).toEqual(['provider_unavailable', 0]);
+  });
+
   it('are called to the end of the deadline', async () => {
     const calls = setUpCalls({ ...ONE_ATTEMPT, providers, deadlineMs: 10_000 });
     const slow = Promise.withResolvers<'overloaded'>();
@@ -315,6 +427,22 @@ describe('a refusal of streaming', () => {
       expect([job.end, job.calls.map(([provider]) => provider)]).toEqual(['streaming_refused', ['first', 'first']]);
     }
     expect(calls.breaker().openedBy()).toBeNull();
+  });
+
+  it('is allowed once more in a new round', async () => {
+    const calls = setUpCalls({ freePerMinute: 100 });
+    const answers: Answer[] = ['streaming_refused', ...Array(4).fill('overloaded'), 'streaming_refused'];
+    calls.answer = (_, job) => {
+      if (job === 'a') return answers.shift() ?? 'picture';
+      return job === 'works' ? 'picture' : 'overloaded';
+    };
+    const job = await calls.start('a');
+    await calls.start('other');
+    await calls.seconds(4);
+    expect(job.calls).toHaveLength(5);
+    await calls.start('works');
+    await calls.seconds(2);
+    expect([job.end, job.calls.length]).toEqual(['picture', 7]);
   });
 
   it('is followed by a call in a probe, too, but not after the job was stopped', async () => {
