@@ -49,6 +49,16 @@ describe('jobs whose calls fail together', () => {
     },
   );
 
+  it('wait where they were never sent, and give the time of the next probe when they give up', async () => {
+    const calls = setUpCalls({ deadlineMs: 12_000 });
+    calls.answer = () => 'unreachable';
+    const [a] = [await calls.start('a'), await calls.start('b')];
+    await calls.seconds(13);
+    // The first probe began at 8.5 s, the next would begin 10 s later.
+    expect([a.end, (a.error as ImageError).retryAfterSeconds]).toEqual(['provider_unavailable', 7]);
+    expect(calls.breaker().openedBy()).toBeNull();
+  });
+
   it('do not wait because of a refused prompt of another job', async () => {
     const calls = setUpCalls();
     calls.answer = (_, job) => (job === 'a' ? 'overloaded' : 'refused');
