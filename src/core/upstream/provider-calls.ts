@@ -11,7 +11,10 @@ import type { RunLimits } from './run-limits.ts';
 import { type Candidate, noProviderAvailable } from './upstreams.ts';
 
 export interface CallRequest<Result> {
-  /** Ends the waits for a slot, for a retry and for the end of an outage. It does not end a call under way: `attempt` has signals of its own. */
+  /**
+   * Ends the waits for a slot, for a retry and for the end of an outage. It does not end a call under way: `attempt` has signals of its
+   * own.
+   */
   readonly signal: AbortSignal;
   readonly log: Logger;
   /** Makes one call. Raises `ProviderError` where it brings no picture. */
