@@ -59,12 +59,12 @@ export function createPipeline(
   const { embedPrompt, regenerateOnReject, deferredFormats } = pipeline;
   const openJob = createOpenJob({ records, events, telemetry, tracer, clock, log });
   const { recordFailure, reportOutcome } = createOutcome({ telemetry, tracer, clock });
-  const retryBudget = createRetryBudget(clock);
+  const retryBudget = createRetryBudget(retry.freePerMinute, clock);
   const callProvider = createCallProvider({ retry, retryBudget, telemetry, clock, random });
   const fetchAnnounced = createFetchAnnounced({ clock, random });
   const generate = createGenerate({
     upstreams,
-    callWithFallback: createFallback({ callProvider, retry, clock }),
+    callWithFallback: createFallback({ callProvider, retry, retryBudget, clock }),
     attemptOnce: createAttempt({
       store,
       events,

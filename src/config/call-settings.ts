@@ -28,8 +28,19 @@ const NO_BUDGET: Budget = { usdPerDay: null, usdPerDayOfKey: new Map() };
 
 export const callSettings = {
   GENERATION_TIMEOUT_SECONDS: seconds(1).default(300).describe('Timeout of one call to a provider.'),
-  RETRY_MAX_ATTEMPTS: count(1, 20).default(4).describe('Calls to one provider for one picture, the first included.'),
-  RETRY_DEADLINE_SECONDS: seconds(0).default(600).describe('No call begins later than this after the first.'),
+  RETRY_MAX_ATTEMPTS: count(1, 20)
+    .default(4)
+    .describe('Calls to one provider for one picture, the first included; anew after an outage that was waited out.'),
+  RETRY_DEADLINE_SECONDS: seconds(0)
+    .default(600)
+    .describe(
+      'No call begins later than this after the first; an accepted picture waits as long for a provider that is down.',
+    ),
+  RETRY_BUDGET_PER_MINUTE: count(1, 1_000_000)
+    .default(10)
+    .describe(
+      'Retries of all pictures together in any minute, or a fifth of the calls where that is more; others wait.',
+    ),
   AMBIGUOUS_RETRIES: count(0, 10)
     .default(1)
     .describe('Calls that may follow one whose outcome is unknown; each may have been billed.'),
@@ -58,6 +69,8 @@ export interface CallConfig {
     readonly maxAttempts: number;
     /** No call to any provider starts later than this after the first one, in milliseconds. */
     readonly deadlineMs: number;
+    /** Retries of all jobs together in any minute; with many calls, a share of them is allowed beyond it. */
+    readonly freePerMinute: number;
     /** Calls, to all providers together, that may follow one whose outcome is unknown. */
     readonly ambiguousRetries: number;
   };
@@ -77,6 +90,7 @@ export function callConfig(settings: SettingsOf<typeof callSettings>): CallConfi
     retry: {
       maxAttempts: settings.RETRY_MAX_ATTEMPTS,
       deadlineMs: settings.RETRY_DEADLINE_SECONDS * 1000,
+      freePerMinute: settings.RETRY_BUDGET_PER_MINUTE,
       ambiguousRetries: settings.AMBIGUOUS_RETRIES,
     },
     queue: { concurrency: settings.CONCURRENCY, limit: settings.QUEUE_LIMIT },

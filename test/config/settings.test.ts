@@ -101,6 +101,7 @@ const EXAMPLES: Readonly<Record<string, Example>> = {
   GENERATION_TIMEOUT_SECONDS: { set: '1.5', gives: ({ callTimeoutMs }) => callTimeoutMs, as: 1500 },
   RETRY_MAX_ATTEMPTS: { set: '7', gives: ({ retry }) => retry.maxAttempts, as: 7 },
   RETRY_DEADLINE_SECONDS: { set: '7', gives: ({ retry }) => retry.deadlineMs, as: 7000 },
+  RETRY_BUDGET_PER_MINUTE: { set: '7', gives: ({ retry }) => retry.freePerMinute, as: 7 },
   AMBIGUOUS_RETRIES: { set: '7', gives: ({ retry }) => retry.ambiguousRetries, as: 7 },
   CONCURRENCY: { set: '7', gives: ({ queue }) => queue.concurrency, as: 7 },
   QUEUE_LIMIT: { set: '7', gives: ({ queue }) => queue.limit, as: 7 },

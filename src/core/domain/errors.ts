@@ -25,7 +25,7 @@ export type ImageErrorCode =
   | 'provider_failed'
   /** The provider did not answer in time. */
   | 'provider_timeout'
-  /** The circuit breakers of all providers are open, and no call was sent. */
+  /** Every provider that could make the picture is down: it was not accepted, or has waited for them until its deadline. */
   | 'provider_unavailable'
   /** The picture cannot be decoded or finished, or failed its checks. */
   | 'invalid_image'

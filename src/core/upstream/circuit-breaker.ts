@@ -2,8 +2,8 @@ import type { ProviderFault } from '../domain/errors.ts';
 import type { Clock } from '../ports/clock.ts';
 
 /**
- * How the breaker lets a job in. `call`: it is closed. `probe`: it is open, and this job finds out with a single call whether the
- * provider works again.
+ * How the breaker lets a job in. `call`: it is closed. `probe`: the provider is down, and this job finds out with a single call
+ * whether it works again.
  */
 export type Admission = 'call' | 'probe';
 
@@ -13,16 +13,34 @@ export type Admission = 'call' | 'probe';
  */
 export type JobOutcome = 'made' | 'unclear' | ProviderFault;
 
-/** Circuit breaker of one provider. It counts failed jobs, not calls, so that one job can still use all its attempts. */
+/**
+ * Circuit breaker of one provider. It counts failed jobs, not calls, so that one job can still use all its attempts. It also keeps the
+ * schedule of probes, and the line of the jobs that wait to make one.
+ */
 export interface CircuitBreaker {
-  /** Milliseconds until `admit` lets a job in; 0 when it does so now. */
-  waitMs(): number;
+  /** Milliseconds until `admit` lets a job in; 0 when it does so now. A job that `waits` is let in for a probe only. */
+  waitMs(waits?: boolean): number;
   /** Lets a job in, which then has to call `jobEnded`; null while no job may call. */
-  admit(): Admission | null;
-  /** Reports how an admitted job ended with this provider. */
+  admit(waits?: boolean): Admission | null;
+  /** Reports how an admitted job ended with this provider. A failed probe counts as a failed job. */
   jobEnded(admission: Admission, outcome: JobOutcome): void;
   /** The latest fault that keeps it open, or null while it is closed. */
   openedBy(): ProviderFault | null;
+
+  /** Reports a call of the job that failed by an outage. */
+  callFailed(job: symbol): void;
+  /** True where a call of another job has failed after `since` (milliseconds since 1970), and no picture has come after it. */
+  othersFailed(job: symbol, since: number): boolean;
+  /** Number of pictures so far: where it has grown, the provider has worked in between. */
+  readonly pictures: number;
+
+  /** Puts the job at the end of the line, unless it stands there. Begins the schedule of probes even where the breaker is closed. */
+  join(job: symbol): void;
+  leave(job: symbol): void;
+  /** True for the first job in line: the next probe is its own. */
+  isFirst(job: symbol): boolean;
+  /** Fires when anything here has changed; a new signal then takes its place. */
+  readonly changed: AbortSignal;
 }
 
 /** Failed jobs in a row that open it. An account fault does so at once: no call works until the operator acts. */
@@ -31,44 +49,84 @@ const FIRST_PROBE_DELAY_MS = 5_000;
 const MAX_PROBE_INTERVAL_MS = 30_000;
 
 /**
- * Creates a closed breaker. Once open, it admits the first probe after 5 s and later ones after 10, 20 and then always 30 s, counted
- * from the beginning of the previous probe: a probe that hangs does not delay the next.
+ * Creates a closed breaker. Once it is open, or a job waits, it admits the first probe after 5 s and later ones after 10, 20 and then
+ * always 30 s, counted from the beginning of the previous probe: a probe that hangs does not delay the next.
  */
 export function createCircuitBreaker(clock: Clock): CircuitBreaker {
   let failures = 0;
-  let open: { fault: ProviderFault; nextProbeAt: number; gapMs: number } | null = null;
+  let pictures = 0;
+  let openedBy: ProviderFault | null = null;
+  let probes: { nextAt: number; gapMs: number } | null = null;
+  /** The latest failed calls of two different jobs, the newest first, since the last picture. */
+  let failedCalls: readonly { readonly job: symbol; readonly at: number }[] = [];
+  const line = new Set<symbol>();
+  let change = new AbortController();
 
-  function waitMs(): number {
-    if (open === null) return 0;
-    const left = open.nextProbeAt - clock.now();
-    // A clock that was set back must not keep the breaker open for ever.
+  function beginProbes(): void {
+    probes ??= { nextAt: clock.now() + FIRST_PROBE_DELAY_MS, gapMs: FIRST_PROBE_DELAY_MS };
+  }
+
+  function waitMs(waits = false): number {
+    if (probes === null || (openedBy === null && !waits)) return 0;
+    const left = probes.nextAt - clock.now();
+    // A clock that was set back must not put the probe off for ever.
     return left > MAX_PROBE_INTERVAL_MS ? 0 : Math.max(0, left);
+  }
+
+  function changed(): void {
+    change.abort();
+    change = new AbortController();
   }
 
   return {
     waitMs,
-    openedBy: () => open?.fault ?? null,
-    admit() {
-      if (open === null) return 'call';
-      if (waitMs() > 0) return null;
-      open.gapMs = Math.min(2 * open.gapMs, MAX_PROBE_INTERVAL_MS);
-      open.nextProbeAt = clock.now() + open.gapMs;
+    openedBy: () => openedBy,
+    get pictures() {
+      return pictures;
+    },
+    get changed() {
+      return change.signal;
+    },
+    admit(waits = false) {
+      if (probes === null || (openedBy === null && !waits)) return 'call';
+      if (waitMs(waits) > 0) return null;
+      probes.gapMs = Math.min(2 * probes.gapMs, MAX_PROBE_INTERVAL_MS);
+      probes.nextAt = clock.now() + probes.gapMs;
       return 'probe';
     },
     jobEnded(admission, outcome) {
       if (outcome === 'made') {
+        pictures += 1;
         failures = 0;
-        open = null;
+        failedCalls = [];
+        openedBy = null;
+        probes = null;
       } else if (outcome === 'unclear') {
         // An inconclusive probe: let the next job probe at once.
-        if (open !== null && admission === 'probe') open.nextProbeAt = clock.now();
+        if (probes !== null && admission === 'probe') probes.nextAt = clock.now();
       } else {
         failures += 1;
-        if (open !== null) open.fault = outcome;
-        else if (outcome === 'account' || failures >= FAILURES_TO_OPEN) {
-          open = { fault: outcome, nextProbeAt: clock.now() + FIRST_PROBE_DELAY_MS, gapMs: FIRST_PROBE_DELAY_MS };
+        if (openedBy !== null || outcome === 'account' || failures >= FAILURES_TO_OPEN) {
+          openedBy = outcome;
+          beginProbes();
         }
       }
+      changed();
     },
+    callFailed(job) {
+      const other = failedCalls.find((failed) => failed.job !== job);
+      failedCalls = [{ job, at: clock.now() }, ...(other ? [other] : [])];
+    },
+    othersFailed: (job, since) => failedCalls.some((failed) => failed.job !== job && failed.at > since),
+    join(job) {
+      if (line.has(job)) return;
+      line.add(job);
+      beginProbes();
+      changed();
+    },
+    leave(job) {
+      if (line.delete(job)) changed();
+    },
+    isFirst: (job) => line.values().next().value === job,
   };
 }

@@ -1,56 +1,102 @@
 import { ImageError, ProviderError } from '../domain/errors.ts';
+import type { Attempt } from '../domain/image.ts';
 import type { Clock } from '../ports/clock.ts';
+import { untilCallable } from './outage-wait.ts';
 import type { CallProvider, CallRequest } from './provider-calls.ts';
+import type { RetryBudget } from './retry-budget.ts';
 import { isOutage, type RetryPolicy } from './retry-policy.ts';
-import { createRunLimits, spentLimitsError } from './run-limits.ts';
-import { type Candidate, noProviderAvailable } from './upstreams.ts';
+import { createRound, type Round } from './round.ts';
+import { createRunLimits, type RunLimits, spentLimitsError } from './run-limits.ts';
+import { type Candidate, providersStayDown } from './upstreams.ts';
 
 interface FallbackRequest<Result> extends CallRequest<Result> {
   /** In order of preference. */
   readonly candidates: readonly Candidate[];
+  /** When the run was requested, in milliseconds since 1970. */
+  readonly acceptedAt: number;
+  /** Calls that this run of the image has made in an earlier process. */
+  readonly earlierAttempts: readonly Attempt[];
   /** Calls of unknown outcome that count against `ambiguousRetries` before the first one of this request. */
   readonly unknownBefore: number;
 }
 
 /**
- * Calls providers in order until one returns a picture: each with its own retries, the next one only on an outage. After a
- * refusal, past the deadline, or after more calls of unknown outcome than are allowed, no other provider is called. Providers
- * with an open circuit breaker are skipped; raises `provider_unavailable` where that leaves none, otherwise the error of the
- * last provider called.
+ * Calls providers in order until one returns a picture: each with its own retries, the next one only on an outage. Where every provider
+ * that may make the picture is down, waits for one of them until the deadline and goes on with it; then raises `provider_unavailable`.
+ * After a refusal, or after more calls of unknown outcome than are allowed, no other provider is called, and the failure is raised; so
+ * is the last one where no provider may be called again.
  */
 export type CallWithFallback = <Result>(request: FallbackRequest<Result>) => Promise<Result>;
 
 export function createFallback({
   callProvider,
   retry,
+  retryBudget,
   clock,
 }: {
   readonly callProvider: CallProvider;
   readonly retry: RetryPolicy;
+  readonly retryBudget: RetryBudget;
   readonly clock: Clock;
 }): CallWithFallback {
   return async <Result>(request: FallbackRequest<Result>): Promise<Result> => {
-    const { candidates, unknownBefore, log } = request;
+    const { candidates, acceptedAt, earlierAttempts, unknownBefore } = request;
     const limits = createRunLimits(retry, clock, unknownBefore);
     if (!limits.mayCallAgain()) throw spentLimitsError();
-    let failure: ProviderError | null = null;
-    for (const [index, candidate] of candidates.entries()) {
-      try {
-        const marked = index === 0 ? candidate : markFallback(candidate, candidates[0]);
-        return await callProvider(request, marked, limits);
-      } catch (error) {
-        const isSkipped = error instanceof ImageError && error.code === 'provider_unavailable';
-        const isDown = error instanceof ProviderError && isOutage(error.fault);
-        if (!isSkipped && !(isDown && limits.mayCallAgain())) throw error;
-        if (isDown) failure = error;
-        log.warn(
-          { provider: candidate.upstream.provider.name, reason: error.message },
-          'no picture from this provider',
-        );
-      }
+    const job = Symbol();
+    const rounds = candidates.map((candidate, index) =>
+      createRound({
+        candidate: index === 0 ? candidate : markFallback(candidate, candidates[0]),
+        job,
+        acceptedAt,
+        callsBefore: callsOfOpenRound(earlierAttempts, candidate, retry.maxAttempts),
+        retryBudget,
+      }),
+    );
+    try {
+      return await callInTurn(request, rounds, limits);
+    } finally {
+      for (const round of rounds) round.leaveLine();
     }
-    throw failure ?? noProviderAvailable(candidates.map(({ upstream }) => upstream));
   };
+
+  async function callInTurn<Result>(
+    request: CallRequest<Result>,
+    rounds: readonly Round[],
+    limits: RunLimits,
+  ): Promise<Result> {
+    const { signal, log } = request;
+    let failure: ProviderError | null = null;
+    for (;;) {
+      for (const round of rounds) {
+        if (round.waitMs() > 0) continue;
+        // A long call here must not keep other jobs from probing the other providers.
+        for (const other of rounds) if (other !== round) other.leaveLine();
+        try {
+          return await callProvider(request, round, limits);
+        } catch (error) {
+          if (error instanceof ImageError && error.code === 'provider_unavailable') continue;
+          if (!(error instanceof ProviderError && isOutage(error.fault)) || !limits.mayRisk()) throw error;
+          failure = error;
+          const { name: provider } = round.candidate.upstream.provider;
+          log.warn({ provider, reason: error.message }, 'no picture from this provider');
+          if (!limits.mayCallAgain()) break;
+        }
+      }
+      const left = rounds.filter(({ standing }) => standing !== 'over');
+      if (failure !== null && left.length === 0) throw failure;
+      if (await untilCallable(left, limits, { deadlineMs: retry.deadlineMs, clock, signal })) continue;
+      if (failure !== null && !left.some((round) => round.isDown())) throw failure;
+      const upstreams = left.map(({ candidate }) => candidate.upstream);
+      throw providersStayDown(upstreams, failure);
+    }
+  }
+}
+
+/** Calls of an earlier process in a round that it did not finish. A round that was spent was waiting for a new one. */
+function callsOfOpenRound(earlier: readonly Attempt[], { upstream }: Candidate, maxAttempts: number): number {
+  const calls = earlier.filter(({ provider }) => provider === upstream.provider.name).length;
+  return calls < maxAttempts ? calls : 0;
 }
 
 /** The candidate with a `provider_fallback` warning for the record. */

@@ -6,36 +6,45 @@ export interface RetryBudget {
   firstCall(): void;
   /** Takes one retry from the budget; false where none is left. */
   takeRetry(): boolean;
+  /** Milliseconds until a retry is left, if no other job takes it; 0 where one is left now. */
+  waitMs(): number;
 }
 
 const WINDOW_MS = 60_000;
-/** Retries that are always allowed: with few calls the share would round to nothing. */
-const FREE_RETRIES = 10;
 /** Retries per first call, so that a total outage sees at most 1.2 calls per job. */
 const RETRY_SHARE = 0.2;
 
-/** Allows, within any minute, 10 retries or a fifth of the first calls, whichever is more. */
-export function createRetryBudget(clock: Clock): RetryBudget {
-  let firstCalls: number[] = [];
-  let retries: number[] = [];
+/**
+ * Allows, within any minute, `freePerMinute` retries or a fifth of the first calls, whichever is more. The free ones are there because
+ * with few calls the share would round to nothing.
+ */
+export function createRetryBudget(freePerMinute: number, clock: Clock): RetryBudget {
+  let firstCalls: readonly number[] = [];
+  let retries: readonly number[] = [];
+
+  function waitMs(): number {
+    const now = clock.now();
+    firstCalls = recent(firstCalls, now);
+    retries = recent(retries, now);
+    const allowed = Math.max(freePerMinute, Math.floor(firstCalls.length * RETRY_SHARE));
+    const blocking = retries.at(-allowed);
+    return blocking === undefined ? 0 : blocking + WINDOW_MS - now;
+  }
 
   return {
+    waitMs,
     firstCall() {
-      firstCalls = recent(firstCalls, clock.now());
-      firstCalls.push(clock.now());
+      firstCalls = [...recent(firstCalls, clock.now()), clock.now()];
     },
     takeRetry() {
-      const now = clock.now();
-      firstCalls = recent(firstCalls, now);
-      retries = recent(retries, now);
-      const isLeft = retries.length < Math.max(FREE_RETRIES, Math.floor(firstCalls.length * RETRY_SHARE));
-      if (isLeft) retries.push(now);
+      const isLeft = waitMs() === 0;
+      if (isLeft) retries = [...retries, clock.now()];
       return isLeft;
     },
   };
 }
 
 /** The times within the window. A time in the future was taken before the clock was set back, and is dropped. */
-function recent(times: readonly number[], now: number): number[] {
+function recent(times: readonly number[], now: number): readonly number[] {
   return times.filter((time) => time > now - WINDOW_MS && time <= now);
 }

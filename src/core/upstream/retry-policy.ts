@@ -4,7 +4,7 @@ import type { ProviderFault } from '../domain/errors.ts';
 export interface RetryPolicy {
   /** Calls to one provider, the first one included. */
   readonly maxAttempts: number;
-  /** No call to any provider begins later than this after the first one. */
+  /** No call to any provider begins later than this after the first one began, or would have begun if a provider had worked. */
   readonly deadlineMs: number;
   /** With more calls of unknown outcome than this, at all providers together, a run makes no further call: each may have been billed. */
   readonly ambiguousRetries: number;
@@ -15,22 +15,26 @@ export interface RetryState {
   readonly fault: ProviderFault;
   /** The provider's Retry-After in milliseconds, or null. */
   readonly retryAfterMs: number | null;
-  /** Calls to this provider so far in this run, the failed one included. */
+  /** Calls to this provider so far in this round, the failed one included. */
   readonly attempts: number;
   /** Calls of unknown outcome in this run, to all providers together. */
   readonly unknown: number;
-  /** Milliseconds since the first call to any provider began; calls of an earlier process do not count. */
+  /** Milliseconds since the deadline began to count; time in an earlier process does not. */
   readonly elapsedMs: number;
 }
 
 const BASE_DELAY_MS = 1_000;
 const MAX_DELAY_MS = 30_000;
 
-/** Faults that a later call may not meet. `interrupted`, `timeout` and `empty` may have been billed: `ambiguousRetries` limits them too. */
+/**
+ * Faults that a later call may not meet. `gateway`, `interrupted`, `timeout` and `empty` may have been billed: `ambiguousRetries` limits
+ * them too.
+ */
 const RETRIABLE: ReadonlySet<ProviderFault> = new Set([
   'rate_limited',
   'overloaded',
   'unreachable',
+  'gateway',
   'interrupted',
   'timeout',
   'empty',
@@ -39,6 +43,11 @@ const RETRIABLE: ReadonlySet<ProviderFault> = new Set([
 /** True for faults of the provider rather than of the request: another provider may well make the picture. */
 export function isOutage(fault: ProviderFault): boolean {
   return RETRIABLE.has(fault) || fault === 'account';
+}
+
+/** True for an outage that has certainly cost nothing. */
+export function isUnbilledOutage(fault: ProviderFault): boolean {
+  return fault === 'unreachable' || fault === 'overloaded';
 }
 
 /**

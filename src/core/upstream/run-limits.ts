@@ -6,11 +6,14 @@ import type { RetryPolicy } from './retry-policy.ts';
 export interface RunLimits {
   /** Calls of unknown outcome; each may have been billed. */
   readonly unknown: number;
-  /** Milliseconds since the first call began; 0 before it. Waiting for that call's slot does not count. */
+  /** Milliseconds since `begins`; 0 before it. */
   elapsedMs(): number;
+  /** True while no more calls have an unknown outcome than `ambiguousRetries` allows. */
+  mayRisk(): boolean;
   /** True while the limits on unknown outcomes and on time allow another call. */
   mayCallAgain(): boolean;
-  callBegins(): void;
+  /** The first call begins, or would if a provider could be called: the deadline counts from here. Waiting for a slot does not count. */
+  begins(): void;
   callFailed(error: ProviderError): void;
 }
 
@@ -21,17 +24,19 @@ export function createRunLimits(
   unknownBefore: number,
 ): RunLimits {
   let unknown = unknownBefore;
-  let firstCallAt: number | null = null;
-  const elapsedMs = () => (firstCallAt === null ? 0 : clock.now() - firstCallAt);
+  let beganAt: number | null = null;
+  const elapsedMs = () => (beganAt === null ? 0 : clock.now() - beganAt);
+  const mayRisk = () => unknown <= ambiguousRetries;
 
   return {
     get unknown() {
       return unknown;
     },
     elapsedMs,
-    mayCallAgain: () => unknown <= ambiguousRetries && elapsedMs() <= deadlineMs,
-    callBegins() {
-      firstCallAt ??= clock.now();
+    mayRisk,
+    mayCallAgain: () => mayRisk() && elapsedMs() <= deadlineMs,
+    begins() {
+      beganAt ??= clock.now();
     },
     callFailed({ outcome }) {
       if (outcome === 'unknown') unknown += 1;

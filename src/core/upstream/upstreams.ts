@@ -1,4 +1,4 @@
-import { ImageError, type ProviderFault } from '../domain/errors.ts';
+import { ImageError, type ProviderError, type ProviderFault } from '../domain/errors.ts';
 import type { ImageRequest } from '../domain/request.ts';
 import type { GenerationPlan } from '../planning/plan.ts';
 import type { Clock } from '../ports/clock.ts';
@@ -96,11 +96,31 @@ export function createUpstreams(options: readonly UpstreamOptions[], clock: Cloc
 
 /** The error when every one of these circuit breakers is open: nothing was sent; retry after the first probe. */
 export function noProviderAvailable(upstreams: readonly Upstream[]): ImageError {
-  const names = upstreams.map(({ provider }) => provider.name).join(', ');
-  const waitMs = Math.min(...upstreams.map(({ breaker }) => breaker.waitMs()));
-  return new ImageError('provider_unavailable', `not working at the moment: ${names}; nothing was sent or paid`, {
-    retryAfterSeconds: Math.max(1, Math.ceil(waitMs / 1000)),
+  return new ImageError(
+    'provider_unavailable',
+    `not working at the moment: ${namesOf(upstreams)}; nothing was sent or paid`,
+    {
+      retryAfterSeconds: secondsToProbe(upstreams),
+    },
+  );
+}
+
+/** The error of a job that has waited for these providers until its deadline. `failure` is that of its last call, if it made any. */
+export function providersStayDown(upstreams: readonly Upstream[], failure: ProviderError | null): ImageError {
+  const reason = failure === null ? 'nothing was sent or paid' : `the last call: ${failure.message}`;
+  return new ImageError('provider_unavailable', `did not work before the deadline: ${namesOf(upstreams)}; ${reason}`, {
+    retryAfterSeconds: secondsToProbe(upstreams),
+    ...(failure !== null && { cause: failure }),
   });
+}
+
+function namesOf(upstreams: readonly Upstream[]): string {
+  return upstreams.map(({ provider }) => provider.name).join(', ');
+}
+
+function secondsToProbe(upstreams: readonly Upstream[]): number {
+  const waitMs = Math.min(...upstreams.map(({ breaker }) => breaker.waitMs(true)));
+  return Math.max(1, Math.ceil(waitMs / 1000));
 }
 
 /** The result of the health check: `ok` with every breaker closed, `error` with every one open, otherwise `degraded`. */

@@ -14,6 +14,7 @@ function providerWith(some: Partial<Provider>): Provider {
     controlSequences: [],
     model: (id) => CATALOG.get(id) ?? null,
     generate: () => Promise.reject(new Error('is not called')),
+    download: () => Promise.reject(new Error('is not called')),
     ...some,
   };
 }

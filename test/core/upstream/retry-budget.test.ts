@@ -11,15 +11,32 @@ describe('the retry budget', () => {
     [55, 11],
     [1000, 200],
   ])('after %i first calls within a minute allows %i retries', (calls, allowed) => {
-    const budget = createRetryBudget(createManualClock());
+    const budget = createRetryBudget(10, createManualClock());
     for (let call = 0; call < calls; call++) budget.firstCall();
     const taken = Array.from({ length: 300 }, () => budget.takeRetry()).filter(Boolean);
     expect(taken).toHaveLength(allowed);
   });
 
+  it('has as many free retries as are configured, and says when the next one is left', () => {
+    const clock = createManualClock();
+    const budget = createRetryBudget(2, clock);
+    const take = () => [budget.waitMs(), budget.takeRetry()];
+    expect(take()).toEqual([0, true]);
+    clock.move(10_000);
+    expect([take(), take()]).toEqual([
+      [0, true],
+      [50_000, false],
+    ]);
+    clock.move(50_000);
+    expect([take(), take()]).toEqual([
+      [0, true],
+      [10_000, false],
+    ]);
+  });
+
   it('forgets retries older than a minute, and those that a clock that was set back left in the future', () => {
     const clock = createManualClock();
-    const budget = createRetryBudget(clock);
+    const budget = createRetryBudget(10, clock);
     const takeAll = () => Array.from({ length: 20 }, () => budget.takeRetry()).filter(Boolean).length;
     expect([takeAll(), takeAll()]).toEqual([10, 0]);
     clock.move(59_999);
@@ -35,7 +52,7 @@ describe('the retry budget', () => {
     [10, 3000],
   ])('keeps calls at 1.2 per job while every call fails for five minutes, with %i jobs a second', (perSecond, jobs) => {
     const clock = createManualClock();
-    const budget = createRetryBudget(clock);
+    const budget = createRetryBudget(10, clock);
     const policy = { maxAttempts: 4, deadlineMs: 600_000, ambiguousRetries: 1 };
     let calls = 0;
     for (let second = 0; second < 300; second++, clock.move(1000)) {

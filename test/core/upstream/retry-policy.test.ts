@@ -30,6 +30,8 @@ describe('retryDelay', () => {
     ['rate_limited', true],
     ['overloaded', true],
     ['unreachable', true],
+    ['gateway', true],
+    ['streaming_refused', false],
     ['interrupted', true],
     ['timeout', true],
     ['empty', true],

@@ -1,0 +1,150 @@
+import type { ProviderError } from '../domain/errors.ts';
+import type { Admission, JobOutcome } from './circuit-breaker.ts';
+import type { RetryBudget } from './retry-budget.ts';
+import { isUnbilledOutage } from './retry-policy.ts';
+import type { Candidate } from './upstreams.ts';
+
+/**
+ * Where a job stands with a provider. `ready`: it may call as soon as the breaker is closed or admits a probe. `paused`: its next retry
+ * waits for the retry budget. `waiting`: it waits out an outage, until its turn as a probe or a picture of another job, which begins a
+ * new round. `over`: it does not call this provider again.
+ */
+type Standing = 'ready' | 'paused' | 'waiting' | 'over';
+
+/** The calls of one job to one provider, in rounds: each of them may take all the attempts that are configured. */
+export interface Round {
+  readonly candidate: Candidate;
+  readonly standing: Standing;
+  /** Calls in this round, those of an earlier process included. Calls where streaming was refused do not count. */
+  readonly calls: number;
+  /**
+   * Milliseconds until the job may call; infinite where it must not, or where another job has to call first. Where the provider is down,
+   * the job takes its place in the line for the next probe, and keeps it until it is admitted or leaves.
+   */
+  waitMs(): number;
+  leaveLine(): void;
+  /** True while only a probe, or a picture of another job, can show that the provider works. */
+  isDown(): boolean;
+  /** Lets the job call, as its first call here or after a wait; null while it may not. */
+  admit(): Admission | null;
+  callBegins(): void;
+  /** True for the first call of the round where streaming was refused: the same call follows without streaming. */
+  streamingRefused(): boolean;
+  callFailed(): void;
+  /**
+   * The job stops calling, for now or for good, after `failure`. `isBudgetSpent`: a retry would follow if the retry budget had one left.
+   * To be followed by `ended`.
+   */
+  stopped(failure: ProviderError, admission: Admission, isBudgetSpent: boolean): void;
+  ended(admission: Admission, outcome: JobOutcome): void;
+}
+
+export function createRound({
+  candidate,
+  job,
+  acceptedAt,
+  callsBefore,
+  retryBudget,
+}: {
+  readonly candidate: Candidate;
+  readonly job: symbol;
+  /** Milliseconds since 1970. */
+  readonly acceptedAt: number;
+  /** Calls of the round in an earlier process. */
+  readonly callsBefore: number;
+  readonly retryBudget: RetryBudget;
+}): Round {
+  const { breaker } = candidate.upstream;
+  let standing: Standing = 'ready';
+  let calls = callsBefore;
+  /** The breaker's count of pictures at the first call of the round. */
+  let picturesAtFirstCall: number | null = null;
+  /** The same when the job began to wait. */
+  let picturesAtWait = 0;
+  let lastFailure: ProviderError | null = null;
+  let hasFailed = false;
+  let wasStreamingRefused = false;
+
+  function isOutage(): boolean {
+    const isUnbilled = lastFailure !== null && isUnbilledOutage(lastFailure.fault);
+    return isUnbilled && breaker.othersFailed(job, acceptedAt) && breaker.pictures === picturesAtFirstCall;
+  }
+
+  function wait(): void {
+    standing = 'waiting';
+    picturesAtWait = breaker.pictures;
+  }
+
+  /** Takes in what has happened to other jobs since. */
+  function refresh(): void {
+    if (standing === 'paused' && (breaker.openedBy() !== null || isOutage())) wait();
+    if (standing === 'waiting' && breaker.pictures !== picturesAtWait) {
+      standing = 'ready';
+      calls = 0;
+      picturesAtFirstCall = null;
+      hasFailed = false;
+      wasStreamingRefused = false;
+    }
+  }
+
+  function isDown(): boolean {
+    return standing === 'waiting' || (standing === 'ready' && breaker.openedBy() !== null);
+  }
+
+  function waitMs(): number {
+    refresh();
+    if (standing === 'over') return Number.POSITIVE_INFINITY;
+    if (standing === 'paused') return retryBudget.waitMs();
+    if (isDown()) {
+      breaker.join(job);
+      if (!breaker.isFirst(job)) return Number.POSITIVE_INFINITY;
+    }
+    return breaker.waitMs(standing === 'waiting');
+  }
+
+  return {
+    candidate,
+    get standing() {
+      return standing;
+    },
+    get calls() {
+      return calls;
+    },
+    waitMs,
+    leaveLine: () => breaker.leave(job),
+    isDown,
+    admit() {
+      if (waitMs() > 0) return null;
+      if (standing !== 'paused') retryBudget.firstCall();
+      else if (!retryBudget.takeRetry()) return null;
+      picturesAtFirstCall ??= breaker.pictures;
+      breaker.leave(job);
+      return breaker.admit(standing === 'waiting');
+    },
+    callBegins() {
+      calls += 1;
+    },
+    streamingRefused() {
+      const isFirst = !wasStreamingRefused;
+      wasStreamingRefused = true;
+      calls -= 1;
+      return isFirst;
+    },
+    callFailed: () => breaker.callFailed(job),
+    stopped(failure, admission, isBudgetSpent) {
+      lastFailure = failure;
+      // The job that meets an account fault first does not wait for the operator; a probe of one that waits already does.
+      if (admission === 'probe') wait();
+      else if (failure.fault === 'account') standing = 'over';
+      else if (breaker.openedBy() !== null || isOutage()) wait();
+      else standing = isBudgetSpent ? 'paused' : 'over';
+    },
+    ended(admission, outcome) {
+      const isFault = outcome !== 'made' && outcome !== 'unclear';
+      // A round counts as one failed job, however often the retry budget makes it stop.
+      const isCounted = isFault && hasFailed && admission === 'call';
+      hasFailed ||= isFault;
+      if (!isCounted) breaker.jobEnded(admission, outcome);
+    },
+  };
+}
