@@ -212,7 +212,7 @@ describe('the wait for a provider that is down', () => {
       await accept(easel, images);
       await pass(easel, 8);
       expect(await statuses(easel, images)).toEqual(Array(3).fill('generating'));
-      await easel.services.stop(new AbortController().signal);
+      await easel.services.stop({ graceMs: 60_000 });
     }
     const before = upstream.calls.length;
     const easel = await start({ upstream, folder: folder.path });

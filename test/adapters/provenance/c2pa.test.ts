@@ -97,7 +97,7 @@ describe('a signed original', () => {
   it('is an ingredient without a manifest where that cannot be read, with a warning', async () => {
     const original = damaged(await withManifest(await texturedPicture(SIZE), identity), 'c2pa.assertions');
     const { renditions, warnings } = await finishAll(original, 'png', await signer());
-    expect(warnings.map(({ code }) => code)).toEqual(['credentials_dropped']);
+    expect(warnings.map(({ code }) => code)).toEqual(['repaired', 'credentials_dropped']);
     const { c2pa } = await reader.read(renditions[0]?.bytes ?? Buffer.alloc(0));
     expect(c2pa).toMatchObject({ verdict: 'valid', ingredients: [{ title: 'the original', hasManifest: false }] });
   });

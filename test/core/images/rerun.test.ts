@@ -6,6 +6,7 @@ import type { SpendingGuard } from '../../../src/core/domain/money.ts';
 import type { Admission } from '../../../src/core/images/admission.ts';
 import { createJoinOrRerun, createRerun, createRetry } from '../../../src/core/images/rerun.ts';
 import { CATALOG } from '../../../src/core/models/catalog.ts';
+import { estimateCost } from '../../../src/core/money/pricing.ts';
 import { fingerprint } from '../../../src/core/planning/resolve-request.ts';
 import type { Provider } from '../../../src/core/ports/provider.ts';
 import { createUpstreams } from '../../../src/core/upstream/upstreams.ts';
@@ -60,6 +61,7 @@ function scene(current: Image | null, { providers = [PROVIDER], capacity = async
       clock,
     ),
     admission,
+    costs: { estimate: async (call) => estimateCost(call) },
     retentionByLabel: new Map([['blog', 60_000]]),
     clock,
     tracer: { traceparent: () => '00-again' },

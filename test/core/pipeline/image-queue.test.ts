@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { setImmediate as settled } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { createLocalQueue } from '../../../src/adapters/queue/local.ts';
@@ -37,10 +38,9 @@ async function setUp(...mediaIds: readonly string[]) {
   await settled();
   /** Makes a call that is out until the returned function is called. */
   const callOut = () => {
-    const { promise, resolve } = Promise.withResolvers<void>();
-    void calls.counted(() => promise)();
+    const call = calls.begin(randomUUID());
     return async () => {
-      resolve();
+      call[Symbol.dispose]();
       await settled();
     };
   };

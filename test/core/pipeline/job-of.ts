@@ -39,6 +39,6 @@ export function openJobOf(image: Image | null, { faults = [], meanwhile = (same)
     log: pino({ base: null }, { write: (line: string) => void lines.push(JSON.parse(line)) }),
   });
   const { signal } = new AbortController();
-  const job = openJob('x', { cancelled: signal, draining: signal, stopping: signal });
+  const job = openJob('x', { cancelled: signal, discarded: signal, draining: signal, stopping: signal });
   return { job, clock, published, stages, lines };
 }

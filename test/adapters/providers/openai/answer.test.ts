@@ -98,8 +98,8 @@ describe('an empty field is not given', () => {
       [5, 1, 2, 9],
     ],
   ])('usage: %s', async (_, usage, expected) => {
-    const [textInput, cachedTextInput, imageInput, output] = expected ?? [];
-    const tokens = expected && { textInput, cachedTextInput, imageInput, output };
+    const [textInput, cachedInput, imageInput, output] = expected ?? [];
+    const tokens = expected && { textInput, cachedInput, imageInput, output };
     expect(await read(json({ data: [{ b64_json: 'AQID' }], usage }))).toEqual({ ...HELD, usage: tokens });
   });
 
