@@ -42,7 +42,7 @@ export interface RoundReport {
 }
 
 const CONCURRENCY = 4;
-const AMBIGUOUS_RETRIES = 2;
+const AMBIGUOUS_RETRIES = 1;
 /** A life that does not reach its step is killed at this age. */
 const LONGEST_LIFE_MS = 4_000;
 const LONGEST_END_MS = 60_000;
@@ -96,19 +96,19 @@ const AMBIGUOUS = new Set(['gateway timeout', 'dead URL']);
 const REFUSED = 'server_error';
 
 /**
- * A picture in three calls of four: in the answer, or at a URL whose server may fail at first. Else a gateway's timeout, a URL that
+ * A picture in two calls of three: in the answer, or at a URL whose server may fail at first. Else a gateway's timeout, a URL that
  * the SSRF guard refuses for good, or an error of the API itself.
  */
 function anyAnswer(random: () => number): Behaviour {
   const kind = random();
   const beforeHeaders = Math.floor(random() ** 2 * 300);
-  if (kind < 0.5) return picture({ beforeHeaders });
-  if (kind < 0.75) {
+  if (kind < 0.45) return picture({ beforeHeaders });
+  if (kind < 0.67) {
     const late = answer({ name: 'late', status: 404, body: '' });
     const fileFirst = [late, dropConnection('reset'), late].slice(Math.floor(random() * 4));
     return picture({ beforeHeaders, as: 'url', fileFirst });
   }
-  if (kind < 0.85) return { ...htmlPage(504, { beforeHeaders, ...SOON }), name: 'gateway timeout' };
+  if (kind < 0.82) return { ...htmlPage(504, { beforeHeaders, ...SOON }), name: 'gateway timeout' };
   if (kind < 0.9) return { ...picture({ beforeHeaders, url: 'http://169.254.1.1/picture.png' }), name: 'dead URL' };
   return openAiError(REFUSED, { beforeHeaders, ...SOON });
 }
