@@ -79,6 +79,8 @@ const NOT_SENT: readonly RegExp[] = [
 export function wasNeverSent(error: unknown): boolean {
   for (let cause = error; cause instanceof Error; cause = cause.cause) {
     const { code, syscall } = cause as NodeJS.ErrnoException;
+    // Undici's words for a port that the fetch standard blocks.
+    if (cause.message === 'bad port') return true;
     if (syscall === 'connect' || (code !== undefined && NOT_SENT.some((codes) => codes.test(code)))) return true;
   }
   return false;
