@@ -32,8 +32,8 @@ export const processSettings = {
   SHUTDOWN_GRACE_SECONDS: seconds(0)
     .optional()
     .describe(
-      'How long a stop waits for paid calls that are out; it ends as soon as none is. The supervisor has to wait 15 s longer ' +
-        'before it kills. Default: `GENERATION_TIMEOUT_SECONDS` + 15, so that no call is cut off.',
+      'How long a stop waits for paid calls that are out; it ends as soon as none is. A supervisor has to wait as long before it ' +
+        'kills. Default: `GENERATION_TIMEOUT_SECONDS` + 15, so that no call is cut off, and its picture is stored.',
     ),
   LOG_LEVEL: z
     .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'])

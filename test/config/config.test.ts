@@ -32,11 +32,11 @@ describe('readConfig', () => {
     expect(readConfig({ SHUTDOWN_GRACE_SECONDS: '0' }).shutdownGraceMs).toBe(0);
   });
 
-  it("has the README's supervisors wait 15 s longer than a stop by default", async () => {
+  it("has the README's supervisors wait as long as a stop by default", async () => {
     const readme = await readFile(new URL('../../README.md', import.meta.url), 'utf8');
     const told = /(?:--stop-timeout |stop_grace_period: |terminationGracePeriodSeconds: |TimeoutStopSec=)(\d+)/g;
     const seconds = [...readme.matchAll(told)].map(([, number]) => Number(number));
-    expect(seconds).toEqual(Array(5).fill(readConfig({}).shutdownGraceMs / 1000 + 15));
+    expect(seconds).toEqual(Array(5).fill(readConfig({}).shutdownGraceMs / 1000));
   });
 
   it.each([
