@@ -1,4 +1,4 @@
-import type { GeneratedPicture, GenerationOptions, PictureAddress } from '../../src/core/ports/provider.ts';
+import type { AnnouncedAnswer, GeneratedPicture, GenerationOptions } from '../../src/core/ports/provider.ts';
 
 /** The options of a call that nothing ends, with those that are given. */
 export function callOptions(some: Partial<GenerationOptions> = {}): GenerationOptions {
@@ -6,13 +6,13 @@ export function callOptions(some: Partial<GenerationOptions> = {}): GenerationOp
 }
 
 /** The answer, which must hold its picture rather than name it by a URL. */
-export function pictureIn(answer: GeneratedPicture | PictureAddress): GeneratedPicture {
+export function pictureIn(answer: GeneratedPicture | AnnouncedAnswer): GeneratedPicture {
   if ('bytes' in answer) return answer;
   throw new Error(`the answer only names its picture: ${answer.url}`);
 }
 
 /** The answer, which must name its picture by a URL. */
-export function addressIn(answer: GeneratedPicture | PictureAddress): PictureAddress {
+export function addressIn(answer: GeneratedPicture | AnnouncedAnswer): AnnouncedAnswer {
   if ('url' in answer) return answer;
   throw new Error('the answer holds its picture');
 }

@@ -8,6 +8,7 @@
  * - **run**: the work from one request to the end of the image. A failed or cancelled image gets a new one when it is requested again
  *   and that costs nothing by itself (`canRunAgain`), or when the caller says that it may cost again.
  * - **attempt**: one call to a provider. It is recorded before it is sent and closed after it, so that a crash leaves a trace of it.
+ * - **announced** picture: one that the answer of a call named by its URL instead of holding it. It is paid for, and still to be fetched.
  * - **original**: the bytes that the model returned, unchanged. **master**: the picture at exactly the requested size.
  *   **rendition**: the master in another size or format; a **deferred** one is made after the master is published.
  *
@@ -103,7 +104,7 @@ export interface Attempt {
   readonly outcome: AttemptOutcome;
   readonly httpStatus: number | null;
   readonly providerRequestId: string | null;
-  /** The estimate until the outcome is known, and for ever where it never is; zero for a call that failed. */
+  /** The estimate until the answer says what the call took, and for ever where it never does; zero for a call that failed. */
   readonly cost: Cost;
   /** Set where the answer named its picture instead of holding it. The picture is paid for, and may be there as long as its URL lives. */
   readonly announced: AnnouncedPicture | null;

@@ -114,12 +114,12 @@ function reportStatus(image: Image, record: ImageRecord) {
 }
 
 /** When the image entered its status, ISO 8601, UTC; null where the record does not have that time. */
-function since({ status, run, attempts, createdAt, completedAt }: Image): string | null {
+function since({ status, run, attempts, requestedAt, completedAt }: Image): string | null {
   const calls = attempts.filter((attempt) => attempt.run === run);
   const last = calls.at(-1);
   switch (status) {
     case 'queued':
-      return run === 1 ? createdAt : null;
+      return requestedAt;
     case 'generating':
       return calls[0]?.startedAt ?? null;
     case 'processing':

@@ -6,8 +6,8 @@ import type { Run } from './job.ts';
 
 /**
  * Fetches the picture that the answer of an attempt named by its URL. It is paid for, so a try that fails is repeated, with growing
- * gaps, until `until` (milliseconds since 1970): a file server may be late or down for a moment. Makes one try at least, and no
- * further one after a cancellation, nor while the process stops: its URL is on record, for the next start. Raises `ProviderError`:
+ * gaps, until `until` (milliseconds since 1970): a file server may be late or down for a moment. Makes one try at least. A
+ * cancellation during a wait is followed by one last try, a stop of the process by none: the URL is on record for the next start. Raises `ProviderError`:
  * `empty` where the URL stays dead, `cancelled` where the process stops.
  */
 export type FetchAnnounced = (

@@ -9,7 +9,7 @@ import { type GenerationPlan, plannedFields } from '../planning/plan.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { ImageEvents } from '../ports/image-events.ts';
 import type { MediaStore } from '../ports/media-store.ts';
-import type { GeneratedPicture, GenerationCall, PictureAddress, Provider } from '../ports/provider.ts';
+import type { AnnouncedAnswer, GeneratedPicture, GenerationCall, Provider } from '../ports/provider.ts';
 import type { Telemetry } from '../ports/telemetry.ts';
 import type { Tracer } from '../ports/tracer.ts';
 import type { FetchAnnounced } from './announced-picture.ts';
@@ -36,7 +36,13 @@ interface OpenCall {
   readonly began: number;
 }
 
-/** Partial pictures to ask for while somebody listens: few, since each is billed. */
+/** A picture that a call has brought. */
+interface PaidPicture extends GeneratedPicture {
+  /** What the call did cost; null until that is settled, which waits until the picture is durable. */
+  readonly cost: Cost | null;
+}
+
+/** Partial pictures to ask for while a client follows the image: few, since each is billed. */
 const PARTIAL_IMAGES = 2;
 
 export function createAttempt({
@@ -68,14 +74,14 @@ export function createAttempt({
 }): AttemptOnce {
   return async (run, provider, plan) => {
     const id = newId();
-    // Before the attempt is on record: whoever reads of it is shown that it runs.
+    // Before the attempt is on record, so that no reader of the record sees a running call as unknown.
     using _call = callsOut.begin(id);
     const call = await open(run, provider, plan, id);
     const picture = await bring(run, call);
     return await keep(run, call, picture);
   };
 
-  /** Records the attempt. It streams while somebody listens, unless the budget has no room for the partial pictures. */
+  /** Records the attempt. It streams while a client follows the image, unless the budget has no room for the partial pictures. */
   async function open(run: Run, provider: Provider, plan: GenerationPlan, id: string): Promise<OpenCall> {
     const isWatched = events.partialSink(run.mediaId) !== undefined;
     const partialImages = isWatched ? Math.min(PARTIAL_IMAGES, plan.call.model.partialImages) : 0;
@@ -112,52 +118,60 @@ export function createAttempt({
   }
 
   /** The picture of the call. Where it brings none, closes the attempt and raises why. */
-  async function bring(run: Run, call: OpenCall): Promise<GeneratedPicture> {
-    let { cost } = call.attempt;
-    try {
-      return await run.timed('generate', () => annotated(send), attemptSpan(call.attempt));
-    } catch (error) {
-      const failure =
-        error instanceof ProviderError ? error : new ProviderError('interrupted', String(error), { cause: error });
-      await closeFailed(run, call, failure, cost);
-      throw failure;
-    }
+  async function bring(run: Run, call: OpenCall): Promise<PaidPicture> {
+    return await run.timed('generate', () => annotated(() => callAndFetch(run, call)), attemptSpan(call.attempt));
+  }
 
-    async function send(): Promise<GeneratedPicture> {
-      const { cancelled, discarded, stopping } = run.signals;
-      const answer = await call.provider.generate(call.request, {
-        signal: AbortSignal.any([cancelled, stopping]),
-        abandon: AbortSignal.any([discarded, stopping]),
-        onPartial: events.partialSink(run.mediaId),
-      });
-      if (!('url' in answer)) return answer;
-      cost = await costs.settle(call.request, answer.usage, cost);
-      return await fetchNamed(run, call, answer, cost);
-    }
+  async function callAndFetch(run: Run, call: OpenCall): Promise<PaidPicture> {
+    const { provider, request, attempt } = call;
+    const { cancelled, discarded, stopping } = run.signals;
+    const signals = {
+      signal: AbortSignal.any([cancelled, stopping]),
+      abandon: AbortSignal.any([discarded, stopping]),
+    };
+    const onPartial = events.partialSink(run.mediaId);
+    const answer = await closingFailed(run, call, attempt.cost, () =>
+      provider.generate(request, { ...signals, onPartial }),
+    );
+    if (!('url' in answer)) return { ...answer, cost: null };
+    const cost = await costs.settle(request, answer.usage, attempt.cost);
+    const bytes = await closingFailed(run, call, cost, () => recordAndFetch(run, call, answer, cost));
+    return { ...answer, bytes, cost };
   }
 
   /** Fetches the picture that the answer names. Its URL is durable first, so that a crash leaves what is needed to fetch it. */
-  async function fetchNamed(
+  async function recordAndFetch(
     run: Run,
     { attempt, provider, began }: OpenCall,
-    { url, ...report }: PictureAddress,
+    { url, revisedPrompt, httpStatus, providerRequestId }: AnnouncedAnswer,
     cost: Cost,
-  ): Promise<GeneratedPicture> {
-    const { httpStatus, providerRequestId, revisedPrompt } = report;
-    const named = { ...attempt, httpStatus, providerRequestId, cost, announced: { url, revisedPrompt } };
-    await run.change((image) => announced(image, attempt.id, named));
-    return { ...report, bytes: await fetchAnnounced(run, provider, named, began + timeoutMs) };
+  ): Promise<Uint8Array> {
+    const known = { ...attempt, httpStatus, providerRequestId, cost, announced: { url, revisedPrompt } };
+    await run.change((image) => announced(image, attempt.id, known));
+    return await fetchAnnounced(run, provider, known, began + timeoutMs);
   }
 
   /** Annotates the call's span with how the call ended. */
-  async function annotated(send: () => Promise<GeneratedPicture>): Promise<GeneratedPicture> {
+  async function annotated(work: () => Promise<PaidPicture>): Promise<PaidPicture> {
     try {
-      const picture = await send();
+      const picture = await work();
       tracer.annotate(pictureAttributes(picture));
       return picture;
     } catch (error) {
       if (error instanceof ProviderError) tracer.annotate(failureAttributes(error));
       throw error;
+    }
+  }
+
+  /** Does a part of the call. Where that fails, closes the attempt, which has then cost `cost` if it may have been billed. */
+  async function closingFailed<T>(run: Run, call: OpenCall, cost: Cost, work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      const failure =
+        error instanceof ProviderError ? error : new ProviderError('interrupted', String(error), { cause: error });
+      await closeFailed(run, call, failure, cost);
+      throw failure;
     }
   }
 
@@ -178,14 +192,14 @@ export function createAttempt({
   }
 
   /** Stores the picture, then closes the attempt with its cost. */
-  async function keep(run: Run, call: OpenCall, picture: GeneratedPicture): Promise<StoredOriginal> {
+  async function keep(run: Run, call: OpenCall, picture: PaidPicture): Promise<StoredOriginal> {
     const { attempt, request, began } = call;
     telemetry.providerCall(attempt.provider, 'ok');
     const durationMs = clock.now() - began;
     const name = originalName(run.mediaId, attempt.id);
     await run.timed('store', () => run.retry(() => store.put(name, picture.bytes)));
     const original = toOriginal(name, picture.bytes);
-    const cost = await costs.settle(request, picture.usage, attempt.cost);
+    const cost = picture.cost ?? (await costs.settle(request, picture.usage, attempt.cost));
     telemetry.spent(attempt.provider, attempt.model, cost);
     const { httpStatus, providerRequestId, revisedPrompt } = picture;
     const result = { original, revisedPrompt, durationMs, httpStatus, providerRequestId, cost };

@@ -52,7 +52,7 @@ export function createOutcome({
     tracer.annotate(imageAttributes(image));
     if (failure) tracer.fail(failure);
     const { status, provider, model, cost } = image;
-    const durationMs = clock.now() - Date.parse(image.createdAt);
+    const durationMs = clock.now() - Date.parse(image.requestedAt);
     const line = { status, provider, model, attempts: image.attempts.length, durationMs, usd: cost.usd };
     if (failure)
       run.log.error({ ...line, code: failure.code, reason: failure.message, err: failure.cause }, 'image failed');

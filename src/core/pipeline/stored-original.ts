@@ -19,7 +19,8 @@ export interface StoredOriginal {
 /**
  * Finds the original that an earlier run, or this run in an earlier process, has paid for; null where there is none. A picture whose
  * URL is on record, but which had not been fetched when the process ended, is fetched now.
- * An original whose file is missing or damaged raises `storage_unavailable`, unless the caller knows that this run may cost again.
+ * An original whose file is missing or damaged raises `storage_unavailable` while the image is processed from it, and in every run but
+ * one that a retry began.
  */
 export type FindStoredOriginal = (run: Run, image: Image) => Promise<StoredOriginal | null>;
 
@@ -39,7 +40,7 @@ export function createFindStoredOriginal({
 }): FindStoredOriginal {
   return async (run, image) => {
     const found =
-      (await findRecorded(run, image)) ?? (await findUnrecorded(run, image)) ?? (await fetchNamed(run, image));
+      (await findRecorded(run, image)) ?? (await findUnrecorded(run, image)) ?? (await findAnnounced(run, image));
     if (found === null && wasPaidFor(run, image)) throw missingOriginal(image);
     return found;
   };
@@ -68,7 +69,7 @@ export function createFindStoredOriginal({
   }
 
   /** Fetches the picture of an attempt whose answer named it by its URL, and stores it. */
-  async function fetchNamed(run: Run, image: Image): Promise<StoredOriginal | null> {
+  async function findAnnounced(run: Run, image: Image): Promise<StoredOriginal | null> {
     for (const attempt of image.attempts.toReversed()) {
       const provider = upstreams.provider(attempt.provider);
       if (attempt.announced === null || !mayStillBring(attempt) || provider === null) continue;

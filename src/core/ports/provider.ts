@@ -16,7 +16,7 @@ export interface Provider {
    * Makes one call, and sends one request: each may be billed. Raises `ProviderError` only, with the fault `cancelled` where a signal
    * ended the call. A picture that has arrived is returned even if a signal fires afterwards.
    */
-  generate(call: GenerationCall, options: GenerationOptions): Promise<GeneratedPicture | PictureAddress>;
+  generate(call: GenerationCall, options: GenerationOptions): Promise<GeneratedPicture | AnnouncedAnswer>;
   /**
    * Fetches the picture that an answer of this provider named by its URL. Makes one try and raises `ProviderError`: with the fault
    * `empty` where no further try can work (the SSRF guard refuses the URL, the file is too large, or the server says 410), with
@@ -88,7 +88,7 @@ export interface GeneratedPicture extends CallReport {
 }
 
 /** Where the picture is that a call has made: it is paid for, and still to be fetched with `download`. */
-export interface PictureAddress extends CallReport {
+export interface AnnouncedAnswer extends CallReport {
   /** Absolute, http or https. */
   readonly url: string;
 }

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { ProviderError, type ProviderFault } from '../../../src/core/domain/errors.ts';
-import type { GeneratedPicture, PictureAddress, Provider } from '../../../src/core/ports/provider.ts';
+import type { AnnouncedAnswer, GeneratedPicture, Provider } from '../../../src/core/ports/provider.ts';
 import { createThrottle, throttled } from '../../../src/core/upstream/throttle.ts';
 import { callOptions } from '../../support/generation.ts';
 import { createTestClock } from '../../support/test-clock.ts';
@@ -8,7 +8,7 @@ import { createTestClock } from '../../support/test-clock.ts';
 const REPORT = { revisedPrompt: null, usage: null, httpStatus: 200, providerRequestId: null };
 
 /** The pause in milliseconds after a call that ends like this. */
-async function pauseAfter(generate: () => Promise<GeneratedPicture | PictureAddress>): Promise<number> {
+async function pauseAfter(generate: () => Promise<GeneratedPicture | AnnouncedAnswer>): Promise<number> {
   const throttle = createThrottle({ concurrency: null, perMinute: null }, createTestClock());
   const provider: Provider = {
     name: 'x',

@@ -116,14 +116,14 @@ function decodeGiven(b64Json: unknown, decode: (base64: string) => Uint8Array | 
 }
 
 /** Longer than any signed URL. An address is kept in the record, which a faulty server must not fill. */
-const MAX_ADDRESS_LENGTH = 32 * 1024;
+const MAX_URL_LENGTH = 32 * 1024;
 
 /** The bytes that a `data:` URL holds, or the absolute URL; null for one that is neither that nor http or https. */
 function locate(text: string | null, baseURL: string): Uint8Array | URL | null {
   const url = text === null ? null : URL.parse(text, baseURL.replace(/\/*$/, '/'));
   if (url === null) return null;
   if (url.protocol === 'data:') return decodeDataUrl(url.href);
-  return /^https?:$/.test(url.protocol) && url.href.length <= MAX_ADDRESS_LENGTH ? url : null;
+  return /^https?:$/.test(url.protocol) && url.href.length <= MAX_URL_LENGTH ? url : null;
 }
 
 /** Null where it is malformed or holds nothing. RFC 2397. */
