@@ -67,7 +67,7 @@ interface Stopper {
   /** Milliseconds since the stop began; null before. */
   sinceMs(): number | null;
   /** How many paid calls are out, while the stop waits for them. */
-  callsOut(): number;
+  runningCount(): number;
 }
 
 /** Stops `services`, and `app` when no paid call is out any more: until then it listens and answers. */
@@ -78,11 +78,11 @@ function createStopper(
 ): Stopper {
   let began: number | null = null;
   let stopped: Promise<void> | null = null;
-  let callsOut = 0;
+  let runningCount = 0;
   const sinceMs = () => (began === null ? null : performance.now() - began);
 
-  function logCallsOut(count: number): void {
-    callsOut = count;
+  function logRunningCalls(count: number): void {
+    runningCount = count;
     const seconds = Math.ceil((graceMs - (sinceMs() ?? 0)) / 1000);
     const calls = `${count} paid ${count === 1 ? 'call' : 'calls'}`;
     logger.info(
@@ -96,7 +96,7 @@ function createStopper(
   async function stopAll(): Promise<void> {
     const workLeft = await services.stop({
       graceMs,
-      onCallsOut: logCallsOut,
+      onRunningCalls: logRunningCalls,
       async endAnswers() {
         setTimeout(() => {
           logger.warn('connections or files could not be closed in time');
@@ -111,7 +111,7 @@ function createStopper(
 
   return {
     sinceMs,
-    callsOut: () => callsOut,
+    runningCount: () => runningCount,
     stop() {
       began ??= performance.now();
       stopped ??= stopAll();
@@ -121,7 +121,7 @@ function createStopper(
 }
 
 /** Stops at the first SIGINT or SIGTERM, or after an unexpected error, and ends the process; at once at a later signal. */
-function stopOnSignals({ stop, sinceMs, callsOut }: Stopper): void {
+function stopOnSignals({ stop, sinceMs, runningCount }: Stopper): void {
   const closer = closeWithGrace(
     {
       // `stop` has its own bounds.
@@ -151,7 +151,7 @@ function stopOnSignals({ stop, sinceMs, callsOut }: Stopper): void {
         logger.info({ signal }, 'stopping: new work is refused, and work that waits is left for the next start');
         closer.close();
       } else if (since >= REPEAT_MS) {
-        logger.warn({ signal, calls: callsOut() }, 'ending at once; calls that are out stay on record as unknown');
+        logger.warn({ signal, calls: runningCount() }, 'ending at once; calls that are out stay on record as unknown');
         endAtOnce();
       }
     });

@@ -5,7 +5,6 @@ import type { Config } from '../config/config.ts';
 import type { Costs } from '../core/money/costs.ts';
 import { createFetchAnnounced } from '../core/pipeline/announced-picture.ts';
 import { createAttempt } from '../core/pipeline/attempt.ts';
-import type { CallsOut } from '../core/pipeline/calls-out.ts';
 import { createDeferredRenditions } from '../core/pipeline/deferred-renditions.ts';
 import { createFinish } from '../core/pipeline/finish.ts';
 import { createGenerate, createRegenerate } from '../core/pipeline/generate.ts';
@@ -13,6 +12,7 @@ import { createImageQueue, type ImageQueue } from '../core/pipeline/image-queue.
 import { createOpenJob } from '../core/pipeline/job.ts';
 import { createOutcome } from '../core/pipeline/outcome.ts';
 import { createRunImage } from '../core/pipeline/run-image.ts';
+import type { RunningCalls } from '../core/pipeline/running-calls.ts';
 import { createFindStoredOriginal } from '../core/pipeline/stored-original.ts';
 import type { Clock } from '../core/ports/clock.ts';
 import type { ImageEvents } from '../core/ports/image-events.ts';
@@ -34,7 +34,7 @@ interface PipelineAdapters {
   readonly imaging: Imaging;
   readonly upstreams: Upstreams;
   readonly costs: Costs;
-  readonly callsOut: CallsOut;
+  readonly runningCalls: RunningCalls;
   readonly telemetry: Telemetry;
   readonly tracer: Tracer;
   readonly clock: Clock;
@@ -54,7 +54,7 @@ export function createPipeline(
   }: Pick<Config, 'retry' | 'budget' | 'pipeline' | 'queue' | 'callTimeoutMs'>,
   adapters: PipelineAdapters,
 ): ImageQueue {
-  const { records, store, events, imaging, upstreams, costs, callsOut, telemetry, tracer, clock, random, log } =
+  const { records, store, events, imaging, upstreams, costs, runningCalls, telemetry, tracer, clock, random, log } =
     adapters;
   const { embedPrompt, regenerateOnReject, deferredFormats } = pipeline;
   const openJob = createOpenJob({ records, events, telemetry, tracer, clock, log });
@@ -71,7 +71,7 @@ export function createPipeline(
       budget,
       costs,
       fetchAnnounced,
-      callsOut,
+      runningCalls,
       timeoutMs,
       telemetry,
       tracer,
@@ -92,7 +92,7 @@ export function createPipeline(
       tracer,
     }),
     runDeferred: createDeferredRenditions({ openJob, store, imaging, embedPrompt }),
-    calls: callsOut,
+    runningCalls,
     clock,
   });
 }

@@ -9,12 +9,11 @@ import { createProvenanceReader } from '../adapters/provenance/reader.ts';
 import { openSqliteRecords } from '../adapters/records/sqlite/records.ts';
 import { createDiskStore } from '../adapters/storage/disk.ts';
 import type { Config } from '../config/config.ts';
-import type { Image } from '../core/domain/image.ts';
-import { fileUrls, toRecord as recordOf } from '../core/domain/record.ts';
+import { createToRecord, fileUrls } from '../core/domain/record.ts';
 import { createDerive } from '../core/images/derive.ts';
 import { createPublishedPictures } from '../core/images/published-file.ts';
 import { createCosts } from '../core/money/costs.ts';
-import { createCallsOut } from '../core/pipeline/calls-out.ts';
+import { createRunningCalls } from '../core/pipeline/running-calls.ts';
 import type { Clock } from '../core/ports/clock.ts';
 import { createDeletions } from '../core/retention/deletions.ts';
 import type { AppServices } from '../http/app.ts';
@@ -51,7 +50,7 @@ export interface StopServices {
   /** How long what was received may take to be finished, in milliseconds; a few seconds by default. */
   readonly finishMs?: number;
   /** Told how many paid calls are out: at the beginning, and whenever that has changed. */
-  readonly onCallsOut?: (count: number) => void;
+  readonly onRunningCalls?: (count: number) => void;
   /** Ends the HTTP side: resolves when nothing is being answered any more. */
   readonly endAnswers?: () => Promise<unknown>;
 }
@@ -87,8 +86,8 @@ export async function createServices(
   opened.defer(() => keys.close());
   const links = await openLinks(config, clock);
   const urls = links?.urls ?? fileUrls;
-  const callsOut = createCallsOut();
-  const toRecord = (image: Image) => recordOf(image, urls, callsOut);
+  const runningCalls = createRunningCalls();
+  const toRecord = createToRecord(urls, runningCalls);
   const store = await createDiskStore(config.media);
   const events = createImageEvents();
   const { providers, upstreams, shutdowns } = await openProviders(config, { tracer, clock, log }, opened);
@@ -117,7 +116,7 @@ export async function createServices(
     imaging: createImaging({ checks: config.checks, containBackground: config.containBackground, signer, tracer }),
     upstreams,
     costs,
-    callsOut,
+    runningCalls,
     telemetry: metrics,
     tracer,
     clock,

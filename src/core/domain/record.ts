@@ -29,8 +29,12 @@ interface RunningCalls {
   has(attemptId: string): boolean;
 }
 
-/** The public record of an image, with the file URLs that `urls` makes. */
-export function toRecord(image: Image, urls: MediaUrls, runningCalls: RunningCalls) {
+/** Creates the function that makes public records, with the file URLs that `urls` makes. */
+export function createToRecord(urls: MediaUrls, runningCalls: RunningCalls): ToRecord {
+  return (image) => toRecord(image, urls, runningCalls);
+}
+
+function toRecord(image: Image, urls: MediaUrls, runningCalls: RunningCalls) {
   const { request, master } = image;
   const file = master && toFileRecord(master, urls);
   return {

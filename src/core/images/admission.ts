@@ -14,6 +14,8 @@ export interface Submission {
   readonly image: Image;
   /** True when this call started the run; false when it joined a run or found the image finished. */
   readonly started: boolean;
+  /** True where the image had failed before, and does not run again by itself. */
+  readonly replayed: boolean;
 }
 
 export interface SubmitOptions {

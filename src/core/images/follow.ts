@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { type Image, isFinished } from '../domain/image.ts';
-import { fileUrls, type ImageRecord, toRecord as recordOf, type ToRecord } from '../domain/record.ts';
+import { createToRecord, fileUrls, type ImageRecord, type ToRecord } from '../domain/record.ts';
 import type { ImageEvents, PartialPicture } from '../ports/image-events.ts';
 import type { RecordStore } from '../ports/record-store.ts';
 
@@ -130,13 +130,13 @@ function since({ status, run, attempts, requestedAt, completedAt }: Image): stri
   }
 }
 
-/** Calls do not count for the hash of a record, which has to be the same in the process that makes them and after it. */
-const NO_CALLS: ReadonlySet<string> = new Set();
+/** Ignores which calls run, so that the hash of a record is the same in the process that makes them and after a restart. */
+const toStableRecord = createToRecord(fileUrls, new Set());
 
 /** A hash of the public record, with unsigned URLs: equal for equal records only. */
 function stateId(image: Image): string {
   return createHash('sha256')
-    .update(JSON.stringify(recordOf(image, fileUrls, NO_CALLS)))
+    .update(JSON.stringify(toStableRecord(image)))
     .digest('base64url')
     .slice(0, 16);
 }

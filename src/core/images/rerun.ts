@@ -112,7 +112,7 @@ export function createRerun(deps: RerunDeps): Rerun {
       events.publish(mediaId, image);
       log.info({ mediaId, run: image.run, resumed, mayCostAgain }, 'image accepted again');
     }
-    return { image, started };
+    return { image, started, replayed: false };
   };
 }
 
@@ -123,7 +123,8 @@ export function createRerun(deps: RerunDeps): Rerun {
 export function createJoinOrRerun(rerun: Rerun): JoinOrRerun {
   return async ({ by, image }, submitted, caller) => {
     refuseDifferentRequest(by, image, submitted, caller);
-    return canRunAgain(image) ? await rerun(image, { mayCostAgain: false }) : { image, started: false };
+    if (canRunAgain(image)) return await rerun(image, { mayCostAgain: false });
+    return { image, started: false, replayed: image.status === 'failed' };
   };
 }
 

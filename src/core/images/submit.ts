@@ -93,6 +93,6 @@ export function createSubmit({
     await queue.enqueue(mediaId);
     const { provider, model, prompt } = image;
     log.info({ mediaId, provider, model, ...(logPrompts && { prompt }) }, 'image accepted');
-    return { image, started: true };
+    return { image, started: true, replayed: false };
   };
 }

@@ -13,8 +13,8 @@ import type { AnnouncedAnswer, GeneratedPicture, GenerationCall, Provider } from
 import type { Telemetry } from '../ports/telemetry.ts';
 import type { Tracer } from '../ports/tracer.ts';
 import type { FetchAnnounced } from './announced-picture.ts';
-import type { CallsOut } from './calls-out.ts';
 import { type Run, SupersededError } from './job.ts';
+import type { RunningCalls } from './running-calls.ts';
 import { attemptSpan, failureAttributes, pictureAttributes } from './spans.ts';
 import type { StoredOriginal } from './stored-original.ts';
 
@@ -51,7 +51,7 @@ export function createAttempt({
   budget,
   costs,
   fetchAnnounced,
-  callsOut,
+  runningCalls,
   timeoutMs,
   telemetry,
   tracer,
@@ -63,7 +63,7 @@ export function createAttempt({
   readonly budget: Budget;
   readonly costs: Costs;
   readonly fetchAnnounced: FetchAnnounced;
-  readonly callsOut: Pick<CallsOut, 'begin'>;
+  readonly runningCalls: Pick<RunningCalls, 'begin'>;
   /** Milliseconds that a call may take, its picture included. */
   readonly timeoutMs: number;
   readonly telemetry: Pick<Telemetry, 'providerCall' | 'spent'>;
@@ -75,7 +75,7 @@ export function createAttempt({
   return async (run, provider, plan) => {
     const id = newId();
     // Before the attempt is on record, so that no reader of the record sees a running call as unknown.
-    using _call = callsOut.begin(id);
+    using _call = runningCalls.begin(id);
     const call = await open(run, provider, plan, id);
     const picture = await bring(run, call);
     return await keep(run, call, picture);

@@ -1,6 +1,6 @@
 import type { Clock } from '../ports/clock.ts';
 import type { JobQueue, QueueDepth, RunJob } from '../ports/job-queue.ts';
-import type { CallsOut } from './calls-out.ts';
+import type { RunningCalls } from './running-calls.ts';
 
 /** The queue of images: one queue runs them until their master is published, a second one makes their deferred renditions. */
 export interface ImageQueue extends JobQueue {
@@ -11,14 +11,14 @@ export interface ImageQueue extends JobQueue {
    * start at once. A call that is out is waited for until `deadline`. From then on, or once no call is out, the finishing of what was
    * received may take `finishMs` milliseconds; what runs after that is left behind, its signal `stopping` fired.
    *
-   * `onCallsOut` is told how many calls are out: at the beginning, and whenever that has changed.
+   * `onRunningCalls` is called with the number of running calls, at once and on every change.
    */
   stop(deadline: AbortSignal, options?: Partial<StopOptions>): Promise<void>;
 }
 
 export interface StopOptions {
   readonly finishMs: number;
-  readonly onCallsOut?: (count: number) => void;
+  readonly onRunningCalls?: (count: number) => void;
 }
 
 interface ImageQueueDeps {
@@ -28,7 +28,7 @@ interface ImageQueueDeps {
   readonly runImage: RunJob;
   readonly runDeferred: RunJob;
   /** The calls of the images that run. */
-  readonly calls: Pick<CallsOut, 'count' | 'ended' | 'onChange'>;
+  readonly runningCalls: Pick<RunningCalls, 'count' | 'ended' | 'onChange'>;
   readonly clock: Pick<Clock, 'sleep'>;
 }
 
@@ -36,7 +36,7 @@ interface ImageQueueDeps {
 const FINISH_MS = 5_000;
 
 export function createImageQueue(deps: ImageQueueDeps): ImageQueue {
-  const { createQueue, concurrency, runImage, runDeferred, calls, clock } = deps;
+  const { createQueue, concurrency, runImage, runDeferred, runningCalls, clock } = deps;
   // One at a time, beside the images: a slow rendition delays no picture, and on two cores takes a third of them at most.
   const deferred = createQueue({ concurrency: 1, run: runDeferred });
   const images = createQueue({
@@ -59,20 +59,20 @@ export function createImageQueue(deps: ImageQueueDeps): ImageQueue {
       await images.cancel(mediaId, options);
       await deferred.cancel(mediaId, options);
     },
-    async stop(deadline, { finishMs = FINISH_MS, onCallsOut = () => {} } = {}) {
+    async stop(deadline, { finishMs = FINISH_MS, onRunningCalls = () => {} } = {}) {
       const leave = new AbortController();
       const over = new AbortController();
       const ended = images.stop(AbortSignal.any([deadline, leave.signal])).then(() => over.abort());
       // Not awaited: the encoding of a rendition cannot be broken off, and may take minutes.
       void deferred.stop(AbortSignal.abort());
       const overdue = aborted(deadline);
-      onCallsOut(calls.count());
-      const unsubscribe = calls.onChange(onCallsOut);
+      onRunningCalls(runningCalls.count());
+      const unsubscribe = runningCalls.onChange(onRunningCalls);
       do {
-        await Promise.race([ended, overdue, calls.ended()]);
+        await Promise.race([ended, overdue, runningCalls.ended()]);
         await clock.sleep(finishMs, over.signal).catch(() => undefined);
         // A job that had its slot when `draining` fired may have begun its call after all.
-      } while (!over.signal.aborted && !deadline.aborted && calls.count() > 0);
+      } while (!over.signal.aborted && !deadline.aborted && runningCalls.count() > 0);
       unsubscribe();
       leave.abort();
     },

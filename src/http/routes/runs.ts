@@ -4,7 +4,7 @@ import { createImage, createImageHeaders, retryBody, retryHeaders } from '../../
 import { imageParams } from '../../api/fields.ts';
 import { imageRecord } from '../../api/image-record.ts';
 import { failureProblem, type ProblemCode, replayedFailure } from '../../api/problem.ts';
-import { canRunAgain, isFinished } from '../../core/domain/image.ts';
+import { isFinished } from '../../core/domain/image.ts';
 import type { ToRecord } from '../../core/domain/record.ts';
 import type { Submission } from '../../core/images/admission.ts';
 import type { Images } from '../../core/images/images.ts';
@@ -128,7 +128,7 @@ export const runRoutes: FastifyPluginAsyncZod<RunRoutesOptions> = async (app, op
     const clientGone = new AbortController();
     reply.raw.once('close', () => clientGone.abort());
 
-    const { image: found, started } = await submit();
+    const { image: found, started, replayed } = await submit();
     const { mediaId } = found;
     const image =
       seconds === 0 || isFinished(found.status)
@@ -146,8 +146,7 @@ export const runRoutes: FastifyPluginAsyncZod<RunRoutesOptions> = async (app, op
     const preferenceApplied = appliedPreferences(preferences, seconds, finished);
     if (preferenceApplied !== null) reply.header('preference-applied', preferenceApplied);
     if (image.status === 'failed') {
-      const isReplay = image === found && !canRunAgain(image);
-      return sendProblem(reply, isReplay ? replayedFailure(image) : failureProblem(image));
+      return sendProblem(reply, replayed ? replayedFailure(image) : failureProblem(image));
     }
 
     reply.header('location', `/images/${mediaId}`);

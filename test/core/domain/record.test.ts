@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest';
-import { fileUrls, toRecord } from '../../../src/core/domain/record.ts';
-import { exampleImage } from '../../support/app/fake-images.ts';
+import { createToRecord, fileUrls } from '../../../src/core/domain/record.ts';
+import { exampleImage, exampleRecord } from '../../support/app/fake-images.ts';
 import { ANNOUNCED, attemptOf } from './example-changes.ts';
 
 const attemptsOf = (attempts: readonly ReturnType<typeof attemptOf>[], running: readonly string[]) =>
-  toRecord(exampleImage({ attempts }), fileUrls, new Set(running)).attempts;
+  createToRecord(fileUrls, new Set(running))(exampleImage({ attempts })).attempts;
 
 describe('the attempts of a record', () => {
   test('are running while their call runs in this process, and unknown where an earlier one began it', () => {
@@ -24,11 +24,7 @@ describe('the attempts of a record', () => {
   );
 
   test('have these fields and no others: the URL of an announced picture may be signed', () => {
-    const record = toRecord(
-      exampleImage({ attempts: [attemptOf('a', 1, { announced: ANNOUNCED })] }),
-      fileUrls,
-      new Set(),
-    );
+    const record = exampleRecord(exampleImage({ attempts: [attemptOf('a', 1, { announced: ANNOUNCED })] }));
     expect(record.attempts.map((attempt) => Object.keys(attempt))).toEqual([
       ['provider', 'startedAt', 'durationMs', 'outcome', 'httpStatus', 'providerRequestId'],
     ]);

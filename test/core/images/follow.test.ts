@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { createImageEvents } from '../../../src/adapters/events/local.ts';
 import type { Attempt, Image } from '../../../src/core/domain/image.ts';
-import { fileUrls, type ToRecord, toRecord } from '../../../src/core/domain/record.ts';
+import { createToRecord, fileUrls } from '../../../src/core/domain/record.ts';
 import { createFollow, type ImageEvent } from '../../../src/core/images/follow.ts';
 import { exampleImage, exampleRecord } from '../../support/app/fake-images.ts';
 
@@ -35,7 +35,7 @@ function scene(found: Image, stored: Image | null = found, runningCalls: Readonl
   const ending = new AbortController();
   let image = stored;
   const records = { get: async () => image };
-  const record: ToRecord = (image) => toRecord(image, fileUrls, runningCalls);
+  const record = createToRecord(fileUrls, runningCalls);
   const followImage = createFollow({ records, events, toRecord: record, ending: ending.signal });
   return {
     ending,
@@ -105,7 +105,7 @@ describe('an event stream', () => {
 
   test.each<[string, Image, string | null]>([
     ['queued', queued, queued.createdAt],
-    ['queued again', { ...queued, run: 2 }, null],
+    ['queued again', { ...queued, run: 2, requestedAt: '2026-11-24T08:00:00.000Z' }, '2026-11-24T08:00:00.000Z'],
     ['generating', generating, CALL.startedAt],
     ['generating, the second call', { ...generating, attempts: [{ ...CALL }, { ...CALL, id: 'b' }] }, CALL.startedAt],
     ['processing', processing, '2026-11-23T16:00:32.000Z'],

@@ -97,7 +97,7 @@ describe('a request for an image that failed', () => {
     ['has its picture', { ...failed, status: 'succeeded', run: 2 }],
   ])('joins where the image %s by now, and starts nothing', async (_, current) => {
     const { send, seen } = scene(current);
-    expect(await send(failed)).toEqual({ image: current, started: false });
+    expect(await send(failed)).toEqual({ image: current, started: false, replayed: false });
     expect([seen.queued, seen.published]).toEqual([[], []]);
   });
 

@@ -2,8 +2,8 @@ import { randomUUID } from 'node:crypto';
 import { setImmediate as settled } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { createLocalQueue } from '../../../src/adapters/queue/local.ts';
-import { createCallsOut } from '../../../src/core/pipeline/calls-out.ts';
 import { createImageQueue } from '../../../src/core/pipeline/image-queue.ts';
+import { createRunningCalls } from '../../../src/core/pipeline/running-calls.ts';
 import type { JobQueue, JobSignals, RunJob } from '../../../src/core/ports/job-queue.ts';
 import { createManualClock } from '../../support/test-clock.ts';
 
@@ -32,13 +32,13 @@ function controlledJobs() {
 async function setUp(...mediaIds: readonly string[]) {
   const jobs = controlledJobs();
   const clock = createManualClock();
-  const calls = createCallsOut();
-  const queue = createImageQueue({ createQueue: createLocalQueue, concurrency: 2, ...jobs, calls, clock });
+  const runningCalls = createRunningCalls();
+  const queue = createImageQueue({ createQueue: createLocalQueue, concurrency: 2, ...jobs, runningCalls, clock });
   for (const mediaId of mediaIds) await queue.enqueue(mediaId);
   await settled();
   /** Makes a call that is out until the returned function is called. */
   const callOut = () => {
-    const call = calls.begin(randomUUID());
+    const call = runningCalls.begin(randomUUID());
     return async () => {
       call[Symbol.dispose]();
       await settled();
@@ -48,7 +48,7 @@ async function setUp(...mediaIds: readonly string[]) {
     const deadline = new AbortController();
     void clock.sleep(graceMs).then(() => deadline.abort());
     const counts: number[] = [];
-    const stopped = queue.stop(deadline.signal, { finishMs: 5000, onCallsOut: (count) => counts.push(count) });
+    const stopped = queue.stop(deadline.signal, { finishMs: 5000, onRunningCalls: (count) => counts.push(count) });
     let over = false;
     void stopped.then(() => {
       over = true;
@@ -154,7 +154,13 @@ describe('the image queue', () => {
       stop: async () => {},
     });
     const { runImage, runDeferred } = controlledJobs();
-    const options = { concurrency: 4, runImage, runDeferred, calls: createCallsOut(), clock: createManualClock() };
+    const options = {
+      concurrency: 4,
+      runImage,
+      runDeferred,
+      runningCalls: createRunningCalls(),
+      clock: createManualClock(),
+    };
     const queue = createImageQueue({ createQueue, ...options });
     await queue.cancel('a');
     expect(calls).toEqual(['cancel 4', 'cancel 1']);

@@ -24,7 +24,11 @@ const prompt = 'a lighthouse';
 
 describe('POST /images', () => {
   test('answers 201 with the record when this request started the work', async () => {
-    http.images.onSubmit = () => ({ image: exampleImage({ mediaId: 'a', status: 'queued' }), started: true });
+    http.images.onSubmit = () => ({
+      image: exampleImage({ mediaId: 'a', status: 'queued' }),
+      started: true,
+      replayed: false,
+    });
     http.images.settle('a', {});
     const answer = await api().post('/images').send({ prompt }).expect(201);
     expect(answer.body).toEqual(JSON.parse(JSON.stringify(exampleRecord(exampleImage({ mediaId: 'a' })))));
@@ -39,7 +43,11 @@ describe('POST /images', () => {
     expect(http.images.waits).toEqual([]);
 
     http.images.settle('joined', {});
-    http.images.onSubmit = () => ({ image: exampleImage({ mediaId: 'joined', status: 'generating' }), started: false });
+    http.images.onSubmit = () => ({
+      image: exampleImage({ mediaId: 'joined', status: 'generating' }),
+      started: false,
+      replayed: false,
+    });
     await api().post('/images').send({ prompt }).expect(200);
   });
 
@@ -59,7 +67,7 @@ describe('POST /images', () => {
       renditions: [],
       completedAt: null,
     });
-    http.images.onSubmit = () => ({ image: running, started: true });
+    http.images.onSubmit = () => ({ image: running, started: true, replayed: false });
     const waiting = vi
       .spyOn(http.images, 'waitUntilFinished')
       .mockImplementation(async (mediaId, timeoutMs, signal) => {
@@ -94,7 +102,7 @@ describe('POST /images', () => {
   test('answers an image that fails with the problem of its error and its mediaId', async () => {
     const queued = exampleImage({ mediaId: 'bad', status: 'queued' });
     for (const started of [true, false]) {
-      http.images.onSubmit = () => ({ image: queued, started });
+      http.images.onSubmit = () => ({ image: queued, started, replayed: false });
       http.images.settle('bad', FAILED);
       const answer = await api().post('/images').send({ prompt }).expect(503);
       expect(answer.body).toMatchObject({
@@ -121,20 +129,32 @@ describe('POST /images', () => {
   );
 
   test('does not say that a failure is final which another request ran into meanwhile', async () => {
-    http.images.onSubmit = () => ({ image: exampleImage({ mediaId: 'bad', ...FAILED }), started: false });
+    http.images.onSubmit = () => ({
+      image: exampleImage({ mediaId: 'bad', ...FAILED }),
+      started: false,
+      replayed: false,
+    });
     const { body } = await api().post('/images').send({ prompt }).expect(503);
     expect(body.detail).toBe('openai is down');
   });
 
   test('answers a cancelled image with its record', async () => {
-    http.images.onSubmit = () => ({ image: exampleImage({ mediaId: 'off', status: 'queued' }), started: true });
+    http.images.onSubmit = () => ({
+      image: exampleImage({ mediaId: 'off', status: 'queued' }),
+      started: true,
+      replayed: false,
+    });
     http.images.settle('off', { status: 'cancelled' });
     const answer = await api().post('/images').send({ prompt }).expect(200);
     expect(answer.body.status).toBe('cancelled');
   });
 
   test('answers 404 when the image was deleted during the wait', async () => {
-    http.images.onSubmit = () => ({ image: exampleImage({ mediaId: 'gone', status: 'queued' }), started: true });
+    http.images.onSubmit = () => ({
+      image: exampleImage({ mediaId: 'gone', status: 'queued' }),
+      started: true,
+      replayed: false,
+    });
     const answer = await api().post('/images').send({ prompt }).expect(404);
     expect(answer.body).toMatchObject({ code: 'not_found', mediaId: 'gone' });
   });

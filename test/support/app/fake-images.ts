@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { createImageEvents } from '../../../src/adapters/events/local.ts';
 import { ImageError } from '../../../src/core/domain/errors.ts';
 import { hasEndedWithoutPicture, type Image, isFinished, type MediaFile } from '../../../src/core/domain/image.ts';
-import { fileUrls, type ToRecord, toRecord } from '../../../src/core/domain/record.ts';
+import { createToRecord, fileUrls } from '../../../src/core/domain/record.ts';
 import type { Caller, CreateImage } from '../../../src/core/domain/request.ts';
 import type { Submission } from '../../../src/core/images/admission.ts';
 import { createFollow } from '../../../src/core/images/follow.ts';
@@ -52,10 +52,10 @@ export function createFakeImages(): FakeImages {
       if (fake.onSubmit) return fake.onSubmit(request);
       const mediaId = request.mediaId ?? `made-${fake.submitted.length}`;
       const known = stored.get(mediaId);
-      if (known) return { image: known, started: false };
+      if (known) return { image: known, started: false, replayed: known.status === 'failed' };
       const image = exampleImage({ mediaId, status: 'queued' });
       stored.set(mediaId, image);
-      return { image, started: true };
+      return { image, started: true, replayed: false };
     },
 
     async retry(mediaId, caller) {
@@ -63,7 +63,7 @@ export function createFakeImages(): FakeImages {
       if (!hasEndedWithoutPicture(image)) throw new ImageError('not_retryable', 'there is nothing to run again');
       const queued: Image = { ...image, status: 'queued', error: null };
       stored.set(mediaId, queued);
-      return { image: queued, started: true };
+      return { image: queued, started: true, replayed: false };
     },
 
     preview: async ({ prompt }) => ({
@@ -166,7 +166,7 @@ export function createFakeImages(): FakeImages {
 }
 
 /** The record of an image whose pictures are public, in a process that calls no provider. */
-export const exampleRecord: ToRecord = (image) => toRecord(image, fileUrls, new Set());
+export const exampleRecord = createToRecord(fileUrls, new Set());
 
 /** A succeeded image with most fields filled in. */
 export function exampleImage(change: Partial<Image> = {}): Image {

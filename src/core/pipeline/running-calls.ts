@@ -2,19 +2,19 @@
  * The paid calls that this process makes now: each from before its attempt is recorded until its picture is durable, or the call has
  * failed. So a picture counts whose bytes are held because the disk is full.
  */
-export interface CallsOut {
+export interface RunningCalls {
   /** Counts the call of this attempt until what is returned is disposed of. */
   begin(attemptId: string): Disposable;
-  /** Whether the call of this attempt is out. */
+  /** Whether the call of this attempt runs. */
   has(attemptId: string): boolean;
   count(): number;
-  /** Resolves when no call is out, at once where there is none. */
+  /** Resolves when no call runs, at once where there is none. */
   ended(): Promise<void>;
   /** Calls `listener` whenever the count has changed, until the returned function is called. */
   onChange(listener: (count: number) => void): () => void;
 }
 
-export function createCallsOut(): CallsOut {
+export function createRunningCalls(): RunningCalls {
   const attempts = new Set<string>();
   const listeners = new Set<(count: number) => void>();
 
