@@ -1,8 +1,8 @@
+import { announced, closed, keptAfterCancel, opened, received } from '../domain/attempt-transitions.ts';
 import { ImageError, ProviderError } from '../domain/errors.ts';
 import { originalName, toOriginal } from '../domain/file-names.ts';
 import type { Attempt } from '../domain/image.ts';
 import type { Budget, Cost } from '../domain/money.ts';
-import { announced, closed, keptAfterCancel, opened, received } from '../domain/transitions.ts';
 import { createSpendingGuard } from '../money/budget.ts';
 import type { Costs } from '../money/costs.ts';
 import { type GenerationPlan, plannedFields } from '../planning/plan.ts';

@@ -1,5 +1,6 @@
 /** Images in every status, and arguments of transitions. */
 
+import { opened, type ReceivedPicture, received } from '../../../src/core/domain/attempt-transitions.ts';
 import { masterName, originalName, renditionName } from '../../../src/core/domain/file-names.ts';
 import type { RenditionSpec } from '../../../src/core/domain/formats.ts';
 import type { Attempt, Image, ImageStatus, Original } from '../../../src/core/domain/image.ts';
@@ -11,10 +12,7 @@ import {
   type FinishedParts,
   failed,
   finished,
-  opened,
   type PlannedFields,
-  type ReceivedPicture,
-  received,
   type rerun,
 } from '../../../src/core/domain/transitions.ts';
 import { exampleFile, exampleImage } from '../../support/app/fake-images.ts';

@@ -2,6 +2,14 @@
 
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
+import {
+  adopted,
+  announced,
+  closed,
+  keptAfterCancel,
+  opened,
+  received,
+} from '../../../src/core/domain/attempt-transitions.ts';
 import { masterName, originalName } from '../../../src/core/domain/file-names.ts';
 import type { RenditionSpec } from '../../../src/core/domain/formats.ts';
 import {
@@ -15,15 +23,9 @@ import {
 import { addCosts, type Cost, microdollars, type Spending, ZERO_COST } from '../../../src/core/domain/money.ts';
 import {
   accepted,
-  adopted,
-  announced,
   cancelled,
-  closed,
   failed,
   finished,
-  keptAfterCancel,
-  opened,
-  received,
   renditionsGivenUp,
   requeuedForRepair,
   rerun,

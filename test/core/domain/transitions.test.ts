@@ -1,4 +1,12 @@
 import { describe, expect, test } from 'vitest';
+import {
+  adopted,
+  announced,
+  closed,
+  keptAfterCancel,
+  opened,
+  received,
+} from '../../../src/core/domain/attempt-transitions.ts';
 import type { RenditionSpec } from '../../../src/core/domain/formats.ts';
 import {
   type Attempt,
@@ -11,16 +19,10 @@ import {
 import { ZERO_COST } from '../../../src/core/domain/money.ts';
 import {
   accepted,
-  adopted,
-  announced,
   cancelled,
-  closed,
   failed,
   finished,
-  keptAfterCancel,
   newWarnings,
-  opened,
-  received,
   renditionsGivenUp,
   requeuedForRepair,
   rerun,

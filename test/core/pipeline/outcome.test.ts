@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
+import { opened } from '../../../src/core/domain/attempt-transitions.ts';
 import type { Image } from '../../../src/core/domain/image.ts';
-import { opened } from '../../../src/core/domain/transitions.ts';
 import { inRun } from '../../../src/core/pipeline/job.ts';
 import { createOutcome } from '../../../src/core/pipeline/outcome.ts';
 import { NO_TRACING } from '../../../src/core/ports/tracer.ts';

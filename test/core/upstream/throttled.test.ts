@@ -3,13 +3,13 @@ import { ProviderError, type ProviderFault } from '../../../src/core/domain/erro
 import type { AnnouncedAnswer, GeneratedPicture, Provider } from '../../../src/core/ports/provider.ts';
 import { createThrottle, throttled } from '../../../src/core/upstream/throttle.ts';
 import { callOptions } from '../../support/generation.ts';
-import { createTestClock } from '../../support/test-clock.ts';
+import { createManualClock } from '../../support/test-clock.ts';
 
 const REPORT = { revisedPrompt: null, usage: null, httpStatus: 200, providerRequestId: null };
 
 /** The pause in milliseconds after a call that ends like this. */
 async function pauseAfter(generate: () => Promise<GeneratedPicture | AnnouncedAnswer>): Promise<number> {
-  const throttle = createThrottle({ concurrency: null, perMinute: null }, createTestClock());
+  const throttle = createThrottle({ concurrency: null, perMinute: null }, createManualClock());
   const provider: Provider = {
     name: 'x',
     supportsSize: true,
