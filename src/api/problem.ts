@@ -73,7 +73,7 @@ export interface ProblemSpec {
   readonly status?: number;
   /** The wrong fields of the request, by path. */
   readonly errors?: readonly { readonly path: string; readonly message: string }[];
-  /** Value of `Retry-After`, in seconds; where absent, the default of the code. */
+  /** Value of `Retry-After`, in seconds; where absent, the default of the code; null for none. */
   readonly retryAfter?: number | null;
   readonly mediaId?: string | null;
 }
@@ -93,17 +93,21 @@ export function failureProblem({ mediaId, error }: Image): ProblemSpec & { reado
   };
 }
 
-/** The problem for a request whose image had failed before, and is not run again by that request. */
+/** The problem for a request whose image had failed before, and is not run again by that request: waiting does not help. */
 export function replayedFailure(image: Image): ProblemSpec {
   const failure = failureProblem(image);
   const advice = `POST /images/${failure.mediaId}/retry runs it again, although that may cost again`;
-  return { ...failure, detail: `${failure.detail}; this is an earlier failure, and nothing was called now: ${advice}` };
+  return {
+    ...failure,
+    retryAfter: null,
+    detail: `${failure.detail}; this is an earlier failure, and nothing was called now: ${advice}`,
+  };
 }
 
 /** Makes the body of a problem. `instance` is the request's path without its query, which may hold secrets. */
 export function toProblem(spec: ProblemSpec, instance: string, requestId: string): Problem {
   const kind = PROBLEMS[spec.code];
-  const retryAfter = spec.retryAfter ?? kind.retryAfter;
+  const retryAfter = spec.retryAfter === undefined ? kind.retryAfter : spec.retryAfter;
   return {
     type: `urn:easel:problem:${spec.code}`,
     title: kind.title,
@@ -113,7 +117,7 @@ export function toProblem(spec: ProblemSpec, instance: string, requestId: string
     code: spec.code,
     requestId,
     ...(spec.errors !== undefined && spec.errors.length > 0 && { errors: [...spec.errors] }),
-    ...(retryAfter !== undefined && { retryAfter: Math.max(1, Math.ceil(retryAfter)) }),
+    ...(retryAfter != null && { retryAfter: Math.max(1, Math.ceil(retryAfter)) }),
     ...(spec.mediaId != null && { mediaId: spec.mediaId }),
   };
 }

@@ -1,9 +1,9 @@
 /** Answers that name their picture by a URL instead of holding it: it is paid for, so the URL is durable before anything else. */
 
 import { describe, expect, it } from 'vitest';
-import { startEasel } from '../support/app/easel.ts';
+import { type Easel, startEasel } from '../support/app/easel.ts';
 import type { Delivery } from '../support/network/http-delivery.ts';
-import { answer, type Behaviour, dropConnection, hang, picture } from '../support/openai/answers.ts';
+import { answer, type Behaviour, dropConnection, hang, openAiError, picture } from '../support/openai/answers.ts';
 import { type OpenAiServer, startOpenAiServer } from '../support/openai/server.ts';
 import { texturedPicture } from '../support/pictures.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
@@ -118,18 +118,58 @@ describe('a picture that is named by its URL', () => {
     expect(easel.upstream.calls).toHaveLength(1);
   });
 
-  it('is not tried again after a cancel where its URL is dead', async () => {
+  it('is tried no further after a cancel, and for as long as before by the same request, without a call', async () => {
+    await using easel = await startEasel();
+    const cancelled = await cancelledWhileFetched(easel, [GONE, GONE]);
+    expect(cancelled.attempts).toMatchObject([{ outcome: 'unknown', durationMs: null, httpStatus: 200 }]);
+    expect(fileCalls(easel.upstream)).toHaveLength(1);
+    const { status, body } = await easel.post(X);
+    expect([status, body.attempts.map(({ outcome }) => outcome), body.cost]).toEqual([201, ['ok'], cancelled.cost]);
+    expect(easel.upstream.calls).toHaveLength(1);
+    expect(fileCalls(easel.upstream)).toHaveLength(4);
+  });
+
+  it('needs neither a provider nor a budget to be fetched by the same request', async () => {
+    const env = { BUDGET_USD_PER_DAY: '0.2', IMAGE_QUALITY: 'high', IMAGE_SIZE: '1792x1024' };
+    await using easel = await startEasel({ env });
+    await cancelledWhileFetched(easel, []);
+    easel.upstream.always(openAiError('invalid_api_key'));
+    expect((await easel.post({ ...X, mediaId: 'y' })).body.code).toBe('budget_exhausted');
+    expect((await easel.post({ mediaId: 'y', prompt: 'y', quality: 'low' })).body.code).toBe('provider_failed');
+    expect((await easel.services.checks.providers()).status).toBe('error');
+    expect((await easel.post(X)).status).toBe(201);
+    expect(easel.upstream.calls).toHaveLength(2);
+  });
+
+  it('is called for again, within the budget, where its URL has died since', async () => {
+    const env = { BUDGET_USD_PER_DAY: '0.2', IMAGE_QUALITY: 'high', IMAGE_SIZE: '1792x1024' };
+    await using easel = await startEasel({ env });
+    await cancelledWhileFetched(easel, Array(999).fill(GONE));
+    expect((await easel.post(X)).body.code).toBe('budget_exhausted');
+    expect(easel.upstream.calls).toHaveLength(1);
+  });
+
+  it('is tried for once more at the end of its time where its server asks for a longer wait', async () => {
+    await using easel = await startEasel();
+    const later = answer({ status: 503, headers: { 'retry-after': '301' }, body: '' });
+    easel.upstream.script(picture({ ...BY_URL, fileFirst: [later] }));
+    await easel.post(X, ASYNC);
+    await expect.poll(() => easel.log.some((line) => line.includes('could not be fetched yet'))).toBe(true);
+    easel.clock.advance(300_000);
+    await expect.poll(async () => (await easel.record('x')).status).toBe('succeeded');
+    expect(easel.upstream.calls).toHaveLength(1);
+  });
+
+  it('is tried for more than once also where the call has taken all its time', async () => {
     await using easel = await startEasel();
     const gate = easel.upstream.gate();
-    easel.upstream.script(picture({ ...BY_URL, file: { ...GONE, delivery: { beforeHeaders: gate } } }));
+    easel.upstream.script(picture({ ...BY_URL, beforeHeaders: gate, fileFirst: [GONE, GONE] }));
     await easel.post(X, ASYNC);
     await gate.reached();
-    await easel.cancel('x');
+    easel.clock.advance(299_900);
     gate.open();
-    await expect
-      .poll(async () => (await easel.record('x')).attempts)
-      .toMatchObject([{ outcome: 'unknown', durationMs: expect.any(Number) }]);
-    expect(fileCalls(easel.upstream)).toHaveLength(1);
+    await expect.poll(async () => (await easel.record('x')).status).toBe('succeeded');
+    expect(easel.upstream.calls).toHaveLength(1);
   });
 
   it('is left to the next start where its URL is not there yet when the process stops', async () => {
@@ -187,6 +227,19 @@ describe('a picture whose answer has begun when its image is cancelled', () => {
     await easel.upstream.abandoned(1);
   });
 });
+
+/** An image that was cancelled while its picture was fetched for the first time; then `fileFirst` answer, then the picture. */
+async function cancelledWhileFetched(easel: Easel, fileFirst: readonly Behaviour[]) {
+  const gate = easel.upstream.gate();
+  const held = { ...GONE, delivery: { beforeHeaders: gate } };
+  easel.upstream.script(picture({ ...BY_URL, fileFirst: [held, ...fileFirst] }));
+  await easel.post(X, ASYNC);
+  await gate.reached();
+  await easel.cancel('x');
+  gate.open();
+  await expect.poll(async () => (await easel.record('x')).attempts).toMatchObject([{ outcome: 'unknown' }]);
+  return await easel.record('x');
+}
 
 const fileCalls = ({ otherCalls }: OpenAiServer) => otherCalls.filter(({ operation }) => operation === 'file');
 

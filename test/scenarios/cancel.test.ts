@@ -97,6 +97,20 @@ describe('cancelling', () => {
     expect([status, body.status, body.warnings, body.cost]).toEqual([201, 'succeeded', [], kept.cost]);
     expect(easel.upstream.calls).toHaveLength(1);
   });
+
+  it('and a new request while the answer still arrives leave no word of a kept picture', async () => {
+    await using easel = await startEasel();
+    const gate = easel.upstream.gate();
+    easel.upstream.script(picture({ drip: { bytes: 1000, pause: gate } }));
+    await easel.post(X, ASYNC);
+    await gate.reached();
+    await easel.cancel('x');
+    const again = easel.post(X);
+    await expect.poll(async () => (await easel.record('x')).status).toBe('queued');
+    gate.open();
+    expect(await again).toMatchObject({ status: 201, body: { warnings: [], attempts: [{ outcome: 'ok' }] } });
+    expect(easel.upstream.calls).toHaveLength(1);
+  });
 });
 
 describe('a crash', () => {

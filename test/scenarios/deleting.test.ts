@@ -1,4 +1,6 @@
 import { createHash } from 'node:crypto';
+import { rename, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { publishedFiles, startEasel } from '../support/app/easel.ts';
 import { picture } from '../support/openai/answers.ts';
@@ -44,6 +46,26 @@ describe('deleting', () => {
       expect(tag).toBe(`"${sha256}"`);
     }
     expect(new Set(seen.map(({ status }) => status))).toEqual(new Set([200, 404]));
+    expect(await easel.files()).toEqual([]);
+  });
+
+  it('does not wait for a picture that no disk takes, and leaves no file or record', async () => {
+    await using easel = await startEasel();
+    const originals = join(easel.folder, 'media', 'originals');
+    const gate = easel.upstream.gate();
+    easel.upstream.script(picture({ beforeHeaders: gate }));
+    await easel.post({ mediaId: 'x', prompt: 'a lighthouse' }, { prefer: 'respond-async' });
+    await gate.reached();
+    await rename(originals, `${originals}.away`);
+    await writeFile(originals, '');
+    gate.open();
+    await expect.poll(() => easel.log.some((line) => line.includes('storage failed, retrying'))).toBe(true);
+    // The files cannot be removed either: the record is gone all the same, and the next cleanup completes the deletion.
+    expect((await fetch(`${easel.url}/images/x`, { method: 'DELETE' })).status).toBe(204);
+    expect((await easel.get('/images/x')).status).toBe(404);
+    await rm(originals);
+    await rename(`${originals}.away`, originals);
+    await easel.services.images.cleanup({});
     expect(await easel.files()).toEqual([]);
   });
 

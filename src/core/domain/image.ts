@@ -188,7 +188,8 @@ export function canRunAgain(image: Image): boolean {
   if (image.status === 'cancelled') return true;
   if (image.status !== 'failed') return false;
   if (image.original?.sound) return true;
-  return image.error?.code !== 'prompt_rejected' && !mayHaveBeenBilled(image);
+  const code = image.error?.code;
+  return code !== 'prompt_rejected' && code !== 'invalid_image' && !mayHaveBeenBilled(image);
 }
 
 /** True where a call that counts for the present run brought a picture, which was no good, or has an unknown outcome. */

@@ -9,7 +9,7 @@
  * None checks that the caller's run is still the present one; the pipeline's `advance` does.
  */
 
-import { renditionName } from './file-names.ts';
+import { originalName, renditionName } from './file-names.ts';
 import type { RenditionSpec } from './formats.ts';
 import {
   canRunAgain,
@@ -79,16 +79,21 @@ export function accepted({ planned, ...request }: AcceptedRequest): Image {
 /** The stored original is finished again, without another call. Legal in every unfinished state, with a sound original. */
 export function resumed(image: Image): Image | null {
   if (isFinished(image.status) || !image.original?.sound) return null;
-  return { ...image, status: 'processing' };
+  return { ...image, warnings: withoutKept(image.warnings), status: 'processing' };
 }
 
 /**
- * The picture was rejected, and the same run pays for another. The rejected original stays in the record but is not finished again.
+ * The picture was rejected, and the same run pays for another. The rejected original stays in the record but is not finished again. The
+ * call that brought it counts as one of this run, though it may be of an earlier one.
  * Legal while a sound original is processed for the first time.
  */
 export function setAside(image: Image): Image | null {
   if (image.status !== 'processing' || !image.original?.sound || isRepair(image)) return null;
-  return { ...image, status: 'generating', original: { ...image.original, sound: false } };
+  const { mediaId, original, run } = image;
+  const attempts = image.attempts.map((attempt) =>
+    originalName(mediaId, attempt.id) === original.name ? { ...attempt, run } : attempt,
+  );
+  return { ...image, attempts, status: 'generating', original: { ...original, sound: false } };
 }
 
 /**
@@ -141,7 +146,7 @@ export function rerun(image: Image, repeated: RepeatedRequest): Image | null {
   const { planned, estimate, traceparent, requestedAt, expiresAt, mayCostAgain } = repeated;
   if (!(mayCostAgain ? hasEndedWithoutPicture(image) : canRunAgain(image))) return null;
   const origin = image.original?.sound
-    ? { warnings: image.warnings.filter(({ code }) => code !== PICTURE_KEPT.code) }
+    ? { warnings: withoutKept(image.warnings) }
     : { ...plannedFields(planned), revisedPrompt: null };
   const run = image.run + 1;
   return {
@@ -220,6 +225,11 @@ export function newWarnings(warnings: readonly Warning[], more: readonly Warning
 
 export function plannedFields({ provider, model, prompt, requestedSize, warnings }: PlannedFields): PlannedFields {
   return { provider, model, prompt, requestedSize, warnings };
+}
+
+/** Without the warning that a picture waits for the next request, which has come. */
+function withoutKept(warnings: readonly Warning[]): readonly Warning[] {
+  return warnings.filter(({ code }) => code !== PICTURE_KEPT.code);
 }
 
 function renditionNames({ mediaId }: Image): (spec: RenditionSpec) => string {

@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
 import { ImageError } from '../domain/errors.ts';
-import { canRunAgain, hasEndedWithoutPicture, type Image, isFinished } from '../domain/image.ts';
+import { canRunAgain, hasEndedWithoutPicture, type Image, isFinished, mayStillBring } from '../domain/image.ts';
 import { ZERO_COST } from '../domain/money.ts';
 import type { Caller, CreateImage, ImageRequest } from '../domain/request.ts';
 import { rerun } from '../domain/transitions.ts';
@@ -78,7 +78,9 @@ export function createRerun(deps: RerunDeps): Rerun {
 
   return async (found, { mayCostAgain }) => {
     const { mediaId, request } = found;
-    const resumed = found.original?.sound ?? false;
+    // Neither has to be paid for, though the picture of a call without one may turn out to be gone: the new call is then checked
+    // against budget and providers before it is sent, as every further call is.
+    const resumed = (found.original?.sound ?? false) || found.attempts.some(mayStillBring);
     // No provider need be able to make the picture any more: its model may have been shut down since.
     const { planned, estimate, guard } = resumed
       ? { planned: found, estimate: ZERO_COST, guard: undefined }

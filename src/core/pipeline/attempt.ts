@@ -135,7 +135,7 @@ export function createAttempt({
     );
     if (!('url' in answer)) return { ...answer, cost: null };
     const cost = await costs.settle(request, answer.usage, attempt.cost);
-    const bytes = await closingFailed(run, call, cost, () => recordAndFetch(run, call, answer, cost));
+    const bytes = await closingFailed(run, call, cost, () => recordAndFetch(run, call, answer, cost), true);
     return { ...answer, bytes, cost };
   }
 
@@ -163,14 +163,23 @@ export function createAttempt({
     }
   }
 
-  /** Does a part of the call. Where that fails, closes the attempt, which has then cost `cost` if it may have been billed. */
-  async function closingFailed<T>(run: Run, call: OpenCall, cost: Cost, work: () => Promise<T>): Promise<T> {
+  /**
+   * Does a part of the call. Where that fails, closes the attempt, which has then cost `cost` if it may have been billed. An attempt
+   * whose picture `isAnnounced` stays open where the work on it was stopped: the next run goes on with it.
+   */
+  async function closingFailed<T>(
+    run: Run,
+    call: OpenCall,
+    cost: Cost,
+    work: () => Promise<T>,
+    isAnnounced = false,
+  ): Promise<T> {
     try {
       return await work();
     } catch (error) {
       const failure =
         error instanceof ProviderError ? error : new ProviderError('interrupted', String(error), { cause: error });
-      await closeFailed(run, call, failure, cost);
+      if (!(isAnnounced && failure.fault === 'cancelled')) await closeFailed(run, call, failure, cost);
       throw failure;
     }
   }
@@ -184,9 +193,8 @@ export function createAttempt({
     const { outcome, httpStatus, providerRequestId } = failure;
     telemetry.providerCall(attempt.provider, outcome);
     if (outcome !== 'failed') telemetry.spent(attempt.provider, attempt.model, cost);
-    // A call that the stop of the process ended stays open: its outcome is unknown, or its picture is still to be fetched.
-    const { stopping, cancelled } = run.signals;
-    if (outcome === 'cancelled' && (stopping.aborted || !cancelled.aborted)) return;
+    // A call that the stop of the process ended stays open: its outcome is unknown.
+    if (outcome === 'cancelled' && run.signals.stopping.aborted) return;
     const durationMs = clock.now() - began;
     await run.change((image) => closed(image, attempt.id, { outcome, durationMs, httpStatus, providerRequestId }));
   }

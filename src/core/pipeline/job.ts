@@ -15,7 +15,7 @@ export interface Job {
   readonly signals: JobSignals;
   /** Writes the mediaId into every line. */
   readonly log: Logger;
-  /** Retries an access to the storage that must not be lost, until it succeeds or the process stops. */
+  /** Retries an access to the storage that must not be lost, until it succeeds, the image is deleted or the process stops. */
   retry<T>(access: () => Promise<T>): Promise<T>;
   /** Retries the read of an original for a minute: one that cannot be read for good must not hold up the others. */
   retryRead<T>(access: () => Promise<T>): Promise<T>;
@@ -71,7 +71,8 @@ export function createOpenJob({
 }): OpenJob {
   return (mediaId, signals) => {
     const log = serviceLog.child({ mediaId });
-    const { stopping } = signals;
+    // What is kept for an image that is deleted meanwhile need not be kept.
+    const stopping = AbortSignal.any([signals.stopping, signals.discarded]);
     const retry = <T>(access: () => Promise<T>, maxWaitMs?: number) =>
       retryWhileStorageFails({ stopping, maxWaitMs, clock, log }, access);
 

@@ -76,7 +76,7 @@ export function createFindStoredOriginal({
       if (attempt.announced === null || !mayStillBring(attempt) || provider === null) continue;
       const began = clock.now();
       try {
-        // One that was closed has been tried for long enough before: once more, in case the file server is back.
+        // One that was closed had its time before: a few tries more, in case the file server is back.
         const until = isOpen(attempt) ? began + timeoutMs : began;
         const bytes = await fetchAnnounced(run, provider, attempt, until);
         await run.retry(() => store.put(originalName(image.mediaId, attempt.id), bytes));

@@ -62,7 +62,7 @@ function problemFor(error: unknown): ProblemSpec {
       code: error.code,
       detail: error.message,
       errors: error.paths,
-      retryAfter: error.retryAfterSeconds,
+      ...(error.retryAfterSeconds !== null && { retryAfter: error.retryAfterSeconds }),
       mediaId: error.mediaId,
     };
   }
