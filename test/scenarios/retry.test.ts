@@ -152,25 +152,6 @@ describe('a picture of an earlier run that does not pass its checks', () => {
     expect((await easel.retry('x')).status).toBe(201);
     expect(callsOf(easel)).toBe(2);
   });
-
-  it('nor where another one was paid for at once, and that call failed unbilled', async () => {
-    await using easel = await startEasel({ env: { REGENERATE_ON_REJECT: 'true', ...ONE_TRY } });
-    const gate = easel.upstream.gate();
-    easel.upstream.script(
-      picture({ content: 'truncated', drip: { bytes: 1000, pause: gate } }),
-      openAiError('server_error'),
-    );
-    await easel.post(X, ASYNC);
-    await gate.reached();
-    await easel.cancel('x');
-    gate.open();
-    await expect.poll(async () => (await easel.record('x')).warnings).toMatchObject([{ code: 'picture_kept' }]);
-    await easel.retry('x');
-    const failed = await easel.record('x');
-    expect(failed.attempts.map(({ outcome }) => outcome)).toEqual(['ok', 'failed']);
-    expect((await easel.post(X)).body.detail).toMatch(REPLAYED);
-    expect(callsOf(easel)).toBe(2);
-  });
 });
 
 describe('POST /images/:mediaId/retry', () => {

@@ -9,7 +9,7 @@
  * None checks that the caller's run is still the present one; the pipeline's `advance` does.
  */
 
-import { originalName, renditionName } from './file-names.ts';
+import { renditionName } from './file-names.ts';
 import type { RenditionSpec } from './formats.ts';
 import {
   canRunAgain,
@@ -83,17 +83,12 @@ export function resumed(image: Image): Image | null {
 }
 
 /**
- * The picture was rejected, and the same run pays for another. The rejected original stays in the record but is not finished again. The
- * call that brought it counts as one of this run, though it may be of an earlier one.
+ * The picture was rejected, and the same run pays for another. The rejected original stays in the record but is not finished again.
  * Legal while a sound original is processed for the first time.
  */
 export function setAside(image: Image): Image | null {
   if (image.status !== 'processing' || !image.original?.sound || isRepair(image)) return null;
-  const { mediaId, original, run } = image;
-  const attempts = image.attempts.map((attempt) =>
-    originalName(mediaId, attempt.id) === original.name ? { ...attempt, run } : attempt,
-  );
-  return { ...image, attempts, status: 'generating', original: { ...original, sound: false } };
+  return { ...image, status: 'generating', original: { ...image.original, sound: false } };
 }
 
 /**

@@ -242,7 +242,8 @@ function settle({ counted }: Walk, id: string, outcome: Attempt['outcome']): voi
 function runAgain({ image, counted }: Walk, repeated: typeof AGAIN): Image | null {
   const outcomes = [...counted.values()];
   const mayCost = outcomes.some((outcome) => outcome === 'ok' || outcome === 'unknown' || outcome === null);
-  const isFree = image.original?.sound || !(mayCost || image.error?.code === 'prompt_rejected');
+  const repeats = ['prompt_rejected', 'invalid_image'].includes(image.error?.code ?? '');
+  const isFree = image.original?.sound || !(mayCost || repeats);
   const next = rerun(image, repeated);
   if (image.status === 'failed' && !repeated.mayCostAgain) expect(next !== null).toBe(isFree);
   else expect(next !== null).toBe(image.status === 'failed' || image.status === 'cancelled');
