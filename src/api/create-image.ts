@@ -191,7 +191,7 @@ export const createImageHeaders = z.looseObject({
 /** Headers of `POST /images/:mediaId/retry`. Headers that are not named here pass unchecked. */
 export const retryHeaders = z.looseObject({ prefer });
 
-/** Body of `POST /images/:mediaId/retry`: there is nothing to say. */
+/** Body of `POST /images/:mediaId/retry`: absent or empty. */
 export const retryBody = z.strictObject({}).optional();
 
 /** Answer of `POST /images/preview`. */

@@ -12,7 +12,9 @@ const labelledAge = z
   .pipe(z.tuple([z.string(), ageText]));
 
 export const retentionSettings = {
-  RETENTION: ageText.optional().describe('Delete pictures older than this, such as `30d`. Default: never.'),
+  RETENTION: ageText
+    .optional()
+    .describe('Delete pictures older than this, such as `30d`, counted from their latest request. Default: never.'),
   RETENTION_BY_LABEL: list(labelledAge)
     .optional()
     .describe(

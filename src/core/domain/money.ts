@@ -1,6 +1,6 @@
 /**
- * Source of an amount: the usage that the provider reported, the catalog's estimate, none that is known, or `none` where nothing
- * was called, or nothing of it billed.
+ * Source of an amount. `usage`: the provider's count. `estimate`: the catalog's bound. `unknown`: no price is known. `none`: nothing was
+ * called, or nothing of it billed.
  */
 export const COST_BASES = ['usage', 'estimate', 'unknown', 'none'] as const;
 

@@ -24,7 +24,10 @@ export type ImageFilter = Omit<ListQuery, 'owner'>;
  * and a caller raise `not_found` for an image that does not exist and for one that the caller may not see.
  */
 export interface Images {
-  /** Accepts the request durably, or finds the image of an equal request: a finished one, or one that is being made. */
+  /**
+   * Accepts the request durably, or finds the image of an equal request: joins its run, returns it as it ended, or runs it again
+   * where `canRunAgain` holds.
+   */
   submit(
     request: CreateImage,
     caller: Caller,

@@ -25,7 +25,7 @@ const MEDIUM: PatchGrid = { patches: 48, times: 1 };
 /** Also the bound for every quality whose count is not known. */
 const HIGH: PatchGrid = { patches: 96, times: 1 };
 
-/** OpenAI asks the same prices for gpt-image-2, 2.5 and 2.6. */
+/** OpenAI asks the same prices for gpt-image-2, 2.5 and 2.6. Those of 1.5 and 1-mini count as gpt-image-2 until they end. */
 const GPT_IMAGE_PRICING = {
   kind: 'tokens',
   textInput: 5,

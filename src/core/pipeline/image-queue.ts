@@ -32,7 +32,7 @@ interface ImageQueueDeps {
   readonly clock: Pick<Clock, 'sleep'>;
 }
 
-/** How long finishing may take at a stop by default, in milliseconds: some pictures take seconds, and the next start can finish them too. */
+/** How long finishing may take at a stop, in milliseconds: some pictures take seconds, and the next start can finish them too. */
 const FINISH_MS = 5_000;
 
 export function createImageQueue(deps: ImageQueueDeps): ImageQueue {

@@ -6,10 +6,9 @@ import type { Warning } from '../domain/image.ts';
 /**
  * Turns an original into published files. An adapter stores nothing and leaves the bytes of the original unchanged.
  *
- * Both methods raise `ImageError` with `invalid_image` for bytes that are no sound picture, and only for those. With `internal_error`
- * the machine had no memory or no time for the picture. Any other error is a fault of the machine or of the code, too, and says
- * nothing against the picture. What other readers would call broken but holds all its pixels is brought right, with the warning
- * `repaired`.
+ * Both methods raise `ImageError` with `invalid_image` for bytes that are no sound picture, and only for those; with `internal_error`
+ * where the machine had no memory or no time for it. Any other error is a fault of the machine or of the code. Neither of these says
+ * anything against the picture. A picture with all its pixels that other readers call broken is repaired, with the warning `repaired`.
  */
 export interface Imaging {
   /**

@@ -6,8 +6,8 @@ import type { Balance, Spending, SpendingGuard } from '../domain/money.ts';
 import type { Outbox } from './webhooks.ts';
 
 /**
- * Stores the image records, the ledger, what calls took, the outbox and pending deletions. `accept`, `update`, `requeue` and `remove` store what their
- * `Derive` returns in the same transaction as the image itself. The ledger outlives the images.
+ * Stores the image records, the ledger, what calls took, the outbox and pending deletions. `accept`, `update`, `requeue` and `remove`
+ * store what their `Derive` returns in the same transaction as the image itself. The ledger outlives the images.
  *
  * Once a method has resolved, its effect is durable. Every method raises `ImageError` with `storage_full` or `storage_unavailable` when the
  * database cannot be written or read. An error of a guard or of a `change` rolls the write back and is raised as it is; these functions

@@ -2,8 +2,9 @@ import { PINNED } from '../domain/image.ts';
 import type { ImageRequest } from '../domain/request.ts';
 
 /**
- * When an image expires that was requested at `requestedAt` (milliseconds since 1970), ISO 8601, UTC: after its `ttlSeconds`, else after the longest retention of its labels (`byLabel`, in
- * milliseconds). Null for an image that has neither, which the configured retention applies to, and for a pinned one.
+ * When an image expires that was requested at `requestedAt` (milliseconds since 1970), as ISO 8601, UTC: after its `ttlSeconds`, else
+ * after the longest retention of its labels (`byLabel`, in milliseconds). Null for an image that has neither, which the configured
+ * retention applies to, and for a pinned one.
  */
 export function expiryOf(
   { ttlSeconds, labels }: ImageRequest,

@@ -70,13 +70,17 @@ export const runRoutes: FastifyPluginAsyncZod<RunRoutesOptions> = async (app, op
       description:
         'Waits for the end, up to `SYNC_WAIT_SECONDS` unless `Prefer` says otherwise; then the work goes on and ' +
         '`GET /images/{mediaId}` tells how far it is. The work also goes on when the client leaves. The same ' +
-        '`mediaId` with the same request is paid once, however often it is sent: after a failure that is known not to ' +
+        '`mediaId` with the same request never pays again by itself, however often it is sent: after a failure that is known not to ' +
         'be billed, and after a cancel, it runs again; after any other failure it gets the same problem again, and only ' +
         '`POST /images/{mediaId}/retry` calls a provider once more.',
       headers: createImageHeaders,
       body: createImage,
       response: {
-        200: json('The same request was made before: nothing is paid.', imageRecord, { Location: location }),
+        200: json(
+          'The same request was made before, or the picture was cancelled while this request waited.',
+          imageRecord,
+          { Location: location },
+        ),
         201: doneNow,
         202: atWork,
         ...problems(...RUN_PROBLEMS, 'media_id_conflict', 'idempotency_key_reused'),
@@ -98,7 +102,7 @@ export const runRoutes: FastifyPluginAsyncZod<RunRoutesOptions> = async (app, op
       description:
         'Runs a picture that failed or was cancelled again, although that may cost again: the call before may have been ' +
         'billed. A sound original that is kept is finished without a call. Answers and waits as `POST /images` does. Takes ' +
-        'no body. One that is at work or has succeeded is refused as `not_retryable`.',
+        'no body. A picture that is at work or has succeeded is refused as `not_retryable`.',
       params: imageParams,
       headers: retryHeaders,
       body: retryBody,
