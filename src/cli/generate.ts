@@ -22,7 +22,6 @@ export async function generate(args: string[]): Promise<number> {
     return EX_USAGE;
   }
   return await withServices(async (services) => {
-    await services.start();
     const request = {
       prompt,
       preset: values.preset,
@@ -31,7 +30,15 @@ export async function generate(args: string[]): Promise<number> {
       size: values.size === undefined ? undefined : sizeText.parse(values.size),
     };
     // A command needs no key: an operator on this machine can read the files anyway.
-    const { image } = await services.images.submit(request, ANONYMOUS, null);
+    const { image, replayed } = await services.images.submit(request, ANONYMOUS, null);
+    if (replayed) {
+      console.error(
+        'this is an earlier failure, and nothing was called now: the call may have been billed, or would fail again; ' +
+          `POST /images/${image.mediaId}/retry of the service runs it again, although that may cost again`,
+      );
+    }
+    // The service was not started, so that it takes up no other work; this image may be one that an earlier process left unfinished.
+    await services.resume(image.mediaId);
     const finished = await waitForImage(services, image.mediaId);
     console.log(JSON.stringify(finished && services.toRecord(finished), null, 2));
     return finished?.status === 'succeeded' ? 0 : 1;

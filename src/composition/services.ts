@@ -31,6 +31,8 @@ import { openWebhooks } from './webhooks.ts';
 export interface Services extends AppServices {
   /** Resumes unfinished images and starts the scheduled jobs. Call after `listen` has succeeded: only then is the port ours. */
   start(): Promise<void>;
+  /** Takes up one image where it is unfinished, for a command that does not start the service. */
+  resume(mediaId: string): Promise<void>;
   /**
    * Stops in phases. At once new work is refused, waiting calls are answered, and work that waits is left to the next start; everything
    * else is served on. A paid call that is out is waited for, at most `graceMs`. When none is out, and what was received has had a few
@@ -182,6 +184,8 @@ export async function createServices(
     providerUsable: () => upstreams.anyUsable(),
     pictures: createPublishedPictures({ records, store }),
     checks,
+
+    resume: (mediaId) => queue.enqueue(mediaId),
 
     start() {
       starting = startWork();

@@ -54,9 +54,11 @@ export function createOutcome({
     const { status, provider, model, cost } = image;
     const durationMs = clock.now() - Date.parse(image.requestedAt);
     const line = { status, provider, model, attempts: image.attempts.length, durationMs, usd: cost.usd };
-    if (failure)
-      run.log.error({ ...line, code: failure.code, reason: failure.message, err: failure.cause }, 'image failed');
-    else run.log.info(line, 'image succeeded');
+    if (failure) {
+      const { code, message: reason, cause } = failure;
+      // Only a defect needs its stack; other failures are expected, and their reason says what there is.
+      run.log.error({ ...line, code, reason, ...(code === 'internal_error' && { err: cause }) }, 'image failed');
+    } else run.log.info(line, 'image succeeded');
   }
 }
 
