@@ -126,7 +126,7 @@ export function createAttempt({
     async function send(): Promise<GeneratedPicture> {
       const { cancelled, discarded, stopping } = run.signals;
       const answer = await call.provider.generate(call.request, {
-        signal: AbortSignal.any([cancelled, stopping]),
+        signal: cancelled,
         abandon: AbortSignal.any([discarded, stopping]),
         onPartial: events.partialSink(run.mediaId),
       });
@@ -196,7 +196,7 @@ export function createAttempt({
       { attempt: attempt.id, provider: attempt.provider, durationMs, bytes: original.bytes },
       'picture received',
     );
-    if (image?.original?.name !== original.name || !run.isCurrent(image)) throw new SupersededError();
+    if (image === null || !run.isCurrent(image)) throw new SupersededError();
     return { image, original, bytes: picture.bytes };
   }
 }
