@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { ProviderError } from '../../../src/core/domain/errors.ts';
+import { ImageError, ProviderError } from '../../../src/core/domain/errors.ts';
 import type { Attempt } from '../../../src/core/domain/image.ts';
+import type { Cost } from '../../../src/core/domain/money.ts';
 import { CATALOG } from '../../../src/core/models/catalog.ts';
+import type { Costs } from '../../../src/core/money/costs.ts';
 import type { FetchAnnounced } from '../../../src/core/pipeline/announced-picture.ts';
 import { createAttempt } from '../../../src/core/pipeline/attempt.ts';
 import { createCallsOut } from '../../../src/core/pipeline/calls-out.ts';
@@ -20,15 +22,18 @@ const ADDRESS: PictureAddress = {
   httpStatus: 200,
   providerRequestId: 'req_1',
   usage: null,
+  pauseMs: null,
 };
 
 /** One attempt of a queued image: `generate` is its call, `fetchAnnounced` what comes after an answer with a URL. */
 function openScene({
   generate,
   fetchAnnounced = () => Promise.reject(new Error('is not called')),
+  estimate = async () => ESTIMATE,
 }: {
   readonly generate: (options: GenerationOptions) => ReturnType<Provider['generate']>;
   readonly fetchAnnounced?: FetchAnnounced;
+  readonly estimate?: Costs['estimate'];
 }) {
   const model = CATALOG.get('gpt-image-2');
   if (model === undefined) throw new Error('the catalog lacks gpt-image-2');
@@ -54,15 +59,21 @@ function openScene({
     generate: (_call, options) => generate(options),
     download: () => Promise.reject(new Error('is not called')),
   };
+  const spent: Cost[] = [];
+  const steps: string[] = [];
+  const settle: Costs['settle'] = async (_call, _usage, reserved) => {
+    steps.push('settled');
+    return reserved;
+  };
   const attemptOnce = createAttempt({
-    store: { put: async () => {} },
+    store: { put: async () => void steps.push('stored') },
     events: { partialSink: () => undefined },
     budget: { usdPerDay: null, usdPerDayOfKey: new Map() },
-    costs: { estimate: async () => ESTIMATE, settle: async (_call, _usage, reserved) => reserved },
+    costs: { estimate, settle },
     fetchAnnounced,
     callsOut: createCallsOut(),
     timeoutMs: TIMEOUT_MS,
-    telemetry: { providerCall: () => {}, spent: () => {} },
+    telemetry: { providerCall: () => {}, spent: (_provider, _model, cost) => void spent.push(cost) },
     tracer: NO_TRACING,
     clock,
     newId: () => 'a',
@@ -70,12 +81,38 @@ function openScene({
   const run: Run = { ...inRun(job, image.run), signals };
   const attempt = async (): Promise<Attempt | undefined> => (await job.read())?.attempts.at(-1);
   const call = () => attemptOnce(run, provider, planGeneration(image.request, model));
-  return { run, clock, ends, attempt, call };
+  /** Makes each write take its time, as to a database that is full or far away. */
+  function slowDown(): void {
+    const { advance, change } = run;
+    Object.assign(run, {
+      advance: (...given: Parameters<Run['advance']>) => clock.sleep(1).then(() => advance(...given)),
+      change: (...given: Parameters<Run['change']>) => clock.sleep(1).then(() => change(...given)),
+    });
+  }
+
+  return { run, clock, ends, spent, steps, attempt, call, slowDown };
 }
 
 type End = keyof JobSignals;
 
 describe('the call of an attempt', () => {
+  it('is on record before it is sent, and its picture is stored before anything else is done', async () => {
+    let sent: Attempt | undefined;
+    const scene = openScene({
+      async generate() {
+        sent = await scene.attempt();
+        const { httpStatus, providerRequestId } = ADDRESS;
+        const bytes = Buffer.from('picture');
+        return { bytes, httpStatus, providerRequestId, usage: null, revisedPrompt: null, pauseMs: null };
+      },
+    });
+    scene.slowDown();
+    const { image, original } = await scene.call();
+    expect(sent).toMatchObject({ id: 'a', outcome: 'unknown', durationMs: null });
+    expect(scene.steps).toEqual(['stored', 'settled']);
+    expect(image).toMatchObject({ status: 'processing', original, attempts: [{ id: 'a', outcome: 'ok' }] });
+  });
+
   it.each<[End, { readonly signal: boolean; readonly abandon: boolean }]>([
     ['cancelled', { signal: true, abandon: false }],
     ['discarded', { signal: false, abandon: true }],
@@ -112,6 +149,34 @@ describe('the call of an attempt', () => {
   });
 });
 
+describe('the cost of an attempt', () => {
+  it.each([
+    ['nothing', 'for a call that is known not to be billed', new ProviderError('unreachable', 'no answer'), 'failed'],
+    ['its estimate', 'for a call that may be billed', new ProviderError('timeout', 'no answer'), 'unknown'],
+    ['its estimate', 'where an adapter raises what it must not', new TypeError('a defect'), 'unknown'],
+  ])('is %s %s', async (what, _when, error, outcome) => {
+    const scene = openScene({ generate: () => Promise.reject(error) });
+    await expect(scene.call()).rejects.toBeInstanceOf(ProviderError);
+    expect(scene.spent).toEqual(what === 'nothing' ? [] : [ESTIMATE]);
+    const cost = what === 'nothing' ? { usd: 0 } : ESTIMATE;
+    expect(await scene.attempt()).toMatchObject({ outcome, durationMs: expect.any(Number), cost });
+  });
+
+  it('is estimated once the records can be read', async () => {
+    let tries = 0;
+    const scene = openScene({
+      generate: () => Promise.reject(new ProviderError('unreachable', 'no answer')),
+      async estimate() {
+        tries += 1;
+        if (tries === 1) throw new ImageError('storage_unavailable', 'the disk is gone');
+        return ESTIMATE;
+      },
+    });
+    await expect(scene.call()).rejects.toThrow('no answer');
+    expect(tries).toBe(2);
+  });
+});
+
 describe('an answer that names its picture', () => {
   it('is on record with the URL before that is fetched, which may take the rest of the time of the call', async () => {
     const fetched: unknown[] = [];
@@ -125,14 +190,7 @@ describe('an answer that names its picture', () => {
         throw new ProviderError('empty', 'it is gone');
       },
     });
-    const { change } = scene.run;
-    // A write that takes its time, as to a database that is full or far away.
-    Object.assign(scene.run, {
-      change: async (...given: Parameters<Run['change']>) => {
-        await scene.clock.sleep(1);
-        return await change(...given);
-      },
-    });
+    scene.slowDown();
     await expect(scene.call()).rejects.toThrow('it is gone');
     expect(fetched).toEqual([ADDRESS.url, TIMEOUT_MS]);
   });
