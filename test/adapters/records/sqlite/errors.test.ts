@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -78,6 +79,21 @@ describe('faults', () => {
     other.exec('ROLLBACK');
     other.close();
     expect(await store.accept(anImage(), 1)).toEqual({ outcome: 'accepted' });
+  });
+
+  it('writes after another writer that ends within the busy timeout', async () => {
+    const records = place.open();
+    await records.accept(anImage({ mediaId: 'a' }), Infinity);
+    const writer = place.startChild(`
+      import { DatabaseSync } from 'node:sqlite';
+      const other = new DatabaseSync(${JSON.stringify(place.path())});
+      other.exec("BEGIN IMMEDIATE; INSERT INTO probe (id, count) VALUES (1, 1) ON CONFLICT DO UPDATE SET count = count + 1");
+      process.stdout.write('writes');
+      setTimeout(() => other.exec('COMMIT'), 300);`);
+    await once(writer.stdout, 'data');
+    // It reads before it writes: had its transaction begun with the read, it would be refused, as what it read has changed.
+    const image = await records.update('a', (before) => ({ ...before, revisedPrompt: 'changed' }));
+    expect(image?.revisedPrompt).toBe('changed');
   });
 
   it('names the file that is damaged', async () => {
