@@ -68,6 +68,17 @@ describe('faults', () => {
     expect(await store.accept(anImage({ mediaId: 'a' }), 1)).toEqual({ outcome: 'accepted' });
   });
 
+  it('keeps the record of an image whose file names cannot be noted for their removal', async () => {
+    const { records: store, connection } = place.openWithConnection();
+    const image = anImage({ mediaId: 'a' });
+    await store.accept(image, 1);
+    connection.exec(`CREATE TRIGGER broken BEFORE INSERT ON deletions BEGIN SELECT RAISE(ABORT, 'broken'); END`);
+    await expect(store.remove('a')).rejects.toThrow('broken');
+    expect(await store.get('a')).toEqual(image);
+    connection.exec('DROP TRIGGER broken');
+    expect(await store.remove('a')).toMatchObject({ mediaId: 'a' });
+  });
+
   it('waits for another writer no longer than the busy timeout, and recovers', async () => {
     const { records: store } = place.openWithConnection();
     const other = new DatabaseSync(place.path());
