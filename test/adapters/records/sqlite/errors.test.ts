@@ -68,6 +68,23 @@ describe('faults', () => {
     expect(await store.accept(anImage({ mediaId: 'a' }), 1)).toEqual({ outcome: 'accepted' });
   });
 
+  it('tells of a delivery only after its commit, so that none is sent for a write that is rolled back', async () => {
+    const { records: store, connection } = place.openWithConnection();
+    const request = aRequest({ webhookUrl: 'https://example.com/hook' });
+    await store.accept(anImage({ mediaId: 'a', request }), 1);
+    connection.exec(`
+      CREATE TABLE deferred (id TEXT REFERENCES images (media_id) DEFERRABLE INITIALLY DEFERRED);
+      CREATE TRIGGER break_key AFTER INSERT ON deliveries BEGIN INSERT INTO deferred VALUES ('nowhere'); END`);
+    const found: Promise<unknown>[] = [];
+    store.outbox.onNew(() => void found.push(store.outbox.next({ ids: [], receivers: [] })));
+    const finish = () => store.update('a', (image) => ({ ...image, status: 'succeeded' }));
+    await expect(finish()).rejects.toThrow(/FOREIGN KEY/);
+    expect(await Promise.all(found)).toEqual([null]);
+    connection.exec('DROP TRIGGER break_key');
+    await finish();
+    expect(await Promise.all(found)).toEqual([null, expect.objectContaining({ receiver: 'example.com' })]);
+  });
+
   it('keeps the record of an image whose file names cannot be noted for their removal', async () => {
     const { records: store, connection } = place.openWithConnection();
     const image = anImage({ mediaId: 'a' });
