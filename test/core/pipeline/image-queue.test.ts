@@ -145,6 +145,25 @@ describe('the image queue', () => {
     expect([running(), await isOver()]).toEqual([[], true]);
   });
 
+  it('does not wait beyond the deadline for a call that heeds no signal', async () => {
+    const calls = createCallsOut();
+    const clock = createManualClock();
+    const runImage = () => new Promise<never>(() => {});
+    const options = { createQueue: createLocalQueue, concurrency: 1, runImage, runDeferred: runImage, calls, clock };
+    const queue = createImageQueue(options);
+    await queue.enqueue('a');
+    await settled();
+    using _call = calls.begin('a');
+    const deadline = new AbortController();
+    const stopped = queue.stop(deadline.signal, { finishMs: 5000 });
+    await settled();
+    deadline.abort();
+    await settled();
+    clock.move(5000);
+    await stopped;
+    expect(await queue.depth()).toMatchObject({ running: 1 });
+  });
+
   it('cancels in both queues, first that of the images', async () => {
     const calls: string[] = [];
     const createQueue = ({ concurrency }: { readonly concurrency: number }): JobQueue => ({
