@@ -10,7 +10,7 @@ import { createCallsOut } from '../../../src/core/pipeline/calls-out.ts';
 import { inRun, type Run } from '../../../src/core/pipeline/job.ts';
 import { planGeneration } from '../../../src/core/planning/plan.ts';
 import type { JobSignals } from '../../../src/core/ports/job-queue.ts';
-import type { GenerationOptions, PictureAddress, Provider } from '../../../src/core/ports/provider.ts';
+import type { GenerationCall, GenerationOptions, PictureAddress, Provider } from '../../../src/core/ports/provider.ts';
 import { NO_TRACING } from '../../../src/core/ports/tracer.ts';
 import { ANNOUNCED, ESTIMATE, imageIn } from '../domain/example-changes.ts';
 import { openJobOf } from './job-of.ts';
@@ -30,10 +30,12 @@ function openScene({
   generate,
   fetchAnnounced = () => Promise.reject(new Error('is not called')),
   estimate = async () => ESTIMATE,
+  isWatched = false,
 }: {
-  readonly generate: (options: GenerationOptions) => ReturnType<Provider['generate']>;
+  readonly generate: (options: GenerationOptions, call: GenerationCall) => ReturnType<Provider['generate']>;
   readonly fetchAnnounced?: FetchAnnounced;
   readonly estimate?: Costs['estimate'];
+  readonly isWatched?: boolean;
 }) {
   const model = CATALOG.get('gpt-image-2');
   if (model === undefined) throw new Error('the catalog lacks gpt-image-2');
@@ -56,7 +58,7 @@ function openScene({
     supportsSize: true,
     controlSequences: [],
     model: () => model,
-    generate: (_call, options) => generate(options),
+    generate: (call, options) => generate(options, call),
     download: () => Promise.reject(new Error('is not called')),
   };
   const spent: Cost[] = [];
@@ -67,7 +69,7 @@ function openScene({
   };
   const attemptOnce = createAttempt({
     store: { put: async () => void steps.push('stored') },
-    events: { partialSink: () => undefined },
+    events: { partialSink: () => (isWatched ? () => {} : undefined) },
     budget: { usdPerDay: null, usdPerDayOfKey: new Map() },
     costs: { estimate, settle },
     fetchAnnounced,
@@ -174,6 +176,32 @@ describe('the cost of an attempt', () => {
     });
     await expect(scene.call()).rejects.toThrow('no answer');
     expect(tries).toBe(2);
+  });
+});
+
+describe('a call that somebody listens to', () => {
+  const tooMuch = new ImageError('budget_exhausted', 'the budget is spent');
+
+  it.each([
+    ['asks for two partial pictures', 2, [2], [2]],
+    ['asks for none where the budget has no room for them', 0, [2, 0], [0]],
+    ['is not made where the budget has no room for it at all', -1, [2, 0], []],
+  ])('%s', async (_what, room, estimated, sent) => {
+    const partials: { readonly estimated: number[]; readonly sent: number[] } = { estimated: [], sent: [] };
+    const scene = openScene({
+      isWatched: true,
+      async estimate(call) {
+        partials.estimated.push(call.partialImages);
+        if (call.partialImages > room) throw tooMuch;
+        return ESTIMATE;
+      },
+      generate(_options, call) {
+        partials.sent.push(call.partialImages);
+        return Promise.reject(new ProviderError('unreachable', 'no answer'));
+      },
+    });
+    await expect(scene.call()).rejects.toThrow(sent.length === 0 ? tooMuch.message : 'no answer');
+    expect(partials).toEqual({ estimated, sent });
   });
 });
 
