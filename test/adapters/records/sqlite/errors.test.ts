@@ -2,8 +2,10 @@ import { once } from 'node:events';
 import { rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { openSqliteRecords } from '../../../../src/adapters/records/sqlite/records.ts';
 import { anImage, aRequest } from '../../../contracts/record-store/example-images.ts';
+import { trivialDerive } from '../../../contracts/record-store/trivial-derive.ts';
 import { canMountTmpfs, mountTmpfs } from '../../../support/tmpfs.ts';
 import { integrity, makePlaceForEach } from './fixture.ts';
 
@@ -110,7 +112,9 @@ describe('faults', () => {
   });
 
   it('writes after another writer that ends within the busy timeout', async () => {
-    const records = place.open();
+    // Far longer than the other writer takes, on a busy machine too.
+    const records = openSqliteRecords({ path: place.path(), derive: trivialDerive, busyTimeoutMs: 15_000 });
+    onTestFinished(() => records.close());
     await records.accept(anImage({ mediaId: 'a' }), Infinity);
     const writer = place.startChild(`
       import { DatabaseSync } from 'node:sqlite';
