@@ -125,11 +125,16 @@ describe('the job of pending renditions', () => {
     const stopping = new AbortController();
     const signals = { ...job.signals, stopping: stopping.signal };
     const published: string[] = [];
+    let reads = 0;
     let tries = 0;
     const runDeferred = createDeferredRenditions({
       openJob: () => ({ ...job, signals }),
       store: {
-        read: async () => bytes,
+        async read() {
+          reads += 1;
+          if (reads === 1) throw new ImageError('storage_unavailable', 'the disk is gone');
+          return bytes;
+        },
         async publish(sources) {
           tries += 1;
           await atPublish(job, tries);
@@ -157,7 +162,7 @@ describe('the job of pending renditions', () => {
       },
     });
     expect(published).toHaveLength(1);
-    expect(slept).toEqual([500]);
+    expect(slept).toEqual([500, 500]);
     expect(stored?.renditions).toHaveLength(image.renditions.length + 1);
     expect(stored?.pending).toEqual(image.pending.slice(1));
   });
