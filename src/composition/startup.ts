@@ -15,10 +15,10 @@ const DAY_MS = 86_400_000;
 const MODEL_LIST_TIMEOUT_MS = 30_000;
 
 interface ResumeParts {
-  readonly store: MediaStore;
-  readonly deletions: Deletions;
-  readonly records: RecordStore;
-  readonly queue: JobQueue;
+  readonly store: Pick<MediaStore, 'removeTemporary'>;
+  readonly deletions: Pick<Deletions, 'completeAll'>;
+  readonly records: Pick<RecordStore, 'unfinished'>;
+  readonly queue: Pick<JobQueue, 'enqueue'>;
   readonly log: Logger;
 }
 

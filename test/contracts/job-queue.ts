@@ -84,7 +84,18 @@ export function describeJobQueue(name: string, createFixture: () => Promise<JobQ
       await fixture.settled();
       expect(over).toBe(false);
       expect(jobs.signalsOf('a').draining.aborted).toBe(false);
+      expect(jobs.signalsOf('a').discarded.aborted).toBe(false);
       expect(jobs.signalsOf('b').cancelled.aborted).toBe(false);
+      jobs.end('a');
+      await cancelled;
+    });
+
+    it('fires `discarded` too where the job is cancelled as one whose results nobody wants', async () => {
+      const queue = await open(1);
+      await enqueued(queue, 'a');
+      const cancelled = queue.cancel('a', { discard: true });
+      await vi.waitUntil(() => jobs.signalsOf('a').discarded.aborted);
+      expect(jobs.signalsOf('a').cancelled.aborted).toBe(true);
       jobs.end('a');
       await cancelled;
     });

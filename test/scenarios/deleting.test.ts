@@ -3,7 +3,9 @@ import { rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { publishedFiles, startEasel } from '../support/app/easel.ts';
+import { openRecords } from '../support/app/records.ts';
 import { picture } from '../support/openai/answers.ts';
+import { temporaryFolder } from '../support/temporary-folder.ts';
 
 const sha256 = (bytes: ArrayBuffer) => createHash('sha256').update(new Uint8Array(bytes)).digest('hex');
 
@@ -67,6 +69,23 @@ describe('deleting', () => {
     await rename(`${originals}.away`, originals);
     await easel.services.images.cleanup({});
     expect(await easel.files()).toEqual([]);
+  });
+
+  it('is completed at the next start where a crash came between the record and its files', async () => {
+    await using folder = await temporaryFolder();
+    const temporary = join(folder.path, 'media', '.tmp', 'cut-off');
+    {
+      await using easel = await startEasel({ folder: folder.path });
+      await easel.post({ mediaId: 'x', prompt: 'a lighthouse' });
+    }
+    const records = openRecords(folder.path);
+    await records.remove('x');
+    await records.close();
+    await writeFile(temporary, 'half a picture');
+
+    await using easel = await startEasel({ folder: folder.path });
+    expect(await easel.files()).toEqual([]);
+    expect((await easel.post({ mediaId: 'x', prompt: 'a tower' })).status).toBe(201);
   });
 
   it('aborts the call of a picture that is being made, and leaves no file or record', async () => {

@@ -125,13 +125,10 @@ export function createAttempt({
   async function callAndFetch(run: Run, call: OpenCall): Promise<PaidPicture> {
     const { provider, request, attempt } = call;
     const { cancelled, discarded, stopping } = run.signals;
-    const signals = {
-      signal: AbortSignal.any([cancelled, stopping]),
-      abandon: AbortSignal.any([discarded, stopping]),
-    };
+    const abandon = AbortSignal.any([discarded, stopping]);
     const onPartial = events.partialSink(run.mediaId);
     const answer = await closingFailed(run, call, attempt.cost, () =>
-      provider.generate(request, { ...signals, onPartial }),
+      provider.generate(request, { signal: cancelled, abandon, onPartial }),
     );
     if (!('url' in answer)) return { ...answer, cost: null };
     const cost = await costs.settle(request, answer.usage, attempt.cost);
@@ -194,7 +191,8 @@ export function createAttempt({
     telemetry.providerCall(attempt.provider, outcome);
     if (outcome !== 'failed') telemetry.spent(attempt.provider, attempt.model, cost);
     // A call that the stop of the process ended stays open: its outcome is unknown.
-    if (outcome === 'cancelled' && run.signals.stopping.aborted) return;
+    const { cancelled, stopping } = run.signals;
+    if (outcome === 'cancelled' && (stopping.aborted || !cancelled.aborted)) return;
     const durationMs = clock.now() - began;
     await run.change((image) => closed(image, attempt.id, { outcome, durationMs, httpStatus, providerRequestId }));
   }
@@ -218,7 +216,7 @@ export function createAttempt({
       { attempt: attempt.id, provider: attempt.provider, durationMs, bytes: original.bytes },
       'picture received',
     );
-    if (image?.original?.name !== original.name || !run.isCurrent(image)) throw new SupersededError();
+    if (image === null || !run.isCurrent(image)) throw new SupersededError();
     return { image, original, bytes: picture.bytes };
   }
 }

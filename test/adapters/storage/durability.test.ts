@@ -55,6 +55,9 @@ describe('durability', () => {
     log.length = 0;
     await store.remove(['a.png', 'a@1x1.png']);
     expect(log.filter((step) => /^(sync|unlink)/.test(step))).toEqual(['unlink a.png', 'unlink a@1x1.png', 'sync .']);
+    log.length = 0;
+    await store.removeTemporary();
+    expect(log).toEqual(['sync .tmp']);
   });
 
   it('publishes an unchanged original as a hard link with a new modification time', async () => {
@@ -73,9 +76,13 @@ describe('durability', () => {
   it.each(['EPERM', 'EOPNOTSUPP', 'EXDEV', 'EMLINK'] as const)(
     'publishes it as a copy where links are refused with %s',
     async (code) => {
-      const store = await createDiskStore({ root, fs: faulty({ link: code }) });
+      const { fs, log } = traced(root, faulty({ link: code }));
+      const store = await createDiskStore({ root, fs });
       await store.put('originals/a~1', bytes('original'));
+      log.length = 0;
       await store.publish(newFiles);
+      // The copy is synced like the two new files, and before any of them has its name.
+      expect(log.slice(0, 4)).toEqual(['sync .tmp/*', 'sync .tmp/*', 'sync .tmp/*', 'rename a.png']);
       expect(await text(store, 'a.png')).toBe('original');
       const [original, master] = await Promise.all(['originals/a~1', 'a.png'].map((name) => stat(join(root, name))));
       expect(master?.ino).not.toBe(original?.ino);

@@ -1,4 +1,5 @@
 import * as nodeFileSystem from 'node:fs/promises';
+import { setTimeout } from 'node:timers/promises';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { createDiskStore } from '../../../src/adapters/storage/disk.ts';
 import type { FileSystem } from '../../../src/adapters/storage/file-system.ts';
@@ -64,6 +65,30 @@ describe('faults', () => {
     await store.put('a.png', bytes('new'));
     expect(await text(store, 'a.png')).toBe('new');
     expect(open()).toBe(0);
+  });
+
+  it('leaves no temporary file where one write fails while another has not begun', async () => {
+    const sound = await createDiskStore({ root });
+    await sound.put('originals/a~1', bytes('original'));
+    const fs = faulty({ link: 'EIO' });
+    const opened: Promise<unknown>[] = [];
+    const late: FileSystem = {
+      ...fs,
+      open(...given) {
+        const opening = setTimeout(50).then(() => fs.open(...given));
+        opened.push(opening);
+        return opening;
+      },
+    };
+    const store = await createDiskStore({ root, fs: late });
+    const sources = [
+      { name: 'a.png', from: 'originals/a~1' },
+      { name: 'a@1x1.png', bytes: bytes('one') },
+    ];
+    await expect(store.publish(sources)).rejects.toMatchObject({ code: 'storage_unavailable' });
+    await Promise.allSettled(opened);
+    expect(opened).not.toEqual([]);
+    expect(await disk.temporaryFiles()).toEqual([]);
   });
 
   it('fails when only the folder could not be synced', async () => {

@@ -12,6 +12,17 @@ export function describeUpdating({ records, restart, store, listed }: OpenedReco
       expect(await records().get('a')).toEqual(updated);
     });
 
+    it('shows a change at once to whoever has read the image before', async () => {
+      await store(anImage({ mediaId: 'a' }));
+      await records().get('a');
+      const updated = await records().update('a', (image) => ({ ...image, status: 'generating' }));
+      expect(await records().get('a')).toEqual(updated);
+      const requeued = await records().requeue('a', Infinity, (image) => ({ ...image, status: 'queued', run: 2 }));
+      expect(await records().get('a')).toEqual(requeued);
+      await records().remove('a');
+      expect(await records().get('a')).toBeNull();
+    });
+
     it('leaves the image unchanged where the change returns null or throws, and returns null where there is no image', async () => {
       const image = anImage({ mediaId: 'a' });
       await store(image);

@@ -3,7 +3,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { ImageError } from '../../../src/core/domain/errors.ts';
+import { originalName, renditionName, toOriginal } from '../../../src/core/domain/file-names.ts';
+import type { Image } from '../../../src/core/domain/image.ts';
+import { requeuedForRepair } from '../../../src/core/domain/transitions.ts';
+import { createDeferredRenditions } from '../../../src/core/pipeline/deferred-renditions.ts';
+import type { Job } from '../../../src/core/pipeline/job.ts';
 import { startEasel } from '../../support/app/easel.ts';
+import { imageIn } from '../domain/example-changes.ts';
+import { openJobOf } from './job-of.ts';
 
 /** Takes long enough to be still pending when the next line of a test runs. */
 const SLOW = '1280x800.avif';
@@ -92,5 +100,101 @@ describe('a rendition of a slow format', () => {
     await using easel = await startEasel({ env: { DEFERRED_RENDITIONS: 'none' } });
     const { body } = await easel.post({ mediaId: 'hero', prompt: 'a lighthouse', renditions: ['64x64.avif'] });
     expect(body.renditions).toEqual([published(NAMES.quick)]);
+  });
+});
+
+describe('the job of pending renditions', () => {
+  const BYTES = Buffer.from('original');
+  const original = toOriginal(originalName('x', 'a'), BYTES);
+  const image: Image = { ...imageIn('succeeded'), original };
+  const [spec] = image.pending;
+  const another: Image = { ...image, original: { ...original, name: originalName('x', 'b') } };
+
+  /** Runs the job, whose only picture is the first pending rendition; the hooks run before it is made, and as it is published. */
+  async function runJob({
+    bytes = BYTES,
+    beforeMade = async () => {},
+    atPublish = async () => {},
+  }: {
+    readonly bytes?: Buffer;
+    readonly beforeMade?: (scene: { readonly job: Job; readonly stop: () => void }) => Promise<unknown>;
+    readonly atPublish?: (job: Job, tries: number) => Promise<unknown>;
+  }) {
+    if (spec === undefined) throw new Error('no rendition is pending');
+    const { job, clock } = openJobOf(image);
+    const stopping = new AbortController();
+    const signals = { ...job.signals, stopping: stopping.signal };
+    const published: string[] = [];
+    let reads = 0;
+    let tries = 0;
+    const runDeferred = createDeferredRenditions({
+      openJob: () => ({ ...job, signals }),
+      store: {
+        async read() {
+          reads += 1;
+          if (reads === 1) throw new ImageError('storage_unavailable', 'the disk is gone');
+          return bytes;
+        },
+        async publish(sources) {
+          tries += 1;
+          await atPublish(job, tries);
+          for (const { name } of sources) published.push(name);
+        },
+      },
+      imaging: {
+        async finishDeferred(_bytes, _spec, publish) {
+          await beforeMade({ job, stop: () => stopping.abort() });
+          await publish({ ...spec, bytes: Buffer.from('rendition') });
+          return [];
+        },
+      },
+      embedPrompt: false,
+    });
+    await runDeferred('x', signals);
+    return { stored: await job.read(), published, slept: clock.slept };
+  }
+
+  it('publishes each before the record shows it, over faults of the disk', async () => {
+    const { stored, published, slept } = await runJob({
+      async atPublish(job, tries) {
+        expect(await job.read()).toEqual(image);
+        if (tries === 1) throw new ImageError('storage_full', 'the disk is full');
+      },
+    });
+    expect(published).toHaveLength(1);
+    expect(slept).toEqual([500, 500]);
+    expect(stored?.renditions).toHaveLength(image.renditions.length + 1);
+    expect(stored?.pending).toEqual(image.pending.slice(1));
+  });
+
+  it('makes none from a damaged original', async () => {
+    const { stored, published } = await runJob({ bytes: Buffer.from('damaged') });
+    expect(published).toEqual([]);
+    expect(stored).toMatchObject({ status: 'succeeded', pending: [] });
+    expect(stored?.warnings).toContainEqual(expect.objectContaining({ code: 'rendition_failed' }));
+  });
+
+  it('leaves to the next start what the stop of the process comes before', async () => {
+    const { stored, published } = await runJob({ beforeMade: async ({ stop }) => stop() });
+    expect([published, stored]).toEqual([[], image]);
+  });
+
+  it('publishes nothing for an image that was made again meanwhile, and changes nothing of it', async () => {
+    const before = await runJob({ beforeMade: ({ job }) => job.change(() => another) });
+    expect([before.published, before.stored]).toEqual([[], another]);
+    const during = await runJob({ atPublish: (job) => job.change(() => another) });
+    expect(during.stored).toEqual(another);
+  });
+
+  it('gives up what it has tried, and leaves what has become pending since', async () => {
+    const lost = image.renditions[0];
+    if (lost === undefined) throw new Error('nothing is published');
+    const { stored } = await runJob({
+      async beforeMade({ job }) {
+        await job.change((current) => requeuedForRepair(current, [lost.name]));
+        throw new Error('too large to encode');
+      },
+    });
+    expect(stored?.pending.map((one) => renditionName('x', one))).toEqual([lost.name]);
   });
 });

@@ -145,6 +145,26 @@ describe('the image queue', () => {
     expect([running(), await isOver()]).toEqual([[], true]);
   });
 
+  it('does not wait beyond the deadline for a call that heeds no signal', async () => {
+    const runningCalls = createRunningCalls();
+    const clock = createManualClock();
+    const runImage = () => new Promise<never>(() => {});
+    const jobs = { runImage, runDeferred: runImage };
+    const options = { createQueue: createLocalQueue, concurrency: 1, ...jobs, runningCalls, clock };
+    const queue = createImageQueue(options);
+    await queue.enqueue('a');
+    await settled();
+    using _call = runningCalls.begin('a');
+    const deadline = new AbortController();
+    const stopped = queue.stop(deadline.signal, { finishMs: 5000 });
+    await settled();
+    deadline.abort();
+    await settled();
+    clock.move(5000);
+    await stopped;
+    expect(await queue.depth()).toMatchObject({ running: 1 });
+  });
+
   it('cancels in both queues, first that of the images', async () => {
     const calls: string[] = [];
     const createQueue = ({ concurrency }: { readonly concurrency: number }): JobQueue => ({

@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { ImageError } from '../../../src/core/domain/errors.ts';
 import type { Image } from '../../../src/core/domain/image.ts';
+import type { SpendingGuard } from '../../../src/core/domain/money.ts';
 import { inRun, SupersededError } from '../../../src/core/pipeline/job.ts';
 import { exampleImage } from '../../support/app/fake-images.ts';
 import { openJobOf } from './job-of.ts';
@@ -37,6 +39,22 @@ describe('a job', () => {
       ['x', 'storage_unavailable', 500],
       ['x', 'storage_unavailable', 1000],
     ]);
+  });
+
+  it('hands the guard to every try of a change', async () => {
+    const { job, guards } = openJobOf(generating, { faults: ['rolled back'] });
+    const guard: SpendingGuard = { day: '2026-11-23', check: () => {} };
+    await inRun(job, 2).advance(revise, guard);
+    expect(guards).toEqual([guard, guard]);
+  });
+
+  it('retries a read while the storage fails; that of an original for a minute only', async () => {
+    const { job, clock } = openJobOf(generating, { reads: 3 });
+    expect(await job.read()).toEqual(generating);
+    expect(clock.slept).toEqual([500, 1000, 2000]);
+    const gone = () => Promise.reject(new ImageError('storage_unavailable', 'the disk is gone'));
+    await expect(job.retryRead(gone)).rejects.toThrow('the disk is gone');
+    expect(clock.slept.slice(3).reduce((sum, ms) => sum + ms)).toBeGreaterThanOrEqual(60_000);
   });
 
   it('measures a stage in seconds, also one that fails', async () => {

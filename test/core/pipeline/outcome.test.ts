@@ -1,8 +1,10 @@
 import { expect, it } from 'vitest';
 import { opened } from '../../../src/core/domain/attempt-transitions.ts';
+import { ImageError, ProviderError } from '../../../src/core/domain/errors.ts';
 import type { Image } from '../../../src/core/domain/image.ts';
-import { inRun } from '../../../src/core/pipeline/job.ts';
+import { inRun, SupersededError } from '../../../src/core/pipeline/job.ts';
 import { createOutcome } from '../../../src/core/pipeline/outcome.ts';
+import type { JobSignals } from '../../../src/core/ports/job-queue.ts';
 import { NO_TRACING } from '../../../src/core/ports/tracer.ts';
 import { attemptOf, imageIn, planOf } from '../domain/example-changes.ts';
 import { openJobOf } from './job-of.ts';
@@ -29,4 +31,38 @@ it('ends a run with a step that is not legal as failed, keeps its picture, and l
   expect(lines).toMatchObject([
     { msg: 'image failed', mediaId: 'x', err: { message: 'an image that is processing cannot take this step' } },
   ]);
+});
+
+const stoppedCall = new ProviderError('cancelled', 'the call was ended');
+const stoppedWait = new DOMException('the wait was ended', 'AbortError');
+const rejection = new ImageError('invalid_image', 'it is blank');
+
+it.each<[string, readonly (keyof JobSignals)[], Error, string | null]>([
+  ['the error of a call', [], new ProviderError('timeout', 'no answer'), 'provider_timeout'],
+  [
+    'a call that ended by itself while the process stops',
+    ['draining'],
+    new ProviderError('overloaded', 'no'),
+    'provider_failed',
+  ],
+  ['a rejection while the process stops', ['draining'], rejection, 'invalid_image'],
+  ['a wait that the stop ended', ['draining'], stoppedWait, null],
+  ['a call that the stop ended', ['draining'], stoppedCall, null],
+  ['any error once the process ends', ['draining', 'stopping'], rejection, null],
+  // The cancel was meant for the run before, and has the image queued again.
+  ['any error of a job that is cancelled', ['cancelled'], rejection, null],
+  ['the error of a run that was superseded', [], new SupersededError(), null],
+])('records of %s: (%j)', async (_what, fired, error, code) => {
+  const image = imageIn('processing');
+  const { job, clock } = openJobOf(image);
+  const signals: JobSignals = {
+    ...job.signals,
+    ...Object.fromEntries(fired.map((name) => [name, AbortSignal.abort()])),
+  };
+  const { recordFailure } = createOutcome({ telemetry: { imageEnded: () => {} }, tracer: NO_TRACING, clock });
+  await recordFailure({ ...inRun(job, image.run), signals }, error);
+  const stored = await job.read();
+  if (code === null) expect(stored).toEqual(image);
+  else
+    expect(stored).toMatchObject({ status: 'failed', error: { code }, original: { sound: code !== 'invalid_image' } });
 });

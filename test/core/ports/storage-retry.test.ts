@@ -35,7 +35,7 @@ describe('retryWhileStorageFails', () => {
     const { retry, clock } = setUp();
     const failing = retry(() => {
       throw full();
-    }, 7_000);
+    }, 7_500);
     await expect(failing).rejects.toThrow('the disk is full');
     expect(clock.slept).toEqual([500, 1000, 2000, 4000]);
   });

@@ -1,4 +1,4 @@
-import { utimes, writeFile } from 'node:fs/promises';
+import { mkdir, rename, rmdir, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { pino } from 'pino';
@@ -91,6 +91,7 @@ describe('POST /cleanup', () => {
     easel.upstream.script(picture({ beforeHeaders: 'forever' }));
     await easel.post({ mediaId: 'running', prompt: 'a lighthouse' }, { prefer: 'respond-async' });
     easel.clock.advance(HOUR_MS);
+    expect(await cleanUp(easel, { maxBytes: 0, status: 'cancelled' })).toMatchObject({ deleted: 0, kept: 3 });
     expect(await cleanUp(easel, { olderThan: '1s', status: 'failed' })).toMatchObject({ deleted: 1, kept: 2 });
     expect(await cleanUp(easel, { olderThan: '1s' })).toMatchObject({ deleted: 1, kept: 1 });
     expect((await easel.get('/images/running')).status).toBe(200);
@@ -109,6 +110,43 @@ describe('POST /cleanup', () => {
     expect(await cleanUp(easel, { maxBytes: ofB + ofC })).toMatchObject({ deleted: 1, freedBytes: sizes[0], kept: 2 });
     expect(await cleanUp(easel, { maxBytes: ofB + ofC })).toMatchObject({ deleted: 0, kept: 2 });
     expect(await cleanUp(easel, { maxBytes: 0 })).toMatchObject({ deleted: 2, kept: 0 });
+    expect(await easel.files()).toEqual([]);
+  });
+
+  it('counts an image once that is both too old and beyond maxBytes, in a dry run too', async () => {
+    await using easel = await startEasel();
+    const sizes: number[] = [];
+    for (const mediaId of ['old', 'b', 'c']) {
+      const { body } = await easel.post({ mediaId, prompt: 'a lighthouse' });
+      sizes.push(publishedBytes(body));
+      easel.clock.advance(mediaId === 'old' ? HOUR_MS : 1000);
+    }
+    const [ofOld = 0, ofB = 0, ofC = 0] = sizes;
+    const spec = { olderThan: '30m', maxBytes: ofC };
+    const expected = { deleted: 2, kept: 1, freedBytes: ofOld + ofB };
+    expect(await cleanUp(easel, { ...spec, dryRun: true })).toMatchObject(expected);
+    expect(await cleanUp(easel, spec)).toMatchObject(expected);
+    expect((await easel.get('/images/c')).status).toBe(200);
+  });
+
+  it('removes the files that a DELETE could not remove, unless it is a dry run', async () => {
+    await using easel = await startEasel();
+    await easel.post({ mediaId: 'x', prompt: 'a lighthouse' });
+    const files = await easel.files();
+    const master = join(easel.folder, 'media', 'x.png');
+    await rename(master, `${master}.away`);
+    // A folder in the place of the file: `unlink` fails for it.
+    await mkdir(master);
+    expect((await fetch(`${easel.url}/images/x`, { method: 'DELETE' })).status).toBe(204);
+    await rmdir(master);
+    await rename(`${master}.away`, master);
+    const left = await easel.files();
+    expect(left).not.toEqual([]);
+    expect(files).toEqual(expect.arrayContaining(left));
+
+    expect(await cleanUp(easel, { dryRun: true })).toMatchObject({ deleted: 0, orphansRemoved: 0 });
+    expect(await easel.files()).toEqual(left);
+    expect(await cleanUp(easel)).toMatchObject({ deleted: 0, orphansRemoved: 0 });
     expect(await easel.files()).toEqual([]);
   });
 
@@ -227,7 +265,8 @@ describe('createCleanup', () => {
       clock: { now: () => Date.UTC(2026) + 1_199_000 },
       log: pino({ level: 'silent' }),
     });
-    await cleanUp({});
+    // None of them is removed: each was requested again since it was found.
+    expect(await cleanUp({})).toMatchObject({ deleted: 0, freedBytes: 0 });
     expect(found).toEqual(Array.from({ length: 200 }, (_, number) => `m${number}`));
     await records.close();
   });

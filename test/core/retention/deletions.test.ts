@@ -1,7 +1,6 @@
 import { join } from 'node:path';
 import { pino } from 'pino';
 import { expect, test } from 'vitest';
-import { createImageEvents } from '../../../src/adapters/events/local.ts';
 import { createDiskStore } from '../../../src/adapters/storage/disk.ts';
 import type { JobQueue } from '../../../src/core/ports/job-queue.ts';
 import { createDeletions } from '../../../src/core/retention/deletions.ts';
@@ -13,25 +12,43 @@ import { createTestClock } from '../../support/test-clock.ts';
 /** Deletions on real records, with a queue whose jobs end when `jobEnds` resolves. */
 async function openDeletions(folder: string, jobEnds: () => Promise<void>) {
   const records = openRecords(folder);
+  const steps: string[] = [];
+  const published: (string | null)[] = [];
+  const ended: string[] = [];
+  const store = await createDiskStore({ root: join(folder, 'media') });
   const clock = createTestClock({ skipMs: 0 });
   const enqueued: string[] = [];
   const queue: JobQueue = {
     enqueue: async (mediaId) => void enqueued.push(mediaId),
-    cancel: jobEnds,
+    async cancel(_mediaId, options) {
+      await jobEnds();
+      steps.push(options?.discard ? 'job discarded' : 'job cancelled');
+    },
     depth: async () => ({ waiting: 0, running: 0 }),
     stop: async () => {},
   };
   const deletions = createDeletions({
-    records,
-    store: await createDiskStore({ root: join(folder, 'media') }),
+    records: {
+      ...records,
+      async deletionDone(mediaId) {
+        steps.push('done');
+        await records.deletionDone(mediaId);
+      },
+    },
+    store: {
+      async remove(names) {
+        steps.push('files');
+        await store.remove(names);
+      },
+    },
     queue,
-    events: createImageEvents(),
-    telemetry: { imageEnded: () => {} },
+    events: { publish: (_mediaId, image) => void published.push(image?.status ?? null) },
+    telemetry: { imageEnded: ({ status }) => void ended.push(status) },
     clock,
     log: pino({ level: 'silent' }),
   });
   await records.accept(exampleImage({ mediaId: 'x', status: 'generating' }), 10);
-  return { records, deletions, clock, enqueued, [Symbol.asyncDispose]: () => records.close() };
+  return { records, deletions, clock, enqueued, steps, published, ended, [Symbol.asyncDispose]: () => records.close() };
 }
 
 test('a cancel resolves after five seconds although the job has not ended', async () => {
@@ -62,4 +79,45 @@ test('a cleanup leaves an image that was requested again since it was found, eve
   expect(await scene.deletions.removeFinished(found)).toBe(false);
   expect(await scene.deletions.removeFinished({ mediaId: 'x', requestedAt: again })).toBe(true);
   expect(await scene.records.get('x')).toBeNull();
+});
+
+test('a cleanup leaves an image that is not finished', async () => {
+  await using folder = await temporaryFolder();
+  await using scene = await openDeletions(folder.path, async () => {});
+  const image = await scene.records.get('x');
+  if (image === null) throw new Error('there is no image');
+  expect(await scene.deletions.removeFinished(image)).toBe(false);
+  expect(await scene.records.get('x')).toEqual(image);
+});
+
+test('a cancel is counted and published once, and a deletion is published', async () => {
+  await using folder = await temporaryFolder();
+  await using scene = await openDeletions(folder.path, async () => {});
+  for (let times = 1; times <= 2; times++) await scene.deletions.cancel('x');
+  expect([scene.ended, scene.published]).toEqual([['cancelled'], ['cancelled']]);
+  await scene.deletions.remove('x');
+  expect([scene.ended, scene.published]).toEqual([['cancelled'], ['cancelled', null]]);
+});
+
+test('a job is stopped before the files of its image go, and the note of them goes last', async () => {
+  await using folder = await temporaryFolder();
+  await using scene = await openDeletions(folder.path, async () => {});
+  const order = ['job discarded', 'files', 'done'];
+  await scene.deletions.remove('x');
+  expect(scene.steps).toEqual(['job discarded', ...order]);
+
+  scene.steps.length = 0;
+  const image = exampleImage({ mediaId: 'x' });
+  await scene.records.accept(image, 10);
+  expect(await scene.deletions.removeFinished(image)).toBe(true);
+  expect(scene.steps).toEqual(order);
+
+  scene.steps.length = 0;
+  await scene.records.accept(image, 10);
+  await scene.records.remove('x');
+  await scene.deletions.completeFor('other');
+  expect(scene.steps).toEqual([]);
+  await Promise.all([scene.deletions.completeAll(), scene.deletions.completeFor('x')]);
+  expect(scene.steps).toEqual(order);
+  expect(await scene.records.pendingDeletions()).toEqual([]);
 });

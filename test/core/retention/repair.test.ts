@@ -101,6 +101,18 @@ describe('a cleanup that finds files of an image missing', () => {
     expect(easel.upstream.calls).toHaveLength(3);
   });
 
+  it('leaves an image alone whose original is damaged, whose other files are served on', async () => {
+    await using easel = await startWithLost();
+    const before = await easel.record('lost');
+    await removeFiles(easel, 'lost@64x64.webp');
+    const [original = ''] = (await easel.files()).filter((name) => name.startsWith('originals/lost~'));
+    await writeFile(join(easel.folder, 'media', original), 'damaged');
+    expect(await cleanUp(easel)).toMatchObject({ missingFiles: 1, missingFilesOf: ['lost'] });
+    expect(easel.log.filter((line) => line.includes('"repairing":false'))).toHaveLength(1);
+    expect(await easel.record('lost')).toEqual(before);
+    expect((await easel.get('/media/lost.png')).status).toBe(200);
+  });
+
   it('runs no checks again, so that stricter checks neither pay for a new picture nor reject this one', async () => {
     await using folder = await temporaryFolder();
     const options = { folder: folder.path };

@@ -1,11 +1,36 @@
+import fs from 'node:fs';
+import { syncBuiltinESMExports } from 'node:module';
+import { join, relative } from 'node:path';
 import { createInterface } from 'node:readline';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { anImage } from '../../../contracts/record-store/example-images.ts';
 import { integrity, makePlaceForEach, stopped } from './fixture.ts';
 
 const place = makePlaceForEach();
 
 describe('durability', () => {
+  it('syncs the parent of every folder that it makes', () => {
+    const paths = new Map<number, string>();
+    const synced: string[] = [];
+    const { openSync, fsyncSync } = fs;
+    vi.spyOn(fs, 'openSync').mockImplementation((path, ...rest) => {
+      const descriptor = openSync(path, ...rest);
+      paths.set(descriptor, relative(place.folder(), String(path)) || '.');
+      return descriptor;
+    });
+    vi.spyOn(fs, 'fsyncSync').mockImplementation((descriptor) => {
+      fsyncSync(descriptor);
+      synced.push(paths.get(descriptor) ?? '');
+    });
+    syncBuiltinESMExports();
+    onTestFinished(() => {
+      vi.restoreAllMocks();
+      syncBuiltinESMExports();
+    });
+    place.open(join(place.folder(), 'deep', 'data', 'easel.db'));
+    expect(synced).toEqual(['deep', '.']);
+  });
+
   it('uses a write-ahead log, syncs every commit and enforces foreign keys', () => {
     const { connection } = place.openWithConnection();
     const pragma = (name: string) => Object.values(connection.prepare(`PRAGMA ${name}`).get() ?? {})[0];

@@ -1,8 +1,11 @@
+import { once } from 'node:events';
 import { rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { openSqliteRecords } from '../../../../src/adapters/records/sqlite/records.ts';
 import { anImage, aRequest } from '../../../contracts/record-store/example-images.ts';
+import { trivialDerive } from '../../../contracts/record-store/trivial-derive.ts';
 import { canMountTmpfs, mountTmpfs } from '../../../support/tmpfs.ts';
 import { integrity, makePlaceForEach } from './fixture.ts';
 
@@ -67,6 +70,34 @@ describe('faults', () => {
     expect(await store.accept(anImage({ mediaId: 'a' }), 1)).toEqual({ outcome: 'accepted' });
   });
 
+  it('tells of a delivery only after its commit, so that none is sent for a write that is rolled back', async () => {
+    const { records: store, connection } = place.openWithConnection();
+    const request = aRequest({ webhookUrl: 'https://example.com/hook' });
+    await store.accept(anImage({ mediaId: 'a', request }), 1);
+    connection.exec(`
+      CREATE TABLE deferred (id TEXT REFERENCES images (media_id) DEFERRABLE INITIALLY DEFERRED);
+      CREATE TRIGGER break_key AFTER INSERT ON deliveries BEGIN INSERT INTO deferred VALUES ('nowhere'); END`);
+    const found: Promise<unknown>[] = [];
+    store.outbox.onNew(() => void found.push(store.outbox.next({ ids: [], receivers: [] })));
+    const finish = () => store.update('a', (image) => ({ ...image, status: 'succeeded' }));
+    await expect(finish()).rejects.toThrow(/FOREIGN KEY/);
+    expect(await Promise.all(found)).toEqual([null]);
+    connection.exec('DROP TRIGGER break_key');
+    await finish();
+    expect(await Promise.all(found)).toEqual([null, expect.objectContaining({ receiver: 'example.com' })]);
+  });
+
+  it('keeps the record of an image whose file names cannot be noted for their removal', async () => {
+    const { records: store, connection } = place.openWithConnection();
+    const image = anImage({ mediaId: 'a' });
+    await store.accept(image, 1);
+    connection.exec(`CREATE TRIGGER broken BEFORE INSERT ON deletions BEGIN SELECT RAISE(ABORT, 'broken'); END`);
+    await expect(store.remove('a')).rejects.toThrow('broken');
+    expect(await store.get('a')).toEqual(image);
+    connection.exec('DROP TRIGGER broken');
+    expect(await store.remove('a')).toMatchObject({ mediaId: 'a' });
+  });
+
   it('waits for another writer no longer than the busy timeout, and recovers', async () => {
     const { records: store } = place.openWithConnection();
     const other = new DatabaseSync(place.path());
@@ -78,6 +109,23 @@ describe('faults', () => {
     other.exec('ROLLBACK');
     other.close();
     expect(await store.accept(anImage(), 1)).toEqual({ outcome: 'accepted' });
+  });
+
+  it('writes after another writer that ends within the busy timeout', async () => {
+    // Far longer than the other writer takes, on a busy machine too.
+    const records = openSqliteRecords({ path: place.path(), derive: trivialDerive, busyTimeoutMs: 15_000 });
+    onTestFinished(() => records.close());
+    await records.accept(anImage({ mediaId: 'a' }), Infinity);
+    const writer = place.startChild(`
+      import { DatabaseSync } from 'node:sqlite';
+      const other = new DatabaseSync(${JSON.stringify(place.path())});
+      other.exec("BEGIN IMMEDIATE; INSERT INTO probe (id, count) VALUES (1, 1) ON CONFLICT DO UPDATE SET count = count + 1");
+      process.stdout.write('writes');
+      setTimeout(() => other.exec('COMMIT'), 300);`);
+    await once(writer.stdout, 'data');
+    // It reads before it writes: had its transaction begun with the read, it would be refused, as what it read has changed.
+    const image = await records.update('a', (before) => ({ ...before, revisedPrompt: 'changed' }));
+    expect(image?.revisedPrompt).toBe('changed');
   });
 
   it('names the file that is damaged', async () => {

@@ -1,0 +1,63 @@
+import { pino } from 'pino';
+import { expect, it } from 'vitest';
+import type { StoredFile } from '../../../src/core/ports/media-store.ts';
+import { createOrphanRemoval } from '../../../src/core/retention/orphans.ts';
+
+const HOUR_MS = 3_600_000;
+const NOW = Date.UTC(2026, 10, 24);
+
+/** Removes orphans from a store with these files, of which those of `owned` are on record; `adopted` are by the second look. */
+async function removeOrphans(
+  files: readonly StoredFile[],
+  {
+    owned = [],
+    adopted = [],
+    dryRun = false,
+  }: { readonly owned?: readonly string[]; readonly adopted?: readonly string[]; readonly dryRun?: boolean } = {},
+) {
+  const removed: string[] = [];
+  const seen = new Set<string>();
+  const remove = createOrphanRemoval({
+    records: {
+      async ownedNames(names) {
+        const result = names.filter((name) => owned.includes(name) || (seen.has(name) && adopted.includes(name)));
+        for (const name of names) seen.add(name);
+        return new Set(result);
+      },
+      countByStatus: async () => ({ queued: 0, generating: 0, processing: 0, succeeded: 1, failed: 0, cancelled: 0 }),
+    },
+    store: {
+      async *list() {
+        yield* files;
+      },
+      remove: async (names) => void removed.push(...names),
+    },
+    log: pino({ level: 'silent' }),
+  });
+  const sweep = { dryRun, startedAt: NOW, removed: new Set<string>(), freedBytes: 0 };
+  const { orphansRemoved, inventory } = await remove(sweep);
+  const known = files.filter(({ name }) => inventory.names.mayContain(name)).length;
+  return { removed, orphansRemoved, freedBytes: sweep.freedBytes, known, files: inventory.files };
+}
+
+const aged = (name: string, ageMs: number): StoredFile => ({ name, bytes: 10, modifiedAt: NOW - ageMs });
+
+it('removes what no record owns once it is an hour old, and has every file in its inventory', async () => {
+  const files = [aged('old', HOUR_MS), aged('young', HOUR_MS - 1), aged('owned', 2 * HOUR_MS)];
+  const result = await removeOrphans(files, { owned: ['owned'] });
+  expect(result).toEqual({ removed: ['old'], orphansRemoved: 1, freedBytes: 10, known: 3, files: 3 });
+  const dry = await removeOrphans(files, { owned: ['owned'], dryRun: true });
+  expect(dry).toEqual({ ...result, removed: [] });
+});
+
+it('leaves a file that has got an owner since the walk passed it', async () => {
+  const files = [aged('gone', 2 * HOUR_MS), aged('adopted', 2 * HOUR_MS)];
+  expect(await removeOrphans(files, { adopted: ['adopted'] })).toMatchObject({ removed: ['gone'], orphansRemoved: 1 });
+});
+
+it('walks through every batch', async () => {
+  const files = Array.from({ length: 250 }, (_, number) => aged(`f${number}`, 2 * HOUR_MS));
+  const owned = files.map(({ name }) => name).filter((_, number) => number % 5 !== 0);
+  const { removed, files: count } = await removeOrphans(files, { owned });
+  expect([removed.length, count]).toEqual([50, 250]);
+});
