@@ -126,8 +126,8 @@ export function createAttempt({
     const { provider, request, attempt } = call;
     const { cancelled, discarded, stopping } = run.signals;
     const signals = {
-      signal: AbortSignal.any([cancelled, stopping]),
-      abandon: AbortSignal.any([discarded, stopping]),
+      cancelled: AbortSignal.any([cancelled, stopping]),
+      abandoned: AbortSignal.any([discarded, stopping]),
     };
     const onPartial = events.partialSink(run.mediaId);
     const answer = await closingFailed(run, call, attempt.cost, () =>

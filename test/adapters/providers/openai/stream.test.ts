@@ -258,7 +258,7 @@ test.each([
 ] as const)('%s aborts the stream and frees the socket', async (_, timeoutMs, fault, outcome) => {
   server.script(picture({ cut: { after: { pieces: 1 }, by: 'hang' } }));
   const controller = new AbortController();
-  const options = callOptions({ abandon: controller.signal });
+  const options = callOptions({ abandoned: controller.signal });
   const { seen, generated } = watch(provider({ timeoutMs }), STREAMED, options);
   const failed = generated.catch((reason: unknown) => reason);
   if (fault === 'cancelled') {
