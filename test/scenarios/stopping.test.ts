@@ -100,6 +100,7 @@ describe.concurrent('a stop', () => {
     expect((await before.rest()).at(-1)).toMatchObject({ event: 'done', data: { status: 'succeeded' } });
     expect(await after.rest()).toEqual([]);
     expect(await service.exited).toBe(0);
+    expect(service.stdout()).toContain('no paid call is running; the process ends');
     expect(life.images().get('called')).toMatchObject({ status: 'succeeded', attempts: [{ outcome: 'ok' }] });
     expect(life.images().get('waiting')).toMatchObject({ status: 'queued', attempts: [] });
     expect(life.images().has('new')).toBe(false);

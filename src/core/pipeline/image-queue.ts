@@ -8,7 +8,7 @@ export interface ImageQueue extends JobQueue {
   depth(): Promise<QueueDepth & { readonly deferred: number }>;
   /**
    * As the port promises, but it waits only for what was paid for. What waits, and renditions that are deferred, are left to the next
-   * start at once. A call that is out is waited for until `deadline`. From then on, or once no call is out, the finishing of what was
+   * start at once. A running call is waited for until `deadline`. From then on, or once none is running, the finishing of what was
    * received may take `finishMs` milliseconds; what runs after that is left behind, its signal `stopping` fired.
    */
   stop(deadline: AbortSignal, options?: StopOptions): Promise<void>;
