@@ -35,7 +35,7 @@ beforeAll(async () => {
   await make('progressive.jpeg', large().jpeg({ progressive: true }).toBuffer());
   await make('lossy.webp', large().webp({ effort: 0 }).toBuffer());
   await make('lzw.tiff', large().tiff({ compression: 'lzw' }).toBuffer());
-});
+}, 60_000);
 
 function decode(picture: string, seconds: number, ...fault: string[]): ChildProcess {
   const script = join(import.meta.dirname, 'decode-process.ts');
