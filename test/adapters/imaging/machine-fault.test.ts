@@ -121,9 +121,10 @@ describe('withWorkLimit', () => {
   it('waits for the processor time that does not come, up to 20 limits awake; then the machine is at fault', async () => {
     for (const processorMs of [0, 9_999]) {
       const { timers, awake, suspended } = createTimers();
-      let used = 0;
+      // Before the work began.
+      let used = 60_000;
       const outcome = outcomeOf(withWorkLimit(10, never, { processorMs: () => used, timers }));
-      used = processorMs;
+      used += processorMs;
       suspended(3_600_000);
       awake(198_000);
       expect(await outcome()).toBe('running');
