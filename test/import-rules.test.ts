@@ -42,6 +42,7 @@ const ADAPTERS = [
   'queue',
   'events',
   'telemetry',
+  'time',
   'webhooks',
 ];
 const ENTRANCES = ['http', 'http/routes', 'mcp', 'cli', 'client', 'web'];
@@ -58,11 +59,12 @@ const MAY_IMPORT: ReadonlyMap<string, readonly string[]> = new Map([
   ['core/upstream', core('domain', 'ports', 'planning', 'models')],
   ['core/pipeline', core('domain', 'ports', 'planning', 'models', 'upstream', 'money')],
   ['core/images', core(...CORE.filter((room) => room !== 'pipeline'))],
-  ...every(ADAPTERS, 'adapters/', core('domain', 'ports')),
+  // `adapters/time` is what adapters of any port may share.
+  ...every(ADAPTERS, 'adapters/', [...core('domain', 'ports'), 'adapters/time']),
   // One folder a port: adapters of the same port may share files.
-  ['adapters/providers', [...core('domain', 'ports'), 'adapters/providers/openai']],
-  ['adapters/providers/openai', [...core('domain', 'ports'), 'adapters/providers']],
-  ['adapters/imaging', [...core('domain', 'ports'), 'adapters/provenance']],
+  ['adapters/providers', [...core('domain', 'ports'), 'adapters/time', 'adapters/providers/openai']],
+  ['adapters/providers/openai', [...core('domain', 'ports'), 'adapters/time', 'adapters/providers']],
+  ['adapters/imaging', [...core('domain', 'ports'), 'adapters/time', 'adapters/provenance']],
   ['security', core('domain', 'ports')],
   ['api', core(...CORE)],
   ['http', [...core('images', 'domain', 'ports'), 'api', 'security', 'http/routes']],

@@ -1,11 +1,17 @@
 /** Parts that most installations leave off. Libraries that are slow to load are imported only where their part is on. */
 
 import type { Logger } from 'pino';
+import { createWebhookSender } from '../adapters/webhooks/sender.ts';
 import { type Config, ConfigError } from '../config/config.ts';
+import type { ToRecord } from '../core/domain/record.ts';
 import type { Clock } from '../core/ports/clock.ts';
+import type { Telemetry } from '../core/ports/telemetry.ts';
 import { NO_TRACING, type Tracer } from '../core/ports/tracer.ts';
+import type { Outbox } from '../core/ports/webhooks.ts';
+import { createDeliverer, type Deliverer } from '../core/webhooks/deliverer.ts';
 import { loadOrCreateSecret } from '../security/secret-file.ts';
 import { createSignedLinks, type SignedLinks } from '../security/signed-links.ts';
+import { createGuardedFetch } from '../security/ssrf-guard.ts';
 import { VERSION } from './version.ts';
 
 interface Tracing {
@@ -43,4 +49,34 @@ export async function openLinks({ links }: Config, clock: Clock): Promise<Signed
   if (links === null) return null;
   const secret = links.secret ?? (await loadOrCreateSecret(links.secretPath));
   return createSignedLinks({ secret, seconds: links.seconds, clock });
+}
+
+interface WebhookParts {
+  readonly outbox: Outbox;
+  readonly toRecord: ToRecord;
+  readonly telemetry: Telemetry;
+  readonly clock: Clock;
+  /** In [0, 1). */
+  readonly random: () => number;
+  readonly log: Logger;
+}
+
+/** Builds the webhook deliverer and its guarded HTTP client, which `opened` closes. Nothing is sent before `start()`. */
+export async function openWebhooks(
+  { webhooks }: Config,
+  { outbox, toRecord, telemetry, clock, random, log }: WebhookParts,
+  opened: AsyncDisposableStack,
+): Promise<Deliverer> {
+  const guard = createGuardedFetch({ allow: webhooks.allowHosts });
+  opened.defer(() => guard.close());
+  const secrets = webhooks.secrets ?? [await loadOrCreateSecret(webhooks.secretPath, toWebhookSecret)];
+  const sender = createWebhookSender({ secrets, guard, clock, userAgent: `Easel/${VERSION}` });
+  const deliverer = createDeliverer({ outbox, sender, toRecord, telemetry, clock, random, log });
+  opened.defer(() => deliverer.stop());
+  return deliverer;
+}
+
+/** Formats a secret as the Standard Webhooks specification does. */
+function toWebhookSecret(bits: Buffer): string {
+  return `whsec_${bits.toString('base64')}`;
 }

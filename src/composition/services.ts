@@ -20,12 +20,12 @@ import type { AppServices } from '../http/app.ts';
 import { createKeyRing } from '../security/key-ring.ts';
 import { createHealthChecks } from './health-checks.ts';
 import { createServiceMetrics } from './metrics.ts';
-import { createSigner, openLinks, openTracing } from './optional-parts.ts';
+import { createSigner, openLinks, openTracing, openWebhooks } from './optional-parts.ts';
 import { createPipeline } from './pipeline.ts';
 import { openProviders } from './providers.ts';
 import { pollShutdownDates, resumeWork, runEvery, warnAboutPlaceholder, warnAboutUnpricedModels } from './startup.ts';
+import { createServiceStop, type StopServices } from './stop.ts';
 import { createUseCases } from './use-cases.ts';
-import { openWebhooks } from './webhooks.ts';
 
 /** The wired service: what the HTTP interface calls, and how the process starts and stops it. */
 export interface Services extends AppServices {
@@ -35,26 +35,15 @@ export interface Services extends AppServices {
   resume(mediaId: string): Promise<void>;
   /**
    * Stops in phases. At once new work is refused, waiting calls are answered, and work that waits is left to the next start; everything
-   * else is served on. A paid call that is out is waited for, at most `graceMs`. When none is out, and what was received has had a few
+   * else is served on. A paid call that is running is waited for, at most `graceMs`. When none is running, and what was received has had a few
    * seconds to be finished, event streams end and `endAnswers` is called; once it has settled, after which no request may read or
    * write any more, everything that was opened is closed in reverse order.
    *
    * Resolves to true where work was left behind that cannot be broken off, such as the encoding of a slow rendition.
    */
-  stop(options: StopServices): Promise<boolean>;
+  readonly stop: StopServices;
   /** Reloads the API keys from their file. */
   readonly reloadKeys: () => void;
-}
-
-export interface StopServices {
-  /** How long paid calls may take to end, in milliseconds. */
-  readonly graceMs: number;
-  /** How long what was received may take to be finished, in milliseconds; a few seconds by default. */
-  readonly finishMs?: number;
-  /** Told how many paid calls are out: at the beginning, and whenever that has changed. */
-  readonly onRunningCalls?: (count: number) => void;
-  /** Ends the HTTP side: resolves when nothing is being answered any more. */
-  readonly endAnswers?: () => Promise<unknown>;
 }
 
 /** Clock and random numbers; tests replace them with predictable ones. */
@@ -192,21 +181,13 @@ export async function createServices(
       return starting;
     },
 
-    async stop({ graceMs, endAnswers, ...options }) {
-      stopping.abort();
-      const stopped = new AbortController();
-      const deadline = new AbortController();
-      void clock.sleep(graceMs, stopped.signal).then(
-        () => deadline.abort(),
-        () => undefined,
-      );
-      await queue.stop(deadline.signal, options);
-      stopped.abort();
-      ending.abort();
-      await Promise.allSettled([starting, endAnswers?.()]);
-      const { running, deferred } = await queue.depth();
-      await openResources.disposeAsync();
-      return running + deferred > 0;
-    },
+    stop: createServiceStop({
+      stopping,
+      ending,
+      queue,
+      clock,
+      started: () => starting,
+      close: () => openResources.disposeAsync(),
+    }),
   };
 }

@@ -45,7 +45,7 @@ interface UseCaseParts {
   readonly log: Logger;
   /** Fires when the service begins to stop. */
   readonly stopping: AbortSignal;
-  /** Fires when no call is out any more, and the service ends. */
+  /** Fires when no call is running any more, and the service ends. */
   readonly ending: AbortSignal;
 }
 

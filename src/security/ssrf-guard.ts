@@ -24,8 +24,8 @@ interface GuardedRequest {
   readonly method: 'GET' | 'POST';
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string | Uint8Array;
-  /** Milliseconds for the whole exchange, from the name lookup to the last byte. */
-  readonly timeoutMs: number;
+  /** Milliseconds for the whole exchange, from the name lookup to the last byte; null where `signal` is the only limit. */
+  readonly timeoutMs: number | null;
   /** Most bytes of the body that are read; a longer body is cut off there. */
   readonly maxBytes: number;
   readonly signal?: AbortSignal;
@@ -89,12 +89,12 @@ export function createGuardedFetch({ allow, lookup = resolve, special = specialK
       if (!/^https?:$/.test(URL.parse(url)?.protocol ?? '')) {
         throw new RefusedAddressError('only http and https URLs are fetched');
       }
-      const timeout = AbortSignal.timeout(timeoutMs);
+      const timeout = timeoutMs === null ? null : AbortSignal.timeout(timeoutMs);
       const answer = await request(url, {
         method,
         headers: { 'accept-encoding': 'identity', ...headers },
         body: body ?? null,
-        signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
+        signal: AbortSignal.any([signal, timeout].filter((end) => end != null)),
         dispatcher,
       });
       return { status: answer.statusCode, headers: answer.headers, ...(await readAtMost(answer.body, maxBytes)) };

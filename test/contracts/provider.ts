@@ -176,7 +176,7 @@ export function describeProvider(
       it('does not end another call when one is cancelled', async () => {
         const controller = new AbortController();
         const underWay = fixture.hold();
-        const cancelled = failureOf(generate({}, callOptions({ signal: controller.signal })));
+        const cancelled = failureOf(generate({}, callOptions({ cancelled: controller.signal })));
         await underWay;
         const other = generate();
         controller.abort();
@@ -187,7 +187,7 @@ export function describeProvider(
       it('ignores a signal that is aborted after the picture was returned', async () => {
         const controller = new AbortController();
         const { signal } = controller;
-        const { bytes } = await generate({}, { signal, abandon: signal });
+        const { bytes } = await generate({}, { cancelled: signal, abandoned: signal });
         controller.abort();
         expect(Buffer.compare((await generate()).bytes, bytes)).toBe(0);
       });
@@ -231,7 +231,7 @@ export function describeProvider(
   });
 }
 
-const SIGNALS = ['signal', 'abandon'] as const;
+const SIGNALS = ['cancelled', 'abandoned'] as const;
 const CANCELLED = { fault: 'cancelled', outcome: 'cancelled', httpStatus: null };
 
 /** The error that the call raises, which must be a `ProviderError`. */

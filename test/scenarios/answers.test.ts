@@ -3,7 +3,6 @@ import { type Easel, startEasel } from '../support/app/easel.ts';
 import {
   answer,
   type Behaviour,
-  dropConnection,
   forKey,
   htmlPage,
   openAiError,
@@ -45,8 +44,7 @@ async function post(behaviour: Behaviour, headers: Readonly<Record<string, strin
 
 const base64 = () => png.toString('base64');
 const plain = () => ({ created: 1, data: [{ b64_json: base64() }], usage: USAGE });
-const sse = (name: string | null, data: unknown) =>
-  `${name === null ? '' : `event: ${name}\n`}data: ${JSON.stringify(data)}\n\n`;
+const sse = (name: string, data: unknown) => `event: ${name}\ndata: ${JSON.stringify(data)}\n\n`;
 
 describe('empty fields', () => {
   it('are not given: the URL beside empty base64 is fetched, and an empty revised prompt is none', async () => {
@@ -70,13 +68,10 @@ describe('empty fields', () => {
 });
 
 describe('the bytes decide what an answer is', () => {
-  it.each(['application/x-ndjson', 'text/plain', 'application/octet-stream', 'text/event-stream', ''])(
-    'JSON under the content type "%s"',
-    async (type) => {
-      const body = await post(answer({ name: `as ${type}`, body: JSON.stringify(plain()), type }));
-      expect(body.cost).toEqual({ usd: USD, basis: 'usage' });
-    },
-  );
+  it('JSON without a content type', async () => {
+    const body = await post(answer({ name: 'untyped', body: JSON.stringify(plain()), type: '' }));
+    expect(body.cost).toEqual({ usd: USD, basis: 'usage' });
+  });
 
   it('JSON in lines', async () => {
     expect((await post({ ...picture({ as: 'lines' }), name: 'lines' })).cost.basis).toBe('usage');
@@ -98,30 +93,16 @@ describe('a picture that is named by a URL', () => {
   };
 
   it.each<[string, Behaviour]>([
-    ['a URL', picture({ as: 'url' })],
-    ['a data: URL', picture({ as: 'data_url' })],
     ['a relative URL', picture({ as: 'path' })],
-    ['a URL that answers 404 once', picture({ as: 'url', fileFirst: [htmlPage(404)] })],
-    ['a URL that answers 503 once', picture({ as: 'url', fileFirst: [htmlPage(503)] })],
-    ['a URL that is reset once', picture({ as: 'url', fileFirst: [dropConnection('reset')] })],
-    [
-      'a URL whose body is cut once',
-      picture({
-        as: 'url',
-        fileFirst: [answer({ body: Buffer.alloc(5000, 7), cut: { after: { bytes: 100 }, by: 'close' } })],
-      }),
-    ],
+    ['a data: URL', picture({ as: 'data_url' })],
     ['a URL that answers a page once', picture({ as: 'url', fileFirst: [htmlPage(200)] })],
   ])('is fetched, and not paid for again: %s', async (name, behaviour) => {
     const body = await post({ ...behaviour, name });
     expect(body.cost).toEqual(cost());
   });
 
-  it.each([1, 3])('is fetched over %d redirects', async (times) => {
-    await post({
-      ...picture({ as: 'url', file: redirected(times, answer({ body: png })) }),
-      name: `${times} redirects`,
-    });
+  it('is fetched over redirects', async () => {
+    await post({ ...picture({ as: 'url', file: redirected(3, answer({ body: png })) }), name: 'redirects' });
   });
 
   it('is fetched with the key where the provider itself asks for it', async () => {
@@ -131,32 +112,15 @@ describe('a picture that is named by a URL', () => {
   });
 });
 
-describe('a stream', () => {
-  it.each<[string, () => string[]]>([
-    [
-      'keepalives without data',
-      () => [
-        'event: keepalive\n\n',
-        ': stay\n\n',
-        sse('image_generation.completed', { type: 'image_generation.completed', b64_json: base64(), usage: USAGE }),
-      ],
-    ],
-    [
-      'an unknown event',
-      () => [
-        sse('image_generation.queued', { position: 3 }),
-        sse('image_generation.completed', { type: 'image_generation.completed', b64_json: base64(), usage: USAGE }),
-      ],
-    ],
-    [
-      'a final event named by its line alone',
-      () => [sse('image_generation.completed', { b64_json: base64(), usage: USAGE })],
-    ],
-    ['a last event like the plain answer', () => [sse(null, plain()), 'data: [DONE]\n\n']],
-  ])('with %s gives its picture', async (name, body) => {
-    const behaviour = answer({ name, type: 'Text/Event-Stream', body: body() });
-    expect((await post(behaviour)).cost).toEqual({ usd: USD, basis: 'usage' });
-  });
+it('a stream gives its picture, whatever else is sent in it', async () => {
+  const body = [
+    'event: keepalive\n\n',
+    ': stay\n\n',
+    sse('image_generation.queued', { position: 3 }),
+    sse('image_generation.completed', { b64_json: base64(), usage: USAGE }),
+  ];
+  const { cost } = await post(answer({ name: 'a stream', type: 'Text/Event-Stream', body }));
+  expect(cost).toEqual({ usd: USD, basis: 'usage' });
 });
 
 describe('an error in the body of a 200', () => {

@@ -51,7 +51,7 @@ function resolver(names: Readonly<Record<string, readonly (readonly string[])[]>
 
 function guardedFetch(options: Partial<GuardOptions> = {}) {
   const guard = createGuardedFetch({ allow: [], ...options });
-  const get = (url: string, bounds: { timeoutMs?: number; maxBytes?: number; signal?: AbortSignal } = {}) =>
+  const get = (url: string, bounds: { timeoutMs?: number | null; maxBytes?: number; signal?: AbortSignal } = {}) =>
     guard.fetch(url, { method: 'GET', timeoutMs: 5_000, maxBytes: 1_000, ...bounds });
   return { ...guard, get, [Symbol.asyncDispose]: () => guard.close() };
 }
@@ -180,6 +180,12 @@ describe('an answer', () => {
     expect(receiver.received[0]?.headers).toMatchObject({ 'content-type': 'application/json', connection: 'close' });
   });
 
+  test('may take any time where there is no timeout', async () => {
+    await using receiver = await listen(ok);
+    await using guard = guardedFetch(on);
+    expect(await guard.get(url(receiver), { timeoutMs: null })).toMatchObject({ status: 200 });
+  });
+
   test('that redirects is returned as it is, and not followed', async () => {
     await using inside = await listen(ok);
     await using receiver = await listen((_request, response) => {
@@ -216,10 +222,12 @@ describe('an answer', () => {
     await using guard = guardedFetch(on);
     await expect(guard.get(url(receiver), { timeoutMs: 200 })).rejects.toMatchObject({ name: 'TimeoutError' });
     const reason = new Error('no longer wanted');
-    const signal = new AbortController();
-    const waiting = guard.get(url(receiver), { signal: signal.signal });
-    signal.abort(reason);
-    await expect(waiting).rejects.toBe(reason);
+    for (const timeoutMs of [5_000, null]) {
+      const signal = new AbortController();
+      const waiting = guard.get(url(receiver), { timeoutMs, signal: signal.signal });
+      signal.abort(reason);
+      await expect(waiting).rejects.toBe(reason);
+    }
   });
 
   test('that cannot come is an error of the connection', async () => {

@@ -2,7 +2,7 @@ import type { AnnouncedAnswer, GeneratedPicture, GenerationOptions } from '../..
 
 /** The options of a call that nothing ends, with those that are given. */
 export function callOptions(some: Partial<GenerationOptions> = {}): GenerationOptions {
-  return { signal: new AbortController().signal, abandon: new AbortController().signal, ...some };
+  return { cancelled: new AbortController().signal, abandoned: new AbortController().signal, ...some };
 }
 
 /** The answer, which must hold its picture rather than name it by a URL. */

@@ -2,9 +2,10 @@ import sharp, { type CreateRaw, type Metadata } from 'sharp';
 import { ImageError } from '../../core/domain/errors.ts';
 import { formatSize, type Size } from '../../core/domain/geometry.ts';
 import type { Warning } from '../../core/domain/image.ts';
+import { isSrgbProfile } from './colour/icc-profile.ts';
 import { profilePng } from './colour/png-colour.ts';
 import { type Container, type PictureFormat, readContainer } from './container.ts';
-import { decodeGreys, decodePixels, decoderRefusal, type RawInfo, readHeader } from './decode/decoder.ts';
+import { decodeGreys, decodePixels, decoderRefusal, firstLine, type RawInfo, readHeader } from './decode/decoder.ts';
 import { withWorkLimit } from './decode/work-limit.ts';
 import { type Candidate, findRepairs } from './repair/repair.ts';
 
@@ -46,10 +47,11 @@ const CLIPPED_HIGHLIGHTS: Warning = {
  * Raises `ImageError` with `invalid_image` for animations, unknown formats, truncated or broken files, and pictures beyond the
  * limits, and with `internal_error` where the machine has no memory or time. Bytes and pixels are checked before anything is decoded.
  */
-export async function readPicture(bytes: Uint8Array, limits: DecodeLimits): Promise<Picture> {
-  if (bytes.byteLength > limits.bytes) {
-    throw invalidImage(`the picture has ${bytes.byteLength} bytes, more than ${limits.bytes}`);
+export async function readPicture(original: Uint8Array, limits: DecodeLimits): Promise<Picture> {
+  if (original.byteLength > limits.bytes) {
+    throw invalidImage(`the picture has ${original.byteLength} bytes, more than ${limits.bytes}`);
   }
+  const bytes = Buffer.from(original.buffer, original.byteOffset, original.byteLength);
   const container = readContainer(bytes);
   const { data, info, ...decoded } = await withWorkLimit(limits.decodeSeconds, (late) =>
     decodeOrRepair(container, bytes, limits, late),
@@ -79,7 +81,7 @@ interface Decoded {
 /** Decodes the picture as it is or, where the decoder refuses it, repaired; `refusal` is what the decoder said then. */
 async function decodeOrRepair(
   container: Container,
-  bytes: Uint8Array,
+  bytes: Buffer,
   limits: DecodeLimits,
   late: AbortSignal,
 ): Promise<Decoded & { readonly refusal: string | null }> {
@@ -108,7 +110,7 @@ async function decodeOrRepair(
 async function decode(container: Container, { bytes, failOn }: Candidate, limits: DecodeLimits): Promise<Decoded> {
   const header = await readHeader(bytes);
   refuseByHeader(container, header, limits);
-  const profiled = container.format === 'png' ? profilePng(toBuffer(bytes), header.icc !== undefined) : null;
+  const profiled = container.format === 'png' ? profilePng(bytes, header.icc !== undefined) : null;
   const source = profiled?.bytes ?? bytes;
   const options = { failOn, maxPixels: limits.pixels };
   const hasProfile = profiled?.hasProfile ?? header.hasProfile;
@@ -124,16 +126,11 @@ async function decode(container: Container, { bytes, failOn }: Candidate, limits
 }
 
 function isSame(one: Candidate, other: Candidate): boolean {
-  return one.failOn === other.failOn && toBuffer(one.bytes).equals(other.bytes);
-}
-
-function toBuffer(bytes: Uint8Array): Buffer {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  return one.failOn === other.failOn && one.bytes.equals(other.bytes);
 }
 
 function repairedWarning({ format }: Container, flaw: string): Warning {
-  const reason = (flaw.split('\n')[0] ?? '').slice(0, 200);
-  const detail = `the ${format} picture came with a flaw (${reason}), but all of it could be read; no file is a copy of it`;
+  const detail = `the ${format} picture came with a flaw (${firstLine(flaw)}), but all of it could be read; no file is a copy of it`;
   return { code: 'repaired', detail };
 }
 
@@ -162,19 +159,6 @@ function isPlain(header: Metadata): boolean {
     (header.space === 'srgb' || header.space === 'b-w') &&
     (header.icc === undefined || isSrgbProfile(header.icc))
   );
-}
-
-/** Reads the profile's description (ICC.1:2022, 7.3 and 9.2.41): `sRGB …` or `… IEC61966-2.1`. */
-function isSrgbProfile(icc: Buffer): boolean {
-  const tags = icc.length >= 132 ? icc.readUInt32BE(128) : 0;
-  for (let at = 132; at + 12 <= icc.length && at < 132 + 12 * tags; at += 12) {
-    if (icc.toString('latin1', at, at + 4) !== 'desc') continue;
-    const offset = icc.readUInt32BE(at + 4);
-    const description = icc.subarray(offset, offset + icc.readUInt32BE(at + 8));
-    // ASCII in version 2, UTF-16 in version 4: without the zero bytes both read the same.
-    return /sRGB|IEC ?61966-2[.-]1/.test(description.toString('latin1').replaceAll('\0', ''));
-  }
-  return false;
 }
 
 function invalidImage(detail: string): ImageError {

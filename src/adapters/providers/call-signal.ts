@@ -1,4 +1,4 @@
-import { startAwakeTimeout, type Timers } from './awake-timeout.ts';
+import { startAwakeTimeout, type Timers } from '../time/awake-time.ts';
 
 /** The one signal of a call, which ends it for any of the reasons there are. Dispose of it when the call has ended. */
 export interface CallSignal extends Disposable {

@@ -83,7 +83,7 @@ export type ProviderFault =
   | 'account'
   /** 429, or a rate limit error inside a stream: try later. */
   | 'rate_limited'
-  /** 408, 409, and a 5xx that the API itself sent. */
+  /** 408, 409, 521, and a 5xx that the API itself sent. */
   | 'overloaded'
   /** 502, 504, 522 to 524, and any other 5xx that is not the API's own: a gateway may have sent it after the model had begun. */
   | 'gateway'

@@ -125,10 +125,10 @@ export function createAttempt({
   async function callAndFetch(run: Run, call: OpenCall): Promise<PaidPicture> {
     const { provider, request, attempt } = call;
     const { cancelled, discarded, stopping } = run.signals;
-    const abandon = AbortSignal.any([discarded, stopping]);
+    const abandoned = AbortSignal.any([discarded, stopping]);
     const onPartial = events.partialSink(run.mediaId);
     const answer = await closingFailed(run, call, attempt.cost, () =>
-      provider.generate(request, { signal: cancelled, abandon, onPartial }),
+      provider.generate(request, { cancelled, abandoned, onPartial }),
     );
     if (!('url' in answer)) return { ...answer, cost: null };
     const cost = await costs.settle(request, answer.usage, attempt.cost);

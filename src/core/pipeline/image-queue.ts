@@ -8,16 +8,16 @@ export interface ImageQueue extends JobQueue {
   depth(): Promise<QueueDepth & { readonly deferred: number }>;
   /**
    * As the port promises, but it waits only for what was paid for. What waits, and renditions that are deferred, are left to the next
-   * start at once. A call that is out is waited for until `deadline`. From then on, or once no call is out, the finishing of what was
+   * start at once. A running call is waited for until `deadline`. From then on, or once none is running, the finishing of what was
    * received may take `finishMs` milliseconds; what runs after that is left behind, its signal `stopping` fired.
-   *
-   * `onRunningCalls` is called with the number of running calls, at once and on every change.
    */
-  stop(deadline: AbortSignal, options?: Partial<StopOptions>): Promise<void>;
+  stop(deadline: AbortSignal, options?: StopOptions): Promise<void>;
 }
 
 export interface StopOptions {
-  readonly finishMs: number;
+  /** How long what was received may take to be finished, in milliseconds; a few seconds by default. */
+  readonly finishMs?: number;
+  /** Called with the number of running calls, at once and on every change. */
   readonly onRunningCalls?: (count: number) => void;
 }
 

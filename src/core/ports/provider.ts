@@ -68,9 +68,9 @@ export interface GenerationOptions {
    * Ends the call while no good answer has begun. Once the head of one is here, the picture is paid for, and the answer is read to its
    * end all the same.
    */
-  readonly signal: AbortSignal;
+  readonly cancelled: AbortSignal;
   /** Ends the call at any time: the process stops now, or nothing that still arrives is wanted. */
-  readonly abandon: AbortSignal;
+  readonly abandoned: AbortSignal;
   /** Called with each partial picture. It does not raise. */
   readonly onPartial?: ((bytes: Uint8Array, index: number) => void) | undefined;
 }

@@ -166,9 +166,16 @@ describe('cICP and cHRM', () => {
   it('of narrow range spread 16 to 235', async () => {
     const narrow = cICP(1, 13, 0, 0);
     expectNear(await firstPixel(withChunks(await flat([235, 16, 126]).png().toBuffer(), narrow)), [255, 0, 128]);
-    const grey = await flat([235, 235, 235]).toColourspace('grey16').png().toBuffer();
-    // 235 * 257 is 60,395; white is 235 * 256, 60,160.
-    expectNear(await firstPixel(withChunks(grey, narrow)), [255, 255, 255]);
+    // In 16 bits white is 235 * 256, 60,160; as full range scaled to 8 bits it would be 234, a shade below white.
+    for (const [signal, shade] of [
+      [16 * 256, 0],
+      [60_160, 255],
+      [60_160 - 256, 254],
+    ] as const) {
+      const raw = { raw: { ...SIZE, channels: 1 } } as const;
+      const grey = await sharp(new Uint16Array(256).fill(signal), raw).toColourspace('grey16').png().toBuffer();
+      expect(await firstPixel(withChunks(grey, narrow))).toEqual([shade, shade, shade]);
+    }
   });
 
   it.each([

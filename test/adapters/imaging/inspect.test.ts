@@ -47,6 +47,14 @@ describe('readPicture converts to upright 8-bit sRGB', () => {
     expectCorners(picture, CORNERS);
   });
 
+  it('a view into a larger buffer', async () => {
+    const png = await quarters().png().toBuffer();
+    const pool = Buffer.concat([Buffer.alloc(7), png, Buffer.alloc(7)]);
+    const picture = await readPicture(new Uint8Array(pool.buffer, pool.byteOffset + 7, png.length), LIMITS);
+    expect(picture).toMatchObject({ plain: true, warnings: [] });
+    expectCorners(picture, CORNERS);
+  });
+
   it.each([2, 3, 4, 5, 6, 7, 8])('jpeg with EXIF orientation %i', async (orientation) => {
     // Stored rotated the opposite way, so that applying the orientation makes it upright.
     const turned = await store(orientation);

@@ -2,11 +2,12 @@ import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { setTimeout as delay } from 'node:timers/promises';
+import { setTimeout as delay, setImmediate } from 'node:timers/promises';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { withWorkLimit } from '../../../src/adapters/imaging/decode/work-limit.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
+import { createTimers } from '../../support/test-timers.ts';
 import { stripes } from './drawings.ts';
 
 const MEGABYTE = 1024 * 1024;
@@ -34,7 +35,7 @@ beforeAll(async () => {
   await make('progressive.jpeg', large().jpeg({ progressive: true }).toBuffer());
   await make('lossy.webp', large().webp({ effort: 0 }).toBuffer());
   await make('lzw.tiff', large().tiff({ compression: 'lzw' }).toBuffer());
-});
+}, 60_000);
 
 function decode(picture: string, seconds: number, ...fault: string[]): ChildProcess {
   const script = join(import.meta.dirname, 'decode-process.ts');
@@ -94,27 +95,61 @@ describe('a machine without memory for the picture', () => {
 describe('withWorkLimit', () => {
   const never = () => new Promise<never>(() => undefined);
 
-  it('counts processor time: work that had its time is late', async () => {
-    let processorMs = 0;
-    const began = performance.now();
-    const late = withWorkLimit(0.05, never, () => {
-      processorMs += 10;
-      return processorMs;
+  const outcomeOf = (work: Promise<unknown>) => {
+    let outcome = 'running';
+    work.catch(({ code, message }) => {
+      outcome = `${code}: ${message}`;
     });
-    await expect(late).rejects.toMatchObject({
-      code: 'invalid_image',
-      message: 'the picture could not be decoded within 0.05 s',
-    });
+    return async () => {
+      await setImmediate();
+      return outcome;
+    };
+  };
+
+  it('counts processor time and time awake: work that had both is late', async () => {
+    const { timers, awake } = createTimers();
+    let processorMs = 5_000;
+    const outcome = outcomeOf(withWorkLimit(10, never, { processorMs: () => processorMs, timers }));
     // Processor time of other threads alone makes nothing late.
-    expect(performance.now() - began).toBeGreaterThanOrEqual(45);
+    processorMs += 60_000;
+    awake(9_900);
+    expect(await outcome()).toBe('running');
+    awake(100);
+    expect(await outcome()).toBe('invalid_image: the picture could not be decoded within 10 s');
   });
 
-  it('says in the end that the machine is at fault where no processor time comes', async () => {
-    const waiting = withWorkLimit(0.01, never, () => 0);
-    await expect(waiting).rejects.toMatchObject({
-      code: 'internal_error',
-      message: expect.stringContaining('machine'),
-    });
+  it('waits for the processor time that does not come, up to 20 limits awake; then the machine is at fault', async () => {
+    for (const processorMs of [0, 9_999]) {
+      const { timers, awake, suspended } = createTimers();
+      // Before the work began.
+      let used = 60_000;
+      const outcome = outcomeOf(withWorkLimit(10, never, { processorMs: () => used, timers }));
+      used += processorMs;
+      suspended(3_600_000);
+      awake(198_000);
+      expect(await outcome()).toBe('running');
+      awake(3_000);
+      expect(await outcome()).toMatch(/^internal_error: .*machine had too little time/);
+    }
+  });
+
+  it('counts no time in which the process was suspended', async () => {
+    const { timers, awake, suspended } = createTimers();
+    let used = 0;
+    const outcome = outcomeOf(withWorkLimit(10, never, { processorMs: () => used, timers }));
+    used = 60_000;
+    awake(5_000);
+    suspended(3_600_000);
+    awake(4_000);
+    expect(await outcome()).toBe('running');
+    awake(3_000);
+    expect(await outcome()).toMatch('invalid_image');
+  });
+
+  it('stops counting when the work has ended', async () => {
+    const clock = createTimers();
+    await withWorkLimit(10, async () => undefined, { timers: clock.timers });
+    expect(clock.isRunning).toBe(false);
   });
 
   it('tells late work to begin nothing new', async () => {
@@ -123,7 +158,7 @@ describe('withWorkLimit', () => {
       signal = given;
       return never();
     };
-    await expect(withWorkLimit(0.01, work, () => performance.now())).rejects.toThrow();
+    await expect(withWorkLimit(0.01, work, { processorMs: () => performance.now() })).rejects.toThrow();
     expect(signal?.aborted).toBe(true);
   });
 

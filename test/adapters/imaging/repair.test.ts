@@ -50,6 +50,7 @@ const REPAIRED: readonly (readonly [string, Buffer, Buffer])[] = [
   ['jpeg with bytes behind its end', Buffer.concat([jpeg, hex('0011')]), jpeg],
   ['jpeg with bytes between its segments', after('ffc0', jpeg, hex('112233')), jpeg],
   ['jpeg with such bytes twice and no end mark', after('ffc0', after('ffc0', jpeg, hex('112233')), hex('00')), jpeg],
+  ['jpeg with fill bytes and no end mark', after('ffc0', jpeg, hex('ffffff')).subarray(0, -2), jpeg],
   ['progressive jpeg with bytes between its scans', after('ffc4', progressive, hex('0000')), progressive],
   [
     'progressive jpeg with bytes after its last scan',

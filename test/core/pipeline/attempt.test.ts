@@ -6,11 +6,11 @@ import { CATALOG } from '../../../src/core/models/catalog.ts';
 import type { Costs } from '../../../src/core/money/costs.ts';
 import type { FetchAnnounced } from '../../../src/core/pipeline/announced-picture.ts';
 import { createAttempt } from '../../../src/core/pipeline/attempt.ts';
-import { createRunningCalls } from '../../../src/core/pipeline/running-calls.ts';
 import { inRun, type Run } from '../../../src/core/pipeline/job.ts';
+import { createRunningCalls } from '../../../src/core/pipeline/running-calls.ts';
 import { planGeneration } from '../../../src/core/planning/plan.ts';
 import type { JobSignals } from '../../../src/core/ports/job-queue.ts';
-import type { GenerationCall, GenerationOptions, AnnouncedAnswer, Provider } from '../../../src/core/ports/provider.ts';
+import type { AnnouncedAnswer, GenerationCall, GenerationOptions, Provider } from '../../../src/core/ports/provider.ts';
 import { NO_TRACING } from '../../../src/core/ports/tracer.ts';
 import { ANNOUNCED, ESTIMATE, imageIn } from '../domain/example-changes.ts';
 import { openJobOf } from './job-of.ts';
@@ -115,16 +115,16 @@ describe('the call of an attempt', () => {
     expect(image).toMatchObject({ status: 'processing', original, attempts: [{ id: 'a', outcome: 'ok' }] });
   });
 
-  it.each<[End, { readonly signal: boolean; readonly abandon: boolean }]>([
-    ['cancelled', { signal: true, abandon: false }],
-    ['discarded', { signal: false, abandon: true }],
-    ['stopping', { signal: false, abandon: true }],
-    ['draining', { signal: false, abandon: false }],
+  it.each<[End, { readonly cancelled: boolean; readonly abandoned: boolean }]>([
+    ['cancelled', { cancelled: true, abandoned: false }],
+    ['discarded', { cancelled: false, abandoned: true }],
+    ['stopping', { cancelled: false, abandoned: true }],
+    ['draining', { cancelled: false, abandoned: false }],
   ])('is told of `%s`', async (end, told) => {
     const scene = openScene({
-      async generate({ signal, abandon }) {
+      async generate({ cancelled, abandoned }) {
         scene.ends[end].abort();
-        expect({ signal: signal.aborted, abandon: abandon.aborted }).toEqual(told);
+        expect({ cancelled: cancelled.aborted, abandoned: abandoned.aborted }).toEqual(told);
         throw new ProviderError('cancelled', 'it was seen');
       },
     });

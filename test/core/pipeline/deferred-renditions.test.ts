@@ -1,8 +1,8 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import sharp from 'sharp';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import sharp, { type Sharp } from 'sharp';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { ImageError } from '../../../src/core/domain/errors.ts';
 import { originalName, renditionName, toOriginal } from '../../../src/core/domain/file-names.ts';
 import type { Image } from '../../../src/core/domain/image.ts';
@@ -13,15 +13,31 @@ import { startEasel } from '../../support/app/easel.ts';
 import { imageIn } from '../domain/example-changes.ts';
 import { openJobOf } from './job-of.ts';
 
-/** Takes long enough to be still pending when the next line of a test runs. */
 const SLOW = '1280x800.avif';
 const NAMES = { slow: `hero@${SLOW}`, quick: 'hero@64x64.avif', webp: 'hero@64x64.webp' };
 const pending = (name: string) => ({ url: `/media/${name}`, status: 'pending' });
 const published = (name: string) => expect.objectContaining({ url: `/media/${name}`, bytes: expect.any(Number) });
 
+/** Holds each AVIF that is about to be encoded until `release` is called, or the block ends. */
+function holdAvif() {
+  const released = Promise.withResolvers<void>();
+  const { toBuffer } = sharp.prototype;
+  const spy = vi.spyOn(sharp.prototype, 'toBuffer').mockImplementation(async function (this: Sharp, ...options) {
+    const { formatOut } = (this as unknown as { options: { formatOut: string } }).options;
+    if (formatOut === 'heif') await released.promise;
+    return await toBuffer.apply(this, options);
+  });
+  const release = () => {
+    spy.mockRestore();
+    released.resolve();
+  };
+  return { release, [Symbol.dispose]: release };
+}
+
 describe('a rendition of a slow format', () => {
   it('is pending when the master is published, and published when it is ready', async () => {
     await using easel = await startEasel();
+    using held = holdAvif();
     const renditions = [SLOW, '64x64.webp'];
     const { status, body } = await easel.post({ mediaId: 'hero', prompt: 'a lighthouse', renditions });
     expect([status, body.status]).toEqual([201, 'succeeded']);
@@ -33,6 +49,7 @@ describe('a rendition of a slow format', () => {
     const again = await easel.post({ mediaId: 'hero', prompt: 'a lighthouse', renditions });
     expect([again.status, easel.upstream.calls.length]).toEqual([200, 1]);
 
+    held.release();
     const record = await easel.made('hero');
     expect(record.renditions).toEqual([published(NAMES.slow), published(NAMES.webp)]);
     expect({ ...record, renditions: [] }).toEqual({ ...body, renditions: [] });
@@ -47,10 +64,12 @@ describe('a rendition of a slow format', () => {
 
   it('delays no other picture', async () => {
     await using easel = await startEasel({ env: { CONCURRENCY: '1' } });
+    using held = holdAvif();
     await easel.post({ mediaId: 'hero', prompt: 'a lighthouse', renditions: [SLOW] });
     const next = await easel.post({ mediaId: 'next', prompt: 'a lighthouse', renditions: ['64x64.png'] });
     expect(next.body.status).toBe('succeeded');
     expect((await easel.record('hero')).renditions).toEqual([pending(NAMES.slow)]);
+    held.release();
     await easel.made('hero');
   });
 
@@ -58,6 +77,7 @@ describe('a rendition of a slow format', () => {
     const folder = await mkdtemp(join(tmpdir(), 'easel-'));
     onTestFinished(() => rm(folder, { recursive: true, force: true }));
     {
+      using _held = holdAvif();
       await using easel = await startEasel({ folder });
       const renditions = [SLOW, '64x64.avif', '64x64.webp'];
       await easel.post({ mediaId: 'hero', prompt: 'a lighthouse', renditions });
@@ -70,8 +90,11 @@ describe('a rendition of a slow format', () => {
 
   it('is not made for a deleted image, nor found when its mediaId is used again', async () => {
     await using easel = await startEasel();
+    using held = holdAvif();
     await easel.post({ mediaId: 'hero', prompt: 'a lighthouse', renditions: [SLOW] });
-    await easel.services.images.cleanup({ olderThanMs: 0, maxBytes: null, status: null, dryRun: false });
+    const cleanedUp = easel.services.images.cleanup({ olderThanMs: 0, maxBytes: null, status: null, dryRun: false });
+    held.release();
+    await cleanedUp;
     expect(await easel.files()).toEqual([]);
     const { status } = await easel.post({ mediaId: 'hero', prompt: 'another', renditions: ['64x64.avif'] });
     expect(status).toBe(201);
@@ -81,10 +104,12 @@ describe('a rendition of a slow format', () => {
 
   it('that cannot be made becomes a warning, and the image stays succeeded', async () => {
     await using easel = await startEasel();
+    using held = holdAvif();
     await easel.post({ mediaId: 'other', prompt: 'a lighthouse', renditions: [SLOW] });
     await easel.post({ mediaId: 'hero', prompt: 'a lighthouse', renditions: ['64x64.avif'] });
     const [original = ''] = (await easel.files()).filter((name) => name.startsWith('originals/hero~'));
     await rm(join(easel.folder, 'media', original));
+    held.release();
     const record = await easel.made('hero');
     expect(record).toMatchObject({ status: 'succeeded', renditions: [] });
     expect(record.warnings).toEqual([

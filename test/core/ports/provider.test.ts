@@ -31,7 +31,7 @@ class ClassProvider implements Provider {
 }
 
 const { signal } = new AbortController();
-const options = { signal, abandon: signal };
+const options = { cancelled: signal, abandoned: signal };
 const call = {} as Parameters<Provider['generate']>[0];
 
 describe('wrapProvider', () => {

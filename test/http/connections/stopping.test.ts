@@ -1,8 +1,8 @@
 import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
+import { ServerResponse } from 'node:http';
 import { connect } from 'node:net';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import request from 'supertest';
 import { expect, test, vi } from 'vitest';
 import { DEFAULT_TIMEOUTS } from '../../../src/http/connections/timeouts.ts';
@@ -109,12 +109,23 @@ test('closing does not wait for a connection whose answer was being sent at the 
     { timeouts: { ...DEFAULT_TIMEOUTS, drainIntervalMs: 20 } },
   );
   await writeFile(join(http.root, 'a.png'), bytes);
+  /** How often it was looked at whether the answer has ended. */
+  let looks = 0;
+  http.app.server.once('request', (_request, answer: ServerResponse) => {
+    Object.defineProperty(answer, 'writableFinished', {
+      get() {
+        looks += 1;
+        return Reflect.get(ServerResponse.prototype, 'writableFinished', this);
+      },
+    });
+  });
   const slow = connect(http.port, '127.0.0.1').on('error', () => undefined);
   slow.write('GET /media/a.png HTTP/1.1\r\nHost: x\r\n\r\n');
   await once(slow, 'readable');
   const closed = http.app.close();
   // Several intervals pass before the client reads on.
-  await delay(100);
+  const before = looks;
+  await vi.waitUntil(() => looks > before + 3);
   let received = 0;
   slow.on('data', (chunk) => {
     received += chunk.length;

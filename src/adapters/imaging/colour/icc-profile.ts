@@ -43,6 +43,19 @@ export function makeRgbProfile(chromaticities: Chromaticities, transfer: Transfe
   ]);
 }
 
+/** True where the description says so (ICC.1:2022, 7.3 and 9.2.41): `sRGB …` or `… IEC61966-2.1`. */
+export function isSrgbProfile(icc: Buffer): boolean {
+  const tags = icc.length >= 132 ? icc.readUInt32BE(128) : 0;
+  for (let at = 132; at + 12 <= icc.length && at < 132 + 12 * tags; at += 12) {
+    if (icc.toString('latin1', at, at + 4) !== 'desc') continue;
+    const offset = icc.readUInt32BE(at + 4);
+    const description = icc.subarray(offset, offset + icc.readUInt32BE(at + 8));
+    // ASCII in version 2, UTF-16 in version 4: without the zero bytes both read the same.
+    return /sRGB|IEC ?61966-2[.-]1/.test(description.toString('latin1').replaceAll('\0', ''));
+  }
+  return false;
+}
+
 /** XYZ of the three primaries at full strength, adapted to D50. */
 function toD50({ white, red, green, blue }: Chromaticities): Matrix | null {
   const whiteXyz = toXyz(white).map((value) => value / white[1]) as unknown as Vector;

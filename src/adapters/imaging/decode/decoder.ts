@@ -112,8 +112,12 @@ function decodeError(cause: unknown, size: Size | null): ImageError {
     const detail = 'the picture could not be decoded, since the machine had no memory for it; its original is kept';
     return new ImageError('internal_error', detail, { cause });
   }
-  const reason = (message.split('\n')[0] ?? '').slice(0, 200);
-  return new ImageError('invalid_image', `the picture is broken: ${reason}`, { cause });
+  return new ImageError('invalid_image', `the picture is broken: ${firstLine(message)}`, { cause });
+}
+
+/** The first line of what a decoder says, cut at 200 characters. */
+export function firstLine(text: string): string {
+  return (text.split('\n')[0] ?? '').slice(0, 200);
 }
 
 /** What decoding takes at most: pixels in several stages, and the arenas that glibc reserves for new threads. */

@@ -1,10 +1,17 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { ImageError } from '../../../core/domain/errors.ts';
+import { startAwakeTimeout, type Timers } from '../../time/awake-time.ts';
 
-/** The process is looked at this often within its limit. */
-const LOOKS = 20;
-/** Waiting this many times the limit, without as much work, means that the machine has no time for the picture. */
-const MOST_WAITS = 20;
+/** The processor time is read this often within the limit. */
+const CHECKS_PER_LIMIT = 20;
+/** Being awake for this many limits, without as much work as one, means that the machine has no time for the picture. */
+const MAX_LIMITS_AWAKE = 20;
+
+/** For tests to replace. */
+interface WorkClocks {
+  /** Processor time that was used, in milliseconds. */
+  readonly processorMs?: () => number;
+  readonly timers?: Timers;
+}
 
 /**
  * Runs `work`, and raises `ImageError` with `invalid_image` once it has had the time of `seconds` and does not end. Two clocks
@@ -15,12 +22,12 @@ const MOST_WAITS = 20;
 export async function withWorkLimit<T>(
   seconds: number,
   work: (signal: AbortSignal) => Promise<T>,
-  processorMs: () => number = usedProcessorMs,
+  { processorMs = usedProcessorMs, timers }: WorkClocks = {},
 ): Promise<T> {
   const ended = new AbortController();
   const late = new AbortController();
   const running = work(late.signal);
-  const limit = lateness(seconds, ended.signal, processorMs).catch((error: unknown) => {
+  const limit = lateness(seconds, ended.signal, processorMs, timers).catch((error: unknown) => {
     late.abort();
     throw error;
   });
@@ -39,27 +46,30 @@ function usedProcessorMs(): number {
   return (user + system) / 1000;
 }
 
-/** Rejects when the work is late. */
-async function lateness(seconds: number, signal: AbortSignal, processorMs: () => number): Promise<never> {
+/** Rejects when the work is late; never settles once the signal has fired. */
+function lateness(seconds: number, signal: AbortSignal, processorMs: () => number, timers?: Timers): Promise<never> {
   const limitMs = seconds * 1000;
-  const stepMs = limitMs / LOOKS;
   const processorAtStart = processorMs();
-  let awakeMs = 0;
-  let before = performance.now();
-  for (;;) {
-    await delay(stepMs, undefined, { signal });
-    const now = performance.now();
-    // A longer gap is time in which the process did not run: it counts as one step.
-    awakeMs += Math.min(now - before, 2 * Math.max(1, stepMs));
-    before = now;
-    if (awakeMs >= limitMs && processorMs() - processorAtStart >= limitMs) {
-      throw new ImageError('invalid_image', `the picture could not be decoded within ${seconds} s`);
-    }
-    if (awakeMs >= MOST_WAITS * limitMs) {
-      throw new ImageError(
-        'internal_error',
-        `the picture could not be decoded, since the machine had too little time for it; its original is kept`,
-      );
+  const { promise, reject } = Promise.withResolvers<never>();
+  let checks = 0;
+  let stopTimer = startTimer();
+  signal.addEventListener('abort', () => stopTimer(), { once: true });
+  return promise;
+
+  function startTimer(): () => void {
+    return startAwakeTimeout(limitMs / CHECKS_PER_LIMIT, check, timers);
+  }
+
+  function check(): void {
+    checks += 1;
+    if (checks >= CHECKS_PER_LIMIT && processorMs() - processorAtStart >= limitMs) {
+      reject(new ImageError('invalid_image', `the picture could not be decoded within ${seconds} s`));
+    } else if (checks >= MAX_LIMITS_AWAKE * CHECKS_PER_LIMIT) {
+      const detail =
+        'the picture could not be decoded, since the machine had too little time for it; its original is kept';
+      reject(new ImageError('internal_error', detail));
+    } else {
+      stopTimer = startTimer();
     }
   }
 }

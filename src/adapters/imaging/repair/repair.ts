@@ -7,7 +7,7 @@ import { repairWebp } from './webp.ts';
 
 /** Bytes that the decoder may take, and how strict it may be with them. */
 export interface Candidate {
-  readonly bytes: Uint8Array;
+  readonly bytes: Buffer;
   readonly failOn: Strictness;
 }
 
@@ -17,22 +17,21 @@ export interface Candidate {
  *
  * GIF needs no repair: the decoder asks for every row, and for nothing behind the last one. AVIF has none.
  */
-export function findRepairs(format: PictureFormat, picture: Uint8Array, reason: string): readonly Candidate[] {
-  const view = Buffer.from(picture.buffer, picture.byteOffset, picture.byteLength);
+export function findRepairs(format: PictureFormat, picture: Buffer, reason: string): readonly Candidate[] {
   switch (format) {
     case 'jpeg':
-      return repairJpeg(view, reason).map(strictly);
+      return repairJpeg(picture, reason).map(strictly);
     case 'png':
-      return repairPng(view).map(strictly);
+      return repairPng(picture).map(strictly);
     case 'webp':
-      return repairWebp(view).map(strictly);
+      return repairWebp(picture).map(strictly);
     case 'tiff':
-      return repairTiff(view).map((bytes) => ({ bytes, failOn: 'error' }));
+      return repairTiff(picture).map((bytes) => ({ bytes, failOn: 'error' }));
     default:
       return [];
   }
 }
 
-function strictly(bytes: Uint8Array): Candidate {
+function strictly(bytes: Buffer): Candidate {
   return { bytes, failOn: 'warning' };
 }

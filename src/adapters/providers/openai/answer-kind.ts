@@ -9,13 +9,6 @@ const PICTURE = /^(?:\x89PNG|\xff\xd8\xff|GIF8|RIFF.{4}WEBP|.{4}ftyp|II\*\0|MM\0
 /** A comment, or one of the fields of an event. https://html.spec.whatwg.org/multipage/server-sent-events.html */
 const EVENT_LINE = /^(?::|(?:data|event|id|retry)\s*:)/;
 const BLANK = /^(?:\xef\xbb\xbf)?[\t\n\r ]*/;
-const MARKUP = /^(?:<(?!svg)|\{|\[)/i;
-
-/** True for a page, JSON or nothing at all: what servers send in the place of a file. */
-export function isMarkup(bytes: Uint8Array): boolean {
-  const start = startOf(bytes).replace(BLANK, '');
-  return start === '' || MARKUP.test(start);
-}
 
 /** A body whose kind is known, from its first byte on; a byte order mark and white space before that are gone. */
 export interface RecognisedBody {
@@ -44,16 +37,12 @@ export async function recogniseBody(
 
 /** Null where more bytes may decide. */
 function kindOf(start: Buffer, isWhole: boolean, contentType: string | null): AnswerKind | null {
-  const head = startOf(start);
+  const head = start.toString('latin1', 0, HEAD_BYTES);
   if (head.startsWith('{') || head.startsWith('[')) return 'json';
   if (head.length < HEAD_BYTES && !isWhole) return null;
   if (PICTURE.test(head)) return 'picture';
   const isEvents = EVENT_LINE.test(head) || /^\s*text\/event-stream\b/i.test(contentType ?? '');
   return isEvents ? 'events' : 'other';
-}
-
-function startOf(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.byteLength, HEAD_BYTES)).toString('latin1');
 }
 
 function withoutBlanks(bytes: Buffer): Buffer {

@@ -4,7 +4,7 @@ import { decodeBase64 } from './base64.ts';
 import { AnswerError, errorIn } from './error-body.ts';
 import { decodeInlinePictures } from './inline-pictures.ts';
 import { given, readUsage } from './response.ts';
-import { finalOf, type OnPartial, readEventStream } from './stream.ts';
+import { classifyEvent, type OnPartial, readEventStream } from './stream.ts';
 
 /** The picture of a successful response. */
 export interface AnsweredPicture {
@@ -71,8 +71,9 @@ function parse(text: string): unknown {
   } catch (error) {
     const values = text.split('\n').map(parseLine);
     for (const value of values) {
-      const final = finalOf(value, null, () => {});
-      if (final !== undefined) return final;
+      const event = classifyEvent(value, null);
+      if (event.kind === 'error') throw new AnswerError(event.error, true);
+      if (event.kind === 'final') return event.value;
     }
     if (values.filter((value) => value !== undefined).length < 2) throw error;
     return null;

@@ -67,7 +67,7 @@ export function classifyFault(error: unknown, context: FaultContext): ProviderEr
 const OVERLOADED_STATUSES: ReadonlySet<number> = new Set([408, 409]);
 /** 402 and 407 come from proxies and resellers. */
 const ACCOUNT_STATUSES: ReadonlySet<number> = new Set([401, 402, 403, 407]);
-/** Statuses of gateways that waited for the server: bad gateway, gateway timeout, and Cloudflare's three timeouts. */
+/** Bad gateway, gateway timeout, and Cloudflare's for an origin that timed out or was lost on the way. */
 const GATEWAY_STATUSES: ReadonlySet<number> = new Set([502, 504, 522, 523, 524]);
 /** Cloudflare's status for a server that refused its connection: the request never reached it. */
 const SERVER_DOWN = 521;

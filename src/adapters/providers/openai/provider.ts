@@ -6,10 +6,10 @@ import type { Clock } from '../../../core/ports/clock.ts';
 import type { GenerationCall, Provider } from '../../../core/ports/provider.ts';
 import type { GuardedFetch } from '../../../security/ssrf-guard.ts';
 import { openCallSignal } from '../call-signal.ts';
+import { createPictureDownload } from '../picture-download.ts';
 import { readAnswer } from './answer.ts';
 import { type ConnectionOptions, createClient } from './client.ts';
 import { classifyFault } from './faults.ts';
-import { createPictureDownload } from './picture-download.ts';
 import { readHeaders } from './response.ts';
 
 export interface OpenAIProviderOptions extends ConnectionOptions {
@@ -46,9 +46,9 @@ export function createOpenAIProvider(options: OpenAIProviderOptions): Provider {
     supportsSize: !options.omit.includes('size'),
     controlSequences: options.controlSequences,
 
-    async generate(call, { signal, abandon, onPartial }) {
+    async generate(call, { cancelled, abandoned, onPartial }) {
       const streams = call.partialImages > 0 && supportsStreaming;
-      using ends = openCallSignal({ cancelled: signal, abandoned: abandon, timeoutMs });
+      using ends = openCallSignal({ cancelled, abandoned, timeoutMs });
       let response: Response | null = null;
       try {
         const parameters = { ...toParameters(call, options.omit), ...(streams && streaming(call)) };

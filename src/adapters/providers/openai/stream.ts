@@ -1,5 +1,5 @@
 import { createParser } from 'eventsource-parser';
-import { AnswerError, errorIn } from './error-body.ts';
+import { AnswerError, type ErrorBody, errorIn } from './error-body.ts';
 import { given } from './response.ts';
 
 /** Receives each partial picture as base64. */
@@ -14,7 +14,11 @@ export async function readEventStream(body: ReadableStream<Uint8Array>, onPartia
   let final: unknown;
   const parser = createParser({
     onEvent({ event, data }) {
-      final ??= finalOf(parseJson(data), event ?? null, onPartial);
+      if (final !== undefined) return;
+      const read = classifyEvent(parseJson(data), event ?? null);
+      if (read.kind === 'error') throw new AnswerError(read.error, true);
+      if (read.kind === 'partial') onPartial(read.base64, read.index);
+      if (read.kind === 'final') final = read.value;
     },
   });
   const decoder = new TextDecoder();
@@ -36,26 +40,34 @@ export async function readEventStream(body: ReadableStream<Uint8Array>, onPartia
   return final;
 }
 
+/** What a value of a stream is; `other` is passed over. */
+type StreamEvent =
+  | { readonly kind: 'final'; readonly value: object }
+  | { readonly kind: 'partial'; readonly base64: string; readonly index: number }
+  | { readonly kind: 'error'; readonly error: ErrorBody }
+  | { readonly kind: 'other' };
+
+const OTHER: StreamEvent = { kind: 'other' };
+
 /**
- * The value if it is the final one among the values of a stream: an event named `completed`, by its own type or by the name that the
- * stream gives it, or a value in the shape of an answer without streaming, or of a picture in one. Undefined for any other.
+ * Tells what a value of a stream is, by its own type or else by the `name` that the stream gives it. The final one is named `completed`,
+ * or has the shape of an answer without streaming, or of a picture in one.
  */
-export function finalOf(value: unknown, name: string | null, onPartial: OnPartial): unknown {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined;
+export function classifyEvent(value: unknown, name: string | null): StreamEvent {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return OTHER;
   const { type, data, b64_json, partial_image_index: index } = value as Record<string, unknown>;
   const kind = typeof type === 'string' && type !== '' ? type : (name ?? '');
-  if (/^image_(generation|edit)\.completed$/.test(kind)) return value;
+  if (/^image_(generation|edit)\.completed$/.test(kind)) return { kind: 'final', value };
   if (/^image_(generation|edit)\.partial_image$/.test(kind)) {
     const base64 = given(b64_json);
-    if (base64 !== null && Number.isInteger(index)) onPartial(base64, Number(index));
-    return undefined;
+    return base64 !== null && Number.isInteger(index) ? { kind: 'partial', base64, index: Number(index) } : OTHER;
   }
   const error = errorIn(value, kind === 'error');
-  if (error !== null) throw new AnswerError(error, true);
+  if (error !== null) return { kind: 'error', error };
   const isPlain = Array.isArray(data)
     ? data.some(namesPicture)
     : kind === '' && index === undefined && namesPicture(value);
-  return isPlain ? value : undefined;
+  return isPlain ? { kind: 'final', value } : OTHER;
 }
 
 function namesPicture(entry: unknown): boolean {

@@ -32,7 +32,7 @@ export function createPlaceholderProvider({ model: configured, catalog }: Placeh
       throw new ProviderError('empty', 'placeholder has no pictures to fetch');
     },
     async generate(call, options) {
-      const signal = AbortSignal.any([options.signal, options.abandon]);
+      const signal = AbortSignal.any([options.cancelled, options.abandoned]);
       refuseIllegalSize(call.size);
       throwIfCancelled(signal);
       const bytes = await paint(call.prompt, call.size, call.format ?? 'png');

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { isMarkup, recogniseBody } from '../../../../src/adapters/providers/openai/answer-kind.ts';
+import { recogniseBody } from '../../../../src/adapters/providers/openai/answer-kind.ts';
 
 const bytesOf = (text: string) => Buffer.from(text, 'latin1');
 
@@ -80,19 +80,4 @@ describe('recogniseBody', () => {
     const broken = new ReadableStream<Uint8Array>({ start: (controller) => controller.error(new Error('reset')) });
     await expect(recogniseBody(broken, null)).rejects.toThrow('reset');
   });
-});
-
-it.each([
-  ['<!DOCTYPE html>', true],
-  ['\n<html>', true],
-  ['<?xml version="1.0"?><Error/>', true],
-  ['{"error":"not yet"}', true],
-  ['[]', true],
-  ['', true],
-  [' \n', true],
-  [PNG, false],
-  ['<svg xmlns="">', false],
-  ['BM and so on', false],
-])('isMarkup tells a page from a picture: %j', (text, expected) => {
-  expect(isMarkup(bytesOf(text))).toBe(expected);
 });

@@ -39,15 +39,15 @@ async function untilHead(call: GenerationCall = CALL) {
       return response;
     },
   };
-  const signal = new AbortController();
-  const abandon = new AbortController();
-  const options = callOptions({ signal: signal.signal, abandon: abandon.signal });
+  const cancelled = new AbortController();
+  const abandoned = new AbortController();
+  const options = callOptions({ cancelled: cancelled.signal, abandoned: abandoned.signal });
   const ended = adapter
     .provider({ transport: watched })
     .generate(call, options)
     .catch((error: unknown) => error);
   await head.promise;
-  return { signal, abandon, ended };
+  return { cancelled, abandoned, ended };
 }
 
 describe('once a good answer has begun', () => {
@@ -57,9 +57,9 @@ describe('once a good answer has begun', () => {
   ])('a cancellation does not end the call: %s is read to its end', async (_, call) => {
     const gate = server.gate();
     server.script(picture({ beforeBody: gate }));
-    const { signal, ended } = await untilHead(call);
+    const { cancelled, ended } = await untilHead(call);
     await gate.reached();
-    signal.abort(new Error('cancelled'));
+    cancelled.abort(new Error('cancelled'));
     gate.open();
     expect(await ended).toMatchObject({ bytes: expect.any(Uint8Array), httpStatus: 200 });
     expect(server.calls[0]?.ending).toBe('answered');
@@ -70,16 +70,16 @@ describe('once a good answer has begun', () => {
     server.script(
       answer({ body: ['{"data":[', '{}'], drip: { pause: gate }, cut: { after: { pieces: 1 }, by: 'close' } }),
     );
-    const { signal, ended } = await untilHead();
-    signal.abort(new Error('cancelled'));
+    const { cancelled, ended } = await untilHead();
+    cancelled.abort(new Error('cancelled'));
     gate.open();
     expect(await ended).toMatchObject({ fault: 'interrupted', outcome: 'unknown' });
   });
 
-  test('`abandon` ends the call', async () => {
+  test('`abandoned` ends the call', async () => {
     server.script(picture({ beforeBody: 'forever' }));
-    const { abandon, ended } = await untilHead();
-    abandon.abort(new Error('stopping'));
+    const { abandoned, ended } = await untilHead();
+    abandoned.abort(new Error('stopping'));
     expect(await ended).toMatchObject({ fault: 'cancelled', outcome: 'cancelled' });
     await server.abandoned(1);
   });
@@ -87,8 +87,8 @@ describe('once a good answer has begun', () => {
 
 test('a cancellation ends the call while an error arrives', async () => {
   server.script(openAiError('server_error', { cut: { after: { bytes: 10 }, by: 'hang' } }));
-  const { signal, ended } = await untilHead();
-  signal.abort(new Error('cancelled'));
+  const { cancelled, ended } = await untilHead();
+  cancelled.abort(new Error('cancelled'));
   expect(await ended).toMatchObject({ fault: 'cancelled' });
   await server.abandoned(1);
 });

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { classifyEvent } from '../../../../src/adapters/providers/openai/stream.ts';
 import type { GeneratedPicture } from '../../../../src/core/ports/provider.ts';
 import { callOptions, pictureIn } from '../../../support/generation.ts';
 import { CALL, type OpenAiAdapter, startOpenAiAdapter } from '../../../support/openai/adapter.ts';
@@ -258,7 +259,7 @@ test.each([
 ] as const)('%s aborts the stream and frees the socket', async (_, timeoutMs, fault, outcome) => {
   server.script(picture({ cut: { after: { pieces: 1 }, by: 'hang' } }));
   const controller = new AbortController();
-  const options = callOptions({ abandon: controller.signal });
+  const options = callOptions({ abandoned: controller.signal });
   const { seen, generated } = watch(provider({ timeoutMs }), STREAMED, options);
   const failed = generated.catch((reason: unknown) => reason);
   if (fault === 'cancelled') {
@@ -267,4 +268,26 @@ test.each([
   }
   expect(await failed).toMatchObject({ fault, outcome });
   await server.abandoned(1);
+});
+
+test.each<[string, unknown, string | null, object]>([
+  ['the final picture by its type', { type: 'image_generation.completed' }, null, { kind: 'final' }],
+  ['the final picture by its name', { b64_json: 'AQID' }, 'image_edit.completed', { kind: 'final' }],
+  ['a plain answer', { data: [{ url: 'https://example.com/1.png' }] }, null, { kind: 'final' }],
+  ['a plain picture', { b64_json: 'AQID' }, null, { kind: 'final' }],
+  [
+    'a partial picture',
+    { b64_json: 'AQID', partial_image_index: 1 },
+    'image_generation.partial_image',
+    { kind: 'partial', base64: 'AQID', index: 1 },
+  ],
+  ['a partial picture without bytes', { partial_image_index: 1 }, 'image_generation.partial_image', { kind: 'other' }],
+  ['an error by its name', { message: 'no' }, 'error', { kind: 'error', error: { message: 'no' } }],
+  ['an error inside', { error: { message: 'no' } }, null, { kind: 'error', error: { message: 'no' } }],
+  ['an unknown event', { b64_json: 'AQID' }, 'image_generation.queued', { kind: 'other' }],
+  ['no object', [{ b64_json: 'AQID' }], null, { kind: 'other' }],
+  ['nothing', undefined, 'image_generation.completed', { kind: 'other' }],
+])('classifyEvent: %s', (_, value, name, expected) => {
+  const final = 'kind' in expected && expected.kind === 'final';
+  expect(classifyEvent(value, name)).toMatchObject(final ? { ...expected, value } : expected);
 });

@@ -99,7 +99,7 @@ describe('the placeholder', () => {
     cancel(controller);
     const painting = provider.generate(
       call('tea', { width: 64, height: 64 }),
-      callOptions({ signal: controller.signal }),
+      callOptions({ cancelled: controller.signal }),
     );
     await expect(painting).rejects.toMatchObject({ name: 'ProviderError', fault: 'cancelled', outcome: 'cancelled' });
   });

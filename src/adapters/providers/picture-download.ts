@@ -1,10 +1,9 @@
-import { ProviderError, type ProviderFault } from '../../../core/domain/errors.ts';
-import type { DownloadOptions } from '../../../core/ports/provider.ts';
-import { type GuardedFetch, RefusedAddressError } from '../../../security/ssrf-guard.ts';
-import { openCallSignal } from '../call-signal.ts';
-import { parseRetryAfter } from '../retry-after.ts';
-import { wasNeverSent } from '../transport.ts';
-import { isMarkup } from './answer-kind.ts';
+import { ProviderError, type ProviderFault } from '../../core/domain/errors.ts';
+import type { DownloadOptions } from '../../core/ports/provider.ts';
+import { type GuardedFetch, RefusedAddressError } from '../../security/ssrf-guard.ts';
+import { openCallSignal } from './call-signal.ts';
+import { parseRetryAfter } from './retry-after.ts';
+import { wasNeverSent } from './transport.ts';
 
 interface DownloadParts {
   /** The provider's name, with which each message begins. */
@@ -24,8 +23,9 @@ const MAX_REDIRECTS = 3;
 const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
 const KEY_WANTED: ReadonlySet<number> = new Set([401, 403]);
 const GONE = 410;
-/** The guard's own limit on one request: longer than any try, which has a limit of its own. */
-const GUARD_TIMEOUT_MS = 24 * 60 * 60_000;
+/** Bytes that show whether a file is a page or a picture. */
+const HEAD_BYTES = 64;
+const MARKUP = /^(?:$|<(?!svg)|\{|\[)/i;
 
 /**
  * A function that fetches a picture by its URL, as `Provider.download` promises. Redirects are followed, three at most, each through the
@@ -40,7 +40,7 @@ export function createPictureDownload(parts: DownloadParts) {
 
   /** Gets the URL, with the key where that is wanted and allowed. */
   async function get(url: URL, mayHaveKey: boolean, signal: AbortSignal) {
-    const request = { method: 'GET', timeoutMs: GUARD_TIMEOUT_MS, maxBytes, signal } as const;
+    const request = { method: 'GET', timeoutMs: null, maxBytes, signal } as const;
     const response = await guard.fetch(url.href, request);
     if (!KEY_WANTED.has(response.status) || !mayHaveKey || keyHeader === null) return response;
     return await guard.fetch(url.href, { ...request, headers: keyHeader });
@@ -86,4 +86,10 @@ export function createPictureDownload(parts: DownloadParts) {
       throw fail('interrupted', 'the picture did not arrive whole');
     }
   };
+}
+
+/** True for a page, JSON or nothing at all: what servers send in the place of a file. */
+function isMarkup(bytes: Uint8Array): boolean {
+  // Drops a byte order mark.
+  return MARKUP.test(new TextDecoder().decode(bytes.subarray(0, HEAD_BYTES)).trimStart());
 }
