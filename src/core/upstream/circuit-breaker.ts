@@ -7,6 +7,13 @@ import type { Clock } from '../ports/clock.ts';
  */
 export type Admission = 'call' | 'probe';
 
+/** `probeOnly`: the job waits out an outage, so that it is let in for a probe only, even where the breaker is closed. */
+interface AdmissionKind {
+  readonly probeOnly: boolean;
+}
+
+const ANY_ADMISSION: AdmissionKind = { probeOnly: false };
+
 /**
  * How a job ended for the breaker: `made` with a picture, the provider's fault, or `unclear` where the end says nothing about the
  * provider (a refused prompt, a wrong request, a cancelled call).
@@ -18,10 +25,10 @@ export type JobOutcome = 'made' | 'unclear' | ProviderFault;
  * schedule of probes, and the line of the jobs that wait to make one.
  */
 export interface CircuitBreaker {
-  /** Milliseconds until `admit` lets a job in; 0 when it does so now. A job that `waits` is let in for a probe only. */
-  waitMs(waits?: boolean): number;
+  /** Milliseconds until `admit` lets a job in; 0 when it does so now. */
+  waitMs(kind?: AdmissionKind): number;
   /** Lets a job in, which then has to call `jobEnded`; null while no job may call. */
-  admit(waits?: boolean): Admission | null;
+  admit(kind?: AdmissionKind): Admission | null;
   /** Reports how an admitted job ended with this provider. A failed probe counts as a failed job. */
   jobEnded(admission: Admission, outcome: JobOutcome): void;
   /** The latest fault that keeps it open, or null while it is closed. */
@@ -66,8 +73,8 @@ export function createCircuitBreaker(clock: Clock): CircuitBreaker {
     probes ??= { nextAt: clock.now() + FIRST_PROBE_DELAY_MS, gapMs: FIRST_PROBE_DELAY_MS };
   }
 
-  function waitMs(waits = false): number {
-    if (probes === null || (openedBy === null && !waits)) return 0;
+  function waitMs({ probeOnly }: AdmissionKind = ANY_ADMISSION): number {
+    if (probes === null || (openedBy === null && !probeOnly)) return 0;
     const left = probes.nextAt - clock.now();
     // A clock that was set back must not put the probe off for ever.
     return left > MAX_PROBE_INTERVAL_MS ? 0 : Math.max(0, left);
@@ -87,9 +94,9 @@ export function createCircuitBreaker(clock: Clock): CircuitBreaker {
     get changed() {
       return change.signal;
     },
-    admit(waits = false) {
-      if (probes === null || (openedBy === null && !waits)) return 'call';
-      if (waitMs(waits) > 0) return null;
+    admit(kind = ANY_ADMISSION) {
+      if (probes === null || (openedBy === null && !kind.probeOnly)) return 'call';
+      if (waitMs(kind) > 0) return null;
       probes.gapMs = Math.min(2 * probes.gapMs, MAX_PROBE_INTERVAL_MS);
       probes.nextAt = clock.now() + probes.gapMs;
       return 'probe';

@@ -13,7 +13,7 @@ interface FallbackRequest<Result> extends CallRequest<Result> {
   /** In order of preference. */
   readonly candidates: readonly Candidate[];
   /** When the run was requested, in milliseconds since 1970. */
-  readonly acceptedAt: number;
+  readonly requestedAt: number;
   /** Calls that this run of the image has made in an earlier process. */
   readonly earlierAttempts: readonly Attempt[];
   /** Calls of unknown outcome that count against `ambiguousRetries` before the first one of this request. */
@@ -40,15 +40,15 @@ export function createFallback({
   readonly clock: Clock;
 }): CallWithFallback {
   return async <Result>(request: FallbackRequest<Result>): Promise<Result> => {
-    const { candidates, acceptedAt, earlierAttempts, unknownBefore } = request;
+    const { candidates, requestedAt, earlierAttempts, unknownBefore } = request;
     const limits = createRunLimits(retry, clock, unknownBefore);
-    if (!limits.mayCallAgain()) throw spentLimitsError();
+    if (!limits.mayRisk()) throw spentLimitsError();
     const job = Symbol();
     const rounds = candidates.map((candidate, index) =>
       createRound({
         candidate: index === 0 ? candidate : markFallback(candidate, candidates[0]),
         job,
-        acceptedAt,
+        requestedAt,
         callsBefore: callsOfOpenRound(earlierAttempts, candidate, retry.maxAttempts),
         retryBudget,
       }),

@@ -17,7 +17,7 @@ export async function untilCallable(
     if (!limits.mayCallAgain()) return false;
     const waitMs = Math.min(...rounds.map((round) => round.waitMs()));
     if (waitMs === 0) return true;
-    // One more, as a call may begin at the very end of the deadline.
+    // Sleeps 1 ms past the deadline, at which a call may still begin.
     const leftMs = deadlineMs - limits.elapsedMs() + 1;
     const changes = rounds.map(({ candidate }) => candidate.upstream.breaker.changed);
     await clock.sleep(Math.min(waitMs, leftMs), AbortSignal.any([signal, ...changes])).catch(() => undefined);

@@ -56,7 +56,7 @@ export function createCallProvider({
     let isBudgetSpent = false;
     try {
       return await pRetry(callOnce, {
-        // One more than retries can be: the call that follows where streaming was refused is none.
+        // One more than there can be retries, since the call after a refusal of streaming does not count.
         retries: retry.maxAttempts,
         // All waiting is done in `waitForRetry`: p-retry's own would come on top of it. p-retry is not given the signal either,
         // as it would throw away a picture that arrives after the signal has fired.

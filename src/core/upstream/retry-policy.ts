@@ -6,7 +6,10 @@ export interface RetryPolicy {
   readonly maxAttempts: number;
   /** No call to any provider begins later than this after the first one began, or would have begun if a provider had worked. */
   readonly deadlineMs: number;
-  /** With more calls of unknown outcome than this, at all providers together, a run makes no further call: each may have been billed. */
+  /**
+   * With more calls of unknown outcome than this, no further call is made: each may have been billed. They count at all providers together,
+   * and over all runs since the latest that a caller began by a retry (`Image.allowanceFrom`).
+   */
   readonly ambiguousRetries: number;
 }
 
@@ -17,7 +20,7 @@ export interface RetryState {
   readonly retryAfterMs: number | null;
   /** Calls to this provider so far in this round, the failed one included. */
   readonly attempts: number;
-  /** Calls of unknown outcome in this run, to all providers together. */
+  /** Calls of unknown outcome that count against `ambiguousRetries`. */
   readonly unknown: number;
   /** Milliseconds since the deadline began to count; time in an earlier process does not. */
   readonly elapsedMs: number;

@@ -42,14 +42,14 @@ export interface Round {
 export function createRound({
   candidate,
   job,
-  acceptedAt,
+  requestedAt,
   callsBefore,
   retryBudget,
 }: {
   readonly candidate: Candidate;
   readonly job: symbol;
   /** Milliseconds since 1970. */
-  readonly acceptedAt: number;
+  readonly requestedAt: number;
   /** Calls of the round in an earlier process. */
   readonly callsBefore: number;
   readonly retryBudget: RetryBudget;
@@ -67,7 +67,7 @@ export function createRound({
 
   function isOutage(): boolean {
     const isUnbilled = lastFailure !== null && isUnbilledOutage(lastFailure.fault);
-    return isUnbilled && breaker.othersFailed(job, acceptedAt) && breaker.pictures === picturesAtFirstCall;
+    return isUnbilled && breaker.othersFailed(job, requestedAt) && breaker.pictures === picturesAtFirstCall;
   }
 
   function wait(): void {
@@ -99,7 +99,7 @@ export function createRound({
       breaker.join(job);
       if (!breaker.isFirst(job)) return Number.POSITIVE_INFINITY;
     }
-    return breaker.waitMs(standing === 'waiting');
+    return breaker.waitMs({ probeOnly: standing === 'waiting' });
   }
 
   return {
@@ -119,7 +119,7 @@ export function createRound({
       else if (!retryBudget.takeRetry()) return null;
       picturesAtFirstCall ??= breaker.pictures;
       breaker.leave(job);
-      return breaker.admit(standing === 'waiting');
+      return breaker.admit({ probeOnly: standing === 'waiting' });
     },
     callBegins() {
       calls += 1;

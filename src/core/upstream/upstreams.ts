@@ -119,7 +119,7 @@ function namesOf(upstreams: readonly Upstream[]): string {
 }
 
 function secondsToProbe(upstreams: readonly Upstream[]): number {
-  const waitMs = Math.min(...upstreams.map(({ breaker }) => breaker.waitMs(true)));
+  const waitMs = Math.min(...upstreams.map(({ breaker }) => breaker.waitMs({ probeOnly: true })));
   return Math.max(1, Math.ceil(waitMs / 1000));
 }
 

@@ -2,6 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { createCircuitBreaker, type JobOutcome } from '../../../src/core/upstream/circuit-breaker.ts';
 import { createManualClock } from '../../support/test-clock.ts';
 
+const PROBE_ONLY = { probeOnly: true };
+
 function setUp() {
   const clock = createManualClock();
   const breaker = createCircuitBreaker(clock);
@@ -87,16 +89,16 @@ describe('the circuit breaker', () => {
   it('has a schedule of probes for a job that waits while it is closed, and lets others call', () => {
     const { clock, breaker } = setUp();
     breaker.join(Symbol());
-    expect([breaker.waitMs(true), breaker.admit(true), breaker.admit()]).toEqual([5000, null, 'call']);
+    expect([breaker.waitMs(PROBE_ONLY), breaker.admit(PROBE_ONLY), breaker.admit()]).toEqual([5000, null, 'call']);
     clock.move(5000);
-    expect([breaker.admit(true), breaker.waitMs(true), breaker.waitMs()]).toEqual(['probe', 10_000, 0]);
+    expect([breaker.admit(PROBE_ONLY), breaker.waitMs(PROBE_ONLY), breaker.waitMs()]).toEqual(['probe', 10_000, 0]);
   });
 
   it('opens in the schedule that has begun already', () => {
     const { clock, breaker, jobs } = setUp();
     breaker.join(Symbol());
     clock.move(5000);
-    breaker.jobEnded(breaker.admit(true) ?? 'call', 'overloaded');
+    breaker.jobEnded(breaker.admit(PROBE_ONLY) ?? 'call', 'overloaded');
     jobs(...Array(4).fill('overloaded'));
     expect([breaker.openedBy(), breaker.waitMs()]).toEqual(['overloaded', 10_000]);
   });

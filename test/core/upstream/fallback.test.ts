@@ -7,7 +7,7 @@ const earlierCall = (provider: string) => ({ provider }) as Attempt;
 
 describe('the retry budget', () => {
   it('delays the retries of a job that fails alone, and never fails it early', async () => {
-    const calls = setUpCalls({ freePerMinute: 1 });
+    const calls = setUpCalls({ retriesPerMinute: 1 });
     calls.answer = () => 'overloaded';
     const job = await calls.start('a');
     await calls.seconds(200);
@@ -17,7 +17,7 @@ describe('the retry budget', () => {
   });
 
   it('delays no retry beyond the deadline, which ends the job with its own failure', async () => {
-    const calls = setUpCalls({ freePerMinute: 1, deadlineMs: 50_000 });
+    const calls = setUpCalls({ retriesPerMinute: 1, deadlineMs: 50_000 });
     calls.answer = () => 'rate_limited';
     const job = await calls.start('a');
     await calls.seconds(51);
@@ -25,7 +25,7 @@ describe('the retry budget', () => {
   });
 
   it('lets the next provider be called at once', async () => {
-    const calls = setUpCalls({ freePerMinute: 1, providers: ['first', 'second'] });
+    const calls = setUpCalls({ retriesPerMinute: 1, providers: ['first', 'second'] });
     calls.answer = (provider) => (provider === 'first' ? 'overloaded' : 'picture');
     const job = await calls.start('a');
     await calls.seconds(1);
@@ -38,7 +38,7 @@ describe('the retry budget', () => {
   });
 
   it('keeps no job waiting after an outage: a probe shows its end', async () => {
-    const calls = setUpCalls({ freePerMinute: 1 });
+    const calls = setUpCalls({ retriesPerMinute: 1 });
     calls.answer = () => 'overloaded';
     const jobs = [await calls.start('a'), await calls.start('b'), await calls.start('c')];
     await calls.seconds(4);
@@ -49,7 +49,7 @@ describe('the retry budget', () => {
   });
 
   it('counts a job once for the breaker, however often it has to wait', async () => {
-    const calls = setUpCalls({ freePerMinute: 1, maxAttempts: 8, deadlineMs: 3_600_000 });
+    const calls = setUpCalls({ retriesPerMinute: 1, maxAttempts: 8, deadlineMs: 3_600_000 });
     calls.answer = () => 'overloaded';
     const job = await calls.start('a');
     await calls.seconds(400);
@@ -162,7 +162,7 @@ describe('several providers', () => {
 
 describe('a refusal of streaming', () => {
   it('is followed by one call at once, which counts neither as an attempt nor as a retry', async () => {
-    const calls = setUpCalls({ ...ONE_ATTEMPT, freePerMinute: 1, providers: ['first', 'second'] });
+    const calls = setUpCalls({ ...ONE_ATTEMPT, retriesPerMinute: 1, providers: ['first', 'second'] });
     const answers = ['streaming_refused', 'picture'] as const;
     let call = 0;
     calls.answer = () => answers[call++] ?? 'rejected';
@@ -172,7 +172,7 @@ describe('a refusal of streaming', () => {
   });
 
   it('leaves all attempts and retries to the call that follows', async () => {
-    const calls = setUpCalls({ maxAttempts: 3, freePerMinute: 2 });
+    const calls = setUpCalls({ maxAttempts: 3, retriesPerMinute: 2 });
     let call = 0;
     calls.answer = () => (call++ === 0 ? 'streaming_refused' : 'overloaded');
     const job = await calls.start('a');
@@ -191,7 +191,7 @@ describe('a refusal of streaming', () => {
   });
 
   it('is allowed once more in a new round', async () => {
-    const calls = setUpCalls({ freePerMinute: 100 });
+    const calls = setUpCalls({ retriesPerMinute: 100 });
     const answers: Answer[] = ['streaming_refused', ...Array(4).fill('overloaded'), 'streaming_refused'];
     calls.answer = (_, job) => {
       if (job === 'a') return answers.shift() ?? 'picture';

@@ -37,7 +37,7 @@ describe('jobs whose calls fail together', () => {
   it.each(['rate_limited', 'timeout', 'gateway'] as const)(
     'do not wait after %s, which may be billed or no outage',
     async (fault) => {
-      const calls = setUpCalls({ freePerMinute: 100, ambiguousRetries: 10 });
+      const calls = setUpCalls({ retriesPerMinute: 100, ambiguousRetries: 10 });
       calls.answer = () => fault;
       const [a, b] = [await calls.start('a'), await calls.start('b')];
       await calls.seconds(4);
@@ -65,7 +65,7 @@ describe('jobs whose calls fail together', () => {
   });
 
   it('do not retry a probe, although the retry budget and their attempts have room for it', async () => {
-    const calls = setUpCalls({ maxAttempts: 3, freePerMinute: 2 });
+    const calls = setUpCalls({ maxAttempts: 3, retriesPerMinute: 2 });
     calls.answer = () => 'overloaded';
     await calls.start('before');
     await calls.seconds(50);
@@ -100,7 +100,7 @@ describe('jobs whose calls fail together', () => {
   });
 
   it('begin a new round in each outage: failures before a picture count no more', async () => {
-    const calls = setUpCalls({ freePerMinute: 100 });
+    const calls = setUpCalls({ retriesPerMinute: 100 });
     calls.answer = (_, job) => (job === 'c' ? 'picture' : 'overloaded');
     const [a, b] = [await calls.start('a'), await calls.start('b')];
     await calls.seconds(4);
@@ -114,7 +114,7 @@ describe('jobs whose calls fail together', () => {
   });
 
   it('count as one failed job each, and a failed probe as one more', async () => {
-    const calls = setUpCalls({ freePerMinute: 100 });
+    const calls = setUpCalls({ retriesPerMinute: 100 });
     calls.answer = () => 'overloaded';
     for (const name of ['a', 'b', 'c', 'd']) await calls.start(name);
     await calls.seconds(8);
@@ -201,7 +201,7 @@ describe('a job that finds the breaker open', () => {
   });
 
   it('while the retry budget delays it, goes on with the end of the outage', async () => {
-    const calls = setUpCalls({ freePerMinute: 1 });
+    const calls = setUpCalls({ retriesPerMinute: 1 });
     calls.answer = (_, job) => (job === 'a' ? 'rate_limited' : 'account');
     const job = await calls.start('a');
     await calls.seconds(1);
