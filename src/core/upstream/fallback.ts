@@ -1,4 +1,4 @@
-import { ImageError, ProviderError } from '../domain/errors.ts';
+import { ProviderError } from '../domain/errors.ts';
 import type { Attempt } from '../domain/image.ts';
 import type { Clock } from '../ports/clock.ts';
 import { untilCallable } from './outage-wait.ts';
@@ -73,9 +73,9 @@ export function createFallback({
         // A long call here must not keep other jobs from probing the other providers.
         for (const other of rounds) if (other !== round) other.leaveLine();
         try {
-          return await callProvider(request, round, limits);
+          const called = await callProvider(request, round, limits);
+          if (called !== null) return called.result;
         } catch (error) {
-          if (error instanceof ImageError && error.code === 'provider_unavailable') continue;
           if (!(error instanceof ProviderError && isOutage(error.fault)) || !limits.mayRisk()) throw error;
           failure = error;
           const { name: provider } = round.candidate.upstream.provider;

@@ -8,7 +8,7 @@ import type { RetryBudget } from './retry-budget.ts';
 import { isOutage, type RetryPolicy, retryDelay } from './retry-policy.ts';
 import type { Round } from './round.ts';
 import type { RunLimits } from './run-limits.ts';
-import { type Candidate, noProviderAvailable } from './upstreams.ts';
+import type { Candidate } from './upstreams.ts';
 
 export interface CallRequest<Result> {
   /**
@@ -23,10 +23,14 @@ export interface CallRequest<Result> {
 
 /**
  * Calls one provider, with retries, until it returns a picture or must not be called again for now; then raises the last error, and
- * the round says whether it may be called later. Raises `provider_unavailable` where the round admits no call, and the signal's reason
- * where that ends a wait.
+ * the round says whether it may be called later. Resolves to null where the round admits no call. Raises the signal's reason where that
+ * ends a wait.
  */
-export type CallProvider = <Result>(request: CallRequest<Result>, round: Round, limits: RunLimits) => Promise<Result>;
+export type CallProvider = <Result>(
+  request: CallRequest<Result>,
+  round: Round,
+  limits: RunLimits,
+) => Promise<{ readonly result: Result } | null>;
 
 export function createCallProvider({
   retry,
@@ -46,7 +50,7 @@ export function createCallProvider({
     { signal, log, attempt }: CallRequest<Result>,
     round: Round,
     limits: RunLimits,
-  ): Promise<Result> => {
+  ): Promise<{ readonly result: Result } | null> => {
     const { candidate } = round;
     const { provider, breaker, throttle } = candidate.upstream;
     /** Null until the first call is admitted. */
@@ -71,21 +75,21 @@ export function createCallProvider({
       if (admission !== null) round.ended(admission, outcome);
     }
 
-    async function callOnce(): Promise<Result> {
+    async function callOnce(): Promise<{ readonly result: Result } | null> {
       using _slot = await throttle.acquire(signal);
       // Checked only now, since the wait for a slot may have been long.
-      if (lastFailure === null) admitFirstCall();
-      else admitNextCall(lastFailure);
+      if (lastFailure !== null) admitNextCall(lastFailure);
+      else if (!admitFirstCall()) return null;
       limits.begins();
       round.callBegins();
       const result = await attempt(candidate);
       outcome = 'made';
-      return result;
+      return { result };
     }
 
-    function admitFirstCall(): void {
+    function admitFirstCall(): boolean {
       admission = limits.mayCallAgain() ? round.admit() : null;
-      if (admission === null) throw noProviderAvailable([candidate.upstream]);
+      return admission !== null;
     }
 
     function admitNextCall(failure: ProviderError): void {
