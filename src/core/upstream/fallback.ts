@@ -1,7 +1,7 @@
 import { ProviderError } from '../domain/errors.ts';
 import type { Attempt } from '../domain/image.ts';
 import type { Clock } from '../ports/clock.ts';
-import { untilCallable } from './outage-wait.ts';
+import { inReach, untilCallable } from './outage-wait.ts';
 import type { CallProvider, CallRequest } from './provider-calls.ts';
 import type { RetryBudget } from './retry-budget.ts';
 import { isOutage, type RetryPolicy } from './retry-policy.ts';
@@ -21,8 +21,9 @@ interface FallbackRequest<Result> extends CallRequest<Result> {
 }
 
 /**
- * Calls providers in order until one returns a picture: each with its own retries, the next one only on an outage. Where every provider
- * that may make the picture is down, waits for one of them until the deadline and goes on with it; then raises `provider_unavailable`.
+ * Calls providers in order until one returns a picture: each with its own retries, the next one only on an outage, and not while a retry
+ * waits for the retry budget. Where every provider that may make the picture is down, waits for one of them until the deadline and goes on
+ * with it; then raises `provider_unavailable`.
  * After a refusal, or after more calls of unknown outcome than are allowed, no other provider is called, and the failure is raised; so
  * is the last one where no provider may be called again.
  */
@@ -68,7 +69,7 @@ export function createFallback({
     const { signal, log } = request;
     let failure: ProviderError | null = null;
     for (;;) {
-      for (const round of rounds) {
+      for (const round of inReach(rounds, limits)) {
         if (round.waitMs() > 0) continue;
         // A long call here must not keep other jobs from probing the other providers.
         for (const other of rounds) if (other !== round) other.leaveLine();
@@ -85,7 +86,7 @@ export function createFallback({
       }
       const left = rounds.filter(({ standing }) => standing !== 'over');
       if (failure !== null && left.length === 0) throw failure;
-      if (await untilCallable(left, limits, { deadlineMs: retry.deadlineMs, clock, signal })) continue;
+      if (await untilCallable(left, limits, { clock, signal })) continue;
       if (failure !== null && !left.some((round) => round.isDown())) throw failure;
       const upstreams = left.map(({ candidate }) => candidate.upstream);
       throw providersStayDown(upstreams, failure);

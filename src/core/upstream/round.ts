@@ -23,6 +23,11 @@ export interface Round {
    */
   waitMs(): number;
   leaveLine(): void;
+  /**
+   * True while it owes a retry that the retry budget puts off, which may begin within `leftMs`, and the provider is not found down: no
+   * later candidate is called meanwhile. Whether it is `paused` or takes its turn as a probe makes no difference.
+   */
+  isHeld(leftMs: number): boolean;
   /** True while only a probe, or a picture of another job, can show that the provider works. */
   isDown(): boolean;
   /** Lets the job call, as its first call here or after a wait; null while it may not. */
@@ -64,6 +69,7 @@ export function createRound({
   let lastFailure: ProviderError | null = null;
   let hasFailed = false;
   let wasStreamingRefused = false;
+  let isRetryPutOff = false;
 
   function isOutage(): boolean {
     const isUnbilled = lastFailure !== null && isUnbilledOutage(lastFailure.fault);
@@ -84,6 +90,7 @@ export function createRound({
       picturesAtFirstCall = null;
       hasFailed = false;
       wasStreamingRefused = false;
+      isRetryPutOff = false;
     }
   }
 
@@ -112,6 +119,10 @@ export function createRound({
     },
     waitMs,
     leaveLine: () => breaker.leave(job),
+    isHeld(leftMs) {
+      refresh();
+      return isRetryPutOff && breaker.openedBy() === null && retryBudget.waitMs() <= leftMs;
+    },
     isDown,
     admit() {
       if (waitMs() > 0) return null;
@@ -133,6 +144,7 @@ export function createRound({
     callFailed: () => breaker.callFailed(job),
     stopped(failure, admission, isBudgetSpent) {
       lastFailure = failure;
+      isRetryPutOff = isBudgetSpent;
       // The job that meets an account fault first does not wait for the operator; a probe of one that waits already does.
       if (admission === 'probe') wait();
       else if (failure.fault === 'account') standing = 'over';

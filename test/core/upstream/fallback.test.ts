@@ -24,17 +24,56 @@ describe('the retry budget', () => {
     expect([job.end, job.endedAt, job.calls.length]).toEqual(['rate_limited', 50, 2]);
   });
 
-  it('lets the next provider be called at once', async () => {
-    const calls = setUpCalls({ retriesPerMinute: 1, providers: ['first', 'second'] });
+  it('keeps a job with its provider: the next one is called when the attempts are spent', async () => {
+    const calls = setUpCalls({ retriesPerMinute: 1, maxAttempts: 3, providers: ['first', 'second'] });
     calls.answer = (provider) => (provider === 'first' ? 'overloaded' : 'picture');
     const job = await calls.start('a');
-    await calls.seconds(1);
-    expect(job.calls).toEqual([
-      ['first', 0],
-      ['first', 1],
-      ['second', 1],
+    await calls.seconds(70);
+    expect([job.end, job.calls]).toEqual([
+      'picture',
+      [
+        ['first', 0],
+        ['first', 1],
+        ['first', 61],
+        ['second', 61],
+      ],
     ]);
-    expect(job.end).toBe('picture');
+  });
+
+  it.each([
+    ['a retry is left where the provider works again', 'picture', 61],
+    ['a probe brings a picture where it still fails', 'overloaded', 6],
+  ] as const)('keeps two jobs that fail together with their provider, until %s', async (_, retried, at) => {
+    const calls = setUpCalls({ retriesPerMinute: 1, providers: ['first', 'second'] });
+    calls.answer = () => 'overloaded';
+    const [a, b] = [await calls.start('a'), await calls.start('b')];
+    calls.answer = () => retried;
+    await calls.seconds(2);
+    calls.answer = () => 'picture';
+    await calls.seconds(at);
+    expect([a.end, b.end]).toEqual(['picture', 'picture']);
+    expect(b.calls.at(-1)).toEqual(['first', at]);
+    expect([...a.calls, ...b.calls].filter(([provider]) => provider === 'second')).toEqual([]);
+  });
+
+  it('keeps no job with a provider that is down: after a failed probe, or with its breaker open', async () => {
+    const calls = setUpCalls({ retriesPerMinute: 1, providers: ['first', 'second'] });
+    calls.answer = (provider) => (provider === 'first' ? 'overloaded' : 'picture');
+    const jobs = [await calls.start('a'), await calls.start('b'), await calls.start('c')];
+    await calls.seconds(5);
+    expect(jobs.map(({ end }) => end)).toEqual(['pending', 'pending', 'pending']);
+    await calls.seconds(15);
+    expect(calls.breaker('first').openedBy()).toBe('overloaded');
+    expect(jobs.map(({ end }) => end)).toEqual(['picture', 'picture', 'picture']);
+    expect(jobs.map(({ endedAt }) => endedAt).sort((a, b) => a - b)).toEqual([6, 16, 16]);
+  });
+
+  it('lets the next provider be called at once where no retry is left before the deadline', async () => {
+    const calls = setUpCalls({ retriesPerMinute: 1, providers: ['first', 'second'], deadlineMs: 60_000 });
+    calls.answer = (provider) => (provider === 'first' ? 'rate_limited' : 'picture');
+    const job = await calls.start('a');
+    await calls.seconds(1);
+    expect([job.end, job.calls.map(([provider]) => provider)]).toEqual(['picture', ['first', 'first', 'second']]);
   });
 
   it('keeps no job waiting after an outage: a probe shows its end', async () => {
