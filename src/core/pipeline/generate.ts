@@ -29,7 +29,8 @@ export function createGenerate({
     await callWithFallback({
       candidates: upstreams.candidates(image.request),
       requestedAt: Date.parse(image.requestedAt),
-      earlierAttempts: image.attempts.filter((attempt) => attempt.run === run.number),
+      earlier: image.attempts,
+      run: run.number,
       unknownBefore: countedUnknowns(image),
       // Draining ends the waits for a slot, a retry or the end of an outage; a call under way goes on until `stopping`.
       signal: AbortSignal.any([run.signals.cancelled, run.signals.draining]),

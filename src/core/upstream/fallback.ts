@@ -14,8 +14,10 @@ interface FallbackRequest<Result> extends CallRequest<Result> {
   readonly candidates: readonly Candidate[];
   /** When the run was requested, in milliseconds since 1970. */
   readonly requestedAt: number;
-  /** Calls that this run of the image has made in an earlier process. */
-  readonly earlierAttempts: readonly Attempt[];
+  /** Calls for the image before this request, those of earlier runs included. */
+  readonly earlier: readonly Attempt[];
+  /** The present run. */
+  readonly run: number;
   /** Calls of unknown outcome that count against `ambiguousRetries` before the first one of this request. */
   readonly unknownBefore: number;
 }
@@ -41,7 +43,8 @@ export function createFallback({
   readonly clock: Clock;
 }): CallWithFallback {
   return async <Result>(request: FallbackRequest<Result>): Promise<Result> => {
-    const { candidates, requestedAt, earlierAttempts, unknownBefore } = request;
+    const { candidates, requestedAt, earlier, run, unknownBefore } = request;
+    const earlierOfRun = earlier.filter((attempt) => attempt.run === run);
     const limits = createRunLimits(retry, clock, unknownBefore);
     if (!limits.mayRisk()) throw spentLimitsError();
     const job = Symbol();
@@ -50,7 +53,7 @@ export function createFallback({
         candidate: index === 0 ? candidate : markFallback(candidate, candidates[0]),
         job,
         requestedAt,
-        callsBefore: callsOfOpenRound(earlierAttempts, candidate, retry.maxAttempts),
+        callsBefore: callsOfOpenRound(earlierOfRun, candidate, retry.maxAttempts),
         retryBudget,
       }),
     );
@@ -62,11 +65,11 @@ export function createFallback({
   };
 
   async function callInTurn<Result>(
-    request: CallRequest<Result>,
+    request: FallbackRequest<Result>,
     rounds: readonly Round[],
     limits: RunLimits,
   ): Promise<Result> {
-    const { signal, log } = request;
+    const { earlier, signal, log } = request;
     let failure: ProviderError | null = null;
     for (;;) {
       for (const round of inReach(rounds, limits)) {
@@ -89,7 +92,7 @@ export function createFallback({
       if (await untilCallable(left, limits, { clock, signal })) continue;
       if (failure !== null && !left.some((round) => round.isDown())) throw failure;
       const upstreams = left.map(({ candidate }) => candidate.upstream);
-      throw providersStayDown(upstreams, failure);
+      throw providersStayDown(upstreams, failure, earlier);
     }
   }
 }

@@ -1,4 +1,5 @@
 import { ImageError, type ProviderError, type ProviderFault } from '../domain/errors.ts';
+import type { Attempt } from '../domain/image.ts';
 import type { ImageRequest } from '../domain/request.ts';
 import type { GenerationPlan } from '../planning/plan.ts';
 import type { Clock } from '../ports/clock.ts';
@@ -96,22 +97,35 @@ export function createUpstreams(options: readonly UpstreamOptions[], clock: Cloc
 
 /** The error when every one of these circuit breakers is open: nothing was sent; retry after the first probe. */
 export function noProviderAvailable(upstreams: readonly Upstream[]): ImageError {
+  const detail = `no provider works at the moment (${namesOf(upstreams)}); nothing was sent or paid`;
+  return new ImageError('provider_unavailable', detail, { retryAfterSeconds: secondsToProbe(upstreams) });
+}
+
+/**
+ * The error of a job that has waited for these providers until its deadline. `failure` is that of its last call, if it made any;
+ * `earlier` are the calls for the image before the job, those of earlier runs included.
+ */
+export function providersStayDown(
+  upstreams: readonly Upstream[],
+  failure: ProviderError | null,
+  earlier: readonly Attempt[],
+): ImageError {
+  const known = failure === null ? knownOf(earlier) : `the last call: ${failure.message}`;
   return new ImageError(
     'provider_unavailable',
-    `not working at the moment: ${namesOf(upstreams)}; nothing was sent or paid`,
+    `no provider worked before the deadline (${namesOf(upstreams)}); ${known}`,
     {
       retryAfterSeconds: secondsToProbe(upstreams),
+      ...(failure !== null && { cause: failure }),
     },
   );
 }
 
-/** The error of a job that has waited for these providers until its deadline. `failure` is that of its last call, if it made any. */
-export function providersStayDown(upstreams: readonly Upstream[], failure: ProviderError | null): ImageError {
-  const reason = failure === null ? 'nothing was sent or paid' : `the last call: ${failure.message}`;
-  return new ImageError('provider_unavailable', `did not work before the deadline: ${namesOf(upstreams)}; ${reason}`, {
-    retryAfterSeconds: secondsToProbe(upstreams),
-    ...(failure !== null && { cause: failure }),
-  });
+/** What is known of the money where a job made no call. */
+function knownOf(earlier: readonly Attempt[]): string {
+  if (earlier.length === 0) return 'nothing was sent or paid';
+  if (earlier.every(({ outcome }) => outcome === 'failed')) return 'no call was made now, and none before was billed';
+  return 'no call was made now, but an earlier one may have been billed';
 }
 
 function namesOf(upstreams: readonly Upstream[]): string {

@@ -111,7 +111,8 @@ export function setUpCalls({
       const run = callWithFallback({
         candidates,
         requestedAt: clock.now(),
-        earlierAttempts: earlier,
+        earlier,
+        run: 1,
         unknownBefore,
         signal: aborted.signal,
         log: pino({ level: 'silent' }),

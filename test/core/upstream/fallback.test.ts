@@ -3,7 +3,7 @@ import type { Attempt } from '../../../src/core/domain/image.ts';
 import { type Answer, setUpCalls } from './calls.ts';
 
 const ONE_ATTEMPT = { maxAttempts: 1 };
-const earlierCall = (provider: string) => ({ provider }) as Attempt;
+const earlierCall = (provider: string, run = 1) => ({ provider, run }) as Attempt;
 
 describe('the retry budget', () => {
   it('delays the retries of a job that fails alone, and never fails it early', async () => {
@@ -272,6 +272,9 @@ describe('a job of an earlier process', () => {
     const job = await calls.start('a', { earlier: [earlierCall('first'), earlierCall('other'), earlierCall('first')] });
     await calls.seconds(10);
     expect(job.calls).toHaveLength(2);
+    const rerun = await calls.start('b', { earlier: [earlierCall('first', 0), earlierCall('first')] });
+    await calls.seconds(10);
+    expect(rerun.calls).toHaveLength(3);
   });
 
   it('has a new round where its last one was spent: it was waiting', async () => {

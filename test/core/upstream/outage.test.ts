@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { ImageError } from '../../../src/core/domain/errors.ts';
+import type { Attempt } from '../../../src/core/domain/image.ts';
 import { setUpCalls } from './calls.ts';
 
 describe('a job whose calls fail alone', () => {
@@ -153,6 +154,26 @@ describe('a job that finds the breaker open', () => {
     expect([a.end, b.end, late.end]).toEqual(['provider_unavailable', 'provider_unavailable', 'pending']);
     await calls.seconds(10);
     expect([late.end, late.endedAt]).toEqual(['provider_unavailable', 30]);
+  });
+
+  it.each([
+    ['nothing was sent or paid', []],
+    ['no call was made now, and none before was billed', ['failed', 'failed']],
+    ['no call was made now, but an earlier one may have been billed', ['failed', 'unknown']],
+    ['no call was made now, but an earlier one may have been billed', ['cancelled', 'failed']],
+    ['no call was made now, but an earlier one may have been billed', ['ok']],
+  ] as const)('says at the deadline, without a call of its own, that %s after %j', async (known, outcomes) => {
+    const calls = setUpCalls({ deadlineMs: 4_000 });
+    calls.answer = () => 'account';
+    await calls.start('met it');
+    // Of an earlier run.
+    const earlier = outcomes.map((outcome) => ({ provider: 'first', run: 0, outcome }) as Attempt);
+    const job = await calls.start('a', { earlier });
+    await calls.seconds(5);
+    expect([job.calls, (job.error as Error).message]).toEqual([
+      [],
+      `no provider worked before the deadline (first); ${known}`,
+    ]);
   });
 
   it('goes on when its own probe brings a picture, and so do the others', async () => {
