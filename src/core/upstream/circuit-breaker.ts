@@ -1,5 +1,6 @@
 import type { ProviderFault } from '../domain/errors.ts';
 import type { Clock } from '../ports/clock.ts';
+import { createChangeSignal } from './change-signal.ts';
 
 /**
  * How the breaker lets a job in. `call`: it is closed. `probe`: the provider is down, and this job finds out with a single call
@@ -22,7 +23,7 @@ export type JobOutcome = 'made' | 'unclear' | ProviderFault;
 
 /**
  * Circuit breaker of one provider. It counts failed jobs, not calls, so that one job can still use all its attempts. It also keeps the
- * schedule of probes, and the line of the jobs that wait to make one.
+ * schedule of probes.
  */
 export interface CircuitBreaker {
   /** Milliseconds until `admit` lets a job in; 0 when it does so now. */
@@ -33,20 +34,9 @@ export interface CircuitBreaker {
   jobEnded(admission: Admission, outcome: JobOutcome): void;
   /** The latest fault that keeps it open, or null while it is closed. */
   openedBy(): ProviderFault | null;
-
-  /** Reports a call of the job that failed by an outage. */
-  callFailed(job: symbol): void;
-  /** True where a call of another job has failed after `since` (milliseconds since 1970), and no picture has come after it. */
-  othersFailed(job: symbol, since: number): boolean;
-  /** Number of pictures so far: where it has grown, the provider has worked in between. */
-  readonly pictures: number;
-
-  /** Puts the job at the end of the line, unless it stands there. Begins the schedule of probes even where the breaker is closed. */
-  join(job: symbol): void;
-  leave(job: symbol): void;
-  /** True for the first job in line: the next probe is its own. */
-  isFirst(job: symbol): boolean;
-  /** Fires when anything here has changed; a new signal then takes its place. */
+  /** Begins the schedule of probes for a job that waits, even where the breaker is closed; one that has begun goes on. */
+  beginProbes(): void;
+  /** Fires when a job has ended; a new signal then takes its place. */
   readonly changed: AbortSignal;
 }
 
@@ -61,13 +51,9 @@ const MAX_PROBE_INTERVAL_MS = 30_000;
  */
 export function createCircuitBreaker(clock: Clock): CircuitBreaker {
   let failures = 0;
-  let pictures = 0;
   let openedBy: ProviderFault | null = null;
   let probes: { nextAt: number; gapMs: number } | null = null;
-  /** The latest failed calls of two different jobs, the newest first, since the last picture. */
-  let failedCalls: readonly { readonly job: symbol; readonly at: number }[] = [];
-  const line = new Set<symbol>();
-  let change = new AbortController();
+  const change = createChangeSignal();
 
   function beginProbes(): void {
     probes ??= { nextAt: clock.now() + FIRST_PROBE_DELAY_MS, gapMs: FIRST_PROBE_DELAY_MS };
@@ -80,19 +66,12 @@ export function createCircuitBreaker(clock: Clock): CircuitBreaker {
     return left > MAX_PROBE_INTERVAL_MS ? 0 : Math.max(0, left);
   }
 
-  function changed(): void {
-    change.abort();
-    change = new AbortController();
-  }
-
   return {
     waitMs,
     openedBy: () => openedBy,
-    get pictures() {
-      return pictures;
-    },
+    beginProbes,
     get changed() {
-      return change.signal;
+      return change.next;
     },
     admit(kind = ANY_ADMISSION) {
       if (probes === null || (openedBy === null && !kind.probeOnly)) return 'call';
@@ -103,9 +82,7 @@ export function createCircuitBreaker(clock: Clock): CircuitBreaker {
     },
     jobEnded(admission, outcome) {
       if (outcome === 'made') {
-        pictures += 1;
         failures = 0;
-        failedCalls = [];
         openedBy = null;
         probes = null;
       } else if (outcome === 'unclear') {
@@ -118,22 +95,7 @@ export function createCircuitBreaker(clock: Clock): CircuitBreaker {
           beginProbes();
         }
       }
-      changed();
+      change.fire();
     },
-    callFailed(job) {
-      const other = failedCalls.find((failed) => failed.job !== job);
-      failedCalls = [{ job, at: clock.now() }, ...(other ? [other] : [])];
-    },
-    othersFailed: (job, since) => failedCalls.some((failed) => failed.job !== job && failed.at > since),
-    join(job) {
-      if (line.has(job)) return;
-      line.add(job);
-      beginProbes();
-      changed();
-    },
-    leave(job) {
-      if (line.delete(job)) changed();
-    },
-    isFirst: (job) => line.values().next().value === job,
   };
 }

@@ -1,11 +1,11 @@
 import { ProviderError } from '../domain/errors.ts';
 import type { Attempt } from '../domain/image.ts';
 import type { Clock } from '../ports/clock.ts';
-import { inReach, untilCallable } from './outage-wait.ts';
+import { inReach, untilCallable } from './outage/outage-wait.ts';
+import { createRound, type Round } from './outage/round.ts';
 import type { CallProvider, CallRequest } from './provider-calls.ts';
 import type { RetryBudget } from './retry-budget.ts';
 import { isOutage, type RetryPolicy } from './retry-policy.ts';
-import { createRound, type Round } from './round.ts';
 import { createRunLimits, type RunLimits, spentLimitsError } from './run-limits.ts';
 import { type Candidate, providersStayDown } from './upstreams.ts';
 

@@ -4,9 +4,10 @@ import { ProviderError } from '../domain/errors.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Telemetry } from '../ports/telemetry.ts';
 import type { Admission, JobOutcome } from './circuit-breaker.ts';
+import type { Round } from './outage/round.ts';
 import type { RetryBudget } from './retry-budget.ts';
-import { isOutage, type RetryPolicy, retryDelay } from './retry-policy.ts';
-import type { Round } from './round.ts';
+import { isOutage, type RetryPolicy } from './retry-policy.ts';
+import { createWaitForRetry } from './retry-wait.ts';
 import type { RunLimits } from './run-limits.ts';
 import type { Candidate } from './upstreams.ts';
 
@@ -46,6 +47,8 @@ export function createCallProvider({
   /** In [0, 1). */
   readonly random: () => number;
 }): CallProvider {
+  const waitForRetry = createWaitForRetry({ retry, retryBudget, clock, random });
+
   return async <Result>(
     { signal, log, attempt }: CallRequest<Result>,
     round: Round,
@@ -57,7 +60,7 @@ export function createCallProvider({
     let admission: Admission | null = null;
     let outcome: JobOutcome = 'unclear';
     let lastFailure: ProviderError | null = null;
-    let isBudgetSpent = false;
+    let isRetryPutOff = false;
     try {
       return await pRetry(callOnce, {
         // One more than there can be retries, since the call after a refusal of streaming does not count.
@@ -69,7 +72,7 @@ export function createCallProvider({
         shouldRetry: ({ error }) => mayFollow(error),
       });
     } catch (error) {
-      if (error instanceof ProviderError && admission !== null) round.stopped(error, admission, isBudgetSpent);
+      if (error instanceof ProviderError && admission !== null) round.stopped(error, admission, isRetryPutOff);
       throw error;
     } finally {
       if (admission !== null) round.ended(admission, outcome);
@@ -113,22 +116,10 @@ export function createCallProvider({
       // The server has made nothing, and the provider remembers not to stream: no reason to wait, and none to doubt the provider.
       if (error.fault === 'streaming_refused') return round.streamingRefused();
       // A probe is a single call.
-      return admission !== 'probe' && (await waitForRetry(error));
-    }
-
-    async function waitForRetry({ fault, retryAfterMs, message: reason }: ProviderError): Promise<boolean> {
-      const { unknown } = limits;
-      const { calls: attempts } = round;
-      const state = { fault, retryAfterMs, attempts, unknown, elapsedMs: limits.elapsedMs() };
-      const delayMs = retryDelay(state, retry, random);
-      // The breaker is open where other jobs have found the provider down meanwhile.
-      if (delayMs === null || breaker.openedBy() !== null) return false;
-      isBudgetSpent = retryBudget.waitMs() > delayMs;
-      if (isBudgetSpent) return false;
-      log.warn({ provider: provider.name, attempts, fault, delayMs, reason }, 'call failed, trying again');
-      await clock.sleep(delayMs, signal);
-      isBudgetSpent = !retryBudget.takeRetry();
-      return !isBudgetSpent;
+      if (admission === 'probe') return false;
+      const end = await waitForRetry(error, { round, limits, signal, log });
+      isRetryPutOff = end === 'put_off';
+      return end === 'retry';
     }
   };
 }

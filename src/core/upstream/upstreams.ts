@@ -5,13 +5,17 @@ import type { GenerationPlan } from '../planning/plan.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Provider } from '../ports/provider.ts';
 import { type CircuitBreaker, createCircuitBreaker } from './circuit-breaker.ts';
+import { createOutageEvidence, type OutageEvidence } from './outage/outage-evidence.ts';
+import { createProbeLine, type ProbeLine } from './outage/probe-line.ts';
 import { planFor } from './provider-plan.ts';
 import { createThrottle, type Throttle, type ThrottleLimits, throttled } from './throttle.ts';
 
-/** A provider with its circuit breaker and its throttle. */
+/** A provider with what the service knows of its state, and with its throttle. */
 interface Upstream {
   readonly provider: Provider;
   readonly breaker: CircuitBreaker;
+  readonly evidence: OutageEvidence;
+  readonly line: ProbeLine;
   readonly throttle: Throttle;
 }
 
@@ -54,7 +58,13 @@ interface UpstreamOptions {
 export function createUpstreams(options: readonly UpstreamOptions[], clock: Clock): Upstreams {
   const upstreams = options.map(({ provider, limits }): Upstream => {
     const throttle = createThrottle(limits, clock);
-    return { provider: throttled(provider, throttle), breaker: createCircuitBreaker(clock), throttle };
+    return {
+      provider: throttled(provider, throttle),
+      breaker: createCircuitBreaker(clock),
+      evidence: createOutageEvidence(clock),
+      line: createProbeLine(),
+      throttle,
+    };
   });
 
   const find = (name: string) => upstreams.find(({ provider }) => provider.name === name)?.provider ?? null;

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { ImageError } from '../../../src/core/domain/errors.ts';
-import type { Attempt } from '../../../src/core/domain/image.ts';
-import { setUpCalls } from './calls.ts';
+import { ImageError } from '../../../../src/core/domain/errors.ts';
+import type { Attempt } from '../../../../src/core/domain/image.ts';
+import { setUpCalls } from '../calls.ts';
 
 describe('a job whose calls fail alone', () => {
   it('ends with its last failure after its attempts', async () => {

@@ -1,6 +1,6 @@
-import type { Clock } from '../ports/clock.ts';
+import type { Clock } from '../../ports/clock.ts';
+import type { RunLimits } from '../run-limits.ts';
 import type { Round } from './round.ts';
-import type { RunLimits } from './run-limits.ts';
 
 /** The rounds that the job may call next, in order: those that are not over, up to the first one that is held. */
 export function* inReach(rounds: readonly Round[], limits: RunLimits): Generator<Round, void> {
@@ -29,7 +29,7 @@ export async function untilCallable(
     if (waitMs === 0) return true;
     // Sleeps 1 ms past the deadline, at which a call may still begin.
     const leftMs = limits.leftMs() + 1;
-    const changes = reached.map(({ candidate }) => candidate.upstream.breaker.changed);
+    const changes = reached.flatMap(({ candidate: { upstream } }) => [upstream.breaker.changed, upstream.line.changed]);
     await clock.sleep(Math.min(waitMs, leftMs), AbortSignal.any([signal, ...changes])).catch(() => undefined);
   }
 }

@@ -1,8 +1,8 @@
-import type { ProviderError } from '../domain/errors.ts';
-import type { Admission, JobOutcome } from './circuit-breaker.ts';
-import type { RetryBudget } from './retry-budget.ts';
-import { isUnbilledOutage } from './retry-policy.ts';
-import type { Candidate } from './upstreams.ts';
+import type { ProviderError } from '../../domain/errors.ts';
+import type { Admission, JobOutcome } from '../circuit-breaker.ts';
+import type { RetryBudget } from '../retry-budget.ts';
+import { isUnbilledOutage } from '../retry-policy.ts';
+import type { Candidate } from '../upstreams.ts';
 
 /**
  * Where a job stands with a provider. `ready`: it may call as soon as the breaker is closed or admits a probe. `paused`: its next retry
@@ -37,10 +37,10 @@ export interface Round {
   streamingRefused(): boolean;
   callFailed(): void;
   /**
-   * The job stops calling, for now or for good, after `failure`. `isBudgetSpent`: a retry would follow if the retry budget had one left.
+   * The job stops calling, for now or for good, after `failure`. `isPutOff`: a retry would follow if the retry budget had one left.
    * To be followed by `ended`.
    */
-  stopped(failure: ProviderError, admission: Admission, isBudgetSpent: boolean): void;
+  stopped(failure: ProviderError, admission: Admission, isPutOff: boolean): void;
   ended(admission: Admission, outcome: JobOutcome): void;
 }
 
@@ -59,10 +59,10 @@ export function createRound({
   readonly callsBefore: number;
   readonly retryBudget: RetryBudget;
 }): Round {
-  const { breaker } = candidate.upstream;
+  const { breaker, evidence, line } = candidate.upstream;
   let standing: Standing = 'ready';
   let calls = callsBefore;
-  /** The breaker's count of pictures at the first call of the round. */
+  /** The count of pictures at the first call of the round. */
   let picturesAtFirstCall: number | null = null;
   /** The same when the job began to wait. */
   let picturesAtWait = 0;
@@ -73,18 +73,18 @@ export function createRound({
 
   function isOutage(): boolean {
     const isUnbilled = lastFailure !== null && isUnbilledOutage(lastFailure.fault);
-    return isUnbilled && breaker.othersFailed(job, requestedAt) && breaker.pictures === picturesAtFirstCall;
+    return isUnbilled && evidence.othersFailed(job, requestedAt) && evidence.pictures === picturesAtFirstCall;
   }
 
   function wait(): void {
     standing = 'waiting';
-    picturesAtWait = breaker.pictures;
+    picturesAtWait = evidence.pictures;
   }
 
   /** Takes in what has happened to other jobs since. */
   function refresh(): void {
     if (standing === 'paused' && (breaker.openedBy() !== null || isOutage())) wait();
-    if (standing === 'waiting' && breaker.pictures !== picturesAtWait) {
+    if (standing === 'waiting' && evidence.pictures !== picturesAtWait) {
       standing = 'ready';
       calls = 0;
       picturesAtFirstCall = null;
@@ -103,8 +103,9 @@ export function createRound({
     if (standing === 'over') return Number.POSITIVE_INFINITY;
     if (standing === 'paused') return retryBudget.waitMs();
     if (isDown()) {
-      breaker.join(job);
-      if (!breaker.isFirst(job)) return Number.POSITIVE_INFINITY;
+      breaker.beginProbes();
+      line.join(job);
+      if (!line.isFirst(job)) return Number.POSITIVE_INFINITY;
     }
     return breaker.waitMs({ probeOnly: standing === 'waiting' });
   }
@@ -118,7 +119,7 @@ export function createRound({
       return calls;
     },
     waitMs,
-    leaveLine: () => breaker.leave(job),
+    leaveLine: () => line.leave(job),
     isHeld(leftMs) {
       refresh();
       return isRetryPutOff && breaker.openedBy() === null && retryBudget.waitMs() <= leftMs;
@@ -128,8 +129,8 @@ export function createRound({
       if (waitMs() > 0) return null;
       if (standing !== 'paused') retryBudget.firstCall();
       else if (!retryBudget.takeRetry()) return null;
-      picturesAtFirstCall ??= breaker.pictures;
-      breaker.leave(job);
+      picturesAtFirstCall ??= evidence.pictures;
+      line.leave(job);
       return breaker.admit({ probeOnly: standing === 'waiting' });
     },
     callBegins() {
@@ -141,17 +142,18 @@ export function createRound({
       calls -= 1;
       return isFirst;
     },
-    callFailed: () => breaker.callFailed(job),
-    stopped(failure, admission, isBudgetSpent) {
+    callFailed: () => evidence.callFailed(job),
+    stopped(failure, admission, isPutOff) {
       lastFailure = failure;
-      isRetryPutOff = isBudgetSpent;
+      isRetryPutOff = isPutOff;
       // The job that meets an account fault first does not wait for the operator; a probe of one that waits already does.
       if (admission === 'probe') wait();
       else if (failure.fault === 'account') standing = 'over';
       else if (breaker.openedBy() !== null || isOutage()) wait();
-      else standing = isBudgetSpent ? 'paused' : 'over';
+      else standing = isPutOff ? 'paused' : 'over';
     },
     ended(admission, outcome) {
+      if (outcome === 'made') evidence.pictureCame();
       const isFault = outcome !== 'made' && outcome !== 'unclear';
       // A round counts as one failed job, however often the retry budget makes it stop.
       const isCounted = isFault && hasFailed && admission === 'call';
