@@ -14,8 +14,8 @@ interface RetryWaitRequest {
 }
 
 /**
- * Waits, after a call has failed, until a retry may begin, and resolves to `retry`. Resolves at once to `none` where there must be none, and
- * to `put_off` as soon as the retry budget is seen to have none left. Rejects with the signal's reason.
+ * Waits, after a call has failed, until a retry may begin, and resolves to `retry`. Resolves at once to `none` where there must be none,
+ * and to `put_off` as soon as the retry budget is seen to have none left. Rejects with the signal's reason.
  */
 export type WaitForRetry = (failure: ProviderError, request: RetryWaitRequest) => Promise<'retry' | 'none' | 'put_off'>;
 
