@@ -56,7 +56,8 @@ const MAY_IMPORT: ReadonlyMap<string, readonly string[]> = new Map([
   ['core/domain', []],
   ['core/ports', core('domain')],
   ...every(['planning', 'models', 'money', 'retention', 'webhooks'], 'core/', core('domain', 'ports')),
-  ['core/upstream', core('domain', 'ports', 'planning', 'models')],
+  ['core/upstream', core('domain', 'ports', 'planning', 'models', 'upstream/outage')],
+  ['core/upstream/outage', core('domain', 'ports', 'upstream')],
   ['core/pipeline', core('domain', 'ports', 'planning', 'models', 'upstream', 'money')],
   ['core/images', core(...CORE.filter((room) => room !== 'pipeline'))],
   // `adapters/time` is what adapters of any port may share.
@@ -76,7 +77,7 @@ const MAY_IMPORT: ReadonlyMap<string, readonly string[]> = new Map([
   [
     'composition',
     [
-      ...core(...CORE),
+      ...core(...CORE, 'upstream/outage'),
       ...ADAPTERS.map((name) => `adapters/${name}`),
       'adapters/providers/openai',
       'security',
@@ -171,7 +172,7 @@ const CASES: readonly Case[] = [
   inRoom('adapters/providers/openai', imported('../../../security/ssrf-guard.ts'), null),
   inRoom('adapters/providers/openai', imported('../../../security/key-ring.ts'), IMPORTS),
   // Packages. Those that are not installed are refused as undeclared, too.
-  ...[...core(...CORE), 'api', 'client', 'web'].flatMap((room) => [
+  ...[...core(...CORE, 'upstream/outage'), 'api', 'client', 'web'].flatMap((room) => [
     ...[...HTTP_SERVER, ...SDKS].map((name, index) => inRoom(room, WAYS[index % WAYS.length]?.(name) ?? '', IMPORTS)),
     ...SDKS_TO_COME.map((name) => inRoom(room, imported(name), [IMPORTS, UNDECLARED])),
   ]),

@@ -59,7 +59,7 @@ export function createPipeline(
   const { embedPrompt, regenerateOnReject, deferredFormats } = pipeline;
   const openJob = createOpenJob({ records, events, telemetry, tracer, clock, log });
   const { recordFailure, reportOutcome } = createOutcome({ telemetry, tracer, clock });
-  const retryBudget = createRetryBudget(retry.freePerMinute, clock);
+  const retryBudget = createRetryBudget(retry.retriesPerMinute, clock);
   const callProvider = createCallProvider({ retry, retryBudget, telemetry, clock, random });
   const fetchAnnounced = createFetchAnnounced({ clock, random });
   const generate = createGenerate({

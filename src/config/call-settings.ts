@@ -39,7 +39,7 @@ export const callSettings = {
   RETRY_BUDGET_PER_MINUTE: count(1, 1_000_000)
     .default(10)
     .describe(
-      'Retries of all pictures together in any minute, or a fifth of the calls where that is more; others wait.',
+      'Retries of all pictures together in any minute, or a fifth of the first calls where that is more; others wait.',
     ),
   AMBIGUOUS_RETRIES: count(0, 10)
     .default(1)
@@ -67,10 +67,10 @@ export interface CallConfig {
   readonly retry: {
     /** Calls to one provider, the first one included. */
     readonly maxAttempts: number;
-    /** No call to any provider starts later than this after the first one, in milliseconds. */
+    /** No call to any provider begins later than this after the first one began, or would have begun if one had worked; milliseconds. */
     readonly deadlineMs: number;
-    /** Retries of all jobs together in any minute; with many calls, a share of them is allowed beyond it. */
-    readonly freePerMinute: number;
+    /** Retries of all jobs together in any minute, or a fifth of the first calls where that is more. */
+    readonly retriesPerMinute: number;
     /** Calls, to all providers together, that may follow one whose outcome is unknown. */
     readonly ambiguousRetries: number;
   };
@@ -90,7 +90,7 @@ export function callConfig(settings: SettingsOf<typeof callSettings>): CallConfi
     retry: {
       maxAttempts: settings.RETRY_MAX_ATTEMPTS,
       deadlineMs: settings.RETRY_DEADLINE_SECONDS * 1000,
-      freePerMinute: settings.RETRY_BUDGET_PER_MINUTE,
+      retriesPerMinute: settings.RETRY_BUDGET_PER_MINUTE,
       ambiguousRetries: settings.AMBIGUOUS_RETRIES,
     },
     queue: { concurrency: settings.CONCURRENCY, limit: settings.QUEUE_LIMIT },

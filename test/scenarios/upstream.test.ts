@@ -82,6 +82,7 @@ describe('a provider that is down', () => {
 
     const refused = await easel.post({ mediaId: 'x', prompt: 'a lighthouse' });
     expect([refused.status, refused.body.code]).toEqual([503, 'provider_unavailable']);
+    expect(refused.body.detail).toBe('no provider works at the moment (openai); nothing was sent or paid');
     expect(Number(refused.headers.get('retry-after'))).toBeGreaterThanOrEqual(1);
     expect(Number(refused.headers.get('retry-after'))).toBeLessThanOrEqual(5);
     expect((await easel.get('/images/x')).status).toBe(404);

@@ -28,8 +28,9 @@ export function createGenerate({
   return async (run, image) =>
     await callWithFallback({
       candidates: upstreams.candidates(image.request),
-      acceptedAt: Date.parse(image.requestedAt),
-      earlierAttempts: image.attempts.filter((attempt) => attempt.run === run.number),
+      requestedAt: Date.parse(image.requestedAt),
+      earlier: image.attempts,
+      run: run.number,
       unknownBefore: countedUnknowns(image),
       // Draining ends the waits for a slot, a retry or the end of an outage; a call under way goes on until `stopping`.
       signal: AbortSignal.any([run.signals.cancelled, run.signals.draining]),

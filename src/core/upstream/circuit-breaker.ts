@@ -1,11 +1,19 @@
 import type { ProviderFault } from '../domain/errors.ts';
 import type { Clock } from '../ports/clock.ts';
+import { createChangeSignal } from './change-signal.ts';
 
 /**
  * How the breaker lets a job in. `call`: it is closed. `probe`: the provider is down, and this job finds out with a single call
  * whether it works again.
  */
 export type Admission = 'call' | 'probe';
+
+/** `probeOnly`: the job waits out an outage, so that it is let in for a probe only, even where the breaker is closed. */
+interface AdmissionKind {
+  readonly probeOnly: boolean;
+}
+
+const ANY_ADMISSION: AdmissionKind = { probeOnly: false };
 
 /**
  * How a job ended for the breaker: `made` with a picture, the provider's fault, or `unclear` where the end says nothing about the
@@ -15,31 +23,20 @@ export type JobOutcome = 'made' | 'unclear' | ProviderFault;
 
 /**
  * Circuit breaker of one provider. It counts failed jobs, not calls, so that one job can still use all its attempts. It also keeps the
- * schedule of probes, and the line of the jobs that wait to make one.
+ * schedule of probes.
  */
 export interface CircuitBreaker {
-  /** Milliseconds until `admit` lets a job in; 0 when it does so now. A job that `waits` is let in for a probe only. */
-  waitMs(waits?: boolean): number;
+  /** Milliseconds until `admit` lets a job in; 0 when it does so now. */
+  waitMs(kind?: AdmissionKind): number;
   /** Lets a job in, which then has to call `jobEnded`; null while no job may call. */
-  admit(waits?: boolean): Admission | null;
+  admit(kind?: AdmissionKind): Admission | null;
   /** Reports how an admitted job ended with this provider. A failed probe counts as a failed job. */
   jobEnded(admission: Admission, outcome: JobOutcome): void;
   /** The latest fault that keeps it open, or null while it is closed. */
   openedBy(): ProviderFault | null;
-
-  /** Reports a call of the job that failed by an outage. */
-  callFailed(job: symbol): void;
-  /** True where a call of another job has failed after `since` (milliseconds since 1970), and no picture has come after it. */
-  othersFailed(job: symbol, since: number): boolean;
-  /** Number of pictures so far: where it has grown, the provider has worked in between. */
-  readonly pictures: number;
-
-  /** Puts the job at the end of the line, unless it stands there. Begins the schedule of probes even where the breaker is closed. */
-  join(job: symbol): void;
-  leave(job: symbol): void;
-  /** True for the first job in line: the next probe is its own. */
-  isFirst(job: symbol): boolean;
-  /** Fires when anything here has changed; a new signal then takes its place. */
+  /** Begins the schedule of probes for a job that waits, even where the breaker is closed; one that has begun goes on. */
+  beginProbes(): void;
+  /** Fires when a job has ended; a new signal then takes its place. */
   readonly changed: AbortSignal;
 }
 
@@ -54,51 +51,38 @@ const MAX_PROBE_INTERVAL_MS = 30_000;
  */
 export function createCircuitBreaker(clock: Clock): CircuitBreaker {
   let failures = 0;
-  let pictures = 0;
   let openedBy: ProviderFault | null = null;
   let probes: { nextAt: number; gapMs: number } | null = null;
-  /** The latest failed calls of two different jobs, the newest first, since the last picture. */
-  let failedCalls: readonly { readonly job: symbol; readonly at: number }[] = [];
-  const line = new Set<symbol>();
-  let change = new AbortController();
+  const change = createChangeSignal();
 
   function beginProbes(): void {
     probes ??= { nextAt: clock.now() + FIRST_PROBE_DELAY_MS, gapMs: FIRST_PROBE_DELAY_MS };
   }
 
-  function waitMs(waits = false): number {
-    if (probes === null || (openedBy === null && !waits)) return 0;
+  function waitMs({ probeOnly }: AdmissionKind = ANY_ADMISSION): number {
+    if (probes === null || (openedBy === null && !probeOnly)) return 0;
     const left = probes.nextAt - clock.now();
     // A clock that was set back must not put the probe off for ever.
     return left > MAX_PROBE_INTERVAL_MS ? 0 : Math.max(0, left);
   }
 
-  function changed(): void {
-    change.abort();
-    change = new AbortController();
-  }
-
   return {
     waitMs,
     openedBy: () => openedBy,
-    get pictures() {
-      return pictures;
-    },
+    beginProbes,
     get changed() {
-      return change.signal;
+      return change.next;
     },
-    admit(waits = false) {
-      if (probes === null || (openedBy === null && !waits)) return 'call';
-      if (waitMs(waits) > 0) return null;
+    admit(kind = ANY_ADMISSION) {
+      if (probes === null || (openedBy === null && !kind.probeOnly)) return 'call';
+      if (waitMs(kind) > 0) return null;
       probes.gapMs = Math.min(2 * probes.gapMs, MAX_PROBE_INTERVAL_MS);
       probes.nextAt = clock.now() + probes.gapMs;
       return 'probe';
     },
     jobEnded(admission, outcome) {
       if (outcome === 'made') {
-        pictures += 1;
         failures = 0;
-        failedCalls = [];
         openedBy = null;
         probes = null;
       } else if (outcome === 'unclear') {
@@ -111,22 +95,7 @@ export function createCircuitBreaker(clock: Clock): CircuitBreaker {
           beginProbes();
         }
       }
-      changed();
+      change.fire();
     },
-    callFailed(job) {
-      const other = failedCalls.find((failed) => failed.job !== job);
-      failedCalls = [{ job, at: clock.now() }, ...(other ? [other] : [])];
-    },
-    othersFailed: (job, since) => failedCalls.some((failed) => failed.job !== job && failed.at > since),
-    join(job) {
-      if (line.has(job)) return;
-      line.add(job);
-      beginProbes();
-      changed();
-    },
-    leave(job) {
-      if (line.delete(job)) changed();
-    },
-    isFirst: (job) => line.values().next().value === job,
   };
 }

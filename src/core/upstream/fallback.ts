@@ -1,11 +1,11 @@
-import { ImageError, ProviderError } from '../domain/errors.ts';
+import { ProviderError } from '../domain/errors.ts';
 import type { Attempt } from '../domain/image.ts';
 import type { Clock } from '../ports/clock.ts';
-import { untilCallable } from './outage-wait.ts';
+import { inReach, untilCallable } from './outage/outage-wait.ts';
+import { createRound, type Round } from './outage/round.ts';
 import type { CallProvider, CallRequest } from './provider-calls.ts';
 import type { RetryBudget } from './retry-budget.ts';
 import { isOutage, type RetryPolicy } from './retry-policy.ts';
-import { createRound, type Round } from './round.ts';
 import { createRunLimits, type RunLimits, spentLimitsError } from './run-limits.ts';
 import { type Candidate, providersStayDown } from './upstreams.ts';
 
@@ -13,16 +13,19 @@ interface FallbackRequest<Result> extends CallRequest<Result> {
   /** In order of preference. */
   readonly candidates: readonly Candidate[];
   /** When the run was requested, in milliseconds since 1970. */
-  readonly acceptedAt: number;
-  /** Calls that this run of the image has made in an earlier process. */
-  readonly earlierAttempts: readonly Attempt[];
+  readonly requestedAt: number;
+  /** Calls for the image before this request, those of earlier runs included. */
+  readonly earlier: readonly Attempt[];
+  /** The present run. */
+  readonly run: number;
   /** Calls of unknown outcome that count against `ambiguousRetries` before the first one of this request. */
   readonly unknownBefore: number;
 }
 
 /**
- * Calls providers in order until one returns a picture: each with its own retries, the next one only on an outage. Where every provider
- * that may make the picture is down, waits for one of them until the deadline and goes on with it; then raises `provider_unavailable`.
+ * Calls providers in order until one returns a picture: each with its own retries, the next one only on an outage, and not while a retry
+ * waits for the retry budget. Where every provider that may make the picture is down, waits for one of them until the deadline and goes on
+ * with it; then raises `provider_unavailable`.
  * After a refusal, or after more calls of unknown outcome than are allowed, no other provider is called, and the failure is raised; so
  * is the last one where no provider may be called again.
  */
@@ -40,16 +43,17 @@ export function createFallback({
   readonly clock: Clock;
 }): CallWithFallback {
   return async <Result>(request: FallbackRequest<Result>): Promise<Result> => {
-    const { candidates, acceptedAt, earlierAttempts, unknownBefore } = request;
+    const { candidates, requestedAt, earlier, run, unknownBefore } = request;
+    const earlierOfRun = earlier.filter((attempt) => attempt.run === run);
     const limits = createRunLimits(retry, clock, unknownBefore);
-    if (!limits.mayCallAgain()) throw spentLimitsError();
+    if (!limits.mayRisk()) throw spentLimitsError();
     const job = Symbol();
     const rounds = candidates.map((candidate, index) =>
       createRound({
         candidate: index === 0 ? candidate : markFallback(candidate, candidates[0]),
         job,
-        acceptedAt,
-        callsBefore: callsOfOpenRound(earlierAttempts, candidate, retry.maxAttempts),
+        requestedAt,
+        callsBefore: callsOfOpenRound(earlierOfRun, candidate, retry.maxAttempts),
         retryBudget,
       }),
     );
@@ -61,21 +65,21 @@ export function createFallback({
   };
 
   async function callInTurn<Result>(
-    request: CallRequest<Result>,
+    request: FallbackRequest<Result>,
     rounds: readonly Round[],
     limits: RunLimits,
   ): Promise<Result> {
-    const { signal, log } = request;
+    const { earlier, signal, log } = request;
     let failure: ProviderError | null = null;
     for (;;) {
-      for (const round of rounds) {
+      for (const round of inReach(rounds, limits)) {
         if (round.waitMs() > 0) continue;
         // A long call here must not keep other jobs from probing the other providers.
         for (const other of rounds) if (other !== round) other.leaveLine();
         try {
-          return await callProvider(request, round, limits);
+          const called = await callProvider(request, round, limits);
+          if (called !== null) return called.result;
         } catch (error) {
-          if (error instanceof ImageError && error.code === 'provider_unavailable') continue;
           if (!(error instanceof ProviderError && isOutage(error.fault)) || !limits.mayRisk()) throw error;
           failure = error;
           const { name: provider } = round.candidate.upstream.provider;
@@ -85,10 +89,10 @@ export function createFallback({
       }
       const left = rounds.filter(({ standing }) => standing !== 'over');
       if (failure !== null && left.length === 0) throw failure;
-      if (await untilCallable(left, limits, { deadlineMs: retry.deadlineMs, clock, signal })) continue;
+      if (await untilCallable(left, limits, { clock, signal })) continue;
       if (failure !== null && !left.some((round) => round.isDown())) throw failure;
       const upstreams = left.map(({ candidate }) => candidate.upstream);
-      throw providersStayDown(upstreams, failure);
+      throw providersStayDown(upstreams, failure, earlier);
     }
   }
 }

@@ -4,11 +4,12 @@ import { ProviderError } from '../domain/errors.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Telemetry } from '../ports/telemetry.ts';
 import type { Admission, JobOutcome } from './circuit-breaker.ts';
+import type { Round } from './outage/round.ts';
 import type { RetryBudget } from './retry-budget.ts';
-import { isOutage, type RetryPolicy, retryDelay } from './retry-policy.ts';
-import type { Round } from './round.ts';
+import { isOutage, type RetryPolicy } from './retry-policy.ts';
+import { createWaitForRetry } from './retry-wait.ts';
 import type { RunLimits } from './run-limits.ts';
-import { type Candidate, noProviderAvailable } from './upstreams.ts';
+import type { Candidate } from './upstreams.ts';
 
 export interface CallRequest<Result> {
   /**
@@ -23,10 +24,14 @@ export interface CallRequest<Result> {
 
 /**
  * Calls one provider, with retries, until it returns a picture or must not be called again for now; then raises the last error, and
- * the round says whether it may be called later. Raises `provider_unavailable` where the round admits no call, and the signal's reason
- * where that ends a wait.
+ * the round says whether it may be called later. Resolves to null where the round admits no call. Raises the signal's reason where that
+ * ends a wait.
  */
-export type CallProvider = <Result>(request: CallRequest<Result>, round: Round, limits: RunLimits) => Promise<Result>;
+export type CallProvider = <Result>(
+  request: CallRequest<Result>,
+  round: Round,
+  limits: RunLimits,
+) => Promise<{ readonly result: Result } | null>;
 
 export function createCallProvider({
   retry,
@@ -42,21 +47,23 @@ export function createCallProvider({
   /** In [0, 1). */
   readonly random: () => number;
 }): CallProvider {
+  const waitForRetry = createWaitForRetry({ retry, retryBudget, clock, random });
+
   return async <Result>(
     { signal, log, attempt }: CallRequest<Result>,
     round: Round,
     limits: RunLimits,
-  ): Promise<Result> => {
+  ): Promise<{ readonly result: Result } | null> => {
     const { candidate } = round;
     const { provider, breaker, throttle } = candidate.upstream;
     /** Null until the first call is admitted. */
     let admission: Admission | null = null;
     let outcome: JobOutcome = 'unclear';
     let lastFailure: ProviderError | null = null;
-    let isBudgetSpent = false;
+    let isRetryPutOff = false;
     try {
       return await pRetry(callOnce, {
-        // One more than retries can be: the call that follows where streaming was refused is none.
+        // One more than there can be retries, since the call after a refusal of streaming does not count.
         retries: retry.maxAttempts,
         // All waiting is done in `waitForRetry`: p-retry's own would come on top of it. p-retry is not given the signal either,
         // as it would throw away a picture that arrives after the signal has fired.
@@ -65,27 +72,27 @@ export function createCallProvider({
         shouldRetry: ({ error }) => mayFollow(error),
       });
     } catch (error) {
-      if (error instanceof ProviderError && admission !== null) round.stopped(error, admission, isBudgetSpent);
+      if (error instanceof ProviderError && admission !== null) round.stopped(error, admission, isRetryPutOff);
       throw error;
     } finally {
       if (admission !== null) round.ended(admission, outcome);
     }
 
-    async function callOnce(): Promise<Result> {
+    async function callOnce(): Promise<{ readonly result: Result } | null> {
       using _slot = await throttle.acquire(signal);
       // Checked only now, since the wait for a slot may have been long.
-      if (lastFailure === null) admitFirstCall();
-      else admitNextCall(lastFailure);
+      if (lastFailure !== null) admitNextCall(lastFailure);
+      else if (!admitFirstCall()) return null;
       limits.begins();
       round.callBegins();
       const result = await attempt(candidate);
       outcome = 'made';
-      return result;
+      return { result };
     }
 
-    function admitFirstCall(): void {
+    function admitFirstCall(): boolean {
       admission = limits.mayCallAgain() ? round.admit() : null;
-      if (admission === null) throw noProviderAvailable([candidate.upstream]);
+      return admission !== null;
     }
 
     function admitNextCall(failure: ProviderError): void {
@@ -109,22 +116,10 @@ export function createCallProvider({
       // The server has made nothing, and the provider remembers not to stream: no reason to wait, and none to doubt the provider.
       if (error.fault === 'streaming_refused') return round.streamingRefused();
       // A probe is a single call.
-      return admission !== 'probe' && (await waitForRetry(error));
-    }
-
-    async function waitForRetry({ fault, retryAfterMs, message: reason }: ProviderError): Promise<boolean> {
-      const { unknown } = limits;
-      const { calls: attempts } = round;
-      const state = { fault, retryAfterMs, attempts, unknown, elapsedMs: limits.elapsedMs() };
-      const delayMs = retryDelay(state, retry, random);
-      // The breaker is open where other jobs have found the provider down meanwhile.
-      if (delayMs === null || breaker.openedBy() !== null) return false;
-      isBudgetSpent = retryBudget.waitMs() > delayMs;
-      if (isBudgetSpent) return false;
-      log.warn({ provider: provider.name, attempts, fault, delayMs, reason }, 'call failed, trying again');
-      await clock.sleep(delayMs, signal);
-      isBudgetSpent = !retryBudget.takeRetry();
-      return !isBudgetSpent;
+      if (admission === 'probe') return false;
+      const end = await waitForRetry(error, { round, limits, signal, log });
+      isRetryPutOff = end === 'put_off';
+      return end === 'retry';
     }
   };
 }

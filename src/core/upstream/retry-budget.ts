@@ -15,10 +15,10 @@ const WINDOW_MS = 60_000;
 const RETRY_SHARE = 0.2;
 
 /**
- * Allows, within any minute, `freePerMinute` retries or a fifth of the first calls, whichever is more. The free ones are there because
- * with few calls the share would round to nothing.
+ * Allows, within any minute, `retriesPerMinute` retries or a fifth of the first calls, whichever is more: with few calls the fifth alone
+ * would round to nothing.
  */
-export function createRetryBudget(freePerMinute: number, clock: Clock): RetryBudget {
+export function createRetryBudget(retriesPerMinute: number, clock: Clock): RetryBudget {
   let firstCalls: readonly number[] = [];
   let retries: readonly number[] = [];
 
@@ -26,7 +26,7 @@ export function createRetryBudget(freePerMinute: number, clock: Clock): RetryBud
     const now = clock.now();
     firstCalls = recent(firstCalls, now);
     retries = recent(retries, now);
-    const allowed = Math.max(freePerMinute, Math.floor(firstCalls.length * RETRY_SHARE));
+    const allowed = Math.max(retriesPerMinute, Math.floor(firstCalls.length * RETRY_SHARE));
     const blocking = retries.at(-allowed);
     return blocking === undefined ? 0 : blocking + WINDOW_MS - now;
   }

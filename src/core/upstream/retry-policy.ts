@@ -1,4 +1,5 @@
 import type { ProviderFault } from '../domain/errors.ts';
+import { backoff } from './backoff.ts';
 
 /** The limits on the calls of one run: the only ones, since the retries of the provider's SDK are off. Durations in milliseconds. */
 export interface RetryPolicy {
@@ -6,7 +7,10 @@ export interface RetryPolicy {
   readonly maxAttempts: number;
   /** No call to any provider begins later than this after the first one began, or would have begun if a provider had worked. */
   readonly deadlineMs: number;
-  /** With more calls of unknown outcome than this, at all providers together, a run makes no further call: each may have been billed. */
+  /**
+   * With more calls of unknown outcome than this, no further call is made: each may have been billed. They count at all providers together,
+   * and over all runs since the latest that a caller began by a retry (`Image.allowanceFrom`).
+   */
   readonly ambiguousRetries: number;
 }
 
@@ -17,14 +21,13 @@ export interface RetryState {
   readonly retryAfterMs: number | null;
   /** Calls to this provider so far in this round, the failed one included. */
   readonly attempts: number;
-  /** Calls of unknown outcome in this run, to all providers together. */
+  /** Calls of unknown outcome that count against `ambiguousRetries`. */
   readonly unknown: number;
   /** Milliseconds since the deadline began to count; time in an earlier process does not. */
   readonly elapsedMs: number;
 }
 
-const BASE_DELAY_MS = 1_000;
-const MAX_DELAY_MS = 30_000;
+const BACKOFF = { baseMs: 1_000, maxMs: 30_000 } as const;
 
 /**
  * Faults that a later call may not meet. `gateway`, `interrupted`, `timeout` and `empty` may have been billed: `ambiguousRetries` limits
@@ -50,18 +53,10 @@ export function isUnbilledOutage(fault: ProviderFault): boolean {
   return fault === 'unreachable' || fault === 'overloaded';
 }
 
-/**
- * Milliseconds to wait before the next call, or null where there must be none.
- * Exponential backoff with full jitter (`random` is in [0, 1)). A Retry-After is kept, with up to a tenth on top, so that waiting
- * jobs do not retry at the same moment (thundering herd).
- */
+/** Milliseconds to wait before the next call (`backoff`), or null where there must be none. `random` is in [0, 1). */
 export function retryDelay(state: RetryState, policy: RetryPolicy, random: () => number): number | null {
-  const { fault, attempts, unknown, elapsedMs } = state;
+  const { fault, retryAfterMs, attempts, unknown, elapsedMs } = state;
   if (!RETRIABLE.has(fault) || attempts >= policy.maxAttempts || unknown > policy.ambiguousRetries) return null;
-  const retryAfterMs = state.retryAfterMs !== null && state.retryAfterMs > 0 ? state.retryAfterMs : null;
-  const delay =
-    retryAfterMs === null
-      ? random() * Math.min(MAX_DELAY_MS, BASE_DELAY_MS * 2 ** (attempts - 1))
-      : retryAfterMs + random() * Math.min(retryAfterMs / 10, MAX_DELAY_MS);
-  return elapsedMs + delay <= policy.deadlineMs ? Math.ceil(delay) : null;
+  const delayMs = backoff({ ...BACKOFF, tries: attempts, retryAfterMs }, random);
+  return elapsedMs + delayMs <= policy.deadlineMs ? delayMs : null;
 }

@@ -8,6 +8,8 @@ export interface RunLimits {
   readonly unknown: number;
   /** Milliseconds since `begins`; 0 before it. */
   elapsedMs(): number;
+  /** Milliseconds within which a call may still begin; negative after the deadline. */
+  leftMs(): number;
   /** True while no more calls have an unknown outcome than `ambiguousRetries` allows. */
   mayRisk(): boolean;
   /** True while the limits on unknown outcomes and on time allow another call. */
@@ -26,6 +28,7 @@ export function createRunLimits(
   let unknown = unknownBefore;
   let beganAt: number | null = null;
   const elapsedMs = () => (beganAt === null ? 0 : clock.now() - beganAt);
+  const leftMs = () => deadlineMs - elapsedMs();
   const mayRisk = () => unknown <= ambiguousRetries;
 
   return {
@@ -33,8 +36,9 @@ export function createRunLimits(
       return unknown;
     },
     elapsedMs,
+    leftMs,
     mayRisk,
-    mayCallAgain: () => mayRisk() && elapsedMs() <= deadlineMs,
+    mayCallAgain: () => mayRisk() && leftMs() >= 0,
     begins() {
       beganAt ??= clock.now();
     },

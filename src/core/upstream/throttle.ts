@@ -1,6 +1,7 @@
 import { ProviderError, type ProviderFault } from '../domain/errors.ts';
 import type { Clock } from '../ports/clock.ts';
 import { type Provider, wrapProvider } from '../ports/provider.ts';
+import { createChangeSignal } from './change-signal.ts';
 
 /** The operator's limits on calls to one provider; null for none. */
 export interface ThrottleLimits {
@@ -35,7 +36,7 @@ const MAX_PAUSE_MS = 5 * 60_000;
  */
 export function createThrottle({ concurrency, perMinute }: ThrottleLimits, clock: Clock): Throttle {
   const waiting: symbol[] = [];
-  let wake = new AbortController();
+  const change = createChangeSignal();
   let slowStartLimit = Number.POSITIVE_INFINITY;
   let active = 0;
   let pausedUntil = 0;
@@ -59,11 +60,6 @@ export function createThrottle({ concurrency, perMinute }: ThrottleLimits, clock
     return blocking === undefined ? 0 : blocking + WINDOW_MS - now;
   }
 
-  function wakeWaiting(): void {
-    wake.abort();
-    wake = new AbortController();
-  }
-
   return {
     pausedMs,
     async acquire(signal) {
@@ -74,19 +70,19 @@ export function createThrottle({ concurrency, perMinute }: ThrottleLimits, clock
           signal.throwIfAborted();
           const ms = waiting[0] === ticket ? waitMs() : Number.POSITIVE_INFINITY;
           if (ms === 0) break;
-          const woken = AbortSignal.any([signal, wake.signal]);
+          const woken = AbortSignal.any([signal, change.next]);
           await clock.sleep(Math.min(ms, MAX_PAUSE_MS), woken).catch(() => undefined);
         }
         active += 1;
         if (perMinute !== null) startTimes.push(clock.now());
       } finally {
         waiting.splice(waiting.indexOf(ticket), 1);
-        wakeWaiting();
+        change.fire();
       }
       return {
         [Symbol.dispose]() {
           active -= 1;
-          wakeWaiting();
+          change.fire();
         },
       };
     },
@@ -96,7 +92,7 @@ export function createThrottle({ concurrency, perMinute }: ThrottleLimits, clock
     },
     succeeded() {
       slowStartLimit *= 2;
-      wakeWaiting();
+      change.fire();
     },
   };
 }

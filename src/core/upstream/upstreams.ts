@@ -1,16 +1,21 @@
 import { ImageError, type ProviderError, type ProviderFault } from '../domain/errors.ts';
+import type { Attempt } from '../domain/image.ts';
 import type { ImageRequest } from '../domain/request.ts';
 import type { GenerationPlan } from '../planning/plan.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Provider } from '../ports/provider.ts';
 import { type CircuitBreaker, createCircuitBreaker } from './circuit-breaker.ts';
+import { createOutageEvidence, type OutageEvidence } from './outage/outage-evidence.ts';
+import { createProbeLine, type ProbeLine } from './outage/probe-line.ts';
 import { planFor } from './provider-plan.ts';
 import { createThrottle, type Throttle, type ThrottleLimits, throttled } from './throttle.ts';
 
-/** A provider with its circuit breaker and its throttle. */
+/** A provider with what the service knows of its state, and with its throttle. */
 interface Upstream {
   readonly provider: Provider;
   readonly breaker: CircuitBreaker;
+  readonly evidence: OutageEvidence;
+  readonly line: ProbeLine;
   readonly throttle: Throttle;
 }
 
@@ -53,7 +58,13 @@ interface UpstreamOptions {
 export function createUpstreams(options: readonly UpstreamOptions[], clock: Clock): Upstreams {
   const upstreams = options.map(({ provider, limits }): Upstream => {
     const throttle = createThrottle(limits, clock);
-    return { provider: throttled(provider, throttle), breaker: createCircuitBreaker(clock), throttle };
+    return {
+      provider: throttled(provider, throttle),
+      breaker: createCircuitBreaker(clock),
+      evidence: createOutageEvidence(clock),
+      line: createProbeLine(),
+      throttle,
+    };
   });
 
   const find = (name: string) => upstreams.find(({ provider }) => provider.name === name)?.provider ?? null;
@@ -96,22 +107,35 @@ export function createUpstreams(options: readonly UpstreamOptions[], clock: Cloc
 
 /** The error when every one of these circuit breakers is open: nothing was sent; retry after the first probe. */
 export function noProviderAvailable(upstreams: readonly Upstream[]): ImageError {
+  const detail = `no provider works at the moment (${namesOf(upstreams)}); nothing was sent or paid`;
+  return new ImageError('provider_unavailable', detail, { retryAfterSeconds: secondsToProbe(upstreams) });
+}
+
+/**
+ * The error of a job that has waited for these providers until its deadline. `failure` is that of its last call, if it made any;
+ * `earlier` are the calls for the image before the job, those of earlier runs included.
+ */
+export function providersStayDown(
+  upstreams: readonly Upstream[],
+  failure: ProviderError | null,
+  earlier: readonly Attempt[],
+): ImageError {
+  const known = failure === null ? knownOf(earlier) : `the last call: ${failure.message}`;
   return new ImageError(
     'provider_unavailable',
-    `not working at the moment: ${namesOf(upstreams)}; nothing was sent or paid`,
+    `no provider worked before the deadline (${namesOf(upstreams)}); ${known}`,
     {
       retryAfterSeconds: secondsToProbe(upstreams),
+      ...(failure !== null && { cause: failure }),
     },
   );
 }
 
-/** The error of a job that has waited for these providers until its deadline. `failure` is that of its last call, if it made any. */
-export function providersStayDown(upstreams: readonly Upstream[], failure: ProviderError | null): ImageError {
-  const reason = failure === null ? 'nothing was sent or paid' : `the last call: ${failure.message}`;
-  return new ImageError('provider_unavailable', `did not work before the deadline: ${namesOf(upstreams)}; ${reason}`, {
-    retryAfterSeconds: secondsToProbe(upstreams),
-    ...(failure !== null && { cause: failure }),
-  });
+/** What is known of the money where a job made no call. */
+function knownOf(earlier: readonly Attempt[]): string {
+  if (earlier.length === 0) return 'nothing was sent or paid';
+  if (earlier.every(({ outcome }) => outcome === 'failed')) return 'no call was made now, and none before was billed';
+  return 'no call was made now, but an earlier one may have been billed';
 }
 
 function namesOf(upstreams: readonly Upstream[]): string {
@@ -119,7 +143,7 @@ function namesOf(upstreams: readonly Upstream[]): string {
 }
 
 function secondsToProbe(upstreams: readonly Upstream[]): number {
-  const waitMs = Math.min(...upstreams.map(({ breaker }) => breaker.waitMs(true)));
+  const waitMs = Math.min(...upstreams.map(({ breaker }) => breaker.waitMs({ probeOnly: true })));
   return Math.max(1, Math.ceil(waitMs / 1000));
 }
 

@@ -47,9 +47,9 @@ export interface Calls {
 
 export function setUpCalls({
   providers = ['first'],
-  freePerMinute = 10,
+  retriesPerMinute = 10,
   ...policy
-}: Partial<RetryPolicy> & { readonly providers?: readonly string[]; readonly freePerMinute?: number } = {}): Calls {
+}: Partial<RetryPolicy> & { readonly providers?: readonly string[]; readonly retriesPerMinute?: number } = {}): Calls {
   const retry = { maxAttempts: 4, deadlineMs: 600_000, ambiguousRetries: 1, ...policy };
   const clock = createManualClock();
   const began = clock.now();
@@ -69,7 +69,7 @@ export function setUpCalls({
     clock,
   );
   const candidates = upstreams.candidates({ ...exampleImage().request, model: 'gpt-image-2', provider: null });
-  const retryBudget = createRetryBudget(freePerMinute, clock);
+  const retryBudget = createRetryBudget(retriesPerMinute, clock);
   let retries = 0;
   const telemetry = {
     providerRetry() {
@@ -110,8 +110,9 @@ export function setUpCalls({
       };
       const run = callWithFallback({
         candidates,
-        acceptedAt: clock.now(),
-        earlierAttempts: earlier,
+        requestedAt: clock.now(),
+        earlier,
+        run: 1,
         unknownBefore,
         signal: aborted.signal,
         log: pino({ level: 'silent' }),

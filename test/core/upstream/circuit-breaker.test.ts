@@ -2,6 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { createCircuitBreaker, type JobOutcome } from '../../../src/core/upstream/circuit-breaker.ts';
 import { createManualClock } from '../../support/test-clock.ts';
 
+const PROBE_ONLY = { probeOnly: true };
+
 function setUp() {
   const clock = createManualClock();
   const breaker = createCircuitBreaker(clock);
@@ -86,49 +88,25 @@ describe('the circuit breaker', () => {
 
   it('has a schedule of probes for a job that waits while it is closed, and lets others call', () => {
     const { clock, breaker } = setUp();
-    breaker.join(Symbol());
-    expect([breaker.waitMs(true), breaker.admit(true), breaker.admit()]).toEqual([5000, null, 'call']);
+    breaker.beginProbes();
+    expect([breaker.waitMs(PROBE_ONLY), breaker.admit(PROBE_ONLY), breaker.admit()]).toEqual([5000, null, 'call']);
     clock.move(5000);
-    expect([breaker.admit(true), breaker.waitMs(true), breaker.waitMs()]).toEqual(['probe', 10_000, 0]);
+    expect([breaker.admit(PROBE_ONLY), breaker.waitMs(PROBE_ONLY), breaker.waitMs()]).toEqual(['probe', 10_000, 0]);
   });
 
   it('opens in the schedule that has begun already', () => {
     const { clock, breaker, jobs } = setUp();
-    breaker.join(Symbol());
+    breaker.beginProbes();
     clock.move(5000);
-    breaker.jobEnded(breaker.admit(true) ?? 'call', 'overloaded');
+    breaker.jobEnded(breaker.admit(PROBE_ONLY) ?? 'call', 'overloaded');
     jobs(...Array(4).fill('overloaded'));
     expect([breaker.openedBy(), breaker.waitMs()]).toEqual(['overloaded', 10_000]);
   });
 
-  it('has one line for probes, which a job joins at its end', () => {
-    const { breaker } = setUp();
-    const [a, b] = [Symbol('a'), Symbol('b')];
-    for (const job of [a, b, a]) breaker.join(job);
-    expect([breaker.isFirst(a), breaker.isFirst(b)]).toEqual([true, false]);
-    breaker.leave(a);
-    breaker.join(a);
-    expect([breaker.isFirst(a), breaker.isFirst(b)]).toEqual([false, true]);
-  });
-
-  it('remembers failed calls of other jobs until a picture comes', () => {
-    const { clock, breaker, jobs } = setUp();
-    const [a, b, c] = [Symbol('a'), Symbol('b'), Symbol('c')];
-    const before = clock.now() - 1;
-    for (const job of [a, b, b, b]) breaker.callFailed(job);
-    expect([a, b, c].map((job) => breaker.othersFailed(job, before))).toEqual([true, true, true]);
-    expect([a, b, c].map((job) => breaker.othersFailed(job, clock.now()))).toEqual([false, false, false]);
-    jobs('made');
-    expect([a, b, c].map((job) => breaker.othersFailed(job, before))).toEqual([false, false, false]);
-  });
-
-  it('says with a signal that something has changed: a job ended, joined the line or left it', () => {
+  it('says with a signal that a job has ended', () => {
     const { breaker, jobs } = setUp();
-    const job = Symbol();
-    for (const change of [() => jobs('overloaded'), () => breaker.join(job), () => breaker.leave(job)]) {
-      const { changed } = breaker;
-      change();
-      expect([changed.aborted, breaker.changed.aborted]).toEqual([true, false]);
-    }
+    const { changed } = breaker;
+    jobs('overloaded');
+    expect([changed.aborted, breaker.changed.aborted]).toEqual([true, false]);
   });
 });

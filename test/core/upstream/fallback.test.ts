@@ -3,11 +3,11 @@ import type { Attempt } from '../../../src/core/domain/image.ts';
 import { type Answer, setUpCalls } from './calls.ts';
 
 const ONE_ATTEMPT = { maxAttempts: 1 };
-const earlierCall = (provider: string) => ({ provider }) as Attempt;
+const earlierCall = (provider: string, run = 1) => ({ provider, run }) as Attempt;
 
 describe('the retry budget', () => {
   it('delays the retries of a job that fails alone, and never fails it early', async () => {
-    const calls = setUpCalls({ freePerMinute: 1 });
+    const calls = setUpCalls({ retriesPerMinute: 1 });
     calls.answer = () => 'overloaded';
     const job = await calls.start('a');
     await calls.seconds(200);
@@ -17,28 +17,67 @@ describe('the retry budget', () => {
   });
 
   it('delays no retry beyond the deadline, which ends the job with its own failure', async () => {
-    const calls = setUpCalls({ freePerMinute: 1, deadlineMs: 50_000 });
+    const calls = setUpCalls({ retriesPerMinute: 1, deadlineMs: 50_000 });
     calls.answer = () => 'rate_limited';
     const job = await calls.start('a');
     await calls.seconds(51);
     expect([job.end, job.endedAt, job.calls.length]).toEqual(['rate_limited', 50, 2]);
   });
 
-  it('lets the next provider be called at once', async () => {
-    const calls = setUpCalls({ freePerMinute: 1, providers: ['first', 'second'] });
+  it('keeps a job with its provider: the next one is called when the attempts are spent', async () => {
+    const calls = setUpCalls({ retriesPerMinute: 1, maxAttempts: 3, providers: ['first', 'second'] });
     calls.answer = (provider) => (provider === 'first' ? 'overloaded' : 'picture');
     const job = await calls.start('a');
-    await calls.seconds(1);
-    expect(job.calls).toEqual([
-      ['first', 0],
-      ['first', 1],
-      ['second', 1],
+    await calls.seconds(70);
+    expect([job.end, job.calls]).toEqual([
+      'picture',
+      [
+        ['first', 0],
+        ['first', 1],
+        ['first', 61],
+        ['second', 61],
+      ],
     ]);
-    expect(job.end).toBe('picture');
+  });
+
+  it.each([
+    ['a retry is left where the provider works again', 'picture', 61],
+    ['a probe brings a picture where it still fails', 'overloaded', 6],
+  ] as const)('keeps two jobs that fail together with their provider, until %s', async (_, retried, at) => {
+    const calls = setUpCalls({ retriesPerMinute: 1, providers: ['first', 'second'] });
+    calls.answer = () => 'overloaded';
+    const [a, b] = [await calls.start('a'), await calls.start('b')];
+    calls.answer = () => retried;
+    await calls.seconds(2);
+    calls.answer = () => 'picture';
+    await calls.seconds(at);
+    expect([a.end, b.end]).toEqual(['picture', 'picture']);
+    expect(b.calls.at(-1)).toEqual(['first', at]);
+    expect([...a.calls, ...b.calls].filter(([provider]) => provider === 'second')).toEqual([]);
+  });
+
+  it('keeps no job with a provider that is down: after a failed probe, or with its breaker open', async () => {
+    const calls = setUpCalls({ retriesPerMinute: 1, providers: ['first', 'second'] });
+    calls.answer = (provider) => (provider === 'first' ? 'overloaded' : 'picture');
+    const jobs = [await calls.start('a'), await calls.start('b'), await calls.start('c')];
+    await calls.seconds(5);
+    expect(jobs.map(({ end }) => end)).toEqual(['pending', 'pending', 'pending']);
+    await calls.seconds(15);
+    expect(calls.breaker('first').openedBy()).toBe('overloaded');
+    expect(jobs.map(({ end }) => end)).toEqual(['picture', 'picture', 'picture']);
+    expect(jobs.map(({ endedAt }) => endedAt).sort((a, b) => a - b)).toEqual([6, 16, 16]);
+  });
+
+  it('lets the next provider be called at once where no retry is left before the deadline', async () => {
+    const calls = setUpCalls({ retriesPerMinute: 1, providers: ['first', 'second'], deadlineMs: 60_000 });
+    calls.answer = (provider) => (provider === 'first' ? 'rate_limited' : 'picture');
+    const job = await calls.start('a');
+    await calls.seconds(1);
+    expect([job.end, job.calls.map(([provider]) => provider)]).toEqual(['picture', ['first', 'first', 'second']]);
   });
 
   it('keeps no job waiting after an outage: a probe shows its end', async () => {
-    const calls = setUpCalls({ freePerMinute: 1 });
+    const calls = setUpCalls({ retriesPerMinute: 1 });
     calls.answer = () => 'overloaded';
     const jobs = [await calls.start('a'), await calls.start('b'), await calls.start('c')];
     await calls.seconds(4);
@@ -49,7 +88,7 @@ describe('the retry budget', () => {
   });
 
   it('counts a job once for the breaker, however often it has to wait', async () => {
-    const calls = setUpCalls({ freePerMinute: 1, maxAttempts: 8, deadlineMs: 3_600_000 });
+    const calls = setUpCalls({ retriesPerMinute: 1, maxAttempts: 8, deadlineMs: 3_600_000 });
     calls.answer = () => 'overloaded';
     const job = await calls.start('a');
     await calls.seconds(400);
@@ -162,7 +201,7 @@ describe('several providers', () => {
 
 describe('a refusal of streaming', () => {
   it('is followed by one call at once, which counts neither as an attempt nor as a retry', async () => {
-    const calls = setUpCalls({ ...ONE_ATTEMPT, freePerMinute: 1, providers: ['first', 'second'] });
+    const calls = setUpCalls({ ...ONE_ATTEMPT, retriesPerMinute: 1, providers: ['first', 'second'] });
     const answers = ['streaming_refused', 'picture'] as const;
     let call = 0;
     calls.answer = () => answers[call++] ?? 'rejected';
@@ -172,7 +211,7 @@ describe('a refusal of streaming', () => {
   });
 
   it('leaves all attempts and retries to the call that follows', async () => {
-    const calls = setUpCalls({ maxAttempts: 3, freePerMinute: 2 });
+    const calls = setUpCalls({ maxAttempts: 3, retriesPerMinute: 2 });
     let call = 0;
     calls.answer = () => (call++ === 0 ? 'streaming_refused' : 'overloaded');
     const job = await calls.start('a');
@@ -191,7 +230,7 @@ describe('a refusal of streaming', () => {
   });
 
   it('is allowed once more in a new round', async () => {
-    const calls = setUpCalls({ freePerMinute: 100 });
+    const calls = setUpCalls({ retriesPerMinute: 100 });
     const answers: Answer[] = ['streaming_refused', ...Array(4).fill('overloaded'), 'streaming_refused'];
     calls.answer = (_, job) => {
       if (job === 'a') return answers.shift() ?? 'picture';
@@ -233,6 +272,9 @@ describe('a job of an earlier process', () => {
     const job = await calls.start('a', { earlier: [earlierCall('first'), earlierCall('other'), earlierCall('first')] });
     await calls.seconds(10);
     expect(job.calls).toHaveLength(2);
+    const rerun = await calls.start('b', { earlier: [earlierCall('first', 0), earlierCall('first')] });
+    await calls.seconds(10);
+    expect(rerun.calls).toHaveLength(3);
   });
 
   it('has a new round where its last one was spent: it was waiting', async () => {

@@ -17,7 +17,7 @@ describe('the retry budget', () => {
     expect(taken).toHaveLength(allowed);
   });
 
-  it('has as many free retries as are configured, and says when the next one is left', () => {
+  it('has as many retries as are configured, and says when the next one is left', () => {
     const clock = createManualClock();
     const budget = createRetryBudget(2, clock);
     const take = () => [budget.waitMs(), budget.takeRetry()];

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { ImageError } from '../../../src/core/domain/errors.ts';
-import { setUpCalls } from './calls.ts';
+import { ImageError } from '../../../../src/core/domain/errors.ts';
+import type { Attempt } from '../../../../src/core/domain/image.ts';
+import { setUpCalls } from '../calls.ts';
 
 describe('a job whose calls fail alone', () => {
   it('ends with its last failure after its attempts', async () => {
@@ -37,7 +38,7 @@ describe('jobs whose calls fail together', () => {
   it.each(['rate_limited', 'timeout', 'gateway'] as const)(
     'do not wait after %s, which may be billed or no outage',
     async (fault) => {
-      const calls = setUpCalls({ freePerMinute: 100, ambiguousRetries: 10 });
+      const calls = setUpCalls({ retriesPerMinute: 100, ambiguousRetries: 10 });
       calls.answer = () => fault;
       const [a, b] = [await calls.start('a'), await calls.start('b')];
       await calls.seconds(4);
@@ -65,7 +66,7 @@ describe('jobs whose calls fail together', () => {
   });
 
   it('do not retry a probe, although the retry budget and their attempts have room for it', async () => {
-    const calls = setUpCalls({ maxAttempts: 3, freePerMinute: 2 });
+    const calls = setUpCalls({ maxAttempts: 3, retriesPerMinute: 2 });
     calls.answer = () => 'overloaded';
     await calls.start('before');
     await calls.seconds(50);
@@ -100,7 +101,7 @@ describe('jobs whose calls fail together', () => {
   });
 
   it('begin a new round in each outage: failures before a picture count no more', async () => {
-    const calls = setUpCalls({ freePerMinute: 100 });
+    const calls = setUpCalls({ retriesPerMinute: 100 });
     calls.answer = (_, job) => (job === 'c' ? 'picture' : 'overloaded');
     const [a, b] = [await calls.start('a'), await calls.start('b')];
     await calls.seconds(4);
@@ -114,7 +115,7 @@ describe('jobs whose calls fail together', () => {
   });
 
   it('count as one failed job each, and a failed probe as one more', async () => {
-    const calls = setUpCalls({ freePerMinute: 100 });
+    const calls = setUpCalls({ retriesPerMinute: 100 });
     calls.answer = () => 'overloaded';
     for (const name of ['a', 'b', 'c', 'd']) await calls.start(name);
     await calls.seconds(8);
@@ -153,6 +154,26 @@ describe('a job that finds the breaker open', () => {
     expect([a.end, b.end, late.end]).toEqual(['provider_unavailable', 'provider_unavailable', 'pending']);
     await calls.seconds(10);
     expect([late.end, late.endedAt]).toEqual(['provider_unavailable', 30]);
+  });
+
+  it.each([
+    ['nothing was sent or paid', []],
+    ['no call was made now, and none before was billed', ['failed', 'failed']],
+    ['no call was made now, but an earlier one may have been billed', ['failed', 'unknown']],
+    ['no call was made now, but an earlier one may have been billed', ['cancelled', 'failed']],
+    ['no call was made now, but an earlier one may have been billed', ['ok']],
+  ] as const)('says at the deadline, without a call of its own, that %s after %j', async (known, outcomes) => {
+    const calls = setUpCalls({ deadlineMs: 4_000 });
+    calls.answer = () => 'account';
+    await calls.start('met it');
+    // Of an earlier run.
+    const earlier = outcomes.map((outcome) => ({ provider: 'first', run: 0, outcome }) as Attempt);
+    const job = await calls.start('a', { earlier });
+    await calls.seconds(5);
+    expect([job.calls, (job.error as Error).message]).toEqual([
+      [],
+      `no provider worked before the deadline (first); ${known}`,
+    ]);
   });
 
   it('goes on when its own probe brings a picture, and so do the others', async () => {
@@ -201,7 +222,7 @@ describe('a job that finds the breaker open', () => {
   });
 
   it('while the retry budget delays it, goes on with the end of the outage', async () => {
-    const calls = setUpCalls({ freePerMinute: 1 });
+    const calls = setUpCalls({ retriesPerMinute: 1 });
     calls.answer = (_, job) => (job === 'a' ? 'rate_limited' : 'account');
     const job = await calls.start('a');
     await calls.seconds(1);

@@ -1,8 +1,8 @@
-import type { ProviderError } from '../domain/errors.ts';
-import type { Admission, JobOutcome } from './circuit-breaker.ts';
-import type { RetryBudget } from './retry-budget.ts';
-import { isUnbilledOutage } from './retry-policy.ts';
-import type { Candidate } from './upstreams.ts';
+import type { ProviderError } from '../../domain/errors.ts';
+import type { Admission, JobOutcome } from '../circuit-breaker.ts';
+import type { RetryBudget } from '../retry-budget.ts';
+import { isUnbilledOutage } from '../retry-policy.ts';
+import type { Candidate } from '../upstreams.ts';
 
 /**
  * Where a job stands with a provider. `ready`: it may call as soon as the breaker is closed or admits a probe. `paused`: its next retry
@@ -23,6 +23,11 @@ export interface Round {
    */
   waitMs(): number;
   leaveLine(): void;
+  /**
+   * True while it owes a retry that the retry budget puts off, which may begin within `leftMs`, and the provider is not found down: no
+   * later candidate is called meanwhile. Whether it is `paused` or takes its turn as a probe makes no difference.
+   */
+  isHeld(leftMs: number): boolean;
   /** True while only a probe, or a picture of another job, can show that the provider works. */
   isDown(): boolean;
   /** Lets the job call, as its first call here or after a wait; null while it may not. */
@@ -32,58 +37,60 @@ export interface Round {
   streamingRefused(): boolean;
   callFailed(): void;
   /**
-   * The job stops calling, for now or for good, after `failure`. `isBudgetSpent`: a retry would follow if the retry budget had one left.
+   * The job stops calling, for now or for good, after `failure`. `isPutOff`: a retry would follow if the retry budget had one left.
    * To be followed by `ended`.
    */
-  stopped(failure: ProviderError, admission: Admission, isBudgetSpent: boolean): void;
+  stopped(failure: ProviderError, admission: Admission, isPutOff: boolean): void;
   ended(admission: Admission, outcome: JobOutcome): void;
 }
 
 export function createRound({
   candidate,
   job,
-  acceptedAt,
+  requestedAt,
   callsBefore,
   retryBudget,
 }: {
   readonly candidate: Candidate;
   readonly job: symbol;
   /** Milliseconds since 1970. */
-  readonly acceptedAt: number;
+  readonly requestedAt: number;
   /** Calls of the round in an earlier process. */
   readonly callsBefore: number;
   readonly retryBudget: RetryBudget;
 }): Round {
-  const { breaker } = candidate.upstream;
+  const { breaker, evidence, line } = candidate.upstream;
   let standing: Standing = 'ready';
   let calls = callsBefore;
-  /** The breaker's count of pictures at the first call of the round. */
+  /** The count of pictures at the first call of the round. */
   let picturesAtFirstCall: number | null = null;
   /** The same when the job began to wait. */
   let picturesAtWait = 0;
   let lastFailure: ProviderError | null = null;
   let hasFailed = false;
   let wasStreamingRefused = false;
+  let isRetryPutOff = false;
 
   function isOutage(): boolean {
     const isUnbilled = lastFailure !== null && isUnbilledOutage(lastFailure.fault);
-    return isUnbilled && breaker.othersFailed(job, acceptedAt) && breaker.pictures === picturesAtFirstCall;
+    return isUnbilled && evidence.othersFailed(job, requestedAt) && evidence.pictures === picturesAtFirstCall;
   }
 
   function wait(): void {
     standing = 'waiting';
-    picturesAtWait = breaker.pictures;
+    picturesAtWait = evidence.pictures;
   }
 
   /** Takes in what has happened to other jobs since. */
   function refresh(): void {
     if (standing === 'paused' && (breaker.openedBy() !== null || isOutage())) wait();
-    if (standing === 'waiting' && breaker.pictures !== picturesAtWait) {
+    if (standing === 'waiting' && evidence.pictures !== picturesAtWait) {
       standing = 'ready';
       calls = 0;
       picturesAtFirstCall = null;
       hasFailed = false;
       wasStreamingRefused = false;
+      isRetryPutOff = false;
     }
   }
 
@@ -96,10 +103,11 @@ export function createRound({
     if (standing === 'over') return Number.POSITIVE_INFINITY;
     if (standing === 'paused') return retryBudget.waitMs();
     if (isDown()) {
-      breaker.join(job);
-      if (!breaker.isFirst(job)) return Number.POSITIVE_INFINITY;
+      breaker.beginProbes();
+      line.join(job);
+      if (!line.isFirst(job)) return Number.POSITIVE_INFINITY;
     }
-    return breaker.waitMs(standing === 'waiting');
+    return breaker.waitMs({ probeOnly: standing === 'waiting' });
   }
 
   return {
@@ -111,15 +119,19 @@ export function createRound({
       return calls;
     },
     waitMs,
-    leaveLine: () => breaker.leave(job),
+    leaveLine: () => line.leave(job),
+    isHeld(leftMs) {
+      refresh();
+      return isRetryPutOff && breaker.openedBy() === null && retryBudget.waitMs() <= leftMs;
+    },
     isDown,
     admit() {
       if (waitMs() > 0) return null;
       if (standing !== 'paused') retryBudget.firstCall();
       else if (!retryBudget.takeRetry()) return null;
-      picturesAtFirstCall ??= breaker.pictures;
-      breaker.leave(job);
-      return breaker.admit(standing === 'waiting');
+      picturesAtFirstCall ??= evidence.pictures;
+      line.leave(job);
+      return breaker.admit({ probeOnly: standing === 'waiting' });
     },
     callBegins() {
       calls += 1;
@@ -130,16 +142,18 @@ export function createRound({
       calls -= 1;
       return isFirst;
     },
-    callFailed: () => breaker.callFailed(job),
-    stopped(failure, admission, isBudgetSpent) {
+    callFailed: () => evidence.callFailed(job),
+    stopped(failure, admission, isPutOff) {
       lastFailure = failure;
+      isRetryPutOff = isPutOff;
       // The job that meets an account fault first does not wait for the operator; a probe of one that waits already does.
       if (admission === 'probe') wait();
       else if (failure.fault === 'account') standing = 'over';
       else if (breaker.openedBy() !== null || isOutage()) wait();
-      else standing = isBudgetSpent ? 'paused' : 'over';
+      else standing = isPutOff ? 'paused' : 'over';
     },
     ended(admission, outcome) {
+      if (outcome === 'made') evidence.pictureCame();
       const isFault = outcome !== 'made' && outcome !== 'unclear';
       // A round counts as one failed job, however often the retry budget makes it stop.
       const isCounted = isFault && hasFailed && admission === 'call';
