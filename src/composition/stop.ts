@@ -79,8 +79,15 @@ export function createStopper({ graceMs, stopServices, closeApp, logger }: Stopp
   const sinceMs = () => (began === null ? null : performance.now() - began);
 
   function logRunningCalls(count: number): void {
+    const cutOff = (sinceMs() ?? 0) >= graceMs ? runningCount - count : 0;
     runningCount = count;
-    const seconds = Math.ceil((graceMs - (sinceMs() ?? 0)) / 1000);
+    if (cutOff > 0) {
+      logger.warn(
+        { calls: cutOff },
+        'SHUTDOWN_GRACE_SECONDS is over: a paid call was cut off, and stays on record as unknown',
+      );
+    }
+    const seconds = Math.max(0, Math.ceil((graceMs - (sinceMs() ?? 0)) / 1000));
     const calls = `${count} paid ${count === 1 ? 'call' : 'calls'}`;
     logger.info(
       { calls: count },

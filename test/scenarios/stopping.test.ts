@@ -129,6 +129,7 @@ describe.concurrent('a stop', () => {
     expect(seconds).toBeGreaterThan(1.9);
     expect(seconds).toBeLessThan(15);
     expect(await life.service.exited).toBe(0);
+    expect(life.service.stdout()).toContain('a paid call was cut off');
     expect(life.images().get('x')).toMatchObject({ status: 'generating', attempts: [UNKNOWN] });
   });
 

@@ -1,7 +1,8 @@
 import { ProviderError, type ProviderFault } from '../../core/domain/errors.ts';
-import type { DownloadOptions } from '../../core/ports/provider.ts';
+import type { DownloadedPicture, DownloadOptions } from '../../core/ports/provider.ts';
 import { type GuardedFetch, RefusedAddressError } from '../../security/ssrf-guard.ts';
 import { openCallSignal } from './call-signal.ts';
+import { isWholePicture } from './picture-bytes.ts';
 import { parseRetryAfter } from './retry-after.ts';
 import { wasNeverSent } from './transport.ts';
 
@@ -23,9 +24,10 @@ const MAX_REDIRECTS = 3;
 const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
 const KEY_WANTED: ReadonlySet<number> = new Set([401, 403]);
 const GONE = 410;
-/** Bytes that show whether a file is a page or a picture. */
+/** Bytes that show whether a file is text or a picture. */
 const HEAD_BYTES = 64;
-const MARKUP = /^(?:$|<(?!svg)|\{|\[)/i;
+/** Text without control characters, which no picture begins as but SVG. */
+const TEXT = /^(?!<svg)(?:[^\p{Cc}\ufffd]|\s)*$/iu;
 
 /**
  * A function that fetches a picture by its URL, as `Provider.download` promises. Redirects are followed, three at most, each through the
@@ -46,7 +48,7 @@ export function createPictureDownload(parts: DownloadParts) {
     return await guard.fetch(url.href, { ...request, headers: keyHeader });
   }
 
-  async function follow(first: string, signal: AbortSignal): Promise<Uint8Array> {
+  async function follow(first: string, signal: AbortSignal): Promise<DownloadedPicture> {
     let url = new URL(first);
     let mayHaveKey = true;
     for (let redirects = 0; ; redirects += 1) {
@@ -60,19 +62,20 @@ export function createPictureDownload(parts: DownloadParts) {
           throw fail('interrupted', `the picture's URL answered ${status}`, retryAfterMs || null);
         }
         if (!complete) throw fail('empty', `the file is larger than ${maxBytes} bytes`);
-        if (isMarkup(body)) throw fail('interrupted', "the picture's URL answered with a page instead of a picture");
-        return body;
+        if (isText(body)) throw fail('interrupted', "the picture's URL answered with text instead of a picture");
+        return { bytes: body, isWhole: isWholePicture(body) };
       }
       const next = URL.parse(header('location') ?? '', url.href);
       if (next === null || header('location') === null)
-        throw fail('interrupted', 'the picture is redirected to nowhere');
+        throw fail('interrupted', "the picture's URL redirects without a usable Location");
+      if (!/^https?:$/.test(next.protocol)) throw fail('empty', "the picture's URL redirects to no http or https URL");
       if (redirects === MAX_REDIRECTS)
         throw fail('interrupted', `the picture is redirected more than ${MAX_REDIRECTS} times`);
       url = next;
     }
   }
 
-  return async (url: string, { signal, timeoutMs }: DownloadOptions): Promise<Uint8Array> => {
+  return async (url: string, { signal, timeoutMs }: DownloadOptions): Promise<DownloadedPicture> => {
     using ends = openCallSignal({ cancelled: null, abandoned: signal, timeoutMs });
     try {
       return await follow(url, ends.signal);
@@ -88,8 +91,8 @@ export function createPictureDownload(parts: DownloadParts) {
   };
 }
 
-/** True for a page, JSON or nothing at all: what servers send in the place of a file. */
-function isMarkup(bytes: Uint8Array): boolean {
+/** True for a page, JSON, a sentence or nothing at all: what servers send in the place of a file. */
+function isText(bytes: Uint8Array): boolean {
   // Drops a byte order mark.
-  return MARKUP.test(new TextDecoder().decode(bytes.subarray(0, HEAD_BYTES)).trimStart());
+  return TEXT.test(new TextDecoder().decode(bytes.subarray(0, HEAD_BYTES), { stream: true }).trimStart());
 }

@@ -22,7 +22,7 @@ export interface Provider {
    * `empty` where no further try can work (the SSRF guard refuses the URL, the file is too large, or the server says 410), with
    * `cancelled` where the signal fired, else with a fault after which the picture may still be there.
    */
-  download(url: string, options: DownloadOptions): Promise<Uint8Array>;
+  download(url: string, options: DownloadOptions): Promise<DownloadedPicture>;
   /**
    * The shutdown dates (YYYY-MM-DD) that the provider announces, by model id. Absent where it has no such list. May reject with any
    * error.
@@ -79,6 +79,16 @@ export interface DownloadOptions {
   readonly signal: AbortSignal;
   /** Milliseconds for the whole try in which the process is awake. */
   readonly timeoutMs: number;
+}
+
+/** What the URL of an announced picture gave. */
+export interface DownloadedPicture {
+  readonly bytes: Uint8Array;
+  /**
+   * False where the bytes end in the middle of the picture, as far as their format shows it. A server may still be writing the file;
+   * or this is all there will ever be.
+   */
+  readonly isWhole: boolean;
 }
 
 /** The picture that a call returned. */

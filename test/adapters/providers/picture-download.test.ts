@@ -1,3 +1,4 @@
+import sharp from 'sharp';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { OpenAIProviderOptions } from '../../../src/adapters/providers/openai/provider.ts';
 import { createGuardedFetch } from '../../../src/security/ssrf-guard.ts';
@@ -36,6 +37,10 @@ beforeEach(() => {
 });
 
 const PNG = Buffer.from('\x89PNG and the rest', 'latin1');
+/** Noise, so that no encoder makes much less of it. */
+const NOISE = {
+  create: { width: 64, height: 64, channels: 3, background: 'grey', noise: { type: 'gaussian', mean: 128, sigma: 40 } },
+} as const;
 const file = answer({ name: 'file', body: PNG, type: 'image/png' });
 
 /** The address of a file that this server answers like this. */
@@ -48,6 +53,9 @@ async function addressOf(behaviour: Behaviour, on = server): Promise<string> {
 const download = (url: string, some: Partial<OpenAIProviderOptions> = {}, timeoutMs = 10_000) =>
   adapter.provider(some).download(url, { signal: new AbortController().signal, timeoutMs });
 
+const fileOf = async (url: string, some?: Partial<OpenAIProviderOptions>) =>
+  Buffer.from((await download(url, some)).bytes);
+
 const failure = async (url: string, some?: Partial<OpenAIProviderOptions>, timeoutMs?: number) =>
   await download(url, some, timeoutMs).then(
     () => new Error('the download brought a file'),
@@ -59,12 +67,12 @@ const keysAt = ({ otherCalls }: OpenAiServer) =>
   otherCalls.map(({ headers }) => headers.authorization ?? headers['api-key'] ?? null);
 
 test('fetches the file in one request, without the key', async () => {
-  expect(Buffer.from(await download(await addressOf(file)))).toEqual(PNG);
+  expect(await fileOf(await addressOf(file))).toEqual(PNG);
   expect(keysAt(server)).toEqual([null]);
 });
 
-test.each(['<svg xmlns="">', 'BM and so on', 'II*\0'])('takes what is no page for the picture: %j', async (text) => {
-  expect(Buffer.from(await download(await addressOf(answer({ body: text })))).toString()).toBe(text);
+test.each(['<svg xmlns="">', 'BM\0 and so on', 'II*\0'])('takes what is no text for the picture: %j', async (text) => {
+  expect((await fileOf(await addressOf(answer({ body: text })))).toString()).toBe(text);
 });
 
 test.each([
@@ -77,9 +85,22 @@ test.each([
   '',
   ' \n',
   ' '.repeat(50),
-])('takes no page for the picture: %j', async (text) => {
+  'Not ready yet',
+  'Noch nicht fertig: später',
+])('takes no text for the picture: %j', async (text) => {
   const error = await failure(await addressOf(answer({ body: text })));
-  expect(error).toMatchObject({ fault: 'interrupted', message: expect.stringContaining('a page instead') });
+  expect(error).toMatchObject({ fault: 'interrupted', message: expect.stringContaining('text instead') });
+});
+
+test.each(['png', 'jpeg', 'webp', 'gif', 'avif'] as const)('sees that a %s is whole', async (format) => {
+  const whole = await sharp(NOISE).toFormat(format).toBuffer();
+  const wholeness = async (body: Uint8Array) => (await download(await addressOf(answer({ body })))).isWhole;
+  expect(await wholeness(whole)).toBe(true);
+  expect(await wholeness(Buffer.concat([whole, Buffer.alloc(9)]))).toBe(true);
+  // AVIF shows its end to decoders alone.
+  for (const part of [0.3, 0.6, 0.99]) {
+    expect(await wholeness(whole.subarray(0, Math.floor(part * whole.length)))).toBe(format === 'avif');
+  }
 });
 
 describe('a failure after which the picture may still be there', () => {
@@ -125,7 +146,7 @@ describe('a failure after which the picture may still be there', () => {
     server.script(picture({ as: 'url', file, fileFirst: [htmlPage(404), dropConnection('reset')] }));
     const { url } = addressIn(await adapter.provider().generate(CALL, callOptions()));
     for (const _ of [1, 2]) expect(await failure(url)).toMatchObject({ fault: 'interrupted' });
-    expect(Buffer.from(await download(url))).toEqual(PNG);
+    expect(await fileOf(url)).toEqual(PNG);
   });
 });
 
@@ -167,7 +188,7 @@ test('ends as cancelled when the signal fires', async () => {
 });
 
 test.each([1, 2, 3])('%d redirects are followed', async (times) => {
-  expect(Buffer.from(await download(await addressOf(redirected(times, file))))).toEqual(PNG);
+  expect(await fileOf(await addressOf(redirected(times, file)))).toEqual(PNG);
   expect(server.otherCalls).toHaveLength(times + 1);
 });
 
@@ -175,14 +196,14 @@ describe('the key', () => {
   const bearer = () => `Bearer ${server.key}`;
 
   test.each([401, 403] as const)('is given to the own origin of the provider after a %d', async (status) => {
-    expect(Buffer.from(await download(await addressOf(forKey(server.key, file, status))))).toEqual(PNG);
+    expect(await fileOf(await addressOf(forKey(server.key, file, status)))).toEqual(PNG);
     expect(keysAt(server)).toEqual([null, bearer()]);
   });
 
   test('is given in the header of Azure where that is the provider', async () => {
     const url = await addressOf(forKey(server.key, file));
     const azure = { baseURL: server.origin, azureApiVersion: '2025-04-01-preview' };
-    expect(Buffer.from(await download(url, azure))).toEqual(PNG);
+    expect(await fileOf(url, azure)).toEqual(PNG);
     expect(server.otherCalls.map(({ headers }) => [headers['api-key'], headers.authorization])).toEqual([
       [undefined, undefined],
       [server.key, undefined],
@@ -190,7 +211,7 @@ describe('the key', () => {
   });
 
   test('is given behind a redirect within the own origin', async () => {
-    expect(Buffer.from(await download(await addressOf(redirected(1, forKey(server.key, file)))))).toEqual(PNG);
+    expect(await fileOf(await addressOf(redirected(1, forKey(server.key, file))))).toEqual(PNG);
     expect(keysAt(server)).toEqual([null, null, bearer()]);
   });
 

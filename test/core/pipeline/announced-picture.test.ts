@@ -34,7 +34,10 @@ function openScene(download: (options: DownloadOptions, tries: number, ends: End
       tries.push(clock.now() - began);
       // Tries without a pause would leave the test no turn to fail in.
       if (tries.length > 20) throw new Error('it is tried for ever');
-      return download(options, tries.length, ends);
+      return download(options, tries.length, ends).then((bytes) => ({
+        bytes,
+        isWhole: !Buffer.from(bytes).includes('half'),
+      }));
     },
   };
   const run = { ...inRun(openJobOf(imageIn('generating')).job, 1), signals, log: pino({ level: 'silent' }) };
@@ -63,14 +66,14 @@ it('is tried with growing gaps, or after the Retry-After, and once at the end of
     scene.clock.move(500);
   }
   expect(await scene.fetching).toBe('empty');
-  expect(scene.tries).toEqual([0, 500, 1500, 41_500, 45_500, 53_500, 60_000]);
+  expect(scene.tries).toEqual([0, 500, 1500, 45_500, 49_500, 57_500, 60_000]);
 });
 
 it('gives each try half of what is left of the time, and five seconds at least', async () => {
   const timeouts: number[] = [];
   const scene = openScene(({ timeoutMs }) => {
     timeouts.push(timeoutMs);
-    return later(55_000);
+    return later(50_001);
   });
   for (const ms of [55_000, 5_000]) {
     await settle();
@@ -78,6 +81,32 @@ it('gives each try half of what is left of the time, and five seconds at least',
   }
   expect(await scene.fetching).toBe('empty');
   expect(timeouts).toEqual([30_000, 5_000, 5_000]);
+});
+
+const half = async (text = 'half') => Buffer.from(text);
+
+it('is tried again while its URL gives a part of it', async () => {
+  const scene = openScene((_options, tries) => (tries < 3 ? half() : half('all')));
+  for (const _ of [1, 2, 3]) {
+    await settle();
+    scene.clock.move(2_000);
+  }
+  expect(await scene.fetching).toBe('all');
+});
+
+it('is taken as it is where a few tries bring no more, the last one fails, or its image is cancelled', async () => {
+  const scene = openScene((_options, tries) => half(`half ${tries}`));
+  for (const _ of [1, 2, 3, 4]) {
+    await settle();
+    scene.clock.move(5_000);
+  }
+  expect(await scene.fetching).toBe('half 4');
+
+  const cancelled = openScene((_options, _tries, ends) => {
+    ends.cancelled.abort();
+    return half();
+  });
+  expect(await cancelled.fetching).toBe('half');
 });
 
 it('is tried once where no further try can work', async () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { GeneratedPicture, Provider } from '../../../src/core/ports/provider.ts';
+import type { DownloadedPicture, GeneratedPicture, Provider } from '../../../src/core/ports/provider.ts';
 import { wrapProvider } from '../../../src/core/ports/provider.ts';
 
 const DATES = new Map([['gpt-image-2', '2027-01-01']]);
@@ -21,7 +21,7 @@ class ClassProvider implements Provider {
     throw new Error(`generate, after ${this.calls.join()}`);
   }
 
-  async download(url: string): Promise<Uint8Array> {
+  async download(url: string): Promise<DownloadedPicture> {
     throw new Error(`download of ${url}, after ${this.calls.join()}`);
   }
 

@@ -1,11 +1,8 @@
+import { beginsAsPicture, HEAD_BYTES } from '../picture-bytes.ts';
+
 /** What the body of a successful answer is: decided by its bytes, since compatible servers and proxies send all kinds of content types. */
 export type AnswerKind = 'json' | 'events' | 'picture' | 'other';
 
-/** Longer than the start of any picture by which its format is known. */
-const HEAD_BYTES = 12;
-
-/** The start of each format that an image API sends, one character a byte: PNG, JPEG, GIF, WebP, AVIF and HEIF, TIFF. */
-const PICTURE = /^(?:\x89PNG|\xff\xd8\xff|GIF8|RIFF.{4}WEBP|.{4}ftyp|II\*\0|MM\0\*)/s;
 /** A comment, or one of the fields of an event. https://html.spec.whatwg.org/multipage/server-sent-events.html */
 const EVENT_LINE = /^(?::|(?:data|event|id|retry)\s*:)/;
 const BLANK = /^(?:\xef\xbb\xbf)?[\t\n\r ]*/;
@@ -40,7 +37,7 @@ function kindOf(start: Buffer, isWhole: boolean, contentType: string | null): An
   const head = start.toString('latin1', 0, HEAD_BYTES);
   if (head.startsWith('{') || head.startsWith('[')) return 'json';
   if (head.length < HEAD_BYTES && !isWhole) return null;
-  if (PICTURE.test(head)) return 'picture';
+  if (beginsAsPicture(head)) return 'picture';
   const isEvents = EVENT_LINE.test(head) || /^\s*text\/event-stream\b/i.test(contentType ?? '');
   return isEvents ? 'events' : 'other';
 }
