@@ -161,6 +161,27 @@ const MIGRATIONS: readonly string[] = [
     id   INTEGER PRIMARY KEY CHECK (id = 1),
     uuid TEXT NOT NULL
   ) STRICT;
+
+  -- The outbox lives by itself: a pending delivery outlives its image, and media_id refers to no row any more.
+  CREATE TABLE outbox (
+    number        INTEGER PRIMARY KEY,
+    id            TEXT NOT NULL UNIQUE,
+    media_id      TEXT NOT NULL,
+    image_removed INTEGER NOT NULL DEFAULT 0,
+    receiver      TEXT NOT NULL,
+    due_at        INTEGER,
+    document      TEXT NOT NULL,
+    image         TEXT NOT NULL
+  ) STRICT;
+  -- Of the settled ones, the latest 20 of each image.
+  INSERT INTO outbox (number, id, media_id, receiver, due_at, document, image)
+    SELECT number, id, media_id, receiver, due_at, document, image FROM (
+      SELECT *, row_number() OVER (PARTITION BY media_id, due_at IS NULL ORDER BY number DESC) AS age FROM deliveries)
+    WHERE due_at IS NOT NULL OR age <= 20;
+  DROP TABLE deliveries;
+  ALTER TABLE outbox RENAME TO deliveries;
+  CREATE INDEX deliveries_by_image ON deliveries (media_id, number);
+  CREATE INDEX deliveries_due ON deliveries (due_at, receiver, id) WHERE due_at IS NOT NULL;
   `,
 ];
 

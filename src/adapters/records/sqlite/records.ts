@@ -75,7 +75,7 @@ function recordStore({ sql, inTransaction, answer, check, close }: SqliteDatabas
 
   return {
     outbox: {
-      next: (except) => answer(() => outbox.next(except)),
+      next: (except, horizon) => answer(() => outbox.next(except, horizon)),
       update: (id, change) => answer(() => inTransaction(() => outbox.update(id, change))),
       list: (mediaId) => answer(() => outbox.list(mediaId)),
       onNew: outbox.onNew,
@@ -132,6 +132,7 @@ function recordStore({ sql, inTransaction, answer, check, close }: SqliteDatabas
           ledger.record(derived.ledger);
           cache.delete(mediaId);
           sql('DELETE FROM images WHERE media_id = ?').run(mediaId);
+          outbox.imageRemoved(mediaId);
           sql('INSERT INTO deletions (media_id, names) VALUES (?, ?)').run(mediaId, JSON.stringify(deletion.names));
           return deletion;
         }),

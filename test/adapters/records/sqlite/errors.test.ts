@@ -78,7 +78,7 @@ describe('faults', () => {
       CREATE TABLE deferred (id TEXT REFERENCES images (media_id) DEFERRABLE INITIALLY DEFERRED);
       CREATE TRIGGER break_key AFTER INSERT ON deliveries BEGIN INSERT INTO deferred VALUES ('nowhere'); END`);
     const found: Promise<unknown>[] = [];
-    store.outbox.onNew(() => void found.push(store.outbox.next({ ids: [], receivers: [] })));
+    store.outbox.onNew(() => void found.push(store.outbox.next({ ids: [], receivers: [] }, Infinity)));
     const finish = () => store.update('a', (image) => ({ ...image, status: 'succeeded' }));
     await expect(finish()).rejects.toThrow(/FOREIGN KEY/);
     expect(await Promise.all(found)).toEqual([null]);
