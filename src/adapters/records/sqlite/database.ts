@@ -120,7 +120,7 @@ function openFile(path: string, busyTimeoutMs: number, lock: DatabaseLock): Sqli
 }
 
 function connect(path: string, busyTimeoutMs: number): DatabaseSync {
-  const database = new DatabaseSync(path, { timeout: busyTimeoutMs, enableForeignKeyConstraints: true });
+  const database = new DatabaseSync(path, { timeout: busyTimeoutMs, enableForeignKeyConstraints: false });
   try {
     // fullfsync: on macOS a plain fsync leaves the bytes in the drive's cache. It has no effect elsewhere.
     database.exec(`
@@ -137,7 +137,7 @@ function connect(path: string, busyTimeoutMs: number): DatabaseSync {
     }
     if (version < SCHEMA_VERSION) inTransaction(database, () => migrate(database));
     // From now on `answer` waits for locks: SQLite would hold up the whole process.
-    database.exec('PRAGMA busy_timeout = 0');
+    database.exec('PRAGMA foreign_keys = ON; PRAGMA busy_timeout = 0');
     return database;
   } catch (error) {
     database.close();

@@ -194,6 +194,7 @@ function recordStore(database: SqliteDatabase, derive: Derive): RecordStore {
     largestUsage: (kind) => answer(() => queries.largestUsage(kind)),
     lastCleanup: () => answer(() => queries.lastCleanup()),
     pendingDeletions: () => answer(() => queries.pendingDeletions()),
+    unreadable: () => answer(() => queries.unreadable()),
     ownedNames: (names) => answer(() => queries.ownedNames(names)),
     check: () =>
       answer(() => {

@@ -3,7 +3,7 @@ import { SCHEMA_VERSION } from '../../../../src/adapters/records/sqlite/migratio
 import type { AttemptOutcome, Image } from '../../../../src/core/domain/image.ts';
 import type { Cost } from '../../../../src/core/domain/money.ts';
 import { anAttempt, anImage, aRequest, at, ms } from '../../../contracts/record-store/example-images.ts';
-import { execute, makePlaceForEach } from './fixture.ts';
+import { damage, execute, makePlaceForEach } from './fixture.ts';
 
 const place = makePlaceForEach();
 
@@ -23,6 +23,7 @@ const UNDO: readonly string[] = [
    UPDATE images SET document = json_set(json_remove(document, '$.allowanceFrom', '$.requestedAt'), '$.attempts', (
      SELECT json_group_array(json_remove(value, '$.announced')) FROM json_each(document, '$.attempts')))`,
   `DROP TABLE identity;
+   DROP TABLE unreadable_images;
    ALTER TABLE deliveries RENAME TO outbox;
    DROP INDEX deliveries_by_image;
    DROP INDEX deliveries_due;
@@ -187,6 +188,18 @@ describe('the schema', () => {
     expect((await records.outbox.list('a')).map(({ id }) => id)).toEqual([...kept, pending?.id]);
     await records.remove('a');
     expect(await records.outbox.next({ ids: [], receivers: [] }, Infinity)).toMatchObject({ delivery: pending });
+  });
+
+  it.each([2, 3, 4, 5, 6])('migrates from version %d although a record cannot be read', async (version) => {
+    const store = place.open();
+    for (const mediaId of ['bad', 'good']) await store.accept(anImage({ mediaId }), Infinity);
+    await store.close();
+    downgrade(version);
+    await damage(place.path(), '{"mediaId":"bad"');
+    const records = place.open();
+    expect(await records.unfinished()).toEqual(['good']);
+    expect(await records.get('good')).toEqual(anImage({ mediaId: 'good' }));
+    await expect(records.get('bad')).rejects.toMatchObject({ code: 'storage_unavailable' });
   });
 
   it('reads a cleanup report from before the search for missing files as one that found none', async () => {
