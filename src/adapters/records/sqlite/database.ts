@@ -46,7 +46,7 @@ export function openDatabase(path: string, busyTimeoutMs: number): SqliteDatabas
     const file = existsSync(path) ? realpathSync(path) : join(realpathSync(dirname(path)), basename(path));
     const lock = takeLock(file);
     try {
-      return openFile(file, busyTimeoutMs, lock);
+      return openFile(file, resolve(path), busyTimeoutMs, lock);
     } catch (error) {
       lock.release();
       throw error;
@@ -56,9 +56,10 @@ export function openDatabase(path: string, busyTimeoutMs: number): SqliteDatabas
   }
 }
 
-function openFile(path: string, busyTimeoutMs: number, lock: DatabaseLock): SqliteDatabase {
+/** Opens the file at `path`, which is where the configured path, perhaps a link, leads. */
+function openFile(path: string, configuredPath: string, busyTimeoutMs: number, lock: DatabaseLock): SqliteDatabase {
   const database = connect(path, busyTimeoutMs);
-  const assertSameFiles = watchFiles(path);
+  const assertSameFiles = watchFiles(configuredPath, `${path}-wal`);
   const statements = new Map<string, StatementSync>();
 
   const sql = (text: string): StatementSync => {

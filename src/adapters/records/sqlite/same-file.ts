@@ -3,11 +3,12 @@ import { unavailable } from './errors.ts';
 
 /**
  * Watches that an open database stays the one at its path. SQLite would keep writing to files that are unlinked or renamed, and the
- * next start would find none of it. Returns the function that raises `storage_unavailable` while the database or its write-ahead log
- * is not at its path; it takes microseconds. Call it while the database is open in WAL mode, which keeps both files in place.
+ * next start would find none of it. Returns the function that raises `storage_unavailable` while one of `paths`, the database and its
+ * write-ahead log, leads to another file than now, or to none; it takes microseconds. Call it while the database is open in WAL mode,
+ * which keeps both files in place.
  */
-export function watchFiles(path: string): () => void {
-  const files = [path, `${path}-wal`].map((file) => ({ file, opened: identityOf(file) }));
+export function watchFiles(...paths: readonly string[]): () => void {
+  const files = paths.map((file) => ({ file, opened: identityOf(file) }));
   return () => {
     for (const { file, opened } of files) {
       if (identityOf(file) === opened) continue;

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { copyFile, open, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { copyFile, open, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { DatabaseSync } from 'node:sqlite';
@@ -183,6 +183,16 @@ describe('faults', () => {
     expect(await records.countByStatus()).toMatchObject({ queued: 1, generating: 0 });
     expect(await records.lastCleanup()).toBeNull();
     for (const write of writes) await write();
+  });
+
+  it('writes nothing while the link that led to its file leads elsewhere', async () => {
+    const link = join(place.folder(), 'link.db');
+    for (const path of [place.path(), `${place.path()}2`]) await place.open(path).close();
+    await symlink(place.path(), link);
+    const records = place.open(link);
+    await rm(link);
+    await symlink(`${place.path()}2`, link);
+    await expect(records.accept(anImage(), Infinity)).rejects.toMatchObject(gone);
   });
 
   it('writes nothing after its file was removed', async () => {
