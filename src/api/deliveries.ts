@@ -33,7 +33,11 @@ export const deliveryRecord = z
 
 /** Answer of `GET /images/:mediaId/deliveries`. */
 export const deliveryList = z
-  .strictObject({ items: z.array(deliveryRecord).meta({ description: 'The latest 100, newest first.' }) })
+  .strictObject({
+    items: z
+      .array(deliveryRecord)
+      .meta({ description: 'The latest 100, newest first; of those that are not pending, the latest 20 are kept.' }),
+  })
   .meta({ id: 'DeliveryList' });
 
 /** Path parameters of one delivery. */

@@ -100,7 +100,13 @@ export const imageRecord = z
         verdict: z.enum(CHECK_VERDICTS),
       }),
     ),
-    attempts,
+    attempts: attempts.meta({ description: 'The newest 50, oldest first.' }),
+    attemptsOmitted: z
+      .strictObject({
+        count: z.int(),
+        usd: z.number().nullable().meta({ description: 'What they cost together, in US dollars; null where unknown.' }),
+      })
+      .meta({ description: 'The older attempts, in sum. `cost` includes them.' }),
     cost,
     warnings: z.array(z.strictObject({ code: z.string(), detail: z.string() })),
     metadata: z.record(z.string(), z.string()),

@@ -17,12 +17,12 @@ const MODEL_LIST_TIMEOUT_MS = 30_000;
 interface ResumeParts {
   readonly store: Pick<MediaStore, 'removeTemporary'>;
   readonly deletions: Pick<Deletions, 'completeAll'>;
-  readonly records: Pick<RecordStore, 'unfinished'>;
+  readonly records: Pick<RecordStore, 'unfinished' | 'unreadable'>;
   readonly queue: Pick<JobQueue, 'enqueue'>;
   readonly log: Logger;
 }
 
-/** Clears away what an earlier process left half done, and queues every image that it left unfinished. */
+/** Clears away what an earlier process left half done, and queues every image that it left unfinished and that can be read. */
 export async function resumeWork({ store, deletions, records, queue, log }: ResumeParts): Promise<void> {
   try {
     await store.removeTemporary();
@@ -31,6 +31,9 @@ export async function resumeWork({ store, deletions, records, queue, log }: Resu
     // Published files can be served all the same. The next cleanup completes deletions, the next start the rest.
     log.error({ err: error }, 'temporary files and pending deletions of an earlier process could not be removed yet');
   }
+  const mediaIds = await records.unreadable();
+  if (mediaIds.length > 0)
+    log.error({ mediaIds }, 'records that cannot be read are passed over; restore them from a backup');
   const unfinished = await records.unfinished();
   if (unfinished.length > 0) log.info({ images: unfinished.length }, 'resuming unfinished images');
   for (const mediaId of unfinished) await queue.enqueue(mediaId);

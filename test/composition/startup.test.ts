@@ -26,7 +26,7 @@ describe('resuming work', () => {
         },
       },
       deletions: { completeAll: step('deletions') },
-      records: { unfinished: step('unfinished', ['a', 'b']) },
+      records: { unfinished: step('unfinished', ['a', 'b']), unreadable: async () => ['odd'] },
       queue: { enqueue: async (mediaId) => void steps.push(mediaId) },
       log,
     });
@@ -41,6 +41,11 @@ describe('resuming work', () => {
     const steps = await start(new ImageError('storage_unavailable', 'the disk is read-only'));
     expect(steps).toEqual(['temporary files', 'unfinished', 'a', 'b']);
     expect(lines[0]).toMatchObject({ level: 50, err: { message: 'the disk is read-only' } });
+  });
+
+  it('names the records that cannot be read, and goes on with the others', async () => {
+    expect(await start()).toContain('b');
+    expect(lines[0]).toMatchObject({ level: 50, mediaIds: ['odd'] });
   });
 });
 

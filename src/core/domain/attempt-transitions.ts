@@ -4,6 +4,7 @@ import {
   type AnnouncedPicture,
   type Attempt,
   type AttemptOutcome,
+  boundedAttempts,
   type Image,
   isFinished,
   isOpen,
@@ -40,7 +41,9 @@ export function opened(image: Image, attempt: Attempt, planned: PlannedFields): 
   const mayCall = image.status === 'queued' || image.status === 'generating';
   const isNew = image.attempts.every(({ id }) => id !== attempt.id);
   if (!mayCall || !isNew || attempt.run !== image.run) return null;
-  return { ...withAttempts(image, [...image.attempts, attempt]), ...plannedFields(planned), status: 'generating' };
+  // Attempts are left out here alone, where none of them changes: what the ledger has of them is then what they cost.
+  const bounded = { ...image, ...boundedAttempts(image, [...image.attempts, attempt]) };
+  return { ...withAttempts(bounded, bounded.attempts), ...plannedFields(planned), status: 'generating' };
 }
 
 /**
@@ -128,5 +131,6 @@ function withChanged(
 }
 
 function withAttempts(image: Image, attempts: readonly Attempt[]): Image {
-  return { ...image, attempts, cost: attempts.map(({ cost }) => cost).reduce(addCosts, ZERO_COST) };
+  const cost = attempts.map((attempt) => attempt.cost).reduce(addCosts, image.omitted?.cost ?? ZERO_COST);
+  return { ...image, attempts, cost };
 }

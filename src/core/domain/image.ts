@@ -19,7 +19,7 @@
 import type { Check } from './checks.ts';
 import type { RenditionFormat, RenditionSpec } from './formats.ts';
 import type { Size } from './geometry.ts';
-import type { Cost } from './money.ts';
+import { addCosts, type Cost, ZERO_COST } from './money.ts';
 import type { ImageRequest } from './request.ts';
 
 export const FINISHED_STATUSES = ['succeeded', 'failed', 'cancelled'] as const;
@@ -53,8 +53,10 @@ export interface Image {
    * began knowing that it may cost again.
    */
   readonly allowanceFrom: number;
-  /** The attempts of all runs, oldest first. */
+  /** The attempts of all runs, oldest first, without those that were left out. */
   readonly attempts: readonly Attempt[];
+  /** The attempts that were left out, in sum (`boundedAttempts`); absent where none was. */
+  readonly omitted?: OmittedAttempts;
   readonly original: Original | null;
   readonly master: MediaFile | null;
   /** The published renditions, in the order of the request. */
@@ -108,6 +110,12 @@ export interface Attempt {
   readonly cost: Cost;
   /** Set where the answer named its picture instead of holding it. The picture is paid for, and may be there as long as its URL lives. */
   readonly announced: AnnouncedPicture | null;
+}
+
+/** Attempts that are no longer on record: how many, and their cost together. */
+export interface OmittedAttempts {
+  readonly count: number;
+  readonly cost: Cost;
 }
 
 /** A picture that a call's answer named by its URL. */
@@ -210,6 +218,38 @@ export function isOpen({ outcome, durationMs }: Attempt): boolean {
 /** True for an attempt that brought no picture yet, whose picture may still be found: in the media store, or at its URL. */
 export function mayStillBring(attempt: Attempt): boolean {
   return isOpen(attempt) || (attempt.outcome === 'unknown' && attempt.announced !== null);
+}
+
+/** How many of the newest attempts a record shows; older ones are left out of it once nothing depends on them. */
+export const SHOWN_ATTEMPTS = 50;
+
+/**
+ * The attempts and the sum of those left out, once `attempts` are those on record. Of the older ones, beyond the newest
+ * `SHOWN_ATTEMPTS`, only those stay on which something depends: one that brought a picture, whose file belongs to the image, or may
+ * still bring one, and one that counts against the allowance of unknown outcomes.
+ */
+export function boundedAttempts(image: Image, attempts: readonly Attempt[]): Pick<Image, 'attempts' | 'omitted'> {
+  const { allowanceFrom, omitted } = image;
+  const isNeeded = (attempt: Attempt) =>
+    attempt.outcome === 'ok' ||
+    mayStillBring(attempt) ||
+    (attempt.outcome === 'unknown' && attempt.run >= allowanceFrom);
+  const { left = [], kept = [] } = Object.groupBy(attempts, (attempt, index) =>
+    index >= attempts.length - SHOWN_ATTEMPTS || isNeeded(attempt) ? 'kept' : 'left',
+  );
+  return { attempts: kept, ...withOmitted(omitted, left) };
+}
+
+/** The attempts to show, the newest `SHOWN_ATTEMPTS`, and the sum of all others. */
+export function shownAttempts({ attempts, omitted }: Image): { readonly shown: readonly Attempt[] } & OmittedAttempts {
+  const older = withOmitted(omitted, attempts.slice(0, -SHOWN_ATTEMPTS)).omitted;
+  return { shown: attempts.slice(-SHOWN_ATTEMPTS), ...(older ?? { count: 0, cost: ZERO_COST }) };
+}
+
+function withOmitted(omitted: OmittedAttempts | undefined, more: readonly Attempt[]): Pick<Image, 'omitted'> {
+  if (more.length === 0) return omitted ? { omitted } : {};
+  const { count, cost } = omitted ?? { count: 0, cost: ZERO_COST };
+  return { omitted: { count: count + more.length, cost: more.map((one) => one.cost).reduce(addCosts, cost) } };
 }
 
 /**

@@ -1,6 +1,14 @@
 import { renditionName } from './file-names.ts';
 import { formatSize } from './geometry.ts';
-import { ATTEMPT_OUTCOMES, type Attempt, type AttemptOutcome, type Image, isOpen, type MediaFile } from './image.ts';
+import {
+  ATTEMPT_OUTCOMES,
+  type Attempt,
+  type AttemptOutcome,
+  type Image,
+  isOpen,
+  type MediaFile,
+  shownAttempts,
+} from './image.ts';
 
 /** Makes the URLs of a published file: `url` serves its current content, `versionedUrl` names the content and may be cached for ever. */
 export type MediaUrls = (file: MediaFile) => { readonly url: string; readonly versionedUrl: string };
@@ -36,6 +44,7 @@ export function createToRecord(urls: MediaUrls, runningCalls: RunningCalls): ToR
 
 function toRecord(image: Image, urls: MediaUrls, runningCalls: RunningCalls) {
   const { request, master } = image;
+  const { shown, count, cost } = shownAttempts(image);
   const file = master && toFileRecord(master, urls);
   return {
     mediaId: image.mediaId,
@@ -57,7 +66,8 @@ function toRecord(image: Image, urls: MediaUrls, runningCalls: RunningCalls) {
     model: image.model,
     requestedSize: formatSize(image.requestedSize),
     checks: [...image.checks],
-    attempts: image.attempts.map((attempt) => toAttemptRecord(attempt, runningCalls)),
+    attempts: shown.map((attempt) => toAttemptRecord(attempt, runningCalls)),
+    attemptsOmitted: { count, usd: cost.usd },
     cost: image.cost,
     warnings: [...image.warnings],
     metadata: request.metadata,

@@ -5,7 +5,8 @@
  * Each takes the image as it is stored and returns it as it is to be stored, or null where the change is not legal in the image's
  * present state. `RecordStore.update` takes null as "leave it as it is", so a write that comes too late changes nothing.
  *
- * No change drops an attempt, the cost of a call that returned a picture, or the request with its mediaId, owner and fingerprint.
+ * No change drops an attempt, but for old ones that go into a sum (`boundedAttempts`), the cost of a call, or the request with its
+ * mediaId, owner and fingerprint.
  * None checks that the caller's run is still the present one; the pipeline's `advance` does.
  */
 

@@ -53,8 +53,10 @@ async function* streamEvents(
   let change: { readonly image: Image | null } | null = null;
   let partial: PartialPicture | null = null;
   let wake = () => {};
-  const ended = AbortSignal.any([signal, ending]);
-  ended.addEventListener('abort', () => wake());
+  const isOver = () => signal.aborted || ending.aborted;
+  const wakeAtEnd = () => wake();
+  // Removed at the end, as both signals outlive the stream: `AbortSignal.any` would keep it, and what it holds, as long.
+  for (const end of [signal, ending]) end.addEventListener('abort', wakeAtEnd);
   const unsubscribe = events.subscribe(mediaId, {
     changed(image) {
       change = { image };
@@ -80,7 +82,7 @@ async function* streamEvents(
     // Read after subscribing, so that no change falls between the two; a change that arrived meanwhile is newer.
     const stored = await records.get(mediaId);
     change ??= { image: stored };
-    while (!ended.aborted) {
+    while (!isOver()) {
       const next = takeNext();
       if (next.change !== null) {
         const { image } = next.change;
@@ -105,6 +107,7 @@ async function* streamEvents(
     }
   } finally {
     unsubscribe();
+    for (const end of [signal, ending]) end.removeEventListener('abort', wakeAtEnd);
   }
 }
 

@@ -3,11 +3,13 @@ import { type Cost, microdollars, type Spending } from '../domain/money.ts';
 
 /**
  * The ledger changes of one image write: the rows it adds to, and by how much.
- * The entries of an image follow from its record alone, so a ledger that adds up the changes of every write equals the sum over all
- * records at any time:
+ * The entries of an image follow from its attempts and its status alone:
  * - a queued image reserves its estimate, so that what was accepted can be paid;
  * - a call in flight reserves its own estimate instead;
  * - an ended call is spent on the day it began: at its cost, or permanently at its estimate where the outcome is unknown.
+ *
+ * An attempt that goes from the record into the sum of those left out stays booked, on its day and model. A ledger that adds up the
+ * changes of every write thus equals, at any time, the sum over all records and all attempts that were left out of them.
  *
  * A removed image leaves its spending. Its reservation becomes spending where a call may be in flight, and is released otherwise.
  */
@@ -26,6 +28,7 @@ export function ledgerChanges(before: Image | null, after: Image | null): readon
     });
   };
   for (const entry of remaining ? ledgerEntriesOf(remaining) : []) add(entry, 1);
+  for (const entry of before && after ? entriesLeftOut(before, after) : []) add(entry, 1);
   for (const entry of before ? ledgerEntriesOf(before) : []) add(entry, -1);
   return [...rows.values()].filter(
     ({ images, microUsd, unpriced }) => images !== 0 || microUsd !== 0 || unpriced !== 0,
@@ -40,19 +43,28 @@ export function increasesSpending(changes: readonly Spending[]): boolean {
 
 /** The spending and reservations of one image. A reservation has no day. */
 function ledgerEntriesOf(image: Image): readonly Spending[] {
-  const entry = (day: string | null, model: string, cost: Cost, images = 0): Spending => ({
-    day,
-    owner: image.owner,
-    model,
-    images,
-    microUsd: microdollars(cost.usd ?? 0),
-    unpriced: cost.usd === null ? 1 : 0,
-  });
-  const entries = image.attempts.map((attempt) => {
-    const day = isInFlight(image, attempt) ? null : attempt.startedAt.slice(0, 10);
-    return entry(day, attempt.model, attempt.cost, attempt.outcome === 'ok' ? 1 : 0);
-  });
-  return image.status === 'queued' ? [...entries, entry(null, image.model, image.estimate)] : entries;
+  const { owner } = image;
+  const entries = image.attempts.map((attempt) =>
+    isInFlight(image, attempt) ? { ...entryOf(owner, attempt), day: null } : entryOf(owner, attempt),
+  );
+  if (image.status !== 'queued') return entries;
+  return [...entries, { day: null, owner, model: image.model, images: 0, ...amountOf(image.estimate) }];
+}
+
+/** The entries, as ended calls, of the attempts that `before` has and `after` has left out. */
+function entriesLeftOut(before: Image, after: Image): readonly Spending[] {
+  if (after.omitted?.count === before.omitted?.count) return [];
+  const kept = new Set(after.attempts.map(({ id }) => id));
+  return before.attempts.filter(({ id }) => !kept.has(id)).map((attempt) => entryOf(before.owner, attempt));
+}
+
+/** The entry of an ended call, on the day it began. */
+function entryOf(owner: string, { startedAt, model, outcome, cost }: Attempt): Spending {
+  return { day: startedAt.slice(0, 10), owner, model, images: outcome === 'ok' ? 1 : 0, ...amountOf(cost) };
+}
+
+function amountOf({ usd }: Cost): Pick<Spending, 'microUsd' | 'unpriced'> {
+  return { microUsd: microdollars(usd ?? 0), unpriced: usd === null ? 1 : 0 };
 }
 
 /** True for the last attempt of a generating image while it is open. Earlier open attempts ended with their process. */

@@ -12,6 +12,9 @@ import type { Outbox } from './webhooks.ts';
  * Once a method has resolved, its effect is durable. Every method raises `ImageError` with `storage_full` or `storage_unavailable` when the
  * database cannot be written or read. An error of a guard or of a `change` rolls the write back and is raised as it is; these functions
  * run inside the transaction and must not call the store. Images that are returned may be shared: they must not be changed.
+ *
+ * A record that cannot be read, after damage of the disk, fails what asks for it alone, with `storage_unavailable`. What returns many
+ * passes over it, and all its files count as owned.
  */
 export interface RecordStore {
   /** The deliveries that `Derived.delivery` caused. */
@@ -59,6 +62,11 @@ export interface RecordStore {
   countByStatus(): Promise<Readonly<Record<ImageStatus, number>>>;
   /** Bytes of all files of all images: the sum of their `Derived.storedBytes`. */
   mediaBytes(): Promise<number>;
+  /**
+   * mediaIds of images that cannot be read, as far as this is known without reading all: those that an upgrade met, unfinished ones, and
+   * those whose deletion is pending.
+   */
+  unreadable(): Promise<readonly string[]>;
   /** Which of these file names belong to a record (`Derived.ownedNames`) or to a pending deletion. */
   ownedNames(names: readonly string[]): Promise<ReadonlySet<string>>;
 
@@ -74,6 +82,9 @@ export interface RecordStore {
 
   saveCleanup(cleanup: LastCleanup): Promise<void>;
   lastCleanup(): Promise<LastCleanup | null>;
+
+  /** A random UUID that this store alone has. It is made at the first call, and kept for ever, by a backup too. */
+  identity(): Promise<string>;
 
   /** Health check: writes something and reads it back. */
   check(): Promise<void>;

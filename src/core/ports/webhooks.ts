@@ -2,18 +2,32 @@ import type { Delivery } from '../domain/delivery.ts';
 import type { Image } from '../domain/image.ts';
 
 /**
- * Transactional outbox of webhook deliveries: rows are written with the image change that causes them, and deleted with the image.
- * Raises `ImageError` like the `RecordStore` that it belongs to, which also closes it. Once a method has resolved, its effect is durable.
+ * Transactional outbox of webhook deliveries: rows are written with the image change that causes them. A pending delivery outlives its
+ * image, until it is delivered or given up. Of those that are settled, the latest `KEPT_DELIVERIES` of an image are kept, as long as
+ * the image. Raises `ImageError` like the `RecordStore` that it belongs to, which also closes it. Once a method has resolved, its effect
+ * is durable.
  */
 export interface Outbox {
-  /** The pending delivery that is due first, even if its time has not come, except for these deliveries and receivers. */
-  next(except: { readonly ids: readonly string[]; readonly receivers: readonly string[] }): Promise<DueDelivery | null>;
-  /** Changes one delivery in one transaction, and returns what is then stored; null where it was deleted with its image. */
+  /**
+   * The pending delivery that is due first, even if its time has not come, except for these deliveries and receivers. One whose time
+   * is after `horizon` (milliseconds since 1970) comes before all others: a wrong clock gave it. One that cannot be read is passed over.
+   */
+  next(except: DeliveriesUnderWay, horizon: number): Promise<DueDelivery | null>;
+  /** Changes one delivery in one transaction, and returns the result; null where there is no such delivery any more. */
   update(id: string, change: (delivery: Delivery) => Delivery): Promise<Delivery | null>;
-  /** The latest deliveries about an image, newest first. */
+  /** The latest deliveries about an image, newest first; none about an earlier image of this mediaId, which was deleted. */
   list(mediaId: string): Promise<readonly Delivery[]>;
   /** Sets the one listener, called whenever a delivery may have become due for another reason than time. It does not raise. */
   onNew(listener: () => void): void;
+}
+
+/** How many settled deliveries are kept of one image. */
+export const KEPT_DELIVERIES = 20;
+
+/** What is not to be tried now: these deliveries, by id, and all to these receivers. */
+export interface DeliveriesUnderWay {
+  readonly ids: readonly string[];
+  readonly receivers: readonly string[];
 }
 
 export interface DueDelivery {

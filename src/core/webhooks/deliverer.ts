@@ -5,7 +5,7 @@ import type { Clock } from '../ports/clock.ts';
 import { retryWhileStorageFails } from '../ports/storage-retry.ts';
 import type { Telemetry } from '../ports/telemetry.ts';
 import type { DueDelivery, Outbox, WebhookSender } from '../ports/webhooks.ts';
-import { deliveryBody, recordTry } from './delivery.ts';
+import { deliveryBody, MAX_DELAY_MS, recordTry } from './delivery.ts';
 
 interface DelivererDeps {
   readonly outbox: Outbox;
@@ -65,10 +65,11 @@ export function createDeliverer(deps: DelivererDeps): Deliverer {
   /** Starts the tries that are due, within the limits. Returns the milliseconds until the next is due; null: wait for a wake-up. */
   async function startDueTries(): Promise<number | null> {
     while (inFlight.size < MAX_CONCURRENT_TRIES && !stopping.signal.aborted) {
-      const next = await outbox.next({ ids: [...inFlight.keys()], receivers: busyReceivers() });
+      const underWay = { ids: [...inFlight.keys()], receivers: busyReceivers() };
+      const next = await outbox.next(underWay, clock.now() + MAX_DELAY_MS);
       if (next === null) return null;
       const waitMs = next.dueAt - clock.now();
-      if (waitMs > 0) return waitMs;
+      if (waitMs > 0 && waitMs <= MAX_DELAY_MS) return waitMs;
       const { id } = next.delivery;
       const done = attempt(next).finally(() => {
         inFlight.delete(id);

@@ -15,7 +15,8 @@ const HOUR_MS = 60 * MINUTE_MS;
 const RETRY_PERIOD_MS = 24 * HOUR_MS;
 /** Short enough that the second retry begins within 30 s although the two tries before it ran into their timeout of 10 s. */
 const FIRST_DELAYS_MS = [3 * SECOND_MS, 6 * SECOND_MS];
-const MAX_DELAY_MS = 4 * HOUR_MS;
+/** The longest gap between two tries. A delivery that is due later than this from now has its time from a wrong clock. */
+export const MAX_DELAY_MS = 4 * HOUR_MS;
 
 /**
  * The webhook event of a change that ended the run of the image, else null. `before` is null for a new image. A repair gives none,
@@ -84,7 +85,10 @@ export function recordTry(
   // A redelivery was requested during this try, so its outcome does not count for the new series.
   if (delivery.series.number !== attempted.series.number) return { ...delivery, attempts };
 
-  const series = { ...delivery.series, tries: delivery.series.tries + 1, firstAt: delivery.series.firstAt ?? at };
+  const { firstAt } = delivery.series;
+  // A first try in the future was dated by a wrong clock, and the day of tries would not end.
+  const isKnown = firstAt !== null && Date.parse(firstAt) <= began;
+  const series = { ...delivery.series, tries: delivery.series.tries + 1, firstAt: isKnown ? firstAt : at };
   const settled = (status: Exclude<DeliveryStatus, 'pending'>): Delivery => ({
     ...delivery,
     attempts,

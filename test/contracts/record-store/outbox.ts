@@ -1,8 +1,10 @@
 import { describe, expect, it } from 'vitest';
+import type { Delivery } from '../../../src/core/domain/delivery.ts';
 import { ImageError } from '../../../src/core/domain/errors.ts';
 import type { Image } from '../../../src/core/domain/image.ts';
 import type { SpendingGuard } from '../../../src/core/domain/money.ts';
-import { anImage, aRequest, at } from './example-images.ts';
+import { KEPT_DELIVERIES } from '../../../src/core/ports/webhooks.ts';
+import { anImage, aRequest, at, ms } from './example-images.ts';
 import type { OpenedRecords } from './fixture.ts';
 
 export function describeOutbox({ records, restart, store, finish }: OpenedRecords): void {
@@ -26,7 +28,7 @@ export function describeOutbox({ records, restart, store, finish }: OpenedRecord
       const [delivery, ...more] = await records().outbox.list('a');
       expect([more, await records().outbox.list('silent')]).toEqual([[], []]);
       expect(delivery).toMatchObject({ mediaId: 'a', type: 'image.succeeded', status: 'pending', attempts: [] });
-      expect(await records().outbox.next(none)).toEqual({
+      expect(await records().outbox.next(none, Infinity)).toEqual({
         delivery,
         image: await records().get('a'),
         receiver: 'example.com',
@@ -61,7 +63,7 @@ export function describeOutbox({ records, restart, store, finish }: OpenedRecord
         await records().outbox.update(id, (delivery) => ({ ...delivery, nextAttemptAt: at(minute) }));
       }
       const next = async (busy: Partial<typeof none> | { ids: string[] } | { receivers: string[] }) =>
-        (await records().outbox.next({ ...none, ...busy }))?.delivery.mediaId;
+        (await records().outbox.next({ ...none, ...busy }, ms(1e6)))?.delivery.mediaId;
       expect(await next({})).toBe('c');
       expect(await next({ ids: [ids.c ?? ''] })).toBe('a');
       expect(await next({ receivers: ['example.com'] })).toBe('b');
@@ -74,16 +76,62 @@ export function describeOutbox({ records, restart, store, finish }: OpenedRecord
       expect(await next({})).toBe('a');
     });
 
-    it('lists every delivery of an image, newest first, and none once the image is removed', async () => {
+    it('lists every delivery of an image, newest first', async () => {
       await store(hooked('a'));
       await records().update('a', (image) => ({ ...image, status: 'failed' }));
       await records().update('a', (image) => ({ ...image, status: 'queued' }));
       await finish('a');
       const deliveries = await records().outbox.list('a');
       expect(deliveries.map(({ type }) => type)).toEqual(['image.succeeded', 'image.failed']);
+    });
+
+    const settle = (delivery: Delivery): Delivery => ({ ...delivery, status: 'delivered', nextAttemptAt: null });
+
+    it('keeps a pending delivery when its image is removed, until it is settled, and shows it no more', async () => {
+      await store(hooked('a'));
+      await records().update('a', (image) => ({ ...image, status: 'failed' }));
+      await records().update('a', (image) => ({ ...image, status: 'queued' }));
+      await finish('a');
+      const image = await records().get('a');
+      const [pending, settled] = await records().outbox.list('a');
+      await records().outbox.update(settled?.id ?? '', settle);
       await records().remove('a');
-      expect([await records().outbox.list('a'), await records().outbox.next(none)]).toEqual([[], null]);
-      expect(await records().outbox.update(deliveries[0]?.id ?? '', (delivery) => delivery)).toBeNull();
+      await records().deletionDone('a');
+      await restart();
+      expect(await records().outbox.next(none, Infinity)).toMatchObject({ delivery: pending, image });
+      expect(await records().outbox.update(settled?.id ?? '', settle)).toBeNull();
+
+      await store(hooked('a'));
+      expect(await records().outbox.list('a')).toEqual([]);
+      const later = (delivery: Delivery) => ({ ...delivery, nextAttemptAt: at(9) });
+      expect(await records().outbox.update(pending?.id ?? '', later)).toMatchObject({ nextAttemptAt: at(9) });
+      expect(await records().outbox.update(pending?.id ?? '', settle)).toMatchObject({ status: 'delivered' });
+      expect(await records().outbox.update(pending?.id ?? '', settle)).toBeNull();
+      expect(await records().outbox.next(none, Infinity)).toBeNull();
+    });
+
+    it('keeps every pending delivery of an image, and the latest settled ones', async () => {
+      await store(hooked('a'), hooked('b'));
+      await finish('b');
+      for (let n = 0; n < KEPT_DELIVERIES + 2; n += 1) {
+        await records().update('a', (image) => ({ ...image, status: 'failed' }));
+        await records().update('a', (image) => ({ ...image, status: 'queued' }));
+      }
+      const [newest, ...older] = await records().outbox.list('a');
+      expect(older).toHaveLength(KEPT_DELIVERIES + 1);
+      for (const { id } of older) await records().outbox.update(id, settle);
+      const kept = (await records().outbox.list('a')).map(({ id }) => id);
+      expect(kept).toEqual([newest, ...older.slice(0, KEPT_DELIVERIES)].map((delivery) => delivery?.id));
+      expect(await records().outbox.list('b')).toHaveLength(1);
+    });
+
+    it('takes a delivery whose time is beyond the horizon before every other', async () => {
+      await store(hooked('a'), hooked('b'));
+      for (const mediaId of ['a', 'b']) await finish(mediaId);
+      const [{ id } = { id: '' }] = await records().outbox.list('b');
+      await records().outbox.update(id, (delivery) => ({ ...delivery, nextAttemptAt: at(86_400) }));
+      const next = async (horizon: number) => (await records().outbox.next(none, horizon))?.delivery.mediaId;
+      expect([await next(ms(86_400)), await next(ms(86_399))]).toEqual(['a', 'b']);
     });
   });
 }

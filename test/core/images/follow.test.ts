@@ -1,9 +1,14 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { describe, expect, test } from 'vitest';
 import { createImageEvents } from '../../../src/adapters/events/local.ts';
 import type { Attempt, Image } from '../../../src/core/domain/image.ts';
 import { createToRecord, fileUrls } from '../../../src/core/domain/record.ts';
 import { createFollow, type ImageEvent } from '../../../src/core/images/follow.ts';
 import { exampleImage, exampleRecord } from '../../support/app/fake-images.ts';
+
+setFlagsFromString('--expose-gc');
+const collectGarbage: () => void = runInNewContext('gc');
 
 const CALL: Attempt = {
   id: 'a1',
@@ -207,6 +212,18 @@ describe('an event stream', () => {
     expect(scene(generating).hasEnded(done?.id ?? null)).toBe(false);
     expect(brief(await take(scene(succeeded).follow(status?.id), 2))).toEqual(['done', undefined]);
   });
+});
+
+test('streams that have ended leave nothing behind, although their signals never fire', async () => {
+  const { follow } = scene(succeeded);
+  const { signal } = new AbortController();
+  const grown = async (streams: number) => {
+    for (let n = 0; n < streams; n++) await take(follow(null, signal), 3);
+    collectGarbage();
+    return process.memoryUsage().heapUsed;
+  };
+  const before = await grown(200);
+  expect((await grown(2_000)) - before).toBeLessThan(1_000_000);
 });
 
 test('partial pictures have a sink while a listener asks for them, and all such listeners share one object', async () => {

@@ -80,6 +80,17 @@ describe('a try', () => {
     expect(after).toEqual({ ...redelivered, attempts: [expect.objectContaining({ httpStatus: 204 })] });
   });
 
+  it('whose series was dated by a clock a day ahead has a day of its own from now', () => {
+    const series = { number: 1, tries: 1, firstAt: new Date(start + DAY_MS).toISOString() };
+    const after = recordTry(
+      { ...fresh, series },
+      { ...fresh, series },
+      { began: start, ended: start, answer: failed },
+      () => 0,
+    );
+    expect(after.series).toEqual({ number: 1, tries: 2, firstAt: new Date(start).toISOString() });
+  });
+
   it('of a redelivery has a day of its own, and keeps the id', () => {
     const { last } = failingTries(0, () => 0);
     const again = markForRedelivery(last, start + 2 * DAY_MS);

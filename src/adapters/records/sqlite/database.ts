@@ -1,27 +1,43 @@
-import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, realpathSync, statSync } from 'node:fs';
+import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, realpathSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
-import { asImageError, unavailable } from './errors.ts';
+import { setTimeout as delay } from 'node:timers/promises';
+import { asImageError, isBusy, unavailable } from './errors.ts';
 import { type DatabaseLock, lockDatabase } from './lock.ts';
 import { migrate, SCHEMA_VERSION, schemaVersion } from './migrations.ts';
+import { watchFiles } from './same-file.ts';
 
 /** An open database file, of which this process is the only user. */
 export interface SqliteDatabase {
   /** The prepared statement for an SQL text, from a cache. */
   sql(text: string): StatementSync;
-  /** Runs `work` in a transaction and returns its result; rolls back and rethrows when it raises. */
+  /**
+   * Runs `work` in a transaction and returns its result; rolls back and rethrows when it raises. Raises `ImageError`, and writes nothing,
+   * while the file at the path is not the one that was opened.
+   */
   inTransaction<T>(work: () => T): T;
-  /** Runs `work` now. Resolves to its result, or rejects with the `ImageError` that the port promises. */
-  answer<T>(work: () => T): Promise<T>;
-  /** Writes and reads a value. Raises `ImageError` when that fails, or the file was moved or replaced. */
+  /** Runs `work` in a transaction that is rolled back, so that nothing of it reaches the disk. */
+  rehearse(work: () => void): void;
+  /**
+   * Runs `work` now, and again while another program's lock is in the way, for `waitMs` milliseconds at most (`busyTimeoutMs` by default);
+   * the process goes on meanwhile. Resolves to its result, or rejects with the `ImageError` that the port promises.
+   */
+  answer<T>(work: () => T, waitMs?: number): Promise<T>;
+  /** Writes and reads a value. Raises `ImageError` when that fails. */
   check(): void;
   /** Closes the file and releases its lock. May be called more than once. */
   close(): void;
 }
 
+/** Pauses between looks at whether another program's lock is gone, in milliseconds. */
+const MIN_PAUSE_MS = 5;
+const MAX_PAUSE_MS = 100;
+/** The write-ahead log is cut to this size when its content has reached the database. Checkpoints keep it at some 4 MiB. */
+const MAX_IDLE_WAL_BYTES = 4 * 1024 * 1024;
+
 /**
  * Locks and opens the database file, and migrates it to the current schema. The file and its folder are made when they are missing.
- * `busyTimeoutMs` is how long a statement waits for another program's lock. Raises `DatabaseInUseError` when another Easel process
+ * `busyTimeoutMs` is how long work waits for another program's lock. Raises `DatabaseInUseError` when another Easel process
  * has the file, and `ImageError` when it cannot be made or read, or has a newer schema.
  */
 export function openDatabase(path: string, busyTimeoutMs: number): SqliteDatabase {
@@ -30,7 +46,7 @@ export function openDatabase(path: string, busyTimeoutMs: number): SqliteDatabas
     const file = existsSync(path) ? realpathSync(path) : join(realpathSync(dirname(path)), basename(path));
     const lock = takeLock(file);
     try {
-      return openFile(file, busyTimeoutMs, lock);
+      return openFile(file, resolve(path), busyTimeoutMs, lock);
     } catch (error) {
       lock.release();
       throw error;
@@ -40,9 +56,10 @@ export function openDatabase(path: string, busyTimeoutMs: number): SqliteDatabas
   }
 }
 
-function openFile(path: string, busyTimeoutMs: number, lock: DatabaseLock): SqliteDatabase {
+/** Opens the file at `path`, which is where the configured path, perhaps a link, leads. */
+function openFile(path: string, configuredPath: string, busyTimeoutMs: number, lock: DatabaseLock): SqliteDatabase {
   const database = connect(path, busyTimeoutMs);
-  const { ino: inode } = statSync(path);
+  const assertSameFiles = watchFiles(configuredPath, `${path}-wal`);
   const statements = new Map<string, StatementSync>();
 
   const sql = (text: string): StatementSync => {
@@ -56,21 +73,36 @@ function openFile(path: string, busyTimeoutMs: number, lock: DatabaseLock): Sqli
   return {
     sql,
 
-    inTransaction: (work) => inTransaction(database, work),
+    inTransaction: (work) =>
+      inTransaction(database, () => {
+        const result = work();
+        assertSameFiles();
+        return result;
+      }),
 
-    async answer(work) {
+    rehearse(work) {
+      database.exec('BEGIN IMMEDIATE');
       try {
-        return work();
-      } catch (error) {
-        throw asImageError(error, path);
+        work();
+      } finally {
+        if (database.isTransaction) database.exec('ROLLBACK');
+      }
+    },
+
+    async answer(work, waitMs = busyTimeoutMs) {
+      const until = performance.now() + waitMs;
+      for (let pauseMs = MIN_PAUSE_MS; ; pauseMs = Math.min(2 * pauseMs, MAX_PAUSE_MS)) {
+        try {
+          return work();
+        } catch (error) {
+          if (!isBusy(error) || performance.now() + pauseMs > until) throw asImageError(error, path);
+        }
+        await delay(pauseMs);
       }
     },
 
     check() {
-      // SQLite would keep writing to the unlinked or renamed file, and the next start would find none of it.
-      if (statSync(path, { throwIfNoEntry: false })?.ino !== inode) {
-        throw unavailable(`the database ${path} was moved or replaced while it was in use; restart Easel`);
-      }
+      assertSameFiles();
       const written = sql(`
         INSERT INTO probe (id, count) VALUES (1, 1)
         ON CONFLICT DO UPDATE SET count = count + 1 RETURNING count`).get();
@@ -89,11 +121,12 @@ function openFile(path: string, busyTimeoutMs: number, lock: DatabaseLock): Sqli
 }
 
 function connect(path: string, busyTimeoutMs: number): DatabaseSync {
-  const database = new DatabaseSync(path, { timeout: busyTimeoutMs, enableForeignKeyConstraints: true });
+  const database = new DatabaseSync(path, { timeout: busyTimeoutMs, enableForeignKeyConstraints: false });
   try {
     // fullfsync: on macOS a plain fsync leaves the bytes in the drive's cache. It has no effect elsewhere.
     database.exec(`
       PRAGMA journal_mode = WAL;
+      PRAGMA journal_size_limit = ${MAX_IDLE_WAL_BYTES};
       PRAGMA synchronous = FULL;
       PRAGMA fullfsync = ON;
       PRAGMA checkpoint_fullfsync = ON`);
@@ -104,6 +137,8 @@ function connect(path: string, busyTimeoutMs: number): DatabaseSync {
       );
     }
     if (version < SCHEMA_VERSION) inTransaction(database, () => migrate(database));
+    // From now on `answer` waits for locks: SQLite would hold up the whole process.
+    database.exec('PRAGMA foreign_keys = ON; PRAGMA busy_timeout = 0');
     return database;
   } catch (error) {
     database.close();

@@ -1,5 +1,20 @@
 import type { DatabaseSync } from 'node:sqlite';
 
+/** Images whose document is no JSON of theirs, set aside as they were found by a migration. */
+const UNREADABLE_IMAGES = `
+  CREATE TABLE IF NOT EXISTS unreadable_images (
+    media_id        TEXT NOT NULL PRIMARY KEY,
+    owner           TEXT NOT NULL,
+    idempotency_key TEXT,
+    document        TEXT NOT NULL
+  ) STRICT;
+
+  CREATE INDEX IF NOT EXISTS unreadable_images_by_idempotency_key ON unreadable_images (owner, idempotency_key);
+`;
+
+/** The condition that an image's document can be read; SQLite evaluates no more of a CASE than it needs. */
+export const IS_READABLE = `CASE WHEN json_valid(document) THEN document ->> '$.mediaId' = media_id ELSE 0 END`;
+
 /**
  * The migrations: entry n takes a database from `user_version` n to n + 1.
  * A released entry is never changed. That includes its comments, whose terms and paths may be out of date. New ones are added at the end.
@@ -155,6 +170,34 @@ const MIGRATIONS: readonly string[] = [
     PRIMARY KEY (model, quality, size)
   ) STRICT, WITHOUT ROWID;
   `,
+  `
+  -- One row, made at first use: what tells this database from every other.
+  CREATE TABLE identity (
+    id   INTEGER PRIMARY KEY CHECK (id = 1),
+    uuid TEXT NOT NULL
+  ) STRICT;
+
+  -- The outbox lives by itself: a pending delivery outlives its image, and media_id refers to no row any more.
+  CREATE TABLE outbox (
+    number        INTEGER PRIMARY KEY,
+    id            TEXT NOT NULL UNIQUE,
+    media_id      TEXT NOT NULL,
+    image_removed INTEGER NOT NULL DEFAULT 0,
+    receiver      TEXT NOT NULL,
+    due_at        INTEGER,
+    document      TEXT NOT NULL,
+    image         TEXT NOT NULL
+  ) STRICT;
+  -- Of the settled ones, the latest 20 of each image.
+  INSERT INTO outbox (number, id, media_id, receiver, due_at, document, image)
+    SELECT number, id, media_id, receiver, due_at, document, image FROM (
+      SELECT *, row_number() OVER (PARTITION BY media_id, due_at IS NULL ORDER BY number DESC) AS age FROM deliveries)
+    WHERE due_at IS NOT NULL OR age <= 20;
+  DROP TABLE deliveries;
+  ALTER TABLE outbox RENAME TO deliveries;
+  CREATE INDEX deliveries_by_image ON deliveries (media_id, number);
+  CREATE INDEX deliveries_due ON deliveries (due_at, receiver, id) WHERE due_at IS NOT NULL;
+  ${UNREADABLE_IMAGES}`,
 ];
 
 /** The schema version after all migrations. */
@@ -165,8 +208,27 @@ export function schemaVersion(database: DatabaseSync): number {
   return Number(database.prepare('PRAGMA user_version').get()?.user_version);
 }
 
-/** Runs the missing migrations up to `SCHEMA_VERSION`. Call inside a transaction, so that a crash leaves the old schema. */
+/**
+ * Runs the missing migrations up to `SCHEMA_VERSION`. Call inside a transaction, so that a crash leaves the old schema, and without
+ * foreign keys, so that a table that is made anew takes no rows of others with it. Images that cannot be read are set aside first.
+ */
 export function migrate(database: DatabaseSync): void {
-  for (const migration of MIGRATIONS.slice(schemaVersion(database))) database.exec(migration);
+  const version = schemaVersion(database);
+  if (version > 0) setAsideUnreadable(database);
+  for (const migration of MIGRATIONS.slice(version)) database.exec(migration);
   database.exec(`PRAGMA user_version = ${SCHEMA_VERSION}`);
+}
+
+/** Moves images that cannot be read, which would fail every migration that touches documents, out of its way. */
+function setAsideUnreadable(database: DatabaseSync): void {
+  database.exec(UNREADABLE_IMAGES);
+  if (!database.prepare(`SELECT 1 FROM images WHERE NOT ${IS_READABLE} LIMIT 1`).get()) return;
+  // This index reads the documents of the rows that leave it.
+  const index = database.prepare(`SELECT sql FROM sqlite_schema WHERE name = 'images_pending'`).get();
+  database.exec(`
+    DROP INDEX IF EXISTS images_pending;
+    INSERT INTO unreadable_images SELECT media_id, owner, idempotency_key, document FROM images WHERE NOT ${IS_READABLE};
+    DELETE FROM images WHERE media_id IN (SELECT media_id FROM unreadable_images);
+    DELETE FROM labels WHERE media_id IN (SELECT media_id FROM unreadable_images)`);
+  if (index) database.exec(String(index.sql));
 }

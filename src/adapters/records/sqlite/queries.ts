@@ -1,4 +1,5 @@
 import type { SQLInputValue } from 'node:sqlite';
+import { ImageError } from '../../../core/domain/errors.ts';
 import { mediaIdOf } from '../../../core/domain/file-names.ts';
 import { formatSize } from '../../../core/domain/geometry.ts';
 import { FINISHED_STATUSES, IMAGE_STATUSES, type Image, type ImageStatus } from '../../../core/domain/image.ts';
@@ -14,6 +15,7 @@ import type {
 } from '../../../core/ports/record-store.ts';
 import { decodeCursor, encodeCursor } from '../cursor.ts';
 import type { SqliteDatabase } from './database.ts';
+import { IS_READABLE } from './migrations.ts';
 import { NEVER, parseImage, placeKeyOf, type Row, readCleanup, readDeletion, readImage } from './rows.ts';
 
 /** The reads of the `RecordStore`, synchronous; each promises what the port's method of that name does. */
@@ -32,25 +34,56 @@ interface SqliteQueries {
   largestUsage(kind: UsageKey): number;
   lastCleanup(): LastCleanup | null;
   pendingDeletions(): readonly Deletion[];
+  unreadable(): readonly string[];
   ownedNames(names: readonly string[]): ReadonlySet<string>;
 }
 
 /** The reads, on the database of `sql`. `derive` gives the names that an image owns. */
 export function openQueries(sql: SqliteDatabase['sql'], derive: Derive): SqliteQueries {
   const find = (mediaId: string): Image | null =>
-    readImage(sql('SELECT document FROM images WHERE media_id = ?').get(mediaId));
+    readImage(
+      sql(`
+        SELECT media_id, document FROM images WHERE media_id = :mediaId
+        UNION ALL SELECT media_id, document FROM unreadable_images WHERE media_id = :mediaId`).get({ mediaId }),
+    );
 
   const findDeletion = (mediaId: string): Deletion | null => {
     const row = sql('SELECT media_id, names FROM deletions WHERE media_id = ?').get(mediaId);
     return row ? readDeletion(row) : null;
   };
 
-  const oldestFirst = (rows: readonly Row[], limit: number): readonly Image[] =>
-    rows
-      .map((row) => ({ requestedAt: Number(row.requested_at), mediaId: String(row.media_id) }))
-      .sort((a, b) => a.requestedAt - b.requestedAt || (a.mediaId < b.mediaId ? -1 : 1))
-      .slice(0, limit)
-      .flatMap(({ mediaId }) => find(mediaId) ?? []);
+  /** What `read` gives, or null where it meets a row that cannot be read. */
+  const readable = <T>(read: () => T): T | null => {
+    try {
+      return read();
+    } catch (error) {
+      if (error instanceof ImageError) return null;
+      throw error;
+    }
+  };
+
+  const ownedBy = (mediaId: string): readonly string[] => {
+    const image = find(mediaId);
+    return [...(image ? derive(image, image).ownedNames : []), ...(findDeletion(mediaId)?.names ?? [])];
+  };
+
+  /** The images at the first places that `search` finds after `after`; it goes on while none of them can be read. */
+  const oldestFirst = (
+    search: (from: ReturnType<typeof placeKeyOf>) => readonly Row[],
+    limit: number,
+    after: Place | null,
+  ): readonly Image[] => {
+    for (let from = placeKeyOf(after); ; ) {
+      const places = search(from)
+        .map((row) => [Number(row.requested_at), String(row.media_id)] as const)
+        .sort(([timeA, idA], [timeB, idB]) => timeA - timeB || (idA < idB ? -1 : 1))
+        .slice(0, limit);
+      const images = places.flatMap(([, mediaId]) => readable(() => find(mediaId)) ?? []);
+      const last = places.at(-1);
+      if (images.length > 0 || last === undefined) return images;
+      from = last;
+    }
+  };
 
   return {
     find,
@@ -59,7 +92,11 @@ export function openQueries(sql: SqliteDatabase['sql'], derive: Derive): SqliteQ
       idempotencyKey === null
         ? null
         : readImage(
-            sql('SELECT document FROM images WHERE owner = ? AND idempotency_key = ?').get(owner, idempotencyKey),
+            sql(`
+              SELECT media_id, document FROM images WHERE owner = :owner AND idempotency_key = :idempotencyKey
+              UNION ALL
+              SELECT media_id, document FROM unreadable_images
+              WHERE owner = :owner AND idempotency_key = :idempotencyKey`).get({ owner, idempotencyKey }),
           ),
 
     findDeletion,
@@ -80,11 +117,11 @@ export function openQueries(sql: SqliteDatabase['sql'], derive: Derive): SqliteQ
       [
         ...sql(`
           SELECT media_id FROM images INDEXED BY images_unfinished
-          WHERE status IN ('queued', 'generating', 'processing')
+          WHERE status IN ('queued', 'generating', 'processing') AND ${IS_READABLE}
           ORDER BY created_at, media_id`).all(),
         ...sql(`
           SELECT media_id FROM images INDEXED BY images_pending
-          WHERE json_array_length(document, '$.pending') > 0
+          WHERE json_array_length(document, '$.pending') > 0 AND ${IS_READABLE}
           ORDER BY created_at, media_id`).all(),
       ].map((row) => String(row.media_id)),
 
@@ -102,31 +139,32 @@ export function openQueries(sql: SqliteDatabase['sql'], derive: Derive): SqliteQ
     expired({ now, requestedBefore, status, limit, after }) {
       // One search per status and reason, so that only expired images are read. The index has to be named: SQLite would
       // choose the one ordered by requestedAt, and scan every image that has not expired.
-      const from = placeKeyOf(after);
       const statuses = FINISHED_STATUSES.filter((one) => status === null || one === status);
-      const places = statuses.flatMap((one) => [
-        ...sql(`
-          SELECT requested_at, media_id FROM images INDEXED BY images_by_expiry
-          WHERE status = ? AND expires_at <= ? AND (requested_at, media_id) > (?, ?)
-          ORDER BY requested_at, media_id LIMIT ?`).all(one, now, ...from, limit),
-        ...(requestedBefore === null
-          ? []
-          : sql(`
-              SELECT requested_at, media_id FROM images INDEXED BY images_by_expiry
-              WHERE status = ? AND expires_at IS NULL AND requested_at <= ? AND (requested_at, media_id) > (?, ?)
-              ORDER BY requested_at, media_id LIMIT ?`).all(one, requestedBefore, ...from, limit)),
-      ]);
-      return oldestFirst(places, limit);
+      const search = (from: ReturnType<typeof placeKeyOf>) =>
+        statuses.flatMap((one) => [
+          ...sql(`
+            SELECT requested_at, media_id FROM images INDEXED BY images_by_expiry
+            WHERE status = ? AND expires_at <= ? AND (requested_at, media_id) > (?, ?)
+            ORDER BY requested_at, media_id LIMIT ?`).all(one, now, ...from, limit),
+          ...(requestedBefore === null
+            ? []
+            : sql(`
+                SELECT requested_at, media_id FROM images INDEXED BY images_by_expiry
+                WHERE status = ? AND expires_at IS NULL AND requested_at <= ? AND (requested_at, media_id) > (?, ?)
+                ORDER BY requested_at, media_id LIMIT ?`).all(one, requestedBefore, ...from, limit)),
+        ]);
+      return oldestFirst(search, limit, after);
     },
 
     oldest(limit, after) {
-      const places = FINISHED_STATUSES.flatMap((one) =>
-        sql(`
-          SELECT requested_at, media_id FROM images INDEXED BY images_by_request
-          WHERE status = ? AND (requested_at, media_id) > (?, ?) AND ifnull(expires_at, 0) < ${NEVER}
-          ORDER BY requested_at, media_id LIMIT ?`).all(one, ...placeKeyOf(after), limit),
-      );
-      return oldestFirst(places, limit);
+      const search = (from: ReturnType<typeof placeKeyOf>) =>
+        FINISHED_STATUSES.flatMap((one) =>
+          sql(`
+            SELECT requested_at, media_id FROM images INDEXED BY images_by_request
+            WHERE status = ? AND (requested_at, media_id) > (?, ?) AND ifnull(expires_at, 0) < ${NEVER}
+            ORDER BY requested_at, media_id LIMIT ?`).all(one, ...from, limit),
+        );
+      return oldestFirst(search, limit, after);
     },
 
     largestUsage({ model, quality, size }) {
@@ -139,19 +177,30 @@ export function openQueries(sql: SqliteDatabase['sql'], derive: Derive): SqliteQ
     },
 
     lastCleanup() {
-      const row = sql('SELECT report FROM last_cleanup').get();
+      const row = sql('SELECT report FROM last_cleanup WHERE json_valid(report)').get();
       return row ? readCleanup(row) : null;
     },
 
-    pendingDeletions: () => sql('SELECT media_id, names FROM deletions ORDER BY media_id').all().map(readDeletion),
+    pendingDeletions: () =>
+      sql(`SELECT media_id, names FROM deletions WHERE json_valid(names) ORDER BY media_id`).all().map(readDeletion),
+
+    unreadable: () =>
+      sql(`
+        SELECT media_id FROM unreadable_images
+        UNION
+        SELECT media_id FROM images INDEXED BY images_unfinished
+          WHERE status IN ('queued', 'generating', 'processing') AND NOT ${IS_READABLE}
+        UNION
+        SELECT media_id FROM deletions WHERE NOT json_valid(names)`)
+        .all()
+        .map((row) => String(row.media_id)),
 
     ownedNames(names) {
       const owned = new Set<string>();
       for (const mediaId of new Set(names.map(mediaIdOf))) {
         if (mediaId === null) continue;
-        const image = find(mediaId);
-        for (const name of image ? derive(image, image).ownedNames : []) owned.add(name);
-        for (const name of findDeletion(mediaId)?.names ?? []) owned.add(name);
+        for (const name of readable(() => ownedBy(mediaId)) ?? names.filter((one) => mediaIdOf(one) === mediaId))
+          owned.add(name);
       }
       return new Set(names.filter((name) => owned.has(name)));
     },
@@ -163,7 +212,7 @@ function listStatement({ status, label, createdAfter, createdBefore, owner, curs
   readonly text: string;
   readonly values: readonly SQLInputValue[];
 } {
-  const conditions: string[] = [];
+  const conditions: string[] = [IS_READABLE];
   const values: SQLInputValue[] = [];
   const where = (condition: string, ...bound: readonly SQLInputValue[]): void => {
     conditions.push(condition);
@@ -182,7 +231,7 @@ function listStatement({ status, label, createdAfter, createdBefore, owner, curs
   }
   const text = `
     SELECT document FROM ${source}
-    ${conditions.length > 0 ? `WHERE ${conditions.join(' AND ')}` : ''}
+    WHERE ${conditions.join(' AND ')}
     ORDER BY ${table}.created_at DESC, ${table}.media_id DESC
     LIMIT ?`;
   return { text, values };

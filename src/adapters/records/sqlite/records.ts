@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import { ImageError } from '../../../core/domain/errors.ts';
 import { formatSize } from '../../../core/domain/geometry.ts';
@@ -15,7 +16,7 @@ interface SqliteRecordsOptions {
   readonly path: string;
   /** Derives from each write its ledger entries, webhook delivery, owned names and columns. */
   readonly derive: Derive;
-  /** How long a write waits for a lock of another program, such as a backup. It blocks the whole process meanwhile. */
+  /** How long, in milliseconds, a read or a write waits for a lock of another program, such as a backup. The process goes on meanwhile. */
   readonly busyTimeoutMs?: number;
 }
 
@@ -24,15 +25,16 @@ interface SqliteRecordsOptions {
  * Raises `DatabaseInUseError` when another Easel process has the file, and `ImageError` when it cannot be made or read, or has a
  * newer schema.
  *
- * The port is asynchronous for the sake of remote databases. Here every method does its work before it returns: a read takes
- * microseconds and a write one fsync (about ten for each image), and no other call can come between the statements of a
- * transaction. In return SQLite needs no server and no worker: the process stays at 45 MB where PGlite took 300 to 780.
+ * The port is asynchronous for the sake of remote databases. Here every method does its work before it returns, unless another program
+ * holds a lock: a read takes microseconds and a write one fsync (about ten for each image), and no other call can come between the
+ * statements of a transaction. In return SQLite needs no server and no worker: the process stays at 45 MB where PGlite took 300 to 780.
  */
 export function openSqliteRecords({ path, derive, busyTimeoutMs = 1000 }: SqliteRecordsOptions): RecordStore {
   return recordStore(openDatabase(path, busyTimeoutMs), derive);
 }
 
-function recordStore({ sql, inTransaction, answer, check, close }: SqliteDatabase, derive: Derive): RecordStore {
+function recordStore(database: SqliteDatabase, derive: Derive): RecordStore {
+  const { sql, inTransaction, answer, close } = database;
   const queries = openQueries(sql, derive);
   const ledger = openLedger(sql);
   const outbox = openOutbox(sql);
@@ -72,9 +74,21 @@ function recordStore({ sql, inTransaction, answer, check, close }: SqliteDatabas
     return after;
   };
 
+  /** What the service does at every request, for the health check: reads what it has, and takes an image in. */
+  const readAndAccept = (): void => {
+    queries.find(PROBE.mediaId);
+    queries.findByKey(PROBE.owner, PROBE.idempotencyKey);
+    queries.findDeletion(PROBE.mediaId);
+    queries.queued();
+    queries.list({ limit: 1, owner: null });
+    outbox.next({ ids: [], receivers: [] }, Number.POSITIVE_INFINITY);
+    ledger.balance('', null);
+    sql(INSERT).run({ ...PROBE, createdAt: Date.now(), requestedAt: Date.now() });
+  };
+
   return {
     outbox: {
-      next: (except) => answer(() => outbox.next(except)),
+      next: (except, horizon) => answer(() => outbox.next(except, horizon)),
       update: (id, change) => answer(() => inTransaction(() => outbox.update(id, change))),
       list: (mediaId) => answer(() => outbox.list(mediaId)),
       onNew: outbox.onNew,
@@ -131,28 +145,43 @@ function recordStore({ sql, inTransaction, answer, check, close }: SqliteDatabas
           ledger.record(derived.ledger);
           cache.delete(mediaId);
           sql('DELETE FROM images WHERE media_id = ?').run(mediaId);
+          outbox.imageRemoved(mediaId);
           sql('INSERT INTO deletions (media_id, names) VALUES (?, ?)').run(mediaId, JSON.stringify(deletion.names));
           return deletion;
         }),
       ),
 
     deletionDone: (mediaId) =>
-      answer(() => {
-        sql('DELETE FROM deletions WHERE media_id = ?').run(mediaId);
-      }),
+      answer(() =>
+        inTransaction(() => {
+          sql('DELETE FROM deletions WHERE media_id = ?').run(mediaId);
+        }),
+      ),
 
     noteUsage: ({ model, quality, size }, outputTokens) =>
-      answer(() => {
-        sql(`
-          INSERT INTO largest_usage VALUES (?, ?, ?, ?)
-          ON CONFLICT DO UPDATE SET output_tokens = excluded.output_tokens
-            WHERE excluded.output_tokens > output_tokens`).run(model, quality, formatSize(size), outputTokens);
-      }),
+      answer(() =>
+        inTransaction(() => {
+          sql(`
+            INSERT INTO largest_usage VALUES (?, ?, ?, ?)
+            ON CONFLICT DO UPDATE SET output_tokens = excluded.output_tokens
+              WHERE excluded.output_tokens > output_tokens`).run(model, quality, formatSize(size), outputTokens);
+        }),
+      ),
 
     saveCleanup: (cleanup) =>
-      answer(() => {
-        sql('INSERT OR REPLACE INTO last_cleanup (id, report) VALUES (1, ?)').run(JSON.stringify(cleanup));
-      }),
+      answer(() =>
+        inTransaction(() => {
+          sql('INSERT OR REPLACE INTO last_cleanup (id, report) VALUES (1, ?)').run(JSON.stringify(cleanup));
+        }),
+      ),
+
+    identity: () =>
+      answer(() =>
+        inTransaction(() => {
+          sql('INSERT INTO identity (id, uuid) VALUES (1, ?) ON CONFLICT DO NOTHING').run(randomUUID());
+          return String(sql('SELECT uuid FROM identity').get()?.uuid);
+        }),
+      ),
 
     list: (query) => answer(() => queries.list(query)),
     unfinished: () => answer(() => queries.unfinished()),
@@ -165,14 +194,34 @@ function recordStore({ sql, inTransaction, answer, check, close }: SqliteDatabas
     largestUsage: (kind) => answer(() => queries.largestUsage(kind)),
     lastCleanup: () => answer(() => queries.lastCleanup()),
     pendingDeletions: () => answer(() => queries.pendingDeletions()),
+    unreadable: () => answer(() => queries.unreadable()),
     ownedNames: (names) => answer(() => queries.ownedNames(names)),
-    check: () => answer(check),
+    check: () =>
+      answer(() => {
+        database.check();
+        database.rehearse(readAndAccept);
+      }, CHECK_WAIT_MS),
     close: () => answer(close),
   };
 }
 
 /** Most images in the read cache; a popular picture is requested thousands of times a second. */
 const MAX_CACHED_IMAGES = 500;
+
+/** How long the health check waits for a lock of another program, in milliseconds: it has to answer within a second. */
+const CHECK_WAIT_MS = 300;
+
+/** The image that the health check takes in and rolls back. No mediaId, owner or key is empty. */
+const PROBE = {
+  mediaId: '',
+  owner: '',
+  status: 'queued',
+  fingerprint: '',
+  idempotencyKey: '',
+  expiresAt: null,
+  bytes: 0,
+  document: '{}',
+};
 
 const INSERT = `
   INSERT INTO images (

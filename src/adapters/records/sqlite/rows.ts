@@ -1,6 +1,7 @@
 import type { SQLInputValue, SQLOutputValue } from 'node:sqlite';
 import type { Image } from '../../../core/domain/image.ts';
 import type { Deletion, Derived, LastCleanup, Place } from '../../../core/ports/record-store.ts';
+import { unavailable } from './errors.ts';
 
 /** A result row, by column name. */
 export type Row = Readonly<Record<string, SQLOutputValue>>;
@@ -32,19 +33,35 @@ export function placeKeyOf(place: Place | null): readonly [requestedAt: number, 
   return place ? [Date.parse(place.requestedAt), place.mediaId] : [Number.MIN_SAFE_INTEGER, ''];
 }
 
-/** The image of a row, or null without a row. */
+/** The image in the row's `document`, or null without a row. Raises `ImageError` where it cannot be read. */
 export function readImage(row: Row | undefined): Image | null {
-  return row ? parseImage(row) : null;
+  if (!row) return null;
+  const mediaId = String(row.media_id);
+  const image = parse(row.document) as Image | null | undefined;
+  if (image?.mediaId !== mediaId) throw unavailable(`the record of ${mediaId} is damaged; restore it from a backup`);
+  return image;
 }
 
-/** The image in the row's `document`. */
+/** The image in the row's `document`, which can be read. */
 export function parseImage(row: Row): Image {
   return JSON.parse(String(row.document)) as Image;
 }
 
-/** A row of the table `deletions`. */
+/** A row of the table `deletions`. Raises `ImageError` where it cannot be read. */
 export function readDeletion(row: Row): Deletion {
-  return { mediaId: String(row.media_id), names: JSON.parse(String(row.names)) as readonly string[] };
+  const mediaId = String(row.media_id);
+  const names = parse(row.names);
+  if (!Array.isArray(names)) throw unavailable(`the note of the files of ${mediaId}, which was deleted, is damaged`);
+  return { mediaId, names };
+}
+
+/** The value of a JSON text; undefined where it is none. */
+function parse(text: SQLOutputValue | undefined): unknown {
+  try {
+    return JSON.parse(String(text));
+  } catch {
+    return undefined;
+  }
 }
 
 /** The report of the last cleanup. An older Easel, which did not look for missing files, wrote it without their fields. */

@@ -111,7 +111,6 @@ async function walk(path: string, steps: readonly Step[], seen: Set<string>): Pr
       expect(await records.remove(mediaId)).toEqual(deletion);
       deletions.set(mediaId, deletion);
       images.delete(mediaId);
-      outbox = outbox.filter(({ image }) => image.mediaId !== mediaId);
       // A removed image leaves what its calls cost, as a cancelled one does, and frees what it reserved.
       spentByRemoved.push(...derive(null, { ...before, status: 'cancelled' }).ledger);
     } else {
@@ -241,7 +240,7 @@ function sums(entries: readonly Spending[]): ReadonlyMap<string, readonly number
 async function pendingDeliveries(outbox: ReturnType<typeof openSqliteRecords>['outbox']): Promise<readonly string[]> {
   const found: { readonly id: string; readonly entry: string }[] = [];
   for (;;) {
-    const next = await outbox.next({ ids: found.map(({ id }) => id), receivers: [] });
+    const next = await outbox.next({ ids: found.map(({ id }) => id), receivers: [] }, Infinity);
     if (next === null) return found.map(({ entry }) => entry).sort();
     found.push({ id: next.delivery.id, entry: entryOf(next, next.image) });
   }

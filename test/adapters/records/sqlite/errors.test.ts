@@ -1,10 +1,11 @@
 import { once } from 'node:events';
-import { rename, writeFile } from 'node:fs/promises';
+import { copyFile, open, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { DatabaseSync } from 'node:sqlite';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { openSqliteRecords } from '../../../../src/adapters/records/sqlite/records.ts';
-import { anImage, aRequest } from '../../../contracts/record-store/example-images.ts';
+import { anImage, aRequest, at } from '../../../contracts/record-store/example-images.ts';
 import { trivialDerive } from '../../../contracts/record-store/trivial-derive.ts';
 import { canMountTmpfs, mountTmpfs } from '../../../support/tmpfs.ts';
 import { integrity, makePlaceForEach } from './fixture.ts';
@@ -78,7 +79,7 @@ describe('faults', () => {
       CREATE TABLE deferred (id TEXT REFERENCES images (media_id) DEFERRABLE INITIALLY DEFERRED);
       CREATE TRIGGER break_key AFTER INSERT ON deliveries BEGIN INSERT INTO deferred VALUES ('nowhere'); END`);
     const found: Promise<unknown>[] = [];
-    store.outbox.onNew(() => void found.push(store.outbox.next({ ids: [], receivers: [] })));
+    store.outbox.onNew(() => void found.push(store.outbox.next({ ids: [], receivers: [] }, Infinity)));
     const finish = () => store.update('a', (image) => ({ ...image, status: 'succeeded' }));
     await expect(finish()).rejects.toThrow(/FOREIGN KEY/);
     expect(await Promise.all(found)).toEqual([null]);
@@ -142,12 +143,141 @@ describe('faults', () => {
     );
   });
 
-  it('fails its check while its file is moved away', async () => {
+  const gone = { code: 'storage_unavailable', message: expect.stringMatching(/removed, moved or replaced/) };
+
+  it.each<[string, (path: string) => Promise<unknown>, (path: string) => Promise<unknown>]>([
+    ['moved', (path) => rename(path, `${path}.old`), (path) => rename(`${path}.old`, path)],
+    [
+      'replaced',
+      async (path) => {
+        await copyFile(path, `${path}.new`);
+        await rename(path, `${path}.old`);
+        await rename(`${path}.new`, path);
+      },
+      (path) => rename(`${path}.old`, path),
+    ],
+    [
+      'deprived of its log',
+      (path) => rename(`${path}-wal`, `${path}.old`),
+      (path) => rename(`${path}.old`, `${path}-wal`),
+    ],
+  ])('writes nothing while its file is %s, and goes on when it is back', async (_, take, giveBack) => {
+    const records = place.open();
+    await records.accept(anImage({ mediaId: 'a' }), Infinity);
+    await records.check();
+    await take(place.path());
+    const kind = { model: 'm', quality: 'auto', size: { width: 1, height: 1 } } as const;
+    const writes = [
+      () => records.accept(anImage({ mediaId: 'b' }), Infinity),
+      () => records.update('a', (image) => ({ ...image, status: 'generating' })),
+      () => records.requeue('a', 9, (image) => image),
+      () => records.remove('a'),
+      () => records.deletionDone('a'),
+      () => records.noteUsage(kind, 1),
+      () => records.saveCleanup({ ...NO_CLEANUP, time: at(0) }),
+      () => records.identity(),
+      () => records.check(),
+    ];
+    for (const write of writes) await expect(write()).rejects.toMatchObject(gone);
+    await giveBack(place.path());
+    expect(await records.countByStatus()).toMatchObject({ queued: 1, generating: 0 });
+    expect(await records.lastCleanup()).toBeNull();
+    for (const write of writes) await write();
+  });
+
+  it('writes nothing while the link that led to its file leads elsewhere', async () => {
+    const link = join(place.folder(), 'link.db');
+    for (const path of [place.path(), `${place.path()}2`]) await place.open(path).close();
+    await symlink(place.path(), link);
+    const records = place.open(link);
+    await rm(link);
+    await symlink(`${place.path()}2`, link);
+    await expect(records.accept(anImage(), Infinity)).rejects.toMatchObject(gone);
+  });
+
+  it('writes nothing after its file was removed', async () => {
+    const records = place.open();
+    for (const suffix of ['', '-wal', '-shm']) await rm(`${place.path()}${suffix}`);
+    await expect(records.accept(anImage(), Infinity)).rejects.toMatchObject(gone);
+    await expect(records.check()).rejects.toMatchObject(gone);
+  });
+
+  it('fails its check when what every request reads is damaged', async () => {
+    const store = place.open();
+    await store.accept(anImage({ mediaId: 'a' }), Infinity);
+    await store.close();
     const records = place.open();
     await records.check();
-    await rename(place.path(), `${place.path()}.old`);
-    await expect(records.check()).rejects.toMatchObject({ code: 'storage_unavailable' });
-    await rename(`${place.path()}.old`, place.path());
+    const file = await open(place.path(), 'r+');
+    const { size } = await file.stat();
+    const database = new DatabaseSync(place.path());
+    const root = (name: string) =>
+      Number(database.prepare('SELECT rootpage FROM sqlite_schema WHERE name = ?').get(name)?.rootpage);
+    const pages = ['images', 'images_by_age', 'images_by_idempotency_key'].map(root);
+    database.close();
+    expect(size).toBeGreaterThan(4096 * Math.max(...pages) - 1);
+    for (const page of pages) await file.write(Buffer.alloc(4096, 0xff), 0, 4096, (page - 1) * 4096);
+    await file.close();
+    await records.close();
+    const damaged = place.open();
+    const message = expect.stringMatching(/is damaged/);
+    await expect(damaged.accept(anImage({ mediaId: 'b' }), Infinity)).rejects.toMatchObject({ message });
+    await expect(damaged.check()).rejects.toMatchObject({ code: 'storage_unavailable', message });
+  });
+
+  it('leaves no trace of its check', async () => {
+    const records = place.open();
+    await records.accept(anImage({ mediaId: 'a' }), Infinity);
     await records.check();
+    expect(await records.countByStatus()).toMatchObject({ queued: 1 });
+    expect(await records.unfinished()).toEqual(['a']);
+    expect((await records.list({ limit: 9, owner: null })).items).toHaveLength(1);
+  });
+
+  it('lets the process go on while another program holds its lock, and its check answers within a second', async () => {
+    const records = place.open();
+    await records.accept(anImage({ mediaId: 'a' }), Infinity);
+    const other = new DatabaseSync(place.path());
+    other.exec('BEGIN IMMEDIATE');
+    onTestFinished(() => other.close());
+    const delays = monitorEventLoopDelay({ resolution: 5 });
+    delays.enable();
+    const began = performance.now();
+    const writes = Array.from({ length: 5 }, () => records.update('a', (image) => ({ ...image, run: image.run + 1 })));
+    await expect(records.check()).rejects.toMatchObject({ message: expect.stringContaining('locked by another') });
+    expect(performance.now() - began).toBeLessThan(900);
+    other.exec('COMMIT');
+    await Promise.all(writes);
+    delays.disable();
+    expect((await records.get('a'))?.run).toBe(6);
+    expect(delays.max / 1e6).toBeLessThan(250);
+  });
+
+  it('cuts its log again when a reader that had held it up is gone', async () => {
+    const records = place.open();
+    await records.accept(anImage({ mediaId: 'a' }), Infinity);
+    const reader = new DatabaseSync(place.path());
+    onTestFinished(() => reader.close());
+    reader.exec('BEGIN');
+    reader.prepare('SELECT count(*) FROM images').get();
+    const write = (n: number) => records.update('a', (image) => ({ ...image, prompt: String(n).repeat(1_000_000) }));
+    for (let n = 0; n < 10; n += 1) await write(n);
+    const size = async () => (await stat(`${place.path()}-wal`)).size;
+    expect(await size()).toBeGreaterThan(9_000_000);
+    reader.exec('COMMIT');
+    // The first ends the log with a checkpoint, the second begins it anew.
+    for (let n = 0; n < 2; n += 1) await write(n);
+    expect(await size()).toBeLessThan(6_000_000);
   });
 });
+
+const NO_CLEANUP = {
+  deleted: 0,
+  freedBytes: 0,
+  kept: 0,
+  orphansRemoved: 0,
+  missingFiles: 0,
+  missingFilesOf: [],
+  dryRun: false,
+  durationMs: 0,
+};

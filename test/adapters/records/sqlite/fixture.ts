@@ -1,6 +1,6 @@
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -91,6 +91,14 @@ export function execute(path: string, statement: string): void {
   const database = new DatabaseSync(path);
   database.exec(statement);
   database.close();
+}
+
+/** Makes every occurrence of a JSON text in a closed database unreadable, by one byte of it: damage of the disk. */
+export async function damage(path: string, json: string): Promise<void> {
+  const bytes = await readFile(path);
+  expect(bytes.includes(json)).toBe(true);
+  for (let index = bytes.indexOf(json); index >= 0; index = bytes.indexOf(json)) bytes.write('~', index);
+  await writeFile(path, bytes);
 }
 
 /** The result of SQLite's integrity check: `ok` for a sound file. */

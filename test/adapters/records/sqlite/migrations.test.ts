@@ -2,8 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { SCHEMA_VERSION } from '../../../../src/adapters/records/sqlite/migrations.ts';
 import type { AttemptOutcome, Image } from '../../../../src/core/domain/image.ts';
 import type { Cost } from '../../../../src/core/domain/money.ts';
-import { anAttempt, anImage, at, ms } from '../../../contracts/record-store/example-images.ts';
-import { execute, makePlaceForEach } from './fixture.ts';
+import { anAttempt, anImage, aRequest, at, ms } from '../../../contracts/record-store/example-images.ts';
+import { damage, execute, makePlaceForEach } from './fixture.ts';
 
 const place = makePlaceForEach();
 
@@ -22,6 +22,24 @@ const UNDO: readonly string[] = [
    CREATE INDEX images_by_expiry ON images (status, expires_at, created_at, media_id);
    UPDATE images SET document = json_set(json_remove(document, '$.allowanceFrom', '$.requestedAt'), '$.attempts', (
      SELECT json_group_array(json_remove(value, '$.announced')) FROM json_each(document, '$.attempts')))`,
+  `DROP TABLE identity;
+   DROP TABLE unreadable_images;
+   ALTER TABLE deliveries RENAME TO outbox;
+   DROP INDEX deliveries_by_image;
+   DROP INDEX deliveries_due;
+   CREATE TABLE deliveries (
+     number   INTEGER PRIMARY KEY,
+     id       TEXT NOT NULL UNIQUE,
+     media_id TEXT NOT NULL REFERENCES images (media_id) ON DELETE CASCADE,
+     receiver TEXT NOT NULL,
+     due_at   INTEGER,
+     document TEXT NOT NULL,
+     image    TEXT NOT NULL
+   ) STRICT;
+   CREATE INDEX deliveries_by_image ON deliveries (media_id, number);
+   CREATE INDEX deliveries_due ON deliveries (due_at, receiver, id) WHERE due_at IS NOT NULL;
+   INSERT INTO deliveries SELECT number, id, media_id, receiver, due_at, document, image FROM outbox;
+   DROP TABLE outbox`,
 ];
 
 /** Takes the closed database back to an earlier version, from 2 on. */
@@ -148,6 +166,40 @@ describe('the schema', () => {
     expect(image?.attempts.map(({ announced }) => announced)).toEqual(calls.map(() => null));
     expect([image?.cost, image?.estimate]).toEqual([sum, none]);
     expect((await records.get('b'))?.estimate).toEqual(guessed);
+  });
+
+  it('migrates the outbox from before it outlived its images, with the latest settled deliveries of each', async () => {
+    const request = aRequest({ webhookUrl: 'https://example.com/hook' });
+    const store = place.open();
+    await store.accept(anImage({ mediaId: 'a', request }), Infinity);
+    await store.update('a', (image) => ({ ...image, status: 'succeeded' }));
+    const [pending] = await store.outbox.list('a');
+    await store.close();
+    downgrade(6);
+    execute(
+      place.path(),
+      `WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 25)
+       INSERT INTO deliveries SELECT 100 + n, 'settled' || n, 'a', receiver, NULL,
+         json_set(document, '$.id', 'settled' || n, '$.nextAttemptAt', NULL), image
+       FROM deliveries, numbers`,
+    );
+    const records = place.open();
+    const kept = Array.from({ length: 20 }, (_, n) => `settled${25 - n}`);
+    expect((await records.outbox.list('a')).map(({ id }) => id)).toEqual([...kept, pending?.id]);
+    await records.remove('a');
+    expect(await records.outbox.next({ ids: [], receivers: [] }, Infinity)).toMatchObject({ delivery: pending });
+  });
+
+  it.each([2, 3, 4, 5, 6])('migrates from version %d although a record cannot be read', async (version) => {
+    const store = place.open();
+    for (const mediaId of ['bad', 'good']) await store.accept(anImage({ mediaId }), Infinity);
+    await store.close();
+    downgrade(version);
+    await damage(place.path(), '{"mediaId":"bad"');
+    const records = place.open();
+    expect(await records.unfinished()).toEqual(['good']);
+    expect(await records.get('good')).toEqual(anImage({ mediaId: 'good' }));
+    await expect(records.get('bad')).rejects.toMatchObject({ code: 'storage_unavailable' });
   });
 
   it('reads a cleanup report from before the search for missing files as one that found none', async () => {
