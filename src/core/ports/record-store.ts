@@ -75,6 +75,9 @@ export interface RecordStore {
   saveCleanup(cleanup: LastCleanup): Promise<void>;
   lastCleanup(): Promise<LastCleanup | null>;
 
+  /** A random UUID that this store alone has. It is made at the first call, and kept for ever, by a backup too. */
+  identity(): Promise<string>;
+
   /** Health check: writes something and reads it back. */
   check(): Promise<void>;
   /** Call once, when nothing else uses the store. */

@@ -3,6 +3,7 @@ import { describeAccepting } from './accepting.ts';
 import { describeCleanups } from './cleanups.ts';
 import { describeExpiry } from './expiry.ts';
 import { type CreateFixture, openRecordsForEach } from './fixture.ts';
+import { describeIdentity } from './identity.ts';
 import { describeJobs } from './jobs.ts';
 import { describeLedger } from './ledger.ts';
 import { describeListing } from './listing.ts';
@@ -32,6 +33,8 @@ export function describeRecordStore(name: string, createFixture: CreateFixture):
     describeCleanups(opened);
     describeRemoving(opened);
     describeOwnedNames(opened);
+
+    describeIdentity(createFixture);
 
     it('passes repeated checks, and fails with storage_unavailable once it is closed', async () => {
       const records = opened.records();

@@ -155,6 +155,13 @@ const MIGRATIONS: readonly string[] = [
     PRIMARY KEY (model, quality, size)
   ) STRICT, WITHOUT ROWID;
   `,
+  `
+  -- One row, made at first use: what tells this database from every other.
+  CREATE TABLE identity (
+    id   INTEGER PRIMARY KEY CHECK (id = 1),
+    uuid TEXT NOT NULL
+  ) STRICT;
+  `,
 ];
 
 /** The schema version after all migrations. */

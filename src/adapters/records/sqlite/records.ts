@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import { ImageError } from '../../../core/domain/errors.ts';
 import { formatSize } from '../../../core/domain/geometry.ts';
@@ -153,6 +154,14 @@ function recordStore({ sql, inTransaction, answer, check, close }: SqliteDatabas
       answer(() => {
         sql('INSERT OR REPLACE INTO last_cleanup (id, report) VALUES (1, ?)').run(JSON.stringify(cleanup));
       }),
+
+    identity: () =>
+      answer(() =>
+        inTransaction(() => {
+          sql('INSERT INTO identity (id, uuid) VALUES (1, ?) ON CONFLICT DO NOTHING').run(randomUUID());
+          return String(sql('SELECT uuid FROM identity').get()?.uuid);
+        }),
+      ),
 
     list: (query) => answer(() => queries.list(query)),
     unfinished: () => answer(() => queries.unfinished()),

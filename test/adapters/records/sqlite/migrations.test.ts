@@ -22,6 +22,7 @@ const UNDO: readonly string[] = [
    CREATE INDEX images_by_expiry ON images (status, expires_at, created_at, media_id);
    UPDATE images SET document = json_set(json_remove(document, '$.allowanceFrom', '$.requestedAt'), '$.attempts', (
      SELECT json_group_array(json_remove(value, '$.announced')) FROM json_each(document, '$.attempts')))`,
+  'DROP TABLE identity',
 ];
 
 /** Takes the closed database back to an earlier version, from 2 on. */
