@@ -1,18 +1,51 @@
-/** What a start does besides wiring: warnings about the configuration, resuming work, and jobs on a schedule. */
+/** What a start does besides wiring: the folder of the pictures, warnings about the configuration, resuming work, jobs on a schedule. */
 
+import { join } from 'node:path';
 import type { Logger } from 'pino';
+import { lockDatabase } from '../adapters/records/sqlite/lock.ts';
+import { createDiskStore } from '../adapters/storage/disk.ts';
 import type { Config } from '../config/config.ts';
+import { DatabaseInUseError, MediaInUseError } from '../core/domain/errors.ts';
 import type { ShutdownWatch } from '../core/models/retirement.ts';
 import { isBudgetSet } from '../core/money/budget.ts';
 import type { JobQueue } from '../core/ports/job-queue.ts';
 import type { MediaStore } from '../core/ports/media-store.ts';
 import type { Provider } from '../core/ports/provider.ts';
 import type { RecordStore } from '../core/ports/record-store.ts';
+import { claimStore } from '../core/retention/claim.ts';
 import type { Deletions } from '../core/retention/deletions.ts';
 
 const DAY_MS = 86_400_000;
 /** Far more than a list of models takes; a server that is slower is asked again a day later. */
 const MODEL_LIST_TIMEOUT_MS = 30_000;
+
+/**
+ * Opens the folder of the pictures for this database alone. Raises `MediaInUseError` while another process of this machine uses it,
+ * `ForeignMediaError` where it belongs to another database, and `ImageError` where it cannot be made or read.
+ */
+export async function openMediaFolder(
+  { root, adopt }: Config['media'],
+  records: RecordStore,
+  log: Logger,
+  opened: AsyncDisposableStack,
+): Promise<MediaStore> {
+  const store = await createDiskStore({ root });
+  opened.defer(lockFolder(root, log));
+  await claimStore({ store, records, place: root, adopt, log });
+  return store;
+}
+
+/** Locks the folder for as long as the process lives, by the file `.easel.lock` in it. Returns the function that releases it earlier. */
+function lockFolder(root: string, log: Logger): () => void {
+  try {
+    return lockDatabase(join(root, '.easel')).release;
+  } catch (error) {
+    if (error instanceof DatabaseInUseError) throw new MediaInUseError(root, error.holder, { cause: error });
+    // On a read-only or full disk nothing can be written over, and the pictures that are there can be served.
+    log.warn({ err: error }, `the folder ${root} could not be locked: no second service may use it`);
+    return () => undefined;
+  }
+}
 
 interface ResumeParts {
   readonly store: Pick<MediaStore, 'removeTemporary'>;
@@ -26,10 +59,12 @@ interface ResumeParts {
 export async function resumeWork({ store, deletions, records, queue, log }: ResumeParts): Promise<void> {
   try {
     await store.removeTemporary();
-    await deletions.completeAll();
+    await deletions.completeAll((mediaId, err) => {
+      log.error({ mediaId, err }, 'files of a deleted image could not be removed yet; the next cleanup tries again');
+    });
   } catch (error) {
     // Published files can be served all the same. The next cleanup completes deletions, the next start the rest.
-    log.error({ err: error }, 'temporary files and pending deletions of an earlier process could not be removed yet');
+    log.error({ err: error }, 'what an earlier process left behind could not be removed yet');
   }
   const unfinished = await records.unfinished();
   if (unfinished.length > 0) log.info({ images: unfinished.length }, 'resuming unfinished images');

@@ -143,6 +143,8 @@ export class ProviderError extends Error {
 export class DatabaseInUseError extends Error {
   override readonly name = 'DatabaseInUseError';
   readonly path: string;
+  /** The process that has it, in words. */
+  readonly holder: string;
 
   constructor(path: string, holder: string, options?: ErrorOptions) {
     super(
@@ -150,5 +152,29 @@ export class DatabaseInUseError extends Error {
       options,
     );
     this.path = path;
+    this.holder = holder;
+  }
+}
+
+/** Raised when another process, or another part of this one, uses the folder of the pictures. */
+export class MediaInUseError extends Error {
+  override readonly name = 'MediaInUseError';
+
+  constructor(folder: string, holder: string, options?: ErrorOptions) {
+    super(
+      `another Easel process (${holder}) is using the folder ${folder}; stop it first, or give this one another MEDIA_DIR`,
+      options,
+    );
+  }
+}
+
+/** Raised when the media store belongs to another database, or may: a setting is wrong. `finding` is the beginning of the message. */
+export class ForeignMediaError extends Error {
+  override readonly name = 'ForeignMediaError';
+
+  constructor(finding: string) {
+    super(
+      `${finding}; correct MEDIA_DIR or DATABASE_URL, or set ADOPT_MEDIA=true if the folder is to be this database's from now on`,
+    );
   }
 }
