@@ -6,14 +6,33 @@ export interface DiskUsage {
   set(bytes: number): void;
   /** A change that this process made; negative for bytes that were freed. */
   add(bytes: number): void;
-  /** The bytes now. Walks through the store at the first call. */
+  /** The bytes now. Walks through the store where the latest walk is too long ago. */
   bytes(): Promise<number>;
 }
+
+/** A walk is repeated when a hundred times its duration has passed, so that walks take a percent of the time at most. */
+const REST = 100;
+/** A walk that took longer than this, in milliseconds, is repeated in the background. */
+const SHORT_WALK_MS = 500;
 
 /** `walk` looks at every file and ends with a call of `set`. */
 export function createDiskUsage(walk: () => Promise<void>): DiskUsage {
   let measured: number | null = null;
+  let measuredAt = Number.NEGATIVE_INFINITY;
+  let walkMs = 0;
   let walking: Promise<void> | null = null;
+
+  async function measure(): Promise<void> {
+    const began = performance.now();
+    try {
+      await walk();
+    } finally {
+      walkMs = performance.now() - began;
+      measuredAt = performance.now();
+      walking = null;
+    }
+  }
+
   return {
     set(bytes) {
       measured = bytes;
@@ -22,12 +41,9 @@ export function createDiskUsage(walk: () => Promise<void>): DiskUsage {
       if (measured !== null) measured += bytes;
     },
     async bytes() {
-      if (measured === null) {
-        walking ??= walk().finally(() => {
-          walking = null;
-        });
-        await walking;
-      }
+      if (performance.now() - measuredAt > REST * walkMs) walking ??= measure();
+      if (measured === null || walkMs < SHORT_WALK_MS) await walking;
+      else walking?.catch(() => undefined);
       return Math.round(measured ?? 0);
     },
   };

@@ -86,7 +86,7 @@ export async function createDiskStore({ root: path, fs = nodeFileSystem }: DiskS
         const taken = await freedWith(fs, path);
         const replaced = await freedWith(fs, target);
         await fs.rename(path, target);
-        usage.add(taken - replaced);
+        if (source.name !== MARK) usage.add(taken - replaced);
         // rename(2) of one hard link onto another of the same file does nothing, so a linked temporary name may remain.
         if ('bytes' in source) leftover.delete(path);
       }

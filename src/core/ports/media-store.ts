@@ -29,8 +29,8 @@ export interface MediaStore {
   /** Bytes that the removal of these files would free: a file that is stored under several names is freed with the last of them. */
   bytesOf(names: readonly string[]): Promise<number>;
   /**
-   * Bytes of all files that `list` gives, each counted once, however many names it has. The first call looks at every file; later ones
-   * add up what this process has changed since the latest whole `list`.
+   * Bytes of all files that `list` gives, each counted once, however many names it has. What this process changes is counted at once,
+   * what others change when the store looks at every file again: now and then, and with each whole `list`.
    */
   usedBytes(): Promise<number>;
   /** The id of the database that the store was marked with; null where it bears no mark. */
