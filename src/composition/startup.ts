@@ -1,11 +1,10 @@
 /** What a start does besides wiring: the folder of the pictures, warnings about the configuration, resuming work, jobs on a schedule. */
 
-import { join } from 'node:path';
 import type { Logger } from 'pino';
-import { lockDatabase } from '../adapters/records/sqlite/lock.ts';
 import { createDiskStore } from '../adapters/storage/disk.ts';
+import { lockFolder } from '../adapters/storage/folder-lock.ts';
 import type { Config } from '../config/config.ts';
-import { DatabaseInUseError, MediaInUseError } from '../core/domain/errors.ts';
+import { MediaInUseError } from '../core/domain/errors.ts';
 import type { ShutdownWatch } from '../core/models/retirement.ts';
 import { isBudgetSet } from '../core/money/budget.ts';
 import type { JobQueue } from '../core/ports/job-queue.ts';
@@ -30,17 +29,17 @@ export async function openMediaFolder(
   opened: AsyncDisposableStack,
 ): Promise<MediaStore> {
   const store = await createDiskStore({ root });
-  opened.defer(lockFolder(root, log));
+  opened.defer(lockIfPossible(root, log));
   await claimStore({ store, records, place: root, adopt, log });
   return store;
 }
 
-/** Locks the folder for as long as the process lives, by the file `.easel.lock` in it. Returns the function that releases it earlier. */
-function lockFolder(root: string, log: Logger): () => void {
+/** Locks the folder where that is possible. Returns the function that releases it. */
+function lockIfPossible(root: string, log: Logger): () => void {
   try {
-    return lockDatabase(join(root, '.easel')).release;
+    return lockFolder(root);
   } catch (error) {
-    if (error instanceof DatabaseInUseError) throw new MediaInUseError(root, error.holder, { cause: error });
+    if (error instanceof MediaInUseError) throw error;
     // On a read-only or full disk nothing can be written over, and the pictures that are there can be served.
     log.warn({ err: error }, `the folder ${root} could not be locked: no second service may use it`);
     return () => undefined;

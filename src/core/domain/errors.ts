@@ -143,8 +143,6 @@ export class ProviderError extends Error {
 export class DatabaseInUseError extends Error {
   override readonly name = 'DatabaseInUseError';
   readonly path: string;
-  /** The process that has it, in words. */
-  readonly holder: string;
 
   constructor(path: string, holder: string, options?: ErrorOptions) {
     super(
@@ -152,7 +150,6 @@ export class DatabaseInUseError extends Error {
       options,
     );
     this.path = path;
-    this.holder = holder;
   }
 }
 
