@@ -1,7 +1,7 @@
 import { mkdir, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { lockFolder } from '../../../src/adapters/storage/folder-lock.ts';
 import { MediaInUseError } from '../../../src/core/domain/errors.ts';
 import { makeRootForEach } from './fixture.ts';
@@ -33,6 +33,20 @@ describe('the lock of a folder', () => {
     expect(() => lockFolder(root)).toThrow('(just starting)');
     other.exec('COMMIT');
     other.close();
+    lockFolder(root)();
+  });
+
+  it('is lost to another process that writes its token before this one reads its own', () => {
+    lockFolder(root)();
+    const { close } = DatabaseSync.prototype;
+    using closing = vi.spyOn(DatabaseSync.prototype, 'close').mockImplementationOnce(function (this: DatabaseSync) {
+      close.call(this);
+      const other = new DatabaseSync(join(root, '.easel.lock'));
+      other.exec(`UPDATE holder SET token = 'other', pid = 1, host = 'elsewhere'`);
+      close.call(other);
+    });
+    expect(() => lockFolder(root)).toThrow('another Easel process (pid 1 on elsewhere) is using');
+    expect(closing).toHaveBeenCalledTimes(2);
     lockFolder(root)();
   });
 
