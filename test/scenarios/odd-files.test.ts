@@ -90,6 +90,8 @@ describe('a cleanup that meets something it cannot deal with', () => {
       expect(await cleanUp(easel, { dryRun: true })).toMatchObject({ failures: 0 });
       expect(await storageCheck(easel)).toMatchObject(degraded);
       expect((await easel.get('/health/ready')).status).toBe(200);
+      expect(await cleanUp(easel)).toMatchObject({ failures: 1 });
+      expect(logged(easel, 'passed this over')).toHaveLength(1);
     }
     expect(await cleanUp(easel)).toMatchObject({ orphansRemoved: 1, failures: 0, failuresOf: [] });
     expect(await storageCheck(easel)).toMatchObject({ status: 'ok' });

@@ -46,15 +46,15 @@ export function createSweepWatch(log: Logger): SweepWatch {
             return;
           }
           names.add(name);
-          if (!logged.has(name))
-            log.warn({ name, err: error }, 'the cleanup passed this over; the next one tries again');
+          if (logged.has(name)) return;
+          log.warn({ name, err: error }, 'the cleanup passed this over; the next one tries again');
         },
 
         passedOver: () => ({ failures: count(), failuresOf: [...names] }),
 
         end(error) {
-          logged = names;
           if (dryRun) return;
+          logged = names;
           if (error !== undefined) trouble = `the last cleanup failed: ${messageOf(error)}`;
           else trouble = count() === 0 ? null : describe([...names], count());
         },

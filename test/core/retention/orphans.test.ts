@@ -39,6 +39,7 @@ async function removeOrphans(
   const sweep = { dryRun, startedAt: NOW, removed: new Set<string>(), freedBytes: 0, passOver };
   const { orphansRemoved, foreignFiles, inventory } = await remove(sweep);
   const known = files.filter((file) => inventory.mayHold(file)).length;
+  const otherSizes = files.filter(({ name, bytes }) => inventory.mayHold({ name, bytes: bytes + 1 })).length;
   return {
     removed,
     orphansRemoved,
@@ -46,6 +47,7 @@ async function removeOrphans(
     foreignFiles,
     passedOver,
     known,
+    otherSizes,
     files: inventory.files,
   };
 }
@@ -62,6 +64,7 @@ it('removes what no record owns once it is an hour old, and has every file in it
     foreignFiles: 0,
     passedOver: [],
     known: 3,
+    otherSizes: 0,
     files: 3,
   });
   const dry = await removeOrphans(files, { owned: ['owned.png'], dryRun: true });

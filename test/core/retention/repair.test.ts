@@ -190,6 +190,9 @@ describe('createRepair', () => {
     return {
       records,
       store,
+      queue,
+      events,
+      log,
       enqueued,
       published,
       passedOver,
@@ -261,6 +264,32 @@ describe('createRepair', () => {
     };
     expect(await scene.repair({ store })).toEqual({ missingFiles: 0, missingFilesOf: [] });
     expect([scene.lines, scene.published, scene.enqueued]).toEqual([[], [], []]);
+  });
+
+  it('reads some files of the right size in each run to compare their checksums, and others in the next', async () => {
+    await using folder = await temporaryFolder();
+    await using scene = await openScene(folder.path, 'a', 'b', 'c');
+    const content = Buffer.alloc(40 * 1024 * 1024);
+    for (const mediaId of ['a', 'b', 'c']) {
+      const master = exampleFile(`${mediaId}.png`, content);
+      await scene.records.update(mediaId, (image) => ({ ...image, master, renditions: [] }));
+    }
+    let read: string[] = [];
+    const store: MediaStore = {
+      ...scene.store,
+      async read(name) {
+        read.push(name);
+        return content;
+      },
+    };
+    const { records, queue, events, log } = scene;
+    const repair = createRepair({ records, store, queue, events, log, queueLimit: 100 });
+    const passOver = (name: string) => expect.unreachable(name);
+    for (const expected of [['c.png', 'b.png'], ['a.png'], ['c.png', 'b.png']]) {
+      read = [];
+      const found = await repair({ mayHold: () => true, files: 1000 }, { dryRun: true, passOver });
+      expect([found.missingFiles, read]).toEqual([0, expected]);
+    }
   });
 
   it('counts all, and repairs a hundred in one run, so that new pictures do not wait behind thousands', async () => {
