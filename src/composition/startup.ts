@@ -56,15 +56,13 @@ interface ResumeParts {
 
 /** Clears away what an earlier process left half done, and queues every image that it left unfinished. */
 export async function resumeWork({ store, deletions, records, queue, log }: ResumeParts): Promise<void> {
-  try {
-    await store.removeTemporary();
-    await deletions.completeAll((mediaId, err) => {
-      log.error({ mediaId, err }, 'files of a deleted image could not be removed yet; the next cleanup tries again');
-    });
-  } catch (error) {
-    // Published files can be served all the same. The next cleanup completes deletions, the next start the rest.
-    log.error({ err: error }, 'what an earlier process left behind could not be removed yet');
-  }
+  // Published files can be served all the same. The next start removes temporary files, the next cleanup completes deletions.
+  await store.removeTemporary().catch((err: unknown) => {
+    log.error({ err }, 'temporary files of an earlier process could not be removed yet');
+  });
+  await deletions
+    .completeAll((mediaId, err) => log.error({ mediaId, err }, 'files of a deleted image could not be removed yet'))
+    .catch((err: unknown) => log.error({ err }, 'deletions of an earlier process could not be completed yet'));
   const unfinished = await records.unfinished();
   if (unfinished.length > 0) log.info({ images: unfinished.length }, 'resuming unfinished images');
   for (const mediaId of unfinished) await queue.enqueue(mediaId);

@@ -227,6 +227,20 @@ describe('an original without a record', () => {
   });
 });
 
+describe('a folder that another database has taken over while the service runs', () => {
+  it('loses no file to this one', async () => {
+    await using easel = await startWith('kept');
+    await addFile(easel, 'new-there.png', 2 * HOUR_MS);
+    const mark = await readFile(inMedia(easel, '.easel'), 'utf8');
+    await writeFile(inMedia(easel, '.easel'), 'another\n');
+    expect(await cleanUp(easel)).toMatchObject({ orphansRemoved: 0 });
+    expect(logged(easel, 'bears the mark of another database now')).toHaveLength(1);
+    expect(await easel.files()).toContain('new-there.png');
+    await writeFile(inMedia(easel, '.easel'), mark);
+    expect(await cleanUp(easel)).toMatchObject({ orphansRemoved: 1 });
+  });
+});
+
 describe('the bytes on disk', () => {
   const gauge = async (easel: Easel) => {
     const [, value] = /^easel_media_bytes (\S+)$/m.exec(await (await easel.get('/metrics')).text()) ?? [];

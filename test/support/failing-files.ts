@@ -6,7 +6,7 @@ import { constants } from 'node:os';
  * Makes one call of the file system fail with EIO for every path that ends in `end`, in this process, until it is disposed: a sector of
  * a disk that cannot be read, or a name that cannot be removed.
  */
-export function failFiles(call: 'lstat' | 'unlink' | 'readFile', end: string): Disposable {
+export function failFiles(call: 'lstat' | 'unlink' | 'readFile' | 'rm', end: string): Disposable {
   const real = fs[call] as (...args: readonly unknown[]) => Promise<unknown>;
   const failing = async (...args: readonly unknown[]): Promise<unknown> => {
     const path = String(args[0]);

@@ -214,9 +214,13 @@ export async function createDiskStore({ root: path, fs = nodeFileSystem }: DiskS
 
     async removeTemporary() {
       await runWrite(async () => {
-        for (const name of await fs.readdir(temporary))
-          await fs.rm(join(temporary, name), { recursive: true, force: true });
+        const faults: unknown[] = [];
+        for (const name of await fs.readdir(temporary)) {
+          const path = join(temporary, name);
+          await fs.rm(path, { recursive: true, force: true }).catch((error: unknown) => faults.push(error));
+        }
         await files.syncFolder(temporary);
+        if (faults.length > 0) throw faults[0];
       });
     },
 

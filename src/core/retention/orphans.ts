@@ -17,8 +17,8 @@ interface OrphanReport {
 }
 
 interface OrphanDeps {
-  readonly records: Pick<RecordStore, 'ownedNames' | 'countByStatus'>;
-  readonly store: Pick<MediaStore, 'list' | 'remove'>;
+  readonly records: Pick<RecordStore, 'identity' | 'ownedNames' | 'countByStatus'>;
+  readonly store: Pick<MediaStore, 'list' | 'mark' | 'remove'>;
   readonly log: Logger;
 }
 
@@ -37,10 +37,16 @@ const MAX_NAMED_FILES = 10;
 
 /**
  * Removes the files without a record, unless they are most of the files that were compared: then the database is probably not
- * the one that belongs to the store, and nothing is removed.
+ * the one that belongs to the store, and nothing is removed. Nor is anything where another database has taken the store over since
+ * the start, from another machine.
  */
 export function createOrphanRemoval({ records, store, log }: OrphanDeps): RemoveOrphans {
   let foreignBefore = 0;
+
+  async function isTakenOver(): Promise<boolean> {
+    const mark = await store.mark();
+    return mark !== null && mark !== (await records.identity());
+  }
 
   async function unowned(files: readonly StoredFile[]): Promise<readonly StoredFile[]> {
     const owned = await records.ownedNames(files.map(({ name }) => name));
@@ -129,6 +135,13 @@ export function createOrphanRemoval({ records, store, log }: OrphanDeps): Remove
       log.error(
         { orphans: candidates.length, owned },
         'most files in MEDIA_DIR belong to no image on record, so none is removed: is DATABASE_URL right, is MEDIA_DIR?',
+      );
+      return { orphansRemoved: 0, foreignFiles, inventory };
+    }
+    if (candidates.length > 0 && (await isTakenOver())) {
+      log.error(
+        { orphans: candidates.length },
+        'MEDIA_DIR bears the mark of another database now, so no file is removed',
       );
       return { orphansRemoved: 0, foreignFiles, inventory };
     }

@@ -125,6 +125,18 @@ describe('faults', () => {
     expect(await store.bytesOf(['odd.png'])).toBe(0);
   });
 
+  it('removes the temporary files behind one that cannot be removed, and says so', async () => {
+    const store = await createDiskStore({ root });
+    for (const name of ['a', 'odd', 'z']) await nodeFileSystem.writeFile(join(root, '.tmp', name), name);
+    {
+      using _fault = failFiles('rm', '.tmp/odd');
+      await expect(store.removeTemporary()).rejects.toMatchObject({ name: 'ImageError', code: 'storage_unavailable' });
+      expect(await disk.temporaryFiles()).toEqual(['odd']);
+    }
+    await store.removeTemporary();
+    expect(await disk.temporaryFiles()).toEqual([]);
+  });
+
   it('lists the files behind one that cannot be looked at, and hands that one over', async () => {
     const store = await createDiskStore({ root });
     for (const name of ['a.png', 'odd.png', 'originals/z~1']) await store.put(name, bytes(name));

@@ -19,6 +19,7 @@ async function removeOrphans(
   const seen = new Set<string>();
   const remove = createOrphanRemoval({
     records: {
+      identity: async () => 'mine',
       async ownedNames(names) {
         const result = names.filter((name) => owned.includes(name) || (seen.has(name) && adopted.includes(name)));
         for (const name of names) seen.add(name);
@@ -27,6 +28,7 @@ async function removeOrphans(
       countByStatus: async () => ({ queued: 0, generating: 0, processing: 0, succeeded: 1, failed: 0, cancelled: 0 }),
     },
     store: {
+      mark: async () => 'mine',
       async *list() {
         yield* files;
       },
