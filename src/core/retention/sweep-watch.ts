@@ -23,10 +23,8 @@ export interface SweepWatch {
   trouble(): string | null;
 }
 
-/** Names kept of one sweep; the rest is counted. */
+/** Names that one sweep logs and reports; the rest is counted. */
 const MAX_NAMED = 100;
-/** Names in the sentence of the health check. */
-const MAX_QUOTED = 3;
 
 export function createSweepWatch(log: Logger): SweepWatch {
   let logged: ReadonlySet<string> = new Set();
@@ -36,37 +34,31 @@ export function createSweepWatch(log: Logger): SweepWatch {
 
     begin(dryRun) {
       const names = new Set<string>();
-      let more = 0;
-      const count = () => names.size + more;
       return {
         passOver(name, error) {
           if (names.has(name)) return;
-          if (names.size === MAX_NAMED) {
-            more += 1;
-            return;
-          }
           names.add(name);
-          if (logged.has(name)) return;
+          if (logged.has(name) || names.size > MAX_NAMED) return;
           log.warn({ name, err: error }, 'the cleanup passed this over; the next one tries again');
         },
 
-        passedOver: () => ({ failures: count(), failuresOf: [...names] }),
+        passedOver: () => ({ failures: names.size, failuresOf: [...names].slice(0, MAX_NAMED) }),
 
         end(error) {
           if (dryRun) return;
           logged = names;
           if (error !== undefined) trouble = `the last cleanup failed: ${messageOf(error)}`;
-          else trouble = count() === 0 ? null : describe([...names], count());
+          else trouble = names.size === 0 ? null : describe(names.size);
         },
       };
     },
   };
 }
 
-function describe(names: readonly string[], count: number): string {
-  const quoted = names.slice(0, MAX_QUOTED).join(', ');
-  const rest = count > MAX_QUOTED ? ` and ${count - MAX_QUOTED} more` : '';
-  return `the last cleanup could not deal with ${quoted}${rest}; the log says why`;
+/** Names nothing: the health check answers without a key. */
+function describe(count: number): string {
+  const what = count === 1 ? 'one file or picture' : `${count} files and pictures`;
+  return `the last cleanup could not deal with ${what}; its report (GET /cleanup/last) says which, and the log why`;
 }
 
 function messageOf(error: unknown): string {
