@@ -292,6 +292,24 @@ describe('createRepair', () => {
     }
   });
 
+  it('does not take a file that was made again meanwhile, with other bytes, for a damaged one', async () => {
+    await using folder = await temporaryFolder();
+    await using scene = await openScene(folder.path, 'x');
+    await writeFile(join(folder.path, 'media', 'x@1200x675.webp'), 'rendition');
+    const again = Buffer.from('made again');
+    await writeFile(join(folder.path, 'media', 'x.png'), again);
+    const store: MediaStore = {
+      ...scene.store,
+      async read(name) {
+        if (name === 'x.png')
+          await scene.records.update('x', (image) => ({ ...image, master: exampleFile(name, again) }));
+        return await scene.store.read(name);
+      },
+    };
+    expect(await scene.repair({ store })).toEqual({ missingFiles: 0, missingFilesOf: [] });
+    expect([scene.lines, scene.published, scene.enqueued]).toEqual([[], [], []]);
+  });
+
   it('counts all, and repairs a hundred in one run, so that new pictures do not wait behind thousands', async () => {
     await using folder = await temporaryFolder();
     const mediaIds = Array.from({ length: 102 }, (_, index) => `image-${String(index).padStart(3, '0')}`);
