@@ -21,6 +21,7 @@ import { createCleanup } from '../src/core/retention/cleanup.ts';
 import { createDeletions } from '../src/core/retention/deletions.ts';
 import { createOrphanRemoval } from '../src/core/retention/orphans.ts';
 import { createRepair } from '../src/core/retention/repair.ts';
+import { createSweepWatch } from '../src/core/retention/sweep-watch.ts';
 import { anImage } from '../test/contracts/record-store/example-images.ts';
 
 const MANY = 1_000_000;
@@ -53,10 +54,12 @@ try {
   const deletions = createDeletions({ records, store, queue, events, telemetry, clock, log });
   const cleanUp = createCleanup({
     records,
+    store,
     deletions,
     removeOrphans: createOrphanRemoval({ records, store, log }),
     repairMissingFiles: createRepair({ records, store, queue, events, queueLimit: 100, log }),
     retention: { olderThanMs: 30 * DAY_MS, maxBytes: null },
+    watch: createSweepWatch(log),
     clock,
     log,
   });

@@ -6,7 +6,7 @@ import { createServices } from './composition/services.ts';
 import { createStopper, stopOnSignals } from './composition/stop.ts';
 import { VERSION } from './composition/version.ts';
 import { type Config, ConfigError, EX_CONFIG, readConfig } from './config/config.ts';
-import { DatabaseInUseError, ImageError } from './core/domain/errors.ts';
+import { DatabaseInUseError, ForeignMediaError, ImageError, MediaInUseError } from './core/domain/errors.ts';
 import { buildApp } from './http/app.ts';
 
 const config = readConfigOrExit();
@@ -15,7 +15,7 @@ const logger = createServiceLogger(config.log.level);
 try {
   await serve();
 } catch (error) {
-  if (error instanceof ConfigError) exitWithConfigError(error);
+  if (error instanceof ConfigError || error instanceof ForeignMediaError) exitWithConfigError(error);
   reportStartError(error);
 }
 
@@ -28,7 +28,7 @@ function readConfigOrExit(): Config {
   }
 }
 
-function exitWithConfigError(error: ConfigError): never {
+function exitWithConfigError(error: ConfigError | ForeignMediaError): never {
   console.error(`Easel did not start: ${error.message}`);
   process.exit(EX_CONFIG);
 }
@@ -68,8 +68,10 @@ function reportStartError(error: unknown): void {
 
 /** What to log about a failed start: one sentence for expected errors, else the whole error with its stack. */
 function describeStartError(error: unknown): [object, string] {
-  if (error instanceof DatabaseInUseError || error instanceof ImageError)
+  const expected = [DatabaseInUseError, MediaInUseError, ImageError];
+  if (error instanceof Error && expected.some((kind) => error instanceof kind)) {
     return [{}, `could not start: ${error.message}`];
+  }
   const { code, syscall } = error as NodeJS.ErrnoException;
   const { host, port } = config.server;
   if (syscall === 'listen' && code === 'EADDRINUSE') {

@@ -37,15 +37,24 @@ export const cleanupReport = z
     deleted: z.int().meta({ description: 'Pictures deleted, or to be deleted in a dry run.' }),
     freedBytes: z.int(),
     kept: z.int(),
-    orphansRemoved: z.int().meta({ description: 'Files without a record, older than an hour.' }),
+    orphansRemoved: z
+      .int()
+      .meta({ description: 'Files without a record, older than an hour; originals only when older than 30 days.' }),
+    foreignFiles: z.int().meta({ description: 'Files whose names Easel cannot have given. They are left alone.' }),
     missingFiles: z.int().meta({
       description:
-        'Pictures on record as `succeeded` of which a published file is gone. Unless this is a dry run, the files of the ' +
+        'Pictures on record as `succeeded` of which a published file is gone or damaged. Unless this is a dry run, the files of the ' +
         'first 100 are made again from their originals, without paying. Those whose original is gone too stay as they ' +
         'are: delete them, and send the request again. With fewer files than pictures nothing is changed, since rather ' +
         'a volume is not mounted.',
     }),
     missingFilesOf: z.array(z.string()).readonly().meta({ description: 'Their mediaIds, newest first; at most 100.' }),
+    failures: z.int().meta({
+      description:
+        'Files and pictures that could not be dealt with, such as a file that cannot be removed. The rest was done, the log says ' +
+        'why, and the next cleanup tries again; until one has succeeded, `GET /health` says `degraded`.',
+    }),
+    failuresOf: z.array(z.string()).readonly().meta({ description: 'File names and mediaIds; at most 100.' }),
     dryRun: z.boolean(),
     durationMs: z.number(),
   })
@@ -56,8 +65,21 @@ export const lastCleanup = cleanupReport.extend({ time: timestamp('When it ended
 
 /** Makes the answer of a cleanup that has ended. */
 export function toCleanupReport(report: CleanupReport): z.output<typeof cleanupReport> {
-  const { deleted, freedBytes, kept, orphansRemoved, missingFiles, missingFilesOf, dryRun, durationMs } = report;
-  return { deleted, freedBytes, kept, orphansRemoved, missingFiles, missingFilesOf, dryRun, durationMs };
+  const { deleted, freedBytes, kept, orphansRemoved, foreignFiles, missingFiles, missingFilesOf } = report;
+  const { failures, failuresOf, dryRun, durationMs } = report;
+  return {
+    deleted,
+    freedBytes,
+    kept,
+    orphansRemoved,
+    foreignFiles,
+    missingFiles,
+    missingFilesOf,
+    failures,
+    failuresOf,
+    dryRun,
+    durationMs,
+  };
 }
 
 /** Makes the answer of the last cleanup, with the time at which it ended. */

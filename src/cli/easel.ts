@@ -3,7 +3,7 @@
 
 import { ZodError } from 'zod';
 import { ConfigError, EX_CONFIG } from '../config/config.ts';
-import { DatabaseInUseError, ImageError } from '../core/domain/errors.ts';
+import { DatabaseInUseError, ForeignMediaError, ImageError, MediaInUseError } from '../core/domain/errors.ts';
 import { InvalidKeyError } from '../security/api-keys.ts';
 import { cleanUp } from './cleanup.ts';
 import { printSettings, writeOpenApi } from './documents.ts';
@@ -15,7 +15,7 @@ try {
   process.exitCode = await run(process.argv.slice(2));
 } catch (error) {
   console.error(describeError(error));
-  process.exitCode = error instanceof ConfigError ? EX_CONFIG : 1;
+  process.exitCode = error instanceof ConfigError || error instanceof ForeignMediaError ? EX_CONFIG : 1;
 }
 
 async function run([command, ...args]: string[]): Promise<number> {
@@ -45,7 +45,7 @@ async function run([command, ...args]: string[]): Promise<number> {
 
 /** The message alone for expected errors, else the whole error with its stack. */
 function describeError(error: unknown): unknown {
-  const expected = [ConfigError, ImageError, DatabaseInUseError, InvalidKeyError];
+  const expected = [ConfigError, ForeignMediaError, ImageError, DatabaseInUseError, MediaInUseError, InvalidKeyError];
   if (error instanceof Error && expected.some((kind) => error instanceof kind)) return error.message;
   if (error instanceof ZodError) return error.issues.map(({ message }) => message).join('\n');
   const isWrongUsage = error instanceof TypeError && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS');

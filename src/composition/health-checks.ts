@@ -8,6 +8,8 @@ import type { HealthChecks } from '../http/monitoring/health.ts';
 
 interface HealthCheckDeps {
   readonly store: MediaStore;
+  /** What the last cleanup could not do; null where it did everything. */
+  readonly sweepTrouble: () => string | null;
   readonly records: RecordStore;
   readonly queue: JobQueue;
   /** Limit of waiting jobs; the queue check is `error` once it is reached. */
@@ -22,11 +24,12 @@ const MIN_FREE_BYTES = 64 * 1024 * 1024;
 
 /** The checks behind `/health`. The storage and database checks reject with `ImageError` where they fail. */
 export function createHealthChecks(deps: HealthCheckDeps): HealthChecks {
-  const { store, records, queue, queueLimit, upstreams, shutdowns, clock } = deps;
+  const { store, sweepTrouble, records, queue, queueLimit, upstreams, shutdowns, clock } = deps;
   return {
     async storage() {
       await store.check(MIN_FREE_BYTES);
-      return { status: 'ok' };
+      const trouble = sweepTrouble();
+      return trouble === null ? { status: 'ok' } : { status: 'degraded', detail: trouble };
     },
 
     async database() {

@@ -30,7 +30,7 @@ export function createServiceMetrics(
   const today = () => utcDay(clock.now());
   return createMetrics({
     queueDepth,
-    mediaBytes: () => records.mediaBytes(),
+    mediaBytes: () => store.usedBytes(),
     freeBytes: () => store.freeBytes(),
     breakers: () => upstreams.states().map(({ name, openedBy }) => ({ provider: name, open: openedBy !== null })),
     spentToday: () => records.spending(today(), null),

@@ -7,7 +7,6 @@ import { createImaging } from '../adapters/imaging/finish.ts';
 import { configureSharp } from '../adapters/imaging/sharp.ts';
 import { createProvenanceReader } from '../adapters/provenance/reader.ts';
 import { openSqliteRecords } from '../adapters/records/sqlite/records.ts';
-import { createDiskStore } from '../adapters/storage/disk.ts';
 import type { Config } from '../config/config.ts';
 import { createToRecord, fileUrls } from '../core/domain/record.ts';
 import { createDerive } from '../core/images/derive.ts';
@@ -16,6 +15,7 @@ import { createCosts } from '../core/money/costs.ts';
 import { createRunningCalls } from '../core/pipeline/running-calls.ts';
 import type { Clock } from '../core/ports/clock.ts';
 import { createDeletions } from '../core/retention/deletions.ts';
+import { createSweepWatch } from '../core/retention/sweep-watch.ts';
 import type { AppServices } from '../http/app.ts';
 import { createKeyRing } from '../security/key-ring.ts';
 import { createHealthChecks } from './health-checks.ts';
@@ -23,7 +23,14 @@ import { createServiceMetrics } from './metrics.ts';
 import { createSigner, openLinks, openTracing, openWebhooks } from './optional-parts.ts';
 import { createPipeline } from './pipeline.ts';
 import { openProviders } from './providers.ts';
-import { pollShutdownDates, resumeWork, runEvery, warnAboutPlaceholder, warnAboutUnpricedModels } from './startup.ts';
+import {
+  openMediaFolder,
+  pollShutdownDates,
+  resumeWork,
+  runEvery,
+  warnAboutPlaceholder,
+  warnAboutUnpricedModels,
+} from './startup.ts';
 import { createServiceStop, type StopServices } from './stop.ts';
 import { createUseCases } from './use-cases.ts';
 
@@ -79,7 +86,7 @@ export async function createServices(
   const urls = links?.urls ?? fileUrls;
   const runningCalls = createRunningCalls();
   const toRecord = createToRecord(urls, runningCalls);
-  const store = await createDiskStore(config.media);
+  const store = await openMediaFolder(config.media, records, log, opened);
   const events = createImageEvents();
   const { providers, upstreams, shutdowns } = await openProviders(config, { tracer, clock, log }, opened);
   const metrics = createServiceMetrics(config, {
@@ -115,6 +122,7 @@ export async function createServices(
     log,
   });
   const deletions = createDeletions({ records, store, queue, events, telemetry: metrics, clock, log });
+  const sweepWatch = createSweepWatch(log);
   const stopping = new AbortController();
   const ending = new AbortController();
   const images = createUseCases(config, {
@@ -126,6 +134,7 @@ export async function createServices(
     upstreams,
     costs,
     deletions,
+    sweepWatch,
     urls,
     toRecord,
     clock,
@@ -137,6 +146,7 @@ export async function createServices(
   });
   const checks = createHealthChecks({
     store,
+    sweepTrouble: sweepWatch.trouble,
     records,
     queue,
     queueLimit: config.queue.limit,

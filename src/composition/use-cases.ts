@@ -25,6 +25,7 @@ import { createCleanup } from '../core/retention/cleanup.ts';
 import type { Deletions } from '../core/retention/deletions.ts';
 import { createOrphanRemoval } from '../core/retention/orphans.ts';
 import { createRepair } from '../core/retention/repair.ts';
+import type { SweepWatch } from '../core/retention/sweep-watch.ts';
 import type { Upstreams } from '../core/upstream/upstreams.ts';
 
 /** What the use cases share: the adapters that were chosen, and what was built on them. */
@@ -37,6 +38,7 @@ interface UseCaseParts {
   readonly upstreams: Upstreams;
   readonly costs: Costs;
   readonly deletions: Deletions;
+  readonly sweepWatch: SweepWatch;
   readonly urls: MediaUrls;
   readonly toRecord: ToRecord;
   readonly clock: Clock;
@@ -97,10 +99,12 @@ export function createUseCases(config: Config, parts: UseCaseParts): Images {
     deletions,
     cleanup: createCleanup({
       records,
+      store,
       deletions,
       removeOrphans: createOrphanRemoval({ records, store, log }),
       repairMissingFiles: createRepair({ records, store, queue, events, queueLimit, log }),
       retention,
+      watch: parts.sweepWatch,
       clock,
       log,
     }),

@@ -22,7 +22,9 @@ export const retentionSettings = {
     ),
   MEDIA_MAX_BYTES: count(1, Number.MAX_SAFE_INTEGER)
     .optional()
-    .describe('Delete the oldest pictures when all files together take more than this, in bytes.'),
+    .describe(
+      'Delete the oldest pictures when all files on disk, originals included, together take more than this, in bytes.',
+    ),
   CLEANUP_INTERVAL_SECONDS: seconds(1).default(3600).describe('How often the cleanup runs by itself.'),
 } as const;
 

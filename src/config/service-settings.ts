@@ -18,6 +18,12 @@ export const listenSettings = {
 
 export const storageSettings = {
   MEDIA_DIR: z.string().default('media').describe('Folder of the pictures.'),
+  ADOPT_MEDIA: flag
+    .default(false)
+    .describe(
+      "Take `MEDIA_DIR` over although it bears another database's mark, or holds pictures that this database does not know. The " +
+        'cleanup removes those in time: set it for one start, when that is meant.',
+    ),
   MEDIA_CACHE_BYTES: count(0, 2 ** 40)
     .default(64 * 1024 * 1024)
     .describe('Memory for caching pictures that are requested often, in bytes; `0` serves every one from disk.'),
@@ -67,8 +73,12 @@ export interface ServerConfig extends HttpAccess {
 }
 
 export interface ServiceConfig {
-  /** Folder of the pictures. */
-  readonly media: { readonly root: string };
+  readonly media: {
+    /** Folder of the pictures. */
+    readonly root: string;
+    /** True to take the folder over from another database. */
+    readonly adopt: boolean;
+  };
   /** File of the database. */
   readonly records: { readonly path: string };
   /** How long paid calls may take to end after the process was asked to stop, in milliseconds. */
@@ -102,7 +112,7 @@ export function serviceConfig(
 ): ServiceConfig {
   const endpoint = settings.OTEL_EXPORTER_OTLP_ENDPOINT;
   return {
-    media: { root: settings.MEDIA_DIR },
+    media: { root: settings.MEDIA_DIR, adopt: settings.ADOPT_MEDIA },
     records: { path: settings.DATABASE_URL.slice('sqlite:'.length) },
     shutdownGraceMs: (settings.SHUTDOWN_GRACE_SECONDS ?? settings.GENERATION_TIMEOUT_SECONDS + SECONDS_TO_STORE) * 1000,
     log: { level: settings.LOG_LEVEL, prompts: settings.LOG_PROMPTS },

@@ -37,9 +37,9 @@ describe('resuming work', () => {
     expect(await start()).toEqual(['temporary files', 'deletions', 'unfinished', 'a', 'b']);
   });
 
-  it('queues images although the store cannot be written, and logs that', async () => {
+  it('completes deletions and queues images although temporary files cannot be removed, and logs that', async () => {
     const steps = await start(new ImageError('storage_unavailable', 'the disk is read-only'));
-    expect(steps).toEqual(['temporary files', 'unfinished', 'a', 'b']);
+    expect(steps).toEqual(['temporary files', 'deletions', 'unfinished', 'a', 'b']);
     expect(lines[0]).toMatchObject({ level: 50, err: { message: 'the disk is read-only' } });
   });
 

@@ -57,6 +57,7 @@ const EXAMPLES: Readonly<Record<string, Example>> = {
   },
   MEDIA_DIR: { set: '/pictures', gives: ({ media }) => media.root, as: '/pictures' },
   MEDIA_CACHE_BYTES: { set: '0', gives: ({ server }) => server.mediaCacheBytes, as: 0 },
+  ADOPT_MEDIA: { set: 'true', gives: ({ media }) => media.adopt, as: true },
   DATABASE_URL: {
     set: 'sqlite:/data/a.db',
     gives: ({ records, webhooks }) => [records.path, webhooks.secretPath],

@@ -188,6 +188,44 @@ export function describeMediaStore(name: string, createFixture: () => Promise<Me
       }
     });
 
+    it('counts each stored file once, and says what a removal frees', async () => {
+      expect(await store.usedBytes()).toBe(0);
+      await store.put('originals/a~1', bytes('original'));
+      await store.put('originals/a~2', bytes('aside'));
+      await store.publish([
+        { name: 'a.png', from: 'originals/a~1' },
+        { name: 'a@1x1.png', bytes: bytes('rendition') },
+      ]);
+      const all = ['originals/a~1', 'originals/a~2', 'a.png', 'a@1x1.png', 'none.png'];
+      const [used, freed] = [await store.usedBytes(), await store.bytesOf(all)];
+      // A store without hard links keeps the master as a file of its own.
+      expect([22, 30]).toContain(used);
+      expect(freed).toBe(used);
+      await store.put('a@1x1.png', bytes('smaller'));
+      expect(await store.usedBytes()).toBe(used - 2);
+      const ofOriginal = await store.bytesOf(['originals/a~1']);
+      await store.remove(['originals/a~1']);
+      expect(await store.usedBytes()).toBe(used - 2 - ofOriginal);
+      await store.remove(all);
+      expect(await store.usedBytes()).toBe(0);
+      expect(await store.bytesOf(all)).toBe(0);
+      store = await fixture.open();
+      await store.put('a.png', bytes('12345'));
+      store = await fixture.open();
+      expect(await store.usedBytes()).toBe(5);
+    });
+
+    it('keeps its mark apart from the files, also after it is reopened', async () => {
+      expect(await store.mark()).toBeNull();
+      await store.setMark('first');
+      await store.setMark('0198-second');
+      await store.removeTemporary();
+      store = await fixture.open();
+      expect(await store.mark()).toBe('0198-second');
+      expect(await listed(store)).toEqual([]);
+      expect(await store.usedBytes()).toBe(0);
+    });
+
     it('holds one whole version after many writes of one name at once', async () => {
       const versions = Array.from({ length: 20 }, (_, index) =>
         String.fromCharCode(97 + index).repeat(200_000 - index),
@@ -220,6 +258,7 @@ export function describeMediaStore(name: string, createFixture: () => Promise<Me
       await expect(store.read(name)).rejects.toThrow(TypeError);
       await expect(store.open(name)).rejects.toThrow(TypeError);
       await expect(store.remove([name])).rejects.toThrow(TypeError);
+      await expect(store.bytesOf([name])).rejects.toThrow(TypeError);
       await expect(store.publish([{ name, bytes: bytes('x') }])).rejects.toThrow(TypeError);
       await expect(store.publish([{ name: 'a.png', from: name }])).rejects.toThrow(TypeError);
       expect(await listed(store)).toEqual([]);

@@ -65,11 +65,11 @@ export function attemptsInFlight(
     });
 }
 
-/** Every file below the media folder, temporary ones included, sorted. */
+/** Every file below the media folder but its mark and its lock, temporary ones included, sorted. */
 export function filesOnDisk(folder: string): readonly string[] {
   const media = join(folder, 'media');
   return readdirSync(media, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile())
+    .filter((entry) => entry.isFile() && !entry.name.startsWith('.easel'))
     .map((entry) => join(entry.parentPath, entry.name).slice(media.length + 1))
     .sort();
 }

@@ -2,7 +2,8 @@ import { randomUUID } from 'node:crypto';
 import * as nodeFileSystem from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { ImageError } from '../../core/domain/errors.ts';
-import type { FileSource, MediaStore } from '../../core/ports/media-store.ts';
+import type { FileSource, MediaStore, StoredFile } from '../../core/ports/media-store.ts';
+import { createDiskUsage, freedWith, freedWithAll, shareOf } from './disk-usage.ts';
 import { createDurableFiles } from './durable-files.ts';
 import { asImageError, codeOf, type FileSystem, ignoreMissing } from './file-system.ts';
 import { openFile } from './open-file.ts';
@@ -80,7 +81,12 @@ export async function createDiskStore({ root: path, fs = nodeFileSystem }: DiskS
       );
       for (const write of writes) if (write.status === 'rejected') throw write.reason;
       for (const { source, path } of staged) {
-        await fs.rename(path, join(root, source.name));
+        const target = join(root, source.name);
+        // A linked file takes no bytes of its own; where links are refused it is a copy.
+        const taken = await freedWith(fs, path);
+        const replaced = await freedWith(fs, target);
+        await fs.rename(path, target);
+        if (source.name !== MARK) usage.add(taken - replaced);
         // rename(2) of one hard link onto another of the same file does nothing, so a linked temporary name may remain.
         if ('bytes' in source) leftover.delete(path);
       }
@@ -89,6 +95,50 @@ export async function createDiskStore({ root: path, fs = nodeFileSystem }: DiskS
       for (const path of leftover) await fs.rm(path, { force: true }).catch(() => undefined);
     }
   };
+
+  /** Removes every name that can be removed; raises the error of the first that cannot. */
+  const remove = async (names: readonly string[]): Promise<void> => {
+    const faults: unknown[] = [];
+    for (const name of names) {
+      const path = join(root, name);
+      const freed = await freedWith(fs, path);
+      try {
+        await fs.unlink(path);
+        usage.add(-freed);
+      } catch (error) {
+        if (codeOf(error) !== 'ENOENT') faults.push(error);
+      }
+    }
+    // Syncs even if nothing was there: an earlier call may have removed the file and failed to sync.
+    await syncFoldersOf(names);
+    if (faults.length > 0) throw faults[0];
+  };
+
+  async function* list(onFault: (name: string, error: unknown) => void = () => undefined): AsyncGenerator<StoredFile> {
+    let used = 0;
+    for (const prefix of ['', 'originals/']) {
+      const folder = join(root, prefix);
+      try {
+        for await (const { name } of await fs.opendir(folder, { bufferSize: 256 })) {
+          if (name.startsWith('.')) continue;
+          const path = join(folder, name);
+          const stats = await fs.lstat(path).catch((error: unknown) => {
+            if (codeOf(error) !== 'ENOENT') onFault(`${prefix}${name}`, asImageError(error, 'read', path));
+          });
+          if (!stats?.isFile()) continue;
+          used += shareOf(stats);
+          yield { name: `${prefix}${name}`, bytes: stats.size, modifiedAt: Math.floor(stats.mtimeMs) };
+        }
+      } catch (error) {
+        if (codeOf(error) !== 'ENOENT') throw asImageError(error, 'read', folder);
+      }
+    }
+    usage.set(used);
+  }
+
+  const usage = createDiskUsage(async () => {
+    for await (const _ of list());
+  });
 
   const freeBytes = async (): Promise<number> => {
     const { bavail, bsize } = await fs.statfs(root);
@@ -134,34 +184,43 @@ export async function createDiskStore({ root: path, fs = nodeFileSystem }: DiskS
 
     async remove(names) {
       assertNames(names);
-      await runWrite(async () => {
-        for (const name of names) await fs.unlink(join(root, name)).catch(ignoreMissing);
-        // Syncs even if nothing was there: an earlier call may have removed the file and failed to sync.
-        await syncFoldersOf(names);
-      });
+      await runWrite(() => remove(names));
     },
 
-    async *list() {
-      for (const prefix of ['', 'originals/']) {
-        const path = join(root, prefix);
-        try {
-          for await (const { name } of await fs.opendir(path, { bufferSize: 256 })) {
-            if (name.startsWith('.')) continue;
-            const stats = await fs.lstat(join(path, name)).catch(ignoreMissing);
-            if (!stats?.isFile()) continue;
-            yield { name: `${prefix}${name}`, bytes: stats.size, modifiedAt: Math.floor(stats.mtimeMs) };
-          }
-        } catch (error) {
-          if (codeOf(error) !== 'ENOENT') throw asImageError(error, 'read', path);
-        }
-      }
+    list,
+
+    async bytesOf(names) {
+      assertNames(names);
+      return freedWithAll(
+        fs,
+        names.map((name) => join(root, name)),
+      );
+    },
+
+    usedBytes: () => usage.bytes(),
+
+    async mark() {
+      const path = join(root, MARK);
+      const text = await fs.readFile(path, 'utf8').catch((error) => {
+        if (codeOf(error) === 'ENOENT') return '';
+        throw asImageError(error, 'read', path);
+      });
+      return text.trim() || null;
+    },
+
+    async setMark(id) {
+      await runWrite(() => publish([{ name: MARK, bytes: new TextEncoder().encode(`${id}\n`) }]));
     },
 
     async removeTemporary() {
       await runWrite(async () => {
-        for (const name of await fs.readdir(temporary))
-          await fs.rm(join(temporary, name), { recursive: true, force: true });
+        const faults: unknown[] = [];
+        for (const name of await fs.readdir(temporary)) {
+          const path = join(temporary, name);
+          await fs.rm(path, { recursive: true, force: true }).catch((error: unknown) => faults.push(error));
+        }
         await files.syncFolder(temporary);
+        if (faults.length > 0) throw faults[0];
       });
     },
 
@@ -186,6 +245,9 @@ export async function createDiskStore({ root: path, fs = nodeFileSystem }: DiskS
     },
   };
 }
+
+/** The file that says whose the folder is; hidden, so that no picture can have its name. */
+const MARK = '.easel';
 
 /** What `check` writes: one block of a common file system. */
 const PROBE = new Uint8Array(4096);

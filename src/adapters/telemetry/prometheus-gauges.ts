@@ -6,7 +6,7 @@ import type { QueueDepth } from '../../core/ports/job-queue.ts';
 export interface GaugeSources {
   /** Waiting and running jobs, and the number of images with slow renditions pending. */
   readonly queueDepth: () => Promise<QueueDepth & { readonly deferred: number }>;
-  /** Bytes of all published files. */
+  /** Bytes of all files of the media store. */
   readonly mediaBytes: () => Promise<number>;
   /** Free bytes of the media store; null where it does not know. */
   readonly freeBytes: () => Promise<number | null>;
@@ -57,7 +57,7 @@ export function registerGauges(
   });
   new Gauge({
     name: 'easel_media_bytes',
-    help: 'Bytes of all published files.',
+    help: 'Bytes of all files on disk below MEDIA_DIR, originals included, each counted once.',
     registers,
     async collect() {
       this.set(await mediaBytes().catch(() => Number.NaN));

@@ -152,3 +152,26 @@ export class DatabaseInUseError extends Error {
     this.path = path;
   }
 }
+
+/** Raised when another process, or another part of this one, uses the folder of the pictures. */
+export class MediaInUseError extends Error {
+  override readonly name = 'MediaInUseError';
+
+  constructor(folder: string, holder: string, options?: ErrorOptions) {
+    super(
+      `another Easel process (${holder}) is using the folder ${folder}; stop it first, or give this one another MEDIA_DIR`,
+      options,
+    );
+  }
+}
+
+/** Raised when the media store belongs to another database, or may: a setting is wrong. `finding` is the beginning of the message. */
+export class ForeignMediaError extends Error {
+  override readonly name = 'ForeignMediaError';
+
+  constructor(finding: string) {
+    super(
+      `${finding}; correct MEDIA_DIR or DATABASE_URL, or set ADOPT_MEDIA=true if the folder is to be this database's from now on`,
+    );
+  }
+}

@@ -1,7 +1,7 @@
 /** The files of an image in the media store: their names, which of them belong to the image, their sizes and checksums. */
 
 import { createHash } from 'node:crypto';
-import type { MasterFormat, RenditionSpec } from './formats.ts';
+import { MASTER_FORMATS, type MasterFormat, RENDITION_FORMATS, type RenditionSpec } from './formats.ts';
 import { formatSize } from './geometry.ts';
 import { type Image, isFinished, type Original } from './image.ts';
 
@@ -28,6 +28,27 @@ export function mediaIdOf(name: string): string | null {
   const rendition = /^([^/@~]+)@[^/@~]+$/.exec(name);
   const master = /^([^/@~]+)\.[^/@~.]+$/.exec(name);
   return (original ?? rendition ?? master)?.[1] ?? null;
+}
+
+/** A mediaId in a file name: the alphabet that requests are held to, which has no `@` and no `~`. */
+const MEDIA_ID = String.raw`[a-z0-9][a-z0-9._-]{0,127}(?<!\.)`;
+const GIVEN_NAMES: readonly RegExp[] = [
+  new RegExp(String.raw`^${MEDIA_ID}\.(?:${MASTER_FORMATS.join('|')})$`),
+  new RegExp(String.raw`^${MEDIA_ID}@\d+x\d+\.(?:${RENDITION_FORMATS.join('|')})$`),
+  new RegExp(`^originals/${MEDIA_ID}~[A-Za-z0-9_-]+$`),
+];
+
+/**
+ * True for every name that `masterName`, `renditionName` or `originalName` makes. False for a name that Easel cannot have given, whose
+ * file was put there by somebody else.
+ */
+export function isGivenName(name: string): boolean {
+  return !name.includes('..') && GIVEN_NAMES.some((pattern) => pattern.test(name));
+}
+
+/** True for the name of an original, which was paid for and cannot be made again. */
+export function isOriginalName(name: string): boolean {
+  return name.startsWith('originals/');
 }
 
 /**

@@ -19,10 +19,24 @@ export interface MediaStore {
   read(name: string): Promise<Uint8Array | null>;
   /** Opens the present version of a file, whole or in part; null where there is none. The caller closes it. */
   open(name: string, range?: ByteRange): Promise<OpenFile | null>;
-  /** Removes files; a missing one is no error. */
+  /** Removes files; a missing one is no error. Removes all that can be removed before it raises the error of the first that cannot. */
   remove(names: readonly string[]): Promise<void>;
-  /** Every stored file, originals included, temporary ones not. Files that come or go meanwhile may be listed or not. */
-  list(): AsyncIterable<StoredFile>;
+  /**
+   * Every stored file, originals included, temporary ones not; also those whose names Easel cannot have given, which no other method
+   * takes. Files that come or go meanwhile may be listed or not. One that cannot be looked at is handed to `onFault` and passed over.
+   */
+  list(onFault?: (name: string, error: unknown) => void): AsyncIterable<StoredFile>;
+  /** Bytes that the removal of these files would free: a file that is stored under several names is freed with the last of them. */
+  bytesOf(names: readonly string[]): Promise<number>;
+  /**
+   * Bytes of all files that `list` gives, each counted once, however many names it has. What this process changes is counted at once,
+   * what others change when the store looks at every file again: now and then, and with each whole `list`.
+   */
+  usedBytes(): Promise<number>;
+  /** The id of the database that the store was marked with; null where it bears no mark. */
+  mark(): Promise<string | null>;
+  /** Marks the store as that of one database, in place of an earlier mark. */
+  setMark(id: string): Promise<void>;
   /** Removes what interrupted writes of earlier processes left behind. Call before the first write. */
   removeTemporary(): Promise<void>;
   /** Free space in bytes; null where unknown. */

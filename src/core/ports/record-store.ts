@@ -189,7 +189,7 @@ export interface LastCleanup extends CleanupReport {
 }
 
 /** What a cleanup did, or would do in a dry run. */
-export interface CleanupReport extends MissingFiles {
+export interface CleanupReport extends MissingFiles, PassedOver {
   /** Number of images. */
   readonly deleted: number;
   readonly freedBytes: number;
@@ -197,11 +197,21 @@ export interface CleanupReport extends MissingFiles {
   readonly kept: number;
   /** Number of files without a record. */
   readonly orphansRemoved: number;
+  /** Number of files whose names Easel cannot have given. They are left alone. */
+  readonly foreignFiles: number;
   readonly dryRun: boolean;
   readonly durationMs: number;
 }
 
-/** Succeeded images of which a published file is missing. */
+/** What a cleanup could not deal with. It did the rest. */
+export interface PassedOver {
+  /** Number of files and images. */
+  readonly failures: number;
+  /** File names and mediaIds; at most 100. */
+  readonly failuresOf: readonly string[];
+}
+
+/** Succeeded images of which a published file is missing or damaged. */
 export interface MissingFiles {
   /** Number of images. */
   readonly missingFiles: number;

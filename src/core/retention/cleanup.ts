@@ -1,14 +1,16 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import PQueue from 'p-queue';
 import type { Logger } from 'pino';
-import { storedBytes } from '../domain/file-names.ts';
+import { possibleNames } from '../domain/file-names.ts';
 import type { Image, ImageStatus } from '../domain/image.ts';
 import type { Clock } from '../ports/clock.ts';
+import type { MediaStore } from '../ports/media-store.ts';
 import type { CleanupReport, Place, RecordStore } from '../ports/record-store.ts';
 import type { Deletions } from './deletions.ts';
 import type { RemoveOrphans } from './orphans.ts';
 import type { RepairMissingFiles } from './repair.ts';
 import { BATCH_SIZE, countImages, type Sweep } from './sweep.ts';
+import type { SweepWatch } from './sweep-watch.ts';
 
 /** What one cleanup removes. */
 interface CleanupSpec {
@@ -28,42 +30,67 @@ export type CleanupOptions = { readonly [Part in keyof CleanupSpec]?: CleanupSpe
 export type Cleanup = (options: CleanupOptions) => Promise<CleanupReport>;
 
 interface CleanupDeps {
-  readonly records: Pick<RecordStore, 'expired' | 'oldest' | 'mediaBytes' | 'countByStatus' | 'saveCleanup'>;
+  readonly records: Pick<RecordStore, 'expired' | 'oldest' | 'countByStatus' | 'saveCleanup'>;
+  readonly store: Pick<MediaStore, 'bytesOf' | 'usedBytes'>;
   readonly deletions: Pick<Deletions, 'completeAll' | 'removeFinished'>;
   readonly removeOrphans: RemoveOrphans;
   readonly repairMissingFiles: RepairMissingFiles;
   /** The configured retention. */
   readonly retention: Pick<CleanupSpec, 'olderThanMs' | 'maxBytes'>;
+  readonly watch: SweepWatch;
   readonly clock: Pick<Clock, 'now'>;
   readonly log: Logger;
 }
 
 /**
- * Removes expired images, then the oldest beyond the limit, then orphans, and repairs images with missing files.
+ * Removes expired images, then orphans, then the oldest images beyond the limit, and repairs images with missing files.
  * Runs in batches and yields to requests in between. Cleanups are serialized.
+ *
+ * A file or an image that cannot be dealt with ends nothing: it is passed over, and reported. Rejects where the records cannot be read
+ * or the store cannot be walked through.
  */
 export function createCleanup(deps: CleanupDeps): Cleanup {
-  const { records, deletions, removeOrphans, repairMissingFiles, retention, clock, log } = deps;
+  const { records, deletions, removeOrphans, repairMissingFiles, retention, watch, clock, log } = deps;
   const cleanups = new PQueue({ concurrency: 1 });
 
   async function cleanUp(spec: CleanupSpec): Promise<CleanupReport> {
-    const { dryRun } = spec;
-    const startedAt = clock.now();
-    if (!dryRun) await deletions.completeAll();
-    const sweep: Sweep = { dryRun, startedAt, removed: new Set(), freedBytes: 0 };
+    const notes = watch.begin(spec.dryRun);
+    try {
+      const { passOver } = notes;
+      const sweep: Sweep = {
+        dryRun: spec.dryRun,
+        startedAt: clock.now(),
+        removed: new Set(),
+        freedBytes: 0,
+        passOver,
+      };
+      const found = await run(sweep, spec);
+      const ended = clock.now();
+      const report = { ...found, ...notes.passedOver(), dryRun: sweep.dryRun, durationMs: ended - sweep.startedAt };
+      await records.saveCleanup({ ...report, time: new Date(ended).toISOString() });
+      log.info({ ...spec, ...report }, 'cleanup');
+      notes.end();
+      return report;
+    } catch (error) {
+      notes.end(error);
+      throw error;
+    }
+  }
+
+  async function run(sweep: Sweep, spec: CleanupSpec) {
+    const { dryRun, passOver } = sweep;
+    if (!dryRun) await deletions.completeAll(passOver);
     await removeExpired(deps, sweep, spec);
+    // Before the excess is measured: what belongs to no image must not push out one that does.
+    const { orphansRemoved, foreignFiles, inventory } = await removeOrphans(sweep);
     await removeExcess(deps, sweep, spec);
+    const missing = await repairMissingFiles(inventory, sweep);
+    // Files of the images removed above that could not be.
+    if (!dryRun) await deletions.completeAll(passOver);
     const deleted = sweep.removed.size;
-    const { orphansRemoved, inventory } = await removeOrphans(sweep);
-    const missing = await repairMissingFiles(inventory, dryRun);
     const remaining = await countImages(records);
-    const { freedBytes } = sweep;
     const kept = dryRun ? remaining - deleted : remaining;
-    const ended = clock.now();
-    const report = { deleted, freedBytes, kept, orphansRemoved, ...missing, dryRun, durationMs: ended - startedAt };
-    await records.saveCleanup({ ...report, time: new Date(ended).toISOString() });
-    log.info({ ...spec, ...report }, 'cleanup');
-    return report;
+    return { deleted, freedBytes: sweep.freedBytes, kept, orphansRemoved, foreignFiles, ...missing };
   }
 
   return (options) => {
@@ -77,7 +104,7 @@ export function createCleanup(deps: CleanupDeps): Cleanup {
   };
 }
 
-type RemovalDeps = Pick<CleanupDeps, 'records' | 'deletions'>;
+type RemovalDeps = Pick<CleanupDeps, 'records' | 'store' | 'deletions'>;
 
 async function removeExpired(deps: RemovalDeps, sweep: Sweep, { olderThanMs, status }: CleanupSpec): Promise<void> {
   const now = sweep.startedAt;
@@ -88,41 +115,43 @@ async function removeExpired(deps: RemovalDeps, sweep: Sweep, { olderThanMs, sta
 }
 
 /**
- * Removes the oldest images until the rest fits into `maxBytes`. It does not go by the last access: to record that would cost a write
- * for each picture served.
+ * Removes the oldest images until all files on disk fit into `maxBytes`. It does not go by the last access: to record that would cost
+ * a write for each picture served.
  */
 async function removeExcess(deps: RemovalDeps, sweep: Sweep, { maxBytes, status }: CleanupSpec): Promise<void> {
   if (maxBytes === null) return;
-  const bytes = await deps.records.mediaBytes();
-  let excess = bytes - maxBytes - (sweep.dryRun ? sweep.freedBytes : 0);
+  const limit = maxBytes;
+  const used = await deps.store.usedBytes();
+  const freedBefore = sweep.freedBytes;
+  // In a dry run what would have been freed so far is still on disk.
+  const excess = () => used - limit - (sweep.freedBytes - (sweep.dryRun ? 0 : freedBefore));
   await removeEach(
     deps,
     sweep,
-    (after) => (excess > 0 ? deps.records.oldest(BATCH_SIZE, after) : Promise.resolve([])),
-    (image) => {
-      if (excess <= 0 || sweep.removed.has(image.mediaId) || (status !== null && image.status !== status)) return false;
-      excess -= storedBytes(image);
-      return true;
-    },
+    (after) => (excess() > 0 ? deps.records.oldest(BATCH_SIZE, after) : Promise.resolve([])),
+    (image) => excess() > 0 && !sweep.removed.has(image.mediaId) && (status === null || image.status === status),
   );
 }
 
 /** Walks the images that `next` gives, batch by batch, and removes those that `shouldRemove` accepts. */
 async function removeEach(
-  { deletions }: RemovalDeps,
+  { store, deletions }: RemovalDeps,
   sweep: Sweep,
   next: (after: Place | null) => Promise<readonly Image[]>,
   shouldRemove: (image: Image) => boolean = () => true,
 ): Promise<void> {
+  const remove = async (image: Image): Promise<void> => {
+    const bytes = await store.bytesOf(possibleNames(image));
+    // An image that was requested again meanwhile has a new life, and stays.
+    if (!sweep.dryRun && !(await deletions.removeFinished(image))) return;
+    sweep.removed.add(image.mediaId);
+    sweep.freedBytes += bytes;
+  };
   let after: Place | null = null;
   for (;;) {
     const batch: readonly Image[] = await next(after);
     for (const image of batch) {
-      if (!shouldRemove(image)) continue;
-      // An image that was requested again meanwhile has a new life, and stays.
-      if (!sweep.dryRun && !(await deletions.removeFinished(image))) continue;
-      sweep.removed.add(image.mediaId);
-      sweep.freedBytes += storedBytes(image);
+      if (shouldRemove(image)) await remove(image).catch((error: unknown) => sweep.passOver(image.mediaId, error));
     }
     const last = batch.at(-1);
     if (last === undefined || batch.length < BATCH_SIZE) return;

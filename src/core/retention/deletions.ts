@@ -35,8 +35,11 @@ export interface Deletions {
   cancel(mediaId: string): Promise<Image | null>;
   /** Removes the files that a deleted image of this name left behind. Raises `ImageError` where the store cannot remove them. */
   completeFor(mediaId: string): Promise<void>;
-  /** Completes every deletion that was interrupted, in this process or an earlier one. Raises like `completeFor`. */
-  completeAll(): Promise<void>;
+  /**
+   * Completes every deletion that was interrupted, in this process or an earlier one. One that cannot be completed is handed to
+   * `onFault`, and the rest is done.
+   */
+  completeAll(onFault: (mediaId: string, error: unknown) => void): Promise<void>;
 }
 
 /** How long `cancel` waits for the job to end, in milliseconds. */
@@ -115,8 +118,10 @@ export function createDeletions({ records, store, queue, events, telemetry, cloc
       const pending = (await records.pendingDeletions()).find((deletion) => deletion.mediaId === mediaId);
       if (pending) await complete(pending);
     },
-    async completeAll() {
-      for (const deletion of await records.pendingDeletions()) await complete(deletion);
+    async completeAll(onFault) {
+      for (const deletion of await records.pendingDeletions()) {
+        await complete(deletion).catch((error: unknown) => onFault(deletion.mediaId, error));
+      }
     },
   };
 }

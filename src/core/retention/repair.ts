@@ -1,16 +1,19 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { sha256 } from '../domain/file-names.ts';
-import { hasSameOriginal, type Image } from '../domain/image.ts';
+import { hasSameOriginal, type Image, type MediaFile } from '../domain/image.ts';
 import { requeuedForRepair } from '../domain/transitions.ts';
 import type { ImageEvents } from '../ports/image-events.ts';
 import type { JobQueue } from '../ports/job-queue.ts';
 import type { MediaStore } from '../ports/media-store.ts';
 import type { MissingFiles, RecordStore } from '../ports/record-store.ts';
-import { BATCH_SIZE, type Inventory } from './sweep.ts';
+import { BATCH_SIZE, type Inventory, type Sweep } from './sweep.ts';
 
-/** Finds images with missing files and, unless `dryRun`, queues them for repair. */
-export type RepairMissingFiles = (inventory: Inventory, dryRun: boolean) => Promise<MissingFiles>;
+/** Finds images with missing or damaged files and, unless it is a dry run, queues them for repair. */
+export type RepairMissingFiles = (
+  inventory: Inventory,
+  sweep: Pick<Sweep, 'dryRun' | 'passOver'>,
+) => Promise<MissingFiles>;
 
 interface RepairDeps {
   readonly records: Pick<RecordStore, 'get' | 'list' | 'update' | 'countByStatus'>;
@@ -31,14 +34,17 @@ interface Finding {
 
 /** Images reported, logged and repaired in one run, as repairs share the queue with new pictures. */
 const MAX_REPAIRS_PER_RUN = 100;
+/** Bytes of files of the right size that one run reads to compare their checksums; the next run goes on behind them. */
+const MAX_HASHED_BYTES_PER_RUN = 64 * 1024 * 1024;
 
 /**
- * Finds the succeeded images whose published files are missing and has the files made again from the original, without a
+ * Finds the succeeded images whose published files are missing or damaged and has the files made again from the original, without a
  * provider call and without new checks. An image whose original is missing too stays as it is: its remaining files are served,
  * and its caller may delete it. Images beyond 100, or beyond half of the queue, are left to the next run.
  *
- * The inventory saves asking the store for each file. A file that it lacks counts as missing when the store lacks it too and
- * the record still lists it after that, since it may have been published or deleted after the walk.
+ * The inventory saves asking the store for each file. A file that it lacks, by name and size, counts as missing when the store has not
+ * its content either and the record still lists it after that, since it may have been published or deleted after the walk. Damage that
+ * leaves the size as it is shows in time: each run compares the checksums of some images, and the next goes on with others.
  */
 export function createRepair({ records, store, queue, events, queueLimit, log }: RepairDeps): RepairMissingFiles {
   /** False when the store has fewer files than there are succeeded images: probably a volume is not mounted. */
@@ -65,11 +71,20 @@ export function createRepair({ records, store, queue, events, queueLimit, log }:
     return bytes !== null && sha256(bytes) === original?.sha256;
   }
 
-  async function findMissingFiles({ names }: Inventory, image: Image): Promise<readonly string[]> {
+  async function isIntact({ name, bytes, sha256: expected }: MediaFile): Promise<boolean> {
+    const content = await store.read(name);
+    return content?.byteLength === bytes && sha256(content) === expected;
+  }
+
+  async function findMissingFiles(
+    inventory: Inventory,
+    checksums: Checksums,
+    image: Image,
+  ): Promise<readonly string[]> {
     const missing: string[] = [];
-    for (const file of [image.master, ...image.renditions]) {
-      if (file === null || names.mayContain(file.name)) continue;
-      if ((await store.read(file.name)) === null) missing.push(file.name);
+    for (const file of publishedFiles(image)) {
+      if (inventory.mayHold(file) && !checksums.isDue(file)) continue;
+      if (!(await isIntact(file))) missing.push(file.name);
     }
     return missing;
   }
@@ -92,37 +107,82 @@ export function createRepair({ records, store, queue, events, queueLimit, log }:
     return { stillMissing, repairing };
   }
 
-  return async (inventory, dryRun) => {
+  let hashedUpTo: string | null = null;
+
+  return async (inventory, { dryRun, passOver }) => {
     const mayRepair = !dryRun && (await storeLooksMounted(inventory));
+    const checksums = createChecksums(hashedUpTo);
     const found: string[] = [];
     let missingFiles = 0;
+
+    const examine = async (image: Image): Promise<void> => {
+      const missing = await findMissingFiles(inventory, checksums, image);
+      const withinLimit = found.length < MAX_REPAIRS_PER_RUN;
+      if (missing.length === 0) return;
+      const mayRequeue = withinLimit && mayRepair && (await queueHasRoom()) && (await hasOriginal(image));
+      const { stillMissing, repairing } = mayRequeue
+        ? await requeue(image, missing)
+        : { stillMissing: listsAny(await records.get(image.mediaId), image, missing), repairing: false };
+      if (!stillMissing) return;
+      missingFiles += 1;
+      if (!withinLimit) return;
+      found.push(image.mediaId);
+      log.warn({ mediaId: image.mediaId, missing, repairing }, 'published files are gone or damaged');
+    };
+
     let cursor: string | undefined;
     do {
       const page = await records.list({ status: 'succeeded', limit: BATCH_SIZE, owner: null, cursor });
       for (const image of page.items) {
-        const missing = await findMissingFiles(inventory, image);
-        const withinLimit = found.length < MAX_REPAIRS_PER_RUN;
-        if (missing.length === 0) continue;
-        const mayRequeue = withinLimit && mayRepair && (await queueHasRoom()) && (await hasOriginal(image));
-        const { stillMissing, repairing } = mayRequeue
-          ? await requeue(image, missing)
-          : { stillMissing: listsAny(await records.get(image.mediaId), image, missing), repairing: false };
-        if (!stillMissing) continue;
-        missingFiles += 1;
-        if (!withinLimit) continue;
-        found.push(image.mediaId);
-        log.warn({ mediaId: image.mediaId, missing, repairing }, 'published files are gone');
+        await examine(image).catch((error: unknown) => passOver(image.mediaId, error));
+        checksums.passed(image.mediaId);
       }
       cursor = page.nextCursor ?? undefined;
       // A record store may answer without leaving this turn of the event loop, so requests get their turn here.
       await nextTurn();
     } while (cursor !== undefined);
+    hashedUpTo = checksums.end();
     return { missingFiles, missingFilesOf: found };
   };
 }
 
-/** Whether the record still shows the same picture as `image`, and one of these files of it. */
+/** Which files of one run have their checksums compared, though their sizes are right. */
+interface Checksums {
+  /** True while the run has bytes left to read and is past the images of earlier runs. Takes the file's bytes from those left. */
+  isDue(file: MediaFile): boolean;
+  /** Call after each image. */
+  passed(mediaId: string): void;
+  /** The mediaId behind which the next run goes on; null to begin anew. */
+  end(): string | null;
+}
+
+function createChecksums(after: string | null): Checksums {
+  let left = MAX_HASHED_BYTES_PER_RUN;
+  let begun = after === null;
+  let last: string | null = null;
+  return {
+    isDue({ bytes }) {
+      if (!begun || left <= 0) return false;
+      left -= bytes;
+      return true;
+    },
+    passed(mediaId) {
+      if (begun && left <= 0) last ??= mediaId;
+      if (mediaId === after) begun = true;
+    },
+    end: () => last,
+  };
+}
+
+/** Whether the record still shows the same picture as `image`, and one of these files of it as it was then. */
 function listsAny(current: Image | null, image: Image, names: readonly string[]): boolean {
   if (current === null || !hasSameOriginal(current, image)) return false;
-  return [current.master, ...current.renditions].some((file) => file !== null && names.includes(file.name));
+  const found = publishedFiles(image).filter(({ name }) => names.includes(name));
+  return publishedFiles(current).some((file) =>
+    found.some(({ name, sha256: before }) => file.name === name && file.sha256 === before),
+  );
+}
+
+function publishedFiles({ master, renditions }: Image): readonly MediaFile[] {
+  return [master, ...renditions].filter((file) => file !== null);
 }

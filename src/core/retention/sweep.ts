@@ -1,5 +1,5 @@
 import type { RecordStore } from '../ports/record-store.ts';
-import type { BloomFilter } from './bloom-filter.ts';
+import type { PassOver } from './sweep-watch.ts';
 
 /** One cleanup under way: how it runs, and what it has removed so far. Under `dryRun` that is what it would have removed. */
 export interface Sweep {
@@ -9,13 +9,15 @@ export interface Sweep {
   /** mediaIds of removed images. */
   readonly removed: Set<string>;
   freedBytes: number;
+  /** Notes an image or a file that cannot be dealt with. The sweep goes on with the rest. */
+  readonly passOver: PassOver;
 }
 
 /** What one walk through the media store found. */
 export interface Inventory {
-  /** Names of the stored files. */
-  readonly names: Pick<BloomFilter, 'mayContain'>;
-  /** Number of the stored files. */
+  /** True for every file that the walk found with this name and size, and for few others. */
+  mayHold(file: { readonly name: string; readonly bytes: number }): boolean;
+  /** Number of the stored files, without those whose names Easel cannot have given. */
   readonly files: number;
 }
 

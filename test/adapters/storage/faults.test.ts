@@ -1,10 +1,12 @@
 import * as nodeFileSystem from 'node:fs/promises';
+import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { createDiskStore } from '../../../src/adapters/storage/disk.ts';
 import type { FileSystem } from '../../../src/adapters/storage/file-system.ts';
 import { ImageError } from '../../../src/core/domain/errors.ts';
 import { bytes, listed, text } from '../../contracts/media-store.ts';
+import { failFiles } from '../../support/failing-files.ts';
 import { canMountTmpfs, mountTmpfs } from '../../support/tmpfs.ts';
 import { counted, type Faults, faulty, makeRootForEach, traced } from './fixture.ts';
 
@@ -109,6 +111,48 @@ describe('faults', () => {
     log.length = 0;
     await store.remove(['a.png']);
     expect(log).toContain('sync .');
+  });
+
+  it('removes what it can before it says that a folder is in the place of a file', async () => {
+    const store = await createDiskStore({ root });
+    for (const name of ['a.png', 'z.png']) await store.put(name, bytes(name));
+    await nodeFileSystem.mkdir(join(root, 'odd.png'));
+    await expect(store.remove(['a.png', 'odd.png', 'z.png'])).rejects.toMatchObject({
+      code: 'storage_unavailable',
+      message: expect.stringContaining('odd.png'),
+    });
+    expect(await listed(store)).toEqual([]);
+    expect(await store.bytesOf(['odd.png'])).toBe(0);
+  });
+
+  it('removes the temporary files behind one that cannot be removed, and says so', async () => {
+    const store = await createDiskStore({ root });
+    for (const name of ['a', 'odd', 'z']) await nodeFileSystem.writeFile(join(root, '.tmp', name), name);
+    {
+      using _fault = failFiles('rm', '.tmp/odd');
+      await expect(store.removeTemporary()).rejects.toMatchObject({ name: 'ImageError', code: 'storage_unavailable' });
+      expect(await disk.temporaryFiles()).toEqual(['odd']);
+    }
+    await store.removeTemporary();
+    expect(await disk.temporaryFiles()).toEqual([]);
+  });
+
+  it('lists the files behind one that cannot be looked at, and hands that one over', async () => {
+    const store = await createDiskStore({ root });
+    for (const name of ['a.png', 'odd.png', 'originals/z~1']) await store.put(name, bytes(name));
+    using _fault = failFiles('lstat', '/odd.png');
+    const faults: unknown[] = [];
+    const files = await Array.fromAsync(store.list((name, error) => faults.push([name, error])));
+    expect(files.map(({ name }) => name)).toEqual(['a.png', 'originals/z~1']);
+    expect(faults).toEqual([['odd.png', expect.objectContaining({ code: 'storage_unavailable' })]]);
+    expect(await listed(store)).toHaveLength(2);
+  });
+
+  it('cannot say whose the folder is while its mark cannot be read', async () => {
+    const store = await createDiskStore({ root });
+    await store.setMark('mine');
+    using _fault = failFiles('readFile', '/.easel');
+    await expect(store.mark()).rejects.toMatchObject({ name: 'ImageError', code: 'storage_unavailable' });
   });
 
   it('names the file that cannot be read', async () => {

@@ -5,6 +5,7 @@ import { pino } from 'pino';
 import { describe, expect, it } from 'vitest';
 import type { CleanupReport } from '../../../src/core/ports/record-store.ts';
 import { createCleanup } from '../../../src/core/retention/cleanup.ts';
+import { createSweepWatch } from '../../../src/core/retention/sweep-watch.ts';
 import { type Easel, publishedBytes, startEasel } from '../../support/app/easel.ts';
 import { exampleImage } from '../../support/app/fake-images.ts';
 import { openRecords } from '../../support/app/records.ts';
@@ -185,7 +186,7 @@ describe('POST /cleanup', () => {
     const kept = await easel.files();
     await addFile(easel, 'gone.png', 2);
     await addFile(easel, 'kept@9x9.webp', 2);
-    await addFile(easel, 'originals/kept~0', 2);
+    await addFile(easel, 'originals/kept~0', 30 * 24 + 1);
     await addFile(easel, 'fresh.png', 0.5);
     expect(await cleanUp(easel, { dryRun: true })).toMatchObject({ deleted: 0, orphansRemoved: 3 });
     expect(await cleanUp(easel)).toMatchObject({ deleted: 0, orphansRemoved: 3, freedBytes: 27 });
@@ -196,7 +197,7 @@ describe('POST /cleanup', () => {
     await using easel = await startEasel();
     await easel.post({ mediaId: 'known', prompt: 'a lighthouse' });
     const kept = await easel.files();
-    for (let index = 0; index < files; index++) await addFile(easel, `originals/paid-${index}~0`, 4);
+    for (let index = 0; index < files; index++) await addFile(easel, `originals/paid-${index}~0`, 31 * 24);
     easel.clock.advance(2 * HOUR_MS);
     expect(await cleanUp(easel)).toMatchObject({ orphansRemoved: 0 });
     expect(await easel.files()).toHaveLength(kept.length + files);
@@ -204,6 +205,9 @@ describe('POST /cleanup', () => {
     expect(JSON.parse(line)).toMatchObject({ orphans: files, owned: kept.length });
   });
 });
+
+const silent = pino({ level: 'silent' });
+const NOTHING_FOUND = { orphansRemoved: 0, foreignFiles: 0, inventory: { mayHold: () => true, files: 0 } };
 
 describe('createCleanup', () => {
   it('runs cleanups one after the other', async () => {
@@ -213,7 +217,6 @@ describe('createCleanup', () => {
       records: {
         expired: async () => [],
         oldest: async () => [],
-        mediaBytes: async () => 0,
         countByStatus: async () => ({
           queued: 0,
           generating: 0,
@@ -224,16 +227,18 @@ describe('createCleanup', () => {
         }),
         saveCleanup: async () => void steps.push('saved'),
       },
+      store: { bytesOf: async () => 0, usedBytes: async () => 0 },
       deletions: { completeAll: async () => {}, removeFinished: async () => true },
       async removeOrphans() {
         steps.push(`walk ${++started}`);
         await nextTurn();
-        return { orphansRemoved: 0, inventory: { names: { mayContain: () => true }, files: 0 } };
+        return NOTHING_FOUND;
       },
       repairMissingFiles: async () => ({ missingFiles: 0, missingFilesOf: [] }),
       retention: { olderThanMs: null, maxBytes: null },
+      watch: createSweepWatch(silent),
       clock: { now: () => 0 },
-      log: pino({ level: 'silent' }),
+      log: silent,
     });
     await Promise.all([cleanUp({}), cleanUp({ dryRun: true })]);
     expect(steps).toEqual(['walk 1', 'saved', 'walk 2', 'saved']);
@@ -250,6 +255,7 @@ describe('createCleanup', () => {
     const found: string[] = [];
     const cleanUp = createCleanup({
       records,
+      store: { bytesOf: async () => 0, usedBytes: async () => 0 },
       deletions: {
         completeAll: async () => {},
         async removeFinished({ mediaId }) {
@@ -259,11 +265,12 @@ describe('createCleanup', () => {
           return false;
         },
       },
-      removeOrphans: async () => ({ orphansRemoved: 0, inventory: { names: { mayContain: () => true }, files: 0 } }),
+      removeOrphans: async () => NOTHING_FOUND,
       repairMissingFiles: async () => ({ missingFiles: 0, missingFilesOf: [] }),
       retention: { olderThanMs: 0, maxBytes: null },
+      watch: createSweepWatch(silent),
       clock: { now: () => Date.UTC(2026) + 1_199_000 },
-      log: pino({ level: 'silent' }),
+      log: silent,
     });
     // None of them is removed: each was requested again since it was found.
     expect(await cleanUp({})).toMatchObject({ deleted: 0, freedBytes: 0 });

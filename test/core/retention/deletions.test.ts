@@ -117,7 +117,8 @@ test('a job is stopped before the files of its image go, and the note of them go
   await scene.records.remove('x');
   await scene.deletions.completeFor('other');
   expect(scene.steps).toEqual([]);
-  await Promise.all([scene.deletions.completeAll(), scene.deletions.completeFor('x')]);
+  const failed = (mediaId: string, error: unknown) => expect.unreachable(`${mediaId}: ${error}`);
+  await Promise.all([scene.deletions.completeAll(failed), scene.deletions.completeFor('x')]);
   expect(scene.steps).toEqual(order);
   expect(await scene.records.pendingDeletions()).toEqual([]);
 });

@@ -19,6 +19,7 @@ async function removeOrphans(
   const seen = new Set<string>();
   const remove = createOrphanRemoval({
     records: {
+      identity: async () => 'mine',
       async ownedNames(names) {
         const result = names.filter((name) => owned.includes(name) || (seen.has(name) && adopted.includes(name)));
         for (const name of names) seen.add(name);
@@ -27,6 +28,7 @@ async function removeOrphans(
       countByStatus: async () => ({ queued: 0, generating: 0, processing: 0, succeeded: 1, failed: 0, cancelled: 0 }),
     },
     store: {
+      mark: async () => 'mine',
       async *list() {
         yield* files;
       },
@@ -34,29 +36,53 @@ async function removeOrphans(
     },
     log: pino({ level: 'silent' }),
   });
-  const sweep = { dryRun, startedAt: NOW, removed: new Set<string>(), freedBytes: 0 };
-  const { orphansRemoved, inventory } = await remove(sweep);
-  const known = files.filter(({ name }) => inventory.names.mayContain(name)).length;
-  return { removed, orphansRemoved, freedBytes: sweep.freedBytes, known, files: inventory.files };
+  const passedOver: string[] = [];
+  const passOver = (name: string) => void passedOver.push(name);
+  const sweep = { dryRun, startedAt: NOW, removed: new Set<string>(), freedBytes: 0, passOver };
+  const { orphansRemoved, foreignFiles, inventory } = await remove(sweep);
+  const known = files.filter((file) => inventory.mayHold(file)).length;
+  const otherSizes = files.filter(({ name, bytes }) => inventory.mayHold({ name, bytes: bytes + 1 })).length;
+  return {
+    removed,
+    orphansRemoved,
+    freedBytes: sweep.freedBytes,
+    foreignFiles,
+    passedOver,
+    known,
+    otherSizes,
+    files: inventory.files,
+  };
 }
 
 const aged = (name: string, ageMs: number): StoredFile => ({ name, bytes: 10, modifiedAt: NOW - ageMs });
 
 it('removes what no record owns once it is an hour old, and has every file in its inventory', async () => {
-  const files = [aged('old', HOUR_MS), aged('young', HOUR_MS - 1), aged('owned', 2 * HOUR_MS)];
-  const result = await removeOrphans(files, { owned: ['owned'] });
-  expect(result).toEqual({ removed: ['old'], orphansRemoved: 1, freedBytes: 10, known: 3, files: 3 });
-  const dry = await removeOrphans(files, { owned: ['owned'], dryRun: true });
+  const files = [aged('old.png', HOUR_MS), aged('young.png', HOUR_MS - 1), aged('owned.png', 2 * HOUR_MS)];
+  const result = await removeOrphans(files, { owned: ['owned.png'] });
+  expect(result).toEqual({
+    removed: ['old.png'],
+    orphansRemoved: 1,
+    freedBytes: 10,
+    foreignFiles: 0,
+    passedOver: [],
+    known: 3,
+    otherSizes: 0,
+    files: 3,
+  });
+  const dry = await removeOrphans(files, { owned: ['owned.png'], dryRun: true });
   expect(dry).toEqual({ ...result, removed: [] });
 });
 
 it('leaves a file that has got an owner since the walk passed it', async () => {
-  const files = [aged('gone', 2 * HOUR_MS), aged('adopted', 2 * HOUR_MS)];
-  expect(await removeOrphans(files, { adopted: ['adopted'] })).toMatchObject({ removed: ['gone'], orphansRemoved: 1 });
+  const files = [aged('gone.png', 2 * HOUR_MS), aged('adopted.png', 2 * HOUR_MS)];
+  expect(await removeOrphans(files, { adopted: ['adopted.png'] })).toMatchObject({
+    removed: ['gone.png'],
+    orphansRemoved: 1,
+  });
 });
 
 it('walks through every batch', async () => {
-  const files = Array.from({ length: 250 }, (_, number) => aged(`f${number}`, 2 * HOUR_MS));
+  const files = Array.from({ length: 250 }, (_, number) => aged(`f${number}.png`, 2 * HOUR_MS));
   const owned = files.map(({ name }) => name).filter((_, number) => number % 5 !== 0);
   const { removed, files: count } = await removeOrphans(files, { owned });
   expect([removed.length, count]).toEqual([50, 250]);

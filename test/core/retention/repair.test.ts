@@ -7,7 +7,6 @@ import { requeuedForRepair } from '../../../src/core/domain/transitions.ts';
 import type { JobQueue } from '../../../src/core/ports/job-queue.ts';
 import type { MediaStore } from '../../../src/core/ports/media-store.ts';
 import type { CleanupReport } from '../../../src/core/ports/record-store.ts';
-import { createBloomFilter } from '../../../src/core/retention/bloom-filter.ts';
 import { createRepair } from '../../../src/core/retention/repair.ts';
 import { type Easel, startEasel } from '../../support/app/easel.ts';
 import { exampleFile, exampleImage } from '../../support/app/fake-images.ts';
@@ -74,7 +73,7 @@ describe('a cleanup that finds files of an image missing', () => {
     for (const name of FILES) expect([name, (await easel.get(`/media/${name}`)).status]).toEqual([name, 200]);
     expect(easel.upstream.calls).toHaveLength(2);
     expect(
-      easel.log.filter((line) => line.includes('published files are gone')).map((line) => JSON.parse(line)),
+      easel.log.filter((line) => line.includes('published files are gone or damaged')).map((line) => JSON.parse(line)),
     ).toEqual([false, true].map((repairing) => expect.objectContaining({ mediaId: 'lost', missing: gone, repairing })));
     expect(easel.log.filter((line) => line.includes('"msg":"cleanup"')).at(-1)).toContain('"missingFiles":1');
     expect(await cleanUp(easel)).toMatchObject({ missingFiles: 0, missingFilesOf: [] });
@@ -183,16 +182,31 @@ describe('createRepair', () => {
     const published: unknown[] = [];
     const events = { publish: (mediaId: string) => void published.push(mediaId) };
     const deps = { records, store, queue, queueLimit: 100, events, log };
-    const inventory = { names: createBloomFilter(0), files: 1000 };
+    const inventory = { mayHold: () => false, files: 1000 };
+    const passedOver: string[] = [];
+    const sweep = { dryRun: false, passOver: (name: string) => void passedOver.push(name) };
     const repair = (change: { readonly store?: MediaStore } = {}) =>
-      createRepair({ ...deps, ...change })(inventory, false);
-    return { records, store, enqueued, published, lines, repair, [Symbol.asyncDispose]: () => records.close() };
+      createRepair({ ...deps, ...change })(inventory, sweep);
+    return {
+      records,
+      store,
+      queue,
+      events,
+      log,
+      enqueued,
+      published,
+      passedOver,
+      lines,
+      repair,
+      [Symbol.asyncDispose]: () => records.close(),
+    };
   }
 
   it('does not count a file as missing that was published after the walk had passed it', async () => {
     await using folder = await temporaryFolder();
     await using scene = await openScene(folder.path, 'x');
-    for (const name of ['x.png', 'x@1200x675.webp']) await writeFile(join(folder.path, 'media', name), 'here');
+    await writeFile(join(folder.path, 'media', 'x.png'), 'master');
+    await writeFile(join(folder.path, 'media', 'x@1200x675.webp'), 'rendition');
     expect(await scene.repair()).toEqual({ missingFiles: 0, missingFilesOf: [] });
     expect((await scene.records.get('x'))?.status).toBe('succeeded');
   });
@@ -231,7 +245,7 @@ describe('createRepair', () => {
       original: image.original && { ...image.original, sound: false },
     }));
     expect(await scene.repair()).toEqual({ missingFiles: 1, missingFilesOf: ['x'] });
-    expect(scene.lines).toMatchObject([{ msg: 'published files are gone', mediaId: 'x', repairing: false }]);
+    expect(scene.lines).toMatchObject([{ msg: 'published files are gone or damaged', mediaId: 'x', repairing: false }]);
     expect([scene.published, scene.enqueued]).toEqual([[], []]);
     expect(await scene.records.get('x')).toEqual(unsound);
   });
@@ -239,12 +253,56 @@ describe('createRepair', () => {
   it('does not count a file as missing that has become pending meanwhile', async () => {
     await using folder = await temporaryFolder();
     await using scene = await openScene(folder.path, 'x');
-    await writeFile(join(folder.path, 'media', 'x.png'), 'here');
+    await writeFile(join(folder.path, 'media', 'x.png'), 'master');
     const lost = 'x@1200x675.webp';
     const store: MediaStore = {
       ...scene.store,
       async read(name) {
         if (name === lost) await scene.records.update('x', (image) => requeuedForRepair(image, [lost]));
+        return await scene.store.read(name);
+      },
+    };
+    expect(await scene.repair({ store })).toEqual({ missingFiles: 0, missingFilesOf: [] });
+    expect([scene.lines, scene.published, scene.enqueued]).toEqual([[], [], []]);
+  });
+
+  it('reads some files of the right size in each run to compare their checksums, and others in the next', async () => {
+    await using folder = await temporaryFolder();
+    await using scene = await openScene(folder.path, 'a', 'b', 'c');
+    const content = Buffer.alloc(40 * 1024 * 1024);
+    for (const mediaId of ['a', 'b', 'c']) {
+      const master = exampleFile(`${mediaId}.png`, content);
+      await scene.records.update(mediaId, (image) => ({ ...image, master, renditions: [] }));
+    }
+    let read: string[] = [];
+    const store: MediaStore = {
+      ...scene.store,
+      async read(name) {
+        read.push(name);
+        return content;
+      },
+    };
+    const { records, queue, events, log } = scene;
+    const repair = createRepair({ records, store, queue, events, log, queueLimit: 100 });
+    const passOver = (name: string) => expect.unreachable(name);
+    for (const expected of [['c.png', 'b.png'], ['a.png'], ['c.png', 'b.png']]) {
+      read = [];
+      const found = await repair({ mayHold: () => true, files: 1000 }, { dryRun: true, passOver });
+      expect([found.missingFiles, read]).toEqual([0, expected]);
+    }
+  });
+
+  it('does not take a file that was made again meanwhile, with other bytes, for a damaged one', async () => {
+    await using folder = await temporaryFolder();
+    await using scene = await openScene(folder.path, 'x');
+    await writeFile(join(folder.path, 'media', 'x@1200x675.webp'), 'rendition');
+    const again = Buffer.from('made again');
+    await writeFile(join(folder.path, 'media', 'x.png'), again);
+    const store: MediaStore = {
+      ...scene.store,
+      async read(name) {
+        if (name === 'x.png')
+          await scene.records.update('x', (image) => ({ ...image, master: exampleFile(name, again) }));
         return await scene.store.read(name);
       },
     };

@@ -30,8 +30,11 @@ describe('POST /cleanup', () => {
       freedBytes: 2,
       kept: 3,
       orphansRemoved: 4,
+      foreignFiles: 0,
       missingFiles: 1,
       missingFilesOf: ['lost'],
+      failures: 0,
+      failuresOf: [],
       dryRun: 'dryRun' in options,
       durationMs: 5.5,
     });

@@ -64,7 +64,7 @@ export interface Easel extends AsyncDisposable {
   listen(mediaId: string, lastEventId?: string): Promise<EventStream>;
   /** The record once no rendition is pending; rejects after 10 s. */
   made(mediaId: string): Promise<ImageRecord>;
-  /** Names of all files below the media folder, sorted. */
+  /** Names of all files below the media folder but its mark and its lock, sorted. */
   files(): Promise<string[]>;
   /**
    * Simulates a crash: a copy of the folder as it is now, to start another service with. Correct only while nothing is being written,
@@ -150,7 +150,7 @@ export async function startEasel(options: EaselOptions = {}): Promise<Easel> {
     async files() {
       const entries = await readdir(join(folder, 'media'), { recursive: true, withFileTypes: true });
       return entries
-        .filter((entry) => entry.isFile())
+        .filter((entry) => entry.isFile() && !entry.name.startsWith('.easel'))
         .map((entry) => join(entry.parentPath, entry.name).slice(folder.length + 7))
         .sort();
     },

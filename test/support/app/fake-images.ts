@@ -141,8 +141,11 @@ export function createFakeImages(): FakeImages {
         freedBytes: 2,
         kept: 3,
         orphansRemoved: 4,
+        foreignFiles: 0,
         missingFiles: 1,
         missingFilesOf: ['lost'],
+        failures: 0,
+        failuresOf: [],
         dryRun: options.dryRun ?? false,
         durationMs: 5.5,
       };

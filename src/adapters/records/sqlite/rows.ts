@@ -64,8 +64,10 @@ function parse(text: SQLOutputValue | undefined): unknown {
   }
 }
 
-/** The report of the last cleanup. An older Easel, which did not look for missing files, wrote it without their fields. */
+/** The report of the last cleanup. An older Easel, which did not look for missing or foreign files, wrote it without their fields. */
 export function readCleanup(row: Row): LastCleanup {
-  const report = JSON.parse(String(row.report)) as Omit<LastCleanup, 'missingFiles' | 'missingFilesOf'>;
-  return { missingFiles: 0, missingFilesOf: [], ...report };
+  const report = JSON.parse(String(row.report)) as Omit<LastCleanup, keyof typeof LATER_FIELDS>;
+  return { ...LATER_FIELDS, ...report };
 }
+
+const LATER_FIELDS = { missingFiles: 0, missingFilesOf: [], foreignFiles: 0, failures: 0, failuresOf: [] } as const;

@@ -202,10 +202,11 @@ describe('the schema', () => {
     await expect(records.get('bad')).rejects.toMatchObject({ code: 'storage_unavailable' });
   });
 
-  it('reads a cleanup report from before the search for missing files as one that found none', async () => {
+  it('reads a cleanup report from before the search for missing and foreign files as one that found none', async () => {
     const records = place.open();
     execute(place.path(), `INSERT INTO last_cleanup (id, report) VALUES (1, '{"deleted":1,"time":"${at(1)}"}')`);
-    expect(await records.lastCleanup()).toEqual({ deleted: 1, missingFiles: 0, missingFilesOf: [], time: at(1) });
+    const found = { missingFiles: 0, missingFilesOf: [], foreignFiles: 0, failures: 0, failuresOf: [] };
+    expect(await records.lastCleanup()).toEqual({ deleted: 1, ...found, time: at(1) });
   });
 
   it('is migrated in one transaction', async () => {

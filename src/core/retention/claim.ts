@@ -1,0 +1,61 @@
+import type { Logger } from 'pino';
+import { ForeignMediaError, ImageError } from '../domain/errors.ts';
+import { isGivenName } from '../domain/file-names.ts';
+import type { MediaStore } from '../ports/media-store.ts';
+import type { RecordStore } from '../ports/record-store.ts';
+import { BATCH_SIZE } from './sweep.ts';
+
+interface ClaimDeps {
+  readonly store: Pick<MediaStore, 'list' | 'mark' | 'setMark'>;
+  readonly records: Pick<RecordStore, 'identity' | 'ownedNames'>;
+  /** The store in words, for the error: the folder's path. */
+  readonly place: string;
+  /** True to take a store over that bears another database's mark, or holds pictures that this database does not know. */
+  readonly adopt: boolean;
+  readonly log: Logger;
+}
+
+/**
+ * Makes sure that the media store belongs to this database, and marks a store that bears no mark yet. A cleanup removes what the database
+ * does not know, and two databases over one store would publish over each other: with the wrong pair, paid pictures would be lost.
+ *
+ * Raises `ForeignMediaError` where the store bears another database's mark, or holds pictures without a mark of which this database knows
+ * none. One that it knows is enough to mark the store: it was in use before there were marks. Raises `ImageError` where the store or
+ * the records cannot be read. A store that cannot be written is left without a mark until the next start.
+ */
+export async function claimStore({ store, records, place, adopt, log }: ClaimDeps): Promise<void> {
+  const identity = await records.identity();
+  const mark = await store.mark();
+  if (mark === identity) return;
+  const stranger = mark === null ? await findStranger({ store, records }) : null;
+  if (mark !== null || stranger !== null) {
+    const holds =
+      mark === null
+        ? `holds pictures that this database does not know, such as ${stranger}`
+        : 'holds the pictures of another database';
+    if (!adopt) throw new ForeignMediaError(`the folder ${place} ${holds}`);
+    log.warn({ mark, identity }, `the folder ${place} ${holds}; it is taken over, as ADOPT_MEDIA says`);
+  }
+  try {
+    await store.setMark(identity);
+  } catch (error) {
+    if (!(error instanceof ImageError)) throw error;
+    log.warn({ err: error }, `the folder ${place} cannot be marked as this database's yet; the next start tries again`);
+  }
+}
+
+/** A file that Easel could have given its name, where the database knows none of these files; else null. */
+async function findStranger({ store, records }: Pick<ClaimDeps, 'store' | 'records'>): Promise<string | null> {
+  let stranger: string | null = null;
+  let batch: string[] = [];
+  const knowsOne = async () => (await records.ownedNames(batch)).size > 0;
+  for await (const { name } of store.list()) {
+    if (!isGivenName(name)) continue;
+    stranger ??= name;
+    batch.push(name);
+    if (batch.length < BATCH_SIZE) continue;
+    if (await knowsOne()) return null;
+    batch = [];
+  }
+  return batch.length > 0 && (await knowsOne()) ? null : stranger;
+}
