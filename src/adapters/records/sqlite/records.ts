@@ -183,14 +183,6 @@ function recordStore(database: SqliteDatabase, derive: Derive): RecordStore {
         }),
       ),
 
-    identity: () =>
-      answer(() =>
-        inTransaction(() => {
-          sql('INSERT INTO identity (id, uuid) VALUES (1, ?) ON CONFLICT DO NOTHING').run(randomUUID());
-          return String(sql('SELECT uuid FROM identity').get()?.uuid);
-        }),
-      ),
-
     list: (query) => answer(() => queries.list(query)),
     unfinished: () => answer(() => queries.unfinished()),
     countByStatus: () => answer(() => queries.countByStatus()),

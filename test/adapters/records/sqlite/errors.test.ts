@@ -278,6 +278,9 @@ const NO_CLEANUP = {
   orphansRemoved: 0,
   missingFiles: 0,
   missingFilesOf: [],
+  foreignFiles: 0,
+  failures: 0,
+  failuresOf: [],
   dryRun: false,
   durationMs: 0,
 };
