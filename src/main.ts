@@ -10,7 +10,7 @@ import { DatabaseInUseError, ImageError } from './core/domain/errors.ts';
 import { buildApp } from './http/app.ts';
 
 const config = readConfigOrExit();
-const logger = createServiceLogger(config.log.level);
+const logger = createServiceLogger(config.log.level, config.secrets.mask);
 
 try {
   await serve();

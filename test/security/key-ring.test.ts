@@ -11,16 +11,19 @@ async function openRing(text: string, fixed = '') {
   const file = join(folder.path, 'keys');
   await writeFile(file, text);
   const log: string[] = [];
+  const learned: string[] = [];
   const ring = createKeyRing({
     fixed: fixed === '' ? [] : parseKeys(fixed).keys,
     file,
     fromFile: parseKeyFile(text).keys,
+    learnSecrets: (secrets) => void learned.push(...secrets),
     log: pino({}, { write: (line: string) => void log.push(line) }),
   });
   return {
     ring,
     file,
     log,
+    learned,
     knows: (...secrets: string[]) => secrets.map((secret) => ring.find(secret) !== null),
     async [Symbol.asyncDispose]() {
       ring.close();

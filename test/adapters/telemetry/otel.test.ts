@@ -208,7 +208,13 @@ describe('a collector', () => {
     const log: string[] = [];
     const clock = createManualClock();
     const logger = pino({}, { write: (line: string) => void log.push(line) });
-    const { tracer, close } = createOtelTracing({ endpoint: receiver.endpoint, version: '1', logger, clock });
+    const { tracer, close } = createOtelTracing({
+      endpoint: receiver.endpoint,
+      version: '1',
+      logger,
+      maskSecrets: (text) => text,
+      clock,
+    });
     const sendBatch = async (number: number) => {
       for (let span = 0; span < BATCH; span += 1) await tracer.span({ name: 'x', parent: null }, async () => undefined);
       await vi.waitFor(() => expect(receiver.requests).toBe(number));

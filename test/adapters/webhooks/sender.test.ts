@@ -1,6 +1,7 @@
 import { describe, expect, it, test } from 'vitest';
 import { createWebhookSender } from '../../../src/adapters/webhooks/sender.ts';
 import { allowedHostText } from '../../../src/security/allow-list.ts';
+import { createSecretMask } from '../../../src/security/secret-mask.ts';
 import { createGuardedFetch } from '../../../src/security/ssrf-guard.ts';
 import { type Reaction, startReceiver, TEST_SECRET } from '../../support/network/webhook-receiver.ts';
 
@@ -8,7 +9,14 @@ const message = { id: 'msg_1', body: JSON.stringify({ type: 'image.succeeded', d
 
 function sender({ secrets = [TEST_SECRET], allow = ['127.0.0.1'], now = Date.now } = {}) {
   const guard = createGuardedFetch({ allow: allow.map((host) => allowedHostText.parse(host)) });
-  const { send } = createWebhookSender({ secrets, guard, clock: { now }, userAgent: 'Easel/test', timeoutMs: 400 });
+  const { send } = createWebhookSender({
+    secrets,
+    guard,
+    maskSecrets: createSecretMask(secrets).mask,
+    clock: { now },
+    userAgent: 'Easel/test',
+    timeoutMs: 400,
+  });
   return {
     send: (url: string, signal = new AbortController().signal) => send({ ...message, url }, signal),
     [Symbol.asyncDispose]: () => guard.close(),

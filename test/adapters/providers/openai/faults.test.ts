@@ -179,7 +179,7 @@ describe('an error response', () => {
     const key = server.key ?? '';
     server.always(openAiError('invalid_api_key', { message: `Wrong: ${quoted(key)}.` }));
     const error = await failure();
-    expect(error.message).toContain('[key]');
+    expect(error.message).toContain('[secret]');
     for (const secret of [key, key.slice(-4), 'cafe']) expect(error.message).not.toContain(secret);
     expect(error.cause).toBeUndefined();
   });
