@@ -3,7 +3,7 @@ import { keepOutsideText, type MaskSecrets } from '../../core/domain/outside-tex
 import type { DownloadedPicture, DownloadOptions } from '../../core/ports/provider.ts';
 import { type GuardedFetch, RefusedAddressError } from '../../security/ssrf-guard.ts';
 import { openCallSignal } from './call-signal.ts';
-import { isWholePicture } from './picture-bytes.ts';
+import { isText, isWholePicture } from './picture-bytes.ts';
 import { parseRetryAfter } from './retry-after.ts';
 import { wasNeverSent } from './transport.ts';
 
@@ -28,13 +28,6 @@ const KEY_WANTED: ReadonlySet<number> = new Set([401, 403]);
 const GONE = 410;
 /** What is kept of a message that holds a host's name, in characters. */
 const MAX_MESSAGE = 300;
-/** Bytes that show whether a file is text or a picture. */
-const HEAD_BYTES = 64;
-/**
- * Text without control characters but white space, which no picture begins as but SVG. The alternatives share no character: with one
- * that both take, each would double the time it takes to find out that this is no text.
- */
-const TEXT = /^(?!<svg)(?:[^\p{Cc}\ufffd]|[\t-\r])*$/iu;
 
 /**
  * A function that fetches a picture by its URL, as `Provider.download` promises. Redirects are followed, three at most, each through the
@@ -97,10 +90,4 @@ export function createPictureDownload(parts: DownloadParts) {
       throw fail('interrupted', 'the picture did not arrive whole');
     }
   };
-}
-
-/** True for a page, JSON, a sentence or nothing at all: what servers send in the place of a file. */
-function isText(bytes: Uint8Array): boolean {
-  // Drops a byte order mark.
-  return TEXT.test(new TextDecoder().decode(bytes.subarray(0, HEAD_BYTES), { stream: true }).trimStart());
 }

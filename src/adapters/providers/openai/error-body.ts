@@ -148,7 +148,12 @@ function messageOf(value: unknown): string {
   if (isValidationList(value)) {
     return value.map(({ loc, msg }) => `${Array.isArray(loc) ? `${loc.join('.')}: ` : ''}${msg}`).join('; ');
   }
-  return JSON.stringify(value);
+  try {
+    return JSON.stringify(value);
+  } catch {
+    // JSON is parsed to any depth, but not written.
+    return 'with an error that is nested too deeply to be shown';
+  }
 }
 
 /** The text itself, or the title of a proxy's HTML page. */
