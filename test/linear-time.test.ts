@@ -106,7 +106,6 @@ const CASES: readonly Case[] = [
       '{"b64_json":"\\n',
       '[{"b64_json":"QUJD"},',
       'data: {}\n',
-      'data:\n\n',
       '\r',
     ],
     (text) => answerOf(`{"a":1}${text}`).then(() => answerOf(text)),
@@ -155,7 +154,7 @@ const CASES: readonly Case[] = [
   ...each('a mask of secrets', ['a', 'sk-', SECRET, SECRET.slice(0, -1), 'easel_', 'a%2F'], maskSecrets),
   ...each('what is kept of a text', [' ', 'a ', SECRET], (text) => keepOutsideText(text, 100_000, maskSecrets)),
   ...each('a prompt that is quoted', ['a', 'ab', ' ', 'a lighthouse'], (text) => hidePrompt(text.slice(0, 400), text)),
-  ...each('the environment', ['a', '/', '1', '1,', 'a:', 'a=', '-', 'a-', ' ', 'a.'], (text) => {
+  ...each('the environment', ['a', '/', '1', 'a:', 'a=', '-', 'a-', ' ', 'a.'], (text) => {
     for (const value of [text, `${text}!`]) {
       configOf({ PROVIDERS: value, OPENAI_API_KEY: value, OPENAI_BASE_URL: `http://a/${value}`, HOST: value });
       configOf({ BUDGET_USD_PER_DAY: value, WEBHOOK_SECRET: `whsec_${value}`, WEBHOOK_URLS: value, RETENTION: value });
@@ -163,6 +162,7 @@ const CASES: readonly Case[] = [
       configOf({ OTEL_EXPORTER_OTLP_HEADERS: value, DATABASE_URL: value, IMAGE_RENDITIONS: value });
     }
   }),
+  ...each('a list of budgets', ['1,', '1.1,', 'a:1,', '1:'], (text) => configOf({ BUDGET_USD_PER_DAY: `${text}!` })),
   ...each('a file of keys', ['a', ':', 'a:', '+', 'a:b:read+'], parseKeyFile),
   ...each("a collector's URL", [['/', 'x'], '/'], async (text) => {
     const logger = { child: () => logger } as never;

@@ -73,3 +73,10 @@ describe('the key file', () => {
     await vi.waitUntil(() => keys.knows('old', 'new').join() === 'false,true', { timeout: 10_000 });
   });
 });
+
+test('the secrets of a file that has changed are learned, so that they are masked', async () => {
+  await using open = await openRing('blog:old-secret:read');
+  await writeFile(open.file, 'blog:new-secret:read');
+  open.ring.reload();
+  expect(open.learned).toEqual(['new-secret']);
+});

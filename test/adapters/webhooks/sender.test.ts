@@ -12,7 +12,7 @@ function sender({ secrets = [TEST_SECRET], allow = ['127.0.0.1'], now = Date.now
   const { send } = createWebhookSender({
     secrets,
     guard,
-    maskSecrets: createSecretMask(secrets).mask,
+    maskSecrets: createSecretMask([...secrets, 'localhost']).mask,
     clock: { now },
     userAgent: 'Easel/test',
     timeoutMs: 400,
@@ -22,6 +22,12 @@ function sender({ secrets = [TEST_SECRET], allow = ['127.0.0.1'], now = Date.now
     [Symbol.asyncDispose]: () => guard.close(),
   };
 }
+
+it('why there was no answer holds no secret', async () => {
+  await using to = sender({ allow: [] });
+  const { error } = await to.send('http://localhost/hook');
+  expect(error).toMatch(/^\[secret\] has an address that is not public/);
+});
 
 describe('a message', () => {
   it('has the headers of Standard Webhooks, with the time in seconds', async () => {
