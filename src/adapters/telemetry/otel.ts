@@ -15,7 +15,7 @@ import { defaultResource, resourceFromAttributes } from '@opentelemetry/resource
 import { BatchSpanProcessor, type SpanExporter, TracerProvider } from '@opentelemetry/sdk-trace';
 import type { Logger } from 'pino';
 import { ImageError, ProviderError, reasonOf } from '../../core/domain/errors.ts';
-import type { MaskSecrets } from '../../core/domain/outside-text.ts';
+import { keepOutsideText, type MaskSecrets } from '../../core/domain/outside-text.ts';
 import type { Clock } from '../../core/ports/clock.ts';
 import type { SpanAttributes, SpanDescription, Tracer } from '../../core/ports/tracer.ts';
 
@@ -42,6 +42,8 @@ const EXPORT_TIMEOUT_MS = 5_000;
 /** An unreachable collector must not use up the grace time of a shutdown. */
 const FLUSH_TIMEOUT_MS = 1_000;
 const LOG_INTERVAL_MS = 60_000;
+/** What is kept of a collector's error, in characters. */
+const MAX_REASON = 300;
 
 /**
  * Tracing by OpenTelemetry's SDK, exported in the background as batches of OTLP over HTTP. An unreachable collector costs the spans
@@ -53,7 +55,7 @@ export function createOtelTracing({ endpoint, version, logger, maskSecrets, cloc
   const exporter = new OTLPTraceExporter({ url: tracesUrl(endpoint), timeoutMillis: EXPORT_TIMEOUT_MS });
   const provider = new TracerProvider({
     resource: defaultResource().merge(resourceFromAttributes({ 'service.name': 'easel', 'service.version': version })),
-    spanProcessors: [new BatchSpanProcessor({ exporter: logExportFailures(exporter, logger, clock) })],
+    spanProcessors: [new BatchSpanProcessor({ exporter: logExportFailures(exporter, logger, maskSecrets, clock) })],
   });
   const spans = provider.getTracer('easel', version);
   const activeSpan = new AsyncLocalStorage<Span>();
@@ -123,14 +125,20 @@ function tracesUrl(endpoint: string): string {
 }
 
 /** Logs export failures, at most once a minute, in place of the SDK's process-wide handler. */
-function logExportFailures(exporter: SpanExporter, logger: Logger, clock: Clock): SpanExporter {
+function logExportFailures(
+  exporter: SpanExporter,
+  logger: Logger,
+  maskSecrets: MaskSecrets,
+  clock: Clock,
+): SpanExporter {
   let quietUntil = Number.NEGATIVE_INFINITY;
   return {
     export(batch, done) {
       exporter.export(batch, ({ code, error }: ExportResult) => {
         if (code !== ExportResultCode.SUCCESS && clock.now() >= quietUntil) {
           quietUntil = clock.now() + LOG_INTERVAL_MS;
-          logger.warn({ reason: error?.message, spans: batch.length }, 'traces could not be exported and are lost');
+          const reason = keepOutsideText(error?.message ?? '', MAX_REASON, maskSecrets);
+          logger.warn({ reason, spans: batch.length }, 'traces could not be exported and are lost');
         }
         done({ code: ExportResultCode.SUCCESS });
       });

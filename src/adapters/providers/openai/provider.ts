@@ -75,10 +75,11 @@ export function createOpenAIProvider(options: OpenAIProviderOptions): Provider {
       } catch (error) {
         if (error instanceof ProviderError) throw error;
         const { endedBy } = ends;
+        const hiddenPrompt = logPrompts ? null : call.prompt;
         const failure = classifyFault(error, {
           name,
           maskSecrets,
-          hiddenPrompt: logPrompts ? null : call.prompt,
+          hiddenPrompt,
           now: clock.now(),
           endedBy,
           response,
@@ -104,8 +105,13 @@ export function createOpenAIProvider(options: OpenAIProviderOptions): Provider {
       // Called once a day, so the connection is not kept open.
       const list = client.models.list({ signal: limited, headers: { connection: 'close' } });
       const dates = new Map<string, string>();
-      for await (const { id, shutdown_date: date } of list) {
-        if (typeof date === 'string' && /^\d{4}-\d{2}-\d{2}/.test(date)) dates.set(id, date.slice(0, 10));
+      try {
+        for await (const { id, shutdown_date: date } of list) {
+          if (typeof date === 'string' && /^\d{4}-\d{2}-\d{2}/.test(date)) dates.set(id, date.slice(0, 10));
+        }
+      } catch (error) {
+        const call = { endedBy: null, response: null, streams: false };
+        throw classifyFault(error, { name, maskSecrets, hiddenPrompt: null, now: clock.now(), ...call });
       }
       return dates;
     },

@@ -253,6 +253,14 @@ describe('an error response', () => {
     expect(shown.reason).toBe(shown.message);
   });
 
+  it('to the question for models is as short, and reveals no key either', async () => {
+    const message = `${'-'.repeat(230)} ${LONG_KEY}`;
+    server.scriptModels(openAiError('invalid_api_key', { message }));
+    const list = provider({ maskSecrets: createSecretMask([LONG_KEY]).mask });
+    const error: unknown = await list.shutdownDates?.(AbortSignal.timeout(5_000)).catch((reason: unknown) => reason);
+    expect(error).toMatchObject({ fault: 'account', message: expect.stringMatching(/-{200} \[secret\]/) });
+  });
+
   it('keeps its text where there is no API key', async () => {
     await using open = await startOpenAiServer({ key: null });
     open.always(textError(400, 'none of these'));
