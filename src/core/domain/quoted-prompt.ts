@@ -9,13 +9,12 @@ const SHORTEST_PROMPT = 4;
  */
 export function hidePrompt(text: string, prompt: string): string {
   const sought = fold(prompt.trim());
-  const searched = fold(text);
   if (sought.length < SHORTEST_PROMPT) return text;
   const length = Math.min(LONG_PART, sought.length);
+  const source = withSingleSpaces(text);
+  const searched = fold(source);
   let shown = '';
   let at = 0;
-  // White space in the text is one character or more, so that both are folded to the same length first.
-  const source = text.replaceAll(/\s+/g, ' ');
   while (at < searched.length) {
     let end = at + length;
     if (end > searched.length || !sought.includes(searched.slice(at, end))) {
@@ -30,11 +29,15 @@ export function hidePrompt(text: string, prompt: string): string {
   return shown;
 }
 
-/** In lower case where that keeps the length, and with single spaces: positions stay those of the text with single spaces. */
+function withSingleSpaces(text: string): string {
+  return text.replaceAll(/\s+/g, ' ');
+}
+
+/** With single spaces, and in lower case where that keeps the length: positions stay those of the text with single spaces. */
 function fold(text: string): string {
   const lower = (character: string) => {
     const changed = character.toLowerCase();
     return changed.length === character.length ? changed : character;
   };
-  return Array.from(text.replaceAll(/\s+/g, ' '), lower).join('');
+  return Array.from(withSingleSpaces(text), lower).join('');
 }

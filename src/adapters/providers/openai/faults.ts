@@ -42,13 +42,13 @@ export function classifyFault(error: unknown, context: FaultContext): ProviderEr
       reason: hiddenPrompt === null ? message : hidePrompt(message, hiddenPrompt),
     });
   };
+  const mask: MaskSecrets = (text) => maskLookalikes(maskSecrets(text));
   /** Message and code on one line: `429 Too many requests (rate_limit_exceeded)`. */
   const describe = (message: string, code: string | null = null) => {
     const text = keepOutsideText(message, MAX_MESSAGE, mask);
     const shown = code === null ? '' : keepOutsideText(code, MAX_CODE, mask);
     return text.includes(shown) ? text : `${text} (${shown})`;
   };
-  const mask: MaskSecrets = (text) => maskLookalikes(maskSecrets(text));
 
   if (endedBy === 'timeout') return fail('timeout', 'did not send a complete response in time');
   if (endedBy === 'cancellation' || error instanceof APIUserAbortError) {
