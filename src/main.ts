@@ -10,7 +10,7 @@ import { DatabaseInUseError, ForeignMediaError, ImageError, MediaInUseError } fr
 import { buildApp } from './http/app.ts';
 
 const config = readConfigOrExit();
-const logger = createServiceLogger(config.log.level);
+const logger = createServiceLogger(config.log.level, config.secrets.mask);
 
 try {
   await serve();

@@ -1,4 +1,4 @@
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { fileURLToPath } from 'node:url';
@@ -129,6 +129,29 @@ describe('the process', () => {
     await using second = startProcess({ folder: folder.path });
     expect(await second.exited).toBe(1);
     expect(second.stdout()).toContain('could not start');
+  });
+
+  it('writes no secret into its log, whatever a line is made from, and none that it made itself', async () => {
+    await using folder = await temporaryFolder();
+    const env = { API_KEYS: 'blog:hunter22/!:generate+read', PROVIDERS: 'placeholder', MEDIA_ACCESS: 'private' };
+    await using service = await startService({ folder: folder.path, env });
+    const made = await readFile(join(folder.path, 'media-url-secret'), 'utf8');
+    for (const path of ['hunter22/!', 'hunter22%2f%21', made]) await fetch(`${service.url}/${path}`);
+    service.child.kill('SIGTERM');
+    expect(await service.exited).toBe(0);
+    expect(service.stdout().split('/[secret]')).toHaveLength(4);
+    expect(service.stdout()).not.toMatch(/hunter22/);
+    expect(service.stdout()).not.toContain(made);
+    for (const line of service.stdout().trim().split('\n')) expect(JSON.parse(line)).toHaveProperty('msg');
+  });
+
+  it('refuses a base URL with a password with exit code 78, and names the variable', async () => {
+    await using folder = await temporaryFolder();
+    const env = { OPENAI_API_KEY: 'openai-key', OPENAI_BASE_URL: 'http://user:hunter22@127.0.0.1/v1' };
+    await using run = startProcess({ folder: folder.path, env });
+    expect(await run.exited).toBe(78);
+    expect(run.stderr()).toContain('OPENAI_BASE_URL: must hold no user and no password');
+    expect(run.stderr() + run.stdout()).not.toContain('hunter22');
   });
 
   it('refuses wrong settings with exit code 78, and lists them by name without a stack trace or a secret', async () => {

@@ -22,10 +22,16 @@ interface Tracing {
 }
 
 /** Starts exporting traces. Without a collector, returns a tracer that does nothing and the logger unchanged. */
-export async function openTracing({ tracing }: Config, logger: Logger, clock: Clock): Promise<Tracing> {
+export async function openTracing({ tracing, secrets }: Config, logger: Logger, clock: Clock): Promise<Tracing> {
   if (tracing === null) return { tracer: NO_TRACING, logger, close: async () => undefined };
   const { createOtelTracing } = await import('../adapters/telemetry/otel.ts');
-  return createOtelTracing({ endpoint: tracing.endpoint, version: VERSION, logger, clock });
+  return createOtelTracing({
+    endpoint: tracing.endpoint,
+    version: VERSION,
+    logger,
+    maskSecrets: secrets.mask,
+    clock,
+  });
 }
 
 /** The signer of Content Credentials; null where signing is off. Raises `ConfigError` for a certificate that C2PA does not allow. */
@@ -45,9 +51,10 @@ export async function createSigner({ signing }: Config, clock: Clock) {
 }
 
 /** The signed URLs of private pictures; null where pictures are public. A secret that is not set is generated once and kept in a file. */
-export async function openLinks({ links }: Config, clock: Clock): Promise<SignedLinks | null> {
+export async function openLinks({ links, secrets }: Config, clock: Clock): Promise<SignedLinks | null> {
   if (links === null) return null;
   const secret = links.secret ?? (await loadOrCreateSecret(links.secretPath));
+  secrets.learn([secret]);
   return createSignedLinks({ secret, seconds: links.seconds, clock });
 }
 
@@ -63,14 +70,15 @@ interface WebhookParts {
 
 /** Builds the webhook deliverer and its guarded HTTP client, which `opened` closes. Nothing is sent before `start()`. */
 export async function openWebhooks(
-  { webhooks }: Config,
+  { webhooks, secrets: known }: Config,
   { outbox, toRecord, telemetry, clock, random, log }: WebhookParts,
   opened: AsyncDisposableStack,
 ): Promise<Deliverer> {
   const guard = createGuardedFetch({ allow: webhooks.allowHosts });
   opened.defer(() => guard.close());
   const secrets = webhooks.secrets ?? [await loadOrCreateSecret(webhooks.secretPath, toWebhookSecret)];
-  const sender = createWebhookSender({ secrets, guard, clock, userAgent: `Easel/${VERSION}` });
+  known.learn(secrets);
+  const sender = createWebhookSender({ secrets, guard, maskSecrets: known.mask, clock, userAgent: `Easel/${VERSION}` });
   const deliverer = createDeliverer({ outbox, sender, toRecord, telemetry, clock, random, log });
   opened.defer(() => deliverer.stop());
   return deliverer;

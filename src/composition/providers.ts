@@ -93,6 +93,8 @@ async function createProvider(
     transport,
     guard,
     maxPictureBytes: MAX_PROVIDER_RESPONSE_BYTES,
+    maskSecrets: config.secrets.mask,
+    logPrompts: config.log.prompts,
     clock,
   });
 }

@@ -80,7 +80,7 @@ export async function createServices(
   const derive = createDerive({ webhookUrls: config.webhooks.urls, randomId: () => randomUUID() });
   const records = openSqliteRecords({ path: config.records.path, derive });
   opened.defer(() => records.close());
-  const keys = createKeyRing({ ...config.keys, log });
+  const keys = createKeyRing({ ...config.keys, learnSecrets: config.secrets.learn, log });
   opened.defer(() => keys.close());
   const links = await openLinks(config, clock);
   const urls = links?.urls ?? fileUrls;

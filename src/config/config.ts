@@ -5,11 +5,13 @@ import type { Catalog } from '../core/models/catalog.ts';
 import { BUILT_IN_PRESETS } from '../core/planning/built-in-presets.ts';
 import type { Presets } from '../core/planning/presets.ts';
 import { type ApiKey, findConflicts } from '../security/api-keys.ts';
+import { createSecretMask, type SecretMask } from '../security/secret-mask.ts';
 import { type AccessConfig, accessConfig, httpAccess } from './access-settings.ts';
 import { type CallConfig, callConfig } from './call-settings.ts';
 import { type ImageConfig, imageConfig } from './image-settings.ts';
 import { type ProviderSettings, readProviders } from './provider-settings.ts';
 import { type RetentionConfig, retentionConfig } from './retention-settings.ts';
+import { secretsIn } from './secrets.ts';
 import { type ServerConfig, type ServiceConfig, serverConfig, serviceConfig } from './service-settings.ts';
 import { ConfigFileError, readKeys, readPresets, readSigningFiles, type SigningFiles } from './setting-files.ts';
 import { type Settings, schema, UNSUPPORTED } from './settings.ts';
@@ -29,6 +31,8 @@ export interface Config extends ServiceConfig, AccessConfig, WebhookConfig, Imag
   readonly presets: Presets;
   /** The identity that signs files as Content Credentials; null where they are not signed. */
   readonly signing: SigningFiles | null;
+  /** Masks every secret of the configuration; learns those that are made at the first start. */
+  readonly secrets: SecretMask;
 }
 
 /** Everything that is wrong with the environment, one issue a line, each naming its variable. */
@@ -60,7 +64,7 @@ export function readConfig(env: Environment, now = Date.now()): Config {
     (name) => `${name}: is not supported by this version; unset it`,
   );
   const fileIssues: string[] = [];
-  const keysInFile = fromFile(() => readKeys(given.API_KEYS_FILE), fileIssues) ?? [];
+  const keyFile = fromFile(() => readKeys(given.API_KEYS_FILE), fileIssues) ?? { keys: [], secrets: [] };
   const presets = fromFile(() => readPresets(given.PRESETS), fileIssues) ?? BUILT_IN_PRESETS;
   const signing = fromFile(() => readSigningFiles(given.C2PA_CERT, given.C2PA_KEY, now), fileIssues);
   const parsed = schema.safeParse(given);
@@ -72,7 +76,7 @@ export function readConfig(env: Environment, now = Date.now()): Config {
   const images = imageConfig(settings);
   const issues = [
     ...contradictions(settings),
-    ...keyConflicts(settings, keysInFile),
+    ...keyConflicts(settings, keyFile.keys),
     ...strayAliases(images.aliases, images.catalog),
     ...fileIssues,
     ...unsupported,
@@ -86,7 +90,7 @@ export function readConfig(env: Environment, now = Date.now()): Config {
   const secretFolder = dirname(service.records.path);
   return {
     ...service,
-    ...accessConfig(settings, keysInFile, secretFolder),
+    ...accessConfig(settings, keyFile.keys, secretFolder),
     ...webhookConfig(settings, secretFolder),
     ...images,
     ...callConfig(settings),
@@ -96,6 +100,7 @@ export function readConfig(env: Environment, now = Date.now()): Config {
     hasUnusedBaseURL: openai.baseURL !== undefined && !names.includes('openai'),
     presets,
     signing,
+    secrets: createSecretMask([...secretsIn(given), ...keyFile.secrets]),
   };
 }
 

@@ -40,10 +40,22 @@ const parts = z.string().transform((value) =>
 );
 
 /** Address of a server that speaks OpenAI's dialect. */
-const baseUrl = z.url({
-  protocol: /^https?$/,
-  error: 'must be an http or https URL, such as http://127.0.0.1:8080/v1',
-});
+const baseUrl = z
+  .url({
+    protocol: /^https?$/,
+    error: 'must be an http or https URL, such as http://127.0.0.1:8080/v1',
+    abort: true,
+  })
+  .refine(
+    hasNoCredentials,
+    'must hold no user and no password: no request can be sent to such a URL; a key has its own variable',
+  );
+
+/** False for `https://user:password@host`. */
+function hasNoCredentials(url: string): boolean {
+  const { username, password } = new URL(url);
+  return username === '' && password === '';
+}
 
 /** The list of providers, and the variables of `openai` whose names do not begin with `PROVIDER_`. */
 export const providerListSettings = {

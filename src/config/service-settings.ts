@@ -45,7 +45,7 @@ export const processSettings = {
     .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'])
     .default('info')
     .describe('Least severe level that is logged.'),
-  LOG_PROMPTS: flag.default(false).describe('Also log prompt texts.'),
+  LOG_PROMPTS: flag.default(false).describe('Also log prompt texts, and those that a provider quotes in an error.'),
   OTEL_EXPORTER_OTLP_ENDPOINT: z
     .url({ protocol: /^https?$/, error: 'must be an http or https URL, such as http://127.0.0.1:4318' })
     .optional()

@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs';
 import { BUILT_IN_PRESETS } from '../core/planning/built-in-presets.ts';
 import { parsePresets } from '../core/planning/preset-file.ts';
 import type { Presets } from '../core/planning/presets.ts';
-import { type ApiKey, parseKeyFile } from '../security/api-keys.ts';
+import { parseKeyFile } from '../security/api-keys.ts';
 
 /** The issues of one file, in lines like those for variables. The path is not quoted: it may be a key in the wrong variable. */
 export class ConfigFileError extends Error {
@@ -19,12 +19,12 @@ export class ConfigFileError extends Error {
 }
 
 /** The API keys in the file; none where no file is set. Raises `ConfigFileError`, also for a file without a key. */
-export function readKeys(path: string | undefined): readonly ApiKey[] {
-  if (path === undefined) return [];
-  const { keys, issues } = parseKeyFile(readText('API_KEYS_FILE', path));
+export function readKeys(path: string | undefined): Pick<ReturnType<typeof parseKeyFile>, 'keys' | 'secrets'> {
+  if (path === undefined) return { keys: [], secrets: [] };
+  const { keys, secrets, issues } = parseKeyFile(readText('API_KEYS_FILE', path));
   if (issues.length > 0) throw new ConfigFileError(issues.map((message) => `API_KEYS_FILE: ${message}`));
   if (keys.length === 0) throw issue('API_KEYS_FILE', 'there is no key in the file');
-  return keys;
+  return { keys, secrets };
 }
 
 /** The built-in presets, with those of the file laid over them. Raises `ConfigFileError` with the path of every wrong field. */

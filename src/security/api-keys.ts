@@ -1,7 +1,7 @@
 /**
  * API keys in their text form, `name:secret:scope+scope`, with the secret in plain text or as `sha256-…`.
  *
- * In memory a secret exists only as its SHA-256. A slow password hash would add nothing: it protects secrets that can be guessed,
+ * Keys are kept and compared as the SHA-256 of their secrets. A slow password hash would add nothing: it protects secrets that can be guessed,
  * and a secret made by `createKey` has 256 random bits.
  */
 
@@ -45,13 +45,21 @@ export function findKey(keys: readonly ApiKey[], secret: string): ApiKey | null 
   return found;
 }
 
+/** What a text with keys holds. */
+interface ParsedKeys {
+  readonly keys: readonly ApiKey[];
+  /** The secrets that are given in plain text. They are needed only to mask them where they appear. */
+  readonly secrets: readonly string[];
+  readonly issues: readonly string[];
+}
+
 /** Parses `API_KEYS`, comma-separated entries. Reports every issue by the number of its entry and never quotes an entry. */
-export function parseKeys(text: string): { readonly keys: readonly ApiKey[]; readonly issues: readonly string[] } {
+export function parseKeys(text: string): ParsedKeys {
   return parseEntries(text.split(',').map((entry, index) => ({ entry: entry.trim(), where: `entry ${index + 1}` })));
 }
 
 /** Parses a key file, one entry a line, ignoring empty lines and lines that begin with `#`. Reports issues by line number. */
-export function parseKeyFile(text: string): ReturnType<typeof parseKeys> {
+export function parseKeyFile(text: string): ParsedKeys {
   const lines = text.split('\n').map((line, index) => ({ entry: line.trim(), where: `line ${index + 1}` }));
   return parseEntries(lines.filter(({ entry }) => entry !== '' && !entry.startsWith('#')));
 }
@@ -85,15 +93,19 @@ export function createKey(name: string, scopes: string): { readonly secret: stri
   return { secret, line };
 }
 
-function parseEntries(entries: readonly { readonly entry: string; readonly where: string }[]) {
+function parseEntries(entries: readonly { readonly entry: string; readonly where: string }[]): ParsedKeys {
   const keys: ApiKey[] = [];
+  const secrets: string[] = [];
   const issues: string[] = [];
   for (const { entry, where } of entries) {
     const parsed = parseEntry(entry);
     if (typeof parsed === 'string') issues.push(`${where}: ${parsed}`);
-    else keys.push(parsed);
+    else {
+      keys.push(parsed.key);
+      if (parsed.secret !== null) secrets.push(parsed.secret);
+    }
   }
-  return { keys, issues: [...issues, ...findConflicts(keys)] };
+  return { keys, secrets, issues: [...issues, ...findConflicts(keys)] };
 }
 
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
@@ -102,8 +114,8 @@ const NAME_RULE = 'the name must be 1 to 64 of A-Z, a-z, 0-9, ".", "_" and "-", 
 const SECRET = /^[\x21-\x7e]+$/;
 const HASH = /^sha256-([A-Za-z0-9_-]{43})$/;
 
-/** The key, or the issue with the entry. */
-function parseEntry(entry: string): ApiKey | string {
+/** The key with its secret, null where that is given as a hash, or the issue with the entry. */
+function parseEntry(entry: string): { readonly key: ApiKey; readonly secret: string | null } | string {
   // The secret may contain colons; name and scopes cannot.
   const [, name, secret = '', scopeList = ''] = /^([^:]*):(.*):([^:]*)$/s.exec(entry) ?? [];
   if (name === undefined) return 'must be name:secret:scope+scope';
@@ -114,7 +126,7 @@ function parseEntry(entry: string): ApiKey | string {
   if (!scopes.every(isScope)) return `the scopes must be of ${SCOPES.join(', ')}, with + between`;
   const digest = HASH.exec(secret)?.[1];
   const hash = digest === undefined ? sha256(secret) : Buffer.from(digest, 'base64url');
-  return { name, hash, scopes };
+  return { key: { name, hash, scopes }, secret: digest === undefined ? secret : null };
 }
 
 function isScope(text: string): text is Scope {

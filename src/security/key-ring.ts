@@ -17,6 +17,8 @@ interface KeyRingOptions {
   readonly file: string | null;
   /** The keys that the file held when the settings were read. */
   readonly fromFile: readonly ApiKey[];
+  /** Receives the secrets that the file holds in plain text after a reload, so that they are masked. */
+  readonly learnSecrets: (secrets: readonly string[]) => void;
   readonly log: Logger;
 }
 
@@ -24,7 +26,7 @@ interface KeyRingOptions {
 const POLL_INTERVAL_MS = 1_000;
 
 /** Opens the API keys and reloads their file within a second of a change, without a restart. */
-export function createKeyRing({ fixed, file, fromFile, log }: KeyRingOptions): KeyRing {
+export function createKeyRing({ fixed, file, fromFile, learnSecrets, log }: KeyRingOptions): KeyRing {
   let keys = [...fixed, ...fromFile];
 
   // Synchronous, so that of two reloads at the same time the later always wins.
@@ -32,6 +34,7 @@ export function createKeyRing({ fixed, file, fromFile, log }: KeyRingOptions): K
     if (file === null) return;
     try {
       const parsed = parseKeyFile(readFileSync(file, 'utf8'));
+      learnSecrets(parsed.secrets);
       const next = [...fixed, ...parsed.keys];
       const issues = parsed.issues.length > 0 ? parsed.issues : findConflicts(next);
       if (issues.length > 0 || next.length === 0) {

@@ -324,7 +324,7 @@ describe('a provider fault', () => {
     const key = easel.upstream.key ?? '';
     easel.upstream.script(openAiError('invalid_api_key', { message: `Incorrect API key provided: ${key}.` }));
     const { body } = await easel.post({ mediaId: 'x', prompt: 'a lighthouse' });
-    expect(body.detail).toContain('[key]');
+    expect(body.detail).toContain('[secret]');
     for (const text of [JSON.stringify(body), JSON.stringify(await easel.record('x')), easel.log.join('')]) {
       expect(text).not.toContain(key);
     }

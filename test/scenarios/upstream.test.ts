@@ -434,7 +434,7 @@ it('no provider key is in any answer, record, health report or log', async () =>
   for (const text of [JSON.stringify(body), JSON.stringify(await easel.record('x')), report, easel.log.join('')]) {
     for (const key of keys) expect(text).not.toContain(key);
   }
-  expect(body.detail).toContain('who is [key]?');
+  expect(body.detail).toContain('who is [secret]?');
 });
 
 it('calls that are cancelled while they hang do not open the circuit breaker', async () => {

@@ -11,16 +11,19 @@ async function openRing(text: string, fixed = '') {
   const file = join(folder.path, 'keys');
   await writeFile(file, text);
   const log: string[] = [];
+  const learned: string[] = [];
   const ring = createKeyRing({
     fixed: fixed === '' ? [] : parseKeys(fixed).keys,
     file,
     fromFile: parseKeyFile(text).keys,
+    learnSecrets: (secrets) => void learned.push(...secrets),
     log: pino({}, { write: (line: string) => void log.push(line) }),
   });
   return {
     ring,
     file,
     log,
+    learned,
     knows: (...secrets: string[]) => secrets.map((secret) => ring.find(secret) !== null),
     async [Symbol.asyncDispose]() {
       ring.close();
@@ -69,4 +72,11 @@ describe('the key file', () => {
     await rename(`${keys.file}.new`, keys.file);
     await vi.waitUntil(() => keys.knows('old', 'new').join() === 'false,true', { timeout: 10_000 });
   });
+});
+
+test('the secrets of a file that has changed are learned, so that they are masked', async () => {
+  await using open = await openRing('blog:old-secret:read');
+  await writeFile(open.file, 'blog:new-secret:read');
+  open.ring.reload();
+  expect(open.learned).toEqual(['new-secret']);
 });

@@ -45,12 +45,16 @@ ${
 <?xpacket end="r"?>`;
 }
 
+/** What is kept of a property, in characters: as much as of a prompt that `xmpPacket` writes. */
+const MAX_VALUE = 50_000;
+
 /** Reads the properties that `xmpPacket` writes from any packet: as elements or attributes, under their usual prefixes. */
 export function readXmp(packet: string): EmbeddedMetadata {
   const read = (name: string) => {
+    // A tag holds no `<`, by XML's grammar: without that rule each `<name` that is never closed would be searched to the end of the packet.
     const [, element, attribute] =
-      new RegExp(`<${name}(?:\\s[^>]*)?>([^<]*)</${name}>|\\s${name}\\s*=\\s*["']([^"'<]*)["']`).exec(packet) ?? [];
-    const value = unescapeXml((element ?? attribute ?? '').trim());
+      new RegExp(`<${name}(?:\\s[^<>]*)?>([^<]*)</${name}>|\\s${name}\\s*=\\s*["']([^"'<]*)["']`).exec(packet) ?? [];
+    const value = unescapeXml((element ?? attribute ?? '').slice(0, MAX_VALUE).trim());
     return value === '' ? null : value;
   };
   return {

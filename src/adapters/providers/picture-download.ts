@@ -1,8 +1,9 @@
 import { ProviderError, type ProviderFault } from '../../core/domain/errors.ts';
+import { keepOutsideText, type MaskSecrets } from '../../core/domain/outside-text.ts';
 import type { DownloadedPicture, DownloadOptions } from '../../core/ports/provider.ts';
 import { type GuardedFetch, RefusedAddressError } from '../../security/ssrf-guard.ts';
 import { openCallSignal } from './call-signal.ts';
-import { isWholePicture } from './picture-bytes.ts';
+import { isText, isWholePicture } from './picture-bytes.ts';
 import { parseRetryAfter } from './retry-after.ts';
 import { wasNeverSent } from './transport.ts';
 
@@ -16,6 +17,7 @@ interface DownloadParts {
   readonly keyHeader: Readonly<Record<string, string>> | null;
   /** Largest picture, in bytes. */
   readonly maxBytes: number;
+  readonly maskSecrets: MaskSecrets;
   /** Milliseconds since 1970. */
   readonly now: () => number;
 }
@@ -24,10 +26,8 @@ const MAX_REDIRECTS = 3;
 const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
 const KEY_WANTED: ReadonlySet<number> = new Set([401, 403]);
 const GONE = 410;
-/** Bytes that show whether a file is text or a picture. */
-const HEAD_BYTES = 64;
-/** Text without control characters, which no picture begins as but SVG. */
-const TEXT = /^(?!<svg)(?:[^\p{Cc}\ufffd]|\s)*$/iu;
+/** What is kept of a message that holds a host's name, in characters. */
+const MAX_MESSAGE = 300;
 
 /**
  * A function that fetches a picture by its URL, as `Provider.download` promises. Redirects are followed, three at most, each through the
@@ -35,7 +35,7 @@ const TEXT = /^(?!<svg)(?:[^\p{Cc}\ufffd]|\s)*$/iu;
  * a signed one, so no message holds it.
  */
 export function createPictureDownload(parts: DownloadParts) {
-  const { name, guard, keyHeader, maxBytes, now } = parts;
+  const { name, guard, keyHeader, maxBytes, maskSecrets, now } = parts;
   const ownOrigin = new URL(parts.baseURL).origin;
   const fail = (fault: ProviderFault, detail: string, retryAfterMs: number | null = null) =>
     new ProviderError(fault, `${name}: ${detail}`, { retryAfterMs });
@@ -84,15 +84,10 @@ export function createPictureDownload(parts: DownloadParts) {
       if (ends.endedBy === 'timeout') throw fail('timeout', 'the picture did not arrive in time');
       if (ends.endedBy === 'cancellation')
         throw fail('cancelled', 'the picture was not fetched: the call was cancelled');
-      if (error instanceof RefusedAddressError) throw fail('empty', error.message);
+      if (error instanceof RefusedAddressError)
+        throw fail('empty', keepOutsideText(error.message, MAX_MESSAGE, maskSecrets));
       if (wasNeverSent(error)) throw fail('unreachable', "the picture's URL cannot be reached");
       throw fail('interrupted', 'the picture did not arrive whole');
     }
   };
-}
-
-/** True for a page, JSON, a sentence or nothing at all: what servers send in the place of a file. */
-function isText(bytes: Uint8Array): boolean {
-  // Drops a byte order mark.
-  return TEXT.test(new TextDecoder().decode(bytes.subarray(0, HEAD_BYTES), { stream: true }).trimStart());
 }

@@ -1,4 +1,5 @@
 import { pino } from 'pino';
+import type { MaskSecrets } from '../../core/domain/outside-text.ts';
 
 /** A destination stream for pino. */
 interface LogOutput {
@@ -10,9 +11,10 @@ interface LogOutput {
 /**
  * Log output to a descriptor, such as 1 for standard output. All lines of one turn of the event loop share one write(2): a write for
  * each line costs a tenth of the time it takes to serve a cached picture. Buffered lines are written when the process exits, also
- * after an unexpected error; a process that is killed or runs out of memory loses the lines of its last turn.
+ * after an unexpected error; a process that is killed or runs out of memory loses the lines of its last turn. Secrets are masked here
+ * too, as the last line of defence: whatever a line was made from passes through.
  */
-export function createLogOutput(descriptor: number): LogOutput {
+export function createLogOutput(descriptor: number, maskSecrets: MaskSecrets): LogOutput {
   // Synchronous: with pino's default a process whose log pipe lost its reader would hang for ever at its exit.
   const output = pino.destination({ dest: descriptor, sync: true });
   let buffered = '';
@@ -20,7 +22,7 @@ export function createLogOutput(descriptor: number): LogOutput {
     if (buffered === '') return;
     const lines = buffered;
     buffered = '';
-    output.write(lines);
+    output.write(maskSecrets(lines));
   };
   process.once('exit', flushSync);
   return {

@@ -14,7 +14,8 @@ import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-http';
 import { defaultResource, resourceFromAttributes } from '@opentelemetry/resources';
 import { BatchSpanProcessor, type SpanExporter, TracerProvider } from '@opentelemetry/sdk-trace';
 import type { Logger } from 'pino';
-import { ImageError, ProviderError } from '../../core/domain/errors.ts';
+import { ImageError, ProviderError, reasonOf } from '../../core/domain/errors.ts';
+import { keepOutsideText, type MaskSecrets } from '../../core/domain/outside-text.ts';
 import type { Clock } from '../../core/ports/clock.ts';
 import type { SpanAttributes, SpanDescription, Tracer } from '../../core/ports/tracer.ts';
 
@@ -23,6 +24,8 @@ interface OtelTracingOptions {
   readonly endpoint: string;
   readonly version: string;
   readonly logger: Logger;
+  /** Applied to every text that is exported. */
+  readonly maskSecrets: MaskSecrets;
   readonly clock: Clock;
 }
 
@@ -39,6 +42,8 @@ const EXPORT_TIMEOUT_MS = 5_000;
 /** An unreachable collector must not use up the grace time of a shutdown. */
 const FLUSH_TIMEOUT_MS = 1_000;
 const LOG_INTERVAL_MS = 60_000;
+/** What is kept of a collector's error, in characters. */
+const MAX_REASON = 300;
 
 /**
  * Tracing by OpenTelemetry's SDK, exported in the background as batches of OTLP over HTTP. An unreachable collector costs the spans
@@ -46,11 +51,11 @@ const LOG_INTERVAL_MS = 60_000;
  * whether its trace is recorded; traces that begin here always are. Nothing is registered globally, so several services can run in
  * one process.
  */
-export function createOtelTracing({ endpoint, version, logger, clock }: OtelTracingOptions): OtelTracing {
+export function createOtelTracing({ endpoint, version, logger, maskSecrets, clock }: OtelTracingOptions): OtelTracing {
   const exporter = new OTLPTraceExporter({ url: tracesUrl(endpoint), timeoutMillis: EXPORT_TIMEOUT_MS });
   const provider = new TracerProvider({
     resource: defaultResource().merge(resourceFromAttributes({ 'service.name': 'easel', 'service.version': version })),
-    spanProcessors: [new BatchSpanProcessor({ exporter: logExportFailures(exporter, logger, clock) })],
+    spanProcessors: [new BatchSpanProcessor({ exporter: logExportFailures(exporter, logger, maskSecrets, clock) })],
   });
   const spans = provider.getTracer('easel', version);
   const activeSpan = new AsyncLocalStorage<Span>();
@@ -58,8 +63,8 @@ export function createOtelTracing({ endpoint, version, logger, clock }: OtelTrac
   const tracer: Tracer = {
     async span({ name, kind, attributes = {}, parent }, work) {
       const parentContext = parent === undefined ? activeSpan.getStore()?.spanContext() : parseParent(parent);
-      const options = { kind: kindOf(kind), attributes: withoutNulls(attributes) };
-      const span = spans.startSpan(name, options, contextWithParent(parentContext));
+      const options = { kind: kindOf(kind), attributes: exported(attributes) };
+      const span = spans.startSpan(maskSecrets(name), options, contextWithParent(parentContext));
       try {
         return await activeSpan.run(span, work);
       } catch (error) {
@@ -69,7 +74,7 @@ export function createOtelTracing({ endpoint, version, logger, clock }: OtelTrac
         span.end();
       }
     },
-    annotate: (attributes) => void activeSpan.getStore()?.setAttributes(withoutNulls(attributes)),
+    annotate: (attributes) => void activeSpan.getStore()?.setAttributes(exported(attributes)),
     fail(error) {
       const span = activeSpan.getStore();
       if (span) fail(span, error);
@@ -79,6 +84,20 @@ export function createOtelTracing({ endpoint, version, logger, clock }: OtelTrac
       return context ? `00-${context.traceId}-${context.spanId}-${flags(context)}` : null;
     },
   };
+
+  function exported(attributes: SpanAttributes): Attributes {
+    const values: Attributes = {};
+    for (const [name, value] of Object.entries(attributes)) {
+      if (value !== null) values[name] = typeof value === 'string' ? maskSecrets(value) : value;
+    }
+    return values;
+  }
+
+  function fail(span: Span, error: unknown): void {
+    const message = maskSecrets(error instanceof Error ? reasonOf(error) : String(error));
+    span.setStatus({ code: SpanStatusCode.ERROR, message });
+    span.setAttribute('error.type', errorType(error));
+  }
 
   /** Uses OpenTelemetry's field names: https://opentelemetry.io/docs/specs/otel/compatibility/logging_trace_context/ */
   function addTraceIds(line: object): object {
@@ -102,18 +121,24 @@ export function createOtelTracing({ endpoint, version, logger, clock }: OtelTrac
 
 /** The traces URL below a base URL: https://opentelemetry.io/docs/specs/otel/protocol/exporter/#endpoint-urls-for-otlphttp */
 function tracesUrl(endpoint: string): string {
-  return `${endpoint.replace(/\/+$/, '')}/v1/traces`;
+  return `${endpoint.replace(/(?<!\/)\/+$/, '')}/v1/traces`;
 }
 
 /** Logs export failures, at most once a minute, in place of the SDK's process-wide handler. */
-function logExportFailures(exporter: SpanExporter, logger: Logger, clock: Clock): SpanExporter {
+function logExportFailures(
+  exporter: SpanExporter,
+  logger: Logger,
+  maskSecrets: MaskSecrets,
+  clock: Clock,
+): SpanExporter {
   let quietUntil = Number.NEGATIVE_INFINITY;
   return {
     export(batch, done) {
       exporter.export(batch, ({ code, error }: ExportResult) => {
         if (code !== ExportResultCode.SUCCESS && clock.now() >= quietUntil) {
           quietUntil = clock.now() + LOG_INTERVAL_MS;
-          logger.warn({ reason: error?.message, spans: batch.length }, 'traces could not be exported and are lost');
+          const reason = keepOutsideText(error?.message ?? '', MAX_REASON, maskSecrets);
+          logger.warn({ reason, spans: batch.length }, 'traces could not be exported and are lost');
         }
         done({ code: ExportResultCode.SUCCESS });
       });
@@ -144,20 +169,8 @@ function kindOf(kind: SpanDescription['kind']): SpanKind {
   }
 }
 
-function withoutNulls(attributes: SpanAttributes): Attributes {
-  const values: Attributes = {};
-  for (const [name, value] of Object.entries(attributes)) if (value !== null) values[name] = value;
-  return values;
-}
-
 function flags({ traceFlags }: SpanContext): string {
   return traceFlags.toString(16).padStart(2, '0');
-}
-
-function fail(span: Span, error: unknown): void {
-  const message = error instanceof Error ? error.message : String(error);
-  span.setStatus({ code: SpanStatusCode.ERROR, message });
-  span.setAttribute('error.type', errorType(error));
 }
 
 /** A value of low cardinality, as the semantic conventions ask for `error.type`. */

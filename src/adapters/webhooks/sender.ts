@@ -1,4 +1,5 @@
 import { Webhook } from 'standardwebhooks';
+import { keepOutsideText, type MaskSecrets } from '../../core/domain/outside-text.ts';
 import type { Clock } from '../../core/ports/clock.ts';
 import type { WebhookResponse, WebhookSender } from '../../core/ports/webhooks.ts';
 import { type GuardedFetch, RefusedAddressError } from '../../security/ssrf-guard.ts';
@@ -7,6 +8,8 @@ interface WebhookSenderOptions {
   /** Each is `whsec_` followed by base64. Every message is signed with all of them, so that secrets can be rotated. */
   readonly secrets: readonly string[];
   readonly guard: GuardedFetch;
+  /** Applied to why a message was not delivered. */
+  readonly maskSecrets: MaskSecrets;
   readonly clock: Pick<Clock, 'now'>;
   readonly userAgent: string;
   /** Milliseconds for one try as a whole; 10 s by default. */
@@ -18,7 +21,7 @@ interface WebhookSenderOptions {
  * timestamp of its own. Redirects are not followed.
  */
 export function createWebhookSender(options: WebhookSenderOptions): WebhookSender {
-  const { guard, clock, userAgent, timeoutMs = 10_000 } = options;
+  const { guard, maskSecrets, clock, userAgent, timeoutMs = 10_000 } = options;
   const signers = options.secrets.map((secret) => new Webhook(secret));
 
   return {
@@ -37,11 +40,15 @@ export function createWebhookSender(options: WebhookSenderOptions): WebhookSende
         return { httpStatus: status, error: describeStatus(status), refused: false };
       } catch (error) {
         signal.throwIfAborted();
-        return toFailedResponse(error, timeoutMs);
+        const { error: reason, ...response } = toFailedResponse(error, timeoutMs);
+        return { ...response, error: keepOutsideText(reason, MAX_REASON, maskSecrets) };
       }
     },
   };
 }
+
+/** What is kept of why there was no answer, in characters: it may name the receiver's host. */
+const MAX_REASON = 300;
 
 /** Most of a response body that is read before the connection is closed. The body is discarded. */
 const MAX_RESPONSE_BYTES = 16 * 1024;
@@ -54,7 +61,7 @@ function describeStatus(status: number): string | null {
   return `the receiver answered ${status}`;
 }
 
-function toFailedResponse(error: unknown, timeoutMs: number): WebhookResponse {
+function toFailedResponse(error: unknown, timeoutMs: number): WebhookResponse & { readonly error: string } {
   const { name, message, code } = error as NodeJS.ErrnoException;
   if (error instanceof RefusedAddressError) return { httpStatus: null, error: message, refused: true };
   const reason =

@@ -105,6 +105,8 @@ interface ProviderErrorOptions extends ErrorOptions {
   readonly providerRequestId?: string | null;
   /** Milliseconds to wait, from the provider's `Retry-After`. */
   readonly retryAfterMs?: number | null;
+  /** The message as it may be logged; by default the message itself. */
+  readonly reason?: string;
 }
 
 /** Raised by providers. The message may be shown to the caller: it never holds a key or a whole answer. */
@@ -114,6 +116,8 @@ export class ProviderError extends Error {
   readonly httpStatus: number | null;
   readonly providerRequestId: string | null;
   readonly retryAfterMs: number | null;
+  /** The message as it may be logged and traced: without the prompt, where the provider quotes that and prompts are not logged. */
+  readonly reason: string;
 
   constructor(fault: ProviderFault, detail: string, options: ProviderErrorOptions = {}) {
     super(detail, options);
@@ -121,6 +125,7 @@ export class ProviderError extends Error {
     this.httpStatus = options.httpStatus ?? null;
     this.providerRequestId = options.providerRequestId ?? null;
     this.retryAfterMs = options.retryAfterMs ?? null;
+    this.reason = options.reason ?? detail;
   }
 
   /** How the attempt ended: `unknown` where the call may have been billed, `failed` where it is known not to have been. */
@@ -137,6 +142,13 @@ export class ProviderError extends Error {
         return 'failed';
     }
   }
+}
+
+/** The message of an error as it may be logged and traced, also where it holds that of the `ProviderError` that is its cause. */
+export function reasonOf(error: Error): string {
+  if (error instanceof ProviderError) return error.reason;
+  const { cause, message } = error;
+  return cause instanceof ProviderError ? message.replaceAll(cause.message, () => cause.reason) : message;
 }
 
 /** Raised when another process, or another part of this one, has the database open. */

@@ -54,13 +54,13 @@ export function createFetchAnnounced({
       const isLast = failure.fault === 'empty' || leftMs <= 0 || signals.cancelled.aborted;
       if (bytes !== null) partialTries += 1;
       if (bytes !== null && (isLast || partialTries === PARTIAL_TRIES)) return bytes;
-      const { message: reason } = failure;
       if (signals.cancelled.aborted) throw endedEarly(provider.name);
       if (isLast) {
-        const detail = `${provider.name} answered with the URL of its picture, which could not be fetched: ${reason}`;
+        const detail = `${provider.name} answered with the URL of its picture, which could not be fetched: ${failure.message}`;
         throw new ProviderError('empty', detail, { httpStatus, providerRequestId });
       }
       const delayMs = nextDelay(tries, failure.retryAfterMs, end - clock.now());
+      const { reason } = failure;
       log.warn({ attempt: attempt.id, tries, delayMs, reason }, 'the picture of this call could not be fetched yet');
       await clock.sleep(delayMs, noFurtherTry).catch(() => undefined);
       if (signals.draining.aborted || abandon.aborted) throw endedEarly(provider.name);

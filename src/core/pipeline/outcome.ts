@@ -1,4 +1,4 @@
-import { ImageError, ProviderError } from '../domain/errors.ts';
+import { ImageError, ProviderError, reasonOf } from '../domain/errors.ts';
 import type { Image } from '../domain/image.ts';
 import { failed } from '../domain/transitions.ts';
 import type { Clock } from '../ports/clock.ts';
@@ -55,9 +55,12 @@ export function createOutcome({
     const durationMs = clock.now() - Date.parse(image.requestedAt);
     const line = { status, provider, model, attempts: image.attempts.length, durationMs, usd: cost.usd };
     if (failure) {
-      const { code, message: reason, cause } = failure;
+      const { code, cause } = failure;
       // Only a defect needs its stack; other failures are expected, and their reason says what there is.
-      run.log.error({ ...line, code, reason, ...(code === 'internal_error' && { err: cause }) }, 'image failed');
+      run.log.error(
+        { ...line, code, reason: reasonOf(failure), ...(code === 'internal_error' && { err: cause }) },
+        'image failed',
+      );
     } else run.log.info(line, 'image succeeded');
   }
 }

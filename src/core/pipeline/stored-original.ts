@@ -88,7 +88,7 @@ export function createFindStoredOriginal({
         const durationMs = clock.now() - Date.parse(attempt.startedAt);
         const end = { outcome: error.outcome, durationMs, httpStatus, providerRequestId };
         await run.change((current) => closed(current, attempt.id, end));
-        run.log.warn({ attempt: attempt.id, reason: error.message }, 'the picture of an earlier call is gone');
+        run.log.warn({ attempt: attempt.id, reason: error.reason }, 'the picture of an earlier call is gone');
       }
     }
     return null;

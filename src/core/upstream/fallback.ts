@@ -83,7 +83,7 @@ export function createFallback({
           if (!(error instanceof ProviderError && isOutage(error.fault)) || !limits.mayRisk()) throw error;
           failure = error;
           const { name: provider } = round.candidate.upstream.provider;
-          log.warn({ provider, reason: error.message }, 'no picture from this provider');
+          log.warn({ provider, reason: error.reason }, 'no picture from this provider');
           if (!limits.mayCallAgain()) break;
         }
       }

@@ -31,7 +31,7 @@ export function createWaitForRetry({
   /** In [0, 1). */
   readonly random: () => number;
 }): WaitForRetry {
-  return async ({ fault, retryAfterMs, message: reason }, { round, limits, signal, log }) => {
+  return async ({ fault, retryAfterMs, reason }, { round, limits, signal, log }) => {
     const { provider, breaker } = round.candidate.upstream;
     const { calls: attempts } = round;
     const state = { fault, retryAfterMs, attempts, unknown: limits.unknown, elapsedMs: limits.elapsedMs() };

@@ -6,10 +6,16 @@ interface Preferences {
   readonly wait: number | null;
 }
 
-/** A preference: a name, an optional value, and optional parameters, which are ignored. */
-const PREFERENCE = /^([\w!#$%&'*+.^`|~-]+)(?:\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s";,]*)))?\s*(?:;.*)?$/s;
+/*
+ * No two neighbouring parts of these expressions take the same character, and a quote that is never closed ends with the header, so that
+ * each takes a time in proportion to the length of the header.
+ */
 /** An element of the comma-separated list; a comma inside quotes does not separate. */
-const ELEMENT = /(?:"(?:[^"\\]|\\.)*"|[^,"])+/gs;
+const ELEMENT = /(?:"(?:[^"\\]|\\.)*(?:\\?$|")|[^,"])+/gs;
+/** A preference: a name, and what follows its equals sign. Parameters are ignored. */
+const PREFERENCE = /^([\w!#$%&'*+.^`|~-]+)\s*(?:=\s*(.*)|;.*)?$/s;
+/** The value of a preference, in quotes or plain, and parameters. */
+const VALUE = /^(?:"((?:[^"\\]|\\.)*)"|([^\s";,]*))\s*(?:;.*)?$/s;
 
 /**
  * Parses a `Prefer` header by RFC 7240: names are case-insensitive, the first of several equal names counts, and unknown or
@@ -18,9 +24,10 @@ const ELEMENT = /(?:"(?:[^"\\]|\\.)*"|[^,"])+/gs;
 export function readPreferences(header: string | undefined): Preferences {
   const values = new Map<string, string>();
   for (const [element] of (header ?? '').matchAll(ELEMENT)) {
-    const [, name, quoted, plain] = PREFERENCE.exec(element.trim()) ?? [];
+    const [, name, given = ''] = PREFERENCE.exec(element.trim()) ?? [];
+    const [, quoted, value = quoted] = VALUE.exec(given) ?? [];
     const key = name?.toLowerCase();
-    if (key !== undefined && !values.has(key)) values.set(key, quoted ?? plain ?? '');
+    if (key !== undefined && value !== undefined && !values.has(key)) values.set(key, value);
   }
   const wait = values.get('wait') ?? '';
   return { respondAsync: values.get('respond-async') === '', wait: /^\d{1,9}$/.test(wait) ? Number(wait) : null };

@@ -157,6 +157,15 @@ describe('a failure after which no further try can work', () => {
     }
   });
 
+  test('an address whose host is a secret, which is masked', async () => {
+    const { download } = adapter.provider({ maskSecrets: (text) => text.replaceAll('169.254', '[secret]') });
+    const error: unknown = await download('http://169.254.1.1/1.png', {
+      signal: AbortSignal.timeout(5_000),
+      timeoutMs: 5_000,
+    }).catch((reason: unknown) => reason);
+    expect(error).toMatchObject({ message: expect.stringContaining('[secret].1.1 has an address that is not public') });
+  });
+
   test('a redirect to an address that the SSRF guard refuses', async () => {
     for (const location of ['http://169.254.169.254/latest', 'file:///etc/passwd', 'data:image/png;base64,AQID']) {
       const url = await addressOf(answer({ status: 302, headers: { location } }));

@@ -14,7 +14,10 @@ it('writes the lines of a turn together, in order, and a fatal line at once', as
   const descriptor = openSync(path, 'w');
   try {
     const messages = () => [...readFileSync(path, 'utf8').matchAll(/"msg":"(.*?)"/g)].map(([, msg]) => msg);
-    const log = pino({}, createLogOutput(descriptor));
+    const log = pino(
+      {},
+      createLogOutput(descriptor, (lines) => lines),
+    );
     log.info('1');
     log.error('2');
     expect(messages()).toEqual([]);
@@ -33,7 +36,7 @@ it('writes the lines of a turn together, in order, and a fatal line at once', as
 /** Runs `code` in a child process, with an output to its standard output as `log`. */
 function run(folder: string, code: string) {
   const module = fileURLToPath(new URL('../../../src/adapters/telemetry/log-output.ts', import.meta.url));
-  const script = `import { createLogOutput } from '${module}'; const log = createLogOutput(1); ${code}`;
+  const script = `import { createLogOutput } from '${module}'; const log = createLogOutput(1, (lines) => lines); ${code}`;
   return startProcess({ folder, command: [process.execPath, '--input-type=module', '--eval', script] });
 }
 

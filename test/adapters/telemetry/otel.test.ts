@@ -6,6 +6,7 @@ import * as names from '@opentelemetry/semantic-conventions/incubating';
 import { pino } from 'pino';
 import { describe, expect, it, vi } from 'vitest';
 import { createOtelTracing } from '../../../src/adapters/telemetry/otel.ts';
+import { createSecretMask } from '../../../src/security/secret-mask.ts';
 import { startEasel } from '../../support/app/easel.ts';
 import { startService } from '../../support/app/process.ts';
 import { type ReceivedSpan, startOtlpReceiver } from '../../support/network/otlp-receiver.ts';
@@ -190,6 +191,57 @@ describe('the trace of a picture', () => {
   });
 });
 
+describe('what is exported', () => {
+  it('holds no secret, in names, attributes or the message of an error', async () => {
+    await using receiver = await startOtlpReceiver();
+    const { mask: maskSecrets } = createSecretMask(['hunter22']);
+    const options = { endpoint: receiver.endpoint, version: '1', logger: pino({ level: 'silent' }), maskSecrets };
+    const { tracer, close } = createOtelTracing({ ...options, clock: createManualClock() });
+    const span = { name: 'a hunter22', attributes: { given: 'b hunter22', count: 1 }, parent: null };
+    const work = tracer.span(span, async () => {
+      tracer.annotate({ later: 'c hunter22' });
+      throw new Error('d hunter22');
+    });
+    await expect(work).rejects.toThrow('d hunter22');
+    await close();
+    expect(receiver.span('a [secret]')).toMatchObject({
+      attributes: { given: 'b [secret]', count: 1, later: 'c [secret]' },
+      status: { code: ERROR, message: 'd [secret]' },
+    });
+  });
+
+  it.each([
+    ['does not hold a prompt that the provider quotes', {}, false],
+    ['holds it with LOG_PROMPTS', { LOG_PROMPTS: 'true' }, true],
+  ])('%s, in no span and in no line of the log', async (_what, env, shown) => {
+    const prompt = 'a lighthouse in a storm';
+    await using receiver = await startOtlpReceiver();
+    let log = '';
+    {
+      await using easel = await startEasel({
+        env: { ...tracedBy(receiver.endpoint).env, RETRY_MAX_ATTEMPTS: '2', ...env },
+      });
+      const quoting = { message: `Your prompt "${prompt}" was read.` };
+      easel.upstream.script(
+        openAiError('server_error', quoting),
+        openAiError('server_error', quoting),
+        openAiError('moderation_blocked', quoting),
+      );
+      for (const mediaId of ['x', 'y']) {
+        const { body } = await easel.post({ mediaId, prompt });
+        // Its own caller may see it.
+        expect(body.detail).toContain(prompt);
+        expect((await easel.record(mediaId)).error?.detail).toContain(prompt);
+      }
+      log = easel.log.join('');
+    }
+    for (const msg of ['call failed, trying again', 'no picture from this provider', 'image failed'])
+      expect(log).toContain(msg);
+    expect(log.includes(prompt)).toBe(shown);
+    expect(JSON.stringify(receiver.spans).includes(prompt)).toBe(shown);
+  });
+});
+
 describe('a collector', () => {
   it.each([
     ['refuses connections', UNREACHABLE],
@@ -208,7 +260,13 @@ describe('a collector', () => {
     const log: string[] = [];
     const clock = createManualClock();
     const logger = pino({}, { write: (line: string) => void log.push(line) });
-    const { tracer, close } = createOtelTracing({ endpoint: receiver.endpoint, version: '1', logger, clock });
+    const { tracer, close } = createOtelTracing({
+      endpoint: receiver.endpoint,
+      version: '1',
+      logger,
+      maskSecrets: (text) => text,
+      clock,
+    });
     const sendBatch = async (number: number) => {
       for (let span = 0; span < BATCH; span += 1) await tracer.span({ name: 'x', parent: null }, async () => undefined);
       await vi.waitFor(() => expect(receiver.requests).toBe(number));

@@ -1,6 +1,7 @@
 import { describe, expect, it, test } from 'vitest';
 import { createWebhookSender } from '../../../src/adapters/webhooks/sender.ts';
 import { allowedHostText } from '../../../src/security/allow-list.ts';
+import { createSecretMask } from '../../../src/security/secret-mask.ts';
 import { createGuardedFetch } from '../../../src/security/ssrf-guard.ts';
 import { type Reaction, startReceiver, TEST_SECRET } from '../../support/network/webhook-receiver.ts';
 
@@ -8,12 +9,25 @@ const message = { id: 'msg_1', body: JSON.stringify({ type: 'image.succeeded', d
 
 function sender({ secrets = [TEST_SECRET], allow = ['127.0.0.1'], now = Date.now } = {}) {
   const guard = createGuardedFetch({ allow: allow.map((host) => allowedHostText.parse(host)) });
-  const { send } = createWebhookSender({ secrets, guard, clock: { now }, userAgent: 'Easel/test', timeoutMs: 400 });
+  const { send } = createWebhookSender({
+    secrets,
+    guard,
+    maskSecrets: createSecretMask([...secrets, 'localhost']).mask,
+    clock: { now },
+    userAgent: 'Easel/test',
+    timeoutMs: 400,
+  });
   return {
     send: (url: string, signal = new AbortController().signal) => send({ ...message, url }, signal),
     [Symbol.asyncDispose]: () => guard.close(),
   };
 }
+
+it('why there was no answer holds no secret', async () => {
+  await using to = sender({ allow: [] });
+  const { error } = await to.send('http://localhost/hook');
+  expect(error).toMatch(/^\[secret\] has an address that is not public/);
+});
 
 describe('a message', () => {
   it('has the headers of Standard Webhooks, with the time in seconds', async () => {

@@ -3,6 +3,7 @@ import { createTransport } from '../../../src/adapters/providers/transport.ts';
 import { CATALOG, unlistedModel } from '../../../src/core/models/catalog.ts';
 import type { GenerationCall, Provider } from '../../../src/core/ports/provider.ts';
 import { hostOf } from '../../../src/security/allow-list.ts';
+import { createSecretMask } from '../../../src/security/secret-mask.ts';
 import { createGuardedFetch } from '../../../src/security/ssrf-guard.ts';
 import { type OpenAiServer, startOpenAiServer } from './server.ts';
 
@@ -47,6 +48,8 @@ export async function startOpenAiAdapter(reach: readonly string[] = []): Promise
         transport,
         guard,
         maxPictureBytes: MAX_BYTES,
+        maskSecrets: createSecretMask([server.key ?? '']).mask,
+        logPrompts: false,
         clock: { now: () => Date.parse('2026-11-23T12:00:00Z'), sleep: async () => undefined },
         ...some,
       }),

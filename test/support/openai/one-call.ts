@@ -26,6 +26,8 @@ const provider = createOpenAIProvider({
   transport,
   guard,
   maxPictureBytes: MAX_BYTES,
+  maskSecrets: (text) => text,
+  logPrompts: false,
   clock: { now: Date.now, sleep: async () => undefined },
 });
 

@@ -24,7 +24,7 @@ export function repairJpeg(jpeg: Buffer, reason: string): readonly Buffer[] {
   if (!hasAllScans(segments)) return [];
   const repaired = write(segments.map(withKnownValues));
   if (!repaired.equals(jpeg)) return [repaired];
-  const surplus = /(\d+) extraneous bytes before marker 0x([0-9a-f]{2})/.exec(reason);
+  const surplus = /\b(\d+) extraneous bytes before marker 0x([0-9a-f]{2})/.exec(reason);
   return surplus === null ? [] : withoutSurplus(segments, Number(surplus[1]), Number.parseInt(surplus[2] ?? '', 16));
 }
 

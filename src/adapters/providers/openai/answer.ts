@@ -1,3 +1,4 @@
+import { keepOutsideLines, type MaskSecrets } from '../../../core/domain/outside-text.ts';
 import type { TokenUsage } from '../../../core/ports/provider.ts';
 import { recogniseBody } from './answer-kind.ts';
 import { decodeBase64 } from './base64.ts';
@@ -17,6 +18,7 @@ export interface AnsweredPicture {
 interface ReadOptions {
   /** Relative URLs are resolved against it. */
   readonly baseURL: string;
+  readonly maskSecrets: MaskSecrets;
   readonly onPartial: (bytes: Uint8Array, index: number) => void;
 }
 
@@ -33,9 +35,9 @@ export async function readAnswer(response: Response, options: ReadOptions): Prom
     case 'picture':
       return { picture: await collect(body), revisedPrompt: null, usage: null };
     case 'events':
-      return pictureIn(await readEventStream(body, decoded(options.onPartial)), decodeBase64, options.baseURL);
+      return pictureIn(await readEventStream(body, decoded(options.onPartial)), decodeBase64, options);
     case 'json':
-      return await readJson(body, headers, options.baseURL);
+      return await readJson(body, headers, options);
     default:
       await body.cancel();
       return null;
@@ -45,14 +47,14 @@ export async function readAnswer(response: Response, options: ReadOptions): Prom
 async function readJson(
   json: ReadableStream<Uint8Array>,
   headers: Headers,
-  baseURL: string,
+  options: ReadOptions,
 ): Promise<AnsweredPicture | null> {
   const { body, picture, first } = decodeInlinePictures(json, headers);
   const chunks: Uint8Array[] = [];
   try {
     for await (const chunk of body) chunks.push(chunk);
     const value = parse(Buffer.concat(chunks).toString());
-    const found = pictureIn(value, picture, baseURL);
+    const found = pictureIn(value, picture, options);
     const error = found === null ? errorIn(value) : null;
     if (error !== null) throw new AnswerError(error, false);
     return found;
@@ -96,7 +98,7 @@ function parseLine(line: string): unknown {
 function pictureIn(
   value: unknown,
   decode: (base64: string) => Uint8Array | null,
-  baseURL: string,
+  { baseURL, maskSecrets }: ReadOptions,
 ): AnsweredPicture | null {
   if (typeof value !== 'object' || value === null) return null;
   const { data } = value as { data?: unknown };
@@ -105,7 +107,12 @@ function pictureIn(
     const { b64_json, url, revised_prompt } = entry as Record<string, unknown>;
     const picture = decodeGiven(b64_json, decode) ?? locate(given(url), baseURL);
     if (picture === null) continue;
-    return { picture, revisedPrompt: given(revised_prompt), usage: readUsage(value) };
+    const revised = given(revised_prompt);
+    return {
+      picture,
+      revisedPrompt: revised === null ? null : keepOutsideLines(revised, MAX_REVISED_PROMPT, maskSecrets),
+      usage: readUsage(value),
+    };
   }
   return null;
 }
@@ -116,12 +123,15 @@ function decodeGiven(b64Json: unknown, decode: (base64: string) => Uint8Array | 
   return bytes === null || bytes.length === 0 ? null : bytes;
 }
 
+/** As long as the longest prompt that a model takes, in characters. */
+const MAX_REVISED_PROMPT = 32_000;
+
 /** Longer than any signed URL. An address is kept in the record, which a faulty server must not fill. */
 const MAX_URL_LENGTH = 32 * 1024;
 
 /** The bytes that a `data:` URL holds, or the absolute URL; null for one that is neither that nor http or https. */
 function locate(text: string | null, baseURL: string): Uint8Array | URL | null {
-  const url = text === null ? null : URL.parse(text, baseURL.replace(/\/*$/, '/'));
+  const url = text === null ? null : URL.parse(text, baseURL.endsWith('/') ? baseURL : `${baseURL}/`);
   if (url === null) return null;
   if (url.protocol === 'data:') return decodeDataUrl(url.href);
   return /^https?:$/.test(url.protocol) && url.href.length <= MAX_URL_LENGTH ? url : null;

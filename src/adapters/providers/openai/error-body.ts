@@ -5,8 +5,24 @@
 export async function toOpenAIError(response: Response): Promise<Response> {
   if (response.ok) return response;
   // When the body breaks off, the status still says which error it is.
-  const error = readError(await response.text().catch(() => ''));
+  const error = readError(await readStart(response).catch(() => ''));
   return new Response(JSON.stringify({ error }), { status: response.status, headers: response.headers });
+}
+
+/** Far more than any error says. What is longer is no JSON once it is cut, and is shown as text. */
+const MAX_ERROR_BYTES = 1024 * 1024;
+
+/** The start of the body as text; the rest is not read. */
+async function readStart({ body }: Response): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  let left = MAX_ERROR_BYTES;
+  for await (const chunk of body ?? []) {
+    chunks.push(chunk.subarray(0, left));
+    left -= chunk.length;
+    // Leaving the loop closes the connection.
+    if (left <= 0) break;
+  }
+  return new TextDecoder().decode(Buffer.concat(chunks));
 }
 
 /** What an error body says, whatever its shape. */
@@ -132,7 +148,12 @@ function messageOf(value: unknown): string {
   if (isValidationList(value)) {
     return value.map(({ loc, msg }) => `${Array.isArray(loc) ? `${loc.join('.')}: ` : ''}${msg}`).join('; ');
   }
-  return JSON.stringify(value);
+  try {
+    return JSON.stringify(value);
+  } catch {
+    // JSON is parsed to any depth, but not written.
+    return 'with an error that is nested too deeply to be shown';
+  }
 }
 
 /** The text itself, or the title of a proxy's HTML page. */

@@ -1,17 +1,20 @@
 import { APIConnectionTimeoutError, APIError, APIUserAbortError } from 'openai';
 import { ProviderError, type ProviderFault } from '../../../core/domain/errors.ts';
+import { keepOutsideText, type MaskSecrets } from '../../../core/domain/outside-text.ts';
+import { hidePrompt } from '../../../core/domain/quoted-prompt.ts';
 import type { CallSignal } from '../call-signal.ts';
 import { parseRetryAfter } from '../retry-after.ts';
 import { wasNeverSent, wasTooLarge } from '../transport.ts';
 import { AnswerError, type ErrorBody } from './error-body.ts';
-import { readHeaders } from './response.ts';
+import { keepRequestId, readHeaders } from './response.ts';
 
 /** What is known about a call besides the error that ended it. */
 interface FaultContext {
   /** The provider's name, with which each message begins. */
   readonly name: string;
-  /** Removed from every message; null where there is none. */
-  readonly apiKey: string | null;
+  readonly maskSecrets: MaskSecrets;
+  /** As it was sent, which is not logged; null where prompts may be. */
+  readonly hiddenPrompt: string | null;
   /** Milliseconds since 1970; a `Retry-After` date counts from here. */
   readonly now: number;
   readonly endedBy: CallSignal['endedBy'];
@@ -26,13 +29,26 @@ interface FaultContext {
  * logged, and servers often quote the API key in their error messages.
  */
 export function classifyFault(error: unknown, context: FaultContext): ProviderError {
-  const { name, apiKey, now, endedBy, response, streams } = context;
+  const { name, maskSecrets, hiddenPrompt, now, endedBy, response, streams } = context;
   const fail = (
     fault: ProviderFault,
     detail: string,
     more: { httpStatus?: number | null; providerRequestId?: string | null; retryAfterMs?: number | null } = {},
-  ) =>
-    new ProviderError(fault, redact(`${name} ${detail}`, apiKey), { ...(response && readHeaders(response)), ...more });
+  ) => {
+    const message = `${name} ${detail}`;
+    return new ProviderError(fault, message, {
+      ...(response && readHeaders(response, maskSecrets)),
+      ...more,
+      reason: hiddenPrompt === null ? message : hidePrompt(message, hiddenPrompt),
+    });
+  };
+  const mask: MaskSecrets = (text) => maskLookalikes(maskSecrets(text));
+  /** Message and code on one line: `429 Too many requests (rate_limit_exceeded)`. */
+  const describe = (message: string, code: string | null = null) => {
+    const text = keepOutsideText(message, MAX_MESSAGE, mask);
+    const shown = code === null ? '' : keepOutsideText(code, MAX_CODE, mask);
+    return text.includes(shown) ? text : `${text} (${shown})`;
+  };
 
   if (endedBy === 'timeout') return fail('timeout', 'did not send a complete response in time');
   if (endedBy === 'cancellation' || error instanceof APIUserAbortError) {
@@ -46,21 +62,22 @@ export function classifyFault(error: unknown, context: FaultContext): ProviderEr
       retryAfterMs: readRetryAfter(response?.headers, now),
     });
   }
-  // The SDK takes a connection that could not be made in time for a timeout.
-  if (wasNeverSent(error)) return fail('unreachable', `cannot be reached: ${rootMessage(error)}`);
-  if (error instanceof APIConnectionTimeoutError) return fail('timeout', 'did not send a complete response in time');
   if (error instanceof APIError && typeof error.status === 'number') {
     const { status: httpStatus, headers } = error as APIError<number, Headers>;
     const body = error.error as ErrorBody;
     return fail(faultOf(httpStatus, body, streams), `answered ${describe(error.message, body.code)}`, {
       httpStatus,
-      providerRequestId: error.requestID || null,
+      providerRequestId: keepRequestId(error.requestID, maskSecrets),
       retryAfterMs: readRetryAfter(headers, now),
     });
   }
+  // After the answers: an error of the SDK bears the code that the server sent, which may be one of Node's.
+  // Before the timeout: the SDK takes a connection that could not be made in time for one.
+  if (wasNeverSent(error)) return fail('unreachable', `cannot be reached: ${describe(rootMessage(error))}`);
+  if (error instanceof APIConnectionTimeoutError) return fail('timeout', 'did not send a complete response in time');
   // A SyntaxError comes from parsing a successful response; after any other error here the response is incomplete.
   if (error instanceof SyntaxError) return fail('empty', 'answered with malformed JSON');
-  return fail('interrupted', `did not complete its response: ${rootMessage(error)}`);
+  return fail('interrupted', `did not complete its response: ${describe(rootMessage(error))}`);
 }
 
 /** Statuses below 500, besides 429, after which the same request may succeed: request timeout and conflict. */
@@ -156,11 +173,9 @@ function readRetryAfter(headers: Headers | undefined, now: number): number | nul
   return parseRetryAfter((header) => headers?.get(header) ?? null, now);
 }
 
-/** Message and code on one line, the message cut at 300 characters: `429 Too many requests (rate_limit_exceeded)`. */
-function describe(message: string, code: string | null): string {
-  const text = message.replaceAll(/\s+/g, ' ').slice(0, 300);
-  return code !== null && !text.includes(code) ? `${text} (${code})` : text;
-}
+/** What is kept of a message and of a code, in characters. */
+const MAX_MESSAGE = 300;
+const MAX_CODE = 100;
 
 /** The code or message of the innermost cause. */
 function rootMessage(error: unknown): string {
@@ -170,8 +185,10 @@ function rootMessage(error: unknown): string {
   return message;
 }
 
-/** Replaces the API key, anything that looks like an OpenAI key, and keys masked with asterisks. */
-function redact(text: string, apiKey: string | null): string {
-  const known = apiKey === null ? text : text.replaceAll(apiKey, '[key]');
-  return known.replaceAll(/\bsk-[\w*-]{4,}|[\w-]*\*{4,}[\w-]*/g, '[key]');
+/**
+ * Replaces anything that looks like an OpenAI key, and keys masked with asterisks. The second expression begins at the start of a word
+ * only: begun at each of its letters, it would take a time that grows with the square of the word's length.
+ */
+function maskLookalikes(text: string): string {
+  return text.replaceAll(/\bsk-[\w*-]{4,}|(?<![\w-])[\w-]*\*{4,}[\w-]*/g, '[secret]');
 }

@@ -2,6 +2,7 @@ import type { ImageGenerateParamsNonStreaming } from 'openai/resources/images';
 import { ProviderError } from '../../../core/domain/errors.ts';
 import { formatSize } from '../../../core/domain/geometry.ts';
 import type { Model, OmittableParameter } from '../../../core/domain/model.ts';
+import type { MaskSecrets } from '../../../core/domain/outside-text.ts';
 import type { Clock } from '../../../core/ports/clock.ts';
 import type { GenerationCall, Provider } from '../../../core/ports/provider.ts';
 import type { GuardedFetch } from '../../../security/ssrf-guard.ts';
@@ -26,6 +27,10 @@ export interface OpenAIProviderOptions extends ConnectionOptions {
   readonly guard: GuardedFetch;
   /** Largest picture that is downloaded, in bytes. */
   readonly maxPictureBytes: number;
+  /** Applied to all that is kept of an answer's texts. */
+  readonly maskSecrets: MaskSecrets;
+  /** True where the reason of an error may quote the prompt in the log. */
+  readonly logPrompts: boolean;
   readonly clock: Clock;
 }
 
@@ -34,7 +39,7 @@ export interface OpenAIProviderOptions extends ConnectionOptions {
  * Once the server has refused to stream, no later call asks for it.
  */
 export function createOpenAIProvider(options: OpenAIProviderOptions): Provider {
-  const { name, apiKey, timeoutMs, guard, maxPictureBytes, clock } = options;
+  const { name, timeoutMs, guard, maxPictureBytes, maskSecrets, logPrompts, clock } = options;
   const client = createClient(options);
   const { baseURL } = client;
 
@@ -54,8 +59,8 @@ export function createOpenAIProvider(options: OpenAIProviderOptions): Provider {
         const parameters = { ...toParameters(call, options.omit), ...(streams && streaming(call)) };
         response = await client.images.generate(parameters, { signal: ends.signal }).asResponse();
         ends.answerBegins();
-        const answer = await readAnswer(response, { baseURL, onPartial: onPartial ?? (() => {}) });
-        const headers = readHeaders(response);
+        const answer = await readAnswer(response, { baseURL, maskSecrets, onPartial: onPartial ?? (() => {}) });
+        const headers = readHeaders(response, maskSecrets);
         if (answer === null) {
           throw new ProviderError(
             'empty',
@@ -70,7 +75,16 @@ export function createOpenAIProvider(options: OpenAIProviderOptions): Provider {
       } catch (error) {
         if (error instanceof ProviderError) throw error;
         const { endedBy } = ends;
-        const failure = classifyFault(error, { name, apiKey, now: clock.now(), endedBy, response, streams });
+        const hiddenPrompt = logPrompts ? null : call.prompt;
+        const failure = classifyFault(error, {
+          name,
+          maskSecrets,
+          hiddenPrompt,
+          now: clock.now(),
+          endedBy,
+          response,
+          streams,
+        });
         if (failure.fault === 'streaming_refused') supportsStreaming = false;
         throw failure;
       }
@@ -82,6 +96,7 @@ export function createOpenAIProvider(options: OpenAIProviderOptions): Provider {
       baseURL,
       keyHeader: keyHeader(options),
       maxBytes: maxPictureBytes,
+      maskSecrets,
       now: () => clock.now(),
     }),
 
@@ -90,8 +105,13 @@ export function createOpenAIProvider(options: OpenAIProviderOptions): Provider {
       // Called once a day, so the connection is not kept open.
       const list = client.models.list({ signal: limited, headers: { connection: 'close' } });
       const dates = new Map<string, string>();
-      for await (const { id, shutdown_date: date } of list) {
-        if (typeof date === 'string' && /^\d{4}-\d{2}-\d{2}/.test(date)) dates.set(id, date.slice(0, 10));
+      try {
+        for await (const { id, shutdown_date: date } of list) {
+          if (typeof date === 'string' && /^\d{4}-\d{2}-\d{2}/.test(date)) dates.set(id, date.slice(0, 10));
+        }
+      } catch (error) {
+        const call = { endedBy: null, response: null, streams: false };
+        throw classifyFault(error, { name, maskSecrets, hiddenPrompt: null, now: clock.now(), ...call });
       }
       return dates;
     },

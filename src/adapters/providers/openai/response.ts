@@ -1,4 +1,5 @@
 import type { ImagesResponse } from 'openai/resources/images';
+import { keepOutsideText, type MaskSecrets } from '../../../core/domain/outside-text.ts';
 import type { TokenUsage } from '../../../core/ports/provider.ts';
 import { parseRateLimit } from './rate-limit-headers.ts';
 
@@ -11,12 +12,21 @@ export interface ResponseHeaders {
 }
 
 /** Reads the status, the request id and the rate limit of a response. */
-export function readHeaders({ status, headers }: Response): ResponseHeaders {
+export function readHeaders({ status, headers }: Response, maskSecrets: MaskSecrets): ResponseHeaders {
   return {
     httpStatus: status,
-    providerRequestId: given(headers.get('x-request-id')),
+    providerRequestId: keepRequestId(headers.get('x-request-id'), maskSecrets),
     pauseMs: parseRateLimit((header) => headers.get(header)),
   };
+}
+
+/** No API has longer ones. */
+const MAX_REQUEST_ID = 200;
+
+/** The id by which the server knows a request, as it is kept; null where it sends none. */
+export function keepRequestId(id: string | null | undefined, maskSecrets: MaskSecrets): string | null {
+  const text = given(id);
+  return text === null ? null : keepOutsideText(text, MAX_REQUEST_ID, maskSecrets);
 }
 
 /** A text that a server sent; null for an empty one, which means the same as none, and for any other value. */

@@ -54,6 +54,11 @@ describe('an empty field is not given', () => {
     ['a null URL beside base64', { data: [{ url: null, b64_json: 'AQID' }] }, HELD],
     ['base64 and a URL', { data: [{ url: URL_ELSEWHERE, b64_json: 'AQID' }] }, HELD],
     ['an empty revised prompt', { data: [{ b64_json: 'AQID', revised_prompt: '' }] }, HELD],
+    [
+      'a revised prompt of any length',
+      { data: [{ b64_json: 'AQID', revised_prompt: 'a\n'.repeat(100_000) }] },
+      { ...HELD, revisedPrompt: 'a\n'.repeat(16_000) },
+    ],
     ['a revised prompt', { data: [{ b64_json: 'AQID', revised_prompt: 'a' }] }, { ...HELD, revisedPrompt: 'a' }],
     ['an empty error', { data: [{ b64_json: 'AQID' }], error: '', detail: null }, HELD],
     ['an error without members', { data: [{ b64_json: 'AQID' }], error: {} }, HELD],

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { OpenAIProviderOptions } from '../../../../src/adapters/providers/openai/provider.ts';
 import { createTransport } from '../../../../src/adapters/providers/transport.ts';
 import { ProviderError } from '../../../../src/core/domain/errors.ts';
+import { createSecretMask } from '../../../../src/security/secret-mask.ts';
 import { callOptions } from '../../../support/generation.ts';
 import { CALL, MAX_BYTES, type OpenAiAdapter, startOpenAiAdapter } from '../../../support/openai/adapter.ts';
 import {
@@ -179,9 +180,85 @@ describe('an error response', () => {
     const key = server.key ?? '';
     server.always(openAiError('invalid_api_key', { message: `Wrong: ${quoted(key)}.` }));
     const error = await failure();
-    expect(error.message).toContain('[key]');
+    expect(error.message).toContain('[secret]');
     for (const secret of [key, key.slice(-4), 'cafe']) expect(error.message).not.toContain(secret);
     expect(error.cause).toBeUndefined();
+  });
+
+  const LONG_KEY = `sk-proj-${'Ab0_'.repeat(15)}xy`;
+
+  it.each([
+    ['where its text is cut', (key: string) => ({ message: `${'-'.repeat(230)} ${key} and more` })],
+    ['far behind that', (key: string) => ({ message: `${'x'.repeat(16_600)} ${key}` })],
+    ['many times, so that the text grows short', (key: string) => ({ message: `${key} `.repeat(1000) })],
+    ['as its code', (key: string) => ({ message: 'no', code: key })],
+    ['as a code that is cut', (key: string) => ({ message: 'no', code: `${'x'.repeat(60)}-${key}` })],
+    ['in percent-encoding', (key: string) => ({ message: `${'-'.repeat(230)} ${key.replaceAll('_', '%5f')}` })],
+  ])('never reveals a part of a key %s', async (_, error) => {
+    const key = LONG_KEY.replaceAll('_', '/').replace('sk-', 'pk-');
+    for (const [given, quoted] of [
+      [key, key],
+      [key, key.replaceAll('/', '%2f')],
+      [key, key.replaceAll('/', '%2F')],
+      [key, key.replaceAll('/', '\\/')],
+      [LONG_KEY, LONG_KEY],
+    ] as const) {
+      server.always(errorResponse(401, { error: error(quoted) }));
+      const failed = await failure({ maskSecrets: createSecretMask([given]).mask });
+      for (const text of [failed.message, failed.reason]) expect(text).not.toMatch(/proj-|Ab0/);
+    }
+  });
+
+  it('with a code of 100,000 letters is answered at once, and a part of the code is kept', async () => {
+    server.always(errorResponse(400, { error: { message: 'no', code: 'x'.repeat(100_000) } }));
+    const began = process.cpuUsage();
+    const error = await failure();
+    expect(error.message).toBe(`openai answered 400 no (${'x'.repeat(100)})`);
+    // In microseconds. It was 15 s.
+    expect(process.cpuUsage(began).user).toBeLessThan(5_000_000);
+  });
+
+  it("is none of the connection, though its code is one of Node's", async () => {
+    server.always(errorResponse(500, { error: { message: 'the database is gone', code: 'ECONNREFUSED' } }));
+    expect(await failure()).toMatchObject({ fault: 'overloaded', httpStatus: 500 });
+    server.always(errorResponse(502, { error: { message: 'no route', code: 'ENOTFOUND' } }));
+    expect(await failure()).toMatchObject({ fault: 'gateway', outcome: 'unknown' });
+  });
+
+  it('that has no end is not read to its end', async () => {
+    server.always(answer({ status: 400, body: Buffer.alloc(MAX_BYTES + 1, 'x') }));
+    expect(await failure()).toMatchObject({ fault: 'rejected', message: `openai answered 400 ${'x'.repeat(296)}` });
+    server.always(errorResponse(400, { error: { message: 'x'.repeat(2_000_000), code: 'moderation_blocked' } }));
+    expect(await failure()).toMatchObject({ fault: 'rejected', httpStatus: 400 });
+  });
+
+  it('nested too deeply to be written again keeps its status', async () => {
+    const depth = 100_000;
+    const body = Buffer.from(`{"error":${'{"a":'.repeat(depth)}1${'}'.repeat(depth)}}`);
+    server.always(answer({ status: 400, body }));
+    expect(await failure()).toMatchObject({ fault: 'rejected', httpStatus: 400 });
+  });
+
+  it('with an endless request id keeps its start', async () => {
+    server.always(answer({ status: 400, headers: { 'x-request-id': 'r'.repeat(10_000) } }));
+    expect((await failure()).providerRequestId).toBe('r'.repeat(200));
+  });
+
+  it('that quotes the prompt has a reason without it, for the log; with `logPrompts` as it is', async () => {
+    server.always(openAiError('moderation_blocked', { message: `Refused: "${CALL.prompt}" is not allowed.` }));
+    const hidden = await failure();
+    expect(hidden.message).toContain('"a lighthouse"');
+    expect(hidden.reason).toContain('Refused: "[prompt]" is not allowed.');
+    const shown = await failure({ logPrompts: true });
+    expect(shown.reason).toBe(shown.message);
+  });
+
+  it('to the question for models is as short, and reveals no key either', async () => {
+    const message = `${'-'.repeat(230)} ${LONG_KEY}`;
+    server.scriptModels(openAiError('invalid_api_key', { message }));
+    const list = provider({ maskSecrets: createSecretMask([LONG_KEY]).mask });
+    const error: unknown = await list.shutdownDates?.(AbortSignal.timeout(5_000)).catch((reason: unknown) => reason);
+    expect(error).toMatchObject({ fault: 'account', message: expect.stringMatching(/-{200} \[secret\]/) });
   });
 
   it('keeps its text where there is no API key', async () => {

@@ -73,6 +73,8 @@ async function createFixture(
       transport,
       guard,
       maxPictureBytes: 32 * 1024 * 1024,
+      maskSecrets: (text) => text,
+      logPrompts: false,
       clock: { now: Date.now, sleep: () => Promise.resolve() },
       ...changes,
     });
