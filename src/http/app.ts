@@ -11,7 +11,7 @@ import type { SignedLinks } from '../security/signed-links.ts';
 import { callerOf, decorateCaller, requireAdmin, requireKeys } from './access/auth.ts';
 import { limitRates, prepareRateLimits, type RateLimits } from './access/rate-limit.ts';
 import { allowOrigins, secureHeaders, securePictures } from './access/security-headers.ts';
-import { requireHost } from './connections/broken-request.ts';
+import { ignoreRangeOfHead, requireHost } from './connections/broken-request.ts';
 import { boundConnections } from './connections/connection-bound.ts';
 import { trackConnections } from './connections/open-connections.ts';
 import { watchLoad } from './connections/overload.ts';
@@ -107,6 +107,7 @@ export async function buildApp(
   observeRequests(app, metrics.countRequest, tracer);
   handleErrors(app);
   requireHost(app);
+  ignoreRangeOfHead(app);
   readJsonBodies(app);
   refuseWorkWhileStopping(app, stopping);
   const connections = trackConnections(app);
