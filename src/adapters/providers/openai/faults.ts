@@ -32,7 +32,10 @@ export function classifyFault(error: unknown, context: FaultContext): ProviderEr
     detail: string,
     more: { httpStatus?: number | null; providerRequestId?: string | null; retryAfterMs?: number | null } = {},
   ) =>
-    new ProviderError(fault, redact(`${name} ${detail}`, apiKey), { ...(response && readHeaders(response)), ...more });
+    new ProviderError(fault, redact(`${name} ${detail}`, apiKey), {
+      ...(response && readHeaders(response, now)),
+      ...more,
+    });
 
   if (endedBy === 'timeout') return fail('timeout', 'did not send a complete response in time');
   if (endedBy === 'cancellation' || error instanceof APIUserAbortError) {

@@ -55,7 +55,7 @@ export function createOpenAIProvider(options: OpenAIProviderOptions): Provider {
         response = await client.images.generate(parameters, { signal: ends.signal }).asResponse();
         ends.answerBegins();
         const answer = await readAnswer(response, { baseURL, onPartial: onPartial ?? (() => {}) });
-        const headers = readHeaders(response);
+        const headers = readHeaders(response, clock.now());
         if (answer === null) {
           throw new ProviderError(
             'empty',

@@ -10,12 +10,12 @@ export interface ResponseHeaders {
   readonly pauseMs: number | null;
 }
 
-/** Reads the status, the request id and the rate limit of a response. */
-export function readHeaders({ status, headers }: Response): ResponseHeaders {
+/** Reads the status, the request id and the rate limit of a response, which came at `now`, in milliseconds since 1970. */
+export function readHeaders({ status, headers }: Response, now: number): ResponseHeaders {
   return {
     httpStatus: status,
     providerRequestId: given(headers.get('x-request-id')),
-    pauseMs: parseRateLimit((header) => headers.get(header)),
+    pauseMs: parseRateLimit((header) => headers.get(header), now),
   };
 }
 
