@@ -115,7 +115,7 @@ export async function buildApp(
   endConnections(app, connections, timeouts);
   await allowOrigins(app, config.corsOrigins);
   decorateCaller(app);
-  await prepareRateLimits(app);
+  await prepareRateLimits(app, clock);
   await documentRoutes(app, version);
 
   const identify = callerOf;

@@ -111,8 +111,8 @@ function logExportFailures(exporter: SpanExporter, logger: Logger, clock: Clock)
   return {
     export(batch, done) {
       exporter.export(batch, ({ code, error }: ExportResult) => {
-        if (code !== ExportResultCode.SUCCESS && clock.now() >= quietUntil) {
-          quietUntil = clock.now() + LOG_INTERVAL_MS;
+        if (code !== ExportResultCode.SUCCESS && clock.monotonic() >= quietUntil) {
+          quietUntil = clock.monotonic() + LOG_INTERVAL_MS;
           logger.warn({ reason: error?.message, spans: batch.length }, 'traces could not be exported and are lost');
         }
         done({ code: ExportResultCode.SUCCESS });

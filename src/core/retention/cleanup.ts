@@ -34,7 +34,7 @@ interface CleanupDeps {
   readonly repairMissingFiles: RepairMissingFiles;
   /** The configured retention. */
   readonly retention: Pick<CleanupSpec, 'olderThanMs' | 'maxBytes'>;
-  readonly clock: Pick<Clock, 'now'>;
+  readonly clock: Pick<Clock, 'now' | 'monotonic'>;
   readonly log: Logger;
 }
 
@@ -49,6 +49,7 @@ export function createCleanup(deps: CleanupDeps): Cleanup {
   async function cleanUp(spec: CleanupSpec): Promise<CleanupReport> {
     const { dryRun } = spec;
     const startedAt = clock.now();
+    const began = clock.monotonic();
     if (!dryRun) await deletions.completeAll();
     const sweep: Sweep = { dryRun, startedAt, removed: new Set(), freedBytes: 0 };
     await removeExpired(deps, sweep, spec);
@@ -59,9 +60,9 @@ export function createCleanup(deps: CleanupDeps): Cleanup {
     const remaining = await countImages(records);
     const { freedBytes } = sweep;
     const kept = dryRun ? remaining - deleted : remaining;
-    const ended = clock.now();
-    const report = { deleted, freedBytes, kept, orphansRemoved, ...missing, dryRun, durationMs: ended - startedAt };
-    await records.saveCleanup({ ...report, time: new Date(ended).toISOString() });
+    const durationMs = clock.monotonic() - began;
+    const report = { deleted, freedBytes, kept, orphansRemoved, ...missing, dryRun, durationMs };
+    await records.saveCleanup({ ...report, time: new Date(clock.now()).toISOString() });
     log.info({ ...spec, ...report }, 'cleanup');
     return report;
   }

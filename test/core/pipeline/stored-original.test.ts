@@ -72,7 +72,7 @@ async function look(
     },
     fetchAnnounced,
     timeoutMs: TIMEOUT_MS,
-    clock: { now: () => NOW },
+    clock: { now: () => NOW, monotonic: () => NOW },
   });
   const found = await find(inRun(job, image.run), image).catch((error: unknown) => error);
   return { found, fetched, files: [...files.keys()], stored: await job.read() };

@@ -232,7 +232,7 @@ describe('createCleanup', () => {
       },
       repairMissingFiles: async () => ({ missingFiles: 0, missingFilesOf: [] }),
       retention: { olderThanMs: null, maxBytes: null },
-      clock: { now: () => 0 },
+      clock: { now: () => 0, monotonic: () => 0 },
       log: pino({ level: 'silent' }),
     });
     await Promise.all([cleanUp({}), cleanUp({ dryRun: true })]);
@@ -262,7 +262,7 @@ describe('createCleanup', () => {
       removeOrphans: async () => ({ orphansRemoved: 0, inventory: { names: { mayContain: () => true }, files: 0 } }),
       repairMissingFiles: async () => ({ missingFiles: 0, missingFilesOf: [] }),
       retention: { olderThanMs: 0, maxBytes: null },
-      clock: { now: () => Date.UTC(2026) + 1_199_000 },
+      clock: { now: () => Date.UTC(2026) + 1_199_000, monotonic: () => 0 },
       log: pino({ level: 'silent' }),
     });
     // None of them is removed: each was requested again since it was found.

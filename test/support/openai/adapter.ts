@@ -47,7 +47,7 @@ export async function startOpenAiAdapter(reach: readonly string[] = []): Promise
         transport,
         guard,
         maxPictureBytes: MAX_BYTES,
-        clock: { now: () => Date.parse('2026-11-23T12:00:00Z'), sleep: async () => undefined },
+        clock: { now: () => Date.parse('2026-11-23T12:00:00Z'), monotonic: () => 0, sleep: async () => undefined },
         ...some,
       }),
     async [Symbol.asyncDispose]() {

@@ -26,7 +26,7 @@ const provider = createOpenAIProvider({
   transport,
   guard,
   maxPictureBytes: MAX_BYTES,
-  clock: { now: Date.now, sleep: async () => undefined },
+  clock: { now: Date.now, monotonic: Date.now, sleep: async () => undefined },
 });
 
 const brought = await provider.generate(CALL, callOptions()).then(

@@ -73,7 +73,7 @@ async function createFixture(
       transport,
       guard,
       maxPictureBytes: 32 * 1024 * 1024,
-      clock: { now: Date.now, sleep: () => Promise.resolve() },
+      clock: { now: Date.now, monotonic: Date.now, sleep: () => Promise.resolve() },
       ...changes,
     });
   const call: GenerationCall = {
