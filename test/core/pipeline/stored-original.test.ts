@@ -85,6 +85,12 @@ it('is the picture on disk of the newest attempt that was never closed, over fau
   expect(stored?.attempts.map(({ outcome }) => outcome)).toEqual(['unknown', 'ok', 'cancelled']);
 });
 
+it('closes a dead one without a negative duration where the clock was set back since its call', async () => {
+  const startedAt = new Date(NOW + 3_600_000).toISOString();
+  const { stored } = await look(withAttempts(named('a', { startedAt })), {});
+  expect(stored?.attempts).toMatchObject([{ outcome: 'unknown', durationMs: 0 }]);
+});
+
 it('is one on disk before one at a URL', async () => {
   const { found, fetched } = await look(withAttempts(open('a'), named('b')), { onDisk: ['a'], atUrl: ['b'] });
   expect(found).toMatchObject({ original: { name: originalName('x', 'a') } });
