@@ -142,6 +142,13 @@ test('a connection that is being answered is never closed for a new one; that is
   expect(await second).toMatch(/^HTTP\/1.1 201 /);
 });
 
+test('a connection that the system cannot accept is logged, and ends nothing', async () => {
+  await using http = await openHttpApp();
+  http.app.server.emit('error', Object.assign(new Error('accept EMFILE'), { code: 'EMFILE' }));
+  expect((await fetch(`http://127.0.0.1:${http.port}/health/live`)).status).toBe(200);
+  expect(http.log).toContainEqual(expect.objectContaining({ level: 40, msg: 'a connection could not be accepted' }));
+});
+
 test('the connection is closed whose last request is the longest ago', async () => {
   await using http = await openHttpApp({}, {}, { maxConnections: 2 });
   const open = async () => {
