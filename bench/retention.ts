@@ -46,7 +46,7 @@ try {
   );
 
   const log = pino({ level: 'silent' });
-  const clock = { now: () => NOW, sleep: () => Promise.resolve() };
+  const clock = { now: () => NOW, monotonic: () => NOW, sleep: () => Promise.resolve() };
   const store = await createDiskStore({ root: join(folder, 'media') });
   const queue = createLocalQueue({ concurrency: 1, run: () => Promise.resolve() });
   const telemetry = { imageEnded: () => {} };

@@ -2,6 +2,7 @@
 
 import './thread-pool.ts';
 import { createServiceLogger } from './composition/logging.ts';
+import { connectionBound, MIN_OPEN_FILES, openFileLimit } from './composition/open-files.ts';
 import { createServices } from './composition/services.ts';
 import { createStopper, stopOnSignals } from './composition/stop.ts';
 import { VERSION } from './composition/version.ts';
@@ -10,6 +11,8 @@ import { DatabaseInUseError, ForeignMediaError, ImageError, MediaInUseError } fr
 import { buildApp } from './http/app.ts';
 
 const config = readConfigOrExit();
+const openFiles = openFileLimit();
+if (openFiles !== null && openFiles < MIN_OPEN_FILES) exitWithFewOpenFiles(openFiles);
 const logger = createServiceLogger(config.log.level, config.secrets.mask);
 
 try {
@@ -33,11 +36,20 @@ function exitWithConfigError(error: ConfigError | ForeignMediaError): never {
   process.exit(EX_CONFIG);
 }
 
+function exitWithFewOpenFiles(limit: number): never {
+  console.error(
+    `Easel did not start: it may open ${limit} files at once and needs ${MIN_OPEN_FILES}; raise the limit (ulimit -n)`,
+  );
+  process.exit(EX_CONFIG);
+}
+
 async function serve(): Promise<void> {
   const services = await createServices(config, logger);
   let stop = async (): Promise<void> => void (await services.stop({ graceMs: 0 }));
   try {
-    const app = await buildApp({ ...config.server, version: VERSION }, services);
+    const app = await buildApp({ ...config.server, version: VERSION }, services, {
+      maxConnections: connectionBound(openFiles),
+    });
     const stopper = createStopper({
       graceMs: config.shutdownGraceMs,
       stopServices: services.stop,

@@ -88,10 +88,10 @@ const CASES: readonly Case[] = [
     toOpenAIError(new Response(`{"detail":[${text.slice(0, text.lastIndexOf(',', text.length))}]}`, { status: 422 })),
   ),
   ...each('a request id', ['a ', ' ', '*'], (id) =>
-    readHeaders(new Response('', { headers: { 'x-request-id': id } }), maskSecrets),
+    readHeaders(new Response('', { headers: { 'x-request-id': id } }), 0, maskSecrets),
   ),
   ...each('the reset of a rate limit', [['1', '!'], ['1m', '!'], ['1.1', '!'], ['1ms', '!'], ' '], (text) =>
-    parseRateLimit((name) => (name.includes('remaining') ? '0' : text)),
+    parseRateLimit((name) => (name.includes('remaining') ? '0' : text), 0),
   ),
   ...each('Retry-After', ['1', ['1', '!'], ' ', 'Mon, ', '('], (text) => parseRetryAfter(() => text, 0)),
   ...each(

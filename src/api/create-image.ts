@@ -141,7 +141,10 @@ export const createImage = z
       .max(2048)
       .pipe(z.url({ protocol: /^https?$/, error: 'must be an http or https URL, such as https://example.com/hook' }))
       .optional()
-      .meta({ description: 'Told when the picture has ended.', examples: ['https://example.com/hooks/easel'] }),
+      .meta({
+        description: 'Told when the picture has ended. A user and a password in it are sent as Basic.',
+        examples: ['https://example.com/hooks/easel'],
+      }),
   } satisfies Record<keyof CreateImage, z.ZodType>)
   .superRefine(({ prompt, brief }, context) => {
     if (prompt === undefined && brief === undefined) {

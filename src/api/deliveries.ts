@@ -12,7 +12,10 @@ export const deliveryRecord = z
       examples: ['msg_0b9f6c1e7c1e4f0e9a550d2f8a9d4d1b'],
     }),
     type: z.enum(WEBHOOK_EVENTS),
-    url: z.string().meta({ examples: ['https://example.com/hooks/easel'] }),
+    url: z.string().meta({
+      description: 'With `***` in place of a user and a password.',
+      examples: ['https://example.com/hooks/easel'],
+    }),
     status: z.enum(DELIVERY_STATUSES).meta({
       description:
         '`failed`: a day of tries is over, or the address is not one to be reached. `disabled`: the receiver answered 410.',
@@ -43,17 +46,23 @@ export const deliveryList = z
 /** Path parameters of one delivery. */
 export const deliveryParams = imageParams.extend({ id: z.string() });
 
-/** Makes the record of a delivery. */
+/** Makes the record of a delivery, with `***` for credentials in its URL. */
 export function toDeliveryRecord(delivery: Delivery): z.output<typeof deliveryRecord> {
   const { id, type, url, status, attempts, nextAttemptAt } = delivery;
   return {
     id,
     type,
-    url,
+    url: withoutCredentials(url),
     status,
     attempts: attempts.map(({ at, durationMs, httpStatus, error }) => ({ at, durationMs, httpStatus, error })),
     nextAttemptAt,
   };
+}
+
+function withoutCredentials(text: string): string {
+  const url = URL.parse(text);
+  if (url === null || (url.username === '' && url.password === '')) return text;
+  return Object.assign(url, { username: '***', password: '' }).href;
 }
 
 /** Makes the list of an image's deliveries. */

@@ -53,7 +53,7 @@ function uncalledServices(): AppServices {
     },
     checks: { storage: uncalled, database: uncalled, queue: uncalled, providers: uncalled },
     tracer: NO_TRACING,
-    clock: { now: () => 0, sleep: uncalled },
+    clock: { now: () => 0, monotonic: () => 0, sleep: uncalled },
     stopping: () => false,
     providerUsable: () => true,
     logger: pino({ level: 'silent' }),

@@ -61,7 +61,11 @@ interface World {
 }
 
 const REAL_WORLD: World = {
-  clock: { now: () => Date.now(), sleep: (ms, signal) => delay(ms, undefined, { signal }) },
+  clock: {
+    now: () => Date.now(),
+    monotonic: () => Math.floor(performance.now()),
+    sleep: (ms, signal) => delay(ms, undefined, { signal }),
+  },
   random: Math.random,
 };
 

@@ -11,7 +11,9 @@ import type { SignedLinks } from '../security/signed-links.ts';
 import { callerOf, decorateCaller, requireAdmin, requireKeys } from './access/auth.ts';
 import { limitRates, prepareRateLimits, type RateLimits } from './access/rate-limit.ts';
 import { allowOrigins, secureHeaders, securePictures } from './access/security-headers.ts';
-import { requireHost } from './connections/broken-request.ts';
+import { ignoreRangeOfHead, requireHost } from './connections/broken-request.ts';
+import { boundConnections } from './connections/connection-bound.ts';
+import { trackConnections } from './connections/open-connections.ts';
 import { watchLoad } from './connections/overload.ts';
 import { createServer } from './connections/server.ts';
 import { endConnections, refuseWorkWhileStopping } from './connections/stopping.ts';
@@ -73,13 +75,13 @@ export interface AppServices {
   readonly logger: FastifyBaseLogger;
 }
 
-/** Parts that no setting changes but tests may replace. */
+/** Parts that no setting changes. */
 export interface AppOverrides {
   readonly timeouts: Timeouts;
   readonly watchLoad: typeof watchLoad;
+  /** Most connections at once; infinitely many by default. */
+  readonly maxConnections: number;
 }
-
-const DEFAULTS: AppOverrides = { timeouts: DEFAULT_TIMEOUTS, watchLoad };
 
 /** Builds the HTTP side: hooks for every request first, then the API, then the pictures. It does not listen yet. */
 export async function buildApp(
@@ -90,7 +92,7 @@ export async function buildApp(
   const { version, syncWaitSeconds, mediaCacheBytes, trustProxy, rateLimits } = config;
   const { images, pictures, keys, toRecord, links, metrics, checks, tracer, clock, stopping, providerUsable, logger } =
     services;
-  const { timeouts, watchLoad } = { ...DEFAULTS, ...overrides };
+  const { timeouts = DEFAULT_TIMEOUTS, maxConnections = Number.POSITIVE_INFINITY } = overrides;
 
   const app = createServer({
     logger,
@@ -105,19 +107,22 @@ export async function buildApp(
   observeRequests(app, metrics.countRequest, tracer);
   handleErrors(app);
   requireHost(app);
+  ignoreRangeOfHead(app);
   readJsonBodies(app);
   refuseWorkWhileStopping(app, stopping);
-  endConnections(app, timeouts);
+  const connections = trackConnections(app);
+  boundConnections(app, connections, maxConnections);
+  endConnections(app, connections, timeouts);
   await allowOrigins(app, config.corsOrigins);
   decorateCaller(app);
-  await prepareRateLimits(app);
+  await prepareRateLimits(app, clock);
   await documentRoutes(app, version);
 
   const identify = callerOf;
   const authenticated: FastifyPluginAsync = async (scope) => {
     requireKeys(scope, keys);
     limitRates(scope, rateLimits);
-    const isOverloaded = await watchLoad(scope);
+    const isOverloaded = (overrides.watchLoad ?? watchLoad)(scope);
     await scope.register(runRoutes, { images, identify, toRecord, syncWaitSeconds, isOverloaded });
     await scope.register(imageRoutes, { images, identify, toRecord });
     await scope.register(eventRoutes, { images, identify, clock });

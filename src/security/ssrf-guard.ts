@@ -5,11 +5,12 @@
 
 import { lookup as resolve } from 'node:dns';
 import { isIP, type LookupFunction } from 'node:net';
+import type { Readable } from 'node:stream';
 import { Agent, buildConnector, request } from 'undici';
 import { specialKind } from './address.ts';
 import { type AllowedHost, defaultPort, isAllowed } from './allow-list.ts';
 
-/** A bounded `fetch`: one request, one answer. Redirects are returned as they are, not followed. */
+/** A bounded `fetch`: one request, one answer. Redirects are returned as they are, not followed. Credentials in the URL are sent as Basic. */
 export interface GuardedFetch {
   /**
    * Raises `RefusedAddressError` for an address that is not allowed, the signal's reason when `signal` fires, a `TimeoutError`
@@ -26,8 +27,8 @@ interface GuardedRequest {
   readonly body?: string | Uint8Array;
   /** Milliseconds for the whole exchange, from the name lookup to the last byte; null where `signal` is the only limit. */
   readonly timeoutMs: number | null;
-  /** Most bytes of the body that are read; a longer body is cut off there. */
-  readonly maxBytes: number;
+  /** Most bytes of the body that are read; a longer body is cut off there. Null for none: one that breaks off or never ends does no harm. */
+  readonly maxBytes: number | null;
   readonly signal?: AbortSignal;
 }
 
@@ -35,7 +36,7 @@ interface GuardedResponse {
   readonly status: number;
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
   readonly body: Uint8Array;
-  /** False when the body was longer than `maxBytes`. */
+  /** False when the body was longer than `maxBytes`, or was not to be read. */
   readonly complete: boolean;
 }
 
@@ -92,12 +93,15 @@ export function createGuardedFetch({ allow, lookup = resolve, special = specialK
       const timeout = timeoutMs === null ? null : AbortSignal.timeout(timeoutMs);
       const answer = await request(url, {
         method,
-        headers: { 'accept-encoding': 'identity', ...headers },
+        headers: { 'accept-encoding': 'identity', ...basicOf(url), ...headers },
         body: body ?? null,
         signal: AbortSignal.any([signal, timeout].filter((end) => end != null)),
         dispatcher,
       });
-      return { status: answer.statusCode, headers: answer.headers, ...(await readAtMost(answer.body, maxBytes)) };
+      const { statusCode: status, headers: received } = answer;
+      if (maxBytes !== null) return { status, headers: received, ...(await readAtMost(answer.body, maxBytes)) };
+      await discard(answer.body);
+      return { status, headers: received, body: new Uint8Array(), complete: false };
     },
     close: () => dispatcher.destroy(),
   };
@@ -122,6 +126,33 @@ function refused(hostname: string, kind: string): RefusedAddressError {
   return new RefusedAddressError(
     `${hostname} has an address that is not public (${kind}), and is not on the list of allowed hosts`,
   );
+}
+
+/** The `Authorization` of the user and the password in a URL (RFC 7617, in UTF-8); undici would leave them out. */
+function basicOf(url: string): { readonly authorization?: string } {
+  const { username, password } = new URL(url);
+  if (username === '' && password === '') return {};
+  const credentials = `${percentDecoded(username)}:${percentDecoded(password)}`;
+  return { authorization: `Basic ${Buffer.from(credentials).toString('base64')}` };
+}
+
+function percentDecoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    // A percent sign that begins no escape stands for itself.
+    return text;
+  }
+}
+
+/** How much of a body is waited for that nobody reads: a server may log an error for a client that leaves before the end. */
+const DISCARDED_BYTES = 16 * 1024;
+const DISCARD_MS = 250;
+
+async function discard(body: Readable): Promise<void> {
+  const timer = setTimeout(() => body.destroy(), DISCARD_MS);
+  await readAtMost(body, DISCARDED_BYTES).catch(() => undefined);
+  clearTimeout(timer);
 }
 
 async function readAtMost(

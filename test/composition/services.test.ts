@@ -16,7 +16,11 @@ it('a stop that comes during the start waits for it, then closes everything, so 
   });
   const log = pino({ level: 'silent' });
   const services = await createServices(config, log, {
-    clock: { now: () => Date.now(), sleep: (ms, signal) => delay(ms, undefined, { signal }) },
+    clock: {
+      now: () => Date.now(),
+      monotonic: () => performance.now(),
+      sleep: (ms, signal) => delay(ms, undefined, { signal }),
+    },
     random: () => 0.5,
   });
   const starting = services.start();

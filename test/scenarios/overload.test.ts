@@ -14,7 +14,7 @@ function holdUp(ms: number): void {
 
 it('overload is reported except during the start, and ends when the event loop is free again', async () => {
   await using app = fastify();
-  const isOverloaded = await watchLoad(app, { maxEventLoopDelayMs: 50, sampleMs: 100 });
+  const isOverloaded = watchLoad(app, { maxEventLoopDelayMs: 50, sampleMs: 100 });
   await app.ready();
   holdUp(150);
   await new Promise(setImmediate);

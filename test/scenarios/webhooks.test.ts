@@ -42,6 +42,22 @@ async function settled(easel: { readonly url: string }, mediaId: string, status:
 const redeliver = (easel: Easel, mediaId: string, id: string, headers = {}) =>
   fetch(`${easel.url}/images/${mediaId}/deliveries/${id}/redeliver`, { method: 'POST', headers });
 
+test('credentials in a webhookUrl reach the receiver, and are shown nowhere', async () => {
+  await using receiver = await startReceiver();
+  await using easel = await startEasel({ env });
+  const webhookUrl = receiver.url.replace('//', '//blog:hunter2@');
+  receiver.script({ status: 500, body: 'no' });
+  const answer = await easel.post({ mediaId: 'a', prompt, webhookUrl });
+  const delivery = await settled(easel, 'a', 'delivered');
+  expect(receiver.received.map(({ headers }) => headers.authorization)).toEqual(
+    Array(2).fill(`Basic ${Buffer.from('blog:hunter2').toString('base64')}`),
+  );
+  expect(delivery.url).toBe(receiver.url.replace('//', '//***@'));
+  const redelivered = await (await redeliver(easel, 'a', delivery.id)).text();
+  const shown = [answer.body, await easel.record('a'), delivery, redelivered, receiver.received.at(-1)?.message];
+  expect(JSON.stringify(shown) + easel.log.join('')).not.toMatch(/hunter2|blog:/);
+});
+
 describe('the end of a picture', () => {
   it('is sent once, however the image ends, with the record and a signature that verifies', async () => {
     await using receiver = await startReceiver();

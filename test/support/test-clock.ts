@@ -5,8 +5,10 @@ export interface TestClock extends Clock {
   readonly slept: readonly number[];
   /** How many waits are pending. */
   readonly sleepers: number;
-  /** Sets the clock forward and ends the waits whose time has come. */
+  /** Lets time pass, and ends the waits whose time has come. */
   advance(ms: number): void;
+  /** Sets the time of day forward or back, as an operator or NTP does; no time passes. */
+  step(ms: number): void;
 }
 
 /**
@@ -17,16 +19,21 @@ export function createTestClock({ skipMs = 60_000 }: { readonly skipMs?: number 
   const slept: number[] = [];
   const sleepers = new Set<{ readonly until: number; readonly wake: () => void }>();
   let ahead = 0;
-  const now = () => Date.now() + ahead;
+  let stepped = 0;
+  const monotonic = () => Math.floor(performance.now()) + ahead;
   return {
     slept,
     get sleepers() {
       return sleepers.size;
     },
-    now,
+    now: () => Date.now() + ahead + stepped,
+    monotonic,
     advance(ms) {
       ahead += ms;
-      for (const { until, wake } of sleepers) if (until <= now()) wake();
+      for (const { until, wake } of sleepers) if (until <= monotonic()) wake();
+    },
+    step(ms) {
+      stepped += ms;
     },
     async sleep(ms, signal) {
       signal?.throwIfAborted();
@@ -38,7 +45,7 @@ export function createTestClock({ skipMs = 60_000 }: { readonly skipMs?: number 
         return;
       }
       const { promise, resolve, reject } = Promise.withResolvers<void>();
-      const sleeper = { until: now() + ms, wake: resolve };
+      const sleeper = { until: monotonic() + ms, wake: resolve };
       const abort = () => reject(signal?.reason);
       sleepers.add(sleeper);
       signal?.addEventListener('abort', abort, { once: true });
@@ -53,26 +60,34 @@ export function createTestClock({ skipMs = 60_000 }: { readonly skipMs?: number 
 }
 
 export interface ManualClock extends Clock {
-  /** Sets the clock forward, or back, and wakes the sleepers whose time has come. */
+  /** Lets time pass, and wakes the sleepers whose time has come. */
   move(ms: number): void;
+  /** Sets the time of day forward or back; no time passes. */
+  step(ms: number): void;
 }
 
 /** A clock that stands still until it is moved. */
 export function createManualClock(start = Date.UTC(2026, 10, 23, 16)): ManualClock {
   let now = start;
+  let monotonic = 0;
   let sleepers: { until: number; wake: () => void }[] = [];
   return {
     now: () => now,
+    monotonic: () => monotonic,
     sleep: (ms, signal) =>
       new Promise<void>((resolve, reject) => {
         signal?.throwIfAborted();
-        sleepers.push({ until: now + ms, wake: resolve });
+        sleepers.push({ until: monotonic + ms, wake: resolve });
         signal?.addEventListener('abort', () => reject(signal.reason), { once: true });
       }),
     move(ms) {
       now += ms;
-      for (const { wake } of sleepers.filter(({ until }) => until <= now)) wake();
-      sleepers = sleepers.filter(({ until }) => until > now);
+      monotonic += ms;
+      for (const { wake } of sleepers.filter(({ until }) => until <= monotonic)) wake();
+      sleepers = sleepers.filter(({ until }) => until > monotonic);
+    },
+    step(ms) {
+      now += ms;
     },
   };
 }

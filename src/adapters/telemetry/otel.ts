@@ -135,8 +135,8 @@ function logExportFailures(
   return {
     export(batch, done) {
       exporter.export(batch, ({ code, error }: ExportResult) => {
-        if (code !== ExportResultCode.SUCCESS && clock.now() >= quietUntil) {
-          quietUntil = clock.now() + LOG_INTERVAL_MS;
+        if (code !== ExportResultCode.SUCCESS && clock.monotonic() >= quietUntil) {
+          quietUntil = clock.monotonic() + LOG_INTERVAL_MS;
           const reason = keepOutsideText(error?.message ?? '', MAX_REASON, maskSecrets);
           logger.warn({ reason, spans: batch.length }, 'traces could not be exported and are lost');
         }

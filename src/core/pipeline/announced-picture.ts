@@ -7,7 +7,7 @@ import type { Run } from './job.ts';
 
 /**
  * Fetches the picture that the answer of an attempt named by its URL. It is paid for, so a try that fails is repeated, with growing
- * gaps, until `until` (milliseconds since 1970), and for ten seconds at least: a file server may be late or down for a moment. A
+ * gaps, until `until` (of the clock's `monotonic`), and for ten seconds at least: a file server may be late or down for a moment. A
  * cancellation during a wait is followed by one last try, a stop of the process by none: the URL is on record, for the next run.
  * Bytes that are no whole picture are taken only where a few tries bring no more: a server may still be writing the file.
  * Raises `ProviderError`: `empty` where the URL stays dead, `cancelled` where the tries ended before their time.
@@ -42,10 +42,10 @@ export function createFetchAnnounced({
     const { url } = announced;
     const abandon = AbortSignal.any([signals.discarded, signals.stopping]);
     const noFurtherTry = AbortSignal.any([signals.cancelled, signals.draining]);
-    const end = Math.max(until, clock.now() + MIN_TIME_MS);
+    const end = Math.max(until, clock.monotonic() + MIN_TIME_MS);
     let partialTries = 0;
     for (let tries = 1; ; tries += 1) {
-      const leftMs = end - clock.now();
+      const leftMs = end - clock.monotonic();
       // Half of the time at most: one try that hangs must not be the only one.
       const timeoutMs = Math.max(MIN_TRY_MS, leftMs / 2);
       const { bytes, failure } = await tryOnce(provider, url, { signal: abandon, timeoutMs });
@@ -59,7 +59,7 @@ export function createFetchAnnounced({
         const detail = `${provider.name} answered with the URL of its picture, which could not be fetched: ${failure.message}`;
         throw new ProviderError('empty', detail, { httpStatus, providerRequestId });
       }
-      const delayMs = nextDelay(tries, failure.retryAfterMs, end - clock.now());
+      const delayMs = nextDelay(tries, failure.retryAfterMs, end - clock.monotonic());
       const { reason } = failure;
       log.warn({ attempt: attempt.id, tries, delayMs, reason }, 'the picture of this call could not be fetched yet');
       await clock.sleep(delayMs, noFurtherTry).catch(() => undefined);

@@ -32,7 +32,7 @@ interface OpenCall {
   readonly provider: Provider;
   /** As it is sent. */
   readonly request: GenerationCall;
-  /** Milliseconds since 1970. */
+  /** Of the clock's `monotonic`. */
   readonly began: number;
 }
 
@@ -98,13 +98,14 @@ export function createAttempt({
   async function reserve(run: Run, provider: Provider, plan: GenerationPlan, id: string): Promise<OpenCall> {
     const { call: request } = plan;
     const cost = await run.retry(() => costs.estimate(request));
-    const began = clock.now();
+    const now = clock.now();
+    const began = clock.monotonic();
     const attempt: Attempt = {
       id,
       run: run.number,
       provider: provider.name,
       model: request.model.id,
-      startedAt: new Date(began).toISOString(),
+      startedAt: new Date(now).toISOString(),
       durationMs: null,
       outcome: 'unknown',
       httpStatus: null,
@@ -112,7 +113,7 @@ export function createAttempt({
       cost,
       announced: null,
     };
-    const guard = createSpendingGuard(budget, attempt.model, attempt.cost, began);
+    const guard = createSpendingGuard(budget, attempt.model, attempt.cost, now);
     await run.advance((image) => opened(image, attempt, plannedFields(provider.name, plan)), guard);
     return { attempt, provider, request, began };
   }
@@ -193,7 +194,7 @@ export function createAttempt({
     // A call that the stop of the process ended stays open: its outcome is unknown.
     const { cancelled, stopping } = run.signals;
     if (outcome === 'cancelled' && (stopping.aborted || !cancelled.aborted)) return;
-    const durationMs = clock.now() - began;
+    const durationMs = clock.monotonic() - began;
     await run.change((image) => closed(image, attempt.id, { outcome, durationMs, httpStatus, providerRequestId }));
   }
 
@@ -201,7 +202,7 @@ export function createAttempt({
   async function keep(run: Run, call: OpenCall, picture: PaidPicture): Promise<StoredOriginal> {
     const { attempt, request, began } = call;
     telemetry.providerCall(attempt.provider, 'ok');
-    const durationMs = clock.now() - began;
+    const durationMs = clock.monotonic() - began;
     const name = originalName(run.mediaId, attempt.id);
     await run.timed('store', () => run.retry(() => store.put(name, picture.bytes)));
     const original = toOriginal(name, picture.bytes);

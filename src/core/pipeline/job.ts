@@ -92,11 +92,11 @@ export function createOpenJob({
       },
 
       async timed(stage, work, span = { name: stage }) {
-        const began = clock.now();
+        const began = clock.monotonic();
         try {
           return await tracer.span(span, work);
         } finally {
-          telemetry.stage(stage, (clock.now() - began) / 1000);
+          telemetry.stage(stage, (clock.monotonic() - began) / 1000);
         }
       },
     };

@@ -52,7 +52,8 @@ export function createOutcome({
     tracer.annotate(imageAttributes(image));
     if (failure) tracer.fail(failure);
     const { status, provider, model, cost } = image;
-    const durationMs = clock.now() - Date.parse(image.requestedAt);
+    // Over restarts, so that only the time of day tells; that may have been set back meanwhile.
+    const durationMs = Math.max(0, clock.now() - Date.parse(image.requestedAt));
     const line = { status, provider, model, attempts: image.attempts.length, durationMs, usd: cost.usd };
     if (failure) {
       const { code, cause } = failure;

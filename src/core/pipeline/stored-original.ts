@@ -37,7 +37,7 @@ export function createFindStoredOriginal({
   readonly fetchAnnounced: FetchAnnounced;
   /** Milliseconds for which the URL of a picture is tried after a restart. */
   readonly timeoutMs: number;
-  readonly clock: Pick<Clock, 'now'>;
+  readonly clock: Pick<Clock, 'now' | 'monotonic'>;
 }): FindStoredOriginal {
   return async (run, image) => {
     const found =
@@ -74,7 +74,7 @@ export function createFindStoredOriginal({
     for (const attempt of image.attempts.toReversed()) {
       const provider = upstreams.provider(attempt.provider);
       if (attempt.announced === null || !mayStillBring(attempt) || provider === null) continue;
-      const began = clock.now();
+      const began = clock.monotonic();
       try {
         // One that was closed had its time before: a few tries more, in case the file server is back.
         const until = isOpen(attempt) ? began + timeoutMs : began;
@@ -85,7 +85,8 @@ export function createFindStoredOriginal({
       } catch (error) {
         if (!(error instanceof ProviderError && error.outcome === 'unknown')) throw error;
         const { httpStatus, providerRequestId } = attempt;
-        const durationMs = clock.now() - Date.parse(attempt.startedAt);
+        // From an earlier process on, so that only the time of day tells; that may have been set back meanwhile.
+        const durationMs = Math.max(0, clock.now() - Date.parse(attempt.startedAt));
         const end = { outcome: error.outcome, durationMs, httpStatus, providerRequestId };
         await run.change((current) => closed(current, attempt.id, end));
         run.log.warn({ attempt: attempt.id, reason: error.reason }, 'the picture of an earlier call is gone');

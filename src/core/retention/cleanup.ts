@@ -38,7 +38,7 @@ interface CleanupDeps {
   /** The configured retention. */
   readonly retention: Pick<CleanupSpec, 'olderThanMs' | 'maxBytes'>;
   readonly watch: SweepWatch;
-  readonly clock: Pick<Clock, 'now'>;
+  readonly clock: Pick<Clock, 'now' | 'monotonic'>;
   readonly log: Logger;
 }
 
@@ -54,6 +54,7 @@ export function createCleanup(deps: CleanupDeps): Cleanup {
   const cleanups = new PQueue({ concurrency: 1 });
 
   async function cleanUp(spec: CleanupSpec): Promise<CleanupReport> {
+    const began = clock.monotonic();
     const notes = watch.begin(spec.dryRun);
     try {
       const { passOver } = notes;
@@ -65,9 +66,8 @@ export function createCleanup(deps: CleanupDeps): Cleanup {
         passOver,
       };
       const found = await run(sweep, spec);
-      const ended = clock.now();
-      const report = { ...found, ...notes.passedOver(), dryRun: sweep.dryRun, durationMs: ended - sweep.startedAt };
-      await records.saveCleanup({ ...report, time: new Date(ended).toISOString() });
+      const report = { ...found, ...notes.passedOver(), dryRun: sweep.dryRun, durationMs: clock.monotonic() - began };
+      await records.saveCleanup({ ...report, time: new Date(clock.now()).toISOString() });
       log.info({ ...spec, ...report }, 'cleanup');
       notes.end();
       return report;

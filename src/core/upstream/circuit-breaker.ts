@@ -56,14 +56,12 @@ export function createCircuitBreaker(clock: Clock): CircuitBreaker {
   const change = createChangeSignal();
 
   function beginProbes(): void {
-    probes ??= { nextAt: clock.now() + FIRST_PROBE_DELAY_MS, gapMs: FIRST_PROBE_DELAY_MS };
+    probes ??= { nextAt: clock.monotonic() + FIRST_PROBE_DELAY_MS, gapMs: FIRST_PROBE_DELAY_MS };
   }
 
   function waitMs({ probeOnly }: AdmissionKind = ANY_ADMISSION): number {
     if (probes === null || (openedBy === null && !probeOnly)) return 0;
-    const left = probes.nextAt - clock.now();
-    // A clock that was set back must not put the probe off for ever.
-    return left > MAX_PROBE_INTERVAL_MS ? 0 : Math.max(0, left);
+    return Math.max(0, probes.nextAt - clock.monotonic());
   }
 
   return {
@@ -77,7 +75,7 @@ export function createCircuitBreaker(clock: Clock): CircuitBreaker {
       if (probes === null || (openedBy === null && !kind.probeOnly)) return 'call';
       if (waitMs(kind) > 0) return null;
       probes.gapMs = Math.min(2 * probes.gapMs, MAX_PROBE_INTERVAL_MS);
-      probes.nextAt = clock.now() + probes.gapMs;
+      probes.nextAt = clock.monotonic() + probes.gapMs;
       return 'probe';
     },
     jobEnded(admission, outcome) {
@@ -87,7 +85,7 @@ export function createCircuitBreaker(clock: Clock): CircuitBreaker {
         probes = null;
       } else if (outcome === 'unclear') {
         // An inconclusive probe: let the next job probe at once.
-        if (probes !== null && admission === 'probe') probes.nextAt = clock.now();
+        if (probes !== null && admission === 'probe') probes.nextAt = clock.monotonic();
       } else {
         failures += 1;
         if (openedBy !== null || outcome === 'account' || failures >= FAILURES_TO_OPEN) {

@@ -52,7 +52,8 @@ export function createFallback({
       createRound({
         candidate: index === 0 ? candidate : markFallback(candidate, candidates[0]),
         job,
-        requestedAt,
+        // Where the clock was set back since, the run counts as requested now.
+        requestedAt: clock.monotonic() - Math.max(0, clock.now() - requestedAt),
         callsBefore: callsOfOpenRound(earlierOfRun, candidate, retry.maxAttempts),
         retryBudget,
       }),

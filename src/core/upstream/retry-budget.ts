@@ -23,7 +23,7 @@ export function createRetryBudget(retriesPerMinute: number, clock: Clock): Retry
   let retries: readonly number[] = [];
 
   function waitMs(): number {
-    const now = clock.now();
+    const now = clock.monotonic();
     firstCalls = recent(firstCalls, now);
     retries = recent(retries, now);
     const allowed = Math.max(retriesPerMinute, Math.floor(firstCalls.length * RETRY_SHARE));
@@ -34,17 +34,17 @@ export function createRetryBudget(retriesPerMinute: number, clock: Clock): Retry
   return {
     waitMs,
     firstCall() {
-      firstCalls = [...recent(firstCalls, clock.now()), clock.now()];
+      firstCalls = [...recent(firstCalls, clock.monotonic()), clock.monotonic()];
     },
     takeRetry() {
       const isLeft = waitMs() === 0;
-      if (isLeft) retries = [...retries, clock.now()];
+      if (isLeft) retries = [...retries, clock.monotonic()];
       return isLeft;
     },
   };
 }
 
-/** The times within the window. A time in the future was taken before the clock was set back, and is dropped. */
+/** The times within the window. */
 function recent(times: readonly number[], now: number): readonly number[] {
-  return times.filter((time) => time > now - WINDOW_MS && time <= now);
+  return times.filter((time) => time > now - WINDOW_MS);
 }

@@ -27,7 +27,7 @@ export function createRunLimits(
 ): RunLimits {
   let unknown = unknownBefore;
   let beganAt: number | null = null;
-  const elapsedMs = () => (beganAt === null ? 0 : clock.now() - beganAt);
+  const elapsedMs = () => (beganAt === null ? 0 : clock.monotonic() - beganAt);
   const leftMs = () => deadlineMs - elapsedMs();
   const mayRisk = () => unknown <= ambiguousRetries;
 
@@ -40,7 +40,7 @@ export function createRunLimits(
     mayRisk,
     mayCallAgain: () => mayRisk() && leftMs() >= 0,
     begins() {
-      beganAt ??= clock.now();
+      beganAt ??= clock.monotonic();
     },
     callFailed({ outcome }) {
       if (outcome === 'unknown') unknown += 1;

@@ -43,9 +43,7 @@ export function createThrottle({ concurrency, perMinute }: ThrottleLimits, clock
   let startTimes: number[] = [];
 
   function pausedMs(): number {
-    const left = pausedUntil - clock.now();
-    // A clock that was set back must not delay calls for longer than any pause.
-    return left > MAX_PAUSE_MS ? 0 : Math.max(0, left);
+    return Math.max(0, pausedUntil - clock.monotonic());
   }
 
   /** Milliseconds until the next call may begin; infinite where another has to end first. */
@@ -54,8 +52,8 @@ export function createThrottle({ concurrency, perMinute }: ThrottleLimits, clock
     if (paused > 0) return paused;
     if (active >= Math.min(slowStartLimit, concurrency ?? slowStartLimit)) return Number.POSITIVE_INFINITY;
     if (perMinute === null) return 0;
-    const now = clock.now();
-    startTimes = startTimes.filter((time) => time > now - WINDOW_MS && time <= now);
+    const now = clock.monotonic();
+    startTimes = startTimes.filter((time) => time > now - WINDOW_MS);
     const blocking = startTimes.at(-perMinute);
     return blocking === undefined ? 0 : blocking + WINDOW_MS - now;
   }
@@ -74,7 +72,7 @@ export function createThrottle({ concurrency, perMinute }: ThrottleLimits, clock
           await clock.sleep(Math.min(ms, MAX_PAUSE_MS), woken).catch(() => undefined);
         }
         active += 1;
-        if (perMinute !== null) startTimes.push(clock.now());
+        if (perMinute !== null) startTimes.push(clock.monotonic());
       } finally {
         waiting.splice(waiting.indexOf(ticket), 1);
         change.fire();
@@ -87,7 +85,7 @@ export function createThrottle({ concurrency, perMinute }: ThrottleLimits, clock
       };
     },
     pause(ms) {
-      pausedUntil = clock.now() + Math.min(Math.max(ms, pausedMs()), MAX_PAUSE_MS);
+      pausedUntil = clock.monotonic() + Math.min(Math.max(ms, pausedMs()), MAX_PAUSE_MS);
       slowStartLimit = 1;
     },
     succeeded() {

@@ -88,10 +88,12 @@ export function createDeliverer(deps: DelivererDeps): Deliverer {
   async function attempt({ delivery, image, receiver }: DueDelivery): Promise<void> {
     const { signal } = stopping;
     const began = clock.now();
+    const start = clock.monotonic();
     try {
       const body = deliveryBody(delivery, image, deps.toRecord);
       const answer = await deps.sender.send({ id: delivery.id, url: delivery.url, body }, signal);
-      const completedTry = { began, ended: clock.now(), answer };
+      const durationMs = clock.monotonic() - start;
+      const completedTry = { began, ended: clock.now(), durationMs, answer };
       // The outcome must be stored: without it the delivery would be due again at once, for ever.
       const updated = await retryWhileStorageFails({ stopping: signal, clock, log }, () =>
         outbox.update(delivery.id, (current) => recordTry(current, delivery, completedTry, deps.random)),

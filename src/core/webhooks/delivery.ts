@@ -64,6 +64,7 @@ export function deliveryRetryDelay(tries: number, elapsedMs: number, random: () 
 interface CompletedTry {
   readonly began: number;
   readonly ended: number;
+  readonly durationMs: number;
   readonly answer: WebhookResponse;
 }
 
@@ -75,12 +76,12 @@ interface CompletedTry {
 export function recordTry(
   delivery: Delivery,
   attempted: Delivery,
-  { began, ended, answer }: CompletedTry,
+  { began, ended, durationMs, answer }: CompletedTry,
   random: () => number,
 ): Delivery {
   const { httpStatus, error, refused } = answer;
   const at = new Date(began).toISOString();
-  const attempt: DeliveryAttempt = { at, durationMs: ended - began, httpStatus, error };
+  const attempt: DeliveryAttempt = { at, durationMs, httpStatus, error };
   const attempts = [...delivery.attempts, attempt].slice(-MAX_ATTEMPTS_KEPT);
   // A redelivery was requested during this try, so its outcome does not count for the new series.
   if (delivery.series.number !== attempted.series.number) return { ...delivery, attempts };

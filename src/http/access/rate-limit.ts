@@ -1,6 +1,12 @@
-import fastifyRateLimit, { normalizeIP } from '@fastify/rate-limit';
+import fastifyRateLimit, {
+  type FastifyRateLimitStore,
+  type FastifyRateLimitStoreCtor,
+  normalizeIP,
+} from '@fastify/rate-limit';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { LRUCache } from 'lru-cache';
 import { ANONYMOUS } from '../../core/domain/request.ts';
+import type { Clock } from '../../core/ports/clock.ts';
 import { ProblemError } from '../protocol/problem.ts';
 
 /** Most requests per minute and client, by kind; null for no limit. */
@@ -22,9 +28,32 @@ declare module 'fastify' {
 
 const WINDOW_SECONDS = 60;
 
-/** Registers the counters of @fastify/rate-limit. Call once, before `limitRates`. */
-export async function prepareRateLimits(app: FastifyInstance): Promise<void> {
-  await app.register(fastifyRateLimit, { global: false });
+/** Clients whose requests are counted, the latest ones; one that is forgotten begins a new window. */
+const MAX_CLIENTS = 5_000;
+
+/** Registers @fastify/rate-limit. Call once, before `limitRates`. */
+export async function prepareRateLimits(app: FastifyInstance, clock: Pick<Clock, 'monotonic'>): Promise<void> {
+  // The plugin calls it by `new`.
+  const store = function Counters() {
+    return createCounters(clock);
+  } as unknown as FastifyRateLimitStoreCtor;
+  await app.register(fastifyRateLimit, { global: false, store });
+}
+
+/** The plugin's own counters go by the time of day: a clock that was set back an hour would refuse a client for that hour. */
+function createCounters(clock: Pick<Clock, 'monotonic'>): FastifyRateLimitStore {
+  const windows = new LRUCache<string, { current: number; readonly began: number }>({ max: MAX_CLIENTS });
+  return {
+    incr(client: string, done: (error: null, result: { current: number; ttl: number }) => void, windowMs: number) {
+      const now = clock.monotonic();
+      const known = windows.get(client);
+      const window = known && now - known.began < windowMs ? known : { current: 0, began: now };
+      window.current += 1;
+      windows.set(client, window);
+      done(null, { current: window.current, ttl: window.began + windowMs - now });
+    },
+    child: () => createCounters(clock),
+  };
 }
 
 /**

@@ -37,12 +37,33 @@ export function handleClientError(error: Error & { readonly code?: string }, soc
   socket.once('close', () => clearTimeout(timer));
 }
 
-/** Refuses HTTP/1.1 requests without a Host header (RFC 9112, 3.2). Node's own refusal would have no body. */
+/**
+ * Refuses HTTP/1.1 requests without a Host header, and all with several (RFC 9112, 3.2): a proxy may go by another one than Easel. Node's
+ * own refusal of the former would have no body, and it takes the first of several.
+ */
 export function requireHost(app: FastifyInstance): void {
   app.addHook('onRequest', ({ raw }, _reply, done) => {
-    const missing = raw.headers.host === undefined && raw.httpVersion === '1.1';
-    const detail = 'the Host header is missing';
-    done(missing ? new ProblemError({ code: 'invalid_request', detail }) : undefined);
+    const count = countHosts(raw.rawHeaders);
+    if (count === 1 || (count === 0 && raw.httpVersion === '1.0')) return done();
+    const detail = count === 0 ? 'the Host header is missing' : 'there are several Host headers';
+    done(new ProblemError({ code: 'invalid_request', detail }));
+  });
+}
+
+/** `rawHeaders` has names and values in turn. */
+function countHosts(rawHeaders: readonly string[]): number {
+  let count = 0;
+  for (let at = 0; at < rawHeaders.length; at += 2) {
+    if (rawHeaders[at]?.length === 4 && rawHeaders[at]?.toLowerCase() === 'host') count += 1;
+  }
+  return count;
+}
+
+/** Makes `app` ignore `Range` but in a GET, for which alone it is defined (RFC 9110, 14.2). */
+export function ignoreRangeOfHead(app: FastifyInstance): void {
+  app.addHook('onRequest', ({ raw }, _reply, done) => {
+    if (raw.method !== 'GET') delete raw.headers.range;
+    done();
   });
 }
 

@@ -1,7 +1,6 @@
-import type { ServerResponse } from 'node:http';
-import type { Socket } from 'node:net';
 import type { FastifyInstance } from 'fastify';
 import { ProblemError } from '../protocol/problem.ts';
+import type { OpenConnections } from './open-connections.ts';
 import type { Timeouts } from './timeouts.ts';
 
 /**
@@ -47,30 +46,18 @@ export function refuseWorkWhileStopping(app: FastifyInstance, stopping: () => bo
  */
 export function endConnections(
   app: FastifyInstance,
+  { sockets, isInactive }: OpenConnections,
   { drainIntervalMs, closeMs }: Pick<Timeouts, 'drainIntervalMs' | 'closeMs'>,
 ): void {
-  const connections = new Set<Socket>();
-  /** The last response of each connection. */
-  const answers = new WeakMap<Socket, ServerResponse>();
-  app.server.on('connection', (socket) => {
-    connections.add(socket);
-    socket.once('close', () => connections.delete(socket));
-  });
-  app.addHook('onRequest', ({ raw }, reply, done) => {
-    answers.set(raw.socket, reply.raw);
-    done();
-  });
-  const isInactive = (socket: Socket): boolean => {
-    const answer = answers.get(socket);
-    return answer === undefined || answer.writableFinished || !answer.req.complete;
-  };
   let draining: NodeJS.Timeout | undefined;
   let closing: NodeJS.Timeout | undefined;
   app.addHook('preClose', async () => {
-    closing = setTimeout(() => app.server.closeAllConnections(), closeMs);
+    closing = setTimeout(() => {
+      for (const socket of sockets) socket.destroy();
+    }, closeMs);
     // Repeated, since a response whose headers were sent before the stop keeps its connection alive when it ends.
     draining = setInterval(() => {
-      for (const socket of connections) if (isInactive(socket)) socket.destroy();
+      for (const socket of sockets) if (isInactive(socket)) socket.destroy();
     }, drainIntervalMs).unref();
   });
   app.addHook('onClose', async () => {

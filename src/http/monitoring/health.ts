@@ -48,7 +48,7 @@ const CHECK_TIMEOUT_MS = 2_000;
 
 /** Runs the checks when asked, each at most once a second. An answer takes at most 2 s: a check that takes longer is an `error`. */
 export function createHealth({ checks, clock, stopping, providerUsable }: HealthOptions): Health {
-  const startedAt = clock.now();
+  const startedAt = clock.monotonic();
   const stateOf = forEachHealthCheck((name) => cachedCheck(checks[name], clock));
 
   async function report(): Promise<HealthState> {
@@ -56,7 +56,7 @@ export function createHealth({ checks, clock, stopping, providerUsable }: Health
     return {
       status: worst(states.map(([, state]) => state)),
       checks: Object.fromEntries(states) as HealthState['checks'],
-      uptimeMs: clock.now() - startedAt,
+      uptimeMs: clock.monotonic() - startedAt,
     };
   }
 
@@ -94,15 +94,13 @@ function cachedCheck(check: () => Promise<CheckOutcome>, clock: Clock): () => Pr
 
   async function refresh(): Promise<CheckState> {
     const outcome = await withTimeout(run(), clock);
-    checkedAt = clock.now();
-    last = { ...outcome, since: last?.status === outcome.status ? last.since : checkedAt };
+    checkedAt = clock.monotonic();
+    last = { ...outcome, since: last?.status === outcome.status ? last.since : clock.now() };
     return last;
   }
 
   return () => {
-    const age = clock.now() - checkedAt;
-    // The age is negative when the clock was set back: the old result must not be reused until the clock catches up.
-    if (last !== null && age >= 0 && age < CACHE_MS) return Promise.resolve(last);
+    if (last !== null && clock.monotonic() - checkedAt < CACHE_MS) return Promise.resolve(last);
     refreshing ??= refresh().finally(() => {
       refreshing = null;
     });

@@ -21,20 +21,42 @@ export const validatorCompiler: FastifySchemaCompiler<z.ZodType> = ({ schema, ht
 };
 
 /**
- * Makes JSON the only type of body that `app` reads. An empty body counts as none whatever its content type, since many
- * clients always send the header. Keys that could pollute prototypes are refused.
+ * Makes JSON in UTF-8 (RFC 8259, 8.1), sent as it is, the only type of body that `app` reads. An empty body counts as none whatever its
+ * content type, since many clients always send the header. Keys that could pollute prototypes are refused.
  */
 export function readJsonBodies(app: FastifyInstance): void {
   const parse = app.getDefaultJsonParser('error', 'error');
   app.removeAllContentTypeParsers();
-  app.addContentTypeParser<string>('application/json', { parseAs: 'string' }, (request, body, done) => {
-    if (body === '') return done(null, undefined);
+  app.addContentTypeParser<Buffer>('application/json', { parseAs: 'buffer' }, (request, bytes, done) => {
+    if (bytes.length === 0) return done(null, undefined);
+    const body = decodeUtf8(bytes);
+    if (body === null) return done(invalidBody('is not valid UTF-8'));
     void parse(request, body, (error, value) => (error ? done(invalidJson(body)) : done(null, value)));
   });
   app.addContentTypeParser('*', ({ headers }, _body, done) => {
     if (headers['content-length'] === '0') return done(null, undefined);
     done(new errorCodes.FST_ERR_CTP_INVALID_MEDIA_TYPE(headers['content-type']));
   });
+  app.addHook('preParsing', (request, reply, payload, done) => {
+    const { 'content-encoding': coding, 'content-length': length } = request.headers;
+    const isRead = coding === undefined || coding.trim() === '' || coding.trim().toLowerCase() === 'identity';
+    if (isRead || length === '0') return done(null, payload);
+    // RFC 9110, 15.5.16: `Accept-Encoding` tells which codings are read.
+    reply.header('accept-encoding', 'identity');
+    const detail = 'bodies are read without a Content-Encoding only; send the JSON as it is';
+    done(new ProblemError({ code: 'unsupported_media_type', detail }));
+  });
+}
+
+const utf8 = new TextDecoder('utf-8', { fatal: true });
+
+/** The text, without a byte order mark; null for bytes that are not UTF-8. */
+function decodeUtf8(bytes: Buffer): string | null {
+  try {
+    return utf8.decode(bytes);
+  } catch {
+    return null;
+  }
 }
 
 function invalidRequest(part: string, issues: readonly z.core.$ZodIssue[]): ProblemError {
@@ -58,9 +80,12 @@ function invalidJson(body: string): ProblemError {
   try {
     JSON.parse(body);
   } catch {
-    return new ProblemError({ code: 'invalid_request', detail: 'the body is not valid JSON' });
+    return invalidBody('is not valid JSON');
   }
   // Valid JSON that secure-json-parse refused: it holds `__proto__` or `constructor.prototype`.
-  const detail = 'the body holds a key that is allowed nowhere, such as __proto__';
-  return new ProblemError({ code: 'invalid_request', detail });
+  return invalidBody('holds a key that is allowed nowhere, such as __proto__');
+}
+
+function invalidBody(what: string): ProblemError {
+  return new ProblemError({ code: 'invalid_request', detail: `the body ${what}` });
 }

@@ -87,8 +87,8 @@ function openScene({
   function slowDown(): void {
     const { advance, change } = run;
     Object.assign(run, {
-      advance: (...given: Parameters<Run['advance']>) => clock.sleep(1).then(() => advance(...given)),
-      change: (...given: Parameters<Run['change']>) => clock.sleep(1).then(() => change(...given)),
+      advance: (...given: Parameters<Run['advance']>) => clock.sleep(1_000).then(() => advance(...given)),
+      change: (...given: Parameters<Run['change']>) => clock.sleep(1_000).then(() => change(...given)),
     });
   }
 
@@ -213,12 +213,13 @@ describe('an answer that names its picture', () => {
         await scene.clock.sleep(60_000);
         return ADDRESS;
       },
-      async fetchAnnounced(_run, _provider, { startedAt }, until) {
-        fetched.push((await scene.attempt())?.announced?.url, until - Date.parse(startedAt));
+      async fetchAnnounced(_run, _provider, _attempt, until) {
+        fetched.push((await scene.attempt())?.announced?.url, Math.floor((until - began) / 1000) * 1000);
         throw new ProviderError('empty', 'it is gone');
       },
     });
     scene.slowDown();
+    const began = scene.clock.monotonic();
     await expect(scene.call()).rejects.toThrow('it is gone');
     expect(fetched).toEqual([ADDRESS.url, TIMEOUT_MS]);
   });

@@ -33,6 +33,14 @@ it('ends a run with a step that is not legal as failed, keeps its picture, and l
   ]);
 });
 
+it('logs no negative duration where the clock was set back since the request', async () => {
+  const image = { ...imageIn('processing'), requestedAt: '2126-11-23T12:00:00.000Z' };
+  const { job, clock, lines } = openJobOf(image);
+  const { recordFailure } = createOutcome({ telemetry: { imageEnded: () => undefined }, tracer: NO_TRACING, clock });
+  await recordFailure(inRun(job, image.run), new Error('a defect'));
+  expect(lines).toMatchObject([{ msg: 'image failed', durationMs: 0 }]);
+});
+
 const stoppedCall = new ProviderError('cancelled', 'the call was ended');
 const stoppedWait = new DOMException('the wait was ended', 'AbortError');
 const rejection = new ImageError('invalid_image', 'it is blank');

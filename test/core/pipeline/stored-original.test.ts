@@ -72,7 +72,7 @@ async function look(
     },
     fetchAnnounced,
     timeoutMs: TIMEOUT_MS,
-    clock: { now: () => NOW },
+    clock: { now: () => NOW, monotonic: () => NOW },
   });
   const found = await find(inRun(job, image.run), image).catch((error: unknown) => error);
   return { found, fetched, files: [...files.keys()], stored: await job.read() };
@@ -83,6 +83,12 @@ it('is the picture on disk of the newest attempt that was never closed, over fau
   const { found, stored } = await look(image, { onDisk: ['a', 'b', 'c'] });
   expect(found).toMatchObject({ original: { name: originalName('x', 'b') }, bytes: PICTURE });
   expect(stored?.attempts.map(({ outcome }) => outcome)).toEqual(['unknown', 'ok', 'cancelled']);
+});
+
+it('closes a dead one without a negative duration where the clock was set back since its call', async () => {
+  const startedAt = new Date(NOW + 3_600_000).toISOString();
+  const { stored } = await look(withAttempts(named('a', { startedAt })), {});
+  expect(stored?.attempts).toMatchObject([{ outcome: 'unknown', durationMs: 0 }]);
 });
 
 it('is one on disk before one at a URL', async () => {

@@ -237,7 +237,7 @@ describe('createCleanup', () => {
       repairMissingFiles: async () => ({ missingFiles: 0, missingFilesOf: [] }),
       retention: { olderThanMs: null, maxBytes: null },
       watch: createSweepWatch(silent),
-      clock: { now: () => 0 },
+      clock: { now: () => 0, monotonic: () => 0 },
       log: silent,
     });
     await Promise.all([cleanUp({}), cleanUp({ dryRun: true })]);
@@ -269,7 +269,7 @@ describe('createCleanup', () => {
       repairMissingFiles: async () => ({ missingFiles: 0, missingFilesOf: [] }),
       retention: { olderThanMs: 0, maxBytes: null },
       watch: createSweepWatch(silent),
-      clock: { now: () => Date.UTC(2026) + 1_199_000 },
+      clock: { now: () => Date.UTC(2026) + 1_199_000, monotonic: () => 0 },
       log: silent,
     });
     // None of them is removed: each was requested again since it was found.

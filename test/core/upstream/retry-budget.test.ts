@@ -34,17 +34,19 @@ describe('the retry budget', () => {
     ]);
   });
 
-  it('forgets retries older than a minute, and those that a clock that was set back left in the future', () => {
+  it('forgets retries older than a minute, by a clock that is never set', () => {
     const clock = createManualClock();
     const budget = createRetryBudget(10, clock);
     const takeAll = () => Array.from({ length: 20 }, () => budget.takeRetry()).filter(Boolean).length;
     expect([takeAll(), takeAll()]).toEqual([10, 0]);
-    clock.move(59_999);
-    expect(takeAll()).toBe(0);
-    clock.move(1);
-    expect(takeAll()).toBe(10);
-    clock.move(-3_600_000);
-    expect(takeAll()).toBe(10);
+    for (const step of [-3_600_000, 7_200_000]) {
+      clock.step(step);
+      expect([budget.waitMs(), takeAll()]).toEqual([60_000, 0]);
+      clock.move(59_999);
+      expect(takeAll()).toBe(0);
+      clock.move(1);
+      expect(takeAll()).toBe(10);
+    }
   });
 
   it.each([

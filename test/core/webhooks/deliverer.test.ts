@@ -23,6 +23,7 @@ it('sends at once what a clock that was a day ahead had put off, while others wa
   const sleeps: number[] = [];
   const clock: Clock = {
     now: () => ms(0),
+    monotonic: () => 0,
     sleep: async (milliseconds, signal) => {
       sleeps.push(milliseconds);
       await new Promise<void>((resolve) => signal?.addEventListener('abort', () => resolve(), { once: true }));

@@ -25,7 +25,12 @@ function failingTries(tryMs: number, random: () => number): { readonly times: nu
   while (delivery.nextAttemptAt !== null) {
     const began = Date.parse(delivery.nextAttemptAt);
     times.push(began - start);
-    delivery = recordTry(delivery, delivery, { began, ended: began + tryMs, answer: failed }, random);
+    delivery = recordTry(
+      delivery,
+      delivery,
+      { began, ended: began + tryMs, durationMs: tryMs, answer: failed },
+      random,
+    );
   }
   return { times, last: delivery };
 }
@@ -68,7 +73,7 @@ describe('a try', () => {
     ['that has no answer is repeated', { ...failed, httpStatus: null }, 'pending', '2026-11-23T16:00:03.250Z'],
     ['that the guard refuses fails for good', { httpStatus: null, error: 'no', refused: true }, 'failed', null],
   ])('%s', (_what, answer, status, nextAttemptAt) => {
-    const after = recordTry(fresh, fresh, { began: start, ended: start + 1000, answer }, () => 0.5);
+    const after = recordTry(fresh, fresh, { began: start, ended: start + 1000, durationMs: 1000, answer }, () => 0.5);
     expect(after).toMatchObject({ id: 'msg_1', status, nextAttemptAt });
     const { httpStatus, error } = answer;
     expect(after.attempts).toEqual([{ at: '2026-11-23T16:00:00.000Z', durationMs: 1000, httpStatus, error }]);
@@ -76,7 +81,7 @@ describe('a try', () => {
 
   it('does not settle a delivery whose redelivery was requested while it ran', () => {
     const redelivered = markForRedelivery(fresh, start);
-    const after = recordTry(redelivered, fresh, { began: start, ended: start + 1, answer: ok }, () => 0);
+    const after = recordTry(redelivered, fresh, { began: start, ended: start + 1, durationMs: 1, answer: ok }, () => 0);
     expect(after).toEqual({ ...redelivered, attempts: [expect.objectContaining({ httpStatus: 204 })] });
   });
 
@@ -85,7 +90,7 @@ describe('a try', () => {
     const after = recordTry(
       { ...fresh, series },
       { ...fresh, series },
-      { began: start, ended: start, answer: failed },
+      { began: start, ended: start, durationMs: 0, answer: failed },
       () => 0,
     );
     expect(after.series).toEqual({ number: 1, tries: 2, firstAt: new Date(start).toISOString() });
@@ -95,7 +100,7 @@ describe('a try', () => {
     const { last } = failingTries(0, () => 0);
     const again = markForRedelivery(last, start + 2 * DAY_MS);
     const began = start + 2 * DAY_MS;
-    const after = recordTry(again, again, { began, ended: began, answer: failed }, () => 0);
+    const after = recordTry(again, again, { began, ended: began, durationMs: 0, answer: failed }, () => 0);
     expect([after.id, after.status, Date.parse(after.nextAttemptAt ?? '') - began]).toEqual(['msg_1', 'pending', 3000]);
   });
 });

@@ -1,21 +1,20 @@
 import request from 'supertest';
-import { afterEach, describe, expect, test, vi } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { problem } from '../../../src/api/problem.ts';
 import { exampleImage } from '../../support/app/fake-images.ts';
 import { openHttpApp } from '../../support/app/http-app.ts';
+import { createManualClock } from '../../support/test-clock.ts';
 import { bearer, testKeys } from '../../support/test-keys.ts';
 
 const LIMITS = { generate: 2, read: 3, media: 4 };
-const open = (rateLimits = LIMITS, trustProxy = false) => openHttpApp({ keys: testKeys() }, { rateLimits, trustProxy });
+const open = (rateLimits = LIMITS, trustProxy = false, clock = createManualClock()) =>
+  openHttpApp({ keys: testKeys(), clock }, { rateLimits, trustProxy });
 const body = { prompt: 'a lighthouse' };
-
-afterEach(() => vi.useRealTimers());
 
 describe('the limit of generations', () => {
   test('allows a burst of that many, then refuses with one and the same time in every header', async () => {
-    // Only the clock is faked: timers of sockets run on.
-    vi.useFakeTimers({ toFake: ['Date'], now: new Date('2026-11-23T16:00:00Z') });
-    await using http = await open();
+    const clock = createManualClock();
+    await using http = await open(LIMITS, false, clock);
     const post = () =>
       request(http.app.server).post('/images').set(bearer('blog')).set('Prefer', 'respond-async').send(body);
 
@@ -24,7 +23,9 @@ describe('the limit of generations', () => {
       expect(headers['ratelimit-policy']).toBe('"generate";q=2;w=60');
       expect(headers.ratelimit).toBe(`"generate";r=${left};t=60`);
     }
-    vi.setSystemTime(new Date('2026-11-23T16:00:17.200Z'));
+    clock.move(17_200);
+    // A clock that is set back changes nothing.
+    clock.step(-3_600_000);
     const { body: refusal, headers } = await post().expect(429);
     expect(headers).toMatchObject({
       'ratelimit-policy': '"generate";q=2;w=60',
@@ -35,9 +36,9 @@ describe('the limit of generations', () => {
     expect(http.images.submitted).toHaveLength(2);
 
     // A refused request does not extend the window.
-    vi.setSystemTime(new Date('2026-11-23T16:00:59.999Z'));
+    clock.move(42_799);
     expect((await post().expect(429)).headers['retry-after']).toBe('1');
-    vi.setSystemTime(new Date('2026-11-23T16:01:00.000Z'));
+    clock.move(1);
     await post().expect(202);
   });
 

@@ -1,4 +1,5 @@
 import { connect } from 'node:net';
+import { gzipSync } from 'node:zlib';
 import request from 'supertest';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
@@ -25,7 +26,15 @@ function parse(answer: string) {
 }
 
 describe('an error of Fastify', () => {
-  const json = (body: string) => api().post('/images').type('json').send(body);
+  const json = (body: string | Buffer) =>
+    api()
+      .post('/images')
+      .type('json')
+      .serialize((sent) => sent)
+      .send(body as string);
+  const encoded = (coding: string, body: string | Buffer) => json(body).set('Content-Encoding', coding);
+  const latin1 = Buffer.from('{"prompt":"caf\u00e9"}', 'latin1');
+  const cutLetter = Buffer.concat([Buffer.from('{"prompt":"'), Buffer.from('é').subarray(0, 1), Buffer.from('"}')]);
 
   test.each<[string, () => request.Test, ProblemCode, number, RegExp]>([
     ['an unknown route', () => api().get('/nope?key=secret'), 'not_found', 404, /no GET \/nope$/],
@@ -52,6 +61,10 @@ describe('an error of Fastify', () => {
       415,
       /json/,
     ],
+    ['a body in Latin-1', () => json(latin1), 'invalid_request', 400, /not valid UTF-8/],
+    ['a body that ends within a letter', () => json(cutLetter), 'invalid_request', 400, /not valid UTF-8/],
+    ['gzip', () => encoded('gzip', gzipSync('{"prompt":"a"}')), 'unsupported_media_type', 415, /Content-Encoding/],
+    ['an unknown coding', () => encoded('zip', '{"prompt":"a"}'), 'unsupported_media_type', 415, /Content-Encoding/],
     ['a broken escape', () => api().get('/media/%zz.png'), 'invalid_request', 400, /percent sign/],
   ])('%s is a problem', async (_what, send, code, status, detail) => {
     const answer = await send().expect(status);
@@ -107,6 +120,14 @@ describe('an error of Fastify', () => {
   test('answers HEAD of an unknown route with 404 and no body', async () => {
     const answer = await api().head('/nope').expect(404);
     expect(answer.headers['content-type']).toBe('application/problem+json');
+  });
+
+  test('a 415 for the coding of the body tells which one is read; a body that is sent as it is says so in vain', async () => {
+    const answer = await encoded('gzip', '{"prompt":"a"}').expect(415);
+    expect(answer.headers['accept-encoding']).toBe('identity');
+    await encoded('Identity', '{"prompt": ').expect(400);
+    const text = Buffer.from('\ufeff{"prompt":1}');
+    expect((await json(text).expect(400)).body.errors[0].path).toBe('prompt');
   });
 
   test('logs an unexpected error and does not send its text', async () => {
@@ -183,6 +204,8 @@ describe('input that is not HTTP', () => {
   test.each([
     ['garbage', 'hello\r\n\r\n', 400],
     ['an unknown method', 'FOO / HTTP/1.1\r\nHost: x\r\n\r\n', 400],
+    ['two hosts', 'GET /health HTTP/1.1\r\nHost: x\r\nhost: x\r\nConnection: close\r\n\r\n', 400],
+    ['two hosts in HTTP/1.0', 'GET /health HTTP/1.0\r\nHost: x\r\nHost: y\r\n\r\n', 400],
     ['no host', 'GET / HTTP/1.1\r\nConnection: close\r\n\r\n', 400],
     ['a header of 64 KB', `GET / HTTP/1.1\r\nHost: x\r\nX-Long: ${'x'.repeat(65_536)}\r\n\r\n`, 431],
     ['a header of 2 MB', `GET / HTTP/1.1\r\nHost: x\r\nX-Long: ${'x'.repeat(2_000_000)}\r\n\r\n`, 431],

@@ -103,7 +103,7 @@ export async function startEasel(options: EaselOptions = {}): Promise<Easel> {
   const logger = pino({ level: config.log.level, base: null }, { write: (line: string) => void log.push(line) });
   const services = await createServices(config, logger, { clock, random: () => 0.5 });
   const app = await buildApp({ ...config.server, version: 'test' }, services, {
-    watchLoad: async () => options.isOverloaded ?? (() => false),
+    watchLoad: () => options.isOverloaded ?? (() => false),
   });
   const url = await app.listen({ host: config.server.host, port: config.server.port });
   await services.start();

@@ -54,7 +54,11 @@ export async function openHttpApp(
       }),
       checks: { storage: healthy, database: healthy, queue: healthy, providers: healthy },
       tracer: NO_TRACING,
-      clock: { now: () => Date.now(), sleep: (ms, signal) => delay(ms, undefined, { signal, ref: false }) },
+      clock: {
+        now: () => Date.now(),
+        monotonic: () => performance.now(),
+        sleep: (ms, signal) => delay(ms, undefined, { signal, ref: false }),
+      },
       stopping: () => false,
       providerUsable: () => true,
       logger: pino({ level: 'debug' }, { write: (line: string) => log.push(JSON.parse(line)) }),

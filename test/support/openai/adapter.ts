@@ -50,7 +50,7 @@ export async function startOpenAiAdapter(reach: readonly string[] = []): Promise
         maxPictureBytes: MAX_BYTES,
         maskSecrets: createSecretMask([server.key ?? '']).mask,
         logPrompts: false,
-        clock: { now: () => Date.parse('2026-11-23T12:00:00Z'), sleep: async () => undefined },
+        clock: { now: () => Date.parse('2026-11-23T12:00:00Z'), monotonic: () => 0, sleep: async () => undefined },
         ...some,
       }),
     async [Symbol.asyncDispose]() {

@@ -28,7 +28,7 @@ const provider = createOpenAIProvider({
   maxPictureBytes: MAX_BYTES,
   maskSecrets: (text) => text,
   logPrompts: false,
-  clock: { now: Date.now, sleep: async () => undefined },
+  clock: { now: Date.now, monotonic: Date.now, sleep: async () => undefined },
 });
 
 const brought = await provider.generate(CALL, callOptions()).then(

@@ -37,7 +37,7 @@ export function classifyFault(error: unknown, context: FaultContext): ProviderEr
   ) => {
     const message = `${name} ${detail}`;
     return new ProviderError(fault, message, {
-      ...(response && readHeaders(response, maskSecrets)),
+      ...(response && readHeaders(response, now, maskSecrets)),
       ...more,
       reason: hiddenPrompt === null ? message : hidePrompt(message, hiddenPrompt),
     });

@@ -60,7 +60,7 @@ export function createOpenAIProvider(options: OpenAIProviderOptions): Provider {
         response = await client.images.generate(parameters, { signal: ends.signal }).asResponse();
         ends.answerBegins();
         const answer = await readAnswer(response, { baseURL, maskSecrets, onPartial: onPartial ?? (() => {}) });
-        const headers = readHeaders(response, maskSecrets);
+        const headers = readHeaders(response, clock.now(), maskSecrets);
         if (answer === null) {
           throw new ProviderError(
             'empty',

@@ -11,12 +11,12 @@ export interface ResponseHeaders {
   readonly pauseMs: number | null;
 }
 
-/** Reads the status, the request id and the rate limit of a response. */
-export function readHeaders({ status, headers }: Response, maskSecrets: MaskSecrets): ResponseHeaders {
+/** Reads the status, the request id and the rate limit of a response, which came at `now`, in milliseconds since 1970. */
+export function readHeaders({ status, headers }: Response, now: number, maskSecrets: MaskSecrets): ResponseHeaders {
   return {
     httpStatus: status,
     providerRequestId: keepRequestId(headers.get('x-request-id'), maskSecrets),
-    pauseMs: parseRateLimit((header) => headers.get(header)),
+    pauseMs: parseRateLimit((header) => headers.get(header), now),
   };
 }
 

@@ -6,7 +6,7 @@ export interface OutageEvidence {
   callFailed(job: symbol): void;
   /** Reports a picture, of whichever job. */
   pictureCame(): void;
-  /** True where a call of another job has failed after `since` (milliseconds since 1970), and no picture has come after it. */
+  /** True where a call of another job has failed after `since` (of the clock's `monotonic`), and no picture has come after it. */
   othersFailed(job: symbol, since: number): boolean;
   /** Number of pictures so far: where it has grown, the provider has worked in between. */
   readonly pictures: number;
@@ -22,7 +22,7 @@ export function createOutageEvidence(clock: Clock): OutageEvidence {
     },
     callFailed(job) {
       const other = failedCalls.find((failed) => failed.job !== job);
-      failedCalls = [{ job, at: clock.now() }, ...(other ? [other] : [])];
+      failedCalls = [{ job, at: clock.monotonic() }, ...(other ? [other] : [])];
     },
     pictureCame() {
       pictures += 1;

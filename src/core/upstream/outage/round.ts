@@ -53,7 +53,7 @@ export function createRound({
 }: {
   readonly candidate: Candidate;
   readonly job: symbol;
-  /** Milliseconds since 1970. */
+  /** Of the clock's `monotonic`. */
   readonly requestedAt: number;
   /** Calls of the round in an earlier process. */
   readonly callsBefore: number;

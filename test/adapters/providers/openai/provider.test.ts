@@ -75,7 +75,7 @@ async function createFixture(
       maxPictureBytes: 32 * 1024 * 1024,
       maskSecrets: (text) => text,
       logPrompts: false,
-      clock: { now: Date.now, sleep: () => Promise.resolve() },
+      clock: { now: Date.now, monotonic: Date.now, sleep: () => Promise.resolve() },
       ...changes,
     });
   const call: GenerationCall = {
