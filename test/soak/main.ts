@@ -65,7 +65,11 @@ if (service.child.exitCode === null) {
   const exit = await service.exited;
   if (exit !== 0) violations.push(`the last SIGTERM ended it with ${exit}`);
 } else {
-  violations.push(`the service ended by itself: ${service.stdout().slice(-1000)}${service.stderr().slice(-1000)}`);
+  const fatal = service
+    .stdout()
+    .split('\n')
+    .filter((line) => line.includes('"level":60'));
+  violations.push(`the service ended by itself: ${fatal.join('\n')}${service.stderr().slice(-1000)}`);
 }
 violations.push(...audit(folder.path, upstream));
 

@@ -41,7 +41,7 @@ const suspension: Trouble = async ({ service }) => {
   service.child.kill('SIGCONT');
 };
 
-const clockStep: Trouble = async ({ service }) => void service.child.kill('SIGUSR2');
+const clockStep: Trouble = async ({ service }) => void service.child.kill('SIGWINCH');
 
 /** More idle connections than the process may have descriptors. */
 const manyConnections: Trouble = async ({ service }) => {
