@@ -2,7 +2,7 @@ import { mkdir, readdir, readFile, rename, rm, rmdir, truncate, utimes, writeFil
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { CleanupReport } from '../../src/core/ports/record-store.ts';
-import { type Easel, publishedBytes, startEasel } from '../support/app/easel.ts';
+import { bytesOnDisk, type Easel, startEasel } from '../support/app/easel.ts';
 import { failFiles } from '../support/failing-files.ts';
 import { picture } from '../support/openai/answers.ts';
 
@@ -202,12 +202,25 @@ describe('a published file that is damaged', () => {
   });
 });
 
-describe('a damaged master that is the very file of its original', () => {
-  it('is reported each time, and nothing is paid for', async () => {
+describe('a damaged master that is its original byte for byte', () => {
+  it('is made again from its original', async () => {
     await using easel = await startEasel();
     await easel.post({ mediaId: 'x', prompt: 'a lighthouse' });
     const before = await easel.record('x');
     await truncate(inMedia(easel, 'x.png'), 10);
+    expect(await cleanUp(easel)).toMatchObject({ missingFiles: 1, missingFilesOf: ['x'], failures: 0 });
+    await expect.poll(async () => (await easel.get('/media/x.png')).status).toBe(200);
+    await expect.poll(() => easel.record('x')).toEqual(before);
+    expect(await cleanUp(easel)).toMatchObject({ missingFiles: 0 });
+    expect(easel.upstream.calls).toHaveLength(1);
+  });
+
+  it('is reported each time where its original is damaged, too, and nothing is paid for', async () => {
+    await using easel = await startEasel();
+    await easel.post({ mediaId: 'x', prompt: 'a lighthouse' });
+    const before = await easel.record('x');
+    const [original = ''] = await readdir(inMedia(easel, 'originals'));
+    for (const name of ['x.png', `originals/${original}`]) await truncate(inMedia(easel, name), 10);
     for (let times = 1; times <= 2; times++) {
       expect(await cleanUp(easel)).toMatchObject({ missingFiles: 1, missingFilesOf: ['x'], failures: 0 });
       expect(logged(easel, '"repairing":false')).toHaveLength(times);
@@ -252,27 +265,28 @@ describe('the bytes on disk', () => {
 
   it('are counted with originals set aside, and each file once', async () => {
     await using easel = await startEasel();
-    const { body } = await easel.post({ mediaId: 'a', prompt: 'a lighthouse' });
+    await easel.post({ mediaId: 'a', prompt: 'a lighthouse' });
+    const ofA = await bytesOnDisk(easel, 'a');
     await addFile(easel, 'originals/a~aside', HOUR_MS, Buffer.alloc(1_000_000));
-    // The original is the master: one file under two names.
-    await expect.poll(() => gauge(easel)).toBe(publishedBytes(body) + 1_000_000);
-    const { body: other } = await easel.post({ mediaId: 'b', prompt: 'a tower' });
-    await expect.poll(() => gauge(easel)).toBe(publishedBytes(body) + publishedBytes(other) + 1_000_000);
+    await expect.poll(() => gauge(easel)).toBe(ofA + 1_000_000);
+    await easel.post({ mediaId: 'b', prompt: 'a tower' });
+    await expect.poll(() => gauge(easel)).toBe(ofA + (await bytesOnDisk(easel, 'b')) + 1_000_000);
     await fetch(`${easel.url}/images/b`, { method: 'DELETE' });
-    await expect.poll(() => gauge(easel)).toBe(publishedBytes(body) + 1_000_000);
+    await expect.poll(() => gauge(easel)).toBe(ofA + 1_000_000);
   });
 
   it('push out the oldest image when MEDIA_MAX_BYTES is less than all of them, after what belongs to no image', async () => {
     await using easel = await startEasel();
-    const { body: old } = await easel.post({ mediaId: 'old', prompt: 'a lighthouse' });
+    await easel.post({ mediaId: 'old', prompt: 'a lighthouse' });
     easel.clock.advance(1000);
-    const { body: young } = await easel.post({ mediaId: 'young', prompt: 'a tower' });
-    const published = publishedBytes(old) + publishedBytes(young);
+    await easel.post({ mediaId: 'young', prompt: 'a tower' });
+    const ofOld = await bytesOnDisk(easel, 'old');
+    const published = ofOld + (await bytesOnDisk(easel, 'young'));
     await addFile(easel, 'orphan.png', 2 * HOUR_MS, Buffer.alloc(1_000_000));
     expect(await cleanUp(easel, { maxBytes: published, dryRun: true })).toMatchObject({ deleted: 0 });
     expect(await cleanUp(easel, { maxBytes: published })).toMatchObject({ deleted: 0, orphansRemoved: 1 });
     await addFile(easel, 'originals/young~aside', HOUR_MS, Buffer.alloc(1_000));
-    const expected = { deleted: 1, kept: 1, freedBytes: publishedBytes(old) };
+    const expected = { deleted: 1, kept: 1, freedBytes: ofOld };
     expect(await cleanUp(easel, { maxBytes: published, dryRun: true })).toMatchObject(expected);
     expect(await cleanUp(easel, { maxBytes: published })).toMatchObject(expected);
     expect((await easel.get('/images/young')).status).toBe(200);

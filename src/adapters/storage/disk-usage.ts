@@ -50,8 +50,8 @@ export function createDiskUsage(walk: () => Promise<void>): DiskUsage {
 }
 
 /**
- * What one name of a file takes: its bytes are shared among its hard links, as an original that is also the master has two, so that
- * the sum over all names counts each file once.
+ * What one name of a file takes: its bytes are shared among its hard links, so that the sum over all names counts each file once. Older
+ * versions published an original that is also the master as a link, and so do backups that save room.
  */
 export function shareOf({ size, nlink }: { readonly size: number; readonly nlink: number }): number {
   return size / Math.max(1, nlink);

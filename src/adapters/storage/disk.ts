@@ -76,19 +76,17 @@ export async function createDiskStore({ root: path, fs = nodeFileSystem }: DiskS
       // Waits for all of them even if one fails: a file that is written later would escape the removal below.
       const writes = await Promise.allSettled(
         staged.map(({ source, path }) =>
-          'bytes' in source ? files.write(path, source.bytes) : files.link(join(root, source.from), path),
+          'bytes' in source ? files.write(path, source.bytes) : files.copy(join(root, source.from), path),
         ),
       );
       for (const write of writes) if (write.status === 'rejected') throw write.reason;
       for (const { source, path } of staged) {
         const target = join(root, source.name);
-        // A linked file takes no bytes of its own; where links are refused it is a copy.
         const taken = await freedWith(fs, path);
         const replaced = await freedWith(fs, target);
         await fs.rename(path, target);
         if (source.name !== MARK) usage.add(taken - replaced);
-        // rename(2) of one hard link onto another of the same file does nothing, so a linked temporary name may remain.
-        if ('bytes' in source) leftover.delete(path);
+        leftover.delete(path);
       }
       await syncFoldersOf(sources.map((source) => source.name));
     } finally {

@@ -1,6 +1,6 @@
 import { constants } from 'node:fs';
 import { dirname } from 'node:path';
-import { codeOf, type FileSystem } from './file-system.ts';
+import type { FileSystem } from './file-system.ts';
 
 /**
  * Writes that survive a power cut once they have resolved; the name of a file only once `syncFolder` has. Errors of the file system
@@ -13,8 +13,11 @@ interface DurableFiles {
   syncFolder(path: string): Promise<void>;
   /** Writes a new file (mode 0644). Fails where the name is taken. */
   write(path: string, bytes: Uint8Array): Promise<void>;
-  /** Gives a durable file a second name: a hard link, or a copy where the file system refuses links. */
-  link(source: string, path: string): Promise<void>;
+  /**
+   * Copies a file, without taking its bytes twice where the file system shares blocks (Btrfs, XFS). It is no hard link: whatever damages
+   * one of the two in place, such as a tool that rewrites files, must leave the other.
+   */
+  copy(source: string, path: string): Promise<void>;
 }
 
 /** Durable writes over `fs`, by syncing files and their folders. */
@@ -25,16 +28,6 @@ export function createDurableFiles(fs: FileSystem): DurableFiles {
       await folder.sync();
     } finally {
       await folder.close();
-    }
-  };
-
-  const copy = async (source: string, path: string): Promise<void> => {
-    await fs.copyFile(source, path, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE);
-    const file = await fs.open(path, 'r+');
-    try {
-      await file.sync();
-    } finally {
-      await file.close();
     }
   };
 
@@ -58,27 +51,14 @@ export function createDurableFiles(fs: FileSystem): DurableFiles {
       }
     },
 
-    async link(source, path) {
+    async copy(source, path) {
+      await fs.copyFile(source, path, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE);
+      const file = await fs.open(path, 'r+');
       try {
-        await fs.link(source, path);
-      } catch (error) {
-        if (!LINK_REFUSED.has(codeOf(error) ?? '')) throw error;
-        await copy(source, path);
+        await file.sync();
+      } finally {
+        await file.close();
       }
-      // The orphan sweep spares young files, whose record may not be written yet, so a new name needs a new modification time.
-      const now = new Date();
-      await fs.utimes(path, now, now);
     },
   };
 }
-
-/** Errors of link(2): no hard links on this file system, source and target on different ones, or too many links to the file. */
-const LINK_REFUSED: ReadonlySet<string> = new Set([
-  'EPERM',
-  'EACCES',
-  'ENOTSUP',
-  'EOPNOTSUPP',
-  'ENOSYS',
-  'EXDEV',
-  'EMLINK',
-]);

@@ -6,7 +6,6 @@ import { ImageError } from '../../core/domain/errors.ts';
 export type FileSystem = Pick<
   typeof nodeFileSystem,
   | 'copyFile'
-  | 'link'
   | 'lstat'
   | 'mkdir'
   | 'open'
@@ -18,7 +17,6 @@ export type FileSystem = Pick<
   | 'stat'
   | 'statfs'
   | 'unlink'
-  | 'utimes'
 >;
 
 /** The error's code, such as `ENOENT`; null for an error that has none. */

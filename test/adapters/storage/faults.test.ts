@@ -72,7 +72,7 @@ describe('faults', () => {
   it('leaves no temporary file where one write fails while another has not begun', async () => {
     const sound = await createDiskStore({ root });
     await sound.put('originals/a~1', bytes('original'));
-    const fs = faulty({ link: 'EIO' });
+    const fs = faulty({ copyFile: 'EIO' });
     const opened: Promise<unknown>[] = [];
     const late: FileSystem = {
       ...fs,

@@ -28,7 +28,7 @@ export function makeRootForEach() {
 export type Faults = {
   [call in
     | 'close'
-    | 'link'
+    | 'copyFile'
     | 'open'
     | 'opendir'
     | 'openToRead'
@@ -54,7 +54,7 @@ export function faulty(faults: Faults): FileSystem {
   };
   return {
     ...nodeFileSystem,
-    link: failing('link', nodeFileSystem.link),
+    copyFile: failing('copyFile', nodeFileSystem.copyFile),
     rename: failing('rename', nodeFileSystem.rename),
     opendir: failing('opendir', nodeFileSystem.opendir),
     readFile: failing('readFile', nodeFileSystem.readFile) as typeof nodeFileSystem.readFile,

@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest';
 import type { CleanupReport } from '../../../src/core/ports/record-store.ts';
 import { createCleanup } from '../../../src/core/retention/cleanup.ts';
 import { createSweepWatch } from '../../../src/core/retention/sweep-watch.ts';
-import { type Easel, publishedBytes, startEasel } from '../../support/app/easel.ts';
+import { bytesOnDisk, type Easel, startEasel } from '../../support/app/easel.ts';
 import { exampleImage } from '../../support/app/fake-images.ts';
 import { openRecords } from '../../support/app/records.ts';
 import { openAiError, picture } from '../../support/openai/answers.ts';
@@ -35,18 +35,17 @@ async function addFile(easel: Easel, name: string, hours: number): Promise<void>
 describe('POST /cleanup', () => {
   it('deletes older images, reports the freed bytes, and keeps the rest', async () => {
     await using easel = await startEasel();
-    const old = await easel.post({ mediaId: 'old', prompt: 'a lighthouse' });
+    await easel.post({ mediaId: 'old', prompt: 'a lighthouse' });
     easel.clock.advance(2 * HOUR_MS);
     await easel.post({ mediaId: 'new', prompt: 'a lighthouse' });
     const before = await easel.files();
+    const bytes = await bytesOnDisk(easel, 'old');
 
     const dry = await cleanUp(easel, { olderThan: '1h', dryRun: true });
     expect(dry).toMatchObject({ deleted: 1, kept: 1, dryRun: true });
     expect(await easel.files()).toEqual(before);
 
     const report = await cleanUp(easel, { olderThan: '1h' });
-    // The original and the master are two names of the same bytes on disk.
-    const bytes = publishedBytes(old.body);
     expect(report).toMatchObject({ deleted: 1, kept: 1, freedBytes: bytes, orphansRemoved: 0, dryRun: false });
     expect(dry.freedBytes).toBe(bytes);
     expect(await easel.files()).toEqual(before.filter((name) => name.includes('new')));
@@ -72,13 +71,16 @@ describe('POST /cleanup', () => {
     easel.upstream.script(openAiError('server_error'));
     await easel.post({ mediaId: 'again', prompt: 'a lighthouse', renditions: [] });
     easel.clock.advance(HOUR_MS);
-    const { body: other } = await easel.post({ mediaId: 'other', prompt: 'a lighthouse', renditions: [] });
+    await easel.post({ mediaId: 'other', prompt: 'a lighthouse', renditions: [] });
     easel.clock.advance(0.75 * HOUR_MS);
     expect((await easel.post({ mediaId: 'again', prompt: 'a lighthouse', renditions: [] })).status).toBe(201);
     easel.clock.advance(0.75 * HOUR_MS);
     expect(await cleanUp(easel)).toMatchObject({ deleted: 0, kept: 2 });
     // Of the two, the one that was made first was requested last.
-    expect(await cleanUp(easel, { maxBytes: publishedBytes(other) })).toMatchObject({ deleted: 1, kept: 1 });
+    expect(await cleanUp(easel, { maxBytes: await bytesOnDisk(easel, 'other') })).toMatchObject({
+      deleted: 1,
+      kept: 1,
+    });
     expect((await easel.get('/images/again')).status).toBe(200);
     easel.clock.advance(1.5 * HOUR_MS);
     expect(await cleanUp(easel)).toMatchObject({ deleted: 1, kept: 0 });
@@ -102,8 +104,8 @@ describe('POST /cleanup', () => {
     await using easel = await startEasel();
     let sizes: number[] = [];
     for (const mediaId of ['a', 'b', 'c']) {
-      const { body } = await easel.post({ mediaId, prompt: mediaId, ttlSeconds: mediaId === 'a' ? 86_400 : undefined });
-      sizes = [...sizes, publishedBytes(body)];
+      await easel.post({ mediaId, prompt: mediaId, ttlSeconds: mediaId === 'a' ? 86_400 : undefined });
+      sizes = [...sizes, await bytesOnDisk(easel, mediaId)];
       easel.clock.advance(1000);
     }
     const [, ofB = 0, ofC = 0] = sizes;
@@ -118,8 +120,8 @@ describe('POST /cleanup', () => {
     await using easel = await startEasel();
     const sizes: number[] = [];
     for (const mediaId of ['old', 'b', 'c']) {
-      const { body } = await easel.post({ mediaId, prompt: 'a lighthouse' });
-      sizes.push(publishedBytes(body));
+      await easel.post({ mediaId, prompt: 'a lighthouse' });
+      sizes.push(await bytesOnDisk(easel, mediaId));
       easel.clock.advance(mediaId === 'old' ? HOUR_MS : 1000);
     }
     const [ofOld = 0, ofB = 0, ofC = 0] = sizes;

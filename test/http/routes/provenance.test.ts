@@ -78,7 +78,6 @@ it('reports files that are changed, malformed or missing, and images without fil
   await using easel = await startEasel();
   await easel.post({ mediaId: 'a', prompt: 'a lighthouse' });
   const [master, rendition] = ['a.png', 'a@256x144.png'].map((name) => join(easel.folder, 'media', name));
-  // Removed before it is written: the master is a hard link to the original.
   for (const file of [master, rendition]) await rm(file ?? '');
   await writeFile(master ?? '', 'RIFF....WEBPjumdc2pa');
   expect(await provenanceOf(easel, 'a')).toMatchObject({

@@ -7,13 +7,14 @@
  *     const { status, body } = await easel.post({ prompt: 'a lighthouse' });
  */
 
-import { cp, mkdtemp, readdir, rm } from 'node:fs/promises';
+import { cp, mkdtemp, readdir, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import { vi } from 'vitest';
 import { createServices, type Services } from '../../../src/composition/services.ts';
 import { readConfig } from '../../../src/config/config.ts';
+import { mediaIdOf } from '../../../src/core/domain/file-names.ts';
 import type { ImageRecord } from '../../../src/core/domain/record.ts';
 import { buildApp } from '../../../src/http/app.ts';
 import { type EventStream, openEventStream } from '../network/event-stream.ts';
@@ -78,9 +79,11 @@ export function publishedFiles(record: ImageRecord) {
   return [record, ...record.renditions].filter((file) => 'sha256' in file);
 }
 
-/** The bytes of all published files of a record. */
-export function publishedBytes(record: ImageRecord): number {
-  return publishedFiles(record).reduce((sum, { bytes }) => sum + (bytes ?? 0), 0);
+/** The bytes that all files of an image take on disk, its originals included. */
+export async function bytesOnDisk(easel: Pick<Easel, 'folder' | 'files'>, mediaId: string): Promise<number> {
+  const names = (await easel.files()).filter((name) => mediaIdOf(name) === mediaId);
+  const sizes = await Promise.all(names.map(async (name) => (await stat(join(easel.folder, 'media', name))).size));
+  return sizes.reduce((sum, size) => sum + size, 0);
 }
 
 /** Starts the service; it listens and works when the promise resolves. It stops at the end of the `await using` block. */
