@@ -42,8 +42,8 @@ export interface Services extends AppServices {
   resume(mediaId: string): Promise<void>;
   /**
    * Stops in phases. At once new work is refused, waiting calls are answered, and work that waits is left to the next start; everything
-   * else is served on. A paid call that is running is waited for, at most `graceMs`. When none is running, and what was received has had a few
-   * seconds to be finished, event streams end and `endAnswers` is called; once it has settled, after which no request may read or
+   * else is served on. A paid call that is running is waited for, at most `graceMs`. When none is running, and what was received has
+   * had a few seconds to be finished, event streams end and `endAnswers` is called; once it has settled, after which no request may read or
    * write any more, everything that was opened is closed in reverse order.
    *
    * Resolves to true where work was left behind that cannot be broken off, such as the encoding of a slow rendition.

@@ -1,8 +1,8 @@
 /**
  * API keys in their text form, `name:secret:scope+scope`, with the secret in plain text or as `sha256-…`.
  *
- * Keys are kept and compared as the SHA-256 of their secrets. A slow password hash would add nothing: it protects secrets that can be guessed,
- * and a secret made by `createKey` has 256 random bits.
+ * Keys are kept and compared as the SHA-256 of their secrets. A slow password hash would add nothing: it protects secrets that can be
+ * guessed, and a secret made by `createKey` has 256 random bits.
  */
 
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';

@@ -10,7 +10,7 @@ import { Agent, buildConnector, request } from 'undici';
 import { specialKind } from './address.ts';
 import { type AllowedHost, defaultPort, isAllowed } from './allow-list.ts';
 
-/** A bounded `fetch`: one request, one answer. Redirects are returned as they are, not followed. Credentials in the URL are sent as Basic. */
+/** A bounded `fetch`: one request, one answer. Redirects are returned, not followed. Credentials in the URL are sent as Basic. */
 export interface GuardedFetch {
   /**
    * Raises `RefusedAddressError` for an address that is not allowed, the signal's reason when `signal` fires, a `TimeoutError`
@@ -27,7 +27,7 @@ interface GuardedRequest {
   readonly body?: string | Uint8Array;
   /** Milliseconds for the whole exchange, from the name lookup to the last byte; null where `signal` is the only limit. */
   readonly timeoutMs: number | null;
-  /** Most bytes of the body that are read; a longer body is cut off there. Null for none: one that breaks off or never ends does no harm. */
+  /** Most bytes of the body that are read; a longer one is cut off there. Null for none: a body that breaks off or never ends does no harm. */
   readonly maxBytes: number | null;
   readonly signal?: AbortSignal;
 }

@@ -3,8 +3,8 @@ import { msOfSeconds, parseNumber } from '../retry-after.ts';
 /**
  * Milliseconds until the rate limit allows another call: the longest `x-ratelimit-reset-*` of those whose
  * `x-ratelimit-remaining-*` is 0. Null where calls remain or the headers are missing. Header names and durations such as
- * `6m0s` or `12ms` are OpenAI's (its guide on rate limits); `images` is the limit of its image models. Other servers give a number of seconds,
- * or the time in seconds since 1970, which is measured as by `parseRetryAfter`.
+ * `6m0s` or `12ms` are OpenAI's (its guide on rate limits); `images` is the limit of its image models. Other servers give a number of
+ * seconds, or the time in seconds since 1970, which is measured as by `parseRetryAfter`.
  */
 export function parseRateLimit(get: (header: string) => string | null, now: number): number | null {
   const parseReset = (text: string | null) => {
