@@ -1,4 +1,4 @@
-import { mkdir, readdir, readFile, rename, rm, rmdir, truncate, utimes, writeFile } from 'node:fs/promises';
+import { link, mkdir, readdir, readFile, rename, rm, rmdir, truncate, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { CleanupReport } from '../../src/core/ports/record-store.ts';
@@ -285,10 +285,36 @@ describe('the bytes on disk', () => {
     await addFile(easel, 'orphan.png', 2 * HOUR_MS, Buffer.alloc(1_000_000));
     expect(await cleanUp(easel, { maxBytes: published, dryRun: true })).toMatchObject({ deleted: 0 });
     expect(await cleanUp(easel, { maxBytes: published })).toMatchObject({ deleted: 0, orphansRemoved: 1 });
-    await addFile(easel, 'originals/young~aside', HOUR_MS, Buffer.alloc(1_000));
+    // A new file counts as an image's: its record may not be written yet.
+    await addFile(easel, 'originals/young~aside', 0, Buffer.alloc(1_000));
     const expected = { deleted: 1, kept: 1, freedBytes: ofOld };
     expect(await cleanUp(easel, { maxBytes: published, dryRun: true })).toMatchObject(expected);
     expect(await cleanUp(easel, { maxBytes: published })).toMatchObject(expected);
     expect((await easel.get('/images/young')).status).toBe(200);
+  });
+
+  it('of files that belong to no image push out none', async () => {
+    await using easel = await startEasel();
+    for (const mediaId of ['a', 'b']) await easel.post({ mediaId, prompt: 'a lighthouse' });
+    const ofImages = (await bytesOnDisk(easel, 'a')) + (await bytesOnDisk(easel, 'b'));
+    await addFile(easel, 'notes.zip', 2 * HOUR_MS, Buffer.alloc(6_000_000));
+    await addFile(easel, 'originals/gone~1', 2 * HOUR_MS, Buffer.alloc(3_000_000));
+    expect(await cleanUp(easel, { maxBytes: ofImages })).toMatchObject({ deleted: 0, kept: 2, foreignFiles: 1 });
+    expect(logged(easel, 'no picture is removed for them')).toHaveLength(1);
+    expect(await cleanUp(easel, { maxBytes: ofImages - 1 })).toMatchObject({ deleted: 1, kept: 1 });
+  });
+
+  it('are counted once whatever links to them there are in a backup', async () => {
+    await using easel = await startEasel();
+    for (const mediaId of ['a', 'b', 'c']) {
+      await easel.post({ mediaId, prompt: 'a lighthouse' });
+      easel.clock.advance(1000);
+    }
+    for (const [number, name] of (await easel.files()).entries())
+      await link(inMedia(easel, name), join(easel.folder, `backup-${number}`));
+    const all = (await Promise.all(['a', 'b', 'c'].map((id) => bytesOnDisk(easel, id)))).reduce((a, b) => a + b);
+    await cleanUp(easel);
+    expect(await gauge(easel)).toBe(all);
+    expect(await cleanUp(easel, { maxBytes: all - 1 })).toMatchObject({ deleted: 1, kept: 2 });
   });
 });

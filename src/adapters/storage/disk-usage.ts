@@ -1,3 +1,4 @@
+import type { Stats } from 'node:fs';
 import type { FileSystem } from './file-system.ts';
 
 /** The bytes that the files of a store take on disk: those of the latest whole walk, and the changes since. */
@@ -50,14 +51,29 @@ export function createDiskUsage(walk: () => Promise<void>): DiskUsage {
 }
 
 /**
- * What one name of a file takes: its bytes are shared among its hard links, so that the sum over all names counts each file once. Older
- * versions published an original that is also the master as a link, and so do backups that save room.
+ * A count of files that takes the bytes of hard links once, whatever links there are elsewhere, such as in a backup. Older versions
+ * published an original that is also the master as a link.
  */
-export function shareOf({ size, nlink }: { readonly size: number; readonly nlink: number }): number {
-  return size / Math.max(1, nlink);
+export function createFileCount(): { add(stats: Stats): void; readonly bytes: number } {
+  const linked = new Set<string>();
+  let bytes = 0;
+  return {
+    add({ dev, ino, nlink, size }) {
+      const key = `${dev}:${ino}`;
+      if (nlink > 1 && linked.has(key)) return;
+      if (nlink > 1) linked.add(key);
+      bytes += size;
+    },
+    get bytes() {
+      return bytes;
+    },
+  };
 }
 
-/** What the removal of one name frees, or its replacement: nothing while the file has another name. 0 where that cannot be found out. */
+/**
+ * What the removal of one name frees, or its replacement: nothing while the file has another name, which the next walk sets right where
+ * that is elsewhere. 0 where it cannot be found out.
+ */
 export async function freedWith(fs: Pick<FileSystem, 'lstat'>, path: string): Promise<number> {
   const stats = await fs.lstat(path).catch(() => null);
   return stats?.isFile() && stats.nlink === 1 ? stats.size : 0;
@@ -65,14 +81,10 @@ export async function freedWith(fs: Pick<FileSystem, 'lstat'>, path: string): Pr
 
 /** What the removal of all these names together frees. Names that are missing, or cannot be looked at, free nothing. */
 export async function freedWithAll(fs: Pick<FileSystem, 'lstat'>, paths: Iterable<string>): Promise<number> {
-  const files = new Map<string, { size: number; linksLeft: number }>();
+  const count = createFileCount();
   for (const path of new Set(paths)) {
     const stats = await fs.lstat(path).catch(() => null);
-    if (!stats?.isFile()) continue;
-    const key = `${stats.dev}:${stats.ino}`;
-    const file = files.get(key) ?? { size: stats.size, linksLeft: stats.nlink };
-    file.linksLeft -= 1;
-    files.set(key, file);
+    if (stats?.isFile()) count.add(stats);
   }
-  return [...files.values()].reduce((sum, { size, linksLeft }) => sum + (linksLeft <= 0 ? size : 0), 0);
+  return count.bytes;
 }

@@ -3,7 +3,7 @@ import * as nodeFileSystem from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { ImageError } from '../../core/domain/errors.ts';
 import type { FileSource, MediaStore, StoredFile } from '../../core/ports/media-store.ts';
-import { createDiskUsage, freedWith, freedWithAll, shareOf } from './disk-usage.ts';
+import { createDiskUsage, createFileCount, freedWith, freedWithAll } from './disk-usage.ts';
 import { createDurableFiles } from './durable-files.ts';
 import { asImageError, codeOf, type FileSystem, ignoreMissing } from './file-system.ts';
 import { openFile } from './open-file.ts';
@@ -113,7 +113,7 @@ export async function createDiskStore({ root: path, fs = nodeFileSystem }: DiskS
   };
 
   async function* list(onFault: (name: string, error: unknown) => void = () => undefined): AsyncGenerator<StoredFile> {
-    let used = 0;
+    const count = createFileCount();
     for (const prefix of ['', 'originals/']) {
       const folder = join(root, prefix);
       try {
@@ -124,14 +124,14 @@ export async function createDiskStore({ root: path, fs = nodeFileSystem }: DiskS
             if (codeOf(error) !== 'ENOENT') onFault(`${prefix}${name}`, asImageError(error, 'read', path));
           });
           if (!stats?.isFile()) continue;
-          used += shareOf(stats);
+          count.add(stats);
           yield { name: `${prefix}${name}`, bytes: stats.size, modifiedAt: Math.floor(stats.mtimeMs) };
         }
       } catch (error) {
         if (codeOf(error) !== 'ENOENT') throw asImageError(error, 'read', folder);
       }
     }
-    usage.set(used);
+    usage.set(count.bytes);
   }
 
   const usage = createDiskUsage(async () => {

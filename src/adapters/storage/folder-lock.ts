@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { rmSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -6,7 +7,8 @@ import { MediaInUseError } from '../../core/domain/errors.ts';
 
 /**
  * Locks a folder for one process at a time, until the returned function is called or the process ends, however it ends.
- * Raises `MediaInUseError` when another process has it, and SQLite's own error when it cannot be locked, as on a read-only disk.
+ * Raises `MediaInUseError` when another process has it, and another error when it cannot be locked, as on a read-only disk or on a
+ * network file system without locks.
  *
  * The lock is the read lock of a tiny database in the folder, `.easel.lock`; the operating system releases it with the process. A write
  * lock would need a descriptor that is open for writing, which keeps the disk from being remounted read-only. So a process first writes
@@ -19,7 +21,14 @@ import { MediaInUseError } from '../../core/domain/errors.ts';
 export function lockFolder(folder: string): () => void {
   const path = join(folder, '.easel.lock');
   const token = randomUUID();
-  writeToken(path, folder, token);
+  try {
+    writeToken(path, folder, token);
+  } catch (error) {
+    if (!isDamaged(error)) throw withoutLocks(error, folder);
+    // It holds nothing of value.
+    rmSync(path, { force: true });
+    writeToken(path, folder, token);
+  }
   const reader = new DatabaseSync(path, { readOnly: true, timeout: TIMEOUT_MS });
   try {
     // A transaction takes its read lock with the first row that it reads.
@@ -62,6 +71,30 @@ function holderOf(database: DatabaseSync): string {
   } catch {
     return 'just starting';
   }
+}
+
+/**
+ * A file system that gives no locks at all looks like one whose lock is held (SQLite maps ENOLCK to BUSY). A file of its own, which no other
+ * process knows, shows which it is; then an error that is no `MediaInUseError` takes the place of `error`.
+ */
+function withoutLocks(error: unknown, folder: string): unknown {
+  if (!(error instanceof MediaInUseError)) return error;
+  const path = join(folder, `.easel.lock-${randomUUID()}`);
+  try {
+    writeToken(path, folder, 'probe');
+    return error;
+  } catch (cause) {
+    return cause instanceof MediaInUseError ? new Error('its file system gives no locks', { cause: error }) : error;
+  } finally {
+    for (const end of ['', '-journal']) rmSync(path + end, { force: true });
+  }
+}
+
+/** Result codes of a file that is no database, or a damaged one. */
+const DAMAGED: ReadonlySet<number> = new Set([11, 26]);
+
+function isDamaged(error: unknown): boolean {
+  return error instanceof Error && 'errcode' in error && DAMAGED.has(Number(error.errcode) & 0xff);
 }
 
 /** Result code of a lock that another connection holds (https://sqlite.org/rescode.html); the low byte of an extended code. */

@@ -54,7 +54,14 @@ export function createOutcome({
     const { status, provider, model, cost } = image;
     // Over restarts, so that only the time of day tells; that may have been set back meanwhile.
     const durationMs = Math.max(0, clock.now() - Date.parse(image.requestedAt));
-    const line = { status, provider, model, attempts: image.attempts.length, durationMs, usd: cost.usd };
+    const line = {
+      status,
+      provider,
+      model,
+      attempts: image.attempts.length + (image.omitted?.count ?? 0),
+      durationMs,
+      usd: cost.usd,
+    };
     if (failure) {
       const { code, cause } = failure;
       // Only a defect needs its stack; other failures are expected, and their reason says what there is.

@@ -14,8 +14,12 @@ export function jobSpan({ mediaId, run, traceparent = null }: Image, name: 'job'
 }
 
 /** The state of the job's image at its end. */
-export function imageAttributes({ status, attempts, cost }: Image): SpanAttributes {
-  return { 'easel.status': status, 'easel.attempts': attempts.length, 'easel.cost.usd': cost.usd };
+export function imageAttributes({ status, attempts, omitted, cost }: Image): SpanAttributes {
+  return {
+    'easel.status': status,
+    'easel.attempts': attempts.length + (omitted?.count ?? 0),
+    'easel.cost.usd': cost.usd,
+  };
 }
 
 /** The nearest operation of the conventions: it stands for content of any kind, here a picture. */

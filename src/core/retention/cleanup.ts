@@ -82,8 +82,8 @@ export function createCleanup(deps: CleanupDeps): Cleanup {
     if (!dryRun) await deletions.completeAll(passOver);
     await removeExpired(deps, sweep, spec);
     // Before the excess is measured: what belongs to no image must not push out one that does.
-    const { orphansRemoved, foreignFiles, inventory } = await removeOrphans(sweep);
-    await removeExcess(deps, sweep, spec);
+    const { orphansRemoved, foreignFiles, unownedBytes, inventory } = await removeOrphans(sweep);
+    await removeExcess(deps, sweep, spec, unownedBytes);
     const missing = await repairMissingFiles(inventory, sweep);
     // Files of the images removed above that could not be.
     if (!dryRun) await deletions.completeAll(passOver);
@@ -104,7 +104,7 @@ export function createCleanup(deps: CleanupDeps): Cleanup {
   };
 }
 
-type RemovalDeps = Pick<CleanupDeps, 'records' | 'store' | 'deletions'>;
+type RemovalDeps = Pick<CleanupDeps, 'records' | 'store' | 'deletions' | 'log'>;
 
 async function removeExpired(deps: RemovalDeps, sweep: Sweep, { olderThanMs, status }: CleanupSpec): Promise<void> {
   const now = sweep.startedAt;
@@ -115,13 +115,26 @@ async function removeExpired(deps: RemovalDeps, sweep: Sweep, { olderThanMs, sta
 }
 
 /**
- * Removes the oldest images until all files on disk fit into `maxBytes`. It does not go by the last access: to record that would cost
- * a write for each picture served.
+ * Removes the oldest images until all files of images fit into `maxBytes`. Files that belong to none take room, too, but no picture goes
+ * for them: to remove it would not bring them below the limit for long. It does not go by the last access: to record that would cost a
+ * write for each picture served.
  */
-async function removeExcess(deps: RemovalDeps, sweep: Sweep, { maxBytes, status }: CleanupSpec): Promise<void> {
+async function removeExcess(
+  deps: RemovalDeps,
+  sweep: Sweep,
+  { maxBytes, status }: CleanupSpec,
+  unownedBytes: number,
+): Promise<void> {
   if (maxBytes === null) return;
   const limit = maxBytes;
-  const used = await deps.store.usedBytes();
+  const onDisk = await deps.store.usedBytes();
+  const used = onDisk - unownedBytes;
+  if (onDisk > limit && unownedBytes > 0) {
+    deps.log.warn(
+      { unownedBytes, onDisk, maxBytes },
+      'files that belong to no image take room; no picture is removed for them',
+    );
+  }
   const freedBefore = sweep.freedBytes;
   // In a dry run what would have been freed so far is still on disk.
   const excess = () => used - limit - (sweep.freedBytes - (sweep.dryRun ? 0 : freedBefore));
@@ -129,7 +142,9 @@ async function removeExcess(deps: RemovalDeps, sweep: Sweep, { maxBytes, status 
     deps,
     sweep,
     (after) => (excess() > 0 ? deps.records.oldest(BATCH_SIZE, after) : Promise.resolve([])),
-    (image) => excess() > 0 && !sweep.removed.has(image.mediaId) && (status === null || image.status === status),
+    (image, bytes) =>
+      // What frees nothing is not removed for its size.
+      bytes > 0 && excess() > 0 && !sweep.removed.has(image.mediaId) && (status === null || image.status === status),
   );
 }
 
@@ -138,10 +153,11 @@ async function removeEach(
   { store, deletions }: RemovalDeps,
   sweep: Sweep,
   next: (after: Place | null) => Promise<readonly Image[]>,
-  shouldRemove: (image: Image) => boolean = () => true,
+  shouldRemove: (image: Image, bytes: number) => boolean = () => true,
 ): Promise<void> {
   const remove = async (image: Image): Promise<void> => {
     const bytes = await store.bytesOf(possibleNames(image));
+    if (!shouldRemove(image, bytes)) return;
     // An image that was requested again meanwhile has a new life, and stays.
     if (!sweep.dryRun && !(await deletions.removeFinished(image))) return;
     sweep.removed.add(image.mediaId);
@@ -151,7 +167,7 @@ async function removeEach(
   for (;;) {
     const batch: readonly Image[] = await next(after);
     for (const image of batch) {
-      if (shouldRemove(image)) await remove(image).catch((error: unknown) => sweep.passOver(image.mediaId, error));
+      await remove(image).catch((error: unknown) => sweep.passOver(image.mediaId, error));
     }
     const last = batch.at(-1);
     if (last === undefined || batch.length < BATCH_SIZE) return;

@@ -13,6 +13,8 @@ interface OrphanReport {
   readonly orphansRemoved: number;
   /** Number of files whose names Easel cannot have given. They are left alone. */
   readonly foreignFiles: number;
+  /** Bytes of the files that belong to no image and stay: foreign ones, and orphans that are not removed yet. */
+  readonly unownedBytes: number;
   readonly inventory: Inventory;
 }
 
@@ -67,10 +69,12 @@ export function createOrphanRemoval({ records, store, log }: OrphanDeps): Remove
     const foreignNames: string[] = [];
     let foreignFiles = 0;
     let owned = 0;
+    let unownedBytes = 0;
     let total = 0;
     const classify = async (batch: readonly StoredFile[]) => {
       const unknown = await unowned(batch);
       owned += batch.length - unknown.length;
+      unownedBytes += sizeOf(unknown);
       const orphans = unknown.filter(
         ({ name, modifiedAt }) => !isOriginalName(name) || modifiedAt <= now - ORPHAN_ORIGINAL_AGE_MS,
       );
@@ -81,6 +85,7 @@ export function createOrphanRemoval({ records, store, log }: OrphanDeps): Remove
     for await (const file of store.list(passOver)) {
       if (!isGivenName(file.name)) {
         foreignFiles += 1;
+        unownedBytes += file.bytes;
         if (foreignFiles <= MAX_NAMED_FILES) foreignNames.push(file.name);
         continue;
       }
@@ -95,7 +100,7 @@ export function createOrphanRemoval({ records, store, log }: OrphanDeps): Remove
     if (batch.length > 0) await classify(batch);
     logForeign(foreignFiles, foreignNames);
     const inventory: Inventory = { mayHold: (file) => found.mayContain(keyOf(file)), files: total };
-    return { candidates, owned, foreignFiles, inventory };
+    return { candidates, owned, foreignFiles, unownedBytes, inventory };
   }
 
   /** Removes the files, and returns those that are gone. */
@@ -116,37 +121,44 @@ export function createOrphanRemoval({ records, store, log }: OrphanDeps): Remove
     }
   }
 
-  async function remove(candidates: readonly StoredFile[], sweep: Sweep): Promise<number> {
+  async function remove(candidates: readonly StoredFile[], sweep: Sweep): Promise<{ count: number; bytes: number }> {
     let count = 0;
+    let bytes = 0;
     for (let from = 0; from < candidates.length; from += BATCH_SIZE) {
       // Compared again, since the walk may have taken long and an image may own the name by now.
       const orphans = await unowned(candidates.slice(from, from + BATCH_SIZE));
       const removed = orphans.length === 0 || sweep.dryRun ? orphans : await removeFiles(orphans, sweep);
       count += removed.length;
-      sweep.freedBytes += removed.reduce((sum, file) => sum + file.bytes, 0);
+      bytes += sizeOf(removed);
       await nextTurn();
     }
-    return count;
+    return { count, bytes };
   }
 
   return async (sweep) => {
-    const { candidates, owned, foreignFiles, inventory } = await walk(sweep);
+    const { candidates, owned, ...found } = await walk(sweep);
     if (candidates.length > ALWAYS_REMOVABLE_ORPHANS && candidates.length > owned) {
       log.error(
         { orphans: candidates.length, owned },
         'most files in MEDIA_DIR belong to no image on record, so none is removed: is DATABASE_URL right, is MEDIA_DIR?',
       );
-      return { orphansRemoved: 0, foreignFiles, inventory };
+      return { orphansRemoved: 0, ...found };
     }
     if (candidates.length > 0 && (await isTakenOver())) {
       log.error(
         { orphans: candidates.length },
         'MEDIA_DIR bears the mark of another database now, so no file is removed',
       );
-      return { orphansRemoved: 0, foreignFiles, inventory };
+      return { orphansRemoved: 0, ...found };
     }
-    return { orphansRemoved: await remove(candidates, sweep), foreignFiles, inventory };
+    const { count, bytes } = await remove(candidates, sweep);
+    sweep.freedBytes += bytes;
+    return { orphansRemoved: count, ...found, unownedBytes: found.unownedBytes - bytes };
   };
+}
+
+function sizeOf(files: readonly StoredFile[]): number {
+  return files.reduce((sum, { bytes }) => sum + bytes, 0);
 }
 
 /** A file in the inventory: its size shows one that was cut off. No name holds a NUL. */

@@ -1,4 +1,4 @@
-import { mkdir, symlink } from 'node:fs/promises';
+import { mkdir, readdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
@@ -24,6 +24,24 @@ describe('the lock of a folder', () => {
     release();
     release();
     lockFolder(root)();
+  });
+
+  it('is made anew where its file is damaged', async () => {
+    await writeFile(join(root, '.easel.lock'), Buffer.alloc(8192, 7));
+    const release = lockFolder(root);
+    expect(() => lockFolder(root)).toThrow(MediaInUseError);
+    release();
+  });
+
+  it('is no lock of another where the file system gives none', async () => {
+    // As every lock of SQLite fails on a network file system without a lock manager.
+    const { exec } = DatabaseSync.prototype;
+    using _exec = vi.spyOn(DatabaseSync.prototype, 'exec').mockImplementation(function (this: DatabaseSync, sql) {
+      if (sql === 'BEGIN EXCLUSIVE') throw Object.assign(new Error('database is locked'), { errcode: 5 });
+      exec.call(this, sql);
+    });
+    expect(() => lockFolder(root)).toThrow('its file system gives no locks');
+    expect(await readdir(root)).toEqual(['.easel.lock']);
   });
 
   it('is refused while another process writes its token, and taken over from one that has ended', () => {

@@ -209,7 +209,12 @@ describe('POST /cleanup', () => {
 });
 
 const silent = pino({ level: 'silent' });
-const NOTHING_FOUND = { orphansRemoved: 0, foreignFiles: 0, inventory: { mayHold: () => true, files: 0 } };
+const NOTHING_FOUND = {
+  orphansRemoved: 0,
+  foreignFiles: 0,
+  unownedBytes: 0,
+  inventory: { mayHold: () => true, files: 0 },
+};
 
 describe('createCleanup', () => {
   it('runs cleanups one after the other', async () => {
