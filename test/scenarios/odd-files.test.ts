@@ -257,6 +257,19 @@ describe('a folder that another database has taken over while the service runs',
   });
 });
 
+describe('a folder where a picture is to be published', () => {
+  it('fails that image, which is finished without a call once it is gone, and holds up no other', async () => {
+    await using easel = await startEasel({ env: { CONCURRENCY: '1' } });
+    await mkdir(inMedia(easel, 'x.png'));
+    const { status, body } = await easel.post({ mediaId: 'x', prompt: 'a lighthouse' });
+    expect([status, body.code]).toEqual([503, 'storage_unavailable']);
+    expect((await easel.post({ mediaId: 'y', prompt: 'a tower' })).status).toBe(201);
+    await rmdir(inMedia(easel, 'x.png'));
+    expect((await easel.post({ mediaId: 'x', prompt: 'a lighthouse' })).status).toBe(201);
+    expect(easel.upstream.calls).toHaveLength(2);
+  });
+});
+
 describe('the bytes on disk', () => {
   const gauge = async (easel: Easel) => {
     const [, value] = /^easel_media_bytes (\S+)$/m.exec(await (await easel.get('/metrics')).text()) ?? [];

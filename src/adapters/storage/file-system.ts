@@ -40,5 +40,12 @@ export function asImageError(error: unknown, action: 'read' | 'write to', path: 
   const detail = `cannot ${action} ${place}: ${getSystemErrorMessage(Number(error.errno))} (${code})`;
   return code === 'ENOSPC' || code === 'EDQUOT'
     ? new ImageError('storage_full', detail, { cause: error })
-    : new ImageError('storage_unavailable', detail, { cause: error, retryAfterSeconds: 5 });
+    : new ImageError('storage_unavailable', detail, {
+        cause: error,
+        retryAfterSeconds: 5,
+        isLasting: action === 'write to' && IN_THE_WAY.has(code),
+      });
 }
+
+/** Errors of a write where a folder stands in the place of the file. */
+const IN_THE_WAY: ReadonlySet<string> = new Set(['EISDIR', 'ENOTEMPTY', 'EEXIST']);

@@ -48,6 +48,8 @@ interface PathIssue {
 interface ImageErrorOptions extends ErrorOptions {
   readonly paths?: readonly PathIssue[];
   readonly retryAfterSeconds?: number;
+  /** True for a fault that waiting does not mend, such as a folder in the place of a file. */
+  readonly isLasting?: boolean;
   /** The image that the error is about. */
   readonly mediaId?: string;
   /** Results of the picture's checks, with `invalid_image`. */
@@ -60,6 +62,7 @@ export class ImageError extends Error {
   readonly code: ImageErrorCode;
   readonly paths: readonly PathIssue[];
   readonly retryAfterSeconds: number | null;
+  readonly isLasting: boolean;
   readonly mediaId: string | null;
   readonly checks: readonly Check[];
 
@@ -68,6 +71,7 @@ export class ImageError extends Error {
     this.code = code;
     this.paths = options.paths ?? [];
     this.retryAfterSeconds = options.retryAfterSeconds ?? null;
+    this.isLasting = options.isLasting ?? false;
     this.mediaId = options.mediaId ?? null;
     this.checks = options.checks ?? [];
   }

@@ -17,8 +17,8 @@ const MAX_WAIT_MS = 5_000;
 /**
  * Retries a read or a write of the storage that must not be given up, as its content was paid for. While the storage is full or
  * unavailable it waits, with exponential backoff from 0.5 to 5 s, until the access succeeds, `maxWaitMs` is over or `stopping`
- * fires; then it tries once more and rethrows. Any other error is rethrown at once. An access may take effect and still raise, so it
- * must be safe to repeat.
+ * fires; then it tries once more and rethrows. Any other error is rethrown at once, and so is a fault that waiting does not mend. An
+ * access may take effect and still raise, so it must be safe to repeat.
  */
 export async function retryWhileStorageFails<T>(
   { stopping, maxWaitMs = Number.POSITIVE_INFINITY, clock, log }: StorageRetry,
@@ -29,7 +29,7 @@ export async function retryWhileStorageFails<T>(
     try {
       return await access();
     } catch (error) {
-      if (stopping.aborted || waitedMs >= maxWaitMs || !isStorageFault(error)) throw error;
+      if (stopping.aborted || waitedMs >= maxWaitMs || !isPassing(error)) throw error;
       log.error({ code: error.code, reason: error.message, waitMs }, 'storage failed, retrying');
     }
     await clock.sleep(waitMs, stopping).catch(() => undefined);
@@ -37,6 +37,7 @@ export async function retryWhileStorageFails<T>(
   }
 }
 
-function isStorageFault(error: unknown): error is ImageError {
-  return error instanceof ImageError && (error.code === 'storage_full' || error.code === 'storage_unavailable');
+function isPassing(error: unknown): error is ImageError {
+  if (!(error instanceof ImageError) || error.isLasting) return false;
+  return error.code === 'storage_full' || error.code === 'storage_unavailable';
 }
