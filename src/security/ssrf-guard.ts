@@ -27,7 +27,7 @@ interface GuardedRequest {
   readonly body?: string | Uint8Array;
   /** Milliseconds for the whole exchange, from the name lookup to the last byte; null where `signal` is the only limit. */
   readonly timeoutMs: number | null;
-  /** Most bytes of the body that are read; a longer one is cut off there. Null for none: a body that breaks off or never ends does no harm. */
+  /** Most bytes of the body that are read; a longer one is cut off there. Null for none: one that breaks off or never ends is no fault. */
   readonly maxBytes: number | null;
   readonly signal?: AbortSignal;
 }
@@ -145,7 +145,7 @@ function percentDecoded(text: string): string {
   }
 }
 
-/** How much of a body is waited for that nobody reads: a server may log an error for a client that leaves before the end. */
+/** How much of a body is waited for that is not read: a server may log an error for a client that leaves before the end. */
 const DISCARDED_BYTES = 16 * 1024;
 const DISCARD_MS = 250;
 

@@ -12,7 +12,7 @@ import { MediaInUseError } from '../../core/domain/errors.ts';
  *
  * The lock is the read lock of a tiny database in the folder, `.easel.lock`; the operating system releases it with the process. A write
  * lock would need a descriptor that is open for writing, which keeps the disk from being remounted read-only. So a process first writes
- * its token under the exclusive lock, which it gets only while nobody reads, then opens the file to read and holds that. Two that
+ * its token under the exclusive lock, which it gets only while no process reads, then opens the file to read and holds that. Two that
  * start at once may both have written: the one that finds the other's token has lost. While a process reads, none can write.
  *
  * Nothing else in this process may open the file: closing any descriptor of it releases the process's locks
@@ -74,8 +74,8 @@ function holderOf(database: DatabaseSync): string {
 }
 
 /**
- * A file system that gives no locks at all looks like one whose lock is held (SQLite maps ENOLCK to BUSY). A file of its own, which no other
- * process knows, shows which it is; then an error that is no `MediaInUseError` takes the place of `error`.
+ * A file system that gives no locks at all looks like one whose lock is held (SQLite maps ENOLCK to BUSY). A file of its own, which no
+ * other process knows, shows which it is; then an error that is no `MediaInUseError` takes the place of `error`.
  */
 function withoutLocks(error: unknown, folder: string): unknown {
   if (!(error instanceof MediaInUseError)) return error;

@@ -27,11 +27,11 @@ export async function claimStore({ store, records, place, adopt, log }: ClaimDep
   const identity = await records.identity();
   const mark = await store.mark();
   if (mark === identity) return;
-  const stranger = mark === null ? await findStranger({ store, records }) : null;
-  if (mark !== null || stranger !== null) {
+  const unknown = mark === null ? await findUnknownPicture({ store, records }) : null;
+  if (mark !== null || unknown !== null) {
     const holds =
       mark === null
-        ? `holds pictures that this database does not know, such as ${stranger}`
+        ? `holds pictures that this database does not know, such as ${unknown}`
         : 'holds the pictures of another database';
     if (!adopt) throw new ForeignMediaError(`the folder ${place} ${holds}`);
     log.warn({ mark, identity }, `the folder ${place} ${holds}; it is taken over, as ADOPT_MEDIA says`);
@@ -45,17 +45,17 @@ export async function claimStore({ store, records, place, adopt, log }: ClaimDep
 }
 
 /** A file that Easel could have given its name, where the database knows none of these files; else null. */
-async function findStranger({ store, records }: Pick<ClaimDeps, 'store' | 'records'>): Promise<string | null> {
-  let stranger: string | null = null;
+async function findUnknownPicture({ store, records }: Pick<ClaimDeps, 'store' | 'records'>): Promise<string | null> {
+  let unknown: string | null = null;
   let batch: string[] = [];
   const knowsOne = async () => (await records.ownedNames(batch)).size > 0;
   for await (const { name } of store.list()) {
     if (!isGivenName(name)) continue;
-    stranger ??= name;
+    unknown ??= name;
     batch.push(name);
     if (batch.length < BATCH_SIZE) continue;
     if (await knowsOne()) return null;
     batch = [];
   }
-  return batch.length > 0 && (await knowsOne()) ? null : stranger;
+  return batch.length > 0 && (await knowsOne()) ? null : unknown;
 }
