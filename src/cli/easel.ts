@@ -6,7 +6,7 @@ import { ConfigError, EX_CONFIG } from '../config/config.ts';
 import { DatabaseInUseError, ForeignMediaError, ImageError, MediaInUseError } from '../core/domain/errors.ts';
 import { InvalidKeyError } from '../security/api-keys.ts';
 import { cleanUp } from './cleanup.ts';
-import { printSettings, writeOpenApi } from './documents.ts';
+import { writeOpenApi, writeSettings } from './documents.ts';
 import { generate } from './generate.ts';
 import { manageKeys } from './keys.ts';
 import { EX_USAGE, USAGE } from './usage.ts';
@@ -32,7 +32,7 @@ async function run([command, ...args]: string[]): Promise<number> {
     case 'openapi':
       return await writeOpenApi(args);
     case 'config':
-      return await printSettings(args);
+      return await writeSettings(args);
     case 'help':
     case '--help':
       console.log(USAGE);

@@ -9,9 +9,9 @@ export const USAGE = `Easel ${VERSION}
       --older-than 30d  --dry-run
   easel keys create NAME SCOPE[+SCOPE]  make an API key: prints its secret, once, and the line for API_KEYS_FILE
   easel openapi [--check]              write openapi/openapi.json, or fail when it is not up to date
-  easel config [--check]               print the settings as a table, or fail when the README's is not up to date
+  easel config [--check]               write docs/settings.md, or fail when it is not up to date
 
-Settings come from environment variables; see the README.`;
+Settings come from environment variables; see docs/settings.md.`;
 
 /** Exit code for a wrong command line (sysexits.h). */
 export const EX_USAGE = 64;

@@ -28,7 +28,7 @@ import {
   pollShutdownDates,
   resumeWork,
   runEvery,
-  warnAboutPlaceholder,
+  warnAboutSettings,
   warnAboutUnpricedModels,
 } from './startup.ts';
 import { createServiceStop, type StopServices } from './stop.ts';
@@ -163,7 +163,7 @@ export async function createServices(
   let starting = Promise.resolve();
 
   async function startWork(): Promise<void> {
-    warnAboutPlaceholder(config, log);
+    warnAboutSettings(config, log);
     warnAboutUnpricedModels(config, providers, log);
     shutdowns.warn();
     await resumeWork({ store, deletions, records, queue, log });

@@ -86,16 +86,12 @@ export function pollShutdownDates(shutdowns: ShutdownWatch, logger: Logger): () 
   };
 }
 
-/** Warns that pictures are placeholders, and that `OPENAI_BASE_URL` is set though no provider uses it. */
-export function warnAboutPlaceholder(config: Config, logger: Logger): void {
+/** Warns that pictures are placeholders, and of variables that change nothing. */
+export function warnAboutSettings(config: Config, logger: Logger): void {
   if (config.providers[0]?.kind === 'placeholder') {
     logger.warn('pictures are abstract placeholders, painted here; set OPENAI_API_KEY to have real ones made');
   }
-  if (config.hasUnusedBaseURL) {
-    logger.warn(
-      'OPENAI_BASE_URL is not used: set OPENAI_API_KEY too, or PROVIDERS=openai for a server that wants no key',
-    );
-  }
+  for (const warning of config.warnings) logger.warn(warning);
 }
 
 /** Warns about models without a price: while a budget is set, every call to them is refused. */

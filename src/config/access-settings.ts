@@ -1,21 +1,22 @@
 /** Settings of access: who may call and how often, who may fetch pictures, and which hosts the service may fetch from. */
 
+import { isIP } from 'node:net';
 import { join } from 'node:path';
 import ipaddr from 'ipaddr.js';
 import { z } from 'zod';
 import { type AllowedHost, allowedHostText } from '../security/allow-list.ts';
 import { ACCESS_LEVELS, type Access, type ApiKey, parseKeys } from '../security/api-keys.ts';
-import { count, list, type SettingsOf, seconds } from './setting-types.ts';
+import { choice, count, list, type SettingsOf, seconds, taking } from './setting-types.ts';
 
 const perMinute = () => count(1, 1_000_000).optional();
-const access = z.enum(ACCESS_LEVELS).optional();
+const access = choice(ACCESS_LEVELS).optional();
 
 /** An origin as browsers send it, without a path or a trailing slash; or `*` for every origin. */
 const origin = z
   .string()
   .refine(
     (text) => text === '*' || URL.parse(text)?.origin === text,
-    'must be origins such as https://www.example.com',
+    'must be an origin such as https://www.example.com, without a path, or * for all',
   );
 
 /** Names for ranges of addresses that Fastify's `trustProxy` knows. */
@@ -30,7 +31,9 @@ const proxies = z
       text === 'false' ||
       text.split(',').every((part) => {
         const proxy = part.trim();
-        return PROXY_NAMES.includes(proxy) || ipaddr.isValid(proxy) || ipaddr.isValidCIDR(proxy);
+        // `ipaddr.js` takes a number of hops, such as 1, for the address 0.0.0.1.
+        const isWhole = isIP(proxy.replace(/\/.*/, '')) !== 0;
+        return PROXY_NAMES.includes(proxy) || (isWhole && (isIP(proxy) !== 0 || ipaddr.isValidCIDR(proxy)));
       }),
     `must be true, false, or addresses and networks of proxies such as 10.0.0.0/8, or ${PROXY_NAMES.join(', ')}`,
   )
@@ -52,16 +55,15 @@ export const accessSettings = {
   API_KEYS_FILE: z
     .string()
     .optional()
-    .describe('The same from a file, one key a line, which is read again when it changes and at SIGHUP.'),
-  MEDIA_ACCESS: z
-    .enum(['public', 'private'])
+    .describe(
+      'File of API keys, one a line, written as in `API_KEYS`. It is read again when it changes and at SIGHUP.',
+    ),
+  MEDIA_ACCESS: choice(['public', 'private'])
     .default('public')
     .describe(
       '`public`: anyone may fetch pictures. `private`: that takes a key with `read`, or the signed, expiring URL in the record.',
     ),
-  MEDIA_URL_SECRET: z
-    .string()
-    .min(32, 'must have 32 characters or more')
+  MEDIA_URL_SECRET: taking('32 characters or more', z.string().min(32, 'must have 32 characters or more'))
     .optional()
     .describe('Signs the URLs of private pictures. Default: made at the first start, and kept beside the database.'),
   MEDIA_URL_SECONDS: seconds(60, 604_800)
@@ -70,12 +72,16 @@ export const accessSettings = {
   METRICS_ACCESS: access.describe(
     '`open`, or `admin`: for keys with that scope. Default: open on loopback, else `admin`.',
   ),
-  DOCS_ACCESS: access.describe('The same for `/docs` and `/openapi.json`.'),
+  DOCS_ACCESS: access.describe('The same for `/docs` and `/openapi.json`. Default: as that of `METRICS_ACCESS`.'),
   RATE_LIMIT_PER_MINUTE: perMinute().describe(
     'Most generations that one key, or without keys one address, may ask for in a minute. Default: no limit.',
   ),
-  RATE_LIMIT_READ_PER_MINUTE: perMinute().describe('The same for all other calls but pictures. Default: no limit.'),
-  RATE_LIMIT_MEDIA_PER_MINUTE: perMinute().describe('The same for pictures, always by address. Default: no limit.'),
+  RATE_LIMIT_READ_PER_MINUTE: perMinute().describe(
+    'Most calls other than generations and pictures, counted likewise. Default: no limit.',
+  ),
+  RATE_LIMIT_MEDIA_PER_MINUTE: perMinute().describe(
+    'Most pictures that one address may fetch in a minute. Default: no limit.',
+  ),
   TRUST_PROXY: proxies
     .default(false)
     .describe(

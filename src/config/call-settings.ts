@@ -8,8 +8,8 @@ import { count, type SettingsOf, seconds } from './setting-types.ts';
 const budget = z
   .string()
   .regex(
-    /^(?:[^,:\s]+:)?\d+(?:\.\d{1,6})?(?:,(?:[^,:\s]+:)?\d+(?:\.\d{1,6})?)*$/,
-    'must be US dollars, for all or for a key by name, commas between, such as 50 or 50,blog:10',
+    /^(?:[^,:\s]+:)?\d{1,9}(?:\.\d{1,6})?(?:,(?:[^,:\s]+:)?\d{1,9}(?:\.\d{1,6})?)*$/,
+    'must be US dollars below 1000000000, for all or for a key by name, commas between, such as 50 or 50,blog:10',
   )
   .transform((text, context): Budget => {
     const parts = text.split(',').map((part) => part.split(':').reverse());
@@ -48,10 +48,13 @@ export const callSettings = {
   QUEUE_LIMIT: count(1, 1_000_000)
     .default(1000)
     .describe('Pictures that may wait; more are refused with 429 `queue_full`.'),
-  // A setting of the HTTP server, here for its place in the README's table.
+  // A setting of the HTTP server, here for its place on the settings page.
   SYNC_WAIT_SECONDS: seconds(0, 3600)
     .default(120)
     .describe('How long `POST /images` waits for the picture before it answers 202.'),
+} as const;
+
+export const moneySettings = {
   BUDGET_USD_PER_DAY: budget
     .optional()
     .describe(
@@ -84,7 +87,7 @@ export interface CallConfig {
   readonly budget: Budget;
 }
 
-export function callConfig(settings: SettingsOf<typeof callSettings>): CallConfig {
+export function callConfig(settings: SettingsOf<typeof callSettings & typeof moneySettings>): CallConfig {
   return {
     callTimeoutMs: settings.GENERATION_TIMEOUT_SECONDS * 1000,
     retry: {

@@ -9,11 +9,20 @@ import { createSecretMask, type SecretMask } from '../security/secret-mask.ts';
 import { type AccessConfig, accessConfig, httpAccess } from './access-settings.ts';
 import { type CallConfig, callConfig } from './call-settings.ts';
 import { type ImageConfig, imageConfig } from './image-settings.ts';
-import { type ProviderSettings, readProviders } from './provider-settings.ts';
+import { issueLine } from './messages/issue-text.ts';
+import { settingWarnings } from './messages/setting-warnings.ts';
+import { type ProviderSettings, readableProviders, readProviders } from './provider-settings.ts';
 import { type RetentionConfig, retentionConfig } from './retention-settings.ts';
 import { secretsIn } from './secrets.ts';
 import { type ServerConfig, type ServiceConfig, serverConfig, serviceConfig } from './service-settings.ts';
-import { ConfigFileError, readKeys, readPresets, readSigningFiles, type SigningFiles } from './setting-files.ts';
+import {
+  readKeys,
+  readModels,
+  readOrCollect,
+  readPresets,
+  readSigningFiles,
+  type SigningFiles,
+} from './setting-files.ts';
 import { type Settings, schema, UNSUPPORTED } from './settings.ts';
 import { type WebhookConfig, webhookConfig } from './webhook-settings.ts';
 
@@ -25,14 +34,14 @@ export interface Config extends ServiceConfig, AccessConfig, WebhookConfig, Imag
   readonly server: ServerConfig;
   /** In order of fallback. */
   readonly providers: readonly ProviderSettings[];
-  /** True where `OPENAI_BASE_URL` is set but no provider uses it. */
-  readonly hasUnusedBaseURL: boolean;
   /** The built-in presets, with those of `PRESETS` laid over them. */
   readonly presets: Presets;
   /** The identity that signs files as Content Credentials; null where they are not signed. */
   readonly signing: SigningFiles | null;
   /** Masks every secret of the configuration; learns those that are made at the first start. */
   readonly secrets: SecretMask;
+  /** What to tell the operator at the start: variables that change nothing, a sentence each. */
+  readonly warnings: readonly string[];
 }
 
 /** Everything that is wrong with the environment, one issue a line, each naming its variable. */
@@ -52,7 +61,7 @@ export class ConfigError extends Error {
 export const EX_CONFIG = 78;
 
 /** Loopback addresses, which only this machine can reach. */
-const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|::1|\[::1\])$/;
+const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|::1)$/i;
 
 /**
  * Reads the settings from an environment, where an empty variable counts as unset. Raises `ConfigError` with every issue at
@@ -60,30 +69,25 @@ const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|::1|\[::1\])$/;
  */
 export function readConfig(env: Environment, now = Date.now()): Config {
   const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined && value !== ''));
-  const unsupported = UNSUPPORTED.filter((name) => name in given).map(
-    (name) => `${name}: is not supported by this version; unset it`,
-  );
-  const fileIssues: string[] = [];
-  const keyFile = fromFile(() => readKeys(given.API_KEYS_FILE), fileIssues) ?? { keys: [], secrets: [] };
-  const presets = fromFile(() => readPresets(given.PRESETS), fileIssues) ?? BUILT_IN_PRESETS;
-  const signing = fromFile(() => readSigningFiles(given.C2PA_CERT, given.C2PA_KEY, now), fileIssues);
-  const parsed = schema.safeParse(given);
-  if (!parsed.success) {
-    const invalid = parsed.error.issues.map(({ path, message }) => `${String(path[0])}: ${message}`);
-    throw new ConfigError([...new Set(invalid), ...fileIssues, ...unsupported]);
-  }
-  const settings = parsed.data;
-  const images = imageConfig(settings);
-  const issues = [
-    ...contradictions(settings),
-    ...keyConflicts(settings, keyFile.keys),
-    ...strayAliases(images.aliases, images.catalog),
-    ...fileIssues,
-    ...unsupported,
-  ];
+  const { settings, refused, issues } = readSettings(given);
+  issues.push(...contradictions(settings, given, refused));
+
+  const keyFile = readOrCollect(() => readKeys(given.API_KEYS_FILE), issues) ?? { keys: [], secrets: [] };
+  issues.push(...keyConflicts(settings, keyFile.keys));
+  const presets = readOrCollect(() => readPresets(given.PRESETS), issues) ?? BUILT_IN_PRESETS;
+  const models = readOrCollect(() => readModels(given.MODEL_CATALOG), issues);
+  const images = imageConfig(settings, models ?? new Map());
+  if (models !== null) issues.push(...strayAliases(images.aliases, images.catalog));
+  const signing = readOrCollect(() => readSigningFiles(given.C2PA_CERT, given.C2PA_KEY, now), issues);
+
   const openai = { baseURL: settings.OPENAI_BASE_URL, apiKey: settings.OPENAI_API_KEY };
-  const names = settings.PROVIDERS ?? [openai.apiKey === undefined ? 'placeholder' : 'openai'];
+  const names = refused.has('PROVIDERS')
+    ? readableProviders(given.PROVIDERS ?? '')
+    : (settings.PROVIDERS ?? [openai.apiKey === undefined ? 'placeholder' : 'openai']);
   const providers = readProviders(names, given, openai, issues);
+  issues.push(
+    ...UNSUPPORTED.filter((name) => name in given).map((name) => `${name}: is not supported by this version; unset it`),
+  );
   if (issues.length > 0) throw new ConfigError(issues);
 
   const service = serviceConfig(settings);
@@ -97,10 +101,10 @@ export function readConfig(env: Environment, now = Date.now()): Config {
     ...retentionConfig(settings),
     server: serverConfig(settings, httpAccess(settings, LOOPBACK.test(settings.HOST) ? 'open' : 'admin')),
     providers,
-    hasUnusedBaseURL: openai.baseURL !== undefined && !names.includes('openai'),
     presets,
     signing,
     secrets: createSecretMask([...secretsIn(given), ...keyFile.secrets]),
+    warnings: [...settingWarnings(Object.keys(given), names), ...unusedAddress(openai.baseURL, names)],
   };
 }
 
@@ -109,43 +113,58 @@ export function readCommandConfig(env: Environment): Config {
   return readConfig({ ...env, DEFERRED_RENDITIONS: 'none' });
 }
 
-/** The result of `read`, or null after adding the issues of its file to `issues`. */
-function fromFile<T>(read: () => T, issues: string[]): T | null {
-  try {
-    return read();
-  } catch (error) {
-    if (!(error instanceof ConfigFileError)) throw error;
-    issues.push(...error.issues);
-    return null;
-  }
+/** Environment without unset and empty variables. */
+type Given = Readonly<Record<string, string | undefined>>;
+
+interface ReadSettings {
+  /** With the default, or nothing, in the place of every value that is wrong. */
+  readonly settings: Settings;
+  /** The variables with wrong values. */
+  readonly refused: ReadonlySet<string>;
+  readonly issues: string[];
 }
 
-/** Issues of variables that are right by themselves but contradict each other. */
-function contradictions(settings: Settings): string[] {
+/** Reads each variable by itself, so that what is wrong with one hides nothing of the others. */
+function readSettings(given: Given): ReadSettings {
+  const parsed = schema.safeParse(given);
+  if (parsed.success) return { settings: parsed.data, refused: new Set(), issues: [] };
+  const refused = new Set(parsed.error.issues.map(({ path }) => String(path[0])));
+  const right = Object.fromEntries(Object.entries(given).filter(([name]) => !refused.has(name)));
+  const lines = parsed.error.issues.map((issue) => {
+    const variable = String(issue.path[0]);
+    return issueLine(variable, issue, given[variable]);
+  });
+  return { settings: schema.parse(right), refused, issues: [...new Set(lines)] };
+}
+
+/** Issues of variables that are right by themselves but contradict each other. A variable that is wrong by itself contradicts none. */
+function contradictions(settings: Settings, given: Given, refused: ReadonlySet<string>): string[] {
+  const { HOST, PROVIDERS, ALLOW_ANONYMOUS, NODE_ENV } = settings;
   const issues: string[] = [];
-  const hasKeys = settings.API_KEYS !== undefined || settings.API_KEYS_FILE !== undefined;
-  if (new Set(settings.PROVIDERS).size < (settings.PROVIDERS?.length ?? 0)) {
-    issues.push('PROVIDERS: must not name a provider twice');
-  }
-  if (!LOOPBACK.test(settings.HOST) && !hasKeys && !settings.ALLOW_ANONYMOUS) {
+  const isSet = (name: keyof Settings) => name in given;
+  if (new Set(PROVIDERS).size < (PROVIDERS?.length ?? 0)) issues.push('PROVIDERS: must not name a provider twice');
+  const allowsAnonymous = ALLOW_ANONYMOUS || refused.has('ALLOW_ANONYMOUS');
+  if (!LOOPBACK.test(HOST) && !isSet('API_KEYS') && !isSet('API_KEYS_FILE') && !allowsAnonymous) {
     issues.push(
       'HOST: others can reach this address, and anyone could spend your money; set API_KEYS, or HOST=127.0.0.1, ' +
         'or ALLOW_ANONYMOUS=true if that is meant',
     );
   }
-  if (
-    settings.PROVIDERS?.includes('openai') &&
-    settings.OPENAI_API_KEY === undefined &&
-    settings.OPENAI_BASE_URL === undefined
-  ) {
+  if (PROVIDERS?.includes('openai') && !isSet('OPENAI_API_KEY') && !isSet('OPENAI_BASE_URL')) {
     issues.push('OPENAI_API_KEY: is missing, and PROVIDERS asks for openai');
   }
-  if (settings.NODE_ENV === 'production' && settings.PROVIDERS === undefined && settings.OPENAI_API_KEY === undefined) {
+  if (NODE_ENV === 'production' && !isSet('PROVIDERS') && !isSet('OPENAI_API_KEY')) {
     issues.push(
       'OPENAI_API_KEY: is missing; in production the placeholder has to be asked for with PROVIDERS=placeholder',
     );
   }
   return issues;
+}
+
+/** A warning where `OPENAI_BASE_URL` is set but no provider uses it. */
+function unusedAddress(baseURL: string | undefined, names: readonly string[]): readonly string[] {
+  if (baseURL === undefined || names.includes('openai')) return [];
+  return ['OPENAI_BASE_URL is not used: set OPENAI_API_KEY too, or PROVIDERS=openai for a server that wants no key'];
 }
 
 /** Conflicts among the keys of `API_KEYS_FILE`, and between them and those of `API_KEYS`. */

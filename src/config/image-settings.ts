@@ -10,19 +10,10 @@ import {
   forEachCheck,
 } from '../core/domain/checks.ts';
 import { CROPS, QUALITIES, RENDITION_FORMATS, type RenditionFormat } from '../core/domain/formats.ts';
-import { type Catalog, createCatalog } from '../core/models/catalog.ts';
-import { readCatalogFile } from '../core/models/catalog-file.ts';
-import { renditionText, sizeText } from '../core/planning/notation.ts';
+import { type Catalog, createCatalog, type ModelFacts } from '../core/models/catalog.ts';
+import { renditionText, SIDE_LIMITS, sizeText } from '../core/planning/notation.ts';
 import type { RequestDefaults } from '../core/planning/resolve-request.ts';
-import { flag, list, type SettingsOf } from './setting-types.ts';
-
-/** Path of a file of models; the parsed value is its content. */
-const catalogFile = z.string().transform((path, context) => {
-  const file = readCatalogFile(path);
-  if ('models' in file) return file.models;
-  for (const message of file.issues) context.addIssue({ code: 'custom', message });
-  return z.NEVER;
-});
+import { choice, flag, list, type SettingsOf, taking } from './setting-types.ts';
 
 /** `dall-e-3=gpt-image-2`: a name, and the model to use for it. */
 const alias = z
@@ -33,48 +24,70 @@ const alias = z
 type CheckVariable = `CHECK_${Uppercase<CheckName>}`;
 const checkVariable = (name: CheckName) => `CHECK_${name.toUpperCase()}` as CheckVariable;
 const checkSetting = (name: CheckName) =>
-  z
-    .enum(CHECK_MODES)
-    .default(CHECKS[name].defaultMode)
-    .describe(`${CHECKS[name].finds}: \`off\`, \`warn\` or \`reject\`.`);
+  choice(CHECK_MODES).default(CHECKS[name].defaultMode).describe(`${CHECKS[name].finds}.`);
 
 /** A variable for every check. */
 const checkSettings = Object.fromEntries(
   CHECK_NAMES.map((name) => [checkVariable(name), checkSetting(name)]),
 ) as Readonly<Record<CheckVariable, ReturnType<typeof checkSetting>>>;
 
-export const imageSettings = {
+const deferredFormat = choice([...RENDITION_FORMATS, 'none']);
+
+/** `png,avif`, or `none`. */
+const deferred = {
+  allowed: `${RENDITION_FORMATS.join(', ')}, or none`,
+  schema: list(deferredFormat)
+    .refine((formats) => formats.length === 1 || !formats.includes('none'), 'must be none alone, or formats')
+    .transform((formats) => formats.filter((format) => format !== 'none')),
+};
+
+const SIDES = `each side ${SIDE_LIMITS.min} to ${SIDE_LIMITS.max} pixels`;
+/** As many as a request may name. */
+const MAX_RENDITIONS = 8;
+
+export const modelSettings = {
   IMAGE_MODEL: z.string().default('gpt-image-2').describe('Model where the request names none.'),
-  MODEL_CATALOG: catalogFile
+  MODEL_CATALOG: z
+    .string()
     .optional()
-    .describe('JSON file of models and prices that replace or join the built-in ones; see Models and money.'),
+    .describe('JSON file of models and prices that replace or join the built-in ones.'),
   MODEL_ALIASES: list(alias)
     .optional()
     .describe('Models to use in place of those that are asked for, such as `dall-e-3=gpt-image-2`; commas between.'),
-  IMAGE_SIZE: sizeText.prefault('1792x1024').describe('Size of the master where neither request nor preset sets one.'),
-  IMAGE_QUALITY: z.enum(QUALITIES).default('auto').describe('Quality where neither request nor preset sets one.'),
-  IMAGE_RENDITIONS: list(renditionText)
+} as const;
+
+export const imageSettings = {
+  IMAGE_SIZE: taking(`WIDTHxHEIGHT, ${SIDES}`, sizeText)
+    .prefault('1792x1024')
+    .describe('Size of the master where neither request nor preset sets one.'),
+  IMAGE_QUALITY: choice(QUALITIES).default('auto').describe('Quality where neither request nor preset sets one.'),
+  IMAGE_RENDITIONS: taking(
+    `at most ${MAX_RENDITIONS}, ${SIDES}`,
+    list(renditionText).refine(
+      ({ length }) => length <= MAX_RENDITIONS,
+      `must be at most ${MAX_RENDITIONS} renditions`,
+    ),
+  )
     .prefault('1200x675.png')
     .describe('Renditions where neither request nor preset sets any; commas between.'),
   PRESETS: z
     .string()
     .optional()
     .describe('JSON file with presets of your own, beside or in place of the built-in ones.'),
-  CROP: z
-    .enum(CROPS)
+  CROP: choice(CROPS)
     .default('centre')
     .describe(
       'How a picture of another shape becomes the one asked for, where the preset does not set it: cut around ' +
         'the middle (`centre`), around what draws the eye (`attention`) or has most detail (`entropy`), or kept ' +
         'whole on a plain background (`contain`).',
     ),
-  CROP_GROUND: z
-    .string()
-    .regex(/^(#[0-9a-f]{6}|transparent)$/i, 'must be #rrggbb or transparent')
+  CROP_GROUND: taking(
+    '#rrggbb or transparent',
+    z.string().regex(/^(#[0-9a-f]{6}|transparent)$/i, 'must be #rrggbb or transparent'),
+  )
     .default('#ffffff')
     .describe('Background of pictures with `contain`: `#rrggbb` or `transparent` (white in a jpeg).'),
-  DEFERRED_RENDITIONS: z
-    .union([z.literal('none').transform(() => []), list(z.enum(RENDITION_FORMATS))])
+  DEFERRED_RENDITIONS: taking(deferred.allowed, deferred.schema)
     .prefault('avif')
     .describe(
       'Formats of renditions that are made after the picture is answered, and are `pending` until then; commas between, or `none`.',
@@ -117,7 +130,11 @@ export interface ImageConfig {
   };
 }
 
-export function imageConfig(settings: SettingsOf<typeof imageSettings & typeof provenanceSettings>): ImageConfig {
+/** Groups the settings of pictures. `models`: those of `MODEL_CATALOG`. */
+export function imageConfig(
+  settings: SettingsOf<typeof modelSettings & typeof imageSettings & typeof provenanceSettings>,
+  models: ReadonlyMap<string, Partial<ModelFacts>>,
+): ImageConfig {
   const aliases = new Map(settings.MODEL_ALIASES);
   return {
     defaults: {
@@ -127,7 +144,7 @@ export function imageConfig(settings: SettingsOf<typeof imageSettings & typeof p
       renditions: settings.IMAGE_RENDITIONS,
       crop: settings.CROP,
     },
-    catalog: createCatalog({ models: settings.MODEL_CATALOG ?? new Map(), aliases }),
+    catalog: createCatalog({ models, aliases }),
     aliases,
     checks: forEachCheck((name) => settings[checkVariable(name)]),
     containBackground: settings.CROP_GROUND,

@@ -2,7 +2,9 @@
 
 import { z } from 'zod';
 import { OMITTABLE_PARAMETERS, type OmittableParameter } from '../core/domain/model.ts';
-import { count, list } from './setting-types.ts';
+import { issueLine } from './messages/issue-text.ts';
+import { nearestName } from './messages/near-names.ts';
+import { choice, count, list, taking } from './setting-types.ts';
 
 /** The settings of one provider. */
 export interface ProviderSettings {
@@ -28,8 +30,10 @@ export interface ProviderSettings {
 /** A provider's name. It appears in records and metrics and, in capitals with `_` for `-`, in the names of its variables. */
 const providerName = z
   .string()
-  .max(32)
-  .regex(/^[a-z][a-z0-9]*(-[a-z0-9]+)*$/, 'must be names such as openai, backup or azure-eu, with commas between');
+  .regex(
+    /^(?=.{1,32}$)[a-z][a-z0-9]*(-[a-z0-9]+)*$/,
+    'must be a name such as openai, backup or azure-eu: at most 32 small letters, digits and hyphens',
+  );
 
 /** Texts separated by commas; empty ones are dropped. */
 const parts = z.string().transform((value) =>
@@ -69,7 +73,7 @@ export const providerListSettings = {
   OPENAI_BASE_URL: baseUrl.optional().describe("Any OpenAI-compatible server. Default: OpenAI's own."),
 } as const;
 
-/** The `PROVIDER_<NAME>_…` variables, by the end of their names. The README's table is generated from this. */
+/** The `PROVIDER_<NAME>_…` variables, by the end of their names. */
 export const providerSettings = {
   BASE_URL: baseUrl
     .optional()
@@ -85,21 +89,40 @@ export const providerSettings = {
       'Its own model (on Azure the deployment), which stands in for `IMAGE_MODEL`. Default: the model that is asked for.',
     ),
   API_VERSION: z.string().default('2025-04-01-preview').describe('Version of the API; Azure only.'),
-  OMIT: parts
-    .pipe(z.array(z.enum(OMITTABLE_PARAMETERS)))
+  OMIT: taking(OMITTABLE_PARAMETERS.join(', '), parts.pipe(z.array(choice(OMITTABLE_PARAMETERS))))
     .default([])
-    .describe(`Parameters it refuses, which are not sent to it; of \`${OMITTABLE_PARAMETERS.join(',')}\`.`),
+    .describe('Parameters that it refuses, and that are not sent to it; commas between.'),
   STRIP: parts
     .default([])
     .describe(
       'Texts in a prompt that it interprets as commands, such as `<sd_cpp_extra_args>`; a space is sent instead.',
     ),
-  CONCURRENCY: count(1, 256).optional().describe('Calls to it at the same time. Also for `openai`.'),
-  PER_MINUTE: count(1, 100_000).optional().describe('Pictures asked of it in any minute. Also for `openai`.'),
+  CONCURRENCY: count(1, 256)
+    .optional()
+    .describe('Most calls to it at the same time. Also for `openai`. Default: no limit.'),
+  PER_MINUTE: count(1, 100_000)
+    .optional()
+    .describe('Most pictures asked of it in any minute. Also for `openai`. Default: no limit.'),
 } as const;
 
 const schema = z.object(providerSettings);
 const SUFFIXES = Object.keys(providerSettings);
+
+/** A setting of some provider: the name in it, in capitals, and the end. */
+export const PROVIDER_VARIABLE = new RegExp(`^PROVIDER_([A-Z0-9_]+?)_(${SUFFIXES.join('|')})$`);
+
+/** What the variables of a provider begin with: `PROVIDER_AZURE_EU_` for `azure-eu`. */
+export function providerPrefix(provider: string): string {
+  return `PROVIDER_${provider.toUpperCase().replaceAll('-', '_')}_`;
+}
+
+/** The readable names in `PROVIDERS`, where others of it are wrong. */
+export function readableProviders(text: string): readonly string[] {
+  return text
+    .split(',')
+    .map((part) => part.trim())
+    .filter((part) => providerName.safeParse(part).success);
+}
 
 /** Address and key of `openai`, from `providerListSettings`. */
 interface OpenAISettings {
@@ -109,7 +132,7 @@ interface OpenAISettings {
 
 /**
  * Reads the settings of the named providers from an environment without empty variables, and adds every issue, one line a
- * variable, to `issues`. Variables of other providers are ignored, so that a provider can be taken out of the list for a while.
+ * variable, to `issues`. Variables of other providers are no issue, so that a provider can be taken out of the list for a while.
  */
 export function readProviders(
   names: readonly string[],
@@ -118,7 +141,7 @@ export function readProviders(
   issues: string[],
 ): readonly ProviderSettings[] {
   return names.map((name) => {
-    const prefix = `PROVIDER_${name.toUpperCase().replaceAll('-', '_')}_`;
+    const prefix = providerPrefix(name);
     const own = Object.fromEntries(
       Object.entries(env)
         .filter(([variable]) => variable.startsWith(prefix))
@@ -131,14 +154,17 @@ export function readProviders(
     }
     const parsed = schema.safeParse(own);
     if (!parsed.success) {
-      issues.push(...parsed.error.issues.map(({ path, message }) => `${prefix}${String(path[0])}: ${message}`));
+      for (const issue of parsed.error.issues) {
+        const suffix = String(issue.path[0]);
+        issues.push(issueLine(`${prefix}${suffix}`, issue, own[suffix]));
+      }
     }
     const settings = parsed.success ? parsed.data : schema.parse({});
     const kind = kindOf(name);
     if (kind !== 'placeholder' && name !== 'openai' && !('BASE_URL' in own)) {
       issues.push(`${prefix}BASE_URL: is missing, and PROVIDERS asks for ${name}`);
     }
-    if (kind === 'azure' && settings.API_KEY === undefined) {
+    if (kind === 'azure' && !('API_KEY' in own)) {
       issues.push(`${prefix}API_KEY: is missing, and Azure refuses calls without one`);
     }
     const address = name === 'openai' ? openai : { baseURL: settings.BASE_URL, apiKey: settings.API_KEY };
@@ -169,7 +195,12 @@ function mayBelongToAnother(suffix: string): boolean {
 
 /** Why the variable must not be set for this provider; null where it may. */
 function issueOfSuffix(name: string, suffix: string): string | null {
-  if (!Object.hasOwn(providerSettings, suffix)) return `there is no such setting; it can end in ${SUFFIXES.join(', ')}`;
+  if (!Object.hasOwn(providerSettings, suffix)) {
+    const nearest = nearestName(suffix, SUFFIXES);
+    return nearest === null
+      ? `there is no such setting; it can end in ${SUFFIXES.join(', ')}`
+      : `there is no such setting; is ${providerPrefix(name)}${nearest} meant?`;
+  }
   if (name === 'placeholder') return 'the placeholder has no settings; unset it';
   if (suffix === 'API_VERSION' && kindOf(name) !== 'azure') return 'is for Azure only; unset it';
   if (name === 'openai' && suffix === 'BASE_URL') return 'use OPENAI_BASE_URL';

@@ -2,7 +2,7 @@
 
 import { z } from 'zod';
 import { ageText } from '../core/planning/notation.ts';
-import { count, list, type SettingsOf, seconds } from './setting-types.ts';
+import { bytes, list, type SettingsOf, seconds } from './setting-types.ts';
 
 /** `draft:1d`: a label, and the age at which images with it are deleted. */
 const labelledAge = z
@@ -20,7 +20,7 @@ export const retentionSettings = {
     .describe(
       'Other ages for pictures with a label, such as `draft:1d,press:365d`; the longest counts. What is labelled `pinned` stays.',
     ),
-  MEDIA_MAX_BYTES: count(1, Number.MAX_SAFE_INTEGER)
+  MEDIA_MAX_BYTES: bytes(1, 50)
     .optional()
     .describe(
       'Delete the oldest pictures when all files on disk, originals included, together take more than this, in bytes.',

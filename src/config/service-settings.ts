@@ -1,13 +1,25 @@
 /** Settings of the process: where it listens, where it stores files and records, what it logs and traces, how it stops. */
 
+import { isIP } from 'node:net';
 import { z } from 'zod';
 import type { HttpAccess } from './access-settings.ts';
 import type { callSettings } from './call-settings.ts';
-import { count, flag, type SettingsOf, seconds } from './setting-types.ts';
+import { bytes, choice, count, flag, type SettingsOf, seconds, taking } from './setting-types.ts';
+
+/** A name of a machine: letters, digits and hyphens, with dots between. */
+const HOST_NAME = /^(?!-)[a-z\d_-]{1,63}(\.[a-z\d_-]{1,63})*\.?$/i;
+const hostWords = 'an IP address or a host name';
 
 export const listenSettings = {
-  HOST: z
-    .string()
+  HOST: taking(
+    hostWords,
+    z
+      .string()
+      .refine(
+        (text) => isIP(text) !== 0 || (HOST_NAME.test(text) && text.length <= 253),
+        `must be ${hostWords} alone, such as 127.0.0.1, :: or localhost`,
+      ),
+  )
     .default('127.0.0.1')
     .describe('Address to listen on. Any but loopback needs API keys, or `ALLOW_ANONYMOUS=true`.'),
   PORT: count(0, 65_535).default(3000).describe('Port to listen on; `0` takes a free one and logs it.'),
@@ -24,7 +36,7 @@ export const storageSettings = {
       "Take `MEDIA_DIR` over although it bears another database's mark, or holds pictures that this database does not know. The " +
         'cleanup removes those in time: set it for one start, when that is meant.',
     ),
-  MEDIA_CACHE_BYTES: count(0, 2 ** 40)
+  MEDIA_CACHE_BYTES: bytes(0, 40)
     .default(64 * 1024 * 1024)
     .describe('Memory for caching pictures that are requested often, in bytes; `0` serves every one from disk.'),
   DATABASE_URL: z
@@ -34,6 +46,7 @@ export const storageSettings = {
     .describe('Where records and jobs are kept.'),
 } as const;
 
+/** How the process starts and stops. */
 export const processSettings = {
   SHUTDOWN_GRACE_SECONDS: seconds(0)
     .optional()
@@ -41,8 +54,15 @@ export const processSettings = {
       'How long a stop waits for paid calls that are out; it ends as soon as none is. A supervisor has to wait as long before it ' +
         'kills. Default: `GENERATION_TIMEOUT_SECONDS` + 15, so that no call is cut off, and its picture is stored.',
     ),
-  LOG_LEVEL: z
-    .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'])
+  NODE_ENV: z
+    .string()
+    .optional()
+    .describe('`production` refuses to start on the placeholder unless `PROVIDERS=placeholder` is set.'),
+} as const;
+
+/** What the process says about itself. */
+export const watchSettings = {
+  LOG_LEVEL: choice(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'])
     .default('info')
     .describe('Least severe level that is logged.'),
   LOG_PROMPTS: flag.default(false).describe('Also log prompt texts, and those that a provider quotes in an error.'),
@@ -52,10 +72,6 @@ export const processSettings = {
     .describe(
       'Collector that traces are sent to, by OTLP over HTTP (JSON): `/v1/traces` below this URL. Default: no traces.',
     ),
-  NODE_ENV: z
-    .string()
-    .optional()
-    .describe('`production` refuses to start on the placeholder unless `PROVIDERS=placeholder` is set.'),
 } as const;
 
 /** What a stop leaves a call beyond its own timeout, in seconds: time to store its picture. */
@@ -84,7 +100,7 @@ export interface ServiceConfig {
   /** How long paid calls may take to end after the process was asked to stop, in milliseconds. */
   readonly shutdownGraceMs: number;
   readonly log: {
-    readonly level: SettingsOf<typeof processSettings>['LOG_LEVEL'];
+    readonly level: SettingsOf<typeof watchSettings>['LOG_LEVEL'];
     /** True to log prompt texts too. */
     readonly prompts: boolean;
   };
@@ -107,7 +123,10 @@ export function serverConfig(
 
 export function serviceConfig(
   settings: SettingsOf<
-    typeof storageSettings & typeof processSettings & Pick<typeof callSettings, 'GENERATION_TIMEOUT_SECONDS'>
+    typeof storageSettings &
+      typeof processSettings &
+      typeof watchSettings &
+      Pick<typeof callSettings, 'GENERATION_TIMEOUT_SECONDS'>
   >,
 ): ServiceConfig {
   const endpoint = settings.OTEL_EXPORTER_OTLP_ENDPOINT;

@@ -2,6 +2,8 @@
 
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import type { ModelFacts } from '../core/models/catalog.ts';
+import { parseCatalog } from '../core/models/catalog-file.ts';
 import { BUILT_IN_PRESETS } from '../core/planning/built-in-presets.ts';
 import { parsePresets } from '../core/planning/preset-file.ts';
 import type { Presets } from '../core/planning/presets.ts';
@@ -30,16 +32,17 @@ export function readKeys(path: string | undefined): Pick<ReturnType<typeof parse
 /** The built-in presets, with those of the file laid over them. Raises `ConfigFileError` with the path of every wrong field. */
 export function readPresets(path: string | undefined): Presets {
   if (path === undefined) return BUILT_IN_PRESETS;
-  const text = readText('PRESETS', path);
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (error) {
-    throw issue('PRESETS', `the file is not valid JSON: ${(error as SyntaxError).message}`);
-  }
-  const parsed = parsePresets(value);
+  const parsed = parsePresets(readJson('PRESETS', path));
   if ('presets' in parsed) return parsed.presets;
   throw new ConfigFileError(parsed.issues.map(({ path, message }) => `PRESETS: ${path}: ${message}`));
+}
+
+/** The models of the file by id; none where no file is set. Raises `ConfigFileError` with the path of every wrong field. */
+export function readModels(path: string | undefined): ReadonlyMap<string, Partial<ModelFacts>> {
+  if (path === undefined) return new Map();
+  const parsed = parseCatalog(readJson('MODEL_CATALOG', path));
+  if ('models' in parsed) return parsed.models;
+  throw new ConfigFileError(parsed.issues.map((message) => `MODEL_CATALOG: ${message}`));
 }
 
 /** The signer's certificate chain, its own certificate first, and its private key. */
@@ -61,8 +64,10 @@ export function readSigningFiles(
   if (certificatePath === undefined) throw issue('C2PA_CERT', 'is missing, and C2PA_KEY is set');
   if (keyPath === undefined) throw issue('C2PA_KEY', 'is missing, and C2PA_CERT is set');
 
-  const chain = readCertificates(certificatePath);
-  const key = readKey(keyPath);
+  const issues: string[] = [];
+  const chain = readOrCollect(() => readCertificates(certificatePath), issues);
+  const key = readOrCollect(() => readKey(keyPath), issues);
+  if (chain === null || key === null) throw new ConfigFileError(issues);
   const [own] = chain;
   if (!own.checkPrivateKey(key)) throw issue('C2PA_KEY', 'is not the key of the first certificate in C2PA_CERT');
   if (now < own.validFromDate.getTime())
@@ -97,13 +102,54 @@ function readKey(path: string): KeyObject {
   }
 }
 
+/** The result of `read`, or null after adding the issues of its file to `issues`. */
+export function readOrCollect<T>(read: () => T, issues: string[]): T | null {
+  try {
+    return read();
+  } catch (error) {
+    if (!(error instanceof ConfigFileError)) throw error;
+    issues.push(...error.issues);
+    return null;
+  }
+}
+
+/** Why a file cannot be read, by the code of the error. */
+const READ_FAULTS: Readonly<Record<string, string>> = {
+  ENOENT: 'there is no file at this path',
+  ENOTDIR: 'there is no file at this path',
+  EISDIR: 'this path leads to a folder, and must lead to a file',
+  EACCES: 'the user that runs Easel may not read the file',
+  EPERM: 'the user that runs Easel may not read the file',
+};
+
 function readText(variable: string, path: string): string {
   try {
     return readFileSync(path, 'utf8');
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    throw issue(variable, `the file cannot be read (${code})`);
+    const { code = '' } = error as NodeJS.ErrnoException;
+    throw issue(variable, READ_FAULTS[code] ?? `the file cannot be read (${code})`);
   }
+}
+
+function readJson(variable: string, path: string): unknown {
+  const text = readText(variable, path);
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw issue(variable, `the file is not valid JSON${placeOf(error as SyntaxError, text)}`);
+  }
+}
+
+/**
+ * The line at which V8 gave up, as ` (near line 3)`; empty where its message does not say. The message itself quotes the file, which may be
+ * one with secrets that was named by mistake.
+ */
+function placeOf({ message }: SyntaxError, text: string): string {
+  const [, line] = /\(line (\d+) column \d+\)/.exec(message) ?? [];
+  if (line !== undefined) return ` (near line ${line})`;
+  const [, quoted] = /, (?:\.\.\.)?"(.+?)"(?:\.\.\.)? is not valid JSON$/s.exec(message) ?? [];
+  const at = quoted === undefined ? -1 : text.indexOf(quoted);
+  return at === -1 ? '' : ` (near line ${text.slice(0, at + (quoted ?? '').length / 2).split('\n').length})`;
 }
 
 function issue(variable: string, message: string): ConfigFileError {

@@ -1,28 +1,41 @@
-/** All settings as one table, and the README's table that is generated from it. */
+/** All settings: the one list, in groups. */
 
 import { z } from 'zod';
 import { accessSettings } from './access-settings.ts';
-import { callSettings } from './call-settings.ts';
-import { imageSettings, provenanceSettings } from './image-settings.ts';
-import { providerListSettings, providerSettings } from './provider-settings.ts';
+import { callSettings, moneySettings } from './call-settings.ts';
+import { imageSettings, modelSettings, provenanceSettings } from './image-settings.ts';
+import { providerListSettings } from './provider-settings.ts';
 import { retentionSettings } from './retention-settings.ts';
-import { listenSettings, processSettings, storageSettings } from './service-settings.ts';
+import { listenSettings, processSettings, storageSettings, watchSettings } from './service-settings.ts';
 import type { SettingsOf } from './setting-types.ts';
 import { webhookSettings } from './webhook-settings.ts';
 
-/** Every variable but those of single providers, in the order of the README's table, which shows each schema's description and default. */
-export const settings = {
-  ...listenSettings,
-  ...accessSettings,
-  ...webhookSettings,
-  ...storageSettings,
-  ...providerListSettings,
-  ...imageSettings,
-  ...callSettings,
-  ...provenanceSettings,
-  ...retentionSettings,
-  ...processSettings,
+/** Every variable but those of single providers, by the heading under which the settings page shows it, and in its order. */
+export const SETTING_GROUPS = {
+  Listening: listenSettings,
+  'Access and limits': accessSettings,
+  'Providers and models': { ...providerListSettings, ...modelSettings },
+  Pictures: { ...imageSettings, ...provenanceSettings },
+  'Calls and retries': callSettings,
+  Money: moneySettings,
+  Storage: storageSettings,
+  Retention: retentionSettings,
+  Webhooks: webhookSettings,
+  Watching: watchSettings,
+  'Starting and stopping': processSettings,
 } as const;
+
+/** The settings that a new installation decides first. */
+export const FIRST_SETTINGS = ['OPENAI_API_KEY', 'HOST', 'API_KEYS_FILE', 'BUDGET_USD_PER_DAY', 'RETENTION'] as const;
+
+type Group = (typeof SETTING_GROUPS)[keyof typeof SETTING_GROUPS];
+/** All members of a union in one object. */
+type Joined<Union> = (Union extends unknown ? (union: Union) => void : never) extends (all: infer All) => void
+  ? { [Name in keyof All]: All[Name] }
+  : never;
+
+/** Every variable of every group. */
+export const settings = Object.assign({}, ...Object.values(SETTING_GROUPS)) as Joined<Group>;
 
 /** The parsed values of all variables. */
 export type Settings = SettingsOf<typeof settings>;
@@ -35,23 +48,3 @@ export const schema = z.object(settings);
  * variable leaves this list when its feature is built.
  */
 export const UNSUPPORTED = ['S3_BUCKET'] as const;
-
-/** The settings as a Markdown table, one row a variable. */
-export function settingsTable(): string {
-  const rows = [
-    ...Object.entries(settings).map(([name, setting]) => row(name, setting)),
-    ...Object.entries(providerSettings).map(([name, setting]) => row(`PROVIDER_<NAME>_${name}`, setting)),
-  ];
-  return ['| variable | default | |', '|---|---|---|', ...rows].join('\n');
-}
-
-function row(name: string, setting: z.ZodType): string {
-  const fallback = describeDefault(setting);
-  return `| \`${name}\` | ${fallback === '' ? '–' : `\`${fallback}\``} | ${setting.description} |`;
-}
-
-/** A setting's default as one would write it in the environment; empty where it has none. */
-function describeDefault(setting: z.ZodType): string {
-  const { defaultValue } = setting.def as { defaultValue?: unknown };
-  return String(defaultValue ?? '');
-}

@@ -125,7 +125,6 @@ describe('values', () => {
     ['MEDIA_ACCESS', 'secret'],
     ['MEDIA_URL_SECRET', 'hunter2'],
     ['METRICS_ACCESS', 'public'],
-    ['RATE_LIMIT_PER_MINUTE', '0'],
     ['RATE_LIMIT_PER_MINUTE', 'many'],
     ['TRUST_PROXY', 'yes'],
     ['TRUST_PROXY', '10.0.0.0/40'],
@@ -181,20 +180,6 @@ describe('API_KEYS_FILE', () => {
     await writeFile(path, 'a:one:read');
     const config = readConfig({ HOST: '0.0.0.0', API_KEYS_FILE: path });
     expect(findKey(config.keys.fromFile, 'one')?.name).toBe('a');
-  });
-});
-
-describe('hasUnusedBaseURL', () => {
-  const OPENAI_BASE_URL = 'http://127.0.0.1:8080/v1';
-
-  it.each([
-    [{ OPENAI_BASE_URL }, true],
-    [{ OPENAI_BASE_URL, PROVIDERS: 'placeholder' }, true],
-    [{ OPENAI_BASE_URL, PROVIDERS: 'openai' }, false],
-    [{ OPENAI_BASE_URL, OPENAI_API_KEY: 'sk-x' }, false],
-    [{}, false],
-  ])('%j: %s', (env, unused) => {
-    expect(readConfig(env).hasUnusedBaseURL).toBe(unused);
   });
 });
 

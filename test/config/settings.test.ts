@@ -2,7 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Config, ConfigError, readConfig } from '../../src/config/config.ts';
-import { settings, settingsTable } from '../../src/config/settings.ts';
+import { settings } from '../../src/config/settings.ts';
 import { signingIdentity } from '../support/credentials.ts';
 import { type TemporaryFolder, temporaryFolder } from '../support/temporary-folder.ts';
 
@@ -190,14 +190,6 @@ describe('a variable', () => {
     (name, { set, beside, accepts }) => {
       expect([isAccepted(beside), isAccepted({ ...beside, [name]: set })]).toEqual([!accepts, accepts]);
     },
-  );
-});
-
-it('settingsTable has a row for every variable, with its default', () => {
-  expect(settingsTable()).toContain('| `IMAGE_SIZE` | `1792x1024` |');
-  expect(settingsTable()).toContain('| `RETENTION` | – |');
-  expect(settingsTable().match(/^\| `[A-Z0-9_]+` \|/gm)).toEqual(
-    Object.keys(settings).map((name) => `| \`${name}\` |`),
   );
 });
 

@@ -1,29 +1,22 @@
-import { readFileSync } from 'node:fs';
 import { z } from 'zod';
+import { allowedInWords } from '../domain/allowed-values.ts';
 import { BACKGROUNDS, MASTER_FORMATS, QUALITIES } from '../domain/formats.ts';
 import type { SizeRule } from '../domain/model.ts';
 import type { ModelFacts } from './catalog.ts';
 
-/** The facts of a catalog file by model id, or all issues of the file. */
+/** The facts of a catalog file by model id, or all issues of the file, each with the path inside it. */
 type CatalogFile =
   | { readonly models: ReadonlyMap<string, Partial<ModelFacts>> }
   | { readonly issues: readonly string[] };
 
 /**
- * Reads the file named by `MODEL_CATALOG`: a JSON object of models by id, each with the facts that differ from its built-in row, or from
- * `unlistedModel` where it has none. An issue names the file, the path inside it and what is allowed there.
+ * Parses the content of the file named by `MODEL_CATALOG`: an object of models by id, each with the facts that differ from its built-in
+ * row, or from `unlistedModel` where it has none. An issue names the path inside the file and what is allowed there.
  */
-export function readCatalogFile(path: string): CatalogFile {
-  let json: unknown;
-  try {
-    json = JSON.parse(readFileSync(path, 'utf8'));
-  } catch (error) {
-    const reason = error instanceof SyntaxError ? `is not valid JSON (${error.message})` : 'cannot be read';
-    return { issues: [`${path}: ${reason}`] };
-  }
-  const parsed = catalogFile.safeParse(json);
+export function parseCatalog(json: unknown): CatalogFile {
+  const parsed = catalogFile.safeParse(json, { error: allowedInWords });
   if (parsed.success) return { models: new Map(Object.entries(parsed.data)) };
-  return { issues: parsed.error.issues.map((issue) => `${path}: ${describeIssue(issue)}`) };
+  return { issues: parsed.error.issues.map(describeIssue) };
 }
 
 function describeIssue(issue: z.core.$ZodIssue): string {

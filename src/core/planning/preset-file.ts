@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { allowedInWords } from '../domain/allowed-values.ts';
 import { CHECK_MODES, forEachCheck } from '../domain/checks.ts';
 import { BACKGROUNDS, CROPS, MASTER_FORMATS, QUALITIES } from '../domain/formats.ts';
 import { forEachBriefPart } from '../domain/request.ts';
@@ -77,7 +78,7 @@ function parsePreset(name: string, entry: unknown): { preset: Preset } | { issue
     return { issues: [{ path: name, message }] };
   }
   const builtIn = findPreset(BUILT_IN_PRESETS, name);
-  const parsed = (builtIn ? builtInOverride : customPreset).safeParse(entry);
+  const parsed = (builtIn ? builtInOverride : customPreset).safeParse(entry, { error: allowedInWords });
   if (!parsed.success) return { issues: parsed.error.issues.flatMap((issue) => toPresetIssues(name, issue)) };
   // The schemas type absent fields as optional; the spread fills each of them in, which the type checker cannot see.
   const preset = { ...(builtIn ?? CUSTOM_PRESET_DEFAULTS), ...parsed.data, name } as Preset;
@@ -93,8 +94,9 @@ function toPresetIssues(name: string, issue: z.core.$ZodIssue): readonly PresetI
       message: 'is not a known field; take it out or correct its name',
     }));
   }
-  const missing = issue.code === 'invalid_type' && issue.input === undefined;
-  return [{ path: at.join('.'), message: missing ? 'is missing' : issue.message }];
+  // A field's own words are for a wrong value.
+  const isMissing = issue.code === 'invalid_type' && issue.input === undefined;
+  return [{ path: at.join('.'), message: isMissing ? 'is missing' : issue.message }];
 }
 
 /** A built-in version cannot be redefined: records refer to presets by version, so `article-hero@1` must keep its meaning. */
