@@ -1,9 +1,11 @@
 /** Process entry: reads the configuration, builds and starts the service, listens, and stops on signals. */
 
 import './thread-pool.ts';
+import { listen } from './composition/listen.ts';
 import { createServiceLogger } from './composition/logging.ts';
 import { connectionBound, MIN_OPEN_FILES, openFileLimit } from './composition/open-files.ts';
 import { createServices } from './composition/services.ts';
+import { startReport } from './composition/start-report.ts';
 import { createStopper, stopOnSignals } from './composition/stop.ts';
 import { VERSION } from './composition/version.ts';
 import { type Config, ConfigError, EX_CONFIG, readConfig } from './config/config.ts';
@@ -13,12 +15,11 @@ import { buildApp } from './http/app.ts';
 const config = readConfigOrExit();
 const openFiles = openFileLimit();
 if (openFiles !== null && openFiles < MIN_OPEN_FILES) exitWithFewOpenFiles(openFiles);
-const logger = createServiceLogger(config.log.level, config.secrets.mask);
+const logger = await createServiceLogger(config.log.level, config.secrets.mask);
 
 try {
   await serve();
 } catch (error) {
-  if (error instanceof ConfigError || error instanceof ForeignMediaError) exitWithConfigError(error);
   reportStartError(error);
 }
 
@@ -27,13 +28,9 @@ function readConfigOrExit(): Config {
     return readConfig(process.env);
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
-    exitWithConfigError(error);
+    console.error(`Easel did not start: ${error.message}`);
+    process.exit(EX_CONFIG);
   }
-}
-
-function exitWithConfigError(error: ConfigError | ForeignMediaError): never {
-  console.error(`Easel did not start: ${error.message}`);
-  process.exit(EX_CONFIG);
 }
 
 function exitWithFewOpenFiles(limit: number): never {
@@ -60,11 +57,7 @@ async function serve(): Promise<void> {
     const reloadsKeys = config.keys.file !== null;
     if (reloadsKeys) process.on('SIGHUP', services.reloadKeys);
     stopOnSignals(stopper, { ignoreHangup: reloadsKeys, logger });
-    await app.listen({
-      host: config.server.host,
-      port: config.server.port,
-      listenTextResolver: (address) => `Easel ${VERSION} listens on ${address}`,
-    });
+    logger.info(...startReport(config, await listen(app, config.server)));
     await services.start();
   } catch (error) {
     reportStartError(error);
@@ -74,6 +67,11 @@ async function serve(): Promise<void> {
 }
 
 function reportStartError(error: unknown): void {
+  if (error instanceof ConfigError || error instanceof ForeignMediaError) {
+    console.error(`Easel did not start: ${error.message}`);
+    process.exitCode = EX_CONFIG;
+    return;
+  }
   logger.fatal(...describeStartError(error));
   process.exitCode = 1;
 }
@@ -89,6 +87,5 @@ function describeStartError(error: unknown): [object, string] {
   if (syscall === 'listen' && code === 'EADDRINUSE') {
     return [{}, `could not start: ${host}:${port} is in use by another process; set PORT to a free one`];
   }
-  if (syscall === 'listen') return [{}, `could not start: cannot listen on ${host}:${port} (${code})`];
   return [{ err: error }, 'could not start'];
 }

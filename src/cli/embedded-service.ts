@@ -12,7 +12,7 @@ const SIGNAL_CODES = { SIGINT: 130, SIGTERM: 143 } as const;
  */
 export async function withServices(work: (services: Services) => Promise<number>): Promise<number> {
   const config = readCommandConfig(process.env);
-  const services = await createServices(config, createCommandLogger(config.secrets.mask));
+  const services = await createServices(config, await createCommandLogger(config.secrets.mask));
   const interrupted = Promise.withResolvers<number>();
   for (const [signal, code] of Object.entries(SIGNAL_CODES)) process.once(signal, () => interrupted.resolve(code));
   try {

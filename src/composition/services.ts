@@ -6,7 +6,6 @@ import { createImageEvents } from '../adapters/events/local.ts';
 import { createImaging } from '../adapters/imaging/finish.ts';
 import { configureSharp } from '../adapters/imaging/sharp.ts';
 import { createProvenanceReader } from '../adapters/provenance/reader.ts';
-import { openSqliteRecords } from '../adapters/records/sqlite/records.ts';
 import type { Config } from '../config/config.ts';
 import { createToRecord, fileUrls } from '../core/domain/record.ts';
 import { createDerive } from '../core/images/derive.ts';
@@ -20,17 +19,11 @@ import type { AppServices } from '../http/app.ts';
 import { createKeyRing } from '../security/key-ring.ts';
 import { createHealthChecks } from './health-checks.ts';
 import { createServiceMetrics } from './metrics.ts';
+import { openMediaFolder, openRecords } from './open-storage.ts';
 import { createSigner, openLinks, openTracing, openWebhooks } from './optional-parts.ts';
 import { createPipeline } from './pipeline.ts';
 import { openProviders } from './providers.ts';
-import {
-  openMediaFolder,
-  pollShutdownDates,
-  resumeWork,
-  runEvery,
-  warnAboutSettings,
-  warnAboutUnpricedModels,
-} from './startup.ts';
+import { pollShutdownDates, resumeWork, runEvery, warnAboutSettings, warnAboutUnpricedModels } from './startup.ts';
 import { createServiceStop, type StopServices } from './stop.ts';
 import { createUseCases } from './use-cases.ts';
 
@@ -82,7 +75,7 @@ export async function createServices(
   const { tracer, logger: log } = tracing;
 
   const derive = createDerive({ webhookUrls: config.webhooks.urls, randomId: () => randomUUID() });
-  const records = openSqliteRecords({ path: config.records.path, derive });
+  const records = openRecords(config.records, derive);
   opened.defer(() => records.close());
   const keys = createKeyRing({ ...config.keys, learnSecrets: config.secrets.learn, log });
   opened.defer(() => keys.close());

@@ -1,50 +1,18 @@
-/** What a start does besides wiring: the folder of the pictures, warnings about the configuration, resuming work, jobs on a schedule. */
+/** What a start does besides wiring: warnings about the configuration, resuming work, jobs on a schedule. */
 
 import type { Logger } from 'pino';
-import { createDiskStore } from '../adapters/storage/disk.ts';
-import { lockFolder } from '../adapters/storage/folder-lock.ts';
 import type { Config } from '../config/config.ts';
-import { MediaInUseError } from '../core/domain/errors.ts';
 import type { ShutdownWatch } from '../core/models/retirement.ts';
 import { isBudgetSet } from '../core/money/budget.ts';
 import type { JobQueue } from '../core/ports/job-queue.ts';
 import type { MediaStore } from '../core/ports/media-store.ts';
 import type { Provider } from '../core/ports/provider.ts';
 import type { RecordStore } from '../core/ports/record-store.ts';
-import { claimStore } from '../core/retention/claim.ts';
 import type { Deletions } from '../core/retention/deletions.ts';
 
 const DAY_MS = 86_400_000;
 /** Far more than a list of models takes; a server that is slower is asked again a day later. */
 const MODEL_LIST_TIMEOUT_MS = 30_000;
-
-/**
- * Opens the folder of the pictures for this database alone. Raises `MediaInUseError` while another process of this machine uses it,
- * `ForeignMediaError` where it belongs to another database, and `ImageError` where it cannot be made or read.
- */
-export async function openMediaFolder(
-  { root, adopt }: Config['media'],
-  records: RecordStore,
-  log: Logger,
-  opened: AsyncDisposableStack,
-): Promise<MediaStore> {
-  const store = await createDiskStore({ root });
-  opened.defer(lockIfPossible(root, log));
-  await claimStore({ store, records, place: root, adopt, log });
-  return store;
-}
-
-/** Locks the folder where that is possible. Returns the function that releases it. */
-function lockIfPossible(root: string, log: Logger): () => void {
-  try {
-    return lockFolder(root);
-  } catch (error) {
-    if (error instanceof MediaInUseError) throw error;
-    // On a read-only or full disk nothing can be written over, and the pictures that are there can be served.
-    log.warn({ err: error }, `the folder ${root} could not be locked: no second service may use it`);
-    return () => undefined;
-  }
-}
 
 interface ResumeParts {
   readonly store: Pick<MediaStore, 'removeTemporary'>;

@@ -1,15 +1,25 @@
 import { randomBytes } from 'node:crypto';
 import { open, readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { ImageError } from '../core/domain/errors.ts';
 
 /**
  * Reads a secret from its file, and creates it the first time: 256 random bits as text, durable, in a file with mode 0600.
- * Raises the file system's error when the file can be neither read nor made.
+ * Raises `ImageError` with `storage_unavailable` when the file can be neither read nor made.
  */
 export async function loadOrCreateSecret(
   path: string,
   encode = (bits: Buffer) => bits.toString('base64url'),
 ): Promise<string> {
+  try {
+    return await readOrMake(path, encode);
+  } catch (error) {
+    const message = `the file of a secret, ${path}, can be neither read nor made: ${(error as Error).message}`;
+    throw new ImageError('storage_unavailable', message, { cause: error });
+  }
+}
+
+async function readOrMake(path: string, encode: (bits: Buffer) => string): Promise<string> {
   const existing = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return '';
     throw error;

@@ -68,7 +68,7 @@ if (service.child.exitCode === null) {
   const fatal = service
     .stdout()
     .split('\n')
-    .filter((line) => line.includes('"level":60'));
+    .filter((line) => line.includes('"level":"fatal"'));
   violations.push(`the service ended by itself: ${fatal.join('\n')}${service.stderr().slice(-1000)}`);
 }
 violations.push(...audit(folder.path, upstream));

@@ -71,7 +71,7 @@ export async function startService(options: ProcessOptions): Promise<RunningServ
   const running = startProcess(options);
   const url = await new Promise<string>((resolve, reject) => {
     running.child.stdout?.on('data', () => {
-      const match = /listens on (http:\/\/[^"\s]+)/.exec(running.stdout());
+      const match = /listens on (?:[^"\n]*, here )?(http:\/\/[^"\s]+)/.exec(running.stdout());
       if (match?.[1]) resolve(match[1]);
     });
     void running.exited.then((end) => {
