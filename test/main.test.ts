@@ -45,6 +45,15 @@ describe('npm start', () => {
     await using service = await startService({ folder: folder.path, command: ['npm', 'start', '--silent'] });
     const firstLine = JSON.parse(service.stdout().split('\n')[0] ?? '');
     expect(firstLine.msg).toMatch(/^Easel \S+ listens on http:\/\/127\.0\.0\.1:\d+$/);
+    expect(firstLine).toMatchObject({
+      level: 'info',
+      time: expect.stringMatching(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/),
+      address: new URL(service.url).host,
+      anonymousAccess: true,
+      providers: 'placeholder',
+      pictures: join(folder.path, 'media'),
+      records: join(folder.path, 'easel.db'),
+    });
 
     const response = await create(service.url, { prompt: 'a lighthouse at dusk' });
     const record = (await response.json()) as ImageRecord;
@@ -114,6 +123,69 @@ describe('the process', () => {
     expect([await second.exited, await third.exited]).toEqual([1, 1]);
     expect(second.stdout()).toMatch(/another Easel process .* using .*easel\.db/);
     expect(third.stdout()).toContain(`127.0.0.1:${port} is in use`);
+  });
+
+  it.each([
+    ['nope.invalid', /HOST: there is no address for this name/],
+    ['203.0.113.9', /HOST: this machine has no such address/],
+  ])('ends with 78 and one sentence where HOST is %s, which cannot be bound', async (HOST, sentence) => {
+    await using folder = await temporaryFolder();
+    await using run = startProcess({ folder: folder.path, env: { HOST, ALLOW_ANONYMOUS: 'true' } });
+    expect(await run.exited).toBe(78);
+    expect(run.stderr()).toMatch(sentence);
+    expect(run.stderr().trim().split('\n')).toHaveLength(2);
+    expect(run.stdout()).not.toMatch(/"level":"(error|fatal)"|stack/);
+  });
+
+  it.each([
+    ['MEDIA_DIR', (file: string) => file],
+    ['DATABASE_URL', (file: string) => `sqlite:${file}/easel.db`],
+    ['DATABASE_URL', (file: string) => `sqlite:${join(file, '..')}`],
+  ])('says in one sentence that %s cannot be made', async (name, value) => {
+    await using folder = await temporaryFolder();
+    const file = join(folder.path, 'file');
+    await writeFile(file, '');
+    await using run = startProcess({ folder: folder.path, env: { [name]: value(file) } });
+    expect(await run.exited).toBe(1);
+    expect(run.stdout()).toMatch(new RegExp(`"msg":"could not start: ${name}: [^"]+"}\\n$`));
+    expect(run.stdout() + run.stderr()).not.toMatch(/stack|\bat .*\.ts:\d+/);
+  });
+
+  it('names what is bound for all addresses, and a URL that works', async () => {
+    await using folder = await temporaryFolder();
+    await using service = await startService({
+      folder: folder.path,
+      env: { HOST: '0.0.0.0', ALLOW_ANONYMOUS: 'true', CONCURENCY: '9' },
+    });
+    const { port } = new URL(service.url);
+    const lines = service.stdout().split('\n');
+    expect(JSON.parse(lines[0] ?? '')).toMatchObject({ address: `0.0.0.0:${port}`, url: `http://127.0.0.1:${port}` });
+    expect((await fetch(`${service.url}/health/live`)).status).toBe(200);
+    await vi.waitUntil(() => service.stdout().includes('CONCURENCY is not a setting; is CONCURRENCY meant?'));
+    expect(service.stdout().match(/listens on/g)).toHaveLength(1);
+  });
+
+  it('writes lines for people on a terminal, with secrets masked, and does not load what formats them elsewhere', async () => {
+    await using folder = await temporaryFolder();
+    const env = { API_KEYS: 'blog:hunter22/!:read', PROVIDERS: 'placeholder' };
+    const preload = new URL('./support/terminal-output.ts', import.meta.url);
+    await using service = await startService({ folder: folder.path, env, preload });
+    await fetch(`${service.url}/hunter22/!`);
+    service.child.kill('SIGTERM');
+    expect(await service.exited).toBe(0);
+    expect(service.stdout()).toMatch(/^\[[\d:]+\] INFO: Easel \S+ listens on http:\/\/\S+\n {4}version: "/);
+    expect(service.stdout()).toMatch(/INFO: request \{.*\/\[secret\]/);
+    expect(service.stdout()).toMatch(/INFO: stopped\n$/);
+    expect(service.stdout()).not.toContain('hunter22');
+
+    const loaded = join(folder.path, 'loaded');
+    await using piped = await startService({
+      folder: folder.path,
+      env: { ...env, LOADED_MODULES: loaded },
+      preload: new URL('./support/loaded-modules.ts', import.meta.url),
+    });
+    expect(JSON.parse(piped.stdout().split('\n')[0] ?? '')).toMatchObject({ apiKeys: 1, anonymousAccess: false });
+    expect(await readFile(loaded, 'utf8')).not.toContain('pino-pretty');
   });
 
   it('ends with 1 when it cannot resume its work, although it listens already', async () => {

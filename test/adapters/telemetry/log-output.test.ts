@@ -63,3 +63,22 @@ it('lets a process exit whose log pipe has lost its reader', async () => {
   unread.child.stdout?.destroy();
   expect(await unread.exited).toBe(3);
 });
+
+it('changes each line by itself, after secrets were masked', async () => {
+  await using folder = await temporaryFolder();
+  const path = join(folder.path, 'log');
+  const descriptor = openSync(path, 'w');
+  try {
+    const log = createLogOutput(
+      descriptor,
+      (lines) => lines.replaceAll('hunter2', '[secret]'),
+      (line) => `<${line}>\n`,
+    );
+    log.write('a hunter2\n');
+    log.write('b\n');
+    log.flushSync();
+    expect(readFileSync(path, 'utf8')).toBe('<a [secret]>\n<b>\n');
+  } finally {
+    closeSync(descriptor);
+  }
+});
