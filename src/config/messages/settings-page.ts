@@ -18,8 +18,8 @@ export function settingsPage(): string {
   return [
     '# Settings',
     '<!-- Made from the settings in src/config by `npm run docs`; do not edit. -->',
-    'Easel is set by environment variables. An empty variable counts as unset. Wrong settings stop the start with exit code 78 and a list ' +
-      'of all of them, one a line. A variable whose name is close to a setting’s, such as `IMAGE_MODLE`, is warned of in the log.',
+    'Easel is set by environment variables. An empty variable counts as unset. Wrong settings stop the start with exit code 78 and a ' +
+      'list of all of them, one a line. A name that is close to that of a setting, such as `IMAGE_MODLE`, is warned of in the log.',
     headings.map((heading) => `- [${heading}](#${heading.toLowerCase().replaceAll(' ', '-')})`).join('\n'),
     section(
       FIRST,
