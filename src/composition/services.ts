@@ -16,6 +16,9 @@ import { createRunningCalls } from '../core/pipeline/running-calls.ts';
 import type { Clock } from '../core/ports/clock.ts';
 import { createDeletions } from '../core/retention/deletions.ts';
 import { createSweepWatch } from '../core/retention/sweep-watch.ts';
+import { createStorageCapacity } from '../core/storage/capacity.ts';
+import { createStorageWatch } from '../core/storage/storage-watch.ts';
+import { watchMediaStore, watchRecords } from '../core/storage/watched-stores.ts';
 import type { AppServices } from '../http/app.ts';
 import { createKeyRing } from '../security/key-ring.ts';
 import { createHealthChecks } from './health-checks.ts';
@@ -30,6 +33,7 @@ import {
   runEvery,
   warnAboutPlaceholder,
   warnAboutUnpricedModels,
+  watchForRecovery,
 } from './startup.ts';
 import { createServiceStop, type StopServices } from './stop.ts';
 import { createUseCases } from './use-cases.ts';
@@ -82,7 +86,8 @@ export async function createServices(
   const { tracer, logger: log } = tracing;
 
   const derive = createDerive({ webhookUrls: config.webhooks.urls, randomId: () => randomUUID() });
-  const records = openSqliteRecords({ path: config.records.path, derive });
+  const storageWatch = createStorageWatch({ clock, log });
+  const records = watchRecords(openSqliteRecords({ path: config.records.path, derive }), storageWatch, log);
   opened.defer(() => records.close());
   const keys = createKeyRing({ ...config.keys, learnSecrets: config.secrets.learn, log });
   opened.defer(() => keys.close());
@@ -90,7 +95,7 @@ export async function createServices(
   const urls = links?.urls ?? fileUrls;
   const runningCalls = createRunningCalls();
   const toRecord = createToRecord(urls, runningCalls);
-  const store = await openMediaFolder(config.media, records, log, opened);
+  const store = watchMediaStore(await openMediaFolder(config.media, records, log, opened), storageWatch);
   const events = createImageEvents();
   const { providers, upstreams, shutdowns } = await openProviders(config, { tracer, clock, log }, opened);
   const metrics = createServiceMetrics(config, {
@@ -125,6 +130,7 @@ export async function createServices(
     random,
     log,
   });
+  const capacity = createStorageCapacity({ queue, store, defaultSize: config.defaults.size, watch: storageWatch });
   const deletions = createDeletions({ records, store, queue, events, telemetry: metrics, clock, log });
   const sweepWatch = createSweepWatch(log);
   const stopping = new AbortController();
@@ -132,6 +138,7 @@ export async function createServices(
   const images = createUseCases(config, {
     records,
     store,
+    capacity,
     queue,
     events,
     provenanceReader: createProvenanceReader(),
@@ -149,7 +156,7 @@ export async function createServices(
     ending: ending.signal,
   });
   const checks = createHealthChecks({
-    store,
+    capacity,
     sweepTrouble: sweepWatch.trouble,
     records,
     queue,
@@ -169,6 +176,7 @@ export async function createServices(
     await resumeWork({ store, deletions, records, queue, log });
     deliverer.start();
     openResources.defer(pollShutdownDates(shutdowns, log));
+    openResources.defer(watchForRecovery({ watch: storageWatch, capacity, records, log }));
     const cleanUp = async () => void (await images.cleanup({}));
     openResources.defer(runEvery(config.retention.intervalMs, log, cleanUp));
   }

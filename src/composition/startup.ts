@@ -13,10 +13,13 @@ import type { Provider } from '../core/ports/provider.ts';
 import type { RecordStore } from '../core/ports/record-store.ts';
 import { claimStore } from '../core/retention/claim.ts';
 import type { Deletions } from '../core/retention/deletions.ts';
+import type { StorageCapacity } from '../core/storage/capacity.ts';
+import type { StorageWatch } from '../core/storage/storage-watch.ts';
 
 const DAY_MS = 86_400_000;
 /** Far more than a list of models takes; a server that is slower is asked again a day later. */
 const MODEL_LIST_TIMEOUT_MS = 30_000;
+const RECOVERY_CHECK_MS = 5_000;
 
 /**
  * Opens the folder of the pictures for this database alone. Raises `MediaInUseError` while another process of this machine uses it,
@@ -114,6 +117,25 @@ export function warnAboutUnpricedModels(
       `the catalog has no price for ${id}, so the budget refuses it; add one with MODEL_CATALOG`,
     );
   }
+}
+
+/** While a part of the storage does not work, checks it now and then: without requests nothing else would notice that it works again. */
+export function watchForRecovery({
+  watch,
+  capacity,
+  records,
+  log,
+}: {
+  readonly watch: Pick<StorageWatch, 'isWorking'>;
+  readonly capacity: StorageCapacity;
+  readonly records: Pick<RecordStore, 'check'>;
+  readonly log: Logger;
+}): () => Promise<void> {
+  return runEvery(RECOVERY_CHECK_MS, log, async () => {
+    // Failures are what the watch knows already.
+    if (!watch.isWorking('pictures')) await capacity.check().catch(() => undefined);
+    if (!watch.isWorking('database')) await records.check().catch(() => undefined);
+  });
 }
 
 /**

@@ -26,12 +26,14 @@ import type { Deletions } from '../core/retention/deletions.ts';
 import { createOrphanRemoval } from '../core/retention/orphans.ts';
 import { createRepair } from '../core/retention/repair.ts';
 import type { SweepWatch } from '../core/retention/sweep-watch.ts';
+import type { StorageCapacity } from '../core/storage/capacity.ts';
 import type { Upstreams } from '../core/upstream/upstreams.ts';
 
 /** What the use cases share: the adapters that were chosen, and what was built on them. */
 interface UseCaseParts {
   readonly records: RecordStore;
   readonly store: MediaStore;
+  readonly capacity: StorageCapacity;
   readonly queue: JobQueue;
   readonly events: ImageEvents;
   readonly provenanceReader: ProvenanceReader;
@@ -58,7 +60,7 @@ export function createUseCases(config: Config, parts: UseCaseParts): Images {
   const { budget, presets, defaults, retention } = config;
   const queueLimit = config.queue.limit;
   const resolve = (create: CreateImage) => resolveRequest(create, presets, defaults);
-  const admission = createAdmission({ queue, store, deletions, queueLimit, budget, stopping });
+  const admission = createAdmission({ queue, capacity: parts.capacity, deletions, queueLimit, budget, stopping });
   const retentionByLabel = retention.byLabel;
   const rerun = createRerun({
     records,

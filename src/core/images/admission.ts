@@ -5,8 +5,8 @@ import type { Budget, Cost, SpendingGuard } from '../domain/money.ts';
 import type { ImageRequest } from '../domain/request.ts';
 import { createSpendingGuard } from '../money/budget.ts';
 import type { JobQueue } from '../ports/job-queue.ts';
-import type { MediaStore } from '../ports/media-store.ts';
 import type { Deletions } from '../retention/deletions.ts';
+import type { StorageCapacity } from '../storage/capacity.ts';
 import { type Candidate, noProviderAvailable, type Upstreams } from '../upstream/upstreams.ts';
 
 /** The result of submitting a request. */
@@ -40,7 +40,7 @@ export interface Admission {
 
 interface AdmissionDeps {
   readonly queue: Pick<JobQueue, 'depth'>;
-  readonly store: Pick<MediaStore, 'check'>;
+  readonly capacity: StorageCapacity;
   readonly deletions: Pick<Deletions, 'completeFor'>;
   readonly queueLimit: number;
   readonly budget: Budget;
@@ -53,7 +53,14 @@ const RETRY_AFTER_SECONDS = 10;
 /** Retry-After under overload, in seconds; less would bring the same callers back at once. */
 const OVERLOAD_RETRY_AFTER_SECONDS = 5;
 
-export function createAdmission({ queue, store, deletions, queueLimit, budget, stopping }: AdmissionDeps): Admission {
+export function createAdmission({
+  queue,
+  capacity,
+  deletions,
+  queueLimit,
+  budget,
+  stopping,
+}: AdmissionDeps): Admission {
   const queueFullError = () =>
     new ImageError('queue_full', `${queueLimit} images wait already; nothing was accepted or paid`, {
       retryAfterSeconds: RETRY_AFTER_SECONDS,
@@ -69,10 +76,10 @@ export function createAdmission({ queue, store, deletions, queueLimit, budget, s
           retryAfterSeconds: RETRY_AFTER_SECONDS,
         });
       }
-      const { waiting, running } = await queue.depth();
+      const { waiting } = await queue.depth();
       // A cheap check before the one of the disk; the record store decides in its transaction.
       if (waiting >= queueLimit) throw queueFullError();
-      await store.check(estimateBytes(size) * (waiting + running + 1));
+      await capacity.check(size);
       await deletions.completeFor(mediaId);
     },
 
@@ -96,9 +103,4 @@ export function overloadError(): ImageError {
   return new ImageError('queue_full', 'the service is overloaded; nothing was accepted or paid', {
     retryAfterSeconds: OVERLOAD_RETRY_AFTER_SECONDS,
   });
-}
-
-/** A generous estimate of the disk space one image needs, in bytes: original, master and renditions, all of them PNG. */
-function estimateBytes(size: Size): number {
-  return 1_000_000 + 8 * size.width * size.height;
 }
