@@ -11,6 +11,7 @@ import type { Config } from '../config/config.ts';
 import { createToRecord, fileUrls } from '../core/domain/record.ts';
 import { createDerive } from '../core/images/derive.ts';
 import { createPublishedPictures } from '../core/images/published-file.ts';
+import { createGuardSpending } from '../core/money/budget-watch.ts';
 import { createCosts } from '../core/money/costs.ts';
 import { createRunningCalls } from '../core/pipeline/running-calls.ts';
 import type { Clock } from '../core/ports/clock.ts';
@@ -101,6 +102,7 @@ export async function createServices(
   const metrics = createServiceMetrics(config, {
     records,
     store,
+    storageWatch,
     upstreams,
     providers,
     shutdowns,
@@ -116,6 +118,7 @@ export async function createServices(
   configureSharp();
   const signer = await createSigner(config, clock);
   const costs = createCosts({ records, log });
+  const guardSpending = createGuardSpending({ budget: config.budget, log });
   const queue = createPipeline(config, {
     records,
     store,
@@ -123,6 +126,7 @@ export async function createServices(
     imaging: createImaging({ checks: config.checks, containBackground: config.containBackground, signer, tracer }),
     upstreams,
     costs,
+    guardSpending,
     runningCalls,
     telemetry: metrics,
     tracer,
@@ -132,7 +136,7 @@ export async function createServices(
   });
   const capacity = createStorageCapacity({ queue, store, defaultSize: config.defaults.size, watch: storageWatch });
   const deletions = createDeletions({ records, store, queue, events, telemetry: metrics, clock, log });
-  const sweepWatch = createSweepWatch(log);
+  const sweepWatch = createSweepWatch(log, metrics);
   const stopping = new AbortController();
   const ending = new AbortController();
   const images = createUseCases(config, {
@@ -144,6 +148,7 @@ export async function createServices(
     provenanceReader: createProvenanceReader(),
     upstreams,
     costs,
+    guardSpending,
     deletions,
     sweepWatch,
     urls,
@@ -177,7 +182,8 @@ export async function createServices(
     deliverer.start();
     openResources.defer(pollShutdownDates(shutdowns, log));
     openResources.defer(watchForRecovery({ watch: storageWatch, capacity, records, log }));
-    const cleanUp = async () => void (await images.cleanup({}));
+    // A failure is logged already.
+    const cleanUp = async () => void (await images.cleanup({}).catch(() => undefined));
     openResources.defer(runEvery(config.retention.intervalMs, log, cleanUp));
   }
 

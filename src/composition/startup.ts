@@ -4,7 +4,7 @@ import type { Logger } from 'pino';
 import { createDiskStore } from '../adapters/storage/disk.ts';
 import { lockFolder } from '../adapters/storage/folder-lock.ts';
 import type { Config } from '../config/config.ts';
-import { MediaInUseError } from '../core/domain/errors.ts';
+import { faultFields, MediaInUseError } from '../core/domain/errors.ts';
 import type { ShutdownWatch } from '../core/models/retirement.ts';
 import { isBudgetSet } from '../core/money/budget.ts';
 import type { JobQueue } from '../core/ports/job-queue.ts';
@@ -44,7 +44,7 @@ function lockIfPossible(root: string, log: Logger): () => void {
   } catch (error) {
     if (error instanceof MediaInUseError) throw error;
     // On a read-only or full disk nothing can be written over, and the pictures that are there can be served.
-    log.warn({ err: error }, `the folder ${root} could not be locked: no second service may use it`);
+    log.warn(faultFields(error), `the folder ${root} could not be locked: no second service may use it`);
     return () => undefined;
   }
 }
@@ -61,11 +61,13 @@ interface ResumeParts {
 export async function resumeWork({ store, deletions, records, queue, log }: ResumeParts): Promise<void> {
   // Published files can be served all the same. The next start removes temporary files, the next cleanup completes deletions.
   await store.removeTemporary().catch((err: unknown) => {
-    log.error({ err }, 'temporary files of an earlier process could not be removed yet');
+    log.error(faultFields(err), 'temporary files of an earlier process could not be removed yet');
   });
   await deletions
-    .completeAll((mediaId, err) => log.error({ mediaId, err }, 'files of a deleted image could not be removed yet'))
-    .catch((err: unknown) => log.error({ err }, 'deletions of an earlier process could not be completed yet'));
+    .completeAll((mediaId, err) =>
+      log.error({ mediaId, ...faultFields(err) }, 'files of a deleted image could not be removed yet'),
+    )
+    .catch((err: unknown) => log.error(faultFields(err), 'deletions of an earlier process could not be completed yet'));
   const mediaIds = await records.unreadable();
   if (mediaIds.length > 0)
     log.error({ mediaIds }, 'records that cannot be read are passed over; restore them from a backup');
@@ -146,7 +148,7 @@ export function runEvery(ms: number, logger: Logger, work: () => Promise<void>):
   let inFlight: Promise<void> | null = null;
   const timer = setInterval(() => {
     inFlight ??= work()
-      .catch((error: unknown) => logger.error({ err: error }, 'scheduled job failed; the next run tries again'))
+      .catch((error: unknown) => logger.error(faultFields(error), 'scheduled job failed; the next run tries again'))
       .finally(() => {
         inFlight = null;
       });

@@ -11,6 +11,7 @@ import { createProvenance } from '../core/images/provenance.ts';
 import { createJoinOrRerun, createRerun, createRetry } from '../core/images/rerun.ts';
 import { createSubmit } from '../core/images/submit.ts';
 import { createWait } from '../core/images/wait.ts';
+import type { GuardSpending } from '../core/money/budget-watch.ts';
 import type { Costs } from '../core/money/costs.ts';
 import { reportUsage } from '../core/money/usage.ts';
 import { resolveRequest } from '../core/planning/resolve-request.ts';
@@ -39,6 +40,7 @@ interface UseCaseParts {
   readonly provenanceReader: ProvenanceReader;
   readonly upstreams: Upstreams;
   readonly costs: Costs;
+  readonly guardSpending: GuardSpending;
   readonly deletions: Deletions;
   readonly sweepWatch: SweepWatch;
   readonly urls: MediaUrls;
@@ -60,7 +62,14 @@ export function createUseCases(config: Config, parts: UseCaseParts): Images {
   const { budget, presets, defaults, retention } = config;
   const queueLimit = config.queue.limit;
   const resolve = (create: CreateImage) => resolveRequest(create, presets, defaults);
-  const admission = createAdmission({ queue, capacity: parts.capacity, deletions, queueLimit, budget, stopping });
+  const admission = createAdmission({
+    queue,
+    capacity: parts.capacity,
+    deletions,
+    queueLimit,
+    guardSpending: parts.guardSpending,
+    stopping,
+  });
   const retentionByLabel = retention.byLabel;
   const rerun = createRerun({
     records,

@@ -1,9 +1,9 @@
 import { ImageError } from '../domain/errors.ts';
 import type { Size } from '../domain/geometry.ts';
 import type { Image } from '../domain/image.ts';
-import type { Budget, Cost, SpendingGuard } from '../domain/money.ts';
+import type { Cost, SpendingGuard } from '../domain/money.ts';
 import type { ImageRequest } from '../domain/request.ts';
-import { createSpendingGuard } from '../money/budget.ts';
+import type { GuardSpending } from '../money/budget-watch.ts';
 import type { JobQueue } from '../ports/job-queue.ts';
 import type { Deletions } from '../retention/deletions.ts';
 import type { StorageCapacity } from '../storage/capacity.ts';
@@ -43,7 +43,7 @@ interface AdmissionDeps {
   readonly capacity: StorageCapacity;
   readonly deletions: Pick<Deletions, 'completeFor'>;
   readonly queueLimit: number;
-  readonly budget: Budget;
+  readonly guardSpending: GuardSpending;
   /** Fires when the service begins to stop. */
   readonly stopping: AbortSignal;
 }
@@ -58,7 +58,7 @@ export function createAdmission({
   capacity,
   deletions,
   queueLimit,
-  budget,
+  guardSpending,
   stopping,
 }: AdmissionDeps): Admission {
   const queueFullError = () =>
@@ -83,7 +83,7 @@ export function createAdmission({
       await deletions.completeFor(mediaId);
     },
 
-    spendingGuard: (model, estimate, now) => createSpendingGuard(budget, model, estimate, now),
+    spendingGuard: guardSpending,
   };
 }
 

@@ -1,3 +1,4 @@
+import { faultFields } from '../domain/errors.ts';
 import { renditionName, sha256 } from '../domain/file-names.ts';
 import { hasSameOriginal, type Image } from '../domain/image.ts';
 import { newWarnings, renditionsGivenUp, withRendition, withWarnings } from '../domain/transitions.ts';
@@ -71,11 +72,11 @@ export function createDeferredRenditions({
 
 /** Replaces the pending renditions by warnings. The master stands, so the image stays succeeded. */
 async function giveUp(job: Job, image: Image, error: unknown): Promise<void> {
-  job.log.error({ err: error }, 'renditions could not be made');
+  job.log.error(faultFields(error), 'renditions could not be made');
   const reason = error instanceof Error ? error.message : String(error);
   // Only what was pending when this job began has been tried.
   await changeSame(job, image, (latest) => renditionsGivenUp(latest, image.pending, reason)).catch((fault: unknown) =>
-    job.log.error({ err: fault }, 'renditions stay pending: the record cannot be written'),
+    job.log.error(faultFields(fault), 'renditions stay pending: the record cannot be written'),
   );
 }
 

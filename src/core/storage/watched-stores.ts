@@ -48,6 +48,11 @@ export function watchRecords(records: RecordStore, watch: StorageWatch, log: Log
 
   return {
     ...records,
+    outbox: {
+      ...records.outbox,
+      next: (...args) => noting(records.outbox.next(...args)),
+      update: (...args) => noting(records.outbox.update(...args)),
+    },
     accept: (...args) => noting(records.accept(...args)),
     get: (mediaId) => noting(records.get(mediaId)),
     findByKey: (owner, key) => noting(records.findByKey(owner, key)),

@@ -11,7 +11,7 @@ import type { Images } from '../../core/images/images.ts';
 import type { Identify } from '../access/auth.ts';
 import { json, problems } from '../openapi/responses.ts';
 import { appliedPreferences, readPreferences, secondsToWait } from '../protocol/prefer.ts';
-import { ProblemError, sendProblem } from '../protocol/problem.ts';
+import { noteMediaId, ProblemError, sendProblem } from '../protocol/problem.ts';
 
 interface RunRoutesOptions {
   readonly images: Images;
@@ -134,6 +134,7 @@ export const runRoutes: FastifyPluginAsyncZod<RunRoutesOptions> = async (app, op
 
     const { image: found, started, replayed } = await submit();
     const { mediaId } = found;
+    noteMediaId(reply, mediaId);
     const image =
       seconds === 0 || isFinished(found.status)
         ? found
