@@ -21,6 +21,8 @@ export interface Submission {
 export interface SubmitOptions {
   /** The process is overloaded: answer requests for existing images, refuse new work. */
   readonly overloaded?: boolean;
+  /** Id of the HTTP request, which the log lines of the run bear. */
+  readonly requestId?: string;
 }
 
 /** Admission control for new runs of images: it refuses before anything is written or paid. */

@@ -6,7 +6,7 @@ import type { FinishedFile, Imaging } from '../ports/imaging.ts';
 import type { RunJob } from '../ports/job-queue.ts';
 import type { MediaStore } from '../ports/media-store.ts';
 import { finishSpec } from './finish.ts';
-import type { Job, OpenJob } from './job.ts';
+import { type Job, nameRequest, type OpenJob } from './job.ts';
 import { jobSpan } from './spans.ts';
 
 /** Stops the work on pending renditions: the image was deleted or made again, or the process stops. */
@@ -34,6 +34,7 @@ export function createDeferredRenditions({
     const job = openJob(mediaId, signals);
     const image = await job.read().catch(() => null);
     if (image?.status !== 'succeeded' || image.pending.length === 0 || signals.cancelled.aborted) return;
+    nameRequest(job, image);
     try {
       await job.timed('deferred', () => makePending(job, image), jobSpan(image, 'deferred'));
     } catch (error) {

@@ -87,7 +87,7 @@ export function createDeletions({ records, store, queue, events, telemetry, cloc
     });
     if (image !== null && changed) {
       telemetry.imageEnded(image);
-      log.info({ mediaId }, 'image cancelled');
+      log.info({ mediaId, requestId: image.requestId ?? undefined }, 'image cancelled');
     }
     return { image, changed };
   }

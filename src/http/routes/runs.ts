@@ -89,7 +89,10 @@ export const runRoutes: FastifyPluginAsyncZod<RunRoutesOptions> = async (app, op
     handler: async (request, reply) => {
       const { 'idempotency-key': idempotencyKey, prefer } = request.headers;
       return await answerWithRun(reply, prefer, () =>
-        images.submit(request.body, identify(request), idempotencyKey ?? null, { overloaded: isOverloaded() }),
+        images.submit(request.body, identify(request), idempotencyKey ?? null, {
+          overloaded: isOverloaded(),
+          requestId: request.id,
+        }),
       );
     },
   });
@@ -115,7 +118,7 @@ export const runRoutes: FastifyPluginAsyncZod<RunRoutesOptions> = async (app, op
     },
     handler: async (request, reply) =>
       await answerWithRun(reply, request.headers.prefer, () =>
-        images.retry(request.params.mediaId, identify(request), { overloaded: isOverloaded() }),
+        images.retry(request.params.mediaId, identify(request), { overloaded: isOverloaded(), requestId: request.id }),
       ),
   });
 
