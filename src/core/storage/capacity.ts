@@ -32,14 +32,21 @@ export function createStorageCapacity({ queue, store, defaultSize, watch }: Capa
       try {
         await store.check(needed);
       } catch (error) {
+        const isFull = error instanceof ImageError && error.code === 'storage_full';
+        const fault = isFull ? noRoom(error, pictures) : error;
         // No room for an unusually large picture is no trouble of the store.
-        const isTooLarge = needed > usual && error instanceof ImageError && error.code === 'storage_full';
-        if (!isTooLarge) watch.failed('pictures', error);
-        throw error;
+        if (!isFull || needed === usual) watch.failed('pictures', fault);
+        throw fault;
       }
       watch.works('pictures');
     },
   };
+}
+
+/** The error for a store without room for this many pictures. */
+function noRoom(error: ImageError, pictures: number): ImageError {
+  const accepted = pictures === 1 ? '' : ` and the ${pictures - 1} accepted before it`;
+  return new ImageError('storage_full', `${error.message}, for one picture${accepted}`, { cause: error });
 }
 
 /** A generous estimate of the disk space one image needs, in bytes: original, master and renditions, all of them PNG. */

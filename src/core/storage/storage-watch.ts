@@ -28,8 +28,8 @@ interface Failing {
 }
 
 const REFUSES: Readonly<Record<StoragePart, string>> = {
-  pictures: 'pictures cannot be stored: new ones are refused, and paid ones are held until they can be',
-  database: 'the database does not work: new pictures are refused, and running ones wait for it',
+  pictures: 'new pictures are refused, since they could not be stored; paid ones are held until they can be',
+  database: 'new pictures are refused, since the database does not work; running ones wait for it',
 };
 
 const WORKS: Readonly<Record<StoragePart, string>> = {

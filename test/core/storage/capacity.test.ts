@@ -46,6 +46,22 @@ describe('room for one more picture', () => {
     expect([await takes(36_000_000 - 1), await takes(36_000_000)]).toEqual([false, true]);
   });
 
+  test('says for how many pictures there is none', async () => {
+    const none = { check: async () => Promise.reject(new ImageError('storage_full', '1 MB free and 9 MB are needed')) };
+    const refusal = (waiting: number) =>
+      createStorageCapacity({
+        queue: { depth: async () => ({ waiting, running: 0 }) },
+        store: none,
+        defaultSize: DEFAULT,
+        watch: { failed: () => undefined, works: () => undefined },
+      }).check();
+    await expect(refusal(0)).rejects.toThrow('1 MB free and 9 MB are needed, for one picture');
+    await expect(refusal(3)).rejects.toMatchObject({
+      code: 'storage_full',
+      message: '1 MB free and 9 MB are needed, for one picture and the 3 accepted before it',
+    });
+  });
+
   test('is trouble of the store where a usual picture has none, and not where only a large one has none', async () => {
     const { takes, seen, state } = setUp();
     await takes(24_000_000, LARGE);
