@@ -47,7 +47,7 @@ export function createGuardSpending({ budget, log }: { readonly budget: Budget; 
     else
       log[key === null ? 'error' : 'warn'](
         line,
-        'the budget of the day is used up, with the picture that was just asked for: what does not fit gets 429 budget_exhausted until it resets',
+        'the budget of the day is used up, with the picture that was just asked for: what does not fit gets 429 until it resets',
       );
   }
 

@@ -28,9 +28,9 @@ export function observeRequests(app: FastifyInstance, count: CountRequest, trace
 }
 
 /**
- * Logs one request in one line and counts it when its connection or its answer ends. Headers, body and query are not logged,
- * since they may hold keys and prompts; the mediaId and the code of a problem are. Requests for health and metrics are logged at `debug`. Call it inside the request's
- * span, if there is one, so that the line carries the ids of the trace.
+ * Logs one request in one line and counts it when its connection or its answer ends. The line has the mediaId and the code of a
+ * problem; headers, body and query are not logged, since they may hold keys and prompts. Requests for health and metrics are logged at
+ * `debug`. Call it inside the request's span, if there is one, so that the line carries the ids of the trace.
  */
 export function observeRequest(
   request: FastifyRequest,
