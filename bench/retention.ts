@@ -59,7 +59,7 @@ try {
     removeOrphans: createOrphanRemoval({ records, store, log }),
     repairMissingFiles: createRepair({ records, store, queue, events, queueLimit: 100, log }),
     retention: { olderThanMs: 30 * DAY_MS, maxBytes: null },
-    watch: createSweepWatch(log),
+    watch: createSweepWatch(log, { cleanupEnded: () => undefined }),
     clock,
     log,
   });

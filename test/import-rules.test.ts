@@ -30,6 +30,7 @@ const CORE = [
   'upstream',
   'pipeline',
   'retention',
+  'storage',
   'webhooks',
   'images',
 ];
@@ -55,7 +56,7 @@ const every = (names: readonly string[], prefix: string, allowed: readonly strin
 const MAY_IMPORT: ReadonlyMap<string, readonly string[]> = new Map([
   ['core/domain', []],
   ['core/ports', core('domain')],
-  ...every(['planning', 'models', 'money', 'retention', 'webhooks'], 'core/', core('domain', 'ports')),
+  ...every(['planning', 'models', 'money', 'retention', 'storage', 'webhooks'], 'core/', core('domain', 'ports')),
   ['core/upstream', core('domain', 'ports', 'planning', 'models', 'upstream/outage')],
   ['core/upstream/outage', core('domain', 'ports', 'upstream')],
   ['core/pipeline', core('domain', 'ports', 'planning', 'models', 'upstream', 'money')],

@@ -48,6 +48,7 @@ function uncalledServices(): AppServices {
       stage: uncalled,
       spent: uncalled,
       webhookTried: uncalled,
+      cleanupEnded: uncalled,
       countRequest: uncalled,
       expose: uncalled,
     },

@@ -1,13 +1,14 @@
 import { describeShutdown, type ShutdownWatch } from '../core/models/retirement.ts';
 import type { Clock } from '../core/ports/clock.ts';
 import type { JobQueue } from '../core/ports/job-queue.ts';
-import type { MediaStore } from '../core/ports/media-store.ts';
 import type { RecordStore } from '../core/ports/record-store.ts';
+import type { StorageCapacity } from '../core/storage/capacity.ts';
 import { type Upstreams, upstreamHealth } from '../core/upstream/upstreams.ts';
 import type { HealthChecks } from '../http/monitoring/health.ts';
 
 interface HealthCheckDeps {
-  readonly store: MediaStore;
+  /** The storage check is `error` where it accepts no picture of the default size. */
+  readonly capacity: StorageCapacity;
   /** What the last cleanup could not do; null where it did everything. */
   readonly sweepTrouble: () => string | null;
   readonly records: RecordStore;
@@ -19,15 +20,12 @@ interface HealthCheckDeps {
   readonly clock: Clock;
 }
 
-/** Free space below which the storage check fails, in bytes: room for a few large pictures. */
-const MIN_FREE_BYTES = 64 * 1024 * 1024;
-
 /** The checks behind `/health`. The storage and database checks reject with `ImageError` where they fail. */
 export function createHealthChecks(deps: HealthCheckDeps): HealthChecks {
-  const { store, sweepTrouble, records, queue, queueLimit, upstreams, shutdowns, clock } = deps;
+  const { capacity, sweepTrouble, records, queue, queueLimit, upstreams, shutdowns, clock } = deps;
   return {
     async storage() {
-      await store.check(MIN_FREE_BYTES);
+      await capacity.check();
       const trouble = sweepTrouble();
       return trouble === null ? { status: 'ok' } : { status: 'degraded', detail: trouble };
     },

@@ -7,13 +7,16 @@ import type { ImageQueue } from '../core/pipeline/image-queue.ts';
 import type { Clock } from '../core/ports/clock.ts';
 import type { MediaStore } from '../core/ports/media-store.ts';
 import type { Provider } from '../core/ports/provider.ts';
-import type { RecordStore } from '../core/ports/record-store.ts';
 import type { Metrics } from '../core/ports/telemetry.ts';
+import { STORAGE_PARTS, type StorageWatch } from '../core/storage/storage-watch.ts';
+import type { WatchedRecords } from '../core/storage/watched-stores.ts';
 import type { Upstreams } from '../core/upstream/upstreams.ts';
+import { VERSION } from './version.ts';
 
 interface MetricParts {
-  readonly records: RecordStore;
+  readonly records: WatchedRecords;
   readonly store: MediaStore;
+  readonly storageWatch: Pick<StorageWatch, 'isWorking'>;
   readonly upstreams: Upstreams;
   readonly providers: readonly Provider[];
   readonly shutdowns: ShutdownWatch;
@@ -25,18 +28,21 @@ interface MetricParts {
 /** The metrics, with gauges that read the parts at each scrape. */
 export function createServiceMetrics(
   { budget, defaults }: Config,
-  { records, store, upstreams, providers, shutdowns, queueDepth, clock }: MetricParts,
+  { records, store, storageWatch, upstreams, providers, shutdowns, queueDepth, clock }: MetricParts,
 ): Metrics {
   const today = () => utcDay(clock.now());
   return createMetrics({
     queueDepth,
     mediaBytes: () => store.usedBytes(),
     freeBytes: () => store.freeBytes(),
+    storage: () => STORAGE_PARTS.map((part) => ({ part, working: storageWatch.isWorking(part) })),
+    unreadableRecords: () => records.unreadableCount(),
     breakers: () => upstreams.states().map(({ name, openedBy }) => ({ provider: name, open: openedBy !== null })),
     spentToday: () => records.spending(today(), null),
     reserved: async () => microdollarsToUsd((await records.balance(today(), null)).reserved),
     budget,
     shutdowns: () => shutdowns.known().map(({ model, date }) => ({ model, time: shutdownTime(date) })),
+    version: VERSION,
     models: providers.map((provider) => ({
       provider: provider.name,
       model: provider.model(defaults.model)?.id ?? defaults.model,

@@ -6,7 +6,7 @@ import { openSqliteRecords } from '../adapters/records/sqlite/records.ts';
 import { createDiskStore } from '../adapters/storage/disk.ts';
 import { lockFolder } from '../adapters/storage/folder-lock.ts';
 import type { Config } from '../config/config.ts';
-import { ImageError, MediaInUseError } from '../core/domain/errors.ts';
+import { faultFields, ImageError, MediaInUseError } from '../core/domain/errors.ts';
 import type { MediaStore } from '../core/ports/media-store.ts';
 import type { RecordStore } from '../core/ports/record-store.ts';
 import { claimStore } from '../core/retention/claim.ts';
@@ -52,7 +52,7 @@ function lockIfPossible(root: string, log: Logger): () => void {
   } catch (error) {
     if (error instanceof MediaInUseError) throw error;
     // On a read-only or full disk nothing can be written over, and the pictures that are there can be served.
-    log.warn({ err: error }, `the folder ${root} could not be locked: no second service may use it`);
+    log.warn(faultFields(error), `the folder ${root} could not be locked: no second service may use it`);
     return () => undefined;
   }
 }

@@ -2,6 +2,7 @@ import type { Logger } from 'pino';
 import { v7 as uuidv7 } from 'uuid';
 import { createLocalQueue } from '../adapters/queue/local.ts';
 import type { Config } from '../config/config.ts';
+import type { GuardSpending } from '../core/money/budget-watch.ts';
 import type { Costs } from '../core/money/costs.ts';
 import { createFetchAnnounced } from '../core/pipeline/announced-picture.ts';
 import { createAttempt } from '../core/pipeline/attempt.ts';
@@ -34,6 +35,7 @@ interface PipelineAdapters {
   readonly imaging: Imaging;
   readonly upstreams: Upstreams;
   readonly costs: Costs;
+  readonly guardSpending: GuardSpending;
   readonly runningCalls: RunningCalls;
   readonly telemetry: Telemetry;
   readonly tracer: Tracer;
@@ -45,13 +47,7 @@ interface PipelineAdapters {
 
 /** Builds the pipeline and the queues that run it inside this process. */
 export function createPipeline(
-  {
-    retry,
-    budget,
-    pipeline,
-    queue,
-    callTimeoutMs: timeoutMs,
-  }: Pick<Config, 'retry' | 'budget' | 'pipeline' | 'queue' | 'callTimeoutMs'>,
+  { retry, pipeline, queue, callTimeoutMs: timeoutMs }: Pick<Config, 'retry' | 'pipeline' | 'queue' | 'callTimeoutMs'>,
   adapters: PipelineAdapters,
 ): ImageQueue {
   const { records, store, events, imaging, upstreams, costs, runningCalls, telemetry, tracer, clock, random, log } =
@@ -68,7 +64,7 @@ export function createPipeline(
     attemptOnce: createAttempt({
       store,
       events,
-      budget,
+      guardSpending: adapters.guardSpending,
       costs,
       fetchAnnounced,
       runningCalls,

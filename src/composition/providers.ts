@@ -58,7 +58,7 @@ export async function openProviders(
   );
   return {
     providers: options.map(({ provider }) => provider),
-    upstreams: createUpstreams(options, clock),
+    upstreams: createUpstreams(options, clock, log),
     shutdowns,
   };
 }

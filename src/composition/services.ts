@@ -10,11 +10,15 @@ import type { Config } from '../config/config.ts';
 import { createToRecord, fileUrls } from '../core/domain/record.ts';
 import { createDerive } from '../core/images/derive.ts';
 import { createPublishedPictures } from '../core/images/published-file.ts';
+import { createGuardSpending } from '../core/money/budget-watch.ts';
 import { createCosts } from '../core/money/costs.ts';
 import { createRunningCalls } from '../core/pipeline/running-calls.ts';
 import type { Clock } from '../core/ports/clock.ts';
 import { createDeletions } from '../core/retention/deletions.ts';
 import { createSweepWatch } from '../core/retention/sweep-watch.ts';
+import { createStorageCapacity } from '../core/storage/capacity.ts';
+import { createStorageWatch } from '../core/storage/storage-watch.ts';
+import { watchMediaStore, watchRecords } from '../core/storage/watched-stores.ts';
 import type { AppServices } from '../http/app.ts';
 import { createKeyRing } from '../security/key-ring.ts';
 import { createHealthChecks } from './health-checks.ts';
@@ -23,7 +27,14 @@ import { openMediaFolder, openRecords } from './open-storage.ts';
 import { createSigner, openLinks, openTracing, openWebhooks } from './optional-parts.ts';
 import { createPipeline } from './pipeline.ts';
 import { openProviders } from './providers.ts';
-import { pollShutdownDates, resumeWork, runEvery, warnAboutSettings, warnAboutUnpricedModels } from './startup.ts';
+import {
+  pollShutdownDates,
+  resumeWork,
+  runEvery,
+  warnAboutSettings,
+  warnAboutUnpricedModels,
+  watchForRecovery,
+} from './startup.ts';
 import { createServiceStop, type StopServices } from './stop.ts';
 import { createUseCases } from './use-cases.ts';
 
@@ -75,7 +86,8 @@ export async function createServices(
   const { tracer, logger: log } = tracing;
 
   const derive = createDerive({ webhookUrls: config.webhooks.urls, randomId: () => randomUUID() });
-  const records = openRecords(config.records, derive);
+  const storageWatch = createStorageWatch({ clock, log });
+  const records = watchRecords(openRecords(config.records, derive), storageWatch, log);
   opened.defer(() => records.close());
   const keys = createKeyRing({ ...config.keys, learnSecrets: config.secrets.learn, log });
   opened.defer(() => keys.close());
@@ -83,12 +95,13 @@ export async function createServices(
   const urls = links?.urls ?? fileUrls;
   const runningCalls = createRunningCalls();
   const toRecord = createToRecord(urls, runningCalls);
-  const store = await openMediaFolder(config.media, records, log, opened);
+  const store = watchMediaStore(await openMediaFolder(config.media, records, log, opened), storageWatch);
   const events = createImageEvents();
   const { providers, upstreams, shutdowns } = await openProviders(config, { tracer, clock, log }, opened);
   const metrics = createServiceMetrics(config, {
     records,
     store,
+    storageWatch,
     upstreams,
     providers,
     shutdowns,
@@ -104,6 +117,7 @@ export async function createServices(
   configureSharp();
   const signer = await createSigner(config, clock);
   const costs = createCosts({ records, log });
+  const guardSpending = createGuardSpending({ budget: config.budget, log });
   const queue = createPipeline(config, {
     records,
     store,
@@ -111,6 +125,7 @@ export async function createServices(
     imaging: createImaging({ checks: config.checks, containBackground: config.containBackground, signer, tracer }),
     upstreams,
     costs,
+    guardSpending,
     runningCalls,
     telemetry: metrics,
     tracer,
@@ -118,18 +133,21 @@ export async function createServices(
     random,
     log,
   });
+  const capacity = createStorageCapacity({ queue, store, defaultSize: config.defaults.size, watch: storageWatch });
   const deletions = createDeletions({ records, store, queue, events, telemetry: metrics, clock, log });
-  const sweepWatch = createSweepWatch(log);
+  const sweepWatch = createSweepWatch(log, metrics);
   const stopping = new AbortController();
   const ending = new AbortController();
   const images = createUseCases(config, {
     records,
     store,
+    capacity,
     queue,
     events,
     provenanceReader: createProvenanceReader(),
     upstreams,
     costs,
+    guardSpending,
     deletions,
     sweepWatch,
     urls,
@@ -142,7 +160,7 @@ export async function createServices(
     ending: ending.signal,
   });
   const checks = createHealthChecks({
-    store,
+    capacity,
     sweepTrouble: sweepWatch.trouble,
     records,
     queue,
@@ -162,7 +180,9 @@ export async function createServices(
     await resumeWork({ store, deletions, records, queue, log });
     deliverer.start();
     openResources.defer(pollShutdownDates(shutdowns, log));
-    const cleanUp = async () => void (await images.cleanup({}));
+    openResources.defer(watchForRecovery({ watch: storageWatch, capacity, records, log }));
+    // A failure is logged already.
+    const cleanUp = async () => void (await images.cleanup({}).catch(() => undefined));
     openResources.defer(runEvery(config.retention.intervalMs, log, cleanUp));
   }
 

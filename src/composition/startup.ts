@@ -2,6 +2,7 @@
 
 import type { Logger } from 'pino';
 import type { Config } from '../config/config.ts';
+import { faultFields } from '../core/domain/errors.ts';
 import type { ShutdownWatch } from '../core/models/retirement.ts';
 import { isBudgetSet } from '../core/money/budget.ts';
 import type { JobQueue } from '../core/ports/job-queue.ts';
@@ -9,10 +10,13 @@ import type { MediaStore } from '../core/ports/media-store.ts';
 import type { Provider } from '../core/ports/provider.ts';
 import type { RecordStore } from '../core/ports/record-store.ts';
 import type { Deletions } from '../core/retention/deletions.ts';
+import type { StorageCapacity } from '../core/storage/capacity.ts';
+import type { StorageWatch } from '../core/storage/storage-watch.ts';
 
 const DAY_MS = 86_400_000;
 /** Far more than a list of models takes; a server that is slower is asked again a day later. */
 const MODEL_LIST_TIMEOUT_MS = 30_000;
+const RECOVERY_CHECK_MS = 5_000;
 
 interface ResumeParts {
   readonly store: Pick<MediaStore, 'removeTemporary'>;
@@ -26,11 +30,13 @@ interface ResumeParts {
 export async function resumeWork({ store, deletions, records, queue, log }: ResumeParts): Promise<void> {
   // Published files can be served all the same. The next start removes temporary files, the next cleanup completes deletions.
   await store.removeTemporary().catch((err: unknown) => {
-    log.error({ err }, 'temporary files of an earlier process could not be removed yet');
+    log.error(faultFields(err), 'temporary files of an earlier process could not be removed yet');
   });
   await deletions
-    .completeAll((mediaId, err) => log.error({ mediaId, err }, 'files of a deleted image could not be removed yet'))
-    .catch((err: unknown) => log.error({ err }, 'deletions of an earlier process could not be completed yet'));
+    .completeAll((mediaId, err) =>
+      log.error({ mediaId, ...faultFields(err) }, 'files of a deleted image could not be removed yet'),
+    )
+    .catch((err: unknown) => log.error(faultFields(err), 'deletions of an earlier process could not be completed yet'));
   const mediaIds = await records.unreadable();
   if (mediaIds.length > 0)
     log.error({ mediaIds }, 'records that cannot be read are passed over; restore them from a backup');
@@ -80,6 +86,25 @@ export function warnAboutUnpricedModels(
   }
 }
 
+/** While a part of the storage does not work, checks it now and then: without requests nothing else would notice that it works again. */
+export function watchForRecovery({
+  watch,
+  capacity,
+  records,
+  log,
+}: {
+  readonly watch: Pick<StorageWatch, 'isWorking'>;
+  readonly capacity: StorageCapacity;
+  readonly records: Pick<RecordStore, 'check'>;
+  readonly log: Logger;
+}): () => Promise<void> {
+  return runEvery(RECOVERY_CHECK_MS, log, async () => {
+    // Failures are what the watch knows already.
+    if (!watch.isWorking('pictures')) await capacity.check().catch(() => undefined);
+    if (!watch.isWorking('database')) await records.check().catch(() => undefined);
+  });
+}
+
 /**
  * Runs `work` every `ms` milliseconds, skipping a turn while the last run goes on; failures are logged. Returns the function
  * that stops this and waits for the current run.
@@ -88,7 +113,7 @@ export function runEvery(ms: number, logger: Logger, work: () => Promise<void>):
   let inFlight: Promise<void> | null = null;
   const timer = setInterval(() => {
     inFlight ??= work()
-      .catch((error: unknown) => logger.error({ err: error }, 'scheduled job failed; the next run tries again'))
+      .catch((error: unknown) => logger.error(faultFields(error), 'scheduled job failed; the next run tries again'))
       .finally(() => {
         inFlight = null;
       });

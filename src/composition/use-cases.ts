@@ -11,6 +11,7 @@ import { createProvenance } from '../core/images/provenance.ts';
 import { createJoinOrRerun, createRerun, createRetry } from '../core/images/rerun.ts';
 import { createSubmit } from '../core/images/submit.ts';
 import { createWait } from '../core/images/wait.ts';
+import type { GuardSpending } from '../core/money/budget-watch.ts';
 import type { Costs } from '../core/money/costs.ts';
 import { reportUsage } from '../core/money/usage.ts';
 import { resolveRequest } from '../core/planning/resolve-request.ts';
@@ -26,17 +27,20 @@ import type { Deletions } from '../core/retention/deletions.ts';
 import { createOrphanRemoval } from '../core/retention/orphans.ts';
 import { createRepair } from '../core/retention/repair.ts';
 import type { SweepWatch } from '../core/retention/sweep-watch.ts';
+import type { StorageCapacity } from '../core/storage/capacity.ts';
 import type { Upstreams } from '../core/upstream/upstreams.ts';
 
 /** What the use cases share: the adapters that were chosen, and what was built on them. */
 interface UseCaseParts {
   readonly records: RecordStore;
   readonly store: MediaStore;
+  readonly capacity: StorageCapacity;
   readonly queue: JobQueue;
   readonly events: ImageEvents;
   readonly provenanceReader: ProvenanceReader;
   readonly upstreams: Upstreams;
   readonly costs: Costs;
+  readonly guardSpending: GuardSpending;
   readonly deletions: Deletions;
   readonly sweepWatch: SweepWatch;
   readonly urls: MediaUrls;
@@ -58,7 +62,14 @@ export function createUseCases(config: Config, parts: UseCaseParts): Images {
   const { budget, presets, defaults, retention } = config;
   const queueLimit = config.queue.limit;
   const resolve = (create: CreateImage) => resolveRequest(create, presets, defaults);
-  const admission = createAdmission({ queue, store, deletions, queueLimit, budget, stopping });
+  const admission = createAdmission({
+    queue,
+    capacity: parts.capacity,
+    deletions,
+    queueLimit,
+    guardSpending: parts.guardSpending,
+    stopping,
+  });
   const retentionByLabel = retention.byLabel;
   const rerun = createRerun({
     records,

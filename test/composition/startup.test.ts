@@ -40,7 +40,7 @@ describe('resuming work', () => {
   it('completes deletions and queues images although temporary files cannot be removed, and logs that', async () => {
     const steps = await start(new ImageError('storage_unavailable', 'the disk is read-only'));
     expect(steps).toEqual(['temporary files', 'deletions', 'unfinished', 'a', 'b']);
-    expect(lines[0]).toMatchObject({ level: 50, err: { message: 'the disk is read-only' } });
+    expect(lines[0]).toMatchObject({ level: 50, code: 'storage_unavailable', reason: 'the disk is read-only' });
   });
 
   it('names the records that cannot be read, and goes on with the others', async () => {

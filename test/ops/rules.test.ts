@@ -1,8 +1,9 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { readdirSync, readFileSync } from 'node:fs';
+import { cpSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { startEasel } from '../support/app/easel.ts';
+import { temporaryFolder } from '../support/temporary-folder.ts';
 
 const OPS = fileURLToPath(new URL('../../ops/', import.meta.url));
 const hasPromtool = spawnSync('promtool', ['--version']).status === 0;
@@ -12,13 +13,17 @@ const promtool = (args: readonly string[], input?: string) =>
 describe.skipIf(!hasPromtool)(
   `promtool${hasPromtool ? '' : ' (skipped: install it, Debian has it in the package prometheus)'}`,
   () => {
-    it('accepts the scrape configuration and the alert rules', () => {
-      expect(promtool(['check', 'config', 'prometheus.yml'])).toContain('16 rules found');
+    it('accepts the scrape configuration, with the file of the key beside it, and the alert rules', async () => {
+      await using folder = await temporaryFolder();
+      cpSync(OPS, folder.path, { recursive: true });
+      writeFileSync(`${folder.path}/easel-metrics.key`, 'secret');
+      const { length } = readFileSync(`${OPS}alerts.yml`, 'utf8').match(/- alert:/g) ?? [];
+      expect(promtool(['check', 'config', `${folder.path}/prometheus.yml`])).toContain(`${length} rules found`);
     });
 
     it('passes the alert tests: each alert fires when it should, and only then', () => {
       expect(promtool(['test', 'rules', 'alerts.test.yml'])).toContain('SUCCESS');
-    });
+    }, 60_000);
 
     it('accepts the output of /metrics', async () => {
       await using easel = await startEasel();
@@ -43,5 +48,19 @@ it('every metric in a rule or a panel exists', async () => {
       [...new Set(used)].filter((name) => !known.has(name)),
       file,
     ).toEqual([]);
+  }
+});
+
+it('every alert says what is wrong, what that means, and where the documentation has more, and is tested', () => {
+  const rules = readFileSync(`${OPS}alerts.yml`, 'utf8').split('- alert: ').slice(1);
+  const tests = readFileSync(`${OPS}alerts.test.yml`, 'utf8');
+  expect(rules.length).toBeGreaterThan(20);
+  for (const rule of rules) {
+    const name = rule.split('\n', 1)[0] ?? '';
+    expect(rule).toMatch(/severity: (page|ticket)/);
+    expect(rule).toMatch(/summary: \S/);
+    expect(rule).toMatch(/description: \S/);
+    expect(rule).toContain(`runbook_url: docs/operations.md#${name.toLowerCase()}\n`);
+    expect(tests).toMatch(new RegExp(`alertname: ${name}\\n +exp_alerts:`));
   }
 });

@@ -22,7 +22,7 @@ interface Trouble {
 
 /** Mounts a disk in memory as the folder of the pictures, or of the database. */
 async function mountOn(folder: string, part: 'media' | 'database'): Promise<Tmpfs & AsyncDisposable> {
-  // The storage check requires 64 MB of free space.
+  // Room for several pictures.
   const disk = await mountTmpfs(join(folder, part), part === 'media' ? '100m' : '4m');
   return { ...disk, [Symbol.asyncDispose]: () => disk.unmount() };
 }

@@ -10,6 +10,10 @@ export interface GaugeSources {
   readonly mediaBytes: () => Promise<number>;
   /** Free bytes of the media store; null where it does not know. */
   readonly freeBytes: () => Promise<number | null>;
+  /** Whether each part of the storage works. */
+  readonly storage: () => readonly { readonly part: string; readonly working: boolean }[];
+  /** Number of records that are known to be unreadable. */
+  readonly unreadableRecords: () => number;
   /** The circuit breaker of every configured provider. */
   readonly breakers: () => readonly { readonly provider: string; readonly open: boolean }[];
   /** Today's ledger entries. */
@@ -31,7 +35,18 @@ export function registerGauges(
   modelLabel: (model: string) => string,
   keyLabel: (key: string) => string,
 ): void {
-  const { queueDepth, mediaBytes, freeBytes, breakers, spentToday, reserved, budget, shutdowns } = sources;
+  const {
+    queueDepth,
+    mediaBytes,
+    freeBytes,
+    storage,
+    unreadableRecords,
+    breakers,
+    spentToday,
+    reserved,
+    budget,
+    shutdowns,
+  } = sources;
   const registers = [registry];
 
   new Gauge({
@@ -69,6 +84,23 @@ export function registerGauges(
     registers,
     async collect() {
       this.set((await freeBytes().catch(() => null)) ?? Number.NaN);
+    },
+  });
+  new Gauge({
+    name: 'easel_storage_working',
+    help: 'Whether the pictures can be stored and the database can be used: 1, or 0 while new pictures are refused for it.',
+    labelNames: ['storage'],
+    registers,
+    collect() {
+      for (const { part, working } of storage()) this.set({ storage: part }, working ? 1 : 0);
+    },
+  });
+  new Gauge({
+    name: 'easel_records_unreadable',
+    help: 'Records that are known to be damaged. The log names them.',
+    registers,
+    collect() {
+      this.set(unreadableRecords());
     },
   });
   new Gauge({

@@ -2,41 +2,56 @@ import type { Check } from './checks.ts';
 import type { AttemptOutcome } from './image.ts';
 
 /** Error codes of the core, independent of HTTP: a closed list. `api/problem.ts` must give each a status to compile. */
-export type ImageErrorCode =
+export const IMAGE_ERROR_CODES = [
   /** The request contradicts itself or names something that does not exist, such as a preset. */
-  | 'invalid_request'
+  'invalid_request',
   /** There is no such image, delivery or cleanup report. */
-  | 'not_found'
+  'not_found',
   /** The mediaId is in use for another request. */
-  | 'media_id_conflict'
+  'media_id_conflict',
   /** The image runs or has succeeded: there is nothing to run again. */
-  | 'not_retryable'
+  'not_retryable',
   /** The idempotency key is in use for another request. */
-  | 'idempotency_key_reused'
+  'idempotency_key_reused',
   /** The model cannot do what the request asks for. */
-  | 'unsupported_parameter'
+  'unsupported_parameter',
   /** The daily budget does not cover the call. */
-  | 'budget_exhausted'
+  'budget_exhausted',
   /** The queue is full or the process is overloaded, and the image was not accepted. */
-  | 'queue_full'
+  'queue_full',
   /** The provider's safety system refused the prompt. */
-  | 'prompt_rejected'
+  'prompt_rejected',
   /** The provider returned no picture. */
-  | 'provider_failed'
+  'provider_failed',
   /** The provider did not answer in time. */
-  | 'provider_timeout'
+  'provider_timeout',
   /** Every provider that could make the picture is down: it was not accepted, or has waited for them until its deadline. */
-  | 'provider_unavailable'
+  'provider_unavailable',
   /** The picture cannot be decoded or finished, or failed its checks. */
-  | 'invalid_image'
+  'invalid_image',
   /** A fault of this program or of the machine. It says nothing against the request or the picture. */
-  | 'internal_error'
+  'internal_error',
   /** The disk has no room. */
-  | 'storage_full'
+  'storage_full',
   /** The media store or the database cannot be read or written. */
-  | 'storage_unavailable'
+  'storage_unavailable',
   /** The process is stopping and accepts no new work. */
-  | 'shutting_down';
+  'shutting_down',
+] as const;
+export type ImageErrorCode = (typeof IMAGE_ERROR_CODES)[number];
+
+/** Codes of failures that the caller caused: the service did what it should. */
+const CALLERS_CODES: ReadonlySet<ImageErrorCode> = new Set([
+  'invalid_request',
+  'unsupported_parameter',
+  'budget_exhausted',
+  'prompt_rejected',
+]);
+
+/** True for an image's failure that is none of the service or its providers. */
+export function isCausedByCaller(code: ImageErrorCode): boolean {
+  return CALLERS_CODES.has(code);
+}
 
 /** One part of a request that is wrong. */
 interface PathIssue {
@@ -153,6 +168,15 @@ export function reasonOf(error: Error): string {
   if (error instanceof ProviderError) return error.reason;
   const { cause, message } = error;
   return cause instanceof ProviderError ? message.replaceAll(cause.message, () => cause.reason) : message;
+}
+
+/** The fields of a log line about an error. An expected one, or one of the system, needs no stack: its reason says what there is. */
+export function faultFields(error: unknown): Readonly<Record<string, unknown>> {
+  if (error instanceof ImageError) return { code: error.code, reason: reasonOf(error) };
+  if (error instanceof ProviderError) return { fault: error.fault, reason: error.reason };
+  if (error instanceof Error && 'syscall' in error && 'code' in error)
+    return { code: error.code, reason: error.message };
+  return { err: error };
 }
 
 /** Raised when another process, or another part of this one, has the database open. */

@@ -39,6 +39,8 @@ export interface Image {
   readonly idempotencyKey: string | null;
   /** W3C trace context of the request that started the run; the trace of the job continues it. Absent or null: none. */
   readonly traceparent?: string | null;
+  /** Id of the request that started the run, for the log. Absent or null: none, or an image of an older Easel. */
+  readonly requestId?: string | null;
   readonly fingerprint: string;
   readonly request: ImageRequest;
   /** The final prompt, the provider, the model and the size of the call that made the picture, or of the next one. */

@@ -32,6 +32,7 @@ export type PlannedFields = Pick<Image, 'provider' | 'model' | 'prompt' | 'reque
 export interface AcceptedRequest
   extends Pick<Image, 'mediaId' | 'owner' | 'idempotencyKey' | 'fingerprint' | 'request' | 'createdAt' | 'expiresAt'> {
   readonly traceparent: string | null;
+  readonly requestId?: string | null;
   readonly planned: PlannedFields;
   /** Reserved in the budget until the first call is opened. */
   readonly estimate: Image['estimate'];
@@ -39,7 +40,7 @@ export interface AcceptedRequest
 
 /** A request that starts a new run, with the plan to use where the image has no sound original. */
 interface RepeatedRequest
-  extends Pick<AcceptedRequest, 'planned' | 'estimate' | 'traceparent' | 'expiresAt'>,
+  extends Pick<AcceptedRequest, 'planned' | 'estimate' | 'traceparent' | 'requestId' | 'expiresAt'>,
     Pick<Image, 'requestedAt'> {
   /** Whether the caller knows that the run may cost again: it then has an allowance of unknown outcomes of its own. */
   readonly mayCostAgain: boolean;
@@ -139,7 +140,7 @@ export function cancelled(image: Image, completedAt: string): Image | null {
  * `mayCostAgain` for every failed or cancelled image.
  */
 export function rerun(image: Image, repeated: RepeatedRequest): Image | null {
-  const { planned, estimate, traceparent, requestedAt, expiresAt, mayCostAgain } = repeated;
+  const { planned, estimate, traceparent, requestId = null, requestedAt, expiresAt, mayCostAgain } = repeated;
   if (!(mayCostAgain ? hasEndedWithoutPicture(image) : canRunAgain(image))) return null;
   const origin = image.original?.sound
     ? { warnings: withoutKept(image.warnings) }
@@ -151,6 +152,7 @@ export function rerun(image: Image, repeated: RepeatedRequest): Image | null {
     ...NO_RESULT,
     estimate,
     traceparent,
+    requestId,
     requestedAt,
     expiresAt,
     status: 'queued',

@@ -1,12 +1,12 @@
 import { ImageError } from '../domain/errors.ts';
 import type { Size } from '../domain/geometry.ts';
 import type { Image } from '../domain/image.ts';
-import type { Budget, Cost, SpendingGuard } from '../domain/money.ts';
+import type { Cost, SpendingGuard } from '../domain/money.ts';
 import type { ImageRequest } from '../domain/request.ts';
-import { createSpendingGuard } from '../money/budget.ts';
+import type { GuardSpending } from '../money/budget-watch.ts';
 import type { JobQueue } from '../ports/job-queue.ts';
-import type { MediaStore } from '../ports/media-store.ts';
 import type { Deletions } from '../retention/deletions.ts';
+import type { StorageCapacity } from '../storage/capacity.ts';
 import { type Candidate, noProviderAvailable, type Upstreams } from '../upstream/upstreams.ts';
 
 /** The result of submitting a request. */
@@ -21,6 +21,8 @@ export interface Submission {
 export interface SubmitOptions {
   /** The process is overloaded: answer requests for existing images, refuse new work. */
   readonly overloaded?: boolean;
+  /** Id of the HTTP request, which the log lines of the run bear. */
+  readonly requestId?: string;
 }
 
 /** Admission control for new runs of images: it refuses before anything is written or paid. */
@@ -40,10 +42,10 @@ export interface Admission {
 
 interface AdmissionDeps {
   readonly queue: Pick<JobQueue, 'depth'>;
-  readonly store: Pick<MediaStore, 'check'>;
+  readonly capacity: StorageCapacity;
   readonly deletions: Pick<Deletions, 'completeFor'>;
   readonly queueLimit: number;
-  readonly budget: Budget;
+  readonly guardSpending: GuardSpending;
   /** Fires when the service begins to stop. */
   readonly stopping: AbortSignal;
 }
@@ -53,7 +55,14 @@ const RETRY_AFTER_SECONDS = 10;
 /** Retry-After under overload, in seconds; less would bring the same callers back at once. */
 const OVERLOAD_RETRY_AFTER_SECONDS = 5;
 
-export function createAdmission({ queue, store, deletions, queueLimit, budget, stopping }: AdmissionDeps): Admission {
+export function createAdmission({
+  queue,
+  capacity,
+  deletions,
+  queueLimit,
+  guardSpending,
+  stopping,
+}: AdmissionDeps): Admission {
   const queueFullError = () =>
     new ImageError('queue_full', `${queueLimit} images wait already; nothing was accepted or paid`, {
       retryAfterSeconds: RETRY_AFTER_SECONDS,
@@ -69,14 +78,14 @@ export function createAdmission({ queue, store, deletions, queueLimit, budget, s
           retryAfterSeconds: RETRY_AFTER_SECONDS,
         });
       }
-      const { waiting, running } = await queue.depth();
+      const { waiting } = await queue.depth();
       // A cheap check before the one of the disk; the record store decides in its transaction.
       if (waiting >= queueLimit) throw queueFullError();
-      await store.check(estimateBytes(size) * (waiting + running + 1));
+      await capacity.check(size);
       await deletions.completeFor(mediaId);
     },
 
-    spendingGuard: (model, estimate, now) => createSpendingGuard(budget, model, estimate, now),
+    spendingGuard: guardSpending,
   };
 }
 
@@ -96,9 +105,4 @@ export function overloadError(): ImageError {
   return new ImageError('queue_full', 'the service is overloaded; nothing was accepted or paid', {
     retryAfterSeconds: OVERLOAD_RETRY_AFTER_SECONDS,
   });
-}
-
-/** A generous estimate of the disk space one image needs, in bytes: original, master and renditions, all of them PNG. */
-function estimateBytes(size: Size): number {
-  return 1_000_000 + 8 * size.width * size.height;
 }

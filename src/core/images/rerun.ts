@@ -32,12 +32,14 @@ export type JoinOrRerun = (
   existing: ExistingImage,
   submitted: ResolvedSubmission,
   caller: Caller,
+  options?: SubmitOptions,
 ) => Promise<Submission>;
 
 /** How `Rerun` starts a run. */
 interface RerunOptions {
   /** Whether the caller knows that the run may cost again. */
   readonly mayCostAgain: boolean;
+  readonly requestId?: string | undefined;
 }
 
 /**
@@ -76,7 +78,7 @@ export function createRerun(deps: RerunDeps): Rerun {
     };
   }
 
-  return async (found, { mayCostAgain }) => {
+  return async (found, { mayCostAgain, requestId }) => {
     const { mediaId, request } = found;
     // Neither has to be paid for, though the picture of a call without one may turn out to be gone: the new call is then checked
     // against budget and providers before it is sent, as every further call is.
@@ -95,6 +97,7 @@ export function createRerun(deps: RerunDeps): Rerun {
           planned,
           estimate,
           traceparent: tracer.traceparent(),
+          requestId: requestId ?? null,
           requestedAt: new Date(now).toISOString(),
           expiresAt: expiryOf(request, now, retentionByLabel),
           mayCostAgain,
@@ -112,7 +115,7 @@ export function createRerun(deps: RerunDeps): Rerun {
     if (started) {
       await queue.enqueue(mediaId);
       events.publish(mediaId, image);
-      log.info({ mediaId, run: image.run, resumed, mayCostAgain }, 'image accepted again');
+      log.info({ mediaId, requestId, run: image.run, resumed, mayCostAgain }, 'image accepted again');
     }
     return { image, started, replayed: false };
   };
@@ -123,9 +126,9 @@ export function createRerun(deps: RerunDeps): Rerun {
  * `canRunAgain` holds. Raises `media_id_conflict` or `idempotency_key_reused` where the earlier request was a different one.
  */
 export function createJoinOrRerun(rerun: Rerun): JoinOrRerun {
-  return async ({ by, image }, submitted, caller) => {
+  return async ({ by, image }, submitted, caller, { requestId } = {}) => {
     refuseDifferentRequest(by, image, submitted, caller);
-    if (canRunAgain(image)) return await rerun(image, { mayCostAgain: false });
+    if (canRunAgain(image)) return await rerun(image, { mayCostAgain: false, requestId });
     return { image, started: false, replayed: image.status === 'failed' };
   };
 }
@@ -134,10 +137,10 @@ export function createJoinOrRerun(rerun: Rerun): JoinOrRerun {
 export type RetryImage = (image: Image, options?: SubmitOptions) => Promise<Submission>;
 
 export function createRetry(rerun: Rerun): RetryImage {
-  return async (image, { overloaded = false } = {}) => {
+  return async (image, { overloaded = false, requestId } = {}) => {
     if (!hasEndedWithoutPicture(image)) throw notRetryable(image);
     if (overloaded) throw overloadError();
-    const submission = await rerun(image, { mayCostAgain: true });
+    const submission = await rerun(image, { mayCostAgain: true, requestId });
     if (!submission.started) throw notRetryable(submission.image);
     return submission;
   };

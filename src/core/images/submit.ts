@@ -60,12 +60,13 @@ export function createSubmit({
   logPrompts,
   log,
 }: SubmitDeps): Submit {
-  return async (create, caller, idempotencyKey, { overloaded = false } = {}) => {
+  return async (create, caller, idempotencyKey, options = {}) => {
+    const { overloaded = false, requestId } = options;
     const request = resolve(create);
     const existing = await findExistingImage(records, create, caller, idempotencyKey);
     // A replay costs next to nothing and returns what was already paid for, so it is served even under overload.
     if (overloaded && (existing === null || canRunAgain(existing.image))) throw overloadError();
-    if (existing) return await joinOrRerun(existing, { ...create, request }, caller);
+    if (existing) return await joinOrRerun(existing, { ...create, request }, caller, options);
 
     const mediaId = create.mediaId ?? newId();
     const { upstream, plan } = chooseProvider(upstreams, request);
@@ -78,6 +79,7 @@ export function createSubmit({
       owner: caller.name,
       idempotencyKey,
       traceparent: tracer.traceparent(),
+      ...(requestId !== undefined && { requestId }),
       fingerprint: fingerprint(request),
       request,
       createdAt: new Date(createdAt).toISOString(),
@@ -89,10 +91,10 @@ export function createSubmit({
     const acceptance = await records.accept(image, admission.queueLimit, guard);
     if (acceptance.outcome === 'queue_full') throw admission.queueFullError();
     // A request with the same mediaId or key, equal or not, was accepted between the look-up above and this transaction.
-    if (acceptance.outcome === 'exists') return await joinOrRerun(acceptance, { ...create, request }, caller);
+    if (acceptance.outcome === 'exists') return await joinOrRerun(acceptance, { ...create, request }, caller, options);
     await queue.enqueue(mediaId);
     const { provider, model, prompt } = image;
-    log.info({ mediaId, provider, model, ...(logPrompts && { prompt }) }, 'image accepted');
+    log.info({ mediaId, requestId, provider, model, ...(logPrompts && { prompt }) }, 'image accepted');
     return { image, started: true, replayed: false };
   };
 }

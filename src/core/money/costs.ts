@@ -1,4 +1,5 @@
 import type { Logger } from 'pino';
+import { faultFields } from '../domain/errors.ts';
 import type { Size } from '../domain/geometry.ts';
 import type { Cost } from '../domain/money.ts';
 import type { TokenUsage } from '../ports/provider.ts';
@@ -50,7 +51,10 @@ export function createCosts({
     async settle(call, usage, reserved) {
       if (usage && isPlausible(usage)) {
         await learn(call, usage.output).catch((error: unknown) => {
-          log.warn({ model: call.model.id, err: error }, 'what a picture took could not be noted for later estimates');
+          log.warn(
+            { model: call.model.id, ...faultFields(error) },
+            'what a picture took could not be noted for later estimates',
+          );
         });
       }
       return settleCost(call, usage, reserved);

@@ -2,8 +2,8 @@ import { announced, closed, keptAfterCancel, opened, received } from '../domain/
 import { ImageError, ProviderError } from '../domain/errors.ts';
 import { originalName, toOriginal } from '../domain/file-names.ts';
 import type { Attempt } from '../domain/image.ts';
-import type { Budget, Cost } from '../domain/money.ts';
-import { createSpendingGuard } from '../money/budget.ts';
+import type { Cost } from '../domain/money.ts';
+import type { GuardSpending } from '../money/budget-watch.ts';
 import type { Costs } from '../money/costs.ts';
 import { type GenerationPlan, plannedFields } from '../planning/plan.ts';
 import type { Clock } from '../ports/clock.ts';
@@ -48,7 +48,7 @@ const PARTIAL_IMAGES = 2;
 export function createAttempt({
   store,
   events,
-  budget,
+  guardSpending,
   costs,
   fetchAnnounced,
   runningCalls,
@@ -60,7 +60,7 @@ export function createAttempt({
 }: {
   readonly store: Pick<MediaStore, 'put'>;
   readonly events: Pick<ImageEvents, 'partialSink'>;
-  readonly budget: Budget;
+  readonly guardSpending: GuardSpending;
   readonly costs: Costs;
   readonly fetchAnnounced: FetchAnnounced;
   readonly runningCalls: Pick<RunningCalls, 'begin'>;
@@ -113,7 +113,7 @@ export function createAttempt({
       cost,
       announced: null,
     };
-    const guard = createSpendingGuard(budget, attempt.model, attempt.cost, now);
+    const guard = guardSpending(attempt.model, attempt.cost, now);
     await run.advance((image) => opened(image, attempt, plannedFields(provider.name, plan)), guard);
     return { attempt, provider, request, began };
   }

@@ -1,3 +1,4 @@
+import { faultFields } from '../domain/errors.ts';
 import { renditionName, sha256 } from '../domain/file-names.ts';
 import { hasSameOriginal, type Image } from '../domain/image.ts';
 import { newWarnings, renditionsGivenUp, withRendition, withWarnings } from '../domain/transitions.ts';
@@ -5,7 +6,7 @@ import type { FinishedFile, Imaging } from '../ports/imaging.ts';
 import type { RunJob } from '../ports/job-queue.ts';
 import type { MediaStore } from '../ports/media-store.ts';
 import { finishSpec } from './finish.ts';
-import type { Job, OpenJob } from './job.ts';
+import { type Job, nameRequest, type OpenJob } from './job.ts';
 import { jobSpan } from './spans.ts';
 
 /** Stops the work on pending renditions: the image was deleted or made again, or the process stops. */
@@ -33,6 +34,7 @@ export function createDeferredRenditions({
     const job = openJob(mediaId, signals);
     const image = await job.read().catch(() => null);
     if (image?.status !== 'succeeded' || image.pending.length === 0 || signals.cancelled.aborted) return;
+    nameRequest(job, image);
     try {
       await job.timed('deferred', () => makePending(job, image), jobSpan(image, 'deferred'));
     } catch (error) {
@@ -71,11 +73,11 @@ export function createDeferredRenditions({
 
 /** Replaces the pending renditions by warnings. The master stands, so the image stays succeeded. */
 async function giveUp(job: Job, image: Image, error: unknown): Promise<void> {
-  job.log.error({ err: error }, 'renditions could not be made');
+  job.log.error(faultFields(error), 'renditions could not be made');
   const reason = error instanceof Error ? error.message : String(error);
   // Only what was pending when this job began has been tried.
   await changeSame(job, image, (latest) => renditionsGivenUp(latest, image.pending, reason)).catch((fault: unknown) =>
-    job.log.error({ err: fault }, 'renditions stay pending: the record cannot be written'),
+    job.log.error(faultFields(fault), 'renditions stay pending: the record cannot be written'),
   );
 }
 

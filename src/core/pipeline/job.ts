@@ -103,6 +103,11 @@ export function createOpenJob({
   };
 }
 
+/** Has every further line of the job name the request that started the image's run, in this process or an earlier one. */
+export function nameRequest({ log }: Job, { requestId = null }: Image): void {
+  if (requestId !== null) log.setBindings({ requestId });
+}
+
 /** The run with this number, on top of its job. */
 export function inRun(job: Job, number: number): Run {
   const isCurrent = (image: Image) => image.run === number && !isFinished(image.status);

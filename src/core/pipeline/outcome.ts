@@ -1,4 +1,4 @@
-import { ImageError, ProviderError, reasonOf } from '../domain/errors.ts';
+import { faultFields, ImageError, isCausedByCaller, ProviderError, reasonOf } from '../domain/errors.ts';
 import type { Image } from '../domain/image.ts';
 import { failed } from '../domain/transitions.ts';
 import type { Clock } from '../ports/clock.ts';
@@ -43,14 +43,15 @@ export function createOutcome({
       );
       reportOutcome(run, image, failure);
     } catch (fault) {
-      if (!(fault instanceof SupersededError)) log.error({ err: fault }, 'the end of the image could not be recorded');
+      if (!(fault instanceof SupersededError))
+        log.error(faultFields(fault), 'the end of the image could not be recorded');
     }
   }
 
   function reportOutcome(run: Run, image: Image, failure?: ImageError): void {
     telemetry.imageEnded(image);
     tracer.annotate(imageAttributes(image));
-    if (failure) tracer.fail(failure);
+    if (failure && !isCausedByCaller(failure.code)) tracer.fail(failure);
     const { status, provider, model, cost } = image;
     // Over restarts, so that only the time of day tells; that may have been set back meanwhile.
     const durationMs = Math.max(0, clock.now() - Date.parse(image.requestedAt));
@@ -64,11 +65,10 @@ export function createOutcome({
     };
     if (failure) {
       const { code, cause } = failure;
+      const isDefect = code === 'internal_error';
+      const level = isDefect ? 'error' : isCausedByCaller(code) ? 'info' : 'warn';
       // Only a defect needs its stack; other failures are expected, and their reason says what there is.
-      run.log.error(
-        { ...line, code, reason: reasonOf(failure), ...(code === 'internal_error' && { err: cause }) },
-        'image failed',
-      );
+      run.log[level]({ ...line, code, reason: reasonOf(failure), ...(isDefect && { err: cause }) }, 'image failed');
     } else run.log.info(line, 'image succeeded');
   }
 }

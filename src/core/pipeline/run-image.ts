@@ -3,7 +3,7 @@ import type { RunJob } from '../ports/job-queue.ts';
 import type { Tracer } from '../ports/tracer.ts';
 import type { Finish } from './finish.ts';
 import type { Generate, Regenerate } from './generate.ts';
-import { inRun, type OpenJob, type Run } from './job.ts';
+import { inRun, nameRequest, type OpenJob, type Run } from './job.ts';
 import type { RecordFailure } from './outcome.ts';
 import { jobSpan } from './spans.ts';
 import type { FindStoredOriginal } from './stored-original.ts';
@@ -38,6 +38,7 @@ export function createRunImage({
     try {
       const image = await job.read();
       if (image === null || isFinished(image.status)) return;
+      nameRequest(job, image);
       await tracer.span(jobSpan(image, 'job'), () => runStages(inRun(job, image.run), image));
     } catch (error) {
       await recordFailure(inRun(job, NO_RUN), error);

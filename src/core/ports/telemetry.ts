@@ -13,6 +13,8 @@ export interface Telemetry {
   spent(provider: string, model: string, cost: Cost): void;
   /** A try to deliver a webhook has ended. */
   webhookTried(outcome: WebhookOutcome): void;
+  /** A cleanup that was no dry run has ended. `succeeded` is true also where it passed over single files. */
+  cleanupEnded(succeeded: boolean): void;
 }
 
 /** The stages of a job. */
@@ -26,5 +28,14 @@ export interface Metrics extends Telemetry {
   expose(): Promise<{ readonly contentType: string; readonly body: string }>;
 }
 
-/** Counts an answered request. `route` is a pattern such as `/images/:mediaId`, never a path. Does not raise. */
-export type CountRequest = (method: string, route: string, status: number, seconds: number) => void;
+/**
+ * Counts an answered request. `route` is a pattern such as `/images/:mediaId`, never a path; `problem` is the code of the problem it was
+ * answered with, of the closed list; null where it was none. Does not raise.
+ */
+export type CountRequest = (
+  method: string,
+  route: string,
+  status: number,
+  seconds: number,
+  problem: string | null,
+) => void;

@@ -1,5 +1,5 @@
 import type { Logger } from 'pino';
-import { ForeignMediaError, ImageError } from '../domain/errors.ts';
+import { ForeignMediaError, faultFields, ImageError } from '../domain/errors.ts';
 import { isGivenName } from '../domain/file-names.ts';
 import type { MediaStore } from '../ports/media-store.ts';
 import type { RecordStore } from '../ports/record-store.ts';
@@ -40,7 +40,10 @@ export async function claimStore({ store, records, place, adopt, log }: ClaimDep
     await store.setMark(identity);
   } catch (error) {
     if (!(error instanceof ImageError)) throw error;
-    log.warn({ err: error }, `the folder ${place} cannot be marked as this database's yet; the next start tries again`);
+    log.warn(
+      faultFields(error),
+      `the folder ${place} cannot be marked as this database's yet; the next start tries again`,
+    );
   }
 }
 

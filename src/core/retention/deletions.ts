@@ -1,4 +1,5 @@
 import type { Logger } from 'pino';
+import { faultFields } from '../domain/errors.ts';
 import { type Image, isFinished } from '../domain/image.ts';
 import { cancelled } from '../domain/transitions.ts';
 import type { Clock } from '../ports/clock.ts';
@@ -69,7 +70,7 @@ export function createDeletions({ records, store, queue, events, telemetry, cloc
     log.info({ mediaId, files: deletion.names.length }, 'image deleted');
     await complete(deletion).catch((error: unknown) => {
       log.warn(
-        { mediaId, err: error },
+        { mediaId, ...faultFields(error) },
         'files of a deleted image could not be removed yet; the next cleanup tries again',
       );
     });
@@ -86,7 +87,7 @@ export function createDeletions({ records, store, queue, events, telemetry, cloc
     });
     if (image !== null && changed) {
       telemetry.imageEnded(image);
-      log.info({ mediaId }, 'image cancelled');
+      log.info({ mediaId, requestId: image.requestId ?? undefined }, 'image cancelled');
     }
     return { image, changed };
   }

@@ -1,5 +1,7 @@
 import type { Logger } from 'pino';
+import { faultFields } from '../domain/errors.ts';
 import type { PassedOver } from '../ports/record-store.ts';
+import type { Telemetry } from '../ports/telemetry.ts';
 
 /** Notes what cannot be dealt with: the name of a file, or a mediaId, and why. */
 export type PassOver = (name: string, error: unknown) => void;
@@ -14,8 +16,8 @@ interface SweepNotes {
 }
 
 /**
- * Remembers what sweeps could not do. The log names each such file or image once for as long as it lasts, and the health check says
- * that the latest sweep failed, until one has dealt with everything.
+ * Remembers what sweeps could not do. The log names each such file or image once for as long as it lasts, and a sweep that failed as a
+ * whole once for each reason; the health check says that the latest sweep failed, until one has dealt with everything.
  */
 export interface SweepWatch {
   begin(dryRun: boolean): SweepNotes;
@@ -26,9 +28,11 @@ export interface SweepWatch {
 /** Names that one sweep logs and reports; the rest is counted. */
 const MAX_NAMED = 100;
 
-export function createSweepWatch(log: Logger): SweepWatch {
+export function createSweepWatch(log: Logger, telemetry: Pick<Telemetry, 'cleanupEnded'>): SweepWatch {
   let logged: ReadonlySet<string> = new Set();
   let trouble: string | null = null;
+  /** Why the latest sweep failed as a whole; null where it did not. */
+  let failure: string | null = null;
   return {
     trouble: () => trouble,
 
@@ -39,7 +43,7 @@ export function createSweepWatch(log: Logger): SweepWatch {
           if (names.has(name)) return;
           names.add(name);
           if (logged.has(name) || names.size > MAX_NAMED) return;
-          log.warn({ name, err: error }, 'the cleanup passed this over; the next one tries again');
+          log.warn({ name, ...faultFields(error) }, 'the cleanup passed this over; the next one tries again');
         },
 
         passedOver: () => ({ failures: names.size, failuresOf: [...names].slice(0, MAX_NAMED) }),
@@ -47,8 +51,16 @@ export function createSweepWatch(log: Logger): SweepWatch {
         end(error) {
           if (dryRun) return;
           logged = names;
-          if (error !== undefined) trouble = `the last cleanup failed: ${messageOf(error)}`;
-          else trouble = names.size === 0 ? null : describe(names.size);
+          const before = failure;
+          failure = error === undefined ? null : messageOf(error);
+          telemetry.cleanupEnded(failure === null);
+          if (failure === null) {
+            trouble = names.size === 0 ? null : describe(names.size);
+            if (before !== null) log.info('the cleanup works again');
+          } else {
+            trouble = `the last cleanup failed: ${failure}`;
+            if (failure !== before) log.error(faultFields(error), 'the cleanup failed; the next one tries again');
+          }
         },
       };
     },

@@ -30,8 +30,8 @@ export interface CircuitBreaker {
   waitMs(kind?: AdmissionKind): number;
   /** Lets a job in, which then has to call `jobEnded`; null while no job may call. */
   admit(kind?: AdmissionKind): Admission | null;
-  /** Reports how an admitted job ended with this provider. A failed probe counts as a failed job. */
-  jobEnded(admission: Admission, outcome: JobOutcome): void;
+  /** Reports how an admitted job ended with this provider. A failed probe counts as a failed job. `reason` is for the log. */
+  jobEnded(admission: Admission, outcome: JobOutcome, reason?: string | null): void;
   /** The latest fault that keeps it open, or null while it is closed. */
   openedBy(): ProviderFault | null;
   /** Begins the schedule of probes for a job that waits, even where the breaker is closed; one that has begun goes on. */
@@ -39,6 +39,12 @@ export interface CircuitBreaker {
   /** Fires when a job has ended; a new signal then takes its place. */
   readonly changed: AbortSignal;
 }
+
+/**
+ * Called when the breaker has opened, with the fault that opened it; again when a fault of the account takes the place of another; and
+ * with null when it has closed.
+ */
+export type OnTurn = (openedBy: ProviderFault | null, reason: string | null) => void;
 
 /** Failed jobs in a row that open it. An account fault does so at once: no call works until the operator acts. */
 const FAILURES_TO_OPEN = 5;
@@ -49,7 +55,7 @@ const MAX_PROBE_INTERVAL_MS = 30_000;
  * Creates a closed breaker. Once it is open, or a job waits, it admits the first probe after 5 s and later ones after 10, 20 and then
  * always 30 s, counted from the beginning of the previous probe: a probe that hangs does not delay the next.
  */
-export function createCircuitBreaker(clock: Clock): CircuitBreaker {
+export function createCircuitBreaker(clock: Clock, onTurn: OnTurn = () => undefined): CircuitBreaker {
   let failures = 0;
   let openedBy: ProviderFault | null = null;
   let probes: { nextAt: number; gapMs: number } | null = null;
@@ -78,7 +84,8 @@ export function createCircuitBreaker(clock: Clock): CircuitBreaker {
       probes.nextAt = clock.monotonic() + probes.gapMs;
       return 'probe';
     },
-    jobEnded(admission, outcome) {
+    jobEnded(admission, outcome, reason = null) {
+      const before = openedBy;
       if (outcome === 'made') {
         failures = 0;
         openedBy = null;
@@ -92,6 +99,9 @@ export function createCircuitBreaker(clock: Clock): CircuitBreaker {
           openedBy = outcome;
           beginProbes();
         }
+      }
+      if (openedBy !== before && (before === null || openedBy === null || openedBy === 'account')) {
+        onTurn(openedBy, reason);
       }
       change.fire();
     },

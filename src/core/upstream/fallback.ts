@@ -83,8 +83,13 @@ export function createFallback({
         } catch (error) {
           if (!(error instanceof ProviderError && isOutage(error.fault)) || !limits.mayRisk()) throw error;
           failure = error;
-          const { name: provider } = round.candidate.upstream.provider;
-          log.warn({ provider, reason: error.reason }, 'no picture from this provider');
+          const { provider, breaker } = round.candidate.upstream;
+          // The log has said already that a provider is down.
+          const level = breaker.openedBy() === null ? 'warn' : 'info';
+          log[level](
+            { provider: provider.name, fault: error.fault, reason: error.reason },
+            'no picture from this provider',
+          );
           if (!limits.mayCallAgain()) break;
         }
       }

@@ -1,10 +1,11 @@
+import type { Logger } from 'pino';
 import { ImageError, type ProviderError, type ProviderFault } from '../domain/errors.ts';
 import type { Attempt } from '../domain/image.ts';
 import type { ImageRequest } from '../domain/request.ts';
 import type { GenerationPlan } from '../planning/plan.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Provider } from '../ports/provider.ts';
-import { type CircuitBreaker, createCircuitBreaker } from './circuit-breaker.ts';
+import { type CircuitBreaker, createCircuitBreaker, type OnTurn } from './circuit-breaker.ts';
 import { createOutageEvidence, type OutageEvidence } from './outage/outage-evidence.ts';
 import { createProbeLine, type ProbeLine } from './outage/probe-line.ts';
 import { planFor } from './provider-plan.ts';
@@ -55,17 +56,25 @@ interface UpstreamOptions {
   readonly limits: ThrottleLimits;
 }
 
-export function createUpstreams(options: readonly UpstreamOptions[], clock: Clock): Upstreams {
+/** The providers, each with its circuit breaker, whose turns are logged. */
+export function createUpstreams(options: readonly UpstreamOptions[], clock: Clock, log: Logger): Upstreams {
   const upstreams = options.map(({ provider, limits }): Upstream => {
     const throttle = createThrottle(limits, clock);
     return {
       provider: throttled(provider, throttle),
-      breaker: createCircuitBreaker(clock),
+      breaker: createCircuitBreaker(
+        clock,
+        logTurns(provider.name, () => isOnly(provider.name), clock, log),
+      ),
       evidence: createOutageEvidence(clock),
       line: createProbeLine(),
       throttle,
     };
   });
+
+  /** Whether no other provider can take the jobs of this one. */
+  const isOnly = (name: string) =>
+    upstreams.every(({ provider, breaker }) => provider.name === name || breaker.openedBy() !== null);
 
   const find = (name: string) => upstreams.find(({ provider }) => provider.name === name)?.provider ?? null;
 
@@ -102,6 +111,36 @@ export function createUpstreams(options: readonly UpstreamOptions[], clock: Cloc
         openedBy: breaker.openedBy(),
         pausedMs: throttle.pausedMs(),
       })),
+  };
+}
+
+/** Logs each turn of a provider's breaker: as an error where somebody has to act, or where no other provider can take its jobs. */
+function logTurns(provider: string, isOnly: () => boolean, clock: Clock, log: Logger): OnTurn {
+  let opened: { readonly since: string; readonly began: number } | null = null;
+  return (fault, reason) => {
+    if (fault === null) {
+      const seconds = opened && Math.round((clock.monotonic() - opened.began) / 1000);
+      log.info({ provider, since: opened?.since, seconds }, 'the provider works again');
+      opened = null;
+      return;
+    }
+    opened ??= { since: new Date(clock.now()).toISOString(), began: clock.monotonic() };
+    const line = { provider, fault, reason, since: opened.since };
+    if (fault === 'account')
+      log.error(
+        line,
+        'the provider refuses the account: key, quota, billing or verification; it works again only once that is put right',
+      );
+    else if (isOnly())
+      log.error(
+        line,
+        'the provider is taken to be down, and no other can make pictures: new ones are refused, and accepted ones wait',
+      );
+    else
+      log.warn(
+        line,
+        'the provider is taken to be down: the next one makes its pictures, and probes find out when it works again',
+      );
   };
 }
 

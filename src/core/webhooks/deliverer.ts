@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import type { Delivery } from '../domain/delivery.ts';
+import { faultFields } from '../domain/errors.ts';
 import type { ToRecord } from '../domain/record.ts';
 import type { Clock } from '../ports/clock.ts';
 import { retryWhileStorageFails } from '../ports/storage-retry.ts';
@@ -41,18 +42,28 @@ export function createDeliverer(deps: DelivererDeps): Deliverer {
   const inFlight = new Map<string, { readonly receiver: string; readonly done: Promise<void> }>();
   let wake = new AbortController();
   let running = Promise.resolve();
+  let isReadable = true;
   outbox.onNew(() => wake.abort());
 
   async function run(): Promise<void> {
     while (!stopping.signal.aborted) {
       wake = new AbortController();
-      const waitMs = await startDueTries().catch((error: unknown) => {
-        log.error({ err: error }, 'the outbox could not be read; trying again');
-        return ERROR_RETRY_DELAY_MS;
-      });
+      const waitMs = await startDueTries().then(noteReadable, noteUnreadable);
       await pause(waitMs, AbortSignal.any([wake.signal, stopping.signal]));
     }
     await Promise.all([...inFlight.values()].map(({ done }) => done));
+  }
+
+  function noteReadable(waitMs: number | null): number | null {
+    if (!isReadable) log.info('the outbox can be read again; webhooks are sent');
+    isReadable = true;
+    return waitMs;
+  }
+
+  function noteUnreadable(error: unknown): number {
+    if (isReadable) log.error(faultFields(error), 'the outbox cannot be read: no webhook is sent until it can be');
+    isReadable = false;
+    return ERROR_RETRY_DELAY_MS;
   }
 
   /** Sleeps until `signal` fires or `ms` milliseconds have passed; null: until `signal` fires. */
@@ -101,7 +112,10 @@ export function createDeliverer(deps: DelivererDeps): Deliverer {
       if (updated !== null) report(updated, receiver, answer.error);
     } catch (error) {
       if (signal.aborted) return;
-      log.error({ id: delivery.id, err: error }, 'a webhook could not be sent, or its outcome could not be recorded');
+      log.error(
+        { id: delivery.id, ...faultFields(error) },
+        'a webhook could not be sent, or its outcome could not be recorded',
+      );
       await clock.sleep(ERROR_RETRY_DELAY_MS, signal).catch(() => undefined);
     }
   }
@@ -111,7 +125,10 @@ export function createDeliverer(deps: DelivererDeps): Deliverer {
     // The URL is not logged: for many receivers its path is the only secret.
     const line = { mediaId, id, receiver, tries: series.tries };
     if (error === null) log.info(line, 'webhook delivered');
-    else log.warn({ ...line, error, nextAttemptAt }, 'webhook not delivered');
+    else if (status === 'pending')
+      log.info({ ...line, error, nextAttemptAt }, 'webhook not delivered; it is tried again');
+    else if (status === 'disabled') log.info({ ...line, error }, 'webhook not delivered: the receiver wants no more');
+    else log.error({ ...line, error }, 'webhook given up');
   }
 
   return {

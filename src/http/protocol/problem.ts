@@ -1,5 +1,5 @@
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { type ProblemSpec, toProblem } from '../../api/problem.ts';
+import { type ProblemCode, type ProblemSpec, toProblem } from '../../api/problem.ts';
 import { ImageError } from '../../core/domain/errors.ts';
 import { createDrainingBody, hasUnreadBody } from './drain.ts';
 
@@ -14,9 +14,24 @@ export class ProblemError extends Error {
   }
 }
 
+/** What requests are about and were answered with, for their log lines. */
+const notes = new WeakMap<FastifyReply, { readonly mediaId: string | null; readonly code: ProblemCode | null }>();
+const NO_NOTE = { mediaId: null, code: null };
+
+/** The mediaId that was made or found for the request, and the code of the problem it was answered with; null where there is none. */
+export function noteOf(reply: FastifyReply): { readonly mediaId: string | null; readonly code: ProblemCode | null } {
+  return notes.get(reply) ?? NO_NOTE;
+}
+
+/** Notes which image the request is about, where its path does not say it. */
+export function noteMediaId(reply: FastifyReply, mediaId: string): void {
+  notes.set(reply, { ...noteOf(reply), mediaId });
+}
+
 /** Answers with a problem. A request body that is still arriving is drained, so that the client can read the answer. */
 export function sendProblem(reply: FastifyReply, spec: ProblemSpec): FastifyReply {
   const { request } = reply;
+  notes.set(reply, { mediaId: spec.mediaId ?? noteOf(reply).mediaId, code: spec.code });
   const body = toProblem(spec, pathOf(request), request.id);
   // The route may have set these for its file.
   reply.removeHeader('etag').removeHeader('accept-ranges');

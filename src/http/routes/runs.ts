@@ -11,7 +11,7 @@ import type { Images } from '../../core/images/images.ts';
 import type { Identify } from '../access/auth.ts';
 import { json, problems } from '../openapi/responses.ts';
 import { appliedPreferences, readPreferences, secondsToWait } from '../protocol/prefer.ts';
-import { ProblemError, sendProblem } from '../protocol/problem.ts';
+import { noteMediaId, ProblemError, sendProblem } from '../protocol/problem.ts';
 
 interface RunRoutesOptions {
   readonly images: Images;
@@ -89,7 +89,10 @@ export const runRoutes: FastifyPluginAsyncZod<RunRoutesOptions> = async (app, op
     handler: async (request, reply) => {
       const { 'idempotency-key': idempotencyKey, prefer } = request.headers;
       return await answerWithRun(reply, prefer, () =>
-        images.submit(request.body, identify(request), idempotencyKey ?? null, { overloaded: isOverloaded() }),
+        images.submit(request.body, identify(request), idempotencyKey ?? null, {
+          overloaded: isOverloaded(),
+          requestId: request.id,
+        }),
       );
     },
   });
@@ -115,7 +118,7 @@ export const runRoutes: FastifyPluginAsyncZod<RunRoutesOptions> = async (app, op
     },
     handler: async (request, reply) =>
       await answerWithRun(reply, request.headers.prefer, () =>
-        images.retry(request.params.mediaId, identify(request), { overloaded: isOverloaded() }),
+        images.retry(request.params.mediaId, identify(request), { overloaded: isOverloaded(), requestId: request.id }),
       ),
   });
 
@@ -134,6 +137,7 @@ export const runRoutes: FastifyPluginAsyncZod<RunRoutesOptions> = async (app, op
 
     const { image: found, started, replayed } = await submit();
     const { mediaId } = found;
+    noteMediaId(reply, mediaId);
     const image =
       seconds === 0 || isFinished(found.status)
         ? found

@@ -20,12 +20,15 @@ beforeEach(() => {
     queueDepth: () => depth(),
     mediaBytes: () => bytes(),
     freeBytes: async () => 12_345,
+    storage: () => [{ part: 'pictures', working: false }],
+    unreadableRecords: () => 2,
     breakers: () => [{ provider: 'openai', open: true }],
     spentToday: async () => spentToday,
     reserved: async () => 0.25,
     budget: { usdPerDay: 50, usdPerDayOfKey: new Map([['blog', 10]]) },
     shutdowns: () => [{ model: 'gpt-image-2', time: 1_796_083_200_000 }],
     models: [{ provider: 'openai', model: 'gpt-image-2' }],
+    version: '1.2.3',
   });
 });
 
@@ -42,8 +45,12 @@ async function value(series: string, from = metrics): Promise<number | undefined
 
 describe('metrics', () => {
   test.each([
-    'easel_images_total{status="succeeded",provider="openai",model="gpt-image-2"}',
-    'easel_images_total{status="failed",provider="openai",model="gpt-image-2"}',
+    'easel_images_total{status="succeeded",provider="openai",model="gpt-image-2",code=""}',
+    'easel_images_total{status="failed",provider="openai",model="gpt-image-2",code="provider_failed"}',
+    'easel_images_total{status="failed",provider="openai",model="gpt-image-2",code="prompt_rejected"}',
+    'easel_http_problems_total{code="budget_exhausted"}',
+    'easel_cleanup_failures_total',
+    'easel_cleanup_last_success_timestamp_seconds',
     'easel_provider_requests_total{provider="openai",outcome="unknown"}',
     'easel_provider_retries_total{provider="openai"}',
     'easel_cost_usd_total{provider="openai",model="gpt-image-2"}',
@@ -61,7 +68,7 @@ describe('metrics', () => {
     metrics.stage('finish', 0.3);
     metrics.spent('openai', 'gpt-image-2', { usd: 0.041, basis: 'usage' });
     metrics.spent('openai', 'gpt-image-2', { usd: null, basis: 'unknown' });
-    expect(await value('easel_images_total{status="succeeded",provider="openai",model="gpt-image-2"}')).toBe(1);
+    expect(await value('easel_images_total{status="succeeded",provider="openai",model="gpt-image-2",code=""}')).toBe(1);
     expect(await value('easel_provider_requests_total{provider="openai",outcome="ok"}')).toBe(1);
     expect(await value('easel_provider_retries_total{provider="openai"}')).toBe(1);
     expect(await value('easel_provider_account_faults_total{provider="openai"}')).toBe(1);
@@ -82,6 +89,26 @@ describe('metrics', () => {
     // A new day begins with nothing.
     spentToday = [];
     expect(await value('easel_spent_today_usd{model="gpt-image-2",key="blog"}')).toBeUndefined();
+  });
+
+  test('say why images failed, by the closed list', async () => {
+    for (const code of ['prompt_rejected', 'prompt_rejected', 'of an older Easel'])
+      metrics.imageEnded(exampleImage({ status: 'failed', error: { code, detail: '' } }));
+    const series = (code: string) =>
+      `easel_images_total{status="failed",provider="openai",model="gpt-image-2",code="${code}"}`;
+    expect([await value(series('prompt_rejected')), await value(series('other'))]).toEqual([2, 1]);
+  });
+
+  test('say what runs, what refuses work and what is damaged', async () => {
+    metrics.cleanupEnded(false);
+    metrics.cleanupEnded(true);
+    metrics.countRequest('POST', '/images', 507, 0.1, 'storage_full');
+    expect(await value(`easel_build_info{version="1.2.3",node="${process.versions.node}"}`)).toBe(1);
+    expect(await value('easel_storage_working{storage="pictures"}')).toBe(0);
+    expect(await value('easel_records_unreadable')).toBe(2);
+    expect(await value('easel_cleanup_failures_total')).toBe(1);
+    expect(await value('easel_cleanup_last_success_timestamp_seconds')).toBeGreaterThan(1e9);
+    expect(await value('easel_http_problems_total{code="storage_full"}')).toBe(1);
   });
 
   test('have a bounded number of keys', async () => {
@@ -131,7 +158,11 @@ describe('metrics', () => {
     const names = types.map(({ name }) => name);
     expect(names.filter((name) => name.startsWith('easel_')).sort()).toEqual([
       'easel_budget_usd_per_day',
+      'easel_build_info',
+      'easel_cleanup_failures_total',
+      'easel_cleanup_last_success_timestamp_seconds',
       'easel_cost_usd_total',
+      'easel_http_problems_total',
       'easel_http_request_duration_seconds',
       'easel_images_total',
       'easel_media_bytes',
@@ -141,10 +172,12 @@ describe('metrics', () => {
       'easel_provider_requests_total',
       'easel_provider_retries_total',
       'easel_queue_jobs',
+      'easel_records_unreadable',
       'easel_reserved_usd',
       'easel_spent_today_usd',
       'easel_stage_duration_seconds',
       'easel_storage_free_bytes',
+      'easel_storage_working',
       'easel_webhook_deliveries_total',
     ]);
     expect(names).toContain('nodejs_eventloop_lag_p99_seconds');

@@ -171,8 +171,8 @@ describe('what a change does', () => {
     const { planned, ...request } = REQUEST;
     const image = accepted(REQUEST);
     expect(image).toMatchObject({ ...request, ...planned, status: 'queued', run: 1, attempts: [], cost: ZERO_COST });
-    // `exampleImage` has every field but the optional `traceparent`.
-    expect(Object.keys(image).sort()).toEqual([...Object.keys(exampleImage()), 'traceparent'].sort());
+    // `exampleImage` has every field but the optional ones.
+    expect(Object.keys(image).sort()).toEqual([...Object.keys(exampleImage()), 'traceparent', 'requestId'].sort());
   });
 
   test('opened takes over the plan and adds the estimate to the cost', () => {

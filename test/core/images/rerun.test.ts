@@ -59,6 +59,7 @@ function scene(current: Image | null, { providers = [PROVIDER], capacity = async
     upstreams: createUpstreams(
       providers.map((provider) => ({ provider, limits: { concurrency: null, perMinute: null } })),
       clock,
+      pino({ level: 'silent' }),
     ),
     admission,
     costs: { estimate: async (call) => estimateCost(call) },

@@ -70,7 +70,7 @@ function openScene({
   const attemptOnce = createAttempt({
     store: { put: async () => void steps.push('stored') },
     events: { partialSink: () => (isWatched ? () => {} : undefined) },
-    budget: { usdPerDay: null, usdPerDayOfKey: new Map() },
+    guardSpending: () => undefined,
     costs: { estimate, settle },
     fetchAnnounced,
     runningCalls: createRunningCalls(),

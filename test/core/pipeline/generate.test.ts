@@ -1,3 +1,4 @@
+import { pino } from 'pino';
 import { describe, expect, it } from 'vitest';
 import { ImageError } from '../../../src/core/domain/errors.ts';
 import type { Attempt, Image } from '../../../src/core/domain/image.ts';
@@ -27,7 +28,11 @@ async function requestFor(image: Image, end?: keyof JobSignals): Promise<Request
     download: unused,
   };
   const generate = createGenerate({
-    upstreams: createUpstreams([{ provider, limits: { concurrency: null, perMinute: null } }], clock),
+    upstreams: createUpstreams(
+      [{ provider, limits: { concurrency: null, perMinute: null } }],
+      clock,
+      pino({ level: 'silent' }),
+    ),
     callWithFallback: (request) => {
       asked.push(request);
       return Promise.reject(new Error('is down'));

@@ -35,9 +35,9 @@ describe('a job', () => {
     const { job, clock, lines } = openJobOf(generating, { faults: ['rolled back', 'rolled back'] });
     expect((await job.change(revise))?.revisedPrompt).toBe('changed');
     expect(clock.slept).toEqual([500, 1000]);
-    expect(lines.map(({ mediaId, code, waitMs }) => [mediaId, code, waitMs])).toEqual([
-      ['x', 'storage_unavailable', 500],
-      ['x', 'storage_unavailable', 1000],
+    expect(lines).toMatchObject([
+      { mediaId: 'x', code: 'storage_unavailable', msg: 'storage failed, retrying' },
+      { mediaId: 'x', waitedMs: 1500 },
     ]);
   });
 

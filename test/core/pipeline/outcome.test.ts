@@ -74,3 +74,18 @@ it.each<[string, readonly (keyof JobSignals)[], Error, string | null]>([
   else
     expect(stored).toMatchObject({ status: 'failed', error: { code }, original: { sound: code !== 'invalid_image' } });
 });
+
+it.each([
+  ['a refused prompt', new ProviderError('refused', 'the safety system refused the prompt'), 30, 'prompt_rejected'],
+  ['a budget that is spent', new ImageError('budget_exhausted', 'no room'), 30, 'budget_exhausted'],
+  ['a provider that fails', new ProviderError('overloaded', 'the server had an error'), 40, 'provider_failed'],
+  ['a picture that is no good', rejection, 40, 'invalid_image'],
+  ['a defect', new TypeError('a defect'), 50, 'internal_error'],
+])('logs %s at its level, with a stack only for a defect', async (_what, error, level, code) => {
+  const image = imageIn('generating');
+  const { job, clock, lines } = openJobOf(image);
+  const { recordFailure } = createOutcome({ telemetry: { imageEnded: () => {} }, tracer: NO_TRACING, clock });
+  await recordFailure(inRun(job, image.run), error);
+  expect(lines).toMatchObject([{ level, code, msg: 'image failed', mediaId: 'x' }]);
+  expect(JSON.stringify(lines).includes('stack')).toBe(level === 50);
+});

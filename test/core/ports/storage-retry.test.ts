@@ -9,9 +9,11 @@ const full = () => new ImageError('storage_full', 'the disk is full');
 function setUp() {
   const clock = createTestClock();
   const stop = new AbortController();
-  const log = pino({ level: 'silent' });
+  const lines: unknown[] = [];
+  const log = pino({ base: null }, { write: (line: string) => void lines.push(JSON.parse(line)) });
   let calls = 0;
   return {
+    lines,
     clock,
     stop,
     calls: () => calls,
@@ -29,6 +31,18 @@ describe('retryWhileStorageFails', () => {
     });
     expect(written).toBe('written');
     expect(clock.slept).toEqual([500, 1000, 2000, 4000, 5000, 5000]);
+  });
+
+  it('logs when the waiting begins, and when it was not in vain, however many tries it takes', async () => {
+    const { retry, lines } = setUp();
+    await retry((call) => {
+      if (call <= 50) throw full();
+      return 'written';
+    });
+    expect(lines).toMatchObject([
+      { level: 40, code: 'storage_full', reason: 'the disk is full', msg: 'storage failed, retrying' },
+      { level: 30, msg: 'the storage works again, and the work goes on' },
+    ]);
   });
 
   it('rethrows the fault once it has waited for as long as is allowed', async () => {

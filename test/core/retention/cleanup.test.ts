@@ -243,7 +243,7 @@ describe('createCleanup', () => {
       },
       repairMissingFiles: async () => ({ missingFiles: 0, missingFilesOf: [] }),
       retention: { olderThanMs: null, maxBytes: null },
-      watch: createSweepWatch(silent),
+      watch: createSweepWatch(silent, { cleanupEnded: () => undefined }),
       clock: { now: () => 0, monotonic: () => 0 },
       log: silent,
     });
@@ -275,7 +275,7 @@ describe('createCleanup', () => {
       removeOrphans: async () => NOTHING_FOUND,
       repairMissingFiles: async () => ({ missingFiles: 0, missingFilesOf: [] }),
       retention: { olderThanMs: 0, maxBytes: null },
-      watch: createSweepWatch(silent),
+      watch: createSweepWatch(silent, { cleanupEnded: () => undefined }),
       clock: { now: () => Date.UTC(2026) + 1_199_000, monotonic: () => 0 },
       log: silent,
     });

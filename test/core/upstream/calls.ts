@@ -67,6 +67,7 @@ export function setUpCalls({
       limits: { concurrency: null, perMinute: null },
     })),
     clock,
+    pino({ level: 'silent' }),
   );
   const candidates = upstreams.candidates({ ...exampleImage().request, model: 'gpt-image-2', provider: null });
   const retryBudget = createRetryBudget(retriesPerMinute, clock);

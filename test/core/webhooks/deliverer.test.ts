@@ -2,12 +2,77 @@ import { randomUUID } from 'node:crypto';
 import pino from 'pino';
 import { expect, it, vi } from 'vitest';
 import { openSqliteRecords } from '../../../src/adapters/records/sqlite/records.ts';
+import { ImageError } from '../../../src/core/domain/errors.ts';
 import { createToRecord, fileUrls } from '../../../src/core/domain/record.ts';
 import { createDerive } from '../../../src/core/images/derive.ts';
 import type { Clock } from '../../../src/core/ports/clock.ts';
+import type { DueDelivery, WebhookSender } from '../../../src/core/ports/webhooks.ts';
 import { createDeliverer } from '../../../src/core/webhooks/deliverer.ts';
+import { newDelivery } from '../../../src/core/webhooks/delivery.ts';
 import { anImage, aRequest, at, ms } from '../../contracts/record-store/example-images.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
+import { createTestClock } from '../../support/test-clock.ts';
+
+it.each([
+  ['webhook given up', 50, { httpStatus: null, error: 'the address is refused', refused: true }],
+  ['webhook not delivered; it is tried again', 30, { httpStatus: 500, error: 'answered 500', refused: false }],
+  ['webhook not delivered: the receiver wants no more', 30, { httpStatus: 410, error: 'answered 410', refused: false }],
+])('logs: %s', async (msg, level, answer) => {
+  const { lines, deliverer } = await deliver(async () => answer);
+  await vi.waitFor(() => expect(lines).toMatchObject([{ level, msg, mediaId: 'x', error: answer.error }]));
+  await deliverer.stop();
+});
+
+it('says once that the outbox cannot be read, without a stack, and once that it can be again', async () => {
+  let reads = 0;
+  const { lines, deliverer } = await deliver(
+    async () => ({ httpStatus: 204, error: null, refused: false }),
+    () => {
+      reads += 1;
+      if (reads < 100) throw new ImageError('storage_unavailable', 'locked');
+    },
+  );
+  await vi.waitFor(() => expect(lines).toHaveLength(3));
+  expect(lines).toMatchObject([
+    { level: 50, code: 'storage_unavailable', reason: 'locked' },
+    { level: 30, msg: 'the outbox can be read again; webhooks are sent' },
+    { level: 30, msg: 'webhook delivered' },
+  ]);
+  await deliverer.stop();
+});
+
+/** Starts a deliverer with one delivery that is due. */
+async function deliver(send: WebhookSender['send'], beforeRead: () => void = () => undefined) {
+  const lines: Record<string, unknown>[] = [];
+  const due: DueDelivery[] = [
+    {
+      delivery: newDelivery('d', 'image.failed', 'https://example.com/hook', anImage({ mediaId: 'x' })),
+      image: anImage({ mediaId: 'x' }),
+      receiver: 'example.com:443',
+      dueAt: 0,
+    },
+  ];
+  const deliverer = createDeliverer({
+    outbox: {
+      async next() {
+        beforeRead();
+        return due.shift() ?? null;
+      },
+      update: async (_id, change) =>
+        change(newDelivery('d', 'image.failed', 'https://example.com/hook', anImage({ mediaId: 'x' }))),
+      list: async () => [],
+      onNew: () => undefined,
+    },
+    sender: { send },
+    toRecord: createToRecord(fileUrls, new Set()),
+    telemetry: { webhookTried: () => undefined },
+    clock: createTestClock(),
+    random: () => 0,
+    log: pino({ base: null }, { write: (line: string) => void lines.push(JSON.parse(line)) }),
+  });
+  deliverer.start();
+  return { lines, deliverer };
+}
 
 it('sends at once what a clock that was a day ahead had put off, while others wait for their time', async () => {
   await using folder = await temporaryFolder();

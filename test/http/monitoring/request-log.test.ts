@@ -1,5 +1,6 @@
 import request from 'supertest';
 import { expect, test, vi } from 'vitest';
+import { exampleImage } from '../../support/app/fake-images.ts';
 import { openHttpApp } from '../../support/app/http-app.ts';
 
 test('a request is logged in one line, without query, headers or body', async () => {
@@ -27,6 +28,30 @@ test('a request is logged in one line, without query, headers or body', async ()
     }),
   ]);
   expect(JSON.stringify(http.log)).not.toContain('secret');
+});
+
+test('the line names the image, by the path or as it was made, and the code of a problem', async () => {
+  await using http = await openHttpApp();
+  const send = () => request(http.app.server);
+  await send().post('/images').set('Prefer', 'respond-async').send({ prompt: 'a lighthouse' }).expect(202);
+  await send().post('/images').send({ prompt: 7 }).expect(400);
+  await send().get('/images/article-1').expect(404);
+  await send().get('/nope').expect(404);
+  http.images.onSubmit = () => ({
+    image: exampleImage({ mediaId: 'refused', status: 'failed', error: { code: 'prompt_rejected', detail: 'no' } }),
+    started: true,
+    replayed: false,
+  });
+  await send().post('/images').send({ prompt: 'a lighthouse' }).expect(422);
+  await vi.waitUntil(() => http.log.filter(({ msg }) => msg === 'request').length === 5);
+  const lines = http.log.filter(({ msg }) => msg === 'request');
+  expect(lines.map(({ status, mediaId, code }) => [status, mediaId, code])).toEqual([
+    [202, 'made-1', undefined],
+    [400, undefined, 'invalid_request'],
+    [404, 'article-1', 'not_found'],
+    [404, undefined, 'not_found'],
+    [422, 'refused', 'prompt_rejected'],
+  ]);
 });
 
 test.each([

@@ -1,7 +1,7 @@
 import type { SQLInputValue, SQLOutputValue } from 'node:sqlite';
+import { ImageError } from '../../../core/domain/errors.ts';
 import type { Image } from '../../../core/domain/image.ts';
 import type { Deletion, Derived, LastCleanup, Place } from '../../../core/ports/record-store.ts';
-import { unavailable } from './errors.ts';
 
 /** A result row, by column name. */
 export type Row = Readonly<Record<string, SQLOutputValue>>;
@@ -38,7 +38,8 @@ export function readImage(row: Row | undefined): Image | null {
   if (!row) return null;
   const mediaId = String(row.media_id);
   const image = parse(row.document) as Image | null | undefined;
-  if (image?.mediaId !== mediaId) throw unavailable(`the record of ${mediaId} is damaged; restore it from a backup`);
+  if (image?.mediaId !== mediaId)
+    throw damaged(mediaId, `the record of ${mediaId} is damaged; restore it from a backup`);
   return image;
 }
 
@@ -51,8 +52,14 @@ export function parseImage(row: Row): Image {
 export function readDeletion(row: Row): Deletion {
   const mediaId = String(row.media_id);
   const names = parse(row.names);
-  if (!Array.isArray(names)) throw unavailable(`the note of the files of ${mediaId}, which was deleted, is damaged`);
+  if (!Array.isArray(names))
+    throw damaged(mediaId, `the note of the files of ${mediaId}, which was deleted, is damaged`);
   return { mediaId, names };
+}
+
+/** The error for a row about one image that cannot be read: a fault of that image alone, which waiting does not mend. */
+function damaged(mediaId: string, detail: string): ImageError {
+  return new ImageError('storage_unavailable', detail, { mediaId, isLasting: true, retryAfterSeconds: 5 });
 }
 
 /** The value of a JSON text; undefined where it is none. */

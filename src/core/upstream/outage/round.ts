@@ -158,7 +158,7 @@ export function createRound({
       // A round counts as one failed job, however often the retry budget makes it stop.
       const isCounted = isFault && hasFailed && admission === 'call';
       hasFailed ||= isFault;
-      if (!isCounted) breaker.jobEnded(admission, outcome);
+      if (!isCounted) breaker.jobEnded(admission, outcome, lastFailure?.reason);
     },
   };
 }
