@@ -37,7 +37,10 @@ export async function createCheckout(): Promise<Checkout> {
   await Promise.all(names.map((name) => symlink(join(PROJECT, name), join(path, name))));
   const started: Background[] = [];
 
-  const bash = (script: string, env: Readonly<Record<string, string>> = {}): { child: ChildProcess; output: () => string } => {
+  const bash = (
+    script: string,
+    env: Readonly<Record<string, string>> = {},
+  ): { child: ChildProcess; output: () => string } => {
     const child = spawn('bash', ['-euo', 'pipefail', '-c', script], {
       cwd: path,
       // A group of its own, so that all that it starts can be ended.

@@ -19,56 +19,67 @@ const missing = TOOLS.filter((tool) => spawnSync(tool, ['--version']).error !== 
 
 const isCommand = ({ language }: Block) => language === 'sh';
 const pages = readPages().map(({ name, blocks }) => ({ name, blocks }));
-const runnable = pages.filter(({ blocks }) => blocks.some((block) => isCommand(block) && tagValue(block, 'checked-by') === null));
+const runnable = pages.filter(({ blocks }) =>
+  blocks.some((block) => isCommand(block) && tagValue(block, 'checked-by') === null),
+);
 
-describe.skipIf(missing.length > 0)(`the commands${missing.length > 0 ? ` (skipped: install ${missing.join(', ')})` : ''}`, () => {
-  it.each(runnable)('of $name do what they say', async ({ blocks }) => {
-    await using checkout = await createCheckout();
-    await using upstream = await startOpenAiServer();
-    const receiver = await freePort();
-    // Ports and addresses of the text, and what stands for them here.
-    const rewrite = (text: string): string =>
-      text
-        .replaceAll('127.0.0.1:8000', `${RECEIVER}:${receiver}`)
-        .replaceAll("listen(8000, '127.0.0.1')", `listen(${receiver}, '${RECEIVER}')`)
-        .replaceAll('http://127.0.0.1:8080/v1', upstream.baseUrl)
-        .replaceAll('https://example.openai.azure.com', new URL(upstream.baseUrl).origin)
-        .replaceAll('stand-in -- 8080', 'stand-in -- 0')
-        .replaceAll('sk-…', upstream.key ?? '');
+describe.skipIf(missing.length > 0)(
+  `the commands${missing.length > 0 ? ` (skipped: install ${missing.join(', ')})` : ''}`,
+  () => {
+    it.each(runnable)('of $name do what they say', async ({ blocks }) => {
+      await using checkout = await createCheckout();
+      await using upstream = await startOpenAiServer();
+      const receiver = await freePort();
+      // Ports and addresses of the text, and what stands for them here.
+      const rewrite = (text: string): string =>
+        text
+          .replaceAll('127.0.0.1:8000', `${RECEIVER}:${receiver}`)
+          .replaceAll("listen(8000, '127.0.0.1')", `listen(${receiver}, '${RECEIVER}')`)
+          .replaceAll('http://127.0.0.1:8080/v1', upstream.baseUrl)
+          .replaceAll('https://example.openai.azure.com', new URL(upstream.baseUrl).origin)
+          .replaceAll('stand-in -- 8080', 'stand-in -- 0')
+          .replaceAll('sk-…', upstream.key ?? '');
 
-    let service: Service | null = null;
-    let background: Background | null = null;
-    const stop = async () => {
-      await service?.process.stop();
-      service = null;
-    };
-    const start = async (script: string) => {
+      let service: Service | null = null;
+      let background: Background | null = null;
+      const stop = async () => {
+        await service?.process.stop();
+        service = null;
+      };
+      const start = async (script: string) => {
+        await stop();
+        service = await startService(checkout, script, { OPENAI_BASE_URL: upstream.baseUrl });
+        return service;
+      };
+
+      for (const block of blocks) {
+        const text = rewrite(block.text);
+        const file = tagValue(block, 'file');
+        if (file !== null) await writeFile(join(checkout.path, file), text);
+        if (block.tags.includes('printed')) {
+          await until(async () => background?.output().includes(text.trim()) ?? false);
+        }
+        if (!isCommand(block) || tagValue(block, 'checked-by') !== null) continue;
+
+        if (block.tags.includes('start')) await start(text);
+        else if (block.tags.includes('background')) background = checkout.start(text);
+        else {
+          if (block.tags.includes('stopped')) await stop();
+          else service ??= await start('npm start');
+          const { code, output } = await checkout.run(HELPERS + addressed(text, service), {
+            HELPER_FILES: checkout.path,
+          });
+          expect({ place: block.place, code, output: code === 0 ? '' : output }).toEqual({
+            place: block.place,
+            code: 0,
+            output: '',
+          });
+        }
+      }
       await stop();
-      service = await startService(checkout, script, { OPENAI_BASE_URL: upstream.baseUrl });
-      return service;
-    };
-
-    for (const block of blocks) {
-      const text = rewrite(block.text);
-      const file = tagValue(block, 'file');
-      if (file !== null) await writeFile(join(checkout.path, file), text);
-      if (block.tags.includes('printed')) {
-        await until(async () => background?.output().includes(text.trim()) ?? false);
-      }
-      if (!isCommand(block) || tagValue(block, 'checked-by') !== null) continue;
-
-      if (block.tags.includes('start')) await start(text);
-      else if (block.tags.includes('background')) background = checkout.start(text);
-      else {
-        if (block.tags.includes('stopped')) await stop();
-        else service ??= await start('npm start');
-        const { code, output } = await checkout.run(HELPERS + addressed(text, service), { HELPER_FILES: checkout.path });
-        expect({ place: block.place, code, output: code === 0 ? '' : output }).toEqual({ place: block.place, code: 0, output: '' });
-      }
-    }
-    await stop();
-  });
-});
+    });
+  },
+);
 
 it('names a file that exists for every block that is checked another way', () => {
   const others = pages.flatMap(({ blocks }) => blocks).map((block) => tagValue(block, 'checked-by'));
@@ -101,8 +112,15 @@ interface Service {
 }
 
 /** Starts the service by a command of the text, on a free port, and resolves when it listens. `npm ci` is left to `.ci/run`. */
-async function startService(checkout: Checkout, script: string, env: Readonly<Record<string, string>>): Promise<Service> {
-  const process = checkout.start(script.replace(/^npm ci$/m, ''), { PORT: '0', ...(script.includes('OPENAI_API_KEY') && env) });
+async function startService(
+  checkout: Checkout,
+  script: string,
+  env: Readonly<Record<string, string>>,
+): Promise<Service> {
+  const process = checkout.start(script.replace(/^npm ci$/m, ''), {
+    PORT: '0',
+    ...(script.includes('OPENAI_API_KEY') && env),
+  });
   let hasEnded = false;
   void process.ended.then(() => {
     hasEnded = true;

@@ -41,7 +41,10 @@ describe('every page in docs/', () => {
   it('begins with the list of its headings', () => {
     for (const page of pages.filter(({ name }) => name.startsWith('docs/'))) {
       const list = lexer(page.source).find(({ type }) => type === 'list');
-      const listed = [...(list?.raw ?? '').matchAll(/\[([^\]]*)\]\(#([^)]*)\)/g)].map(([, text, anchor]) => [text, anchor]);
+      const listed = [...(list?.raw ?? '').matchAll(/\[([^\]]*)\]\(#([^)]*)\)/g)].map(([, text, anchor]) => [
+        text,
+        anchor,
+      ]);
       const sections = page.headings.filter(({ depth }) => depth === 2).map(({ text, anchor }) => [text, anchor]);
       expect(listed, page.name).toEqual(sections);
     }

@@ -47,7 +47,7 @@ export function readPage(name: string): Page {
   const slugger = new GithubSlugger();
   const headings: Heading[] = [];
   const links: string[] = [];
-  walkTokens(tokens, (token) => {
+  void walkTokens(tokens, (token) => {
     if (token.type === 'heading') {
       const text = plainText(token.text);
       headings.push({ depth: token.depth, text, anchor: slugger.slug(text) });
