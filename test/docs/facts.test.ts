@@ -4,6 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Tokens } from 'marked';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { createImage } from '../../src/api/create-image.ts';
@@ -170,6 +171,12 @@ it('docs/benchmarks.md has every bench', () => {
   expect(firstColumn(readPage('docs/benchmarks.md'), 'Measure yourself')).toEqual(
     benches.map((name) => name.slice(0, -3)),
   );
+});
+
+it('the README and docs/settings.md name the same five settings first', () => {
+  const first = readPage('docs/settings.md').tokens.find(({ type }) => type === 'table') as Tokens.Table;
+  const names = first.rows.flatMap(([cell]) => codeSpans(cell?.text ?? ''));
+  expect(firstColumn(readPage('README.md'), 'The five settings that matter')).toEqual(names);
 });
 
 it('every setting that a page names exists', () => {
