@@ -4,8 +4,7 @@ import { expect, it } from 'vitest';
 import { createImage } from '../../src/api/create-image.ts';
 import { imageRecord } from '../../src/api/image-record.ts';
 import { problem } from '../../src/api/problem.ts';
-import { readCatalogFile } from '../../src/core/models/catalog-file.ts';
-import { parsePresets } from '../../src/core/planning/preset-file.ts';
+import { ConfigError, readConfig } from '../../src/config/config.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 import { readPages } from './pages.ts';
 
@@ -14,18 +13,23 @@ const ISSUES: Readonly<Record<string, (example: unknown) => Promise<readonly unk
   request: (example) => createImage.safeParse(example).error?.issues ?? [],
   'part-of-record': (example) => imageRecord.partial().safeParse(example).error?.issues ?? [],
   problem: (example) => problem.safeParse(example).error?.issues ?? [],
-  presets: (example) => {
-    const parsed = parsePresets(example);
-    return 'issues' in parsed ? parsed.issues : [];
-  },
-  models: async (example) => {
-    await using folder = await temporaryFolder();
-    const path = join(folder.path, 'models.json');
-    await writeFile(path, JSON.stringify(example));
-    const catalog = readCatalogFile(path);
-    return 'issues' in catalog ? catalog.issues : [];
-  },
+  presets: (example) => issuesOfFile('PRESETS', example),
+  models: (example) => issuesOfFile('MODEL_CATALOG', example),
 };
+
+/** What the start says of a file that this setting names. */
+async function issuesOfFile(setting: string, content: unknown): Promise<readonly string[]> {
+  await using folder = await temporaryFolder();
+  const path = join(folder.path, 'settings.json');
+  await writeFile(path, JSON.stringify(content));
+  try {
+    readConfig({ [setting]: path });
+    return [];
+  } catch (error) {
+    if (error instanceof ConfigError) return error.issues;
+    throw error;
+  }
+}
 
 const examples = readPages().flatMap(({ blocks }) => blocks.filter(({ language }) => language === 'json'));
 
