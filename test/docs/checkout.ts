@@ -21,8 +21,8 @@ export interface Checkout extends AsyncDisposable {
 
 export interface Background {
   readonly output: () => string;
-  /** Resolves when all of its processes have ended. */
-  readonly ended: Promise<void>;
+  /** True once it has ended by itself, with another code than 0. */
+  readonly hasFailed: () => boolean;
   /** Asks all of its processes to end, and waits for that. */
   stop(): Promise<void>;
 }
@@ -71,7 +71,7 @@ export async function createCheckout(): Promise<Checkout> {
       const ended = once(child, 'close').then(() => undefined);
       const background: Background = {
         output,
-        ended,
+        hasFailed: () => child.exitCode !== null && child.exitCode !== 0,
         async stop() {
           if (child.exitCode === null && child.signalCode === null) signalGroup(child, 'SIGTERM');
           await ended;

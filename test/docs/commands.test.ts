@@ -11,8 +11,8 @@ import { until } from '../support/until.ts';
 import { type Background, type Checkout, createCheckout } from './checkout.ts';
 import { type Block, PROJECT, readPages, tagValue } from './pages.ts';
 
-/** A page starts the service several times, and each command of npm is a process of its own. */
-vi.setConfig({ testTimeout: 180_000 });
+/** Far longer than a page needs, which starts the service several times, and npm for each of its commands. */
+vi.setConfig({ testTimeout: 900_000 });
 
 const TOOLS = ['bash', 'curl', 'openssl'];
 const missing = TOOLS.filter((tool) => spawnSync(tool, ['--version']).error !== undefined);
@@ -34,7 +34,7 @@ describe.skipIf(missing.length > 0)(
       const rewrite = (text: string): string =>
         text
           .replaceAll('127.0.0.1:8000', `${RECEIVER}:${receiver}`)
-          .replaceAll("listen(8000, '127.0.0.1')", `listen(${receiver}, '${RECEIVER}')`)
+          .replaceAll("listen(8000, '127.0.0.1'", `listen(${receiver}, '${RECEIVER}'`)
           .replaceAll('http://127.0.0.1:8080/v1', upstream.baseUrl)
           .replaceAll('https://example.openai.azure.com', new URL(upstream.baseUrl).origin)
           .replaceAll('stand-in -- 8080', 'stand-in -- 0')
@@ -62,8 +62,11 @@ describe.skipIf(missing.length > 0)(
         if (!isCommand(block) || tagValue(block, 'checked-by') !== null) continue;
 
         if (block.tags.includes('start')) await start(text);
-        else if (block.tags.includes('background')) background = checkout.start(text);
-        else {
+        else if (block.tags.includes('background')) {
+          background = checkout.start(text);
+          const { output, hasFailed } = background;
+          await until(async () => output() !== '' || hasFailed());
+        } else {
           if (block.tags.includes('stopped')) await stop();
           else service ??= await start('npm start');
           const { code, output } = await checkout.run(HELPERS + addressed(text, service), {
@@ -76,6 +79,7 @@ describe.skipIf(missing.length > 0)(
           });
         }
       }
+      expect(background?.hasFailed() === true ? background.output() : '').toBe('');
       await stop();
     });
   },
@@ -121,14 +125,10 @@ async function startService(
     PORT: '0',
     ...(script.includes('OPENAI_API_KEY') && env),
   });
-  let hasEnded = false;
-  void process.ended.then(() => {
-    hasEnded = true;
-  });
   const host = () => /https?:\/\/(127\.0\.0\.1:\d+)/.exec(process.output())?.[1];
-  await until(async () => hasEnded || host() !== undefined);
+  await until(async () => process.hasFailed() || host() !== undefined);
   const found = host();
-  if (found === undefined) throw new Error(`the service has ended before it listened\n${script}\n${process.output()}`);
+  if (found === undefined) throw new Error(`the service has failed before it listened\n${script}\n${process.output()}`);
   return { process, host: found };
 }
 
