@@ -125,7 +125,7 @@ async function startService(
     PORT: '0',
     ...(script.includes('OPENAI_API_KEY') && env),
   });
-  const host = () => /https?:\/\/(127\.0\.0\.1:\d+)/.exec(process.output())?.[1];
+  const host = () => /listens on http:\/\/([^"\s]+)/.exec(process.output())?.[1];
   await until(async () => process.hasFailed() || host() !== undefined);
   const found = host();
   if (found === undefined) throw new Error(`the service has failed before it listened\n${script}\n${process.output()}`);

@@ -35,6 +35,12 @@ it.each(['README.md', 'docs/operations.md', 'compose.yaml', 'ops/easel.service']
   },
 );
 
+it('the image has what the pages run in it', () => {
+  const programs = commands('docker').flatMap((line) => /(?<=\snode )\S+/.exec(line) ?? []);
+  expect(programs.length).toBeGreaterThan(0);
+  for (const program of programs) expect(dockerfile).toContain(`COPY ${program.split('/')[0]} `);
+});
+
 describe('docker run in the pages', () => {
   const services = commands('docker run').filter((line) => !line.includes('--rm'));
 
