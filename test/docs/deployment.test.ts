@@ -8,7 +8,7 @@ import { parse } from 'yaml';
 import { z } from 'zod';
 import { readConfig } from '../../src/config/config.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
-import { PROJECT, readPage, readPages } from './pages.ts';
+import { PROJECT, readPage, readPages, tagValue } from './pages.ts';
 
 const read = (name: string) => readFileSync(join(PROJECT, name), 'utf8');
 const hasTool = (tool: string) => spawnSync(tool, ['--version']).status === 0;
@@ -17,6 +17,7 @@ const unless = (tool: string, debian: string) =>
 
 const dockerfile = read('Dockerfile');
 const volumesOfImage: readonly string[] = JSON.parse(/^VOLUME (.*)$/m.exec(dockerfile)?.[1] ?? '[]');
+const page = readPage('docs/operations.md');
 const pages = readPages().filter(({ name }) => name !== 'CHANGELOG.md');
 
 /** Commands of the pages that begin with these words, on one line. */
@@ -34,6 +35,16 @@ it.each(['README.md', 'docs/operations.md', 'compose.yaml', 'ops/easel.service']
     expect(new Set(seconds)).toEqual(new Set([readConfig({}).shutdownGraceMs / 1000]));
   },
 );
+
+it.skipIf(!hasTool('bash'))('no block that is not run has a mistake of syntax', () => {
+  const blocks = pages.flatMap(({ blocks }) => blocks.filter((block) => tagValue(block, 'checked-by') !== null));
+  for (const { text, place } of blocks) {
+    expect({ place, stderr: spawnSync('bash', ['-n'], { input: text, encoding: 'utf8' }).stderr }).toEqual({
+      place,
+      stderr: '',
+    });
+  }
+});
 
 it('the image has what the pages run in it', () => {
   const programs = commands('docker').flatMap((line) => /(?<=\snode )\S+/.exec(line) ?? []);
@@ -132,6 +143,19 @@ describe('ops/easel.service', () => {
     expect(values('ProtectSystem')).toEqual(['strict']);
   });
 
+  it('is installed by the page with the user, the folders and the files that it names', () => {
+    const install = page.blocks.find(({ text }) => text.includes('systemctl enable'))?.text ?? '';
+    const [user, home, program, environment] = [
+      values('User')[0],
+      values('WorkingDirectory')[0],
+      values('ExecStart')[0]?.split('/node_modules')[0],
+      values('EnvironmentFile')[0],
+    ];
+    for (const part of [`useradd --system --home-dir ${home} `, ` ${user}\n`, ` ${program} `, ` ${environment} `]) {
+      expect(install).toContain(part);
+    }
+  });
+
   it('does not start a wrong configuration again', () => {
     expect(values('RestartPreventExitStatus')).toEqual(['78']);
   });
@@ -159,7 +183,6 @@ describe('ops/easel.service', () => {
 });
 
 describe('the Kubernetes example', () => {
-  const page = readPage('docs/operations.md');
   const container = z.object({
     ports: z.array(z.object({ containerPort: z.number() })),
     livenessProbe: z.object({ httpGet: z.object({ path: z.string(), port: z.number() }) }),
