@@ -19,6 +19,7 @@ COPY --from=dependencies /app/node_modules node_modules
 COPY package.json LICENSE ./
 # The software bill of materials, for vulnerability scanners.
 COPY --from=dependencies /app/sbom.cdx.json ./
+COPY bin bin
 COPY src src
 # A new volume gets the owner of the folder that it is mounted over.
 RUN mkdir media .data && chown node:node media .data

@@ -1,4 +1,4 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { readCommandConfig, readConfig } from '../../src/config/config.ts';
@@ -30,13 +30,6 @@ describe('readConfig', () => {
     expect(readConfig({}).shutdownGraceMs).toBe(315_000);
     expect(readConfig({ GENERATION_TIMEOUT_SECONDS: '20' }).shutdownGraceMs).toBe(35_000);
     expect(readConfig({ SHUTDOWN_GRACE_SECONDS: '0' }).shutdownGraceMs).toBe(0);
-  });
-
-  it("has the README's supervisors wait as long as a stop by default", async () => {
-    const readme = await readFile(new URL('../../README.md', import.meta.url), 'utf8');
-    const told = /(?:--stop-timeout |stop_grace_period: |terminationGracePeriodSeconds: |TimeoutStopSec=)(\d+)/g;
-    const seconds = [...readme.matchAll(told)].map(([, number]) => Number(number));
-    expect(seconds).toEqual(Array(5).fill(readConfig({}).shutdownGraceMs / 1000));
   });
 
   it.each([

@@ -38,7 +38,7 @@ const post = async ({ url }: RunningService, mediaId: string) =>
   });
 
 test.each([
-  // The bounds are in the README.
+  // The bounds are in docs/operations.md.
   { limit: 1024, idle: 1100, bound: 384 },
   { limit: 64, idle: 100, bound: 16 },
 ])(
