@@ -26,16 +26,16 @@ import { documentRoutes } from './openapi/document.ts';
 import { handleErrors, handleUnknownRoutes } from './protocol/problem.ts';
 import { readJsonBodies, validatorCompiler } from './protocol/validation.ts';
 import { cleanupRoutes } from './routes/cleanup.ts';
-import { deliveryRoutes } from './routes/deliveries.ts';
 import { docsRoutes } from './routes/docs.ts';
-import { eventRoutes } from './routes/events.ts';
 import { healthRoutes } from './routes/health.ts';
-import { imageRoutes } from './routes/images.ts';
+import { deliveryRoutes } from './routes/images/deliveries.ts';
+import { eventRoutes } from './routes/images/events.ts';
+import { imageRoutes } from './routes/images/images.ts';
+import { provenanceRoutes } from './routes/images/provenance.ts';
+import { runRoutes } from './routes/images/runs.ts';
 import { mediaRoutes } from './routes/media.ts';
 import { metricsRoutes } from './routes/metrics.ts';
 import { presetRoutes } from './routes/presets.ts';
-import { provenanceRoutes } from './routes/provenance.ts';
-import { runRoutes } from './routes/runs.ts';
 import { usageRoutes } from './routes/usage.ts';
 
 /** Settings of the HTTP side. */

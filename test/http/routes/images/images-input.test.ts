@@ -1,6 +1,6 @@
 import request from 'supertest';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { type HttpApp, openHttpApp } from '../../support/app/http-app.ts';
+import { type HttpApp, openHttpApp } from '../../../support/app/http-app.ts';
 
 let http: HttpApp;
 const api = () => request(http.app.server);
@@ -82,7 +82,7 @@ describe('an invalid request', () => {
     ['size 99999x99999', { prompt, size: '99999x99999' }, ['size'], /16 to 4096/],
     ['size 1000x10', { prompt, size: '1000x10' }, ['size'], /16 to 4096/],
     ['size as an object', { prompt, size: { width: 1, height: 1 } }, ['size'], /expected string/],
-    ['mediaId ../etc/passwd', { prompt, mediaId: '../etc/passwd' }, ['mediaId'], /1 to 128/],
+    ['mediaId ../etc/passwd', { prompt, mediaId: '../../etc/passwd' }, ['mediaId'], /1 to 128/],
     ['mediaId A B', { prompt, mediaId: 'A B' }, ['mediaId'], /1 to 128/],
     ['mediaId .', { prompt, mediaId: '.' }, ['mediaId'], /1 to 128/],
     ['mediaId a..b', { prompt, mediaId: 'a..b' }, ['mediaId'], /1 to 128/],

@@ -1,7 +1,7 @@
 import request from 'supertest';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { exampleImage, exampleRecord } from '../../support/app/fake-images.ts';
-import { type HttpApp, openHttpApp } from '../../support/app/http-app.ts';
+import { exampleImage, exampleRecord } from '../../../support/app/fake-images.ts';
+import { type HttpApp, openHttpApp } from '../../../support/app/http-app.ts';
 
 let http: HttpApp;
 const api = () => request(http.app.server);
