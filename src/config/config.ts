@@ -95,7 +95,7 @@ export function readConfig(env: Environment, now = Date.now()): Config {
     ...images,
     ...callConfig(settings),
     ...retentionConfig(settings),
-    server: serverConfig(settings, httpAccess(settings, LOOPBACK.test(settings.HOST) ? 'open' : 'admin')),
+    server: serverConfig(settings, httpAccess(settings, LOOPBACK.test(settings.HOST) ? 'open' : 'keyed')),
     providers,
     hasUnusedBaseURL: openai.baseURL !== undefined && !names.includes('openai'),
     presets,

@@ -8,7 +8,7 @@ import type { Metrics } from '../core/ports/telemetry.ts';
 import { NO_TRACING, type Tracer } from '../core/ports/tracer.ts';
 import type { Access, Keys } from '../security/api-keys.ts';
 import type { SignedLinks } from '../security/signed-links.ts';
-import { callerOf, decorateCaller, requireAdmin, requireKeys } from './access/auth.ts';
+import { callerOf, decorateCaller, guardMetrics, guardPages, requireKeys } from './access/auth.ts';
 import { limitRates, prepareRateLimits, type RateLimits } from './access/rate-limit.ts';
 import { allowOrigins, secureHeaders, securePictures } from './access/security-headers.ts';
 import { ignoreRangeOfHead, requireHost } from './connections/broken-request.ts';
@@ -133,11 +133,11 @@ export async function buildApp(
     await scope.register(usageRoutes, { images, identify });
   };
   const monitoring: FastifyPluginAsync = async (scope) => {
-    requireAdmin(scope, keys, config.metricsAccess);
+    guardMetrics(scope, keys, config.metricsAccess);
     await scope.register(metricsRoutes, { metrics });
   };
   const documentation: FastifyPluginAsync = async (scope) => {
-    requireAdmin(scope, keys, config.docsAccess);
+    guardPages(scope, keys, config.docsAccess);
     await scope.register(docsRoutes);
   };
   const api: FastifyPluginAsync = async (scope) => {

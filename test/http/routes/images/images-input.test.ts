@@ -47,7 +47,7 @@ describe('a valid request', () => {
           ttlSeconds: 60,
           webhookUrl: 'http://localhost:9000/hook',
         },
-        caller: { name: 'anonymous', admin: true },
+        caller: { name: 'anonymous', seesAll: true, admin: true },
         key: 'key-1',
       },
     ]);
