@@ -128,7 +128,14 @@ const isoTime = z
 
 /** Query of `GET /images`. */
 export const listQuery = z.strictObject({
-  status: z.enum(IMAGE_STATUSES).optional().meta({ description: 'Only these.' }),
+  // A query string gives a parameter that stands there once as a text.
+  status: z
+    .preprocess(
+      (value) => (typeof value === 'string' ? [value] : value),
+      z.array(z.enum(IMAGE_STATUSES)).transform((statuses) => [...new Set(statuses)]),
+    )
+    .optional()
+    .meta({ description: 'Only those with one of these: `?status=failed&status=cancelled`.' }),
   label: nonBlankText
     .max(64)
     .optional()

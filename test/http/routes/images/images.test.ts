@@ -24,7 +24,9 @@ describe('records', () => {
     http.images.settle('a', {});
     const answer = await api().get('/images?limit=5&status=succeeded&label=blog&cursor=abc').expect(200);
     expect(answer.body).toMatchObject({ items: [{ mediaId: 'a' }], nextCursor: null });
-    expect(http.images.listed.at(-1)).toEqual({ limit: 5, status: 'succeeded', label: 'blog', cursor: 'abc' });
+    expect(http.images.listed.at(-1)).toEqual({ limit: 5, status: ['succeeded'], label: 'blog', cursor: 'abc' });
+    await api().get('/images?status=failed&status=cancelled&status=failed').expect(200);
+    expect(http.images.listed.at(-1)).toEqual({ limit: 20, status: ['failed', 'cancelled'] });
     await api().get('/images').expect(200);
     expect(http.images.listed.at(-1)).toEqual({ limit: 20 });
   });
