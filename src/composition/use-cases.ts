@@ -27,6 +27,8 @@ import { createOrphanRemoval } from '../core/retention/orphans.ts';
 import { createRepair } from '../core/retention/repair.ts';
 import type { SweepWatch } from '../core/retention/sweep-watch.ts';
 import type { Upstreams } from '../core/upstream/upstreams.ts';
+import { createWebhookUrlCheck } from '../core/webhooks/webhook-url.ts';
+import { refusalOfLiteral } from '../security/literal-address.ts';
 
 /** What the use cases share: the adapters that were chosen, and what was built on them. */
 interface UseCaseParts {
@@ -57,7 +59,11 @@ export function createUseCases(config: Config, parts: UseCaseParts): Images {
   const { clock, tracer, newId, log, stopping } = parts;
   const { budget, presets, defaults, retention } = config;
   const queueLimit = config.queue.limit;
-  const resolve = (create: CreateImage) => resolveRequest(create, presets, defaults);
+  const checkWebhookUrl = createWebhookUrlCheck((url) => refusalOfLiteral(url, config.webhooks.allowHosts));
+  const resolve = (create: CreateImage) => {
+    checkWebhookUrl(create.webhookUrl);
+    return resolveRequest(create, presets, defaults);
+  };
   const admission = createAdmission({ queue, store, deletions, queueLimit, budget, stopping });
   const retentionByLabel = retention.byLabel;
   const rerun = createRerun({

@@ -191,6 +191,20 @@ describe('API_KEYS_FILE', () => {
   });
 });
 
+describe('WEBHOOK_URLS', () => {
+  const WEBHOOK_URLS = 'blog=http://10.9.8.7/hook,shop=https://example.com/hook';
+
+  it('names no URL at a literal address that is not public and not allowed', () => {
+    expect(issuesOf({ WEBHOOK_URLS })).toEqual([
+      expect.stringMatching(
+        /^WEBHOOK_URLS: the URL of blog leads to an address that is not public.*WEBHOOK_ALLOW_HOSTS/,
+      ),
+    ]);
+    expect(issuesOf({ WEBHOOK_URLS })[0]).not.toContain('10.9.8.7');
+    expect(issuesOf({ WEBHOOK_URLS, WEBHOOK_ALLOW_HOSTS: '10.9.8.7' })).toEqual([]);
+  });
+});
+
 describe('hasUnusedBaseURL', () => {
   const OPENAI_BASE_URL = 'http://127.0.0.1:8080/v1';
 
