@@ -15,7 +15,7 @@ import { ignoreRangeOfHead, requireHost } from './connections/broken-request.ts'
 import { boundConnections } from './connections/connection-bound.ts';
 import { trackConnections } from './connections/open-connections.ts';
 import { watchLoad } from './connections/overload.ts';
-import { createServer } from './connections/server.ts';
+import { createServer, MAX_PARAM_LENGTH } from './connections/server.ts';
 import { endConnections, refuseWorkWhileStopping } from './connections/stopping.ts';
 import { DEFAULT_TIMEOUTS, pauseSocketTimeout, type Timeouts } from './connections/timeouts.ts';
 import { privateAccess } from './media/access.ts';
@@ -23,6 +23,7 @@ import { createHealth, type HealthChecks } from './monitoring/health.ts';
 import { observeRequest, observeRequests, requestId } from './monitoring/request-log.ts';
 import { traceRequests } from './monitoring/tracing.ts';
 import { documentRoutes } from './openapi/document.ts';
+import { trackMethods } from './protocol/allowed-methods.ts';
 import { handleErrors, handleUnknownRoutes } from './protocol/problem.ts';
 import { readJsonBodies, validatorCompiler } from './protocol/validation.ts';
 import { cleanupRoutes } from './routes/cleanup.ts';
@@ -101,6 +102,7 @@ export async function buildApp(
     timeouts,
     trustProxy,
   });
+  const methodsOf = trackMethods(app, MAX_PARAM_LENGTH);
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(serializerCompiler);
   traceRequests(app, tracer);
@@ -142,7 +144,7 @@ export async function buildApp(
   };
   const api: FastifyPluginAsync = async (scope) => {
     await secureHeaders(scope);
-    handleUnknownRoutes(scope);
+    handleUnknownRoutes(scope, methodsOf);
     pauseSocketTimeout(scope, timeouts);
     const health = createHealth({ checks, clock, stopping, providerUsable });
     await scope.register(healthRoutes, { health, version });
