@@ -135,6 +135,7 @@ export async function createServices(
     queue,
     events,
     provenanceReader: createProvenanceReader(),
+    providers,
     upstreams,
     costs,
     deletions,

@@ -11,6 +11,7 @@ import { createProvenance } from '../core/images/provenance.ts';
 import { createJoinOrRerun, createRerun, createRetry } from '../core/images/rerun.ts';
 import { createSubmit } from '../core/images/submit.ts';
 import { createWait } from '../core/images/wait.ts';
+import { listModels } from '../core/models/model-list.ts';
 import type { Costs } from '../core/money/costs.ts';
 import { reportUsage } from '../core/money/usage.ts';
 import { resolveRequest } from '../core/planning/resolve-request.ts';
@@ -19,6 +20,7 @@ import type { ImageEvents } from '../core/ports/image-events.ts';
 import type { JobQueue } from '../core/ports/job-queue.ts';
 import type { MediaStore } from '../core/ports/media-store.ts';
 import type { ProvenanceReader } from '../core/ports/provenance-reader.ts';
+import type { Provider } from '../core/ports/provider.ts';
 import type { RecordStore } from '../core/ports/record-store.ts';
 import type { Tracer } from '../core/ports/tracer.ts';
 import { createCleanup } from '../core/retention/cleanup.ts';
@@ -37,6 +39,7 @@ interface UseCaseParts {
   readonly queue: JobQueue;
   readonly events: ImageEvents;
   readonly provenanceReader: ProvenanceReader;
+  readonly providers: readonly Provider[];
   readonly upstreams: Upstreams;
   readonly costs: Costs;
   readonly deletions: Deletions;
@@ -55,10 +58,11 @@ interface UseCaseParts {
 
 /** Builds each use case from the parts and settings that it takes, and puts them together as the facade. */
 export function createUseCases(config: Config, parts: UseCaseParts): Images {
-  const { records, store, queue, events, upstreams, costs, deletions, urls, toRecord } = parts;
+  const { records, store, queue, events, providers, upstreams, costs, deletions, urls, toRecord } = parts;
   const { clock, tracer, newId, log, stopping } = parts;
   const { budget, presets, defaults, retention } = config;
   const queueLimit = config.queue.limit;
+  const modelNames = modelNamesIn(config);
   const checkWebhookUrl = createWebhookUrlCheck((url) => refusalOfLiteral(url, config.webhooks.allowHosts));
   const resolve = (create: CreateImage) => {
     checkWebhookUrl(create.webhookUrl);
@@ -114,7 +118,13 @@ export function createUseCases(config: Config, parts: UseCaseParts): Images {
       clock,
       log,
     }),
+    models: () => listModels({ providers, names: modelNames, isDown: upstreams.isDown }, clock.now()),
     usage: (days, caller) => reportUsage({ records, budget, clock }, days, caller),
     presets,
   });
+}
+
+/** Every name by which a request may ask for a model of some provider. */
+function modelNamesIn({ catalog, defaults, providers }: Config): readonly string[] {
+  return [...catalog.keys(), defaults.model, ...providers.flatMap(({ model }) => model ?? [])];
 }

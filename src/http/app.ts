@@ -36,6 +36,7 @@ import { provenanceRoutes } from './routes/images/provenance.ts';
 import { runRoutes } from './routes/images/runs.ts';
 import { mediaRoutes } from './routes/media.ts';
 import { metricsRoutes } from './routes/metrics.ts';
+import { modelRoutes } from './routes/models.ts';
 import { presetRoutes } from './routes/presets.ts';
 import { usageRoutes } from './routes/usage.ts';
 
@@ -131,6 +132,7 @@ export async function buildApp(
     await scope.register(provenanceRoutes, { images, identify });
     await scope.register(deliveryRoutes, { images, identify });
     await scope.register(presetRoutes, { images });
+    await scope.register(modelRoutes, { images });
     await scope.register(cleanupRoutes, { images });
     await scope.register(usageRoutes, { images, identify });
   };

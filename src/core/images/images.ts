@@ -2,6 +2,7 @@ import type { Delivery } from '../domain/delivery.ts';
 import { ImageError } from '../domain/errors.ts';
 import type { Image } from '../domain/image.ts';
 import { type Caller, type CreateImage, mayChange, maySee } from '../domain/request.ts';
+import type { OfferedModel } from '../models/model-list.ts';
 import type { UsageReport } from '../money/usage.ts';
 import { currentPresets, type Preset, type Presets } from '../planning/presets.ts';
 import type { CleanupReport, LastCleanup, ListQuery, Page, RecordStore } from '../ports/record-store.ts';
@@ -69,6 +70,8 @@ export interface Images {
   deliveries(mediaId: string, caller: Caller): Promise<readonly Delivery[]>;
   /** Sends a webhook again, whatever the status of its delivery; `not_found` also for a delivery about another image. */
   redeliver(mediaId: string, deliveryId: string, caller: Caller): Promise<Delivery>;
+  /** The models that the configured providers offer, and whether each can be called now. */
+  models(): readonly OfferedModel[];
   /** The current version of every preset. */
   presets(): readonly Preset[];
   /** Removes the record and every file; a running image is cancelled first. */
@@ -93,6 +96,7 @@ interface UseCases {
   readonly deliveries: Deliveries;
   readonly deletions: Pick<Deletions, 'cancel' | 'remove'>;
   readonly cleanup: Cleanup;
+  readonly models: () => readonly OfferedModel[];
   readonly usage: (days: number, caller: Caller) => Promise<UsageReport>;
   readonly presets: Presets;
 }
@@ -125,6 +129,7 @@ export function createImages(useCases: UseCases): Images {
     get: find,
     list: (filter, caller) => records.list({ ...filter, owner: caller.seesAll ? null : caller.name }),
     cleanup: useCases.cleanup,
+    models: useCases.models,
     usage: useCases.usage,
     presets: () => currentPresets(useCases.presets),
 

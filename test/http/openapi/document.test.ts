@@ -41,6 +41,7 @@ describe('the document', () => {
       'GET /images/{mediaId}/provenance',
       'GET /media/{file}',
       'GET /metrics',
+      'GET /models',
       'GET /presets',
       'GET /usage',
       'POST /cleanup',
