@@ -5,6 +5,7 @@ import { MASTER_FORMATS, QUALITIES } from '../core/domain/formats.ts';
 import { formatSize } from '../core/domain/geometry.ts';
 import type { Pricing, SizeRule } from '../core/domain/model.ts';
 import type { OfferedModel } from '../core/models/model-list.ts';
+import { discriminator } from './fields.ts';
 
 const sizeList = z
   .strictObject({
@@ -56,16 +57,14 @@ const modelRecord = z
   .strictObject({
     id: z.string().meta({ description: 'What a request names it by.', examples: ['gpt-image-2'] }),
     sizes: z.discriminatedUnion('kind', [sizeList, sizeRange]).meta({
+      ...discriminator('kind', { list: 'ModelSizeList', range: 'ModelSizeRange' }),
       description:
         'What it can be asked for. A request may name any size: the master is cropped from the nearest of these.',
     }),
     qualities: z.array(z.enum(QUALITIES)).nullable().meta({ description: 'Null: it has no such parameter.' }),
-    formats: z
-      .array(z.enum(MASTER_FORMATS))
-      .nullable()
-      .meta({
-        description: 'What it can answer with; null: it has no such parameter. A master is converted where need be.',
-      }),
+    formats: z.array(z.enum(MASTER_FORMATS)).nullable().meta({
+      description: 'What it can answer with; null: it has no such parameter. A master is converted where need be.',
+    }),
     edits: z
       .strictObject({
         maxInputs: z.int().meta({ description: 'Most input pictures.' }),
@@ -76,15 +75,13 @@ const modelRecord = z
       .meta({ description: 'Limits of pictures to start from; null: it cannot edit.' }),
     prices: z
       .discriminatedUnion('kind', [tokenPrices, picturePrice])
+      .meta(discriminator('kind', { tokens: 'TokenPrices', picture: 'PicturePrice' }))
       .nullable()
       .meta({ description: 'Null where none is known.' }),
-    shutdownDate: z
-      .string()
-      .nullable()
-      .meta({
-        format: 'date',
-        description: 'The first day (UTC) on which the provider no longer serves it; null where none is known.',
-      }),
+    shutdownDate: z.string().nullable().meta({
+      format: 'date',
+      description: 'The first day (UTC) on which the provider no longer serves it; null where none is known.',
+    }),
     provider: z.string().meta({ description: 'Who serves it.', examples: ['openai'] }),
     usable: z
       .boolean()

@@ -2,7 +2,9 @@ import request from 'supertest';
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { createImage } from '../../../src/api/create-image.ts';
+import { PROBLEMS } from '../../../src/api/problem.ts';
 import { describeApi } from '../../../src/composition/describe-api.ts';
+import { WARNING_CODES } from '../../../src/core/domain/image.ts';
 import { SCHEMA_ORDER } from '../../../src/http/openapi/document.ts';
 import { openHttpApp } from '../../support/app/http-app.ts';
 
@@ -64,6 +66,27 @@ describe('the document', () => {
     expect(new Set(refs)).toEqual(new Set(names));
   });
 
+  // Generators make a second type, for writing, of a schema that has a read-only property anywhere below it.
+  test('has no read-only property, and tells the members of each union of schemas by a property', () => {
+    expect(JSON.stringify(document)).not.toContain('"readOnly"');
+    const unions = [
+      ...JSON.stringify(document.components).matchAll(/"(?:oneOf|anyOf)":\[\{"\$ref":[^\]]*\](,"discriminator")?/g),
+    ];
+    expect(unions.map(([text]) => text).filter((text) => !/discriminator|"type":"null"/.test(text))).toEqual([]);
+    expect(document.components.schemas.ImageRecord).toMatchObject({
+      properties: {
+        renditions: { items: { discriminator: { propertyName: 'status', mapping: { ready: expect.any(String) } } } },
+      },
+    });
+  });
+
+  test('lists the codes of problems, failures and warnings', () => {
+    const { ProblemCode, Warning, ImageFailure } = document.components.schemas;
+    expect(ProblemCode).toMatchObject({ enum: Object.keys(PROBLEMS) });
+    expect(ImageFailure).toMatchObject({ properties: { code: { $ref: '#/components/schemas/ProblemCode' } } });
+    expect(Warning).toMatchObject({ properties: { code: { enum: [...WARNING_CODES] } } });
+  });
+
   // An order that leaves schemas out would place a new one by its name.
   test('has its schemas in the order that is written down, without one that is not in it', () => {
     expect(Object.keys(document.components.schemas)).toEqual(SCHEMA_ORDER);
@@ -97,7 +120,17 @@ describe('the document', () => {
     expect(responses?.[422]).toMatchObject({
       content: {
         'application/problem+json': {
-          schema: { $ref: '#/components/schemas/Problem' },
+          // A generated client knows by the status which codes there are.
+          schema: {
+            allOf: [
+              { $ref: '#/components/schemas/Problem' },
+              {
+                properties: {
+                  code: { enum: ['unsupported_parameter', 'prompt_rejected', 'idempotency_key_reused'] },
+                },
+              },
+            ],
+          },
           examples: { prompt_rejected: { value: { status: 422, code: 'prompt_rejected' } } },
         },
       },

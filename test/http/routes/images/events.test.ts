@@ -61,7 +61,7 @@ test('an unknown image is a 404, and a HEAD does not subscribe', async () => {
   const { url } = await open();
   const missing = await fetch(url.replace('/x/', '/y/'));
   expect([missing.status, missing.headers.get('content-type')]).toEqual([404, 'application/problem+json']);
-  expect((await fetch(url, { method: 'HEAD' })).status).toBe(404);
+  expect((await fetch(url, { method: 'HEAD' })).status).toBe(405);
   expect(isSubscribed()).toBe(false);
 });
 
