@@ -80,7 +80,10 @@ export interface Images {
   cleanup(options: CleanupOptions): Promise<CleanupReport>;
   /** `not_found` before the first cleanup. */
   lastCleanup(): Promise<LastCleanup>;
-  /** Spending of the last `days` days (UTC), today included, and the state of the budget: of the caller's name, of all for a caller who sees all. */
+  /**
+   * Spending of the last `days` days (UTC), today included, and the state of the budget: of the caller's name, of all for a caller who
+   * sees all.
+   */
   usage(days: number, caller: Caller): Promise<UsageReport>;
 }
 
