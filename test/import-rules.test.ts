@@ -46,7 +46,7 @@ const ADAPTERS = [
   'time',
   'webhooks',
 ];
-const ENTRANCES = ['http', 'http/routes', 'mcp', 'cli', 'client', 'web'];
+const ENTRANCES = ['http', 'http/routes', 'http/routes/images', 'mcp', 'cli', 'client', 'web'];
 
 const core = (...rooms: readonly string[]) => rooms.map((room) => `core/${room}`);
 const every = (names: readonly string[], prefix: string, allowed: readonly string[]) =>
@@ -69,8 +69,9 @@ const MAY_IMPORT: ReadonlyMap<string, readonly string[]> = new Map([
   ['adapters/imaging', [...core('domain', 'ports'), 'adapters/time', 'adapters/provenance']],
   ['security', core('domain', 'ports')],
   ['api', core(...CORE)],
-  ['http', [...core('images', 'domain', 'ports'), 'api', 'security', 'http/routes']],
-  ['http/routes', [...core('images', 'domain', 'ports'), 'api', 'security', 'http']],
+  ['http', [...core('images', 'domain', 'ports'), 'api', 'security', 'http/routes', 'http/routes/images']],
+  ['http/routes', [...core('images', 'domain', 'ports'), 'api', 'security', 'http', 'http/routes/images']],
+  ['http/routes/images', [...core('images', 'domain', 'ports'), 'api', 'security', 'http', 'http/routes']],
   ['client', ['api']],
   ['mcp', [...core('images'), 'api']],
   ['web', []],

@@ -170,13 +170,10 @@ export const createImage = z
     ],
   }) satisfies z.ZodType<CreateImage>;
 
-const prefer = z
-  .string()
-  .optional()
-  .meta({
-    description: '`respond-async`: answer 202 at once. `wait=N`: wait up to N seconds. See RFC 7240.',
-    examples: ['respond-async', 'wait=10'],
-  });
+const prefer = z.string().optional().meta({
+  // No examples here and below: Swagger UI fills them in, and the second try would be answered by the first one's key.
+  description: '`respond-async`: answer 202 at once. `wait=10`: wait up to 10 seconds. See RFC 7240.',
+});
 
 /** Headers of `POST /images`. Headers that are not named here pass unchecked. */
 export const createImageHeaders = z.looseObject({
@@ -185,8 +182,8 @@ export const createImageHeaders = z.looseObject({
     .regex(/^[\x21-\x7e]{1,255}$/, 'must be 1 to 255 visible ASCII characters')
     .optional()
     .meta({
-      description: 'Makes a repeated call safe for callers without a `mediaId`: the same key and body pay once.',
-      examples: ['0b9f6c1e-7c1e-4f0e-9a55-0d2f8a9d4d1b'],
+      description:
+        'Makes a repeated call safe for callers without a `mediaId`: the same key and body pay once. A UUID will do.',
     }),
   prefer,
 });

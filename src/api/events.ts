@@ -1,21 +1,20 @@
 /** The events of an image's stream. The schemas are only for the OpenAPI document: events are not validated when they are sent. */
 
 import { z } from 'zod';
-import { IMAGE_STATUSES } from '../core/domain/image.ts';
 import type { ImageEvent, StatusReport } from '../core/images/follow.ts';
 import type { PartialPicture } from '../core/ports/image-events.ts';
-import { timestamp } from './fields.ts';
-import { attempts, imageRecord } from './image-record.ts';
+import { discriminator, timestamp } from './fields.ts';
+import { attempts, imageRecord, imageStatus } from './image-record.ts';
 
-const event = <Name extends string, Data extends z.ZodType>(name: Name, description: string, data: Data) =>
+const event = <Name extends string, Data extends z.ZodType>(name: Name, id: string, description: string, data: Data) =>
   z
     .strictObject({ id: z.string(), event: z.literal(name), data })
-    .meta({ description: `${description} On the wire \`data\` is one line of JSON.` });
+    .meta({ id, description: `${description} On the wire \`data\` is one line of JSON.` });
 
 const statusReport = z
   .strictObject({
     mediaId: z.string(),
-    status: z.enum(IMAGE_STATUSES),
+    status: imageStatus,
     since: timestamp('When it took this status; null where the record does not tell.').nullable(),
     provider: z.string(),
     attempts,
@@ -35,12 +34,30 @@ const partialPicture = z
 /** One event of `GET /images/:mediaId/events`. */
 export const imageEvent: z.ZodType<unknown> = z
   .discriminatedUnion('event', [
-    event('status', 'How far the picture is: at once, and whenever that changes.', statusReport),
-    event('partial', 'The picture so far, where the model streams. Slow readers are spared some.', partialPicture),
-    event('done', 'The record of the finished picture, well or not. The stream ends.', imageRecord),
-    event('deleted', 'The picture was deleted. The stream ends.', z.strictObject({ mediaId: z.string() })),
+    event('status', 'StatusEvent', 'How far the picture is: at once, and whenever that changes.', statusReport),
+    event(
+      'partial',
+      'PartialEvent',
+      'The picture so far, where the model streams. Slow readers are spared some.',
+      partialPicture,
+    ),
+    event('done', 'DoneEvent', 'The record of the finished picture, well or not. The stream ends.', imageRecord),
+    event(
+      'deleted',
+      'DeletedEvent',
+      'The picture was deleted. The stream ends.',
+      z.strictObject({ mediaId: z.string() }),
+    ),
   ])
-  .meta({ id: 'ImageEvent' });
+  .meta({
+    id: 'ImageEvent',
+    ...discriminator('event', {
+      status: 'StatusEvent',
+      partial: 'PartialEvent',
+      done: 'DoneEvent',
+      deleted: 'DeletedEvent',
+    }),
+  });
 
 /** Headers of `GET /images/:mediaId/events`. Headers that are not named here pass unchecked. */
 export const eventHeaders = z.looseObject({

@@ -19,3 +19,18 @@ export const timestamp = (description: string) =>
 
 /** Path parameters of one image. Any text passes: one that cannot be a mediaId is answered with `not_found`. */
 export const imageParams = z.object({ mediaId: z.string().meta({ examples: ['article-42-hero'] }) });
+
+/**
+ * A code of a closed list. The document names all of them; any text passes in an answer, since the record of an image may have been
+ * written by another version.
+ */
+export const codeOf = <Code extends string>(codes: readonly Code[]) =>
+  z.string().meta({ enum: [...codes] }) as unknown as z.ZodType<Code, Code>;
+
+/** What a union of named schemas says in the document, so that generated clients tell them apart by one property. */
+export const discriminator = (propertyName: string, schemas: Readonly<Record<string, string>>) => ({
+  discriminator: {
+    propertyName,
+    mapping: Object.fromEntries(Object.entries(schemas).map(([value, id]) => [value, `#/components/schemas/${id}`])),
+  },
+});

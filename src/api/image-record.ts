@@ -6,11 +6,12 @@
 import { z } from 'zod';
 import { CHECK_NAMES, CHECK_VERDICTS } from '../core/domain/checks.ts';
 import { MASTER_FORMATS, RENDITION_FORMATS } from '../core/domain/formats.ts';
-import { IMAGE_STATUSES, type Image } from '../core/domain/image.ts';
+import { IMAGE_STATUSES, type Image, WARNING_CODES } from '../core/domain/image.ts';
 import { COST_BASES } from '../core/domain/money.ts';
 import { type ImageRecord, SHOWN_OUTCOMES, type ToRecord } from '../core/domain/record.ts';
 import type { Page } from '../core/ports/record-store.ts';
-import { nonBlankText, timestamp } from './fields.ts';
+import { codeOf, discriminator, nonBlankText, timestamp } from './fields.ts';
+import { problemCode } from './problem.ts';
 
 const fileUrl = z.string().meta({ description: 'Where it is served.', examples: ['/media/article-42-hero.png'] });
 const versionedUrl = z.string().meta({
@@ -30,33 +31,60 @@ const renditionRecord = z
     format: z.enum(RENDITION_FORMATS),
     bytes: z.int(),
     sha256,
+    status: z.literal('ready'),
   })
   .meta({ id: 'Rendition', description: 'A derived file.' });
 
 /** The calls to providers that were made for one image. */
 export const attempts = z.array(
-  z.strictObject({
-    provider: z.string(),
-    startedAt: timestamp('When the call was sent.'),
-    durationMs: z.number().nullable().meta({ description: 'Null while it runs, or if the process died during it.' }),
-    outcome: z.enum(SHOWN_OUTCOMES).meta({
-      description: '`running`: in this process, now. `failed` is known not to be billed, `unknown` may be.',
-    }),
-    httpStatus: z.int().nullable(),
-    providerRequestId: z.string().nullable(),
-  }),
+  z
+    .strictObject({
+      provider: z.string(),
+      startedAt: timestamp('When the call was sent.'),
+      durationMs: z.number().nullable().meta({ description: 'Null while it runs, or if the process died during it.' }),
+      outcome: z.enum(SHOWN_OUTCOMES).meta({
+        description: '`running`: in this process, now. `failed` is known not to be billed, `unknown` may be.',
+      }),
+      httpStatus: z.int().nullable(),
+      providerRequestId: z.string().nullable(),
+    })
+    .meta({ id: 'Attempt', description: 'A call to a provider.' }),
 );
 
 /** The cost of calls to providers. */
-export const cost = z.strictObject({
-  usd: z.number().nullable().meta({ description: 'US dollars; null where unknown.' }),
-  basis: z.enum(COST_BASES).meta({
-    description:
-      "`usage`: by the provider's own count. `estimate`: by the catalog, in whole or in part; " +
-      'a call whose outcome is unknown counts in full. `unknown`: no price is known. ' +
-      '`none`: nothing was called, or nothing of it billed.',
-  }),
-});
+export const cost = z
+  .strictObject({
+    usd: z.number().nullable().meta({ description: 'US dollars; null where unknown.' }),
+    basis: z.enum(COST_BASES).meta({
+      description:
+        "`usage`: by the provider's own count. `estimate`: by the catalog, in whole or in part; " +
+        'a call whose outcome is unknown counts in full. `unknown`: no price is known. ' +
+        '`none`: nothing was called, or nothing of it billed.',
+    }),
+  })
+  .meta({ id: 'Cost' });
+
+/** The status of an image. */
+export const imageStatus = z
+  .enum(IMAGE_STATUSES)
+  .meta({ id: 'ImageStatus', description: 'The first three move on by themselves, the others are ends.' });
+
+const check = z
+  .strictObject({
+    name: z.enum(CHECK_NAMES),
+    value: z.number(),
+    threshold: z.number().meta({ description: 'The least value that is ok.' }),
+    verdict: z.enum(CHECK_VERDICTS),
+  })
+  .meta({ id: 'Check', description: 'What a check of the picture found.' });
+
+const warning = z
+  .strictObject({ code: codeOf(WARNING_CODES), detail: z.string() })
+  .meta({ id: 'Warning', description: 'What was done in another way than it was asked for.' });
+
+const failure = z
+  .strictObject({ code: problemCode, detail: z.string() })
+  .meta({ id: 'ImageFailure', description: 'Why a picture failed.' });
 
 const pendingRendition = z
   .strictObject({
@@ -72,7 +100,7 @@ const pendingRendition = z
 export const imageRecord = z
   .strictObject({
     mediaId: z.string().meta({ examples: ['article-42-hero'] }),
-    status: z.enum(IMAGE_STATUSES).meta({ description: 'The first three move on by themselves, the others are ends.' }),
+    status: imageStatus,
     url: fileUrl.nullable(),
     versionedUrl: versionedUrl.nullable(),
     path: filePath.nullable(),
@@ -82,7 +110,11 @@ export const imageRecord = z
     bytes: z.int().nullable(),
     sha256: sha256.nullable(),
     thumbhash: z.string().nullable().meta({ description: 'A blurred stand-in of some 30 bytes, base64.' }),
-    renditions: z.array(z.union([renditionRecord, pendingRendition])),
+    renditions: z.array(
+      z
+        .discriminatedUnion('status', [renditionRecord, pendingRendition])
+        .meta(discriminator('status', { ready: 'Rendition', pending: 'PendingRendition' })),
+    ),
     prompt: z.string().meta({ description: 'The final prompt.' }),
     revisedPrompt: z.string().nullable().meta({ description: 'What the provider made of it, where it says so.' }),
     preset: z
@@ -92,14 +124,7 @@ export const imageRecord = z
     provider: z.string(),
     model: z.string(),
     requestedSize: z.string().meta({ description: 'What the model was asked for.', examples: ['1792x1024'] }),
-    checks: z.array(
-      z.strictObject({
-        name: z.enum(CHECK_NAMES),
-        value: z.number(),
-        threshold: z.number().meta({ description: 'The least value that is ok.' }),
-        verdict: z.enum(CHECK_VERDICTS),
-      }),
-    ),
+    checks: z.array(check),
     attempts: attempts.meta({ description: 'The newest 50, oldest first.' }),
     attemptsOmitted: z
       .strictObject({
@@ -108,13 +133,13 @@ export const imageRecord = z
       })
       .meta({ description: 'The older attempts, in sum. `cost` includes them.' }),
     cost,
-    warnings: z.array(z.strictObject({ code: z.string(), detail: z.string() })),
+    warnings: z.array(warning),
     metadata: z.record(z.string(), z.string()),
     labels: z.array(z.string()),
     createdAt: timestamp('When the request was accepted.'),
     completedAt: timestamp('When the picture ended, well or not.').nullable(),
     expiresAt: timestamp('When it will be deleted.').nullable(),
-    error: z.strictObject({ code: z.string(), detail: z.string() }).nullable(),
+    error: failure.nullable(),
   })
   .meta({ id: 'ImageRecord', description: 'All that is known about one picture.' }) satisfies z.ZodType<ImageRecord>;
 
@@ -128,7 +153,14 @@ const isoTime = z
 
 /** Query of `GET /images`. */
 export const listQuery = z.strictObject({
-  status: z.enum(IMAGE_STATUSES).optional().meta({ description: 'Only these.' }),
+  // A query string gives a parameter that stands there once as a text.
+  status: z
+    .preprocess(
+      (value) => (typeof value === 'string' ? [value] : value),
+      z.array(imageStatus).transform((statuses) => [...new Set(statuses)]),
+    )
+    .optional()
+    .meta({ description: 'Only those with one of these: `?status=failed&status=cancelled`.' }),
   label: nonBlankText
     .max(64)
     .optional()

@@ -3,6 +3,7 @@
 import { z } from 'zod';
 import type { ImageErrorCode } from '../core/domain/errors.ts';
 import type { Image } from '../core/domain/image.ts';
+import { codeOf } from './fields.ts';
 
 interface ProblemKind {
   readonly status: number;
@@ -44,6 +45,12 @@ export type ProblemCode = keyof typeof KINDS;
 /** Status, title and default `Retry-After` of every problem, by code. */
 export const PROBLEMS: Readonly<Record<ProblemCode, ProblemKind>> = KINDS;
 
+/** The code of a problem, or of the failure of an image. */
+export const problemCode = codeOf(Object.keys(PROBLEMS)).meta({
+  id: 'ProblemCode',
+  description: 'From a closed list.',
+});
+
 /** Body of every answer that reports an error. */
 export const problem = z
   .strictObject({
@@ -52,7 +59,7 @@ export const problem = z
     status: z.int().meta({ description: 'The HTTP status.' }),
     detail: z.string().meta({ description: 'What is wrong here, and what to do about it.' }),
     instance: z.string().meta({ description: 'The path that was asked for.' }),
-    code: z.string().meta({ description: `One of: ${Object.keys(PROBLEMS).join(', ')}.` }),
+    code: problemCode,
     requestId: z.string().meta({ description: 'Finds this request in the log.' }),
     errors: z
       .array(z.strictObject({ path: z.string(), message: z.string() }))

@@ -32,7 +32,7 @@ export const usageReport = z
         reserved: z.number().meta({ description: 'Held back for pictures that are accepted and not yet made.' }),
         resetsAt: timestamp('When the day ends.'),
       })
-      .meta({ description: "Of the caller's key; of the whole service for an admin." }),
+      .meta({ description: "Of the caller's name; of the whole service for a key with `read-all` or `admin`." }),
   })
   .meta({ id: 'Usage' });
 

@@ -31,6 +31,7 @@ function uncalledServices(): AppServices {
       provenance: uncalled,
       deliveries: uncalled,
       redeliver: uncalled,
+      models: uncalled,
       presets: uncalled,
       cleanup: uncalled,
       lastCleanup: uncalled,

@@ -145,6 +145,7 @@ export async function createServices(
     queue,
     events,
     provenanceReader: createProvenanceReader(),
+    providers,
     upstreams,
     costs,
     guardSpending,

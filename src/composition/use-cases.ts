@@ -11,6 +11,7 @@ import { createProvenance } from '../core/images/provenance.ts';
 import { createJoinOrRerun, createRerun, createRetry } from '../core/images/rerun.ts';
 import { createSubmit } from '../core/images/submit.ts';
 import { createWait } from '../core/images/wait.ts';
+import { listModels } from '../core/models/model-list.ts';
 import type { GuardSpending } from '../core/money/budget-watch.ts';
 import type { Costs } from '../core/money/costs.ts';
 import { reportUsage } from '../core/money/usage.ts';
@@ -20,6 +21,7 @@ import type { ImageEvents } from '../core/ports/image-events.ts';
 import type { JobQueue } from '../core/ports/job-queue.ts';
 import type { MediaStore } from '../core/ports/media-store.ts';
 import type { ProvenanceReader } from '../core/ports/provenance-reader.ts';
+import type { Provider } from '../core/ports/provider.ts';
 import type { RecordStore } from '../core/ports/record-store.ts';
 import type { Tracer } from '../core/ports/tracer.ts';
 import { createCleanup } from '../core/retention/cleanup.ts';
@@ -29,6 +31,8 @@ import { createRepair } from '../core/retention/repair.ts';
 import type { SweepWatch } from '../core/retention/sweep-watch.ts';
 import type { StorageCapacity } from '../core/storage/capacity.ts';
 import type { Upstreams } from '../core/upstream/upstreams.ts';
+import { createWebhookUrlCheck } from '../core/webhooks/webhook-url.ts';
+import { refusalOfLiteral } from '../security/literal-address.ts';
 
 /** What the use cases share: the adapters that were chosen, and what was built on them. */
 interface UseCaseParts {
@@ -38,6 +42,7 @@ interface UseCaseParts {
   readonly queue: JobQueue;
   readonly events: ImageEvents;
   readonly provenanceReader: ProvenanceReader;
+  readonly providers: readonly Provider[];
   readonly upstreams: Upstreams;
   readonly costs: Costs;
   readonly guardSpending: GuardSpending;
@@ -57,11 +62,16 @@ interface UseCaseParts {
 
 /** Builds each use case from the parts and settings that it takes, and puts them together as the facade. */
 export function createUseCases(config: Config, parts: UseCaseParts): Images {
-  const { records, store, queue, events, upstreams, costs, deletions, urls, toRecord } = parts;
+  const { records, store, queue, events, providers, upstreams, costs, deletions, urls, toRecord } = parts;
   const { clock, tracer, newId, log, stopping } = parts;
   const { budget, presets, defaults, retention } = config;
   const queueLimit = config.queue.limit;
-  const resolve = (create: CreateImage) => resolveRequest(create, presets, defaults);
+  const modelNames = modelNamesIn(config);
+  const checkWebhookUrl = createWebhookUrlCheck((url) => refusalOfLiteral(url, config.webhooks.allowHosts));
+  const resolve = (create: CreateImage) => {
+    checkWebhookUrl(create.webhookUrl);
+    return resolveRequest(create, presets, defaults);
+  };
   const admission = createAdmission({
     queue,
     capacity: parts.capacity,
@@ -119,7 +129,13 @@ export function createUseCases(config: Config, parts: UseCaseParts): Images {
       clock,
       log,
     }),
+    models: () => listModels({ providers, names: modelNames, isDown: upstreams.isDown }, clock.now()),
     usage: (days, caller) => reportUsage({ records, budget, clock }, days, caller),
     presets,
   });
+}
+
+/** Every name by which a request may ask for a model of some provider. */
+function modelNamesIn({ catalog, defaults, providers }: Config): readonly string[] {
+  return [...catalog.keys(), defaults.model, ...providers.flatMap(({ model }) => model ?? [])];
 }

@@ -9,7 +9,14 @@ import { ACCESS_LEVELS, type Access, type ApiKey, parseKeys } from '../security/
 import { choice, count, list, type SettingsOf, seconds, taking } from './setting-types.ts';
 
 const perMinute = () => count(1, 1_000_000).optional();
-const access = choice(ACCESS_LEVELS).optional();
+const access = z
+  .enum(ACCESS_LEVELS, {
+    error: ({ input }) =>
+      input === 'admin'
+        ? 'write keyed in place of admin: keys with the scope that it takes, or with admin'
+        : 'must be open or keyed',
+  })
+  .optional();
 
 /** An origin as browsers send it, without a path or a trailing slash; or `*` for every origin. */
 const origin = z
@@ -49,7 +56,8 @@ export const accessSettings = {
   API_KEYS: keys
     .optional()
     .describe(
-      'API keys: `name:secret:scope+scope`, commas between, scopes `generate`, `read`, `admin`. The secret may ' +
+      'API keys: `name:secret:scope+scope`, commas between, scopes `generate`, `read`, `read-all`, `metrics`, `admin`. Several may ' +
+        'bear one name, each with scopes of its own; pictures belong to the name. The secret may ' +
         'be given as the hash that `easel keys create` prints. Default: none; every caller may do everything.',
     ),
   API_KEYS_FILE: z
@@ -70,9 +78,12 @@ export const accessSettings = {
     .default(3600)
     .describe('How long a signed URL stays valid at least; at most it is twice as long.'),
   METRICS_ACCESS: access.describe(
-    '`open`, or `admin`: for keys with that scope. Default: open on loopback, else `admin`.',
+    '`open`, or `keyed`: for keys with `metrics` or `admin`. Default: open on loopback, else `keyed`.',
   ),
-  DOCS_ACCESS: access.describe('The same for `/docs` and `/openapi.json`. Default: as that of `METRICS_ACCESS`.'),
+  DOCS_ACCESS: access.describe(
+    '`/docs` and `/openapi.json`: `open`, or `keyed`: for every key, which a browser asks for as a password, under any user name. ' +
+      'Default: open on loopback, else `keyed`.',
+  ),
   RATE_LIMIT_PER_MINUTE: perMinute().describe(
     'Most generations that one key, or without keys one address, may ask for in a minute. Default: no limit.',
   ),

@@ -5,6 +5,7 @@ import type { Catalog } from '../core/models/catalog.ts';
 import { BUILT_IN_PRESETS } from '../core/planning/built-in-presets.ts';
 import type { Presets } from '../core/planning/presets.ts';
 import { type ApiKey, findConflicts } from '../security/api-keys.ts';
+import { refusalOfLiteral } from '../security/literal-address.ts';
 import { createSecretMask, type SecretMask } from '../security/secret-mask.ts';
 import { type AccessConfig, accessConfig, httpAccess } from './access-settings.ts';
 import { type CallConfig, callConfig } from './call-settings.ts';
@@ -99,7 +100,7 @@ export function readConfig(env: Environment, now = Date.now()): Config {
     ...images,
     ...callConfig(settings),
     ...retentionConfig(settings),
-    server: serverConfig(settings, httpAccess(settings, LOOPBACK.test(settings.HOST) ? 'open' : 'admin')),
+    server: serverConfig(settings, httpAccess(settings, LOOPBACK.test(settings.HOST) ? 'open' : 'keyed')),
     providers,
     presets,
     signing,
@@ -156,6 +157,12 @@ function contradictions(settings: Settings, given: Given, refused: ReadonlySet<s
   if (NODE_ENV === 'production' && !isSet('PROVIDERS') && !isSet('OPENAI_API_KEY')) {
     issues.push(
       'OPENAI_API_KEY: is missing; in production the placeholder has to be asked for with PROVIDERS=placeholder',
+    );
+  }
+  for (const [name, url] of settings.WEBHOOK_URLS ?? []) {
+    if (refusalOfLiteral(url, settings.WEBHOOK_ALLOW_HOSTS ?? []) === null) continue;
+    issues.push(
+      `WEBHOOK_URLS: the URL of ${name} leads to an address that is not public; correct it, or add its host to WEBHOOK_ALLOW_HOSTS`,
     );
   }
   return issues;

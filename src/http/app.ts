@@ -8,14 +8,14 @@ import type { Metrics } from '../core/ports/telemetry.ts';
 import { NO_TRACING, type Tracer } from '../core/ports/tracer.ts';
 import type { Access, Keys } from '../security/api-keys.ts';
 import type { SignedLinks } from '../security/signed-links.ts';
-import { callerOf, decorateCaller, requireAdmin, requireKeys } from './access/auth.ts';
+import { callerOf, decorateCaller, guardMetrics, guardPages, requireKeys } from './access/auth.ts';
 import { limitRates, prepareRateLimits, type RateLimits } from './access/rate-limit.ts';
 import { allowOrigins, secureHeaders, securePictures } from './access/security-headers.ts';
 import { ignoreRangeOfHead, requireHost } from './connections/broken-request.ts';
 import { boundConnections } from './connections/connection-bound.ts';
 import { trackConnections } from './connections/open-connections.ts';
 import { watchLoad } from './connections/overload.ts';
-import { createServer } from './connections/server.ts';
+import { createServer, MAX_PARAM_LENGTH } from './connections/server.ts';
 import { endConnections, refuseWorkWhileStopping } from './connections/stopping.ts';
 import { DEFAULT_TIMEOUTS, pauseSocketTimeout, type Timeouts } from './connections/timeouts.ts';
 import { privateAccess } from './media/access.ts';
@@ -23,19 +23,21 @@ import { createHealth, type HealthChecks } from './monitoring/health.ts';
 import { observeRequest, observeRequests, requestId } from './monitoring/request-log.ts';
 import { traceRequests } from './monitoring/tracing.ts';
 import { documentRoutes } from './openapi/document.ts';
+import { trackMethods } from './protocol/allowed-methods.ts';
 import { handleErrors, handleUnknownRoutes } from './protocol/problem.ts';
 import { readJsonBodies, validatorCompiler } from './protocol/validation.ts';
 import { cleanupRoutes } from './routes/cleanup.ts';
-import { deliveryRoutes } from './routes/deliveries.ts';
 import { docsRoutes } from './routes/docs.ts';
-import { eventRoutes } from './routes/events.ts';
 import { healthRoutes } from './routes/health.ts';
-import { imageRoutes } from './routes/images.ts';
+import { deliveryRoutes } from './routes/images/deliveries.ts';
+import { eventRoutes } from './routes/images/events.ts';
+import { imageRoutes } from './routes/images/images.ts';
+import { provenanceRoutes } from './routes/images/provenance.ts';
+import { runRoutes } from './routes/images/runs.ts';
 import { mediaRoutes } from './routes/media.ts';
 import { metricsRoutes } from './routes/metrics.ts';
+import { modelRoutes } from './routes/models.ts';
 import { presetRoutes } from './routes/presets.ts';
-import { provenanceRoutes } from './routes/provenance.ts';
-import { runRoutes } from './routes/runs.ts';
 import { usageRoutes } from './routes/usage.ts';
 
 /** Settings of the HTTP side. */
@@ -101,6 +103,7 @@ export async function buildApp(
     timeouts,
     trustProxy,
   });
+  const methodsOf = trackMethods(app, MAX_PARAM_LENGTH);
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(serializerCompiler);
   traceRequests(app, tracer);
@@ -129,20 +132,21 @@ export async function buildApp(
     await scope.register(provenanceRoutes, { images, identify });
     await scope.register(deliveryRoutes, { images, identify });
     await scope.register(presetRoutes, { images });
+    await scope.register(modelRoutes, { images });
     await scope.register(cleanupRoutes, { images });
     await scope.register(usageRoutes, { images, identify });
   };
   const monitoring: FastifyPluginAsync = async (scope) => {
-    requireAdmin(scope, keys, config.metricsAccess);
+    guardMetrics(scope, keys, config.metricsAccess);
     await scope.register(metricsRoutes, { metrics });
   };
   const documentation: FastifyPluginAsync = async (scope) => {
-    requireAdmin(scope, keys, config.docsAccess);
+    guardPages(scope, keys, config.docsAccess);
     await scope.register(docsRoutes);
   };
   const api: FastifyPluginAsync = async (scope) => {
     await secureHeaders(scope);
-    handleUnknownRoutes(scope);
+    handleUnknownRoutes(scope, methodsOf);
     pauseSocketTimeout(scope, timeouts);
     const health = createHealth({ checks, clock, stopping, providerUsable });
     await scope.register(healthRoutes, { health, version });

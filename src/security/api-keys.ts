@@ -8,16 +8,19 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { ANONYMOUS } from '../core/domain/request.ts';
 
-/** What a key may do; `admin` includes the other two. */
-const SCOPES = ['generate', 'read', 'admin'] as const;
+/**
+ * What a key may do: have pictures made and change its own (`generate`), see its own (`read`) or everyone's (`read-all`), read
+ * `/metrics`, or everything (`admin`).
+ */
+const SCOPES = ['generate', 'read', 'read-all', 'metrics', 'admin'] as const;
 export type Scope = (typeof SCOPES)[number];
 
-/** Access to an operator's route, such as the metrics: open to everyone, or only to keys with `admin`. */
-export const ACCESS_LEVELS = ['open', 'admin'] as const;
+/** Access to the metrics and to the docs: open to everyone, or to keys that may have them. */
+export const ACCESS_LEVELS = ['open', 'keyed'] as const;
 export type Access = (typeof ACCESS_LEVELS)[number];
 
 export interface ApiKey {
-  /** Owner of the images that are made with the key. */
+  /** Owner of the images that are made with the key. Several keys may have one name, each with scopes of its own. */
   readonly name: string;
   /** SHA-256 of the secret. */
   readonly hash: Uint8Array;
@@ -32,9 +35,9 @@ export interface Keys {
   find(secret: string): ApiKey | null;
 }
 
-/** True when a key with these scopes may do what needs `scope`. */
+/** True when a key with these scopes may do what needs `scope`: `read-all` includes `read`, and `admin` every scope. */
 export function allows(scopes: readonly Scope[], scope: Scope): boolean {
-  return scopes.includes(scope) || scopes.includes('admin');
+  return scopes.includes(scope) || scopes.includes('admin') || (scope === 'read' && scopes.includes('read-all'));
 }
 
 /** The key with this secret, or null. Compares every key in constant time, so that the duration reveals nothing about the keys. */
@@ -64,15 +67,11 @@ export function parseKeyFile(text: string): ParsedKeys {
   return parseEntries(lines.filter(({ entry }) => entry !== '' && !entry.startsWith('#')));
 }
 
-/** Conflicts between keys that are valid on their own: a secret used twice, or one name with different scopes. */
+/** Conflicts between keys that are valid on their own: a secret that is used twice. */
 export function findConflicts(keys: readonly ApiKey[]): readonly string[] {
   return keys.flatMap((key, index) => {
-    const earlier = keys.slice(0, index);
-    if (earlier.some(({ hash }) => timingSafeEqual(hash, key.hash))) return [`${key.name}: its secret is in use twice`];
-    // Two secrets under one name allow key rotation; different scopes under one name are a mistake.
-    const sameName = earlier.find(({ name }) => name === key.name);
-    const sameScopes = sameName === undefined || scopesText(sameName) === scopesText(key);
-    return sameScopes ? [] : [`${key.name}: appears twice, with different scopes`];
+    const isUsed = keys.slice(0, index).some(({ hash }) => timingSafeEqual(hash, key.hash));
+    return isUsed ? [`${key.name}: its secret is in use twice`] : [];
   });
 }
 
@@ -131,10 +130,6 @@ function parseEntry(entry: string): { readonly key: ApiKey; readonly secret: str
 
 function isScope(text: string): text is Scope {
   return SCOPES.some((scope) => scope === text);
-}
-
-function scopesText({ scopes }: ApiKey): string {
-  return scopes.toSorted().join('+');
 }
 
 function sha256(text: string): Uint8Array {

@@ -9,6 +9,7 @@ import type { Readable } from 'node:stream';
 import { Agent, buildConnector, request } from 'undici';
 import { specialKind } from './address.ts';
 import { type AllowedHost, defaultPort, isAllowed } from './allow-list.ts';
+import { describeRefusal } from './literal-address.ts';
 
 /** A bounded `fetch`: one request, one answer. Redirects are returned, not followed. Credentials in the URL are sent as Basic. */
 export interface GuardedFetch {
@@ -123,9 +124,7 @@ function publicOnly(lookup: LookupFunction, special: (address: string) => string
 }
 
 function refused(hostname: string, kind: string): RefusedAddressError {
-  return new RefusedAddressError(
-    `${hostname} has an address that is not public (${kind}), and is not on the list of allowed hosts`,
-  );
+  return new RefusedAddressError(describeRefusal(hostname, kind));
 }
 
 /** The `Authorization` of the user and the password in a URL (RFC 7617, in UTF-8); undici would leave them out. */

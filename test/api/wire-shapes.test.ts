@@ -4,12 +4,14 @@ import { requestPreview, toRequestPreview } from '../../src/api/create-image.ts'
 import { deliveryList, toDeliveryList } from '../../src/api/deliveries.ts';
 import { forEachHealthCheck, healthReport, toHealthReport } from '../../src/api/health.ts';
 import { imageList, imagePreview, toImageList, toImagePreview } from '../../src/api/image-record.ts';
+import { modelList, toModelList } from '../../src/api/models.ts';
 import { presetList, toPresetList } from '../../src/api/presets.ts';
 import { provenanceRecord, toProvenanceRecord } from '../../src/api/provenance.ts';
 import { toUsageReport, usageReport } from '../../src/api/usage.ts';
 import type { Delivery } from '../../src/core/domain/delivery.ts';
 import type { Preview } from '../../src/core/images/preview.ts';
 import type { FileProvenance, Provenance } from '../../src/core/images/provenance.ts';
+import { CATALOG } from '../../src/core/models/catalog.ts';
 import type { UsageReport } from '../../src/core/money/usage.ts';
 import type { Preset } from '../../src/core/planning/presets.ts';
 import type { LastCleanup } from '../../src/core/ports/record-store.ts';
@@ -111,6 +113,12 @@ const preset: Preset = {
   brief: { style: 'engraving' },
   example: 'a lighthouse',
 };
+const models = [...CATALOG.values()].map((row) => ({
+  model: { ...row, ...secret },
+  provider: 'openai',
+  usable: true,
+  ...secret,
+}));
 const health = {
   status: 'degraded' as const,
   detail: 'the service is stopping',
@@ -128,6 +136,7 @@ const shapes = [
   { name: 'toRequestPreview', made: toRequestPreview({ ...preview, ...secret }), schema: requestPreview },
   { name: 'toDeliveryList', made: toDeliveryList([{ ...delivery, ...secret }]), schema: deliveryList },
   { name: 'toProvenanceRecord', made: toProvenanceRecord({ ...provenance, ...secret }), schema: provenanceRecord },
+  { name: 'toModelList', made: toModelList(models), schema: modelList },
   { name: 'toPresetList', made: toPresetList([{ ...preset, ...secret }]), schema: presetList },
   { name: 'toHealthReport', made: toHealthReport({ ...health, ...secret }, '1.2.3'), schema: healthReport },
   { name: 'toImageList', made: toImageList({ ...page, ...secret }, exampleRecord), schema: imageList },

@@ -37,7 +37,12 @@ it.each([
   ['no prompt', ['generate'], 64, /easel generate "a lighthouse at dusk"/],
   ['an invalid size', ['generate', 'x', '--size', 'large'], 1, /must be WIDTHxHEIGHT/],
   ['an unknown option', ['cleanup', '--all'], 1, /^Unknown option '--all'/],
-  ['an unknown scope', ['keys', 'create', 'blog', 'write'], 1, /scopes must be of generate, read, admin/],
+  [
+    'an unknown scope',
+    ['keys', 'create', 'blog', 'write'],
+    1,
+    /scopes must be of generate, read, read-all, metrics, admin/,
+  ],
 ] as const)('%s: %j exits with %i and says what is wrong, without a stack', async (_name, args, code, message) => {
   await using folder = await temporaryFolder();
   const run = await easel(folder, ...args);

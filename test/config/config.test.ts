@@ -101,12 +101,19 @@ describe('HOST beyond loopback', () => {
   it.each([
     [{ HOST: '127.0.0.1' }, 'open'],
     [{ HOST: '127.0.0.1', API_KEYS: 'a:b:read' }, 'open'],
-    [{ HOST: '0.0.0.0', API_KEYS: 'a:b:read' }, 'admin'],
+    [{ HOST: '0.0.0.0', API_KEYS: 'a:b:read' }, 'keyed'],
     [{ HOST: '0.0.0.0', API_KEYS: 'a:b:read', METRICS_ACCESS: 'open', DOCS_ACCESS: 'open' }, 'open'],
-    [{ HOST: '127.0.0.1', METRICS_ACCESS: 'admin', DOCS_ACCESS: 'admin' }, 'admin'],
-  ])('keeps metrics and docs for admins unless set otherwise: %j', (env, access) => {
+    [{ HOST: '127.0.0.1', METRICS_ACCESS: 'keyed', DOCS_ACCESS: 'keyed' }, 'keyed'],
+  ])('keeps metrics and docs for keys off loopback unless set otherwise: %j', (env, access) => {
     const { metricsAccess, docsAccess } = readConfig(env).server;
     expect([metricsAccess, docsAccess]).toEqual([access, access]);
+  });
+
+  it('refuses the access level of earlier versions with the word to write in its place', () => {
+    expect(issuesOf({ METRICS_ACCESS: 'admin', DOCS_ACCESS: 'admin' })).toEqual([
+      expect.stringMatching(/^METRICS_ACCESS: write keyed in place of admin/),
+      expect.stringMatching(/^DOCS_ACCESS: write keyed in place of admin/),
+    ]);
   });
 });
 
@@ -173,6 +180,20 @@ describe('API_KEYS_FILE', () => {
     await writeFile(path, 'a:one:read');
     const config = readConfig({ HOST: '0.0.0.0', API_KEYS_FILE: path });
     expect(findKey(config.keys.fromFile, 'one')?.name).toBe('a');
+  });
+});
+
+describe('WEBHOOK_URLS', () => {
+  const WEBHOOK_URLS = 'blog=http://10.9.8.7/hook,shop=https://example.com/hook';
+
+  it('names no URL at a literal address that is not public and not allowed', () => {
+    expect(issuesOf({ WEBHOOK_URLS })).toEqual([
+      expect.stringMatching(
+        /^WEBHOOK_URLS: the URL of blog leads to an address that is not public.*WEBHOOK_ALLOW_HOSTS/,
+      ),
+    ]);
+    expect(issuesOf({ WEBHOOK_URLS })[0]).not.toContain('10.9.8.7');
+    expect(issuesOf({ WEBHOOK_URLS, WEBHOOK_ALLOW_HOSTS: '10.9.8.7' })).toEqual([]);
   });
 });
 

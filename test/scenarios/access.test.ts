@@ -57,6 +57,44 @@ describe('an image', () => {
     expect((await ask('DELETE', '/images/hero', 'boss')).status).toBe(204);
   });
 
+  it('belongs to the name of its key: every key of that name may do with it what its own scopes allow', async () => {
+    await using easel = await startEasel({ env: withKeys });
+    expect((await make(easel, 'blog', 'hero')).status).toBe(201);
+    const page = { authorization: 'Bearer blog-page-secret' };
+    expect(await statusOf(easel, '/images/hero', page)).toBe(200);
+    expect((await easel.post({ mediaId: 'other', prompt }, page)).body.code).toBe('forbidden');
+  });
+
+  it('is shown to keys that read all, its deliveries and cost too, and changed by none of them', async () => {
+    await using easel = await startEasel({ env: withKeys });
+    expect((await make(easel, 'blog', 'hero')).status).toBe(201);
+    const views = ['', '/events', '/provenance', '/preview', '/deliveries'].map((rest) => `/images/hero${rest}`);
+    for (const name of ['desk', 'editor']) {
+      for (const path of views) expect([path, await statusOf(easel, path, bearer(name))]).toEqual([path, 200]);
+      const list = await (await easel.get('/images', bearer(name))).json();
+      expect(list).toMatchObject({ items: [{ mediaId: 'hero' }] });
+      const usage = await (await easel.get('/usage', bearer(name))).json();
+      expect(usage).toMatchObject({ days: [{ key: 'blog', images: 1 }] });
+    }
+
+    const changes = [
+      ['DELETE', '/images/hero'],
+      ...['cancel', 'retry', 'deliveries/x/redeliver'].map((rest) => ['POST', `/images/hero/${rest}`] as const),
+    ] as const;
+    for (const [method, path] of changes) {
+      const change = (name: string) => fetch(`${easel.url}${path}`, { method, headers: bearer(name) });
+      expect((await change('desk')).status).toBe(403);
+      const refused = await change('editor');
+      expect(await refused.json()).toMatchObject({
+        status: 404,
+        code: 'not_found',
+        detail: expect.stringContaining("changing another key's image takes the scope admin"),
+      });
+    }
+    expect(await statusOf(easel, '/images/hero', bearer('blog'))).toBe(200);
+    expect(easel.upstream.calls).toHaveLength(1);
+  });
+
   it('is found by its Idempotency-Key for its own API key only', async () => {
     await using easel = await startEasel({ env: withKeys });
     const post = (name: string, text = prompt) =>

@@ -67,7 +67,7 @@ describe('cancelling', () => {
     await using easel = await startEasel();
     expect(await easel.cancel('x')).toMatchObject({ status: 404, body: { code: 'not_found' } });
     await easel.post(X);
-    const foreign = easel.services.images.cancel('x', { name: 'another', admin: false });
+    const foreign = easel.services.images.cancel('x', { name: 'another', seesAll: false, admin: false });
     await expect(foreign).rejects.toMatchObject({ code: 'not_found' });
   });
 

@@ -71,8 +71,8 @@ describe('the same request', () => {
     await using easel = await startEasel();
     const { images } = easel.services;
     const [anna, bert] = [
-      { name: 'anna', admin: false },
-      { name: 'bert', admin: false },
+      { name: 'anna', seesAll: false, admin: false },
+      { name: 'bert', seesAll: false, admin: false },
     ];
     const request = { prompt: 'a lighthouse' };
     const hers = await images.submit(request, anna, 'k');

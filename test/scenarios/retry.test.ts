@@ -237,7 +237,7 @@ describe('POST /images/:mediaId/retry', () => {
     easel.upstream.script(openAiError('server_error'), openAiError('server_error'));
     await easel.post(X);
     const { images } = easel.services;
-    const caller = { name: 'anonymous', admin: true };
+    const caller = { name: 'anonymous', seesAll: true, admin: true };
     const outcomes = await Promise.allSettled([
       images.retry('x', caller),
       images.submit(X, caller, null),

@@ -42,6 +42,47 @@ async function settled(easel: { readonly url: string }, mediaId: string, status:
 const redeliver = (easel: Easel, mediaId: string, id: string, headers = {}) =>
   fetch(`${easel.url}/images/${mediaId}/deliveries/${id}/redeliver`, { method: 'POST', headers });
 
+describe('a webhookUrl at a literal address that is not public', () => {
+  it.each([
+    'http://127.0.0.1/hook',
+    'http://10.0.0.1',
+    'https://[::1]:8443/hook',
+    'http://[::ffff:10.0.0.1]/',
+    'http://169.254.169.254/latest/meta-data/',
+    'http://2130706433/',
+    'http://0x7f.1/',
+    'http://0177.0.0.1/',
+    'http://user:hunter2@192.168.1.1/',
+  ])('%s is a 400 that names it, before anything is accepted', async (webhookUrl) => {
+    await using easel = await startEasel({ env: { WEBHOOK_ALLOW_HOSTS: '127.0.0.1:9, example.com' } });
+    for (const path of ['/images', '/images/preview']) {
+      const answer = await fetch(`${easel.url}${path}`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({ mediaId: 'a', prompt, webhookUrl }),
+      });
+      const text = await answer.text();
+      expect(answer.status).toBe(400);
+      expect(JSON.parse(text)).toMatchObject({
+        code: 'invalid_request',
+        errors: [{ path: 'webhookUrl', message: expect.stringMatching(/not public .*WEBHOOK_ALLOW_HOSTS/) }],
+      });
+      expect(text).not.toContain('hunter2');
+    }
+    expect((await easel.get('/images/a')).status).toBe(404);
+    expect(easel.upstream.calls).toEqual([]);
+  });
+
+  it.each(['http://127.0.0.1:9/hook', 'http://0x7f.1:9/hook', 'http://localhost:9/', 'http://93.184.215.14/'])(
+    '%s is accepted where the address is public, allowed, or behind a name',
+    async (webhookUrl) => {
+      await using easel = await startEasel({ env: { WEBHOOK_ALLOW_HOSTS: '127.0.0.1:9' } });
+      const answer = await easel.post({ prompt, webhookUrl }, { prefer: 'respond-async' });
+      expect(answer.status).toBe(202);
+    },
+  );
+});
+
 test('credentials in a webhookUrl reach the receiver, and are shown nowhere', async () => {
   await using receiver = await startReceiver();
   await using easel = await startEasel({ env });
@@ -137,13 +178,14 @@ describe('a delivery', () => {
 
   test.each([
     ['is forbidden by 410', 410, 'disabled', /wants no more/, 'delivered'],
-    ['goes to an address that is not to be reached', null, 'failed', /not public/, 'failed'],
+    ['goes to a name whose address is not to be reached', null, 'failed', /not public/, 'failed'],
   ])('that %s is not retried until it is redelivered on request', async (_how, httpStatus, status, error, second) => {
     await using receiver = await startReceiver();
     receiver.script({ status: 410 });
     const allow = httpStatus === null ? '127.0.0.1:1' : '127.0.0.1';
     await using easel = await startEasel({ env: { ...env, WEBHOOK_ALLOW_HOSTS: allow } });
-    await easel.post({ mediaId: 'hero', prompt, webhookUrl: receiver.url });
+    const webhookUrl = httpStatus === null ? receiver.url.replace('127.0.0.1', 'localhost') : receiver.url;
+    await easel.post({ mediaId: 'hero', prompt, webhookUrl });
     const first = await settled(easel, 'hero', status);
     expect(first).toMatchObject({
       nextAttemptAt: null,

@@ -81,7 +81,7 @@ async function createPictureSigner(
   { identity, generator, now }: SignerOptions,
 ): Promise<PictureSigner> {
   const warnings = new Map<string, Warning>();
-  const warn = (code: string, detail: string) => void warnings.set(detail, { code, detail });
+  const warn = (code: Warning['code'], detail: string) => void warnings.set(detail, { code, detail });
 
   const parent = await readParentManifest(original).catch(() => null);
   if (parent === null && carriesManifest(original)) {

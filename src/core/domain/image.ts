@@ -146,9 +146,28 @@ export interface MediaFile extends Size {
   readonly sha256: string;
 }
 
+/** Codes of warnings: a closed list. */
+export const WARNING_CODES = [
+  'parameter_dropped',
+  'parameter_mapped',
+  'model_mapped',
+  'prompt_changed',
+  'provider_fallback',
+  'regenerated',
+  'enlarged',
+  'repaired',
+  'resized',
+  'highlights_clipped',
+  'credentials_dropped',
+  'not_signed',
+  'rendition_failed',
+  'picture_kept',
+] as const;
+export type WarningCode = (typeof WARNING_CODES)[number];
+
 /** Something that the caller should know about an image, although it is not a failure. */
 export interface Warning {
-  readonly code: string;
+  readonly code: WarningCode;
   readonly detail: string;
 }
 

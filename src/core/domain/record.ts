@@ -102,11 +102,13 @@ function toFileRecord(file: MediaFile, urls: MediaUrls) {
 
 /** The renditions in the order of the request, those that are still to be made as pending. One that was given up is left out. */
 function toRenditionRecords({ mediaId, request, renditions, pending }: Image, urls: MediaUrls) {
-  return request.renditions.flatMap((spec): (FileRecord | { url: string; status: 'pending' })[] => {
-    const name = renditionName(mediaId, spec);
-    const file = renditions.find((rendition) => rendition.name === name);
-    if (file) return [toFileRecord(file, urls)];
-    const isPending = pending.some((waiting) => renditionName(mediaId, waiting) === name);
-    return isPending ? [{ url: urlOf(name), status: 'pending' }] : [];
-  });
+  return request.renditions.flatMap(
+    (spec): ((FileRecord & { status: 'ready' }) | { url: string; status: 'pending' })[] => {
+      const name = renditionName(mediaId, spec);
+      const file = renditions.find((rendition) => rendition.name === name);
+      if (file) return [{ ...toFileRecord(file, urls), status: 'ready' }];
+      const isPending = pending.some((waiting) => renditionName(mediaId, waiting) === name);
+      return isPending ? [{ url: urlOf(name), status: 'pending' }] : [];
+    },
+  );
 }

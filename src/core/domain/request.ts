@@ -4,17 +4,29 @@ import type { Size } from './geometry.ts';
 
 /** The caller of a use case. */
 export interface Caller {
-  /** Name of the API key; `anonymous` where no keys are configured. */
+  /** Name of the API key, which owns the images that it makes; `anonymous` where no keys are configured. */
   readonly name: string;
-  /** Sees the images of every key. */
+  /** Whether it sees the images of every name, and what they cost. */
+  readonly seesAll: boolean;
+  /** Whether it may also change the images of every name. */
   readonly admin: boolean;
+}
+
+/** True when the caller may see the images of this owner. */
+export function maySee(caller: Caller, owner: string): boolean {
+  return caller.seesAll || caller.name === owner;
+}
+
+/** True when the caller may change, run again and delete the images of this owner. */
+export function mayChange(caller: Caller, owner: string): boolean {
+  return caller.admin || caller.name === owner;
 }
 
 /**
  * The caller where no API keys are configured, and the caller of every command: it may do everything. It owns the images that it
  * makes, so its name is reserved: a key called `anonymous` would get access to them.
  */
-export const ANONYMOUS: Caller = { name: 'anonymous', admin: true };
+export const ANONYMOUS: Caller = { name: 'anonymous', seesAll: true, admin: true };
 
 /** A request with every default resolved. Its canonical JSON gives the fingerprint. */
 export interface ImageRequest {

@@ -205,7 +205,10 @@ export function renditionsGivenUp(image: Image, tried: readonly RenditionSpec[],
   const triedNames = new Set(tried.map(nameOf));
   const givenUp = image.pending.map(nameOf).filter((name) => triedNames.has(name));
   if (image.status !== 'succeeded' || givenUp.length === 0) return null;
-  const warningOf = (name: string) => ({ code: 'rendition_failed', detail: `${name} could not be made: ${reason}` });
+  const warningOf = (name: string): Warning => ({
+    code: 'rendition_failed',
+    detail: `${name} could not be made: ${reason}`,
+  });
   const pending = image.pending.filter((spec) => !triedNames.has(nameOf(spec)));
   return { ...image, pending, warnings: [...image.warnings, ...givenUp.map(warningOf)] };
 }

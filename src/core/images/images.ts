@@ -1,7 +1,8 @@
 import type { Delivery } from '../domain/delivery.ts';
 import { ImageError } from '../domain/errors.ts';
 import type { Image } from '../domain/image.ts';
-import type { Caller, CreateImage } from '../domain/request.ts';
+import { type Caller, type CreateImage, mayChange, maySee } from '../domain/request.ts';
+import type { OfferedModel } from '../models/model-list.ts';
 import type { UsageReport } from '../money/usage.ts';
 import { currentPresets, type Preset, type Presets } from '../planning/presets.ts';
 import type { CleanupReport, LastCleanup, ListQuery, Page, RecordStore } from '../ports/record-store.ts';
@@ -21,7 +22,8 @@ export type ImageFilter = Omit<ListQuery, 'owner'>;
 
 /**
  * Facade of the use cases for the HTTP and command-line interfaces. Every method raises `ImageError`. Those that take a mediaId
- * and a caller raise `not_found` for an image that does not exist and for one that the caller may not see.
+ * and a caller raise `not_found` for an image that does not exist, for one that the caller may not see, and, where they change the
+ * image, for one that the caller may only see.
  */
 export interface Images {
   /**
@@ -48,7 +50,7 @@ export interface Images {
    */
   waitUntilFinished(mediaId: string, timeoutMs: number, signal: AbortSignal): Promise<Image | null>;
   get(mediaId: string, caller: Caller): Promise<Image>;
-  /** The caller's images, or those of every key for an admin. */
+  /** The images that the caller may see. */
   list(filter: ImageFilter, caller: Caller): Promise<Page>;
   /** The events of an image from now on, see `createFollow`; null where `lastEventId` is the image's final event. */
   follow(
@@ -68,6 +70,8 @@ export interface Images {
   deliveries(mediaId: string, caller: Caller): Promise<readonly Delivery[]>;
   /** Sends a webhook again, whatever the status of its delivery; `not_found` also for a delivery about another image. */
   redeliver(mediaId: string, deliveryId: string, caller: Caller): Promise<Delivery>;
+  /** The models that the configured providers offer, and whether each can be called now. */
+  models(): readonly OfferedModel[];
   /** The current version of every preset. */
   presets(): readonly Preset[];
   /** Removes the record and every file; a running image is cancelled first. */
@@ -76,7 +80,10 @@ export interface Images {
   cleanup(options: CleanupOptions): Promise<CleanupReport>;
   /** `not_found` before the first cleanup. */
   lastCleanup(): Promise<LastCleanup>;
-  /** Spending of the last `days` days (UTC), today included, and the state of the budget: of the caller's key, of all for an admin. */
+  /**
+   * Spending of the last `days` days (UTC), today included, and the state of the budget: of the caller's name, of all for a caller who
+   * sees all.
+   */
   usage(days: number, caller: Caller): Promise<UsageReport>;
 }
 
@@ -92,6 +99,7 @@ interface UseCases {
   readonly deliveries: Deliveries;
   readonly deletions: Pick<Deletions, 'cancel' | 'remove'>;
   readonly cleanup: Cleanup;
+  readonly models: () => readonly OfferedModel[];
   readonly usage: (days: number, caller: Caller) => Promise<UsageReport>;
   readonly presets: Presets;
 }
@@ -102,9 +110,19 @@ export function createImages(useCases: UseCases): Images {
   /** The image, if the caller may see it. */
   async function find(mediaId: string, caller: Caller): Promise<Image> {
     const image = await records.get(mediaId);
-    if (image === null || !(caller.admin || image.owner === caller.name))
+    if (image === null || !maySee(caller, image.owner))
       throw new ImageError('not_found', `there is no image ${mediaId}`);
     return image;
+  }
+
+  /** The image, if the caller may change it. */
+  async function findToChange(mediaId: string, caller: Caller): Promise<Image> {
+    const image = await find(mediaId, caller);
+    if (mayChange(caller, image.owner)) return image;
+    throw new ImageError(
+      'not_found',
+      `there is no image ${mediaId} that this key may change: changing another key's image takes the scope admin`,
+    );
   }
 
   return {
@@ -112,13 +130,14 @@ export function createImages(useCases: UseCases): Images {
     preview: useCases.preview,
     waitUntilFinished: useCases.waitUntilFinished,
     get: find,
-    list: (filter, caller) => records.list({ ...filter, owner: caller.admin ? null : caller.name }),
+    list: (filter, caller) => records.list({ ...filter, owner: caller.seesAll ? null : caller.name }),
     cleanup: useCases.cleanup,
+    models: useCases.models,
     usage: useCases.usage,
     presets: () => currentPresets(useCases.presets),
 
     async retry(mediaId, caller, options) {
-      return await useCases.retry(await find(mediaId, caller), options);
+      return await useCases.retry(await findToChange(mediaId, caller), options);
     },
 
     async follow(mediaId, caller, lastEventId, signal) {
@@ -135,17 +154,17 @@ export function createImages(useCases: UseCases): Images {
     },
 
     async redeliver(mediaId, deliveryId, caller) {
-      await find(mediaId, caller);
+      await findToChange(mediaId, caller);
       return await deliveries.redeliver(mediaId, deliveryId);
     },
 
     async cancel(mediaId, caller) {
-      await find(mediaId, caller);
+      await findToChange(mediaId, caller);
       return (await deletions.cancel(mediaId)) ?? (await find(mediaId, caller));
     },
 
     async remove(mediaId, caller) {
-      await find(mediaId, caller);
+      await findToChange(mediaId, caller);
       await deletions.remove(mediaId);
     },
 

@@ -34,12 +34,12 @@ export interface UsageReport {
   };
 }
 
-/** Reports the last `days` days, including today, and today's budget: of the whole service for an admin, else of the caller's key. */
+/** Reports the last `days` days, including today, and today's budget: of the whole service for a caller who sees all, else of its name. */
 export async function reportUsage(deps: UsageDeps, days: number, caller: Caller): Promise<UsageReport> {
   const { records, budget, clock } = deps;
   const now = clock.now();
   const today = utcDay(now);
-  const owner = caller.admin ? null : caller.name;
+  const owner = caller.seesAll ? null : caller.name;
   const limit = owner === null ? budget.usdPerDay : (budget.usdPerDayOfKey.get(owner) ?? null);
   const rows = await records.spending(utcDay(now - (days - 1) * DAY_MS), owner);
   const { spent, reserved } = await records.balance(today, owner);

@@ -116,7 +116,8 @@ export interface Deletion {
 /** Filters of the list; all that are set must hold. */
 export interface ListQuery {
   readonly limit: number;
-  readonly status?: ImageStatus | undefined;
+  /** Images with one of these; at least one is named. */
+  readonly status?: readonly ImageStatus[] | undefined;
   readonly label?: string | undefined;
   /** ISO 8601 bounds on createdAt: from (inclusive) and to (exclusive). */
   readonly createdAfter?: string | undefined;

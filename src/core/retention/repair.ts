@@ -132,7 +132,7 @@ export function createRepair({ records, store, queue, events, queueLimit, log }:
 
     let cursor: string | undefined;
     do {
-      const page = await records.list({ status: 'succeeded', limit: BATCH_SIZE, owner: null, cursor });
+      const page = await records.list({ status: ['succeeded'], limit: BATCH_SIZE, owner: null, cursor });
       for (const image of page.items) {
         await examine(image).catch((error: unknown) => passOver(image.mediaId, error));
         checksums.passed(image.mediaId);

@@ -1,5 +1,5 @@
 import { ProviderError } from '../domain/errors.ts';
-import type { Attempt } from '../domain/image.ts';
+import type { Attempt, Warning } from '../domain/image.ts';
 import type { Clock } from '../ports/clock.ts';
 import { inReach, untilCallable } from './outage/outage-wait.ts';
 import { createRound, type Round } from './outage/round.ts';
@@ -112,6 +112,6 @@ function callsOfOpenRound(earlier: readonly Attempt[], { upstream }: Candidate, 
 /** The candidate with a `provider_fallback` warning for the record. */
 function markFallback(candidate: Candidate, first: Candidate | undefined): Candidate {
   const detail = `${first?.upstream.provider.name} could not make the picture; ${candidate.upstream.provider.name} was asked instead`;
-  const warning = { code: 'provider_fallback', detail };
+  const warning: Warning = { code: 'provider_fallback', detail };
   return { ...candidate, plan: { ...candidate.plan, warnings: [...candidate.plan.warnings, warning] } };
 }

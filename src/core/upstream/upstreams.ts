@@ -48,6 +48,8 @@ export interface Upstreams {
   plan(provider: string, request: ImageRequest): GenerationPlan | null;
   /** True while a job could call some provider now: one whose breaker is closed or admits a probe. */
   anyUsable(): boolean;
+  /** True while the circuit breaker of the provider with this name is open. */
+  isDown(name: string): boolean;
   states(): readonly UpstreamState[];
 }
 
@@ -105,6 +107,7 @@ export function createUpstreams(options: readonly UpstreamOptions[], clock: Cloc
       }
     },
     anyUsable: () => upstreams.some(({ breaker }) => breaker.waitMs() === 0),
+    isDown: (name) => upstreams.some(({ provider, breaker }) => provider.name === name && breaker.openedBy() !== null),
     states: () =>
       upstreams.map(({ provider, breaker, throttle }) => ({
         name: provider.name,

@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { ANONYMOUS, type Caller } from '../../core/domain/request.ts';
-import { type Access, allows, type Keys, type Scope } from '../../security/api-keys.ts';
+import { type Access, type ApiKey, allows, type Keys, type Scope } from '../../security/api-keys.ts';
 import { ProblemError } from '../protocol/problem.ts';
 
 /** Gives the caller of an authenticated request. */
@@ -20,6 +20,9 @@ declare module 'fastify' {
 /** `WWW-Authenticate` of a 401, and of a 403 for a missing scope (RFC 6750, 3). */
 const CHALLENGE = 'Bearer realm="easel"';
 
+/** The challenge to which a browser asks for a name and a password (RFC 7617, 2). */
+const BROWSER_CHALLENGE = 'Basic realm="easel", charset="UTF-8"';
+
 /** Declares `request.caller` on `app` and its child scopes. */
 export function decorateCaller(app: FastifyInstance): void {
   app.decorateRequest('caller', null);
@@ -33,11 +36,26 @@ export function requireKeys(scope: FastifyInstance, keys: Keys): void {
   });
 }
 
-/** Requires a key with the scope `admin` on every route of `scope`, unless `access` is `open`. */
-export function requireAdmin(scope: FastifyInstance, keys: Keys, access: Access): void {
+/** Requires a key with the scope `metrics` on every route of `scope`, unless `access` is `open`. */
+export function guardMetrics(scope: FastifyInstance, keys: Keys, access: Access): void {
   if (access === 'open') return;
   scope.addHook('onRequest', async (request, reply) => {
-    admit(request, reply, keys, 'admin');
+    admit(request, reply, keys, 'metrics');
+  });
+}
+
+/**
+ * Requires a key of any scope on every route of `scope`, which are pages, unless `access` is `open`. A browser asks for it as a password
+ * and sends it as Basic, under any user name. Elsewhere Basic is not read: a browser adds it to requests by itself, which would let
+ * every page that it opens call the API.
+ */
+export function guardPages(scope: FastifyInstance, keys: Keys, access: Access): void {
+  if (access === 'open' || !keys.inUse) return;
+  scope.addHook('onRequest', async (request, reply) => {
+    const key = findRequestKey(keys, secretOf(request) ?? passwordOf(request), (challenge) =>
+      reply.header('www-authenticate', [challenge, BROWSER_CHALLENGE]),
+    );
+    request.caller = callerWith(key);
   });
 }
 
@@ -62,9 +80,19 @@ export function hasKey(request: FastifyRequest): boolean {
 }
 
 function authenticate(request: FastifyRequest, reply: FastifyReply, keys: Keys, scope: Scope): Caller {
-  const secret = secretOf(request);
+  const challenge = (text: string) => reply.header('www-authenticate', text);
+  const key = findRequestKey(keys, secretOf(request), challenge);
+  if (!allows(key.scopes, scope)) {
+    challenge(`${CHALLENGE}, error="insufficient_scope", scope="${scope}"`);
+    throw new ProblemError({ code: 'forbidden', detail: `the API key ${key.name} lacks the scope ${scope}` });
+  }
+  return callerWith(key);
+}
+
+/** The key with this secret. Raises `unauthorized` for none and for an unknown one, after `challenge` was called with the challenge. */
+function findRequestKey(keys: Keys, secret: string | null, challenge: (text: string) => void): ApiKey {
   if (secret === null) {
-    reply.header('www-authenticate', CHALLENGE);
+    challenge(CHALLENGE);
     throw new ProblemError({
       code: 'unauthorized',
       detail: 'send an API key, as `Authorization: Bearer …` or as `x-api-key`',
@@ -72,14 +100,14 @@ function authenticate(request: FastifyRequest, reply: FastifyReply, keys: Keys, 
   }
   const key = keys.find(secret);
   if (key === null) {
-    reply.header('www-authenticate', `${CHALLENGE}, error="invalid_token"`);
+    challenge(`${CHALLENGE}, error="invalid_token"`);
     throw new ProblemError({ code: 'unauthorized', detail: 'the API key is not known here' });
   }
-  if (!allows(key.scopes, scope)) {
-    reply.header('www-authenticate', `${CHALLENGE}, error="insufficient_scope", scope="${scope}"`);
-    throw new ProblemError({ code: 'forbidden', detail: `the API key ${key.name} lacks the scope ${scope}` });
-  }
-  return { name: key.name, admin: key.scopes.includes('admin') };
+  return key;
+}
+
+function callerWith({ name, scopes }: ApiKey): Caller {
+  return { name, seesAll: allows(scopes, 'read-all'), admin: scopes.includes('admin') };
 }
 
 /** The secret of the scheme `Bearer` in `Authorization`, else `x-api-key`. */
@@ -87,4 +115,11 @@ function secretOf({ headers }: FastifyRequest): string | null {
   const bearer = /^Bearer +(\S+) *$/i.exec(headers.authorization ?? '')?.[1];
   const given = bearer ?? headers['x-api-key'];
   return typeof given === 'string' && given !== '' ? given : null;
+}
+
+/** The password of the scheme `Basic` in `Authorization` (RFC 7617, 2), whatever the user name. */
+function passwordOf({ headers }: FastifyRequest): string | null {
+  const encoded = /^Basic +(\S+) *$/i.exec(headers.authorization ?? '')?.[1] ?? '';
+  const password = /^[^:]*:(.+)$/s.exec(Buffer.from(encoded, 'base64').toString())?.[1];
+  return password ?? null;
 }

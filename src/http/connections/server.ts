@@ -25,7 +25,7 @@ interface ServerOptions {
 /** 1 MiB: many times the longest prompt with 16 metadata pairs. */
 const BODY_LIMIT_BYTES = 1024 * 1024;
 /** File names of pictures are up to some 150 characters long; Fastify's default of 100 would answer valid ones with 404. */
-const MAX_PARAM_LENGTH = 512;
+export const MAX_PARAM_LENGTH = 512;
 
 /** Creates a Fastify instance with Easel's limits and timeouts. Errors outside of any route are answered with a problem too. */
 export function createServer(options: ServerOptions): FastifyInstance {

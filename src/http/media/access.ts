@@ -1,4 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { maySee } from '../../core/domain/request.ts';
 import type { PublishedFile } from '../../core/images/published-file.ts';
 import type { Keys } from '../../security/api-keys.ts';
 import type { SignedLinks } from '../../security/signed-links.ts';
@@ -25,7 +26,7 @@ export function privateAccess(keys: Keys, links: SignedLinks): MediaAccess {
       });
     }
     const caller = admit(request, reply, keys, 'read');
-    if (published !== null && !(caller.admin || caller.name === published.owner)) {
+    if (published !== null && !maySee(caller, published.owner)) {
       throw new ProblemError({ code: 'not_found', detail: 'there is no such picture' });
     }
   };

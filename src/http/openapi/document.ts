@@ -59,9 +59,16 @@ export const SCHEMA_ORDER = [
   'Brief',
   'CreateImage',
   'CleanupOrder',
+  'ProblemCode',
   'Problem',
+  'ImageStatus',
   'Rendition',
   'PendingRendition',
+  'Check',
+  'Attempt',
+  'Cost',
+  'Warning',
+  'ImageFailure',
   'ImageRecord',
   'ImagePreview',
   'ImageList',
@@ -72,7 +79,11 @@ export const SCHEMA_ORDER = [
   'Delivery',
   'DeliveryList',
   'StatusReport',
+  'StatusEvent',
   'PartialPicture',
+  'PartialEvent',
+  'DoneEvent',
+  'DeletedEvent',
   'ImageEvent',
   'Preview',
   'Usage',
@@ -80,6 +91,12 @@ export const SCHEMA_ORDER = [
   'PresetChecks',
   'Preset',
   'PresetList',
+  'ModelSizeList',
+  'ModelSizeRange',
+  'TokenPrices',
+  'PicturePrice',
+  'Model',
+  'ModelList',
   'EmbeddedMetadata',
   'ContentCredentials',
   'OriginalProvenance',
@@ -97,6 +114,8 @@ const zodToJsonConfig: ZodToJsonConfig = {
     // The bounds of safe integers in JavaScript are no part of the contract.
     if (jsonSchema.minimum === Number.MIN_SAFE_INTEGER) delete jsonSchema.minimum;
     if (jsonSchema.maximum === Number.MAX_SAFE_INTEGER) delete jsonSchema.maximum;
+    // zod marks read-only arrays. Generators then make a second type of each schema around one, for writing.
+    delete jsonSchema.readOnly;
     // An answer without a body, as in the library's own override, which this one replaces.
     if (zodSchema._zod.def.type === 'undefined') jsonSchema.type = 'null';
   },
@@ -115,6 +134,7 @@ const transform: SwaggerTransform = (route) => {
     Object.assign(target, answer.headers !== undefined && { headers: answer.headers });
     for (const [type, media] of Object.entries(answer.content)) {
       Object.assign(target.content[type] ?? {}, 'examples' in media && { examples: media.examples });
+      if ('codes' in media) Object.assign(target.content[type] ?? {}, { schema: problemOf(media.codes) });
     }
   }
   if (body?.safeParse(undefined).success) Object.assign(schema, { [OPTIONAL_BODY]: true });
@@ -123,7 +143,7 @@ const transform: SwaggerTransform = (route) => {
 
 /**
  * Finishes the document. The library writes every named schema twice, as `Name` for answers and `NameInput` for requests:
- * unused ones are removed, and a request's schema takes the plain name where that is free.
+ * unused ones are removed, and a request's schema takes the plain name where that is free, or has the same schema.
  */
 const transformObject: SwaggerTransformObject = (routes) => {
   const { components, ...document } = componentsToJson(routes) as Document;
@@ -141,7 +161,7 @@ const transformObject: SwaggerTransformObject = (routes) => {
 
   const plainName = (name: string) => {
     const plain = name.replace(/Input$/, '');
-    return used.has(plain) ? name : plain;
+    return used.has(plain) && !isSameSchema(schemas[name], schemas[plain]) ? name : plain;
   };
   const kept = Object.entries(schemas).filter(([name]) => used.has(name));
   const named = kept.map(([name, schema]): [string, object] => [plainName(name), schema]);
@@ -162,9 +182,20 @@ const transformObject: SwaggerTransformObject = (routes) => {
   );
 };
 
+/** The schema of a problem with one of these codes. */
+function problemOf(codes: unknown): object {
+  return { allOf: [{ $ref: `${SCHEMAS}Problem` }, { type: 'object', properties: { code: { enum: codes } } }] };
+}
+
 function placeOf(schema: string): number {
   const place = SCHEMA_ORDER.indexOf(schema);
   return place === -1 ? SCHEMA_ORDER.length : place;
+}
+
+/** True when requests and answers may share the schema: it differs in the names that it refers to at most. */
+function isSameSchema(ofRequests: unknown, ofAnswers: unknown): boolean {
+  const text = (schema: unknown) => JSON.stringify(schema).replaceAll(/("#\/components\/schemas\/\w+?)Input"/g, '$1"');
+  return text(ofRequests) === text(ofAnswers);
 }
 
 /** Names of the component schemas that `part` refers to. */

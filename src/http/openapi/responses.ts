@@ -19,6 +19,7 @@ export function problems(...codes: readonly ProblemCode[]) {
         content: {
           'application/problem+json': {
             schema: problem,
+            codes,
             examples: Object.fromEntries(codes.map((code) => [code, { value: exampleOf(code) }])),
           },
         },

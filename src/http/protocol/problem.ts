@@ -1,6 +1,7 @@
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { type ProblemCode, type ProblemSpec, toProblem } from '../../api/problem.ts';
 import { ImageError } from '../../core/domain/errors.ts';
+import type { MethodsOf } from './allowed-methods.ts';
 import { createDrainingBody, hasUnreadBody } from './drain.ts';
 
 /** The only error that HTTP code raises itself; `handleErrors` answers it with its problem. The core raises `ImageError`. */
@@ -49,8 +50,19 @@ export function handleErrors(app: FastifyInstance): void {
   app.setErrorHandler(handleError);
 }
 
-/** Answers requests to unknown routes with a problem, after the hooks of `scope`. */
-export function handleUnknownRoutes(scope: FastifyInstance): void {
+/**
+ * Answers requests to unknown routes with a problem, after the hooks of `scope` so far: a method that a known path does not take with
+ * 405 and `Allow` (RFC 9110, 15.5.6), before the body is read. OPTIONS is such a method unless CORS answers it.
+ */
+export function handleUnknownRoutes(scope: FastifyInstance, methodsOf: MethodsOf): void {
+  scope.addHook('onRequest', (request, reply, done) => {
+    const path = pathOf(request);
+    const methods = request.is404 ? methodsOf(path).join(', ') : '';
+    if (methods === '') return done();
+    reply.header('allow', methods);
+    const detail = `${path} takes ${methods}, not ${request.method}`;
+    done(new ProblemError({ code: 'invalid_request', status: 405, detail }));
+  });
   scope.setNotFoundHandler((request, reply) =>
     sendProblem(reply, { code: 'not_found', detail: `there is no ${request.method} ${pathOf(request)}` }),
   );

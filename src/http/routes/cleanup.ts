@@ -34,6 +34,7 @@ export const cleanupRoutes: FastifyPluginAsyncZod<{ images: Images }> = async (a
   });
 
   app.get('/cleanup/last', {
+    config: { scope: 'admin' },
     schema: {
       operationId: 'getLastCleanup',
       tags: ['operations'],

@@ -38,15 +38,18 @@ export function describeListing({ records, store, finish, listed }: OpenedRecord
     it.each<[string, Partial<ListQuery>, readonly string[]]>([
       ['everything, newest first, ties by mediaId', {}, ['three', 'two-b', 'two-a', 'one']],
       ['a limit', { limit: 2 }, ['three', 'two-b']],
-      ['a status', { status: 'succeeded' }, ['three', 'two-a']],
-      ['a status that none has', { status: 'failed' }, []],
+      ['a status', { status: ['succeeded'] }, ['three', 'two-a']],
+      ['a status that none has', { status: ['failed'] }, []],
+      ['several statuses', { status: ['queued', 'failed', 'succeeded'] }, ['three', 'two-b', 'two-a', 'one']],
+      ['several statuses of an owner', { status: ['queued', 'succeeded'], owner: 'anna' }, ['three', 'two-a', 'one']],
+      ['several statuses of a label', { status: ['queued', 'failed'], label: 'red' }, ['two-b', 'one']],
       ['a label', { label: 'red' }, ['three', 'two-b', 'one']],
       ['a part of a label', { label: 're' }, []],
       ['an owner', { owner: 'anna' }, ['three', 'two-a', 'one']],
       ['from a time on', { createdAfter: at(2) }, ['three', 'two-b', 'two-a']],
       ['up to a time', { createdBefore: at(2) }, ['one']],
       ['a time of another zone', { createdBefore: '2026-01-01T02:00:02+02:00' }, ['one']],
-      ['all at once', { owner: 'anna', label: 'red', status: 'succeeded', createdAfter: at(2) }, ['three']],
+      ['all at once', { owner: 'anna', label: 'red', status: ['succeeded'], createdAfter: at(2) }, ['three']],
       ['label and time', { label: 'red', createdAfter: at(2), createdBefore: at(3) }, ['two-b']],
     ])('gives %s', async (_, query, expected) => {
       expect(await listed(query)).toEqual(expected);
@@ -56,7 +59,9 @@ export function describeListing({ records, store, finish, listed }: OpenedRecord
       ['all', {}, ['three', 'two-b', 'two-a', 'one']],
       ['a label', { label: 'red' }, ['three', 'two-b', 'one']],
       ['an owner', { owner: 'anna' }, ['three', 'two-a', 'one']],
-      ['a status', { status: 'succeeded' }, ['three', 'two-a']],
+      ['a status', { status: ['succeeded'] }, ['three', 'two-a']],
+      ['several statuses', { status: ['succeeded', 'queued'] }, ['three', 'two-b', 'two-a', 'one']],
+      ['several statuses of a label', { status: ['succeeded', 'queued'], label: 'red' }, ['three', 'two-b', 'one']],
     ])('pages through %s, one by one, without a gap or a duplicate', async (_, query, expected) => {
       const seen: string[] = [];
       let cursor: string | null | undefined;
@@ -81,6 +86,16 @@ export function describeListing({ records, store, finish, listed }: OpenedRecord
       const second = await records().list({ limit: 2, owner: null, cursor: first.nextCursor ?? '' });
       expect(second.items.map(({ mediaId }) => mediaId)).toEqual(['two-a', 'two-0']);
       expect(second.nextCursor).toBeNull();
+    });
+
+    it('takes a cursor of a list with other filters for a place in time', async () => {
+      const { nextCursor } = await records().list({ limit: 1, owner: null, label: 'red' });
+      expect(await listed({ cursor: nextCursor ?? '', owner: 'anna' })).toEqual(['two-a', 'one']);
+      expect(await listed({ cursor: nextCursor ?? '', status: ['queued', 'succeeded'] })).toEqual([
+        'two-b',
+        'two-a',
+        'one',
+      ]);
     });
 
     it.each([

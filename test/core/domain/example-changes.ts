@@ -102,7 +102,7 @@ export const partsOf = (pending: readonly RenditionSpec[] = []): FinishedParts =
   thumbhash: 'hash',
   dominantColour: '#102030',
   checks: [{ name: 'entropy', value: 7, threshold: 2, verdict: 'ok' }],
-  warnings: [{ code: 'checks', detail: 'a little dark' }],
+  warnings: [{ code: 'resized', detail: 'a little small' }],
 });
 
 export const failureOf = (rejected: boolean) => ({

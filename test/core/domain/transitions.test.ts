@@ -388,7 +388,7 @@ describe('what a change does', () => {
 
   test('withWarnings repeats no warning', () => {
     const image = imageIn('processing');
-    const added = { code: 'regenerated', detail: 'again' };
+    const added = { code: 'regenerated', detail: 'again' } as const;
     expect(newWarnings(image.warnings, [...image.warnings, added])).toEqual([added]);
     const warned = legal(withWarnings(image, [...image.warnings, added]));
     expect(warned).toEqual({ ...image, warnings: [...image.warnings, added] });

@@ -25,7 +25,7 @@ const failed = exampleImage({
   error: { code: 'provider_failed', detail: 'no' },
 });
 const withOriginal: Image = { ...failed, original: originalOf('a') };
-const ANYONE = { name: 'anonymous', admin: false };
+const ANYONE = { name: 'anonymous', seesAll: false, admin: false };
 
 const PROVIDER: Provider = {
   name: 'openai',

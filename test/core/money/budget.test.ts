@@ -11,7 +11,7 @@ const estimates = (count: number) => Math.round(count * ESTIMATE * 1e6) / 1e6;
 const body = { prompt: 'a lighthouse', size: '816x816', renditions: [] };
 /** The same request as the core takes it. */
 const create = { ...body, size: { width: 816, height: 816 } };
-const ANYONE = { name: 'anonymous', admin: true };
+const ANYONE = { name: 'anonymous', seesAll: true, admin: true };
 const async = { prefer: 'respond-async' };
 
 /** Settings with a budget for this many pictures. */
@@ -242,11 +242,11 @@ describe('GET /usage', () => {
   it('shows a key only its own spending and limit', async () => {
     await using easel = await startEasel({ env: { BUDGET_USD_PER_DAY: '50,blog:10' } });
     const { images } = easel.services;
-    const submit = (name: string) => images.submit(create, { name, admin: false }, null);
+    const submit = (name: string) => images.submit(create, { name, seesAll: false, admin: false }, null);
     for (const key of ['blog', 'shop']) await finished(easel, (await submit(key)).image.mediaId);
-    const blog = await images.usage(30, { name: 'blog', admin: false });
+    const blog = await images.usage(30, { name: 'blog', seesAll: false, admin: false });
     expect([blog.days.map(({ key }) => key), blog.budget.usdPerDay]).toEqual([['blog'], 10]);
-    const shop = await images.usage(30, { name: 'shop', admin: false });
+    const shop = await images.usage(30, { name: 'shop', seesAll: false, admin: false });
     expect([shop.days.map(({ key }) => key), shop.budget.usdPerDay]).toEqual([['shop'], null]);
     const all = await usage(easel);
     expect([all.days.map(({ key }) => key), all.budget.usdPerDay]).toEqual([['blog', 'shop'], 50]);

@@ -10,7 +10,7 @@ let http: HttpApp;
 const api = () => request(http.app.server);
 
 beforeAll(async () => {
-  http = await openHttpApp({ keys: testKeys() }, { metricsAccess: 'admin', docsAccess: 'admin' });
+  http = await openHttpApp({ keys: testKeys() }, { metricsAccess: 'keyed', docsAccess: 'keyed' });
   http.images.stored.set('a', exampleImage({ mediaId: 'a', owner: 'blog' }));
 });
 afterAll(() => http[Symbol.asyncDispose]());
@@ -23,6 +23,7 @@ const hidden = ['/docs', '/docs/', '/docs/json', '/docs/yaml', '/docs/static/ind
   (path) => ['GET', path] as const,
 );
 const everyRoute = [...documented, ...hidden];
+const isPage = (path: string) => hidden.some(([, page]) => page === path);
 const isOpen = (path: string) => path.startsWith('/health') || path.startsWith('/media');
 const send = (method: string, path: string) => api()[method.toLowerCase() as 'get'](path) as unknown as request.Test;
 
@@ -30,7 +31,8 @@ describe('without a key', () => {
   test.each(everyRoute.filter(([, path]) => !isOpen(path)))('%s %s is a 401 with a challenge', async (method, path) => {
     const answer = await send(method, path).expect(401);
     expect(problem.parse(answer.body).code).toBe('unauthorized');
-    expect(answer.headers['www-authenticate']).toBe('Bearer realm="easel"');
+    const forBrowsers = isPage(path) ? ', Basic realm="easel", charset="UTF-8"' : '';
+    expect(answer.headers['www-authenticate']).toBe(`Bearer realm="easel"${forBrowsers}`);
   });
 
   test.each(everyRoute.filter(([, path]) => isOpen(path)))('%s %s is open', async (method, path) => {
@@ -93,22 +95,26 @@ describe('a key', () => {
     await api().post('/images').set(bearer('blog')).set('Prefer', 'respond-async').send(made).expect(202);
     await api().post('/images').set(bearer('boss')).set('Prefer', 'respond-async').send(made).expect(202);
     expect(http.images.submitted.map(({ caller }) => caller)).toEqual([
-      { name: 'blog', admin: false },
-      { name: 'boss', admin: true },
+      { name: 'blog', seesAll: false, admin: false },
+      { name: 'boss', seesAll: true, admin: true },
     ]);
   });
 });
 
 describe('scopes', () => {
   const needs = (method: string, path: string) => {
-    if (path === '/cleanup' || path === '/metrics' || hidden.some(([, one]) => one === path)) return 'admin';
+    if (isPage(path)) return 'any';
+    if (path === '/metrics') return 'metrics';
+    if (path.startsWith('/cleanup')) return 'admin';
     return method === 'GET' ? 'read' : 'generate';
   };
   const allowed: Readonly<Record<string, readonly string[]>> = {
-    maker: ['generate'],
-    viewer: ['read'],
-    blog: ['generate', 'read'],
-    boss: ['generate', 'read', 'admin'],
+    maker: ['any', 'generate'],
+    viewer: ['any', 'read'],
+    blog: ['any', 'generate', 'read'],
+    desk: ['any', 'read'],
+    scraper: ['any', 'metrics'],
+    boss: ['any', 'generate', 'read', 'metrics', 'admin'],
   };
   const rows = everyRoute
     .filter(([, path]) => !isOpen(path))
@@ -129,6 +135,21 @@ describe('scopes', () => {
       detail: `the API key ${name} lacks the scope ${scope}`,
     });
     expect(answer.headers['www-authenticate']).toContain(`error="insufficient_scope", scope="${scope}"`);
+  });
+});
+
+describe('a browser that opens the docs', () => {
+  const open = (path: string, password: string) => api().get(path).auth('any name', password);
+
+  test.each(hidden)('%s %s takes a key as the password, whatever its scopes', async (_method, path) => {
+    await open(path, 'scraper-secret').expect(200);
+    await open(path, 'nope').expect(401);
+    await open(path, '').expect(401);
+  });
+
+  test.each(['/images', '/usage', '/metrics'])('gets %s by no password', async (path) => {
+    const answer = await open(path, 'boss-secret').expect(401);
+    expect(answer.headers['www-authenticate']).not.toContain('Basic');
   });
 });
 

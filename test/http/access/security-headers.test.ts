@@ -73,7 +73,7 @@ describe('cross-origin requests', () => {
 
   test('are not allowed by default', async () => {
     await using http = await openHttpApp({ keys: testKeys() });
-    await request(http.app.server).options('/images').set(preflight).expect(404);
+    await request(http.app.server).options('/images').set(preflight).expect(405);
     const { headers } = await request(http.app.server)
       .get('/images')
       .set(bearer('blog'))

@@ -88,6 +88,9 @@ describe('a private picture', () => {
     ['a key without read', bearer('maker'), 403],
     ["its owner's key", bearer('blog'), 200],
     ['another key', bearer('shop'), 404],
+    ['a second key of its owner, which may only read', { authorization: 'Bearer blog-page-secret' }, 200],
+    ['a key that reads all', bearer('desk'), 200],
+    ['a key for metrics alone', bearer('scraper'), 403],
     ['an admin key', bearer('boss'), 200],
   ])('requested with %s: %#', async (_who, headers, status) => {
     await get('/media/a.png').set(headers).expect(status);

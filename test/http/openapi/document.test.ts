@@ -2,7 +2,9 @@ import request from 'supertest';
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { createImage } from '../../../src/api/create-image.ts';
+import { PROBLEMS } from '../../../src/api/problem.ts';
 import { describeApi } from '../../../src/composition/describe-api.ts';
+import { WARNING_CODES } from '../../../src/core/domain/image.ts';
 import { SCHEMA_ORDER } from '../../../src/http/openapi/document.ts';
 import { openHttpApp } from '../../support/app/http-app.ts';
 
@@ -41,6 +43,7 @@ describe('the document', () => {
       'GET /images/{mediaId}/provenance',
       'GET /media/{file}',
       'GET /metrics',
+      'GET /models',
       'GET /presets',
       'GET /usage',
       'POST /cleanup',
@@ -63,6 +66,27 @@ describe('the document', () => {
     expect(new Set(refs)).toEqual(new Set(names));
   });
 
+  // Generators make a second type, for writing, of a schema that has a read-only property anywhere below it.
+  test('has no read-only property, and tells the members of each union of schemas by a property', () => {
+    expect(JSON.stringify(document)).not.toContain('"readOnly"');
+    const unions = [
+      ...JSON.stringify(document.components).matchAll(/"(?:oneOf|anyOf)":\[\{"\$ref":[^\]]*\](,"discriminator")?/g),
+    ];
+    expect(unions.map(([text]) => text).filter((text) => !/discriminator|"type":"null"/.test(text))).toEqual([]);
+    expect(document.components.schemas.ImageRecord).toMatchObject({
+      properties: {
+        renditions: { items: { discriminator: { propertyName: 'status', mapping: { ready: expect.any(String) } } } },
+      },
+    });
+  });
+
+  test('lists the codes of problems, failures and warnings', () => {
+    const { ProblemCode, Warning, ImageFailure } = document.components.schemas;
+    expect(ProblemCode).toMatchObject({ enum: Object.keys(PROBLEMS) });
+    expect(ImageFailure).toMatchObject({ properties: { code: { $ref: '#/components/schemas/ProblemCode' } } });
+    expect(Warning).toMatchObject({ properties: { code: { enum: [...WARNING_CODES] } } });
+  });
+
   // An order that leaves schemas out would place a new one by its name.
   test('has its schemas in the order that is written down, without one that is not in it', () => {
     expect(Object.keys(document.components.schemas)).toEqual(SCHEMA_ORDER);
@@ -72,6 +96,13 @@ describe('the document', () => {
     const examples = document.components.schemas.CreateImage?.examples ?? [];
     expect(examples.length).toBeGreaterThan(1);
     for (const example of examples) expect(createImage.safeParse(example).error).toBeUndefined();
+  });
+
+  // Swagger UI fills examples into the form: what is sent twice must not be answered by what a header says.
+  test('has no example for a header of POST /images, and first one of a body without a mediaId', () => {
+    const parameters = document.paths['/images']?.post?.parameters;
+    expect(JSON.stringify(parameters)).not.toMatch(/"examples?"/);
+    expect(document.components.schemas.CreateImage?.examples?.[0]).not.toHaveProperty('mediaId');
   });
 
   test('has an example of each problem that a route can answer with', () => {
@@ -96,7 +127,17 @@ describe('the document', () => {
     expect(responses?.[422]).toMatchObject({
       content: {
         'application/problem+json': {
-          schema: { $ref: '#/components/schemas/Problem' },
+          // A generated client knows by the status which codes there are.
+          schema: {
+            allOf: [
+              { $ref: '#/components/schemas/Problem' },
+              {
+                properties: {
+                  code: { enum: ['unsupported_parameter', 'prompt_rejected', 'idempotency_key_reused'] },
+                },
+              },
+            ],
+          },
           examples: { prompt_rejected: { value: { status: 422, code: 'prompt_rejected' } } },
         },
       },
@@ -119,6 +160,7 @@ test('a running service serves the same document, and pages that load nothing fr
   expect((await api().get('/openapi.json').expect(200)).body).toEqual(JSON.parse(JSON.stringify(document)));
 
   const page = await api().get('/docs').expect(200);
+  expect(page.text).toContain('<title>Easel</title>');
   const parts = [...page.text.matchAll(/(?:src|href)="([^"]+)"/g)].map(([, url]) => url ?? '');
   expect(parts.length).toBeGreaterThan(3);
   for (const part of parts) {

@@ -38,7 +38,13 @@ describe('an error of Fastify', () => {
 
   test.each<[string, () => request.Test, ProblemCode, number, RegExp]>([
     ['an unknown route', () => api().get('/nope?key=secret'), 'not_found', 404, /no GET \/nope$/],
-    ['an unknown method', () => api().put('/images').send({}), 'not_found', 404, /no PUT \/images$/],
+    [
+      'an unknown method',
+      () => api().put('/images').send({}),
+      'invalid_request',
+      405,
+      /takes GET, HEAD, POST, not PUT$/,
+    ],
     ['malformed JSON', () => json('{"prompt": '), 'invalid_request', 400, /not valid JSON/],
     ['an empty body', () => json(''), 'invalid_request', 400, /body/],
     ['no body', () => api().post('/images'), 'invalid_request', 400, /body/],

@@ -144,7 +144,7 @@ export async function startEasel(options: EaselOptions = {}): Promise<Easel> {
       vi.waitFor(
         async () => {
           const image = await record(mediaId);
-          if (image.renditions.some((rendition) => 'status' in rendition))
+          if (image.renditions.some(({ status }) => status === 'pending'))
             throw new Error(`${mediaId} is not all made`);
           return image;
         },

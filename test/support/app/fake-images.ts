@@ -8,6 +8,7 @@ import type { Submission } from '../../../src/core/images/admission.ts';
 import { createFollow } from '../../../src/core/images/follow.ts';
 import type { ImageFilter, Images } from '../../../src/core/images/images.ts';
 import { createProvenance } from '../../../src/core/images/provenance.ts';
+import { CATALOG, unlistedModel } from '../../../src/core/models/catalog.ts';
 import { BUILT_IN_PRESETS } from '../../../src/core/planning/built-in-presets.ts';
 import type { ImageEvents } from '../../../src/core/ports/image-events.ts';
 import type { CleanupOptions } from '../../../src/core/retention/cleanup.ts';
@@ -123,6 +124,9 @@ export function createFakeImages(): FakeImages {
       return await readProvenance(await fake.get(mediaId, caller));
     },
 
+    models: () => [
+      { model: CATALOG.get('gpt-image-2') ?? unlistedModel('gpt-image-2'), provider: 'openai', usable: true },
+    ],
     presets: () => BUILT_IN_PRESETS,
     deliveries: async () => [],
     async redeliver() {

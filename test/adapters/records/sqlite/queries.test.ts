@@ -25,7 +25,7 @@ const plansOf = async (use: (records: RecordStore) => Promise<unknown>) => {
 
 describe('the cost', () => {
   const everything = { limit: 10, owner: null };
-  const filtered = { limit: 10, owner: 'anna', status: 'failed' } as const;
+  const filtered = { limit: 10, owner: 'anna', status: ['failed'] } as const;
   const cursor = Buffer.from('[1,"a"]').toString('base64url');
   const retention = { now: ms(0), requestedBefore: ms(0), status: null, limit: 10, after: null };
 
@@ -33,7 +33,19 @@ describe('the cost', () => {
 
   it.each<[string, (store: RecordStore) => Promise<unknown>]>([
     ['the list from a cursor', (store) => store.list({ ...everything, cursor })],
-    ['the list by status', (store) => store.list({ ...everything, status: 'failed', cursor })],
+    ['the list by status', (store) => store.list({ ...everything, status: ['failed'], cursor })],
+    [
+      'the list by several statuses',
+      (store) => store.list({ ...everything, status: ['failed', 'cancelled', 'queued'], cursor }),
+    ],
+    [
+      'the list by several statuses, label and owner',
+      (store) => store.list({ ...everything, status: ['failed', 'queued'], label: 'red', owner: 'anna' }),
+    ],
+    [
+      'the list by several statuses and owner',
+      (store) => store.list({ ...everything, status: ['failed', 'queued'], owner: 'anna' }),
+    ],
     ['the list by owner', (store) => store.list({ ...everything, owner: 'anna', cursor })],
     ['the list by label', (store) => store.list({ ...everything, label: 'red', cursor })],
     ['the list by label, status and owner', (store) => store.list({ ...filtered, label: 'red', cursor })],

@@ -1,17 +1,17 @@
 import type { FastifyReply } from 'fastify';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
-import { createImage, createImageHeaders, retryBody, retryHeaders } from '../../api/create-image.ts';
-import { imageParams } from '../../api/fields.ts';
-import { imageRecord } from '../../api/image-record.ts';
-import { failureProblem, type ProblemCode, replayedFailure } from '../../api/problem.ts';
-import { isFinished } from '../../core/domain/image.ts';
-import type { ToRecord } from '../../core/domain/record.ts';
-import type { Submission } from '../../core/images/admission.ts';
-import type { Images } from '../../core/images/images.ts';
-import type { Identify } from '../access/auth.ts';
-import { json, problems } from '../openapi/responses.ts';
-import { appliedPreferences, readPreferences, secondsToWait } from '../protocol/prefer.ts';
-import { noteMediaId, ProblemError, sendProblem } from '../protocol/problem.ts';
+import { createImage, createImageHeaders, retryBody, retryHeaders } from '../../../api/create-image.ts';
+import { imageParams } from '../../../api/fields.ts';
+import { imageRecord } from '../../../api/image-record.ts';
+import { failureProblem, type ProblemCode, replayedFailure } from '../../../api/problem.ts';
+import { isFinished } from '../../../core/domain/image.ts';
+import type { ToRecord } from '../../../core/domain/record.ts';
+import type { Submission } from '../../../core/images/admission.ts';
+import type { Images } from '../../../core/images/images.ts';
+import type { Identify } from '../../access/auth.ts';
+import { json, problems } from '../../openapi/responses.ts';
+import { appliedPreferences, readPreferences, secondsToWait } from '../../protocol/prefer.ts';
+import { noteMediaId, ProblemError, sendProblem } from '../../protocol/problem.ts';
 
 interface RunRoutesOptions {
   readonly images: Images;

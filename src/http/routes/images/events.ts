@@ -1,14 +1,14 @@
 import type { ServerResponse } from 'node:http';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
-import { eventHeaders, imageEvent, toImageEvent } from '../../api/events.ts';
-import { imageParams } from '../../api/fields.ts';
-import type { ImageEvent } from '../../core/images/follow.ts';
-import type { Images } from '../../core/images/images.ts';
-import type { Clock } from '../../core/ports/clock.ts';
-import type { Identify } from '../access/auth.ts';
-import { problems } from '../openapi/responses.ts';
-import { type ServerSentEvent, sendEvents } from '../protocol/event-stream.ts';
+import { eventHeaders, imageEvent, toImageEvent } from '../../../api/events.ts';
+import { imageParams } from '../../../api/fields.ts';
+import type { ImageEvent } from '../../../core/images/follow.ts';
+import type { Images } from '../../../core/images/images.ts';
+import type { Clock } from '../../../core/ports/clock.ts';
+import type { Identify } from '../../access/auth.ts';
+import { problems } from '../../openapi/responses.ts';
+import { type ServerSentEvent, sendEvents } from '../../protocol/event-stream.ts';
 
 interface EventRoutesOptions {
   readonly images: Images;

@@ -1,8 +1,8 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { thumbHashToDataURL } from 'thumbhash';
 import { z } from 'zod';
-import { createImage, requestPreview, toRequestPreview } from '../../api/create-image.ts';
-import { imageParams } from '../../api/fields.ts';
+import { createImage, requestPreview, toRequestPreview } from '../../../api/create-image.ts';
+import { imageParams } from '../../../api/fields.ts';
 import {
   imageList,
   imagePreview,
@@ -10,12 +10,12 @@ import {
   listQuery,
   toImageList,
   toImagePreview,
-} from '../../api/image-record.ts';
-import type { ToRecord } from '../../core/domain/record.ts';
-import type { Images } from '../../core/images/images.ts';
-import type { Identify } from '../access/auth.ts';
-import { json, problems } from '../openapi/responses.ts';
-import { ProblemError } from '../protocol/problem.ts';
+} from '../../../api/image-record.ts';
+import type { ToRecord } from '../../../core/domain/record.ts';
+import type { Images } from '../../../core/images/images.ts';
+import type { Identify } from '../../access/auth.ts';
+import { json, problems } from '../../openapi/responses.ts';
+import { ProblemError } from '../../protocol/problem.ts';
 
 interface ImageRoutesOptions {
   readonly images: Images;

@@ -1,9 +1,9 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
-import { imageParams } from '../../api/fields.ts';
-import { provenanceRecord, toProvenanceRecord } from '../../api/provenance.ts';
-import type { Images } from '../../core/images/images.ts';
-import type { Identify } from '../access/auth.ts';
-import { json, problems } from '../openapi/responses.ts';
+import { imageParams } from '../../../api/fields.ts';
+import { provenanceRecord, toProvenanceRecord } from '../../../api/provenance.ts';
+import type { Images } from '../../../core/images/images.ts';
+import type { Identify } from '../../access/auth.ts';
+import { json, problems } from '../../openapi/responses.ts';
 
 interface ProvenanceRoutesOptions {
   readonly images: Images;

@@ -2,9 +2,9 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import request from 'supertest';
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
-import { ImageError } from '../../../src/core/domain/errors.ts';
-import { exampleImage, exampleRecord } from '../../support/app/fake-images.ts';
-import { type HttpApp, openHttpApp } from '../../support/app/http-app.ts';
+import { ImageError } from '../../../../src/core/domain/errors.ts';
+import { exampleImage, exampleRecord } from '../../../support/app/fake-images.ts';
+import { type HttpApp, openHttpApp } from '../../../support/app/http-app.ts';
 
 let http: HttpApp;
 const api = () => request(http.app.server);

@@ -1,7 +1,7 @@
 import request from 'supertest';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { exampleImage, exampleRecord } from '../../support/app/fake-images.ts';
-import { type HttpApp, openHttpApp } from '../../support/app/http-app.ts';
+import { exampleImage, exampleRecord } from '../../../support/app/fake-images.ts';
+import { type HttpApp, openHttpApp } from '../../../support/app/http-app.ts';
 
 let http: HttpApp;
 const api = () => request(http.app.server);
@@ -24,7 +24,9 @@ describe('records', () => {
     http.images.settle('a', {});
     const answer = await api().get('/images?limit=5&status=succeeded&label=blog&cursor=abc').expect(200);
     expect(answer.body).toMatchObject({ items: [{ mediaId: 'a' }], nextCursor: null });
-    expect(http.images.listed.at(-1)).toEqual({ limit: 5, status: 'succeeded', label: 'blog', cursor: 'abc' });
+    expect(http.images.listed.at(-1)).toEqual({ limit: 5, status: ['succeeded'], label: 'blog', cursor: 'abc' });
+    await api().get('/images?status=failed&status=cancelled&status=failed').expect(200);
+    expect(http.images.listed.at(-1)).toEqual({ limit: 20, status: ['failed', 'cancelled'] });
     await api().get('/images').expect(200);
     expect(http.images.listed.at(-1)).toEqual({ limit: 20 });
   });

@@ -5,11 +5,11 @@ import {
   deliveryRecord,
   toDeliveryList,
   toDeliveryRecord,
-} from '../../api/deliveries.ts';
-import { imageParams } from '../../api/fields.ts';
-import type { Images } from '../../core/images/images.ts';
-import type { Identify } from '../access/auth.ts';
-import { json, problems } from '../openapi/responses.ts';
+} from '../../../api/deliveries.ts';
+import { imageParams } from '../../../api/fields.ts';
+import type { Images } from '../../../core/images/images.ts';
+import type { Identify } from '../../access/auth.ts';
+import { json, problems } from '../../openapi/responses.ts';
 
 interface DeliveryRoutesOptions {
   readonly images: Images;

@@ -1,6 +1,6 @@
 import request from 'supertest';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { type HttpApp, openHttpApp } from '../../support/app/http-app.ts';
+import { type HttpApp, openHttpApp } from '../../../support/app/http-app.ts';
 
 let http: HttpApp;
 const api = () => request(http.app.server);
@@ -47,7 +47,7 @@ describe('a valid request', () => {
           ttlSeconds: 60,
           webhookUrl: 'http://localhost:9000/hook',
         },
-        caller: { name: 'anonymous', admin: true },
+        caller: { name: 'anonymous', seesAll: true, admin: true },
         key: 'key-1',
       },
     ]);
@@ -82,7 +82,7 @@ describe('an invalid request', () => {
     ['size 99999x99999', { prompt, size: '99999x99999' }, ['size'], /16 to 4096/],
     ['size 1000x10', { prompt, size: '1000x10' }, ['size'], /16 to 4096/],
     ['size as an object', { prompt, size: { width: 1, height: 1 } }, ['size'], /expected string/],
-    ['mediaId ../etc/passwd', { prompt, mediaId: '../etc/passwd' }, ['mediaId'], /1 to 128/],
+    ['mediaId ../etc/passwd', { prompt, mediaId: '../../etc/passwd' }, ['mediaId'], /1 to 128/],
     ['mediaId A B', { prompt, mediaId: 'A B' }, ['mediaId'], /1 to 128/],
     ['mediaId .', { prompt, mediaId: '.' }, ['mediaId'], /1 to 128/],
     ['mediaId a..b', { prompt, mediaId: 'a..b' }, ['mediaId'], /1 to 128/],
@@ -154,12 +154,19 @@ describe('an invalid request', () => {
     expect(answer.body.errors[0].path).toBe('idempotency-key');
   });
 
-  test.each(['limit=0', 'limit=101', 'limit=ten', 'status=done', 'nope=1', 'label='])(
-    'GET /images?%s is a 400',
-    async (query) => {
-      const answer = await api().get(`/images?${query}`).expect(400);
-      expect(answer.body.errors[0].path).toBe(query.split('=')[0]);
-      expect(answer.body.instance).toBe('/images');
-    },
-  );
+  test.each([
+    'limit=0',
+    'limit=101',
+    'limit=ten',
+    'status=done',
+    'status=failed&status=done',
+    'status=',
+    'nope=1',
+    'label=',
+  ])('GET /images?%s is a 400', async (query) => {
+    const answer = await api().get(`/images?${query}`).expect(400);
+    // A list's wrong item is named by its place.
+    expect(answer.body.errors[0].path.split('.')[0]).toBe(query.split('=')[0]);
+    expect(answer.body.instance).toBe('/images');
+  });
 });

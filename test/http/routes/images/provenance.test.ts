@@ -1,13 +1,13 @@
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { TRAINED_ALGORITHMIC_MEDIA } from '../../../src/core/domain/image.ts';
-import type { Provenance } from '../../../src/core/images/provenance.ts';
-import { type Easel, startEasel } from '../../support/app/easel.ts';
-import { signingIdentity, withManifest } from '../../support/credentials.ts';
-import { picture } from '../../support/openai/answers.ts';
-import { texturedPicture } from '../../support/pictures.ts';
-import { temporaryFolder } from '../../support/temporary-folder.ts';
+import { TRAINED_ALGORITHMIC_MEDIA } from '../../../../src/core/domain/image.ts';
+import type { Provenance } from '../../../../src/core/images/provenance.ts';
+import { type Easel, startEasel } from '../../../support/app/easel.ts';
+import { signingIdentity, withManifest } from '../../../support/credentials.ts';
+import { picture } from '../../../support/openai/answers.ts';
+import { texturedPicture } from '../../../support/pictures.ts';
+import { temporaryFolder } from '../../../support/temporary-folder.ts';
 
 const SIZE = { width: 1024, height: 640 };
 

@@ -2,10 +2,10 @@ import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { EventSource } from 'undici';
 import { afterEach, describe, expect, test } from 'vitest';
-import { exampleImage } from '../../support/app/fake-images.ts';
-import { type HttpApp, openHttpApp } from '../../support/app/http-app.ts';
-import { openEventStream } from '../../support/network/event-stream.ts';
-import { createTestClock } from '../../support/test-clock.ts';
+import { exampleImage } from '../../../support/app/fake-images.ts';
+import { type HttpApp, openHttpApp } from '../../../support/app/http-app.ts';
+import { openEventStream } from '../../../support/network/event-stream.ts';
+import { createTestClock } from '../../../support/test-clock.ts';
 
 const RUNNING = { status: 'generating', completedAt: null, master: null, renditions: [] } as const;
 
@@ -61,7 +61,7 @@ test('an unknown image is a 404, and a HEAD does not subscribe', async () => {
   const { url } = await open();
   const missing = await fetch(url.replace('/x/', '/y/'));
   expect([missing.status, missing.headers.get('content-type')]).toEqual([404, 'application/problem+json']);
-  expect((await fetch(url, { method: 'HEAD' })).status).toBe(404);
+  expect((await fetch(url, { method: 'HEAD' })).status).toBe(405);
   expect(isSubscribed()).toBe(false);
 });
 
