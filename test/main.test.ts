@@ -26,7 +26,7 @@ function settings({ key, baseUrl }: OpenAiServer): Record<string, string> {
     OPENAI_API_KEY: key ?? '',
     OPENAI_BASE_URL: baseUrl,
     IMAGE_SIZE: '1024x640',
-    IMAGE_RENDITIONS: '64x64.png',
+    IMAGE_RENDITIONS: '64x40.png',
   };
 }
 

@@ -55,7 +55,9 @@ export const imageSettings = {
   IMAGE_QUALITY: z.enum(QUALITIES).default('auto').describe('Quality where neither request nor preset sets one.'),
   IMAGE_RENDITIONS: list(renditionText)
     .prefault('1200x675.png')
-    .describe('Renditions where neither request nor preset sets any; commas between.'),
+    .describe(
+      'Renditions of masters of their own shape (within 5%), where neither request nor preset sets any; commas between.',
+    ),
   PRESETS: z
     .string()
     .optional()

@@ -87,7 +87,7 @@ describe('a picture, from request to file', () => {
     await using easel = await startEasel();
     const { body } = await easel.post({ mediaId: 'same', prompt: 'a lighthouse' });
     const files = await easel.files();
-    expect(files).toEqual([expect.stringMatching(/^originals\/same~/), 'same.png', 'same@256x144.png']);
+    expect(files).toEqual([expect.stringMatching(/^originals\/same~/), 'same.png', 'same@256x160.png']);
     const original = await easel.services.images.get('same', { name: 'anonymous', admin: true });
     expect(original.original?.sha256).toBe(body.sha256);
   });
@@ -203,7 +203,7 @@ describe('a picture that is rejected', () => {
 
 describe('a picture of another size', () => {
   it('has one warning of being enlarged, with the size that the provider returned', async () => {
-    await using easel = await startEasel({ env: { IMAGE_MODEL: 'gpt-image-1.5', IMAGE_RENDITIONS: '64x64.png' } });
+    await using easel = await startEasel({ env: { IMAGE_MODEL: 'gpt-image-1.5', IMAGE_RENDITIONS: '70x40.png' } });
     easel.upstream.script(picture({ size: '1024x1024' }));
     const { body } = await easel.post({ prompt: 'a lighthouse', size: '1792x1024' });
     expect(body.requestedSize).toBe('1536x1024');

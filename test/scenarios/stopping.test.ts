@@ -159,11 +159,11 @@ describe.concurrent('a stop', () => {
   });
 
   it('does not wait for the encoding of a slow rendition', async () => {
-    await using life = await setUp({ env: { IMAGE_SIZE: '1536x1024', IMAGE_RENDITIONS: '4096x4096.avif' } });
+    await using life = await setUp({ env: { IMAGE_SIZE: '1024x1024', IMAGE_RENDITIONS: '4096x4096.avif' } });
     const { service, upstream } = life;
     // Noise of this size takes AVIF more than 6 s on any machine of 2026.
     const noise = { type: 'gaussian', mean: 128, sigma: 60 } as const;
-    const create = { width: 1536, height: 1024, channels: 3, background: 'black', noise } as const;
+    const create = { width: 1024, height: 1024, channels: 3, background: 'black', noise } as const;
     upstream.script(picture({ content: () => sharp({ create }).png().toBuffer() }));
     expect((await post(service.url, { mediaId: 'x', prompt: 'x' })).status).toBe(201);
     const idle = await cpuSeconds(service);

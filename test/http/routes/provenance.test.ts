@@ -23,7 +23,7 @@ it('reports what the record and the files say, and verifies the original, the ma
   const [C2PA_CERT, C2PA_KEY] = [join(folder.path, 'cert.pem'), join(folder.path, 'key.pem')];
   await Promise.all([writeFile(C2PA_CERT, certificatePem), writeFile(C2PA_KEY, keyPem)]);
   await using easel = await startEasel({
-    env: { C2PA_CERT, C2PA_KEY, IMAGE_RENDITIONS: '256x144.png,256x144.avif', DEFERRED_RENDITIONS: 'none' },
+    env: { C2PA_CERT, C2PA_KEY, IMAGE_RENDITIONS: '256x160.png,256x160.avif', DEFERRED_RENDITIONS: 'none' },
   });
   easel.upstream.script(picture({ content: await withManifest(await texturedPicture(SIZE)) }));
   const { body: record } = await easel.post({ mediaId: 'a', prompt: 'a lighthouse' });
@@ -77,7 +77,7 @@ it('reports the prompt of files that were made with EMBED_PROMPT', async () => {
 it('reports files that are changed, malformed or missing, and images without files', async () => {
   await using easel = await startEasel();
   await easel.post({ mediaId: 'a', prompt: 'a lighthouse' });
-  const [master, rendition] = ['a.png', 'a@256x144.png'].map((name) => join(easel.folder, 'media', name));
+  const [master, rendition] = ['a.png', 'a@256x160.png'].map((name) => join(easel.folder, 'media', name));
   for (const file of [master, rendition]) await rm(file ?? '');
   await writeFile(master ?? '', 'RIFF....WEBPjumdc2pa');
   expect(await provenanceOf(easel, 'a')).toMatchObject({

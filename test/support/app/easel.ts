@@ -99,7 +99,7 @@ export async function startEasel(options: EaselOptions = {}): Promise<Easel> {
     OPENAI_API_KEY: upstream.key ?? 'none',
     OPENAI_BASE_URL: upstream.baseUrl,
     IMAGE_SIZE: '1024x640',
-    IMAGE_RENDITIONS: '256x144.png',
+    IMAGE_RENDITIONS: '256x160.png',
     LOG_LEVEL: 'debug',
     ...options.env,
   });
