@@ -11,6 +11,7 @@ import { createImaging } from '../../../src/adapters/imaging/finish.ts';
 import { configureSharp } from '../../../src/adapters/imaging/sharp.ts';
 import { NO_CHECKS } from '../../../src/core/domain/checks.ts';
 import { ImageError } from '../../../src/core/domain/errors.ts';
+import { TRAINED_ALGORITHMIC_MEDIA } from '../../../src/core/domain/image.ts';
 import type { FinishSpec } from '../../../src/core/ports/imaging.ts';
 import { hugePng, texturedPicture } from '../../support/pictures.ts';
 import { hugeAvif, hugeGif, hugeJpeg, hugeTiff, hugeWebp, pngWithProfile } from './bombs.ts';
@@ -107,6 +108,7 @@ function finishSpec(format: 'png' | 'jpeg' | 'webp'): FinishSpec {
       model: 'c',
       createdAt: '2026-11-23T10:11:12.000Z',
       originalSha256: 'd',
+      digitalSourceType: TRAINED_ALGORITHMIC_MEDIA,
       prompt: null,
     },
   };
