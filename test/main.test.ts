@@ -3,13 +3,14 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { fileURLToPath } from 'node:url';
 import sharp from 'sharp';
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { ImageRecord } from '../src/core/domain/record.ts';
 import { startProcess, startService } from './support/app/process.ts';
 import { signingIdentity } from './support/credentials.ts';
 import { openAiError, picture } from './support/openai/answers.ts';
 import { type OpenAiServer, startOpenAiServer } from './support/openai/server.ts';
 import { temporaryFolder } from './support/temporary-folder.ts';
+import { eventually, until } from './support/until.ts';
 import { readDatabase } from './torture/audit.ts';
 
 function create(url: string, body: object, headers: Record<string, string> = {}): Promise<Response> {
@@ -188,8 +189,8 @@ describe('the process', () => {
     expect((await fetch(`${service.url}/health/ready`)).status).toBe(200);
     await create(service.url, { mediaId: 'x', prompt: 'a very open lighthouse', size: '64x64', renditions: [] });
     expect(service.stdout()).toContain('"prompt":"a very open lighthouse"');
-    await vi.waitFor(async () => expect((await fetch(`${service.url}/images/x`)).status).toBe(404), { timeout: 5000 });
-    await vi.waitFor(() => expect(service.stdout()).toContain('"msg":"cleanup"'));
+    await eventually(async () => expect((await fetch(`${service.url}/images/x`)).status).toBe(404));
+    await eventually(() => expect(service.stdout()).toContain('"msg":"cleanup"'));
   });
 
   it('reloads API_KEYS_FILE at SIGHUP, and accepts secrets that `easel keys create` made', async () => {
@@ -203,7 +204,7 @@ describe('the process', () => {
     expect([await statusOf(first.secret), await statusOf(second.secret)]).toEqual([200, 401]);
     await writeFile(file, second.line);
     service.child.kill('SIGHUP');
-    await vi.waitUntil(() => service.stdout().includes('API keys reloaded'));
+    await until(() => service.stdout().includes('API keys reloaded'));
     expect([await statusOf(first.secret), await statusOf(second.secret)]).toEqual([401, 200]);
     for (const { secret } of [first, second]) expect(service.stdout()).not.toContain(secret);
   });

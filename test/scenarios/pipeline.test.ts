@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import sharp from 'sharp';
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { type Easel, publishedFiles, startEasel } from '../support/app/easel.ts';
 import {
   BROKEN_ANSWERS,
@@ -14,6 +14,7 @@ import {
   picture,
 } from '../support/openai/answers.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
+import { eventually } from '../support/until.ts';
 
 const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex');
 
@@ -182,7 +183,7 @@ describe('a picture that is rejected', () => {
         json_set(document, '$.status', 'processing', '$.error', null, '$.completedAt', null, '$.original.sound', json('true'))`);
     database.close();
     await using easel = await startEasel({ folder: folder.path, env: REGENERATE });
-    await vi.waitFor(async () => expect((await easel.record('x')).status).toBe('failed'));
+    await eventually(async () => expect((await easel.record('x')).status).toBe('failed'));
     expect(paid(easel)).toBe(0);
   });
 

@@ -2,7 +2,7 @@ import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import sharp from 'sharp';
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { RunningService } from '../support/app/process.ts';
 import { openEventStream } from '../support/network/event-stream.ts';
 import { openAiError, picture } from '../support/openai/answers.ts';
@@ -11,9 +11,6 @@ import { temporaryFolder } from '../support/temporary-folder.ts';
 import { until } from '../support/until.ts';
 import { readDatabase } from '../torture/audit.ts';
 import { type LifeOptions, post, startLife } from '../torture/life.ts';
-
-/** These tests start processes and wait for seconds, which takes much longer on a busy machine. */
-vi.setConfig({ testTimeout: 60_000 });
 
 /** The attempt of a call that was cut off. */
 const UNKNOWN = { outcome: 'unknown', durationMs: null };

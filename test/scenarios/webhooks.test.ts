@@ -1,10 +1,11 @@
 import { readFile, stat } from 'node:fs/promises';
-import { describe, expect, it, test, vi } from 'vitest';
+import { describe, expect, it, test } from 'vitest';
 import { type Easel, startEasel } from '../support/app/easel.ts';
 import { startReceiver, TEST_SECRET } from '../support/network/webhook-receiver.ts';
 import { openAiError, picture } from '../support/openai/answers.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 import { bearer, TEST_KEYS } from '../support/test-keys.ts';
+import { eventually } from '../support/until.ts';
 
 const prompt = 'a lighthouse at dusk';
 const env = { WEBHOOK_SECRET: TEST_SECRET, WEBHOOK_ALLOW_HOSTS: '127.0.0.1' };
@@ -29,14 +30,11 @@ async function deliveries(url: string, mediaId: string, headers = {}): Promise<r
 
 /** The latest delivery about the image, once it has this status. */
 async function settled(easel: { readonly url: string }, mediaId: string, status: string): Promise<Shown> {
-  return await vi.waitFor(
-    async () => {
-      const [latest] = await deliveries(easel.url, mediaId);
-      if (latest?.status !== status) throw new Error(`it is ${JSON.stringify(latest)}`);
-      return latest;
-    },
-    { timeout: 10_000, interval: 20 },
-  );
+  return await eventually(async () => {
+    const [latest] = await deliveries(easel.url, mediaId);
+    if (latest?.status !== status) throw new Error(`it is ${JSON.stringify(latest)}`);
+    return latest;
+  });
 }
 
 const redeliver = (easel: Easel, mediaId: string, id: string, headers = {}) =>

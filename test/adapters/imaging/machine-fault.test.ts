@@ -54,7 +54,7 @@ function linesOf(child: ChildProcess): () => Promise<string | null> {
 }
 
 describe('a process that is stopped while it decodes', () => {
-  it.skipIf(!HAS_STOP_SIGNAL)('goes on, though its limit passed meanwhile', { timeout: 30_000 }, async () => {
+  it.skipIf(!HAS_STOP_SIGNAL)('goes on, though its limit passed meanwhile', async () => {
     const limitSeconds = 1;
     const child = decode('slow.png', limitSeconds, 'stop');
     try {
@@ -76,7 +76,6 @@ describe('a process that is stopped while it decodes', () => {
 describe('a machine without memory for the picture', () => {
   it.skipIf(!HAS_PRLIMIT).each(['interlaced.png', 'progressive.jpeg', 'lossy.webp', 'lzw.tiff'])(
     'is never taken for a broken picture: %s',
-    { timeout: 60_000 },
     async (picture) => {
       const outcomes: string[] = [];
       // Too little for the pixels; perhaps enough for them, but not for the decoder.

@@ -17,6 +17,7 @@ import {
   textError,
 } from '../../support/openai/answers.ts';
 import { type OpenAiServer, startOpenAiServer } from '../../support/openai/server.ts';
+import { LONGEST_WAIT_MS } from '../../support/until.ts';
 
 let other: OpenAiServer;
 let adapter: OpenAiAdapter;
@@ -159,7 +160,7 @@ describe('a failure after which no further try can work', () => {
   test('an address whose host is a secret, which is masked', async () => {
     const { download } = adapter.provider({ maskSecrets: (text) => text.replaceAll('169.254', '[secret]') });
     const error: unknown = await download('http://169.254.1.1/1.png', {
-      signal: AbortSignal.timeout(5_000),
+      signal: AbortSignal.timeout(LONGEST_WAIT_MS),
       timeoutMs: 5_000,
     }).catch((reason: unknown) => reason);
     expect(error).toMatchObject({ message: expect.stringContaining('[secret].1.1 has an address that is not public') });

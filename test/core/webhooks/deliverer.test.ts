@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import pino from 'pino';
-import { expect, it, vi } from 'vitest';
+import { expect, it } from 'vitest';
 import { openSqliteRecords } from '../../../src/adapters/records/sqlite/records.ts';
 import { createToRecord, fileUrls } from '../../../src/core/domain/record.ts';
 import { createDerive } from '../../../src/core/images/derive.ts';
@@ -8,6 +8,7 @@ import type { Clock } from '../../../src/core/ports/clock.ts';
 import { createDeliverer } from '../../../src/core/webhooks/deliverer.ts';
 import { anImage, aRequest, at, ms } from '../../contracts/record-store/example-images.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
+import { eventually } from '../../support/until.ts';
 
 it('sends at once what a clock that was a day ahead had put off, while others wait for their time', async () => {
   await using folder = await temporaryFolder();
@@ -44,7 +45,7 @@ it('sends at once what a clock that was a day ahead had put off, while others wa
     log: pino({ level: 'silent' }),
   });
   deliverer.start();
-  await vi.waitFor(() => expect(sleeps.at(-1)).toBe(3_600_000));
+  await eventually(() => expect(sleeps.at(-1)).toBe(3_600_000));
   expect(sent.sort()).toEqual(['ahead', 'now']);
   await deliverer.stop();
   await records.close();

@@ -1,6 +1,7 @@
 import request from 'supertest';
-import { expect, test, vi } from 'vitest';
+import { expect, test } from 'vitest';
 import { openHttpApp } from '../../support/app/http-app.ts';
+import { until } from '../../support/until.ts';
 
 test('a request is logged in one line, without query, headers or body', async () => {
   await using http = await openHttpApp();
@@ -12,7 +13,7 @@ test('a request is logged in one line, without query, headers or body', async ()
     .set('Prefer', 'respond-async')
     .send({ prompt: 'secret' })
     .expect(202);
-  await vi.waitUntil(() => http.log.some(({ msg }) => msg === 'request'));
+  await until(() => http.log.some(({ msg }) => msg === 'request'));
   const lines = http.log.filter(({ requestId }) => requestId !== undefined);
   expect(lines).toEqual([
     expect.objectContaining({
@@ -39,7 +40,7 @@ test.each([
 ])('%s is logged at level %i', async (path, level) => {
   await using http = await openHttpApp();
   await request(http.app.server).get(path);
-  await vi.waitUntil(() => http.log.some(({ msg }) => msg === 'request'));
+  await until(() => http.log.some(({ msg }) => msg === 'request'));
   expect(http.log.filter(({ msg }) => msg === 'request')).toMatchObject([{ level, url: path.split('?')[0] }]);
 });
 

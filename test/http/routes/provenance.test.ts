@@ -128,6 +128,6 @@ it('says of a placeholder picture that no model made it, in every file, whatever
   const lost = '/media/painted@256x144.png';
   await rm(join(folder.path, lost));
   await fetch(`${easel.url}/cleanup`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{}' });
-  await expect.poll(async () => (await easel.get(lost)).status, { timeout: 60_000 }).toBe(200);
+  await expect.poll(async () => (await easel.get(lost)).status).toBe(200);
   expect(await sourceTypes(easel, 'painted')).toEqual(everywhere('placeholder', ALGORITHMIC_MEDIA, 2));
 });
