@@ -304,7 +304,7 @@ describe('a provider fault', () => {
   });
 
   it('ends a call that hangs by timeout, and frees its socket', async () => {
-    await using easel = await startEasel({ env: { GENERATION_TIMEOUT_SECONDS: '1', AMBIGUOUS_RETRIES: '0' } });
+    await using easel = await startEasel({ env: { GENERATION_TIMEOUT_SECONDS: '3', AMBIGUOUS_RETRIES: '0' } });
     easel.upstream.always(hang());
     const { status, body } = await easel.post({ prompt: 'a lighthouse' });
     expect([status, body.code]).toEqual([504, 'provider_timeout']);

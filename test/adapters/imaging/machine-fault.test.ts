@@ -35,7 +35,7 @@ beforeAll(async () => {
   await make('progressive.jpeg', large().jpeg({ progressive: true }).toBuffer());
   await make('lossy.webp', large().webp({ effort: 0 }).toBuffer());
   await make('lzw.tiff', large().tiff({ compression: 'lzw' }).toBuffer());
-}, 60_000);
+});
 
 function decode(picture: string, seconds: number, ...fault: string[]): ChildProcess {
   const script = join(import.meta.dirname, 'decode-process.ts');
@@ -55,7 +55,7 @@ function linesOf(child: ChildProcess): () => Promise<string | null> {
 
 describe('a process that is stopped while it decodes', () => {
   it.skipIf(!HAS_STOP_SIGNAL)('goes on, though its limit passed meanwhile', async () => {
-    const limitSeconds = 1;
+    const limitSeconds = 2;
     const child = decode('slow.png', limitSeconds, 'stop');
     try {
       const next = linesOf(child);

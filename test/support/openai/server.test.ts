@@ -27,6 +27,7 @@ import {
 } from './answers.ts';
 import { OPENAI_ERRORS, type OpenAiErrorName } from './dialect.ts';
 import { type OpenAiServer, startOpenAiServer } from './server.ts';
+import { LONGEST_WAIT_MS } from '../until.ts';
 
 let server: OpenAiServer;
 let client: OpenAI;
@@ -691,7 +692,7 @@ describe('the log', () => {
       ending: 'answered',
     });
     expect(call?.receivedAt).toBeLessThanOrEqual(call?.endedAt ?? 0);
-    expect(Math.abs(Date.now() - (call?.receivedAt ?? 0))).toBeLessThan(10_000);
+    expect(Math.abs(Date.now() - (call?.receivedAt ?? 0))).toBeLessThan(LONGEST_WAIT_MS);
   });
 
   test('received gives the call, also after the fact', async () => {
