@@ -2,8 +2,8 @@
 
 import { describe, expect, it } from 'vitest';
 import { startEasel } from '../support/app/easel.ts';
-import { answer, type Behaviour, htmlPage, openAiError, picture, vllmError } from '../support/openai/answers.ts';
 import { refusingPort } from '../support/network/refusing-port.ts';
+import { answer, type Behaviour, htmlPage, openAiError, picture, vllmError } from '../support/openai/answers.ts';
 
 const X = { mediaId: 'x', prompt: 'a lighthouse', quality: 'high' };
 

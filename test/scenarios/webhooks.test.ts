@@ -231,7 +231,8 @@ describe('a dead receiver', () => {
     dead.always({});
     await using easel = await startEasel(options);
     await dead.came(PICTURES + 4);
-    for (let n = 0; n < PICTURES; n++) expect((await settled(easel, `picture-${n}`, 'delivered')).attempts).toHaveLength(1);
+    for (let n = 0; n < PICTURES; n++)
+      expect((await settled(easel, `picture-${n}`, 'delivered')).attempts).toHaveLength(1);
   });
 });
 

@@ -83,7 +83,13 @@ describe('a receiver that', () => {
     ['answers 410', { status: 410 }, 410, /410/],
     ['answers 500', { status: 500 }, 500, /answered 500/],
     ['hangs', { delivery: { beforeHeaders: 'forever' } }, null, /within 0.4 s/, 400],
-    ['stops after the headers', { status: 200, body: 'x', delivery: { beforeBody: 'forever' } }, 200, null, HEAD_CAME_MS],
+    [
+      'stops after the headers',
+      { status: 200, body: 'x', delivery: { beforeBody: 'forever' } },
+      200,
+      null,
+      HEAD_CAME_MS,
+    ],
     [
       'never ends its body',
       { status: 200, body: 'xx', delivery: { cut: { after: { bytes: 1 }, by: 'hang' } } },
@@ -109,7 +115,13 @@ describe('a receiver that', () => {
       410,
       /410/,
     ],
-    ['drips', { status: 200, body: Buffer.alloc(1000), delivery: { drip: { bytes: 1, pause: 20 } } }, 200, null, HEAD_CAME_MS],
+    [
+      'drips',
+      { status: 200, body: Buffer.alloc(1000), delivery: { drip: { bytes: 1, pause: 20 } } },
+      200,
+      null,
+      HEAD_CAME_MS,
+    ],
     ['resets the connection', { delivery: { cut: { after: 'nothing', by: 'reset' } } }, null, /no answer/],
   ])('%s', async (_how, reaction, httpStatus, error, timeoutMs) => {
     await using receiver = await startReceiver();

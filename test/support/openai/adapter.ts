@@ -5,8 +5,8 @@ import type { GenerationCall, Provider } from '../../../src/core/ports/provider.
 import { hostOf } from '../../../src/security/allow-list.ts';
 import { createSecretMask } from '../../../src/security/secret-mask.ts';
 import { createGuardedFetch } from '../../../src/security/ssrf-guard.ts';
-import { type OpenAiServer, startOpenAiServer } from './server.ts';
 import { LONGEST_WAIT_MS } from '../until.ts';
+import { type OpenAiServer, startOpenAiServer } from './server.ts';
 
 /** Bytes; more than the stand-in's pictures of `CALL`. */
 export const MAX_BYTES = 8 * 1024 * 1024;

@@ -8,6 +8,7 @@ import sharp from 'sharp';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { Delivery } from '../network/http-delivery.ts';
 import { blankPicture, texturedPicture } from '../pictures.ts';
+import { LONGEST_WAIT_MS } from '../until.ts';
 import {
   answer,
   azureError,
@@ -27,7 +28,6 @@ import {
 } from './answers.ts';
 import { OPENAI_ERRORS, type OpenAiErrorName } from './dialect.ts';
 import { type OpenAiServer, startOpenAiServer } from './server.ts';
-import { LONGEST_WAIT_MS } from '../until.ts';
 
 let server: OpenAiServer;
 let client: OpenAI;

@@ -7,8 +7,8 @@ import { openSqliteRecords } from '../../../../src/adapters/records/sqlite/recor
 import { anImage, aRequest, at } from '../../../contracts/record-store/example-images.ts';
 import { trivialDerive } from '../../../contracts/record-store/trivial-derive.ts';
 import { canMountTmpfs, mountTmpfs } from '../../../support/tmpfs.ts';
-import { integrity, makePlaceForEach } from './fixture.ts';
 import { LONGEST_WAIT_MS } from '../../../support/until.ts';
+import { integrity, makePlaceForEach } from './fixture.ts';
 
 const place = makePlaceForEach();
 
@@ -236,7 +236,11 @@ describe('faults', () => {
 
   it('lets the process go on while another program holds its lock, and its check does not wait as long as a write', async () => {
     // A call that waited for so long, or held up the process, would outlast the test.
-    const records = openSqliteRecords({ path: place.path(), derive: trivialDerive, busyTimeoutMs: 10 * LONGEST_WAIT_MS });
+    const records = openSqliteRecords({
+      path: place.path(),
+      derive: trivialDerive,
+      busyTimeoutMs: 10 * LONGEST_WAIT_MS,
+    });
     onTestFinished(() => records.close());
     await records.accept(anImage({ mediaId: 'a' }), Infinity);
     const other = new DatabaseSync(place.path());
