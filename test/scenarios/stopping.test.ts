@@ -108,7 +108,7 @@ describe.concurrent('a stop', () => {
   });
 
   it('cuts off no call before SHUTDOWN_GRACE_SECONDS', async () => {
-    await using life = await setUp({ env: { SHUTDOWN_GRACE_SECONDS: '30' } });
+    await using life = await setUp({ env: { SHUTDOWN_GRACE_SECONDS: '300' } });
     const gate = await life.callOut('x');
     await order(life.service);
     // Longer than finishing may take.
