@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
+import { LONGEST_WAIT_MS } from './test/support/until.ts';
 
 export default defineConfig({
   test: {
@@ -11,10 +12,12 @@ export default defineConfig({
     maxWorkers: 2 * availableParallelism(),
     // Files share loaded modules: loading them again for each took a quarter of the time. No test leaves state in a module.
     isolate: false,
-    // Far longer than any test needs, so that none fails on a busy machine.
-    testTimeout: 20_000,
-    hookTimeout: 20_000,
-    teardownTimeout: 5_000,
+    // Far longer than any test needs: a machine that is busy with other work may be ten times slower. What a test waits for has its own
+    // limit, which is shorter (LONGEST_WAIT_MS), so that a failure says what it was.
+    testTimeout: 3 * LONGEST_WAIT_MS,
+    hookTimeout: 3 * LONGEST_WAIT_MS,
+    teardownTimeout: LONGEST_WAIT_MS,
+    expect: { poll: { timeout: LONGEST_WAIT_MS, interval: 20 } },
     unstubEnvs: true,
     restoreMocks: true,
   },

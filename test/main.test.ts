@@ -3,13 +3,14 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { fileURLToPath } from 'node:url';
 import sharp from 'sharp';
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { ImageRecord } from '../src/core/domain/record.ts';
 import { startProcess, startService } from './support/app/process.ts';
 import { signingIdentity } from './support/credentials.ts';
 import { openAiError, picture } from './support/openai/answers.ts';
 import { type OpenAiServer, startOpenAiServer } from './support/openai/server.ts';
 import { temporaryFolder } from './support/temporary-folder.ts';
+import { eventually, until } from './support/until.ts';
 import { readDatabase } from './torture/audit.ts';
 
 function create(url: string, body: object, headers: Record<string, string> = {}): Promise<Response> {
@@ -26,7 +27,7 @@ function settings({ key, baseUrl }: OpenAiServer): Record<string, string> {
     OPENAI_API_KEY: key ?? '',
     OPENAI_BASE_URL: baseUrl,
     IMAGE_SIZE: '1024x640',
-    IMAGE_RENDITIONS: '64x64.png',
+    IMAGE_RENDITIONS: '64x40.png',
   };
 }
 
@@ -161,7 +162,7 @@ describe('the process', () => {
     const lines = service.stdout().split('\n');
     expect(JSON.parse(lines[0] ?? '')).toMatchObject({ address: `0.0.0.0:${port}`, url: `http://127.0.0.1:${port}` });
     expect((await fetch(`${service.url}/health/live`)).status).toBe(200);
-    await vi.waitUntil(() => service.stdout().includes('CONCURENCY is not a setting; is CONCURRENCY meant?'));
+    await until(() => service.stdout().includes('CONCURENCY is not a setting; is CONCURRENCY meant?'));
     expect(service.stdout().match(/listen/gi)).toHaveLength(1);
   });
 
@@ -260,8 +261,8 @@ describe('the process', () => {
     expect((await fetch(`${service.url}/health/ready`)).status).toBe(200);
     await create(service.url, { mediaId: 'x', prompt: 'a very open lighthouse', size: '64x64', renditions: [] });
     expect(service.stdout()).toContain('"prompt":"a very open lighthouse"');
-    await vi.waitFor(async () => expect((await fetch(`${service.url}/images/x`)).status).toBe(404), { timeout: 5000 });
-    await vi.waitFor(() => expect(service.stdout()).toContain('"msg":"cleanup"'));
+    await eventually(async () => expect((await fetch(`${service.url}/images/x`)).status).toBe(404));
+    await eventually(() => expect(service.stdout()).toContain('"msg":"cleanup"'));
   });
 
   it('reloads API_KEYS_FILE at SIGHUP, and accepts secrets that `easel keys create` made', async () => {
@@ -275,7 +276,7 @@ describe('the process', () => {
     expect([await statusOf(first.secret), await statusOf(second.secret)]).toEqual([200, 401]);
     await writeFile(file, second.line);
     service.child.kill('SIGHUP');
-    await vi.waitUntil(() => service.stdout().includes('API keys reloaded'));
+    await until(() => service.stdout().includes('API keys reloaded'));
     expect([await statusOf(first.secret), await statusOf(second.secret)]).toEqual([401, 200]);
     for (const { secret } of [first, second]) expect(service.stdout()).not.toContain(secret);
   });

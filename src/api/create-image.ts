@@ -114,7 +114,8 @@ export const createImage = z
       .optional()
       .meta({
         description:
-          'Derived files, `WIDTHxHEIGHT.FORMAT`, at most 8, none for an empty list. Default: `IMAGE_RENDITIONS`.',
+          'Derived files, `WIDTHxHEIGHT.FORMAT`, at most 8, none for an empty list. Default: those of the preset, else ' +
+          'those of `IMAGE_RENDITIONS` that have the shape of `size`, within 5%.',
         examples: [['1200x675.png', '600x338.webp']],
       }),
     metadata: z

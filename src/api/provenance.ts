@@ -1,7 +1,7 @@
 /** The provenance of an image: what its record and its files say, and the result of verifying it. */
 
 import { z } from 'zod';
-import { TRAINED_ALGORITHMIC_MEDIA } from '../core/domain/image.ts';
+import { DIGITAL_SOURCE_TYPES } from '../core/domain/image.ts';
 import { type FileProvenance, INTEGRITIES, type Provenance, type StoredProvenance } from '../core/images/provenance.ts';
 import {
   type ContentCredentials,
@@ -89,8 +89,13 @@ export const provenanceRecord = z
   .strictObject({
     mediaId: z.string().meta({ examples: ['article-42-hero'] }),
     digitalSourceType: z
-      .literal(TRAINED_ALGORITHMIC_MEDIA)
-      .meta({ description: 'What the picture is, as an IPTC NewsCode.' }),
+      .enum(DIGITAL_SOURCE_TYPES)
+      .nullable()
+      .meta({
+        description:
+          'What the picture is, as an IPTC NewsCode: `algorithmicMedia` where the placeholder painted it, else ' +
+          '`trainedAlgorithmicMedia`. Null until the model has answered.',
+      }),
     provider: z.string(),
     model: z.string(),
     createdAt: z.string().meta({ format: 'date-time' }),

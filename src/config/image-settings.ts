@@ -69,7 +69,9 @@ export const imageSettings = {
     ),
   )
     .prefault('1200x675.png')
-    .describe('Renditions where neither request nor preset sets any; commas between.'),
+    .describe(
+      'Renditions of masters of their own shape (within 5%), where neither request nor preset sets any; commas between.',
+    ),
   PRESETS: z
     .string()
     .optional()

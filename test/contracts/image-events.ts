@@ -1,7 +1,8 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Image } from '../../src/core/domain/image.ts';
 import type { ImageEvents, ImageListener, PartialPicture } from '../../src/core/ports/image-events.ts';
 import { exampleImage } from '../support/app/fake-images.ts';
+import { until } from '../support/until.ts';
 
 interface ImageEventsFixture {
   open(): Promise<ImageEvents>;
@@ -31,7 +32,7 @@ export function describeImageEvents(name: string, createFixture: () => Promise<I
         },
       });
       events.publish('marker', null);
-      await vi.waitUntil(() => here);
+      await until(() => here);
       unsubscribe();
     };
 

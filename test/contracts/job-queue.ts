@@ -1,5 +1,6 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { JobQueue, JobSignals, RunJob } from '../../src/core/ports/job-queue.ts';
+import { until } from '../support/until.ts';
 
 interface JobQueueOptions {
   readonly concurrency: number;
@@ -40,7 +41,7 @@ export function describeJobQueue(name: string, createFixture: () => Promise<JobQ
       expect(jobs.running.size).toBe(2);
       expect(await queue.depth()).toEqual({ waiting: 2, running: 2 });
       for (let ended = 0; ended < 4; ended += 1) {
-        await vi.waitUntil(() => jobs.running.size > 0);
+        await until(() => jobs.running.size > 0);
         expect(jobs.running.size).toBeLessThanOrEqual(2);
         jobs.endOne();
         await fixture.settled();
@@ -54,7 +55,7 @@ export function describeJobQueue(name: string, createFixture: () => Promise<JobQ
       await enqueued(queue, 'a', 'b', 'b', 'b');
       expect(await queue.depth()).toEqual({ waiting: 1, running: 1 });
       jobs.end('a');
-      await vi.waitUntil(() => jobs.running.has('b'));
+      await until(() => jobs.running.has('b'));
       jobs.end('b');
       await fixture.settled();
       expect(jobs.started).toEqual(['a', 'b']);
@@ -66,7 +67,7 @@ export function describeJobQueue(name: string, createFixture: () => Promise<JobQ
       await enqueued(queue, 'a', 'a');
       expect(jobs.started).toEqual(['a']);
       jobs.end('a');
-      await vi.waitUntil(() => jobs.started.length === 2);
+      await until(() => jobs.started.length === 2);
       jobs.end('a');
       await fixture.settled();
       expect(jobs.started).toEqual(['a', 'a']);
@@ -80,7 +81,7 @@ export function describeJobQueue(name: string, createFixture: () => Promise<JobQ
       const cancelled = queue.cancel('a').then(() => {
         over = true;
       });
-      await vi.waitUntil(() => jobs.signalsOf('a').cancelled.aborted);
+      await until(() => jobs.signalsOf('a').cancelled.aborted);
       await fixture.settled();
       expect(over).toBe(false);
       expect(jobs.signalsOf('a').draining.aborted).toBe(false);
@@ -94,7 +95,7 @@ export function describeJobQueue(name: string, createFixture: () => Promise<JobQ
       const queue = await open(1);
       await enqueued(queue, 'a');
       const cancelled = queue.cancel('a', { discard: true });
-      await vi.waitUntil(() => jobs.signalsOf('a').discarded.aborted);
+      await until(() => jobs.signalsOf('a').discarded.aborted);
       expect(jobs.signalsOf('a').cancelled.aborted).toBe(true);
       jobs.end('a');
       await cancelled;
@@ -106,7 +107,7 @@ export function describeJobQueue(name: string, createFixture: () => Promise<JobQ
       await enqueued(queue, 'a', 'b');
       await queue.cancel('b');
       jobs.end('a');
-      await vi.waitUntil(() => jobs.running.has('b'));
+      await until(() => jobs.running.has('b'));
       await queue.cancel('a');
       expect(jobs.signalsOf('b').cancelled.aborted).toBe(false);
     });
@@ -121,7 +122,7 @@ export function describeJobQueue(name: string, createFixture: () => Promise<JobQ
       jobs.end('a');
       await cancelled;
       for (const mediaId of ['b', 'a']) {
-        await vi.waitUntil(() => jobs.running.has(mediaId));
+        await until(() => jobs.running.has(mediaId));
         expect(jobs.signalsOf(mediaId).cancelled.aborted).toBe(false);
         jobs.end(mediaId);
       }
@@ -137,11 +138,11 @@ export function describeJobQueue(name: string, createFixture: () => Promise<JobQ
       const stopped = queue.stop(deadline.signal).then(() => {
         over = true;
       });
-      await vi.waitUntil(() => signals.draining.aborted);
+      await until(() => signals.draining.aborted);
       await fixture.settled();
       expect([signals.stopping.aborted, signals.cancelled.aborted, over]).toEqual([false, false, false]);
       deadline.abort();
-      await vi.waitUntil(() => signals.stopping.aborted);
+      await until(() => signals.stopping.aborted);
       await fixture.settled();
       expect(over).toBe(false);
       jobs.end('a');
@@ -154,7 +155,7 @@ export function describeJobQueue(name: string, createFixture: () => Promise<JobQ
       const queue = await open(1);
       await enqueued(queue, 'a');
       const stopped = queue.stop(AbortSignal.abort());
-      await vi.waitUntil(() => jobs.signalsOf('a').stopping.aborted);
+      await until(() => jobs.signalsOf('a').stopping.aborted);
       jobs.end('a');
       await stopped;
       const idle = await fixture.open({ concurrency: 1, run: jobs.run });

@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { expect, it, vi } from 'vitest';
+import { expect, it } from 'vitest';
 import type { UsageReport } from '../../src/core/money/usage.ts';
 import { type RunningService, startService } from '../support/app/process.ts';
 import { type Behaviour, dropConnection, openAiError, picture } from '../support/openai/answers.ts';
@@ -9,9 +9,7 @@ import type { Call } from '../support/openai/call.ts';
 import { type OpenAiServer, startOpenAiServer } from '../support/openai/server.ts';
 import { randomOf } from '../support/random.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
-
-/** It starts the service six times; the callers end by what they were answered, and no later than this. */
-vi.setConfig({ testTimeout: 120_000 });
+import { eventually } from '../support/until.ts';
 
 const KEYS = Array.from({ length: 10 }, (_, index) => `key${index}`);
 const CALLERS = 200;
@@ -154,14 +152,11 @@ async function usage({ url }: RunningService, key: string): Promise<UsageReport>
 
 /** Resolves when no image is queued and no call is out. */
 async function nothingReserved(service: RunningService): Promise<void> {
-  await vi.waitFor(
-    async () => {
-      for (const status of ['queued', 'generating', 'processing']) {
-        const headers = { authorization: 'Bearer boss-secret' };
-        const response = await fetch(`${service.url}/images?status=${status}&limit=1`, { headers });
-        expect(((await response.json()) as { items: unknown[] }).items).toEqual([]);
-      }
-    },
-    { timeout: 60_000, interval: 50 },
-  );
+  await eventually(async () => {
+    for (const status of ['queued', 'generating', 'processing']) {
+      const headers = { authorization: 'Bearer boss-secret' };
+      const response = await fetch(`${service.url}/images?status=${status}&limit=1`, { headers });
+      expect(((await response.json()) as { items: unknown[] }).items).toEqual([]);
+    }
+  });
 }

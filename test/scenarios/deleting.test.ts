@@ -29,7 +29,7 @@ describe('deleting', () => {
         seen.push({ name, status: response.status, sha256: sha256(bytes), tag: response.headers.get('etag') });
       }
     };
-    const readers = ['same.png', 'same.png', 'same@256x144.png', 'same@256x144.png'].map(read);
+    const readers = ['same.png', 'same.png', 'same@256x160.png', 'same@256x160.png'].map(read);
     for (let version = 1; version <= 6; version++) {
       const { status, body } = await easel.post({ mediaId: 'same', prompt: `version ${version}` });
       expect(status).toBe(201);

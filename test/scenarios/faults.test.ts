@@ -1,9 +1,8 @@
 /** Calls that fail, from request to record: what may have been billed is counted and bounded, what is known not to be is neither. */
 
-import { once } from 'node:events';
-import { type AddressInfo, createServer } from 'node:net';
 import { describe, expect, it } from 'vitest';
 import { startEasel } from '../support/app/easel.ts';
+import { refusingPort } from '../support/network/refusing-port.ts';
 import { answer, type Behaviour, htmlPage, openAiError, picture, vllmError } from '../support/openai/answers.ts';
 
 const X = { mediaId: 'x', prompt: 'a lighthouse', quality: 'high' };
@@ -57,11 +56,12 @@ describe('an answer that is known not to be billed', () => {
   );
 
   it.each([
-    ['is refused', freePort],
+    ['is refused', refusingPort],
     // Fetch sends nothing to ports that the WHATWG's fetch standard blocks.
-    ['is never tried', async () => 1],
-  ])('nor does a call cost anything whose connection %s', async (_, port) => {
-    const OPENAI_BASE_URL = `http://127.0.0.1:${await port()}/v1`;
+    ['is never tried', async () => ({ port: 1, async [Symbol.asyncDispose]() {} })],
+  ])('nor does a call cost anything whose connection %s', async (_, hold) => {
+    await using held = await hold();
+    const OPENAI_BASE_URL = `http://127.0.0.1:${held.port}/v1`;
     await using easel = await startEasel({ env: { RETRY_MAX_ATTEMPTS: '2', OPENAI_BASE_URL } });
     expect((await easel.post(X)).status).toBe(502);
     const record = await easel.record('x');
@@ -104,16 +104,6 @@ describe('a server that refuses to stream', () => {
     expect(record).toMatchObject({ status: 'failed', attempts: [{ outcome: 'failed', httpStatus: 400 }] });
   });
 });
-
-/** A port on which nothing listens. */
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
-}
 
 function badRequest(error: { readonly param: string; readonly message?: string }): Behaviour {
   return openAiError('server_error', {

@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { startEasel } from '../support/app/easel.ts';
 import { openAiError, picture } from '../support/openai/answers.ts';
+import { startOpenAiServer } from '../support/openai/server.ts';
+import { temporaryFolder } from '../support/temporary-folder.ts';
 import { sendIdentical } from '../torture/identical.ts';
 
 describe('the same request, many times at once', () => {
@@ -18,6 +20,24 @@ describe('the same request, many times at once', () => {
     expect(await sendIdentical(easel.url, easel.upstream, 'mediaId', 'same again')).toEqual([]);
     expect(easel.upstream.calls).toHaveLength(2);
   });
+
+  it('runs again after a restart with the prompt as it was written: no margins for the default renditions', async () => {
+    await using folder = await temporaryFolder();
+    await using upstream = await startOpenAiServer();
+    // Cut by 2.2 % at the top and at the bottom, which a request that named it would hear of.
+    const env = { RETRY_MAX_ATTEMPTS: '1', IMAGE_RENDITIONS: '256x153.png' };
+    const request = { mediaId: 'x', prompt: 'a lighthouse' };
+    {
+      await using easel = await startEasel({ folder: folder.path, upstream, env });
+      upstream.script(openAiError('server_error'));
+      await easel.post(request);
+    }
+    await using easel = await startEasel({ folder: folder.path, upstream, env });
+    expect((await easel.post(request)).body).toMatchObject({ status: 'succeeded', renditions: [{ height: 153 }] });
+    expect(upstream.calls.map(({ body }) => body?.prompt)).toEqual(['a lighthouse', 'a lighthouse']);
+    const named = await easel.post({ prompt: 'a lighthouse', renditions: ['256x153.png'] });
+    expect(named.body.prompt).toContain('cropped by about 3% at the top, 3% at the bottom');
+  });
 });
 
 describe('the same request', () => {
@@ -29,7 +49,7 @@ describe('the same request', () => {
       'with its defaults written out',
       { ...request, size: '1024x640', quality: 'auto', format: 'png', background: 'auto' },
     ],
-    ['with the default model and renditions named', { ...request, model: 'gpt-image-2', renditions: ['256x144.png'] }],
+    ['with the default model and renditions named', { ...request, model: 'gpt-image-2', renditions: ['256x160.png'] }],
   ])('is recognized %s', async (_, again) => {
     await using easel = await startEasel();
     const first = await easel.post({ ...request, mediaId: 'x' });

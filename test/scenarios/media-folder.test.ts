@@ -1,15 +1,12 @@
 import { cp, mkdir, readdir, readFile, rename, rm, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { startProcess } from '../support/app/process.ts';
 import { type OpenAiServer, startOpenAiServer } from '../support/openai/server.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 import { filesOnDisk } from '../torture/audit.ts';
 import { post, startLife } from '../torture/life.ts';
-
-/** These tests start several processes each. */
-vi.setConfig({ testTimeout: 60_000 });
 
 const IDS = ['a', 'b', 'c'];
 

@@ -1,8 +1,9 @@
-import { afterEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, describe, expect, it } from 'vitest';
 import { type Easel, type EaselOptions, startEasel } from '../support/app/easel.ts';
 import { dropConnection, openAiError, picture } from '../support/openai/answers.ts';
 import { type OpenAiServer, startOpenAiServer } from '../support/openai/server.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
+import { eventually } from '../support/until.ts';
 
 const STEP_MS = 250;
 /** Small pictures: there are many of them. */
@@ -41,15 +42,12 @@ async function passStep({ clock, upstream, get }: Easel): Promise<void> {
 async function reached(easel: Easel, mediaIds: readonly string[], wanted: string | readonly string[]): Promise<void> {
   const each = typeof wanted === 'string' ? mediaIds.map(() => wanted) : wanted;
   let before: readonly string[] = [];
-  await vi.waitFor(
-    async () => {
-      const now = await statuses(easel, mediaIds);
-      if (now.join() === before.join()) await passStep(easel);
-      before = now;
-      expect(now).toEqual(each);
-    },
-    { timeout: 20_000, interval: 10 },
-  );
+  await eventually(async () => {
+    const now = await statuses(easel, mediaIds);
+    if (now.join() === before.join()) await passStep(easel);
+    before = now;
+    expect(now).toEqual(each);
+  });
 }
 
 async function accept(easel: Easel, mediaIds: readonly string[]): Promise<void> {
@@ -75,48 +73,44 @@ describe('accepted pictures and a provider that is down', () => {
   it.each([
     ['as many pictures at a time as by default', {}, 4],
     ['twenty pictures at a time', { CONCURRENCY: '20' }, 20],
-  ])(
-    'for 12 s, and again within the minute: all are made, each paid once, with %s',
-    { timeout: 60_000 },
-    async (_, env, slots) => {
-      const easel = await start({ env });
-      const { upstream, clock } = easel;
-      const began = clock.now();
-      // The first answers come when all pictures are accepted: otherwise the breaker would open before.
-      let accepted = upstream.gate();
-      let isUp = false;
-      upstream.always(() => (isUp ? made : openAiError('server_error', { beforeHeaders: accepted })));
+  ])('for 12 s, and again within the minute: all are made, each paid once, with %s', async (_, env, slots) => {
+    const easel = await start({ env });
+    const { upstream, clock } = easel;
+    const began = clock.now();
+    // The first answers come when all pictures are accepted: otherwise the breaker would open before.
+    let accepted = upstream.gate();
+    let isUp = false;
+    upstream.always(() => (isUp ? made : openAiError('server_error', { beforeHeaders: accepted })));
 
-      const first = namesOf('first', 20);
-      await accept(easel, first);
-      accepted.open();
-      await pass(easel, 12);
-      const inFirstOutage = failedCalls(upstream);
-      isUp = true;
-      await reached(easel, first, 'succeeded');
+    const first = namesOf('first', 20);
+    await accept(easel, first);
+    accepted.open();
+    await pass(easel, 12);
+    const inFirstOutage = failedCalls(upstream);
+    isUp = true;
+    await reached(easel, first, 'succeeded');
 
-      isUp = false;
-      accepted = upstream.gate();
-      const second = namesOf('second', 20);
-      await accept(easel, second);
-      accepted.open();
-      await pass(easel, 12);
-      expect(clock.now() - began).toBeLessThan(60_000);
-      expect(await statuses(easel, second)).not.toContain('failed');
-      const inSecondOutage = failedCalls(upstream) - inFirstOutage;
-      isUp = true;
-      await reached(easel, second, 'succeeded');
+    isUp = false;
+    accepted = upstream.gate();
+    const second = namesOf('second', 20);
+    await accept(easel, second);
+    accepted.open();
+    await pass(easel, 12);
+    expect(clock.now() - began).toBeLessThan(60_000);
+    expect(await statuses(easel, second)).not.toContain('failed');
+    const inSecondOutage = failedCalls(upstream) - inFirstOutage;
+    isUp = true;
+    await reached(easel, second, 'succeeded');
 
-      // In each outage the first calls of the jobs that hold slots and two probes, and ten retries in the minute.
-      expect(inFirstOutage).toBeLessThanOrEqual(slots + 10 + 2);
-      expect(inFirstOutage + inSecondOutage).toBeLessThanOrEqual(2 * slots + 10 + 4);
-      expect(upstream.calls.filter(({ behaviour }) => behaviour === 'picture')).toHaveLength(40);
-      for (const mediaId of [...first, ...second]) {
-        const { attempts } = await easel.record(mediaId);
-        expect(attempts.filter(({ outcome }) => outcome !== 'failed').map(({ outcome }) => outcome)).toEqual(['ok']);
-      }
-    },
-  );
+    // In each outage the first calls of the jobs that hold slots and two probes, and ten retries in the minute.
+    expect(inFirstOutage).toBeLessThanOrEqual(slots + 10 + 2);
+    expect(inFirstOutage + inSecondOutage).toBeLessThanOrEqual(2 * slots + 10 + 4);
+    expect(upstream.calls.filter(({ behaviour }) => behaviour === 'picture')).toHaveLength(40);
+    for (const mediaId of [...first, ...second]) {
+      const { attempts } = await easel.record(mediaId);
+      expect(attempts.filter(({ outcome }) => outcome !== 'failed').map(({ outcome }) => outcome)).toEqual(['ok']);
+    }
+  });
 
   it('one at a time: only the one that failed alone has failed', async () => {
     const easel = await start({ env: { CONCURRENCY: '1' } });

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import sharp from 'sharp';
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { type Easel, publishedFiles, startEasel } from '../support/app/easel.ts';
 import {
   BROKEN_ANSWERS,
@@ -14,6 +14,7 @@ import {
   picture,
 } from '../support/openai/answers.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
+import { eventually } from '../support/until.ts';
 
 const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex');
 
@@ -87,7 +88,7 @@ describe('a picture, from request to file', () => {
     await using easel = await startEasel();
     const { body } = await easel.post({ mediaId: 'same', prompt: 'a lighthouse' });
     const files = await easel.files();
-    expect(files).toEqual([expect.stringMatching(/^originals\/same~/), 'same.png', 'same@256x144.png']);
+    expect(files).toEqual([expect.stringMatching(/^originals\/same~/), 'same.png', 'same@256x160.png']);
     const original = await easel.services.images.get('same', { name: 'anonymous', seesAll: true, admin: true });
     expect(original.original?.sha256).toBe(body.sha256);
   });
@@ -182,7 +183,7 @@ describe('a picture that is rejected', () => {
         json_set(document, '$.status', 'processing', '$.error', null, '$.completedAt', null, '$.original.sound', json('true'))`);
     database.close();
     await using easel = await startEasel({ folder: folder.path, env: REGENERATE });
-    await vi.waitFor(async () => expect((await easel.record('x')).status).toBe('failed'));
+    await eventually(async () => expect((await easel.record('x')).status).toBe('failed'));
     expect(paid(easel)).toBe(0);
   });
 
@@ -203,7 +204,7 @@ describe('a picture that is rejected', () => {
 
 describe('a picture of another size', () => {
   it('has one warning of being enlarged, with the size that the provider returned', async () => {
-    await using easel = await startEasel({ env: { IMAGE_MODEL: 'gpt-image-1.5', IMAGE_RENDITIONS: '64x64.png' } });
+    await using easel = await startEasel({ env: { IMAGE_MODEL: 'gpt-image-1.5', IMAGE_RENDITIONS: '70x40.png' } });
     easel.upstream.script(picture({ size: '1024x1024' }));
     const { body } = await easel.post({ prompt: 'a lighthouse', size: '1792x1024' });
     expect(body.requestedSize).toBe('1536x1024');
@@ -303,7 +304,7 @@ describe('a provider fault', () => {
   });
 
   it('ends a call that hangs by timeout, and frees its socket', async () => {
-    await using easel = await startEasel({ env: { GENERATION_TIMEOUT_SECONDS: '1', AMBIGUOUS_RETRIES: '0' } });
+    await using easel = await startEasel({ env: { GENERATION_TIMEOUT_SECONDS: '3', AMBIGUOUS_RETRIES: '0' } });
     easel.upstream.always(hang());
     const { status, body } = await easel.post({ prompt: 'a lighthouse' });
     expect([status, body.code]).toEqual([504, 'provider_timeout']);

@@ -37,7 +37,7 @@ const LOST_DISK = {
 
 describe('a request that is sent again after a failure', () => {
   it('causes no further call, however often it is sent, where the calls may have been billed', async () => {
-    await using easel = await startEasel({ env: { GENERATION_TIMEOUT_SECONDS: '1', AMBIGUOUS_RETRIES: '1' } });
+    await using easel = await startEasel({ env: { GENERATION_TIMEOUT_SECONDS: '3', AMBIGUOUS_RETRIES: '1' } });
     easel.upstream.always(hang());
     const first = await easel.post(X);
     expect([first.status, first.body.code, callsOf(easel)]).toEqual([504, 'provider_timeout', 2]);

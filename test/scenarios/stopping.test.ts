@@ -2,7 +2,7 @@ import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import sharp from 'sharp';
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { RunningService } from '../support/app/process.ts';
 import { openEventStream } from '../support/network/event-stream.ts';
 import { openAiError, picture } from '../support/openai/answers.ts';
@@ -11,9 +11,6 @@ import { temporaryFolder } from '../support/temporary-folder.ts';
 import { until } from '../support/until.ts';
 import { readDatabase } from '../torture/audit.ts';
 import { type LifeOptions, post, startLife } from '../torture/life.ts';
-
-/** These tests start processes and wait for seconds, which takes much longer on a busy machine. */
-vi.setConfig({ testTimeout: 60_000 });
 
 /** The attempt of a call that was cut off. */
 const UNKNOWN = { outcome: 'unknown', durationMs: null };
@@ -111,7 +108,7 @@ describe.concurrent('a stop', () => {
   });
 
   it('cuts off no call before SHUTDOWN_GRACE_SECONDS', async () => {
-    await using life = await setUp({ env: { SHUTDOWN_GRACE_SECONDS: '30' } });
+    await using life = await setUp({ env: { SHUTDOWN_GRACE_SECONDS: '300' } });
     const gate = await life.callOut('x');
     await order(life.service);
     // Longer than finishing may take.
@@ -125,9 +122,7 @@ describe.concurrent('a stop', () => {
     await using life = await setUp({ env: { SHUTDOWN_GRACE_SECONDS: '2' } });
     await life.callOut('x');
     life.service.child.kill('SIGTERM');
-    const seconds = await secondsTo(life.service.exited);
-    expect(seconds).toBeGreaterThan(1.9);
-    expect(seconds).toBeLessThan(15);
+    expect(await secondsTo(life.service.exited)).toBeGreaterThan(1.9);
     expect(await life.service.exited).toBe(0);
     expect(life.service.stdout()).toContain('a paid call was cut off');
     expect(life.images().get('x')).toMatchObject({ status: 'generating', attempts: [UNKNOWN] });
@@ -136,11 +131,11 @@ describe.concurrent('a stop', () => {
   it('ends at once when no call is out, and leaves what waits for a retry or in the queue', async () => {
     await using life = await setUp({ env: { CONCURRENCY: '1' } });
     const { service, upstream } = life;
-    upstream.script(openAiError('rate_limit_exceeded', { headers: { 'retry-after': '60' } }));
+    upstream.script(openAiError('rate_limit_exceeded', { headers: { 'retry-after': '500' } }));
     for (const mediaId of ['retried', 'queued']) await post(service.url, { mediaId, prompt: mediaId }, ASYNC);
     await logged(service, 'call failed, trying again');
     service.child.kill('SIGTERM');
-    expect(await secondsTo(service.exited)).toBeLessThan(20);
+    // Long before the retry, and before the end of the grace.
     expect(await service.exited).toBe(0);
     expect([...life.images().values()].map(({ status }) => status).toSorted()).toEqual(['generating', 'queued']);
     expect(upstream.calls).toHaveLength(1);
@@ -159,18 +154,19 @@ describe.concurrent('a stop', () => {
   });
 
   it('does not wait for the encoding of a slow rendition', async () => {
-    await using life = await setUp({ env: { IMAGE_SIZE: '1536x1024', IMAGE_RENDITIONS: '4096x4096.avif' } });
+    await using life = await setUp({ env: { IMAGE_SIZE: '1024x1024', IMAGE_RENDITIONS: '4096x4096.avif' } });
     const { service, upstream } = life;
     // Noise of this size takes AVIF more than 6 s on any machine of 2026.
     const noise = { type: 'gaussian', mean: 128, sigma: 60 } as const;
-    const create = { width: 1536, height: 1024, channels: 3, background: 'black', noise } as const;
+    const create = { width: 1024, height: 1024, channels: 3, background: 'black', noise } as const;
     upstream.script(picture({ content: () => sharp({ create }).png().toBuffer() }));
     expect((await post(service.url, { mediaId: 'x', prompt: 'x' })).status).toBe(201);
     const idle = await cpuSeconds(service);
     // Nothing but the encoding takes so much.
-    await until(async () => (await cpuSeconds(service)) > idle + 1);
+    const secondsPerCpuSecond = await secondsTo(until(async () => (await cpuSeconds(service)) > idle + 1));
     service.child.kill('SIGTERM');
-    expect(await secondsTo(service.exited)).toBeLessThan(5);
+    // The end of the encoding is further away, however busy the machine is.
+    expect(await secondsTo(service.exited)).toBeLessThan(5 * Math.max(1, secondsPerCpuSecond));
     expect(await service.exited).toBe(0);
     expect(life.images().get('x')).toMatchObject({ status: 'succeeded', pending: [{ format: 'avif' }] });
   });
@@ -185,9 +181,7 @@ describe.concurrent('a stop', () => {
     await post(life.service.url, { mediaId: 'x', prompt: 'x' }, ASYNC);
     await logged(life.service, 'storage failed, retrying');
     life.service.child.kill('SIGTERM');
-    const seconds = await secondsTo(life.service.exited);
-    expect(seconds).toBeGreaterThan(4);
-    expect(seconds).toBeLessThan(20);
+    expect(await secondsTo(life.service.exited)).toBeGreaterThan(4);
     expect(await life.service.exited).toBe(0);
     expect(life.images().get('x')).toMatchObject({ status: 'processing', attempts: [{ outcome: 'ok' }] });
 
@@ -210,7 +204,6 @@ describe.concurrent('a second signal', () => {
     expect(await statusOf(service, '/health/live')).toBe(200);
     expect(service.stdout()).not.toContain('ending at once');
     service.child.kill('SIGINT');
-    expect(await secondsTo(service.exited)).toBeLessThan(20);
     expect(await service.exited).toBe(0);
     expect(service.stdout()).toContain('ending at once');
     expect(life.images().get('x')?.attempts).toMatchObject([UNKNOWN]);
@@ -234,9 +227,7 @@ describe.concurrent('an unexpected error', () => {
     await using life = await setUp({ preload, env: { SHUTDOWN_GRACE_SECONDS: '1' } });
     await life.callOut('x');
     life.service.child.kill('SIGWINCH');
-    const seconds = await secondsTo(life.service.exited);
-    expect(seconds).toBeGreaterThan(0.9);
-    expect(seconds).toBeLessThan(10);
+    expect(await secondsTo(life.service.exited)).toBeGreaterThan(0.9);
     expect(await life.service.exited).toBe(1);
     expect(life.images().get('x')?.attempts).toMatchObject([UNKNOWN]);
   });

@@ -14,7 +14,6 @@ const SIDE = 3000;
 
 it.skipIf(process.platform !== 'linux')(
   'a process that is suspended while it decodes, for longer than it may decode, makes the picture with one call',
-  { timeout: 60_000 },
   async () => {
     const small = await texturedPicture({ width: 512, height: 512, format: 'png', seed: 'a lighthouse' });
     const large = await sharp(small).resize(SIDE, SIDE).png({ progressive: true, compressionLevel: 1 }).toBuffer();

@@ -51,8 +51,8 @@ describe('a waiting request', () => {
     const starter = easel.post(lighthouse);
     await gate.reached();
     const joiners = [easel.post(lighthouse), easel.post(lighthouse, { prefer: 'wait=120' })];
-    // Gives the two requests time to arrive and join.
-    await delay(50);
+    // Both have arrived and joined.
+    await until(() => easel.clock.sleepers === 3);
     gate.open();
     expect((await starter).status).toBe(201);
     expect((await Promise.all(joiners)).map(({ status }) => status)).toEqual([200, 200]);

@@ -1,10 +1,11 @@
 import { rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pino } from 'pino';
-import { describe, expect, test, vi } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { parseKeyFile, parseKeys } from '../../src/security/api-keys.ts';
 import { createKeyRing } from '../../src/security/key-ring.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
+import { until } from '../support/until.ts';
 
 async function openRing(text: string, fixed = '') {
   const folder = await temporaryFolder();
@@ -70,7 +71,7 @@ describe('the key file', () => {
     // As editors and orchestrators do: a new file is renamed over the old one.
     await writeFile(`${keys.file}.new`, 'a:new:read');
     await rename(`${keys.file}.new`, keys.file);
-    await vi.waitUntil(() => keys.knows('old', 'new').join() === 'false,true', { timeout: 10_000 });
+    await until(() => keys.knows('old', 'new').join() === 'false,true');
   });
 });
 

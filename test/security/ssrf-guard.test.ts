@@ -3,6 +3,7 @@ import type { AddressInfo, LookupFunction } from 'node:net';
 import { describe, expect, test } from 'vitest';
 import { allowedHostText } from '../../src/security/allow-list.ts';
 import { createGuardedFetch, type GuardOptions, RefusedAddressError } from '../../src/security/ssrf-guard.ts';
+import { LONGEST_WAIT_MS } from '../support/until.ts';
 
 interface Receiver extends AsyncDisposable {
   readonly port: number;
@@ -52,7 +53,7 @@ function resolver(names: Readonly<Record<string, readonly (readonly string[])[]>
 function guardedFetch(options: Partial<GuardOptions> = {}) {
   const guard = createGuardedFetch({ allow: [], ...options });
   const get = (url: string, bounds: { timeoutMs?: number | null; maxBytes?: number; signal?: AbortSignal } = {}) =>
-    guard.fetch(url, { method: 'GET', timeoutMs: 5_000, maxBytes: 1_000, ...bounds });
+    guard.fetch(url, { method: 'GET', timeoutMs: LONGEST_WAIT_MS, maxBytes: 1_000, ...bounds });
   return { ...guard, get, [Symbol.asyncDispose]: () => guard.close() };
 }
 
@@ -172,7 +173,7 @@ describe('an answer', () => {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
       body: '{"a":1}',
-      timeoutMs: 5_000,
+      timeoutMs: LONGEST_WAIT_MS,
       maxBytes: 100,
     });
     expect(answer).toMatchObject({ status: 201, headers: { 'x-part': 'a' }, complete: true });
@@ -222,7 +223,7 @@ describe('an answer', () => {
     await using guard = guardedFetch(on);
     await expect(guard.get(url(receiver), { timeoutMs: 200 })).rejects.toMatchObject({ name: 'TimeoutError' });
     const reason = new Error('no longer wanted');
-    for (const timeoutMs of [5_000, null]) {
+    for (const timeoutMs of [LONGEST_WAIT_MS, null]) {
       const signal = new AbortController();
       const waiting = guard.get(url(receiver), { timeoutMs, signal: signal.signal });
       signal.abort(reason);

@@ -1,10 +1,27 @@
 import { setTimeout as delay } from 'node:timers/promises';
 
-/** Polls every 20 ms until the condition holds, for state of another process that sends no notice. Rejects after 20 s. */
-export async function until(condition: () => Promise<boolean>): Promise<void> {
-  const deadline = Date.now() + 20_000;
-  while (!(await condition())) {
-    if (Date.now() > deadline) throw new Error('it did not come to this within 20 s');
+/**
+ * The longest that a test waits for something, in milliseconds. It bounds only a failure: what passes does not take it, and on a
+ * machine that is busy with other work anything may take ten times as long.
+ */
+export const LONGEST_WAIT_MS = 100_000;
+
+/** Polls every 20 ms until the condition gives something that is true, for state that sends no notice. Rejects after `LONGEST_WAIT_MS`. */
+export async function until(condition: () => unknown): Promise<void> {
+  await eventually(async () => {
+    if (!(await condition())) throw new Error(`it did not come to this within ${LONGEST_WAIT_MS / 1000} s`);
+  });
+}
+
+/** Calls `attempt` every 20 ms until it succeeds, and gives its result. Rejects with its last error after `LONGEST_WAIT_MS`. */
+export async function eventually<T>(attempt: () => T | Promise<T>): Promise<T> {
+  const deadline = performance.now() + LONGEST_WAIT_MS;
+  for (;;) {
+    try {
+      return await attempt();
+    } catch (error) {
+      if (performance.now() > deadline) throw error;
+    }
     await delay(20);
   }
 }

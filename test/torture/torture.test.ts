@@ -1,4 +1,4 @@
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { picture } from '../support/openai/answers.ts';
 import { type OpenAiServer, startOpenAiServer } from '../support/openai/server.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
@@ -7,9 +7,6 @@ import { attemptsInFlight, auditServing, filesOnDisk, filesOnRecord, readDatabas
 import { post, startLife } from './life.ts';
 import { playRound } from './round.ts';
 import { STEPS, STEPS_OF_DELETION, type Step, UNKNOWN_AFTER } from './steps.ts';
-
-/** Each test starts the service several times, which takes half a second on an idle machine. */
-vi.setConfig({ testTimeout: 60_000 });
 
 const makingSteps = (Object.keys(STEPS) as Step[]).filter((step) => !STEPS_OF_DELETION.has(step));
 

@@ -6,7 +6,7 @@
 import type { Signer } from '@trustnxt/c2pa-ts/cose';
 import { ActionType, ValidationStatusCode } from '@trustnxt/c2pa-ts/manifest';
 import { type Crop, formatSize, type Size } from '../../core/domain/geometry.ts';
-import type { Warning } from '../../core/domain/image.ts';
+import { TRAINED_ALGORITHMIC_MEDIA, type Warning } from '../../core/domain/image.ts';
 import type { FinishedFile, FinishSpec } from '../../core/ports/imaging.ts';
 import { readCredentials } from './c2pa-reader.ts';
 import { coseSigner, type SigningIdentity } from './cose-signer.ts';
@@ -48,6 +48,7 @@ export async function createFileSigner(options: SignerOptions): Promise<FileSign
     signer,
     generator: options.generator,
     ingredient: { title: 'a trial', format: 'image/png', sha256: '', description: 'a trial', parent: null },
+    digitalSourceType: TRAINED_ALGORITHMIC_MEDIA,
     edits: [],
   });
   const { verdict, failures } = await readCredentials(trial);
@@ -80,6 +81,7 @@ async function createPictureSigner(
   signer: Signer,
   { identity, generator, now }: SignerOptions,
 ): Promise<PictureSigner> {
+  const { digitalSourceType } = provenance;
   const warnings = new Map<string, Warning>();
   const warn = (code: Warning['code'], detail: string) => void warnings.set(detail, { code, detail });
 
@@ -106,7 +108,10 @@ async function createPictureSigner(
       }
       try {
         const edits = editsOf(picture, crop, file);
-        return { ...file, bytes: await embedManifest(bytes, { signer, generator, ingredient, edits }) };
+        return {
+          ...file,
+          bytes: await embedManifest(bytes, { signer, generator, ingredient, digitalSourceType, edits }),
+        };
       } catch (error) {
         warn('not_signed', `a ${file.format} file could not be signed: ${String(error)}`);
         return file;

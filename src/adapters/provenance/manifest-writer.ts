@@ -8,7 +8,7 @@ import {
   BMFFHashAssertion,
   ClaimVersion,
   DataHashAssertion,
-  DigitalSourceType,
+  type DigitalSourceType,
   IngredientAssertion,
   ManifestStore,
   RelationshipType,
@@ -31,6 +31,8 @@ export interface ManifestSpec {
     /** Null for an original without a manifest. */
     readonly parent: ParentManifest | null;
   };
+  /** What the original is, as an IPTC NewsCode. */
+  readonly digitalSourceType: string;
   /** What was done to the original, in order. */
   readonly edits: readonly ActionType[];
 }
@@ -41,7 +43,7 @@ export interface ManifestSpec {
  */
 export async function embedManifest(
   file: Uint8Array,
-  { signer, generator, ingredient, edits }: ManifestSpec,
+  { signer, generator, ingredient, digitalSourceType, edits }: ManifestSpec,
 ): Promise<Uint8Array> {
   const asset = openAsset(file);
   if (asset === null) throw new Error('manifests cannot be written in this format');
@@ -63,11 +65,11 @@ export async function embedManifest(
   const original = ingredientAssertion(ingredient);
   manifest.addAssertion(original);
   const actions = new ActionAssertion();
-  const digitalSourceType = DigitalSourceType.TrainedAlgorithmicMedia;
   actions.actions = [
     {
       action: ActionType.C2paOpened,
-      digitalSourceType,
+      // The enum of c2pa-ts has the NewsCodes as its values.
+      digitalSourceType: digitalSourceType as DigitalSourceType,
       softwareAgent: generator,
       parameters: { ingredients: [manifest.createAssertionReference(original)] },
     },

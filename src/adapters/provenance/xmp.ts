@@ -1,4 +1,3 @@
-import { TRAINED_ALGORITHMIC_MEDIA } from '../../core/domain/image.ts';
 import type { FinishSpec } from '../../core/ports/imaging.ts';
 import type { EmbeddedMetadata } from '../../core/ports/provenance-reader.ts';
 
@@ -8,7 +7,7 @@ import type { EmbeddedMetadata } from '../../core/ports/provenance-reader.ts';
  * AISystemUsed, AIPromptInformation, PLUS ImageSupplier), Dublin Core and XMP Media Management, and names the original by its hash.
  */
 export function xmpPacket(provenance: FinishSpec['provenance']): string {
-  const { mediaId, provider, model, createdAt, originalSha256, prompt } = provenance;
+  const { mediaId, digitalSourceType, provider, model, createdAt, originalSha256, prompt } = provenance;
   return `<?xpacket begin="\uFEFF" id="W5M0MpCehiHzreSzNTczkc9d"?>
 <x:xmpmeta xmlns:x="adobe:ns:meta/">
  <rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
@@ -19,7 +18,7 @@ export function xmpPacket(provenance: FinishSpec['provenance']): string {
     xmlns:stRef="http://ns.adobe.com/xap/1.0/sType/ResourceRef#"
     xmlns:plus="http://ns.useplus.org/ldf/xmp/1.0/"
     xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/">
-   <Iptc4xmpExt:DigitalSourceType>${TRAINED_ALGORITHMIC_MEDIA}</Iptc4xmpExt:DigitalSourceType>
+   <Iptc4xmpExt:DigitalSourceType>${escapeXml(digitalSourceType)}</Iptc4xmpExt:DigitalSourceType>
    <Iptc4xmpExt:AISystemUsed>${escapeXml(model)}</Iptc4xmpExt:AISystemUsed>
 ${
   prompt === null

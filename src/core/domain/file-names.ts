@@ -3,7 +3,7 @@
 import { createHash } from 'node:crypto';
 import { MASTER_FORMATS, type MasterFormat, RENDITION_FORMATS, type RenditionSpec } from './formats.ts';
 import { formatSize } from './geometry.ts';
-import { type Image, isFinished, type Original } from './image.ts';
+import { type DigitalSourceType, type Image, isFinished, type Original } from './image.ts';
 
 export function masterName(mediaId: string, format: MasterFormat): string {
   return `${mediaId}.${format}`;
@@ -81,8 +81,8 @@ export function storedBytes({ original, master, renditions }: Image): number {
 }
 
 /** The record's entry for a new original. It counts as sound until its checks reject it. */
-export function toOriginal(name: string, bytes: Uint8Array): Original {
-  return { name, bytes: bytes.byteLength, sha256: sha256(bytes), sound: true };
+export function toOriginal(name: string, bytes: Uint8Array, digitalSourceType: DigitalSourceType): Original {
+  return { name, bytes: bytes.byteLength, sha256: sha256(bytes), sound: true, digitalSourceType };
 }
 
 /** SHA-256 in hex. */

@@ -15,6 +15,15 @@ export function formatSize(size: Size): string {
   return `${size.width}x${size.height}`;
 }
 
+/** How far two aspect ratios may differ and count as one shape: 16:9 and 1792x1024 do, 3:2 does not. */
+const SHAPE_TOLERANCE = 0.05;
+
+/** Whether the aspect ratios of two sizes differ by 5 % at most. */
+export function haveSameShape(a: Size, b: Size): boolean {
+  const [left, right] = [a.width * b.height, b.width * a.height];
+  return Math.max(left, right) <= Math.min(left, right) * (1 + SHAPE_TOLERANCE);
+}
+
 /** The largest centred part of `from` with the aspect ratio of `to`; at least one pixel a side. */
 export function coverCrop(from: Size, to: Size): Crop {
   const width = Math.max(1, Math.min(from.width, Math.round((from.height * to.width) / to.height)));

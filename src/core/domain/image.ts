@@ -135,6 +135,8 @@ export interface Original {
   readonly sha256: string;
   /** False once the picture failed its checks. It is kept, but not finished again. */
   readonly sound: boolean;
+  /** That of the provider that made it. Absent from records from before this field existed: all files then said that a model made them. */
+  readonly digitalSourceType?: DigitalSourceType;
 }
 
 /** One published file: the master or a rendition. */
@@ -192,8 +194,20 @@ export const NO_RESULT = {
 /** Label of images that no cleanup removes; only DELETE does. */
 export const PINNED = 'pinned';
 
-/** IPTC NewsCode of every picture of Easel: made by a model that was trained on sampled data. */
-export const TRAINED_ALGORITHMIC_MEDIA = 'http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia';
+/** IPTC NewsCode of a picture made by a model that was trained on sampled data. */
+export const TRAINED_ALGORITHMIC_MEDIA =
+  'http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia' as const;
+/** IPTC NewsCode of a picture made by an algorithm alone, without training data. */
+export const ALGORITHMIC_MEDIA = 'http://cv.iptc.org/newscodes/digitalsourcetype/algorithmicMedia' as const;
+
+/** What the pictures of a provider are, as an IPTC NewsCode (http://cv.iptc.org/newscodes/digitalsourcetype). */
+export const DIGITAL_SOURCE_TYPES = [TRAINED_ALGORITHMIC_MEDIA, ALGORITHMIC_MEDIA] as const;
+export type DigitalSourceType = (typeof DIGITAL_SOURCE_TYPES)[number];
+
+/** What an original is, and every file made from it. */
+export function digitalSourceTypeOf({ digitalSourceType }: Original): DigitalSourceType {
+  return digitalSourceType ?? TRAINED_ALGORITHMIC_MEDIA;
+}
 
 /**
  * True for succeeded, failed and cancelled images: the run has ended. Pending renditions, a repair or a picture that arrives late can

@@ -47,6 +47,11 @@ export interface ImageRequest {
   /** Format of the master. */
   readonly format: MasterFormat;
   readonly renditions: readonly RenditionSpec[];
+  /**
+   * Present where the renditions are the configured ones, named neither by the request nor by its preset: the prompt then asks for no
+   * margins on their account. No part of what two requests are compared by. Absent from requests from before this field existed.
+   */
+  readonly hasDefaultRenditions?: true;
   /** Absent means `centre`: fingerprints of requests from before this field existed stay the same. */
   readonly crop?: CropStrategy;
   /** The preset's overrides of the configured check policy. */
@@ -62,7 +67,9 @@ export interface ImageRequest {
 
 /** A request as it came: its fields are valid, its defaults not yet resolved. `crop` and `checks` can only come from a preset. */
 export type CreateImage = { readonly mediaId?: string | undefined } & {
-  readonly [Field in Exclude<keyof ImageRequest, 'crop' | 'checks'>]?: NonNullable<ImageRequest[Field]> | undefined;
+  readonly [Field in Exclude<keyof ImageRequest, 'crop' | 'checks' | 'hasDefaultRenditions'>]?:
+    | NonNullable<ImageRequest[Field]>
+    | undefined;
 };
 
 /** The parts of a brief, and whether each holds one text or a list of texts. This is the one list: types and schemas derive from it. */

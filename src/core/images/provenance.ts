@@ -1,5 +1,11 @@
 import { sha256 as sha256Of } from '../domain/file-names.ts';
-import { type Image, type MediaFile, type Original, TRAINED_ALGORITHMIC_MEDIA } from '../domain/image.ts';
+import {
+  type DigitalSourceType,
+  digitalSourceTypeOf,
+  type Image,
+  type MediaFile,
+  type Original,
+} from '../domain/image.ts';
 import type { MediaUrls } from '../domain/record.ts';
 import type { MediaStore } from '../ports/media-store.ts';
 import type { ContentCredentials, EmbeddedMetadata, ProvenanceReader } from '../ports/provenance-reader.ts';
@@ -32,7 +38,8 @@ export interface FileProvenance extends StoredProvenance {
 /** Where an image comes from: the facts of its record, and the metadata and signatures of its files. */
 export interface Provenance {
   readonly mediaId: string;
-  readonly digitalSourceType: typeof TRAINED_ALGORITHMIC_MEDIA;
+  /** Null until there is an original. */
+  readonly digitalSourceType: DigitalSourceType | null;
   readonly provider: string;
   readonly model: string;
   readonly createdAt: string;
@@ -83,7 +90,7 @@ export function createProvenance({ store, reader, urls }: ProvenanceDeps): ReadP
     for (const file of image.renditions) renditions.push(await describe(file, image.original));
     return {
       mediaId: image.mediaId,
-      digitalSourceType: TRAINED_ALGORITHMIC_MEDIA,
+      digitalSourceType: image.original && digitalSourceTypeOf(image.original),
       provider: image.provider,
       model: image.model,
       createdAt: image.createdAt,

@@ -200,12 +200,12 @@ export function createAttempt({
 
   /** Stores the picture, then closes the attempt with its cost. */
   async function keep(run: Run, call: OpenCall, picture: PaidPicture): Promise<StoredOriginal> {
-    const { attempt, request, began } = call;
+    const { attempt, provider, request, began } = call;
     telemetry.providerCall(attempt.provider, 'ok');
     const durationMs = clock.monotonic() - began;
     const name = originalName(run.mediaId, attempt.id);
     await run.timed('store', () => run.retry(() => store.put(name, picture.bytes)));
-    const original = toOriginal(name, picture.bytes);
+    const original = toOriginal(name, picture.bytes, provider.digitalSourceType);
     const cost = picture.cost ?? (await costs.settle(request, picture.usage, attempt.cost));
     telemetry.spent(attempt.provider, attempt.model, cost);
     const { httpStatus, providerRequestId, revisedPrompt } = picture;

@@ -1,7 +1,7 @@
 import { NO_CHECKS } from '../domain/checks.ts';
 import { masterName, renditionName, sha256 } from '../domain/file-names.ts';
 import type { RenditionFormat, RenditionSpec } from '../domain/formats.ts';
-import { type Image, isRepair, type MediaFile, type Original } from '../domain/image.ts';
+import { digitalSourceTypeOf, type Image, isRepair, type MediaFile, type Original } from '../domain/image.ts';
 import { finished } from '../domain/transitions.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { FinishedFile, FinishedPicture, FinishSpec, Imaging } from '../ports/imaging.ts';
@@ -70,6 +70,7 @@ export function finishSpec(
       model: image.model,
       createdAt: image.createdAt,
       originalSha256: original.sha256,
+      digitalSourceType: digitalSourceTypeOf(original),
       prompt: embedPrompt ? image.prompt : null,
     },
   };

@@ -1,7 +1,14 @@
 import { adopted, closed } from '../domain/attempt-transitions.ts';
 import { ImageError, ProviderError } from '../domain/errors.ts';
 import { originalName, sha256, toOriginal } from '../domain/file-names.ts';
-import { type Attempt, type Image, isOpen, mayStillBring, type Original } from '../domain/image.ts';
+import {
+  type Attempt,
+  type Image,
+  isOpen,
+  mayStillBring,
+  type Original,
+  TRAINED_ALGORITHMIC_MEDIA,
+} from '../domain/image.ts';
 import { resumed } from '../domain/transitions.ts';
 import { plannedFields } from '../planning/plan.ts';
 import type { Clock } from '../ports/clock.ts';
@@ -97,7 +104,9 @@ export function createFindStoredOriginal({
 
   async function adopt(run: Run, image: Image, attempt: Attempt, bytes: Uint8Array): Promise<StoredOriginal> {
     const { id, provider } = attempt;
-    const original = toOriginal(originalName(image.mediaId, id), bytes);
+    // Of a provider that is no longer configured, the picture counts as made by a model, as nearly all are.
+    const { digitalSourceType = TRAINED_ALGORITHMIC_MEDIA } = upstreams.provider(provider) ?? {};
+    const original = toOriginal(originalName(image.mediaId, id), bytes, digitalSourceType);
     const plan = upstreams.plan(provider, image.request);
     const adopting = await run.advance((current) => {
       // The record of a new run names the first provider, which need not be the one that made the picture.

@@ -6,7 +6,7 @@ import type { Model } from '../domain/model.ts';
 import type { ImageRequest } from '../domain/request.ts';
 import type { PlannedFields } from '../domain/transitions.ts';
 import type { GenerationCall } from '../ports/provider.ts';
-import { buildPrompt } from './prompt.ts';
+import { buildPrompt, type PromptParts } from './prompt.ts';
 import { MAX_ENLARGEMENT, negotiateSize, type SizePlan } from './size-negotiation.ts';
 
 /** How one model will make the picture of a request. */
@@ -74,10 +74,7 @@ export function planGeneration(request: ImageRequest, model: Model): GenerationP
     prompt: request.prompt,
     brief: request.brief,
     additions: promptAdditions,
-    crops: [size.crop, ...request.renditions.map((rendition) => coverCropWithin(size.crop, rendition))].map((crop) => ({
-      from: size.requested,
-      crop,
-    })),
+    crops: cropsToAskFor(request, size),
   });
   refuseLongPrompt(prompt, model);
 
@@ -96,6 +93,17 @@ export function planGeneration(request: ImageRequest, model: Model): GenerationP
     warnings,
     parametersDropped,
   };
+}
+
+/** The crops that the prompt asks margins for: that of the master, and those of renditions that the request or its preset names. */
+function cropsToAskFor({ crop, renditions, hasDefaultRenditions }: ImageRequest, size: SizePlan): PromptParts['crops'] {
+  // Then every file shows the whole picture.
+  if (crop === 'contain') return [];
+  const named = hasDefaultRenditions ? [] : renditions;
+  return [size.crop, ...named.map((rendition) => coverCropWithin(size.crop, rendition))].map((part) => ({
+    from: size.requested,
+    crop: part,
+  }));
 }
 
 /** The fields of an image's record that describe its planned or latest call. */

@@ -9,13 +9,13 @@ export interface PromptParts {
   readonly brief: Brief | null;
   /** Sentences that stand in for parameters the model does not support. */
   readonly additions: readonly string[];
-  /** For the master and each rendition: the part `crop` that it keeps of a picture of size `from`, in pixels. */
+  /** For each file that margins are asked for: the part `crop` that it keeps of a picture of size `from`, in pixels. */
   readonly crops: readonly { readonly from: Size; readonly crop: Crop }[];
 }
 
 /**
  * Builds the prompt that is sent to the model. Pure.
- * A plain prompt without brief, additions and crops is sent unchanged.
+ * A plain prompt without brief, additions and crops of 2 % or more is sent unchanged.
  */
 export function buildPrompt({ prompt, brief, additions, crops }: PromptParts): string {
   const lines = [
@@ -50,6 +50,9 @@ function labelled(label: string, text: string): string {
   return text && `${label}: ${text}${/[.!?]$/.test(text) ? '' : '.'}`;
 }
 
+/** The smallest share of width or height, cut off at one edge, that the prompt mentions: less is not seen. */
+const LEAST_MARGIN = 0.02;
+
 /** Asks for calm margins where crops will cut, as percentages: image models follow proportions better than pixels. */
 function marginAdvice(crops: PromptParts['crops']): string | null {
   const margins = { left: 0, right: 0, top: 0, bottom: 0 };
@@ -60,8 +63,8 @@ function marginAdvice(crops: PromptParts['crops']): string | null {
     margins.bottom = Math.max(margins.bottom, (from.height - crop.top - crop.height) / from.height);
   }
   const cuts = Object.entries(margins)
-    .filter(([, share]) => share > 0)
-    .map(([edge, share]) => `${Math.max(1, Math.ceil(share * 100))}% at the ${edge}`);
+    .filter(([, share]) => share >= LEAST_MARGIN)
+    .map(([edge, share]) => `${Math.ceil(share * 100)}% at the ${edge}`);
   if (cuts.length === 0) return null;
   return `The picture will be cropped by about ${cuts.join(', ')}: keep these margins calm and everything important away from them.`;
 }

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { ImageError } from '../domain/errors.ts';
 import type { CropStrategy, Quality, RenditionSpec } from '../domain/formats.ts';
-import type { Size } from '../domain/geometry.ts';
+import { haveSameShape, type Size } from '../domain/geometry.ts';
 import type { Brief, CreateImage, ImageRequest } from '../domain/request.ts';
 import { currentPresets, findPreset, type Presets, presetId } from './presets.ts';
 import { oversizedRenditions } from './size-negotiation.ts';
@@ -11,6 +11,7 @@ export interface RequestDefaults {
   readonly model: string;
   readonly size: Size;
   readonly quality: Quality;
+  /** For masters of their own shape only. */
   readonly renditions: readonly RenditionSpec[];
   readonly crop: CropStrategy;
 }
@@ -27,18 +28,21 @@ export function resolveRequest(create: CreateImage, presets: Presets, defaults: 
     });
   }
   const crop = preset?.crop ?? defaults.crop;
+  const size = create.size ?? preset?.size ?? defaults.size;
+  const namedRenditions = create.renditions ?? preset?.renditions;
   const request: ImageRequest = {
     prompt: create.prompt ?? null,
     brief: mergeBriefs(preset?.brief ?? null, create.brief ?? null),
     preset: preset && presetId(preset),
     model: create.model ?? defaults.model,
     provider: create.provider ?? null,
-    size: create.size ?? preset?.size ?? defaults.size,
+    size,
     quality: create.quality ?? preset?.quality ?? defaults.quality,
     style: create.style ?? null,
     background: create.background ?? preset?.background ?? 'auto',
     format: create.format ?? preset?.format ?? 'png',
-    renditions: create.renditions ?? preset?.renditions ?? defaults.renditions,
+    renditions: namedRenditions ?? defaults.renditions.filter((rendition) => haveSameShape(rendition, size)),
+    ...(namedRenditions === undefined && { hasDefaultRenditions: true }),
     // Omitted when `centre`: requests stored before there were crop strategies keep their fingerprint.
     ...(crop === 'centre' ? {} : { crop }),
     ...(preset?.checks && { checks: preset.checks }),
@@ -74,7 +78,7 @@ export function mergeBriefs(preset: Brief | null, caller: Brief | null): Brief |
 const FINGERPRINT_VERSION = 1;
 
 /** Version and SHA-256 of a request's canonical JSON: equal for requests that mean the same, whatever the order of their keys. */
-export function fingerprint(request: ImageRequest): string {
+export function fingerprint({ hasDefaultRenditions: _, ...request }: ImageRequest): string {
   return `${FINGERPRINT_VERSION}:${createHash('sha256').update(canonicalJson(request)).digest('hex')}`;
 }
 

@@ -1,7 +1,7 @@
 import type { Check, CheckPolicy } from '../domain/checks.ts';
 import type { CropStrategy, MasterFormat, RenditionFormat, RenditionSpec } from '../domain/formats.ts';
 import type { Size } from '../domain/geometry.ts';
-import type { Warning } from '../domain/image.ts';
+import type { DigitalSourceType, Warning } from '../domain/image.ts';
 
 /**
  * Turns an original into published files. An adapter stores nothing and leaves the bytes of the original unchanged.
@@ -44,7 +44,7 @@ export interface FinishSpec {
   readonly renditions: readonly RenditionSpec[];
   /** Renditions left to `finishDeferred`. */
   readonly deferred: readonly RenditionSpec[];
-  /** Written as XMP into every file that is encoded. */
+  /** Written as XMP into every file that is encoded, and in part into its C2PA manifest. */
   readonly provenance: {
     readonly mediaId: string;
     readonly provider: string;
@@ -52,6 +52,7 @@ export interface FinishSpec {
     /** ISO 8601, UTC. */
     readonly createdAt: string;
     readonly originalSha256: string;
+    readonly digitalSourceType: DigitalSourceType;
     /** Null unless prompts are to be embedded. */
     readonly prompt: string | null;
   };

@@ -1,11 +1,14 @@
 import type { Background, MasterFormat, Quality } from '../domain/formats.ts';
 import type { Size } from '../domain/geometry.ts';
+import type { DigitalSourceType } from '../domain/image.ts';
 import type { Model } from '../domain/model.ts';
 
 /** A model API. Calls are independent of each other, and any number may run at once: `core/upstream` throttles and retries. */
 export interface Provider {
   /** Names it in records, metrics and settings. */
   readonly name: string;
+  /** What its pictures are. */
+  readonly digitalSourceType: DigitalSourceType;
   /** False for a server without a size parameter; none is sent. */
   readonly supportsSize: boolean;
   /** Control sequences that the server would execute; they are removed from prompts. */
@@ -37,6 +40,7 @@ export interface Provider {
 export function wrapProvider(provider: Provider, replaced: Partial<Pick<Provider, 'model' | 'generate'>>): Provider {
   const wrapper: Provider = {
     name: provider.name,
+    digitalSourceType: provider.digitalSourceType,
     supportsSize: provider.supportsSize,
     controlSequences: provider.controlSequences,
     model: replaced.model ?? ((id) => provider.model(id)),

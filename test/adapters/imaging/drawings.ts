@@ -1,5 +1,6 @@
 import sharp, { type Sharp } from 'sharp';
 import type { CheckPolicy } from '../../../src/core/domain/checks.ts';
+import { TRAINED_ALGORITHMIC_MEDIA } from '../../../src/core/domain/image.ts';
 import type { FinishSpec } from '../../../src/core/ports/imaging.ts';
 
 /** The options of the imaging under test. */
@@ -30,6 +31,7 @@ const PROVENANCE = {
   model: 'gpt-image-2 <beta>',
   createdAt: '2026-11-23T10:11:12.000Z',
   originalSha256: 'ab'.repeat(32),
+  digitalSourceType: TRAINED_ALGORITHMIC_MEDIA,
   prompt: null,
 };
 

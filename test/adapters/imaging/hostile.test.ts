@@ -11,8 +11,10 @@ import { createImaging } from '../../../src/adapters/imaging/finish.ts';
 import { configureSharp } from '../../../src/adapters/imaging/sharp.ts';
 import { NO_CHECKS } from '../../../src/core/domain/checks.ts';
 import { ImageError } from '../../../src/core/domain/errors.ts';
+import { TRAINED_ALGORITHMIC_MEDIA } from '../../../src/core/domain/image.ts';
 import type { FinishSpec } from '../../../src/core/ports/imaging.ts';
 import { hugePng, texturedPicture } from '../../support/pictures.ts';
+import { LONGEST_WAIT_MS } from '../../support/until.ts';
 import { hugeAvif, hugeGif, hugeJpeg, hugeTiff, hugeWebp, pngWithProfile } from './bombs.ts';
 
 const FUZZ_SECONDS = Number(process.env.FUZZ_SECONDS ?? 2);
@@ -55,7 +57,7 @@ describe('a small file that claims a huge picture', () => {
 
 describe('a damaged file', () => {
   it('is refused as invalid, or becomes complete files: no crash, no hang, no broken picture, no growing memory', {
-    timeout: (FUZZ_SECONDS + 30) * 1000,
+    timeout: FUZZ_SECONDS * 1000 + 3 * LONGEST_WAIT_MS,
   }, async () => {
     const files = await seeds();
     const before = peak();
@@ -68,9 +70,10 @@ describe('a damaged file', () => {
         fc.constantFrom('png', 'jpeg', 'webp'),
         async (index, mutations, format) => {
           const bytes = mutations.reduce((file, mutate) => mutate(file), files[index] ?? Buffer.alloc(0));
-          const began = performance.now();
+          const began = process.cpuUsage();
           const outcome = await imaging.finish(bytes, finishSpec(format)).catch((error: unknown) => error);
-          expect(performance.now() - began).toBeLessThan(10_000);
+          const { user, system } = process.cpuUsage(began);
+          expect((user + system) / 1000).toBeLessThan(10_000);
           if (outcome instanceof Error) {
             expect(outcome).toBeInstanceOf(ImageError);
             expect(outcome).toMatchObject({
@@ -107,6 +110,7 @@ function finishSpec(format: 'png' | 'jpeg' | 'webp'): FinishSpec {
       model: 'c',
       createdAt: '2026-11-23T10:11:12.000Z',
       originalSha256: 'd',
+      digitalSourceType: TRAINED_ALGORITHMIC_MEDIA,
       prompt: null,
     },
   };

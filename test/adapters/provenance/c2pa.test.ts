@@ -236,6 +236,7 @@ function finishSpec(original: Buffer, format: FinishSpec['master']['format']): F
       model: 'gpt-image-2',
       createdAt: '2026-11-23T10:11:12.000Z',
       originalSha256: sha256(original),
+      digitalSourceType: TRAINED_ALGORITHMIC_MEDIA,
       prompt: null,
     },
   };

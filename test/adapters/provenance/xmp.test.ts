@@ -1,6 +1,7 @@
 import sharp from 'sharp';
 import { expect, it } from 'vitest';
 import { xmpPacket } from '../../../src/adapters/provenance/xmp.ts';
+import { ALGORITHMIC_MEDIA, TRAINED_ALGORITHMIC_MEDIA } from '../../../src/core/domain/image.ts';
 
 const PROVENANCE = {
   mediaId: 'article-42-hero',
@@ -8,11 +9,13 @@ const PROVENANCE = {
   model: 'gpt-image-2',
   createdAt: '2026-11-23T10:11:12.000Z',
   originalSha256: 'ab'.repeat(32),
+  digitalSourceType: TRAINED_ALGORITHMIC_MEDIA,
   prompt: null,
 };
 
 it('says that the picture was generated, how, and from which original', () => {
   const packet = xmpPacket(PROVENANCE);
+  expect(xmpPacket({ ...PROVENANCE, digitalSourceType: ALGORITHMIC_MEDIA })).toContain(`Type>${ALGORITHMIC_MEDIA}</`);
   for (const line of [
     '<Iptc4xmpExt:DigitalSourceType>http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia</Iptc4xmpExt:DigitalSourceType>',
     '<Iptc4xmpExt:AISystemUsed>gpt-image-2</Iptc4xmpExt:AISystemUsed>',

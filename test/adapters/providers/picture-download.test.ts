@@ -17,6 +17,7 @@ import {
   textError,
 } from '../../support/openai/answers.ts';
 import { type OpenAiServer, startOpenAiServer } from '../../support/openai/server.ts';
+import { LONGEST_WAIT_MS } from '../../support/until.ts';
 
 let other: OpenAiServer;
 let adapter: OpenAiAdapter;
@@ -118,7 +119,7 @@ describe('a failure after which the picture may still be there', () => {
     ['a body that stalls', answer({ body: PNG, cut: { after: { bytes: 5 }, by: 'hang' } }), 'timeout'],
   ])('%s', async (_, behaviour, fault) => {
     const url = await addressOf(behaviour);
-    const error = await failure(url, { apiKey: null }, fault === 'timeout' ? 300 : 10_000);
+    const error = await failure(url, { apiKey: null }, fault === 'timeout' ? 300 : LONGEST_WAIT_MS);
     expect(error).toMatchObject({ name: 'ProviderError', fault, retryAfterMs: null });
   });
 
@@ -159,8 +160,8 @@ describe('a failure after which no further try can work', () => {
   test('an address whose host is a secret, which is masked', async () => {
     const { download } = adapter.provider({ maskSecrets: (text) => text.replaceAll('169.254', '[secret]') });
     const error: unknown = await download('http://169.254.1.1/1.png', {
-      signal: AbortSignal.timeout(5_000),
-      timeoutMs: 5_000,
+      signal: AbortSignal.timeout(LONGEST_WAIT_MS),
+      timeoutMs: LONGEST_WAIT_MS,
     }).catch((reason: unknown) => reason);
     expect(error).toMatchObject({ message: expect.stringContaining('[secret].1.1 has an address that is not public') });
   });
@@ -187,7 +188,7 @@ test('ends as cancelled when the signal fires', async () => {
   const url = await addressOf(hang());
   const failed = adapter
     .provider()
-    .download(url, { signal: controller.signal, timeoutMs: 10_000 })
+    .download(url, { signal: controller.signal, timeoutMs: LONGEST_WAIT_MS })
     .catch((error: unknown) => error);
   await server.until(() => server.otherCalls.length === 1);
   controller.abort();

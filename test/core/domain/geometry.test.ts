@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { coverCrop, coverCropWithin } from '../../../src/core/domain/geometry.ts';
+import { coverCrop, coverCropWithin, haveSameShape } from '../../../src/core/domain/geometry.ts';
 
 const size = fc.record({ width: fc.integer({ min: 1, max: 4096 }), height: fc.integer({ min: 1, max: 4096 }) });
 
@@ -48,3 +48,22 @@ it('coverCropWithin stays inside the outer crop, in its coordinates', () => {
   const outer = { left: 100, top: 40, width: 800, height: 400 };
   expect(coverCropWithin(outer, { width: 10, height: 10 })).toEqual({ left: 300, top: 40, width: 400, height: 400 });
 });
+
+it.each([
+  [1792, 1024, 1200, 675, true],
+  [1792, 1024, 64, 36, true],
+  [1050, 1000, 500, 500, true],
+  [1051, 1000, 500, 500, false],
+  [1000, 1050, 500, 500, true],
+  [1000, 1051, 500, 500, false],
+  [1024, 1536, 1200, 675, false],
+])(
+  'haveSameShape allows 5 %% between aspect ratios: %ix%i and %ix%i',
+  (width, height, otherWidth, otherHeight, same) => {
+    const [one, other] = [
+      { width, height },
+      { width: otherWidth, height: otherHeight },
+    ];
+    expect([haveSameShape(one, other), haveSameShape(other, one)]).toEqual([same, same]);
+  },
+);

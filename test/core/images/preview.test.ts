@@ -19,7 +19,7 @@ describe('POST /images/preview', () => {
     expect(answer).toEqual({
       status: 200,
       body: {
-        prompt: expect.stringMatching(/^a lighthouse\n.*hyper-real.*\n.*cropped by about/),
+        prompt: expect.stringMatching(/^a lighthouse\n.*hyper-real.*$/),
         requestedSize: '1216x688',
         crop: { left: 0, top: 2, width: 1216, height: 684 },
         parametersDropped: ['style'],
@@ -33,6 +33,18 @@ describe('POST /images/preview', () => {
 
     const { body: record } = await easel.post({ mediaId: 'a', ...hero });
     expect([record.prompt, record.requestedSize]).toEqual([answer.body.prompt, answer.body.requestedSize]);
+  });
+
+  it('sends a plain prompt as it was written, in every shape, and asks for margins for a rendition that is named', async () => {
+    const defaults = { IMAGE_SIZE: '1792x1024', IMAGE_RENDITIONS: '1200x675.png' };
+    await using easel = await startEasel({ env: defaults });
+    for (const size of [undefined, '1024x1024', '1024x1536']) {
+      expect((await preview(easel, { prompt: ' a tower ', size })).body.prompt, size).toBe(' a tower ');
+    }
+    const named = { prompt: 'a tower', size: '1024x1536', renditions: ['1200x675.png'] };
+    expect((await preview(easel, named)).body.prompt).toMatch(
+      /^a tower\n.*cropped by about 32% at the top, 32% at the bottom/,
+    );
   });
 
   it('names only the requested provider, and gives no cost for a model without a price', async () => {

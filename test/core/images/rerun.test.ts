@@ -1,7 +1,7 @@
 import { pino } from 'pino';
 import { describe, expect, test } from 'vitest';
 import { ImageError } from '../../../src/core/domain/errors.ts';
-import type { Image } from '../../../src/core/domain/image.ts';
+import { type Image, TRAINED_ALGORITHMIC_MEDIA } from '../../../src/core/domain/image.ts';
 import type { SpendingGuard } from '../../../src/core/domain/money.ts';
 import type { Admission } from '../../../src/core/images/admission.ts';
 import { createJoinOrRerun, createRerun, createRetry } from '../../../src/core/images/rerun.ts';
@@ -29,6 +29,7 @@ const ANYONE = { name: 'anonymous', seesAll: false, admin: false };
 
 const PROVIDER: Provider = {
   name: 'openai',
+  digitalSourceType: TRAINED_ALGORITHMIC_MEDIA,
   supportsSize: true,
   controlSequences: [],
   model: (id) => CATALOG.get(id) ?? null,

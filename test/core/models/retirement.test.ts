@@ -1,7 +1,8 @@
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { startEasel } from '../../support/app/easel.ts';
 import { openAiError } from '../../support/openai/answers.ts';
 import { startOpenAiServer } from '../../support/openai/server.ts';
+import { eventually } from '../../support/until.ts';
 
 const DAY_MS = 86_400_000;
 const inDays = (days: number) => new Date(Date.now() + days * DAY_MS).toISOString().slice(0, 10);
@@ -29,7 +30,7 @@ describe('a model in use that will be shut down', () => {
     await using running = await startAnnounced(date);
     const { easel } = running;
     const sentence = `gpt-image-2 will be shut down on ${date}; choose another model`;
-    await vi.waitFor(() => expect(easel.log.filter((line) => line.includes(sentence))).toHaveLength(1));
+    await eventually(() => expect(easel.log.filter((line) => line.includes(sentence))).toHaveLength(1));
     expect(await easel.services.checks.providers()).toEqual({ status: 'degraded', detail: `openai ok; ${sentence}` });
     const metrics = await (await easel.get('/metrics')).text();
     expect(metrics).toContain(`easel_model_shutdown_timestamp_seconds{model="gpt-image-2"} ${Date.parse(date) / 1000}`);
@@ -43,7 +44,7 @@ describe('a model in use that will be shut down', () => {
   it('degrades health only within 30 days of its date', async () => {
     await using running = await startAnnounced(inDays(40));
     const { easel } = running;
-    await vi.waitFor(async () =>
+    await eventually(async () =>
       expect(await (await easel.get('/metrics')).text()).toContain('easel_model_shutdown_timestamp_seconds{'),
     );
     expect(await easel.services.checks.providers()).toEqual({ status: 'ok', detail: 'openai ok' });
@@ -57,7 +58,7 @@ describe('a model in use that will be shut down', () => {
     await using easel = await startEasel({
       env: { IMAGE_MODEL: 'gpt-image-1.5', OPENAI_BASE_URL: upstream.baseUrl },
     });
-    await vi.waitFor(() => expect(easel.log.join()).toContain('the list of models could not be read'));
+    await eventually(() => expect(easel.log.join()).toContain('the list of models could not be read'));
     expect((await easel.services.checks.providers()).detail).toMatch(
       /gpt-image-1\.5 (will be|was) shut down on 2026-12-01; use gpt-image-2/,
     );
@@ -77,7 +78,7 @@ describe('a model in use that will be shut down', () => {
       },
     });
     const sentence = `gpt-image-1.5 will be shut down on ${inDays(10)}`;
-    await vi.waitFor(() => expect(easel.log.join()).toContain(sentence));
+    await eventually(() => expect(easel.log.join()).toContain(sentence));
     expect(easel.log.join()).not.toContain('gpt-image-2 will be');
   });
 

@@ -1,7 +1,7 @@
 import { pino } from 'pino';
 import { describe, expect, it } from 'vitest';
 import { ImageError } from '../../../src/core/domain/errors.ts';
-import type { Attempt, Image } from '../../../src/core/domain/image.ts';
+import { type Attempt, type Image, TRAINED_ALGORITHMIC_MEDIA } from '../../../src/core/domain/image.ts';
 import { CATALOG } from '../../../src/core/models/catalog.ts';
 import { createGenerate, createRegenerate } from '../../../src/core/pipeline/generate.ts';
 import { inRun } from '../../../src/core/pipeline/job.ts';
@@ -21,6 +21,7 @@ async function requestFor(image: Image, end?: keyof JobSignals): Promise<Request
   const unused = () => Promise.reject(new Error('is not called'));
   const provider: Provider = {
     name: 'first',
+    digitalSourceType: TRAINED_ALGORITHMIC_MEDIA,
     supportsSize: true,
     controlSequences: [],
     model: () => CATALOG.get('gpt-image-2') ?? null,

@@ -1,7 +1,12 @@
 import { expect, it } from 'vitest';
 import { ImageError, ProviderError } from '../../../src/core/domain/errors.ts';
 import { originalName, toOriginal } from '../../../src/core/domain/file-names.ts';
-import type { Attempt, Image } from '../../../src/core/domain/image.ts';
+import {
+  ALGORITHMIC_MEDIA,
+  type Attempt,
+  type Image,
+  TRAINED_ALGORITHMIC_MEDIA,
+} from '../../../src/core/domain/image.ts';
 import { CATALOG } from '../../../src/core/models/catalog.ts';
 import type { FetchAnnounced } from '../../../src/core/pipeline/announced-picture.ts';
 import { inRun } from '../../../src/core/pipeline/job.ts';
@@ -62,6 +67,7 @@ async function look(
     upstreams: {
       provider: (name) => ({
         name,
+        digitalSourceType: name === 'second' ? ALGORITHMIC_MEDIA : TRAINED_ALGORITHMIC_MEDIA,
         supportsSize: true,
         controlSequences: [],
         model: () => model,
@@ -125,8 +131,10 @@ it('brings the plan of the provider that made it, where the record has that of a
   const { model } = imageIn('queued');
   const same = await look(withAttempts(open('a')), { onDisk: ['a'] });
   expect(same.stored).toMatchObject({ provider: 'first', model, warnings: imageIn('queued').warnings });
+  expect(same.stored?.original).toMatchObject({ digitalSourceType: TRAINED_ALGORITHMIC_MEDIA });
   const other = await look(withAttempts(open('a', { provider: 'second' })), { onDisk: ['a'] });
   expect(other.stored).toMatchObject({ provider: 'second', model: 'gpt-image-2' });
+  expect(other.stored?.original).toMatchObject({ digitalSourceType: ALGORITHMIC_MEDIA });
 });
 
 it.each<[string, Partial<Image>, string | null]>([
@@ -144,7 +152,7 @@ it.each<[string, Partial<Image>, string | null]>([
 });
 
 it('is the recorded one, over faults of the disk, unless that is damaged', async () => {
-  const original = toOriginal(originalName('x', 'a'), PICTURE);
+  const original = toOriginal(originalName('x', 'a'), PICTURE, TRAINED_ALGORITHMIC_MEDIA);
   const image = { ...withAttempts(open('a', { outcome: 'ok', durationMs: 5 })), original };
   expect((await look(image, { onDisk: ['a'] })).found).toMatchObject({ original, image: { status: 'processing' } });
   const damaged = { ...image, original: { ...original, sha256: 'another' } };

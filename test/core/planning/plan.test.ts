@@ -1,9 +1,12 @@
 import { describe, expect, it } from 'vitest';
+import { readConfig } from '../../../src/config/config.ts';
 import { ImageError } from '../../../src/core/domain/errors.ts';
 import type { Model } from '../../../src/core/domain/model.ts';
 import type { ImageRequest } from '../../../src/core/domain/request.ts';
+import { BUILT_IN_MODELS } from '../../../src/core/models/built-in-models.ts';
 import { CATALOG, unlistedModel } from '../../../src/core/models/catalog.ts';
 import { planGeneration } from '../../../src/core/planning/plan.ts';
+import { resolveRequest } from '../../../src/core/planning/resolve-request.ts';
 import { aRequest } from '../../contracts/record-store/example-images.ts';
 
 const request = (overrides: Partial<ImageRequest> = {}): ImageRequest =>
@@ -94,6 +97,18 @@ describe('planGeneration', () => {
     expect(call.prompt).toContain('22% at the left, 22% at the right');
   });
 
+  it('asks for no margins for the default renditions', () => {
+    const renditions = [{ width: 500, height: 500, format: 'png' }] as const;
+    const { call } = planGeneration(request({ renditions, hasDefaultRenditions: true }), model('gpt-image-2'));
+    expect(call.prompt).toBe(request().prompt);
+  });
+
+  it('asks for no margins where the picture is kept whole', () => {
+    const renditions = [{ width: 500, height: 500, format: 'png' }] as const;
+    const { call } = planGeneration(request({ renditions, crop: 'contain' }), model('gpt-image-1.5'));
+    expect(call.prompt).toBe(request().prompt);
+  });
+
   it('warns about an enlargement and refuses one beyond 2', () => {
     const { warnings } = planGeneration(request({ size: { width: 1792, height: 1792 } }), model('gpt-image-1.5'));
     expect(warnings).toEqual([{ code: 'enlarged', detail: 'the master is enlarged 1.75 times from 1024x1024' }]);
@@ -108,4 +123,46 @@ describe('planGeneration', () => {
       64_000,
     );
   });
+});
+
+describe('a plain prompt, with the settings as they come', () => {
+  const { defaults } = readConfig({});
+  const sentPrompt = (id: string, size: string) => {
+    const [width = 0, height = 0] = size.split('x').map(Number);
+    const resolved = resolveRequest(
+      { prompt: ' x\n', ...(size !== 'default' && { size: { width, height } }) },
+      [],
+      defaults,
+    );
+    return planGeneration(resolved, model(id)).call.prompt;
+  };
+  const SIZES = ['default', '1024x1024', '1024x1536', '1536x1024', '1024x1792'] as const;
+
+  /** What is cut off at two edges where a model makes no picture of the size: every other picture is used whole. */
+  const CROPS: Readonly<Record<string, Partial<Record<(typeof SIZES)[number], string>>>> = {
+    ...Object.fromEntries(
+      ['gpt-image-1.5', 'gpt-image-1-mini', 'chatgpt-image-latest', 'gpt-image-1'].map((id) => [
+        id,
+        { default: '8% at the top, 8% at the bottom', '1024x1792': '8% at the left, 8% at the right' },
+      ]),
+    ),
+    'dall-e-3': { '1024x1536': '8% at the top, 8% at the bottom', '1536x1024': '8% at the left, 8% at the right' },
+    'dall-e-2': {
+      default: '22% at the top, 22% at the bottom',
+      '1024x1536': '17% at the left, 17% at the right',
+      '1536x1024': '17% at the top, 17% at the bottom',
+      '1024x1792': '22% at the left, 22% at the right',
+    },
+  };
+
+  it.each(BUILT_IN_MODELS.map(({ id }) => id))(
+    'is sent to %s as it was written, but for a crop of the master',
+    (id) => {
+      for (const size of SIZES) {
+        const crop = CROPS[id]?.[size];
+        const margins = `The picture will be cropped by about ${crop}: keep these margins calm and everything important away from them.`;
+        expect(sentPrompt(id, size), size).toBe(crop === undefined ? ' x\n' : ` x\n\n${margins}`);
+      }
+    },
+  );
 });

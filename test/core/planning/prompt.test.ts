@@ -56,10 +56,13 @@ describe('buildPrompt', () => {
     );
   });
 
-  it('does not mention a crop that removes nothing', () => {
-    const from = { width: 10, height: 10 };
-    expect(buildPrompt(parts({ prompt: 'a tree', crops: [{ from, crop: { left: 0, top: 0, ...from } }] }))).toBe(
-      'a tree',
-    );
+  it.each([
+    ['nothing', 0, 'a tree'],
+    ['less than 2 % at an edge', 19, 'a tree'],
+    ['2 % at an edge', 20, expect.stringContaining('cropped by about 2% at the top: keep')],
+  ])('asks for no margin where a crop removes less than 2 %%: %s', (_, top, prompt) => {
+    const from = { width: 1000, height: 1000 };
+    const crop = { left: 0, top, width: 1000, height: 1000 - top };
+    expect(buildPrompt(parts({ prompt: 'a tree', crops: [{ from, crop }] }))).toEqual(prompt);
   });
 });

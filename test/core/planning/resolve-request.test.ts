@@ -67,7 +67,31 @@ describe('resolveRequest', () => {
   });
 
   it('does not refuse a small master because of the default renditions', () => {
-    expect(resolve({ prompt: 'x', size: { width: 64, height: 64 } }).renditions).toEqual(defaults.renditions);
+    expect(resolve({ prompt: 'x', size: { width: 128, height: 72 } }).renditions).toEqual(defaults.renditions);
+  });
+
+  it('gives a master those of the default renditions that have its shape', () => {
+    const wide = { width: 1200, height: 675, format: 'png' } as const;
+    const square = { width: 512, height: 512, format: 'webp' } as const;
+    const renditionsOf = (width: number, height: number) =>
+      resolveRequest({ prompt: 'x', size: { width, height } }, [], { ...defaults, renditions: [wide, square] })
+        .renditions;
+    expect(renditionsOf(1792, 1024)).toEqual([wide]);
+    expect(renditionsOf(1024, 1000)).toEqual([square]);
+    expect(renditionsOf(1024, 1536)).toEqual([]);
+  });
+
+  it('keeps the renditions that the request or its preset names, whatever the size', () => {
+    const size = { width: 1024, height: 1024 };
+    expect(resolve({ prompt: 'x', size, renditions: defaults.renditions }).renditions).toEqual(defaults.renditions);
+    expect(resolve({ prompt: 'x', size, preset: 'article-hero' }).renditions).toEqual(defaults.renditions);
+  });
+
+  it('says whether the renditions are the default ones', () => {
+    expect(resolve({ prompt: 'x' })).toMatchObject({ hasDefaultRenditions: true });
+    for (const create of [{ renditions: defaults.renditions }, { renditions: [] }, { preset: 'article-hero' }]) {
+      expect(resolve({ prompt: 'x', ...create })).not.toHaveProperty('hasDefaultRenditions');
+    }
   });
 });
 
@@ -101,6 +125,7 @@ describe('fingerprint', () => {
       { prompt: 'x' },
       { prompt: 'x', size: { width: 1792, height: 1024 }, quality: 'auto' },
     ],
+    ['whether the default renditions are named', { prompt: 'x' }, { prompt: 'x', renditions: defaults.renditions }],
     ['the order of keys', { prompt: 'x', metadata: { a: '1', b: '2' } }, { metadata: { b: '2', a: '1' }, prompt: 'x' }],
     ['the order and number of labels', { prompt: 'x', labels: ['a', 'b'] }, { prompt: 'x', labels: ['b', 'a', 'b'] }],
     ['the name of a preset with its version', { prompt: 'x', preset: 'icon' }, { prompt: 'x', preset: 'icon@1' }],

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { ALGORITHMIC_MEDIA } from '../../../src/core/domain/image.ts';
 import type { DownloadedPicture, GeneratedPicture, Provider } from '../../../src/core/ports/provider.ts';
 import { wrapProvider } from '../../../src/core/ports/provider.ts';
 
@@ -7,6 +8,7 @@ const DATES = new Map([['gpt-image-2', '2027-01-01']]);
 /** Works only while its methods are called on it. */
 class ClassProvider implements Provider {
   readonly name = 'class';
+  readonly digitalSourceType = ALGORITHMIC_MEDIA;
   readonly supportsSize = false;
   readonly controlSequences = ['/imagine'];
   private readonly dates = DATES;
@@ -37,7 +39,12 @@ const call = {} as Parameters<Provider['generate']>[0];
 describe('wrapProvider', () => {
   it('keeps what is not replaced, of a provider written as a class too', async () => {
     const wrapped = wrapProvider(new ClassProvider(), {});
-    expect(wrapped).toMatchObject({ name: 'class', supportsSize: false, controlSequences: ['/imagine'] });
+    expect(wrapped).toMatchObject({
+      name: 'class',
+      digitalSourceType: ALGORITHMIC_MEDIA,
+      supportsSize: false,
+      controlSequences: ['/imagine'],
+    });
     expect(wrapped.model('x')).toBeNull();
     await expect(wrapped.generate(call, options)).rejects.toThrow('generate, after model');
     await expect(wrapped.download('x', { signal, timeoutMs: 1 })).rejects.toThrow('download of x, after model');
@@ -52,9 +59,8 @@ describe('wrapProvider', () => {
   });
 
   it('has no shutdown dates where the provider has no list of them', () => {
-    const { name, supportsSize, controlSequences, model, generate, download } = new ClassProvider();
-    expect(wrapProvider({ name, supportsSize, controlSequences, model, generate, download }, {})).not.toHaveProperty(
-      'shutdownDates',
-    );
+    const { name, digitalSourceType, supportsSize, controlSequences, model, generate, download } = new ClassProvider();
+    const without = { name, digitalSourceType, supportsSize, controlSequences, model, generate, download };
+    expect(wrapProvider(without, {})).not.toHaveProperty('shutdownDates');
   });
 });

@@ -1,7 +1,7 @@
 import { rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pino } from 'pino';
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { createDiskStore } from '../../../src/adapters/storage/disk.ts';
 import { requeuedForRepair } from '../../../src/core/domain/transitions.ts';
 import type { JobQueue } from '../../../src/core/ports/job-queue.ts';
@@ -13,6 +13,7 @@ import { exampleFile, exampleImage } from '../../support/app/fake-images.ts';
 import { openRecords } from '../../support/app/records.ts';
 import { picture } from '../../support/openai/answers.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
+import { eventually } from '../../support/until.ts';
 
 /** Smaller than the original, so that the master is a file of its own. */
 const LOST = { mediaId: 'lost', prompt: 'a lighthouse', size: '128x128', renditions: ['64x64.png', '64x64.webp'] };
@@ -31,7 +32,7 @@ async function removeFiles(easel: Easel, ...names: readonly string[]): Promise<v
 }
 
 async function waitForStatus(easel: Easel, status: string) {
-  await vi.waitFor(async () => expect((await easel.record('lost')).status).toBe(status), 5000);
+  await eventually(async () => expect((await easel.record('lost')).status).toBe(status));
   return await easel.made('lost');
 }
 

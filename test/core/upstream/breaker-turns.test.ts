@@ -1,6 +1,7 @@
 import { pino } from 'pino';
 import { beforeEach, describe, expect, test } from 'vitest';
 import type { ProviderFault } from '../../../src/core/domain/errors.ts';
+import { TRAINED_ALGORITHMIC_MEDIA } from '../../../src/core/domain/image.ts';
 import { CATALOG } from '../../../src/core/models/catalog.ts';
 import { createUpstreams } from '../../../src/core/upstream/upstreams.ts';
 import { exampleImage } from '../../support/app/fake-images.ts';
@@ -22,6 +23,7 @@ function breakers(...names: readonly string[]) {
         name,
         supportsSize: true,
         controlSequences: [],
+        digitalSourceType: TRAINED_ALGORITHMIC_MEDIA,
         model: (id) => CATALOG.get(id) ?? null,
         generate: unused,
         download: unused,

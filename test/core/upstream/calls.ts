@@ -2,7 +2,7 @@
 
 import { pino } from 'pino';
 import { ImageError, type ImageErrorCode, ProviderError, type ProviderFault } from '../../../src/core/domain/errors.ts';
-import type { Attempt } from '../../../src/core/domain/image.ts';
+import { type Attempt, TRAINED_ALGORITHMIC_MEDIA } from '../../../src/core/domain/image.ts';
 import { CATALOG } from '../../../src/core/models/catalog.ts';
 import { createFallback } from '../../../src/core/upstream/fallback.ts';
 import { createCallProvider } from '../../../src/core/upstream/provider-calls.ts';
@@ -58,6 +58,7 @@ export function setUpCalls({
     providers.map((name) => ({
       provider: {
         name,
+        digitalSourceType: TRAINED_ALGORITHMIC_MEDIA,
         supportsSize: true,
         controlSequences: [],
         model: (id) => CATALOG.get(id) ?? null,

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { TRAINED_ALGORITHMIC_MEDIA } from '../../../src/core/domain/image.ts';
 import { CATALOG } from '../../../src/core/models/catalog.ts';
 import type { Provider } from '../../../src/core/ports/provider.ts';
 import { planFor } from '../../../src/core/upstream/provider-plan.ts';
@@ -10,6 +11,7 @@ const request = { ...exampleImage().request, model: 'gpt-image-2', brief: null }
 function providerWith(some: Partial<Provider>): Provider {
   return {
     name: 'local',
+    digitalSourceType: TRAINED_ALGORITHMIC_MEDIA,
     supportsSize: true,
     controlSequences: [],
     model: (id) => CATALOG.get(id) ?? null,

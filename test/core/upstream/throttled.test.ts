@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
 import { ProviderError, type ProviderFault } from '../../../src/core/domain/errors.ts';
+import { TRAINED_ALGORITHMIC_MEDIA } from '../../../src/core/domain/image.ts';
 import type { AnnouncedAnswer, GeneratedPicture, Provider } from '../../../src/core/ports/provider.ts';
 import { createThrottle, throttled } from '../../../src/core/upstream/throttle.ts';
 import { callOptions } from '../../support/generation.ts';
@@ -12,6 +13,7 @@ async function pauseAfter(generate: () => Promise<GeneratedPicture | AnnouncedAn
   const throttle = createThrottle({ concurrency: null, perMinute: null }, createManualClock());
   const provider: Provider = {
     name: 'x',
+    digitalSourceType: TRAINED_ALGORITHMIC_MEDIA,
     supportsSize: true,
     controlSequences: [],
     model: () => null,

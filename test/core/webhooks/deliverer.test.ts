@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import pino from 'pino';
-import { expect, it, vi } from 'vitest';
+import { expect, it } from 'vitest';
 import { openSqliteRecords } from '../../../src/adapters/records/sqlite/records.ts';
 import { ImageError } from '../../../src/core/domain/errors.ts';
 import { createToRecord, fileUrls } from '../../../src/core/domain/record.ts';
@@ -12,6 +12,7 @@ import { newDelivery } from '../../../src/core/webhooks/delivery.ts';
 import { anImage, aRequest, at, ms } from '../../contracts/record-store/example-images.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
 import { createTestClock } from '../../support/test-clock.ts';
+import { eventually } from '../../support/until.ts';
 
 it.each([
   ['webhook given up', 50, { httpStatus: null, error: 'the address is refused', refused: true }],
@@ -19,7 +20,7 @@ it.each([
   ['webhook not delivered: the receiver wants no more', 30, { httpStatus: 410, error: 'answered 410', refused: false }],
 ])('logs: %s', async (msg, level, answer) => {
   const { lines, deliverer } = await deliver(async () => answer);
-  await vi.waitFor(() => expect(lines).toMatchObject([{ level, msg, mediaId: 'x', error: answer.error }]));
+  await eventually(() => expect(lines).toMatchObject([{ level, msg, mediaId: 'x', error: answer.error }]));
   await deliverer.stop();
 });
 
@@ -32,7 +33,7 @@ it('says once that the outbox cannot be read, without a stack, and once that it 
       if (reads < 100) throw new ImageError('storage_unavailable', 'locked');
     },
   );
-  await vi.waitFor(() => expect(lines).toHaveLength(3));
+  await eventually(() => expect(lines).toHaveLength(3));
   expect(lines).toMatchObject([
     { level: 50, code: 'storage_unavailable', reason: 'locked' },
     { level: 30, msg: 'the outbox can be read again; webhooks are sent' },
@@ -109,7 +110,7 @@ it('sends at once what a clock that was a day ahead had put off, while others wa
     log: pino({ level: 'silent' }),
   });
   deliverer.start();
-  await vi.waitFor(() => expect(sleeps.at(-1)).toBe(3_600_000));
+  await eventually(() => expect(sleeps.at(-1)).toBe(3_600_000));
   expect(sent.sort()).toEqual(['ahead', 'now']);
   await deliverer.stop();
   await records.close();

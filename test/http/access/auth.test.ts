@@ -1,10 +1,11 @@
 import request from 'supertest';
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { problem } from '../../../src/api/problem.ts';
 import { describeApi } from '../../../src/composition/describe-api.ts';
 import { exampleImage } from '../../support/app/fake-images.ts';
 import { type HttpApp, openHttpApp } from '../../support/app/http-app.ts';
 import { bearer, testKeys } from '../../support/test-keys.ts';
+import { until } from '../../support/until.ts';
 
 let http: HttpApp;
 const api = () => request(http.app.server);
@@ -79,14 +80,14 @@ describe('a key', () => {
     for (const name of ['key', 'api_key', 'access_token', 'x-api-key']) {
       await api().get(`/images?${name}=viewer-secret`).expect(401);
     }
-    await vi.waitUntil(() => http.log.slice(length).filter(({ msg }) => msg === 'request').length === 4);
+    await until(() => http.log.slice(length).filter(({ msg }) => msg === 'request').length === 4);
     expect(JSON.stringify(http.log)).not.toContain('viewer-secret');
   });
 
   test('is logged by its name', async () => {
     const { length } = http.log;
     await api().get('/images').set(bearer('viewer')).expect(200);
-    await vi.waitUntil(() => http.log.length > length);
+    await until(() => http.log.length > length);
     expect(http.log.at(-1)).toMatchObject({ msg: 'request', key: 'viewer' });
   });
 

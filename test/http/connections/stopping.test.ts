@@ -4,11 +4,12 @@ import { ServerResponse } from 'node:http';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import request from 'supertest';
-import { expect, test, vi } from 'vitest';
+import { expect, test } from 'vitest';
 import { DEFAULT_TIMEOUTS } from '../../../src/http/connections/timeouts.ts';
 import { exampleFile } from '../../support/app/fake-images.ts';
 import { openHttpApp } from '../../support/app/http-app.ts';
 import { picturesIn } from '../../support/app/pictures-in.ts';
+import { until } from '../../support/until.ts';
 
 test('while the service stops, new work is refused, and each answer closes its connection', async () => {
   let stopping = false;
@@ -59,7 +60,7 @@ function post(body: string): [string, string] {
 test('closing waits for a request that is being answered, and refuses one that was still arriving', async () => {
   await using http = await openHttpApp();
   const waiting = http.raw(...post('{"prompt":"a","mediaId":"a"}'));
-  await vi.waitUntil(() => http.images.waits.length === 1);
+  await until(() => http.images.waits.length === 1);
   const [head, body] = post('{"prompt":"b","mediaId":"b"}');
   const sending = connect(http.port, '127.0.0.1');
   const connected = once(http.app.server, 'connection');
@@ -86,7 +87,7 @@ test.each([
 ])('closing does not wait for a client that %s, but for one that is being answered', async (_what, sent) => {
   await using http = await openHttpApp({}, {}, { timeouts: { ...DEFAULT_TIMEOUTS, drainIntervalMs: 50 } });
   const waiting = http.raw(...post('{"prompt":"a","mediaId":"a"}'));
-  await vi.waitUntil(() => http.images.waits.length === 1);
+  await until(() => http.images.waits.length === 1);
   const silent = connect(http.port, '127.0.0.1').on('error', () => undefined);
   const connected = once(http.app.server, 'connection');
   silent.write(sent);
@@ -125,7 +126,7 @@ test('closing does not wait for a connection whose answer was being sent at the 
   const closed = http.app.close();
   // Several intervals pass before the client reads on.
   const before = looks;
-  await vi.waitUntil(() => looks > before + 3);
+  await until(() => looks > before + 3);
   let received = 0;
   slow.on('data', (chunk) => {
     received += chunk.length;
@@ -138,7 +139,7 @@ test('closing does not wait for a connection whose answer was being sent at the 
 test('closing cuts off what is still being answered after a while', async () => {
   await using http = await openHttpApp({}, {}, { timeouts: { ...DEFAULT_TIMEOUTS, closeMs: 50 } });
   const waiting = http.raw(...post('{"prompt":"a","mediaId":"a"}'));
-  await vi.waitUntil(() => http.images.waits.length === 1);
+  await until(() => http.images.waits.length === 1);
   await http.app.close();
   expect(await waiting).toBe('');
 });

@@ -9,6 +9,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { createPooledReads } from '../../../src/http/media/pooled-reads.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
+import { until } from '../../support/until.ts';
 
 /** More than the kernel buffers for a client that does not read. */
 const FILE_BYTES = 16 * 1024 * 1024;
@@ -70,7 +71,7 @@ function ask(path: string): Promise<IncomingMessage> {
 
 /** Waits until the server has bytes that no socket takes, and then long enough for a wrong reuse of a buffer to show. */
 async function stalled(): Promise<void> {
-  await vi.waitUntil(() => answers.some(({ writableLength }) => writableLength > 0));
+  await until(() => answers.some(({ writableLength }) => writableLength > 0));
   for (let turns = 0; turns < 100; turns++) await turn();
 }
 
@@ -117,7 +118,7 @@ test('a buffer is reused by the next answer, unless its last answer was cut off'
     const leaving = await ask('/a');
     await stalled();
     leaving.destroy();
-    await vi.waitUntil(() => open.size === 0);
+    await until(() => open.size === 0);
     await read('/a');
     expect(made()).toBe(2);
   } finally {
@@ -131,14 +132,14 @@ test('files are closed, also when the client disconnects in the middle', async (
   const leaving = await Promise.all(Array.from({ length: 10 }, () => ask('/a')));
   expect(open.size).toBeGreaterThan(0);
   for (const answer of leaving) answer.destroy();
-  await vi.waitUntil(() => open.size === 0);
+  await until(() => open.size === 0);
 });
 
 test('an answer whose file is shorter than announced is aborted', async () => {
   make('a');
   truncateSync(join(folder.path, 'a'), 1_000_000);
   await expect(read('/a')).rejects.toThrow(/aborted/);
-  await vi.waitUntil(() => open.size === 0);
+  await until(() => open.size === 0);
 });
 
 test('short reads of a file system are completed', async () => {

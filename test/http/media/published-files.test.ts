@@ -12,6 +12,7 @@ import type { ByteRange, OpenFile } from '../../../src/core/ports/media-store.ts
 import { exampleFile, exampleImage } from '../../support/app/fake-images.ts';
 import { openHttpApp } from '../../support/app/http-app.ts';
 import { picturesIn } from '../../support/app/pictures-in.ts';
+import { until } from '../../support/until.ts';
 
 const bytes = Buffer.from(Array.from({ length: 1000 }, (_, index) => index % 256));
 const file = exampleFile('a.png', bytes);
@@ -48,7 +49,7 @@ describe('a stream without a descriptor', () => {
     expect(part.body).toEqual(bytes.subarray(10, 20));
     expect(part.headers).toMatchObject({ 'content-range': 'bytes 10-19/1000', 'content-length': '10' });
     await request(server).head('/media/a.png').expect(200);
-    await vi.waitUntil(() => scene.open() === 0);
+    await until(() => scene.open() === 0);
   });
 
   test('is destroyed, and its file closed, when the client disconnects in the middle', async () => {
@@ -60,7 +61,7 @@ describe('a stream without a descriptor', () => {
     const leaving = await fetch(`http://127.0.0.1:${scene.remote.port}/media/a.png`);
     expect(scene.open()).toBe(1);
     await leaving.body?.cancel();
-    await vi.waitUntil(() => scene.open() === 0);
+    await until(() => scene.open() === 0);
     expect(endless.destroyed).toBe(true);
   });
 });
@@ -160,7 +161,7 @@ test.runIf(process.platform === 'linux')('no descriptor stays open, whatever the
   await request(http.app.server).head('/media/a.png').expect(200);
   await get().set('Range', 'bytes=10-19').expect(206);
   await get().set('Range', 'bytes=1000-').expect(416);
-  await vi.waitUntil(() => openFiles().length === 0);
+  await until(() => openFiles().length === 0);
 
   // The client leaves while the descriptor is read: far more is left than the buffers of the connection hold.
   const leaving = connect(http.port, '127.0.0.1');
@@ -169,11 +170,11 @@ test.runIf(process.platform === 'linux')('no descriptor stays open, whatever the
   leaving.pause();
   expect(openFiles()).toEqual([join(http.root, 'large.png')]);
   leaving.destroy();
-  await vi.waitUntil(() => openFiles().length === 0);
+  await until(() => openFiles().length === 0);
 
   afterFind = () => published.clear();
   await get().expect(404);
-  await vi.waitUntil(() => openFiles().length === 0);
+  await until(() => openFiles().length === 0);
 });
 
 /** The path of an open file descriptor of this process; empty for one that is closed by now. */

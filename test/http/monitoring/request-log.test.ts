@@ -1,7 +1,8 @@
 import request from 'supertest';
-import { expect, test, vi } from 'vitest';
+import { expect, test } from 'vitest';
 import { exampleImage } from '../../support/app/fake-images.ts';
 import { openHttpApp } from '../../support/app/http-app.ts';
+import { until } from '../../support/until.ts';
 
 test('a request is logged in one line, without query, headers or body', async () => {
   await using http = await openHttpApp();
@@ -13,7 +14,7 @@ test('a request is logged in one line, without query, headers or body', async ()
     .set('Prefer', 'respond-async')
     .send({ prompt: 'secret' })
     .expect(202);
-  await vi.waitUntil(() => http.log.some(({ msg }) => msg === 'request'));
+  await until(() => http.log.some(({ msg }) => msg === 'request'));
   const lines = http.log.filter(({ requestId }) => requestId !== undefined);
   expect(lines).toEqual([
     expect.objectContaining({
@@ -43,7 +44,7 @@ test('the line names the image, by the path or as it was made, and the code of a
     replayed: false,
   });
   await send().post('/images').send({ prompt: 'a lighthouse' }).expect(422);
-  await vi.waitUntil(() => http.log.filter(({ msg }) => msg === 'request').length === 5);
+  await until(() => http.log.filter(({ msg }) => msg === 'request').length === 5);
   const lines = http.log.filter(({ msg }) => msg === 'request');
   expect(lines.map(({ status, mediaId, code }) => [status, mediaId, code])).toEqual([
     [202, 'made-1', undefined],
@@ -64,7 +65,7 @@ test.each([
 ])('%s is logged at level %i', async (path, level) => {
   await using http = await openHttpApp();
   await request(http.app.server).get(path);
-  await vi.waitUntil(() => http.log.some(({ msg }) => msg === 'request'));
+  await until(() => http.log.some(({ msg }) => msg === 'request'));
   expect(http.log.filter(({ msg }) => msg === 'request')).toMatchObject([{ level, url: path.split('?')[0] }]);
 });
 

@@ -7,7 +7,7 @@ import { sendEvents } from '../../../src/http/protocol/event-stream.ts';
 import { createTestClock } from '../../support/test-clock.ts';
 
 test('a client that reads nothing for too long is disconnected, and one that reads is not', async () => {
-  const timeouts = { ...DEFAULT_TIMEOUTS, stalledMs: 200 };
+  const timeouts = { ...DEFAULT_TIMEOUTS, stalledMs: 2_000 };
   const app = fastify({ connectionTimeout: timeouts.stalledMs });
   pauseSocketTimeout(app, timeouts);
   const clock = createTestClock({ skipMs: 0 });
@@ -34,7 +34,7 @@ test('a client that reads nothing for too long is disconnected, and one that rea
   // The other stream keeps the process so busy that a connection which is opened with it may not be accepted for seconds.
   await expect.poll(() => opened).toEqual(['stalled']);
   const reads = open('reads').resume();
-  await expect.poll(() => closed, { timeout: 15_000 }).toEqual(['stalled']);
+  await expect.poll(() => closed).toEqual(['stalled']);
   await delay(2 * timeouts.stalledMs);
   expect([opened, closed]).toEqual([['stalled', 'reads'], ['stalled']]);
   reads.destroy();

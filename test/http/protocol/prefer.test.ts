@@ -27,14 +27,6 @@ describe('readPreferences parses', () => {
   ])('%s', (header, respondAsync, wait) => {
     expect(readPreferences(header)).toEqual({ respondAsync, wait });
   });
-
-  test('long malicious headers in less than 200 ms', () => {
-    const startedAt = performance.now();
-    readPreferences('a="'.repeat(5_000));
-    readPreferences(`${' '.repeat(15_000)}=`);
-    readPreferences(`a${' '.repeat(15_000)}b`);
-    expect(performance.now() - startedAt).toBeLessThan(200);
-  });
 });
 
 test.each([

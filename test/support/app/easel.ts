@@ -11,7 +11,6 @@ import { cp, mkdtemp, readdir, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
-import { vi } from 'vitest';
 import { createServices, type Services } from '../../../src/composition/services.ts';
 import { readConfig } from '../../../src/config/config.ts';
 import { mediaIdOf } from '../../../src/core/domain/file-names.ts';
@@ -21,6 +20,7 @@ import { type EventStream, openEventStream } from '../network/event-stream.ts';
 import { type OpenAiServer, startOpenAiServer } from '../openai/server.ts';
 import { type TemporaryFolder, temporaryFolder } from '../temporary-folder.ts';
 import { createTestClock, type TestClock } from '../test-clock.ts';
+import { eventually } from '../until.ts';
 
 export interface EaselOptions {
   readonly env?: Readonly<Record<string, string>>;
@@ -99,7 +99,7 @@ export async function startEasel(options: EaselOptions = {}): Promise<Easel> {
     OPENAI_API_KEY: upstream.key ?? 'none',
     OPENAI_BASE_URL: upstream.baseUrl,
     IMAGE_SIZE: '1024x640',
-    IMAGE_RENDITIONS: '256x144.png',
+    IMAGE_RENDITIONS: '256x160.png',
     LOG_LEVEL: 'debug',
     ...options.env,
   });
@@ -141,15 +141,11 @@ export async function startEasel(options: EaselOptions = {}): Promise<Easel> {
     get: (path, headers = {}) => fetch(`${url}${path}`, { headers }),
     record,
     made: (mediaId) =>
-      vi.waitFor(
-        async () => {
-          const image = await record(mediaId);
-          if (image.renditions.some(({ status }) => status === 'pending'))
-            throw new Error(`${mediaId} is not all made`);
-          return image;
-        },
-        { timeout: 10_000, interval: 20 },
-      ),
+      eventually(async () => {
+        const image = await record(mediaId);
+        if (image.renditions.some(({ status }) => status === 'pending')) throw new Error(`${mediaId} is not all made`);
+        return image;
+      }),
     async files() {
       const entries = await readdir(join(folder, 'media'), { recursive: true, withFileTypes: true });
       return entries

@@ -3,8 +3,8 @@
 import { createServer, type IncomingHttpHeaders } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { Webhook } from 'standardwebhooks';
-import { vi } from 'vitest';
 import type { ImageRecord } from '../../../src/core/domain/record.ts';
+import { eventually } from '../until.ts';
 import { type Answer, type Delivery, deliver } from './http-delivery.ts';
 
 export const TEST_SECRET = `whsec_${Buffer.alloc(32, 7).toString('base64')}`;
@@ -73,12 +73,9 @@ export async function startReceiver(secret = TEST_SECRET): Promise<WebhookReceiv
       standing = reaction;
     },
     came: (count) =>
-      vi.waitFor(
-        () => {
-          if (received.length < count) throw new Error(`${received.length} of ${count} messages came`);
-        },
-        { timeout: 10_000, interval: 10 },
-      ),
+      eventually(() => {
+        if (received.length < count) throw new Error(`${received.length} of ${count} messages came`);
+      }),
     async [Symbol.asyncDispose]() {
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));

@@ -5,6 +5,7 @@ import type { GenerationCall, Provider } from '../../../src/core/ports/provider.
 import { hostOf } from '../../../src/security/allow-list.ts';
 import { createSecretMask } from '../../../src/security/secret-mask.ts';
 import { createGuardedFetch } from '../../../src/security/ssrf-guard.ts';
+import { LONGEST_WAIT_MS } from '../until.ts';
 import { type OpenAiServer, startOpenAiServer } from './server.ts';
 
 /** Bytes; more than the stand-in's pictures of `CALL`. */
@@ -44,7 +45,7 @@ export async function startOpenAiAdapter(reach: readonly string[] = []): Promise
         model: (id) => CATALOG.get(id) ?? null,
         omit: [],
         controlSequences: [],
-        timeoutMs: 10_000,
+        timeoutMs: LONGEST_WAIT_MS,
         transport,
         guard,
         maxPictureBytes: MAX_BYTES,

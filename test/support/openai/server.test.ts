@@ -8,6 +8,7 @@ import sharp from 'sharp';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { Delivery } from '../network/http-delivery.ts';
 import { blankPicture, texturedPicture } from '../pictures.ts';
+import { LONGEST_WAIT_MS } from '../until.ts';
 import {
   answer,
   azureError,
@@ -691,7 +692,7 @@ describe('the log', () => {
       ending: 'answered',
     });
     expect(call?.receivedAt).toBeLessThanOrEqual(call?.endedAt ?? 0);
-    expect(Math.abs(Date.now() - (call?.receivedAt ?? 0))).toBeLessThan(10_000);
+    expect(Math.abs(Date.now() - (call?.receivedAt ?? 0))).toBeLessThan(LONGEST_WAIT_MS);
   });
 
   test('received gives the call, also after the fact', async () => {

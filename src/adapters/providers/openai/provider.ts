@@ -1,6 +1,7 @@
 import type { ImageGenerateParamsNonStreaming } from 'openai/resources/images';
 import { ProviderError } from '../../../core/domain/errors.ts';
 import { formatSize } from '../../../core/domain/geometry.ts';
+import { TRAINED_ALGORITHMIC_MEDIA } from '../../../core/domain/image.ts';
 import type { Model, OmittableParameter } from '../../../core/domain/model.ts';
 import type { MaskSecrets } from '../../../core/domain/outside-text.ts';
 import type { Clock } from '../../../core/ports/clock.ts';
@@ -48,6 +49,7 @@ export function createOpenAIProvider(options: OpenAIProviderOptions): Provider {
   return {
     name,
     model: options.model,
+    digitalSourceType: TRAINED_ALGORITHMIC_MEDIA,
     supportsSize: !options.omit.includes('size'),
     controlSequences: options.controlSequences,
 

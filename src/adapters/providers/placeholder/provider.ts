@@ -1,5 +1,6 @@
 import { ProviderError } from '../../../core/domain/errors.ts';
 import { formatSize, type Size } from '../../../core/domain/geometry.ts';
+import { ALGORITHMIC_MEDIA } from '../../../core/domain/image.ts';
 import type { Model } from '../../../core/domain/model.ts';
 import type { Provider } from '../../../core/ports/provider.ts';
 import { paint } from './painting.ts';
@@ -18,6 +19,7 @@ interface PlaceholderOptions {
 export function createPlaceholderProvider({ model: configured, catalog }: PlaceholderOptions): Provider {
   return {
     name: 'placeholder',
+    digitalSourceType: ALGORITHMIC_MEDIA,
     supportsSize: true,
     controlSequences: [],
     // Accepts every listed model and keeps its shutdown date, so that requests are accepted and refused as with a real

@@ -94,8 +94,8 @@ test('a cancellation ends the call while an error arrives', async () => {
 });
 
 describe('a process that is suspended for longer than its call may take', () => {
-  /** Milliseconds that the call may take. */
-  const LIMIT_MS = 800;
+  /** Milliseconds that the call may take: enough for this process to notice that the call was sent, and to suspend its process. */
+  const LIMIT_MS = 3_000;
 
   /** Suspends the process of a call that has been sent, lets the server answer, and gives what the call brought. */
   async function suspendDuring(letAnswer: () => Promise<void>): Promise<string> {

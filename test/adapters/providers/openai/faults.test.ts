@@ -22,6 +22,7 @@ import {
 } from '../../../support/openai/answers.ts';
 import type { OpenAiErrorName } from '../../../support/openai/dialect.ts';
 import { type OpenAiServer, startOpenAiServer } from '../../../support/openai/server.ts';
+import { LONGEST_WAIT_MS } from '../../../support/until.ts';
 
 let adapter: OpenAiAdapter;
 let server: OpenAiServer;
@@ -258,7 +259,9 @@ describe('an error response', () => {
     const message = `${'-'.repeat(230)} ${LONG_KEY}`;
     server.scriptModels(openAiError('invalid_api_key', { message }));
     const list = provider({ maskSecrets: createSecretMask([LONG_KEY]).mask });
-    const error: unknown = await list.shutdownDates?.(AbortSignal.timeout(5_000)).catch((reason: unknown) => reason);
+    const error: unknown = await list
+      .shutdownDates?.(AbortSignal.timeout(LONGEST_WAIT_MS))
+      .catch((reason: unknown) => reason);
     expect(error).toMatchObject({ fault: 'account', message: expect.stringMatching(/-{200} \[secret\]/) });
   });
 

@@ -17,6 +17,7 @@ import {
 import { type Behaviour, brokenAnswer, dropConnection, hang, openAiError } from '../../../support/openai/answers.ts';
 import type { Call } from '../../../support/openai/call.ts';
 import { startOpenAiServer } from '../../../support/openai/server.ts';
+import { LONGEST_WAIT_MS } from '../../../support/until.ts';
 
 const TRAITS: ProviderTraits = {
   faults: [
@@ -69,7 +70,7 @@ async function createFixture(
       model: (id) => (id === model.id ? model : null),
       omit,
       controlSequences: [],
-      timeoutMs: 15_000,
+      timeoutMs: LONGEST_WAIT_MS,
       transport,
       guard,
       maxPictureBytes: 32 * 1024 * 1024,

@@ -263,7 +263,7 @@ test.each([
   const { seen, generated } = watch(provider({ timeoutMs }), STREAMED, options);
   const failed = generated.catch((reason: unknown) => reason);
   if (fault === 'cancelled') {
-    await expect.poll(() => seen.length, { timeout: 5_000 }).toBe(1);
+    await expect.poll(() => seen.length).toBe(1);
     controller.abort();
   }
   expect(await failed).toMatchObject({ fault, outcome });

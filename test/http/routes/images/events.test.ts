@@ -78,7 +78,7 @@ test('an EventSource receives the end once, and does not reconnect a second time
   http.images.settle('x', exampleImage({ mediaId: 'x' }));
   await once(source, 'done');
   // The stream has ended, so it reconnects after `retry`; the 204 tells it to stop.
-  await expect.poll(() => source.readyState, { timeout: 5_000 }).toBe(EventSource.CLOSED);
+  await expect.poll(() => source.readyState).toBe(EventSource.CLOSED);
   expect(seen).toEqual(['status generating', 'status succeeded', 'done succeeded']);
   expect(http.log.filter(({ route }) => route === '/images/:mediaId/events').map(({ status }) => status)).toEqual([
     200, 204,

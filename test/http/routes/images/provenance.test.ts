@@ -1,11 +1,11 @@
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { TRAINED_ALGORITHMIC_MEDIA } from '../../../../src/core/domain/image.ts';
+import { ALGORITHMIC_MEDIA, TRAINED_ALGORITHMIC_MEDIA } from '../../../../src/core/domain/image.ts';
 import type { Provenance } from '../../../../src/core/images/provenance.ts';
 import { type Easel, startEasel } from '../../../support/app/easel.ts';
 import { signingIdentity, withManifest } from '../../../support/credentials.ts';
-import { picture } from '../../../support/openai/answers.ts';
+import { openAiError, picture } from '../../../support/openai/answers.ts';
 import { texturedPicture } from '../../../support/pictures.ts';
 import { temporaryFolder } from '../../../support/temporary-folder.ts';
 
@@ -23,7 +23,7 @@ it('reports what the record and the files say, and verifies the original, the ma
   const [C2PA_CERT, C2PA_KEY] = [join(folder.path, 'cert.pem'), join(folder.path, 'key.pem')];
   await Promise.all([writeFile(C2PA_CERT, certificatePem), writeFile(C2PA_KEY, keyPem)]);
   await using easel = await startEasel({
-    env: { C2PA_CERT, C2PA_KEY, IMAGE_RENDITIONS: '256x144.png,256x144.avif', DEFERRED_RENDITIONS: 'none' },
+    env: { C2PA_CERT, C2PA_KEY, IMAGE_RENDITIONS: '256x160.png,256x160.avif', DEFERRED_RENDITIONS: 'none' },
   });
   easel.upstream.script(picture({ content: await withManifest(await texturedPicture(SIZE)) }));
   const { body: record } = await easel.post({ mediaId: 'a', prompt: 'a lighthouse' });
@@ -77,7 +77,7 @@ it('reports the prompt of files that were made with EMBED_PROMPT', async () => {
 it('reports files that are changed, malformed or missing, and images without files', async () => {
   await using easel = await startEasel();
   await easel.post({ mediaId: 'a', prompt: 'a lighthouse' });
-  const [master, rendition] = ['a.png', 'a@256x144.png'].map((name) => join(easel.folder, 'media', name));
+  const [master, rendition] = ['a.png', 'a@256x160.png'].map((name) => join(easel.folder, 'media', name));
   for (const file of [master, rendition]) await rm(file ?? '');
   await writeFile(master ?? '', 'RIFF....WEBPjumdc2pa');
   expect(await provenanceOf(easel, 'a')).toMatchObject({
@@ -88,6 +88,46 @@ it('reports files that are changed, malformed or missing, and images without fil
 
   easel.upstream.script(picture({ beforeHeaders: 'forever' }));
   await easel.post({ mediaId: 'b', prompt: 'a lighthouse' }, { prefer: 'respond-async' });
-  expect(await provenanceOf(easel, 'b')).toMatchObject({ original: null, master: null, renditions: [] });
+  const nothing = { digitalSourceType: null, original: null, master: null, renditions: [] };
+  expect(await provenanceOf(easel, 'b')).toMatchObject(nothing);
   expect((await easel.get('/images/unknown/provenance')).status).toBe(404);
+});
+
+it('says of a placeholder picture that no model made it, in every file, whatever providers there are later', async () => {
+  await using folder = await temporaryFolder();
+  const { certificatePem, keyPem } = await signingIdentity();
+  const [C2PA_CERT, C2PA_KEY] = [join(folder.path, 'cert.pem'), join(folder.path, 'key.pem')];
+  await Promise.all([writeFile(C2PA_CERT, certificatePem), writeFile(C2PA_KEY, keyPem)]);
+  const env = { C2PA_CERT, C2PA_KEY, RETRY_MAX_ATTEMPTS: '1' };
+  const sourceTypes = async (easel: Easel, mediaId: string) => {
+    const { digitalSourceType, provider, master, renditions } = await provenanceOf(easel, mediaId);
+    const files = master === null || master.isOriginal ? renditions : [master, ...renditions];
+    const written = files.map(({ xmp, c2pa }) => [xmp?.digitalSourceType, c2pa?.digitalSourceType]);
+    return { provider, digitalSourceType, written };
+  };
+  const everywhere = (provider: string, digitalSourceType: string, files: number) => ({
+    provider,
+    digitalSourceType,
+    written: Array(files).fill([digitalSourceType, digitalSourceType]),
+  });
+  // The model makes no picture of this size, the placeholder does. The last rendition is made after the answer.
+  const request = { prompt: 'a lighthouse', size: '1200x675', renditions: ['256x144.png', '64x36.avif'] };
+  {
+    await using easel = await startEasel({ folder: folder.path, env: { ...env, PROVIDERS: 'openai,placeholder' } });
+    await easel.post({ mediaId: 'real', ...request });
+    easel.upstream.script(openAiError('server_error'));
+    await easel.post({ mediaId: 'painted', ...request });
+    await Promise.all(['real', 'painted'].map((mediaId) => easel.made(mediaId)));
+    expect(await sourceTypes(easel, 'real')).toEqual(everywhere('openai', TRAINED_ALGORITHMIC_MEDIA, 3));
+    expect(await sourceTypes(easel, 'painted')).toEqual(everywhere('placeholder', ALGORITHMIC_MEDIA, 2));
+    // An original that is the master bears what its provider wrote, and this one writes nothing.
+    const { master } = await provenanceOf(easel, 'painted');
+    expect(master).toMatchObject({ isOriginal: true, digitalSourceType: null, xmp: null, c2pa: null });
+  }
+  await using easel = await startEasel({ folder: folder.path, env: { ...env, PROVIDERS: 'openai' } });
+  const lost = '/media/painted@256x144.png';
+  await rm(join(folder.path, lost));
+  await fetch(`${easel.url}/cleanup`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{}' });
+  await expect.poll(async () => (await easel.get(lost)).status).toBe(200);
+  expect(await sourceTypes(easel, 'painted')).toEqual(everywhere('placeholder', ALGORITHMIC_MEDIA, 2));
 });

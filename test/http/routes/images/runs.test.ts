@@ -5,6 +5,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vit
 import { ImageError } from '../../../../src/core/domain/errors.ts';
 import { exampleImage, exampleRecord } from '../../../support/app/fake-images.ts';
 import { type HttpApp, openHttpApp } from '../../../support/app/http-app.ts';
+import { until } from '../../../support/until.ts';
 
 let http: HttpApp;
 const api = () => request(http.app.server);
@@ -165,12 +166,12 @@ describe('POST /images', () => {
     socket.write(
       `POST /images HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
     );
-    await vi.waitUntil(() => http.images.waits.length === 1);
+    await until(() => http.images.waits.length === 1);
     const [wait] = http.images.waits;
     expect(wait?.signal.aborted).toBe(false);
     socket.destroy();
     await once(wait?.signal as AbortSignal, 'abort');
-    await vi.waitUntil(() => http.log.some(({ status }) => status === 499));
+    await until(() => http.log.some(({ status }) => status === 499));
     expect(http.images.stored.get('left')?.status).toBe('queued');
   });
 
@@ -210,7 +211,7 @@ describe('POST /images/:mediaId/retry', () => {
       .post('/images/a/retry')
       .expect(201)
       .then(({ body, headers }) => ({ body, headers }));
-    await vi.waitUntil(() => http.images.waits.length === 1);
+    await until(() => http.images.waits.length === 1);
     expect(http.images.waits[0]).toMatchObject({ mediaId: 'a', timeoutMs: 120_000 });
     http.images.settle('a', DONE);
     expect((await answer).headers.location).toBe('/images/a');
@@ -233,7 +234,7 @@ describe('POST /images/:mediaId/retry', () => {
       .set('Prefer', 'wait=7')
       .expect(504)
       .then((sent) => sent);
-    await vi.waitUntil(() => http.images.waits.length === 1);
+    await until(() => http.images.waits.length === 1);
     failed();
     expect((await answer).body).toMatchObject({ code: 'provider_timeout', detail: 'too slow', mediaId: 'a' });
     expect((await answer).headers['preference-applied']).toBe('wait=7');
