@@ -9,7 +9,7 @@ import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { ANONYMOUS } from '../core/domain/request.ts';
 
 /** What a key may do; `admin` includes the other two. */
-const SCOPES = ['generate', 'read', 'admin'] as const;
+export const SCOPES = ['generate', 'read', 'admin'] as const;
 export type Scope = (typeof SCOPES)[number];
 
 /** Access to an operator's route, such as the metrics: open to everyone, or only to keys with `admin`. */
