@@ -1,4 +1,5 @@
 import { CommanderError } from 'commander';
+import { BackupError } from '../composition/backup/backup-error.ts';
 import { ConfigError, EX_CONFIG } from '../config/config.ts';
 import { DatabaseInUseError, ForeignMediaError, ImageError, MediaInUseError } from '../core/domain/errors.ts';
 import { InvalidKeyError } from '../security/api-keys.ts';
@@ -62,7 +63,7 @@ export interface Failure {
 }
 
 /** Errors whose message is meant for the operator. */
-const EXPECTED = [ImageError, DatabaseInUseError, MediaInUseError, CommandError];
+const EXPECTED = [ImageError, DatabaseInUseError, MediaInUseError, BackupError, CommandError];
 
 /** Maps every error of a command. One that is expected is its message alone; a defect shows its stack only where the log level asks for it. */
 export function describeFailure(error: unknown, logLevel = ''): Failure {
@@ -76,6 +77,7 @@ export function describeFailure(error: unknown, logLevel = ''): Failure {
   if (error instanceof UsageError || error instanceof InvalidKeyError) {
     return { exitCode: EXIT_USAGE, message: error.message };
   }
+  if (error instanceof BackupError && error.isWrongUse) return { exitCode: EXIT_USAGE, message: error.message };
   if (error instanceof ImageError && error.code === 'invalid_request') {
     return { exitCode: EXIT_USAGE, message: describeInvalid(error) };
   }

@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import { VERSION } from '../composition/version.ts';
+import { addBackup } from './backup.ts';
 import { addCleanup } from './cleanup.ts';
 import { addDocuments } from './documents.ts';
 import { addGenerate } from './generate/generate.ts';
@@ -24,6 +25,7 @@ export function createProgram(): Command {
   addServe(program);
   addGenerate(program);
   addCleanup(program);
+  addBackup(program);
   addKeys(program);
   addDocuments(program);
   return program;

@@ -5,6 +5,7 @@ import ipaddr from 'ipaddr.js';
 import { z } from 'zod';
 import { type AllowedHost, allowedHostText } from '../security/allow-list.ts';
 import { ACCESS_LEVELS, type Access, type ApiKey, parseKeys } from '../security/api-keys.ts';
+import type { SecretFile } from './secrets.ts';
 import { count, list, type SettingsOf, seconds } from './setting-types.ts';
 
 const perMinute = () => count(1, 1_000_000).optional();
@@ -158,7 +159,7 @@ export function accessConfig(
 ): AccessConfig {
   const links = {
     secret: settings.MEDIA_URL_SECRET ?? null,
-    secretPath: join(secretFolder, 'media-url-secret'),
+    secretPath: join(secretFolder, 'media-url-secret' satisfies SecretFile),
     seconds: settings.MEDIA_URL_SECONDS,
   };
   return {

@@ -30,6 +30,7 @@ it.each([
   ['a wrong age', ['cleanup', '--older-than', '3'], 2, /^--older-than: must be a number and s, m, h or d/],
   ['an unknown scope', ['keys', 'create', 'blog', 'write'], 2, /scopes must be of generate, read/],
   ['a wrong name', ['keys', 'create', '-', 'read'], 2, /the name must be/],
+  ['no folder', ['backup'], 2, /missing required argument 'dir'/],
 ] as const)('%s: %j exits with %i and says what is wrong, without a stack', async (_name, args, code, message) => {
   await using folder = await temporaryFolder();
   const run = await runEasel(folder.path, args);
@@ -40,14 +41,14 @@ it.each([
 
 it('a wrong setting ends every command with 78', async () => {
   await using folder = await temporaryFolder();
-  for (const args of [['generate', 'x'], ['cleanup'], ['serve']]) {
+  for (const args of [['generate', 'x'], ['cleanup'], ['serve'], ['backup', 'b'], ['restore', 'b']]) {
     const { code, stdout, stderr } = await runEasel(folder.path, args, { CONCURRENCY: 'many' });
     expect([args, code, stdout]).toEqual([args, 78, '']);
     expect(stderr).toContain('CONCURRENCY: ');
   }
 });
 
-const COMMANDS = ['serve', 'generate', 'cleanup', 'keys', 'keys create', 'openapi', 'config'];
+const COMMANDS = ['serve', 'generate', 'cleanup', 'backup', 'restore', 'keys', 'keys create', 'openapi', 'config'];
 
 it.each(COMMANDS)('%s --help has its options and an example, on standard output', async (command) => {
   await using folder = await temporaryFolder();
