@@ -121,9 +121,9 @@ it('a picture that is deleted while the backup runs is no fault; one that stays 
   await using folder = await temporaryFolder();
   await using away = await temporaryFolder();
   const backup = join(away.path, 'backup');
-  const body = { prompt: 'x', size: '64x48', renditions: [] };
+  const body = { size: '64x48', renditions: [] };
   await using service = await startService({ folder: folder.path });
-  for (const mediaId of ['gone', 'kept', 'lost']) await post(service.url, { ...body, mediaId });
+  for (const mediaId of ['gone', 'kept', 'lost']) await post(service.url, { ...body, prompt: mediaId, mediaId });
   const run = await backupWith(folder.path, backup, { DELETE_FIRST: `${service.url}/images/gone` });
   expect(run).toEqual({ code: 0, stderr: '' });
   expect(provedNames(backup).filter((name) => name.endsWith('.png'))).toEqual(['kept.png', 'lost.png']);
