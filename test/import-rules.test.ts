@@ -52,6 +52,20 @@ const core = (...rooms: readonly string[]) => rooms.map((room) => `core/${room}`
 const every = (names: readonly string[], prefix: string, allowed: readonly string[]) =>
   names.map((name): [string, readonly string[]] => [`${prefix}${name}`, allowed]);
 
+const MAY_COMPOSE: readonly string[] = [
+  ...core(...CORE, 'upstream/outage'),
+  ...ADAPTERS.map((name) => `adapters/${name}`),
+  'adapters/providers/openai',
+  'security',
+  'api',
+  'config',
+  ...ENTRANCES.filter((room) => room !== 'cli'),
+];
+const MAY_COMMAND: readonly string[] = [
+  ...['composition', 'composition/backup', 'config', 'client', 'api', 'security'],
+  ...core('domain', 'planning'),
+];
+
 /** What each room below `src/` may import besides itself. Every room that is not named is refused. */
 const MAY_IMPORT: ReadonlyMap<string, readonly string[]> = new Map([
   ['core/domain', []],
@@ -76,18 +90,10 @@ const MAY_IMPORT: ReadonlyMap<string, readonly string[]> = new Map([
   ['mcp', [...core('images'), 'api']],
   ['web', []],
   ['config', [...core('domain', 'planning', 'models'), 'security']],
-  [
-    'composition',
-    [
-      ...core(...CORE, 'upstream/outage'),
-      ...ADAPTERS.map((name) => `adapters/${name}`),
-      'adapters/providers/openai',
-      'security',
-      'api',
-      'config',
-    ].concat(ENTRANCES.filter((room) => room !== 'cli')),
-  ],
-  ['cli', ['composition', 'config', 'client', 'api', 'security', ...core('domain', 'planning')]],
+  ['composition', [...MAY_COMPOSE, 'composition/backup']],
+  ['composition/backup', [...MAY_COMPOSE, 'composition']],
+  ['cli', [...MAY_COMMAND, 'cli/generate']],
+  ['cli/generate', [...MAY_COMMAND, 'cli']],
 ]);
 const ROOMS = [...MAY_IMPORT.keys()];
 

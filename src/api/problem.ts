@@ -1,7 +1,7 @@
 /** Problems: every answer that reports an error, by RFC 9457. */
 
 import { z } from 'zod';
-import type { ImageErrorCode } from '../core/domain/errors.ts';
+import type { ImageError, ImageErrorCode } from '../core/domain/errors.ts';
 import type { Image } from '../core/domain/image.ts';
 import { codeOf } from './fields.ts';
 
@@ -88,6 +88,29 @@ export interface ProblemSpec {
 /** True for a code of the closed list. */
 export function isProblemCode(code: string): code is ProblemCode {
   return Object.hasOwn(PROBLEMS, code);
+}
+
+/** The problem for an error of the core. */
+export function errorProblem({ code, message, paths, retryAfterSeconds, mediaId }: ImageError): ProblemSpec {
+  return {
+    code,
+    detail: message,
+    errors: paths,
+    ...(retryAfterSeconds !== null && { retryAfter: retryAfterSeconds }),
+    mediaId,
+  };
+}
+
+/** The wrong fields that a schema found, each by its path, or by `whole` where the issue is about all of them. */
+export function fieldErrors(issues: readonly z.core.$ZodIssue[], whole: string): { path: string; message: string }[] {
+  return issues.flatMap((issue) => {
+    const at = issue.path.map(String);
+    if (issue.code !== 'unrecognized_keys') return [{ path: at.join('.') || whole, message: issue.message }];
+    return issue.keys.map((key) => ({
+      path: [...at, key].join('.'),
+      message: 'is not a known field; take it out or correct its name',
+    }));
+  });
 }
 
 /** The problem for an image that failed: the code and detail of its record, `internal_error` where the list lacks its code. */

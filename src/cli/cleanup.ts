@@ -1,16 +1,35 @@
-import { parseArgs } from 'node:util';
+import type { Command } from 'commander';
 import { ageText } from '../core/planning/notation.ts';
 import { waitForImage, withServices } from './embedded-service.ts';
+import { parseOption } from './option-values.ts';
+
+interface CleanupFlags {
+  readonly olderThan?: number;
+  readonly dryRun?: boolean;
+}
+
+/** Adds `cleanup`. */
+export function addCleanup(program: Command): void {
+  program
+    .command('cleanup')
+    .description('delete old pictures and left-over files, print a report, and make lost files again')
+    .option('--older-than <age>', 'a number and s, m, h or d; default: RETENTION', parseOption('--older-than', ageText))
+    .option('--dry-run', 'delete nothing: the report only')
+    .addHelpText('after', '\nNo service may be running.\n\nExample:\n  easel cleanup --older-than 30d --dry-run')
+    .action(async (flags: CleanupFlags) => {
+      process.exitCode = await cleanUp(flags);
+    });
+}
 
 /** Runs one cleanup, prints its report, and waits until lost files have been made again. */
-export async function cleanUp(args: string[]): Promise<number> {
-  const { values } = parseArgs({ args, options: { 'older-than': { type: 'string' }, 'dry-run': { type: 'boolean' } } });
-  const age = values['older-than'];
-  return await withServices(async (services) => {
-    const olderThanMs = age === undefined ? null : ageText.parse(age);
-    const report = await services.images.cleanup({ olderThanMs, dryRun: values['dry-run'] ?? false });
+async function cleanUp({ olderThan = null, dryRun = false }: { olderThan?: number | null; dryRun?: boolean }) {
+  return await withServices(async ({ services, payments, interrupted }) => {
+    const report = await services.images.cleanup({ olderThanMs: olderThan, dryRun });
+    payments.watch(...report.missingFilesOf);
     console.log(JSON.stringify(report, null, 2));
-    for (const mediaId of report.missingFilesOf) await waitForImage(services, mediaId);
+    for (const mediaId of report.missingFilesOf) {
+      if (!interrupted.aborted) await waitForImage(services, mediaId);
+    }
     return 0;
   });
 }

@@ -1,35 +1,62 @@
 /** The documents in this repository that are generated from the code. With `--check` they are compared, not written. */
 
 import { readFile, writeFile } from 'node:fs/promises';
-import { parseArgs } from 'node:util';
+import type { Command } from 'commander';
 import { describeApi } from '../composition/describe-api.ts';
 import { VERSION } from '../composition/version.ts';
 import { settingsPage } from '../config/messages/settings-page.ts';
+
+/** Adds `openapi` and `config`. */
+export function addDocuments(program: Command): void {
+  program
+    .command('openapi')
+    .description('write openapi/openapi.json from the code')
+    .option('--check', 'fail when it is not up to date, instead of writing it')
+    .addHelpText('after', '\nExample:\n  easel openapi --check')
+    .action(async (options: CheckOption) => {
+      process.exitCode = await writeOpenApi(options);
+    });
+  program
+    .command('config')
+    .description('print every setting with its default and limits, as Markdown')
+    .option('--write', 'write them to docs/settings.md instead')
+    .option('--check', 'fail when docs/settings.md is not up to date, instead of printing them')
+    .addHelpText('after', '\nExample:\n  easel config')
+    .action(async (options: CheckOption) => {
+      process.exitCode = await printSettings(options);
+    });
+}
+
+interface CheckOption {
+  readonly check?: boolean;
+}
 
 const OPENAPI = new URL('../../openapi/openapi.json', import.meta.url);
 const SETTINGS = new URL('../../docs/settings.md', import.meta.url);
 
 /** Writes `openapi/openapi.json`; with `--check`, fails when it is not up to date. */
-export async function writeOpenApi(args: string[]): Promise<number> {
-  return await writeOrCompare(args, OPENAPI, `${JSON.stringify(await describeApi(VERSION), null, 2)}\n`, 'openapi');
+async function writeOpenApi({ check }: CheckOption): Promise<number> {
+  const document = `${JSON.stringify(await describeApi(VERSION), null, 2)}\n`;
+  return check ? await compare(OPENAPI, document, 'openapi') : await write(OPENAPI, document);
 }
 
-/** Writes `docs/settings.md`; with `--check`, fails when it is not up to date. */
-export async function writeSettings(args: string[]): Promise<number> {
-  return await writeOrCompare(args, SETTINGS, settingsPage(), 'docs');
+/** Prints the settings as Markdown; with `--write` writes `docs/settings.md`, with `--check` fails when it is not up to date. */
+async function printSettings({ check, write: toFile }: CheckOption & { readonly write?: boolean }): Promise<number> {
+  const page = settingsPage();
+  if (check) return await compare(SETTINGS, page, 'docs');
+  if (toFile) return await write(SETTINGS, page);
+  console.log(page.trimEnd());
+  return 0;
+}
+
+async function write(file: URL, text: string): Promise<number> {
+  await writeFile(file, text);
+  return 0;
 }
 
 /** `script`: the npm script that writes the file. */
-async function writeOrCompare(args: string[], file: URL, text: string, script: string): Promise<number> {
-  if (!isCheck(args)) {
-    await writeFile(file, text);
-    return 0;
-  }
+async function compare(file: URL, text: string, script: string): Promise<number> {
   if ((await readFile(file, 'utf8').catch(() => null)) === text) return 0;
   console.error(`${file.pathname} is not up to date: run \`npm run ${script}\` and commit the result`);
   return 1;
-}
-
-function isCheck(args: string[]): boolean {
-  return parseArgs({ args, options: { check: { type: 'boolean' } } }).values.check ?? false;
 }

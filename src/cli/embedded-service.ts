@@ -1,25 +1,105 @@
 import { createCommandLogger } from '../composition/logging.ts';
 import { createServices, type Services } from '../composition/services.ts';
+import { endAtOnce, REPEAT_MS } from '../composition/stop.ts';
 import { readCommandConfig } from '../config/config.ts';
+import { ImageError } from '../core/domain/errors.ts';
 import type { Image } from '../core/domain/image.ts';
+import { ANONYMOUS } from '../core/domain/request.ts';
+import { EXIT_INTERRUPTED } from './failure.ts';
+import { createPayments, describePaid, type Payments } from './payments.ts';
 
-/** By convention, a process that a signal ended exits with 128 and its number. */
-const SIGNAL_CODES = { SIGINT: 130, SIGTERM: 143 } as const;
+/** What a command works with. */
+interface EmbeddedService {
+  readonly services: Services;
+  /** To name the images that the command may pay for, so that it can say what it paid when it is interrupted. */
+  readonly payments: Payments;
+  /** Fires at Ctrl-C. The command then writes no result any more. */
+  readonly interrupted: AbortSignal;
+}
 
 /**
- * Runs `work` on a service in this process, without HTTP, and stops the service. Returns the exit code that `work` gives, or that of a
- * signal. Either way a paid call that is out is waited for, as by a service that stops; a second signal ends the process at once.
+ * Runs `work` on a service in this process, without HTTP, and stops the service. Resolves to the exit code that `work` gives, or, after
+ * SIGINT or SIGTERM, to 130. Either way a paid call that is out is waited for, as by a service that stops; then an interrupted command
+ * says what was paid. A second signal ends the process at once.
+ *
+ * Raises `ConfigError`, and what `createServices` raises, such as `DatabaseInUseError` while a service owns the database.
  */
-export async function withServices(work: (services: Services) => Promise<number>): Promise<number> {
+export async function withServices(work: (service: EmbeddedService) => Promise<number>): Promise<number> {
   const config = readCommandConfig(process.env);
-  const services = await createServices(config, await createCommandLogger(config.secrets.mask));
-  const interrupted = Promise.withResolvers<number>();
-  for (const [signal, code] of Object.entries(SIGNAL_CODES)) process.once(signal, () => interrupted.resolve(code));
+  const began = Date.now();
+  const signals = watchSignals();
+  const log = await createCommandLogger(config.secrets.mask);
+  for (const warning of config.warnings) log.warn(warning);
+  const services = await createServices(config, log);
+  const find = (mediaId: string) => findImage(services, mediaId);
+  const payments = createPayments(began, find);
+  const isInterrupted = () => signals.interrupted.aborted;
+  const reportPaid = async () => console.error(`interrupted: ${describePaid(await payments.total())} was paid`);
+  signals.onSecond(reportPaid);
   try {
-    return await Promise.race([work(services), interrupted.promise]);
+    if (isInterrupted()) return EXIT_INTERRUPTED;
+    const ended = work({ services, payments, interrupted: signals.interrupted });
+    const code = await Promise.race([ended, signals.first]);
+    return isInterrupted() ? EXIT_INTERRUPTED : code;
   } finally {
-    await services.stop({ graceMs: config.shutdownGraceMs, onRunningCalls: reportCalls });
+    await services.stop({
+      graceMs: config.shutdownGraceMs,
+      onRunningCalls: reportCalls,
+      endAnswers: async () => isInterrupted() && (await reportPaid()),
+    });
+    signals.close();
   }
+}
+
+interface Signals {
+  /** Fires at the first signal. */
+  readonly interrupted: AbortSignal;
+  /** Resolves, to the exit code, at the first signal. */
+  readonly first: Promise<number>;
+  /** Runs `report` before a second signal ends the process. */
+  onSecond(report: () => Promise<void>): void;
+  close(): void;
+}
+
+/** Watches for Ctrl-C. A repeat within a second is the same order: npm passes on a Ctrl-C that the terminal has sent to both. */
+function watchSignals(): Signals {
+  const controller = new AbortController();
+  const first = Promise.withResolvers<number>();
+  let report = async () => {};
+  let firstAt: number | null = null;
+
+  const onSignal = () => {
+    const now = performance.now();
+    if (firstAt === null) {
+      firstAt = now;
+      controller.abort();
+      first.resolve(EXIT_INTERRUPTED);
+    } else if (now - firstAt >= REPEAT_MS) {
+      process.exitCode = EXIT_INTERRUPTED;
+      void report()
+        .catch(() => undefined)
+        .finally(endAtOnce);
+    }
+  };
+  const names = ['SIGINT', 'SIGTERM'] as const;
+  for (const name of names) process.on(name, onSignal);
+  return {
+    interrupted: controller.signal,
+    first: first.promise,
+    onSecond(newReport) {
+      report = newReport;
+    },
+    close() {
+      for (const name of names) process.off(name, onSignal);
+    },
+  };
+}
+
+async function findImage({ images }: Services, mediaId: string): Promise<Image | null> {
+  return await images.get(mediaId, ANONYMOUS).catch((error: unknown) => {
+    if (error instanceof ImageError && error.code === 'not_found') return null;
+    throw error;
+  });
 }
 
 function reportCalls(count: number): void {
@@ -31,7 +111,7 @@ function reportCalls(count: number): void {
 /** The longest delay of a timer, in milliseconds (about 25 days). */
 const LONGEST_WAIT_MS = 2 ** 31 - 1;
 
-/** Waits until the image is finished; null when it was deleted meanwhile. */
+/** Waits until the image is finished, or the service begins to stop; null when it was deleted meanwhile. */
 export async function waitForImage({ images }: Services, mediaId: string): Promise<Image | null> {
   return await images.waitUntilFinished(mediaId, LONGEST_WAIT_MS, new AbortController().signal);
 }

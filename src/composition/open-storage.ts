@@ -46,7 +46,7 @@ export async function openMediaFolder(
 }
 
 /** Locks the folder where that is possible. Returns the function that releases it. */
-function lockIfPossible(root: string, log: Logger): () => void {
+export function lockIfPossible(root: string, log: Logger): () => void {
   try {
     return lockFolder(root);
   } catch (error) {

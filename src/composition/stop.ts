@@ -51,7 +51,7 @@ export function createServiceStop({ stopping, ending, queue, clock, started, clo
 /** How long closing connections, files and the database may take, in milliseconds. */
 const CLOSE_MS = 8_000;
 /** A signal that comes again within this time is the same order: npm passes on a Ctrl-C that the terminal has sent to both. */
-const REPEAT_MS = 1_000;
+export const REPEAT_MS = 1_000;
 
 interface Stopper {
   /** Stops everything, once, however often it is called. Ends the process where something cannot be stopped. */
@@ -176,7 +176,7 @@ export function stopOnSignals({ stop, sinceMs, runningCount }: Stopper, { ignore
  * can take minutes. It replaces the process by a program that exits with the same code, which ends all threads at once. Unfinished work
  * is durable: the next start resumes it.
  */
-function endAtOnce(): never {
+export function endAtOnce(): never {
   const code = Number(process.exitCode ?? 0);
   // Writes buffered lines of the log.
   process.emit('exit', code);

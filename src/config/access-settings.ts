@@ -6,6 +6,7 @@ import ipaddr from 'ipaddr.js';
 import { z } from 'zod';
 import { type AllowedHost, allowedHostText } from '../security/allow-list.ts';
 import { ACCESS_LEVELS, type Access, type ApiKey, parseKeys } from '../security/api-keys.ts';
+import type { SecretFile } from './secrets.ts';
 import { choice, count, list, type SettingsOf, seconds, taking } from './setting-types.ts';
 
 const perMinute = () => count(1, 1_000_000).optional();
@@ -175,7 +176,7 @@ export function accessConfig(
 ): AccessConfig {
   const links = {
     secret: settings.MEDIA_URL_SECRET ?? null,
-    secretPath: join(secretFolder, 'media-url-secret'),
+    secretPath: join(secretFolder, 'media-url-secret' satisfies SecretFile),
     seconds: settings.MEDIA_URL_SECONDS,
   };
   return {

@@ -3,6 +3,7 @@
 import { join } from 'node:path';
 import { z } from 'zod';
 import { type AllowedHost, allowedHostText } from '../security/allow-list.ts';
+import type { SecretFile } from './secrets.ts';
 import { list, type SettingsOf } from './setting-types.ts';
 
 /** `whsec_` and base64 of 24 to 64 bytes, as the Standard Webhooks specification requires. */
@@ -60,7 +61,7 @@ export function webhookConfig(settings: SettingsOf<typeof webhookSettings>, secr
   return {
     webhooks: {
       secrets: settings.WEBHOOK_SECRET ?? null,
-      secretPath: join(secretFolder, 'webhook-secret'),
+      secretPath: join(secretFolder, 'webhook-secret' satisfies SecretFile),
       urls: new Map(settings.WEBHOOK_URLS),
       allowHosts: settings.WEBHOOK_ALLOW_HOSTS ?? [],
     },

@@ -12,7 +12,7 @@ import { ANONYMOUS } from '../core/domain/request.ts';
  * What a key may do: have pictures made and change its own (`generate`), see its own (`read`) or everyone's (`read-all`), read
  * `/metrics`, or everything (`admin`).
  */
-const SCOPES = ['generate', 'read', 'read-all', 'metrics', 'admin'] as const;
+export const SCOPES = ['generate', 'read', 'read-all', 'metrics', 'admin'] as const;
 export type Scope = (typeof SCOPES)[number];
 
 /** Access to the metrics and to the docs: open to everyone, or to keys that may have them. */

@@ -51,7 +51,7 @@ describe('a folder of pictures whose database is lost', () => {
     expect([code, stderr.trim().split('\n').length]).toEqual([78, 1]);
     expect(stderr).toContain('holds the pictures of another database');
     expect(stderr).toContain('ADOPT_MEDIA=true');
-    const cli = fileURLToPath(new URL('../../src/cli/easel.ts', import.meta.url));
+    const cli = fileURLToPath(new URL('../../bin/easel.js', import.meta.url));
     expect(await refused(folder.path, {}, [process.execPath, cli, 'cleanup'])).toMatchObject({ code: 78 });
     expect(filesOnDisk(folder.path)).toEqual(files);
 

@@ -1,5 +1,5 @@
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { type ProblemCode, type ProblemSpec, toProblem } from '../../api/problem.ts';
+import { errorProblem, type ProblemCode, type ProblemSpec, toProblem } from '../../api/problem.ts';
 import { ImageError } from '../../core/domain/errors.ts';
 import type { MethodsOf } from './allowed-methods.ts';
 import { createDrainingBody, hasUnreadBody } from './drain.ts';
@@ -84,15 +84,7 @@ export function pathOf(request: FastifyRequest): string {
 
 function problemFor(error: unknown): ProblemSpec {
   if (error instanceof ProblemError) return error.spec;
-  if (error instanceof ImageError) {
-    return {
-      code: error.code,
-      detail: error.message,
-      errors: error.paths,
-      ...(error.retryAfterSeconds !== null && { retryAfter: error.retryAfterSeconds }),
-      mediaId: error.mediaId,
-    };
-  }
+  if (error instanceof ImageError) return errorProblem(error);
   const { code, statusCode } = error instanceof Error ? (error as Partial<FastifyError>) : {};
   switch (code) {
     case 'FST_ERR_CTP_BODY_TOO_LARGE':

@@ -1,5 +1,6 @@
 import { errorCodes, type FastifyInstance, type FastifySchemaCompiler } from 'fastify';
 import type { z } from 'zod';
+import { fieldErrors } from '../../api/problem.ts';
 import { ProblemError } from './problem.ts';
 
 /** Names of a request's parts in problems. */
@@ -60,14 +61,7 @@ function decodeUtf8(bytes: Buffer): string | null {
 }
 
 function invalidRequest(part: string, issues: readonly z.core.$ZodIssue[]): ProblemError {
-  const paths = issues.flatMap((issue) => {
-    const at = issue.path.map(String);
-    if (issue.code !== 'unrecognized_keys') return [{ path: at.join('.') || part, message: issue.message }];
-    return issue.keys.map((key) => ({
-      path: [...at, key].join('.'),
-      message: 'is not a known field; take it out or correct its name',
-    }));
-  });
+  const paths = fieldErrors(issues, part);
   const named = paths.map(({ path }) => `\`${path}\``).join(', ');
   return new ProblemError({
     code: 'invalid_request',

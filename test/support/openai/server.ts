@@ -30,7 +30,7 @@
  *
  * Azure's paths (`/openai/deployments/<name>/images/…`) and its `api-key` header work as well.
  *
- * By hand: `node test/support/openai/server.ts [port]` prints the URL and the key, and a line per call.
+ * By hand: `npm run stand-in -- [port]` prints the URL and the key, and a line per call.
  */
 
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http';
@@ -467,8 +467,15 @@ async function readForm(bytes: Buffer, type: string): Promise<Content> {
 // ----------------------------------------------------------------- by hand
 
 if (import.meta.main) {
+  const port = process.argv[2] ?? '0';
+  if (process.argv.length > 3 || !/^\d{1,5}$/.test(port) || Number(port) > 65_535) {
+    process.stderr.write(
+      'usage: npm run stand-in -- [port], a stand-in for the OpenAI API on 127.0.0.1; a free port by default\n',
+    );
+    process.exit(2);
+  }
   const server = await startOpenAiServer({
-    port: Number(process.argv[2] ?? 0),
+    port: Number(port),
     onEnd: ({ method, path, behaviour, status, ending, receivedAt, endedAt }) => {
       const milliseconds = Math.round((endedAt ?? receivedAt) - receivedAt);
       process.stdout.write(`${method} ${path} ${status} ${behaviour}, ${ending} after ${milliseconds} ms\n`);

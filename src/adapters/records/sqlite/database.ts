@@ -1,4 +1,4 @@
-import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, realpathSync } from 'node:fs';
+import { chmodSync, closeSync, existsSync, fsyncSync, mkdirSync, openSync, realpathSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -46,6 +46,7 @@ export function openDatabase(path: string, busyTimeoutMs: number): SqliteDatabas
     const file = existsSync(path) ? realpathSync(path) : join(realpathSync(dirname(path)), basename(path));
     const lock = takeLock(file);
     try {
+      keepPrivate(file);
       return openFile(file, resolve(path), busyTimeoutMs, lock);
     } catch (error) {
       lock.release();
@@ -118,6 +119,23 @@ function openFile(path: string, configuredPath: string, busyTimeoutMs: number, l
       }
     },
   };
+}
+
+/**
+ * Makes a new database with mode 0600, like the secrets beside it, and takes the rights of others from one that an older Easel made: it
+ * holds prompts and webhook URLs. SQLite gives its other two files the mode of the database. A file of another user keeps its mode.
+ */
+function keepPrivate(path: string): void {
+  closeSync(openSync(path, 'a', 0o600));
+  for (const end of ['', '-wal', '-shm']) {
+    const mode = statSync(path + end, { throwIfNoEntry: false })?.mode ?? 0;
+    if ((mode & 0o077) === 0) continue;
+    try {
+      chmodSync(path + end, mode & 0o700);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EPERM') throw error;
+    }
+  }
 }
 
 function connect(path: string, busyTimeoutMs: number): DatabaseSync {

@@ -1,0 +1,64 @@
+import { existsSync } from 'node:fs';
+import { DatabaseSync } from 'node:sqlite';
+import { ImageError } from '../../../core/domain/errors.ts';
+import type { Image } from '../../../core/domain/image.ts';
+import { asImageError, unavailable } from './errors.ts';
+import { IS_READABLE, SCHEMA_VERSION, schemaVersion } from './migrations.ts';
+
+/** A copy of a database, at one moment. */
+export interface DatabaseSnapshot extends Disposable {
+  readonly schemaVersion: number;
+  /** The id that the media store is marked with; null for a database that no service has used yet. */
+  readonly identity: string | null;
+  /** Every image that can be read. */
+  images(): IterableIterator<Image>;
+}
+
+/** How long to wait for another program's lock, in milliseconds. A service holds its own for as long as one commit. */
+const BUSY_TIMEOUT_MS = 10_000;
+
+/**
+ * Copies the database at `path`, in use or not, into the new file `target`. One statement is one read transaction: the copy is of one moment,
+ * and writers are not held up. SQLite's backup interface would begin again with every write of another process. All rows are read, so
+ * that a damaged database is found. Raises `ImageError` where there is none, or it cannot be read, or the copy has no room.
+ */
+export function copyDatabase(path: string, target: string): void {
+  if (!existsSync(path)) throw new ImageError('storage_unavailable', `there is no database ${path}`);
+  try {
+    const database = new DatabaseSync(path, { readOnly: true, timeout: BUSY_TIMEOUT_MS });
+    try {
+      database.prepare('VACUUM INTO ?').run(target);
+    } finally {
+      database.close();
+    }
+  } catch (error) {
+    throw asImageError(error, path);
+  }
+}
+
+/** Opens a copy that `copyDatabase` made. Raises `ImageError` for a database of an older or a newer Easel. */
+export function openSnapshot(path: string): DatabaseSnapshot {
+  try {
+    const database = new DatabaseSync(path, { readOnly: true });
+    const version = schemaVersion(database);
+    if (version !== SCHEMA_VERSION) {
+      database.close();
+      throw unavailable(
+        `the database has schema ${version} and this Easel reads ${SCHEMA_VERSION}: back it up with the Easel that wrote it` +
+          (version < SCHEMA_VERSION ? ', or start this one on it first' : ''),
+      );
+    }
+    const uuid = database.prepare('SELECT uuid FROM identity').get()?.uuid;
+    return {
+      schemaVersion: version,
+      identity: uuid === undefined ? null : String(uuid),
+      *images() {
+        const rows = database.prepare(`SELECT document FROM images WHERE ${IS_READABLE}`).iterate();
+        for (const { document } of rows) yield JSON.parse(String(document)) as Image;
+      },
+      [Symbol.dispose]: () => database.close(),
+    };
+  } catch (error) {
+    throw asImageError(error, path);
+  }
+}

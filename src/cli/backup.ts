@@ -1,0 +1,69 @@
+import type { Command } from 'commander';
+import { type BackupReport, backUp } from '../composition/backup/backup.ts';
+import { type RestoreReport, restoreBackup } from '../composition/backup/restore.ts';
+import { createCommandLogger } from '../composition/logging.ts';
+import { readCommandConfig } from '../config/config.ts';
+import { EXIT_FAILED } from './failure.ts';
+
+/** Adds `backup` and `restore`. */
+export function addBackup(program: Command): void {
+  program
+    .command('backup')
+    .description(
+      'back up the database, the pictures and the secrets beside the database, whether a service runs or not',
+    )
+    .argument('<dir>', 'a folder outside of MEDIA_DIR; a backup that is there is brought up to date')
+    .addHelpText(
+      'after',
+      '\nSettings and key files are not part of it. The exit code is 1 where a picture is missing or damaged; the others are backed up.' +
+        '\n\nExample:\n  easel backup /backup/easel',
+    )
+    .action(async (folder: string) => {
+      const report = await backUp(readCommandConfig(process.env), folder);
+      console.log(describeBackup(report, folder));
+      reportFaults(report.faults);
+    });
+  program
+    .command('restore')
+    .description('prove a backup by its hashes, and put it in the place of the database and the pictures')
+    .argument('<dir>', 'the folder of the backup')
+    .addHelpText(
+      'after',
+      '\nNo service may be running. The earlier database is set aside, and no file is removed. The exit code is 1 where a file of the' +
+        '\nbackup is missing or damaged; the others are restored, unless it is the database or a secret.' +
+        '\n\nExample:\n  easel restore /backup/easel',
+    )
+    .action(async (folder: string) => {
+      const config = readCommandConfig(process.env);
+      const report = await restoreBackup(config, folder, await createCommandLogger(config.secrets.mask));
+      console.log(describeRestore(report, config.media.root));
+      reportFaults(report.faults);
+    });
+}
+
+function describeBackup({ images, files, bytes, copied }: BackupReport, folder: string): string {
+  const size = `${(bytes / 1e6).toFixed(1)} MB`;
+  return `${images} images with ${files} files (${size}) are in ${folder}; ${copied} files were copied now`;
+}
+
+function describeRestore(
+  { createdAt, images, restored, kept, setAside, unknown }: RestoreReport,
+  root: string,
+): string {
+  const lines = [
+    `restored the backup of ${createdAt} with ${images} images; ${restored} files were put back, ${kept} were there already`,
+  ];
+  if (setAside.length > 0) lines.push(`what was replaced is now at ${setAside.join(', ')}`);
+  if (unknown > 0) {
+    lines.push(
+      `${unknown} files in ${root} are newer than the backup or unknown to it: cleanups delete them once they are an hour old ` +
+        '(originals after 30 days), so copy away what is to be kept before the service starts',
+    );
+  }
+  return lines.join('\n');
+}
+
+function reportFaults(faults: readonly string[]): void {
+  for (const fault of faults) console.error(fault);
+  if (faults.length > 0) process.exitCode = EXIT_FAILED;
+}

@@ -1,0 +1,95 @@
+import { CommanderError } from 'commander';
+import { BackupError } from '../composition/backup/backup-error.ts';
+import { ConfigError, EX_CONFIG } from '../config/config.ts';
+import { DatabaseInUseError, ForeignMediaError, ImageError, MediaInUseError } from '../core/domain/errors.ts';
+import { InvalidKeyError } from '../security/api-keys.ts';
+
+/** Exit code of a command that failed. */
+export const EXIT_FAILED = 1;
+/** Exit code of a wrong command line. */
+export const EXIT_USAGE = 2;
+/** Exit code of a command that was interrupted: 128 and the number of SIGINT. */
+export const EXIT_INTERRUPTED = 130;
+
+/** Raised for a wrong command line, before anything is paid. The message begins with the option or argument, such as `--size: …`. */
+export class UsageError extends Error {
+  override readonly name = 'UsageError';
+}
+
+/** A wrong field of a request, by its path such as `renditions.0`. */
+interface FieldError {
+  readonly path: string;
+  readonly message: string;
+}
+
+/** Raised for options that make no valid request, before anything is paid. The message has a line for each wrong option. */
+export class InvalidRequestError extends UsageError {
+  readonly errors: readonly FieldError[];
+
+  constructor(errors: readonly FieldError[]) {
+    super(describeFields(errors));
+    this.errors = errors;
+  }
+}
+
+/** Options that are named for one item of a field that is a list. */
+const ITEM_OPTIONS: Readonly<Record<string, string>> = { renditions: '--rendition', labels: '--label' };
+
+function describeFields(errors: readonly FieldError[]): string {
+  return errors.map(({ path, message }) => `${optionOf(path)}: ${message}`).join('\n');
+}
+
+/** The error of the core for a request that names what does not exist, with the options that do. */
+function describeInvalid({ message, paths }: ImageError): string {
+  return paths.length === 0 ? message : `${message} (${describeFields(paths)})`;
+}
+
+/** The option, or the argument, that a field of the request came from. */
+function optionOf(path: string): string {
+  const [field = ''] = path.split('.');
+  if (field === 'prompt') return 'PROMPT';
+  return ITEM_OPTIONS[field] ?? `--${field.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+}
+
+/** Raised for a failure that the operator can act on. The message says what to do. */
+export class CommandError extends Error {
+  override readonly name = 'CommandError';
+}
+
+/** What the process does with an error of a command: its exit code, and what it writes to standard error; null for nothing more. */
+export interface Failure {
+  readonly exitCode: number;
+  readonly message: string | null;
+}
+
+/** Errors whose message is meant for the operator. */
+const EXPECTED = [ImageError, DatabaseInUseError, MediaInUseError, BackupError, CommandError];
+
+/** Maps every error of a command. One that is expected is its message alone; a defect shows its stack only where the log level asks for it. */
+export function describeFailure(error: unknown, logLevel = ''): Failure {
+  // Help and version end by an error too. Commander has written what there is to say.
+  if (error instanceof CommanderError) {
+    return { exitCode: error.exitCode === 0 ? 0 : EXIT_USAGE, message: null };
+  }
+  if (error instanceof ConfigError || error instanceof ForeignMediaError) {
+    return { exitCode: EX_CONFIG, message: error.message };
+  }
+  if (error instanceof UsageError || error instanceof InvalidKeyError) {
+    return { exitCode: EXIT_USAGE, message: error.message };
+  }
+  if (error instanceof BackupError && error.isWrongUse) return { exitCode: EXIT_USAGE, message: error.message };
+  if (error instanceof ImageError && error.code === 'invalid_request') {
+    return { exitCode: EXIT_USAGE, message: describeInvalid(error) };
+  }
+  const isExpected = error instanceof Error && EXPECTED.some((kind) => error instanceof kind);
+  if (isExpected || isSystemError(error)) return { exitCode: EXIT_FAILED, message: error.message };
+  const isVerbose = ['debug', 'trace'].includes(logLevel);
+  const text = error instanceof Error ? (isVerbose && error.stack) || error.message : String(error);
+  const advice = isVerbose ? '' : ' (LOG_LEVEL=debug shows where)';
+  return { exitCode: EXIT_FAILED, message: `unexpected error, a defect of Easel: ${text}${advice}` };
+}
+
+/** True for an error of the operating system, such as a full disk or a missing right; its message names the call and the path. */
+export function isSystemError(error: unknown): error is NodeJS.ErrnoException {
+  return error instanceof Error && 'syscall' in error;
+}

@@ -1,0 +1,46 @@
+/** The terminal that progress is written to. */
+export interface Terminal {
+  readonly isTTY?: boolean;
+  write(text: string): unknown;
+}
+
+/** One line of progress, written over itself. */
+export interface Progress extends Disposable {
+  /** Says which stage the picture has reached. */
+  stage(name: string): void;
+}
+
+/** Goes to the beginning of the line and clears it (ECMA-48). */
+const CLEAR_LINE = '\r\x1b[K';
+
+/**
+ * Shows the stage and the seconds since the start on a terminal, once a second; writes nothing anywhere else. The line is cleared at the
+ * end. `now` is in milliseconds; `every` runs its work each second until the function that it returns is called.
+ */
+export function showProgress(
+  terminal: Terminal,
+  now = () => performance.now(),
+  every: (work: () => void) => () => void = everySecond,
+): Progress {
+  if (!terminal.isTTY) return { stage: () => undefined, [Symbol.dispose]: () => undefined };
+  const began = now();
+  let stage = 'starting';
+  const draw = () => terminal.write(`${CLEAR_LINE}${stage}, ${Math.floor((now() - began) / 1000)} s`);
+  draw();
+  const stop = every(draw);
+  return {
+    stage(name) {
+      stage = name;
+      draw();
+    },
+    [Symbol.dispose]() {
+      stop();
+      terminal.write(CLEAR_LINE);
+    },
+  };
+}
+
+function everySecond(work: () => void): () => void {
+  const timer = setInterval(work, 1000);
+  return () => clearInterval(timer);
+}

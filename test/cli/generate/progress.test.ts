@@ -1,0 +1,46 @@
+import { expect, it } from 'vitest';
+import { showProgress } from '../../../src/cli/generate/progress.ts';
+
+function terminal(isTTY: boolean) {
+  let text = '';
+  return {
+    isTTY,
+    text: () => text,
+    write: (more: string) => {
+      text += more;
+    },
+  };
+}
+
+it('shows the stage and the seconds on a terminal, over the same line, and clears it at the end', () => {
+  const screen = terminal(true);
+  let now = 5_000;
+  let tick = () => {};
+  let stopped = false;
+  {
+    using progress = showProgress(
+      screen,
+      () => now,
+      (work) => {
+        tick = work;
+        return () => {
+          stopped = true;
+        };
+      },
+    );
+    progress.stage('generating');
+    now += 2_999;
+    tick();
+  }
+  expect(screen.text().split('\r\x1b[K')).toEqual(['', 'starting, 0 s', 'generating, 0 s', 'generating, 2 s', '']);
+  expect(stopped).toBe(true);
+});
+
+it('writes nothing where there is no terminal', () => {
+  const pipe = terminal(false);
+  {
+    using progress = showProgress(pipe);
+    progress.stage('generating');
+  }
+  expect(pipe.text()).toBe('');
+});
