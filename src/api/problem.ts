@@ -51,7 +51,7 @@ export const problem = z
     title: z.string().meta({ description: 'The kind in words, always the same.' }),
     status: z.int().meta({ description: 'The HTTP status.' }),
     detail: z.string().meta({ description: 'What is wrong here, and what to do about it.' }),
-    instance: z.string().meta({ description: 'The path that was asked for.' }),
+    instance: z.string().meta({ description: 'The path that was asked for; a URL where `PUBLIC_URL` is set.' }),
     code: z.string().meta({ description: `One of: ${Object.keys(PROBLEMS).join(', ')}.` }),
     requestId: z.string().meta({ description: 'Finds this request in the log.' }),
     errors: z
@@ -104,7 +104,7 @@ export function replayedFailure(image: Image): ProblemSpec {
   };
 }
 
-/** Makes the body of a problem. `instance` is the request's path without its query, which may hold secrets. */
+/** Makes the body of a problem. `instance` is the request's path, or its URL, without the query, which may hold secrets. */
 export function toProblem(spec: ProblemSpec, instance: string, requestId: string): Problem {
   const kind = PROBLEMS[spec.code];
   const retryAfter = spec.retryAfter === undefined ? kind.retryAfter : spec.retryAfter;

@@ -40,7 +40,7 @@ export async function generate(args: string[]): Promise<number> {
     // The service was not started, so that it takes up no other work; this image may be one that an earlier process left unfinished.
     await services.resume(image.mediaId);
     const finished = await waitForImage(services, image.mediaId);
-    console.log(JSON.stringify(finished && services.toRecord(finished), null, 2));
+    console.log(JSON.stringify(finished && (await services.toRecord(finished)), null, 2));
     return finished?.status === 'succeeded' ? 0 : 1;
   });
 }

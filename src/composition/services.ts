@@ -8,7 +8,7 @@ import { configureSharp } from '../adapters/imaging/sharp.ts';
 import { createProvenanceReader } from '../adapters/provenance/reader.ts';
 import { openSqliteRecords } from '../adapters/records/sqlite/records.ts';
 import type { Config } from '../config/config.ts';
-import { createToRecord, fileUrls } from '../core/domain/record.ts';
+import { createFileUrls, createToRecord } from '../core/domain/record.ts';
 import { createDerive } from '../core/images/derive.ts';
 import { createPublishedPictures } from '../core/images/published-file.ts';
 import { createCosts } from '../core/money/costs.ts';
@@ -86,11 +86,17 @@ export async function createServices(
   opened.defer(() => records.close());
   const keys = createKeyRing({ ...config.keys, learnSecrets: config.secrets.learn, log });
   opened.defer(() => keys.close());
-  const links = await openLinks(config, clock);
-  const urls = links?.urls ?? fileUrls;
+  const plainUrls = createFileUrls(config.server.publicUrl);
+  const links = await openLinks(config, plainUrls, clock);
+  const urls = links?.urls ?? plainUrls;
   const runningCalls = createRunningCalls();
-  const toRecord = createToRecord(urls, runningCalls);
   const store = await openMediaFolder(config.media, records, log, opened);
+  const toRecord = createToRecord({
+    urls,
+    pathOf: store.pathOf,
+    runningCalls,
+    positionOf: (mediaId) => queue.position(mediaId),
+  });
   const events = createImageEvents();
   const { providers, upstreams, shutdowns } = await openProviders(config, { tracer, clock, log }, opened);
   const metrics = createServiceMetrics(config, {
