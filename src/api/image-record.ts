@@ -13,12 +13,10 @@ import { forEachBriefPart } from '../core/domain/request.ts';
 import type { Page } from '../core/ports/record-store.ts';
 import { nonBlankText, timestamp } from './fields.ts';
 
-const fileUrl = z
-  .string()
-  .meta({
-    description: 'Where it is served: a path, or a URL where `PUBLIC_URL` is set.',
-    examples: ['/media/article-42-hero.png'],
-  });
+const fileUrl = z.string().meta({
+  description: 'Where it is served: a path, or a URL where `PUBLIC_URL` is set.',
+  examples: ['/media/article-42-hero.png'],
+});
 const versionedUrl = z.string().meta({
   description: 'The same with the first 12 digits of the sha256: may be cached for ever.',
   examples: ['/media/article-42-hero.png?v=3f1c9a0b77de'],

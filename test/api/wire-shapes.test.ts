@@ -130,7 +130,7 @@ const shapes = [
   { name: 'toProvenanceRecord', made: toProvenanceRecord({ ...provenance, ...secret }), schema: provenanceRecord },
   { name: 'toPresetList', made: toPresetList([{ ...preset, ...secret }]), schema: presetList },
   { name: 'toHealthReport', made: toHealthReport({ ...health, ...secret }, '1.2.3'), schema: healthReport },
-  { name: 'toImageList', made: toImageList({ ...page, ...secret }, exampleRecord), schema: imageList },
+  { name: 'toImageList', made: await toImageList({ ...page, ...secret }, exampleRecord), schema: imageList },
   { name: 'toImagePreview', made: toImagePreview({ ...exampleImage(), ...secret }, dataUrl), schema: imagePreview },
 ];
 

@@ -28,6 +28,11 @@ const FILES = {
 const EXAMPLES: Readonly<Record<string, Example>> = {
   HOST: { set: '::1', gives: ({ server }) => server.host, as: '::1' },
   PORT: { set: '8080', gives: ({ server }) => server.port, as: 8080 },
+  PUBLIC_URL: {
+    set: 'https://a.example/b/',
+    gives: ({ server }) => server.publicUrl,
+    as: 'https://a.example/b',
+  },
   API_KEYS: { set: 'a:b:read', gives: ({ keys }) => keys.fixed.map(({ name }) => name), as: ['a'] },
   MEDIA_ACCESS: { set: 'private', gives: ({ links }) => links !== null, as: true },
   MEDIA_URL_SECRET: { set: SECRET, gives: ({ links }) => links?.secret, as: SECRET, beside: PRIVATE },

@@ -116,15 +116,24 @@ function describeImage(image: Image, queuePosition: number | null, surroundings:
  * The request, written as in a body of `POST /images`, which it is valid as again, apart from the webhook's URL: it may hold
  * secrets, so only its scheme and host are shown.
  */
-function writeRequest({ crop: _, checks: __, size, renditions, labels, webhookUrl, ...request }: ImageRequest) {
+function writeRequest(request: ImageRequest) {
   return {
-    ...request,
+    prompt: request.prompt,
     // A body has a prompt or a brief. Beside a prompt, the brief is that of the preset, whose name stands for it.
     brief: request.prompt === null ? request.brief : null,
-    size: formatSize(size),
-    renditions: renditions.map((rendition) => `${formatSize(rendition)}.${rendition.format}`),
-    labels: [...labels],
-    webhookUrl: webhookUrl && withoutPath(webhookUrl),
+    preset: request.preset,
+    model: request.model,
+    provider: request.provider,
+    size: formatSize(request.size),
+    quality: request.quality,
+    style: request.style,
+    background: request.background,
+    format: request.format,
+    renditions: request.renditions.map((rendition) => `${formatSize(rendition)}.${rendition.format}`),
+    metadata: request.metadata,
+    labels: [...request.labels],
+    ttlSeconds: request.ttlSeconds,
+    webhookUrl: request.webhookUrl && withoutPath(request.webhookUrl),
   };
 }
 

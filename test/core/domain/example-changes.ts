@@ -40,7 +40,6 @@ export const REQUEST: AcceptedRequest = {
   owner: 'anna',
   idempotencyKey: 'key',
   traceparent: '00-trace',
-  fingerprint: '1:00',
   request: { ...exampleImage().request, renditions: SPECS },
   createdAt: '2026-11-23T16:00:00.000Z',
   expiresAt: null,

@@ -7,7 +7,6 @@ import type { Admission } from '../../../src/core/images/admission.ts';
 import { createJoinOrRerun, createRerun, createRetry } from '../../../src/core/images/rerun.ts';
 import { CATALOG } from '../../../src/core/models/catalog.ts';
 import { estimateCost } from '../../../src/core/money/pricing.ts';
-import { fingerprint } from '../../../src/core/planning/resolve-request.ts';
 import type { Provider } from '../../../src/core/ports/provider.ts';
 import { createUpstreams } from '../../../src/core/upstream/upstreams.ts';
 import { exampleImage } from '../../support/app/fake-images.ts';
@@ -18,7 +17,6 @@ const { request } = exampleImage();
 const failed = exampleImage({
   mediaId: 'x',
   status: 'failed',
-  fingerprint: fingerprint(request),
   attempts: [],
   master: null,
   renditions: [],
@@ -72,7 +70,7 @@ function scene(current: Image | null, { providers = [PROVIDER], capacity = async
     seen,
     guard,
     clock,
-    send: (found: Image) => joinOrRerun({ by: 'mediaId', image: found }, { mediaId: 'x', request }, ANYONE),
+    send: (found: Image) => joinOrRerun({ by: 'mediaId', image: found }, { create: { mediaId: 'x' }, request }, ANYONE),
     retry: createRetry(rerun),
   };
 }

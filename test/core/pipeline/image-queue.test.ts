@@ -169,6 +169,7 @@ describe('the image queue', () => {
     const calls: string[] = [];
     const createQueue = ({ concurrency }: { readonly concurrency: number }): JobQueue => ({
       enqueue: async () => {},
+      position: async () => null,
       depth: async () => ({ waiting: 0, running: 0 }),
       cancel: async () => void calls.push(`cancel ${concurrency}`),
       stop: async () => {},

@@ -24,6 +24,7 @@ async function openDeletions(folder: string, jobEnds: () => Promise<void>) {
       await jobEnds();
       steps.push(options?.discard ? 'job discarded' : 'job cancelled');
     },
+    position: async () => null,
     depth: async () => ({ waiting: 0, running: 0 }),
     stop: async () => {},
   };
@@ -77,7 +78,7 @@ test('a cleanup leaves an image that was requested again since it was found, eve
   const again = '2026-11-24T16:00:00.000Z';
   await scene.records.update('x', () => ({ ...found, requestedAt: again }));
   expect(await scene.deletions.removeFinished(found)).toBe(false);
-  expect(await scene.deletions.removeFinished({ mediaId: 'x', requestedAt: again })).toBe(true);
+  expect(await scene.deletions.removeFinished({ ...found, requestedAt: again })).toBe(true);
   expect(await scene.records.get('x')).toBeNull();
 });
 

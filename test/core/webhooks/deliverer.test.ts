@@ -2,11 +2,11 @@ import { randomUUID } from 'node:crypto';
 import pino from 'pino';
 import { expect, it, vi } from 'vitest';
 import { openSqliteRecords } from '../../../src/adapters/records/sqlite/records.ts';
-import { createToRecord, fileUrls } from '../../../src/core/domain/record.ts';
 import { createDerive } from '../../../src/core/images/derive.ts';
 import type { Clock } from '../../../src/core/ports/clock.ts';
 import { createDeliverer } from '../../../src/core/webhooks/deliverer.ts';
 import { anImage, aRequest, at, ms } from '../../contracts/record-store/example-images.ts';
+import { exampleRecord } from '../../support/app/fake-images.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
 
 it('sends at once what a clock that was a day ahead had put off, while others wait for their time', async () => {
@@ -37,7 +37,7 @@ it('sends at once what a clock that was a day ahead had put off, while others wa
         return { httpStatus: 204, error: null, refused: false };
       },
     },
-    toRecord: createToRecord(fileUrls, new Set()),
+    toRecord: exampleRecord,
     telemetry: { webhookTried: () => undefined },
     clock,
     random: () => 0,

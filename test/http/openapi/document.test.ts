@@ -43,6 +43,7 @@ describe('the document', () => {
       'GET /metrics',
       'GET /presets',
       'GET /usage',
+      'PATCH /images/{mediaId}',
       'POST /cleanup',
       'POST /images',
       'POST /images/preview',
