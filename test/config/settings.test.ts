@@ -198,6 +198,27 @@ describe('a variable', () => {
   );
 });
 
+it.each([
+  ['https://example.com', 'https://example.com'],
+  ['http://example.com:8080/', 'http://example.com:8080'],
+  ['https://example.com/a/b/', 'https://example.com/a/b'],
+  ['HTTPS://Example.com/a', 'https://example.com/a'],
+])('PUBLIC_URL takes %s as the base %s', (given, base) => {
+  expect(readConfig({ PUBLIC_URL: given }).server.publicUrl).toBe(base);
+});
+
+it.each([
+  'example.com',
+  '/easel',
+  'ftp://example.com',
+  'https://a:b@example.com',
+  'https://example.com/?a',
+  'https://example.com/#',
+  'https://example.com?',
+])('PUBLIC_URL refuses %s in words', (given) => {
+  expect(() => readConfig({ PUBLIC_URL: given })).toThrow(/PUBLIC_URL: must be an http or https URL without query/);
+});
+
 it('settingsTable has a row for every variable, with its default', () => {
   expect(settingsTable()).toContain('| `IMAGE_SIZE` | `1792x1024` |');
   expect(settingsTable()).toContain('| `RETENTION` | – |');
