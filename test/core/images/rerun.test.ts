@@ -88,6 +88,14 @@ describe('a request for an image that failed', () => {
     expect(seen).toEqual({ queued: ['x'], published: [image], guards: [guard] });
   });
 
+  test('keeps what was changed since it was read, with the expiry of that', async () => {
+    const changed = { ...request, labels: ['new'], ttlSeconds: 30 };
+    const { send, clock } = scene({ ...failed, request: changed });
+    const { image } = await send(failed);
+    expect(image.request).toEqual(changed);
+    expect(image.expiresAt).toBe(new Date(clock.now() + 30_000).toISOString());
+  });
+
   test.each<[string, Image]>([
     ['runs again', { ...failed, status: 'generating', run: 2 }],
     ['has failed again', { ...failed, run: 2 }],
