@@ -93,7 +93,7 @@ export async function createServices(
   const store = await openMediaFolder(config.media, records, log, opened);
   const toRecord = createToRecord({
     urls,
-    pathOf: store.pathOf,
+    pathOf: (name) => store.pathOf(name),
     runningCalls,
     positionOf: (mediaId) => queue.position(mediaId),
   });

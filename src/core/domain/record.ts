@@ -32,7 +32,7 @@ export function createFileUrls(publicUrl: string | null): MediaUrls {
 }
 
 /** The public record of an image: the answer of the API, the `done` event and the webhook's `data`. */
-export type ImageRecord = ReturnType<typeof describeImage>;
+export type ImageRecord = ReturnType<typeof toImageRecord>;
 
 /** Makes the public record of an image as it stands now, with the URLs, the running calls and the queue of this process. */
 export type ToRecord = (image: Image) => Promise<ImageRecord>;
@@ -63,24 +63,24 @@ interface ToRecordDeps extends Surroundings {
 export function createToRecord({ positionOf, ...surroundings }: ToRecordDeps): ToRecord {
   return async (image) => {
     const queuePosition = image.status === 'queued' ? await positionOf(image.mediaId) : null;
-    return describeImage(image, queuePosition, surroundings);
+    return toImageRecord(image, queuePosition, surroundings);
   };
 }
 
 /** The record without what depends on the process that makes it: equal for equal images, also after a restart. */
 export function toStableRecord(image: Image): ImageRecord {
   const surroundings = { urls: createFileUrls(null), pathOf: (name: string) => name, runningCalls: new Set<string>() };
-  return describeImage(image, null, surroundings);
+  return toImageRecord(image, null, surroundings);
 }
 
-function describeImage(image: Image, queuePosition: number | null, surroundings: Surroundings) {
+function toImageRecord(image: Image, queuePosition: number | null, surroundings: Surroundings) {
   const { request, master } = image;
   const { shown, count, cost } = shownAttempts(image);
   const file = master && toFileRecord(master, surroundings);
   return {
     mediaId: image.mediaId,
     status: image.status,
-    request: writeRequest(request),
+    request: toRequestRecord(request),
     queuePosition,
     url: file?.url ?? null,
     versionedUrl: file?.versionedUrl ?? null,
@@ -116,7 +116,7 @@ function describeImage(image: Image, queuePosition: number | null, surroundings:
  * The request, written as in a body of `POST /images`, which it is valid as again, apart from the webhook's URL: it may hold
  * secrets, so only its scheme and host are shown.
  */
-function writeRequest(request: ImageRequest) {
+function toRequestRecord(request: ImageRequest) {
   return {
     prompt: request.prompt,
     // A body has a prompt or a brief. Beside a prompt, the brief is that of the preset, whose name stands for it.

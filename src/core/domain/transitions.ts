@@ -222,13 +222,14 @@ export function renditionsGivenUp(image: Image, tried: readonly RenditionSpec[],
 }
 
 /**
- * The caller changed fields that do not make the picture. Legal in every state; null where there is nothing to replace. The expiry is
- * that of the changed request: a `ttlSeconds` that is among the changes counts from now, one that was there goes on as it was, and
- * everything else counts from when the present run was requested.
+ * The caller changed fields that do not make the picture. Legal in every state; null where there is nothing to replace. New labels or
+ * a new ttl change the expiry: a `ttlSeconds` that is among the changes counts from now, one that was there goes on as it was, and
+ * labels count from when the present run was requested.
  */
 export function patched(image: Image, { changes, at, expiryOf }: RequestPatch): Image | null {
   if (Object.keys(changes).length === 0) return null;
   const request = { ...image.request, ...changes };
+  if (changes.labels === undefined && changes.ttlSeconds === undefined) return { ...image, request };
   const kept = image.ttlSince ?? null;
   const given = changes.ttlSeconds === undefined ? kept : at;
   const ttlSince = request.ttlSeconds === null ? null : given;

@@ -36,7 +36,8 @@ export function createPatch({ records, retentionByLabel, clock, log }: PatchDeps
       });
     });
     if (image === null || !isSame) throw new ImageError('not_found', `image ${mediaId} was deleted meanwhile`);
-    log.info({ mediaId, fields: Object.keys(changes) }, 'image changed');
+    const fields = Object.keys(changes);
+    if (fields.length > 0) log.info({ mediaId, fields }, 'image changed');
     return image;
   };
 }
