@@ -86,8 +86,8 @@ async function fill(path: string, count: number, expired: number): Promise<Recor
   const database = new DatabaseSync(path);
   database.exec('PRAGMA synchronous = OFF; BEGIN');
   const insert = database.prepare(`
-    INSERT INTO images (media_id, owner, status, fingerprint, created_at, requested_at, expires_at, bytes, document)
-    VALUES (?, 'anonymous', 'succeeded', '', ?, ?, NULL, 1, ?)`);
+    INSERT INTO images (media_id, owner, status, created_at, requested_at, expires_at, document)
+    VALUES (?, 'anonymous', 'succeeded', ?, ?, NULL, ?)`);
   for (let i = 0; i < count; i += 1) {
     const createdAt = i < expired ? NOW - 40 * DAY_MS + i : NOW - (i % DAY_MS);
     const image: Image = anImage({

@@ -1,8 +1,9 @@
-/** Requests for images: the body and headers of `POST /images`, and what a request would do. */
+/** Requests for images: the body and headers of `POST /images`, changes of them, and what a request would do. */
 
 import { z } from 'zod';
 import { BACKGROUNDS, MASTER_FORMATS, QUALITIES } from '../core/domain/formats.ts';
-import type { Brief, BriefPart, CreateImage } from '../core/domain/request.ts';
+import { HIDDEN } from '../core/domain/record.ts';
+import type { Brief, BriefPart, ChangeableFields, CreateImage, ImagePatch } from '../core/domain/request.ts';
 import type { Preview } from '../core/images/preview.ts';
 import { renditionText, SIDE_LIMITS, sizeText } from '../core/planning/notation.ts';
 import { nonBlankText, text } from './fields.ts';
@@ -64,25 +65,25 @@ function areDistinct(values: readonly unknown[]): boolean {
   return new Set(values.map((value) => JSON.stringify(value))).size === values.length;
 }
 
-/** Body of `POST /images` and of `POST /images/preview`. */
+/** Body of `POST /images` and of `POST /images/preview`. Null counts as left out, as in the `request` of a record. */
 export const createImage = z
   .strictObject({
-    mediaId: mediaId.optional(),
-    prompt: nonBlankText.optional().meta({
+    mediaId: mediaId.nullish(),
+    prompt: nonBlankText.nullish().meta({
       description: 'What to show, in one text. Give this or `brief`. How long it may be depends on the model.',
       examples: ['a lighthouse at dusk, gouache'],
     }),
-    brief: brief.optional(),
-    preset: name.optional().meta({
+    brief: brief.nullish(),
+    preset: name.nullish().meta({
       description: 'A named set of defaults for a kind of picture.',
       examples: ['article-hero', 'social-card', 'product', 'icon'],
     }),
-    model: name.optional().meta({ description: 'Default: `IMAGE_MODEL`.', examples: ['gpt-image-2'] }),
-    provider: name.optional().meta({
+    model: name.nullish().meta({ description: 'Default: `IMAGE_MODEL`.', examples: ['gpt-image-2'] }),
+    provider: name.nullish().meta({
       description: 'Only this provider. Default: the configured order, the next one when one is down.',
       examples: ['openai'],
     }),
-    size: sizeText.optional().meta({
+    size: sizeText.nullish().meta({
       description:
         `Exactly what comes back as the master, ${SIDE_LIMITS.min} to ${SIDE_LIMITS.max} pixels a side. Default: ` +
         `\`IMAGE_SIZE\`.`,
@@ -90,28 +91,28 @@ export const createImage = z
     }),
     quality: z
       .enum(QUALITIES)
-      .optional()
+      .nullish()
       .meta({
         description: 'Which of these there are depends on the model. Default: `IMAGE_QUALITY`.',
         examples: ['high'],
       }),
-    style: nonBlankText.optional().meta({
+    style: nonBlankText.nullish().meta({
       description: 'Sent as a parameter where the model has one, else written into the prompt.',
       examples: ['vivid'],
     }),
     background: z
       .enum(BACKGROUNDS)
-      .optional()
+      .nullish()
       .meta({ examples: ['auto'] }),
     format: z
       .enum(MASTER_FORMATS)
-      .optional()
+      .nullish()
       .meta({ description: 'Of the master. Default: png.', examples: ['png'] }),
     renditions: z
       .array(renditionText)
       .max(8)
       .refine(areDistinct, 'must not name the same rendition twice')
-      .optional()
+      .nullish()
       .meta({
         description:
           'Derived files, `WIDTHxHEIGHT.FORMAT`, at most 8, none for an empty list. Default: those of the preset, else ' +
@@ -121,37 +122,39 @@ export const createImage = z
     metadata: z
       .record(text.min(1).max(128), text.max(2048))
       .refine((pairs) => Object.keys(pairs).length <= 16, 'must have at most 16 pairs')
-      .optional()
+      .nullish()
       .meta({ description: 'Up to 16 pairs of strings, given back as they came.', examples: [{ articleId: '42' }] }),
     labels: z
       .array(nonBlankText.max(64))
       .max(16)
       .refine(areDistinct, 'must not name the same label twice')
-      .optional()
+      .nullish()
       .meta({ description: 'Up to 16, to find the picture again in the list.', examples: [['blog']] }),
     ttlSeconds: z
       .int()
       .positive()
       .max(315_360_000)
-      .optional()
+      .nullish()
       .meta({
         description: 'The picture is deleted this long after it was made, in place of `RETENTION`. At most ten years.',
         examples: [2_592_000],
       }),
     webhookUrl: text
       .max(2048)
+      .refine((url) => !url.endsWith(`/${HIDDEN}`), 'is what a record shows of it; send the whole URL, or leave it out')
       .pipe(z.url({ protocol: /^https?$/, error: 'must be an http or https URL, such as https://example.com/hook' }))
-      .optional()
+      .nullish()
       .meta({
-        description: 'Told when the picture has ended. A user and a password in it are sent as Basic.',
+        description:
+          'Told when the picture has ended. A user and a password in it are sent as Basic. A record shows only scheme and host.',
         examples: ['https://example.com/hooks/easel'],
       }),
   } satisfies Record<keyof CreateImage, z.ZodType>)
   .superRefine(({ prompt, brief }, context) => {
-    if (prompt === undefined && brief === undefined) {
+    if (prompt == null && brief == null) {
       context.addIssue({ code: 'custom', path: ['prompt'], message: 'is missing; give `prompt` or `brief`' });
     }
-    if (prompt !== undefined && brief !== undefined) {
+    if (prompt != null && brief != null) {
       context.addIssue({ code: 'custom', path: ['brief'], message: 'must not come with `prompt`; give one of them' });
     }
   })
@@ -170,6 +173,19 @@ export const createImage = z
       },
     ],
   }) satisfies z.ZodType<CreateImage>;
+
+const { labels, metadata, ttlSeconds, webhookUrl } = createImage.shape;
+
+/** Body of `PATCH /images/:mediaId`: the fields by the rules of `POST /images`. */
+export const patchImage = z
+  .strictObject({ labels, metadata, ttlSeconds, webhookUrl } satisfies Record<keyof ChangeableFields, z.ZodType>)
+  .meta({
+    id: 'PatchImage',
+    description:
+      'What does not make another picture. A field that is given replaces what there was, null clears it, and one that is left ' +
+      'out stays; without any, nothing changes. `ttlSeconds` counts from now.',
+    examples: [{ labels: ['blog', 'pinned'], ttlSeconds: null }],
+  }) satisfies z.ZodType<ImagePatch>;
 
 const prefer = z.string().optional().meta({
   // No examples here and below: Swagger UI fills them in, and the second try would be answered by the first one's key.

@@ -5,20 +5,26 @@
 
 import { z } from 'zod';
 import { CHECK_NAMES, CHECK_VERDICTS } from '../core/domain/checks.ts';
-import { MASTER_FORMATS, RENDITION_FORMATS } from '../core/domain/formats.ts';
+import { BACKGROUNDS, MASTER_FORMATS, QUALITIES, RENDITION_FORMATS } from '../core/domain/formats.ts';
 import { IMAGE_STATUSES, type Image, WARNING_CODES } from '../core/domain/image.ts';
 import { COST_BASES } from '../core/domain/money.ts';
 import { type ImageRecord, SHOWN_OUTCOMES, type ToRecord } from '../core/domain/record.ts';
+import { forEachBriefPart } from '../core/domain/request.ts';
 import type { Page } from '../core/ports/record-store.ts';
 import { codeOf, discriminator, nonBlankText, timestamp } from './fields.ts';
 import { problemCode } from './problem.ts';
 
-const fileUrl = z.string().meta({ description: 'Where it is served.', examples: ['/media/article-42-hero.png'] });
+const fileUrl = z.string().meta({
+  description: 'Where it is served: a path, or a URL where `PUBLIC_URL` is set.',
+  examples: ['/media/article-42-hero.png'],
+});
 const versionedUrl = z.string().meta({
   description: 'The same with the first 12 digits of the sha256: may be cached for ever.',
   examples: ['/media/article-42-hero.png?v=3f1c9a0b77de'],
 });
-const filePath = z.string().meta({ description: 'Where it is kept.', examples: ['media/article-42-hero.png'] });
+const filePath = z
+  .string()
+  .meta({ description: 'Where it is kept: in `MEDIA_DIR`.', examples: ['media/article-42-hero.png'] });
 const sha256 = z.string().meta({ description: 'Of the file, in hex.' });
 
 const renditionRecord = z
@@ -96,11 +102,53 @@ const pendingRendition = z
     description: 'A derived file of a slow format, which is made after the master; ask for the record again.',
   });
 
+const briefPart = z.string().exactOptional();
+const briefParts = z.array(z.string()).readonly().exactOptional();
+
+/** What was asked, as a record shows it. */
+const requestRecord = z
+  .strictObject({
+    prompt: z.string().nullable(),
+    brief: z
+      .strictObject(forEachBriefPart(briefPart, briefParts))
+      .nullable()
+      .meta({ description: "With what the preset's brief adds; null beside a prompt." }),
+    preset: z
+      .string()
+      .nullable()
+      .meta({ examples: ['article-hero@1'] }),
+    model: z.string(),
+    provider: z.string().nullable(),
+    size: z.string().meta({ examples: ['1792x1024'] }),
+    quality: z.enum(QUALITIES),
+    style: z.string().nullable(),
+    background: z.enum(BACKGROUNDS),
+    format: z.enum(MASTER_FORMATS),
+    renditions: z.array(z.string()).meta({ examples: [['1200x675.png']] }),
+    metadata: z.record(z.string(), z.string()),
+    labels: z.array(z.string()),
+    ttlSeconds: z.int().nullable(),
+    webhookUrl: z
+      .string()
+      .nullable()
+      .meta({ description: 'Scheme and host alone, as the rest may be secret.', examples: ['https://example.com/…'] }),
+  })
+  .meta({
+    id: 'ImageRequest',
+    description:
+      'What was asked, with presets and defaults filled in. Without `webhookUrl` it is valid as a body of `POST /images` again.',
+  });
+
 /** The record, exactly as `toRecord` makes it. */
 export const imageRecord = z
   .strictObject({
     mediaId: z.string().meta({ examples: ['article-42-hero'] }),
     status: imageStatus,
+    request: requestRecord,
+    queuePosition: z
+      .int()
+      .nullable()
+      .meta({ description: '1 for the picture that is next, or whose turn has come; null unless `queued`.' }),
     url: fileUrl.nullable(),
     versionedUrl: versionedUrl.nullable(),
     path: filePath.nullable(),
@@ -185,8 +233,8 @@ export const imageList = z
   .meta({ id: 'ImageList' });
 
 /** Makes a page of records. */
-export function toImageList({ items, nextCursor }: Page, toRecord: ToRecord): z.input<typeof imageList> {
-  return { items: items.map(toRecord), nextCursor };
+export async function toImageList({ items, nextCursor }: Page, toRecord: ToRecord): Promise<z.input<typeof imageList>> {
+  return { items: await Promise.all(items.map(toRecord)), nextCursor };
 }
 
 /** Answer of `GET /images/:mediaId/preview`: what a page can show while the picture loads. */

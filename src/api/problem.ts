@@ -58,7 +58,7 @@ export const problem = z
     title: z.string().meta({ description: 'The kind in words, always the same.' }),
     status: z.int().meta({ description: 'The HTTP status.' }),
     detail: z.string().meta({ description: 'What is wrong here, and what to do about it.' }),
-    instance: z.string().meta({ description: 'The path that was asked for.' }),
+    instance: z.string().meta({ description: 'The path that was asked for; a URL where `PUBLIC_URL` is set.' }),
     code: problemCode,
     requestId: z.string().meta({ description: 'Finds this request in the log.' }),
     errors: z
@@ -134,7 +134,7 @@ export function replayedFailure(image: Image): ProblemSpec {
   };
 }
 
-/** Makes the body of a problem. `instance` is the request's path without its query, which may hold secrets. */
+/** Makes the body of a problem. `instance` is the request's path, or its URL, without the query, which may hold secrets. */
 export function toProblem(spec: ProblemSpec, instance: string, requestId: string): Problem {
   const kind = PROBLEMS[spec.code];
   const retryAfter = spec.retryAfter === undefined ? kind.retryAfter : spec.retryAfter;

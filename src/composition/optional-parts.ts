@@ -3,7 +3,7 @@
 import type { Logger } from 'pino';
 import { createWebhookSender } from '../adapters/webhooks/sender.ts';
 import { type Config, ConfigError } from '../config/config.ts';
-import type { ToRecord } from '../core/domain/record.ts';
+import type { MediaUrls, ToRecord } from '../core/domain/record.ts';
 import type { Clock } from '../core/ports/clock.ts';
 import type { Telemetry } from '../core/ports/telemetry.ts';
 import { NO_TRACING, type Tracer } from '../core/ports/tracer.ts';
@@ -51,11 +51,15 @@ export async function createSigner({ signing }: Config, clock: Clock) {
 }
 
 /** The signed URLs of private pictures; null where pictures are public. A secret that is not set is generated once and kept in a file. */
-export async function openLinks({ links, secrets }: Config, clock: Clock): Promise<SignedLinks | null> {
+export async function openLinks(
+  { links, secrets }: Config,
+  plainUrls: MediaUrls,
+  clock: Clock,
+): Promise<SignedLinks | null> {
   if (links === null) return null;
   const secret = links.secret ?? (await loadOrCreateSecret(links.secretPath));
   secrets.learn([secret]);
-  return createSignedLinks({ secret, seconds: links.seconds, clock });
+  return createSignedLinks({ plainUrls, secret, seconds: links.seconds, clock });
 }
 
 interface WebhookParts {

@@ -7,7 +7,7 @@ import { createImaging } from '../adapters/imaging/finish.ts';
 import { configureSharp } from '../adapters/imaging/sharp.ts';
 import { createProvenanceReader } from '../adapters/provenance/reader.ts';
 import type { Config } from '../config/config.ts';
-import { createToRecord, fileUrls } from '../core/domain/record.ts';
+import { createFileUrls, createToRecord } from '../core/domain/record.ts';
 import { createDerive } from '../core/images/derive.ts';
 import { createPublishedPictures } from '../core/images/published-file.ts';
 import { createGuardSpending } from '../core/money/budget-watch.ts';
@@ -91,11 +91,17 @@ export async function createServices(
   opened.defer(() => records.close());
   const keys = createKeyRing({ ...config.keys, learnSecrets: config.secrets.learn, log });
   opened.defer(() => keys.close());
-  const links = await openLinks(config, clock);
-  const urls = links?.urls ?? fileUrls;
+  const plainUrls = createFileUrls(config.server.publicUrl);
+  const links = await openLinks(config, plainUrls, clock);
+  const urls = links?.urls ?? plainUrls;
   const runningCalls = createRunningCalls();
-  const toRecord = createToRecord(urls, runningCalls);
   const store = watchMediaStore(await openMediaFolder(config.media, records, log, opened), storageWatch);
+  const toRecord = createToRecord({
+    urls,
+    pathOf: (name) => store.pathOf(name),
+    runningCalls,
+    positionOf: (mediaId) => queue.position(mediaId),
+  });
   const events = createImageEvents();
   const { providers, upstreams, shutdowns } = await openProviders(config, { tracer, clock, log }, opened);
   const metrics = createServiceMetrics(config, {

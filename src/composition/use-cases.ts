@@ -6,6 +6,7 @@ import { createAdmission } from '../core/images/admission.ts';
 import { createDeliveries } from '../core/images/deliveries.ts';
 import { createFollow } from '../core/images/follow.ts';
 import { createImages, type Images } from '../core/images/images.ts';
+import { createPatch } from '../core/images/patch.ts';
 import { createPreview } from '../core/images/preview.ts';
 import { createProvenance } from '../core/images/provenance.ts';
 import { createJoinOrRerun, createRerun, createRetry } from '../core/images/rerun.ts';
@@ -112,6 +113,7 @@ export function createUseCases(config: Config, parts: UseCaseParts): Images {
       log,
     }),
     retry: createRetry(rerun),
+    patch: createPatch({ records, checkWebhookUrl, retentionByLabel, clock, log }),
     preview: createPreview({ upstreams, resolve, costs, budget }),
     waitUntilFinished: createWait({ records, events, clock, stopping }),
     follow: createFollow({ records, events, toRecord, ending: parts.ending }),

@@ -10,6 +10,20 @@ import { bytes, choice, count, flag, type SettingsOf, seconds, taking } from './
 const HOST_NAME = /^(?!-)[a-z\d_-]{1,63}(\.[a-z\d_-]{1,63})*\.?$/i;
 const hostWords = 'an IP address or a host name';
 
+/** An absolute URL that paths can be joined to, without the slash at its end. */
+const publicUrl = taking(
+  'an http or https URL',
+  z.string().transform((text, context) => {
+    const url = URL.parse(text);
+    const isBase = url !== null && /^https?:$/.test(url.protocol) && url.username === '' && url.password === '';
+    if (isBase && !/[?#]/.test(text)) return url.href.replace(/\/$/, '');
+    const message =
+      'must be an http or https URL without query, fragment and password, such as https://example.com/easel';
+    context.addIssue({ code: 'custom', message });
+    return z.NEVER;
+  }),
+);
+
 export const listenSettings = {
   HOST: taking(
     hostWords,
@@ -23,6 +37,12 @@ export const listenSettings = {
     .default('127.0.0.1')
     .describe('Address to listen on. Any but loopback needs API keys, or `ALLOW_ANONYMOUS=true`.'),
   PORT: count(0, 65_535).default(3000).describe('Port to listen on; `0` takes a free one and logs it.'),
+  PUBLIC_URL: publicUrl
+    .optional()
+    .describe(
+      'Address at which clients reach the service, with the path prefix that a proxy takes off, such as ' +
+        '`https://example.com/easel`: makes every URL that it writes absolute. Default: paths.',
+    ),
   ALLOW_ANONYMOUS: flag
     .default(false)
     .describe('Serve without API keys on an address that other machines can reach. With keys it changes nothing.'),
@@ -82,6 +102,8 @@ export interface ServerConfig extends HttpAccess {
   readonly host: string;
   /** 0 for any free port. */
   readonly port: number;
+  /** Where clients reach the service, without a slash at its end; null to write paths only. */
+  readonly publicUrl: string | null;
   /** How long `POST /images` waits for the picture before it answers 202. */
   readonly syncWaitSeconds: number;
   /** Memory for caching popular pictures, in bytes; 0 caches none. */
@@ -115,6 +137,7 @@ export function serverConfig(
   return {
     host: settings.HOST,
     port: settings.PORT,
+    publicUrl: settings.PUBLIC_URL ?? null,
     syncWaitSeconds: settings.SYNC_WAIT_SECONDS,
     mediaCacheBytes: settings.MEDIA_CACHE_BYTES,
     ...access,

@@ -44,6 +44,8 @@ import { usageRoutes } from './routes/usage.ts';
 export interface AppConfig {
   /** Version of Easel, for health and the OpenAPI document. */
   readonly version: string;
+  /** Where clients reach the service, without a slash at its end; null to write paths only. */
+  readonly publicUrl: string | null;
   /** Longest that `POST /images` waits for an image to finish. */
   readonly syncWaitSeconds: number;
   /** Size of the memory cache of popular files, in bytes. */
@@ -91,7 +93,7 @@ export async function buildApp(
   services: AppServices,
   overrides: Partial<AppOverrides> = {},
 ): Promise<FastifyInstance> {
-  const { version, syncWaitSeconds, mediaCacheBytes, trustProxy, rateLimits } = config;
+  const { version, publicUrl, syncWaitSeconds, mediaCacheBytes, trustProxy, rateLimits } = config;
   const { images, pictures, keys, toRecord, links, metrics, checks, tracer, clock, stopping, providerUsable, logger } =
     services;
   const { timeouts = DEFAULT_TIMEOUTS, maxConnections = Number.POSITIVE_INFINITY } = overrides;
@@ -108,7 +110,7 @@ export async function buildApp(
   app.setSerializerCompiler(serializerCompiler);
   traceRequests(app, tracer);
   observeRequests(app, metrics.countRequest, tracer);
-  handleErrors(app);
+  handleErrors(app, publicUrl);
   requireHost(app);
   ignoreRangeOfHead(app);
   readJsonBodies(app);
@@ -119,14 +121,14 @@ export async function buildApp(
   await allowOrigins(app, config.corsOrigins);
   decorateCaller(app);
   await prepareRateLimits(app, clock);
-  await documentRoutes(app, version);
+  await documentRoutes(app, version, publicUrl);
 
   const identify = callerOf;
   const authenticated: FastifyPluginAsync = async (scope) => {
     requireKeys(scope, keys);
     limitRates(scope, rateLimits);
     const isOverloaded = (overrides.watchLoad ?? watchLoad)(scope);
-    await scope.register(runRoutes, { images, identify, toRecord, syncWaitSeconds, isOverloaded });
+    await scope.register(runRoutes, { images, identify, toRecord, publicUrl, syncWaitSeconds, isOverloaded });
     await scope.register(imageRoutes, { images, identify, toRecord });
     await scope.register(eventRoutes, { images, identify, clock });
     await scope.register(provenanceRoutes, { images, identify });

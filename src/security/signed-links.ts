@@ -1,6 +1,6 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import type { MediaFile } from '../core/domain/image.ts';
-import { fileUrls, type MediaUrls } from '../core/domain/record.ts';
+import type { MediaUrls } from '../core/domain/record.ts';
 import type { Clock } from '../core/ports/clock.ts';
 
 /** Signed, expiring URLs of private pictures: makes and verifies them. */
@@ -11,6 +11,8 @@ export interface SignedLinks {
 }
 
 interface SignedLinksOptions {
+  /** Makes the URLs that are signed. */
+  readonly plainUrls: MediaUrls;
   readonly secret: string;
   /** Shortest lifetime of a URL, in seconds. */
   readonly seconds: number;
@@ -23,16 +25,19 @@ interface SignedLinksOptions {
  *
  * URLs made within the same period of `seconds` are equal, so that caches work; each is valid for one to two periods.
  */
-export function createSignedLinks({ secret, seconds, clock }: SignedLinksOptions): SignedLinks {
+export function createSignedLinks({ plainUrls, secret, seconds, clock }: SignedLinksOptions): SignedLinks {
   const sign = ({ name, sha256 }: MediaFile, expires: string) =>
     createHmac('sha256', secret).update(`${name}\n${sha256}\n${expires}`).digest('base64url');
 
   return {
-    urls(file) {
-      const { url, versionedUrl } = fileUrls(file);
-      const expires = String((Math.floor(clock.now() / 1000 / seconds) + 2) * seconds);
-      const query = `expires=${expires}&signature=${sign(file, expires)}`;
-      return { url: `${url}?${query}`, versionedUrl: `${versionedUrl}&${query}` };
+    urls: {
+      ofName: plainUrls.ofName,
+      ofFile(file) {
+        const { url, versionedUrl } = plainUrls.ofFile(file);
+        const expires = String((Math.floor(clock.now() / 1000 / seconds) + 2) * seconds);
+        const query = `expires=${expires}&signature=${sign(file, expires)}`;
+        return { url: `${url}?${query}`, versionedUrl: `${versionedUrl}&${query}` };
+      },
     },
 
     verify(file, expires, signature) {

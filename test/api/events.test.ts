@@ -3,7 +3,7 @@ import { imageEvent, toImageEvent } from '../../src/api/events.ts';
 import type { ImageEvent } from '../../src/core/images/follow.ts';
 import { exampleImage, exampleRecord } from '../support/app/fake-images.ts';
 
-const record = exampleRecord(exampleImage({ mediaId: 'a' }));
+const record = await exampleRecord(exampleImage({ mediaId: 'a' }));
 const { status, provider, attempts, createdAt, completedAt } = record;
 const events: readonly ImageEvent[] = [
   { type: 'status', id: '1', data: { mediaId: 'a', status, since: null, provider, attempts, createdAt, completedAt } },

@@ -10,7 +10,7 @@ type Writable<T> = T extends object ? { -readonly [Key in keyof T]: Writable<T[K
 
 describe('the record', () => {
   test('has the same type in the core and in the contract', () => {
-    expectTypeOf<z.output<typeof imageRecord>>().toEqualTypeOf<Writable<ImageRecord>>();
+    expectTypeOf<Writable<z.output<typeof imageRecord>>>().toEqualTypeOf<Writable<ImageRecord>>();
   });
 
   const bare: Partial<Image> = {
@@ -29,8 +29,8 @@ describe('the record', () => {
     ['failed', { ...bare, status: 'failed', error: { code: 'provider_failed', detail: 'no' } }],
     ['failed without a call', { ...bare, status: 'failed', cost: { usd: 0, basis: 'none' } }],
     ['expiring', { expiresAt: '2026-12-23T16:00:00.000Z', revisedPrompt: 'a tall lighthouse' }],
-  ])('of a %s image is encoded unchanged', (_what, change) => {
-    const record = exampleRecord(exampleImage(change));
+  ])('of a %s image is encoded unchanged', async (_what, change) => {
+    const record = await exampleRecord(exampleImage(change));
     expect(imageRecord.encode(record)).toEqual(record);
   });
 });

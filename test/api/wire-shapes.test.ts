@@ -139,7 +139,7 @@ const shapes = [
   { name: 'toModelList', made: toModelList(models), schema: modelList },
   { name: 'toPresetList', made: toPresetList([{ ...preset, ...secret }]), schema: presetList },
   { name: 'toHealthReport', made: toHealthReport({ ...health, ...secret }, '1.2.3'), schema: healthReport },
-  { name: 'toImageList', made: toImageList({ ...page, ...secret }, exampleRecord), schema: imageList },
+  { name: 'toImageList', made: await toImageList({ ...page, ...secret }, exampleRecord), schema: imageList },
   { name: 'toImagePreview', made: toImagePreview({ ...exampleImage(), ...secret }, dataUrl), schema: imagePreview },
 ];
 

@@ -28,6 +28,11 @@ const FILES = {
 const EXAMPLES: Readonly<Record<string, Example>> = {
   HOST: { set: '::1', gives: ({ server }) => server.host, as: '::1' },
   PORT: { set: '8080', gives: ({ server }) => server.port, as: 8080 },
+  PUBLIC_URL: {
+    set: 'https://a.example/b/',
+    gives: ({ server }) => server.publicUrl,
+    as: 'https://a.example/b',
+  },
   API_KEYS: { set: 'a:b:read', gives: ({ keys }) => keys.fixed.map(({ name }) => name), as: ['a'] },
   MEDIA_ACCESS: { set: 'private', gives: ({ links }) => links !== null, as: true },
   MEDIA_URL_SECRET: { set: SECRET, gives: ({ links }) => links?.secret, as: SECRET, beside: PRIVATE },
@@ -191,6 +196,27 @@ describe('a variable', () => {
       expect([isAccepted(beside), isAccepted({ ...beside, [name]: set })]).toEqual([!accepts, accepts]);
     },
   );
+});
+
+it.each([
+  ['https://example.com', 'https://example.com'],
+  ['http://example.com:8080/', 'http://example.com:8080'],
+  ['https://example.com/a/b/', 'https://example.com/a/b'],
+  ['HTTPS://Example.com/a', 'https://example.com/a'],
+])('PUBLIC_URL takes %s as the base %s', (given, base) => {
+  expect(readConfig({ PUBLIC_URL: given }).server.publicUrl).toBe(base);
+});
+
+it.each([
+  'example.com',
+  '/easel',
+  'ftp://example.com',
+  'https://a:b@example.com',
+  'https://example.com/?a',
+  'https://example.com/#',
+  'https://example.com?',
+])('PUBLIC_URL refuses %s in words', (given) => {
+  expect(() => readConfig({ PUBLIC_URL: given })).toThrow(/PUBLIC_URL: must be an http or https URL without query/);
 });
 
 function isAccepted(env: Readonly<Record<string, string>>): boolean {

@@ -50,6 +50,39 @@ export function describeJobQueue(name: string, createFixture: () => Promise<JobQ
       expect(await queue.depth()).toEqual({ waiting: 0, running: 0 });
     });
 
+    it('gives each waiting job its place in line, 1 for the next, and a running one 1 too', async () => {
+      const queue = await open(1);
+      const places = (...mediaIds: readonly string[]) =>
+        Promise.all(mediaIds.map((mediaId) => queue.position(mediaId)));
+      await enqueued(queue, 'a', 'b', 'c', 'd', 'c');
+      expect(await places('a', 'b', 'c', 'd', 'unknown')).toEqual([1, 1, 2, 3, null]);
+      await queue.cancel('b');
+      expect(await places('c', 'd')).toEqual([1, 2]);
+      await enqueued(queue, 'b');
+      expect(await places('b', 'c', 'd')).toEqual([1, 2, 3]);
+      jobs.end('a');
+      await until(() => jobs.running.has('b'));
+      expect(await places('a', 'b', 'c', 'd')).toEqual([null, 1, 1, 2]);
+      for (const mediaId of ['b', 'c', 'd']) {
+        await until(() => jobs.running.has(mediaId));
+        jobs.end(mediaId);
+      }
+      await fixture.settled();
+      expect(await places('b', 'c', 'd')).toEqual([null, null, null]);
+    });
+
+    it('puts a job that was enqueued while it runs behind those that wait', async () => {
+      const queue = await open(1);
+      await enqueued(queue, 'a', 'b', 'a');
+      expect(await queue.position('a')).toBe(2);
+      jobs.end('a');
+      await until(() => jobs.running.has('b'));
+      expect(await queue.position('a')).toBe(1);
+      jobs.end('b');
+      await until(() => jobs.running.has('a'));
+      jobs.end('a');
+    });
+
     it('does not enqueue a second time a job that is already waiting', async () => {
       const queue = await open(1);
       await enqueued(queue, 'a', 'b', 'b', 'b');

@@ -32,10 +32,15 @@ describe('an image', () => {
       ['GET', '/images/hero/events'],
       ['GET', '/images/hero/provenance'],
       ['POST', '/images/hero/cancel'],
+      ['PATCH', '/images/hero'],
       ['DELETE', '/images/hero'],
     ] as const;
     const ask = (method: string, path: string, name: string) =>
-      fetch(`${easel.url}${path}`, { method, headers: bearer(name) });
+      fetch(`${easel.url}${path}`, {
+        method,
+        headers: { 'content-type': 'application/json', ...bearer(name) },
+        ...(method === 'PATCH' && { body: '{}' }),
+      });
     for (const [method, path] of routes) expect((await ask(method, path, 'shop')).status).toBe(404);
 
     const ids = async (name: string) => {
@@ -50,7 +55,11 @@ describe('an image', () => {
     for (const name of ['shop', 'boss']) {
       const same = await make(easel, name, 'hero');
       const other = await easel.post({ mediaId: 'hero', prompt: 'another' }, bearer(name));
-      for (const { status, body } of [same, other]) expect([status, body.code]).toEqual([409, 'media_id_conflict']);
+      for (const { status, body } of [same, other]) {
+        expect([status, body.code]).toEqual([409, 'media_id_conflict']);
+        expect(body.errors).toEqual([{ path: 'mediaId', message: 'already in use' }]);
+      }
+      expect(same.body.detail).toBe(other.body.detail);
     }
     expect((await make(easel, 'blog', 'hero')).status).toBe(200);
     expect(easel.upstream.calls).toHaveLength(1);

@@ -1,5 +1,7 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { startEasel } from '../support/app/easel.ts';
+import { type Answer, startEasel } from '../support/app/easel.ts';
 import { openAiError, picture } from '../support/openai/answers.ts';
 import { startOpenAiServer } from '../support/openai/server.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
@@ -61,27 +63,76 @@ describe('the same request', () => {
   });
 
   it.each([
-    ['another prompt', { ...request, prompt: 'a tower' }],
-    ['another size', { ...request, size: '1536x1024' }],
-    ['more metadata', { ...request, metadata: { one: '1' } }],
-    ['no renditions', { ...request, renditions: [] }],
-  ])('is a different one with %s: 409 for its mediaId, 422 for its key', async (_, other) => {
+    ['another prompt', { ...request, prompt: 'a tower' }, ['prompt']],
+    ['another size', { ...request, size: '1536x1024' }, ['size']],
+    ['no renditions and a style', { ...request, renditions: [], style: 'vivid' }, ['style', 'renditions']],
+    ['a brief', { brief: { subject: 'a lighthouse' } }, ['prompt', 'brief']],
+    ['a preset', { ...request, preset: 'icon' }, ['brief', 'preset', 'size', 'quality', 'renditions']],
+  ])('is a different one with %s: 409 for its mediaId, 422 for its key', async (_, other, fields) => {
     await using easel = await startEasel();
     const key = { 'idempotency-key': 'k' };
     await easel.post({ ...request, mediaId: 'x' });
     await easel.post(request, key);
     const conflict = await easel.post({ ...other, mediaId: 'x' });
     expect([conflict.status, conflict.body.code]).toEqual([409, 'media_id_conflict']);
+    const named = ({ body }: Answer) => body.errors.map(({ path }) => path).sort();
+    expect(named(conflict)).toEqual(fields.toSorted());
     const reused = await easel.post(other, key);
     expect([reused.status, reused.body.code]).toEqual([422, 'idempotency_key_reused']);
+    expect(named(reused)).toEqual(fields.toSorted());
     expect(easel.upstream.calls).toHaveLength(2);
+  });
+
+  it.each([
+    ['labels', { labels: ['c'] }],
+    ['metadata', { metadata: { one: '1' } }],
+    ['ttlSeconds', { ttlSeconds: 60 }],
+    ['webhookUrl', { webhookUrl: 'https://hooks.example/x' }],
+    ['everything that does not make the picture', { labels: [], metadata: null, ttlSeconds: 60, webhookUrl: null }],
+  ])('is the same with other %s, and gets the record as it stands', async (_, change) => {
+    await using easel = await startEasel();
+    const key = { 'idempotency-key': 'k' };
+    const first = await easel.post({ ...request, mediaId: 'x' }, key);
+    const again = await easel.post({ ...request, ...change, mediaId: 'x' });
+    expect([again.status, again.body]).toEqual([200, first.body]);
+    expect((await easel.post({ ...request, ...change }, key)).body).toEqual(first.body);
+    expect(easel.upstream.calls).toHaveLength(1);
+  });
+
+  it('is a different one once a default or a preset has changed, which the answer names', async () => {
+    await using upstream = await startOpenAiServer();
+    await using folder = await temporaryFolder();
+    const presets = join(folder.path, 'presets.json');
+    const start = async (crop: string, env: Record<string, string>) => {
+      await writeFile(presets, JSON.stringify({ poster: { description: 'A poster', size: '640x1024', crop } }));
+      return await startEasel({ upstream, folder: folder.path, env: { PRESETS: presets, ...env } });
+    };
+    {
+      await using easel = await start('centre', {});
+      await easel.post({ mediaId: 'plain', prompt: 'a lighthouse' });
+      await easel.post({ mediaId: 'poster', prompt: 'a lighthouse', preset: 'poster' });
+    }
+    await using easel = await start('contain', { IMAGE_QUALITY: 'high' });
+    const plain = await easel.post({ mediaId: 'plain', prompt: 'a lighthouse' });
+    expect([plain.status, plain.body.errors]).toEqual([
+      409,
+      [{ path: 'quality', message: expect.stringMatching(/default/) }],
+    ]);
+    expect(plain.body.detail).toMatch(/differs in quality;/);
+    const poster = await easel.post({ mediaId: 'poster', prompt: 'a lighthouse', preset: 'poster' });
+    expect([poster.status, poster.body.errors]).toEqual([
+      409,
+      [{ path: 'preset', message: expect.stringMatching(/preset/) }],
+    ]);
+    expect(upstream.calls).toHaveLength(2);
   });
 
   it('is a different one when it repeats a key with another mediaId', async () => {
     await using easel = await startEasel();
     const key = { 'idempotency-key': 'k' };
     const first = await easel.post({ ...request, mediaId: 'x' }, key);
-    expect((await easel.post({ ...request, mediaId: 'y' }, key)).body.code).toBe('idempotency_key_reused');
+    const { code, errors } = (await easel.post({ ...request, mediaId: 'y' }, key)).body;
+    expect([code, errors.map(({ path }) => path)]).toEqual(['idempotency_key_reused', ['mediaId']]);
     expect((await easel.post(request, key)).body).toEqual(first.body);
     expect((await easel.post({ ...request, mediaId: 'x' }, { 'idempotency-key': 'other' })).body).toEqual(first.body);
     expect(easel.upstream.calls).toHaveLength(1);

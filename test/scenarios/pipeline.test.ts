@@ -38,7 +38,7 @@ describe('a picture, from request to file', () => {
       mediaId: 'article-42-hero',
       status: 'succeeded',
       url: '/media/article-42-hero.png',
-      path: 'media/article-42-hero.png',
+      path: join(easel.folder, 'media', 'article-42-hero.png'),
       width: 1792,
       height: 1024,
       format: 'png',

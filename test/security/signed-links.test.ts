@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { createSignedLinks } from '../../src/security/signed-links.ts';
-import { exampleFile } from '../support/app/fake-images.ts';
+import { exampleFile, PLAIN_URLS } from '../support/app/fake-images.ts';
 import { createTestClock } from '../support/test-clock.ts';
 
 const SECRET = 'a secret of thirty-two characters';
@@ -9,23 +9,23 @@ const file = exampleFile('a.png', Buffer.from('a picture'));
 describe('a signed URL', () => {
   test('stays the same for an hour, so that caches work, and is valid for at least that long', async () => {
     const clock = createTestClock();
-    const links = createSignedLinks({ secret: SECRET, seconds: 3600, clock });
+    const links = createSignedLinks({ plainUrls: PLAIN_URLS, secret: SECRET, seconds: 3600, clock });
     clock.advance(3_600_000 - (clock.now() % 3_600_000));
-    const { url } = links.urls(file);
+    const { url } = links.urls.ofFile(file);
     const { searchParams } = new URL(url, 'http://x');
     const isValid = () => links.verify(file, searchParams.get('expires'), searchParams.get('signature'));
     clock.advance(3_500_000);
-    expect(links.urls(file).url).toBe(url);
+    expect(links.urls.ofFile(file).url).toBe(url);
     clock.advance(3_500_000);
-    expect(links.urls(file).url).not.toBe(url);
+    expect(links.urls.ofFile(file).url).not.toBe(url);
     expect(isValid()).toBe(true);
     clock.advance(201_000);
     expect(isValid()).toBe(false);
   });
 
   test('is invalid with any single bit of its signature changed', () => {
-    const links = createSignedLinks({ secret: SECRET, seconds: 3600, clock: createTestClock() });
-    const { searchParams } = new URL(links.urls(file).url, 'http://x');
+    const links = createSignedLinks({ plainUrls: PLAIN_URLS, secret: SECRET, seconds: 3600, clock: createTestClock() });
+    const { searchParams } = new URL(links.urls.ofFile(file).url, 'http://x');
     const expires = searchParams.get('expires');
     const signature = Buffer.from(searchParams.get('signature') ?? '');
     expect(links.verify(file, expires, signature.toString())).toBe(true);

@@ -22,6 +22,7 @@ export function createLocalQueue({
     const existing = entries.get(mediaId);
     if (existing) {
       existing.runAgain = existing.running !== null;
+      existing.isCancelled = false;
       return;
     }
     const entry: Entry = {
@@ -29,6 +30,7 @@ export function createLocalQueue({
       discarded: new AbortController(),
       running: null,
       runAgain: false,
+      isCancelled: false,
     };
     entries.set(mediaId, entry);
     // Does not use p-queue's own signal, which would free the slot while the job still runs.
@@ -52,10 +54,23 @@ export function createLocalQueue({
     async cancel(mediaId, { discard = false } = {}) {
       const entry = entries.get(mediaId);
       // A waiting job stays in the queue: it may belong to a newer request. If not, it finds its image cancelled or gone, and ends.
+      if (entry && !entry.running) entry.isCancelled = true;
       if (!entry?.running) return;
       entry.cancelled.abort();
       if (discard) entry.discarded.abort();
       await entry.running;
+    },
+    async position(mediaId) {
+      const entry = entries.get(mediaId);
+      if (!entry) return null;
+      if (entry.running && !entry.runAgain) return 1;
+      // The entries that wait are in the order in which they will start; one that runs again starts after them.
+      let ahead = 0;
+      for (const other of entries.values()) {
+        if (other === entry && !entry.running) break;
+        if (!other.running && !other.isCancelled) ahead += 1;
+      }
+      return ahead + 1;
     },
     depth: async () => ({ waiting: queue.size, running: queue.pending }),
     async stop(deadline) {
@@ -78,4 +93,6 @@ interface Entry {
   running: Promise<void> | null;
   /** Enqueued again while it ran: runs once more afterwards. */
   runAgain: boolean;
+  /** Cancelled while it waits, and not enqueued again since. */
+  isCancelled: boolean;
 }

@@ -180,6 +180,9 @@ export async function createDiskStore({ root: path, fs = nodeFileSystem }: DiskS
       return handle && openFile(handle, range, toImageError);
     },
 
+    // As configured: a relative folder is that of the process, and stays relative.
+    pathOf: (name) => join(path, name),
+
     async remove(names) {
       assertNames(names);
       await runWrite(() => remove(names));

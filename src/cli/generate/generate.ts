@@ -92,7 +92,7 @@ interface ReportOptions {
 }
 
 async function report(services: Services, image: Image, { file, out, json }: ReportOptions): Promise<void> {
-  const record = services.toRecord(image);
+  const record = await services.toRecord(image);
   if (file !== null) {
     const bytes = image.master && (await services.pictures.read(image.master));
     if (!bytes) throw new CommandError(`the picture ${image.mediaId} was deleted before it could be written to ${out}`);

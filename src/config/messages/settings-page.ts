@@ -18,8 +18,8 @@ export function settingsPage(): string {
   return [
     '# Settings',
     '<!-- Made from the settings in src/config by `npm run docs`; do not edit. -->',
-    'Easel is set by environment variables. An empty variable counts as unset. Wrong settings stop the start with exit code 78 and a ' +
-      'list of all of them, one a line. A name that is close to that of a setting, such as `IMAGE_MODLE`, is warned of in the log.',
+    'Easel is set by environment variables. An empty variable counts as unset. Wrong settings stop the start with exit code 78\n' +
+      'and a list of all of them, one a line. The log warns of names that are close to that of a setting.',
     headings.map((heading) => `- [${heading}](#${heading.toLowerCase().replaceAll(' ', '-')})`).join('\n'),
     section(
       FIRST,
@@ -36,7 +36,7 @@ function perProvider(): string {
     ([suffix, setting]) => [`PROVIDER_<NAME>_${suffix}`, setting] as const,
   );
   const text =
-    'For each name in `PROVIDERS`, in capitals and with `_` for `-`: the address of `azure-eu` is `PROVIDER_AZURE_EU_BASE_URL`. ' +
+    'For each name in `PROVIDERS`, in capitals and with `_` for `-`: the address of `azure-eu` is `PROVIDER_AZURE_EU_BASE_URL`.\n' +
     'Address, key and model of `openai` are `OPENAI_BASE_URL`, `OPENAI_API_KEY` and `IMAGE_MODEL`.';
   return section(PER_PROVIDER, rows, text);
 }

@@ -73,13 +73,6 @@ export function possibleNames(image: Image): readonly string[] {
   return unique([...publishedNames(image), ...requested, ...originalNames(image)]);
 }
 
-/** Bytes of all files of the image. An original that is also the master is stored once. */
-export function storedBytes({ original, master, renditions }: Image): number {
-  const files = [original, master, ...renditions].filter((file) => file !== null);
-  const distinct = new Map(files.map(({ sha256, bytes }) => [sha256, bytes]));
-  return [...distinct.values()].reduce((sum, bytes) => sum + bytes, 0);
-}
-
 /** The record's entry for a new original. It counts as sound until its checks reject it. */
 export function toOriginal(name: string, bytes: Uint8Array, digitalSourceType: DigitalSourceType): Original {
   return { name, bytes: bytes.byteLength, sha256: sha256(bytes), sound: true, digitalSourceType };

@@ -1,7 +1,7 @@
 /**
  * An image and its life cycle. The glossary of the project:
  *
- * - **request**: what the caller asks for, with every default resolved. Requests with the same fingerprint are the same.
+ * - **request**: what the caller asks for, with every default resolved. `differingFields` says which requests are the same.
  * - **image**: the durable record of one picture to make, named by its mediaId. `toRecord` gives the form that callers see.
  * - **job**: the work that is left on an image. Every unfinished image is a job, and every succeeded one with pending renditions;
  *   the queue holds nothing else.
@@ -41,7 +41,6 @@ export interface Image {
   readonly traceparent?: string | null;
   /** Id of the request that started the run, for the log. Absent or null: none, or an image of an older Easel. */
   readonly requestId?: string | null;
-  readonly fingerprint: string;
   readonly request: ImageRequest;
   /** The final prompt, the provider, the model and the size of the call that made the picture, or of the next one. */
   readonly prompt: string;
@@ -82,6 +81,8 @@ export interface Image {
   readonly completedAt: string | null;
   /** Null: by the configured retention. */
   readonly expiresAt: string | null;
+  /** When the request got the `ttlSeconds` that it has, where that was later than `requestedAt`; absent or null otherwise. */
+  readonly ttlSince?: string | null;
   /** Why a failed image failed. */
   readonly error: { readonly code: string; readonly detail: string } | null;
 }

@@ -9,24 +9,33 @@ import {
   type MediaFile,
   shownAttempts,
 } from './image.ts';
+import type { ImageRequest } from './request.ts';
 
-/** Makes the URLs of a published file: `url` serves its current content, `versionedUrl` names the content and may be cached for ever. */
-export type MediaUrls = (file: MediaFile) => { readonly url: string; readonly versionedUrl: string };
+/** Makes the URLs of files. */
+export interface MediaUrls {
+  /** The unsigned URL of a file by its name, also of one that is still to be made. */
+  readonly ofName: (name: string) => string;
+  /** `url` serves a file's current content, `versionedUrl` names the content and may be cached for ever. */
+  readonly ofFile: (file: MediaFile) => { readonly url: string; readonly versionedUrl: string };
+}
 
-/** The unsigned URL of a file by its name, also of one that is still to be made. */
-const urlOf = (name: string) => `/media/${name}`;
-
-/** Plain URLs, for public pictures. */
-export const fileUrls: MediaUrls = ({ name, sha256 }) => {
-  const url = urlOf(name);
-  return { url, versionedUrl: `${url}?v=${sha256.slice(0, 12)}` };
-};
+/** Plain URLs, for public pictures: absolute below `publicUrl`, which has no slash at its end; without one, paths. */
+export function createFileUrls(publicUrl: string | null): MediaUrls {
+  const ofName = (name: string) => `${publicUrl ?? ''}/media/${name}`;
+  return {
+    ofName,
+    ofFile({ name, sha256 }) {
+      const url = ofName(name);
+      return { url, versionedUrl: `${url}?v=${sha256.slice(0, 12)}` };
+    },
+  };
+}
 
 /** The public record of an image: the answer of the API, the `done` event and the webhook's `data`. */
-export type ImageRecord = ReturnType<typeof toRecord>;
+export type ImageRecord = ReturnType<typeof toImageRecord>;
 
-/** Makes the public record of an image as it stands now, with the URLs and the running calls of this process. */
-export type ToRecord = (image: Image) => ImageRecord;
+/** Makes the public record of an image as it stands now, with the URLs, the running calls and the queue of this process. */
+export type ToRecord = (image: Image) => Promise<ImageRecord>;
 
 /** What callers see of how a call ended: `running` while it runs in this process. */
 export const SHOWN_OUTCOMES = ['running', ...ATTEMPT_OUTCOMES] as const;
@@ -37,18 +46,42 @@ interface RunningCalls {
   has(attemptId: string): boolean;
 }
 
-/** Creates the function that makes public records, with the file URLs that `urls` makes. */
-export function createToRecord(urls: MediaUrls, runningCalls: RunningCalls): ToRecord {
-  return (image) => toRecord(image, urls, runningCalls);
+/** What a record shows that is not part of its image. */
+interface Surroundings {
+  readonly urls: MediaUrls;
+  /** Where a file is kept, by its name. */
+  readonly pathOf: (name: string) => string;
+  readonly runningCalls: RunningCalls;
 }
 
-function toRecord(image: Image, urls: MediaUrls, runningCalls: RunningCalls) {
+interface ToRecordDeps extends Surroundings {
+  /** The place of a queued image in line. */
+  readonly positionOf: (mediaId: string) => Promise<number | null>;
+}
+
+/** Creates the function that makes public records. */
+export function createToRecord({ positionOf, ...surroundings }: ToRecordDeps): ToRecord {
+  return async (image) => {
+    const queuePosition = image.status === 'queued' ? await positionOf(image.mediaId) : null;
+    return toImageRecord(image, queuePosition, surroundings);
+  };
+}
+
+/** The record without what depends on the process that makes it: equal for equal images, also after a restart. */
+export function toStableRecord(image: Image): ImageRecord {
+  const surroundings = { urls: createFileUrls(null), pathOf: (name: string) => name, runningCalls: new Set<string>() };
+  return toImageRecord(image, null, surroundings);
+}
+
+function toImageRecord(image: Image, queuePosition: number | null, surroundings: Surroundings) {
   const { request, master } = image;
   const { shown, count, cost } = shownAttempts(image);
-  const file = master && toFileRecord(master, urls);
+  const file = master && toFileRecord(master, surroundings);
   return {
     mediaId: image.mediaId,
     status: image.status,
+    request: toRequestRecord(request),
+    queuePosition,
     url: file?.url ?? null,
     versionedUrl: file?.versionedUrl ?? null,
     path: file?.path ?? null,
@@ -58,7 +91,7 @@ function toRecord(image: Image, urls: MediaUrls, runningCalls: RunningCalls) {
     bytes: file?.bytes ?? null,
     sha256: file?.sha256 ?? null,
     thumbhash: image.thumbhash,
-    renditions: toRenditionRecords(image, urls),
+    renditions: toRenditionRecords(image, surroundings),
     prompt: image.prompt,
     revisedPrompt: image.revisedPrompt,
     preset: request.preset,
@@ -66,7 +99,7 @@ function toRecord(image: Image, urls: MediaUrls, runningCalls: RunningCalls) {
     model: image.model,
     requestedSize: formatSize(image.requestedSize),
     checks: [...image.checks],
-    attempts: shown.map((attempt) => toAttemptRecord(attempt, runningCalls)),
+    attempts: shown.map((attempt) => toAttemptRecord(attempt, surroundings.runningCalls)),
     attemptsOmitted: { count, usd: cost.usd },
     cost: image.cost,
     warnings: [...image.warnings],
@@ -79,6 +112,39 @@ function toRecord(image: Image, urls: MediaUrls, runningCalls: RunningCalls) {
   };
 }
 
+/**
+ * The request, written as in a body of `POST /images`, which it is valid as again, apart from the webhook's URL: it may hold
+ * secrets, so only its scheme and host are shown.
+ */
+function toRequestRecord(request: ImageRequest) {
+  return {
+    prompt: request.prompt,
+    // A body has a prompt or a brief. Beside a prompt, the brief is that of the preset, whose name stands for it.
+    brief: request.prompt === null ? request.brief : null,
+    preset: request.preset,
+    model: request.model,
+    provider: request.provider,
+    size: formatSize(request.size),
+    quality: request.quality,
+    style: request.style,
+    background: request.background,
+    format: request.format,
+    renditions: request.renditions.map((rendition) => `${formatSize(rendition)}.${rendition.format}`),
+    metadata: request.metadata,
+    labels: [...request.labels],
+    ttlSeconds: request.ttlSeconds,
+    webhookUrl: request.webhookUrl && withoutPath(request.webhookUrl),
+  };
+}
+
+function withoutPath(text: string): string {
+  const url = URL.parse(text);
+  return url === null ? HIDDEN : `${url.protocol}//${url.host}/${HIDDEN}`;
+}
+
+/** Stands in a record for the path of a URL. */
+export const HIDDEN = '…';
+
 /** What callers see of an attempt. The URL of an announced picture may be signed, and stays inside. */
 function toAttemptRecord(attempt: Attempt, runningCalls: RunningCalls) {
   const { provider, startedAt, durationMs, httpStatus, providerRequestId } = attempt;
@@ -88,10 +154,10 @@ function toAttemptRecord(attempt: Attempt, runningCalls: RunningCalls) {
 
 type FileRecord = ReturnType<typeof toFileRecord>;
 
-function toFileRecord(file: MediaFile, urls: MediaUrls) {
+function toFileRecord(file: MediaFile, { urls, pathOf }: Pick<Surroundings, 'urls' | 'pathOf'>) {
   return {
-    ...urls(file),
-    path: `media/${file.name}`,
+    ...urls.ofFile(file),
+    path: pathOf(file.name),
     width: file.width,
     height: file.height,
     format: file.format,
@@ -101,14 +167,14 @@ function toFileRecord(file: MediaFile, urls: MediaUrls) {
 }
 
 /** The renditions in the order of the request, those that are still to be made as pending. One that was given up is left out. */
-function toRenditionRecords({ mediaId, request, renditions, pending }: Image, urls: MediaUrls) {
+function toRenditionRecords({ mediaId, request, renditions, pending }: Image, surroundings: Surroundings) {
   return request.renditions.flatMap(
     (spec): ((FileRecord & { status: 'ready' }) | { url: string; status: 'pending' })[] => {
       const name = renditionName(mediaId, spec);
       const file = renditions.find((rendition) => rendition.name === name);
-      if (file) return [{ ...toFileRecord(file, urls), status: 'ready' }];
+      if (file) return [{ ...toFileRecord(file, surroundings), status: 'ready' }];
       const isPending = pending.some((waiting) => renditionName(mediaId, waiting) === name);
-      return isPending ? [{ url: urlOf(name), status: 'pending' }] : [];
+      return isPending ? [{ url: surroundings.urls.ofName(name), status: 'pending' }] : [];
     },
   );
 }

@@ -28,7 +28,7 @@ export function mayChange(caller: Caller, owner: string): boolean {
  */
 export const ANONYMOUS: Caller = { name: 'anonymous', seesAll: true, admin: true };
 
-/** A request with every default resolved. Its canonical JSON gives the fingerprint. */
+/** A request with every default resolved. */
 export interface ImageRequest {
   /** What to show, in the caller's own words; null where there is a brief. */
   readonly prompt: string | null;
@@ -52,25 +52,41 @@ export interface ImageRequest {
    * margins on their account. No part of what two requests are compared by. Absent from requests from before this field existed.
    */
   readonly hasDefaultRenditions?: true;
-  /** Absent means `centre`: fingerprints of requests from before this field existed stay the same. */
+  /** Absent means `centre`, as in requests that were stored before this field existed. */
   readonly crop?: CropStrategy;
   /** The preset's overrides of the configured check policy. */
   readonly checks?: Partial<CheckPolicy>;
   /** Pairs of strings that the record gives back unchanged. */
   readonly metadata: Readonly<Record<string, string>>;
   readonly labels: readonly string[];
-  /** Seconds after its creation at which the image expires; null for the configured retention. */
+  /** Seconds after the request, or after the PATCH that gave it, at which the image expires; null for the configured retention. */
   readonly ttlSeconds: number | null;
   /** Receiver of the webhook; null for that of the API key. */
   readonly webhookUrl: string | null;
 }
 
-/** A request as it came: its fields are valid, its defaults not yet resolved. `crop` and `checks` can only come from a preset. */
-export type CreateImage = { readonly mediaId?: string | undefined } & {
+/** The fields of a request that do not make the picture: they can be changed later, and requests that differ in them are the same. */
+export const CHANGEABLE_FIELDS = ['labels', 'metadata', 'ttlSeconds', 'webhookUrl'] as const;
+export type ChangeableFields = Pick<ImageRequest, (typeof CHANGEABLE_FIELDS)[number]>;
+
+/** A change of such fields as it came: an absent field stays as it is, null clears it. */
+export type ImagePatch = { readonly [Field in keyof ChangeableFields]?: ChangeableFields[Field] | null | undefined };
+
+/**
+ * A request as it came: its fields are valid, its defaults not yet resolved; null counts as left out. `crop` and `checks` can only
+ * come from a preset.
+ */
+export type CreateImage = { readonly mediaId?: string | null | undefined } & {
   readonly [Field in Exclude<keyof ImageRequest, 'crop' | 'checks' | 'hasDefaultRenditions'>]?:
-    | NonNullable<ImageRequest[Field]>
+    | ImageRequest[Field]
+    | null
     | undefined;
 };
+
+/** Labels as they are stored: each once, in code unit order. */
+export function distinctLabels(labels: readonly string[] | null | undefined): readonly string[] {
+  return [...new Set(labels)].sort();
+}
 
 /** The parts of a brief, and whether each holds one text or a list of texts. This is the one list: types and schemas derive from it. */
 const BRIEF_PARTS = {

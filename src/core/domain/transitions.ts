@@ -5,8 +5,8 @@
  * Each takes the image as it is stored and returns it as it is to be stored, or null where the change is not legal in the image's
  * present state. `RecordStore.update` takes null as "leave it as it is", so a write that comes too late changes nothing.
  *
- * No change drops an attempt, but for old ones that go into a sum (`boundedAttempts`), the cost of a call, or the request with its
- * mediaId, owner and fingerprint.
+ * No change drops an attempt, but for old ones that go into a sum (`boundedAttempts`), the cost of a call, or what makes the picture:
+ * of the request only the `CHANGEABLE_FIELDS` change, by `patched`.
  * None checks that the caller's run is still the present one; the pipeline's `advance` does.
  */
 
@@ -24,13 +24,14 @@ import {
   type Warning,
 } from './image.ts';
 import { ZERO_COST } from './money.ts';
+import type { ChangeableFields, ImageRequest } from './request.ts';
 
 /** The fields that describe the call that will make the picture, or has made it. */
 export type PlannedFields = Pick<Image, 'provider' | 'model' | 'prompt' | 'requestedSize' | 'warnings'>;
 
 /** A new request: the fields that never change again, and the plan of its first call. */
 export interface AcceptedRequest
-  extends Pick<Image, 'mediaId' | 'owner' | 'idempotencyKey' | 'fingerprint' | 'request' | 'createdAt' | 'expiresAt'> {
+  extends Pick<Image, 'mediaId' | 'owner' | 'idempotencyKey' | 'request' | 'createdAt' | 'expiresAt'> {
   readonly traceparent: string | null;
   readonly requestId?: string | null;
   readonly planned: PlannedFields;
@@ -44,6 +45,16 @@ interface RepeatedRequest
     Pick<Image, 'requestedAt'> {
   /** Whether the caller knows that the run may cost again: it then has an allowance of unknown outcomes of its own. */
   readonly mayCostAgain: boolean;
+}
+
+/** New values for fields of the request that do not make the picture. */
+interface RequestPatch {
+  /** Only the fields that are replaced. */
+  readonly changes: Partial<ChangeableFields>;
+  /** When the change was requested; a new `ttlSeconds` counts from here. */
+  readonly at: string;
+  /** When an image expires whose retention counts from `since`. */
+  readonly expiryOf: (request: ImageRequest, since: string) => string | null;
 }
 
 /** The results of finishing an original. The files are published already. */
@@ -71,6 +82,7 @@ export function accepted({ planned, ...request }: AcceptedRequest): Image {
     run: 1,
     allowanceFrom: 1,
     requestedAt: request.createdAt,
+    ttlSince: null,
     revisedPrompt: null,
     attempts: [],
     original: null,
@@ -155,6 +167,7 @@ export function rerun(image: Image, repeated: RepeatedRequest): Image | null {
     requestId,
     requestedAt,
     expiresAt,
+    ttlSince: null,
     status: 'queued',
     run,
     allowanceFrom: mayCostAgain ? run : image.allowanceFrom,
@@ -211,6 +224,21 @@ export function renditionsGivenUp(image: Image, tried: readonly RenditionSpec[],
   });
   const pending = image.pending.filter((spec) => !triedNames.has(nameOf(spec)));
   return { ...image, pending, warnings: [...image.warnings, ...givenUp.map(warningOf)] };
+}
+
+/**
+ * The caller changed fields that do not make the picture. Legal in every state; null where there is nothing to replace. New labels or
+ * a new ttl change the expiry: a `ttlSeconds` that is among the changes counts from now, one that was there goes on as it was, and
+ * labels count from when the present run was requested.
+ */
+export function patched(image: Image, { changes, at, expiryOf }: RequestPatch): Image | null {
+  if (Object.keys(changes).length === 0) return null;
+  const request = { ...image.request, ...changes };
+  if (changes.labels === undefined && changes.ttlSeconds === undefined) return { ...image, request };
+  const kept = image.ttlSince ?? null;
+  const given = changes.ttlSeconds === undefined ? kept : at;
+  const ttlSince = request.ttlSeconds === null ? null : given;
+  return { ...image, request, ttlSince, expiresAt: expiryOf(request, ttlSince ?? image.requestedAt) };
 }
 
 /** Adds the warnings that are not in the record yet. Legal unless the image failed or was cancelled. */

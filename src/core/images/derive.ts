@@ -1,4 +1,4 @@
-import { ownedNames, possibleNames, storedBytes } from '../domain/file-names.ts';
+import { ownedNames, possibleNames } from '../domain/file-names.ts';
 import { type Image, PINNED } from '../domain/image.ts';
 import { increasesSpending, ledgerChanges } from '../money/ledger.ts';
 import type { Derive, NewDelivery } from '../ports/record-store.ts';
@@ -12,8 +12,8 @@ interface DeriveDeps {
 }
 
 /**
- * Creates the core's rules for a record store: the ledger entries, webhook delivery, owned file names, expiry and stored bytes
- * that it writes together with an image. Apart from the id of a new delivery the result is pure.
+ * Creates the core's rules for a record store: the ledger entries, webhook delivery, owned file names and expiry that it
+ * writes together with an image. Apart from the id of a new delivery the result is pure.
  */
 export function createDerive({ webhookUrls, randomId }: DeriveDeps): Derive {
   const deliveryOf = (before: Image | null, after: Image): NewDelivery | null => {
@@ -32,7 +32,6 @@ export function createDerive({ webhookUrls, randomId }: DeriveDeps): Derive {
       delivery: after && deliveryOf(before, after),
       ownedNames: after ? ownedNames(after) : before ? possibleNames(before) : [],
       expiresAt: after && expiryTime(after),
-      storedBytes: after ? storedBytes(after) : 0,
     };
   };
 }

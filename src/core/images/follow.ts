@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { type Image, isFinished } from '../domain/image.ts';
-import { createToRecord, fileUrls, type ImageRecord, type ToRecord } from '../domain/record.ts';
+import { type ImageRecord, type ToRecord, toStableRecord } from '../domain/record.ts';
 import type { ImageEvents, PartialPicture } from '../ports/image-events.ts';
 import type { RecordStore } from '../ports/record-store.ts';
 
@@ -91,10 +91,10 @@ async function* streamEvents(
           return;
         }
         const id = stateId(image);
-        if (id !== lastSentId) yield { type: 'status', id, data: reportStatus(image, toRecord(image)) };
+        if (id !== lastSentId) yield { type: 'status', id, data: reportStatus(image, await toRecord(image)) };
         lastSentId = id;
         if (isFinished(image.status)) {
-          yield { type: 'done', id: doneId(image), data: toRecord(image) };
+          yield { type: 'done', id: doneId(image), data: await toRecord(image) };
           return;
         }
       } else if (next.partial !== null) {
@@ -133,10 +133,7 @@ function since({ status, run, attempts, requestedAt, completedAt }: Image): stri
   }
 }
 
-/** Ignores which calls run, so that the hash of a record is the same in the process that makes them and after a restart. */
-const toStableRecord = createToRecord(fileUrls, new Set());
-
-/** A hash of the public record, with unsigned URLs: equal for equal records only. */
+/** A hash of the public record: equal for equal records only, and the same after a restart. */
 function stateId(image: Image): string {
   return createHash('sha256')
     .update(JSON.stringify(toStableRecord(image)))

@@ -1,7 +1,7 @@
 import type { Delivery } from '../domain/delivery.ts';
 import { ImageError } from '../domain/errors.ts';
 import type { Image } from '../domain/image.ts';
-import { type Caller, type CreateImage, mayChange, maySee } from '../domain/request.ts';
+import { type Caller, type CreateImage, type ImagePatch, mayChange, maySee } from '../domain/request.ts';
 import type { OfferedModel } from '../models/model-list.ts';
 import type { UsageReport } from '../money/usage.ts';
 import { currentPresets, type Preset, type Presets } from '../planning/presets.ts';
@@ -11,6 +11,7 @@ import type { Deletions } from '../retention/deletions.ts';
 import type { Submission, SubmitOptions } from './admission.ts';
 import type { Deliveries } from './deliveries.ts';
 import type { Follow, ImageEvent } from './follow.ts';
+import type { PatchImage } from './patch.ts';
 import type { Preview, PreviewImage } from './preview.ts';
 import type { Provenance, ReadProvenance } from './provenance.ts';
 import type { RetryImage } from './rerun.ts';
@@ -64,6 +65,8 @@ export interface Images {
    * A finished image stays as it is.
    */
   cancel(mediaId: string, caller: Caller): Promise<Image>;
+  /** Changes what does not make another picture, in any status; the ttl then counts from now. Resolves with the record. */
+  patch(mediaId: string, patch: ImagePatch, caller: Caller): Promise<Image>;
   /** Where the image comes from, and whether its files and their signatures verify. */
   provenance(mediaId: string, caller: Caller): Promise<Provenance>;
   /** The webhook deliveries about an image, newest first. */
@@ -93,6 +96,7 @@ interface UseCases {
   readonly submit: Submit;
   readonly retry: RetryImage;
   readonly preview: PreviewImage;
+  readonly patch: PatchImage;
   readonly waitUntilFinished: WaitUntilFinished;
   readonly follow: Follow;
   readonly readProvenance: ReadProvenance;
@@ -161,6 +165,10 @@ export function createImages(useCases: UseCases): Images {
     async cancel(mediaId, caller) {
       await findToChange(mediaId, caller);
       return (await deletions.cancel(mediaId)) ?? (await find(mediaId, caller));
+    },
+
+    async patch(mediaId, patch, caller) {
+      return await useCases.patch(await findToChange(mediaId, caller), patch);
     },
 
     async remove(mediaId, caller) {

@@ -77,7 +77,7 @@ export function createProvenance({ store, reader, urls }: ProvenanceDeps): ReadP
   async function describe(file: MediaFile, original: Original | null): Promise<FileProvenance> {
     const stored = await inspect(file);
     const { width, height, format } = file;
-    const { url } = urls(file);
+    const { url } = urls.ofFile(file);
     const isOriginal = file.sha256 === original?.sha256;
     const digitalSourceType = stored.xmp?.digitalSourceType ?? stored.c2pa?.digitalSourceType ?? null;
     return { url, width, height, format, isOriginal, digitalSourceType, ...stored };

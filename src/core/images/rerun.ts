@@ -5,8 +5,8 @@ import { ZERO_COST } from '../domain/money.ts';
 import type { Caller, CreateImage, ImageRequest } from '../domain/request.ts';
 import { rerun } from '../domain/transitions.ts';
 import type { Costs } from '../money/costs.ts';
+import { differingFields } from '../planning/differing-fields.ts';
 import { plannedFields } from '../planning/plan.ts';
-import { fingerprint } from '../planning/resolve-request.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { ImageEvents } from '../ports/image-events.ts';
 import type { JobQueue } from '../ports/job-queue.ts';
@@ -22,9 +22,9 @@ interface ExistingImage {
   readonly image: Image;
 }
 
-/** A request after its defaults were filled in, with the mediaId that it names. */
+/** A request as it came, and with its defaults filled in. */
 interface ResolvedSubmission {
-  readonly mediaId?: string | undefined;
+  readonly create: CreateImage;
   readonly request: ImageRequest;
 }
 
@@ -79,7 +79,7 @@ export function createRerun(deps: RerunDeps): Rerun {
   }
 
   return async (found, { mayCostAgain, requestId }) => {
-    const { mediaId, request } = found;
+    const { mediaId } = found;
     // Neither has to be paid for, though the picture of a call without one may turn out to be gone: the new call is then checked
     // against budget and providers before it is sent, as every further call is.
     const resumed = (found.original?.sound ?? false) || found.attempts.some(mayStillBring);
@@ -99,7 +99,8 @@ export function createRerun(deps: RerunDeps): Rerun {
           traceparent: tracer.traceparent(),
           requestId: requestId ?? null,
           requestedAt: new Date(now).toISOString(),
-          expiresAt: expiryOf(request, now, retentionByLabel),
+          // Of the stored request: labels and ttl may have been changed since the image was read.
+          expiresAt: expiryOf(current.request, now, retentionByLabel),
           mayCostAgain,
         });
         // Of requests at the same time, one starts a run; the others join it, also where it has failed again by now.
@@ -164,32 +165,60 @@ export async function findExistingImage(
   caller: Caller,
   idempotencyKey: string | null,
 ): Promise<ExistingImage | null> {
-  const sameId = mediaId === undefined ? null : await records.get(mediaId);
+  const sameId = mediaId == null ? null : await records.get(mediaId);
   if (sameId) return { by: 'mediaId', image: sameId };
   const sameKey = idempotencyKey === null ? null : await records.findByKey(caller.name, idempotencyKey);
   return sameKey && { by: 'idempotencyKey', image: sameKey };
 }
 
+/**
+ * Raises where the image was requested otherwise, with the fields that differ. Of another key's image nothing is revealed but that the
+ * mediaId is in use, whatever the request.
+ */
 function refuseDifferentRequest(
   by: ExistingImage['by'],
-  { mediaId, ...existing }: Image,
+  { mediaId, owner, request }: Image,
   submitted: ResolvedSubmission,
   caller: Caller,
 ): void {
-  const same =
-    existing.owner === caller.name &&
-    existing.fingerprint === fingerprint(submitted.request) &&
-    (submitted.mediaId === undefined || submitted.mediaId === mediaId);
-  if (same) return;
-  if (by === 'idempotencyKey') {
-    throw new ImageError(
-      'idempotency_key_reused',
-      'this Idempotency-Key was used for another request; use a new key for a new request',
-    );
+  if (owner !== caller.name) {
+    throw mediaIdConflict(mediaId, [{ path: 'mediaId', message: 'already in use' }]);
   }
+  const { mediaId: givenId } = submitted.create;
+  const paths = differences(request, submitted);
+  if (givenId != null && givenId !== mediaId) {
+    paths.unshift({ path: 'mediaId', message: `is ${mediaId} in the earlier request` });
+  }
+  if (paths.length === 0) return;
+  const difference = `, which differs in ${paths.map(({ path }) => path).join(', ')}`;
+  if (by === 'mediaId') throw mediaIdConflict(mediaId, paths, difference);
   throw new ImageError(
+    'idempotency_key_reused',
+    `this Idempotency-Key was used for another request${difference}; use a new key for a new request`,
+    { paths, mediaId },
+  );
+}
+
+interface Difference {
+  readonly path: string;
+  readonly message: string;
+}
+
+/** The fields in which the request differs from the earlier one, by the names that they have in a request. */
+function differences(earlier: ImageRequest, { create, request }: ResolvedSubmission): Difference[] {
+  return differingFields(earlier, request).map((path) => {
+    const isGiven = create[path] != null && request[path] !== earlier[path];
+    const message = isGiven
+      ? 'differs from the earlier request'
+      : 'differs from the earlier request by what the preset or the defaults give now';
+    return { path, message };
+  });
+}
+
+function mediaIdConflict(mediaId: string, paths: readonly Difference[], difference = ''): ImageError {
+  return new ImageError(
     'media_id_conflict',
-    `mediaId ${mediaId} is in use for another request; choose another, or DELETE it first`,
-    { paths: [{ path: 'mediaId', message: 'already in use' }] },
+    `mediaId ${mediaId} is in use for another request${difference}; choose another, or DELETE it first`,
+    { paths, mediaId },
   );
 }

@@ -4,7 +4,6 @@ import type { Caller, CreateImage, ImageRequest } from '../domain/request.ts';
 import { accepted } from '../domain/transitions.ts';
 import type { Costs } from '../money/costs.ts';
 import { plannedFields } from '../planning/plan.ts';
-import { fingerprint } from '../planning/resolve-request.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { JobQueue } from '../ports/job-queue.ts';
 import type { RecordStore } from '../ports/record-store.ts';
@@ -66,7 +65,7 @@ export function createSubmit({
     const existing = await findExistingImage(records, create, caller, idempotencyKey);
     // A replay costs next to nothing and returns what was already paid for, so it is served even under overload.
     if (overloaded && (existing === null || canRunAgain(existing.image))) throw overloadError();
-    if (existing) return await joinOrRerun(existing, { ...create, request }, caller, options);
+    if (existing) return await joinOrRerun(existing, { create, request }, caller, options);
 
     const mediaId = create.mediaId ?? newId();
     const { upstream, plan } = chooseProvider(upstreams, request);
@@ -80,7 +79,6 @@ export function createSubmit({
       idempotencyKey,
       traceparent: tracer.traceparent(),
       ...(requestId !== undefined && { requestId }),
-      fingerprint: fingerprint(request),
       request,
       createdAt: new Date(createdAt).toISOString(),
       expiresAt: expiryOf(request, createdAt, retentionByLabel),
@@ -91,7 +89,7 @@ export function createSubmit({
     const acceptance = await records.accept(image, admission.queueLimit, guard);
     if (acceptance.outcome === 'queue_full') throw admission.queueFullError();
     // A request with the same mediaId or key, equal or not, was accepted between the look-up above and this transaction.
-    if (acceptance.outcome === 'exists') return await joinOrRerun(acceptance, { ...create, request }, caller, options);
+    if (acceptance.outcome === 'exists') return await joinOrRerun(acceptance, { create, request }, caller, options);
     await queue.enqueue(mediaId);
     const { provider, model, prompt } = image;
     log.info({ mediaId, requestId, provider, model, ...(logPrompts && { prompt }) }, 'image accepted');

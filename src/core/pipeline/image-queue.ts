@@ -4,6 +4,8 @@ import type { RunningCalls } from './running-calls.ts';
 
 /** The queue of images: one queue runs them until their master is published, a second one makes their deferred renditions. */
 export interface ImageQueue extends JobQueue {
+  /** The place in the first queue. */
+  position(mediaId: string): Promise<number | null>;
   /** The depth of the first queue; `deferred` is the number of images in the second, waiting or running. */
   depth(): Promise<QueueDepth & { readonly deferred: number }>;
   /**
@@ -50,6 +52,7 @@ export function createImageQueue(deps: ImageQueueDeps): ImageQueue {
 
   return {
     enqueue: (mediaId) => images.enqueue(mediaId),
+    position: (mediaId) => images.position(mediaId),
     async depth() {
       const [depth, slow] = await Promise.all([images.depth(), deferred.depth()]);
       return { ...depth, deferred: slow.waiting + slow.running };

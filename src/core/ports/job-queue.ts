@@ -16,6 +16,11 @@ export interface JobQueue {
    * on waiting.
    */
   cancel(mediaId: string, options?: { readonly discard?: boolean }): Promise<void>;
+  /**
+   * The place of the job in line: 1 for the next to start, and for one whose turn has come. Cancelled jobs that still wait do not count.
+   * Null where the queue does not have it.
+   */
+  position(mediaId: string): Promise<number | null>;
   /** The numbers of waiting and of running jobs, at some moment during the call. */
   depth(): Promise<QueueDepth>;
   /**

@@ -19,6 +19,8 @@ export interface MediaStore {
   read(name: string): Promise<Uint8Array | null>;
   /** Opens the present version of a file, whole or in part; null where there is none. The caller closes it. */
   open(name: string, range?: ByteRange): Promise<OpenFile | null>;
+  /** Where a file of this name is kept, there or not, as an operator looks for it: a path, or a URL such as `s3://bucket/key`. */
+  pathOf(name: string): string;
   /** Removes files; a missing one is no error. Removes all that can be removed before it raises the error of the first that cannot. */
   remove(names: readonly string[]): Promise<void>;
   /**

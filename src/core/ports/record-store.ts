@@ -60,8 +60,6 @@ export interface RecordStore {
   /** Finished images of any age, in the same order, but none that expires `never`. */
   oldest(limit: number, after: Place | null): Promise<readonly Image[]>;
   countByStatus(): Promise<Readonly<Record<ImageStatus, number>>>;
-  /** Bytes of all files of all images: the sum of their `Derived.storedBytes`. */
-  mediaBytes(): Promise<number>;
   /**
    * mediaIds of images that cannot be read, as far as this is known without reading all: those that an upgrade met, unfinished ones, and
    * those whose deletion is pending.
@@ -174,8 +172,6 @@ export interface Derived {
   readonly ownedNames: readonly string[];
   /** Milliseconds since 1970; `never` keeps the image from every cleanup, null leaves its expiry to its age. */
   readonly expiresAt: number | 'never' | null;
-  /** Bytes of all its files together. */
-  readonly storedBytes: number;
 }
 
 /** A delivery for the outbox, with the host and port of its URL. */

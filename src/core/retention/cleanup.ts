@@ -158,7 +158,7 @@ async function removeEach(
   const remove = async (image: Image): Promise<void> => {
     const bytes = await store.bytesOf(possibleNames(image));
     if (!shouldRemove(image, bytes)) return;
-    // An image that was requested again meanwhile has a new life, and stays.
+    // An image that was requested again, pinned or given another expiry meanwhile stays.
     if (!sweep.dryRun && !(await deletions.removeFinished(image))) return;
     sweep.removed.add(image.mediaId);
     sweep.freedBytes += bytes;

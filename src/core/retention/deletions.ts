@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
 import { faultFields } from '../domain/errors.ts';
-import { type Image, isFinished } from '../domain/image.ts';
+import { type Image, isFinished, PINNED } from '../domain/image.ts';
 import { cancelled } from '../domain/transitions.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { ImageEvents } from '../ports/image-events.ts';
@@ -27,8 +27,11 @@ interface DeletionDeps {
 export interface Deletions {
   /** Removes the image, whatever its state; a running one is cancelled first. */
   remove(mediaId: string): Promise<void>;
-  /** Removes the image if it is finished and was not requested again since; false when it is not, or is gone. */
-  removeFinished(image: Pick<Image, 'mediaId' | 'requestedAt'>): Promise<boolean>;
+  /**
+   * Removes the image if it is finished, and was neither requested again nor given another expiry since it was read, nor pinned;
+   * false otherwise, or when it is gone.
+   */
+  removeFinished(image: Pick<Image, 'mediaId' | 'requestedAt' | 'expiresAt'>): Promise<boolean>;
   /**
    * Cancels an image that is not finished, durably, and aborts its running call. Resolves with the record once its job has
    * ended, or after `CANCEL_WAIT_MS`: a picture that still arrived may have to wait for disk space. Null: there is no such image.
@@ -113,8 +116,15 @@ export function createDeletions({ records, store, queue, events, telemetry, cloc
       if (image?.status === 'cancelled') await queue.cancel(mediaId, { discard: true });
       await removeIf(mediaId);
     },
-    removeFinished: ({ mediaId, requestedAt }) =>
-      removeIf(mediaId, (image) => isFinished(image.status) && image.requestedAt === requestedAt),
+    removeFinished: ({ mediaId, requestedAt, expiresAt }) =>
+      removeIf(
+        mediaId,
+        (image) =>
+          isFinished(image.status) &&
+          image.requestedAt === requestedAt &&
+          image.expiresAt === expiresAt &&
+          !image.request.labels.includes(PINNED),
+      ),
     async completeFor(mediaId) {
       const pending = (await records.pendingDeletions()).find((deletion) => deletion.mediaId === mediaId);
       if (pending) await complete(pending);

@@ -2,17 +2,18 @@ import { PINNED } from '../domain/image.ts';
 import type { ImageRequest } from '../domain/request.ts';
 
 /**
- * When an image expires that was requested at `requestedAt` (milliseconds since 1970), as ISO 8601, UTC: after its `ttlSeconds`, else
- * after the longest retention of its labels (`byLabel`, in milliseconds). Null for an image that has neither, which the configured
+ * When an image expires whose retention counts from `since` (milliseconds since 1970), as ISO 8601, UTC: after its `ttlSeconds`, else
+ * after the longest retention of its labels (`byLabel`, in milliseconds). `since` is when its run was requested, or when it was given a
+ * `ttlSeconds` later. Null for an image that has neither, which the configured
  * retention applies to, and for a pinned one.
  */
 export function expiryOf(
   { ttlSeconds, labels }: ImageRequest,
-  requestedAt: number,
+  since: number,
   byLabel: ReadonlyMap<string, number>,
 ): string | null {
   if (labels.includes(PINNED)) return null;
   const ages = labels.flatMap((label) => byLabel.get(label) ?? []);
   const ageMs = ttlSeconds === null ? Math.max(...ages) : ttlSeconds * 1000;
-  return Number.isFinite(ageMs) ? new Date(requestedAt + ageMs).toISOString() : null;
+  return Number.isFinite(ageMs) ? new Date(since + ageMs).toISOString() : null;
 }

@@ -101,7 +101,7 @@ export function createDeliverer(deps: DelivererDeps): Deliverer {
     const began = clock.now();
     const start = clock.monotonic();
     try {
-      const body = deliveryBody(delivery, image, deps.toRecord);
+      const body = await deliveryBody(delivery, image, deps.toRecord);
       const answer = await deps.sender.send({ id: delivery.id, url: delivery.url, body }, signal);
       const durationMs = clock.monotonic() - start;
       const completedTry = { began, ended: clock.now(), durationMs, answer };

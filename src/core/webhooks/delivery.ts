@@ -43,8 +43,8 @@ export function newDelivery(id: string, type: WebhookEvent, url: string, image: 
 }
 
 /** The JSON body of a delivery: the event, its time, and the record as it was then, with URLs that are valid now. */
-export function deliveryBody({ type }: Delivery, image: Image, toRecord: ToRecord): string {
-  return JSON.stringify({ type, timestamp: image.completedAt, data: toRecord(image) });
+export async function deliveryBody({ type }: Delivery, image: Image, toRecord: ToRecord): Promise<string> {
+  return JSON.stringify({ type, timestamp: image.completedAt, data: await toRecord(image) });
 }
 
 /**

@@ -4,12 +4,14 @@ import type { OpenConnections } from './open-connections.ts';
 import type { Timeouts } from './timeouts.ts';
 
 /**
- * What is served during a stop besides reads. Cancelling and deleting end a call that the stop would wait for; a delivery that is made
- * due again is durable, and sent by the next process if not by this one. A route that is not named here is refused.
+ * What is served during a stop besides reads. Cancelling and deleting end a call that the stop would wait for; a changed record is
+ * durable, as is a delivery that is made due again, which the next process sends if not this one. A route that is not named here is
+ * refused.
  */
 const SERVED_WHILE_STOPPING = new Set([
   'POST /images/preview',
   'POST /images/:mediaId/cancel',
+  'PATCH /images/:mediaId',
   'DELETE /images/:mediaId',
   'POST /images/:mediaId/deliveries/:id/redeliver',
 ]);

@@ -12,7 +12,7 @@ never lost and never paid for twice where that can be known; where it cannot, th
 Every error is \`application/problem+json\` (RFC 9457) with a \`code\` from a closed list.`;
 
 /** Makes the OpenAPI document of the routes that are registered after it: `app.swagger()`. */
-export async function documentRoutes(app: FastifyInstance, version: string): Promise<void> {
+export async function documentRoutes(app: FastifyInstance, version: string, publicUrl: string | null): Promise<void> {
   await app.register(fastifySwagger, {
     openapi: {
       openapi: '3.1.0',
@@ -22,7 +22,7 @@ export async function documentRoutes(app: FastifyInstance, version: string): Pro
         description: DESCRIPTION,
         license: { name: 'MIT', identifier: 'MIT' },
       },
-      servers: [{ url: '/' }],
+      servers: [{ url: publicUrl ?? '/' }],
       security: [{ bearer: [] }, { apiKey: [] }],
       components: {
         securitySchemes: {
@@ -58,6 +58,7 @@ const SCHEMAS = '#/components/schemas/';
 export const SCHEMA_ORDER = [
   'Brief',
   'CreateImage',
+  'PatchImage',
   'CleanupOrder',
   'ProblemCode',
   'Problem',
@@ -69,6 +70,7 @@ export const SCHEMA_ORDER = [
   'Cost',
   'Warning',
   'ImageFailure',
+  'ImageRequest',
   'ImageRecord',
   'ImagePreview',
   'ImageList',

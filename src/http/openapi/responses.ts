@@ -41,7 +41,9 @@ const EXAMPLE_DETAILS: Partial<Record<ProblemCode, Omit<ProblemSpec, 'code'>>> =
     retryAfter: 42,
   },
   media_id_conflict: {
-    detail: 'mediaId article-42-hero is in use for another request; choose another, or DELETE it first',
+    detail:
+      'mediaId article-42-hero is in use for another request, which differs in size; choose another, or DELETE it first',
+    errors: [{ path: 'size', message: 'differs from the earlier request' }],
     mediaId: 'article-42-hero',
   },
   unsupported_parameter: { detail: 'gpt-image-2 has no quality hd' },

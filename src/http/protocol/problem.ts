@@ -33,7 +33,7 @@ export function noteMediaId(reply: FastifyReply, mediaId: string): void {
 export function sendProblem(reply: FastifyReply, spec: ProblemSpec): FastifyReply {
   const { request } = reply;
   notes.set(reply, { mediaId: spec.mediaId ?? noteOf(reply).mediaId, code: spec.code });
-  const body = toProblem(spec, pathOf(request), request.id);
+  const body = toProblem(spec, `${reply.server.publicUrl ?? ''}${pathOf(request)}`, request.id);
   // The route may have set these for its file.
   reply.removeHeader('etag').removeHeader('accept-ranges');
   reply.code(body.status).type('application/problem+json').header('cache-control', 'no-store');
@@ -45,8 +45,16 @@ export function sendProblem(reply: FastifyReply, spec: ProblemSpec): FastifyRepl
   return reply.send(createDrainingBody(bytes, request.raw));
 }
 
-/** Answers every error of `app` with a problem. */
-export function handleErrors(app: FastifyInstance): void {
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** Where clients reach the service, without a slash at its end; null where only paths are written. Set by `handleErrors`. */
+    publicUrl?: string | null;
+  }
+}
+
+/** Answers every error of `app` with a problem, whose `instance` is below `publicUrl`. */
+export function handleErrors(app: FastifyInstance, publicUrl: string | null): void {
+  app.decorate('publicUrl', publicUrl);
   app.setErrorHandler(handleError);
 }
 

@@ -2,7 +2,7 @@ import { existsSync, readSync } from 'node:fs';
 import * as nodeFileSystem from 'node:fs/promises';
 import { mkdir, mkdtemp, readdir, readFile, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { createDiskStore } from '../../../src/adapters/storage/disk.ts';
 import { bytes, describeMediaStore, listed, text } from '../../contracts/media-store.ts';
@@ -21,6 +21,15 @@ let root: string;
 
 beforeEach(() => {
   root = disk.root();
+});
+
+it('names the place of a file as the folder was given', async () => {
+  const folder = relative(process.cwd(), root);
+  const store = await createDiskStore({ root: `./${folder}/` });
+  await store.put('a.png', bytes('a'));
+  expect([store.pathOf('a.png'), store.pathOf('originals/b')]).toEqual([`${folder}/a.png`, `${folder}/originals/b`]);
+  expect(await readFile(store.pathOf('a.png'), 'utf8')).toBe('a');
+  expect((await createDiskStore({ root })).pathOf('a.png')).toBe(join(root, 'a.png'));
 });
 
 describe('the folder', () => {

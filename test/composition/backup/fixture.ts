@@ -66,7 +66,6 @@ function withFiles(mediaId: string): Image {
   const file = (name: string) => ({ name, bytes: contentOf(name).length, sha256: sha256(contentOf(name)) });
   return anImage({
     mediaId,
-    fingerprint: `1:${mediaId}`,
     status: 'succeeded',
     // Of the second one no record knows a picture.
     attempts: [anAttempt('0'), anAttempt('1')],

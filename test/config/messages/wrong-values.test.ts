@@ -55,6 +55,12 @@ const WRONG: Readonly<Record<string, readonly Row[]>> = {
     ],
   ],
   PORT: [wholeNumber(0, 65_535)],
+  PUBLIC_URL: [
+    [
+      ['x', 'a.com', 'ftp://a', 'http://me:x@a', 'http://a/?b', 'http://a/#b'],
+      'must be an http or https URL without query, fragment and password, such as https://example.com/easel',
+    ],
+  ],
   ALLOW_ANONYMOUS: [flag],
   API_KEYS: [
     [['x', ' ', 'a:b'], 'entry 1: must be name:secret:scope+scope'],

@@ -19,7 +19,6 @@ export function anImage(overrides: Partial<Image> = {}): Image {
     run: 1,
     owner: 'anonymous',
     idempotencyKey: null,
-    fingerprint: '1:abc',
     request: aRequest(),
     prompt: 'a lighthouse at dusk',
     provider: 'placeholder',

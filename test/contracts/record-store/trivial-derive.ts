@@ -8,8 +8,7 @@ import type { Derive, NewDelivery } from '../../../src/core/ports/record-store.t
  * The simplest possible rules, for tests of how a store keeps what they derive:
  * - ledger: an image costs its estimate, reserved until it has finished and then spent on the day it was created;
  * - delivery: whenever an image with a webhook URL succeeds or fails;
- * - names: `<mediaId>.png` and the originals of the attempts, and `<mediaId>.old` as well once it is removed;
- * - bytes: those of the master.
+ * - names: `<mediaId>.png` and the originals of the attempts, and `<mediaId>.old` as well once it is removed.
  */
 export const trivialDerive: Derive = (before, after) => {
   const ledger = differences(before, after);
@@ -20,7 +19,6 @@ export const trivialDerive: Derive = (before, after) => {
     delivery: after && deliveryOf(before, after),
     ownedNames: after ? namesOf(after) : before ? [...namesOf(before), `${before.mediaId}.old`] : [],
     expiresAt: after && expiryTime(after),
-    storedBytes: after?.master?.bytes ?? 0,
   };
 };
 

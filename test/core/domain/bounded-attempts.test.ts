@@ -4,13 +4,12 @@ import { ownedNames } from '../../../src/core/domain/file-names.ts';
 import type { Attempt, Image } from '../../../src/core/domain/image.ts';
 import { countedUnknowns } from '../../../src/core/domain/image.ts';
 import type { Spending } from '../../../src/core/domain/money.ts';
-import { createToRecord, fileUrls } from '../../../src/core/domain/record.ts';
 import { failed, rerun } from '../../../src/core/domain/transitions.ts';
 import { ledgerChanges } from '../../../src/core/money/ledger.ts';
 import { anAttempt, anImage, at } from '../../contracts/record-store/example-images.ts';
+import { exampleRecord as toRecord } from '../../support/app/fake-images.ts';
 import { sumsOf } from '../../support/ledger.ts';
 
-const toRecord = createToRecord(fileUrls, new Set());
 const end = { durationMs: 1, httpStatus: null, providerRequestId: null };
 const DAY_SECONDS = 86_400;
 
@@ -40,10 +39,10 @@ function runs(outcomes: readonly ('failed' | 'unknown' | 'cancelled')[]) {
 describe('600 runs that each pay for a call', () => {
   const { image, booked } = runs(Array.from({ length: 600 }, (_, n) => (n % 3 === 0 ? 'unknown' : 'failed')));
 
-  it('leave the newest 50 attempts on record, and the count and the cost of the others', () => {
+  it('leave the newest 50 attempts on record, and the count and the cost of the others', async () => {
     expect(image.attempts.map(({ id }) => id)).toEqual(Array.from({ length: 50 }, (_, n) => `t${550 + n}`));
     expect(JSON.stringify(image).length).toBeLessThan(20_000);
-    const { attempts, attemptsOmitted, cost } = toRecord(image);
+    const { attempts, attemptsOmitted, cost } = await toRecord(image);
     expect([attempts.length, attemptsOmitted]).toEqual([50, { count: 550, usd: 3.68 }]);
     expect(cost).toEqual({ usd: 4, basis: 'estimate' });
   });
@@ -55,8 +54,8 @@ describe('600 runs that each pay for a call', () => {
   });
 });
 
-test('a record without omitted attempts says so', () => {
-  expect(toRecord(anImage()).attemptsOmitted).toEqual({ count: 0, usd: 0 });
+test('a record without omitted attempts says so', async () => {
+  expect((await toRecord(anImage())).attemptsOmitted).toEqual({ count: 0, usd: 0 });
 });
 
 test.each<[string, Partial<Attempt>]>([
@@ -64,20 +63,23 @@ test.each<[string, Partial<Attempt>]>([
   ['was never closed', {}],
   ['named a picture that may still be there', { durationMs: 1, announced: { url: 'http://x/', revisedPrompt: null } }],
   ['counts as unknown', { durationMs: 1 }],
-])('an old attempt that %s stays on record, with its file and its count, and is shown in the sum', (_, attempt) => {
-  const cost = { usd: 0.02, basis: 'estimate' } as const;
-  const old: Attempt = { ...anAttempt('old'), cost, ...attempt };
-  let image: Image = anImage({ status: 'generating', attempts: [old], run: 1 });
-  const unknown = countedUnknowns(image);
-  for (let n = 0; n < 60; n += 1) {
-    const next = opened(image, { ...anAttempt(`t${n}`), cost }, image);
-    image = closed(next ?? image, `t${n}`, { ...end, outcome: 'failed' }) ?? image;
-  }
-  expect(image.attempts[0]).toEqual(old);
-  expect(image.attempts).toHaveLength(51);
-  expect(ownedNames(image)).toContain('originals/image~old');
-  expect(countedUnknowns(image)).toBe(unknown);
-  const record = toRecord(image);
-  expect([record.attempts.length, record.attemptsOmitted]).toEqual([50, { count: 11, usd: 0.02 }]);
-  expect(record.cost).toEqual(cost);
-});
+])(
+  'an old attempt that %s stays on record, with its file and its count, and is shown in the sum',
+  async (_, attempt) => {
+    const cost = { usd: 0.02, basis: 'estimate' } as const;
+    const old: Attempt = { ...anAttempt('old'), cost, ...attempt };
+    let image: Image = anImage({ status: 'generating', attempts: [old], run: 1 });
+    const unknown = countedUnknowns(image);
+    for (let n = 0; n < 60; n += 1) {
+      const next = opened(image, { ...anAttempt(`t${n}`), cost }, image);
+      image = closed(next ?? image, `t${n}`, { ...end, outcome: 'failed' }) ?? image;
+    }
+    expect(image.attempts[0]).toEqual(old);
+    expect(image.attempts).toHaveLength(51);
+    expect(ownedNames(image)).toContain('originals/image~old');
+    expect(countedUnknowns(image)).toBe(unknown);
+    const record = await toRecord(image);
+    expect([record.attempts.length, record.attemptsOmitted]).toEqual([50, { count: 11, usd: 0.02 }]);
+    expect(record.cost).toEqual(cost);
+  },
+);

@@ -41,7 +41,6 @@ export const REQUEST: AcceptedRequest = {
   idempotencyKey: 'key',
   traceparent: '00-trace',
   requestId: 'order-1',
-  fingerprint: '1:00',
   request: { ...exampleImage().request, renditions: SPECS },
   createdAt: '2026-11-23T16:00:00.000Z',
   expiresAt: null,

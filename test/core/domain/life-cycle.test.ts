@@ -26,6 +26,7 @@ import {
   cancelled,
   failed,
   finished,
+  patched,
   renditionsGivenUp,
   requeuedForRepair,
   rerun,
@@ -35,6 +36,7 @@ import {
   withWarnings,
 } from '../../../src/core/domain/transitions.ts';
 import { ledgerChanges } from '../../../src/core/money/ledger.ts';
+import { differingFields } from '../../../src/core/planning/differing-fields.ts';
 import { webhookEventOf } from '../../../src/core/webhooks/delivery.ts';
 import { sumsOf } from '../../support/ledger.ts';
 import {
@@ -92,6 +94,7 @@ const WEIGHTS = {
   repair: 2,
   rendition: 2,
   giveUp: 1,
+  patch: 2,
 };
 type Kind = keyof typeof WEIGHTS;
 const KINDS = Object.keys(WEIGHTS) as Kind[];
@@ -119,6 +122,11 @@ interface Walk {
   readonly pictures: Set<string>;
   /** Ledger entries of all changes. */
   readonly lines: Spending[];
+  /** What the caller has changed of the request. */
+  readonly asked: { ttlSeconds: number | null };
+  /** When its ttl was given, where that was after the present run was requested. */
+  ttlFrom: string | null;
+  patches: number;
   /** Webhook events of the present run. */
   events: number;
   opened: number;
@@ -135,6 +143,9 @@ function begin(): Walk {
     bills: new Map(),
     pictures: new Set(),
     lines: [...ledgerChanges(null, image)],
+    asked: { ttlSeconds: REQUEST.request.ttlSeconds },
+    ttlFrom: null,
+    patches: 0,
     events: 0,
     opened: 0,
   };
@@ -226,6 +237,8 @@ function change(walk: Walk, { kind, pick, micro, day }: Step): Image | null {
       return requeuedForRepair(image, pick % 2 ? [masterName('x', 'png')] : [nameOf(one)]);
     case 'rendition':
       return image.pending.includes(one) ? withRendition(image, fileOf(one)) : null;
+    case 'patch':
+      return patch(walk, pick, day);
     case 'giveUp':
       return renditionsGivenUp(image, SPECS.slice(0, 1 + (pick % 3)), 'no room');
   }
@@ -258,15 +271,43 @@ const isRunAgain = (kind: Kind) => kind === 'rerun' || kind === 'retry';
 
 const isSettled = ({ outcome, durationMs }: Attempt) => outcome !== 'unknown' || durationMs !== null;
 
+/** What the caller last asked for stays, through every run: see `expectPatchesKept`. */
+function patch(walk: Walk, pick: number, day: string): Image | null {
+  const changes = {
+    ...(pick & 1 && { labels: [`label ${walk.patches}`] }),
+    ...(pick & 2 && { webhookUrl: `https://hooks.example/${walk.patches}` }),
+    ...(pick & 4 && { ttlSeconds: walk.patches % 2 ? null : 60 + walk.patches }),
+  };
+  const at = `${day}T03:00:00.000Z`;
+  const next = patched(walk.image, { changes, at, expiryOf: ({ ttlSeconds }, since) => `${ttlSeconds} from ${since}` });
+  expect(next !== null).toBe(pick > 0);
+  walk.patches += 1;
+  Object.assign(walk.asked, changes);
+  if (next !== null) {
+    if (changes.ttlSeconds !== undefined) walk.ttlFrom = changes.ttlSeconds === null ? null : at;
+    const moves = 'labels' in changes || 'ttlSeconds' in changes;
+    const moved = `${walk.asked.ttlSeconds} from ${walk.ttlFrom ?? next.requestedAt}`;
+    expect(next.expiresAt).toBe(moves ? moved : walk.image.expiresAt);
+  }
+  return next;
+}
+
+/** No step of the work, and no other run, undoes what the caller has changed. */
+function expectPatchesKept({ image, asked }: Walk): void {
+  expect(image.request).toEqual({ ...REQUEST.request, ...asked });
+}
+
 /** Nothing that was paid for is lost, and the fields that identify an image never change. */
 function expectNothingLost(before: Image, after: Image, kind: Step['kind']): void {
   expect(Object.keys(after).sort()).toEqual(Object.keys(before).sort());
-  for (const field of ['mediaId', 'owner', 'idempotencyKey', 'fingerprint', 'request', 'createdAt'] as const) {
+  for (const field of ['mediaId', 'owner', 'idempotencyKey', 'createdAt'] as const) {
     expect(after[field]).toBe(before[field]);
   }
+  expect(differingFields(before.request, after.request)).toEqual([]);
+  if (kind !== 'patch') expect(after.request).toBe(before.request);
   if (!isRunAgain(kind)) {
-    for (const field of ['requestedAt', 'expiresAt', 'allowanceFrom'] as const)
-      expect(after[field]).toBe(before[field]);
+    for (const field of ['requestedAt', 'allowanceFrom'] as const) expect(after[field]).toBe(before[field]);
+    if (kind !== 'patch') expect([after.expiresAt, after.ttlSince]).toEqual([before.expiresAt, before.ttlSince]);
   }
   expect(after.run).toBe(before.run + (isRunAgain(kind) ? 1 : 0));
   if (isFinished(before.status) && after.status !== before.status) {
@@ -353,10 +394,11 @@ function takeStep(walk: Walk, taken: Step): void {
   if (after === null) return;
   walk.image = after;
   walk.lines.push(...ledgerChanges(before, after));
-  if (isRunAgain(taken.kind)) walk.events = 0;
+  if (isRunAgain(taken.kind)) Object.assign(walk, { events: 0, ttlFrom: null });
   if (webhookEventOf(before, after) !== null) walk.events += 1;
   expectNothingLost(before, after, taken.kind);
   expectPaidInLedger(walk);
   expectUnknownsCounted(walk);
   expectOneEventARun(walk);
+  expectPatchesKept(walk);
 }

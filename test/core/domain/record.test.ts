@@ -1,30 +1,33 @@
 import { describe, expect, test } from 'vitest';
-import { createToRecord, fileUrls } from '../../../src/core/domain/record.ts';
-import { exampleImage, exampleRecord } from '../../support/app/fake-images.ts';
+import { createToRecord } from '../../../src/core/domain/record.ts';
+import { exampleImage, exampleRecord, RECORD_DEPS } from '../../support/app/fake-images.ts';
 import { ANNOUNCED, attemptOf } from './example-changes.ts';
 
-const attemptsOf = (attempts: readonly ReturnType<typeof attemptOf>[], running: readonly string[]) =>
-  createToRecord(fileUrls, new Set(running))(exampleImage({ attempts })).attempts;
+async function attemptsOf(attempts: readonly ReturnType<typeof attemptOf>[], running: readonly string[]) {
+  const toRecord = createToRecord({ ...RECORD_DEPS, runningCalls: new Set(running) });
+  return (await toRecord(exampleImage({ attempts }))).attempts;
+}
 
 describe('the attempts of a record', () => {
-  test('are running while their call runs in this process, and unknown where an earlier one began it', () => {
+  test('are running while their call runs in this process, and unknown where an earlier one began it', async () => {
     const open = attemptOf('a', 1);
-    expect(attemptsOf([open], ['a'])).toMatchObject([{ outcome: 'running', durationMs: null }]);
-    expect(attemptsOf([open], ['b'])).toMatchObject([{ outcome: 'unknown', durationMs: null }]);
-    expect(attemptsOf([open, attemptOf('b', 1)], ['b']).map(({ outcome }) => outcome)).toEqual(['unknown', 'running']);
+    expect(await attemptsOf([open], ['a'])).toMatchObject([{ outcome: 'running', durationMs: null }]);
+    expect(await attemptsOf([open], ['b'])).toMatchObject([{ outcome: 'unknown', durationMs: null }]);
+    const both = await attemptsOf([open, attemptOf('b', 1)], ['b']);
+    expect(both.map(({ outcome }) => outcome)).toEqual(['unknown', 'running']);
   });
 
   test.each(['ok', 'failed', 'unknown', 'cancelled'] as const)(
     'are %s once that is on record, though their call may still be tidying up',
-    (outcome) => {
-      expect(attemptsOf([attemptOf('a', 1, { outcome, durationMs: 5 })], ['a'])).toMatchObject([{ outcome }]);
+    async (outcome) => {
+      expect(await attemptsOf([attemptOf('a', 1, { outcome, durationMs: 5 })], ['a'])).toMatchObject([{ outcome }]);
       if (outcome === 'unknown') return;
-      expect(attemptsOf([attemptOf('a', 1, { outcome })], ['a'])).toMatchObject([{ outcome }]);
+      expect(await attemptsOf([attemptOf('a', 1, { outcome })], ['a'])).toMatchObject([{ outcome }]);
     },
   );
 
-  test('have these fields and no others: the URL of an announced picture may be signed', () => {
-    const record = exampleRecord(exampleImage({ attempts: [attemptOf('a', 1, { announced: ANNOUNCED })] }));
+  test('have these fields and no others: the URL of an announced picture may be signed', async () => {
+    const record = await exampleRecord(exampleImage({ attempts: [attemptOf('a', 1, { announced: ANNOUNCED })] }));
     expect(record.attempts.map((attempt) => Object.keys(attempt))).toEqual([
       ['provider', 'startedAt', 'durationMs', 'outcome', 'httpStatus', 'providerRequestId'],
     ]);

@@ -118,17 +118,6 @@ describe('the owned names', () => {
 });
 
 describe('the columns', () => {
-  it('count the bytes of equal files once', () => {
-    const image = anImage({
-      original: { name: 'originals/a~t', bytes: 1000, sha256: '', sound: true },
-      master: aFile('a.png', 7),
-      renditions: [aFile('a@1x1.png', 20), { ...aFile('a@2x2.png', 7), sha256: 'a.png' }],
-    });
-    expect(derivedOf(image).storedBytes).toBe(1000 + 7 + 20);
-    expect(derivedOf(anImage()).storedBytes).toBe(0);
-    expect(derive(image, null).storedBytes).toBe(0);
-  });
-
   it('have the expiry in milliseconds, and `never` for pinned images', () => {
     const pinned = aRequest({ labels: ['x', PINNED] });
     expect(derivedOf(anImage({ expiresAt: at(60) })).expiresAt).toBe(ms(60));

@@ -3,9 +3,9 @@ import { runInNewContext } from 'node:vm';
 import { describe, expect, test } from 'vitest';
 import { createImageEvents } from '../../../src/adapters/events/local.ts';
 import type { Attempt, Image } from '../../../src/core/domain/image.ts';
-import { createToRecord, fileUrls } from '../../../src/core/domain/record.ts';
+import { createToRecord } from '../../../src/core/domain/record.ts';
 import { createFollow, type ImageEvent } from '../../../src/core/images/follow.ts';
-import { exampleImage, exampleRecord } from '../../support/app/fake-images.ts';
+import { exampleImage, exampleRecord, RECORD_DEPS } from '../../support/app/fake-images.ts';
 
 setFlagsFromString('--expose-gc');
 const collectGarbage: () => void = runInNewContext('gc');
@@ -40,7 +40,7 @@ function scene(found: Image, stored: Image | null = found, runningCalls: Readonl
   const ending = new AbortController();
   let image = stored;
   const records = { get: async () => image };
-  const record = createToRecord(fileUrls, runningCalls);
+  const record = createToRecord({ ...RECORD_DEPS, runningCalls });
   const followImage = createFollow({ records, events, toRecord: record, ending: ending.signal });
   return {
     ending,
@@ -102,7 +102,7 @@ describe('an event stream', () => {
       index: 1,
       base64: Buffer.from('picture 1').toString('base64'),
     });
-    expect(received[6]?.data).toEqual(exampleRecord(succeeded));
+    expect(received[6]?.data).toEqual(await exampleRecord(succeeded));
     const ids = received.slice(0, -1).map((event) => event?.id);
     expect(new Set(ids).size).toBe(ids.length);
     expect(isSubscribed()).toBe(false);

@@ -7,7 +7,6 @@ import type { Admission } from '../../../src/core/images/admission.ts';
 import { createJoinOrRerun, createRerun, createRetry } from '../../../src/core/images/rerun.ts';
 import { CATALOG } from '../../../src/core/models/catalog.ts';
 import { estimateCost } from '../../../src/core/money/pricing.ts';
-import { fingerprint } from '../../../src/core/planning/resolve-request.ts';
 import type { Provider } from '../../../src/core/ports/provider.ts';
 import { createUpstreams } from '../../../src/core/upstream/upstreams.ts';
 import { exampleImage } from '../../support/app/fake-images.ts';
@@ -18,7 +17,6 @@ const { request } = exampleImage();
 const failed = exampleImage({
   mediaId: 'x',
   status: 'failed',
-  fingerprint: fingerprint(request),
   attempts: [],
   master: null,
   renditions: [],
@@ -74,7 +72,7 @@ function scene(current: Image | null, { providers = [PROVIDER], capacity = async
     seen,
     guard,
     clock,
-    send: (found: Image) => joinOrRerun({ by: 'mediaId', image: found }, { mediaId: 'x', request }, ANYONE),
+    send: (found: Image) => joinOrRerun({ by: 'mediaId', image: found }, { create: { mediaId: 'x' }, request }, ANYONE),
     retry: createRetry(rerun),
   };
 }
@@ -90,6 +88,14 @@ describe('a request for an image that failed', () => {
     expect(image.expiresAt).toBe(new Date(now + 60_000).toISOString());
     expect(image.estimate.usd).toBeGreaterThan(0);
     expect(seen).toEqual({ queued: ['x'], published: [image], guards: [guard] });
+  });
+
+  test('keeps what was changed since it was read, with the expiry of that', async () => {
+    const changed = { ...request, labels: ['new'], ttlSeconds: 30 };
+    const { send, clock } = scene({ ...failed, request: changed });
+    const { image } = await send(failed);
+    expect(image.request).toEqual(changed);
+    expect(image.expiresAt).toBe(new Date(clock.now() + 30_000).toISOString());
   });
 
   test.each<[string, Image]>([

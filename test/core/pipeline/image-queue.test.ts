@@ -165,10 +165,25 @@ describe('the image queue', () => {
     expect(await queue.depth()).toMatchObject({ running: 1 });
   });
 
+  it('knows the place of an image in the first queue alone', async () => {
+    const createQueue = ({ concurrency }: { readonly concurrency: number }): JobQueue => ({
+      enqueue: async () => {},
+      position: async () => concurrency,
+      depth: async () => ({ waiting: 0, running: 0 }),
+      cancel: async () => {},
+      stop: async () => {},
+    });
+    const { runImage, runDeferred } = controlledJobs();
+    const shared = { runImage, runDeferred, runningCalls: createRunningCalls(), clock: createManualClock() };
+    const queue = createImageQueue({ createQueue, concurrency: 4, ...shared });
+    expect(await queue.position('a')).toBe(4);
+  });
+
   it('cancels in both queues, first that of the images', async () => {
     const calls: string[] = [];
     const createQueue = ({ concurrency }: { readonly concurrency: number }): JobQueue => ({
       enqueue: async () => {},
+      position: async () => null,
       depth: async () => ({ waiting: 0, running: 0 }),
       cancel: async () => void calls.push(`cancel ${concurrency}`),
       stop: async () => {},

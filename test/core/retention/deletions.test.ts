@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { pino } from 'pino';
 import { expect, test } from 'vitest';
 import { createDiskStore } from '../../../src/adapters/storage/disk.ts';
+import { type Image, PINNED } from '../../../src/core/domain/image.ts';
 import type { JobQueue } from '../../../src/core/ports/job-queue.ts';
 import { createDeletions } from '../../../src/core/retention/deletions.ts';
 import { exampleImage } from '../../support/app/fake-images.ts';
@@ -24,6 +25,7 @@ async function openDeletions(folder: string, jobEnds: () => Promise<void>) {
       await jobEnds();
       steps.push(options?.discard ? 'job discarded' : 'job cancelled');
     },
+    position: async () => null,
     depth: async () => ({ waiting: 0, running: 0 }),
     stop: async () => {},
   };
@@ -77,8 +79,20 @@ test('a cleanup leaves an image that was requested again since it was found, eve
   const again = '2026-11-24T16:00:00.000Z';
   await scene.records.update('x', () => ({ ...found, requestedAt: again }));
   expect(await scene.deletions.removeFinished(found)).toBe(false);
-  expect(await scene.deletions.removeFinished({ mediaId: 'x', requestedAt: again })).toBe(true);
+  expect(await scene.deletions.removeFinished({ ...found, requestedAt: again })).toBe(true);
   expect(await scene.records.get('x')).toBeNull();
+});
+
+test.each<[string, (image: Image) => Image]>([
+  ['given another expiry', (image) => ({ ...image, expiresAt: '2027-01-01T00:00:00.000Z' })],
+  ['pinned', (image) => ({ ...image, request: { ...image.request, labels: [PINNED] } })],
+])('a cleanup leaves an image that was %s since it was found', async (_, change) => {
+  await using folder = await temporaryFolder();
+  await using scene = await openDeletions(folder.path, async () => {});
+  const found = exampleImage({ mediaId: 'x' });
+  await scene.records.update('x', () => change(found));
+  expect(await scene.deletions.removeFinished(found)).toBe(false);
+  expect(await scene.records.get('x')).toEqual(change(found));
 });
 
 test('a cleanup leaves an image that is not finished', async () => {

@@ -172,6 +172,7 @@ describe('createRepair', () => {
     const queue: JobQueue = {
       enqueue: async (mediaId) => void enqueued.push(mediaId),
       cancel: async () => {},
+      position: async () => null,
       depth: async () => ({ waiting: 0, running: 0 }),
       stop: async () => {},
     };

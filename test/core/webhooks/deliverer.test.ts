@@ -3,13 +3,13 @@ import pino from 'pino';
 import { expect, it } from 'vitest';
 import { openSqliteRecords } from '../../../src/adapters/records/sqlite/records.ts';
 import { ImageError } from '../../../src/core/domain/errors.ts';
-import { createToRecord, fileUrls } from '../../../src/core/domain/record.ts';
 import { createDerive } from '../../../src/core/images/derive.ts';
 import type { Clock } from '../../../src/core/ports/clock.ts';
 import type { DueDelivery, WebhookSender } from '../../../src/core/ports/webhooks.ts';
 import { createDeliverer } from '../../../src/core/webhooks/deliverer.ts';
 import { newDelivery } from '../../../src/core/webhooks/delivery.ts';
 import { anImage, aRequest, at, ms } from '../../contracts/record-store/example-images.ts';
+import { exampleRecord } from '../../support/app/fake-images.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
 import { createTestClock } from '../../support/test-clock.ts';
 import { eventually } from '../../support/until.ts';
@@ -65,7 +65,7 @@ async function deliver(send: WebhookSender['send'], beforeRead: () => void = () 
       onNew: () => undefined,
     },
     sender: { send },
-    toRecord: createToRecord(fileUrls, new Set()),
+    toRecord: exampleRecord,
     telemetry: { webhookTried: () => undefined },
     clock: createTestClock(),
     random: () => 0,
@@ -103,7 +103,7 @@ it('sends at once what a clock that was a day ahead had put off, while others wa
         return { httpStatus: 204, error: null, refused: false };
       },
     },
-    toRecord: createToRecord(fileUrls, new Set()),
+    toRecord: exampleRecord,
     telemetry: { webhookTried: () => undefined },
     clock,
     random: () => 0,

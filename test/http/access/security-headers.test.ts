@@ -98,7 +98,7 @@ describe('cross-origin requests', () => {
     expect(asked.headers['access-control-allow-origin']).toBe(allowed);
     if (allowed) {
       expect(asked.headers['access-control-allow-headers']).toMatch(/authorization.*x-api-key/);
-      expect(asked.headers['access-control-allow-methods']).toContain('DELETE');
+      for (const method of ['PATCH', 'DELETE']) expect(asked.headers['access-control-allow-methods']).toContain(method);
     }
     // Refusals too: the page has to be able to read the problem.
     const answer = await api().get('/images').set('Origin', from).expect(401);

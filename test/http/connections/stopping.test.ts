@@ -29,7 +29,7 @@ test('while the service stops, new work is refused, and each answer closes its c
   expect(http.images.submitted).toEqual([]);
 });
 
-test('while the service stops, everything else is served: reads, previews, cancelling, deleting and redelivering', async () => {
+test('while the service stops, everything else is served: reads, previews, changes, cancelling, deleting and redelivering', async () => {
   let stopping = false;
   await using http = await openHttpApp({ stopping: () => stopping }, { corsOrigins: ['https://a.example'] });
   const api = () => request(http.app.server);
@@ -43,6 +43,10 @@ test('while the service stops, everything else is served: reads, previews, cance
   for (const path of ['/images', '/presets', '/usage', '/metrics']) await api().get(path).expect(200);
   await api().post('/images/preview').send({ prompt: 'a' }).expect(200);
   await api().post('/images/a/cancel').expect(200);
+  await api()
+    .patch('/images/a')
+    .send({ labels: ['b'] })
+    .expect(200);
   const redelivered = await api().post('/images/a/deliveries/x/redeliver').expect(404);
   expect(redelivered.body.detail).toBe('there is no such delivery');
   await api().delete('/images/a').expect(204);

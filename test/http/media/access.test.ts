@@ -4,7 +4,7 @@ import request from 'supertest';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { problem } from '../../../src/api/problem.ts';
 import { createSignedLinks, type SignedLinks } from '../../../src/security/signed-links.ts';
-import { exampleFile } from '../../support/app/fake-images.ts';
+import { exampleFile, PLAIN_URLS } from '../../support/app/fake-images.ts';
 import { type HttpApp, openHttpApp } from '../../support/app/http-app.ts';
 import { picturesIn } from '../../support/app/pictures-in.ts';
 import { createTestClock } from '../../support/test-clock.ts';
@@ -21,7 +21,7 @@ let http: HttpApp;
 const get = (url: string) => request(http.app.server).get(url);
 
 beforeAll(async () => {
-  links = createSignedLinks({ secret: SECRET, seconds: 3600, clock });
+  links = createSignedLinks({ plainUrls: PLAIN_URLS, secret: SECRET, seconds: 3600, clock });
   http = await openHttpApp(async (root) => ({
     keys: testKeys(),
     links,
@@ -41,7 +41,7 @@ function changed(url: string, name: string, value: string): string {
 
 describe('a signed URL', () => {
   test('serves its picture to everyone who has the URL, and never to a shared cache', async () => {
-    const { url, versionedUrl } = links.urls(file);
+    const { url, versionedUrl } = links.urls.ofFile(file);
     const answer = await get(url).expect(200);
     expect(answer.headers['cache-control']).toBe('private, max-age=300, must-revalidate');
     const versioned = await get(versionedUrl).expect(200);
@@ -63,21 +63,24 @@ describe('a signed URL', () => {
     ['with a longer signature', (url) => `${url}A`],
     [
       'made with another secret',
-      () => createSignedLinks({ secret: `${SECRET}!`, seconds: 3600, clock }).urls(file).url,
+      () =>
+        createSignedLinks({ plainUrls: PLAIN_URLS, secret: `${SECRET}!`, seconds: 3600, clock }).urls.ofFile(file).url,
     ],
     [
       'of an earlier picture with that name',
-      () => links.urls(exampleFile('a.png', Buffer.from('another picture'))).url,
+      () => links.urls.ofFile(exampleFile('a.png', Buffer.from('another picture'))).url,
     ],
   ])('%s is forbidden', async (_what, change) => {
-    const answer = await get(change(links.urls(file).url)).expect(403);
+    const answer = await get(change(links.urls.ofFile(file).url)).expect(403);
     expect(problem.parse(answer.body)).toMatchObject({ code: 'forbidden', detail: expect.stringContaining('record') });
   });
 
   test('that has expired is forbidden', async () => {
     const own = createTestClock();
     own.step(-3 * 3_600_000);
-    await get(createSignedLinks({ secret: SECRET, seconds: 3600, clock: own }).urls(file).url).expect(403);
+    await get(
+      createSignedLinks({ plainUrls: PLAIN_URLS, secret: SECRET, seconds: 3600, clock: own }).urls.ofFile(file).url,
+    ).expect(403);
   });
 });
 
@@ -112,6 +115,6 @@ describe('a private picture', () => {
     }));
     await writeFile(join(keyless.root, 'a.png'), bytes);
     await request(keyless.app.server).get('/media/a.png').expect(403);
-    await request(keyless.app.server).get(links.urls(file).url).expect(200);
+    await request(keyless.app.server).get(links.urls.ofFile(file).url).expect(200);
   });
 });

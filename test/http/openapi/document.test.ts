@@ -46,6 +46,7 @@ describe('the document', () => {
       'GET /models',
       'GET /presets',
       'GET /usage',
+      'PATCH /images/{mediaId}',
       'POST /cleanup',
       'POST /images',
       'POST /images/preview',

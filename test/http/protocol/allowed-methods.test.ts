@@ -20,11 +20,11 @@ describe('a method that a known path does not take', () => {
   test.each([
     ['PUT', '/images', 'GET, HEAD, POST'],
     ['PUT', '/images?limit=1', 'GET, HEAD, POST'],
-    ['POST', '/images/hero', 'DELETE, GET, HEAD'],
+    ['POST', '/images/hero', 'DELETE, GET, HEAD, PATCH'],
     ['GET', '/images/hero/cancel', 'POST'],
     ['HEAD', '/images/hero/events', 'GET'],
     // A picture may be called `preview`.
-    ['PUT', '/images/preview', 'DELETE, GET, HEAD, POST'],
+    ['PUT', '/images/preview', 'DELETE, GET, HEAD, PATCH, POST'],
     ['POST', '/media/hero.png', 'GET, HEAD'],
     ['DELETE', '/health', 'GET, HEAD'],
     ['POST', '/docs', 'GET, HEAD'],

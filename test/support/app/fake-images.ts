@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto';
 import { createImageEvents } from '../../../src/adapters/events/local.ts';
 import { ImageError } from '../../../src/core/domain/errors.ts';
 import { hasEndedWithoutPicture, type Image, isFinished, type MediaFile } from '../../../src/core/domain/image.ts';
-import { createToRecord, fileUrls } from '../../../src/core/domain/record.ts';
-import type { Caller, CreateImage } from '../../../src/core/domain/request.ts';
+import { createFileUrls, createToRecord } from '../../../src/core/domain/record.ts';
+import type { Caller, CreateImage, ImagePatch } from '../../../src/core/domain/request.ts';
 import type { Submission } from '../../../src/core/images/admission.ts';
 import { createFollow } from '../../../src/core/images/follow.ts';
 import type { ImageFilter, Images } from '../../../src/core/images/images.ts';
@@ -22,6 +22,7 @@ export interface FakeImages extends Images {
   readonly waits: { readonly mediaId: string; readonly timeoutMs: number; readonly signal: AbortSignal }[];
   readonly listed: ImageFilter[];
   readonly cleaned: CleanupOptions[];
+  readonly patched: { readonly mediaId: string; readonly patch: ImagePatch; readonly caller: Caller }[];
   /** What the next submissions do, in place of storing a queued image. */
   onSubmit: ((request: CreateImage) => Submission) | null;
   /** Changes an image and wakes the requests that wait for it. */
@@ -46,6 +47,7 @@ export function createFakeImages(): FakeImages {
     waits: [],
     listed: [],
     cleaned: [],
+    patched: [],
     onSubmit: null,
 
     async submit(request, caller, key) {
@@ -118,9 +120,15 @@ export function createFakeImages(): FakeImages {
       fake.settle(mediaId, { status: 'cancelled' });
       return await fake.get(mediaId, caller);
     },
+
+    async patch(mediaId, patch, caller) {
+      fake.patched.push({ mediaId, patch, caller });
+      return await fake.get(mediaId, caller);
+    },
+
     async provenance(mediaId, caller) {
       const reader = { read: async () => ({ xmp: null, c2pa: null }) };
-      const readProvenance = createProvenance({ store: { read: async () => null }, reader, urls: fileUrls });
+      const readProvenance = createProvenance({ store: { read: async () => null }, reader, urls: PLAIN_URLS });
       return await readProvenance(await fake.get(mediaId, caller));
     },
 
@@ -172,8 +180,19 @@ export function createFakeImages(): FakeImages {
   return fake;
 }
 
-/** The record of an image whose pictures are public, in a process that calls no provider. */
-export const exampleRecord = createToRecord(fileUrls, new Set());
+/** URLs of public pictures, where `PUBLIC_URL` is not set. */
+export const PLAIN_URLS = createFileUrls(null);
+
+/** A process that calls no provider, whose queue has one image. */
+export const RECORD_DEPS: Parameters<typeof createToRecord>[0] = {
+  urls: PLAIN_URLS,
+  pathOf: (name) => `media/${name}`,
+  runningCalls: new Set<string>(),
+  positionOf: async () => 1,
+};
+
+/** The record of an image whose pictures are public, in that process. */
+export const exampleRecord = createToRecord(RECORD_DEPS);
 
 /** A succeeded image with most fields filled in. */
 export function exampleImage(change: Partial<Image> = {}): Image {
@@ -184,7 +203,6 @@ export function exampleImage(change: Partial<Image> = {}): Image {
     run: 1,
     owner: 'anonymous',
     idempotencyKey: null,
-    fingerprint: '1:00',
     request: {
       prompt: 'a lighthouse',
       brief: null,
@@ -239,6 +257,7 @@ export function exampleImage(change: Partial<Image> = {}): Image {
     requestedAt: '2026-11-23T16:00:00.000Z',
     completedAt: '2026-11-23T16:00:10.000Z',
     expiresAt: null,
+    ttlSince: null,
     error: null,
     ...change,
   };

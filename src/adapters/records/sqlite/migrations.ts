@@ -198,6 +198,29 @@ const MIGRATIONS: readonly string[] = [
   CREATE INDEX deliveries_by_image ON deliveries (media_id, number);
   CREATE INDEX deliveries_due ON deliveries (due_at, receiver, id) WHERE due_at IS NOT NULL;
   ${UNREADABLE_IMAGES}`,
+  `
+  -- Requests are compared field by field, and the media store counts its bytes itself.
+  DROP TRIGGER images_inserted;
+  DROP TRIGGER images_deleted;
+  DROP TRIGGER images_updated;
+  ALTER TABLE images DROP COLUMN fingerprint;
+  ALTER TABLE images DROP COLUMN bytes;
+  ALTER TABLE totals DROP COLUMN bytes;
+  UPDATE images SET document = json_remove(document, '$.fingerprint');
+
+  CREATE TRIGGER images_inserted AFTER INSERT ON images BEGIN
+    INSERT INTO totals VALUES (NEW.status, 1) ON CONFLICT DO UPDATE SET images = images + 1;
+  END;
+
+  CREATE TRIGGER images_deleted AFTER DELETE ON images BEGIN
+    UPDATE totals SET images = images - 1 WHERE status = OLD.status;
+  END;
+
+  CREATE TRIGGER images_updated AFTER UPDATE OF status ON images WHEN OLD.status <> NEW.status BEGIN
+    UPDATE totals SET images = images - 1 WHERE status = OLD.status;
+    INSERT INTO totals VALUES (NEW.status, 1) ON CONFLICT DO UPDATE SET images = images + 1;
+  END;
+  `,
 ];
 
 /** The schema version after all migrations. */

@@ -28,7 +28,6 @@ interface SqliteQueries {
   list(query: ListQuery): Page;
   unfinished(): readonly string[];
   countByStatus(): Readonly<Record<ImageStatus, number>>;
-  mediaBytes(): number;
   expired(query: RetentionQuery): readonly Image[];
   oldest(limit: number, after: Place | null): readonly Image[];
   largestUsage(kind: UsageKey): number;
@@ -133,8 +132,6 @@ export function openQueries(sql: SqliteDatabase['sql'], derive: Derive): SqliteQ
         number
       >;
     },
-
-    mediaBytes: () => Number(sql('SELECT total(bytes) AS bytes FROM totals').get()?.bytes),
 
     expired({ now, requestedBefore, status, limit, after }) {
       // One search per status and reason, so that only expired images are read. The index has to be named: SQLite would

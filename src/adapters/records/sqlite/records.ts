@@ -186,7 +186,6 @@ function recordStore(database: SqliteDatabase, derive: Derive): RecordStore {
     list: (query) => answer(() => queries.list(query)),
     unfinished: () => answer(() => queries.unfinished()),
     countByStatus: () => answer(() => queries.countByStatus()),
-    mediaBytes: () => answer(() => queries.mediaBytes()),
     spending: (from, owner) => answer(() => ledger.spending(from, owner)),
     balance: (day, owner) => answer(() => ledger.balance(day, owner)),
     expired: (query) => answer(() => queries.expired(query)),
@@ -216,24 +215,19 @@ const PROBE = {
   mediaId: '',
   owner: '',
   status: 'queued',
-  fingerprint: '',
   idempotencyKey: '',
   expiresAt: null,
-  bytes: 0,
   document: '{}',
 };
 
 const INSERT = `
-  INSERT INTO images (
-    media_id, owner, status, fingerprint, idempotency_key, created_at, requested_at, expires_at, bytes, document
-  ) VALUES (
-    :mediaId, :owner, :status, :fingerprint, :idempotencyKey, :createdAt, :requestedAt, :expiresAt, :bytes, :document
-  )`;
+  INSERT INTO images (media_id, owner, status, idempotency_key, created_at, requested_at, expires_at, document)
+  VALUES (:mediaId, :owner, :status, :idempotencyKey, :createdAt, :requestedAt, :expiresAt, :document)`;
 
 const UPDATE = `
   UPDATE images SET
-    owner = :owner, status = :status, fingerprint = :fingerprint, idempotency_key = :idempotencyKey,
-    created_at = :createdAt, requested_at = :requestedAt, expires_at = :expiresAt, bytes = :bytes, document = :document
+    owner = :owner, status = :status, idempotency_key = :idempotencyKey,
+    created_at = :createdAt, requested_at = :requestedAt, expires_at = :expiresAt, document = :document
   WHERE media_id = :mediaId`;
 
 /** Refuses a mediaId while its deletion is pending: the new image would publish under names that are about to be removed. */

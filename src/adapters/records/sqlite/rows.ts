@@ -7,20 +7,15 @@ import type { Deletion, Derived, LastCleanup, Place } from '../../../core/ports/
 export type Row = Readonly<Record<string, SQLOutputValue>>;
 
 /** An image as its row: the document, and copies of the values that queries search by. */
-export function columnsOf(
-  image: Image,
-  { expiresAt, storedBytes }: Pick<Derived, 'expiresAt' | 'storedBytes'>,
-): Record<string, SQLInputValue> {
+export function columnsOf(image: Image, { expiresAt }: Pick<Derived, 'expiresAt'>): Record<string, SQLInputValue> {
   return {
     mediaId: image.mediaId,
     owner: image.owner,
     status: image.status,
-    fingerprint: image.fingerprint,
     idempotencyKey: image.idempotencyKey,
     createdAt: Date.parse(image.createdAt),
     requestedAt: Date.parse(image.requestedAt),
     expiresAt: expiresAt === 'never' ? NEVER : expiresAt,
-    bytes: storedBytes,
     document: JSON.stringify(image),
   };
 }

@@ -1,7 +1,7 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { thumbHashToDataURL } from 'thumbhash';
 import { z } from 'zod';
-import { createImage, requestPreview, toRequestPreview } from '../../../api/create-image.ts';
+import { createImage, patchImage, requestPreview, toRequestPreview } from '../../../api/create-image.ts';
 import { imageParams } from '../../../api/fields.ts';
 import {
   imageList,
@@ -23,7 +23,7 @@ interface ImageRoutesOptions {
   readonly toRecord: ToRecord;
 }
 
-/** `/images`: preview, list, get, cancel and delete. What starts work, events, provenance and deliveries have files of their own. */
+/** `/images`: preview, list, get, change, cancel and delete. What starts work, events, provenance and deliveries have files of their own. */
 export const imageRoutes: FastifyPluginAsyncZod<ImageRoutesOptions> = async (app, { images, identify, toRecord }) => {
   app.post('/images/preview', {
     config: { rateLimitedAs: 'read' },
@@ -61,7 +61,7 @@ export const imageRoutes: FastifyPluginAsyncZod<ImageRoutesOptions> = async (app
         ...problems('invalid_request', 'unauthorized', 'forbidden', 'rate_limited', 'storage_unavailable'),
       },
     },
-    handler: async (request) => toImageList(await images.list(request.query, identify(request)), toRecord),
+    handler: async (request) => await toImageList(await images.list(request.query, identify(request)), toRecord),
   });
 
   app.get('/images/:mediaId', {
@@ -75,7 +75,37 @@ export const imageRoutes: FastifyPluginAsyncZod<ImageRoutesOptions> = async (app
         ...problems('unauthorized', 'forbidden', 'not_found', 'rate_limited', 'storage_unavailable'),
       },
     },
-    handler: async (request) => toRecord(await images.get(request.params.mediaId, identify(request))),
+    handler: async (request) => await toRecord(await images.get(request.params.mediaId, identify(request))),
+  });
+
+  app.patch('/images/:mediaId', {
+    schema: {
+      operationId: 'patchImage',
+      tags: ['images'],
+      summary: 'Change what does not make another picture',
+      description:
+        'Labels, metadata, the time to live and the webhook, whatever the status: of a picture that is being made, too. The work ' +
+        'goes on. A new `webhookUrl` is that of the next event. A picture with the label `pinned` is removed by no cleanup.',
+      params: imageParams,
+      body: patchImage,
+      response: {
+        200: json('The record as it now stands.', imageRecord),
+        ...problems(
+          'invalid_request',
+          'unauthorized',
+          'forbidden',
+          'not_found',
+          'payload_too_large',
+          'unsupported_media_type',
+          'rate_limited',
+          'storage_full',
+          'storage_unavailable',
+          'shutting_down',
+        ),
+      },
+    },
+    handler: async (request) =>
+      await toRecord(await images.patch(request.params.mediaId, request.body, identify(request))),
   });
 
   app.post('/images/:mediaId/cancel', {
@@ -102,7 +132,7 @@ export const imageRoutes: FastifyPluginAsyncZod<ImageRoutesOptions> = async (app
         ),
       },
     },
-    handler: async (request) => toRecord(await images.cancel(request.params.mediaId, identify(request))),
+    handler: async (request) => await toRecord(await images.cancel(request.params.mediaId, identify(request))),
   });
 
   app.get('/images/:mediaId/preview', {

@@ -17,6 +17,8 @@ interface RunRoutesOptions {
   readonly images: Images;
   readonly identify: Identify;
   readonly toRecord: ToRecord;
+  /** Where clients reach the service, without a slash at its end; null to write paths only. */
+  readonly publicUrl: string | null;
   /** Longest that a request waits for an image to finish. */
   readonly syncWaitSeconds: number;
   /** True while the process is overloaded. */
@@ -60,7 +62,7 @@ const RUN_PROBLEMS = [
 
 /** `POST /images` and `POST /images/:mediaId/retry`: the routes that start a run, and wait for its end. */
 export const runRoutes: FastifyPluginAsyncZod<RunRoutesOptions> = async (app, options) => {
-  const { images, identify, toRecord, syncWaitSeconds, isOverloaded } = options;
+  const { images, identify, toRecord, publicUrl, syncWaitSeconds, isOverloaded } = options;
 
   app.post('/images', {
     schema: {
@@ -72,7 +74,8 @@ export const runRoutes: FastifyPluginAsyncZod<RunRoutesOptions> = async (app, op
         '`GET /images/{mediaId}` tells how far it is. The work also goes on when the client leaves. The same ' +
         '`mediaId` with the same request never pays again by itself, however often it is sent: after a failure that is known not to ' +
         'be billed, and after a cancel, it runs again; after any other failure it gets the same problem again, and only ' +
-        '`POST /images/{mediaId}/retry` calls a provider once more.',
+        '`POST /images/{mediaId}/retry` calls a provider once more. Labels, metadata, `ttlSeconds` and `webhookUrl` do not make the ' +
+        'request another one, and what a picture has of them stays: `PATCH /images/{mediaId}` changes them.',
       headers: createImageHeaders,
       body: createImage,
       response: {
@@ -157,8 +160,12 @@ export const runRoutes: FastifyPluginAsyncZod<RunRoutesOptions> = async (app, op
       return sendProblem(reply, replayed ? replayedFailure(image) : failureProblem(image));
     }
 
-    reply.header('location', `/images/${mediaId}`);
-    if (!finished) return reply.code(202).header('retry-after', POLL_SECONDS).send(toRecord(image));
-    return reply.code(started && image.status === 'succeeded' ? 201 : 200).send(toRecord(image));
+    reply.header('location', `${publicUrl ?? ''}/images/${mediaId}`);
+    if (!finished)
+      return reply
+        .code(202)
+        .header('retry-after', POLL_SECONDS)
+        .send(await toRecord(image));
+    return reply.code(started && image.status === 'succeeded' ? 201 : 200).send(await toRecord(image));
   }
 };

@@ -167,7 +167,6 @@ function newImage({ mediaId, owner, usd, second }: Step): Image {
     owner,
     idempotencyKey: null,
     traceparent: null,
-    fingerprint: '1:abc',
     request: aRequest({ renditions: [RENDITION], webhookUrl }),
     createdAt: at(second),
     expiresAt: null,

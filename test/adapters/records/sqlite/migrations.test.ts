@@ -3,50 +3,10 @@ import { SCHEMA_VERSION } from '../../../../src/adapters/records/sqlite/migratio
 import type { AttemptOutcome, Image } from '../../../../src/core/domain/image.ts';
 import type { Cost } from '../../../../src/core/domain/money.ts';
 import { anAttempt, anImage, aRequest, at, ms } from '../../../contracts/record-store/example-images.ts';
+import { downgrade } from './downgrade.ts';
 import { damage, execute, makePlaceForEach } from './fixture.ts';
 
 const place = makePlaceForEach();
-
-/** What the migrations add, undone: entry n takes a database and its documents from version n + 3 to n + 2. */
-const UNDO: readonly string[] = [
-  `DROP TABLE spending;
-   UPDATE images SET document = json_set(json_remove(document, '$.estimate'), '$.attempts', (
-     SELECT json_group_array(json_remove(value, '$.model', '$.cost')) FROM json_each(document, '$.attempts')))`,
-  `DROP INDEX images_pending;
-   UPDATE images SET document = json_remove(document, '$.pending', '$.dominantColour')`,
-  'DROP TABLE deliveries',
-  `DROP TABLE largest_usage;
-   DROP INDEX images_by_request;
-   DROP INDEX images_by_expiry;
-   ALTER TABLE images DROP COLUMN requested_at;
-   CREATE INDEX images_by_expiry ON images (status, expires_at, created_at, media_id);
-   UPDATE images SET document = json_set(json_remove(document, '$.allowanceFrom', '$.requestedAt'), '$.attempts', (
-     SELECT json_group_array(json_remove(value, '$.announced')) FROM json_each(document, '$.attempts')))`,
-  `DROP TABLE identity;
-   DROP TABLE unreadable_images;
-   ALTER TABLE deliveries RENAME TO outbox;
-   DROP INDEX deliveries_by_image;
-   DROP INDEX deliveries_due;
-   CREATE TABLE deliveries (
-     number   INTEGER PRIMARY KEY,
-     id       TEXT NOT NULL UNIQUE,
-     media_id TEXT NOT NULL REFERENCES images (media_id) ON DELETE CASCADE,
-     receiver TEXT NOT NULL,
-     due_at   INTEGER,
-     document TEXT NOT NULL,
-     image    TEXT NOT NULL
-   ) STRICT;
-   CREATE INDEX deliveries_by_image ON deliveries (media_id, number);
-   CREATE INDEX deliveries_due ON deliveries (due_at, receiver, id) WHERE due_at IS NOT NULL;
-   INSERT INTO deliveries SELECT number, id, media_id, receiver, due_at, document, image FROM outbox;
-   DROP TABLE outbox`,
-];
-
-/** Takes the closed database back to an earlier version, from 2 on. */
-function downgrade(version: number): void {
-  for (const statement of UNDO.slice(version - 2).reverse()) execute(place.path(), statement);
-  execute(place.path(), `PRAGMA user_version = ${version}`);
-}
 
 describe('the schema', () => {
   it('is refused, and left alone, when a newer Easel wrote it', async () => {
@@ -64,7 +24,7 @@ describe('the schema', () => {
     const spent = anImage({ mediaId: 'a', model: 'm', cost, attempts: [anAttempt('t1'), anAttempt('t2')] });
     for (const image of [spent, anImage({ mediaId: 'b' })]) await older.accept(image, Infinity);
     await older.close();
-    downgrade(2);
+    downgrade(place.path(), 2);
     const records = place.open();
     expect(await records.get('a')).toEqual({
       ...spent,
@@ -80,7 +40,7 @@ describe('the schema', () => {
     const store = place.open();
     await store.accept(anImage({ mediaId: 'old' }), Infinity);
     await store.close();
-    downgrade(3);
+    downgrade(place.path(), 3);
     const records = place.open();
     expect(await records.get('old')).toMatchObject({ pending: [], dominantColour: null });
   });
@@ -91,7 +51,7 @@ describe('the schema', () => {
       await store.accept(anImage({ mediaId: `m${second}`, status: 'failed', createdAt: at(second) }), Infinity);
     await store.accept(anImage({ mediaId: 'due', status: 'succeeded', createdAt: at(9), expiresAt: at(10) }), Infinity);
     await store.close();
-    downgrade(5);
+    downgrade(place.path(), 5);
     const records = place.open();
     expect(await records.get('m3')).toMatchObject({ requestedAt: at(3), allowanceFrom: 1 });
     const ids = (images: readonly Image[]) => images.map(({ mediaId }) => mediaId);
@@ -159,7 +119,7 @@ describe('the schema', () => {
     await store.accept(anImage({ mediaId: 'a', status: 'failed', attempts, cost, estimate: zero }), Infinity);
     await store.accept(anImage({ mediaId: 'b', estimate: guessed }), Infinity);
     await store.close();
-    downgrade(5);
+    downgrade(place.path(), 5);
     const records = place.open();
     const image = await records.get('a');
     expect(image?.attempts.map(({ cost }) => cost)).toEqual(expected);
@@ -175,7 +135,7 @@ describe('the schema', () => {
     await store.update('a', (image) => ({ ...image, status: 'succeeded' }));
     const [pending] = await store.outbox.list('a');
     await store.close();
-    downgrade(6);
+    downgrade(place.path(), 6);
     execute(
       place.path(),
       `WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 25)
@@ -190,11 +150,28 @@ describe('the schema', () => {
     expect(await records.outbox.next({ ids: [], receivers: [] }, Infinity)).toMatchObject({ delivery: pending });
   });
 
-  it.each([2, 3, 4, 5, 6])('migrates from version %d although a record cannot be read', async (version) => {
+  it('migrates images with a fingerprint and the sum of their bytes to images without, which are counted on', async () => {
+    const store = place.open();
+    const images = [anImage({ mediaId: 'a' }), anImage({ mediaId: 'b', request: aRequest({ labels: ['x'] }) })];
+    for (const image of images) await store.accept(image, Infinity);
+    await store.close();
+    downgrade(place.path(), 7);
+    const records = place.open();
+    for (const image of images) expect(await records.get(image.mediaId)).toEqual(image);
+    expect((await records.list({ limit: 10, owner: null, label: 'x' })).items).toEqual(images.slice(1));
+    expect(await records.countByStatus()).toMatchObject({ queued: 2 });
+    await records.update('a', (image) => ({ ...image, status: 'succeeded' }));
+    await records.remove('b');
+    await records.accept(anImage({ mediaId: 'c' }), Infinity);
+    expect(await records.countByStatus()).toMatchObject({ queued: 1, succeeded: 1 });
+    await records.check();
+  });
+
+  it.each([2, 3, 4, 5, 6, 7])('migrates from version %d although a record cannot be read', async (version) => {
     const store = place.open();
     for (const mediaId of ['bad', 'good']) await store.accept(anImage({ mediaId }), Infinity);
     await store.close();
-    downgrade(version);
+    downgrade(place.path(), version);
     await damage(place.path(), '{"mediaId":"bad"');
     const records = place.open();
     expect(await records.unfinished()).toEqual(['good']);

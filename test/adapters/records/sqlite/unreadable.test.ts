@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { SCHEMA_VERSION } from '../../../../src/adapters/records/sqlite/migrations.ts';
 import type { Image } from '../../../../src/core/domain/image.ts';
 import type { RecordStore } from '../../../../src/core/ports/record-store.ts';
 import { anImage, aRequest, at, ms } from '../../../contracts/record-store/example-images.ts';
-import { damage, execute, makePlaceForEach } from './fixture.ts';
+import { downgrade } from './downgrade.ts';
+import { damage, makePlaceForEach } from './fixture.ts';
 
 const place = makePlaceForEach();
 const request = aRequest({ labels: ['red'], webhookUrl: 'https://example.com/hook' });
@@ -57,11 +57,7 @@ describe('rows that cannot be read', () => {
 
   it('are set aside by a migration, for good', async () => {
     await makeDamaged();
-    // As the last migration found it, but for what that makes anew.
-    execute(
-      place.path(),
-      `DROP TABLE unreadable_images; DROP TABLE identity; PRAGMA user_version = ${SCHEMA_VERSION - 1}`,
-    );
+    downgrade(place.path(), 6);
     const records = place.open();
     expect(await records.unreadable()).toEqual(['bad0', 'bad1', 'bad2']);
     await expectOnlyBadOnesFail(records);

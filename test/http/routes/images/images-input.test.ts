@@ -1,5 +1,6 @@
 import request from 'supertest';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { createImage } from '../../../../src/api/create-image.ts';
 import { type HttpApp, openHttpApp } from '../../../support/app/http-app.ts';
 
 let http: HttpApp;
@@ -61,6 +62,18 @@ describe('a valid request', () => {
     ['no renditions', { prompt, renditions: [] }],
     ['metadata keys that every object inherits', { prompt, metadata: { constructor: 'a', toString: 'b' } }],
     ['an emoji', { prompt: '🗼' }],
+    [
+      'null for everything that is left out',
+      {
+        prompt,
+        ...Object.fromEntries(
+          Object.keys(createImage.shape)
+            .filter((field) => field !== 'prompt')
+            .map((field) => [field, null]),
+        ),
+      },
+    ],
+    ['null for the prompt beside a brief', { prompt: null, brief: { subject: 'x' } }],
   ])('%s is accepted', async (_what, body) => {
     await api().post('/images').set('Prefer', 'respond-async').send(body).expect(202);
   });
@@ -69,6 +82,7 @@ describe('a valid request', () => {
 describe('an invalid request', () => {
   test.each<[string, unknown, string[], RegExp]>([
     ['no prompt and no brief', {}, ['prompt'], /give `prompt` or `brief`/],
+    ['null for both', { prompt: null, brief: null }, ['prompt'], /give `prompt` or `brief`/],
     ['both', { prompt, brief: { subject: 'x' } }, ['brief'], /one of them/],
     ['a blank prompt', { prompt: ' \n' }, ['prompt'], /blank/],
     ['a prompt that is no string', { prompt: 7 }, ['prompt'], /expected string/],
@@ -124,6 +138,7 @@ describe('an invalid request', () => {
     ['ttlSeconds with a fraction', { prompt, ttlSeconds: 1.5 }, ['ttlSeconds'], /int/],
     ['a webhook that is no URL', { prompt, webhookUrl: 'example.com' }, ['webhookUrl'], /http or https/],
     ['a webhook by ftp', { prompt, webhookUrl: 'ftp://example.com' }, ['webhookUrl'], /http or https/],
+    ['a webhook as a record shows it', { prompt, webhookUrl: 'https://a.example/…' }, ['webhookUrl'], /whole URL/],
     ['labels twice', { prompt, labels: ['a', 'a'] }, ['labels'], /twice/],
     ['an unknown field', { prompt, sise: '16x16' }, ['sise'], /not a known field/],
     ['several errors', { prompt, size: '1', colour: 'red', n: 2 }, ['size', 'colour', 'n'], /./],

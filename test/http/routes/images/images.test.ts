@@ -16,7 +16,7 @@ describe('records', () => {
   test('GET and HEAD of one', async () => {
     http.images.settle('a', {});
     const answer = await api().get('/images/a').expect(200);
-    expect(answer.body).toEqual(JSON.parse(JSON.stringify(exampleRecord(exampleImage({ mediaId: 'a' })))));
+    expect(answer.body).toEqual(JSON.parse(JSON.stringify(await exampleRecord(exampleImage({ mediaId: 'a' })))));
     await api().head('/images/a').expect(200);
   });
 

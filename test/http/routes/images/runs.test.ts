@@ -32,7 +32,7 @@ describe('POST /images', () => {
     });
     http.images.settle('a', {});
     const answer = await api().post('/images').send({ prompt }).expect(201);
-    expect(answer.body).toEqual(JSON.parse(JSON.stringify(exampleRecord(exampleImage({ mediaId: 'a' })))));
+    expect(answer.body).toEqual(JSON.parse(JSON.stringify(await exampleRecord(exampleImage({ mediaId: 'a' })))));
     expect(answer.headers.location).toBe('/images/a');
     expect(answer.headers['preference-applied']).toBeUndefined();
     expect(http.images.waits[0]).toMatchObject({ mediaId: 'a', timeoutMs: 120_000 });

@@ -1,0 +1,56 @@
+import type { Logger } from 'pino';
+import { ImageError } from '../domain/errors.ts';
+import type { Image } from '../domain/image.ts';
+import { type ChangeableFields, distinctLabels, type ImagePatch } from '../domain/request.ts';
+import { patched } from '../domain/transitions.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { RecordStore } from '../ports/record-store.ts';
+import { expiryOf } from '../retention/expiry.ts';
+import type { CheckWebhookUrl } from '../webhooks/webhook-url.ts';
+
+/**
+ * Changes fields of an image that do not make its picture, in any status, and returns it as it is then stored. Raises `not_found`
+ * where the image was deleted since it was read, even if another one has its mediaId by now, and what `CheckWebhookUrl` raises.
+ */
+export type PatchImage = (found: Image, patch: ImagePatch) => Promise<Image>;
+
+interface PatchDeps {
+  readonly records: Pick<RecordStore, 'update'>;
+  readonly checkWebhookUrl: CheckWebhookUrl;
+  /** How long images with a label are kept, in milliseconds. */
+  readonly retentionByLabel: ReadonlyMap<string, number>;
+  readonly clock: Pick<Clock, 'now'>;
+  readonly log: Logger;
+}
+
+export function createPatch({ records, checkWebhookUrl, retentionByLabel, clock, log }: PatchDeps): PatchImage {
+  return async ({ mediaId, owner, createdAt }, patch) => {
+    checkWebhookUrl(patch.webhookUrl);
+    const at = new Date(clock.now()).toISOString();
+    const changes = changesOf(patch);
+    let isSame = false;
+    const image = await records.update(mediaId, (current) => {
+      isSame = current.owner === owner && current.createdAt === createdAt;
+      if (!isSame) return null;
+      return patched(current, {
+        changes,
+        at,
+        expiryOf: (request, since) => expiryOf(request, Date.parse(since), retentionByLabel),
+      });
+    });
+    if (image === null || !isSame) throw new ImageError('not_found', `image ${mediaId} was deleted meanwhile`);
+    const fields = Object.keys(changes);
+    if (fields.length > 0) log.info({ mediaId, fields }, 'image changed');
+    return image;
+  };
+}
+
+/** The fields that the patch gives, as they are stored: null clears. */
+function changesOf({ labels, metadata, ttlSeconds, webhookUrl }: ImagePatch): Partial<ChangeableFields> {
+  return {
+    ...(labels !== undefined && { labels: distinctLabels(labels) }),
+    ...(metadata !== undefined && { metadata: metadata ?? {} }),
+    ...(ttlSeconds !== undefined && { ttlSeconds }),
+    ...(webhookUrl !== undefined && { webhookUrl }),
+  };
+}
