@@ -1,7 +1,14 @@
+import { getSystemErrorMessage } from 'node:util';
 import { CommanderError } from 'commander';
 import { BackupError } from '../composition/backup/backup-error.ts';
 import { ConfigError, EX_CONFIG } from '../config/config.ts';
-import { DatabaseInUseError, ForeignMediaError, ImageError, MediaInUseError } from '../core/domain/errors.ts';
+import {
+  DatabaseInUseError,
+  ForeignMediaError,
+  ImageError,
+  type ImageErrorCode,
+  MediaInUseError,
+} from '../core/domain/errors.ts';
 import { InvalidKeyError } from '../security/api-keys.ts';
 
 /** Exit code of a command that failed. */
@@ -39,7 +46,7 @@ function describeFields(errors: readonly FieldError[]): string {
   return errors.map(({ path, message }) => `${optionOf(path)}: ${message}`).join('\n');
 }
 
-/** The error of the core for a request that names what does not exist, with the options that do. */
+/** The error of the core for a request that names what there is not, with the option that names it. */
 function describeInvalid({ message, paths }: ImageError): string {
   return paths.length === 0 ? message : `${message} (${describeFields(paths)})`;
 }
@@ -65,6 +72,9 @@ export interface Failure {
 /** Errors whose message is meant for the operator. */
 const EXPECTED = [ImageError, DatabaseInUseError, MediaInUseError, BackupError, CommandError];
 
+/** Codes of requests that are refused for what they ask for, before anything is paid. */
+const WRONG_REQUESTS: ReadonlySet<ImageErrorCode> = new Set(['invalid_request', 'unsupported_parameter']);
+
 /** Maps every error of a command. One that is expected is its message alone; a defect shows its stack only where the log level asks for it. */
 export function describeFailure(error: unknown, logLevel = ''): Failure {
   // Help and version end by an error too. Commander has written what there is to say.
@@ -78,7 +88,7 @@ export function describeFailure(error: unknown, logLevel = ''): Failure {
     return { exitCode: EXIT_USAGE, message: error.message };
   }
   if (error instanceof BackupError && error.isWrongUse) return { exitCode: EXIT_USAGE, message: error.message };
-  if (error instanceof ImageError && error.code === 'invalid_request') {
+  if (error instanceof ImageError && WRONG_REQUESTS.has(error.code)) {
     return { exitCode: EXIT_USAGE, message: describeInvalid(error) };
   }
   const isExpected = error instanceof Error && EXPECTED.some((kind) => error instanceof kind);
@@ -87,6 +97,12 @@ export function describeFailure(error: unknown, logLevel = ''): Failure {
   const text = error instanceof Error ? (isVerbose && error.stack) || error.message : String(error);
   const advice = isVerbose ? '' : ' (LOG_LEVEL=debug shows where)';
   return { exitCode: EXIT_FAILED, message: `unexpected error, a defect of Easel: ${text}${advice}` };
+}
+
+/** What the operating system has against a file, in its words and with the code, such as `permission denied (EACCES)`. */
+export function describeSystemError(error: Error): string {
+  const { errno, code } = error as NodeJS.ErrnoException;
+  return errno === undefined ? error.message : `${getSystemErrorMessage(errno)} (${code})`;
 }
 
 /** True for an error of the operating system, such as a full disk or a missing right; its message names the call and the path. */

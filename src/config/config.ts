@@ -45,15 +45,17 @@ export interface Config extends ServiceConfig, AccessConfig, WebhookConfig, Imag
   readonly warnings: readonly string[];
 }
 
-/** Everything that is wrong with the environment, one issue a line, each naming its variable. */
+/**
+ * Everything that is wrong with the environment, one issue a line, each naming its variable. `warnings` follow in the message: a misspelt
+ * name is often why another setting is missing.
+ */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError';
   readonly issues: readonly string[];
 
-  constructor(issues: readonly string[]) {
-    super(
-      `the configuration has ${issues.length} issue${issues.length === 1 ? '' : 's'}:\n${issues.map((line) => `  ${line}`).join('\n')}`,
-    );
+  constructor(issues: readonly string[], warnings: readonly string[] = []) {
+    const lines = [...issues, ...warnings].map((line) => `  ${line}`).join('\n');
+    super(`the configuration has ${issues.length} issue${issues.length === 1 ? '' : 's'}:\n${lines}`);
     this.issues = issues;
   }
 }
@@ -89,7 +91,8 @@ export function readConfig(env: Environment, now = Date.now()): Config {
   issues.push(
     ...UNSUPPORTED.filter((name) => name in given).map((name) => `${name}: is not supported by this version; unset it`),
   );
-  if (issues.length > 0) throw new ConfigError(issues);
+  const warnings = [...settingWarnings(Object.keys(given), names), ...unusedAddress(openai.baseURL, names)];
+  if (issues.length > 0) throw new ConfigError(issues, withoutRepeats(warnings, issues));
 
   const service = serviceConfig(settings);
   const secretFolder = dirname(service.records.path);
@@ -105,7 +108,7 @@ export function readConfig(env: Environment, now = Date.now()): Config {
     presets,
     signing,
     secrets: createSecretMask([...secretsIn(given), ...keyFile.secrets]),
-    warnings: [...settingWarnings(Object.keys(given), names), ...unusedAddress(openai.baseURL, names)],
+    warnings,
   };
 }
 
@@ -166,6 +169,12 @@ function contradictions(settings: Settings, given: Given, refused: ReadonlySet<s
     );
   }
   return issues;
+}
+
+/** The warnings about variables that no issue names already. */
+function withoutRepeats(warnings: readonly string[], issues: readonly string[]): readonly string[] {
+  const named = new Set(issues.map((issue) => issue.split(':')[0]));
+  return warnings.filter((warning) => !named.has(warning.split(' ')[0]));
 }
 
 /** A warning where `OPENAI_BASE_URL` is set but no provider uses it. */

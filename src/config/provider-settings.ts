@@ -55,6 +55,17 @@ const baseUrl = z
     'must hold no user and no password: no request can be sent to such a URL; a key has its own variable',
   );
 
+/**
+ * A key that an HTTP header can carry: visible ASCII (RFC 9110, section 5.5; RFC 6750, section 2.1). With any other, no call could be sent,
+ * and each would count as one that may have been billed.
+ */
+const apiKey = z
+  .string()
+  .regex(
+    /^[\x21-\x7e]+$/,
+    'must be visible ASCII characters, without spaces; set your own key in place of an example such as sk-…',
+  );
+
 /** False for `https://user:password@host`. */
 function hasNoCredentials(url: string): boolean {
   const { username, password } = new URL(url);
@@ -69,7 +80,7 @@ export const providerListSettings = {
       'Providers that make the pictures, in the order of fallback, such as `openai,backup,placeholder`. ' +
         'Default: `openai` with a key, else `placeholder`, which paints abstract pictures by itself.',
     ),
-  OPENAI_API_KEY: z.string().optional().describe('Key for the `openai` provider.'),
+  OPENAI_API_KEY: apiKey.optional().describe('Key for the `openai` provider.'),
   OPENAI_BASE_URL: baseUrl.optional().describe("Any OpenAI-compatible server. Default: OpenAI's own."),
 } as const;
 
@@ -81,7 +92,7 @@ export const providerSettings = {
       'Needed for every name in `PROVIDERS` but `openai` and `placeholder`: an OpenAI-compatible server. ' +
         'For `azure` and `azure-…` the endpoint of an Azure OpenAI resource.',
     ),
-  API_KEY: z.string().optional().describe('Its key, if it needs one.'),
+  API_KEY: apiKey.optional().describe('Its key, if it needs one.'),
   MODEL: z
     .string()
     .optional()

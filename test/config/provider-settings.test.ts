@@ -76,6 +76,12 @@ describe('settings of providers', () => {
       'PROVIDER_OPENAI_MODEL: use IMAGE',
     ],
     ['a placeholder with settings', { PROVIDER_PLACEHOLDER_MODEL: 'x' }, 'PROVIDER_PLACEHOLDER_MODEL: the placeholder'],
+    ['a key that no header can carry', { OPENAI_API_KEY: `${KEY}…` }, 'OPENAI_API_KEY: must be visible ASCII'],
+    [
+      'the same of another provider',
+      { ...BACKUP, PROVIDER_BACKUP_API_KEY: `${KEY}\r` },
+      'PROVIDER_BACKUP_API_KEY: must be visible ASCII',
+    ],
     ['a provider twice', { ...BACKUP, PROVIDERS: 'backup,backup' }, 'PROVIDERS: must not name'],
     ['an invalid name', { PROVIDERS: 'My Server' }, 'PROVIDERS: must be a name'],
     ['no name at all', { ...BACKUP, PROVIDERS: 'backup,' }, 'PROVIDERS: entry 2: is empty'],

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { type FileHandle, open, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, extname, join } from 'node:path';
 import type { MasterFormat } from '../../core/domain/formats.ts';
-import { CommandError, UsageError } from '../failure.ts';
+import { CommandError, describeSystemError, UsageError } from '../failure.ts';
 
 /** Formats by the ending of a file. */
 const FORMATS: Readonly<Record<string, MasterFormat>> = { png: 'png', jpeg: 'jpeg', jpg: 'jpeg', webp: 'webp' };
@@ -39,7 +39,7 @@ export async function openOutputFile(path: string): Promise<OutputFile> {
   if ((await stat(path).catch(() => null))?.isDirectory()) throw new CommandError(`--out: ${path} is a folder`);
   const temporary = join(dirname(path), `.${basename(path)}.${randomUUID()}`);
   const file = await open(temporary, 'wx').catch((error: Error) => {
-    throw new CommandError(`--out: ${path} cannot be written: ${error.message}`, { cause: error });
+    throw new CommandError(`--out: ${path} cannot be written: ${describeSystemError(error)}`, { cause: error });
   });
   return {
     async write(bytes) {
@@ -48,7 +48,9 @@ export async function openOutputFile(path: string): Promise<OutputFile> {
         await file.sync();
         await rename(temporary, path);
       } catch (error) {
-        throw new CommandError(`--out: ${path} cannot be written: ${(error as Error).message}`, { cause: error });
+        throw new CommandError(`--out: ${path} cannot be written: ${describeSystemError(error as Error)}`, {
+          cause: error,
+        });
       }
     },
     [Symbol.asyncDispose]: () => discard(file, temporary),
@@ -63,7 +65,8 @@ async function discard(file: FileHandle, path: string): Promise<void> {
 function writeStandardOutput(bytes: Uint8Array): Promise<void> {
   return new Promise((resolve, reject) => {
     process.stdout.write(bytes, (error) => {
-      if (error) reject(new CommandError(`standard output cannot be written: ${error.message}`, { cause: error }));
+      if (error)
+        reject(new CommandError(`standard output cannot be written: ${describeSystemError(error)}`, { cause: error }));
       else resolve();
     });
   });

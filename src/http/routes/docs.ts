@@ -13,12 +13,15 @@ const ICON = {
     '<rect x="5" y="7" width="22" height="13" rx="1.5" fill="#f2b705"/></svg>',
 };
 
+/** Hides Swagger UI's bar, which bears another project's name and opens documents of other services. */
+const STYLE = { filename: 'easel.css', content: '.swagger-ui .topbar { display: none }' };
+
 /** The OpenAPI document at `/openapi.json`, and Swagger UI at `/docs`, which loads nothing from other hosts. */
 export const docsRoutes: FastifyPluginAsync = async (app) => {
   await app.register(fastifySwaggerUi, {
     routePrefix: '/docs',
     staticCSP: PAGE_POLICY,
-    theme: { title: 'Easel', favicon: [ICON] },
+    theme: { title: 'Easel', favicon: [ICON], css: [STYLE] },
   });
   app.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger());
 };

@@ -219,6 +219,7 @@ it.each([
   ['--metadata', ['--metadata', 'k'], /^--metadata: must be KEY=VALUE/],
   ['--ttl-seconds', ['--ttl-seconds', '1h'], /^--ttl-seconds: must be a whole number of seconds/],
   ['--preset', ['--preset', 'poster'], /poster.*--preset: one of article-hero/],
+  ['--model', ['--model', 'nope'], /^placeholder has no model nope \(--model: choose a model from the catalog/],
   ['an unknown ending of --out', ['--out', 'a.gif'], /^--out: a\.gif must end in \.png, \.jpeg, \.jpg or \.webp/],
   ['another --format', ['--out', 'a.png', '--format', 'webp'], /^--format: is webp, and a\.png ends as png/],
   ['--json beside the picture', ['--out', '-', '--json'], /^--json: cannot come with --out -/],
@@ -235,7 +236,7 @@ it('makes nothing where --out cannot be written, and says so before anything is 
   await using upstream = await startOpenAiServer();
   const run = generate(folder.path, upstream, 'x', '--out', join(folder.path, 'missing', 'a.png'));
   expect(await run.exited).toBe(1);
-  expect(run.stderr()).toMatch(/^--out: .*missing\/a\.png cannot be written: ENOENT/);
+  expect(run.stderr()).toMatch(/^--out: .*missing\/a\.png cannot be written: no such file or directory \(ENOENT\)$/m);
   expect(upstream.calls).toHaveLength(0);
 });
 

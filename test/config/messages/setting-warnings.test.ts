@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { readConfig } from '../../../src/config/config.ts';
+import { ConfigError, readConfig } from '../../../src/config/config.ts';
 import { settings } from '../../../src/config/settings.ts';
 
 const OPENAI_BASE_URL = 'http://127.0.0.1:8080/v1';
@@ -81,4 +81,13 @@ describe('warnings of settings', () => {
     const warning = expect.stringMatching(/^OPENAI_BASE_URL is not used/);
     expect(readConfig(env).warnings).toEqual(unused ? [warning] : []);
   });
+});
+
+it('stand in the message of a refused start too, where no issue names the variable', () => {
+  const start = () =>
+    readConfig({ HOST: '0.0.0.0', API_KEYZ: 'x', PROVIDERS: 'placeholder', PROVIDER_PLACEHOLDER_MODLE: 'x' });
+  expect(start).toThrow(ConfigError);
+  expect(start).toThrow(
+    /^the configuration has 2 issues:\n {2}HOST: .*\n.*\n {2}API_KEYZ is not a setting; is API_KEYS meant\?$/,
+  );
 });

@@ -40,6 +40,10 @@ const age: Row = [
   ['x', ' ', '30', '-1d', '1.5d', '30 days', '1w', '9999999d'],
   'must be a number and s, m, h or d, such as 30d',
 ];
+const providerKey: Row = [
+  ['sk-…', ' ', 'sk a', 'sk\r', 'sk\n', 'schlüssel', 'sk\u200b'],
+  'must be visible ASCII characters, without spaces; set your own key in place of an example such as sk-…',
+];
 const json: Row = [['MISSING'], 'there is no file at this path'];
 
 const WRONG: Readonly<Record<string, readonly Row[]>> = {
@@ -118,7 +122,7 @@ const WRONG: Readonly<Record<string, readonly Row[]>> = {
     ],
     [[' '], 'is empty; take the comma out or name something'],
   ],
-  OPENAI_API_KEY: [],
+  OPENAI_API_KEY: [providerKey],
   OPENAI_BASE_URL: [
     address,
     [
@@ -203,7 +207,7 @@ const WRONG: Readonly<Record<string, readonly Row[]>> = {
 
 const WRONG_OF_PROVIDER: typeof WRONG = {
   BASE_URL: [address],
-  API_KEY: [],
+  API_KEY: [providerKey],
   MODEL: [],
   API_VERSION: [],
   OMIT: [

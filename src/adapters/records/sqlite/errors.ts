@@ -1,3 +1,4 @@
+import { getSystemErrorMessage } from 'node:util';
 import { ImageError } from '../../../core/domain/errors.ts';
 
 /** Maps an error of SQLite or the file system to the `ImageError` that the port promises. Any other is a defect, returned unchanged. */
@@ -7,7 +8,8 @@ export function asImageError(error: unknown, path: string): unknown {
   const full = () => new ImageError('storage_full', `no space is left for the database ${path}`, options);
 
   if (error.code === 'ENOSPC' || error.code === 'EDQUOT') return full();
-  if ('syscall' in error) return unavailable(`the database ${path} cannot be used: ${error.message}`, options);
+  if ('syscall' in error)
+    return unavailable(`the database ${path} cannot be used: ${systemFault(error as NodeJS.ErrnoException)}`, options);
   if (error.code === 'ERR_INVALID_STATE') return unavailable(`the database ${path} is closed`, options);
   if (error.code !== 'ERR_SQLITE_ERROR' || !('errcode' in error)) return error;
 
@@ -33,6 +35,13 @@ export function asImageError(error: unknown, path: string): unknown {
     default:
       return unavailable(`the database ${path} cannot be used: ${error.message}`, options);
   }
+}
+
+/** What the file system has against a file or folder, such as `permission denied (EACCES) at .data`. */
+function systemFault(error: NodeJS.ErrnoException): string {
+  const { errno, code, path } = error;
+  if (errno === undefined) return error.message;
+  return `${getSystemErrorMessage(errno)} (${code})${path === undefined ? '' : ` at ${path}`}`;
 }
 
 /** An `ImageError` with `storage_unavailable` and a retry hint of five seconds. */
