@@ -150,8 +150,8 @@ function contradictions(settings: Settings, given: Given, refused: ReadonlySet<s
   const allowsAnonymous = ALLOW_ANONYMOUS || refused.has('ALLOW_ANONYMOUS');
   if (!LOOPBACK.test(HOST) && !isSet('API_KEYS') && !isSet('API_KEYS_FILE') && !allowsAnonymous) {
     issues.push(
-      'HOST: others can reach this address, and anyone could spend your money; set API_KEYS, or HOST=127.0.0.1, ' +
-        'or ALLOW_ANONYMOUS=true if that is meant',
+      'HOST: others can reach this address, and anyone could spend your money; set API_KEYS_FILE (easel keys create makes a key), ' +
+        'or HOST=127.0.0.1, or ALLOW_ANONYMOUS=true if that is meant',
     );
   }
   if (PROVIDERS?.includes('openai') && !isSet('OPENAI_API_KEY') && !isSet('OPENAI_BASE_URL')) {

@@ -54,8 +54,8 @@ const WRONG: Readonly<Record<string, readonly Row[]>> = {
     ],
     [
       ['0.0.0.0', '::', 'nope', '10.0.0.1'],
-      'others can reach this address, and anyone could spend your money; set API_KEYS, or HOST=127.0.0.1, ' +
-        'or ALLOW_ANONYMOUS=true if that is meant',
+      'others can reach this address, and anyone could spend your money; set API_KEYS_FILE (easel keys create makes a key), ' +
+        'or HOST=127.0.0.1, or ALLOW_ANONYMOUS=true if that is meant',
     ],
   ],
   PORT: [wholeNumber(0, 65_535)],
