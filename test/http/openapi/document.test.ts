@@ -162,6 +162,7 @@ test('a running service serves the same document, and pages that load nothing fr
 
   const page = await api().get('/docs').expect(200);
   expect(page.text).toContain('<title>Easel</title>');
+  expect(page.text).toContain('static/theme/easel.css');
   const parts = [...page.text.matchAll(/(?:src|href)="([^"]+)"/g)].map(([, url]) => url ?? '');
   expect(parts.length).toBeGreaterThan(3);
   for (const part of parts) {
