@@ -4,7 +4,7 @@ import { createImage, createImageHeaders, retryBody, retryHeaders } from '../../
 import { imageParams } from '../../../api/fields.ts';
 import { imageRecord } from '../../../api/image-record.ts';
 import { failureProblem, type ProblemCode, replayedFailure } from '../../../api/problem.ts';
-import { isFinished } from '../../../core/domain/image.ts';
+import { isFinished, isSameImage } from '../../../core/domain/image.ts';
 import type { ToRecord } from '../../../core/domain/record.ts';
 import type { Submission } from '../../../core/images/admission.ts';
 import type { Images } from '../../../core/images/images.ts';
@@ -86,7 +86,7 @@ export const runRoutes: FastifyPluginAsyncZod<RunRoutesOptions> = async (app, op
         ),
         201: doneNow,
         202: atWork,
-        ...problems(...RUN_PROBLEMS, 'media_id_conflict', 'idempotency_key_reused'),
+        ...problems(...RUN_PROBLEMS, 'not_found', 'media_id_conflict', 'idempotency_key_reused'),
       },
     },
     handler: async (request, reply) => {
@@ -145,7 +145,8 @@ export const runRoutes: FastifyPluginAsyncZod<RunRoutesOptions> = async (app, op
       seconds === 0 || isFinished(found.status)
         ? found
         : await images.waitUntilFinished(mediaId, seconds * 1000, clientGone.signal);
-    if (image === null) {
+    // Another image that has the mediaId by now may be another key's.
+    if (image === null || !isSameImage(found, image)) {
       throw new ProblemError({
         code: 'not_found',
         detail: 'the picture was deleted while it was being made',
