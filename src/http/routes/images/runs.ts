@@ -9,7 +9,7 @@ import type { ToRecord } from '../../../core/domain/record.ts';
 import type { Submission } from '../../../core/images/admission.ts';
 import type { Images } from '../../../core/images/images.ts';
 import type { Identify } from '../../access/auth.ts';
-import { json, problems } from '../../openapi/responses.ts';
+import { BODY_PROBLEMS, json, problems } from '../../openapi/responses.ts';
 import { appliedPreferences, readPreferences, secondsToWait } from '../../protocol/prefer.ts';
 import { noteMediaId, ProblemError, sendProblem } from '../../protocol/problem.ts';
 
@@ -41,11 +41,9 @@ const atWork = json('Accepted, and still at work.', imageRecord, {
 
 /** The problems that every request for a run may end with. */
 const RUN_PROBLEMS = [
-  'invalid_request',
+  ...BODY_PROBLEMS,
   'unauthorized',
   'forbidden',
-  'payload_too_large',
-  'unsupported_media_type',
   'unsupported_parameter',
   'prompt_rejected',
   'budget_exhausted',
