@@ -13,6 +13,12 @@ export const nonBlankText = text.refine(
   'must not be blank; leave it out or say something',
 );
 
+/** A whole number of a query string, from `min` to `max`. */
+export function wholeNumber(min: number, max: number) {
+  const error = `must be a whole number from ${min} to ${max}`;
+  return z.coerce.number({ error }).int({ error }).min(min, { error }).max(max, { error });
+}
+
 /** A time in an answer: ISO 8601, UTC, with milliseconds. */
 export const timestamp = (description: string) =>
   z.string().meta({ format: 'date-time', description, examples: ['2026-11-23T16:02:30.000Z'] });

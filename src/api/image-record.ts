@@ -11,7 +11,7 @@ import { COST_BASES } from '../core/domain/money.ts';
 import { type ImageRecord, SHOWN_OUTCOMES, type ToRecord } from '../core/domain/record.ts';
 import { forEachBriefPart } from '../core/domain/request.ts';
 import type { Page } from '../core/ports/record-store.ts';
-import { codeOf, discriminator, nonBlankText, timestamp } from './fields.ts';
+import { codeOf, discriminator, nonBlankText, timestamp, wholeNumber } from './fields.ts';
 import { problemCode } from './problem.ts';
 
 const fileUrl = z.string().meta({
@@ -220,7 +220,7 @@ export const listQuery = z.strictObject({
   createdBefore: isoTime
     .optional()
     .meta({ description: 'Only those created before this time.', examples: ['2026-11-23T16:00:00Z'] }),
-  limit: z.coerce.number().int().min(1).max(100).default(20).meta({ description: 'Most to give, 1 to 100.' }),
+  limit: wholeNumber(1, 100).default(20).meta({ description: 'Most to give, 1 to 100.' }),
   cursor: nonBlankText.max(1024).optional().meta({ description: '`nextCursor` of the page before.' }),
 });
 

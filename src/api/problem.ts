@@ -105,6 +105,9 @@ export function errorProblem({ code, message, paths, retryAfterSeconds, mediaId 
 export function fieldErrors(issues: readonly z.core.$ZodIssue[], whole: string): { path: string; message: string }[] {
   return issues.flatMap((issue) => {
     const at = issue.path.map(String);
+    // The whole part is absent, or of another kind, such as a list.
+    const isNoObject = issue.code === 'invalid_type' && issue.expected === 'object' && at.length === 0;
+    if (isNoObject) return [{ path: whole, message: 'must be a JSON object' }];
     if (issue.code !== 'unrecognized_keys') return [{ path: at.join('.') || whole, message: issue.message }];
     return issue.keys.map((key) => ({
       path: [...at, key].join('.'),

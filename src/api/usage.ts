@@ -2,11 +2,11 @@
 
 import { z } from 'zod';
 import type { UsageReport } from '../core/money/usage.ts';
-import { timestamp } from './fields.ts';
+import { timestamp, wholeNumber } from './fields.ts';
 
 /** Query of `GET /usage`. */
 export const usageQuery = z.strictObject({
-  days: z.coerce.number().int().min(1).max(366).default(30).meta({ description: 'How many, today included.' }),
+  days: wholeNumber(1, 366).default(30).meta({ description: 'How many, today included.' }),
 });
 
 const usd = z.number().nullable();

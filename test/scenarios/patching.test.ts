@@ -49,9 +49,9 @@ describe('a PATCH', () => {
     const { expiresAt } = before;
     expect(replaced.body).toEqual({
       ...before,
-      labels: ['c', 'd'],
+      labels: ['d', 'c'],
       metadata: { two: '2' },
-      request: { ...before.request, labels: ['c', 'd'], metadata: { two: '2' } },
+      request: { ...before.request, labels: ['d', 'c'], metadata: { two: '2' } },
       expiresAt,
     });
     const cleared = await patch(easel, 'x', { labels: null, metadata: null, ttlSeconds: null, webhookUrl: null });

@@ -26,7 +26,7 @@ describe('the request in a record', () => {
       format: 'png',
       renditions: ['256x160.png'],
       metadata: { a: '1' },
-      labels: ['a', 'b'],
+      labels: ['b', 'a'],
       ttlSeconds: null,
       webhookUrl: 'http://127.0.0.1:9/…',
     });

@@ -289,6 +289,16 @@ function withOmitted(omitted: OmittedAttempts | undefined, more: readonly Attemp
 }
 
 /**
+ * True for the image that `found` is, as it stands now; false for another that was made under its mediaId after it was deleted. A
+ * mediaId is one space for all keys, so what was checked of the one holds for the other in nothing.
+ */
+export function isSameImage(found: ImageIdentity, { owner, createdAt }: ImageIdentity): boolean {
+  return owner === found.owner && createdAt === found.createdAt;
+}
+
+type ImageIdentity = Pick<Image, 'owner' | 'createdAt'>;
+
+/**
  * For an unfinished image, true when it had completed and is processed again because published files were lost (a repair). Its
  * checks and its webhook were done the first time and are not repeated, nor is its success counted again. Its completion time stays
  * too, unless it is cancelled.

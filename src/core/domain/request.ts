@@ -83,9 +83,9 @@ export type CreateImage = { readonly mediaId?: string | null | undefined } & {
     | undefined;
 };
 
-/** Labels as they are stored: each once, in code unit order. */
+/** Labels as they are stored: each once, in the order in which they came. */
 export function distinctLabels(labels: readonly string[] | null | undefined): readonly string[] {
-  return [...new Set(labels)].sort();
+  return [...new Set(labels)];
 }
 
 /** The parts of a brief, and whether each holds one text or a list of texts. This is the one list: types and schemas derive from it. */

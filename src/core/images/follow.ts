@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { type Image, isFinished } from '../domain/image.ts';
+import { type Image, isFinished, isSameImage } from '../domain/image.ts';
 import { type ImageRecord, type ToRecord, toStableRecord } from '../domain/record.ts';
 import type { ImageEvents, PartialPicture } from '../ports/image-events.ts';
 import type { RecordStore } from '../ports/record-store.ts';
@@ -39,27 +39,28 @@ interface FollowDeps {
  */
 export function createFollow(deps: FollowDeps): Follow {
   return (image, lastEventId, signal) =>
-    isFinished(image.status) && lastEventId === doneId(image)
-      ? null
-      : streamEvents(deps, image.mediaId, lastEventId, signal);
+    isFinished(image.status) && lastEventId === doneId(image) ? null : streamEvents(deps, image, lastEventId, signal);
 }
 
 async function* streamEvents(
   { records, events, toRecord, ending }: FollowDeps,
-  mediaId: string,
+  followed: Image,
   lastEventId: string | null,
   signal: AbortSignal,
 ): AsyncGenerator<ImageEvent, void, undefined> {
+  const { mediaId } = followed;
   let change: { readonly image: Image | null } | null = null;
   let partial: PartialPicture | null = null;
   let wake = () => {};
+  /** Null where the followed image was deleted, even if another one has its mediaId by now, which may be another key's. */
+  const ifFollowed = (image: Image | null) => (image !== null && isSameImage(followed, image) ? image : null);
   const isOver = () => signal.aborted || ending.aborted;
   const wakeAtEnd = () => wake();
   // Removed at the end, as both signals outlive the stream: `AbortSignal.any` would keep it, and what it holds, as long.
   for (const end of [signal, ending]) end.addEventListener('abort', wakeAtEnd);
   const unsubscribe = events.subscribe(mediaId, {
     changed(image) {
-      change = { image };
+      change = { image: ifFollowed(image) };
       // A partial picture belongs to a call of the state before.
       partial = null;
       wake();
@@ -81,7 +82,7 @@ async function* streamEvents(
     let lastSentId = lastEventId?.split('.', 1)[0] ?? null;
     // Read after subscribing, so that no change falls between the two; a change that arrived meanwhile is newer.
     const stored = await records.get(mediaId);
-    change ??= { image: stored };
+    change ??= { image: ifFollowed(stored) };
     while (!isOver()) {
       const next = takeNext();
       if (next.change !== null) {

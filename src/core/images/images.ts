@@ -47,7 +47,7 @@ export interface Images {
   preview(request: CreateImage, caller: Caller): Promise<Preview>;
   /**
    * Resolves when the image is finished, when `timeoutMs` has passed, when `signal` fires or when the service begins to stop:
-   * with the image as it then stands, or null when it was deleted meanwhile. Checks no caller.
+   * with the image that has the mediaId then, or null when none has. Checks no caller: see `isSameImage`.
    */
   waitUntilFinished(mediaId: string, timeoutMs: number, signal: AbortSignal): Promise<Image | null>;
   get(mediaId: string, caller: Caller): Promise<Image>;
@@ -163,8 +163,9 @@ export function createImages(useCases: UseCases): Images {
     },
 
     async cancel(mediaId, caller) {
-      await findToChange(mediaId, caller);
-      return (await deletions.cancel(mediaId)) ?? (await find(mediaId, caller));
+      const image = await deletions.cancel(await findToChange(mediaId, caller));
+      if (image === null) throw new ImageError('not_found', `image ${mediaId} was deleted meanwhile`);
+      return image;
     },
 
     async patch(mediaId, patch, caller) {
@@ -172,8 +173,7 @@ export function createImages(useCases: UseCases): Images {
     },
 
     async remove(mediaId, caller) {
-      await findToChange(mediaId, caller);
-      await deletions.remove(mediaId);
+      await deletions.remove(await findToChange(mediaId, caller));
     },
 
     async lastCleanup() {

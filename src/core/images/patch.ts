@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
 import { ImageError } from '../domain/errors.ts';
-import type { Image } from '../domain/image.ts';
+import { type Image, isSameImage } from '../domain/image.ts';
 import { type ChangeableFields, distinctLabels, type ImagePatch } from '../domain/request.ts';
 import { patched } from '../domain/transitions.ts';
 import type { Clock } from '../ports/clock.ts';
@@ -24,13 +24,14 @@ interface PatchDeps {
 }
 
 export function createPatch({ records, checkWebhookUrl, retentionByLabel, clock, log }: PatchDeps): PatchImage {
-  return async ({ mediaId, owner, createdAt }, patch) => {
+  return async (found, patch) => {
+    const { mediaId } = found;
     checkWebhookUrl(patch.webhookUrl);
     const at = new Date(clock.now()).toISOString();
     const changes = changesOf(patch);
     let isSame = false;
     const image = await records.update(mediaId, (current) => {
-      isSame = current.owner === owner && current.createdAt === createdAt;
+      isSame = isSameImage(found, current);
       if (!isSame) return null;
       return patched(current, {
         changes,

@@ -1,6 +1,13 @@
 import type { Logger } from 'pino';
 import { ImageError } from '../domain/errors.ts';
-import { canRunAgain, hasEndedWithoutPicture, type Image, isFinished, mayStillBring } from '../domain/image.ts';
+import {
+  canRunAgain,
+  hasEndedWithoutPicture,
+  type Image,
+  isFinished,
+  isSameImage,
+  mayStillBring,
+} from '../domain/image.ts';
 import { ZERO_COST } from '../domain/money.ts';
 import type { Caller, CreateImage, ImageRequest } from '../domain/request.ts';
 import { rerun } from '../domain/transitions.ts';
@@ -44,8 +51,8 @@ interface RerunOptions {
 
 /**
  * Starts a new run of an image that failed or was cancelled: from its original where that is sound, which needs no provider and no
- * budget, else with a new call. Where the image has had another run since it was read, was replaced by a new one, or may not run
- * again, nothing is started, and it is returned as it is stored.
+ * budget, else with a new call. Where the image has had another run since it was read, or may not run again, nothing is started, and it is
+ * returned as it is stored. Raises `not_found` where it was deleted, even if another one has its mediaId by now.
  */
 export type Rerun = (image: Image, options: RerunOptions) => Promise<Submission>;
 
@@ -104,14 +111,15 @@ export function createRerun(deps: RerunDeps): Rerun {
           mayCostAgain,
         });
         // Of requests at the same time, one starts a run; the others join it, also where it has failed again by now.
-        const isAsFound = current.run === found.run && current.createdAt === found.createdAt;
+        const isAsFound = current.run === found.run && isSameImage(found, current);
         started = next !== null && isAsFound;
         return started ? next : null;
       },
       guard,
     );
     if (image === 'queue_full') throw admission.queueFullError();
-    if (image === null)
+    // Another image that has its mediaId by now may be another key's.
+    if (image === null || !isSameImage(found, image))
       throw new ImageError('not_found', `image ${mediaId} was deleted meanwhile; send the request again`);
     if (started) {
       await queue.enqueue(mediaId);

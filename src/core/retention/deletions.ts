@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
 import { faultFields } from '../domain/errors.ts';
-import { type Image, isFinished, PINNED } from '../domain/image.ts';
+import { type Image, isFinished, isSameImage, PINNED } from '../domain/image.ts';
 import { cancelled } from '../domain/transitions.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { ImageEvents } from '../ports/image-events.ts';
@@ -25,8 +25,8 @@ interface DeletionDeps {
  * at the next start or cleanup. Every method raises `ImageError` where the records cannot be read or written.
  */
 export interface Deletions {
-  /** Removes the image, whatever its state; a running one is cancelled first. */
-  remove(mediaId: string): Promise<void>;
+  /** Removes the image, whatever its state; a running one is cancelled first. Another that has its mediaId by now stays. */
+  remove(found: FoundImage): Promise<void>;
   /**
    * Removes the image if it is finished, and was neither requested again nor given another expiry since it was read, nor pinned;
    * false otherwise, or when it is gone.
@@ -34,9 +34,10 @@ export interface Deletions {
   removeFinished(image: Pick<Image, 'mediaId' | 'requestedAt' | 'expiresAt'>): Promise<boolean>;
   /**
    * Cancels an image that is not finished, durably, and aborts its running call. Resolves with the record once its job has
-   * ended, or after `CANCEL_WAIT_MS`: a picture that still arrived may have to wait for disk space. Null: there is no such image.
+   * ended, or after `CANCEL_WAIT_MS`: a picture that still arrived may have to wait for disk space. Null: the image
+   * was deleted since it was read, even if another one has its mediaId by now.
    */
-  cancel(mediaId: string): Promise<Image | null>;
+  cancel(found: FoundImage): Promise<Image | null>;
   /** Removes the files that a deleted image of this name left behind. Raises `ImageError` where the store cannot remove them. */
   completeFor(mediaId: string): Promise<void>;
   /**
@@ -45,6 +46,9 @@ export interface Deletions {
    */
   completeAll(onFault: (mediaId: string, error: unknown) => void): Promise<void>;
 }
+
+/** An image as it was read: which of those that may bear its mediaId one after another. */
+type FoundImage = Pick<Image, 'mediaId' | 'owner' | 'createdAt'>;
 
 /** How long `cancel` waits for the job to end, in milliseconds. */
 const CANCEL_WAIT_MS = 5_000;
@@ -80,11 +84,15 @@ export function createDeletions({ records, store, queue, events, telemetry, cloc
     return true;
   }
 
-  /** Marks an unfinished image as cancelled, which its running job cannot undo. `changed` is false where it was finished. */
-  async function markCancelled(mediaId: string): Promise<{ image: Image | null; changed: boolean }> {
+  /**
+   * Marks an unfinished image as cancelled, which its running job cannot undo. `changed` is false where it was finished, `image` null
+   * where it is gone.
+   */
+  async function markCancelled(found: FoundImage): Promise<{ image: Image | null; changed: boolean }> {
+    const { mediaId } = found;
     let changed = false;
     const image = await records.update(mediaId, (current) => {
-      const next = cancelled(current, new Date(clock.now()).toISOString());
+      const next = isSameImage(found, current) ? cancelled(current, new Date(clock.now()).toISOString()) : null;
       changed = next !== null;
       return next;
     });
@@ -92,7 +100,7 @@ export function createDeletions({ records, store, queue, events, telemetry, cloc
       telemetry.imageEnded(image);
       log.info({ mediaId, requestId: image.requestId ?? undefined }, 'image cancelled');
     }
-    return { image, changed };
+    return { image: sameImage(found, image), changed };
   }
 
   async function waitForEnd(jobEnded: Promise<void>): Promise<void> {
@@ -101,20 +109,28 @@ export function createDeletions({ records, store, queue, events, telemetry, cloc
   }
 
   return {
-    async cancel(mediaId) {
-      const { image, changed } = await markCancelled(mediaId);
+    async cancel(found) {
+      const { mediaId } = found;
+      const { image, changed } = await markCancelled(found);
       if (image?.status !== 'cancelled') return image;
       await waitForEnd(queue.cancel(mediaId));
       const settled = await records.get(mediaId);
-      if (changed) events.publish(mediaId, settled);
-      // It was requested again during the wait, and the job that was stopped may have been the new one.
+      // It was requested again during the wait, or made again under its mediaId, and the job that was stopped may have been the new one.
       if (settled !== null && !isFinished(settled.status)) await queue.enqueue(mediaId);
-      return settled;
+      const same = sameImage(found, settled);
+      // A deletion has been published already.
+      if (changed && same !== null) events.publish(mediaId, same);
+      return same;
     },
-    async remove(mediaId) {
-      const { image } = await markCancelled(mediaId);
-      if (image?.status === 'cancelled') await queue.cancel(mediaId, { discard: true });
-      await removeIf(mediaId);
+    async remove(found) {
+      const { mediaId } = found;
+      const { image } = await markCancelled(found);
+      const isStopped = image?.status === 'cancelled';
+      if (isStopped) await queue.cancel(mediaId, { discard: true });
+      if (await removeIf(mediaId, (current) => isSameImage(found, current))) return;
+      // It was deleted and made again before its job was stopped, which may have been the new one.
+      const other = isStopped ? await records.get(mediaId) : null;
+      if (other !== null && !isFinished(other.status)) await queue.enqueue(mediaId);
     },
     removeFinished: ({ mediaId, requestedAt, expiresAt }) =>
       removeIf(
@@ -135,4 +151,9 @@ export function createDeletions({ records, store, queue, events, telemetry, cloc
       }
     },
   };
+}
+
+/** The stored image, where it is still the one that was found. */
+function sameImage(found: FoundImage, stored: Image | null): Image | null {
+  return stored !== null && isSameImage(found, stored) ? stored : null;
 }

@@ -1,7 +1,7 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { cleanupBody, cleanupReport, lastCleanup, toCleanupReport, toLastCleanup } from '../../api/cleanup.ts';
 import type { Images } from '../../core/images/images.ts';
-import { json, problems } from '../openapi/responses.ts';
+import { BODY_PROBLEMS, json, problems } from '../openapi/responses.ts';
 
 /** `POST /cleanup` and `GET /cleanup/last`. */
 export const cleanupRoutes: FastifyPluginAsyncZod<{ images: Images }> = async (app, { images }) => {
@@ -19,11 +19,9 @@ export const cleanupRoutes: FastifyPluginAsyncZod<{ images: Images }> = async (a
       response: {
         200: json('What was deleted, or would be.', cleanupReport),
         ...problems(
-          'invalid_request',
+          ...BODY_PROBLEMS,
           'unauthorized',
           'forbidden',
-          'payload_too_large',
-          'unsupported_media_type',
           'rate_limited',
           'storage_unavailable',
           'shutting_down',

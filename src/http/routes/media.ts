@@ -6,7 +6,7 @@ import { PICTURE_POLICY } from '../access/security-headers.ts';
 import type { MediaAccess } from '../media/access.ts';
 import { evaluateConditions, rangeToServe } from '../media/conditional.ts';
 import { createFileSender } from '../media/published-files.ts';
-import { problems } from '../openapi/responses.ts';
+import { problemContent, problems } from '../openapi/responses.ts';
 import { ProblemError, sendProblem } from '../protocol/problem.ts';
 
 interface MediaRoutesOptions {
@@ -67,7 +67,9 @@ export const mediaRoutes: FastifyPluginAsyncZod<MediaRoutesOptions> = async (app
         200: pictureContent('The picture.'),
         206: pictureContent('The part that `Range` asked for.'),
         304: z.undefined().describe('The copy that the client has is still good.'),
-        ...problems('unauthorized', 'forbidden', 'not_found', 'rate_limited'),
+        ...problems('unauthorized', 'forbidden', 'not_found', 'rate_limited', 'storage_unavailable'),
+        412: problemContent('`If-Match` does not name the file as it is.', ['invalid_request'], 412),
+        416: problemContent('The file has no bytes in the range that was asked for.', ['invalid_request'], 416),
       },
     },
     // The schema is only for the OpenAPI document: a wrong name is answered with `not_found`, not with a validation error.

@@ -140,6 +140,24 @@ describe('an event stream', () => {
     expect(isSubscribed()).toBe(false);
   });
 
+  test.each<[string, Image]>([
+    ["another key's", { ...queued, owner: 'shop' }],
+    ['a new one', { ...queued, createdAt: '2026-11-24T16:00:00.000Z' }],
+  ])('of an image whose mediaId is that of %s by now gets `deleted`, and nothing of the other', async (_, other) => {
+    const during = scene(generating);
+    const stream = during.follow();
+    await take(stream, 1);
+    // Before the reader took the deletion.
+    during.become(null);
+    during.become(other);
+    expect(brief(await take(stream, 2))).toEqual(['deleted', undefined]);
+
+    const { follow, become } = scene(generating);
+    const late = follow();
+    become(other);
+    expect(brief(await take(late, 2))).toEqual(['deleted', undefined]);
+  });
+
   test('skips to the latest state for a slow reader, and drops partial pictures of an earlier one', async () => {
     const { follow, become, partial } = scene(queued);
     const stream = follow();

@@ -30,7 +30,7 @@ test('changes the image as it is stored by now, not as it was read', async () =>
   const current = exampleImage({ mediaId: 'x', thumbhash: 'newer', run: 2 });
   const { patch } = scene(current);
   const image = await patch(found, { labels: ['b', 'a', 'b'], metadata: null });
-  expect(image).toEqual({ ...current, request: { ...current.request, labels: ['a', 'b'], metadata: {} } });
+  expect(image).toEqual({ ...current, request: { ...current.request, labels: ['b', 'a'], metadata: {} } });
 });
 
 test('gives the label its retention, from the request on, and an own ttl its time from now', async () => {

@@ -101,7 +101,6 @@ describe('a request for an image that failed', () => {
   test.each<[string, Image]>([
     ['runs again', { ...failed, status: 'generating', run: 2 }],
     ['has failed again', { ...failed, run: 2 }],
-    ['was deleted and has failed anew', { ...failed, createdAt: '2026-11-24T00:00:00.000Z' }],
     ['has its picture', { ...failed, status: 'succeeded', run: 2 }],
   ])('joins where the image %s by now, and starts nothing', async (_, current) => {
     const { send, seen } = scene(current);
@@ -109,9 +108,16 @@ describe('a request for an image that failed', () => {
     expect([seen.queued, seen.published]).toEqual([[], []]);
   });
 
-  test('is a 404 where it was deleted meanwhile', async () => {
-    await expect(scene(null).send(failed)).rejects.toMatchObject({ code: 'not_found' });
-    await expect(scene(null).retry(failed)).rejects.toMatchObject({ code: 'not_found' });
+  test.each<[string, Image | null]>([
+    ['is gone', null],
+    ['was made again, and has failed anew', { ...failed, createdAt: '2026-11-24T00:00:00.000Z' }],
+    ["is another key's by now", { ...failed, owner: 'shop' }],
+  ])('is a 404 that starts nothing where the image that was read %s', async (_, current) => {
+    for (const act of ['send', 'retry'] as const) {
+      const { seen, ...acts } = scene(current);
+      await expect(acts[act](failed)).rejects.toMatchObject({ code: 'not_found' });
+      expect([seen.queued, seen.published]).toEqual([[], []]);
+    }
   });
 
   test('finishes a sound original without provider, room for a call or budget', async () => {

@@ -10,6 +10,9 @@ import { openRecords } from '../../support/app/records.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
 import { createTestClock } from '../../support/test-clock.ts';
 
+/** The image of every test, as a caller read it. */
+const FOUND = exampleImage({ mediaId: 'x', status: 'generating' });
+
 /** Deletions on real records, with a queue whose jobs end when `jobEnds` resolves. */
 async function openDeletions(folder: string, jobEnds: () => Promise<void>) {
   const records = openRecords(folder);
@@ -49,14 +52,14 @@ async function openDeletions(folder: string, jobEnds: () => Promise<void>) {
     clock,
     log: pino({ level: 'silent' }),
   });
-  await records.accept(exampleImage({ mediaId: 'x', status: 'generating' }), 10);
+  await records.accept(FOUND, 10);
   return { records, deletions, clock, enqueued, steps, published, ended, [Symbol.asyncDispose]: () => records.close() };
 }
 
 test('a cancel resolves after five seconds although the job has not ended', async () => {
   await using folder = await temporaryFolder();
   await using scene = await openDeletions(folder.path, () => new Promise(() => {}));
-  const cancelled = scene.deletions.cancel('x');
+  const cancelled = scene.deletions.cancel(FOUND);
   await expect.poll(() => scene.clock.sleepers).toBe(1);
   scene.clock.advance(5_000);
   expect((await cancelled)?.status).toBe('cancelled');
@@ -68,9 +71,42 @@ test('an image that is requested again while its job is being cancelled is queue
   await using scene = await openDeletions(folder.path, async () => {
     await scene.records.update('x', (image) => ({ ...image, status: 'queued', run: 2 }));
   });
-  expect((await scene.deletions.cancel('x'))?.status).toBe('queued');
+  expect((await scene.deletions.cancel(FOUND))?.status).toBe('queued');
   expect(scene.enqueued).toEqual(['x']);
 });
+
+const OTHERS: [string, Image][] = [
+  ["another key's", { ...FOUND, owner: 'shop' }],
+  ['a new one', { ...FOUND, createdAt: '2026-11-24T16:00:00.000Z' }],
+];
+
+test.each(OTHERS)(
+  'the image that was read is gone, and %s has its mediaId: neither cancelled nor deleted',
+  async (_, other) => {
+    await using folder = await temporaryFolder();
+    await using scene = await openDeletions(folder.path, async () => {});
+    await scene.records.update('x', () => other);
+    expect(await scene.deletions.cancel(FOUND)).toBeNull();
+    await scene.deletions.remove(FOUND);
+    expect(await scene.records.get('x')).toEqual(other);
+    expect([scene.steps, scene.ended, scene.published, scene.enqueued]).toEqual([[], [], [], []]);
+  },
+);
+
+test.each(OTHERS)(
+  'an image is made again as %s while its job is being stopped: the new job goes on',
+  async (_, other) => {
+    for (const act of ['cancel', 'remove'] as const) {
+      await using folder = await temporaryFolder();
+      await using scene = await openDeletions(folder.path, async () => {
+        await scene.records.update('x', () => other);
+      });
+      expect((await scene.deletions[act](FOUND)) ?? null).toBeNull();
+      expect(await scene.records.get('x')).toEqual(other);
+      expect([scene.enqueued, scene.published]).toEqual([['x'], []]);
+    }
+  },
+);
 
 test('a cleanup leaves an image that was requested again since it was found, even if it has finished again', async () => {
   await using folder = await temporaryFolder();
@@ -107,9 +143,9 @@ test('a cleanup leaves an image that is not finished', async () => {
 test('a cancel is counted and published once, and a deletion is published', async () => {
   await using folder = await temporaryFolder();
   await using scene = await openDeletions(folder.path, async () => {});
-  for (let times = 1; times <= 2; times++) await scene.deletions.cancel('x');
+  for (let times = 1; times <= 2; times++) await scene.deletions.cancel(FOUND);
   expect([scene.ended, scene.published]).toEqual([['cancelled'], ['cancelled']]);
-  await scene.deletions.remove('x');
+  await scene.deletions.remove(FOUND);
   expect([scene.ended, scene.published]).toEqual([['cancelled'], ['cancelled', null]]);
 });
 
@@ -117,7 +153,7 @@ test('a job is stopped before the files of its image go, and the note of them go
   await using folder = await temporaryFolder();
   await using scene = await openDeletions(folder.path, async () => {});
   const order = ['job discarded', 'files', 'done'];
-  await scene.deletions.remove('x');
+  await scene.deletions.remove(FOUND);
   expect(scene.steps).toEqual(['job discarded', ...order]);
 
   scene.steps.length = 0;

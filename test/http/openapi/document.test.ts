@@ -58,6 +58,21 @@ describe('the document', () => {
     expect(new Set(ids).size).toBe(ids.length);
   });
 
+  // Health answers without a key and outside the limits. Metrics are no part of the limits.
+  const keyed = operations.filter(({ name }) => !/ \/(health|metrics)/.test(name));
+  test.each(keyed)('says of $name that it may be refused for its key, its rate and its body', ({ name, operation }) => {
+    const byBody = name.startsWith('GET') ? [] : ['400', '413', '415'];
+    expect(Object.keys(operation.responses)).toEqual(expect.arrayContaining(['401', '403', '429', ...byBody]));
+  });
+
+  test('says of a picture which conditions and ranges it refuses', () => {
+    const responses = document.paths['/media/{file}']?.get?.responses;
+    for (const status of [412, 416]) {
+      const examples = { invalid_request: { value: { status, code: 'invalid_request' } } };
+      expect(responses?.[status]).toMatchObject({ content: { 'application/problem+json': { examples } } });
+    }
+  });
+
   test('names each schema once, and refers to all of them and to no other', () => {
     const names = Object.keys(document.components.schemas);
     expect(names.filter((name) => name.endsWith('Input'))).toEqual([]);
@@ -115,6 +130,7 @@ describe('the document', () => {
       '400',
       '401',
       '403',
+      '404',
       '409',
       '413',
       '415',

@@ -2,6 +2,7 @@ import sharp from 'sharp';
 import { ProviderError } from '../../../core/domain/errors.ts';
 import type { MasterFormat } from '../../../core/domain/formats.ts';
 import type { Size } from '../../../core/domain/geometry.ts';
+import { ALGORITHMIC_MEDIA } from '../../../core/domain/image.ts';
 import { round } from './curves.ts';
 import { dunes, orbits, ribbons } from './motifs.ts';
 import { choosePalette, type Palette } from './palette.ts';
@@ -15,7 +16,7 @@ export async function paint(prompt: string, size: Size, format: MasterFormat): P
   try {
     const random = seededRandom(prompt);
     const svg = compose(size, random, await grainTile(random));
-    const image = sharp(Buffer.from(svg)).removeAlpha();
+    const image = sharp(Buffer.from(svg)).removeAlpha().withXmp(MARK);
     switch (format) {
       case 'png':
         // Grain does not compress: more effort only costs time.
@@ -29,6 +30,15 @@ export async function paint(prompt: string, size: Size, format: MasterFormat): P
     throw new ProviderError('overloaded', 'the placeholder could not be painted', { cause });
   }
 }
+
+/**
+ * XMP that says what the picture is (IPTC Photo Metadata Standard, Digital Source Type), as a model's own answer does: a painting of the
+ * size and format that was asked for becomes the master byte for byte.
+ */
+const MARK = `<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
+<rdf:Description rdf:about="" xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/">
+<Iptc4xmpExt:DigitalSourceType>${ALGORITHMIC_MEDIA}</Iptc4xmpExt:DigitalSourceType>
+</rdf:Description></rdf:RDF></x:xmpmeta>`;
 
 /** The picture as an SVG document. All lengths are proportional to the size, so that a strip and an icon show every part. */
 function compose(size: Size, random: Random, grain: string): string {

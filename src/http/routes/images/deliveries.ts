@@ -9,7 +9,7 @@ import {
 import { imageParams } from '../../../api/fields.ts';
 import type { Images } from '../../../core/images/images.ts';
 import type { Identify } from '../../access/auth.ts';
-import { json, problems } from '../../openapi/responses.ts';
+import { BODY_PROBLEMS, json, problems } from '../../openapi/responses.ts';
 
 interface DeliveryRoutesOptions {
   readonly images: Images;
@@ -44,6 +44,7 @@ export const deliveryRoutes: FastifyPluginAsyncZod<DeliveryRoutesOptions> = asyn
       response: {
         202: json('It is due.', deliveryRecord),
         ...problems(
+          ...BODY_PROBLEMS,
           'unauthorized',
           'forbidden',
           'not_found',

@@ -14,7 +14,7 @@ import {
 import type { ToRecord } from '../../../core/domain/record.ts';
 import type { Images } from '../../../core/images/images.ts';
 import type { Identify } from '../../access/auth.ts';
-import { json, problems } from '../../openapi/responses.ts';
+import { BODY_PROBLEMS, json, problems } from '../../openapi/responses.ts';
 import { ProblemError } from '../../protocol/problem.ts';
 
 interface ImageRoutesOptions {
@@ -36,13 +36,12 @@ export const imageRoutes: FastifyPluginAsyncZod<ImageRoutesOptions> = async (app
       response: {
         200: json('What would be done.', requestPreview),
         ...problems(
-          'invalid_request',
+          ...BODY_PROBLEMS,
           'unauthorized',
           'forbidden',
-          'payload_too_large',
-          'unsupported_media_type',
           'unsupported_parameter',
           'rate_limited',
+          'storage_unavailable',
         ),
       },
     },
@@ -91,12 +90,10 @@ export const imageRoutes: FastifyPluginAsyncZod<ImageRoutesOptions> = async (app
       response: {
         200: json('The record as it now stands.', imageRecord),
         ...problems(
-          'invalid_request',
+          ...BODY_PROBLEMS,
           'unauthorized',
           'forbidden',
           'not_found',
-          'payload_too_large',
-          'unsupported_media_type',
           'rate_limited',
           'storage_full',
           'storage_unavailable',
@@ -122,6 +119,7 @@ export const imageRoutes: FastifyPluginAsyncZod<ImageRoutesOptions> = async (app
       response: {
         200: json('The record as it now stands.', imageRecord),
         ...problems(
+          ...BODY_PROBLEMS,
           'unauthorized',
           'forbidden',
           'not_found',
@@ -142,7 +140,10 @@ export const imageRoutes: FastifyPluginAsyncZod<ImageRoutesOptions> = async (app
       summary: 'Get a stand-in for a picture',
       description: 'What a page can show while the picture loads: a blurred picture in a data URL, and one colour.',
       params: imageParams,
-      response: { 200: json('The stand-in.', imagePreview), ...problems('not_found', 'storage_unavailable') },
+      response: {
+        200: json('The stand-in.', imagePreview),
+        ...problems('unauthorized', 'forbidden', 'not_found', 'rate_limited', 'storage_unavailable'),
+      },
     },
     handler: async (request) => {
       const image = await images.get(request.params.mediaId, identify(request));
@@ -163,7 +164,16 @@ export const imageRoutes: FastifyPluginAsyncZod<ImageRoutesOptions> = async (app
       params: imageParams,
       response: {
         204: z.undefined().describe('It is gone.'),
-        ...problems('unauthorized', 'forbidden', 'not_found', 'rate_limited', 'storage_unavailable', 'shutting_down'),
+        ...problems(
+          ...BODY_PROBLEMS,
+          'unauthorized',
+          'forbidden',
+          'not_found',
+          'rate_limited',
+          'storage_full',
+          'storage_unavailable',
+          'shutting_down',
+        ),
       },
     },
     handler: async (request, reply) => {

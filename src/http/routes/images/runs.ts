@@ -4,12 +4,12 @@ import { createImage, createImageHeaders, retryBody, retryHeaders } from '../../
 import { imageParams } from '../../../api/fields.ts';
 import { imageRecord } from '../../../api/image-record.ts';
 import { failureProblem, type ProblemCode, replayedFailure } from '../../../api/problem.ts';
-import { isFinished } from '../../../core/domain/image.ts';
+import { isFinished, isSameImage } from '../../../core/domain/image.ts';
 import type { ToRecord } from '../../../core/domain/record.ts';
 import type { Submission } from '../../../core/images/admission.ts';
 import type { Images } from '../../../core/images/images.ts';
 import type { Identify } from '../../access/auth.ts';
-import { json, problems } from '../../openapi/responses.ts';
+import { BODY_PROBLEMS, json, problems } from '../../openapi/responses.ts';
 import { appliedPreferences, readPreferences, secondsToWait } from '../../protocol/prefer.ts';
 import { noteMediaId, ProblemError, sendProblem } from '../../protocol/problem.ts';
 
@@ -41,11 +41,9 @@ const atWork = json('Accepted, and still at work.', imageRecord, {
 
 /** The problems that every request for a run may end with. */
 const RUN_PROBLEMS = [
-  'invalid_request',
+  ...BODY_PROBLEMS,
   'unauthorized',
   'forbidden',
-  'payload_too_large',
-  'unsupported_media_type',
   'unsupported_parameter',
   'prompt_rejected',
   'budget_exhausted',
@@ -86,7 +84,7 @@ export const runRoutes: FastifyPluginAsyncZod<RunRoutesOptions> = async (app, op
         ),
         201: doneNow,
         202: atWork,
-        ...problems(...RUN_PROBLEMS, 'media_id_conflict', 'idempotency_key_reused'),
+        ...problems(...RUN_PROBLEMS, 'not_found', 'media_id_conflict', 'idempotency_key_reused'),
       },
     },
     handler: async (request, reply) => {
@@ -145,7 +143,8 @@ export const runRoutes: FastifyPluginAsyncZod<RunRoutesOptions> = async (app, op
       seconds === 0 || isFinished(found.status)
         ? found
         : await images.waitUntilFinished(mediaId, seconds * 1000, clientGone.signal);
-    if (image === null) {
+    // Another image that has the mediaId by now may be another key's.
+    if (image === null || !isSameImage(found, image)) {
       throw new ProblemError({
         code: 'not_found',
         detail: 'the picture was deleted while it was being made',

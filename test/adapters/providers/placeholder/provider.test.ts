@@ -2,10 +2,12 @@ import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
 import { checkPicture } from '../../../../src/adapters/imaging/checks.ts';
 import { readPicture } from '../../../../src/adapters/imaging/inspect.ts';
+import { readXmp } from '../../../../src/adapters/provenance/xmp.ts';
 import { createPlaceholderProvider } from '../../../../src/adapters/providers/placeholder/provider.ts';
 import { forEachCheck } from '../../../../src/core/domain/checks.ts';
 import type { MasterFormat } from '../../../../src/core/domain/formats.ts';
 import type { Size } from '../../../../src/core/domain/geometry.ts';
+import { ALGORITHMIC_MEDIA } from '../../../../src/core/domain/image.ts';
 import { CATALOG } from '../../../../src/core/models/catalog.ts';
 import type { GenerationCall, Provider } from '../../../../src/core/ports/provider.ts';
 import { describeProvider } from '../../../contracts/provider.ts';
@@ -67,6 +69,11 @@ describe('the placeholder', () => {
   it.each(['png', 'jpeg', 'webp'] as const)('encodes %s', async (format) => {
     const header = await sharp(await paint('tea', { width: 64, height: 48 }, format)).metadata();
     expect(header).toMatchObject({ format, width: 64, height: 48 });
+  });
+
+  it.each(['png', 'jpeg', 'webp'] as const)('writes into a %s that it is algorithmic media', async (format) => {
+    const { xmp } = await sharp(await paint('tea', { width: 64, height: 48 }, format)).metadata();
+    expect(readXmp(String(xmp))).toMatchObject({ digitalSourceType: ALGORITHMIC_MEDIA });
   });
 
   it('paints a png where no format is requested, and reports no usage', async () => {

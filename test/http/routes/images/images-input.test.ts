@@ -142,8 +142,8 @@ describe('an invalid request', () => {
     ['labels twice', { prompt, labels: ['a', 'a'] }, ['labels'], /twice/],
     ['an unknown field', { prompt, sise: '16x16' }, ['sise'], /not a known field/],
     ['several errors', { prompt, size: '1', colour: 'red', n: 2 }, ['size', 'colour', 'n'], /./],
-    ['a list', [prompt], ['body'], /expected object/],
-    ['null', null, ['body'], /expected object/],
+    ['a list', [prompt], ['body'], /must be a JSON object/],
+    ['null', null, ['body'], /must be a JSON object/],
   ])('with %s is a 400 that names the wrong paths', async (_what, body, paths, message) => {
     const answer = await api().post('/images').type('json').send(JSON.stringify(body)).expect(400);
     expect(answer.headers['content-type']).toBe('application/problem+json');
@@ -183,5 +183,16 @@ describe('an invalid request', () => {
     // A list's wrong item is named by its place.
     expect(answer.body.errors[0].path.split('.')[0]).toBe(query.split('=')[0]);
     expect(answer.body.instance).toBe('/images');
+  });
+
+  test.each([
+    ['/images', 'limit', 100],
+    ['/usage', 'days', 366],
+  ])('GET %s says which numbers it takes as %s', async (path, name, most) => {
+    const message = `must be a whole number from 1 to ${most}`;
+    for (const value of ['', 'ten', '0', '1.5', String(most + 1)]) {
+      const answer = await api().get(`${path}?${name}=${value}`).expect(400);
+      expect(answer.body.errors).toEqual([{ path: name, message }]);
+    }
   });
 });

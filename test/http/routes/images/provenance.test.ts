@@ -120,9 +120,10 @@ it('says of a placeholder picture that no model made it, in every file, whatever
     await Promise.all(['real', 'painted'].map((mediaId) => easel.made(mediaId)));
     expect(await sourceTypes(easel, 'real')).toEqual(everywhere('openai', TRAINED_ALGORITHMIC_MEDIA, 3));
     expect(await sourceTypes(easel, 'painted')).toEqual(everywhere('placeholder', ALGORITHMIC_MEDIA, 2));
-    // An original that is the master bears what its provider wrote, and this one writes nothing.
+    // An original that is the master bears what its provider wrote.
     const { master } = await provenanceOf(easel, 'painted');
-    expect(master).toMatchObject({ isOriginal: true, digitalSourceType: null, xmp: null, c2pa: null });
+    const xmp = { digitalSourceType: ALGORITHMIC_MEDIA, mediaId: null };
+    expect(master).toMatchObject({ isOriginal: true, digitalSourceType: ALGORITHMIC_MEDIA, xmp, c2pa: null });
   }
   await using easel = await startEasel({ folder: folder.path, env: { ...env, PROVIDERS: 'openai' } });
   const lost = '/media/painted@256x144.png';

@@ -160,6 +160,17 @@ describe('POST /images', () => {
     expect(answer.body).toMatchObject({ code: 'not_found', mediaId: 'gone' });
   });
 
+  test("answers 404 when the image was deleted during the wait, and another key's has its mediaId", async () => {
+    const image = exampleImage({ mediaId: 'again', status: 'queued' });
+    http.images.onSubmit = () => ({ image, started: true, replayed: false });
+    const waiting = vi
+      .spyOn(http.images, 'waitUntilFinished')
+      .mockResolvedValue(exampleImage({ mediaId: 'again', owner: 'shop' }));
+    const answer = await api().post('/images').send({ prompt }).expect(404);
+    waiting.mockRestore();
+    expect(answer.body).toMatchObject({ code: 'not_found', mediaId: 'again' });
+  });
+
   test('ends the wait but not the work when the client disconnects, and logs status 499', async () => {
     const body = JSON.stringify({ prompt, mediaId: 'left' });
     const socket = connect(http.port, '127.0.0.1');
