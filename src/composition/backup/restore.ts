@@ -8,7 +8,7 @@ import type { Config } from '../../config/config.ts';
 import { ForeignMediaError } from '../../core/domain/errors.ts';
 import { isGivenName, sha256 } from '../../core/domain/file-names.ts';
 import type { MediaStore } from '../../core/ports/media-store.ts';
-import { lockIfPossible } from '../open-storage.ts';
+import { lockIfPossible } from '../start/open-storage.ts';
 import { BackupError } from './backup-error.ts';
 import { type Content, openContent } from './content.ts';
 import { copyDurably, digestOf, renameDurably, syncFolder } from './durable-copy.ts';

@@ -1,9 +1,9 @@
 import type { Logger } from 'pino';
 import { ImageError } from '../domain/errors.ts';
 import { canRunAgain, hasEndedWithoutPicture, type Image, isFinished, mayStillBring } from '../domain/image.ts';
+import { rerun } from '../domain/life-cycle/transitions.ts';
 import { ZERO_COST } from '../domain/money.ts';
 import type { Caller, CreateImage, ImageRequest } from '../domain/request.ts';
-import { rerun } from '../domain/transitions.ts';
 import type { Costs } from '../money/costs.ts';
 import { differingFields } from '../planning/differing-fields.ts';
 import { plannedFields } from '../planning/plan.ts';

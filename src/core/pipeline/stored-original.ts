@@ -1,4 +1,3 @@
-import { adopted, closed } from '../domain/attempt-transitions.ts';
 import { ImageError, ProviderError } from '../domain/errors.ts';
 import { originalName, sha256, toOriginal } from '../domain/file-names.ts';
 import {
@@ -9,7 +8,8 @@ import {
   type Original,
   TRAINED_ALGORITHMIC_MEDIA,
 } from '../domain/image.ts';
-import { resumed } from '../domain/transitions.ts';
+import { adopted, closed } from '../domain/life-cycle/attempt-transitions.ts';
+import { resumed } from '../domain/life-cycle/transitions.ts';
 import { plannedFields } from '../planning/plan.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { MediaStore } from '../ports/media-store.ts';

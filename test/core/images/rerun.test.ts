@@ -11,7 +11,7 @@ import type { Provider } from '../../../src/core/ports/provider.ts';
 import { createUpstreams } from '../../../src/core/upstream/upstreams.ts';
 import { exampleImage } from '../../support/app/fake-images.ts';
 import { createManualClock } from '../../support/test-clock.ts';
-import { originalOf } from '../domain/example-changes.ts';
+import { originalOf } from '../domain/life-cycle/example-changes.ts';
 
 const { request } = exampleImage();
 const failed = exampleImage({

@@ -12,7 +12,7 @@ import { planGeneration } from '../../../src/core/planning/plan.ts';
 import type { JobSignals } from '../../../src/core/ports/job-queue.ts';
 import type { AnnouncedAnswer, GenerationCall, GenerationOptions, Provider } from '../../../src/core/ports/provider.ts';
 import { NO_TRACING } from '../../../src/core/ports/tracer.ts';
-import { ANNOUNCED, ESTIMATE, imageIn } from '../domain/example-changes.ts';
+import { ANNOUNCED, ESTIMATE, imageIn } from '../domain/life-cycle/example-changes.ts';
 import { openJobOf } from './job-of.ts';
 
 const TIMEOUT_MS = 180_000;

@@ -9,7 +9,7 @@ import type { JobSignals } from '../../../src/core/ports/job-queue.ts';
 import type { Provider } from '../../../src/core/ports/provider.ts';
 import type { CallWithFallback } from '../../../src/core/upstream/fallback.ts';
 import { createUpstreams } from '../../../src/core/upstream/upstreams.ts';
-import { attemptOf, imageIn, LATER, originalOf } from '../domain/example-changes.ts';
+import { attemptOf, imageIn, LATER, originalOf } from '../domain/life-cycle/example-changes.ts';
 import { openJobOf } from './job-of.ts';
 
 type Request = Parameters<CallWithFallback>[0];

@@ -12,7 +12,7 @@ import type { FetchAnnounced } from '../../../src/core/pipeline/announced-pictur
 import { inRun } from '../../../src/core/pipeline/job.ts';
 import { createFindStoredOriginal } from '../../../src/core/pipeline/stored-original.ts';
 import { planGeneration } from '../../../src/core/planning/plan.ts';
-import { ANNOUNCED, attemptOf, imageIn, originalOf } from '../domain/example-changes.ts';
+import { ANNOUNCED, attemptOf, imageIn, originalOf } from '../domain/life-cycle/example-changes.ts';
 import { openJobOf } from './job-of.ts';
 
 const TIMEOUT_MS = 180_000;
