@@ -9,7 +9,7 @@ import { ENCODERS } from '../src/adapters/imaging/render.ts';
 import { configureSharp } from '../src/adapters/imaging/sharp.ts';
 import { DEFAULT_CHECKS } from '../src/core/domain/checks.ts';
 import type { RenditionSpec } from '../src/core/domain/formats.ts';
-import { TRAINED_ALGORITHMIC_MEDIA } from '../src/core/domain/image.ts';
+import { TRAINED_ALGORITHMIC_MEDIA } from '../src/core/domain/digital-source.ts';
 import type { FinishSpec } from '../src/core/ports/imaging.ts';
 import { SIZE } from './support/brushes.ts';
 import { gatePictures } from './support/gate-pictures.ts';

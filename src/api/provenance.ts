@@ -1,7 +1,7 @@
 /** The provenance of an image: what its record and its files say, and the result of verifying it. */
 
 import { z } from 'zod';
-import { DIGITAL_SOURCE_TYPES } from '../core/domain/image.ts';
+import { DIGITAL_SOURCE_TYPES } from '../core/domain/digital-source.ts';
 import { type FileProvenance, INTEGRITIES, type Provenance, type StoredProvenance } from '../core/images/provenance.ts';
 import {
   type ContentCredentials,

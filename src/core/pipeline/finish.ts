@@ -1,7 +1,8 @@
 import { NO_CHECKS } from '../domain/checks.ts';
+import { digitalSourceTypeOf } from '../domain/digital-source.ts';
 import { masterName, renditionName, sha256 } from '../domain/file-names.ts';
 import type { RenditionFormat, RenditionSpec } from '../domain/formats.ts';
-import { digitalSourceTypeOf, type Image, isRepair, type MediaFile, type Original } from '../domain/image.ts';
+import { type Image, isRepair, type MediaFile, type Original } from '../domain/image.ts';
 import { finished } from '../domain/life-cycle/transitions.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { FinishedFile, FinishedPicture, FinishSpec, Imaging } from '../ports/imaging.ts';

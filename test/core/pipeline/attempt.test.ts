@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { TRAINED_ALGORITHMIC_MEDIA } from '../../../src/core/domain/digital-source.ts';
 import { ImageError, ProviderError } from '../../../src/core/domain/errors.ts';
-import { type Attempt, TRAINED_ALGORITHMIC_MEDIA } from '../../../src/core/domain/image.ts';
+import type { Attempt } from '../../../src/core/domain/image.ts';
 import type { Cost } from '../../../src/core/domain/money.ts';
 import { CATALOG } from '../../../src/core/models/catalog.ts';
 import type { Costs } from '../../../src/core/money/costs.ts';

@@ -1,7 +1,8 @@
 import { pino } from 'pino';
 import { describe, expect, it } from 'vitest';
+import { TRAINED_ALGORITHMIC_MEDIA } from '../../../src/core/domain/digital-source.ts';
 import { ImageError } from '../../../src/core/domain/errors.ts';
-import { type Attempt, type Image, TRAINED_ALGORITHMIC_MEDIA } from '../../../src/core/domain/image.ts';
+import type { Attempt, Image } from '../../../src/core/domain/image.ts';
 import { CATALOG } from '../../../src/core/models/catalog.ts';
 import { createGenerate, createRegenerate } from '../../../src/core/pipeline/generate.ts';
 import { inRun } from '../../../src/core/pipeline/job.ts';
