@@ -22,7 +22,7 @@ const embeddedMetadata = z
     originalSha256: nullableText('Of what it was derived from, where that is named by its sha256.'),
     prompt: nullableText('Only in files that were made with `EMBED_PROMPT=true`.'),
   })
-  .meta({ id: 'EmbeddedMetadata', description: "What the file's XMP says. Nobody has signed it." });
+  .meta({ id: 'EmbeddedMetadata', description: "What the file's XMP says. It is not signed." });
 
 /** A C2PA manifest after verification. */
 export const contentCredentials = z

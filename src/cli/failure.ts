@@ -65,7 +65,7 @@ export interface Failure {
 /** Errors whose message is meant for the operator. */
 const EXPECTED = [ImageError, DatabaseInUseError, MediaInUseError, BackupError, CommandError];
 
-/** Maps every error of a command. One that is expected is its message alone; a defect shows its stack only where the log level asks for it. */
+/** Maps every error of a command. An expected one is its message alone; a defect shows its stack only where the log level is `debug`. */
 export function describeFailure(error: unknown, logLevel = ''): Failure {
   // Help and version end by an error too. Commander has written what there is to say.
   if (error instanceof CommanderError) {

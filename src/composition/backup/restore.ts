@@ -48,7 +48,8 @@ export async function restoreBackup(
   if (manifest === null) throw new BackupError(`${folder} holds no backup: it has no easel-backup.json`);
   if (manifest.schemaVersion > SCHEMA_VERSION) {
     throw new BackupError(
-      `the backup has schema ${manifest.schemaVersion} and this Easel knows up to ${SCHEMA_VERSION}: restore it with Easel ${manifest.easel} or newer`,
+      `the backup has schema ${manifest.schemaVersion} and this Easel knows up to ${SCHEMA_VERSION}: restore it with Easel ` +
+        `${manifest.easel} or newer`,
     );
   }
   await using locks = new AsyncDisposableStack();
@@ -148,7 +149,7 @@ async function replaceDatabase(source: string, path: string): Promise<readonly s
   return [...(await replaceFile(source, path, aside)), ...setAside];
 }
 
-/** Replaces a file at once by a copy of `source`. Returns where the earlier one is now; nothing where it was the same, or there was none. */
+/** Replaces a file at once by a copy of `source`. Returns where the earlier one is now; none where there was none, or the same. */
 async function replaceFile(source: string, path: string, aside = asideName(path)): Promise<readonly string[]> {
   const present = await digestOf(path);
   const temporary = `${path}.restoring`;
