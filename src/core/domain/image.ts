@@ -167,7 +167,7 @@ export const WARNING_CODES = [
   'rendition_failed',
   'picture_kept',
 ] as const;
-export type WarningCode = (typeof WARNING_CODES)[number];
+type WarningCode = (typeof WARNING_CODES)[number];
 
 /** Something that the caller should know about an image, although it is not a failure. */
 export interface Warning {
