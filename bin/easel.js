@@ -12,8 +12,9 @@ const OLDEST_NODE = 24;
  */
 const SERVICE_FLAGS = ['--max-semi-space-size=8', '--heap-growing-percent=200'];
 /**
- * glibc returns large blocks to the system when they are freed, instead of keeping them in one arena for each thread. With 64 pictures of
- * 4 MB in flight (`npm run bench -- memory`) the peak is 525 to 530 MB instead of 660 to 710, and 270 to 320 MB of it remain instead of all.
+ * glibc returns large blocks to the system when they are freed, instead of keeping them in one arena for each thread. With 64 pictures
+ * of 4 MB in flight (`npm run bench -- memory`) the peak is 525 to 530 MB instead of 660 to 710, and 270 to 320 MB of it remain
+ * instead of all.
  */
 const SERVICE_ENVIRONMENT = { MALLOC_ARENA_MAX: '2', MALLOC_MMAP_THRESHOLD_: '131072' };
 

@@ -1,11 +1,11 @@
 /** Process entry: reads the configuration, builds and starts the service, listens, and stops on signals. */
 
 import './thread-pool.ts';
-import { listen } from './composition/listen.ts';
 import { createServiceLogger } from './composition/logging.ts';
-import { connectionBound, MIN_OPEN_FILES, openFileLimit } from './composition/open-files.ts';
 import { createServices } from './composition/services.ts';
-import { startReport } from './composition/start-report.ts';
+import { listen } from './composition/start/listen.ts';
+import { connectionBound, MIN_OPEN_FILES, openFileLimit } from './composition/start/open-files.ts';
+import { startReport } from './composition/start/start-report.ts';
 import { createStopper, stopOnSignals } from './composition/stop.ts';
 import { VERSION } from './composition/version.ts';
 import { type Config, ConfigError, EX_CONFIG, readConfig } from './config/config.ts';

@@ -21,8 +21,9 @@ const ANY = 'lint/suspicious/noExplicitAny';
 const UNUSED_IMPORT = 'lint/correctness/noUnusedImports';
 const UNUSED_VARIABLE = 'lint/correctness/noUnusedVariables';
 
+const DOMAIN = ['domain', 'domain/life-cycle', 'domain/text'];
 const CORE = [
-  'domain',
+  ...DOMAIN,
   'ports',
   'planning',
   'models',
@@ -59,40 +60,45 @@ const MAY_COMPOSE: readonly string[] = [
   'security',
   'api',
   'config',
+  'config/messages',
   ...ENTRANCES.filter((room) => room !== 'cli'),
 ];
 const MAY_COMMAND: readonly string[] = [
-  ...['composition', 'composition/backup', 'config', 'client', 'api', 'security'],
-  ...core('domain', 'planning'),
+  ...['composition', 'composition/backup', 'composition/start', 'config', 'client', 'api', 'security'],
+  ...core(...DOMAIN, 'planning'),
 ];
 
 /** What each room below `src/` may import besides itself. Every room that is not named is refused. */
 const MAY_IMPORT: ReadonlyMap<string, readonly string[]> = new Map([
-  ['core/domain', []],
-  ['core/ports', core('domain')],
-  ...every(['planning', 'models', 'money', 'retention', 'storage', 'webhooks'], 'core/', core('domain', 'ports')),
-  ['core/upstream', core('domain', 'ports', 'planning', 'models', 'upstream/outage')],
-  ['core/upstream/outage', core('domain', 'ports', 'upstream')],
-  ['core/pipeline', core('domain', 'ports', 'planning', 'models', 'upstream', 'money')],
+  ['core/domain', core('domain/life-cycle', 'domain/text')],
+  ['core/domain/life-cycle', core('domain')],
+  ['core/domain/text', core('domain')],
+  ['core/ports', core(...DOMAIN)],
+  ...every(['planning', 'models', 'money', 'retention', 'storage', 'webhooks'], 'core/', core(...DOMAIN, 'ports')),
+  ['core/upstream', core(...DOMAIN, 'ports', 'planning', 'models', 'upstream/outage')],
+  ['core/upstream/outage', core(...DOMAIN, 'ports', 'upstream')],
+  ['core/pipeline', core(...DOMAIN, 'ports', 'planning', 'models', 'upstream', 'money')],
   ['core/images', core(...CORE.filter((room) => room !== 'pipeline'))],
   // `adapters/time` is what adapters of any port may share.
-  ...every(ADAPTERS, 'adapters/', [...core('domain', 'ports'), 'adapters/time']),
+  ...every(ADAPTERS, 'adapters/', [...core(...DOMAIN, 'ports'), 'adapters/time']),
   // One folder a port: adapters of the same port may share files.
-  ['adapters/providers', [...core('domain', 'ports'), 'adapters/time', 'adapters/providers/openai']],
-  ['adapters/providers/openai', [...core('domain', 'ports'), 'adapters/time', 'adapters/providers']],
-  ['adapters/imaging', [...core('domain', 'ports'), 'adapters/time', 'adapters/provenance']],
-  ['security', core('domain', 'ports')],
+  ['adapters/providers', [...core(...DOMAIN, 'ports'), 'adapters/time', 'adapters/providers/openai']],
+  ['adapters/providers/openai', [...core(...DOMAIN, 'ports'), 'adapters/time', 'adapters/providers']],
+  ['adapters/imaging', [...core(...DOMAIN, 'ports'), 'adapters/time', 'adapters/provenance']],
+  ['security', core(...DOMAIN, 'ports')],
   ['api', core(...CORE)],
-  ['http', [...core('images', 'domain', 'ports'), 'api', 'security', 'http/routes', 'http/routes/images']],
-  ['http/routes', [...core('images', 'domain', 'ports'), 'api', 'security', 'http', 'http/routes/images']],
-  ['http/routes/images', [...core('images', 'domain', 'ports'), 'api', 'security', 'http', 'http/routes']],
+  ['http', [...core('images', ...DOMAIN, 'ports'), 'api', 'security', 'http/routes', 'http/routes/images']],
+  ['http/routes', [...core('images', ...DOMAIN, 'ports'), 'api', 'security', 'http', 'http/routes/images']],
+  ['http/routes/images', [...core('images', ...DOMAIN, 'ports'), 'api', 'security', 'http', 'http/routes']],
   ['client', ['api']],
   ['mcp', [...core('images'), 'api']],
   ['web', []],
-  ['config', [...core('domain', 'planning', 'models'), 'security']],
-  ['composition', [...MAY_COMPOSE, 'composition/backup']],
-  ['composition/backup', [...MAY_COMPOSE, 'composition']],
-  ['cli', [...MAY_COMMAND, 'cli/generate']],
+  ['config', [...core(...DOMAIN, 'planning', 'models'), 'security', 'config/messages']],
+  ['config/messages', ['config']],
+  ['composition', [...MAY_COMPOSE, 'composition/backup', 'composition/start']],
+  ['composition/backup', [...MAY_COMPOSE, 'composition', 'composition/start']],
+  ['composition/start', [...MAY_COMPOSE, 'composition', 'composition/backup']],
+  ['cli', [...MAY_COMMAND, 'cli/generate', 'config/messages']],
   ['cli/generate', [...MAY_COMMAND, 'cli']],
 ]);
 const ROOMS = [...MAY_IMPORT.keys()];
@@ -199,7 +205,7 @@ const CASES: readonly Case[] = [
   ...ROOMS.map((room, index) => ({
     path: `src/entry-${index}.ts`,
     code: imported(`./${room}/part.ts`),
-    rule: ['composition', 'config', 'core/domain'].includes(room) ? null : IMPORTS,
+    rule: ['composition', 'composition/start', 'config', 'core/domain'].includes(room) ? null : IMPORTS,
   })),
   { path: 'src/entry.ts', code: imported('./http/app.ts'), rule: null },
   inRoom('cli', importedLate('../main.ts'), null),

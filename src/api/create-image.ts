@@ -146,7 +146,7 @@ export const createImage = z
       .nullish()
       .meta({
         description:
-          'Told when the picture has ended. A user and a password in it are sent as Basic. A record shows only scheme and host.',
+          'Called when the picture has ended. A user and a password in it are sent as Basic. A record shows only scheme and host.',
         examples: ['https://example.com/hooks/easel'],
       }),
   } satisfies Record<keyof CreateImage, z.ZodType>)

@@ -32,7 +32,7 @@ export const deliveryRecord = z
       .meta({ description: 'The latest 20, oldest first.' }),
     nextAttemptAt: timestamp('When it is tried next; null unless pending.').nullable(),
   })
-  .meta({ id: 'Delivery', description: 'One end of a picture that somebody is told of.' });
+  .meta({ id: 'Delivery', description: 'A webhook about the end of a picture, with its tries.' });
 
 /** Answer of `GET /images/:mediaId/deliveries`. */
 export const deliveryList = z

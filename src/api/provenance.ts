@@ -1,7 +1,7 @@
 /** The provenance of an image: what its record and its files say, and the result of verifying it. */
 
 import { z } from 'zod';
-import { DIGITAL_SOURCE_TYPES } from '../core/domain/image.ts';
+import { DIGITAL_SOURCE_TYPES } from '../core/domain/digital-source.ts';
 import { type FileProvenance, INTEGRITIES, type Provenance, type StoredProvenance } from '../core/images/provenance.ts';
 import {
   type ContentCredentials,
@@ -22,7 +22,7 @@ const embeddedMetadata = z
     originalSha256: nullableText('Of what it was derived from, where that is named by its sha256.'),
     prompt: nullableText('Only in files that were made with `EMBED_PROMPT=true`.'),
   })
-  .meta({ id: 'EmbeddedMetadata', description: "What the file's XMP says. Nobody has signed it." });
+  .meta({ id: 'EmbeddedMetadata', description: "What the file's XMP says. It is not signed." });
 
 /** A C2PA manifest after verification. */
 export const contentCredentials = z

@@ -75,7 +75,7 @@ const EXPECTED = [ImageError, DatabaseInUseError, MediaInUseError, BackupError, 
 /** Codes of requests that are refused for what they ask for, before anything is paid. */
 const WRONG_REQUESTS: ReadonlySet<ImageErrorCode> = new Set(['invalid_request', 'unsupported_parameter']);
 
-/** Maps every error of a command. One that is expected is its message alone; a defect shows its stack only where the log level asks for it. */
+/** Maps every error of a command. An expected one is its message alone; a defect shows its stack only where the log level is `debug`. */
 export function describeFailure(error: unknown, logLevel = ''): Failure {
   // Help and version end by an error too. Commander has written what there is to say.
   if (error instanceof CommanderError) {

@@ -20,7 +20,8 @@ export function createProgram(): Command {
     .exitOverride()
     .addHelpText(
       'after',
-      '\nSettings come from environment variables; `easel config` lists them.\n\nExample:\n  easel generate "a lighthouse at dusk" --size 1024x1024 --out lighthouse.png',
+      '\nSettings come from environment variables; `easel config` lists them.\n\nExample:\n' +
+        '  easel generate "a lighthouse at dusk" --size 1024x1024 --out lighthouse.png',
     );
   addServe(program);
   addGenerate(program);

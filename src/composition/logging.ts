@@ -1,7 +1,7 @@
 import { isatty } from 'node:tty';
 import { type Logger, pino } from 'pino';
 import { createLogOutput } from '../adapters/telemetry/log-output.ts';
-import type { MaskSecrets } from '../core/domain/outside-text.ts';
+import type { MaskSecrets } from '../core/domain/text/outside-text.ts';
 
 /** The service's log on standard output. */
 export function createServiceLogger(level: string, maskSecrets: MaskSecrets): Promise<Logger> {

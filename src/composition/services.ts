@@ -23,10 +23,10 @@ import type { AppServices } from '../http/app.ts';
 import { createKeyRing } from '../security/key-ring.ts';
 import { createHealthChecks } from './health-checks.ts';
 import { createServiceMetrics } from './metrics.ts';
-import { openMediaFolder, openRecords } from './open-storage.ts';
 import { createSigner, openLinks, openTracing, openWebhooks } from './optional-parts.ts';
 import { createPipeline } from './pipeline.ts';
 import { openProviders } from './providers.ts';
+import { openMediaFolder, openRecords } from './start/open-storage.ts';
 import {
   pollShutdownDates,
   resumeWork,
@@ -34,7 +34,7 @@ import {
   warnAboutSettings,
   warnAboutUnpricedModels,
   watchForRecovery,
-} from './startup.ts';
+} from './start/startup.ts';
 import { createServiceStop, type StopServices } from './stop.ts';
 import { createUseCases } from './use-cases.ts';
 

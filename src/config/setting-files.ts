@@ -10,7 +10,7 @@ import type { Presets } from '../core/planning/presets.ts';
 import { parseKeyFile } from '../security/api-keys.ts';
 
 /** The issues of one file, in lines like those for variables. The path is not quoted: it may be a key in the wrong variable. */
-export class ConfigFileError extends Error {
+class ConfigFileError extends Error {
   override readonly name = 'ConfigFileError';
   readonly issues: readonly string[];
 

@@ -119,7 +119,9 @@ it('says on a Node that is too old which one it needs', async () => {
   const outside = await mkdtemp(join(folder.path, 'bin-'));
   await writeFile(join(outside, 'package.json'), '{ "type": "module" }');
   await writeFile(join(outside, 'easel.js'), await readFile(EASEL));
-  const old = `data:text/javascript,Object.defineProperty(process.versions,'node',{value:'20.1.0'});Object.defineProperty(process,'version',{value:'v20.1.0'})`;
+  const old =
+    "data:text/javascript,Object.defineProperty(process.versions,'node',{value:'20.1.0'});" +
+    "Object.defineProperty(process,'version',{value:'v20.1.0'})";
   const command = [process.execPath, '--import', old, join(outside, 'easel.js'), 'generate', 'x'] as const;
   await using run = startProcess({ folder: folder.path, command });
   expect(await run.exited).toBe(1);

@@ -5,8 +5,9 @@
 
 import type { Signer } from '@trustnxt/c2pa-ts/cose';
 import { ActionType, ValidationStatusCode } from '@trustnxt/c2pa-ts/manifest';
+import { TRAINED_ALGORITHMIC_MEDIA } from '../../core/domain/digital-source.ts';
 import { type Crop, formatSize, type Size } from '../../core/domain/geometry.ts';
-import { TRAINED_ALGORITHMIC_MEDIA, type Warning } from '../../core/domain/image.ts';
+import type { Warning } from '../../core/domain/image.ts';
 import type { FinishedFile, FinishSpec } from '../../core/ports/imaging.ts';
 import { readCredentials } from './c2pa-reader.ts';
 import { coseSigner, type SigningIdentity } from './cose-signer.ts';

@@ -1,5 +1,5 @@
 import { ProviderError, type ProviderFault } from '../../core/domain/errors.ts';
-import { keepOutsideText, type MaskSecrets } from '../../core/domain/outside-text.ts';
+import { keepOutsideText, type MaskSecrets } from '../../core/domain/text/outside-text.ts';
 import type { DownloadedPicture, DownloadOptions } from '../../core/ports/provider.ts';
 import { type GuardedFetch, RefusedAddressError } from '../../security/ssrf-guard.ts';
 import { openCallSignal } from './call-signal.ts';

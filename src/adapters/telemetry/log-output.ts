@@ -1,5 +1,5 @@
 import { pino } from 'pino';
-import type { MaskSecrets } from '../../core/domain/outside-text.ts';
+import type { MaskSecrets } from '../../core/domain/text/outside-text.ts';
 
 /** A destination stream for pino. */
 interface LogOutput {

@@ -15,7 +15,7 @@ import { defaultResource, resourceFromAttributes } from '@opentelemetry/resource
 import { BatchSpanProcessor, type SpanExporter, TracerProvider } from '@opentelemetry/sdk-trace';
 import type { Logger } from 'pino';
 import { ImageError, ProviderError, reasonOf } from '../../core/domain/errors.ts';
-import { keepOutsideText, type MaskSecrets } from '../../core/domain/outside-text.ts';
+import { keepOutsideText, type MaskSecrets } from '../../core/domain/text/outside-text.ts';
 import type { Clock } from '../../core/ports/clock.ts';
 import type { SpanAttributes, SpanDescription, Tracer } from '../../core/ports/tracer.ts';
 

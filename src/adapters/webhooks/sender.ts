@@ -1,5 +1,5 @@
 import { Webhook } from 'standardwebhooks';
-import { keepOutsideText, type MaskSecrets } from '../../core/domain/outside-text.ts';
+import { keepOutsideText, type MaskSecrets } from '../../core/domain/text/outside-text.ts';
 import type { Clock } from '../../core/ports/clock.ts';
 import type { WebhookResponse, WebhookSender } from '../../core/ports/webhooks.ts';
 import { type GuardedFetch, RefusedAddressError } from '../../security/ssrf-guard.ts';

@@ -10,7 +10,7 @@ const FORMATS: Readonly<Record<string, MasterFormat>> = { png: 'png', jpeg: 'jpe
 /** Standard output, as a name for `--out`. */
 export const STANDARD_OUTPUT = '-';
 
-/** The format that the ending of `path` stands for; undefined for standard output. Raises `UsageError` for an ending that stands for none. */
+/** The format that the ending of `path` stands for; undefined for standard output. Raises `UsageError` for any other ending. */
 export function formatOf(path: string): MasterFormat | undefined {
   if (path === STANDARD_OUTPUT) return undefined;
   const format = FORMATS[extname(path).slice(1).toLowerCase()];

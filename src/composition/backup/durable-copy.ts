@@ -29,9 +29,9 @@ export async function digestOf(path: string): Promise<Digest | null> {
 }
 
 /**
- * Copies a file durably, for its user alone (mode 0600), and returns the digest of the copy, which is read back; null where there is no file
- * `source`. It shares blocks with the source where the file system can (Btrfs, XFS), and is no hard link: damage to one of the two in
- * place must leave the other.
+ * Copies a file durably, for its user alone (mode 0600), and returns the digest of the copy, which is read back; null where there is no
+ * file `source`. It shares blocks with the source where the file system can (Btrfs, XFS), and is no hard link: damage to one of the two
+ * in place must leave the other.
  */
 export async function copyDurably(source: string, target: string): Promise<Digest | null> {
   try {

@@ -1,6 +1,7 @@
 import { chmod, copyFile, link, mkdir, readFile, realpath, rename, rm } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import type { Logger } from 'pino';
+import { checkpointDatabase } from '../../adapters/records/sqlite/checkpoint.ts';
 import { lockDatabase } from '../../adapters/records/sqlite/lock.ts';
 import { SCHEMA_VERSION } from '../../adapters/records/sqlite/migrations.ts';
 import { createDiskStore } from '../../adapters/storage/disk.ts';
@@ -8,7 +9,7 @@ import type { Config } from '../../config/config.ts';
 import { ForeignMediaError } from '../../core/domain/errors.ts';
 import { isGivenName, sha256 } from '../../core/domain/file-names.ts';
 import type { MediaStore } from '../../core/ports/media-store.ts';
-import { lockIfPossible } from '../open-storage.ts';
+import { lockIfPossible } from '../start/open-storage.ts';
 import { BackupError } from './backup-error.ts';
 import { type Content, openContent } from './content.ts';
 import { copyDurably, digestOf, renameDurably, syncFolder } from './durable-copy.ts';
@@ -48,7 +49,8 @@ export async function restoreBackup(
   if (manifest === null) throw new BackupError(`${folder} holds no backup: it has no easel-backup.json`);
   if (manifest.schemaVersion > SCHEMA_VERSION) {
     throw new BackupError(
-      `the backup has schema ${manifest.schemaVersion} and this Easel knows up to ${SCHEMA_VERSION}: restore it with Easel ${manifest.easel} or newer`,
+      `the backup has schema ${manifest.schemaVersion} and this Easel knows up to ${SCHEMA_VERSION}: restore it with Easel ` +
+        `${manifest.easel} or newer`,
     );
   }
   await using locks = new AsyncDisposableStack();
@@ -63,10 +65,10 @@ export async function restoreBackup(
   const unknown = await claimFolder(store, manifest, media);
   const pictures = await putBack(store, sound, content);
   const setAside: string[] = [];
-  for (const { name, ...secret } of manifest.secrets) {
-    setAside.push(...(await replaceFile(content.path(secret.sha256), join(dirname(database), name))));
+  for (const { name, sha256: expected } of manifest.secrets) {
+    setAside.push(...(await replaceFile(join(dirname(database), name), content, expected)));
   }
-  setAside.push(...(await replaceDatabase(content.path(manifest.database.sha256), database)));
+  setAside.push(...(await replaceDatabase(database, content, manifest.database.sha256)));
   return { createdAt: manifest.createdAt, images: manifest.images, ...pictures, setAside, unknown, faults };
 }
 
@@ -130,32 +132,45 @@ async function putBack(store: MediaStore, files: Manifest['files'], content: Con
   for (const { name, sha256: expected } of files) {
     const present = await store.read(name);
     if (present !== null && sha256(present) === expected) continue;
-    await store.put(name, await readFile(content.path(expected)));
+    const bytes = await readFile(content.path(expected));
+    if (sha256(bytes) !== expected) throw changedMeanwhile(content.path(expected));
+    await store.put(name, bytes);
     restored += 1;
   }
   return { restored, kept: files.length - restored };
 }
 
 /** Replaces the database at once. Returns where the earlier one is now. */
-async function replaceDatabase(source: string, path: string): Promise<readonly string[]> {
+async function replaceDatabase(path: string, content: Content, expected: string): Promise<readonly string[]> {
   const aside = asideName(path);
   const setAside: string[] = [];
-  // Before the database: SQLite would take the log for that of the new one. The shared memory is made anew.
+  // Its log is written into it first: the two cannot be replaced at once, and one that is interrupted must leave a whole database.
+  checkpointDatabase(path);
+  // What is left of it, as it is damaged or the disk is full, goes before the database: SQLite would take the log for that of the new one.
   for (const end of ['-wal', '-shm']) {
     const moved = await rename(path + end, aside + end).then(() => true, ignoreMissing);
     if (moved) setAside.push(aside + end);
   }
-  return [...(await replaceFile(source, path, aside)), ...setAside];
+  return [...(await replaceFile(path, content, expected, aside)), ...setAside];
 }
 
-/** Replaces a file at once by a copy of `source`. Returns where the earlier one is now; nothing where it was the same, or there was none. */
-async function replaceFile(source: string, path: string, aside = asideName(path)): Promise<readonly string[]> {
+/**
+ * Replaces a file at once by a copy of the content with the hash `expected`. Returns where the earlier one is now; none where there was
+ * none, or the same.
+ */
+async function replaceFile(
+  path: string,
+  content: Content,
+  expected: string,
+  aside = asideName(path),
+): Promise<readonly string[]> {
   const present = await digestOf(path);
+  if (present?.sha256 === expected) return [];
   const temporary = `${path}.restoring`;
-  const copy = await copyDurably(source, temporary);
-  if (present?.sha256 === copy?.sha256) {
+  const copy = await copyDurably(content.path(expected), temporary);
+  if (copy?.sha256 !== expected) {
     await rm(temporary, { force: true });
-    return [];
+    throw changedMeanwhile(content.path(expected));
   }
   if (present !== null) {
     // A second name, so that there is a file at every moment; a copy where the file system has no links.
@@ -165,6 +180,11 @@ async function replaceFile(source: string, path: string, aside = asideName(path)
   }
   await renameDurably(temporary, path);
   return present === null ? [] : [aside];
+}
+
+/** The error for a file of the backup that was sound when it was proved, and is not as it is copied. */
+function changedMeanwhile(path: string): BackupError {
+  return new BackupError(`${path} was changed or damaged while the backup was restored; run the restore again`);
 }
 
 /** The name that a file is set aside under, by the time. */

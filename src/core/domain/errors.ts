@@ -63,7 +63,7 @@ interface PathIssue {
 interface ImageErrorOptions extends ErrorOptions {
   readonly paths?: readonly PathIssue[];
   readonly retryAfterSeconds?: number;
-  /** True for a fault that waiting does not mend, such as a folder in the place of a file. */
+  /** True for a fault that waiting does not end, such as a folder in the place of a file. */
   readonly isLasting?: boolean;
   /** The image that the error is about. */
   readonly mediaId?: string;

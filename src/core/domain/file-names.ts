@@ -1,9 +1,10 @@
 /** The files of an image in the media store: their names, which of them belong to the image, their sizes and checksums. */
 
 import { createHash } from 'node:crypto';
+import type { DigitalSourceType } from './digital-source.ts';
 import { MASTER_FORMATS, type MasterFormat, RENDITION_FORMATS, type RenditionSpec } from './formats.ts';
 import { formatSize } from './geometry.ts';
-import { type DigitalSourceType, type Image, isFinished, type Original } from './image.ts';
+import { type Image, isFinished, type Original } from './image.ts';
 
 export function masterName(mediaId: string, format: MasterFormat): string {
   return `${mediaId}.${format}`;

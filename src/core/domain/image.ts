@@ -17,6 +17,7 @@
  */
 
 import type { Check } from './checks.ts';
+import type { DigitalSourceType } from './digital-source.ts';
 import type { RenditionFormat, RenditionSpec } from './formats.ts';
 import type { Size } from './geometry.ts';
 import { addCosts, type Cost, ZERO_COST } from './money.ts';
@@ -166,7 +167,7 @@ export const WARNING_CODES = [
   'rendition_failed',
   'picture_kept',
 ] as const;
-export type WarningCode = (typeof WARNING_CODES)[number];
+type WarningCode = (typeof WARNING_CODES)[number];
 
 /** Something that the caller should know about an image, although it is not a failure. */
 export interface Warning {
@@ -194,21 +195,6 @@ export const NO_RESULT = {
 
 /** Label of images that no cleanup removes; only DELETE does. */
 export const PINNED = 'pinned';
-
-/** IPTC NewsCode of a picture made by a model that was trained on sampled data. */
-export const TRAINED_ALGORITHMIC_MEDIA =
-  'http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia' as const;
-/** IPTC NewsCode of a picture made by an algorithm alone, without training data. */
-export const ALGORITHMIC_MEDIA = 'http://cv.iptc.org/newscodes/digitalsourcetype/algorithmicMedia' as const;
-
-/** What the pictures of a provider are, as an IPTC NewsCode (http://cv.iptc.org/newscodes/digitalsourcetype). */
-export const DIGITAL_SOURCE_TYPES = [TRAINED_ALGORITHMIC_MEDIA, ALGORITHMIC_MEDIA] as const;
-export type DigitalSourceType = (typeof DIGITAL_SOURCE_TYPES)[number];
-
-/** What an original is, and every file made from it. */
-export function digitalSourceTypeOf({ digitalSourceType }: Original): DigitalSourceType {
-  return digitalSourceType ?? TRAINED_ALGORITHMIC_MEDIA;
-}
 
 /**
  * True for succeeded, failed and cancelled images: the run has ended. Pending renditions, a repair or a picture that arrives late can

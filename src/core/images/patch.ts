@@ -1,8 +1,8 @@
 import type { Logger } from 'pino';
 import { ImageError } from '../domain/errors.ts';
 import { type Image, isSameImage } from '../domain/image.ts';
+import { patched } from '../domain/life-cycle/transitions.ts';
 import { type ChangeableFields, distinctLabels, type ImagePatch } from '../domain/request.ts';
-import { patched } from '../domain/transitions.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { RecordStore } from '../ports/record-store.ts';
 import { expiryOf } from '../retention/expiry.ts';

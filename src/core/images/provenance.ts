@@ -1,11 +1,6 @@
+import { type DigitalSourceType, digitalSourceTypeOf } from '../domain/digital-source.ts';
 import { sha256 as sha256Of } from '../domain/file-names.ts';
-import {
-  type DigitalSourceType,
-  digitalSourceTypeOf,
-  type Image,
-  type MediaFile,
-  type Original,
-} from '../domain/image.ts';
+import type { Image, MediaFile, Original } from '../domain/image.ts';
 import type { MediaUrls } from '../domain/record.ts';
 import type { MediaStore } from '../ports/media-store.ts';
 import type { ContentCredentials, EmbeddedMetadata, ProvenanceReader } from '../ports/provenance-reader.ts';

@@ -8,9 +8,9 @@ import {
   isSameImage,
   mayStillBring,
 } from '../domain/image.ts';
+import { rerun } from '../domain/life-cycle/transitions.ts';
 import { ZERO_COST } from '../domain/money.ts';
 import type { Caller, CreateImage, ImageRequest } from '../domain/request.ts';
-import { rerun } from '../domain/transitions.ts';
 import type { Costs } from '../money/costs.ts';
 import { differingFields } from '../planning/differing-fields.ts';
 import { plannedFields } from '../planning/plan.ts';

@@ -1,7 +1,7 @@
 import type { Logger } from 'pino';
 import { canRunAgain } from '../domain/image.ts';
+import { accepted } from '../domain/life-cycle/transitions.ts';
 import type { Caller, CreateImage, ImageRequest } from '../domain/request.ts';
-import { accepted } from '../domain/transitions.ts';
 import type { Costs } from '../money/costs.ts';
 import { plannedFields } from '../planning/plan.ts';
 import type { Clock } from '../ports/clock.ts';

@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import { allowedInWords } from '../domain/allowed-values.ts';
 import { BACKGROUNDS, MASTER_FORMATS, QUALITIES } from '../domain/formats.ts';
 import type { SizeRule } from '../domain/model.ts';
+import { allowedInWords } from '../domain/text/allowed-values.ts';
 import type { ModelFacts } from './catalog.ts';
 
 /** The facts of a catalog file by model id, or all issues of the file, each with the path inside it. */

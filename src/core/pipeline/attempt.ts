@@ -1,7 +1,7 @@
-import { announced, closed, keptAfterCancel, opened, received } from '../domain/attempt-transitions.ts';
 import { ImageError, ProviderError } from '../domain/errors.ts';
 import { originalName, toOriginal } from '../domain/file-names.ts';
 import type { Attempt } from '../domain/image.ts';
+import { announced, closed, keptAfterCancel, opened, received } from '../domain/life-cycle/attempt-transitions.ts';
 import type { Cost } from '../domain/money.ts';
 import type { GuardSpending } from '../money/budget-watch.ts';
 import type { Costs } from '../money/costs.ts';

@@ -1,7 +1,7 @@
 import { faultFields } from '../domain/errors.ts';
 import { renditionName, sha256 } from '../domain/file-names.ts';
 import { hasSameOriginal, type Image } from '../domain/image.ts';
-import { newWarnings, renditionsGivenUp, withRendition, withWarnings } from '../domain/transitions.ts';
+import { newWarnings, renditionsGivenUp, withRendition, withWarnings } from '../domain/life-cycle/transitions.ts';
 import type { FinishedFile, Imaging } from '../ports/imaging.ts';
 import type { RunJob } from '../ports/job-queue.ts';
 import type { MediaStore } from '../ports/media-store.ts';

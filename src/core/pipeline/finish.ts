@@ -1,8 +1,9 @@
 import { NO_CHECKS } from '../domain/checks.ts';
+import { digitalSourceTypeOf } from '../domain/digital-source.ts';
 import { masterName, renditionName, sha256 } from '../domain/file-names.ts';
 import type { RenditionFormat, RenditionSpec } from '../domain/formats.ts';
-import { digitalSourceTypeOf, type Image, isRepair, type MediaFile, type Original } from '../domain/image.ts';
-import { finished } from '../domain/transitions.ts';
+import { type Image, isRepair, type MediaFile, type Original } from '../domain/image.ts';
+import { finished } from '../domain/life-cycle/transitions.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { FinishedFile, FinishedPicture, FinishSpec, Imaging } from '../ports/imaging.ts';
 import type { FileSource, MediaStore } from '../ports/media-store.ts';

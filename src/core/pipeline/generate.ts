@@ -1,6 +1,6 @@
 import { ImageError } from '../domain/errors.ts';
 import { countedUnknowns, type Image, isRepair } from '../domain/image.ts';
-import { setAside, withWarnings } from '../domain/transitions.ts';
+import { setAside, withWarnings } from '../domain/life-cycle/transitions.ts';
 import type { CallWithFallback } from '../upstream/fallback.ts';
 import type { Upstreams } from '../upstream/upstreams.ts';
 import type { AttemptOnce } from './attempt.ts';

@@ -1,6 +1,6 @@
 import { faultFields, ImageError, isCausedByCaller, ProviderError, reasonOf } from '../domain/errors.ts';
 import type { Image } from '../domain/image.ts';
-import { failed } from '../domain/transitions.ts';
+import { failed } from '../domain/life-cycle/transitions.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Telemetry } from '../ports/telemetry.ts';
 import type { Tracer } from '../ports/tracer.ts';

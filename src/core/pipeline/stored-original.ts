@@ -1,15 +1,9 @@
-import { adopted, closed } from '../domain/attempt-transitions.ts';
+import { TRAINED_ALGORITHMIC_MEDIA } from '../domain/digital-source.ts';
 import { ImageError, ProviderError } from '../domain/errors.ts';
 import { originalName, sha256, toOriginal } from '../domain/file-names.ts';
-import {
-  type Attempt,
-  type Image,
-  isOpen,
-  mayStillBring,
-  type Original,
-  TRAINED_ALGORITHMIC_MEDIA,
-} from '../domain/image.ts';
-import { resumed } from '../domain/transitions.ts';
+import { type Attempt, type Image, isOpen, mayStillBring, type Original } from '../domain/image.ts';
+import { adopted, closed } from '../domain/life-cycle/attempt-transitions.ts';
+import { resumed } from '../domain/life-cycle/transitions.ts';
 import { plannedFields } from '../planning/plan.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { MediaStore } from '../ports/media-store.ts';

@@ -1,8 +1,8 @@
 import { z } from 'zod';
-import { allowedInWords } from '../domain/allowed-values.ts';
 import { CHECK_MODES, forEachCheck } from '../domain/checks.ts';
 import { BACKGROUNDS, CROPS, MASTER_FORMATS, QUALITIES } from '../domain/formats.ts';
 import { forEachBriefPart } from '../domain/request.ts';
+import { allowedInWords } from '../domain/text/allowed-values.ts';
 import { BUILT_IN_PRESETS } from './built-in-presets.ts';
 import { renditionText, sizeText } from './notation.ts';
 import { findPreset, type Preset, type Presets } from './presets.ts';

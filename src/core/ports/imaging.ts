@@ -1,7 +1,8 @@
 import type { Check, CheckPolicy } from '../domain/checks.ts';
+import type { DigitalSourceType } from '../domain/digital-source.ts';
 import type { CropStrategy, MasterFormat, RenditionFormat, RenditionSpec } from '../domain/formats.ts';
 import type { Size } from '../domain/geometry.ts';
-import type { DigitalSourceType, Warning } from '../domain/image.ts';
+import type { Warning } from '../domain/image.ts';
 
 /**
  * Turns an original into published files. An adapter stores nothing and leaves the bytes of the original unchanged.

@@ -1,6 +1,6 @@
+import type { DigitalSourceType } from '../domain/digital-source.ts';
 import type { Background, MasterFormat, Quality } from '../domain/formats.ts';
 import type { Size } from '../domain/geometry.ts';
-import type { DigitalSourceType } from '../domain/image.ts';
 import type { Model } from '../domain/model.ts';
 
 /** A model API. Calls are independent of each other, and any number may run at once: `core/upstream` throttles and retries. */

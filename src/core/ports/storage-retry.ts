@@ -17,7 +17,7 @@ const MAX_WAIT_MS = 5_000;
 /**
  * Retries a read or a write of the storage that must not be given up, as its content was paid for. While the storage is full or
  * unavailable it waits, with exponential backoff from 0.5 to 5 s, until the access succeeds, `maxWaitMs` is over or `stopping`
- * fires; then it tries once more and rethrows. Any other error is rethrown at once, and so is a fault that waiting does not mend. An
+ * fires; then it tries once more and rethrows. Any other error is rethrown at once, and so is a fault that waiting does not end. An
  * access may take effect and still raise, so it must be safe to repeat. The log has one line when the waiting begins, and one when it
  * was not in vain.
  */

@@ -1,7 +1,7 @@
 import type { Logger } from 'pino';
 import { faultFields } from '../domain/errors.ts';
 import { type Image, isFinished, isSameImage, PINNED } from '../domain/image.ts';
-import { cancelled } from '../domain/transitions.ts';
+import { cancelled } from '../domain/life-cycle/transitions.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { ImageEvents } from '../ports/image-events.ts';
 import type { JobQueue } from '../ports/job-queue.ts';

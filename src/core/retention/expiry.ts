@@ -4,8 +4,7 @@ import type { ImageRequest } from '../domain/request.ts';
 /**
  * When an image expires whose retention counts from `since` (milliseconds since 1970), as ISO 8601, UTC: after its `ttlSeconds`, else
  * after the longest retention of its labels (`byLabel`, in milliseconds). `since` is when its run was requested, or when it was given a
- * `ttlSeconds` later. Null for an image that has neither, which the configured
- * retention applies to, and for a pinned one.
+ * `ttlSeconds` later. Null for an image that has neither, which the configured retention applies to, and for a pinned one.
  */
 export function expiryOf(
   { ttlSeconds, labels }: ImageRequest,

@@ -2,7 +2,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { sha256 } from '../domain/file-names.ts';
 import { hasSameOriginal, type Image, type MediaFile } from '../domain/image.ts';
-import { requeuedForRepair } from '../domain/transitions.ts';
+import { requeuedForRepair } from '../domain/life-cycle/transitions.ts';
 import type { ImageEvents } from '../ports/image-events.ts';
 import type { JobQueue } from '../ports/job-queue.ts';
 import type { MediaStore } from '../ports/media-store.ts';

@@ -3,7 +3,7 @@ import { ImageError } from '../domain/errors.ts';
 import type { Clock } from '../ports/clock.ts';
 
 export const STORAGE_PARTS = ['pictures', 'database'] as const;
-export type StoragePart = (typeof STORAGE_PARTS)[number];
+type StoragePart = (typeof STORAGE_PARTS)[number];
 
 /** Notices when a part of the storage stops working and when it works again. The log has one line for each turn. */
 export interface StorageWatch {
@@ -17,7 +17,7 @@ export interface StorageWatch {
 }
 
 /** Without this pause a disk that is nearly full would turn with each picture that ends, milliseconds of the monotonic clock. */
-export const QUIET_MS = 10_000;
+const QUIET_MS = 10_000;
 
 interface Failing {
   /** Milliseconds since 1970. */

@@ -12,9 +12,20 @@ export function watchMediaStore(store: MediaStore, watch: Pick<StorageWatch, 'fa
       throw error;
     });
   return {
-    ...store,
     put: (name, bytes) => noting(store.put(name, bytes)),
     publish: (files) => noting(store.publish(files)),
+    read: (name) => store.read(name),
+    open: (name, range) => store.open(name, range),
+    pathOf: (name) => store.pathOf(name),
+    remove: (names) => store.remove(names),
+    list: (onFault) => store.list(onFault),
+    bytesOf: (names) => store.bytesOf(names),
+    usedBytes: () => store.usedBytes(),
+    mark: () => store.mark(),
+    setMark: (id) => store.setMark(id),
+    removeTemporary: () => store.removeTemporary(),
+    freeBytes: () => store.freeBytes(),
+    check: (needBytes) => store.check(needBytes),
   };
 }
 
@@ -46,19 +57,36 @@ export function watchRecords(records: RecordStore, watch: StorageWatch, log: Log
       throw error;
     });
 
+  const { outbox } = records;
+
   return {
-    ...records,
     outbox: {
-      ...records.outbox,
-      next: (...args) => noting(records.outbox.next(...args)),
-      update: (...args) => noting(records.outbox.update(...args)),
+      next: (except, horizon) => noting(outbox.next(except, horizon)),
+      update: (id, change) => noting(outbox.update(id, change)),
+      list: (mediaId) => noting(outbox.list(mediaId)),
+      onNew: (listener) => outbox.onNew(listener),
     },
-    accept: (...args) => noting(records.accept(...args)),
+    accept: (image, queueLimit, guard) => noting(records.accept(image, queueLimit, guard)),
     get: (mediaId) => noting(records.get(mediaId)),
-    findByKey: (owner, key) => noting(records.findByKey(owner, key)),
-    update: (...args) => noting(records.update(...args)),
-    requeue: (...args) => noting(records.requeue(...args)),
-    remove: (...args) => noting(records.remove(...args)),
+    findByKey: (owner, idempotencyKey) => noting(records.findByKey(owner, idempotencyKey)),
+    update: (mediaId, change, guard) => noting(records.update(mediaId, change, guard)),
+    requeue: (mediaId, queueLimit, change, guard) => noting(records.requeue(mediaId, queueLimit, change, guard)),
+    remove: (mediaId, condition) => noting(records.remove(mediaId, condition)),
+    pendingDeletions: () => noting(records.pendingDeletions()),
+    deletionDone: (mediaId) => noting(records.deletionDone(mediaId)),
+    list: (query) => noting(records.list(query)),
+    unfinished: () => noting(records.unfinished()),
+    expired: (query) => noting(records.expired(query)),
+    oldest: (limit, after) => noting(records.oldest(limit, after)),
+    countByStatus: () => noting(records.countByStatus()),
+    ownedNames: (names) => noting(records.ownedNames(names)),
+    spending: (from, owner) => noting(records.spending(from, owner)),
+    balance: (day, owner) => noting(records.balance(day, owner)),
+    noteUsage: (kind, outputTokens) => noting(records.noteUsage(kind, outputTokens)),
+    largestUsage: (kind) => noting(records.largestUsage(kind)),
+    saveCleanup: (cleanup) => noting(records.saveCleanup(cleanup)),
+    lastCleanup: () => noting(records.lastCleanup()),
+    identity: () => noting(records.identity()),
 
     async unreadable() {
       const mediaIds = await noting(records.unreadable());

@@ -1,6 +1,6 @@
 import sharp, { type Sharp } from 'sharp';
 import type { CheckPolicy } from '../../../src/core/domain/checks.ts';
-import { TRAINED_ALGORITHMIC_MEDIA } from '../../../src/core/domain/image.ts';
+import { TRAINED_ALGORITHMIC_MEDIA } from '../../../src/core/domain/digital-source.ts';
 import type { FinishSpec } from '../../../src/core/ports/imaging.ts';
 
 /** The options of the imaging under test. */

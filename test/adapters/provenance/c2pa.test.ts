@@ -7,8 +7,8 @@ import { configureSharp } from '../../../src/adapters/imaging/sharp.ts';
 import { createFileSigner, type FileSigner } from '../../../src/adapters/provenance/c2pa-signer.ts';
 import { carriesManifest, createProvenanceReader } from '../../../src/adapters/provenance/reader.ts';
 import { contentCredentials } from '../../../src/api/provenance.ts';
+import { TRAINED_ALGORITHMIC_MEDIA } from '../../../src/core/domain/digital-source.ts';
 import { RENDITION_FORMATS } from '../../../src/core/domain/formats.ts';
-import { TRAINED_ALGORITHMIC_MEDIA } from '../../../src/core/domain/image.ts';
 import type { FinishedFile, FinishSpec } from '../../../src/core/ports/imaging.ts';
 import {
   type IdentityOptions,

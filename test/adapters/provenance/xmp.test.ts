@@ -1,7 +1,7 @@
 import sharp from 'sharp';
 import { expect, it } from 'vitest';
 import { xmpPacket } from '../../../src/adapters/provenance/xmp.ts';
-import { ALGORITHMIC_MEDIA, TRAINED_ALGORITHMIC_MEDIA } from '../../../src/core/domain/image.ts';
+import { ALGORITHMIC_MEDIA, TRAINED_ALGORITHMIC_MEDIA } from '../../../src/core/domain/digital-source.ts';
 
 const PROVENANCE = {
   mediaId: 'article-42-hero',

@@ -8,7 +8,7 @@ import type { Image } from '../../../src/core/domain/image.ts';
 import { createDerive } from '../../../src/core/images/derive.ts';
 import { anAttempt, anImage } from '../../contracts/record-store/example-images.ts';
 
-export const sha256 = (bytes: string | Uint8Array) => createHash('sha256').update(bytes).digest('hex');
+const sha256 = (bytes: string | Uint8Array) => createHash('sha256').update(bytes).digest('hex');
 
 /** A database with pictures, without a service. */
 export interface Place {

@@ -1,5 +1,6 @@
-import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { pino } from 'pino';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { copyDatabase, openSnapshot } from '../../../src/adapters/records/sqlite/snapshot.ts';
@@ -63,6 +64,24 @@ it('puts back what is missing or different, sets the earlier database and secret
   const [secret = '', database = ''] = report.setAside;
   expect(await read(secret)).toBe('another');
   expect(imagesIn({ ...place, config: { ...place.config, records: { path: database } } })).toEqual(['a', 'b', 'later']);
+});
+
+it('sets the earlier database aside with what only its log had, so that each of the two is one whole file', async () => {
+  const { path } = place.config.records;
+  const killed = new DatabaseSync(path);
+  killed.exec("UPDATE images SET owner = 'in the log'");
+  for (const end of ['', '-wal']) await copyFile(path + end, `${path}${end}.copy`);
+  killed.close();
+  for (const end of ['', '-wal']) await copyFile(`${path}${end}.copy`, path + end);
+
+  const { setAside } = await restore(place);
+  expect(setAside).toEqual([expect.stringMatching(/easel\.db\.replaced-[\dTZ-]+$/)]);
+  using earlier = new DatabaseSync(setAside[0] ?? '', { readOnly: true });
+  expect(earlier.prepare('SELECT DISTINCT owner FROM images').all()).toEqual([{ owner: 'in the log' }]);
+  using restored = new DatabaseSync(path, { readOnly: true });
+  expect(restored.prepare("SELECT count(*) AS count FROM images WHERE owner = 'in the log'").get()).toEqual({
+    count: 0,
+  });
 });
 
 it('names every damaged picture of the backup, and restores the others', async () => {

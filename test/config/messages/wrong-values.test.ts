@@ -1,13 +1,11 @@
-import { mkdir, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { providerSettings } from '../../../src/config/provider-settings.ts';
 import { settings } from '../../../src/config/settings.ts';
-import { type TemporaryFolder, temporaryFolder } from '../../support/temporary-folder.ts';
 import { issuesOf } from '../issues-of.ts';
+import { useExampleFiles } from './example-files.ts';
 
-/** Wrong values of a variable, and what each is told. */
-type Row = readonly [values: readonly string[], told: string];
+/** Wrong values of a variable, and the words about each of them. */
+type Row = readonly [values: readonly string[], words: string];
 
 const wholeNumber = (least: number, most: number): Row => [
   ['x', ' ', '1,5', '1.5', '1e3', '0x10', 'Infinity', 'NaN', '-1', `${least - 1}`, `${most + 1}`, '9'.repeat(400)],
@@ -231,29 +229,12 @@ const BESIDE: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   C2PA_KEY: { C2PA_CERT: 'MISSING' },
 };
 
-const FILES = { JSON: '{\n  "a": 1,\n  "b": c\n}', LIST: '[]', KEYS: 'blog:hunter2:read' };
-
-let folder: TemporaryFolder;
-
-beforeAll(async () => {
-  folder = await temporaryFolder();
-  for (const [name, text] of Object.entries(FILES)) await writeFile(join(folder.path, name), text);
-  await mkdir(join(folder.path, 'FOLDER'));
-});
-afterAll(() => folder[Symbol.asyncDispose]());
+const files = useExampleFiles();
 
 const cases = (rows: typeof WRONG) =>
-  Object.entries(rows).flatMap(([name, told]) =>
-    told.flatMap(([values, text]) => values.map((value) => [name, value, text])),
+  Object.entries(rows).flatMap(([name, ownRows]) =>
+    ownRows.flatMap(([values, text]) => values.map((value) => [name, value, text])),
   );
-
-/** Puts the test's files in the place of their names in capitals. */
-function withPaths(env: Readonly<Record<string, string>>): Record<string, string> {
-  const isFile = (value: string) => value in FILES || value === 'MISSING' || value === 'FOLDER';
-  return Object.fromEntries(
-    Object.entries(env).map(([name, value]) => [name, isFile(value) ? join(folder.path, value) : value]),
-  );
-}
 
 describe('a wrong value', () => {
   it('of every setting is tried here', () => {
@@ -262,8 +243,8 @@ describe('a wrong value', () => {
   });
 
   it.each(cases(WRONG))('%s=%s is one line in words', (name = '', value = '', text) => {
-    const told = issuesOf(withPaths({ [name]: value, ...BESIDE[name] })).filter((line) => line.startsWith(`${name}: `));
-    const [line = '', ...more] = told;
+    const issues = issuesOf(files.withPaths({ [name]: value, ...BESIDE[name] }));
+    const [line = '', ...more] = issues.filter((issue) => issue.startsWith(`${name}: `));
     expect(line.slice(name.length + 2)).toEqual(text);
     expect(more).toEqual([]);
     expect(line).not.toMatch(/NaN|expected|received|undefined|hunter2|\/i?$/);
@@ -273,55 +254,4 @@ describe('a wrong value', () => {
     const name = `PROVIDER_AZURE_${suffix}`;
     expect(issuesOf({ ...AZURE, [name]: value })).toEqual([`${name}: ${text}`]);
   });
-});
-
-it('lists what is wrong with variables, files, contradictions and providers all at once', () => {
-  const env = withPaths({
-    PORT: 'x',
-    HOST: '0.0.0.0',
-    CONCURRENCY: '1e9',
-    IMAGE_SIZE: '1x1',
-    RETENTION: 'soon',
-    LOG_LEVEL: 'loud',
-    CORS_ORIGINS: 'https://a.example,b.example',
-    DATABASE_URL: 'mysql://a',
-    MODEL_ALIASES: 'a=no-such-model',
-    API_KEYS: '',
-    PRESETS: 'FOLDER',
-    MODEL_CATALOG: '',
-    C2PA_CERT: 'MISSING',
-    C2PA_KEY: 'LIST',
-    PROVIDERS: 'openai,azure,openai',
-    PROVIDER_AZURE_BASEURL: 'https://res.openai.azure.com',
-    S3_BUCKET: 'b',
-    BUDGET_USD_PER_DAY: 'ten',
-  });
-  expect(issuesOf(env).map((line) => line.split(':')[0])).toEqual([
-    'PORT',
-    'CORS_ORIGINS',
-    'IMAGE_SIZE',
-    'CONCURRENCY',
-    'BUDGET_USD_PER_DAY',
-    'DATABASE_URL',
-    'RETENTION',
-    'LOG_LEVEL',
-    'PROVIDERS',
-    'HOST',
-    'OPENAI_API_KEY',
-    'PRESETS',
-    'MODEL_ALIASES',
-    'C2PA_CERT',
-    'C2PA_KEY',
-    'PROVIDER_AZURE_BASEURL',
-    'PROVIDER_AZURE_BASE_URL',
-    'PROVIDER_AZURE_API_KEY',
-    'S3_BUCKET',
-  ]);
-});
-
-it('sees no contradiction in what is wrong by itself', () => {
-  expect(issuesOf({ HOST: '0.0.0.0', API_KEYS: 'x' })).toHaveLength(1);
-  expect(issuesOf({ HOST: '0.0.0.0', ALLOW_ANONYMOUS: 'yes' })).toHaveLength(1);
-  expect(issuesOf({ PROVIDERS: 'openai', OPENAI_BASE_URL: 'x' })).toHaveLength(1);
-  expect(issuesOf({ MODEL_CATALOG: '/nowhere', MODEL_ALIASES: 'a=mine' })).toHaveLength(1);
 });

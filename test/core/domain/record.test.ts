@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { createToRecord } from '../../../src/core/domain/record.ts';
 import { exampleImage, exampleRecord, RECORD_DEPS } from '../../support/app/fake-images.ts';
-import { ANNOUNCED, attemptOf } from './example-changes.ts';
+import { ANNOUNCED, attemptOf } from './life-cycle/example-changes.ts';
 
 async function attemptsOf(attempts: readonly ReturnType<typeof attemptOf>[], running: readonly string[]) {
   const toRecord = createToRecord({ ...RECORD_DEPS, runningCalls: new Set(running) });

@@ -1,7 +1,8 @@
 import { pino } from 'pino';
 import { describe, expect, test } from 'vitest';
+import { TRAINED_ALGORITHMIC_MEDIA } from '../../../src/core/domain/digital-source.ts';
 import { ImageError } from '../../../src/core/domain/errors.ts';
-import { type Image, TRAINED_ALGORITHMIC_MEDIA } from '../../../src/core/domain/image.ts';
+import type { Image } from '../../../src/core/domain/image.ts';
 import type { SpendingGuard } from '../../../src/core/domain/money.ts';
 import type { Admission } from '../../../src/core/images/admission.ts';
 import { createJoinOrRerun, createRerun, createRetry } from '../../../src/core/images/rerun.ts';
@@ -11,7 +12,7 @@ import type { Provider } from '../../../src/core/ports/provider.ts';
 import { createUpstreams } from '../../../src/core/upstream/upstreams.ts';
 import { exampleImage } from '../../support/app/fake-images.ts';
 import { createManualClock } from '../../support/test-clock.ts';
-import { originalOf } from '../domain/example-changes.ts';
+import { originalOf } from '../domain/life-cycle/example-changes.ts';
 
 const { request } = exampleImage();
 const failed = exampleImage({

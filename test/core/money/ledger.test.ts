@@ -1,9 +1,15 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { announced, closed, keptAfterCancel, opened, received } from '../../../src/core/domain/attempt-transitions.ts';
 import type { Attempt, Image } from '../../../src/core/domain/image.ts';
+import {
+  announced,
+  closed,
+  keptAfterCancel,
+  opened,
+  received,
+} from '../../../src/core/domain/life-cycle/attempt-transitions.ts';
+import { cancelled, rerun } from '../../../src/core/domain/life-cycle/transitions.ts';
 import { type Cost, type Spending, ZERO_COST } from '../../../src/core/domain/money.ts';
-import { cancelled, rerun } from '../../../src/core/domain/transitions.ts';
 import { increasesSpending, ledgerChanges } from '../../../src/core/money/ledger.ts';
 import { anAttempt, anImage, at } from '../../contracts/record-store/example-images.ts';
 import { ledgerStep, sumsOf } from '../../support/ledger.ts';

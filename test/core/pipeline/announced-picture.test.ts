@@ -6,7 +6,7 @@ import { inRun } from '../../../src/core/pipeline/job.ts';
 import type { JobSignals } from '../../../src/core/ports/job-queue.ts';
 import type { DownloadOptions } from '../../../src/core/ports/provider.ts';
 import { createManualClock } from '../../support/test-clock.ts';
-import { ANNOUNCED, attemptOf, imageIn } from '../domain/example-changes.ts';
+import { ANNOUNCED, attemptOf, imageIn } from '../domain/life-cycle/example-changes.ts';
 import { openJobOf } from './job-of.ts';
 
 type Ends = Readonly<Record<keyof JobSignals, AbortController>>;

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { TRAINED_ALGORITHMIC_MEDIA } from '../../../src/core/domain/digital-source.ts';
 import { ImageError, ProviderError } from '../../../src/core/domain/errors.ts';
-import { type Attempt, TRAINED_ALGORITHMIC_MEDIA } from '../../../src/core/domain/image.ts';
+import type { Attempt } from '../../../src/core/domain/image.ts';
 import type { Cost } from '../../../src/core/domain/money.ts';
 import { CATALOG } from '../../../src/core/models/catalog.ts';
 import type { Costs } from '../../../src/core/money/costs.ts';
@@ -12,7 +13,7 @@ import { planGeneration } from '../../../src/core/planning/plan.ts';
 import type { JobSignals } from '../../../src/core/ports/job-queue.ts';
 import type { AnnouncedAnswer, GenerationCall, GenerationOptions, Provider } from '../../../src/core/ports/provider.ts';
 import { NO_TRACING } from '../../../src/core/ports/tracer.ts';
-import { ANNOUNCED, ESTIMATE, imageIn } from '../domain/example-changes.ts';
+import { ANNOUNCED, ESTIMATE, imageIn } from '../domain/life-cycle/example-changes.ts';
 import { openJobOf } from './job-of.ts';
 
 const TIMEOUT_MS = 180_000;

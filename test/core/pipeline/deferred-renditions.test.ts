@@ -3,14 +3,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp, { type Sharp } from 'sharp';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { TRAINED_ALGORITHMIC_MEDIA } from '../../../src/core/domain/digital-source.ts';
 import { ImageError } from '../../../src/core/domain/errors.ts';
 import { originalName, renditionName, toOriginal } from '../../../src/core/domain/file-names.ts';
-import { type Image, TRAINED_ALGORITHMIC_MEDIA } from '../../../src/core/domain/image.ts';
-import { requeuedForRepair } from '../../../src/core/domain/transitions.ts';
+import type { Image } from '../../../src/core/domain/image.ts';
+import { requeuedForRepair } from '../../../src/core/domain/life-cycle/transitions.ts';
 import { createDeferredRenditions } from '../../../src/core/pipeline/deferred-renditions.ts';
 import type { Job } from '../../../src/core/pipeline/job.ts';
 import { startEasel } from '../../support/app/easel.ts';
-import { imageIn } from '../domain/example-changes.ts';
+import { imageIn } from '../domain/life-cycle/example-changes.ts';
 import { openJobOf } from './job-of.ts';
 
 const SLOW = '1280x800.avif';

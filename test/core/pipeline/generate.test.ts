@@ -1,7 +1,8 @@
 import { pino } from 'pino';
 import { describe, expect, it } from 'vitest';
+import { TRAINED_ALGORITHMIC_MEDIA } from '../../../src/core/domain/digital-source.ts';
 import { ImageError } from '../../../src/core/domain/errors.ts';
-import { type Attempt, type Image, TRAINED_ALGORITHMIC_MEDIA } from '../../../src/core/domain/image.ts';
+import type { Attempt, Image } from '../../../src/core/domain/image.ts';
 import { CATALOG } from '../../../src/core/models/catalog.ts';
 import { createGenerate, createRegenerate } from '../../../src/core/pipeline/generate.ts';
 import { inRun } from '../../../src/core/pipeline/job.ts';
@@ -9,7 +10,7 @@ import type { JobSignals } from '../../../src/core/ports/job-queue.ts';
 import type { Provider } from '../../../src/core/ports/provider.ts';
 import type { CallWithFallback } from '../../../src/core/upstream/fallback.ts';
 import { createUpstreams } from '../../../src/core/upstream/upstreams.ts';
-import { attemptOf, imageIn, LATER, originalOf } from '../domain/example-changes.ts';
+import { attemptOf, imageIn, LATER, originalOf } from '../domain/life-cycle/example-changes.ts';
 import { openJobOf } from './job-of.ts';
 
 type Request = Parameters<CallWithFallback>[0];

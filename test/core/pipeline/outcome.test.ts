@@ -1,12 +1,12 @@
 import { expect, it } from 'vitest';
-import { opened } from '../../../src/core/domain/attempt-transitions.ts';
 import { ImageError, ProviderError } from '../../../src/core/domain/errors.ts';
 import type { Image } from '../../../src/core/domain/image.ts';
+import { opened } from '../../../src/core/domain/life-cycle/attempt-transitions.ts';
 import { inRun, SupersededError } from '../../../src/core/pipeline/job.ts';
 import { createOutcome } from '../../../src/core/pipeline/outcome.ts';
 import type { JobSignals } from '../../../src/core/ports/job-queue.ts';
 import { NO_TRACING } from '../../../src/core/ports/tracer.ts';
-import { attemptOf, imageIn, planOf } from '../domain/example-changes.ts';
+import { attemptOf, imageIn, planOf } from '../domain/life-cycle/example-changes.ts';
 import { openJobOf } from './job-of.ts';
 
 it('ends a run with a step that is not legal as failed, keeps its picture, and logs the defect', async () => {

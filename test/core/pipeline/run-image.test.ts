@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { FINISHED_STATUSES } from '../../../src/core/domain/image.ts';
 import { createRunImage } from '../../../src/core/pipeline/run-image.ts';
 import { NO_TRACING } from '../../../src/core/ports/tracer.ts';
-import { imageIn } from '../domain/example-changes.ts';
+import { imageIn } from '../domain/life-cycle/example-changes.ts';
 import { openJobOf } from './job-of.ts';
 
 it.each(FINISHED_STATUSES)(

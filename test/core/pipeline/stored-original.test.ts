@@ -1,18 +1,14 @@
 import { expect, it } from 'vitest';
+import { ALGORITHMIC_MEDIA, TRAINED_ALGORITHMIC_MEDIA } from '../../../src/core/domain/digital-source.ts';
 import { ImageError, ProviderError } from '../../../src/core/domain/errors.ts';
 import { originalName, toOriginal } from '../../../src/core/domain/file-names.ts';
-import {
-  ALGORITHMIC_MEDIA,
-  type Attempt,
-  type Image,
-  TRAINED_ALGORITHMIC_MEDIA,
-} from '../../../src/core/domain/image.ts';
+import type { Attempt, Image } from '../../../src/core/domain/image.ts';
 import { CATALOG } from '../../../src/core/models/catalog.ts';
 import type { FetchAnnounced } from '../../../src/core/pipeline/announced-picture.ts';
 import { inRun } from '../../../src/core/pipeline/job.ts';
 import { createFindStoredOriginal } from '../../../src/core/pipeline/stored-original.ts';
 import { planGeneration } from '../../../src/core/planning/plan.ts';
-import { ANNOUNCED, attemptOf, imageIn, originalOf } from '../domain/example-changes.ts';
+import { ANNOUNCED, attemptOf, imageIn, originalOf } from '../domain/life-cycle/example-changes.ts';
 import { openJobOf } from './job-of.ts';
 
 const TIMEOUT_MS = 180_000;

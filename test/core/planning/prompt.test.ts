@@ -52,7 +52,8 @@ describe('buildPrompt', () => {
       }),
     );
     expect(text).toBe(
-      'a tree\nThe picture will be cropped by about 5% at the left, 20% at the top, 10% at the bottom: keep these margins calm and everything important away from them.',
+      'a tree\nThe picture will be cropped by about 5% at the left, 20% at the top, 10% at the bottom: keep these margins calm and ' +
+        'everything important away from them.',
     );
   });
 

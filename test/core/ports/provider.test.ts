@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { ALGORITHMIC_MEDIA } from '../../../src/core/domain/image.ts';
+import { ALGORITHMIC_MEDIA } from '../../../src/core/domain/digital-source.ts';
 import type { DownloadedPicture, GeneratedPicture, Provider } from '../../../src/core/ports/provider.ts';
 import { wrapProvider } from '../../../src/core/ports/provider.ts';
 

@@ -1,8 +1,11 @@
 import { join } from 'node:path';
 import { pino } from 'pino';
 import { expect, test } from 'vitest';
+import { createDiskStore } from '../../../src/adapters/storage/disk.ts';
+import type { MediaStore } from '../../../src/core/ports/media-store.ts';
+import type { RecordStore } from '../../../src/core/ports/record-store.ts';
 import { createStorageWatch } from '../../../src/core/storage/storage-watch.ts';
-import { watchRecords } from '../../../src/core/storage/watched-stores.ts';
+import { watchMediaStore, watchRecords } from '../../../src/core/storage/watched-stores.ts';
 import { damage } from '../../adapters/records/sqlite/fixture.ts';
 import { exampleImage } from '../../support/app/fake-images.ts';
 import { openRecords } from '../../support/app/records.ts';
@@ -38,3 +41,48 @@ test('a record that cannot be read is named once, counted, and is no trouble of 
   expect(watch.isWorking('database')).toBe(true);
   await records.close();
 });
+
+test('every method of the ports reaches the store, with all that it is given', async () => {
+  await using folder = await temporaryFolder();
+  const disk = await createDiskStore({ root: join(folder.path, 'media') });
+  const database = openRecords(folder.path);
+  await database.close();
+  const log = pino({ level: 'silent' });
+  const watch = createStorageWatch({ clock: createManualClock(), log });
+
+  const { outbox, ...methods } = database;
+  const calls: (readonly unknown[])[] = [];
+  const media = watchMediaStore(notingStore(disk, calls) as MediaStore, watch);
+  const noting = Object.assign(notingStore(methods, calls), { outbox: notingStore(outbox, calls) });
+  const records = watchRecords(noting as RecordStore, watch, log);
+
+  await expectCalls(disk, media, calls);
+  await expectCalls(outbox, records.outbox, calls);
+  await expectCalls(methods, records, calls);
+});
+
+/** A store with the methods of `port`, each of which notes its calls and whether it was called as a method of this store. */
+function notingStore(port: object, calls: (readonly unknown[])[]): object {
+  const store: object = Object.fromEntries(
+    Object.keys(port).map((name) => [
+      name,
+      function (this: unknown, ...given: readonly unknown[]) {
+        calls.push([this === store, name, ...given]);
+        return Promise.resolve([name]);
+      },
+    ]),
+  );
+  return store;
+}
+
+/** Expects that each method of `port` calls the noting store's own through `wrapper`. */
+async function expectCalls(port: object, wrapper: object, calls: (readonly unknown[])[]): Promise<void> {
+  for (const name of Object.keys(port)) {
+    const method: (...given: readonly unknown[]) => unknown = Reflect.get(wrapper, name);
+    expect(method.length).toBeGreaterThanOrEqual(Reflect.get(port, name).length);
+    const given = Array.from({ length: method.length }, (_, index) => index);
+    calls.length = 0;
+    await method(...given);
+    expect(calls).toEqual([[true, name, ...given]]);
+  }
+}

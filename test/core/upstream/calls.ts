@@ -1,8 +1,9 @@
 /** Jobs that call providers, with a scripted answer for each call and a clock that the test moves. */
 
 import { pino } from 'pino';
+import { TRAINED_ALGORITHMIC_MEDIA } from '../../../src/core/domain/digital-source.ts';
 import { ImageError, type ImageErrorCode, ProviderError, type ProviderFault } from '../../../src/core/domain/errors.ts';
-import { type Attempt, TRAINED_ALGORITHMIC_MEDIA } from '../../../src/core/domain/image.ts';
+import type { Attempt } from '../../../src/core/domain/image.ts';
 import { CATALOG } from '../../../src/core/models/catalog.ts';
 import { createFallback } from '../../../src/core/upstream/fallback.ts';
 import { createCallProvider } from '../../../src/core/upstream/provider-calls.ts';

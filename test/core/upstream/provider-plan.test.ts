@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { TRAINED_ALGORITHMIC_MEDIA } from '../../../src/core/domain/image.ts';
+import { TRAINED_ALGORITHMIC_MEDIA } from '../../../src/core/domain/digital-source.ts';
 import { CATALOG } from '../../../src/core/models/catalog.ts';
 import type { Provider } from '../../../src/core/ports/provider.ts';
 import { planFor } from '../../../src/core/upstream/provider-plan.ts';

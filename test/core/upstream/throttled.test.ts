@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
+import { TRAINED_ALGORITHMIC_MEDIA } from '../../../src/core/domain/digital-source.ts';
 import { ProviderError, type ProviderFault } from '../../../src/core/domain/errors.ts';
-import { TRAINED_ALGORITHMIC_MEDIA } from '../../../src/core/domain/image.ts';
 import type { AnnouncedAnswer, GeneratedPicture, Provider } from '../../../src/core/ports/provider.ts';
 import { createThrottle, throttled } from '../../../src/core/upstream/throttle.ts';
 import { callOptions } from '../../support/generation.ts';

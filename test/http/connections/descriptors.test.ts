@@ -130,7 +130,8 @@ test('a connection that is being answered is never closed for a new one; that is
   const body = (id: string) => `{"prompt":"a","mediaId":"${id}"}`;
   const ask = (id: string) =>
     http.raw(
-      `POST /images HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: ${body(id).length}\r\n\r\n${body(id)}`,
+      'POST /images HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\n' +
+        `Content-Length: ${body(id).length}\r\n\r\n${body(id)}`,
     );
   const first = ask('a');
   await expect.poll(() => http.images.waits.length).toBe(1);

@@ -1,4 +1,4 @@
-import { keepOutsideLines, type MaskSecrets } from '../../../core/domain/outside-text.ts';
+import { keepOutsideLines, type MaskSecrets } from '../../../core/domain/text/outside-text.ts';
 import type { TokenUsage } from '../../../core/ports/provider.ts';
 import { recogniseBody } from './answer-kind.ts';
 import { decodeBase64 } from './base64.ts';

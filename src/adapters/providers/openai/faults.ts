@@ -1,7 +1,7 @@
 import { APIConnectionTimeoutError, APIError, APIUserAbortError } from 'openai';
 import { ProviderError, type ProviderFault } from '../../../core/domain/errors.ts';
-import { keepOutsideText, type MaskSecrets } from '../../../core/domain/outside-text.ts';
-import { hidePrompt } from '../../../core/domain/quoted-prompt.ts';
+import { keepOutsideText, type MaskSecrets } from '../../../core/domain/text/outside-text.ts';
+import { hidePrompt } from '../../../core/domain/text/quoted-prompt.ts';
 import type { CallSignal } from '../call-signal.ts';
 import { parseRetryAfter } from '../retry-after.ts';
 import { wasNeverSent, wasTooLarge } from '../transport.ts';

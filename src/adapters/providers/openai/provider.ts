@@ -1,9 +1,9 @@
 import type { ImageGenerateParamsNonStreaming } from 'openai/resources/images';
+import { TRAINED_ALGORITHMIC_MEDIA } from '../../../core/domain/digital-source.ts';
 import { ProviderError } from '../../../core/domain/errors.ts';
 import { formatSize } from '../../../core/domain/geometry.ts';
-import { TRAINED_ALGORITHMIC_MEDIA } from '../../../core/domain/image.ts';
 import type { Model, OmittableParameter } from '../../../core/domain/model.ts';
-import type { MaskSecrets } from '../../../core/domain/outside-text.ts';
+import type { MaskSecrets } from '../../../core/domain/text/outside-text.ts';
 import type { Clock } from '../../../core/ports/clock.ts';
 import type { GenerationCall, Provider } from '../../../core/ports/provider.ts';
 import type { GuardedFetch } from '../../../security/ssrf-guard.ts';

@@ -1,5 +1,5 @@
 import type { ImagesResponse } from 'openai/resources/images';
-import { keepOutsideText, type MaskSecrets } from '../../../core/domain/outside-text.ts';
+import { keepOutsideText, type MaskSecrets } from '../../../core/domain/text/outside-text.ts';
 import type { TokenUsage } from '../../../core/ports/provider.ts';
 import { parseRateLimit } from './rate-limit-headers.ts';
 

@@ -1,8 +1,8 @@
 import sharp from 'sharp';
+import { ALGORITHMIC_MEDIA } from '../../../core/domain/digital-source.ts';
 import { ProviderError } from '../../../core/domain/errors.ts';
 import type { MasterFormat } from '../../../core/domain/formats.ts';
 import type { Size } from '../../../core/domain/geometry.ts';
-import { ALGORITHMIC_MEDIA } from '../../../core/domain/image.ts';
 import { round } from './curves.ts';
 import { dunes, orbits, ribbons } from './motifs.ts';
 import { choosePalette, type Palette } from './palette.ts';

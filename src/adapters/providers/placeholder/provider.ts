@@ -1,6 +1,6 @@
+import { ALGORITHMIC_MEDIA } from '../../../core/domain/digital-source.ts';
 import { ProviderError } from '../../../core/domain/errors.ts';
 import { formatSize, type Size } from '../../../core/domain/geometry.ts';
-import { ALGORITHMIC_MEDIA } from '../../../core/domain/image.ts';
 import type { Model } from '../../../core/domain/model.ts';
 import type { Provider } from '../../../core/ports/provider.ts';
 import { paint } from './painting.ts';

@@ -52,7 +52,7 @@ export function readDeletion(row: Row): Deletion {
   return { mediaId, names };
 }
 
-/** The error for a row about one image that cannot be read: a fault of that image alone, which waiting does not mend. */
+/** The error for a row about one image that cannot be read: a fault of that image alone, which waiting does not end. */
 function damaged(mediaId: string, detail: string): ImageError {
   return new ImageError('storage_unavailable', detail, { mediaId, isLasting: true, retryAfterSeconds: 5 });
 }

@@ -18,9 +18,9 @@ export interface DatabaseSnapshot extends Disposable {
 const BUSY_TIMEOUT_MS = 10_000;
 
 /**
- * Copies the database at `path`, in use or not, into the new file `target`. One statement is one read transaction: the copy is of one moment,
- * and writers are not held up. SQLite's backup interface would begin again with every write of another process. All rows are read, so
- * that a damaged database is found. Raises `ImageError` where there is none, or it cannot be read, or the copy has no room.
+ * Copies the database at `path`, in use or not, into the new file `target`. One statement is one read transaction: the copy is of one
+ * moment, and writers are not held up. SQLite's backup interface would begin again with every write of another process. All rows are
+ * read, so that a damaged database is found. Raises `ImageError` where there is none, or it cannot be read, or the copy has no room.
  */
 export function copyDatabase(path: string, target: string): void {
   if (!existsSync(path)) throw new ImageError('storage_unavailable', `there is no database ${path}`);

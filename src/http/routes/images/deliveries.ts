@@ -22,8 +22,8 @@ export const deliveryRoutes: FastifyPluginAsyncZod<DeliveryRoutesOptions> = asyn
     schema: {
       operationId: 'listDeliveries',
       tags: ['images'],
-      summary: 'See who was told of a picture',
-      description: 'One delivery for each time that the picture ended and somebody was to be told, with its tries.',
+      summary: 'List the webhook deliveries about a picture',
+      description: 'One delivery for each time that the picture ended and had a receiver, with its tries.',
       params: imageParams,
       response: {
         200: json('The deliveries.', deliveryList),

@@ -67,7 +67,7 @@ export const eventRoutes: FastifyPluginAsyncZod<EventRoutesOptions> = async (app
             'The schema is that of one event, its fields those of the stream.',
           content: { 'text/event-stream': { schema: imageEvent } },
         },
-        204: z.undefined().describe('The end was told already; `EventSource` then does not come back.'),
+        204: z.undefined().describe('The end was sent already; `EventSource` then does not come back.'),
         ...problems('unauthorized', 'forbidden', 'not_found', 'rate_limited', 'storage_unavailable'),
       },
     },

@@ -23,7 +23,7 @@ interface ImageRoutesOptions {
   readonly toRecord: ToRecord;
 }
 
-/** `/images`: preview, list, get, change, cancel and delete. What starts work, events, provenance and deliveries have files of their own. */
+/** `/images`: preview, list, get, change, cancel and delete. What starts runs, events, provenance and deliveries have their own files. */
 export const imageRoutes: FastifyPluginAsyncZod<ImageRoutesOptions> = async (app, { images, identify, toRecord }) => {
   app.post('/images/preview', {
     config: { rateLimitedAs: 'read' },

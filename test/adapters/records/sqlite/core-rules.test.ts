@@ -4,11 +4,16 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { openSqliteRecords } from '../../../../src/adapters/records/sqlite/records.ts';
-import { closed, keptAfterCancel, opened, received } from '../../../../src/core/domain/attempt-transitions.ts';
 import { masterName, originalName } from '../../../../src/core/domain/file-names.ts';
 import type { Image } from '../../../../src/core/domain/image.ts';
+import {
+  closed,
+  keptAfterCancel,
+  opened,
+  received,
+} from '../../../../src/core/domain/life-cycle/attempt-transitions.ts';
+import { accepted, cancelled, failed, finished, rerun } from '../../../../src/core/domain/life-cycle/transitions.ts';
 import type { Cost, Spending } from '../../../../src/core/domain/money.ts';
-import { accepted, cancelled, failed, finished, rerun } from '../../../../src/core/domain/transitions.ts';
 import { createDerive } from '../../../../src/core/images/derive.ts';
 import type { Deletion, NewDelivery } from '../../../../src/core/ports/record-store.ts';
 import { aFile, anAttempt, anImage, aRequest, at } from '../../../contracts/record-store/example-images.ts';

@@ -1,7 +1,7 @@
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { ALGORITHMIC_MEDIA, TRAINED_ALGORITHMIC_MEDIA } from '../../../../src/core/domain/image.ts';
+import { ALGORITHMIC_MEDIA, TRAINED_ALGORITHMIC_MEDIA } from '../../../../src/core/domain/digital-source.ts';
 import type { Provenance } from '../../../../src/core/images/provenance.ts';
 import { type Easel, startEasel } from '../../../support/app/easel.ts';
 import { signingIdentity, withManifest } from '../../../support/credentials.ts';

@@ -2,14 +2,14 @@
 
 import { dirname, resolve } from 'node:path';
 import type { Logger } from 'pino';
-import { openSqliteRecords } from '../adapters/records/sqlite/records.ts';
-import { createDiskStore } from '../adapters/storage/disk.ts';
-import { lockFolder } from '../adapters/storage/folder-lock.ts';
-import type { Config } from '../config/config.ts';
-import { faultFields, ImageError, MediaInUseError } from '../core/domain/errors.ts';
-import type { MediaStore } from '../core/ports/media-store.ts';
-import type { RecordStore } from '../core/ports/record-store.ts';
-import { claimStore } from '../core/retention/claim.ts';
+import { openSqliteRecords } from '../../adapters/records/sqlite/records.ts';
+import { createDiskStore } from '../../adapters/storage/disk.ts';
+import { lockFolder } from '../../adapters/storage/folder-lock.ts';
+import type { Config } from '../../config/config.ts';
+import { faultFields, ImageError, MediaInUseError } from '../../core/domain/errors.ts';
+import type { MediaStore } from '../../core/ports/media-store.ts';
+import type { RecordStore } from '../../core/ports/record-store.ts';
+import { claimStore } from '../../core/retention/claim.ts';
 
 /**
  * Opens the database. Raises `DatabaseInUseError` while another process uses it, and `ImageError` with a message that names the setting

@@ -2,16 +2,8 @@
 
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import {
-  adopted,
-  announced,
-  closed,
-  keptAfterCancel,
-  opened,
-  received,
-} from '../../../src/core/domain/attempt-transitions.ts';
-import { masterName, originalName } from '../../../src/core/domain/file-names.ts';
-import type { RenditionSpec } from '../../../src/core/domain/formats.ts';
+import { masterName, originalName } from '../../../../src/core/domain/file-names.ts';
+import type { RenditionSpec } from '../../../../src/core/domain/formats.ts';
 import {
   type Attempt,
   canRunAgain,
@@ -19,8 +11,15 @@ import {
   type Image,
   isFinished,
   isRepair,
-} from '../../../src/core/domain/image.ts';
-import { addCosts, type Cost, microdollars, type Spending, ZERO_COST } from '../../../src/core/domain/money.ts';
+} from '../../../../src/core/domain/image.ts';
+import {
+  adopted,
+  announced,
+  closed,
+  keptAfterCancel,
+  opened,
+  received,
+} from '../../../../src/core/domain/life-cycle/attempt-transitions.ts';
 import {
   accepted,
   cancelled,
@@ -34,11 +33,12 @@ import {
   setAside,
   withRendition,
   withWarnings,
-} from '../../../src/core/domain/transitions.ts';
-import { ledgerChanges } from '../../../src/core/money/ledger.ts';
-import { differingFields } from '../../../src/core/planning/differing-fields.ts';
-import { webhookEventOf } from '../../../src/core/webhooks/delivery.ts';
-import { sumsOf } from '../../support/ledger.ts';
+} from '../../../../src/core/domain/life-cycle/transitions.ts';
+import { addCosts, type Cost, microdollars, type Spending, ZERO_COST } from '../../../../src/core/domain/money.ts';
+import { ledgerChanges } from '../../../../src/core/money/ledger.ts';
+import { differingFields } from '../../../../src/core/planning/differing-fields.ts';
+import { webhookEventOf } from '../../../../src/core/webhooks/delivery.ts';
+import { sumsOf } from '../../../support/ledger.ts';
 import {
   AGAIN,
   ANNOUNCED,

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { keepOutsideLines, keepOutsideText } from '../../../src/core/domain/outside-text.ts';
-import { createSecretMask } from '../../../src/security/secret-mask.ts';
+import { keepOutsideLines, keepOutsideText } from '../../../../src/core/domain/text/outside-text.ts';
+import { createSecretMask } from '../../../../src/security/secret-mask.ts';
 
 const same = (text: string) => text;
 

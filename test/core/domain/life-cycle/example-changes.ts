@@ -1,10 +1,9 @@
 /** Images in every status, and arguments of transitions. */
 
-import { opened, type ReceivedPicture, received } from '../../../src/core/domain/attempt-transitions.ts';
-import { masterName, originalName, renditionName } from '../../../src/core/domain/file-names.ts';
-import type { RenditionSpec } from '../../../src/core/domain/formats.ts';
-import type { Attempt, Image, ImageStatus, Original } from '../../../src/core/domain/image.ts';
-import type { Cost } from '../../../src/core/domain/money.ts';
+import { masterName, originalName, renditionName } from '../../../../src/core/domain/file-names.ts';
+import type { RenditionSpec } from '../../../../src/core/domain/formats.ts';
+import type { Attempt, Image, ImageStatus, Original } from '../../../../src/core/domain/image.ts';
+import { opened, type ReceivedPicture, received } from '../../../../src/core/domain/life-cycle/attempt-transitions.ts';
 import {
   type AcceptedRequest,
   accepted,
@@ -14,8 +13,9 @@ import {
   finished,
   type PlannedFields,
   type rerun,
-} from '../../../src/core/domain/transitions.ts';
-import { exampleFile, exampleImage } from '../../support/app/fake-images.ts';
+} from '../../../../src/core/domain/life-cycle/transitions.ts';
+import type { Cost } from '../../../../src/core/domain/money.ts';
+import { exampleFile, exampleImage } from '../../../support/app/fake-images.ts';
 
 export const AT = '2026-11-23T16:00:10.000Z';
 export const LATER = '2026-11-24T09:00:00.000Z';

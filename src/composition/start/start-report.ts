@@ -2,8 +2,8 @@
 
 import type { AddressInfo } from 'node:net';
 import { resolve } from 'node:path';
-import type { Config } from '../config/config.ts';
-import { VERSION } from './version.ts';
+import type { Config } from '../../config/config.ts';
+import { VERSION } from '../version.ts';
 
 /** The fields of the entry. A terminal shows them one a line, in this order. */
 interface StartReport {

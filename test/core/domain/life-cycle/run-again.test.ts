@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { type Attempt, canRunAgain, countedUnknowns, type Image } from '../../../src/core/domain/image.ts';
-import { rerun } from '../../../src/core/domain/transitions.ts';
+import { type Attempt, canRunAgain, countedUnknowns, type Image } from '../../../../src/core/domain/image.ts';
+import { rerun } from '../../../../src/core/domain/life-cycle/transitions.ts';
 import { AGAIN, attemptOf, imageIn, originalOf } from './example-changes.ts';
 
 describe('an equal request', () => {

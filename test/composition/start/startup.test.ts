@@ -1,7 +1,7 @@
 import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { resumeWork, runEvery } from '../../src/composition/startup.ts';
-import { ImageError } from '../../src/core/domain/errors.ts';
+import { resumeWork, runEvery } from '../../../src/composition/start/startup.ts';
+import { ImageError } from '../../../src/core/domain/errors.ts';
 
 const lines: { msg: string }[] = [];
 const log = pino({ base: null }, { write: (line: string) => void lines.push(JSON.parse(line)) });

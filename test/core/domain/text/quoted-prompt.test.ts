@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { hidePrompt } from '../../../src/core/domain/quoted-prompt.ts';
+import { hidePrompt } from '../../../../src/core/domain/text/quoted-prompt.ts';
 
 const PROMPT = 'A portrait of Ms Example,\n  in the style of a passport photo';
 

@@ -1,14 +1,14 @@
 import { describe, expect, it, test } from 'vitest';
-import { closed, opened } from '../../../src/core/domain/attempt-transitions.ts';
-import { ownedNames } from '../../../src/core/domain/file-names.ts';
-import type { Attempt, Image } from '../../../src/core/domain/image.ts';
-import { countedUnknowns } from '../../../src/core/domain/image.ts';
-import type { Spending } from '../../../src/core/domain/money.ts';
-import { failed, rerun } from '../../../src/core/domain/transitions.ts';
-import { ledgerChanges } from '../../../src/core/money/ledger.ts';
-import { anAttempt, anImage, at } from '../../contracts/record-store/example-images.ts';
-import { exampleRecord as toRecord } from '../../support/app/fake-images.ts';
-import { sumsOf } from '../../support/ledger.ts';
+import { ownedNames } from '../../../../src/core/domain/file-names.ts';
+import type { Attempt, Image } from '../../../../src/core/domain/image.ts';
+import { countedUnknowns } from '../../../../src/core/domain/image.ts';
+import { closed, opened } from '../../../../src/core/domain/life-cycle/attempt-transitions.ts';
+import { failed, rerun } from '../../../../src/core/domain/life-cycle/transitions.ts';
+import type { Spending } from '../../../../src/core/domain/money.ts';
+import { ledgerChanges } from '../../../../src/core/money/ledger.ts';
+import { anAttempt, anImage, at } from '../../../contracts/record-store/example-images.ts';
+import { exampleRecord as toRecord } from '../../../support/app/fake-images.ts';
+import { sumsOf } from '../../../support/ledger.ts';
 
 const end = { durationMs: 1, httpStatus: null, providerRequestId: null };
 const DAY_SECONDS = 86_400;

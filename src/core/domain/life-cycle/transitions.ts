@@ -10,8 +10,8 @@
  * None checks that the caller's run is still the present one; the pipeline's `advance` does.
  */
 
-import { renditionName } from './file-names.ts';
-import type { RenditionSpec } from './formats.ts';
+import { renditionName } from '../file-names.ts';
+import type { RenditionSpec } from '../formats.ts';
 import {
   canRunAgain,
   hasEndedWithoutPicture,
@@ -22,9 +22,9 @@ import {
   NO_RESULT,
   PICTURE_KEPT,
   type Warning,
-} from './image.ts';
-import { ZERO_COST } from './money.ts';
-import type { ChangeableFields, ImageRequest } from './request.ts';
+} from '../image.ts';
+import { ZERO_COST } from '../money.ts';
+import type { ChangeableFields, ImageRequest } from '../request.ts';
 
 /** The fields that describe the call that will make the picture, or has made it. */
 export type PlannedFields = Pick<Image, 'provider' | 'model' | 'prompt' | 'requestedSize' | 'warnings'>;

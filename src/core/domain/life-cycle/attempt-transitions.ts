@@ -11,8 +11,8 @@ import {
   mayStillBring,
   type Original,
   PICTURE_KEPT,
-} from './image.ts';
-import { addCosts, ZERO_COST } from './money.ts';
+} from '../image.ts';
+import { addCosts, ZERO_COST } from '../money.ts';
 import { type PlannedFields, plannedFields } from './transitions.ts';
 
 /** An answer that named its picture by a URL. */

@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import { expect, it } from 'vitest';
-import { startReport } from '../../src/composition/start-report.ts';
-import { readConfig } from '../../src/config/config.ts';
+import { startReport } from '../../../src/composition/start/start-report.ts';
+import { readConfig } from '../../../src/config/config.ts';
 
 const at = (address: string, port = 3000) => ({ address, port, family: 'IPv4' });
 const report = (env: Readonly<Record<string, string>>, ...bound: ReturnType<typeof at>[]) =>

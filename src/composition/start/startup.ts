@@ -1,17 +1,17 @@
 /** What a start does besides wiring: warnings about the configuration, resuming work, jobs on a schedule. */
 
 import type { Logger } from 'pino';
-import type { Config } from '../config/config.ts';
-import { faultFields } from '../core/domain/errors.ts';
-import type { ShutdownWatch } from '../core/models/retirement.ts';
-import { isBudgetSet } from '../core/money/budget.ts';
-import type { JobQueue } from '../core/ports/job-queue.ts';
-import type { MediaStore } from '../core/ports/media-store.ts';
-import type { Provider } from '../core/ports/provider.ts';
-import type { RecordStore } from '../core/ports/record-store.ts';
-import type { Deletions } from '../core/retention/deletions.ts';
-import type { StorageCapacity } from '../core/storage/capacity.ts';
-import type { StorageWatch } from '../core/storage/storage-watch.ts';
+import type { Config } from '../../config/config.ts';
+import { faultFields } from '../../core/domain/errors.ts';
+import type { ShutdownWatch } from '../../core/models/retirement.ts';
+import { isBudgetSet } from '../../core/money/budget.ts';
+import type { JobQueue } from '../../core/ports/job-queue.ts';
+import type { MediaStore } from '../../core/ports/media-store.ts';
+import type { Provider } from '../../core/ports/provider.ts';
+import type { RecordStore } from '../../core/ports/record-store.ts';
+import type { Deletions } from '../../core/retention/deletions.ts';
+import type { StorageCapacity } from '../../core/storage/capacity.ts';
+import type { StorageWatch } from '../../core/storage/storage-watch.ts';
 
 const DAY_MS = 86_400_000;
 /** Far more than a list of models takes; a server that is slower is asked again a day later. */

@@ -1,13 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import {
-  adopted,
-  announced,
-  closed,
-  keptAfterCancel,
-  opened,
-  received,
-} from '../../../src/core/domain/attempt-transitions.ts';
-import type { RenditionSpec } from '../../../src/core/domain/formats.ts';
+import type { RenditionSpec } from '../../../../src/core/domain/formats.ts';
 import {
   type Attempt,
   IMAGE_STATUSES,
@@ -15,8 +7,15 @@ import {
   type ImageStatus,
   isRepair,
   PICTURE_KEPT,
-} from '../../../src/core/domain/image.ts';
-import { ZERO_COST } from '../../../src/core/domain/money.ts';
+} from '../../../../src/core/domain/image.ts';
+import {
+  adopted,
+  announced,
+  closed,
+  keptAfterCancel,
+  opened,
+  received,
+} from '../../../../src/core/domain/life-cycle/attempt-transitions.ts';
 import {
   accepted,
   cancelled,
@@ -31,8 +30,9 @@ import {
   setAside,
   withRendition,
   withWarnings,
-} from '../../../src/core/domain/transitions.ts';
-import { exampleImage } from '../../support/app/fake-images.ts';
+} from '../../../../src/core/domain/life-cycle/transitions.ts';
+import { ZERO_COST } from '../../../../src/core/domain/money.ts';
+import { exampleImage } from '../../../support/app/fake-images.ts';
 import {
   AGAIN,
   ANNOUNCED,
