@@ -1,4 +1,4 @@
-import { chmod, copyFile, link, mkdir, readFile, realpath, rename, rm } from 'node:fs/promises';
+import { chmod, copyFile, link, readFile, realpath, rename, rm } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import type { Logger } from 'pino';
 import { lockDatabase } from '../../adapters/records/sqlite/lock.ts';
@@ -11,7 +11,7 @@ import type { MediaStore } from '../../core/ports/media-store.ts';
 import { lockIfPossible } from '../open-storage.ts';
 import { BackupError } from './backup-error.ts';
 import { type Content, openContent } from './content.ts';
-import { copyDurably, digestOf, renameDurably, syncFolder } from './durable-copy.ts';
+import { copyDurably, digestOf, makeFolder, renameDurably, syncFolder } from './durable-copy.ts';
 import { type Manifest, readManifest } from './manifest.ts';
 
 /** What a restore did. */
@@ -72,7 +72,7 @@ export async function restoreBackup(
 
 /** The path of the database without links; its folder is made where it is missing. */
 async function databasePath(path: string): Promise<string> {
-  await mkdir(dirname(resolve(path)), { recursive: true });
+  await makeFolder(dirname(resolve(path)));
   return await realpath(path).catch(() => resolve(path));
 }
 

@@ -32,7 +32,7 @@ const read = (path: string) => readFile(path, 'utf8');
 function imagesIn({ config }: Place): readonly string[] {
   const copy = join(folder.path, `copy-${process.hrtime.bigint()}`);
   copyDatabase(config.records.path, copy);
-  using snapshot = openSnapshot(copy);
+  using snapshot = openSnapshot(copy, `${copy}-spare`);
   return [...snapshot.images()].map(({ mediaId }) => mediaId).toSorted();
 }
 

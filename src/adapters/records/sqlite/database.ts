@@ -187,10 +187,12 @@ function takeLock(path: string): DatabaseLock {
 
 /** Makes the folder and missing ones above it, and syncs each parent: a power cut must not take a new folder away with the database. */
 function makeFolder(folder: string): void {
-  const topmost = mkdirSync(folder, { recursive: true });
-  if (topmost === undefined) return;
-  for (let made = folder; made.length >= topmost.length; made = dirname(made)) {
-    const descriptor = openSync(dirname(made), 'r');
+  // One at a time: Node's recursive mkdir never ends where a file system such as /proc takes no new folders.
+  const missing: string[] = [];
+  for (let path = folder; !existsSync(path); path = dirname(path)) missing.unshift(path);
+  for (const path of missing) {
+    mkdirSync(path);
+    const descriptor = openSync(dirname(path), 'r');
     try {
       fsyncSync(descriptor);
     } finally {
