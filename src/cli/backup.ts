@@ -71,6 +71,7 @@ function describeRestore(
 function reportFaults(faults: readonly string[], done: string): void {
   if (faults.length === 0) return;
   for (const fault of faults) console.error(fault);
-  console.error(`${faults.length} files are missing or damaged; everything else was ${done}`);
+  const count = faults.length === 1 ? '1 file is' : `${faults.length} files are`;
+  console.error(`${count} missing or damaged; everything else was ${done}`);
   process.exitCode = EXIT_FAILED;
 }

@@ -5,7 +5,7 @@ import { lockDatabase } from '../../adapters/records/sqlite/lock.ts';
 import { SCHEMA_VERSION } from '../../adapters/records/sqlite/migrations.ts';
 import { createDiskStore } from '../../adapters/storage/disk.ts';
 import type { Config } from '../../config/config.ts';
-import { ForeignMediaError } from '../../core/domain/errors.ts';
+import { ForeignMediaError, ImageError } from '../../core/domain/errors.ts';
 import { isGivenName, sha256 } from '../../core/domain/file-names.ts';
 import type { MediaStore } from '../../core/ports/media-store.ts';
 import { lockIfPossible } from '../open-storage.ts';
@@ -36,10 +36,24 @@ export interface RestoreReport {
  * A damaged picture does not keep the others from being restored; a damaged database or secret does, before anything is changed.
  *
  * Raises `DatabaseInUseError` or `MediaInUseError` while a service runs, `ForeignMediaError` where the folder of the pictures is another
- * database's and has pictures that the backup does not know, `BackupError` where there is no backup or it cannot be used, and `ImageError`
- * where the disk cannot be written.
+ * database's and has pictures that the backup does not know, and `BackupError` where there is no backup, or it cannot be used, or the disk
+ * cannot be written.
  */
 export async function restoreBackup(
+  config: Pick<Config, 'records' | 'media'>,
+  folder: string,
+  log: Logger,
+): Promise<RestoreReport> {
+  try {
+    return await restore(config, folder, log);
+  } catch (error) {
+    const isExpected = error instanceof ImageError || (error instanceof Error && 'syscall' in error);
+    if (!isExpected) throw error;
+    throw new BackupError(`not restored: ${error.message}; once that is put right, run it again`, { cause: error });
+  }
+}
+
+async function restore(
   { records, media }: Pick<Config, 'records' | 'media'>,
   folder: string,
   log: Logger,

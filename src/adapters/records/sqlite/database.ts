@@ -37,17 +37,22 @@ const MAX_IDLE_WAL_BYTES = 4 * 1024 * 1024;
 
 /**
  * Locks and opens the database file, and migrates it to the current schema. The file and its folder are made when they are missing.
- * `busyTimeoutMs` is how long work waits for another program's lock. Raises `DatabaseInUseError` when another Easel process
+ * `busyTimeoutMs` is how long work waits for another program's lock; `onMigrated` is called with the version of an older schema. Raises `DatabaseInUseError` when another Easel process
  * has the file, and `ImageError` when it cannot be made or read, or has a newer schema.
  */
-export function openDatabase(path: string, busyTimeoutMs: number): SqliteDatabase {
+export function openDatabase(
+  path: string,
+  busyTimeoutMs: number,
+  onMigrated: (from: number) => void = () => undefined,
+): SqliteDatabase {
   try {
     makeFolder(dirname(resolve(path)));
     const file = existsSync(path) ? realpathSync(path) : join(realpathSync(dirname(path)), basename(path));
-    const lock = takeLock(file);
+    const lock = lockDatabase(file);
     try {
       keepPrivate(file);
-      return openFile(file, resolve(path), busyTimeoutMs, lock);
+      const database = connect(file, busyTimeoutMs, onMigrated);
+      return openFile(file, resolve(path), database, lock);
     } catch (error) {
       lock.release();
       throw error;
@@ -58,8 +63,7 @@ export function openDatabase(path: string, busyTimeoutMs: number): SqliteDatabas
 }
 
 /** Opens the file at `path`, which is where the configured path, perhaps a link, leads. */
-function openFile(path: string, configuredPath: string, busyTimeoutMs: number, lock: DatabaseLock): SqliteDatabase {
-  const database = connect(path, busyTimeoutMs);
+function openFile(path: string, configuredPath: string, database: DatabaseSync, lock: DatabaseLock): SqliteDatabase {
   const assertSameFiles = watchFiles(configuredPath, `${path}-wal`);
   const statements = new Map<string, StatementSync>();
 
@@ -138,7 +142,7 @@ function keepPrivate(path: string): void {
   }
 }
 
-function connect(path: string, busyTimeoutMs: number): DatabaseSync {
+function connect(path: string, busyTimeoutMs: number, onMigrated: (from: number) => void): DatabaseSync {
   const database = new DatabaseSync(path, { timeout: busyTimeoutMs, enableForeignKeyConstraints: false });
   try {
     // fullfsync: on macOS a plain fsync leaves the bytes in the drive's cache. It has no effect elsewhere.
@@ -155,6 +159,7 @@ function connect(path: string, busyTimeoutMs: number): DatabaseSync {
       );
     }
     if (version < SCHEMA_VERSION) inTransaction(database, () => migrate(database));
+    if (version > 0 && version < SCHEMA_VERSION) onMigrated(version);
     // From now on `answer` waits for locks: SQLite would hold up the whole process.
     database.exec('PRAGMA foreign_keys = ON; PRAGMA busy_timeout = 0');
     return database;
@@ -174,14 +179,6 @@ function inTransaction<T>(database: DatabaseSync, work: () => T): T {
     // SQLite rolls back by itself after some errors, such as a full disk.
     if (database.isTransaction) database.exec('ROLLBACK');
     throw error;
-  }
-}
-
-function takeLock(path: string): DatabaseLock {
-  try {
-    return lockDatabase(path);
-  } catch (error) {
-    throw asImageError(error, `${path}.lock`);
   }
 }
 
