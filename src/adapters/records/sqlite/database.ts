@@ -52,7 +52,7 @@ export function openDatabase(
     try {
       keepPrivate(file);
       const database = connect(file, busyTimeoutMs, onMigrated);
-      return openFile(file, resolve(path), database, lock);
+      return openFile({ path: file, configuredPath: resolve(path), busyTimeoutMs }, database, lock);
     } catch (error) {
       lock.release();
       throw error;
@@ -62,8 +62,18 @@ export function openDatabase(
   }
 }
 
-/** Opens the file at `path`, which is where the configured path, perhaps a link, leads. */
-function openFile(path: string, configuredPath: string, database: DatabaseSync, lock: DatabaseLock): SqliteDatabase {
+interface OpenedFile {
+  /** Where the configured path, perhaps a link, leads. */
+  readonly path: string;
+  readonly configuredPath: string;
+  readonly busyTimeoutMs: number;
+}
+
+function openFile(
+  { path, configuredPath, busyTimeoutMs }: OpenedFile,
+  database: DatabaseSync,
+  lock: DatabaseLock,
+): SqliteDatabase {
   const assertSameFiles = watchFiles(configuredPath, `${path}-wal`);
   const statements = new Map<string, StatementSync>();
 
