@@ -1,9 +1,14 @@
 import type { Command } from 'commander';
+import { z } from 'zod';
 import { type BackupReport, backUp } from '../composition/backup/backup.ts';
 import { type RestoreReport, restoreBackup } from '../composition/backup/restore.ts';
 import { createCommandLogger } from '../composition/logging.ts';
 import { readCommandConfig } from '../config/config.ts';
 import { EXIT_FAILED } from './failure.ts';
+import { parseOption } from './option-values.ts';
+
+/** An empty argument is most often a variable that is not set, and would be the working folder. */
+const parseFolder = parseOption('DIR', z.string().min(1, 'must name a folder; it is empty'));
 
 /** Adds `backup` and `restore`. */
 export function addBackup(program: Command): void {
@@ -12,7 +17,7 @@ export function addBackup(program: Command): void {
     .description(
       'back up the database, the pictures and the secrets beside the database, whether a service runs or not',
     )
-    .argument('<dir>', 'a folder outside of MEDIA_DIR; a backup that is there is brought up to date')
+    .argument('<dir>', 'a folder outside of MEDIA_DIR; a backup that is there is brought up to date', parseFolder)
     .addHelpText(
       'after',
       '\nSettings and key files are not part of it. The exit code is 1 where a picture is missing or damaged; the others are backed up.' +
@@ -21,12 +26,12 @@ export function addBackup(program: Command): void {
     .action(async (folder: string) => {
       const report = await backUp(readCommandConfig(process.env), folder);
       console.log(describeBackup(report, folder));
-      reportFaults(report.faults);
+      reportFaults(report.faults, 'backed up');
     });
   program
     .command('restore')
     .description('prove a backup by its hashes, and put it in the place of the database and the pictures')
-    .argument('<dir>', 'the folder of the backup')
+    .argument('<dir>', 'the folder of the backup', parseFolder)
     .addHelpText(
       'after',
       '\nNo service may be running. The earlier database is set aside, and no file is removed. The exit code is 1 where a file of the' +
@@ -37,7 +42,7 @@ export function addBackup(program: Command): void {
       const config = readCommandConfig(process.env);
       const report = await restoreBackup(config, folder, await createCommandLogger(config.secrets.mask));
       console.log(describeRestore(report, config.media.root));
-      reportFaults(report.faults);
+      reportFaults(report.faults, 'restored');
     });
 }
 
@@ -63,7 +68,10 @@ function describeRestore(
   return lines.join('\n');
 }
 
-function reportFaults(faults: readonly string[]): void {
+function reportFaults(faults: readonly string[], done: string): void {
+  if (faults.length === 0) return;
   for (const fault of faults) console.error(fault);
-  if (faults.length > 0) process.exitCode = EXIT_FAILED;
+  const count = faults.length === 1 ? '1 file is' : `${faults.length} files are`;
+  console.error(`${count} missing or damaged; everything else was ${done}`);
+  process.exitCode = EXIT_FAILED;
 }

@@ -87,7 +87,7 @@ export async function createServices(
 
   const derive = createDerive({ webhookUrls: config.webhooks.urls, randomId: () => randomUUID() });
   const storageWatch = createStorageWatch({ clock, log });
-  const records = watchRecords(openRecords(config.records, derive), storageWatch, log);
+  const records = watchRecords(openRecords(config.records, derive, log), storageWatch, log);
   opened.defer(() => records.close());
   const keys = createKeyRing({ ...config.keys, learnSecrets: config.secrets.learn, log });
   opened.defer(() => keys.close());

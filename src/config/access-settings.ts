@@ -12,10 +12,7 @@ import { choice, count, list, type SettingsOf, seconds, taking } from './setting
 const perMinute = () => count(1, 1_000_000).optional();
 const access = z
   .enum(ACCESS_LEVELS, {
-    error: ({ input }) =>
-      input === 'admin'
-        ? 'write keyed in place of admin: keys with the scope that it takes, or with admin'
-        : 'must be open or keyed',
+    error: ({ input }) => (input === 'admin' ? 'admin is now written keyed' : 'must be open or keyed'),
   })
   .optional();
 

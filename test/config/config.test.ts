@@ -111,8 +111,8 @@ describe('HOST beyond loopback', () => {
 
   it('refuses the access level of earlier versions with the word to write in its place', () => {
     expect(issuesOf({ METRICS_ACCESS: 'admin', DOCS_ACCESS: 'admin' })).toEqual([
-      expect.stringMatching(/^METRICS_ACCESS: write keyed in place of admin/),
-      expect.stringMatching(/^DOCS_ACCESS: write keyed in place of admin/),
+      expect.stringMatching(/^METRICS_ACCESS: admin is now written keyed/),
+      expect.stringMatching(/^DOCS_ACCESS: admin is now written keyed/),
     ]);
   });
 });

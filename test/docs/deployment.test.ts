@@ -69,7 +69,7 @@ describe('docker run in the pages', () => {
 
   it('uses only options that docker has', () => {
     // Of `docker run --help`, version 28.
-    const known = ['-d', '-e', '-p', '-v', '--name', '--restart', '--rm', '--stop-timeout', '--volumes-from'];
+    const known = ['-d', '-e', '-p', '-v', '--name', '--restart', '--rm', '--stop-timeout', '--user', '--volumes-from'];
     const used = commands('docker run').flatMap(
       (line) => line.split(' easel')[0]?.match(/(?<= )--?[a-z][a-z-]*/g) ?? [],
     );

@@ -23,7 +23,7 @@ describe.skipIf(!hasPromtool)(
 
     it('passes the alert tests: each alert fires when it should, and only then', () => {
       expect(promtool(['test', 'rules', 'alerts.test.yml'])).toContain('SUCCESS');
-    }, 60_000);
+    }, 300_000);
 
     it('accepts the output of /metrics', async () => {
       await using easel = await startEasel();

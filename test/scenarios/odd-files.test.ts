@@ -83,7 +83,7 @@ describe('a cleanup that meets something it cannot deal with', () => {
       expect(first).toMatchObject({ orphansRemoved: 2, freedBytes: 18, failures: 1, failuresOf: ['stuck.png'] });
       expect(await cleanUp(easel)).toMatchObject({ orphansRemoved: 0, failures: 1, failuresOf: ['stuck.png'] });
       expect(await easel.files()).toEqual([...kept, 'stuck.png'].sort());
-      expect(logged(easel, 'passed this over').map((line) => JSON.parse(line).name)).toEqual(['stuck.png']);
+      expect(logged(easel, 'passed this over').map((line) => JSON.parse(line).item)).toEqual(['stuck.png']);
       const degraded = { status: 'degraded', detail: expect.stringContaining('could not deal with one file') };
       expect(await storageCheck(easel)).toMatchObject(degraded);
       // A dry run says nothing about what can be removed.

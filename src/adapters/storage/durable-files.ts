@@ -1,14 +1,14 @@
 import { constants } from 'node:fs';
 import { dirname } from 'node:path';
-import type { FileSystem } from './file-system.ts';
+import { codeOf, type FileSystem, ignoreMissing } from './file-system.ts';
 
 /**
  * Writes that survive a power cut once they have resolved; the name of a file only once `syncFolder` has. Errors of the file system
  * pass through unchanged.
  */
 interface DurableFiles {
-  /** Makes the folder and missing ones above it (mode 0755), each with a durable entry in its parent. */
-  makeFolder(path: string): Promise<void>;
+  /** Makes the folder and missing ones above it (mode 0755 by default), each with a durable entry in its parent. */
+  makeFolder(path: string, mode?: number): Promise<void>;
   /** Makes the names in a folder durable, after files were renamed into it or unlinked from it. */
   syncFolder(path: string): Promise<void>;
   /** Writes a new file (mode 0644). Fails where the name is taken. */
@@ -31,14 +31,24 @@ export function createDurableFiles(fs: FileSystem): DurableFiles {
     }
   };
 
+  /** False for what is no folder too: making one there raises the error that says so. */
+  const isFolder = async (path: string): Promise<boolean> =>
+    (await fs.stat(path).catch(ignoreMissing))?.isDirectory() ?? false;
+
   return {
     syncFolder,
 
-    async makeFolder(path) {
-      // mkdir returns the topmost folder that it made, and undefined when all of them existed.
-      const topmost = await fs.mkdir(path, { recursive: true, mode: 0o755 });
-      if (topmost === undefined) return;
-      for (let made = path; made.length >= topmost.length; made = dirname(made)) await syncFolder(dirname(made));
+    async makeFolder(path, mode = 0o755) {
+      // One at a time: Node's recursive mkdir never ends where a file system such as /proc takes no new folders.
+      const missing: string[] = [];
+      for (let folder = path; !(await isFolder(folder)); folder = dirname(folder)) missing.unshift(folder);
+      for (const folder of missing) {
+        await fs.mkdir(folder, { mode }).catch(async (error: unknown) => {
+          // Another process was faster.
+          if (codeOf(error) !== 'EEXIST' || !(await isFolder(folder))) throw error;
+        });
+        await syncFolder(dirname(folder));
+      }
     },
 
     async write(path, bytes) {

@@ -1,6 +1,6 @@
-import { chmod, mkdir, realpath, rm } from 'node:fs/promises';
+import { chmod, realpath, rm } from 'node:fs/promises';
 import { basename, dirname, join, relative, resolve, sep } from 'node:path';
-import { copyDatabase, openSnapshot } from '../../adapters/records/sqlite/snapshot.ts';
+import { assertDatabase, copyDatabase, openSnapshot } from '../../adapters/records/sqlite/snapshot.ts';
 import { lockFolder } from '../../adapters/storage/folder-lock.ts';
 import type { Config } from '../../config/config.ts';
 import { SECRET_FILES } from '../../config/secrets.ts';
@@ -10,8 +10,8 @@ import type { Image } from '../../core/domain/image.ts';
 import { VERSION } from '../version.ts';
 import { BackupError } from './backup-error.ts';
 import { type Content, openContent } from './content.ts';
-import type { Digest } from './durable-copy.ts';
-import { type Manifest, writeManifest } from './manifest.ts';
+import { type Digest, makeFolder } from './durable-copy.ts';
+import { type Manifest, readManifest, writeManifest } from './manifest.ts';
 
 /** What a backup did. */
 export interface BackupReport {
@@ -37,16 +37,25 @@ const MAX_ROUNDS = 8;
  * A picture that is deleted after the database was copied is no fault: then the database is copied again. A file that stays missing or
  * damaged is one, and the backup is made without it.
  *
- * Raises `BackupError` for a folder that cannot be used, and `ImageError` where the database cannot be read.
+ * A database of an older Easel is backed up as it is, so that the older one can be gone back to.
+ *
+ * Raises `BackupError` for a folder that cannot be used, such as one with another database's backup, and where a file cannot be copied, and
+ * `ImageError` where the database cannot be read.
  */
 export async function backUp(config: Pick<Config, 'records' | 'media'>, folder: string): Promise<BackupReport> {
   await refuseMediaFolder(folder, config.media.root);
-  await mkdir(folder, { recursive: true, mode: 0o700 });
+  assertDatabase(config.records.path);
+  await makeFolder(folder).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EEXIST' && error.code !== 'ENOTDIR') throw notBackedUp(folder, error);
+    throw new BackupError(`DIR: ${folder} is no folder: a file stands in its way`, { isWrongUse: true, cause: error });
+  });
   const unlock = lockBackup(folder);
+  const content = openContent(folder);
   try {
-    const content = openContent(folder);
+    const earlier = await readManifest(folder);
     await content.prepare();
     const collected = await collect(config, content);
+    refuseOthers(folder, earlier, collected.manifest);
     const secrets = await copySecrets(config.records.path, content);
     const manifest: Manifest = { ...collected.manifest, secrets };
     await writeManifest(folder, manifest, content.temporary());
@@ -60,9 +69,37 @@ export async function backUp(config: Pick<Config, 'records' | 'media'>, folder: 
       copied: collected.copied,
       faults: collected.faults,
     };
+  } catch (error) {
+    throw notBackedUp(folder, error);
   } finally {
+    // A full disk gets back the room that the copy of the database took.
+    await content.removeTemporary().catch(() => undefined);
     unlock();
   }
+}
+
+/**
+ * Keeps the backup of another database from being overwritten: one that was made anew, since its volume was not mounted, would take the
+ * place of all that can be restored.
+ */
+function refuseOthers(folder: string, earlier: Manifest | null, { mark }: Pick<Manifest, 'mark'>): void {
+  if (earlier === null || earlier.mark === null || earlier.mark === mark) return;
+  throw new BackupError(
+    `${folder} holds the backup of another database, made at ${earlier.createdAt}, and it is kept; is the right volume mounted? ` +
+      'To back up this database, name another folder',
+  );
+}
+
+/** Codes of a disk, or a quota, without room. */
+const FULL: ReadonlySet<unknown> = new Set(['storage_full', 'ENOSPC', 'EDQUOT']);
+
+/** The error of the system, or of a full disk, in words; any other is returned unchanged. */
+function notBackedUp(folder: string, error: unknown): unknown {
+  const { code, syscall } = error as { readonly code?: unknown; readonly syscall?: unknown };
+  const isFull = FULL.has(code);
+  if (!(error instanceof Error) || (!isFull && syscall === undefined)) return error;
+  const reason = isFull ? 'no space is left there' : error.message;
+  return new BackupError(`not backed up into ${folder}: ${reason}; an earlier backup there is kept`, { cause: error });
 }
 
 /** A cleanup of the pictures would take files of a backup for its own, and a backup would grow by itself. */
@@ -108,7 +145,7 @@ async function collect({ records, media }: Pick<Config, 'records' | 'media'>, co
     const copy = content.temporary();
     copyDatabase(records.path, copy);
     await chmod(copy, 0o600);
-    using snapshot = openSnapshot(copy);
+    using snapshot = openSnapshot(copy, content.temporary());
     const { images, files, faults } = await pictures.copyAll(snapshot.images());
     const isLasting = [...faults.keys()].every((fault) => missed.has(fault));
     if (!isLasting && round < MAX_ROUNDS) {

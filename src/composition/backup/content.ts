@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import { mkdir, readdir, rm, rmdir } from 'node:fs/promises';
+import { readdir, rm, rmdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { copyDurably, type Digest, digestOf, renameDurably, syncFolder } from './durable-copy.ts';
+import { copyDurably, type Digest, digestOf, makeFolder, renameDurably } from './durable-copy.ts';
 
 /** The files of a backup, each under the SHA-256 of its content: what an earlier backup needs is never written over. */
 export interface Content {
@@ -18,7 +18,9 @@ export interface Content {
   add(source: string, expected?: string): Promise<Digest | null>;
   /** A free name for a file, on the file system of the backup. */
   temporary(): string;
-  /** Removes every content that is not in `hashes`, and the folder of temporary files. */
+  /** Removes the temporary files, of an interrupted backup too. */
+  removeTemporary(): Promise<void>;
+  /** Removes every content that is not in `hashes`. */
   removeOthers(hashes: ReadonlySet<string>): Promise<void>;
 }
 
@@ -31,11 +33,15 @@ export function openContent(folder: string): Content {
   const path = (sha256: string) => join(root, sha256.slice(0, 2), sha256);
   const temporary = () => join(temporaryRoot, randomUUID());
 
+  const removeTemporary = () => rm(temporaryRoot, { recursive: true, force: true });
+
   return {
     async prepare() {
-      await rm(temporaryRoot, { recursive: true, force: true });
-      for (const made of [root, temporaryRoot]) await mkdir(made, { recursive: true, mode: 0o700 });
+      await removeTemporary();
+      for (const made of [root, temporaryRoot]) await makeFolder(made);
     },
+
+    removeTemporary,
 
     path,
     temporary,
@@ -55,7 +61,7 @@ export function openContent(folder: string): Content {
         const digest = await copyDurably(source, copy);
         if (digest === null || (expected !== undefined && digest.sha256 !== expected)) return digest;
         const target = path(digest.sha256);
-        if ((await mkdir(dirname(target), { recursive: true, mode: 0o700 })) !== undefined) await syncFolder(root);
+        await makeFolder(dirname(target));
         await renameDurably(copy, target);
         sound.set(digest.sha256, digest);
         return digest;
@@ -74,7 +80,6 @@ export function openContent(folder: string): Content {
         // It stays where something is left in it.
         await rmdir(shelf).catch(() => undefined);
       }
-      await rm(temporaryRoot, { recursive: true, force: true });
     },
   };
 }

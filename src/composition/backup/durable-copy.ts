@@ -1,8 +1,10 @@
 import { createHash } from 'node:crypto';
 import { constants, createReadStream } from 'node:fs';
+import * as fileSystem from 'node:fs/promises';
 import { chmod, copyFile, type FileHandle, open, rename } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { pipeline } from 'node:stream/promises';
+import { createDurableFiles } from '../../adapters/storage/durable-files.ts';
 
 /** SHA-256 of a file, in hex, and its size in bytes. */
 export interface Digest {
@@ -43,6 +45,11 @@ export async function copyDurably(source: string, target: string): Promise<Diges
   await chmod(target, 0o600);
   await syncFile(target);
   return await digestOf(target);
+}
+
+/** Makes a folder and missing ones above it durably, for its user alone (mode 0700). Raises the file system's error. */
+export async function makeFolder(path: string): Promise<void> {
+  await createDurableFiles(fileSystem).makeFolder(path, 0o700);
 }
 
 /** Gives a durable file its final name, durably, in place of what has that name. */

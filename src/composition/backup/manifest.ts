@@ -41,7 +41,7 @@ export async function readManifest(folder: string): Promise<Manifest | null> {
   try {
     return manifest.parse(JSON.parse(text));
   } catch (error) {
-    throw new BackupError(`${path} is damaged, or of another version of Easel`, { cause: error });
+    throw new BackupError(`${path} is damaged, or of another version of Easel; name another folder`, { cause: error });
   }
 }
 

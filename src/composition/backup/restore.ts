@@ -1,4 +1,4 @@
-import { chmod, copyFile, link, mkdir, readFile, realpath, rename, rm } from 'node:fs/promises';
+import { chmod, copyFile, link, readFile, realpath, rename, rm } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import type { Logger } from 'pino';
 import { checkpointDatabase } from '../../adapters/records/sqlite/checkpoint.ts';
@@ -6,13 +6,13 @@ import { lockDatabase } from '../../adapters/records/sqlite/lock.ts';
 import { SCHEMA_VERSION } from '../../adapters/records/sqlite/migrations.ts';
 import { createDiskStore } from '../../adapters/storage/disk.ts';
 import type { Config } from '../../config/config.ts';
-import { ForeignMediaError } from '../../core/domain/errors.ts';
+import { ForeignMediaError, ImageError } from '../../core/domain/errors.ts';
 import { isGivenName, sha256 } from '../../core/domain/file-names.ts';
 import type { MediaStore } from '../../core/ports/media-store.ts';
 import { lockIfPossible } from '../start/open-storage.ts';
 import { BackupError } from './backup-error.ts';
 import { type Content, openContent } from './content.ts';
-import { copyDurably, digestOf, renameDurably, syncFolder } from './durable-copy.ts';
+import { copyDurably, digestOf, makeFolder, renameDurably, syncFolder } from './durable-copy.ts';
 import { type Manifest, readManifest } from './manifest.ts';
 
 /** What a restore did. */
@@ -37,10 +37,24 @@ export interface RestoreReport {
  * A damaged picture does not keep the others from being restored; a damaged database or secret does, before anything is changed.
  *
  * Raises `DatabaseInUseError` or `MediaInUseError` while a service runs, `ForeignMediaError` where the folder of the pictures is another
- * database's and has pictures that the backup does not know, `BackupError` where there is no backup or it cannot be used, and `ImageError`
- * where the disk cannot be written.
+ * database's and has pictures that the backup does not know, and `BackupError` where there is no backup, or it cannot be used, or the disk
+ * cannot be written.
  */
 export async function restoreBackup(
+  config: Pick<Config, 'records' | 'media'>,
+  folder: string,
+  log: Logger,
+): Promise<RestoreReport> {
+  try {
+    return await restore(config, folder, log);
+  } catch (error) {
+    const isExpected = error instanceof ImageError || (error instanceof Error && 'syscall' in error);
+    if (!isExpected) throw error;
+    throw new BackupError(`not restored: ${error.message}; once that is put right, run it again`, { cause: error });
+  }
+}
+
+async function restore(
   { records, media }: Pick<Config, 'records' | 'media'>,
   folder: string,
   log: Logger,
@@ -74,7 +88,7 @@ export async function restoreBackup(
 
 /** The path of the database without links; its folder is made where it is missing. */
 async function databasePath(path: string): Promise<string> {
-  await mkdir(dirname(resolve(path)), { recursive: true });
+  await makeFolder(dirname(resolve(path)));
   return await realpath(path).catch(() => resolve(path));
 }
 

@@ -2,6 +2,7 @@
 
 import { dirname, resolve } from 'node:path';
 import type { Logger } from 'pino';
+import { SCHEMA_VERSION } from '../../adapters/records/sqlite/migrations.ts';
 import { openSqliteRecords } from '../../adapters/records/sqlite/records.ts';
 import { createDiskStore } from '../../adapters/storage/disk.ts';
 import { lockFolder } from '../../adapters/storage/folder-lock.ts';
@@ -18,9 +19,18 @@ import { claimStore } from '../../core/retention/claim.ts';
 export function openRecords(
   { path }: Config['records'],
   derive: Parameters<typeof openSqliteRecords>[0]['derive'],
+  log: Logger,
 ): ReturnType<typeof openSqliteRecords> {
   try {
-    return openSqliteRecords({ path, derive });
+    return openSqliteRecords({
+      path,
+      derive,
+      onMigrated: (from) =>
+        log.info(
+          { database: resolve(path), from, to: SCHEMA_VERSION },
+          'the database was migrated; an older Easel does not open it any more',
+        ),
+    });
   } catch (error) {
     throw namingSetting('DATABASE_URL', dirname(resolve(path)), error);
   }

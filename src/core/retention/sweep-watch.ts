@@ -43,7 +43,7 @@ export function createSweepWatch(log: Logger, telemetry: Pick<Telemetry, 'cleanu
           if (names.has(name)) return;
           names.add(name);
           if (logged.has(name) || names.size > MAX_NAMED) return;
-          log.warn({ name, ...faultFields(error) }, 'the cleanup passed this over; the next one tries again');
+          log.warn({ item: name, ...faultFields(error) }, 'the cleanup passed this over; the next one tries again');
         },
 
         passedOver: () => ({ failures: names.size, failuresOf: [...names].slice(0, MAX_NAMED) }),

@@ -2,6 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { isGivenName, masterName } from '../../core/domain/file-names.ts';
 import { ANONYMOUS } from '../../core/domain/request.ts';
 import type { CountRequest } from '../../core/ports/telemetry.ts';
 import type { Tracer } from '../../core/ports/tracer.ts';
@@ -29,7 +30,7 @@ export function observeRequests(app: FastifyInstance, count: CountRequest, trace
 
 /**
  * Logs one request in one line and counts it when its connection or its answer ends. The line has the mediaId and the code of a
- * problem; headers, body and query are not logged, since they may hold keys and prompts. Requests for health and metrics are logged at
+ * problem; headers, query and the rest of the body are not logged, since they may hold keys and prompts. Requests for health and metrics are logged at
  * `debug`. Call it inside the request's span, if there is one, so that the line carries the ids of the trace.
  */
 export function observeRequest(
@@ -67,9 +68,15 @@ export function observeRequest(
   reply.raw.once('close', tracer.traceparent() === null ? end : AsyncLocalStorage.bind(end));
 }
 
-/** The mediaId of the path, else the one that was made or found for the request. */
-function mediaIdField({ params }: FastifyRequest, noted: string | null): { readonly mediaId?: string } {
-  const named = (params as { readonly mediaId?: unknown } | undefined)?.mediaId;
-  if (typeof named === 'string') return { mediaId: named };
-  return noted === null ? {} : { mediaId: noted };
+/** The mediaId of the path, else the one that was made or found for the request, else a valid one in the body of a request that was refused. */
+function mediaIdField({ params, body }: FastifyRequest, noted: string | null): { readonly mediaId?: string } {
+  const named = mediaIdOf(params) ?? noted;
+  if (named !== null) return { mediaId: named };
+  const asked = mediaIdOf(body);
+  return asked !== null && isGivenName(masterName(asked, 'png')) ? { mediaId: asked } : {};
+}
+
+function mediaIdOf(fields: unknown): string | null {
+  const { mediaId } = (fields ?? {}) as { readonly mediaId?: unknown };
+  return typeof mediaId === 'string' ? mediaId : null;
 }

@@ -1,10 +1,13 @@
 import { mkdir, readdir, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { SCHEMA_VERSION } from '../../../src/adapters/records/sqlite/migrations.ts';
 import { lockFolder } from '../../../src/adapters/storage/folder-lock.ts';
 import { backUp } from '../../../src/composition/backup/backup.ts';
 import { BackupError } from '../../../src/composition/backup/backup-error.ts';
+import { downgrade } from '../../adapters/records/sqlite/downgrade.ts';
 import { type TemporaryFolder, temporaryFolder } from '../../support/temporary-folder.ts';
+import { canMountTmpfs, mountTmpfs } from '../../support/tmpfs.ts';
 import { manifestIn, type Place, placeIn, provedNames } from './fixture.ts';
 
 let folder: TemporaryFolder;
@@ -85,4 +88,61 @@ it('refuses a folder inside MEDIA_DIR, also by a link, one that another backup w
   const unlock = lockFolder(backup);
   await expect(backUp(place.config, backup)).rejects.toThrow('another backup into');
   unlock();
+});
+
+it('keeps the backup of another database, such as one made anew since its volume was not mounted', async () => {
+  await place.make('a');
+  await backUp(place.config, backup);
+  const names = provedNames(backup);
+  const other = placeIn(join(folder.path, 'other'));
+  await other.make('b');
+  await expect(backUp(other.config, backup)).rejects.toThrow(/holds the backup of another database, made at 20/);
+  expect(provedNames(backup)).toEqual(names);
+  expect(await readdir(backup)).not.toContain('tmp');
+  await expect(backUp(place.config, backup)).resolves.toMatchObject({ images: 1, copied: 0 });
+});
+
+it('backs up the database of an older Easel as it is, with its pictures', async () => {
+  await place.make('a');
+  downgrade(place.config.records.path, SCHEMA_VERSION - 1);
+  expect(await backUp(place.config, backup)).toMatchObject({ images: 1, files: 2, faults: [] });
+  expect(manifestIn(backup).schemaVersion).toBe(SCHEMA_VERSION - 1);
+  expect(await readdir(backup)).not.toContain('tmp');
+});
+
+it('says in a sentence that the folder is a file, or that its file system takes no folder', async () => {
+  await place.make('a');
+  await writeFile(join(folder.path, 'file'), '');
+  for (const path of [join(folder.path, 'file'), join(folder.path, 'file', 'below')]) {
+    const error: unknown = await backUp(place.config, path).catch((raised: unknown) => raised);
+    expect(error).toMatchObject({ isWrongUse: true, message: expect.stringContaining('a file stands in its way') });
+  }
+  if (process.platform === 'linux') {
+    await expect(backUp(place.config, '/proc/backup')).rejects.toThrow('not backed up into /proc/backup: ENOENT');
+  }
+});
+
+describe.runIf(canMountTmpfs)('on a disk of its own', () => {
+  it('says that no room is left, gives back what it took, and keeps the earlier backup', async () => {
+    const disk = await mountTmpfs(join(folder.path, 'disk'), '4m');
+    try {
+      await place.make('a');
+      const target = join(disk.path, 'backup');
+      await backUp(place.config, target);
+      await place.make('b');
+      await disk.fill();
+      await expect(backUp(place.config, target)).rejects.toThrow(
+        'no space is left there; an earlier backup there is kept',
+      );
+      expect(provedNames(target)).toEqual(['a.png', 'originals/a~0']);
+      await disk.empty();
+      expect(await readdir(target)).not.toContain('tmp');
+      await expect(backUp(place.config, target)).resolves.toMatchObject({ images: 2, copied: 2 });
+      disk.setReadOnly(true);
+      await expect(backUp(place.config, target)).rejects.toThrow(/EROFS/);
+    } finally {
+      disk.setReadOnly(false);
+      await disk.unmount();
+    }
+  });
 });

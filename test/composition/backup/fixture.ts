@@ -75,6 +75,7 @@ function withFiles(mediaId: string): Image {
 }
 
 interface StoredManifest {
+  readonly schemaVersion: number;
   readonly database: { readonly sha256: string };
   readonly secrets: readonly { readonly name: string; readonly sha256: string }[];
   readonly files: readonly { readonly name: string; readonly sha256: string }[];

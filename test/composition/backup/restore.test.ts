@@ -8,6 +8,7 @@ import { backUp } from '../../../src/composition/backup/backup.ts';
 import { restoreBackup } from '../../../src/composition/backup/restore.ts';
 import { ForeignMediaError } from '../../../src/core/domain/errors.ts';
 import { type TemporaryFolder, temporaryFolder } from '../../support/temporary-folder.ts';
+import { canMountTmpfs, mountTmpfs } from '../../support/tmpfs.ts';
 import { contentOf, contentPath, manifestIn, type Place, placeIn } from './fixture.ts';
 
 const NAMES = ['a.png', 'b.png', 'originals/a~0', 'originals/b~0'];
@@ -33,7 +34,7 @@ const read = (path: string) => readFile(path, 'utf8');
 function imagesIn({ config }: Place): readonly string[] {
   const copy = join(folder.path, `copy-${process.hrtime.bigint()}`);
   copyDatabase(config.records.path, copy);
-  using snapshot = openSnapshot(copy);
+  using snapshot = openSnapshot(copy, `${copy}-spare`);
   return [...snapshot.images()].map(({ mediaId }) => mediaId).toSorted();
 }
 
@@ -131,4 +132,20 @@ it('refuses a folder without a backup, and a manifest that leads elsewhere', asy
   await writeFile(path, (await read(path)).replace('"a.png"', '"../a.png"'));
   await expect(restore(place)).rejects.toThrow('is damaged, or of another version of Easel');
   expect(await readdir(folder.path)).not.toContain('a.png');
+});
+
+it.runIf(canMountTmpfs)('says in a sentence that the disk is read-only, and what to do', async () => {
+  const disk = await mountTmpfs(join(folder.path, 'disk'), '4m');
+  try {
+    const there = placeIn(disk.path);
+    await restore(there);
+    disk.setReadOnly(true);
+    await expect(restore(there)).rejects.toThrow(
+      /^not restored: the database .*easel.db.lock cannot be used: .*readonly.*run it again$/,
+    );
+    await expect(restore(placeIn(join(disk.path, 'new')))).rejects.toThrow(/^not restored: EROFS: .*run it again$/);
+  } finally {
+    disk.setReadOnly(false);
+    await disk.unmount();
+  }
 });

@@ -1,5 +1,6 @@
 import request from 'supertest';
 import { expect, test } from 'vitest';
+import { ImageError } from '../../../src/core/domain/errors.ts';
 import { exampleImage } from '../../support/app/fake-images.ts';
 import { openHttpApp } from '../../support/app/http-app.ts';
 import { until } from '../../support/until.ts';
@@ -44,7 +45,12 @@ test('the line names the image, by the path or as it was made, and the code of a
     replayed: false,
   });
   await send().post('/images').send({ prompt: 'a lighthouse' }).expect(422);
-  await until(() => http.log.filter(({ msg }) => msg === 'request').length === 5);
+  http.images.onSubmit = () => {
+    throw new ImageError('provider_unavailable', 'no provider works at the moment');
+  };
+  await send().post('/images').send({ mediaId: 'not-taken', prompt: 'a lighthouse' }).expect(503);
+  await send().post('/images').send({ mediaId: 'Bearer secret', prompt: 'a lighthouse' }).expect(400);
+  await until(() => http.log.filter(({ msg }) => msg === 'request').length === 7);
   const lines = http.log.filter(({ msg }) => msg === 'request');
   expect(lines.map(({ status, mediaId, code }) => [status, mediaId, code])).toEqual([
     [202, 'made-1', undefined],
@@ -52,6 +58,8 @@ test('the line names the image, by the path or as it was made, and the code of a
     [404, 'article-1', 'not_found'],
     [404, undefined, 'not_found'],
     [422, 'refused', 'prompt_rejected'],
+    [503, 'not-taken', 'provider_unavailable'],
+    [400, undefined, 'invalid_request'],
   ]);
 });
 

@@ -4,6 +4,8 @@ import { toOpenAIError } from './error-body.ts';
 
 /** Where the server is and how requests reach it. */
 export interface ConnectionOptions {
+  /** The name in `PROVIDERS`. Headers in OPENAI_CUSTOM_HEADERS, which the SDK reads, are sent to `openai` alone. */
+  readonly name: string;
   /** Null for a server that requires no key. */
   readonly apiKey: string | null;
   /** Null for OpenAI's own API; with `azureApiVersion`, the endpoint of the Azure resource. */
@@ -17,7 +19,12 @@ export interface ConnectionOptions {
 const NEVER_MS = 2 ** 31 - 1;
 
 /** The official SDK's client, with its retries, time limit and logging switched off. Error responses reach it in OpenAI's shape. */
-export function createClient({ apiKey, baseURL, azureApiVersion, transport }: ConnectionOptions): OpenAI {
+export function createClient(options: ConnectionOptions): OpenAI {
+  if (options.name === 'openai') return openClient(options);
+  return withoutVariable('OPENAI_CUSTOM_HEADERS', () => openClient(options));
+}
+
+function openClient({ apiKey, baseURL, azureApiVersion, transport }: ConnectionOptions): OpenAI {
   const shared = {
     // The SDK requires a key and always sends it.
     apiKey: apiKey ?? 'none',
@@ -33,4 +40,18 @@ export function createClient({ apiKey, baseURL, azureApiVersion, transport }: Co
   if (azureApiVersion === null) return new OpenAI({ ...shared, baseURL });
   // The empty base URL keeps the SDK from reading OPENAI_BASE_URL; `endpoint` is the one that is used.
   return new AzureOpenAI({ ...shared, baseURL: '', endpoint: baseURL ?? '', apiVersion: azureApiVersion });
+}
+
+/**
+ * Runs `work`, which is synchronous, without an environment variable. The SDK has no option that keeps it from reading this one, and headers
+ * often are keys of a gateway: another provider is not to see them.
+ */
+function withoutVariable<T>(name: string, work: () => T): T {
+  const value = process.env[name];
+  delete process.env[name];
+  try {
+    return work();
+  } finally {
+    if (value !== undefined) process.env[name] = value;
+  }
 }

@@ -15,7 +15,6 @@ import { classifyFault } from './faults.ts';
 import { readHeaders } from './response.ts';
 
 export interface OpenAIProviderOptions extends ConnectionOptions {
-  readonly name: string;
   /** The catalog row of a model id, or null where this provider does not offer the model. */
   readonly model: (id: string) => Model | null;
   /** Parameters that the server rejects, by their names on the wire; they are not sent. */

@@ -37,17 +37,22 @@ const MAX_IDLE_WAL_BYTES = 4 * 1024 * 1024;
 
 /**
  * Locks and opens the database file, and migrates it to the current schema. The file and its folder are made when they are missing.
- * `busyTimeoutMs` is how long work waits for another program's lock. Raises `DatabaseInUseError` when another Easel process
+ * `busyTimeoutMs` is how long work waits for another program's lock; `onMigrated` is called with the version of an older schema. Raises `DatabaseInUseError` when another Easel process
  * has the file, and `ImageError` when it cannot be made or read, or has a newer schema.
  */
-export function openDatabase(path: string, busyTimeoutMs: number): SqliteDatabase {
+export function openDatabase(
+  path: string,
+  busyTimeoutMs: number,
+  onMigrated: (from: number) => void = () => undefined,
+): SqliteDatabase {
   try {
     makeFolder(dirname(resolve(path)));
     const file = existsSync(path) ? realpathSync(path) : join(realpathSync(dirname(path)), basename(path));
-    const lock = takeLock(file);
+    const lock = lockDatabase(file);
     try {
       keepPrivate(file);
-      return openFile(file, resolve(path), busyTimeoutMs, lock);
+      const database = connect(file, busyTimeoutMs, onMigrated);
+      return openFile({ path: file, configuredPath: resolve(path), busyTimeoutMs }, database, lock);
     } catch (error) {
       lock.release();
       throw error;
@@ -57,9 +62,18 @@ export function openDatabase(path: string, busyTimeoutMs: number): SqliteDatabas
   }
 }
 
-/** Opens the file at `path`, which is where the configured path, perhaps a link, leads. */
-function openFile(path: string, configuredPath: string, busyTimeoutMs: number, lock: DatabaseLock): SqliteDatabase {
-  const database = connect(path, busyTimeoutMs);
+interface OpenedFile {
+  /** Where the configured path, perhaps a link, leads. */
+  readonly path: string;
+  readonly configuredPath: string;
+  readonly busyTimeoutMs: number;
+}
+
+function openFile(
+  { path, configuredPath, busyTimeoutMs }: OpenedFile,
+  database: DatabaseSync,
+  lock: DatabaseLock,
+): SqliteDatabase {
   const assertSameFiles = watchFiles(configuredPath, `${path}-wal`);
   const statements = new Map<string, StatementSync>();
 
@@ -138,7 +152,7 @@ function keepPrivate(path: string): void {
   }
 }
 
-function connect(path: string, busyTimeoutMs: number): DatabaseSync {
+function connect(path: string, busyTimeoutMs: number, onMigrated: (from: number) => void): DatabaseSync {
   const database = new DatabaseSync(path, { timeout: busyTimeoutMs, enableForeignKeyConstraints: false });
   try {
     // fullfsync: on macOS a plain fsync leaves the bytes in the drive's cache. It has no effect elsewhere.
@@ -155,6 +169,7 @@ function connect(path: string, busyTimeoutMs: number): DatabaseSync {
       );
     }
     if (version < SCHEMA_VERSION) inTransaction(database, () => migrate(database));
+    if (version > 0 && version < SCHEMA_VERSION) onMigrated(version);
     // From now on `answer` waits for locks: SQLite would hold up the whole process.
     database.exec('PRAGMA foreign_keys = ON; PRAGMA busy_timeout = 0');
     return database;
@@ -177,20 +192,14 @@ function inTransaction<T>(database: DatabaseSync, work: () => T): T {
   }
 }
 
-function takeLock(path: string): DatabaseLock {
-  try {
-    return lockDatabase(path);
-  } catch (error) {
-    throw asImageError(error, `${path}.lock`);
-  }
-}
-
 /** Makes the folder and missing ones above it, and syncs each parent: a power cut must not take a new folder away with the database. */
 function makeFolder(folder: string): void {
-  const topmost = mkdirSync(folder, { recursive: true });
-  if (topmost === undefined) return;
-  for (let made = folder; made.length >= topmost.length; made = dirname(made)) {
-    const descriptor = openSync(dirname(made), 'r');
+  // One at a time: Node's recursive mkdir never ends where a file system such as /proc takes no new folders.
+  const missing: string[] = [];
+  for (let path = folder; !existsSync(path); path = dirname(path)) missing.unshift(path);
+  for (const path of missing) {
+    mkdirSync(path);
+    const descriptor = openSync(dirname(path), 'r');
     try {
       fsyncSync(descriptor);
     } finally {

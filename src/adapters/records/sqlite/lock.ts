@@ -1,7 +1,7 @@
 import { hostname } from 'node:os';
 import { DatabaseSync } from 'node:sqlite';
 import { DatabaseInUseError } from '../../../core/domain/errors.ts';
-import { isBusy } from './errors.ts';
+import { asImageError, isBusy } from './errors.ts';
 
 /** The right to use a database, held by one process at a time. */
 export interface DatabaseLock {
@@ -11,7 +11,7 @@ export interface DatabaseLock {
 
 /**
  * Takes the exclusive lock on the database at `path`, held until `release` or the end of this process, however it ends.
- * Raises `DatabaseInUseError` when another process holds it, and SQLite's own error when locking fails for another reason.
+ * Raises `DatabaseInUseError` when another process holds it, and `ImageError` when locking fails for another reason, such as a read-only disk.
  *
  * The lock is the write lock of a second, tiny database, `<path>.lock`. The operating system releases it with the process, even after
  * SIGKILL, which a file with a process id cannot promise. The main database stays open to readers and backup tools, and the small one
@@ -19,6 +19,14 @@ export interface DatabaseLock {
  * releases the process's locks on it (https://sqlite.org/howtocorrupt.html, section 2.2).
  */
 export function lockDatabase(path: string): DatabaseLock {
+  try {
+    return takeLock(path);
+  } catch (error) {
+    throw asImageError(error, `${path}.lock`);
+  }
+}
+
+function takeLock(path: string): DatabaseLock {
   const database = new DatabaseSync(`${path}.lock`, { timeout: 200 });
   try {
     database.exec('BEGIN IMMEDIATE');

@@ -18,6 +18,8 @@ interface SqliteRecordsOptions {
   readonly derive: Derive;
   /** How long, in milliseconds, a read or a write waits for a lock of another program, such as a backup. The process goes on meanwhile. */
   readonly busyTimeoutMs?: number;
+  /** Called with the earlier schema's version once an older database has been migrated. */
+  readonly onMigrated?: (from: number) => void;
 }
 
 /**
@@ -29,8 +31,13 @@ interface SqliteRecordsOptions {
  * holds a lock: a read takes microseconds and a write one fsync (about ten for each image), and no other call can come between the
  * statements of a transaction. In return SQLite needs no server and no worker: the process stays at 45 MB where PGlite took 300 to 780.
  */
-export function openSqliteRecords({ path, derive, busyTimeoutMs = 1000 }: SqliteRecordsOptions): RecordStore {
-  return recordStore(openDatabase(path, busyTimeoutMs), derive);
+export function openSqliteRecords({
+  path,
+  derive,
+  busyTimeoutMs = 1000,
+  onMigrated,
+}: SqliteRecordsOptions): RecordStore {
+  return recordStore(openDatabase(path, busyTimeoutMs, onMigrated), derive);
 }
 
 function recordStore(database: SqliteDatabase, derive: Derive): RecordStore {

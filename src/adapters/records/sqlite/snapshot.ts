@@ -1,9 +1,9 @@
-import { existsSync } from 'node:fs';
+import { copyFileSync, existsSync, rmSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { ImageError } from '../../../core/domain/errors.ts';
 import type { Image } from '../../../core/domain/image.ts';
 import { asImageError, unavailable } from './errors.ts';
-import { IS_READABLE, SCHEMA_VERSION, schemaVersion } from './migrations.ts';
+import { IS_READABLE, migrate, SCHEMA_VERSION, schemaVersion } from './migrations.ts';
 
 /** A copy of a database, at one moment. */
 export interface DatabaseSnapshot extends Disposable {
@@ -17,13 +17,18 @@ export interface DatabaseSnapshot extends Disposable {
 /** How long to wait for another program's lock, in milliseconds. A service holds its own for as long as one commit. */
 const BUSY_TIMEOUT_MS = 10_000;
 
+/** Raises `ImageError` where there is no file at `path`. */
+export function assertDatabase(path: string): void {
+  if (!existsSync(path)) throw new ImageError('storage_unavailable', `there is no database ${path}`);
+}
+
 /**
  * Copies the database at `path`, in use or not, into the new file `target`. One statement is one read transaction: the copy is of one
  * moment, and writers are not held up. SQLite's backup interface would begin again with every write of another process. All rows are
  * read, so that a damaged database is found. Raises `ImageError` where there is none, or it cannot be read, or the copy has no room.
  */
 export function copyDatabase(path: string, target: string): void {
-  if (!existsSync(path)) throw new ImageError('storage_unavailable', `there is no database ${path}`);
+  assertDatabase(path);
   try {
     const database = new DatabaseSync(path, { readOnly: true, timeout: BUSY_TIMEOUT_MS });
     try {
@@ -36,18 +41,21 @@ export function copyDatabase(path: string, target: string): void {
   }
 }
 
-/** Opens a copy that `copyDatabase` made. Raises `ImageError` for a database of an older or a newer Easel. */
-export function openSnapshot(path: string): DatabaseSnapshot {
+/**
+ * Opens a copy that `copyDatabase` made, of this Easel or an older one. `schemaVersion` is the copy's own. An older copy stays as it is: it
+ * is read through the file `spare`, which is migrated, and removed at the end. Raises `ImageError` for a database of a newer Easel.
+ */
+export function openSnapshot(path: string, spare: string): DatabaseSnapshot {
   try {
-    const database = new DatabaseSync(path, { readOnly: true });
-    const version = schemaVersion(database);
-    if (version !== SCHEMA_VERSION) {
-      database.close();
+    const version = versionOf(path);
+    if (version === 0) throw unavailable('the database is empty: no Easel has used it yet');
+    if (version > SCHEMA_VERSION) {
       throw unavailable(
-        `the database has schema ${version} and this Easel reads ${SCHEMA_VERSION}: back it up with the Easel that wrote it` +
-          (version < SCHEMA_VERSION ? ', or start this one on it first' : ''),
+        `the database has schema ${version} and this Easel knows up to ${SCHEMA_VERSION}: back it up with the Easel that wrote it`,
       );
     }
+    if (version < SCHEMA_VERSION) copyMigrated(path, spare);
+    const database = new DatabaseSync(version < SCHEMA_VERSION ? spare : path, { readOnly: true });
     const uuid = database.prepare('SELECT uuid FROM identity').get()?.uuid;
     return {
       schemaVersion: version,
@@ -56,9 +64,34 @@ export function openSnapshot(path: string): DatabaseSnapshot {
         const rows = database.prepare(`SELECT document FROM images WHERE ${IS_READABLE}`).iterate();
         for (const { document } of rows) yield JSON.parse(String(document)) as Image;
       },
-      [Symbol.dispose]: () => database.close(),
+      [Symbol.dispose]() {
+        database.close();
+        rmSync(spare, { force: true });
+      },
     };
   } catch (error) {
     throw asImageError(error, path);
+  }
+}
+
+function versionOf(path: string): number {
+  const database = new DatabaseSync(path, { readOnly: true });
+  try {
+    return schemaVersion(database);
+  } finally {
+    database.close();
+  }
+}
+
+/** Copies a database that no process uses, and migrates the copy. */
+function copyMigrated(path: string, target: string): void {
+  copyFileSync(path, target);
+  const database = new DatabaseSync(target, { enableForeignKeyConstraints: false });
+  try {
+    database.exec('BEGIN');
+    migrate(database);
+    database.exec('COMMIT');
+  } finally {
+    database.close();
   }
 }
