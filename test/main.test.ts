@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
 import type { ImageRecord } from '../src/core/domain/record.ts';
+import { startEasel } from './support/app/easel.ts';
 import { startProcess, startService } from './support/app/process.ts';
 import { signingIdentity } from './support/credentials.ts';
 import { openAiError, picture } from './support/openai/answers.ts';
@@ -125,30 +126,29 @@ describe('the process', () => {
     expect(third.stdout()).toContain(`127.0.0.1:${port} is in use`);
   });
 
-  it.each([
-    ['nope.invalid', /HOST: there is no address for this name/],
-    ['203.0.113.9', /HOST: this machine has no such address/],
-  ])('ends with 78 and one sentence where HOST is %s, which cannot be bound', async (HOST, sentence) => {
+  it('ends with 78 and one sentence where HOST cannot be bound', async () => {
     await using folder = await temporaryFolder();
-    await using run = startProcess({ folder: folder.path, env: { HOST, ALLOW_ANONYMOUS: 'true' } });
+    const env = { HOST: 'nope.invalid', ALLOW_ANONYMOUS: 'true' };
+    await using run = startProcess({ folder: folder.path, env });
     expect(await run.exited).toBe(78);
-    expect(run.stderr()).toMatch(sentence);
+    expect(run.stderr()).toMatch(/HOST: there is no address for this name/);
     expect(run.stderr().trim().split('\n')).toHaveLength(2);
     expect(run.stdout()).not.toMatch(/"level":"(error|fatal)"|stack/);
   });
 
-  it.each([
-    ['MEDIA_DIR', (file: string) => file],
-    ['DATABASE_URL', (file: string) => `sqlite:${file}/easel.db`],
-    ['DATABASE_URL', (file: string) => `sqlite:${join(file, '..')}`],
-  ])('says in one sentence that %s cannot be made', async (name, value) => {
+  it('says in one sentence that MEDIA_DIR or DATABASE_URL cannot be made', async () => {
     await using folder = await temporaryFolder();
     const file = join(folder.path, 'file');
     await writeFile(file, '');
-    await using run = startProcess({ folder: folder.path, env: { [name]: value(file) } });
+    await using run = startProcess({ folder: folder.path, env: { MEDIA_DIR: file } });
     expect(await run.exited).toBe(1);
-    expect(run.stdout()).toMatch(new RegExp(`"msg":"could not start: ${name}: [^"]+"}\\n$`));
+    expect(run.stdout()).toMatch(/"msg":"could not start: MEDIA_DIR: [^"]+"}\n$/);
     expect(run.stdout() + run.stderr()).not.toMatch(/stack|\bat .*\.ts:\d+/);
+    await using upstream = await startOpenAiServer();
+    for (const url of [`sqlite:${file}/easel.db`, `sqlite:${folder.path}`]) {
+      const start = startEasel({ folder: folder.path, upstream, env: { DATABASE_URL: url } });
+      await expect(start, url).rejects.toThrow(/^DATABASE_URL: [^"\n]+$/);
+    }
   });
 
   it('names what is bound for all addresses, and a URL that works', async () => {
@@ -217,22 +217,21 @@ describe('the process', () => {
     for (const line of service.stdout().trim().split('\n')) expect(JSON.parse(line)).toHaveProperty('msg');
   });
 
-  it('refuses a base URL with a password with exit code 78, and names the variable', async () => {
-    await using folder = await temporaryFolder();
-    const env = { OPENAI_API_KEY: 'openai-key', OPENAI_BASE_URL: 'http://user:hunter22@127.0.0.1/v1' };
-    await using run = startProcess({ folder: folder.path, env });
-    expect(await run.exited).toBe(78);
-    expect(run.stderr()).toContain('OPENAI_BASE_URL: must hold no user and no password');
-    expect(run.stderr() + run.stdout()).not.toContain('hunter22');
-  });
-
   it('refuses wrong settings with exit code 78, and lists them by name without a stack trace or a secret', async () => {
     await using folder = await temporaryFolder();
-    const env = { PORT: 'x', HOST: '0.0.0.0', RETENTION: 'soon', API_KEYS: 'a:hunter2', PROVIDERS: 'openai' };
+    const env = {
+      PORT: 'x',
+      HOST: '0.0.0.0',
+      RETENTION: 'soon',
+      API_KEYS: 'a:hunter2',
+      PROVIDERS: 'openai',
+      OPENAI_BASE_URL: 'http://user:hunter22@127.0.0.1/v1',
+    };
     await using service = startProcess({ folder: folder.path, env });
     expect(await service.exited).toBe(78);
+    expect(service.stderr()).toContain('OPENAI_BASE_URL: must hold no user and no password');
     for (const name of ['PORT', 'RETENTION', 'API_KEYS']) expect(service.stderr()).toContain(`${name}: `);
-    expect(service.stderr()).not.toMatch(/\bat .*\.ts:\d+|hunter2/);
+    expect(service.stderr() + service.stdout()).not.toMatch(/\bat .*\.ts:\d+|hunter2/);
   });
 
   it('refuses a certificate that C2PA does not allow with exit code 78, and says what C2PA requires', async () => {
