@@ -110,7 +110,7 @@ it('serve runs under the process id of the command, with its memory settings, an
   );
   const node = [process.execPath, '--import', preload] as const;
   await using run = startProcess({ folder: folder.path, command: [...node, EASEL, 'serve'] });
-  await expect.poll(() => run.stdout(), { timeout: 20_000 }).toContain('listens on');
+  await expect.poll(() => run.stdout()).toContain('listens on');
   const starts = run.stdout().match(/^process .*$/gm);
   expect(starts?.at(-1)).toBe(
     `process ${run.child.pid} --import ${preload} --max-semi-space-size=8 --heap-growing-percent=200 2`,

@@ -3,7 +3,7 @@
 import { createHash } from 'node:crypto';
 import { readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { expect, it, vi } from 'vitest';
+import { expect, it } from 'vitest';
 import type { ImageRecord } from '../../src/core/domain/record.ts';
 import { callEasel } from '../cli/call-easel.ts';
 import { EASEL, runEasel } from '../cli/run-easel.ts';
@@ -14,9 +14,6 @@ import { temporaryFolder } from '../support/temporary-folder.ts';
 import { until } from '../support/until.ts';
 import { readDatabase } from '../torture/audit.ts';
 import { post, startLife } from '../torture/life.ts';
-
-/** These tests start many processes each. */
-vi.setConfig({ testTimeout: 120_000 });
 
 const DYING = new URL('../support/dying-backup.ts', import.meta.url).href;
 
