@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
+import { FileOrder } from './test/support/file-order.ts';
 import { LONGEST_WAIT_MS } from './test/support/until.ts';
 
 export default defineConfig({
@@ -10,6 +11,7 @@ export default defineConfig({
     pool: 'forks',
     // More workers than cores: many tests wait for a process, a disk or a clock.
     maxWorkers: 2 * availableParallelism(),
+    sequence: { sequencer: FileOrder },
     // Files share loaded modules: loading them again for each took a quarter of the time. No test leaves state in a module.
     isolate: false,
     // Far longer than any test needs: a machine that is busy with other work may be ten times slower. What a test waits for has its own

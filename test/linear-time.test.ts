@@ -179,16 +179,20 @@ const CASES: readonly Case[] = [
   }),
 ];
 
-/** Processor time of this thread in milliseconds, the lesser of two runs. */
+/** Processor time of this thread in milliseconds. */
 async function millisecondsOf(work: () => unknown): Promise<number> {
-  const times: number[] = [];
-  for (let run = 0; run < 2; run += 1) {
-    const before = process.threadCpuUsage();
-    await work();
-    const { user, system } = process.threadCpuUsage(before);
-    times.push((user + system) / 1000);
-  }
-  return Math.min(...times);
+  const before = process.threadCpuUsage();
+  await work();
+  const { user, system } = process.threadCpuUsage(before);
+  return (user + system) / 1000;
+}
+
+/** Asserts that the work takes less than `limit` milliseconds, at the second try at the latest. Returns what it took. */
+async function expectWithin(limit: number, work: () => unknown, message?: string): Promise<number> {
+  const first = await millisecondsOf(work);
+  const took = first < limit ? first : Math.min(first, await millisecondsOf(work));
+  expect(took, message).toBeLessThan(limit);
+  return took;
 }
 
 /** Work that grows with the square of the length takes a hundred times as long for a text of ten times the length. */
@@ -201,15 +205,13 @@ describe('the time that a text from outside takes grows with its length alone', 
     let before = Number.POSITIVE_INFINITY;
     for (const length of [10_000, 100_000, 1_000_000]) {
       const whole = text.repeat(length / text.length) + end;
-      const took = await millisecondsOf(() => read(whole));
-      expect(took, `for ${length} characters`).toBeLessThan(before * 10 * GENEROUS + NOISE_MS);
-      before = took;
+      before = await expectWithin(before * 10 * GENEROUS + NOISE_MS, () => read(whole), `for ${length} characters`);
     }
   });
 
   it('also for the start of a file that is no text after all', async () => {
     const file = (length: number) => Buffer.from(`a${' '.repeat(length)}\0`);
-    expect(await millisecondsOf(() => isText(file(31)))).toBeLessThan(NOISE_MS);
+    await expectWithin(NOISE_MS, () => isText(file(31)));
     expect(isText(file(62))).toBe(false);
   });
 });

@@ -5,15 +5,18 @@ import { VERSION } from '../../src/composition/version.ts';
 import { SCOPES } from '../../src/security/api-keys.ts';
 import { startProcess } from '../support/app/process.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
+import { callEasel } from './call-easel.ts';
 import { EASEL, runEasel } from './run-easel.ts';
 
 it('cleanup deletes old pictures and prints its report alone', async () => {
   await using folder = await temporaryFolder();
   const easel = (...args: readonly string[]) => runEasel(folder.path, args);
-  expect(await easel('generate', 'a', 'lighthouse', '--size', '64x48', '--media-id', 'hero')).toMatchObject({
+  expect(
+    await callEasel(folder.path, ['generate', 'a', 'lighthouse', '--size', '64x48', '--media-id', 'hero']),
+  ).toMatchObject({
     code: 0,
   });
-  const preview = await easel('cleanup', '--older-than', '0s', '--dry-run');
+  const preview = await callEasel(folder.path, ['cleanup', '--older-than', '0s', '--dry-run']);
   expect(JSON.parse(preview.stdout)).toMatchObject({ deleted: 1, dryRun: true });
   const cleaned = await easel('cleanup', '--older-than', '0s');
   expect(JSON.parse(cleaned.stdout)).toMatchObject({ deleted: 1, dryRun: false });
@@ -33,16 +36,27 @@ it.each([
   ['no folder', ['backup'], 2, /missing required argument 'dir'/],
 ] as const)('%s: %j exits with %i and says what is wrong, without a stack', async (_name, args, code, message) => {
   await using folder = await temporaryFolder();
-  const run = await runEasel(folder.path, args);
+  const run = await callEasel(folder.path, args);
   expect([run.code, run.stdout]).toEqual([code, '']);
   expect(run.stderr).toMatch(message);
   expect(run.stderr).not.toMatch(/\bat .*\.ts:\d+/);
 });
 
+it('the process ends with the code of a wrong command line, and prints what is wrong on standard error alone', async () => {
+  await using folder = await temporaryFolder();
+  for (const args of [['clean-up'], ['cleanup', '--older-than', '3']]) {
+    const run = await runEasel(folder.path, args);
+    expect(run).toEqual(await callEasel(folder.path, args));
+    expect(run.code).toBe(2);
+  }
+});
+
 it('a wrong setting ends every command with 78', async () => {
   await using folder = await temporaryFolder();
   for (const args of [['generate', 'x'], ['cleanup'], ['serve'], ['backup', 'b'], ['restore', 'b']]) {
-    const { code, stdout, stderr } = await runEasel(folder.path, args, { CONCURRENCY: 'many' });
+    // `serve` is a process, and so is one of the others.
+    const start = ['serve', 'cleanup'].includes(args[0] ?? '') ? runEasel : callEasel;
+    const { code, stdout, stderr } = await start(folder.path, args, { CONCURRENCY: 'many' });
     expect([args, code, stdout]).toEqual([args, 78, '']);
     expect(stderr).toContain('CONCURRENCY: ');
   }
@@ -52,7 +66,7 @@ const COMMANDS = ['serve', 'generate', 'cleanup', 'backup', 'restore', 'keys', '
 
 it.each(COMMANDS)('%s --help has its options and an example, on standard output', async (command) => {
   await using folder = await temporaryFolder();
-  const { code, stdout, stderr } = await runEasel(folder.path, [...command.split(' '), '--help']);
+  const { code, stdout, stderr } = await callEasel(folder.path, [...command.split(' '), '--help']);
   expect([code, stderr]).toEqual([0, '']);
   expect(stdout).toContain(`Usage: easel ${command}`);
   expect(stdout).toContain('--help');
@@ -75,7 +89,7 @@ it('keys create prints the secret on standard error and the line on standard out
 
   const file = join(folder.path, 'keys.txt');
   for (const name of ['first', 'second']) {
-    const run = await runEasel(folder.path, ['keys', 'create', name, 'read', '--file', file]);
+    const run = await callEasel(folder.path, ['keys', 'create', name, 'read', '--file', file]);
     expect([run.code, run.stdout]).toEqual([0, '']);
     expect(run.stderr).toMatch(/^easel_[\w-]{43}$/m);
   }
@@ -83,7 +97,7 @@ it('keys create prints the secret on standard error and the line on standard out
   expect(await readFile(file, 'utf8')).toMatch(/^first:sha256-\S+:read\nsecond:sha256-\S+:read\n$/);
 
   await writeFile(file, '# without a line feed at its end');
-  await runEasel(folder.path, ['keys', 'create', 'third', 'read', '--file', file]);
+  await callEasel(folder.path, ['keys', 'create', 'third', 'read', '--file', file]);
   expect(await readFile(file, 'utf8')).toMatch(/^# without a line feed at its end\nthird:\S+\n$/);
 });
 
@@ -96,7 +110,7 @@ it('serve runs under the process id of the command, with its memory settings, an
   );
   const node = [process.execPath, '--import', preload] as const;
   await using run = startProcess({ folder: folder.path, command: [...node, EASEL, 'serve'] });
-  await expect.poll(() => run.stdout(), { timeout: 20_000 }).toContain('listens on');
+  await expect.poll(() => run.stdout()).toContain('listens on');
   const starts = run.stdout().match(/^process .*$/gm);
   expect(starts?.at(-1)).toBe(
     `process ${run.child.pid} --import ${preload} --max-semi-space-size=8 --heap-growing-percent=200 2`,

@@ -138,14 +138,23 @@ function addressed(script: string, service: Service | null): string {
   return service === null ? statuses : statuses.replaceAll('127.0.0.1:3000', service.host);
 }
 
-/** `curl` fails when the status of the answer is not `$EXPECTED`, any 2xx where none is expected. */
+/**
+ * `curl` fails when the status of the answer is not `$EXPECTED`, any 2xx where none is expected. It sends a request again that a busy
+ * machine has answered with 429.
+ */
 const HELPERS = `
 EXPECTED=2..
 curl() {
-  local headers status
+  local headers answer status
   headers=$(mktemp -p "$HELPER_FILES")
-  command curl -D "$headers" "$@" || return
-  status=$(awk '/^HTTP/ { status = $2 } END { print status }' "$headers")
+  answer=$(mktemp -p "$HELPER_FILES")
+  while :; do
+    command curl -D "$headers" "$@" > "$answer" || return
+    status=$(awk '/^HTTP/ { status = $2 } END { print status }' "$headers")
+    [[ $status == 429 && $EXPECTED != 429 ]] || break
+    sleep 0.25
+  done
+  cat "$answer"
   [[ $status =~ ^$EXPECTED$ ]] || { echo "answered $status instead of $EXPECTED: curl $*" >&2; return 1; }
 }
 `;

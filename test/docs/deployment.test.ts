@@ -3,15 +3,12 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import { copyFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { z } from 'zod';
 import { readConfig } from '../../src/config/config.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 import { PROJECT, readPage, readPages, tagValue } from './pages.ts';
-
-/** Programs that are started here take a second on an idle machine, and far longer on a busy one. */
-vi.setConfig({ testTimeout: 200_000 });
 
 const read = (name: string) => readFileSync(join(PROJECT, name), 'utf8');
 const hasTool = (tool: string) => spawnSync(tool, ['--version']).status === 0;

@@ -5,7 +5,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Tokens } from 'marked';
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { createImage } from '../../src/api/create-image.ts';
 import { HEALTH_CHECKS } from '../../src/api/health.ts';
@@ -24,9 +24,6 @@ import { createKey } from '../../src/security/api-keys.ts';
 import { startEasel } from '../support/app/easel.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 import { codeSpans, PROJECT, readPage, readPages, tableUnder } from './pages.ts';
-
-/** Programs that are started here take a second on an idle machine, and far longer on a busy one. */
-vi.setConfig({ testTimeout: 200_000 });
 
 const api = readPage('docs/api.md');
 const operations = readPage('docs/operations.md');

@@ -3,8 +3,9 @@
 import { createHash } from 'node:crypto';
 import { readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { expect, it, vi } from 'vitest';
+import { expect, it } from 'vitest';
 import type { ImageRecord } from '../../src/core/domain/record.ts';
+import { callEasel } from '../cli/call-easel.ts';
 import { EASEL, runEasel } from '../cli/run-easel.ts';
 import { manifestIn, provedNames } from '../composition/backup/fixture.ts';
 import { startProcess, startService } from '../support/app/process.ts';
@@ -13,9 +14,6 @@ import { temporaryFolder } from '../support/temporary-folder.ts';
 import { until } from '../support/until.ts';
 import { readDatabase } from '../torture/audit.ts';
 import { post, startLife } from '../torture/life.ts';
-
-/** These tests start many processes each. */
-vi.setConfig({ testTimeout: 120_000 });
 
 const DYING = new URL('../support/dying-backup.ts', import.meta.url).href;
 
@@ -67,7 +65,7 @@ it('backs up twice while pictures are being made; the restored copy has every pi
     }
     // The originals that are on disk before their records say so may be in the backup too.
     expect(provedNames(backup).length).toBeGreaterThan(6);
-    const refused = await runEasel(first.path, ['restore', backup]);
+    const refused = await callEasel(first.path, ['restore', backup]);
     expect([refused.code, refused.stdout]).toEqual([1, '']);
     expect(refused.stderr).toMatch(/^another Easel process .* is using .*easel\.db; stop it first/);
     stopped = true;
@@ -92,11 +90,11 @@ it('a backup that is killed at any of its steps leaves the earlier one whole, an
   const backup = join(away.path, 'backup');
   const small = ['--size', '64x48', '--rendition', '32x24.png'];
   const make = async (mediaId: string) =>
-    expect(await runEasel(folder.path, ['generate', mediaId, '--media-id', mediaId, ...small])).toMatchObject({
+    expect(await callEasel(folder.path, ['generate', mediaId, '--media-id', mediaId, ...small])).toMatchObject({
       code: 0,
     });
   await make('a');
-  expect(await runEasel(folder.path, ['backup', backup])).toMatchObject({ code: 0 });
+  expect(await callEasel(folder.path, ['backup', backup])).toMatchObject({ code: 0 });
   const earlier = manifestIn(backup);
   await make('b');
   // Two or three pictures of `b`, the database, and the manifest: every one of them has its name by a renaming.
@@ -112,7 +110,7 @@ it('a backup that is killed at any of its steps leaves the earlier one whole, an
     expect(step).toBeLessThan(9);
   }
   expect(provedNames(backup)).toContain('b@32x24.png');
-  expect(await runEasel(second.path, ['restore', backup])).toMatchObject({ code: 0 });
+  expect(await callEasel(second.path, ['restore', backup])).toMatchObject({ code: 0 });
   await using service = await startService({ folder: second.path });
   expect(await compareFiles(second.path, service.url)).toBe(4);
 });
@@ -132,7 +130,7 @@ it('a picture that is deleted while the backup runs is no fault; one that stays 
   const original = readDatabase(folder.path).images.find(({ mediaId }) => mediaId === 'lost')?.original?.name ?? '';
   for (const name of ['lost.png', original]) await rm(join(folder.path, 'media', name));
   await rm(backup, { recursive: true });
-  const again = await runEasel(folder.path, ['backup', backup]);
+  const again = await callEasel(folder.path, ['backup', backup]);
   expect([again.code, again.stdout]).toEqual([1, expect.stringMatching(/^2 images with 2 files/)]);
   expect(again.stderr.trim().split('\n').toSorted()).toEqual([
     expect.stringMatching(/media\/lost\.png is missing$/),

@@ -60,8 +60,9 @@ it('never spends more than the caps of the day, for 200 callers over 10 keys and
   const firstDay = new Date().getUTCDate();
   const start = () => startLife(folder.path, upstream, catalog);
 
-  await using current: { service: RunningService } & AsyncDisposable = {
+  await using current: Current & AsyncDisposable = {
     service: await start(),
+    restarted: Promise.resolve(),
     [Symbol.asyncDispose]: () => current.service[Symbol.asyncDispose](),
   };
   const callers = Array.from({ length: CALLERS }, (_, number) =>
@@ -70,9 +71,12 @@ it('never spends more than the caps of the day, for 200 callers over 10 keys and
   for (let kill = 1; kill <= KILLS; kill++) {
     const calls = upstream.calls.length;
     await Promise.race([upstream.received(calls + 3 + Math.floor(random() * 6)), delay(4_000)]);
+    const restarted = Promise.withResolvers<void>();
+    current.restarted = restarted.promise;
     current.service.child.kill('SIGKILL');
     await current.service.exited;
     current.service = await start();
+    restarted.resolve();
   }
   const last = current.service;
   const refused = (await Promise.all(callers)).filter((answer) => answer === 'budget_exhausted');
@@ -123,12 +127,14 @@ function startLife(folder: string, upstream: OpenAiServer, catalog: string): Pro
   });
 }
 
+interface Current {
+  service: RunningService;
+  /** Resolves when the service is up again: 200 callers that try meanwhile would take the processor from its start. */
+  restarted: Promise<void>;
+}
+
 /** Submits one request until it has an answer, over restarts and while the service is too busy; `accepted`, or the code of the problem. */
-async function submitUntilAnswered(
-  current: { readonly service: RunningService },
-  key: string,
-  name: string,
-): Promise<string> {
+async function submitUntilAnswered(current: Readonly<Current>, key: string, name: string): Promise<string> {
   const mediaId = `${key}-${name}`;
   const authorization = `Bearer ${key}-secret`;
   const body = JSON.stringify({ mediaId, prompt: `${key} ${name}`, quality: 'low' });
@@ -141,7 +147,8 @@ async function submitUntilAnswered(
       if (response.ok) return 'accepted';
       if (response.status !== 503 && answer.code !== 'queue_full') return answer.code ?? String(response.status);
     }
-    await delay(50);
+    await current.restarted;
+    await delay(200);
   }
 }
 

@@ -1,7 +1,8 @@
 import { cp, mkdir, readdir, readFile, rename, rm, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
+import { callEasel } from '../cli/call-easel.ts';
+import { type Easel, startEasel } from '../support/app/easel.ts';
 import { startProcess } from '../support/app/process.ts';
 import { type OpenAiServer, startOpenAiServer } from '../support/openai/server.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
@@ -12,11 +13,18 @@ const IDS = ['a', 'b', 'c'];
 
 /** A folder in which a service has made three pictures and was stopped. */
 async function withPictures(folder: string, upstream: OpenAiServer): Promise<readonly string[]> {
-  await using life = await startLife({ folder, upstream });
-  for (const mediaId of IDS) expect((await post(life.url, { mediaId, prompt: mediaId })).status).toBe(201);
-  life.child.kill('SIGTERM');
-  expect(await life.exited).toBe(0);
+  {
+    await using easel = await startHere(folder, upstream);
+    for (const mediaId of IDS) expect((await easel.post({ mediaId, prompt: mediaId })).status).toBe(201);
+  }
   return filesOnDisk(folder);
+}
+
+/** A service in the process of the test, set as `startLife` sets its process. */
+function startHere(folder: string, upstream: OpenAiServer, env: Readonly<Record<string, string>> = {}): Promise<Easel> {
+  upstream.strict = false;
+  const small = { IMAGE_MODEL: 'small', IMAGE_SIZE: '128x128', IMAGE_RENDITIONS: '64x64.webp,32x32.png' };
+  return startEasel({ folder, upstream, env: { ...small, ...env } });
 }
 
 /** Makes every picture two hours old. */
@@ -32,8 +40,8 @@ const moveDatabase = async (folder: string, to: string) => {
 };
 
 /** Starts a service that must not start; returns how it ended. */
-async function refused(folder: string, env: Readonly<Record<string, string>> = {}, command?: [string, ...string[]]) {
-  await using life = startProcess({ folder, env, ...(command && { command }) });
+async function refused(folder: string, env: Readonly<Record<string, string>>) {
+  await using life = startProcess({ folder, env });
   return { code: await life.exited, stderr: life.stderr(), stdout: life.stdout() };
 }
 
@@ -51,8 +59,7 @@ describe('a folder of pictures whose database is lost', () => {
     expect([code, stderr.trim().split('\n').length]).toEqual([78, 1]);
     expect(stderr).toContain('holds the pictures of another database');
     expect(stderr).toContain('ADOPT_MEDIA=true');
-    const cli = fileURLToPath(new URL('../../bin/easel.js', import.meta.url));
-    expect(await refused(folder.path, {}, [process.execPath, cli, 'cleanup'])).toMatchObject({ code: 78 });
+    expect(await callEasel(folder.path, ['cleanup'])).toMatchObject({ code: 78 });
     expect(filesOnDisk(folder.path)).toEqual(files);
 
     // With the first database back it starts as if nothing had happened.
@@ -60,10 +67,8 @@ describe('a folder of pictures whose database is lost', () => {
     for (const name of await readdir(folder.path)) if (name.startsWith('easel.db')) await rm(join(folder.path, name));
     await moveDatabase(away.path, folder.path);
     {
-      await using life = await startLife({ folder: folder.path, upstream });
-      expect((await fetch(`${life.url}/media/a.png`)).status).toBe(200);
-      life.child.kill('SIGTERM');
-      await life.exited;
+      await using easel = await startHere(folder.path, upstream);
+      expect((await easel.get('/media/a.png')).status).toBe(200);
     }
 
     await moveDatabase(folder.path, away.path);
@@ -78,8 +83,8 @@ describe('a folder of pictures whose database is lost', () => {
       await life.exited;
     }
     expect(await readFile(join(folder.path, 'media', '.easel'), 'utf8')).not.toBe(mark);
-    await using again = await startLife({ folder: folder.path, upstream });
-    expect((await fetch(`${again.url}/health/live`)).status).toBe(200);
+    await using again = await startHere(folder.path, upstream);
+    expect((await again.get('/health/live')).status).toBe(200);
   });
 });
 
@@ -101,8 +106,8 @@ describe('a folder without a mark', () => {
 
     await rm(join(folder.path, 'media', 'a.png'));
     await writeFile(join(folder.path, 'media', 'unknown.png'), 'unknown');
-    await using life = await startLife({ folder: folder.path, upstream });
-    expect((await fetch(`${life.url}/media/b.png`)).status).toBe(200);
+    await using easel = await startHere(folder.path, upstream);
+    expect((await easel.get('/media/b.png')).status).toBe(200);
     expect(await readFile(mark, 'utf8')).toBe(id);
   });
 
@@ -111,8 +116,8 @@ describe('a folder without a mark', () => {
     await using upstream = await startOpenAiServer();
     await mkdir(join(folder.path, 'media', 'lost+found'), { recursive: true });
     for (const name of ['README', 'a..b.png', '.hidden']) await writeFile(join(folder.path, 'media', name), 'x');
-    await using life = await startLife({ folder: folder.path, upstream });
-    expect((await fetch(`${life.url}/health/live`)).status).toBe(200);
+    await using easel = await startHere(folder.path, upstream);
+    expect((await easel.get('/health/live')).status).toBe(200);
     expect(await readFile(join(folder.path, 'media', '.easel'), 'utf8')).toMatch(/^[0-9a-f-]{36}\n$/);
   });
 });
@@ -135,8 +140,8 @@ describe('a second service over the same folder', () => {
     expect((await fetch(`${first.url}/media/a.png`)).status).toBe(200);
     first.child.kill('SIGKILL');
     await first.exited;
-    await using third = await startLife({ folder: other.path, upstream, env });
-    expect((await fetch(`${third.url}/health/live`)).status).toBe(200);
+    await using third = await startHere(other.path, upstream, env);
+    expect((await third.get('/health/live')).status).toBe(200);
   });
 });
 
@@ -147,7 +152,7 @@ describe('a copy of database and folder', () => {
     await using upstream = await startOpenAiServer();
     await withPictures(folder.path, upstream);
     await cp(folder.path, copy.path, { recursive: true });
-    await using life = await startLife({ folder: copy.path, upstream });
-    expect((await fetch(`${life.url}/media/a.png`)).status).toBe(200);
+    await using easel = await startHere(copy.path, upstream);
+    expect((await easel.get('/media/a.png')).status).toBe(200);
   });
 });

@@ -5,7 +5,7 @@ import { type OpenAiServer, startOpenAiServer } from '../support/openai/server.t
 import { temporaryFolder } from '../support/temporary-folder.ts';
 import { eventually } from '../support/until.ts';
 
-const STEP_MS = 250;
+const STEP_MS = 500;
 /** Small pictures: there are many of them. */
 const SIZE = '256x160';
 const SMALL = { IMAGE_SIZE: SIZE, IMAGE_RENDITIONS: '64x40.png' };

@@ -15,6 +15,12 @@ import { type LifeOptions, post, startLife } from '../torture/life.ts';
 /** The attempt of a call that was cut off. */
 const UNKNOWN = { outcome: 'unknown', durationMs: null };
 
+/**
+ * A picture that was paid for and kept. A stop gives its finishing a few seconds, which are too few on a busy machine: then the next start
+ * finishes it.
+ */
+const KEPT = { status: expect.stringMatching(/^(succeeded|processing)$/), attempts: [{ outcome: 'ok' }] };
+
 const ASYNC = { prefer: 'respond-async' };
 
 /** A service in a folder of its own, and its model API. */
@@ -94,11 +100,13 @@ describe.concurrent('a stop', () => {
     expect(await after.next()).toMatchObject({ event: 'status', data: { status: 'queued' } });
 
     gate.open();
-    expect((await before.rest()).at(-1)).toMatchObject({ event: 'done', data: { status: 'succeeded' } });
+    const last = (await before.rest()).at(-1);
     expect(await after.rest()).toEqual([]);
     expect(await service.exited).toBe(0);
     expect(service.stdout()).toContain('no paid call is running; the process ends');
-    expect(life.images().get('called')).toMatchObject({ status: 'succeeded', attempts: [{ outcome: 'ok' }] });
+    const called = life.images().get('called');
+    expect(called).toMatchObject(KEPT);
+    if (called?.status === 'succeeded') expect(last).toMatchObject({ event: 'done', data: { status: 'succeeded' } });
     expect(life.images().get('waiting')).toMatchObject({ status: 'queued', attempts: [] });
     expect(life.images().has('new')).toBe(false);
     expect(upstream.calls).toHaveLength(2);
@@ -115,7 +123,7 @@ describe.concurrent('a stop', () => {
     await delay(6000);
     gate.open();
     expect(await life.service.exited).toBe(0);
-    expect(life.images().get('x')).toMatchObject({ status: 'succeeded', attempts: [{ outcome: 'ok' }] });
+    expect(life.images().get('x')).toMatchObject(KEPT);
   });
 
   it('cuts off a call that is still running after SHUTDOWN_GRACE_SECONDS, and leaves it as unknown', async () => {
@@ -220,7 +228,7 @@ describe.concurrent('an unexpected error', () => {
     await logged(life.service, 'waiting for 1 paid call');
     gate.open();
     expect(await life.service.exited).toBe(1);
-    expect(life.images().get('x')?.status).toBe('succeeded');
+    expect(life.images().get('x')).toMatchObject(KEPT);
   });
 
   it('stops it with 1 at the end of SHUTDOWN_GRACE_SECONDS at the latest', async () => {

@@ -1,11 +1,9 @@
 import { statfs, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { expect, it, vi } from 'vitest';
+import { expect, it } from 'vitest';
 import { startEasel } from '../support/app/easel.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 import { canMountTmpfs, mountTmpfs } from '../support/tmpfs.ts';
-
-vi.setConfig({ testTimeout: 60_000 });
 
 it.runIf(canMountTmpfs)(
   'on a disk that fills up, the service is ready exactly as long as it takes work, and says once that it refuses',

@@ -55,7 +55,7 @@ function linesOf(child: ChildProcess): () => Promise<string | null> {
 
 describe('a process that is stopped while it decodes', () => {
   it.skipIf(!HAS_STOP_SIGNAL)('goes on, though its limit passed meanwhile', async () => {
-    const limitSeconds = 2;
+    const limitSeconds = 1;
     const child = decode('slow.png', limitSeconds, 'stop');
     try {
       const next = linesOf(child);

@@ -12,6 +12,7 @@ import { temporaryFolder } from '../../support/temporary-folder.ts';
 import { until } from '../../support/until.ts';
 import { readDatabase } from '../../torture/audit.ts';
 import { post, startLife } from '../../torture/life.ts';
+import { callEasel } from '../call-easel.ts';
 import { EASEL, runEasel } from '../run-easel.ts';
 
 /** A model with a price, at its smallest size. */
@@ -166,7 +167,7 @@ it('takes every option of a request, as POST /images does', async () => {
   ];
   const lists = ['--rendition', '32x32.webp', '--rendition', '16x16.png', '--label', 'a', '--label', 'b'];
   const rest = ['--metadata', 'k=v=w', '--ttl-seconds', '3600', '--provider', 'placeholder', '--format', 'jpeg'];
-  const run = await runEasel(folder.path, ['generate', 'x', ...options, ...lists, ...rest, '--json']);
+  const run = await callEasel(folder.path, ['generate', 'x', ...options, ...lists, ...rest, '--json']);
   const record = JSON.parse(run.stdout) as ImageRecord;
   expect(record).toMatchObject({
     preset: 'icon@1',
@@ -183,7 +184,7 @@ it('writes the master to --out, in the format of its ending, and leaves nothing 
   await using folder = await temporaryFolder();
   await using place = await temporaryFolder();
   const out = (name: string) => join(place.path, name);
-  const run = await runEasel(folder.path, ['generate', 'x', '--size', '64x48', '--out', out('b.JPG')]);
+  const run = await callEasel(folder.path, ['generate', 'x', '--size', '64x48', '--out', out('b.JPG')]);
   expect([run.code, run.stdout]).toEqual([0, expect.stringContaining(`path     ${out('b.JPG')}\n`)]);
   expect(await sharp(out('b.JPG')).metadata()).toMatchObject({ format: 'jpeg', width: 64, height: 48 });
   expect(await readdir(place.path)).toEqual(['b.JPG']);
@@ -225,7 +226,7 @@ it.each([
   ['--json beside the picture', ['--out', '-', '--json'], /^--json: cannot come with --out -/],
 ] as const)('%s: wrong use is named, exits with 2 and makes nothing', async (_name, args, message) => {
   await using folder = await temporaryFolder();
-  const run = await runEasel(folder.path, ['generate', 'x', ...args]);
+  const run = await callEasel(folder.path, ['generate', 'x', ...args]);
   expect([run.code, run.stdout]).toEqual([2, '']);
   expect(run.stderr).toMatch(message);
   expect(await readdir(join(folder.path, 'media')).catch(() => [])).not.toContainEqual(expect.stringContaining('.png'));

@@ -12,6 +12,7 @@ import { type RunningService, startProcess, startService } from '../../support/a
 import { picture } from '../../support/openai/answers.ts';
 import { startOpenAiServer } from '../../support/openai/server.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
+import { post as postTo } from '../../torture/life.ts';
 
 const MAIN = fileURLToPath(new URL('../../../src/main.ts', import.meta.url));
 
@@ -30,12 +31,8 @@ async function openIdle(url: string, count: number, host = '127.0.0.1'): Promise
 
 const openFiles = ({ child }: RunningService) => readdirSync(`/proc/${child.pid}/fd`).length;
 
-const post = async ({ url }: RunningService, mediaId: string) =>
-  await fetch(`${url}/images`, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({ prompt: 'a lighthouse', mediaId, size: '256x256' }),
-  });
+const post = ({ url }: RunningService, mediaId: string) =>
+  postTo(url, { prompt: 'a lighthouse', mediaId, size: '256x256' });
 
 test.each([
   // The bounds are in docs/operations.md.

@@ -9,9 +9,7 @@ it('the stand-in prints its URL and key, and its usage for a wrong port', async 
   expect([await wrong.exited, wrong.stderr()]).toEqual([2, expect.stringMatching(/^usage: npm run stand-in/)]);
 
   await using run = startProcess({ folder: folder.path, command });
-  await expect
-    .poll(run.stdout, { timeout: 15_000 })
-    .toMatch(/^OPENAI_BASE_URL=http:\/\/127\.0\.0\.1:\d+\/v1 OPENAI_API_KEY=\S+\n/);
+  await expect.poll(run.stdout).toMatch(/^OPENAI_BASE_URL=http:\/\/127\.0\.0\.1:\d+\/v1 OPENAI_API_KEY=\S+\n/);
   run.child.kill('SIGINT');
   await run.exited;
 });

@@ -126,12 +126,14 @@ const DECODE_BYTES_PER_PIXEL = 16;
 
 /**
  * Some decoders do not say that memory was lacking (libwebp: `unable to read pixels`), so whether the process may have more is tried.
- * That takes address space only: no page of it is touched.
+ * That takes address space only, which is given back at once. V8 does not count it, as a buffer can grow to this length and has none
+ * yet: a buffer of the length itself would start a collection of all garbage, 40 ms for each refused picture.
  */
 function hasMemoryFor({ width, height }: Size): boolean {
   const bytes = DECODE_BYTES + DECODE_BYTES_PER_PIXEL * width * height;
   try {
-    return Buffer.allocUnsafeSlow(bytes).length === bytes;
+    new ArrayBuffer(0, { maxByteLength: bytes }).transferToFixedLength();
+    return true;
   } catch {
     return false;
   }

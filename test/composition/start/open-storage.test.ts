@@ -1,10 +1,10 @@
 import { pino } from 'pino';
 import { expect, it } from 'vitest';
-import { SCHEMA_VERSION } from '../../src/adapters/records/sqlite/migrations.ts';
-import { openMediaFolder, openRecords } from '../../src/composition/open-storage.ts';
-import { downgrade } from '../adapters/records/sqlite/downgrade.ts';
-import { temporaryFolder } from '../support/temporary-folder.ts';
-import { placeIn } from './backup/fixture.ts';
+import { SCHEMA_VERSION } from '../../../src/adapters/records/sqlite/migrations.ts';
+import { openMediaFolder, openRecords } from '../../../src/composition/start/open-storage.ts';
+import { downgrade } from '../../adapters/records/sqlite/downgrade.ts';
+import { temporaryFolder } from '../../support/temporary-folder.ts';
+import { placeIn } from '../backup/fixture.ts';
 
 const derive = () => ({ ledger: [], delivery: null, ownedNames: [], expiresAt: null, spendsMore: false }) as never;
 
