@@ -1,7 +1,7 @@
 import { fastify } from 'fastify';
 import { expect, it } from 'vitest';
 import { listen } from '../../../src/composition/start/listen.ts';
-import { ConfigError } from '../../src/config/config.ts';
+import { ConfigError } from '../../../src/config/config.ts';
 
 it.each([
   ['nope.invalid', 'HOST: there is no address for this name'],
