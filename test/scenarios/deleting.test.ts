@@ -6,6 +6,7 @@ import { publishedFiles, startEasel } from '../support/app/easel.ts';
 import { openRecords } from '../support/app/records.ts';
 import { picture } from '../support/openai/answers.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
+import { until } from '../support/until.ts';
 
 const sha256 = (bytes: ArrayBuffer) => createHash('sha256').update(new Uint8Array(bytes)).digest('hex');
 
@@ -35,6 +36,8 @@ describe('deleting', () => {
       expect(status).toBe(201);
       for (const file of publishedFiles(body)) versions.add(`${file.url} ${file.sha256}`);
       expect((await easel.get('/images/same')).status).toBe(200);
+      const before = seen.length;
+      await until(() => seen.slice(before).some(({ status }) => status === 200));
       const response = await fetch(`${easel.url}/images/same`, { method: 'DELETE' });
       expect(response.status).toBe(204);
     }
@@ -42,7 +45,6 @@ describe('deleting', () => {
     await Promise.all(readers);
 
     const whole = seen.filter(({ status }) => status === 200);
-    expect(whole.length).toBeGreaterThan(6);
     for (const { name, sha256, tag } of whole) {
       expect(versions).toContain(`/media/${name} ${sha256}`);
       expect(tag).toBe(`"${sha256}"`);

@@ -4,7 +4,7 @@ import { ImageError } from '../../../src/core/domain/errors.ts';
 import { createSweepWatch } from '../../../src/core/retention/sweep-watch.ts';
 
 function openWatch() {
-  const lines: { name: string }[] = [];
+  const lines: { item: string }[] = [];
   const ended: boolean[] = [];
   const watch = createSweepWatch(pino({ base: null }, { write: (line: string) => void lines.push(JSON.parse(line)) }), {
     cleanupEnded: (succeeded) => void ended.push(succeeded),
@@ -15,7 +15,7 @@ function openWatch() {
     notes.end(error);
     return notes.passedOver();
   };
-  return { watch, sweep, lines, ended, logged: () => lines.splice(0).map(({ name }) => name) };
+  return { watch, sweep, lines, ended, logged: () => lines.splice(0).map(({ item }) => item) };
 }
 
 it('names what was passed over once while it lasts, and again when it comes back', () => {
