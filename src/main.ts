@@ -1,6 +1,7 @@
 /** Process entry: reads the configuration, builds and starts the service, listens, and stops on signals. */
 
 import './thread-pool.ts';
+import { setImmediate } from 'node:timers/promises';
 import { createServiceLogger } from './composition/logging.ts';
 import { createServices } from './composition/services.ts';
 import { listen } from './composition/start/listen.ts';
@@ -58,6 +59,8 @@ async function serve(): Promise<void> {
     if (reloadsKeys) process.on('SIGHUP', services.reloadKeys);
     stopOnSignals(stopper, { ignoreHangup: reloadsKeys, logger });
     logger.info(...startReport(config, await listen(app, config.server)));
+    // The log is written once a turn of the event loop: with the start in it before any work can end the process.
+    await setImmediate();
     await services.start();
   } catch (error) {
     reportStartError(error);
