@@ -60,7 +60,7 @@ async function generate(prompt: string, flags: GenerateFlags): Promise<number> {
   return await withServices(async ({ services, payments, interrupted }) => {
     const { image, replayed } = await services.images.submit(request, ANONYMOUS, null);
     payments.watch(image.mediaId);
-    // The service was not started, so that it takes up no other work; this image may be one that an earlier process left unfinished.
+    // The service was not started, so that it resumes no other work; this image may be one that an earlier process left unfinished.
     await services.resume(image.mediaId);
     const finished = await finish(services, image.mediaId, interrupted);
     if (interrupted.aborted) return EXIT_FAILED;

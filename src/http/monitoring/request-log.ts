@@ -30,8 +30,8 @@ export function observeRequests(app: FastifyInstance, count: CountRequest, trace
 
 /**
  * Logs one request in one line and counts it when its connection or its answer ends. The line has the mediaId and the code of a
- * problem; headers, query and the rest of the body are not logged, since they may hold keys and prompts. Requests for health and metrics are logged at
- * `debug`. Call it inside the request's span, if there is one, so that the line carries the ids of the trace.
+ * problem; headers, query and the rest of the body are not logged, since they may hold keys and prompts. Requests for health and
+ * metrics are logged at `debug`. Call it inside the request's span, if there is one, so that the line carries the ids of the trace.
  */
 export function observeRequest(
   request: FastifyRequest,
@@ -68,7 +68,7 @@ export function observeRequest(
   reply.raw.once('close', tracer.traceparent() === null ? end : AsyncLocalStorage.bind(end));
 }
 
-/** The mediaId of the path, else the one that was made or found for the request, else a valid one in the body of a request that was refused. */
+/** The mediaId of the path, else the one that was made or found for the request, else a valid one in the body that was refused. */
 function mediaIdField({ params, body }: FastifyRequest, noted: string | null): { readonly mediaId?: string } {
   const named = mediaIdOf(params) ?? noted;
   if (named !== null) return { mediaId: named };

@@ -43,8 +43,8 @@ function openClient({ apiKey, baseURL, azureApiVersion, transport }: ConnectionO
 }
 
 /**
- * Runs `work`, which is synchronous, without an environment variable. The SDK has no option that keeps it from reading this one, and headers
- * often are keys of a gateway: another provider is not to see them.
+ * Runs `work`, which is synchronous, without an environment variable. The SDK has no option that keeps it from reading this one, and
+ * headers often are keys of a gateway: another provider is not to see them.
  */
 function withoutVariable<T>(name: string, work: () => T): T {
   const value = process.env[name];

@@ -11,7 +11,8 @@ export interface DatabaseLock {
 
 /**
  * Takes the exclusive lock on the database at `path`, held until `release` or the end of this process, however it ends.
- * Raises `DatabaseInUseError` when another process holds it, and `ImageError` when locking fails for another reason, such as a read-only disk.
+ * Raises `DatabaseInUseError` when another process holds it, and `ImageError` when locking fails for another reason,
+ * such as a read-only disk.
  *
  * The lock is the write lock of a second, tiny database, `<path>.lock`. The operating system releases it with the process, even after
  * SIGKILL, which a file with a process id cannot promise. The main database stays open to readers and backup tools, and the small one
