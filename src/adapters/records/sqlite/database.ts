@@ -37,8 +37,9 @@ const MAX_IDLE_WAL_BYTES = 4 * 1024 * 1024;
 
 /**
  * Locks and opens the database file, and migrates it to the current schema. The file and its folder are made when they are missing.
- * `busyTimeoutMs` is how long work waits for another program's lock; `onMigrated` is called with the version of an older schema. Raises `DatabaseInUseError` when another Easel process
- * has the file, and `ImageError` when it cannot be made or read, or has a newer schema.
+ * `busyTimeoutMs` is how long work waits for another program's lock; `onMigrated` is called with the version of an older schema.
+ * Raises `DatabaseInUseError` when another Easel process has the file, and `ImageError` when it cannot be made or read, or has a newer
+ * schema.
  */
 export function openDatabase(
   path: string,
