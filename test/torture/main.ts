@@ -1,7 +1,7 @@
 /**
- * `npm run torture -- [ROUNDS] [SEED] [--sigterm]`: plays rounds of torture, prints a report of each and a summary, and exits with 1 when
+ * `npm run torture -- [ROUNDS] [SEED] [--sigterm] [--threads]`: plays rounds of torture, prints a report of each and a summary, and exits with 1 when
  * a promise was broken. The same seed gives the same plan but not the same run, since random kills happen by the clock. With `--sigterm`
- * every life ends by that signal, under load.
+ * every life ends by that signal, under load. With `--threads` worker threads die all the time.
  */
 
 import { randomBytes } from 'node:crypto';
@@ -16,11 +16,12 @@ const REQUESTS = 24;
 const IDENTICAL_ROUNDS = 50;
 
 const gently = process.argv.includes('--sigterm');
+const killsThreads = process.argv.includes('--threads');
 const [rounds = '10', seed = randomBytes(4).toString('hex')] = process.argv
   .slice(2)
   .filter((word) => !word.startsWith('-'));
 if (!/^[1-9]\d{0,4}$/.test(rounds)) {
-  console.error('npm run torture -- [ROUNDS] [SEED] [--sigterm]: ROUNDS must be a whole number from 1');
+  console.error('npm run torture -- [ROUNDS] [SEED] [--sigterm] [--threads]: ROUNDS must be a whole number from 1');
   process.exit(64);
 }
 
@@ -28,7 +29,13 @@ console.log(`${rounds} rounds of ${DEATHS} deaths each, seed ${seed}`);
 const began = performance.now();
 const reports: RoundReport[] = [];
 for (let number = 1; number <= Number(rounds); number++) {
-  const report = await playRound({ seed: `${seed}-${number}`, deaths: DEATHS, requests: REQUESTS, gently });
+  const report = await playRound({
+    seed: `${seed}-${number}`,
+    deaths: DEATHS,
+    requests: REQUESTS,
+    gently,
+    killsThreads,
+  });
   reports.push(report);
   const { requests, calls, inFlight, deaths, violations } = report;
   console.log(

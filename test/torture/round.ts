@@ -23,6 +23,8 @@ export interface RoundOptions {
   readonly requests: number;
   /** Ends every life by SIGTERM and none by SIGKILL; false by default. */
   readonly gently?: boolean;
+  /** Kills worker threads all the time, and the process at no named step; false by default. */
+  readonly killsThreads?: boolean;
 }
 
 export interface RoundReport {
@@ -53,9 +55,16 @@ interface Round extends Load {
   /** Ids of the attempts that were in flight at a kill, by prompt. */
   readonly lost: Map<string, Set<string>>;
   readonly gently: boolean;
+  readonly killsThreads: boolean;
 }
 
-export async function playRound({ seed, deaths, requests, gently = false }: RoundOptions): Promise<RoundReport> {
+export async function playRound({
+  seed,
+  deaths,
+  requests,
+  gently = false,
+  killsThreads = false,
+}: RoundOptions): Promise<RoundReport> {
   await using folder = await temporaryFolder();
   await using upstream = await startOpenAiServer();
   const random = randomOf(seed);
@@ -69,6 +78,7 @@ export async function playRound({ seed, deaths, requests, gently = false }: Roun
     violations: [],
     reads: 0,
     gently,
+    killsThreads,
   };
   const ways: string[] = [];
   for (let life = 0; life < deaths; life++) ways.push(await liveAndDie(round, life, requests));
@@ -94,7 +104,7 @@ async function liveAndDie(round: Round, life: number, requests: number): Promise
   const { random, upstream } = round;
   for (let number = 0; number < requests; number++) round.clientRequests.push(makeClientRequest(random, life, number));
   const way = round.gently ? 1 : random();
-  const death = way < 0.5 ? chooseDeath(random) : null;
+  const death = way < 0.5 && !round.killsThreads ? chooseDeath(random) : null;
   await using service = await start(round, death);
   const over = new AbortController();
   const load = Promise.all([...sendAll(round, service, over.signal), readAll(round, service, over.signal)]);
@@ -138,11 +148,12 @@ function chooseDeath(random: () => number): Death {
 }
 
 async function start(
-  { folder, upstream }: Round,
+  { folder, upstream, killsThreads, random }: Round,
   death: Death | null,
   more: Readonly<Record<string, string>> = {},
 ): Promise<RunningService> {
   const env = {
+    ...(killsThreads && { KILL_THREADS_MS: '250', KILL_THREADS_SEED: String(random()) }),
     CONCURRENCY: String(CONCURRENCY),
     AMBIGUOUS_RETRIES: String(AMBIGUOUS_RETRIES),
     RETRY_MAX_ATTEMPTS: '20',
@@ -150,7 +161,8 @@ async function start(
     CLEANUP_INTERVAL_SECONDS: '1',
     ...more,
   };
-  return await startLife({ folder, upstream, death, env });
+  const preload = killsThreads ? { preload: new URL('kill-threads.ts', import.meta.url) } : {};
+  return await startLife({ folder, upstream, death, env, ...preload });
 }
 
 /** Checks the database that the kill left behind, and adds the calls whose outcome stays unknown to `lost`. */
@@ -206,11 +218,12 @@ async function finishAll(round: Round): Promise<Pick<RoundReport, 'files' | 'fai
  * What is wrong with the end of one request: its image must exist once, every call for it must be on record with its outcome, and no
  * call may follow that the limits do not allow.
  */
-function auditRequest({ upstream, lost }: Round, request: ClientRequest, all: readonly Image[]): readonly string[] {
+function auditRequest(round: Round, request: ClientRequest, all: readonly Image[]): readonly string[] {
+  const { upstream, lost } = round;
   const { prompt } = request.body;
   const findings: string[] = [];
   const images = findImages(all, request);
-  const killed = lost.get(prompt) ?? new Set();
+  const killed = new Set([...(lost.get(prompt) ?? []), ...(round.killsThreads ? killedWithThread(images) : [])]);
   const calls = upstream.calls.filter(({ body }) => body.prompt === prompt);
   const report = (what: string) => findings.push(`${prompt} (${calls.length} calls, ${killed.size} killed): ${what}`);
 
@@ -246,6 +259,14 @@ function auditRequest({ upstream, lost }: Round, request: ClientRequest, all: re
   const isSound = image.status === 'succeeded' ? pictures === 1 : image.status === 'failed' && isSpent(image, allowed);
   if (!isSound) report(`ended as ${image.status}: ${image.error?.detail}`);
   return findings;
+}
+
+/** Ids of attempts whose call may have ended with its thread: those of unknown outcome that got no answer. */
+function killedWithThread(images: readonly Image[]): readonly string[] {
+  const attempts = images.flatMap((image) => image.attempts);
+  return attempts
+    .filter(({ outcome, providerRequestId }) => outcome === 'unknown' && providerRequestId === null)
+    .map(({ id }) => id);
 }
 
 /** Whether the image failed because as many calls of unknown outcome as are allowed count for its run. */
