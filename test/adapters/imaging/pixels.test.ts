@@ -2,6 +2,8 @@ import { setImmediate } from 'node:timers/promises';
 import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
 import { freePixels, withoutOpaqueAlpha } from '../../../src/adapters/imaging/decode/pixels.ts';
+import { createImaging } from '../../../src/adapters/imaging/finish.ts';
+import { finishSpec, OPTIONS, stripes } from './drawings.ts';
 
 describe('withoutOpaqueAlpha', () => {
   // More than two slices, the last one not whole.
@@ -48,5 +50,16 @@ describe('freePixels', () => {
     await setImmediate();
     expect(before - process.memoryUsage().external).toBeGreaterThan(29_000_000);
     expect(held).toHaveLength(0);
+  });
+});
+
+describe('a finished picture', () => {
+  it('leaves no pixels for the collection of garbage', async () => {
+    const original = await stripes(3000, 2000).png().toBuffer();
+    const before = process.memoryUsage().external;
+    await createImaging(OPTIONS).finish(original, finishSpec({ width: 3000, height: 2000, format: 'png' }));
+    await setImmediate();
+    // The picture's own 18 MB are gone.
+    expect(process.memoryUsage().external - before).toBeLessThan(9_000_000);
   });
 });
