@@ -10,6 +10,7 @@ import type { FileSigner } from '../provenance/c2pa-signer.ts';
 import { xmpPacket } from '../provenance/xmp.ts';
 import { checkPicture } from './checks.ts';
 import { chooseCrop } from './crop-search.ts';
+import { freePixels } from './decode/pixels.ts';
 import { type DecodeLimits, type Picture, readPicture } from './inspect.ts';
 import { makePreview } from './preview.ts';
 import { renderFile } from './render.ts';
@@ -90,6 +91,8 @@ export function createImaging(options: ImagingOptions = {}): Imaging {
       Promise.all(spec.renditions.map(make.rendition)),
       make.preview(),
     ]);
+    // Not after a failure, when other operations may still read them.
+    freePixels(picture.pixels);
     const warnings = [...findWarnings(picture, make.masterCrop, spec), ...make.warnings()];
     return { master, renditions, checks, ...preview, warnings };
   }
@@ -102,6 +105,7 @@ export function createImaging(options: ImagingOptions = {}): Imaging {
     const picture = await readPicture(original, limits);
     const make = await createFileMaker(original, picture, spec, (operation) => operation());
     for (const rendition of spec.deferred) await onFile(await make.rendition(rendition));
+    freePixels(picture.pixels);
     return make.warnings();
   }
 

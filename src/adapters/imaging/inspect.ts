@@ -1,4 +1,4 @@
-import sharp, { type CreateRaw, type Metadata } from 'sharp';
+import type { Metadata } from 'sharp';
 import { ImageError } from '../../core/domain/errors.ts';
 import { formatSize, type Size } from '../../core/domain/geometry.ts';
 import type { Warning } from '../../core/domain/image.ts';
@@ -6,6 +6,7 @@ import { isSrgbProfile } from './colour/icc-profile.ts';
 import { profilePng } from './colour/png-colour.ts';
 import { type Container, type PictureFormat, readContainer } from './container.ts';
 import { decodeGreys, decodePixels, decoderRefusal, firstLine, type RawInfo, readHeader } from './decode/decoder.ts';
+import { withoutOpaqueAlpha } from './decode/pixels.ts';
 import { withWorkLimit } from './decode/work-limit.ts';
 import { type Candidate, findRepairs } from './repair/repair.ts';
 
@@ -21,10 +22,10 @@ export interface DecodeLimits {
 /** A decoded original: upright, 8-bit sRGB, every pixel read. */
 export interface Picture extends Size {
   readonly format: PictureFormat;
-  /** Rows from the top; three bytes per pixel, or four with alpha. */
+  /** Rows from the top; three bytes per pixel, or four with alpha. Their memory is freed by `freePixels`. */
   readonly pixels: Buffer;
   readonly channels: 3 | 4;
-  /** True when any pixel is less than opaque. */
+  /** True when any pixel is less than opaque; only then is there alpha. */
   readonly transparent: boolean;
   /** True when the original's bytes can be published as they are: intact, 8-bit sRGB or grey, upright, one frame. */
   readonly plain: boolean;
@@ -56,16 +57,16 @@ export async function readPicture(original: Uint8Array, limits: DecodeLimits): P
   const { data, info, ...decoded } = await withWorkLimit(limits.decodeSeconds, (late) =>
     decodeOrRepair(container, bytes, limits, late),
   );
-  const channels = info.channels === 4 ? 4 : 3;
-  const raw = { width: info.width, height: info.height, channels } as const;
+  const colours = info.channels === 4 ? await withoutOpaqueAlpha(data) : data;
+  const transparent = colours === null;
   const flaw = container.flaw ?? decoded.refusal;
   return {
     format: container.format,
     width: info.width,
     height: info.height,
-    pixels: data,
-    channels,
-    transparent: channels === 4 && !(await isOpaque(data, raw)),
+    pixels: colours ?? data,
+    channels: transparent ? 4 : 3,
+    transparent,
     plain: flaw === null && decoded.plain,
     warnings: [...(flaw === null ? [] : [repairedWarning(container, flaw)]), ...decoded.warnings],
   };
@@ -143,12 +144,6 @@ function refuseByHeader(container: Container, header: Metadata, limits: DecodeLi
   if (header.width * header.height > limits.pixels) {
     throw invalidImage(`the picture is ${formatSize(header)}, more than ${limits.pixels} pixels`);
   }
-}
-
-async function isOpaque(data: Buffer, raw: CreateRaw): Promise<boolean> {
-  const alpha = await sharp(data, { raw }).extractChannel('alpha').raw().toBuffer();
-  // Compared natively, which is faster than a loop.
-  return alpha.equals(Buffer.alloc(alpha.length, 255));
 }
 
 function isPlain(header: Metadata): boolean {

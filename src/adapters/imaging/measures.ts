@@ -59,9 +59,10 @@ function greyAt(pixels: Buffer, at: number, channels: 3 | 4): number {
 
 /** Point `index` of Martin Roberts's R2 low-discrepancy sequence, as the index of a pixel. */
 function pointOfR2(index: number, width: number, height: number): number {
-  const x = (0.5 + index * 0.7548776662466927) % 1;
-  const y = (0.5 + index * 0.5698402909980532) % 1;
-  return Math.floor(y * height) * width + Math.floor(x * width);
+  const x = 0.5 + index * 0.7548776662466927;
+  const y = 0.5 + index * 0.5698402909980532;
+  // The fraction, exactly as `% 1` gives it, which V8 leaves to a call of fmod.
+  return Math.floor((y - Math.floor(y)) * height) * width + Math.floor((x - Math.floor(x)) * width);
 }
 
 function deviationOf(histogram: Uint32Array, samples: number): number {
@@ -82,6 +83,7 @@ function entropyOf(histogram: Uint32Array, samples: number): number {
 
 /** Pixels of the window within which an edge is measured. */
 const WINDOW = 16;
+const HALF = WINDOW / 2;
 /** Smallest range of shades in a window that counts as an edge; far above JPEG noise and block artefacts. */
 const EDGE_CONTRAST = 48;
 /** Rows, and also columns, that are scanned. */
@@ -99,16 +101,11 @@ export function measureSharpness(picture: Pixels): number {
   const { width, height, transparent } = picture;
   /** Histogram of steepness in percent. */
   const steepness = new Uint32Array(101);
-  const line = new Uint8Array(Math.max(width, height));
   for (const part of transparent ? (['grey', 'alpha'] as const) : (['grey'] as const)) {
-    for (const y of evenlySpaced(height)) {
-      readLine(picture, part, y * width, 1, width, line);
-      countEdges(line, width, steepness);
-    }
-    for (const x of evenlySpaced(width)) {
-      readLine(picture, part, x, width, height, line);
-      countEdges(line, height, steepness);
-    }
+    const rows = evenlySpaced(height).map((y) => y * width);
+    const columns = evenlySpaced(width);
+    countEdges(readLines(picture, part, rows, 1, width), width, steepness);
+    countEdges(readLines(picture, part, columns, width, height), height, steepness);
   }
   const edges = steepness.reduce((sum, count) => sum + count, 0);
   if (edges < MIN_EDGES) return 0;
@@ -126,37 +123,74 @@ function evenlySpaced(end: number): readonly number[] {
   return Array.from({ length: lines }, (_, index) => Math.floor(((index + 0.5) * end) / lines));
 }
 
-function readLine(
+/** Lines of `length` pixels, one after the other; `starts` and `step` are in pixels. */
+function readLines(
   { channels, pixels }: Pixels,
   part: 'grey' | 'alpha',
-  from: number,
+  starts: readonly number[],
   step: number,
   length: number,
-  line: Uint8Array,
-): void {
-  let at = channels * from;
-  for (let index = 0; index < length; index += 1) {
-    line[index] = part === 'alpha' ? (pixels[at + 3] ?? 0) : greyAt(pixels, at, channels);
-    at += channels * step;
+): Uint8Array {
+  const lines = new Uint8Array(starts.length * length);
+  let to = 0;
+  for (const start of starts) {
+    const end = to + length;
+    let at = channels * start;
+    if (part === 'alpha') {
+      for (; to < end; to += 1, at += channels * step) lines[to] = pixels[at + 3] ?? 0;
+    } else {
+      for (; to < end; to += 1, at += channels * step) lines[to] = greyAt(pixels, at, channels);
+    }
+  }
+  return lines;
+}
+
+/** Counts the edges of all windows; each overlaps the next one by half, and a half is read once for both. */
+function countEdges(lines: Uint8Array, length: number, steepness: Uint32Array): void {
+  const half = Math.min(HALF, length);
+  for (let start = 0; start < lines.length; start += length) {
+    let last = lines[start] ?? 0;
+    let leastBefore = 255;
+    let mostBefore = 0;
+    let steepestBefore = 0;
+    for (let from = 0; from < length; from += half) {
+      // A line shorter than a window is one window.
+      if (from + half > length && length > WINDOW) break;
+      const end = start + Math.min(from + half, length);
+      let least = 255;
+      let most = 0;
+      let steepest = 0;
+      const first = lines[start + from] ?? 0;
+      const stepBetween = Math.abs(first - last);
+      last = first;
+      for (let at = start + from; at < end; at += 1) {
+        const value = lines[at] ?? 0;
+        least = lesser(least, value);
+        most = greater(most, value);
+        const step = value - last;
+        steepest = greater(steepest, greater(step, -step));
+        last = value;
+      }
+      const range = greater(most, mostBefore) - lesser(least, leastBefore);
+      const isWindow = from > 0 || half === length;
+      if (isWindow && range >= EDGE_CONTRAST) {
+        const steepestOfBoth = greater(greater(steepest, steepestBefore), stepBetween);
+        count(steepness, Math.round((100 * steepestOfBoth) / range));
+      }
+      leastBefore = least;
+      mostBefore = most;
+      steepestBefore = steepest;
+    }
   }
 }
 
-function countEdges(line: Uint8Array, length: number, steepness: Uint32Array): void {
-  const window = Math.min(WINDOW, length);
-  for (let from = 0; from + window <= length; from += WINDOW / 2) {
-    let least = 255;
-    let most = 0;
-    let steepest = 0;
-    let before = line[from] ?? 0;
-    for (let at = from; at < from + window; at += 1) {
-      const value = line[at] ?? 0;
-      if (value < least) least = value;
-      if (value > most) most = value;
-      const step = Math.abs(value - before);
-      if (step > steepest) steepest = step;
-      before = value;
-    }
-    if (most - least < EDGE_CONTRAST) continue;
-    count(steepness, Math.round((100 * steepest) / (most - least)));
-  }
+/** The lesser of two shades, without a branch: in fine grain, a processor guesses every third branch wrongly. */
+function lesser(one: number, other: number): number {
+  const difference = other - one;
+  return one + (difference & (difference >> 31));
+}
+
+function greater(one: number, other: number): number {
+  const difference = one - other;
+  return one - (difference & (difference >> 31));
 }

@@ -39,15 +39,15 @@ export async function makePreview(picture: Picture, crop: Crop, frame: Frame): P
 function dominantColour(rgba: Buffer): string {
   const cells = new Map<number, { count: number; red: number; green: number; blue: number }>();
   for (let at = 0; at + 3 < rgba.length; at += 4) {
-    const [red = 0, green = 0, blue = 0, alpha = 0] = rgba.subarray(at, at + 4);
-    if (alpha < 128) continue;
+    if ((rgba[at + 3] ?? 0) < 128) continue;
+    const [red, green, blue] = [rgba[at] ?? 0, rgba[at + 1] ?? 0, rgba[at + 2] ?? 0];
     const key = ((red >> 4) << 8) | ((green >> 4) << 4) | (blue >> 4);
     const cell = cells.get(key) ?? { count: 0, red: 0, green: 0, blue: 0 };
     cell.count += 1;
     cell.red += red;
     cell.green += green;
     cell.blue += blue;
-    cells.set(key, cell);
+    if (cell.count === 1) cells.set(key, cell);
   }
   const [fullest] = [...cells.values()].sort((one, other) => other.count - one.count);
   const { count, red, green, blue } = fullest ?? { count: 1, red: 0, green: 0, blue: 0 };

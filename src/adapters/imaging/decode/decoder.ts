@@ -3,6 +3,7 @@ import sharp, { type Metadata } from 'sharp';
 import { ImageError } from '../../../core/domain/errors.ts';
 import type { Size } from '../../../core/domain/geometry.ts';
 import { encodeSrgb, type Transfer } from '../colour/transfer.ts';
+import { freePixels } from './pixels.ts';
 
 /** How strict the decoder is: `warning` refuses whatever it finds odd, `error` what it cannot read. */
 export type Strictness = 'warning' | 'error';
@@ -84,6 +85,7 @@ export async function decodeGreys(
     data[to + 2] = shade;
     if (alpha) data[to + 3] = Math.round((255 * (greys[from + 3] ?? 0)) / most);
   }
+  freePixels(raw);
   return { data, info: { width: info.width, height: info.height, channels } };
 }
 
