@@ -60,7 +60,7 @@ interface PathIssue {
   readonly message: string;
 }
 
-interface ImageErrorOptions extends ErrorOptions {
+export interface ImageErrorOptions extends ErrorOptions {
   readonly paths?: readonly PathIssue[];
   readonly retryAfterSeconds?: number;
   /** True for a fault that waiting does not end, such as a folder in the place of a file. */
