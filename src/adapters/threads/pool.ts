@@ -44,7 +44,10 @@ export interface ThreadPool<Task, Result> {
    * `ThreadDiedError` where its thread died, and `PoolClosedError` where the pool was closed.
    */
   run(task: Task, options?: RunOptions): Promise<Result>;
-  /** Ends all threads at once. Tasks that run or wait are rejected, later ones too. */
+  /**
+   * Ends all threads, and rejects the tasks that run or wait at once, later ones too. Does not wait for a thread that is at work: what a
+   * native library does cannot be broken off, and its thread ends after it.
+   */
   close(): Promise<void>;
   /** Threads that are running now. */
   readonly threadCount: number;
@@ -66,8 +69,7 @@ export function createThreadPool<Task, Result>(options: ThreadPoolOptions): Thre
     atomics,
     idleTimeout: options.idleMs ?? IDLE_MS,
     recordTiming: false,
-    // Flags of this process, such as those of a test runner or a debugger, are not for its threads.
-    execArgv: [],
+    execArgv: preloads(process.execArgv),
     loadBalancer: (_task, workers) => {
       const [least] = workers.toSorted((one, other) => one.currentUsage - other.currentUsage);
       if (least === undefined) return null;
@@ -114,12 +116,22 @@ export function createThreadPool<Task, Result>(options: ThreadPoolOptions): Thre
     run: (task, { transfer = [] } = {}) => queue.add(() => runOnThread(task, transfer)),
     async close() {
       isClosed = true;
-      await piscina.destroy();
+      const isAtWork = queue.pending > 0;
+      const ended = piscina.destroy();
+      if (!isAtWork) await ended;
     },
     get threadCount() {
       return piscina.threads.length;
     },
   };
+}
+
+/** The modules that this process loads ahead, for its threads too. Its other flags, such as those of a test runner, are its own. */
+function preloads(flags: readonly string[]): string[] {
+  return flags.flatMap((flag, index) => {
+    if (flag.startsWith('--import=')) return [flag];
+    return flag === '--import' ? [`${flag}=${flags[index + 1]}`] : [];
+  });
 }
 
 function closedError(): PoolClosedError {

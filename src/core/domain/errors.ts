@@ -179,6 +179,11 @@ export function faultFields(error: unknown): Readonly<Record<string, unknown>> {
   return { err: error };
 }
 
+/** The bytes of an original are not those that were stored. */
+export class DamagedOriginalError extends Error {
+  override readonly name = 'DamagedOriginalError';
+}
+
 /** Raised when another process, or another part of this one, has the database open. */
 export class DatabaseInUseError extends Error {
   override readonly name = 'DatabaseInUseError';
