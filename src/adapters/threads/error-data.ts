@@ -46,7 +46,7 @@ export function toErrorData(error: unknown, depth = 0): ErrorData {
   };
 }
 
-/** The error that `toErrorData` described: an `ImageError` or `ProviderError` with all its fields, or an `Error` with name, code and stack. */
+/** The error that `toErrorData` described: an `ImageError` or `ProviderError` with all its fields, or an `Error` with name, code, stack. */
 export function fromErrorData(data: ErrorData): Error {
   const cause = data.cause === null ? {} : { cause: fromErrorData(data.cause) };
   const error = restored(data, cause);
