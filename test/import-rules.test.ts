@@ -44,9 +44,12 @@ const ADAPTERS = [
   'queue',
   'events',
   'telemetry',
+  'threads',
   'time',
   'webhooks',
 ];
+/** What adapters of any port may share. */
+const SHARED = ['adapters/threads', 'adapters/time'];
 const ENTRANCES = ['http', 'http/routes', 'http/routes/images', 'mcp', 'cli', 'client', 'web'];
 
 const core = (...rooms: readonly string[]) => rooms.map((room) => `core/${room}`);
@@ -79,12 +82,11 @@ const MAY_IMPORT: ReadonlyMap<string, readonly string[]> = new Map([
   ['core/upstream/outage', core(...DOMAIN, 'ports', 'upstream')],
   ['core/pipeline', core(...DOMAIN, 'ports', 'planning', 'models', 'upstream', 'money')],
   ['core/images', core(...CORE.filter((room) => room !== 'pipeline'))],
-  // `adapters/time` is what adapters of any port may share.
-  ...every(ADAPTERS, 'adapters/', [...core(...DOMAIN, 'ports'), 'adapters/time']),
+  ...every(ADAPTERS, 'adapters/', [...core(...DOMAIN, 'ports'), ...SHARED]),
   // One folder a port: adapters of the same port may share files.
-  ['adapters/providers', [...core(...DOMAIN, 'ports'), 'adapters/time', 'adapters/providers/openai']],
-  ['adapters/providers/openai', [...core(...DOMAIN, 'ports'), 'adapters/time', 'adapters/providers']],
-  ['adapters/imaging', [...core(...DOMAIN, 'ports'), 'adapters/time', 'adapters/provenance']],
+  ['adapters/providers', [...core(...DOMAIN, 'ports'), ...SHARED, 'adapters/providers/openai']],
+  ['adapters/providers/openai', [...core(...DOMAIN, 'ports'), ...SHARED, 'adapters/providers']],
+  ['adapters/imaging', [...core(...DOMAIN, 'ports'), ...SHARED, 'adapters/provenance']],
   ['security', core(...DOMAIN, 'ports')],
   ['api', core(...CORE)],
   ['http', [...core('images', ...DOMAIN, 'ports'), 'api', 'security', 'http/routes', 'http/routes/images']],

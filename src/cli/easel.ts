@@ -1,5 +1,6 @@
 /** The command-line interface: runs the command, and ends with its exit code. `bin/easel.js` starts it. */
 
+import '../thread-pool.ts';
 import { describeFailure } from './failure.ts';
 import { createProgram } from './program.ts';
 

@@ -1,6 +1,7 @@
 /** Parts that most installations leave off. Libraries that are slow to load are imported only where their part is on. */
 
 import type { Logger } from 'pino';
+import type { SigningParts } from '../adapters/imaging/worker.ts';
 import { createWebhookSender } from '../adapters/webhooks/sender.ts';
 import { type Config, ConfigError } from '../config/config.ts';
 import type { MediaUrls, ToRecord } from '../core/domain/record.ts';
@@ -34,17 +35,18 @@ export async function openTracing({ tracing, secrets }: Config, logger: Logger, 
   });
 }
 
-/** The signer of Content Credentials; null where signing is off. Raises `ConfigError` for a certificate that C2PA does not allow. */
-export async function createSigner({ signing }: Config, clock: Clock) {
-  if (signing === null) return null;
+/**
+ * What signs Content Credentials, tried, for the threads of imaging; null where signing is off. Raises `ConfigError` for a certificate that
+ * C2PA does not allow.
+ */
+export async function trySigning({ signing: identity }: Config, clock: Clock): Promise<SigningParts | null> {
+  if (identity === null) return null;
+  const generator = { name: 'Easel', version: VERSION };
   // The library takes 260 ms and 26 MB to load.
-  const { createFileSigner } = await import('../adapters/provenance/c2pa-signer.ts');
+  const { trySigner } = await import('../adapters/provenance/c2pa-signer.ts');
   try {
-    return await createFileSigner({
-      identity: signing,
-      generator: { name: 'Easel', version: VERSION },
-      now: () => clock.now(),
-    });
+    await trySigner({ identity, generator, now: () => clock.now() });
+    return { identity, generator };
   } catch (error) {
     throw new ConfigError([`C2PA_CERT: ${(error as Error).message}`]);
   }

@@ -3,8 +3,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { v7 as uuidv7 } from 'uuid';
 import { createImageEvents } from '../adapters/events/local.ts';
-import { createImaging } from '../adapters/imaging/finish.ts';
 import { configureSharp } from '../adapters/imaging/sharp.ts';
+import { createImagingThreads } from '../adapters/imaging/threads.ts';
 import { createProvenanceReader } from '../adapters/provenance/reader.ts';
 import type { Config } from '../config/config.ts';
 import { createFileUrls, createToRecord } from '../core/domain/record.ts';
@@ -23,7 +23,7 @@ import type { AppServices } from '../http/app.ts';
 import { createKeyRing } from '../security/key-ring.ts';
 import { createHealthChecks } from './health-checks.ts';
 import { createServiceMetrics } from './metrics.ts';
-import { createSigner, openLinks, openTracing, openWebhooks } from './optional-parts.ts';
+import { openLinks, openTracing, openWebhooks, trySigning } from './optional-parts.ts';
 import { createPipeline } from './pipeline.ts';
 import { openProviders } from './providers.ts';
 import { openMediaFolder, openRecords } from './start/open-storage.ts';
@@ -57,11 +57,12 @@ export interface Services extends AppServices {
   readonly reloadKeys: () => void;
 }
 
-/** Clock and random numbers; tests replace them with predictable ones. */
+/** Clock and random numbers, which tests replace with predictable ones, and what opens imaging, which they may put something before. */
 interface World {
   readonly clock: Clock;
   /** In [0, 1). */
   readonly random: () => number;
+  readonly openImaging?: typeof createImagingThreads;
 }
 
 const REAL_WORLD: World = {
@@ -77,7 +78,7 @@ const REAL_WORLD: World = {
 export async function createServices(
   config: Config,
   baseLogger: Logger,
-  { clock, random }: World = REAL_WORLD,
+  { clock, random, openImaging = createImagingThreads }: World = REAL_WORLD,
 ): Promise<Services> {
   await using opened = new AsyncDisposableStack();
 
@@ -120,15 +121,23 @@ export async function createServices(
     opened,
   );
 
+  // For what sharp does on this thread; those of imaging do it too.
   configureSharp();
-  const signer = await createSigner(config, clock);
+  const imaging = openImaging({
+    ...config.imaging,
+    checks: config.checks,
+    containBackground: config.containBackground,
+    signing: await trySigning(config, clock),
+    tracer,
+  });
+  opened.defer(() => imaging.close());
   const costs = createCosts({ records, log });
   const guardSpending = createGuardSpending({ budget: config.budget, log });
   const queue = createPipeline(config, {
     records,
     store,
     events,
-    imaging: createImaging({ checks: config.checks, containBackground: config.containBackground, signer, tracer }),
+    imaging,
     upstreams,
     costs,
     guardSpending,

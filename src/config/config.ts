@@ -10,6 +10,7 @@ import { createSecretMask, type SecretMask } from '../security/secret-mask.ts';
 import { type AccessConfig, accessConfig, httpAccess } from './access-settings.ts';
 import { type CallConfig, callConfig } from './call-settings.ts';
 import { type ImageConfig, imageConfig } from './image-settings.ts';
+import { type ImagingConfig, imagingConfig } from './imaging-settings.ts';
 import { issueLine } from './messages/issue-text.ts';
 import { settingWarnings } from './messages/setting-warnings.ts';
 import { type ProviderSettings, readableProviders, readProviders } from './provider-settings.ts';
@@ -31,7 +32,14 @@ import { type WebhookConfig, webhookConfig } from './webhook-settings.ts';
 type Environment = Readonly<Record<string, string | undefined>>;
 
 /** The configuration in groups, each in the shape that its consumer takes. `Ms` stands for milliseconds, `Bytes` for bytes. */
-export interface Config extends ServiceConfig, AccessConfig, WebhookConfig, ImageConfig, CallConfig, RetentionConfig {
+export interface Config
+  extends ServiceConfig,
+    AccessConfig,
+    WebhookConfig,
+    ImageConfig,
+    ImagingConfig,
+    CallConfig,
+    RetentionConfig {
   readonly server: ServerConfig;
   /** In order of fallback. */
   readonly providers: readonly ProviderSettings[];
@@ -101,6 +109,7 @@ export function readConfig(env: Environment, now = Date.now()): Config {
     ...accessConfig(settings, keyFile.keys, secretFolder),
     ...webhookConfig(settings, secretFolder),
     ...images,
+    ...imagingConfig(settings),
     ...callConfig(settings),
     ...retentionConfig(settings),
     server: serverConfig(settings, httpAccess(settings, LOOPBACK.test(settings.HOST) ? 'open' : 'keyed')),

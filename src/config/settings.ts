@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { accessSettings } from './access-settings.ts';
 import { callSettings, moneySettings } from './call-settings.ts';
 import { imageSettings, modelSettings, provenanceSettings } from './image-settings.ts';
+import { imagingSettings } from './imaging-settings.ts';
 import { providerListSettings } from './provider-settings.ts';
 import { retentionSettings } from './retention-settings.ts';
 import { listenSettings, processSettings, storageSettings, watchSettings } from './service-settings.ts';
@@ -16,7 +17,7 @@ export const SETTING_GROUPS = {
   'Access and limits': accessSettings,
   'Providers and models': { ...providerListSettings, ...modelSettings },
   Pictures: { ...imageSettings, ...provenanceSettings },
-  'Calls and retries': callSettings,
+  'Calls and retries': { ...callSettings, ...imagingSettings },
   Money: moneySettings,
   Storage: storageSettings,
   Retention: retentionSettings,

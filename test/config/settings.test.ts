@@ -110,6 +110,11 @@ const EXAMPLES: Readonly<Record<string, Example>> = {
   RETRY_BUDGET_PER_MINUTE: { set: '7', gives: ({ retry }) => retry.retriesPerMinute, as: 7 },
   AMBIGUOUS_RETRIES: { set: '7', gives: ({ retry }) => retry.ambiguousRetries, as: 7 },
   CONCURRENCY: { set: '7', gives: ({ queue }) => queue.concurrency, as: 7 },
+  IMAGING_CONCURRENCY: {
+    set: '10',
+    gives: ({ imaging }) => imaging,
+    as: { pictures: 10, threads: 3, picturesPerThread: 4 },
+  },
   QUEUE_LIMIT: { set: '7', gives: ({ queue }) => queue.limit, as: 7 },
   SYNC_WAIT_SECONDS: { set: '7', gives: ({ server }) => server.syncWaitSeconds, as: 7 },
   BUDGET_USD_PER_DAY: { set: '7', gives: ({ budget }) => budget.usdPerDay, as: 7 },

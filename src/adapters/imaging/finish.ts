@@ -1,11 +1,11 @@
 import PQueue from 'p-queue';
 import { type Check, type CheckPolicy, DEFAULT_CHECKS } from '../../core/domain/checks.ts';
 import { ImageError } from '../../core/domain/errors.ts';
+import { sha256 } from '../../core/domain/file-names.ts';
 import type { CropStrategy, RenditionSpec } from '../../core/domain/formats.ts';
 import { type Crop, coverCrop, enlargement, formatSize, type Size } from '../../core/domain/geometry.ts';
 import type { Warning } from '../../core/domain/image.ts';
-import type { FinishedFile, FinishedPicture, FinishSpec, Imaging } from '../../core/ports/imaging.ts';
-import { NO_TRACING, type Tracer } from '../../core/ports/tracer.ts';
+import type { FinishedFile, FinishedPicture, FinishSpec } from '../../core/ports/imaging.ts';
 import type { FileSigner } from '../provenance/c2pa-signer.ts';
 import { xmpPacket } from '../provenance/xmp.ts';
 import { checkPicture } from './checks.ts';
@@ -15,7 +15,7 @@ import { type DecodeLimits, type Picture, readPicture } from './inspect.ts';
 import { makePreview } from './preview.ts';
 import { renderFile } from './render.ts';
 
-interface ImagingOptions {
+export interface ImagingOptions {
   /** Defaults: 64 MiB, 36 megapixels, 30 s. */
   readonly limits?: Partial<DecodeLimits>;
   /** The mode of each check; default `DEFAULT_CHECKS`. */
@@ -30,25 +30,30 @@ interface ImagingOptions {
   readonly concurrency?: number;
   /** Signs every encoded file; without it they carry no C2PA manifest. */
   readonly signer?: FileSigner | null;
-  readonly tracer?: Tracer;
+}
+
+/** Finishing as the port `Imaging` promises, of bytes at hand. They are left unchanged. */
+export interface PictureMaker {
+  /** `onChecked` is called once the picture is decoded and has passed its checks. */
+  finish(original: Uint8Array, spec: FinishSpec, onChecked?: () => void): Promise<FinishedPicture>;
+  finishDeferred(
+    original: Uint8Array,
+    spec: FinishSpec,
+    onFile: (file: FinishedFile) => Promise<void>,
+  ): Promise<readonly Warning[]>;
 }
 
 /** The pixel limit is twice the largest master that can be requested, and four times what today's models return. */
 const DEFAULT_LIMITS: DecodeLimits = { bytes: 64 * 1024 * 1024, pixels: 36_000_000, decodeSeconds: 30 };
 
 /**
- * Imaging with sharp. Decoding, scaling and encoding run on libuv's threads; only the checks and the preview, which read a
- * bounded number of pixels, run on the event loop. Errors while encoding, such as lack of memory, are raised unchanged,
+ * Imaging with sharp. Decoding, scaling and encoding run on libuv's threads; the checks, the preview, signing and hashing on the thread
+ * that calls, which in the service is one of `threads.ts`. Errors while encoding, such as lack of memory, are raised unchanged,
  * not as `invalid_image`: they do not mean that the picture is bad.
  */
-export function createImaging(options: ImagingOptions = {}): Imaging {
+export function createImaging(options: ImagingOptions = {}): PictureMaker {
   const limits = { ...DEFAULT_LIMITS, ...options.limits };
-  const {
-    checks: policy = DEFAULT_CHECKS,
-    containBackground = '#ffffff',
-    signer = null,
-    tracer = NO_TRACING,
-  } = options;
+  const { checks: policy = DEFAULT_CHECKS, containBackground = '#ffffff', signer = null } = options;
   const concurrency = options.concurrency ?? 2;
   const pictures = new PQueue({ concurrency });
   const operations = new PQueue({ concurrency });
@@ -61,7 +66,8 @@ export function createImaging(options: ImagingOptions = {}): Imaging {
     const frame = <S extends Size>(size: S) => ({ ...size, crop: spec.crop, containBackground });
     const make = async (file: RenditionSpec, crop: Crop) => {
       const rendered = await run(() => renderFile(picture, crop, frame(file), xmp));
-      return (await signing?.sign(rendered, crop)) ?? rendered;
+      const made = (await signing?.sign(rendered, crop)) ?? rendered;
+      return { ...made, sha256: sha256(made.bytes) };
     };
     return {
       masterCrop,
@@ -82,12 +88,13 @@ export function createImaging(options: ImagingOptions = {}): Imaging {
     return { picture, checks };
   }
 
-  async function finish(original: Uint8Array, spec: FinishSpec): Promise<FinishedPicture> {
+  async function finish(original: Uint8Array, spec: FinishSpec, onChecked = () => {}): Promise<FinishedPicture> {
     const run: Run = (operation) => operations.add(operation);
-    const { picture, checks } = await tracer.span({ name: 'check' }, () => decodeAndCheck(original, spec, run));
+    const { picture, checks } = await decodeAndCheck(original, spec, run);
+    onChecked();
     const make = await createFileMaker(original, picture, spec, run);
     const [master, renditions, preview] = await Promise.all([
-      isMaster(picture, spec) ? { ...spec.master, bytes: null } : make.master(),
+      isMaster(picture, spec) ? asItCame(spec) : make.master(),
       Promise.all(spec.renditions.map(make.rendition)),
       make.preview(),
     ]);
@@ -110,7 +117,7 @@ export function createImaging(options: ImagingOptions = {}): Imaging {
   }
 
   return {
-    finish: (original, spec) => pictures.add(() => finish(original, spec)),
+    finish: (original, spec, onChecked) => pictures.add(() => finish(original, spec, onChecked)),
     // Not queued here: slow renditions must not delay masters.
     finishDeferred,
   };
@@ -118,6 +125,10 @@ export function createImaging(options: ImagingOptions = {}): Imaging {
 
 /** Runs an operation of sharp, perhaps after a wait in a queue. */
 type Run = <T>(operation: () => Promise<T>) => Promise<T>;
+
+function asItCame({ master, provenance }: FinishSpec): FinishedFile {
+  return { ...master, bytes: null, sha256: provenance.originalSha256 };
+}
 
 function wholePicture({ width, height }: Size): Crop {
   return { left: 0, top: 0, width, height };

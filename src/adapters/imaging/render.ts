@@ -1,7 +1,7 @@
 import sharp, { type Sharp } from 'sharp';
 import type { CropStrategy, RenditionFormat, RenditionSpec } from '../../core/domain/formats.ts';
 import type { Crop, Size } from '../../core/domain/geometry.ts';
-import type { FinishedFile } from '../../core/ports/imaging.ts';
+import type { EncodedFile } from '../../core/ports/imaging.ts';
 import type { Picture } from './inspect.ts';
 
 /** The size that a part of a picture is scaled to, and how it fills that size. */
@@ -22,7 +22,7 @@ export async function renderFile(
   crop: Crop,
   frame: Frame & RenditionSpec,
   xmp: string,
-): Promise<FinishedFile> {
+): Promise<EncodedFile> {
   const { width, height, format } = frame;
   const opaque = format === 'jpeg' && frame.containBackground === 'transparent';
   let image = fitToFrame(picture, crop, opaque ? { ...frame, containBackground: '#ffffff' } : frame);

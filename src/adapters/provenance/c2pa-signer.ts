@@ -8,14 +8,14 @@ import { ActionType, ValidationStatusCode } from '@trustnxt/c2pa-ts/manifest';
 import { TRAINED_ALGORITHMIC_MEDIA } from '../../core/domain/digital-source.ts';
 import { type Crop, formatSize, type Size } from '../../core/domain/geometry.ts';
 import type { Warning } from '../../core/domain/image.ts';
-import type { FinishedFile, FinishSpec } from '../../core/ports/imaging.ts';
+import type { EncodedFile, FinishSpec } from '../../core/ports/imaging.ts';
 import { readCredentials } from './c2pa-reader.ts';
 import { coseSigner, type SigningIdentity } from './cose-signer.ts';
 import { embedManifest, type ManifestSpec } from './manifest-writer.ts';
 import { readParentManifest } from './parent-manifest.ts';
 import { carriesManifest } from './reader.ts';
 
-interface SignerOptions {
+export interface SignerOptions {
   readonly identity: SigningIdentity;
   /** The software that each claim names as its generator. */
   readonly generator: ManifestSpec['generator'];
@@ -31,7 +31,7 @@ export interface FileSigner {
 /** Signs the files that are made from one original. Never rejects: a picture without a signature is better than none. */
 interface PictureSigner {
   /** The file with a manifest that names the original as its parent. On failure the file unchanged, with a warning. */
-  sign(file: FinishedFile, crop: Crop): Promise<FinishedFile>;
+  sign(file: EncodedFile, crop: Crop): Promise<EncodedFile>;
   /** What failed so far, without duplicates. */
   readonly warnings: readonly Warning[];
 }
@@ -44,6 +44,18 @@ type SourcePicture = Size & { readonly format: string };
  * Rejects with an `Error` that says what is wrong with the key or the certificate.
  */
 export async function createFileSigner(options: SignerOptions): Promise<FileSigner> {
+  await trySigner(options);
+  return trustedSigner(options);
+}
+
+/** As `createFileSigner`, without the trial: for an identity that has passed it. */
+export function trustedSigner(options: SignerOptions): FileSigner {
+  const signer = coseSigner(options.identity);
+  return { signerFor: (original, picture, spec) => createPictureSigner(original, picture, spec, signer, options) };
+}
+
+/** Signs a small picture and verifies the result. Rejects with an `Error` that says what is wrong with the key or the certificate. */
+export async function trySigner(options: SignerOptions): Promise<void> {
   const signer = coseSigner(options.identity);
   const trial = await embedManifest(TRIAL_PNG, {
     signer,
@@ -54,7 +66,6 @@ export async function createFileSigner(options: SignerOptions): Promise<FileSign
   });
   const { verdict, failures } = await readCredentials(trial);
   if (verdict !== 'valid') throw new Error(describeTrialFailure(failures.map(({ code }) => code)));
-  return { signerFor: (original, picture, spec) => createPictureSigner(original, picture, spec, signer, options) };
 }
 
 /** One black pixel. */
@@ -101,7 +112,6 @@ async function createPictureSigner(
   return {
     async sign(file, crop) {
       const { bytes } = file;
-      if (bytes === null) return file;
       const { validTo, validToDate } = identity.chain[0];
       if (now() > validToDate.getTime()) {
         warn('not_signed', `files are not signed: the certificate of C2PA_CERT expired on ${validTo}`);
@@ -125,7 +135,7 @@ async function createPictureSigner(
 }
 
 /** What was done to the original to make the file, as C2PA actions. */
-function editsOf(picture: SourcePicture, crop: Crop, file: FinishedFile): readonly ActionType[] {
+function editsOf(picture: SourcePicture, crop: Crop, file: EncodedFile): readonly ActionType[] {
   const edits: ActionType[] = [];
   if (formatSize(crop) !== formatSize(picture)) edits.push(ActionType.C2paCropped);
   if (formatSize(crop) !== formatSize(file)) edits.push(ActionType.C2paResized);

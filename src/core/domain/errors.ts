@@ -60,7 +60,7 @@ interface PathIssue {
   readonly message: string;
 }
 
-interface ImageErrorOptions extends ErrorOptions {
+export interface ImageErrorOptions extends ErrorOptions {
   readonly paths?: readonly PathIssue[];
   readonly retryAfterSeconds?: number;
   /** True for a fault that waiting does not end, such as a folder in the place of a file. */
@@ -177,6 +177,11 @@ export function faultFields(error: unknown): Readonly<Record<string, unknown>> {
   if (error instanceof Error && 'syscall' in error && 'code' in error)
     return { code: error.code, reason: error.message };
   return { err: error };
+}
+
+/** The bytes of an original are not those that were stored. */
+export class DamagedOriginalError extends Error {
+  override readonly name = 'DamagedOriginalError';
 }
 
 /** Raised when another process, or another part of this one, has the database open. */

@@ -218,6 +218,6 @@ export function createAttempt({
       'picture received',
     );
     if (image === null || !run.isCurrent(image)) throw new SupersededError();
-    return { image, original, bytes: picture.bytes };
+    return { image, original };
   }
 }

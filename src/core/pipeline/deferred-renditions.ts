@@ -1,5 +1,5 @@
-import { faultFields } from '../domain/errors.ts';
-import { renditionName, sha256 } from '../domain/file-names.ts';
+import { DamagedOriginalError, faultFields } from '../domain/errors.ts';
+import { renditionName } from '../domain/file-names.ts';
 import { hasSameOriginal, type Image } from '../domain/image.ts';
 import { newWarnings, renditionsGivenUp, withRendition, withWarnings } from '../domain/life-cycle/transitions.ts';
 import type { FinishedFile, Imaging } from '../ports/imaging.ts';
@@ -48,27 +48,36 @@ export function createDeferredRenditions({
 
   async function makePending(job: Job, image: Image): Promise<void> {
     const { original } = image;
-    const bytes = original && (await job.retryRead(() => store.read(original.name)));
-    if (!original || !bytes || sha256(bytes) !== original.sha256) {
-      throw new Error('the original is missing or damaged on disk');
-    }
+    if (!original) throw missing();
+    const read = async () => {
+      const bytes = await job.retryRead(() => store.read(original.name));
+      if (bytes === null) throw missing();
+      return bytes;
+    };
     const spec = finishSpec(image, original, image.pending, embedPrompt);
-    const warnings = await imaging.finishDeferred(bytes, spec, (file) => publish(job, image, file));
+    const making = imaging.finishDeferred(read, spec, (file) => publish(job, image, file));
+    const warnings = await making.catch((error: unknown) => {
+      throw error instanceof DamagedOriginalError ? missing() : error;
+    });
     // The record may have these warnings already, from the files that were made with the master.
     if (newWarnings(image.warnings, warnings).length === 0) return;
     await changeSame(job, image, (latest) => withWarnings(latest, warnings));
   }
 
   async function publish(job: Job, image: Image, rendition: FinishedFile): Promise<void> {
-    const { bytes, width, height, format } = rendition;
+    const { bytes, width, height, format, sha256 } = rendition;
     const current = await job.read();
     if (isStopped(job) || !hasSameOriginal(current, image)) throw new DeferredWorkStoppedError();
     if (bytes === null) throw new TypeError('a rendition is never the original itself');
     const name = renditionName(image.mediaId, rendition);
-    const file = { name, width, height, format, bytes: bytes.byteLength, sha256: sha256(bytes) };
+    const file = { name, width, height, format, bytes: bytes.byteLength, sha256 };
     await job.retry(() => store.publish([{ name, bytes }]));
     await changeSame(job, image, (latest) => withRendition(latest, file));
   }
+}
+
+function missing(): Error {
+  return new Error('the original is missing or damaged on disk');
 }
 
 /** Replaces the pending renditions by warnings. The master stands, so the image stays succeeded. */

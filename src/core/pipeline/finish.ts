@@ -1,6 +1,7 @@
 import { NO_CHECKS } from '../domain/checks.ts';
 import { digitalSourceTypeOf } from '../domain/digital-source.ts';
-import { masterName, renditionName, sha256 } from '../domain/file-names.ts';
+import { DamagedOriginalError } from '../domain/errors.ts';
+import { masterName, renditionName } from '../domain/file-names.ts';
 import type { RenditionFormat, RenditionSpec } from '../domain/formats.ts';
 import { type Image, isRepair, type MediaFile, type Original } from '../domain/image.ts';
 import { finished } from '../domain/life-cycle/transitions.ts';
@@ -9,12 +10,12 @@ import type { FinishedFile, FinishedPicture, FinishSpec, Imaging } from '../port
 import type { FileSource, MediaStore } from '../ports/media-store.ts';
 import type { Run } from './job.ts';
 import type { ReportOutcome } from './outcome.ts';
-import type { StoredOriginal } from './stored-original.ts';
+import { missingOriginal, type StoredOriginal } from './stored-original.ts';
 
 /**
  * Checks the original, makes the master and the renditions that are not deferred, publishes them, and ends the run as succeeded.
  * A repair is neither checked nor reported again, and sends no webhook: all that was done when the image first completed.
- * Raises `invalid_image` for a picture that fails its checks.
+ * Raises `invalid_image` for a picture that fails its checks, and `storage_unavailable` where the original is missing or damaged.
  */
 export type Finish = (run: Run, stored: StoredOriginal) => Promise<void>;
 
@@ -26,7 +27,7 @@ export function createFinish({
   reportOutcome,
   clock,
 }: {
-  readonly store: Pick<MediaStore, 'publish'>;
+  readonly store: Pick<MediaStore, 'read' | 'publish'>;
   readonly imaging: Pick<Imaging, 'finish'>;
   /** Whether prompts are written into the files. */
   readonly embedPrompt: boolean;
@@ -35,11 +36,21 @@ export function createFinish({
   readonly reportOutcome: ReportOutcome;
   readonly clock: Clock;
 }): Finish {
-  return async (run, { image, original, bytes }) => {
+  return async (run, { image, original }) => {
     const pending = image.request.renditions.filter(({ format }) => deferredFormats.includes(format));
     const repair = isRepair(image);
     const spec = { ...finishSpec(image, original, pending, embedPrompt), ...(repair && { checks: NO_CHECKS }) };
-    const made = await run.timed('finish', () => imaging.finish(bytes, spec));
+    // Read when its turn comes, mostly from the page cache: a picture that waits for imaging holds no bytes.
+    const read = async () => {
+      const bytes = await run.retryRead(() => store.read(original.name));
+      if (bytes === null) throw missingOriginal(image);
+      return bytes;
+    };
+    using made = await run
+      .timed('finish', () => imaging.finish(read, spec))
+      .catch((error: unknown) => {
+        throw error instanceof DamagedOriginalError ? missingOriginal(image) : error;
+      });
     const { master, renditions, sources } = toMediaFiles(image, original, made);
     await run.timed('publish', () => run.retry(() => store.publish(sources)));
     const { thumbhash, dominantColour, checks, warnings } = made;
@@ -80,16 +91,9 @@ export function finishSpec(
 /** The files of a finished picture: as the record describes them, and as the store publishes them. */
 function toMediaFiles(image: Image, original: Original, finished: FinishedPicture) {
   const sources: FileSource[] = [];
-  const describe = (name: string, { bytes, width, height, format }: FinishedFile): MediaFile => {
+  const describe = (name: string, { bytes, width, height, format, sha256 }: FinishedFile): MediaFile => {
     sources.push(bytes === null ? { name, from: original.name } : { name, bytes });
-    return {
-      name,
-      width,
-      height,
-      format,
-      bytes: bytes?.byteLength ?? original.bytes,
-      sha256: bytes === null ? original.sha256 : sha256(bytes),
-    };
+    return { name, width, height, format, bytes: bytes?.byteLength ?? original.bytes, sha256 };
   };
   const master = describe(masterName(image.mediaId, image.request.format), finished.master);
   const renditions = finished.renditions.map((file) => describe(renditionName(image.mediaId, file), file));

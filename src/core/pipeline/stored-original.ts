@@ -15,7 +15,6 @@ import type { Run } from './job.ts';
 export interface StoredOriginal {
   readonly image: Image;
   readonly original: Original;
-  readonly bytes: Uint8Array;
 }
 
 /**
@@ -50,7 +49,7 @@ export function createFindStoredOriginal({
   async function findRecorded(run: Run, { original }: Image): Promise<StoredOriginal | null> {
     if (!original?.sound) return null;
     const bytes = await run.retryRead(() => store.read(original.name));
-    if (bytes && sha256(bytes) === original.sha256) return { image: await run.advance(resumed), original, bytes };
+    if (bytes && sha256(bytes) === original.sha256) return { image: await run.advance(resumed), original };
     run.log.error({ original: original.name }, 'the original is missing or damaged on disk');
     return null;
   }
@@ -107,7 +106,7 @@ export function createFindStoredOriginal({
       const isOther = provider !== current.provider;
       return adopted(current, id, original, plan && isOther ? plannedFields(provider, plan) : null);
     });
-    return { image: adopting, original, bytes };
+    return { image: adopting, original };
   }
 }
 
@@ -120,7 +119,7 @@ function wasPaidFor(run: Run, { status, original, allowanceFrom }: Image): boole
 }
 
 /** The run fails instead of calling again: the original was paid for and may reappear, for example with a remounted volume. */
-function missingOriginal({ mediaId }: Image): ImageError {
+export function missingOriginal({ mediaId }: Image): ImageError {
   return new ImageError(
     'storage_unavailable',
     `the original of ${mediaId} is missing or damaged on disk; sent again, the same request uses it once it is back; ` +

@@ -5,7 +5,11 @@ import type { Size } from '../domain/geometry.ts';
 import type { Warning } from '../domain/image.ts';
 
 /**
- * Turns an original into published files. An adapter stores nothing and leaves the bytes of the original unchanged.
+ * Turns an original into published files. An adapter stores nothing.
+ *
+ * `read` gives the bytes of the original when the picture's turn comes, so that pictures which wait hold none. They are the adapter's from
+ * then on, empty afterwards; it may read again. Bytes that do not have `spec.provenance.originalSha256` raise `DamagedOriginalError`, and
+ * what `read` raises is raised.
  *
  * Both methods raise `ImageError` with `invalid_image` for bytes that are no sound picture, and only for those; with `internal_error`
  * where the machine had no memory or no time for it. Any other error is a fault of the machine or of the code. Neither of these says
@@ -16,21 +20,27 @@ export interface Imaging {
    * Decodes the original once, checks it, and makes the master at exactly the requested size and every rendition that is not
    * deferred. Calls queue inside the adapter, so any number may be made at once. A picture that fails a check raises `invalid_image` with
    * the results of all checks.
+   *
+   * The result keeps the picture's place among those in hand: dispose of it as soon as its files are stored. Their bytes are then empty.
    */
-  finish(original: Uint8Array, spec: FinishSpec): Promise<FinishedPicture>;
+  finish(read: ReadOriginal, spec: FinishSpec): Promise<FinishedPicture & Disposable>;
   /**
    * Makes the deferred renditions of an original that passed `finish`, and awaits `onFile` with each before it makes the next; an
-   * error of `onFile` ends the call. Returns the warnings that `finish` could not know of.
+   * error of `onFile` ends the call. The bytes of a file are empty once `onFile` has settled. Returns the warnings that `finish` could not
+   * know of.
    *
-   * It does not use the queue of `finish`: the caller limits concurrency. It decodes the original again, which takes a tenth of the
-   * time of one avif; keeping the pixels instead would take megabytes for each picture.
+   * It does not use the queue of `finish`: the caller limits concurrency. It reads and decodes the original again for each, which takes a
+   * tenth of the time of one avif; keeping the pixels instead would take megabytes for each picture.
    */
   finishDeferred(
-    original: Uint8Array,
+    read: ReadOriginal,
     spec: FinishSpec,
     onFile: (file: FinishedFile) => Promise<void>,
   ): Promise<readonly Warning[]>;
 }
+
+/** Reads the bytes of an original, alone in their memory. */
+export type ReadOriginal = () => Promise<Uint8Array>;
 
 /** What to make of an original: master, renditions, checks, embedded provenance. */
 export interface FinishSpec {
@@ -59,11 +69,19 @@ export interface FinishSpec {
   };
 }
 
+/** An encoded file. */
+export interface EncodedFile extends Size {
+  readonly format: RenditionFormat;
+  readonly bytes: Uint8Array;
+}
+
 /** A master or a rendition, ready to be published. */
 export interface FinishedFile extends Size {
   readonly format: RenditionFormat;
   /** The encoded file; null for a master that is the original itself, byte for byte. */
   readonly bytes: Uint8Array | null;
+  /** In hex. */
+  readonly sha256: string;
 }
 
 /** The result of `Imaging.finish`. */

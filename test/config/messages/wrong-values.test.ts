@@ -174,6 +174,7 @@ const WRONG: Readonly<Record<string, readonly Row[]>> = {
   RETRY_BUDGET_PER_MINUTE: [wholeNumber(1, 1_000_000)],
   AMBIGUOUS_RETRIES: [wholeNumber(0, 10)],
   CONCURRENCY: [wholeNumber(1, 256)],
+  IMAGING_CONCURRENCY: [wholeNumber(1, 256)],
   QUEUE_LIMIT: [wholeNumber(1, 1_000_000)],
   SYNC_WAIT_SECONDS: [seconds(0, 3600)],
   BUDGET_USD_PER_DAY: [

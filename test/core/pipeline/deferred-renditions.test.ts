@@ -1,11 +1,12 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import sharp, { type Sharp } from 'sharp';
-import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import sharp from 'sharp';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { createImagingThreads } from '../../../src/adapters/imaging/threads.ts';
 import { TRAINED_ALGORITHMIC_MEDIA } from '../../../src/core/domain/digital-source.ts';
-import { ImageError } from '../../../src/core/domain/errors.ts';
-import { originalName, renditionName, toOriginal } from '../../../src/core/domain/file-names.ts';
+import { DamagedOriginalError, ImageError } from '../../../src/core/domain/errors.ts';
+import { originalName, renditionName, sha256, toOriginal } from '../../../src/core/domain/file-names.ts';
 import type { Image } from '../../../src/core/domain/image.ts';
 import { requeuedForRepair } from '../../../src/core/domain/life-cycle/transitions.ts';
 import { createDeferredRenditions } from '../../../src/core/pipeline/deferred-renditions.ts';
@@ -19,26 +20,26 @@ const NAMES = { slow: `hero@${SLOW}`, quick: 'hero@64x64.avif', webp: 'hero@64x6
 const pending = (name: string) => ({ url: `/media/${name}`, status: 'pending' });
 const published = (name: string) => expect.objectContaining({ url: `/media/${name}`, bytes: expect.any(Number) });
 
-/** Holds each AVIF that is about to be encoded until `release` is called, or the block ends. */
+/** Holds each deferred rendition that is about to be made until `release` is called, or the block ends. */
 function holdAvif() {
   const released = Promise.withResolvers<void>();
-  const { toBuffer } = sharp.prototype;
-  const spy = vi.spyOn(sharp.prototype, 'toBuffer').mockImplementation(async function (this: Sharp, ...options) {
-    const { formatOut } = (this as unknown as { options: { formatOut: string } }).options;
-    if (formatOut === 'heif') await released.promise;
-    return await toBuffer.apply(this, options);
-  });
-  const release = () => {
-    spy.mockRestore();
-    released.resolve();
+  const openImaging: typeof createImagingThreads = (options) => {
+    const imaging = createImagingThreads(options);
+    return {
+      ...imaging,
+      async finishDeferred(...work) {
+        await released.promise;
+        return await imaging.finishDeferred(...work);
+      },
+    };
   };
-  return { release, [Symbol.dispose]: release };
+  return { openImaging, release: released.resolve, [Symbol.dispose]: () => released.resolve() };
 }
 
 describe('a rendition of a slow format', () => {
   it('is pending when the master is published, and published when it is ready', async () => {
-    await using easel = await startEasel();
     using held = holdAvif();
+    await using easel = await startEasel({ openImaging: held.openImaging });
     const renditions = [SLOW, '64x64.webp'];
     const { status, body } = await easel.post({ mediaId: 'hero', prompt: 'a lighthouse', renditions });
     expect([status, body.status]).toEqual([201, 'succeeded']);
@@ -64,8 +65,8 @@ describe('a rendition of a slow format', () => {
   });
 
   it('delays no other picture', async () => {
-    await using easel = await startEasel({ env: { CONCURRENCY: '1' } });
     using held = holdAvif();
+    await using easel = await startEasel({ openImaging: held.openImaging, env: { CONCURRENCY: '1' } });
     await easel.post({ mediaId: 'hero', prompt: 'a lighthouse', renditions: [SLOW] });
     const next = await easel.post({ mediaId: 'next', prompt: 'a lighthouse', renditions: ['64x64.png'] });
     expect(next.body.status).toBe('succeeded');
@@ -78,8 +79,8 @@ describe('a rendition of a slow format', () => {
     const folder = await mkdtemp(join(tmpdir(), 'easel-'));
     onTestFinished(() => rm(folder, { recursive: true, force: true }));
     {
-      using _held = holdAvif();
-      await using easel = await startEasel({ folder });
+      using held = holdAvif();
+      await using easel = await startEasel({ folder, openImaging: held.openImaging });
       const renditions = [SLOW, '64x64.avif', '64x64.webp'];
       await easel.post({ mediaId: 'hero', prompt: 'a lighthouse', renditions });
     }
@@ -90,8 +91,8 @@ describe('a rendition of a slow format', () => {
   });
 
   it('is not made for a deleted image, nor found when its mediaId is used again', async () => {
-    await using easel = await startEasel();
     using held = holdAvif();
+    await using easel = await startEasel({ openImaging: held.openImaging });
     await easel.post({ mediaId: 'hero', prompt: 'a lighthouse', renditions: [SLOW] });
     const cleanedUp = easel.services.images.cleanup({ olderThanMs: 0, maxBytes: null, status: null, dryRun: false });
     held.release();
@@ -104,8 +105,8 @@ describe('a rendition of a slow format', () => {
   });
 
   it('that cannot be made becomes a warning, and the image stays succeeded', async () => {
-    await using easel = await startEasel();
     using held = holdAvif();
+    await using easel = await startEasel({ openImaging: held.openImaging });
     await easel.post({ mediaId: 'other', prompt: 'a lighthouse', renditions: [SLOW] });
     await easel.post({ mediaId: 'hero', prompt: 'a lighthouse', renditions: ['64x64.avif'] });
     const [original = ''] = (await easel.files()).filter((name) => name.startsWith('originals/hero~'));
@@ -168,9 +169,10 @@ describe('the job of pending renditions', () => {
         },
       },
       imaging: {
-        async finishDeferred(_bytes, _spec, publish) {
+        async finishDeferred(read, { provenance }, publish) {
+          if (sha256(await read()) !== provenance.originalSha256) throw new DamagedOriginalError('other bytes');
           await beforeMade({ job, stop: () => stopping.abort() });
-          await publish({ ...spec, bytes: Buffer.from('rendition') });
+          await publish({ ...spec, bytes: Buffer.from('rendition'), sha256: 'of the rendition' });
           return [];
         },
       },
@@ -193,11 +195,12 @@ describe('the job of pending renditions', () => {
     expect(stored?.pending).toEqual(image.pending.slice(1));
   });
 
-  it('makes none from a damaged original', async () => {
+  it('makes none from a damaged original, and says so', async () => {
     const { stored, published } = await runJob({ bytes: Buffer.from('damaged') });
     expect(published).toEqual([]);
     expect(stored).toMatchObject({ status: 'succeeded', pending: [] });
-    expect(stored?.warnings).toContainEqual(expect.objectContaining({ code: 'rendition_failed' }));
+    const detail = expect.stringContaining('the original is missing or damaged on disk');
+    expect(stored?.warnings).toContainEqual({ code: 'rendition_failed', detail });
   });
 
   it('leaves to the next start what the stop of the process comes before', async () => {

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { ALGORITHMIC_MEDIA, TRAINED_ALGORITHMIC_MEDIA } from '../../../src/core/domain/digital-source.ts';
 import { ImageError, ProviderError } from '../../../src/core/domain/errors.ts';
-import { originalName, toOriginal } from '../../../src/core/domain/file-names.ts';
+import { originalName, sha256, toOriginal } from '../../../src/core/domain/file-names.ts';
 import type { Attempt, Image } from '../../../src/core/domain/image.ts';
 import { CATALOG } from '../../../src/core/models/catalog.ts';
 import type { FetchAnnounced } from '../../../src/core/pipeline/announced-picture.ts';
@@ -83,7 +83,7 @@ async function look(
 it('is the picture on disk of the newest attempt that was never closed, over faults of the disk', async () => {
   const image = withAttempts(open('a'), open('b'), open('c', { outcome: 'cancelled', durationMs: 5 }));
   const { found, stored } = await look(image, { onDisk: ['a', 'b', 'c'] });
-  expect(found).toMatchObject({ original: { name: originalName('x', 'b') }, bytes: PICTURE });
+  expect(found).toMatchObject({ original: { name: originalName('x', 'b'), sha256: sha256(PICTURE) } });
   expect(stored?.attempts.map(({ outcome }) => outcome)).toEqual(['unknown', 'ok', 'cancelled']);
 });
 

@@ -11,6 +11,7 @@ import { cp, mkdtemp, readdir, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
+import type { createImagingThreads } from '../../../src/adapters/imaging/threads.ts';
 import { createServices, type Services } from '../../../src/composition/services.ts';
 import { readConfig } from '../../../src/config/config.ts';
 import { mediaIdOf } from '../../../src/core/domain/file-names.ts';
@@ -30,6 +31,8 @@ export interface EaselOptions {
   readonly upstream?: OpenAiServer;
   /** Replaces the measurement of load; always false by default, so that a busy machine does not make tests fail with 429. */
   readonly isOverloaded?: () => boolean;
+  /** Opens imaging; by default the real one, on threads. */
+  readonly openImaging?: typeof createImagingThreads;
   /** Waits of up to this many milliseconds are skipped; a minute by default. */
   readonly skipMs?: number;
 }
@@ -104,7 +107,11 @@ export async function startEasel(options: EaselOptions = {}): Promise<Easel> {
     ...options.env,
   });
   const logger = pino({ level: config.log.level, base: null }, { write: (line: string) => void log.push(line) });
-  const services = await createServices(config, logger, { clock, random: () => 0.5 });
+  const services = await createServices(config, logger, {
+    clock,
+    random: () => 0.5,
+    ...(options.openImaging && { openImaging: options.openImaging }),
+  });
   const app = await buildApp({ ...config.server, version: 'test' }, services, {
     watchLoad: () => options.isOverloaded ?? (() => false),
   });

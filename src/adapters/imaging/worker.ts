@@ -1,0 +1,89 @@
+/** What a thread of imaging does: everything that touches the bytes of a picture. `threads.ts` starts it. */
+
+import { type MessagePort, workerData } from 'node:worker_threads';
+import { DamagedOriginalError } from '../../core/domain/errors.ts';
+import { sha256 } from '../../core/domain/file-names.ts';
+import type { Warning } from '../../core/domain/image.ts';
+import type { FinishedFile, FinishedPicture, FinishSpec } from '../../core/ports/imaging.ts';
+import type { FileSigner } from '../provenance/c2pa-signer.ts';
+import type { SigningIdentity } from '../provenance/cose-signer.ts';
+import { ownBuffer, release } from '../threads/own-buffer.ts';
+import { type Outcome, threadWork } from '../threads/thread-work.ts';
+import { createImaging, type ImagingOptions } from './finish.ts';
+import { configureSharp } from './sharp.ts';
+
+/** What every thread is started with. */
+export interface ImagingWorkerData {
+  readonly options: Omit<ImagingOptions, 'signer'>;
+  /** The identity that signs files, which has passed its trial, and the software that claims name; null where files are not signed. */
+  readonly signing: SigningParts | null;
+}
+
+export interface SigningParts {
+  readonly identity: SigningIdentity;
+  readonly generator: { readonly name: string; readonly version: string };
+}
+
+export type ImagingTask = { readonly original: Uint8Array; readonly spec: FinishSpec } & (
+  | {
+      readonly make: 'finished';
+      /** Gets a message once the picture has passed its checks. */
+      readonly checked: MessagePort;
+    }
+  /** The first deferred rendition. */
+  | { readonly make: 'deferred' }
+);
+
+export type ImagingResult =
+  | { readonly picture: FinishedPicture }
+  | { readonly file: FinishedFile; readonly warnings: readonly Warning[] };
+
+const { options, signing } = workerData as ImagingWorkerData;
+configureSharp();
+const imaging = createImaging({ ...options, signer: signing && (await openSigner(signing)) });
+
+/** For a test's own worker file to wrap; the default export is what threads run. */
+export async function runTask(task: ImagingTask): Promise<Outcome<ImagingResult>> {
+  const { original, spec } = task;
+  try {
+    if (sha256(original) !== spec.provenance.originalSha256) {
+      throw new DamagedOriginalError('the bytes of the original are not those that were stored');
+    }
+    return task.make === 'finished' ? await finish(original, spec, task.checked) : await makeDeferred(original, spec);
+  } finally {
+    // At once: the collector does not know how much memory hangs on these few bytes of garbage.
+    release(original);
+  }
+}
+
+export default threadWork(runTask);
+
+async function finish(original: Uint8Array, spec: FinishSpec, checked: MessagePort): Promise<Outcome<ImagingResult>> {
+  const made = await imaging.finish(original, spec, () => checked.postMessage(null));
+  const [master, ...renditions] = [made.master, ...made.renditions].map(movable);
+  if (master === undefined) throw new TypeError('there is no master');
+  return { result: { picture: { ...made, master, renditions } }, transfer: buffersOf([master, ...renditions]) };
+}
+
+async function makeDeferred(original: Uint8Array, spec: FinishSpec): Promise<Outcome<ImagingResult>> {
+  const files: FinishedFile[] = [];
+  const first = { ...spec, deferred: spec.deferred.slice(0, 1) };
+  const warnings = await imaging.finishDeferred(original, first, async (made) => void files.push(movable(made)));
+  const [file] = files;
+  if (file === undefined) throw new TypeError('no rendition is deferred');
+  return { result: { file, warnings }, transfer: buffersOf(files) };
+}
+
+function movable(file: FinishedFile): FinishedFile {
+  return { ...file, bytes: file.bytes && ownBuffer(file.bytes) };
+}
+
+function buffersOf(files: readonly FinishedFile[]): readonly ArrayBuffer[] {
+  return files.flatMap(({ bytes }) => (bytes === null ? [] : [bytes.buffer as ArrayBuffer]));
+}
+
+async function openSigner({ identity, generator }: SigningParts): Promise<FileSigner> {
+  // The library takes 260 ms and 26 MB to load.
+  const { trustedSigner } = await import('../provenance/c2pa-signer.ts');
+  return trustedSigner({ identity, generator, now: () => Date.now() });
+}
