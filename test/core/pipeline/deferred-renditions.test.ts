@@ -5,7 +5,7 @@ import sharp, { type Sharp } from 'sharp';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { TRAINED_ALGORITHMIC_MEDIA } from '../../../src/core/domain/digital-source.ts';
 import { ImageError } from '../../../src/core/domain/errors.ts';
-import { originalName, renditionName, toOriginal } from '../../../src/core/domain/file-names.ts';
+import { originalName, renditionName, sha256, toOriginal } from '../../../src/core/domain/file-names.ts';
 import type { Image } from '../../../src/core/domain/image.ts';
 import { requeuedForRepair } from '../../../src/core/domain/life-cycle/transitions.ts';
 import { createDeferredRenditions } from '../../../src/core/pipeline/deferred-renditions.ts';
@@ -131,7 +131,11 @@ describe('a rendition of a slow format', () => {
 
 describe('the job of pending renditions', () => {
   const BYTES = Buffer.from('original');
-  const original = toOriginal(originalName('x', 'a'), BYTES, TRAINED_ALGORITHMIC_MEDIA);
+  const original = toOriginal(
+    originalName('x', 'a'),
+    { bytes: BYTES.length, sha256: sha256(BYTES) },
+    TRAINED_ALGORITHMIC_MEDIA,
+  );
   const image: Image = { ...imageIn('succeeded'), original };
   const [spec] = image.pending;
   const another: Image = { ...image, original: { ...original, name: originalName('x', 'b') } };
