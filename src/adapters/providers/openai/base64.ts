@@ -19,7 +19,7 @@ const MIN_CAPACITY_BYTES = 64 * 1024;
  */
 export function createBase64Decoder(expectedBytes = 0): Base64Decoder {
   /** Alone in its memory, which can so be moved to another thread. */
-  let bytes = Buffer.from(new ArrayBuffer(0));
+  let bytes = Buffer.allocUnsafeSlow(0);
   let length = 0;
   /** Input that cannot be decoded yet: part of a data URL's head, of a group of four digits or of an escape, or the padding. */
   let pending = '';
@@ -38,16 +38,19 @@ export function createBase64Decoder(expectedBytes = 0): Base64Decoder {
     return true;
   }
 
-  /** Changes the size of the buffer, and gives the old memory back at once: a garbage collection may be far away. */
-  function resize(size: number): void {
-    bytes = Buffer.from(bytes.buffer.transfer(size));
+  /** Gives the old memory back at once: a garbage collection may be far away. */
+  function grow(size: number): void {
+    const larger = Buffer.allocUnsafeSlow(size);
+    larger.set(bytes.subarray(0, length));
+    bytes.buffer.transfer(0);
+    bytes = larger;
   }
 
   /** Decodes base64 digits into the buffer. False, without a change, if the text holds anything else. */
   function decode(digits: string): boolean {
     const size = Math.floor((digits.length * 3) / 4);
     if (length + size > bytes.length) {
-      resize(Math.max(length + size, 2 * bytes.length, expectedBytes, MIN_CAPACITY_BYTES));
+      grow(Math.max(length + size, 2 * bytes.length, expectedBytes, MIN_CAPACITY_BYTES));
     }
     // Node skips characters that are not digits, so a result of full length means that there were none.
     if (bytes.write(digits, length, 'base64') !== size) return false;
@@ -89,8 +92,7 @@ export function createBase64Decoder(expectedBytes = 0): Base64Decoder {
       // One digit is six bits, less than a byte.
       if (broken || digits === undefined || digits.length === 1) return null;
       decode(digits);
-      resize(length);
-      return bytes;
+      return bytes.subarray(0, length);
     },
   };
 }
