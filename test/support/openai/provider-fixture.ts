@@ -87,7 +87,7 @@ export async function openAiFixture(
   };
   const maker = makeCalls([
     usual,
-    { ...usual, name: 'hasty', timeoutMs: 100 },
+    { ...usual, name: 'hasty', timeoutMs: 1_000 },
     { ...usual, name: 'unreachable', baseURL: stopped.baseUrl },
   ]);
   const open = (name: string) =>
