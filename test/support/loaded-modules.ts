@@ -1,4 +1,7 @@
-/** Loaded ahead of the service (`node --import`): appends the URL of every module that loads to the file that `LOADED_MODULES` names. */
+/**
+ * Loaded ahead of the service (`node --import`): appends the URL of every module that its main thread loads to the file that
+ * `LOADED_MODULES` names.
+ */
 
 import { appendFileSync } from 'node:fs';
 import { registerHooks } from 'node:module';
