@@ -5,12 +5,14 @@
 
 import { appendFileSync } from 'node:fs';
 import { registerHooks } from 'node:module';
+import { isMainThread } from 'node:worker_threads';
 
 const file = process.env.LOADED_MODULES ?? '';
 
 registerHooks({
   load(url, context, nextLoad) {
-    appendFileSync(file, `${url}\n`);
+    // Threads may be given the preloads of the process.
+    if (isMainThread) appendFileSync(file, `${url}\n`);
     return nextLoad(url, context);
   },
 });
