@@ -50,16 +50,19 @@ const ADAPTERS = [
 ];
 /** What adapters of any port may share. */
 const SHARED = ['adapters/threads', 'adapters/time'];
+const PROVIDERS = ['adapters/providers', 'adapters/providers/openai', 'adapters/providers/threads'];
 const ENTRANCES = ['http', 'http/routes', 'http/routes/images', 'mcp', 'cli', 'client', 'web'];
 
 const core = (...rooms: readonly string[]) => rooms.map((room) => `core/${room}`);
 const every = (names: readonly string[], prefix: string, allowed: readonly string[]) =>
   names.map((name): [string, readonly string[]] => [`${prefix}${name}`, allowed]);
 
+const COMPOSITION = ['composition', 'composition/backup', 'composition/start', 'composition/threads'];
 const MAY_COMPOSE: readonly string[] = [
   ...core(...CORE, 'upstream/outage'),
   ...ADAPTERS.map((name) => `adapters/${name}`),
   'adapters/providers/openai',
+  'adapters/providers/threads',
   'security',
   'api',
   'config',
@@ -67,7 +70,8 @@ const MAY_COMPOSE: readonly string[] = [
   ...ENTRANCES.filter((room) => room !== 'cli'),
 ];
 const MAY_COMMAND: readonly string[] = [
-  ...['composition', 'composition/backup', 'composition/start', 'config', 'client', 'api', 'security'],
+  ...COMPOSITION,
+  ...['config', 'client', 'api', 'security'],
   ...core(...DOMAIN, 'planning'),
 ];
 
@@ -84,8 +88,10 @@ const MAY_IMPORT: ReadonlyMap<string, readonly string[]> = new Map([
   ['core/images', core(...CORE.filter((room) => room !== 'pipeline'))],
   ...every(ADAPTERS, 'adapters/', [...core(...DOMAIN, 'ports'), ...SHARED]),
   // One folder a port: adapters of the same port may share files.
-  ['adapters/providers', [...core(...DOMAIN, 'ports'), ...SHARED, 'adapters/providers/openai']],
-  ['adapters/providers/openai', [...core(...DOMAIN, 'ports'), ...SHARED, 'adapters/providers']],
+  ...PROVIDERS.map((room): [string, readonly string[]] => [
+    room,
+    [...core(...DOMAIN, 'ports'), ...SHARED, ...PROVIDERS.filter((other) => other !== room)],
+  ]),
   ['adapters/imaging', [...core(...DOMAIN, 'ports'), ...SHARED, 'adapters/provenance']],
   ['security', core(...DOMAIN, 'ports')],
   ['api', core(...CORE)],
@@ -97,9 +103,10 @@ const MAY_IMPORT: ReadonlyMap<string, readonly string[]> = new Map([
   ['web', []],
   ['config', [...core(...DOMAIN, 'planning', 'models'), 'security', 'config/messages']],
   ['config/messages', ['config']],
-  ['composition', [...MAY_COMPOSE, 'composition/backup', 'composition/start']],
-  ['composition/backup', [...MAY_COMPOSE, 'composition', 'composition/start']],
-  ['composition/start', [...MAY_COMPOSE, 'composition', 'composition/backup']],
+  ...COMPOSITION.map((room): [string, readonly string[]] => [
+    room,
+    [...MAY_COMPOSE, ...COMPOSITION.filter((other) => other !== room)],
+  ]),
   ['cli', [...MAY_COMMAND, 'cli/generate', 'config/messages']],
   ['cli/generate', [...MAY_COMMAND, 'cli']],
 ]);

@@ -8,6 +8,7 @@ import { createPlaceholderProvider } from '../../src/adapters/providers/placehol
 import type { CheckName } from '../../src/core/domain/checks.ts';
 import { CATALOG } from '../../src/core/models/catalog.ts';
 import { callOptions, pictureIn } from '../../test/support/generation.ts';
+import { paintHere } from '../../test/support/received.ts';
 import {
   clouds,
   colour,
@@ -108,7 +109,7 @@ const GOOD: Readonly<Record<string, Paint>> = {
     svg(`<circle cx="896" cy="512" r="380" fill="${colour(random)}"/>${curves(random, 3, '#fff', 20)}`),
   'soft gradient': async (random) => clouds(random, [40, 60, 140], [240, 150, 120], 1),
   placeholder: async (random) => {
-    const provider = createPlaceholderProvider({ model: 'placeholder', catalog: CATALOG });
+    const provider = createPlaceholderProvider({ model: 'placeholder', catalog: CATALOG, paint: paintHere });
     const model = provider.model('placeholder');
     if (model === null) throw new Error('the placeholder has no model of its own name');
     const none = { quality: null, style: null, background: null, partialImages: 0 };

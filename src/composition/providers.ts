@@ -1,16 +1,19 @@
+import { availableParallelism } from 'node:os';
 import type { Logger } from 'pino';
+import { createOpenAIProvider } from '../adapters/providers/openai/provider.ts';
+import { openPaintingThreads, type Paint } from '../adapters/providers/placeholder/painting-threads.ts';
 import { createPlaceholderProvider } from '../adapters/providers/placeholder/provider.ts';
-import { createTransport, type Transport } from '../adapters/providers/transport.ts';
 import type { Config } from '../config/config.ts';
 import type { ProviderSettings } from '../config/provider-settings.ts';
 import { createModelLookup } from '../core/models/model-choice.ts';
 import { createShutdownWatch, type ShutdownWatch } from '../core/models/retirement.ts';
 import type { Clock } from '../core/ports/clock.ts';
-import type { Provider } from '../core/ports/provider.ts';
+import type { Provider, ProviderCalls } from '../core/ports/provider.ts';
 import type { Tracer } from '../core/ports/tracer.ts';
 import { createUpstreams, type Upstreams } from '../core/upstream/upstreams.ts';
 import { hostOf } from '../security/allow-list.ts';
-import { createGuardedFetch, type GuardedFetch } from '../security/ssrf-guard.ts';
+import type { CallThreadProvider } from './threads/call-thread.ts';
+import { openCallThreads } from './threads/call-threads.ts';
 
 /** Largest answer that is read from a provider: far more than the largest picture in base64. */
 const MAX_PROVIDER_RESPONSE_BYTES = 128 * 1024 * 1024;
@@ -32,30 +35,32 @@ export interface Providers {
 }
 
 /** Builds the providers with their connections, which `opened` closes. Sends no request. */
-export async function openProviders(
+export function openProviders(
   config: Config,
   { tracer, clock, log }: ProviderParts,
   opened: AsyncDisposableStack,
-): Promise<Providers> {
-  const transport = createTransport({ maxResponseBytes: MAX_PROVIDER_RESPONSE_BYTES, tracer });
-  opened.defer(() => transport.close());
+): Providers {
+  const { secrets } = config;
+  const threads = openCallThreads({
+    providers: config.providers
+      .filter(({ kind }) => kind !== 'placeholder')
+      .map((settings) => callThreadProvider(settings, config)),
+    maxResponseBytes: MAX_PROVIDER_RESPONSE_BYTES,
+    tracer,
+    secrets,
+  });
+  opened.defer(() => threads.close());
+  const painting = openPaintingThreads(availableParallelism());
+  opened.defer(() => painting.close());
   const shutdowns = createShutdownWatch({
     inUse: [...new Set([config.defaults.model, ...config.aliases.values()])],
     clock,
     log,
   });
-  const options = await Promise.all(
-    config.providers.map(async (settings) => {
-      // The operator chose this host, so it is allowed even if private: a local model server may answer with URLs on itself.
-      const own = settings.baseURL === null ? [] : [hostOf(settings.baseURL)];
-      const guard = createGuardedFetch({ allow: [...own, ...config.fetch.allowHosts] });
-      opened.defer(() => guard.close());
-      return {
-        provider: shutdowns.watch(await createProvider(settings, config, transport, guard, clock)),
-        limits: { concurrency: settings.concurrency, perMinute: settings.perMinute },
-      };
-    }),
-  );
+  const options = config.providers.map((settings) => ({
+    provider: shutdowns.watch(createProvider(settings, config, threads.callsOf, painting.paint)),
+    limits: { concurrency: settings.concurrency, perMinute: settings.perMinute },
+  }));
   return {
     providers: options.map(({ provider }) => provider),
     upstreams: createUpstreams(options, clock, log),
@@ -64,23 +69,17 @@ export async function openProviders(
 }
 
 /** The adapter for the provider's kind: the placeholder, or OpenAI's API for everything else, Azure and compatible servers included. */
-async function createProvider(
+function createProvider(
   settings: ProviderSettings,
   config: Config,
-  transport: Transport,
-  guard: GuardedFetch,
-  clock: Clock,
-): Promise<Provider> {
+  callsOf: (provider: string) => ProviderCalls,
+  paint: Paint,
+): Provider {
   const { name, kind } = settings;
   if (kind === 'placeholder')
-    return createPlaceholderProvider({ model: config.defaults.model, catalog: config.catalog });
-  // The SDK loads 240 files; a start without a key need not wait for them.
-  const { createOpenAIProvider } = await import('../adapters/providers/openai/provider.ts');
+    return createPlaceholderProvider({ model: config.defaults.model, catalog: config.catalog, paint });
   return createOpenAIProvider({
     name,
-    apiKey: settings.apiKey,
-    baseURL: settings.baseURL,
-    azureApiVersion: kind === 'azure' ? settings.apiVersion : null,
     model: createModelLookup({
       catalog: config.catalog,
       defaultModel: config.defaults.model,
@@ -89,12 +88,22 @@ async function createProvider(
     }),
     omit: settings.omit,
     controlSequences: settings.strip,
-    timeoutMs: config.callTimeoutMs,
-    transport,
-    guard,
-    maxPictureBytes: MAX_PROVIDER_RESPONSE_BYTES,
-    maskSecrets: config.secrets.mask,
-    logPrompts: config.log.prompts,
-    clock,
+    calls: callsOf(name),
   });
+}
+
+function callThreadProvider(settings: ProviderSettings, config: Config): CallThreadProvider {
+  const { name, kind, apiKey, baseURL, omit } = settings;
+  return {
+    name,
+    apiKey,
+    baseURL,
+    azureApiVersion: kind === 'azure' ? settings.apiVersion : null,
+    omit,
+    timeoutMs: config.callTimeoutMs,
+    maxPictureBytes: MAX_PROVIDER_RESPONSE_BYTES,
+    logPrompts: config.log.prompts,
+    // The operator chose this host, so it is allowed even if private: a local model server may answer with URLs on itself.
+    allowHosts: [...(baseURL === null ? [] : [hostOf(baseURL)]), ...config.fetch.allowHosts],
+  };
 }

@@ -104,7 +104,7 @@ export async function createServices(
     positionOf: (mediaId) => queue.position(mediaId),
   });
   const events = createImageEvents();
-  const { providers, upstreams, shutdowns } = await openProviders(config, { tracer, clock, log }, opened);
+  const { providers, upstreams, shutdowns } = openProviders(config, { tracer, clock, log }, opened);
   const metrics = createServiceMetrics(config, {
     records,
     store,

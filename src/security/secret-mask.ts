@@ -15,6 +15,10 @@ export interface SecretMask {
   readonly mask: (text: string) => string;
   /** Adds secrets that became known after the start. */
   readonly learn: (secrets: Iterable<string>) => void;
+  /** All secrets, for the mask of another thread. */
+  readonly known: () => readonly string[];
+  /** Calls `listener` with secrets that were not known before, until the returned function is called. */
+  readonly onLearn: (listener: (secrets: readonly string[]) => void) => () => void;
 }
 
 /**
@@ -27,11 +31,17 @@ export function createSecretMask(secrets: Iterable<string>): SecretMask {
   let forms: readonly string[] = [];
   /** The forms as UTF-8, a character for each byte. */
   let bytes: readonly string[] = [];
+  const known = new Set<string>();
+  const listeners = new Set<(secrets: readonly string[]) => void>();
 
-  function learn(more: Iterable<string>): void {
-    const all = new Set([...forms, ...[...more].flatMap(formsOf)]);
+  function learn(given: Iterable<string>): void {
+    const more = [...new Set(given)].filter((secret) => !known.has(secret));
+    if (more.length === 0) return;
+    for (const secret of more) known.add(secret);
+    const all = new Set([...forms, ...more.flatMap(formsOf)]);
     forms = [...all].toSorted((a, b) => b.length - a.length);
     bytes = forms.map((form) => Buffer.from(form).toString('latin1'));
+    for (const listener of [...listeners]) listener(more);
   }
 
   learn(secrets);
@@ -43,6 +53,11 @@ export function createSecretMask(secrets: Iterable<string>): SecretMask {
       return masked.includes('easel_') ? masked.replaceAll(EASEL_KEY, MASK) : masked;
     },
     learn,
+    known: () => [...known],
+    onLearn(listener) {
+      listeners.add(listener);
+      return () => void listeners.delete(listener);
+    },
   };
 }
 

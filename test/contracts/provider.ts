@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import sharp from 'sharp';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ProviderError, type ProviderFault } from '../../src/core/domain/errors.ts';
@@ -99,6 +100,11 @@ export function describeProvider(
         const { data, info } = await sharp(bytes).raw().toBuffer({ resolveWithObject: true });
         expect(data.length).toBe(info.width * info.height * info.channels);
         if (provider.supportsSize) expect({ width: info.width, height: info.height }).toEqual(call.size);
+      });
+
+      it('gives the SHA-256 of the bytes', async () => {
+        const { bytes, sha256 } = await generate();
+        expect(sha256).toBe(createHash('sha256').update(bytes).digest('hex'));
       });
 
       it('returns every format that the model lists', async () => {

@@ -7,7 +7,8 @@ import type { Step } from '../support/openai/server.ts';
 const ASYNC = { prefer: 'respond-async' };
 const X = { mediaId: 'x', prompt: 'a lighthouse' };
 
-const start = () => startEasel({ env: { CONCURRENCY: '1' }, skipMs: 10_000 });
+// A cancel waits up to 5 s for the end of the call.
+const start = () => startEasel({ env: { CONCURRENCY: '1' }, skipMs: 4_000 });
 
 /** Listens to `x` from before its call, which waits while another image occupies the only slot; then `steps` answer for `x`. */
 async function listenFromTheStart(easel: Easel, ...steps: readonly Step[]): Promise<EventStream> {

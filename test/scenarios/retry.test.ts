@@ -62,7 +62,8 @@ describe('a request that is sent again after a failure', () => {
   });
 
   it('counts calls of unknown outcome over runs that were cancelled in between', async () => {
-    await using easel = await startEasel({ env: { AMBIGUOUS_RETRIES: '1' } });
+    // A cancel waits up to 5 s for the end of the call.
+    await using easel = await startEasel({ env: { AMBIGUOUS_RETRIES: '1' }, skipMs: 4_000 });
     easel.upstream.script(unreadable(), hang(), unreadable());
     await easel.post(X, ASYNC);
     await easel.upstream.received(2);

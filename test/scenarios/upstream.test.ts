@@ -350,6 +350,7 @@ describe('a provider that sends Retry-After or rate limits', () => {
     easel.upstream.script(busy({ 'retry-after': '300' }), picture({ beforeHeaders: gate }));
     const first = await easel.post({ mediaId: 'first', prompt: 'a lighthouse' }, { prefer: 'wait=1' });
     expect(first.status).toBe(202);
+    await expect.poll(async () => (await health(easel)).detail).toMatch(/^openai paused/);
     const second = await easel.post({ mediaId: 'second', prompt: 'a lighthouse' }, { prefer: 'wait=1' });
     expect(second.status).toBe(202);
     expect(easel.upstream.calls).toHaveLength(1);
@@ -366,6 +367,7 @@ describe('a provider that sends Retry-After or rate limits', () => {
       await using easel = await startEasel(options);
       for (const mediaId of ['called', 'waiting']) {
         await easel.post({ mediaId, prompt: 'a lighthouse' }, { prefer: 'wait=1' });
+        await expect.poll(async () => (await health(easel)).detail).toMatch(/^openai paused/);
       }
       await easel.services.stop({ graceMs: 3_600_000 });
     }

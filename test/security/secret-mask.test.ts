@@ -35,6 +35,20 @@ describe('a secret is masked', () => {
     expect(mask('hunter22')).toBe('[secret]');
   });
 
+  it('by the mask of another thread, too, which is told of those that are learned', () => {
+    const own = createSecretMask(['hunter22']);
+    const other = createSecretMask(own.known());
+    const told: string[][] = [];
+    const stop = own.onLearn((secrets) => void told.push([...secrets]));
+    own.learn(['hunter22', 'learned-later', 'learned-later']);
+    stop();
+    own.learn(['learned-last']);
+    expect(told).toEqual([['learned-later']]);
+    for (const secrets of told) other.learn(secrets);
+    expect(other.mask('hunter22 learned-later')).toBe('[secret] [secret]');
+    expect(own.known()).toEqual(['hunter22', 'learned-later', 'learned-last']);
+  });
+
   it('if it is an API key that only its hash is known of', () => {
     expect(createSecretMask([]).mask(`key ${createKey('blog', 'read').secret}!`)).toBe('key [secret]!');
   });

@@ -1,4 +1,5 @@
 import { ProviderError, type ProviderFault } from '../../core/domain/errors.ts';
+import { sha256 } from '../../core/domain/file-names.ts';
 import { keepOutsideText, type MaskSecrets } from '../../core/domain/text/outside-text.ts';
 import type { DownloadedPicture, DownloadOptions } from '../../core/ports/provider.ts';
 import { type GuardedFetch, RefusedAddressError } from '../../security/ssrf-guard.ts';
@@ -63,7 +64,7 @@ export function createPictureDownload(parts: DownloadParts) {
         }
         if (!complete) throw fail('empty', `the file is larger than ${maxBytes} bytes`);
         if (isText(body)) throw fail('interrupted', "the picture's URL answered with text instead of a picture");
-        return { bytes: body, isWhole: isWholePicture(body) };
+        return { bytes: body, sha256: sha256(body), isWhole: isWholePicture(body) };
       }
       const next = URL.parse(header('location') ?? '', url.href);
       if (next === null || header('location') === null)

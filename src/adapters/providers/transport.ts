@@ -1,17 +1,22 @@
 import { Agent, type RequestInit as UndiciRequestInit, fetch as undiciFetch } from 'undici';
-import { NO_TRACING, type Tracer } from '../../core/ports/tracer.ts';
 
 /** A `fetch` with its own connection pool. */
 export interface Transport {
+  /** The body of its response is to be read with `read`. */
   readonly fetch: typeof fetch;
+  /**
+   * The body's chunks as they arrive; of a body of more than `maxResponseBytes`, counted after decompression, an error that `wasTooLarge`
+   * recognises. Leaving the loop closes the connection.
+   */
+  read(body: AsyncIterable<Uint8Array> | null): AsyncGenerator<Uint8Array, void>;
   /** Aborts the requests in progress and closes the connections. */
   close(): Promise<void>;
 }
 
 interface TransportOptions {
   readonly maxResponseBytes: number;
-  /** Requests carry the `traceparent` of the span they are made in. */
-  readonly tracer?: Tracer;
+  /** The `traceparent` that the request made now is to carry; null for none. */
+  readonly traceparent?: () => string | null;
 }
 
 /** A server that takes longer than this to accept a connection counts as unreachable. */
@@ -19,33 +24,23 @@ const CONNECT_TIMEOUT_MS = 10_000;
 
 /**
  * A `fetch` for model APIs. It has no time limit of its own between request and response (Node's fetch gives up after 300 s,
- * and high qualities can take longer): the caller's signal is the only limit. Reading a body of more than
- * `maxResponseBytes`, counted after decompression, raises an error that `wasTooLarge` recognises.
+ * and high qualities can take longer): the caller's signal is the only limit.
  */
-export function createTransport({ maxResponseBytes, tracer = NO_TRACING }: TransportOptions): Transport {
+export function createTransport({ maxResponseBytes, traceparent = () => null }: TransportOptions): Transport {
   const dispatcher = new Agent({ headersTimeout: 0, bodyTimeout: 0, connect: { timeout: CONNECT_TIMEOUT_MS } });
   return {
     async fetch(input, init) {
+      const headers = withTraceparent(init?.headers, traceparent());
       // Node's global fetch is undici's, too; only the declared types differ.
-      const request = {
-        ...init,
-        headers: withTraceparent(init?.headers, tracer),
-        dispatcher,
-      } as unknown as UndiciRequestInit;
-      const response = await undiciFetch(String(input), request);
-      const body = response.body?.pipeThrough(limitBytes(maxResponseBytes)) ?? null;
-      return new Response(body as ReadableStream | null, {
-        status: response.status,
-        statusText: response.statusText,
-        headers: [...response.headers],
-      });
+      const request = { ...init, headers, dispatcher } as unknown as UndiciRequestInit;
+      return (await undiciFetch(String(input), request)) as unknown as Response;
     },
+    read: (body) => readWithin(maxResponseBytes, body),
     close: () => dispatcher.destroy(),
   };
 }
 
-function withTraceparent(headers: RequestInit['headers'], tracer: Tracer): RequestInit['headers'] {
-  const traceparent = tracer.traceparent();
+function withTraceparent(headers: RequestInit['headers'], traceparent: string | null): RequestInit['headers'] {
   if (traceparent === null) return headers;
   const all = new Headers(headers);
   all.set('traceparent', traceparent);
@@ -57,15 +52,16 @@ class ResponseTooLargeError extends Error {
   override readonly name = 'ResponseTooLargeError';
 }
 
-function limitBytes(limit: number): TransformStream<Uint8Array, Uint8Array> {
+async function* readWithin(
+  limit: number,
+  body: AsyncIterable<Uint8Array> | null,
+): AsyncGenerator<Uint8Array, void, undefined> {
   let total = 0;
-  return new TransformStream({
-    transform(chunk, controller) {
-      total += chunk.byteLength;
-      if (total > limit) throw new ResponseTooLargeError(`the response is longer than ${limit} bytes`);
-      controller.enqueue(chunk);
-    },
-  });
+  for await (const chunk of body ?? []) {
+    total += chunk.byteLength;
+    if (total > limit) throw new ResponseTooLargeError(`the response is longer than ${limit} bytes`);
+    yield chunk;
+  }
 }
 
 /** Node's error codes for failures before the connection was established: name resolution, connecting, TLS. */

@@ -74,9 +74,13 @@ export function possibleNames(image: Image): readonly string[] {
   return unique([...publishedNames(image), ...requested, ...originalNames(image)]);
 }
 
-/** The record's entry for a new original. It counts as sound until its checks reject it. */
-export function toOriginal(name: string, bytes: Uint8Array, digitalSourceType: DigitalSourceType): Original {
-  return { name, bytes: bytes.byteLength, sha256: sha256(bytes), sound: true, digitalSourceType };
+/** The record's entry for a new original, from its size in bytes and its SHA-256. It counts as sound until its checks reject it. */
+export function toOriginal(
+  name: string,
+  { bytes, sha256 }: Pick<Original, 'bytes' | 'sha256'>,
+  digitalSourceType: DigitalSourceType,
+): Original {
+  return { name, bytes, sha256, sound: true, digitalSourceType };
 }
 
 /** SHA-256 in hex. */

@@ -1,7 +1,7 @@
 import { ProviderError } from '../domain/errors.ts';
 import type { Attempt } from '../domain/image.ts';
 import type { Clock } from '../ports/clock.ts';
-import type { DownloadOptions, Provider } from '../ports/provider.ts';
+import type { DownloadOptions, Provider, ReceivedBytes } from '../ports/provider.ts';
 import { backoff } from '../upstream/backoff.ts';
 import type { Run } from './job.ts';
 
@@ -17,7 +17,7 @@ export type FetchAnnounced = (
   provider: Pick<Provider, 'name' | 'download'>,
   attempt: Attempt,
   until: number,
-) => Promise<Uint8Array>;
+) => Promise<ReceivedBytes>;
 
 const BASE_DELAY_MS = 500;
 const MAX_DELAY_MS = 15_000;
@@ -48,12 +48,12 @@ export function createFetchAnnounced({
       const leftMs = end - clock.monotonic();
       // Half of the time at most: one try that hangs must not be the only one.
       const timeoutMs = Math.max(MIN_TRY_MS, leftMs / 2);
-      const { bytes, failure } = await tryOnce(provider, url, { signal: abandon, timeoutMs });
-      if (failure === null) return bytes;
+      const { received, failure } = await tryOnce(provider, url, { signal: abandon, timeoutMs });
+      if (failure === null) return received;
       if (failure.fault === 'cancelled') throw failure;
       const isLast = failure.fault === 'empty' || leftMs <= 0 || signals.cancelled.aborted;
-      if (bytes !== null) partialTries += 1;
-      if (bytes !== null && (isLast || partialTries === PARTIAL_TRIES)) return bytes;
+      if (received !== null) partialTries += 1;
+      if (received !== null && (isLast || partialTries === PARTIAL_TRIES)) return received;
       if (signals.cancelled.aborted) throw endedEarly(provider.name);
       if (isLast) {
         const detail = `${provider.name} answered with the URL of its picture, which could not be fetched: ${failure.message}`;
@@ -75,18 +75,18 @@ export function createFetchAnnounced({
 }
 
 type Try =
-  | { readonly bytes: Uint8Array; readonly failure: null }
-  /** `bytes`: a part of the picture; null for none. */
-  | { readonly bytes: Uint8Array | null; readonly failure: ProviderError };
+  | { readonly received: ReceivedBytes; readonly failure: null }
+  /** `received`: a part of the picture; null for none. */
+  | { readonly received: ReceivedBytes | null; readonly failure: ProviderError };
 
 async function tryOnce(provider: Pick<Provider, 'download'>, url: string, options: DownloadOptions): Promise<Try> {
   try {
-    const { bytes, isWhole } = await provider.download(url, options);
-    if (isWhole) return { bytes, failure: null };
-    return { bytes, failure: new ProviderError('interrupted', 'its URL gave only a part of the picture') };
+    const { isWhole, ...received } = await provider.download(url, options);
+    if (isWhole) return { received, failure: null };
+    return { received, failure: new ProviderError('interrupted', 'its URL gave only a part of the picture') };
   } catch (error) {
     if (!(error instanceof ProviderError)) throw error;
-    return { bytes: null, failure: error };
+    return { received: null, failure: error };
   }
 }
 

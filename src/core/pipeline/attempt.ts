@@ -9,7 +9,7 @@ import { type GenerationPlan, plannedFields } from '../planning/plan.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { ImageEvents } from '../ports/image-events.ts';
 import type { MediaStore } from '../ports/media-store.ts';
-import type { AnnouncedAnswer, GeneratedPicture, GenerationCall, Provider } from '../ports/provider.ts';
+import type { AnnouncedAnswer, GeneratedPicture, GenerationCall, Provider, ReceivedBytes } from '../ports/provider.ts';
 import type { Telemetry } from '../ports/telemetry.ts';
 import type { Tracer } from '../ports/tracer.ts';
 import type { FetchAnnounced } from './announced-picture.ts';
@@ -133,8 +133,8 @@ export function createAttempt({
     );
     if (!('url' in answer)) return { ...answer, cost: null };
     const cost = await costs.settle(request, answer.usage, attempt.cost);
-    const bytes = await closingFailed(run, call, cost, () => recordAndFetch(run, call, answer, cost), true);
-    return { ...answer, bytes, cost };
+    const received = await closingFailed(run, call, cost, () => recordAndFetch(run, call, answer, cost), true);
+    return { ...answer, ...received, cost };
   }
 
   /** Fetches the picture that the answer names. Its URL is durable first, so that a crash leaves what is needed to fetch it. */
@@ -143,7 +143,7 @@ export function createAttempt({
     { attempt, provider, began }: OpenCall,
     { url, revisedPrompt, httpStatus, providerRequestId }: AnnouncedAnswer,
     cost: Cost,
-  ): Promise<Uint8Array> {
+  ): Promise<ReceivedBytes> {
     const known = { ...attempt, httpStatus, providerRequestId, cost, announced: { url, revisedPrompt } };
     await run.change((image) => announced(image, attempt.id, known));
     return await fetchAnnounced(run, provider, known, began + timeoutMs);
@@ -204,8 +204,9 @@ export function createAttempt({
     telemetry.providerCall(attempt.provider, 'ok');
     const durationMs = clock.monotonic() - began;
     const name = originalName(run.mediaId, attempt.id);
-    await run.timed('store', () => run.retry(() => store.put(name, picture.bytes)));
-    const original = toOriginal(name, picture.bytes, provider.digitalSourceType);
+    const { bytes, sha256 } = picture;
+    await run.timed('store', () => run.retry(() => store.put(name, bytes)));
+    const original = toOriginal(name, { bytes: bytes.byteLength, sha256 }, provider.digitalSourceType);
     const cost = picture.cost ?? (await costs.settle(request, picture.usage, attempt.cost));
     telemetry.spent(attempt.provider, attempt.model, cost);
     const { httpStatus, providerRequestId, revisedPrompt } = picture;

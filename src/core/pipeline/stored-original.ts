@@ -7,6 +7,7 @@ import { resumed } from '../domain/life-cycle/transitions.ts';
 import { plannedFields } from '../planning/plan.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { MediaStore } from '../ports/media-store.ts';
+import type { ReceivedBytes } from '../ports/provider.ts';
 import type { Upstreams } from '../upstream/upstreams.ts';
 import type { FetchAnnounced } from './announced-picture.ts';
 import type { Run } from './job.ts';
@@ -64,7 +65,7 @@ export function createFindStoredOriginal({
       const bytes = await run.retryRead(() => store.read(originalName(image.mediaId, attempt.id)));
       if (bytes === null) continue;
       run.log.info({ attempt: attempt.id }, 'the picture had arrived before the restart; nothing is called again');
-      return await adopt(run, image, attempt, bytes);
+      return await adopt(run, image, attempt, { bytes, sha256: sha256(bytes) });
     }
     return null;
   }
@@ -78,10 +79,10 @@ export function createFindStoredOriginal({
       try {
         // One that was closed had its time before: a few tries more, in case the file server is back.
         const until = isOpen(attempt) ? began + timeoutMs : began;
-        const bytes = await fetchAnnounced(run, provider, attempt, until);
-        await run.retry(() => store.put(originalName(image.mediaId, attempt.id), bytes));
+        const received = await fetchAnnounced(run, provider, attempt, until);
+        await run.retry(() => store.put(originalName(image.mediaId, attempt.id), received.bytes));
         run.log.info({ attempt: attempt.id }, 'the picture of an earlier call was fetched; nothing is called again');
-        return await adopt(run, image, attempt, bytes);
+        return await adopt(run, image, attempt, received);
       } catch (error) {
         if (!(error instanceof ProviderError && error.outcome === 'unknown')) throw error;
         const { httpStatus, providerRequestId } = attempt;
@@ -95,11 +96,13 @@ export function createFindStoredOriginal({
     return null;
   }
 
-  async function adopt(run: Run, image: Image, attempt: Attempt, bytes: Uint8Array): Promise<StoredOriginal> {
+  async function adopt(run: Run, image: Image, attempt: Attempt, received: ReceivedBytes): Promise<StoredOriginal> {
     const { id, provider } = attempt;
     // Of a provider that is no longer configured, the picture counts as made by a model, as nearly all are.
     const { digitalSourceType = TRAINED_ALGORITHMIC_MEDIA } = upstreams.provider(provider) ?? {};
-    const original = toOriginal(originalName(image.mediaId, id), bytes, digitalSourceType);
+    const { bytes, sha256 } = received;
+    const file = { bytes: bytes.byteLength, sha256 };
+    const original = toOriginal(originalName(image.mediaId, id), file, digitalSourceType);
     const plan = upstreams.plan(provider, image.request);
     const adopting = await run.advance((current) => {
       // The record of a new run names the first provider, which need not be the one that made the picture.

@@ -33,6 +33,9 @@ export interface Provider {
   shutdownDates?(signal: AbortSignal): Promise<ReadonlyMap<string, string>>;
 }
 
+/** The methods of a provider that reach its server. */
+export type ProviderCalls = Required<Pick<Provider, 'generate' | 'download' | 'shutdownDates'>>;
+
 /**
  * The provider with the methods in `replaced` instead of its own. It is wrapped field by field, so that a provider written as
  * a class keeps its `this`, and has `shutdownDates` only where the provider has it.
@@ -85,9 +88,16 @@ export interface DownloadOptions {
   readonly timeoutMs: number;
 }
 
-/** What the URL of an announced picture gave. */
-export interface DownloadedPicture {
+/** The bytes of a picture as they were received. */
+export interface ReceivedBytes {
+  /** As the provider sent it; never empty. */
   readonly bytes: Uint8Array;
+  /** SHA-256 of `bytes` in hex, computed where they were received. */
+  readonly sha256: string;
+}
+
+/** What the URL of an announced picture gave. */
+export interface DownloadedPicture extends ReceivedBytes {
   /**
    * False where the bytes end in the middle of the picture, as far as their format shows it. A server may still be writing the file;
    * or this is all there will ever be.
@@ -96,10 +106,7 @@ export interface DownloadedPicture {
 }
 
 /** The picture that a call returned. */
-export interface GeneratedPicture extends CallReport {
-  /** As the provider sent it; never empty. */
-  readonly bytes: Uint8Array;
-}
+export interface GeneratedPicture extends CallReport, ReceivedBytes {}
 
 /** Where the picture is that a call has made: it is paid for, and still to be fetched with `download`. */
 export interface AnnouncedAnswer extends CallReport {

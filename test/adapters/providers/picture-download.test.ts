@@ -1,9 +1,14 @@
 import sharp from 'sharp';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import type { OpenAIProviderOptions } from '../../../src/adapters/providers/openai/provider.ts';
 import { createGuardedFetch } from '../../../src/security/ssrf-guard.ts';
 import { addressIn, callOptions } from '../../support/generation.ts';
-import { CALL, MAX_BYTES, type OpenAiAdapter, startOpenAiAdapter } from '../../support/openai/adapter.ts';
+import {
+  CALL,
+  MAX_BYTES,
+  type OpenAIOptions,
+  type OpenAiAdapter,
+  startOpenAiAdapter,
+} from '../../support/openai/adapter.ts';
 import {
   answer,
   type Behaviour,
@@ -50,13 +55,12 @@ async function addressOf(behaviour: Behaviour, on = server): Promise<string> {
   return addressIn(await adapter.provider({ baseURL, apiKey: on.key }).generate(CALL, callOptions())).url;
 }
 
-const download = (url: string, some: Partial<OpenAIProviderOptions> = {}, timeoutMs = 10_000) =>
+const download = (url: string, some: Partial<OpenAIOptions> = {}, timeoutMs = 10_000) =>
   adapter.provider(some).download(url, { signal: new AbortController().signal, timeoutMs });
 
-const fileOf = async (url: string, some?: Partial<OpenAIProviderOptions>) =>
-  Buffer.from((await download(url, some)).bytes);
+const fileOf = async (url: string, some?: Partial<OpenAIOptions>) => Buffer.from((await download(url, some)).bytes);
 
-const failure = async (url: string, some?: Partial<OpenAIProviderOptions>, timeoutMs?: number) =>
+const failure = async (url: string, some?: Partial<OpenAIOptions>, timeoutMs?: number) =>
   await download(url, some, timeoutMs).then(
     () => new Error('the download brought a file'),
     (error: unknown) => error,

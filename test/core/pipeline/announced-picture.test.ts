@@ -5,6 +5,7 @@ import { createFetchAnnounced } from '../../../src/core/pipeline/announced-pictu
 import { inRun } from '../../../src/core/pipeline/job.ts';
 import type { JobSignals } from '../../../src/core/ports/job-queue.ts';
 import type { DownloadOptions } from '../../../src/core/ports/provider.ts';
+import { received } from '../../support/received.ts';
 import { createManualClock } from '../../support/test-clock.ts';
 import { ANNOUNCED, attemptOf, imageIn } from '../domain/life-cycle/example-changes.ts';
 import { openJobOf } from './job-of.ts';
@@ -35,7 +36,7 @@ function openScene(download: (options: DownloadOptions, tries: number, ends: End
       // Tries without a pause would leave the test no turn to fail in.
       if (tries.length > 20) throw new Error('it is tried for ever');
       return download(options, tries.length, ends).then((bytes) => ({
-        bytes,
+        ...received(bytes),
         isWhole: !Buffer.from(bytes).includes('half'),
       }));
     },
@@ -47,7 +48,7 @@ function openScene(download: (options: DownloadOptions, tries: number, ends: End
     attemptOf('a', 1, { announced: ANNOUNCED }),
     began + 60_000,
   ).then(
-    (bytes) => Buffer.from(bytes).toString(),
+    ({ bytes }) => Buffer.from(bytes).toString(),
     (error: ProviderError) => error.fault,
   );
   return { clock, ends, tries, fetching };

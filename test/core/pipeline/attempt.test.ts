@@ -13,6 +13,7 @@ import { planGeneration } from '../../../src/core/planning/plan.ts';
 import type { JobSignals } from '../../../src/core/ports/job-queue.ts';
 import type { AnnouncedAnswer, GenerationCall, GenerationOptions, Provider } from '../../../src/core/ports/provider.ts';
 import { NO_TRACING } from '../../../src/core/ports/tracer.ts';
+import { received } from '../../support/received.ts';
 import { ANNOUNCED, ESTIMATE, imageIn } from '../domain/life-cycle/example-changes.ts';
 import { openJobOf } from './job-of.ts';
 
@@ -106,8 +107,8 @@ describe('the call of an attempt', () => {
       async generate() {
         sent = await scene.attempt();
         const { httpStatus, providerRequestId } = ADDRESS;
-        const bytes = Buffer.from('picture');
-        return { bytes, httpStatus, providerRequestId, usage: null, revisedPrompt: null, pauseMs: null };
+        const bytes = received(Buffer.from('picture'));
+        return { ...bytes, httpStatus, providerRequestId, usage: null, revisedPrompt: null, pauseMs: null };
       },
     });
     scene.slowDown();

@@ -132,7 +132,11 @@ describe('a rendition of a slow format', () => {
 
 describe('the job of pending renditions', () => {
   const BYTES = Buffer.from('original');
-  const original = toOriginal(originalName('x', 'a'), BYTES, TRAINED_ALGORITHMIC_MEDIA);
+  const original = toOriginal(
+    originalName('x', 'a'),
+    { bytes: BYTES.length, sha256: sha256(BYTES) },
+    TRAINED_ALGORITHMIC_MEDIA,
+  );
   const image: Image = { ...imageIn('succeeded'), original };
   const [spec] = image.pending;
   const another: Image = { ...image, original: { ...original, name: originalName('x', 'b') } };

@@ -8,6 +8,7 @@ import type { FetchAnnounced } from '../../../src/core/pipeline/announced-pictur
 import { inRun } from '../../../src/core/pipeline/job.ts';
 import { createFindStoredOriginal } from '../../../src/core/pipeline/stored-original.ts';
 import { planGeneration } from '../../../src/core/planning/plan.ts';
+import { received } from '../../support/received.ts';
 import { ANNOUNCED, attemptOf, imageIn, originalOf } from '../domain/life-cycle/example-changes.ts';
 import { openJobOf } from './job-of.ts';
 
@@ -40,7 +41,7 @@ async function look(
   const fetched: (readonly [id: string, forMs: number])[] = [];
   const fetchAnnounced: FetchAnnounced = async (_run, _provider, { id }, until) => {
     fetched.push([id, until - NOW]);
-    if (atUrl.includes(id)) return PICTURE;
+    if (atUrl.includes(id)) return received(PICTURE);
     throw new ProviderError(fault, 'it is not there');
   };
   const failing = new Set(['read', 'put']);
@@ -148,7 +149,11 @@ it.each<[string, Partial<Image>, string | null]>([
 });
 
 it('is the recorded one, over faults of the disk, unless that is damaged', async () => {
-  const original = toOriginal(originalName('x', 'a'), PICTURE, TRAINED_ALGORITHMIC_MEDIA);
+  const original = toOriginal(
+    originalName('x', 'a'),
+    { bytes: PICTURE.length, sha256: sha256(PICTURE) },
+    TRAINED_ALGORITHMIC_MEDIA,
+  );
   const image = { ...withAttempts(open('a', { outcome: 'ok', durationMs: 5 })), original };
   expect((await look(image, { onDisk: ['a'] })).found).toMatchObject({ original, image: { status: 'processing' } });
   const damaged = { ...image, original: { ...original, sha256: 'another' } };

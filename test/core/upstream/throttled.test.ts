@@ -4,6 +4,7 @@ import { ProviderError, type ProviderFault } from '../../../src/core/domain/erro
 import type { AnnouncedAnswer, GeneratedPicture, Provider } from '../../../src/core/ports/provider.ts';
 import { createThrottle, throttled } from '../../../src/core/upstream/throttle.ts';
 import { callOptions } from '../../support/generation.ts';
+import { received } from '../../support/received.ts';
 import { createManualClock } from '../../support/test-clock.ts';
 
 const REPORT = { revisedPrompt: null, usage: null, httpStatus: 200, providerRequestId: null };
@@ -41,7 +42,7 @@ it.each<[ProviderFault, number]>([
 });
 
 it.each([
-  ['a picture', { bytes: Buffer.from('x') }],
+  ['a picture', received(Buffer.from('x'))],
   ['the address of a picture', { url: 'https://example.com/1.png' }],
 ])('a used-up rate limit that came with %s pauses the calls', async (_, answer) => {
   expect(await pauseAfter(async () => ({ ...answer, ...REPORT, pauseMs: 5000 }))).toBe(5000);

@@ -1,3 +1,4 @@
+import { createOpenAICalls, type OpenAICallOptions } from '../../../src/adapters/providers/openai/calls.ts';
 import { createOpenAIProvider, type OpenAIProviderOptions } from '../../../src/adapters/providers/openai/provider.ts';
 import { createTransport } from '../../../src/adapters/providers/transport.ts';
 import { CATALOG, unlistedModel } from '../../../src/core/models/catalog.ts';
@@ -23,10 +24,18 @@ export const CALL: GenerationCall = {
   partialImages: 0,
 };
 
+/** The options of a provider that makes its calls on this thread. */
+export type OpenAIOptions = OpenAICallOptions & Omit<OpenAIProviderOptions, 'calls'>;
+
+/** A provider that makes its calls on this thread. */
+export function openAIProvider(options: OpenAIOptions): Provider {
+  return createOpenAIProvider({ ...options, calls: createOpenAICalls(options) });
+}
+
 export interface OpenAiAdapter extends AsyncDisposable {
   readonly server: OpenAiServer;
   /** A provider that calls the stand-in, with these options instead of the usual ones. */
-  provider(some?: Partial<OpenAIProviderOptions>): Provider;
+  provider(some?: Partial<OpenAIOptions>): Provider;
 }
 
 /** The adapter, and a stand-in for it to call; nothing else is reached, unless `reach` names it. */
@@ -37,7 +46,7 @@ export async function startOpenAiAdapter(reach: readonly string[] = []): Promise
   return {
     server,
     provider: (some = {}) =>
-      createOpenAIProvider({
+      openAIProvider({
         name: 'openai',
         apiKey: server.key,
         baseURL: server.baseUrl,
@@ -51,7 +60,7 @@ export async function startOpenAiAdapter(reach: readonly string[] = []): Promise
         maxPictureBytes: MAX_BYTES,
         maskSecrets: createSecretMask([server.key ?? '']).mask,
         logPrompts: false,
-        clock: { now: () => Date.parse('2026-11-23T12:00:00Z'), monotonic: () => 0, sleep: async () => undefined },
+        clock: { now: () => Date.parse('2026-11-23T12:00:00Z') },
         ...some,
       }),
     async [Symbol.asyncDispose]() {

@@ -4,17 +4,16 @@
  *     node test/support/openai/one-call.ts <base URL> <key> <milliseconds that the call may take>
  */
 
-import { createOpenAIProvider } from '../../../src/adapters/providers/openai/provider.ts';
 import { createTransport } from '../../../src/adapters/providers/transport.ts';
 import { ProviderError } from '../../../src/core/domain/errors.ts';
 import { createGuardedFetch } from '../../../src/security/ssrf-guard.ts';
 import { callOptions, pictureIn } from '../generation.ts';
-import { CALL, MAX_BYTES } from './adapter.ts';
+import { CALL, MAX_BYTES, openAIProvider } from './adapter.ts';
 
 const [baseURL = '', apiKey = '', timeoutMs] = process.argv.slice(2);
 const transport = createTransport({ maxResponseBytes: MAX_BYTES });
 const guard = createGuardedFetch({ allow: [] });
-const provider = createOpenAIProvider({
+const provider = openAIProvider({
   name: 'openai',
   apiKey,
   baseURL,
@@ -28,7 +27,7 @@ const provider = createOpenAIProvider({
   maxPictureBytes: MAX_BYTES,
   maskSecrets: (text) => text,
   logPrompts: false,
-  clock: { now: Date.now, monotonic: Date.now, sleep: async () => undefined },
+  clock: { now: Date.now },
 });
 
 const brought = await provider.generate(CALL, callOptions()).then(

@@ -10,7 +10,10 @@ const BLANK = /^(?:\xef\xbb\xbf)?[\t\n\r ]*/;
 /** A body whose kind is known, from its first byte on; a byte order mark and white space before that are gone. */
 export interface RecognisedBody {
   readonly kind: AnswerKind;
-  readonly body: ReadableStream<Uint8Array>;
+  /** Leaving a loop over it ends the source. */
+  readonly body: AsyncIterable<Uint8Array>;
+  /** Ends the source of a body that is not to be read. */
+  end(): Promise<void>;
 }
 
 /**
@@ -18,18 +21,19 @@ export interface RecognisedBody {
  * before the answer. `contentType` decides only where the bytes do not.
  */
 export async function recogniseBody(
-  source: ReadableStream<Uint8Array>,
+  source: AsyncIterable<Uint8Array>,
   contentType: string | null,
 ): Promise<RecognisedBody> {
-  const reader = source.getReader();
+  const rest = source[Symbol.asyncIterator]();
   let start: Buffer = Buffer.alloc(0);
   let kind: AnswerKind | null = null;
   while (kind === null) {
-    const { done, value } = await reader.read();
-    if (value !== undefined) start = withoutBlanks(Buffer.concat([start, value]));
+    const { done = false, value } = await rest.next();
+    if (!done) start = withoutBlanks(Buffer.concat([start, value]));
     kind = kindOf(start, done, contentType);
   }
-  return { kind, body: continued(start, reader) };
+  const end = async () => void (await rest.return?.());
+  return { kind, body: continued(start, rest, end), end };
 }
 
 /** Null where more bytes may decide. */
@@ -47,16 +51,15 @@ function withoutBlanks(bytes: Buffer): Buffer {
 }
 
 /** What was read already, then the rest. */
-function continued(start: Uint8Array, reader: ReadableStreamDefaultReader<Uint8Array>): ReadableStream<Uint8Array> {
-  return new ReadableStream<Uint8Array>({
-    start(controller) {
-      if (start.length > 0) controller.enqueue(start);
-    },
-    async pull(controller) {
-      const { done, value } = await reader.read();
-      if (done) controller.close();
-      else controller.enqueue(value);
-    },
-    cancel: (reason) => reader.cancel(reason),
-  });
+async function* continued(
+  start: Uint8Array,
+  rest: AsyncIterator<Uint8Array>,
+  end: () => Promise<void>,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  try {
+    if (start.length > 0) yield start;
+    for (let next = await rest.next(); !next.done; next = await rest.next()) yield next.value;
+  } finally {
+    await end();
+  }
 }

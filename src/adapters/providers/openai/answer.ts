@@ -22,15 +22,21 @@ interface ReadOptions {
   readonly onPartial: (bytes: Uint8Array, index: number) => void;
 }
 
+/** A successful response. */
+interface Answer {
+  readonly headers: Headers;
+  readonly body: AsyncIterable<Uint8Array> | null;
+}
+
 /**
  * Reads a successful response as what its bytes are, whatever its content type: JSON, JSON in lines (NDJSON), an event stream, or the
  * picture itself. Null where it holds no picture. Raises `AnswerError` where it reports an error instead, `SyntaxError` for JSON that
  * is malformed, and the error of the connection where that breaks before the picture is whole.
  */
-export async function readAnswer(response: Response, options: ReadOptions): Promise<AnsweredPicture | null> {
-  const { headers } = response;
-  if (response.body === null) return null;
-  const { kind, body } = await recogniseBody(response.body, headers.get('content-type'));
+export async function readAnswer(answer: Answer, options: ReadOptions): Promise<AnsweredPicture | null> {
+  const { headers } = answer;
+  if (answer.body === null) return null;
+  const { kind, body, end } = await recogniseBody(answer.body, headers.get('content-type'));
   switch (kind) {
     case 'picture':
       return { picture: await collect(body), revisedPrompt: null, usage: null };
@@ -39,13 +45,13 @@ export async function readAnswer(response: Response, options: ReadOptions): Prom
     case 'json':
       return await readJson(body, headers, options);
     default:
-      await body.cancel();
+      await end();
       return null;
   }
 }
 
 async function readJson(
-  json: ReadableStream<Uint8Array>,
+  json: AsyncIterable<Uint8Array>,
   headers: Headers,
   options: ReadOptions,
 ): Promise<AnsweredPicture | null> {
@@ -154,7 +160,7 @@ function decoded(onPartial: ReadOptions['onPartial']): OnPartial {
   };
 }
 
-async function collect(body: ReadableStream<Uint8Array>): Promise<Buffer> {
+async function collect(body: AsyncIterable<Uint8Array>): Promise<Buffer> {
   const chunks: Uint8Array[] = [];
   for await (const chunk of body) chunks.push(chunk);
   return Buffer.concat(chunks);

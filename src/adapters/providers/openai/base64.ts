@@ -18,7 +18,8 @@ const MIN_CAPACITY_BYTES = 64 * 1024;
  * With `expectedBytes` the buffer is allocated once instead of growing.
  */
 export function createBase64Decoder(expectedBytes = 0): Base64Decoder {
-  let bytes = Buffer.alloc(0);
+  /** Alone in its memory, which can so be moved to another thread. */
+  let bytes = Buffer.allocUnsafeSlow(0);
   let length = 0;
   /** Input that cannot be decoded yet: part of a data URL's head, of a group of four digits or of an escape, or the padding. */
   let pending = '';
@@ -37,15 +38,19 @@ export function createBase64Decoder(expectedBytes = 0): Base64Decoder {
     return true;
   }
 
+  /** Gives the old memory back at once: a garbage collection may be far away. */
+  function grow(size: number): void {
+    const larger = Buffer.allocUnsafeSlow(size);
+    larger.set(bytes.subarray(0, length));
+    bytes.buffer.transfer(0);
+    bytes = larger;
+  }
+
   /** Decodes base64 digits into the buffer. False, without a change, if the text holds anything else. */
   function decode(digits: string): boolean {
     const size = Math.floor((digits.length * 3) / 4);
     if (length + size > bytes.length) {
-      const larger = Buffer.allocUnsafeSlow(
-        Math.max(length + size, 2 * bytes.length, expectedBytes, MIN_CAPACITY_BYTES),
-      );
-      bytes.copy(larger, 0, 0, length);
-      bytes = larger;
+      grow(Math.max(length + size, 2 * bytes.length, expectedBytes, MIN_CAPACITY_BYTES));
     }
     // Node skips characters that are not digits, so a result of full length means that there were none.
     if (bytes.write(digits, length, 'base64') !== size) return false;

@@ -2,8 +2,8 @@ import OpenAI, { AzureOpenAI, type ClientOptions } from 'openai';
 import type { Transport } from '../transport.ts';
 import { toOpenAIError } from './error-body.ts';
 
-/** Where the server is and how requests reach it. */
-export interface ConnectionOptions {
+/** Where the server is. */
+export interface ConnectionSettings {
   /** The name in `PROVIDERS`. Headers in OPENAI_CUSTOM_HEADERS, which the SDK reads, are sent to `openai` alone. */
   readonly name: string;
   /** Null for a server that requires no key. */
@@ -12,7 +12,10 @@ export interface ConnectionOptions {
   readonly baseURL: string | null;
   /** Set for Azure OpenAI, whose paths, key header and versions differ; there, a model's id is the name of the deployment. */
   readonly azureApiVersion: string | null;
-  readonly transport: Transport;
+}
+
+interface ConnectionOptions extends ConnectionSettings {
+  readonly transport: Pick<Transport, 'fetch'>;
 }
 
 /** The longest delay that a timer takes, 24 days: the SDK's own time limit is not to end a call. */

@@ -4,7 +4,7 @@ import { type Base64Decoder, createBase64Decoder } from './base64.ts';
 /** A JSON body on its way to the parser, and the pictures that were taken out of it. */
 export interface InlinePictures {
   /** The JSON, with a short reference in the place of each picture. */
-  readonly body: ReadableStream<Uint8Array>;
+  readonly body: AsyncIterable<Uint8Array>;
   /** The picture behind a reference; null for an unknown one, and where the text was not base64. */
   picture(reference: string): Buffer | null;
   /** The first picture that was read to its end; null where there is none. Tells what has arrived of a body that breaks off. */
@@ -15,10 +15,10 @@ export interface InlinePictures {
  * Decodes the `b64_json` strings of a JSON body while it streams. Read as text and parsed, a picture of 4 MB would be in memory five
  * times, three of them as text. Malformed JSON stays malformed.
  */
-export function decodeInlinePictures(json: ReadableStream<Uint8Array>, headers: Headers): InlinePictures {
+export function decodeInlinePictures(json: AsyncIterable<Uint8Array>, headers: Headers): InlinePictures {
   const pictures = new Map<string, Buffer | null>();
   return {
-    body: json.pipeThrough(decodeInto(pictures, expectedBytes(headers))),
+    body: decodeInto(pictures, json, expectedBytes(headers)),
     picture: (reference) => pictures.get(reference) ?? null,
     first: () => pictures.values().next().value ?? null,
   };
@@ -45,11 +45,23 @@ const BACKSLASH = 0x5c;
 const COLON = 0x3a;
 const WHITE_SPACE: ReadonlySet<number> = new Set([0x20, 0x09, 0x0a, 0x0d]);
 
+async function* decodeInto(
+  pictures: Map<string, Buffer | null>,
+  json: AsyncIterable<Uint8Array>,
+  expected: number,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  const scan = createScanner(pictures, expected);
+  for await (const chunk of json) yield* scan(chunk);
+}
+
 /**
  * Scans the JSON from string to string, without parsing the values between them. A string is a picture when it follows the
- * key and a colon. Every other byte passes through unchanged.
+ * key and a colon. Every other byte passes through unchanged. Takes the chunks in their order, and gives what stands in their place.
  */
-function decodeInto(pictures: Map<string, Buffer | null>, expected: number): TransformStream<Uint8Array, Uint8Array> {
+function createScanner(
+  pictures: Map<string, Buffer | null>,
+  expected: number,
+): (bytes: Uint8Array) => readonly Uint8Array[] {
   let inString = false;
   /** True when the string so far ends in a backslash that escapes the next byte. */
   let escaped = false;
@@ -86,35 +98,34 @@ function decodeInto(pictures: Map<string, Buffer | null>, expected: number): Tra
     picture = null;
   }
 
-  return new TransformStream<Uint8Array, Uint8Array>({
-    transform(bytes, controller) {
-      const chunk = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-      /** Bytes of the chunk that were passed on or decoded. */
-      let done = 0;
-      for (let at = 0; at < chunk.length; at += 1) {
-        if (inString) {
-          const end = endOfString(chunk, at);
-          if (picture !== null) {
-            picture.decoder.push(chunk.toString('latin1', at, end));
-            done = end;
-          } else if (text.length <= MAX_KEY_LENGTH) {
-            text += chunk.toString('latin1', at, Math.min(end, at + MAX_KEY_LENGTH + 1));
-          }
-          if (end < chunk.length) closeString();
-          at = end;
-        } else if (chunk[at] === QUOTE) {
-          openString();
-          if (picture === null) continue;
-          controller.enqueue(chunk.subarray(done, at + 1));
-          controller.enqueue(Buffer.from(picture.reference));
-          done = at + 1;
-        } else if (!WHITE_SPACE.has(chunk[at] ?? 0)) {
-          last = last === 'key' && chunk[at] === COLON ? 'colon' : 'other';
+  return (bytes) => {
+    const passed: Uint8Array[] = [];
+    const chunk = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    /** Bytes of the chunk that were passed on or decoded. */
+    let done = 0;
+    for (let at = 0; at < chunk.length; at += 1) {
+      if (inString) {
+        const end = endOfString(chunk, at);
+        if (picture !== null) {
+          picture.decoder.push(chunk.toString('latin1', at, end));
+          done = end;
+        } else if (text.length <= MAX_KEY_LENGTH) {
+          text += chunk.toString('latin1', at, Math.min(end, at + MAX_KEY_LENGTH + 1));
         }
+        if (end < chunk.length) closeString();
+        at = end;
+      } else if (chunk[at] === QUOTE) {
+        openString();
+        if (picture === null) continue;
+        passed.push(chunk.subarray(done, at + 1), Buffer.from(picture.reference));
+        done = at + 1;
+      } else if (!WHITE_SPACE.has(chunk[at] ?? 0)) {
+        last = last === 'key' && chunk[at] === COLON ? 'colon' : 'other';
       }
-      if (done < chunk.length) controller.enqueue(chunk.subarray(done));
-    },
-  });
+    }
+    if (done < chunk.length) passed.push(chunk.subarray(done));
+    return passed;
+  };
 }
 
 /** Length of the run of backslashes that ends before `at`, not looking before `start`. */

@@ -10,7 +10,7 @@ export type OnPartial = (base64: string, index: number) => void;
  * without data, malformed and unknown ones are passed over. Raises `AnswerError` for an error event, and an `Error` for a stream that
  * ends without the final picture.
  */
-export async function readEventStream(body: ReadableStream<Uint8Array>, onPartial: OnPartial): Promise<unknown> {
+export async function readEventStream(body: AsyncIterable<Uint8Array>, onPartial: OnPartial): Promise<unknown> {
   let final: unknown;
   const parser = createParser({
     onEvent({ event, data }) {

@@ -8,11 +8,18 @@ import { dunes, orbits, ribbons } from './motifs.ts';
 import { choosePalette, type Palette } from './palette.ts';
 import { between, pick, type Random, seededRandom } from './random.ts';
 
+/** What to paint. */
+export interface Painting {
+  readonly prompt: string;
+  readonly size: Size;
+  readonly format: MasterFormat;
+}
+
 /**
  * Paints an abstract picture and encodes it: the same bytes for the same prompt, size and format.
  * Raises `ProviderError` with `overloaded` where sharp fails, for example when memory runs out.
  */
-export async function paint(prompt: string, size: Size, format: MasterFormat): Promise<Uint8Array> {
+export async function paint({ prompt, size, format }: Painting): Promise<Uint8Array> {
   try {
     const random = seededRandom(prompt);
     const svg = compose(size, random, await grainTile(random));

@@ -3,20 +3,21 @@ import { ProviderError } from '../../../core/domain/errors.ts';
 import { formatSize, type Size } from '../../../core/domain/geometry.ts';
 import type { Model } from '../../../core/domain/model.ts';
 import type { Provider } from '../../../core/ports/provider.ts';
-import { paint } from './painting.ts';
+import type { Paint } from './painting-threads.ts';
 
 interface PlaceholderOptions {
   /** The configured default model, which the catalog need not list. */
   readonly model: string;
   /** Catalog rows by model id. */
   readonly catalog: Pick<ReadonlyMap<string, Model>, 'get'>;
+  readonly paint: Paint;
 }
 
 /**
  * A provider that runs locally, so that the service can be tried and tested without an API key. It paints an abstract
  * picture from the prompt: the same bytes for the same prompt, size and format.
  */
-export function createPlaceholderProvider({ model: configured, catalog }: PlaceholderOptions): Provider {
+export function createPlaceholderProvider({ model: configured, catalog, paint }: PlaceholderOptions): Provider {
   return {
     name: 'placeholder',
     digitalSourceType: ALGORITHMIC_MEDIA,
@@ -37,9 +38,9 @@ export function createPlaceholderProvider({ model: configured, catalog }: Placeh
       const signal = AbortSignal.any([options.cancelled, options.abandoned]);
       refuseIllegalSize(call.size);
       throwIfCancelled(signal);
-      const bytes = await paint(call.prompt, call.size, call.format ?? 'png');
-      throwIfCancelled(signal);
-      return { bytes, revisedPrompt: null, usage: null, httpStatus: null, providerRequestId: null, pauseMs: null };
+      const { prompt, size, format } = call;
+      const painted = await unlessCancelled(paint({ prompt, size, format: format ?? 'png' }), signal);
+      return { ...painted, revisedPrompt: null, usage: null, httpStatus: null, providerRequestId: null, pauseMs: null };
     },
   };
 }
@@ -77,6 +78,20 @@ function refuseIllegalSize(size: Size): void {
     (side) => Number.isInteger(side) && side >= MIN_SIDE && side <= MAX_SIDE,
   );
   if (!legal) throw new ProviderError('rejected', `placeholder cannot paint ${formatSize(size)}`);
+}
+
+/** The painting may wait for a thread, which a cancelled call does not. */
+async function unlessCancelled<T>(painting: Promise<T>, signal: AbortSignal): Promise<T> {
+  const { promise: cancelled, resolve } = Promise.withResolvers<void>();
+  const onAbort = () => resolve();
+  signal.addEventListener('abort', onAbort, { once: true });
+  try {
+    const painted = await Promise.race([painting, cancelled]);
+    throwIfCancelled(signal);
+    return painted as T;
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+  }
 }
 
 function throwIfCancelled(signal: AbortSignal): void {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { recogniseBody } from '../../../../src/adapters/providers/openai/answer-kind.ts';
+import { type RecognisedBody, recogniseBody } from '../../../../src/adapters/providers/openai/answer-kind.ts';
 
 const bytesOf = (text: string) => Buffer.from(text, 'latin1');
 
@@ -45,7 +45,7 @@ describe('recogniseBody', () => {
     for (const chunk of [1, 2, 3, 5, 11, 12, 13, 1000]) {
       const recognised = await recogniseBody(bodyOf(bytesOf(text), chunk), null);
       expect(recognised.kind).toBe(kind);
-      expect(Buffer.from(await new Response(recognised.body).arrayBuffer()).toString('latin1')).toBe(rest);
+      expect(Buffer.concat(await Array.fromAsync(recognised.body)).toString('latin1')).toBe(rest);
     }
   });
 
@@ -59,24 +59,35 @@ describe('recogniseBody', () => {
   });
 
   it('decides as soon as it can, and does not wait for the rest', async () => {
-    const { kind, body } = await recogniseBody(
+    const { kind, end } = await recogniseBody(
       new ReadableStream({ start: (controller) => controller.enqueue(new Uint8Array(bytesOf('{'))) }),
       null,
     );
     expect(kind).toBe('json');
-    await body.cancel();
+    await end();
   });
 
-  it('ends the source when its body is cancelled, and fails with it', async () => {
-    let reason: unknown;
+  it.each<[string, (recognised: RecognisedBody) => Promise<unknown>]>([
+    ['is not to be read', ({ end }) => end()],
+    [
+      'is left in its middle',
+      async ({ body }) => {
+        for await (const _ of body) break;
+      },
+    ],
+  ])('ends the source when its body %s', async (_, stop) => {
+    let ended = false;
     const source = new ReadableStream<Uint8Array>({
       start: (controller) => controller.enqueue(new Uint8Array(bytesOf('<html><body>'))),
-      cancel: (why) => {
-        reason = why;
+      cancel: () => {
+        ended = true;
       },
     });
-    await (await recogniseBody(source, null)).body.cancel('enough');
-    expect(reason).toBe('enough');
+    await stop(await recogniseBody(source, null));
+    expect(ended).toBe(true);
+  });
+
+  it('fails with its source', async () => {
     const broken = new ReadableStream<Uint8Array>({ start: (controller) => controller.error(new Error('reset')) });
     await expect(recogniseBody(broken, null)).rejects.toThrow('reset');
   });

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { callOptions, pictureIn } from '../../../support/generation.ts';
 import { CALL, type OpenAiAdapter, startOpenAiAdapter } from '../../../support/openai/adapter.ts';
@@ -27,12 +28,15 @@ const generate = (call = CALL) => adapter.provider().generate(call, callOptions(
 /** What the answer gives, its request id apart: bytes in hex. */
 async function read(behaviour: Behaviour) {
   server.script(behaviour);
-  const { providerRequestId, httpStatus, ...rest } = await generate();
+  const { providerRequestId, httpStatus, ...answer } = await generate();
   expect({ providerRequestId, httpStatus }).toEqual({
     providerRequestId: server.calls.at(-1)?.requestId,
     httpStatus: 200,
   });
-  return 'bytes' in rest ? { ...rest, bytes: Buffer.from(rest.bytes).toString('hex') } : rest;
+  if (!('bytes' in answer)) return answer;
+  const { bytes, sha256, ...rest } = answer;
+  expect(sha256).toBe(createHash('sha256').update(bytes).digest('hex'));
+  return { ...rest, bytes: Buffer.from(bytes).toString('hex') };
 }
 
 /** A 200 with this JSON, under this content type. */

@@ -1,10 +1,15 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import type { OpenAIProviderOptions } from '../../../../src/adapters/providers/openai/provider.ts';
 import { createTransport } from '../../../../src/adapters/providers/transport.ts';
 import { ProviderError } from '../../../../src/core/domain/errors.ts';
 import { createSecretMask } from '../../../../src/security/secret-mask.ts';
 import { callOptions } from '../../../support/generation.ts';
-import { CALL, MAX_BYTES, type OpenAiAdapter, startOpenAiAdapter } from '../../../support/openai/adapter.ts';
+import {
+  CALL,
+  MAX_BYTES,
+  type OpenAIOptions,
+  type OpenAiAdapter,
+  startOpenAiAdapter,
+} from '../../../support/openai/adapter.ts';
 import {
   answer,
   azureError,
@@ -36,7 +41,7 @@ afterAll(() => adapter[Symbol.asyncDispose]());
 beforeEach(() => server.reset());
 
 /** The error that a call raises. */
-async function failure(some: Partial<OpenAIProviderOptions> = {}): Promise<ProviderError> {
+async function failure(some: Partial<OpenAIOptions> = {}): Promise<ProviderError> {
   const error: unknown = await provider(some)
     .generate(CALL, callOptions())
     .then(
@@ -326,13 +331,14 @@ describe('a response that fails to arrive', () => {
 
   it('has not been billed where the connection was not made in time', async () => {
     const cause = Object.assign(new Error('Connect Timeout Error'), { code: 'UND_ERR_CONNECT_TIMEOUT' });
-    const transport = { fetch: () => Promise.reject(new TypeError('fetch failed', { cause })), close: async () => {} };
+    const fetch = () => Promise.reject(new TypeError('fetch failed', { cause }));
+    const transport = { ...createTransport({ maxResponseBytes: MAX_BYTES }), fetch };
     expect(await failure({ transport })).toMatchObject({ fault: 'unreachable', outcome: 'failed' });
   });
 });
 
 describe('a request', () => {
-  const generate = (some: Partial<OpenAIProviderOptions> = {}) => provider(some).generate(CALL, callOptions());
+  const generate = (some: Partial<OpenAIOptions> = {}) => provider(some).generate(CALL, callOptions());
 
   it('leaves out the omitted parameters', async () => {
     server.strict = false;

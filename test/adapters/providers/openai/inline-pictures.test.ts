@@ -24,7 +24,7 @@ function decode(text: string, { headers = {}, chunk = 7 }: BodyOptions = {}): In
   return decodeInlinePictures(body, new Headers(headers));
 }
 
-const textOf = ({ body }: InlinePictures) => new Response(body).text();
+const textOf = async ({ body }: InlinePictures) => Buffer.concat(await Array.fromAsync(body)).toString();
 
 /** The parsed text of the rewritten body, each reference replaced by its picture in hex. */
 async function read(text: string, options?: BodyOptions): Promise<unknown> {

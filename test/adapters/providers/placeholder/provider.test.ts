@@ -12,9 +12,10 @@ import { CATALOG } from '../../../../src/core/models/catalog.ts';
 import type { GenerationCall, Provider } from '../../../../src/core/ports/provider.ts';
 import { describeProvider } from '../../../contracts/provider.ts';
 import { callOptions, pictureIn } from '../../../support/generation.ts';
+import { paintHere } from '../../../support/received.ts';
 
 const EVERY_CHECK = forEachCheck(() => 'reject');
-const provider = createPlaceholderProvider({ model: 'of-my-own', catalog: CATALOG });
+const provider = createPlaceholderProvider({ model: 'of-my-own', catalog: CATALOG, paint: paintHere });
 
 describeProvider(
   'placeholder',
@@ -41,7 +42,7 @@ describe('the placeholder', () => {
         'a lighthouse at dusk',
         size,
         'png',
-        createPlaceholderProvider({ model: 'of-my-own', catalog: CATALOG }),
+        createPlaceholderProvider({ model: 'of-my-own', catalog: CATALOG, paint: paintHere }),
       ),
     ).toEqual(first);
     expect(await paint('a lighthouse at dawn', size)).not.toEqual(first);

@@ -1,0 +1,140 @@
+import type { ImageGenerateParamsNonStreaming } from 'openai/resources/images';
+import { ProviderError } from '../../../core/domain/errors.ts';
+import { sha256 } from '../../../core/domain/file-names.ts';
+import { formatSize } from '../../../core/domain/geometry.ts';
+import type { OmittableParameter } from '../../../core/domain/model.ts';
+import type { MaskSecrets } from '../../../core/domain/text/outside-text.ts';
+import type { Clock } from '../../../core/ports/clock.ts';
+import type { GenerationCall, ProviderCalls } from '../../../core/ports/provider.ts';
+import type { GuardedFetch } from '../../../security/ssrf-guard.ts';
+import { openCallSignal } from '../call-signal.ts';
+import { createPictureDownload } from '../picture-download.ts';
+import type { Transport } from '../transport.ts';
+import { readAnswer } from './answer.ts';
+import { type ConnectionSettings, createClient } from './client.ts';
+import { classifyFault } from './faults.ts';
+import { readHeaders } from './response.ts';
+
+/** What the calls need to know of their provider: plain data. */
+export interface CallSettings extends ConnectionSettings {
+  /** Parameters that the server rejects, by their names on the wire; they are not sent. */
+  readonly omit: readonly OmittableParameter[];
+  /** Time limit of one call in milliseconds, from the first byte sent to the last byte received, while the process is awake. */
+  readonly timeoutMs: number;
+  /** Largest picture that is downloaded, in bytes. */
+  readonly maxPictureBytes: number;
+  /** True where the reason of an error may quote the prompt in the log. */
+  readonly logPrompts: boolean;
+}
+
+export interface OpenAICallOptions extends CallSettings {
+  readonly transport: Transport;
+  /** Downloads pictures that a response gives as a URL. */
+  readonly guard: GuardedFetch;
+  /** Applied to all that is kept of an answer's texts. */
+  readonly maskSecrets: MaskSecrets;
+  readonly clock: Pick<Clock, 'now'>;
+}
+
+/** The calls of OpenAI's image API, or of any server compatible with it, through the official SDK. Each `generate` sends one request. */
+export function createOpenAICalls(options: OpenAICallOptions): ProviderCalls {
+  const { name, timeoutMs, transport, guard, maxPictureBytes, maskSecrets, logPrompts, clock } = options;
+  const client = createClient(options);
+  const { baseURL } = client;
+
+  return {
+    async generate(call, { cancelled, abandoned, onPartial }) {
+      const streams = call.partialImages > 0;
+      using ends = openCallSignal({ cancelled, abandoned, timeoutMs });
+      let response: Response | null = null;
+      try {
+        const parameters = { ...toParameters(call, options.omit), ...(streams && streaming(call)) };
+        response = await client.images.generate(parameters, { signal: ends.signal }).asResponse();
+        ends.answerBegins();
+        const body = transport.read(response.body);
+        const reading = { baseURL, maskSecrets, onPartial: onPartial ?? (() => {}) };
+        const answer = await readAnswer({ headers: response.headers, body }, reading);
+        const headers = readHeaders(response, clock.now(), maskSecrets);
+        if (answer === null) {
+          throw new ProviderError(
+            'empty',
+            `${name} answered ${headers.httpStatus} without a readable picture`,
+            headers,
+          );
+        }
+        const { picture, ...report } = answer;
+        return picture instanceof URL
+          ? { url: picture.href, ...report, ...headers }
+          : { bytes: picture, sha256: sha256(picture), ...report, ...headers };
+      } catch (error) {
+        if (error instanceof ProviderError) throw error;
+        const { endedBy } = ends;
+        const hiddenPrompt = logPrompts ? null : call.prompt;
+        const context = { name, maskSecrets, hiddenPrompt, now: clock.now(), endedBy, response, streams };
+        throw classifyFault(error, context);
+      }
+    },
+
+    download: createPictureDownload({
+      name,
+      guard,
+      baseURL,
+      keyHeader: keyHeader(options),
+      maxBytes: maxPictureBytes,
+      maskSecrets,
+      now: () => clock.now(),
+    }),
+
+    async shutdownDates(signal) {
+      const limited = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
+      try {
+        // Called once a day, so the connection is not kept open.
+        const options = { signal: limited, headers: { connection: 'close' } };
+        const response = await client.models.list(options).asResponse();
+        const chunks = await Array.fromAsync(transport.read(response.body));
+        return shutdownDatesIn(JSON.parse(Buffer.concat(chunks).toString()));
+      } catch (error) {
+        const call = { endedBy: null, response: null, streams: false };
+        throw classifyFault(error, { name, maskSecrets, hiddenPrompt: null, now: clock.now(), ...call });
+      }
+    },
+  };
+}
+
+/** The dates in a list of models; those that cannot be read are passed over. */
+function shutdownDatesIn(list: unknown): ReadonlyMap<string, string> {
+  const { data = [] } = (list ?? {}) as { data?: unknown };
+  const dates = new Map<string, string>();
+  for (const entry of [data].flat()) {
+    const { id, shutdown_date: date } = (entry ?? {}) as Record<string, unknown>;
+    if (typeof id !== 'string' || typeof date !== 'string') continue;
+    if (/^\d{4}-\d{2}-\d{2}/.test(date)) dates.set(id, date.slice(0, 10));
+  }
+  return dates;
+}
+
+function toParameters(call: GenerationCall, omit: readonly OmittableParameter[]): ImageGenerateParamsNonStreaming {
+  const parameters: ImageGenerateParamsNonStreaming = {
+    model: call.model.id,
+    prompt: call.prompt,
+    size: formatSize(call.size),
+    n: 1,
+    // The SDK's types list the qualities and styles known at its release; the catalog decides which ones are sent.
+    ...(call.quality !== null && { quality: call.quality as ImageGenerateParamsNonStreaming['quality'] & string }),
+    ...(call.style !== null && { style: call.style as 'vivid' | 'natural' }),
+    ...(call.background !== null && { background: call.background }),
+    ...(call.format !== null && { output_format: call.format }),
+  };
+  for (const parameter of omit) delete parameters[parameter];
+  return parameters;
+}
+
+function streaming({ partialImages }: GenerationCall) {
+  return { stream: true, partial_images: partialImages } as const;
+}
+
+/** As the SDK sends the key. */
+function keyHeader({ apiKey, azureApiVersion }: ConnectionSettings): Readonly<Record<string, string>> | null {
+  if (apiKey === null) return null;
+  return azureApiVersion === null ? { authorization: `Bearer ${apiKey}` } : { 'api-key': apiKey };
+}
