@@ -189,6 +189,14 @@ const CASES: readonly Case[] = [
   inRoom('adapters/records/sqlite/rows/parts', imported('../../../../../config/part.ts'), IMPORTS),
   inRoom('adapters/records/sqlite/rows', imported('fastify'), IMPORTS),
   inRoom('adapters/records/sqlite/rows', imported('./part.ts'), null),
+  // The thread that writes to the database loads its own folder, and what SQLite needs.
+  inRoom('adapters/records/sqlite', imported('./writer/part.ts'), null),
+  inRoom('adapters/records/sqlite/writer', imported('./part.ts'), null),
+  inRoom('adapters/records/sqlite/writer', imported('node:sqlite'), null),
+  inRoom('adapters/records/sqlite/writer', imported('../rows.ts'), IMPORTS),
+  inRoom('adapters/records/sqlite/writer', importedType('../../../../core/domain/part.ts'), IMPORTS),
+  inRoom('adapters/records/sqlite/writer', importedLate('../../../../core/ports/part.ts'), IMPORTS),
+  inRoom('adapters/records/sqlite/writer', imported('sharp'), IMPORTS),
   // Of security an adapter gets the way out, and nothing else.
   inRoom('adapters/webhooks', imported('../../security/ssrf-guard.ts'), null),
   inRoom('adapters/webhooks', imported('../../security/address.ts'), IMPORTS),

@@ -117,6 +117,7 @@ describe('a crash', () => {
   it('after a cancel causes no further call', async () => {
     await using upstream = await startOpenAiServer();
     upstream.always(hang());
+    // The answer waits for the end of the call, and that for the disk.
     await using before = await startEasel({ upstream, skipMs: 0 });
     await before.post(X, ASYNC);
     await upstream.received(1);

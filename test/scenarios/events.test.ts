@@ -95,7 +95,8 @@ describe('a listener', () => {
   });
 
   it('receives the cancellation once the call has ended', async () => {
-    await using easel = await start();
+    // The cancel waits for the end of the call, and that for the disk: such a wait is not to be skipped.
+    await using easel = await startEasel({ env: { CONCURRENCY: '1' }, skipMs: 4_000 });
     const stream = await listenFromTheStart(easel, hang());
     await easel.upstream.received(2);
     await easel.cancel('x');

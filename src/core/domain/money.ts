@@ -73,10 +73,26 @@ export interface Balance {
   readonly reserved: number;
 }
 
-/** Can veto a write that increases spending or reservations. Runs inside the transaction; throwing rolls it back. */
+/**
+ * The most that a write may leave spent and reserved together, in whole millionths of a US dollar; null for no limit. Below zero nothing
+ * may be spent at all.
+ */
+export interface SpendingLimits {
+  readonly service: number | null;
+  readonly owner: number | null;
+}
+
+/**
+ * Can veto a write that increases spending or reservations. The veto is a matter of figures, so that it is decided inside the transaction
+ * wherever that runs: a write that would leave more than the limits is rolled back.
+ */
 export interface SpendingGuard {
   /** YYYY-MM-DD (UTC): the day whose spending counts. */
   readonly day: string;
-  /** Called with the balances as the write would leave them. Its error is the error of the write. */
+  limitsOf(owner: string): SpendingLimits;
+  /**
+   * Called once it is decided, with the balances as the write leaves them, or would have left them. Raises exactly where these are above
+   * the limits; its error is the error of the write.
+   */
   check(owner: string, balances: { readonly service: Balance; readonly owner: Balance }): void;
 }

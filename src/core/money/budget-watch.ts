@@ -55,7 +55,7 @@ export function createGuardSpending({ budget, log }: { readonly budget: Budget; 
     const guard = createSpendingGuard(budget, model, estimate, now);
     if (!guard) return undefined;
     return {
-      day: guard.day,
+      ...guard,
       check(owner, balances) {
         note(null, budget.usdPerDay, balances.service, guard.day, now);
         note(owner, budget.usdPerDayOfKey.get(owner) ?? null, balances.owner, guard.day, now);

@@ -1,5 +1,12 @@
 import { ImageError } from '../domain/errors.ts';
-import { type Balance, type Budget, type Cost, microdollars, type SpendingGuard } from '../domain/money.ts';
+import {
+  type Balance,
+  type Budget,
+  type Cost,
+  microdollars,
+  type SpendingGuard,
+  type SpendingLimits,
+} from '../domain/money.ts';
 
 /**
  * Creates the veto over the write that reserves the estimate of one call; undefined where no budget is set.
@@ -15,6 +22,14 @@ export function createSpendingGuard(
   if (!isBudgetSet(budget)) return undefined;
   return {
     day: utcDay(now),
+    limitsOf(owner) {
+      if (isUnpriced(budget, owner, estimate)) return NOTHING;
+      const own = budget.usdPerDayOfKey.get(owner) ?? null;
+      return {
+        service: budget.usdPerDay === null ? null : microdollars(budget.usdPerDay),
+        owner: own === null ? null : microdollars(own),
+      };
+    },
     check(owner, balances) {
       refuseUnpricedModel(budget, owner, model, estimate);
       refuseOverBudget(budget.usdPerDay, balances.service, 'the budget', now);
@@ -24,6 +39,9 @@ export function createSpendingGuard(
   };
 }
 
+/** The limits where no amount is known to keep to them. */
+const NOTHING: SpendingLimits = { service: -1, owner: -1 };
+
 /** Whether a limit is set, for all API keys or for one. */
 export function isBudgetSet({ usdPerDay, usdPerDayOfKey }: Budget): boolean {
   return usdPerDay !== null || usdPerDayOfKey.size > 0;
@@ -31,13 +49,17 @@ export function isBudgetSet({ usdPerDay, usdPerDayOfKey }: Budget): boolean {
 
 /** Raises `unsupported_parameter` where a budget applies but the call has no price: the budget could not be enforced. */
 export function refuseUnpricedModel(budget: Budget, owner: string, model: string, estimate: Cost): void {
-  if (estimate.usd !== null || (budget.usdPerDay === null && !budget.usdPerDayOfKey.has(owner))) return;
+  if (!isUnpriced(budget, owner, estimate)) return;
   throw new ImageError(
     'unsupported_parameter',
     `a budget applies, and the catalog has no price for ${model} in this quality; add one with MODEL_CATALOG, ` +
       `or choose another model or quality`,
     { paths: [{ path: 'model', message: 'has no price in this quality' }] },
   );
+}
+
+function isUnpriced(budget: Budget, owner: string, estimate: Cost): boolean {
+  return estimate.usd === null && (budget.usdPerDay !== null || budget.usdPerDayOfKey.has(owner));
 }
 
 function refuseOverBudget(limit: number | null, { spent, reserved }: Balance, budgetName: string, now: number): void {

@@ -10,8 +10,9 @@ import type { Outbox } from './webhooks.ts';
  * store what their `Derive` returns in the same transaction as the image itself. The ledger outlives the images.
  *
  * Once a method has resolved, its effect is durable. Every method raises `ImageError` with `storage_full` or `storage_unavailable` when the
- * database cannot be written or read. An error of a guard or of a `change` rolls the write back and is raised as it is; these functions
- * run inside the transaction and must not call the store. Images that are returned may be shared: they must not be changed.
+ * database cannot be written or read; a write that raises the latter may have taken effect. An error of a `change` is raised as it is, and
+ * nothing is written; a `change` may be called again where the image has changed meanwhile. These functions, and those of a guard, must not
+ * call the store. What is read is durable. Images that are returned may be shared: they must not be changed.
  *
  * A record that cannot be read, after damage of the disk, fails what asks for it alone, with `storage_unavailable`. What returns many
  * passes over it, and all its files count as owned.
@@ -28,7 +29,7 @@ export interface RecordStore {
   /** The image of that owner with this idempotency key. */
   findByKey(owner: string, idempotencyKey: string): Promise<Image | null>;
   /**
-   * Reads, changes and writes one image in one transaction, and returns what is then stored. `change` returns null to leave the image
+   * Reads, changes and writes one image as in one transaction, and returns what is then stored. `change` returns null to leave the image
    * as it is, and must not change its mediaId (`TypeError`). Null where there is no such image.
    */
   update(mediaId: string, change: (image: Image) => Image | null, guard?: SpendingGuard): Promise<Image | null>;
@@ -151,9 +152,9 @@ export interface Place {
 }
 
 /**
- * What a change of an image means for the rest of the store, by the rules of the core. Called inside the write's transaction, with the
- * image before (null: it is new) and after (null: it is removed). Each call may make a new delivery id, so call it once per committed
- * write; apart from that id it is a pure function. Called with the same image twice, it describes that image and causes no delivery.
+ * What a change of an image means for the rest of the store, by the rules of the core. Called for a write, which stores the result in its
+ * transaction, with the image before (null: it is new) and after (null: it is removed). Each call may make a new delivery id, so store one
+ * result per committed write; apart from that id it is a pure function. Called with the same image twice, it describes that image and causes no delivery.
  */
 export type Derive = (before: Image | null, after: Image | null) => Derived;
 

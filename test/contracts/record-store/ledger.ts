@@ -62,6 +62,7 @@ export function describeLedger({ records, restart, store }: OpenedRecords): void
     const estimate: Cost = { usd: 0.02, basis: 'estimate' };
     const limit = (most: number): SpendingGuard => ({
       day: '2026-01-01',
+      limitsOf: () => ({ service: most, owner: null }),
       check(_owner, { service: { spent, reserved } }) {
         if (spent + reserved > most) throw new ImageError('budget_exhausted', 'no room');
       },
@@ -108,7 +109,11 @@ export function describeLedger({ records, restart, store }: OpenedRecords): void
 
     it('calls the guard with the owner and the balances of service and owner after the write', async () => {
       const calls: unknown[] = [];
-      const guard: SpendingGuard = { day: '2026-01-01', check: (...call) => void calls.push(call) };
+      const guard: SpendingGuard = {
+        day: '2026-01-01',
+        limitsOf: (owner) => ({ service: null, owner: owner === 'bert' ? 40_000 : 0 }),
+        check: (...call) => void calls.push(call),
+      };
       await store(anImage({ mediaId: 'a', owner: 'anna', status: 'succeeded', estimate }));
       await store(anImage({ mediaId: 'b', owner: 'bert', estimate }));
       await records().accept(anImage({ mediaId: 'c', owner: 'bert', estimate }), Infinity, guard);

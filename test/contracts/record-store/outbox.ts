@@ -40,6 +40,7 @@ export function describeOutbox({ records, restart, store, finish }: OpenedRecord
       await store(hooked('a'));
       const guard: SpendingGuard = {
         day: '2026-11-23',
+        limitsOf: () => ({ service: -1, owner: null }),
         check() {
           throw new ImageError('budget_exhausted', 'no more');
         },

@@ -39,7 +39,11 @@ const PROVIDER: Provider = {
 /** Use cases over one image that is stored as `current`, whatever it was when it was read. */
 function scene(current: Image | null, { providers = [PROVIDER], capacity = async () => {} } = {}) {
   const clock = createManualClock();
-  const guard: SpendingGuard = { day: '2026-11-23', check: () => undefined };
+  const guard: SpendingGuard = {
+    day: '2026-11-23',
+    limitsOf: () => ({ service: null, owner: null }),
+    check: () => undefined,
+  };
   const seen = { queued: [] as string[], published: [] as (Image | null)[], guards: [] as unknown[] };
   const admission: Admission = {
     queueLimit: 7,

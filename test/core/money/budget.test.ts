@@ -123,7 +123,7 @@ describe('the budget', () => {
   });
 
   it('reserves again for a failed image that is requested again, and refuses it where there is no room', async () => {
-    await using easel = await startEasel({ env: { ...budgetFor(1), RETRY_MAX_ATTEMPTS: '1' } });
+    await using easel = await startEasel({ env: { ...budgetFor(1), RETRY_MAX_ATTEMPTS: '1' }, skipMs: 0 });
     easel.upstream.always(openAiError('server_error'));
     await easel.post({ ...body, mediaId: 'a' });
     expect(await easel.record('a')).toMatchObject({ status: 'failed', cost: { usd: 0, basis: 'none' } });

@@ -43,7 +43,11 @@ describe('a job', () => {
 
   it('hands the guard to every try of a change', async () => {
     const { job, guards } = openJobOf(generating, { faults: ['rolled back'] });
-    const guard: SpendingGuard = { day: '2026-11-23', check: () => {} };
+    const guard: SpendingGuard = {
+      day: '2026-11-23',
+      limitsOf: () => ({ service: null, owner: null }),
+      check: () => {},
+    };
     await inRun(job, 2).advance(revise, guard);
     expect(guards).toEqual([guard, guard]);
   });

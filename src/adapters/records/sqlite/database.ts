@@ -1,40 +1,40 @@
 import { chmodSync, closeSync, existsSync, fsyncSync, mkdirSync, openSync, realpathSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
-import { DatabaseSync, type StatementSync } from 'node:sqlite';
+import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { setTimeout as delay } from 'node:timers/promises';
 import { asImageError, isBusy, unavailable } from './errors.ts';
 import { type DatabaseLock, lockDatabase } from './lock.ts';
 import { migrate, SCHEMA_VERSION, schemaVersion } from './migrations.ts';
-import { watchFiles } from './same-file.ts';
+import { cacheStatements, connectDurably, inTransaction } from './writer/connection.ts';
+import { watchFiles } from './writer/same-file.ts';
+import type { Outcome, Step } from './writer/write.ts';
+import { createWriter } from './writer/writer.ts';
 
 /** An open database file, of which this process is the only user. */
 export interface SqliteDatabase {
-  /** The prepared statement for an SQL text, from a cache. */
+  /**
+   * The prepared statement for an SQL text, from a cache. Its connection reads only, and sees a write once that is durable: SQLite shows
+   * a commit to others after it has synced the write-ahead log (https://sqlite.org/wal.html).
+   */
   sql(text: string): StatementSync;
   /**
-   * Runs `work` in a transaction and returns its result; rolls back and rethrows when it raises. Raises `ImageError`, and writes nothing,
-   * while the file at the path is not the one that was opened.
+   * Runs the statements in one transaction, on the thread that writes. Resolves once they are durable, or the write was stopped; rejects
+   * with the `ImageError` that the port promises, and has written nothing, where it fails. While the file at the path is not the one
+   * that was opened, every write fails. `waitMs` is how long it waits for another program's lock (`busyTimeoutMs` by default).
    */
-  inTransaction<T>(work: () => T): T;
-  /** Runs `work` in a transaction that is rolled back, so that nothing of it reaches the disk. */
-  rehearse(work: () => void): void;
+  write(steps: readonly Step[], waitMs?: number): Promise<Outcome>;
   /**
-   * Runs `work` now, and again while another program's lock is in the way, for `waitMs` milliseconds at most (`busyTimeoutMs` by default);
+   * Runs a read now, and again while another program's lock is in the way, for `waitMs` milliseconds at most (`busyTimeoutMs` by default);
    * the process goes on meanwhile. Resolves to its result, or rejects with the `ImageError` that the port promises.
    */
-  answer<T>(work: () => T, waitMs?: number): Promise<T>;
-  /** Writes and reads a value. Raises `ImageError` when that fails. */
-  check(): void;
-  /** Closes the file and releases its lock. May be called more than once. */
-  close(): void;
+  answer<T>(read: () => T, waitMs?: number): Promise<T>;
+  /** Ends reading at once; when every write has ended, closes the file and releases its lock. May be called more than once. */
+  close(): Promise<void>;
 }
 
 /** Pauses between looks at whether another program's lock is gone, in milliseconds. */
 const MIN_PAUSE_MS = 5;
 const MAX_PAUSE_MS = 100;
-/** The write-ahead log is cut to this size when its content has reached the database. Checkpoints keep it at some 4 MiB. */
-const MAX_IDLE_WAL_BYTES = 4 * 1024 * 1024;
-
 /**
  * Locks and opens the database file, and migrates it to the current schema. The file and its folder are made when they are missing.
  * `busyTimeoutMs` is how long work waits for another program's lock; `onMigrated` is called with the version of an older schema.
@@ -75,41 +75,24 @@ function openFile(
   database: DatabaseSync,
   lock: DatabaseLock,
 ): SqliteDatabase {
-  const assertSameFiles = watchFiles(configuredPath, `${path}-wal`);
-  const statements = new Map<string, StatementSync>();
-
-  const sql = (text: string): StatementSync => {
-    const prepared = statements.get(text);
-    if (prepared) return prepared;
-    const statement = database.prepare(text);
-    statements.set(text, statement);
-    return statement;
-  };
+  const writer = createWriter({ path, files: watchFiles(configuredPath, `${path}-wal`) });
 
   return {
-    sql,
+    sql: cacheStatements(database),
 
-    inTransaction: (work) =>
-      inTransaction(database, () => {
-        const result = work();
-        assertSameFiles();
-        return result;
-      }),
-
-    rehearse(work) {
-      database.exec('BEGIN IMMEDIATE');
+    async write(steps, waitMs = busyTimeoutMs) {
       try {
-        work();
-      } finally {
-        if (database.isTransaction) database.exec('ROLLBACK');
+        return await writer.write({ steps, waitMs });
+      } catch (error) {
+        throw asImageError(error, path);
       }
     },
 
-    async answer(work, waitMs = busyTimeoutMs) {
+    async answer(read, waitMs = busyTimeoutMs) {
       const until = performance.now() + waitMs;
       for (let pauseMs = MIN_PAUSE_MS; ; pauseMs = Math.min(2 * pauseMs, MAX_PAUSE_MS)) {
         try {
-          return work();
+          return read();
         } catch (error) {
           if (!isBusy(error) || performance.now() + pauseMs > until) throw asImageError(error, path);
         }
@@ -117,18 +100,11 @@ function openFile(
       }
     },
 
-    check() {
-      assertSameFiles();
-      const written = sql(`
-        INSERT INTO probe (id, count) VALUES (1, 1)
-        ON CONFLICT DO UPDATE SET count = count + 1 RETURNING count`).get();
-      const read = sql('SELECT count FROM probe').get();
-      if (written?.count !== read?.count) throw unavailable(`the database ${path} does not keep what is written`);
-    },
-
-    close() {
+    async close() {
       try {
+        // The last connection writes the log into the database, and a slow disk is to hold up the thread alone.
         if (database.isOpen) database.close();
+        await writer.close();
       } finally {
         lock.release();
       }
@@ -153,16 +129,10 @@ function keepPrivate(path: string): void {
   }
 }
 
+/** Opens the file for reading, once it has the current schema. */
 function connect(path: string, busyTimeoutMs: number, onMigrated: (from: number) => void): DatabaseSync {
-  const database = new DatabaseSync(path, { timeout: busyTimeoutMs, enableForeignKeyConstraints: false });
+  const database = connectDurably(path, busyTimeoutMs);
   try {
-    // fullfsync: on macOS a plain fsync leaves the bytes in the drive's cache. It has no effect elsewhere.
-    database.exec(`
-      PRAGMA journal_mode = WAL;
-      PRAGMA journal_size_limit = ${MAX_IDLE_WAL_BYTES};
-      PRAGMA synchronous = FULL;
-      PRAGMA fullfsync = ON;
-      PRAGMA checkpoint_fullfsync = ON`);
     const version = schemaVersion(database);
     if (version > SCHEMA_VERSION) {
       throw unavailable(
@@ -172,23 +142,10 @@ function connect(path: string, busyTimeoutMs: number, onMigrated: (from: number)
     if (version < SCHEMA_VERSION) inTransaction(database, () => migrate(database));
     if (version > 0 && version < SCHEMA_VERSION) onMigrated(version);
     // From now on `answer` waits for locks: SQLite would hold up the whole process.
-    database.exec('PRAGMA foreign_keys = ON; PRAGMA busy_timeout = 0');
+    database.exec('PRAGMA query_only = ON; PRAGMA busy_timeout = 0');
     return database;
   } catch (error) {
     database.close();
-    throw error;
-  }
-}
-
-function inTransaction<T>(database: DatabaseSync, work: () => T): T {
-  database.exec('BEGIN IMMEDIATE');
-  try {
-    const result = work();
-    database.exec('COMMIT');
-    return result;
-  } catch (error) {
-    // SQLite rolls back by itself after some errors, such as a full disk.
-    if (database.isTransaction) database.exec('ROLLBACK');
     throw error;
   }
 }

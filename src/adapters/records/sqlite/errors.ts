@@ -1,13 +1,18 @@
 import { getSystemErrorMessage } from 'node:util';
 import { ImageError } from '../../../core/domain/errors.ts';
+import { FILE_REPLACED } from './writer/same-file.ts';
+import { WriterEndedError } from './writer/writer.ts';
 
-/** Maps an error of SQLite or the file system to the `ImageError` that the port promises. Any other is a defect, returned unchanged. */
+/** Maps an error of SQLite, its thread or the file system to the `ImageError` that the port promises. Any other is a defect, returned unchanged. */
 export function asImageError(error: unknown, path: string): unknown {
+  if (error instanceof WriterEndedError)
+    return unavailable(`the database ${path} cannot be used: ${error.message}`, { cause: error });
   if (!(error instanceof Error) || !('code' in error) || error instanceof ImageError) return error;
   const options = { cause: error };
   const full = () => new ImageError('storage_full', `no space is left for the database ${path}`, options);
 
   if (error.code === 'ENOSPC' || error.code === 'EDQUOT') return full();
+  if (error.code === FILE_REPLACED) return unavailable(error.message, options);
   if ('syscall' in error)
     return unavailable(`the database ${path} cannot be used: ${systemFault(error as NodeJS.ErrnoException)}`, options);
   if (error.code === 'ERR_INVALID_STATE') return unavailable(`the database ${path} is closed`, options);

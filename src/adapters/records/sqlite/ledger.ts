@@ -1,66 +1,88 @@
 import type { Balance, Spending, SpendingGuard } from '../../../core/domain/money.ts';
 import type { SqliteDatabase } from './database.ts';
-import type { Row } from './rows.ts';
+import { answerWith, type Row, run, type Step, stopIf } from './writer/write.ts';
 
 /** Spending ledger: running sums per day, owner and model, so that no query sums over all images. */
 interface SqliteLedger {
-  /** Adds a write's entries, which are differences, to the sums. Call inside the write's transaction. */
-  record(entries: readonly Spending[]): void;
-  /** Lets the guard veto a write by its effect on the balances. Call inside the write's transaction, after `record`. */
-  check(guard: SpendingGuard, owner: string): void;
   /** Rows from a day (YYYY-MM-DD) on, newest day first, without reservations; of one owner, or of all for null. */
   spending(from: string, owner: string | null): readonly Spending[];
   /** Spending of the day and current reservations, in microdollars; of one owner, or of all for null. */
   balance(day: string, owner: string | null): Balance;
 }
 
-/** The ledger in the table `spending` of the database of `sql`. */
+/** Spending of a day and current reservations, of one owner or of all. */
+const BALANCE = `
+  SELECT
+    total(micro_usd) FILTER (WHERE day <> '') AS spent,
+    total(micro_usd) FILTER (WHERE day = '') AS reserved
+  FROM spending WHERE day IN ('', :day) AND owner = coalesce(:owner, owner)`;
+
+/** The balances of the service and of one owner, in one row. */
+const BALANCES = `
+  SELECT service.spent AS service_spent, service.reserved AS service_reserved,
+    own.spent AS owner_spent, own.reserved AS owner_reserved
+  FROM (${BALANCE.replace(':owner', 'NULL')}) AS service, (${BALANCE}) AS own`;
+
+/** The reads of the ledger in the table `spending` of the database of `sql`. */
 export function openLedger(sql: SqliteDatabase['sql']): SqliteLedger {
-  const balance = (day: string, owner: string | null): Balance => {
-    const sums = sql(`
-      SELECT
-        total(micro_usd) FILTER (WHERE day <> :reserved) AS spent,
-        total(micro_usd) FILTER (WHERE day = :reserved) AS reserved
-      FROM spending WHERE day IN (:reserved, :day) AND owner = coalesce(:owner, owner)`).get({
-      reserved: RESERVED,
-      day,
-      owner,
-    });
-    return { spent: Number(sums?.spent), reserved: Number(sums?.reserved) };
-  };
-
   return {
-    record(entries) {
-      for (const { day, owner, model, images, microUsd, unpriced } of entries) {
-        sql(`
-          INSERT INTO spending VALUES (:day, :owner, :model, :images, :microUsd, :unpriced)
-          ON CONFLICT DO UPDATE SET
-            images = images + :images, micro_usd = micro_usd + :microUsd, unpriced = unpriced + :unpriced`).run({
-          day: day ?? RESERVED,
-          owner,
-          model,
-          images,
-          microUsd,
-          unpriced,
-        });
-      }
-    },
-
-    check: (guard, owner) =>
-      guard.check(owner, { service: balance(guard.day, null), owner: balance(guard.day, owner) }),
-
     spending: (from, owner) =>
       sql(`
-        SELECT * FROM spending WHERE day >= :from AND day <> :reserved AND owner = coalesce(:owner, owner)
+        SELECT * FROM spending WHERE day >= :from AND day <> '' AND owner = coalesce(:owner, owner)
         ORDER BY day DESC, owner, model`)
-        .all({ from, reserved: RESERVED, owner })
+        .all({ from, owner })
         .map(readSpending),
 
-    balance,
+    balance(day, owner) {
+      const sums = sql(BALANCE).get({ day, owner });
+      return { spent: Number(sums?.spent), reserved: Number(sums?.reserved) };
+    },
   };
 }
 
-/** The `day` of reservations, which belong to no day yet. */
+/** Adds a write's entries, which are differences, to the sums. */
+export function ledgerSteps(entries: readonly Spending[]): readonly Step[] {
+  return entries.map(({ day, owner, model, images, microUsd, unpriced }) =>
+    run(
+      `
+      INSERT INTO spending VALUES (:day, :owner, :model, :images, :microUsd, :unpriced)
+      ON CONFLICT DO UPDATE SET
+        images = images + :images, micro_usd = micro_usd + :microUsd, unpriced = unpriced + :unpriced`,
+      { day: day ?? RESERVED, owner, model, images, microUsd, unpriced },
+    ),
+  );
+}
+
+/** The name of the stop where a guard does not let a write pass. */
+export const VETOED = 'vetoed';
+
+/**
+ * Lets the guard veto a write by its effect on the balances, those of every write before it included. Goes after `ledgerSteps`. The
+ * balances are the outcome's row, `balancesOf`, in either case.
+ */
+export function guardSteps({ day, limitsOf }: SpendingGuard, owner: string): readonly Step[] {
+  const limits = limitsOf(owner);
+  return [
+    stopIf(
+      VETOED,
+      `
+      SELECT * FROM (${BALANCES})
+      WHERE service_spent + service_reserved > :serviceLimit OR owner_spent + owner_reserved > :ownerLimit`,
+      { day, owner, serviceLimit: limits.service, ownerLimit: limits.owner },
+    ),
+    answerWith(BALANCES, { day, owner }),
+  ];
+}
+
+/** The balances in the outcome of a write with `guardSteps`. */
+export function balancesOf(row: Row): Parameters<SpendingGuard['check']>[1] {
+  return {
+    service: { spent: Number(row.service_spent), reserved: Number(row.service_reserved) },
+    owner: { spent: Number(row.owner_spent), reserved: Number(row.owner_reserved) },
+  };
+}
+
+/** The `day` of reservations, which belong to no day yet: `''` in the statements above. */
 const RESERVED = '';
 
 function readSpending(row: Row): Spending {

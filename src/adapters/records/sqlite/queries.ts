@@ -16,11 +16,21 @@ import type {
 import { decodeCursor, encodeCursor } from '../cursor.ts';
 import type { SqliteDatabase } from './database.ts';
 import { IS_READABLE } from './migrations.ts';
-import { NEVER, parseImage, placeKeyOf, type Row, readCleanup, readDeletion, readImage } from './rows.ts';
+import {
+  NEVER,
+  parseImage,
+  placeKeyOf,
+  readCleanup,
+  readDeletion,
+  readImage,
+  readStored,
+  type StoredImage,
+} from './rows.ts';
+import type { Row } from './writer/write.ts';
 
 /** The reads of the `RecordStore`, synchronous; each promises what the port's method of that name does. */
 interface SqliteQueries {
-  find(mediaId: string): Image | null;
+  find(mediaId: string): StoredImage | null;
   findByKey(owner: string, idempotencyKey: string | null): Image | null;
   findDeletion(mediaId: string): Deletion | null;
   /** Number of images with the status `queued`. */
@@ -32,22 +42,35 @@ interface SqliteQueries {
   oldest(limit: number, after: Place | null): readonly Image[];
   largestUsage(kind: UsageKey): number;
   lastCleanup(): LastCleanup | null;
+  /** Null until it is made. */
+  identity(): string | null;
   pendingDeletions(): readonly Deletion[];
   unreadable(): readonly string[];
   ownedNames(names: readonly string[]): ReadonlySet<string>;
 }
 
+/** Statements that a write runs too, within its transaction. */
+export const FIND_IMAGE = `
+  SELECT media_id, document FROM images WHERE media_id = :mediaId
+  UNION ALL SELECT media_id, document FROM unreadable_images WHERE media_id = :mediaId`;
+
+export const FIND_BY_KEY = `
+  SELECT media_id, document FROM images WHERE owner = :owner AND idempotency_key = :idempotencyKey
+  UNION ALL
+  SELECT media_id, document FROM unreadable_images WHERE owner = :owner AND idempotency_key = :idempotencyKey`;
+
+export const FIND_DELETION = 'SELECT media_id, names FROM deletions WHERE media_id = ?';
+
+export const IDENTITY = 'SELECT uuid FROM identity';
+
+const QUEUED = `SELECT images FROM totals WHERE status = 'queued'`;
+
 /** The reads, on the database of `sql`. `derive` gives the names that an image owns. */
 export function openQueries(sql: SqliteDatabase['sql'], derive: Derive): SqliteQueries {
-  const find = (mediaId: string): Image | null =>
-    readImage(
-      sql(`
-        SELECT media_id, document FROM images WHERE media_id = :mediaId
-        UNION ALL SELECT media_id, document FROM unreadable_images WHERE media_id = :mediaId`).get({ mediaId }),
-    );
+  const find = (mediaId: string): StoredImage | null => readStored(sql(FIND_IMAGE).get({ mediaId }));
 
   const findDeletion = (mediaId: string): Deletion | null => {
-    const row = sql('SELECT media_id, names FROM deletions WHERE media_id = ?').get(mediaId);
+    const row = sql(FIND_DELETION).get(mediaId);
     return row ? readDeletion(row) : null;
   };
 
@@ -62,7 +85,7 @@ export function openQueries(sql: SqliteDatabase['sql'], derive: Derive): SqliteQ
   };
 
   const ownedBy = (mediaId: string): readonly string[] => {
-    const image = find(mediaId);
+    const image = find(mediaId)?.image;
     return [...(image ? derive(image, image).ownedNames : []), ...(findDeletion(mediaId)?.names ?? [])];
   };
 
@@ -77,7 +100,7 @@ export function openQueries(sql: SqliteDatabase['sql'], derive: Derive): SqliteQ
         .map((row) => [Number(row.requested_at), String(row.media_id)] as const)
         .sort(([timeA, idA], [timeB, idB]) => timeA - timeB || (idA < idB ? -1 : 1))
         .slice(0, limit);
-      const images = places.flatMap(([, mediaId]) => readable(() => find(mediaId)) ?? []);
+      const images = places.flatMap(([, mediaId]) => readable(() => find(mediaId))?.image ?? []);
       const last = places.at(-1);
       if (images.length > 0 || last === undefined) return images;
       from = last;
@@ -88,19 +111,11 @@ export function openQueries(sql: SqliteDatabase['sql'], derive: Derive): SqliteQ
     find,
 
     findByKey: (owner, idempotencyKey) =>
-      idempotencyKey === null
-        ? null
-        : readImage(
-            sql(`
-              SELECT media_id, document FROM images WHERE owner = :owner AND idempotency_key = :idempotencyKey
-              UNION ALL
-              SELECT media_id, document FROM unreadable_images
-              WHERE owner = :owner AND idempotency_key = :idempotencyKey`).get({ owner, idempotencyKey }),
-          ),
+      idempotencyKey === null ? null : readImage(sql(FIND_BY_KEY).get({ owner, idempotencyKey })),
 
     findDeletion,
 
-    queued: () => Number(sql(`SELECT images FROM totals WHERE status = 'queued'`).get()?.images ?? 0),
+    queued: () => Number(sql(QUEUED).get()?.images ?? 0),
 
     list(query) {
       const { limit } = query;
@@ -176,6 +191,11 @@ export function openQueries(sql: SqliteDatabase['sql'], derive: Derive): SqliteQ
     lastCleanup() {
       const row = sql('SELECT report FROM last_cleanup WHERE json_valid(report)').get();
       return row ? readCleanup(row) : null;
+    },
+
+    identity() {
+      const row = sql(IDENTITY).get();
+      return row ? String(row.uuid) : null;
     },
 
     pendingDeletions: () =>

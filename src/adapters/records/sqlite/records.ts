@@ -1,15 +1,30 @@
 import { randomUUID } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
-import { ImageError } from '../../../core/domain/errors.ts';
-import { formatSize } from '../../../core/domain/geometry.ts';
 import type { Image } from '../../../core/domain/image.ts';
 import type { SpendingGuard } from '../../../core/domain/money.ts';
-import type { Deletion, Derive, RecordStore } from '../../../core/ports/record-store.ts';
+import type { Deletion, Derive, Derived, RecordStore } from '../../../core/ports/record-store.ts';
 import { openDatabase, type SqliteDatabase } from './database.ts';
+import { unavailable } from './errors.ts';
 import { openLedger } from './ledger.ts';
-import { openOutbox } from './outbox.ts';
+import { deliveryUpdateSteps, openOutbox } from './outbox.ts';
 import { openQueries } from './queries.ts';
-import { columnsOf } from './rows.ts';
+import { asStored, damaged, type StoredImage } from './rows.ts';
+import { createTurns } from './writer/turns.ts';
+import { CHANGED, type Outcome, type Step } from './writer/write.ts';
+import {
+  acceptanceOf,
+  acceptSteps,
+  deletionDoneSteps,
+  heedGuard,
+  identitySteps,
+  isQueueFull,
+  noteUsageSteps,
+  PROBE_STEPS,
+  rehearsalSteps,
+  removeSteps,
+  rewriteSteps,
+  saveCleanupSteps,
+} from './writes.ts';
 
 interface SqliteRecordsOptions {
   /** The database file. It and its folder are made when they are missing. */
@@ -27,9 +42,10 @@ interface SqliteRecordsOptions {
  * Raises `DatabaseInUseError` when another Easel process has the file, and `ImageError` when it cannot be made or read, or has a
  * newer schema.
  *
- * The port is asynchronous for the sake of remote databases. Here every method does its work before it returns, unless another program
- * holds a lock: a read takes microseconds and a write one fsync (about ten for each image), and no other call can come between the
- * statements of a transaction. In return SQLite needs no server and no worker: the process stays at 45 MB where PGlite took 300 to 780.
+ * Writes are done on a thread of their own, where those that arrive while a commit is out share the next one; each resolves when it is
+ * durable. Rules of the core run here, between a read and a write: the writes to one image take turns, and each says which state it was
+ * made from. Reads are done here too, within the call unless another program holds a lock, and take microseconds. They see what is durable,
+ * and nothing before. In return SQLite needs no server: the process stays at some 50 MB where PGlite took 300 to 780.
  */
 export function openSqliteRecords({
   path,
@@ -41,154 +57,159 @@ export function openSqliteRecords({
 }
 
 function recordStore(database: SqliteDatabase, derive: Derive): RecordStore {
-  const { sql, inTransaction, answer, close } = database;
+  const { sql, answer, write } = database;
   const queries = openQueries(sql, derive);
   const ledger = openLedger(sql);
   const outbox = openOutbox(sql);
+  const images = createTurns();
+  const deliveries = createTurns();
+  let onNewDelivery = (): void => undefined;
 
-  // Read cache of `get`. It is never stale: no other process writes to the file, and every write here drops its image.
-  const cache = new LRUCache<string, Image>({ max: MAX_CACHED_IMAGES });
+  // Images as they are stored. No other process writes to the file, and every write here sets or drops its image.
+  const cache = new LRUCache<string, StoredImage>({ max: MAX_CACHED_IMAGES });
 
-  const writeLabels = (image: Image): void => {
-    sql('DELETE FROM labels WHERE media_id = ?').run(image.mediaId);
-    const insert = sql('INSERT INTO labels (media_id, label, created_at) VALUES (?, ?, ?)');
-    for (const label of new Set(image.request.labels)) insert.run(image.mediaId, label, Date.parse(image.createdAt));
+  const find = (mediaId: string): Promise<StoredImage | null> =>
+    answer(() => {
+      const cached = cache.get(mediaId);
+      if (cached) return cached;
+      const stored = queries.find(mediaId);
+      if (stored) cache.set(mediaId, stored);
+      return stored;
+    });
+
+  /** Does a write to one image, of which nothing is known any more if that fails: it may be stored all the same. */
+  const writeImage = async (mediaId: string, steps: readonly Step[]): Promise<Outcome> => {
+    try {
+      return await write(steps);
+    } catch (error) {
+      cache.delete(mediaId);
+      throw error;
+    }
   };
 
-  /** Runs the INSERT or UPDATE `statement` and stores what is derived from the change. Call inside a transaction. */
-  const write = (statement: string, before: Image | null, after: Image, guard: SpendingGuard | undefined): void => {
-    const derived = derive(before, after);
-    sql(statement).run(columnsOf(after, derived));
-    if (after.request.labels !== before?.request.labels || after.createdAt !== before.createdAt) writeLabels(after);
-    ledger.record(derived.ledger);
-    if (guard && derived.spendsMore) ledger.check(guard, after.owner);
-    if (derived.delivery) outbox.record(derived.delivery, after);
+  /** Notes that a write is durable: the image as it is now, null for one that is gone, and what it caused. */
+  const written = (mediaId: string, now: StoredImage | null, { delivery }: Derived): void => {
+    if (now) cache.set(mediaId, now);
+    else cache.delete(mediaId);
+    if (delivery) queueMicrotask(() => onNewDelivery());
   };
 
-  /** Returns what is stored after the change, or null when there is no such image. Call inside a transaction. */
+  /**
+   * Does a write that is made from the image as it is stored, again where another program has changed that meanwhile. `make` returns null
+   * to write nothing.
+   */
+  const fromStored = <T>(
+    mediaId: string,
+    attempt: (stored: StoredImage | null) => Promise<T | typeof CHANGED>,
+  ): Promise<T> =>
+    images.take(mediaId, async () => {
+      for (let tries = 0; tries < MAX_TRIES; tries += 1) {
+        const result = await attempt(await find(mediaId));
+        if (result !== CHANGED) return result;
+        cache.delete(mediaId);
+      }
+      throw damaged(mediaId, `the record of ${mediaId} is changed by another program, or damaged`);
+    });
+
+  /** What is stored after the change, or null when there is no such image. */
   const rewrite = (
     mediaId: string,
     change: (image: Image) => Image | null,
     guard: SpendingGuard | undefined,
-  ): Image | null => {
-    const before = queries.find(mediaId);
-    if (!before) return null;
-    const after = change(before);
-    if (!after) return before;
-    cache.delete(mediaId);
-    if (after.mediaId !== mediaId) throw new TypeError(`an update cannot rename ${mediaId} to ${after.mediaId}`);
-    write(UPDATE, before, after, guard);
-    return after;
-  };
+    queueLimit: number | null,
+  ): Promise<Image | null | typeof QUEUE_FULL> =>
+    fromStored(mediaId, async (before) => {
+      const image = before && change(before.image);
+      if (!before || !image) return before ? before.image : null;
+      if (image.mediaId !== mediaId) throw new TypeError(`an update cannot rename ${mediaId} to ${image.mediaId}`);
+      const after = asStored(image);
+      const derived = derive(before.image, image);
+      const outcome = await writeImage(mediaId, rewriteSteps(before, after, derived, guard, queueLimit));
+      if (outcome.stopped === CHANGED) return CHANGED;
+      if (isQueueFull(outcome)) return QUEUE_FULL;
+      if (outcome.stopped === null) written(mediaId, after, derived);
+      heedGuard(outcome, image.owner, guard);
+      return image;
+    });
 
-  /** What the service does at every request, for the health check: reads what it has, and takes an image in. */
-  const readAndAccept = (): void => {
-    queries.find(PROBE.mediaId);
-    queries.findByKey(PROBE.owner, PROBE.idempotencyKey);
-    queries.findDeletion(PROBE.mediaId);
+  /** What the service does at every request, for the health check: reads what it has. */
+  const readAll = (): void => {
+    queries.find('');
+    queries.findByKey('', '');
+    queries.findDeletion('');
     queries.queued();
     queries.list({ limit: 1, owner: null });
     outbox.next({ ids: [], receivers: [] }, Number.POSITIVE_INFINITY);
     ledger.balance('', null);
-    sql(INSERT).run({ ...PROBE, createdAt: Date.now(), requestedAt: Date.now() });
   };
 
   return {
     outbox: {
       next: (except, horizon) => answer(() => outbox.next(except, horizon)),
-      update: (id, change) => answer(() => inTransaction(() => outbox.update(id, change))),
       list: (mediaId) => answer(() => outbox.list(mediaId)),
-      onNew: outbox.onNew,
+
+      update: (id, change) =>
+        deliveries.take(id, async () => {
+          for (;;) {
+            const before = await answer(() => outbox.find(id));
+            if (!before) return null;
+            const delivery = change(before.delivery);
+            const { stopped } = await write(deliveryUpdateSteps(before.document, delivery));
+            if (stopped !== null) continue;
+            queueMicrotask(() => onNewDelivery());
+            return delivery;
+          }
+        }),
+
+      onNew(listener) {
+        onNewDelivery = listener;
+      },
     },
 
     accept: (image, queueLimit, guard) =>
-      answer(() =>
-        inTransaction(() => {
-          const sameId = queries.find(image.mediaId);
-          if (sameId) return { outcome: 'exists', by: 'mediaId', image: sameId };
-          const sameKey = queries.findByKey(image.owner, image.idempotencyKey);
-          if (sameKey) return { outcome: 'exists', by: 'idempotencyKey', image: sameKey };
-          if (queries.findDeletion(image.mediaId)) throw stillBeingRemoved(image.mediaId);
-          if (queries.queued() >= queueLimit) return { outcome: 'queue_full' };
-          write(INSERT, null, image, guard);
-          return { outcome: 'accepted' };
-        }),
-      ),
-
-    get: (mediaId) =>
-      answer(() => {
-        const cached = cache.get(mediaId);
-        if (cached) return cached;
-        const image = queries.find(mediaId);
-        if (image) cache.set(mediaId, image);
-        return image;
+      images.take(image.mediaId, async () => {
+        const stored = asStored(image);
+        const derived = derive(null, image);
+        const outcome = await writeImage(image.mediaId, acceptSteps(stored, derived, queueLimit, guard));
+        if (outcome.stopped === null) written(image.mediaId, stored, derived);
+        return acceptanceOf(outcome, image, guard);
       }),
 
+    get: async (mediaId) => (await find(mediaId))?.image ?? null,
     findByKey: (owner, idempotencyKey) => answer(() => queries.findByKey(owner, idempotencyKey)),
 
-    update: (mediaId, change, guard) => answer(() => inTransaction(() => rewrite(mediaId, change, guard))),
+    async update(mediaId, change, guard) {
+      const image = await rewrite(mediaId, change, guard, null);
+      return image === QUEUE_FULL ? null : image;
+    },
 
-    requeue: (mediaId, queueLimit, change, guard) =>
-      answer(() =>
-        inTransaction(() => {
-          let queueIsFull = false;
-          const requeue = (before: Image): Image | null => {
-            const after = change(before);
-            queueIsFull = after !== null && queries.queued() >= queueLimit;
-            return queueIsFull ? null : after;
-          };
-          const image = rewrite(mediaId, requeue, guard);
-          return queueIsFull ? 'queue_full' : image;
-        }),
-      ),
+    requeue: (mediaId, queueLimit, change, guard) => rewrite(mediaId, change, guard, queueLimit),
 
     remove: (mediaId, condition = () => true) =>
-      answer(() =>
-        inTransaction(() => {
-          const image = queries.find(mediaId);
-          if (!image || !condition(image)) return null;
-          const derived = derive(image, null);
-          const deletion: Deletion = { mediaId, names: derived.ownedNames };
-          ledger.record(derived.ledger);
-          cache.delete(mediaId);
-          sql('DELETE FROM images WHERE media_id = ?').run(mediaId);
-          outbox.imageRemoved(mediaId);
-          sql('INSERT INTO deletions (media_id, names) VALUES (?, ?)').run(mediaId, JSON.stringify(deletion.names));
-          return deletion;
-        }),
-      ),
+      fromStored(mediaId, async (before) => {
+        if (!before || !condition(before.image)) return null;
+        const derived = derive(before.image, null);
+        const deletion: Deletion = { mediaId, names: derived.ownedNames };
+        const { stopped } = await writeImage(mediaId, removeSteps(before, derived, deletion));
+        if (stopped !== null) return CHANGED;
+        written(mediaId, null, derived);
+        return deletion;
+      }),
 
-    deletionDone: (mediaId) =>
-      answer(() =>
-        inTransaction(() => {
-          sql('DELETE FROM deletions WHERE media_id = ?').run(mediaId);
-        }),
-      ),
+    deletionDone: (mediaId) => images.take(mediaId, async () => void (await write(deletionDoneSteps(mediaId)))),
 
-    noteUsage: ({ model, quality, size }, outputTokens) =>
-      answer(() =>
-        inTransaction(() => {
-          sql(`
-            INSERT INTO largest_usage VALUES (?, ?, ?, ?)
-            ON CONFLICT DO UPDATE SET output_tokens = excluded.output_tokens
-              WHERE excluded.output_tokens > output_tokens`).run(model, quality, formatSize(size), outputTokens);
-        }),
-      ),
+    async noteUsage(kind, outputTokens) {
+      // What is known needs no commit, which the picture would wait for.
+      if ((await answer(() => queries.largestUsage(kind))) >= outputTokens) return;
+      await write(noteUsageSteps(kind, outputTokens));
+    },
 
-    saveCleanup: (cleanup) =>
-      answer(() =>
-        inTransaction(() => {
-          sql('INSERT OR REPLACE INTO last_cleanup (id, report) VALUES (1, ?)').run(JSON.stringify(cleanup));
-        }),
-      ),
+    saveCleanup: async (cleanup) => void (await write(saveCleanupSteps(cleanup))),
 
-    identity: () =>
-      answer(() =>
-        inTransaction(() => {
-          sql('INSERT INTO identity (id, uuid) VALUES (1, ?) ON CONFLICT DO NOTHING').run(randomUUID());
-          return String(sql('SELECT uuid FROM identity').get()?.uuid);
-        }),
-      ),
+    async identity() {
+      const known = await answer(() => queries.identity());
+      return known ?? String((await write(identitySteps(randomUUID()))).row?.uuid);
+    },
 
     list: (query) => answer(() => queries.list(query)),
     unfinished: () => answer(() => queries.unfinished()),
@@ -202,12 +223,22 @@ function recordStore(database: SqliteDatabase, derive: Derive): RecordStore {
     pendingDeletions: () => answer(() => queries.pendingDeletions()),
     unreadable: () => answer(() => queries.unreadable()),
     ownedNames: (names) => answer(() => queries.ownedNames(names)),
-    check: () =>
-      answer(() => {
-        database.check();
-        database.rehearse(readAndAccept);
-      }, CHECK_WAIT_MS),
-    close: () => answer(close),
+
+    async check() {
+      await answer(readAll, CHECK_WAIT_MS);
+      // Not with the other: their commit would write the pages that the rehearsal has touched.
+      await write(rehearsalSteps(Date.now()), CHECK_WAIT_MS);
+      const { row } = await write(PROBE_STEPS, CHECK_WAIT_MS);
+      const read = await answer(() => sql('SELECT count FROM probe').get(), CHECK_WAIT_MS);
+      if (Number(read?.count) >= Number(row?.count)) return;
+      throw unavailable('the database does not keep what is written');
+    },
+
+    async close() {
+      await Promise.all([images.ended(), deliveries.ended()]);
+      await database.close();
+      cache.clear();
+    },
   };
 }
 
@@ -217,28 +248,7 @@ const MAX_CACHED_IMAGES = 500;
 /** How long the health check waits for a lock of another program, in milliseconds: it has to answer within a second. */
 const CHECK_WAIT_MS = 300;
 
-/** The image that the health check takes in and rolls back. No mediaId, owner or key is empty. */
-const PROBE = {
-  mediaId: '',
-  owner: '',
-  status: 'queued',
-  idempotencyKey: '',
-  expiresAt: null,
-  document: '{}',
-};
+/** How often a write is made anew from a record that another program changes. Damage can look like such a change. */
+const MAX_TRIES = 5;
 
-const INSERT = `
-  INSERT INTO images (media_id, owner, status, idempotency_key, created_at, requested_at, expires_at, document)
-  VALUES (:mediaId, :owner, :status, :idempotencyKey, :createdAt, :requestedAt, :expiresAt, :document)`;
-
-const UPDATE = `
-  UPDATE images SET
-    owner = :owner, status = :status, idempotency_key = :idempotencyKey,
-    created_at = :createdAt, requested_at = :requestedAt, expires_at = :expiresAt, document = :document
-  WHERE media_id = :mediaId`;
-
-/** Refuses a mediaId while its deletion is pending: the new image would publish under names that are about to be removed. */
-function stillBeingRemoved(mediaId: string): ImageError {
-  const detail = `the files of the earlier image ${mediaId} are still being removed`;
-  return new ImageError('storage_unavailable', detail, { retryAfterSeconds: 1, mediaId });
-}
+const QUEUE_FULL = 'queue_full';

@@ -2,12 +2,19 @@ import type { SQLInputValue, SQLOutputValue } from 'node:sqlite';
 import { ImageError } from '../../../core/domain/errors.ts';
 import type { Image } from '../../../core/domain/image.ts';
 import type { Deletion, Derived, LastCleanup, Place } from '../../../core/ports/record-store.ts';
+import type { Row } from './writer/write.ts';
 
-/** A result row, by column name. */
-export type Row = Readonly<Record<string, SQLOutputValue>>;
+/** An image as it is stored, and the text that it was read from or written as. */
+export interface StoredImage {
+  readonly image: Image;
+  readonly document: string;
+}
 
 /** An image as its row: the document, and copies of the values that queries search by. */
-export function columnsOf(image: Image, { expiresAt }: Pick<Derived, 'expiresAt'>): Record<string, SQLInputValue> {
+export function columnsOf(
+  { image, document }: StoredImage,
+  { expiresAt }: Pick<Derived, 'expiresAt'>,
+): Record<string, SQLInputValue> {
   return {
     mediaId: image.mediaId,
     owner: image.owner,
@@ -16,7 +23,7 @@ export function columnsOf(image: Image, { expiresAt }: Pick<Derived, 'expiresAt'
     createdAt: Date.parse(image.createdAt),
     requestedAt: Date.parse(image.requestedAt),
     expiresAt: expiresAt === 'never' ? NEVER : expiresAt,
-    document: JSON.stringify(image),
+    document,
   };
 }
 
@@ -28,8 +35,19 @@ export function placeKeyOf(place: Place | null): readonly [requestedAt: number, 
   return place ? [Date.parse(place.requestedAt), place.mediaId] : [Number.MIN_SAFE_INTEGER, ''];
 }
 
+/** The image as it is to be stored. */
+export function asStored(image: Image): StoredImage {
+  return { image, document: JSON.stringify(image) };
+}
+
+/** `readImage` with the text it was read from. */
+export function readStored(row: Row | undefined): StoredImage | null {
+  const image = readImage(row);
+  return image && { image, document: String(row?.document) };
+}
+
 /** The image in the row's `document`, or null without a row. Raises `ImageError` where it cannot be read. */
-export function readImage(row: Row | undefined): Image | null {
+export function readImage(row: Row | null | undefined): Image | null {
   if (!row) return null;
   const mediaId = String(row.media_id);
   const image = parse(row.document) as Image | null | undefined;
@@ -53,7 +71,7 @@ export function readDeletion(row: Row): Deletion {
 }
 
 /** The error for a row about one image that cannot be read: a fault of that image alone, which waiting does not end. */
-function damaged(mediaId: string, detail: string): ImageError {
+export function damaged(mediaId: string, detail: string): ImageError {
   return new ImageError('storage_unavailable', detail, { mediaId, isLasting: true, retryAfterSeconds: 5 });
 }
 

@@ -17,6 +17,7 @@ import type { Cost, Spending } from '../../../../src/core/domain/money.ts';
 import { createDerive } from '../../../../src/core/images/derive.ts';
 import type { Deletion, NewDelivery } from '../../../../src/core/ports/record-store.ts';
 import { aFile, anAttempt, anImage, aRequest, at } from '../../../contracts/record-store/example-images.ts';
+import { LONGEST_WAIT_MS } from '../../../support/until.ts';
 
 // The contract of record stores runs with rules as simple as they can be. Here the store gets the rules that the service gives it.
 
@@ -55,23 +56,36 @@ const webhookUrls = new Map([['anna', 'http://owner.example:81/hook']]);
 
 const RENDITION = { width: 5, height: 6, format: 'webp' } as const;
 
-it('stores the ledger, the outbox and the removed names that the rules of the core give, over restarts', async () => {
-  const seen = new Set<string>();
-  await fc.assert(
-    fc.asyncProperty(fc.array(step, { maxLength: 40, size: 'max' }), async (steps) => {
-      const folder = await mkdtemp(join(tmpdir(), 'easel-rules-'));
-      try {
-        await walk(join(folder, 'easel.db'), steps, seen);
-      } finally {
-        await rm(folder, { recursive: true });
-      }
-    }),
-    { numRuns: 50, examples: [[CANCELLED_TOO_LATE]] },
-  );
-  // A change that no walk reaches would not be tested.
-  const reached = ['image.succeeded', 'image.failed', 'image.cancelled', 'picture_kept', 'remove', 'rerun', 'restart'];
-  expect(reached.filter((what) => !seen.has(what))).toEqual([]);
-});
+it(
+  'stores the ledger, the outbox and the removed names that the rules of the core give, over restarts',
+  async () => {
+    const seen = new Set<string>();
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { maxLength: 40, size: 'max' }), async (steps) => {
+        const folder = await mkdtemp(join(tmpdir(), 'easel-rules-'));
+        try {
+          await walk(join(folder, 'easel.db'), steps, seen);
+        } finally {
+          await rm(folder, { recursive: true });
+        }
+      }),
+      { numRuns: 50, examples: [[CANCELLED_TOO_LATE]] },
+    );
+    // A change that no walk reaches would not be tested.
+    const reached = [
+      'image.succeeded',
+      'image.failed',
+      'image.cancelled',
+      'picture_kept',
+      'remove',
+      'rerun',
+      'restart',
+    ];
+    expect(reached.filter((what) => !seen.has(what))).toEqual([]);
+    // Each walk opens a database some three times, and each of these starts a thread.
+  },
+  9 * LONGEST_WAIT_MS,
+);
 
 /** Takes the steps on an empty database, beside a model of it in memory, and compares the two after each. */
 async function walk(path: string, steps: readonly Step[], seen: Set<string>): Promise<void> {

@@ -31,26 +31,22 @@ describe('durability', () => {
     expect(synced).toEqual(['.', 'deep']);
   });
 
-  it('uses a write-ahead log, syncs every commit and enforces foreign keys', () => {
-    const { connection } = place.openWithConnection();
-    const pragma = (name: string) => Object.values(connection.prepare(`PRAGMA ${name}`).get() ?? {})[0];
-    expect(pragma('journal_mode')).toBe('wal');
-    expect(pragma('synchronous')).toBe(2);
-    expect(pragma('foreign_keys')).toBe(1);
-  });
-
   it('keeps everything that was accepted before a SIGKILL, in a sound file', async () => {
     const accepted: string[] = [];
     for (let round = 0; round < 2; round += 1) {
       const child = place.startChild(`
         const records = open();
         const image = ${JSON.stringify(anImage())};
-        for (let index = 0; ; index += 1) {
-          const mediaId = 'r${round}-' + index;
-          await records.accept({ ...image, mediaId }, Infinity);
-          await records.update(mediaId, (stored) => ({ ...stored, status: 'generating' }));
-          process.stdout.write(mediaId + '\\n');
-        }`);
+        let index = 0;
+        // Eight at once, so that commits are shared.
+        for (let worker = 0; worker < 8; worker += 1) void (async () => {
+          for (;;) {
+            const mediaId = 'r${round}-' + index++;
+            await records.accept({ ...image, mediaId }, Infinity);
+            await records.update(mediaId, (stored) => ({ ...stored, status: 'generating' }));
+            process.stdout.write(mediaId + '\\n');
+          }
+        })();`);
       const enough = accepted.length + 40 + round;
       for await (const line of createInterface({ input: child.stdout })) {
         accepted.push(line);
@@ -59,8 +55,8 @@ describe('durability', () => {
       await stopped(child);
     }
     const records = place.open();
-    const kept = new Set(await records.unfinished());
-    expect(accepted.filter((mediaId) => !kept.has(mediaId))).toEqual([]);
+    expect(accepted.length).toBeGreaterThan(80);
+    for (const mediaId of accepted) expect((await records.get(mediaId))?.status).toBe('generating');
     expect(integrity(place.path())).toBe('ok');
   });
 });

@@ -13,23 +13,6 @@ import { integrity, makePlaceForEach } from './fixture.ts';
 const place = makePlaceForEach();
 
 describe('faults', () => {
-  it('reports a full database, keeps what it has, and works again when there is space', async () => {
-    const { records: store, connection } = place.openWithConnection();
-    await store.accept(anImage({ mediaId: 'a' }), Infinity);
-    const pages = Number(connection.prepare('PRAGMA page_count').get()?.page_count);
-    connection.exec(`PRAGMA max_page_count = ${pages}`);
-    const large = anImage({ mediaId: 'b', prompt: 'x'.repeat(100_000), request: aRequest({ labels: ['red'] }) });
-    await expect(store.accept(large, Infinity)).rejects.toMatchObject({ code: 'storage_full' });
-    await expect(store.update('a', () => ({ ...large, mediaId: 'a' }))).rejects.toMatchObject({
-      code: 'storage_full',
-    });
-    expect(await store.get('a')).toMatchObject({ mediaId: 'a', prompt: anImage().prompt });
-    expect(await store.unfinished()).toEqual(['a']);
-    connection.exec('PRAGMA max_page_count = 1000000');
-    expect(await store.accept(large, Infinity)).toEqual({ outcome: 'accepted' });
-    expect(await store.countByStatus()).toMatchObject({ queued: 2 });
-  });
-
   it.runIf(canMountTmpfs)('survives a full disk (a real one, which needs the right to mount)', async () => {
     const disk = await mountTmpfs(join(place.folder(), 'disk'), '2m');
     try {
@@ -65,7 +48,6 @@ describe('faults', () => {
       CREATE TABLE deferred (id TEXT REFERENCES images (media_id) DEFERRABLE INITIALLY DEFERRED);
       CREATE TRIGGER break_key AFTER INSERT ON images BEGIN INSERT INTO deferred VALUES ('nowhere'); END`);
     await expect(store.accept(anImage({ mediaId: 'a' }), 1)).rejects.toThrow(/FOREIGN KEY/);
-    expect(connection.isTransaction).toBe(false);
     expect(await store.get('a')).toBeNull();
     connection.exec('DROP TRIGGER break_key');
     expect(await store.accept(anImage({ mediaId: 'a' }), 1)).toEqual({ outcome: 'accepted' });
@@ -82,10 +64,10 @@ describe('faults', () => {
     store.outbox.onNew(() => void found.push(store.outbox.next({ ids: [], receivers: [] }, Infinity)));
     const finish = () => store.update('a', (image) => ({ ...image, status: 'succeeded' }));
     await expect(finish()).rejects.toThrow(/FOREIGN KEY/);
-    expect(await Promise.all(found)).toEqual([null]);
+    expect(found).toEqual([]);
     connection.exec('DROP TRIGGER break_key');
     await finish();
-    expect(await Promise.all(found)).toEqual([null, expect.objectContaining({ receiver: 'example.com' })]);
+    expect(await Promise.all(found)).toEqual([expect.objectContaining({ receiver: 'example.com' })]);
   });
 
   it('keeps the record of an image whose file names cannot be noted for their removal', async () => {

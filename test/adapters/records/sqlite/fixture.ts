@@ -18,8 +18,10 @@ interface DatabasePlace {
   path(): string;
   /** Opens the records at `path`, by default the place's own, until the test ends. */
   open(path?: string): RecordStore;
-  /** Opens the records, and gives their connection as well, for pragmas, query plans and injected faults. */
+  /** Opens the records, and gives a connection of its own to the file as well, for query plans and injected faults. */
   openWithConnection(): { readonly records: RecordStore; readonly connection: DatabaseSync };
+  /** Gives a connection to the file, until the test ends. */
+  openConnection(): { readonly connection: DatabaseSync };
   /** Runs a script in a child process until the test ends. The script's `open()` opens the records at `path`. */
   startChild(script: string): Child;
 }
@@ -29,15 +31,18 @@ export function makePlaceForEach(): DatabasePlace {
   let folder: string;
   let opened: RecordStore[];
   let children: Child[];
+  let connections: DatabaseSync[];
 
   beforeEach(async () => {
     folder = await mkdtemp(join(tmpdir(), 'easel-sqlite-'));
     opened = [];
     children = [];
+    connections = [];
   });
 
   afterEach(async () => {
     vi.restoreAllMocks();
+    for (const connection of connections) connection.close();
     for (const records of opened) await records.close();
     await Promise.all(children.map(stopped));
     await rm(folder, { recursive: true });
@@ -50,6 +55,12 @@ export function makePlaceForEach(): DatabasePlace {
     return records;
   };
 
+  const openConnection = () => {
+    const connection = new DatabaseSync(pathOf());
+    connections.push(connection);
+    return { connection };
+  };
+
   return {
     folder: () => folder,
     path: pathOf,
@@ -57,13 +68,11 @@ export function makePlaceForEach(): DatabasePlace {
 
     openWithConnection() {
       const path = pathOf();
-      const prepare = vi.spyOn(DatabaseSync.prototype, 'prepare');
       const records = closeLater(openSqliteRecords({ path, derive: trivialDerive, busyTimeoutMs: 20 }));
-      const connection = prepare.mock.contexts.find((database) => (database as DatabaseSync).location() === path);
-      prepare.mockRestore();
-      expect(connection).toBeInstanceOf(DatabaseSync);
-      return { records, connection: connection as DatabaseSync };
+      return { records, ...openConnection() };
     },
+
+    openConnection,
 
     startChild(script) {
       const code = `

@@ -1,18 +1,22 @@
 import { DatabaseSync } from 'node:sqlite';
+import { Worker } from 'node:worker_threads';
 import { describe, expect, it, vi } from 'vitest';
+import type { ToThread } from '../../../../src/adapters/records/sqlite/writer/write.ts';
 import type { RecordStore } from '../../../../src/core/ports/record-store.ts';
 import { anImage, at, ms } from '../../../contracts/record-store/example-images.ts';
 import { makePlaceForEach } from './fixture.ts';
 
 const place = makePlaceForEach();
 
-/** Every statement that `use` runs, with its query plan. */
+/** Every statement that `use` runs, here and on the thread that writes, with its query plan. */
 const plansOf = async (use: (records: RecordStore) => Promise<unknown>) => {
   const { records: store, connection } = place.openWithConnection();
   const prepare = vi.spyOn(DatabaseSync.prototype, 'prepare');
+  const post = vi.spyOn(Worker.prototype, 'postMessage');
   await use(store);
-  const statements = prepare.mock.calls.map(([text]) => text);
-  prepare.mockRestore();
+  const written = post.mock.calls.flatMap(([message]) => (message as Exclude<ToThread, 'close'>).write.steps);
+  const statements = [...prepare.mock.calls.map(([text]) => text), ...written.map(({ sql }) => sql)];
+  for (const spy of [prepare, post]) spy.mockRestore();
   expect(statements.length).toBeGreaterThan(0);
   return statements.map((text) => ({
     text,

@@ -1,0 +1,185 @@
+import { ImageError } from '../../../core/domain/errors.ts';
+import { formatSize } from '../../../core/domain/geometry.ts';
+import type { Image } from '../../../core/domain/image.ts';
+import type { SpendingGuard } from '../../../core/domain/money.ts';
+import type { Acceptance, Deletion, Derived, LastCleanup, UsageKey } from '../../../core/ports/record-store.ts';
+import { balancesOf, guardSteps, ledgerSteps, VETOED } from './ledger.ts';
+import { deliverySteps, imageRemovedSteps } from './outbox.ts';
+import { FIND_BY_KEY, FIND_DELETION, FIND_IMAGE, IDENTITY } from './queries.ts';
+import { columnsOf, readDeletion, readImage, type StoredImage } from './rows.ts';
+import { answerWith, CHANGED, type Outcome, run, type Step, stopIf, stopUnless } from './writer/write.ts';
+
+/** What the writes of the `RecordStore` are made of, as data for the writer's thread, and what their outcomes mean. */
+
+/** Stops where it is taken: the mediaId, the idempotency key, the files of an earlier image, or the places in the queue. */
+const [SAME_ID, SAME_KEY, BEING_REMOVED, QUEUE_FULL] = ['same id', 'same key', 'being removed', 'queue full'];
+
+/** The stop of a rehearsal, which stores nothing. */
+const REHEARSED = 'rehearsed';
+
+/** Takes an image in. `acceptanceOf` reads the outcome. */
+export function acceptSteps(
+  stored: StoredImage,
+  derived: Derived,
+  queueLimit: number,
+  guard: SpendingGuard | undefined,
+): readonly Step[] {
+  const { mediaId, owner, idempotencyKey } = stored.image;
+  return [
+    stopIf(SAME_ID, FIND_IMAGE, { mediaId }),
+    ...(idempotencyKey === null ? [] : [stopIf(SAME_KEY, FIND_BY_KEY, { owner, idempotencyKey })]),
+    stopIf(BEING_REMOVED, FIND_DELETION, [mediaId]),
+    stopIfQueueFull(queueLimit),
+    run(INSERT, columnsOf(stored, derived)),
+    ...labelSteps(stored.image),
+    ...derivedSteps(stored, derived, guard),
+  ];
+}
+
+/** What the outcome of `acceptSteps` says. Raises what the port promises, and the error of the guard. */
+export function acceptanceOf({ stopped, row }: Outcome, image: Image, guard: SpendingGuard | undefined): Acceptance {
+  if (stopped === SAME_ID || stopped === SAME_KEY) {
+    const existing = readImage(row);
+    if (existing === null) throw new TypeError('the image that a write found is not in its answer');
+    return { outcome: 'exists', by: stopped === SAME_ID ? 'mediaId' : 'idempotencyKey', image: existing };
+  }
+  if (stopped === BEING_REMOVED) {
+    // One that cannot be read raises an error of its own.
+    if (row) readDeletion(row);
+    throw stillBeingRemoved(image.mediaId);
+  }
+  if (stopped === QUEUE_FULL) return { outcome: 'queue_full' };
+  heedGuard({ stopped, row }, image.owner, guard);
+  return { outcome: 'accepted' };
+}
+
+/** Changes an image; stopped as `CHANGED` where it is no longer `before`. With a `queueLimit`, `isQueueFull` says of the outcome. */
+export function rewriteSteps(
+  before: StoredImage,
+  after: StoredImage,
+  derived: Derived,
+  guard: SpendingGuard | undefined,
+  queueLimit: number | null,
+): readonly Step[] {
+  const isLabelledAnew =
+    after.image.request.labels !== before.image.request.labels || after.image.createdAt !== before.image.createdAt;
+  return [
+    stopUnlessStill(before),
+    ...(queueLimit === null ? [] : [stopIfQueueFull(queueLimit)]),
+    run(UPDATE, columnsOf(after, derived)),
+    ...(isLabelledAnew ? labelSteps(after.image) : []),
+    ...derivedSteps(after, derived, guard),
+  ];
+}
+
+export function isQueueFull({ stopped }: Outcome): boolean {
+  return stopped === QUEUE_FULL;
+}
+
+/** Deletes an image and notes the names of its files; stopped as `CHANGED` where it is no longer `before`. */
+export function removeSteps(before: StoredImage, { ledger }: Derived, { mediaId, names }: Deletion): readonly Step[] {
+  return [
+    stopUnlessStill(before),
+    ...ledgerSteps(ledger),
+    run('DELETE FROM images WHERE media_id = ?', [mediaId]),
+    ...imageRemovedSteps(mediaId),
+    run('INSERT INTO deletions (media_id, names) VALUES (?, ?)', [mediaId, JSON.stringify(names)]),
+  ];
+}
+
+export function deletionDoneSteps(mediaId: string): readonly Step[] {
+  return [run('DELETE FROM deletions WHERE media_id = ?', [mediaId])];
+}
+
+export function noteUsageSteps({ model, quality, size }: UsageKey, outputTokens: number): readonly Step[] {
+  return [
+    run(
+      `
+      INSERT INTO largest_usage VALUES (?, ?, ?, ?)
+      ON CONFLICT DO UPDATE SET output_tokens = excluded.output_tokens
+        WHERE excluded.output_tokens > output_tokens`,
+      [model, quality, formatSize(size), outputTokens],
+    ),
+  ];
+}
+
+export function saveCleanupSteps(cleanup: LastCleanup): readonly Step[] {
+  return [run('INSERT OR REPLACE INTO last_cleanup (id, report) VALUES (1, ?)', [JSON.stringify(cleanup)])];
+}
+
+/** Keeps `uuid` unless there is an identity already; the outcome's row has the one that is kept. */
+export function identitySteps(uuid: string): readonly Step[] {
+  return [
+    run('INSERT INTO identity (id, uuid) VALUES (1, ?) ON CONFLICT DO NOTHING', [uuid]),
+    answerWith(IDENTITY, []),
+  ];
+}
+
+/** Writes a value that is another one each time; the outcome's row has it. */
+export const PROBE_STEPS: readonly Step[] = [
+  answerWith(
+    `
+    INSERT INTO probe (id, count) VALUES (1, 1)
+    ON CONFLICT DO UPDATE SET count = count + 1 RETURNING count`,
+    [],
+  ),
+];
+
+/** Takes an image in, at `now`, and undoes that. No mediaId, owner or key is empty. */
+export function rehearsalSteps(now: number): readonly Step[] {
+  const times = { createdAt: now, requestedAt: now, expiresAt: null };
+  const image = { mediaId: '', owner: '', status: 'queued', idempotencyKey: '', document: '{}' };
+  return [run(INSERT, { ...image, ...times }), stopIf(REHEARSED, 'SELECT 1 AS done', [])];
+}
+
+/** Has the guard look at the balances of a write, and raises its error where they stopped it. */
+export function heedGuard({ stopped, row }: Outcome, owner: string, guard: SpendingGuard | undefined): void {
+  if (guard && row) guard.check(owner, balancesOf(row));
+  if (stopped === VETOED) throw new TypeError('the guard does not say why it stops a write');
+}
+
+/** What is stored together with an image. */
+function derivedSteps(
+  stored: StoredImage,
+  { ledger, spendsMore, delivery }: Derived,
+  guard: SpendingGuard | undefined,
+): readonly Step[] {
+  return [
+    ...ledgerSteps(ledger),
+    ...(guard && spendsMore ? guardSteps(guard, stored.image.owner) : []),
+    ...(delivery ? deliverySteps(delivery, stored) : []),
+  ];
+}
+
+function labelSteps({ mediaId, createdAt, request }: Image): readonly Step[] {
+  return [
+    run('DELETE FROM labels WHERE media_id = ?', [mediaId]),
+    ...[...new Set(request.labels)].map((label) =>
+      run('INSERT INTO labels (media_id, label, created_at) VALUES (?, ?, ?)', [mediaId, label, Date.parse(createdAt)]),
+    ),
+  ];
+}
+
+function stopUnlessStill({ image, document }: StoredImage): Step {
+  return stopUnless(CHANGED, 'SELECT 1 FROM images WHERE media_id = ? AND document = ?', [image.mediaId, document]);
+}
+
+function stopIfQueueFull(limit: number): Step {
+  return stopIf(QUEUE_FULL, `SELECT 1 FROM totals WHERE status = 'queued' AND images >= ?`, [limit]);
+}
+
+const INSERT = `
+  INSERT INTO images (media_id, owner, status, idempotency_key, created_at, requested_at, expires_at, document)
+  VALUES (:mediaId, :owner, :status, :idempotencyKey, :createdAt, :requestedAt, :expiresAt, :document)`;
+
+const UPDATE = `
+  UPDATE images SET
+    owner = :owner, status = :status, idempotency_key = :idempotencyKey,
+    created_at = :createdAt, requested_at = :requestedAt, expires_at = :expiresAt, document = :document
+  WHERE media_id = :mediaId`;
+
+/** Refuses a mediaId while its deletion is pending: the new image would publish under names that are about to be removed. */
+function stillBeingRemoved(mediaId: string): ImageError {
+  const detail = `the files of the earlier image ${mediaId} are still being removed`;
+  return new ImageError('storage_unavailable', detail, { retryAfterSeconds: 1, mediaId });
+}
