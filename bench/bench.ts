@@ -14,7 +14,8 @@ const BENCHES: Readonly<Record<string, string>> = {
   cores: 'pictures a second, processor time and memory on 1, 2, … all cores, beside bare sharp (needs /proc)',
   finish: 'CPU and time to finish one picture, beside bare sharp doing the same decode, resize and encode',
   gate: 'the quality checks on synthetic pictures, good and bad: false positives and misses',
-  growth: 'accepting, listing, expiry, reports and start among 1,000 to 1,000,000 images (3 GB in the temporary folder)',
+  growth:
+    'accepting, listing, expiry, reports and start among 1,000 to 1,000,000 images (3 GB in the temporary folder)',
   media: 'serving pictures, beside nginx and a bare node:http server (needs nginx and wrk)',
   memory: 'peak memory with 64 pictures of 4 MB in flight (needs /proc)',
   overload: 'pictures finished, and time to refuse the others, at ten times the load that the upstream allows',
