@@ -6,14 +6,13 @@
 
 import { randomUUID } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createDerive } from '../src/core/images/derive.ts';
 import { archiveId, COMMON_LABEL, makeArchive, RARE_IMAGES } from './support/archive.ts';
 import { type Chart, saveResults } from './support/results.ts';
 import { startEasel } from './support/service.ts';
+import { startSilentServer } from './support/silent-server.ts';
 import { elapsed, elapsedEach, median } from './support/timing.ts';
 
 const given = process.argv.slice(3).map(Number);
@@ -85,7 +84,7 @@ async function measure(size: number): Promise<Times> {
       OPENAI_API_KEY: 'sk-none',
       OPENAI_BASE_URL: `${silent.url}/v1`,
       CONCURRENCY: '1',
-      CLEANUP_INTERVAL_MINUTES: '1440',
+      CLEANUP_INTERVAL_SECONDS: '86400',
       SHUTDOWN_GRACE_SECONDS: '0',
     };
     const starts = await elapsedEach(
@@ -161,18 +160,4 @@ async function json(answer: Promise<Response>): Promise<unknown> {
   const text = await response.text();
   if (!response.ok) throw new Error(`${response.url} answered ${response.status}: ${text}`);
   return text.startsWith('{') ? JSON.parse(text) : text;
-}
-
-/** A model API that takes every call and answers none. */
-async function startSilentServer() {
-  const server = createServer(() => undefined);
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  return {
-    url: `http://127.0.0.1:${port}`,
-    close() {
-      server.closeAllConnections();
-      server.close();
-    },
-  };
 }

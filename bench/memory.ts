@@ -3,11 +3,11 @@
  * call has arrived, then sends them at once. The aims are 450 MB at the peak and 200 MB after.
  */
 
-import { readFile } from 'node:fs/promises';
 import { answer } from '../test/support/openai/answers.ts';
 import { startOpenAiServer } from '../test/support/openai/server.ts';
 import { temporaryFolder } from '../test/support/temporary-folder.ts';
 import { photo } from './support/photo.ts';
+import { memoryMB } from './support/processes.ts';
 import { saveResults } from './support/results.ts';
 import { makePicture, startEasel } from './support/service.ts';
 
@@ -53,11 +53,9 @@ await saveResults({
 });
 if (peak > AIM_MB) process.exitCode = 1;
 
-/** A field of /proc/PID/status, in MB: the resident memory now, or its peak. */
+/** Resident memory of the service, in whole MB. */
 async function memory(field: 'VmRSS' | 'VmHWM'): Promise<number> {
-  const status = await readFile(`/proc/${easel.pid}/status`, 'utf8');
-  const kilobytes = Number(new RegExp(`^${field}:\\s+(\\d+) kB`, 'm').exec(status)?.[1]);
-  return Number(megabytes(kilobytes * 1024));
+  return Math.round(await memoryMB(easel.pid, field));
 }
 
 function megabytes(bytes: number): string {
