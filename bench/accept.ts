@@ -131,7 +131,8 @@ async function acceptFor(url: string, clients: number, ms: number): Promise<Inse
 
 /** Resolves when the request is answered with 202. By node:http alone: `fetch` would take as much of the processor as the service. */
 function accept(url: string, agent: Agent): Promise<void> {
-  const body = JSON.stringify({ prompt: `a lighthouse at dusk, ${(prompts += 1)}` });
+  prompts += 1;
+  const body = JSON.stringify({ prompt: `a lighthouse at dusk, ${prompts}` });
   const headers = {
     'content-type': 'application/json',
     'content-length': Buffer.byteLength(body),

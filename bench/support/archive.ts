@@ -42,7 +42,8 @@ export function archiveId(number: number): string {
 export async function makeArchive({ path, count, derive, now, owner, expired }: ArchiveSpec): Promise<void> {
   await openSqliteRecords({ path, derive }).close();
   const database = new DatabaseSync(path);
-  database.exec('PRAGMA synchronous = OFF; PRAGMA cache_size = -262144; BEGIN');
+  // Without a journal, which would be as large as the database.
+  database.exec('PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -262144; BEGIN');
   const insert = database.prepare(`
     INSERT INTO images (media_id, owner, status, idempotency_key, created_at, requested_at, expires_at, document)
     VALUES (:mediaId, :owner, :status, :idempotencyKey, :createdAt, :requestedAt, :expiresAt, :document)`);
@@ -58,7 +59,7 @@ export async function makeArchive({ path, count, derive, now, owner, expired }: 
     const date = new Date(now - day * DAY_MS).toISOString().slice(0, 10);
     for (const model of ['gpt-image-2', 'placeholder']) spend.run(date, owner, model);
   }
-  database.exec('COMMIT');
+  database.exec('COMMIT; PRAGMA journal_mode = WAL');
   database.close();
   await using file = await open(path);
   await file.sync();

@@ -21,10 +21,10 @@ export function insertRows(path: string, bytes: number, group: number, ms: numbe
   const document = JSON.stringify('x'.repeat(bytes - 2));
   const waitsMs: number[] = [];
   const began = performance.now();
-  for (let count = 0; performance.now() < began + ms; ) {
+  while (performance.now() < began + ms) {
     const from = performance.now();
     database.exec('BEGIN IMMEDIATE');
-    for (let row = 0; row < group; row += 1) insert.run(`row-${(count += 1)}`, Date.now(), document);
+    for (let row = 0; row < group; row += 1) insert.run(`row-${waitsMs.length + row}`, Date.now(), document);
     database.exec('COMMIT');
     const wait = performance.now() - from;
     for (let row = 0; row < group; row += 1) waitsMs.push(wait);
