@@ -66,7 +66,7 @@ function chart(name: string, title: string, which: RegExp): Chart {
     series: kinds
       .filter((kind) => which.test(kind))
       .map((kind) => ({
-        name: kind,
+        name: kind.replace(/^list: /, ''),
         points: found.map(({ size, times }) => [size, times[kind] ?? Number.NaN] as const),
       })),
   };

@@ -3,9 +3,9 @@
 import type { Axis, Chart } from '../support/results.ts';
 import { createScale, type Scale } from './scale.ts';
 
-const WIDTH = 720;
+const WIDTH = 820;
 const HEIGHT = 400;
-const PLOT = { left: 64, right: 520, top: 44, bottom: 352 };
+const PLOT = { left: 64, right: 540, top: 44, bottom: 352 };
 const NAME_HEIGHT = 15;
 
 /** Greys and hues of middle lightness, which read alike on white and on GitHub's dark pages (at least 3:1 on both). */

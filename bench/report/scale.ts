@@ -12,7 +12,7 @@ const STEPS = 6;
 
 /**
  * The scale on which all `values` can be seen, from the first pixel to the last. A linear one begins at 0; a logarithmic one begins and
- * ends at a power of ten, or at 2 and 5 times one where it spans less than three.
+ * ends at a power of ten, or at 2 or 5 times one where the values lie within two.
  */
 export function createScale({ scale }: Axis, values: readonly number[], pixels: readonly [number, number]): Scale {
   const marks = scale === 'log' ? logMarks(values) : linearMarks(values);
@@ -32,7 +32,7 @@ function linearMarks(values: readonly number[]): readonly number[] {
 
 function logMarks(values: readonly number[]): readonly number[] {
   const [least, most] = values.length === 0 ? [1, 10] : [Math.min(...values), Math.max(...values)];
-  const powers = Math.log10(most / least) > 3 ? [1] : [1, 2, 5];
+  const powers = Math.log10(most / least) >= 2 ? [1] : [1, 2, 5];
   const [lowest, highest] = [Math.floor(Math.log10(least)), Math.ceil(Math.log10(most))];
   const marks: number[] = [];
   for (let power = lowest - 1; power <= highest + 1; power += 1) {

@@ -9,7 +9,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { ImageRecord } from '../../src/core/domain/record.ts';
 
 const PROJECT = join(import.meta.dirname, '../..');
-const START_TIMEOUT_MS = 20_000;
+const START_TIMEOUT_MS = 60_000;
 
 /** A running server. Disposing of it sends SIGTERM and waits for its end. */
 export interface BenchProcess extends AsyncDisposable {
