@@ -9,10 +9,10 @@ import { Agent, request } from 'node:http';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { temporaryFolder } from '../test/support/temporary-folder.ts';
+import { startSilentServer } from './model-api/silent.ts';
 import { type Inserts, insertRows } from './support/bare-sqlite.ts';
 import { type Figure, saveResults } from './support/results.ts';
 import { startEasel } from './support/service.ts';
-import { startSilentServer } from './support/silent-server.ts';
 import { median, quantile } from './support/timing.ts';
 
 const ROUND_MS = 1000 * Number(process.argv[3] ?? 3);
@@ -55,7 +55,8 @@ try {
     const accepted = summary(found.easel);
     const shares = [accepted.perSecond / single.perSecond, accepted.perSecond / grouped.perSecond] as const;
     console.log(
-      `${clients} at once: Easel ${text(accepted)}; bare SQLite, a commit each ${text(single)}; a commit for ${clients} ${text(grouped)}; ` +
+      `${clients} at once: Easel ${text(accepted)}; bare SQLite, a commit each ${text(single)}; ` +
+        `a commit for ${clients} ${text(grouped)}; ` +
         `shares ${shares[0].toFixed(2)} and ${shares[1].toFixed(2)}`,
     );
     rows.push([
@@ -79,7 +80,7 @@ try {
     figures,
     tables: [
       {
-        title: `Accepts a second and the 99% of their times, documents of ${Math.round(bytes)} bytes, the median of ${ROUNDS} rounds`,
+        title: `Accepts a second and the 99% of their times, records of ${Math.round(bytes)} bytes, the median of ${ROUNDS} rounds`,
         columns: [
           'at once',
           'Easel, per second',

@@ -136,7 +136,7 @@ async function measure(count: number): Promise<Size> {
   const others = available.slice(count);
   await using place = await temporaryFolder();
   const processes = String(Math.ceil(count / CORES_PER_API));
-  const script = join(import.meta.dirname, 'support/model-api.ts');
+  const script = join(import.meta.dirname, 'model-api/instant.ts');
   await using upstream = await startServer(
     onCores(others, [process.execPath, script, file, processes]),
     join(place.path, 'model-api.log'),

@@ -10,10 +10,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { createDerive } from '../src/core/images/derive.ts';
+import { startSilentServer } from './model-api/silent.ts';
 import { archiveId, COMMON_LABEL, makeArchive, RARE_IMAGES } from './support/archive.ts';
 import { type Chart, saveResults } from './support/results.ts';
 import { startEasel } from './support/service.ts';
-import { startSilentServer } from './support/silent-server.ts';
 import { elapsed, elapsedEach, median } from './support/timing.ts';
 
 const given = process.argv.slice(3).map(Number);

@@ -22,7 +22,7 @@ function measuredOn({ date, machine, versions, load }: Results): string {
     `Easel ${versions.easel}${versions.commit === null ? '' : ` (${versions.commit})`}, Node ${versions.node.slice(1)}, ` +
       `sharp ${versions.sharp}, SQLite ${versions.sqlite}`,
     `load ${formatFigure(load.before)} before, ${formatFigure(load.after)} at the end.`,
-  ].join('; ');
+  ].join(';\n');
 }
 
 function figureTable(figures: readonly Figure[]): string {

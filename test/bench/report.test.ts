@@ -52,7 +52,9 @@ const PAGE = '# Speed\n\n<!-- results of speed -->\n<!-- end of results -->\n\nT
 describe('the page of the benchmarks', () => {
   it('gets figures, tables and charts from the results, and says when and where they were measured', () => {
     const page = withResults(PAGE, [RESULTS]);
-    expect(page).toContain('Measured on 2026-11-27: 2 × A processor, 8 GB, Linux 6.1; Easel 0.1.0 (abc), Node 24.21.0');
+    expect(page).toContain(
+      'Measured on 2026-11-27: 2 × A processor, 8 GB, Linux 6.1;\nEasel 0.1.0 (abc), Node 24.21.0',
+    );
     expect(page).toContain('| rate | 0.54 | at least 0.75: missed |');
     expect(page).toContain('By cores:\n\n| cores | rate |\n|---|---|\n| one \\| two | 1,235 |\n| 3 | – |');
     expect(page).toContain('![Rate <by> cores](charts/speed-rate.svg)');

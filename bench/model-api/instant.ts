@@ -1,5 +1,5 @@
 /**
- * `node bench/support/model-api.ts FILE PROCESSES` is a model API that costs its machine as little as possible: whatever it is sent, it
+ * `node bench/model-api/instant.ts FILE PROCESSES` is a model API that costs its machine as little as possible: whatever it is sent, it
  * answers at once with the picture in FILE, from one body made in advance, by bare node:http. It shares its port between PROCESSES.
  * The stand-in of the tests checks and logs its calls, for which it takes as long as Easel itself.
  */
