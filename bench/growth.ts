@@ -9,7 +9,9 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { openSqliteRecords } from '../src/adapters/records/sqlite/records.ts';
 import { createDerive } from '../src/core/images/derive.ts';
+import { BATCH_SIZE } from '../src/core/retention/sweep.ts';
 import { startSilentServer } from './model-api/silent.ts';
 import { archiveId, COMMON_LABEL, makeArchive, RARE_IMAGES } from './support/archive.ts';
 import { type Chart, saveResults } from './support/results.ts';
@@ -50,7 +52,7 @@ await saveResults({
     },
   ],
   charts: [
-    chart('growth-writing', 'Accepting, and sweeping 500 pictures', /^(accept|sweep|find)/),
+    chart('growth-writing', 'Accepting, expiry and sweeping', /^(accept|sweep|find|cleanup)/),
     chart('growth-lists', 'Lists of 50', /^list/),
     chart('growth-reports', 'One record, reports and health', /^(one|usage|metrics|health)/),
     chart('growth-start', 'Start', /^start/),
@@ -89,6 +91,7 @@ async function measure(size: number): Promise<Times> {
       CLEANUP_INTERVAL_SECONDS: '86400',
       SHUTDOWN_GRACE_SECONDS: '0',
     };
+    const expiry = await measureExpiry(path);
     const starts: number[] = [];
     for (let turn = 0; turn < STARTS; turn += 1) {
       const began = performance.now();
@@ -96,7 +99,7 @@ async function measure(size: number): Promise<Times> {
       starts.push(performance.now() - began);
     }
     await using easel = await startEasel(folder, env);
-    return { ...(await measureCalls(easel.url, size)), 'start to listening': median(starts) };
+    return { ...(await measureCalls(easel.url, size)), ...expiry, 'start to listening': median(starts) };
   } finally {
     silent.close();
     await rm(folder, { recursive: true, force: true });
@@ -127,8 +130,7 @@ async function measureCalls(url: string, size: number): Promise<Times> {
     metrics: await typical('/metrics'),
     health: median(await healthTimes(() => get('/health', {}))),
     accept: median(await elapsedEach(ACCEPTS, () => accept(url))),
-    'find what expired (dry run)': await cleanUp(url, true),
-    [`sweep ${EXPIRED}`]: await cleanUp(url, false),
+    ...(await measureCleanup(url)),
   };
 }
 
@@ -140,6 +142,22 @@ async function healthTimes(check: () => Promise<unknown>): Promise<readonly numb
     times.push(await elapsed(check));
   }
   return times;
+}
+
+/** A cleanup also looks for missing files, record by record, which takes as long as there are records; the sweep itself does not. */
+async function measureCleanup(url: string): Promise<Times> {
+  const dry = await cleanUp(url, true);
+  const real = await cleanUp(url, false);
+  return { 'cleanup, all records searched for files': dry, 'sweep one picture': (real - dry) / EXPIRED };
+}
+
+/** Finding a batch of expired images, by the records alone. */
+async function measureExpiry(path: string): Promise<Times> {
+  const records = openSqliteRecords({ path, derive: DERIVE });
+  const query = { now: Date.now(), requestedBefore: null, status: null, limit: BATCH_SIZE, after: null };
+  const times = await elapsedEach(TURNS, () => records.expired(query));
+  await records.close();
+  return { [`find ${BATCH_SIZE} expired`]: median(times) };
 }
 
 /** The cursor of the page after this image: the place that a reader reaches who turns pages. */
