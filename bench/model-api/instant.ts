@@ -7,7 +7,6 @@
 import cluster from 'node:cluster';
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 
 const [, , file = '', processes = '1'] = process.argv;
 
@@ -17,16 +16,12 @@ if (cluster.isPrimary) {
     listening += 1;
     if (listening === Number(processes)) console.log(`http://127.0.0.1:${port}`);
   });
-  const first = cluster.fork({ MODEL_API_PORT: '0' });
-  // The others share the port that the first has got.
-  first.once('listening', ({ port }: { readonly port: number }) => {
-    for (let count = 1; count < Number(processes); count += 1) cluster.fork({ MODEL_API_PORT: String(port) });
-  });
+  for (let count = 0; count < Number(processes); count += 1) cluster.fork();
 } else {
-  serve(Number(process.env.MODEL_API_PORT));
+  serve();
 }
 
-function serve(port: number): void {
+function serve(): void {
   const b64_json = readFileSync(file).toString('base64');
   const body = Buffer.from(JSON.stringify({ created: 0, data: [{ b64_json }] }));
   const headers = { 'content-type': 'application/json', 'content-length': body.length };
@@ -34,5 +29,6 @@ function serve(port: number): void {
     request.resume();
     request.once('end', () => response.writeHead(200, headers).end(body));
   });
-  server.listen(port, '127.0.0.1', () => server.address() as AddressInfo);
+  // In a cluster all processes get the same free port.
+  server.listen(0, '127.0.0.1');
 }
