@@ -1,13 +1,21 @@
 /**
- * `npm run bench -- NAME` runs `bench/NAME.ts`, which prints its measurements and ends by itself.
- * Compare only figures of one run, measured side by side on an otherwise idle machine.
+ * `npm run bench -- NAME` runs `bench/NAME.ts`, which prints its measurements, writes them to `bench/results/NAME.json` and ends by
+ * itself. Compare only figures of one run, measured side by side on an otherwise idle machine.
+ *
+ * `npm run bench -- docs` makes the tables and charts of docs/benchmarks.md from these files; with `--check` it fails where they differ.
  */
 
 import { cpus, loadavg } from 'node:os';
+import { join } from 'node:path';
+import { outdatedDocs, writeDocs } from './report/docs.ts';
 
 const BENCHES: Readonly<Record<string, string>> = {
+  accept: 'durable accepts a second, beside bare SQLite inserts of as many rows',
+  cores: 'pictures a second, processor time and memory on 1, 2, … all cores, beside bare sharp (needs /proc)',
   finish: 'CPU and time to finish one picture, beside bare sharp doing the same decode, resize and encode',
   gate: 'the quality checks on synthetic pictures, good and bad: false positives and misses',
+  growth:
+    'accepting, listing, expiry, reports and start among 1,000 to 1,000,000 images (3 GB in the temporary folder)',
   media: 'serving pictures, beside nginx and a bare node:http server (needs nginx and wrk)',
   memory: 'peak memory with 64 pictures of 4 MB in flight (needs /proc)',
   overload: 'pictures finished, and time to refuse the others, at ten times the load that the upstream allows',
@@ -19,8 +27,9 @@ const BENCHES: Readonly<Record<string, string>> = {
 /** Far longer than any bench takes; ends one that hangs. */
 const LIMIT_MS = 300_000;
 
-const name = process.argv[2] ?? '';
-if (Object.hasOwn(BENCHES, name)) {
+const [name = '', ...args] = process.argv.slice(2);
+if (name === 'docs') process.exitCode = await docs(args.includes('--check'));
+else if (Object.hasOwn(BENCHES, name)) {
   const { length, 0: first } = cpus();
   console.log(`Node ${process.version}, ${length} x ${first?.model}, load ${loadavg()[0]?.toFixed(2)}`);
   setTimeout(() => {
@@ -30,5 +39,19 @@ if (Object.hasOwn(BENCHES, name)) {
 } else {
   console.error('usage: npm run bench -- NAME\n');
   for (const [bench, description] of Object.entries(BENCHES)) console.error(`  ${bench.padEnd(10)}${description}`);
+  console.error(`  ${'docs'.padEnd(10)}docs/benchmarks.md, made from the results`);
   process.exitCode = 64;
+}
+
+async function docs(check: boolean): Promise<number> {
+  const project = join(import.meta.dirname, '..');
+  if (!check) {
+    await writeDocs({ project });
+    return 0;
+  }
+  const outdated = await outdatedDocs({ project });
+  for (const file of outdated) {
+    console.error(`${file} is not what bench/results say: run \`npm run docs\` and commit the result`);
+  }
+  return outdated.length === 0 ? 0 : 1;
 }

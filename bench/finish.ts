@@ -13,6 +13,7 @@ import type { RenditionSpec } from '../src/core/domain/formats.ts';
 import type { FinishSpec } from '../src/core/ports/imaging.ts';
 import { SIZE } from './support/brushes.ts';
 import { gatePictures } from './support/gate-pictures.ts';
+import { saveResults } from './support/results.ts';
 
 const ROUNDS = Number(process.argv[3] ?? 20);
 
@@ -32,6 +33,7 @@ console.log(
   `original: ${SIZE.width}x${SIZE.height}.png, ${(original.length / 1e6).toFixed(1)} MB; it is its own master`,
 );
 console.log('renditions                      bare sharp           Easel                floor over Easel');
+const rows: (readonly [string, number, number, number, number, number])[] = [];
 for (const [name, specs] of Object.entries(CASES)) {
   const deferred = specs.filter(({ format }) => format === 'avif');
   const spec: FinishSpec = {
@@ -66,7 +68,17 @@ for (const [name, specs] of Object.entries(CASES)) {
   const [bare, full] = [median(costs.bare), median(costs.easel)];
   const ratio = (bare.cpu / full.cpu).toFixed(2);
   console.log(`${name.padEnd(32)}${formatCost(bare).padEnd(21)}${formatCost(full).padEnd(21)}${ratio} of CPU`);
+  rows.push([name, bare.cpu, full.cpu, bare.cpu / full.cpu, bare.wall, full.wall]);
 }
+await saveResults({
+  tables: [
+    {
+      title: `One picture of ${SIZE.width}x${SIZE.height}, the median of ${ROUNDS}`,
+      columns: ['renditions', 'bare sharp, ms of CPU', 'Easel, ms of CPU', 'share', 'bare sharp, ms', 'Easel, ms'],
+      rows,
+    },
+  ],
+});
 
 async function bareSharp(specs: readonly RenditionSpec[]): Promise<void> {
   const { data, info } = await sharp(original).raw().toBuffer({ resolveWithObject: true });

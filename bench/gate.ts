@@ -6,6 +6,7 @@ import { configureSharp } from '../src/adapters/imaging/sharp.ts';
 import { CHECK_NAMES, type Check, forEachCheck } from '../src/core/domain/checks.ts';
 import { SIZE } from './support/brushes.ts';
 import { type GatePicture, gatePictures } from './support/gate-pictures.ts';
+import { saveResults } from './support/results.ts';
 
 const LIMITS = { bytes: 64 * 1024 * 1024, pixels: 36_000_000, decodeSeconds: 30 };
 const EVERY_CHECK = forEachCheck(() => 'warn');
@@ -25,6 +26,7 @@ const good = judged.filter(({ picture }) => picture.failingCheck === null);
 console.log(`${good.length} good pictures, ${judged.length - good.length} bad ones, 1792x1024 as png, jpeg and webp`);
 console.log(`${(milliseconds / judged.length).toFixed(1)} ms a picture for all checks\n`);
 console.log('check       threshold  least good  most bad  false positives  missed');
+const rows: (readonly [string, number, number, number, string, string])[] = [];
 for (const name of CHECK_NAMES) {
   const bad = judged.filter(({ picture }) => picture.failingCheck === name);
   const values = (of: typeof judged) => of.flatMap(({ checks }) => checks.filter((check) => check.name === name));
@@ -37,6 +39,14 @@ for (const name of CHECK_NAMES) {
     `${name.padEnd(12)}${String(threshold).padEnd(11)}${String(least).padEnd(12)}${String(most).padEnd(10)}` +
       `${`${wrong.length} of ${good.length}`.padEnd(17)}${missed.length} of ${bad.length}`,
   );
+  rows.push([
+    name,
+    threshold,
+    least,
+    most,
+    `${wrong.length} of ${good.length}`,
+    bad.length === 0 ? '–' : `${missed.length} of ${bad.length}`,
+  ]);
 }
 
 console.log('\ngood pictures with a warning:');
@@ -47,6 +57,17 @@ report(
     checks.some(({ name, verdict }) => name === picture.failingCheck && verdict === 'ok'),
   ),
 );
+
+await saveResults({
+  figures: [{ what: 'all checks of a picture', value: milliseconds / judged.length, unit: 'ms' }],
+  tables: [
+    {
+      title: `${good.length} good pictures and ${judged.length - good.length} bad ones`,
+      columns: ['check', 'threshold', 'least of a good one', 'most of a bad one', 'false positives', 'missed'],
+      rows,
+    },
+  ],
+});
 
 function report(judgements: typeof judged): void {
   const counts = new Map<string, number>();

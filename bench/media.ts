@@ -12,6 +12,7 @@ import { answer } from '../test/support/openai/answers.ts';
 import { startOpenAiServer } from '../test/support/openai/server.ts';
 import { temporaryFolder } from '../test/support/temporary-folder.ts';
 import { photo } from './support/photo.ts';
+import { saveResults, type Table } from './support/results.ts';
 import { type BenchProcess, makePicture, startEasel, startServer } from './support/service.ts';
 
 const ROUNDS = 3;
@@ -47,12 +48,22 @@ console.log('no metrics and no look-up, and sends 3 headers of its own where Eas
 
 const LARGE_AIMS = { hot: 1, cold: 0.5 };
 const SMALL_AIM = 0.6;
+const rows: Table['rows'][number][] = [];
 await compare('small', small, { nginx, bare, easel }, SMALL_AIM);
 await compare('304', small, { nginx, bare, easel }, SMALL_AIM, true);
 await compare('1 MB hot', medium, { nginx, easel }, LARGE_AIMS.hot);
 await compare('4 MB hot', large, { nginx, easel }, LARGE_AIMS.hot);
 await compare('1 MB cold', medium, { nginx, easel: cold }, LARGE_AIMS.cold);
 await compare('4 MB cold', large, { nginx, easel: cold }, LARGE_AIMS.cold);
+await saveResults({
+  tables: [
+    {
+      title: `Requests a second, 32 connections, the median of ${ROUNDS} rounds`,
+      columns: ['what', 'bytes', 'Easel', 'bare node:http', 'nginx', 'share', 'aim', 'of'],
+      rows,
+    },
+  ],
+});
 
 type Contenders = Readonly<{ nginx: BenchProcess; easel: BenchProcess; bare?: BenchProcess }>;
 
@@ -84,6 +95,8 @@ async function compare(
     .map((name) => `${(rate('easel') / rate(name)).toFixed(2)} x ${name}`);
   const against = servers.bare ? 'bare' : 'nginx';
   const passed = rate('easel') / rate(against) >= aim;
+  const other = (name: 'bare' | 'nginx') => (servers[name] ? rate(name) : null);
+  rows.push([what, bytes, rate('easel'), other('bare'), other('nginx'), rate('easel') / rate(against), aim, against]);
   console.log(
     `${what.padEnd(10)} ${String(bytes).padStart(8)} B  ${parts.join(', ')}: ${ratios.join(', ')} ` +
       `(aim ${aim} x ${against}: ${passed ? 'met' : 'missed'})`,

@@ -10,6 +10,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { answer } from '../test/support/openai/answers.ts';
 import { startOpenAiServer } from '../test/support/openai/server.ts';
 import { texturedPicture } from '../test/support/pictures.ts';
+import { saveResults } from './support/results.ts';
 import { startEasel } from './support/service.ts';
 
 const UPSTREAM_MS = 200;
@@ -50,6 +51,29 @@ try {
   console.log(
     `finished at ten times the load: ${((100 * tenfold.finished) / fitting.finished).toFixed(0)}% of that at the load that fits`,
   );
+  await saveResults({
+    figures: [
+      { what: 'pictures a second at the load that fits', value: fitting.finished / SECONDS, unit: '' },
+      { what: 'pictures a second at ten times the load', value: tenfold.finished / SECONDS, unit: '' },
+      {
+        what: '99% of refusals, as the client sees it',
+        value: timeAt(tenfold.refusalsMs, 0.99),
+        unit: 'ms',
+        aim: { atMost: 50 },
+      },
+    ],
+    tables: [
+      {
+        title: 'Time to refuse a request, ms',
+        columns: ['share', 'at the client', 'by the log'],
+        rows: [0.5, 0.95, 0.99].map((share) => [
+          `${100 * share}%`,
+          timeAt(tenfold.refusalsMs, share),
+          timeAt(inLog, share),
+        ]),
+      },
+    ],
+  });
 } finally {
   await rm(folder, { recursive: true, force: true });
 }
@@ -92,7 +116,11 @@ async function refusalsInLog(log: string): Promise<readonly number[]> {
 }
 
 function percentile(times: readonly number[], share: number): string {
+  const time = timeAt(times, share);
+  return Number.isNaN(time) ? '–' : `${time.toFixed(0)} ms`;
+}
+
+function timeAt(times: readonly number[], share: number): number {
   const sorted = [...times].sort((a, b) => a - b);
-  const time = sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))];
-  return time === undefined ? '–' : `${time.toFixed(0)} ms`;
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN;
 }

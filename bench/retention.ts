@@ -23,6 +23,7 @@ import { createOrphanRemoval } from '../src/core/retention/orphans.ts';
 import { createRepair } from '../src/core/retention/repair.ts';
 import { createSweepWatch } from '../src/core/retention/sweep-watch.ts';
 import { anImage } from '../test/contracts/record-store/example-images.ts';
+import { saveResults } from './support/results.ts';
 
 const MANY = 1_000_000;
 const FEW = 10_000;
@@ -76,6 +77,22 @@ try {
     `sweeping ${deleted} of ${deleted + kept}: ${seconds.toFixed(1)} s; event-loop delay ${median} ms median, ${rare} ms at 99.9%, ${worst} ms at worst`,
   );
   await records.close();
+  await saveResults({
+    figures: [
+      { what: `finding ${EXPIRED} expired among ${FEW}`, value: amongFew, unit: 'ms' },
+      { what: `finding ${EXPIRED} expired among ${MANY}`, value: amongMany, unit: 'ms' },
+      { what: `sweeping ${deleted} of ${deleted + kept}`, value: seconds, unit: 's' },
+      ...[
+        ['median', delay.percentile(50)] as const,
+        ['99.9%', delay.percentile(99.9)] as const,
+        ['worst', delay.max] as const,
+      ].map(([which, nanoseconds]) => ({
+        what: `event loop late meanwhile, ${which}`,
+        value: nanoseconds / 1e6,
+        unit: 'ms',
+      })),
+    ],
+  });
 } finally {
   await rm(folder, { recursive: true, force: true });
 }

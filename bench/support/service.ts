@@ -9,7 +9,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { ImageRecord } from '../../src/core/domain/record.ts';
 
 const PROJECT = join(import.meta.dirname, '../..');
-const START_TIMEOUT_MS = 20_000;
+const START_TIMEOUT_MS = 60_000;
 
 /** A running server. Disposing of it sends SIGTERM and waits for its end. */
 export interface BenchProcess extends AsyncDisposable {
@@ -17,13 +17,20 @@ export interface BenchProcess extends AsyncDisposable {
   readonly pid: number;
 }
 
-/** Starts the service as `npm start` does, on a free port, with its files and its log in the folder. */
-export async function startEasel(folder: string, env: Readonly<Record<string, string>>): Promise<BenchProcess> {
+/**
+ * Starts the service as `npm start` does, on a free port, with its files and its log in the folder. `wrap` may put a program before the
+ * command that replaces itself by it, such as `taskset`.
+ */
+export async function startEasel(
+  folder: string,
+  env: Readonly<Record<string, string>>,
+  wrap: (command: readonly [string, ...string[]]) => readonly [string, ...string[]] = (command) => command,
+): Promise<BenchProcess> {
   const { scripts } = JSON.parse(await readFile(join(PROJECT, 'package.json'), 'utf8')) as {
     scripts: Record<string, string>;
   };
   const defaults = { PORT: '0', MEDIA_DIR: join(folder, 'media'), DATABASE_URL: `sqlite:${join(folder, 'easel.db')}` };
-  return await startServer(['sh', '-c', scripts.start ?? ''], join(folder, 'easel.log'), { ...defaults, ...env });
+  return await startServer(wrap(['sh', '-c', scripts.start ?? '']), join(folder, 'easel.log'), { ...defaults, ...env });
 }
 
 /** Starts a process that prints the URL it listens on. Its output goes to the file `log`. */

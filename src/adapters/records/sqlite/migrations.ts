@@ -221,6 +221,30 @@ const MIGRATIONS: readonly string[] = [
     INSERT INTO totals VALUES (NEW.status, 1) ON CONFLICT DO UPDATE SET images = images + 1;
   END;
   `,
+  `
+  -- Lists by owner, by label and by status are read from one index in order, however many images fit only some of the filters. Labels
+  -- have copies of the image's owner and status for this, which the triggers keep.
+  DROP INDEX images_by_owner;
+  CREATE INDEX images_by_owner ON images (owner, status, created_at, media_id);
+
+  ALTER TABLE labels ADD COLUMN owner TEXT NOT NULL DEFAULT '';
+  ALTER TABLE labels ADD COLUMN status TEXT NOT NULL DEFAULT '';
+  UPDATE labels SET (owner, status) = (SELECT owner, status FROM images WHERE images.media_id = labels.media_id)
+    WHERE media_id IN (SELECT media_id FROM images);
+  DROP INDEX labels_by_age;
+  CREATE INDEX labels_by_status ON labels (label, status, created_at, media_id);
+  CREATE INDEX labels_by_owner ON labels (label, owner, status, created_at, media_id);
+
+  CREATE TRIGGER labels_inserted AFTER INSERT ON labels BEGIN
+    UPDATE labels SET (owner, status) = (SELECT owner, status FROM images WHERE media_id = NEW.media_id)
+      WHERE media_id = NEW.media_id AND label = NEW.label;
+  END;
+
+  CREATE TRIGGER labels_updated AFTER UPDATE OF owner, status ON images
+  WHEN OLD.owner <> NEW.owner OR OLD.status <> NEW.status BEGIN
+    UPDATE labels SET owner = NEW.owner, status = NEW.status WHERE media_id = NEW.media_id;
+  END;
+  `,
 ];
 
 /** The schema version after all migrations. */

@@ -225,11 +225,13 @@ export function openQueries(sql: SqliteDatabase['sql'], derive: Derive): SqliteQ
 }
 
 /**
- * The SQL for a page of the list, and the values to bind before the limit. Of several statuses each has a search of its own, which an
- * index gives in order and SQLite merges: with `IN` it would sort every image that has one of them.
+ * The SQL for a page of the list, and the values to bind before the limit. Each status has a search of its own, which an index gives in
+ * order and SQLite merges: with `IN` it would sort every image that has one of them. So the indexes by owner and by label need no second
+ * form without the status.
  */
 function listStatement(query: ListQuery): { readonly text: string; readonly values: readonly SQLInputValue[] } {
-  const searches = (query.status ?? [undefined]).map((status) => searchOf(query, status));
+  const isNarrowed = query.label !== undefined || query.owner !== null;
+  const searches = (query.status ?? (isNarrowed ? IMAGE_STATUSES : [undefined])).map((one) => searchOf(query, one));
   const text = `
     ${searches.map(({ text }) => text).join(' UNION ALL ')}
     ORDER BY created DESC, id DESC
@@ -242,25 +244,37 @@ function searchOf(
   { label, createdAfter, createdBefore, owner, cursor }: ListQuery,
   status: ImageStatus | undefined,
 ): { readonly text: string; readonly values: readonly SQLInputValue[] } {
+  // With a label all conditions hold for the labels table, which has copies of what is searched for.
+  const table = label === undefined ? 'images' : 'labels';
   const conditions: string[] = [IS_READABLE];
   const values: SQLInputValue[] = [];
   const where = (condition: string, ...bound: readonly SQLInputValue[]): void => {
     conditions.push(condition);
     values.push(...bound);
   };
-  const source = label === undefined ? 'images' : 'labels JOIN images USING (media_id)';
-  // With a label the order comes from the labels table, which has an index by label and age.
-  const table = label === undefined ? 'images' : 'labels';
-  if (label !== undefined) where('label = ?', label);
-  if (status !== undefined) where('status = ?', status);
-  if (owner !== null) where('owner = ?', owner);
+  if (label !== undefined) where('labels.label = ?', label);
+  if (status !== undefined) where(`${table}.status = ?`, status);
+  if (owner !== null) where(`${table}.owner = ?`, owner);
   if (createdAfter !== undefined) where(`${table}.created_at >= ?`, Date.parse(createdAfter));
   if (createdBefore !== undefined) where(`${table}.created_at < ?`, Date.parse(createdBefore));
   if (cursor !== undefined) {
     where(`(${table}.created_at, ${table}.media_id) < (?, ?)`, ...decodeCursor(cursor));
   }
   const text = `
-    SELECT document, ${table}.created_at AS created, ${table}.media_id AS id FROM ${source}
+    SELECT document, ${table}.created_at AS created, ${table}.media_id AS id FROM ${sourceOf(label, owner, status)}
     WHERE ${conditions.join(' AND ')}`;
   return { text, values };
+}
+
+/**
+ * The tables of a search, with the index that gives exactly what fits, newest first. It has to be named: without statistics SQLite may take
+ * one that fits some of the filters, and read all that have them.
+ */
+function sourceOf(label: string | undefined, owner: string | null, status: ImageStatus | undefined): string {
+  if (label !== undefined) {
+    const index = owner === null ? 'labels_by_status' : 'labels_by_owner';
+    return `labels INDEXED BY ${index} CROSS JOIN images USING (media_id)`;
+  }
+  if (owner !== null) return 'images INDEXED BY images_by_owner';
+  return `images INDEXED BY ${status === undefined ? 'images_by_age' : 'images_by_status'}`;
 }

@@ -53,6 +53,15 @@ const UNDO: readonly string[] = [
      INSERT INTO totals VALUES (NEW.status, 1, NEW.bytes)
        ON CONFLICT DO UPDATE SET images = images + 1, bytes = bytes + NEW.bytes;
    END`,
+  `DROP TRIGGER labels_inserted;
+   DROP TRIGGER labels_updated;
+   DROP INDEX labels_by_status;
+   DROP INDEX labels_by_owner;
+   DROP INDEX images_by_owner;
+   ALTER TABLE labels DROP COLUMN owner;
+   ALTER TABLE labels DROP COLUMN status;
+   CREATE INDEX labels_by_age ON labels (label, created_at, media_id);
+   CREATE INDEX images_by_owner ON images (owner, created_at, media_id)`,
 ];
 
 /** Takes a closed database back to an earlier version of the schema, from 2 on. */

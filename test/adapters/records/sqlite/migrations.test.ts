@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { SCHEMA_VERSION } from '../../../../src/adapters/records/sqlite/migrations.ts';
 import type { AttemptOutcome, Image } from '../../../../src/core/domain/image.ts';
 import type { Cost } from '../../../../src/core/domain/money.ts';
+import type { ListQuery } from '../../../../src/core/ports/record-store.ts';
 import { anAttempt, anImage, aRequest, at, ms } from '../../../contracts/record-store/example-images.ts';
 import { downgrade } from './downgrade.ts';
 import { damage, execute, makePlaceForEach } from './fixture.ts';
@@ -167,7 +168,30 @@ describe('the schema', () => {
     await records.check();
   });
 
-  it.each([2, 3, 4, 5, 6, 7])('migrates from version %d although a record cannot be read', async (version) => {
+  it('migrates labels from before they knew owner and status, which are kept from then on', async () => {
+    const request = aRequest({ labels: ['x'] });
+    const store = place.open();
+    await store.accept(anImage({ mediaId: 'a', owner: 'anna', request }), Infinity);
+    await store.accept(anImage({ mediaId: 'b', owner: 'bert', request, status: 'failed' }), Infinity);
+    await store.close();
+    downgrade(place.path(), 8);
+    const records = place.open();
+    const listed = async (query: Partial<ListQuery>) =>
+      (await records.list({ limit: 10, owner: null, label: 'x', ...query })).items.map(({ mediaId }) => mediaId);
+    expect(await listed({})).toEqual(['b', 'a']);
+    expect(await listed({ owner: 'anna' })).toEqual(['a']);
+    expect(await listed({ status: ['failed'] })).toEqual(['b']);
+    await records.update('a', (image) => ({ ...image, status: 'cancelled' }));
+    await records.accept(anImage({ mediaId: 'c', owner: 'anna', request }), Infinity);
+    expect(await listed({ status: ['queued'] })).toEqual(['c']);
+    expect(await listed({ status: ['cancelled', 'queued'], owner: 'anna' })).toEqual(['c', 'a']);
+    await records.update('c', (image) => ({ ...image, request: aRequest({ labels: ['y'] }) }));
+    await records.remove('a');
+    expect(await listed({ owner: 'anna' })).toEqual([]);
+    expect(await listed({ label: 'y', status: ['queued'], owner: 'anna' })).toEqual(['c']);
+  });
+
+  it.each([2, 3, 4, 5, 6, 7, 8])('migrates from version %d although a record cannot be read', async (version) => {
     const store = place.open();
     for (const mediaId of ['bad', 'good']) await store.accept(anImage({ mediaId }), Infinity);
     await store.close();

@@ -2,7 +2,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { Worker } from 'node:worker_threads';
 import { describe, expect, it, vi } from 'vitest';
 import type { ToThread } from '../../../../src/adapters/records/sqlite/writer/write.ts';
-import type { RecordStore } from '../../../../src/core/ports/record-store.ts';
+import type { ListQuery, RecordStore } from '../../../../src/core/ports/record-store.ts';
 import { anImage, at, ms } from '../../../contracts/record-store/example-images.ts';
 import { makePlaceForEach } from './fixture.ts';
 
@@ -74,10 +74,36 @@ describe('the cost', () => {
     }
   });
 
-  it('of the whole list is bounded by the page, which an index gives in order', async () => {
-    const [list] = await plansOf((store) => store.list(everything));
-    expect(list?.plan).toEqual(['SCAN images USING INDEX images_by_age']);
-  });
+  const page = '\\(created_at,media_id\\)<\\(\\?,\\?\\)';
+  it.each<[string, Partial<ListQuery>, string]>([
+    ['status', { status: ['failed'] }, `images USING INDEX images_by_status \\(status=\\? AND ${page}\\)`],
+    ['owner', { owner: 'anna' }, `images USING INDEX images_by_owner \\(owner=\\? AND status=\\? AND ${page}\\)`],
+    [
+      'label',
+      { label: 'red' },
+      `labels USING COVERING INDEX labels_by_status \\(label=\\? AND status=\\? AND ${page}\\)`,
+    ],
+    [
+      'owner and label',
+      { owner: 'anna', label: 'red' },
+      `labels USING COVERING INDEX labels_by_owner \\(label=\\? AND owner=\\? AND status=\\? AND ${page}\\)`,
+    ],
+  ])(
+    'of a page by %s is bounded by the page: an index has all that is searched for, in order',
+    async (_, query, search) => {
+      const lists = await plansOf(async (store) => {
+        for (const status of [['failed'], ['failed', 'queued'], query.status] as const)
+          await store.list({ ...everything, ...query, status, cursor });
+      });
+      expect(lists.length).toBeGreaterThanOrEqual(2);
+      for (const { plan } of lists) {
+        const steps = plan.filter((step) => /^(SEARCH|SCAN|USE)/.test(step));
+        expect(steps.length).toBeGreaterThan(0);
+        for (const step of steps)
+          expect(step).toMatch(new RegExp(`^SEARCH (${search}|images USING INDEX \\S+ \\(media_id=\\?\\))$`));
+      }
+    },
+  );
 
   it('of expiry is bounded by the expired images, and only they are sorted', async () => {
     const plans = await plansOf((store) => store.expired(retention));
