@@ -94,7 +94,8 @@ export function createRepeatedAnswers({
       count('GET', answer.route, status, ms / 1000, null);
       log.info(logRequest(id, 'GET', answer.route, answer.path, status, ms), 'request');
     };
-    response.once('close', end);
+    // Emitted once, and cheaper than `once`.
+    response.on('close', end);
     noteRequest(request.socket, response);
 
     // The app repeats a look-up that fails, and answers with its error.
