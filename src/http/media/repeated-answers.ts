@@ -133,9 +133,11 @@ export function createRepeatedAnswers({
 
     answer(request, response, route) {
       const answer = surroundings === null ? undefined : kept.get(request.url ?? '');
+      const tag = answer === undefined ? undefined : request.headers['if-none-match'];
       if (answer === undefined || surroundings === null || !isPlain(request) || surroundings.stopping()) {
         route(request, response);
-      } else void repeat(answer, surroundings, request, response, route);
+      } else if (tag !== undefined && tag !== answer.etag) route(request, response);
+      else void repeat(answer, surroundings, request, response, route);
     },
 
     open(given) {
