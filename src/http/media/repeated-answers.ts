@@ -133,11 +133,9 @@ export function createRepeatedAnswers({
 
     answer(request, response, route) {
       const answer = surroundings === null ? undefined : kept.get(request.url ?? '');
-      const tag = answer === undefined ? undefined : request.headers['if-none-match'];
-      if (answer === undefined || surroundings === null || !isPlain(request) || surroundings.stopping()) {
-        route(request, response);
-      } else if (tag !== undefined && tag !== answer.etag) route(request, response);
-      else void repeat(answer, surroundings, request, response, route);
+      if (answer !== undefined && surroundings?.stopping() === false && isRepeat(request, answer)) {
+        void repeat(answer, surroundings, request, response, route);
+      } else route(request, response);
     },
 
     open(given) {
@@ -147,6 +145,12 @@ export function createRepeatedAnswers({
 }
 
 const NO_BYTES = new Uint8Array();
+
+/** True for a request for the whole file, or whether the version that the app has answered with is still good. */
+function isRepeat(request: IncomingMessage, { etag }: KeptAnswer): boolean {
+  const tag = request.headers['if-none-match'];
+  return isPlain(request) && (tag === undefined || tag === etag);
+}
 
 /** True for a GET whose answer depends on nothing but its URL and `If-None-Match`. */
 function isPlain({ method, httpVersion, headers, rawHeaders }: IncomingMessage): boolean {
