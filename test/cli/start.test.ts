@@ -46,7 +46,11 @@ test.each<[string, Record<string, string>]>([
 ])('a command runs without a compile cache where %s', async (_what, given) => {
   await using folder = await temporaryFolder();
   await mkdir(join(folder.path, 'cache'));
-  const env = { XDG_CACHE_HOME: join(folder.path, 'cache'), ...given, NODE_COMPILE_CACHE: undefined as unknown as string };
+  const env = {
+    XDG_CACHE_HOME: join(folder.path, 'cache'),
+    ...given,
+    NODE_COMPILE_CACHE: undefined as unknown as string,
+  };
   expect((await runEasel(folder.path, ['--version'], env)).code).toBe(0);
   expect(await readdir(join(folder.path, 'cache')).then((names) => names.length)).toBeLessThanOrEqual(1);
 });
