@@ -2,7 +2,10 @@
 // The command `easel`. Plain JavaScript that Node 18 can read, so that an older Node says what is wrong instead of a syntax error.
 
 import { spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, mkdirSync } from 'node:fs';
+import * as nodeModule from 'node:module';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
 const OLDEST_NODE = 24;
@@ -18,9 +21,18 @@ const SERVICE_FLAGS = ['--max-semi-space-size=8', '--heap-growing-percent=200'];
  */
 const SERVICE_ENVIRONMENT = { MALLOC_ARENA_MAX: '2', MALLOC_MMAP_THRESHOLD_: '131072' };
 
+/**
+ * Where Node keeps what it has compiled and stripped of types (https://nodejs.org/docs/latest-v24.x/api/module.html#module-compile-cache):
+ * it takes a third off the processor time of a start. A folder of this user alone: Node runs what it finds there, so that it must not be
+ * one in which others can write, as Node's own default in the temporary folder is. Where it cannot be made, Node goes on without;
+ * NODE_COMPILE_CACHE names another folder, and NODE_DISABLE_COMPILE_CACHE=1 switches it off.
+ */
+const compileCache = process.env.NODE_COMPILE_CACHE ?? ownCacheFolder();
+
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 const compiled = here('../dist/cli/easel.js');
 const program = existsSync(compiled) ? compiled : here('../src/cli/easel.ts');
+const service = existsSync(compiled) ? here('../dist/main.js') : here('../src/main.ts');
 const [command, ...args] = process.argv.slice(2);
 
 const node = chooseNode();
@@ -28,11 +40,18 @@ if (node === null) {
   console.error(`Easel needs Node.js ${OLDEST_NODE} or newer, and this is ${process.version}.`);
   process.exitCode = 1;
 } else if (command === 'serve') {
-  const environment = { ...SERVICE_ENVIRONMENT, ...process.env };
-  replaceBy(node, [...process.execArgv, ...SERVICE_FLAGS, program, command, ...args], environment);
+  const environment = {
+    ...SERVICE_ENVIRONMENT,
+    ...(compileCache !== null && { NODE_COMPILE_CACHE: compileCache }),
+    ...process.env,
+  };
+  // Without arguments there is nothing for the command line to read.
+  const started = args.length === 0 ? [service] : [program, command, ...args];
+  replaceBy(node, [...process.execArgv, ...SERVICE_FLAGS, ...started], environment);
 } else if (node !== process.execPath) {
   replaceBy(node, [...process.execArgv, program, ...process.argv.slice(2)], process.env);
 } else {
+  if (compileCache !== null) nodeModule.enableCompileCache?.(compileCache);
   await import(pathToFileURL(program).href);
 }
 
@@ -41,6 +60,20 @@ function chooseNode() {
   if (Number.parseInt(process.versions.node, 10) >= OLDEST_NODE) return process.execPath;
   const installed = here('../node_modules/node/bin/node');
   return existsSync(installed) ? installed : null;
+}
+
+/** Made here, one folder after the other: Node 24.21 tries for ever to make a whole path where there can be none, as below /proc. */
+function ownCacheFolder() {
+  try {
+    let folder = process.env.XDG_CACHE_HOME || join(homedir(), '.cache');
+    for (const name of ['', 'easel', 'compile']) {
+      folder = join(folder, name);
+      if (!existsSync(folder)) mkdirSync(folder, { mode: 0o700 });
+    }
+    return folder;
+  } catch {
+    return null;
+  }
 }
 
 /** Runs `program` in place of this process: under its process id where the system can (not Windows, not Node 20), else as its child. */

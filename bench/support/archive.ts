@@ -1,7 +1,7 @@
 import { open } from 'node:fs/promises';
 import { DatabaseSync } from 'node:sqlite';
 import { openSqliteRecords } from '../../src/adapters/records/sqlite/records.ts';
-import { columnsOf } from '../../src/adapters/records/sqlite/rows.ts';
+import { asStored, columnsOf } from '../../src/adapters/records/sqlite/rows.ts';
 import type { Image, ImageStatus } from '../../src/core/domain/image.ts';
 import type { Derive } from '../../src/core/ports/record-store.ts';
 import { anImage, aRequest } from '../../test/contracts/record-store/example-images.ts';
@@ -51,7 +51,7 @@ export async function makeArchive({ path, count, derive, now, owner, expired }: 
   for (let number = 0; number < count; number += 1) {
     const image = imageOf(number, { count, now, owner, expired });
     const expiresAt = image.expiresAt === null ? null : Date.parse(image.expiresAt);
-    insert.run(columnsOf(image, { expiresAt }));
+    insert.run(columnsOf(asStored(image), { expiresAt }));
     for (const one of image.request.labels) label.run(image.mediaId, one, Date.parse(image.createdAt));
   }
   const spend = database.prepare('INSERT INTO spending VALUES (?, ?, ?, 500, 100000, 0)');

@@ -1,8 +1,7 @@
 import type { Command } from 'commander';
 import { z } from 'zod';
-import { type BackupReport, backUp } from '../composition/backup/backup.ts';
-import { type RestoreReport, restoreBackup } from '../composition/backup/restore.ts';
-import { createCommandLogger } from '../composition/logging.ts';
+import type { BackupReport } from '../composition/backup/backup.ts';
+import type { RestoreReport } from '../composition/backup/restore.ts';
 import { readCommandConfig } from '../config/config.ts';
 import { EXIT_FAILED } from './failure.ts';
 import { parseOption } from './option-values.ts';
@@ -24,6 +23,8 @@ export function addBackup(program: Command): void {
         '\n\nExample:\n  easel backup /backup/easel',
     )
     .action(async (folder: string) => {
+      // Loaded here, not with the command line: `--help` needs none of the service.
+      const { backUp } = await import('../composition/backup/backup.ts');
       const report = await backUp(readCommandConfig(process.env), folder);
       console.log(describeBackup(report, folder));
       reportFaults(report.faults, 'backed up');
@@ -40,6 +41,8 @@ export function addBackup(program: Command): void {
     )
     .action(async (folder: string) => {
       const config = readCommandConfig(process.env);
+      const { restoreBackup } = await import('../composition/backup/restore.ts');
+      const { createCommandLogger } = await import('../composition/logging.ts');
       const report = await restoreBackup(config, folder, await createCommandLogger(config.secrets.mask));
       console.log(describeRestore(report, config.media.root));
       reportFaults(report.faults, 'restored');

@@ -2,7 +2,6 @@
 
 import { readFile, writeFile } from 'node:fs/promises';
 import type { Command } from 'commander';
-import { describeApi } from '../composition/describe-api.ts';
 import { VERSION } from '../composition/version.ts';
 import { settingsPage } from '../config/messages/settings-page.ts';
 
@@ -36,6 +35,8 @@ const SETTINGS = new URL('../../docs/settings.md', import.meta.url);
 
 /** Writes `openapi/openapi.json`; with `--check`, fails when it is not up to date. */
 async function writeOpenApi({ check }: CheckOption): Promise<number> {
+  // Loaded here, not with the command line: `--help` needs none of the service.
+  const { describeApi } = await import('../composition/describe-api.ts');
   const document = `${JSON.stringify(await describeApi(VERSION), null, 2)}\n`;
   return check ? await compare(OPENAPI, document, 'openapi') : await write(OPENAPI, document);
 }

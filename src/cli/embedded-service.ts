@@ -1,5 +1,4 @@
-import { createCommandLogger } from '../composition/logging.ts';
-import { createServices, type Services } from '../composition/services.ts';
+import type { Services } from '../composition/services.ts';
 import { endAtOnce, REPEAT_MS } from '../composition/stop.ts';
 import { readCommandConfig } from '../config/config.ts';
 import { ImageError } from '../core/domain/errors.ts';
@@ -28,6 +27,9 @@ export async function withServices(work: (service: EmbeddedService) => Promise<n
   const config = readCommandConfig(process.env);
   const began = Date.now();
   const signals = watchSignals();
+  // Loaded here, not with the command line: `--help` needs none of the service.
+  const { createCommandLogger } = await import('../composition/logging.ts');
+  const { createServices } = await import('../composition/services.ts');
   const log = await createCommandLogger(config.secrets.mask);
   for (const warning of config.warnings) log.warn(warning);
   const services = await createServices(config, log);

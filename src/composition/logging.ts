@@ -1,5 +1,6 @@
 import { isatty } from 'node:tty';
 import { type Logger, pino } from 'pino';
+import { createIsoTime } from '../adapters/telemetry/iso-time.ts';
 import { createLogOutput } from '../adapters/telemetry/log-output.ts';
 import type { MaskSecrets } from '../core/domain/text/outside-text.ts';
 
@@ -20,7 +21,7 @@ async function createLogger(level: string, descriptor: number, maskSecrets: Mask
     {
       level,
       base: null,
-      timestamp: pino.stdTimeFunctions.isoTime,
+      timestamp: createIsoTime(),
       formatters: { level: (label) => ({ level: label }) },
     },
     createLogOutput(descriptor, maskSecrets, terminal?.formatForTerminal),

@@ -19,6 +19,8 @@ import { createServer, MAX_PARAM_LENGTH } from './connections/server.ts';
 import { endConnections, refuseWorkWhileStopping } from './connections/stopping.ts';
 import { DEFAULT_TIMEOUTS, pauseSocketTimeout, type Timeouts } from './connections/timeouts.ts';
 import { privateAccess } from './media/access.ts';
+import { createHotFiles } from './media/hot-files.ts';
+import { createRepeatedAnswers } from './media/repeated-answers.ts';
 import { createHealth, type HealthChecks } from './monitoring/health.ts';
 import { observeRequest, observeRequests, requestId } from './monitoring/request-log.ts';
 import { traceRequests } from './monitoring/tracing.ts';
@@ -98,8 +100,13 @@ export async function buildApp(
     services;
   const { timeouts = DEFAULT_TIMEOUTS, maxConnections = Number.POSITIVE_INFINITY } = overrides;
 
+  const hot = createHotFiles(pictures, mediaCacheBytes);
+  const repeated = createRepeatedAnswers({ pictures, hot, count: metrics.countRequest });
+  // Private pictures and limits need to know who asks.
+  const mayRepeat = links === null && rateLimits.media === null;
   const app = createServer({
     logger,
+    answerFirst: repeated.answer,
     requestId,
     observeUnrouted: (request, reply) => observeRequest(request, reply, metrics.countRequest, NO_TRACING),
     timeouts,
@@ -114,7 +121,7 @@ export async function buildApp(
   requireHost(app);
   ignoreRangeOfHead(app);
   readJsonBodies(app);
-  refuseWorkWhileStopping(app, stopping);
+  const isStopping = refuseWorkWhileStopping(app, stopping);
   const connections = trackConnections(app);
   boundConnections(app, connections, maxConnections);
   endConnections(app, connections, timeouts);
@@ -160,9 +167,10 @@ export async function buildApp(
     securePictures(scope);
     limitRates(scope, rateLimits);
     const access = links && privateAccess(keys, links);
-    await scope.register(mediaRoutes, { pictures, cacheBytes: mediaCacheBytes, access });
+    await scope.register(mediaRoutes, { pictures, hot, repeated: mayRepeat ? repeated : null, access });
   };
   await app.register(api);
   await app.register(media);
+  if (mayRepeat) repeated.open({ log: app.log, noteRequest: connections.noteRequest, stopping: isStopping });
   return app;
 }

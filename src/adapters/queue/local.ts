@@ -1,5 +1,6 @@
 import PQueue from 'p-queue';
 import type { JobQueue, RunJob } from '../../core/ports/job-queue.ts';
+import { createWaitingLine } from './waiting-line.ts';
 
 /**
  * In-process job queue: first in, first out, at most `concurrency` jobs at a time. It is not durable and need not be: the record of every
@@ -14,6 +15,8 @@ export function createLocalQueue({
 }): JobQueue {
   const queue = new PQueue({ concurrency });
   const entries = new Map<string, Entry>();
+  /** The entries that do not run yet, in the order in which they will start. Those that were cancelled do not count. */
+  const line = createWaitingLine();
   const draining = new AbortController();
   const stopping = new AbortController();
 
@@ -22,7 +25,7 @@ export function createLocalQueue({
     const existing = entries.get(mediaId);
     if (existing) {
       existing.runAgain = existing.running !== null;
-      existing.isCancelled = false;
+      line.setCounted(mediaId, true);
       return;
     }
     const entry: Entry = {
@@ -30,11 +33,12 @@ export function createLocalQueue({
       discarded: new AbortController(),
       running: null,
       runAgain: false,
-      isCancelled: false,
     };
     entries.set(mediaId, entry);
+    line.add(mediaId);
     // Does not use p-queue's own signal, which would free the slot while the job still runs.
     void queue.add(async () => {
+      line.remove(mediaId);
       entry.running = run(mediaId, {
         cancelled: entry.cancelled.signal,
         discarded: entry.discarded.signal,
@@ -54,7 +58,7 @@ export function createLocalQueue({
     async cancel(mediaId, { discard = false } = {}) {
       const entry = entries.get(mediaId);
       // A waiting job stays in the queue: it may belong to a newer request. If not, it finds its image cancelled or gone, and ends.
-      if (entry && !entry.running) entry.isCancelled = true;
+      if (entry && !entry.running) line.setCounted(mediaId, false);
       if (!entry?.running) return;
       entry.cancelled.abort();
       if (discard) entry.discarded.abort();
@@ -64,13 +68,8 @@ export function createLocalQueue({
       const entry = entries.get(mediaId);
       if (!entry) return null;
       if (entry.running && !entry.runAgain) return 1;
-      // The entries that wait are in the order in which they will start; one that runs again starts after them.
-      let ahead = 0;
-      for (const other of entries.values()) {
-        if (other === entry && !entry.running) break;
-        if (!other.running && !other.isCancelled) ahead += 1;
-      }
-      return ahead + 1;
+      // One that runs again starts after all that wait.
+      return (line.ahead(mediaId) ?? line.counted()) + 1;
     },
     depth: async () => ({ waiting: queue.size, running: queue.pending }),
     async stop(deadline) {
@@ -93,6 +92,4 @@ interface Entry {
   running: Promise<void> | null;
   /** Enqueued again while it ran: runs once more afterwards. */
   runAgain: boolean;
-  /** Cancelled while it waits, and not enqueued again since. */
-  isCancelled: boolean;
 }

@@ -50,8 +50,8 @@ export function requireHost(app: FastifyInstance): void {
   });
 }
 
-/** `rawHeaders` has names and values in turn. */
-function countHosts(rawHeaders: readonly string[]): number {
+/** How many Host headers there are. `rawHeaders` has names and values in turn. */
+export function countHosts(rawHeaders: readonly string[]): number {
   let count = 0;
   for (let at = 0; at < rawHeaders.length; at += 2) {
     if (rawHeaders[at]?.length === 4 && rawHeaders[at]?.toLowerCase() === 'host') count += 1;

@@ -15,7 +15,7 @@ export function boundConnections(app: FastifyInstance, connections: OpenConnecti
   onOpen(() => {
     if (sockets.size <= max) return;
     // The new one is the last of them, and was not answered yet.
-    const idle = sockets.values().find(isInactive);
+    const idle = sockets.keys().find(isInactive);
     if (idle === undefined) return;
     idle.destroy();
     closed += 1;

@@ -1,4 +1,4 @@
-import type { IncomingMessage } from 'node:http';
+import { createServer as createHttpServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import {
   type FastifyBaseLogger,
   type FastifyInstance,
@@ -17,10 +17,14 @@ interface ServerOptions {
   readonly requestId: (request: IncomingMessage) => string;
   /** Logs and counts a request for which no hook runs, since the router could not parse its path. */
   readonly observeUnrouted: (request: FastifyRequest, reply: FastifyReply) => void;
+  /** Answers a request, or hands it to `route`, which is the app. */
+  readonly answerFirst: (request: IncomingMessage, response: ServerResponse, route: Route) => void;
   readonly timeouts: Timeouts;
   /** Proxies whose `X-Forwarded-*` headers are trusted; takes the values of Fastify's option of this name. */
   readonly trustProxy: boolean | string;
 }
+
+type Route = (request: IncomingMessage, response: ServerResponse) => void;
 
 /** 1 MiB: many times the longest prompt with 16 metadata pairs. */
 const BODY_LIMIT_BYTES = 1024 * 1024;
@@ -29,8 +33,22 @@ export const MAX_PARAM_LENGTH = 512;
 
 /** Creates a Fastify instance with Easel's limits and timeouts. Errors outside of any route are answered with a problem too. */
 export function createServer(options: ServerOptions): FastifyInstance {
-  const { logger, requestId, observeUnrouted, timeouts, trustProxy } = options;
+  const { logger, requestId, observeUnrouted, answerFirst, timeouts, trustProxy } = options;
   return fastify({
+    serverFactory(route) {
+      const server = createHttpServer(
+        {
+          headersTimeout: timeouts.headersMs,
+          requestTimeout: timeouts.requestMs,
+          keepAliveTimeout: timeouts.idleMs,
+          connectionsCheckingInterval: timeouts.checkIntervalMs,
+          // `requireHost` does this, and answers with a problem.
+          requireHostHeader: false,
+        },
+        (request, response) => answerFirst(request, response, route),
+      );
+      return server.setTimeout(timeouts.stalledMs);
+    },
     loggerInstance: logger,
     logController: new LogController({ disableRequestLogging: true }),
     // A child logger per request takes a sixth of the CPU of a 304. It would add the request's id, which the log calls here pass along.
@@ -39,15 +57,6 @@ export function createServer(options: ServerOptions): FastifyInstance {
     trustProxy,
     bodyLimit: BODY_LIMIT_BYTES,
     routerOptions: { maxParamLength: MAX_PARAM_LENGTH },
-    http: {
-      headersTimeout: timeouts.headersMs,
-      connectionsCheckingInterval: timeouts.checkIntervalMs,
-      // `requireHost` does this, and answers with a problem.
-      requireHostHeader: false,
-    },
-    requestTimeout: timeouts.requestMs,
-    connectionTimeout: timeouts.stalledMs,
-    keepAliveTimeout: timeouts.idleMs,
     // `refuseWorkWhileStopping` does this: it answers with a problem, and goes on serving all that is not new work.
     return503OnClosing: false,
     clientErrorHandler: handleClientError,

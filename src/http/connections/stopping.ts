@@ -21,24 +21,27 @@ const READS = new Set(['GET', 'HEAD', 'OPTIONS']);
 
 /**
  * Refuses new work while the service stops or the app closes, on old and new connections; everything else is served until the end.
- * Every answer then closes its connection: a load balancer opens the next one elsewhere, and a kept-alive one would delay the close.
+ * Every answer then closes its connection: a load balancer opens the next one elsewhere, and a kept-alive one would delay the close. Returns
+ * whether the service stops or the app closes.
  */
-export function refuseWorkWhileStopping(app: FastifyInstance, stopping: () => boolean): void {
+export function refuseWorkWhileStopping(app: FastifyInstance, stopping: () => boolean): () => boolean {
   let closing = false;
+  const isStopping = () => closing || stopping();
   app.addHook('preClose', async () => {
     closing = true;
   });
   app.addHook('onRequest', ({ method, routeOptions }, _reply, done) => {
     const served = READS.has(method) || SERVED_WHILE_STOPPING.has(`${method} ${routeOptions.url}`);
-    const refused = (closing || stopping()) && !served;
+    const refused = isStopping() && !served;
     const detail = 'the service is stopping and takes no more work; try again shortly';
     done(refused ? new ProblemError({ code: 'shutting_down', detail }) : undefined);
   });
   // Also for requests that arrived before the stop and are answered after it.
   app.addHook('onSend', (_request, reply, payload, done) => {
-    if (closing || stopping()) reply.header('connection', 'close');
+    if (isStopping()) reply.header('connection', 'close');
     done(null, payload);
   });
+  return isStopping;
 }
 
 /**
@@ -55,11 +58,11 @@ export function endConnections(
   let closing: NodeJS.Timeout | undefined;
   app.addHook('preClose', async () => {
     closing = setTimeout(() => {
-      for (const socket of sockets) socket.destroy();
+      for (const socket of sockets.keys()) socket.destroy();
     }, closeMs);
     // Repeated, since a response whose headers were sent before the stop keeps its connection alive when it ends.
     draining = setInterval(() => {
-      for (const socket of sockets) if (isInactive(socket)) socket.destroy();
+      for (const socket of sockets.keys()) if (isInactive(socket)) socket.destroy();
     }, drainIntervalMs).unref();
   });
   app.addHook('onClose', async () => {

@@ -3,7 +3,9 @@ import type { MediaFile } from '../../core/domain/image.ts';
 import { type PublishedPictures, UnreadableFileError } from '../../core/images/published-file.ts';
 
 /** A memory cache of popular files. */
-interface HotFiles {
+export interface HotFiles {
+  /** All bytes of a published file that is in memory; else null. */
+  hit(file: MediaFile): Uint8Array | null;
   /** All bytes of a published file, or null when it has to be read from the store. Raises the errors of the record store. */
   bytesOf(file: MediaFile): Promise<Uint8Array | null>;
 }
@@ -21,7 +23,7 @@ const MAX_REMEMBERED = 10_000;
  * no longer reachable, so entries need no invalidation.
  */
 export function createHotFiles(pictures: Pick<PublishedPictures, 'read'>, maxBytes: number): HotFiles {
-  if (maxBytes === 0) return { bytesOf: async () => null };
+  if (maxBytes === 0) return { hit: () => null, bytesOf: async () => null };
   const requested = new LRUCache<string, true>({ max: MAX_REMEMBERED });
   const cached = new LRUCache<string, Uint8Array, MediaFile>({
     maxSize: maxBytes,
@@ -32,6 +34,8 @@ export function createHotFiles(pictures: Pick<PublishedPictures, 'read'>, maxByt
       (await pictures.read(context).catch(missIfUnreadable)) ?? undefined,
   });
   return {
+    hit: ({ sha256 }) => cached.get(sha256) ?? null,
+
     async bytesOf(file) {
       const { sha256, bytes } = file;
       const hit = cached.get(sha256);

@@ -3,8 +3,9 @@ import type { MediaFile } from '../../core/domain/image.ts';
 import type { PublishedPictures } from '../../core/images/published-file.ts';
 import type { ByteRange, OpenFile } from '../../core/ports/media-store.ts';
 import { ProblemError } from '../protocol/problem.ts';
-import { createHotFiles } from './hot-files.ts';
+import type { HotFiles } from './hot-files.ts';
 import { createPooledReads } from './pooled-reads.ts';
+import type { RepeatedAnswers } from './repeated-answers.ts';
 
 /**
  * Answers a GET or HEAD with a published file, the whole of it where `range` is null. Sets the status, `Accept-Ranges`,
@@ -13,14 +14,21 @@ import { createPooledReads } from './pooled-reads.ts';
  */
 type SendFile = (reply: FastifyReply, file: MediaFile, range: ByteRange | null) => Promise<FastifyReply>;
 
-/** Sends popular files from a memory cache of at most `cacheBytes`, other files from the store through pooled buffers. */
-export function createFileSender(pictures: PublishedPictures, cacheBytes: number): SendFile {
-  const hot = createHotFiles(pictures, cacheBytes);
+/** Sends popular files from the memory cache, other files from the store through pooled buffers. */
+export function createFileSender(
+  pictures: PublishedPictures,
+  hot: Pick<HotFiles, 'bytesOf'>,
+  repeated: Pick<RepeatedAnswers, 'keep'> | null,
+): SendFile {
   const readInto = createPooledReads();
 
   return async (reply, file, range) => {
     const cached = range === null ? await hot.bytesOf(file) : null;
-    if (cached !== null) return reply.header('accept-ranges', 'bytes').send(cached);
+    if (cached !== null) {
+      reply.header('accept-ranges', 'bytes').header('content-length', cached.length);
+      repeated?.keep(reply.request, reply, file, 200);
+      return reply.send(cached);
+    }
 
     const opened = await pictures.open(file, range ?? undefined);
     if (opened === null) {

@@ -5,14 +5,17 @@ import type { PublishedPictures } from '../../core/images/published-file.ts';
 import { PICTURE_POLICY } from '../access/security-headers.ts';
 import type { MediaAccess } from '../media/access.ts';
 import { evaluateConditions, rangeToServe } from '../media/conditional.ts';
+import type { HotFiles } from '../media/hot-files.ts';
 import { createFileSender } from '../media/published-files.ts';
+import type { RepeatedAnswers } from '../media/repeated-answers.ts';
 import { problemContent, problems } from '../openapi/responses.ts';
 import { ProblemError, sendProblem } from '../protocol/problem.ts';
 
 interface MediaRoutesOptions {
   readonly pictures: PublishedPictures;
-  /** Size of the memory cache of popular files. */
-  readonly cacheBytes: number;
+  readonly hot: HotFiles;
+  /** Learns how the app answers; null where each request is to be looked at. */
+  readonly repeated: RepeatedAnswers | null;
   /** Null when pictures are public. */
   readonly access: MediaAccess | null;
 }
@@ -32,8 +35,11 @@ const CACHE_SHORTLY = 'max-age=300, must-revalidate';
 const CACHE_FOR_EVER = 'max-age=31536000, immutable';
 
 /** `GET` and `HEAD /media/:file`: masters and renditions, whole or in part. */
-export const mediaRoutes: FastifyPluginAsyncZod<MediaRoutesOptions> = async (app, { pictures, cacheBytes, access }) => {
-  const sendFile = createFileSender(pictures, cacheBytes);
+export const mediaRoutes: FastifyPluginAsyncZod<MediaRoutesOptions> = async (
+  app,
+  { pictures, hot, repeated, access },
+) => {
+  const sendFile = createFileSender(pictures, hot, repeated);
   // `private` keeps private pictures out of shared caches.
   const cachedBy = access === null ? 'public' : 'private';
 
@@ -90,6 +96,7 @@ export const mediaRoutes: FastifyPluginAsyncZod<MediaRoutesOptions> = async (app
 
       switch (evaluateConditions(request.raw.headers, etag)) {
         case 'not_modified':
+          repeated?.keep(request, reply, file, 304);
           return reply.code(304).send();
         case 'precondition_failed':
           return sendProblem(reply, {

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { pino } from 'pino';
-import { expect, it } from 'vitest';
+import { expect, it, vi } from 'vitest';
 import { createLogOutput } from '../../../src/adapters/telemetry/log-output.ts';
 import { startProcess } from '../../support/app/process.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
@@ -29,6 +29,39 @@ it('writes the lines of a turn together, in order, and a fatal line at once', as
     await turn();
     expect(messages()).toEqual(['1', '2', '3', '4']);
   } finally {
+    closeSync(descriptor);
+  }
+});
+
+it('lets the lines of requests wait for others, and any other line take them along in order', async () => {
+  await using folder = await temporaryFolder();
+  const path = join(folder.path, 'log');
+  const descriptor = openSync(path, 'w');
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+  try {
+    const lines = () => readFileSync(path, 'utf8').split('\n').length - 1;
+    const log = pino(
+      {},
+      createLogOutput(descriptor, (text) => text),
+    );
+    log.info({ status: 200 }, 'request');
+    log.info({ status: 304 }, 'request');
+    await turn();
+    expect(lines()).toBe(0);
+    vi.advanceTimersByTime(5);
+    expect(lines()).toBe(2);
+    log.info({ status: 200 }, 'request');
+    log.info('something else');
+    await turn();
+    expect(readFileSync(path, 'utf8')).toMatch(/"msg":"request"}\n.*"msg":"something else"}\n$/);
+    // Not without bound.
+    for (let request = 0; request < 1000; request += 1) log.info({ url: 'x'.repeat(100) }, 'request');
+    await turn();
+    expect(lines()).toBe(1004);
+    vi.advanceTimersByTime(5);
+    expect(lines()).toBe(1004);
+  } finally {
+    vi.useRealTimers();
     closeSync(descriptor);
   }
 });

@@ -1,0 +1,56 @@
+import { mkdir, readdir, readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { startService } from '../support/app/process.ts';
+import { temporaryFolder } from '../support/temporary-folder.ts';
+import { EASEL, runEasel } from './run-easel.ts';
+
+/** What takes long to load, and what no command needs that prints a text. */
+const SERVICE = /\/node_modules\/(?:fastify|sharp|openai|undici|pino|prom-client|@fastify\/[\w-]+)\//;
+const preload = new URL('../support/loaded-modules.ts', import.meta.url).href;
+
+test.each([['--version'], ['--help'], ['keys', '--help']])('easel %s loads nothing of the service', async (...args) => {
+  await using folder = await temporaryFolder();
+  const list = join(folder.path, 'modules');
+  const { code } = await runEasel(folder.path, args, { NODE_OPTIONS: `--import=${preload}`, LOADED_MODULES: list });
+  expect(code).toBe(0);
+  const loaded = (await readFile(list, 'utf8')).split('\n');
+  expect(loaded.filter((url) => SERVICE.test(url))).toEqual([]);
+  expect(loaded.some((url) => url.includes('/commander/'))).toBe(true);
+});
+
+test('the service starts without the command line, and without what only some installations use', async () => {
+  await using folder = await temporaryFolder();
+  const list = join(folder.path, 'modules');
+  const env = { NODE_OPTIONS: `--import=${preload}`, LOADED_MODULES: list };
+  await using _service = await startService({ folder: folder.path, command: [process.execPath, EASEL, 'serve'], env });
+  const loaded = (await readFile(list, 'utf8')).split('\n');
+  const unused = /\/node_modules\/(?:commander|pino-pretty|@trustnxt|@peculiar|@opentelemetry\/(?!api\/))/;
+  expect(loaded.filter((url) => unused.test(url))).toEqual([]);
+  expect(loaded.some((url) => url.includes('/fastify/'))).toBe(true);
+});
+
+test('what was compiled is kept in a folder of the user alone', async () => {
+  await using folder = await temporaryFolder();
+  const env = { XDG_CACHE_HOME: join(folder.path, 'cache'), NODE_COMPILE_CACHE: undefined as unknown as string };
+  expect((await runEasel(folder.path, ['--version'], env)).code).toBe(0);
+  const kept = join(folder.path, 'cache', 'easel', 'compile');
+  expect((await readdir(kept)).length).toBe(1);
+  expect((await stat(kept)).mode & 0o077).toBe(0);
+});
+
+test.each<[string, Record<string, string>]>([
+  ['there can be no folder', { XDG_CACHE_HOME: '/proc/nope' }],
+  ['its home does not exist', { HOME: '/nonexistent', XDG_CACHE_HOME: '' }],
+  ['it is switched off', { NODE_DISABLE_COMPILE_CACHE: '1' }],
+])('a command runs without a compile cache where %s', async (_what, given) => {
+  await using folder = await temporaryFolder();
+  await mkdir(join(folder.path, 'cache'));
+  const env = {
+    XDG_CACHE_HOME: join(folder.path, 'cache'),
+    ...given,
+    NODE_COMPILE_CACHE: undefined as unknown as string,
+  };
+  expect((await runEasel(folder.path, ['--version'], env)).code).toBe(0);
+  expect(await readdir(join(folder.path, 'cache')).then((names) => names.length)).toBeLessThanOrEqual(1);
+});
