@@ -193,6 +193,7 @@ const CASES: readonly Case[] = [
   inRoom('adapters/records/sqlite', imported('./writer/part.ts'), null),
   inRoom('adapters/records/sqlite/writer', imported('./part.ts'), null),
   inRoom('adapters/records/sqlite/writer', imported('node:sqlite'), null),
+  inRoom('adapters/records/sqlite/writer', imported('../../../threads/part.ts'), null),
   inRoom('adapters/records/sqlite/writer', imported('../rows.ts'), IMPORTS),
   inRoom('adapters/records/sqlite/writer', importedType('../../../../core/domain/part.ts'), IMPORTS),
   inRoom('adapters/records/sqlite/writer', importedLate('../../../../core/ports/part.ts'), IMPORTS),

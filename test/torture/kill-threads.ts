@@ -7,24 +7,19 @@
  * and ends one of the running threads about every `KILL_THREADS_MS` milliseconds, whatever that thread is doing.
  */
 
-import { syncBuiltinESMExports } from 'node:module';
-import threads, { isMainThread, Worker, type WorkerOptions } from 'node:worker_threads';
+import { isMainThread, type Worker } from 'node:worker_threads';
 import { randomOf } from '../support/random.ts';
 
 const { KILL_THREADS_MS = '300', KILL_THREADS_SEED = '' } = process.env;
 
-// Threads inherit `--import`: only the first of them kills.
+// Threads load this, too: only the first of them kills.
 if (isMainThread) {
   const random = randomOf(KILL_THREADS_SEED);
   const running = new Set<Worker>();
-  threads.Worker = class extends Worker {
-    constructor(file: string | URL, options?: WorkerOptions) {
-      super(file, options);
-      running.add(this);
-      this.once('exit', () => running.delete(this));
-    }
-  };
-  syncBuiltinESMExports();
+  process.on('worker', (worker: Worker) => {
+    running.add(worker);
+    worker.once('exit', () => running.delete(worker));
+  });
 
   const killOne = () => {
     const victim = [...running][Math.floor(random() * running.size)];

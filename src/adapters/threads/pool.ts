@@ -2,6 +2,7 @@ import type { ResourceLimits, Transferable } from 'node:worker_threads';
 import PQueue from 'p-queue';
 import { Piscina } from 'piscina';
 import { fromErrorData } from './error-data.ts';
+import { preloads } from './preloads.ts';
 import type { TaskReply } from './thread-work.ts';
 
 /** The thread of a task died before the task ended: it exited, ran out of memory, raised outside of any task, or could not be started. */
@@ -124,14 +125,6 @@ export function createThreadPool<Task, Result>(options: ThreadPoolOptions): Thre
       return piscina.threads.length;
     },
   };
-}
-
-/** The modules that this process loads ahead, for its threads too. Its other flags, such as those of a test runner, are its own. */
-function preloads(flags: readonly string[]): string[] {
-  return flags.flatMap((flag, index) => {
-    if (flag.startsWith('--import=')) return [flag];
-    return flag === '--import' ? [`${flag}=${flags[index + 1]}`] : [];
-  });
 }
 
 function closedError(): PoolClosedError {

@@ -205,8 +205,10 @@ export function createAttempt({
     const durationMs = clock.monotonic() - began;
     const name = originalName(run.mediaId, attempt.id);
     const { bytes, sha256 } = picture;
-    await run.timed('store', () => run.retry(() => store.put(name, bytes)));
     const original = toOriginal(name, { bytes: bytes.byteLength, sha256 }, provider.digitalSourceType);
+    await run.timed('store', () => run.retry(() => store.put(name, bytes)));
+    // Many pictures may wait for their turn to be finished, which reads them from the store.
+    picture.release?.();
     const cost = picture.cost ?? (await costs.settle(request, picture.usage, attempt.cost));
     telemetry.spent(attempt.provider, attempt.model, cost);
     const { httpStatus, providerRequestId, revisedPrompt } = picture;

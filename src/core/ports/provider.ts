@@ -94,6 +94,8 @@ export interface ReceivedBytes {
   readonly bytes: Uint8Array;
   /** SHA-256 of `bytes` in hex, computed where they were received. */
   readonly sha256: string;
+  /** Gives the memory of `bytes`, which are empty afterwards, back at once. Absent where only the garbage collector can. */
+  readonly release?: () => void;
 }
 
 /** What the URL of an announced picture gave. */

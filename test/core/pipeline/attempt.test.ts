@@ -107,14 +107,14 @@ describe('the call of an attempt', () => {
       async generate() {
         sent = await scene.attempt();
         const { httpStatus, providerRequestId } = ADDRESS;
-        const bytes = received(Buffer.from('picture'));
+        const bytes = { ...received(Buffer.from('picture')), release: () => scene.steps.push('released') };
         return { ...bytes, httpStatus, providerRequestId, usage: null, revisedPrompt: null, pauseMs: null };
       },
     });
     scene.slowDown();
     const { image, original } = await scene.call();
     expect(sent).toMatchObject({ id: 'a', outcome: 'unknown', durationMs: null });
-    expect(scene.steps).toEqual(['stored', 'settled']);
+    expect(scene.steps).toEqual(['stored', 'released', 'settled']);
     expect(image).toMatchObject({ status: 'processing', original, attempts: [{ id: 'a', outcome: 'ok' }] });
   });
 

@@ -5,8 +5,10 @@ import type {
   DownloadedPicture,
   GeneratedPicture,
   ProviderCalls,
+  ReceivedBytes,
 } from '../../../core/ports/provider.ts';
 import type { Tracer } from '../../../core/ports/tracer.ts';
+import { release } from '../../threads/own-buffer.ts';
 import { PoolClosedError, ThreadDiedError, type ThreadPool } from '../../threads/pool.ts';
 import type { CallEnd, CallNews, CallResult, CallTask, CallWork, PartialPicture } from './messages.ts';
 
@@ -63,17 +65,24 @@ export function createCallThreads({ pool, tracer, secrets }: CallThreadsParts): 
     async generate(call, { cancelled, abandoned, onPartial }) {
       const work = { method: 'generate', call, wantsPartials: onPartial !== undefined } as const;
       const ends = [['cancelled', cancelled] as const, ['abandoned', abandoned] as const];
-      return (await make(provider, work, { ends, onPartial })) as GeneratedPicture | AnnouncedAnswer;
+      return releasable((await make(provider, work, { ends, onPartial })) as GeneratedPicture | AnnouncedAnswer);
     },
     async download(url, { signal, timeoutMs }) {
       const work = { method: 'download', url, timeoutMs } as const;
-      return (await make(provider, work, { ends: [['abandoned', signal]] })) as DownloadedPicture;
+      return releasable((await make(provider, work, { ends: [['abandoned', signal]] })) as DownloadedPicture);
     },
     async shutdownDates(signal) {
       const work = { method: 'shutdownDates' } as const;
       return (await make(provider, work, { ends: [['abandoned', signal]] })) as ReadonlyMap<string, string>;
     },
   });
+}
+
+/** The answer with the means to give its memory back, which cannot cross threads. */
+function releasable<Answer extends object>(answer: Answer): Answer {
+  if (!('bytes' in answer)) return answer;
+  const { bytes } = answer as Answer & ReceivedBytes;
+  return { ...answer, release: () => release(bytes) };
 }
 
 /** Calls `listener` when the signal is aborted, at once where it is, until the returned function is called. */

@@ -84,6 +84,14 @@ describe('a call on a thread', () => {
     expect(bytes.byteLength / bytes.buffer.byteLength).toBeGreaterThan(0.87);
   });
 
+  it('gives the memory of its picture back as soon as that is asked for', async () => {
+    const { bytes, release } = pictureIn(await open().calls.generate(CALL, callOptions()));
+    const { buffer } = bytes;
+    expect(buffer.byteLength).toBeGreaterThan(0);
+    release?.();
+    expect([bytes.byteLength, buffer.byteLength]).toEqual([0, 0]);
+  });
+
   it('has handed over every partial picture, in order, before it ends', async () => {
     const { calls } = open();
     for (let round = 0; round < 10; round += 1) {

@@ -1,5 +1,6 @@
 import { extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
+import { preloads } from '../../../threads/preloads.ts';
 import { errorOf, type FromThread, type Outcome, type ThreadData, type ToThread, type Write } from './write.ts';
 
 /** Does writes on a thread of its own. */
@@ -44,8 +45,8 @@ export function createWriter(data: ThreadData): Writer {
   let running: Running | null = null;
 
   const start = (): Running => {
-    // Node's own options are the process's: those of a script on the command line are refused for a thread.
-    const worker = new Worker(THREAD, { workerData: data, name: 'easel-records', execArgv: [] });
+    const execArgv = preloads(process.execArgv);
+    const worker = new Worker(THREAD, { workerData: data, name: 'easel-records', execArgv });
     const thread: Running = { worker, pending: new Map(), fault: undefined };
     worker.unref();
     worker.on('message', (results: FromThread) => {
