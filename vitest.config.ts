@@ -1,7 +1,11 @@
 import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
+import { COMPILE_CACHE } from './test/support/compile-cache.ts';
 import { FileOrder } from './test/support/file-order.ts';
 import { LONGEST_WAIT_MS } from './test/support/until.ts';
+
+// For the processes of the tests and their threads, each of which would strip the types of its modules anew.
+process.env.NODE_COMPILE_CACHE ??= COMPILE_CACHE;
 
 export default defineConfig({
   test: {

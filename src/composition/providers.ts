@@ -1,4 +1,3 @@
-import { availableParallelism } from 'node:os';
 import type { Logger } from 'pino';
 import { createOpenAIProvider } from '../adapters/providers/openai/provider.ts';
 import { openPaintingThreads, type Paint } from '../adapters/providers/placeholder/painting-threads.ts';
@@ -12,16 +11,20 @@ import type { Provider, ProviderCalls } from '../core/ports/provider.ts';
 import type { Tracer } from '../core/ports/tracer.ts';
 import { createUpstreams, type Upstreams } from '../core/upstream/upstreams.ts';
 import { hostOf } from '../security/allow-list.ts';
-import type { CallThreadProvider } from './threads/call-thread.ts';
-import { openCallThreads } from './threads/call-threads.ts';
+import type { CallThreadOptions } from './threads/call-threads.ts';
+import type { OpenProviderCalls, ProviderCallsData } from './threads/provider-calls.ts';
 
 /** Largest answer that is read from a provider: far more than the largest picture in base64. */
 const MAX_PROVIDER_RESPONSE_BYTES = 128 * 1024 * 1024;
+
+/** Opens the calls of the providers, on threads or not. */
+export type OpenCalls = (options: CallThreadOptions) => OpenProviderCalls;
 
 interface ProviderParts {
   readonly tracer: Tracer;
   readonly clock: Clock;
   readonly log: Logger;
+  readonly openCalls: OpenCalls;
 }
 
 /** The configured providers, and what was built on them. */
@@ -37,11 +40,11 @@ export interface Providers {
 /** Builds the providers with their connections, which `opened` closes. Sends no request. */
 export function openProviders(
   config: Config,
-  { tracer, clock, log }: ProviderParts,
+  { tracer, clock, log, openCalls }: ProviderParts,
   opened: AsyncDisposableStack,
 ): Providers {
   const { secrets } = config;
-  const threads = openCallThreads({
+  const calls = openCalls({
     providers: config.providers
       .filter(({ kind }) => kind !== 'placeholder')
       .map((settings) => callThreadProvider(settings, config)),
@@ -49,8 +52,8 @@ export function openProviders(
     tracer,
     secrets,
   });
-  opened.defer(() => threads.close());
-  const painting = openPaintingThreads(availableParallelism());
+  opened.defer(() => calls.close());
+  const painting = openPaintingThreads(config.imaging.pictures);
   opened.defer(() => painting.close());
   const shutdowns = createShutdownWatch({
     inUse: [...new Set([config.defaults.model, ...config.aliases.values()])],
@@ -58,7 +61,7 @@ export function openProviders(
     log,
   });
   const options = config.providers.map((settings) => ({
-    provider: shutdowns.watch(createProvider(settings, config, threads.callsOf, painting.paint)),
+    provider: shutdowns.watch(createProvider(settings, config, calls.callsOf, painting.paint)),
     limits: { concurrency: settings.concurrency, perMinute: settings.perMinute },
   }));
   return {
@@ -92,7 +95,7 @@ function createProvider(
   });
 }
 
-function callThreadProvider(settings: ProviderSettings, config: Config): CallThreadProvider {
+function callThreadProvider(settings: ProviderSettings, config: Config): ProviderCallsData['providers'][number] {
   const { name, kind, apiKey, baseURL, omit } = settings;
   return {
     name,

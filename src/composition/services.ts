@@ -25,7 +25,7 @@ import { createHealthChecks } from './health-checks.ts';
 import { createServiceMetrics } from './metrics.ts';
 import { openLinks, openTracing, openWebhooks, trySigning } from './optional-parts.ts';
 import { createPipeline } from './pipeline.ts';
-import { openProviders } from './providers.ts';
+import { type OpenCalls, openProviders } from './providers.ts';
 import { openMediaFolder, openRecords } from './start/open-storage.ts';
 import {
   pollShutdownDates,
@@ -36,6 +36,7 @@ import {
   watchForRecovery,
 } from './start/startup.ts';
 import { createServiceStop, type StopServices } from './stop.ts';
+import { openCallThreads } from './threads/call-threads.ts';
 import { createUseCases } from './use-cases.ts';
 
 /** The wired service: what the HTTP interface calls, and how the process starts and stops it. */
@@ -57,12 +58,13 @@ export interface Services extends AppServices {
   readonly reloadKeys: () => void;
 }
 
-/** Clock and random numbers, which tests replace with predictable ones, and what opens imaging, which they may put something before. */
+/** Clock and random numbers, which tests replace with predictable ones, and what opens threads, which tests may share or do without. */
 interface World {
   readonly clock: Clock;
   /** In [0, 1). */
   readonly random: () => number;
   readonly openImaging?: typeof createImagingThreads;
+  readonly openCalls?: OpenCalls;
 }
 
 const REAL_WORLD: World = {
@@ -78,7 +80,7 @@ const REAL_WORLD: World = {
 export async function createServices(
   config: Config,
   baseLogger: Logger,
-  { clock, random, openImaging = createImagingThreads }: World = REAL_WORLD,
+  { clock, random, openImaging = createImagingThreads, openCalls = openCallThreads }: World = REAL_WORLD,
 ): Promise<Services> {
   await using opened = new AsyncDisposableStack();
 
@@ -104,7 +106,7 @@ export async function createServices(
     positionOf: (mediaId) => queue.position(mediaId),
   });
   const events = createImageEvents();
-  const { providers, upstreams, shutdowns } = openProviders(config, { tracer, clock, log }, opened);
+  const { providers, upstreams, shutdowns } = openProviders(config, { tracer, clock, log, openCalls }, opened);
   const metrics = createServiceMetrics(config, {
     records,
     store,

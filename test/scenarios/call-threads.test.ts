@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
+import { openCallThreads } from '../../src/composition/threads/call-threads.ts';
 import { startEasel } from '../support/app/easel.ts';
 import { hang, picture } from '../support/openai/answers.ts';
 import { startOpenAiServer } from '../support/openai/server.ts';
@@ -17,7 +18,7 @@ it.each([
   'a thread that dies during a call leaves it unknown on record, and with AMBIGUOUS_RETRIES=%i the answer is %i',
   async (retries, status, outcomes) => {
     using threads = watchThreads();
-    await using easel = await startEasel({ env: { AMBIGUOUS_RETRIES: String(retries) } });
+    await using easel = await startEasel({ openCalls: openCallThreads, env: { AMBIGUOUS_RETRIES: String(retries) } });
     const { upstream } = easel;
     upstream.script(hang());
     const posted = easel.post(X);
@@ -35,7 +36,7 @@ it.each([
 
 it('the other images go on when a thread dies', async () => {
   using threads = watchThreads();
-  await using easel = await startEasel();
+  await using easel = await startEasel({ openCalls: openCallThreads });
   const { upstream } = easel;
   const gate = upstream.gate();
   upstream.script(picture({ beforeHeaders: gate }));

@@ -2,22 +2,17 @@ import { availableParallelism } from 'node:os';
 import { createCallThreads } from '../../adapters/providers/threads/call-threads.ts';
 import type { CallResult, CallTask } from '../../adapters/providers/threads/messages.ts';
 import { createThreadPool } from '../../adapters/threads/pool.ts';
-import type { ProviderCalls } from '../../core/ports/provider.ts';
 import type { Tracer } from '../../core/ports/tracer.ts';
 import type { SecretMask } from '../../security/secret-mask.ts';
-import type { CallThreadData } from './call-thread.ts';
+import type { OpenProviderCalls, ProviderCallsData } from './provider-calls.ts';
 
-interface CallThreadOptions extends CallThreadData {
+export interface CallThreadOptions extends ProviderCallsData {
   readonly tracer: Pick<Tracer, 'traceparent'>;
   readonly secrets: Pick<SecretMask, 'known' | 'onLearn'>;
 }
 
 /** The threads on which provider calls are made. */
-export interface CallThreads {
-  /** The calls of the provider with this name. */
-  callsOf(provider: string): ProviderCalls;
-  /** Ends the threads, and with them the calls that run and their connections. */
-  close(): Promise<void>;
+export interface CallThreads extends OpenProviderCalls {
   /** Threads that are running now. */
   readonly threadCount: number;
 }
@@ -36,7 +31,7 @@ export function openCallThreads({ tracer, secrets, providers, maxResponseBytes }
     maxThreads: Math.ceil(availableParallelism() / 4),
     concurrentTasksPerWorker: CALLS_PER_THREAD,
     idleMs: IDLE_MS,
-    workerData: { providers, maxResponseBytes } satisfies CallThreadData,
+    workerData: { providers, maxResponseBytes } satisfies ProviderCallsData,
   });
   return {
     callsOf: createCallThreads({ pool, tracer, secrets }),

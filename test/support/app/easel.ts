@@ -12,6 +12,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import type { createImagingThreads } from '../../../src/adapters/imaging/threads.ts';
+import type { OpenCalls } from '../../../src/composition/providers.ts';
 import { createServices, type Services } from '../../../src/composition/services.ts';
 import { readConfig } from '../../../src/config/config.ts';
 import { mediaIdOf } from '../../../src/core/domain/file-names.ts';
@@ -22,6 +23,7 @@ import { type OpenAiServer, startOpenAiServer } from '../openai/server.ts';
 import { type TemporaryFolder, temporaryFolder } from '../temporary-folder.ts';
 import { createTestClock, type TestClock } from '../test-clock.ts';
 import { eventually } from '../until.ts';
+import { callsHere, sharedImaging } from './adapters-of-tests.ts';
 
 export interface EaselOptions {
   readonly env?: Readonly<Record<string, string>>;
@@ -31,8 +33,10 @@ export interface EaselOptions {
   readonly upstream?: OpenAiServer;
   /** Replaces the measurement of load; always false by default, so that a busy machine does not make tests fail with 429. */
   readonly isOverloaded?: () => boolean;
-  /** Opens imaging; by default the real one, on threads. */
+  /** Opens imaging; by default on threads that all services of the test's process share. */
   readonly openImaging?: typeof createImagingThreads;
+  /** Opens the calls of providers; by default on the test's thread. */
+  readonly openCalls?: OpenCalls;
   /** Waits of up to this many milliseconds are skipped; a minute by default. */
   readonly skipMs?: number;
 }
@@ -110,7 +114,8 @@ export async function startEasel(options: EaselOptions = {}): Promise<Easel> {
   const services = await createServices(config, logger, {
     clock,
     random: () => 0.5,
-    ...(options.openImaging && { openImaging: options.openImaging }),
+    openImaging: options.openImaging ?? sharedImaging,
+    openCalls: options.openCalls ?? callsHere,
   });
   const app = await buildApp({ ...config.server, version: 'test' }, services, {
     watchLoad: () => options.isOverloaded ?? (() => false),
