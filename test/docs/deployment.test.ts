@@ -140,6 +140,10 @@ describe('ops/easel.service', () => {
     const environment = values('Environment').join(' ');
     expect(environment).toContain(`MEDIA_DIR=${folder}/`);
     expect(environment).toContain(`DATABASE_URL=sqlite:${folder}/`);
+    expect(environment).toContain('XDG_CACHE_HOME=/var/cache');
+    // Where `bin/easel.js` puts its cache below it.
+    expect(values('CacheDirectory')).toEqual(['easel']);
+    expect(values('CacheDirectoryMode')).toEqual(['0700']);
     expect(values('ProtectSystem')).toEqual(['strict']);
   });
 

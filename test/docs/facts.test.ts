@@ -186,11 +186,17 @@ it('the README and docs/settings.md name the same five settings first', () => {
 
 it('every setting that a page names exists', () => {
   const suffixes = Object.keys(providerSettings);
-  // Read by the SDK itself.
-  const ofSdk = ['OPENAI_CUSTOM_HEADERS'];
+  // Read by the SDK, by libuv, by Node and by `bin/easel.js`.
+  const ofOthers = [
+    'OPENAI_CUSTOM_HEADERS',
+    'UV_THREADPOOL_SIZE',
+    'NODE_COMPILE_CACHE',
+    'NODE_DISABLE_COMPILE_CACHE',
+    'XDG_CACHE_HOME',
+  ];
   const isKnown = (name: string) =>
     name in settings ||
-    ofSdk.includes(name) ||
+    ofOthers.includes(name) ||
     suffixes.some((suffix) => name.startsWith('PROVIDER_') && name.endsWith(`_${suffix}`));
   const unknown = readPages()
     .filter(({ name }) => name !== 'CHANGELOG.md')
