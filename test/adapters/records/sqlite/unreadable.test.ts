@@ -96,4 +96,19 @@ describe('rows that cannot be read', () => {
     expect(await records.outbox.list('bad')).toEqual([]);
     expect(await records.outbox.update(bad?.id ?? '', (delivery) => delivery)).toBeNull();
   });
+
+  it('but whose text alone is damaged are written as they are read', async () => {
+    const { records, connection } = place.openWithConnection();
+    await records.accept(anImage({ mediaId: 'bad', request }), Infinity);
+    await records.update('bad', (image) => ({ ...image, status: 'failed' }));
+    // 0xff stands in no UTF-8 text.
+    connection.exec(
+      `UPDATE deliveries SET document = replace(document, '{"id"', '{"' || CAST(x'ff' AS TEXT) || '":0,"id"')`,
+    );
+    const next = await records.outbox.next({ ids: [], receivers: [] }, Infinity);
+    const id = next?.delivery.id ?? '';
+    const updated = await records.outbox.update(id, (delivery) => ({ ...delivery, status: 'failed' }));
+    expect(updated).toMatchObject({ id, '\ufffd': 0, status: 'failed' });
+    expect(await records.outbox.list('bad')).toEqual([updated]);
+  });
 });
