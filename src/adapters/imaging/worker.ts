@@ -45,15 +45,15 @@ const imaging = createImaging({ ...options, signer: signing && (await openSigner
 /** For a test's own worker file to wrap; the default export is what threads run. */
 export async function runTask(task: ImagingTask): Promise<Outcome<ImagingResult>> {
   const { original, spec } = task;
-  try {
-    if (sha256(original) !== spec.provenance.originalSha256) {
-      throw new DamagedOriginalError('the bytes of the original are not those that were stored');
-    }
-    return task.make === 'finished' ? await finish(original, spec, task.checked) : await makeDeferred(original, spec);
-  } finally {
-    // At once: the collector does not know how much memory hangs on these few bytes of garbage.
+  if (sha256(original) !== spec.provenance.originalSha256) {
     release(original);
+    throw new DamagedOriginalError('the bytes of the original are not those that were stored');
   }
+  const made = await (task.make === 'finished' ? finish(original, spec, task.checked) : makeDeferred(original, spec));
+  // At once: the collector does not know how much memory hangs on these few bytes of garbage. Not after a failure: a decoder whose time was
+  // over may still read them, and memory that is taken from under it ends the process.
+  release(original);
+  return made;
 }
 
 export default threadWork(runTask);

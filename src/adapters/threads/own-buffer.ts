@@ -4,9 +4,9 @@ import { isMarkedAsUntransferable } from 'node:worker_threads';
 const MAX_SURPLUS = 1 / 8;
 
 /**
- * The bytes in an `ArrayBuffer` that holds nothing else, or not much, and can be transferred to another thread: `bytes` itself where that is so, else
- * a copy. Small Buffers share one that Node keeps for many; memory that belongs to a native library (what sharp's `toBuffer` returns)
- * cannot move. After a transfer `bytes` is empty.
+ * The bytes in an `ArrayBuffer` that holds nothing else, or not much, and can be transferred to another thread: `bytes` itself where that
+ * is so, else a copy. Small Buffers share one that Node keeps for many; memory that belongs to a native library (what sharp's `toBuffer`
+ * returns) cannot move. After a transfer `bytes` is empty.
  */
 export function ownBuffer(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
   return isAlone(bytes) ? bytes : Uint8Array.from(bytes);

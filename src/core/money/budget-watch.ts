@@ -55,7 +55,8 @@ export function createGuardSpending({ budget, log }: { readonly budget: Budget; 
     const guard = createSpendingGuard(budget, model, estimate, now);
     if (!guard) return undefined;
     return {
-      ...guard,
+      day: guard.day,
+      limitsOf: (owner) => guard.limitsOf(owner),
       check(owner, balances) {
         note(null, budget.usdPerDay, balances.service, guard.day, now);
         note(owner, budget.usdPerDayOfKey.get(owner) ?? null, balances.owner, guard.day, now);

@@ -6,7 +6,7 @@ import type { RenditionFormat, RenditionSpec } from '../domain/formats.ts';
 import { type Image, isRepair, type MediaFile, type Original } from '../domain/image.ts';
 import { finished } from '../domain/life-cycle/transitions.ts';
 import type { Clock } from '../ports/clock.ts';
-import type { FinishedFile, FinishedPicture, FinishSpec, Imaging } from '../ports/imaging.ts';
+import type { FinishedFile, FinishedPicture, FinishSpec, Imaging, ReadOriginal } from '../ports/imaging.ts';
 import type { FileSource, MediaStore } from '../ports/media-store.ts';
 import type { Run } from './job.ts';
 import type { ReportOutcome } from './outcome.ts';
@@ -40,14 +40,16 @@ export function createFinish({
     const pending = image.request.renditions.filter(({ format }) => deferredFormats.includes(format));
     const repair = isRepair(image);
     const spec = { ...finishSpec(image, original, pending, embedPrompt), ...(repair && { checks: NO_CHECKS }) };
+    const unwanted = AbortSignal.any([run.signals.discarded, run.signals.stopping]);
     // Read when its turn comes, mostly from the page cache: a picture that waits for imaging holds no bytes.
     const read = async () => {
+      unwanted.throwIfAborted();
       const bytes = await run.retryRead(() => store.read(original.name));
       if (bytes === null) throw missingOriginal(image);
       return bytes;
     };
     using made = await run
-      .timed('finish', () => imaging.finish(read, spec))
+      .timed('finish', () => inTurn(unwanted, read, (readOnce) => imaging.finish(readOnce, spec)))
       .catch((error: unknown) => {
         throw error instanceof DamagedOriginalError ? missingOriginal(image) : error;
       });
@@ -59,6 +61,33 @@ export function createFinish({
     if (repair) run.log.info('image repaired: its files are published again');
     else reportOutcome(run, ended);
   };
+}
+
+/**
+ * Does the work, but raises the reason of `unwanted` at once where that fires before the original is read: while the storage is full, every
+ * place of imaging may be held by a picture that waits for room, which the deletion of this one may make. What comes then is disposed of.
+ */
+async function inTurn<Made extends Disposable>(
+  unwanted: AbortSignal,
+  read: ReadOriginal,
+  work: (read: ReadOriginal) => Promise<Made>,
+): Promise<Made> {
+  unwanted.throwIfAborted();
+  const left = Promise.withResolvers<never>();
+  const leave = () => left.reject(unwanted.reason);
+  unwanted.addEventListener('abort', leave, { once: true });
+  const made = work(() => {
+    unwanted.removeEventListener('abort', leave);
+    return read();
+  });
+  try {
+    return await Promise.race([made, left.promise]);
+  } catch (error) {
+    void made.then((late) => late[Symbol.dispose]()).catch(() => undefined);
+    throw error;
+  } finally {
+    unwanted.removeEventListener('abort', leave);
+  }
 }
 
 /** What to make of the image's original, with the `deferred` renditions left for later. */

@@ -154,7 +154,8 @@ export interface Place {
 /**
  * What a change of an image means for the rest of the store, by the rules of the core. Called for a write, which stores the result in its
  * transaction, with the image before (null: it is new) and after (null: it is removed). Each call may make a new delivery id, so store one
- * result per committed write; apart from that id it is a pure function. Called with the same image twice, it describes that image and causes no delivery.
+ * result per committed write; apart from that id it is a pure function. Called with the same image twice, it describes that image and
+ * causes no delivery.
  */
 export type Derive = (before: Image | null, after: Image | null) => Derived;
 

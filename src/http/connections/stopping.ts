@@ -21,8 +21,8 @@ const READS = new Set(['GET', 'HEAD', 'OPTIONS']);
 
 /**
  * Refuses new work while the service stops or the app closes, on old and new connections; everything else is served until the end.
- * Every answer then closes its connection: a load balancer opens the next one elsewhere, and a kept-alive one would delay the close. Returns
- * whether the service stops or the app closes.
+ * Every answer then closes its connection: a load balancer opens the next one elsewhere, and a kept-alive one would delay the close.
+ * Returns whether the service stops or the app closes.
  */
 export function refuseWorkWhileStopping(app: FastifyInstance, stopping: () => boolean): () => boolean {
   let closing = false;

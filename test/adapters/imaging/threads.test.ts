@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isMarkedAsUntransferable } from 'node:worker_threads';
+import sharp from 'sharp';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { createImaging } from '../../../src/adapters/imaging/finish.ts';
 import { createImagingThreads } from '../../../src/adapters/imaging/threads.ts';
@@ -18,6 +19,7 @@ import { until } from '../../support/until.ts';
 import { finishSpec, OPTIONS, stripes } from './drawings.ts';
 
 const DYING = new URL('./dying-worker.ts', import.meta.url);
+const LATE = new URL('./late-worker.ts', import.meta.url);
 const MASTER = { width: 320, height: 200, format: 'png' } as const;
 const RENDITIONS = [
   { width: 160, height: 100, format: 'webp' },
@@ -114,6 +116,19 @@ describe('imaging on threads', () => {
     await expect(imaging.finish(damaged, spec)).rejects.toBeInstanceOf(DamagedOriginalError);
     const deferred = imaging.finishDeferred(damaged, spec, async () => {});
     await expect(deferred).rejects.toBeInstanceOf(DamagedOriginalError);
+  });
+
+  it('leaves the original in memory where its time is over, since the decoder still reads it', async () => {
+    const flat = { create: { width: 3_000, height: 3_000, channels: 3, background: '#123456' } } as const;
+    const slow = await sharp(flat).png({ progressive: true, compressionLevel: 1 }).toBuffer();
+    const { spec } = await originalOf();
+    const provenance = { ...spec.provenance, originalSha256: sha256(slow) };
+    const imaging = open({ worker: LATE, limits: { decodeSeconds: 0.01 } });
+    const made = imaging.finish(async () => Uint8Array.from(slow), { ...spec, provenance });
+    await expect(made).rejects.toMatchObject({
+      message: `${slow.length} bytes are left`,
+      cause: { message: 'the picture could not be decoded within 0.01 s' },
+    });
   });
 
   it('raises what the checks found, inside the span of the checks', async () => {

@@ -4,6 +4,7 @@ import type { Image } from '../../../src/core/domain/image.ts';
 import { createFinish } from '../../../src/core/pipeline/finish.ts';
 import { inRun } from '../../../src/core/pipeline/job.ts';
 import type { ReadOriginal } from '../../../src/core/ports/imaging.ts';
+import type { JobSignals } from '../../../src/core/ports/job-queue.ts';
 import { imageIn, originalOf } from '../domain/life-cycle/example-changes.ts';
 import { openJobOf } from './job-of.ts';
 
@@ -14,10 +15,12 @@ async function finish({
   bytes = Buffer.from('original'),
   make = async (read) => void (await read()),
   publish = async () => {},
+  signals = {},
 }: {
   readonly bytes?: Buffer | null;
   readonly make?: (read: ReadOriginal) => Promise<void>;
   readonly publish?: () => Promise<void>;
+  readonly signals?: Partial<JobSignals>;
 }) {
   const original = originalOf('a');
   const image: Image = {
@@ -25,7 +28,8 @@ async function finish({
     original,
     request: { ...imageIn('processing').request, renditions: [] },
   };
-  const { job } = openJobOf(image);
+  const opened = openJobOf(image);
+  const job = { ...opened.job, signals: { ...opened.job.signals, ...signals } };
   const steps: string[] = [];
   const finishOne = createFinish({
     store: {
@@ -83,4 +87,33 @@ it.each<[string, Parameters<typeof finish>[0]]>([
   expect(error).toBeInstanceOf(ImageError);
   expect(error).toMatchObject({ code: 'storage_unavailable', mediaId: 'x', message: expect.stringContaining('retry') });
   expect(steps).not.toContain('publish');
+});
+
+it.each(['discarded', 'stopping'] as const)(
+  'ends at once where it is %s while it waits for its turn',
+  async (signal) => {
+    const ends = new AbortController();
+    const turn = Promise.withResolvers<void>();
+    let left: Promise<unknown> = Promise.resolve();
+    const make = async (read: ReadOriginal) => {
+      left = turn.promise.then(read);
+      ends.abort();
+      await left;
+    };
+    const { error, steps } = await finish({ make, signals: { [signal]: ends.signal } });
+    expect([error, steps]).toEqual([ends.signal.reason, ['turn']]);
+    turn.resolve();
+    await expect(left).rejects.toBe(ends.signal.reason);
+    expect(steps).toEqual(['turn']);
+  },
+);
+
+it('is finished to its end where it is unwanted only once it is being made', async () => {
+  const ends = new AbortController();
+  const make = async (read: ReadOriginal) => {
+    await read();
+    ends.abort();
+  };
+  const { steps } = await finish({ make, signals: { stopping: ends.signal } });
+  expect(steps).toEqual(['turn', 'read the original', 'publish', 'reported', 'disposed of']);
 });

@@ -28,7 +28,7 @@ interface CallThreadsParts {
   readonly secrets: KnownSecrets;
 }
 
-/** What one call is told and gives before its end. */
+/** What one call gets and gives before its end. */
 interface CallSide {
   readonly ends: readonly (readonly [CallEnd, AbortSignal])[];
   readonly onPartial?: ((bytes: Uint8Array, index: number) => void) | undefined;
@@ -44,10 +44,10 @@ export function createCallThreads({ pool, tracer, secrets }: CallThreadsParts): 
     const { port1: port, port2: remote } = new MessageChannel();
     const takePartial = ({ bytes, index }: PartialPicture) => onPartial?.(bytes, index);
     port.on('message', takePartial);
-    const tell = (news: CallNews) => port.postMessage(news);
+    const send = (news: CallNews) => port.postMessage(news);
     const known = secrets.known();
-    const forgetSecrets = secrets.onLearn((learned) => tell({ secrets: learned }));
-    const forgetSignals = ends.map(([end, signal]) => onAbort(signal, () => tell({ end })));
+    const forgetSecrets = secrets.onLearn((learned) => send({ secrets: learned }));
+    const forgetSignals = ends.map(([end, signal]) => onAbort(signal, () => send({ end })));
     try {
       const task: CallTask = { provider, work, traceparent: tracer.traceparent(), secrets: known, port: remote };
       return await pool.run(task, { transfer: [remote] });

@@ -3,7 +3,10 @@ import { ImageError } from '../../../core/domain/errors.ts';
 import { FILE_REPLACED } from './writer/same-file.ts';
 import { WriterEndedError } from './writer/writer.ts';
 
-/** Maps an error of SQLite, its thread or the file system to the `ImageError` that the port promises. Any other is a defect, returned unchanged. */
+/**
+ * Maps an error of SQLite, its thread or the file system to the `ImageError` that the port promises. Any other is a defect, returned
+ * unchanged.
+ */
 export function asImageError(error: unknown, path: string): unknown {
   if (error instanceof WriterEndedError)
     return unavailable(`the database ${path} cannot be used: ${error.message}`, { cause: error });

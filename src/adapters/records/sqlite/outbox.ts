@@ -9,8 +9,8 @@ import { CHANGED, type Row, run, type Step, stopUnless } from './writer/write.ts
 /** The reads of the port's `Outbox`, over the deliveries table, synchronous. */
 interface SqliteOutbox {
   next(...search: Parameters<Outbox['next']>): DueDelivery | null;
-  /** A delivery that can be read, and the text that it was read from. */
-  find(id: string): { readonly delivery: Delivery; readonly document: string } | null;
+  /** A delivery that can be read, and the bytes that it was read from: as text, damaged ones would not be what is stored. */
+  find(id: string): { readonly delivery: Delivery; readonly document: Uint8Array } | null;
   list(mediaId: string): readonly Delivery[];
 }
 
@@ -41,8 +41,9 @@ export function openOutbox(sql: SqliteDatabase['sql']): SqliteOutbox {
     },
 
     find(id) {
-      const row = sql(`SELECT document FROM deliveries WHERE id = ? AND ${IS_READABLE}`).get(id);
-      return row ? { delivery: readDelivery(row), document: String(row.document) } : null;
+      const row = sql(`
+        SELECT document, CAST(document AS BLOB) AS bytes FROM deliveries WHERE id = ? AND ${IS_READABLE}`).get(id);
+      return row ? { delivery: readDelivery(row), document: row.bytes as Uint8Array } : null;
     },
 
     list: (mediaId) =>
@@ -73,9 +74,9 @@ export function imageRemovedSteps(mediaId: string): readonly Step[] {
 }
 
 /** Stores a changed delivery; stopped as `CHANGED` where it is no longer what `before` was read from. */
-export function deliveryUpdateSteps(before: string, delivery: Delivery): readonly Step[] {
+export function deliveryUpdateSteps(before: Uint8Array, delivery: Delivery): readonly Step[] {
   return [
-    stopUnless(CHANGED, 'SELECT 1 FROM deliveries WHERE id = ? AND document = ?', [delivery.id, before]),
+    stopUnless(CHANGED, 'SELECT 1 FROM deliveries WHERE id = ? AND CAST(document AS BLOB) = ?', [delivery.id, before]),
     run('UPDATE deliveries SET due_at = ?, document = ? WHERE id = ?', [
       dueAt(delivery),
       JSON.stringify(delivery),

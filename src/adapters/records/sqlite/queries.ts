@@ -67,7 +67,12 @@ const QUEUED = `SELECT images FROM totals WHERE status = 'queued'`;
 
 /** The reads, on the database of `sql`. `derive` gives the names that an image owns. */
 export function openQueries(sql: SqliteDatabase['sql'], derive: Derive): SqliteQueries {
-  const find = (mediaId: string): StoredImage | null => readStored(sql(FIND_IMAGE).get({ mediaId }));
+  const find = (mediaId: string): StoredImage | null =>
+    readStored(
+      sql(FIND_IMAGE).get({ mediaId }),
+      () =>
+        sql('SELECT CAST(document AS BLOB) AS bytes FROM images WHERE media_id = ?').get(mediaId)?.bytes as Uint8Array,
+    );
 
   const findDeletion = (mediaId: string): Deletion | null => {
     const row = sql(FIND_DELETION).get(mediaId);

@@ -4,10 +4,10 @@ import type { Image } from '../../../core/domain/image.ts';
 import type { Deletion, Derived, LastCleanup, Place } from '../../../core/ports/record-store.ts';
 import type { Row } from './writer/write.ts';
 
-/** An image as it is stored, and the text that it was read from or written as. */
+/** An image as it is stored, and the text that it was read from or written as: in bytes where the text itself may be damaged. */
 export interface StoredImage {
   readonly image: Image;
-  readonly document: string;
+  readonly document: string | Uint8Array;
 }
 
 /** An image as its row: the document, and copies of the values that queries search by. */
@@ -40,10 +40,13 @@ export function asStored(image: Image): StoredImage {
   return { image, document: JSON.stringify(image) };
 }
 
-/** `readImage` with the text it was read from. */
-export function readStored(row: Row | undefined): StoredImage | null {
+/** `readImage` with the text it was read from; `readBytes` gives that as it is stored. */
+export function readStored(row: Row | undefined, readBytes: () => Uint8Array): StoredImage | null {
   const image = readImage(row);
-  return image && { image, document: String(row?.document) };
+  if (image === null) return null;
+  const text = String(row?.document);
+  // What is no UTF-8 is read as this character, so that the text is not what is stored.
+  return { image, document: text.includes('\ufffd') ? readBytes() : text };
 }
 
 /** The image in the row's `document`, or null without a row. Raises `ImageError` where it cannot be read. */

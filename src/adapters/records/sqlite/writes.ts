@@ -161,7 +161,8 @@ function labelSteps({ mediaId, createdAt, request }: Image): readonly Step[] {
 }
 
 function stopUnlessStill({ image, document }: StoredImage): Step {
-  return stopUnless(CHANGED, 'SELECT 1 FROM images WHERE media_id = ? AND document = ?', [image.mediaId, document]);
+  const stored = typeof document === 'string' ? 'document' : 'CAST(document AS BLOB)';
+  return stopUnless(CHANGED, `SELECT 1 FROM images WHERE media_id = ? AND ${stored} = ?`, [image.mediaId, document]);
 }
 
 function stopIfQueueFull(limit: number): Step {

@@ -96,4 +96,34 @@ describe('rows that cannot be read', () => {
     expect(await records.outbox.list('bad')).toEqual([]);
     expect(await records.outbox.update(bad?.id ?? '', (delivery) => delivery)).toBeNull();
   });
+
+  /** Puts a byte that stands in no UTF-8 text into every document of a table. */
+  const damageText = (table: string, key: string) =>
+    `UPDATE ${table} SET document = replace(document, '{"${key}"', '{"' || CAST(x'ff' AS TEXT) || '":0,"${key}"')`;
+
+  it('but whose text alone is damaged are changed and removed', async () => {
+    const { records, connection } = place.openWithConnection();
+    for (const mediaId of ['a', 'b']) await records.accept(anImage({ mediaId, request }), Infinity);
+    await records.close();
+    connection.exec(damageText('images', 'mediaId'));
+    const again = place.open();
+    expect(await again.update('a', (image) => ({ ...image, thumbhash: 'x' }))).toMatchObject({
+      '\ufffd': 0,
+      thumbhash: 'x',
+    });
+    expect(await again.update('a', (image) => ({ ...image, thumbhash: 'y' }))).toMatchObject({ thumbhash: 'y' });
+    expect(await again.remove('b')).toMatchObject({ mediaId: 'b' });
+  });
+
+  it('of the outbox, but whose text alone is damaged, are written as they are read', async () => {
+    const { records, connection } = place.openWithConnection();
+    await records.accept(anImage({ mediaId: 'bad', request }), Infinity);
+    await records.update('bad', (image) => ({ ...image, status: 'failed' }));
+    connection.exec(damageText('deliveries', 'id'));
+    const next = await records.outbox.next({ ids: [], receivers: [] }, Infinity);
+    const id = next?.delivery.id ?? '';
+    const updated = await records.outbox.update(id, (delivery) => ({ ...delivery, status: 'failed' }));
+    expect(updated).toMatchObject({ id, '\ufffd': 0, status: 'failed' });
+    expect(await records.outbox.list('bad')).toEqual([updated]);
+  });
 });

@@ -57,7 +57,9 @@ function takeUp(pauseMs: number): void {
     } catch (error) {
       const fault = faultOf(error);
       const isBusy = fault.errcode !== undefined && (fault.errcode & 0xff) === SQLITE_BUSY;
-      const givesUp = ({ until }: Waiting) => !isBusy || performance.now() + pauseMs > until;
+      // Looked at once for all: a write for which the time came to an end between two looks would be forgotten.
+      const next = performance.now() + pauseMs;
+      const givesUp = ({ until }: Waiting) => !isBusy || next > until;
       answer(group.filter(givesUp).map(({ id }) => ({ id, result: { fault } })));
       waiting = group.filter((one) => !givesUp(one));
     }
@@ -66,7 +68,7 @@ function takeUp(pauseMs: number): void {
   else if (isClosing) close();
 }
 
-/** The connection, opened at the first write: what prevents that is told to the write, and the next one tries again. */
+/** The connection, opened at the first write: what prevents that fails the write, and the next one tries again. */
 function connect(): { readonly commitGroup: CommitGroup } {
   if (connection) return connection;
   // SQLite would make a new file where the old one is gone.

@@ -14,7 +14,7 @@ export interface Writer {
   close(): Promise<void>;
 }
 
-/** Raised for a write whose thread ended before it answered, and for one after `close`. */
+/** Raised for a write whose thread ended before it answered or could not be started, and for one after `close`. */
 export class WriterEndedError extends Error {
   override readonly name = 'WriterEndedError';
 }
@@ -44,9 +44,17 @@ export function createWriter(data: ThreadData): Writer {
   let isClosed = false;
   let running: Running | null = null;
 
-  const start = (): Running => {
+  const startWorker = (): Worker => {
     const execArgv = preloads(process.execArgv);
-    const worker = new Worker(THREAD, { workerData: data, name: 'easel-records', execArgv });
+    try {
+      return new Worker(THREAD, { workerData: data, name: 'easel-records', execArgv });
+    } catch (cause) {
+      // The machine has no memory or no thread left, which may pass.
+      throw new WriterEndedError('the thread that writes to it cannot be started', { cause });
+    }
+  };
+  const start = (): Running => {
+    const worker = startWorker();
     const thread: Running = { worker, pending: new Map(), fault: undefined };
     worker.unref();
     worker.on('message', (results: FromThread) => {

@@ -3,6 +3,12 @@ import { setImmediate as nextRound } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { openSqliteRecords } from '../../../../../src/adapters/records/sqlite/records.ts';
+import type {
+  FromThread,
+  Result,
+  ThreadData,
+  ToThread,
+} from '../../../../../src/adapters/records/sqlite/writer/write.ts';
 import { ImageError } from '../../../../../src/core/domain/errors.ts';
 import type { RecordStore } from '../../../../../src/core/ports/record-store.ts';
 import { anImage } from '../../../../contracts/record-store/example-images.ts';
@@ -44,6 +50,24 @@ describe('the thread that writes', () => {
     expect((await updated)?.status).toBe('generating');
     // The second of each pair took its turn after the first, and wrote nothing.
     expect((await countCommits(`${place.path()}-wal`)) - before).toBe(1);
+  });
+
+  it('answers each write whose time ends while another program writes, whenever that is', async () => {
+    await place.open().identity();
+    const { connection } = place.openConnection();
+    connection.exec('BEGIN IMMEDIATE');
+    const workerData = { path: place.path(), files: [] } satisfies ThreadData;
+    const thread = new Worker(new URL('./fast-clock.ts', import.meta.url), { workerData });
+    const ends = new Map<number, Result>();
+    thread.on('message', (results: FromThread) => {
+      for (const { id, result } of results) ends.set(id, result);
+    });
+    const ids = Array.from({ length: 20 }, (_, id) => id);
+    for (const id of ids) thread.postMessage({ id, write: { steps: [], waitMs: 2 * id + 5 } } satisfies ToThread);
+    thread.postMessage('close' satisfies ToThread);
+    // It ends when no write waits any more.
+    await once(thread, 'exit');
+    expect([...ends.keys()].toSorted((a, b) => a - b)).toEqual(ids);
   });
 
   it('applies a change again where another program has changed the record meanwhile', async () => {
