@@ -55,10 +55,8 @@ export async function trySigning({ signing: identity }: Config, clock: Clock): P
 
 /** Sharp for what this thread does with it, configured. Loaded when it is asked for: it takes 20 MB, and most processes make no use of it. */
 export async function loadSharp(): Promise<Sharp> {
-  const [{ default: sharp }, { configureSharp }] = await Promise.all([
-    import('sharp'),
-    import('../adapters/imaging/sharp.ts'),
-  ]);
+  const { configureSharp } = await import('../adapters/imaging/sharp.ts');
+  const { default: sharp } = await import('sharp');
   // Loading it gives the whole process its default settings, also on the threads of imaging.
   configureSharp();
   return sharp;
