@@ -1,6 +1,7 @@
 /** Process entry: reads the configuration, builds and starts the service, listens, and stops on signals. */
 
 import './thread-pool.ts';
+import { flushCompileCache } from 'node:module';
 import { setImmediate } from 'node:timers/promises';
 import { createServiceLogger } from './composition/logging.ts';
 import { createServices } from './composition/services.ts';
@@ -62,6 +63,8 @@ async function serve(): Promise<void> {
     // The log is written once a turn of the event loop: with the start in it before any work can end the process.
     await setImmediate();
     await services.start();
+    // Node writes it at a normal exit alone, which a process that is killed does not have. Threads write their own as they end.
+    flushCompileCache();
   } catch (error) {
     reportStartError(error);
     // An app that went on listening would keep the process alive, without services behind it.

@@ -2,6 +2,7 @@
 
 import type { Logger } from 'pino';
 import type { SigningParts } from '../adapters/imaging/worker.ts';
+import type { Sharp } from '../adapters/provenance/reader.ts';
 import { createWebhookSender } from '../adapters/webhooks/sender.ts';
 import { type Config, ConfigError } from '../config/config.ts';
 import type { MediaUrls, ToRecord } from '../core/domain/record.ts';
@@ -50,6 +51,15 @@ export async function trySigning({ signing: identity }: Config, clock: Clock): P
   } catch (error) {
     throw new ConfigError([`C2PA_CERT: ${(error as Error).message}`]);
   }
+}
+
+/** Sharp for what this thread does with it, configured. Loaded when it is asked for: it takes 20 MB, and most processes make no use of it. */
+export async function loadSharp(): Promise<Sharp> {
+  const { configureSharp } = await import('../adapters/imaging/sharp.ts');
+  const { default: sharp } = await import('sharp');
+  // Loading it gives the whole process its default settings, also on the threads of imaging.
+  configureSharp();
+  return sharp;
 }
 
 /** The signed URLs of private pictures; null where pictures are public. A secret that is not set is generated once and kept in a file. */

@@ -3,7 +3,6 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { v7 as uuidv7 } from 'uuid';
 import { createImageEvents } from '../adapters/events/local.ts';
-import { configureSharp } from '../adapters/imaging/sharp.ts';
 import { createImagingThreads } from '../adapters/imaging/threads.ts';
 import { createProvenanceReader } from '../adapters/provenance/reader.ts';
 import type { Config } from '../config/config.ts';
@@ -23,7 +22,7 @@ import type { AppServices } from '../http/app.ts';
 import { createKeyRing } from '../security/key-ring.ts';
 import { createHealthChecks } from './health-checks.ts';
 import { createServiceMetrics } from './metrics.ts';
-import { openLinks, openTracing, openWebhooks, trySigning } from './optional-parts.ts';
+import { loadSharp, openLinks, openTracing, openWebhooks, trySigning } from './optional-parts.ts';
 import { createPipeline } from './pipeline.ts';
 import { type OpenCalls, openProviders } from './providers.ts';
 import { openMediaFolder, openRecords } from './start/open-storage.ts';
@@ -123,8 +122,6 @@ export async function createServices(
     opened,
   );
 
-  // For what sharp does on this thread; those of imaging do it too.
-  configureSharp();
   const imaging = openImaging({
     ...config.imaging,
     checks: config.checks,
@@ -161,7 +158,7 @@ export async function createServices(
     capacity,
     queue,
     events,
-    provenanceReader: createProvenanceReader(),
+    provenanceReader: createProvenanceReader({ loadSharp }),
     providers,
     upstreams,
     costs,
@@ -197,7 +194,7 @@ export async function createServices(
     shutdowns.warn();
     await resumeWork({ store, deletions, records, queue, log });
     deliverer.start();
-    openResources.defer(pollShutdownDates(shutdowns, log));
+    openResources.defer(pollShutdownDates(shutdowns, { random, log }));
     openResources.defer(watchForRecovery({ watch: storageWatch, capacity, records, log }));
     // A failure is logged already.
     const cleanUp = async () => void (await images.cleanup({}).catch(() => undefined));

@@ -1,6 +1,7 @@
 /** Schemas for the kinds of values that settings share: durations, numbers, flags, choices, lists. */
 
 import { z } from 'zod';
+import { oneOf } from '../core/domain/text/allowed-values.ts';
 
 /** The parsed values of a table of variables. */
 export type SettingsOf<Table extends z.core.$ZodShape> = z.output<z.ZodObject<Table>>;
@@ -43,7 +44,7 @@ export const bytes = (least: number, exponent: number) =>
 
 /** One of `values`. */
 export function choice<const Values extends readonly [string, ...string[]]>(values: Values) {
-  const allowed = new Intl.ListFormat('en-GB', { type: 'disjunction' }).format(values);
+  const allowed = oneOf(values);
   return taking(allowed, z.enum(values, { error: `must be ${allowed}` }));
 }
 

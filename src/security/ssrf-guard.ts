@@ -6,7 +6,7 @@
 import { lookup as resolve } from 'node:dns';
 import { isIP, type LookupFunction } from 'node:net';
 import type { Readable } from 'node:stream';
-import { Agent, buildConnector, request } from 'undici';
+import type { Dispatcher, request } from 'undici';
 import { specialKind } from './address.ts';
 import { type AllowedHost, defaultPort, isAllowed } from './allow-list.ts';
 import { describeRefusal } from './literal-address.ts';
@@ -62,11 +62,54 @@ const CONNECT_TIMEOUT_MS = 10_000;
  * A `fetch` that reaches public addresses and the hosts in `allow`, nothing else. It is safe against DNS rebinding: a name is looked up
  * once, and the connection goes to the address that was checked. Every request has its own connection, and so its own check.
  */
-export function createGuardedFetch({ allow, lookup = resolve, special = specialKind }: GuardOptions): GuardedFetch {
+export function createGuardedFetch(options: GuardOptions): GuardedFetch {
+  let opening: Promise<Undici> | null = null;
+  let isClosed = false;
+  const open = () => {
+    opening ??= openUndici(options);
+    return opening;
+  };
+
+  return {
+    async fetch(url, { method, headers = {}, body, timeoutMs, maxBytes, signal }) {
+      if (!/^https?:$/.test(URL.parse(url)?.protocol ?? '')) {
+        throw new RefusedAddressError('only http and https URLs are fetched');
+      }
+      const timeout = timeoutMs === null ? null : AbortSignal.timeout(timeoutMs);
+      const { request, dispatcher } = await open();
+      // It may have been loading when it was closed.
+      if (isClosed) await dispatcher.destroy();
+      const answer = await request(url, {
+        method,
+        headers: { 'accept-encoding': 'identity', ...basicOf(url), ...headers },
+        body: body ?? null,
+        signal: AbortSignal.any([signal, timeout].filter((end) => end != null)),
+        dispatcher,
+      });
+      const { statusCode: status, headers: received } = answer;
+      if (maxBytes !== null) return { status, headers: received, ...(await readAtMost(answer.body, maxBytes)) };
+      await discard(answer.body);
+      return { status, headers: received, body: new Uint8Array(), complete: false };
+    },
+    async close() {
+      isClosed = true;
+      await (await opening)?.dispatcher.destroy();
+    },
+  };
+}
+
+interface Undici {
+  readonly request: typeof request;
+  /** Connects to what is allowed, and to nothing else. */
+  readonly dispatcher: Dispatcher;
+}
+
+/** Loads undici with the first request: it is the slowest of all libraries to load, and many services never send one from this thread. */
+async function openUndici({ allow, lookup = resolve, special = specialKind }: GuardOptions): Promise<Undici> {
+  const { Agent, buildConnector, request } = await import('undici');
   const connection = { timeout: CONNECT_TIMEOUT_MS, allowH2: false };
   const connectAnywhere = buildConnector({ ...connection, lookup });
   const connectToPublic = buildConnector({ ...connection, lookup: publicOnly(lookup, special) });
-
   const dispatcher = new Agent({
     // No keep-alive.
     pipelining: 0,
@@ -85,27 +128,7 @@ export function createGuardedFetch({ allow, lookup = resolve, special = specialK
       return kind === null ? connectToPublic(options, callback) : callback(refused(hostname, kind), null);
     },
   });
-
-  return {
-    async fetch(url, { method, headers = {}, body, timeoutMs, maxBytes, signal }) {
-      if (!/^https?:$/.test(URL.parse(url)?.protocol ?? '')) {
-        throw new RefusedAddressError('only http and https URLs are fetched');
-      }
-      const timeout = timeoutMs === null ? null : AbortSignal.timeout(timeoutMs);
-      const answer = await request(url, {
-        method,
-        headers: { 'accept-encoding': 'identity', ...basicOf(url), ...headers },
-        body: body ?? null,
-        signal: AbortSignal.any([signal, timeout].filter((end) => end != null)),
-        dispatcher,
-      });
-      const { statusCode: status, headers: received } = answer;
-      if (maxBytes !== null) return { status, headers: received, ...(await readAtMost(answer.body, maxBytes)) };
-      await discard(answer.body);
-      return { status, headers: received, body: new Uint8Array(), complete: false };
-    },
-    close: () => dispatcher.destroy(),
-  };
+  return { request, dispatcher };
 }
 
 /** A lookup that fails with `RefusedAddressError` unless all addresses of the name are public. */

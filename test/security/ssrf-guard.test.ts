@@ -231,6 +231,18 @@ describe('an answer', () => {
     }
   });
 
+  test('does not come once the guard is closed, also to a request that was its first', async () => {
+    await using receiver = await listen(ok);
+    const guard = guardedFetch(on);
+    const first = expect(guard.get(url(receiver))).rejects.toMatchObject({ code: 'UND_ERR_DESTROYED' });
+    await guard.close();
+    await first;
+    const unused = guardedFetch(on);
+    await unused.close();
+    await expect(unused.get(url(receiver))).rejects.toMatchObject({ code: 'UND_ERR_DESTROYED' });
+    expect(receiver.received).toEqual([]);
+  });
+
   test('that cannot come is an error of the connection', async () => {
     const receiver = await listen(ok);
     await receiver[Symbol.asyncDispose]();

@@ -1,12 +1,22 @@
-import sharp from 'sharp';
+import type sharp from 'sharp';
 import type { EmbeddedMetadata, ProvenanceReader } from '../../core/ports/provenance-reader.ts';
 import { readXmp } from './xmp.ts';
 
-/** Reads XMP with sharp and C2PA manifests with c2pa-ts, which is loaded when the first manifest is found. */
-export function createProvenanceReader(): ProvenanceReader {
+export type Sharp = typeof sharp;
+
+interface ProvenanceReaderParts {
+  /** Called for each picture. */
+  readonly loadSharp: () => Promise<Sharp>;
+}
+
+/**
+ * Reads XMP with sharp and C2PA manifests with c2pa-ts. Both are loaded late: sharp with the first picture, c2pa-ts with the first
+ * manifest.
+ */
+export function createProvenanceReader({ loadSharp }: ProvenanceReaderParts): ProvenanceReader {
   return {
     async read(bytes) {
-      const [xmp, c2pa] = await Promise.all([readMetadata(bytes), readManifest(bytes)]);
+      const [xmp, c2pa] = await Promise.all([readMetadata(await loadSharp(), bytes), readManifest(bytes)]);
       return { xmp, c2pa };
     },
   };
@@ -20,7 +30,7 @@ export function carriesManifest(bytes: Uint8Array): boolean {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).includes('jumdc2pa', 0, 'latin1');
 }
 
-async function readMetadata(bytes: Uint8Array): Promise<EmbeddedMetadata | null> {
+async function readMetadata(sharp: Sharp, bytes: Uint8Array): Promise<EmbeddedMetadata | null> {
   // No pixel limit: only the header is read.
   const header = await sharp(bytes, { limitInputPixels: false })
     .metadata()

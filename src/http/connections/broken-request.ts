@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto';
-import { type ServerResponse, STATUS_CODES } from 'node:http';
+import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { FastifyInstance } from 'fastify';
 import { type ProblemSpec, toProblem } from '../../api/problem.ts';
 import { ProblemError } from '../protocol/problem.ts';
+import { http } from './node-http.ts';
 
 /** How long a refused client may go on sending before its connection is destroyed, in milliseconds: time to read the answer. */
 const LINGER_MS = 2_000;
@@ -24,7 +25,7 @@ export function handleClientError(error: Error & { readonly code?: string }, soc
   const body = JSON.stringify(problem);
   socket.end(
     [
-      `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status]}`,
+      `HTTP/1.1 ${problem.status} ${http.STATUS_CODES[problem.status]}`,
       'Connection: close',
       'Content-Type: application/problem+json',
       `Content-Length: ${Buffer.byteLength(body)}`,

@@ -1,4 +1,4 @@
-import { createServer as createHttpServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import {
   type FastifyBaseLogger,
   type FastifyInstance,
@@ -9,6 +9,7 @@ import {
 } from 'fastify';
 import { handleError } from '../protocol/problem.ts';
 import { handleClientError } from './broken-request.ts';
+import { http } from './node-http.ts';
 import type { Timeouts } from './timeouts.ts';
 
 interface ServerOptions {
@@ -36,7 +37,7 @@ export function createServer(options: ServerOptions): FastifyInstance {
   const { logger, requestId, observeUnrouted, answerFirst, timeouts, trustProxy } = options;
   return fastify({
     serverFactory(route) {
-      const server = createHttpServer(
+      const server = http.createServer(
         {
           headersTimeout: timeouts.headersMs,
           requestTimeout: timeouts.requestMs,

@@ -20,7 +20,7 @@ import {
 import { texturedPicture } from '../../support/pictures.ts';
 
 const SIZE = { width: 320, height: 180 };
-const reader = createProvenanceReader();
+const reader = createProvenanceReader({ loadSharp: async () => sharp });
 let identity: TestIdentity;
 
 beforeAll(async () => {

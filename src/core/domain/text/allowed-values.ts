@@ -11,6 +11,11 @@ const TYPES: Readonly<Record<string, string>> = {
   string: 'a text',
 };
 
+/** `a`, `a or b`, `a, b or c`. By hand, since settings are described at each start, and `Intl` takes 25 ms to make its first list. */
+export function oneOf(values: readonly string[]): string {
+  return [values.slice(0, -1).join(', '), values.at(-1)].filter(Boolean).join(' or ');
+}
+
 /**
  * An error map for zod: says in plain words what is allowed, where a schema has no words of its own. Undefined, which leaves it to zod,
  * for what files of an operator cannot hold.
@@ -20,7 +25,7 @@ export function allowedInWords(issue: z.core.$ZodRawIssue): string | undefined {
     case 'invalid_type':
       return issue.input === undefined ? 'is missing' : `must be ${TYPES[issue.expected] ?? issue.expected}`;
     case 'invalid_value':
-      return `must be ${new Intl.ListFormat('en-GB', { type: 'disjunction' }).format(issue.values.map(String))}`;
+      return `must be ${oneOf(issue.values.map(String))}`;
     case 'too_small':
       if (issue.origin === 'string' || issue.origin === 'array') return 'must not be empty';
       return issue.inclusive === false ? `must be above ${issue.minimum}` : `must be ${issue.minimum} or more`;
