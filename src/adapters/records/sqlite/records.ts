@@ -4,7 +4,7 @@ import type { Image } from '../../../core/domain/image.ts';
 import type { SpendingGuard } from '../../../core/domain/money.ts';
 import type { Deletion, Derive, Derived, RecordStore } from '../../../core/ports/record-store.ts';
 import { openDatabase, type SqliteDatabase } from './database.ts';
-import { unavailable } from './errors.ts';
+import { isThreadLost, unavailable } from './errors.ts';
 import { openLedger } from './ledger.ts';
 import { deliveryUpdateSteps, openOutbox } from './outbox.ts';
 import { openQueries } from './queries.ts';
@@ -77,13 +77,21 @@ function recordStore(database: SqliteDatabase, derive: Derive): RecordStore {
       return stored;
     });
 
-  /** Does a write to one image, of which nothing is known any more if that fails: it may be stored all the same. */
-  const writeImage = async (mediaId: string, steps: readonly Step[]): Promise<Outcome> => {
-    try {
-      return await write(steps);
-    } catch (error) {
-      cache.delete(mediaId);
-      throw error;
+  /**
+   * Does a write to one image, which is `after` then. Where the thread died that was to write, the database says whether it has: no other
+   * write to this image is under way. What was not stored is written once more.
+   */
+  const writeImage = async (mediaId: string, steps: readonly Step[], after: StoredImage | null): Promise<Outcome> => {
+    for (let tries = 1; ; tries += 1) {
+      try {
+        return await write(steps);
+      } catch (error) {
+        cache.delete(mediaId);
+        if (!isThreadLost(error)) throw error;
+        const now = await find(mediaId);
+        if (now?.document === after?.document) return { stopped: null, row: null };
+        if (tries === MAX_LOST_THREADS) throw error;
+      }
     }
   };
 
@@ -124,7 +132,7 @@ function recordStore(database: SqliteDatabase, derive: Derive): RecordStore {
       if (image.mediaId !== mediaId) throw new TypeError(`an update cannot rename ${mediaId} to ${image.mediaId}`);
       const after = asStored(image);
       const derived = derive(before.image, image);
-      const outcome = await writeImage(mediaId, rewriteSteps(before, after, derived, guard, queueLimit));
+      const outcome = await writeImage(mediaId, rewriteSteps(before, after, derived, guard, queueLimit), after);
       if (outcome.stopped === CHANGED) return CHANGED;
       if (isQueueFull(outcome)) return QUEUE_FULL;
       if (outcome.stopped === null) written(mediaId, after, derived);
@@ -170,7 +178,7 @@ function recordStore(database: SqliteDatabase, derive: Derive): RecordStore {
       images.take(image.mediaId, async () => {
         const stored = asStored(image);
         const derived = derive(null, image);
-        const outcome = await writeImage(image.mediaId, acceptSteps(stored, derived, queueLimit, guard));
+        const outcome = await writeImage(image.mediaId, acceptSteps(stored, derived, queueLimit, guard), stored);
         if (outcome.stopped === null) written(image.mediaId, stored, derived);
         return acceptanceOf(outcome, image, guard);
       }),
@@ -190,7 +198,7 @@ function recordStore(database: SqliteDatabase, derive: Derive): RecordStore {
         if (!before || !condition(before.image)) return null;
         const derived = derive(before.image, null);
         const deletion: Deletion = { mediaId, names: derived.ownedNames };
-        const { stopped } = await writeImage(mediaId, removeSteps(before, derived, deletion));
+        const { stopped } = await writeImage(mediaId, removeSteps(before, derived, deletion), null);
         if (stopped !== null) return CHANGED;
         written(mediaId, null, derived);
         return deletion;
@@ -250,5 +258,7 @@ const CHECK_WAIT_MS = 300;
 
 /** How often a write is made anew from a record that another program changes. Damage can look like such a change. */
 const MAX_TRIES = 5;
+/** A write is given up where so many threads in a row died over it. */
+const MAX_LOST_THREADS = 2;
 
 const QUEUE_FULL = 'queue_full';
