@@ -13,7 +13,7 @@ import { AMBIGUOUS, anyAnswer, REFUSED } from './answers.ts';
 import { attemptsInFlight, auditServing, filesOnDisk, filesOnRecord, readDatabase } from './audit.ts';
 import { type Death, getRecord, startLife } from './life.ts';
 import { type ClientRequest, type Load, makeClientRequest, readAll, remove, sendAll } from './load.ts';
-import { STEPS, STEPS_OF_DELETION, type Step } from './steps.ts';
+import { STEPS, STEPS_OF_DELETION, type Step, THREAD_KILLED } from './steps.ts';
 
 export interface RoundOptions {
   readonly seed: string;
@@ -35,6 +35,8 @@ export interface RoundReport {
   readonly deaths: readonly string[];
   /** Provider calls that were under way when the process was killed. */
   readonly inFlight: number;
+  /** Worker threads that were killed. */
+  readonly killedThreads: number;
   readonly deleted: number;
   readonly failed: number;
   /** Pictures read while the service was under load. */
@@ -56,6 +58,7 @@ interface Round extends Load {
   readonly lost: Map<string, Set<string>>;
   readonly gently: boolean;
   readonly killsThreads: boolean;
+  killedThreads: number;
 }
 
 export async function playRound({
@@ -79,6 +82,7 @@ export async function playRound({
     reads: 0,
     gently,
     killsThreads,
+    killedThreads: 0,
   };
   const ways: string[] = [];
   for (let life = 0; life < deaths; life++) ways.push(await liveAndDie(round, life, requests));
@@ -89,6 +93,7 @@ export async function playRound({
     calls: upstream.calls.length,
     deaths: ways,
     inFlight: [...round.lost.values()].reduce((sum, ids) => sum + ids.size, 0),
+    killedThreads: round.killedThreads,
     deleted: round.clientRequests.filter(({ deletion }) => deletion === 'done').length,
     ...end,
     reads: round.reads,
@@ -126,12 +131,15 @@ async function liveAndDie(round: Round, life: number, requests: number): Promise
   const end = await service.exited;
   over.abort();
   await load;
+  round.killedThreads += threadsKilled(service);
   const images = inspectRemains(round);
   const lost = lostIds(round).filter((id) => !before.has(id));
   const report = (what: string) => round.violations.push(`life ${life}, ${name}: ${what}`);
   if (lost.length > CONCURRENCY) report(`${lost.length} calls were out`);
+  // By nothing else, such as a fault of native code whose thread is gone.
+  if (end !== (name === 'SIGTERM' ? 0 : 'SIGKILL'))
+    report(`ended with ${end}\n${(service.stdout() + service.stderr()).slice(-4000)}`);
   if (name === 'SIGTERM') {
-    if (end !== 0) report(`ended with ${end}\n${service.stdout().slice(-2000)}`);
     if (lost.length > 0) report(`cut off ${lost.length} running calls`);
     for (const request of round.clientRequests) {
       const isNew = request.life === life && !request.accepted;
@@ -153,7 +161,7 @@ async function start(
   more: Readonly<Record<string, string>> = {},
 ): Promise<RunningService> {
   const env = {
-    ...(killsThreads && { KILL_THREADS_MS: '250', KILL_THREADS_SEED: String(random()) }),
+    ...(killsThreads && { KILL_THREADS_MS: '1000', KILL_THREADS_SEED: String(random()) }),
     CONCURRENCY: String(CONCURRENCY),
     AMBIGUOUS_RETRIES: String(AMBIGUOUS_RETRIES),
     RETRY_MAX_ATTEMPTS: '20',
@@ -201,6 +209,7 @@ async function finishAll(round: Round): Promise<Pick<RoundReport, 'files' | 'fai
   service.child.kill('SIGTERM');
   const end = await service.exited;
   if (end !== 0) violations.push(`the last SIGTERM ended it with ${end}`);
+  round.killedThreads += threadsKilled(service);
 
   const { images, findings } = readDatabase(folder);
   violations.push(...findings);
@@ -210,6 +219,10 @@ async function finishAll(round: Round): Promise<Pick<RoundReport, 'files' | 'fai
   const odd = [...disk.filter((name) => !record.includes(name)), ...record.filter((name) => !disk.includes(name))];
   if (odd.length > 0) violations.push(`disk and records differ in ${odd.join(', ')}`);
   return { files: record.length, failed: images.filter(({ status }) => status === 'failed').length };
+}
+
+function threadsKilled(service: RunningService): number {
+  return service.stderr().split(THREAD_KILLED).length - 1;
 }
 
 // ----------------------------------------------------------- the account

@@ -78,20 +78,32 @@ function recordStore(database: SqliteDatabase, derive: Derive): RecordStore {
     });
 
   /**
-   * Does a write to one image, which is `after` then. Where the thread died that was to write, the database says whether it has: no other
-   * write to this image is under way. What was not stored is written once more.
+   * Does a write, and once more where the thread died that was to do it, unless it `isStored` all the same. Writes without `isStored` may
+   * be done twice.
    */
-  const writeImage = async (mediaId: string, steps: readonly Step[], after: StoredImage | null): Promise<Outcome> => {
+  const persist = async (steps: readonly Step[], isStored = never, waitMs?: number): Promise<Outcome> => {
     for (let tries = 1; ; tries += 1) {
       try {
-        return await write(steps);
+        return await write(steps, waitMs);
       } catch (error) {
-        cache.delete(mediaId);
         if (!isThreadLost(error)) throw error;
-        const now = await find(mediaId);
-        if (now?.document === after?.document) return { stopped: null, row: null };
-        if (tries === MAX_LOST_THREADS) throw error;
+        if (await isStored()) return { stopped: null, row: null };
+        if (tries === MAX_TRIES_OF_THREADS) throw error;
       }
+    }
+  };
+
+  /** Does a write to one image, which is `after` then. No other one to it is under way, so that the image shows whether it is stored. */
+  const writeImage = async (mediaId: string, steps: readonly Step[], after: StoredImage | null): Promise<Outcome> => {
+    try {
+      return await persist(steps, async () => {
+        cache.delete(mediaId);
+        return (await find(mediaId))?.document === after?.document;
+      });
+    } catch (error) {
+      // It may be stored all the same.
+      cache.delete(mediaId);
+      throw error;
     }
   };
 
@@ -162,7 +174,9 @@ function recordStore(database: SqliteDatabase, derive: Derive): RecordStore {
             const before = await answer(() => outbox.find(id));
             if (!before) return null;
             const delivery = change(before.delivery);
-            const { stopped } = await write(deliveryUpdateSteps(before.document, delivery));
+            const document = JSON.stringify(delivery);
+            const isStored = async () => (await answer(() => outbox.find(id)))?.document === document;
+            const { stopped } = await persist(deliveryUpdateSteps(before.document, delivery), isStored);
             if (stopped !== null) continue;
             queueMicrotask(() => onNewDelivery());
             return delivery;
@@ -204,19 +218,19 @@ function recordStore(database: SqliteDatabase, derive: Derive): RecordStore {
         return deletion;
       }),
 
-    deletionDone: (mediaId) => images.take(mediaId, async () => void (await write(deletionDoneSteps(mediaId)))),
+    deletionDone: (mediaId) => images.take(mediaId, async () => void (await persist(deletionDoneSteps(mediaId)))),
 
     async noteUsage(kind, outputTokens) {
       // What is known needs no commit, which the picture would wait for.
       if ((await answer(() => queries.largestUsage(kind))) >= outputTokens) return;
-      await write(noteUsageSteps(kind, outputTokens));
+      await persist(noteUsageSteps(kind, outputTokens));
     },
 
-    saveCleanup: async (cleanup) => void (await write(saveCleanupSteps(cleanup))),
+    saveCleanup: async (cleanup) => void (await persist(saveCleanupSteps(cleanup))),
 
     async identity() {
       const known = await answer(() => queries.identity());
-      return known ?? String((await write(identitySteps(randomUUID()))).row?.uuid);
+      return known ?? String((await persist(identitySteps(randomUUID()))).row?.uuid);
     },
 
     list: (query) => answer(() => queries.list(query)),
@@ -235,8 +249,8 @@ function recordStore(database: SqliteDatabase, derive: Derive): RecordStore {
     async check() {
       await answer(readAll, CHECK_WAIT_MS);
       // Not with the other: their commit would write the pages that the rehearsal has touched.
-      await write(rehearsalSteps(Date.now()), CHECK_WAIT_MS);
-      const { row } = await write(PROBE_STEPS, CHECK_WAIT_MS);
+      await persist(rehearsalSteps(Date.now()), never, CHECK_WAIT_MS);
+      const { row } = await persist(PROBE_STEPS, never, CHECK_WAIT_MS);
       const read = await answer(() => sql('SELECT count FROM probe').get(), CHECK_WAIT_MS);
       if (Number(read?.count) >= Number(row?.count)) return;
       throw unavailable('the database does not keep what is written');
@@ -259,6 +273,7 @@ const CHECK_WAIT_MS = 300;
 /** How often a write is made anew from a record that another program changes. Damage can look like such a change. */
 const MAX_TRIES = 5;
 /** A write is given up where so many threads in a row died over it. */
-const MAX_LOST_THREADS = 2;
+const MAX_TRIES_OF_THREADS = 2;
+const never = async () => false;
 
 const QUEUE_FULL = 'queue_full';
