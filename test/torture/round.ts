@@ -50,6 +50,8 @@ const AMBIGUOUS_RETRIES = 1;
 /** A life that does not reach its step is killed at this age. */
 const LONGEST_LIFE_MS = 4_000;
 const LONGEST_END_MS = 60_000;
+/** The age at which a thread is killed, on average. Far younger ones would bring no picture on a slow machine. */
+const THREAD_AGE_MS = 3_000;
 
 interface Round extends Load {
   readonly upstream: OpenAiServer;
@@ -161,7 +163,7 @@ async function start(
   more: Readonly<Record<string, string>> = {},
 ): Promise<RunningService> {
   const env = {
-    ...(killsThreads && { KILL_THREADS_MS: '1000', KILL_THREADS_SEED: String(random()) }),
+    ...(killsThreads && { KILL_THREADS_MS: String(THREAD_AGE_MS), KILL_THREADS_SEED: String(random()) }),
     CONCURRENCY: String(CONCURRENCY),
     AMBIGUOUS_RETRIES: String(AMBIGUOUS_RETRIES),
     RETRY_MAX_ATTEMPTS: '20',
