@@ -4,13 +4,21 @@
  */
 
 import { setTimeout as delay } from 'node:timers/promises';
-import { countedUnknowns, type Image, isFinished } from '../../src/core/domain/image.ts';
+import { type Image, isFinished } from '../../src/core/domain/image.ts';
 import type { RunningService } from '../support/app/process.ts';
 import { type OpenAiServer, startOpenAiServer } from '../support/openai/server.ts';
 import { randomOf } from '../support/random.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 import { AMBIGUOUS, anyAnswer, REFUSED } from './answers.ts';
-import { attemptsInFlight, auditServing, filesOnDisk, filesOnRecord, readDatabase } from './audit.ts';
+import {
+  attemptsInFlight,
+  auditServing,
+  filesOnDisk,
+  filesOnRecord,
+  isKeptUnfinished,
+  isSpent,
+  readDatabase,
+} from './audit.ts';
 import { type Death, getRecord, startLife } from './life.ts';
 import { type ClientRequest, type Load, makeClientRequest, readAll, remove, sendAll } from './load.ts';
 import { STEPS, STEPS_OF_DELETION, type Step, THREAD_KILLED } from './steps.ts';
@@ -59,7 +67,6 @@ interface Round extends Load {
   /** Ids of the attempts that were in flight at a kill, by prompt. */
   readonly lost: Map<string, Set<string>>;
   readonly gently: boolean;
-  readonly killsThreads: boolean;
   killedThreads: number;
 }
 
@@ -271,7 +278,8 @@ function auditRequest(round: Round, request: ClientRequest, all: readonly Image[
   if (unknown.length > allowed * (1 + request.retries))
     report(`${unknown.length} calls of unknown outcome, after ${request.retries} retries`);
   const pictures = attempts.filter(({ outcome }) => outcome === 'ok').length;
-  const isSound = image.status === 'succeeded' ? pictures === 1 : image.status === 'failed' && isSpent(image, allowed);
+  const isFailureSound = isSpent(image, allowed) || (round.killsThreads && isKeptUnfinished(image));
+  const isSound = image.status === 'succeeded' ? pictures === 1 : image.status === 'failed' && isFailureSound;
   if (!isSound) report(`ended as ${image.status}: ${image.error?.detail}`);
   return findings;
 }
@@ -282,11 +290,6 @@ function killedWithThread(images: readonly Image[]): readonly string[] {
   return attempts
     .filter(({ outcome, providerRequestId }) => outcome === 'unknown' && providerRequestId === null)
     .map(({ id }) => id);
-}
-
-/** Whether the image failed because as many calls of unknown outcome as are allowed count for its run. */
-function isSpent(image: Image, allowed: number): boolean {
-  return countedUnknowns(image) === allowed && image.attempts.every(({ outcome }) => outcome !== 'ok');
 }
 
 function findImages(images: readonly Image[], { body }: ClientRequest): readonly Image[] {
