@@ -225,7 +225,7 @@ async function finishAll(round: Round): Promise<Pick<RoundReport, 'files' | 'fai
   for (const request of clientRequests) violations.push(...auditRequest(round, request, images));
   const disk = filesOnDisk(folder);
   const record = filesOnRecord(images);
-  const odd = [...disk.filter((name) => !record.includes(name)), ...record.filter((name) => !disk.includes(name))];
+  const odd = [...new Set(disk).symmetricDifference(new Set(record))];
   if (odd.length > 0) violations.push(`disk and records differ in ${odd.join(', ')}`);
   return { files: record.length, failed: images.filter(({ status }) => status === 'failed').length };
 }
@@ -234,24 +234,27 @@ function threadsKilled(service: RunningService): number {
   return service.stderr().split(THREAD_KILLED).length - 1;
 }
 
-// ----------------------------------------------------------- the account
-
 /**
  * What is wrong with the end of one request: its image must exist once, every call for it must be on record with its outcome, and no
  * call may follow that the limits do not allow.
  */
 function auditRequest(round: Round, request: ClientRequest, all: readonly Image[]): readonly string[] {
   const { upstream, lost } = round;
-  const { prompt } = request.body;
+  const prompt = request.body.prompt;
   const findings: string[] = [];
   const images = findImages(all, request);
   const killed = new Set([...(lost.get(prompt) ?? []), ...(round.killsThreads ? killedWithThread(images) : [])]);
   const calls = upstream.calls.filter(({ body }) => body.prompt === prompt);
-  const report = (what: string) => findings.push(`${prompt} (${calls.length} calls, ${killed.size} killed): ${what}`);
+  const about = `${calls.length} calls, ${killed.size} killed, ${images.length} on record`;
+  const report = (what: string) => findings.push(`${prompt} (${about}): ${what}`);
 
   const ambiguous = calls.filter(({ behaviour }) => AMBIGUOUS.has(behaviour ?? '')).length;
   const paid = calls.filter(({ behaviour }) => behaviour !== REFUSED).length;
-  if (paid > killed.size + ambiguous + 1) report('paid more than once, and once for each call of unknown outcome');
+  const allowed = AMBIGUOUS_RETRIES + 1;
+  // The attempts of a deleted image are gone: which of its calls ended with their thread is not known, only how many may have.
+  const hasNoRecord = round.killsThreads && images.length === 0;
+  if (paid > (hasNoRecord ? allowed * (1 + request.retries) : killed.size + ambiguous + 1))
+    report('paid more than once, and once for each call of unknown outcome');
   if (images.length > 1) report(`is there ${images.length} times`);
   const [image] = images;
   if (!image) {
@@ -274,7 +277,6 @@ function auditRequest(round: Round, request: ClientRequest, all: readonly Image[
   if (attempts.some(({ outcome }) => outcome === 'cancelled')) report('has a cancelled attempt');
   if (calls.length < attempts.length - killed.size || calls.length > attempts.length)
     report(`has ${attempts.length} attempts on record`);
-  const allowed = AMBIGUOUS_RETRIES + 1;
   if (unknown.length > allowed * (1 + request.retries))
     report(`${unknown.length} calls of unknown outcome, after ${request.retries} retries`);
   const pictures = attempts.filter(({ outcome }) => outcome === 'ok').length;
