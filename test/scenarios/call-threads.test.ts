@@ -34,6 +34,19 @@ it.each([
   },
 );
 
+it('the provider does not count as down when the thread of many calls dies', async () => {
+  using threads = watchThreads();
+  const env = { AMBIGUOUS_RETRIES: '0', CONCURRENCY: '6' };
+  await using easel = await startEasel({ openCalls: openCallThreads, env });
+  const { upstream } = easel;
+  upstream.script(...Array.from({ length: 6 }, () => hang()));
+  const posted = Array.from({ length: 6 }, (_, number) => easel.post({ prompt: `lost ${number}` }));
+  await upstream.received(6);
+  await threads.kill();
+  expect((await Promise.all(posted)).map(({ status }) => status)).toEqual(Array(6).fill(502));
+  expect((await easel.post({ prompt: 'another' })).status).toBe(201);
+});
+
 it('the other images go on when a thread dies', async () => {
   using threads = watchThreads();
   await using easel = await startEasel({ openCalls: openCallThreads });

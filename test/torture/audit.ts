@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { originalName } from '../../src/core/domain/file-names.ts';
-import { type Attempt, type Image, isFinished } from '../../src/core/domain/image.ts';
+import { type Attempt, countedUnknowns, type Image, isFinished } from '../../src/core/domain/image.ts';
 
 /** Every image in the database, and the faults that SQLite finds in the file. Call while the service is stopped or idle. */
 export function readDatabase(folder: string): {
@@ -108,6 +108,20 @@ export async function auditServing(url: string, folder: string, images: readonly
     if (seen !== expected) findings.push(`/media/${name}: ${seen}, by its record ${expected}`);
   }
   return findings;
+}
+
+/** Whether the image failed because as many calls of unknown outcome as are allowed count for its run. */
+export function isSpent(image: Image, allowed: number): boolean {
+  return countedUnknowns(image) === allowed && image.attempts.every(({ outcome }) => outcome !== 'ok');
+}
+
+/**
+ * Whether the image was given up since two threads in a row died over its picture, which could be the reason. Its original is kept, and the
+ * same request finishes it without a call.
+ */
+export function isKeptUnfinished({ error, original, attempts }: Image): boolean {
+  const pictures = attempts.filter(({ outcome }) => outcome === 'ok').length;
+  return error?.code === 'internal_error' && original?.sound === true && pictures === 1;
 }
 
 /** The SHA-256 of the bytes in hexadecimal. */

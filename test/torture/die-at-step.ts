@@ -3,25 +3,35 @@
  *
  *     DIE_AT=betweenRenames DIE_ON=3 node --import ./test/torture/die-at-step.ts src/main.ts
  *
- * and wraps the functions for files and SQLite below it, so that the service under test is the one that is shipped.
- * `DIE_ON` is the occurrence of the step that kills (1, the first, by default); with `DIE_FOR` only the steps of that mediaId count.
+ * and wraps the functions for files and SQLite below it, so that the service under test is the one that is shipped. Its worker threads
+ * load it, too: the database is written by one of them, and the steps around a commit are reached there, before the thread has answered.
+ * `DIE_ON` is the occurrence of the step that kills (1, the first, by default), counted over all threads; with `DIE_FOR` only the steps of
+ * that mediaId count.
  */
 
 import fs from 'node:fs/promises';
 import { syncBuiltinESMExports } from 'node:module';
 import { basename, dirname } from 'node:path';
 import { DatabaseSync, StatementSync } from 'node:sqlite';
+import { getEnvironmentData, isMainThread, setEnvironmentData } from 'node:worker_threads';
 import { mediaIdOf } from '../../src/core/domain/file-names.ts';
 import type { Image } from '../../src/core/domain/image.ts';
 import type { Step } from './steps.ts';
 
 const { DIE_AT, DIE_ON = '1', DIE_FOR } = process.env;
-let left = Number(DIE_ON);
+
+/** How often the step may still be passed; shared memory, since a thread that is started again has to go on counting. */
+const COUNTER = 'easel-steps-left';
+if (isMainThread) {
+  const shared = new Int32Array(new SharedArrayBuffer(4));
+  shared[0] = Number(DIE_ON);
+  setEnvironmentData(COUNTER, shared);
+}
+const left = getEnvironmentData(COUNTER) as Int32Array;
 
 function reached(step: Step, mediaId: string | null): void {
   if (step !== DIE_AT || (DIE_FOR !== undefined && mediaId !== DIE_FOR)) return;
-  left -= 1;
-  if (left === 0) process.kill(process.pid, 'SIGKILL');
+  if (Atomics.sub(left, 0, 1) === 1) process.kill(process.pid, 'SIGKILL');
 }
 
 // ---------------------------------------------------------------- SQLite
@@ -38,8 +48,13 @@ const COMMITS: Partial<Record<Image['status'], Steps>> = {
   succeeded: { before: 'beforeSucceeded', after: 'afterSucceeded' },
 };
 
-/** The images that the open transaction writes or deletes. */
+/**
+ * The images that the open transaction writes or deletes. Writes of several images may share it, each in a savepoint: one that is undone
+ * takes no step.
+ */
 let open: { readonly mediaId: string; readonly steps: Steps }[] = [];
+/** How many of them were written before the savepoint. */
+let kept = 0;
 
 function stepsOf({ status, attempts }: Image): Steps {
   const attempt = attempts.at(-1);
@@ -64,6 +79,8 @@ StatementSync.prototype.run = function (this: StatementSync, ...values: unknown[
 const { exec } = DatabaseSync.prototype;
 DatabaseSync.prototype.exec = function (sql: string) {
   if (sql.startsWith('BEGIN')) open = [];
+  if (sql.startsWith('SAVEPOINT')) kept = open.length;
+  if (sql.startsWith('ROLLBACK TO')) open.length = kept;
   const committed = sql === 'COMMIT' ? open : [];
   for (const { mediaId, steps } of committed) if (steps.before) reached(steps.before, mediaId);
   exec.call(this, sql);

@@ -31,6 +31,8 @@ export interface Load {
   readonly random: () => number;
   readonly clientRequests: ClientRequest[];
   readonly violations: string[];
+  /** Whether worker threads are killed. */
+  readonly killsThreads: boolean;
   /** Pictures read so far. */
   reads: number;
 }
@@ -92,6 +94,9 @@ function note(load: Load, request: ClientRequest, reply: Reply): void {
     request.mediaId = body.mediaId;
   } else if (status === 502 && body.code === 'provider_failed') {
     request.accepted = true;
+    request.mediaId ??= body.mediaId;
+  } else if (status === 500 && body.code === 'internal_error' && load.killsThreads) {
+    // Two threads died over its picture, which is kept: the next life is sent the request again, and finishes it.
     request.mediaId ??= body.mediaId;
   } else if (status !== 503) {
     load.violations.push(`${request.body.prompt}: ${status} ${JSON.stringify(body)}`);

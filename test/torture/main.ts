@@ -1,7 +1,7 @@
 /**
- * `npm run torture -- [ROUNDS] [SEED] [--sigterm] [--threads]`: plays rounds of torture, prints a report of each and a summary, and exits with 1 when
- * a promise was broken. The same seed gives the same plan but not the same run, since random kills happen by the clock. With `--sigterm`
- * every life ends by that signal, under load. With `--threads` worker threads die all the time.
+ * `npm run torture -- [ROUNDS] [SEED] [--sigterm] [--threads]`: plays rounds of torture, prints a report of each and a summary, and exits
+ * with 1 when a promise was broken. The same seed gives the same plan but not the same run, since random kills happen by the clock. With
+ * `--sigterm` every life ends by that signal, under load. With `--threads` worker threads are killed all the time, too.
  */
 
 import { randomBytes } from 'node:crypto';
@@ -58,6 +58,7 @@ seed ${seed}, ${Math.round((performance.now() - began) / 1000)} s
 requests             ${sum(({ requests }) => requests)}, of which accepted ${sum(({ accepted }) => accepted)}
 deaths               ${sum((report) => report.deaths.length)}: ${[...deaths].map(([way, count]) => `${way} ${count}`).join(', ')}
 provider calls       ${sum(({ calls }) => calls)}
+threads killed       ${sum((report) => report.killedThreads)}
 lost in flight       ${sum(({ inFlight }) => inFlight)}
 ended as failed      ${sum(({ failed }) => failed)} (more calls of unknown outcome than AMBIGUOUS_RETRIES allows)
 deleted on order     ${sum(({ deleted }) => deleted)}

@@ -30,3 +30,6 @@ export const STEPS_OF_DELETION: ReadonlySet<Step> = new Set([
   'betweenUnlinks',
   'beforeDeletionDone',
 ]);
+
+/** The line that `kill-threads.ts` prints for each thread that it ends. */
+export const THREAD_KILLED = 'a thread was killed';

@@ -126,6 +126,13 @@ describe('a round of torture', () => {
     expect(report.violations, JSON.stringify(report)).toEqual([]);
     expect(report.accepted).toBeGreaterThan(10);
   });
+
+  it('keeps these promises while its worker threads are killed, too', async () => {
+    const report = await playRound({ seed: `${Date.now()}`, deaths: 2, requests: 10, killsThreads: true });
+    expect(report.violations, JSON.stringify(report)).toEqual([]);
+    expect(report.accepted).toBeGreaterThan(10);
+    expect(report.killedThreads).toBeGreaterThan(0);
+  });
 });
 
 const cleanEverything = {

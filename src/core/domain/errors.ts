@@ -126,6 +126,8 @@ interface ProviderErrorOptions extends ErrorOptions {
   readonly retryAfterMs?: number | null;
   /** The message as it may be logged; by default the message itself. */
   readonly reason?: string;
+  /** Whether the call was lost in this process, which says nothing about the provider; false by default. */
+  readonly isOurs?: boolean;
 }
 
 /** Raised by providers. The message may be shown to the caller: it never holds a key or a whole answer. */
@@ -137,6 +139,8 @@ export class ProviderError extends Error {
   readonly retryAfterMs: number | null;
   /** The message as it may be logged and traced: without the prompt, where the provider quotes that and prompts are not logged. */
   readonly reason: string;
+  /** The call was lost in this process: the provider may work. */
+  readonly isOurs: boolean;
 
   constructor(fault: ProviderFault, detail: string, options: ProviderErrorOptions = {}) {
     super(detail, options);
@@ -145,6 +149,7 @@ export class ProviderError extends Error {
     this.providerRequestId = options.providerRequestId ?? null;
     this.retryAfterMs = options.retryAfterMs ?? null;
     this.reason = options.reason ?? detail;
+    this.isOurs = options.isOurs ?? false;
   }
 
   /** How the attempt ended: `unknown` where the call may have been billed, `failed` where it is known not to have been. */

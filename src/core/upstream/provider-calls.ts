@@ -124,8 +124,11 @@ export function createCallProvider({
   };
 }
 
-/** A 429 with Retry-After is not an outage: the provider works, and the throttle makes jobs wait. */
-function jobOutcomeOf({ fault, retryAfterMs }: ProviderError): JobOutcome {
+/**
+ * A 429 with Retry-After is not an outage: the provider works, and the throttle makes jobs wait. Nor is a thread of ours that dies, with
+ * all the calls that it made.
+ */
+function jobOutcomeOf({ fault, retryAfterMs, isOurs }: ProviderError): JobOutcome {
   const busy = fault === 'rate_limited' && retryAfterMs !== null;
-  return isOutage(fault) && !busy ? fault : 'unclear';
+  return isOutage(fault) && !busy && !isOurs ? fault : 'unclear';
 }

@@ -103,5 +103,8 @@ function isThreadLost(error: unknown): boolean {
 /** The request may have left before the thread was lost, so that the call counts as one that may have been billed. */
 function lostCall(provider: string, cause: unknown): ProviderError {
   const detail = cause instanceof PoolClosedError ? 'the service has stopped' : 'the thread that made the call died';
-  return new ProviderError('interrupted', `${provider} did not complete its response: ${detail}`, { cause });
+  return new ProviderError('interrupted', `${provider} did not complete its response: ${detail}`, {
+    cause,
+    isOurs: true,
+  });
 }

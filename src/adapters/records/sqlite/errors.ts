@@ -57,6 +57,11 @@ export function unavailable(detail: string, options?: ErrorOptions): ImageError 
   return new ImageError('storage_unavailable', detail, { ...options, retryAfterSeconds: 5 });
 }
 
+/** True for the `ImageError` of a write whose thread died before it answered: what it writes may be stored all the same. */
+export function isThreadLost(error: unknown): boolean {
+  return error instanceof ImageError && error.cause instanceof WriterEndedError;
+}
+
 /** True when another connection holds a lock that SQLite needs. */
 export function isBusy(error: unknown): boolean {
   return error instanceof Error && 'errcode' in error && (Number(error.errcode) & PRIMARY_CODE) === SQLITE_BUSY;

@@ -4,7 +4,7 @@ import type { Image } from '../../../core/domain/image.ts';
 import type { SpendingGuard } from '../../../core/domain/money.ts';
 import type { Deletion, Derive, Derived, RecordStore } from '../../../core/ports/record-store.ts';
 import { openDatabase, type SqliteDatabase } from './database.ts';
-import { unavailable } from './errors.ts';
+import { isThreadLost, unavailable } from './errors.ts';
 import { openLedger } from './ledger.ts';
 import { deliveryUpdateSteps, openOutbox } from './outbox.ts';
 import { openQueries } from './queries.ts';
@@ -77,11 +77,31 @@ function recordStore(database: SqliteDatabase, derive: Derive): RecordStore {
       return stored;
     });
 
-  /** Does a write to one image, of which nothing is known any more if that fails: it may be stored all the same. */
-  const writeImage = async (mediaId: string, steps: readonly Step[]): Promise<Outcome> => {
+  /**
+   * Does a write, and once more where the thread died that was to do it, unless it `isStored` all the same. Writes without `isStored` may
+   * be done twice.
+   */
+  const persist = async (steps: readonly Step[], isStored = never, waitMs?: number): Promise<Outcome> => {
+    for (let tries = 1; ; tries += 1) {
+      try {
+        return await write(steps, waitMs);
+      } catch (error) {
+        if (!isThreadLost(error)) throw error;
+        if (await isStored()) return { stopped: null, row: null };
+        if (tries === MAX_TRIES_OF_THREADS) throw error;
+      }
+    }
+  };
+
+  /** Does a write to one image, which is `after` then. No other one to it is under way, so that the image shows whether it is stored. */
+  const writeImage = async (mediaId: string, steps: readonly Step[], after: StoredImage | null): Promise<Outcome> => {
     try {
-      return await write(steps);
+      return await persist(steps, async () => {
+        cache.delete(mediaId);
+        return (await find(mediaId))?.document === after?.document;
+      });
     } catch (error) {
+      // It may be stored all the same.
       cache.delete(mediaId);
       throw error;
     }
@@ -124,7 +144,7 @@ function recordStore(database: SqliteDatabase, derive: Derive): RecordStore {
       if (image.mediaId !== mediaId) throw new TypeError(`an update cannot rename ${mediaId} to ${image.mediaId}`);
       const after = asStored(image);
       const derived = derive(before.image, image);
-      const outcome = await writeImage(mediaId, rewriteSteps(before, after, derived, guard, queueLimit));
+      const outcome = await writeImage(mediaId, rewriteSteps(before, after, derived, guard, queueLimit), after);
       if (outcome.stopped === CHANGED) return CHANGED;
       if (isQueueFull(outcome)) return QUEUE_FULL;
       if (outcome.stopped === null) written(mediaId, after, derived);
@@ -154,7 +174,9 @@ function recordStore(database: SqliteDatabase, derive: Derive): RecordStore {
             const before = await answer(() => outbox.find(id));
             if (!before) return null;
             const delivery = change(before.delivery);
-            const { stopped } = await write(deliveryUpdateSteps(before.document, delivery));
+            const document = JSON.stringify(delivery);
+            const isStored = async () => (await answer(() => outbox.find(id)))?.document === document;
+            const { stopped } = await persist(deliveryUpdateSteps(before.document, delivery), isStored);
             if (stopped !== null) continue;
             queueMicrotask(() => onNewDelivery());
             return delivery;
@@ -170,7 +192,7 @@ function recordStore(database: SqliteDatabase, derive: Derive): RecordStore {
       images.take(image.mediaId, async () => {
         const stored = asStored(image);
         const derived = derive(null, image);
-        const outcome = await writeImage(image.mediaId, acceptSteps(stored, derived, queueLimit, guard));
+        const outcome = await writeImage(image.mediaId, acceptSteps(stored, derived, queueLimit, guard), stored);
         if (outcome.stopped === null) written(image.mediaId, stored, derived);
         return acceptanceOf(outcome, image, guard);
       }),
@@ -190,25 +212,25 @@ function recordStore(database: SqliteDatabase, derive: Derive): RecordStore {
         if (!before || !condition(before.image)) return null;
         const derived = derive(before.image, null);
         const deletion: Deletion = { mediaId, names: derived.ownedNames };
-        const { stopped } = await writeImage(mediaId, removeSteps(before, derived, deletion));
+        const { stopped } = await writeImage(mediaId, removeSteps(before, derived, deletion), null);
         if (stopped !== null) return CHANGED;
         written(mediaId, null, derived);
         return deletion;
       }),
 
-    deletionDone: (mediaId) => images.take(mediaId, async () => void (await write(deletionDoneSteps(mediaId)))),
+    deletionDone: (mediaId) => images.take(mediaId, async () => void (await persist(deletionDoneSteps(mediaId)))),
 
     async noteUsage(kind, outputTokens) {
       // What is known needs no commit, which the picture would wait for.
       if ((await answer(() => queries.largestUsage(kind))) >= outputTokens) return;
-      await write(noteUsageSteps(kind, outputTokens));
+      await persist(noteUsageSteps(kind, outputTokens));
     },
 
-    saveCleanup: async (cleanup) => void (await write(saveCleanupSteps(cleanup))),
+    saveCleanup: async (cleanup) => void (await persist(saveCleanupSteps(cleanup))),
 
     async identity() {
       const known = await answer(() => queries.identity());
-      return known ?? String((await write(identitySteps(randomUUID()))).row?.uuid);
+      return known ?? String((await persist(identitySteps(randomUUID()))).row?.uuid);
     },
 
     list: (query) => answer(() => queries.list(query)),
@@ -227,8 +249,8 @@ function recordStore(database: SqliteDatabase, derive: Derive): RecordStore {
     async check() {
       await answer(readAll, CHECK_WAIT_MS);
       // Not with the other: their commit would write the pages that the rehearsal has touched.
-      await write(rehearsalSteps(Date.now()), CHECK_WAIT_MS);
-      const { row } = await write(PROBE_STEPS, CHECK_WAIT_MS);
+      await persist(rehearsalSteps(Date.now()), never, CHECK_WAIT_MS);
+      const { row } = await persist(PROBE_STEPS, never, CHECK_WAIT_MS);
       const read = await answer(() => sql('SELECT count FROM probe').get(), CHECK_WAIT_MS);
       if (Number(read?.count) >= Number(row?.count)) return;
       throw unavailable('the database does not keep what is written');
@@ -250,5 +272,8 @@ const CHECK_WAIT_MS = 300;
 
 /** How often a write is made anew from a record that another program changes. Damage can look like such a change. */
 const MAX_TRIES = 5;
+/** A write is given up where so many threads in a row died over it. */
+const MAX_TRIES_OF_THREADS = 2;
+const never = async () => false;
 
 const QUEUE_FULL = 'queue_full';

@@ -10,10 +10,11 @@ import type {
   ToThread,
 } from '../../../../../src/adapters/records/sqlite/writer/write.ts';
 import { ImageError } from '../../../../../src/core/domain/errors.ts';
+import type { Image } from '../../../../../src/core/domain/image.ts';
 import type { RecordStore } from '../../../../../src/core/ports/record-store.ts';
 import { anImage } from '../../../../contracts/record-store/example-images.ts';
 import { trivialDerive } from '../../../../contracts/record-store/trivial-derive.ts';
-import { LONGEST_WAIT_MS } from '../../../../support/until.ts';
+import { LONGEST_WAIT_MS, until } from '../../../../support/until.ts';
 import { execute, integrity, makePlaceForEach } from '../fixture.ts';
 import { countCommits } from '../wal.ts';
 
@@ -136,24 +137,61 @@ describe('the thread that writes', () => {
 });
 
 describe('a thread that dies', () => {
-  it('fails its writes as of unknown outcome, and another one writes on', async () => {
+  it('has what it did not store written by another one, and fails it where that dies, too', async () => {
     const threads = watchThreads();
     const records = openPatiently();
     await records.accept(anImage({ mediaId: 'a' }), Infinity);
     const { connection } = place.openConnection();
+    connection.exec('BEGIN IMMEDIATE');
+    const updated = records.update('a', (image) => ({ ...image, run: image.run + 1 }));
+    await threads()[0]?.terminate();
+    await until(() => threads().length === 2);
+    connection.exec('ROLLBACK');
+    expect((await updated)?.run).toBe(2);
+
     connection.exec('BEGIN IMMEDIATE');
     const lost = [
       records.update('a', (image) => ({ ...image, status: 'generating' })),
       records.accept(anImage({ mediaId: 'b' }), Infinity),
     ];
     const ends = Promise.allSettled(lost);
-    await threads()[0]?.terminate();
+    await threads()[1]?.terminate();
+    await until(() => threads().length === 3);
+    await threads()[2]?.terminate();
     const unavailable = { code: 'storage_unavailable', isLasting: false, message: expect.stringContaining('thread') };
     for (const end of await ends) expect(end).toMatchObject({ status: 'rejected', reason: unavailable });
     connection.exec('ROLLBACK');
     expect(await records.get('b')).toBeNull();
     expect((await records.update('a', (image) => ({ ...image, thumbhash: 'x' })))?.status).toBe('queued');
-    expect(threads()).toHaveLength(2);
+    expect(threads()).toHaveLength(4);
+  });
+
+  it('has written what it committed, though it died before it could say so', async () => {
+    const threads = watchThreads();
+    const records = openPatiently();
+    /** Ends the thread of a write when it has committed, and before its answer is read. */
+    const dying = async <T>(write: () => Promise<T>): Promise<T> => {
+      const before = threads().length;
+      const written = write();
+      await until(() => threads().length > before);
+      const worker = threads().at(-1);
+      worker?.removeAllListeners('message');
+      worker?.once('message', () => void worker.terminate());
+      const outcome = await written;
+      expect(worker?.threadId).toBe(-1);
+      return outcome;
+    };
+    expect(await dying(() => records.accept(anImage({ mediaId: 'a' }), Infinity))).toEqual({ outcome: 'accepted' });
+    let changes = 0;
+    const change = (image: Image): Image => {
+      changes += 1;
+      return { ...image, run: image.run + 1 };
+    };
+    expect(await dying(() => records.requeue('a', Infinity, change))).toMatchObject({ run: 2 });
+    expect(changes).toBe(1);
+    expect((await records.get('a'))?.run).toBe(2);
+    expect(await dying(() => records.remove('a'))).toMatchObject({ mediaId: 'a' });
+    expect(await records.get('a')).toBeNull();
   });
 
   it('loses nothing that was acknowledged and doubles nothing that is tried again, whenever it dies', async () => {
