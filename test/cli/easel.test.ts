@@ -112,7 +112,8 @@ it('serve runs under the process id of the command, with its memory settings, an
   await using run = startProcess({ folder: folder.path, command: [...node, EASEL, 'serve'] });
   await expect.poll(() => run.stdout()).toContain('listens on');
   const starts = run.stdout().match(/^process .*$/gm);
-  expect(starts?.at(-1)).toBe(
+  // The thread that writes to the database has loaded it, too.
+  expect(starts).toContain(
     `process ${run.child.pid} --import ${preload} --max-semi-space-size=8 --heap-growing-percent=200 2`,
   );
   run.child.kill('SIGTERM');

@@ -98,7 +98,7 @@ function recordStore(database: SqliteDatabase, derive: Derive): RecordStore {
     try {
       return await persist(steps, async () => {
         cache.delete(mediaId);
-        return (await find(mediaId))?.document === after?.document;
+        return isSameDocument((await find(mediaId))?.document, after?.document);
       });
     } catch (error) {
       // It may be stored all the same.
@@ -175,7 +175,7 @@ function recordStore(database: SqliteDatabase, derive: Derive): RecordStore {
             if (!before) return null;
             const delivery = change(before.delivery);
             const document = JSON.stringify(delivery);
-            const isStored = async () => (await answer(() => outbox.find(id)))?.document === document;
+            const isStored = async () => isSameDocument((await answer(() => outbox.find(id)))?.document, document);
             const { stopped } = await persist(deliveryUpdateSteps(before.document, delivery), isStored);
             if (stopped !== null) continue;
             queueMicrotask(() => onNewDelivery());
@@ -277,3 +277,9 @@ const MAX_TRIES_OF_THREADS = 2;
 const never = async () => false;
 
 const QUEUE_FULL = 'queue_full';
+
+/** True for the same text, of which one may have been read as bytes, and where there is none on both sides. */
+function isSameDocument(one: string | Uint8Array | undefined, other: string | Uint8Array | undefined): boolean {
+  if (one === undefined || other === undefined) return one === other;
+  return Buffer.from(one as string).equals(Buffer.from(other as string));
+}

@@ -14,9 +14,11 @@ const place = makePlaceForEach();
 it('a write whose thread cannot be started may be tried again', async () => {
   const records = place.open();
   const refused = Object.assign(new Error('Worker initialization failure: EAGAIN'), { code: 'ERR_WORKER_INIT_FAILED' });
-  vi.mocked(Worker).mockImplementationOnce(function refuse() {
+  const refuse = () => {
     throw refused;
-  });
+  };
+  // The store itself tries twice.
+  vi.mocked(Worker).mockImplementationOnce(refuse).mockImplementationOnce(refuse);
   const accept = () => records.accept(anImage({ mediaId: 'a' }), Infinity);
   await expect(accept()).rejects.toMatchObject({ code: 'storage_unavailable', isLasting: false });
   expect(await accept()).toEqual({ outcome: 'accepted' });
