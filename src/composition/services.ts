@@ -194,7 +194,7 @@ export async function createServices(
     shutdowns.warn();
     await resumeWork({ store, deletions, records, queue, log });
     deliverer.start();
-    openResources.defer(pollShutdownDates(shutdowns, { random, log }));
+    openResources.defer(pollShutdownDates(shutdowns, log));
     openResources.defer(watchForRecovery({ watch: storageWatch, capacity, records, log }));
     // A failure is logged already.
     const cleanUp = async () => void (await images.cleanup({}).catch(() => undefined));

@@ -14,11 +14,6 @@ import type { StorageCapacity } from '../../core/storage/capacity.ts';
 import type { StorageWatch } from '../../core/storage/storage-watch.ts';
 
 const DAY_MS = 86_400_000;
-/**
- * The first list of models is asked for two to four of these after the start. It needs a thread for calls, and what that loads, which a
- * start is not to wait for; processes that start together do not ask together.
- */
-const MODEL_LIST_DELAY_MS = 60_000;
 /** Far more than a list of models takes; a server that is slower is asked again a day later. */
 const MODEL_LIST_TIMEOUT_MS = 30_000;
 const RECOVERY_CHECK_MS = 5_000;
@@ -50,32 +45,16 @@ export async function resumeWork({ store, deletions, records, queue, log }: Resu
   for (const mediaId of unfinished) await queue.enqueue(mediaId);
 }
 
-interface PollParts {
-  /** In [0, 1). */
-  readonly random: () => number;
-  readonly log: Logger;
-}
-
-/** Asks the providers for shutdown dates, some minutes after the start and then once a day. Returns the function that stops it. */
-export function pollShutdownDates(
-  shutdowns: Pick<ShutdownWatch, 'refresh' | 'warn'>,
-  { random, log }: PollParts,
-): () => Promise<void> {
+/** Asks the providers for shutdown dates, now and once a day, without delaying the start. Returns the function that stops it. */
+export function pollShutdownDates(shutdowns: ShutdownWatch, logger: Logger): () => Promise<void> {
   const stopping = new AbortController();
   const refresh = async () => {
     await shutdowns.refresh(AbortSignal.any([stopping.signal, AbortSignal.timeout(MODEL_LIST_TIMEOUT_MS)]));
     shutdowns.warn();
   };
-  let first = Promise.resolve();
-  const timer = setTimeout(
-    () => {
-      first = refresh();
-    },
-    MODEL_LIST_DELAY_MS * (2 + 2 * random()),
-  );
-  const stop = runEvery(DAY_MS, log, refresh);
+  const first = refresh();
+  const stop = runEvery(DAY_MS, logger, refresh);
   return async () => {
-    clearTimeout(timer);
     stopping.abort();
     await Promise.all([first, stop()]);
   };

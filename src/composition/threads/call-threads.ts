@@ -18,7 +18,7 @@ export interface CallThreads extends OpenProviderCalls {
 }
 
 /** A thread without a call ends after so many milliseconds: a moment without work is not to cost the next call the start of one. */
-const IDLE_MS = 60_000;
+const IDLE_MS = 15_000;
 
 /** Calls wait for their servers nearly all of the time, so that a thread has room for any number. `CONCURRENCY` is what bounds them. */
 const CALLS_PER_THREAD = 100_000;

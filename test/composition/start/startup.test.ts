@@ -1,6 +1,6 @@
 import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { pollShutdownDates, resumeWork, runEvery } from '../../../src/composition/start/startup.ts';
+import { resumeWork, runEvery } from '../../../src/composition/start/startup.ts';
 import { ImageError } from '../../../src/core/domain/errors.ts';
 
 const lines: { msg: string }[] = [];
@@ -46,47 +46,6 @@ describe('resuming work', () => {
   it('names the records that cannot be read, and goes on with the others', async () => {
     expect(await start()).toContain('b');
     expect(lines[0]).toMatchObject({ level: 50, mediaIds: ['odd'] });
-  });
-});
-
-describe('shutdown dates', () => {
-  const DAY_MS = 86_400_000;
-  beforeEach(() => {
-    vi.useFakeTimers();
-  });
-  afterEach(() => {
-    vi.useRealTimers();
-  });
-
-  /** Polls; `signals` are those of the lists that were asked for. */
-  function poll(random: number) {
-    const signals: AbortSignal[] = [];
-    const warn = vi.fn();
-    const refresh = async (signal: AbortSignal) => void signals.push(signal);
-    return { signals, warn, stop: pollShutdownDates({ refresh, warn }, { random: () => random, log }) };
-  }
-
-  it.each([
-    [0, 120_000],
-    [0.5, 180_000],
-  ])('are asked for some minutes after the start and then once a day (random number %d)', async (random, firstMs) => {
-    const { signals, warn, stop } = poll(random);
-    await vi.advanceTimersByTimeAsync(firstMs - 1);
-    expect(signals).toHaveLength(0);
-    await vi.advanceTimersByTimeAsync(1);
-    expect(signals).toHaveLength(1);
-    expect(warn).toHaveBeenCalledTimes(1);
-    await vi.advanceTimersByTimeAsync(DAY_MS);
-    expect(signals).toHaveLength(2);
-    await stop();
-    expect(signals.map(({ aborted }) => aborted)).toEqual([true, true]);
-  });
-
-  it('are not asked for by a service that stops before', async () => {
-    const { signals, stop } = poll(0);
-    await stop();
-    await vi.advanceTimersByTimeAsync(2 * DAY_MS);
-    expect(signals).toHaveLength(0);
   });
 });
 
