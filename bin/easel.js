@@ -15,11 +15,17 @@ const OLDEST_NODE = 24;
  */
 const SERVICE_FLAGS = ['--max-semi-space-size=8', '--heap-growing-percent=200'];
 /**
- * glibc returns large blocks to the system when they are freed, instead of keeping them in one arena for each thread. With 64 pictures
- * of 4 MB in flight (`npm run bench -- memory`) the peak is 525 to 530 MB instead of 660 to 710, and 270 to 320 MB of it remain
- * instead of all.
+ * glibc keeps what pictures are decoded into, in two arenas instead of one for each thread, and uses it again: taking new memory from the
+ * system for every picture costs a third of its processor time on virtual machines, where the first touch of a page is slow. Huge pages,
+ * where the system leaves them to its programs, make those touches fewer. Blocks above 32 MB, and what is free at the end of the heap, go
+ * back to the system. What many answers may take together is not from there (`base64.ts` of the adapter for OpenAI).
  */
-const SERVICE_ENVIRONMENT = { MALLOC_ARENA_MAX: '2', MALLOC_MMAP_THRESHOLD_: '131072' };
+const SERVICE_ENVIRONMENT = {
+  MALLOC_ARENA_MAX: '2',
+  MALLOC_MMAP_THRESHOLD_: String(32 * 1024 * 1024),
+  MALLOC_TRIM_THRESHOLD_: String(8 * 1024 * 1024),
+  GLIBC_TUNABLES: 'glibc.malloc.hugetlb=1',
+};
 
 /**
  * Where Node keeps what it has compiled and stripped of types (https://nodejs.org/docs/latest-v24.x/api/module.html#module-compile-cache):

@@ -14,7 +14,7 @@ export function ownBuffer(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
 
 /** Gives the memory of the bytes back at once, without waiting for the garbage collector. They are empty afterwards. */
 export function release(bytes: Uint8Array): void {
-  if (isAlone(bytes)) bytes.buffer.transfer(0);
+  if (isAlone(bytes)) bytes.buffer.transferToFixedLength(0);
 }
 
 function isAlone(bytes: Uint8Array): bytes is Uint8Array<ArrayBuffer> {

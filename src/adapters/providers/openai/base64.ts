@@ -40,9 +40,9 @@ export function createBase64Decoder(expectedBytes = 0): Base64Decoder {
 
   /** Gives the old memory back at once: a garbage collection may be far away. */
   function grow(size: number): void {
-    const larger = Buffer.allocUnsafeSlow(size);
+    const larger = allocate(size);
     larger.set(bytes.subarray(0, length));
-    bytes.buffer.transfer(0);
+    bytes.buffer.transferToFixedLength(0);
     bytes = larger;
   }
 
@@ -95,6 +95,14 @@ export function createBase64Decoder(expectedBytes = 0): Base64Decoder {
       return bytes.subarray(0, length);
     },
   };
+}
+
+/**
+ * Memory that the system has again once it is released: that of a buffer which may be resized is mapped for it alone, while malloc keeps
+ * what it once gave out. Dozens of answers may arrive together.
+ */
+function allocate(bytes: number): Buffer<ArrayBuffer> {
+  return Buffer.from(new ArrayBuffer(bytes, { maxByteLength: bytes }));
 }
 
 /** Characters that are decoded at a time, so that a long text is not copied as a whole. */
