@@ -31,15 +31,17 @@ interface Running {
   fault: unknown;
 }
 
+type OpenWorker = (...given: ConstructorParameters<typeof Worker>) => Worker;
+
 /** This file's ending: the program runs as TypeScript or compiled. */
 const THREAD = new URL(`./thread${extname(import.meta.url)}`, import.meta.url);
 
 /**
  * The writer of the database of `data`. Its thread is started by the first write, so that a process that only reads has none, and again
  * by the first one after it has died; what it had not committed then is rolled back. It keeps the process alive only while a write is
- * under way.
+ * under way. `openWorker` is for tests to replace.
  */
-export function createWriter(data: ThreadData): Writer {
+export function createWriter(data: ThreadData, openWorker: OpenWorker = (...given) => new Worker(...given)): Writer {
   let count = 0;
   let isClosed = false;
   let running: Running | null = null;
@@ -47,7 +49,7 @@ export function createWriter(data: ThreadData): Writer {
   const startWorker = (): Worker => {
     const execArgv = preloads(process.execArgv);
     try {
-      return new Worker(THREAD, { workerData: data, name: 'easel-records', execArgv });
+      return openWorker(THREAD, { workerData: data, name: 'easel-records', execArgv });
     } catch (cause) {
       // The machine has no memory or no thread left, which may pass.
       throw new WriterEndedError('the thread that writes to it cannot be started', { cause });

@@ -1,25 +1,21 @@
+import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
-import { expect, it, vi } from 'vitest';
-import { anImage } from '../../../../contracts/record-store/example-images.ts';
-import { makePlaceForEach } from '../fixture.ts';
-
-// Node raises this error where the system gives it no further thread.
-vi.mock('node:worker_threads', async (load) => {
-  const real = await load<typeof import('node:worker_threads')>();
-  return { ...real, Worker: vi.fn(real.Worker) };
-});
-
-const place = makePlaceForEach();
+import { expect, it } from 'vitest';
+import { run } from '../../../../../src/adapters/records/sqlite/writer/write.ts';
+import { createWriter } from '../../../../../src/adapters/records/sqlite/writer/writer.ts';
+import { temporaryFolder } from '../../../../support/temporary-folder.ts';
 
 it('a write whose thread cannot be started may be tried again', async () => {
-  const records = place.open();
-  const refused = Object.assign(new Error('Worker initialization failure: EAGAIN'), { code: 'ERR_WORKER_INIT_FAILED' });
-  const refuse = () => {
-    throw refused;
-  };
-  // The store itself tries twice.
-  vi.mocked(Worker).mockImplementationOnce(refuse).mockImplementationOnce(refuse);
-  const accept = () => records.accept(anImage({ mediaId: 'a' }), Infinity);
-  await expect(accept()).rejects.toMatchObject({ code: 'storage_unavailable', isLasting: false });
-  expect(await accept()).toEqual({ outcome: 'accepted' });
+  await using folder = await temporaryFolder();
+  let starts = 0;
+  const writer = createWriter({ path: join(folder.path, 'a.db'), files: [] }, (...given) => {
+    starts += 1;
+    if (starts > 1) return new Worker(...given);
+    // What Node raises where the system gives it no further thread.
+    throw Object.assign(new Error('Worker initialization failure: EAGAIN'), { code: 'ERR_WORKER_INIT_FAILED' });
+  });
+  const write = () => writer.write({ steps: [run('CREATE TABLE a (b)', [])], waitMs: 0 });
+  await expect(write()).rejects.toMatchObject({ name: 'WriterEndedError' });
+  expect(await write()).toEqual({ stopped: null, row: null });
+  await writer.close();
 });
