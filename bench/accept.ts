@@ -37,6 +37,10 @@ try {
     OPENAI_BASE_URL: `${silent.url}/v1`,
     CONCURRENCY: '1',
     QUEUE_LIMIT: '1000000',
+    // Room is held back for each picture that waits: of this size, tens of thousands fit on a disk.
+    IMAGE_MODEL: 'small',
+    IMAGE_SIZE: '128x128',
+    IMAGE_RENDITIONS: '64x64.png',
     SHUTDOWN_GRACE_SECONDS: '0',
   });
   await acceptFor(easel.url, 4, 500);
