@@ -53,7 +53,7 @@ export async function trySigning({ signing: identity }: Config, clock: Clock): P
   }
 }
 
-/** Sharp for what this thread does with it, configured. Loaded when it is asked for: it takes 20 MB, and most processes make no use of it. */
+/** Sharp for what this thread does with it, configured. Loaded when it is asked for: it takes 20 MB, and few processes use it. */
 export async function loadSharp(): Promise<Sharp> {
   const { configureSharp } = await import('../adapters/imaging/sharp.ts');
   const { default: sharp } = await import('sharp');
