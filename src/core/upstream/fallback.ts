@@ -48,12 +48,16 @@ export function createFallback({
     const limits = createRunLimits(retry, clock, unknownBefore);
     if (!limits.mayRisk()) throw spentLimitsError();
     const job = Symbol();
+    for (const { upstream } of candidates) {
+      const last = earlierOfRun.findLast(({ provider }) => provider === upstream.provider.name);
+      // Jobs that waited out an outage together go on after a restart: the first of them to fail again has not failed alone.
+      if (last?.outcome === 'failed') upstream.evidence.callFailed(job, monotonicAt(endOf(last)));
+    }
     const rounds = candidates.map((candidate, index) =>
       createRound({
         candidate: index === 0 ? candidate : markFallback(candidate, candidates[0]),
         job,
-        // Where the clock was set back since, the run counts as requested now.
-        requestedAt: clock.monotonic() - Math.max(0, clock.now() - requestedAt),
+        requestedAt: monotonicAt(requestedAt),
         callsBefore: callsOfOpenRound(earlierOfRun, candidate, retry.maxAttempts),
         retryBudget,
       }),
@@ -64,6 +68,11 @@ export function createFallback({
       for (const round of rounds) round.leaveLine();
     }
   };
+
+  /** A time in milliseconds since 1970 as one of the clock's `monotonic`; now, where the clock was set back since. */
+  function monotonicAt(time: number): number {
+    return clock.monotonic() - Math.max(0, clock.now() - time);
+  }
 
   async function callInTurn<Result>(
     request: FallbackRequest<Result>,
@@ -101,6 +110,11 @@ export function createFallback({
       throw providersStayDown(upstreams, failure, earlier);
     }
   }
+}
+
+/** In milliseconds since 1970. */
+function endOf({ startedAt, durationMs }: Attempt): number {
+  return Date.parse(startedAt) + (durationMs ?? 0);
 }
 
 /** Calls of an earlier process in a round that it did not finish. A round that was spent was waiting for a new one. */

@@ -40,7 +40,7 @@ export interface Calls {
   answer: (provider: string, job: string) => Answer | Promise<Answer>;
   start(
     name: string,
-    options?: { readonly earlier?: readonly Attempt[]; readonly unknownBefore?: number },
+    options?: { readonly earlier?: readonly Attempt[]; readonly unknownBefore?: number; readonly requestedAt?: number },
   ): Promise<Job>;
   /** Sets the clock forward in steps of 50 ms, and lets the jobs go on after each. */
   seconds(count: number): Promise<void>;
@@ -99,7 +99,7 @@ export function setUpCalls({
     breaker: (name = 'first') => upstreamOf(name).breaker,
     pause: (name, seconds) => upstreamOf(name).throttle.pause(seconds * 1000),
     answer: () => 'picture',
-    async start(name, { earlier = [], unknownBefore = 0 } = {}) {
+    async start(name, { earlier = [], unknownBefore = 0, requestedAt } = {}) {
       // A moment after the calls before it.
       clock.move(1);
       const aborted = new AbortController();
@@ -113,7 +113,7 @@ export function setUpCalls({
       };
       const run = callWithFallback({
         candidates,
-        requestedAt: clock.now(),
+        requestedAt: requestedAt ?? clock.now(),
         earlier,
         run: 1,
         unknownBefore,

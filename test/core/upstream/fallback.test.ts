@@ -3,6 +3,7 @@ import type { Attempt } from '../../../src/core/domain/image.ts';
 import { type Answer, setUpCalls } from './calls.ts';
 
 const ONE_ATTEMPT = { maxAttempts: 1 };
+const failedCall = { outcome: 'failed', durationMs: 100 } as const;
 const earlierCall = (provider: string, run = 1) => ({ provider, run }) as Attempt;
 
 describe('the retry budget', () => {
@@ -283,5 +284,27 @@ describe('a job of an earlier process', () => {
     const job = await calls.start('a', { earlier: Array(4).fill(earlierCall('first')) });
     await calls.seconds(10);
     expect(job.calls).toHaveLength(4);
+  });
+
+  it('has not failed alone where another one that goes on failed there too', async () => {
+    const calls = setUpCalls();
+    calls.answer = () => 'unreachable';
+    const requestedAt = calls.clock.now();
+    await calls.seconds(10);
+    const failed = (count: number): readonly Attempt[] =>
+      Array(count).fill({
+        ...earlierCall('first'),
+        ...failedCall,
+        startedAt: new Date(requestedAt + 5_000).toISOString(),
+      });
+    const never = new Promise<'picture'>(() => {});
+    calls.answer = (_, job) => (job === 'slow' ? never : 'unreachable');
+    await calls.start('slow', { requestedAt, earlier: failed(1) });
+    const spent = await calls.start('spent', { requestedAt, earlier: failed(3) });
+    const newer = await calls.start('newer', { earlier: failed(3) });
+    await calls.seconds(1);
+    expect([spent.end, spent.calls.length]).toEqual(['pending', 1]);
+    // Requested after the others failed.
+    expect([newer.end, newer.calls.length]).toEqual(['unreachable', 1]);
   });
 });

@@ -2,8 +2,8 @@ import type { Clock } from '../../ports/clock.ts';
 
 /** What the calls of all jobs to one provider show: whether it is the provider that fails, or a single job. */
 export interface OutageEvidence {
-  /** Reports a call of the job that failed by an outage. */
-  callFailed(job: symbol): void;
+  /** Reports a call of the job that failed by an outage, at `at` of the clock's `monotonic`: now, or in an earlier process. */
+  callFailed(job: symbol, at?: number): void;
   /** Reports a picture, of whichever job. */
   pictureCame(): void;
   /** True where a call of another job has failed after `since` (of the clock's `monotonic`), and no picture has come after it. */
@@ -20,9 +20,9 @@ export function createOutageEvidence(clock: Clock): OutageEvidence {
     get pictures() {
       return pictures;
     },
-    callFailed(job) {
+    callFailed(job, at = clock.monotonic()) {
       const other = failedCalls.find((failed) => failed.job !== job);
-      failedCalls = [{ job, at: clock.monotonic() }, ...(other ? [other] : [])];
+      failedCalls = [{ job, at }, ...(other ? [other] : [])];
     },
     pictureCame() {
       pictures += 1;
