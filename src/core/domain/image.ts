@@ -38,6 +38,8 @@ export interface Image {
   /** Name of the API key that made it; `anonymous` where no keys are configured. */
   readonly owner: string;
   readonly idempotencyKey: string | null;
+  /** The call of the OpenAI dialect that it was made by; absent for an image of `POST /images`. */
+  readonly call?: ImageCall;
   /** W3C trace context of the request that started the run; the trace of the job continues it. Absent or null: none. */
   readonly traceparent?: string | null;
   /** Id of the request that started the run, for the log. Absent or null: none, or an image of an older Easel. */
@@ -86,6 +88,16 @@ export interface Image {
   readonly ttlSince?: string | null;
   /** Why a failed image failed. */
   readonly error: { readonly code: string; readonly detail: string } | null;
+}
+
+/** Names a call of the OpenAI dialect, which asks for one picture or several, and the image's place among them. */
+export interface ImageCall {
+  readonly id: string;
+  /** From 0. */
+  readonly index: number;
+  readonly count: number;
+  /** SHA-256, in hex, of what the call asks for: a retry of it has the same one. */
+  readonly digest: string;
 }
 
 /**

@@ -1,6 +1,7 @@
 import type { CheckPolicy } from './checks.ts';
 import type { Background, CropStrategy, MasterFormat, Quality, RenditionSpec } from './formats.ts';
 import type { Size } from './geometry.ts';
+import type { GivenInput, Input } from './input.ts';
 
 /** The caller of a use case. */
 export interface Caller {
@@ -52,6 +53,14 @@ export interface ImageRequest {
    * margins on their account. No part of what two requests are compared by. Absent from requests from before this field existed.
    */
   readonly hasDefaultRenditions?: true;
+  /** Pictures to start from, in order; absent for none. */
+  readonly inputs?: readonly Input[];
+  /** For the first input; its transparent parts are painted anew. */
+  readonly mask?: Input;
+  /** What only the call to the model is about; absent for none. */
+  readonly options?: CallOptions;
+  /** Partial pictures to stream whether or not a client listens, 0 to 3; absent for none. No part of what makes the picture. */
+  readonly partials?: number;
   /** Absent means `centre`, as in requests that were stored before this field existed. */
   readonly crop?: CropStrategy;
   /** The preset's overrides of the configured check policy. */
@@ -65,6 +74,16 @@ export interface ImageRequest {
   readonly webhookUrl: string | null;
 }
 
+/** Parameters of the model's call that Easel passes on where the model takes them. Absent ones are not sent. */
+export interface CallOptions {
+  readonly moderation?: 'auto' | 'low';
+  /** 0 to 100, for jpeg and webp. */
+  readonly compression?: number;
+  readonly inputFidelity?: 'low' | 'high';
+  /** Names the end user to the provider, as a hash. */
+  readonly safetyIdentifier?: string;
+}
+
 /** The fields of a request that do not make the picture: they can be changed later, and requests that differ in them are the same. */
 export const CHANGEABLE_FIELDS = ['labels', 'metadata', 'ttlSeconds', 'webhookUrl'] as const;
 export type ChangeableFields = Pick<ImageRequest, (typeof CHANGEABLE_FIELDS)[number]>;
@@ -76,8 +95,12 @@ export type ImagePatch = { readonly [Field in keyof ChangeableFields]?: Changeab
  * A request as it came: its fields are valid, its defaults not yet resolved; null counts as left out. `crop` and `checks` can only
  * come from a preset.
  */
-export type CreateImage = { readonly mediaId?: string | null | undefined } & {
-  readonly [Field in Exclude<keyof ImageRequest, 'crop' | 'checks' | 'hasDefaultRenditions'>]?:
+export type CreateImage = {
+  readonly mediaId?: string | null | undefined;
+  readonly inputs?: readonly GivenInput[] | null | undefined;
+  readonly mask?: GivenInput | null | undefined;
+} & {
+  readonly [Field in Exclude<keyof ImageRequest, 'crop' | 'checks' | 'hasDefaultRenditions' | 'inputs' | 'mask'>]?:
     | ImageRequest[Field]
     | null
     | undefined;

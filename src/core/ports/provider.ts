@@ -1,7 +1,9 @@
 import type { DigitalSourceType } from '../domain/digital-source.ts';
 import type { Background, MasterFormat, Quality } from '../domain/formats.ts';
 import type { Size } from '../domain/geometry.ts';
+import type { Input } from '../domain/input.ts';
 import type { Model } from '../domain/model.ts';
+import type { CallOptions } from '../domain/request.ts';
 
 /** A model API. Calls are independent of each other, and any number may run at once: `core/upstream` throttles and retries. */
 export interface Provider {
@@ -68,6 +70,18 @@ export interface GenerationCall {
    * call with the fault `streaming_refused`, and is then not asked to again.
    */
   readonly partialImages: number;
+  /** Pictures to start from; absent for a picture from the prompt alone. */
+  readonly edit?: EditParts;
+  /** Only those that the model takes. */
+  readonly options?: CallOptions;
+}
+
+/** The pictures that an edit starts from. Their bytes are in `GenerationOptions.inputBytes`. */
+export interface EditParts {
+  /** In the order in which they are sent. */
+  readonly inputs: readonly Input[];
+  /** For the first input. */
+  readonly mask: Input | null;
 }
 
 export interface GenerationOptions {
@@ -78,6 +92,8 @@ export interface GenerationOptions {
   readonly cancelled: AbortSignal;
   /** Ends the call at any time: the process stops now, or nothing that still arrives is wanted. */
   readonly abandoned: AbortSignal;
+  /** The bytes of the inputs and the mask of `GenerationCall.edit`, by their SHA-256. */
+  readonly inputBytes?: ReadonlyMap<string, Uint8Array> | undefined;
   /** Called with each partial picture. It does not raise. */
   readonly onPartial?: ((bytes: Uint8Array, index: number) => void) | undefined;
 }
