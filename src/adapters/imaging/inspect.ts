@@ -17,6 +17,8 @@ export interface DecodeLimits {
   readonly pixels: number;
   /** Of processor time, and of time in which the process was awake. */
   readonly decodeSeconds: number;
+  /** Pictures that share the processor time of this process now; default 1. */
+  readonly sharers?: () => number;
 }
 
 /** A decoded original: upright, 8-bit sRGB, every pixel read. */
@@ -54,8 +56,10 @@ export async function readPicture(original: Uint8Array, limits: DecodeLimits): P
   }
   const bytes = Buffer.from(original.buffer, original.byteOffset, original.byteLength);
   const container = readContainer(bytes);
-  const { data, info, ...decoded } = await withWorkLimit(limits.decodeSeconds, (late) =>
-    decodeOrRepair(container, bytes, limits, late),
+  const { data, info, ...decoded } = await withWorkLimit(
+    limits.decodeSeconds,
+    (late) => decodeOrRepair(container, bytes, limits, late),
+    { sharers: limits.sharers },
   );
   const colours = info.channels === 4 ? await withoutOpaqueAlpha(data) : data;
   const transparent = colours === null;

@@ -48,7 +48,12 @@ export function createImagingThreads({
     maxThreads: threads,
     // Room for a deferred rendition on any thread, so that none takes the place of a picture.
     concurrentTasksPerWorker: picturesPerThread + 1,
-    workerData: { options: { ...options, concurrency: picturesPerThread }, signing } satisfies ImagingWorkerData,
+    workerData: {
+      options: { ...options, concurrency: picturesPerThread },
+      signing,
+      // A thread that dies leaves its pictures counted: later ones then have more time, never less.
+      picturesAtWork: new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT)),
+    } satisfies ImagingWorkerData,
   });
   const places = new PQueue({ concurrency: pictures });
 

@@ -17,6 +17,8 @@ export interface ImagingWorkerData {
   readonly options: Omit<ImagingOptions, 'signer'>;
   /** The identity that signs files, which has passed its trial, and the software that claims name; null where files are not signed. */
   readonly signing: SigningParts | null;
+  /** Pictures on all threads, which share the processor time of the process: one shared number. */
+  readonly picturesAtWork: Int32Array;
 }
 
 export interface SigningParts {
@@ -38,12 +40,25 @@ export type ImagingResult =
   | { readonly picture: FinishedPicture }
   | { readonly file: FinishedFile; readonly warnings: readonly Warning[] };
 
-const { options, signing } = workerData as ImagingWorkerData;
+const { options, signing, picturesAtWork } = workerData as ImagingWorkerData;
 configureSharp();
-const imaging = createImaging({ ...options, signer: signing && (await openSigner(signing)) });
+const imaging = createImaging({
+  ...options,
+  limits: { ...options.limits, sharers: () => Atomics.load(picturesAtWork, 0) },
+  signer: signing && (await openSigner(signing)),
+});
 
 /** For a test's own worker file to wrap; the default export is what threads run. */
 export async function runTask(task: ImagingTask): Promise<Outcome<ImagingResult>> {
+  Atomics.add(picturesAtWork, 0, 1);
+  try {
+    return await make(task);
+  } finally {
+    Atomics.sub(picturesAtWork, 0, 1);
+  }
+}
+
+async function make(task: ImagingTask): Promise<Outcome<ImagingResult>> {
   const { original, spec } = task;
   if (sha256(original) !== spec.provenance.originalSha256) {
     release(original);

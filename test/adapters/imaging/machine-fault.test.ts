@@ -132,6 +132,24 @@ describe('withWorkLimit', () => {
     }
   });
 
+  it('counts its share of the processor time that other pictures take as well', async () => {
+    const { timers, awake } = createTimers();
+    let used = 0;
+    let sharers = 8;
+    const clocks = { processorMs: () => used, sharers: () => sharers, timers };
+    const outcome = outcomeOf(withWorkLimit(10, never, clocks));
+    for (let second = 0; second < 39; second++) {
+      used += 2_000;
+      awake(1_000);
+    }
+    // 78 s of two processors: 9.75 s for each of eight pictures.
+    expect(await outcome()).toBe('running');
+    sharers = 1;
+    used += 1_000;
+    awake(1_000);
+    expect(await outcome()).toMatch('invalid_image');
+  });
+
   it('counts no time in which the process was suspended', async () => {
     const { timers, awake, suspended } = createTimers();
     let used = 0;
