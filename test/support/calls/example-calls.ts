@@ -23,6 +23,7 @@ export function drive({ calls }: Pick<Services, 'calls'>, caller = ANONYMOUS, cr
   const send = (known: Partial<CallIdentity>, count: number): Promise<OpenCall> =>
     calls.submit(create, count, caller, identity(known));
   return {
+    send,
     fresh: (count = 1) => send({}, count),
     retry: (count = 1, retryCount = 1) => send({ retryCount }, count),
     keyed: (idempotencyKey: string, count = 1) => send({ idempotencyKey }, count),
