@@ -30,9 +30,9 @@ export interface OpenCall extends PictureCall, Disposable {
  * restarts, and by its key as long as its record is kept; one without a picture runs again as far as `canRunAgain` allows.
  */
 export interface Calls {
-  /** Raises what `Images.submit` raises. */
+  /** Raises what `Images.submit` raises. The mediaIds are made here. */
   submit(
-    create: CreateImage,
+    create: Omit<CreateImage, 'mediaId'>,
     count: number,
     caller: Caller,
     identity: CallIdentity,
