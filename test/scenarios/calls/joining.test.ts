@@ -107,6 +107,20 @@ describe('a retry', () => {
     expect(easel.upstream.calls).toHaveLength(2);
   });
 
+  it('joins another call than one whose client has an answer without waiting for its end', async () => {
+    await using easel = await startEasel();
+    const gate = holdPictures(easel);
+    const { fresh, retry } = drive(easel.services);
+    const answered = await fresh();
+    easel.services.calls.noteDelivered(answered);
+    const cut = await fresh();
+    for (const call of [answered, cut]) call[Symbol.dispose]();
+    const again = await retry();
+    expect(again.id).toBe(cut.id);
+    gate.open();
+    for (const call of [again, answered]) await finish(easel.services, call);
+  });
+
   it('two hundred calls for the same, each cut off and sent again until it has its picture: 200 pictures, each given once', async () => {
     await using easel = await startEasel({ env: { CONCURRENCY: '16' } });
     const { fresh, retry } = drive(easel.services);
