@@ -106,6 +106,8 @@ export interface ServerConfig extends HttpAccess {
   readonly publicUrl: string | null;
   /** How long `POST /images` waits for the picture before it answers 202. */
   readonly syncWaitSeconds: number;
+  /** How long a call of the OpenAI dialect waits before its client is asked to send it again. */
+  readonly openAiWaitSeconds: number;
   /** Memory for caching popular pictures, in bytes; 0 caches none. */
   readonly mediaCacheBytes: number;
 }
@@ -131,7 +133,11 @@ export interface ServiceConfig {
 }
 
 export function serverConfig(
-  settings: SettingsOf<typeof listenSettings & typeof storageSettings & Pick<typeof callSettings, 'SYNC_WAIT_SECONDS'>>,
+  settings: SettingsOf<
+    typeof listenSettings &
+      typeof storageSettings &
+      Pick<typeof callSettings, 'SYNC_WAIT_SECONDS' | 'OPENAI_WAIT_SECONDS'>
+  >,
   access: HttpAccess,
 ): ServerConfig {
   return {
@@ -139,6 +145,7 @@ export function serverConfig(
     port: settings.PORT,
     publicUrl: settings.PUBLIC_URL ?? null,
     syncWaitSeconds: settings.SYNC_WAIT_SECONDS,
+    openAiWaitSeconds: settings.OPENAI_WAIT_SECONDS,
     mediaCacheBytes: settings.MEDIA_CACHE_BYTES,
     ...access,
   };

@@ -176,6 +176,7 @@ const WRONG: Readonly<Record<string, readonly Row[]>> = {
   CONCURRENCY: [wholeNumber(1, 256)],
   IMAGING_CONCURRENCY: [wholeNumber(1, 256)],
   QUEUE_LIMIT: [wholeNumber(1, 1_000_000)],
+  OPENAI_WAIT_SECONDS: [seconds(1, 3600)],
   SYNC_WAIT_SECONDS: [seconds(0, 3600)],
   BUDGET_USD_PER_DAY: [
     [
