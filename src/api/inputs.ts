@@ -48,7 +48,7 @@ export const namedInput = z
     return file !== undefined ? { file } : { sha256: sha256 ?? '' };
   })
   .meta({
-    id: 'NamedInput',
+    id: 'NamedPicture',
     description: 'A picture to start from, named in exactly one way.',
     minProperties: 1,
     maxProperties: 1,

@@ -57,7 +57,7 @@ const SCHEMAS = '#/components/schemas/';
  */
 export const SCHEMA_ORDER = [
   'Brief',
-  'NamedInput',
+  'NamedPicture',
   'CreateImage',
   'PatchImage',
   'CleanupOrder',
