@@ -1,14 +1,10 @@
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { describe, expect, test } from 'vitest';
 import { createImageEvents } from '../../../src/adapters/events/local.ts';
 import type { Attempt, Image } from '../../../src/core/domain/image.ts';
 import { createToRecord } from '../../../src/core/domain/record.ts';
 import { createFollow, type ImageEvent } from '../../../src/core/images/follow.ts';
 import { exampleImage, exampleRecord, RECORD_DEPS } from '../../support/app/fake-images.ts';
-
-setFlagsFromString('--expose-gc');
-const collectGarbage: () => void = runInNewContext('gc');
+import { collectGarbage } from '../../support/collect-garbage.ts';
 
 const CALL: Attempt = {
   id: 'a1',
