@@ -39,7 +39,8 @@ export const namedInput = z
   .transform((given, context): NamedInput => {
     const { mediaId, url, file, sha256 } = given;
     const ways = WAYS.filter((way) => given[way] !== undefined);
-    if (ways.length !== 1) {
+    // An unknown field is an issue by itself.
+    if (ways.length !== 1 && context.issues.length === 0) {
       const found = ways.length === 0 ? 'none' : ways.join(' and ');
       context.addIssue(`must have exactly one of mediaId, url, file and sha256, and has ${found}`);
     }

@@ -209,7 +209,6 @@ describe('a multipart body that is too large', () => {
 
   test.each<[string, readonly (string | Buffer)[]]>([
     ['a file of 51 MiB', [head(opened.length + large.length), opened, large]],
-    ['129 MiB by its length', [head(129 * MIB), opened, large]],
     [
       'a file of 51 MiB, in one chunk',
       [
@@ -228,6 +227,20 @@ describe('a multipart body that is too large', () => {
     const { code } = problem.parse(JSON.parse(answer.slice(answer.indexOf('\r\n\r\n'))));
     expect(code).toBe('payload_too_large');
     expect(roomy.images.submitted).toEqual([]);
+  });
+
+  test('a body without room, which is then sent whole: the client can read the whole answer', async () => {
+    const rest = Buffer.alloc(10 * MIB, 'x');
+    const answer = await http.raw(head(opened.length + 100 * MIB), opened, ...Array.from({ length: 10 }, () => rest));
+    expect(answer).toMatch(/^HTTP\/1.1 429 .*queue_full/s);
+  });
+
+  test('is refused by its length, before the client has sent it', async () => {
+    const socket = connect(http.port, '127.0.0.1');
+    socket.write(head(128 * MIB + 1));
+    const [answer] = await once(socket, 'data');
+    expect(String(answer)).toMatch(/^HTTP\/1.1 413 .*128 MiB/s);
+    socket.destroy();
   });
 });
 
