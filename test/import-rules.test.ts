@@ -38,6 +38,7 @@ const CORE = [
 ];
 const ADAPTERS = [
   'providers',
+  'fetching',
   'imaging',
   'provenance',
   'storage',

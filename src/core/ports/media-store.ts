@@ -25,7 +25,8 @@ export interface MediaStore {
   remove(names: readonly string[]): Promise<void>;
   /**
    * Every stored file, originals and inputs included, temporary ones not; also those whose names Easel cannot have given, which no other
-   * method takes. Files that come or go meanwhile may be listed or not. One that cannot be looked at is handed to `onFault` and passed over.
+   * method takes. Files that come or go meanwhile may be listed or not. One that cannot be looked at is handed to `onFault` and passed
+   * over.
    */
   list(onFault?: (name: string, error: unknown) => void): AsyncIterable<StoredFile>;
   /** Bytes that the removal of these files would free: a file that is stored under several names is freed with the last of them. */
