@@ -172,7 +172,12 @@ describe('a request is refused whole, and nothing of it is stored or paid,', () 
 
   it.each<[string, string, string, () => CreateImage | Promise<CreateImage>]>([
     ['17 inputs', 'unsupported_parameter', 'inputs', () => ({ inputs: many(17) })],
-    ['a provider that cannot edit', 'unsupported_parameter', 'inputs', () => ({ inputs: many(1), provider: 'placeholder' })],
+    [
+      'a provider that cannot edit',
+      'unsupported_parameter',
+      'inputs',
+      () => ({ inputs: many(1), provider: 'placeholder' }),
+    ],
     ['an input of 51 MB', 'payload_too_large', 'inputs.1', () => ({ inputs: [part(logo), part(large())] })],
     ['a mask of 5 MB', 'payload_too_large', 'mask', () => ({ inputs: many(1), mask: part(large().subarray(0, 5e6)) })],
     ['51 MB behind a URL', 'payload_too_large', 'inputs.0', () => ({ inputs: [{ url: files.serve('/51', large()) }] })],
