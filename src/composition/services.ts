@@ -164,7 +164,12 @@ export async function createServices(
     store,
     inputHolds,
     imaging,
-    fetcher: createPictureFetcher({ guard, maskSecrets: config.secrets.mask, userAgent: `Easel/${VERSION}` }),
+    fetcher: createPictureFetcher({
+      guard,
+      maskSecrets: config.secrets.mask,
+      userAgent: `Easel/${VERSION}`,
+      stopping: stopping.signal,
+    }),
     capacity,
     queue,
     events,

@@ -9,6 +9,8 @@ interface PictureFetcherOptions {
   /** Applied to what is said of a host that a server redirects to. */
   readonly maskSecrets: MaskSecrets;
   readonly userAgent: string;
+  /** Fires when the service begins to stop: a stop waits for no other server. */
+  readonly stopping: AbortSignal;
   /** Milliseconds for a picture, redirects included; 30 s by default. */
   readonly timeoutMs?: number;
   /** Most pictures that are fetched at the same time; 16 by default. Others wait, and their time begins with their turn. */
@@ -23,7 +25,7 @@ const REMEDY = 'give another URL, or send the picture itself';
 
 /** Fetches by HTTP. Every request, also one that a redirect leads to, goes through the SSRF guard. */
 export function createPictureFetcher(options: PictureFetcherOptions): PictureFetcher {
-  const { guard, maskSecrets, userAgent, timeoutMs = 30_000, concurrency = 16 } = options;
+  const { guard, maskSecrets, userAgent, stopping, timeoutMs = 30_000, concurrency = 16 } = options;
   const turns = new PQueue({ concurrency });
   const headers = { accept: 'image/png, image/jpeg, image/webp', 'user-agent': userAgent };
 
@@ -55,15 +57,16 @@ export function createPictureFetcher(options: PictureFetcherOptions): PictureFet
   }
 
   async function fetchOne(url: string, maxBytes: number): Promise<Uint8Array> {
-    const signal = AbortSignal.timeout(timeoutMs);
+    const timeout = AbortSignal.timeout(timeoutMs);
     try {
-      return await follow(url, maxBytes, signal);
+      return await follow(url, maxBytes, AbortSignal.any([timeout, stopping]));
     } catch (error) {
       if (error instanceof ImageError) throw error;
       if (error instanceof RefusedAddressError) {
         throw unfetched(keepOutsideText(error.message, MAX_MESSAGE, maskSecrets), error);
       }
-      if (signal.aborted) throw unfetched(`it did not arrive within ${timeoutMs / 1000} s`, error);
+      if (stopping.aborted) throw isStopping(error);
+      if (timeout.aborted) throw unfetched(`it did not arrive within ${timeoutMs / 1000} s`, error);
       const { code, name } = error as NodeJS.ErrnoException;
       throw unfetched(`its server could not be reached, or broke off (${code ?? name})`, error);
     }
@@ -74,6 +77,13 @@ export function createPictureFetcher(options: PictureFetcherOptions): PictureFet
 
 function unfetched(reason: string, cause?: unknown): ImageError {
   return new ImageError('invalid_request', `the picture could not be fetched: ${reason}; ${REMEDY}`, { cause });
+}
+
+function isStopping(cause: unknown): ImageError {
+  return new ImageError('shutting_down', 'the service is stopping; try again in a moment', {
+    retryAfterSeconds: 10,
+    cause,
+  });
 }
 
 function tooLarge(maxBytes: number): ImageError {

@@ -24,6 +24,7 @@ afterAll(async () => {
 
 interface Options {
   readonly timeoutMs?: number;
+  readonly stopping?: AbortSignal;
   readonly concurrency?: number;
   /** Allowed besides. */
   readonly origin?: string;
@@ -37,6 +38,7 @@ function open({ origin = allowed.origin, ...options }: Options = {}) {
     guard,
     maskSecrets,
     userAgent: 'Easel/test',
+    stopping: new AbortController().signal,
     timeoutMs: LONGEST_WAIT_MS,
     ...options,
   });
@@ -81,6 +83,18 @@ describe('a picture', () => {
     expect(allowed.asked.slice(before)).toEqual(['/slow.png', '/slow.png', '/a.png']);
     gate.resolve();
     expect(await all).toHaveLength(5);
+  });
+});
+
+it('ends at once when the service begins to stop', async () => {
+  const stopping = new AbortController();
+  const url = allowed.serve('/endless', (_, response) => {
+    response.write('x');
+    stopping.abort();
+  });
+  await expect(open({ stopping: stopping.signal }).fetch(url, 1_000)).rejects.toMatchObject({
+    code: 'shutting_down',
+    retryAfterSeconds: 10,
   });
 });
 
