@@ -32,11 +32,13 @@ const CORE = [
   'pipeline',
   'retention',
   'storage',
+  'inputs',
   'webhooks',
   'images',
 ];
 const ADAPTERS = [
   'providers',
+  'fetching',
   'imaging',
   'provenance',
   'storage',
@@ -81,7 +83,11 @@ const MAY_IMPORT: ReadonlyMap<string, readonly string[]> = new Map([
   ['core/domain/life-cycle', core('domain')],
   ['core/domain/text', core('domain')],
   ['core/ports', core(...DOMAIN)],
-  ...every(['planning', 'models', 'money', 'retention', 'storage', 'webhooks'], 'core/', core(...DOMAIN, 'ports')),
+  ...every(
+    ['planning', 'models', 'money', 'retention', 'storage', 'inputs', 'webhooks'],
+    'core/',
+    core(...DOMAIN, 'ports'),
+  ),
   ['core/upstream', core(...DOMAIN, 'ports', 'planning', 'models', 'upstream/outage')],
   ['core/upstream/outage', core(...DOMAIN, 'ports', 'upstream')],
   ['core/pipeline', core(...DOMAIN, 'ports', 'planning', 'models', 'upstream', 'money')],
@@ -167,7 +173,7 @@ const CASES: readonly Case[] = [
   }),
   inRoom('http/routes', imported('../routes/../../config/part.ts'), IMPORTS),
   // A room without a rule of its own, and a folder inside a room, may import nothing from outside.
-  ...['jobs', 'core/inputs', 'adapters', 'http/routes/openai', 'config/parts', 'api/parts'].flatMap((room) => [
+  ...['jobs', 'core/batches', 'adapters', 'http/routes/openai', 'config/parts', 'api/parts'].flatMap((room) => [
     inRoom(room, imported(specifier(room, 'adapters/storage')), IMPORTS),
     inRoom(room, importedType(specifier(room, 'core/domain')), IMPORTS),
     inRoom(room, imported('sharp'), IMPORTS),

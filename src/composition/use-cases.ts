@@ -15,6 +15,8 @@ import { createProvenance } from '../core/images/provenance.ts';
 import { createJoinOrRerun, createRerun, createRetry } from '../core/images/rerun.ts';
 import { createSubmit } from '../core/images/submit.ts';
 import { createWait } from '../core/images/wait.ts';
+import type { InputHolds } from '../core/inputs/input-holds.ts';
+import { createTakeInputs } from '../core/inputs/intake.ts';
 import { listModels } from '../core/models/model-list.ts';
 import type { GuardSpending } from '../core/money/budget-watch.ts';
 import type { Costs } from '../core/money/costs.ts';
@@ -22,8 +24,10 @@ import { reportUsage } from '../core/money/usage.ts';
 import { resolveRequest } from '../core/planning/resolve-request.ts';
 import type { Clock } from '../core/ports/clock.ts';
 import type { ImageEvents } from '../core/ports/image-events.ts';
+import type { Imaging } from '../core/ports/imaging.ts';
 import type { JobQueue } from '../core/ports/job-queue.ts';
 import type { MediaStore } from '../core/ports/media-store.ts';
+import type { PictureFetcher } from '../core/ports/picture-fetcher.ts';
 import type { ProvenanceReader } from '../core/ports/provenance-reader.ts';
 import type { Provider } from '../core/ports/provider.ts';
 import type { RecordStore } from '../core/ports/record-store.ts';
@@ -34,6 +38,7 @@ import { createOrphanRemoval } from '../core/retention/orphans.ts';
 import { createRepair } from '../core/retention/repair.ts';
 import type { SweepWatch } from '../core/retention/sweep-watch.ts';
 import type { StorageCapacity } from '../core/storage/capacity.ts';
+import { createInputLimits } from '../core/upstream/input-limits.ts';
 import type { Upstreams } from '../core/upstream/upstreams.ts';
 import { createWebhookUrlCheck } from '../core/webhooks/webhook-url.ts';
 import { refusalOfLiteral } from '../security/literal-address.ts';
@@ -42,6 +47,9 @@ import { refusalOfLiteral } from '../security/literal-address.ts';
 interface UseCaseParts {
   readonly records: RecordStore;
   readonly store: MediaStore;
+  readonly inputHolds: InputHolds;
+  readonly imaging: Imaging;
+  readonly fetcher: PictureFetcher;
   readonly capacity: StorageCapacity;
   readonly queue: JobQueue;
   readonly events: ImageEvents;
@@ -82,6 +90,14 @@ export function createUseCases(config: Config, parts: UseCaseParts): UseCases {
     checkWebhookUrl(create.webhookUrl);
     return resolveRequest(create, presets, defaults);
   };
+  const takeInputs = createTakeInputs({
+    records,
+    store,
+    holds: parts.inputHolds,
+    imaging: parts.imaging,
+    fetcher: parts.fetcher,
+    limitsOf: createInputLimits(upstreams),
+  });
   const admission = createAdmission({
     queue,
     capacity: parts.capacity,
@@ -120,10 +136,10 @@ export function createUseCases(config: Config, parts: UseCaseParts): UseCases {
 
   const images = createImages({
     records,
-    submit: createSubmit({ records, accept, joinOrRerun: createJoinOrRerun(rerun), resolve, newId }),
+    submit: createSubmit({ records, accept, joinOrRerun: createJoinOrRerun(rerun), resolve, takeInputs, newId }),
     retry: createRetry(rerun),
     patch: createPatch({ records, checkWebhookUrl, retentionByLabel, clock, log }),
-    preview: createPreview({ upstreams, resolve, costs, budget }),
+    preview: createPreview({ upstreams, resolve, takeInputs, costs, budget }),
     waitUntilFinished,
     follow: createFollow({ records, events, toRecord, ending: parts.ending }),
     readProvenance: createProvenance({ store, reader: parts.provenanceReader, urls }),
@@ -144,7 +160,17 @@ export function createUseCases(config: Config, parts: UseCaseParts): UseCases {
     usage: (days, caller) => reportUsage({ records, budget, clock }, days, caller),
     presets,
   });
-  const calls = createCalls({ records, accept, rerun, resolve, waitUntilFinished, deletions, clock, newId });
+  const calls = createCalls({
+    records,
+    accept,
+    rerun,
+    resolve,
+    takeInputs,
+    waitUntilFinished,
+    deletions,
+    clock,
+    newId,
+  });
   return { images, calls };
 }
 

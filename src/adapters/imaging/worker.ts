@@ -4,7 +4,7 @@ import { type MessagePort, workerData } from 'node:worker_threads';
 import { DamagedOriginalError } from '../../core/domain/errors.ts';
 import { sha256 } from '../../core/domain/file-names.ts';
 import type { Warning } from '../../core/domain/image.ts';
-import type { FinishedFile, FinishedPicture, FinishSpec } from '../../core/ports/imaging.ts';
+import type { FinishedFile, FinishedPicture, FinishSpec, InspectedPicture } from '../../core/ports/imaging.ts';
 import type { FileSigner } from '../provenance/c2pa-signer.ts';
 import type { SigningIdentity } from '../provenance/cose-signer.ts';
 import { ownBuffer, release } from '../threads/own-buffer.ts';
@@ -26,7 +26,9 @@ export interface SigningParts {
   readonly generator: { readonly name: string; readonly version: string };
 }
 
-export type ImagingTask = { readonly original: Uint8Array; readonly spec: FinishSpec } & (
+export type ImagingTask = FinishTask | { readonly make: 'inspection'; readonly input: Uint8Array };
+
+type FinishTask = { readonly original: Uint8Array; readonly spec: FinishSpec } & (
   | {
       readonly make: 'finished';
       /** Gets a message once the picture has passed its checks. */
@@ -38,7 +40,8 @@ export type ImagingTask = { readonly original: Uint8Array; readonly spec: Finish
 
 export type ImagingResult =
   | { readonly picture: FinishedPicture }
-  | { readonly file: FinishedFile; readonly warnings: readonly Warning[] };
+  | { readonly file: FinishedFile; readonly warnings: readonly Warning[] }
+  | { readonly inspected: InspectedPicture };
 
 const { options, signing, picturesAtWork } = workerData as ImagingWorkerData;
 configureSharp();
@@ -52,13 +55,13 @@ const imaging = createImaging({
 export async function runTask(task: ImagingTask): Promise<Outcome<ImagingResult>> {
   Atomics.add(picturesAtWork, 0, 1);
   try {
-    return await make(task);
+    return await (task.make === 'inspection' ? inspect(task.input) : makeFiles(task));
   } finally {
     Atomics.sub(picturesAtWork, 0, 1);
   }
 }
 
-async function make(task: ImagingTask): Promise<Outcome<ImagingResult>> {
+async function makeFiles(task: FinishTask): Promise<Outcome<ImagingResult>> {
   const { original, spec } = task;
   if (sha256(original) !== spec.provenance.originalSha256) {
     release(original);
@@ -72,6 +75,12 @@ async function make(task: ImagingTask): Promise<Outcome<ImagingResult>> {
 }
 
 export default threadWork(runTask);
+
+async function inspect(input: Uint8Array): Promise<Outcome<ImagingResult>> {
+  const inspected = await imaging.inspect(input);
+  release(input);
+  return { result: { inspected } };
+}
 
 async function finish(original: Uint8Array, spec: FinishSpec, checked: MessagePort): Promise<Outcome<ImagingResult>> {
   const made = await imaging.finish(original, spec, () => checked.postMessage(null));

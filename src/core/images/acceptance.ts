@@ -1,7 +1,7 @@
 import type { Logger } from 'pino';
 import type { Image, ImageCall } from '../domain/image.ts';
 import { accepted } from '../domain/life-cycle/transitions.ts';
-import type { ImageRequest } from '../domain/request.ts';
+import type { TakenInputs } from '../inputs/intake.ts';
 import type { Costs } from '../money/costs.ts';
 import { plannedFields } from '../planning/plan.ts';
 import type { Clock } from '../ports/clock.ts';
@@ -14,7 +14,8 @@ import { type Admission, chooseProvider } from './admission.ts';
 
 /** Images that are to be made of one request. */
 interface NewImages {
-  readonly request: ImageRequest;
+  /** The request, and the pictures that it brings, which are stored before it is accepted. */
+  readonly inputs: Pick<TakenInputs, 'request' | 'store'>;
   readonly owner: string;
   /** One for each image, at least one. */
   readonly mediaIds: readonly [string, ...string[]];
@@ -63,11 +64,13 @@ export function createAcceptance({
   logPrompts,
   log,
 }: AcceptanceDeps): AcceptImages {
-  return async ({ request, owner, mediaIds, idempotencyKey, call, requestId }) => {
+  return async ({ inputs, owner, mediaIds, idempotencyKey, call, requestId }) => {
+    const { request } = inputs;
     const { upstream, plan } = chooseProvider(upstreams, request);
     await admission.ensureCapacity(mediaIds, request.size);
     // Before the time is taken: the budget of its day is checked by the write that follows at once.
     const estimate = await costs.estimate(plan.call);
+    await inputs.store();
     const createdAt = clock.now();
     const make = (mediaId: string, index: number): Image =>
       accepted({

@@ -1,5 +1,6 @@
 import { canRunAgain } from '../domain/image.ts';
 import type { Caller, CreateImage, ImageRequest } from '../domain/request.ts';
+import type { TakeInputs } from '../inputs/intake.ts';
 import type { RecordStore } from '../ports/record-store.ts';
 import type { AcceptImages } from './acceptance.ts';
 import { overloadError, type Submission, type SubmitOptions } from './admission.ts';
@@ -18,6 +19,7 @@ interface SubmitDeps {
   readonly joinOrRerun: JoinOrRerun;
   /** Fills in presets and defaults. */
   readonly resolve: (create: CreateImage) => ImageRequest;
+  readonly takeInputs: TakeInputs;
   /** Makes a mediaId for a request that names none. */
   readonly newId: () => string;
 }
@@ -26,17 +28,19 @@ interface SubmitDeps {
  * Accepts a request: when the promise resolves, the image and its job are durable, or the image of an equal request was found.
  * Every error that can be known beforehand is raised here, before anything is paid.
  */
-export function createSubmit({ records, accept, joinOrRerun, resolve, newId }: SubmitDeps): Submit {
+export function createSubmit({ records, accept, joinOrRerun, resolve, takeInputs, newId }: SubmitDeps): Submit {
   return async (create, caller, idempotencyKey, options = {}) => {
     const { overloaded = false, requestId } = options;
-    const request = resolve(create);
+    const resolved = resolve(create);
     const existing = await findExistingImage(records, create, caller, idempotencyKey);
     // A replay costs next to nothing and returns what was already paid for, so it is served even under overload.
     if (overloaded && (existing === null || canRunAgain(existing.image))) throw overloadError();
+    using inputs = await takeInputs(create, resolved, caller);
+    const { request } = inputs;
     if (existing) return await joinOrRerun(existing, { create, request }, caller, options);
 
     const mediaIds = [create.mediaId ?? newId()] as const;
-    const acceptance = await accept({ request, owner: caller.name, mediaIds, idempotencyKey, requestId });
+    const acceptance = await accept({ inputs, owner: caller.name, mediaIds, idempotencyKey, requestId });
     // A request with the same mediaId or key, equal or not, was accepted between the look-up above and this transaction.
     if (acceptance.outcome === 'exists') return await joinOrRerun(acceptance, { create, request }, caller, options);
     const [image] = acceptance.images;

@@ -255,6 +255,17 @@ const MIGRATIONS: readonly string[] = [
   CREATE INDEX images_by_digest ON images (owner, call_digest, call_ended_at, created_at, call_id, idempotency_key)
     WHERE call_digest IS NOT NULL;
   `,
+  `
+  -- Which images name which shared files: their inputs. A row refers to no row of images, so that it outlives one that is set aside as
+  -- unreadable.
+  CREATE TABLE shared_files (
+    name     TEXT NOT NULL,
+    media_id TEXT NOT NULL,
+    PRIMARY KEY (name, media_id)
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE INDEX shared_files_by_image ON shared_files (media_id);
+  `,
 ];
 
 /** The schema version after all migrations. */

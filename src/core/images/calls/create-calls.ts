@@ -1,6 +1,7 @@
 import { ImageError } from '../../domain/errors.ts';
 import { canRunAgain, hasEndedWithoutPicture, type Image, isFinished, isSameImage } from '../../domain/image.ts';
 import { type Caller, type CreateImage, type ImageRequest, mayChange, maySee } from '../../domain/request.ts';
+import type { TakeInputs } from '../../inputs/intake.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { RecordStore } from '../../ports/record-store.ts';
 import type { Deletions } from '../../retention/deletions.ts';
@@ -18,6 +19,7 @@ interface CallsDeps {
   readonly rerun: Rerun;
   /** Fills in presets and defaults. */
   readonly resolve: (create: CreateImage) => ImageRequest;
+  readonly takeInputs: TakeInputs;
   readonly waitUntilFinished: WaitUntilFinished;
   readonly deletions: Pick<Deletions, 'cancel'>;
   readonly clock: Pick<Clock, 'now'>;
@@ -33,7 +35,7 @@ const MAX_CANDIDATES = 1000;
 
 /** The id of a call is the mediaId of its first image. */
 export function createCalls(deps: CallsDeps): Calls {
-  const { records, accept, rerun, resolve, waitUntilFinished, deletions, clock, newId } = deps;
+  const { records, accept, rerun, resolve, takeInputs, waitUntilFinished, deletions, clock, newId } = deps;
   const openCalls = createOpenCalls();
   const startedAt = clock.now();
 
@@ -122,15 +124,16 @@ export function createCalls(deps: CallsDeps): Calls {
         const earlier = await enterEarlier(owner, identity);
         if (earlier) return await join(earlier, options);
 
-        const request = resolve(create);
+        const resolved = resolve(create);
         if (overloaded) throw overloadError();
+        using inputs = await takeInputs(create, resolved, caller);
         const id = newId();
         const mediaIds = [id, ...Array.from({ length: count - 1 }, () => newId())] as const;
         // Before it can be found, so that no retry takes it for one that no client waits for.
         const place = openCalls.enter(id);
         try {
           const call = { id, digest };
-          const acceptance = await accept({ request, owner, mediaIds, idempotencyKey, call, requestId });
+          const acceptance = await accept({ inputs, owner, mediaIds, idempotencyKey, call, requestId });
           if (acceptance.outcome === 'accepted') return openCall(id, acceptance.images, place, true);
         } catch (error) {
           place[Symbol.dispose]();

@@ -40,6 +40,8 @@ export const imageRoutes: FastifyPluginAsyncZod<ImageRoutesOptions> = async (app
           ...BODY_PROBLEMS,
           'unauthorized',
           'forbidden',
+          'not_found',
+          'media_id_conflict',
           'unsupported_parameter',
           'rate_limited',
           'queue_full',

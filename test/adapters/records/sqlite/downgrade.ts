@@ -68,6 +68,7 @@ const UNDO: readonly string[] = [
    ALTER TABLE images DROP COLUMN call_index;
    ALTER TABLE images DROP COLUMN call_digest;
    ALTER TABLE images DROP COLUMN call_ended_at`,
+  'DROP TABLE shared_files',
 ];
 
 /** Takes a closed database back to an earlier version of the schema, from 2 on. */

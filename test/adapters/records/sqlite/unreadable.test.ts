@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { inputName } from '../../../../src/core/domain/file-names.ts';
 import type { Image } from '../../../../src/core/domain/image.ts';
 import type { RecordStore } from '../../../../src/core/ports/record-store.ts';
 import { anImage, aRequest, at, ms } from '../../../contracts/record-store/example-images.ts';
@@ -53,6 +54,24 @@ describe('rows that cannot be read', () => {
     const records = place.open();
     expect(await records.unreadable()).toEqual(['bad0']);
     await expectOnlyBadOnesFail(records);
+  });
+
+  it('keep the inputs that they share', async () => {
+    const sha256 = 'a'.repeat(64);
+    const inputs: Image['request']['inputs'] = [
+      { sha256, bytes: 9, width: 8, height: 8, format: 'png', source: { sha256 } },
+    ];
+    const first = place.open();
+    for (const mediaId of ['bad', 'good']) {
+      await first.accept(anImage({ mediaId, request: aRequest({ inputs }) }), Infinity);
+    }
+    await first.close();
+    await damage(place.path(), '{"mediaId":"bad');
+    const records = place.open();
+    const name = inputName(sha256);
+    expect((await records.remove('good'))?.names).not.toContain(name);
+    expect(await records.ownedNames([name])).toEqual(new Set([name]));
+    expect(await records.countSharing([name], null)).toEqual(new Map([[name, 1]]));
   });
 
   it('are set aside by a migration, for good', async () => {
