@@ -20,6 +20,11 @@ export function originalName(mediaId: string, attemptId: string): string {
   return `originals/${mediaId}~${attemptId}`;
 }
 
+/** The name of an input, which every image that starts from the same picture shares. */
+export function inputName(sha256: string): string {
+  return `inputs/${sha256}`;
+}
+
 /**
  * The mediaId in a name that `masterName`, `renditionName` or `originalName` made; null for any other name. Only the records tell
  * whether that image exists and has the file.

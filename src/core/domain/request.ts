@@ -74,6 +74,10 @@ export interface ImageRequest {
   readonly webhookUrl: string | null;
 }
 
+/** The names in `CallOptions`. */
+export const CALL_OPTIONS = ['moderation', 'compression', 'inputFidelity', 'safetyIdentifier'] as const;
+export type CallOptionName = (typeof CALL_OPTIONS)[number];
+
 /** Parameters of the model's call that Easel passes on where the model takes them. Absent ones are not sent. */
 export interface CallOptions {
   readonly moderation?: 'auto' | 'low';

@@ -3,10 +3,12 @@ import { TRAINED_ALGORITHMIC_MEDIA } from '../../../src/core/domain/digital-sour
 import { ImageError, ProviderError } from '../../../src/core/domain/errors.ts';
 import type { Attempt } from '../../../src/core/domain/image.ts';
 import type { Cost } from '../../../src/core/domain/money.ts';
+import type { ImageRequest } from '../../../src/core/domain/request.ts';
 import { CATALOG } from '../../../src/core/models/catalog.ts';
 import type { Costs } from '../../../src/core/money/costs.ts';
 import type { FetchAnnounced } from '../../../src/core/pipeline/announced-picture.ts';
 import { createAttempt } from '../../../src/core/pipeline/attempt.ts';
+import type { ReadInputs } from '../../../src/core/pipeline/edit-inputs.ts';
 import { inRun, type Run } from '../../../src/core/pipeline/job.ts';
 import { createRunningCalls } from '../../../src/core/pipeline/running-calls.ts';
 import { planGeneration } from '../../../src/core/planning/plan.ts';
@@ -33,11 +35,15 @@ function openScene({
   fetchAnnounced = () => Promise.reject(new Error('is not called')),
   estimate = async () => ESTIMATE,
   isWatched = false,
+  request = {},
+  readInputs = () => Promise.reject(new Error('is not called')),
 }: {
   readonly generate: (options: GenerationOptions, call: GenerationCall) => ReturnType<Provider['generate']>;
   readonly fetchAnnounced?: FetchAnnounced;
   readonly estimate?: Costs['estimate'];
   readonly isWatched?: boolean;
+  readonly request?: Partial<ImageRequest>;
+  readonly readInputs?: ReadInputs;
 }) {
   const model = CATALOG.get('gpt-image-2');
   if (model === undefined) throw new Error('the catalog lacks gpt-image-2');
@@ -72,6 +78,7 @@ function openScene({
   };
   const attemptOnce = createAttempt({
     store: { put: async () => void steps.push('stored') },
+    readInputs,
     events: { partialSink: () => (isWatched ? () => {} : undefined) },
     guardSpending: () => undefined,
     costs: { estimate, settle },
@@ -85,7 +92,7 @@ function openScene({
   });
   const run: Run = { ...inRun(job, image.run), signals };
   const attempt = async (): Promise<Attempt | undefined> => (await job.read())?.attempts.at(-1);
-  const call = () => attemptOnce(run, provider, planGeneration(image.request, model));
+  const call = () => attemptOnce(run, provider, planGeneration({ ...image.request, ...request }, model));
   /** Makes each write take its time, as to a database that is full or far away. */
   function slowDown(): void {
     const { advance, change } = run;

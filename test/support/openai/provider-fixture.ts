@@ -95,8 +95,11 @@ export async function openAiFixture(
       name,
       model: (id) => (id === model.id ? model : null),
       omit,
+      edits: true,
+      streaming: true,
       controlSequences: [],
       calls: maker.callsOf(name),
+      clock: { monotonic: () => 0 },
     });
   const call: GenerationCall = {
     model,

@@ -214,7 +214,7 @@ describe('the side of the thread', () => {
       learnSecrets: () => undefined,
       traces: new AsyncLocalStorage(),
     });
-    const work = { method: 'generate', call: CALL, wantsPartials: false } as const;
+    const work = { method: 'generate', call: CALL, inputBytes: undefined, omit: [], wantsPartials: false } as const;
     return run({ provider: 'x', work, traceparent: null, secrets: [], port });
   }
 
