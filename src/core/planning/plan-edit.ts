@@ -38,6 +38,7 @@ export function planEdit(request: Pick<ImageRequest, 'inputs' | 'mask'>, model: 
 }
 
 function sizeIssue({ bytes }: Input, most: number, path: string) {
+  if (most === 0) return { path, message: 'the model takes none; leave it out' };
   return bytes <= most ? null : { path, message: `has ${bytes} bytes; at most ${most} are taken` };
 }
 

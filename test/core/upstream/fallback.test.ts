@@ -266,6 +266,41 @@ describe('a refusal of streaming', () => {
   });
 });
 
+describe('a provider that turns out not to edit', () => {
+  it('leaves the picture to the next one, and nothing is said against it', async () => {
+    const calls = setUpCalls({ providers: ['first', 'second', 'third'] });
+    calls.answer = (provider) => (provider === 'third' ? 'picture' : 'edits_refused');
+    for (const name of ['a', 'b', 'c', 'd', 'e', 'f']) {
+      const job = await calls.start(name);
+      expect([job.end, job.calls.map(([provider]) => provider)]).toEqual(['picture', ['first', 'second', 'third']]);
+    }
+    expect([calls.breaker().openedBy(), calls.retries]).toEqual([null, 0]);
+  });
+
+  it('ends the job where there is no other, and is not called twice', async () => {
+    const calls = setUpCalls();
+    calls.answer = () => 'edits_refused';
+    const job = await calls.start('a');
+    expect([job.end, job.calls.length]).toEqual(['edits_refused', 1]);
+  });
+});
+
+describe('refusals of several parameters', () => {
+  it('are each followed by one call at once, up to six', async () => {
+    const calls = setUpCalls({ ...ONE_ATTEMPT, retriesPerMinute: 1 });
+    for (const [lacking, end] of [
+      [6, 'picture'],
+      [7, 'parameter_refused'],
+    ] as const) {
+      let call = 0;
+      calls.answer = () => (call++ < lacking ? { fault: 'parameter_refused', parameter: `p${call}` } : 'picture');
+      const job = await calls.start(`lacks ${lacking}`);
+      expect([job.end, job.calls.length]).toEqual([end, 7]);
+    }
+    expect(calls.retries).toBe(0);
+  });
+});
+
 describe('a job of an earlier process', () => {
   it('has the attempts left that its round had', async () => {
     const calls = setUpCalls();
