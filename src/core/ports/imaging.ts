@@ -3,6 +3,7 @@ import type { DigitalSourceType } from '../domain/digital-source.ts';
 import type { CropStrategy, MasterFormat, RenditionFormat, RenditionSpec } from '../domain/formats.ts';
 import type { Size } from '../domain/geometry.ts';
 import type { Warning } from '../domain/image.ts';
+import type { InputFormat } from '../domain/input.ts';
 
 /**
  * Turns an original into published files. An adapter stores nothing.
@@ -66,7 +67,21 @@ export interface FinishSpec {
     readonly digitalSourceType: DigitalSourceType;
     /** Null unless prompts are to be embedded. */
     readonly prompt: string | null;
+    /** The pictures that the model was given besides the prompt; absent for none. */
+    readonly inputs?: readonly ProvenanceInput[];
   };
+}
+
+/**
+ * A picture that another one was made from, as the files of that name it. They are public, so of its source only a mediaId is: an address
+ * may be a secret.
+ */
+export interface ProvenanceInput {
+  /** In hex. */
+  readonly sha256: string;
+  readonly format: InputFormat;
+  /** Null for a picture from elsewhere. */
+  readonly mediaId: string | null;
 }
 
 /** An encoded file. */
