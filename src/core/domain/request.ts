@@ -74,10 +74,6 @@ export interface ImageRequest {
   readonly webhookUrl: string | null;
 }
 
-/** The names in `CallOptions`. */
-export const CALL_OPTIONS = ['moderation', 'compression', 'inputFidelity', 'safetyIdentifier'] as const;
-export type CallOptionName = (typeof CALL_OPTIONS)[number];
-
 /** Parameters of the model's call that Easel passes on where the model takes them. Absent ones are not sent. */
 export interface CallOptions {
   readonly moderation?: 'auto' | 'low';
@@ -87,6 +83,10 @@ export interface CallOptions {
   /** Names the end user to the provider, as a hash. */
   readonly safetyIdentifier?: string;
 }
+
+/** The names of the options. */
+export const CALL_OPTIONS = ['moderation', 'compression', 'inputFidelity', 'safetyIdentifier'] as const;
+export type CallOptionName = (typeof CALL_OPTIONS)[number];
 
 /** The fields of a request that do not make the picture: they can be changed later, and requests that differ in them are the same. */
 export const CHANGEABLE_FIELDS = ['labels', 'metadata', 'ttlSeconds', 'webhookUrl'] as const;
