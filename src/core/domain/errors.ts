@@ -13,6 +13,8 @@ export const IMAGE_ERROR_CODES = [
   'not_retryable',
   /** The idempotency key is in use for another request. */
   'idempotency_key_reused',
+  /** A picture that the request brings has more bytes than the model takes. */
+  'payload_too_large',
   /** The model cannot do what the request asks for. */
   'unsupported_parameter',
   /** The daily budget does not cover the call. */
@@ -43,6 +45,7 @@ export type ImageErrorCode = (typeof IMAGE_ERROR_CODES)[number];
 /** Codes of failures that the caller caused: the service did what it should. */
 const CALLERS_CODES: ReadonlySet<ImageErrorCode> = new Set([
   'invalid_request',
+  'payload_too_large',
   'unsupported_parameter',
   'budget_exhausted',
   'prompt_rejected',

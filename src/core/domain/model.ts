@@ -46,7 +46,7 @@ export interface Model {
   readonly pricing: Pricing | null;
 }
 
-interface EditLimits {
+export interface EditLimits {
   /** Most input pictures. */
   readonly images: number;
   /** Most bytes of each input picture, and of the mask (a PNG with alpha, of the first picture's size). */

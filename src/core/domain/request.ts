@@ -74,6 +74,11 @@ export interface ImageRequest {
   readonly webhookUrl: string | null;
 }
 
+/** The pictures that a request starts from and its mask, which comes last. */
+export function inputsOf({ inputs = [], mask }: Pick<ImageRequest, 'inputs' | 'mask'>): readonly Input[] {
+  return mask ? [...inputs, mask] : inputs;
+}
+
 /** Parameters of the model's call that Easel passes on where the model takes them. Absent ones are not sent. */
 export interface CallOptions {
   readonly moderation?: 'auto' | 'low';

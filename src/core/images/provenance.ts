@@ -98,7 +98,7 @@ export function createProvenance({ store, reader, urls }: ProvenanceDeps): ReadP
       model: image.model,
       createdAt: image.createdAt,
       originalSha256: image.original?.sha256 ?? null,
-      inputs: inputsOf(image.request),
+      inputs: rolesOf(image.request),
       original,
       master,
       renditions,
@@ -106,7 +106,7 @@ export function createProvenance({ store, reader, urls }: ProvenanceDeps): ReadP
   };
 }
 
-function inputsOf({ inputs = [], mask }: ImageRequest): Provenance['inputs'] {
+function rolesOf({ inputs = [], mask }: ImageRequest): Provenance['inputs'] {
   const given = inputs.map((input) => ({ ...input, role: 'input' as const }));
   return mask ? [...given, { ...mask, role: 'mask' }] : given;
 }

@@ -70,6 +70,7 @@ export const SCHEMA_ORDER = [
   'Cost',
   'Warning',
   'ImageFailure',
+  'InputSource',
   'ImageRequest',
   'ImageRecord',
   'ImagePreview',
