@@ -4,8 +4,8 @@ import type { EmbeddedMetadata } from '../../core/ports/provenance-reader.ts';
 /**
  * The XMP packet of a file made from an original: it says in machine-readable form that the picture was generated, and how, as
  * Article 50 of the EU's AI Act requires. Uses properties of the IPTC Photo Metadata Standard 2025.1 (DigitalSourceType,
- * AISystemUsed, AIPromptInformation, PLUS ImageSupplier), Dublin Core and XMP Media Management, and names the original and the pictures that
- * the model was given by their hashes.
+ * AISystemUsed, AIPromptInformation, PLUS ImageSupplier), Dublin Core and XMP Media Management, and names the original and the
+ * pictures that the model was given by their hashes.
  */
 export function xmpPacket(provenance: FinishSpec['provenance']): string {
   const { mediaId, digitalSourceType, provider, model, createdAt, originalSha256, prompt, inputs = [] } = provenance;

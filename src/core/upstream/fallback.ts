@@ -23,9 +23,9 @@ interface FallbackRequest<Result> extends CallRequest<Result> {
 }
 
 /**
- * Calls providers in order until one returns a picture: each with its own retries, the next one only on an outage or where it cannot edit, and not while a retry
- * waits for the retry budget. Where every provider that may make the picture is down, waits for one of them until the deadline and goes on
- * with it; then raises `provider_unavailable`.
+ * Calls providers in order until one returns a picture: each with its own retries, the next one only on an outage or where it turns out
+ * not to edit, and not while a retry waits for the retry budget. Where every provider that may make the picture is down, waits for one of
+ * them until the deadline and goes on with it; then raises `provider_unavailable`.
  * After a refusal, or after more calls of unknown outcome than are allowed, no other provider is called, and the failure is raised; so
  * is the last one where no provider may be called again.
  */

@@ -34,10 +34,11 @@ it('names the pictures that the model was given, beside the original, and of the
     format: 'png' as const,
     mediaId,
   });
+  const item = (reference: string) => `<rdf:li rdf:parseType="Resource">${reference}</rdf:li>`;
   const packet = xmpPacket({ ...PROVENANCE, inputs: [input('1', 'brand-hero'), input('2', null)] });
   expect(packet).toContain(`<xmpMM:Ingredients><rdf:Bag>
-<rdf:li rdf:parseType="Resource"><stRef:documentID>sha256:${'1'.repeat(64)}</stRef:documentID><stRef:filePath>brand-hero</stRef:filePath></rdf:li>
-<rdf:li rdf:parseType="Resource"><stRef:documentID>sha256:${'2'.repeat(64)}</stRef:documentID></rdf:li>
+${item(`<stRef:documentID>sha256:${'1'.repeat(64)}</stRef:documentID><stRef:filePath>brand-hero</stRef:filePath>`)}
+${item(`<stRef:documentID>sha256:${'2'.repeat(64)}</stRef:documentID>`)}
    </rdf:Bag></xmpMM:Ingredients>`);
   await expect(parse(packet)).resolves.toBeDefined();
   expect(readXmp(packet).originalSha256).toBe(PROVENANCE.originalSha256);

@@ -6,7 +6,8 @@ import type { StartingPictures } from './edit.ts';
 import type { Painting } from './painting.ts';
 
 /**
- * Paints a placeholder. The pictures that it starts from may be empty afterwards. Raises `ProviderError` with `overloaded` where that fails.
+ * Paints a placeholder. The pictures that it starts from may be empty afterwards. Raises `ProviderError` with `overloaded` where
+ * that fails.
  */
 export type Paint = (painting: Painting) => Promise<ReceivedBytes>;
 
