@@ -172,7 +172,7 @@ const CASES: readonly Case[] = [
   }),
   inRoom('http/routes', imported('../routes/../../config/part.ts'), IMPORTS),
   // A room without a rule of its own, and a folder inside a room, may import nothing from outside.
-  ...['jobs', 'core/inputs', 'adapters', 'http/routes/openai', 'config/parts', 'api/parts'].flatMap((room) => [
+  ...['jobs', 'core/batches', 'adapters', 'http/routes/openai', 'config/parts', 'api/parts'].flatMap((room) => [
     inRoom(room, imported(specifier(room, 'adapters/storage')), IMPORTS),
     inRoom(room, importedType(specifier(room, 'core/domain')), IMPORTS),
     inRoom(room, imported('sharp'), IMPORTS),

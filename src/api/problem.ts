@@ -23,7 +23,7 @@ const KINDS = {
   not_found: { status: 404, title: 'Not found' },
   media_id_conflict: { status: 409, title: 'The mediaId is in use with another request' },
   not_retryable: { status: 409, title: 'There is nothing to run again' },
-  payload_too_large: { status: 413, title: 'The body is too large' },
+  payload_too_large: { status: 413, title: 'The body, or a picture of it, is too large' },
   unsupported_media_type: { status: 415, title: 'The body is of a type that is not read here' },
   unsupported_parameter: { status: 422, title: 'The model cannot do what was asked' },
   prompt_rejected: { status: 422, title: 'The provider refused the prompt' },

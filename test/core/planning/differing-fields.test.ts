@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import type { Input } from '../../../src/core/domain/input.ts';
 import type { CreateImage, ImageRequest } from '../../../src/core/domain/request.ts';
 import { BUILT_IN_PRESETS } from '../../../src/core/planning/built-in-presets.ts';
 import { differingFields } from '../../../src/core/planning/differing-fields.ts';
@@ -13,6 +14,10 @@ const defaults: RequestDefaults = {
 };
 const resolve = (create: CreateImage) => resolveRequest(create, BUILT_IN_PRESETS, defaults);
 const plain = resolve({ prompt: 'x' });
+
+function input(sha256: string, source: Input['source'] = { sha256 }): Input {
+  return { sha256, bytes: 9, width: 8, height: 8, format: 'png', source };
+}
 
 describe('the same request', () => {
   it.each<[string, CreateImage, CreateImage]>([
@@ -39,6 +44,17 @@ describe('the same request', () => {
     expect(differingFields(JSON.parse(JSON.stringify(resolve(one))), resolve(other))).toEqual([]);
   });
 
+  it('is known by the content of its inputs, wherever they came from', () => {
+    const fetched = {
+      ...plain,
+      inputs: [input('a', { url: 'https://example.com/a.png' }), input('b')],
+      mask: input('m'),
+    };
+    const sent = { ...plain, inputs: [input('a'), input('b')], mask: input('m', { mediaId: 'm' }) };
+    expect(differingFields(fetched, sent)).toEqual([]);
+    expect(differingFields({ ...plain, inputs: [] }, plain)).toEqual([]);
+  });
+
   it('is known although it was stored before a field existed', () => {
     const { style: _, ...stored } = plain;
     expect(differingFields(stored as ImageRequest, plain)).toEqual([]);
@@ -47,6 +63,14 @@ describe('the same request', () => {
 });
 
 describe('another request', () => {
+  it('has other inputs, others in another order, or another mask', () => {
+    const one = { ...plain, inputs: [input('a'), input('b')], mask: input('m') };
+    expect(differingFields(one, { ...one, inputs: [input('b'), input('a')] })).toEqual(['inputs']);
+    expect(differingFields(one, { ...one, inputs: [input('a')] })).toEqual(['inputs']);
+    expect(differingFields(one, { ...one, mask: input('n') })).toEqual(['mask']);
+    expect([...differingFields(one, plain)].sort()).toEqual(['inputs', 'mask']);
+  });
+
   it.each<[CreateImage, readonly string[]]>([
     [{ prompt: 'y' }, ['prompt']],
     [{ brief: { subject: 'x' } }, ['prompt', 'brief']],

@@ -92,8 +92,11 @@ describe('a file', () => {
 });
 
 describe('other paths', () => {
+  const INPUT = 'a1'.repeat(32);
+
   beforeAll(async () => {
     await writeFile(join(http.root, 'originals', 'a~1'), 'secret');
+    await writeFile(join(http.root, 'inputs', INPUT), 'secret');
     await writeFile(join(http.root, 'unpublished.png'), 'secret');
     await writeFile(join(http.root, '.hidden.png'), 'secret');
   });
@@ -103,6 +106,10 @@ describe('other paths', () => {
     ['an original', '/media/originals/a~1', []],
     ['an original, escaped', '/media/originals%2fa~1', []],
     ['an original, in disguise', '/media/originals%2fa~1.png', []],
+    ['an input', `/media/inputs/${INPUT}`, []],
+    ['an input, escaped', `/media/inputs%2f${INPUT}`, []],
+    ['an input, in disguise', `/media/inputs%2f${INPUT}.png`, []],
+    ['an input without its folder', `/media/${INPUT}`, []],
     ['a dotfile', '/media/.hidden.png', []],
     ['a way out', '/media/..%2f..%2fetc%2fpasswd.png', []],
     ['a way out, not escaped', '/media/../../etc/passwd', []],
