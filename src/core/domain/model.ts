@@ -108,3 +108,6 @@ export const OMITTABLE_PARAMETERS = [
   'safety_identifier',
 ] as const;
 export type OmittableParameter = (typeof OMITTABLE_PARAMETERS)[number];
+
+/** Parameters, by their names in that API, of which a refusal of any kind means that the server cannot stream. */
+export const STREAMING_PARAMETERS: ReadonlySet<string> = new Set(['stream', 'partial_images']);

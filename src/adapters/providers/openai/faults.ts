@@ -1,6 +1,6 @@
 import { APIConnectionTimeoutError, APIError, APIUserAbortError } from 'openai';
 import { ProviderError, type ProviderErrorOptions, type ProviderFault } from '../../../core/domain/errors.ts';
-import type { OmittableParameter } from '../../../core/domain/model.ts';
+import { type OmittableParameter, STREAMING_PARAMETERS } from '../../../core/domain/model.ts';
 import { keepOutsideText, type MaskSecrets } from '../../../core/domain/text/outside-text.ts';
 import { hidePrompt } from '../../../core/domain/text/quoted-prompt.ts';
 import type { CallSignal } from '../call-signal.ts';
@@ -171,8 +171,6 @@ function refusesEdits(status: number, { code, param }: ErrorBody): boolean {
   return NO_ENDPOINT_STATUSES.has(status) && !NO_MODEL_CODES.has(code) && param !== 'model';
 }
 
-/** Parameters of which a refusal of any kind means that the server cannot stream. */
-export const STREAMING_PARAMETERS: ReadonlySet<string> = new Set(['stream', 'partial_images']);
 /** Parameters that make no other picture, which only a server that does not know them refuses for good. */
 const DISPENSABLE: ReadonlySet<string> = new Set([
   'n',

@@ -1,10 +1,14 @@
 import { TRAINED_ALGORITHMIC_MEDIA } from '../../../core/domain/digital-source.ts';
 import { ProviderError } from '../../../core/domain/errors.ts';
-import { type Model, OMITTABLE_PARAMETERS, type OmittableParameter } from '../../../core/domain/model.ts';
+import {
+  type Model,
+  OMITTABLE_PARAMETERS,
+  type OmittableParameter,
+  STREAMING_PARAMETERS,
+} from '../../../core/domain/model.ts';
 import { CALL_OPTIONS, type CallOptionName } from '../../../core/domain/request.ts';
 import type { Clock } from '../../../core/ports/clock.ts';
 import type { Provider, ProviderCalls } from '../../../core/ports/provider.ts';
-import { STREAMING_PARAMETERS } from './faults.ts';
 
 export interface OpenAIProviderOptions {
   /** The name in `PROVIDERS`. */

@@ -86,6 +86,14 @@ describe('an edit', () => {
     expect(server.calls[0]?.files.map(({ field }) => field)).toEqual(['image']);
   });
 
+  test('reaches the deployment of an Azure resource', async () => {
+    await edit(provider({ name: 'azure', baseURL: server.origin, azureApiVersion: '2025-04-01-preview' }));
+    expect(server.calls[0]).toMatchObject({
+      path: '/openai/deployments/gpt-image-2/images/edits?api-version=2025-04-01-preview',
+      files: [{ field: 'image', sha256: red.input.sha256 }],
+    });
+  });
+
   test('streams with events of its own', async () => {
     const seen: number[] = [];
     const options = callOptions({ onPartial: (_bytes, index) => void seen.push(index) });

@@ -142,7 +142,7 @@ describe('a call on a thread', () => {
     expect(server.calls.at(-1)?.headers).not.toHaveProperty('traceparent');
   });
 
-  it('takes the pictures of an edit along without a copy, and sends what the server does not know no more', async () => {
+  it('takes the pictures of an edit along without a copy, and leaves out what the server has refused', async () => {
     const { calls } = open();
     const stored = [await colouredInput({ r: 200, g: 40, b: 40 }), await colouredInput({ r: 40, g: 40, b: 200 })];
     const inputBytes = bytesOf(...stored);
