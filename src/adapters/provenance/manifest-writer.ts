@@ -72,7 +72,7 @@ export async function embedManifest(
   manifest.addAssertion(original);
   for (const [index, input] of inputs.entries()) {
     const assertion = ingredientAssertion(input, RelationshipType.InputTo);
-    // Assertions with one label are told apart by a number (C2PA 2.2, section 6.4).
+    // Further assertions with one label bear a number (C2PA specification, "Multiple instances").
     assertion.labelSuffix = index + 1;
     manifest.addAssertion(assertion);
   }

@@ -71,7 +71,7 @@ export function readXmp(packet: string): EmbeddedMetadata {
 /** More than the models of today take; the first ones are named. */
 const MAX_INGREDIENTS = 16;
 
-/** The inputs as `xmpMM:Ingredients`, a bag of ResourceRef (XMP Specification Part 2, section 2.4); nothing for none. */
+/** The inputs as `xmpMM:Ingredients`, a bag of ResourceRef (XMP specification part 2, media management); nothing for none. */
 function ingredients(inputs: readonly ProvenanceInput[]): string {
   if (inputs.length === 0) return '';
   const items = inputs.slice(0, MAX_INGREDIENTS).map(({ sha256, mediaId }) => {
