@@ -159,7 +159,14 @@ describe('inputs', () => {
 describe('a request is refused whole, and nothing of it is stored or paid,', () => {
   let easel: Easel;
   beforeAll(async () => {
-    easel = await start({ env: { FETCH_ALLOW_HOSTS: files.host, PROVIDERS: 'openai,placeholder' } });
+    easel = await start({
+      env: {
+        FETCH_ALLOW_HOSTS: files.host,
+        PROVIDERS: 'openai,plain',
+        PROVIDER_PLAIN_BASE_URL: 'http://127.0.0.1:9/v1',
+        PROVIDER_PLAIN_EDITS: 'false',
+      },
+    });
     internal.serve('/logo.png', logo);
     await submit(easel, { mediaId: 'of-shop', inputs: [part(chair)] }, SHOP);
     easel.upstream.script(openAiError('moderation_blocked'));
@@ -172,12 +179,7 @@ describe('a request is refused whole, and nothing of it is stored or paid,', () 
 
   it.each<[string, string, string, () => CreateImage | Promise<CreateImage>]>([
     ['17 inputs', 'unsupported_parameter', 'inputs', () => ({ inputs: many(17) })],
-    [
-      'a provider that cannot edit',
-      'unsupported_parameter',
-      'inputs',
-      () => ({ inputs: many(1), provider: 'placeholder' }),
-    ],
+    ['a provider that cannot edit', 'unsupported_parameter', 'inputs', () => ({ inputs: many(1), provider: 'plain' })],
     ['an input of 51 MB', 'payload_too_large', 'inputs.1', () => ({ inputs: [part(logo), part(large())] })],
     ['a mask of 5 MB', 'payload_too_large', 'mask', () => ({ inputs: many(1), mask: part(large().subarray(0, 5e6)) })],
     ['51 MB behind a URL', 'payload_too_large', 'inputs.0', () => ({ inputs: [{ url: files.serve('/51', large()) }] })],

@@ -109,8 +109,10 @@ export type ProviderFault =
   | 'overloaded'
   /** 502, 504, 522 to 524, and any other 5xx that is not the API's own: a gateway may have sent it after the model had begun. */
   | 'gateway'
-  /** The server refused to stream, before it made anything: the same call without streaming may work. */
-  | 'streaming_refused'
+  /** The server refused a parameter that makes no other picture, before it made anything: the same call without it may work. */
+  | 'parameter_refused'
+  /** The server has no endpoint for edits: another provider may have one. */
+  | 'edits_refused'
   /** The request was never sent. */
   | 'unreachable'
   /** The connection broke after the request was sent. */
@@ -122,13 +124,15 @@ export type ProviderFault =
   /** The signal of the call was aborted. */
   | 'cancelled';
 
-interface ProviderErrorOptions extends ErrorOptions {
+export interface ProviderErrorOptions extends ErrorOptions {
   readonly httpStatus?: number | null;
   readonly providerRequestId?: string | null;
   /** Milliseconds to wait, from the provider's `Retry-After`. */
   readonly retryAfterMs?: number | null;
   /** The message as it may be logged; by default the message itself. */
   readonly reason?: string;
+  /** With `parameter_refused`, its name on the wire. */
+  readonly parameter?: string | null;
   /** Whether the call was lost in this process, which says nothing about the provider; false by default. */
   readonly isOurs?: boolean;
 }
@@ -142,6 +146,7 @@ export class ProviderError extends Error {
   readonly retryAfterMs: number | null;
   /** The message as it may be logged and traced: without the prompt, where the provider quotes that and prompts are not logged. */
   readonly reason: string;
+  readonly parameter: string | null;
   /** The call was lost in this process: the provider may work. */
   readonly isOurs: boolean;
 
@@ -152,6 +157,7 @@ export class ProviderError extends Error {
     this.providerRequestId = options.providerRequestId ?? null;
     this.retryAfterMs = options.retryAfterMs ?? null;
     this.reason = options.reason ?? detail;
+    this.parameter = options.parameter ?? null;
     this.isOurs = options.isOurs ?? false;
   }
 

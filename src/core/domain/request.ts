@@ -89,6 +89,10 @@ export interface CallOptions {
   readonly safetyIdentifier?: string;
 }
 
+/** The names of the options. */
+export const CALL_OPTIONS = ['moderation', 'compression', 'inputFidelity', 'safetyIdentifier'] as const;
+export type CallOptionName = (typeof CALL_OPTIONS)[number];
+
 /** The fields of a request that do not make the picture: they can be changed later, and requests that differ in them are the same. */
 export const CHANGEABLE_FIELDS = ['labels', 'metadata', 'ttlSeconds', 'webhookUrl'] as const;
 export type ChangeableFields = Pick<ImageRequest, (typeof CHANGEABLE_FIELDS)[number]>;

@@ -13,6 +13,7 @@ import type { AnnouncedAnswer, GeneratedPicture, GenerationCall, Provider, Recei
 import type { Telemetry } from '../ports/telemetry.ts';
 import type { Tracer } from '../ports/tracer.ts';
 import type { FetchAnnounced } from './announced-picture.ts';
+import type { InputBytes, ReadInputs } from './edit-inputs.ts';
 import { type Run, SupersededError } from './job.ts';
 import type { RunningCalls } from './running-calls.ts';
 import { attemptSpan, failureAttributes, pictureAttributes } from './spans.ts';
@@ -47,6 +48,7 @@ const PARTIAL_IMAGES = 2;
 
 export function createAttempt({
   store,
+  readInputs,
   events,
   guardSpending,
   costs,
@@ -59,6 +61,7 @@ export function createAttempt({
   newId,
 }: {
   readonly store: Pick<MediaStore, 'put'>;
+  readonly readInputs: ReadInputs;
   readonly events: Pick<ImageEvents, 'wantsPartials' | 'openPartials'>;
   readonly guardSpending: GuardSpending;
   readonly costs: Costs;
@@ -76,8 +79,10 @@ export function createAttempt({
     const id = newId();
     // Before the attempt is on record, so that no reader of the record sees a running call as unknown.
     using _call = runningCalls.begin(id);
+    // Read for each call anew: it takes the bytes with it. Nothing is recorded or sent where one of them is missing.
+    const inputBytes = plan.call.edit && (await readInputs(run, plan.call.edit));
     const call = await open(run, provider, plan, id);
-    const picture = await bring(run, call);
+    const picture = await bring(run, call, inputBytes);
     return await keep(run, call, picture);
   };
 
@@ -124,11 +129,12 @@ export function createAttempt({
   }
 
   /** The picture of the call. Where it brings none, closes the attempt and raises why. */
-  async function bring(run: Run, call: OpenCall): Promise<PaidPicture> {
-    return await run.timed('generate', () => annotated(() => callAndFetch(run, call)), attemptSpan(call.attempt));
+  async function bring(run: Run, call: OpenCall, inputBytes?: InputBytes): Promise<PaidPicture> {
+    const work = () => annotated(() => callAndFetch(run, call, inputBytes));
+    return await run.timed('generate', work, attemptSpan(call.attempt));
   }
 
-  async function callAndFetch(run: Run, call: OpenCall): Promise<PaidPicture> {
+  async function callAndFetch(run: Run, call: OpenCall, inputBytes?: InputBytes): Promise<PaidPicture> {
     const { provider, request, attempt } = call;
     const { cancelled, discarded, stopping } = run.signals;
     const abandoned = AbortSignal.any([discarded, stopping]);
@@ -136,7 +142,7 @@ export function createAttempt({
     using partials = request.partialImages > 0 ? events.openPartials(run.mediaId) : null;
     const onPartial = partials?.sink;
     const answer = await closingFailed(run, call, attempt.cost, () =>
-      provider.generate(request, { cancelled, abandoned, onPartial }),
+      provider.generate(request, { cancelled, abandoned, onPartial, inputBytes }),
     );
     if (!('url' in answer)) return { ...answer, cost: null };
     const cost = await costs.settle(request, answer.usage, attempt.cost);

@@ -82,7 +82,21 @@ export interface FinishSpec {
     readonly digitalSourceType: DigitalSourceType;
     /** Null unless prompts are to be embedded. */
     readonly prompt: string | null;
+    /** The pictures that the model was given besides the prompt; absent for none. */
+    readonly inputs?: readonly ProvenanceInput[];
   };
+}
+
+/**
+ * A picture that another one was made from, as the files of that name it. They are public, so of its source only a mediaId is: an address
+ * may be a secret.
+ */
+export interface ProvenanceInput {
+  /** In hex. */
+  readonly sha256: string;
+  readonly format: InputFormat;
+  /** Null for a picture from elsewhere. */
+  readonly mediaId: string | null;
 }
 
 /** An encoded file. */

@@ -103,6 +103,7 @@ export const SCHEMA_ORDER = [
   'ModelList',
   'EmbeddedMetadata',
   'ContentCredentials',
+  'InputProvenance',
   'OriginalProvenance',
   'FileProvenance',
   'Provenance',
