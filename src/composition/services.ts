@@ -25,6 +25,7 @@ import { createServiceMetrics } from './metrics.ts';
 import { loadSharp, openLinks, openTracing, openWebhooks, trySigning } from './optional-parts.ts';
 import { createPipeline } from './pipeline.ts';
 import { type OpenCalls, openProviders } from './providers.ts';
+import { openPresets } from './start/open-presets.ts';
 import { openMediaFolder, openRecords } from './start/open-storage.ts';
 import {
   pollShutdownDates,
@@ -82,6 +83,8 @@ export async function createServices(
   { clock, random, openImaging = createImagingThreads, openCalls = openCallThreads }: World = REAL_WORLD,
 ): Promise<Services> {
   await using opened = new AsyncDisposableStack();
+
+  const { presets } = await openPresets(config);
 
   const tracing = await openTracing(config, baseLogger, clock);
   opened.defer(() => tracing.close());
@@ -158,6 +161,7 @@ export async function createServices(
     capacity,
     queue,
     events,
+    presets,
     provenanceReader: createProvenanceReader({ loadSharp }),
     providers,
     upstreams,

@@ -16,6 +16,7 @@ import { listModels } from '../core/models/model-list.ts';
 import type { GuardSpending } from '../core/money/budget-watch.ts';
 import type { Costs } from '../core/money/costs.ts';
 import { reportUsage } from '../core/money/usage.ts';
+import type { Presets } from '../core/planning/presets.ts';
 import { resolveRequest } from '../core/planning/resolve-request.ts';
 import type { Clock } from '../core/ports/clock.ts';
 import type { ImageEvents } from '../core/ports/image-events.ts';
@@ -42,6 +43,7 @@ interface UseCaseParts {
   readonly capacity: StorageCapacity;
   readonly queue: JobQueue;
   readonly events: ImageEvents;
+  readonly presets: Presets;
   readonly provenanceReader: ProvenanceReader;
   readonly providers: readonly Provider[];
   readonly upstreams: Upstreams;
@@ -63,9 +65,9 @@ interface UseCaseParts {
 
 /** Builds each use case from the parts and settings that it takes, and puts them together as the facade. */
 export function createUseCases(config: Config, parts: UseCaseParts): Images {
-  const { records, store, queue, events, providers, upstreams, costs, deletions, urls, toRecord } = parts;
+  const { presets, records, store, queue, events, providers, upstreams, costs, deletions, urls, toRecord } = parts;
   const { clock, tracer, newId, log, stopping } = parts;
-  const { budget, presets, defaults, retention } = config;
+  const { budget, defaults, retention } = config;
   const queueLimit = config.queue.limit;
   const modelNames = modelNamesIn(config);
   const checkWebhookUrl = createWebhookUrlCheck((url) => refusalOfLiteral(url, config.webhooks.allowHosts));

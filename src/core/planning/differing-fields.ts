@@ -1,14 +1,17 @@
 import { isDeepStrictEqual } from 'node:util';
-import { CHANGEABLE_FIELDS, type ChangeableFields, type ImageRequest } from '../domain/request.ts';
+import {
+  CHANGEABLE_FIELDS,
+  type ChangeableFields,
+  type ImageRequest,
+  PRESET_FIELDS,
+  type PresetField,
+} from '../domain/request.ts';
 
 /** A field of a request that has a part in the picture, by the name that it has in a request. */
-export type PictureField = Exclude<
-  keyof ImageRequest,
-  keyof ChangeableFields | 'crop' | 'checks' | 'hasDefaultRenditions'
->;
+export type PictureField = Exclude<keyof ImageRequest, keyof ChangeableFields | PresetField | 'hasDefaultRenditions'>;
 
 /** What a request gets from its preset or the settings only, never by itself: it differs where the preset does. */
-const FROM_PRESET: ReadonlySet<string> = new Set(['crop', 'checks'] satisfies (keyof ImageRequest)[]);
+const FROM_PRESET: ReadonlySet<string> = new Set(PRESET_FIELDS);
 
 /**
  * The fields in which two requests, their defaults resolved, ask for different pictures; requests without any are the same. Labels,

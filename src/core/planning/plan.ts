@@ -6,6 +6,7 @@ import type { PlannedFields } from '../domain/life-cycle/transitions.ts';
 import type { Model } from '../domain/model.ts';
 import type { ImageRequest } from '../domain/request.ts';
 import type { GenerationCall } from '../ports/provider.ts';
+import { planEdit } from './edit-parts.ts';
 import { buildPrompt, type PromptParts } from './prompt.ts';
 import { MAX_ENLARGEMENT, negotiateSize, type SizePlan } from './size-negotiation.ts';
 
@@ -21,7 +22,7 @@ export interface GenerationPlan {
 /**
  * Plans the call that makes a request's picture with a model. Parameters that the model supports are sent; others are written
  * into the prompt or dropped, with a warning. Pure.
- * Raises `unsupported_parameter` for a size or a prompt length that the model cannot serve.
+ * Raises `unsupported_parameter` for a size, a prompt length or input pictures that the model cannot serve.
  */
 export function planGeneration(request: ImageRequest, model: Model): GenerationPlan {
   const warnings: Warning[] = [];
@@ -43,6 +44,7 @@ export function planGeneration(request: ImageRequest, model: Model): GenerationP
     });
   }
 
+  const edit = planEdit(request, model);
   const size = planSize(request.size, model, warnings);
 
   const quality = mapQuality(request.quality, model.qualities);
@@ -73,6 +75,10 @@ export function planGeneration(request: ImageRequest, model: Model): GenerationP
   const prompt = buildPrompt({
     prompt: request.prompt,
     brief: request.brief,
+    inputs: request.inputs?.length ?? 0,
+    references: request.references ?? [],
+    require: request.require ?? [],
+    forbid: request.forbid ?? [],
     additions: promptAdditions,
     crops: cropsToAskFor(request, size),
   });
@@ -88,6 +94,7 @@ export function planGeneration(request: ImageRequest, model: Model): GenerationP
       style: supportsStyle ? request.style : null,
       background: supportsBackground ? request.background : null,
       format: model.formats?.includes(format) ? format : null,
+      ...(edit && { edit }),
     },
     size,
     warnings,

@@ -91,6 +91,7 @@ export const SCHEMA_ORDER = [
   'Usage',
   'PresetBrief',
   'PresetChecks',
+  'PresetReference',
   'Preset',
   'PresetList',
   'ModelSizeList',

@@ -4,6 +4,10 @@ import { buildPrompt, type PromptParts } from '../../../src/core/planning/prompt
 const parts = (overrides: Partial<PromptParts>): PromptParts => ({
   prompt: null,
   brief: null,
+  inputs: 0,
+  references: [],
+  require: [],
+  forbid: [],
   additions: [],
   crops: [],
   ...overrides,
