@@ -18,7 +18,7 @@ export function planEdit(request: ImageRequest, model: Model): EditParts | null 
   if (model.edits === null) {
     const what = inputs.length > 0 ? 'input pictures' : fromPreset;
     throw refusal(
-      `${model.id} cannot edit, so it takes no ${what}`,
+      `${model.id} cannot edit, so it cannot be sent the ${what}`,
       path,
       'leave them out, or choose a model that edits',
     );
