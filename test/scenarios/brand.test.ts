@@ -74,7 +74,7 @@ it('is refused with 422 where the model cannot edit, before anything is paid', a
   await using easel = await startEasel({ env: { PRESETS, MODEL_CATALOG: await paintersCatalog(folder.path) } });
   const { status, body } = await easel.post({ ...request, model: 'painter' });
   expect([status, body.code, body.errors.map(({ path }) => path)]).toEqual([422, 'unsupported_parameter', ['preset']]);
-  expect(body.detail).toContain('painter cannot edit, so it cannot be sent the 2 reference pictures of acme@1');
+  expect(body.detail).toContain('painter cannot start from pictures, and acme@1 brings 2 reference pictures');
   expect(easel.upstream.calls).toEqual([]);
 });
 

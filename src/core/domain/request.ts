@@ -80,7 +80,10 @@ export interface ImageRequest {
 }
 
 /** The pictures that a call for the request starts from, in the order in which they are sent: the caller's first. Without the mask. */
-export function picturesSent({ inputs = [], references = [] }: ImageRequest): readonly Input[] {
+export function picturesSent({
+  inputs = [],
+  references = [],
+}: Pick<ImageRequest, 'inputs' | 'references'>): readonly Input[] {
   return [...inputs, ...references];
 }
 

@@ -6,7 +6,7 @@ import type { PlannedFields } from '../domain/life-cycle/transitions.ts';
 import type { Model } from '../domain/model.ts';
 import type { ImageRequest } from '../domain/request.ts';
 import type { GenerationCall } from '../ports/provider.ts';
-import { planEdit } from './edit-parts.ts';
+import { planEdit } from './plan-edit.ts';
 import { buildPrompt, type PromptParts } from './prompt.ts';
 import { MAX_ENLARGEMENT, negotiateSize, type SizePlan } from './size-negotiation.ts';
 
@@ -44,7 +44,6 @@ export function planGeneration(request: ImageRequest, model: Model): GenerationP
     });
   }
 
-  const edit = planEdit(request, model);
   const size = planSize(request.size, model, warnings);
 
   const quality = mapQuality(request.quality, model.qualities);
@@ -72,6 +71,8 @@ export function planGeneration(request: ImageRequest, model: Model): GenerationP
   const isUsedUnchanged = formatSize(size.requested) === formatSize(request.size);
   const format = isUsedUnchanged ? request.format : 'png';
 
+  const edit = planEdit(request, model);
+
   const prompt = buildPrompt({
     prompt: request.prompt,
     brief: request.brief,
@@ -94,7 +95,7 @@ export function planGeneration(request: ImageRequest, model: Model): GenerationP
       style: supportsStyle ? request.style : null,
       background: supportsBackground ? request.background : null,
       format: model.formats?.includes(format) ? format : null,
-      ...(edit && { edit }),
+      ...(edit !== null && { edit }),
     },
     size,
     warnings,

@@ -4,8 +4,8 @@ import { ImageError } from '../../../src/core/domain/errors.ts';
 import type { Model } from '../../../src/core/domain/model.ts';
 import type { ImageRequest } from '../../../src/core/domain/request.ts';
 import { unlistedModel } from '../../../src/core/models/catalog.ts';
-import { planEdit } from '../../../src/core/planning/edit-parts.ts';
 import { planGeneration } from '../../../src/core/planning/plan.ts';
+import { planEdit } from '../../../src/core/planning/plan-edit.ts';
 import { aRequest } from '../../contracts/record-store/example-images.ts';
 import { anInput, aReference } from '../../support/inputs.ts';
 
@@ -57,37 +57,43 @@ describe('planEdit', () => {
       { references: [aReference('logo')] },
       painter,
       'preset',
-      /^painter cannot edit, so it cannot be sent the 1 reference picture of acme@1$/,
+      /^painter cannot start from pictures, and acme@1 brings 1 reference picture$/,
     ],
     [
       'inputs for a model that cannot edit',
       { inputs: [anInput('a')], references: [aReference('logo')] },
       painter,
       'inputs',
-      /^painter cannot edit, so it cannot be sent the input pictures$/,
+      /^painter cannot start from pictures$/,
     ],
     [
       'too many in sum',
       { inputs: [anInput('a'), anInput('b'), anInput('c')], references: [aReference('logo'), aReference('paper')] },
       editor,
-      'inputs',
-      /^editor takes at most 4 pictures, fewer than the 3 inputs and the 2 reference pictures of acme@1$/,
+      'inputs.2',
+      /^editor starts from at most 4 pictures, and 3 were given, beside 2 reference pictures of acme@1$/,
     ],
     [
       'too many references',
       { references: ['a', 'b', 'c', 'd', 'e'].map((name) => aReference(name)) },
       editor,
       'preset',
-      /^editor takes at most 4 pictures, fewer than the 5 reference pictures of acme@1$/,
+      /^editor starts from at most 4 pictures, and 0 were given, beside 5 reference pictures of acme@1$/,
     ],
     [
       'a large reference',
       { inputs: [anInput('a')], references: [aReference('logo', { bytes: 2001 })] },
       editor,
       'preset',
-      /^editor takes pictures of at most 2000 bytes, and one has 2001$/,
+      /^editor does not take pictures of this many bytes$/,
     ],
-    ['a large input', { inputs: [anInput('a'), anInput('b', { bytes: 2001 })] }, editor, 'inputs.1', /one has 2001$/],
+    [
+      'a large input',
+      { inputs: [anInput('a'), anInput('b', { bytes: 2001 })] },
+      editor,
+      'inputs.1',
+      /this many bytes$/,
+    ],
   ])('refuses %s before anything is paid', (_, parts, model, path, detail) => {
     const refused = () => planEdit(request(parts), model);
     expect(refused).toThrow(ImageError);
