@@ -45,15 +45,16 @@ function cannotEdit({ inputs = [], mask, references = [], preset }: EditRequest,
 }
 
 function tooMany({ inputs = [], references = [], preset }: EditRequest, model: string, most: number): ImageError {
-  const detail = `${model} starts from at most ${most} pictures, and ${inputs.length} were given`;
-  const beside = references.length === 0 ? '' : `, beside ${referenceCount(references)} of ${preset}`;
+  const brought = `${preset} brings ${referenceCount(references)}`;
   if (inputs.length === 0) {
-    const message = 'choose a model that takes more pictures, or another preset';
-    return unsupported(`${detail}${beside}`, [{ path: 'preset', message }]);
+    return unsupported(`${model} starts from at most ${most} pictures, and ${brought}`, [
+      { path: 'preset', message: 'choose a model that takes more pictures, or another preset' },
+    ]);
   }
-  const room = Math.max(0, most - references.length);
-  return unsupported(`${detail}${beside}`, [
-    { path: `inputs.${room}`, message: `at most ${most} inputs, those of a preset included` },
+  const given = `${model} starts from at most ${most} pictures, and ${inputs.length} were given`;
+  const first = Math.max(0, most - references.length);
+  return unsupported(references.length === 0 ? given : `${given}; ${brought}`, [
+    { path: `inputs.${first}`, message: `at most ${most} inputs, those of a preset included` },
   ]);
 }
 

@@ -37,7 +37,7 @@ describe('planEdit', () => {
   });
 
   it("keeps the mask with the caller's first input", () => {
-    const mask = anInput('mask');
+    const mask = anInput('mask', { bytes: 500 });
     expect(planEdit(request({ inputs: [anInput('a')], references: [aReference('logo')], mask }), editor)).toMatchObject(
       {
         inputs: [anInput('a'), aReference('logo')],
@@ -71,14 +71,14 @@ describe('planEdit', () => {
       { inputs: [anInput('a'), anInput('b'), anInput('c')], references: [aReference('logo'), aReference('paper')] },
       editor,
       'inputs.2',
-      /^editor starts from at most 4 pictures, and 3 were given, beside 2 reference pictures of acme@1$/,
+      /^editor starts from at most 4 pictures, and 3 were given; acme@1 brings 2 reference pictures$/,
     ],
     [
       'too many references',
       { references: ['a', 'b', 'c', 'd', 'e'].map((name) => aReference(name)) },
       editor,
       'preset',
-      /^editor starts from at most 4 pictures, and 0 were given, beside 5 reference pictures of acme@1$/,
+      /^editor starts from at most 4 pictures, and acme@1 brings 5 reference pictures$/,
     ],
     [
       'a large reference',
