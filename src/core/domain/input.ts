@@ -32,3 +32,14 @@ export interface Reference extends Input {
   /** How it is to be used, in the words of the preset. */
   readonly use: string;
 }
+
+/** The pictures that a call for a request starts from, in the order in which they are sent: the caller's first. Without the mask. */
+export function picturesSent({
+  inputs = [],
+  references = [],
+}: {
+  readonly inputs?: readonly Input[];
+  readonly references?: readonly Reference[];
+}): readonly Input[] {
+  return [...inputs, ...references];
+}

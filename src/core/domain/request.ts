@@ -79,24 +79,6 @@ export interface ImageRequest {
   readonly webhookUrl: string | null;
 }
 
-/** The pictures that a call for the request starts from, in the order in which they are sent: the caller's first. Without the mask. */
-export function picturesSent({
-  inputs = [],
-  references = [],
-}: Pick<ImageRequest, 'inputs' | 'references'>): readonly Input[] {
-  return [...inputs, ...references];
-}
-
-/** The fields that a request gets from its preset or the settings, never by itself. */
-export const PRESET_FIELDS = [
-  'crop',
-  'checks',
-  'references',
-  'require',
-  'forbid',
-] as const satisfies (keyof ImageRequest)[];
-export type PresetField = (typeof PRESET_FIELDS)[number];
-
 /** Parameters of the model's call that Easel passes on where the model takes them. Absent ones are not sent. */
 export interface CallOptions {
   readonly moderation?: 'auto' | 'low';
@@ -110,6 +92,16 @@ export interface CallOptions {
 /** The fields of a request that do not make the picture: they can be changed later, and requests that differ in them are the same. */
 export const CHANGEABLE_FIELDS = ['labels', 'metadata', 'ttlSeconds', 'webhookUrl'] as const;
 export type ChangeableFields = Pick<ImageRequest, (typeof CHANGEABLE_FIELDS)[number]>;
+
+/** The fields that a request gets from its preset or the settings, never by itself. */
+export const PRESET_FIELDS = [
+  'crop',
+  'checks',
+  'references',
+  'require',
+  'forbid',
+] as const satisfies (keyof ImageRequest)[];
+export type PresetField = (typeof PRESET_FIELDS)[number];
 
 /** A change of such fields as it came: an absent field stays as it is, null clears it. */
 export type ImagePatch = { readonly [Field in keyof ChangeableFields]?: ChangeableFields[Field] | null | undefined };

@@ -1,7 +1,7 @@
 import { ImageError } from '../domain/errors.ts';
-import type { Input } from '../domain/input.ts';
+import { type Input, picturesSent } from '../domain/input.ts';
 import type { Model } from '../domain/model.ts';
-import { type ImageRequest, picturesSent } from '../domain/request.ts';
+import type { ImageRequest } from '../domain/request.ts';
 import type { EditParts } from '../ports/provider.ts';
 
 /** What of a request decides on the pictures that its call starts from. */
