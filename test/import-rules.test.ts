@@ -32,11 +32,13 @@ const CORE = [
   'pipeline',
   'retention',
   'storage',
+  'inputs',
   'webhooks',
   'images',
 ];
 const ADAPTERS = [
   'providers',
+  'fetching',
   'imaging',
   'provenance',
   'storage',
@@ -81,7 +83,11 @@ const MAY_IMPORT: ReadonlyMap<string, readonly string[]> = new Map([
   ['core/domain/life-cycle', core('domain')],
   ['core/domain/text', core('domain')],
   ['core/ports', core(...DOMAIN)],
-  ...every(['planning', 'models', 'money', 'retention', 'storage', 'webhooks'], 'core/', core(...DOMAIN, 'ports')),
+  ...every(
+    ['planning', 'models', 'money', 'retention', 'storage', 'inputs', 'webhooks'],
+    'core/',
+    core(...DOMAIN, 'ports'),
+  ),
   ['core/upstream', core(...DOMAIN, 'ports', 'planning', 'models', 'upstream/outage')],
   ['core/upstream/outage', core(...DOMAIN, 'ports', 'upstream')],
   ['core/pipeline', core(...DOMAIN, 'ports', 'planning', 'models', 'upstream', 'money')],

@@ -27,7 +27,14 @@ const { mask: maskSecrets } = createSecretMask([SECRET, 'a/b/c d:e', 'hunter22']
 
 function faultOf(body: Partial<ErrorBody>) {
   const whole = { message: 'no', code: null, type: null, param: null, status: null, isOwn: true, ...body };
-  const context = { name: 'openai', maskSecrets, now: 0, endedBy: null, response: null, streams: true };
+  const context = {
+    name: 'openai',
+    maskSecrets,
+    now: 0,
+    endedBy: null,
+    response: null,
+    asked: { isEdit: true, parameters: ['stream'] },
+  };
   return classifyFault(new AnswerError(whole, false), { ...context, hiddenPrompt: `${'a'.repeat(30)} lighthouse` });
 }
 

@@ -105,6 +105,18 @@ const pendingRendition = z
 const briefPart = z.string().exactOptional();
 const briefParts = z.array(z.string()).readonly().exactOptional();
 
+/** Where an input came from; one that was sent with the request is named by its content. */
+const inputSource = z
+  .union([
+    z.strictObject({ mediaId: z.string() }),
+    z.strictObject({ url: z.string() }),
+    z.strictObject({ sha256: z.string() }),
+  ])
+  .meta({
+    id: 'InputSource',
+    description: 'Of a picture to start from, or its mask. A part of the request by its SHA-256.',
+  });
+
 /** What was asked, as a record shows it. */
 const requestRecord = z
   .strictObject({
@@ -125,6 +137,8 @@ const requestRecord = z
     background: z.enum(BACKGROUNDS),
     format: z.enum(MASTER_FORMATS),
     renditions: z.array(z.string()).meta({ examples: [['1200x675.png']] }),
+    inputs: z.array(inputSource).exactOptional().meta({ description: 'Pictures to start from; absent for none.' }),
+    mask: inputSource.exactOptional().meta({ description: 'For the first input; absent for none.' }),
     metadata: z.record(z.string(), z.string()),
     labels: z.array(z.string()),
     ttlSeconds: z.int().nullable(),

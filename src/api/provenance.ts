@@ -2,7 +2,14 @@
 
 import { z } from 'zod';
 import { DIGITAL_SOURCE_TYPES } from '../core/domain/digital-source.ts';
-import { type FileProvenance, INTEGRITIES, type Provenance, type StoredProvenance } from '../core/images/provenance.ts';
+import { INPUT_FORMATS } from '../core/domain/input.ts';
+import {
+  type FileProvenance,
+  INPUT_ROLES,
+  INTEGRITIES,
+  type Provenance,
+  type StoredProvenance,
+} from '../core/images/provenance.ts';
 import {
   type ContentCredentials,
   CREDENTIAL_VERDICTS,
@@ -68,6 +75,18 @@ const stored = {
   c2pa: contentCredentials.nullable().meta({ description: 'Null for a file without a C2PA manifest.' }),
 };
 
+const inputProvenance = z
+  .strictObject({
+    role: z.enum(INPUT_ROLES),
+    sha256: z.string().meta({ description: 'Of its bytes as they were sent, in hex.' }),
+    format: z.enum(INPUT_FORMATS),
+    width: z.int(),
+    height: z.int(),
+    mediaId: nullableText('The picture of this service that it is; null for one from elsewhere.'),
+    url: nullableText('The address that it came from; null where it came otherwise.'),
+  })
+  .meta({ id: 'InputProvenance', description: 'A picture that an edit started from.' });
+
 const storedProvenance = z
   .strictObject(stored)
   .meta({ id: 'OriginalProvenance', description: 'What the model returned.' });
@@ -100,6 +119,10 @@ export const provenanceRecord = z
     model: z.string(),
     createdAt: z.string().meta({ format: 'date-time' }),
     originalSha256: sha256.nullable(),
+    inputs: z
+      .array(inputProvenance)
+      .readonly()
+      .meta({ description: 'The pictures that the model was given besides the prompt, in order, the mask last.' }),
     original: storedProvenance.nullable().meta({ description: 'Null until the model has answered.' }),
     master: fileProvenance.nullable().meta({ description: 'Null until it is published.' }),
     renditions: z.array(fileProvenance).readonly(),
@@ -117,10 +140,17 @@ export function toProvenanceRecord(provenance: Provenance): z.output<typeof prov
     model,
     createdAt,
     originalSha256,
+    inputs: provenance.inputs.map(toInputProvenance),
     original: original && toStoredProvenance(original),
     master: master && toFileProvenance(master),
     renditions: renditions.map(toFileProvenance),
   };
+}
+
+function toInputProvenance(input: Provenance['inputs'][number]): z.output<typeof inputProvenance> {
+  const { role, sha256, format, width, height, source } = input;
+  const mediaId = 'mediaId' in source ? source.mediaId : null;
+  return { role, sha256, format, width, height, mediaId, url: 'url' in source ? source.url : null };
 }
 
 function toFileProvenance(file: FileProvenance): z.output<typeof fileProvenance> {

@@ -7,6 +7,7 @@ import type { Costs } from '../core/money/costs.ts';
 import { createFetchAnnounced } from '../core/pipeline/announced-picture.ts';
 import { createAttempt } from '../core/pipeline/attempt.ts';
 import { createDeferredRenditions } from '../core/pipeline/deferred-renditions.ts';
+import { createReadInputs } from '../core/pipeline/edit-inputs.ts';
 import { createFinish } from '../core/pipeline/finish.ts';
 import { createGenerate, createRegenerate } from '../core/pipeline/generate.ts';
 import { createImageQueue, type ImageQueue } from '../core/pipeline/image-queue.ts';
@@ -63,6 +64,7 @@ export function createPipeline(
     callWithFallback: createFallback({ callProvider, retry, retryBudget, clock }),
     attemptOnce: createAttempt({
       store,
+      readInputs: createReadInputs({ store }),
       events,
       guardSpending: adapters.guardSpending,
       costs,

@@ -61,7 +61,9 @@ export function openProviders(
     log,
   });
   const options = config.providers.map((settings) => ({
-    provider: shutdowns.watch(createProvider(settings, config, calls.callsOf, painting.paint)),
+    provider: shutdowns.watch(
+      createProvider(settings, config, { callsOf: calls.callsOf, paint: painting.paint, clock }),
+    ),
     limits: { concurrency: settings.concurrency, perMinute: settings.perMinute },
   }));
   return {
@@ -75,8 +77,11 @@ export function openProviders(
 function createProvider(
   settings: ProviderSettings,
   config: Config,
-  callsOf: (provider: string) => ProviderCalls,
-  paint: Paint,
+  {
+    callsOf,
+    paint,
+    clock,
+  }: { readonly callsOf: (provider: string) => ProviderCalls; readonly paint: Paint; readonly clock: Clock },
 ): Provider {
   const { name, kind } = settings;
   if (kind === 'placeholder')
@@ -90,8 +95,11 @@ function createProvider(
       followsShutdownDates: name === 'openai' || kind === 'azure',
     }),
     omit: settings.omit,
+    edits: settings.edits,
+    streaming: settings.streaming,
     controlSequences: settings.strip,
     calls: callsOf(name),
+    clock,
   });
 }
 

@@ -3,12 +3,14 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { v7 as uuidv7 } from 'uuid';
 import { createImageEvents } from '../adapters/events/local.ts';
+import { createPictureFetcher } from '../adapters/fetching/picture-fetcher.ts';
 import { createImagingThreads } from '../adapters/imaging/threads.ts';
 import { createProvenanceReader } from '../adapters/provenance/reader.ts';
 import type { Config } from '../config/config.ts';
 import { createFileUrls, createToRecord } from '../core/domain/record.ts';
 import { createDerive } from '../core/images/derive.ts';
 import { createPublishedPictures } from '../core/images/published-file.ts';
+import { protectInputs } from '../core/inputs/input-holds.ts';
 import { createGuardSpending } from '../core/money/budget-watch.ts';
 import { createCosts } from '../core/money/costs.ts';
 import { createRunningCalls } from '../core/pipeline/running-calls.ts';
@@ -20,6 +22,7 @@ import { createStorageWatch } from '../core/storage/storage-watch.ts';
 import { watchMediaStore, watchRecords } from '../core/storage/watched-stores.ts';
 import type { AppServices } from '../http/app.ts';
 import { createKeyRing } from '../security/key-ring.ts';
+import { createGuardedFetch } from '../security/ssrf-guard.ts';
 import { createHealthChecks } from './health-checks.ts';
 import { createServiceMetrics } from './metrics.ts';
 import { loadSharp, openLinks, openTracing, openWebhooks, trySigning } from './optional-parts.ts';
@@ -38,6 +41,7 @@ import {
 import { createServiceStop, type StopServices } from './stop.ts';
 import { openCallThreads } from './threads/call-threads.ts';
 import { createUseCases } from './use-cases.ts';
+import { VERSION } from './version.ts';
 
 /** The wired service: what the HTTP interface calls, and how the process starts and stops it. */
 export interface Services extends AppServices {
@@ -84,7 +88,7 @@ export async function createServices(
 ): Promise<Services> {
   await using opened = new AsyncDisposableStack();
 
-  const { presets } = await openPresets(config);
+  const { presets, references } = await openPresets(config);
 
   const tracing = await openTracing(config, baseLogger, clock);
   opened.defer(() => tracing.close());
@@ -100,7 +104,8 @@ export async function createServices(
   const links = await openLinks(config, plainUrls, clock);
   const urls = links?.urls ?? plainUrls;
   const runningCalls = createRunningCalls();
-  const store = watchMediaStore(await openMediaFolder(config.media, records, log, opened), storageWatch);
+  const folder = watchMediaStore(await openMediaFolder(config.media, records, log, opened), storageWatch);
+  const { store, ...inputHolds } = protectInputs(folder, records);
   const toRecord = createToRecord({
     urls,
     pathOf: (name) => store.pathOf(name),
@@ -150,6 +155,8 @@ export async function createServices(
     random,
     log,
   });
+  const guard = createGuardedFetch({ allow: config.fetch.allowHosts });
+  opened.defer(() => guard.close());
   const capacity = createStorageCapacity({ queue, store, defaultSize: config.defaults.size, watch: storageWatch });
   const deletions = createDeletions({ records, store, queue, events, telemetry: metrics, clock, log });
   const sweepWatch = createSweepWatch(log, metrics);
@@ -158,10 +165,14 @@ export async function createServices(
   const images = createUseCases(config, {
     records,
     store,
+    inputHolds,
+    imaging,
+    fetcher: createPictureFetcher({ guard, maskSecrets: config.secrets.mask, userAgent: `Easel/${VERSION}` }),
     capacity,
     queue,
     events,
     presets,
+    references,
     provenanceReader: createProvenanceReader({ loadSharp }),
     providers,
     upstreams,

@@ -12,6 +12,8 @@ import { createProvenance } from '../core/images/provenance.ts';
 import { createJoinOrRerun, createRerun, createRetry } from '../core/images/rerun.ts';
 import { createSubmit } from '../core/images/submit.ts';
 import { createWait } from '../core/images/wait.ts';
+import type { InputHolds } from '../core/inputs/input-holds.ts';
+import { createTakeInputs } from '../core/inputs/intake.ts';
 import { listModels } from '../core/models/model-list.ts';
 import type { GuardSpending } from '../core/money/budget-watch.ts';
 import type { Costs } from '../core/money/costs.ts';
@@ -20,8 +22,10 @@ import type { Presets } from '../core/planning/presets.ts';
 import { resolveRequest } from '../core/planning/resolve-request.ts';
 import type { Clock } from '../core/ports/clock.ts';
 import type { ImageEvents } from '../core/ports/image-events.ts';
+import type { Imaging } from '../core/ports/imaging.ts';
 import type { JobQueue } from '../core/ports/job-queue.ts';
 import type { MediaStore } from '../core/ports/media-store.ts';
+import type { PictureFetcher } from '../core/ports/picture-fetcher.ts';
 import type { ProvenanceReader } from '../core/ports/provenance-reader.ts';
 import type { Provider } from '../core/ports/provider.ts';
 import type { RecordStore } from '../core/ports/record-store.ts';
@@ -32,6 +36,7 @@ import { createOrphanRemoval } from '../core/retention/orphans.ts';
 import { createRepair } from '../core/retention/repair.ts';
 import type { SweepWatch } from '../core/retention/sweep-watch.ts';
 import type { StorageCapacity } from '../core/storage/capacity.ts';
+import { createInputLimits } from '../core/upstream/input-limits.ts';
 import type { Upstreams } from '../core/upstream/upstreams.ts';
 import { createWebhookUrlCheck } from '../core/webhooks/webhook-url.ts';
 import { refusalOfLiteral } from '../security/literal-address.ts';
@@ -40,10 +45,14 @@ import { refusalOfLiteral } from '../security/literal-address.ts';
 interface UseCaseParts {
   readonly records: RecordStore;
   readonly store: MediaStore;
+  readonly inputHolds: InputHolds;
+  readonly imaging: Imaging;
+  readonly fetcher: PictureFetcher;
   readonly capacity: StorageCapacity;
   readonly queue: JobQueue;
   readonly events: ImageEvents;
   readonly presets: Presets;
+  readonly references: ReadonlyMap<string, Uint8Array>;
   readonly provenanceReader: ProvenanceReader;
   readonly providers: readonly Provider[];
   readonly upstreams: Upstreams;
@@ -75,6 +84,15 @@ export function createUseCases(config: Config, parts: UseCaseParts): Images {
     checkWebhookUrl(create.webhookUrl);
     return resolveRequest(create, presets, defaults);
   };
+  const takeInputs = createTakeInputs({
+    records,
+    store,
+    holds: parts.inputHolds,
+    imaging: parts.imaging,
+    references: parts.references,
+    fetcher: parts.fetcher,
+    limitsOf: createInputLimits(upstreams),
+  });
   const admission = createAdmission({
     queue,
     capacity: parts.capacity,
@@ -107,6 +125,7 @@ export function createUseCases(config: Config, parts: UseCaseParts): Images {
       costs,
       joinOrRerun: createJoinOrRerun(rerun),
       resolve,
+      takeInputs,
       retentionByLabel,
       clock,
       newId,
@@ -116,7 +135,7 @@ export function createUseCases(config: Config, parts: UseCaseParts): Images {
     }),
     retry: createRetry(rerun),
     patch: createPatch({ records, checkWebhookUrl, retentionByLabel, clock, log }),
-    preview: createPreview({ upstreams, resolve, costs, budget }),
+    preview: createPreview({ upstreams, resolve, takeInputs, costs, budget }),
     waitUntilFinished: createWait({ records, events, clock, stopping }),
     follow: createFollow({ records, events, toRecord, ending: parts.ending }),
     readProvenance: createProvenance({ store, reader: parts.provenanceReader, urls }),

@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { OMITTABLE_PARAMETERS, type OmittableParameter } from '../core/domain/model.ts';
 import { issueLine } from './messages/issue-text.ts';
 import { nearestName } from './messages/near-names.ts';
-import { choice, count, list, taking } from './setting-types.ts';
+import { choice, count, flag, list, taking } from './setting-types.ts';
 
 /** The settings of one provider. */
 export interface ProviderSettings {
@@ -19,6 +19,10 @@ export interface ProviderSettings {
   readonly apiVersion: string;
   /** Parameters that are not sent to it, since it refuses them. */
   readonly omit: readonly OmittableParameter[];
+  /** Whether it has an endpoint for edits. */
+  readonly edits: boolean;
+  /** Whether it can stream. */
+  readonly streaming: boolean;
   /** Texts that it would interpret as commands, replaced by a space in prompts. */
   readonly strip: readonly string[];
   /** Most calls at the same time; null for no limit. */
@@ -103,6 +107,14 @@ export const providerSettings = {
   OMIT: taking(OMITTABLE_PARAMETERS.join(', '), parts.pipe(z.array(choice(OMITTABLE_PARAMETERS))))
     .default([])
     .describe('Parameters that it refuses, and that are not sent to it; commas between.'),
+  EDITS: flag
+    .default(true)
+    .describe(
+      'Whether it has an endpoint for edits of pictures. One that turns out to have none is not asked for an hour.',
+    ),
+  STREAMING: flag
+    .default(true)
+    .describe('Whether it can stream pictures while they are made. One that refuses is not asked for an hour.'),
   STRIP: parts
     .default([])
     .describe(
@@ -187,6 +199,8 @@ export function readProviders(
       model: settings.MODEL ?? null,
       apiVersion: settings.API_VERSION,
       omit: settings.OMIT,
+      edits: settings.EDITS,
+      streaming: settings.STREAMING,
       strip: settings.STRIP,
       concurrency: settings.CONCURRENCY ?? null,
       perMinute: settings.PER_MINUTE ?? null,

@@ -16,6 +16,7 @@ import type { UsageReport } from '../../src/core/money/usage.ts';
 import type { Preset } from '../../src/core/planning/presets.ts';
 import type { LastCleanup } from '../../src/core/ports/record-store.ts';
 import { exampleImage, exampleRecord } from '../support/app/fake-images.ts';
+import { anInput } from '../support/edit-inputs.ts';
 import { aReference } from '../support/inputs.ts';
 
 /** A field that the core could add, and that must not reach callers. */
@@ -96,6 +97,10 @@ const provenance: Provenance = {
   model: 'gpt-image-2',
   createdAt: '2026-11-23T16:00:00.000Z',
   originalSha256: '00',
+  inputs: [
+    { ...anInput({ width: 64, height: 48 }), role: 'input', source: { mediaId: 'b' }, ...secret },
+    { ...anInput({ width: 64, height: 48 }), role: 'mask', source: { url: 'https://example.com/1.png' }, ...secret },
+  ],
   original: file,
   master: file,
   renditions: [file],

@@ -30,10 +30,12 @@ export function describeMediaStore(name: string, createFixture: () => Promise<Me
       const large = new Uint8Array(3_000_001).map((_, index) => index * 7);
       await store.put('a.b-c@12x34.webp', large);
       await store.put('originals/a~1f', bytes('original'));
+      await store.put('inputs/0af1', bytes('input'));
       await store.put('empty.png', bytes(''));
       store = await fixture.open();
       expect(Buffer.compare((await store.read('a.b-c@12x34.webp')) ?? bytes(''), large)).toBe(0);
       expect(await text(store, 'originals/a~1f')).toBe('original');
+      expect(await text(store, 'inputs/0af1')).toBe('input');
       expect(await text(store, 'empty.png')).toBe('');
       expect(await store.read('none.png')).toBeNull();
       expect(await store.read('originals/none')).toBeNull();
@@ -176,9 +178,11 @@ export function describeMediaStore(name: string, createFixture: () => Promise<Me
       const before = Date.now();
       await store.put('a.png', bytes('12345'));
       await store.put('originals/a~1', bytes('123'));
+      await store.put('inputs/0af1', bytes('12'));
       const files = await listed(store);
       expect(files.map(({ name: file, bytes: size }) => [file, size])).toEqual([
         ['a.png', 5],
+        ['inputs/0af1', 2],
         ['originals/a~1', 3],
       ]);
       for (const { modifiedAt } of files) {
@@ -193,13 +197,15 @@ export function describeMediaStore(name: string, createFixture: () => Promise<Me
       expect(await store.usedBytes()).toBe(0);
       await store.put('originals/a~1', bytes('original'));
       await store.put('originals/a~2', bytes('aside'));
+      await store.put('inputs/0af1', bytes('logo'));
+      await store.put('inputs/0af1', bytes('logo'));
       await store.publish([
         { name: 'a.png', from: 'originals/a~1' },
         { name: 'a@1x1.png', bytes: bytes('rendition') },
       ]);
-      const all = ['originals/a~1', 'originals/a~2', 'a.png', 'a@1x1.png', 'none.png'];
+      const all = ['originals/a~1', 'originals/a~2', 'inputs/0af1', 'a.png', 'a@1x1.png', 'none.png'];
       const [used, freed] = [await store.usedBytes(), await store.bytesOf(all)];
-      expect(used).toBe(30);
+      expect(used).toBe(34);
       expect(freed).toBe(used);
       await store.put('a@1x1.png', bytes('smaller'));
       expect(await store.usedBytes()).toBe(used - 2);
@@ -252,6 +258,9 @@ export function describeMediaStore(name: string, createFixture: () => Promise<Me
       'originals/../a.png',
       'originals/',
       'originals/a/b',
+      'inputs/',
+      'inputs/a/b',
+      'inputs/../a.png',
       '.tmp/a',
     ])('raises a TypeError for the name %j', async (name) => {
       await expect(store.put(name, bytes('x'))).rejects.toThrow(TypeError);

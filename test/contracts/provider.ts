@@ -4,6 +4,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ProviderError, type ProviderFault } from '../../src/core/domain/errors.ts';
 import { formatSize } from '../../src/core/domain/geometry.ts';
 import type { GenerationCall, Provider } from '../../src/core/ports/provider.ts';
+import { bytesOf, colouredInput } from '../support/edit-inputs.ts';
 import { callOptions, pictureIn } from '../support/generation.ts';
 
 /** What one call sent, by the names of the port; undefined where the parameter was not sent. */
@@ -25,6 +26,8 @@ export interface ProviderFixture {
   readonly secret: string | null;
   /** What the calls so far have sent, in their order; null where nothing leaves the process. */
   sent(): readonly SentParameters[] | null;
+  /** The SHA-256 of each picture that each call has sent, in order, the mask last; null where nothing leaves the process. */
+  sentPictures(): readonly (readonly string[])[] | null;
   /** Makes the next call last until it is aborted. The promise resolves once that call is under way. */
   hold(): Promise<void>;
   /** Resolves once the held call no longer occupies anything outside this process. */
@@ -42,7 +45,8 @@ const OUTCOMES: Readonly<Record<ProviderFault, ProviderError['outcome']>> = {
   rate_limited: 'failed',
   overloaded: 'failed',
   gateway: 'unknown',
-  streaming_refused: 'failed',
+  parameter_refused: 'failed',
+  edits_refused: 'failed',
   unreachable: 'failed',
   interrupted: 'unknown',
   timeout: 'unknown',
@@ -149,6 +153,27 @@ export function describeProvider(
         }));
         const sent = fixture.sent();
         if (sent !== null) expect(sent).toEqual(expected);
+      });
+
+      it('starts from pictures where the model edits, which it sends as they came, and needs them anew each time', async () => {
+        if (call.model.edits === null) return;
+        const inputs = [await colouredInput({ r: 200, g: 40, b: 40 }), await colouredInput({ r: 40, g: 40, b: 200 })];
+        const mask = await colouredInput({ r: 0, g: 0, b: 0, alpha: 0 });
+        const edit = { inputs: inputs.map(({ input }) => input), mask: mask.input };
+        for (const _ of [1, 2]) {
+          const { bytes } = await generate({ edit }, callOptions({ inputBytes: bytesOf(...inputs, mask) }));
+          expect((await sharp(bytes).metadata()).width).toBeGreaterThan(0);
+        }
+        const names = [...inputs, mask].map(({ input }) => input.sha256);
+        const sent = fixture.sentPictures();
+        if (sent !== null) expect(sent).toEqual([names, names]);
+      });
+
+      it('does not start an edit whose bytes are missing', async () => {
+        const { input } = await colouredInput({ r: 200, g: 40, b: 40 });
+        const failure = await failureOf(generate({ edit: { inputs: [input], mask: null } }));
+        expect(failure).toMatchObject({ fault: 'rejected', outcome: 'failed' });
+        expect(fixture.sent() ?? []).toEqual([]);
       });
 
       it('passes partial pictures in order where the model streams, and returns the same picture', async () => {

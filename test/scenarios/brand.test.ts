@@ -1,13 +1,17 @@
 /** A brand's own look: what a preset with references, required and forbidden things makes of requests. */
 
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import type { PresetRecord } from '../../src/api/presets.ts';
+import { sha256 } from '../../src/core/domain/file-names.ts';
+import { ANONYMOUS } from '../../src/core/domain/request.ts';
 import { startEasel } from '../support/app/easel.ts';
+import { openAiError, picture } from '../support/openai/answers.ts';
 import { startOpenAiServer } from '../support/openai/server.ts';
 import { texturedPicture } from '../support/pictures.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
+import { eventually } from '../support/until.ts';
 
 const acme = {
   description: 'Pictures of Acme.',
@@ -111,3 +115,33 @@ async function paintersCatalog(folder: string): Promise<string> {
   await writeFile(path, JSON.stringify({ painter: {} }));
   return path;
 }
+
+it('sends the pictures that the request was accepted with, also where an image is run again after they have changed', async () => {
+  await using upstream = await startOpenAiServer();
+  await using folder = await temporaryFolder();
+  const start = async (seed: string) =>
+    await startEasel({ upstream, folder: folder.path, env: { PRESETS: await writeBrand(folder.path, seed) } });
+  const contents = async () =>
+    await Promise.all(acme.references.map(async ({ file }) => sha256(await readFile(join(folder.path, file)))));
+  const sent = () => upstream.calls.map(({ operation, files }) => [operation, ...files.map((file) => file.sha256)]);
+  let accepted: readonly string[];
+  {
+    await using easel = await start('logo');
+    accepted = await contents();
+    upstream.always(openAiError('organization_not_verified'));
+    expect((await easel.post({ ...request, mediaId: 'mug' })).status).toBe(502);
+  }
+  upstream.always(picture());
+  await using easel = await start('another logo');
+  expect(await contents()).not.toEqual(accepted);
+  await easel.retry('mug');
+  expect(sent()).toEqual(upstream.calls.map(() => ['edits', ...accepted]));
+
+  // A new picture gets the new logo, after the input of its request.
+  const { sha256: input } = await easel.record('mug');
+  const create = { ...request, mediaId: 'mug-2', inputs: [{ mediaId: 'mug' }] };
+  await easel.services.images.submit(create, ANONYMOUS, null);
+  await eventually(async () => expect((await easel.record('mug-2')).status).toBe('succeeded'));
+  expect(sent().at(-1)).toEqual(['edits', input, ...(await contents())]);
+  expect((await easel.record('mug-2')).prompt).toContain("Image 2 is a reference: the brand's logo");
+});

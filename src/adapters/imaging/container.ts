@@ -46,7 +46,8 @@ export function readContainer(bytes: Buffer): Container {
 const ACTL = 0x61_63_54_4c;
 const IEND = 0x49_45_4e_44;
 const GIF_TRAILER = 0x3b;
-const TRAILING_BYTES = 'bytes follow its end';
+/** The flaw of bytes behind the picture, which every reader passes over. */
+export const TRAILING_BYTES = 'bytes follow its end';
 
 function sniff(bytes: Buffer): PictureFormat {
   const starts = (magic: string, at = 0) => bytes.toString('latin1', at, at + magic.length) === magic;

@@ -5,12 +5,13 @@ import { sha256 } from '../../core/domain/file-names.ts';
 import type { CropStrategy, RenditionSpec } from '../../core/domain/formats.ts';
 import { type Crop, coverCrop, enlargement, formatSize, type Size } from '../../core/domain/geometry.ts';
 import type { Warning } from '../../core/domain/image.ts';
-import type { FinishedFile, FinishedPicture, FinishSpec } from '../../core/ports/imaging.ts';
+import type { FinishedFile, FinishedPicture, FinishSpec, InspectedPicture } from '../../core/ports/imaging.ts';
 import type { FileSigner } from '../provenance/c2pa-signer.ts';
 import { xmpPacket } from '../provenance/xmp.ts';
 import { checkPicture } from './checks.ts';
 import { chooseCrop } from './crop-search.ts';
 import { freePixels } from './decode/pixels.ts';
+import { inspectInput } from './input.ts';
 import { type DecodeLimits, type Picture, readPicture } from './inspect.ts';
 import { makePreview } from './preview.ts';
 import { renderFile } from './render.ts';
@@ -41,6 +42,7 @@ export interface PictureMaker {
     spec: FinishSpec,
     onFile: (file: FinishedFile) => Promise<void>,
   ): Promise<readonly Warning[]>;
+  inspect(bytes: Uint8Array): Promise<InspectedPicture>;
 }
 
 /** The pixel limit is twice the largest master that can be requested, and four times what today's models return. */
@@ -120,6 +122,7 @@ export function createImaging(options: ImagingOptions = {}): PictureMaker {
     finish: (original, spec, onChecked) => pictures.add(() => finish(original, spec, onChecked)),
     // Not queued here: slow renditions must not delay masters.
     finishDeferred,
+    inspect: (bytes) => pictures.add(() => operations.add(() => inspectInput(bytes, limits))),
   };
 }
 

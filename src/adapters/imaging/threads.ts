@@ -3,7 +3,14 @@ import { MessageChannel } from 'node:worker_threads';
 import PQueue from 'p-queue';
 import { DamagedOriginalError, ImageError } from '../../core/domain/errors.ts';
 import type { Warning } from '../../core/domain/image.ts';
-import type { FinishedFile, FinishedPicture, FinishSpec, Imaging, ReadOriginal } from '../../core/ports/imaging.ts';
+import type {
+  FinishedFile,
+  FinishedPicture,
+  FinishSpec,
+  Imaging,
+  InspectedPicture,
+  ReadOriginal,
+} from '../../core/ports/imaging.ts';
 import type { Tracer } from '../../core/ports/tracer.ts';
 import { ownBuffer, release } from '../threads/own-buffer.ts';
 import { createThreadPool, ThreadDiedError } from '../threads/pool.ts';
@@ -31,8 +38,9 @@ export interface ImagingThreads extends Imaging {
 const WORKER = new URL('./worker.ts', import.meta.url);
 
 /**
- * Imaging on worker threads: this thread sends each original and gets the files, both moved, not copied. A picture whose thread dies is
- * read and tried once more on another; `internal_error` is raised where that dies too.
+ * Imaging on worker threads: this thread sends each original and gets the files, both moved, not copied; of an input, which its caller
+ * still needs, it sends a copy. A picture whose thread dies is read and tried once more on another; `internal_error` is raised where that
+ * dies too.
  */
 export function createImagingThreads({
   pictures,
@@ -82,6 +90,13 @@ export function createImagingThreads({
     throw new TypeError('a rendition was to be made');
   }
 
+  async function inspectOnThread(bytes: Uint8Array): Promise<InspectedPicture> {
+    const input = Uint8Array.from(bytes);
+    const result = await pool.run({ make: 'inspection', input }, { transfer: [input.buffer] });
+    if ('inspected' in result) return result.inspected;
+    throw new TypeError('a picture was to be inspected');
+  }
+
   return {
     async finish(read, spec) {
       const giveBack = await takePlace();
@@ -106,12 +121,22 @@ export function createImagingThreads({
       }
       return [...warnings.values()];
     },
+    async inspect(bytes) {
+      const giveBack = await takePlace();
+      try {
+        return await onThread(() => inspectOnThread(bytes), 'the picture could not be looked at');
+      } finally {
+        giveBack();
+      }
+    },
     close: () => pool.close(),
   };
 }
 
-/** Does work on a thread, and once more where that thread dies. */
-async function onThread<T>(work: () => Promise<T>): Promise<T> {
+const UNFINISHED = 'the picture could not be finished, and its original is kept';
+
+/** Does work on a thread, and once more where that thread dies. `failure` says in the error what came of it. */
+async function onThread<T>(work: () => Promise<T>, failure = UNFINISHED): Promise<T> {
   try {
     return await work().catch((error: unknown) => {
       if (error instanceof ThreadDiedError) return work();
@@ -119,8 +144,7 @@ async function onThread<T>(work: () => Promise<T>): Promise<T> {
     });
   } catch (error) {
     if (error instanceof ThreadDiedError) {
-      const detail = 'the picture could not be finished, since the thread that worked on it died; its original is kept';
-      throw new ImageError('internal_error', detail, { cause: error });
+      throw new ImageError('internal_error', `${failure}: the thread that worked on it died`, { cause: error });
     }
     if (error instanceof Error && error.name === 'DamagedOriginalError') throw new DamagedOriginalError(error.message);
     throw error;

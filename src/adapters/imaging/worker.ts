@@ -4,7 +4,7 @@ import { type MessagePort, workerData } from 'node:worker_threads';
 import { DamagedOriginalError } from '../../core/domain/errors.ts';
 import { sha256 } from '../../core/domain/file-names.ts';
 import type { Warning } from '../../core/domain/image.ts';
-import type { FinishedFile, FinishedPicture, FinishSpec } from '../../core/ports/imaging.ts';
+import type { FinishedFile, FinishedPicture, FinishSpec, InspectedPicture } from '../../core/ports/imaging.ts';
 import type { FileSigner } from '../provenance/c2pa-signer.ts';
 import type { SigningIdentity } from '../provenance/cose-signer.ts';
 import { ownBuffer, release } from '../threads/own-buffer.ts';
@@ -24,7 +24,9 @@ export interface SigningParts {
   readonly generator: { readonly name: string; readonly version: string };
 }
 
-export type ImagingTask = { readonly original: Uint8Array; readonly spec: FinishSpec } & (
+export type ImagingTask = FinishTask | { readonly make: 'inspection'; readonly input: Uint8Array };
+
+type FinishTask = { readonly original: Uint8Array; readonly spec: FinishSpec } & (
   | {
       readonly make: 'finished';
       /** Gets a message once the picture has passed its checks. */
@@ -36,7 +38,8 @@ export type ImagingTask = { readonly original: Uint8Array; readonly spec: Finish
 
 export type ImagingResult =
   | { readonly picture: FinishedPicture }
-  | { readonly file: FinishedFile; readonly warnings: readonly Warning[] };
+  | { readonly file: FinishedFile; readonly warnings: readonly Warning[] }
+  | { readonly inspected: InspectedPicture };
 
 const { options, signing } = workerData as ImagingWorkerData;
 configureSharp();
@@ -44,6 +47,7 @@ const imaging = createImaging({ ...options, signer: signing && (await openSigner
 
 /** For a test's own worker file to wrap; the default export is what threads run. */
 export async function runTask(task: ImagingTask): Promise<Outcome<ImagingResult>> {
+  if (task.make === 'inspection') return await inspect(task.input);
   const { original, spec } = task;
   if (sha256(original) !== spec.provenance.originalSha256) {
     release(original);
@@ -57,6 +61,12 @@ export async function runTask(task: ImagingTask): Promise<Outcome<ImagingResult>
 }
 
 export default threadWork(runTask);
+
+async function inspect(input: Uint8Array): Promise<Outcome<ImagingResult>> {
+  const inspected = await imaging.inspect(input);
+  release(input);
+  return { result: { inspected } };
+}
 
 async function finish(original: Uint8Array, spec: FinishSpec, checked: MessagePort): Promise<Outcome<ImagingResult>> {
   const made = await imaging.finish(original, spec, () => checked.postMessage(null));

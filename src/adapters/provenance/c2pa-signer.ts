@@ -61,6 +61,7 @@ export async function trySigner(options: SignerOptions): Promise<void> {
     signer,
     generator: options.generator,
     ingredient: { title: 'a trial', format: 'image/png', sha256: '', description: 'a trial', parent: null },
+    inputs: [],
     digitalSourceType: TRAINED_ALGORITHMIC_MEDIA,
     edits: [],
   });
@@ -109,6 +110,14 @@ async function createPictureSigner(
     parent,
   };
 
+  const { model, provider } = provenance;
+  const inputs = (provenance.inputs ?? []).map(({ sha256, format, mediaId }, index) => ({
+    title: `input ${index + 1}`,
+    format: `image/${format}`,
+    sha256,
+    description: `given to ${model} of ${provider}, ${mediaId === null ? '' : `mediaId ${mediaId}, `}sha256 ${sha256}`,
+  }));
+
   return {
     async sign(file, crop) {
       const { bytes } = file;
@@ -121,7 +130,7 @@ async function createPictureSigner(
         const edits = editsOf(picture, crop, file);
         return {
           ...file,
-          bytes: await embedManifest(bytes, { signer, generator, ingredient, digitalSourceType, edits }),
+          bytes: await embedManifest(bytes, { signer, generator, ingredient, inputs, digitalSourceType, edits }),
         };
       } catch (error) {
         warn('not_signed', `a ${file.format} file could not be signed: ${String(error)}`);

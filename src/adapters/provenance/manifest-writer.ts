@@ -16,21 +16,27 @@ import {
 import { openAsset } from './c2pa-reader.ts';
 import type { ParentManifest } from './parent-manifest.ts';
 
+/** A picture that another one was made from. */
+interface Ingredient {
+  readonly title: string;
+  /** Media type. */
+  readonly format: string;
+  /** In hex. */
+  readonly sha256: string;
+  readonly description: string;
+}
+
 /** What a manifest says, and who signs it. */
 export interface ManifestSpec {
   readonly signer: Signer;
   readonly generator: { readonly name: string; readonly version: string };
   /** The original that the file was made from. */
-  readonly ingredient: {
-    readonly title: string;
-    /** Media type. */
-    readonly format: string;
-    /** In hex. */
-    readonly sha256: string;
-    readonly description: string;
+  readonly ingredient: Ingredient & {
     /** Null for an original without a manifest. */
     readonly parent: ParentManifest | null;
   };
+  /** What the model made the original from, besides the prompt. */
+  readonly inputs: readonly Ingredient[];
   /** What the original is, as an IPTC NewsCode. */
   readonly digitalSourceType: string;
   /** What was done to the original, in order. */
@@ -43,7 +49,7 @@ export interface ManifestSpec {
  */
 export async function embedManifest(
   file: Uint8Array,
-  { signer, generator, ingredient, digitalSourceType, edits }: ManifestSpec,
+  { signer, generator, ingredient, inputs, digitalSourceType, edits }: ManifestSpec,
 ): Promise<Uint8Array> {
   const asset = openAsset(file);
   if (asset === null) throw new Error('manifests cannot be written in this format');
@@ -62,8 +68,14 @@ export async function embedManifest(
   manifest.signature.signatureData.paddingLength = SIGNATURE_PADDING;
 
   // The ingredient comes first: creating a reference hashes the assertion as it is then.
-  const original = ingredientAssertion(ingredient);
+  const original = parentAssertion(ingredient);
   manifest.addAssertion(original);
+  for (const [index, input] of inputs.entries()) {
+    const assertion = ingredientAssertion(input, RelationshipType.InputTo);
+    // Assertions with one label are told apart by a number (C2PA 2.2, section 6.4).
+    assertion.labelSuffix = index + 1;
+    manifest.addAssertion(assertion);
+  }
   const actions = new ActionAssertion();
   actions.actions = [
     {
@@ -95,12 +107,18 @@ export async function embedManifest(
  */
 const SIGNATURE_PADDING = 2048;
 
-function ingredientAssertion({ title, format, sha256, description, parent }: ManifestSpec['ingredient']) {
-  const assertion = IngredientAssertion.createV3(RelationshipType.ParentOf);
+function ingredientAssertion({ title, format, sha256, description }: Ingredient, relationship: RelationshipType) {
+  const assertion = IngredientAssertion.createV3(relationship);
   assertion.title = title;
   assertion.format = format;
   assertion.description = description;
   assertion.instanceID = `sha256:${sha256}`;
+  return assertion;
+}
+
+function parentAssertion(ingredient: ManifestSpec['ingredient']) {
+  const { parent } = ingredient;
+  const assertion = ingredientAssertion(ingredient, RelationshipType.ParentOf);
   if (parent) {
     const uri = `self#jumbf=/c2pa/${parent.label}`;
     const algorithm = 'SHA-256';

@@ -1,13 +1,14 @@
-import type { FinishSpec } from '../../core/ports/imaging.ts';
+import type { FinishSpec, ProvenanceInput } from '../../core/ports/imaging.ts';
 import type { EmbeddedMetadata } from '../../core/ports/provenance-reader.ts';
 
 /**
  * The XMP packet of a file made from an original: it says in machine-readable form that the picture was generated, and how, as
  * Article 50 of the EU's AI Act requires. Uses properties of the IPTC Photo Metadata Standard 2025.1 (DigitalSourceType,
- * AISystemUsed, AIPromptInformation, PLUS ImageSupplier), Dublin Core and XMP Media Management, and names the original by its hash.
+ * AISystemUsed, AIPromptInformation, PLUS ImageSupplier), Dublin Core and XMP Media Management, and names the original and the pictures that
+ * the model was given by their hashes.
  */
 export function xmpPacket(provenance: FinishSpec['provenance']): string {
-  const { mediaId, digitalSourceType, provider, model, createdAt, originalSha256, prompt } = provenance;
+  const { mediaId, digitalSourceType, provider, model, createdAt, originalSha256, prompt, inputs = [] } = provenance;
   return `<?xpacket begin="\uFEFF" id="W5M0MpCehiHzreSzNTczkc9d"?>
 <x:xmpmeta xmlns:x="adobe:ns:meta/">
  <rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
@@ -38,7 +39,7 @@ ${
    <xmpMM:DerivedFrom rdf:parseType="Resource">
     <stRef:documentID>sha256:${escapeXml(originalSha256)}</stRef:documentID>
    </xmpMM:DerivedFrom>
-  </rdf:Description>
+${ingredients(inputs)}  </rdf:Description>
  </rdf:RDF>
 </x:xmpmeta>
 <?xpacket end="r"?>`;
@@ -67,8 +68,27 @@ export function readXmp(packet: string): EmbeddedMetadata {
   };
 }
 
-/** libvips 8.18 drops an XMP packet above 60,000 bytes from a JPEG; without the prompt a packet has fewer than 5,000. */
-const MAX_PROMPT_BYTES = 50_000;
+/** More than the models of today take; the first ones are named. */
+const MAX_INGREDIENTS = 16;
+
+/** The inputs as `xmpMM:Ingredients`, a bag of ResourceRef (XMP Specification Part 2, section 2.4); nothing for none. */
+function ingredients(inputs: readonly ProvenanceInput[]): string {
+  if (inputs.length === 0) return '';
+  const items = inputs.slice(0, MAX_INGREDIENTS).map(({ sha256, mediaId }) => {
+    const path = mediaId === null ? '' : `<stRef:filePath>${escapeXml(mediaId)}</stRef:filePath>`;
+    return `<rdf:li rdf:parseType="Resource"><stRef:documentID>sha256:${escapeXml(sha256)}</stRef:documentID>${path}</rdf:li>`;
+  });
+  return `   <xmpMM:Ingredients><rdf:Bag>
+${items.join('\n')}
+   </rdf:Bag></xmpMM:Ingredients>
+`;
+}
+
+/**
+ * libvips 8.18 drops an XMP packet above 60,000 bytes from a JPEG; without the prompt a packet has fewer than 5,000, and each of its
+ * ingredients fewer than 350.
+ */
+const MAX_PROMPT_BYTES = 48_000;
 
 /** The prompt as XML text, cut to `MAX_PROMPT_BYTES`. */
 function promptText(prompt: string): string {

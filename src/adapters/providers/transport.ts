@@ -1,4 +1,4 @@
-import { Agent, type RequestInit as UndiciRequestInit, fetch as undiciFetch } from 'undici';
+import { Agent, FormData as UndiciFormData, type RequestInit as UndiciRequestInit, fetch as undiciFetch } from 'undici';
 
 /** A `fetch` with its own connection pool. */
 export interface Transport {
@@ -32,7 +32,7 @@ export function createTransport({ maxResponseBytes, traceparent = () => null }: 
     async fetch(input, init) {
       const headers = withTraceparent(init?.headers, traceparent());
       // Node's global fetch is undici's, too; only the declared types differ.
-      const request = { ...init, headers, dispatcher } as unknown as UndiciRequestInit;
+      const request = { ...init, ...withForm(init?.body), headers, dispatcher } as unknown as UndiciRequestInit;
       return (await undiciFetch(String(input), request)) as unknown as Response;
     },
     read: (body) => readWithin(maxResponseBytes, body),
@@ -45,6 +45,17 @@ function withTraceparent(headers: RequestInit['headers'], traceparent: string | 
   const all = new Headers(headers);
   all.set('traceparent', traceparent);
   return all;
+}
+
+/** Undici recognises only forms of its own class: it would send Node's as the text `[object FormData]`. The files are not copied. */
+function withForm(body: RequestInit['body']): { readonly body?: UndiciFormData } {
+  if (!(body instanceof FormData)) return {};
+  const form = new UndiciFormData();
+  for (const [name, value] of body) {
+    if (typeof value === 'string') form.append(name, value);
+    else form.append(name, value, value.name);
+  }
+  return { body: form };
 }
 
 /** Raised by the body of a response that is longer than allowed. */

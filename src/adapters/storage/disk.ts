@@ -19,17 +19,16 @@ interface DiskStoreOptions {
  * renamed, then its folder is synced: a reader, or a restart after a crash, finds the old file or the new one, never a part of one.
  * Once a method's promise has resolved, its change is on disk.
  *
- * Names are `<file>` or `originals/<file>`; any other name is a programming error and raises `TypeError`.
+ * Names are `<file>`, `originals/<file>` or `inputs/<file>`; any other name is a programming error and raises `TypeError`.
  * Raises `ImageError` with `storage_full` or `storage_unavailable` when the folders cannot be made.
  */
 export async function createDiskStore({ root: path, fs = nodeFileSystem }: DiskStoreOptions): Promise<MediaStore> {
   const root = resolve(path);
-  const originals = join(root, 'originals');
   const temporary = join(root, '.tmp');
   const files = createDurableFiles(fs);
 
   const makeFolders = async (): Promise<void> => {
-    for (const folder of [root, originals, temporary]) await files.makeFolder(folder);
+    for (const folder of [root, ...FOLDERS.map((name) => join(root, name)), temporary]) await files.makeFolder(folder);
   };
 
   const syncFoldersOf = async (names: readonly string[]): Promise<void> => {
@@ -114,7 +113,7 @@ export async function createDiskStore({ root: path, fs = nodeFileSystem }: DiskS
 
   async function* list(onFault: (name: string, error: unknown) => void = () => undefined): AsyncGenerator<StoredFile> {
     const count = createFileCount();
-    for (const prefix of ['', 'originals/']) {
+    for (const prefix of ['', ...FOLDERS.map((folder) => `${folder}/`)]) {
       const folder = join(root, prefix);
       try {
         for await (const { name } of await fs.opendir(folder, { bufferSize: 256 })) {
@@ -253,8 +252,11 @@ const MARK = '.easel';
 /** What `check` writes: one block of a common file system. */
 const PROBE = new Uint8Array(4096);
 
-/** A file in the root or in `originals`; neither hidden nor a path out of the folder. */
-const NAME = /^(?:originals\/)?[^./\\][^/\\]*$/;
+/** The folders below the root. */
+const FOLDERS = ['originals', 'inputs'];
+
+/** A file in the root or in one of the folders; neither hidden nor a path out of the folder. */
+const NAME = new RegExp(String.raw`^(?:(?:${FOLDERS.join('|')})/)?[^./\\][^/\\]*$`);
 
 function assertNames(names: readonly string[]): void {
   for (const name of names) {

@@ -15,7 +15,10 @@ interface Common {
   readonly cause: ErrorData | null;
 }
 
-type ProviderErrorOptions = Pick<ProviderError, 'httpStatus' | 'providerRequestId' | 'retryAfterMs' | 'reason'>;
+type ProviderErrorOptions = Pick<
+  ProviderError,
+  'httpStatus' | 'providerRequestId' | 'retryAfterMs' | 'reason' | 'parameter'
+>;
 
 /** Causes of causes beyond this depth are left out. */
 const MAX_CAUSES = 5;
@@ -33,8 +36,9 @@ export function toErrorData(error: unknown, depth = 0): ErrorData {
     return { ...common, kind: 'image', code, options: { paths, isLasting, checks, ...given } };
   }
   if (error instanceof ProviderError) {
-    const { fault, httpStatus, providerRequestId, retryAfterMs, reason } = error;
-    return { ...common, kind: 'provider', fault, options: { httpStatus, providerRequestId, retryAfterMs, reason } };
+    const { fault, httpStatus, providerRequestId, retryAfterMs, reason, parameter } = error;
+    const options = { httpStatus, providerRequestId, retryAfterMs, reason, parameter };
+    return { ...common, kind: 'provider', fault, options };
   }
   const values = error as unknown as Readonly<Record<string, unknown>>;
   const fields = FIELDS.filter((name) => ['string', 'number'].includes(typeof values[name]));

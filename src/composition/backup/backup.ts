@@ -5,8 +5,9 @@ import { lockFolder } from '../../adapters/storage/folder-lock.ts';
 import type { Config } from '../../config/config.ts';
 import { SECRET_FILES } from '../../config/secrets.ts';
 import { MediaInUseError } from '../../core/domain/errors.ts';
-import { ownedNames } from '../../core/domain/file-names.ts';
+import { inputName, ownedNames } from '../../core/domain/file-names.ts';
 import type { Image } from '../../core/domain/image.ts';
+import { inputsOf } from '../../core/domain/request.ts';
 import { VERSION } from '../version.ts';
 import { BackupError } from './backup-error.ts';
 import { type Content, openContent } from './content.ts';
@@ -199,12 +200,13 @@ function createCopier(root: string, content: Content) {
 
     /** Copies the files of all images. `faults` are by name and hash, so that the same one is known again. */
     async copyAll(images: Iterable<Image>) {
-      const files: Manifest['files'] = [];
+      // By name: images share inputs.
+      const files = new Map<string, Manifest['files'][number]>();
       const faults = new Map<string, Fault>();
       let count = 0;
       for (const image of images) {
         count += 1;
-        const named = filesOf(image);
+        const named = filesOf(image).filter(({ name }) => !files.has(name));
         for (let at = 0; at < named.length; at += BATCH_SIZE) {
           const batch = named.slice(at, at + BATCH_SIZE);
           const results = await Promise.all(batch.map(({ name, sha256 }) => copy(name, sha256)));
@@ -212,11 +214,11 @@ function createCopier(root: string, content: Content) {
             const { name, sha256 } = batch[index] as NamedFile;
             if (result === null) continue;
             if ('text' in result) faults.set(`${name} ${sha256}`, result);
-            else files.push({ name, ...result });
+            else files.set(name, { name, ...result });
           }
         }
       }
-      return { images: count, files, faults };
+      return { images: count, files: [...files.values()], faults };
     },
   };
 }
@@ -230,7 +232,8 @@ interface NamedFile {
 /** The files of an image: those in its record, and those that may be there besides. */
 function filesOf(image: Image): readonly NamedFile[] {
   const known = [image.original, image.master, ...image.renditions].filter((file) => file !== null);
-  const hashes = new Map(known.map(({ name, sha256 }) => [name, sha256]));
+  const inputs = inputsOf(image.request).map(({ sha256 }) => ({ name: inputName(sha256), sha256 }));
+  const hashes = new Map([...known, ...inputs].map(({ name, sha256 }) => [name, sha256]));
   return [...new Set([...hashes.keys(), ...ownedNames(image)])].map((name) => ({ name, sha256: hashes.get(name) }));
 }
 

@@ -66,10 +66,6 @@ function isInputFormat(format: string): format is InputFormat {
 const inspectHere: InspectPicture = async (bytes) => {
   await loadSharp();
   const { DEFAULT_LIMITS } = await import('../../adapters/imaging/finish.ts');
-  const { readPicture } = await import('../../adapters/imaging/inspect.ts');
-  const { warnings, ...picture } = await readPicture(bytes, DEFAULT_LIMITS);
-  // Models get the bytes as they are.
-  const flaw = warnings.find(({ code }) => code === 'repaired');
-  if (flaw) throw new ImageError('invalid_image', flaw.detail);
-  return picture;
+  const { inspectInput } = await import('../../adapters/imaging/input.ts');
+  return await inspectInput(bytes, DEFAULT_LIMITS);
 };

@@ -13,6 +13,8 @@ export const IMAGE_ERROR_CODES = [
   'not_retryable',
   /** The idempotency key is in use for another request. */
   'idempotency_key_reused',
+  /** A picture that the request brings has more bytes than the model takes. */
+  'payload_too_large',
   /** The model cannot do what the request asks for. */
   'unsupported_parameter',
   /** The daily budget does not cover the call. */
@@ -43,6 +45,7 @@ export type ImageErrorCode = (typeof IMAGE_ERROR_CODES)[number];
 /** Codes of failures that the caller caused: the service did what it should. */
 const CALLERS_CODES: ReadonlySet<ImageErrorCode> = new Set([
   'invalid_request',
+  'payload_too_large',
   'unsupported_parameter',
   'budget_exhausted',
   'prompt_rejected',
@@ -106,8 +109,10 @@ export type ProviderFault =
   | 'overloaded'
   /** 502, 504, 522 to 524, and any other 5xx that is not the API's own: a gateway may have sent it after the model had begun. */
   | 'gateway'
-  /** The server refused to stream, before it made anything: the same call without streaming may work. */
-  | 'streaming_refused'
+  /** The server refused a parameter that makes no other picture, before it made anything: the same call without it may work. */
+  | 'parameter_refused'
+  /** The server has no endpoint for edits: another provider may have one. */
+  | 'edits_refused'
   /** The request was never sent. */
   | 'unreachable'
   /** The connection broke after the request was sent. */
@@ -119,13 +124,15 @@ export type ProviderFault =
   /** The signal of the call was aborted. */
   | 'cancelled';
 
-interface ProviderErrorOptions extends ErrorOptions {
+export interface ProviderErrorOptions extends ErrorOptions {
   readonly httpStatus?: number | null;
   readonly providerRequestId?: string | null;
   /** Milliseconds to wait, from the provider's `Retry-After`. */
   readonly retryAfterMs?: number | null;
   /** The message as it may be logged; by default the message itself. */
   readonly reason?: string;
+  /** With `parameter_refused`, its name on the wire. */
+  readonly parameter?: string | null;
   /** Whether the call was lost in this process, which says nothing about the provider; false by default. */
   readonly isOurs?: boolean;
 }
@@ -139,6 +146,7 @@ export class ProviderError extends Error {
   readonly retryAfterMs: number | null;
   /** The message as it may be logged and traced: without the prompt, where the provider quotes that and prompts are not logged. */
   readonly reason: string;
+  readonly parameter: string | null;
   /** The call was lost in this process: the provider may work. */
   readonly isOurs: boolean;
 
@@ -149,6 +157,7 @@ export class ProviderError extends Error {
     this.providerRequestId = options.providerRequestId ?? null;
     this.retryAfterMs = options.retryAfterMs ?? null;
     this.reason = options.reason ?? detail;
+    this.parameter = options.parameter ?? null;
     this.isOurs = options.isOurs ?? false;
   }
 

@@ -5,6 +5,7 @@ import type { DigitalSourceType } from './digital-source.ts';
 import { MASTER_FORMATS, type MasterFormat, RENDITION_FORMATS, type RenditionSpec } from './formats.ts';
 import { formatSize } from './geometry.ts';
 import { type Image, isFinished, type Original } from './image.ts';
+import { inputsOf } from './request.ts';
 
 export function masterName(mediaId: string, format: MasterFormat): string {
   return `${mediaId}.${format}`;
@@ -31,17 +32,33 @@ export function mediaIdOf(name: string): string | null {
   return (original ?? rendition ?? master)?.[1] ?? null;
 }
 
+/** The name of an input. It is named by its content, so that images share it, and no mediaId and no URL leads to it. */
+export function inputName(sha256: string): string {
+  return `inputs/${sha256}`;
+}
+
+/** True for the name of an input, which is removed with the last record that names it. */
+export function isInputName(name: string): boolean {
+  return name.startsWith('inputs/');
+}
+
+/** The names of the inputs and the mask of an image, each once. Other images may have the same ones. */
+export function inputNames({ request }: Pick<Image, 'request'>): readonly string[] {
+  return unique(inputsOf(request).map(({ sha256 }) => inputName(sha256)));
+}
+
 /** A mediaId in a file name: the alphabet that requests are held to, which has no `@` and no `~`. */
 const MEDIA_ID = String.raw`[a-z0-9][a-z0-9._-]{0,127}(?<!\.)`;
 const GIVEN_NAMES: readonly RegExp[] = [
   new RegExp(String.raw`^${MEDIA_ID}\.(?:${MASTER_FORMATS.join('|')})$`),
   new RegExp(String.raw`^${MEDIA_ID}@\d+x\d+\.(?:${RENDITION_FORMATS.join('|')})$`),
   new RegExp(`^originals/${MEDIA_ID}~[A-Za-z0-9_-]+$`),
+  /^inputs\/[0-9a-f]{64}$/,
 ];
 
 /**
- * True for every name that `masterName`, `renditionName` or `originalName` makes. False for a name that Easel cannot have given, whose
- * file was put there by somebody else.
+ * True for every name that `masterName`, `renditionName`, `originalName` or `inputName` makes. False for a name that Easel cannot have
+ * given, whose file was put there by somebody else.
  */
 export function isGivenName(name: string): boolean {
   return !name.includes('..') && GIVEN_NAMES.some((pattern) => pattern.test(name));
@@ -55,6 +72,7 @@ export function isOriginalName(name: string): boolean {
 /**
  * The file names that belong to the image now. While it is unfinished these are all possible ones; afterwards only those in its
  * record, pending renditions included. The originals of all attempts belong to it as long as the record exists: they were paid for.
+ * Its inputs are not among them: `inputNames` has those.
  */
 export function ownedNames(image: Image): readonly string[] {
   if (!isFinished(image.status)) return possibleNames(image);
@@ -63,7 +81,7 @@ export function ownedNames(image: Image): readonly string[] {
 
 /**
  * Every file name that the image has, had or may yet get. A deletion removes all of these, since a crash can leave files that are
- * not in the record.
+ * not in the record. Not its inputs, which others may share.
  */
 export function possibleNames(image: Image): readonly string[] {
   const { mediaId, request } = image;

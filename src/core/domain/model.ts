@@ -1,5 +1,6 @@
 import type { Background, MasterFormat, Quality } from './formats.ts';
 import type { Size } from './geometry.ts';
+import type { CallOptionName } from './request.ts';
 
 /**
  * The sizes that a model supports, in pixels: a list, or every size within bounds whose sides are multiples of `step`.
@@ -33,6 +34,8 @@ export interface Model {
   readonly maxPictures: number;
   /** Most partial pictures that it streams; 0 for a model that does not stream. */
   readonly partialImages: number;
+  /** The options of a call that it takes; others are not sent. */
+  readonly options: readonly CallOptionName[];
   /** Limits on the inputs of an edit; null for a model that cannot edit. */
   readonly edits: EditLimits | null;
   /** First day (YYYY-MM-DD, UTC) on which the provider no longer serves it; null where none is known. */
@@ -43,7 +46,7 @@ export interface Model {
   readonly pricing: Pricing | null;
 }
 
-interface EditLimits {
+export interface EditLimits {
   /** Most input pictures. */
   readonly images: number;
   /** Most bytes of each input picture, and of the mask (a PNG with alpha, of the first picture's size). */
@@ -92,5 +95,16 @@ interface PicturePricing extends PriceSource {
 }
 
 /** Parameters of a call that a server compatible with OpenAI's image API may lack, by their names in that API. */
-export const OMITTABLE_PARAMETERS = ['size', 'n', 'quality', 'style', 'background', 'output_format'] as const;
+export const OMITTABLE_PARAMETERS = [
+  'size',
+  'n',
+  'quality',
+  'style',
+  'background',
+  'output_format',
+  'output_compression',
+  'moderation',
+  'input_fidelity',
+  'safety_identifier',
+] as const;
 export type OmittableParameter = (typeof OMITTABLE_PARAMETERS)[number];

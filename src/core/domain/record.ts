@@ -130,6 +130,8 @@ function toRequestRecord(request: ImageRequest) {
     background: request.background,
     format: request.format,
     renditions: request.renditions.map((rendition) => `${formatSize(rendition)}.${rendition.format}`),
+    ...(request.inputs && { inputs: request.inputs.map(({ source }) => source) }),
+    ...(request.mask && { mask: request.mask.source }),
     metadata: request.metadata,
     labels: [...request.labels],
     ttlSeconds: request.ttlSeconds,

@@ -1,7 +1,7 @@
 import type { CheckPolicy } from './checks.ts';
 import type { Background, CropStrategy, MasterFormat, Quality, RenditionSpec } from './formats.ts';
 import type { Size } from './geometry.ts';
-import type { GivenInput, Input, Reference } from './input.ts';
+import { type GivenInput, type Input, picturesSent, type Reference } from './input.ts';
 
 /** The caller of a use case. */
 export interface Caller {
@@ -79,6 +79,11 @@ export interface ImageRequest {
   readonly webhookUrl: string | null;
 }
 
+/** Every picture that a call for the request is sent: those that it starts from, with its preset's, and its mask, which comes last. */
+export function inputsOf({ mask, ...request }: Pick<ImageRequest, 'inputs' | 'mask' | 'references'>): readonly Input[] {
+  return mask ? [...picturesSent(request), mask] : picturesSent(request);
+}
+
 /** Parameters of the model's call that Easel passes on where the model takes them. Absent ones are not sent. */
 export interface CallOptions {
   readonly moderation?: 'auto' | 'low';
@@ -88,6 +93,10 @@ export interface CallOptions {
   /** Names the end user to the provider, as a hash. */
   readonly safetyIdentifier?: string;
 }
+
+/** The names of the options. */
+export const CALL_OPTIONS = ['moderation', 'compression', 'inputFidelity', 'safetyIdentifier'] as const;
+export type CallOptionName = (typeof CALL_OPTIONS)[number];
 
 /** The fields of a request that do not make the picture: they can be changed later, and requests that differ in them are the same. */
 export const CHANGEABLE_FIELDS = ['labels', 'metadata', 'ttlSeconds', 'webhookUrl'] as const;

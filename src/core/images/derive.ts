@@ -1,4 +1,4 @@
-import { ownedNames, possibleNames } from '../domain/file-names.ts';
+import { inputNames, ownedNames, possibleNames } from '../domain/file-names.ts';
 import { type Image, PINNED } from '../domain/image.ts';
 import { increasesSpending, ledgerChanges } from '../money/ledger.ts';
 import type { Derive, NewDelivery } from '../ports/record-store.ts';
@@ -12,7 +12,7 @@ interface DeriveDeps {
 }
 
 /**
- * Creates the core's rules for a record store: the ledger entries, webhook delivery, owned file names and expiry that it
+ * Creates the core's rules for a record store: the ledger entries, webhook delivery, file names and expiry that it
  * writes together with an image. Apart from the id of a new delivery the result is pure.
  */
 export function createDerive({ webhookUrls, randomId }: DeriveDeps): Derive {
@@ -26,11 +26,13 @@ export function createDerive({ webhookUrls, randomId }: DeriveDeps): Derive {
 
   return (before, after) => {
     const ledger = ledgerChanges(before, after);
+    const image = after ?? before;
     return {
       ledger,
       spendsMore: increasesSpending(ledger),
       delivery: after && deliveryOf(before, after),
       ownedNames: after ? ownedNames(after) : before ? possibleNames(before) : [],
+      sharedNames: image ? inputNames(image) : [],
       expiresAt: after && expiryTime(after),
     };
   };

@@ -1,6 +1,7 @@
 import { type Crop, formatSize } from '../domain/geometry.ts';
 import type { Budget, Cost } from '../domain/money.ts';
 import type { Caller, CreateImage, ImageRequest } from '../domain/request.ts';
+import type { TakeInputs } from '../inputs/intake.ts';
 import { refuseUnpricedModel } from '../money/budget.ts';
 import type { Costs } from '../money/costs.ts';
 import type { Upstreams } from '../upstream/upstreams.ts';
@@ -27,6 +28,7 @@ interface PreviewDeps {
   readonly upstreams: Pick<Upstreams, 'candidates'>;
   /** Fills in presets and defaults. */
   readonly resolve: (create: CreateImage) => ImageRequest;
+  readonly takeInputs: TakeInputs;
   readonly costs: Pick<Costs, 'estimate'>;
   readonly budget: Budget;
 }
@@ -35,9 +37,10 @@ interface PreviewDeps {
  * Plans a request without calling a provider or writing anything.
  * Raises the errors of submitting it, except those for lack of room, budget or a working provider.
  */
-export function createPreview({ upstreams, resolve, costs, budget }: PreviewDeps): PreviewImage {
+export function createPreview({ upstreams, resolve, takeInputs, costs, budget }: PreviewDeps): PreviewImage {
   return async (create, caller) => {
-    const candidates = upstreams.candidates(resolve(create));
+    using inputs = await takeInputs(create, resolve(create), caller);
+    const candidates = upstreams.candidates(inputs.request);
     const { call, size, parametersDropped } = candidates[0].plan;
     const cost = await costs.estimate(call);
     refuseUnpricedModel(budget, caller.name, call.model.id, cost);

@@ -1,7 +1,9 @@
 import { type DigitalSourceType, digitalSourceTypeOf } from '../domain/digital-source.ts';
 import { sha256 as sha256Of } from '../domain/file-names.ts';
 import type { Image, MediaFile, Original } from '../domain/image.ts';
+import type { Input } from '../domain/input.ts';
 import type { MediaUrls } from '../domain/record.ts';
+import type { ImageRequest } from '../domain/request.ts';
 import type { MediaStore } from '../ports/media-store.ts';
 import type { ContentCredentials, EmbeddedMetadata, ProvenanceReader } from '../ports/provenance-reader.ts';
 
@@ -39,10 +41,16 @@ export interface Provenance {
   readonly model: string;
   readonly createdAt: string;
   readonly originalSha256: string | null;
+  /** The pictures that the model was given besides the prompt, in order, the mask last. */
+  readonly inputs: readonly (Input & { readonly role: InputRole })[];
   readonly original: StoredProvenance | null;
   readonly master: FileProvenance | null;
   readonly renditions: readonly FileProvenance[];
 }
+
+/** What a picture is to an edit. */
+export const INPUT_ROLES = ['input', 'mask'] as const;
+type InputRole = (typeof INPUT_ROLES)[number];
 
 interface ProvenanceDeps {
   readonly store: Pick<MediaStore, 'read'>;
@@ -90,9 +98,15 @@ export function createProvenance({ store, reader, urls }: ProvenanceDeps): ReadP
       model: image.model,
       createdAt: image.createdAt,
       originalSha256: image.original?.sha256 ?? null,
+      inputs: rolesOf(image.request),
       original,
       master,
       renditions,
     };
   };
+}
+
+function rolesOf({ inputs = [], mask }: ImageRequest): Provenance['inputs'] {
+  const given = inputs.map((input) => ({ ...input, role: 'input' as const }));
+  return mask ? [...given, { ...mask, role: 'mask' }] : given;
 }

@@ -2,6 +2,7 @@ import type { Logger } from 'pino';
 import { canRunAgain } from '../domain/image.ts';
 import { accepted } from '../domain/life-cycle/transitions.ts';
 import type { Caller, CreateImage, ImageRequest } from '../domain/request.ts';
+import type { TakeInputs } from '../inputs/intake.ts';
 import type { Costs } from '../money/costs.ts';
 import { plannedFields } from '../planning/plan.ts';
 import type { Clock } from '../ports/clock.ts';
@@ -29,6 +30,7 @@ interface SubmitDeps {
   readonly joinOrRerun: JoinOrRerun;
   /** Fills in presets and defaults. */
   readonly resolve: (create: CreateImage) => ImageRequest;
+  readonly takeInputs: TakeInputs;
   /** How long images with a label are kept, in milliseconds. */
   readonly retentionByLabel: ReadonlyMap<string, number>;
   readonly clock: Clock;
@@ -52,6 +54,7 @@ export function createSubmit({
   costs,
   joinOrRerun,
   resolve,
+  takeInputs,
   retentionByLabel,
   clock,
   newId,
@@ -61,10 +64,12 @@ export function createSubmit({
 }: SubmitDeps): Submit {
   return async (create, caller, idempotencyKey, options = {}) => {
     const { overloaded = false, requestId } = options;
-    const request = resolve(create);
+    const resolved = resolve(create);
     const existing = await findExistingImage(records, create, caller, idempotencyKey);
     // A replay costs next to nothing and returns what was already paid for, so it is served even under overload.
     if (overloaded && (existing === null || canRunAgain(existing.image))) throw overloadError();
+    using inputs = await takeInputs(create, resolved, caller);
+    const { request } = inputs;
     if (existing) return await joinOrRerun(existing, { create, request }, caller, options);
 
     const mediaId = create.mediaId ?? newId();
@@ -72,6 +77,7 @@ export function createSubmit({
     await admission.ensureCapacity(mediaId, request.size);
     // Before the time is taken: the budget of its day is checked by the write that follows at once.
     const estimate = await costs.estimate(plan.call);
+    await inputs.store();
     const createdAt = clock.now();
     const image = accepted({
       mediaId,

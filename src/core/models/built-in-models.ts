@@ -54,11 +54,18 @@ const GPT_IMAGE = {
   promptLimit: 32_000,
   maxPictures: 10,
   partialImages: 3,
+  options: ['moderation', 'compression', 'safetyIdentifier'],
   edits: { images: 16, imageBytes: 50_000_000, maskBytes: 4_000_000 },
   shutdownDate: null,
   successor: null,
   pricing: GPT_IMAGE_PRICING,
 } as const satisfies Omit<BuiltInModel, 'id'>;
+
+/**
+ * Later models always look closely at their inputs and refuse `input_fidelity`; gpt-image-1-mini has only `low`, which is what it does
+ * without the parameter (types of the SDK 7.57.0).
+ */
+const WITH_FIDELITY = [...GPT_IMAGE.options, 'inputFidelity'] as const;
 
 const GPT_IMAGE_2_5 = {
   ...GPT_IMAGE,
@@ -77,6 +84,7 @@ const DALL_E = {
   promptLimit: 4_000,
   maxPictures: 1,
   partialImages: 0,
+  options: [],
   edits: null,
   shutdownDate: '2026-05-12',
   successor: 'gpt-image-2',
@@ -90,16 +98,31 @@ export const BUILT_IN_MODELS: readonly BuiltInModel[] = [
   { ...GPT_IMAGE_2_5, id: 'gpt-image-2.5-flare' },
   { ...GPT_IMAGE_2_6, id: 'gpt-image-2.6-sunburst' },
   { ...GPT_IMAGE_2_6, id: 'gpt-image-2.6-flare' },
-  { ...GPT_IMAGE, id: 'gpt-image-1.5', sizes: THREE_SIZES, shutdownDate: '2026-12-01', successor: 'gpt-image-2' },
+  {
+    ...GPT_IMAGE,
+    id: 'gpt-image-1.5',
+    sizes: THREE_SIZES,
+    options: WITH_FIDELITY,
+    shutdownDate: '2026-12-01',
+    successor: 'gpt-image-2',
+  },
   { ...GPT_IMAGE, id: 'gpt-image-1-mini', sizes: THREE_SIZES, shutdownDate: '2026-12-01', successor: 'gpt-image-2' },
   {
     ...GPT_IMAGE,
     id: 'chatgpt-image-latest',
     sizes: THREE_SIZES,
+    options: WITH_FIDELITY,
     shutdownDate: '2026-12-01',
     successor: 'gpt-image-2',
   },
-  { ...GPT_IMAGE, id: 'gpt-image-1', sizes: THREE_SIZES, shutdownDate: '2026-10-23', successor: 'gpt-image-2' },
+  {
+    ...GPT_IMAGE,
+    id: 'gpt-image-1',
+    sizes: THREE_SIZES,
+    options: WITH_FIDELITY,
+    shutdownDate: '2026-10-23',
+    successor: 'gpt-image-2',
+  },
   { ...DALL_E, id: 'dall-e-3' },
   {
     ...DALL_E,

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { BACKGROUNDS, MASTER_FORMATS, QUALITIES } from '../domain/formats.ts';
 import type { SizeRule } from '../domain/model.ts';
+import { CALL_OPTIONS } from '../domain/request.ts';
 import { allowedInWords } from '../domain/text/allowed-values.ts';
 import type { ModelFacts } from './catalog.ts';
 
@@ -123,6 +124,7 @@ const facts = z.strictObject({
   promptLimit: z.int().min(1),
   maxPictures: z.int().min(1).max(100),
   partialImages: count(100),
+  options: z.array(z.enum(CALL_OPTIONS)),
   edits: z.strictObject({ images: z.int().min(1), imageBytes: z.int().min(1), maskBytes: count(2 ** 40) }).nullable(),
   shutdownDate: z.iso.date('must be a day such as 2026-12-01, or null').nullable(),
   successor: z.string().min(1).nullable(),

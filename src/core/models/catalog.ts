@@ -53,6 +53,7 @@ export function unlistedModel(id: string): Model {
     promptLimit: 32_000,
     maxPictures: 1,
     partialImages: 0,
+    options: [],
     edits: null,
     shutdownDate: null,
     successor: null,

@@ -1,6 +1,5 @@
 import type { Logger } from 'pino';
 import { faultFields } from '../domain/errors.ts';
-import type { Size } from '../domain/geometry.ts';
 import type { Cost } from '../domain/money.ts';
 import type { TokenUsage } from '../ports/provider.ts';
 import type { RecordStore, UsageKey } from '../ports/record-store.ts';
@@ -9,10 +8,10 @@ import { estimateCost, isPlausible, outputBound, type PricedCall, qualityOf, set
 /** What calls cost, by the catalog and by what earlier calls have taken. */
 export interface Costs {
   /**
-   * An upper bound of what a call will cost; `unknown` where the catalog has no price. `inputs` are the sizes of the pictures that an
-   * edit starts from. Raises `ImageError` where the records cannot be read.
+   * An upper bound of what a call will cost; `unknown` where the catalog has no price. Raises `ImageError` where the records cannot be
+   * read.
    */
-  estimate(call: PricedCall, inputs?: readonly Size[]): Promise<Cost>;
+  estimate(call: PricedCall): Promise<Cost>;
   /**
    * What a call did cost, by the provider's token counts, else what was reserved for it. What the call took raises later estimates;
    * this never rejects, as nothing may come between a picture that was paid for and its record.
@@ -43,9 +42,9 @@ export function createCosts({
   }
 
   return {
-    async estimate(call, inputs) {
+    async estimate(call) {
       const largest = outputBound(call) === null ? 0 : await records.largestUsage(keyOf(call));
-      return estimateCost(call, largest, inputs);
+      return estimateCost(call, largest);
     },
 
     async settle(call, usage, reserved) {

@@ -5,7 +5,7 @@ import { type Cost, microdollarsToUsd, roundToMicrodollar, UNKNOWN_COST } from '
 import type { GenerationCall, TokenUsage } from '../ports/provider.ts';
 
 /** What an estimate depends on. */
-export type PricedCall = Pick<GenerationCall, 'model' | 'prompt' | 'size' | 'quality' | 'partialImages'>;
+export type PricedCall = Pick<GenerationCall, 'model' | 'prompt' | 'size' | 'quality' | 'partialImages' | 'edit'>;
 
 /** Pixels of the picture that a token count without a grid refers to. */
 const REFERENCE_PIXELS = 1536 * 1024;
@@ -20,17 +20,24 @@ const TOKENS_PER_PARTIAL = 100;
 const BYTES_PER_TOKEN = 3;
 
 /**
+ * Text tokens that an edit is billed for each input beside the prompt's, by a third party's bills
+ * (https://community.openai.com/t/vision-pricing-calculator-inaccurate-resizing-rounding-vs-api-costs/1281361).
+ */
+const TEXT_TOKENS_PER_INPUT = 32;
+
+/**
  * An upper bound of what a call will cost, by the prices of the catalog; `unknown` where the catalog has none.
  * `largestOutput` is the most output tokens that a call like this one has taken so far: it raises the bound of the catalog, and never
- * lowers it. `inputs` are the sizes of the pictures that an edit starts from.
+ * lowers it.
  */
-export function estimateCost(call: PricedCall, largestOutput = 0, inputs: readonly Size[] = []): Cost {
+export function estimateCost(call: PricedCall, largestOutput = 0): Cost {
   const { pricing } = call.model;
   if (pricing === null) return UNKNOWN_COST;
   if (pricing.kind === 'picture') return { usd: roundToMicrodollar(pricing.usd), basis: 'estimate' };
   const bound = outputBound(call);
   if (bound === null) return UNKNOWN_COST;
-  const text = Math.ceil(Buffer.byteLength(call.prompt) / BYTES_PER_TOKEN);
+  const inputs = picturesOf(call);
+  const text = Math.ceil(Buffer.byteLength(call.prompt) / BYTES_PER_TOKEN) + inputs.length * TEXT_TOKENS_PER_INPUT;
   const images = inputs.map(inputTokens).reduce((sum, tokens) => sum + tokens, 0);
   const output = Math.max(bound, largestOutput);
   // Tokens times US dollars per million tokens are microdollars; rounded up, so that the sum stays a bound.
@@ -101,6 +108,11 @@ function inputTokens({ width, height }: Size): number {
   const tiles = Math.ceil(Math.max(width, height) / Math.min(width, height));
   const patches = Math.ceil(width / 32) * Math.ceil(height / 32);
   return Math.max(65 + 129 * tiles + 6_240, patches);
+}
+
+/** The pictures of an edit. Whether a mask is billed as an input is not published, so it counts as one. */
+function picturesOf({ edit }: Pick<PricedCall, 'edit'>): readonly Size[] {
+  return edit ? [...edit.inputs, ...(edit.mask ? [edit.mask] : [])] : [];
 }
 
 function isTokenPricing(pricing: Pricing | null): pricing is TokenPricing {

@@ -13,6 +13,7 @@ import type { AnnouncedAnswer, GeneratedPicture, GenerationCall, Provider, Recei
 import type { Telemetry } from '../ports/telemetry.ts';
 import type { Tracer } from '../ports/tracer.ts';
 import type { FetchAnnounced } from './announced-picture.ts';
+import type { InputBytes, ReadInputs } from './edit-inputs.ts';
 import { type Run, SupersededError } from './job.ts';
 import type { RunningCalls } from './running-calls.ts';
 import { attemptSpan, failureAttributes, pictureAttributes } from './spans.ts';
@@ -47,6 +48,7 @@ const PARTIAL_IMAGES = 2;
 
 export function createAttempt({
   store,
+  readInputs,
   events,
   guardSpending,
   costs,
@@ -59,6 +61,7 @@ export function createAttempt({
   newId,
 }: {
   readonly store: Pick<MediaStore, 'put'>;
+  readonly readInputs: ReadInputs;
   readonly events: Pick<ImageEvents, 'partialSink'>;
   readonly guardSpending: GuardSpending;
   readonly costs: Costs;
@@ -76,20 +79,23 @@ export function createAttempt({
     const id = newId();
     // Before the attempt is on record, so that no reader of the record sees a running call as unknown.
     using _call = runningCalls.begin(id);
+    // Read for each call anew: it takes the bytes with it. Nothing is recorded or sent where one of them is missing.
+    const inputBytes = plan.call.edit && (await readInputs(run, plan.call.edit));
     const call = await open(run, provider, plan, id);
-    const picture = await bring(run, call);
+    const picture = await bring(run, call, inputBytes);
     return await keep(run, call, picture);
   };
 
-  /** Records the attempt. It streams while a client follows the image, unless the budget has no room for the partial pictures. */
+  /** Records the attempt. It streams more while a client follows the image, unless the budget has no room for that. */
   async function open(run: Run, provider: Provider, plan: GenerationPlan, id: string): Promise<OpenCall> {
     const isWatched = events.partialSink(run.mediaId) !== undefined;
-    const partialImages = isWatched ? Math.min(PARTIAL_IMAGES, plan.call.model.partialImages) : 0;
+    const asked = plan.call.partialImages;
+    const partialImages = isWatched ? Math.max(asked, Math.min(PARTIAL_IMAGES, plan.call.model.partialImages)) : asked;
     try {
       return await reserve(run, provider, { ...plan, call: { ...plan.call, partialImages } }, id);
     } catch (error) {
       const isTooMuch = error instanceof ImageError && error.code === 'budget_exhausted';
-      if (!isTooMuch || partialImages === 0) throw error;
+      if (!isTooMuch || partialImages === asked) throw error;
       return await reserve(run, provider, plan, id);
     }
   }
@@ -119,17 +125,18 @@ export function createAttempt({
   }
 
   /** The picture of the call. Where it brings none, closes the attempt and raises why. */
-  async function bring(run: Run, call: OpenCall): Promise<PaidPicture> {
-    return await run.timed('generate', () => annotated(() => callAndFetch(run, call)), attemptSpan(call.attempt));
+  async function bring(run: Run, call: OpenCall, inputBytes?: InputBytes): Promise<PaidPicture> {
+    const work = () => annotated(() => callAndFetch(run, call, inputBytes));
+    return await run.timed('generate', work, attemptSpan(call.attempt));
   }
 
-  async function callAndFetch(run: Run, call: OpenCall): Promise<PaidPicture> {
+  async function callAndFetch(run: Run, call: OpenCall, inputBytes?: InputBytes): Promise<PaidPicture> {
     const { provider, request, attempt } = call;
     const { cancelled, discarded, stopping } = run.signals;
     const abandoned = AbortSignal.any([discarded, stopping]);
     const onPartial = events.partialSink(run.mediaId);
     const answer = await closingFailed(run, call, attempt.cost, () =>
-      provider.generate(request, { cancelled, abandoned, onPartial }),
+      provider.generate(request, { cancelled, abandoned, onPartial, inputBytes }),
     );
     if (!('url' in answer)) return { ...answer, cost: null };
     const cost = await costs.settle(request, answer.usage, attempt.cost);

@@ -4,9 +4,17 @@ import { DamagedOriginalError } from '../domain/errors.ts';
 import { masterName, renditionName } from '../domain/file-names.ts';
 import type { RenditionFormat, RenditionSpec } from '../domain/formats.ts';
 import { type Image, isRepair, type MediaFile, type Original } from '../domain/image.ts';
+import type { Input } from '../domain/input.ts';
 import { finished } from '../domain/life-cycle/transitions.ts';
 import type { Clock } from '../ports/clock.ts';
-import type { FinishedFile, FinishedPicture, FinishSpec, Imaging, ReadOriginal } from '../ports/imaging.ts';
+import type {
+  FinishedFile,
+  FinishedPicture,
+  FinishSpec,
+  Imaging,
+  ProvenanceInput,
+  ReadOriginal,
+} from '../ports/imaging.ts';
 import type { FileSource, MediaStore } from '../ports/media-store.ts';
 import type { Run } from './job.ts';
 import type { ReportOutcome } from './outcome.ts';
@@ -113,8 +121,13 @@ export function finishSpec(
       originalSha256: original.sha256,
       digitalSourceType: digitalSourceTypeOf(original),
       prompt: embedPrompt ? image.prompt : null,
+      ...(request.inputs && { inputs: request.inputs.map(provenanceInput) }),
     },
   };
+}
+
+function provenanceInput({ sha256, format, source }: Input): ProvenanceInput {
+  return { sha256, format, mediaId: 'mediaId' in source ? source.mediaId : null };
 }
 
 /** The files of a finished picture: as the record describes them, and as the store publishes them. */

@@ -92,6 +92,8 @@ function toImageError(error: unknown): ImageError {
   switch (error.fault) {
     case 'refused':
       return new ImageError('prompt_rejected', error.message, { cause: error });
+    case 'edits_refused':
+      return new ImageError('unsupported_parameter', error.message, { cause: error });
     case 'timeout':
       return new ImageError('provider_timeout', error.message, { cause: error });
     default:

@@ -15,7 +15,7 @@ const FROM_PRESET: ReadonlySet<string> = new Set(PRESET_FIELDS);
 
 /**
  * The fields in which two requests, their defaults resolved, ask for different pictures; requests without any are the same. Labels,
- * metadata, ttlSeconds and webhookUrl do not make the picture, so they never differ. Pure; the order of keys means nothing.
+ * metadata, ttlSeconds and webhookUrl do not make the picture, so they never differ. Inputs go by their content, wherever it came from. Pure; the order of keys means nothing.
  */
 export function differingFields(one: ImageRequest, other: ImageRequest): readonly PictureField[] {
   // It makes no difference to the picture whether a rendition was named, or is made by default.
@@ -23,10 +23,17 @@ export function differingFields(one: ImageRequest, other: ImageRequest): readonl
   const fields = Object.keys({ ...one, ...other }) as (keyof ImageRequest)[];
   const differing = fields.filter(
     // A request that was stored before a field existed lacks it.
-    (field) => !irrelevant.has(field) && !isDeepStrictEqual(one[field] ?? null, other[field] ?? null),
+    (field) => !irrelevant.has(field) && !isDeepStrictEqual(comparable(one, field), comparable(other, field)),
   );
   // Renditions that neither request names follow from the size.
   const derived = one.hasDefaultRenditions && other.hasDefaultRenditions && differing.includes('size');
   const named = derived ? differing.filter((field) => field !== 'renditions') : differing;
   return [...new Set(named.map((field) => (FROM_PRESET.has(field) ? 'preset' : field) as PictureField))];
+}
+
+function comparable(request: ImageRequest, field: keyof ImageRequest): unknown {
+  if (field === 'inputs') return (request.inputs ?? []).map(({ sha256 }) => sha256);
+  if (field === 'references') return request.references?.map(({ sha256, use }) => [sha256, use]) ?? null;
+  if (field === 'mask') return request.mask?.sha256 ?? null;
+  return request[field] ?? null;
 }

@@ -1,7 +1,8 @@
 import { ImageError } from '../domain/errors.ts';
+import type { MasterFormat } from '../domain/formats.ts';
 import { type Input, picturesSent } from '../domain/input.ts';
 import type { Model } from '../domain/model.ts';
-import type { ImageRequest } from '../domain/request.ts';
+import type { CallOptionName, CallOptions, ImageRequest } from '../domain/request.ts';
 import type { EditParts } from '../ports/provider.ts';
 
 /** What of a request decides on the pictures that its call starts from. */
@@ -63,6 +64,7 @@ function referenceCount({ length }: readonly unknown[]): string {
 }
 
 function sizeIssue({ bytes }: Input, most: number, path: string) {
+  if (most === 0) return { path, message: 'the model takes none; leave it out' };
   return bytes <= most ? null : { path, message: `has ${bytes} bytes; at most ${most} are taken` };
 }
 
@@ -71,4 +73,45 @@ function unsupported(
   paths: readonly { readonly path: string; readonly message: string }[],
 ): ImageError {
   return new ImageError('unsupported_parameter', detail, { paths });
+}
+
+/** What decides, beside the model, which options a call takes. */
+interface OptionContext {
+  readonly isEdit: boolean;
+  /** The format that is asked for; null for none. */
+  readonly format: MasterFormat | null;
+}
+
+/** The options that the call takes; `drop` is called for each of the others. */
+export function planOptions(
+  options: CallOptions,
+  model: Model,
+  context: OptionContext,
+  drop: (name: string, detail: string) => void,
+): CallOptions {
+  const kept = Object.entries(options).filter(([key, value]) => {
+    if (value === undefined) return false;
+    const name = key as CallOptionName;
+    const reason = model.options.includes(name) ? whyNot(name, context) : `${name} is not a parameter of ${model.id}`;
+    if (reason !== null) drop(name, reason);
+    return reason === null;
+  });
+  return Object.fromEntries(kept);
+}
+
+/** Why an option has no place in this call of a model that takes it otherwise; null where it has. */
+function whyNot(name: CallOptionName, { isEdit, format }: OptionContext): string | null {
+  switch (name) {
+    case 'moderation':
+      // The API's description of edits lacks it (types of the SDK 7.57.0).
+      return isEdit ? 'moderation is a parameter of pictures that start from a prompt alone' : null;
+    case 'inputFidelity':
+      return isEdit ? null : 'inputFidelity is about inputs, and there are none';
+    case 'compression':
+      return format === 'jpeg' || format === 'webp'
+        ? null
+        : 'compression is about a jpeg or webp as the model makes it, and the model is asked for another format';
+    case 'safetyIdentifier':
+      return null;
+  }
 }

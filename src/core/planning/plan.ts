@@ -6,7 +6,7 @@ import type { PlannedFields } from '../domain/life-cycle/transitions.ts';
 import type { Model } from '../domain/model.ts';
 import type { ImageRequest } from '../domain/request.ts';
 import type { GenerationCall } from '../ports/provider.ts';
-import { planEdit } from './plan-edit.ts';
+import { planEdit, planOptions } from './plan-edit.ts';
 import { buildPrompt, type PromptParts } from './prompt.ts';
 import { MAX_ENLARGEMENT, negotiateSize, type SizePlan } from './size-negotiation.ts';
 
@@ -22,7 +22,7 @@ export interface GenerationPlan {
 /**
  * Plans the call that makes a request's picture with a model. Parameters that the model supports are sent; others are written
  * into the prompt or dropped, with a warning. Pure.
- * Raises `unsupported_parameter` for a size, a prompt length or input pictures that the model cannot serve.
+ * Raises `unsupported_parameter` for a size, a prompt length, inputs or a mask that the model cannot serve.
  */
 export function planGeneration(request: ImageRequest, model: Model): GenerationPlan {
   const warnings: Warning[] = [];
@@ -72,6 +72,8 @@ export function planGeneration(request: ImageRequest, model: Model): GenerationP
   const format = isUsedUnchanged ? request.format : 'png';
 
   const edit = planEdit(request, model);
+  const callFormat = model.formats?.includes(format) ? format : null;
+  const options = planOptions(request.options ?? {}, model, { isEdit: edit !== null, format: callFormat }, drop);
 
   const prompt = buildPrompt({
     prompt: request.prompt,
@@ -87,15 +89,16 @@ export function planGeneration(request: ImageRequest, model: Model): GenerationP
 
   return {
     call: {
-      partialImages: 0,
+      partialImages: Math.min(request.partials ?? 0, model.partialImages),
       model,
       prompt,
       size: size.requested,
       quality,
       style: supportsStyle ? request.style : null,
       background: supportsBackground ? request.background : null,
-      format: model.formats?.includes(format) ? format : null,
+      format: callFormat,
       ...(edit !== null && { edit }),
+      ...(Object.keys(options).length > 0 && { options }),
     },
     size,
     warnings,

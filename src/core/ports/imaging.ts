@@ -3,15 +3,16 @@ import type { DigitalSourceType } from '../domain/digital-source.ts';
 import type { CropStrategy, MasterFormat, RenditionFormat, RenditionSpec } from '../domain/formats.ts';
 import type { Size } from '../domain/geometry.ts';
 import type { Warning } from '../domain/image.ts';
+import type { InputFormat } from '../domain/input.ts';
 
 /**
- * Turns an original into published files. An adapter stores nothing.
+ * Turns an original into published files, and looks at what callers bring. An adapter stores nothing.
  *
  * `read` gives the bytes of the original when the picture's turn comes, so that pictures which wait hold none. They are the adapter's from
  * then on, empty afterwards; it may read again. Bytes that do not have `spec.provenance.originalSha256` raise `DamagedOriginalError`, and
  * what `read` raises is raised.
  *
- * Both methods raise `ImageError` with `invalid_image` for bytes that are no sound picture, and only for those; with `internal_error`
+ * Every method raises `ImageError` with `invalid_image` for bytes that are no sound picture, and only for those; with `internal_error`
  * where the machine had no memory or no time for it. Any other error is a fault of the machine or of the code. Neither of these says
  * anything against the picture. A picture with all its pixels that other readers call broken is repaired, with the warning `repaired`.
  */
@@ -37,6 +38,21 @@ export interface Imaging {
     spec: FinishSpec,
     onFile: (file: FinishedFile) => Promise<void>,
   ): Promise<readonly Warning[]>;
+  /**
+   * Decodes a picture that a caller brings, completely, and says what it is; `bytes` stay as they are. It is sent on as it came, so
+   * nothing is repaired: a still, whole PNG, JPEG or WebP within the pixel limit, or `invalid_image`. What other readers pass over,
+   * such as a wrong profile or bytes behind its end, is no fault.
+   */
+  inspect(bytes: Uint8Array): Promise<InspectedPicture>;
+}
+
+/** What a picture is, by its pixels. */
+export interface InspectedPicture extends Size {
+  readonly format: InputFormat;
+  /** Whether it has an alpha channel, or a palette with transparent colours. `width` and `height` are those of the upright picture. */
+  readonly hasAlpha: boolean;
+  /** Of the bytes, in hex. */
+  readonly sha256: string;
 }
 
 /** Reads the bytes of an original, alone in their memory. */
@@ -66,7 +82,21 @@ export interface FinishSpec {
     readonly digitalSourceType: DigitalSourceType;
     /** Null unless prompts are to be embedded. */
     readonly prompt: string | null;
+    /** The pictures that the model was given besides the prompt; absent for none. */
+    readonly inputs?: readonly ProvenanceInput[];
   };
+}
+
+/**
+ * A picture that another one was made from, as the files of that name it. They are public, so of its source only a mediaId is: an address
+ * may be a secret.
+ */
+export interface ProvenanceInput {
+  /** In hex. */
+  readonly sha256: string;
+  readonly format: InputFormat;
+  /** Null for a picture from elsewhere. */
+  readonly mediaId: string | null;
 }
 
 /** An encoded file. */

@@ -1,7 +1,7 @@
 import type { Readable } from 'node:stream';
 
 /**
- * Stores files by name: `<file>` or `originals/<file>`. Any other name is a defect of the caller and raises `TypeError`.
+ * Stores files by name: `<file>`, `originals/<file>` or `inputs/<file>`. Any other name is a defect of the caller and raises `TypeError`.
  *
  * Once a method has resolved, its effect is durable: it survives a power cut. A reader, or a crash, sees the old content of a name or
  * the new one, never a part of it. Every method raises `ImageError` with `storage_full` when there is no room and `storage_unavailable`
@@ -24,8 +24,9 @@ export interface MediaStore {
   /** Removes files; a missing one is no error. Removes all that can be removed before it raises the error of the first that cannot. */
   remove(names: readonly string[]): Promise<void>;
   /**
-   * Every stored file, originals included, temporary ones not; also those whose names Easel cannot have given, which no other method
-   * takes. Files that come or go meanwhile may be listed or not. One that cannot be looked at is handed to `onFault` and passed over.
+   * Every stored file, originals and inputs included, temporary ones not; also those whose names Easel cannot have given, which no other
+   * method takes. Files that come or go meanwhile may be listed or not. One that cannot be looked at is handed to `onFault` and passed
+   * over.
    */
   list(onFault?: (name: string, error: unknown) => void): AsyncIterable<StoredFile>;
   /** Bytes that the removal of these files would free: a file that is stored under several names is freed with the last of them. */

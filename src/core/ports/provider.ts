@@ -2,7 +2,7 @@ import type { DigitalSourceType } from '../domain/digital-source.ts';
 import type { Background, MasterFormat, Quality } from '../domain/formats.ts';
 import type { Size } from '../domain/geometry.ts';
 import type { Input } from '../domain/input.ts';
-import type { Model } from '../domain/model.ts';
+import type { Model, OmittableParameter } from '../domain/model.ts';
 import type { CallOptions } from '../domain/request.ts';
 
 /** A model API. Calls are independent of each other, and any number may run at once: `core/upstream` throttles and retries. */
@@ -67,7 +67,7 @@ export interface GenerationCall {
   readonly format: MasterFormat | null;
   /**
    * Partial pictures to ask for, each of which is billed; 0 asks for an answer without streaming. A server that cannot stream ends the
-   * call with the fault `streaming_refused`, and is then not asked to again.
+   * call with the fault `parameter_refused`, and is then not asked to again for a while.
    */
   readonly partialImages: number;
   /** Pictures to start from; absent for a picture from the prompt alone. */
@@ -92,8 +92,13 @@ export interface GenerationOptions {
   readonly cancelled: AbortSignal;
   /** Ends the call at any time: the process stops now, or nothing that still arrives is wanted. */
   readonly abandoned: AbortSignal;
-  /** The bytes of the inputs and the mask of `GenerationCall.edit`, by their SHA-256. */
+  /**
+   * The bytes of the inputs and the mask of `GenerationCall.edit`, by their SHA-256. They are the call's from then on, and may be empty
+   * after it: the next call needs them anew.
+   */
   readonly inputBytes?: ReadonlyMap<string, Uint8Array> | undefined;
+  /** Parameters that the server has refused, by their names on the wire; they are not sent. */
+  readonly omit?: readonly OmittableParameter[] | undefined;
   /** Called with each partial picture. It does not raise. */
   readonly onPartial?: ((bytes: Uint8Array, index: number) => void) | undefined;
 }

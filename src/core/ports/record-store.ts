@@ -42,7 +42,8 @@ export interface RecordStore {
   ): Promise<Image | null | 'queue_full'>;
   /**
    * Deletes the record and notes its files for removal, in one transaction, if `condition` holds for it; null where it does not, or
-   * there is no such image. The note stays until `deletionDone`.
+   * there is no such image. The note stays until `deletionDone`. Of the files that it shares it has those that no other record names
+   * then; one that is accepted later may name them again.
    */
   remove(mediaId: string, condition?: (image: Image) => boolean): Promise<Deletion | null>;
   pendingDeletions(): Promise<readonly Deletion[]>;
@@ -66,8 +67,13 @@ export interface RecordStore {
    * those whose deletion is pending.
    */
   unreadable(): Promise<readonly string[]>;
-  /** Which of these file names belong to a record (`Derived.ownedNames`) or to a pending deletion. */
+  /**
+   * Which of these file names belong to a record (`Derived.ownedNames`) or to a pending deletion, or are shared by records
+   * (`Derived.sharedNames`). A shared name in a pending deletion belongs to nothing: whether it is removed, the records decide then.
+   */
   ownedNames(names: readonly string[]): Promise<ReadonlySet<string>>;
+  /** How many images of this owner, or of all for null, name each of these files as shared; names without any are left out. */
+  countSharing(names: readonly string[], owner: string | null): Promise<ReadonlyMap<string, number>>;
 
   /** The ledger from a day (YYYY-MM-DD) on, newest day first, without reservations; of one owner or, for null, of all. */
   spending(from: string, owner: string | null): Promise<readonly Spending[]>;
@@ -172,6 +178,11 @@ export interface Derived {
    * `mediaIdOf` returns the image's mediaId for each.
    */
   readonly ownedNames: readonly string[];
+  /**
+   * The names of files that other images may have too: its inputs. After a removal, those that it had. `mediaIdOf` returns null for each.
+   * They follow from `Image.request`.
+   */
+  readonly sharedNames: readonly string[];
   /** Milliseconds since 1970; `never` keeps the image from every cleanup, null leaves its expiry to its age. */
   readonly expiresAt: number | 'never' | null;
 }

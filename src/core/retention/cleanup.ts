@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import PQueue from 'p-queue';
 import type { Logger } from 'pino';
-import { possibleNames } from '../domain/file-names.ts';
+import { inputNames, possibleNames } from '../domain/file-names.ts';
 import type { Image, ImageStatus } from '../domain/image.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { MediaStore } from '../ports/media-store.ts';
@@ -30,7 +30,7 @@ export type CleanupOptions = { readonly [Part in keyof CleanupSpec]?: CleanupSpe
 export type Cleanup = (options: CleanupOptions) => Promise<CleanupReport>;
 
 interface CleanupDeps {
-  readonly records: Pick<RecordStore, 'expired' | 'oldest' | 'countByStatus' | 'saveCleanup'>;
+  readonly records: Pick<RecordStore, 'expired' | 'oldest' | 'countByStatus' | 'countSharing' | 'saveCleanup'>;
   readonly store: Pick<MediaStore, 'bytesOf' | 'usedBytes'>;
   readonly deletions: Pick<Deletions, 'completeAll' | 'removeFinished'>;
   readonly removeOrphans: RemoveOrphans;
@@ -62,6 +62,7 @@ export function createCleanup(deps: CleanupDeps): Cleanup {
         dryRun: spec.dryRun,
         startedAt: clock.now(),
         removed: new Set(),
+        released: new Map(),
         freedBytes: 0,
         passOver,
       };
@@ -150,18 +151,21 @@ async function removeExcess(
 
 /** Walks the images that `next` gives, batch by batch, and removes those that `shouldRemove` accepts. */
 async function removeEach(
-  { store, deletions }: RemovalDeps,
+  { records, store, deletions }: RemovalDeps,
   sweep: Sweep,
   next: (after: Place | null) => Promise<readonly Image[]>,
   shouldRemove: (image: Image, bytes: number) => boolean = () => true,
 ): Promise<void> {
   const remove = async (image: Image): Promise<void> => {
-    const bytes = await store.bytesOf(possibleNames(image));
+    const inputs = inputNames(image);
+    const bytes = await store.bytesOf([...possibleNames(image), ...(await lastUses(records, sweep, inputs))]);
     if (!shouldRemove(image, bytes)) return;
     // An image that was requested again, pinned or given another expiry meanwhile stays.
     if (!sweep.dryRun && !(await deletions.removeFinished(image))) return;
     sweep.removed.add(image.mediaId);
     sweep.freedBytes += bytes;
+    if (!sweep.dryRun) return;
+    for (const name of inputs) sweep.released.set(name, (sweep.released.get(name) ?? 0) + 1);
   };
   let after: Place | null = null;
   for (;;) {
@@ -175,4 +179,15 @@ async function removeEach(
     // A record store may answer without leaving this turn of the event loop, so requests get their turn here.
     await nextTurn();
   }
+}
+
+/** Those of an image's inputs that no other image has, or none that the sweep leaves: they go with it. */
+async function lastUses(
+  records: Pick<RecordStore, 'countSharing'>,
+  { released }: Sweep,
+  inputs: readonly string[],
+): Promise<readonly string[]> {
+  if (inputs.length === 0) return inputs;
+  const users = await records.countSharing(inputs, null);
+  return inputs.filter((name) => (users.get(name) ?? 0) - (released.get(name) ?? 0) <= 1);
 }

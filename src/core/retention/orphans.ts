@@ -24,7 +24,7 @@ interface OrphanDeps {
   readonly log: Logger;
 }
 
-/** Files younger than this are never orphans: the record of a new file is written after it. */
+/** Files younger than this are never orphans: the record of a new file, inputs too, is written after it. */
 const ORPHAN_AGE_MS = 60 * 60 * 1000;
 /** Originals younger than this are never removed as orphans: each was paid for, and the database may come back from a backup. */
 const ORPHAN_ORIGINAL_AGE_MS = 30 * 24 * 60 * 60 * 1000;
@@ -107,7 +107,8 @@ export function createOrphanRemoval({ records, store, log }: OrphanDeps): Remove
   async function removeFiles(files: readonly StoredFile[], { passOver }: Sweep): Promise<readonly StoredFile[]> {
     try {
       await store.remove(files.map(({ name }) => name));
-      return files;
+      // The store leaves an input that a new record names by now.
+      return await unowned(files);
     } catch {
       // One of them cannot be removed: one by one it shows which.
       const gone: StoredFile[] = [];

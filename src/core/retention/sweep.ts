@@ -8,6 +8,8 @@ export interface Sweep {
   readonly startedAt: number;
   /** mediaIds of removed images. */
   readonly removed: Set<string>;
+  /** How many of the removed images named each input, in a dry run, whose records are still there. */
+  readonly released: Map<string, number>;
   freedBytes: number;
   /** Notes an image or a file that cannot be dealt with. The sweep goes on with the rest. */
   readonly passOver: PassOver;

@@ -80,6 +80,7 @@ export function watchRecords(records: RecordStore, watch: StorageWatch, log: Log
     oldest: (limit, after) => noting(records.oldest(limit, after)),
     countByStatus: () => noting(records.countByStatus()),
     ownedNames: (names) => noting(records.ownedNames(names)),
+    countSharing: (names, owner) => noting(records.countSharing(names, owner)),
     spending: (from, owner) => noting(records.spending(from, owner)),
     balance: (day, owner) => noting(records.balance(day, owner)),
     noteUsage: (kind, outputTokens) => noting(records.noteUsage(kind, outputTokens)),

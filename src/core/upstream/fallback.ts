@@ -5,7 +5,7 @@ import { inReach, untilCallable } from './outage/outage-wait.ts';
 import { createRound, type Round } from './outage/round.ts';
 import type { CallProvider, CallRequest } from './provider-calls.ts';
 import type { RetryBudget } from './retry-budget.ts';
-import { isOutage, type RetryPolicy } from './retry-policy.ts';
+import { mayWorkElsewhere, type RetryPolicy } from './retry-policy.ts';
 import { createRunLimits, type RunLimits, spentLimitsError } from './run-limits.ts';
 import { type Candidate, providersStayDown } from './upstreams.ts';
 
@@ -23,7 +23,7 @@ interface FallbackRequest<Result> extends CallRequest<Result> {
 }
 
 /**
- * Calls providers in order until one returns a picture: each with its own retries, the next one only on an outage, and not while a retry
+ * Calls providers in order until one returns a picture: each with its own retries, the next one only on an outage or where it cannot edit, and not while a retry
  * waits for the retry budget. Where every provider that may make the picture is down, waits for one of them until the deadline and goes on
  * with it; then raises `provider_unavailable`.
  * After a refusal, or after more calls of unknown outcome than are allowed, no other provider is called, and the failure is raised; so
@@ -90,7 +90,7 @@ export function createFallback({
           const called = await callProvider(request, round, limits);
           if (called !== null) return called.result;
         } catch (error) {
-          if (!(error instanceof ProviderError && isOutage(error.fault)) || !limits.mayRisk()) throw error;
+          if (!(error instanceof ProviderError && mayWorkElsewhere(error.fault)) || !limits.mayRisk()) throw error;
           failure = error;
           const { provider, breaker } = round.candidate.upstream;
           // The log has said already that a provider is down.

@@ -4,7 +4,7 @@ import { ProviderError } from '../domain/errors.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Telemetry } from '../ports/telemetry.ts';
 import type { Admission, JobOutcome } from './circuit-breaker.ts';
-import type { Round } from './outage/round.ts';
+import { MOST_REFUSED_PARAMETERS, type Round } from './outage/round.ts';
 import type { RetryBudget } from './retry-budget.ts';
 import { isOutage, type RetryPolicy } from './retry-policy.ts';
 import { createWaitForRetry } from './retry-wait.ts';
@@ -63,8 +63,8 @@ export function createCallProvider({
     let isRetryPutOff = false;
     try {
       return await pRetry(callOnce, {
-        // One more than there can be retries, since the call after a refusal of streaming does not count.
-        retries: retry.maxAttempts,
+        // Calls after refused parameters do not count.
+        retries: retry.maxAttempts - 1 + MOST_REFUSED_PARAMETERS,
         // All waiting is done in `waitForRetry`: p-retry's own would come on top of it. p-retry is not given the signal either,
         // as it would throw away a picture that arrives after the signal has fired.
         minTimeout: 0,
@@ -96,7 +96,7 @@ export function createCallProvider({
     }
 
     function admitNextCall(failure: ProviderError): void {
-      const isRetry = failure.fault !== 'streaming_refused';
+      const isRetry = failure.fault !== 'parameter_refused';
       if (!limits.mayCallAgain() || (isRetry && breaker.openedBy() !== null)) throw new AbortError(failure);
       if (isRetry) telemetry.providerRetry(provider.name);
     }
@@ -113,8 +113,8 @@ export function createCallProvider({
     /** Resolves to true when it is time for another call, and to false where there must be none. */
     async function mayFollow(error: Error): Promise<boolean> {
       if (!(error instanceof ProviderError)) return false;
-      // The server has made nothing, and the provider remembers not to stream: no reason to wait, and none to doubt the provider.
-      if (error.fault === 'streaming_refused') return round.streamingRefused();
+      // The server has made nothing, and the provider remembers what it refused: no reason to wait, and none to doubt the provider.
+      if (error.fault === 'parameter_refused') return round.parameterRefused(error.parameter);
       // A probe is a single call.
       if (admission === 'probe') return false;
       const end = await waitForRetry(error, { round, limits, signal, log });

@@ -48,6 +48,11 @@ export function isOutage(fault: ProviderFault): boolean {
   return RETRIABLE.has(fault) || fault === 'account';
 }
 
+/** True where the next provider is asked: after an outage, and where this one has turned out not to edit pictures. */
+export function mayWorkElsewhere(fault: ProviderFault): boolean {
+  return isOutage(fault) || fault === 'edits_refused';
+}
+
 /** True for an outage that has certainly cost nothing. */
 export function isUnbilledOutage(fault: ProviderFault): boolean {
   return fault === 'unreachable' || fault === 'overloaded';

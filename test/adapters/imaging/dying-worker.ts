@@ -10,7 +10,8 @@ import { runTask } from '../../../src/adapters/imaging/worker.ts';
 import { threadWork } from '../../../src/adapters/threads/thread-work.ts';
 
 export default threadWork<Parameters<typeof runTask>[0], unknown>(async (task) => {
-  const [, times, name = ''] = /^dies-(\d+)-(.+)$/.exec(task.spec.provenance.mediaId) ?? [];
+  const mediaId = 'spec' in task ? task.spec.provenance.mediaId : '';
+  const [, times, name = ''] = /^dies-(\d+)-(.+)$/.exec(mediaId) ?? [];
   if (times === undefined) return await runTask(task);
   const file = join(tmpdir(), name);
   const before = statSync(file, { throwIfNoEntry: false })?.size ?? 0;

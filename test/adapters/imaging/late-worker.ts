@@ -7,6 +7,6 @@ export default threadWork<Parameters<typeof runTask>[0], unknown>(async (task) =
   try {
     return await runTask(task);
   } catch (error) {
-    throw new Error(`${task.original.byteLength} bytes are left`, { cause: error });
+    throw new Error(`${'original' in task ? task.original.byteLength : 0} bytes are left`, { cause: error });
   }
 });

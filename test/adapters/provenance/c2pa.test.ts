@@ -116,6 +116,33 @@ describe('an original without a manifest', () => {
   });
 });
 
+it('names the pictures that the model was given as inputs to it, in every format', async () => {
+  const original = await withManifest(await texturedPicture(SIZE), identity);
+  const given = [
+    { sha256: '1'.repeat(64), format: 'png' as const, mediaId: 'brand-hero' },
+    { sha256: '2'.repeat(64), format: 'jpeg' as const, mediaId: null },
+  ];
+  const spec = finishSpec(original, 'png');
+  const { renditions, warnings } = await createImaging({ signer: await signer() }).finish(original, {
+    ...spec,
+    renditions: RENDITION_FORMATS.map((format) => ({ width: 160, height: 90, format })),
+    provenance: { ...spec.provenance, inputs: given },
+  });
+  expect(warnings).toEqual([]);
+  for (const { format, bytes } of renditions) {
+    const { c2pa } = await reader.read(bytes ?? Buffer.alloc(0));
+    expect(c2pa, format).toMatchObject({
+      verdict: 'valid',
+      ingredients: [
+        { title: 'the original', hasManifest: true },
+        { title: 'input 1', hasManifest: false },
+        { title: 'input 2', hasManifest: false },
+      ],
+    });
+    expect(await referenceFailures(bytes ?? Buffer.alloc(0), format), format).toEqual([]);
+  }
+});
+
 describe('the signer', () => {
   it.each(['P-256', 'P-384', 'RSA', 'Ed25519'] as const)('signs with a key of type %s', async (kind) => {
     const original = await texturedPicture(SIZE);

@@ -36,6 +36,11 @@ it.for(DIGITAL_SOURCE_TYPES)(
         originalSha256: 'ab'.repeat(32),
         digitalSourceType,
         prompt,
+        inputs: Array.from({ length: 16 }, (_, index) => ({
+          sha256: index.toString(16).repeat(64),
+          format: 'png' as const,
+          mediaId: index === 0 ? null : 'a'.repeat(128),
+        })),
       },
     });
     const files = renditions.map(({ format }) => join(folder.path, `a.${format}`));
@@ -52,6 +57,8 @@ it.for(DIGITAL_SOURCE_TYPES)(
         Identifier: 'article-42-hero',
         CreateDate: expect.stringContaining('10:11:12'),
         DerivedFromDocumentID: `sha256:${'ab'.repeat(32)}`,
+        IngredientsDocumentID: Array.from({ length: 16 }, (_, index) => `sha256:${index.toString(16).repeat(64)}`),
+        IngredientsFilePath: Array(15).fill('a'.repeat(128)),
       });
       expect(AIPromptInformation, found.SourceFile).toMatch(/^a "lighthouse" & '{5000,}…$/);
     }

@@ -1,6 +1,6 @@
 import sharp from 'sharp';
 import { expect, it } from 'vitest';
-import { xmpPacket } from '../../../src/adapters/provenance/xmp.ts';
+import { readXmp, xmpPacket } from '../../../src/adapters/provenance/xmp.ts';
 import { ALGORITHMIC_MEDIA, TRAINED_ALGORITHMIC_MEDIA } from '../../../src/core/domain/digital-source.ts';
 
 const PROVENANCE = {
@@ -26,6 +26,28 @@ it('says that the picture was generated, how, and from which original', () => {
   ]) {
     expect(packet).toContain(line);
   }
+});
+
+it('names the pictures that the model was given, beside the original, and of their sources a mediaId alone', async () => {
+  const input = (digit: string, mediaId: string | null) => ({
+    sha256: digit.repeat(64),
+    format: 'png' as const,
+    mediaId,
+  });
+  const packet = xmpPacket({ ...PROVENANCE, inputs: [input('1', 'brand-hero'), input('2', null)] });
+  expect(packet).toContain(`<xmpMM:Ingredients><rdf:Bag>
+<rdf:li rdf:parseType="Resource"><stRef:documentID>sha256:${'1'.repeat(64)}</stRef:documentID><stRef:filePath>brand-hero</stRef:filePath></rdf:li>
+<rdf:li rdf:parseType="Resource"><stRef:documentID>sha256:${'2'.repeat(64)}</stRef:documentID></rdf:li>
+   </rdf:Bag></xmpMM:Ingredients>`);
+  await expect(parse(packet)).resolves.toBeDefined();
+  expect(readXmp(packet).originalSha256).toBe(PROVENANCE.originalSha256);
+  expect(xmpPacket({ ...PROVENANCE, inputs: [] })).toBe(xmpPacket(PROVENANCE));
+});
+
+it('fits into a JPEG with the longest prompt and the most pictures', () => {
+  const inputs = Array(20).fill({ sha256: '0'.repeat(64), format: 'png', mediaId: 'a'.repeat(128) });
+  const packet = xmpPacket({ ...PROVENANCE, mediaId: 'a'.repeat(128), prompt: "'".repeat(32_000), inputs });
+  expect(Buffer.byteLength(packet)).toBeLessThan(60_000);
 });
 
 it.each([

@@ -39,9 +39,10 @@ describe('the folder', () => {
       const store = await createDiskStore({ root });
       await store.put('a.png', bytes('a'));
       await store.publish([{ name: 'b.png', from: 'a.png' }]);
-      expect((await readdir(root)).sort()).toEqual(['.tmp', 'a.png', 'b.png', 'originals']);
+      expect((await readdir(root)).sort()).toEqual(['.tmp', 'a.png', 'b.png', 'inputs', 'originals']);
       const mode = async (path: string) => ((await stat(join(root, path))).mode & 0o777).toString(8);
-      expect(await Promise.all(['', 'originals', '.tmp', 'a.png', 'b.png'].map(mode))).toEqual([
+      expect(await Promise.all(['', 'originals', 'inputs', '.tmp', 'a.png', 'b.png'].map(mode))).toEqual([
+        '755',
         '755',
         '755',
         '755',

@@ -36,6 +36,17 @@ it('holds every file that the records name, and the originals of earlier attempt
   }
 });
 
+it('holds an input once, however many records name it, and names one that is missing or damaged', async () => {
+  const input = await place.makeEdits('a', 'b');
+  expect(await backUp(place.config, backup)).toMatchObject({ images: 2, files: 1, copied: 1, faults: [] });
+  expect(provedNames(backup)).toEqual([input]);
+  await writeFile(place.media(input), 'damaged');
+  expect(await backUp(place.config, join(folder.path, 'other'))).toMatchObject({
+    files: 0,
+    faults: [`${place.media(input)} is not what its record says`],
+  });
+});
+
 it('copies only what is new the second time, and drops what no record names any more', async () => {
   await place.make('a', 'b');
   await backUp(place.config, backup);

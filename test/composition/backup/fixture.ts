@@ -4,9 +4,11 @@ import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { openSqliteRecords } from '../../../src/adapters/records/sqlite/records.ts';
 import { createDiskStore } from '../../../src/adapters/storage/disk.ts';
+import { inputName } from '../../../src/core/domain/file-names.ts';
 import type { Image } from '../../../src/core/domain/image.ts';
+import type { Input } from '../../../src/core/domain/input.ts';
 import { createDerive } from '../../../src/core/images/derive.ts';
-import { anAttempt, anImage } from '../../contracts/record-store/example-images.ts';
+import { anAttempt, anImage, aRequest } from '../../contracts/record-store/example-images.ts';
 
 const sha256 = (bytes: string | Uint8Array) => createHash('sha256').update(bytes).digest('hex');
 
@@ -18,6 +20,8 @@ export interface Place {
   };
   /** Makes images, each with a master and an original of its own bytes. */
   make(...mediaIds: readonly string[]): Promise<void>;
+  /** Makes images that start from one input, which they share. Returns its name. */
+  makeEdits(...mediaIds: readonly string[]): Promise<string>;
   remove(mediaId: string): Promise<void>;
   media(name: string): string;
 }
@@ -51,6 +55,24 @@ export function placeIn(folder: string): Place {
         }
         await writeFile(join(folder, 'data', 'webhook-secret'), 'whsec_c2VjcmV0', { mode: 0o600 });
       }),
+    async makeEdits(...mediaIds) {
+      const input: Input = {
+        sha256: sha256('logo'),
+        bytes: 4,
+        width: 8,
+        height: 8,
+        format: 'png',
+        source: { sha256: '' },
+      };
+      await withRecords(async (records) => {
+        await writeFile(join(root, inputName(input.sha256)), 'logo');
+        for (const mediaId of mediaIds) {
+          const image = anImage({ mediaId, request: aRequest({ inputs: [input], mask: input }) });
+          await records.accept(image, Number.POSITIVE_INFINITY);
+        }
+      });
+      return inputName(input.sha256);
+    },
     remove: (mediaId) =>
       withRecords(async (records) => {
         const { master, original } = withFiles(mediaId);

@@ -51,6 +51,16 @@ it('fills an empty place with database, pictures, secret and mark, and writes no
   expect(await restore(empty)).toMatchObject({ restored: 0, kept: 4, setAside: [], faults: [] });
 });
 
+it('puts back an input that records share', async () => {
+  const input = await place.makeEdits('c', 'd');
+  await backUp(place.config, backup);
+  const empty = placeIn(join(folder.path, 'second'));
+  expect(await restore(empty)).toMatchObject({ images: 4, restored: 5, unknown: 0, faults: [] });
+  expect(await read(empty.media(input))).toBe('logo');
+  await rm(empty.media(input));
+  expect(await restore(empty)).toMatchObject({ restored: 1, kept: 4 });
+});
+
 it('puts back what is missing or different, sets the earlier database and secret aside, and removes no file', async () => {
   await place.make('later');
   await rm(place.media('a.png'));

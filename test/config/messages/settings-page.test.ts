@@ -20,7 +20,9 @@ it.each([
   ['| `RETENTION` | never | | '],
   ['| `RATE_LIMIT_PER_MINUTE` | no limit | a whole number from 1 to 1000000 | '],
   ['| `PROVIDER_<NAME>_API_VERSION` | `2025-04-01-preview` | | '],
-  ['| `PROVIDER_<NAME>_OMIT` | none | size, n, quality, style, background, output_format | '],
+  [
+    '| `PROVIDER_<NAME>_OMIT` | none | size, n, quality, style, background, output_format, output_compression, moderation, input_fidelity, safety_identifier | ',
+  ],
 ])('tells default and values: %s', (cells) => {
   expect(page).toContain(`\n${cells}`);
 });

@@ -7,6 +7,10 @@ import { useExampleFiles } from './example-files.ts';
 /** Wrong values of a variable, and the words about each of them. */
 type Row = readonly [values: readonly string[], words: string];
 
+/** What `_OMIT` takes. */
+const OMITTABLE =
+  'size, n, quality, style, background, output_format, output_compression, moderation, input_fidelity or safety_identifier';
+
 const wholeNumber = (least: number, most: number): Row => [
   ['x', ' ', '1,5', '1.5', '1e3', '0x10', 'Infinity', 'NaN', '-1', `${least - 1}`, `${most + 1}`, '9'.repeat(400)],
   `must be a whole number from ${least} to ${most}`,
@@ -210,9 +214,11 @@ const WRONG_OF_PROVIDER: typeof WRONG = {
   MODEL: [],
   API_VERSION: [],
   OMIT: [
-    [['x'], 'must be size, n, quality, style, background or output_format'],
-    [['n,x'], 'entry 2: must be size, n, quality, style, background or output_format'],
+    [['x'], `must be ${OMITTABLE}`],
+    [['n,x'], `entry 2: must be ${OMITTABLE}`],
   ],
+  EDITS: [[['yes', '1'], 'must be true or false']],
+  STREAMING: [[['no', '0'], 'must be true or false']],
   STRIP: [],
   CONCURRENCY: [wholeNumber(1, 256)],
   PER_MINUTE: [wholeNumber(1, 100_000)],

@@ -10,6 +10,7 @@ import { describeListing } from './listing.ts';
 import { describeOutbox } from './outbox.ts';
 import { describeOwnedNames } from './owned-names.ts';
 import { describeRemoving } from './removing.ts';
+import { describeSharedNames } from './shared-names.ts';
 import { describeTotals } from './totals.ts';
 import { describeUpdating } from './updating.ts';
 import { describeUsage } from './usage.ts';
@@ -33,6 +34,7 @@ export function describeRecordStore(name: string, createFixture: CreateFixture):
     describeCleanups(opened);
     describeRemoving(opened);
     describeOwnedNames(opened);
+    describeSharedNames(opened);
 
     describeIdentity(createFixture);
 

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { originalName } from '../../../src/core/domain/file-names.ts';
+import { inputName, originalName } from '../../../src/core/domain/file-names.ts';
 import { type Image, isFinished, PINNED } from '../../../src/core/domain/image.ts';
 import type { Spending } from '../../../src/core/domain/money.ts';
 import type { Derive, NewDelivery } from '../../../src/core/ports/record-store.ts';
@@ -8,7 +8,8 @@ import type { Derive, NewDelivery } from '../../../src/core/ports/record-store.t
  * The simplest possible rules, for tests of how a store keeps what they derive:
  * - ledger: an image costs its estimate, reserved until it has finished and then spent on the day it was created;
  * - delivery: whenever an image with a webhook URL succeeds or fails;
- * - names: `<mediaId>.png` and the originals of the attempts, and `<mediaId>.old` as well once it is removed.
+ * - names: `<mediaId>.png` and the originals of the attempts, and `<mediaId>.old` as well once it is removed;
+ * - shared names: the inputs of its request.
  */
 export const trivialDerive: Derive = (before, after) => {
   const ledger = differences(before, after);
@@ -18,6 +19,7 @@ export const trivialDerive: Derive = (before, after) => {
     spendsMore: spends('microUsd') || spends('unpriced'),
     delivery: after && deliveryOf(before, after),
     ownedNames: after ? namesOf(after) : before ? [...namesOf(before), `${before.mediaId}.old`] : [],
+    sharedNames: ((after ?? before)?.request.inputs ?? []).map(({ sha256 }) => inputName(sha256)),
     expiresAt: after && expiryTime(after),
   };
 };

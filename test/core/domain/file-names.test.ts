@@ -1,5 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { isGivenName, masterName, originalName, renditionName } from '../../../src/core/domain/file-names.ts';
+import {
+  inputName,
+  isGivenName,
+  masterName,
+  mediaIdOf,
+  originalName,
+  renditionName,
+} from '../../../src/core/domain/file-names.ts';
 import { MASTER_FORMATS, RENDITION_FORMATS } from '../../../src/core/domain/formats.ts';
 
 const MEDIA_IDS = [
@@ -20,6 +27,11 @@ describe('isGivenName', () => {
       originalName(mediaId, '019b0000-0000-7000-8000-000000000001'),
     ];
     expect(names.filter((name) => !isGivenName(name))).toEqual([]);
+  });
+
+  it('is true for the name of an input, in which no mediaId can be found', () => {
+    expect(isGivenName(inputName('0af1'.repeat(16)))).toBe(true);
+    expect(mediaIdOf(inputName('0af1'.repeat(16)))).toBeNull();
   });
 
   it.each([
@@ -52,6 +64,11 @@ describe('isGivenName', () => {
     'originals/b/a~1',
     'folder/a.png',
     'notes.txt',
+    `inputs/${'a'.repeat(63)}`,
+    `inputs/${'A'.repeat(64)}`,
+    `inputs/${'a'.repeat(64)}.png`,
+    `inputs/x/${'a'.repeat(64)}`,
+    'inputs/a.png',
   ])('is false for %j', (name) => {
     expect(isGivenName(name)).toBe(false);
   });

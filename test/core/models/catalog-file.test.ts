@@ -15,6 +15,7 @@ describe('parseCatalog', () => {
         promptLimit: 2000,
         maxPictures: 4,
         partialImages: 0,
+        options: ['compression', 'safetyIdentifier'],
         edits: { images: 1, imageBytes: 1_000_000, maskBytes: 0 },
         shutdownDate: '2027-01-01',
         successor: 'my-flux-2',
@@ -47,6 +48,7 @@ describe('parseCatalog', () => {
             { width: 1024, height: 768 },
           ],
         },
+        options: ['compression', 'safetyIdentifier'],
         pricing: { kind: 'picture', usd: 0.04 },
       },
       'my-flux-2': {

@@ -8,6 +8,7 @@ import type { TokenUsage } from '../../../src/core/ports/provider.ts';
 import type { RecordStore } from '../../../src/core/ports/record-store.ts';
 import { startEasel } from '../../support/app/easel.ts';
 import { openRecords } from '../../support/app/records.ts';
+import { anInput } from '../../support/edit-inputs.ts';
 import { picture } from '../../support/openai/answers.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
 
@@ -120,7 +121,8 @@ describe('what calls took', () => {
   it('adds the pictures that an edit starts from', async () => {
     await withCosts(async (costs) => {
       const plain = (await costs.estimate(call())).usd ?? 0;
-      expect((await costs.estimate(call(), [{ width: 512, height: 512 }])).usd).toBeCloseTo(plain + 0.051472, 9);
+      const edit = { inputs: [anInput({ width: 512, height: 512 })], mask: null };
+      expect((await costs.estimate(call({ edit }))).usd).toBeCloseTo(plain + 0.051632, 9);
     });
   });
 

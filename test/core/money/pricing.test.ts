@@ -6,6 +6,7 @@ import type { Cost } from '../../../src/core/domain/money.ts';
 import { CATALOG, unlistedModel } from '../../../src/core/models/catalog.ts';
 import { estimateCost, outputBound, settleCost } from '../../../src/core/money/pricing.ts';
 import type { GenerationCall, TokenUsage } from '../../../src/core/ports/provider.ts';
+import { anInput } from '../../support/edit-inputs.ts';
 import { usageOf, wantedPicture } from '../../support/openai/dialect.ts';
 
 function call(id: string, overrides: Partial<GenerationCall> = {}): GenerationCall {
@@ -33,6 +34,8 @@ const sizeOf = (text: string) => {
   const [width = 0, height = 0] = text.split('x').map(Number);
   return { width, height };
 };
+
+const editOf = (...sizes: readonly string[]) => ({ inputs: sizes.map((size) => anInput(sizeOf(size))), mask: null });
 
 const RESERVED: Cost = { usd: 0.5, basis: 'estimate' };
 const TOKENS = CATALOG.get('gpt-image-2')?.pricing as TokenPricing;
@@ -108,7 +111,7 @@ describe('the estimate', () => {
     const usage = { textInput: 228, imageInput: 1_450, cachedInput: 0, output: 13_342 };
     const cost = settleCost(sent, usage, RESERVED);
     expect(cost).toEqual({ usd: 0.413, basis: 'usage' });
-    expect(estimateCost(sent, 0, [sizeOf('1536x1024')]).usd).toBeGreaterThanOrEqual(cost.usd ?? Infinity);
+    expect(estimateCost({ ...sent, edit: editOf('1536x1024') }).usd).toBeGreaterThanOrEqual(cost.usd ?? Infinity);
   });
 
   it.each([
@@ -125,10 +128,18 @@ describe('the estimate', () => {
     ['3840x2160', 120 * 68],
   ])('of an edit counts each input picture: %s takes at most %i image tokens', (size, tokens) => {
     const plain = estimateCost(call('gpt-image-2')).usd ?? 0;
-    const once = estimateCost(call('gpt-image-2'), 0, [sizeOf(size)]).usd ?? 0;
-    const twice = estimateCost(call('gpt-image-2'), 0, [sizeOf(size), sizeOf(size)]).usd ?? 0;
-    expect(once - plain).toBeCloseTo((tokens * 8) / 1e6, 9);
-    expect(twice - plain).toBeCloseTo((2 * tokens * 8) / 1e6, 9);
+    const once = estimateCost(call('gpt-image-2', { edit: editOf(size) })).usd ?? 0;
+    const twice = estimateCost(call('gpt-image-2', { edit: editOf(size, size) })).usd ?? 0;
+    // 32 tokens of text come with each.
+    const usd = (tokens * 8 + 32 * 5) / 1e6;
+    expect(once - plain).toBeCloseTo(usd, 9);
+    expect(twice - plain).toBeCloseTo(2 * usd, 9);
+  });
+
+  it('of an edit counts the mask as one more picture', () => {
+    const edit = editOf('1024x1024');
+    const masked = estimateCost(call('gpt-image-2', { edit: { ...edit, mask: edit.inputs[0] ?? null } })).usd;
+    expect(masked).toBe(estimateCost(call('gpt-image-2', { edit: editOf('1024x1024', '1024x1024') })).usd);
   });
 
   it('is raised by the largest output seen, and never lowered', () => {
@@ -145,7 +156,7 @@ describe('the estimate', () => {
 
   it('of a price per picture is that price', () => {
     const perPicture = priced({ kind: 'picture', usd: 0.04, date: '2026-11-22', source: 'x' });
-    expect(estimateCost(perPicture, 9_000, [sizeOf('1024x1024')])).toEqual({ usd: 0.04, basis: 'estimate' });
+    expect(estimateCost({ ...perPicture, edit: editOf('1024x1024') }, 9_000)).toEqual({ usd: 0.04, basis: 'estimate' });
   });
 });
 

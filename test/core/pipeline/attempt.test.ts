@@ -3,16 +3,19 @@ import { TRAINED_ALGORITHMIC_MEDIA } from '../../../src/core/domain/digital-sour
 import { ImageError, ProviderError } from '../../../src/core/domain/errors.ts';
 import type { Attempt } from '../../../src/core/domain/image.ts';
 import type { Cost } from '../../../src/core/domain/money.ts';
+import type { ImageRequest } from '../../../src/core/domain/request.ts';
 import { CATALOG } from '../../../src/core/models/catalog.ts';
 import type { Costs } from '../../../src/core/money/costs.ts';
 import type { FetchAnnounced } from '../../../src/core/pipeline/announced-picture.ts';
 import { createAttempt } from '../../../src/core/pipeline/attempt.ts';
+import type { ReadInputs } from '../../../src/core/pipeline/edit-inputs.ts';
 import { inRun, type Run } from '../../../src/core/pipeline/job.ts';
 import { createRunningCalls } from '../../../src/core/pipeline/running-calls.ts';
 import { planGeneration } from '../../../src/core/planning/plan.ts';
 import type { JobSignals } from '../../../src/core/ports/job-queue.ts';
 import type { AnnouncedAnswer, GenerationCall, GenerationOptions, Provider } from '../../../src/core/ports/provider.ts';
 import { NO_TRACING } from '../../../src/core/ports/tracer.ts';
+import { anInput } from '../../support/edit-inputs.ts';
 import { received } from '../../support/received.ts';
 import { ANNOUNCED, ESTIMATE, imageIn } from '../domain/life-cycle/example-changes.ts';
 import { openJobOf } from './job-of.ts';
@@ -33,11 +36,15 @@ function openScene({
   fetchAnnounced = () => Promise.reject(new Error('is not called')),
   estimate = async () => ESTIMATE,
   isWatched = false,
+  request = {},
+  readInputs = () => Promise.reject(new Error('is not called')),
 }: {
   readonly generate: (options: GenerationOptions, call: GenerationCall) => ReturnType<Provider['generate']>;
   readonly fetchAnnounced?: FetchAnnounced;
   readonly estimate?: Costs['estimate'];
   readonly isWatched?: boolean;
+  readonly request?: Partial<ImageRequest>;
+  readonly readInputs?: ReadInputs;
 }) {
   const model = CATALOG.get('gpt-image-2');
   if (model === undefined) throw new Error('the catalog lacks gpt-image-2');
@@ -72,6 +79,7 @@ function openScene({
   };
   const attemptOnce = createAttempt({
     store: { put: async () => void steps.push('stored') },
+    readInputs,
     events: { partialSink: () => (isWatched ? () => {} : undefined) },
     guardSpending: () => undefined,
     costs: { estimate, settle },
@@ -85,7 +93,7 @@ function openScene({
   });
   const run: Run = { ...inRun(job, image.run), signals };
   const attempt = async (): Promise<Attempt | undefined> => (await job.read())?.attempts.at(-1);
-  const call = () => attemptOnce(run, provider, planGeneration(image.request, model));
+  const call = () => attemptOnce(run, provider, planGeneration({ ...image.request, ...request }, model));
   /** Makes each write take its time, as to a database that is full or far away. */
   function slowDown(): void {
     const { advance, change } = run;
@@ -205,6 +213,62 @@ describe('a call that somebody listens to', () => {
     });
     await expect(scene.call()).rejects.toThrow(sent.length === 0 ? tooMuch.message : 'no answer');
     expect(partials).toEqual({ estimated, sent });
+  });
+});
+
+describe('the partial pictures that the request asks for', () => {
+  it.each([
+    ['are asked for without a listener', false, 1, [1]],
+    ['are no fewer with a listener', true, 3, [3]],
+    ['are more with a listener', true, 1, [2]],
+  ])('%s', async (_what, isWatched, partials, sent) => {
+    const asked: number[] = [];
+    const scene = openScene({
+      isWatched,
+      request: { partials },
+      generate(_options, call) {
+        asked.push(call.partialImages);
+        return Promise.reject(new ProviderError('unreachable', 'no answer'));
+      },
+    });
+    await expect(scene.call()).rejects.toThrow('no answer');
+    expect(asked).toEqual(sent);
+  });
+});
+
+describe('an edit', () => {
+  const inputs = [anInput({ width: 64, height: 48 })];
+
+  it('gets the bytes of its pictures, and counts them in its estimate', async () => {
+    const inputBytes = new Map([['a', Buffer.from('picture')]]);
+    let given: GenerationOptions['inputBytes'];
+    let estimated: unknown;
+    const scene = openScene({
+      request: { inputs },
+      readInputs: async () => inputBytes,
+      async estimate({ edit }) {
+        estimated = edit;
+        return ESTIMATE;
+      },
+      async generate(options) {
+        given = options.inputBytes;
+        throw new ProviderError('unreachable', 'no answer');
+      },
+    });
+    await expect(scene.call()).rejects.toThrow('no answer');
+    expect(given).toBe(inputBytes);
+    expect(estimated).toEqual({ inputs, mask: null });
+  });
+
+  it('whose picture is lost is neither recorded nor sent', async () => {
+    const scene = openScene({
+      request: { inputs },
+      readInputs: () => Promise.reject(new ImageError('storage_unavailable', 'input 1 is missing')),
+      generate: () => Promise.reject(new Error('is not called')),
+    });
+    await expect(scene.call()).rejects.toThrow('input 1 is missing');
+    expect(await scene.attempt()).toBeUndefined();
+    expect(scene.spent).toEqual([]);
   });
 });
 

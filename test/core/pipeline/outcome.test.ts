@@ -47,6 +47,7 @@ const rejection = new ImageError('invalid_image', 'it is blank');
 
 it.each<[string, readonly (keyof JobSignals)[], Error, string | null]>([
   ['the error of a call', [], new ProviderError('timeout', 'no answer'), 'provider_timeout'],
+  ['that no provider edits', [], new ProviderError('edits_refused', 'no endpoint'), 'unsupported_parameter'],
   [
     'a call that ended by itself while the process stops',
     ['draining'],

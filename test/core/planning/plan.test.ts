@@ -8,6 +8,7 @@ import { CATALOG, unlistedModel } from '../../../src/core/models/catalog.ts';
 import { planGeneration } from '../../../src/core/planning/plan.ts';
 import { resolveRequest } from '../../../src/core/planning/resolve-request.ts';
 import { aRequest } from '../../contracts/record-store/example-images.ts';
+import { anInput } from '../../support/edit-inputs.ts';
 
 const request = (overrides: Partial<ImageRequest> = {}): ImageRequest =>
   aRequest({ model: 'gpt-image-2', size: { width: 1792, height: 1024 }, ...overrides });
@@ -15,6 +16,93 @@ const request = (overrides: Partial<ImageRequest> = {}): ImageRequest =>
 function model(id: string): Model {
   return CATALOG.get(id) ?? unlistedModel(id);
 }
+
+describe('an edit', () => {
+  const small = anInput({ width: 64, height: 64 });
+  const edit = (some: Partial<ImageRequest>, id = 'gpt-image-2') => planGeneration(request(some), model(id));
+
+  it('sends inputs and mask as the request names them', () => {
+    expect(edit({ inputs: [small, small], mask: small }).call.edit).toEqual({ inputs: [small, small], mask: small });
+    expect(edit({ inputs: [small] }).call.edit).toEqual({ inputs: [small], mask: null });
+    expect(edit({}).call).not.toHaveProperty('edit');
+  });
+
+  it.each<[string, Partial<ImageRequest>, string, readonly string[]]>([
+    ['a model that cannot edit', { inputs: [small] }, 'my-own', ['inputs']],
+    ['a mask for a model that cannot edit', { mask: small }, 'my-own', ['inputs']],
+    ['more inputs than the model takes', { inputs: Array(17).fill(small) }, 'gpt-image-2', ['inputs.16']],
+    ['a mask without an input', { mask: small }, 'gpt-image-2', ['mask']],
+    [
+      'pictures with more bytes than the model takes',
+      { inputs: [small, { ...small, bytes: 50_000_001 }], mask: { ...small, bytes: 4_000_001 } },
+      'gpt-image-2',
+      ['inputs.1', 'mask'],
+    ],
+  ])('is refused for %s', (_, some, id, paths) => {
+    expect(() => edit(some, id)).toThrow(
+      expect.objectContaining({
+        code: 'unsupported_parameter',
+        paths: paths.map((path) => expect.objectContaining({ path })),
+      }),
+    );
+  });
+
+  it('of the most and largest pictures is planned', () => {
+    const largest = { ...small, bytes: 50_000_000 };
+    expect(
+      edit({ inputs: Array(16).fill(largest), mask: { ...small, bytes: 4_000_000 } }).call.edit?.inputs,
+    ).toHaveLength(16);
+  });
+
+  it('has no mask at a model that takes none', () => {
+    const row = { ...model('gpt-image-2'), edits: { images: 1, imageBytes: 1_000_000, maskBytes: 0 } };
+    expect(() => planGeneration(request({ inputs: [small], mask: small }), row)).toThrow(
+      expect.objectContaining({ paths: [{ path: 'mask', message: 'the model takes none; leave it out' }] }),
+    );
+  });
+});
+
+describe('options of the call', () => {
+  const small = anInput({ width: 64, height: 64 });
+  const all = { moderation: 'low', compression: 60, inputFidelity: 'high', safetyIdentifier: 'a' } as const;
+  const cropped = { width: 1200, height: 675 };
+
+  it.each<[string, string, Partial<ImageRequest>, readonly string[]]>([
+    ['of gpt-image-2', 'gpt-image-2', { format: 'jpeg' }, ['moderation', 'compression', 'safetyIdentifier']],
+    ['of an edit by it', 'gpt-image-2', { format: 'webp', inputs: [small] }, ['compression', 'safetyIdentifier']],
+    [
+      'of an edit by a model with fidelity',
+      'gpt-image-1.5',
+      { format: 'jpeg', inputs: [small], size: { width: 1536, height: 1024 } },
+      ['compression', 'inputFidelity', 'safetyIdentifier'],
+    ],
+    ['of a png', 'gpt-image-2', { format: 'png' }, ['moderation', 'safetyIdentifier']],
+    [
+      'of a picture that will be cropped',
+      'gpt-image-2',
+      { format: 'jpeg', size: cropped },
+      ['moderation', 'safetyIdentifier'],
+    ],
+    ['of a model without any', 'my-own', { format: 'jpeg' }, []],
+  ])('%s are sent, the others dropped with a warning each', (_, id, some, kept) => {
+    const { call, warnings, parametersDropped } = planGeneration(request({ ...some, options: all }), model(id));
+    expect(Object.keys(call.options ?? {})).toEqual(kept);
+    const dropped = Object.keys(all).filter((name) => !kept.includes(name));
+    expect(parametersDropped).toEqual(dropped);
+    expect(warnings.map(({ code }) => code)).toEqual(dropped.map(() => 'parameter_dropped'));
+  });
+
+  it('that are not given are neither sent nor warned of', () => {
+    const { call, warnings } = planGeneration(request(), model('gpt-image-2'));
+    expect([Object.hasOwn(call, 'options'), warnings]).toEqual([false, []]);
+  });
+});
+
+it('asks for the partial pictures of the request, as many as the model streams', () => {
+  const partials = (count: number | undefined, id: string) =>
+    planGeneration(request(count === undefined ? {} : { partials: count }), model(id)).call.partialImages;
+  expect([partials(undefined, 'gpt-image-2'), partials(2, 'gpt-image-2'), partials(2, 'my-own')]).toEqual([0, 2, 0]);
+});
 
 describe('planGeneration', () => {
   it.each([

@@ -223,6 +223,7 @@ describe('createCleanup', () => {
     const cleanUp = createCleanup({
       records: {
         expired: async () => [],
+        countSharing: async () => new Map(),
         oldest: async () => [],
         countByStatus: async () => ({
           queued: 0,

@@ -13,8 +13,11 @@ import { createUpstreams } from '../../../src/core/upstream/upstreams.ts';
 import { exampleImage } from '../../support/app/fake-images.ts';
 import { createManualClock, type ManualClock } from '../../support/test-clock.ts';
 
-/** A call's end: a picture, or a fault (with a Retry-After in milliseconds). */
-export type Answer = 'picture' | ProviderFault | { readonly fault: ProviderFault; readonly retryAfterMs: number };
+/** A call's end: a picture, or a fault, with a Retry-After in milliseconds or the parameter that was refused. */
+export type Answer =
+  | 'picture'
+  | ProviderFault
+  | { readonly fault: ProviderFault; readonly retryAfterMs?: number; readonly parameter?: string };
 
 export interface Job {
   readonly name: string;
@@ -125,8 +128,8 @@ export function setUpCalls({
           job.calls.push([provider, Math.round(second())]);
           const answer = await calls.answer(provider, name);
           if (answer === 'picture') return;
-          const { fault, retryAfterMs } = typeof answer === 'string' ? { fault: answer, retryAfterMs: null } : answer;
-          throw new ProviderError(fault, `${provider}: ${fault}`, { retryAfterMs });
+          const { fault, ...more } = typeof answer === 'string' ? { fault: answer } : answer;
+          throw new ProviderError(fault, `${provider}: ${fault}`, more);
         },
       });
       void run

@@ -203,7 +203,7 @@ describe('several providers', () => {
 describe('a refusal of streaming', () => {
   it('is followed by one call at once, which counts neither as an attempt nor as a retry', async () => {
     const calls = setUpCalls({ ...ONE_ATTEMPT, retriesPerMinute: 1, providers: ['first', 'second'] });
-    const answers = ['streaming_refused', 'picture'] as const;
+    const answers = ['parameter_refused', 'picture'] as const;
     let call = 0;
     calls.answer = () => answers[call++] ?? 'rejected';
     const job = await calls.start('a');
@@ -214,7 +214,7 @@ describe('a refusal of streaming', () => {
   it('leaves all attempts and retries to the call that follows', async () => {
     const calls = setUpCalls({ maxAttempts: 3, retriesPerMinute: 2 });
     let call = 0;
-    calls.answer = () => (call++ === 0 ? 'streaming_refused' : 'overloaded');
+    calls.answer = () => (call++ === 0 ? 'parameter_refused' : 'overloaded');
     const job = await calls.start('a');
     await calls.seconds(5);
     expect([job.end, job.calls.length, calls.retries]).toEqual(['overloaded', 4, 2]);
@@ -222,17 +222,17 @@ describe('a refusal of streaming', () => {
 
   it('ends the job when it comes again, and says nothing against the provider', async () => {
     const calls = setUpCalls({ providers: ['first', 'second'] });
-    calls.answer = () => 'streaming_refused';
+    calls.answer = () => 'parameter_refused';
     for (const name of ['a', 'b', 'c', 'd', 'e', 'f']) {
       const job = await calls.start(name);
-      expect([job.end, job.calls.map(([provider]) => provider)]).toEqual(['streaming_refused', ['first', 'first']]);
+      expect([job.end, job.calls.map(([provider]) => provider)]).toEqual(['parameter_refused', ['first', 'first']]);
     }
     expect(calls.breaker().openedBy()).toBeNull();
   });
 
   it('is allowed once more in a new round', async () => {
     const calls = setUpCalls({ retriesPerMinute: 100 });
-    const answers: Answer[] = ['streaming_refused', ...Array(4).fill('overloaded'), 'streaming_refused'];
+    const answers: Answer[] = ['parameter_refused', ...Array(4).fill('overloaded'), 'parameter_refused'];
     calls.answer = (_, job) => {
       if (job === 'a') return answers.shift() ?? 'picture';
       return job === 'works' ? 'picture' : 'overloaded';
@@ -251,18 +251,53 @@ describe('a refusal of streaming', () => {
     calls.answer = () => 'account';
     await calls.start('met it');
     let call = 0;
-    calls.answer = () => (call++ === 0 ? 'streaming_refused' : 'picture');
+    calls.answer = () => (call++ === 0 ? 'parameter_refused' : 'picture');
     const probe = await calls.start('a');
     await calls.seconds(6);
     expect([probe.end, probe.calls.length]).toEqual(['picture', 2]);
 
-    const hanging = Promise.withResolvers<'streaming_refused'>();
+    const hanging = Promise.withResolvers<'parameter_refused'>();
     calls.answer = () => hanging.promise;
     const stopped = await calls.start('b');
     stopped.aborted.abort(new Error('stopped'));
-    hanging.resolve('streaming_refused');
+    hanging.resolve('parameter_refused');
     await calls.seconds(1);
     expect([stopped.end, stopped.calls.length]).toEqual(['Error: stopped', 1]);
+  });
+});
+
+describe('a provider that turns out not to edit', () => {
+  it('leaves the picture to the next one, and nothing is said against it', async () => {
+    const calls = setUpCalls({ providers: ['first', 'second', 'third'] });
+    calls.answer = (provider) => (provider === 'third' ? 'picture' : 'edits_refused');
+    for (const name of ['a', 'b', 'c', 'd', 'e', 'f']) {
+      const job = await calls.start(name);
+      expect([job.end, job.calls.map(([provider]) => provider)]).toEqual(['picture', ['first', 'second', 'third']]);
+    }
+    expect([calls.breaker().openedBy(), calls.retries]).toEqual([null, 0]);
+  });
+
+  it('ends the job where there is no other, and is not called twice', async () => {
+    const calls = setUpCalls();
+    calls.answer = () => 'edits_refused';
+    const job = await calls.start('a');
+    expect([job.end, job.calls.length]).toEqual(['edits_refused', 1]);
+  });
+});
+
+describe('refusals of several parameters', () => {
+  it('are each followed by one call at once, up to six', async () => {
+    const calls = setUpCalls({ ...ONE_ATTEMPT, retriesPerMinute: 1 });
+    for (const [lacking, end] of [
+      [6, 'picture'],
+      [7, 'parameter_refused'],
+    ] as const) {
+      let call = 0;
+      calls.answer = () => (call++ < lacking ? { fault: 'parameter_refused', parameter: `p${call}` } : 'picture');
+      const job = await calls.start(`lacks ${lacking}`);
+      expect([job.end, job.calls.length]).toEqual([end, 7]);
+    }
+    expect(calls.retries).toBe(0);
   });
 });
 

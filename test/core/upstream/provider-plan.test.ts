@@ -4,6 +4,7 @@ import { CATALOG } from '../../../src/core/models/catalog.ts';
 import type { Provider } from '../../../src/core/ports/provider.ts';
 import { planFor } from '../../../src/core/upstream/provider-plan.ts';
 import { exampleImage } from '../../support/app/fake-images.ts';
+import { anInput } from '../../support/edit-inputs.ts';
 
 const NOW = Date.UTC(2026, 3, 1);
 const request = { ...exampleImage().request, model: 'gpt-image-2', brief: null };
@@ -39,6 +40,16 @@ describe('the plan for a provider', () => {
 
   it('is the one for the model where the provider takes all of it', () => {
     expect(planFor(providerWith({}), request, NOW).warnings).toEqual([]);
+  });
+
+  it('is refused for an edit where the provider does not edit', () => {
+    const row = CATALOG.get('gpt-image-2');
+    if (row === undefined) throw new Error('the catalog has no gpt-image-2');
+    const edit = { ...request, inputs: [anInput({ width: 64, height: 64 })] };
+    expect(planFor(providerWith({}), edit, NOW).call.edit?.inputs).toEqual(edit.inputs);
+    expect(() => planFor(providerWith({ model: () => ({ ...row, edits: null }) }), edit, NOW)).toThrow(
+      expect.objectContaining({ code: 'unsupported_parameter', paths: [expect.objectContaining({ path: 'inputs' })] }),
+    );
   });
 
   it.each([

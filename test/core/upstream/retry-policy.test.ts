@@ -31,7 +31,7 @@ describe('retryDelay', () => {
     ['overloaded', true],
     ['unreachable', true],
     ['gateway', true],
-    ['streaming_refused', false],
+    ['parameter_refused', false],
     ['interrupted', true],
     ['timeout', true],
     ['empty', true],

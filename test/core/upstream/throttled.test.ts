@@ -35,7 +35,7 @@ it.each<[ProviderFault, number]>([
   ['refused', 0],
   ['account', 0],
   ['interrupted', 0],
-  ['streaming_refused', 0],
+  ['parameter_refused', 0],
 ])('a Retry-After with the fault %s pauses the calls for %d ms', async (fault, pausedMs) => {
   const failing = () => Promise.reject(new ProviderError(fault, 'no', { retryAfterMs: 7000 }));
   expect(await pauseAfter(failing)).toBe(pausedMs);

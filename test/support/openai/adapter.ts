@@ -53,6 +53,8 @@ export async function startOpenAiAdapter(reach: readonly string[] = []): Promise
         azureApiVersion: null,
         model: (id) => CATALOG.get(id) ?? null,
         omit: [],
+        edits: true,
+        streaming: true,
         controlSequences: [],
         timeoutMs: LONGEST_WAIT_MS,
         transport,
@@ -60,7 +62,7 @@ export async function startOpenAiAdapter(reach: readonly string[] = []): Promise
         maxPictureBytes: MAX_BYTES,
         maskSecrets: createSecretMask([server.key ?? '']).mask,
         logPrompts: false,
-        clock: { now: () => Date.parse('2026-11-23T12:00:00Z') },
+        clock: { now: () => Date.parse('2026-11-23T12:00:00Z'), monotonic: () => 0 },
         ...some,
       }),
     async [Symbol.asyncDispose]() {

@@ -44,6 +44,8 @@ export interface UploadedFile {
   readonly filename: string;
   readonly contentType: string;
   readonly bytes: Buffer;
+  /** Of the bytes, in hex. */
+  readonly sha256: string;
 }
 
 // --------------------------------------------------------------- refusals
@@ -136,6 +138,10 @@ export function unknownUrl(method: string, path: string): Refusal {
 
 export function wrongMethod(method: string, path: string): Refusal {
   return badRequest({ status: 405, code: 'method_not_supported', message: `Not allowed to ${method} on ${path}.` });
+}
+
+export function unknownParameter(param: string): Refusal {
+  return badRequest({ code: 'unknown_parameter', param, message: `Unknown parameter: '${param}'.` });
 }
 
 export function unreadableBody(): Refusal {
@@ -345,9 +351,7 @@ function refusalOfParameters(
   rules: Readonly<Record<string, Rule>>,
 ): Refusal | null {
   const unknown = Object.keys(body).find((name) => !Object.hasOwn(rules, name));
-  if (unknown !== undefined) {
-    return badRequest({ code: 'unknown_parameter', param: unknown, message: `Unknown parameter: '${unknown}'.` });
-  }
+  if (unknown !== undefined) return unknownParameter(unknown);
   if (body.prompt === undefined || body.prompt === null) return missingParameter('prompt');
   for (const [name, rule] of Object.entries(rules)) {
     const value = body[name];
@@ -372,10 +376,7 @@ const MEGABYTE = 1024 * 1024;
 
 async function refusalOfFiles(files: readonly UploadedFile[]): Promise<Refusal | null> {
   const unexpected = files.find(({ field }) => field !== 'image' && field !== 'image[]' && field !== 'mask');
-  if (unexpected) {
-    const { field } = unexpected;
-    return badRequest({ code: 'unknown_parameter', param: field, message: `Unknown parameter: '${field}'.` });
-  }
+  if (unexpected) return unknownParameter(unexpected.field);
   const images = files.filter(({ field }) => field !== 'mask');
   const first = images[0];
   if (!first) return missingParameter('image');

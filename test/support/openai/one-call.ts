@@ -20,6 +20,8 @@ const provider = openAIProvider({
   azureApiVersion: null,
   model: () => CALL.model,
   omit: [],
+  edits: true,
+  streaming: true,
   controlSequences: [],
   timeoutMs: Number(timeoutMs),
   transport,
@@ -27,7 +29,7 @@ const provider = openAIProvider({
   maxPictureBytes: MAX_BYTES,
   maskSecrets: (text) => text,
   logPrompts: false,
-  clock: { now: Date.now },
+  clock: { now: Date.now, monotonic: () => 0 },
 });
 
 const brought = await provider.generate(CALL, callOptions()).then(

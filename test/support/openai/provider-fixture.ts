@@ -95,8 +95,11 @@ export async function openAiFixture(
       name,
       model: (id) => (id === model.id ? model : null),
       omit,
+      edits: true,
+      streaming: true,
       controlSequences: [],
       calls: maker.callsOf(name),
+      clock: { monotonic: () => 0 },
     });
   const call: GenerationCall = {
     model,
@@ -113,6 +116,12 @@ export async function openAiFixture(
     call,
     secret: server.key,
     sent: () => server.calls.map(sentBy),
+    sentPictures: () =>
+      server.calls.map(({ files }) =>
+        files
+          .toSorted((one, other) => Number(one.field === 'mask') - Number(other.field === 'mask'))
+          .map(({ sha256 }) => sha256),
+      ),
     hold() {
       server.script(hang());
       return server.received(server.calls.length + 1).then(() => undefined);

@@ -253,6 +253,21 @@ describe('edits', () => {
     expect(call?.files.find(({ field }) => field === 'mask')).toMatchObject({ contentType: 'image/png', bytes: mask });
   });
 
+  test('a server without the endpoint, or without a parameter, refuses and takes nothing from the script', async () => {
+    await using compatible = await startOpenAiServer();
+    const sdk = new OpenAI({ baseURL: compatible.baseUrl, apiKey: compatible.key ?? '', maxRetries: 0 });
+    compatible.script(openAiError('slow_down'));
+    compatible.edits = false;
+    await expect(sdk.images.edit({ ...small, image: await image() })).rejects.toMatchObject({
+      status: 404,
+      code: null,
+    });
+    compatible.refuses = ['n'];
+    const refusal = { status: 400, code: 'unknown_parameter', param: 'n' };
+    await expect(sdk.images.generate({ ...small, n: 1 })).rejects.toMatchObject(refusal);
+    expect(compatible.unusedSteps).toBe(1);
+  });
+
   test('a stream has events of its own', async () => {
     const types = [];
     const stream = await client.images.edit({ ...small, image: await image(), stream: true, partial_images: 1 });

@@ -33,6 +33,7 @@
  * By hand: `npm run stand-in -- [port]` prints the URL and the key, and a line per call.
  */
 
+import { createHash } from 'node:crypto';
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { createGate, deliver, type Gate } from '../network/http-delivery.ts';
@@ -50,6 +51,7 @@ import {
   servedModels,
   typedFields,
   type UploadedFile,
+  unknownParameter,
   unknownUrl,
   unreadableBody,
   wantedPicture,
@@ -81,10 +83,14 @@ export interface OpenAiServer extends AsyncDisposable {
   /** The origin with `/v1`: what the SDK takes as `baseURL`. */
   readonly baseUrl: string;
 
-  /** `key`, `strict`, `today` and `models` can be changed at any time. */
+  /** These can be changed at any time. */
   key: string | null;
   strict: boolean;
   today: string;
+  /** False: there is no endpoint for edits, as at many compatible servers. */
+  edits: boolean;
+  /** Parameters that are refused as unknown, beside those that the API does not know. */
+  refuses: readonly string[];
   readonly models: Map<string, ServedModel>;
 
   /** Adds steps for the next generations and edits, one for each call. */
@@ -169,6 +175,8 @@ export async function startOpenAiServer(options: OpenAiServerOptions = {}): Prom
     key: options.key === undefined ? 'sk-stand-in-0123456789abcdef' : options.key,
     strict: options.strict ?? true,
     today: options.today ?? FACTS_DAY,
+    edits: true,
+    refuses: [],
     models: servedModels(),
     script: (...more) => void steps.push(...more),
     always(step) {
@@ -272,7 +280,8 @@ export async function startOpenAiServer(options: OpenAiServerOptions = {}): Prom
 
   async function refusalFor(call: Call, route: Route, isReadable: boolean): Promise<Refusal | null> {
     const { operation, method } = call;
-    if (operation === 'unknown' || operation === 'file') return unknownUrl(method, call.path);
+    const isMissing = operation === 'edits' && !server.edits;
+    if (isMissing || operation === 'unknown' || operation === 'file') return unknownUrl(method, call.path);
     if (method !== (operation === 'models' ? 'GET' : 'POST')) return wrongMethod(method, call.path);
     if (server.key !== null) {
       const key = keyOf(call.headers);
@@ -285,6 +294,8 @@ export async function startOpenAiServer(options: OpenAiServerOptions = {}): Prom
       return isKnown ? null : modelNotFound(String(route.modelId));
     }
     if (!isReadable) return unreadableBody();
+    const unknown = server.refuses.find((name) => Object.hasOwn(call.body, name));
+    if (unknown !== undefined) return unknownParameter(unknown);
     return server.strict ? refusalOf(operation, call.body, call.files, server.models, server.today) : null;
   }
 
@@ -455,7 +466,13 @@ async function readForm(bytes: Buffer, type: string): Promise<Content> {
       if (typeof value === 'string') fields[field] = value;
       else {
         const content = Buffer.from(await value.arrayBuffer());
-        files.push({ field, filename: value.name, contentType: value.type, bytes: content });
+        files.push({
+          field,
+          filename: value.name,
+          contentType: value.type,
+          bytes: content,
+          sha256: createHash('sha256').update(content).digest('hex'),
+        });
       }
     }
     return { body: typedFields(fields), files, isReadable: true };

@@ -1,11 +1,9 @@
-import type { ImageGenerateParamsNonStreaming } from 'openai/resources/images';
 import { ProviderError } from '../../../core/domain/errors.ts';
 import { sha256 } from '../../../core/domain/file-names.ts';
-import { formatSize } from '../../../core/domain/geometry.ts';
 import type { OmittableParameter } from '../../../core/domain/model.ts';
 import type { MaskSecrets } from '../../../core/domain/text/outside-text.ts';
 import type { Clock } from '../../../core/ports/clock.ts';
-import type { GenerationCall, ProviderCalls } from '../../../core/ports/provider.ts';
+import type { ProviderCalls } from '../../../core/ports/provider.ts';
 import type { GuardedFetch } from '../../../security/ssrf-guard.ts';
 import { openCallSignal } from '../call-signal.ts';
 import { createPictureDownload } from '../picture-download.ts';
@@ -13,6 +11,7 @@ import type { Transport } from '../transport.ts';
 import { readAnswer } from './answer.ts';
 import { type ConnectionSettings, createClient } from './client.ts';
 import { classifyFault } from './faults.ts';
+import { toFiles, toParameters } from './request.ts';
 import { readHeaders } from './response.ts';
 
 /** What the calls need to know of their provider: plain data. */
@@ -43,13 +42,16 @@ export function createOpenAICalls(options: OpenAICallOptions): ProviderCalls {
   const { baseURL } = client;
 
   return {
-    async generate(call, { cancelled, abandoned, onPartial }) {
-      const streams = call.partialImages > 0;
+    async generate(call, { cancelled, abandoned, inputBytes, omit = [], onPartial }) {
+      const parameters = toParameters(call, [...options.omit, ...omit]);
       using ends = openCallSignal({ cancelled, abandoned, timeoutMs });
       let response: Response | null = null;
       try {
-        const parameters = { ...toParameters(call, options.omit), ...(streams && streaming(call)) };
-        response = await client.images.generate(parameters, { signal: ends.signal }).asResponse();
+        const { signal } = ends;
+        response = await (call.edit
+          ? client.images.edit({ ...parameters, ...toFiles(call.edit, inputBytes) }, { signal })
+          : client.images.generate(parameters, { signal })
+        ).asResponse();
         ends.answerBegins();
         const body = transport.read(response.body);
         const reading = { baseURL, maskSecrets, onPartial: onPartial ?? (() => {}) };
@@ -70,7 +72,8 @@ export function createOpenAICalls(options: OpenAICallOptions): ProviderCalls {
         if (error instanceof ProviderError) throw error;
         const { endedBy } = ends;
         const hiddenPrompt = logPrompts ? null : call.prompt;
-        const context = { name, maskSecrets, hiddenPrompt, now: clock.now(), endedBy, response, streams };
+        const asked = { isEdit: call.edit !== undefined, parameters: Object.keys(parameters) };
+        const context = { name, maskSecrets, hiddenPrompt, now: clock.now(), endedBy, response, asked };
         throw classifyFault(error, context);
       }
     },
@@ -94,7 +97,7 @@ export function createOpenAICalls(options: OpenAICallOptions): ProviderCalls {
         const chunks = await Array.fromAsync(transport.read(response.body));
         return shutdownDatesIn(JSON.parse(Buffer.concat(chunks).toString()));
       } catch (error) {
-        const call = { endedBy: null, response: null, streams: false };
+        const call = { endedBy: null, response: null, asked: null };
         throw classifyFault(error, { name, maskSecrets, hiddenPrompt: null, now: clock.now(), ...call });
       }
     },
@@ -111,26 +114,6 @@ function shutdownDatesIn(list: unknown): ReadonlyMap<string, string> {
     if (/^\d{4}-\d{2}-\d{2}/.test(date)) dates.set(id, date.slice(0, 10));
   }
   return dates;
-}
-
-function toParameters(call: GenerationCall, omit: readonly OmittableParameter[]): ImageGenerateParamsNonStreaming {
-  const parameters: ImageGenerateParamsNonStreaming = {
-    model: call.model.id,
-    prompt: call.prompt,
-    size: formatSize(call.size),
-    n: 1,
-    // The SDK's types list the qualities and styles known at its release; the catalog decides which ones are sent.
-    ...(call.quality !== null && { quality: call.quality as ImageGenerateParamsNonStreaming['quality'] & string }),
-    ...(call.style !== null && { style: call.style as 'vivid' | 'natural' }),
-    ...(call.background !== null && { background: call.background }),
-    ...(call.format !== null && { output_format: call.format }),
-  };
-  for (const parameter of omit) delete parameters[parameter];
-  return parameters;
-}
-
-function streaming({ partialImages }: GenerationCall) {
-  return { stream: true, partial_images: partialImages } as const;
 }
 
 /** As the SDK sends the key. */

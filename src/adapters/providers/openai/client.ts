@@ -33,7 +33,7 @@ function openClient({ apiKey, baseURL, azureApiVersion, transport }: ConnectionO
     apiKey: apiKey ?? 'none',
     maxRetries: 0,
     timeout: NEVER_MS,
-    fetch: async (input, init) => toOpenAIError(await transport.fetch(input, init)),
+    fetch: withResponse(async (input, init) => toOpenAIError(await transport.fetch(input, init))),
     // Redirects are not followed: they would send the prompt, and perhaps the key, to an address that is not configured.
     fetchOptions: { redirect: 'manual' },
     // Null keeps the SDK from sending OPENAI_ORG_ID and OPENAI_PROJECT_ID to servers other than OpenAI's.
@@ -43,6 +43,11 @@ function openClient({ apiKey, baseURL, azureApiVersion, transport }: ConnectionO
   if (azureApiVersion === null) return new OpenAI({ ...shared, baseURL });
   // The empty base URL keeps the SDK from reading OPENAI_BASE_URL; `endpoint` is the one that is used.
   return new AzureOpenAI({ ...shared, baseURL: '', endpoint: baseURL ?? '', apiVersion: azureApiVersion });
+}
+
+/** The SDK asks a `fetch` without this property whether it takes forms, by a request to the address `data:,`. */
+function withResponse(fetch: typeof globalThis.fetch): typeof globalThis.fetch {
+  return Object.assign(fetch, { Response });
 }
 
 /**

@@ -1,5 +1,6 @@
 import { APIConnectionTimeoutError, APIError, APIUserAbortError } from 'openai';
-import { ProviderError, type ProviderFault } from '../../../core/domain/errors.ts';
+import { ProviderError, type ProviderErrorOptions, type ProviderFault } from '../../../core/domain/errors.ts';
+import type { OmittableParameter } from '../../../core/domain/model.ts';
 import { keepOutsideText, type MaskSecrets } from '../../../core/domain/text/outside-text.ts';
 import { hidePrompt } from '../../../core/domain/text/quoted-prompt.ts';
 import type { CallSignal } from '../call-signal.ts';
@@ -20,8 +21,15 @@ interface FaultContext {
   readonly endedBy: CallSignal['endedBy'];
   /** The successful response whose body was being read; null where none had begun. */
   readonly response: Response | null;
-  /** True where the request asked for streaming. */
-  readonly streams: boolean;
+  /** What the request asked for; null for one that makes no picture. */
+  readonly asked: AskedFor | null;
+}
+
+/** What of a request decides what its refusal means. */
+interface AskedFor {
+  readonly isEdit: boolean;
+  /** Optional parameters, by their names on the wire. */
+  readonly parameters: readonly string[];
 }
 
 /**
@@ -29,11 +37,11 @@ interface FaultContext {
  * logged, and servers often quote the API key in their error messages.
  */
 export function classifyFault(error: unknown, context: FaultContext): ProviderError {
-  const { name, maskSecrets, hiddenPrompt, now, endedBy, response, streams } = context;
+  const { name, maskSecrets, hiddenPrompt, now, endedBy, response, asked } = context;
   const fail = (
     fault: ProviderFault,
     detail: string,
-    more: { httpStatus?: number | null; providerRequestId?: string | null; retryAfterMs?: number | null } = {},
+    more: Pick<ProviderErrorOptions, 'httpStatus' | 'providerRequestId' | 'retryAfterMs' | 'parameter'> = {},
   ) => {
     const message = `${name} ${detail}`;
     return new ProviderError(fault, message, {
@@ -58,15 +66,19 @@ export function classifyFault(error: unknown, context: FaultContext): ProviderEr
   if (error instanceof AnswerError) {
     const { body, inStream } = error;
     const verb = inStream ? 'ended its stream with' : `answered ${response?.status} with an error`;
-    return fail(faultOfAnswerError(error, streams), `${verb}: ${describe(body.message, body.code)}`, {
+    const fault = faultOfAnswerError(error, asked);
+    return fail(fault, `${verb}: ${describe(body.message, body.code)}`, {
+      parameter: fault === 'parameter_refused' ? body.param : null,
       retryAfterMs: readRetryAfter(response?.headers, now),
     });
   }
   if (error instanceof APIError && typeof error.status === 'number') {
     const { status: httpStatus, headers } = error as APIError<number, Headers>;
     const body = error.error as ErrorBody;
-    return fail(faultOf(httpStatus, body, streams), `answered ${describe(error.message, body.code)}`, {
+    const fault = faultOf(httpStatus, body, asked);
+    return fail(fault, `answered ${describe(error.message, body.code)}`, {
       httpStatus,
+      parameter: fault === 'parameter_refused' ? body.param : null,
       providerRequestId: keepRequestId(error.requestID, maskSecrets),
       retryAfterMs: readRetryAfter(headers, now),
     });
@@ -131,14 +143,15 @@ const KNOWN_CODES: ReadonlyMap<string, KnownCode> = new Map<string, KnownCode>([
  * Decides by status first, then by code: compatible servers follow OpenAI's statuses more closely than its codes. Never
  * decides by the message: a blocked account's message reads like a refused prompt.
  */
-function faultOf(status: number, body: ErrorBody, streams: boolean): ProviderFault {
+function faultOf(status: number, body: ErrorBody, asked: AskedFor | null): ProviderFault {
+  if (asked?.isEdit && refusesEdits(status, body)) return 'edits_refused';
   if (status >= 500) return faultOfServerError(status, body);
   if (OVERLOADED_STATUSES.has(status)) return 'overloaded';
   const faults = [body.code, body.type].map((code) => KNOWN_CODES.get(code ?? '')?.fault);
   if (faults.includes('account')) return 'account';
   if (status === 429) return 'rate_limited';
   if (faults.includes('refused')) return 'refused';
-  if (streams && refusesStreaming(status, body)) return 'streaming_refused';
+  if (asked !== null && refusesParameter(status, body, asked.parameters)) return 'parameter_refused';
   return ACCOUNT_STATUSES.has(status) ? 'account' : 'rejected';
 }
 
@@ -148,18 +161,40 @@ function faultOfServerError(status: number, { isOwn }: ErrorBody): ProviderFault
   return GATEWAY_STATUSES.has(status) || !isOwn ? 'gateway' : 'overloaded';
 }
 
-/** True where the server names one of the parameters that ask for streaming as the one it does not accept. The message does not count. */
-function refusesStreaming(status: number, { param }: ErrorBody): boolean {
-  return (status === 400 || status === 422) && (param === 'stream' || param === 'partial_images');
+/** Statuses with which a server answers at an address that it does not have. */
+const NO_ENDPOINT_STATUSES: ReadonlySet<number> = new Set([404, 405, 501]);
+/** Codes of a 404 that are about the model: OpenAI's, Azure's. */
+const NO_MODEL_CODES: ReadonlySet<string | null> = new Set(['model_not_found', 'DeploymentNotFound']);
+
+/** True where the server has no endpoint for edits, so that nothing was made. */
+function refusesEdits(status: number, { code, param }: ErrorBody): boolean {
+  return NO_ENDPOINT_STATUSES.has(status) && !NO_MODEL_CODES.has(code) && param !== 'model';
+}
+
+/** Parameters of which a refusal of any kind means that the server cannot stream. */
+export const STREAMING_PARAMETERS: ReadonlySet<string> = new Set(['stream', 'partial_images']);
+/** Parameters that make no other picture, which only a server that does not know them refuses for good. */
+const DISPENSABLE: ReadonlySet<string> = new Set([
+  'n',
+  'output_format',
+  'output_compression',
+  'moderation',
+  'safety_identifier',
+] satisfies OmittableParameter[]);
+
+/** True where the server names a parameter that was sent and can be left out as the one it does not accept. The message does not count. */
+function refusesParameter(status: number, { code, param }: ErrorBody, sent: readonly string[]): boolean {
+  if ((status !== 400 && status !== 422) || param === null || !sent.includes(param)) return false;
+  return STREAMING_PARAMETERS.has(param) || (DISPENSABLE.has(param) && code === 'unknown_parameter');
 }
 
 /**
  * An error in the body of a successful response is handled as if it had been sent with its natural status; without one, the call may
  * have been billed. So it may after any error inside a stream that does not refuse the request: generation had begun.
  */
-function faultOfAnswerError({ body, inStream }: AnswerError, streams: boolean): ProviderFault {
+function faultOfAnswerError({ body, inStream }: AnswerError, asked: AskedFor | null): ProviderFault {
   const status = naturalStatus(body);
-  const fault = status === null ? 'empty' : faultOf(status, body, streams);
+  const fault = status === null ? 'empty' : faultOf(status, body, asked);
   const mayHaveBegun = fault === 'empty' || fault === 'overloaded' || fault === 'gateway';
   return inStream && mayHaveBegun ? 'interrupted' : fault;
 }

@@ -4,6 +4,7 @@ import { ProviderError } from '../../../core/domain/errors.ts';
 import type { MasterFormat } from '../../../core/domain/formats.ts';
 import type { Size } from '../../../core/domain/geometry.ts';
 import { round } from './curves.ts';
+import { paintOver, type StartingPictures } from './edit.ts';
 import { dunes, orbits, ribbons } from './motifs.ts';
 import { choosePalette, type Palette } from './palette.ts';
 import { between, pick, type Random, seededRandom } from './random.ts';
@@ -13,17 +14,21 @@ export interface Painting {
   readonly prompt: string;
   readonly size: Size;
   readonly format: MasterFormat;
+  /** The pictures to start from, encoded; absent for a picture from the prompt alone. */
+  readonly start?: StartingPictures;
 }
 
 /**
- * Paints an abstract picture and encodes it: the same bytes for the same prompt, size and format.
+ * Paints an abstract picture, or tints the one to start from in its colours, and encodes it: the same bytes for the same painting.
  * Raises `ProviderError` with `overloaded` where sharp fails, for example when memory runs out.
  */
-export async function paint({ prompt, size, format }: Painting): Promise<Uint8Array> {
+export async function paint({ prompt, size, format, start }: Painting): Promise<Uint8Array> {
   try {
     const random = seededRandom(prompt);
     const svg = compose(size, random, await grainTile(random));
-    const image = sharp(Buffer.from(svg)).removeAlpha().withXmp(MARK);
+    const painted = Buffer.from(svg);
+    const picture = start ? await paintOver(painted, size, start) : sharp(painted);
+    const image = picture.removeAlpha().withXmp(MARK);
     switch (format) {
       case 'png':
         // Grain does not compress: more effort only costs time.

@@ -1,8 +1,10 @@
 import { ALGORITHMIC_MEDIA } from '../../../core/domain/digital-source.ts';
 import { ProviderError } from '../../../core/domain/errors.ts';
 import { formatSize, type Size } from '../../../core/domain/geometry.ts';
+import type { Input } from '../../../core/domain/input.ts';
 import type { Model } from '../../../core/domain/model.ts';
-import type { Provider } from '../../../core/ports/provider.ts';
+import type { EditParts, GenerationOptions, Provider } from '../../../core/ports/provider.ts';
+import type { StartingPictures } from './edit.ts';
 import type { Paint } from './painting-threads.ts';
 
 interface PlaceholderOptions {
@@ -15,7 +17,7 @@ interface PlaceholderOptions {
 
 /**
  * A provider that runs locally, so that the service can be tried and tested without an API key. It paints an abstract
- * picture from the prompt: the same bytes for the same prompt, size and format.
+ * picture from the prompt, or tints the pictures of an edit: the same bytes for the same call.
  */
 export function createPlaceholderProvider({ model: configured, catalog, paint }: PlaceholderOptions): Provider {
   return {
@@ -39,10 +41,24 @@ export function createPlaceholderProvider({ model: configured, catalog, paint }:
       refuseIllegalSize(call.size);
       throwIfCancelled(signal);
       const { prompt, size, format } = call;
-      const painted = await unlessCancelled(paint({ prompt, size, format: format ?? 'png' }), signal);
+      const start = call.edit && startingPictures(call.edit, options.inputBytes);
+      const painting = paint({ prompt, size, format: format ?? 'png', ...(start && { start }) });
+      const painted = await unlessCancelled(painting, signal);
       return { ...painted, revisedPrompt: null, usage: null, httpStatus: null, providerRequestId: null, pauseMs: null };
     },
   };
+}
+
+/** The pictures that an edit starts from. Raises `ProviderError` where their bytes are not there. */
+function startingPictures({ inputs, mask }: EditParts, bytes: GenerationOptions['inputBytes']): StartingPictures {
+  const bytesOf = ({ sha256 }: Input) => {
+    const found = bytes?.get(sha256);
+    if (found === undefined) throw new ProviderError('rejected', `the bytes of the input ${sha256} are not there`);
+    return found;
+  };
+  const [first, ...others] = inputs.map(bytesOf);
+  if (first === undefined) throw new ProviderError('rejected', 'an edit starts from a picture, and there is none');
+  return { inputs: [first, ...others], mask: mask && bytesOf(mask) };
 }
 
 const MIN_SIDE = 16;
@@ -67,7 +83,8 @@ const PLACEHOLDER: Model = {
   promptLimit: 32_000,
   maxPictures: 1,
   partialImages: 0,
-  edits: null,
+  options: [],
+  edits: { images: 16, imageBytes: 50_000_000, maskBytes: 4_000_000 },
   shutdownDate: null,
   successor: null,
   pricing: { kind: 'picture', usd: 0, date: '2026-11-22', source: 'painted here, free of charge' },

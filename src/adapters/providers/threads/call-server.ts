@@ -40,7 +40,8 @@ function make(
       const onPartial = work.wantsPartials
         ? (bytes: Uint8Array, index: number) => sendPartial(port, bytes, index)
         : undefined;
-      return calls.generate(work.call, { cancelled, abandoned, onPartial });
+      const { call, inputBytes, omit } = work;
+      return calls.generate(call, { cancelled, abandoned, inputBytes, omit, onPartial });
     }
     case 'download':
       return calls.download(work.url, { signal: abandoned, timeoutMs: work.timeoutMs });

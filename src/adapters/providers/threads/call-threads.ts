@@ -8,7 +8,7 @@ import type {
   ReceivedBytes,
 } from '../../../core/ports/provider.ts';
 import type { Tracer } from '../../../core/ports/tracer.ts';
-import { release } from '../../threads/own-buffer.ts';
+import { ownBuffer, release } from '../../threads/own-buffer.ts';
 import { PoolClosedError, ThreadDiedError, type ThreadPool } from '../../threads/pool.ts';
 import type { CallEnd, CallNews, CallResult, CallTask, CallWork, PartialPicture } from './messages.ts';
 
@@ -31,6 +31,8 @@ interface CallThreadsParts {
 /** What one call gets and gives before its end. */
 interface CallSide {
   readonly ends: readonly (readonly [CallEnd, AbortSignal])[];
+  /** Of bytes in the work, which move to the thread. */
+  readonly transfer?: readonly ArrayBuffer[];
   readonly onPartial?: ((bytes: Uint8Array, index: number) => void) | undefined;
 }
 
@@ -40,7 +42,11 @@ interface CallSide {
  * been billed.
  */
 export function createCallThreads({ pool, tracer, secrets }: CallThreadsParts): (provider: string) => ProviderCalls {
-  async function make(provider: string, work: CallWork, { ends, onPartial }: CallSide): Promise<CallResult> {
+  async function make(
+    provider: string,
+    work: CallWork,
+    { ends, transfer = [], onPartial }: CallSide,
+  ): Promise<CallResult> {
     const { port1: port, port2: remote } = new MessageChannel();
     const takePartial = ({ bytes, index }: PartialPicture) => onPartial?.(bytes, index);
     port.on('message', takePartial);
@@ -50,7 +56,7 @@ export function createCallThreads({ pool, tracer, secrets }: CallThreadsParts): 
     const forgetSignals = ends.map(([end, signal]) => onAbort(signal, () => send({ end })));
     try {
       const task: CallTask = { provider, work, traceparent: tracer.traceparent(), secrets: known, port: remote };
-      return await pool.run(task, { transfer: [remote] });
+      return await pool.run(task, { transfer: [remote, ...transfer] });
     } catch (error) {
       throw isThreadLost(error) ? lostCall(provider, error) : error;
     } finally {
@@ -62,10 +68,14 @@ export function createCallThreads({ pool, tracer, secrets }: CallThreadsParts): 
   }
 
   return (provider) => ({
-    async generate(call, { cancelled, abandoned, onPartial }) {
-      const work = { method: 'generate', call, wantsPartials: onPartial !== undefined } as const;
+    async generate(call, { cancelled, abandoned, inputBytes: given, omit, onPartial }) {
+      const inputBytes = given && new Map([...given].map(([sha256, bytes]) => [sha256, ownBuffer(bytes)]));
+      const transfer = [...(inputBytes?.values() ?? [])].map(({ buffer }) => buffer);
+      const work = { method: 'generate', call, inputBytes, omit, wantsPartials: onPartial !== undefined } as const;
       const ends = [['cancelled', cancelled] as const, ['abandoned', abandoned] as const];
-      return releasable((await make(provider, work, { ends, onPartial })) as GeneratedPicture | AnnouncedAnswer);
+      return releasable(
+        (await make(provider, work, { ends, transfer, onPartial })) as GeneratedPicture | AnnouncedAnswer,
+      );
     },
     async download(url, { signal, timeoutMs }) {
       const work = { method: 'download', url, timeoutMs } as const;

@@ -6,11 +6,19 @@ import type {
   DownloadedPicture,
   GeneratedPicture,
   GenerationCall,
+  GenerationOptions,
 } from '../../../core/ports/provider.ts';
 
 /** One use of a provider's calls. */
 export type CallWork =
-  | { readonly method: 'generate'; readonly call: GenerationCall; readonly wantsPartials: boolean }
+  | {
+      readonly method: 'generate';
+      readonly call: GenerationCall;
+      /** Moved. */
+      readonly inputBytes: GenerationOptions['inputBytes'];
+      readonly omit: GenerationOptions['omit'];
+      readonly wantsPartials: boolean;
+    }
   | { readonly method: 'download'; readonly url: string; readonly timeoutMs: number }
   | { readonly method: 'shutdownDates' };
 

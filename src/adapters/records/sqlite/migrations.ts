@@ -245,6 +245,17 @@ const MIGRATIONS: readonly string[] = [
     UPDATE labels SET owner = NEW.owner, status = NEW.status WHERE media_id = NEW.media_id;
   END;
   `,
+  `
+  -- Which images name which shared files: their inputs. A row refers to no row of images, so that it outlives one that is set aside as
+  -- unreadable.
+  CREATE TABLE shared_files (
+    name     TEXT NOT NULL,
+    media_id TEXT NOT NULL,
+    PRIMARY KEY (name, media_id)
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE INDEX shared_files_by_image ON shared_files (media_id);
+  `,
 ];
 
 /** The schema version after all migrations. */

@@ -26,6 +26,7 @@ import {
   readStored,
   type StoredImage,
 } from './rows.ts';
+import { countSharing } from './shared-files.ts';
 import type { Row } from './writer/write.ts';
 
 /** The reads of the `RecordStore`, synchronous; each promises what the port's method of that name does. */
@@ -47,6 +48,7 @@ interface SqliteQueries {
   pendingDeletions(): readonly Deletion[];
   unreadable(): readonly string[];
   ownedNames(names: readonly string[]): ReadonlySet<string>;
+  countSharing(names: readonly string[], owner: string | null): ReadonlyMap<string, number>;
 }
 
 /** Statements that a write runs too, within its transaction. */
@@ -224,8 +226,11 @@ export function openQueries(sql: SqliteDatabase['sql'], derive: Derive): SqliteQ
         for (const name of readable(() => ownedBy(mediaId)) ?? names.filter((one) => mediaIdOf(one) === mediaId))
           owned.add(name);
       }
+      for (const name of countSharing(sql, names, null).keys()) owned.add(name);
       return new Set(names.filter((name) => owned.has(name)));
     },
+
+    countSharing: (names, owner) => countSharing(sql, names, owner),
   };
 }
 

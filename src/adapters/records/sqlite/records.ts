@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import type { Image } from '../../../core/domain/image.ts';
 import type { SpendingGuard } from '../../../core/domain/money.ts';
-import type { Deletion, Derive, Derived, RecordStore } from '../../../core/ports/record-store.ts';
+import type { Derive, Derived, RecordStore } from '../../../core/ports/record-store.ts';
 import { openDatabase, type SqliteDatabase } from './database.ts';
 import { isThreadLost, unavailable } from './errors.ts';
 import { openLedger } from './ledger.ts';
@@ -15,6 +15,7 @@ import {
   acceptanceOf,
   acceptSteps,
   deletionDoneSteps,
+  deletionIn,
   heedGuard,
   identitySteps,
   isQueueFull,
@@ -211,11 +212,10 @@ function recordStore(database: SqliteDatabase, derive: Derive): RecordStore {
       fromStored(mediaId, async (before) => {
         if (!before || !condition(before.image)) return null;
         const derived = derive(before.image, null);
-        const deletion: Deletion = { mediaId, names: derived.ownedNames };
-        const { stopped } = await writeImage(mediaId, removeSteps(before, derived, deletion), null);
-        if (stopped !== null) return CHANGED;
+        const outcome = await writeImage(mediaId, removeSteps(before, derived), null);
+        if (outcome.stopped !== null) return CHANGED;
         written(mediaId, null, derived);
-        return deletion;
+        return deletionIn(outcome) ?? (await answer(() => queries.findDeletion(mediaId)));
       }),
 
     deletionDone: (mediaId) => images.take(mediaId, async () => void (await persist(deletionDoneSteps(mediaId)))),
@@ -245,6 +245,7 @@ function recordStore(database: SqliteDatabase, derive: Derive): RecordStore {
     pendingDeletions: () => answer(() => queries.pendingDeletions()),
     unreadable: () => answer(() => queries.unreadable()),
     ownedNames: (names) => answer(() => queries.ownedNames(names)),
+    countSharing: (names, owner) => answer(() => queries.countSharing(names, owner)),
 
     async check() {
       await answer(readAll, CHECK_WAIT_MS);

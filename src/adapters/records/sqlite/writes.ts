@@ -7,6 +7,7 @@ import { balancesOf, guardSteps, ledgerSteps, VETOED } from './ledger.ts';
 import { deliverySteps, imageRemovedSteps } from './outbox.ts';
 import { FIND_BY_KEY, FIND_DELETION, FIND_IMAGE, IDENTITY } from './queries.ts';
 import { columnsOf, readDeletion, readImage, type StoredImage } from './rows.ts';
+import { forgetSharedSteps, sharedNameSteps, UNSHARED } from './shared-files.ts';
 import { answerWith, CHANGED, type Outcome, run, type Step, stopIf, stopUnless } from './writer/write.ts';
 
 /** What the writes of the `RecordStore` are made of, as data for the writer's thread, and what their outcomes mean. */
@@ -32,6 +33,7 @@ export function acceptSteps(
     stopIfQueueFull(queueLimit),
     run(INSERT, columnsOf(stored, derived)),
     ...labelSteps(stored.image),
+    ...sharedNameSteps(mediaId, derived),
     ...derivedSteps(stored, derived, guard),
   ];
 }
@@ -68,6 +70,7 @@ export function rewriteSteps(
     ...(queueLimit === null ? [] : [stopIfQueueFull(queueLimit)]),
     run(UPDATE, columnsOf(after, derived)),
     ...(isLabelledAnew ? labelSteps(after.image) : []),
+    ...(after.image.request === before.image.request ? [] : sharedNameSteps(after.image.mediaId, derived)),
     ...derivedSteps(after, derived, guard),
   ];
 }
@@ -76,15 +79,26 @@ export function isQueueFull({ stopped }: Outcome): boolean {
   return stopped === QUEUE_FULL;
 }
 
-/** Deletes an image and notes the names of its files; stopped as `CHANGED` where it is no longer `before`. */
-export function removeSteps(before: StoredImage, { ledger }: Derived, { mediaId, names }: Deletion): readonly Step[] {
+/**
+ * Deletes an image and notes the names of its files, of those that it shares the ones that no other image names; stopped as `CHANGED` where
+ * it is no longer `before`. `deletionIn` reads the outcome.
+ */
+export function removeSteps(before: StoredImage, { ledger, ownedNames, sharedNames }: Derived): readonly Step[] {
+  const { mediaId } = before.image;
   return [
     stopUnlessStill(before),
     ...ledgerSteps(ledger),
     run('DELETE FROM images WHERE media_id = ?', [mediaId]),
     ...imageRemovedSteps(mediaId),
-    run('INSERT INTO deletions (media_id, names) VALUES (?, ?)', [mediaId, JSON.stringify(names)]),
+    ...forgetSharedSteps(mediaId),
+    run(NOTE_DELETION, { mediaId, owned: JSON.stringify(ownedNames), shared: JSON.stringify(sharedNames) }),
+    answerWith(FIND_DELETION, [mediaId]),
   ];
+}
+
+/** The deletion that `removeSteps` has noted; null where the outcome does not say. */
+export function deletionIn({ row }: Outcome): Deletion | null {
+  return row && readDeletion(row);
 }
 
 export function deletionDoneSteps(mediaId: string): readonly Step[] {
@@ -168,6 +182,13 @@ function stopUnlessStill({ image, document }: StoredImage): Step {
 function stopIfQueueFull(limit: number): Step {
   return stopIf(QUEUE_FULL, `SELECT 1 FROM totals WHERE status = 'queued' AND images >= ?`, [limit]);
 }
+
+const NOTE_DELETION = `
+  INSERT INTO deletions (media_id, names)
+  SELECT :mediaId, json_group_array(value) FROM (
+    SELECT value FROM json_each(:owned)
+    UNION ALL
+    ${UNSHARED})`;
 
 const INSERT = `
   INSERT INTO images (media_id, owner, status, idempotency_key, created_at, requested_at, expires_at, document)

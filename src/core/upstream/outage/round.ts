@@ -11,11 +11,14 @@ import type { Candidate } from '../upstreams.ts';
  */
 type Standing = 'ready' | 'paused' | 'waiting' | 'over';
 
+/** A server that refuses more parameters than this in one round is not called again by the job. */
+export const MOST_REFUSED_PARAMETERS = 6;
+
 /** The calls of one job to one provider, in rounds: each of them may take all the attempts that are configured. */
 export interface Round {
   readonly candidate: Candidate;
   readonly standing: Standing;
-  /** Calls in this round, those of an earlier process included. Calls where streaming was refused do not count. */
+  /** Calls in this round, those of an earlier process included. Calls where a parameter was refused do not count. */
   readonly calls: number;
   /**
    * Milliseconds until the job may call; infinite where it must not, or where another job has to call first. Where the provider is down,
@@ -33,8 +36,8 @@ export interface Round {
   /** Lets the job call, as its first call here or after a wait; null while it may not. */
   admit(): Admission | null;
   callBegins(): void;
-  /** True for the first call of the round where streaming was refused: the same call follows without streaming. */
-  streamingRefused(): boolean;
+  /** True for the first call of the round where this parameter was refused: the same call follows without it. */
+  parameterRefused(name: string | null): boolean;
   callFailed(): void;
   /**
    * The job stops calling, for now or for good, after `failure`. `isPutOff`: a retry would follow if the retry budget had one left.
@@ -68,7 +71,7 @@ export function createRound({
   let picturesAtWait = 0;
   let lastFailure: ProviderError | null = null;
   let hasFailed = false;
-  let wasStreamingRefused = false;
+  const refused = new Set<string | null>();
   let isRetryPutOff = false;
 
   function isOutage(): boolean {
@@ -89,7 +92,7 @@ export function createRound({
       calls = 0;
       picturesAtFirstCall = null;
       hasFailed = false;
-      wasStreamingRefused = false;
+      refused.clear();
       isRetryPutOff = false;
     }
   }
@@ -136,9 +139,9 @@ export function createRound({
     callBegins() {
       calls += 1;
     },
-    streamingRefused() {
-      const isFirst = !wasStreamingRefused;
-      wasStreamingRefused = true;
+    parameterRefused(name) {
+      const isFirst = !refused.has(name) && refused.size < MOST_REFUSED_PARAMETERS;
+      refused.add(name);
       calls -= 1;
       return isFirst;
     },

@@ -12,6 +12,7 @@ const COMPATIBLE: Model = {
   ...unlistedModel('local-diffusion'),
   qualities: ['standard', 'hd'],
   styles: ['vivid', 'natural'],
+  edits: { images: 4, imageBytes: 1_000_000, maskBytes: 1_000_000 },
 };
 
 describeProvider(

@@ -78,7 +78,7 @@ test.each([
 ])('a refusal to stream is a fault of its own, and no later call asks for it: %s', async (_, behaviour) => {
   server.script(behaviour);
   const made = provider();
-  await expect(watch(made).generated).rejects.toMatchObject({ fault: 'streaming_refused', outcome: 'failed' });
+  await expect(watch(made).generated).rejects.toMatchObject({ fault: 'parameter_refused', outcome: 'failed' });
   expect(server.calls).toHaveLength(1);
   await watch(made).generated;
   expect(server.calls.map(({ body }) => body.stream)).toEqual([true, undefined]);

@@ -1,5 +1,6 @@
 import { expect, it, onTestFinished } from 'vitest';
 import { openPaintingThreads } from '../../../../src/adapters/providers/placeholder/painting-threads.ts';
+import { colouredInput } from '../../../support/edit-inputs.ts';
 import { paintHere } from '../../../support/received.ts';
 import { watchThreads } from '../../../support/threads.ts';
 
@@ -29,6 +30,19 @@ it.each(['png', 'jpeg', 'webp'] as const)(
     }
   },
 );
+
+it('threads paint over a picture, which moves to them', async () => {
+  const { paint } = open();
+  const { bytes } = await colouredInput({ r: 200, g: 40, b: 40 });
+  const start = () => ({ inputs: [Uint8Array.from(bytes)] as const, mask: null });
+  const here = await paintHere({ prompt: 'glass', size: SIZE, format: 'png', start: start() });
+  const moved = start();
+  const [picture] = moved.inputs;
+  const twice = { inputs: [picture, picture] as const, mask: picture };
+  expect((await paint({ prompt: 'glass', size: SIZE, format: 'png', start: start() })).sha256).toBe(here.sha256);
+  expect((await paint({ prompt: 'glass', size: SIZE, format: 'png', start: twice })).bytes.length).toBeGreaterThan(0);
+  expect(picture.byteLength).toBe(0);
+});
 
 it('a painting whose thread dies has failed, and the next is painted', async () => {
   const { threads, paint } = open();

@@ -1,4 +1,4 @@
-import sharp from 'sharp';
+import sharp, { type Region } from 'sharp';
 import { describe, expect, it } from 'vitest';
 import { checkPicture } from '../../../../src/adapters/imaging/checks.ts';
 import { readPicture } from '../../../../src/adapters/imaging/inspect.ts';
@@ -11,8 +11,9 @@ import type { Size } from '../../../../src/core/domain/geometry.ts';
 import { CATALOG } from '../../../../src/core/models/catalog.ts';
 import type { GenerationCall, Provider } from '../../../../src/core/ports/provider.ts';
 import { describeProvider } from '../../../contracts/provider.ts';
+import { anInput, bytesOf, colouredInput, type StoredInput } from '../../../support/edit-inputs.ts';
 import { callOptions, pictureIn } from '../../../support/generation.ts';
-import { paintHere } from '../../../support/received.ts';
+import { paintHere, received } from '../../../support/received.ts';
 
 const EVERY_CHECK = forEachCheck(() => 'reject');
 const provider = createPlaceholderProvider({ model: 'of-my-own', catalog: CATALOG, paint: paintHere });
@@ -24,6 +25,7 @@ describeProvider(
     call: call('a lighthouse', { width: 64, height: 48 }),
     secret: null,
     sent: () => null,
+    sentPictures: () => null,
     // Painting starts at once, so the call is in progress as soon as it is made.
     hold: () => Promise.resolve(),
     released: () => Promise.resolve(),
@@ -84,6 +86,30 @@ describe('the placeholder', () => {
     expect(picture).toMatchObject({ revisedPrompt: null, usage: null, httpStatus: null, providerRequestId: null });
   });
 
+  it('tints the picture that an edit starts from, and shows the others: the same bytes for the same pictures', async () => {
+    const [red, blue] = [await colouredInput({ r: 220, g: 30, b: 30 }), await colouredInput({ r: 30, g: 30, b: 220 })];
+    const size = { width: 320, height: 200 };
+    const ofRed = await edit(size, [red]);
+    expect(Buffer.compare(await edit(size, [red]), ofRed)).toBe(0);
+    const [r = 0, , b = 0] = (await sharp(ofRed).stats()).channels.map(({ mean }) => mean);
+    expect(r).toBeGreaterThan(2 * b);
+    expect((await sharp(ofRed).metadata()).width).toBe(320);
+    const ofBoth = await edit(size, [red, blue]);
+    const corner = await partOf(ofBoth, { left: 2, top: 180, width: 10, height: 10 });
+    expect(corner.channels.map(({ mean }) => Math.round(mean))).toEqual([30, 30, 220]);
+    expect(Buffer.compare(await edit(size, [blue, red]), ofBoth)).not.toBe(0);
+  });
+
+  it('paints anew only what the mask leaves open', async () => {
+    const white = await colouredInput({ r: 255, g: 255, b: 255 }, { width: 64, height: 48 });
+    const mask = await maskOf({ width: 64, height: 48 }, 32);
+    const edited = await edit({ width: 128, height: 96 }, [white], mask);
+    const half = (left: number) => partOf(edited, { left, top: 0, width: 56, height: 96 });
+    const [kept, painted] = [await half(0), await half(72)];
+    expect(kept.channels.every(({ min }) => min > 250)).toBe(true);
+    expect(painted.entropy).toBeGreaterThan(2);
+  });
+
   it('accepts any prompt', async () => {
     const prompts = ['', '</svg><script>', '\0', '図'.repeat(32_000)];
     const pictures = await Promise.all(prompts.map((prompt) => paint(prompt, { width: 32, height: 32 })));
@@ -130,4 +156,33 @@ function call(prompt: string, size: Size): GenerationCall {
   const model = provider.model('placeholder');
   if (!model) throw new Error('the placeholder has no catalog row');
   return { model, prompt, size, quality: null, style: null, background: null, format: 'png', partialImages: 0 };
+}
+
+async function edit(
+  size: Size,
+  pictures: readonly StoredInput[],
+  mask: StoredInput | null = null,
+): Promise<Uint8Array> {
+  const edit = { inputs: pictures.map(({ input }) => input), mask: mask?.input ?? null };
+  const inputBytes = bytesOf(...pictures, ...(mask ? [mask] : []));
+  return pictureIn(await provider.generate({ ...call('tea', size), edit }, callOptions({ inputBytes }))).bytes;
+}
+
+/** Statistics of a part of the picture: sharp's are of the whole file, whatever is cut out. */
+async function partOf(picture: Uint8Array, part: Region) {
+  return await sharp(await sharp(picture).extract(part).png().toBuffer()).stats();
+}
+
+/** A mask whose left part is opaque. */
+async function maskOf({ width, height }: Size, opaque: number): Promise<StoredInput> {
+  const clear = { r: 0, g: 0, b: 0, alpha: 0 };
+  const block = { create: { width: opaque, height, channels: 4 as const, background: { ...clear, alpha: 1 } } };
+  const composed = sharp({ create: { width, height, channels: 4, background: clear } });
+  const bytes = Uint8Array.from(
+    await composed
+      .composite([{ input: block, left: 0, top: 0 }])
+      .png()
+      .toBuffer(),
+  );
+  return { input: anInput({ width, height }, { sha256: received(bytes).sha256, bytes: bytes.length }), bytes };
 }

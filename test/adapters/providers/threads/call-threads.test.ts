@@ -8,6 +8,7 @@ import type { GeneratedPicture, GenerationOptions, ProviderCalls } from '../../.
 import { NO_TRACING } from '../../../../src/core/ports/tracer.ts';
 import { createSecretMask } from '../../../../src/security/secret-mask.ts';
 import { describeProvider } from '../../../contracts/provider.ts';
+import { bytesOf, colouredInput } from '../../../support/edit-inputs.ts';
 import { addressIn, callOptions, pictureIn } from '../../../support/generation.ts';
 import { CALL } from '../../../support/openai/adapter.ts';
 import { answer, hang, openAiError, picture } from '../../../support/openai/answers.ts';
@@ -141,6 +142,24 @@ describe('a call on a thread', () => {
     expect(server.calls.at(-1)?.headers).not.toHaveProperty('traceparent');
   });
 
+  it('takes the pictures of an edit along without a copy, and sends what the server does not know no more', async () => {
+    const { calls } = open();
+    const stored = [await colouredInput({ r: 200, g: 40, b: 40 }), await colouredInput({ r: 40, g: 40, b: 200 })];
+    const inputBytes = bytesOf(...stored);
+    const edit = { inputs: stored.map(({ input }) => input), mask: null };
+    await calls.generate({ ...CALL, edit }, callOptions({ inputBytes, omit: ['n'] }));
+    expect([...inputBytes.values()].map(({ byteLength }) => byteLength)).toEqual([0, 0]);
+    const [sent] = server.calls;
+    expect(sent?.files.map(({ sha256 }) => sha256)).toEqual(stored.map(({ input }) => input.sha256));
+    expect(sent?.body).not.toHaveProperty('n');
+  });
+
+  it('says which parameter was refused', async () => {
+    server.refuses = ['n'];
+    const failure = await failureOf(open().calls.generate(CALL, callOptions()));
+    expect(failure).toMatchObject({ fault: 'parameter_refused', parameter: 'n' });
+  });
+
   it('masks secrets, also those that become known while it runs', async () => {
     const secrets = createSecretMask(['hunter22']);
     const { calls } = open(secrets);
@@ -214,7 +233,7 @@ describe('the side of the thread', () => {
       learnSecrets: () => undefined,
       traces: new AsyncLocalStorage(),
     });
-    const work = { method: 'generate', call: CALL, wantsPartials: false } as const;
+    const work = { method: 'generate', call: CALL, inputBytes: undefined, omit: [], wantsPartials: false } as const;
     return run({ provider: 'x', work, traceparent: null, secrets: [], port });
   }
 

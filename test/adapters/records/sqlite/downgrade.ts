@@ -62,6 +62,7 @@ const UNDO: readonly string[] = [
    ALTER TABLE labels DROP COLUMN status;
    CREATE INDEX labels_by_age ON labels (label, created_at, media_id);
    CREATE INDEX images_by_owner ON images (owner, created_at, media_id)`,
+  'DROP TABLE shared_files',
 ];
 
 /** Takes a closed database back to an earlier version of the schema, from 2 on. */

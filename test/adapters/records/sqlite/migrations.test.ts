@@ -191,7 +191,7 @@ describe('the schema', () => {
     expect(await listed({ label: 'y', status: ['queued'], owner: 'anna' })).toEqual(['c']);
   });
 
-  it.each([2, 3, 4, 5, 6, 7, 8])('migrates from version %d although a record cannot be read', async (version) => {
+  it.each([2, 3, 4, 5, 6, 7, 8, 9])('migrates from version %d although a record cannot be read', async (version) => {
     const store = place.open();
     for (const mediaId of ['bad', 'good']) await store.accept(anImage({ mediaId }), Infinity);
     await store.close();

@@ -1,0 +1,92 @@
+import { ImageError } from '../domain/errors.ts';
+import { inputName } from '../domain/file-names.ts';
+import { isFinished } from '../domain/image.ts';
+import type { GivenInput, Input } from '../domain/input.ts';
+import { type Caller, maySee } from '../domain/request.ts';
+import type { MediaStore } from '../ports/media-store.ts';
+import type { PictureFetcher } from '../ports/picture-fetcher.ts';
+import type { RecordStore } from '../ports/record-store.ts';
+import type { HandOfBytes } from './bytes-in-hand.ts';
+
+export interface InputSourcesDeps {
+  readonly records: Pick<RecordStore, 'get' | 'countSharing'>;
+  readonly store: Pick<MediaStore, 'read'>;
+  readonly fetcher: PictureFetcher;
+}
+
+/** How the bytes of one input are read. */
+export interface ReadOptions {
+  readonly caller: Caller;
+  readonly maxBytes: number;
+  /** The memory that what is read is counted in. */
+  readonly hand: HandOfBytes;
+}
+
+/**
+ * Reads the bytes that an input names. Raises `ImageError`: `not_found` for an image or a content that is not there, or is none of the
+ * caller's, `media_id_conflict` for an image without a picture, `payload_too_large` beyond `maxBytes`, `invalid_request` for a URL that brings
+ * nothing, and `storage_unavailable`.
+ */
+export function createReadInput({ records, store, fetcher }: InputSourcesDeps) {
+  async function readMaster(mediaId: string, { caller, maxBytes, hand }: ReadOptions): Promise<Uint8Array> {
+    const image = await records.get(mediaId);
+    if (image === null || !maySee(caller, image.owner)) {
+      throw new ImageError('not_found', `there is no image ${mediaId}`);
+    }
+    const { master, status } = image;
+    if (status !== 'succeeded' || master === null) {
+      const reason = isFinished(status)
+        ? `it ${status === 'failed' ? 'failed' : 'was cancelled'}; have it made first, or take another`
+        : `it is at work (${status}); wait for its end`;
+      throw new ImageError('media_id_conflict', `the image ${mediaId} has no picture to start from: ${reason}`);
+    }
+    refuseLarger(master.bytes, maxBytes);
+    hand.add(master.bytes);
+    const bytes = await store.read(master.name);
+    if (bytes === null) {
+      throw new ImageError('storage_unavailable', `the picture of ${mediaId} is missing in the media store`, {
+        mediaId,
+      });
+    }
+    return bytes;
+  }
+
+  async function readStored(sha256: string, { caller, maxBytes, hand }: ReadOptions): Promise<Uint8Array> {
+    const name = inputName(sha256);
+    const users = await records.countSharing([name], caller.seesAll ? null : caller.name);
+    if (users.size === 0) throw new ImageError('not_found', `there is no input ${sha256}`);
+    const bytes = await store.read(name);
+    if (bytes === null)
+      throw new ImageError('storage_unavailable', `the input ${sha256} is missing in the media store`);
+    refuseLarger(bytes.byteLength, maxBytes);
+    hand.add(bytes.byteLength);
+    return bytes;
+  }
+
+  async function fetchPicture(url: string, { maxBytes, hand }: ReadOptions): Promise<Uint8Array> {
+    const bytes = await fetcher.fetch(url, maxBytes);
+    hand.add(bytes.byteLength);
+    return bytes;
+  }
+
+  return async (given: GivenInput, options: ReadOptions): Promise<Uint8Array> => {
+    if ('mediaId' in given) return await readMaster(given.mediaId, options);
+    if ('url' in given) return await fetchPicture(given.url, options);
+    if ('sha256' in given) return await readStored(given.sha256, options);
+    // In memory already, and bounded where they came in.
+    refuseLarger(given.bytes.byteLength, options.maxBytes);
+    return given.bytes;
+  };
+}
+
+/** Where an input came from, as a record shows it: a part of the request is named by its content. */
+export function sourceOf(given: GivenInput, sha256: string): Input['source'] {
+  if ('mediaId' in given) return { mediaId: given.mediaId };
+  if ('url' in given) return { url: given.url };
+  return { sha256 };
+}
+
+function refuseLarger(bytes: number, maxBytes: number): void {
+  if (bytes <= maxBytes) return;
+  throw new ImageError('payload_too_large', `the picture has ${bytes} bytes, and the model takes ${maxBytes} at most`);
+}

@@ -1,0 +1,180 @@
+import { ImageError } from '../domain/errors.ts';
+import { inputName } from '../domain/file-names.ts';
+import { formatSize } from '../domain/geometry.ts';
+import type { GivenInput, Input } from '../domain/input.ts';
+import type { EditLimits } from '../domain/model.ts';
+import type { Caller, CreateImage, ImageRequest } from '../domain/request.ts';
+import type { Imaging } from '../ports/imaging.ts';
+import type { MediaStore } from '../ports/media-store.ts';
+import { createBytesInHand } from './bytes-in-hand.ts';
+import type { InputHolds } from './input-holds.ts';
+import { createReadInput, type InputSourcesDeps, type ReadOptions, sourceOf } from './input-sources.ts';
+
+/** The inputs of one request: checked, in memory, and not yet stored. Dispose of them once the request is accepted, or is not. */
+export interface TakenInputs extends Disposable {
+  /** The request with its inputs and its mask. */
+  readonly request: ImageRequest;
+  /**
+   * Stores the inputs durably, and keeps them there until they are disposed of. Call it before the image is accepted: its record then
+   * never names a missing input. Raises `storage_full` or `storage_unavailable`.
+   */
+  store(): Promise<void>;
+}
+
+/**
+ * Reads and checks the pictures that a request brings; `request` is what its other fields were resolved to. Nothing is written or paid.
+ * Every error of `ImageError` names the input by its path, such as `inputs.2` or `mask`: `unsupported_parameter` where no model that can be
+ * called takes so many, `invalid_request` for what is no sound picture, a mask that does not fit, or a URL that brings none,
+ * `payload_too_large`, `not_found` and `media_id_conflict`. `queue_full` where other requests' pictures take all the memory.
+ */
+export type TakeInputs = (create: CreateImage, request: ImageRequest, caller: Caller) => Promise<TakenInputs>;
+
+interface IntakeDeps extends InputSourcesDeps {
+  readonly store: Pick<MediaStore, 'read' | 'put'>;
+  readonly holds: InputHolds;
+  readonly imaging: Pick<Imaging, 'inspect'>;
+  /** The bytes of the presets' reference pictures, by their SHA-256; they were checked at the start. */
+  readonly references: ReadonlyMap<string, Uint8Array>;
+  /** The limits on so many inputs of the request. Raises `unsupported_parameter` where no model takes them. */
+  readonly limitsOf: (request: ImageRequest, inputs: number) => EditLimits;
+  /** Most bytes of pictures that requests read at the same time, without those that came with a request; default 256 MiB. */
+  readonly maxBytesInHand?: number;
+}
+
+const MAX_BYTES_IN_HAND = 256 * 1024 * 1024;
+
+/** An input as it was given, and what is asked of it. */
+interface Expected {
+  readonly given: GivenInput;
+  readonly path: string;
+  readonly maxBytes: number;
+}
+
+/** A checked input, and its bytes. */
+interface Taken {
+  readonly input: Input;
+  readonly hasAlpha: boolean;
+  readonly bytes: Uint8Array;
+}
+
+export function createTakeInputs({
+  holds,
+  imaging,
+  references,
+  limitsOf,
+  maxBytesInHand,
+  ...sources
+}: IntakeDeps): TakeInputs {
+  const { store } = sources;
+  const read = createReadInput(sources);
+  const openHand = createBytesInHand(maxBytesInHand ?? MAX_BYTES_IN_HAND);
+
+  async function take({ given, maxBytes }: Expected, options: Omit<ReadOptions, 'maxBytes'>): Promise<Taken> {
+    const bytes = await read(given, { ...options, maxBytes });
+    const { hasAlpha, ...picture } = await imaging.inspect(bytes);
+    if ('sha256' in given && given.sha256 !== picture.sha256) {
+      throw new ImageError(
+        'storage_unavailable',
+        `the stored input ${given.sha256} is damaged; send the picture again`,
+      );
+    }
+    const input: Input = { ...picture, bytes: bytes.byteLength, source: sourceOf(given, picture.sha256) };
+    return { input, hasAlpha, bytes };
+  }
+
+  /** Takes all at once. The first that is wrong, in their order, says why; none is still read then. */
+  async function takeAll(
+    expected: readonly Expected[],
+    options: Omit<ReadOptions, 'maxBytes'>,
+  ): Promise<readonly Taken[]> {
+    const results = await Promise.allSettled(expected.map((one) => take(one, options)));
+    return results.map((result, index) => {
+      if (result.status === 'fulfilled') return result.value;
+      throw namingPath(result.reason, expected[index]?.path ?? 'inputs');
+    });
+  }
+
+  /** Stores what the request brings, and what its preset does. */
+  async function storeAll(request: ImageRequest, taken: readonly Taken[]): Promise<Disposable> {
+    const files = new Map([
+      ...(request.references ?? []).flatMap(({ sha256 }) => {
+        const bytes = references.get(sha256);
+        return bytes === undefined ? [] : [[inputName(sha256), bytes] as const];
+      }),
+      ...taken.map(({ input, bytes }) => [inputName(input.sha256), bytes] as const),
+    ]);
+    const held = await holds.hold([...files.keys()]);
+    try {
+      for (const [name, bytes] of files) await store.put(name, bytes);
+      return held;
+    } catch (error) {
+      held[Symbol.dispose]();
+      throw error;
+    }
+  }
+
+  function taking(request: ImageRequest, taken: readonly Taken[], kept = new DisposableStack()): TakenInputs {
+    return {
+      request,
+      async store() {
+        kept.use(await storeAll(request, taken));
+      },
+      [Symbol.dispose]: () => kept.dispose(),
+    };
+  }
+
+  return async (create, request, caller) => {
+    const given = create.inputs ?? [];
+    const givenMask = create.mask ?? null;
+    if (given.length === 0) {
+      refuseLoneMask(givenMask);
+      return taking(request, []);
+    }
+    const { imageBytes, maskBytes } = limitsOf(request, given.length);
+    const expected = given.map((one, index) => ({ given: one, path: `inputs.${index}`, maxBytes: imageBytes }));
+    if (givenMask !== null) expected.push({ given: givenMask, path: 'mask', maxBytes: maskBytes });
+
+    using resources = new DisposableStack();
+    const hand = resources.use(openHand());
+    const taken = await takeAll(expected, { caller, hand });
+    const mask = givenMask === null ? null : taken.at(-1);
+    const pictures = taken.slice(0, given.length);
+    if (mask) refuseUnfitMask(mask, pictures[0]);
+    const inputs = pictures.map(({ input }) => input);
+    return taking({ ...request, inputs, ...(mask && { mask: mask.input }) }, taken, resources.move());
+  };
+}
+
+function refuseLoneMask(mask: GivenInput | null): void {
+  if (mask !== null) {
+    throw namingPath(
+      new ImageError('invalid_request', 'a mask is for the first of the inputs, and there are none'),
+      'mask',
+    );
+  }
+}
+
+/** Raises `invalid_request` for a mask that image models do not take: it is a PNG with alpha, of the first input's size. */
+function refuseUnfitMask({ input: mask, hasAlpha }: Taken, first: Taken | undefined): void {
+  const refuse = (detail: string) => namingPath(new ImageError('invalid_request', detail), 'mask');
+  if (mask.format !== 'png' || !hasAlpha) {
+    throw refuse('the mask must be a png with an alpha channel, whose transparent parts are painted anew');
+  }
+  if (first && (mask.width !== first.input.width || mask.height !== first.input.height)) {
+    throw refuse(
+      `the mask is ${formatSize(mask)}; it must have the size of the first input, ${formatSize(first.input)}`,
+    );
+  }
+}
+
+/** The error with the input that it is about. A picture that cannot be read is the caller's, so the request is at fault. */
+function namingPath(error: unknown, path: string): unknown {
+  if (!(error instanceof ImageError)) return error;
+  const { message, retryAfterSeconds, mediaId } = error;
+  return new ImageError(error.code === 'invalid_image' ? 'invalid_request' : error.code, `${path}: ${message}`, {
+    paths: [{ path, message }],
+    ...(retryAfterSeconds !== null && { retryAfterSeconds }),
+    ...(mediaId !== null && { mediaId }),
+    cause: error,
+  });
+}
