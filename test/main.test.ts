@@ -1,4 +1,4 @@
-import { writeFile } from 'node:fs/promises';
+import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { fileURLToPath } from 'node:url';
@@ -9,6 +9,7 @@ import { startProcess, startService } from './support/app/process.ts';
 import { signingIdentity } from './support/credentials.ts';
 import { picture } from './support/openai/answers.ts';
 import { type OpenAiServer, startOpenAiServer } from './support/openai/server.ts';
+import { texturedPicture } from './support/pictures.ts';
 import { temporaryFolder } from './support/temporary-folder.ts';
 import { eventually, until } from './support/until.ts';
 import { readDatabase } from './torture/audit.ts';
@@ -203,6 +204,18 @@ describe('the process', () => {
     expect(await service.exited).toBe(78);
     expect(service.stderr()).toMatch(/C2PA_CERT: .*emailProtection or documentSigning/);
     expect(service.stderr() + service.stdout()).not.toContain(keyPem.split('\n')[1]);
+  });
+
+  it('refuses a reference picture of a preset that is cut short with exit code 78, before it opens anything', async () => {
+    await using folder = await temporaryFolder();
+    const logo = await texturedPicture({ width: 256, height: 128 });
+    await writeFile(join(folder.path, 'logo.png'), logo.subarray(0, logo.length / 2));
+    const acme = { description: 'Acme.', size: '1024x640', references: [{ file: 'logo.png', use: 'the logo' }] };
+    await writeFile(join(folder.path, 'presets.json'), JSON.stringify({ acme }));
+    await using service = startProcess({ folder: folder.path, env: { PRESETS: 'presets.json' } });
+    expect(await service.exited).toBe(78);
+    expect(service.stderr()).toMatch(/^Easel did not start: .*\n +PRESETS: acme\.references\.0\.file: [^\n]+\n$/);
+    expect(await readdir(folder.path)).not.toContain('easel.db');
   });
 
   it('runs scheduled cleanups, logs prompts if set, and uses the placeholder in production if PROVIDERS names it', async () => {

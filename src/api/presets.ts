@@ -24,6 +24,17 @@ const presetChecks = z.strictObject(forEachCheck(() => mode)).meta({
   examples: [{ entropy: 'off' }],
 });
 
+const presetReference = z
+  .strictObject({
+    file: z.string().meta({ description: "Path beside the presets' file.", examples: ['brand/logo.png'] }),
+    use: z
+      .string()
+      .meta({ description: 'How it is to be used.', examples: ["the brand's logo, small at the lower right"] }),
+    width: z.int().meta({ description: 'Pixels.' }),
+    height: z.int().meta({ description: 'Pixels.' }),
+  })
+  .meta({ id: 'PresetReference', description: "A picture that the model is sent after the request's inputs." });
+
 const presetRecord = z
   .strictObject({
     id: z.string().meta({ description: 'What a record names it by.', examples: ['article-hero@1'] }),
@@ -38,6 +49,12 @@ const presetRecord = z
     background: z.enum(BACKGROUNDS),
     format: z.enum(MASTER_FORMATS),
     brief: presetBrief,
+    references: z.array(presetReference).meta({
+      description:
+        'In the order in which they are sent. They count in the limits of the model, which has to be one that edits.',
+    }),
+    require: z.array(z.string()).meta({ description: 'What every picture must have.' }),
+    forbid: z.array(z.string()).meta({ description: 'What no picture may have.' }),
     example: z
       .strictObject({ preset: z.string(), brief: z.strictObject({ subject: z.string() }) })
       .meta({ description: 'A body for `POST /images`.' }),
@@ -60,6 +77,7 @@ export type PresetRecord = ReturnType<typeof toPresetRecord>;
 
 function toPresetRecord(preset: Preset) {
   const { name, version, description, size, renditions, checks, crop, quality, background, format, brief } = preset;
+  const { references = [], require = [], forbid = [] } = preset;
   return {
     id: presetId(preset),
     name,
@@ -73,6 +91,9 @@ function toPresetRecord(preset: Preset) {
     background,
     format,
     brief,
+    references: references.map(({ file, use, width, height }) => ({ file, use, width, height })),
+    require: [...require],
+    forbid: [...forbid],
     example: { preset: name, brief: { subject: preset.example } },
   };
 }

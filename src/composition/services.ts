@@ -29,6 +29,7 @@ import { createServiceMetrics } from './metrics.ts';
 import { loadSharp, openLinks, openTracing, openWebhooks, trySigning } from './optional-parts.ts';
 import { createPipeline } from './pipeline.ts';
 import { type OpenCalls, openProviders } from './providers.ts';
+import { openPresets } from './start/open-presets.ts';
 import { openMediaFolder, openRecords } from './start/open-storage.ts';
 import {
   pollShutdownDates,
@@ -88,6 +89,8 @@ export async function createServices(
   { clock, random, openImaging = createImagingThreads, openCalls = openCallThreads }: World = REAL_WORLD,
 ): Promise<Services> {
   await using opened = new AsyncDisposableStack();
+
+  const { presets, references } = await openPresets(config);
 
   const tracing = await openTracing(config, baseLogger, clock);
   opened.defer(() => tracing.close());
@@ -175,6 +178,8 @@ export async function createServices(
     capacity,
     queue,
     events,
+    presets,
+    references,
     provenanceReader: createProvenanceReader({ loadSharp }),
     providers,
     upstreams,

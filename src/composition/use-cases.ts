@@ -21,6 +21,7 @@ import { listModels } from '../core/models/model-list.ts';
 import type { GuardSpending } from '../core/money/budget-watch.ts';
 import type { Costs } from '../core/money/costs.ts';
 import { reportUsage } from '../core/money/usage.ts';
+import type { Presets } from '../core/planning/presets.ts';
 import { resolveRequest } from '../core/planning/resolve-request.ts';
 import type { Clock } from '../core/ports/clock.ts';
 import type { ImageEvents } from '../core/ports/image-events.ts';
@@ -53,6 +54,8 @@ interface UseCaseParts {
   readonly capacity: StorageCapacity;
   readonly queue: JobQueue;
   readonly events: ImageEvents;
+  readonly presets: Presets;
+  readonly references: ReadonlyMap<string, Uint8Array>;
   readonly provenanceReader: ProvenanceReader;
   readonly providers: readonly Provider[];
   readonly upstreams: Upstreams;
@@ -80,9 +83,9 @@ interface UseCases {
 
 /** Builds each use case from the parts and settings that it takes, and puts them together as facades. */
 export function createUseCases(config: Config, parts: UseCaseParts): UseCases {
-  const { records, store, queue, events, providers, upstreams, costs, deletions, urls, toRecord } = parts;
+  const { presets, records, store, queue, events, providers, upstreams, costs, deletions, urls, toRecord } = parts;
   const { clock, tracer, newId, log, stopping } = parts;
-  const { budget, presets, defaults, retention } = config;
+  const { budget, defaults, retention } = config;
   const queueLimit = config.queue.limit;
   const modelNames = modelNamesIn(config);
   const checkWebhookUrl = createWebhookUrlCheck((url) => refusalOfLiteral(url, config.webhooks.allowHosts));
@@ -95,6 +98,7 @@ export function createUseCases(config: Config, parts: UseCaseParts): UseCases {
     store,
     holds: parts.inputHolds,
     imaging: parts.imaging,
+    references: parts.references,
     fetcher: parts.fetcher,
     limitsOf: createInputLimits(upstreams),
   });

@@ -2,8 +2,6 @@
 
 import { dirname } from 'node:path';
 import type { Catalog } from '../core/models/catalog.ts';
-import { BUILT_IN_PRESETS } from '../core/planning/built-in-presets.ts';
-import type { Presets } from '../core/planning/presets.ts';
 import { type ApiKey, findConflicts } from '../security/api-keys.ts';
 import { refusalOfLiteral } from '../security/literal-address.ts';
 import { createSecretMask, type SecretMask } from '../security/secret-mask.ts';
@@ -14,16 +12,19 @@ import { type ImagingConfig, imagingConfig } from './imaging-settings.ts';
 import { issueLine } from './messages/issue-text.ts';
 import { settingWarnings } from './messages/setting-warnings.ts';
 import { type ProviderSettings, readableProviders, readProviders } from './provider-settings.ts';
+import { referenceLimits } from './reference-files.ts';
 import { type RetentionConfig, retentionConfig } from './retention-settings.ts';
 import { secretsIn } from './secrets.ts';
 import { type ServerConfig, type ServiceConfig, serverConfig, serviceConfig } from './service-settings.ts';
 import {
+  type PresetFiles,
   readKeys,
   readModels,
   readOrCollect,
   readPresets,
   readSigningFiles,
   type SigningFiles,
+  WITHOUT_OWN_PRESETS,
 } from './setting-files.ts';
 import { type Settings, schema, UNSUPPORTED } from './settings.ts';
 import { type WebhookConfig, webhookConfig } from './webhook-settings.ts';
@@ -39,12 +40,11 @@ export interface Config
     ImageConfig,
     ImagingConfig,
     CallConfig,
-    RetentionConfig {
+    RetentionConfig,
+    PresetFiles {
   readonly server: ServerConfig;
   /** In order of fallback. */
   readonly providers: readonly ProviderSettings[];
-  /** The built-in presets, with those of `PRESETS` laid over them. */
-  readonly presets: Presets;
   /** The identity that signs files as Content Credentials; null where they are not signed. */
   readonly signing: SigningFiles | null;
   /** Masks every secret of the configuration; learns those that are made at the first start. */
@@ -85,9 +85,10 @@ export function readConfig(env: Environment, now = Date.now()): Config {
 
   const keyFile = readOrCollect(() => readKeys(given.API_KEYS_FILE), issues) ?? { keys: [], secrets: [] };
   issues.push(...keyConflicts(settings, keyFile.keys));
-  const presets = readOrCollect(() => readPresets(given.PRESETS), issues) ?? BUILT_IN_PRESETS;
   const models = readOrCollect(() => readModels(given.MODEL_CATALOG), issues);
   const images = imageConfig(settings, models ?? new Map());
+  const limits = referenceLimits(images.catalog.values());
+  const presets = readOrCollect(() => readPresets(given.PRESETS, limits), issues) ?? WITHOUT_OWN_PRESETS;
   if (models !== null) issues.push(...strayAliases(images.aliases, images.catalog));
   const signing = readOrCollect(() => readSigningFiles(given.C2PA_CERT, given.C2PA_KEY, now), issues);
 
@@ -99,7 +100,11 @@ export function readConfig(env: Environment, now = Date.now()): Config {
   issues.push(
     ...UNSUPPORTED.filter((name) => name in given).map((name) => `${name}: is not supported by this version; unset it`),
   );
-  const warnings = [...settingWarnings(Object.keys(given), names), ...unusedAddress(openai.baseURL, names)];
+  const warnings = [
+    ...settingWarnings(Object.keys(given), names),
+    ...unusedAddress(openai.baseURL, names),
+    ...unusableReferences(presets, images, providers),
+  ];
   if (issues.length > 0) throw new ConfigError(issues, withoutRepeats(warnings, issues));
 
   const service = serviceConfig(settings);
@@ -113,8 +118,8 @@ export function readConfig(env: Environment, now = Date.now()): Config {
     ...callConfig(settings),
     ...retentionConfig(settings),
     server: serverConfig(settings, httpAccess(settings, LOOPBACK.test(settings.HOST) ? 'open' : 'keyed')),
+    ...presets,
     providers,
-    presets,
     signing,
     secrets: createSecretMask([...secretsIn(given), ...keyFile.secrets]),
     warnings,
@@ -190,6 +195,22 @@ function withoutRepeats(warnings: readonly string[], issues: readonly string[]):
 function unusedAddress(baseURL: string | undefined, names: readonly string[]): readonly string[] {
   if (baseURL === undefined || names.includes('openai')) return [];
   return ['OPENAI_BASE_URL is not used: set OPENAI_API_KEY too, or PROVIDERS=openai for a server that wants no key'];
+}
+
+/** A warning for every preset with reference pictures that no request can use without naming a model, since `IMAGE_MODEL` cannot edit. */
+function unusableReferences(
+  { presets }: PresetFiles,
+  { catalog, defaults }: ImageConfig,
+  providers: readonly ProviderSettings[],
+): readonly string[] {
+  const models = [defaults.model, ...providers.flatMap(({ model }) => model ?? [])];
+  if (models.some((id) => catalog.get(id)?.edits)) return [];
+  return presets
+    .filter(({ references }) => references !== undefined)
+    .map(
+      ({ name }) =>
+        `PRESETS has reference pictures for ${name}, and IMAGE_MODEL is no model that edits: requests with ${name} must name one that does`,
+    );
 }
 
 /** Conflicts among the keys of `API_KEYS_FILE`, and between them and those of `API_KEYS`. */

@@ -6,8 +6,10 @@ import type { ModelFacts } from '../core/models/catalog.ts';
 import { parseCatalog } from '../core/models/catalog-file.ts';
 import { BUILT_IN_PRESETS } from '../core/planning/built-in-presets.ts';
 import { parsePresets } from '../core/planning/preset-file.ts';
-import type { Presets } from '../core/planning/presets.ts';
+import type { DescribedPresets } from '../core/planning/presets.ts';
 import { parseKeyFile } from '../security/api-keys.ts';
+import { readFault } from './messages/read-fault.ts';
+import { type ReferenceFiles, type ReferenceLimits, readReferenceFiles } from './reference-files.ts';
 
 /** The issues of one file, in lines like those for variables. The path is not quoted: it may be a key in the wrong variable. */
 class ConfigFileError extends Error {
@@ -29,13 +31,31 @@ export function readKeys(path: string | undefined): Pick<ReturnType<typeof parse
   return { keys, secrets };
 }
 
-/** The built-in presets, with those of the file laid over them. Raises `ConfigFileError` with the path of every wrong field. */
-export function readPresets(path: string | undefined): Presets {
-  if (path === undefined) return BUILT_IN_PRESETS;
-  const parsed = parsePresets(readJson('PRESETS', path));
-  if ('presets' in parsed) return parsed.presets;
-  throw new ConfigFileError(parsed.issues.map(({ path, message }) => `PRESETS: ${path}: ${message}`));
+/** Presets, and the bytes of their reference pictures. */
+export interface PresetFiles {
+  readonly presets: DescribedPresets;
+  readonly referenceFiles: ReferenceFiles;
 }
+
+/**
+ * The built-in presets, with those of the file laid over them, and the reference pictures beside that file. Raises `ConfigFileError` with
+ * the path of every wrong field or picture.
+ */
+export function readPresets(path: string | undefined, limits: ReferenceLimits): PresetFiles {
+  if (path === undefined) return WITHOUT_OWN_PRESETS;
+  const parsed = parsePresets(readJson('PRESETS', path));
+  if ('issues' in parsed) throw presetIssues(parsed.issues);
+  const { files, issues } = readReferenceFiles(parsed.presets, path, limits);
+  if (issues.length > 0) throw presetIssues(issues);
+  return { presets: parsed.presets, referenceFiles: files };
+}
+
+function presetIssues(issues: readonly { readonly path: string; readonly message: string }[]): ConfigFileError {
+  return new ConfigFileError(issues.map(({ path, message }) => `PRESETS: ${path}: ${message}`));
+}
+
+/** The presets where no file is set. */
+export const WITHOUT_OWN_PRESETS: PresetFiles = { presets: BUILT_IN_PRESETS, referenceFiles: new Map() };
 
 /** The models of the file by id; none where no file is set. Raises `ConfigFileError` with the path of every wrong field. */
 export function readModels(path: string | undefined): ReadonlyMap<string, Partial<ModelFacts>> {
@@ -113,21 +133,11 @@ export function readOrCollect<T>(read: () => T, issues: string[]): T | null {
   }
 }
 
-/** Why a file cannot be read, by the code of the error. */
-const READ_FAULTS: Readonly<Record<string, string>> = {
-  ENOENT: 'there is no file at this path',
-  ENOTDIR: 'there is no file at this path',
-  EISDIR: 'this path leads to a folder, and must lead to a file',
-  EACCES: 'the user that runs Easel may not read the file',
-  EPERM: 'the user that runs Easel may not read the file',
-};
-
 function readText(variable: string, path: string): string {
   try {
     return readFileSync(path, 'utf8');
   } catch (error) {
-    const { code = '' } = error as NodeJS.ErrnoException;
-    throw issue(variable, READ_FAULTS[code] ?? `the file cannot be read (${code})`);
+    throw issue(variable, readFault(error));
   }
 }
 

@@ -17,6 +17,7 @@ import type { Preset } from '../../src/core/planning/presets.ts';
 import type { LastCleanup } from '../../src/core/ports/record-store.ts';
 import { exampleImage, exampleRecord } from '../support/app/fake-images.ts';
 import { anInput } from '../support/edit-inputs.ts';
+import { aReference } from '../support/inputs.ts';
 
 /** A field that the core could add, and that must not reach callers. */
 const secret = { secret: 'internal' };
@@ -116,6 +117,9 @@ const preset: Preset = {
   background: 'auto',
   format: 'png',
   brief: { style: 'engraving' },
+  references: [{ ...aReference('logo'), file: 'logo.png', ...secret }],
+  require: ['the logo'],
+  forbid: ['people'],
   example: 'a lighthouse',
 };
 const models = [...CATALOG.values()].map((row) => ({

@@ -5,6 +5,7 @@ import { createImage } from '../../src/api/create-image.ts';
 import { imageRecord } from '../../src/api/image-record.ts';
 import { problem } from '../../src/api/problem.ts';
 import { ConfigError, readConfig } from '../../src/config/config.ts';
+import { writeReferences } from '../support/brand-folder.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 import { readPages } from './pages.ts';
 
@@ -13,15 +14,23 @@ const ISSUES: Readonly<Record<string, (example: unknown) => Promise<readonly unk
   request: (example) => createImage.safeParse(example).error?.issues ?? [],
   'part-of-record': (example) => imageRecord.partial().safeParse(example).error?.issues ?? [],
   problem: (example) => problem.safeParse(example).error?.issues ?? [],
-  presets: (example) => issuesOfFile('PRESETS', example),
+  presets: (example) =>
+    issuesOfFile('PRESETS', example, (folder) =>
+      writeReferences(folder, example as Parameters<typeof writeReferences>[1]),
+    ),
   models: (example) => issuesOfFile('MODEL_CATALOG', example),
 };
 
-/** What the start says of a file that this setting names. */
-async function issuesOfFile(setting: string, content: unknown): Promise<readonly string[]> {
+/** What the start says of a file that this setting names, beside what `prepare` writes. */
+async function issuesOfFile(
+  setting: string,
+  content: unknown,
+  prepare?: (folder: string) => Promise<void>,
+): Promise<readonly string[]> {
   await using folder = await temporaryFolder();
   const path = join(folder.path, 'settings.json');
   await writeFile(path, JSON.stringify(content));
+  await prepare?.(folder.path);
   try {
     readConfig({ [setting]: path });
     return [];

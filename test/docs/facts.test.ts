@@ -22,6 +22,7 @@ import { COST_BASES } from '../../src/core/domain/money.ts';
 import { BUILT_IN_PRESETS } from '../../src/core/planning/built-in-presets.ts';
 import { createKey } from '../../src/security/api-keys.ts';
 import { startEasel } from '../support/app/easel.ts';
+import { writeReferences } from '../support/brand-folder.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 import { codeSpans, PROJECT, readPage, readPages, tableUnder } from './pages.ts';
 
@@ -83,6 +84,24 @@ describe('docs/pictures.md', () => {
     );
     expect(listed).toEqual(CHECK_NAMES.map((name) => [name, `CHECK_${name.toUpperCase()}`, DEFAULT_CHECKS[name]]));
     expect(firstColumn(pictures, 'Sizes and crops').toSorted()).toEqual([...CROPS].toSorted());
+  });
+});
+
+describe('docs/brand.md', () => {
+  it('shows the prompt that its request gets with its preset', async () => {
+    await using folder = await temporaryFolder();
+    const { blocks } = readPage('docs/brand.md');
+    const textOf = (tag: string) => blocks.find(({ tags }) => tags.includes(tag))?.text ?? '';
+    const PRESETS = join(folder.path, 'presets.json');
+    await writeFile(PRESETS, textOf('presets'));
+    await writeReferences(folder.path, JSON.parse(textOf('presets')));
+    await using easel = await startEasel({ env: { PRESETS } });
+    const preview = await fetch(`${easel.url}/images/preview`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: textOf('request'),
+    });
+    expect(((await preview.json()) as { prompt: string }).prompt).toBe(textOf('checked-by=test/docs/facts.test.ts'));
   });
 });
 

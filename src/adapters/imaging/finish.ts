@@ -46,7 +46,7 @@ export interface PictureMaker {
 }
 
 /** The pixel limit is twice the largest master that can be requested, and four times what today's models return. */
-const DEFAULT_LIMITS: DecodeLimits = { bytes: 64 * 1024 * 1024, pixels: 36_000_000, decodeSeconds: 30 };
+export const DEFAULT_LIMITS: DecodeLimits = { bytes: 64 * 1024 * 1024, pixels: 36_000_000, decodeSeconds: 30 };
 
 /**
  * Imaging with sharp. Decoding, scaling and encoding run on libuv's threads; the checks, the preview, signing and hashing on the thread

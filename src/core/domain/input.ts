@@ -26,3 +26,20 @@ export interface Input extends Size {
   /** Where it came from, as a record shows it. */
   readonly source: { readonly mediaId: string } | { readonly url: string } | { readonly sha256: string };
 }
+
+/** A picture that a preset lays under the caller's inputs, such as a logo: what follows it, and is not what an edit starts from. */
+export interface Reference extends Input {
+  /** How it is to be used, in the words of the preset. */
+  readonly use: string;
+}
+
+/** The pictures that a call for a request starts from, in the order in which they are sent: the caller's first. Without the mask. */
+export function picturesSent({
+  inputs = [],
+  references = [],
+}: {
+  readonly inputs?: readonly Input[];
+  readonly references?: readonly Reference[];
+}): readonly Input[] {
+  return [...inputs, ...references];
+}

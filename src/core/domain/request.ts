@@ -1,7 +1,7 @@
 import type { CheckPolicy } from './checks.ts';
 import type { Background, CropStrategy, MasterFormat, Quality, RenditionSpec } from './formats.ts';
 import type { Size } from './geometry.ts';
-import type { GivenInput, Input } from './input.ts';
+import { type GivenInput, type Input, picturesSent, type Reference } from './input.ts';
 
 /** The caller of a use case. */
 export interface Caller {
@@ -57,6 +57,11 @@ export interface ImageRequest {
   readonly inputs?: readonly Input[];
   /** For the first input; its transparent parts are painted anew. */
   readonly mask?: Input;
+  /** Pictures of the preset, sent after `inputs`; absent for none. Stored as inputs are, so that a later run sends the same ones. */
+  readonly references?: readonly Reference[];
+  /** What the preset wants in every picture, and in none; absent for nothing. */
+  readonly require?: readonly string[];
+  readonly forbid?: readonly string[];
   /** What only the call to the model is about; absent for none. */
   readonly options?: CallOptions;
   /** Partial pictures to stream whether or not a client listens, 0 to 3; absent for none. No part of what makes the picture. */
@@ -74,9 +79,9 @@ export interface ImageRequest {
   readonly webhookUrl: string | null;
 }
 
-/** The pictures that a request starts from and its mask, which comes last. */
-export function inputsOf({ inputs = [], mask }: Pick<ImageRequest, 'inputs' | 'mask'>): readonly Input[] {
-  return mask ? [...inputs, mask] : inputs;
+/** Every picture that a call for the request is sent: those that it starts from, with its preset's, and its mask, which comes last. */
+export function inputsOf({ mask, ...request }: Pick<ImageRequest, 'inputs' | 'mask' | 'references'>): readonly Input[] {
+  return mask ? [...picturesSent(request), mask] : picturesSent(request);
 }
 
 /** Parameters of the model's call that Easel passes on where the model takes them. Absent ones are not sent. */
@@ -97,19 +102,29 @@ export type CallOptionName = (typeof CALL_OPTIONS)[number];
 export const CHANGEABLE_FIELDS = ['labels', 'metadata', 'ttlSeconds', 'webhookUrl'] as const;
 export type ChangeableFields = Pick<ImageRequest, (typeof CHANGEABLE_FIELDS)[number]>;
 
+/** The fields that a request gets from its preset or the settings, never by itself. */
+export const PRESET_FIELDS = [
+  'crop',
+  'checks',
+  'references',
+  'require',
+  'forbid',
+] as const satisfies (keyof ImageRequest)[];
+export type PresetField = (typeof PRESET_FIELDS)[number];
+
 /** A change of such fields as it came: an absent field stays as it is, null clears it. */
 export type ImagePatch = { readonly [Field in keyof ChangeableFields]?: ChangeableFields[Field] | null | undefined };
 
 /**
- * A request as it came: its fields are valid, its defaults not yet resolved; null counts as left out. `crop` and `checks` can only
- * come from a preset.
+ * A request as it came: its fields are valid, its defaults not yet resolved; null counts as left out. What can only
+ * come from a preset is no part of it.
  */
 export type CreateImage = {
   readonly mediaId?: string | null | undefined;
   readonly inputs?: readonly GivenInput[] | null | undefined;
   readonly mask?: GivenInput | null | undefined;
 } & {
-  readonly [Field in Exclude<keyof ImageRequest, 'crop' | 'checks' | 'hasDefaultRenditions' | 'inputs' | 'mask'>]?:
+  readonly [Field in Exclude<keyof ImageRequest, PresetField | 'hasDefaultRenditions' | 'inputs' | 'mask'>]?:
     | ImageRequest[Field]
     | null
     | undefined;

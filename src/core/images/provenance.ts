@@ -49,7 +49,7 @@ export interface Provenance {
 }
 
 /** What a picture is to an edit. */
-export const INPUT_ROLES = ['input', 'mask'] as const;
+export const INPUT_ROLES = ['input', 'mask', 'reference'] as const;
 type InputRole = (typeof INPUT_ROLES)[number];
 
 interface ProvenanceDeps {
@@ -106,7 +106,11 @@ export function createProvenance({ store, reader, urls }: ProvenanceDeps): ReadP
   };
 }
 
-function rolesOf({ inputs = [], mask }: ImageRequest): Provenance['inputs'] {
-  const given = inputs.map((input) => ({ ...input, role: 'input' as const }));
-  return mask ? [...given, { ...mask, role: 'mask' }] : given;
+function rolesOf({ inputs = [], mask, references = [] }: ImageRequest): Provenance['inputs'] {
+  const inRole = (role: InputRole) => (input: Input) => ({ ...input, role });
+  return [
+    ...inputs.map(inRole('input')),
+    ...(mask ? [mask] : []).map(inRole('mask')),
+    ...references.map(inRole('reference')),
+  ];
 }

@@ -33,6 +33,8 @@ interface IntakeDeps extends InputSourcesDeps {
   readonly store: Pick<MediaStore, 'read' | 'put'>;
   readonly holds: InputHolds;
   readonly imaging: Pick<Imaging, 'inspect'>;
+  /** The bytes of the presets' reference pictures, by their SHA-256; they were checked at the start. */
+  readonly references: ReadonlyMap<string, Uint8Array>;
   /** The limits on so many inputs of the request. Raises `unsupported_parameter` where no model takes them. */
   readonly limitsOf: (request: ImageRequest, inputs: number) => EditLimits;
   /** Most bytes of pictures that requests read at the same time, without those that came with a request; default 256 MiB. */
@@ -55,7 +57,14 @@ interface Taken {
   readonly bytes: Uint8Array;
 }
 
-export function createTakeInputs({ holds, imaging, limitsOf, maxBytesInHand, ...sources }: IntakeDeps): TakeInputs {
+export function createTakeInputs({
+  holds,
+  imaging,
+  references,
+  limitsOf,
+  maxBytesInHand,
+  ...sources
+}: IntakeDeps): TakeInputs {
   const { store } = sources;
   const read = createReadInput(sources);
   const openHand = createBytesInHand(maxBytesInHand ?? MAX_BYTES_IN_HAND);
@@ -85,8 +94,15 @@ export function createTakeInputs({ holds, imaging, limitsOf, maxBytesInHand, ...
     });
   }
 
-  async function storeAll(taken: readonly Taken[]): Promise<Disposable> {
-    const files = new Map(taken.map(({ input, bytes }) => [inputName(input.sha256), bytes]));
+  /** Stores what the request brings, and what its preset does. */
+  async function storeAll(request: ImageRequest, taken: readonly Taken[]): Promise<Disposable> {
+    const files = new Map([
+      ...(request.references ?? []).flatMap(({ sha256 }) => {
+        const bytes = references.get(sha256);
+        return bytes === undefined ? [] : [[inputName(sha256), bytes] as const];
+      }),
+      ...taken.map(({ input, bytes }) => [inputName(input.sha256), bytes] as const),
+    ]);
     const held = await holds.hold([...files.keys()]);
     try {
       for (const [name, bytes] of files) await store.put(name, bytes);
@@ -97,10 +113,23 @@ export function createTakeInputs({ holds, imaging, limitsOf, maxBytesInHand, ...
     }
   }
 
+  function taking(request: ImageRequest, taken: readonly Taken[], kept = new DisposableStack()): TakenInputs {
+    return {
+      request,
+      async store() {
+        kept.use(await storeAll(request, taken));
+      },
+      [Symbol.dispose]: () => kept.dispose(),
+    };
+  }
+
   return async (create, request, caller) => {
     const given = create.inputs ?? [];
     const givenMask = create.mask ?? null;
-    if (given.length === 0) return withoutInputs(request, givenMask);
+    if (given.length === 0) {
+      refuseLoneMask(givenMask);
+      return taking(request, []);
+    }
     const { imageBytes, maskBytes } = limitsOf(request, given.length);
     const expected = given.map((one, index) => ({ given: one, path: `inputs.${index}`, maxBytes: imageBytes }));
     if (givenMask !== null) expected.push({ given: givenMask, path: 'mask', maxBytes: maskBytes });
@@ -112,25 +141,17 @@ export function createTakeInputs({ holds, imaging, limitsOf, maxBytesInHand, ...
     const pictures = taken.slice(0, given.length);
     if (mask) refuseUnfitMask(mask, pictures[0]);
     const inputs = pictures.map(({ input }) => input);
-    const kept = resources.move();
-    return {
-      request: { ...request, inputs, ...(mask && { mask: mask.input }) },
-      async store() {
-        kept.use(await storeAll(taken));
-      },
-      [Symbol.dispose]: () => kept.dispose(),
-    };
+    return taking({ ...request, inputs, ...(mask && { mask: mask.input }) }, taken, resources.move());
   };
 }
 
-function withoutInputs(request: ImageRequest, mask: GivenInput | null): TakenInputs {
+function refuseLoneMask(mask: GivenInput | null): void {
   if (mask !== null) {
     throw namingPath(
       new ImageError('invalid_request', 'a mask is for the first of the inputs, and there are none'),
       'mask',
     );
   }
-  return { request, store: async () => undefined, [Symbol.dispose]: () => undefined };
 }
 
 /** Raises `invalid_request` for a mask that image models do not take: it is a PNG with alpha, of the first input's size. */

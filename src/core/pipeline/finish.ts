@@ -4,7 +4,7 @@ import { DamagedOriginalError } from '../domain/errors.ts';
 import { masterName, renditionName } from '../domain/file-names.ts';
 import type { RenditionFormat, RenditionSpec } from '../domain/formats.ts';
 import { type Image, isRepair, type MediaFile, type Original } from '../domain/image.ts';
-import type { Input } from '../domain/input.ts';
+import { type Input, picturesSent } from '../domain/input.ts';
 import { finished } from '../domain/life-cycle/transitions.ts';
 import type { Clock } from '../ports/clock.ts';
 import type {
@@ -106,6 +106,7 @@ export function finishSpec(
   embedPrompt: boolean,
 ): FinishSpec {
   const { request } = image;
+  const pictures = picturesSent(request);
   return {
     requested: image.requestedSize,
     master: { ...request.size, format: request.format },
@@ -121,7 +122,7 @@ export function finishSpec(
       originalSha256: original.sha256,
       digitalSourceType: digitalSourceTypeOf(original),
       prompt: embedPrompt ? image.prompt : null,
-      ...(request.inputs && { inputs: request.inputs.map(provenanceInput) }),
+      ...(pictures.length > 0 && { inputs: pictures.map(provenanceInput) }),
     },
   };
 }

@@ -1,17 +1,23 @@
 import { isDeepStrictEqual } from 'node:util';
-import { CHANGEABLE_FIELDS, type ChangeableFields, type ImageRequest } from '../domain/request.ts';
+import {
+  CHANGEABLE_FIELDS,
+  type ChangeableFields,
+  type ImageRequest,
+  PRESET_FIELDS,
+  type PresetField,
+} from '../domain/request.ts';
 
 /** A field of a request that has a part in the picture, by the name that it has in a request. */
 export type PictureField = Exclude<
   keyof ImageRequest,
-  keyof ChangeableFields | 'crop' | 'checks' | (typeof IRRELEVANT)[number]
+  keyof ChangeableFields | PresetField | (typeof IRRELEVANT)[number]
 >;
 
 /** Fields that make no difference to the picture: whether a rendition was named, or is made by default, and what is shown meanwhile. */
 const IRRELEVANT = ['hasDefaultRenditions', 'partials'] as const satisfies readonly (keyof ImageRequest)[];
 
 /** What a request gets from its preset or the settings only, never by itself: it differs where the preset does. */
-const FROM_PRESET: ReadonlySet<string> = new Set(['crop', 'checks'] satisfies (keyof ImageRequest)[]);
+const FROM_PRESET: ReadonlySet<string> = new Set(PRESET_FIELDS);
 
 /**
  * The fields in which two requests, their defaults resolved, ask for different pictures; requests without any are the same. Labels,
@@ -33,6 +39,7 @@ export function differingFields(one: ImageRequest, other: ImageRequest): readonl
 
 function comparable(request: ImageRequest, field: keyof ImageRequest): unknown {
   if (field === 'inputs') return (request.inputs ?? []).map(({ sha256 }) => sha256);
+  if (field === 'references') return request.references?.map(({ sha256, use }) => [sha256, use]) ?? null;
   if (field === 'mask') return request.mask?.sha256 ?? null;
   return request[field] ?? null;
 }

@@ -87,6 +87,10 @@ export function planGeneration(request: ImageRequest, model: Model): GenerationP
   const prompt = buildPrompt({
     prompt: request.prompt,
     brief: request.brief,
+    inputs: request.inputs?.length ?? 0,
+    references: request.references ?? [],
+    require: request.require ?? [],
+    forbid: request.forbid ?? [],
     additions: promptAdditions,
     crops: cropsToAskFor(request, size),
   });

@@ -5,7 +5,7 @@ import { forEachBriefPart } from '../domain/request.ts';
 import { allowedInWords } from '../domain/text/allowed-values.ts';
 import { BUILT_IN_PRESETS } from './built-in-presets.ts';
 import { renditionText, sizeText } from './notation.ts';
-import { findPreset, type Preset, type Presets } from './presets.ts';
+import { type DescribedPresets, type DescribedReference, findPreset, type Preset } from './presets.ts';
 import { oversizedRenditions } from './size-negotiation.ts';
 
 /** An issue at one place of the file. */
@@ -22,7 +22,7 @@ interface PresetIssue {
  */
 export function parsePresets(
   value: unknown,
-): { readonly presets: Presets } | { readonly issues: readonly PresetIssue[] } {
+): { readonly presets: DescribedPresets } | { readonly issues: readonly PresetIssue[] } {
   const file = z.record(z.string(), z.unknown()).safeParse(value);
   if (!file.success) {
     return { issues: [{ path: 'the file', message: 'must be an object with a preset for each name' }] };
@@ -36,7 +36,18 @@ export function parsePresets(
 const MAX_RENDITIONS = 8;
 
 const words = z.string('must be a string').trim().min(1, 'must not be blank; leave it out or say something').max(2000);
-const list = z.array(words, 'must be a list of strings').min(1, 'must not be empty; leave it out or say something');
+const EMPTY_LIST = 'must not be empty; leave it out or say something';
+const list = z.array(words, 'must be a list of strings').min(1, EMPTY_LIST);
+
+/** A path that stays below a folder as far as its text shows; where links lead is for its reader to check. */
+const pathBelow = z
+  .string('must be a string')
+  .min(1, 'must not be empty')
+  .max(500, 'must be 500 characters or less')
+  .refine(
+    (path) => !/^[/\\]|^[a-z]:|\0/i.test(path) && !path.split(/[/\\]/).includes('..'),
+    'must be a path below the folder of the presets\' file, such as brand/logo.png, without ".."',
+  );
 
 const checkMode = z.enum(CHECK_MODES);
 
@@ -51,8 +62,13 @@ const fields = {
   background: z.enum(BACKGROUNDS),
   format: z.enum(MASTER_FORMATS),
   brief: z.strictObject(forEachBriefPart(words, list)).partial(),
+  references: z
+    .array(z.strictObject({ file: pathBelow, use: words }), 'must be a list of files with their use')
+    .min(1, EMPTY_LIST),
+  require: list,
+  forbid: list,
   example: words,
-} satisfies Record<Exclude<keyof Preset, 'name'>, z.ZodType>;
+} satisfies Record<Exclude<keyof FilePreset, 'name'>, z.ZodType>;
 
 /** Defaults of a custom preset; only `description` and `size` are required. */
 const CUSTOM_PRESET_DEFAULTS = {
@@ -70,9 +86,11 @@ const customPreset = z.strictObject(fields).partial().required({ description: tr
 /** A new version of a built-in preset; only `version` is required. */
 const builtInOverride = z.strictObject(fields).partial().required({ version: true });
 
+type FilePreset = Preset<DescribedReference>;
+
 const NAME = /^[a-z0-9][a-z0-9-]{0,63}$/;
 
-function parsePreset(name: string, entry: unknown): { preset: Preset } | { issues: readonly PresetIssue[] } {
+function parsePreset(name: string, entry: unknown): { preset: FilePreset } | { issues: readonly PresetIssue[] } {
   if (!NAME.test(name)) {
     const message = 'must be named with 1 to 64 of a-z, 0-9 and "-", and begin with a letter or digit';
     return { issues: [{ path: name, message }] };
@@ -81,7 +99,7 @@ function parsePreset(name: string, entry: unknown): { preset: Preset } | { issue
   const parsed = (builtIn ? builtInOverride : customPreset).safeParse(entry, { error: allowedInWords });
   if (!parsed.success) return { issues: parsed.error.issues.flatMap((issue) => toPresetIssues(name, issue)) };
   // The schemas type absent fields as optional; the spread fills each of them in, which the type checker cannot see.
-  const preset = { ...(builtIn ?? CUSTOM_PRESET_DEFAULTS), ...parsed.data, name } as Preset;
+  const preset = { ...(builtIn ?? CUSTOM_PRESET_DEFAULTS), ...parsed.data, name } as FilePreset;
   const issues = [...versionIssues(preset, builtIn), ...crossFieldIssues(preset)];
   return issues.length > 0 ? { issues } : { preset };
 }
@@ -100,17 +118,27 @@ function toPresetIssues(name: string, issue: z.core.$ZodIssue): readonly PresetI
 }
 
 /** A built-in version cannot be redefined: records refer to presets by version, so `article-hero@1` must keep its meaning. */
-function versionIssues({ name, version }: Preset, builtIn: Preset | null): readonly PresetIssue[] {
+function versionIssues({ name, version }: FilePreset, builtIn: Preset | null): readonly PresetIssue[] {
   if (builtIn === null || version > builtIn.version) return [];
   const message = `must be above ${builtIn.version}, the version of ${name} that comes with Easel`;
   return [{ path: `${name}.version`, message }];
 }
 
 /** Issues between fields that are valid on their own. */
-function crossFieldIssues({ name, size, renditions, background, format }: Preset): readonly PresetIssue[] {
+function crossFieldIssues({
+  name,
+  size,
+  renditions,
+  background,
+  format,
+  references = [],
+}: FilePreset): readonly PresetIssue[] {
   const issues: PresetIssue[] = [];
   if (new Set(renditions.map((rendition) => JSON.stringify(rendition))).size < renditions.length) {
     issues.push({ path: `${name}.renditions`, message: 'must not name the same rendition twice' });
+  }
+  if (new Set(references.map(({ file }) => file)).size < references.length) {
+    issues.push({ path: `${name}.references`, message: 'must not name the same file twice' });
   }
   if (background === 'transparent' && format === 'jpeg') {
     issues.push({ path: `${name}.format`, message: 'must be png or webp with a transparent background' });

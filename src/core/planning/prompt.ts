@@ -1,4 +1,5 @@
 import type { Crop, Size } from '../domain/geometry.ts';
+import type { Reference } from '../domain/input.ts';
 import type { Brief, BriefPart } from '../domain/request.ts';
 
 /** Everything that the final prompt is built from. */
@@ -7,6 +8,13 @@ export interface PromptParts {
   readonly prompt: string | null;
   /** The caller's brief merged with the preset's. */
   readonly brief: Brief | null;
+  /** How many pictures the caller brings, which are sent before the references. */
+  readonly inputs: number;
+  /** Pictures of the preset, in order. */
+  readonly references: readonly Pick<Reference, 'use'>[];
+  /** What the preset wants in every picture, and in none. */
+  readonly require: readonly string[];
+  readonly forbid: readonly string[];
   /** Sentences that stand in for parameters the model does not support. */
   readonly additions: readonly string[];
   /** For each file that margins are asked for: the part `crop` that it keeps of a picture of size `from`, in pixels. */
@@ -15,17 +23,32 @@ export interface PromptParts {
 
 /**
  * Builds the prompt that is sent to the model. Pure.
- * A plain prompt without brief, additions and crops of 2 % or more is sent unchanged.
+ * A plain prompt without brief, look of a preset, additions and crops of 2 % or more is sent unchanged.
  */
-export function buildPrompt({ prompt, brief, additions, crops }: PromptParts): string {
+export function buildPrompt(parts: PromptParts): string {
+  const { prompt, brief, require, forbid, additions, crops } = parts;
+  const avoid = [...new Set([...(brief?.avoid ?? []), ...forbid])];
   const lines = [
     prompt,
     ...briefLines(brief ?? {}, SHOWN_PARTS),
     ...additions,
-    ...briefLines(brief ?? {}, ['avoid']),
+    ...referenceLines(parts),
+    require.length > 0 && `Required in the picture: ${require.join('; ')}.`,
+    avoid.length > 0 && SENTENCES.avoid(avoid),
     marginAdvice(crops),
   ];
   return lines.filter(Boolean).join('\n');
+}
+
+/**
+ * Says what each reference is for, by its number among the pictures that are sent: as OpenAI's prompting guide numbers input pictures
+ * (https://github.com/openai/openai-cookbook, examples/multimodal/image-gen-models-prompting-guide.ipynb). An edit changes its input
+ * pictures; that references alone are not to be changed has to be said.
+ */
+function referenceLines({ inputs, references }: PromptParts): readonly string[] {
+  if (references.length === 0) return [];
+  const uses = references.map(({ use }, index) => ended(`Image ${inputs + index + 1} is a reference: ${use}`));
+  return inputs > 0 ? uses : ['Make a new picture; the images given are references for it.', ...uses];
 }
 
 /** How each part of a brief is written, in the order of the prompt; the additions stand before `avoid`. */
@@ -47,7 +70,11 @@ function briefLines(brief: Brief, parts: readonly BriefPart[]): readonly string[
 }
 
 function labelled(label: string, text: string): string {
-  return text && `${label}: ${text}${/[.!?]$/.test(text) ? '' : '.'}`;
+  return text && ended(`${label}: ${text}`);
+}
+
+function ended(sentence: string): string {
+  return /[.!?]$/.test(sentence) ? sentence : `${sentence}.`;
 }
 
 /** The smallest share of width or height, cut off at one edge, that the prompt mentions: less is not seen. */

@@ -3,7 +3,7 @@ import { ImageError } from '../domain/errors.ts';
 import type { CropStrategy, Quality, RenditionSpec } from '../domain/formats.ts';
 import { haveSameShape, type Size } from '../domain/geometry.ts';
 import { type Brief, type CreateImage, distinctLabels, type ImageRequest } from '../domain/request.ts';
-import { currentPresets, findPreset, type Presets, presetId } from './presets.ts';
+import { currentPresets, findPreset, type Preset, type Presets, presetId } from './presets.ts';
 import { oversizedRenditions } from './size-negotiation.ts';
 
 /** The configured defaults, for what neither the request nor its preset specifies. */
@@ -51,6 +51,7 @@ export function resolveRequest(create: CreateImage, presets: Presets, defaults: 
     // Omitted when `centre`, so that requests that were stored before there were crop strategies are the same.
     ...(crop === 'centre' ? {} : { crop }),
     ...(preset?.checks && { checks: preset.checks }),
+    ...(preset && brandFields(preset)),
     metadata: create.metadata ?? {},
     labels: distinctLabels(create.labels),
     ttlSeconds: create.ttlSeconds ?? null,
@@ -68,6 +69,15 @@ export function resolveRequest(create: CreateImage, presets: Presets, defaults: 
     throw new ImageError('unsupported_parameter', 'a rendition is too large for its master', { paths });
   }
   return request;
+}
+
+/** The look that the preset gives every picture. Of its references the content counts, not the files' names. */
+function brandFields({ references, require, forbid }: Preset): Pick<ImageRequest, 'references' | 'require' | 'forbid'> {
+  return {
+    ...(references && { references: references.map(({ file: _, ...reference }) => reference) }),
+    ...(require && { require }),
+    ...(forbid && { forbid }),
+  };
 }
 
 /** The brief of a request with a preset: the caller's parts replace the preset's, except that `avoid` joins both lists. */

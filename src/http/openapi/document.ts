@@ -93,6 +93,7 @@ export const SCHEMA_ORDER = [
   'Usage',
   'PresetBrief',
   'PresetChecks',
+  'PresetReference',
   'Preset',
   'PresetList',
   'ModelSizeList',

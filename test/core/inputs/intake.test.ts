@@ -37,6 +37,7 @@ async function openIntake(options: { readonly maxBytesInHand?: number; readonly 
     store,
     holds,
     imaging: createImaging(),
+    references: new Map(),
     fetcher: { fetch: async (url) => (await pages[url]?.()) ?? new Uint8Array() },
     limitsOf: () => ({ images: 16, imageBytes: 1_000_000, maskBytes: 1_000_000 }),
     ...(options.maxBytesInHand !== undefined && { maxBytesInHand: options.maxBytesInHand }),

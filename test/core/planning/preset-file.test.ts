@@ -28,6 +28,20 @@ it('reads an optional crop strategy', () => {
   expect(findPreset(read({ poster: POSTER }), 'poster')).not.toHaveProperty('crop');
 });
 
+it('reads the look of a brand, and leaves its pictures to be read', () => {
+  const look = {
+    references: [
+      { file: 'brand/logo.png', use: "the brand's logo" },
+      { file: '..paper.webp', use: 'the paper' },
+    ],
+    require: ['the logo'],
+    forbid: ['gradients', 'people'],
+  };
+  expect(findPreset(read({ acme: { ...POSTER, ...look } }), 'acme')).toMatchObject(look);
+  expect(findPreset(read({ icon: { version: 2, ...look } }), 'icon')).toMatchObject(look);
+  expect(Object.keys(findPreset(read({ poster: POSTER }), 'poster') ?? {})).not.toContain('references');
+});
+
 it('inherits from the built-in preset of the same name, which stays available by its version', () => {
   const presets = read({ icon: { version: 3, size: '512x512', brief: { style: 'woodcut' } } });
   const builtIn = findPreset(BUILT_IN_PRESETS, 'icon');
@@ -71,6 +85,42 @@ it.each<[string, unknown, readonly string[]]>([
     { poster: { ...POSTER, brief: { style: ' ', avoid: [] } } },
     ['poster.brief.style', 'poster.brief.avoid'],
   ],
+  ['blank words of a look', { acme: { ...POSTER, require: [' '], forbid: [] } }, ['acme.require.0', 'acme.forbid']],
+  ['an empty list of references', { acme: { ...POSTER, references: [] } }, ['acme.references']],
+  [
+    'references without use, and with unknown fields',
+    { acme: { ...POSTER, references: [{ file: 'a.png' }, { file: 'b.png', use: 'x', url: 'y' }, 'c.png'] } },
+    ['acme.references.0.use', 'acme.references.1.url', 'acme.references.2'],
+  ],
+  [
+    'the same file twice',
+    {
+      acme: {
+        ...POSTER,
+        references: [
+          { file: 'a.png', use: 'x' },
+          { file: 'a.png', use: 'y' },
+        ],
+      },
+    },
+    ['acme.references'],
+  ],
+  ...[
+    '/etc/logo.png',
+    '\\\\server\\logo.png',
+    'C:\\logo.png',
+    '../logo.png',
+    'brand/../../logo.png',
+    'brand\\..\\logo.png',
+    '..',
+    '',
+    'a\0.png',
+    'x'.repeat(501),
+  ].map((file): [string, unknown, readonly string[]] => [
+    `the path ${JSON.stringify(file.slice(0, 30))}`,
+    { acme: { ...POSTER, references: [{ file, use: 'x' }] } },
+    ['acme.references.0.file'],
+  ]),
   ['issues of several presets', { a: {}, icon: { version: 0 } }, ['a.description', 'a.size', 'icon.version']],
 ])('refuses %s and names every path', (_name, file, paths) => {
   const parsed = parsePresets(file);

@@ -4,6 +4,10 @@ import { buildPrompt, type PromptParts } from '../../../src/core/planning/prompt
 const parts = (overrides: Partial<PromptParts>): PromptParts => ({
   prompt: null,
   brief: null,
+  inputs: 0,
+  references: [],
+  require: [],
+  forbid: [],
   additions: [],
   crops: [],
   ...overrides,
@@ -65,5 +69,42 @@ describe('buildPrompt', () => {
     const from = { width: 1000, height: 1000 };
     const crop = { left: 0, top, width: 1000, height: 1000 - top };
     expect(buildPrompt(parts({ prompt: 'a tree', crops: [{ from, crop }] }))).toEqual(prompt);
+  });
+
+  const logo = { use: "the brand's logo, small at the lower right" };
+  const paper = { use: 'the paper that everything is printed on!' };
+
+  it("says what each reference is for, by its place after the caller's inputs", () => {
+    expect(buildPrompt(parts({ prompt: 'a mug', inputs: 2, references: [logo, paper] }))).toBe(
+      [
+        'a mug',
+        "Image 3 is a reference: the brand's logo, small at the lower right.",
+        'Image 4 is a reference: the paper that everything is printed on!',
+      ].join('\n'),
+    );
+  });
+
+  it('asks for a new picture where there are references alone, which an edit would change', () => {
+    expect(buildPrompt(parts({ prompt: 'a mug', references: [logo] }))).toBe(
+      [
+        'a mug',
+        'Make a new picture; the images given are references for it.',
+        "Image 1 is a reference: the brand's logo, small at the lower right.",
+      ].join('\n'),
+    );
+  });
+
+  it('writes what is required, and joins what is forbidden with what is to be avoided, each once', () => {
+    const look = { require: ['the logo', 'a flat ground'], forbid: ['gradients', 'people'] };
+    const brief = { subject: 'a mug', avoid: ['people', 'text'] };
+    expect(buildPrompt(parts({ brief, ...look, additions: ['Style: vivid.'] }))).toBe(
+      [
+        'a mug',
+        'Style: vivid.',
+        'Required in the picture: the logo; a flat ground.',
+        'Avoid: people, text, gradients.',
+      ].join('\n'),
+    );
+    expect(buildPrompt(parts({ prompt: 'a mug', forbid: look.forbid }))).toBe('a mug\nAvoid: gradients, people.');
   });
 });

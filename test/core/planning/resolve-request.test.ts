@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import type { CreateImage } from '../../../src/core/domain/request.ts';
+import type { CreateImage, ImageRequest } from '../../../src/core/domain/request.ts';
 import { BUILT_IN_PRESETS } from '../../../src/core/planning/built-in-presets.ts';
 import { differingFields } from '../../../src/core/planning/differing-fields.ts';
 import { findPreset, type Presets } from '../../../src/core/planning/presets.ts';
 import { mergeBriefs, type RequestDefaults, resolveRequest } from '../../../src/core/planning/resolve-request.ts';
+import { aReference } from '../../support/inputs.ts';
 
 const recorded = {
   model: 'gpt-image-2',
@@ -138,5 +139,61 @@ describe('mergeBriefs', () => {
     expect(mergeBriefs(null, { mood: 'calm' })).toEqual({ mood: 'calm' });
     expect(mergeBriefs(preset, null)).toBe(preset);
     expect(mergeBriefs(null, null)).toBeNull();
+  });
+});
+
+describe("a preset's look", () => {
+  const icon = findPreset(BUILT_IN_PRESETS, 'icon');
+  if (!icon) throw new Error('no preset named icon');
+  const logo = { file: 'brand/logo.png', ...aReference('logo') };
+  const acme = {
+    ...icon,
+    name: 'acme',
+    brief: { palette: ['teal', 'sand'] },
+    references: [logo],
+    require: ['the logo'],
+    forbid: ['gradients'],
+  };
+  const resolveAcme = (create: CreateImage, changes: Partial<typeof acme> = {}) =>
+    resolveRequest({ preset: 'acme', ...create }, [{ ...acme, ...changes }], defaults);
+
+  it('is part of every request with it, beside a prompt too', () => {
+    const look = { references: [aReference('logo')], require: ['the logo'], forbid: ['gradients'] };
+    expect(resolveAcme({ prompt: 'x' })).toMatchObject({ ...look, brief: { palette: ['teal', 'sand'] } });
+    expect(resolveAcme({ brief: { subject: 'x' } })).toMatchObject({
+      ...look,
+      brief: { subject: 'x', palette: ['teal', 'sand'] },
+    });
+    // The request has its own palette then; what is required and forbidden stands whatever it says.
+    expect(
+      resolveAcme({ brief: { palette: ['red'], avoid: ['people'], text: 'OPEN' } }, { forbid: ['text'] }),
+    ).toMatchObject({
+      brief: { palette: ['red'], avoid: ['people'] },
+      forbid: ['text'],
+    });
+  });
+
+  it('is absent from requests whose preset has none, so that requests stored before it existed are the same', () => {
+    expect(Object.keys(resolve({ prompt: 'x', preset: 'icon' }))).not.toEqual(
+      expect.arrayContaining([expect.stringMatching(/^(references|require|forbid)$/)]),
+    );
+  });
+
+  it('cannot come from the request', () => {
+    const given = { prompt: 'x', preset: 'icon', references: [aReference('a')], require: ['a'], forbid: ['b'] };
+    expect(resolve(given)).toEqual(resolve({ prompt: 'x', preset: 'icon' }));
+  });
+
+  it('makes another request where content, use or words differ, and the same one where only a file has another name', () => {
+    const before = resolveAcme({ prompt: 'x' });
+    const differing = (changes: Partial<typeof acme>) => differingFields(before, resolveAcme({ prompt: 'x' }, changes));
+    expect(differing({ references: [{ ...logo, file: 'brand/mark.png' }] })).toEqual([]);
+    expect(differing({ references: [{ ...logo, ...aReference('other', { use: logo.use }) }] })).toEqual(['preset']);
+    expect(differing({ references: [{ ...logo, use: 'otherwise' }] })).toEqual(['preset']);
+    expect(differing({ references: [logo, { file: 'b.png', ...aReference('b') }] })).toEqual(['preset']);
+    expect(differing({ require: ['a mark'] })).toEqual(['preset']);
+    expect(differing({ forbid: [] })).toEqual(['preset']);
+    // As it comes out of a database.
+    expect(differingFields(JSON.parse(JSON.stringify(before)) as ImageRequest, before)).toEqual([]);
   });
 });

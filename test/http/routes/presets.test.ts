@@ -29,6 +29,9 @@ it('lists each preset in its current version, with an example request that is ac
     format: 'png',
     checks: {},
     brief: { style: 'engraving' },
+    references: [],
+    require: [],
+    forbid: [],
     example: { preset: 'stamp', brief: { subject: expect.any(String) } },
   });
   for (const { id, example, size, renditions } of items) {
