@@ -41,7 +41,7 @@ export interface Provenance {
   readonly model: string;
   readonly createdAt: string;
   readonly originalSha256: string | null;
-  /** The pictures that the model was given besides the prompt, in order, the mask last. */
+  /** The pictures that the model was given besides the prompt: the caller's in order, the mask, and the references of the preset. */
   readonly inputs: readonly (Input & { readonly role: InputRole })[];
   readonly original: StoredProvenance | null;
   readonly master: FileProvenance | null;
