@@ -1,4 +1,5 @@
 import type { Logger } from 'pino';
+import { ImageError } from '../domain/errors.ts';
 import { canRunAgain } from '../domain/image.ts';
 import { accepted } from '../domain/life-cycle/transitions.ts';
 import type { Caller, CreateImage, ImageRequest } from '../domain/request.ts';
@@ -92,7 +93,12 @@ export function createSubmit({
       estimate,
     });
     const guard = admission.spendingGuard(image.model, image.estimate, createdAt);
-    const acceptance = await records.accept(image, admission.queueLimit, guard);
+    const acceptance = await records.accept(image, admission.queueLimit, guard).catch(async (error: unknown) => {
+      // Any other error may leave the image accepted.
+      if (error instanceof ImageError && error.code === 'budget_exhausted') await inputs.discard();
+      throw error;
+    });
+    if (acceptance.outcome !== 'accepted') await inputs.discard();
     if (acceptance.outcome === 'queue_full') throw admission.queueFullError();
     // A request with the same mediaId or key, equal or not, was accepted between the look-up above and this transaction.
     if (acceptance.outcome === 'exists') return await joinOrRerun(acceptance, { create, request }, caller, options);

@@ -19,6 +19,11 @@ export interface TakenInputs extends Disposable {
    * never names a missing input. Raises `storage_full` or `storage_unavailable`.
    */
   store(): Promise<void>;
+  /**
+   * Removes what was stored and no record names, and disposes of the rest. For a request that is known not to have been accepted: where that
+   * is unknown, the inputs stay, and a cleanup sees to them. What cannot be removed is left to that, too.
+   */
+  discard(): Promise<void>;
 }
 
 /**
@@ -30,7 +35,7 @@ export interface TakenInputs extends Disposable {
 export type TakeInputs = (create: CreateImage, request: ImageRequest, caller: Caller) => Promise<TakenInputs>;
 
 interface IntakeDeps extends InputSourcesDeps {
-  readonly store: Pick<MediaStore, 'read' | 'put'>;
+  readonly store: Pick<MediaStore, 'read' | 'put' | 'remove'>;
   readonly holds: InputHolds;
   readonly imaging: Pick<Imaging, 'inspect'>;
   /** The limits on so many inputs of the request. Raises `unsupported_parameter` where no model takes them. */
@@ -113,10 +118,18 @@ export function createTakeInputs({ holds, imaging, limitsOf, maxBytesInHand, ...
     if (mask) refuseUnfitMask(mask, pictures[0]);
     const inputs = pictures.map(({ input }) => input);
     const kept = resources.move();
+    let isStored = false;
     return {
       request: { ...request, inputs, ...(mask && { mask: mask.input }) },
       async store() {
         kept.use(await storeAll(taken));
+        isStored = true;
+      },
+      async discard() {
+        // Its own hold would keep the removal waiting.
+        kept.dispose();
+        const names = taken.map(({ input }) => inputName(input.sha256));
+        if (isStored) await store.remove(names).catch(() => undefined);
       },
       [Symbol.dispose]: () => kept.dispose(),
     };
@@ -130,7 +143,8 @@ function withoutInputs(request: ImageRequest, mask: GivenInput | null): TakenInp
       'mask',
     );
   }
-  return { request, store: async () => undefined, [Symbol.dispose]: () => undefined };
+  const nothing = async () => undefined;
+  return { request, store: nothing, discard: nothing, [Symbol.dispose]: () => undefined };
 }
 
 /** Raises `invalid_request` for a mask that image models do not take: it is a PNG with alpha, of the first input's size. */
