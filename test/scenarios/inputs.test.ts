@@ -318,6 +318,13 @@ describe('an input', () => {
     expect(await inputFiles(next)).toEqual([]);
   });
 
+  it('is not kept for a request that the budget refuses, unless another image has it', async () => {
+    await using easel = await start({ env: { BUDGET_USD_PER_DAY: '0.2', IMAGE_QUALITY: 'high' } });
+    await submit(easel, { mediaId: 'a', inputs: [part(logo)] });
+    expect(await refusal(easel, { inputs: [part(logo), part(chair)] })).toMatchObject({ code: 'budget_exhausted' });
+    expect(await inputFiles(easel)).toEqual(names(logo));
+  });
+
   it('that is missing or damaged in the store is no input for another request', async () => {
     await using easel = await start();
     await submit(easel, { mediaId: 'a', inputs: [part(logo)] });

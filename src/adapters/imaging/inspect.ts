@@ -139,8 +139,7 @@ function repairedWarning({ format }: Container, flaw: string): Warning {
   return { code: 'repaired', detail };
 }
 
-/** Raises `invalid_image` for an animation and for too many pixels, of which none is decoded yet. */
-export function refuseByHeader(container: Container, header: Metadata, limits: Pick<DecodeLimits, 'pixels'>): void {
+function refuseByHeader(container: Container, header: Metadata, limits: DecodeLimits): void {
   const frames = header.pages ?? 1;
   const framed = container.format === 'gif' || container.format === 'webp';
   if (container.animated || (framed && frames > 1)) {

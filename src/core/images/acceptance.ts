@@ -1,4 +1,5 @@
 import type { Logger } from 'pino';
+import { ImageError } from '../domain/errors.ts';
 import type { Image, ImageCall } from '../domain/image.ts';
 import { accepted } from '../domain/life-cycle/transitions.ts';
 import type { TakenInputs } from '../inputs/intake.ts';
@@ -15,7 +16,7 @@ import { type Admission, chooseProvider } from './admission.ts';
 /** Images that are to be made of one request. */
 interface NewImages {
   /** The request, and the pictures that it brings, which are stored before it is accepted. */
-  readonly inputs: Pick<TakenInputs, 'request' | 'store'>;
+  readonly inputs: Pick<TakenInputs, 'request' | 'store' | 'discard'>;
   readonly owner: string;
   /** One for each image, at least one. */
   readonly mediaIds: readonly [string, ...string[]];
@@ -90,7 +91,12 @@ export function createAcceptance({
     const first = make(firstId, 0);
     const images = [first, ...otherIds.map((mediaId, index) => make(mediaId, index + 1))] as const;
     const guard = admission.spendingGuard(first.model, estimate, createdAt);
-    const acceptance = await records.accept(images, admission.queueLimit, guard);
+    const acceptance = await records.accept(images, admission.queueLimit, guard).catch(async (error: unknown) => {
+      // Any other error may leave the images accepted.
+      if (error instanceof ImageError && error.code === 'budget_exhausted') await inputs.discard();
+      throw error;
+    });
+    if (acceptance.outcome !== 'accepted') await inputs.discard();
     if (acceptance.outcome === 'queue_full') throw admission.queueFullError(images.length);
     if (acceptance.outcome === 'exists') return acceptance;
     for (const { mediaId, provider, model, prompt } of images) {

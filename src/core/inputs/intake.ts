@@ -1,5 +1,5 @@
 import { ImageError } from '../domain/errors.ts';
-import { inputName } from '../domain/file-names.ts';
+import { inputName, sha256 } from '../domain/file-names.ts';
 import { formatSize } from '../domain/geometry.ts';
 import type { GivenInput, Input } from '../domain/input.ts';
 import type { EditLimits } from '../domain/model.ts';
@@ -19,6 +19,11 @@ export interface TakenInputs extends Disposable {
    * never names a missing input. Raises `storage_full` or `storage_unavailable`.
    */
   store(): Promise<void>;
+  /**
+   * Removes what was stored and no record names, and disposes of the rest. For a request that is known not to have been accepted: where that
+   * is unknown, the inputs stay, and a cleanup sees to them. What cannot be removed is left to that, too.
+   */
+  discard(): Promise<void>;
 }
 
 /**
@@ -30,7 +35,7 @@ export interface TakenInputs extends Disposable {
 export type TakeInputs = (create: CreateImage, request: ImageRequest, caller: Caller) => Promise<TakenInputs>;
 
 interface IntakeDeps extends InputSourcesDeps {
-  readonly store: Pick<MediaStore, 'read' | 'put'>;
+  readonly store: Pick<MediaStore, 'read' | 'put' | 'remove'>;
   readonly holds: InputHolds;
   readonly imaging: Pick<Imaging, 'inspect'>;
   /** The bytes of the presets' reference pictures, by their SHA-256; they were checked at the start. */
@@ -94,18 +99,14 @@ export function createTakeInputs({
     });
   }
 
-  /** Stores what the request brings, and what its preset does. */
+  /** Stores what the request brings, and what its preset does where an earlier request has not. */
   async function storeAll(request: ImageRequest, taken: readonly Taken[]): Promise<Disposable> {
-    const files = new Map([
-      ...(request.references ?? []).flatMap(({ sha256 }) => {
-        const bytes = references.get(sha256);
-        return bytes === undefined ? [] : [[inputName(sha256), bytes] as const];
-      }),
-      ...taken.map(({ input, bytes }) => [inputName(input.sha256), bytes] as const),
-    ]);
-    const held = await holds.hold([...files.keys()]);
+    const files = new Map(taken.map(({ input, bytes }) => [inputName(input.sha256), bytes]));
+    const ofPreset = (request.references ?? []).filter(({ sha256 }) => !files.has(inputName(sha256)));
+    const held = await holds.hold([...files.keys(), ...ofPreset.map(({ sha256 }) => inputName(sha256))]);
     try {
       for (const [name, bytes] of files) await store.put(name, bytes);
+      for (const { sha256 } of ofPreset) await storeReference(sha256);
       return held;
     } catch (error) {
       held[Symbol.dispose]();
@@ -113,11 +114,26 @@ export function createTakeInputs({
     }
   }
 
+  async function storeReference(hash: string): Promise<void> {
+    const bytes = references.get(hash);
+    const name = inputName(hash);
+    const stored = await store.read(name);
+    if (bytes !== undefined && (stored === null || sha256(stored) !== hash)) await store.put(name, bytes);
+  }
+
   function taking(request: ImageRequest, taken: readonly Taken[], kept = new DisposableStack()): TakenInputs {
+    let isStored = false;
     return {
       request,
       async store() {
         kept.use(await storeAll(request, taken));
+        isStored = true;
+      },
+      async discard() {
+        // Its own hold would keep the removal waiting.
+        kept.dispose();
+        const names = taken.map(({ input }) => inputName(input.sha256));
+        if (isStored) await store.remove(names).catch(() => undefined);
       },
       [Symbol.dispose]: () => kept.dispose(),
     };

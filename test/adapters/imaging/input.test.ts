@@ -1,3 +1,4 @@
+import { crc32, deflateSync } from 'node:zlib';
 import sharp from 'sharp';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { createImaging } from '../../../src/adapters/imaging/finish.ts';
@@ -30,6 +31,8 @@ describe('inspect', () => {
     ['a cmyk jpeg', () => cmykJpeg(SIZE), { format: 'jpeg' }],
     ['a png with 16 bits', () => sixteenBitPng(SIZE), { format: 'png' }],
     ['a png with a palette', () => palettePng(SIZE), { format: 'png' }],
+    ['a png with a profile that is none', async () => withProfile(await palettePng(SIZE)), { format: 'png' }],
+    ['a jpeg with odd bytes between its segments', jpegWithOddBytes, { format: 'jpeg' }],
     ['a jpeg that lies on its side, as it is seen', () => rotatedJpeg(SIZE), { format: 'jpeg' }],
     [
       'a jpeg that bytes follow',
@@ -69,6 +72,10 @@ describe('inspect', () => {
     ['a webp that is cut', async () => truncated(await texturedPicture({ ...SIZE, format: 'webp' })), /broken/],
     ['a png without its end', async () => (await texturedPicture(SIZE)).subarray(0, -12), /IEND/],
     ['a png whose pixels are damaged', damagedInside, /broken/],
+    ['a png without its last rows, though it ends well', pngWithoutRows, /broken/],
+    ['a jpeg without its last rows, though it ends well', jpegWithoutRows, /broken/],
+    ['a jpeg without its last rows, with odd bytes besides', async () => oddBytesIn(await jpegWithoutRows()), /broken/],
+    ['a webp without its last rows, though its header fits', webpWithoutRows, /broken/],
     ['only the head of a png', async () => (await texturedPicture(SIZE)).subarray(0, 40), /broken/],
   ])('refuses %s', async (_, make, detail) => {
     await expect(inspect(await make())).rejects.toMatchObject({
@@ -127,4 +134,46 @@ async function damagedInside(): Promise<Buffer> {
   const damaged = Buffer.from(data);
   damaged.fill(0xff, at + 40, at + 400);
   return damaged;
+}
+
+async function pngWithoutRows(): Promise<Buffer> {
+  const png = await stripes(64, 48).png().toBuffer();
+  const at = png.indexOf('IDAT');
+  const length = Math.floor(png.readUInt32BE(at - 4) / 2);
+  const body = png.subarray(at, at + 4 + length);
+  const [size, sum] = [Buffer.alloc(4), Buffer.alloc(4)];
+  size.writeUInt32BE(length);
+  sum.writeUInt32BE(crc32(body));
+  return Buffer.concat([png.subarray(0, at - 4), size, body, sum, png.subarray(-12)]);
+}
+
+async function jpegWithoutRows(): Promise<Buffer> {
+  const jpeg = await texturedPicture({ width: 320, height: 240, format: 'jpeg' });
+  return Buffer.concat([truncated(jpeg), Buffer.from('ffd9', 'hex')]);
+}
+
+async function webpWithoutRows(): Promise<Buffer> {
+  const webp = await stripes(64, 48).webp({ lossless: true }).toBuffer();
+  const cut = Buffer.from(webp.subarray(0, 2 * Math.floor(webp.length / 4)));
+  cut.writeUInt32LE(cut.length - 8, 4);
+  cut.writeUInt32LE(cut.length - 20, 16);
+  return cut;
+}
+
+/** A png with an iCCP chunk in which no profile is, as some editors write them. */
+function withProfile(png: Buffer): Buffer {
+  const body = Buffer.concat([Buffer.from('iCCPsRGB\0\0', 'latin1'), deflateSync(Buffer.from('no profile'))]);
+  const [size, sum] = [Buffer.alloc(4), Buffer.alloc(4)];
+  size.writeUInt32BE(body.length - 4);
+  sum.writeUInt32BE(crc32(body));
+  return Buffer.concat([png.subarray(0, 33), size, body, sum, png.subarray(33)]);
+}
+
+async function jpegWithOddBytes(): Promise<Buffer> {
+  return oddBytesIn(await texturedPicture({ ...SIZE, format: 'jpeg' }));
+}
+
+function oddBytesIn(jpeg: Buffer): Buffer {
+  const at = jpeg.indexOf('ffc0', 0, 'hex');
+  return Buffer.concat([jpeg.subarray(0, at), Buffer.from('112233', 'hex'), jpeg.subarray(at)]);
 }

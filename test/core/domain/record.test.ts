@@ -1,5 +1,7 @@
 import { describe, expect, test } from 'vitest';
+import { imageRecord } from '../../../src/api/image-record.ts';
 import { createToRecord } from '../../../src/core/domain/record.ts';
+import type { ImageRequest } from '../../../src/core/domain/request.ts';
 import { exampleImage, exampleRecord, RECORD_DEPS } from '../../support/app/fake-images.ts';
 import { ANNOUNCED, attemptOf } from './life-cycle/example-changes.ts';
 
@@ -7,6 +9,23 @@ async function attemptsOf(attempts: readonly ReturnType<typeof attemptOf>[], run
   const toRecord = createToRecord({ ...RECORD_DEPS, runningCalls: new Set(running) });
   return (await toRecord(exampleImage({ attempts }))).attempts;
 }
+
+test('the request of a record names its inputs as a request does, and has no fields for them where there are none', async () => {
+  const example = exampleImage();
+  const input = { sha256: 'a', bytes: 9, width: 8, height: 8, format: 'png' } as const;
+  const inputs: ImageRequest['inputs'] = [
+    { ...input, source: { mediaId: 'hero' } },
+    { ...input, source: { url: 'https://example.com/a.png?x=1' } },
+  ];
+  const request = { ...example.request, inputs, mask: { ...input, source: { sha256: 'a' } } };
+  const record = await exampleRecord({ ...example, request });
+  expect(record.request).toMatchObject({
+    inputs: [{ mediaId: 'hero' }, { url: 'https://example.com/a.png?x=1' }],
+    mask: { sha256: 'a' },
+  });
+  expect(imageRecord.parse(record)).toEqual(record);
+  expect(Object.keys((await exampleRecord(example)).request)).not.toContain('inputs');
+});
 
 describe('the attempts of a record', () => {
   test('are running while their call runs in this process, and unknown where an earlier one began it', async () => {

@@ -1,5 +1,6 @@
 import { describe, expect, it, test } from 'vitest';
 import { type Image, type ImageStatus, PINNED } from '../../../src/core/domain/image.ts';
+import type { Input } from '../../../src/core/domain/input.ts';
 import { createDerive } from '../../../src/core/images/derive.ts';
 import { ledgerChanges } from '../../../src/core/money/ledger.ts';
 import type { Derived } from '../../../src/core/ports/record-store.ts';
@@ -114,6 +115,28 @@ describe('the owned names', () => {
     });
     const names = ['a.b.jpeg', 'a.b@5x6.webp', 'originals/a.b~t1', 'originals/a.b~t2'];
     expect([...derive(published, null).ownedNames].sort()).toEqual(names);
+  });
+});
+
+describe('the shared names', () => {
+  const input = (sha256: string): Input => ({
+    sha256,
+    bytes: 9,
+    width: 8,
+    height: 8,
+    format: 'png',
+    source: { sha256 },
+  });
+
+  it('are those of the inputs and the mask, each once, before, during and after the life of an image', () => {
+    const request = aRequest({ inputs: ['a', 'b', 'a'].map(input), mask: input('m') });
+    const image = anImage({ request });
+    const names = ['inputs/a', 'inputs/b', 'inputs/m'];
+    for (const derived of [derive(null, image), derivedOf(image), derive(image, null)]) {
+      expect(derived.sharedNames).toEqual(names);
+      expect(derived.ownedNames.filter((name) => names.includes(name))).toEqual([]);
+    }
+    expect(derivedOf(anImage()).sharedNames).toEqual([]);
   });
 });
 

@@ -71,6 +71,22 @@ it('holds what it has stored until it is disposed of', async () => {
   expect(await store.read(name)).toBeNull();
 });
 
+it('removes what it has stored again where it is discarded, and nothing else', async () => {
+  const { take, store } = await openIntake();
+  const inputs = [logo, chair].map((bytes) => ({ file: 'a', bytes }));
+  using other = await take({ inputs: inputs.slice(1) });
+  using refused = await take({ inputs });
+  await refused.store();
+  await refused.discard();
+  const stored = () =>
+    Promise.all([logo, chair].map(async (bytes) => (await store.read(inputName(sha256(bytes)))) !== null));
+  expect(await stored()).toEqual([false, false]);
+  await other.store();
+  using unstored = await take({ inputs });
+  await unstored.discard();
+  expect(await stored()).toEqual([false, true]);
+});
+
 it('holds nothing where it cannot be stored', async () => {
   const full = async () => {
     throw new ImageError('storage_full', 'the disk is full');
