@@ -107,8 +107,9 @@ const MAY_IMPORT: ReadonlyMap<string, readonly string[]> = new Map([
     room,
     [...MAY_COMPOSE, ...COMPOSITION.filter((other) => other !== room)],
   ]),
-  ['cli', [...MAY_COMMAND, 'cli/generate', 'config/messages']],
-  ['cli/generate', [...MAY_COMMAND, 'cli']],
+  ['cli', [...MAY_COMMAND, 'cli/generate', 'cli/conformance', 'config/messages']],
+  ['cli/generate', [...MAY_COMMAND, 'cli', 'cli/conformance']],
+  ['cli/conformance', [...MAY_COMMAND, 'cli', 'cli/generate']],
 ]);
 const ROOMS = [...MAY_IMPORT.keys()];
 

@@ -1,12 +1,11 @@
 import type { Outcome, Report } from './run.ts';
 
-/** Gives each case as lines of a table. Why cases are not tried stands under the first of them. */
+/** Gives each case as lines of a table. A reason why cases are not tried stands under the first of them. */
 export function tableRows(): (outcome: Outcome) => string {
-  let lastReason = '';
+  const reasons = new Set<string>();
   return ({ name, promise, verdict, findings }) => {
-    const reason = verdict === 'untried' ? findings.join() : '';
-    const shown = reason === '' || reason !== lastReason ? findings : [];
-    lastReason = reason;
+    const shown = verdict === 'untried' ? findings.filter((reason) => !reasons.has(reason)) : findings;
+    if (verdict === 'untried') for (const reason of findings) reasons.add(reason);
     const row = `${verdict.padEnd(9)} ${name.padEnd(31)} ${promise}`;
     return [row, ...shown.map((finding) => `${' '.repeat(10)}- ${finding}`)].join('\n');
   };
