@@ -1,6 +1,6 @@
 /**
- * `npm run check:lock` fails when package-lock.json would install something unreviewed: a package without an exact version and
- * a hash, from a named host, or with an install script that package.json does not list. Needs no network.
+ * `npm run check:lock` fails when a package-lock.json, of Easel or of a bench, would install something unreviewed: a package without an
+ * exact version and a hash, from a named host, or with an install script that package.json does not list. Needs no network.
  */
 
 import { readFile } from 'node:fs/promises';
@@ -62,9 +62,14 @@ export function lockFileIssues(manifest: Manifest, lock: LockFile): readonly str
 }
 
 if (import.meta.main) {
-  const issues = lockFileIssues(await readJson('package.json'), await readJson('package-lock.json'));
-  for (const issue of issues) console.error(issue);
-  process.exitCode = issues.length > 0 ? 1 : 0;
+  for (const folder of ['', 'bench/gateway/']) {
+    const issues = lockFileIssues(
+      await readJson(`${folder}package.json`),
+      await readJson(`${folder}package-lock.json`),
+    );
+    for (const issue of issues) console.error(`${folder}${issue}`);
+    if (issues.length > 0) process.exitCode = 1;
+  }
 }
 
 async function readJson<T>(name: string): Promise<T> {
