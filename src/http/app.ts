@@ -26,6 +26,7 @@ import { observeRequest, observeRequests, requestId } from './monitoring/request
 import { traceRequests } from './monitoring/tracing.ts';
 import { documentRoutes } from './openapi/document.ts';
 import { trackMethods } from './protocol/allowed-methods.ts';
+import { MAX_BYTES_IN_HAND, readMultipartBodies } from './protocol/multipart-bodies.ts';
 import { handleErrors, handleUnknownRoutes } from './protocol/problem.ts';
 import { readJsonBodies, validatorCompiler } from './protocol/validation.ts';
 import { cleanupRoutes } from './routes/cleanup.ts';
@@ -87,6 +88,8 @@ export interface AppOverrides {
   readonly watchLoad: typeof watchLoad;
   /** Most connections at once; infinitely many by default. */
   readonly maxConnections: number;
+  /** Most bytes of multipart bodies at once, over all requests. */
+  readonly maxBytesInHand: number;
 }
 
 /** Builds the HTTP side: hooks for every request first, then the API, then the pictures. It does not listen yet. */
@@ -99,6 +102,7 @@ export async function buildApp(
   const { images, pictures, keys, toRecord, links, metrics, checks, tracer, clock, stopping, providerUsable, logger } =
     services;
   const { timeouts = DEFAULT_TIMEOUTS, maxConnections = Number.POSITIVE_INFINITY } = overrides;
+  const { maxBytesInHand = MAX_BYTES_IN_HAND } = overrides;
 
   const hot = createHotFiles(pictures, mediaCacheBytes);
   const repeated = createRepeatedAnswers({ pictures, hot, count: metrics.countRequest });
@@ -121,6 +125,7 @@ export async function buildApp(
   requireHost(app);
   ignoreRangeOfHead(app);
   readJsonBodies(app);
+  readMultipartBodies(app, maxBytesInHand);
   const isStopping = refuseWorkWhileStopping(app, stopping);
   const connections = trackConnections(app);
   boundConnections(app, connections, maxConnections);
