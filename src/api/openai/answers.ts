@@ -1,6 +1,7 @@
 /** Answers of the OpenAI dialect: pictures, streamed pictures, tasks and models. */
 
 import { z } from 'zod';
+import type { Quality } from '../../core/domain/formats.ts';
 import { formatSize } from '../../core/domain/geometry.ts';
 import type { Image } from '../../core/domain/image.ts';
 import { addCosts, type TokenUsage, ZERO_COST } from '../../core/domain/money.ts';
@@ -52,12 +53,18 @@ export function toPicturesHead(made: readonly [Image, ...Image[]], all: readonly
   return {
     created: Math.floor(Math.max(...times) / 1000),
     size: formatSize(size),
-    ...(quality !== 'auto' && { quality }),
+    ...(quality !== 'auto' && { quality: shownQuality(quality) }),
     ...(background !== 'auto' && { background }),
     output_format: format,
     ...(options?.safetyIdentifier !== undefined && { safety_identifier: options.safetyIdentifier }),
     usage: toUsage(all),
   };
+}
+
+/** The published names: those of DALL-E's qualities are of the past. */
+function shownQuality(quality: Quality): string {
+  if (quality === 'standard') return 'medium';
+  return quality === 'hd' ? 'high' : quality;
 }
 
 /** The tokens of all calls of the images together, as far as they were reported. */
@@ -113,7 +120,7 @@ export function toEventFields({ request }: Image, now: number) {
   return {
     created_at: Math.floor(now / 1000),
     size: formatSize(request.size),
-    quality: request.quality,
+    quality: shownQuality(request.quality),
     background: request.background,
     output_format: request.format,
   };

@@ -180,6 +180,7 @@ export const WARNING_CODES = [
   'not_signed',
   'rendition_failed',
   'picture_kept',
+  'picture_failed',
 ] as const;
 type WarningCode = (typeof WARNING_CODES)[number];
 
