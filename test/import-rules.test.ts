@@ -59,7 +59,7 @@ const every = (names: readonly string[], prefix: string, allowed: readonly strin
 
 const COMPOSITION = ['composition', 'composition/backup', 'composition/start', 'composition/threads'];
 const MAY_COMPOSE: readonly string[] = [
-  ...core(...CORE, 'upstream/outage'),
+  ...core(...CORE, 'upstream/outage', 'images/calls'),
   ...ADAPTERS.map((name) => `adapters/${name}`),
   'adapters/providers/openai',
   'adapters/providers/threads',
@@ -86,6 +86,7 @@ const MAY_IMPORT: ReadonlyMap<string, readonly string[]> = new Map([
   ['core/upstream/outage', core(...DOMAIN, 'ports', 'upstream')],
   ['core/pipeline', core(...DOMAIN, 'ports', 'planning', 'models', 'upstream', 'money')],
   ['core/images', core(...CORE.filter((room) => room !== 'pipeline'))],
+  ['core/images/calls', core(...CORE.filter((room) => room !== 'pipeline'))],
   ...every(ADAPTERS, 'adapters/', [...core(...DOMAIN, 'ports'), ...SHARED]),
   // One folder a port: adapters of the same port may share files.
   ...PROVIDERS.map((room): [string, readonly string[]] => [
