@@ -13,7 +13,7 @@ import { takeMultipart } from '../protocol/multipart-bodies.ts';
 import { readPreferences } from '../protocol/prefer.ts';
 import { noteMediaId, ProblemError } from '../protocol/problem.ts';
 import type { AskedPictures } from './asked-pictures.ts';
-import { streamParts } from './base64-json.ts';
+import { sendParts } from './base64-json.ts';
 import { answerParts, describeImages } from './pictures.ts';
 import { type EventPrefix, streamPicture } from './streaming.ts';
 import { comeBack, isRecognisable, leftRunning, mayComeAgain, retryCountOf } from './waiting.ts';
@@ -47,7 +47,7 @@ export interface RoutedCall {
 }
 
 /** `Retry-After` of a task: a model takes some 10 to 60 s. */
-const POLL_SECONDS = 5;
+export const POLL_SECONDS = 5;
 
 /** Creates the function that submits a call of the dialect, waits for its pictures, and answers. */
 export function createAnswerCall(deps: CallDeps) {
@@ -55,7 +55,7 @@ export function createAnswerCall(deps: CallDeps) {
 
   return async (request: FastifyRequest, reply: FastifyReply, routed: RoutedCall): Promise<FastifyReply> => {
     const { asked } = routed;
-    const prefersAsync = readPreferences(request.headers.prefer).respondAsync;
+    const prefersAsync = readPreferences(String(request.headers.prefer ?? '')).respondAsync;
     const isAsync = routed.isAsync || prefersAsync;
     if (isAsync && asked.stream) throw noStreamOfTask();
     const caller = identify(request);
@@ -80,11 +80,10 @@ export function createAnswerCall(deps: CallDeps) {
       const streamed = { call, image: first, caller, prefix, partials, started, clientGone: clientGone.signal };
       return streamPicture(reply, streamed, deps);
     }
-    const images = await waitForEnd(request, reply, call, clientGone.signal);
+    const images = await waitForEnd(request, call, clientGone.signal);
     const { responseFormat, warnings } = asked;
     const parts = await answerParts(reply, { images, responseFormat, warnings, started: call.started }, deps);
-    const { body, length } = streamParts(parts);
-    return reply.type('application/json; charset=utf-8').header('content-length', length).send(body);
+    return sendParts(reply, parts);
   };
 
   /** Submits the call. One that joins or collects an earlier one takes no token of the rate limit. */
@@ -108,7 +107,6 @@ export function createAnswerCall(deps: CallDeps) {
   /** The images of the call, all of which have ended. Raises `OpenAiError` where the wait is over before. */
   async function waitForEnd(
     request: FastifyRequest,
-    reply: FastifyReply,
     call: OpenCall,
     clientGone: AbortSignal,
   ): Promise<readonly Image[]> {

@@ -1,12 +1,16 @@
 import { Readable } from 'node:stream';
+import type { FastifyReply } from 'fastify';
 import type { OpenFile } from '../../core/ports/media-store.ts';
 
 /** A part of a JSON text: as it stands, or the bytes of a file, which are written in base64. */
 export type JsonPart = string | OpenFile;
 
-/** The text of the parts as it is sent, and its length in bytes. Memory holds one chunk of one file at a time. */
-export function streamParts(parts: readonly JsonPart[]): { readonly body: Readable; readonly length: number } {
-  return { body: Readable.from(writeParts(parts), { objectMode: false }), length: lengthOf(parts) };
+/** Answers with the JSON text. Memory holds one chunk of one file at a time. */
+export function sendParts(reply: FastifyReply, parts: readonly JsonPart[]): FastifyReply {
+  return reply
+    .type('application/json; charset=utf-8')
+    .header('content-length', lengthOf(parts))
+    .send(Readable.from(writeParts(parts), { objectMode: false }));
 }
 
 function lengthOf(parts: readonly JsonPart[]): number {
@@ -27,7 +31,7 @@ export async function* writeParts(parts: readonly JsonPart[]): AsyncGenerator<st
 async function* base64Of(file: OpenFile): AsyncGenerator<string, void, undefined> {
   try {
     // Three bytes make four characters: what is left of a chunk goes before the next.
-    let left = Buffer.alloc(0);
+    let left: Buffer = Buffer.alloc(0);
     for await (const chunk of file.stream() as AsyncIterable<Buffer>) {
       const bytes = left.length === 0 ? chunk : Buffer.concat([left, chunk]);
       const whole = bytes.length - (bytes.length % 3);
