@@ -111,8 +111,22 @@ export async function buildApp(
   overrides: Partial<AppOverrides> = {},
 ): Promise<FastifyInstance> {
   const { version, publicUrl, syncWaitSeconds, mediaCacheBytes, trustProxy, rateLimits } = config;
-  const { images, calls, callDefaults, pictures, keys, toRecord, links, metrics, checks, tracer, clock, stopping, providerUsable, logger } =
-    services;
+  const {
+    images,
+    calls,
+    callDefaults,
+    pictures,
+    keys,
+    toRecord,
+    links,
+    metrics,
+    checks,
+    tracer,
+    clock,
+    stopping,
+    providerUsable,
+    logger,
+  } = services;
   const { timeouts = DEFAULT_TIMEOUTS, maxConnections = Number.POSITIVE_INFINITY } = overrides;
   const { maxBytesInHand = MAX_BYTES_IN_HAND } = overrides;
 

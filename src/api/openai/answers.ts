@@ -92,7 +92,6 @@ export function costOf(images: readonly Image[]): number | null {
   return images.map((image) => image.cost).reduce(addCosts, ZERO_COST).usd;
 }
 
-
 const eventFields = {
   b64_json: z.string(),
   created_at: z.int().meta({ description: 'Seconds since 1970.' }),
@@ -146,7 +145,9 @@ export const openAiModels = z
 
 /** The models that are not shut down at `now` (milliseconds since 1970), each once, of the first provider that offers it. */
 export function toOpenAiModels(offered: readonly OfferedModel[], now: number): z.output<typeof openAiModels> {
-  const served = offered.filter(({ model: { shutdownDate } }) => shutdownDate === null || !isShutDown(shutdownDate, now));
+  const served = offered.filter(
+    ({ model: { shutdownDate } }) => shutdownDate === null || !isShutDown(shutdownDate, now),
+  );
   const first = new Map(served.toReversed().map((one) => [one.model.id, one]));
   const ids = new Set(served.map((one) => one.model.id));
   return { object: 'list', data: [...ids].flatMap((id) => toModel(first.get(id))) };

@@ -7,7 +7,10 @@ const openAiErrorObject = z
   .strictObject({
     message: z.string().meta({ description: 'What is wrong, and what to do about it.' }),
     type: z.string().meta({ examples: ['invalid_request_error'] }),
-    code: z.string().nullable().meta({ examples: ['invalid_request'] }),
+    code: z
+      .string()
+      .nullable()
+      .meta({ examples: ['invalid_request'] }),
     param: z.string().nullable().meta({ description: 'The wrong parameter.' }),
   })
   .meta({ id: 'OpenAiErrorObject' });

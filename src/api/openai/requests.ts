@@ -26,33 +26,44 @@ const wholeNumber = (min: number, max: number) => {
 
 const shared = {
   prompt: nonBlankText.meta({ description: 'What to show.', examples: ['a lighthouse at dusk, gouache'] }),
-  model: nonBlankText.max(200).nullish().meta({ description: 'Default: `IMAGE_MODEL`.', examples: ['gpt-image-2'] }),
-  n: wholeNumber(1, MAX_PICTURES).nullish().meta({ description: 'How many pictures. Default: 1.', examples: [1] }),
+  model: nonBlankText
+    .max(200)
+    .nullish()
+    .meta({ description: 'Default: `IMAGE_MODEL`.', examples: ['gpt-image-2'] }),
+  n: wholeNumber(1, MAX_PICTURES)
+    .nullish()
+    .meta({ description: 'How many pictures. Default: 1.', examples: [1] }),
   size: z
-    .union([z.literal('auto'), sizeText], { error: 'must be auto, or WIDTHxHEIGHT in pixels such as 1536x1024, 16 to 4096 a side' })
+    .union([z.literal('auto'), sizeText], {
+      error: 'must be auto, or WIDTHxHEIGHT in pixels such as 1536x1024, 16 to 4096 a side',
+    })
     .nullish()
     .meta({
       description:
         'Exactly what comes back. `auto`, which is the default, is the size nearest to `IMAGE_SIZE` that the model makes, uncropped.',
       examples: ['1536x1024'],
     }),
-  quality: z.enum(QUALITIES).nullish().meta({ description: '`standard` is medium, `hd` is high.', examples: ['high'] }),
+  quality: z
+    .enum(QUALITIES)
+    .nullish()
+    .meta({ description: '`standard` is medium, `hd` is high.', examples: ['high'] }),
   background: z.enum(BACKGROUNDS).nullish(),
   moderation: z.enum(['auto', 'low']).nullish().meta({ description: 'Sent where the model takes it.' }),
   output_format: z
-    .enum(MASTER_FORMATS, { error: `must be ${MASTER_FORMATS.join(', ')}: animations and vector graphics are not made here` })
+    .enum(MASTER_FORMATS, {
+      error: `must be ${MASTER_FORMATS.join(', ')}: animations and vector graphics are not made here`,
+    })
     .nullish(),
   output_compression: wholeNumber(0, 100).nullish().meta({ description: 'For jpeg and webp.' }),
-  response_format: z
-    .enum(RESPONSE_FORMATS)
-    .nullish()
-    .meta({
-      description:
-        '`url`, for every model, is the lasting URL of the stored picture. Default: `b64_json`, and `url` for models of the name dall-e.',
-    }),
+  response_format: z.enum(RESPONSE_FORMATS).nullish().meta({
+    description:
+      '`url`, for every model, is the lasting URL of the stored picture. Default: `b64_json`, and `url` for models of the name dall-e.',
+  }),
   stream: z.boolean().nullish().meta({ description: 'Answers with Server-Sent Events; for one picture only.' }),
   partial_images: wholeNumber(0, 3).nullish().meta({ description: 'Partial pictures to stream; each is billed.' }),
-  style: nonBlankText.nullish().meta({ description: 'Sent as a parameter where the model has one, else written into the prompt.' }),
+  style: nonBlankText
+    .nullish()
+    .meta({ description: 'Sent as a parameter where the model has one, else written into the prompt.' }),
   safety_identifier: text.max(512).nullish().meta({ description: 'Names the end user to the provider, as a hash.' }),
   user: text.max(512).nullish().meta({ description: 'The older name of `safety_identifier`.' }),
   webhook_url: createImage.shape.webhookUrl,
@@ -73,10 +84,14 @@ export const openAiGeneration = generation.refine(notSeveralInOneStream, STREAM_
 });
 
 const reference = z
-  .looseObject({ image_url: text.min(1).nullish(), file_id: z.unknown() })
+  .looseObject({ image_url: text.min(1).nullish(), file_id: z.string().nullish() })
   .superRefine(({ image_url, file_id }, context) => {
     if (file_id != null) {
-      context.addIssue({ code: 'custom', path: ['file_id'], message: 'is not kept here; send the picture as image_url' });
+      context.addIssue({
+        code: 'custom',
+        path: ['file_id'],
+        message: 'is not kept here; send the picture as image_url',
+      });
     } else if (image_url == null) {
       context.addIssue({ code: 'custom', path: ['image_url'], message: 'is missing' });
     }
@@ -116,8 +131,7 @@ export const openAiHeaders = createImageHeaders.extend({
     .string()
     .optional()
     .meta({ description: 'How often the client has sent the call before; the official SDKs send it.' }),
-  'x-easel-cancel-on-close': z
-    .string()
-    .optional()
-    .meta({ description: '`true`: the pictures are cancelled when the last client that waits for them closes its connection.' }),
+  'x-easel-cancel-on-close': z.string().optional().meta({
+    description: '`true`: the pictures are cancelled when the last client that waits for them closes its connection.',
+  }),
 });

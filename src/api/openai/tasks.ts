@@ -24,7 +24,10 @@ export const openAiTask = z
 export const taskParams = z.object({ id: z.string().meta({ examples: ['article-42-hero'] }) });
 
 export const taskQuery = z.object({
-  response_format: z.enum(RESPONSE_FORMATS).optional().meta({ description: 'Of the pictures in `result`. Default: `url`.' }),
+  response_format: z
+    .enum(RESPONSE_FORMATS)
+    .optional()
+    .meta({ description: 'Of the pictures in `result`. Default: `url`.' }),
 });
 
 /** A task without its end. */

@@ -213,7 +213,15 @@ export function createAttempt({
     const cost = picture.cost ?? (await costs.settle(request, picture.usage, attempt.cost));
     telemetry.spent(attempt.provider, attempt.model, cost);
     const { httpStatus, providerRequestId, revisedPrompt } = picture;
-    const result = { original, revisedPrompt, durationMs, httpStatus, providerRequestId, cost, ...reported(picture.usage) };
+    const result = {
+      original,
+      revisedPrompt,
+      durationMs,
+      httpStatus,
+      providerRequestId,
+      cost,
+      ...reported(picture.usage),
+    };
     const image = await run.change(
       (current) => received(current, attempt.id, result) ?? keptAfterCancel(current, attempt.id, result),
     );

@@ -128,7 +128,10 @@ export function createAnswerCall(deps: CallDeps) {
       try {
         if (mayCancel && !reply.raw.writableFinished) await calls.cancelUnlessAwaited(call, caller);
       } catch (error) {
-        request.log.warn({ requestId: request.id, err: error }, 'the pictures of a client that left were not cancelled');
+        request.log.warn(
+          { requestId: request.id, err: error },
+          'the pictures of a client that left were not cancelled',
+        );
       } finally {
         call[Symbol.dispose]();
       }

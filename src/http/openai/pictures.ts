@@ -91,9 +91,13 @@ export function endWithout(images: readonly Image[], started: boolean): OpenAiEr
   const failed = images.find(({ status }) => status === 'failed');
   if (failed) return finalError(started ? failureProblem(failed) : replayedFailure(failed));
   const message = 'the picture was cancelled; another call makes it';
-  return new OpenAiError(409, { message, type: 'invalid_request_error', code: 'cancelled', param: null }, {
-    'x-should-retry': 'false',
-  });
+  return new OpenAiError(
+    409,
+    { message, type: 'invalid_request_error', code: 'cancelled', param: null },
+    {
+      'x-should-retry': 'false',
+    },
+  );
 }
 
 /** Where the stored file is: absolute, by `PUBLIC_URL` or by the request. */

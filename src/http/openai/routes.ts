@@ -25,7 +25,7 @@ interface OpenAiRoutesOptions extends CallDeps {
   readonly callDefaults: CallDefaults;
 }
 
-const header = (description: string) => ({ schema: { type: 'string' }, description });
+const header = (description: string) => ({ type: 'string', description });
 const CALL_HEADERS = {
   'x-easel-media-id': header('The mediaIds of the pictures, with commas between.'),
   'x-easel-cost-usd': header('What they cost together.'),
@@ -68,7 +68,9 @@ export const openAiRoutes: FastifyPluginAsyncZod<OpenAiRoutesOptions> = async (a
       schema: {
         operationId: isAsync ? 'startOpenAiGeneration' : 'createOpenAiGeneration',
         tags: ['openai'],
-        summary: isAsync ? 'Make pictures without waiting, as gateways offer it' : 'Make pictures, as the API of OpenAI does',
+        summary: isAsync
+          ? 'Make pictures without waiting, as gateways offer it'
+          : 'Make pictures, as the API of OpenAI does',
         description,
         headers: openAiHeaders,
         body: openAiGeneration,
@@ -87,7 +89,9 @@ export const openAiRoutes: FastifyPluginAsyncZod<OpenAiRoutesOptions> = async (a
       schema: {
         operationId: isAsync ? 'startOpenAiEdit' : 'createOpenAiEdit',
         tags: ['openai'],
-        summary: isAsync ? 'Edit pictures without waiting, as gateways offer it' : 'Edit pictures, as the API of OpenAI does',
+        summary: isAsync
+          ? 'Edit pictures without waiting, as gateways offer it'
+          : 'Edit pictures, as the API of OpenAI does',
         description,
         headers: openAiHeaders,
         body: openAiEdit,

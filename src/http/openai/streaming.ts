@@ -75,7 +75,10 @@ async function lastFrame(
 ): Promise<Frame> {
   if (image === null) throw notThere('the picture was deleted while it was being made', 'not_found');
   if (!isFinished(image.status)) {
-    throw notThere(`the service is stopping; GET /v1/images/tasks/${image.mediaId} has the picture later`, 'shutting_down');
+    throw notThere(
+      `the service is stopping; GET /v1/images/tasks/${image.mediaId} has the picture later`,
+      'shutting_down',
+    );
   }
   if (image.status !== 'succeeded' || image.master === null) throw endWithout([image], started);
   const file = await openMaster(reply, pictures, image.master);

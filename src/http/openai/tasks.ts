@@ -33,7 +33,14 @@ export const taskRoutes: FastifyPluginAsyncZod<TaskRoutesOptions> = async (app, 
       querystring: taskQuery,
       response: {
         200: json('The task as it stands.', openAiTask),
-        ...openAiErrors('invalid_request', 'unauthorized', 'forbidden', 'not_found', 'rate_limited', 'storage_unavailable'),
+        ...openAiErrors(
+          'invalid_request',
+          'unauthorized',
+          'forbidden',
+          'not_found',
+          'rate_limited',
+          'storage_unavailable',
+        ),
       },
     },
     handler: async (request, reply) => {

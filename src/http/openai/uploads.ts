@@ -18,10 +18,10 @@ export const EDIT_FORM = { limits: UPLOAD_LIMITS, toBody: bodyOfForm };
 
 /** The texts of a form as a JSON body would have them; of several of one name the last counts. */
 function bodyOfForm({ parts }: MultipartBody): object {
-  return Object.fromEntries(parts.filter((part) => !isPicture(part)).map((part) => [part.name, valueOf(part)]));
+  return Object.fromEntries(parts.filter((part) => !isPicture(part)).map((part) => [part.name, parameterOf(part)]));
 }
 
-function valueOf(part: Part): unknown {
+function parameterOf(part: Part): unknown {
   const text = textOf(part);
   if (text !== null && !part.isFile) return valueOfText(part.name, text);
   throw invalid(part.name, part.isFile ? 'is not a file of this API; files are image and mask' : 'is not valid UTF-8');

@@ -37,11 +37,15 @@ export function comeBack(retryCount: number, waitSeconds: number): OpenAiError {
   const pauseMs = retryCount === 0 ? SHORT_PAUSE_MS : Math.min(LONGEST_PAUSE_MS, waitSeconds * 500);
   const message =
     'the picture is still being made; the same call again, with the same Idempotency-Key or a retry count, joins it and pays nothing';
-  return new OpenAiError(503, { message, type: 'server_error', code: 'still_running', param: null }, {
-    'x-should-retry': 'true',
-    'retry-after-ms': String(pauseMs),
-    'retry-after': String(Math.max(1, Math.ceil(pauseMs / 1000))),
-  });
+  return new OpenAiError(
+    503,
+    { message, type: 'server_error', code: 'still_running', param: null },
+    {
+      'x-should-retry': 'true',
+      'retry-after-ms': String(pauseMs),
+      'retry-after': String(Math.max(1, Math.ceil(pauseMs / 1000))),
+    },
+  );
 }
 
 /**
@@ -50,7 +54,11 @@ export function comeBack(retryCount: number, waitSeconds: number): OpenAiError {
  */
 export function leftRunning(mediaId: string): OpenAiError {
   const message = `the picture is still being made, and goes on: GET /v1/images/tasks/${mediaId} has it later; another call pays again`;
-  return new OpenAiError(422, { message, type: 'invalid_request_error', code: 'still_running', param: null }, {
-    'x-should-retry': 'false',
-  });
+  return new OpenAiError(
+    422,
+    { message, type: 'invalid_request_error', code: 'still_running', param: null },
+    {
+      'x-should-retry': 'false',
+    },
+  );
 }

@@ -15,7 +15,14 @@ describe('POST /v1/images/generations', () => {
     const mediaId = response.headers.get('x-easel-media-id') ?? '';
     const { createReadStream } = await import('node:fs');
     const files = await easel.files();
-    console.log(JSON.stringify({ ...answer, data: answer.data?.map((d) => Object.keys(d)) }), [...response.headers], files, mediaId, !!createReadStream, picture.length);
+    console.log(
+      JSON.stringify({ ...answer, data: answer.data?.map((d) => Object.keys(d)) }),
+      [...response.headers],
+      files,
+      mediaId,
+      !!createReadStream,
+      picture.length,
+    );
     expect(answer.data).toHaveLength(1);
   });
 });
