@@ -59,12 +59,13 @@ const every = (names: readonly string[], prefix: string, allowed: readonly strin
 
 const COMPOSITION = ['composition', 'composition/backup', 'composition/start', 'composition/threads'];
 const MAY_COMPOSE: readonly string[] = [
-  ...core(...CORE, 'upstream/outage'),
+  ...core(...CORE, 'upstream/outage', 'images/calls'),
   ...ADAPTERS.map((name) => `adapters/${name}`),
   'adapters/providers/openai',
   'adapters/providers/threads',
   'security',
   'api',
+  'api/openai',
   'config',
   'config/messages',
   ...ENTRANCES.filter((room) => room !== 'cli'),
@@ -86,6 +87,7 @@ const MAY_IMPORT: ReadonlyMap<string, readonly string[]> = new Map([
   ['core/upstream/outage', core(...DOMAIN, 'ports', 'upstream')],
   ['core/pipeline', core(...DOMAIN, 'ports', 'planning', 'models', 'upstream', 'money')],
   ['core/images', core(...CORE.filter((room) => room !== 'pipeline'))],
+  ['core/images/calls', core(...CORE.filter((room) => room !== 'pipeline'))],
   ...every(ADAPTERS, 'adapters/', [...core(...DOMAIN, 'ports'), ...SHARED]),
   // One folder a port: adapters of the same port may share files.
   ...PROVIDERS.map((room): [string, readonly string[]] => [
@@ -95,8 +97,12 @@ const MAY_IMPORT: ReadonlyMap<string, readonly string[]> = new Map([
   ['adapters/imaging', [...core(...DOMAIN, 'ports'), ...SHARED, 'adapters/provenance']],
   ['security', core(...DOMAIN, 'ports')],
   ['api', core(...CORE)],
+  ['api/openai', [...core(...CORE), 'api']],
   ['http', [...core('images', ...DOMAIN, 'ports'), 'api', 'security', 'http/routes', 'http/routes/images']],
-  ['http/routes', [...core('images', ...DOMAIN, 'ports'), 'api', 'security', 'http', 'http/routes/images']],
+  [
+    'http/routes',
+    [...core('images', ...DOMAIN, 'ports'), 'api', 'api/openai', 'security', 'http', 'http/routes/images'],
+  ],
   ['http/routes/images', [...core('images', ...DOMAIN, 'ports'), 'api', 'security', 'http', 'http/routes']],
   ['client', ['api']],
   ['mcp', [...core('images'), 'api']],

@@ -38,6 +38,8 @@ function uncalledServices(): AppServices {
       lastCleanup: uncalled,
       usage: uncalled,
     },
+    calls: { submit: uncalled, isKnown: uncalled, wait: uncalled, cancelUnlessAwaited: uncalled, find: uncalled },
+    callDefaults: { model: '', sizeFor: uncalled },
     pictures: { find: uncalled, open: uncalled, read: uncalled },
     keys: { inUse: false, find: uncalled },
     toRecord: uncalled,

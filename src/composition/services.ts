@@ -7,6 +7,8 @@ import { createImagingThreads } from '../adapters/imaging/threads.ts';
 import { createProvenanceReader } from '../adapters/provenance/reader.ts';
 import type { Config } from '../config/config.ts';
 import { createFileUrls, createToRecord } from '../core/domain/record.ts';
+import { createCallDefaults } from '../core/images/call-defaults.ts';
+import type { Calls } from '../core/images/calls.ts';
 import { createDerive } from '../core/images/derive.ts';
 import { createPublishedPictures } from '../core/images/published-file.ts';
 import { createGuardSpending } from '../core/money/budget-watch.ts';
@@ -40,6 +42,7 @@ import { createUseCases } from './use-cases.ts';
 
 /** The wired service: what the HTTP interface calls, and how the process starts and stops it. */
 export interface Services extends AppServices {
+  readonly calls: Calls;
   /** Resumes unfinished images and starts the scheduled jobs. Call after `listen` has succeeded: only then is the port ours. */
   start(): Promise<void>;
   /** Takes up one image where it is unfinished, for a command that does not start the service. */
@@ -152,7 +155,7 @@ export async function createServices(
   const sweepWatch = createSweepWatch(log, metrics);
   const stopping = new AbortController();
   const ending = new AbortController();
-  const images = createUseCases(config, {
+  const { images, calls } = createUseCases(config, {
     records,
     store,
     capacity,
@@ -203,6 +206,8 @@ export async function createServices(
 
   return {
     images,
+    calls,
+    callDefaults: createCallDefaults({ providers, defaults: config.defaults }),
     metrics,
     tracer,
     logger: log,

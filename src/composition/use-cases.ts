@@ -2,7 +2,10 @@ import type { Logger } from 'pino';
 import type { Config } from '../config/config.ts';
 import type { MediaUrls, ToRecord } from '../core/domain/record.ts';
 import type { CreateImage } from '../core/domain/request.ts';
+import { createAcceptance } from '../core/images/acceptance.ts';
 import { createAdmission } from '../core/images/admission.ts';
+import { createCalls } from '../core/images/calls/create-calls.ts';
+import type { Calls } from '../core/images/calls.ts';
 import { createDeliveries } from '../core/images/deliveries.ts';
 import { createFollow } from '../core/images/follow.ts';
 import { createImages, type Images } from '../core/images/images.ts';
@@ -61,8 +64,14 @@ interface UseCaseParts {
   readonly ending: AbortSignal;
 }
 
-/** Builds each use case from the parts and settings that it takes, and puts them together as the facade. */
-export function createUseCases(config: Config, parts: UseCaseParts): Images {
+/** What the interfaces call: the images, and the OpenAI dialect's calls for them. */
+interface UseCases {
+  readonly images: Images;
+  readonly calls: Calls;
+}
+
+/** Builds each use case from the parts and settings that it takes, and puts them together as facades. */
+export function createUseCases(config: Config, parts: UseCaseParts): UseCases {
   const { records, store, queue, events, providers, upstreams, costs, deletions, urls, toRecord } = parts;
   const { clock, tracer, newId, log, stopping } = parts;
   const { budget, presets, defaults, retention } = config;
@@ -95,27 +104,27 @@ export function createUseCases(config: Config, parts: UseCaseParts): Images {
     log,
   });
 
-  return createImages({
+  const accept = createAcceptance({
     records,
-    submit: createSubmit({
-      records,
-      queue,
-      upstreams,
-      admission,
-      costs,
-      joinOrRerun: createJoinOrRerun(rerun),
-      resolve,
-      retentionByLabel,
-      clock,
-      newId,
-      tracer,
-      logPrompts: config.log.prompts,
-      log,
-    }),
+    queue,
+    upstreams,
+    admission,
+    costs,
+    retentionByLabel,
+    clock,
+    tracer,
+    logPrompts: config.log.prompts,
+    log,
+  });
+  const waitUntilFinished = createWait({ records, events, clock, stopping });
+
+  const images = createImages({
+    records,
+    submit: createSubmit({ records, accept, joinOrRerun: createJoinOrRerun(rerun), resolve, newId }),
     retry: createRetry(rerun),
     patch: createPatch({ records, checkWebhookUrl, retentionByLabel, clock, log }),
     preview: createPreview({ upstreams, resolve, costs, budget }),
-    waitUntilFinished: createWait({ records, events, clock, stopping }),
+    waitUntilFinished,
     follow: createFollow({ records, events, toRecord, ending: parts.ending }),
     readProvenance: createProvenance({ store, reader: parts.provenanceReader, urls }),
     deliveries: createDeliveries({ outbox: records.outbox, clock }),
@@ -135,6 +144,8 @@ export function createUseCases(config: Config, parts: UseCaseParts): Images {
     usage: (days, caller) => reportUsage({ records, budget, clock }, days, caller),
     presets,
   });
+  const calls = createCalls({ records, accept, rerun, resolve, waitUntilFinished, deletions, clock, newId });
+  return { images, calls };
 }
 
 /** Every name by which a request may ask for a model of some provider. */

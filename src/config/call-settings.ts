@@ -52,6 +52,12 @@ export const callSettings = {
   SYNC_WAIT_SECONDS: seconds(0, 3600)
     .default(120)
     .describe('How long `POST /images` waits for the picture before it answers 202.'),
+  OPENAI_WAIT_SECONDS: seconds(1, 3600)
+    .default(55)
+    .describe(
+      'How long `POST /v1/images/…` waits for the picture before it sends a client that comes back by itself away; below what proxies ' +
+        'allow. Any other waits up to `GENERATION_TIMEOUT_SECONDS`.',
+    ),
 } as const;
 
 export const moneySettings = {

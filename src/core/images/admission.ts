@@ -30,14 +30,14 @@ export interface Admission {
   /** How many images may be queued at a time. */
   readonly queueLimit: number;
   /**
-   * Makes sure that queue and disk have room for a new run, and that no file of a deleted image is left under `mediaId`.
+   * Makes sure that queue and disk have room for a new run of each image, and that no file of a deleted one is left under their mediaIds.
    * Raises `shutting_down`, `queue_full`, and `storage_full` or `storage_unavailable` from the store.
    */
-  ensureCapacity(mediaId: string, size: Size): Promise<void>;
+  ensureCapacity(mediaIds: readonly string[], size: Size): Promise<void>;
   /** The budget's veto on the write that reserves `estimate` at `now` (milliseconds since 1970); undefined without a budget. */
   spendingGuard(model: string, estimate: Cost, now: number): SpendingGuard | undefined;
-  /** The error for a write that found `queueLimit` images queued. */
-  queueFullError(): ImageError;
+  /** The error for a write of `count` images, one by default, that found no room in the queue. */
+  queueFullError(count?: number): ImageError;
 }
 
 interface AdmissionDeps {
@@ -63,16 +63,21 @@ export function createAdmission({
   guardSpending,
   stopping,
 }: AdmissionDeps): Admission {
-  const queueFullError = () =>
-    new ImageError('queue_full', `${queueLimit} images wait already; nothing was accepted or paid`, {
+  const queueFullError = (count = 1) => {
+    const reason =
+      count === 1
+        ? `${queueLimit} images wait already`
+        : `no more than ${queueLimit} images may wait, these ${count} included`;
+    return new ImageError('queue_full', `${reason}; nothing was accepted or paid`, {
       retryAfterSeconds: RETRY_AFTER_SECONDS,
     });
+  };
 
   return {
     queueLimit,
     queueFullError,
 
-    async ensureCapacity(mediaId, size) {
+    async ensureCapacity(mediaIds, size) {
       if (stopping.aborted) {
         throw new ImageError('shutting_down', 'the service is stopping; try again in a moment', {
           retryAfterSeconds: RETRY_AFTER_SECONDS,
@@ -80,9 +85,9 @@ export function createAdmission({
       }
       const { waiting } = await queue.depth();
       // A cheap check before the one of the disk; the record store decides in its transaction.
-      if (waiting >= queueLimit) throw queueFullError();
-      await capacity.check(size);
-      await deletions.completeFor(mediaId);
+      if (waiting + mediaIds.length > queueLimit) throw queueFullError(mediaIds.length);
+      await capacity.check(size, mediaIds.length);
+      for (const mediaId of mediaIds) await deletions.completeFor(mediaId);
     },
 
     spendingGuard: guardSpending,

@@ -26,8 +26,8 @@ export interface OpenCall extends PictureCall, Disposable {
 /**
  * The calls of the OpenAI dialect. A fresh call (retry count 0 or unknown, and no key) always makes new images; all of them are admitted,
  * or none. One with the key of an earlier call, or that says it is a retry of an equal one of the same caller, joins that: the oldest that no
- * open call waits for, else the oldest. A finished call is given to retries for 10 minutes from its end, over restarts; one that failed
- * as `canRunAgain` allows runs again.
+ * open call waits for, and that `chooseCall` prefers, else the oldest. A finished call is given to retries for 10 minutes from its end, over
+ * restarts, and by its key as long as its record is kept; one without a picture runs again as far as `canRunAgain` allows.
  */
 export interface Calls {
   /** Raises what `Images.submit` raises. */
@@ -38,9 +38,13 @@ export interface Calls {
     identity: CallIdentity,
     options?: SubmitOptions,
   ): Promise<OpenCall>;
-  /** True where `submit` would join or collect: such a request takes no rate-limit token. */
+  /** True where `submit` would join or collect, and call no provider: such a request takes no rate-limit token. */
   isKnown(caller: Caller, identity: CallIdentity): Promise<boolean>;
-  /** Resolves when all images are finished, when `timeoutMs` has passed, when `signal` fires or when the service begins to stop. */
+  /**
+   * With the images that are still there, as they are then: when all are finished, when `timeoutMs` has passed, when `signal` fires or when the
+   * service begins to stop. Where all are finished and the signal has not fired, the call counts as given to its client. Raises `not_found`
+   * where every one was deleted.
+   */
   wait(call: PictureCall, timeoutMs: number, signal: AbortSignal): Promise<PictureCall>;
   /**
    * The call leaves its images: where no other open call waits for them, those that are not finished are cancelled. For callers that ask

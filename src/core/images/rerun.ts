@@ -76,7 +76,7 @@ export function createRerun(deps: RerunDeps): Rerun {
   /** The plan of the new call, with the veto of the budget on what it may cost. */
   async function planCall({ mediaId, request }: Image) {
     const { upstream, plan } = chooseProvider(upstreams, request);
-    await admission.ensureCapacity(mediaId, request.size);
+    await admission.ensureCapacity([mediaId], request.size);
     const estimate = await costs.estimate(plan.call);
     return {
       planned: plannedFields(upstream.provider.name, plan),
@@ -185,13 +185,14 @@ export async function findExistingImage(
  */
 function refuseDifferentRequest(
   by: ExistingImage['by'],
-  { mediaId, owner, request }: Image,
+  { mediaId, owner, request, call }: Image,
   submitted: ResolvedSubmission,
   caller: Caller,
 ): void {
   if (owner !== caller.name) {
     throw mediaIdConflict(mediaId, [{ path: 'mediaId', message: 'already in use' }]);
   }
+  if (by === 'idempotencyKey' && call !== undefined) throw idempotencyKeyReused(mediaId);
   const { mediaId: givenId } = submitted.create;
   const paths = differences(request, submitted);
   if (givenId != null && givenId !== mediaId) {
@@ -200,7 +201,12 @@ function refuseDifferentRequest(
   if (paths.length === 0) return;
   const difference = `, which differs in ${paths.map(({ path }) => path).join(', ')}`;
   if (by === 'mediaId') throw mediaIdConflict(mediaId, paths, difference);
-  throw new ImageError(
+  throw idempotencyKeyReused(mediaId, paths, difference);
+}
+
+/** The error for a key that the caller has sent with another request, the one that made this image. */
+export function idempotencyKeyReused(mediaId: string, paths: readonly Difference[] = [], difference = ''): ImageError {
+  return new ImageError(
     'idempotency_key_reused',
     `this Idempotency-Key was used for another request${difference}; use a new key for a new request`,
     { paths, mediaId },

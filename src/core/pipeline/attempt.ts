@@ -2,7 +2,7 @@ import { ImageError, ProviderError } from '../domain/errors.ts';
 import { originalName, toOriginal } from '../domain/file-names.ts';
 import type { Attempt } from '../domain/image.ts';
 import { announced, closed, keptAfterCancel, opened, received } from '../domain/life-cycle/attempt-transitions.ts';
-import type { Cost } from '../domain/money.ts';
+import type { Cost, TokenUsage } from '../domain/money.ts';
 import type { GuardSpending } from '../money/budget-watch.ts';
 import type { Costs } from '../money/costs.ts';
 import { type GenerationPlan, plannedFields } from '../planning/plan.ts';
@@ -141,10 +141,11 @@ export function createAttempt({
   async function recordAndFetch(
     run: Run,
     { attempt, provider, began }: OpenCall,
-    { url, revisedPrompt, httpStatus, providerRequestId }: AnnouncedAnswer,
+    { url, revisedPrompt, usage, httpStatus, providerRequestId }: AnnouncedAnswer,
     cost: Cost,
   ): Promise<ReceivedBytes> {
-    const known = { ...attempt, httpStatus, providerRequestId, cost, announced: { url, revisedPrompt } };
+    const announcedAt = { url, revisedPrompt };
+    const known = { ...attempt, httpStatus, providerRequestId, cost, ...reported(usage), announced: announcedAt };
     await run.change((image) => announced(image, attempt.id, known));
     return await fetchAnnounced(run, provider, known, began + timeoutMs);
   }
@@ -212,7 +213,15 @@ export function createAttempt({
     const cost = picture.cost ?? (await costs.settle(request, picture.usage, attempt.cost));
     telemetry.spent(attempt.provider, attempt.model, cost);
     const { httpStatus, providerRequestId, revisedPrompt } = picture;
-    const result = { original, revisedPrompt, durationMs, httpStatus, providerRequestId, cost };
+    const result = {
+      original,
+      revisedPrompt,
+      durationMs,
+      httpStatus,
+      providerRequestId,
+      cost,
+      ...reported(picture.usage),
+    };
     const image = await run.change(
       (current) => received(current, attempt.id, result) ?? keptAfterCancel(current, attempt.id, result),
     );
@@ -223,4 +232,9 @@ export function createAttempt({
     if (image === null || !run.isCurrent(image)) throw new SupersededError();
     return { image, original };
   }
+}
+
+/** The usage as a field of the attempt, which is absent where none was reported. */
+function reported(usage: TokenUsage | null): Pick<Attempt, 'usage'> {
+  return usage === null ? {} : { usage };
 }

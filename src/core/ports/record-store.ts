@@ -21,13 +21,18 @@ export interface RecordStore {
   /** The deliveries that `Derived.delivery` caused. */
   readonly outbox: Outbox;
   /**
-   * Adds a new image, queued as a job, unless its mediaId or idempotency key is taken or `queueLimit` images are queued already.
-   * Raises `storage_unavailable` while a deletion of its mediaId is pending: the new image would lose its files to that deletion.
+   * Adds a new image, or several of one owner, queued as jobs: all of them, or none where a mediaId or idempotency key is taken or more
+   * than `queueLimit` images would be queued. The guard judges them in sum. Raises `storage_unavailable` while a deletion of a mediaId is
+   * pending: the new image would lose its files to that deletion.
    */
-  accept(image: Image, queueLimit: number, guard?: SpendingGuard): Promise<Acceptance>;
+  accept(images: Image | readonly Image[], queueLimit: number, guard?: SpendingGuard): Promise<Acceptance>;
   get(mediaId: string): Promise<Image | null>;
   /** The image of that owner with this idempotency key. */
   findByKey(owner: string, idempotencyKey: string): Promise<Image | null>;
+  /** The images of the call with this id (`ImageCall.id`) that are still there, by their index. */
+  findCall(callId: string): Promise<readonly Image[]>;
+  /** The calls that fit, oldest first. Takes time only for what it finds. */
+  findCalls(query: CallQuery): Promise<readonly FoundCall[]>;
   /**
    * Reads, changes and writes one image as in one transaction, and returns what is then stored. `change` returns null to leave the image
    * as it is, and must not change its mediaId (`TypeError`). Null where there is no such image.
@@ -105,6 +110,26 @@ export type Acceptance =
   /** The mediaId, or the owner's idempotency key, belongs to this image; nothing was written. */
   | { readonly outcome: 'exists'; readonly by: 'mediaId' | 'idempotencyKey'; readonly image: Image }
   | { readonly outcome: 'queue_full' };
+
+/** Which calls `findCalls` returns. */
+export interface CallQuery {
+  readonly owner: string;
+  /** `ImageCall.digest`. */
+  readonly digest: string;
+  /** Milliseconds since 1970. A call fits if an image of it is unfinished, or ended then or later. */
+  readonly endedSince: number;
+  /** The most images that are looked at: those that are unfinished, then those that ended last. */
+  readonly limit: number;
+}
+
+/** A call that `findCalls` found, by those of its images that fit. */
+export interface FoundCall {
+  readonly id: string;
+  /** Whether one of them has an idempotency key. */
+  readonly isKeyed: boolean;
+  /** When the last of them ended, in milliseconds since 1970; null where one is unfinished. A repair leaves it as it was. */
+  readonly endedAt: number | null;
+}
 
 /** An image whose record is deleted and whose files are still to be removed. */
 export interface Deletion {

@@ -7,11 +7,11 @@ import type { StorageWatch } from './storage-watch.ts';
 /** Decides whether the media store has room for one more picture: for requests and for the health check alike. */
 export interface StorageCapacity {
   /**
-   * Raises `storage_full` and `storage_unavailable` of the store where a picture of this size must not be accepted; without a size, one
-   * of the default size. What it needs is at least what a picture of the default size needs, so that nothing is accepted while the
+   * Raises `storage_full` and `storage_unavailable` of the store where `count` pictures of this size must not be accepted; by default, one
+   * of the default size. What each needs is at least what a picture of the default size needs, so that nothing is accepted while the
    * health check is red, and everything up to the default size is while it is green.
    */
-  check(size?: Size): Promise<void>;
+  check(size?: Size, count?: number): Promise<void>;
 }
 
 interface CapacityDeps {
@@ -24,16 +24,16 @@ interface CapacityDeps {
 
 export function createStorageCapacity({ queue, store, defaultSize, watch }: CapacityDeps): StorageCapacity {
   return {
-    async check(size = defaultSize) {
+    async check(size = defaultSize, count = 1) {
       const { waiting, running } = await queue.depth();
-      const pictures = waiting + running + 1;
+      const pictures = waiting + running + count;
       const usual = estimateBytes(defaultSize) * pictures;
       const needed = Math.max(usual, estimateBytes(size) * pictures);
       try {
         await store.check(needed);
       } catch (error) {
         const isFull = error instanceof ImageError && error.code === 'storage_full';
-        const fault = isFull ? noRoom(error, pictures) : error;
+        const fault = isFull ? noRoom(error, count, pictures - count) : error;
         // No room for an unusually large picture is no trouble of the store.
         if (!isFull || needed === usual) watch.failed('pictures', fault);
         throw fault;
@@ -43,10 +43,11 @@ export function createStorageCapacity({ queue, store, defaultSize, watch }: Capa
   };
 }
 
-/** The error for a store without room for this many pictures. */
-function noRoom(error: ImageError, pictures: number): ImageError {
-  const accepted = pictures === 1 ? '' : ` and the ${pictures - 1} accepted before it`;
-  return new ImageError('storage_full', `${error.message}, for one picture${accepted}`, { cause: error });
+/** The error for a store without room for `count` pictures beside those that are accepted. */
+function noRoom(error: ImageError, count: number, accepted: number): ImageError {
+  const added = count === 1 ? 'one picture' : `${count} pictures`;
+  const before = accepted === 0 ? '' : ` and the ${accepted} accepted before ${count === 1 ? 'it' : 'them'}`;
+  return new ImageError('storage_full', `${error.message}, for ${added}${before}`, { cause: error });
 }
 
 /** A generous estimate of the disk space one image needs, in bytes: original, master and renditions, all of them PNG. */

@@ -245,6 +245,16 @@ const MIGRATIONS: readonly string[] = [
     UPDATE labels SET owner = NEW.owner, status = NEW.status WHERE media_id = NEW.media_id;
   END;
   `,
+  `
+  -- Images that a call of the OpenAI dialect asked for are found by that call. call_ended_at is 9999-12-31 until the image ends.
+  ALTER TABLE images ADD COLUMN call_id TEXT;
+  ALTER TABLE images ADD COLUMN call_index INTEGER;
+  ALTER TABLE images ADD COLUMN call_digest TEXT;
+  ALTER TABLE images ADD COLUMN call_ended_at INTEGER;
+  CREATE INDEX images_by_call ON images (call_id, call_index) WHERE call_id IS NOT NULL;
+  CREATE INDEX images_by_digest ON images (owner, call_digest, call_ended_at, created_at, call_id, idempotency_key)
+    WHERE call_digest IS NOT NULL;
+  `,
 ];
 
 /** The schema version after all migrations. */

@@ -4,8 +4,10 @@ import { mediaIdOf } from '../../../core/domain/file-names.ts';
 import { formatSize } from '../../../core/domain/geometry.ts';
 import { FINISHED_STATUSES, IMAGE_STATUSES, type Image, type ImageStatus } from '../../../core/domain/image.ts';
 import type {
+  CallQuery,
   Deletion,
   Derive,
+  FoundCall,
   LastCleanup,
   ListQuery,
   Page,
@@ -14,6 +16,7 @@ import type {
   UsageKey,
 } from '../../../core/ports/record-store.ts';
 import { decodeCursor, encodeCursor } from '../cursor.ts';
+import { openCallQueries } from './call-queries.ts';
 import type { SqliteDatabase } from './database.ts';
 import { IS_READABLE } from './migrations.ts';
 import {
@@ -32,6 +35,8 @@ import type { Row } from './writer/write.ts';
 interface SqliteQueries {
   find(mediaId: string): StoredImage | null;
   findByKey(owner: string, idempotencyKey: string | null): Image | null;
+  findCall(callId: string): readonly Image[];
+  findCalls(query: CallQuery): readonly FoundCall[];
   findDeletion(mediaId: string): Deletion | null;
   /** Number of images with the status `queued`. */
   queued(): number;
@@ -63,7 +68,8 @@ export const FIND_DELETION = 'SELECT media_id, names FROM deletions WHERE media_
 
 export const IDENTITY = 'SELECT uuid FROM identity';
 
-const QUEUED = `SELECT images FROM totals WHERE status = 'queued'`;
+/** Number of queued images; no row before there was one. */
+export const QUEUED = `SELECT images FROM totals WHERE status = 'queued'`;
 
 /** The reads, on the database of `sql`. `derive` gives the names that an image owns. */
 export function openQueries(sql: SqliteDatabase['sql'], derive: Derive): SqliteQueries {
@@ -118,6 +124,7 @@ export function openQueries(sql: SqliteDatabase['sql'], derive: Derive): SqliteQ
     findByKey: (owner, idempotencyKey) =>
       idempotencyKey === null ? null : readImage(sql(FIND_BY_KEY).get({ owner, idempotencyKey })),
 
+    ...openCallQueries(sql),
     findDeletion,
 
     queued: () => Number(sql(QUEUED).get()?.images ?? 0),

@@ -18,6 +18,7 @@ import {
   heedGuard,
   identitySteps,
   isQueueFull,
+  type NewImage,
   noteUsageSteps,
   PROBE_STEPS,
   rehearsalSteps,
@@ -156,6 +157,7 @@ function recordStore(database: SqliteDatabase, derive: Derive): RecordStore {
   const readAll = (): void => {
     queries.find('');
     queries.findByKey('', '');
+    queries.findCalls({ owner: '', digest: '', endedSince: 0, limit: 1 });
     queries.findDeletion('');
     queries.queued();
     queries.list({ limit: 1, owner: null });
@@ -188,17 +190,25 @@ function recordStore(database: SqliteDatabase, derive: Derive): RecordStore {
       },
     },
 
-    accept: (image, queueLimit, guard) =>
-      images.take(image.mediaId, async () => {
-        const stored = asStored(image);
-        const derived = derive(null, image);
-        const outcome = await writeImage(image.mediaId, acceptSteps(stored, derived, queueLimit, guard), stored);
-        if (outcome.stopped === null) written(image.mediaId, stored, derived);
-        return acceptanceOf(outcome, image, guard);
-      }),
+    async accept(given, queueLimit, guard) {
+      const added = [given].flat();
+      const mediaIds = added.map(({ mediaId }) => mediaId);
+      return await images.takeAll(mediaIds, async () => {
+        const all = added.map((image) => ({ stored: asStored(image), derived: derive(null, image) }));
+        // All are stored or none is, so that the first shows it.
+        const [first] = all as [NewImage];
+        const { mediaId, owner } = first.stored.image;
+        const outcome = await writeImage(mediaId, acceptSteps(all, queueLimit, guard), first.stored);
+        if (outcome.stopped === null)
+          for (const { stored, derived } of all) written(stored.image.mediaId, stored, derived);
+        return acceptanceOf(outcome, owner, guard);
+      });
+    },
 
     get: async (mediaId) => (await find(mediaId))?.image ?? null,
     findByKey: (owner, idempotencyKey) => answer(() => queries.findByKey(owner, idempotencyKey)),
+    findCall: (callId) => answer(() => queries.findCall(callId)),
+    findCalls: (query) => answer(() => queries.findCalls(query)),
 
     async update(mediaId, change, guard) {
       const image = await rewrite(mediaId, change, guard, null);

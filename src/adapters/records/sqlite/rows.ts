@@ -23,11 +23,18 @@ export function columnsOf(
     createdAt: Date.parse(image.createdAt),
     requestedAt: Date.parse(image.requestedAt),
     expiresAt: expiresAt === 'never' ? NEVER : expiresAt,
+    callId: image.call?.id ?? null,
+    callIndex: image.call?.index ?? null,
+    callDigest: image.call?.digest ?? null,
+    callEndedAt: image.call ? (image.completedAt === null ? NEVER : Date.parse(image.completedAt)) : null,
     document,
   };
 }
 
-/** 9999-12-31, the `expires_at` of images that never expire, so that a search for expired images never meets them. */
+/**
+ * 9999-12-31, the `expires_at` of images that never expire, so that a search for expired images never meets them, and the `call_ended_at`
+ * of those that have not ended, so that a search for what ended lately has them first.
+ */
 export const NEVER = 253_402_300_799_000;
 
 /** The values of `requested_at` and `media_id` at a place in the order of retention; null is the place before every image. */

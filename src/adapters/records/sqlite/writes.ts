@@ -5,7 +5,7 @@ import type { SpendingGuard } from '../../../core/domain/money.ts';
 import type { Acceptance, Deletion, Derived, LastCleanup, UsageKey } from '../../../core/ports/record-store.ts';
 import { balancesOf, guardSteps, ledgerSteps, VETOED } from './ledger.ts';
 import { deliverySteps, imageRemovedSteps } from './outbox.ts';
-import { FIND_BY_KEY, FIND_DELETION, FIND_IMAGE, IDENTITY } from './queries.ts';
+import { FIND_BY_KEY, FIND_DELETION, FIND_IMAGE, IDENTITY, QUEUED } from './queries.ts';
 import { columnsOf, readDeletion, readImage, type StoredImage } from './rows.ts';
 import { answerWith, CHANGED, type Outcome, run, type Step, stopIf, stopUnless } from './writer/write.ts';
 
@@ -17,27 +17,35 @@ const [SAME_ID, SAME_KEY, BEING_REMOVED, QUEUE_FULL] = ['same id', 'same key', '
 /** The stop of a rehearsal, which stores nothing. */
 const REHEARSED = 'rehearsed';
 
-/** Takes an image in. `acceptanceOf` reads the outcome. */
+/** A new image, and what is stored with it. */
+export interface NewImage {
+  readonly stored: StoredImage;
+  readonly derived: Derived;
+}
+
+/** Takes images of one owner in, all or none. `acceptanceOf` reads the outcome. */
 export function acceptSteps(
-  stored: StoredImage,
-  derived: Derived,
+  images: readonly NewImage[],
   queueLimit: number,
   guard: SpendingGuard | undefined,
 ): readonly Step[] {
-  const { mediaId, owner, idempotencyKey } = stored.image;
-  return [
-    stopIf(SAME_ID, FIND_IMAGE, { mediaId }),
-    ...(idempotencyKey === null ? [] : [stopIf(SAME_KEY, FIND_BY_KEY, { owner, idempotencyKey })]),
-    stopIf(BEING_REMOVED, FIND_DELETION, [mediaId]),
-    stopIfQueueFull(queueLimit),
+  const stops = images.flatMap(({ stored }) => {
+    const { mediaId, owner, idempotencyKey } = stored.image;
+    return [
+      stopIf(SAME_ID, FIND_IMAGE, { mediaId }),
+      ...(idempotencyKey === null ? [] : [stopIf(SAME_KEY, FIND_BY_KEY, { owner, idempotencyKey })]),
+      stopIf(BEING_REMOVED, FIND_DELETION, [mediaId]),
+    ];
+  });
+  const inserts = images.flatMap(({ stored, derived }) => [
     run(INSERT, columnsOf(stored, derived)),
     ...labelSteps(stored.image),
-    ...derivedSteps(stored, derived, guard),
-  ];
+  ]);
+  return [...stops, stopIfQueueFull(queueLimit, images.length), ...inserts, ...derivedSteps(images, guard)];
 }
 
 /** What the outcome of `acceptSteps` says. Raises what the port promises, and the error of the guard. */
-export function acceptanceOf({ stopped, row }: Outcome, image: Image, guard: SpendingGuard | undefined): Acceptance {
+export function acceptanceOf({ stopped, row }: Outcome, owner: string, guard: SpendingGuard | undefined): Acceptance {
   if (stopped === SAME_ID || stopped === SAME_KEY) {
     const existing = readImage(row);
     if (existing === null) throw new TypeError('the image that a write found is not in its answer');
@@ -45,11 +53,11 @@ export function acceptanceOf({ stopped, row }: Outcome, image: Image, guard: Spe
   }
   if (stopped === BEING_REMOVED) {
     // One that cannot be read raises an error of its own.
-    if (row) readDeletion(row);
-    throw stillBeingRemoved(image.mediaId);
+    if (!row) throw new TypeError('the deletion that a write found is not in its answer');
+    throw stillBeingRemoved(readDeletion(row).mediaId);
   }
   if (stopped === QUEUE_FULL) return { outcome: 'queue_full' };
-  heedGuard({ stopped, row }, image.owner, guard);
+  heedGuard({ stopped, row }, owner, guard);
   return { outcome: 'accepted' };
 }
 
@@ -68,7 +76,7 @@ export function rewriteSteps(
     ...(queueLimit === null ? [] : [stopIfQueueFull(queueLimit)]),
     run(UPDATE, columnsOf(after, derived)),
     ...(isLabelledAnew ? labelSteps(after.image) : []),
-    ...derivedSteps(after, derived, guard),
+    ...derivedSteps([{ stored: after, derived }], guard),
   ];
 }
 
@@ -129,7 +137,8 @@ export const PROBE_STEPS: readonly Step[] = [
 export function rehearsalSteps(now: number): readonly Step[] {
   const times = { createdAt: now, requestedAt: now, expiresAt: null };
   const image = { mediaId: '', owner: '', status: 'queued', idempotencyKey: '', document: '{}' };
-  return [run(INSERT, { ...image, ...times }), stopIf(REHEARSED, 'SELECT 1 AS done', [])];
+  const call = { callId: '', callIndex: 0, callDigest: '', callEndedAt: now };
+  return [run(INSERT, { ...image, ...times, ...call }), stopIf(REHEARSED, 'SELECT 1 AS done', [])];
 }
 
 /** Has the guard look at the balances of a write, and raises its error where they stopped it. */
@@ -138,16 +147,13 @@ export function heedGuard({ stopped, row }: Outcome, owner: string, guard: Spend
   if (stopped === VETOED) throw new TypeError('the guard does not say why it stops a write');
 }
 
-/** What is stored together with an image. */
-function derivedSteps(
-  stored: StoredImage,
-  { ledger, spendsMore, delivery }: Derived,
-  guard: SpendingGuard | undefined,
-): readonly Step[] {
+/** What is stored together with images of one owner, which the guard judges in sum. */
+function derivedSteps(images: readonly NewImage[], guard: SpendingGuard | undefined): readonly Step[] {
+  const spending = images.find(({ derived }) => derived.spendsMore);
   return [
-    ...ledgerSteps(ledger),
-    ...(guard && spendsMore ? guardSteps(guard, stored.image.owner) : []),
-    ...(delivery ? deliverySteps(delivery, stored) : []),
+    ...images.flatMap(({ derived }) => ledgerSteps(derived.ledger)),
+    ...(guard && spending ? guardSteps(guard, spending.stored.image.owner) : []),
+    ...images.flatMap(({ stored, derived }) => (derived.delivery ? deliverySteps(derived.delivery, stored) : [])),
   ];
 }
 
@@ -165,18 +171,23 @@ function stopUnlessStill({ image, document }: StoredImage): Step {
   return stopUnless(CHANGED, `SELECT 1 FROM images WHERE media_id = ? AND ${stored} = ?`, [image.mediaId, document]);
 }
 
-function stopIfQueueFull(limit: number): Step {
-  return stopIf(QUEUE_FULL, `SELECT 1 FROM totals WHERE status = 'queued' AND images >= ?`, [limit]);
+function stopIfQueueFull(limit: number, more = 1): Step {
+  return stopIf(QUEUE_FULL, `SELECT 1 WHERE ifnull((${QUEUED}), 0) + ? > ?`, [more, limit]);
 }
 
 const INSERT = `
-  INSERT INTO images (media_id, owner, status, idempotency_key, created_at, requested_at, expires_at, document)
-  VALUES (:mediaId, :owner, :status, :idempotencyKey, :createdAt, :requestedAt, :expiresAt, :document)`;
+  INSERT INTO images (
+    media_id, owner, status, idempotency_key, created_at, requested_at, expires_at,
+    call_id, call_index, call_digest, call_ended_at, document)
+  VALUES (
+    :mediaId, :owner, :status, :idempotencyKey, :createdAt, :requestedAt, :expiresAt,
+    :callId, :callIndex, :callDigest, :callEndedAt, :document)`;
 
 const UPDATE = `
   UPDATE images SET
     owner = :owner, status = :status, idempotency_key = :idempotencyKey,
-    created_at = :createdAt, requested_at = :requestedAt, expires_at = :expiresAt, document = :document
+    created_at = :createdAt, requested_at = :requestedAt, expires_at = :expiresAt,
+    call_id = :callId, call_index = :callIndex, call_digest = :callDigest, call_ended_at = :callEndedAt, document = :document
   WHERE media_id = :mediaId`;
 
 /** Refuses a mediaId while its deletion is pending: the new image would publish under names that are about to be removed. */

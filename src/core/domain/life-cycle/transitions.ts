@@ -31,7 +31,7 @@ export type PlannedFields = Pick<Image, 'provider' | 'model' | 'prompt' | 'reque
 
 /** A new request: the fields that never change again, and the plan of its first call. */
 export interface AcceptedRequest
-  extends Pick<Image, 'mediaId' | 'owner' | 'idempotencyKey' | 'request' | 'createdAt' | 'expiresAt'> {
+  extends Pick<Image, 'mediaId' | 'owner' | 'idempotencyKey' | 'call' | 'request' | 'createdAt' | 'expiresAt'> {
   readonly traceparent: string | null;
   readonly requestId?: string | null;
   readonly planned: PlannedFields;

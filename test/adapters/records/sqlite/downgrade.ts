@@ -62,6 +62,12 @@ const UNDO: readonly string[] = [
    ALTER TABLE labels DROP COLUMN status;
    CREATE INDEX labels_by_age ON labels (label, created_at, media_id);
    CREATE INDEX images_by_owner ON images (owner, created_at, media_id)`,
+  `DROP INDEX images_by_call;
+   DROP INDEX images_by_digest;
+   ALTER TABLE images DROP COLUMN call_id;
+   ALTER TABLE images DROP COLUMN call_index;
+   ALTER TABLE images DROP COLUMN call_digest;
+   ALTER TABLE images DROP COLUMN call_ended_at`,
 ];
 
 /** Takes a closed database back to an earlier version of the schema, from 2 on. */

@@ -3,6 +3,8 @@ export type TakeTurns = <T>(key: string, work: () => Promise<T>) => Promise<T>;
 
 interface Turns {
   readonly take: TakeTurns;
+  /** Runs work that has the turns of all these keys. They are taken in order, so that no two wait for each other. */
+  takeAll<T>(keys: readonly string[], work: () => Promise<T>): Promise<T>;
   /** Resolves when no work is left, that which is added meanwhile included. */
   ended(): Promise<void>;
 }
@@ -11,16 +13,23 @@ interface Turns {
 export function createTurns(): Turns {
   const last = new Map<string, Promise<unknown>>();
 
+  const take: TakeTurns = async (key, work) => {
+    const before = last.get(key);
+    const mine = before === undefined ? work() : before.then(work, work);
+    last.set(key, mine);
+    try {
+      return await mine;
+    } finally {
+      if (last.get(key) === mine) last.delete(key);
+    }
+  };
+
   return {
-    async take(key, work) {
-      const before = last.get(key);
-      const mine = before === undefined ? work() : before.then(work, work);
-      last.set(key, mine);
-      try {
-        return await mine;
-      } finally {
-        if (last.get(key) === mine) last.delete(key);
-      }
+    take,
+
+    takeAll<T>(keys: readonly string[], work: () => Promise<T>) {
+      const inOrder = [...new Set(keys)].sort();
+      return inOrder.reduceRight<() => Promise<T>>((rest, key) => () => take(key, rest), work)();
     },
 
     async ended() {
