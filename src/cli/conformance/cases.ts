@@ -4,7 +4,7 @@
  */
 
 import type { Case, FormPart, Sending, Target } from './case.ts';
-import { either, modelList, modelRow, pictures, refused, requestId, stream } from './expectations.ts';
+import { edited, either, modelList, modelRow, pictures, refused, requestId, stream } from './expectations.ts';
 
 const NO_SUCH_MODEL = 'easel-conformance-no-such-model';
 
@@ -210,7 +210,7 @@ export const FIRST_EDIT: Case = {
   pictures: 1,
   needs: 'picture',
   send: (target) => edit(target, ['image', target.inputs.picture]),
-  expect: [pictures()],
+  expect: [edited],
 };
 
 const EDITS: readonly Case[] = [
@@ -221,7 +221,7 @@ const EDITS: readonly Case[] = [
     pictures: 1,
     needs: 'edit',
     send: (target) => edit(target, ['image[]', target.inputs.picture], ['image[]', target.inputs.picture]),
-    expect: [pictures()],
+    expect: [edited],
   },
   {
     name: 'edits/mask',
@@ -232,7 +232,7 @@ const EDITS: readonly Case[] = [
       const { form = [], ...sending } = edit(target);
       return { ...sending, form: [['mask', target.inputs.mask], ['image', target.inputs.picture], ...form] };
     },
-    expect: [pictures()],
+    expect: [edited],
   },
   {
     name: 'edits/json',
@@ -244,7 +244,7 @@ const EDITS: readonly Case[] = [
       path: '/images/edits',
       json: { ...base, images: [{ image_url: `data:image/png;base64,${inputs.picture.toString('base64')}` }] },
     }),
-    expect: [pictures()],
+    expect: [edited],
   },
   {
     name: 'edits/stream',

@@ -83,6 +83,18 @@ async function issuesOfPicture(
   ];
 }
 
+/** `pictures`, whose usage counts the input too: a server that leaves the input out of account paints all the same. */
+export const edited: Expectation = async (answer, target) => [
+  ...(await pictures()(answer, target)),
+  ...issuesOfInput(isFields(answer.json) ? answer.json.usage : undefined),
+];
+
+function issuesOfInput(usage: unknown): readonly string[] {
+  const details = isFields(usage) ? usage.input_tokens_details : undefined;
+  if (!isFields(details) || details.image_tokens !== 0) return [];
+  return ['`usage` counts no tokens of an image as input: the picture may have been left out of account'];
+}
+
 /** What the bytes are; null where they are no whole picture. */
 async function decode(bytes: Buffer) {
   // Loaded here, not with the command line: `--help` needs no pictures.

@@ -39,18 +39,18 @@ export function deviationsOf({ cases }: Report): Readonly<Record<string, readonl
   );
 }
 
-/** Makes every case of `easel conformance` a test of the server that `start` gives. */
-export function describeConformance(start: () => Promise<DialectServer>): void {
+/** Makes every case of `easel conformance` a test of the server that `start` gives; those of edits can be left out. */
+export function describeConformance(start: () => Promise<DialectServer>, { edits = true } = {}): void {
   let server: DialectServer;
   let report: Report;
 
   beforeAll(async () => {
     server = await start();
-    report = await conformanceOf(server);
+    report = await conformanceOf(server, { edits });
   });
   afterAll(() => server[Symbol.asyncDispose]());
 
-  it.each(casesOf({ edits: true }))('$name: $promise', ({ name }) => {
+  it.each(casesOf({ edits }))('$name: $promise', ({ name }) => {
     const outcome = report.cases.find((one) => one.name === name);
     expect([outcome?.verdict, outcome?.verdict === 'conforms' ? [] : outcome?.findings]).toEqual(['conforms', []]);
   });
