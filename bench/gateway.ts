@@ -51,7 +51,9 @@ await saveResults({
   figures,
   tables: [
     {
-      title: `Answers a second, ${CLIENTS} calls at once, and milliseconds more than a direct call, one at a time; Portkey's gateway ${version}`,
+      title:
+        `Answers a second, ${CLIENTS} calls at once, and how much longer than a direct call one takes by itself; ` +
+        `Portkey's gateway ${version}`,
       columns: [
         'answer',
         'direct, per second',
@@ -156,7 +158,7 @@ function report(name: string, { direct, Portkey, Easel }: Readonly<Record<'direc
   );
 }
 
-/** Resolves when the call is answered with 200 and has been read. By node:http alone: `fetch` would take as much of the processor as a gateway. */
+/** Resolves when a 200 has been read to its end. By node:http alone: `fetch` would take as much of the processor as a gateway. */
 function generate(url: string, more: Readonly<Record<string, string>>, fields: object, agent: Agent): Promise<void> {
   prompts += 1;
   const body = JSON.stringify({ ...fields, prompt: `a lighthouse at dusk, ${prompts}` });

@@ -19,7 +19,7 @@ export function adviceFor(refused: ReadonlySet<string>, hasNoEdits: boolean): re
   ];
 }
 
-/** The parameters of the case that the server fails on: the one that it names, else all of them; none where it does not fail on the call. */
+/** The parameters of the case that the server fails on: the one that it names, else all of them. None where it does not fail. */
 export function refusedParameters(answer: Answer, { omittable = [] }: Pick<Case, 'omittable'>): readonly string[] {
   if (!failsOnIt(answer)) return [];
   const named = namedParameter(answer, omittable);
