@@ -55,7 +55,7 @@ it('asks at low quality for the size alone, and for no edits where none are want
 it.each([
   ['breaks the connection', dropConnection('reset'), /no answer/],
   ['is overloaded', openAiError('server_is_overloaded'), /answers 503/],
-  ['has spent the quota', openAiError('insufficient_quota'), /answers 429/],
+  ['has spent the quota', openAiError('insufficient_quota', { headers: { 'retry-after-ms': '1' } }), /answers 429/],
 ] as const)('sends nothing after a call for a picture where the server %s', async (_what, behaviour, finding) => {
   await using server = await startOpenAiServer();
   server.script(behaviour);
