@@ -125,7 +125,7 @@ export function createCalls(deps: CallsDeps): Calls {
         const request = resolve(create);
         if (overloaded) throw overloadError();
         const id = newId();
-        const mediaIds = [id, ...Array.from({ length: count - 1 }, newId)] as const;
+        const mediaIds = [id, ...Array.from({ length: count - 1 }, () => newId())] as const;
         // Before it can be found, so that no retry takes it for one that no client waits for.
         const place = openCalls.enter(id);
         try {
