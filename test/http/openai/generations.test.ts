@@ -34,9 +34,9 @@ async function originalOf(easel: Easel): Promise<Buffer> {
 describe('a generation', () => {
   test.each([
     ['openai 7', OpenAI],
-    ['openai 6', OpenAI6],
+    ['openai 6', OpenAI6 as unknown as typeof OpenAI],
   ] as const)('gives %s the bytes of the original as they came, with its usage', async (_name, Client) => {
-    await using easel = await startEasel();
+    await using easel = await startEasel({ skipMs: 50_000 });
     const client = new Client({ baseURL: `${easel.url}/v1`, apiKey: 'none' });
 
     const { data: answer, response } = await client.images
@@ -75,7 +75,7 @@ describe('a generation', () => {
   });
 
   test('gives a lasting, absolute URL where one is asked for', async () => {
-    await using easel = await startEasel();
+    await using easel = await startEasel({ skipMs: 50_000 });
     const { answer } = await generate(easel, { prompt: 'a lighthouse', size: '1024x640', response_format: 'url' });
     const url = answer?.data[0]?.url ?? '';
     expect(url.startsWith(`${easel.url}/media/`)).toBe(true);
@@ -90,8 +90,13 @@ describe('a generation', () => {
   });
 
   test('maps the qualities of DALL-E and ignores what it does not know, each with a warning', async () => {
-    await using easel = await startEasel();
-    const { response, answer } = await generate(easel, { prompt: 'a lighthouse', quality: 'hd', sampler: 'euler', n: null });
+    await using easel = await startEasel({ skipMs: 50_000 });
+    const { response, answer } = await generate(easel, {
+      prompt: 'a lighthouse',
+      quality: 'hd',
+      sampler: 'euler',
+      n: null,
+    });
     expect(answer?.quality).toBe('high');
     expect(easel.upstream.calls[0]?.body.quality).toBe('high');
     expect(warningsOf(response)).toEqual([
@@ -101,7 +106,7 @@ describe('a generation', () => {
   });
 
   test('makes n pictures with a record each, and sums usage and cost', async () => {
-    await using easel = await startEasel();
+    await using easel = await startEasel({ skipMs: 50_000 });
     const { response, answer } = await generate(easel, { prompt: 'a lighthouse', size: '1024x640', n: 3 });
     expect(answer?.data).toHaveLength(3);
     expect(easel.upstream.calls).toHaveLength(3);
@@ -116,7 +121,7 @@ describe('a generation', () => {
   });
 
   test('gives those of n that were made, with a warning for each other', async () => {
-    await using easel = await startEasel();
+    await using easel = await startEasel({ skipMs: 50_000 });
     easel.upstream.script(openAiError('moderation_blocked'), picture());
     const { response, answer } = await generate(easel, { prompt: 'a lighthouse', n: 2 });
     expect(response.status).toBe(200);
@@ -127,7 +132,7 @@ describe('a generation', () => {
   });
 
   test('gives zeros where the upstream gave no usage', async () => {
-    await using easel = await startEasel();
+    await using easel = await startEasel({ skipMs: 50_000 });
     easel.upstream.script(picture({ usage: null }));
     const { answer } = await generate(easel, { prompt: 'a lighthouse' });
     expect(answer?.usage).toEqual({
