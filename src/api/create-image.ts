@@ -8,6 +8,7 @@ import type { Preview } from '../core/images/preview.ts';
 import { renditionText, SIDE_LIMITS, sizeText } from '../core/planning/notation.ts';
 import { nonBlankText, text } from './fields.ts';
 import { cost } from './image-record.ts';
+import { type NamedInput, namedInput } from './inputs.ts';
 
 /** A short name from a list that the service knows, such as a model. */
 const name = nonBlankText.max(200);
@@ -65,6 +66,15 @@ function areDistinct(values: readonly unknown[]): boolean {
   return new Set(values.map((value) => JSON.stringify(value))).size === values.length;
 }
 
+/** A valid body: a request whose files are still named by their parts. */
+export type CreateImageBody = Omit<CreateImage, 'inputs' | 'mask'> & {
+  readonly inputs?: readonly NamedInput[] | null | undefined;
+  readonly mask?: NamedInput | null | undefined;
+};
+
+/** Most pictures that a request may bring. Models take fewer: which, `GET /models` says. */
+const MAX_INPUTS = 64;
+
 /** Body of `POST /images` and of `POST /images/preview`. Null counts as left out, as in the `request` of a record. */
 export const createImage = z
   .strictObject({
@@ -119,6 +129,28 @@ export const createImage = z
           'those of `IMAGE_RENDITIONS` that have the shape of `size`, within 5%.',
         examples: [['1200x675.png', '600x338.webp']],
       }),
+    inputs: z
+      .array(namedInput)
+      .max(MAX_INPUTS, `must name at most ${MAX_INPUTS} pictures; models take fewer`)
+      .nullish()
+      .meta({
+        description: 'Pictures to start from, in order. How many, how large and of which formats depends on the model.',
+        examples: [[{ mediaId: 'brand-hero' }]],
+      }),
+    mask: namedInput.nullish().meta({
+      description: 'For the first input, of its size, with alpha: what is transparent in it is painted anew.',
+    }),
+    partials: z
+      .int()
+      .min(0)
+      .max(3)
+      .nullish()
+      .meta({
+        description:
+          'Pictures to stream while the picture is made, 0 to 3, whether or not anyone listens; each is billed. Default: 0. It does ' +
+          'not make the picture another one.',
+        examples: [2],
+      }),
     metadata: z
       .record(text.min(1).max(128), text.max(2048))
       .refine((pairs) => Object.keys(pairs).length <= 16, 'must have at most 16 pairs')
@@ -149,13 +181,17 @@ export const createImage = z
           'Called when the picture has ended. A user and a password in it are sent as Basic. A record shows only scheme and host.',
         examples: ['https://example.com/hooks/easel'],
       }),
-  } satisfies Record<Exclude<keyof CreateImage, 'inputs' | 'mask' | 'options' | 'partials'>, z.ZodType>)
-  .superRefine(({ prompt, brief }, context) => {
+  } satisfies Record<Exclude<keyof CreateImage, 'options'>, z.ZodType>)
+  .superRefine(({ prompt, brief, inputs, mask }, context) => {
     if (prompt == null && brief == null) {
       context.addIssue({ code: 'custom', path: ['prompt'], message: 'is missing; give `prompt` or `brief`' });
     }
     if (prompt != null && brief != null) {
       context.addIssue({ code: 'custom', path: ['brief'], message: 'must not come with `prompt`; give one of them' });
+    }
+    if (mask != null && (inputs ?? []).length === 0) {
+      const message = 'must come with `inputs`: it is for the first of them';
+      context.addIssue({ code: 'custom', path: ['mask'], message });
     }
   })
   .meta({
@@ -172,7 +208,7 @@ export const createImage = z
         metadata: { articleId: '42' },
       },
     ],
-  }) satisfies z.ZodType<CreateImage>;
+  }) satisfies z.ZodType<CreateImageBody>;
 
 const { labels, metadata, ttlSeconds, webhookUrl } = createImage.shape;
 

@@ -12,6 +12,7 @@ import { type ImageRecord, SHOWN_OUTCOMES, type ToRecord } from '../core/domain/
 import { forEachBriefPart } from '../core/domain/request.ts';
 import type { Page } from '../core/ports/record-store.ts';
 import { codeOf, discriminator, nonBlankText, timestamp, wholeNumber } from './fields.ts';
+import { inputSource } from './inputs.ts';
 import { problemCode } from './problem.ts';
 
 const fileUrl = z.string().meta({
@@ -125,6 +126,9 @@ const requestRecord = z
     background: z.enum(BACKGROUNDS),
     format: z.enum(MASTER_FORMATS),
     renditions: z.array(z.string()).meta({ examples: [['1200x675.png']] }),
+    inputs: z.array(inputSource).exactOptional().meta({ description: 'Absent for none, as `mask`.' }),
+    mask: inputSource.exactOptional(),
+    partials: z.int(),
     metadata: z.record(z.string(), z.string()),
     labels: z.array(z.string()),
     ttlSeconds: z.int().nullable(),

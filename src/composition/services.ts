@@ -172,7 +172,8 @@ export async function createServices(
     toRecord,
     clock,
     tracer,
-    newId: uuidv7,
+    // Alone: as a callback of a list it would take the index for a buffer.
+    newId: () => uuidv7(),
     log,
     stopping: stopping.signal,
     ending: ending.signal,

@@ -48,15 +48,15 @@ export const callSettings = {
   QUEUE_LIMIT: count(1, 1_000_000)
     .default(1000)
     .describe('Pictures that may wait; more are refused with 429 `queue_full`.'),
-  // A setting of the HTTP server, here for its place on the settings page.
+  // Settings of the HTTP server, here for their place on the settings page.
   SYNC_WAIT_SECONDS: seconds(0, 3600)
     .default(120)
     .describe('How long `POST /images` waits for the picture before it answers 202.'),
   OPENAI_WAIT_SECONDS: seconds(1, 3600)
     .default(55)
     .describe(
-      'How long `POST /v1/images/…` waits for the picture before it sends a client that comes back by itself away; below what proxies ' +
-        'allow. Any other waits up to `GENERATION_TIMEOUT_SECONDS`.',
+      'How long a call of the OpenAI dialect waits for its pictures before its client is asked to send it again, if that can be ' +
+        'recognised then. Less than what proxies on the way allow, which is 60 to 100 seconds.',
     ),
 } as const;
 

@@ -26,13 +26,13 @@ import { createRepeatedAnswers } from './media/repeated-answers.ts';
 import { createHealth, type HealthChecks } from './monitoring/health.ts';
 import { observeRequest, observeRequests, requestId } from './monitoring/request-log.ts';
 import { traceRequests } from './monitoring/tracing.ts';
-import { handleOpenAiErrors } from './openai/errors.ts';
+import { handleOpenAiError, handleOpenAiErrors } from './openai/errors.ts';
 import { openAiRoutes } from './openai/routes.ts';
 import { taskRoutes } from './openai/tasks.ts';
 import { documentRoutes } from './openapi/document.ts';
 import { trackMethods } from './protocol/allowed-methods.ts';
 import { MAX_BYTES_IN_HAND, readMultipartBodies } from './protocol/multipart-bodies.ts';
-import { handleErrors, handleUnknownRoutes } from './protocol/problem.ts';
+import { handleError, handleErrors, handleUnknownRoutes } from './protocol/problem.ts';
 import { readJsonBodies, validatorCompiler } from './protocol/validation.ts';
 import { cleanupRoutes } from './routes/cleanup.ts';
 import { docsRoutes } from './routes/docs.ts';
@@ -138,7 +138,10 @@ export async function buildApp(
     logger,
     answerFirst: repeated.answer,
     requestId,
-    observeUnrouted: (request, reply) => observeRequest(request, reply, metrics.countRequest, NO_TRACING),
+    answerUnrouted: (error, request, reply) => {
+      observeRequest(request, reply, metrics.countRequest, NO_TRACING);
+      (request.url.startsWith('/v1/') ? handleOpenAiError : handleError)(error, request, reply);
+    },
     timeouts,
     trustProxy,
   });

@@ -93,44 +93,66 @@ export function describeImageEvents(name: string, createFixture: () => Promise<I
       expect([first.changes.length, second.changes.length]).toEqual([1, 1]);
     });
 
-    it('has a sink for partial pictures only while a listener wants them', async () => {
-      expect(events.partialSink('a')).toBeUndefined();
+    it('says whether a listener wants the partial pictures of an image', async () => {
+      expect(events.wantsPartials('a')).toBe(false);
       events.subscribe('a', recorder().listener);
       const unsubscribe = events.subscribe('b', recorder({ partials: true }).listener);
       await delivered();
-      expect(events.partialSink('a')).toBeUndefined();
-      expect(events.partialSink('b')).toBeTypeOf('function');
+      expect(events.wantsPartials('a')).toBe(false);
+      expect(events.wantsPartials('b')).toBe(true);
       unsubscribe();
       await delivered();
-      expect(events.partialSink('b')).toBeUndefined();
+      expect(events.wantsPartials('b')).toBe(false);
     });
 
-    it('passes partial pictures to the current listeners that want them', async () => {
+    it('passes partial pictures to the current listeners that want them, and the newest to each that comes later', async () => {
       const [early, late, apart] = [1, 2, 3].map(() => recorder({ partials: true })) as [Recorder, Recorder, Recorder];
       const unsubscribe = events.subscribe('a', early.listener);
       events.subscribe('a', recorder().listener);
       events.subscribe('b', apart.listener);
       await delivered();
-      const sink = events.partialSink('a');
-      sink?.(Buffer.from('blurred'), 0);
+      using call = events.openPartials('a');
+      call.sink(Buffer.from('blurred'), 0);
+      call.sink(Buffer.from('finer'), 1);
       await delivered();
       events.subscribe('a', late.listener);
       unsubscribe();
       await delivered();
-      sink?.(Buffer.from('finer'), 1);
+      call.sink(Buffer.from('finest'), 2);
       await delivered();
-      expect(early.partials).toEqual([{ mediaId: 'a', index: 0, base64: 'Ymx1cnJlZA==' }]);
-      expect(late.partials).toEqual([{ mediaId: 'a', index: 1, base64: 'ZmluZXI=' }]);
+      const [blurred, finer, finest] = ['Ymx1cnJlZA==', 'ZmluZXI=', 'ZmluZXN0'].map((base64, index) => ({
+        mediaId: 'a',
+        index,
+        base64,
+      }));
+      expect(early.partials).toEqual([blurred, finer]);
+      expect(late.partials).toEqual([finer, finest]);
       expect(apart.partials).toEqual([]);
     });
 
-    it('ignores partial pictures of a call whose listeners have all unsubscribed', async () => {
+    it('drops the partial pictures of a call that has ended, and keeps those of a later one', async () => {
+      const [first, second] = [events.openPartials('a'), events.openPartials('a')];
+      first.sink(Buffer.from('of the first'), 0);
+      second.sink(Buffer.from('of the second'), 1);
+      first[Symbol.dispose]();
+      await delivered();
+      const [during, after] = [recorder({ partials: true }), recorder({ partials: true })];
+      events.subscribe('a', during.listener);
+      await delivered();
+      second[Symbol.dispose]();
+      events.subscribe('a', after.listener);
+      await delivered();
+      expect(during.partials.map(({ index }) => index)).toEqual([1]);
+      expect(after.partials).toEqual([]);
+    });
+
+    it('passes no partial pictures to a listener that has unsubscribed', async () => {
       const leaving = recorder({ partials: true });
       const unsubscribe = events.subscribe('a', leaving.listener);
       await delivered();
-      const sink = events.partialSink('a');
+      using call = events.openPartials('a');
       unsubscribe();
-      sink?.(Buffer.from('blurred'), 0);
+      call.sink(Buffer.from('blurred'), 0);
       await delivered();
       expect(leaving.partials).toEqual([]);
     });

@@ -25,6 +25,64 @@ async function listenFromTheStart(easel: Easel, ...steps: readonly Step[]): Prom
 const brief = (events: readonly { readonly event?: string; readonly data?: Record<string, unknown> }[]) =>
   events.map(({ event, data }) => (event === 'status' ? data?.status : event));
 
+describe('partial pictures that the request asks for', () => {
+  const costOf = async ({ url }: Easel, partials: number) => {
+    const answer = await fetch(`${url}/images/preview`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ ...X, partials }),
+    });
+    const { cost } = (await answer.json()) as { cost: { usd: number } };
+    return cost.usd;
+  };
+  const reserved = async (easel: Easel) => {
+    const { budget } = (await (await easel.get('/usage')).json()) as { budget: { reserved: number } };
+    return budget.reserved;
+  };
+
+  it('are in the estimate, and in what is reserved from the acceptance to the end of the call', async () => {
+    await using easel = await start();
+    const gates = [easel.upstream.gate(), easel.upstream.gate()] as const;
+    easel.upstream.script(...gates.map((gate) => picture({ beforeHeaders: gate })));
+    const [plain, streamed] = [await costOf(easel, 0), await costOf(easel, 3)];
+    // 100 output tokens each, at $30 a million.
+    expect(streamed - plain).toBeCloseTo(0.009, 6);
+    await easel.post({ ...X, mediaId: 'first' }, ASYNC);
+    await gates[0].reached();
+    await easel.post({ ...X, partials: 3 }, ASYNC);
+    expect(await reserved(easel)).toBeCloseTo(plain + streamed, 6);
+    gates[0].open();
+    await gates[1].reached();
+    expect(await reserved(easel)).toBeCloseTo(streamed, 6);
+    gates[1].open();
+    expect(brief(await (await easel.listen('x')).rest()).at(-1)).toBe('done');
+    expect(await reserved(easel)).toBe(0);
+  });
+
+  it('are no reason to make the same picture twice, and are refused where the budget has no room for them', async () => {
+    await using priced = await start();
+    const budget = (await costOf(priced, 2)) + 0.000_001;
+    await using easel = await startEasel({ env: { BUDGET_USD_PER_DAY: budget.toFixed(6) } });
+    const refused = await easel.post({ ...X, partials: 3 });
+    expect([refused.status, refused.body.code, easel.upstream.calls]).toEqual([429, 'budget_exhausted', []]);
+    expect((await easel.post({ ...X, partials: 2 })).status).toBe(201);
+    expect((await easel.post({ ...X, partials: 3 })).status).toBe(200);
+    expect(easel.upstream.calls.map(({ body }) => body.partial_images)).toEqual([2]);
+  });
+
+  it('are dropped with a warning where the model does not stream', async () => {
+    await using easel = await startEasel({ env: { IMAGE_MODEL: 'my-own' } });
+    easel.upstream.strict = false;
+    const { status, body } = await easel.post({ ...X, partials: 2 });
+    expect([status, body.request?.partials]).toEqual([201, 2]);
+    expect(body.warnings).toContainEqual({
+      code: 'parameter_dropped',
+      detail: 'my-own does not stream: no partial pictures are shown',
+    });
+    expect(easel.upstream.calls[0]?.body).not.toHaveProperty('stream');
+  });
+});
+
 describe('a listener', () => {
   it('receives partial pictures as the model streams them, and the record at the end', async () => {
     await using easel = await start();
@@ -45,6 +103,24 @@ describe('a listener', () => {
     expect(easel.upstream.calls[1]?.body).toMatchObject({ stream: true, partial_images: 2 });
     expect((await easel.files()).filter((name) => name.includes('x~'))).toHaveLength(1);
     expect(await easel.record('x')).toMatchObject({ cost: { basis: 'usage' }, attempts: [{ outcome: 'ok' }] });
+  });
+
+  it('that connects late receives the newest of the partial pictures that the request asked for', async () => {
+    await using easel = await start();
+    const gate = easel.upstream.gate();
+    easel.upstream.script(picture({ drip: { pause: gate } }));
+    await easel.post({ ...X, partials: 3 }, ASYNC);
+    await gate.reached();
+    expect(easel.upstream.calls[0]?.body).toMatchObject({ stream: true, partial_images: 3 });
+    await using stream = await easel.listen('x');
+    const first = [await stream.next(), await stream.next()];
+    expect(brief(first.filter((event) => event !== null))).toEqual(['generating', 'partial']);
+    expect(first[1]?.data?.index).toBe(0);
+
+    gate.open();
+    const rest = await stream.rest();
+    expect(brief(rest).slice(-3)).toEqual(['processing', 'succeeded', 'done']);
+    expect(brief(await (await easel.listen('x')).rest())).toEqual(['succeeded', 'done']);
   });
 
   it('that connects late receives the current state, and causes no call', async () => {

@@ -1,30 +1,48 @@
-import type { ImageEvents, ImageListener } from '../../core/ports/image-events.ts';
+import type { ImageEvents, ImageListener, PartialPicture } from '../../core/ports/image-events.ts';
 
 /** In-process pub/sub of image changes. `publish` calls the listeners synchronously. */
 export function createImageEvents(): ImageEvents {
   const listeners = new Map<string, Set<ImageListener>>();
-  const wantsPartials = (mediaId: string) => [...(listeners.get(mediaId) ?? [])].some(({ partial }) => partial);
+  /** By mediaId, what the running call has brought last; null before its first partial picture. */
+  const calls = new Map<string, { newest: (() => PartialPicture) | null }>();
 
   return {
     publish(mediaId, image) {
       for (const listener of listeners.get(mediaId) ?? []) listener.changed(image);
     },
-    partialSink(mediaId) {
-      if (!wantsPartials(mediaId)) return undefined;
-      return (bytes, index) => {
-        if (!wantsPartials(mediaId)) return;
-        // One shared object for all listeners, so that base64 is encoded and held once.
-        const picture = { mediaId, index, base64: Buffer.from(bytes).toString('base64') };
-        for (const listener of listeners.get(mediaId) ?? []) listener.partial?.(picture);
+    wantsPartials: (mediaId) => [...(listeners.get(mediaId) ?? [])].some(({ partial }) => partial !== undefined),
+    openPartials(mediaId) {
+      const call: { newest: (() => PartialPicture) | null } = { newest: null };
+      calls.set(mediaId, call);
+      return {
+        sink(bytes, index) {
+          call.newest = encodedOnce(mediaId, bytes, index);
+          for (const listener of listeners.get(mediaId) ?? []) listener.partial?.(call.newest());
+        },
+        [Symbol.dispose]() {
+          // Another call may have begun meanwhile.
+          if (calls.get(mediaId) === call) calls.delete(mediaId);
+        },
       };
     },
     subscribe(mediaId, listener) {
       const imageListeners = listeners.get(mediaId) ?? new Set();
       listeners.set(mediaId, imageListeners.add(listener));
+      const newest = calls.get(mediaId)?.newest;
+      if (newest) listener.partial?.(newest());
       return () => {
         imageListeners.delete(listener);
         if (imageListeners.size === 0 && listeners.get(mediaId) === imageListeners) listeners.delete(mediaId);
       };
     },
+  };
+}
+
+/** The partial picture, encoded when it is first asked for: one shared object, so that base64 is held once for all listeners. */
+function encodedOnce(mediaId: string, bytes: Uint8Array, index: number): () => PartialPicture {
+  let picture: PartialPicture | null = null;
+  return () => {
+    picture ??= { mediaId, index, base64: Buffer.from(bytes).toString('base64') };
+    return picture;
   };
 }

@@ -62,7 +62,11 @@ export function toRequest(prompt: string, flags: RequestFlags, format: string | 
     metadata: metadata && toPairs(metadata),
     ttlSeconds: ttlSeconds === undefined ? undefined : toInteger('--ttl-seconds', ttlSeconds),
   });
-  if (result.success) return result.data;
+  if (result.success) {
+    // No option names a picture to start from.
+    const { inputs: _, mask: __, ...create } = result.data;
+    return create;
+  }
   throw new InvalidRequestError(fieldErrors(result.error.issues, 'body'));
 }
 

@@ -33,7 +33,7 @@ interface FollowDeps {
 
 /**
  * Follows an image: yields its present state unless `lastEventId` names it, then every change, until the image is finished
- * or deleted, `signal` fires or the service ends. Null where `lastEventId` is the final event of `image` as it stands.
+ * or deleted, `signal` fires or the service ends. The newest partial picture of a call that runs follows the present state. Null where `lastEventId` is the final event of `image` as it stands.
  *
  * A slow reader skips to the latest state and the latest partial picture of it: nothing is buffered.
  */
@@ -99,7 +99,9 @@ async function* streamEvents(
           return;
         }
       } else if (next.partial !== null) {
-        yield { type: 'partial', id: `${lastSentId}.${next.partial.index}`, data: next.partial };
+        const id = `${lastSentId}.${next.partial.index}`;
+        // The newest is kept for listeners that come late, and a client that reconnects has it already.
+        if (id !== lastEventId) yield { type: 'partial', id, data: next.partial };
       } else {
         await new Promise<void>((resolve) => {
           wake = resolve;

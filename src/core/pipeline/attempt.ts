@@ -42,7 +42,7 @@ interface PaidPicture extends GeneratedPicture {
   readonly cost: Cost | null;
 }
 
-/** Partial pictures to ask for while a client follows the image: few, since each is billed. */
+/** Partial pictures to ask for while a client follows the image, where the request asks for fewer: few, since each is billed. */
 const PARTIAL_IMAGES = 2;
 
 export function createAttempt({
@@ -59,7 +59,7 @@ export function createAttempt({
   newId,
 }: {
   readonly store: Pick<MediaStore, 'put'>;
-  readonly events: Pick<ImageEvents, 'partialSink'>;
+  readonly events: Pick<ImageEvents, 'wantsPartials' | 'openPartials'>;
   readonly guardSpending: GuardSpending;
   readonly costs: Costs;
   readonly fetchAnnounced: FetchAnnounced;
@@ -81,15 +81,20 @@ export function createAttempt({
     return await keep(run, call, picture);
   };
 
-  /** Records the attempt. It streams while a client follows the image, unless the budget has no room for the partial pictures. */
+  /**
+   * Records the attempt. It streams the partial pictures that the request asks for, and more while a client follows the image, unless the
+   * budget has no room for these.
+   */
   async function open(run: Run, provider: Provider, plan: GenerationPlan, id: string): Promise<OpenCall> {
-    const isWatched = events.partialSink(run.mediaId) !== undefined;
-    const partialImages = isWatched ? Math.min(PARTIAL_IMAGES, plan.call.model.partialImages) : 0;
+    const isWatched = events.wantsPartials(run.mediaId);
+    const asked = plan.call.partialImages;
+    const forWatchers = isWatched ? Math.min(PARTIAL_IMAGES, plan.call.model.partialImages) : 0;
+    const partialImages = Math.max(asked, forWatchers);
     try {
       return await reserve(run, provider, { ...plan, call: { ...plan.call, partialImages } }, id);
     } catch (error) {
       const isTooMuch = error instanceof ImageError && error.code === 'budget_exhausted';
-      if (!isTooMuch || partialImages === 0) throw error;
+      if (!isTooMuch || partialImages === asked) throw error;
       return await reserve(run, provider, plan, id);
     }
   }
@@ -127,7 +132,9 @@ export function createAttempt({
     const { provider, request, attempt } = call;
     const { cancelled, discarded, stopping } = run.signals;
     const abandoned = AbortSignal.any([discarded, stopping]);
-    const onPartial = events.partialSink(run.mediaId);
+    // Until the call has ended: a partial picture belongs to it alone.
+    using partials = request.partialImages > 0 ? events.openPartials(run.mediaId) : null;
+    const onPartial = partials?.sink;
     const answer = await closingFailed(run, call, attempt.cost, () =>
       provider.generate(request, { cancelled, abandoned, onPartial }),
     );

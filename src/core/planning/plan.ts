@@ -66,6 +66,15 @@ export function planGeneration(request: ImageRequest, model: Model): GenerationP
     drop('background', `background is not a parameter of ${model.id}`, backgroundSentence(request.background));
   }
 
+  const partials = request.partials ?? 0;
+  const partialImages = Math.min(partials, model.partialImages);
+  if (partials > 0 && partialImages === 0) {
+    drop('partials', `${model.id} does not stream: no partial pictures are shown`);
+  } else if (partialImages < partials) {
+    const detail = `partials ${partials} was mapped to ${partialImages}, the most that ${model.id} streams`;
+    warnings.push({ code: 'parameter_mapped', detail });
+  }
+
   // A picture that will be cropped or scaled is encoded again, so its original is requested in a lossless format.
   const isUsedUnchanged = formatSize(size.requested) === formatSize(request.size);
   const format = isUsedUnchanged ? request.format : 'png';
@@ -80,7 +89,7 @@ export function planGeneration(request: ImageRequest, model: Model): GenerationP
 
   return {
     call: {
-      partialImages: 0,
+      partialImages,
       model,
       prompt,
       size: size.requested,

@@ -1,7 +1,7 @@
 import type { Image } from '../domain/image.ts';
 
 /**
- * Pub/sub of image changes. It keeps no history: subscribe first, then read the record, and no change is missed.
+ * Pub/sub of image changes. It keeps no history but the newest partial picture of a running call: subscribe first, then read the record, and no change is missed.
  *
  * A listener gets the changes of its image in the order in which they were published. Between processes a change may be lost, so
  * they are hints: whatever has to be right is read from the record. No method raises, and there is nothing to close.
@@ -9,13 +9,20 @@ import type { Image } from '../domain/image.ts';
 export interface ImageEvents {
   /** Call after the change is durable; null for an image that is deleted. */
   publish(mediaId: string, image: Image | null): void;
+  /** True while a listener takes the partial pictures of the image; else the model need not stream. */
+  wantsPartials(mediaId: string): boolean;
   /**
-   * A function that passes the partial pictures of one call to the listeners that take them at that moment; undefined while there
-   * are none, so that the model need not stream.
+   * Takes the partial pictures of a call that runs for an image. Each goes to the listeners that take them at that moment; the newest is
+   * kept until the call is disposed of, and a listener that subscribes meanwhile gets it at once. Of a mediaId the latest call is kept.
    */
-  partialSink(mediaId: string): ((bytes: Uint8Array, index: number) => void) | undefined;
+  openPartials(mediaId: string): CallPartials;
   /** Returns the function that ends the subscription; after that call the listener is not called again. */
   subscribe(mediaId: string, listener: ImageListener): () => void;
+}
+
+/** The partial pictures of one call. Dispose of it when the call has ended. */
+export interface CallPartials extends Disposable {
+  readonly sink: (bytes: Uint8Array, index: number) => void;
 }
 
 /** A subscriber to one image. Neither function may raise or take long, since the publisher waits for it. */

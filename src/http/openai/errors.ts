@@ -1,10 +1,10 @@
-import type { FastifyInstance, FastifyReply } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { type OpenAiErrorObject, toOpenAiError } from '../../api/openai/errors.ts';
 import { isProblemCode, type ProblemSpec } from '../../api/problem.ts';
 import { noteProblem, pathOf, problemFor, sendDraining } from '../protocol/problem.ts';
 
 /** Errors whose cause another try does not end: SDKs that obey `x-should-retry` do not retry them. */
-const FINAL_CODES: ReadonlySet<string> = new Set(['budget_exhausted', 'prompt_rejected', 'not_retryable']);
+const FINAL_CODES: ReadonlySet<string> = new Set(['budget_exhausted', 'prompt_rejected']);
 
 /** An error that is sent as it is: one that has no problem, or one that clients must not retry. */
 export class OpenAiError extends Error {
@@ -29,16 +29,18 @@ export function finalError(problem: ProblemSpec): OpenAiError {
 
 /** Answers the errors of `scope`, those of hooks before its routes too, and requests for unknown routes below it, in OpenAI's shape. */
 export function handleOpenAiErrors(scope: FastifyInstance): void {
-  scope.setErrorHandler((error, request, reply) =>
-    error instanceof OpenAiError ? sendError(reply, error) : sendOpenAiProblem(reply, problemFor(error, request)),
-  );
+  scope.setErrorHandler(handleOpenAiError);
   scope.setNotFoundHandler((request, reply) =>
     sendOpenAiProblem(reply, { code: 'not_found', detail: `there is no ${request.method} ${pathOf(request)}` }),
   );
 }
 
-/** Answers with the problem in OpenAI's shape. */
-export function sendOpenAiProblem(reply: FastifyReply, problem: ProblemSpec): FastifyReply {
+/** Answers with the error in OpenAI's shape. */
+export function handleOpenAiError(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  return error instanceof OpenAiError ? sendError(reply, error) : sendOpenAiProblem(reply, problemFor(error, request));
+}
+
+function sendOpenAiProblem(reply: FastifyReply, problem: ProblemSpec): FastifyReply {
   const { status, error, retryAfter } = toOpenAiError(problem);
   noteProblem(reply, problem);
   if (retryAfter !== null) reply.header('retry-after', String(retryAfter));

@@ -117,29 +117,36 @@ async function base64Items(
   made: readonly Made[],
   pictures: Pick<PublishedPictures, 'open'>,
 ): Promise<JsonPart[][]> {
+  const openMaster = createOpenMaster(reply, pictures);
   const items: JsonPart[][] = [];
   for (const { image, master } of made) {
-    const file = await openMaster(reply, pictures, master);
+    const file = await openMaster(master);
     const rest = JSON.stringify(revised(image)).slice(1, -1);
     items.push(['{"b64_json":"', file, rest === '' ? '"}' : `",${rest}}`]);
   }
   return items;
 }
 
-/** Opens a master until `reply` ends. Raises `OpenAiError` where it was deleted meanwhile. */
-export async function openMaster(
+/** Creates the function that opens a master until `reply` ends. It raises `OpenAiError` where the master was deleted meanwhile. */
+export function createOpenMaster(
   reply: FastifyReply,
   pictures: Pick<PublishedPictures, 'open'>,
-  master: MediaFile,
-): Promise<OpenFile> {
-  const file = await pictures.open(master);
-  if (file === null) {
-    throw finalError({ code: 'not_found', detail: 'the picture was deleted, or its file is being made again' });
-  }
-  // The body that reads it may never be begun.
-  reply.raw.once('close', () => void file.close());
-  if (reply.raw.destroyed) await file.close();
-  return file;
+): (master: MediaFile) => Promise<OpenFile> {
+  const files: OpenFile[] = [];
+  // The body that reads them may never be begun.
+  const closeAll = () => {
+    for (const file of files) void file.close();
+  };
+  reply.raw.once('close', closeAll);
+  return async (master) => {
+    const file = await pictures.open(master);
+    if (file === null) {
+      throw finalError({ code: 'not_found', detail: 'the picture was deleted, or its file is being made again' });
+    }
+    files.push(file);
+    if (reply.raw.destroyed) closeAll();
+    return file;
+  };
 }
 
 function revised({ revisedPrompt }: Image): { readonly revised_prompt?: string } {

@@ -10,7 +10,7 @@ import type { Clock } from '../../core/ports/clock.ts';
 import { type Frame, sendFrames } from '../protocol/event-stream.ts';
 import { writeParts } from './base64-json.ts';
 import { OpenAiError } from './errors.ts';
-import { endWithout, openMaster } from './pictures.ts';
+import { createOpenMaster, endWithout } from './pictures.ts';
 
 /** How the events of a route begin. */
 export type EventPrefix = 'image_generation' | 'image_edit';
@@ -81,7 +81,7 @@ async function lastFrame(
     );
   }
   if (image.status !== 'succeeded' || image.master === null) throw endWithout([image], started);
-  const file = await openMaster(reply, pictures, image.master);
+  const file = await createOpenMaster(reply, pictures)(image.master);
   const type = `${prefix}.completed`;
   const rest = JSON.stringify({ type, ...toEventFields(image, clock.now()), usage: toUsage([image]) });
   return writeParts([`event: ${type}\ndata: {"b64_json":"`, file, `",${rest.slice(1)}\n\n`]);

@@ -1,6 +1,7 @@
 import type { OpenAiEdit } from '../../api/openai/requests.ts';
 import type { GivenInput } from '../../core/domain/input.ts';
 import { type MultipartBody, type Part, textOf, UPLOAD_LIMITS } from '../protocol/multipart.ts';
+import type { MultipartRoute } from '../protocol/multipart-bodies.ts';
 import { ProblemError } from '../protocol/problem.ts';
 import { valueOfText } from './asked-pictures.ts';
 
@@ -14,7 +15,23 @@ export interface EditPictures {
 const IMAGE = /^image(?:\[(\d{0,4})\])?$/;
 
 /** How `POST /v1/images/edits` takes forms: the texts become the body that the schema validates. */
-export const EDIT_FORM = { limits: UPLOAD_LIMITS, toBody: bodyOfForm };
+export const EDIT_FORM: MultipartRoute = {
+  limits: UPLOAD_LIMITS,
+  toBody: bodyOfForm,
+  document: () => ({
+    schema: {
+      type: 'object',
+      description: `The fields of the JSON body as text, and the pictures as files, in any order; at most ${UPLOAD_LIMITS.maxParts} parts.`,
+      properties: {
+        prompt: { type: 'string' },
+        image: { description: 'A picture to start from; repeated, or as `image[]`, for several.' },
+        mask: { description: 'A PNG with alpha, for the first picture.' },
+      },
+      required: ['prompt', 'image'],
+      additionalProperties: { type: 'string' },
+    },
+  }),
+};
 
 /** The texts of a form as a JSON body would have them; of several of one name the last counts. */
 function bodyOfForm({ parts }: MultipartBody): object {

@@ -1,5 +1,5 @@
 import fastifySwagger, { type SwaggerTransform, type SwaggerTransformObject } from '@fastify/swagger';
-import type { FastifyInstance } from 'fastify';
+import type { FastifyContextConfig, FastifyInstance } from 'fastify';
 import { createJsonSchemaTransform, createJsonSchemaTransformObject } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { webhooks } from '../../api/deliveries.ts';
@@ -58,6 +58,7 @@ const SCHEMAS = '#/components/schemas/';
  */
 export const SCHEMA_ORDER = [
   'Brief',
+  'NamedPicture',
   'CreateImage',
   'PatchImage',
   'CleanupOrder',
@@ -71,6 +72,7 @@ export const SCHEMA_ORDER = [
   'Cost',
   'Warning',
   'ImageFailure',
+  'InputSource',
   'ImageRequest',
   'ImageRecord',
   'ImagePreview',
@@ -120,6 +122,8 @@ export const SCHEMA_ORDER = [
 ];
 /** Marks an operation with an optional body; set by `transform`, removed by `transformObject`. */
 const OPTIONAL_BODY = 'x-optional-body';
+/** Has what an operation says of multipart bodies; likewise. */
+const MULTIPART_BODY = 'x-multipart-body';
 
 const zodToJsonConfig: ZodToJsonConfig = {
   override: ({ zodSchema, jsonSchema }) => {
@@ -152,6 +156,8 @@ const transform: SwaggerTransform = (route) => {
       if ('codes' in media) Object.assign(target.content[type] ?? {}, { schema: problemOf(media.codes) });
     }
   }
+  const { multipart } = (route.route.config ?? {}) as FastifyContextConfig;
+  if (multipart) Object.assign(schema, { [MULTIPART_BODY]: multipart.document(schema?.body ?? {}) });
   if (body?.safeParse(undefined).success) Object.assign(schema, { [OPTIONAL_BODY]: true });
   return { schema, url };
 };
@@ -188,6 +194,10 @@ const transformObject: SwaggerTransformObject = (routes) => {
       if (key === '$ref') return SCHEMAS + plainName(value.slice(SCHEMAS.length));
       // Fastify adds a HEAD to every GET; it would repeat the operationId.
       if (value?.get !== undefined) delete value.head;
+      if (value?.[MULTIPART_BODY] !== undefined) {
+        value.requestBody.content['multipart/form-data'] = value[MULTIPART_BODY];
+        delete value[MULTIPART_BODY];
+      }
       if (value?.[OPTIONAL_BODY] === true) {
         delete value[OPTIONAL_BODY];
         delete value.requestBody.required;

@@ -1,9 +1,13 @@
 import type { IncomingMessage } from 'node:http';
 import { Readable } from 'node:stream';
 
-/** Limits of draining a refused body; beyond either, the connection is closed although the client still sends. */
-const DRAIN_TIMEOUT_MS = 5_000;
-const MAX_DRAIN_BYTES = 64 * 1024 * 1024;
+/**
+ * Limits of draining a refused body: how long the client may send nothing, and how much it may send. Beyond either, the connection is
+ * closed although the client still sends, as it is where the whole request takes longer than the server's `requestTimeout`.
+ */
+const DRAIN_IDLE_MS = 5_000;
+/** Twice the largest body that is read, since a client may send most of one before it looks for an answer. */
+const MAX_DRAIN_BYTES = 256 * 1024 * 1024;
 
 /** True when the client still has to send a body, or a part of one. */
 export function hasUnreadBody(request: IncomingMessage): boolean {
@@ -26,7 +30,7 @@ export function createDrainingBody(answer: Buffer, request: IncomingMessage): Re
   );
 }
 
-/** Reads and discards the rest of the body, up to a time and a size limit. */
+/** Reads and discards the rest of the body, up to the limits. */
 function drainBody(request: IncomingMessage): Promise<void> {
   return new Promise((resolve) => {
     if (request.complete || request.destroyed) return resolve();
@@ -38,9 +42,10 @@ function drainBody(request: IncomingMessage): Promise<void> {
     };
     const onData = (chunk: Buffer) => {
       left -= chunk.length;
-      if (left < 0) done();
+      if (left < 0) return done();
+      timer.refresh();
     };
-    const timer = setTimeout(done, DRAIN_TIMEOUT_MS);
+    const timer = setTimeout(done, DRAIN_IDLE_MS);
     request.on('data', onData).on('end', done).on('close', done).on('error', done).resume();
   });
 }

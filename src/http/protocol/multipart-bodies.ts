@@ -3,10 +3,12 @@ import { createBytesInHand } from './bytes-in-hand.ts';
 import { type MultipartBody, type MultipartLimits, readMultipart } from './multipart.ts';
 
 /** How a route takes `multipart/form-data`. */
-interface MultipartRoute {
+export interface MultipartRoute {
   readonly limits: MultipartLimits;
   /** The value that the route's schema of the body validates. Raises `ProblemError`. */
-  readonly toBody: (body: MultipartBody) => unknown;
+  readonly toBody: (body: MultipartBody, request: FastifyRequest) => unknown;
+  /** What the OpenAPI document says of such bodies (a media type object), given the schema of those in JSON. */
+  readonly document: (json: object) => object;
 }
 
 declare module 'fastify' {
@@ -37,7 +39,7 @@ export function readMultipartBodies(app: FastifyInstance, maxBytesInHand: number
     }
     const body = await readMultipart(payload, headers, route.limits, inHand);
     bodies.set(request, body);
-    return route.toBody(body);
+    return await route.toBody(body, request);
   });
   app.addHook('preParsing', (request, reply, payload, done) => {
     // A body that no handler takes, since it was refused or its client has left, ends with the answer.

@@ -1,4 +1,4 @@
-import { errorCodes, type FastifyInstance, type FastifySchemaCompiler } from 'fastify';
+import { errorCodes, type FastifyInstance, type FastifyRequest, type FastifySchemaCompiler } from 'fastify';
 import type { z } from 'zod';
 import { fieldErrors } from '../../api/problem.ts';
 import { ProblemError } from './problem.ts';
@@ -26,14 +26,11 @@ export const validatorCompiler: FastifySchemaCompiler<z.ZodType> = ({ schema, ht
  * content type, since many clients always send the header. Keys that could pollute prototypes are refused.
  */
 export function readJsonBodies(app: FastifyInstance): void {
-  const parse = app.getDefaultJsonParser('error', 'error');
+  const parse = createJsonParser(app);
   app.removeAllContentTypeParsers();
-  app.addContentTypeParser<Buffer>('application/json', { parseAs: 'buffer' }, (request, bytes, done) => {
-    if (bytes.length === 0) return done(null, undefined);
-    const body = decodeUtf8(bytes);
-    if (body === null) return done(invalidBody('is not valid UTF-8'));
-    void parse(request, body, (error, value) => (error ? done(invalidJson(body)) : done(null, value)));
-  });
+  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, async (request: FastifyRequest, bytes: Buffer) =>
+    bytes.length === 0 ? undefined : await parse(request, bytes, (what) => invalidBody(what)),
+  );
   app.addContentTypeParser('*', ({ headers }, _body, done) => {
     if (headers['content-length'] === '0') return done(null, undefined);
     done(new errorCodes.FST_ERR_CTP_INVALID_MEDIA_TYPE(headers['content-type']));
@@ -47,6 +44,25 @@ export function readJsonBodies(app: FastifyInstance): void {
     const detail = 'bodies are read without a Content-Encoding only; send the JSON as it is';
     done(new ProblemError({ code: 'unsupported_media_type', detail }));
   });
+}
+
+/** The value of JSON in UTF-8. Raises `problem` of what is wrong with it, such as `is not valid JSON`. */
+export type ParseJson = (
+  request: FastifyRequest,
+  bytes: Buffer,
+  problem: (what: string) => ProblemError,
+) => Promise<unknown>;
+
+/** A parser of JSON that refuses keys that could pollute prototypes. */
+export function createJsonParser(app: FastifyInstance): ParseJson {
+  const parse = app.getDefaultJsonParser('error', 'error');
+  return async (request, bytes, problem) => {
+    const text = decodeUtf8(bytes);
+    if (text === null) throw problem('is not valid UTF-8');
+    return await new Promise((resolve, reject) => {
+      void parse(request, text, (error, value) => (error ? reject(problem(faultOf(text))) : resolve(value)));
+    });
+  };
 }
 
 const utf8 = new TextDecoder('utf-8', { fatal: true });
@@ -70,14 +86,15 @@ function invalidRequest(part: string, issues: readonly z.core.$ZodIssue[]): Prob
   });
 }
 
-function invalidJson(body: string): ProblemError {
+/** What is wrong with JSON that was refused. */
+function faultOf(text: string): string {
   try {
-    JSON.parse(body);
+    JSON.parse(text);
   } catch {
-    return invalidBody('is not valid JSON');
+    return 'is not valid JSON';
   }
   // Valid JSON that secure-json-parse refused: it holds `__proto__` or `constructor.prototype`.
-  return invalidBody('holds a key that is allowed nowhere, such as __proto__');
+  return 'holds a key that is allowed nowhere, such as __proto__';
 }
 
 function invalidBody(what: string): ProblemError {

@@ -176,8 +176,8 @@ const WRONG: Readonly<Record<string, readonly Row[]>> = {
   CONCURRENCY: [wholeNumber(1, 256)],
   IMAGING_CONCURRENCY: [wholeNumber(1, 256)],
   QUEUE_LIMIT: [wholeNumber(1, 1_000_000)],
-  SYNC_WAIT_SECONDS: [seconds(0, 3600)],
   OPENAI_WAIT_SECONDS: [seconds(1, 3600)],
+  SYNC_WAIT_SECONDS: [seconds(0, 3600)],
   BUDGET_USD_PER_DAY: [
     [
       ['x', ' ', '-1', '1e9', '5,', '1000000000', '9'.repeat(400), '0.0000001'],

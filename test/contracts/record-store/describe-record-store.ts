@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { describeAccepting } from './accepting.ts';
+import { describeCalls } from './calls.ts';
 import { describeCleanups } from './cleanups.ts';
 import { describeExpiry } from './expiry.ts';
 import { type CreateFixture, openRecordsForEach } from './fixture.ts';
@@ -22,6 +23,7 @@ export function describeRecordStore(name: string, createFixture: CreateFixture):
   describe(`${name} keeps the contract of a record store`, () => {
     const opened = openRecordsForEach(createFixture);
     describeAccepting(opened);
+    describeCalls(opened);
     describeUpdating(opened);
     describeLedger(opened);
     describeUsage(opened);

@@ -1,14 +1,10 @@
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { describe, expect, test } from 'vitest';
 import { createImageEvents } from '../../../src/adapters/events/local.ts';
 import type { Attempt, Image } from '../../../src/core/domain/image.ts';
 import { createToRecord } from '../../../src/core/domain/record.ts';
 import { createFollow, type ImageEvent } from '../../../src/core/images/follow.ts';
 import { exampleImage, exampleRecord, RECORD_DEPS } from '../../support/app/fake-images.ts';
-
-setFlagsFromString('--expose-gc');
-const collectGarbage: () => void = runInNewContext('gc');
+import { collectGarbage } from '../../support/collect-garbage.ts';
 
 const CALL: Attempt = {
   id: 'a1',
@@ -37,6 +33,7 @@ const cancelled: Image = { ...queued, status: 'cancelled', completedAt: '2026-11
 /** An image that was found as `found`, and streams of its events; with `stored` null it was deleted right after. */
 function scene(found: Image, stored: Image | null = found, runningCalls: ReadonlySet<string> = new Set()) {
   const events = createImageEvents();
+  const call = events.openPartials('x');
   const ending = new AbortController();
   let image = stored;
   const records = { get: async () => image };
@@ -56,9 +53,9 @@ function scene(found: Image, stored: Image | null = found, runningCalls: Readonl
       events.publish('x', next);
     },
     partial(index: number) {
-      events.partialSink('x')?.(Buffer.from(`picture ${index}`), index);
+      call.sink(Buffer.from(`picture ${index}`), index);
     },
-    isSubscribed: () => events.partialSink('x') !== undefined,
+    isSubscribed: () => events.wantsPartials('x'),
   };
 }
 
@@ -158,6 +155,19 @@ describe('an event stream', () => {
     expect(brief(await take(late, 2))).toEqual(['deleted', undefined]);
   });
 
+  test('begins with the newest partial picture after the state, but for a client that has it already', async () => {
+    const { follow, partial, become } = scene(generating);
+    for (const index of [0, 1]) partial(index);
+    const [state, picture] = await take(follow(), 2);
+    expect([state?.type, picture?.data]).toEqual(['status', expect.objectContaining({ index: 1 })]);
+
+    const again = follow(picture?.id);
+    const next = take(again, 1);
+    await new Promise(setImmediate);
+    become(processing);
+    expect(brief(await next)).toEqual(['processing']);
+  });
+
   test('skips to the latest state for a slow reader, and drops partial pictures of an earlier one', async () => {
     const { follow, become, partial } = scene(queued);
     const stream = follow();
@@ -242,21 +252,4 @@ test('streams that have ended leave nothing behind, although their signals never
   };
   const before = await grown(200);
   expect((await grown(2_000)) - before).toBeLessThan(1_000_000);
-});
-
-test('partial pictures have a sink while a listener asks for them, and all such listeners share one object', async () => {
-  const events = createImageEvents();
-  const seen: object[] = [];
-  const waiting = events.subscribe('x', { changed: () => {} });
-  expect(events.partialSink('x')).toBeUndefined();
-  const unsubscribe = [1, 2].map(() =>
-    events.subscribe('x', { changed: () => {}, partial: (picture) => void seen.push(picture) }),
-  );
-  const sink = events.partialSink('x');
-  sink?.(Buffer.from('a'), 0);
-  expect(seen).toHaveLength(2);
-  expect(seen[0]).toBe(seen[1]);
-  for (const end of [...unsubscribe, waiting]) end();
-  sink?.(Buffer.from('b'), 1);
-  expect(seen).toHaveLength(2);
 });

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { createImageEvents } from '../../../src/adapters/events/local.ts';
 import { TRAINED_ALGORITHMIC_MEDIA } from '../../../src/core/domain/digital-source.ts';
 import { ImageError, ProviderError } from '../../../src/core/domain/errors.ts';
 import type { Attempt } from '../../../src/core/domain/image.ts';
@@ -33,15 +34,19 @@ function openScene({
   fetchAnnounced = () => Promise.reject(new Error('is not called')),
   estimate = async () => ESTIMATE,
   isWatched = false,
+  partials = 0,
 }: {
   readonly generate: (options: GenerationOptions, call: GenerationCall) => ReturnType<Provider['generate']>;
   readonly fetchAnnounced?: FetchAnnounced;
   readonly estimate?: Costs['estimate'];
   readonly isWatched?: boolean;
+  /** As the request asks for them. */
+  readonly partials?: number;
 }) {
   const model = CATALOG.get('gpt-image-2');
   if (model === undefined) throw new Error('the catalog lacks gpt-image-2');
   const image = imageIn('queued');
+  const events = createImageEvents();
   const { job, clock } = openJobOf(image);
   const ends = {
     cancelled: new AbortController(),
@@ -72,7 +77,7 @@ function openScene({
   };
   const attemptOnce = createAttempt({
     store: { put: async () => void steps.push('stored') },
-    events: { partialSink: () => (isWatched ? () => {} : undefined) },
+    events: { wantsPartials: () => isWatched, openPartials: events.openPartials },
     guardSpending: () => undefined,
     costs: { estimate, settle },
     fetchAnnounced,
@@ -85,7 +90,7 @@ function openScene({
   });
   const run: Run = { ...inRun(job, image.run), signals };
   const attempt = async (): Promise<Attempt | undefined> => (await job.read())?.attempts.at(-1);
-  const call = () => attemptOnce(run, provider, planGeneration(image.request, model));
+  const call = () => attemptOnce(run, provider, planGeneration({ ...image.request, partials }, model));
   /** Makes each write take its time, as to a database that is full or far away. */
   function slowDown(): void {
     const { advance, change } = run;
@@ -95,7 +100,7 @@ function openScene({
     });
   }
 
-  return { run, clock, ends, spent, steps, attempt, call, slowDown };
+  return { run, clock, ends, spent, steps, events, attempt, call, slowDown };
 }
 
 type End = keyof JobSignals;
@@ -182,17 +187,23 @@ describe('the cost of an attempt', () => {
   });
 });
 
-describe('a call that somebody listens to', () => {
+describe('a call whose partial pictures', () => {
   const tooMuch = new ImageError('budget_exhausted', 'the budget is spent');
 
   it.each([
-    ['asks for two partial pictures', 2, [2], [2]],
-    ['asks for none where the budget has no room for them', 0, [2, 0], [0]],
-    ['is not made where the budget has no room for it at all', -1, [2, 0], []],
-  ])('%s', async (_what, room, estimated, sent) => {
+    ['are listened to asks for two', 0, true, 2, [2], [2]],
+    ['are listened to asks for none where the budget has no room for them', 0, true, 0, [2, 0], [0]],
+    ['are listened to is not made where the budget has no room for it at all', 0, true, -1, [2, 0], []],
+    ['the request asks for asks for as many, although nobody listens', 3, false, 3, [3], [3]],
+    ['the request asks for asks for as many, although two are enough to listen', 3, true, 3, [3], [3]],
+    ['are listened to asks for two, although the request asks for one', 1, true, 2, [2], [2]],
+    ['are listened to asks for as many as the request where the budget has room for these', 1, true, 1, [2, 1], [1]],
+    ['the request asks for is not made where the budget has no room for these', 3, false, 2, [3], []],
+  ])('%s', async (_what, asked, isWatched, room, estimated, sent) => {
     const partials: { readonly estimated: number[]; readonly sent: number[] } = { estimated: [], sent: [] };
     const scene = openScene({
-      isWatched: true,
+      isWatched,
+      partials: asked,
       async estimate(call) {
         partials.estimated.push(call.partialImages);
         if (call.partialImages > room) throw tooMuch;
@@ -205,6 +216,25 @@ describe('a call that somebody listens to', () => {
     });
     await expect(scene.call()).rejects.toThrow(sent.length === 0 ? tooMuch.message : 'no answer');
     expect(partials).toEqual({ estimated, sent });
+  });
+
+  it('the request asks for keeps the newest for a listener that comes late, until it has ended', async () => {
+    const seen: number[] = [];
+    const listen = () =>
+      scene.events.subscribe(scene.run.mediaId, { changed() {}, partial: ({ index }) => seen.push(index) });
+    const scene = openScene({
+      partials: 2,
+      generate({ onPartial }) {
+        onPartial?.(Buffer.from('blurred'), 0);
+        onPartial?.(Buffer.from('finer'), 1);
+        listen();
+        return Promise.reject(new ProviderError('unreachable', 'no answer'));
+      },
+    });
+    await expect(scene.call()).rejects.toThrow('no answer');
+    expect(seen).toEqual([1]);
+    listen();
+    expect(seen).toEqual([1]);
   });
 });
 

@@ -28,6 +28,7 @@ describe('the same request', () => {
     ],
     ['with the version of its preset named', { prompt: 'x', preset: 'icon' }, { prompt: 'x', preset: 'icon@1' }],
     ['with another mediaId', { prompt: 'x', mediaId: 'a' }, { prompt: 'x', mediaId: 'b' }],
+    ['with partial pictures to stream', { prompt: 'x' }, { prompt: 'x', partials: 2 }],
     [
       'with what does not make the picture',
       { prompt: 'x' },

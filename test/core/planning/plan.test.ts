@@ -60,6 +60,15 @@ describe('planGeneration', () => {
       { format: 'webp' },
       [],
     ],
+    ['asks for no partial pictures by itself', 'gpt-image-2', {}, { partialImages: 0 }, []],
+    ['asks for the partial pictures of the request', 'gpt-image-2', { partials: 3 }, { partialImages: 3 }, []],
+    [
+      'asks for none where the model does not stream',
+      'dall-e-3',
+      { partials: 1 },
+      { partialImages: 0, quality: 'standard' },
+      ['parameter_dropped'],
+    ],
     ['sends no format where the model has none', 'my-own', { format: 'webp' }, { format: null }, []],
     [
       'requests a lossless original before a crop',
@@ -87,6 +96,15 @@ describe('planGeneration', () => {
     expect(plan.warnings[0]?.detail).toBe(
       'this style is not supported by dall-e-3 (only vivid, natural); it was written into the prompt',
     );
+  });
+
+  it('asks for as many partial pictures as the model streams, with a warning where the request wants more', () => {
+    const plan = planGeneration(request({ partials: 3 }), { ...model('gpt-image-2'), partialImages: 2 });
+    expect(plan.call.partialImages).toBe(2);
+    expect(plan.warnings).toEqual([
+      { code: 'parameter_mapped', detail: 'partials 3 was mapped to 2, the most that gpt-image-2 streams' },
+    ]);
+    expect(planGeneration(request({ partials: 3 }), model('my-own')).parametersDropped).toEqual(['partials']);
   });
 
   it('asks for calm margins where renditions are cropped, as percentages of the requested picture', () => {

@@ -38,6 +38,12 @@ describe('a slow client', () => {
     ['headers', 'GET /health HTTP/1.1\r\nHost: x\r\n', 'X-A: b\r\n', 408],
     ['nothing after the first line', 'GET /health HTTP/1.1\r\n', '', 408],
     ['a body', `${post}Content-Length: 100000\r\n\r\n{`, ' ', 408],
+    [
+      'a multipart body',
+      `${post.replace('application/json', 'multipart/form-data; boundary=x')}Content-Length: 100000\r\n\r\n--x\r\n`,
+      'A',
+      408,
+    ],
     ['chunks', `${post}Transfer-Encoding: chunked\r\n\r\n`, '1\r\n \r\n', 408],
   ])('that drips %s gets a 408 and is disconnected', async (_what, head, drips, status) => {
     await using http = await openHttpApp({}, {}, { timeouts: SHORT_TIMEOUTS });

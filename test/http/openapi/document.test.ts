@@ -65,6 +65,28 @@ describe('the document', () => {
     expect(Object.keys(operation.responses)).toEqual(expect.arrayContaining(['401', '403', '429', ...byBody]));
   });
 
+  test('says that a request for an image comes as JSON or as multipart, and any other as JSON', () => {
+    const types = operations.flatMap(({ name, operation }) => {
+      const { requestBody } = operation as { requestBody?: { content: Record<string, unknown> } };
+      return requestBody ? [[name, Object.keys(requestBody.content)] as const] : [];
+    });
+    const both = ['application/json', 'multipart/form-data'];
+    expect(types.filter(([, found]) => found.length > 1)).toEqual([
+      ['POST /images', both],
+      ['POST /images/preview', both],
+    ]);
+    expect(types.every(([, [first]]) => first === 'application/json')).toBe(true);
+    expect(document.paths['/images']?.post?.requestBody).toMatchObject({
+      content: {
+        'multipart/form-data': {
+          schema: { required: ['request'], properties: { request: { $ref: '#/components/schemas/CreateImage' } } },
+          encoding: { request: { contentType: 'application/json' } },
+        },
+      },
+    });
+    expect(JSON.stringify(document)).not.toContain('x-multipart-body');
+  });
+
   test('says of a picture which conditions and ranges it refuses', () => {
     const responses = document.paths['/media/{file}']?.get?.responses;
     for (const status of [412, 416]) {

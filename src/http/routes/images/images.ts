@@ -16,6 +16,7 @@ import type { Images } from '../../../core/images/images.ts';
 import type { Identify } from '../../access/auth.ts';
 import { BODY_PROBLEMS, json, problems } from '../../openapi/responses.ts';
 import { ProblemError } from '../../protocol/problem.ts';
+import { requestWithFiles, withFiles } from './uploads.ts';
 
 interface ImageRoutesOptions {
   readonly images: Images;
@@ -26,7 +27,7 @@ interface ImageRoutesOptions {
 /** `/images`: preview, list, get, change, cancel and delete. What starts runs, events, provenance and deliveries have their own files. */
 export const imageRoutes: FastifyPluginAsyncZod<ImageRoutesOptions> = async (app, { images, identify, toRecord }) => {
   app.post('/images/preview', {
-    config: { rateLimitedAs: 'read' },
+    config: { rateLimitedAs: 'read', multipart: requestWithFiles(app) },
     schema: {
       operationId: 'previewImage',
       tags: ['images'],
@@ -41,11 +42,13 @@ export const imageRoutes: FastifyPluginAsyncZod<ImageRoutesOptions> = async (app
           'forbidden',
           'unsupported_parameter',
           'rate_limited',
+          'queue_full',
           'storage_unavailable',
         ),
       },
     },
-    handler: async (request) => toRequestPreview(await images.preview(request.body, identify(request))),
+    handler: async (request) =>
+      toRequestPreview(await withFiles(request, (create) => images.preview(create, identify(request)))),
   });
 
   app.get('/images', {

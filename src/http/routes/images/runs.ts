@@ -12,6 +12,7 @@ import type { Identify } from '../../access/auth.ts';
 import { BODY_PROBLEMS, json, problems } from '../../openapi/responses.ts';
 import { appliedPreferences, readPreferences, secondsToWait } from '../../protocol/prefer.ts';
 import { noteMediaId, ProblemError, sendProblem } from '../../protocol/problem.ts';
+import { requestWithFiles, withFiles } from './uploads.ts';
 
 interface RunRoutesOptions {
   readonly images: Images;
@@ -63,6 +64,7 @@ export const runRoutes: FastifyPluginAsyncZod<RunRoutesOptions> = async (app, op
   const { images, identify, toRecord, publicUrl, syncWaitSeconds, isOverloaded } = options;
 
   app.post('/images', {
+    config: { multipart: requestWithFiles(app) },
     schema: {
       operationId: 'createImage',
       tags: ['images'],
@@ -73,7 +75,8 @@ export const runRoutes: FastifyPluginAsyncZod<RunRoutesOptions> = async (app, op
         '`mediaId` with the same request never pays again by itself, however often it is sent: after a failure that is known not to ' +
         'be billed, and after a cancel, it runs again; after any other failure it gets the same problem again, and only ' +
         '`POST /images/{mediaId}/retry` calls a provider once more. Labels, metadata, `ttlSeconds` and `webhookUrl` do not make the ' +
-        'request another one, and what a picture has of them stays: `PATCH /images/{mediaId}` changes them.',
+        'request another one, and what a picture has of them stays: `PATCH /images/{mediaId}` changes them. Pictures to start from that ' +
+        'are neither here nor at a public address come with the request, as `multipart/form-data`.',
       headers: createImageHeaders,
       body: createImage,
       response: {
@@ -90,10 +93,12 @@ export const runRoutes: FastifyPluginAsyncZod<RunRoutesOptions> = async (app, op
     handler: async (request, reply) => {
       const { 'idempotency-key': idempotencyKey, prefer } = request.headers;
       return await answerWithRun(reply, prefer, () =>
-        images.submit(request.body, identify(request), idempotencyKey ?? null, {
-          overloaded: isOverloaded(),
-          requestId: request.id,
-        }),
+        withFiles(request, (create) =>
+          images.submit(create, identify(request), idempotencyKey ?? null, {
+            overloaded: isOverloaded(),
+            requestId: request.id,
+          }),
+        ),
       );
     },
   });

@@ -191,7 +191,23 @@ describe('the schema', () => {
     expect(await listed({ label: 'y', status: ['queued'], owner: 'anna' })).toEqual(['c']);
   });
 
-  it.each([2, 3, 4, 5, 6, 7, 8])('migrates from version %d although a record cannot be read', async (version) => {
+  it('migrates images from before the OpenAI dialect, which belong to no call, and finds the calls of new ones', async () => {
+    const store = place.open();
+    await store.accept(anImage({ mediaId: 'old', status: 'succeeded', completedAt: at(5) }), Infinity);
+    await store.close();
+    downgrade(place.path(), 9);
+    const records = place.open();
+    const query = { owner: 'anonymous', digest: 'd', endedSince: ms(0), limit: 9 };
+    expect(await records.get('old')).toEqual(anImage({ mediaId: 'old', status: 'succeeded', completedAt: at(5) }));
+    expect(await records.findCalls(query)).toEqual([]);
+    const image = anImage({ mediaId: 'new', call: { id: 'new', index: 0, count: 1, digest: 'd' } });
+    await records.accept(image, Infinity);
+    expect(await records.findCall('new')).toEqual([image]);
+    expect(await records.findCalls(query)).toEqual([{ id: 'new', isKeyed: false, endedAt: null }]);
+    await records.check();
+  });
+
+  it.each([2, 3, 4, 5, 6, 7, 8, 9])('migrates from version %d although a record cannot be read', async (version) => {
     const store = place.open();
     for (const mediaId of ['bad', 'good']) await store.accept(anImage({ mediaId }), Infinity);
     await store.close();

@@ -57,6 +57,9 @@ describe('the cost', () => {
     ['the list by time', (store) => store.list({ ...everything, createdAfter: at(0), createdBefore: at(1) })],
     ['accepting', (store) => store.accept(anImage({ idempotencyKey: 'key' }), 1)],
     ['accepting again', (store) => store.requeue('image', 1, (image) => image)],
+    ['accepting a call', (store) => store.accept([anImage({ mediaId: 'b' }), anImage({ mediaId: 'c' })], 2)],
+    ['finding a call', (store) => store.findCall('call')],
+    ['finding calls', (store) => store.findCalls({ owner: 'anna', digest: 'd', endedSince: 0, limit: 10 })],
     ['finding by key', (store) => store.findByKey('anna', 'key')],
     ['updating', (store) => store.update('image', (image) => image)],
     ['removing', (store) => store.remove('image')],
@@ -104,6 +107,17 @@ describe('the cost', () => {
       }
     },
   );
+
+  it('of finding calls is bounded by those that fit: an index has all that is searched for, in order', async () => {
+    const plans = await plansOf(async (store) => {
+      await store.findCalls({ owner: 'anna', digest: 'd', endedSince: 0, limit: 10 });
+      await store.findCall('call');
+    });
+    expect(plans.map(({ plan }) => plan)).toEqual([
+      ['SEARCH images USING COVERING INDEX images_by_digest (owner=? AND call_digest=? AND call_ended_at>?)'],
+      ['SEARCH images USING INDEX images_by_call (call_id=?)'],
+    ]);
+  });
 
   it('of expiry is bounded by the expired images, and only they are sorted', async () => {
     const plans = await plansOf((store) => store.expired(retention));

@@ -18,8 +18,11 @@ async function open(clock = createTestClock({ skipMs: 0 })) {
   return { clock, url: `http://127.0.0.1:${http.port}/images/x/events` };
 }
 
-const isSubscribed = () => http.images.events.partialSink('x') !== undefined;
-const publish = (bytes: Uint8Array, index: number) => http.images.events.partialSink('x')?.(bytes, index);
+const isSubscribed = () => http.images.events.wantsPartials('x');
+const publish = (bytes: Uint8Array, index: number) => {
+  using call = http.images.events.openPartials('x');
+  call.sink(bytes, index);
+};
 
 test('a stream has the headers for clients and proxies, and ends with the record', async () => {
   const { url } = await open();
