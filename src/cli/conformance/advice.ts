@@ -1,23 +1,26 @@
 import { OMITTABLE_PARAMETERS } from '../../core/domain/model.ts';
-import type { Answer, Case } from './case.ts';
+import type { Answer, Case, FlagName } from './case.ts';
+import { isEventStream } from './expectations.ts';
 
 /** The end of a `PROVIDER_<NAME>_…` variable that fits the server, its value, and why. */
 export interface Advice {
-  readonly variable: 'OMIT' | 'EDITS';
+  readonly variable: 'OMIT' | FlagName;
   readonly value: string;
   readonly why: string;
 }
 
-/** The advice for parameters that the server refuses and for edits that it has not, in the order of the setting's own list. */
-export function adviceFor(refused: ReadonlySet<string>, hasNoEdits: boolean): readonly Advice[] {
+/** The advice for parameters that the server refuses, in the order of the setting's own list, and for what it has not. */
+export function adviceFor(refused: ReadonlySet<string>, lacking: ReadonlySet<FlagName>): readonly Advice[] {
   const omit = OMITTABLE_PARAMETERS.filter((name) => refused.has(name));
   return [
     ...(omit.length === 0
       ? []
       : [{ variable: 'OMIT' as const, value: omit.join(','), why: 'it refuses what is not to be sent to it' }]),
-    ...(hasNoEdits ? [{ variable: 'EDITS' as const, value: 'false', why: 'it has no edits' }] : []),
+    ...[...lacking].map((variable) => ({ variable, value: 'false', why: LACKS[variable] })),
   ];
 }
+
+const LACKS: Readonly<Record<FlagName, string>> = { EDITS: 'it has no edits', STREAMING: 'it does not stream' };
 
 /** The parameters of the case that the server fails on: the one that it names, else all of them. None where it does not fail. */
 export function refusedParameters(answer: Answer, { omittable = [] }: Pick<Case, 'omittable'>): readonly string[] {
@@ -45,7 +48,9 @@ export function namedParameter({ json, text }: Answer, names: readonly string[])
   return said.length === 1 ? (said[0] ?? null) : null;
 }
 
-/** True for the answer of a server that has no such route. */
-export function isMissing({ status }: Answer): boolean {
-  return status === 404 || status === 405 || status === 501;
+/** True where the answer shows that the server cannot do what the flag stands for: no such route, a refusal, or no stream. */
+export function lacks(answer: Answer, flag: FlagName): boolean {
+  const { status, headers } = answer;
+  if (status === 404 || status === 405 || failsOnIt(answer)) return true;
+  return flag === 'STREAMING' && status === 200 && !isEventStream(headers);
 }

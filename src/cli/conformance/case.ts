@@ -66,9 +66,14 @@ export interface Case {
   readonly expect: readonly Expectation[];
   /** What it sends that a server may lack: left out for such a server. */
   readonly omittable?: readonly OmittableName[];
+  /** The setting that is false for a server that cannot do what it asks for. */
+  readonly flag?: FlagName;
   /** What the answer says of a server that conforms either way. */
   readonly note?: (answer: Answer) => string;
 }
+
+/** Settings that say what a server has: each is true by default. */
+export type FlagName = 'EDITS' | 'STREAMING';
 
 /** Names that the setting `OMIT` takes, and names that it may not take: these are left out of the advice. */
 export type OmittableName = OmittableParameter | 'output_compression' | 'moderation' | 'safety_identifier';

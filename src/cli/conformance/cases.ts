@@ -153,6 +153,7 @@ const GENERATIONS: readonly Case[] = [
     promise: '`stream` gives partial pictures and the picture as events',
     pictures: 1,
     needs: 'picture',
+    flag: 'STREAMING',
     send: (target) => generation(target, { stream: true, partial_images: 1 }),
     expect: [stream('image_generation', 1)],
   },
@@ -209,6 +210,7 @@ export const FIRST_EDIT: Case = {
   promise: 'a form with `image` is edited',
   pictures: 1,
   needs: 'picture',
+  flag: 'EDITS',
   send: (target) => edit(target, ['image', target.inputs.picture]),
   expect: [edited],
 };

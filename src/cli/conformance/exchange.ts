@@ -3,6 +3,7 @@ import { createParser, type EventSourceMessage } from 'eventsource-parser';
 import { hostOf } from '../../security/allow-list.ts';
 import { createGuardedFetch } from '../../security/ssrf-guard.ts';
 import type { Answer, FormPart, Sending } from './case.ts';
+import { isEventStream } from './expectations.ts';
 
 /** A connection to the server that is tried. */
 export interface Exchange {
@@ -60,7 +61,7 @@ export function createExchange({ baseUrl, key, timeoutMs }: ExchangeOptions): Ex
       const signal = AbortSignal.timeout(timeoutMs);
       const response = await fetch(`${baseUrl}${path}`, { method, headers, body, redirect: 'manual', signal });
       const received = await readText(response);
-      const isStream = /^text\/event-stream\b/i.test(response.headers.get('content-type') ?? '');
+      const isStream = isEventStream(response.headers);
       return {
         status: response.status,
         headers: response.headers,

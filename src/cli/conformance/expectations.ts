@@ -123,8 +123,9 @@ function issuesOfUsage(usage: unknown): readonly string[] {
 export function stream(prefix: 'image_generation' | 'image_edit', partials: number): Expectation {
   return async (answer, target) => {
     if (answer.status !== 200) return [refusal(answer)];
-    const type = answer.headers.get('content-type') ?? '';
-    if (!/^text\/event-stream\b/i.test(type)) return [`it answers ${type || 'no content type'} in place of a stream`];
+    if (!isEventStream(answer.headers)) {
+      return [`it answers ${answer.headers.get('content-type') ?? 'no content type'} in place of a stream`];
+    }
     const events = answer.events.filter(({ data }) => data !== '[DONE]').map(readEvent);
     const named = (name: string) => events.filter(({ fields }) => fields.type === `${prefix}.${name}`);
     const [finished, more] = named('completed');
@@ -153,6 +154,11 @@ export function stream(prefix: 'image_generation' | 'image_edit', partials: numb
     }
     return [...found, ...(isDallE(target) ? [] : issuesOfUsage(finished.fields.usage))];
   };
+}
+
+/** True for a body that is said to be Server-Sent Events. */
+export function isEventStream(headers: Headers): boolean {
+  return /^text\/event-stream\b/i.test(headers.get('content-type') ?? '');
 }
 
 function readEvent({ event, data }: EventSourceMessage): {

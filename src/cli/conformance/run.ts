@@ -1,13 +1,5 @@
-import {
-  type Advice,
-  adviceFor,
-  failsOnIt,
-  isMissing,
-  isRefusal,
-  namedParameter,
-  refusedParameters,
-} from './advice.ts';
-import type { Answer, Case, Target } from './case.ts';
+import { type Advice, adviceFor, isRefusal, lacks, namedParameter, refusedParameters } from './advice.ts';
+import type { Answer, Case, FlagName, Target } from './case.ts';
 import { casesOf, FIRST_EDIT, FIRST_PICTURE, mostPictures } from './cases.ts';
 import { type Exchange, NoAnswerError } from './exchange.ts';
 import { hasPicture, refusal } from './expectations.ts';
@@ -69,7 +61,7 @@ export async function runConformance(options: RunOptions): Promise<Report> {
   /** Why no case is tried any more. */
   let stopped: string | null = null;
   const shown = { key: key !== null, picture: false, edit: false };
-  let hasNoEdits = false;
+  const lacking = new Set<FlagName>();
 
   for (const one of cases) {
     const outcome = await tryCase(one);
@@ -82,7 +74,7 @@ export async function runConformance(options: RunOptions): Promise<Report> {
     mostPictures: mostPictures(cases),
     conforms: outcomes.every(({ verdict, name }) => verdict === 'conforms' || !isNeeded(name)),
     cases: outcomes,
-    advice: adviceFor(refused, hasNoEdits),
+    advice: adviceFor(refused, lacking),
   };
 
   /** An untried case counts against the server unless it was tried without a key, which leaves nothing to be found. */
@@ -107,10 +99,8 @@ export async function runConformance(options: RunOptions): Promise<Report> {
   async function judge(one: Case, answer: Answer): Promise<Outcome> {
     for (const name of refusedParameters(answer, one)) refused.add(name);
     if (one === FIRST_PICTURE) shown.picture = hasPicture(answer);
-    if (one === FIRST_EDIT) {
-      shown.edit = hasPicture(answer);
-      hasNoEdits = isMissing(answer) || failsOnIt(answer);
-    }
+    if (one === FIRST_EDIT) shown.edit = hasPicture(answer);
+    if (one.flag !== undefined && lacks(answer, one.flag)) lacking.add(one.flag);
     if (isLast(one, answer)) stopped = `no call is sent after ${one.name}: ${refusal(answer)}`;
     const findings: string[] = [];
     for (const expectation of one.expect) findings.push(...(await expectation(answer, target)));

@@ -67,7 +67,7 @@ export const DEVIATING_SERVERS: readonly DeviatingServer[] = [
     what: 'does not stream',
     arrange: (server) => server.always(as({ stream: false })),
     deviates: every(['generations/stream', 'edits/stream'], /answers application\/json in place of a stream/),
-    settings: [],
+    settings: ['STREAMING=false'],
   },
   {
     what: 'refuses to stream',
@@ -76,7 +76,7 @@ export const DEVIATING_SERVERS: readonly DeviatingServer[] = [
         body.stream ? openAiError('conflict', { status: 400, param: 'stream', message: 'no streaming' }) : picture(),
       ),
     deviates: every(['generations/stream', 'edits/stream'], /answers 400: no streaming/),
-    settings: [],
+    settings: ['STREAMING=false'],
   },
   {
     what: 'ends its stream with an error',
