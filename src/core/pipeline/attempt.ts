@@ -82,14 +82,15 @@ export function createAttempt({
   };
 
   /**
-   * Records the attempt. It streams the partial pictures that the request asks for, and more while a client follows the image, unless the
-   * budget has no room for these.
+   * Records the attempt. It streams the partial pictures that the request asks for; where it asks for none, some while a client follows
+   * the image, unless the budget has no room for these.
    */
   async function open(run: Run, provider: Provider, plan: GenerationPlan, id: string): Promise<OpenCall> {
     const isWatched = events.wantsPartials(run.mediaId);
     const asked = plan.call.partialImages;
     const forWatchers = isWatched ? Math.min(PARTIAL_IMAGES, plan.call.model.partialImages) : 0;
-    const partialImages = Math.max(asked, forWatchers);
+    // A request that names a number gets no more than that: each is billed.
+    const partialImages = asked > 0 ? asked : forWatchers;
     try {
       return await reserve(run, provider, { ...plan, call: { ...plan.call, partialImages } }, id);
     } catch (error) {
