@@ -1,6 +1,6 @@
 /**
- * `npm run check:lock` fails when package-lock.json would install something unreviewed: a package without an exact version and
- * a hash, from a named host, or with an install script that package.json does not list. Needs no network.
+ * `npm run check:lock` fails when a package-lock.json, of Easel or of a bench, would install something unreviewed: a package without an
+ * exact version and a hash, from a named host, or with an install script that package.json does not list. Needs no network.
  */
 
 import { readFile } from 'node:fs/promises';
@@ -19,6 +19,8 @@ interface LockFile {
 }
 
 interface LockedPackage extends Manifest {
+  /** The package's own name, where it is installed under another. */
+  readonly name?: string;
   readonly version?: string;
   readonly resolved?: string;
   readonly integrity?: string;
@@ -27,6 +29,8 @@ interface LockedPackage extends Manifest {
 }
 
 const EXACT = /^\d+\.\d+\.\d+(-[\w.]+)?$/;
+/** A package under another name, such as an older version beside the newest one. */
+const ALIAS = /^npm:(?<name>(?:@[\w.-]+\/)?[\w.-]+)@(?<version>[^@]+)$/;
 
 /** Everything that is wrong with the lock file, one issue a line. */
 export function lockFileIssues(manifest: Manifest, lock: LockFile): readonly string[] {
@@ -38,10 +42,13 @@ export function lockFileIssues(manifest: Manifest, lock: LockFile): readonly str
     const wanted = manifest[kind] ?? {};
     if (JSON.stringify(wanted) !== JSON.stringify(root[kind] ?? {}))
       issues.push(`${kind}: package.json and lock file differ`);
-    for (const [name, version] of Object.entries(wanted)) {
-      if (!EXACT.test(version)) issues.push(`${name}: package.json asks for ${version}, which is not an exact version`);
+    for (const [name, asked] of Object.entries(wanted)) {
+      const { name: real, version = asked } = ALIAS.exec(asked)?.groups ?? {};
+      if (!EXACT.test(version)) issues.push(`${name}: package.json asks for ${asked}, which is not an exact version`);
       else if (packages[`node_modules/${name}`]?.version !== version)
         issues.push(`${name}: the locked version is not ${version}`);
+      else if (packages[`node_modules/${name}`]?.name !== real)
+        issues.push(`${name}: the locked package is not ${asked}`);
     }
   }
   for (const [folder, { version, resolved, integrity, hasInstallScript, link }] of Object.entries(packages)) {
@@ -62,9 +69,14 @@ export function lockFileIssues(manifest: Manifest, lock: LockFile): readonly str
 }
 
 if (import.meta.main) {
-  const issues = lockFileIssues(await readJson('package.json'), await readJson('package-lock.json'));
-  for (const issue of issues) console.error(issue);
-  process.exitCode = issues.length > 0 ? 1 : 0;
+  for (const folder of ['', 'bench/gateway/']) {
+    const issues = lockFileIssues(
+      await readJson(`${folder}package.json`),
+      await readJson(`${folder}package-lock.json`),
+    );
+    for (const issue of issues) console.error(`${folder}${issue}`);
+    if (issues.length > 0) process.exitCode = 1;
+  }
 }
 
 async function readJson<T>(name: string): Promise<T> {

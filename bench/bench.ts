@@ -14,6 +14,8 @@ const BENCHES: Readonly<Record<string, string>> = {
   cores: 'pictures a second, processor time and memory on 1, 2, … all cores, beside bare sharp (needs /proc)',
   finish: 'CPU and time to finish one picture, beside bare sharp doing the same decode, resize and encode',
   gate: 'the quality checks on synthetic pictures, good and bad: false positives and misses',
+  gateway:
+    "answers a second through the OpenAI dialect, beside Portkey's gateway and direct calls (needs `npm ci` in bench/gateway)",
   growth:
     'accepting, listing, expiry, reports and start among 1,000 to 1,000,000 images (3 GB in the temporary folder)',
   media: 'serving pictures, beside nginx and a bare node:http server (needs nginx and wrk)',

@@ -67,6 +67,7 @@ const MAY_COMPOSE: readonly string[] = [
   'adapters/providers/threads',
   'security',
   'api',
+  'api/openai',
   'config',
   'config/messages',
   ...ENTRANCES.filter((room) => room !== 'cli'),
@@ -102,8 +103,12 @@ const MAY_IMPORT: ReadonlyMap<string, readonly string[]> = new Map([
   ['adapters/imaging', [...core(...DOMAIN, 'ports'), ...SHARED, 'adapters/provenance']],
   ['security', core(...DOMAIN, 'ports')],
   ['api', core(...CORE)],
+  ['api/openai', [...core(...CORE), 'api']],
   ['http', [...core('images', ...DOMAIN, 'ports'), 'api', 'security', 'http/routes', 'http/routes/images']],
-  ['http/routes', [...core('images', ...DOMAIN, 'ports'), 'api', 'security', 'http', 'http/routes/images']],
+  [
+    'http/routes',
+    [...core('images', ...DOMAIN, 'ports'), 'api', 'api/openai', 'security', 'http', 'http/routes/images'],
+  ],
   ['http/routes/images', [...core('images', ...DOMAIN, 'ports'), 'api', 'security', 'http', 'http/routes']],
   ['client', ['api']],
   ['mcp', [...core('images'), 'api']],
@@ -114,8 +119,9 @@ const MAY_IMPORT: ReadonlyMap<string, readonly string[]> = new Map([
     room,
     [...MAY_COMPOSE, ...COMPOSITION.filter((other) => other !== room)],
   ]),
-  ['cli', [...MAY_COMMAND, 'cli/generate', 'config/messages']],
-  ['cli/generate', [...MAY_COMMAND, 'cli']],
+  ['cli', [...MAY_COMMAND, 'cli/generate', 'cli/conformance', 'config/messages']],
+  ['cli/generate', [...MAY_COMMAND, 'cli', 'cli/conformance']],
+  ['cli/conformance', [...MAY_COMMAND, 'cli', 'cli/generate']],
 ]);
 const ROOMS = [...MAY_IMPORT.keys()];
 

@@ -2,6 +2,7 @@ import { Command } from 'commander';
 import { VERSION } from '../composition/version.ts';
 import { addBackup } from './backup.ts';
 import { addCleanup } from './cleanup.ts';
+import { addConformance } from './conformance/conformance.ts';
 import { addDocuments } from './documents.ts';
 import { addGenerate } from './generate/generate.ts';
 import { addKeys } from './keys.ts';
@@ -28,6 +29,7 @@ export function createProgram(): Command {
   addCleanup(program);
   addBackup(program);
   addKeys(program);
+  addConformance(program);
   addDocuments(program);
   return program;
 }

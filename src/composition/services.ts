@@ -8,6 +8,7 @@ import { createImagingThreads } from '../adapters/imaging/threads.ts';
 import { createProvenanceReader } from '../adapters/provenance/reader.ts';
 import type { Config } from '../config/config.ts';
 import { createFileUrls, createToRecord } from '../core/domain/record.ts';
+import { createCallDefaults } from '../core/images/call-defaults.ts';
 import type { Calls } from '../core/images/calls.ts';
 import { createDerive } from '../core/images/derive.ts';
 import { createPublishedPictures } from '../core/images/published-file.ts';
@@ -227,6 +228,7 @@ export async function createServices(
   return {
     images,
     calls,
+    callDefaults: createCallDefaults({ providers, defaults: config.defaults }),
     metrics,
     tracer,
     logger: log,

@@ -106,8 +106,10 @@ export interface ServerConfig extends HttpAccess {
   readonly publicUrl: string | null;
   /** How long `POST /images` waits for the picture before it answers 202. */
   readonly syncWaitSeconds: number;
-  /** How long a call of the OpenAI dialect waits before its client is asked to send it again. */
+  /** How long a call of the OpenAI dialect that comes back by itself waits before it is answered 503. */
   readonly openAiWaitSeconds: number;
+  /** How long any other call of the dialect waits. */
+  readonly generationTimeoutSeconds: number;
   /** Memory for caching popular pictures, in bytes; 0 caches none. */
   readonly mediaCacheBytes: number;
 }
@@ -136,7 +138,7 @@ export function serverConfig(
   settings: SettingsOf<
     typeof listenSettings &
       typeof storageSettings &
-      Pick<typeof callSettings, 'SYNC_WAIT_SECONDS' | 'OPENAI_WAIT_SECONDS'>
+      Pick<typeof callSettings, 'SYNC_WAIT_SECONDS' | 'OPENAI_WAIT_SECONDS' | 'GENERATION_TIMEOUT_SECONDS'>
   >,
   access: HttpAccess,
 ): ServerConfig {
@@ -146,6 +148,7 @@ export function serverConfig(
     publicUrl: settings.PUBLIC_URL ?? null,
     syncWaitSeconds: settings.SYNC_WAIT_SECONDS,
     openAiWaitSeconds: settings.OPENAI_WAIT_SECONDS,
+    generationTimeoutSeconds: settings.GENERATION_TIMEOUT_SECONDS,
     mediaCacheBytes: settings.MEDIA_CACHE_BYTES,
     ...access,
   };

@@ -1,6 +1,8 @@
 import type { FastifyBaseLogger, FastifyInstance, FastifyPluginAsync } from 'fastify';
 import { serializerCompiler } from 'fastify-type-provider-zod';
 import type { ToRecord } from '../core/domain/record.ts';
+import type { CallDefaults } from '../core/images/call-defaults.ts';
+import type { Calls } from '../core/images/calls.ts';
 import type { Images } from '../core/images/images.ts';
 import type { PublishedPictures } from '../core/images/published-file.ts';
 import type { Clock } from '../core/ports/clock.ts';
@@ -9,7 +11,7 @@ import { NO_TRACING, type Tracer } from '../core/ports/tracer.ts';
 import type { Access, Keys } from '../security/api-keys.ts';
 import type { SignedLinks } from '../security/signed-links.ts';
 import { callerOf, decorateCaller, guardMetrics, guardPages, requireKeys } from './access/auth.ts';
-import { limitRates, prepareRateLimits, type RateLimits } from './access/rate-limit.ts';
+import { createRateLimiter, prepareRateLimits, type RateLimits } from './access/rate-limit.ts';
 import { allowOrigins, secureHeaders, securePictures } from './access/security-headers.ts';
 import { ignoreRangeOfHead, requireHost } from './connections/broken-request.ts';
 import { boundConnections } from './connections/connection-bound.ts';
@@ -24,10 +26,13 @@ import { createRepeatedAnswers } from './media/repeated-answers.ts';
 import { createHealth, type HealthChecks } from './monitoring/health.ts';
 import { observeRequest, observeRequests, requestId } from './monitoring/request-log.ts';
 import { traceRequests } from './monitoring/tracing.ts';
+import { handleOpenAiError, handleOpenAiErrors } from './openai/errors.ts';
+import { openAiRoutes } from './openai/routes.ts';
+import { taskRoutes } from './openai/tasks.ts';
 import { documentRoutes } from './openapi/document.ts';
 import { trackMethods } from './protocol/allowed-methods.ts';
 import { MAX_BYTES_IN_HAND, readMultipartBodies } from './protocol/multipart-bodies.ts';
-import { handleErrors, handleUnknownRoutes } from './protocol/problem.ts';
+import { handleError, handleErrors, handleUnknownRoutes } from './protocol/problem.ts';
 import { readJsonBodies, validatorCompiler } from './protocol/validation.ts';
 import { cleanupRoutes } from './routes/cleanup.ts';
 import { docsRoutes } from './routes/docs.ts';
@@ -51,6 +56,10 @@ export interface AppConfig {
   readonly publicUrl: string | null;
   /** Longest that `POST /images` waits for an image to finish. */
   readonly syncWaitSeconds: number;
+  /** Longest that a call of the OpenAI dialect waits where its client comes back by itself. */
+  readonly openAiWaitSeconds: number;
+  /** Longest that any other call of the dialect waits: as long as one call to a provider may take. */
+  readonly generationTimeoutSeconds: number;
   /** Size of the memory cache of popular files, in bytes. */
   readonly mediaCacheBytes: number;
   /** Proxies whose `X-Forwarded-*` headers are trusted; takes the values of Fastify's option of this name. */
@@ -65,6 +74,9 @@ export interface AppConfig {
 /** What the HTTP side calls. */
 export interface AppServices {
   readonly images: Images;
+  /** The calls of the OpenAI dialect, and what they get where they choose nothing. */
+  readonly calls: Calls;
+  readonly callDefaults: CallDefaults;
   readonly pictures: PublishedPictures;
   readonly keys: Keys;
   /** Makes the record that callers see. Its URLs are signed where pictures are private. */
@@ -99,8 +111,22 @@ export async function buildApp(
   overrides: Partial<AppOverrides> = {},
 ): Promise<FastifyInstance> {
   const { version, publicUrl, syncWaitSeconds, mediaCacheBytes, trustProxy, rateLimits } = config;
-  const { images, pictures, keys, toRecord, links, metrics, checks, tracer, clock, stopping, providerUsable, logger } =
-    services;
+  const {
+    images,
+    calls,
+    callDefaults,
+    pictures,
+    keys,
+    toRecord,
+    links,
+    metrics,
+    checks,
+    tracer,
+    clock,
+    stopping,
+    providerUsable,
+    logger,
+  } = services;
   const { timeouts = DEFAULT_TIMEOUTS, maxConnections = Number.POSITIVE_INFINITY } = overrides;
   const { maxBytesInHand = MAX_BYTES_IN_HAND } = overrides;
 
@@ -112,7 +138,10 @@ export async function buildApp(
     logger,
     answerFirst: repeated.answer,
     requestId,
-    observeUnrouted: (request, reply) => observeRequest(request, reply, metrics.countRequest, NO_TRACING),
+    answerUnrouted: (error, request, reply) => {
+      observeRequest(request, reply, metrics.countRequest, NO_TRACING);
+      (request.url.startsWith('/v1/') ? handleOpenAiError : handleError)(error, request, reply);
+    },
     timeouts,
     trustProxy,
   });
@@ -136,10 +165,11 @@ export async function buildApp(
   await documentRoutes(app, version, publicUrl);
 
   const identify = callerOf;
+  const limiter = createRateLimiter(app, rateLimits);
+  const isOverloaded = (overrides.watchLoad ?? watchLoad)(app);
   const authenticated: FastifyPluginAsync = async (scope) => {
     requireKeys(scope, keys);
-    limitRates(scope, rateLimits);
-    const isOverloaded = (overrides.watchLoad ?? watchLoad)(scope);
+    limiter.guard(scope);
     await scope.register(runRoutes, { images, identify, toRecord, publicUrl, syncWaitSeconds, isOverloaded });
     await scope.register(imageRoutes, { images, identify, toRecord });
     await scope.register(eventRoutes, { images, identify, clock });
@@ -149,6 +179,19 @@ export async function buildApp(
     await scope.register(modelRoutes, { images });
     await scope.register(cleanupRoutes, { images });
     await scope.register(usageRoutes, { images, identify });
+  };
+  const openAi: FastifyPluginAsync = async (scope) => {
+    handleOpenAiErrors(scope);
+    await scope.register(async (routes) => {
+      requireKeys(routes, keys);
+      limiter.guard(routes);
+      const { openAiWaitSeconds, generationTimeoutSeconds } = config;
+      const waits = { openAiWaitSeconds, generationTimeoutSeconds };
+      const shared = { calls, pictures, toRecord, identify };
+      const parts = { ...shared, images, callDefaults, limiter, isOverloaded, clock, publicUrl };
+      await routes.register(openAiRoutes, { ...parts, ...waits });
+      await routes.register(taskRoutes, shared);
+    });
   };
   const monitoring: FastifyPluginAsync = async (scope) => {
     guardMetrics(scope, keys, config.metricsAccess);
@@ -165,12 +208,13 @@ export async function buildApp(
     const health = createHealth({ checks, clock, stopping, providerUsable });
     await scope.register(healthRoutes, { health, version });
     await scope.register(authenticated);
+    await scope.register(openAi, { prefix: '/v1' });
     await scope.register(monitoring);
     await scope.register(documentation);
   };
   const media: FastifyPluginAsync = async (scope) => {
     securePictures(scope);
-    limitRates(scope, rateLimits);
+    limiter.guard(scope);
     const access = links && privateAccess(keys, links);
     await scope.register(mediaRoutes, { pictures, hot, repeated: mayRepeat ? repeated : null, access });
   };

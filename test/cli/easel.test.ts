@@ -33,6 +33,16 @@ it.each([
   ['a wrong age', ['cleanup', '--older-than', '3'], 2, /^--older-than: must be a number and s, m, h or d/],
   ['an unknown scope', ['keys', 'create', 'blog', 'write'], 2, /scopes must be of generate, read/],
   ['a wrong name', ['keys', 'create', '-', 'read'], 2, /the name must be/],
+  ['no server', ['conformance'], 2, /missing required argument 'url'/],
+  ['a URL that is none', ['conformance', 'localhost'], 2, /^URL: must be an http or https URL, such as/],
+  ['a URL with a key', ['conformance', 'http://a:b@127.0.0.1:1/v1'], 2, /^URL: must hold no user, no password/],
+  ['a size that is none', ['conformance', 'http://127.0.0.1:1/v1', '--size', 'big'], 2, /^--size: must be a size/],
+  [
+    'a variable that is not set',
+    ['conformance', 'http://127.0.0.1:1/v1', '--api-key-env', 'A_KEY'],
+    2,
+    /A_KEY is not set/,
+  ],
   ['no folder', ['backup'], 2, /missing required argument 'dir'/],
 ] as const)('%s: %j exits with %i and says what is wrong, without a stack', async (_name, args, code, message) => {
   await using folder = await temporaryFolder();
@@ -62,7 +72,18 @@ it('a wrong setting ends every command with 78', async () => {
   }
 });
 
-const COMMANDS = ['serve', 'generate', 'cleanup', 'backup', 'restore', 'keys', 'keys create', 'openapi', 'config'];
+const COMMANDS = [
+  'serve',
+  'generate',
+  'cleanup',
+  'backup',
+  'restore',
+  'keys',
+  'keys create',
+  'conformance',
+  'openapi',
+  'config',
+];
 
 it.each(COMMANDS)('%s --help has its options and an example, on standard output', async (command) => {
   await using folder = await temporaryFolder();

@@ -20,7 +20,7 @@ import type { Check } from './checks.ts';
 import type { DigitalSourceType } from './digital-source.ts';
 import type { RenditionFormat, RenditionSpec } from './formats.ts';
 import type { Size } from './geometry.ts';
-import { addCosts, type Cost, ZERO_COST } from './money.ts';
+import { addCosts, type Cost, type TokenUsage, ZERO_COST } from './money.ts';
 import type { ImageRequest } from './request.ts';
 
 export const FINISHED_STATUSES = ['succeeded', 'failed', 'cancelled'] as const;
@@ -124,6 +124,8 @@ export interface Attempt {
   readonly providerRequestId: string | null;
   /** The estimate until the answer says what the call took, and for ever where it never does; zero for a call that failed. */
   readonly cost: Cost;
+  /** As the answer reported it; absent where it did not, or where no answer came. */
+  readonly usage?: TokenUsage;
   /** Set where the answer named its picture instead of holding it. The picture is paid for, and may be there as long as its URL lives. */
   readonly announced: AnnouncedPicture | null;
 }
@@ -178,6 +180,7 @@ export const WARNING_CODES = [
   'not_signed',
   'rendition_failed',
   'picture_kept',
+  'picture_failed',
 ] as const;
 type WarningCode = (typeof WARNING_CODES)[number];
 

@@ -96,3 +96,16 @@ export interface SpendingGuard {
    */
   check(owner: string, balances: { readonly service: Balance; readonly owner: Balance }): void;
 }
+
+/** Numbers of tokens, as the provider reports them. */
+export interface TokenUsage {
+  /** Cached ones included, here and in `imageInput`. */
+  readonly textInput: number;
+  readonly imageInput: number;
+  /** Tokens of both kinds that were cached. */
+  readonly cachedInput: number;
+  /** Partial pictures included. */
+  readonly output: number;
+  /** What authoring an SVG took beside the picture; absent where none was authored. */
+  readonly svg?: { readonly input: number; readonly output: number };
+}

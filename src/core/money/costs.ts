@@ -1,7 +1,6 @@
 import type { Logger } from 'pino';
 import { faultFields } from '../domain/errors.ts';
-import type { Cost } from '../domain/money.ts';
-import type { TokenUsage } from '../ports/provider.ts';
+import type { Cost, TokenUsage } from '../domain/money.ts';
 import type { RecordStore, UsageKey } from '../ports/record-store.ts';
 import { estimateCost, isPlausible, outputBound, type PricedCall, qualityOf, settleCost } from './pricing.ts';
 

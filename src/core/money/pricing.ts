@@ -1,8 +1,8 @@
 import type { Quality } from '../domain/formats.ts';
 import type { Size } from '../domain/geometry.ts';
 import type { OutputTokens, Pricing, TokenPricing } from '../domain/model.ts';
-import { type Cost, microdollarsToUsd, roundToMicrodollar, UNKNOWN_COST } from '../domain/money.ts';
-import type { GenerationCall, TokenUsage } from '../ports/provider.ts';
+import { type Cost, microdollarsToUsd, roundToMicrodollar, type TokenUsage, UNKNOWN_COST } from '../domain/money.ts';
+import type { GenerationCall } from '../ports/provider.ts';
 
 /** What an estimate depends on. */
 export type PricedCall = Pick<GenerationCall, 'model' | 'prompt' | 'size' | 'quality' | 'partialImages' | 'edit'>;

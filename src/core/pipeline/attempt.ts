@@ -2,7 +2,7 @@ import { ImageError, ProviderError } from '../domain/errors.ts';
 import { originalName, toOriginal } from '../domain/file-names.ts';
 import type { Attempt } from '../domain/image.ts';
 import { announced, closed, keptAfterCancel, opened, received } from '../domain/life-cycle/attempt-transitions.ts';
-import type { Cost } from '../domain/money.ts';
+import type { Cost, TokenUsage } from '../domain/money.ts';
 import type { GuardSpending } from '../money/budget-watch.ts';
 import type { Costs } from '../money/costs.ts';
 import { type GenerationPlan, plannedFields } from '../planning/plan.ts';
@@ -87,14 +87,15 @@ export function createAttempt({
   };
 
   /**
-   * Records the attempt. It streams the partial pictures that the request asks for, and more while a client follows the image, unless the
-   * budget has no room for these.
+   * Records the attempt. It streams the partial pictures that the request asks for; where it asks for none, some while a client follows
+   * the image, unless the budget has no room for these.
    */
   async function open(run: Run, provider: Provider, plan: GenerationPlan, id: string): Promise<OpenCall> {
     const isWatched = events.wantsPartials(run.mediaId);
     const asked = plan.call.partialImages;
     const forWatchers = isWatched ? Math.min(PARTIAL_IMAGES, plan.call.model.partialImages) : 0;
-    const partialImages = Math.max(asked, forWatchers);
+    // A request that names a number gets no more than that: each is billed.
+    const partialImages = asked > 0 ? asked : forWatchers;
     try {
       return await reserve(run, provider, { ...plan, call: { ...plan.call, partialImages } }, id);
     } catch (error) {
@@ -154,10 +155,11 @@ export function createAttempt({
   async function recordAndFetch(
     run: Run,
     { attempt, provider, began }: OpenCall,
-    { url, revisedPrompt, httpStatus, providerRequestId }: AnnouncedAnswer,
+    { url, revisedPrompt, usage, httpStatus, providerRequestId }: AnnouncedAnswer,
     cost: Cost,
   ): Promise<ReceivedBytes> {
-    const known = { ...attempt, httpStatus, providerRequestId, cost, announced: { url, revisedPrompt } };
+    const announcedAt = { url, revisedPrompt };
+    const known = { ...attempt, httpStatus, providerRequestId, cost, ...reported(usage), announced: announcedAt };
     await run.change((image) => announced(image, attempt.id, known));
     return await fetchAnnounced(run, provider, known, began + timeoutMs);
   }
@@ -225,7 +227,15 @@ export function createAttempt({
     const cost = picture.cost ?? (await costs.settle(request, picture.usage, attempt.cost));
     telemetry.spent(attempt.provider, attempt.model, cost);
     const { httpStatus, providerRequestId, revisedPrompt } = picture;
-    const result = { original, revisedPrompt, durationMs, httpStatus, providerRequestId, cost };
+    const result = {
+      original,
+      revisedPrompt,
+      durationMs,
+      httpStatus,
+      providerRequestId,
+      cost,
+      ...reported(picture.usage),
+    };
     const image = await run.change(
       (current) => received(current, attempt.id, result) ?? keptAfterCancel(current, attempt.id, result),
     );
@@ -236,4 +246,9 @@ export function createAttempt({
     if (image === null || !run.isCurrent(image)) throw new SupersededError();
     return { image, original };
   }
+}
+
+/** The usage as a field of the attempt, which is absent where none was reported. */
+function reported(usage: TokenUsage | null): Pick<Attempt, 'usage'> {
+  return usage === null ? {} : { usage };
 }

@@ -3,6 +3,7 @@ import type { Background, MasterFormat, Quality } from '../domain/formats.ts';
 import type { Size } from '../domain/geometry.ts';
 import type { Input } from '../domain/input.ts';
 import type { Model, OmittableParameter } from '../domain/model.ts';
+import type { TokenUsage } from '../domain/money.ts';
 import type { CallOptions } from '../domain/request.ts';
 
 /** A model API. Calls are independent of each other, and any number may run at once: `core/upstream` throttles and retries. */
@@ -145,17 +146,4 @@ interface CallReport {
   readonly providerRequestId: string | null;
   /** Milliseconds until the provider's rate limit allows the next call; null when it allows one now. */
   readonly pauseMs: number | null;
-}
-
-/** Numbers of tokens, as the provider reports them. */
-export interface TokenUsage {
-  /** Cached ones included, here and in `imageInput`. */
-  readonly textInput: number;
-  readonly imageInput: number;
-  /** Tokens of both kinds that were cached. */
-  readonly cachedInput: number;
-  /** Partial pictures included. */
-  readonly output: number;
-  /** What authoring an SVG took beside the picture; absent where none was authored. */
-  readonly svg?: { readonly input: number; readonly output: number };
 }

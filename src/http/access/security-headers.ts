@@ -52,6 +52,22 @@ export function securePictures(scope: FastifyInstance): void {
   });
 }
 
+/** What the official SDKs of OpenAI send (`openai` 7.57.0, internal/detect-platform and client). */
+const OPENAI_CLIENT_HEADERS = [
+  'openai-organization',
+  'openai-project',
+  'x-stainless-arch',
+  'x-stainless-custom-poll-interval',
+  'x-stainless-lang',
+  'x-stainless-os',
+  'x-stainless-package-version',
+  'x-stainless-poll-helper',
+  'x-stainless-retry-count',
+  'x-stainless-runtime',
+  'x-stainless-runtime-version',
+  'x-stainless-timeout',
+];
+
 /** CORS: lets web pages of these origins (`*`: all) call `app` from browsers. Without credentials, since keys are sent in headers. */
 export async function allowOrigins(app: FastifyInstance, origins: readonly string[]): Promise<void> {
   if (origins.length === 0) return;
@@ -62,9 +78,11 @@ export async function allowOrigins(app: FastifyInstance, origins: readonly strin
       'authorization',
       'content-type',
       'idempotency-key',
+      ...OPENAI_CLIENT_HEADERS,
       'last-event-id',
       'prefer',
       'x-api-key',
+      'x-easel-cancel-on-close',
       'x-request-id',
     ],
     exposedHeaders: [
@@ -74,7 +92,12 @@ export async function allowOrigins(app: FastifyInstance, origins: readonly strin
       'ratelimit',
       'ratelimit-policy',
       'retry-after',
+      'retry-after-ms',
+      'x-easel-cost-usd',
+      'x-easel-media-id',
+      'x-easel-warnings',
       'x-request-id',
+      'x-should-retry',
     ],
     maxAge: 600,
     strictPreflight: false,

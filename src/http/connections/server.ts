@@ -7,7 +7,6 @@ import {
   fastify,
   LogController,
 } from 'fastify';
-import { handleError } from '../protocol/problem.ts';
 import { handleClientError } from './broken-request.ts';
 import { http } from './node-http.ts';
 import type { Timeouts } from './timeouts.ts';
@@ -16,8 +15,8 @@ interface ServerOptions {
   readonly logger: FastifyBaseLogger;
   /** Gives each request its id. */
   readonly requestId: (request: IncomingMessage) => string;
-  /** Logs and counts a request for which no hook runs, since the router could not parse its path. */
-  readonly observeUnrouted: (request: FastifyRequest, reply: FastifyReply) => void;
+  /** Answers, logs and counts a request for which no hook runs, since the router could not parse its path. */
+  readonly answerUnrouted: (error: Error, request: FastifyRequest, reply: FastifyReply) => void;
   /** Answers a request, or hands it to `route`, which is the app. */
   readonly answerFirst: (request: IncomingMessage, response: ServerResponse, route: Route) => void;
   readonly timeouts: Timeouts;
@@ -34,7 +33,7 @@ export const MAX_PARAM_LENGTH = 512;
 
 /** Creates a Fastify instance with Easel's limits and timeouts. Errors outside of any route are answered with a problem too. */
 export function createServer(options: ServerOptions): FastifyInstance {
-  const { logger, requestId, observeUnrouted, answerFirst, timeouts, trustProxy } = options;
+  const { logger, requestId, answerUnrouted, answerFirst, timeouts, trustProxy } = options;
   return fastify({
     serverFactory(route) {
       const server = http.createServer(
@@ -61,9 +60,6 @@ export function createServer(options: ServerOptions): FastifyInstance {
     // `refuseWorkWhileStopping` does this: it answers with a problem, and goes on serving all that is not new work.
     return503OnClosing: false,
     clientErrorHandler: handleClientError,
-    frameworkErrors: (error, request, reply) => {
-      observeUnrouted(request, reply);
-      handleError(error, request, reply);
-    },
+    frameworkErrors: answerUnrouted,
   });
 }

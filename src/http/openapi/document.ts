@@ -32,6 +32,7 @@ export async function documentRoutes(app: FastifyInstance, version: string, publ
       },
       tags: [
         { name: 'images', description: 'Make pictures and follow them.' },
+        { name: 'openai', description: 'The images API of OpenAI, for clients that speak it.' },
         { name: 'media', description: 'The files.' },
         { name: 'operations', description: 'For those who run the service.' },
       ],
@@ -108,6 +109,18 @@ export const SCHEMA_ORDER = [
   'OriginalProvenance',
   'FileProvenance',
   'Provenance',
+  'OpenAiGeneration',
+  'OpenAiImageReference',
+  'OpenAiEdit',
+  'OpenAiErrorObject',
+  'OpenAiError',
+  'OpenAiUsage',
+  'OpenAiPicture',
+  'OpenAiPictures',
+  'OpenAiStreamEvent',
+  'OpenAiTask',
+  'OpenAiModel',
+  'OpenAiModels',
 ];
 /** Marks an operation with an optional body; set by `transform`, removed by `transformObject`. */
 const OPTIONAL_BODY = 'x-optional-body';

@@ -22,6 +22,23 @@ const RECONNECT_MS = 1_000;
  * all, not even heartbeats, is disconnected by `connectionTimeout`.
  */
 export function sendEvents(reply: FastifyReply, events: AsyncIterable<ServerSentEvent>, clock: Clock): FastifyReply {
+  return sendFrames(reply, `retry: ${RECONNECT_MS}\n\n`, framesOf(events), clock);
+}
+
+async function* framesOf(events: AsyncIterable<ServerSentEvent>): AsyncGenerator<Buffer> {
+  for await (const event of events) yield frameOf(event);
+}
+
+/** An event as it is sent, its blank line included; a large one in pieces. */
+export type Frame = string | Buffer | AsyncIterable<string>;
+
+/** Does what `sendEvents` does with events that are written out already. `opening` is sent at once. */
+export function sendFrames(
+  reply: FastifyReply,
+  opening: string,
+  frames: AsyncIterable<Frame>,
+  clock: Clock,
+): FastifyReply {
   return (
     reply
       .type('text/event-stream')
@@ -30,14 +47,18 @@ export function sendEvents(reply: FastifyReply, events: AsyncIterable<ServerSent
       .header('x-accel-buffering', 'no')
       // A kept-alive connection would delay the stop of the service.
       .header('connection', 'close')
-      .send(Readable.from(writeFrames(events, clock), { objectMode: false }))
+      .send(Readable.from(writeFrames(opening, frames, clock), { objectMode: false }))
   );
 }
 
-async function* writeFrames(events: AsyncIterable<ServerSentEvent>, clock: Clock): AsyncGenerator<string | Buffer> {
+async function* writeFrames(
+  opening: string,
+  frames: AsyncIterable<Frame>,
+  clock: Clock,
+): AsyncGenerator<string | Buffer> {
   // The headers are sent with the first bytes, so some have to be sent at once.
-  yield `retry: ${RECONNECT_MS}\n\n`;
-  const iterator = events[Symbol.asyncIterator]();
+  yield opening;
+  const iterator = frames[Symbol.asyncIterator]();
   try {
     let next = iterator.next();
     for (;;) {
@@ -49,7 +70,8 @@ async function* writeFrames(events: AsyncIterable<ServerSentEvent>, clock: Clock
       } else if (result.done) {
         return;
       } else {
-        yield frameOf(result.value);
+        if (typeof result.value === 'string' || Buffer.isBuffer(result.value)) yield result.value;
+        else yield* result.value;
         next = iterator.next();
       }
     }
@@ -59,12 +81,12 @@ async function* writeFrames(events: AsyncIterable<ServerSentEvent>, clock: Clock
 }
 
 /** Serialized frames, by their `data` object. */
-const frames = new WeakMap<object, Buffer>();
+const serialized = new WeakMap<object, Buffer>();
 
 function frameOf({ id, type, data }: ServerSentEvent): Buffer {
-  const known = frames.get(data);
+  const known = serialized.get(data);
   if (known) return known;
   const frame = Buffer.from(`id: ${id}\nevent: ${type}\ndata: ${JSON.stringify(data)}\n\n`);
-  frames.set(data, frame);
+  serialized.set(data, frame);
   return frame;
 }

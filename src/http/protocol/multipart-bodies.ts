@@ -49,6 +49,11 @@ export function readMultipartBodies(app: FastifyInstance, maxBytesInHand: number
   });
 }
 
+/** The multipart body of a request, to look at; null for another body, and for one that was taken. */
+export function heldMultipart(request: FastifyRequest): MultipartBody | null {
+  return bodies.get(request) ?? null;
+}
+
 /**
  * The multipart body of a request, for its handler, which has to dispose of it as soon as its bytes are stored; null for another body,
  * and for one that was taken.

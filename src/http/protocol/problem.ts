@@ -29,20 +29,31 @@ export function noteMediaId(reply: FastifyReply, mediaId: string): void {
   notes.set(reply, { ...noteOf(reply), mediaId });
 }
 
+/** Notes the problem that the request is answered with. */
+export function noteProblem(reply: FastifyReply, { code, mediaId }: Pick<ProblemSpec, 'code' | 'mediaId'>): void {
+  notes.set(reply, { mediaId: mediaId ?? noteOf(reply).mediaId, code });
+}
+
 /** Answers with a problem. A request body that is still arriving is drained, so that the client can read the answer. */
 export function sendProblem(reply: FastifyReply, spec: ProblemSpec): FastifyReply {
   const { request } = reply;
-  notes.set(reply, { mediaId: spec.mediaId ?? noteOf(reply).mediaId, code: spec.code });
+  noteProblem(reply, spec);
   const body = toProblem(spec, `${reply.server.publicUrl ?? ''}${pathOf(request)}`, request.id);
   // The route may have set these for its file.
   reply.removeHeader('etag').removeHeader('accept-ranges');
   reply.code(body.status).type('application/problem+json').header('cache-control', 'no-store');
   if (body.retryAfter !== undefined) reply.header('retry-after', body.retryAfter);
 
-  const bytes = Buffer.from(JSON.stringify(body));
-  if (!hasUnreadBody(request.raw)) return reply.send(bytes);
+  return sendDraining(reply, JSON.stringify(body));
+}
+
+/** Sends the text. A request body that is still arriving is drained, so that the client can read the answer. */
+export function sendDraining(reply: FastifyReply, text: string): FastifyReply {
+  const { raw } = reply.request;
+  const bytes = Buffer.from(text);
+  if (!hasUnreadBody(raw)) return reply.send(bytes);
   reply.header('connection', 'close').header('content-length', bytes.length);
-  return reply.send(createDrainingBody(bytes, request.raw));
+  return reply.send(createDrainingBody(bytes, raw));
 }
 
 declare module 'fastify' {
@@ -78,8 +89,7 @@ export function handleUnknownRoutes(scope: FastifyInstance, methodsOf: MethodsOf
 
 /** Answers with the problem for `error`. An unexpected error is logged, and its text is not sent. */
 export function handleError(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  const spec = problemFor(error);
-  if (spec.code === 'internal_error') request.log.error({ requestId: request.id, err: error }, 'unexpected error');
+  const spec = problemFor(error, request);
   // RFC 9110, 15.5.17: a 416 gives the length of the file.
   if (spec.status === 416) reply.header('content-range', contentRangeOf(error));
   return sendProblem(reply, spec);
@@ -90,13 +100,21 @@ export function pathOf(request: FastifyRequest): string {
   return request.url.split('?', 1)[0] ?? '';
 }
 
-function problemFor(error: unknown): ProblemSpec {
+/** The problem for `error`. An unexpected error is logged, and its text is not in the problem. */
+export function problemFor(error: unknown, request: FastifyRequest): ProblemSpec {
+  const spec = expectedProblem(error, request);
+  if (spec !== null) return spec;
+  request.log.error({ requestId: request.id, err: error }, 'unexpected error');
+  return { code: 'internal_error', detail: 'this is a fault of the service; its log has more under the requestId' };
+}
+
+function expectedProblem(error: unknown, request: FastifyRequest): ProblemSpec | null {
   if (error instanceof ProblemError) return error.spec;
   if (error instanceof ImageError) return errorProblem(error);
   const { code, statusCode } = error instanceof Error ? (error as Partial<FastifyError>) : {};
   switch (code) {
     case 'FST_ERR_CTP_BODY_TOO_LARGE':
-      return { code: 'payload_too_large', detail: 'the body must not be larger than 1 MiB' };
+      return { code: 'payload_too_large', detail: `the body must not be larger than ${mebibytes(request)} MiB` };
     case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':
       return { code: 'unsupported_media_type', detail: 'send the body as JSON, with `Content-Type: application/json`' };
     case 'FST_ERR_BAD_URL':
@@ -113,7 +131,12 @@ function problemFor(error: unknown): ProblemSpec {
   if (statusCode !== undefined && statusCode >= 400 && statusCode < 500) {
     return { code: 'invalid_request', detail: 'the request could not be read as HTTP' };
   }
-  return { code: 'internal_error', detail: 'this is a fault of the service; its log has more under the requestId' };
+  return null;
+}
+
+/** The limit of the route's body. */
+function mebibytes({ routeOptions }: FastifyRequest): number {
+  return routeOptions.bodyLimit / 1024 ** 2;
 }
 
 /** `Content-Range` from the error that @fastify/send raises for a range that cannot be satisfied. */

@@ -1,10 +1,9 @@
 import { pino } from 'pino';
 import { describe, expect, it } from 'vitest';
-import type { Cost } from '../../../src/core/domain/money.ts';
+import type { Cost, TokenUsage } from '../../../src/core/domain/money.ts';
 import { CATALOG, unlistedModel } from '../../../src/core/models/catalog.ts';
 import { type Costs, createCosts } from '../../../src/core/money/costs.ts';
 import type { PricedCall } from '../../../src/core/money/pricing.ts';
-import type { TokenUsage } from '../../../src/core/ports/provider.ts';
 import type { RecordStore } from '../../../src/core/ports/record-store.ts';
 import { startEasel } from '../../support/app/easel.ts';
 import { openRecords } from '../../support/app/records.ts';

@@ -2,10 +2,10 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { QUALITIES } from '../../../src/core/domain/formats.ts';
 import type { Model, OutputTokens, TokenPricing } from '../../../src/core/domain/model.ts';
-import type { Cost } from '../../../src/core/domain/money.ts';
+import type { Cost, TokenUsage } from '../../../src/core/domain/money.ts';
 import { CATALOG, unlistedModel } from '../../../src/core/models/catalog.ts';
 import { estimateCost, outputBound, settleCost } from '../../../src/core/money/pricing.ts';
-import type { GenerationCall, TokenUsage } from '../../../src/core/ports/provider.ts';
+import type { GenerationCall } from '../../../src/core/ports/provider.ts';
 import { anInput } from '../../support/edit-inputs.ts';
 import { usageOf, wantedPicture } from '../../support/openai/dialect.ts';
 

@@ -9,6 +9,7 @@ import { createMetrics } from '../../../src/adapters/telemetry/prometheus.ts';
 import { readConfig } from '../../../src/config/config.ts';
 import { NO_TRACING } from '../../../src/core/ports/tracer.ts';
 import { type AppConfig, type AppOverrides, type AppServices, buildApp } from '../../../src/http/app.ts';
+import { createFakeCalls } from './fake-calls.ts';
 import { createFakeImages, exampleRecord, type FakeImages } from './fake-images.ts';
 
 export interface HttpApp extends AsyncDisposable {
@@ -37,6 +38,8 @@ export async function openHttpApp(
     { ...readConfig({}).server, version: '1.2.3', ...config },
     {
       images,
+      calls: createFakeCalls(),
+      callDefaults: { model: 'gpt-image-2', sizeFor: () => ({ width: 1024, height: 1024 }) },
       pictures: { find: async () => null, open: async () => null, read: async () => null },
       keys: { inUse: false, find: () => null },
       toRecord: exampleRecord,

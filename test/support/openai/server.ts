@@ -444,7 +444,7 @@ interface Content {
 async function readBody(request: IncomingMessage): Promise<Content> {
   const bytes = Buffer.concat(await request.toArray());
   const type = request.headers['content-type'] ?? '';
-  return type.startsWith('multipart/form-data') ? readForm(bytes, type) : readJson(bytes);
+  return type.startsWith('multipart/form-data') ? readForm(bytes, type) : withInlineFiles(readJson(bytes));
 }
 
 function readJson(bytes: Buffer): Content {
@@ -455,6 +455,20 @@ function readJson(bytes: Buffer): Content {
   } catch {
     return { body: {}, files: [], isReadable: false };
   }
+}
+
+/** Takes the pictures of an edit in JSON, `images: [{image_url}]` and `mask: {image_url}`, as files of a form; only data URLs hold some. */
+function withInlineFiles({ body, files, isReadable }: Content): Content {
+  const { images, mask, ...fields } = body;
+  if (!Array.isArray(images)) return { body, files, isReadable };
+  const named = [...images.map((image) => ['image[]', image] as const), ...(mask ? [['mask', mask] as const] : [])];
+  const inline = named.map(([field, value]): UploadedFile => {
+    const [, contentType = '', base64 = ''] =
+      /^data:([^;,]*);base64,(.*)$/s.exec(String((value as { image_url?: unknown }).image_url)) ?? [];
+    const bytes = Buffer.from(base64, 'base64');
+    return { field, filename: 'inline', contentType, bytes, sha256: createHash('sha256').update(bytes).digest('hex') };
+  });
+  return { body: fields, files: [...files, ...inline], isReadable };
 }
 
 async function readForm(bytes: Buffer, type: string): Promise<Content> {

@@ -16,7 +16,7 @@ import { addCosts, ZERO_COST } from '../money.ts';
 import { type PlannedFields, plannedFields } from './transitions.ts';
 
 /** An answer that named its picture by a URL. */
-interface Announcement extends Pick<Attempt, 'httpStatus' | 'providerRequestId' | 'cost'> {
+interface Announcement extends Pick<Attempt, 'httpStatus' | 'providerRequestId' | 'cost' | 'usage'> {
   readonly announced: AnnouncedPicture;
 }
 
@@ -27,7 +27,7 @@ interface CallEnd extends Pick<Attempt, 'httpStatus' | 'providerRequestId'> {
 }
 
 /** A picture that a call returned. The bytes of `original` are durable already. */
-export interface ReceivedPicture extends Pick<Attempt, 'httpStatus' | 'providerRequestId' | 'cost'> {
+export interface ReceivedPicture extends Pick<Attempt, 'httpStatus' | 'providerRequestId' | 'cost' | 'usage'> {
   readonly durationMs: number;
   readonly original: Original;
   readonly revisedPrompt: string | null;
@@ -106,8 +106,9 @@ function isAwaited({ status, run, attempts }: Image, attemptId: string): boolean
 }
 
 function withPaid(image: Image, attemptId: string, picture: ReceivedPicture): Image | null {
-  const { durationMs, httpStatus, providerRequestId, cost } = picture;
-  return withEnded(image, attemptId, { outcome: 'ok', durationMs, httpStatus, providerRequestId, cost });
+  const { durationMs, httpStatus, providerRequestId, cost, usage } = picture;
+  const end = { outcome: 'ok', durationMs, httpStatus, providerRequestId, cost, ...(usage && { usage }) } as const;
+  return withEnded(image, attemptId, end);
 }
 
 /** Ends an open attempt; null where the image has no such attempt, or it has ended before. */

@@ -1,0 +1,84 @@
+/** Errors in the shape of OpenAI's API, so that its SDKs raise their own classes. */
+
+import { z } from 'zod';
+import { PROBLEMS, type ProblemCode, type ProblemSpec } from '../problem.ts';
+
+const openAiErrorObject = z
+  .strictObject({
+    message: z.string().meta({ description: 'What is wrong, and what to do about it.' }),
+    type: z.string().meta({ examples: ['invalid_request_error'] }),
+    code: z
+      .string()
+      .nullable()
+      .meta({ examples: ['invalid_request'] }),
+    param: z.string().nullable().meta({ description: 'The wrong parameter.' }),
+  })
+  .meta({ id: 'OpenAiErrorObject' });
+
+/** Body of every answer of the dialect that reports an error. */
+export const openAiError = z
+  .strictObject({ error: openAiErrorObject })
+  .meta({ id: 'OpenAiError', description: 'An error in the shape of the API of OpenAI.' });
+
+export type OpenAiErrorObject = z.output<typeof openAiErrorObject>;
+
+interface ErrorKind {
+  /** Where it differs from the problem's. */
+  readonly status?: number;
+  readonly type?: string;
+  /** Where it differs from the problem's. */
+  readonly code?: string;
+}
+
+/** What differs from our own codes and statuses. The names are those that OpenAI's API answers with. */
+const KINDS: { readonly [Code in ProblemCode]?: ErrorKind } = {
+  unauthorized: { code: 'invalid_api_key' },
+  unsupported_parameter: { status: 400 },
+  prompt_rejected: { status: 400, type: 'image_generation_user_error', code: 'moderation_blocked' },
+  budget_exhausted: { type: 'insufficient_quota', code: 'insufficient_quota' },
+  rate_limited: { type: 'requests', code: 'rate_limit_exceeded' },
+  queue_full: { type: 'requests', code: 'rate_limit_exceeded' },
+};
+
+/** An error of the dialect before it is sent. */
+export interface OpenAiErrorSpec {
+  readonly status: number;
+  readonly error: OpenAiErrorObject;
+  /** Seconds; null for none. */
+  readonly retryAfter: number | null;
+}
+
+/** The error for a problem: the parameter is the first wrong one, by its name in the dialect. */
+export function toOpenAiError(problem: ProblemSpec): OpenAiErrorSpec {
+  const [first, ...more] = problem.errors ?? [];
+  const path = first === undefined ? null : paramOf(first.path);
+  const isUnknownModel = problem.code === 'unsupported_parameter' && path === 'model';
+  const kind: ErrorKind = isUnknownModel ? { status: 404, code: 'model_not_found' } : (KINDS[problem.code] ?? {});
+  const status = kind.status ?? problem.status ?? PROBLEMS[problem.code].status;
+  const { retryAfter = PROBLEMS[problem.code].retryAfter ?? null } = problem;
+  const issues = [first, ...more].flatMap((issue) => (issue ? `${paramOf(issue.path)}: ${issue.message}` : []));
+  return {
+    status,
+    error: {
+      message: issues.length === 0 ? problem.detail : `${problem.detail} (${issues.join('; ')})`,
+      type: kind.type ?? (status >= 500 ? 'server_error' : 'invalid_request_error'),
+      code: kind.code ?? problem.code,
+      param: path,
+    },
+    retryAfter: retryAfter === null ? null : Math.max(1, Math.ceil(retryAfter)),
+  };
+}
+
+/** Fields of `CreateImage` that have another name in the dialect. */
+const PARAMS: Readonly<Record<string, string>> = {
+  format: 'output_format',
+  webhookUrl: 'webhook_url',
+  partials: 'partial_images',
+  inputs: 'image',
+};
+
+/** The name in the dialect of the parameter that a path such as `inputs.0` leads to. */
+function paramOf(path: string): string {
+  const [field = path] = path.split('.');
+  return path.replace(field, PARAMS[field] ?? field);
+}
