@@ -3,12 +3,12 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { inputName, sha256 } from '../../src/core/domain/file-names.ts';
-import type { GivenInput } from '../../src/core/domain/input.ts';
 import { ANONYMOUS, type Caller, type CreateImage } from '../../src/core/domain/request.ts';
-import { type Easel, type EaselOptions, startEasel } from '../support/app/easel.ts';
-import { type FileServer, redirectTo, startFileServer } from '../support/network/file-server.ts';
+import { type EaselOptions, startEasel } from '../support/app/easel.ts';
+import { inputFiles, names, part, refusal, submit } from '../support/app/inputs.ts';
+import { type FileServer, startFileServer } from '../support/network/file-server.ts';
 import { openAiError, picture } from '../support/openai/answers.ts';
-import { animatedWebp, hugePng, texturedPicture, truncated } from '../support/pictures.ts';
+import { texturedPicture, truncated } from '../support/pictures.ts';
 import { until } from '../support/until.ts';
 
 // Through the use cases: how inputs come in by HTTP is tested with the routes.
@@ -22,45 +22,17 @@ let logo: Buffer;
 let chair: Buffer;
 let mask: Buffer;
 let files: FileServer;
-let internal: FileServer;
 
 beforeAll(async () => {
   logo = await texturedPicture({ ...SIZE, seed: 'logo' });
   chair = await texturedPicture({ ...SIZE, seed: 'chair', format: 'jpeg' });
   mask = await texturedPicture({ ...SIZE, seed: 'mask', transparent: true });
   files = await startFileServer();
-  internal = await startFileServer();
 });
-afterAll(async () => {
-  await files[Symbol.asyncDispose]();
-  await internal[Symbol.asyncDispose]();
-});
+afterAll(() => files[Symbol.asyncDispose]());
 
 const start = (options: EaselOptions = {}) =>
   startEasel({ ...options, env: { FETCH_ALLOW_HOSTS: files.host, IMAGE_RENDITIONS: '', ...options.env } });
-
-const part = (bytes: Uint8Array): GivenInput => ({ file: 'image', bytes });
-
-/** Submits a request, and waits for the end of its image. */
-async function submit(easel: Easel, create: CreateImage, caller: Caller = ANONYMOUS, key: string | null = null) {
-  const { images } = easel.services;
-  const { image, started } = await images.submit({ prompt: 'a lighthouse', ...create }, caller, key);
-  const ended = await images.waitUntilFinished(image.mediaId, 600_000, new AbortController().signal);
-  if (ended === null) throw new Error(`${image.mediaId} is gone`);
-  return { started, image: ended };
-}
-
-/** Why a request is refused; nothing of it is stored, and no model is called. */
-async function refusal(easel: Easel, create: CreateImage, caller: Caller = ANONYMOUS) {
-  const before = [await easel.files(), easel.upstream.calls.length];
-  const error = await submit(easel, create, caller).catch((cause: unknown) => cause);
-  expect([await easel.files(), easel.upstream.calls.length]).toEqual(before);
-  if (create.mediaId) expect((await easel.get(`/images/${create.mediaId}`)).status).toBe(404);
-  return error as Error & { readonly code: string; readonly paths: readonly { readonly path: string }[] };
-}
-
-const inputFiles = async (easel: Easel) => (await easel.files()).filter((name) => name.startsWith('inputs/'));
-const names = (...pictures: readonly Uint8Array[]) => pictures.map((bytes) => inputName(sha256(bytes))).sort();
 
 describe('inputs', () => {
   it('are stored once by their content, as they came, and named by the record as a request names them', async () => {
@@ -153,82 +125,6 @@ describe('inputs', () => {
     expect(await easel.files()).toEqual([]);
     const broken = images.preview({ prompt: 'a lighthouse', inputs: [part(truncated(logo))] }, ANONYMOUS);
     await expect(broken).rejects.toMatchObject({ code: 'invalid_request', paths: [{ path: 'inputs.0' }] });
-  });
-});
-
-describe('a request is refused whole, and nothing of it is stored or paid,', () => {
-  let easel: Easel;
-  beforeAll(async () => {
-    easel = await start({
-      env: {
-        FETCH_ALLOW_HOSTS: files.host,
-        PROVIDERS: 'openai,plain',
-        PROVIDER_PLAIN_BASE_URL: 'http://127.0.0.1:9/v1',
-        PROVIDER_PLAIN_EDITS: 'false',
-      },
-    });
-    internal.serve('/logo.png', logo);
-    await submit(easel, { mediaId: 'of-shop', inputs: [part(chair)] }, SHOP);
-    easel.upstream.script(openAiError('moderation_blocked'));
-    await submit(easel, { mediaId: 'failed' }, SHOP);
-  });
-  afterAll(() => easel[Symbol.asyncDispose]());
-
-  const many = (count: number) => Array.from({ length: count }, () => part(logo));
-  const large = () => Buffer.concat([logo, Buffer.alloc(51_000_000)]);
-
-  it.each<[string, string, string, () => CreateImage | Promise<CreateImage>]>([
-    ['17 inputs', 'unsupported_parameter', 'inputs', () => ({ inputs: many(17) })],
-    ['a provider that cannot edit', 'unsupported_parameter', 'inputs', () => ({ inputs: many(1), provider: 'plain' })],
-    ['an input of 51 MB', 'payload_too_large', 'inputs.1', () => ({ inputs: [part(logo), part(large())] })],
-    ['a mask of 5 MB', 'payload_too_large', 'mask', () => ({ inputs: many(1), mask: part(large().subarray(0, 5e6)) })],
-    ['51 MB behind a URL', 'payload_too_large', 'inputs.0', () => ({ inputs: [{ url: files.serve('/51', large()) }] })],
-    ['an SVG', 'invalid_request', 'inputs.0', () => ({ inputs: [part(Buffer.from('<svg width="9" height="9"/>'))] })],
-    ['a bomb', 'invalid_request', 'inputs.2', () => ({ inputs: [...many(2), part(hugePng())] })],
-    ['a broken picture', 'invalid_request', 'inputs.1', () => ({ inputs: [part(logo), part(truncated(chair))] })],
-    ['an animation', 'invalid_request', 'inputs.0', async () => ({ inputs: [part(await animatedWebp(SIZE))] })],
-    ['nothing in an input', 'invalid_request', 'inputs.0', () => ({ inputs: [part(Buffer.alloc(0))] })],
-    ['a mask without alpha', 'invalid_request', 'mask', () => ({ inputs: many(1), mask: part(logo) })],
-    ['a mask that is a jpeg', 'invalid_request', 'mask', () => ({ inputs: many(1), mask: part(chair) })],
-    ['a mask of another size', 'invalid_request', 'mask', async () => ({ inputs: many(1), mask: part(await tall()) })],
-    ['a broken mask', 'invalid_request', 'mask', () => ({ inputs: many(1), mask: part(truncated(mask)) })],
-    ['a mask without inputs', 'invalid_request', 'mask', () => ({ mask: part(mask) })],
-    ['an unknown image', 'not_found', 'inputs.0', () => ({ inputs: [{ mediaId: 'unknown' }] })],
-    ["another key's image", 'not_found', 'inputs.0', () => ({ inputs: [{ mediaId: 'of-shop' }] })],
-    ["another key's failed image", 'not_found', 'inputs.0', () => ({ inputs: [{ mediaId: 'failed' }] })],
-    ["another key's input", 'not_found', 'inputs.0', () => ({ inputs: [{ sha256: sha256(chair) }] })],
-    ['a content that is no input', 'not_found', 'mask', () => ({ inputs: many(1), mask: { sha256: sha256(mask) } })],
-    ['a private address', 'invalid_request', 'inputs.0', () => ({ inputs: [{ url: `${internal.origin}/logo.png` }] })],
-    ['a redirect to one', 'invalid_request', 'inputs.0', () => ({ inputs: [{ url: toInternal() }] })],
-    ['a URL that gives HTML', 'invalid_request', 'inputs.0', () => ({ inputs: [{ url: files.serve('/p', HTML) }] })],
-    ['a URL that gives nothing', 'invalid_request', 'inputs.0', () => ({ inputs: [{ url: `${files.origin}/none` }] })],
-  ])('for %s', async (_, code, path, make) => {
-    expect(await refusal(easel, { mediaId: 'x', ...(await make()) }, BLOG)).toMatchObject({ code, paths: [{ path }] });
-    expect(internal.asked).toEqual([]);
-  });
-
-  it('for an image that failed, and one that is at work', async () => {
-    const gate = easel.upstream.gate();
-    easel.upstream.script(picture({ beforeHeaders: gate }));
-    const working = submit(easel, { mediaId: 'working' }, BLOG);
-    await until(async () => (await easel.record('working')).status === 'generating');
-    const conflict = { code: 'media_id_conflict', paths: [{ path: 'inputs.0' }] };
-    expect(await refusal(easel, { inputs: [{ mediaId: 'working' }] }, BLOG)).toMatchObject(conflict);
-    expect(await refusal(easel, { inputs: [{ mediaId: 'failed' }] }, SHOP)).toMatchObject(conflict);
-    gate.open();
-    await working;
-    const { image } = await submit(easel, { inputs: [{ mediaId: 'working' }] }, BLOG);
-    expect(image.request.inputs).toMatchObject([{ width: 1024, height: 640, source: { mediaId: 'working' } }]);
-  });
-
-  it('names unknown and forbidden images alike', async () => {
-    const [unknown, forbidden] = await Promise.all(
-      ['nothing', 'of-shop'].map(async (mediaId) => {
-        const { message } = await refusal(easel, { inputs: [{ mediaId }] }, BLOG);
-        return message.replace(mediaId, 'ID');
-      }),
-    );
-    expect(forbidden).toBe(unknown);
   });
 });
 
@@ -338,10 +234,6 @@ describe('an input', () => {
     expect((await submit(easel, { mediaId: 'c', inputs })).started).toBe(true);
   });
 });
-
-const HTML = Buffer.from('<!doctype html><title>A page about a logo</title>');
-const tall = () => texturedPicture({ width: SIZE.height, height: SIZE.width, transparent: true });
-const toInternal = () => files.serve('/r', redirectTo(`${internal.origin}/logo.png`));
 
 /** Holds the lock for writing to a database, as a program beside the service may. */
 function lockedBy(path: string): Disposable & { release(): void } {
