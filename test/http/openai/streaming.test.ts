@@ -2,6 +2,7 @@ import OpenAI from 'openai';
 import OpenAI6 from 'openai-6';
 import { describe, expect, test } from 'vitest';
 import { openAiStreamEvent } from '../../../src/api/openai/answers.ts';
+import { ANONYMOUS } from '../../../src/core/domain/request.ts';
 import { startEasel } from '../../support/app/easel.ts';
 import { openAiError, picture } from '../../support/openai/answers.ts';
 import { until } from '../../support/until.ts';
@@ -25,7 +26,7 @@ describe('a stream', () => {
     if (last?.type !== 'image_generation.completed') throw new Error(`the stream ended with ${last?.type}`);
     expect(last).toMatchObject({ size: '1024x640', output_format: 'png', quality: 'auto', background: 'auto' });
     expect(last.usage.output_tokens).toBeGreaterThan(0);
-    const [record] = (await easel.services.images.list({ limit: 1 }, { name: '', seesAll: true, admin: true })).items;
+    const [record] = (await easel.services.images.list({ limit: 1 }, ANONYMOUS)).items;
     const master = await easel.get(`/media/${record?.master?.name}`);
     expect(Buffer.from(last.b64_json, 'base64')).toEqual(Buffer.from(await master.arrayBuffer()));
     const partials = events.slice(0, -1);
@@ -99,7 +100,7 @@ describe('a stream', () => {
     stream.controller.abort();
     gate.open();
     await until(async () => {
-      const { items } = await easel.services.images.list({ limit: 1 }, { name: '', seesAll: true, admin: true });
+      const { items } = await easel.services.images.list({ limit: 1 }, ANONYMOUS);
       return items[0]?.status === 'succeeded';
     });
   });
