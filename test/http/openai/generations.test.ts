@@ -105,6 +105,14 @@ describe('a generation', () => {
     ]);
   });
 
+  test('keeps the header of warnings small, whatever the names of unknown parameters', async () => {
+    await using easel = await startEasel({ skipMs: 50_000 });
+    const unknown = Array.from({ length: 50 }, (_, index) => [`${'é'.repeat(200)}${index}`, 1]);
+    const { response } = await generate(easel, { prompt: 'a lighthouse', ...Object.fromEntries(unknown) });
+    expect(response.headers.get('x-easel-warnings')?.length).toBeLessThan(2_001);
+    expect(warningsOf(response).length).toBeGreaterThan(0);
+  });
+
   test('makes n pictures with a record each, and sums usage and cost', async () => {
     await using easel = await startEasel({ skipMs: 50_000 });
     const { response, answer } = await generate(easel, { prompt: 'a lighthouse', size: '1024x640', n: 3 });

@@ -91,6 +91,22 @@ describe('a stream', () => {
     expect(response.headers.get('content-type')).toContain('text/event-stream');
   });
 
+  test('of a picture that is deleted meanwhile ends with an error', async () => {
+    await using easel = await startEasel({ skipMs: 0 });
+    easel.upstream.always(picture({ beforeHeaders: easel.upstream.gate() }));
+    for (const partial_images of [0, 1]) {
+      const stream = await startClient(easel.url).images.generate({ ...REQUEST, partial_images });
+      const reading = (async () => {
+        for await (const event of stream) throw new Error(`an event came: ${event.type}`);
+      })();
+      const refused = expect(reading).rejects.toMatchObject({ code: 'not_found' });
+      await easel.upstream.received(partial_images + 1);
+      const { items } = await easel.services.images.list({ limit: 1 }, ANONYMOUS);
+      await easel.services.images.remove(items[0]?.mediaId ?? '', ANONYMOUS);
+      await refused;
+    }
+  });
+
   test('ends when the client leaves; the picture is made all the same', async () => {
     await using easel = await startEasel({ skipMs: 0 });
     const gate = easel.upstream.gate();

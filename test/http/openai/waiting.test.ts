@@ -184,3 +184,19 @@ describe('what a call says of itself', () => {
     ]);
   });
 });
+
+describe('a stop of the service', () => {
+  test('asks calls that come back to do so, and leaves the pictures of others to their tasks', async () => {
+    await using scene = await startHeld();
+    const { easel, gate } = scene;
+    const calls = [generate(easel, sentBefore(0)), generate(easel)];
+    await easel.upstream.received(2);
+    await until(() => easel.clock.sleepers >= 2);
+    const stopped = easel.services.stop({ graceMs: 100_000, finishMs: 100_000, endAnswers: async () => {} });
+    const answers = await Promise.all(calls);
+    expect(answers.map(({ status }) => status)).toEqual([503, 422]);
+    expect(answers.map(({ headers }) => headers.get('x-should-retry'))).toEqual(['true', 'false']);
+    gate.open();
+    await stopped;
+  });
+});
