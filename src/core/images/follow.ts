@@ -33,7 +33,8 @@ interface FollowDeps {
 
 /**
  * Follows an image: yields its present state unless `lastEventId` names it, then every change, until the image is finished
- * or deleted, `signal` fires or the service ends. The newest partial picture of a call that runs follows the present state. Null where `lastEventId` is the final event of `image` as it stands.
+ * or deleted, `signal` fires or the service ends. The newest partial picture of a call that runs follows the present state. Null where
+ * `lastEventId` is the final event of `image` as it stands.
  *
  * A slow reader skips to the latest state and the latest partial picture of it: nothing is buffered.
  */

@@ -1,7 +1,8 @@
 import type { Image } from '../domain/image.ts';
 
 /**
- * Pub/sub of image changes. It keeps no history but the newest partial picture of a running call: subscribe first, then read the record, and no change is missed.
+ * Pub/sub of image changes. It keeps no history but the newest partial picture of a running call: subscribe first, then read the
+ * record, and no change is missed.
  *
  * A listener gets the changes of its image in the order in which they were published. Between processes a change may be lost, so
  * they are hints: whatever has to be right is read from the record. No method raises, and there is nothing to close.

@@ -124,7 +124,7 @@ interface OpenPart extends Omit<Part, 'bytes' | 'sha256'> {
   size: number;
 }
 
-/** The parts of the body, once it has ended. `onBytes` is called with each number of bytes that arrives and raises where they are too many. */
+/** The parts of the body, once it has ended. `onBytes` takes the number of bytes of each chunk, and raises where there is no room. */
 async function collect(
   body: Readable,
   parser: BusboyInstance,

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { type BytesInHand, createBytesInHand } from '../../../src/http/protocol/bytes-in-hand.ts';
 import { type MultipartLimits, readMultipart, textOf, UPLOAD_LIMITS } from '../../../src/http/protocol/multipart.ts';
@@ -148,6 +149,30 @@ describe('readMultipart', () => {
         expect(problem.code, `after ${length} bytes`).toBe('invalid_request');
       }
     }
+  });
+
+  test('reads or refuses any other bytes: it neither hangs nor raises another error', async () => {
+    const edit = fc.record({
+      at: fc.nat({ max: bytes.length }),
+      drop: fc.nat({ max: 40 }),
+      put: fc.uint8Array({ maxLength: 9 }),
+    });
+    const edits = fc.array(edit, { maxLength: 4 });
+    await fc.assert(
+      fc.asyncProperty(edits, fc.integer({ min: 1, max: 400 }), async (edits, step) => {
+        const edited = edits.reduce(
+          (all, { at, drop, put }) => Buffer.concat([all.subarray(0, at), put, all.subarray(at + drop)]),
+          bytes,
+        );
+        const inHand = createBytesInHand(100_000);
+        const body = await read(edited, { step, inHand }).catch((error: unknown) => {
+          if (!(error instanceof ProblemError)) throw error;
+        });
+        body?.[Symbol.dispose]();
+        expect(inHand.bytes).toBe(0);
+      }),
+      { numRuns: 300 },
+    );
   });
 
   test('refuses a body whose connection breaks', async () => {
