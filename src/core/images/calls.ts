@@ -30,9 +30,9 @@ export interface OpenCall extends PictureCall, Disposable {
  * restarts, and by its key as long as its record is kept; one without a picture runs again as far as `canRunAgain` allows.
  */
 export interface Calls {
-  /** Raises what `Images.submit` raises. */
+  /** Raises what `Images.submit` raises. The mediaIds are made here. */
   submit(
-    create: CreateImage,
+    create: Omit<CreateImage, 'mediaId'>,
     count: number,
     caller: Caller,
     identity: CallIdentity,
@@ -41,11 +41,16 @@ export interface Calls {
   /** True where `submit` would join or collect, and call no provider: such a request takes no rate-limit token. */
   isKnown(caller: Caller, identity: CallIdentity): Promise<boolean>;
   /**
-   * With the images that are still there, as they are then: when all are finished, when `timeoutMs` has passed, when `signal` fires or when the
-   * service begins to stop. Where all are finished and the signal has not fired, the call counts as given to its client. Raises `not_found`
-   * where every one was deleted.
+   * Resolves with the images that are still there, as they are then: when all are finished, when `timeoutMs` has passed, when `signal`
+   * fires or when the service begins to stop. Where all are finished and the signal has not fired, the call counts as delivered. Raises
+   * `not_found` where every one was deleted.
    */
   wait(call: PictureCall, timeoutMs: number, signal: AbortSignal): Promise<PictureCall>;
+  /**
+   * The client has an answer that names the images, without `wait`: an asynchronous one, or a stream that has ended. Retries of equal
+   * calls then rather join others.
+   */
+  noteDelivered(call: PictureCall): void;
   /**
    * The call leaves its images: where no other open call waits for them, those that are not finished are cancelled. For callers that ask
    * for it when they close the connection.

@@ -26,15 +26,15 @@ export function createStorageCapacity({ queue, store, defaultSize, watch }: Capa
   return {
     async check(size = defaultSize, count = 1) {
       const { waiting, running } = await queue.depth();
-      const pictures = waiting + running + count;
-      const usual = estimateBytes(defaultSize) * pictures;
-      const needed = Math.max(usual, estimateBytes(size) * pictures);
+      const accepted = waiting + running;
+      const usual = estimateBytes(defaultSize) * (accepted + 1);
+      const needed = Math.max(estimateBytes(defaultSize), estimateBytes(size)) * (accepted + count);
       try {
         await store.check(needed);
       } catch (error) {
         const isFull = error instanceof ImageError && error.code === 'storage_full';
-        const fault = isFull ? noRoom(error, count, pictures - count) : error;
-        // No room for an unusually large picture is no trouble of the store.
+        const fault = isFull ? noRoom(error, count, accepted) : error;
+        // No room for an unusually large picture, or for several, is no trouble of the store.
         if (!isFull || needed === usual) watch.failed('pictures', fault);
         throw fault;
       }

@@ -20,9 +20,9 @@ function setUp({ jobs = 0 } = {}) {
     defaultSize: DEFAULT,
     watch: { failed: (part) => void seen.push(`${part} failed`), works: (part) => void seen.push(`${part} works`) },
   });
-  const takes = async (free: number, size?: { width: number; height: number }) => {
+  const takes = async (free: number, size?: { width: number; height: number }, count?: number) => {
     state.free = free;
-    return await capacity.check(size).then(
+    return await capacity.check(size, count).then(
       () => true,
       () => false,
     );
@@ -44,27 +44,31 @@ describe('room for one more picture', () => {
   test('leaves what the accepted pictures need', async () => {
     const { takes } = setUp({ jobs: 3 });
     expect([await takes(36_000_000 - 1), await takes(36_000_000)]).toEqual([false, true]);
+    const three = async (free: number) => await takes(free, DEFAULT, 3);
+    expect([await three(54_000_000 - 1), await three(54_000_000)]).toEqual([false, true]);
   });
 
   test('says for how many pictures there is none', async () => {
     const none = { check: async () => Promise.reject(new ImageError('storage_full', '1 MB free and 9 MB are needed')) };
-    const refusal = (waiting: number) =>
+    const refusal = (waiting: number, count?: number) =>
       createStorageCapacity({
         queue: { depth: async () => ({ waiting, running: 0 }) },
         store: none,
         defaultSize: DEFAULT,
         watch: { failed: () => undefined, works: () => undefined },
-      }).check();
+      }).check(undefined, count);
     await expect(refusal(0)).rejects.toThrow('1 MB free and 9 MB are needed, for one picture');
     await expect(refusal(3)).rejects.toMatchObject({
       code: 'storage_full',
       message: '1 MB free and 9 MB are needed, for one picture and the 3 accepted before it',
     });
+    await expect(refusal(3, 2)).rejects.toThrow('are needed, for 2 pictures and the 3 accepted before them');
   });
 
   test('is trouble of the store where a usual picture has none, and not where only a large one has none', async () => {
     const { takes, seen, state } = setUp();
     await takes(24_000_000, LARGE);
+    await takes(17_000_000, DEFAULT, 2);
     expect(seen).toEqual([]);
     await takes(8_000_000);
     expect(seen).toEqual(['pictures failed']);

@@ -57,7 +57,7 @@ describe('a call that failed', () => {
     expect(easel.upstream.calls).toHaveLength(2);
   });
 
-  it('is refused while the budget has no room for running it again, and leaves no trace', async () => {
+  it('is refused while the queue has no room for running it again, and is left for the next retry', async () => {
     await using easel = await startEasel({ env: { ...failing.env, CONCURRENCY: '1', QUEUE_LIMIT: '1' } });
     const { fresh, retry } = drive(easel.services);
     easel.upstream.script(openAiError('server_error'));

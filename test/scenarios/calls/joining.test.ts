@@ -11,6 +11,7 @@ import {
   LIGHTHOUSE,
   statuses,
 } from '../../support/calls/example-calls.ts';
+import { until } from '../../support/until.ts';
 
 describe('fresh calls', () => {
   it('that ask for the same stay two, and so do those that say nothing about retries', async () => {
@@ -90,6 +91,34 @@ describe('a retry', () => {
     // All were given by now: whose answer was lost is not known, and the oldest is given again.
     expect((await retry()).id).toBe(given.id);
     expect(easel.upstream.calls).toHaveLength(3);
+  });
+
+  it('collects another call than the retry before it, where both have ended and none was given', async () => {
+    await using easel = await startEasel();
+    const { fresh, retry } = drive(easel.services);
+    const calls = [await fresh(), await fresh()];
+    for (const { id } of calls) await until(async () => (await easel.record(id)).status === 'succeeded');
+    for (const call of calls) call[Symbol.dispose]();
+    const collect = async () => {
+      using call = await retry();
+      return call.id;
+    };
+    expect([await collect(), await collect(), await collect()]).toEqual([calls[0]?.id, calls[1]?.id, calls[0]?.id]);
+    expect(easel.upstream.calls).toHaveLength(2);
+  });
+
+  it('joins another call than one whose client has an answer without waiting for its end', async () => {
+    await using easel = await startEasel();
+    const gate = holdPictures(easel);
+    const { fresh, retry } = drive(easel.services);
+    const answered = await fresh();
+    easel.services.calls.noteDelivered(answered);
+    const cut = await fresh();
+    for (const call of [answered, cut]) call[Symbol.dispose]();
+    const again = await retry();
+    expect(again.id).toBe(cut.id);
+    gate.open();
+    for (const call of [again, answered]) await finish(easel.services, call);
   });
 
   it('two hundred calls for the same, each cut off and sent again until it has its picture: 200 pictures, each given once', async () => {

@@ -167,6 +167,8 @@ export function createCalls(deps: CallsDeps): Calls {
       return { id: call.id, images };
     },
 
+    noteDelivered: ({ id }) => openCalls.noteDelivered(id),
+
     async cancelUnlessAwaited(call, caller) {
       call[Symbol.dispose]();
       if (openCalls.isAwaited(call.id)) return;

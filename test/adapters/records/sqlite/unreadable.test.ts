@@ -66,6 +66,20 @@ describe('rows that cannot be read', () => {
     expect(await place.open().unreadable()).toHaveLength(3);
   });
 
+  it('of a call are passed over, and a call is found by the others', async () => {
+    const older = place.open();
+    const images = ['good', 'bad'].map((mediaId, index) =>
+      anImage({ mediaId, call: { id: 'good', index, count: 2, digest: 'd' } }),
+    );
+    await older.accept(images, Infinity);
+    await older.close();
+    await damage(place.path(), '{"mediaId":"bad');
+    const records = place.open();
+    expect(ids(await records.findCall('good'))).toEqual(['good']);
+    const query = { owner: 'anonymous', digest: 'd', endedSince: 0, limit: 9 };
+    expect(await records.findCalls(query)).toEqual([{ id: 'good', isKeyed: false, endedAt: null }]);
+  });
+
   it('of pending deletions do not hold up the others, and their files count as owned', async () => {
     const first = place.open();
     for (const mediaId of ['bad', 'good']) {

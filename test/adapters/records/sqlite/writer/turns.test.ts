@@ -41,3 +41,24 @@ it('runs work of one key in order, whatever becomes of it, and work of others at
   work('again', 'a');
   expect(begun.at(-1)).toBe('again');
 });
+
+it('runs work that takes the turns of several keys once it has all, in whatever order they are named, and one twice', async () => {
+  const turns = createTurns();
+  const begun: string[] = [];
+  const held = Promise.withResolvers<void>();
+  const first = turns.take('b', () => held.promise);
+  const work = (name: string, keys: readonly string[]) =>
+    turns.takeAll(keys, async () => {
+      begun.push(name);
+      await nextRound();
+      begun.push(`${name} ends`);
+    });
+  const all = [work('one', ['a', 'b']), work('two', ['b', 'a', 'a']), work('three', ['c'])];
+  await nextRound();
+  await nextRound();
+  expect(begun).toEqual(['three', 'three ends']);
+  held.resolve();
+  await Promise.all([first, ...all]);
+  expect(begun.slice(2)).toEqual(['one', 'one ends', 'two', 'two ends']);
+  await turns.ended();
+});
