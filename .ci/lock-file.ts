@@ -19,6 +19,8 @@ interface LockFile {
 }
 
 interface LockedPackage extends Manifest {
+  /** The package's own name, where it is installed under another. */
+  readonly name?: string;
   readonly version?: string;
   readonly resolved?: string;
   readonly integrity?: string;
@@ -27,6 +29,8 @@ interface LockedPackage extends Manifest {
 }
 
 const EXACT = /^\d+\.\d+\.\d+(-[\w.]+)?$/;
+/** A package under another name, such as an older version beside the newest one. */
+const ALIAS = /^npm:(?<name>(?:@[\w.-]+\/)?[\w.-]+)@(?<version>[^@]+)$/;
 
 /** Everything that is wrong with the lock file, one issue a line. */
 export function lockFileIssues(manifest: Manifest, lock: LockFile): readonly string[] {
@@ -38,10 +42,13 @@ export function lockFileIssues(manifest: Manifest, lock: LockFile): readonly str
     const wanted = manifest[kind] ?? {};
     if (JSON.stringify(wanted) !== JSON.stringify(root[kind] ?? {}))
       issues.push(`${kind}: package.json and lock file differ`);
-    for (const [name, version] of Object.entries(wanted)) {
-      if (!EXACT.test(version)) issues.push(`${name}: package.json asks for ${version}, which is not an exact version`);
+    for (const [name, asked] of Object.entries(wanted)) {
+      const { name: real, version = asked } = ALIAS.exec(asked)?.groups ?? {};
+      if (!EXACT.test(version)) issues.push(`${name}: package.json asks for ${asked}, which is not an exact version`);
       else if (packages[`node_modules/${name}`]?.version !== version)
         issues.push(`${name}: the locked version is not ${version}`);
+      else if (packages[`node_modules/${name}`]?.name !== real)
+        issues.push(`${name}: the locked package is not ${asked}`);
     }
   }
   for (const [folder, { version, resolved, integrity, hasInstallScript, link }] of Object.entries(packages)) {

@@ -25,6 +25,22 @@ test.each<[string, readonly string[], RegExp | null]>([
     null,
   ],
   ['a range', issuesOf({ dependencies: { a: '^1.0.0' } }), /not an exact version/],
+  [
+    'a package under another name',
+    issuesOf({ dependencies: { a: 'npm:@b/c@1.0.0' } }, { 'node_modules/a': { ...locked, name: '@b/c' } }),
+    null,
+  ],
+  [
+    'another package under that name',
+    issuesOf({ dependencies: { a: 'npm:@b/c@1.0.0' } }, { 'node_modules/a': { ...locked, name: '@b/d' } }),
+    /the locked package is not npm:@b\/c@1\.0\.0/,
+  ],
+  [
+    'a package under another name, where its own is asked for',
+    issuesOf({}, { 'node_modules/a': { ...locked, name: '@b/d' } }),
+    /the locked package is not 1\.0\.0/,
+  ],
+  ['a range under another name', issuesOf({ dependencies: { a: 'npm:@b/c@^1.0.0' } }), /not an exact version/],
   ['a dependency from elsewhere', issuesOf({ dependencies: { a: 'github:a/a' } }), /not an exact version/],
   [
     'another version',
