@@ -68,6 +68,7 @@ export function createAnswerCall(deps: CallDeps) {
     noteMediaId(reply, first.mediaId);
     describeImages(reply, call.images, asked.warnings);
     if (isAsync) {
+      calls.noteDelivered(call);
       call[Symbol.dispose]();
       if (prefersAsync) reply.header('preference-applied', 'respond-async');
       return sendTask(reply, [first, ...more]);
