@@ -60,7 +60,8 @@ export function createAnswerCall(deps: CallDeps) {
     if (isAsync && asked.stream) throw noStreamOfTask();
     const caller = identify(request);
     const clientGone = new AbortController();
-    reply.raw.once('close', () => clientGone.abort());
+    if (reply.raw.destroyed) clientGone.abort();
+    else reply.raw.once('close', () => clientGone.abort());
 
     const call = await submit(request, reply, routed, caller);
     const [first, ...more] = call.images;

@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import OpenAI from 'openai';
 import OpenAI6 from 'openai-6';
@@ -148,5 +149,19 @@ describe('a generation', () => {
       output_tokens: 0,
       total_tokens: 0,
     });
+  });
+});
+
+describe('a URL where no host is known', () => {
+  test('is a path', async () => {
+    await using easel = await startEasel({ skipMs: 50_000 });
+    const body = JSON.stringify({ prompt: 'a lighthouse', size: '1024x640', response_format: 'url' });
+    const socket = connect(Number(new URL(easel.url).port), '127.0.0.1');
+    socket.write(
+      `POST /v1/images/generations HTTP/1.0\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`,
+    );
+    const text = Buffer.concat(await socket.toArray()).toString();
+    expect(text).toMatch(/^HTTP\/1\.1 200/);
+    expect(text).toMatch(/"url":"\/media\//);
   });
 });
