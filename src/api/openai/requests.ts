@@ -109,8 +109,8 @@ const edit = z.looseObject({
 export const openAiEdit = edit.refine(notSeveralInOneStream, STREAM_OF_ONE).meta({
   id: 'OpenAiEdit',
   description:
-    'As the images API of OpenAI takes it, in JSON, or as `multipart/form-data` with the pictures as files: `image` (`image[]`, `image[0]`, ' +
-    'or repeated) and `mask`. Parameters that are not named here are ignored, with a warning.',
+    'As the images API of OpenAI takes it, in JSON, or as `multipart/form-data` with the pictures as files: `image` (`image[]`, ' +
+    '`image[0]`, or repeated) and `mask`. Parameters that are not named here are ignored, with a warning.',
   examples: [{ prompt: 'the same at night', images: [{ image_url: 'https://example.com/lighthouse.png' }] }],
 });
 

@@ -60,7 +60,8 @@ export function createAnswerCall(deps: CallDeps) {
     if (isAsync && asked.stream) throw noStreamOfTask();
     const caller = identify(request);
     const clientGone = new AbortController();
-    reply.raw.once('close', () => clientGone.abort());
+    if (reply.raw.destroyed) clientGone.abort();
+    else reply.raw.once('close', () => clientGone.abort());
 
     const call = await submit(request, reply, routed, caller);
     const [first, ...more] = call.images;
@@ -68,6 +69,7 @@ export function createAnswerCall(deps: CallDeps) {
     noteMediaId(reply, first.mediaId);
     describeImages(reply, call.images, asked.warnings);
     if (isAsync) {
+      calls.noteDelivered(call);
       call[Symbol.dispose]();
       if (prefersAsync) reply.header('preference-applied', 'respond-async');
       return sendTask(reply, [first, ...more]);

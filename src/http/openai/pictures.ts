@@ -106,7 +106,8 @@ async function urlItems(reply: FastifyReply, made: readonly Made[], { toRecord }
   return await Promise.all(
     made.map(async ({ image }) => {
       const { url } = await toRecord(image);
-      const absolute = new URL(url ?? '', `${protocol}://${host}`).href;
+      // A request of HTTP/1.0 may name no host.
+      const absolute = URL.parse(url ?? '', `${protocol}://${host}`)?.href ?? url;
       return [JSON.stringify({ url: absolute, ...revised(image) })];
     }),
   );

@@ -8,6 +8,7 @@ import type { Images } from '../../core/images/images.ts';
 import type { PublishedPictures } from '../../core/images/published-file.ts';
 import type { Clock } from '../../core/ports/clock.ts';
 import { type Frame, sendFrames } from '../protocol/event-stream.ts';
+import { problemFor } from '../protocol/problem.ts';
 import { writeParts } from './base64-json.ts';
 import { OpenAiError } from './errors.ts';
 import { createOpenMaster, endWithout } from './pictures.ts';
@@ -92,9 +93,7 @@ function notThere(message: string, code: string): OpenAiError {
 }
 
 function errorFrame(error: unknown, { request }: FastifyReply): string {
-  if (!(error instanceof OpenAiError)) request.log.error({ requestId: request.id, err: error }, 'unexpected error');
-  const detail = 'this is a fault of the service; its log has more under the request id';
-  const object = error instanceof OpenAiError ? error.error : toOpenAiError({ code: 'internal_error', detail }).error;
+  const object = error instanceof OpenAiError ? error.error : toOpenAiError(problemFor(error, request)).error;
   return frame('error', JSON.stringify({ type: 'error', error: object }));
 }
 

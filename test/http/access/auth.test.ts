@@ -1,5 +1,6 @@
 import request from 'supertest';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { openAiError } from '../../../src/api/openai/errors.ts';
 import { problem } from '../../../src/api/problem.ts';
 import { describeApi } from '../../../src/composition/describe-api.ts';
 import { exampleImage } from '../../support/app/fake-images.ts';
@@ -25,13 +26,15 @@ const hidden = ['/docs', '/docs/', '/docs/json', '/docs/yaml', '/docs/static/ind
 );
 const everyRoute = [...documented, ...hidden];
 const isPage = (path: string) => hidden.some(([, page]) => page === path);
+const isDialect = (path: string) => path.startsWith('/v1/');
 const isOpen = (path: string) => path.startsWith('/health') || path.startsWith('/media');
 const send = (method: string, path: string) => api()[method.toLowerCase() as 'get'](path) as unknown as request.Test;
 
 describe('without a key', () => {
   test.each(everyRoute.filter(([, path]) => !isOpen(path)))('%s %s is a 401 with a challenge', async (method, path) => {
     const answer = await send(method, path).expect(401);
-    expect(problem.parse(answer.body).code).toBe('unauthorized');
+    const code = isDialect(path) ? openAiError.parse(answer.body).error.code : problem.parse(answer.body).code;
+    expect(code).toBe(isDialect(path) ? 'invalid_api_key' : 'unauthorized');
     const forBrowsers = isPage(path) ? ', Basic realm="easel", charset="UTF-8"' : '';
     expect(answer.headers['www-authenticate']).toBe(`Bearer realm="easel"${forBrowsers}`);
   });
@@ -131,10 +134,12 @@ describe('scopes', () => {
       return;
     }
     expect(answer.status).toBe(403);
-    expect(problem.parse(answer.body)).toMatchObject({
-      code: 'forbidden',
-      detail: `the API key ${name} lacks the scope ${scope}`,
-    });
+    const detail = `the API key ${name} lacks the scope ${scope}`;
+    if (isDialect(path)) {
+      expect(openAiError.parse(answer.body).error).toMatchObject({ code: 'forbidden', message: detail });
+    } else {
+      expect(problem.parse(answer.body)).toMatchObject({ code: 'forbidden', detail });
+    }
     expect(answer.headers['www-authenticate']).toContain(`error="insufficient_scope", scope="${scope}"`);
   });
 });

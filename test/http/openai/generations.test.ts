@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import OpenAI from 'openai';
 import OpenAI6 from 'openai-6';
@@ -105,6 +106,14 @@ describe('a generation', () => {
     ]);
   });
 
+  test('keeps the header of warnings small, whatever the names of unknown parameters', async () => {
+    await using easel = await startEasel({ skipMs: 50_000 });
+    const unknown = Array.from({ length: 50 }, (_, index) => [`${'é'.repeat(200)}${index}`, 1]);
+    const { response } = await generate(easel, { prompt: 'a lighthouse', ...Object.fromEntries(unknown) });
+    expect(response.headers.get('x-easel-warnings')?.length).toBeLessThan(2_001);
+    expect(warningsOf(response).length).toBeGreaterThan(0);
+  });
+
   test('makes n pictures with a record each, and sums usage and cost', async () => {
     await using easel = await startEasel({ skipMs: 50_000 });
     const { response, answer } = await generate(easel, { prompt: 'a lighthouse', size: '1024x640', n: 3 });
@@ -115,7 +124,6 @@ describe('a generation', () => {
     expect(records.map(({ status }) => status)).toEqual(['succeeded', 'succeeded', 'succeeded']);
     const sum = records.reduce((usd, { cost }) => usd + (cost.usd ?? 0), 0);
     expect(Number(response.headers.get('x-easel-cost-usd'))).toBeCloseTo(sum, 6);
-    await easel.services.images.remove(ids[0] ?? '', { name: 'anonymous', seesAll: true, admin: true });
     const one = await generate(easel, { prompt: 'a lighthouse', size: '1024x640' });
     expect(answer?.usage.total_tokens).toBe(3 * (one.answer?.usage.total_tokens ?? 0));
   });
@@ -141,5 +149,19 @@ describe('a generation', () => {
       output_tokens: 0,
       total_tokens: 0,
     });
+  });
+});
+
+describe('a URL where no host is known', () => {
+  test('is a path', async () => {
+    await using easel = await startEasel({ skipMs: 50_000 });
+    const body = JSON.stringify({ prompt: 'a lighthouse', size: '1024x640', response_format: 'url' });
+    const socket = connect(Number(new URL(easel.url).port), '127.0.0.1');
+    socket.write(
+      `POST /v1/images/generations HTTP/1.0\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`,
+    );
+    const text = Buffer.concat(await socket.toArray()).toString();
+    expect(text).toMatch(/^HTTP\/1\.1 200/);
+    expect(text).toMatch(/"url":"\/media\//);
   });
 });

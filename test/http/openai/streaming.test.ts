@@ -2,6 +2,7 @@ import OpenAI from 'openai';
 import OpenAI6 from 'openai-6';
 import { describe, expect, test } from 'vitest';
 import { openAiStreamEvent } from '../../../src/api/openai/answers.ts';
+import { ANONYMOUS } from '../../../src/core/domain/request.ts';
 import { startEasel } from '../../support/app/easel.ts';
 import { openAiError, picture } from '../../support/openai/answers.ts';
 import { until } from '../../support/until.ts';
@@ -25,7 +26,7 @@ describe('a stream', () => {
     if (last?.type !== 'image_generation.completed') throw new Error(`the stream ended with ${last?.type}`);
     expect(last).toMatchObject({ size: '1024x640', output_format: 'png', quality: 'auto', background: 'auto' });
     expect(last.usage.output_tokens).toBeGreaterThan(0);
-    const [record] = (await easel.services.images.list({ limit: 1 }, { name: '', seesAll: true, admin: true })).items;
+    const [record] = (await easel.services.images.list({ limit: 1 }, ANONYMOUS)).items;
     const master = await easel.get(`/media/${record?.master?.name}`);
     expect(Buffer.from(last.b64_json, 'base64')).toEqual(Buffer.from(await master.arrayBuffer()));
     const partials = events.slice(0, -1);
@@ -90,6 +91,22 @@ describe('a stream', () => {
     expect(response.headers.get('content-type')).toContain('text/event-stream');
   });
 
+  test('of a picture that is deleted meanwhile ends with an error', async () => {
+    await using easel = await startEasel({ skipMs: 0 });
+    easel.upstream.always(picture({ beforeHeaders: easel.upstream.gate() }));
+    for (const partial_images of [0, 1]) {
+      const stream = await startClient(easel.url).images.generate({ ...REQUEST, partial_images });
+      const reading = (async () => {
+        for await (const event of stream) throw new Error(`an event came: ${event.type}`);
+      })();
+      const refused = expect(reading).rejects.toMatchObject({ code: 'not_found' });
+      await easel.upstream.received(partial_images + 1);
+      const { items } = await easel.services.images.list({ limit: 1 }, ANONYMOUS);
+      await easel.services.images.remove(items[0]?.mediaId ?? '', ANONYMOUS);
+      await refused;
+    }
+  });
+
   test('ends when the client leaves; the picture is made all the same', async () => {
     await using easel = await startEasel({ skipMs: 0 });
     const gate = easel.upstream.gate();
@@ -99,7 +116,7 @@ describe('a stream', () => {
     stream.controller.abort();
     gate.open();
     await until(async () => {
-      const { items } = await easel.services.images.list({ limit: 1 }, { name: '', seesAll: true, admin: true });
+      const { items } = await easel.services.images.list({ limit: 1 }, ANONYMOUS);
       return items[0]?.status === 'succeeded';
     });
   });

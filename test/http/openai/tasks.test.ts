@@ -102,6 +102,26 @@ describe('a task', () => {
     await eventually(() => expect(receiver.received[0]?.message.type).toBe('image.succeeded'));
   });
 
+  test('goes on after a crash in the middle of its call, which is made once more at most', async () => {
+    await using easel = await startEasel({ skipMs: 0 });
+    const gate = easel.upstream.gate();
+    easel.upstream.script(picture({ beforeHeaders: gate }));
+    const { id } = openAiTask.parse(await (await post(easel, '/v1/images/generations/async', REQUEST)).json());
+    await easel.upstream.received(1);
+    await using left = await easel.leftByCrash();
+    await using next = await startEasel({ folder: left.path, upstream: easel.upstream });
+    expect(await ended(next, id)).toMatchObject({ id, status: 'completed' });
+    expect(easel.upstream.calls.length).toBeLessThanOrEqual(2);
+    gate.open();
+  });
+
+  test('is counted by the template of its route', async () => {
+    await using easel = await startEasel();
+    await easel.get('/v1/images/tasks/none');
+    const metrics = await (await easel.get('/metrics')).text();
+    expect(metrics).toContain('route="/v1/images/tasks/:id"');
+  });
+
   test('outlasts a crash, and is called for once', async () => {
     await using easel = await startEasel({ skipMs: 0 });
     const accepted = await post(easel, '/v1/images/generations/async', REQUEST);

@@ -46,6 +46,9 @@ describe('the document', () => {
       'GET /models',
       'GET /presets',
       'GET /usage',
+      'GET /v1/images/tasks/{id}',
+      'GET /v1/models',
+      'GET /v1/models/{id}',
       'PATCH /images/{mediaId}',
       'POST /cleanup',
       'POST /images',
@@ -53,6 +56,10 @@ describe('the document', () => {
       'POST /images/{mediaId}/cancel',
       'POST /images/{mediaId}/deliveries/{id}/redeliver',
       'POST /images/{mediaId}/retry',
+      'POST /v1/images/edits',
+      'POST /v1/images/edits/async',
+      'POST /v1/images/generations',
+      'POST /v1/images/generations/async',
     ]);
     const ids = operations.map(({ operation }) => operation.operationId);
     expect(new Set(ids).size).toBe(ids.length);
@@ -74,6 +81,8 @@ describe('the document', () => {
     expect(types.filter(([, found]) => found.length > 1)).toEqual([
       ['POST /images', both],
       ['POST /images/preview', both],
+      ['POST /v1/images/edits', both],
+      ['POST /v1/images/edits/async', both],
     ]);
     expect(types.every(([, [first]]) => first === 'application/json')).toBe(true);
     expect(document.paths['/images']?.post?.requestBody).toMatchObject({
