@@ -161,7 +161,8 @@ export const DEVIATING_SERVERS: readonly DeviatingServer[] = [
     arrange: (server) =>
       server.always(({ body }) => ('output_format' in body ? openAiError('server_error') : picture())),
     deviates: every(['generations/output_format', 'generations/output_compression'], /answers 500/),
-    settings: ['OMIT=output_format'],
+    // The refusal does not say which of the two it is about.
+    settings: ['OMIT=output_format,output_compression'],
   },
   {
     what: 'refuses with a detail, as vLLM does, and whatever it is asked',

@@ -3,9 +3,6 @@ import { startEasel } from '../../support/app/easel.ts';
 import { bearer, TEST_KEYS } from '../../support/test-keys.ts';
 import { type DialectServer, describeConformance } from './describe-conformance.ts';
 
-/** False until the service passes the pictures of an edit on. */
-const EDITS = false;
-
 async function startDialect(): Promise<DialectServer> {
   const easel = await startEasel({ env: { API_KEYS: TEST_KEYS } });
   const key = bearer('blog').authorization.replace('Bearer ', '');
@@ -13,5 +10,5 @@ async function startDialect(): Promise<DialectServer> {
 }
 
 describe('Easel itself', () => {
-  describeConformance(startDialect, { edits: EDITS });
+  describeConformance(startDialect, { edits: true });
 });

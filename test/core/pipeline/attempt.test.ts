@@ -249,7 +249,7 @@ describe('the partial pictures that the request asks for', () => {
   it.each([
     ['are asked for without a listener', false, 1, [1]],
     ['are no fewer with a listener', true, 3, [3]],
-    ['are more with a listener', true, 1, [2]],
+    ['are no more with a listener: each is billed', true, 1, [1]],
   ])('%s', async (_what, isWatched, partials, sent) => {
     const asked: number[] = [];
     const scene = openScene({
