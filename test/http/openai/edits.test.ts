@@ -233,4 +233,25 @@ describe('POST /v1/images/edits', () => {
     expect(openAiError.parse(await response.json()).error.param).toBe(param);
     expect(scene.submitted).toEqual([]);
   });
+
+  test('takes JSON of up to 32 MiB, and says so of more', async () => {
+    await using scene = await openScene();
+    const withPicture = (bytes: number) => ({
+      prompt: 'a',
+      images: [{ image_url: `data:image/png;base64,${Buffer.alloc(bytes).toString('base64')}` }],
+    });
+    await sendJson(scene.url, withPicture(2 * 1024 ** 2));
+    expect(scene.submitted).toHaveLength(1);
+    const response = await sendJson(scene.url, withPicture(25 * 1024 ** 2));
+    expect(response.status).toBe(413);
+    expect(openAiError.parse(await response.json()).error.message).toContain('32 MiB');
+  });
+
+  test('takes at most 100 parts', async () => {
+    await using scene = await openScene();
+    const parts = Array.from({ length: 101 }, (_, index) => [`field-${index}`, 'a'] as const);
+    const response = await sendForm(scene.url, parts);
+    expect(response.status).toBe(400);
+    expect(openAiError.parse(await response.json()).error.message).toContain('100 parts');
+  });
 });

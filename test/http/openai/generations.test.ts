@@ -139,6 +139,14 @@ describe('a generation', () => {
     ]);
   });
 
+  test('has the usage of an answer that only names its picture', async () => {
+    await using easel = await startEasel({ skipMs: 50_000 });
+    easel.upstream.script(picture({ as: 'url' }));
+    const { answer } = await generate(easel, { prompt: 'a lighthouse', size: '1024x640' });
+    expect(answer?.data[0]?.b64_json?.length).toBeGreaterThan(1_000);
+    expect(answer?.usage.output_tokens).toBeGreaterThan(0);
+  });
+
   test('gives zeros where the upstream gave no usage', async () => {
     await using easel = await startEasel({ skipMs: 50_000 });
     easel.upstream.script(picture({ usage: null }));

@@ -3,6 +3,7 @@ import { openAiTask } from '../../../src/api/openai/tasks.ts';
 import { type Easel, startEasel } from '../../support/app/easel.ts';
 import { startReceiver, TEST_SECRET } from '../../support/network/webhook-receiver.ts';
 import { openAiError, picture } from '../../support/openai/answers.ts';
+import { bearer, TEST_KEYS } from '../../support/test-keys.ts';
 import { eventually } from '../../support/until.ts';
 
 const REQUEST = { prompt: 'a lighthouse', size: '1024x640' };
@@ -93,6 +94,14 @@ describe('a task', () => {
     const response = await easel.get('/v1/images/tasks/none');
     expect(response.status).toBe(404);
     expect(await response.json()).toMatchObject({ error: { code: 'not_found', type: 'invalid_request_error' } });
+  });
+
+  test('of another key is not there', async () => {
+    await using easel = await startEasel({ env: { API_KEYS: TEST_KEYS } });
+    const accepted = await post(easel, '/v1/images/generations/async', REQUEST, bearer('blog'));
+    const { id } = openAiTask.parse(await accepted.json());
+    const statusFor = async (key: string) => (await easel.get(`/v1/images/tasks/${id}`, bearer(key))).status;
+    expect([await statusFor('blog'), await statusFor('shop'), await statusFor('desk')]).toEqual([200, 404, 200]);
   });
 
   test('calls the webhook that it names', async () => {
