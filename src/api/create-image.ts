@@ -181,7 +181,7 @@ export const createImage = z
           'Called when the picture has ended. A user and a password in it are sent as Basic. A record shows only scheme and host.',
         examples: ['https://example.com/hooks/easel'],
       }),
-  } satisfies Record<Exclude<keyof CreateImage, 'options'>, z.ZodType>)
+  } satisfies Record<Exclude<keyof CreateImage, 'options' | 'takesAnyShape'>, z.ZodType>)
   .superRefine(({ prompt, brief, inputs, mask }, context) => {
     if (prompt == null && brief == null) {
       context.addIssue({ code: 'custom', path: ['prompt'], message: 'is missing; give `prompt` or `brief`' });

@@ -2,7 +2,7 @@ import PQueue from 'p-queue';
 import { type Check, type CheckPolicy, DEFAULT_CHECKS } from '../../core/domain/checks.ts';
 import { ImageError } from '../../core/domain/errors.ts';
 import { sha256 } from '../../core/domain/file-names.ts';
-import type { CropStrategy, RenditionSpec } from '../../core/domain/formats.ts';
+import { type CropStrategy, findMasterFormat, type RenditionSpec } from '../../core/domain/formats.ts';
 import { type Crop, coverCrop, enlargement, formatSize, type Size } from '../../core/domain/geometry.ts';
 import type { Warning } from '../../core/domain/image.ts';
 import type { FinishedFile, FinishedPicture, FinishSpec, InspectedPicture } from '../../core/ports/imaging.ts';
@@ -90,10 +90,11 @@ export function createImaging(options: ImagingOptions = {}): PictureMaker {
     return { picture, checks };
   }
 
-  async function finish(original: Uint8Array, spec: FinishSpec, onChecked = () => {}): Promise<FinishedPicture> {
+  async function finish(original: Uint8Array, asked: FinishSpec, onChecked = () => {}): Promise<FinishedPicture> {
     const run: Run = (operation) => operations.add(operation);
-    const { picture, checks } = await decodeAndCheck(original, spec, run);
+    const { picture, checks } = await decodeAndCheck(original, asked, run);
     onChecked();
+    const spec = shapeOf(picture, asked);
     const make = await createFileMaker(original, picture, spec, run);
     const [master, renditions, preview] = await Promise.all([
       isMaster(picture, spec) ? asItCame(spec) : make.master(),
@@ -108,10 +109,11 @@ export function createImaging(options: ImagingOptions = {}): PictureMaker {
 
   async function finishDeferred(
     original: Uint8Array,
-    spec: FinishSpec,
+    asked: FinishSpec,
     onFile: (file: FinishedFile) => Promise<void>,
   ): Promise<readonly Warning[]> {
     const picture = await readPicture(original, limits);
+    const spec = shapeOf(picture, asked);
     const make = await createFileMaker(original, picture, spec, (operation) => operation());
     for (const rendition of spec.deferred) await onFile(await make.rendition(rendition));
     freePixels(picture.pixels);
@@ -142,6 +144,13 @@ function refuseRejected(checks: readonly Check[]): void {
   if (rejected.length === 0) return;
   const reasons = rejected.map(({ name, value, threshold }) => `${name} is ${value}, below ${threshold}`);
   throw new ImageError('invalid_image', `the picture did not pass its checks: ${reasons.join('; ')}`, { checks });
+}
+
+/** The spec, for a master of any shape with the picture's own size and format, where the picture can be published as it is. */
+function shapeOf({ plain, format, width, height }: Picture, spec: FinishSpec): FinishSpec {
+  const masterFormat = findMasterFormat(format);
+  if (!spec.takesAnyShape || !plain || masterFormat === undefined) return spec;
+  return { ...spec, requested: { width, height }, master: { width, height, format: masterFormat } };
 }
 
 /** True when the original's bytes are the master. */

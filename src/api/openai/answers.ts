@@ -48,14 +48,15 @@ export type PicturesHead = Omit<z.output<typeof openAiPictures>, 'data'>;
 
 /** What the answer says of its pictures together. All are of one call, so one request stands for all. */
 export function toPicturesHead(made: readonly [Image, ...Image[]], all: readonly Image[] = made): PicturesHead {
-  const { size, quality, background, format, options } = made[0].request;
+  const { request, master } = made[0];
+  const { quality, background, options } = request;
   const times = made.map(({ createdAt, completedAt }) => Date.parse(completedAt ?? createdAt));
   return {
     created: Math.floor(Math.max(...times) / 1000),
-    size: formatSize(size),
+    size: formatSize(master ?? request.size),
     ...(quality !== 'auto' && { quality: shownQuality(quality) }),
     ...(background !== 'auto' && { background }),
-    output_format: format,
+    output_format: master?.format ?? request.format,
     ...(options?.safetyIdentifier !== undefined && { safety_identifier: options.safetyIdentifier }),
     usage: toUsage(all),
   };
@@ -115,13 +116,13 @@ export const openAiStreamEvent = z
   .meta({ id: 'OpenAiStreamEvent' });
 
 /** What every event of a picture's stream says beside its type and the picture itself. `now` is in milliseconds since 1970. */
-export function toEventFields({ request }: Image, now: number) {
+export function toEventFields({ request, master }: Image, now: number) {
   return {
     created_at: Math.floor(now / 1000),
-    size: formatSize(request.size),
+    size: formatSize(master ?? request.size),
     quality: shownQuality(request.quality),
     background: request.background,
-    output_format: request.format,
+    output_format: master?.format ?? request.format,
   };
 }
 

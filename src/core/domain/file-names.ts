@@ -86,7 +86,7 @@ export function ownedNames(image: Image): readonly string[] {
 export function possibleNames(image: Image): readonly string[] {
   const { mediaId, request } = image;
   const requested = [
-    masterName(mediaId, request.format),
+    ...(request.takesAnyShape ? MASTER_FORMATS : [request.format]).map((format) => masterName(mediaId, format)),
     ...request.renditions.map((spec) => renditionName(mediaId, spec)),
   ];
   return unique([...publishedNames(image), ...requested, ...originalNames(image)]);

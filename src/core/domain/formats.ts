@@ -3,6 +3,17 @@ import type { Size } from './geometry.ts';
 export const MASTER_FORMATS = ['png', 'jpeg', 'webp'] as const;
 export type MasterFormat = (typeof MASTER_FORMATS)[number];
 
+/** The format, for a file that is a master. Raises `TypeError` for one in which no masters are made. */
+export function toMasterFormat(format: string): MasterFormat {
+  const known = findMasterFormat(format);
+  if (known === undefined) throw new TypeError(`there are no masters in ${format}`);
+  return known;
+}
+
+export function findMasterFormat(format: string): MasterFormat | undefined {
+  return MASTER_FORMATS.find((known) => known === format);
+}
+
 export const RENDITION_FORMATS = [...MASTER_FORMATS, 'avif'] as const;
 export type RenditionFormat = (typeof RENDITION_FORMATS)[number];
 

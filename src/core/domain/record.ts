@@ -1,4 +1,5 @@
 import { renditionName } from './file-names.ts';
+import { toMasterFormat } from './formats.ts';
 import { formatSize } from './geometry.ts';
 import {
   ATTEMPT_OUTCOMES,
@@ -85,9 +86,9 @@ function toImageRecord(image: Image, queuePosition: number | null, surroundings:
     url: file?.url ?? null,
     versionedUrl: file?.versionedUrl ?? null,
     path: file?.path ?? null,
-    width: request.size.width,
-    height: request.size.height,
-    format: request.format,
+    width: master?.width ?? request.size.width,
+    height: master?.height ?? request.size.height,
+    format: master ? toMasterFormat(master.format) : request.format,
     bytes: file?.bytes ?? null,
     sha256: file?.sha256 ?? null,
     thumbhash: image.thumbhash,

@@ -62,6 +62,11 @@ export interface ImageRequest {
   /** What the preset wants in every picture, and in none; absent for nothing. */
   readonly require?: readonly string[];
   readonly forbid?: readonly string[];
+  /**
+   * Present where the request names neither size nor format: an original that can be published unchanged is then the master, whatever its
+   * size and format, and `size` and `format` are only what the model is asked for.
+   */
+  readonly takesAnyShape?: true;
   /** What only the call to the model is about; absent for none. */
   readonly options?: CallOptions;
   /** Partial pictures to stream whether or not a client listens, 0 to 3; absent for none. No part of what makes the picture. */

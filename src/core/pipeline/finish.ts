@@ -2,7 +2,7 @@ import { NO_CHECKS } from '../domain/checks.ts';
 import { digitalSourceTypeOf } from '../domain/digital-source.ts';
 import { DamagedOriginalError } from '../domain/errors.ts';
 import { masterName, renditionName } from '../domain/file-names.ts';
-import type { RenditionFormat, RenditionSpec } from '../domain/formats.ts';
+import { type RenditionFormat, type RenditionSpec, toMasterFormat } from '../domain/formats.ts';
 import { type Image, isRepair, type MediaFile, type Original } from '../domain/image.ts';
 import { type Input, picturesSent } from '../domain/input.ts';
 import { finished } from '../domain/life-cycle/transitions.ts';
@@ -110,6 +110,7 @@ export function finishSpec(
   return {
     requested: image.requestedSize,
     master: { ...request.size, format: request.format },
+    takesAnyShape: request.takesAnyShape ?? false,
     crop: request.crop ?? 'centre',
     checks: request.checks ?? {},
     renditions: request.renditions.filter((spec) => !deferred.includes(spec)),
@@ -138,7 +139,7 @@ function toMediaFiles(image: Image, original: Original, finished: FinishedPictur
     sources.push(bytes === null ? { name, from: original.name } : { name, bytes });
     return { name, width, height, format, bytes: bytes?.byteLength ?? original.bytes, sha256 };
   };
-  const master = describe(masterName(image.mediaId, image.request.format), finished.master);
+  const master = describe(masterName(image.mediaId, toMasterFormat(finished.master.format)), finished.master);
   const renditions = finished.renditions.map((file) => describe(renditionName(image.mediaId, file), file));
   return { master, renditions, sources };
 }

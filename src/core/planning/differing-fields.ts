@@ -13,8 +13,15 @@ export type PictureField = Exclude<
   keyof ChangeableFields | PresetField | (typeof IRRELEVANT)[number]
 >;
 
-/** Fields that make no difference to the picture: whether a rendition was named, or is made by default, and what is shown meanwhile. */
-const IRRELEVANT = ['hasDefaultRenditions', 'partials'] as const satisfies readonly (keyof ImageRequest)[];
+/**
+ * Fields that make no difference to the picture: whether renditions, size and format were named, or are the default ones, and what is shown
+ * meanwhile.
+ */
+const IRRELEVANT = [
+  'hasDefaultRenditions',
+  'takesAnyShape',
+  'partials',
+] as const satisfies readonly (keyof ImageRequest)[];
 
 /** What a request gets from its preset or the settings only, never by itself: it differs where the preset does. */
 const FROM_PRESET: ReadonlySet<string> = new Set(PRESET_FIELDS);

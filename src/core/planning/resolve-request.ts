@@ -46,6 +46,7 @@ export function resolveRequest(create: CreateImage, presets: Presets, defaults: 
     format: create.format ?? preset?.format ?? 'png',
     renditions: create.renditions ?? defaultRenditions,
     ...(!areNamed && { hasDefaultRenditions: true }),
+    ...(create.takesAnyShape && { takesAnyShape: true }),
     ...(create.options != null && { options: create.options }),
     ...(create.partials != null && create.partials > 0 && { partials: create.partials }),
     // Omitted when `centre`, so that requests that were stored before there were crop strategies are the same.

@@ -63,6 +63,8 @@ export interface FinishSpec {
   /** The size requested from the provider; a different result gets a warning. */
   readonly requested: Size;
   readonly master: Size & { readonly format: MasterFormat };
+  /** True where an original that can be published unchanged is the master, whatever its size and format. */
+  readonly takesAnyShape?: boolean;
   /** How the original is fitted to the master, and the master to a rendition of another aspect ratio. */
   readonly crop: CropStrategy;
   /** Overrides of the configured check policy. */

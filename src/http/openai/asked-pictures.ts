@@ -49,6 +49,7 @@ function asked(
   const warnings: Warning[] = unknownParameters(body, known);
   const isStream = body.stream === true;
   const options = callOptions(body, inputFidelity);
+  const namesNoShape = (body.size == null || body.size === 'auto') && body.output_format == null;
   const partials = isStream ? (body.partial_images ?? 0) : 0;
   if (!isStream && (body.partial_images ?? 0) > 0) {
     warnings.push({ code: 'parameter_dropped', detail: 'partial_images is for streams only; stream is not true' });
@@ -63,6 +64,7 @@ function asked(
       background: body.background,
       format: body.output_format,
       renditions: [],
+      ...(namesNoShape && { takesAnyShape: true }),
       ...(Object.keys(options).length > 0 && { options }),
       ...(partials > 0 && { partials }),
       webhookUrl: body.webhook_url,

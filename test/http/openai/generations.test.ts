@@ -75,6 +75,27 @@ describe('a generation', () => {
     expect(width / height).toBeCloseTo(1200 / 675, 1);
   });
 
+  test.each([
+    ['nothing of its shape is asked for', {}, '704x512', 'jpeg'],
+    ['its size is', { size: '1024x640' }, '1024x640', 'png'],
+    ['its format is', { output_format: 'png' }, '1792x1024', 'png'],
+  ])('gives a picture as it came where %s', async (_, shape, size, format) => {
+    await using easel = await startEasel({ env: { IMAGE_SIZE: '1792x1024' } });
+    easel.upstream.always(picture({ size: '704x512', format: 'jpeg' }));
+    const { response, answer } = await generate(easel, { prompt: 'a lighthouse', ...shape });
+    const bytes = Buffer.from(answer?.data[0]?.b64_json ?? '', 'base64');
+    expect(bytes.equals(await originalOf(easel))).toBe(format === 'jpeg');
+    expect(answer).toMatchObject({ size, output_format: format });
+    const found = await sharp(bytes).metadata();
+    expect([`${found.width}x${found.height}`, found.format]).toEqual([size, format]);
+    const { mediaId, url, path, ...record } = await easel.record(response.headers.get('x-easel-media-id') ?? '');
+    expect([`${record.width}x${record.height}`, record.format]).toEqual([size, format]);
+    expect(await (await fetch(`${easel.url}${url}`)).bytes()).toEqual(new Uint8Array(bytes));
+    expect(path?.endsWith(`.${format}`)).toBe(true);
+    const removed = await fetch(`${easel.url}/images/${mediaId}`, { method: 'DELETE' });
+    expect([removed.status, await easel.files()]).toEqual([204, []]);
+  });
+
   test('gives a lasting, absolute URL where one is asked for', async () => {
     await using easel = await startEasel({ skipMs: 50_000 });
     const { answer } = await generate(easel, { prompt: 'a lighthouse', size: '1024x640', response_format: 'url' });
