@@ -60,8 +60,14 @@ function isAlive({ child }: RunningService): boolean {
   return child.exitCode === null && child.signalCode === null;
 }
 
-/** Longest pause between two sends, in milliseconds: the lives of the process are short. */
-const LONGEST_PAUSE_MS = 100;
+/** Pause between two sends, in milliseconds: the shortest of the official SDKs. */
+const PAUSE_MS = 375;
+/**
+ * When the impatient close a connection, in milliseconds. The service may be busy for a while: a call that it has not read by then comes as
+ * late as its own retry, and nothing tells it from another one.
+ */
+const CUT_FROM_MS = 700;
+const CUT_WITHIN_MS = 800;
 const POLL_MS = 50;
 
 /** Sends the call once; returns how long to wait before the next send. */
@@ -79,12 +85,12 @@ async function send(
     method: 'POST',
     headers: { ...call.headers, 'x-stainless-retry-count': String(retryCount) },
     body: call.body,
-    ...(isCut && { signal: AbortSignal.timeout(Math.floor(load.random() * 150)) }),
+    ...(isCut && { signal: AbortSignal.timeout(CUT_FROM_MS + Math.floor(load.random() * CUT_WITHIN_MS)) }),
   }).catch(() => null);
   const body = (await response?.json().catch(() => null)) as DialectBody | null | undefined;
   if (!response || !body) {
     client.isBroken ||= retryCount === 0 && !isCut;
-    return isCut ? 0 : LONGEST_PAUSE_MS;
+    return PAUSE_MS;
   }
   const mediaIds = response.headers.get('x-easel-media-id')?.split(',') ?? [];
   if (retryCount === 0 && mediaIds.length > 0) client.isAccepted = true;
@@ -100,7 +106,7 @@ async function send(
     load.violations.push(`${call.prompt}, send ${retryCount}: ${status} ${JSON.stringify(body).slice(0, 500)}`);
     client.answer = { life, status: 'failed', mediaIds, pictures: [] };
   }
-  return LONGEST_PAUSE_MS;
+  return PAUSE_MS;
 }
 
 /** Looks at the task of an asynchronous call once. */

@@ -13,7 +13,7 @@ import { playRound, type RoundReport } from './round.ts';
 
 const DEATHS = 6;
 const REQUESTS = 24;
-const IDENTICAL_ROUNDS = 1;
+const IDENTICAL_ROUNDS = 50;
 
 const gently = process.argv.includes('--sigterm');
 const killsThreads = process.argv.includes('--threads');

@@ -25,7 +25,7 @@ export interface RoundOptions {
   readonly seed: string;
   /** How often the process is killed or stopped before it may finish its work. */
   readonly deaths: number;
-  /** New requests of `POST /images` in each life, which is one run of the process; and half as many calls of the OpenAI dialect. */
+  /** New requests of `POST /images` in each life, which is one run of the process; and a fourth as many calls of the OpenAI dialect. */
   readonly requests: number;
   /** Ends every life by SIGTERM and none by SIGKILL; false by default. */
   readonly gently?: boolean;
@@ -59,7 +59,7 @@ const CONCURRENCY = 4;
 const BUDGET_USD = 50;
 /** A life that does not reach its step is killed at this age. */
 const LONGEST_LIFE_MS = 4_000;
-const LONGEST_END_MS = 60_000;
+const LONGEST_END_MS = 180_000;
 /** A life that no other has after it. */
 const LAST_LIFE = Number.POSITIVE_INFINITY;
 /** The age at which a thread is killed, on average. Far younger ones would bring no picture on a slow machine. */
@@ -125,7 +125,7 @@ async function liveAndDie(round: Round, life: number, requests: number): Promise
   const earlier = [...round.clientRequests];
   for (let number = 0; number < requests; number++)
     round.clientRequests.push(makeClientRequest(random, life, number, earlier));
-  for (let number = 0; number < requests / 2; number++) round.dialectCalls.push(makeDialectCall(random, life, number));
+  for (let number = 0; number < requests / 4; number++) round.dialectCalls.push(makeDialectCall(random, life, number));
   const way = round.gently ? 1 : random();
   const death = way < 0.5 && !round.killsThreads ? chooseDeath(random) : null;
   await using service = await start(round, death);
