@@ -81,6 +81,8 @@ export interface DialectAnswer {
 export interface Round extends Load {
   readonly upstream: OpenAiServer;
   readonly folder: string;
+  /** Settings that name the model catalog. */
+  readonly models: Readonly<Record<string, string>>;
   /** Ids of the attempts that were in flight at a kill, by prompt. */
   readonly lost: Map<string, Set<string>>;
   readonly gently: boolean;

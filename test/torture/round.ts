@@ -72,6 +72,13 @@ const MODELS = {
   },
 };
 
+/** Settings with which the model edits pictures, and each is billed; in this folder is the catalog. */
+export function withEdits(folder: string): Readonly<Record<string, string>> {
+  const file = join(folder, 'models.json');
+  writeFileSync(file, JSON.stringify(MODELS));
+  return { MODEL_CATALOG: file };
+}
+
 export async function playRound({
   seed,
   deaths,
@@ -83,11 +90,12 @@ export async function playRound({
   await using upstream = await startOpenAiServer();
   const random = randomOf(seed);
   upstream.always(() => anyAnswer(random));
-  writeFileSync(join(folder.path, 'models.json'), JSON.stringify(MODELS));
+  const models = withEdits(folder.path);
   const round: Round = {
     random,
     upstream,
     folder: folder.path,
+    models,
     clientRequests: [],
     dialectCalls: [],
     lost: new Map(),
@@ -184,7 +192,7 @@ function chooseDeath(random: () => number): Death {
 }
 
 async function start(
-  { folder, upstream, killsThreads, random }: Round,
+  { folder, models, upstream, killsThreads, random }: Round,
   death: Death | null,
   more: Readonly<Record<string, string>> = {},
 ): Promise<RunningService> {
@@ -193,7 +201,7 @@ async function start(
     CONCURRENCY: String(CONCURRENCY),
     AMBIGUOUS_RETRIES: String(AMBIGUOUS_RETRIES),
     BUDGET_USD_PER_DAY: String(BUDGET_USD),
-    MODEL_CATALOG: join(folder, 'models.json'),
+    ...models,
     OPENAI_WAIT_SECONDS: '1',
     RETRY_MAX_ATTEMPTS: '20',
     RETRY_BUDGET_PER_MINUTE: '100000',
