@@ -69,7 +69,8 @@ StatementSync.prototype.run = function (this: StatementSync, ...values: unknown[
     const image = JSON.parse(String(first.document)) as Image;
     open.push({ mediaId: image.mediaId, steps: stepsOf(image) });
   } else if (/^\s*INSERT INTO deletions/.test(this.sourceSQL)) {
-    open.push({ mediaId: String(first), steps: { before: null, after: 'afterDeletionNoted' } });
+    const { mediaId } = first as { readonly mediaId: string };
+    open.push({ mediaId, steps: { before: null, after: 'afterDeletionNoted' } });
   } else if (/^\s*DELETE FROM deletions/.test(this.sourceSQL)) {
     reached('beforeDeletionDone', String(first));
   }
