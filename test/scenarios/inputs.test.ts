@@ -35,6 +35,27 @@ const start = (options: EaselOptions = {}) =>
   startEasel({ ...options, env: { FETCH_ALLOW_HOSTS: files.host, IMAGE_RENDITIONS: '', ...options.env } });
 
 describe('inputs', () => {
+  it('make the request that is sent again the same one, although the picture that it started from was deleted', async () => {
+    await using easel = await start();
+    await submit(easel, { mediaId: 'hero' }, SHOP);
+    const request = { inputs: [{ mediaId: 'hero' }, part(logo)] };
+    const { image } = await submit(easel, { mediaId: 'x', ...request }, SHOP);
+    const { image: keyed } = await submit(easel, request, SHOP, 'a-key');
+    await easel.services.images.remove('hero', SHOP);
+
+    expect(await submit(easel, { mediaId: 'x', ...request }, SHOP)).toEqual({ started: false, image });
+    expect(await submit(easel, request, SHOP, 'a-key')).toEqual({ started: false, image: keyed });
+    expect(easel.upstream.calls).toHaveLength(3);
+    // Of another request, or for another key, it is as gone as before.
+    expect(await refusal(easel, { mediaId: 'y', ...request }, SHOP)).toMatchObject({ code: 'not_found' });
+    await expect(submit(easel, { mediaId: 'x', ...request }, BLOG)).rejects.toMatchObject({ code: 'not_found' });
+    // Another picture under its mediaId makes another request of it.
+    await submit(easel, { mediaId: 'hero', prompt: 'another' }, SHOP);
+    await expect(submit(easel, { mediaId: 'x', ...request }, SHOP)).rejects.toMatchObject({
+      code: 'media_id_conflict',
+    });
+  });
+
   it('are stored once by their content, as they came, and named by the record as a request names them', async () => {
     await using easel = await start();
     await submit(easel, { mediaId: 'hero' });

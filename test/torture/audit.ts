@@ -5,7 +5,7 @@ import { cpSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { originalName } from '../../src/core/domain/file-names.ts';
+import { inputNames, originalName } from '../../src/core/domain/file-names.ts';
 import { type Attempt, countedUnknowns, type Image, isFinished } from '../../src/core/domain/image.ts';
 
 /** Every image in the database, and the faults that SQLite finds in the file. Call while the service is stopped or idle. */
@@ -74,13 +74,19 @@ export function filesOnDisk(folder: string): readonly string[] {
     .sort();
 }
 
-/** Every file that the records list, sorted. */
+/** Every file that the records list, each once, sorted. */
 export function filesOnRecord(images: readonly Image[]): readonly string[] {
-  return images
-    .flatMap(({ original, master, renditions }) =>
-      [original, master, ...renditions].flatMap((file) => file?.name ?? []),
-    )
-    .sort();
+  const names = images.flatMap((image) => [
+    ...[image.original, image.master, ...image.renditions].flatMap((file) => file?.name ?? []),
+    ...inputNames(image),
+  ]);
+  return [...new Set(names)].sort();
+}
+
+/** The inputs that a record names and the disk does not have. */
+export function missingInputs(folder: string, images: readonly Image[]): readonly string[] {
+  const named = new Set(images.flatMap(inputNames));
+  return [...named].filter((name) => !existsSync(join(folder, 'media', name)));
 }
 
 /** What is wrong with the pictures that a running service serves, compared with `images` and with the files on disk. */

@@ -99,7 +99,8 @@ fs.rename = async (from, to) => {
   const path = String(to);
   if (isOriginal(path)) reached('beforeOriginalNamed', imageOf(path));
   await rename(from, to);
-  if (!isOriginal(path)) reached('betweenRenames', imageOf(path));
+  if (basename(dirname(path)) === 'inputs') reached('afterInputStored', null);
+  else if (!isOriginal(path)) reached('betweenRenames', imageOf(path));
 };
 
 fs.unlink = async (path) => {

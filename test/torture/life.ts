@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ImageRecord } from '../../src/core/domain/record.ts';
 import { type RunningService, startService } from '../support/app/process.ts';
+import { multipart, type PartToSend } from '../support/multipart.ts';
 import type { OpenAiServer } from '../support/openai/server.ts';
 import type { Step } from './steps.ts';
 
@@ -52,12 +53,24 @@ export interface Reply {
 }
 
 /**
- * `POST /images`, repeated while the answer is 429, which the service gives on a busy machine. Rejects when the connection breaks,
- * as it does when the service dies.
+ * `POST /images`, in JSON or with `files` as a form, repeated while the answer is 429, which the service gives on a busy machine. Rejects
+ * when the connection breaks, as it does when the service dies.
  */
-export async function post(url: string, body: object, headers: Readonly<Record<string, string>> = {}): Promise<Reply> {
-  const json = { 'content-type': 'application/json', ...headers };
-  return await send(`${url}/images`, { method: 'POST', headers: json, body: JSON.stringify(body) });
+export async function post(
+  url: string,
+  body: object,
+  headers: Readonly<Record<string, string>> = {},
+  files: readonly PartToSend[] = [],
+): Promise<Reply> {
+  const json = JSON.stringify(body);
+  const form = multipart([...files, { name: 'request', content: json }]);
+  const sent = files.length > 0 ? Uint8Array.from(form.bytes) : json;
+  const contentType = files.length > 0 ? form.contentType : 'application/json';
+  return await send(`${url}/images`, {
+    method: 'POST',
+    headers: { 'content-type': contentType, ...headers },
+    body: sent,
+  });
 }
 
 /** `POST /images/:mediaId/retry`, repeated like `post`. */

@@ -5,49 +5,52 @@ import type { ImageRecord } from '../../src/core/domain/record.ts';
 import { publishedFiles } from '../support/app/easel.ts';
 import type { RunningService } from '../support/app/process.ts';
 import { sha256 } from './audit.ts';
+import type { ClientRequest, Load } from './clients.ts';
+import { anyPictures } from './edit-pictures.ts';
 import { post, type Reply, retry } from './life.ts';
 
 const CLIENTS = 6;
 
-/** One request of a client, and what the client knows of it. Its prompt is unique, so that calls can be matched to it. */
-export interface ClientRequest {
-  readonly body: { readonly mediaId?: string; readonly prompt: string; readonly ttlSeconds?: number };
-  readonly headers: Readonly<Record<string, string>>;
-  mediaId: string | null;
-  /** Whether an answer confirmed that the service had accepted it. */
-  accepted: boolean;
-  /** The life in which it was first sent, and whether a connection broke before an answer came. */
-  readonly life: number;
-  broken: boolean;
-  /** How many sends of it have no answer yet. It is not deleted meanwhile: one that arrives after the DELETE would rightly be paid anew. */
-  open: number;
-  /** How often it was sent to the retry route, which may pay again each time. */
-  retries: number;
-  /** `begun` once it may be gone: a DELETE was sent, or it has a ttl; `done` when the DELETE was answered. */
-  deletion: 'begun' | 'done' | null;
-}
-
-export interface Load {
-  readonly random: () => number;
-  readonly clientRequests: ClientRequest[];
-  readonly violations: string[];
-  /** Whether worker threads are killed. */
-  readonly killsThreads: boolean;
-  /** Pictures read so far. */
-  reads: number;
-}
-
-/** A new request of a random kind: 30% have an Idempotency-Key, 60% a mediaId, 10% a mediaId and a ttl of 1 s. */
-export function makeClientRequest(random: () => number, life: number, number: number): ClientRequest {
+/**
+ * A new request of a random kind: 30% have an Idempotency-Key, 60% a mediaId, 10% a mediaId and a ttl of 1 s. A fourth of them bring
+ * pictures, and some start from one of the `earlier` requests' pictures.
+ */
+export function makeClientRequest(
+  random: () => number,
+  life: number,
+  number: number,
+  earlier: readonly ClientRequest[],
+): ClientRequest {
   const kind = random();
   const name = `${life}-${number}`;
-  const prompt = `a lighthouse, number ${name}`;
-  const request = { life, broken: false, open: 0, accepted: false, retries: 0, deletion: null };
+  const { files, ...inputs } = anyInputs(random, earlier);
+  const given = { prompt: `a lighthouse, number ${name}`, ...inputs };
+  const request = { life, files, broken: false, open: 0, accepted: false, retries: 0, deletion: null };
   const later: Readonly<Record<string, string>> = random() < 0.5 ? { prefer: 'respond-async' } : {};
-  if (kind < 0.3)
-    return { ...request, body: { prompt }, headers: { ...later, 'idempotency-key': name }, mediaId: null };
+  if (kind < 0.3) return { ...request, body: given, headers: { ...later, 'idempotency-key': name }, mediaId: null };
   const mediaId = `picture-${name}`;
-  return { ...request, body: { mediaId, prompt, ...(kind > 0.9 && { ttlSeconds: 1 }) }, headers: later, mediaId };
+  return { ...request, body: { mediaId, ...given, ...(kind > 0.9 && { ttlSeconds: 1 }) }, headers: later, mediaId };
+}
+
+function anyInputs(random: () => number, earlier: readonly ClientRequest[]) {
+  const kind = random();
+  if (kind < 0.25) {
+    const files = anyPictures(random);
+    const images = files.filter(({ name }) => name !== 'mask');
+    const mask = images.length < files.length && { mask: { file: 'mask' } };
+    return { files, inputs: images.map(({ name }) => ({ file: name })), ...mask };
+  }
+  // One with a ttl is gone too soon to start from.
+  const sources = earlier.flatMap(({ accepted, deletion, mediaId }) =>
+    accepted && deletion === null && mediaId !== null ? [mediaId] : [],
+  );
+  const mediaId = kind < 0.4 && sources[Math.floor(random() * sources.length)];
+  return { files: [], ...(mediaId && { inputs: [{ mediaId }] }) };
+}
+
+/** Whether the request starts from a picture of another request, which may fail or be deleted. */
+export function hasSource({ body: { inputs = [] } }: ClientRequest): boolean {
+  return inputs.some((input) => 'mediaId' in input);
 }
 
 /** Clients that send every unaccepted request, some of them twice at once, and delete an image now and then. */
@@ -68,7 +71,7 @@ export function sendAll(load: Load, service: RunningService, over: AbortSignal):
 
 async function send(load: Load, service: RunningService, request: ClientRequest): Promise<void> {
   request.open += 1;
-  const reply = await post(service.url, request.body, request.headers).catch(() => null);
+  const reply = await post(service.url, request.body, request.headers, request.files).catch(() => null);
   request.open -= 1;
   if (reply === null) {
     request.broken = true;
@@ -98,9 +101,14 @@ function note(load: Load, request: ClientRequest, reply: Reply): void {
   } else if (status === 500 && body.code === 'internal_error' && load.killsThreads) {
     // Two threads died over its picture, which is kept: the next life is sent the request again, and finishes it.
     request.mediaId ??= body.mediaId;
-  } else if (status !== 503) {
+  } else if (status !== 503 && !(hasSource(request) && isAboutSource(reply))) {
     load.violations.push(`${request.body.prompt}: ${status} ${JSON.stringify(body)}`);
   }
+}
+
+/** The picture that the request starts from is not there, or not yet: nothing of it was accepted. */
+function isAboutSource({ status, body: { detail = '' } }: Reply): boolean {
+  return (status === 404 || status === 409) && detail.startsWith('inputs.0: ');
 }
 
 async function deleteOne({ random, clientRequests }: Load, service: RunningService): Promise<void> {

@@ -37,9 +37,9 @@ for (let number = 1; number <= Number(rounds); number++) {
     killsThreads,
   });
   reports.push(report);
-  const { requests, calls, inFlight, deaths, violations } = report;
+  const { requests, dialectCalls, calls, inFlight, deaths, violations } = report;
   console.log(
-    `round ${number}: ${requests} requests, ${calls} calls, ${inFlight} lost in flight; died ${deaths.join(', ')}`,
+    `round ${number}: ${requests} requests, ${dialectCalls} of the dialect, ${calls} calls, ${inFlight} lost in flight; died ${deaths.join(', ')}`,
   );
   for (const violation of violations) console.error(`  VIOLATION ${violation}`);
 }
@@ -56,6 +56,7 @@ const violations = sum((report) => report.violations.length) + repeated.length;
 console.log(`
 seed ${seed}, ${Math.round((performance.now() - began) / 1000)} s
 requests             ${sum(({ requests }) => requests)}, of which accepted ${sum(({ accepted }) => accepted)}
+calls of the dialect ${sum(({ dialectCalls }) => dialectCalls)}, sent ${sum(({ dialectSends }) => dialectSends)} times
 deaths               ${sum((report) => report.deaths.length)}: ${[...deaths].map(([way, count]) => `${way} ${count}`).join(', ')}
 provider calls       ${sum(({ calls }) => calls)}
 threads killed       ${sum((report) => report.killedThreads)}

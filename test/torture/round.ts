@@ -3,31 +3,29 @@
  * is restarted in the same folder, and its clients repeat the requests that were not answered. At the end every promise is checked.
  */
 
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Image, isFinished } from '../../src/core/domain/image.ts';
 import type { RunningService } from '../support/app/process.ts';
-import { type OpenAiServer, startOpenAiServer } from '../support/openai/server.ts';
+import { startOpenAiServer } from '../support/openai/server.ts';
 import { randomOf } from '../support/random.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
-import { AMBIGUOUS, anyAnswer, REFUSED } from './answers.ts';
-import {
-  attemptsInFlight,
-  auditServing,
-  filesOnDisk,
-  filesOnRecord,
-  isKeptUnfinished,
-  isSpent,
-  readDatabase,
-} from './audit.ts';
+import { anyAnswer } from './answers.ts';
+import { attemptsInFlight, auditServing, filesOnDisk, filesOnRecord, missingInputs, readDatabase } from './audit.ts';
+import { AMBIGUOUS_RETRIES, auditBooks, auditCall, auditRequest, findImages, PRICE_USD } from './audit-requests.ts';
+import { callAll, makeDialectCall } from './calls.ts';
+import type { Round } from './clients.ts';
+import { ageInputs, keepAging } from './edit-pictures.ts';
 import { type Death, getRecord, startLife } from './life.ts';
-import { type ClientRequest, type Load, makeClientRequest, readAll, remove, sendAll } from './load.ts';
+import { makeClientRequest, readAll, remove, sendAll } from './load.ts';
 import { STEPS, STEPS_OF_DELETION, type Step, THREAD_KILLED } from './steps.ts';
 
 export interface RoundOptions {
   readonly seed: string;
   /** How often the process is killed or stopped before it may finish its work. */
   readonly deaths: number;
-  /** New requests in each life, which is one run of the process. */
+  /** New requests of `POST /images` in each life, which is one run of the process; and a fourth as many calls of the OpenAI dialect. */
   readonly requests: number;
   /** Ends every life by SIGTERM and none by SIGKILL; false by default. */
   readonly gently?: boolean;
@@ -38,6 +36,9 @@ export interface RoundOptions {
 export interface RoundReport {
   readonly requests: number;
   readonly accepted: number;
+  /** Calls of the OpenAI dialect, and how often their clients sent them. */
+  readonly dialectCalls: number;
+  readonly dialectSends: number;
   readonly calls: number;
   /** How each life ended: a step, `at random` or `SIGTERM`. */
   readonly deaths: readonly string[];
@@ -54,20 +55,28 @@ export interface RoundReport {
 }
 
 const CONCURRENCY = 4;
-const AMBIGUOUS_RETRIES = 1;
+/** Far more than a round takes. */
+const BUDGET_USD = 50;
 /** A life that does not reach its step is killed at this age. */
 const LONGEST_LIFE_MS = 4_000;
-const LONGEST_END_MS = 60_000;
+const LONGEST_END_MS = 180_000;
+/** A life that no other has after it. */
+const LAST_LIFE = Number.POSITIVE_INFINITY;
 /** The age at which a thread is killed, on average. Far younger ones would bring no picture on a slow machine. */
 const THREAD_AGE_MS = 3_000;
 
-interface Round extends Load {
-  readonly upstream: OpenAiServer;
-  readonly folder: string;
-  /** Ids of the attempts that were in flight at a kill, by prompt. */
-  readonly lost: Map<string, Set<string>>;
-  readonly gently: boolean;
-  killedThreads: number;
+const MODELS = {
+  small: {
+    edits: { images: 16, imageBytes: 1_000_000, maskBytes: 1_000_000 },
+    pricing: { kind: 'picture', usd: PRICE_USD, date: '2026-11-27', source: 'of this test' },
+  },
+};
+
+/** Settings with which the model edits pictures, and each is billed; in this folder is the catalog. */
+export function withEdits(folder: string): Readonly<Record<string, string>> {
+  const file = join(folder, 'models.json');
+  writeFileSync(file, JSON.stringify(MODELS));
+  return { MODEL_CATALOG: file };
 }
 
 export async function playRound({
@@ -81,11 +90,14 @@ export async function playRound({
   await using upstream = await startOpenAiServer();
   const random = randomOf(seed);
   upstream.always(() => anyAnswer(random));
+  const models = withEdits(folder.path);
   const round: Round = {
     random,
     upstream,
     folder: folder.path,
+    models,
     clientRequests: [],
+    dialectCalls: [],
     lost: new Map(),
     violations: [],
     reads: 0,
@@ -99,6 +111,8 @@ export async function playRound({
   return {
     requests: round.clientRequests.length,
     accepted: round.clientRequests.filter(({ accepted }) => accepted).length,
+    dialectCalls: round.dialectCalls.length,
+    dialectSends: round.dialectCalls.flatMap(({ clients }) => clients).reduce((sum, { sends }) => sum + sends, 0),
     calls: upstream.calls.length,
     deaths: ways,
     inFlight: [...round.lost.values()].reduce((sum, ids) => sum + ids.size, 0),
@@ -116,12 +130,20 @@ const SELF_INFLICTED = (Object.keys(STEPS) as Step[]).filter((step) => step !== 
 
 async function liveAndDie(round: Round, life: number, requests: number): Promise<string> {
   const { random, upstream } = round;
-  for (let number = 0; number < requests; number++) round.clientRequests.push(makeClientRequest(random, life, number));
+  const earlier = [...round.clientRequests];
+  for (let number = 0; number < requests; number++)
+    round.clientRequests.push(makeClientRequest(random, life, number, earlier));
+  for (let number = 0; number < requests / 4; number++) round.dialectCalls.push(makeDialectCall(random, life, number));
   const way = round.gently ? 1 : random();
   const death = way < 0.5 && !round.killsThreads ? chooseDeath(random) : null;
   await using service = await start(round, death);
   const over = new AbortController();
-  const load = Promise.all([...sendAll(round, service, over.signal), readAll(round, service, over.signal)]);
+  const load = Promise.all([
+    ...sendAll(round, service, over.signal),
+    ...callAll(round, service, life, over.signal),
+    readAll(round, service, over.signal),
+    keepAging(round.folder, over.signal),
+  ]);
 
   let name = death?.step ?? 'at random';
   if (death) {
@@ -152,8 +174,13 @@ async function liveAndDie(round: Round, life: number, requests: number): Promise
     if (lost.length > 0) report(`cut off ${lost.length} running calls`);
     for (const request of round.clientRequests) {
       const isNew = request.life === life && !request.accepted;
-      if (isNew && request.broken && findImages(images, request).length > 0)
+      if (isNew && request.broken && findImages(images, request.body.prompt).length > 0)
         report(`${request.body.prompt} was accepted, and got no answer`);
+    }
+    for (const { prompt, clients } of round.dialectCalls) {
+      const isCutOff = clients.some((client) => client.life === life && client.isBroken);
+      if (isCutOff && clients.length === 1 && findImages(images, prompt).length > 0)
+        report(`${prompt} was accepted, and got no answer`);
     }
   }
   return name;
@@ -165,7 +192,7 @@ function chooseDeath(random: () => number): Death {
 }
 
 async function start(
-  { folder, upstream, killsThreads, random }: Round,
+  { folder, models, upstream, killsThreads, random }: Round,
   death: Death | null,
   more: Readonly<Record<string, string>> = {},
 ): Promise<RunningService> {
@@ -173,6 +200,9 @@ async function start(
     ...(killsThreads && { KILL_THREADS_MS: String(THREAD_AGE_MS), KILL_THREADS_SEED: String(random()) }),
     CONCURRENCY: String(CONCURRENCY),
     AMBIGUOUS_RETRIES: String(AMBIGUOUS_RETRIES),
+    BUDGET_USD_PER_DAY: String(BUDGET_USD),
+    ...models,
+    OPENAI_WAIT_SECONDS: '1',
     RETRY_MAX_ATTEMPTS: '20',
     RETRY_BUDGET_PER_MINUTE: '100000',
     CLEANUP_INTERVAL_SECONDS: '1',
@@ -185,7 +215,7 @@ async function start(
 /** Checks the database that the kill left behind, and adds the calls whose outcome stays unknown to `lost`. */
 function inspectRemains({ folder, lost, violations }: Round): readonly Image[] {
   const { images, findings } = readDatabase(folder);
-  violations.push(...findings);
+  violations.push(...findings, ...missingInputs(folder, images).map((name) => `${name} is on record and missing`));
   const hanging = attemptsInFlight(folder, images);
   for (const { image, attempt } of hanging) {
     const prompt = image.request.prompt ?? '';
@@ -198,13 +228,16 @@ function lostIds({ lost }: Round): readonly string[] {
   return [...lost.values()].flatMap((ids) => [...ids]);
 }
 
-/** Starts the service once more, repeats every unanswered request, waits until no image is unfinished, and checks everything. */
+/** Starts the service once more, repeats every unanswered request and call, waits until no image is unfinished, and checks everything. */
 async function finishAll(round: Round): Promise<Pick<RoundReport, 'files' | 'failed'>> {
   const { folder, violations, clientRequests } = round;
   // No scheduled cleanup may remove an image while disk and records are compared.
   await using service = await start(round, null, { CLEANUP_INTERVAL_SECONDS: '3600' });
-  await Promise.all(sendAll(round, service, new AbortController().signal));
   const deadline = Date.now() + LONGEST_END_MS;
+  await Promise.all([
+    ...sendAll(round, service, new AbortController().signal),
+    ...callAll(round, service, LAST_LIFE, AbortSignal.timeout(LONGEST_END_MS)),
+  ]);
   for (const request of clientRequests) {
     while (request.mediaId !== null && Date.now() < deadline) {
       const record = await getRecord(service.url, request.mediaId);
@@ -214,7 +247,11 @@ async function finishAll(round: Round): Promise<Pick<RoundReport, 'files' | 'fai
   }
   for (const request of clientRequests)
     if (request.deletion === 'begun' && !request.body.ttlSeconds) await remove(request, service);
+  await waitForAll(folder, deadline);
   violations.push(...(await auditServing(service.url, folder, readDatabase(folder).images)));
+  violations.push(...(await auditBooks(round, service, BUDGET_USD)));
+  ageInputs(folder);
+  await fetch(`${service.url}/cleanup`, { method: 'POST' });
   service.child.kill('SIGTERM');
   const end = await service.exited;
   if (end !== 0) violations.push(`the last SIGTERM ended it with ${end}`);
@@ -223,6 +260,7 @@ async function finishAll(round: Round): Promise<Pick<RoundReport, 'files' | 'fai
   const { images, findings } = readDatabase(folder);
   violations.push(...findings);
   for (const request of clientRequests) violations.push(...auditRequest(round, request, images));
+  for (const call of round.dialectCalls) violations.push(...auditCall(round, call, images));
   const disk = filesOnDisk(folder);
   const record = filesOnRecord(images);
   const odd = [...new Set(disk).symmetricDifference(new Set(record))];
@@ -230,70 +268,11 @@ async function finishAll(round: Round): Promise<Pick<RoundReport, 'files' | 'fai
   return { files: record.length, failed: images.filter(({ status }) => status === 'failed').length };
 }
 
+async function waitForAll(folder: string, deadline: number): Promise<void> {
+  while (Date.now() < deadline && readDatabase(folder).images.some(({ status }) => !isFinished(status)))
+    await delay(50);
+}
+
 function threadsKilled(service: RunningService): number {
   return service.stderr().split(THREAD_KILLED).length - 1;
-}
-
-/**
- * What is wrong with the end of one request: its image must exist once, every call for it must be on record with its outcome, and no
- * call may follow that the limits do not allow.
- */
-function auditRequest(round: Round, request: ClientRequest, all: readonly Image[]): readonly string[] {
-  const { upstream, lost } = round;
-  const prompt = request.body.prompt;
-  const findings: string[] = [];
-  const images = findImages(all, request);
-  const killed = new Set([...(lost.get(prompt) ?? []), ...(round.killsThreads ? killedWithThread(images) : [])]);
-  const calls = upstream.calls.filter(({ body }) => body.prompt === prompt);
-  const about = `${calls.length} calls, ${killed.size} killed, ${images.length} on record`;
-  const report = (what: string) => findings.push(`${prompt} (${about}): ${what}`);
-
-  const ambiguous = calls.filter(({ behaviour }) => AMBIGUOUS.has(behaviour ?? '')).length;
-  const paid = calls.filter(({ behaviour }) => behaviour !== REFUSED).length;
-  const allowed = AMBIGUOUS_RETRIES + 1;
-  // The attempts of a deleted image are gone: which of its calls ended with their thread is not known, only how many may have.
-  const hasNoRecord = round.killsThreads && images.length === 0;
-  if (paid > (hasNoRecord ? allowed * (1 + request.retries) : killed.size + ambiguous + 1))
-    report('paid more than once, and once for each call of unknown outcome');
-  if (images.length > 1) report(`is there ${images.length} times`);
-  const [image] = images;
-  if (!image) {
-    if (request.accepted && request.deletion === null) report('was accepted and is lost');
-    return findings;
-  }
-  if (request.deletion === 'done') report('was deleted and is there');
-
-  const { attempts } = image;
-  const unknown = attempts.filter(({ outcome }) => outcome === 'unknown');
-  const answered = new Set(
-    calls.filter(({ behaviour }) => AMBIGUOUS.has(behaviour ?? '')).map((call) => call.requestId),
-  );
-  for (const { id, providerRequestId } of unknown) {
-    const isKnown = providerRequestId === null ? killed.has(id) : answered.has(providerRequestId);
-    if (!isKnown) report(`attempt ${id} is unknown, although its call was neither killed nor answered ambiguously`);
-  }
-  for (const id of killed)
-    if (!unknown.some((attempt) => attempt.id === id)) report(`attempt ${id} was killed and is not unknown`);
-  if (attempts.some(({ outcome }) => outcome === 'cancelled')) report('has a cancelled attempt');
-  if (calls.length < attempts.length - killed.size || calls.length > attempts.length)
-    report(`has ${attempts.length} attempts on record`);
-  if (unknown.length > allowed * (1 + request.retries))
-    report(`${unknown.length} calls of unknown outcome, after ${request.retries} retries`);
-  const pictures = attempts.filter(({ outcome }) => outcome === 'ok').length;
-  const isFailureSound = isSpent(image, allowed) || (round.killsThreads && isKeptUnfinished(image));
-  const isSound = image.status === 'succeeded' ? pictures === 1 : image.status === 'failed' && isFailureSound;
-  if (!isSound) report(`ended as ${image.status}: ${image.error?.detail}`);
-  return findings;
-}
-
-/** Ids of attempts whose call may have ended with its thread: those of unknown outcome that got no answer. */
-function killedWithThread(images: readonly Image[]): readonly string[] {
-  const attempts = images.flatMap((image) => image.attempts);
-  return attempts
-    .filter(({ outcome, providerRequestId }) => outcome === 'unknown' && providerRequestId === null)
-    .map(({ id }) => id);
-}
-
-function findImages(images: readonly Image[], { body }: ClientRequest): readonly Image[] {
-  return images.filter(({ request }) => request.prompt === body.prompt);
 }

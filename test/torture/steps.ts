@@ -4,6 +4,7 @@
  * the process when the call has arrived there.
  */
 export const STEPS = {
+  afterInputStored: 'a picture to start from is durable, and no record names it',
   afterAccept: 'accepted durably, not answered yet',
   beforeSend: 'the attempt is on record, the call has not left',
   afterSend: 'the model has the call, and no answer has come',

@@ -4,11 +4,15 @@ import { type OpenAiServer, startOpenAiServer } from '../support/openai/server.t
 import { temporaryFolder } from '../support/temporary-folder.ts';
 import { until } from '../support/until.ts';
 import { attemptsInFlight, auditServing, filesOnDisk, filesOnRecord, readDatabase } from './audit.ts';
+import { ageInputs, anyPictures } from './edit-pictures.ts';
 import { post, startLife } from './life.ts';
-import { playRound } from './round.ts';
+import { playRound, withEdits } from './round.ts';
 import { STEPS, STEPS_OF_DELETION, type Step, UNKNOWN_AFTER } from './steps.ts';
 
-const makingSteps = (Object.keys(STEPS) as Step[]).filter((step) => !STEPS_OF_DELETION.has(step));
+/** Those of a picture that is made from words alone. */
+const makingSteps = (Object.keys(STEPS) as Step[]).filter(
+  (step) => step !== 'afterInputStored' && !STEPS_OF_DELETION.has(step),
+);
 
 const callsFor = (upstream: OpenAiServer, prompt: string) =>
   upstream.calls.filter(({ body }) => body.prompt === prompt).length;
@@ -78,6 +82,32 @@ describe('a process killed again and again', () => {
     const { status, body } = await post(life.url, request);
     expect([status, body.attempts.map(({ outcome }) => outcome)]).toEqual([200, ['unknown', 'ok']]);
     expect(upstream.calls).toHaveLength(1);
+  });
+});
+
+describe('a process killed before it accepts an edit', () => {
+  it('leaves pictures that a cleanup removes once they are old, and makes the edit once when it is sent again', async () => {
+    await using folder = await temporaryFolder();
+    await using upstream = await startOpenAiServer();
+    const env = withEdits(folder.path);
+    const files = anyPictures(() => 0);
+    const edit = (url: string, prompt: string) =>
+      post(url, { prompt, mediaId: prompt, inputs: [{ file: 'image[0]' }], mask: { file: 'mask' } }, {}, files);
+    {
+      await using life = await startLife({ folder: folder.path, upstream, env, death: { step: 'afterInputStored' } });
+      await expect(edit(life.url, 'killed')).rejects.toThrow('fetch failed');
+      expect(await life.exited).toBe('SIGKILL');
+    }
+    const { images } = readDatabase(folder.path);
+    expect([images, filesOnDisk(folder.path).length]).toEqual([[], 1]);
+    await using life = await startLife({ folder: folder.path, upstream, env });
+    ageInputs(folder.path);
+    await fetch(`${life.url}/cleanup`, { method: 'POST' });
+    expect(filesOnDisk(folder.path)).toEqual([]);
+    expect((await edit(life.url, 'killed')).status).toBe(201);
+    expect(upstream.calls.map((call) => call.files.length)).toEqual([2]);
+    const after = readDatabase(folder.path);
+    expect(filesOnDisk(folder.path)).toEqual(filesOnRecord(after.images));
   });
 });
 

@@ -1,4 +1,5 @@
 import { canRunAgain } from '../domain/image.ts';
+import type { GivenInput, Input } from '../domain/input.ts';
 import type { Caller, CreateImage, ImageRequest } from '../domain/request.ts';
 import type { TakeInputs } from '../inputs/intake.ts';
 import type { RecordStore } from '../ports/record-store.ts';
@@ -29,13 +30,32 @@ interface SubmitDeps {
  * Every error that can be known beforehand is raised here, before anything is paid.
  */
 export function createSubmit({ records, accept, joinOrRerun, resolve, takeInputs, newId }: SubmitDeps): Submit {
+  /** The picture that was given, or its stored content where an earlier request took it and it was deleted since. */
+  async function orStored(given: GivenInput, stored: Input | undefined): Promise<GivenInput> {
+    if (stored === undefined || !('mediaId' in given && 'mediaId' in stored.source)) return given;
+    const isTheSame = given.mediaId === stored.source.mediaId && (await records.get(given.mediaId)) === null;
+    return isTheSame ? { sha256: stored.sha256 } : given;
+  }
+
+  /** A request that is sent again is the same one although pictures that it started from are gone. */
+  async function withStoredInputs(create: CreateImage, earlier: ImageRequest): Promise<CreateImage> {
+    const { inputs, mask } = create;
+    return {
+      ...create,
+      inputs: inputs && (await Promise.all(inputs.map((given, index) => orStored(given, earlier.inputs?.[index])))),
+      mask: mask && (await orStored(mask, earlier.mask)),
+    };
+  }
+
   return async (create, caller, idempotencyKey, options = {}) => {
     const { overloaded = false, requestId } = options;
     const resolved = resolve(create);
     const existing = await findExistingImage(records, create, caller, idempotencyKey);
     // A replay costs next to nothing and returns what was already paid for, so it is served even under overload.
     if (overloaded && (existing === null || canRunAgain(existing.image))) throw overloadError();
-    using inputs = await takeInputs(create, resolved, caller);
+    const isOwn = existing?.image.owner === caller.name;
+    const given = isOwn ? await withStoredInputs(create, existing.image.request) : create;
+    using inputs = await takeInputs(given, resolved, caller);
     const { request } = inputs;
     if (existing) return await joinOrRerun(existing, { create, request }, caller, options);
 

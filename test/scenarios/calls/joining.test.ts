@@ -214,3 +214,30 @@ describe('a retry', () => {
     await expect(ended(call)).rejects.toMatchObject({ code: 'not_found' });
   });
 });
+
+describe('a retry of a call that is still being accepted', () => {
+  it('joins it, although its client has given up meanwhile, and takes no token of the rate limit', async () => {
+    await using easel = await startEasel();
+    const { fresh, retry, isKnown } = drive(easel.services);
+    const [first, known, second, third] = await Promise.all([
+      fresh(2),
+      isKnown({ retryCount: 1 }),
+      retry(2),
+      retry(2, 2),
+    ]);
+    expect([second.id, second.started, third.id, third.started]).toEqual([first.id, false, first.id, false]);
+    expect(known).toBe(true);
+    await finish(easel.services, first);
+    expect(easel.upstream.calls).toHaveLength(2);
+  });
+
+  it('makes the pictures once where that is refused: of two retries the second joins the first', async () => {
+    await using easel = await startEasel();
+    const { retry } = drive(easel.services);
+    const refused = easel.services.calls.submit(LIGHTHOUSE, 1, ANONYMOUS, identity(), { overloaded: true });
+    const [, first, second] = await Promise.allSettled([refused, retry(), retry(1, 2)]);
+    expect(await refused.catch((error: unknown) => error)).toMatchObject({ code: 'queue_full' });
+    if (first.status !== 'fulfilled' || second.status !== 'fulfilled') throw new Error('a retry was refused');
+    expect([first.value.started, second.value.started, second.value.id]).toEqual([true, false, first.value.id]);
+  });
+});

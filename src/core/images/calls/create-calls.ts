@@ -12,6 +12,7 @@ import { idempotencyKeyReused, type Rerun } from '../rerun.ts';
 import type { WaitUntilFinished } from '../wait.ts';
 import { chooseCall } from './choice.ts';
 import { createOpenCalls } from './open-calls.ts';
+import { createSubmissions } from './submissions.ts';
 
 interface CallsDeps {
   readonly records: Pick<RecordStore, 'get' | 'findByKey' | 'findCall' | 'findCalls'>;
@@ -37,6 +38,7 @@ const MAX_CANDIDATES = 1000;
 export function createCalls(deps: CallsDeps): Calls {
   const { records, accept, rerun, resolve, takeInputs, waitUntilFinished, deletions, clock, newId } = deps;
   const openCalls = createOpenCalls();
+  const submissions = createSubmissions();
   const startedAt = clock.now();
 
   /** Ids of the calls to which a request may belong that says it is a retry, oldest first. */
@@ -48,7 +50,7 @@ export function createCalls(deps: CallsDeps): Calls {
    * `idempotency_key_reused` where its key was sent with another request.
    */
   async function enterEarlier(owner: string, identity: CallIdentity): Promise<OpenCall | null> {
-    const { digest, idempotencyKey, retryCount } = identity;
+    const { digest, idempotencyKey } = identity;
     if (idempotencyKey !== null) {
       const first = await records.findByKey(owner, idempotencyKey);
       if (first === null) return null;
@@ -59,7 +61,7 @@ export function createCalls(deps: CallsDeps): Calls {
       call[Symbol.dispose]();
       return null;
     }
-    if (retryCount === null || retryCount === 0) return null;
+    if (!isRetry(identity)) return null;
     let candidates = await findCandidates(owner, digest);
     for (;;) {
       const chosen = chooseCall(candidates, openCalls, startedAt);
@@ -115,41 +117,56 @@ export function createCalls(deps: CallsDeps): Calls {
     }
   }
 
+  async function submit(
+    create: CreateImage,
+    count: number,
+    caller: Caller,
+    identity: CallIdentity,
+    options: SubmitOptions,
+  ): Promise<OpenCall> {
+    const owner = caller.name;
+    const { digest, idempotencyKey } = identity;
+    const { overloaded = false, requestId } = options;
+    for (;;) {
+      const earlier = await enterEarlier(owner, identity);
+      if (earlier) return await join(earlier, options);
+
+      const resolved = resolve(create);
+      if (overloaded) throw overloadError();
+      using inputs = await takeInputs(create, resolved, caller);
+      const id = newId();
+      const mediaIds = [id, ...Array.from({ length: count - 1 }, () => newId())] as const;
+      // Before it can be found, so that no retry takes it for one that no client waits for.
+      const place = openCalls.enter(id);
+      try {
+        const call = { id, digest };
+        const acceptance = await accept({ inputs, owner, mediaIds, idempotencyKey, call, requestId });
+        if (acceptance.outcome === 'accepted') return openCall(id, acceptance.images, place, true);
+      } catch (error) {
+        place[Symbol.dispose]();
+        throw error;
+      }
+      // A call with the same key was accepted between the look-up and this transaction.
+      place[Symbol.dispose]();
+    }
+  }
+
   return {
     async submit(create, count, caller, identity, options = {}) {
-      const owner = caller.name;
-      const { digest, idempotencyKey } = identity;
-      const { overloaded = false, requestId } = options;
-      for (;;) {
-        const earlier = await enterEarlier(owner, identity);
-        if (earlier) return await join(earlier, options);
-
-        const resolved = resolve(create);
-        if (overloaded) throw overloadError();
-        using inputs = await takeInputs(create, resolved, caller);
-        const id = newId();
-        const mediaIds = [id, ...Array.from({ length: count - 1 }, () => newId())] as const;
-        // Before it can be found, so that no retry takes it for one that no client waits for.
-        const place = openCalls.enter(id);
-        try {
-          const call = { id, digest };
-          const acceptance = await accept({ inputs, owner, mediaIds, idempotencyKey, call, requestId });
-          if (acceptance.outcome === 'accepted') return openCall(id, acceptance.images, place, true);
-        } catch (error) {
-          place[Symbol.dispose]();
-          throw error;
-        }
-        // A call with the same key was accepted between the look-up and this transaction.
-        place[Symbol.dispose]();
-      }
+      const submitted = () => submit(create, count, caller, identity, options);
+      // Those with a key are told apart when they are written.
+      if (identity.idempotencyKey !== null) return await submitted();
+      return await submissions.run(kindOf(caller, identity), isRetry(identity), submitted);
     },
 
-    async isKnown(caller, { digest, idempotencyKey, retryCount }) {
+    async isKnown(caller, identity) {
+      const { digest, idempotencyKey } = identity;
       if (idempotencyKey !== null) {
         const call = (await records.findByKey(caller.name, idempotencyKey))?.call;
         return call?.digest === digest && !runsAgain(await records.findCall(call.id));
       }
-      if (retryCount === null || retryCount === 0) return false;
+      if (!isRetry(identity)) return false;
+      await submissions.settled(kindOf(caller, identity));
       const chosen = chooseCall(await findCandidates(caller.name, digest), openCalls, startedAt);
       if (chosen === undefined) return false;
       const images = await records.findCall(chosen.id);
@@ -187,6 +204,16 @@ export function createCalls(deps: CallsDeps): Calls {
       return call ? { id: call.id, images: await records.findCall(call.id) } : { id: mediaId, images: [image] };
     },
   };
+}
+
+/** Whether the client says that it has sent the call before. */
+function isRetry({ retryCount }: CallIdentity): boolean {
+  return retryCount !== null && retryCount > 0;
+}
+
+/** What equal calls of one caller have in common. */
+function kindOf(caller: Caller, { digest }: CallIdentity): string {
+  return `${digest} ${caller.name}`;
 }
 
 function openCall(id: string, images: readonly Image[], place: Disposable, started: boolean): OpenCall {
