@@ -57,7 +57,7 @@ export interface MultipartBody extends Disposable {
  * Reads a `multipart/form-data` body (RFC 7578) of a request with these headers into memory, within `limits` and within the room that
  * `inHand` has for all requests together.
  *
- * Raises `ProblemError`: `invalid_request` for a body without a boundary, one that is cut, too many parts, and a part without a name;
+ * Raises `ProblemError`: `invalid_request` for a body without a boundary, one that is cut, too many parts, and a part that is no form data or has no name;
  * `payload_too_large`; `queue_full` where there is no room. What the client still sends is then left unread, for `sendProblem` to drain.
  */
 export async function readMultipart(
@@ -168,7 +168,12 @@ async function collect(
   });
   parser.on('partsLimit', () => fail(invalidBody(`has more than ${limits.maxParts} parts`)));
   parser.on('error', () => fail(invalidBody('ends before its last boundary, or its boundary is another one')));
-  parser.on('finish', resolve);
+  parser.on('finish', () => {
+    if (parts.length < partsBegun(parser)) {
+      fail(invalidBody('has a part without a `Content-Disposition: form-data; name="…"`; give each one'));
+    }
+    resolve();
+  });
 
   let total = 0;
   const onData = (chunk: Buffer) => {
@@ -193,6 +198,13 @@ async function collect(
     body.off('data', onData).off('end', onEnd).off('error', onCut).off('close', onCut).pause();
   }
   return parts.filter((part) => part !== null);
+}
+
+/** How many parts have begun. The parser skips those that are no form data without an event; its own count has them. */
+function partsBegun(parser: BusboyInstance): number {
+  const { _parser: multipart } = parser as BusboyInstance & { readonly _parser?: { readonly _nparts?: number } };
+  if (multipart?._nparts === undefined) throw new TypeError('the multipart parser does not count its parts');
+  return multipart._nparts;
 }
 
 /** True for content types whose parts are files even without a file name. */

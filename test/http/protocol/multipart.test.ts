@@ -120,6 +120,14 @@ describe('readMultipart', () => {
     ],
     ['an empty body', () => read(Buffer.alloc(0)), 'invalid_request', /ends before its last boundary/],
     ['a part without a name', () => readParts([]).then(() => read(withoutName())), 'invalid_request', /without a name/],
+    ...['', 'Content-Type: image/png', 'Content-Disposition: attachment; name="a"', 'X: y'].map(
+      (head): [string, () => Promise<unknown>, string, RegExp] => [
+        `a part that is no form data but has the head '${head}'`,
+        () => read(withHead(head)),
+        'invalid_request',
+        /without a `Content-Disposition: form-data/,
+      ],
+    ),
     [
       '10,000 parts',
       () => readParts(Array.from({ length: 10_000 }, () => ({ name: 'a', content: '' }))),
@@ -193,6 +201,15 @@ describe('readMultipart', () => {
     expect((await problemOf(reading)).code).toBe('payload_too_large');
   });
 });
+
+/** A body whose second part has this head. */
+function withHead(head: string): Buffer {
+  const { bytes } = multipart([
+    { name: 'b', content: '1' },
+    { name: 'a', content: '2' },
+  ]);
+  return Buffer.from(bytes.toString().replace('Content-Disposition: form-data; name="a"', head));
+}
 
 /** A body whose one part bears no name. */
 function withoutName(): Buffer {
