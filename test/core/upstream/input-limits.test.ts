@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import type { EditLimits } from '../../../src/core/domain/model.ts';
-import { createInputLimits } from '../../../src/core/upstream/input-limits.ts';
 import type { ImageRequest } from '../../../src/core/domain/request.ts';
+import { createInputLimits } from '../../../src/core/upstream/input-limits.ts';
 import type { Candidate } from '../../../src/core/upstream/upstreams.ts';
 import { aRequest } from '../../contracts/record-store/example-images.ts';
 import { aReference } from '../../support/inputs.ts';
@@ -12,8 +12,7 @@ function limitsFor(request: ImageRequest, inputs: number, models: readonly (Edit
   return createInputLimits({ candidates: () => candidates as [Candidate, ...Candidate[]] })(request, inputs);
 }
 
-const limitsOf = (inputs: number, ...models: readonly (EditLimits | null)[]) =>
-  limitsFor(aRequest(), inputs, models);
+const limitsOf = (inputs: number, ...models: readonly (EditLimits | null)[]) => limitsFor(aRequest(), inputs, models);
 
 const one = { images: 1, imageBytes: 400, maskBytes: 4 };
 const many = { images: 16, imageBytes: 50, maskBytes: 5 };
