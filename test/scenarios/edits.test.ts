@@ -97,6 +97,36 @@ describe('an edit', () => {
     expect(easel.upstream.calls).toHaveLength(1);
   });
 
+  it('whose picture is lost is made once the same request brings it again', async () => {
+    await using easel = await startEasel({ env: { CONCURRENCY: '1' } });
+    easel.upstream.script(hang());
+    await easel.services.images.submit({ mediaId: 'first', prompt: 'a lighthouse' }, ANONYMOUS, null);
+    await easel.upstream.received(1);
+    await easel.services.images.submit(EDIT(), ANONYMOUS, null);
+    await using left = await easel.leftByCrash();
+    await rm(join(left.path, 'media', 'inputs', mask.input.sha256));
+    await using next = await startEasel({ folder: left.path, upstream: easel.upstream });
+    expect(await endOf(next, 'edited')).toMatchObject({ status: 'failed', attempts: [] });
+    expect(await make(next, EDIT())).toMatchObject({ status: 'succeeded', attempts: [{ outcome: 'ok' }] });
+    expect(editsAt(easel.upstream)).toEqual([logoAndMask()]);
+  });
+
+  it('whose picture is lost after a call that may be billed is made by a retry, once the same request has brought it', async () => {
+    await using easel = await startEasel();
+    easel.upstream.script(hang());
+    await easel.services.images.submit(EDIT(), ANONYMOUS, null);
+    await easel.upstream.received(1);
+    await using left = await easel.leftByCrash();
+    await rm(join(left.path, 'media', 'inputs', logo.input.sha256));
+    await using next = await startEasel({ folder: left.path, upstream: easel.upstream });
+    await endOf(next, 'edited');
+    expect(await make(next, EDIT())).toMatchObject({ status: 'failed', error: { code: 'storage_unavailable' } });
+    expect(easel.upstream.calls).toHaveLength(1);
+    await next.services.images.retry('edited', ANONYMOUS);
+    expect(await endOf(next, 'edited')).toMatchObject({ status: 'succeeded' });
+    expect(editsAt(easel.upstream)).toEqual([logoAndMask(), logoAndMask()]);
+  });
+
   it('is painted by the placeholder without a key', async () => {
     await using easel = await startEasel({ env: { PROVIDERS: 'placeholder' } });
     const image = await make(easel, EDIT());

@@ -36,13 +36,12 @@ export function createSubmit({ records, accept, joinOrRerun, resolve, takeInputs
     // A replay costs next to nothing and returns what was already paid for, so it is served even under overload.
     if (overloaded && (existing === null || canRunAgain(existing.image))) throw overloadError();
     using inputs = await takeInputs(create, resolved, caller);
-    const { request } = inputs;
-    if (existing) return await joinOrRerun(existing, { create, request }, caller, options);
+    if (existing) return await joinOrRerun(existing, { create, inputs }, caller, options);
 
     const mediaIds = [create.mediaId ?? newId()] as const;
     const acceptance = await accept({ inputs, owner: caller.name, mediaIds, idempotencyKey, requestId });
     // A request with the same mediaId or key, equal or not, was accepted between the look-up above and this transaction.
-    if (acceptance.outcome === 'exists') return await joinOrRerun(acceptance, { create, request }, caller, options);
+    if (acceptance.outcome === 'exists') return await joinOrRerun(acceptance, { create, inputs }, caller, options);
     const [image] = acceptance.images;
     return { image, started: true, replayed: false };
   };
