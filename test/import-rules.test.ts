@@ -69,6 +69,7 @@ const MAY_COMPOSE: readonly string[] = [
   'api',
   'api/openai',
   'config',
+  'config/files',
   'config/messages',
   ...ENTRANCES.filter((room) => room !== 'cli'),
 ];
@@ -113,7 +114,8 @@ const MAY_IMPORT: ReadonlyMap<string, readonly string[]> = new Map([
   ['client', ['api']],
   ['mcp', [...core('images'), 'api']],
   ['web', []],
-  ['config', [...core(...DOMAIN, 'planning', 'models'), 'security', 'config/messages']],
+  ['config', [...core(...DOMAIN, 'planning', 'models'), 'security', 'config/files', 'config/messages']],
+  ['config/files', [...core(...DOMAIN, 'planning', 'models'), 'security', 'config/messages']],
   ['config/messages', ['config']],
   ...COMPOSITION.map((room): [string, readonly string[]] => [
     room,
