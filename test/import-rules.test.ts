@@ -213,6 +213,12 @@ const CASES: readonly Case[] = [
   inRoom('adapters/records/sqlite/writer', importedType('../../../../core/domain/part.ts'), IMPORTS),
   inRoom('adapters/records/sqlite/writer', importedLate('../../../../core/ports/part.ts'), IMPORTS),
   inRoom('adapters/records/sqlite/writer', imported('sharp'), IMPORTS),
+  inRoom('adapters/records/sqlite', imported('./schema/part.ts'), null),
+  inRoom('adapters/records/sqlite/schema', imported('./part.ts'), null),
+  inRoom('adapters/records/sqlite/schema', imported('node:sqlite'), null),
+  ...['../rows.ts', '../../../threads/part.ts', '../../../../core/domain/part.ts', 'sharp', 'fastify'].map((name) =>
+    inRoom('adapters/records/sqlite/schema', imported(name), IMPORTS),
+  ),
   // Of security an adapter gets the way out, and nothing else.
   inRoom('adapters/webhooks', imported('../../security/ssrf-guard.ts'), null),
   inRoom('adapters/webhooks', imported('../../security/address.ts'), IMPORTS),
