@@ -8,6 +8,7 @@ import { type Easel, startEasel } from '../support/app/easel.ts';
 import { colouredInput, type StoredInput } from '../support/edit-inputs.ts';
 import { hang } from '../support/openai/answers.ts';
 import { type OpenAiServer, startOpenAiServer } from '../support/openai/server.ts';
+import { temporaryFolder } from '../support/temporary-folder.ts';
 import { LONGEST_WAIT_MS } from '../support/until.ts';
 
 let logo: StoredInput;
@@ -79,6 +80,20 @@ describe('an edit', () => {
     const image = await endOf(next, 'edited');
     expect(image.attempts.map(({ outcome }) => outcome)).toEqual(['unknown', 'ok']);
     expect(editsAt(easel.upstream)).toEqual([logoAndMask(), logoAndMask()]);
+  });
+
+  it('that is done is found again once no model can edit any more', async () => {
+    await using folder = await temporaryFolder();
+    await using upstream = await startOpenAiServer();
+    {
+      await using easel = await startEasel({ upstream, folder: folder.path });
+      await make(easel, EDIT());
+    }
+    const env = { PROVIDER_OPENAI_EDITS: 'false' };
+    await using easel = await startEasel({ upstream, folder: folder.path, env });
+    expect(await make(easel, EDIT())).toMatchObject({ status: 'succeeded', run: 1 });
+    await expect(make(easel, { ...EDIT(), mask: null })).rejects.toMatchObject({ code: 'media_id_conflict' });
+    expect(upstream.calls).toHaveLength(1);
   });
 
   it('whose picture is lost on disk fails without a call', async () => {

@@ -35,7 +35,7 @@ export function createSubmit({ records, accept, joinOrRerun, resolve, takeInputs
     const existing = await findExistingImage(records, create, caller, idempotencyKey);
     // A replay costs next to nothing and returns what was already paid for, so it is served even under overload.
     if (overloaded && (existing === null || canRunAgain(existing.image))) throw overloadError();
-    using inputs = await takeInputs(create, resolved, caller);
+    using inputs = await takeInputs(create, resolved, caller, { toCompare: existing !== null });
     if (existing) return await joinOrRerun(existing, { create, inputs }, caller, options);
 
     const mediaIds = [create.mediaId ?? newId()] as const;

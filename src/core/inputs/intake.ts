@@ -33,7 +33,20 @@ export interface TakenInputs extends Disposable {
  * `payload_too_large`, also for all of them together, `not_found` and `media_id_conflict`. `queue_full` where other requests' pictures take
  * all the memory.
  */
-export type TakeInputs = (create: CreateImage, request: ImageRequest, caller: Caller) => Promise<TakenInputs>;
+export type TakeInputs = (
+  create: CreateImage,
+  request: ImageRequest,
+  caller: Caller,
+  options?: TakeOptions,
+) => Promise<TakenInputs>;
+
+interface TakeOptions {
+  /**
+   * True where the pictures are to be compared with those of an earlier request, which may be done: no model need take them any more. False
+   * by default.
+   */
+  readonly toCompare?: boolean;
+}
 
 interface IntakeDeps extends InputSourcesDeps {
   readonly store: Pick<MediaStore, 'read' | 'put' | 'remove'>;
@@ -130,14 +143,15 @@ export function createTakeInputs({ holds, imaging, references, limitsOf, inHand,
     };
   }
 
-  return async (create, request, caller) => {
+  return async (create, request, caller, { toCompare = false } = {}) => {
     const given = create.inputs ?? [];
     const givenMask = create.mask ?? null;
     if (given.length === 0) {
       refuseLoneMask(givenMask);
       return taking(request, []);
     }
-    const { imageBytes, maskBytes } = limitsOf(request, given.length);
+    const anyBytes = { imageBytes: inHand.limit, maskBytes: inHand.limit };
+    const { imageBytes, maskBytes } = toCompare ? anyBytes : limitsOf(request, given.length);
     const expected = given.map((one, index) => ({ given: one, path: `inputs.${index}`, maxBytes: imageBytes }));
     if (givenMask !== null) expected.push({ given: givenMask, path: 'mask', maxBytes: maskBytes });
 
