@@ -12,8 +12,8 @@ export const imagingSettings = {
   INPUT_MEMORY_BYTES: bytes(1024 * 1024, 40)
     .optional()
     .describe(
-      'Memory for the pictures that requests bring, in bytes: for uploads, for those that are fetched or read before a request is accepted, ' +
-        'and for those that calls send, as much each. One request has at most as much. Default: an eighth of the memory that the process ' +
+      'Memory for the pictures that requests bring, in bytes: for uploads, for those that are fetched or read before a request is ' +
+        'accepted, and for those that calls send, as much each. One request has at most as much. Default: an eighth of the memory that the process ' +
         'may use, from 128 MiB to 1 GiB.',
     ),
 } as const;

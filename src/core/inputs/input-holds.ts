@@ -49,7 +49,7 @@ export function protectInputs(store: MediaStore, records: Pick<RecordStore, 'cou
 
   /** Removes an input that no record names. */
   async function removeInput(name: string): Promise<void> {
-    // One that a record names needs no turn: whoever removes the last of them asks again.
+    // One that a record names needs no turn: the removal of the last of these records asks again.
     if ((await records.countSharing([name], null)).size > 0) return;
     for (;;) {
       const other = removals.get(name);

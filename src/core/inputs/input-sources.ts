@@ -24,8 +24,8 @@ export interface ReadOptions {
 
 /**
  * Reads the bytes that an input names. Raises `ImageError`: `not_found` for an image or a content that is not there, or is none of the
- * caller's, `media_id_conflict` for an image without a picture, `payload_too_large` beyond `maxBytes`, `invalid_request` for a URL that brings
- * nothing, and `storage_unavailable`.
+ * caller's, `media_id_conflict` for an image without a picture, `payload_too_large` beyond `maxBytes`, `invalid_request` for a URL that
+ * brings nothing, and `storage_unavailable`.
  */
 export function createReadInput({ records, store, fetcher }: InputSourcesDeps) {
   async function readMaster(mediaId: string, { caller, maxBytes, hand }: ReadOptions): Promise<Uint8Array> {

@@ -20,8 +20,8 @@ export interface TakenInputs extends Disposable {
    */
   store(): Promise<void>;
   /**
-   * Removes what was stored and no record names, and disposes of the rest. For a request that is known not to have been accepted: where that
-   * is unknown, the inputs stay, and a cleanup sees to them. What cannot be removed is left to that, too.
+   * Removes what was stored and no record names, and disposes of the rest. For a request that is known not to have been accepted: where
+   * that is unknown, the inputs stay, and a cleanup sees to them. What cannot be removed is left to that, too.
    */
   discard(): Promise<void>;
 }

@@ -4,8 +4,8 @@ import { createChangeSignal } from '../upstream/change-signal.ts';
 /** Room in memory for the pictures that calls under way have with them. */
 export interface InputRoom {
   /**
-   * Resolves when there is room for so many bytes, which are taken until it is disposed of: in the order of asking, and at once where no call
-   * has any, however many they are. Rejects with the signal's reason.
+   * Resolves when there is room for so many bytes, which are taken until it is disposed of: in the order of asking, and at once where no
+   * call has any, however many they are. Rejects with the signal's reason.
    */
   take(bytes: number, signal: AbortSignal): Promise<Disposable>;
 }

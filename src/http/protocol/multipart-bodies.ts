@@ -23,8 +23,8 @@ const bodies = new WeakMap<FastifyRequest, MultipartBody>();
 
 /**
  * Makes `app` read `multipart/form-data` for the routes whose config has `multipart`. Call after `readJsonBodies`. All bodies together,
- * each from its first byte until its handler is done with it, take at most `memoryBytes`; beyond that a request is refused with `queue_full`,
- * and a body that is larger by itself with `payload_too_large`.
+ * each from its first byte until its handler is done with it, take at most `memoryBytes`; beyond that a request is refused with
+ * `queue_full`, and a body that is larger by itself with `payload_too_large`.
  */
 export function readMultipartBodies(app: FastifyInstance, memoryBytes: number): void {
   const inHand = createBytesInHand(memoryBytes);

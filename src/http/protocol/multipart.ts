@@ -54,8 +54,8 @@ export interface MultipartBody extends Disposable {
  * Reads a `multipart/form-data` body (RFC 7578) of a request with these headers into memory, within `limits` and within the room that
  * `inHand` has for all requests together.
  *
- * Raises `ProblemError`, and `ImageError` where there is no room: `invalid_request` for a body without a boundary, one that is cut, too many parts, and a part that is no form data or has no name;
- * `payload_too_large`; `queue_full` where there is no room. What the client still sends is then left unread, for `sendProblem` to drain.
+ * Raises `ProblemError`, and `ImageError` where there is no room: `invalid_request` for a body without a boundary, one that
+ * is cut, too many parts, and a part that is no form data or has no name; `payload_too_large`; `queue_full` where there is no room. What the client still sends is then left unread, for `sendProblem` to drain.
  */
 export async function readMultipart(
   body: Readable,
@@ -73,7 +73,7 @@ export async function readMultipart(
       parts,
       digest: digestOf(parts),
       [Symbol.dispose]() {
-        // Whoever still holds the body holds no bytes.
+        // What still refers to the body keeps no bytes in memory.
         parts.length = 0;
         share[Symbol.dispose]();
       },

@@ -297,7 +297,7 @@ describe('the room for bodies in hand', () => {
     return socket;
   }
 
-  test('is bounded: beyond it a request is told to come back, and one with less or with JSON is served', async () => {
+  test('is bounded: beyond it a request is to come back later, and one with less or with JSON is served', async () => {
     const socket = await sendHalf();
     const { status, headers, body } = await send(upload(2 * MIB));
     expect([status, headers.get('retry-after'), body]).toMatchObject([429, '5', { code: 'queue_full' }]);
