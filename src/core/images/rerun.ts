@@ -133,8 +133,8 @@ export function createRerun(deps: RerunDeps): Rerun {
 
 /**
  * Answers a request whose mediaId or idempotency key is in use: joins the run, replays the result, or runs an image again for which
- * `canRunAgain` holds. Raises `media_id_conflict` or `idempotency_key_reused` where the earlier request was a different one. The pictures of
- * an equal request replace those that the image may have lost, for this run or for one that is asked for by `retry`.
+ * `canRunAgain` holds. Raises `media_id_conflict` or `idempotency_key_reused` where the earlier request was a different one. The pictures
+ * of an equal request replace those that the image may have lost, for this run or for one that is asked for by `retry`.
  */
 export function createJoinOrRerun(rerun: Rerun): JoinOrRerun {
   return async ({ by, image }, submitted, caller, { requestId } = {}) => {

@@ -5,8 +5,8 @@ import type { RecordStore } from '../ports/record-store.ts';
 /** Keeps inputs in the store from the moment that they are stored until a record names them. */
 export interface InputHolds {
   /**
-   * Resolves once no removal of these inputs is under way, and lets none begin until the hold is disposed of. Store them within the hold, and
-   * accept the image that names them.
+   * Resolves once no removal of these inputs is under way, and lets none begin until the hold is disposed of. Store them within the hold,
+   * and accept the image that names them.
    */
   hold(names: readonly string[]): Promise<Disposable>;
 }

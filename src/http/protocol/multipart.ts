@@ -54,8 +54,9 @@ export interface MultipartBody extends Disposable {
  * Reads a `multipart/form-data` body (RFC 7578) of a request with these headers into memory, within `limits` and within the room that
  * `inHand` has for all requests together.
  *
- * Raises `ProblemError`, and `ImageError` where there is no room: `invalid_request` for a body without a boundary, one that
- * is cut, too many parts, and a part that is no form data or has no name; `payload_too_large`; `queue_full` where there is no room. What the client still sends is then left unread, for `sendProblem` to drain.
+ * Raises `ProblemError`: `invalid_request` for a body without a boundary, one that is cut, too many parts, and a part that is no form data
+ * or has no name; `payload_too_large`. Raises `ImageError` with `queue_full` where there is no room. What the client still sends is then
+ * left unread, for `sendProblem` to drain.
  */
 export async function readMultipart(
   body: Readable,
