@@ -1,6 +1,6 @@
 /** False positives and misses of the quality checks on pictures known to be good or bad. `gate 5` takes five variants of each. */
 
-import { checkPicture } from '../src/adapters/imaging/checks.ts';
+import { checkPicture } from '../src/adapters/imaging/checks/checks.ts';
 import { readPicture } from '../src/adapters/imaging/inspect.ts';
 import { configureSharp } from '../src/adapters/imaging/sharp.ts';
 import { CHECK_NAMES, type Check, forEachCheck } from '../src/core/domain/checks.ts';

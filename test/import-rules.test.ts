@@ -69,6 +69,7 @@ const MAY_COMPOSE: readonly string[] = [
   'api',
   'api/openai',
   'config',
+  'config/files',
   'config/messages',
   ...ENTRANCES.filter((room) => room !== 'cli'),
 ];
@@ -113,7 +114,8 @@ const MAY_IMPORT: ReadonlyMap<string, readonly string[]> = new Map([
   ['client', ['api']],
   ['mcp', [...core('images'), 'api']],
   ['web', []],
-  ['config', [...core(...DOMAIN, 'planning', 'models'), 'security', 'config/messages']],
+  ['config', [...core(...DOMAIN, 'planning', 'models'), 'security', 'config/files', 'config/messages']],
+  ['config/files', [...core(...DOMAIN, 'planning', 'models'), 'security', 'config/messages']],
   ['config/messages', ['config']],
   ...COMPOSITION.map((room): [string, readonly string[]] => [
     room,
@@ -211,6 +213,12 @@ const CASES: readonly Case[] = [
   inRoom('adapters/records/sqlite/writer', importedType('../../../../core/domain/part.ts'), IMPORTS),
   inRoom('adapters/records/sqlite/writer', importedLate('../../../../core/ports/part.ts'), IMPORTS),
   inRoom('adapters/records/sqlite/writer', imported('sharp'), IMPORTS),
+  inRoom('adapters/records/sqlite', imported('./schema/part.ts'), null),
+  inRoom('adapters/records/sqlite/schema', imported('./part.ts'), null),
+  inRoom('adapters/records/sqlite/schema', imported('node:sqlite'), null),
+  ...['../rows.ts', '../../../threads/part.ts', '../../../../core/domain/part.ts', 'sharp', 'fastify'].map((name) =>
+    inRoom('adapters/records/sqlite/schema', imported(name), IMPORTS),
+  ),
   // Of security an adapter gets the way out, and nothing else.
   inRoom('adapters/webhooks', imported('../../security/ssrf-guard.ts'), null),
   inRoom('adapters/webhooks', imported('../../security/address.ts'), IMPORTS),

@@ -11,6 +11,7 @@ import { createReadInputs } from '../core/pipeline/edit-inputs.ts';
 import { createFinish } from '../core/pipeline/finish.ts';
 import { createGenerate, createRegenerate } from '../core/pipeline/generate.ts';
 import { createImageQueue, type ImageQueue } from '../core/pipeline/image-queue.ts';
+import { createInputRoom } from '../core/pipeline/input-room.ts';
 import { createOpenJob } from '../core/pipeline/job.ts';
 import { createOutcome } from '../core/pipeline/outcome.ts';
 import { createRunImage } from '../core/pipeline/run-image.ts';
@@ -48,7 +49,13 @@ interface PipelineAdapters {
 
 /** Builds the pipeline and the queues that run it inside this process. */
 export function createPipeline(
-  { retry, pipeline, queue, callTimeoutMs: timeoutMs }: Pick<Config, 'retry' | 'pipeline' | 'queue' | 'callTimeoutMs'>,
+  {
+    retry,
+    pipeline,
+    queue,
+    inputs,
+    callTimeoutMs: timeoutMs,
+  }: Pick<Config, 'retry' | 'pipeline' | 'queue' | 'inputs' | 'callTimeoutMs'>,
   adapters: PipelineAdapters,
 ): ImageQueue {
   const { records, store, events, imaging, upstreams, costs, runningCalls, telemetry, tracer, clock, random, log } =
@@ -64,7 +71,7 @@ export function createPipeline(
     callWithFallback: createFallback({ callProvider, retry, retryBudget, clock }),
     attemptOnce: createAttempt({
       store,
-      readInputs: createReadInputs({ store }),
+      readInputs: createReadInputs({ store, room: createInputRoom(inputs.memoryBytes) }),
       events,
       guardSpending: adapters.guardSpending,
       costs,

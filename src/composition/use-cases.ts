@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import type { Config } from '../config/config.ts';
+import { createBytesInHand } from '../core/domain/bytes-in-hand.ts';
 import type { MediaUrls, ToRecord } from '../core/domain/record.ts';
 import type { CreateImage } from '../core/domain/request.ts';
 import { createAcceptance } from '../core/images/acceptance.ts';
@@ -101,6 +102,7 @@ export function createUseCases(config: Config, parts: UseCaseParts): UseCases {
     references: parts.references,
     fetcher: parts.fetcher,
     limitsOf: createInputLimits(upstreams),
+    inHand: createBytesInHand(config.inputs.memoryBytes),
   });
   const admission = createAdmission({
     queue,

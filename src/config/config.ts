@@ -7,15 +7,7 @@ import { refusalOfLiteral } from '../security/literal-address.ts';
 import { createSecretMask, type SecretMask } from '../security/secret-mask.ts';
 import { type AccessConfig, accessConfig, httpAccess } from './access-settings.ts';
 import { type CallConfig, callConfig } from './call-settings.ts';
-import { type ImageConfig, imageConfig } from './image-settings.ts';
-import { type ImagingConfig, imagingConfig } from './imaging-settings.ts';
-import { issueLine } from './messages/issue-text.ts';
-import { settingWarnings } from './messages/setting-warnings.ts';
-import { type ProviderSettings, readableProviders, readProviders } from './provider-settings.ts';
-import { referenceLimits } from './reference-files.ts';
-import { type RetentionConfig, retentionConfig } from './retention-settings.ts';
-import { secretsIn } from './secrets.ts';
-import { type ServerConfig, type ServiceConfig, serverConfig, serviceConfig } from './service-settings.ts';
+import { referenceLimits } from './files/reference-files.ts';
 import {
   type PresetFiles,
   readKeys,
@@ -25,7 +17,15 @@ import {
   readSigningFiles,
   type SigningFiles,
   WITHOUT_OWN_PRESETS,
-} from './setting-files.ts';
+} from './files/setting-files.ts';
+import { type ImageConfig, imageConfig } from './image-settings.ts';
+import { type ImagingConfig, imagingConfig } from './imaging-settings.ts';
+import { issueLine } from './messages/issue-text.ts';
+import { settingWarnings } from './messages/setting-warnings.ts';
+import { type ProviderSettings, readableProviders, readProviders } from './provider-settings.ts';
+import { type RetentionConfig, retentionConfig } from './retention-settings.ts';
+import { secretsIn } from './secrets.ts';
+import { type ServerConfig, type ServiceConfig, serverConfig, serviceConfig } from './service-settings.ts';
 import { type Settings, schema, UNSUPPORTED } from './settings.ts';
 import { type WebhookConfig, webhookConfig } from './webhook-settings.ts';
 

@@ -4,6 +4,7 @@ import { isIP } from 'node:net';
 import { z } from 'zod';
 import type { HttpAccess } from './access-settings.ts';
 import type { callSettings } from './call-settings.ts';
+import { type imagingSettings, inputMemoryBytes } from './imaging-settings.ts';
 import { bytes, choice, count, flag, type SettingsOf, seconds, taking } from './setting-types.ts';
 
 /** A name of a machine: letters, digits and hyphens, with dots between. */
@@ -112,6 +113,8 @@ export interface ServerConfig extends HttpAccess {
   readonly generationTimeoutSeconds: number;
   /** Memory for caching popular pictures, in bytes; 0 caches none. */
   readonly mediaCacheBytes: number;
+  /** Memory for all uploads at the same time, in bytes; one has at most as much. */
+  readonly inputMemoryBytes: number;
 }
 
 export interface ServiceConfig {
@@ -138,6 +141,7 @@ export function serverConfig(
   settings: SettingsOf<
     typeof listenSettings &
       typeof storageSettings &
+      Pick<typeof imagingSettings, 'INPUT_MEMORY_BYTES'> &
       Pick<typeof callSettings, 'SYNC_WAIT_SECONDS' | 'OPENAI_WAIT_SECONDS' | 'GENERATION_TIMEOUT_SECONDS'>
   >,
   access: HttpAccess,
@@ -150,6 +154,7 @@ export function serverConfig(
     openAiWaitSeconds: settings.OPENAI_WAIT_SECONDS,
     generationTimeoutSeconds: settings.GENERATION_TIMEOUT_SECONDS,
     mediaCacheBytes: settings.MEDIA_CACHE_BYTES,
+    inputMemoryBytes: inputMemoryBytes(settings),
     ...access,
   };
 }

@@ -31,7 +31,7 @@ import { openAiRoutes } from './openai/routes.ts';
 import { taskRoutes } from './openai/tasks.ts';
 import { documentRoutes } from './openapi/document.ts';
 import { trackMethods } from './protocol/allowed-methods.ts';
-import { MAX_BYTES_IN_HAND, readMultipartBodies } from './protocol/multipart-bodies.ts';
+import { readMultipartBodies } from './protocol/multipart-bodies.ts';
 import { handleError, handleErrors, handleUnknownRoutes } from './protocol/problem.ts';
 import { readJsonBodies, validatorCompiler } from './protocol/validation.ts';
 import { cleanupRoutes } from './routes/cleanup.ts';
@@ -54,6 +54,8 @@ export interface AppConfig {
   readonly version: string;
   /** Where clients reach the service, without a slash at its end; null to write paths only. */
   readonly publicUrl: string | null;
+  /** Memory for all uploads at the same time, in bytes; one has at most as much. */
+  readonly inputMemoryBytes: number;
   /** Longest that `POST /images` waits for an image to finish. */
   readonly syncWaitSeconds: number;
   /** Longest that a call of the OpenAI dialect waits where its client comes back by itself. */
@@ -100,8 +102,6 @@ export interface AppOverrides {
   readonly watchLoad: typeof watchLoad;
   /** Most connections at once; infinitely many by default. */
   readonly maxConnections: number;
-  /** Most bytes of multipart bodies at once, over all requests. */
-  readonly maxBytesInHand: number;
 }
 
 /** Builds the HTTP side: hooks for every request first, then the API, then the pictures. It does not listen yet. */
@@ -128,7 +128,6 @@ export async function buildApp(
     logger,
   } = services;
   const { timeouts = DEFAULT_TIMEOUTS, maxConnections = Number.POSITIVE_INFINITY } = overrides;
-  const { maxBytesInHand = MAX_BYTES_IN_HAND } = overrides;
 
   const hot = createHotFiles(pictures, mediaCacheBytes);
   const repeated = createRepeatedAnswers({ pictures, hot, count: metrics.countRequest });
@@ -154,7 +153,7 @@ export async function buildApp(
   requireHost(app);
   ignoreRangeOfHead(app);
   readJsonBodies(app);
-  readMultipartBodies(app, maxBytesInHand);
+  readMultipartBodies(app, config.inputMemoryBytes);
   const isStopping = refuseWorkWhileStopping(app, stopping);
   const connections = trackConnections(app);
   boundConnections(app, connections, maxConnections);

@@ -30,6 +30,8 @@ interface GuardedRequest {
   readonly timeoutMs: number | null;
   /** Most bytes of the body that are read; a longer one is cut off there. Null for none: one that breaks off or never ends is no fault. */
   readonly maxBytes: number | null;
+  /** Called with the number of bytes of each piece of a body that is read; what it raises ends the request and is raised. */
+  readonly onBytes?: ((bytes: number) => void) | undefined;
   readonly signal?: AbortSignal;
 }
 
@@ -71,7 +73,7 @@ export function createGuardedFetch(options: GuardOptions): GuardedFetch {
   };
 
   return {
-    async fetch(url, { method, headers = {}, body, timeoutMs, maxBytes, signal }) {
+    async fetch(url, { method, headers = {}, body, timeoutMs, maxBytes, onBytes, signal }) {
       if (!/^https?:$/.test(URL.parse(url)?.protocol ?? '')) {
         throw new RefusedAddressError('only http and https URLs are fetched');
       }
@@ -87,7 +89,8 @@ export function createGuardedFetch(options: GuardOptions): GuardedFetch {
         dispatcher,
       });
       const { statusCode: status, headers: received } = answer;
-      if (maxBytes !== null) return { status, headers: received, ...(await readAtMost(answer.body, maxBytes)) };
+      if (maxBytes !== null)
+        return { status, headers: received, ...(await readAtMost(answer.body, maxBytes, onBytes)) };
       await discard(answer.body);
       return { status, headers: received, body: new Uint8Array(), complete: false };
     },
@@ -180,10 +183,12 @@ async function discard(body: Readable): Promise<void> {
 async function readAtMost(
   body: AsyncIterable<Uint8Array>,
   maxBytes: number,
+  onBytes?: (bytes: number) => void,
 ): Promise<{ body: Uint8Array; complete: boolean }> {
   const chunks: Uint8Array[] = [];
   let left = maxBytes;
   for await (const chunk of body) {
+    onBytes?.(chunk.length);
     chunks.push(chunk.subarray(0, left));
     left -= chunk.length;
     // Leaving the loop destroys the body, and with it the connection.

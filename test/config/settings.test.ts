@@ -115,6 +115,11 @@ const EXAMPLES: Readonly<Record<string, Example>> = {
     gives: ({ imaging }) => imaging,
     as: { pictures: 10, threads: 3, picturesPerThread: 4 },
   },
+  INPUT_MEMORY_BYTES: {
+    set: '70000000',
+    gives: ({ inputs, server }) => [inputs.memoryBytes, server.inputMemoryBytes],
+    as: [70_000_000, 70_000_000],
+  },
   QUEUE_LIMIT: { set: '7', gives: ({ queue }) => queue.limit, as: 7 },
   OPENAI_WAIT_SECONDS: { set: '7', gives: ({ server }) => server.openAiWaitSeconds, as: 7 },
   SYNC_WAIT_SECONDS: { set: '7', gives: ({ server }) => server.syncWaitSeconds, as: 7 },

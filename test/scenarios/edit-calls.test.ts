@@ -10,6 +10,7 @@ import { estimateCost, settleCost } from '../../src/core/money/pricing.ts';
 import { createAttempt } from '../../src/core/pipeline/attempt.ts';
 import { createReadInputs } from '../../src/core/pipeline/edit-inputs.ts';
 import { createGenerate } from '../../src/core/pipeline/generate.ts';
+import { createInputRoom } from '../../src/core/pipeline/input-room.ts';
 import { inRun } from '../../src/core/pipeline/job.ts';
 import { createRunningCalls } from '../../src/core/pipeline/running-calls.ts';
 import { NO_TRACING } from '../../src/core/ports/tracer.ts';
@@ -91,6 +92,7 @@ function openPipeline() {
     attemptOnce: createAttempt({
       store: { put: async (name, bytes) => void files.set(name, Uint8Array.from(bytes)) },
       readInputs: createReadInputs({
+        room: createInputRoom(1_000_000),
         store: {
           async read(name) {
             const bytes = files.get(name);

@@ -8,6 +8,7 @@ import { type Easel, startEasel } from '../support/app/easel.ts';
 import { colouredInput, type StoredInput } from '../support/edit-inputs.ts';
 import { hang } from '../support/openai/answers.ts';
 import { type OpenAiServer, startOpenAiServer } from '../support/openai/server.ts';
+import { temporaryFolder } from '../support/temporary-folder.ts';
 import { LONGEST_WAIT_MS } from '../support/until.ts';
 
 let logo: StoredInput;
@@ -81,6 +82,20 @@ describe('an edit', () => {
     expect(editsAt(easel.upstream)).toEqual([logoAndMask(), logoAndMask()]);
   });
 
+  it('that is done is found again once no model can edit any more', async () => {
+    await using folder = await temporaryFolder();
+    await using upstream = await startOpenAiServer();
+    {
+      await using easel = await startEasel({ upstream, folder: folder.path });
+      await make(easel, EDIT());
+    }
+    const env = { PROVIDER_OPENAI_EDITS: 'false' };
+    await using easel = await startEasel({ upstream, folder: folder.path, env });
+    expect(await make(easel, EDIT())).toMatchObject({ status: 'succeeded', run: 1 });
+    await expect(make(easel, { ...EDIT(), mask: null })).rejects.toMatchObject({ code: 'media_id_conflict' });
+    expect(upstream.calls).toHaveLength(1);
+  });
+
   it('whose picture is lost on disk fails without a call', async () => {
     await using easel = await startEasel();
     easel.upstream.script(hang());
@@ -95,6 +110,36 @@ describe('an edit', () => {
       error: { code: 'storage_unavailable', detail: expect.stringMatching(/^the mask of edited .* missing on disk/) },
     });
     expect(easel.upstream.calls).toHaveLength(1);
+  });
+
+  it('whose picture is lost is made once the same request brings it again', async () => {
+    await using easel = await startEasel({ env: { CONCURRENCY: '1' } });
+    easel.upstream.script(hang());
+    await easel.services.images.submit({ mediaId: 'first', prompt: 'a lighthouse' }, ANONYMOUS, null);
+    await easel.upstream.received(1);
+    await easel.services.images.submit(EDIT(), ANONYMOUS, null);
+    await using left = await easel.leftByCrash();
+    await rm(join(left.path, 'media', 'inputs', mask.input.sha256));
+    await using next = await startEasel({ folder: left.path, upstream: easel.upstream });
+    expect(await endOf(next, 'edited')).toMatchObject({ status: 'failed', attempts: [] });
+    expect(await make(next, EDIT())).toMatchObject({ status: 'succeeded', attempts: [{ outcome: 'ok' }] });
+    expect(editsAt(easel.upstream)).toEqual([logoAndMask()]);
+  });
+
+  it('whose picture is lost after a call that may be billed is made by a retry, once the same request has brought it', async () => {
+    await using easel = await startEasel();
+    easel.upstream.script(hang());
+    await easel.services.images.submit(EDIT(), ANONYMOUS, null);
+    await easel.upstream.received(1);
+    await using left = await easel.leftByCrash();
+    await rm(join(left.path, 'media', 'inputs', logo.input.sha256));
+    await using next = await startEasel({ folder: left.path, upstream: easel.upstream });
+    await endOf(next, 'edited');
+    expect(await make(next, EDIT())).toMatchObject({ status: 'failed', error: { code: 'storage_unavailable' } });
+    expect(easel.upstream.calls).toHaveLength(1);
+    await next.services.images.retry('edited', ANONYMOUS);
+    expect(await endOf(next, 'edited')).toMatchObject({ status: 'succeeded' });
+    expect(editsAt(easel.upstream)).toEqual([logoAndMask(), logoAndMask()]);
   });
 
   it('is painted by the placeholder without a key', async () => {

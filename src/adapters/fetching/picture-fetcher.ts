@@ -17,6 +17,8 @@ interface PictureFetcherOptions {
   readonly concurrency?: number;
 }
 
+type FetchOptions = Parameters<PictureFetcher['fetch']>[1];
+
 const MAX_REDIRECTS = 3;
 const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
 /** What is kept of a message that holds a host's name, in characters. */
@@ -24,12 +26,18 @@ const MAX_MESSAGE = 300;
 const REMEDY = 'give another URL, or send the picture itself';
 
 /** Fetches by HTTP. Every request, also one that a redirect leads to, goes through the SSRF guard. */
-export function createPictureFetcher(options: PictureFetcherOptions): PictureFetcher {
-  const { guard, maskSecrets, userAgent, stopping, timeoutMs = 30_000, concurrency = 16 } = options;
+export function createPictureFetcher({
+  guard,
+  maskSecrets,
+  userAgent,
+  stopping,
+  timeoutMs = 30_000,
+  concurrency = 16,
+}: PictureFetcherOptions): PictureFetcher {
   const turns = new PQueue({ concurrency });
   const headers = { accept: 'image/png, image/jpeg, image/webp', 'user-agent': userAgent };
 
-  async function follow(first: string, maxBytes: number, signal: AbortSignal): Promise<Uint8Array> {
+  async function follow(first: string, { maxBytes, onBytes }: FetchOptions, signal: AbortSignal): Promise<Uint8Array> {
     let url = first;
     for (let redirects = 0; ; redirects += 1) {
       const {
@@ -42,6 +50,7 @@ export function createPictureFetcher(options: PictureFetcherOptions): PictureFet
         headers,
         timeoutMs: null,
         maxBytes,
+        onBytes,
         signal,
       });
       if (!REDIRECTS.has(status)) {
@@ -56,10 +65,10 @@ export function createPictureFetcher(options: PictureFetcherOptions): PictureFet
     }
   }
 
-  async function fetchOne(url: string, maxBytes: number): Promise<Uint8Array> {
+  async function fetchOne(url: string, options: FetchOptions): Promise<Uint8Array> {
     const timeout = AbortSignal.timeout(timeoutMs);
     try {
-      return await follow(url, maxBytes, AbortSignal.any([timeout, stopping]));
+      return await follow(url, options, AbortSignal.any([timeout, stopping]));
     } catch (error) {
       if (error instanceof ImageError) throw error;
       if (error instanceof RefusedAddressError) {
@@ -72,7 +81,7 @@ export function createPictureFetcher(options: PictureFetcherOptions): PictureFet
     }
   }
 
-  return { fetch: (url, maxBytes) => turns.add(() => fetchOne(url, maxBytes)) };
+  return { fetch: (url, options) => turns.add(() => fetchOne(url, options)) };
 }
 
 function unfetched(reason: string, cause?: unknown): ImageError {

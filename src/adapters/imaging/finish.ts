@@ -8,7 +8,7 @@ import type { Warning } from '../../core/domain/image.ts';
 import type { FinishedFile, FinishedPicture, FinishSpec, InspectedPicture } from '../../core/ports/imaging.ts';
 import type { FileSigner } from '../provenance/c2pa-signer.ts';
 import { xmpPacket } from '../provenance/xmp.ts';
-import { checkPicture } from './checks.ts';
+import { checkPicture } from './checks/checks.ts';
 import { chooseCrop } from './crop-search.ts';
 import { freePixels } from './decode/pixels.ts';
 import { inspectInput } from './input.ts';

@@ -3,7 +3,7 @@ import { dirname, join, resolve } from 'node:path';
 import type { Logger } from 'pino';
 import { checkpointDatabase } from '../../adapters/records/sqlite/checkpoint.ts';
 import { lockDatabase } from '../../adapters/records/sqlite/lock.ts';
-import { SCHEMA_VERSION } from '../../adapters/records/sqlite/migrations.ts';
+import { SCHEMA_VERSION } from '../../adapters/records/sqlite/schema/migrations.ts';
 import { createDiskStore } from '../../adapters/storage/disk.ts';
 import type { Config } from '../../config/config.ts';
 import { ForeignMediaError, ImageError } from '../../core/domain/errors.ts';

@@ -1,7 +1,7 @@
 /** The presets with their reference pictures, which are decoded once, at the start. */
 
 import { ConfigError } from '../../config/config.ts';
-import type { PresetFiles } from '../../config/setting-files.ts';
+import type { PresetFiles } from '../../config/files/setting-files.ts';
 import { ImageError } from '../../core/domain/errors.ts';
 import { sha256 } from '../../core/domain/file-names.ts';
 import type { Size } from '../../core/domain/geometry.ts';

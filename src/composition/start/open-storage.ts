@@ -2,8 +2,8 @@
 
 import { dirname, resolve } from 'node:path';
 import type { Logger } from 'pino';
-import { SCHEMA_VERSION } from '../../adapters/records/sqlite/migrations.ts';
 import { openSqliteRecords } from '../../adapters/records/sqlite/records.ts';
+import { SCHEMA_VERSION } from '../../adapters/records/sqlite/schema/migrations.ts';
 import { createDiskStore } from '../../adapters/storage/disk.ts';
 import { lockFolder } from '../../adapters/storage/folder-lock.ts';
 import type { Config } from '../../config/config.ts';

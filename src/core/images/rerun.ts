@@ -11,6 +11,7 @@ import {
 import { rerun } from '../domain/life-cycle/transitions.ts';
 import { ZERO_COST } from '../domain/money.ts';
 import type { Caller, CreateImage, ImageRequest } from '../domain/request.ts';
+import type { TakenInputs } from '../inputs/intake.ts';
 import type { Costs } from '../money/costs.ts';
 import { differingFields } from '../planning/differing-fields.ts';
 import { plannedFields } from '../planning/plan.ts';
@@ -29,10 +30,10 @@ interface ExistingImage {
   readonly image: Image;
 }
 
-/** A request as it came, and with its defaults filled in. */
+/** A request as it came, and with its defaults filled in and its pictures at hand. */
 interface ResolvedSubmission {
   readonly create: CreateImage;
-  readonly request: ImageRequest;
+  readonly inputs: Pick<TakenInputs, 'request' | 'store'>;
 }
 
 export type JoinOrRerun = (
@@ -132,11 +133,13 @@ export function createRerun(deps: RerunDeps): Rerun {
 
 /**
  * Answers a request whose mediaId or idempotency key is in use: joins the run, replays the result, or runs an image again for which
- * `canRunAgain` holds. Raises `media_id_conflict` or `idempotency_key_reused` where the earlier request was a different one.
+ * `canRunAgain` holds. Raises `media_id_conflict` or `idempotency_key_reused` where the earlier request was a different one. The pictures
+ * of an equal request replace those that the image may have lost, for this run or for one that is asked for by `retry`.
  */
 export function createJoinOrRerun(rerun: Rerun): JoinOrRerun {
   return async ({ by, image }, submitted, caller, { requestId } = {}) => {
     refuseDifferentRequest(by, image, submitted, caller);
+    if (canRunAgain(image) || image.error?.code === 'storage_unavailable') await submitted.inputs.store();
     if (canRunAgain(image)) return await rerun(image, { mayCostAgain: false, requestId });
     return { image, started: false, replayed: image.status === 'failed' };
   };
@@ -194,7 +197,7 @@ function refuseDifferentRequest(
   }
   if (by === 'idempotencyKey' && call !== undefined) throw idempotencyKeyReused(mediaId);
   const { mediaId: givenId } = submitted.create;
-  const paths = differences(request, submitted);
+  const paths = differences(request, submitted.create, submitted.inputs.request);
   if (givenId != null && givenId !== mediaId) {
     paths.unshift({ path: 'mediaId', message: `is ${mediaId} in the earlier request` });
   }
@@ -219,7 +222,7 @@ interface Difference {
 }
 
 /** The fields in which the request differs from the earlier one, by the names that they have in a request. */
-function differences(earlier: ImageRequest, { create, request }: ResolvedSubmission): Difference[] {
+function differences(earlier: ImageRequest, create: CreateImage, request: ImageRequest): Difference[] {
   return differingFields(earlier, request).map((path) => {
     const isGiven = create[path] != null && request[path] !== earlier[path];
     const message = isGiven

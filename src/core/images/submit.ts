@@ -55,14 +55,13 @@ export function createSubmit({ records, accept, joinOrRerun, resolve, takeInputs
     if (overloaded && (existing === null || canRunAgain(existing.image))) throw overloadError();
     const isOwn = existing?.image.owner === caller.name;
     const given = isOwn ? await withStoredInputs(create, existing.image.request) : create;
-    using inputs = await takeInputs(given, resolved, caller);
-    const { request } = inputs;
-    if (existing) return await joinOrRerun(existing, { create, request }, caller, options);
+    using inputs = await takeInputs(given, resolved, caller, { toCompare: existing !== null });
+    if (existing) return await joinOrRerun(existing, { create, inputs }, caller, options);
 
     const mediaIds = [create.mediaId ?? newId()] as const;
     const acceptance = await accept({ inputs, owner: caller.name, mediaIds, idempotencyKey, requestId });
     // A request with the same mediaId or key, equal or not, was accepted between the look-up above and this transaction.
-    if (acceptance.outcome === 'exists') return await joinOrRerun(acceptance, { create, request }, caller, options);
+    if (acceptance.outcome === 'exists') return await joinOrRerun(acceptance, { create, inputs }, caller, options);
     const [image] = acceptance.images;
     return { image, started: true, replayed: false };
   };

@@ -5,8 +5,8 @@ import type { RecordStore } from '../ports/record-store.ts';
 /** Keeps inputs in the store from the moment that they are stored until a record names them. */
 export interface InputHolds {
   /**
-   * Resolves once no removal of these inputs is under way, and lets none begin until the hold is disposed of. Store them within the hold, and
-   * accept the image that names them.
+   * Resolves once no removal of these inputs is under way, and lets none begin until the hold is disposed of. Store them within the hold,
+   * and accept the image that names them.
    */
   hold(names: readonly string[]): Promise<Disposable>;
 }
@@ -49,7 +49,7 @@ export function protectInputs(store: MediaStore, records: Pick<RecordStore, 'cou
 
   /** Removes an input that no record names. */
   async function removeInput(name: string): Promise<void> {
-    // One that a record names needs no turn: whoever removes the last of them asks again.
+    // One that a record names needs no turn: the removal of the last of these records asks again.
     if ((await records.countSharing([name], null)).size > 0) return;
     for (;;) {
       const other = removals.get(name);

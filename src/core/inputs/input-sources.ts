@@ -1,3 +1,4 @@
+import type { HandOfBytes } from '../domain/bytes-in-hand.ts';
 import { ImageError } from '../domain/errors.ts';
 import { inputName } from '../domain/file-names.ts';
 import { isFinished } from '../domain/image.ts';
@@ -6,7 +7,6 @@ import { type Caller, maySee } from '../domain/request.ts';
 import type { MediaStore } from '../ports/media-store.ts';
 import type { PictureFetcher } from '../ports/picture-fetcher.ts';
 import type { RecordStore } from '../ports/record-store.ts';
-import type { HandOfBytes } from './bytes-in-hand.ts';
 
 export interface InputSourcesDeps {
   readonly records: Pick<RecordStore, 'get' | 'countSharing'>;
@@ -24,8 +24,8 @@ export interface ReadOptions {
 
 /**
  * Reads the bytes that an input names. Raises `ImageError`: `not_found` for an image or a content that is not there, or is none of the
- * caller's, `media_id_conflict` for an image without a picture, `payload_too_large` beyond `maxBytes`, `invalid_request` for a URL that brings
- * nothing, and `storage_unavailable`.
+ * caller's, `media_id_conflict` for an image without a picture, `payload_too_large` beyond `maxBytes`, `invalid_request` for a URL that
+ * brings nothing, and `storage_unavailable`.
  */
 export function createReadInput({ records, store, fetcher }: InputSourcesDeps) {
   async function readMaster(mediaId: string, { caller, maxBytes, hand }: ReadOptions): Promise<Uint8Array> {
@@ -63,15 +63,10 @@ export function createReadInput({ records, store, fetcher }: InputSourcesDeps) {
     return bytes;
   }
 
-  async function fetchPicture(url: string, { maxBytes, hand }: ReadOptions): Promise<Uint8Array> {
-    const bytes = await fetcher.fetch(url, maxBytes);
-    hand.add(bytes.byteLength);
-    return bytes;
-  }
-
   return async (given: GivenInput, options: ReadOptions): Promise<Uint8Array> => {
     if ('mediaId' in given) return await readMaster(given.mediaId, options);
-    if ('url' in given) return await fetchPicture(given.url, options);
+    if ('url' in given)
+      return await fetcher.fetch(given.url, { maxBytes: options.maxBytes, onBytes: options.hand.add });
     if ('sha256' in given) return await readStored(given.sha256, options);
     // In memory already, and bounded where they came in.
     refuseLarger(given.bytes.byteLength, options.maxBytes);

@@ -1,3 +1,4 @@
+import { type BytesInHand, refuseMore } from '../domain/bytes-in-hand.ts';
 import { ImageError } from '../domain/errors.ts';
 import { inputName, sha256 } from '../domain/file-names.ts';
 import { formatSize } from '../domain/geometry.ts';
@@ -6,7 +7,6 @@ import type { EditLimits } from '../domain/model.ts';
 import type { Caller, CreateImage, ImageRequest } from '../domain/request.ts';
 import type { Imaging } from '../ports/imaging.ts';
 import type { MediaStore } from '../ports/media-store.ts';
-import { createBytesInHand } from './bytes-in-hand.ts';
 import type { InputHolds } from './input-holds.ts';
 import { createReadInput, type InputSourcesDeps, type ReadOptions, sourceOf } from './input-sources.ts';
 
@@ -20,8 +20,8 @@ export interface TakenInputs extends Disposable {
    */
   store(): Promise<void>;
   /**
-   * Removes what was stored and no record names, and disposes of the rest. For a request that is known not to have been accepted: where that
-   * is unknown, the inputs stay, and a cleanup sees to them. What cannot be removed is left to that, too.
+   * Removes what was stored and no record names, and disposes of the rest. For a request that is known not to have been accepted: where
+   * that is unknown, the inputs stay, and a cleanup sees to them. What cannot be removed is left to that, too.
    */
   discard(): Promise<void>;
 }
@@ -30,9 +30,23 @@ export interface TakenInputs extends Disposable {
  * Reads and checks the pictures that a request brings; `request` is what its other fields were resolved to. Nothing is written or paid.
  * Every error of `ImageError` names the input by its path, such as `inputs.2` or `mask`: `unsupported_parameter` where no model that can be
  * called takes so many, `invalid_request` for what is no sound picture, a mask that does not fit, or a URL that brings none,
- * `payload_too_large`, `not_found` and `media_id_conflict`. `queue_full` where other requests' pictures take all the memory.
+ * `payload_too_large`, also for all of them together, `not_found` and `media_id_conflict`. `queue_full` where other requests' pictures take
+ * all the memory.
  */
-export type TakeInputs = (create: CreateImage, request: ImageRequest, caller: Caller) => Promise<TakenInputs>;
+export type TakeInputs = (
+  create: CreateImage,
+  request: ImageRequest,
+  caller: Caller,
+  options?: TakeOptions,
+) => Promise<TakenInputs>;
+
+interface TakeOptions {
+  /**
+   * True where the pictures are to be compared with those of an earlier request, which may be done: no model need take them any more. False
+   * by default.
+   */
+  readonly toCompare?: boolean;
+}
 
 interface IntakeDeps extends InputSourcesDeps {
   readonly store: Pick<MediaStore, 'read' | 'put' | 'remove'>;
@@ -42,11 +56,9 @@ interface IntakeDeps extends InputSourcesDeps {
   readonly references: ReadonlyMap<string, Uint8Array>;
   /** The limits on so many inputs of the request. Raises `unsupported_parameter` where no model takes them. */
   readonly limitsOf: (request: ImageRequest, inputs: number) => EditLimits;
-  /** Most bytes of pictures that requests read at the same time, without those that came with a request; default 256 MiB. */
-  readonly maxBytesInHand?: number;
+  /** Room for the pictures that requests read, without those that came with a request. No request has more pictures than all of it. */
+  readonly inHand: BytesInHand;
 }
-
-const MAX_BYTES_IN_HAND = 256 * 1024 * 1024;
 
 /** An input as it was given, and what is asked of it. */
 interface Expected {
@@ -62,17 +74,9 @@ interface Taken {
   readonly bytes: Uint8Array;
 }
 
-export function createTakeInputs({
-  holds,
-  imaging,
-  references,
-  limitsOf,
-  maxBytesInHand,
-  ...sources
-}: IntakeDeps): TakeInputs {
+export function createTakeInputs({ holds, imaging, references, limitsOf, inHand, ...sources }: IntakeDeps): TakeInputs {
   const { store } = sources;
   const read = createReadInput(sources);
-  const openHand = createBytesInHand(maxBytesInHand ?? MAX_BYTES_IN_HAND);
 
   async function take({ given, maxBytes }: Expected, options: Omit<ReadOptions, 'maxBytes'>): Promise<Taken> {
     const bytes = await read(given, { ...options, maxBytes });
@@ -139,20 +143,22 @@ export function createTakeInputs({
     };
   }
 
-  return async (create, request, caller) => {
+  return async (create, request, caller, { toCompare = false } = {}) => {
     const given = create.inputs ?? [];
     const givenMask = create.mask ?? null;
     if (given.length === 0) {
       refuseLoneMask(givenMask);
       return taking(request, []);
     }
-    const { imageBytes, maskBytes } = limitsOf(request, given.length);
+    const anyBytes = { imageBytes: inHand.limit, maskBytes: inHand.limit };
+    const { imageBytes, maskBytes } = toCompare ? anyBytes : limitsOf(request, given.length);
     const expected = given.map((one, index) => ({ given: one, path: `inputs.${index}`, maxBytes: imageBytes }));
     if (givenMask !== null) expected.push({ given: givenMask, path: 'mask', maxBytes: maskBytes });
 
     using resources = new DisposableStack();
-    const hand = resources.use(openHand());
+    const hand = resources.use(inHand.open());
     const taken = await takeAll(expected, { caller, hand });
+    refuseTooManyBytes([...taken.map(({ input }) => input), ...(request.references ?? [])], inHand.limit);
     const mask = givenMask === null ? null : taken.at(-1);
     const pictures = taken.slice(0, given.length);
     if (mask) refuseUnfitMask(mask, pictures[0]);
@@ -167,6 +173,19 @@ function refuseLoneMask(mask: GivenInput | null): void {
       new ImageError('invalid_request', 'a mask is for the first of the inputs, and there are none'),
       'mask',
     );
+  }
+}
+
+/** Raises `payload_too_large` for pictures that no call could have in memory together. */
+function refuseTooManyBytes(pictures: readonly Input[], limit: number): void {
+  const sizes = new Map(pictures.map(({ sha256, bytes }) => [sha256, bytes]));
+  try {
+    refuseMore(
+      [...sizes.values()].reduce((sum, bytes) => sum + bytes, 0),
+      limit,
+    );
+  } catch (error) {
+    throw namingPath(error, 'inputs');
   }
 }
 

@@ -80,9 +80,10 @@ export function createAttempt({
     // Before the attempt is on record, so that no reader of the record sees a running call as unknown.
     using _call = runningCalls.begin(id);
     // Read for each call anew: it takes the bytes with it. Nothing is recorded or sent where one of them is missing.
-    const inputBytes = plan.call.edit && (await readInputs(run, plan.call.edit));
+    using inputs = plan.call.edit ? await readInputs(run, plan.call.edit) : null;
     const call = await open(run, provider, plan, id);
-    const picture = await bring(run, call, inputBytes);
+    const picture = await bring(run, call, inputs?.bytes);
+    inputs?.[Symbol.dispose]();
     return await keep(run, call, picture);
   };
 

@@ -3,28 +3,53 @@ import { inputName } from '../domain/file-names.ts';
 import type { Input } from '../domain/input.ts';
 import type { MediaStore } from '../ports/media-store.ts';
 import type { EditParts, GenerationOptions } from '../ports/provider.ts';
+import type { InputRoom } from './input-room.ts';
 import type { Run } from './job.ts';
 
 export type InputBytes = NonNullable<GenerationOptions['inputBytes']>;
 
-/**
- * Reads the pictures of an edit from the media store, and compares them with their checksums: a call is paid for what was checked when it
- * was accepted. Raises `storage_unavailable` for one that is missing, damaged or cannot be read for a minute.
- */
-export type ReadInputs = (run: Pick<Run, 'mediaId' | 'retryRead'>, edit: EditParts) => Promise<InputBytes>;
+/** The pictures of one call, in memory. Disposing of them gives back their room, and lets go of the bytes. */
+export interface InputsInHand extends Disposable {
+  readonly bytes: InputBytes;
+}
 
-export function createReadInputs({ store }: { readonly store: Pick<MediaStore, 'read'> }): ReadInputs {
-  return async ({ mediaId, retryRead }, { inputs, mask }) => {
+/**
+ * Reads the pictures of an edit from the media store, once there is room for them, and compares them with their checksums: a call is paid
+ * for what was checked when it was accepted. Raises `storage_unavailable` for one that is missing, damaged or cannot be read for a minute,
+ * and the reason of the signal that ends the wait for room: the image is cancelled, or the process stops.
+ */
+export type ReadInputs = (
+  run: Pick<Run, 'mediaId' | 'retryRead' | 'signals'>,
+  edit: EditParts,
+) => Promise<InputsInHand>;
+
+export function createReadInputs({
+  store,
+  room,
+}: {
+  readonly store: Pick<MediaStore, 'read'>;
+  readonly room: InputRoom;
+}): ReadInputs {
+  return async ({ mediaId, retryRead, signals }, { inputs, mask }) => {
+    const places = new Map<Input, string>();
+    for (const [index, input] of inputs.entries()) places.set(input, `input ${index + 1}`);
+    if (mask) places.set(mask, 'the mask');
+    const sizes = new Map([...places.keys()].map(({ sha256, bytes }) => [sha256, bytes]));
+    const total = [...sizes.values()].reduce((sum, bytes) => sum + bytes, 0);
+
+    using resources = new DisposableStack();
+    resources.use(await room.take(total, AbortSignal.any([signals.cancelled, signals.draining])));
     const found = new Map<string, Uint8Array>();
-    for (const [index, input] of [...inputs, ...(mask ? [mask] : [])].entries()) {
+    resources.defer(() => found.clear());
+    for (const [input, place] of places) {
       if (found.has(input.sha256)) continue;
       const bytes = await retryRead(() => store.read(inputName(input.sha256)));
-      const place = index < inputs.length ? `input ${index + 1}` : 'the mask';
       if (bytes === null) throw lostInput(mediaId, place, input, 'missing');
       if ((await checksum(bytes)) !== input.sha256) throw lostInput(mediaId, place, input, 'damaged');
       found.set(input.sha256, bytes);
     }
-    return found;
+    const held = resources.move();
+    return { bytes: found, [Symbol.dispose]: () => held.dispose() };
   };
 }
 

@@ -4,8 +4,9 @@ import type { ImageRequest } from '../domain/request.ts';
 import type { Upstreams } from './upstreams.ts';
 
 /**
- * The limits on the inputs of a request that brings so many: the widest of the models that could make it and take them. `request` has no
- * inputs yet. Raises `unsupported_parameter` where none of them can edit, or takes so many, and what `candidates` raises.
+ * The limits on the inputs of a request that brings so many: the widest of the models that could make it and take them together with the
+ * references of its preset. `request` has no inputs yet. Raises `unsupported_parameter` where none of them can edit, or takes so many, and
+ * what `candidates` raises.
  */
 export function createInputLimits(upstreams: Pick<Upstreams, 'candidates'>) {
   return (request: ImageRequest, inputs: number): EditLimits => {
@@ -14,9 +15,14 @@ export function createInputLimits(upstreams: Pick<Upstreams, 'candidates'>) {
       throw unsupported(`${request.model} cannot start from pictures`, 'choose a model that edits, or leave them out');
     }
     const most = Math.max(...limits.map(({ images }) => images));
-    const fitting = limits.filter(({ images }) => images >= inputs);
+    const references = request.references?.length ?? 0;
+    const fitting = limits.filter(({ images }) => images >= inputs + references);
     if (fitting.length === 0) {
-      throw unsupported(`${request.model} takes ${most} inputs at most, and these are ${inputs}`, `at most ${most}`);
+      const laidUnder = references === 0 ? '' : `, and ${request.preset} brings ${references} more`;
+      throw unsupported(
+        `${request.model} takes ${most} inputs at most, and these are ${inputs}${laidUnder}`,
+        `at most ${most - references}`,
+      );
     }
     return {
       images: most,

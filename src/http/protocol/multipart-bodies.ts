@@ -1,5 +1,5 @@
 import { errorCodes, type FastifyInstance, type FastifyRequest } from 'fastify';
-import { createBytesInHand } from './bytes-in-hand.ts';
+import { createBytesInHand } from '../../core/domain/bytes-in-hand.ts';
 import { type MultipartBody, type MultipartLimits, readMultipart } from './multipart.ts';
 
 /** How a route takes `multipart/form-data`. */
@@ -18,18 +18,16 @@ declare module 'fastify' {
   }
 }
 
-/** Most bytes of bodies in hand over all requests, from their first byte until the handler is done with them: 256 MiB. */
-export const MAX_BYTES_IN_HAND = 256 * 1024 * 1024;
-
 /** The bodies of requests whose handler has not taken them. */
 const bodies = new WeakMap<FastifyRequest, MultipartBody>();
 
 /**
- * Makes `app` read `multipart/form-data` for the routes whose config has `multipart`. Call after `readJsonBodies`. All bodies together
- * take at most `maxBytesInHand`; beyond that a request is refused with `queue_full`.
+ * Makes `app` read `multipart/form-data` for the routes whose config has `multipart`. Call after `readJsonBodies`. All bodies together,
+ * each from its first byte until its handler is done with it, take at most `memoryBytes`; beyond that a request is refused with
+ * `queue_full`, and a body that is larger by itself with `payload_too_large`.
  */
-export function readMultipartBodies(app: FastifyInstance, maxBytesInHand: number): void {
-  const inHand = createBytesInHand(maxBytesInHand);
+export function readMultipartBodies(app: FastifyInstance, memoryBytes: number): void {
+  const inHand = createBytesInHand(memoryBytes);
   app.addContentTypeParser('multipart/form-data', async (request: FastifyRequest, payload: typeof request.raw) => {
     const { headers, routeOptions } = request;
     const route = routeOptions.config.multipart;
@@ -37,7 +35,8 @@ export function readMultipartBodies(app: FastifyInstance, maxBytesInHand: number
       if (headers['content-length'] === '0') return undefined;
       throw new errorCodes.FST_ERR_CTP_INVALID_MEDIA_TYPE(headers['content-type']);
     }
-    const body = await readMultipart(payload, headers, route.limits, inHand);
+    const limits = { ...route.limits, maxBytes: Math.min(route.limits.maxBytes, memoryBytes) };
+    const body = await readMultipart(payload, headers, limits, inHand);
     bodies.set(request, body);
     return await route.toBody(body, request);
   });

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Readable } from 'node:stream';
 import { Busboy, type BusboyHeaders, type BusboyInstance } from '@fastify/busboy';
 import type { ProblemSpec } from '../../api/problem.ts';
-import type { BytesInHand } from './bytes-in-hand.ts';
+import type { BytesInHand } from '../../core/domain/bytes-in-hand.ts';
 import { ProblemError } from './problem.ts';
 
 /** Bounds of one body, in bytes of content but for `maxBytes`, which counts the whole body. */
@@ -17,15 +17,12 @@ export interface MultipartLimits {
 
 const MIB = 1024 * 1024;
 
-/**
- * Bounds of bodies with pictures: a file as large as the OpenAI API takes, and several of them, but not so many that a few bodies take
- * all memory there is for them.
- */
+/** Bounds of bodies with pictures: as many files, and as large, as the OpenAI API takes, a mask, and the texts. */
 export const UPLOAD_LIMITS: MultipartLimits = {
   maxParts: 100,
   maxFileBytes: 50 * MIB,
   maxTextBytes: MIB,
-  maxBytes: 128 * MIB,
+  maxBytes: 16 * 50 * MIB + 8 * MIB,
 };
 
 /** A part of a `multipart/form-data` body, as it came. */
@@ -57,8 +54,9 @@ export interface MultipartBody extends Disposable {
  * Reads a `multipart/form-data` body (RFC 7578) of a request with these headers into memory, within `limits` and within the room that
  * `inHand` has for all requests together.
  *
- * Raises `ProblemError`: `invalid_request` for a body without a boundary, one that is cut, too many parts, and a part without a name;
- * `payload_too_large`; `queue_full` where there is no room. What the client still sends is then left unread, for `sendProblem` to drain.
+ * Raises `ProblemError`: `invalid_request` for a body without a boundary, one that is cut, too many parts, and a part that is no form data
+ * or has no name; `payload_too_large`. Raises `ImageError` with `queue_full` where there is no room. What the client still sends is then
+ * left unread, for `sendProblem` to drain.
  */
 export async function readMultipart(
   body: Readable,
@@ -76,7 +74,7 @@ export async function readMultipart(
       parts,
       digest: digestOf(parts),
       [Symbol.dispose]() {
-        // Whoever still holds the body holds no bytes.
+        // What still refers to the body keeps no bytes in memory.
         parts.length = 0;
         share[Symbol.dispose]();
       },
@@ -135,7 +133,7 @@ async function collect(
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   /** Set once the body is refused: what the parser still brings is dropped. */
   let isOver = false;
-  const fail = (error: ProblemError) => {
+  const fail = (error: unknown) => {
     isOver = true;
     reject(error);
   };
@@ -168,7 +166,12 @@ async function collect(
   });
   parser.on('partsLimit', () => fail(invalidBody(`has more than ${limits.maxParts} parts`)));
   parser.on('error', () => fail(invalidBody('ends before its last boundary, or its boundary is another one')));
-  parser.on('finish', resolve);
+  parser.on('finish', () => {
+    if (parts.length < partsBegun(parser)) {
+      fail(invalidBody('has a part without a `Content-Disposition: form-data; name="…"`; give each one'));
+    }
+    resolve();
+  });
 
   let total = 0;
   const onData = (chunk: Buffer) => {
@@ -177,7 +180,7 @@ async function collect(
     try {
       onBytes(chunk.length);
     } catch (error) {
-      return fail(error as ProblemError);
+      return fail(error);
     }
     parser.write(chunk);
   };
@@ -193,6 +196,13 @@ async function collect(
     body.off('data', onData).off('end', onEnd).off('error', onCut).off('close', onCut).pause();
   }
   return parts.filter((part) => part !== null);
+}
+
+/** How many parts have begun. The parser skips those that are no form data without an event; its own count has them. */
+function partsBegun(parser: BusboyInstance): number {
+  const { _parser: multipart } = parser as BusboyInstance & { readonly _parser?: { readonly _nparts?: number } };
+  if (multipart?._nparts === undefined) throw new TypeError('the multipart parser does not count its parts');
+  return multipart._nparts;
 }
 
 /** True for content types whose parts are files even without a file name. */
@@ -227,5 +237,5 @@ function tooLarge(detail: string, errors?: ProblemSpec['errors']): ProblemError 
 }
 
 function describeMib(bytes: number): string {
-  return `${bytes / MIB} MiB`;
+  return `${Math.floor((10 * bytes) / MIB) / 10} MiB`;
 }

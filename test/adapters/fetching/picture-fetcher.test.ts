@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { createPictureFetcher } from '../../../src/adapters/fetching/picture-fetcher.ts';
+import { ImageError } from '../../../src/core/domain/errors.ts';
 import { hostOf } from '../../../src/security/allow-list.ts';
 import { createGuardedFetch } from '../../../src/security/ssrf-guard.ts';
 import { type FileServer, redirectTo, startFileServer } from '../../support/network/file-server.ts';
@@ -51,7 +52,7 @@ describe('a picture', () => {
       agent = request.headers['user-agent'];
       response.end(BYTES);
     });
-    expect(Buffer.from(await open().fetch(url, BYTES.length))).toEqual(BYTES);
+    expect(Buffer.from(await open().fetch(url, { maxBytes: BYTES.length }))).toEqual(BYTES);
     expect(agent).toBe('Easel/test');
   });
 
@@ -60,8 +61,8 @@ describe('a picture', () => {
     allowed.serve('/1', redirectTo('/a.png', 307));
     allowed.serve('/2', redirectTo(`${allowed.origin}/1`, 301));
     const url = allowed.serve('/3', redirectTo('2'));
-    expect(Buffer.from(await open().fetch(url, 1_000))).toEqual(BYTES);
-    await expect(open().fetch(allowed.serve('/4', redirectTo('/3')), 1_000)).rejects.toMatchObject({
+    expect(Buffer.from(await open().fetch(url, { maxBytes: 1_000 }))).toEqual(BYTES);
+    await expect(open().fetch(allowed.serve('/4', redirectTo('/3')), { maxBytes: 1_000 })).rejects.toMatchObject({
       code: 'invalid_request',
       message: expect.stringContaining('redirected more than 3 times'),
     });
@@ -69,7 +70,20 @@ describe('a picture', () => {
 
   it('is refused with 413 where it has more bytes than are taken', async () => {
     const url = allowed.serve('/large.png', BYTES);
-    await expect(open().fetch(url, BYTES.length - 1)).rejects.toMatchObject({ code: 'payload_too_large' });
+    await expect(open().fetch(url, { maxBytes: BYTES.length - 1 })).rejects.toMatchObject({
+      code: 'payload_too_large',
+    });
+  });
+
+  it('is counted as it arrives, and ends where what counts it raises', async () => {
+    const url = allowed.serve('/endless.png', (_, response) => void response.write(BYTES));
+    const counted: number[] = [];
+    const full = new ImageError('queue_full', 'no room');
+    const onBytes = (bytes: number) => {
+      counted.push(bytes);
+      if (counted.reduce((sum, one) => sum + one, 0) === BYTES.length) throw full;
+    };
+    await expect(open().fetch(url, { maxBytes: 1_000, onBytes })).rejects.toBe(full);
   });
 
   it('waits for its turn, in which its time begins', async () => {
@@ -77,9 +91,9 @@ describe('a picture', () => {
     const url = allowed.serve('/slow.png', (_request, response) => void gate.promise.then(() => response.end(BYTES)));
     const fetcher = open({ concurrency: 2 });
     const before = allowed.asked.length;
-    const all = Promise.all(Array.from({ length: 5 }, () => fetcher.fetch(url, 1_000)));
+    const all = Promise.all(Array.from({ length: 5 }, () => fetcher.fetch(url, { maxBytes: 1_000 })));
     await until(() => allowed.asked.length - before === 2);
-    expect(Buffer.from(await open().fetch(allowed.serve('/a.png', BYTES), 1_000))).toEqual(BYTES);
+    expect(Buffer.from(await open().fetch(allowed.serve('/a.png', BYTES), { maxBytes: 1_000 }))).toEqual(BYTES);
     expect(allowed.asked.slice(before)).toEqual(['/slow.png', '/slow.png', '/a.png']);
     gate.resolve();
     expect(await all).toHaveLength(5);
@@ -92,7 +106,7 @@ it('ends at once when the service begins to stop', async () => {
     response.write('x');
     stopping.abort();
   });
-  await expect(open({ stopping: stopping.signal }).fetch(url, 1_000)).rejects.toMatchObject({
+  await expect(open({ stopping: stopping.signal }).fetch(url, { maxBytes: 1_000 })).rejects.toMatchObject({
     code: 'shutting_down',
     retryAfterSeconds: 10,
   });
@@ -121,7 +135,7 @@ describe('no picture comes, and the request is at fault,', () => {
   ])('%s', async (_, address, detail) => {
     const asked = internal.asked.length;
     const error = await open()
-      .fetch(await address(), 1_000)
+      .fetch(await address(), { maxBytes: 1_000 })
       .catch((cause: unknown) => cause);
     expect(error).toMatchObject({ code: 'invalid_request', message: expect.stringMatching(detail) });
     expect((error as Error).message).not.toContain('secret.png');
@@ -131,7 +145,7 @@ describe('no picture comes, and the request is at fault,', () => {
   it('where nothing listens', async () => {
     await using refusing = await refusingPort();
     const origin = `http://127.0.0.1:${refusing.port}`;
-    await expect(open({ origin }).fetch(`${origin}/a.png`, 1_000)).rejects.toMatchObject({
+    await expect(open({ origin }).fetch(`${origin}/a.png`, { maxBytes: 1_000 })).rejects.toMatchObject({
       code: 'invalid_request',
       message: expect.stringContaining('could not be reached, or broke off (ECONNREFUSED)'),
     });
@@ -139,7 +153,7 @@ describe('no picture comes, and the request is at fault,', () => {
 
   it('where it does not arrive in time', async () => {
     const url = allowed.serve('/never', (_, response) => void response.write('x'));
-    await expect(open({ timeoutMs: 50 }).fetch(url, 1_000)).rejects.toMatchObject({
+    await expect(open({ timeoutMs: 50 }).fetch(url, { maxBytes: 1_000 })).rejects.toMatchObject({
       code: 'invalid_request',
       message: expect.stringContaining('within 0.05 s'),
     });

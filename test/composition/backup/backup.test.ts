@@ -1,7 +1,7 @@
 import { mkdir, readdir, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { SCHEMA_VERSION } from '../../../src/adapters/records/sqlite/migrations.ts';
+import { SCHEMA_VERSION } from '../../../src/adapters/records/sqlite/schema/migrations.ts';
 import { lockFolder } from '../../../src/adapters/storage/folder-lock.ts';
 import { backUp } from '../../../src/composition/backup/backup.ts';
 import { BackupError } from '../../../src/composition/backup/backup-error.ts';

@@ -1,6 +1,6 @@
 import { pino } from 'pino';
 import { expect, it } from 'vitest';
-import { SCHEMA_VERSION } from '../../../src/adapters/records/sqlite/migrations.ts';
+import { SCHEMA_VERSION } from '../../../src/adapters/records/sqlite/schema/migrations.ts';
 import { openMediaFolder, openRecords } from '../../../src/composition/start/open-storage.ts';
 import { downgrade } from '../../adapters/records/sqlite/downgrade.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';

@@ -179,6 +179,7 @@ const WRONG: Readonly<Record<string, readonly Row[]>> = {
   AMBIGUOUS_RETRIES: [wholeNumber(0, 10)],
   CONCURRENCY: [wholeNumber(1, 256)],
   IMAGING_CONCURRENCY: [wholeNumber(1, 256)],
+  INPUT_MEMORY_BYTES: [bytes(1024 * 1024, 2 ** 40)],
   QUEUE_LIMIT: [wholeNumber(1, 1_000_000)],
   OPENAI_WAIT_SECONDS: [seconds(1, 3600)],
   SYNC_WAIT_SECONDS: [seconds(0, 3600)],

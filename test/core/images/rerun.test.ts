@@ -73,11 +73,12 @@ function scene(current: Image | null, { providers = [PROVIDER], capacity = async
     log: pino({ level: 'silent' }),
   });
   const joinOrRerun = createJoinOrRerun(rerun);
+  const inputs = { request, store: async () => {} };
   return {
     seen,
     guard,
     clock,
-    send: (found: Image) => joinOrRerun({ by: 'mediaId', image: found }, { create: { mediaId: 'x' }, request }, ANYONE),
+    send: (found: Image) => joinOrRerun({ by: 'mediaId', image: found }, { create: { mediaId: 'x' }, inputs }, ANYONE),
     retry: createRetry(rerun),
   };
 }

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { beforeAll, expect, it, onTestFinished } from 'vitest';
 import { createImaging } from '../../../src/adapters/imaging/finish.ts';
 import { createDiskStore } from '../../../src/adapters/storage/disk.ts';
+import { createBytesInHand } from '../../../src/core/domain/bytes-in-hand.ts';
 import { ImageError } from '../../../src/core/domain/errors.ts';
 import { inputName, sha256 } from '../../../src/core/domain/file-names.ts';
 import { ANONYMOUS, type CreateImage } from '../../../src/core/domain/request.ts';
@@ -22,7 +23,7 @@ beforeAll(async () => {
 });
 
 /** Takes inputs into a real store; URLs give the bytes of `pages`. */
-async function openIntake(options: { readonly maxBytesInHand?: number; readonly put?: MediaStore['put'] } = {}) {
+async function openIntake(options: { readonly memoryBytes?: number; readonly put?: MediaStore['put'] } = {}) {
   const folder = await temporaryFolder();
   const records = openRecords(folder.path);
   onTestFinished(async () => {
@@ -38,9 +39,15 @@ async function openIntake(options: { readonly maxBytesInHand?: number; readonly 
     holds,
     imaging: createImaging(),
     references: new Map(),
-    fetcher: { fetch: async (url) => (await pages[url]?.()) ?? new Uint8Array() },
+    fetcher: {
+      async fetch(url, { onBytes }) {
+        const bytes = (await pages[url]?.()) ?? new Uint8Array();
+        onBytes?.(bytes.byteLength);
+        return bytes;
+      },
+    },
     limitsOf: () => ({ images: 16, imageBytes: 1_000_000, maskBytes: 1_000_000 }),
-    ...(options.maxBytesInHand !== undefined && { maxBytesInHand: options.maxBytesInHand }),
+    inHand: createBytesInHand(options.memoryBytes ?? 1_000_000),
   });
   const take = (create: CreateImage) => takeInputs(create, aRequest(), ANONYMOUS);
   return { take, store, pages };
@@ -98,7 +105,7 @@ it('holds nothing where it cannot be stored', async () => {
 });
 
 it('refuses what goes beyond the memory for pictures of several requests, until others are done or have failed', async () => {
-  const { take, pages } = await openIntake({ maxBytesInHand: logo.length + chair.length });
+  const { take, pages } = await openIntake({ memoryBytes: logo.length + chair.length });
   pages.logo = async () => logo;
   pages.chair = async () => chair;
   const two = { inputs: [{ url: 'logo' }, { url: 'chair' }] };
@@ -112,6 +119,22 @@ it('refuses what goes beyond the memory for pictures of several requests, until 
     paths: [{ path: 'inputs.1' }],
   });
   (await take(two))[Symbol.dispose]();
+});
+
+it('refuses pictures that are too many bytes for one request together, wherever they come from', async () => {
+  const { take, pages } = await openIntake({ memoryBytes: logo.length + chair.length - 1 });
+  pages.logo = async () => logo;
+  pages.chair = async () => chair;
+  const file = { file: 'a', bytes: logo };
+  for (const inputs of [
+    [file, { file: 'b', bytes: chair }],
+    [file, { url: 'chair' }],
+  ]) {
+    await expect(take({ inputs })).rejects.toMatchObject({ code: 'payload_too_large', paths: [{ path: 'inputs' }] });
+  }
+  const fetched = take({ inputs: [{ url: 'logo' }, { url: 'chair' }] });
+  await expect(fetched).rejects.toMatchObject({ code: 'payload_too_large', paths: [{ path: 'inputs.1' }] });
+  (await take({ inputs: [file, file, { url: 'logo' }] }))[Symbol.dispose]();
 });
 
 it('names the first wrong input in their order, once none is read any more', async () => {

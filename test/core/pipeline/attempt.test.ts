@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { createImageEvents } from '../../../src/adapters/events/local.ts';
 import { TRAINED_ALGORITHMIC_MEDIA } from '../../../src/core/domain/digital-source.ts';
 import { ImageError, ProviderError } from '../../../src/core/domain/errors.ts';
@@ -270,22 +270,25 @@ describe('an edit', () => {
 
   it('gets the bytes of its pictures, and counts them in its estimate', async () => {
     const inputBytes = new Map([['a', Buffer.from('picture')]]);
+    const disposed = vi.fn();
     let given: GenerationOptions['inputBytes'];
     let estimated: unknown;
     const scene = openScene({
       request: { inputs },
-      readInputs: async () => inputBytes,
+      readInputs: async () => ({ bytes: inputBytes, [Symbol.dispose]: disposed }),
       async estimate({ edit }) {
         estimated = edit;
         return ESTIMATE;
       },
       async generate(options) {
         given = options.inputBytes;
+        expect(disposed).not.toHaveBeenCalled();
         throw new ProviderError('unreachable', 'no answer');
       },
     });
     await expect(scene.call()).rejects.toThrow('no answer');
     expect(given).toBe(inputBytes);
+    expect(disposed).toHaveBeenCalled();
     expect(estimated).toEqual({ inputs, mask: null });
   });
 

@@ -1,14 +1,18 @@
 import { expect, it } from 'vitest';
 import type { EditLimits } from '../../../src/core/domain/model.ts';
+import type { ImageRequest } from '../../../src/core/domain/request.ts';
 import { createInputLimits } from '../../../src/core/upstream/input-limits.ts';
 import type { Candidate } from '../../../src/core/upstream/upstreams.ts';
 import { aRequest } from '../../contracts/record-store/example-images.ts';
+import { aReference } from '../../support/inputs.ts';
 
-/** The limits on so many inputs where the models that can make the request have these. */
-function limitsOf(inputs: number, ...models: readonly (EditLimits | null)[]): EditLimits {
+/** The limits on so many inputs of the request where the models that can make it have these. */
+function limitsFor(request: ImageRequest, inputs: number, models: readonly (EditLimits | null)[]): EditLimits {
   const candidates = models.map((edits) => ({ plan: { call: { model: { edits } } } }) as Candidate);
-  return createInputLimits({ candidates: () => candidates as [Candidate, ...Candidate[]] })(aRequest(), inputs);
+  return createInputLimits({ candidates: () => candidates as [Candidate, ...Candidate[]] })(request, inputs);
 }
+
+const limitsOf = (inputs: number, ...models: readonly (EditLimits | null)[]) => limitsFor(aRequest(), inputs, models);
 
 const one = { images: 1, imageBytes: 400, maskBytes: 4 };
 const many = { images: 16, imageBytes: 50, maskBytes: 5 };
@@ -28,6 +32,19 @@ it.each<[number, (EditLimits | null)[], RegExp]>([
       code: 'unsupported_parameter',
       message: expect.stringMatching(detail),
       paths: [expect.objectContaining({ path: 'inputs' })],
+    }),
+  );
+});
+
+it('count the references of a preset, of which the refusal says how many', () => {
+  const reference = aReference('logo');
+  const request = aRequest({ preset: 'acme@1', references: [reference, reference] });
+  expect(limitsFor(request, 14, [one, many])).toEqual(many);
+  expect(() => limitsFor(request, 15, [one, many])).toThrow(
+    expect.objectContaining({
+      code: 'unsupported_parameter',
+      message: expect.stringMatching(/takes 16 inputs at most, and these are 15, and acme@1 brings 2 more$/),
+      paths: [{ path: 'inputs', message: 'at most 14' }],
     }),
   );
 });

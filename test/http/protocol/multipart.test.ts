@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { type BytesInHand, createBytesInHand } from '../../../src/http/protocol/bytes-in-hand.ts';
+import { type BytesInHand, createBytesInHand } from '../../../src/core/domain/bytes-in-hand.ts';
 import { type MultipartLimits, readMultipart, textOf, UPLOAD_LIMITS } from '../../../src/http/protocol/multipart.ts';
 import { ProblemError } from '../../../src/http/protocol/problem.ts';
 import { multipart, type PartToSend } from '../../support/multipart.ts';
@@ -120,6 +120,14 @@ describe('readMultipart', () => {
     ],
     ['an empty body', () => read(Buffer.alloc(0)), 'invalid_request', /ends before its last boundary/],
     ['a part without a name', () => readParts([]).then(() => read(withoutName())), 'invalid_request', /without a name/],
+    ...['', 'Content-Type: image/png', 'Content-Disposition: attachment; name="a"', 'X: y'].map(
+      (head): [string, () => Promise<unknown>, string, RegExp] => [
+        `a part that is no form data but has the head '${head}'`,
+        () => read(withHead(head)),
+        'invalid_request',
+        /without a `Content-Disposition: form-data/,
+      ],
+    ),
     [
       '10,000 parts',
       () => readParts(Array.from({ length: 10_000 }, () => ({ name: 'a', content: '' }))),
@@ -134,7 +142,6 @@ describe('readMultipart', () => {
     ],
     ['a large field', () => readParts(PARTS, { limits: { maxTextBytes: 5 } }), 'payload_too_large', /part must not/],
     ['a large body', () => readParts(PARTS, { limits: { maxBytes: 1_000 } }), 'payload_too_large', /body must not/],
-    ['too many bodies', () => readParts(PARTS, { inHand: createBytesInHand(900) }), 'queue_full', /in hand/],
   ])('refuses %s', async (_what, reading, code, detail) => {
     const problem = await problemOf(reading());
     expect(problem.code).toBe(code);
@@ -194,6 +201,15 @@ describe('readMultipart', () => {
   });
 });
 
+/** A body whose second part has this head. */
+function withHead(head: string): Buffer {
+  const { bytes } = multipart([
+    { name: 'b', content: '1' },
+    { name: 'a', content: '2' },
+  ]);
+  return Buffer.from(bytes.toString().replace('Content-Disposition: form-data; name="a"', head));
+}
+
 /** A body whose one part bears no name. */
 function withoutName(): Buffer {
   const { bytes } = multipart([{ name: 'a', content: '1' }]);
@@ -207,7 +223,7 @@ describe('the bytes in hand', () => {
     const first = await readParts(PARTS, { inHand });
     expect(inHand.bytes).toBe(length);
     const second = await readParts(PARTS, { inHand });
-    expect((await problemOf(readParts(PARTS, { inHand }))).retryAfter).toBe(5);
+    await expect(readParts(PARTS, { inHand })).rejects.toMatchObject({ code: 'queue_full', retryAfterSeconds: 5 });
     expect(inHand.bytes).toBe(2 * length);
     first[Symbol.dispose]();
     first[Symbol.dispose]();

@@ -1,8 +1,8 @@
 import type { Image } from '../../../core/domain/image.ts';
 import type { CallQuery, FoundCall } from '../../../core/ports/record-store.ts';
 import type { SqliteDatabase } from './database.ts';
-import { IS_READABLE } from './migrations.ts';
 import { NEVER, parseImage } from './rows.ts';
+import { IS_READABLE } from './schema/unreadable.ts';
 
 /** The reads of calls, synchronous; each promises what the port's method of that name does. */
 interface SqliteCallQueries {

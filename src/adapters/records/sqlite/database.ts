@@ -4,7 +4,7 @@ import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { setTimeout as delay } from 'node:timers/promises';
 import { asImageError, isBusy, unavailable } from './errors.ts';
 import { type DatabaseLock, lockDatabase } from './lock.ts';
-import { migrate, SCHEMA_VERSION, schemaVersion } from './migrations.ts';
+import { migrate, SCHEMA_VERSION, schemaVersion } from './schema/migrations.ts';
 import { cacheStatements, connectDurably, inTransaction } from './writer/connection.ts';
 import { watchFiles } from './writer/same-file.ts';
 import type { Outcome, Step } from './writer/write.ts';

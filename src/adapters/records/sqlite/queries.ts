@@ -18,7 +18,6 @@ import type {
 import { decodeCursor, encodeCursor } from '../cursor.ts';
 import { openCallQueries } from './call-queries.ts';
 import type { SqliteDatabase } from './database.ts';
-import { IS_READABLE } from './migrations.ts';
 import {
   NEVER,
   parseImage,
@@ -29,6 +28,7 @@ import {
   readStored,
   type StoredImage,
 } from './rows.ts';
+import { IS_READABLE } from './schema/unreadable.ts';
 import { countSharing } from './shared-files.ts';
 import type { Row } from './writer/write.ts';
 

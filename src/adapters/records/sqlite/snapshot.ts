@@ -3,7 +3,8 @@ import { DatabaseSync } from 'node:sqlite';
 import { ImageError } from '../../../core/domain/errors.ts';
 import type { Image } from '../../../core/domain/image.ts';
 import { asImageError, unavailable } from './errors.ts';
-import { IS_READABLE, migrate, SCHEMA_VERSION, schemaVersion } from './migrations.ts';
+import { migrate, SCHEMA_VERSION, schemaVersion } from './schema/migrations.ts';
+import { IS_READABLE } from './schema/unreadable.ts';
 
 /** A copy of a database, at one moment. */
 export interface DatabaseSnapshot extends Disposable {

@@ -1,6 +1,6 @@
 import sharp, { type Region } from 'sharp';
 import { describe, expect, it } from 'vitest';
-import { checkPicture } from '../../../../src/adapters/imaging/checks.ts';
+import { checkPicture } from '../../../../src/adapters/imaging/checks/checks.ts';
 import { readPicture } from '../../../../src/adapters/imaging/inspect.ts';
 import { readXmp } from '../../../../src/adapters/provenance/xmp.ts';
 import { createPlaceholderProvider } from '../../../../src/adapters/providers/placeholder/provider.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { SCHEMA_VERSION } from '../../../../src/adapters/records/sqlite/migrations.ts';
+import { SCHEMA_VERSION } from '../../../../src/adapters/records/sqlite/schema/migrations.ts';
 import type { AttemptOutcome, Image } from '../../../../src/core/domain/image.ts';
 import type { Cost } from '../../../../src/core/domain/money.ts';
 import type { ListQuery } from '../../../../src/core/ports/record-store.ts';

@@ -9,14 +9,20 @@ import { BOUNDARY, multipart, type PartToSend } from '../../../support/multipart
 import { until } from '../../../support/until.ts';
 
 const MIB = 1024 * 1024;
-const IN_HAND = 4 * MIB;
+const MEMORY = 4.5 * MIB;
 
 let http: HttpApp;
+/** An app with more memory than a model takes. */
+let ample: HttpApp;
 
 beforeAll(async () => {
-  http = await openHttpApp({}, {}, { maxBytesInHand: IN_HAND });
+  http = await openHttpApp({}, { inputMemoryBytes: MEMORY });
+  ample = await openHttpApp({}, { inputMemoryBytes: 1024 * MIB });
 });
-afterAll(() => http[Symbol.asyncDispose]());
+afterAll(async () => {
+  await http[Symbol.asyncDispose]();
+  await ample[Symbol.asyncDispose]();
+});
 beforeEach(() => {
   http.images.onSubmit = null;
   http.images.stored.clear();
@@ -221,7 +227,7 @@ describe('a multipart body that is too large', () => {
       ],
     ],
   ])('%s: the client can read the whole answer, without a reset', async (_what, chunks) => {
-    await using roomy = await openHttpApp();
+    await using roomy = await openHttpApp({}, { inputMemoryBytes: 128 * MIB });
     const answer = await roomy.raw(...chunks);
     expect(answer).toMatch(/^HTTP\/1.1 413 /);
     const { code } = problem.parse(JSON.parse(answer.slice(answer.indexOf('\r\n\r\n'))));
@@ -230,25 +236,43 @@ describe('a multipart body that is too large', () => {
   });
 
   test('a body without room is read on: a client that reads no answer before it has sent all gets it', async () => {
+    await using roomy = await openHttpApp({}, { inputMemoryBytes: 80 * MIB });
     const rest = Buffer.alloc(10 * MIB, 'x');
-    const socket = connect(http.port, '127.0.0.1');
-    const write = (bytes: string | Buffer) =>
-      new Promise<void>((resolve, reject) => socket.write(bytes, (error) => (error ? reject(error) : resolve())));
-    await write(head(opened.length + 10 * rest.length));
+    const open = () => {
+      const socket = connect(roomy.port, '127.0.0.1').on('error', () => {});
+      const write = (bytes: string | Buffer) =>
+        new Promise<void>((resolve, reject) => socket.write(bytes, (error) => (error ? reject(error) : resolve())));
+      return { socket, write };
+    };
+    const held = open();
+    await held.write(head(opened.length + 6 * rest.length));
+    await held.write(opened);
+    for (let piece = 0; piece < 4; piece += 1) await held.write(rest);
+
+    const { socket, write } = open();
+    await write(head(opened.length + 6 * rest.length));
     await write(opened);
-    for (let piece = 0; piece < 10; piece += 1) await write(rest);
+    for (let piece = 0; piece < 6; piece += 1) await write(rest);
     const [answer] = await once(socket, 'data');
     expect(String(answer)).toMatch(/^HTTP\/1.1 429 .*queue_full/s);
     socket.destroy();
+    held.socket.destroy();
   });
 
-  test('is refused by its length, before the client has sent it', async () => {
-    const socket = connect(http.port, '127.0.0.1');
-    socket.write(head(128 * MIB + 1));
-    const [answer] = await once(socket, 'data');
-    expect(String(answer)).toMatch(/^HTTP\/1.1 413 .*128 MiB/s);
-    socket.destroy();
-  });
+  test.each([
+    ['the memory for uploads', () => http, MEMORY, '4.5 MiB'],
+    ['what a model takes', () => ample, 16 * 50 * MIB + 8 * MIB, '808 MiB'],
+  ])(
+    'is refused by its length before the client has sent it, where that is more than %s',
+    async (_what, app, bytes, most) => {
+      const socket = connect(app().port, '127.0.0.1');
+      socket.write(head(bytes + 1));
+      const [answer] = await once(socket, 'data');
+      expect(String(answer)).toMatch(/^HTTP\/1.1 413 /);
+      expect(String(answer)).toContain(`not be larger than ${most}`);
+      socket.destroy();
+    },
+  );
 });
 
 describe('the room for bodies in hand', () => {
@@ -273,7 +297,7 @@ describe('the room for bodies in hand', () => {
     return socket;
   }
 
-  test('is bounded: beyond it a request is told to come back, and one with less or with JSON is served', async () => {
+  test('is bounded: beyond it a request is to come back later, and one with less or with JSON is served', async () => {
     const socket = await sendHalf();
     const { status, headers, body } = await send(upload(2 * MIB));
     expect([status, headers.get('retry-after'), body]).toMatchObject([429, '5', { code: 'queue_full' }]);

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { measureSharpness, type Pixels } from '../../../src/adapters/imaging/measures.ts';
-import { randomOf } from '../../support/random.ts';
+import { measureSharpness, type Pixels } from '../../../../src/adapters/imaging/checks/measures.ts';
+import { randomOf } from '../../../support/random.ts';
 
 describe('measureSharpness', () => {
   const SIZES = [

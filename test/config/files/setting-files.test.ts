@@ -2,9 +2,9 @@ import { createPrivateKey } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { ConfigError, readConfig } from '../../src/config/config.ts';
-import { signingIdentity, type TestIdentity } from '../support/credentials.ts';
-import { temporaryFolder } from '../support/temporary-folder.ts';
+import { ConfigError, readConfig } from '../../../src/config/config.ts';
+import { signingIdentity, type TestIdentity } from '../../support/credentials.ts';
+import { temporaryFolder } from '../../support/temporary-folder.ts';
 
 let own: TestIdentity;
 let other: TestIdentity;

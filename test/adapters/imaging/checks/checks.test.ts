@@ -1,10 +1,10 @@
 import sharp, { type Sharp } from 'sharp';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { checkPicture } from '../../../src/adapters/imaging/checks.ts';
-import { readPicture } from '../../../src/adapters/imaging/inspect.ts';
-import { configureSharp } from '../../../src/adapters/imaging/sharp.ts';
-import { type CheckName, type CheckPolicy, forEachCheck } from '../../../src/core/domain/checks.ts';
-import type { Size } from '../../../src/core/domain/geometry.ts';
+import { checkPicture } from '../../../../src/adapters/imaging/checks/checks.ts';
+import { readPicture } from '../../../../src/adapters/imaging/inspect.ts';
+import { configureSharp } from '../../../../src/adapters/imaging/sharp.ts';
+import { type CheckName, type CheckPolicy, forEachCheck } from '../../../../src/core/domain/checks.ts';
+import type { Size } from '../../../../src/core/domain/geometry.ts';
 
 const LIMITS = { bytes: 50_000_000, pixels: 64_000_000, decodeSeconds: 20 };
 const STRICT = forEachCheck(() => 'reject');

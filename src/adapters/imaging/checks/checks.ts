@@ -1,5 +1,5 @@
-import { CHECK_NAMES, type Check, type CheckName, type CheckPolicy } from '../../core/domain/checks.ts';
-import type { Size } from '../../core/domain/geometry.ts';
+import { CHECK_NAMES, type Check, type CheckName, type CheckPolicy } from '../../../core/domain/checks.ts';
+import type { Size } from '../../../core/domain/geometry.ts';
 import { measureContent } from './borders.ts';
 import { measureSharpness, measureSpread, type Pixels, type Spread } from './measures.ts';
 

@@ -1,4 +1,4 @@
-import type { Picture } from './inspect.ts';
+import type { Picture } from '../inspect.ts';
 
 /** The parts of a decoded picture that are measured. Transparent pixels are composited over black. */
 export type Pixels = Pick<Picture, 'width' | 'height' | 'channels' | 'pixels' | 'transparent'>;

@@ -2,13 +2,13 @@
 
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import type { ModelFacts } from '../core/models/catalog.ts';
-import { parseCatalog } from '../core/models/catalog-file.ts';
-import { BUILT_IN_PRESETS } from '../core/planning/built-in-presets.ts';
-import { parsePresets } from '../core/planning/preset-file.ts';
-import type { DescribedPresets } from '../core/planning/presets.ts';
-import { parseKeyFile } from '../security/api-keys.ts';
-import { readFault } from './messages/read-fault.ts';
+import type { ModelFacts } from '../../core/models/catalog.ts';
+import { parseCatalog } from '../../core/models/catalog-file.ts';
+import { BUILT_IN_PRESETS } from '../../core/planning/built-in-presets.ts';
+import { parsePresets } from '../../core/planning/preset-file.ts';
+import type { DescribedPresets } from '../../core/planning/presets.ts';
+import { parseKeyFile } from '../../security/api-keys.ts';
+import { readFault } from '../messages/read-fault.ts';
 import { type ReferenceFiles, type ReferenceLimits, readReferenceFiles } from './reference-files.ts';
 
 /** The issues of one file, in lines like those for variables. The path is not quoted: it may be a key in the wrong variable. */

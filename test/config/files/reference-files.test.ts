@@ -2,10 +2,10 @@ import { execFileSync } from 'node:child_process';
 import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { readConfig } from '../../src/config/config.ts';
-import { texturedPicture } from '../support/pictures.ts';
-import { temporaryFolder } from '../support/temporary-folder.ts';
-import { issuesOf } from './issues-of.ts';
+import { readConfig } from '../../../src/config/config.ts';
+import { texturedPicture } from '../../support/pictures.ts';
+import { temporaryFolder } from '../../support/temporary-folder.ts';
+import { issuesOf } from '../issues-of.ts';
 
 const SIZE = { width: 64, height: 32 };
 

@@ -2,9 +2,9 @@
 
 import { readFileSync, realpathSync, statSync } from 'node:fs';
 import { dirname, join, relative, sep } from 'node:path';
-import type { Model } from '../core/domain/model.ts';
-import type { DescribedPresets } from '../core/planning/presets.ts';
-import { readFault } from './messages/read-fault.ts';
+import type { Model } from '../../core/domain/model.ts';
+import type { DescribedPresets } from '../../core/planning/presets.ts';
+import { readFault } from '../messages/read-fault.ts';
 
 /** The bytes of reference pictures, by the path that the presets' file gives them. */
 export type ReferenceFiles = ReadonlyMap<string, Uint8Array>;
