@@ -55,6 +55,33 @@ describe('bad input is refused with the parameter, and nothing is called', () =>
     expect(easel.upstream.calls).toHaveLength(0);
   });
 
+  test.each([
+    ['generations', {}, 'prompt: is missing'],
+    ['generations', { prompt: ' ' }, 'prompt: must not be blank'],
+    ['generations', { prompt: 'a', n: 0 }, 'n: must be a whole number from 1 to 10'],
+    ['generations', { prompt: 'a', response_format: 'hex' }, 'response_format: must be one of b64_json, url'],
+    [
+      'generations',
+      { prompt: 'a', webhook_url: 'http://127.0.0.1/' },
+      expect.stringMatching(/^webhook_url: 127\.0\.0\.1 has an address/),
+    ],
+    ['edits', { prompt: 'a' }, expect.stringMatching(/^images: is missing: send at least one picture/)],
+    ['edits', { prompt: 'a', images: ['b'] }, expect.stringMatching(/^images\.0: must be an object such as/)],
+    [
+      'edits',
+      { prompt: 'a', images: [{ image_url: 'data:image/png;base64,AAAA' }] },
+      expect.stringMatching(/^image\.0: the bytes are no/),
+    ],
+  ])('by %s, in one plain sentence: %o', async (route, body, message) => {
+    await using easel = await startEasel();
+    const response = await fetch(`${easel.url}/v1/images/${route}`, {
+      method: 'POST',
+      headers: JSON_BODY,
+      body: JSON.stringify(body),
+    });
+    expect(await errorOf(response)).toMatchObject({ status: 400, message });
+  });
+
   test('a stream of a task', async () => {
     await using easel = await startEasel();
     for (const [path, headers] of [
