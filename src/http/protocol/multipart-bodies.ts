@@ -1,5 +1,5 @@
 import { errorCodes, type FastifyInstance, type FastifyRequest } from 'fastify';
-import { createBytesInHand } from './bytes-in-hand.ts';
+import type { BytesInHand } from './bytes-in-hand.ts';
 import { type MultipartBody, type MultipartLimits, readMultipart } from './multipart.ts';
 
 /** How a route takes `multipart/form-data`. */
@@ -26,10 +26,9 @@ const bodies = new WeakMap<FastifyRequest, MultipartBody>();
 
 /**
  * Makes `app` read `multipart/form-data` for the routes whose config has `multipart`. Call after `readJsonBodies`. All bodies together
- * take at most `maxBytesInHand`; beyond that a request is refused with `queue_full`.
+ * take room of `inHand`; where there is none, a request is refused with `queue_full`.
  */
-export function readMultipartBodies(app: FastifyInstance, maxBytesInHand: number): void {
-  const inHand = createBytesInHand(maxBytesInHand);
+export function readMultipartBodies(app: FastifyInstance, inHand: BytesInHand): void {
   app.addContentTypeParser('multipart/form-data', async (request: FastifyRequest, payload: typeof request.raw) => {
     const { headers, routeOptions } = request;
     const route = routeOptions.config.multipart;
