@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import OpenAI from 'openai';
 import { expect, test } from 'vitest';
+import { openAiPictures } from '../../src/api/openai/answers.ts';
 import { openAiTask } from '../../src/api/openai/tasks.ts';
 import type { ImageRecord } from '../../src/core/domain/record.ts';
 import { startService } from '../support/app/process.ts';
@@ -91,7 +92,7 @@ test('tasks outlast a SIGKILL in the middle: each has its picture, and only what
   await audit(second.url, ids, upstream.calls);
 });
 
-test('calls of the unmodified SDK outlast a SIGKILL: they come back by themselves, join, and get their picture', async () => {
+test('calls of the unmodified SDK outlast a SIGKILL: they come back, join, and get their picture, and so does a retry after another one', async () => {
   await using scene = await openScene();
   const { upstream } = scene;
   const gate = upstream.gate();
@@ -122,4 +123,22 @@ test('calls of the unmodified SDK outlast a SIGKILL: they come back by themselve
   expect(new Set(ids).size).toBe(COUNT);
   expect(upstream.calls.length).toBeLessThanOrEqual(COUNT + 2);
   await audit(second.url, ids, upstream.calls);
+
+  second.child.kill('SIGKILL');
+  await second.exited;
+  await using third = await scene.start();
+  const made = upstream.calls.length;
+  for (let times = 0; times < 2; times += 1) {
+    const again = await fetch(`${third.url}/v1/images/generations`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', 'x-stainless-retry-count': '1' },
+      body: JSON.stringify({ size: SIZE, prompt: 'lighthouse 0', model: 'gpt-image-2' }),
+    });
+    expect(again.headers.get('x-easel-media-id')).toBe(ids[0]);
+    const { data } = openAiPictures.parse(await again.json());
+    const { sha256 } = await recordAt(third.url, ids[0] ?? '');
+    const bytes = Buffer.from(data[0]?.b64_json ?? '', 'base64');
+    expect(createHash('sha256').update(bytes).digest('hex')).toBe(sha256);
+  }
+  expect(upstream.calls).toHaveLength(made);
 });

@@ -33,7 +33,8 @@ export function readMultipartBodies(app: FastifyInstance, inHand: BytesInHand): 
     const { headers, routeOptions } = request;
     const route = routeOptions.config.multipart;
     if (route === undefined) {
-      if (headers['content-length'] === '0') return undefined;
+      // An unknown route is said to be one, whatever the body.
+      if (request.is404 || headers['content-length'] === '0') return undefined;
       throw new errorCodes.FST_ERR_CTP_INVALID_MEDIA_TYPE(headers['content-type']);
     }
     const body = await readMultipart(payload, headers, route.limits, inHand);

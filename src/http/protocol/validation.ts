@@ -34,8 +34,9 @@ export function readJsonBodies(app: FastifyInstance): void {
       ? undefined
       : await parse(request, await withoutPictures(request, bytes), (what) => invalidBody(what)),
   );
-  app.addContentTypeParser('*', ({ headers }, _body, done) => {
-    if (headers['content-length'] === '0') return done(null, undefined);
+  app.addContentTypeParser('*', ({ headers, is404 }, _body, done) => {
+    // An unknown route is said to be one, whatever the body.
+    if (is404 || headers['content-length'] === '0') return done(null, undefined);
     done(new errorCodes.FST_ERR_CTP_INVALID_MEDIA_TYPE(headers['content-type']));
   });
   app.addHook('preParsing', (request, reply, payload, done) => {

@@ -1,6 +1,7 @@
 import OpenAI from 'openai';
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
+import { imageList } from '../../../src/api/image-record.ts';
 import { openAiError } from '../../../src/api/openai/errors.ts';
 import { startEasel } from '../../support/app/easel.ts';
 import { openHttpApp } from '../../support/app/http-app.ts';
@@ -104,6 +105,14 @@ describe('errors before the route have the same shape', () => {
 
   test.each([
     ['an unknown route', '/v1/audio', {}, 404, 'not_found'],
+    [
+      'a form for an unknown route',
+      '/v1/images/variations',
+      post('a', { 'content-type': 'multipart/form-data; boundary=a' }),
+      404,
+      'not_found',
+    ],
+    ['text for an unknown route', '/v1/audio', post('a', { 'content-type': 'text/plain' }), 404, 'not_found'],
     ['a path that is no URL', '/v1/%zz', {}, 400, 'invalid_request'],
     ['a method that the route does not take', '/v1/images/generations', {}, 405, 'invalid_request'],
     ['broken JSON', '/v1/images/generations', post('{'), 400, 'invalid_request'],
@@ -179,6 +188,21 @@ describe('failures of pictures are final', () => {
     noRetry.parse(error.headers?.get('x-should-retry'));
     expect(easel.upstream.calls).toHaveLength(1);
     expect(error.headers?.get('x-easel-media-id')).toMatch(/^[0-9a-f-]{36}$/);
+  });
+
+  test('a picture that was cancelled', async () => {
+    await using easel = await startEasel({ skipMs: 0 });
+    easel.upstream.always(picture({ beforeHeaders: easel.upstream.gate() }));
+    const client = new OpenAI({ baseURL: `${easel.url}/v1`, apiKey: 'none' });
+    const call = client.images.generate({ prompt: 'a' }).catch((raised: unknown) => raised);
+    await easel.upstream.received(1);
+    const { items } = imageList.parse(await (await easel.get('/images')).json());
+    await easel.cancel(items[0]?.mediaId ?? '');
+    const error = await call;
+    if (!(error instanceof OpenAI.ConflictError)) throw error;
+    expect(error).toMatchObject({ status: 409, code: 'cancelled' });
+    noRetry.parse(error.headers?.get('x-should-retry'));
+    expect(easel.upstream.calls).toHaveLength(1);
   });
 
   test('a budget that is spent', async () => {
