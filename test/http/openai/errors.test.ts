@@ -145,7 +145,7 @@ describe('errors before the route have the same shape', () => {
     expect(response.headers.get('content-type')).toContain('application/json');
   });
 
-  test('a missing and an unknown key, and one without the scope', async () => {
+  test('a missing and an unknown key', async () => {
     await using http = await openHttpApp({ keys: testKeys() });
     const url = `http://127.0.0.1:${http.port}/v1/models`;
     expect(await errorOf(await fetch(url))).toMatchObject({ status: 401, code: 'invalid_api_key' });
