@@ -1,5 +1,6 @@
 import type { FastifyBaseLogger, FastifyInstance, FastifyPluginAsync } from 'fastify';
 import { serializerCompiler } from 'fastify-type-provider-zod';
+import { createBytesInHand } from '../core/domain/bytes-in-hand.ts';
 import type { ToRecord } from '../core/domain/record.ts';
 import type { CallDefaults } from '../core/images/call-defaults.ts';
 import type { Calls } from '../core/images/calls.ts';
@@ -31,6 +32,7 @@ import { openAiRoutes } from './openai/routes.ts';
 import { taskRoutes } from './openai/tasks.ts';
 import { documentRoutes } from './openapi/document.ts';
 import { trackMethods } from './protocol/allowed-methods.ts';
+import { countJsonPictures } from './protocol/json-pictures.ts';
 import { readMultipartBodies } from './protocol/multipart-bodies.ts';
 import { handleError, handleErrors, handleUnknownRoutes } from './protocol/problem.ts';
 import { readJsonBodies, validatorCompiler } from './protocol/validation.ts';
@@ -153,7 +155,9 @@ export async function buildApp(
   requireHost(app);
   ignoreRangeOfHead(app);
   readJsonBodies(app);
-  readMultipartBodies(app, config.inputMemoryBytes);
+  const inHand = createBytesInHand(config.inputMemoryBytes);
+  readMultipartBodies(app, inHand);
+  countJsonPictures(app, inHand);
   const isStopping = refuseWorkWhileStopping(app, stopping);
   const connections = trackConnections(app);
   boundConnections(app, connections, maxConnections);

@@ -50,23 +50,37 @@ export interface OpenAiErrorSpec {
 
 /** The error for a problem: the parameter is the first wrong one, by its name in the dialect. */
 export function toOpenAiError(problem: ProblemSpec): OpenAiErrorSpec {
-  const [first, ...more] = problem.errors ?? [];
-  const path = first === undefined ? null : paramOf(first.path);
-  const isUnknownModel = problem.code === 'unsupported_parameter' && path === 'model';
+  const [first] = problem.errors ?? [];
+  const param = first === undefined ? null : paramOf(first.path);
+  const isUnknownModel = problem.code === 'unsupported_parameter' && param === 'model';
   const kind: ErrorKind = isUnknownModel ? { status: 404, code: 'model_not_found' } : (KINDS[problem.code] ?? {});
   const status = kind.status ?? problem.status ?? PROBLEMS[problem.code].status;
   const { retryAfter = PROBLEMS[problem.code].retryAfter ?? null } = problem;
-  const issues = [first, ...more].flatMap((issue) => (issue ? `${paramOf(issue.path)}: ${issue.message}` : []));
   return {
     status,
     error: {
-      message: issues.length === 0 ? problem.detail : `${problem.detail} (${issues.join('; ')})`,
+      message: messageOf(problem),
       type: kind.type ?? (status >= 500 ? 'server_error' : 'invalid_request_error'),
       code: kind.code ?? problem.code,
-      param: path,
+      param,
     },
     retryAfter: retryAfter === null ? null : Math.max(1, Math.ceil(retryAfter)),
   };
+}
+
+/** Codes whose detail says no more than the list of errors does. */
+const POINTING_CODES: ReadonlySet<ProblemCode> = new Set(['invalid_request', 'payload_too_large']);
+
+/**
+ * The detail, with what is wrong with each parameter. This shape has no list of errors, so where the detail only points to that list, or
+ * says the same, the message is the list alone.
+ */
+function messageOf({ code, detail, errors = [] }: ProblemSpec): string {
+  const issues = errors.map(({ path, message }) => `${paramOf(path)}: ${message}`).join('; ');
+  if (issues === '') return detail;
+  const [first] = errors;
+  const saysTheSame = POINTING_CODES.has(code) || detail === `${first?.path}: ${first?.message}`;
+  return saysTheSame ? issues : `${detail} (${issues})`;
 }
 
 /** Fields of `CreateImage` that have another name in the dialect. */

@@ -7,7 +7,7 @@ import { z } from 'zod';
 import { BACKGROUNDS, MASTER_FORMATS } from '../../core/domain/formats.ts';
 import { sizeText } from '../../core/planning/notation.ts';
 import { createImage, createImageHeaders } from '../create-image.ts';
-import { nonBlankText, text } from '../fields.ts';
+import { text } from '../fields.ts';
 
 /** Most pictures of one call. */
 const MAX_PICTURES = 10;
@@ -24,9 +24,19 @@ const wholeNumber = (min: number, max: number) => {
   return z.int({ error }).min(min, { error }).max(max, { error });
 };
 
+/** Text of a parameter, with plain words for what is missing: OpenAI's errors are one sentence. */
+const words = text.refine((value) => value.trim() !== '', 'must not be blank');
+
+/** One of some names. */
+const oneOf = <const Name extends string>(names: readonly Name[]) =>
+  z.enum(names, { error: `must be one of ${names.join(', ')}` });
+
 const shared = {
-  prompt: nonBlankText.meta({ description: 'What to show.', examples: ['a lighthouse at dusk, gouache'] }),
-  model: nonBlankText
+  prompt: z
+    .string({ error: ({ input }) => (input == null ? 'is missing' : 'must be text') })
+    .pipe(words)
+    .meta({ description: 'What to show.', examples: ['a lighthouse at dusk, gouache'] }),
+  model: words
     .max(200)
     .nullish()
     .meta({ description: 'Default: `IMAGE_MODEL`.', examples: ['gpt-image-2'] }),
@@ -43,25 +53,27 @@ const shared = {
         'Exactly what comes back. `auto`, which is the default, is the size nearest to `IMAGE_SIZE` that the model makes, uncropped.',
       examples: ['1536x1024'],
     }),
-  quality: z
-    .enum(QUALITIES)
+  quality: oneOf(QUALITIES)
     .nullish()
     .meta({ description: '`standard` is medium, `hd` is high.', examples: ['high'] }),
-  background: z.enum(BACKGROUNDS).nullish(),
-  moderation: z.enum(['auto', 'low']).nullish().meta({ description: 'Sent where the model takes it.' }),
+  background: oneOf(BACKGROUNDS).nullish(),
+  moderation: oneOf(['auto', 'low']).nullish().meta({ description: 'Sent where the model takes it.' }),
   output_format: z
     .enum(MASTER_FORMATS, {
       error: `must be ${MASTER_FORMATS.join(', ')}: animations and vector graphics are not made here`,
     })
     .nullish(),
   output_compression: wholeNumber(0, 100).nullish().meta({ description: 'For jpeg and webp.' }),
-  response_format: z.enum(RESPONSE_FORMATS).nullish().meta({
+  response_format: oneOf(RESPONSE_FORMATS).nullish().meta({
     description:
       '`url`, for every model, is the lasting URL of the stored picture. Default: `b64_json`, and `url` for models of the name dall-e.',
   }),
-  stream: z.boolean().nullish().meta({ description: 'Answers with Server-Sent Events; for one picture only.' }),
+  stream: z
+    .boolean({ error: 'must be true or false' })
+    .nullish()
+    .meta({ description: 'Answers with Server-Sent Events; for one picture only.' }),
   partial_images: wholeNumber(0, 3).nullish().meta({ description: 'Partial pictures to stream; each is billed.' }),
-  style: nonBlankText
+  style: words
     .nullish()
     .meta({ description: 'Sent as a parameter where the model has one, else written into the prompt.' }),
   safety_identifier: text.max(512).nullish().meta({ description: 'Names the end user to the provider, as a hash.' }),
@@ -84,7 +96,10 @@ export const openAiGeneration = generation.refine(notSeveralInOneStream, STREAM_
 });
 
 const reference = z
-  .looseObject({ image_url: text.min(1).nullish(), file_id: z.string().nullish() })
+  .looseObject(
+    { image_url: text.min(1).nullish(), file_id: z.string().nullish() },
+    { error: 'must be an object such as {"image_url": "https://…"}' },
+  )
   .superRefine(({ image_url, file_id }, context) => {
     if (file_id != null) {
       context.addIssue({
@@ -100,7 +115,7 @@ const reference = z
 
 const edit = z.looseObject({
   ...shared,
-  input_fidelity: z.enum(['low', 'high']).nullish().meta({ description: 'Sent where the model takes it.' }),
+  input_fidelity: oneOf(['low', 'high']).nullish().meta({ description: 'Sent where the model takes it.' }),
   images: z.array(reference).nullish().meta({ description: 'The pictures to start from, in JSON.' }),
   mask: reference.nullish().meta({ description: 'For the first picture; its transparent parts are painted anew.' }),
 });

@@ -84,7 +84,7 @@ export function createUpstreams(options: readonly UpstreamOptions[], clock: Cloc
     candidates(request) {
       const allowed = upstreams.filter(({ provider }) => (request.provider ?? provider.name) === provider.name);
       const found: Candidate[] = [];
-      let reason: unknown = unknownProvider(request.provider, upstreams);
+      let reason: unknown = null;
       for (const [index, upstream] of allowed.entries()) {
         try {
           found.push({ upstream, plan: planFor(upstream.provider, request, clock.now()) });
@@ -93,7 +93,7 @@ export function createUpstreams(options: readonly UpstreamOptions[], clock: Cloc
         }
       }
       const [first, ...others] = found;
-      if (first === undefined) throw reason;
+      if (first === undefined) throw reason ?? unknownProvider(request.provider, upstreams);
       return [first, ...others];
     },
     provider: find,

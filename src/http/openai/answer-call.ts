@@ -9,6 +9,7 @@ import type { PublishedPictures } from '../../core/images/published-file.ts';
 import type { Clock } from '../../core/ports/clock.ts';
 import type { Identify } from '../access/auth.ts';
 import type { RateLimiter } from '../access/rate-limit.ts';
+import { takeJsonPictures } from '../protocol/json-pictures.ts';
 import { takeMultipart } from '../protocol/multipart-bodies.ts';
 import { readPreferences } from '../protocol/prefer.ts';
 import { noteMediaId, ProblemError } from '../protocol/problem.ts';
@@ -101,7 +102,8 @@ export function createAnswerCall(deps: CallDeps) {
     // Else the limiter has counted it already, before its body was read.
     if (mayComeAgain(headers) && !(await calls.isKnown(caller, identity))) await deps.limiter.count(request, reply);
     // Its bytes are stored, or refused, once the call is submitted.
-    using _body = takeMultipart(request);
+    using _form = takeMultipart(request);
+    using _pictures = takeJsonPictures(request);
     const options = { overloaded: deps.isOverloaded(), requestId: request.id };
     return await calls.submit(asked.create, asked.count, caller, identity, options);
   }

@@ -12,6 +12,7 @@ import { openAiTask, taskParams } from '../../api/openai/tasks.ts';
 import type { CallDefaults } from '../../core/images/call-defaults.ts';
 import type { Images } from '../../core/images/images.ts';
 import { json } from '../openapi/responses.ts';
+import { heldJsonPictures } from '../protocol/json-pictures.ts';
 import { heldMultipart } from '../protocol/multipart-bodies.ts';
 import { type CallDeps, createAnswerCall } from './answer-call.ts';
 import { askedByEdit, askedByGeneration, digestOf, digestOfJson } from './asked-pictures.ts';
@@ -84,7 +85,7 @@ export const openAiRoutes: FastifyPluginAsyncZod<OpenAiRoutesOptions> = async (a
     });
 
     app.post(`/images/edits${suffix}`, {
-      config: { countsItself, multipart: EDIT_FORM },
+      config: { countsItself, multipart: EDIT_FORM, picturesInJson: true },
       bodyLimit: EDIT_JSON_BYTES,
       schema: {
         operationId: isAsync ? 'startOpenAiEdit' : 'createOpenAiEdit',
@@ -101,7 +102,7 @@ export const openAiRoutes: FastifyPluginAsyncZod<OpenAiRoutesOptions> = async (a
         const form = heldMultipart(request);
         const route = `edits${suffix}`;
         const digest = form ? digestOf(route, form.digest) : digestOfJson(route, request.body);
-        const { inputs, mask } = form ? picturesOfForm(form) : picturesOfJson(request.body);
+        const { inputs, mask } = form ? picturesOfForm(form) : picturesOfJson(request.body, heldJsonPictures(request));
         const asked = askedByEdit(request.body, inputs, mask, callDefaults);
         return await answerCall(request, reply, { asked, digest, prefix: 'image_edit', isAsync });
       },

@@ -58,30 +58,37 @@ export function picturesOfForm({ parts }: MultipartBody): EditPictures {
   const ordered = images.toSorted((one, other) => numberOf(one) - numberOf(other));
   const [mask, ...more] = parts.filter(({ name }) => name === 'mask');
   if (more.length > 0) throw invalid('mask', 'must come once');
-  return checked({
-    inputs: ordered.map(({ bytes }, index) => ({ file: `image.${index}`, bytes })),
-    mask: mask ? { file: 'mask', bytes: mask.bytes } : null,
-  });
+  return checked(
+    {
+      inputs: ordered.map(({ bytes }, index) => ({ file: `image.${index}`, bytes })),
+      mask: mask ? { file: 'mask', bytes: mask.bytes } : null,
+    },
+    { path: 'image', as: 'a file' },
+  );
 }
 
-/** The pictures of a JSON body. Raises `invalid_request` for a data URL that is not base64. */
-export function picturesOfJson({ images, mask }: OpenAiEdit): EditPictures {
-  return checked({
-    inputs: (images ?? []).map(({ image_url }, index) => givenInput(image_url ?? '', `images.${index}.image_url`)),
-    mask: mask ? givenInput(mask.image_url ?? '', 'mask.image_url') : null,
-  });
+/** The pictures of a JSON body, of which those of data URLs were taken out. Raises `invalid_request` for a data URL that is not base64. */
+export function picturesOfJson({ images, mask }: OpenAiEdit, taken: ReadonlyMap<string, Buffer> | null): EditPictures {
+  const given = (url: string, path: string): GivenInput => {
+    const bytes = taken?.get(url);
+    if (bytes !== undefined) return { file: path, bytes };
+    if (!/^data:/i.test(url)) return { url };
+    throw invalid(path, 'must be a data URL in base64, such as data:image/png;base64,…');
+  };
+  return checked(
+    {
+      inputs: (images ?? []).map(({ image_url }, index) => given(image_url ?? '', `images.${index}.image_url`)),
+      mask: mask ? given(mask.image_url ?? '', 'mask.image_url') : null,
+    },
+    { path: 'images', as: '[{"image_url": "https://… or data:…"}]' },
+  );
 }
 
-function givenInput(url: string, path: string): GivenInput {
-  if (!/^data:/i.test(url)) return { url };
-  const comma = url.indexOf(',');
-  const isBase64 = /;\s*base64$/i.test(url.slice(0, Math.max(comma, 0)));
-  if (!isBase64) throw invalid(path, 'must be a data URL in base64, such as data:image/png;base64,…');
-  return { file: path, bytes: Buffer.from(url.slice(comma + 1), 'base64') };
-}
-
-function checked(pictures: EditPictures): EditPictures {
-  if (pictures.inputs.length === 0) throw invalid('image', 'is missing: send at least one picture to start from');
+/** Raises `invalid_request` where there is no picture to start from, with where one belongs. */
+function checked(pictures: EditPictures, where: { readonly path: string; readonly as: string }): EditPictures {
+  if (pictures.inputs.length === 0) {
+    throw invalid(where.path, `is missing: send at least one picture to start from, as ${where.as}`);
+  }
   return pictures;
 }
 

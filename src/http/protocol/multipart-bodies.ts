@@ -1,5 +1,5 @@
 import { errorCodes, type FastifyInstance, type FastifyRequest } from 'fastify';
-import { createBytesInHand } from '../../core/domain/bytes-in-hand.ts';
+import type { BytesInHand } from '../../core/domain/bytes-in-hand.ts';
 import { type MultipartBody, type MultipartLimits, readMultipart } from './multipart.ts';
 
 /** How a route takes `multipart/form-data`. */
@@ -22,20 +22,19 @@ declare module 'fastify' {
 const bodies = new WeakMap<FastifyRequest, MultipartBody>();
 
 /**
- * Makes `app` read `multipart/form-data` for the routes whose config has `multipart`. Call after `readJsonBodies`. All bodies together,
- * each from its first byte until its handler is done with it, take at most `memoryBytes`; beyond that a request is refused with
- * `queue_full`, and a body that is larger by itself with `payload_too_large`.
+ * Makes `app` read `multipart/form-data` for the routes whose config has `multipart`. Call after `readJsonBodies`. All bodies together
+ * take room of `inHand`; where there is none, a request is refused with `queue_full`, and with `payload_too_large` where there never is.
  */
-export function readMultipartBodies(app: FastifyInstance, memoryBytes: number): void {
-  const inHand = createBytesInHand(memoryBytes);
+export function readMultipartBodies(app: FastifyInstance, inHand: BytesInHand): void {
   app.addContentTypeParser('multipart/form-data', async (request: FastifyRequest, payload: typeof request.raw) => {
     const { headers, routeOptions } = request;
     const route = routeOptions.config.multipart;
     if (route === undefined) {
-      if (headers['content-length'] === '0') return undefined;
+      // An unknown route is said to be one, whatever the body.
+      if (request.is404 || headers['content-length'] === '0') return undefined;
       throw new errorCodes.FST_ERR_CTP_INVALID_MEDIA_TYPE(headers['content-type']);
     }
-    const limits = { ...route.limits, maxBytes: Math.min(route.limits.maxBytes, memoryBytes) };
+    const limits = { ...route.limits, maxBytes: Math.min(route.limits.maxBytes, inHand.limit) };
     const body = await readMultipart(payload, headers, limits, inHand);
     bodies.set(request, body);
     return await route.toBody(body, request);

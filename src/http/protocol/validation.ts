@@ -1,6 +1,7 @@
 import { errorCodes, type FastifyInstance, type FastifyRequest, type FastifySchemaCompiler } from 'fastify';
 import type { z } from 'zod';
 import { fieldErrors } from '../../api/problem.ts';
+import { withoutPictures } from './json-pictures.ts';
 import { ProblemError } from './problem.ts';
 
 /** Names of a request's parts in problems. */
@@ -29,10 +30,13 @@ export function readJsonBodies(app: FastifyInstance): void {
   const parse = createJsonParser(app);
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('application/json', { parseAs: 'buffer' }, async (request: FastifyRequest, bytes: Buffer) =>
-    bytes.length === 0 ? undefined : await parse(request, bytes, (what) => invalidBody(what)),
+    bytes.length === 0
+      ? undefined
+      : await parse(request, await withoutPictures(request, bytes), (what) => invalidBody(what)),
   );
-  app.addContentTypeParser('*', ({ headers }, _body, done) => {
-    if (headers['content-length'] === '0') return done(null, undefined);
+  app.addContentTypeParser('*', ({ headers, is404 }, _body, done) => {
+    // An unknown route is said to be one, whatever the body.
+    if (is404 || headers['content-length'] === '0') return done(null, undefined);
     done(new errorCodes.FST_ERR_CTP_INVALID_MEDIA_TYPE(headers['content-type']));
   });
   app.addHook('preParsing', (request, reply, payload, done) => {

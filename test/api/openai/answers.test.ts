@@ -70,7 +70,15 @@ describe('the error for a problem', () => {
     ];
     expect(toOpenAiError({ code: 'invalid_request', detail: 'wrong', errors }).error).toMatchObject({
       param: 'output_format',
-      message: 'wrong (output_format: must be png; image.1: is no picture)',
+      message: 'output_format: must be png; image.1: is no picture',
     });
+  });
+
+  test('says what the detail adds to the list of errors, once', () => {
+    const errors = [{ path: 'inputs.1', message: 'at most 16 inputs' }];
+    const messageOf = (detail: string) =>
+      toOpenAiError({ code: 'unsupported_parameter', detail, errors }).error.message;
+    expect(messageOf('17 were given')).toBe('17 were given (image.1: at most 16 inputs)');
+    expect(messageOf('inputs.1: at most 16 inputs')).toBe('image.1: at most 16 inputs');
   });
 });

@@ -173,7 +173,7 @@ describe('POST /v1/images/edits', () => {
   });
 
   test.each([
-    ['no picture', { prompt: 'a' }, 'image'],
+    ['no picture', { prompt: 'a' }, 'images'],
     ['a file_id', { prompt: 'a', images: [{ file_id: 'file-1' }] }, 'images.0.file_id'],
     ['a picture without an address', { prompt: 'a', images: [{}] }, 'images.0.image_url'],
     [

@@ -1,6 +1,7 @@
 import OpenAI from 'openai';
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
+import { imageList } from '../../../src/api/image-record.ts';
 import { openAiError } from '../../../src/api/openai/errors.ts';
 import { startEasel } from '../../support/app/easel.ts';
 import { openHttpApp } from '../../support/app/http-app.ts';
@@ -55,6 +56,33 @@ describe('bad input is refused with the parameter, and nothing is called', () =>
     expect(easel.upstream.calls).toHaveLength(0);
   });
 
+  test.each([
+    ['generations', {}, 'prompt: is missing'],
+    ['generations', { prompt: ' ' }, 'prompt: must not be blank'],
+    ['generations', { prompt: 'a', n: 0 }, 'n: must be a whole number from 1 to 10'],
+    ['generations', { prompt: 'a', response_format: 'hex' }, 'response_format: must be one of b64_json, url'],
+    [
+      'generations',
+      { prompt: 'a', webhook_url: 'http://127.0.0.1/' },
+      expect.stringMatching(/^webhook_url: 127\.0\.0\.1 has an address/),
+    ],
+    ['edits', { prompt: 'a' }, expect.stringMatching(/^images: is missing: send at least one picture/)],
+    ['edits', { prompt: 'a', images: ['b'] }, expect.stringMatching(/^images\.0: must be an object such as/)],
+    [
+      'edits',
+      { prompt: 'a', images: [{ image_url: 'data:image/png;base64,AAAA' }] },
+      expect.stringMatching(/^image\.0: the bytes are no/),
+    ],
+  ])('by %s, in one plain sentence: %o', async (route, body, message) => {
+    await using easel = await startEasel();
+    const response = await fetch(`${easel.url}/v1/images/${route}`, {
+      method: 'POST',
+      headers: JSON_BODY,
+      body: JSON.stringify(body),
+    });
+    expect(await errorOf(response)).toMatchObject({ status: 400, message });
+  });
+
   test('a stream of a task', async () => {
     await using easel = await startEasel();
     for (const [path, headers] of [
@@ -77,6 +105,14 @@ describe('errors before the route have the same shape', () => {
 
   test.each([
     ['an unknown route', '/v1/audio', {}, 404, 'not_found'],
+    [
+      'a form for an unknown route',
+      '/v1/images/variations',
+      post('a', { 'content-type': 'multipart/form-data; boundary=a' }),
+      404,
+      'not_found',
+    ],
+    ['text for an unknown route', '/v1/audio', post('a', { 'content-type': 'text/plain' }), 404, 'not_found'],
     ['a path that is no URL', '/v1/%zz', {}, 400, 'invalid_request'],
     ['a method that the route does not take', '/v1/images/generations', {}, 405, 'invalid_request'],
     ['broken JSON', '/v1/images/generations', post('{'), 400, 'invalid_request'],
@@ -109,7 +145,7 @@ describe('errors before the route have the same shape', () => {
     expect(response.headers.get('content-type')).toContain('application/json');
   });
 
-  test('a missing and an unknown key, and one without the scope', async () => {
+  test('a missing and an unknown key', async () => {
     await using http = await openHttpApp({ keys: testKeys() });
     const url = `http://127.0.0.1:${http.port}/v1/models`;
     expect(await errorOf(await fetch(url))).toMatchObject({ status: 401, code: 'invalid_api_key' });
@@ -152,6 +188,21 @@ describe('failures of pictures are final', () => {
     noRetry.parse(error.headers?.get('x-should-retry'));
     expect(easel.upstream.calls).toHaveLength(1);
     expect(error.headers?.get('x-easel-media-id')).toMatch(/^[0-9a-f-]{36}$/);
+  });
+
+  test('a picture that was cancelled', async () => {
+    await using easel = await startEasel({ skipMs: 0 });
+    easel.upstream.always(picture({ beforeHeaders: easel.upstream.gate() }));
+    const client = new OpenAI({ baseURL: `${easel.url}/v1`, apiKey: 'none' });
+    const call = client.images.generate({ prompt: 'a' }).catch((raised: unknown) => raised);
+    await easel.upstream.received(1);
+    const { items } = imageList.parse(await (await easel.get('/images')).json());
+    await easel.cancel(items[0]?.mediaId ?? '');
+    const error = await call;
+    if (!(error instanceof OpenAI.ConflictError)) throw error;
+    expect(error).toMatchObject({ status: 409, code: 'cancelled' });
+    noRetry.parse(error.headers?.get('x-should-retry'));
+    expect(easel.upstream.calls).toHaveLength(1);
   });
 
   test('a budget that is spent', async () => {
