@@ -115,11 +115,11 @@ async function poll(load: Load, { url }: RunningService, client: DialectClient, 
   const task = (await response?.json().catch(() => null)) as DialectBody | null | undefined;
   if (!response || !task) return POLL_MS;
   const mediaIds = response.headers.get('x-easel-media-id')?.split(',') ?? [];
-  if (response.status === 200 && task.status === 'completed') {
-    client.answer = { life, status: 'succeeded', mediaIds, pictures: picturesIn(task.result ?? {}) };
+  if (response.status === 200 && task.status === 'completed' && task.result) {
+    client.answer = { life, status: 'succeeded', mediaIds, pictures: picturesIn(task.result) };
   } else if (response.status === 200 && task.status === 'failed') {
     client.answer = { life, status: 'failed', mediaIds, pictures: [] };
-  } else if (response.status !== 200 || task.status === 'cancelled') {
+  } else if (response.status !== 200 || task.status === 'completed' || task.status === 'cancelled') {
     load.violations.push(`task ${client.task}: ${response.status} ${JSON.stringify(task).slice(0, 500)}`);
     client.answer = { life, status: 'failed', mediaIds, pictures: [] };
   }
