@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto';
-import { LRUCache } from 'lru-cache';
 import type { Image } from '../../../core/domain/image.ts';
 import type { SpendingGuard } from '../../../core/domain/money.ts';
 import type { Derive, Derived, RecordStore } from '../../../core/ports/record-store.ts';
 import { openDatabase, type SqliteDatabase } from './database.ts';
 import { isThreadLost, unavailable } from './errors.ts';
+import { createImageCache } from './image-cache.ts';
 import { openLedger } from './ledger.ts';
 import { deliveryUpdateSteps, openOutbox } from './outbox.ts';
 import { openQueries } from './queries.ts';
@@ -67,8 +67,7 @@ function recordStore(database: SqliteDatabase, derive: Derive): RecordStore {
   const deliveries = createTurns();
   let onNewDelivery = (): void => undefined;
 
-  // Images as they are stored. No other process writes to the file, and every write here sets or drops its image.
-  const cache = new LRUCache<string, StoredImage>({ max: MAX_CACHED_IMAGES });
+  const cache = createImageCache();
 
   const find = (mediaId: string): Promise<StoredImage | null> =>
     answer(() => {
@@ -207,8 +206,11 @@ function recordStore(database: SqliteDatabase, derive: Derive): RecordStore {
     },
 
     get: async (mediaId) => (await find(mediaId))?.image ?? null,
-    findByKey: (owner, idempotencyKey) => answer(() => queries.findByKey(owner, idempotencyKey)),
-    findCall: (callId) => answer(() => queries.findCall(callId)),
+    findByKey: async (owner, idempotencyKey) => {
+      const image = await answer(() => queries.findByKey(owner, idempotencyKey));
+      return image && cache.seen(image);
+    },
+    findCall: async (callId) => (await answer(() => queries.findCall(callId))).map((image) => cache.seen(image)),
     findCalls: (query) => answer(() => queries.findCalls(query)),
 
     async update(mediaId, change, guard) {
@@ -243,7 +245,11 @@ function recordStore(database: SqliteDatabase, derive: Derive): RecordStore {
       return known ?? String((await persist(identitySteps(randomUUID()))).row?.uuid);
     },
 
-    list: (query) => answer(() => queries.list(query)),
+    async list(query) {
+      const page = await answer(() => queries.list(query));
+      for (const image of page.items) cache.seen(image);
+      return page;
+    },
     unfinished: () => answer(() => queries.unfinished()),
     countByStatus: () => answer(() => queries.countByStatus()),
     spending: (from, owner) => answer(() => ledger.spending(from, owner)),
@@ -274,9 +280,6 @@ function recordStore(database: SqliteDatabase, derive: Derive): RecordStore {
     },
   };
 }
-
-/** Most images in the read cache; a popular picture is requested thousands of times a second. */
-const MAX_CACHED_IMAGES = 500;
 
 /** How long the health check waits for a lock of another program, in milliseconds: it has to answer within a second. */
 const CHECK_WAIT_MS = 300;

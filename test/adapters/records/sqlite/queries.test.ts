@@ -139,3 +139,21 @@ describe('the cost', () => {
     ]);
   });
 });
+
+describe('what one query has shown', () => {
+  it.each<[string, (records: RecordStore) => Promise<unknown>]>([
+    ['the call', (records) => records.findCall('a')],
+    ['the key', (records) => records.findByKey('anonymous', 'k')],
+    ['the list', (records) => records.list({ limit: 9, owner: null })],
+  ])('of %s, no later read takes back, though the thread that wrote it has not answered yet', async (_, query) => {
+    const { records, connection } = place.openWithConnection();
+    const call = { id: 'a', index: 0, count: 1, digest: 'd' };
+    await records.accept(anImage({ mediaId: 'a', idempotencyKey: 'k', call, status: 'processing' }), Infinity);
+    expect((await records.get('a'))?.status).toBe('processing');
+    // As a write that is committed by its thread, whose answer is on its way.
+    connection.exec("UPDATE images SET status = 'failed', document = json_set(document, '$.status', 'failed')");
+    expect((await records.get('a'))?.status).toBe('processing');
+    await query(records);
+    expect((await records.get('a'))?.status).toBe('failed');
+  });
+});
