@@ -135,7 +135,7 @@ it('serve runs under the process id of the command, with its memory settings, an
   const starts = run.stdout().match(/^process .*$/gm);
   // The thread that writes to the database has loaded it, too.
   expect(starts).toContain(
-    `process ${run.child.pid} --import ${preload} --max-semi-space-size=8 --heap-growing-percent=200 2`,
+    `process ${run.child.pid} --import ${preload} --max-semi-space-size=8 --heap-growing-percent=200 --single-threaded-gc 2`,
   );
   run.child.kill('SIGTERM');
   expect(await run.exited).toBe(0);

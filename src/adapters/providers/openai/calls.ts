@@ -9,6 +9,7 @@ import { openCallSignal } from '../call-signal.ts';
 import { createPictureDownload } from '../picture-download.ts';
 import type { Transport } from '../transport.ts';
 import { readAnswer } from './answer.ts';
+import { createAnswersAtOnce } from './answers-at-once.ts';
 import { type ConnectionSettings, createClient } from './client.ts';
 import { classifyFault } from './faults.ts';
 import { toFiles, toParameters } from './request.ts';
@@ -35,11 +36,22 @@ export interface OpenAICallOptions extends CallSettings {
   readonly clock: Pick<Clock, 'now'>;
 }
 
+/** Large answers that one thread reads at the same time, and the longest that another waits for them, in milliseconds. */
+const LARGE_AT_ONCE = 8;
+const LARGE_WAIT_MS = 3_000;
+const LARGE_BYTES = 1024 * 1024;
+
+/** True for an answer that is there as a whole, and is large. A stream, and one that is written as it is made, may take a minute. */
+function isLarge({ headers }: Response): boolean {
+  return Number(headers.get('content-length')) >= LARGE_BYTES;
+}
+
 /** The calls of OpenAI's image API, or of any server compatible with it, through the official SDK. Each `generate` sends one request. */
 export function createOpenAICalls(options: OpenAICallOptions): ProviderCalls {
   const { name, timeoutMs, transport, guard, maxPictureBytes, maskSecrets, logPrompts, clock } = options;
   const client = createClient(options);
   const { baseURL } = client;
+  const takePlace = createAnswersAtOnce(LARGE_AT_ONCE, LARGE_WAIT_MS);
 
   return {
     async generate(call, { cancelled, abandoned, inputBytes, omit = [], onPartial }) {
@@ -53,6 +65,7 @@ export function createOpenAICalls(options: OpenAICallOptions): ProviderCalls {
           : client.images.generate(parameters, { signal })
         ).asResponse();
         ends.answerBegins();
+        using _place = isLarge(response) ? await takePlace() : undefined;
         const body = transport.read(response.body);
         const reading = { baseURL, maskSecrets, onPartial: onPartial ?? (() => {}) };
         const answer = await readAnswer({ headers: response.headers, body }, reading);
