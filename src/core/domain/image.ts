@@ -20,7 +20,7 @@ import type { Check } from './checks.ts';
 import type { DigitalSourceType } from './digital-source.ts';
 import type { RenditionFormat, RenditionSpec } from './formats.ts';
 import type { Size } from './geometry.ts';
-import { addCosts, type Cost, type TokenUsage, ZERO_COST } from './money.ts';
+import type { Cost, TokenUsage } from './money.ts';
 import type { ImageRequest } from './request.ts';
 
 export const FINISHED_STATUSES = ['succeeded', 'failed', 'cancelled'] as const;
@@ -59,7 +59,7 @@ export interface Image {
   readonly allowanceFrom: number;
   /** The attempts of all runs, oldest first, without those that were left out. */
   readonly attempts: readonly Attempt[];
-  /** The attempts that were left out, in sum (`boundedAttempts`); absent where none was. */
+  /** The attempts that were left out, in sum (`attempt-list.ts`); absent where none was. */
   readonly omitted?: OmittedAttempts;
   readonly original: Original | null;
   readonly master: MediaFile | null;
@@ -255,38 +255,6 @@ export function isOpen({ outcome, durationMs }: Attempt): boolean {
 /** True for an attempt that brought no picture yet, whose picture may still be found: in the media store, or at its URL. */
 export function mayStillBring(attempt: Attempt): boolean {
   return isOpen(attempt) || (attempt.outcome === 'unknown' && attempt.announced !== null);
-}
-
-/** How many of the newest attempts a record shows; older ones are left out of it once nothing depends on them. */
-export const SHOWN_ATTEMPTS = 50;
-
-/**
- * The attempts and the sum of those left out, once `attempts` are those on record. Of the older ones, beyond the newest
- * `SHOWN_ATTEMPTS`, only those stay on which something depends: one that brought a picture, whose file belongs to the image, or may
- * still bring one, and one that counts against the allowance of unknown outcomes.
- */
-export function boundedAttempts(image: Image, attempts: readonly Attempt[]): Pick<Image, 'attempts' | 'omitted'> {
-  const { allowanceFrom, omitted } = image;
-  const isNeeded = (attempt: Attempt) =>
-    attempt.outcome === 'ok' ||
-    mayStillBring(attempt) ||
-    (attempt.outcome === 'unknown' && attempt.run >= allowanceFrom);
-  const { left = [], kept = [] } = Object.groupBy(attempts, (attempt, index) =>
-    index >= attempts.length - SHOWN_ATTEMPTS || isNeeded(attempt) ? 'kept' : 'left',
-  );
-  return { attempts: kept, ...withOmitted(omitted, left) };
-}
-
-/** The attempts to show, the newest `SHOWN_ATTEMPTS`, and the sum of all others. */
-export function shownAttempts({ attempts, omitted }: Image): { readonly shown: readonly Attempt[] } & OmittedAttempts {
-  const older = withOmitted(omitted, attempts.slice(0, -SHOWN_ATTEMPTS)).omitted;
-  return { shown: attempts.slice(-SHOWN_ATTEMPTS), ...(older ?? { count: 0, cost: ZERO_COST }) };
-}
-
-function withOmitted(omitted: OmittedAttempts | undefined, more: readonly Attempt[]): Pick<Image, 'omitted'> {
-  if (more.length === 0) return omitted ? { omitted } : {};
-  const { count, cost } = omitted ?? { count: 0, cost: ZERO_COST };
-  return { omitted: { count: count + more.length, cost: more.map((one) => one.cost).reduce(addCosts, cost) } };
 }
 
 /**

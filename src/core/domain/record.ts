@@ -1,15 +1,8 @@
+import { shownAttempts } from './attempt-list.ts';
 import { renditionName } from './file-names.ts';
 import { toMasterFormat } from './formats.ts';
 import { formatSize } from './geometry.ts';
-import {
-  ATTEMPT_OUTCOMES,
-  type Attempt,
-  type AttemptOutcome,
-  type Image,
-  isOpen,
-  type MediaFile,
-  shownAttempts,
-} from './image.ts';
+import { ATTEMPT_OUTCOMES, type Attempt, type AttemptOutcome, type Image, isOpen, type MediaFile } from './image.ts';
 import type { ImageRequest } from './request.ts';
 
 /** Makes the URLs of files. */

@@ -1,10 +1,10 @@
 /** The changes of an image by its calls, as pure functions under the rules of `transitions.ts`. */
 
+import { boundedAttempts } from '../attempt-list.ts';
 import {
   type AnnouncedPicture,
   type Attempt,
   type AttemptOutcome,
-  boundedAttempts,
   type Image,
   isFinished,
   isOpen,
