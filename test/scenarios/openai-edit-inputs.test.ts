@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
+import { setImmediate } from 'node:timers/promises';
 import sharp from 'sharp';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { openAiPictures } from '../../src/api/openai/answers.ts';
 import { openAiError } from '../../src/api/openai/errors.ts';
 import { openAiTask } from '../../src/api/openai/tasks.ts';
@@ -56,6 +57,18 @@ const WITH_MASK = [
   ['image[]', hashOf(one)],
   ['image[]', hashOf(two)],
 ];
+
+test('an answer has room for all that gives back what its call holds', async () => {
+  const warnings: Error[] = [];
+  const note = (warning: Error) => void warnings.push(warning);
+  process.on('warning', note);
+  onTestFinished(() => void process.off('warning', note));
+  await using easel = await startEasel();
+  const answer = await sendJson(easel, { images: [{ image_url: dataUrl(one) }], n: 2 });
+  expect(openAiPictures.parse(await answer.json()).data).toHaveLength(2);
+  await setImmediate();
+  expect(warnings).toEqual([]);
+});
 
 describe('the pictures of an edit go upstream as they came, in their order', () => {
   test('from a form, and are in its usage', async () => {

@@ -45,6 +45,8 @@ const pictures = {
 };
 const task = json('Accepted; the task tells what becomes of it.', openAiTask, TASK_HEADERS);
 
+const MAX_CLOSE_LISTENERS = 30;
+
 /** Bodies of edits in JSON, which hold pictures as data URLs: 32 MiB. */
 const EDIT_JSON_BYTES = 32 * 1024 * 1024;
 
@@ -58,6 +60,12 @@ export const openAiRoutes: FastifyPluginAsyncZod<OpenAiRoutesOptions> = async (a
   const { images, callDefaults, clock } = options;
   const answerCall = createAnswerCall(options);
   const countsItself = ({ headers }: FastifyRequest) => mayComeAgain(headers);
+
+  // What a call holds (its body, its place, a file for each picture) is given back when its answer closes, each part by itself.
+  app.addHook('onRequest', (_request, reply, done) => {
+    reply.raw.setMaxListeners(MAX_CLOSE_LISTENERS);
+    done();
+  });
 
   for (const isAsync of [false, true]) {
     const suffix = isAsync ? '/async' : '';
