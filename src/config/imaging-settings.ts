@@ -13,8 +13,8 @@ export const imagingSettings = {
     .optional()
     .describe(
       'Memory for the pictures that requests bring, in bytes: for uploads, for those that are fetched or read before a request is ' +
-        'accepted, and for those that calls send, as much each. One request has at most as much. Default: an eighth of the memory that the ' +
-        'process may use, from 128 MiB to 1 GiB.',
+        'accepted, and for those that calls send, as much each. One request has at most as much. Default: an eighth of the memory ' +
+        'that the process may use, from 128 MiB to 1 GiB.',
     ),
 } as const;
 

@@ -3,9 +3,9 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { inputName, sha256 } from '../../src/core/domain/file-names.ts';
-import { ANONYMOUS, type Caller, type CreateImage } from '../../src/core/domain/request.ts';
+import { ANONYMOUS, type CreateImage } from '../../src/core/domain/request.ts';
 import { type EaselOptions, startEasel } from '../support/app/easel.ts';
-import { inputFiles, names, part, refusal, submit } from '../support/app/inputs.ts';
+import { BLOG, inputFiles, names, part, refusal, SHOP, submit } from '../support/app/inputs.ts';
 import { type FileServer, startFileServer } from '../support/network/file-server.ts';
 import { openAiError, picture } from '../support/openai/answers.ts';
 import { texturedPicture, truncated } from '../support/pictures.ts';
@@ -15,8 +15,6 @@ import { until } from '../support/until.ts';
 
 const HOUR_MS = 3_600_000;
 const SIZE = { width: 96, height: 64 };
-const SHOP: Caller = { name: 'shop', seesAll: false, admin: false };
-const BLOG: Caller = { name: 'blog', seesAll: false, admin: false };
 
 let logo: Buffer;
 let chair: Buffer;

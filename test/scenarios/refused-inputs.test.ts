@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { sha256 } from '../../src/core/domain/file-names.ts';
-import type { Caller, CreateImage } from '../../src/core/domain/request.ts';
+import type { CreateImage } from '../../src/core/domain/request.ts';
 import { type Easel, startEasel } from '../support/app/easel.ts';
-import { part, refusal, submit } from '../support/app/inputs.ts';
+import { BLOG, part, refusal, SHOP, submit } from '../support/app/inputs.ts';
 import { type FileServer, redirectTo, startFileServer } from '../support/network/file-server.ts';
 import { openAiError, picture } from '../support/openai/answers.ts';
 import { animatedWebp, hugePng, texturedPicture, truncated } from '../support/pictures.ts';
@@ -11,8 +11,6 @@ import { until } from '../support/until.ts';
 // Through the use cases: how inputs come in by HTTP is tested with the routes.
 
 const SIZE = { width: 96, height: 64 };
-const SHOP: Caller = { name: 'shop', seesAll: false, admin: false };
-const BLOG: Caller = { name: 'blog', seesAll: false, admin: false };
 
 let logo: Buffer;
 let chair: Buffer;

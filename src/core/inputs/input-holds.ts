@@ -1,5 +1,5 @@
 import { isInputName } from '../domain/file-names.ts';
-import type { MediaStore } from '../ports/media-store.ts';
+import { type MediaStore, wrapMediaStore } from '../ports/media-store.ts';
 import type { RecordStore } from '../ports/record-store.ts';
 
 /** Keeps inputs in the store from the moment that they are stored until a record names them. */
@@ -80,12 +80,7 @@ export function protectInputs(store: MediaStore, records: Pick<RecordStore, 'cou
       };
     },
 
-    store: {
-      put: (name, bytes) => store.put(name, bytes),
-      publish: (files) => store.publish(files),
-      read: (name) => store.read(name),
-      open: (name, range) => store.open(name, range),
-      pathOf: (name) => store.pathOf(name),
+    store: wrapMediaStore(store, {
       async remove(names) {
         const inputs = [...new Set(names.filter(isInputName))];
         const removals = [
@@ -95,14 +90,6 @@ export function protectInputs(store: MediaStore, records: Pick<RecordStore, 'cou
         const failed = (await Promise.allSettled(removals)).find((result) => result.status === 'rejected');
         if (failed) throw failed.reason;
       },
-      list: (onFault) => store.list(onFault),
-      bytesOf: (names) => store.bytesOf(names),
-      usedBytes: () => store.usedBytes(),
-      mark: () => store.mark(),
-      setMark: (id) => store.setMark(id),
-      removeTemporary: () => store.removeTemporary(),
-      freeBytes: () => store.freeBytes(),
-      check: (needBytes) => store.check(needBytes),
-    },
+    }),
   };
 }

@@ -48,6 +48,30 @@ export interface MediaStore {
   check(needBytes: number): Promise<void>;
 }
 
+/**
+ * The store with the methods in `replaced` instead of its own. It is wrapped method by method, so that a store written as a class keeps
+ * its `this`.
+ */
+export function wrapMediaStore(store: MediaStore, replaced: Partial<MediaStore>): MediaStore {
+  return {
+    put: (name, bytes) => store.put(name, bytes),
+    publish: (files) => store.publish(files),
+    read: (name) => store.read(name),
+    open: (name, range) => store.open(name, range),
+    pathOf: (name) => store.pathOf(name),
+    remove: (names) => store.remove(names),
+    list: (onFault) => store.list(onFault),
+    bytesOf: (names) => store.bytesOf(names),
+    usedBytes: () => store.usedBytes(),
+    mark: () => store.mark(),
+    setMark: (id) => store.setMark(id),
+    removeTemporary: () => store.removeTemporary(),
+    freeBytes: () => store.freeBytes(),
+    check: (needBytes) => store.check(needBytes),
+    ...replaced,
+  };
+}
+
 /** A file to publish: new bytes, or the bytes of a file that is already stored, such as an original. */
 export type FileSource =
   | { readonly name: string; readonly bytes: Uint8Array }

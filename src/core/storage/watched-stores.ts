@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
 import { ImageError } from '../domain/errors.ts';
-import type { MediaStore } from '../ports/media-store.ts';
+import { type MediaStore, wrapMediaStore } from '../ports/media-store.ts';
 import type { RecordStore } from '../ports/record-store.ts';
 import type { StorageWatch } from './storage-watch.ts';
 
@@ -11,22 +11,10 @@ export function watchMediaStore(store: MediaStore, watch: Pick<StorageWatch, 'fa
       watch.failed('pictures', error);
       throw error;
     });
-  return {
+  return wrapMediaStore(store, {
     put: (name, bytes) => noting(store.put(name, bytes)),
     publish: (files) => noting(store.publish(files)),
-    read: (name) => store.read(name),
-    open: (name, range) => store.open(name, range),
-    pathOf: (name) => store.pathOf(name),
-    remove: (names) => store.remove(names),
-    list: (onFault) => store.list(onFault),
-    bytesOf: (names) => store.bytesOf(names),
-    usedBytes: () => store.usedBytes(),
-    mark: () => store.mark(),
-    setMark: (id) => store.setMark(id),
-    removeTemporary: () => store.removeTemporary(),
-    freeBytes: () => store.freeBytes(),
-    check: (needBytes) => store.check(needBytes),
-  };
+  });
 }
 
 /** A record store that notices its own troubles. */

@@ -6,6 +6,10 @@ import type { GivenInput } from '../../../src/core/domain/input.ts';
 import { ANONYMOUS, type Caller, type CreateImage } from '../../../src/core/domain/request.ts';
 import type { Easel } from './easel.ts';
 
+/** Two keys, neither of which sees what the other made. */
+export const SHOP: Caller = { name: 'shop', seesAll: false, admin: false };
+export const BLOG: Caller = { name: 'blog', seesAll: false, admin: false };
+
 export const part = (bytes: Uint8Array): GivenInput => ({ file: 'image', bytes });
 
 /** Submits a request, and waits for the end of its image. */

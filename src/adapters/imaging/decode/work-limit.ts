@@ -16,9 +16,10 @@ interface WorkClocks {
 
 /**
  * Runs `work`, and raises `ImageError` with `invalid_image` once it has had the time of `seconds` and does not end. Two clocks
- * have to say so: its share in the processor time of this process, and the time in which it was awake. So neither a process that was stopped
- * (SIGSTOP, a closed lid, a moved machine) nor one that had no processor makes a picture late, nor do other pictures at the same time. Where the processor time does not
- * come, `internal_error` is raised in the end. Late work is abandoned, not stopped: `signal` asks it not to begin anything new.
+ * have to say so: its share in the processor time of this process, and the time in which it was awake. So neither a process that
+ * was stopped (SIGSTOP, a closed lid, a moved machine) nor one that had no processor makes a picture late, nor do other pictures at
+ * the same time. Where the processor time does not come, `internal_error` is raised in the end. Late work is abandoned, not stopped:
+ * `signal` asks it not to begin anything new.
  */
 export async function withWorkLimit<T>(
   seconds: number,
