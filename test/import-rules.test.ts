@@ -213,6 +213,13 @@ const CASES: readonly Case[] = [
   inRoom('adapters/records/sqlite/writer', importedType('../../../../core/domain/part.ts'), IMPORTS),
   inRoom('adapters/records/sqlite/writer', importedLate('../../../../core/ports/part.ts'), IMPORTS),
   inRoom('adapters/records/sqlite/writer', imported('sharp'), IMPORTS),
+  inRoom('adapters/providers/openai', imported('./answers/part.ts'), null),
+  inRoom('adapters/providers/openai/answers', imported('./part.ts'), null),
+  inRoom('adapters/providers/openai/answers', imported('../../picture-bytes.ts'), null),
+  inRoom('adapters/providers/openai/answers', importedType('../../../../core/domain/text/part.ts'), null),
+  ...['../../../queue/part.ts', '../../../../config/part.ts', '../../../../core/money/part.ts', 'fastify'].map((name) =>
+    inRoom('adapters/providers/openai/answers', imported(name), IMPORTS),
+  ),
   inRoom('adapters/records/sqlite', imported('./schema/part.ts'), null),
   inRoom('adapters/records/sqlite/schema', imported('./part.ts'), null),
   inRoom('adapters/records/sqlite/schema', imported('node:sqlite'), null),

@@ -8,12 +8,12 @@ import type { GuardedFetch } from '../../../security/ssrf-guard.ts';
 import { openCallSignal } from '../call-signal.ts';
 import { createPictureDownload } from '../picture-download.ts';
 import type { Transport } from '../transport.ts';
-import { readAnswer } from './answer.ts';
-import { createAnswersAtOnce } from './answers-at-once.ts';
+import { readAnswer } from './answers/answer.ts';
+import { createAnswersAtOnce } from './answers/answers-at-once.ts';
+import { readHeaders } from './answers/response.ts';
 import { type ConnectionSettings, createClient } from './client.ts';
 import { classifyFault } from './faults.ts';
 import { toFiles, toParameters } from './request.ts';
-import { readHeaders } from './response.ts';
 
 /** What the calls need to know of their provider: plain data. */
 export interface CallSettings extends ConnectionSettings {

@@ -1,6 +1,6 @@
 import OpenAI, { AzureOpenAI, type ClientOptions } from 'openai';
 import type { Transport } from '../transport.ts';
-import { toOpenAIError } from './error-body.ts';
+import { toOpenAIError } from './answers/error-body.ts';
 
 /** Where the server is. */
 export interface ConnectionSettings {

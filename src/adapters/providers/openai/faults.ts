@@ -6,8 +6,8 @@ import { hidePrompt } from '../../../core/domain/text/quoted-prompt.ts';
 import type { CallSignal } from '../call-signal.ts';
 import { parseRetryAfter } from '../retry-after.ts';
 import { wasNeverSent, wasTooLarge } from '../transport.ts';
-import { AnswerError, type ErrorBody } from './error-body.ts';
-import { keepRequestId, readHeaders } from './response.ts';
+import { AnswerError, type ErrorBody } from './answers/error-body.ts';
+import { keepRequestId, readHeaders } from './answers/response.ts';
 
 /** What is known about a call besides the error that ended it. */
 interface FaultContext {

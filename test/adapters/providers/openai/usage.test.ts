@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { readUsage } from '../../../../src/adapters/providers/openai/response.ts';
+import { readUsage } from '../../../../src/adapters/providers/openai/answers/response.ts';
 
 const usage = {
   input_tokens: 30,

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import { classifyEvent } from '../../../../src/adapters/providers/openai/stream.ts';
-import type { GeneratedPicture } from '../../../../src/core/ports/provider.ts';
-import { callOptions, pictureIn } from '../../../support/generation.ts';
-import { CALL, type OpenAiAdapter, startOpenAiAdapter } from '../../../support/openai/adapter.ts';
-import { answer, brokenAnswer, openAiError, picture, vllmError } from '../../../support/openai/answers.ts';
-import type { OpenAiServer } from '../../../support/openai/server.ts';
+import { classifyEvent } from '../../../../../src/adapters/providers/openai/answers/stream.ts';
+import type { GeneratedPicture } from '../../../../../src/core/ports/provider.ts';
+import { callOptions, pictureIn } from '../../../../support/generation.ts';
+import { CALL, type OpenAiAdapter, startOpenAiAdapter } from '../../../../support/openai/adapter.ts';
+import { answer, brokenAnswer, openAiError, picture, vllmError } from '../../../../support/openai/answers.ts';
+import type { OpenAiServer } from '../../../../support/openai/server.ts';
 
 let adapter: OpenAiAdapter;
 let server: OpenAiServer;

@@ -1,6 +1,6 @@
 import type { ImagesResponse } from 'openai/resources/images';
-import type { TokenUsage } from '../../../core/domain/money.ts';
-import { keepOutsideText, type MaskSecrets } from '../../../core/domain/text/outside-text.ts';
+import type { TokenUsage } from '../../../../core/domain/money.ts';
+import { keepOutsideText, type MaskSecrets } from '../../../../core/domain/text/outside-text.ts';
 import { parseRateLimit } from './rate-limit-headers.ts';
 
 /** What the status line and the headers of a response say about the call. */

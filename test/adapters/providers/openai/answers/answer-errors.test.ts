@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { callOptions } from '../../../support/generation.ts';
-import { CALL, type OpenAiAdapter, startOpenAiAdapter } from '../../../support/openai/adapter.ts';
-import { answer, type Behaviour, openAiError } from '../../../support/openai/answers.ts';
-import type { OpenAiErrorName } from '../../../support/openai/dialect.ts';
+import { callOptions } from '../../../../support/generation.ts';
+import { CALL, type OpenAiAdapter, startOpenAiAdapter } from '../../../../support/openai/adapter.ts';
+import { answer, type Behaviour, openAiError } from '../../../../support/openai/answers.ts';
+import type { OpenAiErrorName } from '../../../../support/openai/dialect.ts';
 
 let adapter: OpenAiAdapter;
 beforeAll(async () => {

@@ -1,4 +1,4 @@
-import { msOfSeconds, parseNumber } from '../retry-after.ts';
+import { msOfSeconds, parseNumber } from '../../retry-after.ts';
 
 /**
  * Milliseconds until the rate limit allows another call: the longest `x-ratelimit-reset-*` of those whose

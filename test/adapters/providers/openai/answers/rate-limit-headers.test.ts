@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { parseRateLimit } from '../../../../src/adapters/providers/openai/rate-limit-headers.ts';
+import { parseRateLimit } from '../../../../../src/adapters/providers/openai/answers/rate-limit-headers.ts';
 
 const NOW = Date.UTC(2026, 10, 23, 12);
 

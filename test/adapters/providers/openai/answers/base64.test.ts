@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { createBase64Decoder, decodeBase64 } from '../../../../src/adapters/providers/openai/base64.ts';
+import { createBase64Decoder, decodeBase64 } from '../../../../../src/adapters/providers/openai/answers/base64.ts';
 
 function decode(parts: readonly string[], expectedBytes?: number): Buffer | null {
   const decoder = createBase64Decoder(expectedBytes);

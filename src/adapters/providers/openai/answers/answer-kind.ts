@@ -1,4 +1,4 @@
-import { beginsAsPicture, HEAD_BYTES } from '../picture-bytes.ts';
+import { beginsAsPicture, HEAD_BYTES } from '../../picture-bytes.ts';
 
 /** What the body of a successful answer is: decided by its bytes, since compatible servers and proxies send all kinds of content types. */
 export type AnswerKind = 'json' | 'events' | 'picture' | 'other';

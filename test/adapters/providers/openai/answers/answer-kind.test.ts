@@ -1,5 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { type RecognisedBody, recogniseBody } from '../../../../src/adapters/providers/openai/answer-kind.ts';
+import {
+  type RecognisedBody,
+  recogniseBody,
+} from '../../../../../src/adapters/providers/openai/answers/answer-kind.ts';
 
 const bytesOf = (text: string) => Buffer.from(text, 'latin1');
 

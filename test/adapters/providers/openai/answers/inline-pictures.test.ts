@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import {
   decodeInlinePictures,
   type InlinePictures,
-} from '../../../../src/adapters/providers/openai/inline-pictures.ts';
+} from '../../../../../src/adapters/providers/openai/answers/inline-pictures.ts';
 
 interface BodyOptions {
   readonly headers?: Readonly<Record<string, string>>;

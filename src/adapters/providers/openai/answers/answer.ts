@@ -1,5 +1,5 @@
-import type { TokenUsage } from '../../../core/domain/money.ts';
-import { keepOutsideLines, type MaskSecrets } from '../../../core/domain/text/outside-text.ts';
+import type { TokenUsage } from '../../../../core/domain/money.ts';
+import { keepOutsideLines, type MaskSecrets } from '../../../../core/domain/text/outside-text.ts';
 import { recogniseBody } from './answer-kind.ts';
 import { decodeBase64 } from './base64.ts';
 import { AnswerError, errorIn } from './error-body.ts';

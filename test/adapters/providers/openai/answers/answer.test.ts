@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { callOptions, pictureIn } from '../../../support/generation.ts';
-import { CALL, type OpenAiAdapter, startOpenAiAdapter } from '../../../support/openai/adapter.ts';
+import { callOptions, pictureIn } from '../../../../support/generation.ts';
+import { CALL, type OpenAiAdapter, startOpenAiAdapter } from '../../../../support/openai/adapter.ts';
 import {
   answer,
   type Behaviour,
@@ -9,9 +9,9 @@ import {
   brokenAnswer,
   htmlPage,
   picture,
-} from '../../../support/openai/answers.ts';
-import type { OpenAiServer } from '../../../support/openai/server.ts';
-import { blankPicture } from '../../../support/pictures.ts';
+} from '../../../../support/openai/answers.ts';
+import type { OpenAiServer } from '../../../../support/openai/server.ts';
+import { blankPicture } from '../../../../support/pictures.ts';
 
 let adapter: OpenAiAdapter;
 let server: OpenAiServer;
