@@ -43,7 +43,7 @@ interface PaidPicture extends GeneratedPicture {
   readonly cost: Cost | null;
 }
 
-/** Partial pictures to ask for while a client follows the image, where the request asks for fewer: few, since each is billed. */
+/** Partial pictures to ask for while a client follows the image, where the request asks for none: few, since each is billed. */
 const PARTIAL_IMAGES = 2;
 
 export function createAttempt({
