@@ -10,7 +10,7 @@ process.env.NODE_COMPILE_CACHE ??= COMPILE_CACHE;
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
-    globalSetup: ['test/support/compile-cache.ts'],
+    globalSetup: ['test/support/compile-cache.ts', 'test/support/postgres/shared-server.ts'],
     // Processes, not threads: tests open SQLite files and sockets, start the service, and send signals.
     pool: 'forks',
     // More workers than cores: many tests wait for a process, a disk or a clock.

@@ -45,13 +45,15 @@ const ADAPTERS = [
   'records',
   'queue',
   'events',
+  'locks',
+  'postgres',
   'telemetry',
   'threads',
   'time',
   'webhooks',
 ];
 /** What adapters of any port may share. */
-const SHARED = ['adapters/threads', 'adapters/time'];
+const SHARED = ['adapters/threads', 'adapters/time', 'adapters/postgres'];
 const PROVIDERS = ['adapters/providers', 'adapters/providers/openai', 'adapters/providers/threads'];
 const ENTRANCES = ['http', 'http/routes', 'http/routes/images', 'mcp', 'cli', 'client', 'web'];
 
@@ -130,7 +132,7 @@ const ROOMS = [...MAY_IMPORT.keys()];
 /** Parts that belong to one room only. */
 const HTTP_SERVER = ['fastify', 'fastify/types/reply', 'fastify-type-provider-zod', '@fastify/static'];
 const SDKS = ['openai', 'openai/resources/images', 'sharp', 'undici', 'node:sqlite', '@opentelemetry/api'];
-const SDKS_TO_COME = ['pg', 'pg-boss', '@aws-sdk/client-s3', '@modelcontextprotocol/server'];
+const SDKS_TO_COME = ['@modelcontextprotocol/server'];
 
 /** A file by its path and its code, and the rule or rules that refuse it: null where the code is accepted. */
 interface Case {

@@ -216,6 +216,7 @@ export async function createServices(
     warnAboutSettings(config, log);
     warnAboutUnpricedModels(config, providers, log);
     shutdowns.warn();
+    await queue.start();
     await resumeWork({ store, deletions, records, queue, log });
     deliverer.start();
     openResources.defer(pollShutdownDates(shutdowns, log));

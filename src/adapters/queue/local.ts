@@ -71,6 +71,7 @@ export function createLocalQueue({
       // One that runs again starts after all that wait.
       return (line.ahead(mediaId) ?? line.counted()) + 1;
     },
+    start: async () => undefined,
     depth: async () => ({ waiting: queue.size, running: queue.pending }),
     async stop(deadline) {
       queue.pause();

@@ -35,6 +35,8 @@ export interface Image {
   readonly status: ImageStatus;
   /** Number of the present run, from 1. */
   readonly run: number;
+  /** The token of the latest claim of its job (`RunJob`): only the holder advances the run. Absent: none was made. */
+  readonly claim?: number;
   /** Name of the API key that made it; `anonymous` where no keys are configured. */
   readonly owner: string;
   readonly idempotencyKey: string | null;
@@ -157,8 +159,13 @@ export interface Original {
 
 /** One published file: the master or a rendition. */
 export interface MediaFile extends Size {
-  /** Name in the media store; also the last part of its URL. */
+  /** The last part of its URL; also its name in the media store, unless `stored` says another. */
   readonly name: string;
+  /**
+   * Its name in the media store where several processes publish: with its checksum in it, so that a late write of one that lost its claim
+   * meets no file that is published. Absent: `name`.
+   */
+  readonly stored?: string;
   readonly format: RenditionFormat;
   readonly bytes: number;
   readonly sha256: string;

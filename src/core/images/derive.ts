@@ -1,5 +1,5 @@
 import { inputNames, ownedNames, possibleNames } from '../domain/file-names.ts';
-import { type Image, PINNED } from '../domain/image.ts';
+import { type Image, isFinished, PINNED } from '../domain/image.ts';
 import { increasesSpending, ledgerChanges } from '../money/ledger.ts';
 import type { Derive, NewDelivery } from '../ports/record-store.ts';
 import { newDelivery, webhookEventOf } from '../webhooks/delivery.ts';
@@ -33,6 +33,7 @@ export function createDerive({ webhookUrls, randomId }: DeriveDeps): Derive {
       delivery: after && deliveryOf(before, after),
       ownedNames: after ? ownedNames(after) : before ? possibleNames(before) : [],
       sharedNames: image ? inputNames(image) : [],
+      startsJob: after !== null && isJob(after) && (before === null || !isJob(before) || before.run !== after.run),
       expiresAt: after && expiryTime(after),
     };
   };
@@ -42,4 +43,9 @@ export function createDerive({ webhookUrls, randomId }: DeriveDeps): Derive {
 function expiryTime({ request, expiresAt }: Image): number | 'never' | null {
   if (request.labels.includes(PINNED)) return 'never';
   return expiresAt === null ? null : Date.parse(expiresAt);
+}
+
+/** True for an image with work left: unfinished, or with renditions that are still to be made. */
+function isJob({ status, pending }: Image): boolean {
+  return !isFinished(status) || (status === 'succeeded' && pending.length > 0);
 }

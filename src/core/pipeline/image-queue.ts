@@ -57,6 +57,9 @@ export function createImageQueue(deps: ImageQueueDeps): ImageQueue {
       const [depth, slow] = await Promise.all([images.depth(), deferred.depth()]);
       return { ...depth, deferred: slow.waiting + slow.running };
     },
+    async start() {
+      await Promise.all([images.start(), deferred.start()]);
+    },
     // In this order: an image that still runs enqueues its deferred job when it ends.
     async cancel(mediaId, options) {
       await images.cancel(mediaId, options);

@@ -24,14 +24,23 @@ export interface JobQueue {
   /** The numbers of waiting and of running jobs, at some moment during the call. */
   depth(): Promise<QueueDepth>;
   /**
+   * Begins to take jobs, of other processes too where the queue is shared. A queue of this process alone runs what is enqueued from the
+   * first. Never rejects: a queue that cannot begin at the moment logs that and retries.
+   */
+  start(): Promise<void>;
+  /**
    * Starts no further job and fires `draining` for the running ones; when `deadline` is aborted, fires `stopping` for those that still
    * run. Resolves when none runs. Called once, by the composition that opened the queue.
    */
   stop(deadline: AbortSignal): Promise<void>;
 }
 
-/** Runs one job to its end. Never rejects: the record shows how it ended. */
-export type RunJob = (mediaId: string, signals: JobSignals) => Promise<void>;
+/**
+ * Runs one job to its end. Never rejects: the record shows how it ended. `claim` is the fencing token of this claim of the job: it grows with
+ * each claim of one image, so that of two processes that both take the job for theirs the records know the rightful one. It is absent where
+ * a job cannot be claimed twice.
+ */
+export type RunJob = (mediaId: string, signals: JobSignals, claim?: number) => Promise<void>;
 
 /** Abort signals of a running job. */
 export interface JobSignals {

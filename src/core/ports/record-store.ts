@@ -208,6 +208,8 @@ export interface Derived {
    * They follow from `Image.request`.
    */
   readonly sharedNames: readonly string[];
+  /** Whether the change gives the queue a job: a new image, a new run, or a repair. A queue in the same database gets it with the write. */
+  readonly startsJob: boolean;
   /** Milliseconds since 1970; `never` keeps the image from every cleanup, null leaves its expiry to its age. */
   readonly expiresAt: number | 'never' | null;
 }

@@ -13,6 +13,10 @@ export interface Outbox {
    * is after `horizon` (milliseconds since 1970) comes before all others: a wrong clock gave it. One that cannot be read is passed over.
    */
   next(except: DeliveriesUnderWay, horizon: number): Promise<DueDelivery | null>;
+  /**
+   * Claims a due delivery for one try, for at most `leaseMs`: false where another process has it, or it is gone. `update` ends the claim.
+   */
+  claim(id: string, leaseMs: number): Promise<boolean>;
   /** Changes one delivery in one transaction, and returns the result; null where there is no such delivery any more. */
   update(id: string, change: (delivery: Delivery) => Delivery): Promise<Delivery | null>;
   /** The latest deliveries about an image, newest first; none about an earlier image of this mediaId, which was deleted. */

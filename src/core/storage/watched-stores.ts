@@ -50,6 +50,7 @@ export function watchRecords(records: RecordStore, watch: StorageWatch, log: Log
   return {
     outbox: {
       next: (except, horizon) => noting(outbox.next(except, horizon)),
+      claim: (id, leaseMs) => noting(outbox.claim(id, leaseMs)),
       update: (id, change) => noting(outbox.update(id, change)),
       list: (mediaId) => noting(outbox.list(mediaId)),
       onNew: (listener) => outbox.onNew(listener),

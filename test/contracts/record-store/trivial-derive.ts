@@ -20,6 +20,7 @@ export const trivialDerive: Derive = (before, after) => {
     delivery: after && deliveryOf(before, after),
     ownedNames: after ? namesOf(after) : before ? [...namesOf(before), `${before.mediaId}.old`] : [],
     sharedNames: ((after ?? before)?.request.inputs ?? []).map(({ sha256 }) => inputName(sha256)),
+    startsJob: after !== null && (before === null || before.run !== after.run),
     expiresAt: after && expiryTime(after),
   };
 };

@@ -171,6 +171,7 @@ describe('the image queue', () => {
       position: async () => concurrency,
       depth: async () => ({ waiting: 0, running: 0 }),
       cancel: async () => {},
+      start: async () => {},
       stop: async () => {},
     });
     const { runImage, runDeferred } = controlledJobs();
@@ -186,6 +187,7 @@ describe('the image queue', () => {
       position: async () => null,
       depth: async () => ({ waiting: 0, running: 0 }),
       cancel: async () => void calls.push(`cancel ${concurrency}`),
+      start: async () => {},
       stop: async () => {},
     });
     const { runImage, runDeferred } = controlledJobs();

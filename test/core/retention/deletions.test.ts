@@ -30,6 +30,7 @@ async function openDeletions(folder: string, jobEnds: () => Promise<void>) {
     },
     position: async () => null,
     depth: async () => ({ waiting: 0, running: 0 }),
+    start: async () => {},
     stop: async () => {},
   };
   const deletions = createDeletions({

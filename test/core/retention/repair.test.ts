@@ -174,6 +174,7 @@ describe('createRepair', () => {
       cancel: async () => {},
       position: async () => null,
       depth: async () => ({ waiting: 0, running: 0 }),
+      start: async () => {},
       stop: async () => {},
     };
     const original = { ...exampleFile('originals/x~1', Buffer.from('original')), sound: true };

@@ -59,6 +59,7 @@ async function deliver(send: WebhookSender['send'], beforeRead: () => void = () 
         beforeRead();
         return due.shift() ?? null;
       },
+      claim: async () => true,
       update: async (_id, change) =>
         change(newDelivery('d', 'image.failed', 'https://example.com/hook', anImage({ mediaId: 'x' }))),
       list: async () => [],

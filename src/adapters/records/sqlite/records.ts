@@ -169,6 +169,8 @@ function recordStore(database: SqliteDatabase, derive: Derive): RecordStore {
     outbox: {
       next: (except, horizon) => answer(() => outbox.next(except, horizon)),
       list: (mediaId) => answer(() => outbox.list(mediaId)),
+      // This process alone sends.
+      claim: (id) => answer(() => outbox.find(id) !== null),
 
       update: (id, change) =>
         deliveries.take(id, async () => {

@@ -1,0 +1,55 @@
+import type { PostgresDatabase } from '../database.ts';
+import { CLUSTER_TABLES } from './cluster-tables.ts';
+import { RECORD_TABLES } from './record-tables.ts';
+
+/**
+ * The migrations, forward only: entry n is number n + 1. A released entry is never changed, and new ones are added at the end. `raises` says
+ * that an older Easel must not work on the result; a migration that only adds leaves it false, so that two versions run side by side.
+ */
+export const MIGRATIONS: readonly { readonly sql: string; readonly raises: boolean }[] = [
+  { sql: `${RECORD_TABLES}${CLUSTER_TABLES}`, raises: true },
+];
+
+/** The number in `easel.schema_version` after all migrations: that of the last one that `raises`. */
+export const SCHEMA_VERSION = MIGRATIONS.findLastIndex(({ raises }) => raises) + 1;
+
+/** The name of the lock under which one process migrates. */
+const MIGRATION_LOCK = 'easel migrations';
+
+/**
+ * Runs the missing migrations in one transaction, under PostgreSQL's advisory lock, so that of many replicas that start at once one does it.
+ * Returns the number of the last one that was there before. Raises `NewerSchemaError` where a newer Easel has changed what this one knows.
+ */
+export async function migrate(database: PostgresDatabase): Promise<number> {
+  return await database.transaction(async ({ run }) => {
+    await run('SELECT pg_advisory_xact_lock(hashtextextended($1, 0))', [MIGRATION_LOCK]);
+    await run('CREATE SCHEMA IF NOT EXISTS easel');
+    await run(
+      'CREATE TABLE IF NOT EXISTS easel.migrations (number integer PRIMARY KEY, applied_at timestamptz NOT NULL DEFAULT now())',
+    );
+    await run('CREATE TABLE IF NOT EXISTS easel.schema_version (version integer NOT NULL)');
+    const [version] = await run('SELECT version FROM easel.schema_version');
+    if (Number(version?.version ?? 0) > SCHEMA_VERSION) throw new NewerSchemaError(Number(version?.version));
+    const [last] = await run('SELECT coalesce(max(number), 0) AS number FROM easel.migrations');
+    const before = Number(last?.number);
+    for (const [index, { sql }] of MIGRATIONS.entries()) {
+      if (index < before) continue;
+      await run(sql);
+      await run('INSERT INTO easel.migrations (number) VALUES ($1)', [index + 1]);
+    }
+    if (version === undefined) await run('INSERT INTO easel.schema_version VALUES ($1)', [SCHEMA_VERSION]);
+    else await run('UPDATE easel.schema_version SET version = $1 WHERE version < $1', [SCHEMA_VERSION]);
+    return before;
+  });
+}
+
+/** The database was migrated by a newer Easel, and this one must not write to it. */
+export class NewerSchemaError extends Error {
+  override readonly name = 'NewerSchemaError';
+
+  constructor(version: number) {
+    super(
+      `the database has schema ${version} of a newer Easel, and this one knows ${SCHEMA_VERSION}; start the newer one`,
+    );
+  }
+}

@@ -1,0 +1,3 @@
+/** The tables of the records: images, ledger, outbox, deletions. */
+export const RECORD_TABLES = `
+`;

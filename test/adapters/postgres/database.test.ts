@@ -1,0 +1,108 @@
+import { pino } from 'pino';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { createPostgresLocks } from '../../../src/adapters/locks/postgres.ts';
+import { openPostgres, type PostgresDatabase } from '../../../src/adapters/postgres/database.ts';
+import { migrate, NewerSchemaError, SCHEMA_VERSION } from '../../../src/adapters/postgres/schema/migrations.ts';
+import { openSession, type PostgresSession } from '../../../src/adapters/postgres/session.ts';
+import { createTestDatabase, type TestDatabase } from '../../support/postgres/shared-server.ts';
+import { until } from '../../support/until.ts';
+
+const log = pino({ level: 'silent' });
+
+describe('a PostgreSQL database', () => {
+  let test: TestDatabase;
+  let database: PostgresDatabase;
+  const sessions: PostgresSession[] = [];
+
+  beforeEach(async () => {
+    test = await createTestDatabase();
+    database = openPostgres({ url: test.url, poolSize: 3, applicationName: 'easel test', log });
+  });
+
+  afterEach(async () => {
+    await Promise.all(sessions.splice(0).map((session) => session.close()));
+    await database.close();
+    await test.drop();
+  });
+
+  const session = async () => {
+    const opened = await openSession({ url: test.url, applicationName: 'easel session', log });
+    sessions.push(opened);
+    return opened;
+  };
+  const endSessions = () =>
+    test.query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'easel%'");
+
+  it('commits a transaction that resolves, and nothing of one that rejects', async () => {
+    await database.write('CREATE TABLE t (n integer)');
+    await database.transaction(({ run }) => run('INSERT INTO t VALUES ($1)', [1]));
+    const failing = database.transaction(async ({ run }) => {
+      await run('INSERT INTO t VALUES (2)');
+      throw new Error('no');
+    });
+    await expect(failing).rejects.toThrow('no');
+    expect(await database.read('SELECT n FROM t')).toEqual([{ n: 1 }]);
+  });
+
+  it('does a transaction again whose connection was lost before its commit', async () => {
+    await database.write('CREATE TABLE t (n integer)');
+    let tries = 0;
+    await database.transaction(async ({ run }) => {
+      tries += 1;
+      await run('INSERT INTO t VALUES (1)');
+      if (tries === 1) await endSessions();
+      await run('INSERT INTO t VALUES (2)');
+    });
+    expect(tries).toBe(2);
+    expect(await database.read('SELECT n FROM t ORDER BY n')).toEqual([{ n: 1 }, { n: 2 }]);
+  });
+
+  it('reads and writes again after its connections were ended', async () => {
+    await database.write('CREATE TABLE t (n integer)');
+    await endSessions();
+    expect(await database.read('SELECT n FROM t')).toEqual([]);
+  });
+
+  it('migrates once, whoever begins, and refuses the schema of a newer Easel', async () => {
+    const other = openPostgres({ url: test.url, poolSize: 1, applicationName: 'easel other', log });
+    const before = await Promise.all([migrate(database), migrate(other)]);
+    expect(before.toSorted()).toEqual([0, SCHEMA_VERSION]);
+    await database.write('UPDATE easel.schema_version SET version = version + 1');
+    await expect(migrate(other)).rejects.toThrow(NewerSchemaError);
+    await other.close();
+  });
+
+  it('hears notifications, and says when some may have been missed', async () => {
+    const heard: string[] = [];
+    const one = await session();
+    await one.listen('easel_test', {
+      message: (payload) => heard.push(payload),
+      reconnected: () => heard.push('again'),
+    });
+    await database.write("SELECT pg_notify('easel_test', 'first')");
+    await until(() => heard.includes('first'));
+    await endSessions();
+    await until(() => heard.includes('again'));
+    await database.write("SELECT pg_notify('easel_test', 'second')").catch(() => undefined);
+    await database.write("SELECT pg_notify('easel_test', 'third')");
+    await until(() => heard.includes('third'));
+  });
+
+  it('gives a lock to one process, shared ones to several, and those of a lost connection to others', async () => {
+    const [one, other] = [await session(), await session()];
+    const [locks, otherLocks] = [createPostgresLocks(one), createPostgresLocks(other)];
+    const held = await locks.tryLock('a');
+    expect(held).not.toBeNull();
+    expect(await locks.tryLock('a')).toBeNull();
+    expect(await otherLocks.tryLock('a')).toBeNull();
+    expect(await otherLocks.tryLock('b')).not.toBeNull();
+    await held?.[Symbol.asyncDispose]();
+    await using shared = await otherLocks.tryLock('a', 'shared');
+    expect(shared).not.toBeNull();
+    expect(await locks.tryLock('a', 'shared')).not.toBeNull();
+    expect(await otherLocks.tryLock('a')).toBeNull();
+    await one.close();
+    await shared?.[Symbol.asyncDispose]();
+    await until(async () => (await otherLocks.tryLock('a')) !== null);
+  });
+});
