@@ -6,7 +6,7 @@ import { openSqliteRecords } from '../../adapters/records/sqlite/records.ts';
 import { SCHEMA_VERSION } from '../../adapters/records/sqlite/schema/migrations.ts';
 import { createDiskStore } from '../../adapters/storage/disk.ts';
 import { lockFolder } from '../../adapters/storage/folder-lock.ts';
-import type { Config } from '../../config/config.ts';
+import type { DiskSettings, SqliteSettings } from '../../config/storage-settings.ts';
 import { faultFields, ImageError, MediaInUseError } from '../../core/domain/errors.ts';
 import type { MediaStore } from '../../core/ports/media-store.ts';
 import type { RecordStore } from '../../core/ports/record-store.ts';
@@ -17,7 +17,7 @@ import { claimStore } from '../../core/retention/claim.ts';
  * where it cannot be made or read.
  */
 export function openRecords(
-  { path }: Config['records'],
+  { path }: Pick<SqliteSettings, 'path'>,
   derive: Parameters<typeof openSqliteRecords>[0]['derive'],
   log: Logger,
 ): ReturnType<typeof openSqliteRecords> {
@@ -42,7 +42,7 @@ export function openRecords(
  * made or read.
  */
 export async function openMediaFolder(
-  { root, adopt }: Config['media'],
+  { root, adopt }: Pick<DiskSettings, 'root' | 'adopt'>,
   records: RecordStore,
   log: Logger,
   opened: AsyncDisposableStack,

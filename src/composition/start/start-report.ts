@@ -16,9 +16,9 @@ interface StartReport {
   readonly apiKeys: number;
   /** Names in order of fallback, each with its model, commas between. */
   readonly providers: string;
-  /** Absolute path of the database. */
+  /** Absolute path of the database's file, or host and name of a database of PostgreSQL. */
   readonly records: string;
-  /** Absolute path of the folder of the pictures. */
+  /** Absolute path of the folder of the pictures, or the bucket and what its keys begin with. */
   readonly pictures: string;
   readonly retention: string;
   readonly budget: string;
@@ -43,8 +43,8 @@ export function startReport(config: Config, bound: readonly AddressInfo[]): read
     providers: providers
       .map(({ name, kind, model }) => (kind === 'placeholder' ? name : `${name} (${model ?? defaults.model})`))
       .join(', '),
-    records: resolve(records.path),
-    pictures: resolve(media.root),
+    records: recordsText(records),
+    pictures: media.kind === 's3' ? `s3://${media.bucket}/${media.prefix}` : resolve(media.root),
     retention: retentionText(retention),
     budget: budgetText(budget),
     concurrency: queue.concurrency,
@@ -58,6 +58,12 @@ const EVERY_ADDRESS: Readonly<Record<string, string>> = { '0.0.0.0': '127.0.0.1'
 
 function hostAndPort(host: string, port: number): string {
   return host.includes(':') && !host.startsWith('[') ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+function recordsText(records: Config['records']): string {
+  if (records.kind === 'sqlite') return resolve(records.path);
+  const { host, pathname } = new URL(records.url);
+  return `PostgreSQL at ${host}${pathname}`;
 }
 
 function retentionText({ olderThanMs, byLabel, maxBytes }: Config['retention']): string {
