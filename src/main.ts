@@ -11,7 +11,13 @@ import { startReport } from './composition/start/start-report.ts';
 import { createStopper, stopOnSignals } from './composition/stop.ts';
 import { VERSION } from './composition/version.ts';
 import { type Config, ConfigError, EX_CONFIG, readConfig } from './config/config.ts';
-import { DatabaseInUseError, ForeignMediaError, ImageError, MediaInUseError } from './core/domain/errors.ts';
+import {
+  DatabaseInUseError,
+  ForeignMediaError,
+  ImageError,
+  MediaInUseError,
+  StorageSetupError,
+} from './core/domain/errors.ts';
 import { buildApp } from './http/app.ts';
 
 const config = readConfigOrExit();
@@ -73,7 +79,8 @@ async function serve(): Promise<void> {
 }
 
 function reportStartError(error: unknown): void {
-  if (error instanceof ConfigError || error instanceof ForeignMediaError) {
+  const isSetting = [ConfigError, ForeignMediaError, StorageSetupError].some((kind) => error instanceof kind);
+  if (error instanceof Error && isSetting) {
     console.error(`Easel did not start: ${error.message}`);
     process.exitCode = EX_CONFIG;
     return;
