@@ -23,7 +23,7 @@ import { buildApp } from './http/app.ts';
 const config = readConfigOrExit();
 const openFiles = openFileLimit();
 if (openFiles !== null && openFiles < MIN_OPEN_FILES) exitWithFewOpenFiles(openFiles);
-const logger = await createServiceLogger(config.log.level, config.secrets.mask);
+let logger = await createServiceLogger(config.log.level, config.secrets.mask);
 
 try {
   await serve();
@@ -50,6 +50,7 @@ function exitWithFewOpenFiles(limit: number): never {
 
 async function serve(): Promise<void> {
   const services = await createServices(config, logger);
+  logger = services.logger;
   let stop = async (): Promise<void> => void (await services.stop({ graceMs: 0 }));
   try {
     const app = await buildApp({ ...config.server, version: VERSION }, services, {

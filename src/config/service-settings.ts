@@ -115,7 +115,7 @@ export interface ServiceConfig {
 export function serverConfig(
   settings: SettingsOf<
     typeof listenSettings &
-      Pick<typeof storageSettings & typeof replicaSettings, 'MEDIA_CACHE_BYTES' | 'MEDIA_DELIVERY'> &
+      Pick<typeof storageSettings & typeof replicaSettings, 'MEDIA_CACHE_BYTES' | 'MEDIA_DELIVERY' | 'ROLE'> &
       Pick<typeof imagingSettings, 'INPUT_MEMORY_BYTES'> &
       Pick<typeof callSettings, 'SYNC_WAIT_SECONDS' | 'OPENAI_WAIT_SECONDS' | 'GENERATION_TIMEOUT_SECONDS'>
   >,
@@ -130,6 +130,7 @@ export function serverConfig(
     generationTimeoutSeconds: settings.GENERATION_TIMEOUT_SECONDS,
     mediaCacheBytes: settings.MEDIA_CACHE_BYTES,
     mediaDelivery: settings.MEDIA_DELIVERY,
+    answersCallers: settings.ROLE !== 'worker',
     inputMemoryBytes: inputMemoryBytes(settings),
     ...access,
   };

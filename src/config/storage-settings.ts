@@ -143,8 +143,10 @@ export interface StorageConfig {
   readonly media: DiskSettings | BucketSettings;
 }
 
-/** What the HTTP server needs to know of the storage. */
+/** What the HTTP server needs to know of the storage and the role. */
 export interface DeliveryConfig {
+  /** False for a worker, which answers its operators alone. */
+  readonly answersCallers: boolean;
   /** How pictures get to browsers. */
   readonly mediaDelivery: MediaDelivery;
 }

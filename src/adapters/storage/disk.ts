@@ -12,6 +12,11 @@ interface DiskStoreOptions {
   /** The folder of the pictures. It is made when it is missing. */
   readonly root: string;
   readonly fs?: FileSystem;
+  /**
+   * How old a file under a temporary name must be to be removed as left behind, in milliseconds; 0 by default. Where several processes write
+   * into the folder, others may be writing theirs.
+   */
+  readonly temporaryAgeMs?: number;
 }
 
 /**
@@ -22,7 +27,11 @@ interface DiskStoreOptions {
  * Names are `<file>`, `originals/<file>` or `inputs/<file>`; any other name is a programming error and raises `TypeError`.
  * Raises `ImageError` with `storage_full` or `storage_unavailable` when the folders cannot be made.
  */
-export async function createDiskStore({ root: path, fs = nodeFileSystem }: DiskStoreOptions): Promise<MediaStore> {
+export async function createDiskStore({
+  root: path,
+  fs = nodeFileSystem,
+  temporaryAgeMs = 0,
+}: DiskStoreOptions): Promise<MediaStore> {
   const root = resolve(path);
   const temporary = join(root, '.tmp');
   const files = createDurableFiles(fs);
@@ -33,6 +42,12 @@ export async function createDiskStore({ root: path, fs = nodeFileSystem }: DiskS
 
   const syncFoldersOf = async (names: readonly string[]): Promise<void> => {
     for (const folder of new Set(names.map((name) => dirname(join(root, name))))) await files.syncFolder(folder);
+  };
+
+  /** Whether the file was written within these milliseconds, by the clock of the file system, or is gone. */
+  const isYounger = async (path: string, ageMs: number): Promise<boolean> => {
+    const stats = await fs.stat(path).catch(ignoreMissing);
+    return !stats || Date.now() - stats.mtimeMs < ageMs;
   };
 
   /** Device and inode of the root folder; null when it is missing. */
@@ -217,6 +232,7 @@ export async function createDiskStore({ root: path, fs = nodeFileSystem }: DiskS
         const faults: unknown[] = [];
         for (const name of await fs.readdir(temporary)) {
           const path = join(temporary, name);
+          if (temporaryAgeMs > 0 && (await isYounger(path, temporaryAgeMs))) continue;
           await fs.rm(path, { recursive: true, force: true }).catch((error: unknown) => faults.push(error));
         }
         await files.syncFolder(temporary);

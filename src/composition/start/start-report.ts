@@ -8,6 +8,8 @@ import { VERSION } from '../version.ts';
 /** The fields of the entry. A terminal shows them one a line, in this order. */
 interface StartReport {
   readonly version: string;
+  /** What this replica does, where there may be others. */
+  readonly role?: Config['role'];
   /** An address for this machine's browsers and scripts. */
   readonly url: string;
   /** What is bound, such as `0.0.0.0:3000`; commas between where `localhost` has several addresses. */
@@ -36,6 +38,7 @@ export function startReport(config: Config, bound: readonly AddressInfo[]): read
   const apiKeys = keys.fixed.length + keys.fromFile.length;
   const report: StartReport = {
     version: VERSION,
+    ...(records.kind === 'postgres' && { role: config.role }),
     url,
     address: boundText,
     anonymousAccess: apiKeys === 0,
