@@ -3,10 +3,12 @@ import * as nodeFileSystem from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { ImageError } from '../../core/domain/errors.ts';
 import type { FileSource, MediaStore, StoredFile } from '../../core/ports/media-store.ts';
-import { createDiskUsage, createFileCount, freedWith, freedWithAll } from './disk-usage.ts';
+import { createFileCount, freedWith, freedWithAll } from './disk-usage.ts';
 import { createDurableFiles } from './durable-files.ts';
 import { asImageError, codeOf, type FileSystem, ignoreMissing } from './file-system.ts';
 import { openFile } from './open-file.ts';
+import { assertNames, FOLDERS } from './stored-names.ts';
+import { createUsedBytes } from './used-bytes.ts';
 
 interface DiskStoreOptions {
   /** The folder of the pictures. It is made when it is missing. */
@@ -148,7 +150,7 @@ export async function createDiskStore({
     usage.set(count.bytes);
   }
 
-  const usage = createDiskUsage(async () => {
+  const usage = createUsedBytes(async () => {
     for await (const _ of list());
   });
 
@@ -267,20 +269,6 @@ const MARK = '.easel';
 
 /** What `check` writes: one block of a common file system. */
 const PROBE = new Uint8Array(4096);
-
-/** The folders below the root. */
-const FOLDERS = ['originals', 'inputs'];
-
-/** A file in the root or in one of the folders; neither hidden nor a path out of the folder. */
-const NAME = new RegExp(String.raw`^(?:(?:${FOLDERS.join('|')})/)?[^./\\][^/\\]*$`);
-
-function assertNames(names: readonly string[]): void {
-  for (const name of names) {
-    if (!NAME.test(name) || name.includes('..') || name.includes('\0')) {
-      throw new TypeError(`not a name of the media store: ${JSON.stringify(name)}`);
-    }
-  }
-}
 
 function megabytes(bytes: number): string {
   return `${(bytes / 1e6).toFixed(1)} MB`;
