@@ -5,6 +5,7 @@ import { v7 as uuidv7 } from 'uuid';
 import { createImageEvents } from '../adapters/events/local.ts';
 import { createPictureFetcher } from '../adapters/fetching/picture-fetcher.ts';
 import { createImagingThreads } from '../adapters/imaging/threads.ts';
+import { createLocalLocks } from '../adapters/locks/local.ts';
 import { createProvenanceReader } from '../adapters/provenance/reader.ts';
 import type { Config } from '../config/config.ts';
 import { createFileUrls, createToRecord } from '../core/domain/record.ts';
@@ -108,7 +109,8 @@ export async function createServices(
   const urls = links?.urls ?? plainUrls;
   const runningCalls = createRunningCalls();
   const folder = watchMediaStore(await openMediaFolder(config.media, records, log, opened), storageWatch);
-  const { store, ...inputHolds } = protectInputs(folder, records);
+  const locks = createLocalLocks();
+  const { store, ...inputHolds } = protectInputs(folder, { records, locks, clock });
   const toRecord = createToRecord({
     urls,
     pathOf: (name) => store.pathOf(name),
@@ -157,11 +159,12 @@ export async function createServices(
     clock,
     random,
     log,
+    contentNames: false,
   });
   const guard = createGuardedFetch({ allow: config.fetch.allowHosts });
   opened.defer(() => guard.close());
   const capacity = createStorageCapacity({ queue, store, defaultSize: config.defaults.size, watch: storageWatch });
-  const deletions = createDeletions({ records, store, queue, events, telemetry: metrics, clock, log });
+  const deletions = createDeletions({ records, store, queue, events, locks, telemetry: metrics, clock, log });
   const sweepWatch = createSweepWatch(log, metrics);
   const stopping = new AbortController();
   const ending = new AbortController();
@@ -169,6 +172,7 @@ export async function createServices(
     records,
     store,
     inputHolds,
+    locks,
     imaging,
     fetcher: createPictureFetcher({
       guard,

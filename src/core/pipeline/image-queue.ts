@@ -43,8 +43,8 @@ export function createImageQueue(deps: ImageQueueDeps): ImageQueue {
   const deferred = createQueue({ concurrency: 1, run: runDeferred });
   const images = createQueue({
     concurrency,
-    async run(mediaId, signals) {
-      await runImage(mediaId, signals);
+    async run(mediaId, signals, claim) {
+      await runImage(mediaId, signals, claim);
       // Also where the run failed or had nothing to do: the deferred job finds out whether renditions are pending.
       await deferred.enqueue(mediaId);
     },
