@@ -260,7 +260,7 @@ function recordStore(database: SqliteDatabase, derive: Derive): RecordStore {
     oldest: (limit, after) => answer(() => queries.oldest(limit, after)),
     largestUsage: (kind) => answer(() => queries.largestUsage(kind)),
     lastCleanup: () => answer(() => queries.lastCleanup()),
-    pendingDeletions: () => answer(() => queries.pendingDeletions()),
+    pendingDeletions: (mediaId) => answer(() => queries.pendingDeletions(mediaId)),
     unreadable: () => answer(() => queries.unreadable()),
     ownedNames: (names) => answer(() => queries.ownedNames(names)),
     countSharing: (names, owner) => answer(() => queries.countSharing(names, owner)),
