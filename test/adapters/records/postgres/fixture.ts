@@ -8,7 +8,8 @@ import type { RecordStore } from '../../../../src/core/ports/record-store.ts';
 import { trivialDerive } from '../../../contracts/record-store/trivial-derive.ts';
 import { createTestDatabase, type TestDatabase } from '../../../support/postgres/shared-server.ts';
 
-const log = pino({ level: 'silent' });
+/** Says nothing. */
+export const log = pino({ level: 'silent' });
 
 /** A store as a replica has it, with its connections. */
 export interface Replica {
