@@ -94,9 +94,7 @@ describe('faults', () => {
     await expect(records.check()).rejects.toMatchObject(unavailable);
     await expect(records.update('a', (image) => ({ ...image, run: 2 }))).rejects.toMatchObject(unavailable);
     expect(await records.get('a')).toMatchObject({ run: 1 });
-    await place.test.query(
-      `SET default_transaction_read_only = off; ALTER DATABASE ${name} RESET default_transaction_read_only`,
-    );
+    await place.test.query(`BEGIN READ WRITE; ALTER DATABASE ${name} RESET default_transaction_read_only; COMMIT`);
     await endSessions();
     await records.check();
   });
