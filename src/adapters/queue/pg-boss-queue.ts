@@ -37,7 +37,9 @@ export function createPgBossQueue({ jobs, name, concurrency, run, pollMs = POLL_
   const running = createRunningJobs({
     draining: draining.signal,
     stopping: stopping.signal,
-    touch: async (attempts) => settledIds(await boss.touch(name, [...attempts])),
+    // What was given back at the end of the process needs no heartbeat.
+    touch: async (attempts) =>
+      isClosed ? attempts.map(({ id }) => id) : settledIds(await boss.touch(name, [...attempts])),
     onFree: () => void fetchJobs(),
     log,
   });

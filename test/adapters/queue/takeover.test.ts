@@ -46,10 +46,13 @@ describe('a job whose process is gone', () => {
     await queue.start();
     const killed = performance.now();
     child.kill('SIGKILL');
+    // A dead process does not answer: the cancel waits until another one has the job.
+    const cancelled = queue.cancel('a');
     await until(() => jobs.running.has('a'));
     if (process.env.FIGURES) console.log(`taken over after ${Math.round(performance.now() - killed)} ms`);
     expect(await row()).toEqual({ state: 'active', retry_count: 1 });
     jobs.end('a');
+    await cancelled;
     await until(async () => (await row()) === undefined);
   });
 
