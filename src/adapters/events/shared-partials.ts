@@ -68,14 +68,16 @@ export async function openSharedPartials({
     reconnected: readAll,
   });
 
+  async function renew(): Promise<void> {
+    await Promise.all([watchers.renew(), stored.renew()]);
+    // A call of a replica that died has ended without a notice.
+    for (const mediaId of remote.keys()) rereads.ask(mediaId);
+  }
+
   let renewing = Promise.resolve();
   const renewal = setInterval(() => {
     // What fails now is done the next time.
-    renewing = Promise.all([watchers.renew(), stored.renew()]).then(
-      // A call of a replica that died has ended without a notice.
-      () => [...remote.keys()].forEach((mediaId) => rereads.ask(mediaId)),
-      () => undefined,
-    );
+    renewing = renew().catch(() => undefined);
   }, RENEWAL_MS);
   renewal.unref();
 
