@@ -73,6 +73,8 @@ interface World {
   readonly random: () => number;
   readonly openImaging?: typeof createImagingThreads;
   readonly openCalls?: OpenCalls;
+  /** Whether files are stored under names with their checksums, as where several processes publish; false by default. */
+  readonly contentNames?: boolean;
 }
 
 const REAL_WORLD: World = {
@@ -88,7 +90,13 @@ const REAL_WORLD: World = {
 export async function createServices(
   config: Config,
   baseLogger: Logger,
-  { clock, random, openImaging = createImagingThreads, openCalls = openCallThreads }: World = REAL_WORLD,
+  {
+    clock,
+    random,
+    openImaging = createImagingThreads,
+    openCalls = openCallThreads,
+    contentNames = false,
+  }: World = REAL_WORLD,
 ): Promise<Services> {
   await using opened = new AsyncDisposableStack();
 
@@ -159,7 +167,7 @@ export async function createServices(
     clock,
     random,
     log,
-    contentNames: false,
+    contentNames,
   });
   const guard = createGuardedFetch({ allow: config.fetch.allowHosts });
   opened.defer(() => guard.close());
