@@ -115,7 +115,7 @@ export async function createServices(
   opened.defer(() => keys.close());
   const plainUrls = createFileUrls(config.server.publicUrl);
   const secrets = await readSecrets(config, stores.keepSecret);
-  await cluster?.join(secrets);
+  if (cluster !== null) opened.defer(await cluster.join(secrets));
   const links = openLinks(config, secrets, plainUrls, clock);
   const urls = links?.urls ?? plainUrls;
   const runningCalls = createRunningCalls();
