@@ -156,6 +156,31 @@ BEGIN
   END IF;
 END $$;
 
+-- Adds entries of one owner's write. With a guard's day, returns the balances of the service and of the owner as they are then: what others
+-- have committed is in them, once their lock is taken.
+CREATE FUNCTION easel.enter_spending(
+  days text[], owners text[], models text[], images bigint[], micro_usd bigint[], unpriced bigint[],
+  lock_name text, guard_day text, guard_owner text,
+  OUT service_spent bigint, OUT service_reserved bigint, OUT owner_spent bigint, OUT owner_reserved bigint
+) LANGUAGE plpgsql AS $$
+BEGIN
+  IF lock_name IS NOT NULL THEN
+    PERFORM pg_advisory_xact_lock(hashtextextended(lock_name, 0));
+  END IF;
+  FOR entry IN 1 .. cardinality(days) LOOP
+    PERFORM easel.add_spending(
+      days[entry], owners[entry], models[entry], images[entry], micro_usd[entry], unpriced[entry]);
+  END LOOP;
+  IF guard_day IS NOT NULL THEN
+    SELECT
+      sum(s.micro_usd) FILTER (WHERE day <> ''), sum(s.micro_usd) FILTER (WHERE day = ''),
+      sum(s.micro_usd) FILTER (WHERE day <> '' AND owner = guard_owner),
+      sum(s.micro_usd) FILTER (WHERE day = '' AND owner = guard_owner)
+      INTO service_spent, service_reserved, owner_spent, owner_reserved
+      FROM easel.spending AS s WHERE day IN ('', guard_day);
+  END IF;
+END $$;
+
 -- The outbox of webhooks. document is the delivery as JSON and the truth, image the image as it was when it ended. A claim moves due_at to
 -- its end, which leased_until has too.
 CREATE TABLE easel.deliveries (

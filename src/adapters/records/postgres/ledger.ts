@@ -15,15 +15,11 @@ export interface Judged {
 /** The `day` of reservations, which belong to no day yet. */
 const RESERVED = '';
 
-/** A balance as two columns, of the rows that `condition` leaves. */
-const sums = (name: string, condition: string) => `
-  coalesce(sum(micro_usd) FILTER (WHERE day <> '' AND ${condition}), 0) AS ${name}_spent,
-  coalesce(sum(micro_usd) FILTER (WHERE day = '' AND ${condition}), 0) AS ${name}_reserved`;
-
 /**
  * Adds the entries of one owner's write, which are differences, to the sums, and has the guard judge them where they spend more. Such
  * writes are judged one after the other, in the whole cluster: those that have a limit of the service in common, or of their owner alone.
- * Raises the guard's error. Returns what the guard is still to be told of, once the write is durable.
+ * Call it last in a transaction, which keeps others waiting until it ends. Raises the guard's error. Returns what the guard is still to be
+ * told of, once the write is durable.
  */
 export async function enterSpending(
   { run }: Statements,
@@ -33,30 +29,24 @@ export async function enterSpending(
 ): Promise<Judged | null> {
   const entries = derived.flatMap(({ ledger }) => ledger);
   const judge = derived.some(({ spendsMore }) => spendsMore) ? guard : undefined;
-  const limits = judge?.limitsOf(owner);
-  const lock = limits && lockOf(limits, owner);
-  // Its own statement: what follows has to see what those before it have committed.
-  if (lock) await run('SELECT pg_advisory_xact_lock(hashtextextended($1, 0))', [lock]);
-  if (entries.length > 0) {
-    await run(
-      `SELECT easel.add_spending(day, owner, model, images, micro_usd, unpriced)
-      FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[])
-        AS entry (day, owner, model, images, micro_usd, unpriced)`,
-      [
-        entries.map(({ day }) => day ?? RESERVED),
-        entries.map((entry) => entry.owner),
-        entries.map(({ model }) => model),
-        entries.map(({ images }) => images),
-        entries.map(({ microUsd }) => microUsd),
-        entries.map(({ unpriced }) => unpriced),
-      ],
-    );
-  }
-  if (!judge || !limits) return null;
+  if (entries.length === 0 && !judge) return null;
+  const limits = judge?.limitsOf(owner) ?? null;
   const [row] = await run(
-    `SELECT ${sums('service', 'true')}, ${sums('owner', 'owner = $2')} FROM easel.spending WHERE day IN ('', $1)`,
-    [judge.day, owner],
+    `SELECT * FROM easel.enter_spending(
+      $1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[], $7::text, $8::text, $9::text)`,
+    [
+      entries.map(({ day }) => day ?? RESERVED),
+      entries.map((entry) => entry.owner),
+      entries.map(({ model }) => model),
+      entries.map(({ images }) => images),
+      entries.map(({ microUsd }) => microUsd),
+      entries.map(({ unpriced }) => unpriced),
+      limits && lockOf(limits, owner),
+      judge?.day ?? null,
+      owner,
+    ],
   );
+  if (!judge || !limits) return null;
   const balances = { service: balanceOf(row, 'service'), owner: balanceOf(row, 'owner') };
   const isAbove = (limit: number | null, { spent, reserved }: Balance) => limit !== null && spent + reserved > limit;
   if (isAbove(limits.service, balances.service) || isAbove(limits.owner, balances.owner)) {
@@ -100,12 +90,14 @@ export async function readSpending(
 
 export async function readBalance(read: Transactions['read'], day: string, owner: string | null): Promise<Balance> {
   const [row] = await read(
-    `SELECT ${sums('all', 'true')} FROM easel.spending WHERE day IN ('', $1) AND ($2::text IS NULL OR owner = $2)`,
+    `SELECT sum(micro_usd) FILTER (WHERE day <> '') AS all_spent, sum(micro_usd) FILTER (WHERE day = '') AS all_reserved
+    FROM easel.spending WHERE day IN ('', $1) AND ($2::text IS NULL OR owner = $2)`,
     [day, owner],
   );
   return balanceOf(row, 'all');
 }
 
 function balanceOf(row: Row | undefined, name: string): Balance {
-  return { spent: Number(row?.[`${name}_spent`]), reserved: Number(row?.[`${name}_reserved`]) };
+  const sum = (of: string) => Number(row?.[`${name}_${of}`] ?? 0);
+  return { spent: sum('spent'), reserved: sum('reserved') };
 }

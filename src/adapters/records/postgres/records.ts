@@ -46,7 +46,7 @@ export interface PostgresRecordsOptions {
  *
  * A write is one transaction. An image is locked from its read to its write, so that the rules of the core run in between; unique indexes
  * decide who has a mediaId or a key. Locks are taken in one order, so that no two writes wait for each other: mediaIds and keys of a call,
- * the queue, the image, the budget, its shared files. Writes that take turns do so in this process first, in which they hold no connection.
+ * the queue, the image, its shared files, the budget. Writes that take turns do so in this process first, in which they hold no connection.
  */
 export async function openPostgresRecords({
   database,
@@ -80,17 +80,16 @@ export async function openPostgresRecords({
     owner: string,
     guard: SpendingGuard | undefined,
   ): Promise<Judged | null> => {
-    const judged = await enterSpending(
+    for (const { stored, derived } of images)
+      if (derived.delivery) await insertDelivery(statements, derived.delivery, stored, instance);
+    const jobs = images.filter(({ derived }) => derived.startsJob).map(({ stored }) => stored.image.mediaId);
+    if (jobs.length > 0) await enlist(statements, jobs);
+    return await enterSpending(
       statements,
       images.map(({ derived }) => derived),
       owner,
       guard,
     );
-    for (const { stored, derived } of images)
-      if (derived.delivery) await insertDelivery(statements, derived.delivery, stored, instance);
-    const jobs = images.filter(({ derived }) => derived.startsJob).map(({ stored }) => stored.image.mediaId);
-    if (jobs.length > 0) await enlist(statements, jobs);
-    return judged;
   };
 
   /** Tells of a write that is durable. */
@@ -208,8 +207,9 @@ export async function openPostgresRecords({
             const before = readImage(row);
             if (!before || !condition(before)) return null;
             const derived = derive(before, null);
+            const deletion = await deleteImage(statements, mediaId, derived, instance);
             await enterSpending(statements, [derived], before.owner, undefined);
-            return await deleteImage(statements, mediaId, derived, instance);
+            return deletion;
           }),
         ),
       ),

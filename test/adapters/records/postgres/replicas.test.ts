@@ -1,8 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Image } from '../../../../src/core/domain/image.ts';
 import type { SpendingGuard } from '../../../../src/core/domain/money.ts';
-import type { RecordStore } from '../../../../src/core/ports/record-store.ts';
+import type { Derive, RecordStore } from '../../../../src/core/ports/record-store.ts';
 import { anAttempt, anImage, aRequest, at, ms } from '../../../contracts/record-store/example-images.ts';
+import { trivialDerive } from '../../../contracts/record-store/trivial-derive.ts';
 import { until } from '../../../support/until.ts';
 import { createPlaces, type Place, type Replica } from './fixture.ts';
 
@@ -48,6 +49,12 @@ describe('two replicas over one database', () => {
           call: { id, index, count: mediaIds.length, digest: 'd' },
         }),
       );
+    let derived = 0;
+    const derive: Derive = (before, after) => {
+      derived += 1;
+      return trivialDerive(before, after);
+    };
+    both = [(await place.open({ derive })).records, (await place.open({ derive })).records];
     for (let round = 0; round < 10; round += 1) {
       const [x, y] = [`x${round}`, `y${round}`];
       const answers = await atOnce(8, (records, index) =>
@@ -56,6 +63,8 @@ describe('two replicas over one database', () => {
       expect(accepted(answers)).toBe(1);
     }
     expect((await one.records.countByStatus()).queued).toBe(20);
+    // Each call is tried once: none was undone because two waited for each other.
+    expect(derived).toBe(10 * 8 * 2);
   });
 
   it('never exceed the limit of the queue together, far from it and near it', async () => {
@@ -80,9 +89,12 @@ describe('two replicas over one database', () => {
         if (isAbove(limits.service, service) || isAbove(limits.owner, owner)) throw new Error('no more');
       },
     });
+    // In one replica guarded writes take turns, so that it takes several to have many at once.
+    const open = async () => (await place.open()).records;
+    const replicas = [...both, ...(await Promise.all([open(), open(), open(), open(), open(), open()]))];
     const reserve = async (owner: string, limits: ReturnType<SpendingGuard['limitsOf']>) => {
-      const ends = await atOnce(50, (records, index) =>
-        records.accept(anImage({ mediaId: `${owner}${index}`, owner, estimate }), Infinity, guard(limits)).then(
+      const ends = await atOnce(50, (_, index) =>
+        (replicas[index % replicas.length] as RecordStore).accept(anImage({ mediaId: `${owner}${index}`, owner, estimate }), Infinity, guard(limits)).then(
           () => true,
           () => false,
         ),
