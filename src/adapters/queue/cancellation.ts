@@ -29,7 +29,7 @@ interface Announcement {
 export function createCancellation(jobs: SharedJobs, queue: string, waiting: Pick<WaitingJobs, 'find'>): Cancellation {
   const { boss, database, session, log } = jobs;
 
-  /** True when the job does not run elsewhere under the claim of `before`, or under any where there is none yet. */
+  /** Announces the cancel, and returns the claim under which another process runs the job; null where none does, or no longer under `before`. */
   async function look(
     { mediaId, discard, isOurs }: { mediaId: string; discard: boolean; isOurs: (attempt: Attempt) => boolean },
     before: Attempt | null,

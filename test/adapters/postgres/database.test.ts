@@ -46,6 +46,15 @@ describe('a PostgreSQL database', () => {
     expect(await database.read('SELECT n FROM t')).toEqual([{ n: 1 }]);
   });
 
+  it('runs a script of several statements, and leaves no transaction open where one fails', async () => {
+    const rows = await database.script('BEGIN; CREATE TABLE t (n integer); SELECT 1 AS a; COMMIT; SELECT 2 AS b');
+    expect(rows).toEqual([{ a: 1 }, { b: 2 }]);
+    for (let tries = 0; tries < 4; tries += 1) {
+      await expect(database.script('BEGIN; INSERT INTO t VALUES (1); SELECT 1 / 0; COMMIT')).rejects.toThrow('zero');
+      expect(await database.write('SELECT n FROM t')).toEqual([]);
+    }
+  });
+
   it('does a transaction again whose connection was lost before its commit', async () => {
     await database.write('CREATE TABLE t (n integer)');
     let tries = 0;

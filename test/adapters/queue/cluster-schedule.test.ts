@@ -21,7 +21,7 @@ afterEach(async () => {
 
 const replica = (index: number): Replica => replicas[index] as Replica;
 
-it('does scheduled work once in an interval in the whole cluster, and again where it failed', async () => {
+it('does scheduled work once in an interval in the whole cluster, and in the next one after a failure', async () => {
   let runs = 0;
   let atOnce = 0;
   let mostAtOnce = 0;

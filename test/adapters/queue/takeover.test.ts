@@ -1,34 +1,23 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { controlledJobs } from '../../contracts/job-queue.ts';
 import { createTestDatabase, type TestDatabase } from '../../support/postgres/shared-server.ts';
 import { until } from '../../support/until.ts';
+import { type Holder, startHolder } from './holder.ts';
 import { openReplica, type Replica } from './replicas.ts';
-
-const SCRIPT = fileURLToPath(new URL('./replica-process.ts', import.meta.url));
 
 describe('a job whose process is gone', () => {
   let test: TestDatabase;
   let replica: Replica;
-  let child: ChildProcess;
-  let output: string;
+  let holder: Holder;
 
   beforeEach(async () => {
     test = await createTestDatabase();
     replica = await openReplica(test.url);
-    output = '';
-    child = spawn(process.execPath, [SCRIPT, test.url, '1'], { stdio: ['pipe', 'pipe', 'inherit'] });
-    child.stdout?.on('data', (chunk: Buffer) => {
-      output += chunk;
-    });
+    holder = startHolder(test.url, 1);
   });
 
   afterEach(async () => {
-    const ended = child.exitCode === null && child.signalCode === null ? once(child, 'exit') : null;
-    child.kill('SIGKILL');
-    await ended;
+    await holder.close();
     await replica.close();
     await test.drop();
   });
@@ -42,10 +31,10 @@ describe('a job whose process is gone', () => {
     const jobs = controlledJobs();
     const queue = replica.queue({ concurrency: 1, run: jobs.run });
     await queue.enqueue('a');
-    await until(() => output.includes('start a'));
+    await until(() => holder.said().includes('start a'));
     await queue.start();
     const killed = performance.now();
-    child.kill('SIGKILL');
+    holder.signal('SIGKILL');
     // A dead process does not answer: the cancel waits until another one has the job.
     const cancelled = queue.cancel('a');
     await until(() => jobs.running.has('a'));
@@ -67,18 +56,18 @@ describe('a job whose process is gone', () => {
       },
     });
     await queue.enqueue('a');
-    await until(() => output.includes('start a'));
+    await until(() => holder.said().includes('start a'));
     const [first] = await test.query('SELECT extract(epoch FROM started_on) * 1000 AS claim FROM easel_jobs.job');
-    child.kill('SIGSTOP');
+    holder.signal('SIGSTOP');
     await queue.start();
     await until(() => jobs.running.has('a'));
     expect(claims[0]).toBeGreaterThan(Number(first?.claim));
-    child.kill('SIGCONT');
-    child.stdin?.write('a\n');
-    await until(() => output.includes('end a'));
+    holder.signal('SIGCONT');
+    holder.end('a');
+    await until(() => holder.said().includes('end a'));
     // Its slot is free again, and it can close nothing: the next job of its own starts.
     await replica.queue({ concurrency: 1, run: jobs.run }).enqueue('b');
-    await until(() => output.includes('start b'));
+    await until(() => holder.said().includes('start b'));
     expect(await row()).toEqual({ state: 'active', retry_count: 1 });
     jobs.end('a');
     await until(async () => (await row()) === undefined);
