@@ -109,10 +109,10 @@ describe('a picture in S3 that is streamed', () => {
     await using remote = await openRemote({ mediaCacheBytes: 0 });
     const held = Promise.withResolvers<void>();
     remote.proxy.fault = () => ({ kind: 'stall', bytes: 1_000_000, until: held.promise });
-    const before = remote.proxy.connections();
+    const { open } = remote.proxy.connections();
     const leaving = await fetch(`http://127.0.0.1:${remote.http.port}/media/large@1x1.webp`);
     await leaving.body?.cancel();
-    await until(() => remote.proxy.connections() <= before);
+    await until(() => remote.proxy.connections().open <= open);
     held.resolve();
   });
 

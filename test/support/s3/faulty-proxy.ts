@@ -48,8 +48,8 @@ export interface FaultyProxy extends AsyncDisposable {
   fault: (request: S3Request) => S3Fault | null;
   /** Uploads in parts that were begun and have not ended, by their ids. `ListMultipartUploads` answers with them. */
   readonly uploads: Map<string, { readonly key: string; readonly initiated: Date }>;
-  /** Connections that are open. */
-  connections(): number;
+  /** Connections that are open, and all that ever were. The proxy ends none that is idle. */
+  connections(): { readonly open: number; readonly made: number };
 }
 
 /**
@@ -60,6 +60,7 @@ export async function startFaultyProxy(target: string): Promise<FaultyProxy> {
   const requests: S3Request[] = [];
   const uploads: FaultyProxy['uploads'] = new Map();
   const sockets = new Set<unknown>();
+  let made = 0;
 
   const server = createServer((incoming, answer) => {
     const url = new URL(incoming.url ?? '/', target);
@@ -70,7 +71,9 @@ export async function startFaultyProxy(target: string): Promise<FaultyProxy> {
     const fault = unsigned(asked) ?? proxy.fault(asked) ?? listedUploads(asked, uploads);
     pass(target, incoming, answer, fault, (body) => noteUpload(asked, body, uploads));
   });
+  server.keepAliveTimeout = 0;
   server.on('connection', (socket) => {
+    made += 1;
     sockets.add(socket);
     socket.once('close', () => sockets.delete(socket));
   });
@@ -81,7 +84,7 @@ export async function startFaultyProxy(target: string): Promise<FaultyProxy> {
     requests,
     fault: () => null,
     uploads,
-    connections: () => sockets.size,
+    connections: () => ({ open: sockets.size, made }),
     async [Symbol.asyncDispose]() {
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));

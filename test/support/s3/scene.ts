@@ -1,23 +1,38 @@
-import type { S3Options } from '../../../src/adapters/storage/s3/client.ts';
+import { DeleteObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3';
+import { createClient, type S3Options } from '../../../src/adapters/storage/s3/client.ts';
 import { createS3Store, type S3Store } from '../../../src/adapters/storage/s3/store.ts';
 import { type FaultyProxy, startFaultyProxy } from './faulty-proxy.ts';
-import type { S3Server } from './server.ts';
+import { LONG_TIMEOUTS, type S3Place, type S3Server } from './server.ts';
 
 /** A store of its own, behind a proxy of its own. */
 export interface S3Scene extends AsyncDisposable {
   readonly store: S3Store;
   readonly proxy: FaultyProxy;
-  readonly place: ReturnType<S3Server['place']>;
+  readonly place: S3Place;
   /** The requests since the last call, as `METHOD name`: of objects that are files, by their names; of others, by the end of the key. */
   asked(): readonly string[];
+  /** Stores or, with null, removes an object below the prefix as another program would; `key` may lead out of it. */
+  write(key: string, content: string | null): Promise<void>;
 }
 
 /** Opens a store with an empty prefix of the server's bucket. What it holds is removed with it. */
 export async function openS3Scene(server: S3Server, options: Partial<S3Options> = {}): Promise<S3Scene> {
   const proxy = await startFaultyProxy(server.endpoint);
   const place = { ...server.place(), endpoint: proxy.endpoint };
-  const store = createS3Store({ ...place, ...options });
+  const store = createS3Store({ ...place, timeouts: LONG_TIMEOUTS, ...options });
+  const other = createClient({ ...place, endpoint: server.endpoint }, 1);
+  const written = new Set<string>();
   let seen = 0;
+
+  async function write(key: string, content: string | null): Promise<void> {
+    const target = { Bucket: place.bucket, Key: `${place.prefix}${key}` };
+    const command =
+      content === null ? new DeleteObjectCommand(target) : new PutObjectCommand({ ...target, Body: content });
+    await other.send(command as PutObjectCommand);
+    written.add(key);
+    if (content === null) written.delete(key);
+  }
+
   return {
     store,
     proxy,
@@ -30,7 +45,10 @@ export async function openS3Scene(server: S3Server, options: Partial<S3Options> 
       seen = proxy.requests.length;
       return asked;
     },
+    write,
     async [Symbol.asyncDispose]() {
+      for (const key of written) await write(key, null);
+      other.destroy();
       proxy.fault = () => null;
       const names = await Array.fromAsync(store.list(), ({ name }) => name);
       await store.remove(names.filter((name) => !name.startsWith('/')));

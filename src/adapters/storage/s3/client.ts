@@ -52,6 +52,8 @@ export function createClient(options: S3Options, maxSockets: number): S3Client {
     retryMode: 'standard',
     requestChecksumCalculation: 'WHEN_REQUIRED',
     responseChecksumValidation: 'WHEN_REQUIRED',
+    // Else each write of more than 2 MiB has a connection of its own, out of the pool.
+    expectContinueHeader: false,
     logger: SILENT,
     requestHandler: {
       connectionTimeout: connectMs,

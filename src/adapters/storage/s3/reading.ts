@@ -1,4 +1,5 @@
 import { Readable } from 'node:stream';
+import { finished } from 'node:stream/promises';
 import { GetObjectCommand, HeadObjectCommand, type S3Client } from '@aws-sdk/client-s3';
 import type { ByteRange, OpenFile } from '../../../core/ports/media-store.ts';
 import type { CallOptions } from './client.ts';
@@ -60,7 +61,7 @@ export async function openObject(
     },
     async close() {
       stream?.destroy();
-      if (stream === null && length <= DRAINED_BYTES) body.resume();
+      if (stream === null && length <= DRAINED_BYTES) await drain(body, chunkMs);
       else if (!body.readableEnded) body.destroy();
     },
   };
@@ -124,6 +125,13 @@ async function* chunksOf(
   } finally {
     if (!body.readableEnded) body.destroy();
   }
+}
+
+/** Reads the little that is left, so that the connection can be used again. Never rejects. */
+async function drain(body: Readable, longestMs: number): Promise<void> {
+  const timer = setTimeout(() => body.destroy(), longestMs);
+  await finished(body.resume()).catch(() => undefined);
+  clearTimeout(timer);
 }
 
 function brokenOff(reason: string, cause?: Error): Error {

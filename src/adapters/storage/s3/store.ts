@@ -25,7 +25,10 @@ export interface S3Store extends MediaStore {
 const STREAMS = 256;
 const CALLS = 64;
 
-/** Files of which this process remembers how large they are, to count what it replaces and removes. */
+/**
+ * Files of which this process remembers how large they are, to count what it replaces and removes: those that it wrote, listed or looked
+ * at last. What it removes besides is looked at first; what it replaces besides is counted at the next walk.
+ */
 const REMEMBERED = 50_000;
 const DAY_MS = 86_400_000;
 const HOUR_MS = 3_600_000;
@@ -119,6 +122,7 @@ export function createS3Store(options: S3Options): S3Store {
         const name = keys.nameOf(key);
         if (name === null) continue;
         total += bytes;
+        sizes.set(name, bytes);
         yield { name, bytes, modifiedAt };
       }
     } catch (error) {

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll } from 'vitest';
 import { createS3Store, type S3Store } from '../../../../src/adapters/storage/s3/store.ts';
 import { describeMediaStore } from '../../../contracts/media-store.ts';
-import { type S3Server, startS3Server } from '../../../support/s3/server.ts';
+import { LONG_TIMEOUTS, type S3Server, startS3Server } from '../../../support/s3/server.ts';
 
 let server: S3Server;
 
@@ -16,7 +16,7 @@ describeMediaStore('S3', async () => {
   const stores: S3Store[] = [];
   return {
     async open() {
-      const store = createS3Store(place);
+      const store = createS3Store({ ...place, timeouts: LONG_TIMEOUTS });
       stores.push(store);
       return store;
     },
