@@ -53,6 +53,8 @@ export async function openCallLimits({
   const listeners = new Map<string, CallLimitsListener>();
   const held = new Set<Place>();
   let retaking = Promise.resolve();
+  /** How often the session's connection was made anew: the places of one before are lost. */
+  let reconnections = 0;
   let isClosed = false;
   let isReachable = true;
 
@@ -76,6 +78,7 @@ export async function openCallLimits({
     await session.listen(FREED, {
       message: (provider) => listeners.get(provider)?.freed(),
       reconnected() {
+        reconnections += 1;
         retaking = retakePlaces();
       },
     }),
@@ -130,6 +133,7 @@ export async function openCallLimits({
   /** Takes a place, then counts the start. A place that must wait for that is given back without a notice, which would go round. */
   async function tryBegin(provider: string, { concurrency, perMinute }: CallLimits): Promise<Turn> {
     await retaking;
+    const before = reconnections;
     await using taken = new AsyncDisposableStack();
     if (concurrency !== null) {
       const lock = await takePlace(provider, concurrency);
@@ -138,6 +142,7 @@ export async function openCallLimits({
     }
     const answer = await countStart(database, provider, perMinute);
     if (answer.waitMs > 0) return answer;
+    if (concurrency !== null && reconnections !== before) return { waitMs: 0, pausedMs: 0 };
     return { place: concurrency === null ? NO_PLACE : holdPlace(provider, concurrency, taken.move()) };
   }
 

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { setImmediate as settled } from 'node:timers/promises';
 import pino from 'pino';
 import { expect, it } from 'vitest';
 import { openSqliteRecords } from '../../../src/adapters/records/sqlite/records.ts';
@@ -11,7 +12,7 @@ import { newDelivery } from '../../../src/core/webhooks/delivery.ts';
 import { anImage, aRequest, at, ms } from '../../contracts/record-store/example-images.ts';
 import { exampleRecord } from '../../support/app/fake-images.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
-import { createTestClock } from '../../support/test-clock.ts';
+import { createManualClock, createTestClock } from '../../support/test-clock.ts';
 import { eventually } from '../../support/until.ts';
 
 it.each([
@@ -39,6 +40,54 @@ it('says once that the outbox cannot be read, without a stack, and once that it 
     { level: 30, msg: 'the outbox can be read again; webhooks are sent' },
     { level: 30, msg: 'webhook delivered' },
   ]);
+  await deliverer.stop();
+});
+
+it('sends nothing that another process has claimed, and looks at it again after five seconds', async () => {
+  const clock = createManualClock();
+  const image = anImage({ mediaId: 'x' });
+  const dueOf = (id: string): DueDelivery => ({
+    delivery: newDelivery(id, 'image.failed', 'https://example.com/hook', image),
+    image,
+    receiver: 'example.com:443',
+    dueAt: 0,
+  });
+  const due = new Map(['claimed', 'free'].map((id) => [id, dueOf(id)]));
+  const claims: string[] = [];
+  const sent: string[] = [];
+  const deliverer = createDeliverer({
+    outbox: {
+      next: async ({ ids }) => [...due.values()].find(({ delivery }) => !ids.includes(delivery.id)) ?? null,
+      async claim(id) {
+        claims.push(id);
+        return id === 'free' || claims.length > 2;
+      },
+      async update(id, change) {
+        due.delete(id);
+        return change(dueOf(id).delivery);
+      },
+      list: async () => [],
+      onNew: () => undefined,
+    },
+    sender: {
+      async send({ id }) {
+        sent.push(id);
+        return { httpStatus: 204, error: null, refused: false };
+      },
+    },
+    toRecord: exampleRecord,
+    telemetry: { webhookTried: () => undefined },
+    clock,
+    random: () => 0,
+    log: pino({ level: 'silent' }),
+  });
+  deliverer.start();
+  await eventually(() => expect(due.has('free')).toBe(false));
+  clock.move(4_999);
+  await settled();
+  expect([claims, sent]).toEqual([['claimed', 'free'], ['free']]);
+  clock.move(1);
+  await eventually(() => expect(sent).toEqual(['free', 'claimed']));
   await deliverer.stop();
 });
 
