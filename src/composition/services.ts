@@ -8,7 +8,7 @@ import { createImagingThreads } from '../adapters/imaging/threads.ts';
 import { createLocalLocks } from '../adapters/locks/local.ts';
 import { createProvenanceReader } from '../adapters/provenance/reader.ts';
 import type { Config } from '../config/config.ts';
-import { createFileUrls, createToRecord } from '../core/domain/record.ts';
+import { createFileUrls, createToRecord, mayRunElsewhere } from '../core/domain/record.ts';
 import { createCallDefaults } from '../core/images/call-defaults.ts';
 import type { Calls } from '../core/images/calls.ts';
 import { createDerive } from '../core/images/derive.ts';
@@ -19,6 +19,7 @@ import { createCosts } from '../core/money/costs.ts';
 import { createRunningCalls } from '../core/pipeline/running-calls.ts';
 import type { Clock } from '../core/ports/clock.ts';
 import { createDeletions } from '../core/retention/deletions.ts';
+import { createScheduledCleanup } from '../core/retention/scheduled-cleanup.ts';
 import { createSweepWatch } from '../core/retention/sweep-watch.ts';
 import { createStorageCapacity } from '../core/storage/capacity.ts';
 import { createStorageWatch } from '../core/storage/storage-watch.ts';
@@ -73,8 +74,8 @@ interface World {
   readonly random: () => number;
   readonly openImaging?: typeof createImagingThreads;
   readonly openCalls?: OpenCalls;
-  /** Whether files are stored under names with their checksums, as where several processes publish; false by default. */
-  readonly contentNames?: boolean;
+  /** Whether other processes work over the same records and the same media store; false by default. */
+  readonly isShared?: boolean;
 }
 
 const REAL_WORLD: World = {
@@ -95,7 +96,7 @@ export async function createServices(
     random,
     openImaging = createImagingThreads,
     openCalls = openCallThreads,
-    contentNames = false,
+    isShared = false,
   }: World = REAL_WORLD,
 ): Promise<Services> {
   await using opened = new AsyncDisposableStack();
@@ -123,6 +124,7 @@ export async function createServices(
     urls,
     pathOf: (name) => store.pathOf(name),
     runningCalls,
+    ...(isShared && { isRunningElsewhere: mayRunElsewhere }),
     positionOf: (mediaId) => queue.position(mediaId),
   });
   const events = createImageEvents();
@@ -167,7 +169,7 @@ export async function createServices(
     clock,
     random,
     log,
-    contentNames,
+    contentNames: isShared,
   });
   const guard = createGuardedFetch({ allow: config.fetch.allowHosts });
   opened.defer(() => guard.close());
@@ -181,6 +183,7 @@ export async function createServices(
     store,
     inputHolds,
     locks,
+    isShared,
     imaging,
     fetcher: createPictureFetcher({
       guard,
@@ -233,9 +236,11 @@ export async function createServices(
     deliverer.start();
     openResources.defer(pollShutdownDates(shutdowns, log));
     openResources.defer(watchForRecovery({ watch: storageWatch, capacity, records, log }));
+    const { intervalMs } = config.retention;
+    const scheduled = createScheduledCleanup({ cleanup: images.cleanup, records, locks, intervalMs, clock });
     // A failure is logged already.
-    const cleanUp = async () => void (await images.cleanup({}).catch(() => undefined));
-    openResources.defer(runEvery(config.retention.intervalMs, log, cleanUp));
+    const cleanUp = async () => void (await (isShared ? scheduled() : images.cleanup({})).catch(() => undefined));
+    openResources.defer(runEvery(intervalMs, log, cleanUp));
   }
 
   return {
