@@ -6,7 +6,7 @@ import { createPictureFetcher } from '../adapters/fetching/picture-fetcher.ts';
 import { createImagingThreads } from '../adapters/imaging/threads.ts';
 import { createProvenanceReader } from '../adapters/provenance/reader.ts';
 import type { Config } from '../config/config.ts';
-import { createFileUrls, createToRecord } from '../core/domain/record.ts';
+import { createFileUrls, createToRecord, mayRunElsewhere } from '../core/domain/record.ts';
 import { createCallDefaults } from '../core/images/call-defaults.ts';
 import type { Calls } from '../core/images/calls.ts';
 import { createDerive } from '../core/images/derive.ts';
@@ -69,8 +69,8 @@ interface World {
   readonly random: () => number;
   readonly openImaging?: typeof createImagingThreads;
   readonly openCalls?: OpenCalls;
-  /** Whether files are stored under names with their checksums; by default where several processes publish. */
-  readonly contentNames?: boolean;
+  /** Whether other processes work over the same records and the same media store; by default where these are in PostgreSQL. */
+  readonly isShared?: boolean;
 }
 
 const REAL_WORLD: World = {
@@ -91,7 +91,7 @@ export async function createServices(
     random,
     openImaging = createImagingThreads,
     openCalls = openCallThreads,
-    contentNames,
+    isShared = config.records.kind === 'postgres',
   }: World = REAL_WORLD,
 ): Promise<Services> {
   await using opened = new AsyncDisposableStack();
@@ -102,8 +102,7 @@ export async function createServices(
   opened.defer(() => tracing.close());
   const instance = randomUUID();
   const { tracer } = tracing;
-  const isReplica = config.records.kind === 'postgres';
-  const log = isReplica ? tracing.logger.child({ instance }) : tracing.logger;
+  const log = config.records.kind === 'postgres' ? tracing.logger.child({ instance }) : tracing.logger;
 
   const derive = createDerive({ webhookUrls: config.webhooks.urls, randomId: () => randomUUID() });
   const storageWatch = createStorageWatch({ clock, log });
@@ -125,6 +124,7 @@ export async function createServices(
     urls,
     pathOf: (name) => store.pathOf(name),
     runningCalls,
+    ...(isShared && { isRunningElsewhere: mayRunElsewhere }),
     positionOf: (mediaId) => queue.position(mediaId),
   });
   const { providers, upstreams, shutdowns } = openProviders(
@@ -175,7 +175,7 @@ export async function createServices(
     random,
     log,
     // A late write of one process then never lands on what another has published.
-    contentNames: contentNames ?? cluster !== null,
+    contentNames: isShared,
   });
   const guard = createGuardedFetch({ allow: config.fetch.allowHosts });
   opened.defer(() => guard.close());
@@ -189,6 +189,7 @@ export async function createServices(
     store,
     inputHolds,
     locks,
+    isShared,
     imaging,
     fetcher: createPictureFetcher({
       guard,

@@ -5,6 +5,7 @@ import type { MediaUrls, ToRecord } from '../core/domain/record.ts';
 import type { CreateImage } from '../core/domain/request.ts';
 import { createAcceptance } from '../core/images/acceptance.ts';
 import { createAdmission } from '../core/images/admission.ts';
+import { createCallsElsewhere } from '../core/images/calls/calls-elsewhere.ts';
 import { createCalls } from '../core/images/calls/create-calls.ts';
 import type { Calls } from '../core/images/calls.ts';
 import { createDeliveries } from '../core/images/deliveries.ts';
@@ -52,6 +53,8 @@ interface UseCaseParts {
   readonly store: MediaStore;
   readonly inputHolds: InputHolds;
   readonly locks: Locks;
+  /** Whether other processes have the same records. */
+  readonly isShared: boolean;
   readonly imaging: Imaging;
   readonly fetcher: PictureFetcher;
   readonly capacity: StorageCapacity;
@@ -179,6 +182,7 @@ export function createUseCases(config: Config, parts: UseCaseParts): UseCases {
     deletions,
     clock,
     newId,
+    ...(parts.isShared && { elsewhere: createCallsElsewhere({ records, locks: parts.locks, clock, log }) }),
   });
   return { images, calls };
 }

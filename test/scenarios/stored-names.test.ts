@@ -33,7 +33,7 @@ async function expectServed(easel: Easel, isStoredBy: 'content' | 'name'): Promi
 }
 
 it('a picture is served under its public name, and its stored name is no public one', async () => {
-  await using easel = await startEasel({ contentNames: true });
+  await using easel = await startEasel({ isShared: true });
   expect((await easel.post(REQUEST)).status).toBe(201);
   await expectServed(easel, 'content');
   for (const name of published(await easel.files())) expect((await easel.get(`/media/${name}`)).status).toBe(404);
@@ -52,7 +52,7 @@ it('a picture is served under its public name, and its stored name is no public 
 });
 
 it('a lost or damaged file is repaired, and what no record names any more is an orphan', async () => {
-  await using easel = await startEasel({ contentNames: true });
+  await using easel = await startEasel({ isShared: true });
   await easel.post(REQUEST);
   const before = publishedFiles(await easel.made('hero'));
   await rm(before[0]?.path ?? '');
@@ -76,13 +76,13 @@ it.each([
   ['several', true],
 ])('files that %s published are served by the other, which repairs them under its own names', async (_, isFirst) => {
   await using folder = await temporaryFolder();
-  const names = (contentNames: boolean) => (contentNames ? 'content' : 'name');
+  const names = (isShared: boolean) => (isShared ? 'content' : 'name');
   {
-    await using easel = await startEasel({ folder: folder.path, contentNames: isFirst });
+    await using easel = await startEasel({ folder: folder.path, isShared: isFirst });
     await easel.post(REQUEST);
     await expectServed(easel, names(isFirst));
   }
-  await using easel = await startEasel({ folder: folder.path, contentNames: !isFirst });
+  await using easel = await startEasel({ folder: folder.path, isShared: !isFirst });
   await expectServed(easel, names(isFirst));
   const master = publishedFiles(await easel.made('hero'))[0];
   await rm(master?.path ?? '');

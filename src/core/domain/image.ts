@@ -100,6 +100,8 @@ export interface ImageCall {
   readonly count: number;
   /** SHA-256, in hex, of what the call asks for: a retry of it has the same one. */
   readonly digest: string;
+  /** Of the first image: whether a client was given all. Absent for no, and where one process alone has the records and remembers it. */
+  readonly delivered?: boolean;
 }
 
 /**

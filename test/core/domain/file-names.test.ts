@@ -5,9 +5,14 @@ import {
   masterName,
   mediaIdOf,
   originalName,
+  ownedNames,
+  possibleNames,
+  publishedAs,
   renditionName,
+  storedNameOf,
 } from '../../../src/core/domain/file-names.ts';
 import { MASTER_FORMATS, RENDITION_FORMATS } from '../../../src/core/domain/formats.ts';
+import { imageIn, partsOf } from './life-cycle/example-changes.ts';
 
 const MEDIA_IDS = [
   'a',
@@ -18,6 +23,34 @@ const MEDIA_IDS = [
   'x'.repeat(128),
   '019b0000-0000-7000-8000-000000000000',
 ];
+
+const HASH = '0123456789abcdef'.repeat(4);
+
+describe('the stored name of a published file', () => {
+  it('is its public name, or has its checksum in it', () => {
+    expect(publishedAs('a.png', HASH, false)).toEqual({ name: 'a.png' });
+    expect(publishedAs('a.b.png', HASH, true)).toEqual({ name: 'a.b.png', stored: 'a.b~0123456789abcdef.png' });
+    expect(storedNameOf(publishedAs('a@8x8.webp', HASH, true))).toBe('a@8x8~0123456789abcdef.webp');
+  });
+
+  it.each(MEDIA_IDS)('names the image %s, and is one that Easel gives', (mediaId) => {
+    const names = [
+      ...MASTER_FORMATS.map((format) => masterName(mediaId, format)),
+      ...RENDITION_FORMATS.map((format) => renditionName(mediaId, { width: 1200, height: 675, format })),
+    ].map((name) => storedNameOf(publishedAs(name, HASH, true)));
+    expect(names.map(mediaIdOf)).toEqual(names.map(() => mediaId));
+    expect(names.filter((name) => !isGivenName(name))).toEqual([]);
+  });
+
+  it('is what an image owns, instead of the public one', () => {
+    const { master, renditions } = partsOf();
+    const files = [master, ...renditions].map((file) => ({ ...file, ...publishedAs(file.name, HASH, true) }));
+    const image = { ...imageIn('succeeded'), master: files[0] ?? null, renditions: files.slice(1), pending: [] };
+    const stored = files.map(storedNameOf);
+    expect(ownedNames(image)).toEqual([...stored, originalName('x', 'a')]);
+    expect(possibleNames(image)).toEqual(expect.arrayContaining([...stored, master.name]));
+  });
+});
 
 describe('isGivenName', () => {
   it.each(MEDIA_IDS)('is true for every name of the image %s', (mediaId) => {
@@ -56,6 +89,10 @@ describe('isGivenName', () => {
     'a@1x1@2x2.png',
     'a@wide.png',
     'a~1',
+    'a~1.png',
+    'a~0123456789abcdeF.png',
+    'a~0123456789abcdef@8x8.png',
+    'a~0123456789abcdef~0123456789abcdef.png',
     'originals/a',
     'originals/a.png',
     'originals/a~',

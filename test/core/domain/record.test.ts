@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { imageRecord } from '../../../src/api/image-record.ts';
-import { createToRecord } from '../../../src/core/domain/record.ts';
+import type { ImageStatus } from '../../../src/core/domain/image.ts';
+import { createToRecord, mayRunElsewhere } from '../../../src/core/domain/record.ts';
 import type { ImageRequest } from '../../../src/core/domain/request.ts';
 import { exampleImage, exampleRecord, RECORD_DEPS } from '../../support/app/fake-images.ts';
 import { ANNOUNCED, attemptOf } from './life-cycle/example-changes.ts';
@@ -34,6 +35,17 @@ describe('the attempts of a record', () => {
     expect(await attemptsOf([open], ['b'])).toMatchObject([{ outcome: 'unknown', durationMs: null }]);
     const both = await attemptsOf([open, attemptOf('b', 1)], ['b']);
     expect(both.map(({ outcome }) => outcome)).toEqual(['unknown', 'running']);
+  });
+
+  test.each<[ImageStatus, string]>([
+    ['generating', 'running'],
+    ['processing', 'unknown'],
+    ['failed', 'unknown'],
+  ])('of an image that is %s at another process, the newest is %s while it is open', async (status, outcome) => {
+    const toRecord = createToRecord({ ...RECORD_DEPS, isRunningElsewhere: mayRunElsewhere });
+    const attempts = [attemptOf('a', 1), attemptOf('b', 1)];
+    const record = await toRecord(exampleImage({ status, attempts }));
+    expect(record.attempts.map((attempt) => attempt.outcome)).toEqual(['unknown', outcome]);
   });
 
   test.each(['ok', 'failed', 'unknown', 'cancelled'] as const)(

@@ -5,6 +5,8 @@ import { createDiskStore } from '../../../src/adapters/storage/disk.ts';
 import { inputName } from '../../../src/core/domain/file-names.ts';
 import type { Input } from '../../../src/core/domain/input.ts';
 import { protectInputs } from '../../../src/core/inputs/input-holds.ts';
+import type { Locks } from '../../../src/core/ports/locks.ts';
+import type { RecordStore } from '../../../src/core/ports/record-store.ts';
 import { exampleImage } from '../../support/app/fake-images.ts';
 import { openRecords } from '../../support/app/records.ts';
 import { randomOf } from '../../support/random.ts';
@@ -26,8 +28,14 @@ const input = (sha256: string): Input => ({
 });
 
 /** Real records and a real store, whose inputs are protected; `begins` is awaited before a file is removed. */
-async function open(folder: string, begins: (names: readonly string[]) => Promise<void> = async () => {}) {
-  const records = openRecords(folder);
+async function open(
+  folder: string,
+  begins: (names: readonly string[]) => Promise<void> = async () => {},
+  { records, locks }: { readonly records: RecordStore; readonly locks: Locks } = {
+    records: openRecords(folder),
+    locks: createLocalLocks(),
+  },
+) {
   const disk = await createDiskStore({ root: join(folder, 'media') });
   const inputs = protectInputs(
     {
@@ -37,7 +45,7 @@ async function open(folder: string, begins: (names: readonly string[]) => Promis
         await disk.remove(names);
       },
     },
-    { records, locks: createLocalLocks(), clock: createTestClock() },
+    { records, locks, clock: createTestClock() },
   );
   const accept = async (mediaId: string, ...hashes: readonly string[]) => {
     using _ = await inputs.hold(hashes.map(inputName));
@@ -52,7 +60,7 @@ async function open(folder: string, begins: (names: readonly string[]) => Promis
     await records.deletionDone(mediaId);
   };
   const isThere = async (name: string) => (await disk.read(name)) !== null;
-  return { records, inputs, accept, remove, isThere, [Symbol.asyncDispose]: () => records.close() };
+  return { records, locks, inputs, accept, remove, isThere, [Symbol.asyncDispose]: () => records.close() };
 }
 
 it('leaves an input that a record names, and removes it with other files once none does', async () => {
@@ -156,4 +164,21 @@ it('never lets a record name a missing input, whatever is accepted, deleted and 
   await Promise.all([1, 2, 3, 4].map(live));
   expect(missing).toBe(0);
   expect(await Promise.all([logo, chair].map(scene.isThere))).toEqual([false, false]);
+});
+
+it('removes no input that another process holds, which finds it in its store', async () => {
+  await using folder = await temporaryFolder();
+  await using scene = await open(folder.path);
+  const other = await open(folder.path, async () => {}, scene);
+  const held = await other.inputs.hold([logo]);
+  await other.inputs.store.put(logo, BYTES);
+  const removal = scene.inputs.store.remove([logo]);
+  await scene.accept('a', CHAIR);
+  expect(await other.isThere(logo)).toBe(true);
+  await other.accept('b', LOGO);
+  held[Symbol.dispose]();
+  await removal;
+  expect(await scene.isThere(logo)).toBe(true);
+  await scene.remove('b');
+  expect(await other.isThere(logo)).toBe(false);
 });

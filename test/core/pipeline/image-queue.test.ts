@@ -203,3 +203,30 @@ describe('the image queue', () => {
     expect(calls).toEqual(['cancel 4', 'cancel 1']);
   });
 });
+
+it('hands each job the claim under which it runs', async () => {
+  const claims: unknown[] = [];
+  const note =
+    (kind: string): RunJob =>
+    async (mediaId, _signals, claim) =>
+      void claims.push([kind, mediaId, claim]);
+  const runs: RunJob[] = [];
+  const { signal } = new AbortController();
+  const signals = { cancelled: signal, discarded: signal, draining: signal, stopping: signal };
+  createImageQueue({
+    createQueue(options) {
+      runs.push(options.run);
+      return createLocalQueue({ concurrency: 1, run: async () => {} });
+    },
+    concurrency: 1,
+    runImage: note('image'),
+    runDeferred: note('deferred'),
+    runningCalls: createRunningCalls(),
+    clock: createManualClock(),
+  });
+  for (const [index, run] of runs.entries()) await run('x', signals, 7 + index);
+  expect(claims).toEqual([
+    ['deferred', 'x', 7],
+    ['image', 'x', 8],
+  ]);
+});

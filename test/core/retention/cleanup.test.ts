@@ -254,6 +254,45 @@ describe('createCleanup', () => {
     expect(steps).toEqual(['walk 1', 'saved', 'walk 2', 'saved']);
   });
 
+  it('waits for its turn while another process cleans up', async () => {
+    const locks = createLocalLocks();
+    const steps: string[] = [];
+    let sleeps = 0;
+    const elsewhere = await locks.tryLock('cleanup');
+    const cleanUp = createCleanup({
+      records: {
+        expired: async () => [],
+        countSharing: async () => new Map(),
+        oldest: async () => [],
+        countByStatus: async () => ({ queued: 0, generating: 0, processing: 0, succeeded: 0, failed: 0, cancelled: 0 }),
+        saveCleanup: async () => {},
+      },
+      store: { bytesOf: async () => 0, usedBytes: async () => 0 },
+      deletions: { completeAll: async () => {}, removeFinished: async () => true },
+      async removeOrphans() {
+        steps.push('walk');
+        return NOTHING_FOUND;
+      },
+      repairMissingFiles: async () => ({ missingFiles: 0, missingFilesOf: [] }),
+      retention: { olderThanMs: null, maxBytes: null },
+      watch: createSweepWatch(silent, { cleanupEnded: () => undefined }),
+      locks,
+      clock: {
+        now: () => 0,
+        monotonic: () => 0,
+        async sleep() {
+          sleeps += 1;
+          if (sleeps < 20) return;
+          steps.push('the other ends');
+          await elsewhere?.[Symbol.asyncDispose]();
+        },
+      },
+      log: silent,
+    });
+    await cleanUp({});
+    expect(steps).toEqual(['the other ends', 'walk']);
+  });
+
   it('walks through every batch in the order of the latest requests, whenever the images were made', async () => {
     await using folder = await temporaryFolder();
     const records = openRecords(folder.path);

@@ -16,6 +16,7 @@ const FOUND = exampleImage({ mediaId: 'x', status: 'generating' });
 
 /** Deletions on real records, with a queue whose jobs end when `jobEnds` resolves. */
 async function openDeletions(folder: string, jobEnds: () => Promise<void>) {
+  const locks = createLocalLocks();
   const records = openRecords(folder);
   const steps: string[] = [];
   const published: (string | null)[] = [];
@@ -34,29 +35,49 @@ async function openDeletions(folder: string, jobEnds: () => Promise<void>) {
     start: async () => {},
     stop: async () => {},
   };
-  const deletions = createDeletions({
-    records: {
-      ...records,
-      async deletionDone(mediaId) {
-        steps.push('done');
-        await records.deletionDone(mediaId);
+  /** Those of one process; `listed` is awaited once it has listed the pending deletions. */
+  const createOne = (listed: () => Promise<void> = async () => {}) =>
+    createDeletions({
+      records: {
+        ...records,
+        async pendingDeletions(mediaId) {
+          const pending = await records.pendingDeletions(mediaId);
+          if (mediaId === undefined) await listed();
+          return pending;
+        },
+        async deletionDone(mediaId) {
+          steps.push('done');
+          await records.deletionDone(mediaId);
+        },
       },
-    },
-    store: {
-      async remove(names) {
-        steps.push('files');
-        await store.remove(names);
+      store: {
+        async remove(names) {
+          steps.push('files');
+          await store.remove(names);
+        },
       },
-    },
-    queue,
-    events: { publish: (_mediaId, image) => void published.push(image?.status ?? null) },
-    locks: createLocalLocks(),
-    telemetry: { imageEnded: ({ status }) => void ended.push(status) },
-    clock,
-    log: pino({ level: 'silent' }),
-  });
+      queue,
+      events: { publish: (_mediaId, image) => void published.push(image?.status ?? null) },
+      locks,
+      telemetry: { imageEnded: ({ status }) => void ended.push(status) },
+      clock,
+      log: pino({ level: 'silent' }),
+    });
+  const deletions = createOne();
   await records.accept(FOUND, 10);
-  return { records, deletions, clock, enqueued, steps, published, ended, [Symbol.asyncDispose]: () => records.close() };
+  return {
+    records,
+    locks,
+    store,
+    deletions,
+    createOne,
+    clock,
+    enqueued,
+    steps,
+    published,
+    ended,
+    [Symbol.asyncDispose]: () => records.close(),
+  };
 }
 
 test('a cancel resolves after five seconds although the job has not ended', async () => {
@@ -174,4 +195,28 @@ test('a job is stopped before the files of its image go, and the note of them go
   await Promise.all([scene.deletions.completeAll(failed), scene.deletions.completeFor('x')]);
   expect(scene.steps).toEqual(order);
   expect(await scene.records.pendingDeletions()).toEqual([]);
+});
+
+test('of two processes that complete a deletion one does, and the other leaves the files of a new image', async () => {
+  await using folder = await temporaryFolder();
+  await using scene = await openDeletions(folder.path, async () => {});
+  const { records, locks, store, deletions, createOne, steps } = scene;
+  const failed = (mediaId: string, error: unknown) => expect.unreachable(`${mediaId}: ${error}`);
+  await records.remove('x');
+  {
+    // Another process is at it.
+    await using _ = await locks.tryLock('deletion x');
+    await deletions.completeAll(failed);
+    await deletions.completeFor('x');
+    expect(steps).toEqual([]);
+  }
+  // The other has listed what is pending, and comes to it when all is done and the mediaId is in use again.
+  const late = createOne(async () => {
+    await deletions.completeAll(failed);
+    await records.accept(FOUND, 10);
+    await store.put('x.png', new Uint8Array(1));
+  });
+  await late.completeAll(failed);
+  expect(steps).toEqual(['job discarded', 'files', 'done']);
+  expect(await store.read('x.png')).toHaveLength(1);
 });

@@ -1,7 +1,9 @@
 import { pino } from 'pino';
 import { expect, it } from 'vitest';
+import type { Image } from '../../../src/core/domain/image.ts';
 import type { StoredFile } from '../../../src/core/ports/media-store.ts';
 import { createOrphanRemoval } from '../../../src/core/retention/orphans.ts';
+import { exampleImage } from '../../support/app/fake-images.ts';
 
 const HOUR_MS = 3_600_000;
 const NOW = Date.UTC(2026, 10, 24);
@@ -12,14 +14,20 @@ async function removeOrphans(
   {
     owned = [],
     adopted = [],
+    images = [],
     dryRun = false,
-  }: { readonly owned?: readonly string[]; readonly adopted?: readonly string[]; readonly dryRun?: boolean } = {},
+  }: {
+    readonly owned?: readonly string[];
+    readonly adopted?: readonly string[];
+    readonly images?: readonly Image[];
+    readonly dryRun?: boolean;
+  } = {},
 ) {
   const removed: string[] = [];
   const seen = new Set<string>();
   const remove = createOrphanRemoval({
     records: {
-      get: async () => null,
+      get: async (id) => images.find(({ mediaId }) => mediaId === id) ?? null,
       identity: async () => 'mine',
       async ownedNames(names) {
         const result = names.filter((name) => owned.includes(name) || (seen.has(name) && adopted.includes(name)));
@@ -80,6 +88,26 @@ it('leaves a file that has got an owner since the walk passed it', async () => {
     removed: ['gone.png'],
     orphansRemoved: 1,
   });
+});
+
+it('leaves a file with a checksum in its name while its image is at work, which may publish the same content again', async () => {
+  const checksum = '0123456789abcdef';
+  const names = ['done', 'gone', 'repaired', 'deferred'].flatMap((id) => [
+    `${id}~${checksum}.png`,
+    `${id}@8x8~${checksum}.webp`,
+  ]);
+  const result = await removeOrphans(
+    names.map((name) => aged(name, 2 * HOUR_MS)),
+    {
+      owned: names.filter((name) => name === `done~${checksum}.png`),
+      images: [
+        exampleImage({ mediaId: 'done' }),
+        exampleImage({ mediaId: 'repaired', status: 'processing' }),
+        exampleImage({ mediaId: 'deferred', pending: [{ width: 8, height: 8, format: 'webp' }] }),
+      ],
+    },
+  );
+  expect(result.removed).toEqual([`done@8x8~${checksum}.webp`, `gone~${checksum}.png`, `gone@8x8~${checksum}.webp`]);
 });
 
 it('walks through every batch', async () => {

@@ -3,13 +3,14 @@ import { canRunAgain, hasEndedWithoutPicture, type Image, isFinished, isSameImag
 import { type Caller, type CreateImage, type ImageRequest, mayChange, maySee } from '../../domain/request.ts';
 import type { TakeInputs } from '../../inputs/intake.ts';
 import type { Clock } from '../../ports/clock.ts';
-import type { RecordStore } from '../../ports/record-store.ts';
+import type { FoundCall, RecordStore } from '../../ports/record-store.ts';
 import type { Deletions } from '../../retention/deletions.ts';
 import type { AcceptImages } from '../acceptance.ts';
 import { overloadError, type SubmitOptions } from '../admission.ts';
 import type { CallIdentity, Calls, OpenCall } from '../calls.ts';
 import { idempotencyKeyReused, type Rerun } from '../rerun.ts';
 import type { WaitUntilFinished } from '../wait.ts';
+import type { CallsElsewhere } from './calls-elsewhere.ts';
 import { chooseCall } from './choice.ts';
 import { createOpenCalls } from './open-calls.ts';
 import { createSubmissions } from './submissions.ts';
@@ -26,6 +27,8 @@ interface CallsDeps {
   readonly clock: Pick<Clock, 'now'>;
   /** Makes a mediaId. */
   readonly newId: () => string;
+  /** The clients at other processes over the same records; absent where there are none. */
+  readonly elsewhere?: CallsElsewhere;
 }
 
 /** How long after its end a call is given to retries, in milliseconds. */
@@ -36,7 +39,7 @@ const MAX_CANDIDATES = 1000;
 
 /** The id of a call is the mediaId of its first image. */
 export function createCalls(deps: CallsDeps): Calls {
-  const { records, accept, rerun, resolve, takeInputs, waitUntilFinished, deletions, clock, newId } = deps;
+  const { records, accept, rerun, resolve, takeInputs, waitUntilFinished, deletions, clock, newId, elsewhere } = deps;
   const openCalls = createOpenCalls();
   const submissions = createSubmissions();
   const startedAt = clock.now();
@@ -44,6 +47,39 @@ export function createCalls(deps: CallsDeps): Calls {
   /** Ids of the calls to which a request may belong that says it is a retry, oldest first. */
   const findCandidates = (owner: string, digest: string) =>
     records.findCalls({ owner, digest, endedSince: clock.now() - COLLECTED_FOR_MS, limit: MAX_CANDIDATES });
+
+  /** Counts a client of the call in: at once here, so that of two retries the second knows of the first, and then elsewhere. */
+  async function enter(id: string): Promise<Disposable> {
+    const here = openCalls.enter(id);
+    if (elsewhere === undefined) return here;
+    try {
+      const there = await elsewhere.enter(id);
+      return {
+        [Symbol.dispose]() {
+          here[Symbol.dispose]();
+          there[Symbol.dispose]();
+        },
+      };
+    } catch (error) {
+      here[Symbol.dispose]();
+      throw error;
+    }
+  }
+
+  function noteDelivered(id: string): void {
+    openCalls.noteDelivered(id);
+    elsewhere?.noteDelivered(id);
+  }
+
+  /** The function that chooses among the candidates, by what is known of their clients here and elsewhere. */
+  async function createChoice(candidates: readonly FoundCall[]) {
+    const known = await elsewhere?.lookAt(candidates);
+    const clients = {
+      isAwaited: (id: string) => openCalls.isAwaited(id) || (known?.awaited.has(id) ?? false),
+      wasDelivered: (id: string) => openCalls.wasDelivered(id) || (known?.delivered.has(id) ?? false),
+    };
+    return (left: readonly FoundCall[]) => chooseCall(left, clients, startedAt);
+  }
 
   /**
    * The earlier call of which this request is another sending, entered by its client; null for a fresh one. Raises
@@ -63,8 +99,9 @@ export function createCalls(deps: CallsDeps): Calls {
     }
     if (!isRetry(identity)) return null;
     let candidates = await findCandidates(owner, digest);
+    const choose = await createChoice(candidates);
     for (;;) {
-      const chosen = chooseCall(candidates, openCalls, startedAt);
+      const chosen = choose(candidates);
       if (chosen === undefined) return null;
       const call = await enterCall(chosen.id);
       if (isWhole(call.images)) return call;
@@ -73,9 +110,8 @@ export function createCalls(deps: CallsDeps): Calls {
     }
   }
 
-  /** Entered within this very call: of two retries at the same time, the second has to know of the first. */
   async function enterCall(id: string): Promise<OpenCall> {
-    const place = openCalls.enter(id);
+    const place = await enter(id);
     try {
       return openCall(id, await records.findCall(id), place, false);
     } catch (error) {
@@ -106,7 +142,7 @@ export function createCalls(deps: CallsDeps): Calls {
   async function join(call: OpenCall, { overloaded = false, requestId }: SubmitOptions): Promise<OpenCall> {
     try {
       if (!runsAgain(call.images)) {
-        if (call.images.every(({ status }) => isFinished(status))) openCalls.noteDelivered(call.id);
+        if (call.images.every(({ status }) => isFinished(status))) noteDelivered(call.id);
         return call;
       }
       if (overloaded) throw overloadError();
@@ -137,7 +173,7 @@ export function createCalls(deps: CallsDeps): Calls {
       const id = newId();
       const mediaIds = [id, ...Array.from({ length: count - 1 }, () => newId())] as const;
       // Before it can be found, so that no retry takes it for one that no client waits for.
-      const place = openCalls.enter(id);
+      const place = await enter(id);
       try {
         const call = { id, digest };
         const acceptance = await accept({ inputs, owner, mediaIds, idempotencyKey, call, requestId });
@@ -156,7 +192,10 @@ export function createCalls(deps: CallsDeps): Calls {
       const submitted = () => submit(create, count, caller, identity, options);
       // Those with a key are told apart when they are written.
       if (identity.idempotencyKey !== null) return await submitted();
-      return await submissions.run(kindOf(caller, identity), isRetry(identity), submitted);
+      const kind = kindOf(caller, identity);
+      const retry = isRetry(identity);
+      const inTurn = () => (elsewhere ? elsewhere.inTurn(kind, retry, submitted) : submitted());
+      return await submissions.run(kind, retry, inTurn);
     },
 
     async isKnown(caller, identity) {
@@ -167,6 +206,7 @@ export function createCalls(deps: CallsDeps): Calls {
       }
       if (!isRetry(identity)) return false;
       await submissions.settled(kindOf(caller, identity));
+      // Which of several it is does not matter here, so what happens elsewhere does not either.
       const chosen = chooseCall(await findCandidates(caller.name, digest), openCalls, startedAt);
       if (chosen === undefined) return false;
       const images = await records.findCall(chosen.id);
@@ -183,15 +223,17 @@ export function createCalls(deps: CallsDeps): Calls {
       const images = found.flat();
       if (images.length === 0)
         throw new ImageError('not_found', 'the picture was deleted while it was being made', { mediaId: call.id });
-      if (images.every(({ status }) => isFinished(status)) && !signal.aborted) openCalls.noteDelivered(call.id);
+      if (images.every(({ status }) => isFinished(status)) && !signal.aborted) noteDelivered(call.id);
       return { id: call.id, images };
     },
 
-    noteDelivered: ({ id }) => openCalls.noteDelivered(id),
+    noteDelivered: ({ id }) => noteDelivered(id),
 
     async cancelUnlessAwaited(call, caller) {
       call[Symbol.dispose]();
       if (openCalls.isAwaited(call.id)) return;
+      await using closed = await elsewhere?.close(call.id);
+      if (closed === null) return;
       const own = call.images.filter(({ owner }) => mayChange(caller, owner));
       await Promise.all(own.map((image) => deletions.cancel(image)));
     },
