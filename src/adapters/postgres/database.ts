@@ -70,6 +70,8 @@ export function openPostgres({ poolSize, log, ...options }: PostgresOptions): Po
   const pool = new pg.Pool({ ...connectionConfig(options), max: poolSize, idleTimeoutMillis: IDLE_TIMEOUT_MS });
   // Without a listener the error of an idle connection would end the process.
   pool.on('error', (error) => log.warn({ reason: error.message }, 'an idle connection to PostgreSQL was lost'));
+  // Nor does the pool listen to one that it is closing, whose connection the server may end first.
+  pool.on('connect', (client) => client.on('error', () => undefined));
   let isClosed = false;
 
   /** Lends `work` a connection, and gives it back: to be closed where it was lost. */

@@ -16,8 +16,6 @@ import type {
   UsageKey,
 } from '../../../core/ports/record-store.ts';
 import { decodeCursor, encodeCursor } from '../cursor.ts';
-import { openCallQueries } from './call-queries.ts';
-import type { SqliteDatabase } from './database.ts';
 import {
   NEVER,
   parseImage,
@@ -27,7 +25,9 @@ import {
   readImage,
   readStored,
   type StoredImage,
-} from './rows.ts';
+} from '../rows.ts';
+import { openCallQueries } from './call-queries.ts';
+import type { SqliteDatabase } from './database.ts';
 import { IS_READABLE } from './schema/unreadable.ts';
 import { countSharing } from './shared-files.ts';
 import type { Row } from './writer/write.ts';

@@ -2,14 +2,14 @@ import { randomUUID } from 'node:crypto';
 import type { Image } from '../../../core/domain/image.ts';
 import type { SpendingGuard } from '../../../core/domain/money.ts';
 import type { Derive, Derived, RecordStore } from '../../../core/ports/record-store.ts';
+import { asStored, damaged, type StoredImage } from '../rows.ts';
+import { createTurns } from '../turns.ts';
 import { openDatabase, type SqliteDatabase } from './database.ts';
 import { isThreadLost, unavailable } from './errors.ts';
 import { createImageCache } from './image-cache.ts';
 import { openLedger } from './ledger.ts';
 import { deliveryUpdateSteps, openOutbox } from './outbox.ts';
 import { openQueries } from './queries.ts';
-import { asStored, damaged, type StoredImage } from './rows.ts';
-import { createTurns } from './writer/turns.ts';
 import { CHANGED, type Outcome, type Step } from './writer/write.ts';
 import {
   acceptanceOf,
@@ -170,7 +170,7 @@ function recordStore(database: SqliteDatabase, derive: Derive): RecordStore {
       next: (except, horizon) => answer(() => outbox.next(except, horizon)),
       list: (mediaId) => answer(() => outbox.list(mediaId)),
       // This process alone sends.
-      claim: (id) => answer(() => outbox.find(id) !== null),
+      claim: (id) => answer(() => outbox.find(id)?.delivery.status === 'pending'),
 
       update: (id, change) =>
         deliveries.take(id, async () => {

@@ -1,0 +1,103 @@
+import type { Balance, Spending, SpendingGuard, SpendingLimits } from '../../../core/domain/money.ts';
+import type { Derived } from '../../../core/ports/record-store.ts';
+import type { Row, Statements } from '../../postgres/database.ts';
+import type { Transactions } from './transactions.ts';
+
+/** The ledger in the table `spending`: sums per day, owner and model, so that no query sums over all images. */
+
+/** What a guard is told of a write. */
+export interface Judged {
+  readonly guard: SpendingGuard;
+  readonly owner: string;
+  readonly balances: Parameters<SpendingGuard['check']>[1];
+}
+
+/** The `day` of reservations, which belong to no day yet. */
+const RESERVED = '';
+
+/**
+ * Adds the entries of one owner's write, which are differences, to the sums, and has the guard judge them where they spend more. Such
+ * writes are judged one after the other, in the whole cluster: those that have a limit of the service in common, or of their owner alone.
+ * Call it last in a transaction, which keeps others waiting until it ends. Raises the guard's error. Returns what the guard is still to be
+ * told of, once the write is durable.
+ */
+export async function enterSpending(
+  { run }: Statements,
+  derived: readonly Pick<Derived, 'ledger' | 'spendsMore'>[],
+  owner: string,
+  guard: SpendingGuard | undefined,
+): Promise<Judged | null> {
+  const entries = derived.flatMap(({ ledger }) => ledger);
+  const judge = derived.some(({ spendsMore }) => spendsMore) ? guard : undefined;
+  if (entries.length === 0 && !judge) return null;
+  const limits = judge?.limitsOf(owner) ?? null;
+  const [row] = await run(
+    `SELECT * FROM easel.enter_spending(
+      $1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[], $7::text, $8::text, $9::text)`,
+    [
+      entries.map(({ day }) => day ?? RESERVED),
+      entries.map((entry) => entry.owner),
+      entries.map(({ model }) => model),
+      entries.map(({ images }) => images),
+      entries.map(({ microUsd }) => microUsd),
+      entries.map(({ unpriced }) => unpriced),
+      limits && lockOf(limits, owner),
+      judge?.day ?? null,
+      owner,
+    ],
+  );
+  if (!judge || !limits) return null;
+  const balances = { service: balanceOf(row, 'service'), owner: balanceOf(row, 'owner') };
+  const isAbove = (limit: number | null, { spent, reserved }: Balance) => limit !== null && spent + reserved > limit;
+  if (isAbove(limits.service, balances.service) || isAbove(limits.owner, balances.owner)) {
+    judge.check(owner, balances);
+    throw new TypeError('the guard does not say why it stops a write');
+  }
+  return { guard: judge, owner, balances };
+}
+
+/** The lock under which the guard judges writes of an owner; null for none. */
+export function budgetLock(guard: SpendingGuard | undefined, owner: string): string | null {
+  return guard ? lockOf(guard.limitsOf(owner), owner) : null;
+}
+
+function lockOf({ service, owner: own }: SpendingLimits, owner: string): string | null {
+  if (service !== null) return 'easel budget';
+  return own === null ? null : `easel budget of ${owner}`;
+}
+
+export async function readSpending(
+  read: Transactions['read'],
+  from: string,
+  owner: string | null,
+): Promise<readonly Spending[]> {
+  const rows = await read(
+    `SELECT day, owner, model, sum(images) AS images, sum(micro_usd) AS micro_usd, sum(unpriced) AS unpriced
+    FROM easel.spending WHERE day >= $1 AND day <> '' AND ($2::text IS NULL OR owner = $2)
+    GROUP BY day, owner, model
+    ORDER BY day DESC, owner, model`,
+    [from, owner],
+  );
+  return rows.map((row) => ({
+    day: String(row.day),
+    owner: String(row.owner),
+    model: String(row.model),
+    images: Number(row.images),
+    microUsd: Number(row.micro_usd),
+    unpriced: Number(row.unpriced),
+  }));
+}
+
+export async function readBalance(read: Transactions['read'], day: string, owner: string | null): Promise<Balance> {
+  const [row] = await read(
+    `SELECT sum(micro_usd) FILTER (WHERE day <> '') AS all_spent, sum(micro_usd) FILTER (WHERE day = '') AS all_reserved
+    FROM easel.spending WHERE day IN ('', $1) AND ($2::text IS NULL OR owner = $2)`,
+    [day, owner],
+  );
+  return balanceOf(row, 'all');
+}
+
+function balanceOf(row: Row | undefined, name: string): Balance {
+  const sum = (of: string) => Number(row?.[`${name}_${of}`] ?? 0);
+  return { spent: sum('spent'), reserved: sum('reserved') };
+}
