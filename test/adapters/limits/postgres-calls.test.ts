@@ -158,9 +158,8 @@ describe('limits of calls over replicas', () => {
     const slot = await acquire(all[0]);
     await holder.loseSession();
     await until(async () => {
-      const locks = await test.query(
-        "SELECT count(*)::int AS n FROM pg_locks WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
-      );
+      const locks = await test.query(`SELECT count(*)::int AS n FROM pg_locks
+        WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`);
       return holder.session.connectedMs() !== null && locks[0]?.n === 1;
     });
     expect(await opened[1]?.of(provider, { concurrency: 1, perMinute: null }).tryBegin()).toHaveProperty('waitMs');
