@@ -46,8 +46,8 @@ const BATCH_SIZE = 200;
  */
 export async function migrate(migration: Migration): Promise<MigrationReport> {
   const { source, sourceMedia, importer, targetMedia, onProgress = () => undefined } = migration;
-  await refuseForeign(sourceMedia, source.identity, 'the pictures to move');
-  const isMarked = await refuseForeign(targetMedia, source.identity, 'the place to move pictures to');
+  await refuseForeign(sourceMedia, source.identity, '--media-from');
+  const isMarked = await refuseForeign(targetMedia, source.identity, '--media-to');
   if (!isMarked) await refusePictures(targetMedia);
   const { finishedAt } = await importer.begin(source.identity);
   if (!isMarked) await targetMedia.setMark(source.identity);
@@ -76,10 +76,16 @@ export async function migrate(migration: Migration): Promise<MigrationReport> {
     onProgress(records.done, total);
   }
   const deliveries = finishedAt === null ? await moveRest(source, importer) : 0;
+  const present = await importer.countImages();
+  const counted = present === records.images || finishedAt !== null ? [] : [miscounted(present, records.images)];
   const { images, added, changedSince } = records;
   const counts = mover.counts();
-  const faults = [...unreadable, ...different, ...counts.faults];
+  const faults = [...unreadable, ...different, ...counted, ...counts.faults];
   return { ...counts, images, added, changedSince, deliveries, movedBefore: finishedAt, faults };
+}
+
+function miscounted(present: number, moved: number): string {
+  return `the database has ${present} images, and ${moved} of the source are there`;
 }
 
 async function moveRest(source: RecordSource, importer: RecordImporter): Promise<number> {
@@ -115,10 +121,12 @@ function toImport(image: Image, derive: Derive): ImageToImport {
 }
 
 /** True where the store bears the mark of this database, false where it bears none. */
-async function refuseForeign(store: MediaStore, identity: string, what: string): Promise<boolean> {
+async function refuseForeign(store: MediaStore, identity: string, option: string): Promise<boolean> {
   const mark = await store.mark();
   if (mark !== null && mark !== identity) {
-    throw new MigrationError(`${what} (${store.pathOf('')}) are those of another database; nothing was moved`);
+    throw new MigrationError(
+      `${option}: these are the pictures of another database than that of --from; nothing was moved`,
+    );
   }
   return mark !== null;
 }
@@ -127,8 +135,8 @@ async function refusePictures(store: MediaStore): Promise<void> {
   for await (const { name } of store.list()) {
     if (!isGivenName(name)) continue;
     throw new MigrationError(
-      `the place to move pictures to holds others, such as ${store.pathOf(name)}, without a mark that says whose they are; ` +
-        'nothing was moved: name an empty place',
+      `--media-to: there are pictures already, such as ${store.pathOf(name)}, without a mark that says whose; nothing was moved: ` +
+        'name an empty place',
     );
   }
 }

@@ -52,7 +52,7 @@ export interface StoredUsage extends UsageKey {
 /** An image to take over, and what its columns follow from. */
 export interface ImageToImport {
   readonly image: Image;
-  readonly derived: Pick<Derived, 'sharedNames' | 'expiresAt'>;
+  readonly derived: Derived;
 }
 
 /**
@@ -74,14 +74,7 @@ export interface RecordImporter {
   /** Stores all the rest and ends the import, in one transaction. */
   finish(rest: RecordRest): Promise<void>;
   countImages(): Promise<number>;
-  /** Call once, when nothing else uses it. */
-  close(): Promise<void>;
 }
 
 /** Whether an image is in the target: not at all, as it is in the source, or otherwise. */
 export type Presence = 'missing' | 'same' | 'different';
-
-/** The database holds records that are not those of the store that is imported. The message says which. */
-export class ForeignRecordsError extends Error {
-  override readonly name = 'ForeignRecordsError';
-}
