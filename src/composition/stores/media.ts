@@ -1,10 +1,9 @@
 import type { Logger } from 'pino';
 import type { Config } from '../../config/config.ts';
-import type { BucketSettings } from '../../config/storage-settings.ts';
 import type { Clock } from '../../core/ports/clock.ts';
 import type { MediaStore } from '../../core/ports/media-store.ts';
-import { claimStore } from '../../core/retention/claim.ts';
 import { openMediaFolder, openSharedFolder } from '../start/open-storage.ts';
+import { openBucket } from './bucket.ts';
 import type { Stores } from './stores.ts';
 
 interface MediaParts {
@@ -23,7 +22,7 @@ export async function openMedia(
   opened: AsyncDisposableStack,
 ): Promise<MediaStore> {
   const { records, cluster } = stores;
-  if (media.kind === 's3') return await openBucket(media, { stores, clock, log }, opened);
+  if (media.kind === 's3') return await openBucket(media, { records, clock, log }, opened);
   if (cluster === null) return await openMediaFolder(media, records, log, opened);
   return await openSharedFolder(media, { ...stores, firstMark: cluster.firstMark, clock, log });
 }
