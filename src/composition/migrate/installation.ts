@@ -61,12 +61,20 @@ export async function migrateInstallation(
   }
   const sourceMedia = await openPlace(mediaFrom, { env, url, log, opened });
   const targetMedia = await openPlace(mediaTo, { env, url, log, opened });
-  const database = await prepareDatabase({ url, poolSize: 2, applicationName: 'easel migrate', log, waitMs: WAIT_MS });
-  opened.defer(() => database.close());
-  const importer = openPostgresImporter(database);
+  const openImporter = async () => {
+    const database = await prepareDatabase({
+      url,
+      poolSize: 2,
+      applicationName: 'easel migrate',
+      log,
+      waitMs: WAIT_MS,
+    });
+    opened.defer(() => database.close());
+    return openPostgresImporter(database);
+  };
   // The URLs of webhooks play no part: nothing that is moved causes a delivery.
   const derive = createDerive({ webhookUrls: new Map(), randomId: () => '' });
-  return await migrate({ source, sourceMedia, importer, targetMedia, derive, onProgress });
+  return await migrate({ source, sourceMedia, openImporter, targetMedia, derive, onProgress });
 }
 
 interface PlaceParts {

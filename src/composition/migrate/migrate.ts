@@ -24,7 +24,8 @@ export interface MigrationReport extends FileCounts {
 export interface Migration {
   readonly source: RecordSource;
   readonly sourceMedia: MediaStore;
-  readonly importer: RecordImporter;
+  /** Opens the database to move to, which is not touched before. */
+  readonly openImporter: () => Promise<RecordImporter>;
   readonly targetMedia: MediaStore;
   readonly derive: Derive;
   /** Called after each step with how many images were looked at, of how many. */
@@ -45,10 +46,11 @@ const BATCH_SIZE = 200;
  * records, and `ImageError` where something cannot be read or written.
  */
 export async function migrate(migration: Migration): Promise<MigrationReport> {
-  const { source, sourceMedia, importer, targetMedia, onProgress = () => undefined } = migration;
+  const { source, sourceMedia, targetMedia, onProgress = () => undefined } = migration;
   await refuseForeign(sourceMedia, source.identity, '--media-from');
   const isMarked = await refuseForeign(targetMedia, source.identity, '--media-to');
   if (!isMarked) await refusePictures(targetMedia);
+  const importer = await migration.openImporter();
   const { finishedAt } = await importer.begin(source.identity);
   if (!isMarked) await targetMedia.setMark(source.identity);
 
