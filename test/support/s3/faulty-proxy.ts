@@ -27,6 +27,8 @@ export type S3Fault =
   | { readonly kind: 'cut-answer'; readonly bytes: number }
   /** The answer, or the rest of it, waits after so many bytes of its body for this promise. */
   | { readonly kind: 'stall'; readonly bytes: number; readonly until: Promise<unknown> }
+  /** The server gets the request only when this promise has resolved. */
+  | { readonly kind: 'hold'; readonly until: Promise<unknown> }
   /** The server is another one, which answers this. */
   | { readonly kind: 'answer'; readonly body: string };
 
@@ -95,6 +97,10 @@ function pass(
       if (fault.kind === 'answer') answer.writeHead(200, XML).end(fault.body);
       else refuse(incoming, answer, fault);
     });
+    return;
+  }
+  if (fault?.kind === 'hold') {
+    void fault.until.then(() => pass(target, incoming, answer, null, note));
     return;
   }
   const { method, headers, url = '' } = incoming;
