@@ -1,6 +1,8 @@
 /** Opens what `easel migrate` moves from and to. */
 
 import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { prepareDatabase } from '../../adapters/postgres/server-check.ts';
@@ -10,6 +12,7 @@ import { createDiskStore } from '../../adapters/storage/disk.ts';
 import { checkBucket, UnusableBucketError } from '../../adapters/storage/s3/check-bucket.ts';
 import { createS3Store } from '../../adapters/storage/s3/store.ts';
 import { readCommandConfig } from '../../config/config.ts';
+import { SECRET_FILES } from '../../config/secrets.ts';
 import type { BucketSettings } from '../../config/storage-settings.ts';
 import { StorageSetupError } from '../../core/domain/errors.ts';
 import { createDerive } from '../../core/images/derive.ts';
@@ -49,8 +52,8 @@ export async function migrateInstallation(
   const mediaFrom = parseMediaPlace('--media-from', options.mediaFrom);
   const url = parsePostgres(options.to);
   const mediaTo = parseMediaPlace('--media-to', options.mediaTo);
-  const { secrets } = configOf(env, url, mediaTo);
-  const log = await createCommandLogger(secrets.mask);
+  const config = configOf(env, url, mediaTo);
+  const log = await createCommandLogger(config.secrets.mask);
 
   await using opened = new AsyncDisposableStack();
   const source = openSqliteSource(path);
@@ -74,7 +77,21 @@ export async function migrateInstallation(
   };
   // The URLs of webhooks play no part: nothing that is moved causes a delivery.
   const derive = createDerive({ webhookUrls: new Map(), randomId: () => '' });
-  return await migrate({ source, sourceMedia, openImporter, targetMedia, derive, onProgress });
+  const secrets = await secretsBeside(path);
+  return await migrate({ secrets, source, sourceMedia, openImporter, targetMedia, derive, onProgress });
+}
+
+/** The secrets in the files beside the database, as far as there are any. */
+async function secretsBeside(path: string): Promise<ReadonlyMap<string, string>> {
+  const found = new Map<string, string>();
+  for (const name of SECRET_FILES) {
+    const text = await readFile(join(dirname(path), name), 'utf8').catch((error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') return '';
+      throw error;
+    });
+    if (text.trim() !== '') found.set(name, text.trim());
+  }
+  return found;
 }
 
 interface PlaceParts {

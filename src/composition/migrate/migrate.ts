@@ -28,6 +28,8 @@ export interface Migration {
   readonly openImporter: () => Promise<RecordImporter>;
   readonly targetMedia: MediaStore;
   readonly derive: Derive;
+  /** Secrets that the installation made itself, by their names. */
+  readonly secrets: ReadonlyMap<string, string>;
   /** Called after each step with how many images were looked at, of how many. */
   readonly onProgress?: (done: number, total: number) => void;
 }
@@ -77,7 +79,7 @@ export async function migrate(migration: Migration): Promise<MigrationReport> {
     records.done += batch.length;
     onProgress(records.done, total);
   }
-  const deliveries = finishedAt === null ? await moveRest(source, importer) : 0;
+  const deliveries = finishedAt === null ? await moveRest(migration, importer) : 0;
   const present = await importer.countImages();
   const counted = present === records.images || finishedAt !== null ? [] : [miscounted(present, records.images)];
   const { images, added, changedSince } = records;
@@ -90,13 +92,13 @@ function miscounted(present: number, moved: number): string {
   return `the database has ${present} images, and ${moved} of the source are there`;
 }
 
-async function moveRest(source: RecordSource, importer: RecordImporter): Promise<number> {
+async function moveRest({ source, secrets }: Migration, importer: RecordImporter): Promise<number> {
   let moved = 0;
   for (const batch of batches((last: { number: number } | null) => source.deliveries(last?.number ?? 0, BATCH_SIZE))) {
     await importer.addDeliveries(batch);
     moved += batch.length;
   }
-  await importer.finish(source.rest());
+  await importer.finish(source.rest(), secrets);
   return moved;
 }
 

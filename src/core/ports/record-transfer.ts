@@ -71,8 +71,8 @@ export interface RecordImporter {
   compare(images: readonly Image[]): Promise<readonly Presence[]>;
   /** Adds the deliveries that are missing, in one transaction. */
   addDeliveries(deliveries: readonly StoredDelivery[]): Promise<void>;
-  /** Stores all the rest and ends the import, in one transaction. */
-  finish(rest: RecordRest): Promise<void>;
+  /** Stores all the rest, and the secrets of the installation by their names, and ends the import, in one transaction. */
+  finish(rest: RecordRest, secrets: ReadonlyMap<string, string>): Promise<void>;
   countImages(): Promise<number>;
 }
 

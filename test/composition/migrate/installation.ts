@@ -71,6 +71,7 @@ export async function makeInstallation(folder: string, count: number): Promise<I
   await records.noteUsage({ model: 'gpt-image-2', quality: 'high', size: { width: 1792, height: 1024 } }, 4_096);
   await records.saveCleanup({ ...NO_CLEANUP, time: at(60) });
   await records.close();
+  await writeFile(join(folder, 'data', 'webhook-secret'), 'whsec_c2VjcmV0\n');
   return { database, media, from: { from: `sqlite:${database}`, mediaFrom: media }, images: count + 2, files };
 }
 

@@ -55,6 +55,10 @@ describe('moves', () => {
     for (const [name, content] of files) expect(await readFile(join(pictures, name), 'utf8')).toBe(content);
     expect(await postgresContents(target.url)).toEqual(await sqliteContents(source.database));
 
+    expect(await target.query('SELECT name, value FROM easel.secrets')).toEqual([
+      { name: 'webhook-secret', value: 'whsec_c2VjcmV0' },
+    ]);
+
     const rows = await everyRow();
     const { mtimeMs } = await stat(join(pictures, 'picture-0000.png'));
     const again = await migrate();

@@ -48,9 +48,15 @@ export function openPostgresImporter(database: PostgresDatabase): RecordImporter
 
     addDeliveries: (deliveries) => database.transaction((statements) => addDeliveries(statements, deliveries)),
 
-    finish: (rest) =>
+    finish: (rest, secrets) =>
       database.transaction(async (statements) => {
         await addRest(statements, rest);
+        await statements.run(
+          'INSERT INTO easel.secrets (name, value) SELECT * FROM unnest($1::text[], $2::text[]) ON CONFLICT DO NOTHING',
+          [[...secrets.keys()], [...secrets.values()]],
+        );
+        // The place of the pictures bears the mark of this database already.
+        await statements.run('INSERT INTO easel.media_mark DEFAULT VALUES ON CONFLICT DO NOTHING');
         await statements.run('UPDATE easel.import SET finished_at = now()');
       }),
 
