@@ -14,7 +14,15 @@ import type { RecordStore } from '../src/core/ports/record-store.ts';
 import { BATCH_SIZE } from '../src/core/retention/sweep.ts';
 import { anImage, aRequest } from '../test/contracts/record-store/example-images.ts';
 import { startPostgres } from '../test/support/postgres/server.ts';
-import { COMMON_LABEL, EXPIRED, fillRecords, OWNER, recordId, relationSizes, vacuum } from './support/postgres-archive.ts';
+import {
+  COMMON_LABEL,
+  EXPIRED,
+  fillRecords,
+  OWNER,
+  recordId,
+  relationSizes,
+  vacuum,
+} from './support/postgres-archive.ts';
 import { saveResults } from './support/results.ts';
 import { elapsed, elapsedEach, median } from './support/timing.ts';
 
@@ -51,7 +59,11 @@ try {
   await saveResults({
     figures: [
       { what: 'a record, with its share of all tables and indexes', value: perRecord(total), unit: 'bytes' },
-      { what: 'VACUUM (ANALYZE) of everything, and a checkpoint, after the fill', value: Number(vacuumSeconds.toFixed(1)), unit: 's' },
+      {
+        what: 'VACUUM (ANALYZE) of everything, and a checkpoint, after the fill',
+        value: Number(vacuumSeconds.toFixed(1)),
+        unit: 's',
+      },
     ],
     tables: [
       {
@@ -86,7 +98,8 @@ async function measure(records: RecordStore, count: number): Promise<Readonly<Re
   const random = () => recordId(Math.floor(Math.random() * Math.max(count, 1)));
   const page = { limit: 50, owner: null };
   const middle = count > 0 ? await cursorAfter(records, recordId(Math.floor(count / 2))) : undefined;
-  const accepted = () => anImage({ mediaId: randomUUID(), owner: OWNER, request: aRequest({ labels: [COMMON_LABEL] }) });
+  const accepted = () =>
+    anImage({ mediaId: randomUUID(), owner: OWNER, request: aRequest({ labels: [COMMON_LABEL] }) });
   return {
     'get one record': await typical(() => records.get(random())),
     'list: first page of 50': await typical(() => records.list(page)),
@@ -102,7 +115,8 @@ async function measure(records: RecordStore, count: number): Promise<Readonly<Re
     'balance of a day': await typical(() => records.balance(new Date().toISOString().slice(0, 10), null)),
     'health check': await typical(() => records.check()),
     'accept, one at a time': await typical(() => records.accept(accepted(), Number.MAX_SAFE_INTEGER)),
-    'accept, of 16 at a time': (await elapsed(() => sixteen(() => records.accept(accepted(), Number.MAX_SAFE_INTEGER)))) / 160,
+    'accept, of 16 at a time':
+      (await elapsed(() => sixteen(() => records.accept(accepted(), Number.MAX_SAFE_INTEGER)))) / 160,
   };
 }
 

@@ -30,7 +30,9 @@ export async function fillRecords(url: string, count: number, now: number): Prom
       await client.query(FILL, [from, Math.min(from + BATCH, count) - 1, now, count, TEMPLATE, OWNER, EXPIRED]);
     }
     await client.query('ALTER TABLE easel.images ENABLE TRIGGER USER');
-    await client.query('INSERT INTO easel.totals (status, images) SELECT status, count(*) FROM easel.images GROUP BY status');
+    await client.query(
+      'INSERT INTO easel.totals (status, images) SELECT status, count(*) FROM easel.images GROUP BY status',
+    );
     await client.query(LABELS, [COMMON_LABEL]);
     await client.query(SPENDING, [now, OWNER, Math.ceil(count / 1_440)]);
   } finally {
@@ -79,7 +81,13 @@ export async function relationSizes(url: string): Promise<readonly RelationSize[
 
 /** A picture as most are: a brief, a preset, one rendition, one call, five checks. Words between `@` are replaced in each record. */
 function template(): Image {
-  const file = (name: string, hash: string, bytes: number) => ({ name, bytes, sha256: hash, width: 1792, height: 1024 });
+  const file = (name: string, hash: string, bytes: number) => ({
+    name,
+    bytes,
+    sha256: hash,
+    width: 1792,
+    height: 1024,
+  });
   const request = aRequest({
     prompt: null,
     brief: {
@@ -126,7 +134,11 @@ function template(): Image {
         usage: usage as never,
       },
     ],
-    original: { ...file('originals/@ID@~@SHA4@', '@SHA1@', 2_142_898), sound: true, digitalSourceType: 'http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia' },
+    original: {
+      ...file('originals/@ID@~@SHA4@', '@SHA1@', 2_142_898),
+      sound: true,
+      digitalSourceType: 'http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia',
+    },
     master: { ...file('@ID@.png', '@SHA2@', 2_143_512), stored: '@ID@~@SHA2@.png', format: 'png' },
     renditions: [
       {

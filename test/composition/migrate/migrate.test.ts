@@ -1,13 +1,19 @@
+import { randomUUID } from 'node:crypto';
 import { readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { pino } from 'pino';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { openSqliteSource } from '../../../src/adapters/records/sqlite/source.ts';
 import { createS3Store } from '../../../src/adapters/storage/s3/store.ts';
 import { migrateInstallation } from '../../../src/composition/migrate/installation.ts';
+import { openCluster } from '../../../src/composition/stores/cluster.ts';
+import { readConfig } from '../../../src/config/config.ts';
+import { trivialDerive } from '../../contracts/record-store/trivial-derive.ts';
 import { createTestDatabase, type TestDatabase } from '../../support/postgres/shared-server.ts';
 import { type S3Server, startS3Server } from '../../support/s3/server.ts';
 import { type TemporaryFolder, temporaryFolder } from '../../support/temporary-folder.ts';
+import { createTestClock } from '../../support/test-clock.ts';
 import {
   contentOf,
   type Installation,
@@ -171,6 +177,22 @@ describe('refuses', () => {
     await refused(migrate({ mediaFrom: '/not/there' }), '--media-from: there is no folder /not/there');
     await refused(migrate({ from: 'sqlite:/not/there' }), 'there is no database /not/there');
   });
+});
+
+it('keeps a replica from starting on a database until everything is moved', async () => {
+  await migrate();
+  await using opened = new AsyncDisposableStack();
+  const parts = {
+    derive: trivialDerive,
+    instance: randomUUID(),
+    clock: createTestClock(),
+    log: pino({ level: 'silent' }),
+  };
+  const settings = { kind: 'postgres', url: target.url, poolSize: 2 } as const;
+  await target.query('UPDATE easel.import SET finished_at = NULL');
+  await expect(openCluster(readConfig({}), settings, parts, opened)).rejects.toThrow(
+    /run easel migrate to its end first/,
+  );
 });
 
 it('adds no record to a target that has lived on since, and says how many have changed', async () => {
