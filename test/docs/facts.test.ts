@@ -208,6 +208,7 @@ it('every setting that a page names exists', () => {
   // Read by the SDKs, by libuv, by Node, by `bin/easel.js` and by the image of PostgreSQL.
   const ofOthers = [
     'AWS_ACCESS_KEY_ID',
+    'AWS_REGION',
     'AWS_SECRET_ACCESS_KEY',
     'POSTGRES_PASSWORD',
     'OPENAI_CUSTOM_HEADERS',
