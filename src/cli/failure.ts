@@ -1,10 +1,12 @@
 import { getSystemErrorMessage } from 'node:util';
 import { CommanderError } from 'commander';
 import { BackupError } from '../composition/backup/backup-error.ts';
+import { MigrationError } from '../composition/migrate/migration-error.ts';
 import { ConfigError, EX_CONFIG } from '../config/config.ts';
 import {
   DatabaseInUseError,
   ForeignMediaError,
+  ForeignRecordsError,
   ImageError,
   type ImageErrorCode,
   MediaInUseError,
@@ -71,7 +73,15 @@ export interface Failure {
 }
 
 /** Errors whose message is meant for the operator. */
-const EXPECTED = [ImageError, DatabaseInUseError, MediaInUseError, BackupError, CommandError];
+const EXPECTED = [
+  ImageError,
+  DatabaseInUseError,
+  MediaInUseError,
+  BackupError,
+  MigrationError,
+  ForeignRecordsError,
+  CommandError,
+];
 
 /** Codes of requests that are refused for what they ask for, before anything is paid. */
 const WRONG_REQUESTS: ReadonlySet<ImageErrorCode> = new Set(['invalid_request', 'unsupported_parameter']);
@@ -88,7 +98,9 @@ export function describeFailure(error: unknown, logLevel = ''): Failure {
   if (error instanceof UsageError || error instanceof InvalidKeyError) {
     return { exitCode: EXIT_USAGE, message: error.message };
   }
-  if (error instanceof BackupError && error.isWrongUse) return { exitCode: EXIT_USAGE, message: error.message };
+  if ((error instanceof BackupError || error instanceof MigrationError) && error.isWrongUse) {
+    return { exitCode: EXIT_USAGE, message: error.message };
+  }
   if (error instanceof ImageError && WRONG_REQUESTS.has(error.code)) {
     return { exitCode: EXIT_USAGE, message: describeInvalid(error) };
   }

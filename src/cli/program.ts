@@ -6,6 +6,7 @@ import { addConformance } from './conformance/conformance.ts';
 import { addDocuments } from './documents.ts';
 import { addGenerate } from './generate/generate.ts';
 import { addKeys } from './keys.ts';
+import { addMigrate } from './migrate.ts';
 
 /**
  * Every command of `easel`. Each sets `process.exitCode` when it has not succeeded, or raises an error that `describeFailure` maps;
@@ -28,6 +29,7 @@ export function createProgram(): Command {
   addGenerate(program);
   addCleanup(program);
   addBackup(program);
+  addMigrate(program);
   addKeys(program);
   addConformance(program);
   addDocuments(program);

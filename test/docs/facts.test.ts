@@ -205,8 +205,12 @@ it('the README and docs/settings.md name the same five settings first', () => {
 
 it('every setting that a page names exists', () => {
   const suffixes = Object.keys(providerSettings);
-  // Read by the SDK, by libuv, by Node and by `bin/easel.js`.
+  // Read by the SDKs, by libuv, by Node, by `bin/easel.js` and by the image of PostgreSQL.
   const ofOthers = [
+    'AWS_ACCESS_KEY_ID',
+    'AWS_REGION',
+    'AWS_SECRET_ACCESS_KEY',
+    'POSTGRES_PASSWORD',
     'OPENAI_CUSTOM_HEADERS',
     'UV_THREADPOOL_SIZE',
     'NODE_COMPILE_CACHE',

@@ -17,12 +17,19 @@ describe.skipIf(!hasPromtool)(
       await using folder = await temporaryFolder();
       cpSync(OPS, folder.path, { recursive: true });
       writeFileSync(`${folder.path}/easel-metrics.key`, 'secret');
-      const { length } = readFileSync(`${OPS}alerts.yml`, 'utf8').match(/- alert:/g) ?? [];
-      expect(promtool(['check', 'config', `${folder.path}/prometheus.yml`])).toContain(`${length} rules found`);
+      const checked = promtool(['check', 'config', `${folder.path}/prometheus.yml`]);
+      for (const name of ['alerts.yml', 'replicas.yml']) {
+        const { length } = readFileSync(`${OPS}${name}`, 'utf8').match(/- (?:alert|record):/g) ?? [];
+        expect(checked).toContain(`${length} rules found`);
+      }
     });
 
     it('passes the alert tests: each alert fires when it should, and only then', () => {
       expect(promtool(['test', 'rules', 'alerts.test.yml'])).toContain('SUCCESS');
+    }, 300_000);
+
+    it('passes the tests of the recording rules: counters of replicas are summed, what all share is counted once', () => {
+      expect(promtool(['test', 'rules', 'replicas.test.yml'])).toContain('SUCCESS');
     }, 300_000);
 
     it('accepts the output of /metrics', async () => {
@@ -42,7 +49,7 @@ it('every metric in a rule or a panel exists', async () => {
       type === 'histogram' ? [`${name}_bucket`, `${name}_count`, `${name}_sum`] : [name],
     ),
   );
-  for (const file of readdirSync(OPS).filter((name) => name !== 'alerts.test.yml')) {
+  for (const file of readdirSync(OPS).filter((name) => !name.endsWith('.test.yml'))) {
     const used = readFileSync(`${OPS}${file}`, 'utf8').match(/\b(easel|nodejs|process)_[a-z0-9_]+/g) ?? [];
     expect(
       [...new Set(used)].filter((name) => !known.has(name)),
@@ -63,4 +70,11 @@ it('every alert says what is wrong, what that means, and where the documentation
     expect(rule).toContain(`runbook_url: docs/operations.md#${name.toLowerCase()}\n`);
     expect(tests).toMatch(new RegExp(`alertname: ${name}\\n +exp_alerts:`));
   }
+});
+
+it('every recording rule is tested', () => {
+  const names = [...readFileSync(`${OPS}replicas.yml`, 'utf8').matchAll(/- record: (\S+)/g)].map(([, name]) => name);
+  const tests = readFileSync(`${OPS}replicas.test.yml`, 'utf8');
+  expect(names.length).toBeGreaterThan(5);
+  expect(names.filter((name) => !tests.includes(`- expr: ${name}\n`))).toEqual([]);
 });

@@ -4,13 +4,12 @@ import { assertDatabase, copyDatabase, openSnapshot } from '../../adapters/recor
 import { lockFolder } from '../../adapters/storage/folder-lock.ts';
 import { SECRET_FILES } from '../../config/secrets.ts';
 import { MediaInUseError } from '../../core/domain/errors.ts';
-import { inputName, ownedNames, storedNameOf } from '../../core/domain/file-names.ts';
 import type { Image } from '../../core/domain/image.ts';
-import { inputsOf } from '../../core/domain/request.ts';
 import { VERSION } from '../version.ts';
 import { BackupError } from './backup-error.ts';
 import { type Content, openContent } from './content.ts';
 import { type Digest, makeFolder } from './durable-copy.ts';
+import { filesOf, type NamedFile } from './image-files.ts';
 import { type Manifest, readManifest, writeManifest } from './manifest.ts';
 import type { BackupPlaces } from './places.ts';
 
@@ -221,21 +220,6 @@ function createCopier(root: string, content: Content) {
       return { images: count, files: [...files.values()], faults };
     },
   };
-}
-
-interface NamedFile {
-  readonly name: string;
-  /** Undefined for a file that may or may not be there, such as the original of an earlier attempt. */
-  readonly sha256: string | undefined;
-}
-
-/** The files of an image: those in its record, and those that may be there besides. */
-function filesOf(image: Image): readonly NamedFile[] {
-  const files = [image.original, image.master, ...image.renditions].filter((file) => file !== null);
-  const known = files.map((file) => ({ name: storedNameOf(file), sha256: file.sha256 }));
-  const inputs = inputsOf(image.request).map(({ sha256 }) => ({ name: inputName(sha256), sha256 }));
-  const hashes = new Map([...known, ...inputs].map(({ name, sha256 }) => [name, sha256]));
-  return [...new Set([...hashes.keys(), ...ownedNames(image)])].map((name) => ({ name, sha256: hashes.get(name) }));
 }
 
 async function copySecrets(databasePath: string, content: Content): Promise<Manifest['secrets']> {

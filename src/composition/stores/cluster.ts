@@ -13,6 +13,7 @@ import { createEnlist } from '../../adapters/queue/enlist.ts';
 import { NewerJobSchemaError, openPgBoss, type SharedJobs } from '../../adapters/queue/pg-boss.ts';
 import { createPgBossQueue } from '../../adapters/queue/pg-boss-queue.ts';
 import { createReconciliation } from '../../adapters/queue/reconciliation.ts';
+import { isImportUnfinished, UNFINISHED_IMPORT } from '../../adapters/records/postgres/importer.ts';
 import { openPostgresRecords } from '../../adapters/records/postgres/records.ts';
 import type { Config } from '../../config/config.ts';
 import type { PostgresSettings } from '../../config/storage-settings.ts';
@@ -41,6 +42,7 @@ export async function openCluster(
   const options = { url, applicationName: APPLICATION, log };
   const database = await prepareDatabase({ ...options, poolSize, waitMs: WAIT_MS });
   opened.defer(() => database.close());
+  if (await isImportUnfinished(database)) throw new StorageSetupError(UNFINISHED_IMPORT);
   const session = await openSession(options);
   opened.defer(() => session.close());
   const locks = createPostgresLocks(session);

@@ -242,3 +242,8 @@ export class ForeignMediaError extends Error {
 export class StorageSetupError extends Error {
   override readonly name = 'StorageSetupError';
 }
+
+/** Raised where a database holds other records than those that are to be moved into it. The message says what to do. */
+export class ForeignRecordsError extends Error {
+  override readonly name = 'ForeignRecordsError';
+}

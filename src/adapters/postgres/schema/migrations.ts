@@ -1,5 +1,6 @@
 import type { PostgresDatabase } from '../database.ts';
 import { CLUSTER_TABLES } from './cluster-tables.ts';
+import { IMPORT_TABLES } from './import-tables.ts';
 import { RECORD_TABLES } from './record-tables.ts';
 
 /**
@@ -7,7 +8,7 @@ import { RECORD_TABLES } from './record-tables.ts';
  * that an older Easel must not work on the result; a migration that only adds leaves it false, so that two versions run side by side.
  */
 export const MIGRATIONS: readonly { readonly sql: string; readonly raises: boolean }[] = [
-  { sql: `${RECORD_TABLES}${CLUSTER_TABLES}`, raises: true },
+  { sql: `${RECORD_TABLES}${CLUSTER_TABLES}${IMPORT_TABLES}`, raises: true },
 ];
 
 /** The number in `easel.schema_version` after all migrations: that of the last one that `raises`. */

@@ -85,7 +85,8 @@ export function balancesOf(row: Row): Parameters<SpendingGuard['check']>[1] {
 /** The `day` of reservations, which belong to no day yet: `''` in the statements above. */
 const RESERVED = '';
 
-function readSpending(row: Row): Spending {
+/** A row of the table `spending`; its `day` is empty for a reservation. */
+export function readSpending(row: Row): Spending {
   return {
     day: String(row.day),
     owner: String(row.owner),
