@@ -59,10 +59,7 @@ export async function claimStore({ store, records, place, firstMark, adopt, log 
     await firstMark?.made();
   } catch (error) {
     if (!(error instanceof ImageError) || firstMark !== undefined) throw error;
-    log.warn(
-      faultFields(error),
-      `${place} cannot be marked as this database's yet; the next start tries again`,
-    );
+    log.warn(faultFields(error), `${place} cannot be marked as this database's yet; the next start tries again`);
   }
 }
 
