@@ -63,7 +63,13 @@ const core = (...rooms: readonly string[]) => rooms.map((room) => `core/${room}`
 const every = (names: readonly string[], prefix: string, allowed: readonly string[]) =>
   names.map((name): [string, readonly string[]] => [`${prefix}${name}`, allowed]);
 
-const COMPOSITION = ['composition', 'composition/backup', 'composition/start', 'composition/threads'];
+const COMPOSITION = [
+  'composition',
+  'composition/backup',
+  'composition/start',
+  'composition/stores',
+  'composition/threads',
+];
 const MAY_COMPOSE: readonly string[] = [
   ...core(...CORE, 'upstream/outage', 'images/calls'),
   ...ADAPTERS.map((name) => `adapters/${name}`),
