@@ -10,10 +10,13 @@ interface Scene {
   readonly adopt?: boolean;
   /** Raised by `setMark`. */
   readonly fault?: Error;
+  /** Whether replicas share the store, and one of them has marked theirs. */
+  readonly shared?: boolean;
 }
 
 /** Claims a store with these files for the database `mine`; returns its mark then, and the lines of the log. */
-async function claim({ mark = null, files = [], owned = [], adopt = false, fault }: Scene) {
+async function claim({ mark = null, files = [], owned = [], adopt = false, fault, shared }: Scene) {
+  let isNoted = shared ?? false;
   let marked = mark;
   const lines: { msg: string }[] = [];
   const log = pino({ base: null }, { write: (line: string) => void lines.push(JSON.parse(line)) });
@@ -33,10 +36,18 @@ async function claim({ mark = null, files = [], owned = [], adopt = false, fault
       ownedNames: async (names) => new Set(names.filter((one) => owned.includes(one))),
     },
     place: 'the folder media',
+    ...(shared !== undefined && {
+      firstMark: {
+        wasMade: async () => isNoted,
+        async made() {
+          isNoted = true;
+        },
+      },
+    }),
     adopt,
     log,
   });
-  return { marked, lines };
+  return { marked, lines, isNoted };
 }
 
 const MANY = Array.from({ length: 250 }, (_, number) => `f${number}.png`);
@@ -49,7 +60,7 @@ describe('claimStore', () => {
     ['has one file that the database knows, at the end of a batch', { files: MANY.slice(0, 100), owned: ['f99.png'] }],
     ['is its own', { mark: 'mine', files: MANY }],
   ])('takes a store that %s', async (_, scene) => {
-    expect(await claim(scene)).toEqual({ marked: 'mine', lines: [] });
+    expect(await claim(scene)).toMatchObject({ marked: 'mine', lines: [] });
   });
 
   it.each<[string, Scene, string]>([
@@ -75,5 +86,27 @@ describe('claimStore', () => {
     expect(marked).toBeNull();
     expect(lines).toMatchObject([{ msg: expect.stringContaining('the next start tries again') }]);
     await expect(claim({ fault: new TypeError('defect') })).rejects.toThrow('defect');
+  });
+});
+
+describe('claimStore of replicas', () => {
+  it.each<[string, Scene]>([
+    ['a store without a mark, the first time', { shared: false }],
+    ['the store that bears their mark, noted or not', { shared: false, mark: 'mine' }],
+    ['the store that bears their mark again', { shared: true, mark: 'mine' }],
+    ['another one where that is meant', { shared: true, adopt: true }],
+  ])('takes %s, and notes that', async (_, scene) => {
+    expect(await claim(scene)).toMatchObject({ marked: 'mine', isNoted: true });
+  });
+
+  it('refuses an empty store where another bears their mark', async () => {
+    await expect(claim({ shared: true })).rejects.toThrow(
+      /^MEDIA_DIR: the folder media is not the one that the other replicas use/,
+    );
+  });
+
+  it('raises that a store cannot be marked, which others would take for theirs', async () => {
+    const fault = new ImageError('storage_unavailable', 'the disk is read-only');
+    await expect(claim({ shared: false, fault })).rejects.toBe(fault);
   });
 });

@@ -53,7 +53,7 @@ describe('a start that cannot succeed ends with 78 and a sentence', () => {
 
   it("the schema of a newer Easel, and of a newer Easel's pg-boss", async () => {
     const newer = await createTestDatabase();
-    const env = { DATABASE_URL: newer.url };
+    const env = { DATABASE_URL: newer.url, MEDIA_DIR: join(cluster.folder, 'newer') };
     const running = await cluster.start('worker', env);
     running.child.kill();
     expect(await running.exited).toBe(0);
