@@ -11,13 +11,19 @@ import { startReport } from './composition/start/start-report.ts';
 import { createStopper, stopOnSignals } from './composition/stop.ts';
 import { VERSION } from './composition/version.ts';
 import { type Config, ConfigError, EX_CONFIG, readConfig } from './config/config.ts';
-import { DatabaseInUseError, ForeignMediaError, ImageError, MediaInUseError } from './core/domain/errors.ts';
+import {
+  DatabaseInUseError,
+  ForeignMediaError,
+  ImageError,
+  MediaInUseError,
+  StorageSetupError,
+} from './core/domain/errors.ts';
 import { buildApp } from './http/app.ts';
 
 const config = readConfigOrExit();
 const openFiles = openFileLimit();
 if (openFiles !== null && openFiles < MIN_OPEN_FILES) exitWithFewOpenFiles(openFiles);
-const logger = await createServiceLogger(config.log.level, config.secrets.mask);
+let logger = await createServiceLogger(config.log.level, config.secrets.mask);
 
 try {
   await serve();
@@ -44,6 +50,7 @@ function exitWithFewOpenFiles(limit: number): never {
 
 async function serve(): Promise<void> {
   const services = await createServices(config, logger);
+  logger = services.logger;
   let stop = async (): Promise<void> => void (await services.stop({ graceMs: 0 }));
   try {
     const app = await buildApp({ ...config.server, version: VERSION }, services, {
@@ -73,7 +80,8 @@ async function serve(): Promise<void> {
 }
 
 function reportStartError(error: unknown): void {
-  if (error instanceof ConfigError || error instanceof ForeignMediaError) {
+  const isSetting = [ConfigError, ForeignMediaError, StorageSetupError].some((kind) => error instanceof kind);
+  if (error instanceof Error && isSetting) {
     console.error(`Easel did not start: ${error.message}`);
     process.exitCode = EX_CONFIG;
     return;

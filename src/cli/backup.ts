@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { z } from 'zod';
 import type { BackupReport } from '../composition/backup/backup.ts';
+import { backupPlaces } from '../composition/backup/places.ts';
 import type { RestoreReport } from '../composition/backup/restore.ts';
 import { readCommandConfig } from '../config/config.ts';
 import { EXIT_FAILED } from './failure.ts';
@@ -25,7 +26,7 @@ export function addBackup(program: Command): void {
     .action(async (folder: string) => {
       // Loaded here, not with the command line: `--help` needs none of the service.
       const { backUp } = await import('../composition/backup/backup.ts');
-      const report = await backUp(readCommandConfig(process.env), folder);
+      const report = await backUp(backupPlaces(readCommandConfig(process.env)), folder);
       console.log(describeBackup(report, folder));
       reportFaults(report.faults, 'backed up');
     });
@@ -41,10 +42,11 @@ export function addBackup(program: Command): void {
     )
     .action(async (folder: string) => {
       const config = readCommandConfig(process.env);
+      const places = backupPlaces(config);
       const { restoreBackup } = await import('../composition/backup/restore.ts');
       const { createCommandLogger } = await import('../composition/logging.ts');
-      const report = await restoreBackup(config, folder, await createCommandLogger(config.secrets.mask));
-      console.log(describeRestore(report, config.media.root));
+      const report = await restoreBackup(places, folder, await createCommandLogger(config.secrets.mask));
+      console.log(describeRestore(report, places.media.root));
       reportFaults(report.faults, 'restored');
     });
 }

@@ -8,6 +8,7 @@ import {
   ImageError,
   type ImageErrorCode,
   MediaInUseError,
+  StorageSetupError,
 } from '../core/domain/errors.ts';
 import { InvalidKeyError } from '../security/api-keys.ts';
 
@@ -81,7 +82,7 @@ export function describeFailure(error: unknown, logLevel = ''): Failure {
   if (error instanceof CommanderError) {
     return { exitCode: error.exitCode === 0 ? 0 : EXIT_USAGE, message: null };
   }
-  if (error instanceof ConfigError || error instanceof ForeignMediaError) {
+  if (error instanceof ConfigError || error instanceof ForeignMediaError || error instanceof StorageSetupError) {
     return { exitCode: EX_CONFIG, message: error.message };
   }
   if (error instanceof UsageError || error instanceof InvalidKeyError) {

@@ -11,9 +11,9 @@ import type { Telemetry } from '../core/ports/telemetry.ts';
 import { NO_TRACING, type Tracer } from '../core/ports/tracer.ts';
 import type { Outbox } from '../core/ports/webhooks.ts';
 import { createDeliverer, type Deliverer } from '../core/webhooks/deliverer.ts';
-import { loadOrCreateSecret } from '../security/secret-file.ts';
 import { createSignedLinks, type SignedLinks } from '../security/signed-links.ts';
 import { createGuardedFetch } from '../security/ssrf-guard.ts';
+import type { KeepSecret } from './stores/secrets.ts';
 import { VERSION } from './version.ts';
 
 interface Tracing {
@@ -62,20 +62,22 @@ export async function loadSharp(): Promise<Sharp> {
   return sharp;
 }
 
-/** The signed URLs of private pictures; null where pictures are public. A secret that is not set is generated once and kept in a file. */
+/** The signed URLs of private pictures; null where pictures are public. A secret that is not set is made once, and kept. */
 export async function openLinks(
   { links, secrets }: Config,
   plainUrls: MediaUrls,
+  keepSecret: KeepSecret,
   clock: Clock,
 ): Promise<SignedLinks | null> {
   if (links === null) return null;
-  const secret = links.secret ?? (await loadOrCreateSecret(links.secretPath));
+  const secret = links.secret ?? (await keepSecret('media-url-secret'));
   secrets.learn([secret]);
   return createSignedLinks({ plainUrls, secret, seconds: links.seconds, clock });
 }
 
 interface WebhookParts {
   readonly outbox: Outbox;
+  readonly keepSecret: KeepSecret;
   readonly toRecord: ToRecord;
   readonly telemetry: Telemetry;
   readonly clock: Clock;
@@ -87,12 +89,12 @@ interface WebhookParts {
 /** Builds the webhook deliverer and its guarded HTTP client, which `opened` closes. Nothing is sent before `start()`. */
 export async function openWebhooks(
   { webhooks, secrets: known }: Config,
-  { outbox, toRecord, telemetry, clock, random, log }: WebhookParts,
+  { outbox, keepSecret, toRecord, telemetry, clock, random, log }: WebhookParts,
   opened: AsyncDisposableStack,
 ): Promise<Deliverer> {
   const guard = createGuardedFetch({ allow: webhooks.allowHosts });
   opened.defer(() => guard.close());
-  const secrets = webhooks.secrets ?? [await loadOrCreateSecret(webhooks.secretPath, toWebhookSecret)];
+  const secrets = webhooks.secrets ?? [await keepSecret('webhook-secret', toWebhookSecret)];
   known.learn(secrets);
   const sender = createWebhookSender({ secrets, guard, maskSecrets: known.mask, clock, userAgent: `Easel/${VERSION}` });
   const deliverer = createDeliverer({ outbox, sender, toRecord, telemetry, clock, random, log });

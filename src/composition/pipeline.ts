@@ -1,6 +1,5 @@
 import type { Logger } from 'pino';
 import { v7 as uuidv7 } from 'uuid';
-import { createLocalQueue } from '../adapters/queue/local.ts';
 import type { Config } from '../config/config.ts';
 import type { GuardSpending } from '../core/money/budget-watch.ts';
 import type { Costs } from '../core/money/costs.ts';
@@ -29,11 +28,15 @@ import { createCallProvider } from '../core/upstream/provider-calls.ts';
 import { createRetryBudget } from '../core/upstream/retry-budget.ts';
 import type { Upstreams } from '../core/upstream/upstreams.ts';
 
+/** Creates one of the queues that the pipeline needs. */
+export type CreateQueue = Parameters<typeof createImageQueue>[0]['createQueue'];
+
 /** The adapters of the pipeline, its clock and its source of random numbers. */
 interface PipelineAdapters {
   readonly records: RecordStore;
   readonly store: MediaStore;
   readonly events: ImageEvents;
+  readonly createQueue: CreateQueue;
   readonly imaging: Imaging;
   readonly upstreams: Upstreams;
   readonly costs: Costs;
@@ -85,7 +88,7 @@ export function createPipeline(
     }),
   });
   return createImageQueue({
-    createQueue: createLocalQueue,
+    createQueue: adapters.createQueue,
     concurrency: queue.concurrency,
     runImage: createRunImage({
       openJob,

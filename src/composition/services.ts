@@ -2,7 +2,6 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { v7 as uuidv7 } from 'uuid';
-import { createImageEvents } from '../adapters/events/local.ts';
 import { createPictureFetcher } from '../adapters/fetching/picture-fetcher.ts';
 import { createImagingThreads } from '../adapters/imaging/threads.ts';
 import { createProvenanceReader } from '../adapters/provenance/reader.ts';
@@ -31,22 +30,19 @@ import { loadSharp, openLinks, openTracing, openWebhooks, trySigning } from './o
 import { createPipeline } from './pipeline.ts';
 import { type OpenCalls, openProviders } from './providers.ts';
 import { openPresets } from './start/open-presets.ts';
-import { openMediaFolder, openRecords } from './start/open-storage.ts';
-import {
-  pollShutdownDates,
-  resumeWork,
-  runEvery,
-  warnAboutSettings,
-  warnAboutUnpricedModels,
-  watchForRecovery,
-} from './start/startup.ts';
+import { warnAboutSettings, warnAboutUnpricedModels, watchForRecovery } from './start/startup.ts';
+import { createBeginWork } from './start/begin-work.ts';
 import { createServiceStop, type StopServices } from './stop.ts';
+import { openMedia } from './stores/media.ts';
+import { openStores } from './stores/stores.ts';
 import { openCallThreads } from './threads/call-threads.ts';
 import { createUseCases } from './use-cases.ts';
 import { VERSION } from './version.ts';
 
 /** The wired service: what the HTTP interface calls, and how the process starts and stops it. */
 export interface Services extends AppServices {
+  /** Names this process in each line, where there may be replicas. */
+  readonly logger: Logger;
   readonly calls: Calls;
   /** Resumes unfinished images and starts the scheduled jobs. Call after `listen` has succeeded: only then is the port ours. */
   start(): Promise<void>;
@@ -95,19 +91,24 @@ export async function createServices(
 
   const tracing = await openTracing(config, baseLogger, clock);
   opened.defer(() => tracing.close());
-  const { tracer, logger: log } = tracing;
+  const instance = randomUUID();
+  const { tracer } = tracing;
+  const isReplica = config.records.kind === 'postgres';
+  const log = isReplica ? tracing.logger.child({ instance }) : tracing.logger;
 
   const derive = createDerive({ webhookUrls: config.webhooks.urls, randomId: () => randomUUID() });
   const storageWatch = createStorageWatch({ clock, log });
-  const records = watchRecords(openRecords(config.records, derive, log), storageWatch, log);
-  opened.defer(() => records.close());
+  const stores = await openStores(config, { derive, instance, clock, log }, opened);
+  const { locks, events, cluster } = stores;
+  const records = watchRecords(stores.records, storageWatch, log);
+  opened.defer(() => storageWatch.close());
   const keys = createKeyRing({ ...config.keys, learnSecrets: config.secrets.learn, log });
   opened.defer(() => keys.close());
   const plainUrls = createFileUrls(config.server.publicUrl);
-  const links = await openLinks(config, plainUrls, clock);
+  const links = await openLinks(config, plainUrls, stores.keepSecret, clock);
   const urls = links?.urls ?? plainUrls;
   const runningCalls = createRunningCalls();
-  const folder = watchMediaStore(await openMediaFolder(config.media, records, log, opened), storageWatch);
+  const folder = watchMediaStore(await openMedia(config.media, { stores, clock, log }, opened), storageWatch);
   const { store, ...inputHolds } = protectInputs(folder, records);
   const toRecord = createToRecord({
     urls,
@@ -115,7 +116,6 @@ export async function createServices(
     runningCalls,
     positionOf: (mediaId) => queue.position(mediaId),
   });
-  const events = createImageEvents();
   const { providers, upstreams, shutdowns } = openProviders(config, { tracer, clock, log, openCalls }, opened);
   const metrics = createServiceMetrics(config, {
     records,
@@ -129,7 +129,7 @@ export async function createServices(
   });
   const deliverer = await openWebhooks(
     config,
-    { outbox: records.outbox, toRecord, telemetry: metrics, clock, random, log },
+    { outbox: records.outbox, keepSecret: stores.keepSecret, toRecord, telemetry: metrics, clock, random, log },
     opened,
   );
 
@@ -147,6 +147,7 @@ export async function createServices(
     records,
     store,
     events,
+    createQueue: stores.createQueue,
     imaging,
     upstreams,
     costs,
@@ -209,6 +210,18 @@ export async function createServices(
     clock,
   });
 
+  const beginWork = createBeginWork(config, {
+    stores,
+    records,
+    store,
+    queue,
+    deletions,
+    deliverer,
+    shutdowns,
+    cleanUp: () => images.cleanup({}),
+    log,
+  });
+
   const openResources = opened.move();
   let starting = Promise.resolve();
 
@@ -216,14 +229,8 @@ export async function createServices(
     warnAboutSettings(config, log);
     warnAboutUnpricedModels(config, providers, log);
     shutdowns.warn();
-    await queue.start();
-    await resumeWork({ store, deletions, records, queue, log });
-    deliverer.start();
-    openResources.defer(pollShutdownDates(shutdowns, log));
     openResources.defer(watchForRecovery({ watch: storageWatch, capacity, records, log }));
-    // A failure is logged already.
-    const cleanUp = async () => void (await images.cleanup({}).catch(() => undefined));
-    openResources.defer(runEvery(config.retention.intervalMs, log, cleanUp));
+    if (config.role !== 'api') await beginWork(openResources);
   }
 
   return {

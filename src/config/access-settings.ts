@@ -1,12 +1,10 @@
 /** Settings of access: who may call and how often, who may fetch pictures, and which hosts the service may fetch from. */
 
 import { isIP } from 'node:net';
-import { join } from 'node:path';
 import ipaddr from 'ipaddr.js';
 import { z } from 'zod';
 import { type AllowedHost, allowedHostText } from '../security/allow-list.ts';
 import { ACCESS_LEVELS, type Access, type ApiKey, parseKeys } from '../security/api-keys.ts';
-import type { SecretFile } from './secrets.ts';
 import { choice, count, list, type SettingsOf, seconds, taking } from './setting-types.ts';
 
 const perMinute = () => count(1, 1_000_000).optional();
@@ -71,7 +69,9 @@ export const accessSettings = {
     ),
   MEDIA_URL_SECRET: taking('32 characters or more', z.string().min(32, 'must have 32 characters or more'))
     .optional()
-    .describe('Signs the URLs of private pictures. Default: made at the first start, and kept beside the database.'),
+    .describe(
+      'Signs the URLs of private pictures. Default: made at the first start, and kept beside the database, or in that of PostgreSQL.',
+    ),
   MEDIA_URL_SECONDS: seconds(60, 604_800)
     .default(3600)
     .describe('How long a signed URL stays valid at least; at most it is twice as long.'),
@@ -135,9 +135,8 @@ export interface AccessConfig {
   };
   /** The signed URLs of private pictures; null where pictures are public. */
   readonly links: {
-    /** Null to generate a secret at the first start and keep it at `secretPath`. */
+    /** Null for one that is made at the first start, and kept with the database. */
     readonly secret: string | null;
-    readonly secretPath: string;
     /** Shortest time that a URL stays valid; at most, it is twice as long. */
     readonly seconds: number;
   } | null;
@@ -165,15 +164,10 @@ export function httpAccess(settings: AccessSettings, defaultAccess: Access): Htt
   };
 }
 
-/** Groups the other settings of access. `fromFile`: the keys in `API_KEYS_FILE`. `secretFolder`: where generated secrets are kept. */
-export function accessConfig(
-  settings: AccessSettings,
-  fromFile: readonly ApiKey[],
-  secretFolder: string,
-): AccessConfig {
+/** Groups the other settings of access. `fromFile`: the keys in `API_KEYS_FILE`. */
+export function accessConfig(settings: AccessSettings, fromFile: readonly ApiKey[]): AccessConfig {
   const links = {
     secret: settings.MEDIA_URL_SECRET ?? null,
-    secretPath: join(secretFolder, 'media-url-secret' satisfies SecretFile),
     seconds: settings.MEDIA_URL_SECONDS,
   };
   return {

@@ -1,6 +1,5 @@
 /** Reads the environment, once, into one group for each part of the service. */
 
-import { dirname } from 'node:path';
 import type { Catalog } from '../core/models/catalog.ts';
 import { type ApiKey, findConflicts } from '../security/api-keys.ts';
 import { refusalOfLiteral } from '../security/literal-address.ts';
@@ -26,7 +25,8 @@ import { type ProviderSettings, readableProviders, readProviders } from './provi
 import { type RetentionConfig, retentionConfig } from './retention-settings.ts';
 import { secretsIn } from './secrets.ts';
 import { type ServerConfig, type ServiceConfig, serverConfig, serviceConfig } from './service-settings.ts';
-import { type Settings, schema, UNSUPPORTED } from './settings.ts';
+import { type Settings, schema } from './settings.ts';
+import { type StorageConfig, storageConfig, storageContradictions, unusedStorageSettings } from './storage-settings.ts';
 import { type WebhookConfig, webhookConfig } from './webhook-settings.ts';
 
 /** Variables by name, as in `process.env`. */
@@ -35,6 +35,7 @@ type Environment = Readonly<Record<string, string | undefined>>;
 /** The configuration in groups, each in the shape that its consumer takes. `Ms` stands for milliseconds, `Bytes` for bytes. */
 export interface Config
   extends ServiceConfig,
+    StorageConfig,
     AccessConfig,
     WebhookConfig,
     ImageConfig,
@@ -97,22 +98,20 @@ export function readConfig(env: Environment, now = Date.now()): Config {
     ? readableProviders(given.PROVIDERS ?? '')
     : (settings.PROVIDERS ?? [openai.apiKey === undefined ? 'placeholder' : 'openai']);
   const providers = readProviders(names, given, openai, issues);
-  issues.push(
-    ...UNSUPPORTED.filter((name) => name in given).map((name) => `${name}: is not supported by this version; unset it`),
-  );
+  const storage = storageConfig(settings, given);
   const warnings = [
     ...settingWarnings(Object.keys(given), names),
     ...unusedAddress(openai.baseURL, names),
+    ...unusedStorageSettings(storage, given),
     ...unusableReferences(presets, images, providers),
   ];
   if (issues.length > 0) throw new ConfigError(issues, withoutRepeats(warnings, issues));
 
-  const service = serviceConfig(settings);
-  const secretFolder = dirname(service.records.path);
   return {
-    ...service,
-    ...accessConfig(settings, keyFile.keys, secretFolder),
-    ...webhookConfig(settings, secretFolder),
+    ...serviceConfig(settings),
+    ...storage,
+    ...accessConfig(settings, keyFile.keys),
+    ...webhookConfig(settings),
     ...images,
     ...imagingConfig(settings),
     ...callConfig(settings),
@@ -176,6 +175,7 @@ function contradictions(settings: Settings, given: Given, refused: ReadonlySet<s
       'OPENAI_API_KEY: is missing; in production the placeholder has to be asked for with PROVIDERS=placeholder',
     );
   }
+  issues.push(...storageContradictions(settings, given, refused));
   for (const [name, url] of settings.WEBHOOK_URLS ?? []) {
     if (refusalOfLiteral(url, settings.WEBHOOK_ALLOW_HOSTS ?? []) === null) continue;
     issues.push(

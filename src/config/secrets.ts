@@ -3,9 +3,9 @@
 import { parseKeys } from '../security/api-keys.ts';
 import { credentialsIn } from '../security/secret-mask.ts';
 
-/** The files beside the database that hold secrets which are made at the first start: for webhooks, and for signed URLs of pictures. */
+/** The secrets that are made at the first start, for webhooks and for signed URLs of pictures: files beside SQLite, rows of PostgreSQL. */
 export const SECRET_FILES = ['webhook-secret', 'media-url-secret'] as const;
-export type SecretFile = (typeof SECRET_FILES)[number];
+export type SecretName = (typeof SECRET_FILES)[number];
 
 /** The key of a provider, also of one that `PROVIDERS` leaves out for now. */
 const PROVIDER_KEY = /^(?:OPENAI_API_KEY|PROVIDER_[A-Z0-9_]+_API_KEY)$/;

@@ -1,11 +1,12 @@
-/** Settings of the process: where it listens, where it stores files and records, what it logs and traces, how it stops. */
+/** Settings of the process: where it listens, what it logs and traces, how it stops. */
 
 import { isIP } from 'node:net';
 import { z } from 'zod';
 import type { HttpAccess } from './access-settings.ts';
 import type { callSettings } from './call-settings.ts';
 import { type imagingSettings, inputMemoryBytes } from './imaging-settings.ts';
-import { bytes, choice, count, flag, type SettingsOf, seconds, taking } from './setting-types.ts';
+import { choice, count, flag, type SettingsOf, seconds, taking } from './setting-types.ts';
+import type { DeliveryConfig, replicaSettings, storageSettings } from './storage-settings.ts';
 
 /** A name of a machine: letters, digits and hyphens, with dots between. */
 const HOST_NAME = /^(?!-)[a-z\d_-]{1,63}(\.[a-z\d_-]{1,63})*\.?$/i;
@@ -49,24 +50,6 @@ export const listenSettings = {
     .describe('Serve without API keys on an address that other machines can reach. With keys it changes nothing.'),
 } as const;
 
-export const storageSettings = {
-  MEDIA_DIR: z.string().default('media').describe('Folder of the pictures.'),
-  ADOPT_MEDIA: flag
-    .default(false)
-    .describe(
-      "Take `MEDIA_DIR` over although it bears another database's mark, or holds pictures that this database does not know. The " +
-        'cleanup removes those in time: set it for one start, when that is meant.',
-    ),
-  MEDIA_CACHE_BYTES: bytes(0, 40)
-    .default(64 * 1024 * 1024)
-    .describe('Memory for caching pictures that are requested often, in bytes; `0` serves every one from disk.'),
-  DATABASE_URL: z
-    .string()
-    .regex(/^sqlite:.+/, 'must be sqlite:PATH, such as sqlite:.data/easel.db')
-    .default('sqlite:.data/easel.db')
-    .describe('Where records and jobs are kept.'),
-} as const;
-
 /** How the process starts and stops. */
 export const processSettings = {
   SHUTDOWN_GRACE_SECONDS: seconds(0)
@@ -99,7 +82,7 @@ export const watchSettings = {
 const SECONDS_TO_STORE = 15;
 
 /** The settings of the HTTP server. */
-export interface ServerConfig extends HttpAccess {
+export interface ServerConfig extends HttpAccess, DeliveryConfig {
   readonly host: string;
   /** 0 for any free port. */
   readonly port: number;
@@ -118,14 +101,6 @@ export interface ServerConfig extends HttpAccess {
 }
 
 export interface ServiceConfig {
-  readonly media: {
-    /** Folder of the pictures. */
-    readonly root: string;
-    /** True to take the folder over from another database. */
-    readonly adopt: boolean;
-  };
-  /** File of the database. */
-  readonly records: { readonly path: string };
   /** How long paid calls may take to end after the process was asked to stop, in milliseconds. */
   readonly shutdownGraceMs: number;
   readonly log: {
@@ -140,7 +115,7 @@ export interface ServiceConfig {
 export function serverConfig(
   settings: SettingsOf<
     typeof listenSettings &
-      typeof storageSettings &
+      Pick<typeof storageSettings & typeof replicaSettings, 'MEDIA_CACHE_BYTES' | 'MEDIA_DELIVERY' | 'ROLE'> &
       Pick<typeof imagingSettings, 'INPUT_MEMORY_BYTES'> &
       Pick<typeof callSettings, 'SYNC_WAIT_SECONDS' | 'OPENAI_WAIT_SECONDS' | 'GENERATION_TIMEOUT_SECONDS'>
   >,
@@ -154,6 +129,8 @@ export function serverConfig(
     openAiWaitSeconds: settings.OPENAI_WAIT_SECONDS,
     generationTimeoutSeconds: settings.GENERATION_TIMEOUT_SECONDS,
     mediaCacheBytes: settings.MEDIA_CACHE_BYTES,
+    mediaDelivery: settings.MEDIA_DELIVERY,
+    answersCallers: settings.ROLE !== 'worker',
     inputMemoryBytes: inputMemoryBytes(settings),
     ...access,
   };
@@ -161,16 +138,11 @@ export function serverConfig(
 
 export function serviceConfig(
   settings: SettingsOf<
-    typeof storageSettings &
-      typeof processSettings &
-      typeof watchSettings &
-      Pick<typeof callSettings, 'GENERATION_TIMEOUT_SECONDS'>
+    typeof processSettings & typeof watchSettings & Pick<typeof callSettings, 'GENERATION_TIMEOUT_SECONDS'>
   >,
 ): ServiceConfig {
   const endpoint = settings.OTEL_EXPORTER_OTLP_ENDPOINT;
   return {
-    media: { root: settings.MEDIA_DIR, adopt: settings.ADOPT_MEDIA },
-    records: { path: settings.DATABASE_URL.slice('sqlite:'.length) },
     shutdownGraceMs: (settings.SHUTDOWN_GRACE_SECONDS ?? settings.GENERATION_TIMEOUT_SECONDS + SECONDS_TO_STORE) * 1000,
     log: { level: settings.LOG_LEVEL, prompts: settings.LOG_PROMPTS },
     tracing: endpoint === undefined ? null : { endpoint },

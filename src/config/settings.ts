@@ -7,8 +7,9 @@ import { imageSettings, modelSettings, provenanceSettings } from './image-settin
 import { imagingSettings } from './imaging-settings.ts';
 import { providerListSettings } from './provider-settings.ts';
 import { retentionSettings } from './retention-settings.ts';
-import { listenSettings, processSettings, storageSettings, watchSettings } from './service-settings.ts';
+import { listenSettings, processSettings, watchSettings } from './service-settings.ts';
 import type { SettingsOf } from './setting-types.ts';
+import { replicaSettings, storageSettings } from './storage-settings.ts';
 import { webhookSettings } from './webhook-settings.ts';
 
 /** Every variable but those of single providers, by the heading under which the settings page shows it, and in its order. */
@@ -20,6 +21,7 @@ export const SETTING_GROUPS = {
   'Calls and retries': { ...callSettings, ...imagingSettings },
   Money: moneySettings,
   Storage: storageSettings,
+  'Many replicas': replicaSettings,
   Retention: retentionSettings,
   Webhooks: webhookSettings,
   Watching: watchSettings,
@@ -43,9 +45,3 @@ export type Settings = SettingsOf<typeof settings>;
 
 /** Parses an environment from which empty variables have been removed. */
 export const schema = z.object(settings);
-
-/**
- * Variables of features that are planned but not built. Setting one is an error: ignoring it silently would be dangerous. A
- * variable leaves this list when its feature is built.
- */
-export const UNSUPPORTED = ['S3_BUCKET'] as const;

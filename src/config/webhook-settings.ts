@@ -1,9 +1,7 @@
 /** Settings of webhooks: their secrets, default URLs and allowed hosts. */
 
-import { join } from 'node:path';
 import { z } from 'zod';
 import { type AllowedHost, allowedHostText } from '../security/allow-list.ts';
-import type { SecretFile } from './secrets.ts';
 import { list, type SettingsOf } from './setting-types.ts';
 
 /** `whsec_` and base64 of 24 to 64 bytes, as the Standard Webhooks specification requires. */
@@ -30,7 +28,7 @@ export const webhookSettings = {
     .optional()
     .describe(
       'Signs webhooks: `whsec_` and base64; several with commas between, while receivers change over. Default: ' +
-        'made at the first start, and kept beside the database in `webhook-secret`.',
+        'made at the first start, and kept beside the database in `webhook-secret`, or in that of PostgreSQL.',
     ),
   WEBHOOK_URLS: list(urlOfKey)
     .optional()
@@ -46,9 +44,8 @@ export const webhookSettings = {
 
 export interface WebhookConfig {
   readonly webhooks: {
-    /** Each webhook is signed with all of them, so receivers can switch secrets; null to generate one and keep it at `secretPath`. */
+    /** Each webhook is signed with all of them, so receivers can switch secrets; null for one that is made at the first start, and kept with the database. */
     readonly secrets: readonly string[] | null;
-    readonly secretPath: string;
     /** URLs for requests that name none, by the name of the API key. */
     readonly urls: ReadonlyMap<string, string>;
     /** Hosts that webhooks may be sent to although their addresses are not public. */
@@ -56,12 +53,11 @@ export interface WebhookConfig {
   };
 }
 
-/** Groups the settings of webhooks. `secretFolder` is where generated secrets are kept. */
-export function webhookConfig(settings: SettingsOf<typeof webhookSettings>, secretFolder: string): WebhookConfig {
+/** Groups the settings of webhooks. */
+export function webhookConfig(settings: SettingsOf<typeof webhookSettings>): WebhookConfig {
   return {
     webhooks: {
       secrets: settings.WEBHOOK_SECRET ?? null,
-      secretPath: join(secretFolder, 'webhook-secret' satisfies SecretFile),
       urls: new Map(settings.WEBHOOK_URLS),
       allowHosts: settings.WEBHOOK_ALLOW_HOSTS ?? [],
     },

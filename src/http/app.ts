@@ -54,6 +54,8 @@ import { usageRoutes } from './routes/usage.ts';
 export interface AppConfig {
   /** Version of Easel, for health and the OpenAPI document. */
   readonly version: string;
+  /** False for a replica that answers its operators alone: health and metrics. */
+  readonly answersCallers: boolean;
   /** Where clients reach the service, without a slash at its end; null to write paths only. */
   readonly publicUrl: string | null;
   /** Memory for all uploads at the same time, in bytes; one has at most as much. */
@@ -134,7 +136,7 @@ export async function buildApp(
   const hot = createHotFiles(pictures, mediaCacheBytes);
   const repeated = createRepeatedAnswers({ pictures, hot, count: metrics.countRequest });
   // Private pictures and limits need to know who asks.
-  const mayRepeat = links === null && rateLimits.media === null;
+  const mayRepeat = config.answersCallers && links === null && rateLimits.media === null;
   const app = createServer({
     logger,
     answerFirst: repeated.answer,
@@ -210,9 +212,10 @@ export async function buildApp(
     pauseSocketTimeout(scope, timeouts);
     const health = createHealth({ checks, clock, stopping, providerUsable });
     await scope.register(healthRoutes, { health, version });
+    await scope.register(monitoring);
+    if (!config.answersCallers) return;
     await scope.register(authenticated);
     await scope.register(openAi, { prefix: '/v1' });
-    await scope.register(monitoring);
     await scope.register(documentation);
   };
   const media: FastifyPluginAsync = async (scope) => {
@@ -222,7 +225,7 @@ export async function buildApp(
     await scope.register(mediaRoutes, { pictures, hot, repeated: mayRepeat ? repeated : null, access });
   };
   await app.register(api);
-  await app.register(media);
+  if (config.answersCallers) await app.register(media);
   if (mayRepeat) repeated.open({ log: app.log, noteRequest: connections.noteRequest, stopping: isStopping });
   return app;
 }

@@ -18,6 +18,9 @@ const DAY_MS = 86_400_000;
 const PRIVATE = { MEDIA_ACCESS: 'private' };
 const SECRET = 'a secret of 32 characters or more';
 const WEBHOOK_SECRET = `whsec_${Buffer.alloc(32, 7).toString('base64')}`;
+const REPLICA = { DATABASE_URL: 'postgres://easel@db/easel', MEDIA_SHARED: 'true' };
+const BUCKET = { kind: 's3', bucket: 'pictures', adopt: false };
+const disk = (root: string) => ({ kind: 'disk', root, adopt: false, shared: false });
 const FILES = {
   keys: 'blog:hunter2:read',
   presets: '{"poster": {"description": "A poster", "size": "1024x1536"}}',
@@ -60,13 +63,56 @@ const EXAMPLES: Readonly<Record<string, Example>> = {
     gives: ({ webhooks }) => webhooks.allowHosts,
     as: [{ hostname: 'a.internal', port: null }],
   },
-  MEDIA_DIR: { set: '/pictures', gives: ({ media }) => media.root, as: '/pictures' },
+  MEDIA_DIR: { set: '/pictures', gives: ({ media }) => media, as: disk('/pictures') },
   MEDIA_CACHE_BYTES: { set: '0', gives: ({ server }) => server.mediaCacheBytes, as: 0 },
   ADOPT_MEDIA: { set: 'true', gives: ({ media }) => media.adopt, as: true },
   DATABASE_URL: {
     set: 'sqlite:/data/a.db',
-    gives: ({ records, webhooks }) => [records.path, webhooks.secretPath],
-    as: ['/data/a.db', '/data/webhook-secret'],
+    gives: ({ records }) => records,
+    as: { kind: 'sqlite', path: '/data/a.db' },
+  },
+  ROLE: { set: 'worker', gives: ({ role }) => role, as: 'worker', beside: REPLICA },
+  DATABASE_POOL: {
+    set: '7',
+    gives: ({ records }) => records,
+    as: { kind: 'postgres', url: REPLICA.DATABASE_URL, poolSize: 7 },
+    beside: REPLICA,
+  },
+  S3_BUCKET: {
+    set: 'pictures',
+    gives: ({ media }) => media,
+    as: { ...BUCKET, prefix: '', region: 'eu-central-1', endpoint: null, forcePathStyle: false },
+    beside: { AWS_REGION: 'eu-central-1' },
+  },
+  S3_ENDPOINT: {
+    set: 'http://127.0.0.1:9000/',
+    gives: ({ media }) => media,
+    as: { ...BUCKET, prefix: '', region: 'eu-west-1', endpoint: 'http://127.0.0.1:9000', forcePathStyle: true },
+    beside: { S3_BUCKET: 'pictures', S3_REGION: 'eu-west-1' },
+  },
+  S3_REGION: {
+    set: 'eu-north-1',
+    gives: ({ media }) => media,
+    as: { ...BUCKET, prefix: '', region: 'eu-north-1', endpoint: null, forcePathStyle: false },
+    beside: { S3_BUCKET: 'pictures', AWS_REGION: 'eu-central-1' },
+  },
+  S3_PREFIX: {
+    set: 'easel/a',
+    gives: ({ media }) => media,
+    as: { ...BUCKET, prefix: 'easel/a/', region: 'us-east-1', endpoint: 'http://s3', forcePathStyle: true },
+    beside: { S3_BUCKET: 'pictures', S3_ENDPOINT: 'http://s3' },
+  },
+  S3_FORCE_PATH_STYLE: {
+    set: 'false',
+    gives: ({ media }) => media,
+    as: { ...BUCKET, prefix: '', region: 'us-east-1', endpoint: 'http://s3', forcePathStyle: false },
+    beside: { S3_BUCKET: 'pictures', S3_ENDPOINT: 'http://s3' },
+  },
+  MEDIA_DELIVERY: {
+    set: 'redirect',
+    gives: ({ server }) => server.mediaDelivery,
+    as: 'redirect',
+    beside: { S3_BUCKET: 'pictures', S3_ENDPOINT: 'http://s3' },
   },
   PROVIDERS: {
     set: 'openai,placeholder',
@@ -155,6 +201,7 @@ const FILE_EXAMPLES: Readonly<Record<string, Omit<Example, 'set'> & { readonly f
 
 /** Variables that have no value in the configuration, but decide whether it is accepted. */
 const CONDITIONS: Readonly<Record<string, { set: string; beside: Record<string, string>; accepts: boolean }>> = {
+  MEDIA_SHARED: { set: 'true', beside: { DATABASE_URL: REPLICA.DATABASE_URL }, accepts: true },
   ALLOW_ANONYMOUS: { set: 'true', beside: { HOST: '0.0.0.0' }, accepts: true },
   NODE_ENV: { set: 'production', beside: {}, accepts: false },
 };

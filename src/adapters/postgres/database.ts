@@ -21,6 +21,11 @@ export interface PostgresDatabase {
   /** Runs one statement that may write. It is run once. */
   write(text: string, values?: readonly unknown[]): Promise<readonly Row[]>;
   /**
+   * Runs a text of one or several statements without values, `BEGIN` and `COMMIT` among them where it needs them, and returns the rows of
+   * all. What a failure leaves open is rolled back. It is run once.
+   */
+  script(text: string): Promise<readonly Row[]>;
+  /**
    * Runs `work` in one transaction, which is committed once `work` has resolved, and rolled back where it rejects. It is done again where
    * another transaction stood against it, or the connection was lost before the commit was sent: `work` must repeat its result.
    */
@@ -111,6 +116,23 @@ export function openPostgres({ poolSize, log, ...options }: PostgresOptions): Po
     write: (text, values) =>
       repeating(
         () => run(text, values),
+        () => false,
+      ),
+
+    script: (text) =>
+      repeating(
+        () =>
+          withClient(async (client) => {
+            try {
+              // Several statements have a result each, which the types of pg leave out.
+              const results: pg.QueryResult<Row> | readonly pg.QueryResult<Row>[] = await client.query<Row>(text);
+              return [results].flat().flatMap(({ rows }) => rows);
+            } catch (error) {
+              // A connection must not go back to the pool with a transaction that has failed.
+              await client.query('ROLLBACK').catch(() => undefined);
+              throw error;
+            }
+          }),
         () => false,
       ),
 

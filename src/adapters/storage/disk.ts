@@ -3,15 +3,22 @@ import * as nodeFileSystem from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { ImageError } from '../../core/domain/errors.ts';
 import type { FileSource, MediaStore, StoredFile } from '../../core/ports/media-store.ts';
-import { createDiskUsage, createFileCount, freedWith, freedWithAll } from './disk-usage.ts';
+import { createFileCount, freedWith, freedWithAll } from './disk-usage.ts';
 import { createDurableFiles } from './durable-files.ts';
 import { asImageError, codeOf, type FileSystem, ignoreMissing } from './file-system.ts';
 import { openFile } from './open-file.ts';
+import { assertNames, FOLDERS } from './stored-names.ts';
+import { createUsedBytes } from './used-bytes.ts';
 
 interface DiskStoreOptions {
   /** The folder of the pictures. It is made when it is missing. */
   readonly root: string;
   readonly fs?: FileSystem;
+  /**
+   * How old a file under a temporary name must be to be removed as left behind, in milliseconds; 0 by default. Where several processes write
+   * into the folder, others may be writing theirs.
+   */
+  readonly temporaryAgeMs?: number;
 }
 
 /**
@@ -22,7 +29,11 @@ interface DiskStoreOptions {
  * Names are `<file>`, `originals/<file>` or `inputs/<file>`; any other name is a programming error and raises `TypeError`.
  * Raises `ImageError` with `storage_full` or `storage_unavailable` when the folders cannot be made.
  */
-export async function createDiskStore({ root: path, fs = nodeFileSystem }: DiskStoreOptions): Promise<MediaStore> {
+export async function createDiskStore({
+  root: path,
+  fs = nodeFileSystem,
+  temporaryAgeMs = 0,
+}: DiskStoreOptions): Promise<MediaStore> {
   const root = resolve(path);
   const temporary = join(root, '.tmp');
   const files = createDurableFiles(fs);
@@ -33,6 +44,12 @@ export async function createDiskStore({ root: path, fs = nodeFileSystem }: DiskS
 
   const syncFoldersOf = async (names: readonly string[]): Promise<void> => {
     for (const folder of new Set(names.map((name) => dirname(join(root, name))))) await files.syncFolder(folder);
+  };
+
+  /** Whether the file was written within these milliseconds, by the clock of the file system, or is gone. */
+  const isYounger = async (path: string, ageMs: number): Promise<boolean> => {
+    const stats = await fs.stat(path).catch(ignoreMissing);
+    return !stats || Date.now() - stats.mtimeMs < ageMs;
   };
 
   /** Device and inode of the root folder; null when it is missing. */
@@ -133,7 +150,7 @@ export async function createDiskStore({ root: path, fs = nodeFileSystem }: DiskS
     usage.set(count.bytes);
   }
 
-  const usage = createDiskUsage(async () => {
+  const usage = createUsedBytes(async () => {
     for await (const _ of list());
   });
 
@@ -217,6 +234,7 @@ export async function createDiskStore({ root: path, fs = nodeFileSystem }: DiskS
         const faults: unknown[] = [];
         for (const name of await fs.readdir(temporary)) {
           const path = join(temporary, name);
+          if (temporaryAgeMs > 0 && (await isYounger(path, temporaryAgeMs))) continue;
           await fs.rm(path, { recursive: true, force: true }).catch((error: unknown) => faults.push(error));
         }
         await files.syncFolder(temporary);
@@ -251,20 +269,6 @@ const MARK = '.easel';
 
 /** What `check` writes: one block of a common file system. */
 const PROBE = new Uint8Array(4096);
-
-/** The folders below the root. */
-const FOLDERS = ['originals', 'inputs'];
-
-/** A file in the root or in one of the folders; neither hidden nor a path out of the folder. */
-const NAME = new RegExp(String.raw`^(?:(?:${FOLDERS.join('|')})/)?[^./\\][^/\\]*$`);
-
-function assertNames(names: readonly string[]): void {
-  for (const name of names) {
-    if (!NAME.test(name) || name.includes('..') || name.includes('\0')) {
-      throw new TypeError(`not a name of the media store: ${JSON.stringify(name)}`);
-    }
-  }
-}
 
 function megabytes(bytes: number): string {
   return `${(bytes / 1e6).toFixed(1)} MB`;

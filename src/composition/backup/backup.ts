@@ -2,7 +2,6 @@ import { chmod, realpath, rm } from 'node:fs/promises';
 import { basename, dirname, join, relative, resolve, sep } from 'node:path';
 import { assertDatabase, copyDatabase, openSnapshot } from '../../adapters/records/sqlite/snapshot.ts';
 import { lockFolder } from '../../adapters/storage/folder-lock.ts';
-import type { Config } from '../../config/config.ts';
 import { SECRET_FILES } from '../../config/secrets.ts';
 import { MediaInUseError } from '../../core/domain/errors.ts';
 import { inputName, ownedNames } from '../../core/domain/file-names.ts';
@@ -13,6 +12,7 @@ import { BackupError } from './backup-error.ts';
 import { type Content, openContent } from './content.ts';
 import { type Digest, makeFolder } from './durable-copy.ts';
 import { type Manifest, readManifest, writeManifest } from './manifest.ts';
+import type { BackupPlaces } from './places.ts';
 
 /** What a backup did. */
 export interface BackupReport {
@@ -43,7 +43,7 @@ const MAX_ROUNDS = 8;
  * Raises `BackupError` for a folder that cannot be used, such as one with another database's backup, and where a file cannot be copied, and
  * `ImageError` where the database cannot be read.
  */
-export async function backUp(config: Pick<Config, 'records' | 'media'>, folder: string): Promise<BackupReport> {
+export async function backUp(config: BackupPlaces, folder: string): Promise<BackupReport> {
   await refuseMediaFolder(folder, config.media.root);
   assertDatabase(config.records.path);
   await makeFolder(folder).catch((error: NodeJS.ErrnoException) => {
@@ -139,7 +139,7 @@ interface Collected {
 }
 
 /** Copies database and pictures, again while files vanish in between. */
-async function collect({ records, media }: Pick<Config, 'records' | 'media'>, content: Content): Promise<Collected> {
+async function collect({ records, media }: BackupPlaces, content: Content): Promise<Collected> {
   const pictures = createCopier(media.root, content);
   let missed = new Set<string>();
   for (let round = 1; ; round += 1) {

@@ -5,7 +5,6 @@ import { checkpointDatabase } from '../../adapters/records/sqlite/checkpoint.ts'
 import { lockDatabase } from '../../adapters/records/sqlite/lock.ts';
 import { SCHEMA_VERSION } from '../../adapters/records/sqlite/schema/migrations.ts';
 import { createDiskStore } from '../../adapters/storage/disk.ts';
-import type { Config } from '../../config/config.ts';
 import { ForeignMediaError, ImageError } from '../../core/domain/errors.ts';
 import { isGivenName, sha256 } from '../../core/domain/file-names.ts';
 import type { MediaStore } from '../../core/ports/media-store.ts';
@@ -14,6 +13,7 @@ import { BackupError } from './backup-error.ts';
 import { type Content, openContent } from './content.ts';
 import { copyDurably, digestOf, makeFolder, renameDurably, syncFolder } from './durable-copy.ts';
 import { type Manifest, readManifest } from './manifest.ts';
+import type { BackupPlaces } from './places.ts';
 
 /** What a restore did. */
 export interface RestoreReport {
@@ -40,11 +40,7 @@ export interface RestoreReport {
  * database's and has pictures that the backup does not know, and `BackupError` where there is no backup, or it cannot be used, or the disk
  * cannot be written.
  */
-export async function restoreBackup(
-  config: Pick<Config, 'records' | 'media'>,
-  folder: string,
-  log: Logger,
-): Promise<RestoreReport> {
+export async function restoreBackup(config: BackupPlaces, folder: string, log: Logger): Promise<RestoreReport> {
   try {
     return await restore(config, folder, log);
   } catch (error) {
@@ -54,11 +50,7 @@ export async function restoreBackup(
   }
 }
 
-async function restore(
-  { records, media }: Pick<Config, 'records' | 'media'>,
-  folder: string,
-  log: Logger,
-): Promise<RestoreReport> {
+async function restore({ records, media }: BackupPlaces, folder: string, log: Logger): Promise<RestoreReport> {
   const manifest = await readManifest(folder);
   if (manifest === null) throw new BackupError(`${folder} holds no backup: it has no easel-backup.json`);
   if (manifest.schemaVersion > SCHEMA_VERSION) {
@@ -123,7 +115,11 @@ async function prove(manifest: Manifest, content: Content): Promise<Proof> {
  * Marks the folder of the pictures as that of the restored database. Returns how many of its pictures the backup does not know: a cleanup
  * would remove them, so they keep a folder that bears another mark, or none, from being taken over.
  */
-async function claimFolder(store: MediaStore, manifest: Manifest, { root, adopt }: Config['media']): Promise<number> {
+async function claimFolder(
+  store: MediaStore,
+  manifest: Manifest,
+  { root, adopt }: BackupPlaces['media'],
+): Promise<number> {
   const known = new Set([...manifest.files.map(({ name }) => name), ...manifest.missing]);
   let unknown = 0;
   let example = '';

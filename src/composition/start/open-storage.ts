@@ -6,18 +6,21 @@ import { openSqliteRecords } from '../../adapters/records/sqlite/records.ts';
 import { SCHEMA_VERSION } from '../../adapters/records/sqlite/schema/migrations.ts';
 import { createDiskStore } from '../../adapters/storage/disk.ts';
 import { lockFolder } from '../../adapters/storage/folder-lock.ts';
-import type { Config } from '../../config/config.ts';
+import type { DiskSettings, SqliteSettings } from '../../config/storage-settings.ts';
 import { faultFields, ImageError, MediaInUseError } from '../../core/domain/errors.ts';
+import type { Clock } from '../../core/ports/clock.ts';
+import { takeLock } from '../../core/ports/lock-wait.ts';
+import type { Locks } from '../../core/ports/locks.ts';
 import type { MediaStore } from '../../core/ports/media-store.ts';
 import type { RecordStore } from '../../core/ports/record-store.ts';
-import { claimStore } from '../../core/retention/claim.ts';
+import { claimStore, type FirstMark } from '../../core/retention/claim.ts';
 
 /**
  * Opens the database. Raises `DatabaseInUseError` while another process uses it, and `ImageError` with a message that names the setting
  * where it cannot be made or read.
  */
 export function openRecords(
-  { path }: Config['records'],
+  { path }: Pick<SqliteSettings, 'path'>,
   derive: Parameters<typeof openSqliteRecords>[0]['derive'],
   log: Logger,
 ): ReturnType<typeof openSqliteRecords> {
@@ -42,7 +45,7 @@ export function openRecords(
  * made or read.
  */
 export async function openMediaFolder(
-  { root, adopt }: Config['media'],
+  { root, adopt }: Pick<DiskSettings, 'root' | 'adopt'>,
   records: RecordStore,
   log: Logger,
   opened: AsyncDisposableStack,
@@ -51,8 +54,35 @@ export async function openMediaFolder(
     throw namingSetting('MEDIA_DIR', resolve(root), error);
   });
   opened.defer(lockIfPossible(root, log));
-  await claimStore({ store, records, place: root, adopt, log });
+  await claimStore({ store, records, place: `the folder ${root}`, adopt, log });
   return store;
+}
+
+/** What another replica has left under a temporary name for longer than this, in milliseconds, it does not write any more. */
+const TEMPORARY_AGE_MS = 3_600_000;
+
+/**
+ * Opens the folder of the pictures that all replicas share. Raises `StorageSetupError` where it is not the one that the others use, and what
+ * `openMediaFolder` raises; no process locks it.
+ */
+export async function openSharedFolder(
+  { root, adopt }: Pick<DiskSettings, 'root' | 'adopt'>,
+  { records, firstMark, locks, clock, log }: SharedFolderParts,
+): Promise<MediaStore> {
+  const store = await createDiskStore({ root, temporaryAgeMs: TEMPORARY_AGE_MS }).catch((error: unknown) => {
+    throw namingSetting('MEDIA_DIR', resolve(root), error);
+  });
+  await using _ = await takeLock(locks, 'media mark', { clock });
+  await claimStore({ store, records, place: `the folder ${root}`, firstMark, adopt, log });
+  return store;
+}
+
+interface SharedFolderParts {
+  readonly records: RecordStore;
+  readonly firstMark: FirstMark;
+  readonly locks: Locks;
+  readonly clock: Pick<Clock, 'sleep'>;
+  readonly log: Logger;
 }
 
 /** Locks the folder where that is possible. Returns the function that releases it. */

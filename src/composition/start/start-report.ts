@@ -8,6 +8,8 @@ import { VERSION } from '../version.ts';
 /** The fields of the entry. A terminal shows them one a line, in this order. */
 interface StartReport {
   readonly version: string;
+  /** What this replica does, where there may be others. */
+  readonly role?: Config['role'];
   /** An address for this machine's browsers and scripts. */
   readonly url: string;
   /** What is bound, such as `0.0.0.0:3000`; commas between where `localhost` has several addresses. */
@@ -16,9 +18,9 @@ interface StartReport {
   readonly apiKeys: number;
   /** Names in order of fallback, each with its model, commas between. */
   readonly providers: string;
-  /** Absolute path of the database. */
+  /** Absolute path of the database's file, or host and name of a database of PostgreSQL. */
   readonly records: string;
-  /** Absolute path of the folder of the pictures. */
+  /** Absolute path of the folder of the pictures, or the bucket and what its keys begin with. */
   readonly pictures: string;
   readonly retention: string;
   readonly budget: string;
@@ -36,6 +38,7 @@ export function startReport(config: Config, bound: readonly AddressInfo[]): read
   const apiKeys = keys.fixed.length + keys.fromFile.length;
   const report: StartReport = {
     version: VERSION,
+    ...(records.kind === 'postgres' && { role: config.role }),
     url,
     address: boundText,
     anonymousAccess: apiKeys === 0,
@@ -43,8 +46,8 @@ export function startReport(config: Config, bound: readonly AddressInfo[]): read
     providers: providers
       .map(({ name, kind, model }) => (kind === 'placeholder' ? name : `${name} (${model ?? defaults.model})`))
       .join(', '),
-    records: resolve(records.path),
-    pictures: resolve(media.root),
+    records: recordsText(records),
+    pictures: media.kind === 's3' ? `s3://${media.bucket}/${media.prefix}` : resolve(media.root),
     retention: retentionText(retention),
     budget: budgetText(budget),
     concurrency: queue.concurrency,
@@ -58,6 +61,12 @@ const EVERY_ADDRESS: Readonly<Record<string, string>> = { '0.0.0.0': '127.0.0.1'
 
 function hostAndPort(host: string, port: number): string {
   return host.includes(':') && !host.startsWith('[') ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+function recordsText(records: Config['records']): string {
+  if (records.kind === 'sqlite') return resolve(records.path);
+  const { host, pathname } = new URL(records.url);
+  return `PostgreSQL at ${host}${pathname}`;
 }
 
 function retentionText({ olderThanMs, byLabel, maxBytes }: Config['retention']): string {

@@ -18,16 +18,14 @@ const DAY_MS = 86_400_000;
 const MODEL_LIST_TIMEOUT_MS = 30_000;
 const RECOVERY_CHECK_MS = 5_000;
 
-interface ResumeParts {
+interface ClearParts {
   readonly store: Pick<MediaStore, 'removeTemporary'>;
   readonly deletions: Pick<Deletions, 'completeAll'>;
-  readonly records: Pick<RecordStore, 'unfinished' | 'unreadable'>;
-  readonly queue: Pick<JobQueue, 'enqueue'>;
   readonly log: Logger;
 }
 
-/** Clears away what an earlier process left half done, and queues every image that it left unfinished and that can be read. */
-export async function resumeWork({ store, deletions, records, queue, log }: ResumeParts): Promise<void> {
+/** Clears away what an earlier process left half done: temporary files and deletions. Failures are logged. */
+export async function clearAway({ store, deletions, log }: ClearParts): Promise<void> {
   // Published files can be served all the same. The next start removes temporary files, the next cleanup completes deletions.
   await store.removeTemporary().catch((err: unknown) => {
     log.error(faultFields(err), 'temporary files of an earlier process could not be removed yet');
@@ -37,6 +35,16 @@ export async function resumeWork({ store, deletions, records, queue, log }: Resu
       log.error({ mediaId, ...faultFields(err) }, 'files of a deleted image could not be removed yet'),
     )
     .catch((err: unknown) => log.error(faultFields(err), 'deletions of an earlier process could not be completed yet'));
+}
+
+interface ResumeParts {
+  readonly records: Pick<RecordStore, 'unfinished' | 'unreadable'>;
+  readonly queue: Pick<JobQueue, 'enqueue'>;
+  readonly log: Logger;
+}
+
+/** Queues every image that an earlier process left unfinished and that can be read. */
+export async function resumeWork({ records, queue, log }: ResumeParts): Promise<void> {
   const mediaIds = await records.unreadable();
   if (mediaIds.length > 0)
     log.error({ mediaIds }, 'records that cannot be read are passed over; restore them from a backup');

@@ -1,7 +1,7 @@
 /** Variables that change nothing although they look like settings. Easel starts all the same, and says so. */
 
 import { PROVIDER_VARIABLE, providerPrefix, providerSettings } from '../provider-settings.ts';
-import { settings, UNSUPPORTED } from '../settings.ts';
+import { settings } from '../settings.ts';
 import { nearestName } from './near-names.ts';
 
 const SUFFIXES = Object.keys(providerSettings);
@@ -12,7 +12,7 @@ const SUFFIXES = Object.keys(providerSettings);
  */
 export function settingWarnings(names: readonly string[], providers: readonly string[]): readonly string[] {
   const own = providers.flatMap((provider) => SUFFIXES.map((suffix) => `${providerPrefix(provider)}${suffix}`));
-  const known = [...Object.keys(settings), ...UNSUPPORTED, ...own];
+  const known = [...Object.keys(settings), ...own];
   const prefixes = providers.map(providerPrefix);
   return names
     .filter((name) => !known.includes(name))

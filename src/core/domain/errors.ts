@@ -234,3 +234,11 @@ export class ForeignMediaError extends Error {
     );
   }
 }
+
+/**
+ * Raised at the start where the storage that a setting leads to cannot be used until that, or the setting, is changed. The message is one
+ * sentence, with the setting before it.
+ */
+export class StorageSetupError extends Error {
+  override readonly name = 'StorageSetupError';
+}

@@ -23,8 +23,16 @@ export interface StopOptions {
   readonly onRunningCalls?: (count: number) => void;
 }
 
+/** Which of the two queues is to be created, and what it does. */
+interface QueueOptions {
+  /** Names the queue where several processes share it. */
+  readonly name: 'images' | 'deferred';
+  readonly concurrency: number;
+  readonly run: RunJob;
+}
+
 interface ImageQueueDeps {
-  readonly createQueue: (options: { readonly concurrency: number; readonly run: RunJob }) => JobQueue;
+  readonly createQueue: (options: QueueOptions) => JobQueue;
   /** Images that run at the same time. */
   readonly concurrency: number;
   readonly runImage: RunJob;
@@ -40,11 +48,12 @@ const FINISH_MS = 5_000;
 export function createImageQueue(deps: ImageQueueDeps): ImageQueue {
   const { createQueue, concurrency, runImage, runDeferred, runningCalls, clock } = deps;
   // One at a time, beside the images: a slow rendition delays no picture, and on two cores takes a third of them at most.
-  const deferred = createQueue({ concurrency: 1, run: runDeferred });
+  const deferred = createQueue({ name: 'deferred', concurrency: 1, run: runDeferred });
   const images = createQueue({
+    name: 'images',
     concurrency,
-    async run(mediaId, signals) {
-      await runImage(mediaId, signals);
+    async run(mediaId, signals, claim) {
+      await runImage(mediaId, signals, claim);
       // Also where the run failed or had nothing to do: the deferred job finds out whether renditions are pending.
       await deferred.enqueue(mediaId);
     },

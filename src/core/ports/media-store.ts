@@ -11,14 +11,22 @@ export interface MediaStore {
   /** Stores or replaces one file. */
   put(name: string, bytes: Uint8Array): Promise<void>;
   /**
-   * Stores or replaces several files. All are made durable under temporary names before the first gets its own name: a fault before
-   * that publishes none of them, a fault or a crash after it may publish some.
+   * Stores or replaces several files, of which the first is the master. All are made durable under temporary names before the first gets
+   * its own name: a fault before that publishes none of them, a fault or a crash after it may publish some.
+   *
+   * A store without rename, such as S3, promises less: none is published where a file to copy is missing; else each is stored whole or
+   * not at all, the master last, and a fault may leave some of them. Which of them count is in the records.
    */
   publish(files: readonly FileSource[]): Promise<void>;
   /** The whole file, or null where there is none. */
   read(name: string): Promise<Uint8Array | null>;
   /** Opens the present version of a file, whole or in part; null where there is none. The caller closes it. */
   open(name: string, range?: ByteRange): Promise<OpenFile | null>;
+  /**
+   * A URL that gives this file without any other right until `seconds` have passed, there or not. Absent where the store has none to
+   * give: files are then to be sent by us.
+   */
+  signedUrl?(name: string, options: SignedUrlOptions): Promise<string>;
   /** Where a file of this name is kept, there or not, as an operator looks for it: a path, or a URL such as `s3://bucket/key`. */
   pathOf(name: string): string;
   /** Removes files; a missing one is no error. Removes all that can be removed before it raises the error of the first that cannot. */
@@ -44,7 +52,7 @@ export interface MediaStore {
   removeTemporary(): Promise<void>;
   /** Free space in bytes; null where unknown. */
   freeBytes(): Promise<number | null>;
-  /** Health check: raises `storage_full` with less than `needBytes` free, then writes, syncs and removes a small file. */
+  /** Health check: raises `storage_full` where it knows that less than `needBytes` is free, then writes, syncs and removes a small file. */
   check(needBytes: number): Promise<void>;
 }
 
@@ -59,6 +67,7 @@ export function wrapMediaStore(store: MediaStore, replaced: Partial<MediaStore>)
     read: (name) => store.read(name),
     open: (name, range) => store.open(name, range),
     pathOf: (name) => store.pathOf(name),
+    ...(store.signedUrl && { signedUrl: store.signedUrl.bind(store) }),
     remove: (names) => store.remove(names),
     list: (onFault) => store.list(onFault),
     bytesOf: (names) => store.bytesOf(names),
@@ -76,6 +85,14 @@ export function wrapMediaStore(store: MediaStore, replaced: Partial<MediaStore>)
 export type FileSource =
   | { readonly name: string; readonly bytes: Uint8Array }
   | { readonly name: string; readonly from: string };
+
+/** What a signed URL is good for, and which headers its answer has. */
+export interface SignedUrlOptions {
+  readonly seconds: number;
+  readonly method: 'GET' | 'HEAD';
+  readonly contentType: string;
+  readonly cacheControl: string;
+}
 
 /** Byte offsets into a file, both inclusive, as in the HTTP header `Range`: 0 to 99 are the first hundred bytes. */
 export interface ByteRange {

@@ -1,6 +1,6 @@
 import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { resumeWork, runEvery } from '../../../src/composition/start/startup.ts';
+import { clearAway, resumeWork, runEvery } from '../../../src/composition/start/startup.ts';
 import { ImageError } from '../../../src/core/domain/errors.ts';
 
 const lines: { msg: string }[] = [];
@@ -18,7 +18,7 @@ describe('resuming work', () => {
       steps.push(name);
       return result as never;
     };
-    await resumeWork({
+    await clearAway({
       store: {
         removeTemporary: async () => {
           steps.push('temporary files');
@@ -26,6 +26,9 @@ describe('resuming work', () => {
         },
       },
       deletions: { completeAll: step('deletions') },
+      log,
+    });
+    await resumeWork({
       records: { unfinished: step('unfinished', ['a', 'b']), unreadable: async () => ['odd'] },
       queue: { enqueue: async (mediaId) => void steps.push(mediaId) },
       log,

@@ -22,7 +22,7 @@ it('lists what is wrong with variables, files, contradictions and providers all 
     C2PA_KEY: 'LIST',
     PROVIDERS: 'openai,azure,openai',
     PROVIDER_AZURE_BASEURL: 'https://res.openai.azure.com',
-    S3_BUCKET: 'b',
+    S3_BUCKET: 'B',
     BUDGET_USD_PER_DAY: 'ten',
   });
   expect(issuesOf(env).map((line) => line.split(':')[0])).toEqual([
@@ -32,6 +32,7 @@ it('lists what is wrong with variables, files, contradictions and providers all 
     'CONCURRENCY',
     'BUDGET_USD_PER_DAY',
     'DATABASE_URL',
+    'S3_BUCKET',
     'RETENTION',
     'LOG_LEVEL',
     'PROVIDERS',
@@ -44,7 +45,6 @@ it('lists what is wrong with variables, files, contradictions and providers all 
     'PROVIDER_AZURE_BASEURL',
     'PROVIDER_AZURE_BASE_URL',
     'PROVIDER_AZURE_API_KEY',
-    'S3_BUCKET',
   ]);
 });
 

@@ -115,7 +115,46 @@ const WRONG: Readonly<Record<string, readonly Row[]>> = {
   ADOPT_MEDIA: [flag],
   MEDIA_CACHE_BYTES: [bytes(0, 2 ** 40)],
   DATABASE_URL: [
-    [['x', ' ', 'sqlite:', 'postgres://a', '.data/easel.db'], 'must be sqlite:PATH, such as sqlite:.data/easel.db'],
+    [
+      ['x', ' ', 'sqlite:', 'mysql://a/b', 'postgres:a', 'postgres://a:b:c/d', '.data/easel.db'],
+      'must be sqlite:PATH or postgres://USER:PASSWORD@HOST/DATABASE, such as sqlite:.data/easel.db',
+    ],
+  ],
+  ROLE: [
+    oneOf('all', 'api', 'worker'),
+    [['api', 'worker'], 'SQLite takes one process, which does all; set ROLE=all, or DATABASE_URL to PostgreSQL'],
+  ],
+  DATABASE_POOL: [wholeNumber(1, 1000)],
+  S3_BUCKET: [
+    [
+      ['x', ' ', 'My_Bucket', 's3://bucket', 'bucket/a', '-bucket', 'b'.repeat(64)],
+      'must be 3 to 63 small letters, digits, dots and hyphens',
+    ],
+  ],
+  S3_ENDPOINT: [
+    [
+      ['x', ' ', 's3.example', 'ftp://a', 'http://me:x@a', 'http://a/?b', 'http://a/#b', 'http://'],
+      'must be an http or https URL without query, fragment and password, such as http://127.0.0.1:9000',
+    ],
+  ],
+  S3_REGION: [
+    [['EU', ' ', 'eu central', 'x'.repeat(65)], 'must be small letters, digits and hyphens, such as eu-central-1'],
+  ],
+  S3_PREFIX: [
+    [
+      ['/', '/a', 'a//b', 'a b', 'ä', 'a?b', ' '],
+      'must be letters, digits, dots, hyphens and underscores, with single slashes between, such as easel/production',
+    ],
+    [['x'.repeat(513)], 'must have at most 512 characters'],
+  ],
+  S3_FORCE_PATH_STYLE: [flag],
+  MEDIA_DELIVERY: [
+    oneOf('stream', 'redirect'),
+    [['redirect'], 'there is no bucket to redirect to; set S3_BUCKET, or MEDIA_DELIVERY=stream'],
+  ],
+  MEDIA_SHARED: [
+    flag,
+    [['true'], 'SQLite takes one process, with a folder of its own; set DATABASE_URL to PostgreSQL'],
   ],
   PROVIDERS: [
     [

@@ -32,7 +32,7 @@ async function claim({ mark = null, files = [], owned = [], adopt = false, fault
       identity: async () => 'mine',
       ownedNames: async (names) => new Set(names.filter((one) => owned.includes(one))),
     },
-    place: 'media',
+    place: 'the folder media',
     adopt,
     log,
   });

@@ -1,0 +1,141 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import pg from 'pg';
+import type { Logger } from 'pino';
+import { StorageSetupError } from '../../core/domain/errors.ts';
+import { connectionConfig, openPostgres, type PostgresDatabase, type PostgresOptions } from './database.ts';
+import { asImageError, isConnectionLost } from './errors.ts';
+import { migrate, NewerSchemaError, SCHEMA_VERSION } from './schema/migrations.ts';
+
+interface PrepareOptions extends PostgresOptions {
+  /** For how long a server that cannot be reached yet is tried, in milliseconds. */
+  readonly waitMs: number;
+}
+
+/** The oldest PostgreSQL that is tried, as `server_version_num` writes it. */
+const OLDEST_VERSION = 140_000;
+const RETRY_MS = 500;
+
+/**
+ * Opens the database and brings its tables up to date, once its server answers: one that is only just starting is tried for `waitMs`.
+ * Raises `StorageSetupError` where the server, the database or the user cannot be used as they are, and `ImageError` with
+ * `storage_unavailable` where the server was not reached in time.
+ */
+export async function prepareDatabase({ waitMs, ...options }: PrepareOptions): Promise<PostgresDatabase> {
+  const deadline = performance.now() + waitMs;
+  await untilReached(options, deadline);
+  const database = openPostgres(options);
+  try {
+    for (;;) {
+      try {
+        await migrateAndLog(database, options.log);
+        return database;
+      } catch (error) {
+        const reason = sentenceOf(error);
+        if (reason !== null) throw new StorageSetupError(`DATABASE_URL: ${reason}`, { cause: error });
+        if (!isConnectionLost((error as Error).cause) || performance.now() >= deadline) throw error;
+        await delay(RETRY_MS);
+      }
+    }
+  } catch (error) {
+    await database.close();
+    throw error;
+  }
+}
+
+async function migrateAndLog(database: PostgresDatabase, log: Logger): Promise<void> {
+  const before = await migrate(database);
+  if (before > 0 && before < SCHEMA_VERSION) {
+    log.info(
+      { from: before, to: SCHEMA_VERSION },
+      'the database was migrated; an older Easel does not use it any more',
+    );
+  }
+}
+
+/** Resolves once the server has answered that it can be used. */
+async function untilReached(options: PostgresOptions, deadline: number): Promise<void> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      await checkServer(options);
+      return;
+    } catch (error) {
+      if (error instanceof StorageSetupError) throw error;
+      const reason = sentenceOf(error);
+      if (reason !== null) throw new StorageSetupError(`DATABASE_URL: ${reason}`, { cause: error });
+      if (!isPassing(error) || performance.now() >= deadline) throw asImageError(error);
+      if (tries === 1) {
+        const seconds = Math.ceil((deadline - performance.now()) / 1000);
+        const { message } = error as Error;
+        options.log.warn({ reason: message }, `PostgreSQL cannot be reached yet, and is tried for ${seconds} s`);
+      }
+      await delay(RETRY_MS);
+    }
+  }
+}
+
+/** Whether the error may be gone at the next try: the server cannot be reached, or has no connection to spare. */
+function isPassing(error: unknown): boolean {
+  return isConnectionLost(error) || (error as { readonly code?: unknown }).code === TOO_MANY_CONNECTIONS;
+}
+
+/** Asks the server for what it must have. */
+async function checkServer(options: PostgresOptions): Promise<void> {
+  const client = new pg.Client(connectionConfig(options));
+  client.on('error', () => undefined);
+  try {
+    await client.connect();
+    const { rows } = await client.query<ServerFacts>(
+      `SELECT current_setting('server_version_num')::int AS version, current_setting('server_version') AS named,
+        current_setting('transaction_read_only') AS read_only, current_setting('server_encoding') AS encoding`,
+    );
+    const fault = faultOf(rows[0] as ServerFacts);
+    if (fault !== null) throw new StorageSetupError(`DATABASE_URL: ${fault}`);
+  } finally {
+    await client.end().catch(() => undefined);
+  }
+}
+
+interface ServerFacts {
+  readonly version: number;
+  readonly named: string;
+  readonly read_only: string;
+  readonly encoding: string;
+}
+
+/** Why the server cannot be used; null where it can. */
+function faultOf({ version, named, read_only, encoding }: ServerFacts): string | null {
+  if (version < OLDEST_VERSION) return `the server is PostgreSQL ${named}, and Easel needs 14 or newer`;
+  if (read_only === 'on') return 'the server takes no writes: it is a standby, or read-only; name the primary server';
+  if (encoding !== 'UTF8') return `the database has the encoding ${encoding}, and Easel needs UTF8`;
+  return null;
+}
+
+const TOO_MANY_CONNECTIONS = '53300';
+const WRONG_PASSWORD = '28P01';
+const REFUSED = '28000';
+const NO_DATABASE = '3D000';
+const NO_RIGHT = '42501';
+const READ_ONLY = '25006';
+
+/** What is wrong, for an error that only a change of the settings or of the server ends; null for any other. */
+function sentenceOf(error: unknown): string | null {
+  if (error instanceof NewerSchemaError) return error.message;
+  const { code, message } = (error instanceof Error ? error : {}) as {
+    readonly code?: unknown;
+    readonly message?: string;
+  };
+  switch (code) {
+    case WRONG_PASSWORD:
+      return 'PostgreSQL refuses the user or the password';
+    case REFUSED:
+      return `PostgreSQL refuses the connection: ${message}`;
+    case NO_DATABASE:
+      return `PostgreSQL has no such database: ${message}; make it with createdb`;
+    case NO_RIGHT:
+      return `the user may not make or use the tables of Easel: ${message}; grant it CREATE on the database`;
+    case READ_ONLY:
+      return 'the server takes no writes: it is a standby, or read-only; name the primary server';
+    default:
+      return /SSL|certificate/i.test(message ?? '') ? `the encrypted connection cannot be made: ${message}` : null;
+  }
+}

@@ -1,0 +1,46 @@
+import type { Logger } from 'pino';
+import type { Config } from '../../config/config.ts';
+import type { ShutdownWatch } from '../../core/models/retirement.ts';
+import type { ImageQueue } from '../../core/pipeline/image-queue.ts';
+import type { MediaStore } from '../../core/ports/media-store.ts';
+import type { RecordStore } from '../../core/ports/record-store.ts';
+import type { Deletions } from '../../core/retention/deletions.ts';
+import type { Deliverer } from '../../core/webhooks/deliverer.ts';
+import type { Stores } from '../stores/stores.ts';
+import { clearAway, pollShutdownDates, resumeWork } from './startup.ts';
+
+interface WorkParts {
+  readonly stores: Pick<Stores, 'every' | 'cluster'>;
+  readonly records: RecordStore;
+  readonly store: MediaStore;
+  readonly queue: ImageQueue;
+  readonly deletions: Deletions;
+  readonly deliverer: Deliverer;
+  readonly shutdowns: ShutdownWatch;
+  readonly cleanUp: () => Promise<unknown>;
+  readonly log: Logger;
+}
+
+/** Milliseconds between two looks for images that have no job; only an operator's hand in the database leaves some. */
+const RECONCILE_MS = 60_000;
+
+/**
+ * Makes the function that begins with all that is done without being asked: jobs, webhooks, cleanups. It clears away first what an earlier
+ * process left half done. `opened` ends it again.
+ */
+export function createBeginWork(
+  { retention }: Pick<Config, 'retention'>,
+  { stores, records, store, queue, deletions, deliverer, shutdowns, cleanUp, log }: WorkParts,
+): (opened: AsyncDisposableStack) => Promise<void> {
+  const { every, cluster } = stores;
+  return async (opened) => {
+    await clearAway({ store, deletions, log });
+    await queue.start();
+    if (cluster === null) await resumeWork({ records, queue, log });
+    else opened.defer(every('reconciliation', RECONCILE_MS, () => cluster.reconcile(queue)));
+    deliverer.start();
+    opened.defer(pollShutdownDates(shutdowns, log));
+    // A failure is logged already.
+    opened.defer(every('cleanup', retention.intervalMs, async () => void (await cleanUp().catch(() => undefined))));
+  };
+}

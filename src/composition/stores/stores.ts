@@ -1,0 +1,54 @@
+/** What a service keeps its state in, as the settings of storage say: what is this process's own, or what replicas share. */
+
+import type { Logger } from 'pino';
+import type { Config } from '../../config/config.ts';
+import type { Clock } from '../../core/ports/clock.ts';
+import type { ImageEvents } from '../../core/ports/image-events.ts';
+import type { JobQueue } from '../../core/ports/job-queue.ts';
+import type { Locks } from '../../core/ports/locks.ts';
+import type { Derive, RecordStore } from '../../core/ports/record-store.ts';
+import type { FirstMark } from '../../core/retention/claim.ts';
+import type { CreateQueue } from '../pipeline.ts';
+import { openEmbedded } from './embedded.ts';
+import type { KeepSecret } from './secrets.ts';
+
+/** The records, and what goes with them. */
+export interface Stores {
+  readonly records: RecordStore;
+  readonly locks: Locks;
+  readonly events: ImageEvents;
+  readonly createQueue: CreateQueue;
+  readonly keepSecret: KeepSecret;
+  /**
+   * Does `work` every `ms` milliseconds, once among all processes over these records; failures are logged. Returns the function that stops
+   * this and waits for the current run.
+   */
+  readonly every: (name: string, ms: number, work: () => Promise<void>) => () => Promise<void>;
+  /** What there is only where replicas share the records; null for a process that has them alone. */
+  readonly cluster: Cluster | null;
+}
+
+/** What replicas share beside the records. */
+export interface Cluster {
+  /** Whether one of them has marked the folder of the pictures. */
+  readonly firstMark: FirstMark;
+  /** Queues the images that have no job although they are unfinished. One of the replicas does it now and then. */
+  reconcile(queue: Pick<JobQueue, 'enqueue'>): Promise<void>;
+}
+
+/** What stores are opened with. */
+export interface StoreParts {
+  readonly derive: Derive;
+  /** Names this process among the replicas. */
+  readonly instance: string;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+/** Opens the stores, which `opened` closes. Raises `StorageSetupError` where a setting leads to what cannot be used. */
+export async function openStores(config: Config, parts: StoreParts, opened: AsyncDisposableStack): Promise<Stores> {
+  if (config.records.kind === 'sqlite') return openEmbedded(config.records, parts, opened);
+  // PostgreSQL's client and pg-boss are loaded only where they are used.
+  const { openCluster } = await import('./cluster.ts');
+  return await openCluster(config, config.records, parts, opened);
+}

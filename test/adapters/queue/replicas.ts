@@ -1,0 +1,37 @@
+import { pino } from 'pino';
+import { openPgBoss, type SharedJobs } from '../../../src/adapters/queue/pg-boss.ts';
+import { createPgBossQueue } from '../../../src/adapters/queue/pg-boss-queue.ts';
+import { openPostgres, type PostgresDatabase } from '../../../src/adapters/postgres/database.ts';
+import { openSession, type PostgresSession } from '../../../src/adapters/postgres/session.ts';
+import type { JobQueue, RunJob } from '../../../src/core/ports/job-queue.ts';
+
+/** What one process opens of the queue. */
+export interface Replica {
+  readonly jobs: SharedJobs;
+  readonly database: PostgresDatabase;
+  readonly session: PostgresSession;
+  queue(options: { readonly concurrency: number; readonly run: RunJob }): JobQueue;
+  close(): Promise<void>;
+}
+
+/** Opens a replica over the database of this URL. */
+export async function openReplica(url: string): Promise<Replica> {
+  const log = pino({ level: process.env.QUEUE_LOG ?? 'silent' });
+  const database = openPostgres({ url, poolSize: 5, applicationName: 'easel test', log });
+  const session = await openSession({ url, applicationName: 'easel test', log });
+  const jobs = await openPgBoss({ database, session, log });
+  return {
+    jobs,
+    database,
+    session,
+    queue: (options) => createPgBossQueue({ jobs, name: 'images', ...options }),
+    async close() {
+      await jobs.close();
+      await session.close();
+      await database.close();
+    },
+  };
+}
+
+/** Runs nothing. */
+export const noRun: RunJob = () => Promise.resolve();
