@@ -2,13 +2,14 @@
 
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { S3Client } from '@aws-sdk/client-s3';
 import pg from 'pg';
 import { type RunningService, startService } from '../app/process.ts';
-import { type HttpFaultProxy, startHttpFaultProxy } from '../network/http-fault-proxy.ts';
 import { startTcpProxy, type TcpProxy } from '../network/tcp-proxy.ts';
 import { type PostgresServer, startPostgres } from '../postgres/server.ts';
+import { type FaultyProxy, startFaultyProxy } from '../s3/faulty-proxy.ts';
+import { startS3Server } from '../s3/server.ts';
 import { temporaryFolder } from '../temporary-folder.ts';
-import { type Bucket, startBucket } from './s3.ts';
 
 /** Settings of one life of a replica, and what is loaded ahead of it. */
 export interface ReplicaOptions {
@@ -38,9 +39,10 @@ export interface Replica {
 export interface Cluster extends AsyncDisposable {
   readonly replicas: readonly Replica[];
   readonly postgres: PostgresServer;
-  readonly bucket: Bucket;
-  /** The network between the replicas and the bucket. */
-  readonly storage: HttpFaultProxy;
+  /** The bucket, past the faults of `storage`. */
+  readonly bucket: { readonly name: string; readonly client: S3Client };
+  /** What is between the replicas and the bucket. */
+  readonly storage: FaultyProxy;
   /** Runs one statement, over a connection of its own that no fault touches. */
   query(text: string, values?: readonly unknown[]): Promise<readonly Record<string, unknown>[]>;
   /** Ends every connection of the replicas. Resolves with their number. */
@@ -75,12 +77,18 @@ export async function openCluster({
     ...(postgresSettings && { settings: postgresSettings }),
   });
   parts.defer(() => postgres.stop());
-  const bucket = parts.use(await startBucket());
-  const storage = parts.use(await startHttpFaultProxy(bucket.url));
+  const s3 = parts.use(await startS3Server());
+  const storage = parts.use(await startFaultyProxy(s3.endpoint));
+  const { bucket, prefix, region, credentials, endpoint } = s3.place();
+  const client = new S3Client({ endpoint, region, credentials, forcePathStyle: true });
+  parts.defer(() => client.destroy());
   const shared = {
-    S3_BUCKET: bucket.name,
-    S3_ENDPOINT: storage.url,
-    ...bucket.env,
+    S3_BUCKET: bucket,
+    S3_PREFIX: prefix,
+    S3_ENDPOINT: storage.endpoint,
+    S3_REGION: region,
+    AWS_ACCESS_KEY_ID: credentials.accessKeyId,
+    AWS_SECRET_ACCESS_KEY: credentials.secretAccessKey,
     ...env,
   };
   const replicas: Replica[] = [];
@@ -107,7 +115,7 @@ export async function openCluster({
   return {
     replicas,
     postgres,
-    bucket,
+    bucket: { name: bucket, client },
     storage,
     query,
     async terminateConnections() {

@@ -21,6 +21,8 @@ export type S3Fault =
     }
   /** The request takes effect, and the answer is an error nevertheless. */
   | { readonly kind: 'fail-after'; readonly status: number; readonly code: string }
+  /** The request is passed on when this promise has resolved. */
+  | { readonly kind: 'delay'; readonly until: Promise<unknown> }
   /** The connection ends when so many bytes of the request have come. */
   | { readonly kind: 'cut-request'; readonly bytes: number }
   /** The connection ends when so many bytes of the answer's body were sent. */
@@ -95,6 +97,10 @@ function pass(
       if (fault.kind === 'answer') answer.writeHead(200, XML).end(fault.body);
       else refuse(incoming, answer, fault);
     });
+    return;
+  }
+  if (fault?.kind === 'delay') {
+    void fault.until.then(() => pass(target, incoming, answer, null, note));
     return;
   }
   const { method, headers, url = '' } = incoming;

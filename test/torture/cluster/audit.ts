@@ -3,7 +3,7 @@
 import { ListObjectsV2Command } from '@aws-sdk/client-s3';
 import { inputNames } from '../../../src/core/domain/file-names.ts';
 import { type Image, isFinished } from '../../../src/core/domain/image.ts';
-import type { Bucket } from '../../support/cluster/s3.ts';
+import type { Cluster } from '../../support/cluster/cluster.ts';
 import type { WebhookReceiver } from '../../support/network/webhook-receiver.ts';
 import { sha256 } from '../audit.ts';
 
@@ -31,7 +31,7 @@ export async function auditPictures(
 
 /** The files on record that the bucket does not have, and the number of its files that no record names. */
 export async function auditBucket(
-  { client, name }: Bucket,
+  { client, name }: Cluster['bucket'],
   images: readonly Image[],
 ): Promise<{ readonly orphans: number; readonly findings: readonly string[] }> {
   const stored = new Set<string>();

@@ -3,8 +3,8 @@
 import { writeFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Cluster, Replica } from '../../support/cluster/cluster.ts';
-import type { HttpFault } from '../../support/network/http-fault-proxy.ts';
 import type { OpenAiServer } from '../../support/openai/server.ts';
+import type { S3Fault } from '../../support/s3/faulty-proxy.ts';
 import type { Tmpfs } from '../../support/tmpfs.ts';
 import { STEPS, STEPS_OF_DELETION, type Step } from '../steps.ts';
 
@@ -131,24 +131,25 @@ async function fillDisk({ cluster, random, disk }: Scene): Promise<void> {
 
 // --------------------------------------------------------------- storage
 
-const NONE: HttpFault = { kind: 'none' };
+const BUSY: S3Fault = { kind: 'refuse', status: 503, code: 'SlowDown' };
+const FAILED: S3Fault = { kind: 'fail-after', status: 500, code: 'InternalError' };
 
-async function failStorage({ cluster, random }: Scene): Promise<void> {
-  cluster.storage.set(() => ({ kind: 'unavailable' }));
+async function failStorage({ cluster: { storage }, random }: Scene): Promise<void> {
+  storage.fault = () => BUSY;
   await delay(4_000);
-  cluster.storage.set((method) => {
+  storage.fault = ({ method }) => {
     const draw = random();
-    if (draw < 0.4) return { kind: 'unavailable' };
-    return draw < 0.7 && method === 'PUT' ? { kind: 'written' } : NONE;
-  });
+    if (draw < 0.4) return BUSY;
+    return draw < 0.7 && method === 'PUT' ? FAILED : null;
+  };
   await delay(5_000);
-  cluster.storage.set(() => NONE);
+  storage.fault = () => null;
 }
 
-async function slowStorage({ cluster, random }: Scene): Promise<void> {
-  cluster.storage.set(() => ({ kind: 'slow', ms: Math.floor(random() * 3_000) }));
+async function slowStorage({ cluster: { storage }, random }: Scene): Promise<void> {
+  storage.fault = () => ({ kind: 'delay', until: delay(random() * 3_000) });
   await delay(8_000);
-  cluster.storage.set(() => NONE);
+  storage.fault = () => null;
 }
 
 // --------------------------------------------------------------- network
