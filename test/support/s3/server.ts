@@ -6,7 +6,14 @@ import type { S3Options } from '../../../src/adapters/storage/s3/client.ts';
 export interface S3Server extends AsyncDisposable {
   readonly endpoint: string;
   /** A bucket of this server, and a beginning of keys that is a test's own. */
-  place(): Required<Pick<S3Options, 'bucket' | 'region' | 'endpoint' | 'prefix' | 'credentials'>>;
+  place(): S3Place;
+}
+
+/** How a test reaches its part of a bucket; also what a store is opened with. */
+export interface S3Place extends S3Options {
+  readonly endpoint: string;
+  readonly prefix: string;
+  readonly credentials: { readonly accessKeyId: string; readonly secretAccessKey: string };
 }
 
 const REGION = 'us-east-1';
