@@ -11,6 +11,7 @@ import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { DatabaseSync } from 'node:sqlite';
 import { pino } from 'pino';
 import { createImageEvents } from '../src/adapters/events/local.ts';
+import { createLocalLocks } from '../src/adapters/locks/local.ts';
 import { createLocalQueue } from '../src/adapters/queue/local.ts';
 import { openSqliteRecords } from '../src/adapters/records/sqlite/records.ts';
 import { createDiskStore } from '../src/adapters/storage/disk.ts';
@@ -52,8 +53,10 @@ try {
   const queue = createLocalQueue({ concurrency: 1, run: () => Promise.resolve() });
   const telemetry = { imageEnded: () => {} };
   const events = createImageEvents();
-  const deletions = createDeletions({ records, store, queue, events, telemetry, clock, log });
+  const locks = createLocalLocks();
+  const deletions = createDeletions({ locks, records, store, queue, events, telemetry, clock, log });
   const cleanUp = createCleanup({
+    locks,
     records,
     store,
     deletions,

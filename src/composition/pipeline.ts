@@ -48,6 +48,8 @@ interface PipelineAdapters {
   /** In [0, 1). */
   readonly random: () => number;
   readonly log: Logger;
+  /** Whether files are stored under names with their checksums: true where several processes publish. */
+  readonly contentNames: boolean;
 }
 
 /** Builds the pipeline and the queues that run it inside this process. */
@@ -63,14 +65,17 @@ export function createPipeline(
 ): ImageQueue {
   const { records, store, events, imaging, upstreams, costs, runningCalls, telemetry, tracer, clock, random, log } =
     adapters;
+  const { contentNames } = adapters;
   const { embedPrompt, regenerateOnReject, deferredFormats } = pipeline;
   const openJob = createOpenJob({ records, events, telemetry, tracer, clock, log });
   const { recordFailure, reportOutcome } = createOutcome({ telemetry, tracer, clock });
   const retryBudget = createRetryBudget(retry.retriesPerMinute, clock);
   const callProvider = createCallProvider({ retry, retryBudget, telemetry, clock, random });
   const fetchAnnounced = createFetchAnnounced({ clock, random });
+  const findStoredOriginal = createFindStoredOriginal({ store, upstreams, fetchAnnounced, timeoutMs, clock });
   const generate = createGenerate({
     upstreams,
+    findStoredOriginal,
     callWithFallback: createFallback({ callProvider, retry, retryBudget, clock }),
     attemptOnce: createAttempt({
       store,
@@ -92,14 +97,14 @@ export function createPipeline(
     concurrency: queue.concurrency,
     runImage: createRunImage({
       openJob,
-      findStoredOriginal: createFindStoredOriginal({ store, upstreams, fetchAnnounced, timeoutMs, clock }),
+      findStoredOriginal,
       generate,
-      finish: createFinish({ store, imaging, embedPrompt, deferredFormats, reportOutcome, clock }),
+      finish: createFinish({ store, imaging, embedPrompt, contentNames, deferredFormats, reportOutcome, clock }),
       regenerate: createRegenerate({ generate, regenerateOnReject, maxAttempts: retry.maxAttempts }),
       recordFailure,
       tracer,
     }),
-    runDeferred: createDeferredRenditions({ openJob, store, imaging, embedPrompt }),
+    runDeferred: createDeferredRenditions({ openJob, store, imaging, embedPrompt, contentNames }),
     runningCalls,
     clock,
   });

@@ -109,7 +109,7 @@ export async function createServices(
   const urls = links?.urls ?? plainUrls;
   const runningCalls = createRunningCalls();
   const folder = watchMediaStore(await openMedia(config.media, { stores, clock, log }, opened), storageWatch);
-  const { store, ...inputHolds } = protectInputs(folder, records);
+  const { store, ...inputHolds } = protectInputs(folder, { records, locks, clock });
   const toRecord = createToRecord({
     urls,
     pathOf: (name) => store.pathOf(name),
@@ -158,11 +158,13 @@ export async function createServices(
     clock,
     random,
     log,
+    // A late write of one process then never lands on what another has published.
+    contentNames: cluster !== null,
   });
   const guard = createGuardedFetch({ allow: config.fetch.allowHosts });
   opened.defer(() => guard.close());
   const capacity = createStorageCapacity({ queue, store, defaultSize: config.defaults.size, watch: storageWatch });
-  const deletions = createDeletions({ records, store, queue, events, telemetry: metrics, clock, log });
+  const deletions = createDeletions({ records, store, queue, events, locks, telemetry: metrics, clock, log });
   const sweepWatch = createSweepWatch(log, metrics);
   const stopping = new AbortController();
   const ending = new AbortController();
@@ -170,6 +172,7 @@ export async function createServices(
     records,
     store,
     inputHolds,
+    locks,
     imaging,
     fetcher: createPictureFetcher({
       guard,

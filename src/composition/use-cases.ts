@@ -28,6 +28,7 @@ import type { Clock } from '../core/ports/clock.ts';
 import type { ImageEvents } from '../core/ports/image-events.ts';
 import type { Imaging } from '../core/ports/imaging.ts';
 import type { JobQueue } from '../core/ports/job-queue.ts';
+import type { Locks } from '../core/ports/locks.ts';
 import type { MediaStore } from '../core/ports/media-store.ts';
 import type { PictureFetcher } from '../core/ports/picture-fetcher.ts';
 import type { ProvenanceReader } from '../core/ports/provenance-reader.ts';
@@ -50,6 +51,7 @@ interface UseCaseParts {
   readonly records: RecordStore;
   readonly store: MediaStore;
   readonly inputHolds: InputHolds;
+  readonly locks: Locks;
   readonly imaging: Imaging;
   readonly fetcher: PictureFetcher;
   readonly capacity: StorageCapacity;
@@ -159,6 +161,7 @@ export function createUseCases(config: Config, parts: UseCaseParts): UseCases {
       repairMissingFiles: createRepair({ records, store, queue, events, queueLimit, log }),
       retention,
       watch: parts.sweepWatch,
+      locks: parts.locks,
       clock,
       log,
     }),

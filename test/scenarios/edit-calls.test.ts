@@ -82,6 +82,7 @@ function openPipeline() {
   const files = new Map([red, mask].map(({ input, bytes }) => [inputName(input.sha256), bytes]));
   let ids = 0;
   const generate = createGenerate({
+    findStoredOriginal: () => Promise.reject(new Error('is not called')),
     upstreams,
     callWithFallback: createFallback({
       callProvider: createCallProvider({ retry, retryBudget, telemetry, clock, random: () => 0.5 }),

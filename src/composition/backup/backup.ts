@@ -4,7 +4,7 @@ import { assertDatabase, copyDatabase, openSnapshot } from '../../adapters/recor
 import { lockFolder } from '../../adapters/storage/folder-lock.ts';
 import { SECRET_FILES } from '../../config/secrets.ts';
 import { MediaInUseError } from '../../core/domain/errors.ts';
-import { inputName, ownedNames } from '../../core/domain/file-names.ts';
+import { inputName, ownedNames, storedNameOf } from '../../core/domain/file-names.ts';
 import type { Image } from '../../core/domain/image.ts';
 import { inputsOf } from '../../core/domain/request.ts';
 import { VERSION } from '../version.ts';
@@ -231,7 +231,8 @@ interface NamedFile {
 
 /** The files of an image: those in its record, and those that may be there besides. */
 function filesOf(image: Image): readonly NamedFile[] {
-  const known = [image.original, image.master, ...image.renditions].filter((file) => file !== null);
+  const files = [image.original, image.master, ...image.renditions].filter((file) => file !== null);
+  const known = files.map((file) => ({ name: storedNameOf(file), sha256: file.sha256 }));
   const inputs = inputsOf(image.request).map(({ sha256 }) => ({ name: inputName(sha256), sha256 }));
   const hashes = new Map([...known, ...inputs].map(({ name, sha256 }) => [name, sha256]));
   return [...new Set([...hashes.keys(), ...ownedNames(image)])].map((name) => ({ name, sha256: hashes.get(name) }));

@@ -230,7 +230,7 @@ export class ForeignMediaError extends Error {
 
   constructor(finding: string) {
     super(
-      `${finding}; correct MEDIA_DIR or DATABASE_URL, or set ADOPT_MEDIA=true if the folder is to be this database's from now on`,
+      `${finding}; correct MEDIA_DIR, S3_BUCKET or DATABASE_URL, or set ADOPT_MEDIA=true if it is to be this database's from now on`,
     );
   }
 }

@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 import type { DigitalSourceType } from './digital-source.ts';
 import { MASTER_FORMATS, type MasterFormat, RENDITION_FORMATS, type RenditionSpec } from './formats.ts';
 import { formatSize } from './geometry.ts';
-import { type Image, isFinished, type Original } from './image.ts';
+import { type Image, isFinished, type MediaFile, type Original } from './image.ts';
 import { inputsOf } from './request.ts';
 
 export function masterName(mediaId: string, format: MasterFormat): string {
@@ -22,13 +22,37 @@ export function originalName(mediaId: string, attemptId: string): string {
 }
 
 /**
- * The mediaId in a name that `masterName`, `renditionName` or `originalName` made; null for any other name. Only the records tell
- * whether that image exists and has the file.
+ * Under which names a file is published: its public name, and with `contentNames` a name in the media store that has its checksum in it, such
+ * as `x~0123456789abcdef.png` or `x@64x64~0123456789abcdef.webp`: a file of other content never has that, so no process replaces what
+ * another has published. `~` is not legal in a mediaId, so no other image has a file of this name.
+ */
+export function publishedAs(name: string, sha256: string, contentNames: boolean): Pick<MediaFile, 'name' | 'stored'> {
+  if (!contentNames) return { name };
+  const dot = name.lastIndexOf('.');
+  return { name, stored: `${name.slice(0, dot)}~${sha256.slice(0, CHECKSUM_DIGITS)}${name.slice(dot)}` };
+}
+
+/** Enough hex digits of a SHA-256 that the few files of one name all differ in them. */
+const CHECKSUM_DIGITS = 16;
+
+/** The name of a published file, or of an original, in the media store. */
+export function storedNameOf({ name, stored }: Pick<MediaFile, 'name' | 'stored'>): string {
+  return stored ?? name;
+}
+
+/** True for the stored name of a published file that has its checksum in it. */
+export function hasChecksum(name: string): boolean {
+  return /^[^/~]+~[^/@~.]+\.[^/@~.]+$/.test(name);
+}
+
+/**
+ * The mediaId in a name that `masterName`, `renditionName`, `originalName` or `publishedAs` made; null for any other name. Only the records
+ * tell whether that image exists and has the file.
  */
 export function mediaIdOf(name: string): string | null {
   const original = /^originals\/([^/@~]+)~[^/]+$/.exec(name);
-  const rendition = /^([^/@~]+)@[^/@~]+$/.exec(name);
-  const master = /^([^/@~]+)\.[^/@~.]+$/.exec(name);
+  const rendition = /^([^/@~]+)@[^/@~]+(?:~[^/@~]+)?$/.exec(name);
+  const master = /^([^/@~]+)(?:~[^/@~.]+)?\.[^/@~.]+$/.exec(name);
   return (original ?? rendition ?? master)?.[1] ?? null;
 }
 
@@ -49,15 +73,17 @@ export function inputNames({ request }: Pick<Image, 'request'>): readonly string
 
 /** A mediaId in a file name: the alphabet that requests are held to, which has no `@` and no `~`. */
 const MEDIA_ID = String.raw`[a-z0-9][a-z0-9._-]{0,127}(?<!\.)`;
+/** The checksum in the name of a published file, where it has one. */
+const CHECKSUM = `(?:~[0-9a-f]{${CHECKSUM_DIGITS}})?`;
 const GIVEN_NAMES: readonly RegExp[] = [
-  new RegExp(String.raw`^${MEDIA_ID}\.(?:${MASTER_FORMATS.join('|')})$`),
-  new RegExp(String.raw`^${MEDIA_ID}@\d+x\d+\.(?:${RENDITION_FORMATS.join('|')})$`),
+  new RegExp(String.raw`^${MEDIA_ID}${CHECKSUM}\.(?:${MASTER_FORMATS.join('|')})$`),
+  new RegExp(String.raw`^${MEDIA_ID}@\d+x\d+${CHECKSUM}\.(?:${RENDITION_FORMATS.join('|')})$`),
   new RegExp(`^originals/${MEDIA_ID}~[A-Za-z0-9_-]+$`),
   /^inputs\/[0-9a-f]{64}$/,
 ];
 
 /**
- * True for every name that `masterName`, `renditionName`, `originalName` or `inputName` makes. False for a name that Easel cannot have
+ * True for every name that `masterName`, `renditionName`, `publishedAs`, `originalName` or `inputName` makes. False for a name that Easel cannot have
  * given, whose file was put there by somebody else.
  */
 export function isGivenName(name: string): boolean {
@@ -107,7 +133,7 @@ export function sha256(bytes: Uint8Array): string {
 }
 
 function publishedNames({ mediaId, master, renditions, pending }: Image): readonly string[] {
-  const files = [master, ...renditions].flatMap((file) => file?.name ?? []);
+  const files = [master, ...renditions].flatMap((file) => (file ? [storedNameOf(file)] : []));
   return [...files, ...pending.map((spec) => renditionName(mediaId, spec))];
 }
 

@@ -1,5 +1,5 @@
 import { shownAttempts } from './attempt-list.ts';
-import { renditionName } from './file-names.ts';
+import { renditionName, storedNameOf } from './file-names.ts';
 import { toMasterFormat } from './formats.ts';
 import { formatSize } from './geometry.ts';
 import { ATTEMPT_OUTCOMES, type Attempt, type AttemptOutcome, type Image, isOpen, type MediaFile } from './image.ts';
@@ -31,7 +31,7 @@ export type ImageRecord = ReturnType<typeof toImageRecord>;
 /** Makes the public record of an image as it stands now, with the URLs, the running calls and the queue of this process. */
 export type ToRecord = (image: Image) => Promise<ImageRecord>;
 
-/** What callers see of how a call ended: `running` while it runs in this process. */
+/** What callers see of how a call ended: `running` while it runs, as far as is known. */
 export const SHOWN_OUTCOMES = ['running', ...ATTEMPT_OUTCOMES] as const;
 type ShownOutcome = 'running' | AttemptOutcome;
 
@@ -46,6 +46,19 @@ interface Surroundings {
   /** Where a file is kept, by its name. */
   readonly pathOf: (name: string) => string;
   readonly runningCalls: RunningCalls;
+  /**
+   * Whether another process may be making the newest call of this image, which then counts as running while it is open. Absent where there
+   * is none.
+   */
+  readonly isRunningElsewhere?: (image: Image) => boolean;
+}
+
+/**
+ * The `isRunningElsewhere` of several processes over the same records: true for an image that is generating. Where the process of its call
+ * was killed, the call is shown as running until the job is taken over.
+ */
+export function mayRunElsewhere({ status }: Image): boolean {
+  return status === 'generating';
 }
 
 interface ToRecordDeps extends Surroundings {
@@ -71,6 +84,9 @@ function toImageRecord(image: Image, queuePosition: number | null, surroundings:
   const { request, master } = image;
   const { shown, count, cost } = shownAttempts(image);
   const file = master && toFileRecord(master, surroundings);
+  const { runningCalls, isRunningElsewhere } = surroundings;
+  const isRunning = ({ id }: Attempt, isNewest: boolean) =>
+    runningCalls.has(id) || (isNewest && (isRunningElsewhere?.(image) ?? false));
   return {
     mediaId: image.mediaId,
     status: image.status,
@@ -93,7 +109,7 @@ function toImageRecord(image: Image, queuePosition: number | null, surroundings:
     model: image.model,
     requestedSize: formatSize(image.requestedSize),
     checks: [...image.checks],
-    attempts: shown.map((attempt) => toAttemptRecord(attempt, surroundings.runningCalls)),
+    attempts: shown.map((attempt, index) => toAttemptRecord(attempt, isRunning(attempt, index === shown.length - 1))),
     attemptsOmitted: { count, usd: cost.usd },
     cost: image.cost,
     warnings: [...image.warnings],
@@ -143,9 +159,9 @@ function withoutPath(text: string): string {
 export const HIDDEN = '…';
 
 /** What callers see of an attempt. The URL of an announced picture may be signed, and stays inside. */
-function toAttemptRecord(attempt: Attempt, runningCalls: RunningCalls) {
+function toAttemptRecord(attempt: Attempt, isRunning: boolean) {
   const { provider, startedAt, durationMs, httpStatus, providerRequestId } = attempt;
-  const outcome: ShownOutcome = isOpen(attempt) && runningCalls.has(attempt.id) ? 'running' : attempt.outcome;
+  const outcome: ShownOutcome = isOpen(attempt) && isRunning ? 'running' : attempt.outcome;
   return { provider, startedAt, durationMs, outcome, httpStatus, providerRequestId };
 }
 
@@ -154,7 +170,7 @@ type FileRecord = ReturnType<typeof toFileRecord>;
 function toFileRecord(file: MediaFile, { urls, pathOf }: Pick<Surroundings, 'urls' | 'pathOf'>) {
   return {
     ...urls.ofFile(file),
-    path: pathOf(file.name),
+    path: pathOf(storedNameOf(file)),
     width: file.width,
     height: file.height,
     format: file.format,

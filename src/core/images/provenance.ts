@@ -1,5 +1,5 @@
 import { type DigitalSourceType, digitalSourceTypeOf } from '../domain/digital-source.ts';
-import { sha256 as sha256Of } from '../domain/file-names.ts';
+import { sha256 as sha256Of, storedNameOf } from '../domain/file-names.ts';
 import type { Image, MediaFile, Original } from '../domain/image.ts';
 import type { Input } from '../domain/input.ts';
 import type { MediaUrls } from '../domain/record.ts';
@@ -66,12 +66,9 @@ export type ReadProvenance = (image: Image) => Promise<Provenance>;
  * Raises `ImageError` with `storage_unavailable` where the media store cannot be read.
  */
 export function createProvenance({ store, reader, urls }: ProvenanceDeps): ReadProvenance {
-  async function inspect({
-    name,
-    bytes,
-    sha256,
-  }: Pick<MediaFile, 'name' | 'bytes' | 'sha256'>): Promise<StoredProvenance> {
-    const found = await store.read(name);
+  async function inspect(file: Pick<MediaFile, 'name' | 'stored' | 'bytes' | 'sha256'>): Promise<StoredProvenance> {
+    const { bytes, sha256 } = file;
+    const found = await store.read(storedNameOf(file));
     if (found === null) return { bytes, sha256, integrity: 'missing', xmp: null, c2pa: null };
     const integrity = sha256Of(found) === sha256 ? 'intact' : 'changed';
     return { bytes, sha256, integrity, ...(await reader.read(found)) };

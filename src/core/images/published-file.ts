@@ -1,4 +1,4 @@
-import { mediaIdOf } from '../domain/file-names.ts';
+import { mediaIdOf, storedNameOf } from '../domain/file-names.ts';
 import type { MediaFile } from '../domain/image.ts';
 import type { ByteRange, MediaStore, OpenFile } from '../ports/media-store.ts';
 import type { RecordStore } from '../ports/record-store.ts';
@@ -59,14 +59,14 @@ export function createPublishedPictures({ records, store }: PublishedPicturesDep
   async function isPublished(file: MediaFile, bytes: number): Promise<boolean> {
     if (bytes !== file.bytes) return false;
     const current = await find(file.name);
-    return current?.file.sha256 === file.sha256;
+    return current?.file.sha256 === file.sha256 && storedNameOf(current.file) === storedNameOf(file);
   }
 
   return {
     find,
 
     async open(file, range) {
-      const opened = await store.open(file.name, range).catch(hideCause(file));
+      const opened = await store.open(storedNameOf(file), range).catch(hideCause(file));
       if (opened === null) return null;
       let published = false;
       try {
@@ -78,7 +78,7 @@ export function createPublishedPictures({ records, store }: PublishedPicturesDep
     },
 
     async read(file) {
-      const bytes = await store.read(file.name).catch(hideCause(file));
+      const bytes = await store.read(storedNameOf(file)).catch(hideCause(file));
       return bytes !== null && (await isPublished(file, bytes.length)) ? bytes : null;
     },
   };

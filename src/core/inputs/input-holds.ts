@@ -1,4 +1,7 @@
 import { isInputName } from '../domain/file-names.ts';
+import type { Clock } from '../ports/clock.ts';
+import { takeLock } from '../ports/lock-wait.ts';
+import type { Locks } from '../ports/locks.ts';
 import { type MediaStore, wrapMediaStore } from '../ports/media-store.ts';
 import type { RecordStore } from '../ports/record-store.ts';
 
@@ -6,7 +9,7 @@ import type { RecordStore } from '../ports/record-store.ts';
 export interface InputHolds {
   /**
    * Resolves once no removal of these inputs is under way, and lets none begin until the hold is disposed of. Store them within the hold,
-   * and accept the image that names them.
+   * and accept the image that names them. Raises `storage_unavailable` where the locks cannot be reached.
    */
   hold(names: readonly string[]): Promise<Disposable>;
 }
@@ -16,68 +19,40 @@ export interface ProtectedInputs extends InputHolds {
   readonly store: MediaStore;
 }
 
+interface ProtectedInputsDeps {
+  readonly records: Pick<RecordStore, 'countSharing'>;
+  readonly locks: Locks;
+  readonly clock: Pick<Clock, 'sleep'>;
+}
+
 /**
  * Protects inputs, which images share: no record ever names an input that is missing. An input is stored and its image is accepted within a
  * hold; an input is removed only where no hold is on it and, looked up while none can begin, no record names it. So a removal
  * either comes before the input is stored, or finds the record. A crash within a hold leaves a file without a record, which is an orphan.
  *
- * The holds are this process's own. With several replicas over one store a hold becomes a row with a lease in their database, which the
- * look-up of a removal reads as it reads the records.
+ * A hold is a shared lock on the input's name, a removal has the exclusive one, among all processes over these records. Where a process
+ * loses the connection that its locks are kept by within a hold, a removal may begin: the image then fails with `storage_unavailable`, and
+ * the same request brings its pictures again.
  */
-export function protectInputs(store: MediaStore, records: Pick<RecordStore, 'countSharing'>): ProtectedInputs {
-  const holders = new Map<string, number>();
-  /** Removals under way, by name. */
-  const removals = new Map<string, Promise<void>>();
-  /** Called when a hold ends. */
-  const waiting = new Set<() => void>();
-
-  const holdEnds = () => new Promise<void>((resolve) => waiting.add(resolve));
-
-  function release(names: readonly string[]): void {
-    for (const name of names) {
-      const left = (holders.get(name) ?? 1) - 1;
-      if (left > 0) holders.set(name, left);
-      else holders.delete(name);
-    }
-    for (const resolve of waiting) resolve();
-    waiting.clear();
-  }
-
-  async function removeUnlessNamed(name: string): Promise<void> {
-    if ((await records.countSharing([name], null)).size === 0) await store.remove([name]);
-  }
+export function protectInputs(store: MediaStore, { records, locks, clock }: ProtectedInputsDeps): ProtectedInputs {
+  const isNamed = async (name: string) => (await records.countSharing([name], null)).size > 0;
 
   /** Removes an input that no record names. */
   async function removeInput(name: string): Promise<void> {
     // One that a record names needs no turn: the removal of the last of these records asks again.
-    if ((await records.countSharing([name], null)).size > 0) return;
-    for (;;) {
-      const other = removals.get(name);
-      if (other !== undefined) await other.catch(() => undefined);
-      else if (holders.has(name)) await holdEnds();
-      else break;
-    }
-    const removal = removeUnlessNamed(name).finally(() => removals.delete(name));
-    removals.set(name, removal);
-    await removal;
+    if (await isNamed(name)) return;
+    await using _ = await takeLock(locks, name, { clock });
+    if (!(await isNamed(name))) await store.remove([name]);
   }
 
   return {
     async hold(names) {
-      const distinct = [...new Set(names)];
-      for (;;) {
-        const underWay = distinct.flatMap((name) => removals.get(name) ?? []);
-        if (underWay.length === 0) break;
-        await Promise.allSettled(underWay);
-      }
-      for (const name of distinct) holders.set(name, (holders.get(name) ?? 0) + 1);
-      let isHeld = true;
-      return {
-        [Symbol.dispose]() {
-          if (isHeld) release(distinct);
-          isHeld = false;
-        },
-      };
+      await using taken = new AsyncDisposableStack();
+      // A hold that waits for one of them with others in hand waits for a removal, which waits for no other lock.
+      for (const name of new Set(names)) taken.use(await takeLock(locks, name, { mode: 'shared', clock }));
+      const held = taken.move();
+      // A lock that cannot be given back has ended with the connection that kept it.
+      return { [Symbol.dispose]: () => void held.disposeAsync().catch(() => undefined) };
     },
 
     store: wrapMediaStore(store, {

@@ -1,6 +1,6 @@
 import type { HandOfBytes } from '../domain/bytes-in-hand.ts';
 import { ImageError } from '../domain/errors.ts';
-import { inputName } from '../domain/file-names.ts';
+import { inputName, storedNameOf } from '../domain/file-names.ts';
 import { isFinished } from '../domain/image.ts';
 import type { GivenInput, Input } from '../domain/input.ts';
 import { type Caller, maySee } from '../domain/request.ts';
@@ -42,7 +42,7 @@ export function createReadInput({ records, store, fetcher }: InputSourcesDeps) {
     }
     refuseLarger(master.bytes, maxBytes);
     hand.add(master.bytes);
-    const bytes = await store.read(master.name);
+    const bytes = await store.read(storedNameOf(master));
     if (bytes === null) {
       throw new ImageError('storage_unavailable', `the picture of ${mediaId} is missing in the media store`, {
         mediaId,

@@ -1,7 +1,15 @@
 import { ImageError, ProviderError } from '../domain/errors.ts';
 import { originalName, toOriginal } from '../domain/file-names.ts';
 import type { Attempt } from '../domain/image.ts';
-import { announced, closed, keptAfterCancel, opened, received } from '../domain/life-cycle/attempt-transitions.ts';
+import {
+  announced,
+  closed,
+  keptAfterCancel,
+  keptAfterTakeover,
+  opened,
+  received,
+} from '../domain/life-cycle/attempt-transitions.ts';
+import type { PlannedFields } from '../domain/life-cycle/transitions.ts';
 import type { Cost, TokenUsage } from '../domain/money.ts';
 import type { GuardSpending } from '../money/budget-watch.ts';
 import type { Costs } from '../money/costs.ts';
@@ -21,11 +29,22 @@ import type { StoredOriginal } from './stored-original.ts';
 
 /**
  * Makes one paid call: the attempt is durable before the call is sent, and the picture before the attempt is closed. A picture that
- * the answer only names is fetched once its URL is durable. The picture is stored even where the image was cancelled or rerun
+ * the answer only names is fetched once its URL is durable. The picture is stored even where the image was cancelled, rerun or claimed
  * meanwhile; then `SupersededError` is raised. Raises `ProviderError` where the call brings no picture, and `budget_exhausted` where
- * it must not be sent.
+ * it must not be sent. Raises `PictureArrivedError`, and calls nothing, where the image has a sound original other than `lost`, the name of
+ * one that cannot be read.
  */
-export type AttemptOnce = (run: Run, provider: Provider, plan: GenerationPlan) => Promise<StoredOriginal>;
+export type AttemptOnce = (
+  run: Run,
+  provider: Provider,
+  plan: GenerationPlan,
+  lost?: string | null,
+) => Promise<StoredOriginal>;
+
+/** The picture has arrived at a process that had claimed the job of the image before, while this one waited for its call. */
+export class PictureArrivedError extends Error {
+  override readonly name = 'PictureArrivedError';
+}
 
 /** A call whose attempt is recorded. */
 interface OpenCall {
@@ -33,8 +52,16 @@ interface OpenCall {
   readonly provider: Provider;
   /** As it is sent. */
   readonly request: GenerationCall;
+  /** The plan, as the record has it. */
+  readonly planned: PlannedFields;
   /** Of the clock's `monotonic`. */
   readonly began: number;
+}
+
+/** The id of a call's attempt, and the name of the original that the run cannot read, or null. */
+interface CallNames {
+  readonly id: string;
+  readonly lost: string | null;
 }
 
 /** A picture that a call has brought. */
@@ -75,13 +102,13 @@ export function createAttempt({
   /** Unique, growing with time, safe in a file name. */
   readonly newId: () => string;
 }): AttemptOnce {
-  return async (run, provider, plan) => {
+  return async (run, provider, plan, lost = null) => {
     const id = newId();
     // Before the attempt is on record, so that no reader of the record sees a running call as unknown.
     using _call = runningCalls.begin(id);
     // Read for each call anew: it takes the bytes with it. Nothing is recorded or sent where one of them is missing.
     using inputs = plan.call.edit ? await readInputs(run, plan.call.edit) : null;
-    const call = await open(run, provider, plan, id);
+    const call = await open(run, provider, plan, { id, lost });
     const picture = await bring(run, call, inputs?.bytes);
     inputs?.[Symbol.dispose]();
     return await keep(run, call, picture);
@@ -91,24 +118,30 @@ export function createAttempt({
    * Records the attempt. It streams the partial pictures that the request asks for; where it asks for none, some while a client follows
    * the image, unless the budget has no room for these.
    */
-  async function open(run: Run, provider: Provider, plan: GenerationPlan, id: string): Promise<OpenCall> {
+  async function open(run: Run, provider: Provider, plan: GenerationPlan, names: CallNames): Promise<OpenCall> {
     const isWatched = events.wantsPartials(run.mediaId);
     const asked = plan.call.partialImages;
     const forWatchers = isWatched ? Math.min(PARTIAL_IMAGES, plan.call.model.partialImages) : 0;
     // A request that names a number gets no more than that: each is billed.
     const partialImages = asked > 0 ? asked : forWatchers;
     try {
-      return await reserve(run, provider, { ...plan, call: { ...plan.call, partialImages } }, id);
+      return await reserve(run, provider, { ...plan, call: { ...plan.call, partialImages } }, names);
     } catch (error) {
       const isTooMuch = error instanceof ImageError && error.code === 'budget_exhausted';
       if (!isTooMuch || partialImages === asked) throw error;
-      return await reserve(run, provider, plan, id);
+      return await reserve(run, provider, plan, names);
     }
   }
 
   /** Records the attempt, and reserves its estimate within the budget. */
-  async function reserve(run: Run, provider: Provider, plan: GenerationPlan, id: string): Promise<OpenCall> {
+  async function reserve(
+    run: Run,
+    provider: Provider,
+    plan: GenerationPlan,
+    { id, lost }: CallNames,
+  ): Promise<OpenCall> {
     const { call: request } = plan;
+    const planned = plannedFields(provider.name, plan);
     const cost = await run.retry(() => costs.estimate(request));
     const now = clock.now();
     const began = clock.monotonic();
@@ -126,8 +159,12 @@ export function createAttempt({
       announced: null,
     };
     const guard = guardSpending(attempt.model, attempt.cost, now);
-    await run.advance((image) => opened(image, attempt, plannedFields(provider.name, plan)), guard);
-    return { attempt, provider, request, began };
+    await run.advance((image) => {
+      const { original } = image;
+      if (run.claim !== undefined && original?.sound && original.name !== lost) throw new PictureArrivedError();
+      return opened(image, attempt, planned);
+    }, guard);
+    return { attempt, provider, request, planned, began };
   }
 
   /** The picture of the call. Where it brings none, closes the attempt and raises why. */
@@ -216,7 +253,7 @@ export function createAttempt({
 
   /** Stores the picture, then closes the attempt with its cost. */
   async function keep(run: Run, call: OpenCall, picture: PaidPicture): Promise<StoredOriginal> {
-    const { attempt, provider, request, began } = call;
+    const { attempt, provider, request, planned, began } = call;
     telemetry.providerCall(attempt.provider, 'ok');
     const durationMs = clock.monotonic() - began;
     const name = originalName(run.mediaId, attempt.id);
@@ -236,9 +273,13 @@ export function createAttempt({
       providerRequestId,
       cost,
       ...reported(picture.usage),
+      // A picture that another process was paid for may have put its own plan into the record.
+      ...(run.claim !== undefined && { planned }),
     };
-    const image = await run.change(
-      (current) => received(current, attempt.id, result) ?? keptAfterCancel(current, attempt.id, result),
+    const image = await run.change((current) =>
+      run.holds(current)
+        ? (received(current, attempt.id, result) ?? keptAfterCancel(current, attempt.id, result))
+        : keptAfterTakeover(current, attempt.id, result),
     );
     run.log.info(
       { attempt: attempt.id, provider: attempt.provider, durationMs, bytes: original.bytes },

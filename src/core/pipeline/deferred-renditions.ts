@@ -1,15 +1,15 @@
 import { DamagedOriginalError, faultFields } from '../domain/errors.ts';
-import { renditionName } from '../domain/file-names.ts';
+import { publishedAs, renditionName, storedNameOf } from '../domain/file-names.ts';
 import { hasSameOriginal, type Image } from '../domain/image.ts';
 import { newWarnings, renditionsGivenUp, withRendition, withWarnings } from '../domain/life-cycle/transitions.ts';
 import type { FinishedFile, Imaging } from '../ports/imaging.ts';
 import type { RunJob } from '../ports/job-queue.ts';
 import type { MediaStore } from '../ports/media-store.ts';
 import { finishSpec } from './finish.ts';
-import { type Job, nameRequest, type OpenJob } from './job.ts';
+import { claimImage, type Job, nameRequest, type OpenJob } from './job.ts';
 import { jobSpan } from './spans.ts';
 
-/** Stops the work on pending renditions: the image was deleted or made again, or the process stops. */
+/** Stops the work on pending renditions: the image was deleted or made again, its job claimed anew, or the process stops. */
 class DeferredWorkStoppedError extends Error {
   override readonly name = 'DeferredWorkStoppedError';
 }
@@ -23,18 +23,20 @@ export function createDeferredRenditions({
   store,
   imaging,
   embedPrompt,
+  contentNames,
 }: {
   readonly openJob: OpenJob;
   readonly store: Pick<MediaStore, 'read' | 'publish'>;
   readonly imaging: Pick<Imaging, 'finishDeferred'>;
   /** Whether prompts are written into the files. */
   readonly embedPrompt: boolean;
+  /** As that of `createFinish`. */
+  readonly contentNames: boolean;
 }): RunJob {
-  return async (mediaId, signals) => {
-    const job = openJob(mediaId, signals);
-    const image = await job.read().catch(() => null);
-    if (image?.status !== 'succeeded' || image.pending.length === 0 || signals.cancelled.aborted) return;
-    nameRequest(job, image);
+  return async (mediaId, signals, claim) => {
+    const job = openJob(mediaId, signals, claim);
+    const image = await take(job).catch(() => null);
+    if (image === null) return;
     try {
       await job.timed('deferred', () => makePending(job, image), jobSpan(image, 'deferred'));
     } catch (error) {
@@ -45,6 +47,14 @@ export function createDeferredRenditions({
       }
     }
   };
+
+  /** The image, taken for the job's claim; null where it has no pending renditions, or another process makes them. */
+  async function take(job: Job): Promise<Image | null> {
+    const found = await job.read();
+    if (found === null || !isDue(found) || job.signals.cancelled.aborted) return null;
+    nameRequest(job, found);
+    return await claimImage(job, found, isDue);
+  }
 
   async function makePending(job: Job, image: Image): Promise<void> {
     const { original } = image;
@@ -67,11 +77,11 @@ export function createDeferredRenditions({
   async function publish(job: Job, image: Image, rendition: FinishedFile): Promise<void> {
     const { bytes, width, height, format, sha256 } = rendition;
     const current = await job.read();
-    if (isStopped(job) || !hasSameOriginal(current, image)) throw new DeferredWorkStoppedError();
+    if (isStopped(job) || current === null || !isSame(job, current, image)) throw new DeferredWorkStoppedError();
     if (bytes === null) throw new TypeError('a rendition is never the original itself');
-    const name = renditionName(image.mediaId, rendition);
-    const file = { name, width, height, format, bytes: bytes.byteLength, sha256 };
-    await job.retry(() => store.publish([{ name, bytes }]));
+    const names = publishedAs(renditionName(image.mediaId, rendition), sha256, contentNames);
+    const file = { ...names, width, height, format, bytes: bytes.byteLength, sha256 };
+    await job.retry(() => store.publish([{ name: storedNameOf(names), bytes }]));
     await changeSame(job, image, (latest) => withRendition(latest, file));
   }
 }
@@ -90,9 +100,17 @@ async function giveUp(job: Job, image: Image, error: unknown): Promise<void> {
   );
 }
 
-/** Changes the record while it still has the original that the job began with. */
+/** Changes the record while it still has the original that the job began with, and the job's claim. */
 async function changeSame(job: Job, image: Image, transition: (latest: Image) => Image | null): Promise<void> {
-  await job.change((current) => (hasSameOriginal(current, image) ? transition(current) : null));
+  await job.change((current) => (isSame(job, current, image) ? transition(current) : null));
+}
+
+function isSame(job: Job, current: Image, image: Image): boolean {
+  return hasSameOriginal(current, image) && job.holds(current);
+}
+
+function isDue({ status, pending }: Image): boolean {
+  return status === 'succeeded' && pending.length > 0;
 }
 
 function isStopped({ signals }: Job): boolean {

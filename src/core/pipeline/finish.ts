@@ -1,7 +1,7 @@
 import { NO_CHECKS } from '../domain/checks.ts';
 import { digitalSourceTypeOf } from '../domain/digital-source.ts';
 import { DamagedOriginalError } from '../domain/errors.ts';
-import { masterName, renditionName } from '../domain/file-names.ts';
+import { masterName, publishedAs, renditionName, storedNameOf } from '../domain/file-names.ts';
 import { type RenditionFormat, type RenditionSpec, toMasterFormat } from '../domain/formats.ts';
 import { type Image, isRepair, type MediaFile, type Original } from '../domain/image.ts';
 import { type Input, picturesSent } from '../domain/input.ts';
@@ -31,6 +31,7 @@ export function createFinish({
   store,
   imaging,
   embedPrompt,
+  contentNames,
   deferredFormats,
   reportOutcome,
   clock,
@@ -39,6 +40,11 @@ export function createFinish({
   readonly imaging: Pick<Imaging, 'finish'>;
   /** Whether prompts are written into the files. */
   readonly embedPrompt: boolean;
+  /**
+   * Whether files are stored under names with their checksums, as is needed where several processes publish. A file that another replaces,
+   * in a repair, then stays as an orphan until a cleanup: another process may be publishing the same content.
+   */
+  readonly contentNames: boolean;
   /** Formats too slow for the master to wait for. */
   readonly deferredFormats: readonly RenditionFormat[];
   readonly reportOutcome: ReportOutcome;
@@ -61,7 +67,7 @@ export function createFinish({
       .catch((error: unknown) => {
         throw error instanceof DamagedOriginalError ? missingOriginal(image) : error;
       });
-    const { master, renditions, sources } = toMediaFiles(image, original, made);
+    const { master, renditions, sources } = toMediaFiles(image, original, made, contentNames);
     await run.timed('publish', () => run.retry(() => store.publish(sources)));
     const { thumbhash, dominantColour, checks, warnings } = made;
     const parts = { master, renditions, pending, thumbhash, dominantColour, checks, warnings };
@@ -133,11 +139,13 @@ function provenanceInput({ sha256, format, source }: Input): ProvenanceInput {
 }
 
 /** The files of a finished picture: as the record describes them, and as the store publishes them. */
-function toMediaFiles(image: Image, original: Original, finished: FinishedPicture) {
+function toMediaFiles(image: Image, original: Original, finished: FinishedPicture, contentNames: boolean) {
   const sources: FileSource[] = [];
   const describe = (name: string, { bytes, width, height, format, sha256 }: FinishedFile): MediaFile => {
-    sources.push(bytes === null ? { name, from: original.name } : { name, bytes });
-    return { name, width, height, format, bytes: bytes?.byteLength ?? original.bytes, sha256 };
+    const names = publishedAs(name, sha256, contentNames);
+    const stored = storedNameOf(names);
+    sources.push(bytes === null ? { name: stored, from: original.name } : { name: stored, bytes });
+    return { ...names, width, height, format, bytes: bytes?.byteLength ?? original.bytes, sha256 };
   };
   const master = describe(masterName(image.mediaId, toMasterFormat(finished.master.format)), finished.master);
   const renditions = finished.renditions.map((file) => describe(renditionName(image.mediaId, file), file));

@@ -4,10 +4,13 @@ import { setAside, withWarnings } from '../domain/life-cycle/transitions.ts';
 import type { CallWithFallback } from '../upstream/fallback.ts';
 import type { Upstreams } from '../upstream/upstreams.ts';
 import type { AttemptOnce } from './attempt.ts';
-import type { Run } from './job.ts';
-import type { StoredOriginal } from './stored-original.ts';
+import { type Run, SupersededError } from './job.ts';
+import type { FindStoredOriginal, StoredOriginal } from './stored-original.ts';
 
-/** Pays for a picture: calls the image's providers, with retries and fallback, until one returns it. */
+/**
+ * Pays for a picture: calls the image's providers, with retries and fallback, until one returns it. Where a process that has lost its claim
+ * of the job brings the picture that it was paid for meanwhile, that is taken before another call is made.
+ */
 export type Generate = (run: Run, image: Image) => Promise<StoredOriginal>;
 
 /**
@@ -20,13 +23,25 @@ export function createGenerate({
   upstreams,
   callWithFallback,
   attemptOnce,
+  findStoredOriginal,
 }: {
   readonly upstreams: Pick<Upstreams, 'candidates'>;
   readonly callWithFallback: CallWithFallback;
   readonly attemptOnce: AttemptOnce;
+  readonly findStoredOriginal: FindStoredOriginal;
 }): Generate {
-  return async (run, image) =>
-    await callWithFallback({
+  return async (run, image) => {
+    try {
+      return await call(run, image);
+    } catch (error) {
+      const late = error instanceof SupersededError ? null : await findLate(run, image);
+      if (late === null) throw error;
+      return late;
+    }
+  };
+
+  async function call(run: Run, image: Image): Promise<StoredOriginal> {
+    return await callWithFallback({
       candidates: upstreams.candidates(image.request),
       requestedAt: Date.parse(image.requestedAt),
       earlier: image.attempts,
@@ -35,8 +50,18 @@ export function createGenerate({
       // Draining ends the waits for a slot, a retry or the end of an outage; a call under way goes on until `stopping`.
       signal: AbortSignal.any([run.signals.cancelled, run.signals.draining]),
       log: run.log,
-      attempt: ({ upstream, plan }) => attemptOnce(run, upstream.provider, plan),
+      attempt: ({ upstream, plan }) => attemptOnce(run, upstream.provider, plan, image.original?.name),
     });
+  }
+
+  /** The picture that came since the run began to call, from a process that had claimed the job before; null where there is none. */
+  async function findLate(run: Run, { original: lost }: Image): Promise<StoredOriginal | null> {
+    if (run.claim === undefined || run.signals.cancelled.aborted || run.signals.stopping.aborted) return null;
+    const latest = await run.read();
+    if (latest === null || !run.isCurrent(latest)) return null;
+    const { original } = latest;
+    return original?.sound && original.name !== lost?.name ? await findStoredOriginal(run, latest) : null;
+  }
 }
 
 export function createRegenerate({

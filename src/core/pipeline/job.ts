@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import { type Image, isFinished } from '../domain/image.ts';
+import { claimed } from '../domain/life-cycle/transitions.ts';
 import type { SpendingGuard } from '../domain/money.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { ImageEvents } from '../ports/image-events.ts';
@@ -13,6 +14,10 @@ import type { SpanDescription, Tracer } from '../ports/tracer.ts';
 export interface Job {
   readonly mediaId: string;
   readonly signals: JobSignals;
+  /** The fencing token of `RunJob`; undefined where a job cannot be claimed twice. */
+  readonly claim: number | undefined;
+  /** True while no other process has claimed the job of the image. It always is where a job cannot be claimed twice. */
+  holds(image: Image): boolean;
   /** Writes the mediaId into every line. */
   readonly log: Logger;
   /** Retries an access to the storage that must not be lost, until it succeeds, the image is deleted or the process stops. */
@@ -31,13 +36,13 @@ export interface Job {
 }
 
 /** Begins a job of the image with this mediaId. */
-export type OpenJob = (mediaId: string, signals: JobSignals) => Job;
+export type OpenJob = (mediaId: string, signals: JobSignals, claim?: number) => Job;
 
-/** One run of one image. Its writes apply only while the image is still in this run. */
+/** One run of one image. Its writes apply only while the image is still in this run, and its job still held. */
 export interface Run extends Job {
   /** `Image.run` of this run. */
   readonly number: number;
-  /** True while the image is unfinished and in this run. */
+  /** True while the image is unfinished, in this run and held. */
   isCurrent(image: Image): boolean;
   /**
    * Changes the record of an image that is still in this run; raises `SupersededError` when it is not.
@@ -49,7 +54,7 @@ export interface Run extends Job {
 
 const MAX_READ_WAIT_MS = 60_000;
 
-/** The image was cancelled, deleted or rerun: this run must write nothing more. */
+/** The image was cancelled, deleted or rerun, or its job was claimed by another process: this run must write nothing more. */
 export class SupersededError extends Error {
   override readonly name = 'SupersededError';
 }
@@ -69,7 +74,7 @@ export function createOpenJob({
   readonly clock: Clock;
   readonly log: Logger;
 }): OpenJob {
-  return (mediaId, signals) => {
+  return (mediaId, signals, claim) => {
     const log = serviceLog.child({ mediaId });
     // What is kept for an image that is deleted meanwhile need not be kept.
     const stopping = AbortSignal.any([signals.stopping, signals.discarded]);
@@ -79,6 +84,8 @@ export function createOpenJob({
     return {
       mediaId,
       signals,
+      claim,
+      holds: (image) => claim === undefined || image.claim === claim,
       log,
       retry: (access) => retry(access),
       retryRead: (access) => retry(access, MAX_READ_WAIT_MS),
@@ -108,9 +115,27 @@ export function nameRequest({ log }: Job, { requestId = null }: Image): void {
   if (requestId !== null) log.setBindings({ requestId });
 }
 
+/**
+ * Takes the image for the job's claim, where `isDue` holds for it, and returns it as it is then stored: no earlier claim writes what only the
+ * holder may write from now on. A job that cannot be claimed twice writes nothing here. Raises `SupersededError` where the job was claimed
+ * later than this, or nothing is due any more.
+ */
+export async function claimImage(job: Job, found: Image, isDue: (image: Image) => boolean): Promise<Image> {
+  const { claim } = job;
+  if (claim === undefined) return found;
+  let isOurs = false;
+  const image = await job.change((stored) => {
+    const next = isDue(stored) ? claimed(stored, claim) : null;
+    isOurs = next !== null;
+    return next === stored ? null : next;
+  });
+  if (image === null || !isOurs) throw new SupersededError();
+  return image;
+}
+
 /** The run with this number, on top of its job. */
 export function inRun(job: Job, number: number): Run {
-  const isCurrent = (image: Image) => image.run === number && !isFinished(image.status);
+  const isCurrent = (image: Image) => image.run === number && !isFinished(image.status) && job.holds(image);
 
   return {
     ...job,
@@ -125,7 +150,7 @@ export function inRun(job: Job, number: number): Run {
       const image = await job.change((stored) => {
         const unfinished = isCurrent(stored);
         // Only the run itself ends its image as succeeded or failed.
-        current = unfinished || (stored.run === number && stored.status === written?.status);
+        current = unfinished || (stored.run === number && job.holds(stored) && stored.status === written?.status);
         const next = unfinished ? transition(stored) : null;
         written = next ?? written;
         return next;

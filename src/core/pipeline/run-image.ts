@@ -3,7 +3,7 @@ import type { RunJob } from '../ports/job-queue.ts';
 import type { Tracer } from '../ports/tracer.ts';
 import type { Finish } from './finish.ts';
 import type { Generate, Regenerate } from './generate.ts';
-import { inRun, nameRequest, type OpenJob, type Run } from './job.ts';
+import { claimImage, inRun, nameRequest, type OpenJob, type Run } from './job.ts';
 import type { RecordFailure } from './outcome.ts';
 import { jobSpan } from './spans.ts';
 import type { FindStoredOriginal } from './stored-original.ts';
@@ -14,7 +14,8 @@ const NO_RUN = 0;
 /**
  * Takes an unfinished image through the stages it has not done yet: find its stored original or generate one, finish, publish, end.
  * From the moment the original is durable, nothing here calls a provider for it again, unless it is rejected and
- * `regenerateOnReject` allows one more. Never rejects.
+ * `regenerateOnReject` allows one more. A job that another process claims meanwhile ends without a trace, but for what it has paid for. Never
+ * rejects.
  */
 export function createRunImage({
   openJob,
@@ -33,11 +34,12 @@ export function createRunImage({
   readonly recordFailure: RecordFailure;
   readonly tracer: Tracer;
 }): RunJob {
-  return async (mediaId, signals) => {
-    const job = openJob(mediaId, signals);
+  return async (mediaId, signals, claim) => {
+    const job = openJob(mediaId, signals, claim);
     try {
-      const image = await job.read();
-      if (image === null || isFinished(image.status)) return;
+      const found = await job.read();
+      if (found === null || isFinished(found.status)) return;
+      const image = await claimImage(job, found, ({ status }) => !isFinished(status));
       nameRequest(job, image);
       await tracer.span(jobSpan(image, 'job'), () => runStages(inRun(job, image.run), image));
     } catch (error) {

@@ -51,7 +51,8 @@ export interface RecordStore {
    * then; one that is accepted later may name them again.
    */
   remove(mediaId: string, condition?: (image: Image) => boolean): Promise<Deletion | null>;
-  pendingDeletions(): Promise<readonly Deletion[]>;
+  /** Those of all images, or that of one. */
+  pendingDeletions(mediaId?: string): Promise<readonly Deletion[]>;
   /** Call when the files of the deletion are gone. */
   deletionDone(mediaId: string): Promise<void>;
 

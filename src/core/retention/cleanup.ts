@@ -4,6 +4,8 @@ import type { Logger } from 'pino';
 import { inputNames, possibleNames } from '../domain/file-names.ts';
 import type { Image, ImageStatus } from '../domain/image.ts';
 import type { Clock } from '../ports/clock.ts';
+import { takeLock } from '../ports/lock-wait.ts';
+import type { Locks } from '../ports/locks.ts';
 import type { MediaStore } from '../ports/media-store.ts';
 import type { CleanupReport, Place, RecordStore } from '../ports/record-store.ts';
 import type { Deletions } from './deletions.ts';
@@ -27,6 +29,12 @@ interface CleanupSpec {
 /** Overrides of the configured retention; absent parts use the settings. */
 export type CleanupOptions = { readonly [Part in keyof CleanupSpec]?: CleanupSpec[Part] | undefined };
 
+/** The lock that a cleanup runs under. */
+export const CLEANUP_LOCK = 'cleanup';
+
+/** Between two looks at whether another process has ended its cleanup, in milliseconds. */
+const MAX_TURN_PAUSE_MS = 1_000;
+
 export type Cleanup = (options: CleanupOptions) => Promise<CleanupReport>;
 
 interface CleanupDeps {
@@ -38,22 +46,24 @@ interface CleanupDeps {
   /** The configured retention. */
   readonly retention: Pick<CleanupSpec, 'olderThanMs' | 'maxBytes'>;
   readonly watch: SweepWatch;
-  readonly clock: Pick<Clock, 'now' | 'monotonic'>;
+  readonly locks: Locks;
+  readonly clock: Clock;
   readonly log: Logger;
 }
 
 /**
  * Removes expired images, then orphans, then the oldest images beyond the limit, and repairs images with missing files.
- * Runs in batches and yields to requests in between. Cleanups are serialized.
+ * Runs in batches and yields to requests in between. Cleanups are serialized, among all processes over these records.
  *
  * A file or an image that cannot be dealt with ends nothing: it is passed over, and reported. Rejects where the records cannot be read
  * or the store cannot be walked through.
  */
 export function createCleanup(deps: CleanupDeps): Cleanup {
-  const { records, deletions, removeOrphans, repairMissingFiles, retention, watch, clock, log } = deps;
+  const { records, deletions, removeOrphans, repairMissingFiles, retention, watch, locks, clock, log } = deps;
   const cleanups = new PQueue({ concurrency: 1 });
 
   async function cleanUp(spec: CleanupSpec): Promise<CleanupReport> {
+    await using _ = await takeLock(locks, CLEANUP_LOCK, { clock, maxPauseMs: MAX_TURN_PAUSE_MS });
     const began = clock.monotonic();
     const notes = watch.begin(spec.dryRun);
     try {

@@ -5,8 +5,9 @@ import { cancelled } from '../domain/life-cycle/transitions.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { ImageEvents } from '../ports/image-events.ts';
 import type { JobQueue } from '../ports/job-queue.ts';
+import type { Locks } from '../ports/locks.ts';
 import type { MediaStore } from '../ports/media-store.ts';
-import type { Deletion, RecordStore } from '../ports/record-store.ts';
+import type { RecordStore } from '../ports/record-store.ts';
 import type { Telemetry } from '../ports/telemetry.ts';
 
 interface DeletionDeps {
@@ -14,6 +15,7 @@ interface DeletionDeps {
   readonly store: Pick<MediaStore, 'remove'>;
   readonly queue: Pick<JobQueue, 'enqueue' | 'cancel'>;
   readonly events: Pick<ImageEvents, 'publish'>;
+  readonly locks: Locks;
   readonly telemetry: Pick<Telemetry, 'imageEnded'>;
   readonly clock: Clock;
   readonly log: Logger;
@@ -38,10 +40,10 @@ export interface Deletions {
    * was deleted since it was read, even if another one has its mediaId by now.
    */
   cancel(found: FoundImage): Promise<Image | null>;
-  /** Removes the files that a deleted image of this name left behind. Raises `ImageError` where the store cannot remove them. */
+  /** Removes the files that a deleted image of this name left behind, unless another process does so now. Raises `ImageError` where the store cannot remove them. */
   completeFor(mediaId: string): Promise<void>;
   /**
-   * Completes every deletion that was interrupted, in this process or an earlier one. One that cannot be completed is handed to
+   * Completes every deletion that was interrupted, in this process or another one. One that cannot be completed is handed to
    * `onFault`, and the rest is done.
    */
   completeAll(onFault: (mediaId: string, error: unknown) => void): Promise<void>;
@@ -53,21 +55,43 @@ type FoundImage = Pick<Image, 'mediaId' | 'owner' | 'createdAt'>;
 /** How long `cancel` waits for the job to end, in milliseconds. */
 const CANCEL_WAIT_MS = 5_000;
 
-export function createDeletions({ records, store, queue, events, telemetry, clock, log }: DeletionDeps): Deletions {
+export function createDeletions({
+  records,
+  store,
+  queue,
+  events,
+  locks,
+  telemetry,
+  clock,
+  log,
+}: DeletionDeps): Deletions {
   // One removal per mediaId at a time: a second one could delete files of a new image under the same name.
   const inFlight = new Map<string, Promise<void>>();
 
-  function complete({ mediaId, names }: Deletion): Promise<void> {
-    const work =
-      inFlight.get(mediaId) ??
-      queue
-        // Stops the job first: it could publish a pending rendition after the files were removed.
-        .cancel(mediaId, { discard: true })
-        .then(() => store.remove(names))
-        .then(() => records.deletionDone(mediaId))
-        .finally(() => inFlight.delete(mediaId));
+  function complete(mediaId: string): Promise<void> {
+    const work = inFlight.get(mediaId) ?? removeFiles(mediaId).finally(() => inFlight.delete(mediaId));
     inFlight.set(mediaId, work);
     return work;
+  }
+
+  /**
+   * Removes the files of a pending deletion. Of several processes one does it, and looks up within its lock what is left to do: once another
+   * has done it, a new image may have the mediaId and files of these names. A process that loses the lock, with its connection, in the middle
+   * of this goes on; the files of a new image are then safe by their names, which have their checksums (`MediaFile.stored`).
+   */
+  async function removeFiles(mediaId: string): Promise<void> {
+    await using lock = await locks.tryLock(`deletion ${mediaId}`);
+    if (lock === null) return;
+    const deletion = await findPending(mediaId);
+    if (deletion === undefined) return;
+    // Stops the job first: it could publish a pending rendition after the files were removed.
+    await queue.cancel(mediaId, { discard: true });
+    await store.remove(deletion.names);
+    await records.deletionDone(mediaId);
+  }
+
+  async function findPending(mediaId: string) {
+    return (await records.pendingDeletions(mediaId)).find((deletion) => deletion.mediaId === mediaId);
   }
 
   async function removeIf(mediaId: string, condition?: (image: Image) => boolean): Promise<boolean> {
@@ -75,7 +99,7 @@ export function createDeletions({ records, store, queue, events, telemetry, cloc
     if (deletion === null) return false;
     events.publish(mediaId, null);
     log.info({ mediaId, files: deletion.names.length }, 'image deleted');
-    await complete(deletion).catch((error: unknown) => {
+    await complete(mediaId).catch((error: unknown) => {
       log.warn(
         { mediaId, ...faultFields(error) },
         'files of a deleted image could not be removed yet; the next cleanup tries again',
@@ -142,12 +166,11 @@ export function createDeletions({ records, store, queue, events, telemetry, cloc
           !image.request.labels.includes(PINNED),
       ),
     async completeFor(mediaId) {
-      const pending = (await records.pendingDeletions()).find((deletion) => deletion.mediaId === mediaId);
-      if (pending) await complete(pending);
+      if (await findPending(mediaId)) await complete(mediaId);
     },
     async completeAll(onFault) {
-      for (const deletion of await records.pendingDeletions()) {
-        await complete(deletion).catch((error: unknown) => onFault(deletion.mediaId, error));
+      for (const { mediaId } of await records.pendingDeletions()) {
+        await complete(mediaId).catch((error: unknown) => onFault(mediaId, error));
       }
     },
   };

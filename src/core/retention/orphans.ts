@@ -1,6 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Logger } from 'pino';
-import { isGivenName, isOriginalName } from '../domain/file-names.ts';
+import { hasChecksum, isGivenName, isOriginalName, mediaIdOf } from '../domain/file-names.ts';
+import { isFinished } from '../domain/image.ts';
 import type { MediaStore, StoredFile } from '../ports/media-store.ts';
 import type { RecordStore } from '../ports/record-store.ts';
 import { createBloomFilter } from './bloom-filter.ts';
@@ -19,12 +20,15 @@ interface OrphanReport {
 }
 
 interface OrphanDeps {
-  readonly records: Pick<RecordStore, 'identity' | 'ownedNames' | 'countByStatus'>;
+  readonly records: Pick<RecordStore, 'get' | 'identity' | 'ownedNames' | 'countByStatus'>;
   readonly store: Pick<MediaStore, 'list' | 'mark' | 'remove'>;
   readonly log: Logger;
 }
 
-/** Files younger than this are never orphans: the record of a new file, inputs too, is written after it. */
+/**
+ * Files younger than this are never orphans: the record of a new file, inputs too, is written after it, within a minute. A file has its age by
+ * the clock of the store, a sweep begins by that of this process: they may differ by 59 minutes before a file is taken too early.
+ */
 const ORPHAN_AGE_MS = 60 * 60 * 1000;
 /** Originals younger than this are never removed as orphans: each was paid for, and the database may come back from a backup. */
 const ORPHAN_ORIGINAL_AGE_MS = 30 * 24 * 60 * 60 * 1000;
@@ -52,7 +56,22 @@ export function createOrphanRemoval({ records, store, log }: OrphanDeps): Remove
 
   async function unowned(files: readonly StoredFile[]): Promise<readonly StoredFile[]> {
     const owned = await records.ownedNames(files.map(({ name }) => name));
-    return files.filter(({ name }) => !owned.has(name));
+    const unknown = files.filter(({ name }) => !owned.has(name));
+    if (!unknown.some(({ name }) => hasChecksum(name))) return unknown;
+    const orphans: StoredFile[] = [];
+    for (const file of unknown) if (!(await mayBePublished(file))) orphans.push(file);
+    return orphans;
+  }
+
+  /**
+   * Whether the image of this file is at work and may publish just this content again, as a repair does: the record has a name with a checksum
+   * only once its file is published. One that is published and swept in the same moment is missing, and the next cleanup repairs that.
+   */
+  async function mayBePublished({ name }: StoredFile): Promise<boolean> {
+    const mediaId = hasChecksum(name) ? mediaIdOf(name) : null;
+    if (mediaId === null) return false;
+    const image = await records.get(mediaId);
+    return image !== null && (!isFinished(image.status) || image.pending.length > 0);
   }
 
   function logForeign(count: number, names: readonly string[]): void {

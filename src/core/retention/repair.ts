@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Logger } from 'pino';
-import { sha256 } from '../domain/file-names.ts';
+import { sha256, storedNameOf } from '../domain/file-names.ts';
 import { hasSameOriginal, type Image, type MediaFile } from '../domain/image.ts';
 import { requeuedForRepair } from '../domain/life-cycle/transitions.ts';
 import type { ImageEvents } from '../ports/image-events.ts';
@@ -71,9 +71,9 @@ export function createRepair({ records, store, queue, events, queueLimit, log }:
     return bytes !== null && sha256(bytes) === original?.sha256;
   }
 
-  async function isIntact({ name, bytes, sha256: expected }: MediaFile): Promise<boolean> {
-    const content = await store.read(name);
-    return content?.byteLength === bytes && sha256(content) === expected;
+  async function isIntact(file: MediaFile): Promise<boolean> {
+    const content = await store.read(storedNameOf(file));
+    return content?.byteLength === file.bytes && sha256(content) === file.sha256;
   }
 
   async function findMissingFiles(
@@ -83,7 +83,7 @@ export function createRepair({ records, store, queue, events, queueLimit, log }:
   ): Promise<readonly string[]> {
     const missing: string[] = [];
     for (const file of publishedFiles(image)) {
-      if (inventory.mayHold(file) && !checksums.isDue(file)) continue;
+      if (inventory.mayHold({ name: storedNameOf(file), bytes: file.bytes }) && !checksums.isDue(file)) continue;
       if (!(await isIntact(file))) missing.push(file.name);
     }
     return missing;
@@ -178,9 +178,9 @@ function createChecksums(after: string | null): Checksums {
 function listsAny(current: Image | null, image: Image, names: readonly string[]): boolean {
   if (current === null || !hasSameOriginal(current, image)) return false;
   const found = publishedFiles(image).filter(({ name }) => names.includes(name));
-  return publishedFiles(current).some((file) =>
-    found.some(({ name, sha256: before }) => file.name === name && file.sha256 === before),
-  );
+  const isEqual = (one: MediaFile, other: MediaFile) =>
+    one.name === other.name && one.sha256 === other.sha256 && one.stored === other.stored;
+  return publishedFiles(current).some((file) => found.some((before) => isEqual(file, before)));
 }
 
 function publishedFiles({ master, renditions }: Image): readonly MediaFile[] {

@@ -63,7 +63,7 @@ export function watchRecords(records: RecordStore, watch: StorageWatch, log: Log
     update: (mediaId, change, guard) => noting(records.update(mediaId, change, guard)),
     requeue: (mediaId, queueLimit, change, guard) => noting(records.requeue(mediaId, queueLimit, change, guard)),
     remove: (mediaId, condition) => noting(records.remove(mediaId, condition)),
-    pendingDeletions: () => noting(records.pendingDeletions()),
+    pendingDeletions: (mediaId) => noting(records.pendingDeletions(mediaId)),
     deletionDone: (mediaId) => noting(records.deletionDone(mediaId)),
     list: (query) => noting(records.list(query)),
     unfinished: () => noting(records.unfinished()),

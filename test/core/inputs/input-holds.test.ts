@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
+import { createLocalLocks } from '../../../src/adapters/locks/local.ts';
 import { createDiskStore } from '../../../src/adapters/storage/disk.ts';
 import { inputName } from '../../../src/core/domain/file-names.ts';
 import type { Input } from '../../../src/core/domain/input.ts';
@@ -8,6 +9,7 @@ import { exampleImage } from '../../support/app/fake-images.ts';
 import { openRecords } from '../../support/app/records.ts';
 import { randomOf } from '../../support/random.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
+import { createTestClock } from '../../support/test-clock.ts';
 
 const LOGO = 'a'.repeat(64);
 const CHAIR = 'b'.repeat(64);
@@ -35,7 +37,7 @@ async function open(folder: string, begins: (names: readonly string[]) => Promis
         await disk.remove(names);
       },
     },
-    records,
+    { records, locks: createLocalLocks(), clock: createTestClock() },
   );
   const accept = async (mediaId: string, ...hashes: readonly string[]) => {
     using _ = await inputs.hold(hashes.map(inputName));

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { beforeAll, expect, it, onTestFinished } from 'vitest';
 import { createImaging } from '../../../src/adapters/imaging/finish.ts';
+import { createLocalLocks } from '../../../src/adapters/locks/local.ts';
 import { createDiskStore } from '../../../src/adapters/storage/disk.ts';
 import { createBytesInHand } from '../../../src/core/domain/bytes-in-hand.ts';
 import { ImageError } from '../../../src/core/domain/errors.ts';
@@ -13,6 +14,7 @@ import { aRequest } from '../../contracts/record-store/example-images.ts';
 import { openRecords } from '../../support/app/records.ts';
 import { texturedPicture } from '../../support/pictures.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
+import { createTestClock } from '../../support/test-clock.ts';
 
 let logo: Buffer;
 let chair: Buffer;
@@ -32,7 +34,10 @@ async function openIntake(options: { readonly memoryBytes?: number; readonly put
   });
   const pages: Record<string, () => Promise<Uint8Array>> = {};
   const disk = await createDiskStore({ root: join(folder.path, 'media') });
-  const { store, ...holds } = protectInputs({ ...disk, put: options.put ?? disk.put }, records);
+  const { store, ...holds } = protectInputs(
+    { ...disk, put: options.put ?? disk.put },
+    { records, locks: createLocalLocks(), clock: createTestClock() },
+  );
   const takeInputs = createTakeInputs({
     records,
     store,

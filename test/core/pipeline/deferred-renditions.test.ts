@@ -181,6 +181,7 @@ describe('the job of pending renditions', () => {
         },
       },
       embedPrompt: false,
+      contentNames: false,
     });
     await runDeferred('x', signals);
     return { stored: await job.read(), published, slept: clock.slept };

@@ -58,6 +58,7 @@ async function finish({
       },
     },
     embedPrompt: false,
+    contentNames: false,
     deferredFormats: [],
     reportOutcome: () => void steps.push('reported'),
     clock: { now: () => 0, monotonic: () => 0, sleep: async () => {} },

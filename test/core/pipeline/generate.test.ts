@@ -30,6 +30,7 @@ async function requestFor(image: Image, end?: keyof JobSignals): Promise<Request
     download: unused,
   };
   const generate = createGenerate({
+    findStoredOriginal: () => Promise.reject(new Error('is not called')),
     upstreams: createUpstreams(
       [{ provider, limits: { concurrency: null, perMinute: null } }],
       clock,

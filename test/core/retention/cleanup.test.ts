@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { pino } from 'pino';
 import { describe, expect, it } from 'vitest';
+import { createLocalLocks } from '../../../src/adapters/locks/local.ts';
 import type { CleanupReport } from '../../../src/core/ports/record-store.ts';
 import { createCleanup } from '../../../src/core/retention/cleanup.ts';
 import { createSweepWatch } from '../../../src/core/retention/sweep-watch.ts';
@@ -245,7 +246,8 @@ describe('createCleanup', () => {
       repairMissingFiles: async () => ({ missingFiles: 0, missingFilesOf: [] }),
       retention: { olderThanMs: null, maxBytes: null },
       watch: createSweepWatch(silent, { cleanupEnded: () => undefined }),
-      clock: { now: () => 0, monotonic: () => 0 },
+      locks: createLocalLocks(),
+      clock: { now: () => 0, monotonic: () => 0, sleep: async () => {} },
       log: silent,
     });
     await Promise.all([cleanUp({}), cleanUp({ dryRun: true })]);
@@ -277,7 +279,8 @@ describe('createCleanup', () => {
       repairMissingFiles: async () => ({ missingFiles: 0, missingFilesOf: [] }),
       retention: { olderThanMs: 0, maxBytes: null },
       watch: createSweepWatch(silent, { cleanupEnded: () => undefined }),
-      clock: { now: () => Date.UTC(2026) + 1_199_000, monotonic: () => 0 },
+      locks: createLocalLocks(),
+      clock: { now: () => Date.UTC(2026) + 1_199_000, monotonic: () => 0, sleep: async () => {} },
       log: silent,
     });
     // None of them is removed: each was requested again since it was found.

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { pino } from 'pino';
 import { expect, test } from 'vitest';
+import { createLocalLocks } from '../../../src/adapters/locks/local.ts';
 import { createDiskStore } from '../../../src/adapters/storage/disk.ts';
 import { type Image, PINNED } from '../../../src/core/domain/image.ts';
 import type { JobQueue } from '../../../src/core/ports/job-queue.ts';
@@ -49,6 +50,7 @@ async function openDeletions(folder: string, jobEnds: () => Promise<void>) {
     },
     queue,
     events: { publish: (_mediaId, image) => void published.push(image?.status ?? null) },
+    locks: createLocalLocks(),
     telemetry: { imageEnded: ({ status }) => void ended.push(status) },
     clock,
     log: pino({ level: 'silent' }),

@@ -19,6 +19,7 @@ async function removeOrphans(
   const seen = new Set<string>();
   const remove = createOrphanRemoval({
     records: {
+      get: async () => null,
       identity: async () => 'mine',
       async ownedNames(names) {
         const result = names.filter((name) => owned.includes(name) || (seen.has(name) && adopted.includes(name)));

@@ -1,7 +1,7 @@
 import type { Image } from '../../../core/domain/image.ts';
 import type { CallQuery, FoundCall } from '../../../core/ports/record-store.ts';
+import { NEVER, parseImage } from '../rows.ts';
 import type { SqliteDatabase } from './database.ts';
-import { NEVER, parseImage } from './rows.ts';
 import { IS_READABLE } from './schema/unreadable.ts';
 
 /** The reads of calls, synchronous; each promises what the port's method of that name does. */

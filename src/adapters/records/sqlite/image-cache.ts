@@ -1,6 +1,6 @@
 import { LRUCache } from 'lru-cache';
 import type { Image } from '../../../core/domain/image.ts';
-import type { StoredImage } from './rows.ts';
+import type { StoredImage } from '../rows.ts';
 
 /** Most images in the cache; a popular picture is requested thousands of times a second. */
 const MAX_IMAGES = 500;

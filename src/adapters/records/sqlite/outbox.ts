@@ -2,8 +2,8 @@ import type { Delivery } from '../../../core/domain/delivery.ts';
 import type { Image } from '../../../core/domain/image.ts';
 import type { NewDelivery } from '../../../core/ports/record-store.ts';
 import { type DueDelivery, KEPT_DELIVERIES, type Outbox } from '../../../core/ports/webhooks.ts';
+import type { StoredImage } from '../rows.ts';
 import type { SqliteDatabase } from './database.ts';
-import type { StoredImage } from './rows.ts';
 import { CHANGED, type Row, run, type Step, stopUnless } from './writer/write.ts';
 
 /** The reads of the port's `Outbox`, over the deliveries table, synchronous. */

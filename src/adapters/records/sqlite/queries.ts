@@ -16,8 +16,6 @@ import type {
   UsageKey,
 } from '../../../core/ports/record-store.ts';
 import { decodeCursor, encodeCursor } from '../cursor.ts';
-import { openCallQueries } from './call-queries.ts';
-import type { SqliteDatabase } from './database.ts';
 import {
   NEVER,
   parseImage,
@@ -27,7 +25,9 @@ import {
   readImage,
   readStored,
   type StoredImage,
-} from './rows.ts';
+} from '../rows.ts';
+import { openCallQueries } from './call-queries.ts';
+import type { SqliteDatabase } from './database.ts';
 import { IS_READABLE } from './schema/unreadable.ts';
 import { countSharing } from './shared-files.ts';
 import type { Row } from './writer/write.ts';
@@ -50,7 +50,7 @@ interface SqliteQueries {
   lastCleanup(): LastCleanup | null;
   /** Null until it is made. */
   identity(): string | null;
-  pendingDeletions(): readonly Deletion[];
+  pendingDeletions(mediaId?: string): readonly Deletion[];
   unreadable(): readonly string[];
   ownedNames(names: readonly string[]): ReadonlySet<string>;
   countSharing(names: readonly string[], owner: string | null): ReadonlyMap<string, number>;
@@ -212,8 +212,14 @@ export function openQueries(sql: SqliteDatabase['sql'], derive: Derive): SqliteQ
       return row ? String(row.uuid) : null;
     },
 
-    pendingDeletions: () =>
-      sql(`SELECT media_id, names FROM deletions WHERE json_valid(names) ORDER BY media_id`).all().map(readDeletion),
+    pendingDeletions(mediaId) {
+      const select = 'SELECT media_id, names FROM deletions WHERE json_valid(names)';
+      const rows =
+        mediaId === undefined
+          ? sql(`${select} ORDER BY media_id`).all()
+          : sql(`${select} AND media_id = :mediaId`).all({ mediaId });
+      return rows.map(readDeletion);
+    },
 
     unreadable: () =>
       sql(`

@@ -2,14 +2,14 @@ import { randomUUID } from 'node:crypto';
 import type { Image } from '../../../core/domain/image.ts';
 import type { SpendingGuard } from '../../../core/domain/money.ts';
 import type { Derive, Derived, RecordStore } from '../../../core/ports/record-store.ts';
+import { asStored, damaged, type StoredImage } from '../rows.ts';
+import { createTurns } from '../turns.ts';
 import { openDatabase, type SqliteDatabase } from './database.ts';
 import { isThreadLost, unavailable } from './errors.ts';
 import { createImageCache } from './image-cache.ts';
 import { openLedger } from './ledger.ts';
 import { deliveryUpdateSteps, openOutbox } from './outbox.ts';
 import { openQueries } from './queries.ts';
-import { asStored, damaged, type StoredImage } from './rows.ts';
-import { createTurns } from './writer/turns.ts';
 import { CHANGED, type Outcome, type Step } from './writer/write.ts';
 import {
   acceptanceOf,
@@ -260,7 +260,7 @@ function recordStore(database: SqliteDatabase, derive: Derive): RecordStore {
     oldest: (limit, after) => answer(() => queries.oldest(limit, after)),
     largestUsage: (kind) => answer(() => queries.largestUsage(kind)),
     lastCleanup: () => answer(() => queries.lastCleanup()),
-    pendingDeletions: () => answer(() => queries.pendingDeletions()),
+    pendingDeletions: (mediaId) => answer(() => queries.pendingDeletions(mediaId)),
     unreadable: () => answer(() => queries.unreadable()),
     ownedNames: (names) => answer(() => queries.ownedNames(names)),
     countSharing: (names, owner) => answer(() => queries.countSharing(names, owner)),

@@ -3,10 +3,10 @@ import { formatSize } from '../../../core/domain/geometry.ts';
 import type { Image } from '../../../core/domain/image.ts';
 import type { SpendingGuard } from '../../../core/domain/money.ts';
 import type { Acceptance, Deletion, Derived, LastCleanup, UsageKey } from '../../../core/ports/record-store.ts';
+import { columnsOf, readDeletion, readImage, type StoredImage } from '../rows.ts';
 import { balancesOf, guardSteps, ledgerSteps, VETOED } from './ledger.ts';
 import { deliverySteps, imageRemovedSteps } from './outbox.ts';
 import { FIND_BY_KEY, FIND_DELETION, FIND_IMAGE, IDENTITY, QUEUED } from './queries.ts';
-import { columnsOf, readDeletion, readImage, type StoredImage } from './rows.ts';
 import { forgetSharedSteps, sharedNameSteps, UNSHARED } from './shared-files.ts';
 import { answerWith, CHANGED, type Outcome, run, type Step, stopIf, stopUnless } from './writer/write.ts';
 

@@ -5,6 +5,7 @@ import {
   type AnnouncedPicture,
   type Attempt,
   type AttemptOutcome,
+  hasEndedWithoutPicture,
   type Image,
   isFinished,
   isOpen,
@@ -31,6 +32,8 @@ export interface ReceivedPicture extends Pick<Attempt, 'httpStatus' | 'providerR
   readonly durationMs: number;
   readonly original: Original;
   readonly revisedPrompt: string | null;
+  /** The plan of its call, where that of another process may stand in the record; absent where the record has it. */
+  readonly planned?: PlannedFields;
 }
 
 /**
@@ -66,7 +69,7 @@ export function announced(image: Image, attemptId: string, announcement: Announc
 export function received(image: Image, attemptId: string, picture: ReceivedPicture): Image | null {
   if (!isAwaited(image, attemptId)) return null;
   const next = withPaid(image, attemptId, picture);
-  return next && { ...next, status: 'processing', original: picture.original, revisedPrompt: picture.revisedPrompt };
+  return next && { ...next, ...madeFrom(picture), status: 'processing' };
 }
 
 /**
@@ -80,6 +83,18 @@ export function keptAfterCancel(image: Image, attemptId: string, picture: Receiv
   if (next === null || image.status === 'processing' || image.status === 'succeeded') return next;
   const { original, revisedPrompt } = picture;
   return { ...next, original, revisedPrompt, warnings: [...image.warnings, PICTURE_KEPT] };
+}
+
+/**
+ * A picture arrived at a process whose job was claimed by another meanwhile. It was paid for, so it becomes the original where the image has
+ * no sound one; the work of the later claim goes on as it is. Legal in every state, for an open attempt. The status stays.
+ */
+export function keptAfterTakeover(image: Image, attemptId: string, picture: ReceivedPicture): Image | null {
+  const next = withPaid(image, attemptId, picture);
+  if (next === null || image.original?.sound || image.status === 'processing' || image.status === 'succeeded')
+    return next;
+  const kept = { ...next, ...madeFrom(picture) };
+  return hasEndedWithoutPicture(image) ? { ...kept, warnings: [...kept.warnings, PICTURE_KEPT] } : kept;
 }
 
 /**
@@ -103,6 +118,11 @@ export function adopted(
 /** Whether the present run of the image is waiting for the picture of this attempt. */
 function isAwaited({ status, run, attempts }: Image, attemptId: string): boolean {
   return status === 'generating' && attempts.some((attempt) => attempt.id === attemptId && attempt.run === run);
+}
+
+/** The fields that describe the picture. */
+function madeFrom({ original, revisedPrompt, planned }: ReceivedPicture) {
+  return { ...(planned && plannedFields(planned)), original, revisedPrompt };
 }
 
 function withPaid(image: Image, attemptId: string, picture: ReceivedPicture): Image | null {

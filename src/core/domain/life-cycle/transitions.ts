@@ -7,7 +7,7 @@
  *
  * No change drops an attempt, but for old ones that go into a sum (`boundedAttempts`), the cost of a call, or what makes the picture:
  * of the request only the `CHANGEABLE_FIELDS` change, by `patched`.
- * None checks that the caller's run is still the present one; the pipeline's `advance` does.
+ * None checks that the caller's run is still the present one, and its claim the latest; the pipeline's `advance` does.
  */
 
 import { renditionName } from '../file-names.ts';
@@ -88,6 +88,15 @@ export function accepted({ planned, ...request }: AcceptedRequest): Image {
     original: null,
     cost: ZERO_COST,
   };
+}
+
+/**
+ * A process has claimed the job of the image: from now on only this claim advances the run. A new run keeps it, since the claims of later
+ * jobs are greater. Legal unless a later claim was made; the image itself where it is this claim's already.
+ */
+export function claimed(image: Image, claim: number): Image | null {
+  if (image.claim !== undefined && image.claim > claim) return null;
+  return image.claim === claim ? image : { ...image, claim };
 }
 
 /** The stored original is finished again, without another call. Legal in every unfinished state, with a sound original. */

@@ -1,6 +1,6 @@
 import { setImmediate as nextRound } from 'node:timers/promises';
 import { expect, it } from 'vitest';
-import { createTurns } from '../../../../../src/adapters/records/sqlite/writer/turns.ts';
+import { createTurns } from '../../../src/adapters/records/turns.ts';
 
 it('runs work of one key in order, whatever becomes of it, and work of others at once', async () => {
   const turns = createTurns();

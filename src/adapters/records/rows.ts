@@ -1,8 +1,9 @@
-import type { SQLInputValue, SQLOutputValue } from 'node:sqlite';
-import { ImageError } from '../../../core/domain/errors.ts';
-import type { Image } from '../../../core/domain/image.ts';
-import type { Deletion, Derived, LastCleanup, Place } from '../../../core/ports/record-store.ts';
-import type { Row } from './writer/write.ts';
+import { ImageError } from '../../core/domain/errors.ts';
+import type { Image } from '../../core/domain/image.ts';
+import type { Deletion, Derived, LastCleanup, Place } from '../../core/ports/record-store.ts';
+
+/** A result row, by column name. */
+type Row = Readonly<Record<string, unknown>>;
 
 /** An image as it is stored, and the text that it was read from or written as: in bytes where the text itself may be damaged. */
 export interface StoredImage {
@@ -10,11 +11,25 @@ export interface StoredImage {
   readonly document: string | Uint8Array;
 }
 
+type ColumnName =
+  | 'mediaId'
+  | 'owner'
+  | 'status'
+  | 'idempotencyKey'
+  | 'createdAt'
+  | 'requestedAt'
+  | 'expiresAt'
+  | 'callId'
+  | 'callIndex'
+  | 'callDigest'
+  | 'callEndedAt'
+  | 'document';
+
 /** An image as its row: the document, and copies of the values that queries search by. */
 export function columnsOf(
   { image, document }: StoredImage,
   { expiresAt }: Pick<Derived, 'expiresAt'>,
-): Record<string, SQLInputValue> {
+): Readonly<Record<ColumnName, string | number | null | Uint8Array>> {
   return {
     mediaId: image.mediaId,
     owner: image.owner,
@@ -86,7 +101,7 @@ export function damaged(mediaId: string, detail: string): ImageError {
 }
 
 /** The value of a JSON text; undefined where it is none. */
-function parse(text: SQLOutputValue | undefined): unknown {
+function parse(text: unknown): unknown {
   try {
     return JSON.parse(String(text));
   } catch {

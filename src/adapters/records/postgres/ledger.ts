@@ -1,0 +1,107 @@
+import type { Balance, Spending, SpendingGuard } from '../../../core/domain/money.ts';
+import type { Derived } from '../../../core/ports/record-store.ts';
+import type { Row, Statements } from '../../postgres/database.ts';
+import type { Transactions } from './transactions.ts';
+
+/** The ledger in the table `spending`: sums per day, owner and model, so that no query sums over all images. */
+
+/** What a guard is told of a write. */
+export interface Judged {
+  readonly guard: SpendingGuard;
+  readonly owner: string;
+  readonly balances: Parameters<SpendingGuard['check']>[1];
+}
+
+/** The `day` of reservations, which belong to no day yet. */
+const RESERVED = '';
+
+/** A balance as two columns, of the rows that `condition` leaves. */
+const sums = (name: string, condition: string) => `
+  coalesce(sum(micro_usd) FILTER (WHERE day <> '' AND ${condition}), 0) AS ${name}_spent,
+  coalesce(sum(micro_usd) FILTER (WHERE day = '' AND ${condition}), 0) AS ${name}_reserved`;
+
+/**
+ * Adds the entries of one owner's write, which are differences, to the sums, and has the guard judge them where they spend more. Such
+ * writes are judged one after the other, in the whole cluster: those that have a limit of the service in common, or of their owner alone.
+ * Raises the guard's error. Returns what the guard is still to be told of, once the write is durable.
+ */
+export async function enterSpending(
+  { run }: Statements,
+  derived: readonly Pick<Derived, 'ledger' | 'spendsMore'>[],
+  owner: string,
+  guard: SpendingGuard | undefined,
+): Promise<Judged | null> {
+  const entries = derived.flatMap(({ ledger }) => ledger);
+  const judge = derived.some(({ spendsMore }) => spendsMore) ? guard : undefined;
+  const limits = judge?.limitsOf(owner);
+  const lock = limits && budgetLock(limits, owner);
+  // Its own statement: what follows has to see what those before it have committed.
+  if (lock) await run('SELECT pg_advisory_xact_lock(hashtextextended($1, 0))', [lock]);
+  if (entries.length > 0) {
+    await run(
+      `SELECT easel.add_spending(day, owner, model, images, micro_usd, unpriced)
+      FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[])
+        AS entry (day, owner, model, images, micro_usd, unpriced)`,
+      [
+        entries.map(({ day }) => day ?? RESERVED),
+        entries.map((entry) => entry.owner),
+        entries.map(({ model }) => model),
+        entries.map(({ images }) => images),
+        entries.map(({ microUsd }) => microUsd),
+        entries.map(({ unpriced }) => unpriced),
+      ],
+    );
+  }
+  if (!judge || !limits) return null;
+  const [row] = await run(
+    `SELECT ${sums('service', 'true')}, ${sums('owner', 'owner = $2')} FROM easel.spending WHERE day IN ('', $1)`,
+    [judge.day, owner],
+  );
+  const balances = { service: balanceOf(row, 'service'), owner: balanceOf(row, 'owner') };
+  const isAbove = (limit: number | null, { spent, reserved }: Balance) => limit !== null && spent + reserved > limit;
+  if (isAbove(limits.service, balances.service) || isAbove(limits.owner, balances.owner)) {
+    judge.check(owner, balances);
+    throw new TypeError('the guard does not say why it stops a write');
+  }
+  return { guard: judge, owner, balances };
+}
+
+/** The lock under which writes with these limits are judged; null for none. */
+function budgetLock({ service, owner: own }: ReturnType<SpendingGuard['limitsOf']>, owner: string): string | null {
+  if (service !== null) return 'easel budget';
+  return own === null ? null : `easel budget of ${owner}`;
+}
+
+export async function readSpending(
+  read: Transactions['read'],
+  from: string,
+  owner: string | null,
+): Promise<readonly Spending[]> {
+  const rows = await read(
+    `SELECT day, owner, model, sum(images) AS images, sum(micro_usd) AS micro_usd, sum(unpriced) AS unpriced
+    FROM easel.spending WHERE day >= $1 AND day <> '' AND ($2::text IS NULL OR owner = $2)
+    GROUP BY day, owner, model
+    ORDER BY day DESC, owner, model`,
+    [from, owner],
+  );
+  return rows.map((row) => ({
+    day: String(row.day),
+    owner: String(row.owner),
+    model: String(row.model),
+    images: Number(row.images),
+    microUsd: Number(row.micro_usd),
+    unpriced: Number(row.unpriced),
+  }));
+}
+
+export async function readBalance(read: Transactions['read'], day: string, owner: string | null): Promise<Balance> {
+  const [row] = await read(
+    `SELECT ${sums('all', 'true')} FROM easel.spending WHERE day IN ('', $1) AND ($2::text IS NULL OR owner = $2)`,
+    [day, owner],
+  );
+  return balanceOf(row, 'all');
+}
+
+function balanceOf(row: Row | undefined, name: string): Balance {
+  return { spent: Number(row?.[`${name}_spent`]), reserved: Number(row?.[`${name}_reserved`]) };
+}

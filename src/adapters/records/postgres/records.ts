@@ -1,0 +1,286 @@
+import { randomUUID } from 'node:crypto';
+import { ImageError } from '../../../core/domain/errors.ts';
+import { formatSize } from '../../../core/domain/geometry.ts';
+import type { Image } from '../../../core/domain/image.ts';
+import type { SpendingGuard } from '../../../core/domain/money.ts';
+import type { Acceptance, Deletion, Derive, RecordStore } from '../../../core/ports/record-store.ts';
+import type { PostgresDatabase, Row, Statements } from '../../postgres/database.ts';
+import type { PostgresSession } from '../../postgres/session.ts';
+import { asStored, readDeletion, readImage } from '../rows.ts';
+import { createTurns } from '../turns.ts';
+import { hasRoom } from './admission.ts';
+import { checkRecords } from './check.ts';
+import { enterSpending, type Judged, readBalance, readSpending } from './ledger.ts';
+import { openLists } from './lists.ts';
+import { DELIVERIES_CHANNEL, insertDelivery, openOutbox } from './outbox.ts';
+import { openQueries, orDamaged } from './queries.ts';
+import { createTransactions } from './transactions.ts';
+import {
+  deleteImage,
+  findDeletion,
+  insertImages,
+  insertLabels,
+  insertSharedNames,
+  lockImage,
+  lockTogether,
+  type NewImage,
+  rewriteImage,
+} from './writes.ts';
+
+export interface PostgresRecordsOptions {
+  /** Open and migrated. `close` of the store leaves it open. */
+  readonly database: PostgresDatabase;
+  /** Hears of deliveries that other replicas add. `close` of the store leaves it open. */
+  readonly session: Pick<PostgresSession, 'listen'>;
+  /** Derives from each write its ledger entries, webhook delivery, owned names and columns. */
+  readonly derive: Derive;
+  /** Sends the jobs of these images within the transaction that stores them, for each write with `Derived.startsJob`. */
+  readonly enlist?: (statements: Statements, mediaIds: readonly string[]) => Promise<void>;
+  /** Names this store in the notifications that it sends, so that it knows them for its own. A random one by default. */
+  readonly instance?: string;
+}
+
+/**
+ * Record store in PostgreSQL, which many processes share. Resolves once it hears of what others do. Raises `ImageError` where the server
+ * cannot be reached.
+ *
+ * A write is one transaction. An image is locked from its read to its write, so that the rules of the core run in between; unique indexes
+ * decide who has a mediaId or a key. Locks are taken in one order, so that no two writes wait for each other: mediaIds and keys of a call,
+ * the queue, the image, the budget, its shared files. Writes that take turns do so in this process first, in which they hold no connection.
+ */
+export async function openPostgresRecords({
+  database,
+  session,
+  derive,
+  enlist = async () => undefined,
+  instance = randomUUID(),
+}: PostgresRecordsOptions): Promise<RecordStore> {
+  const transactions = createTransactions(database);
+  const { read, write } = transactions;
+  const queries = openQueries(read, derive);
+  const turns = createTurns();
+  let onNewDelivery = (): void => undefined;
+  const stopListening = await session.listen(DELIVERIES_CHANNEL, {
+    message(sender) {
+      if (sender !== instance) onNewDelivery();
+    },
+    reconnected: () => onNewDelivery(),
+  });
+  const outbox = openOutbox({
+    transactions,
+    instance,
+    turns: (id, work) => turns.take(`delivery ${id}`, work),
+    onChanged: () => queueMicrotask(() => onNewDelivery()),
+  });
+
+  /** Stores what the writes to images of one owner cause, beside the images themselves. */
+  const enterDerived = async (
+    statements: Statements,
+    images: readonly NewImage[],
+    owner: string,
+    guard: SpendingGuard | undefined,
+  ): Promise<Judged | null> => {
+    const judged = await enterSpending(
+      statements,
+      images.map(({ derived }) => derived),
+      owner,
+      guard,
+    );
+    for (const { stored, derived } of images)
+      if (derived.delivery) await insertDelivery(statements, derived.delivery, stored, instance);
+    const jobs = images.filter(({ derived }) => derived.startsJob).map(({ stored }) => stored.image.mediaId);
+    if (jobs.length > 0) await enlist(statements, jobs);
+    return judged;
+  };
+
+  /** Tells of a write that is durable. */
+  const written = (images: readonly NewImage[], judged: Judged | null): void => {
+    if (images.some(({ derived }) => derived.delivery)) queueMicrotask(() => onNewDelivery());
+    judged?.guard.check(judged.owner, judged.balances);
+  };
+
+  /** Takes the turn of each image, and where a guard may have to judge, that of the budget. */
+  const inTurn = <T>(
+    images: readonly string[],
+    guard: SpendingGuard | undefined,
+    work: () => Promise<T>,
+  ): Promise<T> => {
+    const budget = guard === undefined ? [] : ['budget'];
+    return turns.takeAll([...images.map((mediaId) => `image ${mediaId}`), ...budget], work);
+  };
+
+  /** The image that has the mediaId or the key of one of these. */
+  const findTaken = async (images: readonly Image[]): Promise<Acceptance | null> => {
+    for (const { mediaId, owner, idempotencyKey } of images) {
+      const same = await queries.get(mediaId);
+      if (same) return { outcome: 'exists', by: 'mediaId', image: same };
+      const keyed = idempotencyKey === null ? null : await queries.findByKey(owner, idempotencyKey);
+      if (keyed) return { outcome: 'exists', by: 'idempotencyKey', image: keyed };
+    }
+    return null;
+  };
+
+  const tryAccept = (
+    images: readonly Image[],
+    queueLimit: number,
+    guard: SpendingGuard | undefined,
+  ): Promise<'taken' | 'queue_full' | { readonly added: readonly NewImage[]; readonly judged: Judged | null }> =>
+    write(async (statements, note) => {
+      await lockTogether(statements, images);
+      if (!(await hasRoom(statements, images.length, queueLimit))) return 'queue_full';
+      const added = images.map((image) => ({ stored: asStored(image), derived: derive(null, image) }));
+      if (!(await insertImages(statements, added, note))) throw new TakenError();
+      await insertLabels(statements, images);
+      await insertSharedNames(statements, added);
+      const pending = await findDeletion(
+        statements,
+        images.map(({ mediaId }) => mediaId),
+      );
+      if (pending) throw stillBeingRemoved(pending);
+      const owner = images[0]?.owner ?? '';
+      return { added, judged: await enterDerived(statements, added, owner, guard) };
+    }).catch(asTaken);
+
+  const rewrite = (
+    mediaId: string,
+    change: (image: Image) => Image | null,
+    guard: SpendingGuard | undefined,
+    queueLimit: number,
+  ): Promise<Image | null | 'queue_full'> =>
+    inTurn([mediaId], guard, async () => {
+      const result = await orDamaged(mediaId, () =>
+        write(async (statements, note) => {
+          const room = await hasRoom(statements, 1, queueLimit);
+          const row = await lockImage(statements, mediaId);
+          note(row);
+          const before = readImage(row);
+          const image = before && change(before);
+          if (!before || !image) return { image: before };
+          if (image.mediaId !== mediaId) throw new TypeError(`an update cannot rename ${mediaId} to ${image.mediaId}`);
+          if (!room) return 'queue_full';
+          const after = { stored: asStored(image), derived: derive(before, image) };
+          await rewriteImage(statements, before, after, instance);
+          return { image, after, judged: await enterDerived(statements, [after], image.owner, guard) };
+        }),
+      );
+      if (result === 'queue_full') return result;
+      if (result.after) written([result.after], result.judged);
+      return result.image;
+    });
+
+  return {
+    outbox: {
+      ...outbox,
+      onNew(listener) {
+        onNewDelivery = listener;
+      },
+    },
+
+    async accept(given, queueLimit, guard) {
+      const images = [given].flat();
+      const mediaIds = images.map(({ mediaId }) => mediaId);
+      return await inTurn(mediaIds, guard, async () => {
+        for (;;) {
+          const result = await tryAccept(images, queueLimit, guard);
+          if (typeof result !== 'string') {
+            written(result.added, result.judged);
+            return { outcome: 'accepted' };
+          }
+          const taken = await findTaken(images);
+          if (taken) return taken;
+          if (result === 'queue_full') return { outcome: 'queue_full' };
+          // The image that was in the way has been removed meanwhile.
+        }
+      });
+    },
+
+    ...queries,
+    ...openLists(read),
+
+    async update(mediaId, change, guard) {
+      const image = await rewrite(mediaId, change, guard, Number.POSITIVE_INFINITY);
+      return image === 'queue_full' ? null : image;
+    },
+
+    requeue: (mediaId, queueLimit, change, guard) => rewrite(mediaId, change, guard, queueLimit),
+
+    remove: (mediaId, condition = () => true) =>
+      inTurn([mediaId], undefined, () =>
+        orDamaged(mediaId, () =>
+          write(async (statements, note): Promise<Deletion | null> => {
+            const row = await lockImage(statements, mediaId);
+            note(row);
+            const before = readImage(row);
+            if (!before || !condition(before)) return null;
+            const derived = derive(before, null);
+            await enterSpending(statements, [derived], before.owner, undefined);
+            return await deleteImage(statements, mediaId, derived, instance);
+          }),
+        ),
+      ),
+
+    deletionDone: (mediaId) =>
+      write(async ({ run }) => void (await run('DELETE FROM easel.deletions WHERE media_id = $1', [mediaId]))),
+
+    spending: (from, owner) => readSpending(read, from, owner),
+    balance: (day, owner) => readBalance(read, day, owner),
+
+    async noteUsage(kind, outputTokens) {
+      // What is known needs no commit, which the picture would wait for.
+      if ((await queries.largestUsage(kind)) >= outputTokens) return;
+      const { model, quality, size } = kind;
+      await write(async ({ run }) => {
+        await run(
+          `INSERT INTO easel.largest_usage AS known VALUES ($1, $2, $3, $4)
+          ON CONFLICT (model, quality, size) DO UPDATE SET output_tokens = greatest(known.output_tokens, excluded.output_tokens)`,
+          [model, quality, formatSize(size), outputTokens],
+        );
+      });
+    },
+
+    async saveCleanup(cleanup) {
+      await write(async ({ run }) => {
+        await run(
+          'INSERT INTO easel.last_cleanup VALUES (1, $1) ON CONFLICT (id) DO UPDATE SET report = excluded.report',
+          [JSON.stringify(cleanup)],
+        );
+      });
+    },
+
+    async identity() {
+      const find = async () => (await read('SELECT uuid FROM easel.identity'))[0]?.uuid;
+      const known = await find();
+      if (known !== undefined) return String(known);
+      await write(async ({ run }) => {
+        await run('INSERT INTO easel.identity VALUES (1, $1) ON CONFLICT DO NOTHING', [randomUUID()]);
+      });
+      return String(await find());
+    },
+
+    check: () => checkRecords(transactions),
+
+    async close() {
+      stopListening();
+      onNewDelivery = () => undefined;
+      await turns.ended();
+      await transactions.close();
+    },
+  };
+}
+
+/** Rolls back a write that meets a mediaId or key that is taken. */
+class TakenError extends Error {
+  override readonly name = 'TakenError';
+}
+
+function asTaken(error: unknown): 'taken' {
+  if (error instanceof TakenError) return 'taken';
+  throw error;
+}
+
+/** Refuses a mediaId while its deletion is pending: the new image would publish under names that are about to be removed. */
+function stillBeingRemoved(row: Row): ImageError {
+  const { mediaId } = readDeletion(row);
+  const detail = `the files of the earlier image ${mediaId} are still being removed`;
+  return new ImageError('storage_unavailable', detail, { retryAfterSeconds: 1, mediaId });
+}

@@ -1,0 +1,59 @@
+import { createImageEvents } from '../../adapters/events/local.ts';
+import { createPostgresLocks } from '../../adapters/locks/postgres.ts';
+import type { PostgresDatabase } from '../../adapters/postgres/database.ts';
+import { prepareDatabase } from '../../adapters/postgres/server-check.ts';
+import { openSession } from '../../adapters/postgres/session.ts';
+import { createClusterSchedule } from '../../adapters/queue/cluster-schedule.ts';
+import { createEnlist } from '../../adapters/queue/enlist.ts';
+import { NewerJobSchemaError, openPgBoss } from '../../adapters/queue/pg-boss.ts';
+import { createPgBossQueue } from '../../adapters/queue/pg-boss-queue.ts';
+import { createReconciliation } from '../../adapters/queue/reconciliation.ts';
+import { openPostgresRecords } from '../../adapters/records/postgres/records.ts';
+import type { Config } from '../../config/config.ts';
+import type { PostgresSettings } from '../../config/storage-settings.ts';
+import { StorageSetupError } from '../../core/domain/errors.ts';
+import type { StoreParts, Stores } from './stores.ts';
+
+/** For how long a server that cannot be reached yet is tried, in milliseconds. */
+const WAIT_MS = 30_000;
+const APPLICATION = 'easel';
+
+/**
+ * The stores that replicas share in PostgreSQL. Raises `StorageSetupError` where the database cannot be used, and `ImageError` where its
+ * server was not reached in time.
+ */
+export async function openCluster(
+  config: Pick<Config, 'role'>,
+  { url, poolSize }: PostgresSettings,
+  { derive, instance, clock, log }: StoreParts,
+  opened: AsyncDisposableStack,
+): Promise<Stores> {
+  const options = { url, applicationName: APPLICATION, log };
+  const database = await prepareDatabase({ ...options, poolSize, waitMs: WAIT_MS });
+  opened.defer(() => database.close());
+  const session = await openSession(options);
+  opened.defer(() => session.close());
+  const jobs = await openPgBoss({ database, session, log }).catch((error: unknown) => {
+    if (!(error instanceof NewerJobSchemaError)) throw error;
+    throw new StorageSetupError(`DATABASE_URL: ${error.message}`, { cause: error });
+  });
+  opened.defer(() => jobs.close());
+  const records = await openPostgresRecords({ database, session, derive, enlist: createEnlist(jobs), instance });
+  opened.defer(() => records.close());
+  const schedule = createClusterSchedule(jobs);
+  return {
+    records,
+    locks: createPostgresLocks(session),
+    events: createImageEvents(),
+    createQueue: (queue) => createPgBossQueue({ jobs, ...queue }),
+    keepSecret: async () => '',
+    every: (name, ms, work) => schedule.every(name, ms, work),
+    cluster: {
+      firstMark: {
+        wasMade: async () => (await database.read('SELECT FROM easel.media_mark')).length > 0,
+        made: async () => void (await database.write('INSERT INTO easel.media_mark DEFAULT VALUES ON CONFLICT DO NOTHING')),
+      },
+      reconcile: (queue) => createReconciliation({ jobs, records, queue })(),
+    },
+  };
+}
