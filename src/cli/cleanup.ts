@@ -15,18 +15,22 @@ export function addCleanup(program: Command): void {
     .description('delete old pictures and left-over files, print a report, and make lost files again')
     .option('--older-than <age>', 'a number and s, m, h or d; default: RETENTION', parseOption('--older-than', ageText))
     .option('--dry-run', 'delete nothing: the report only')
-    .addHelpText('after', '\nNo service may be running.\n\nExample:\n  easel cleanup --older-than 30d --dry-run')
+    .addHelpText(
+      'after',
+      '\nWith SQLite no service may be running. With PostgreSQL the replicas make lost files again, and this does not wait for that.\n\nExample:\n  easel cleanup --older-than 30d --dry-run',
+    )
     .action(async (flags: CleanupFlags) => {
       process.exitCode = await cleanUp(flags);
     });
 }
 
-/** Runs one cleanup, prints its report, and waits until lost files have been made again. */
+/** Runs one cleanup, prints its report, and waits until lost files have been made again, where this process makes them. */
 async function cleanUp({ olderThan = null, dryRun = false }: { olderThan?: number | null; dryRun?: boolean }) {
-  return await withServices(async ({ services, payments, interrupted }) => {
+  return await withServices(async ({ config, services, payments, interrupted }) => {
     const report = await services.images.cleanup({ olderThanMs: olderThan, dryRun });
     payments.watch(...report.missingFilesOf);
     console.log(JSON.stringify(report, null, 2));
+    if (config.records.kind === 'postgres') return 0;
     for (const mediaId of report.missingFilesOf) {
       if (!interrupted.aborted) await waitForImage(services, mediaId);
     }

@@ -1,6 +1,6 @@
 import type { Services } from '../composition/services.ts';
 import { endAtOnce, REPEAT_MS } from '../composition/stop.ts';
-import { readCommandConfig } from '../config/config.ts';
+import { type Config, readCommandConfig } from '../config/config.ts';
 import { ImageError } from '../core/domain/errors.ts';
 import type { Image } from '../core/domain/image.ts';
 import { ANONYMOUS } from '../core/domain/request.ts';
@@ -9,6 +9,7 @@ import { createPayments, describePaid, type Payments } from './payments.ts';
 
 /** What a command works with. */
 interface EmbeddedService {
+  readonly config: Config;
   readonly services: Services;
   /** To name the images that the command may pay for, so that it can say what it paid when it is interrupted. */
   readonly payments: Payments;
@@ -40,7 +41,7 @@ export async function withServices(work: (service: EmbeddedService) => Promise<n
   signals.onSecond(reportPaid);
   try {
     if (isInterrupted()) return EXIT_INTERRUPTED;
-    const ended = work({ services, payments, interrupted: signals.interrupted });
+    const ended = work({ config, services, payments, interrupted: signals.interrupted });
     const code = await Promise.race([ended, signals.first]);
     return isInterrupted() ? EXIT_INTERRUPTED : code;
   } finally {

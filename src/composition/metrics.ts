@@ -14,6 +14,8 @@ import type { Upstreams } from '../core/upstream/upstreams.ts';
 import { VERSION } from './version.ts';
 
 interface MetricParts {
+  /** Names this process among the replicas. */
+  readonly instance: string;
   readonly records: WatchedRecords;
   readonly store: MediaStore;
   readonly storageWatch: Pick<StorageWatch, 'isWorking'>;
@@ -27,8 +29,8 @@ interface MetricParts {
 
 /** The metrics, with gauges that read the parts at each scrape. */
 export function createServiceMetrics(
-  { budget, defaults }: Config,
-  { records, store, storageWatch, upstreams, providers, shutdowns, queueDepth, clock }: MetricParts,
+  { budget, defaults, records: { kind }, role }: Config,
+  { instance, records, store, storageWatch, upstreams, providers, shutdowns, queueDepth, clock }: MetricParts,
 ): Metrics {
   const today = () => utcDay(clock.now());
   return createMetrics({
@@ -43,6 +45,7 @@ export function createServiceMetrics(
     budget,
     shutdowns: () => shutdowns.known().map(({ model, date }) => ({ model, time: shutdownTime(date) })),
     version: VERSION,
+    replica: kind === 'postgres' ? { instance, role } : null,
     models: providers.map((provider) => ({
       provider: provider.name,
       model: provider.model(defaults.model)?.id ?? defaults.model,

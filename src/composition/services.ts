@@ -29,12 +29,12 @@ import { createServiceMetrics } from './metrics.ts';
 import { loadSharp, openLinks, openTracing, openWebhooks, trySigning } from './optional-parts.ts';
 import { createPipeline } from './pipeline.ts';
 import { type OpenCalls, openProviders } from './providers.ts';
+import { createBeginWork } from './start/begin-work.ts';
 import { openPresets } from './start/open-presets.ts';
 import { warnAboutSettings, warnAboutUnpricedModels, watchForRecovery } from './start/startup.ts';
-import { createBeginWork } from './start/begin-work.ts';
 import { createServiceStop, type StopServices } from './stop.ts';
 import { openMedia } from './stores/media.ts';
-import { openStores } from './stores/stores.ts';
+import { openStores } from './stores/open-stores.ts';
 import { openCallThreads } from './threads/call-threads.ts';
 import { createUseCases } from './use-cases.ts';
 import { VERSION } from './version.ts';
@@ -118,6 +118,7 @@ export async function createServices(
   });
   const { providers, upstreams, shutdowns } = openProviders(config, { tracer, clock, log, openCalls }, opened);
   const metrics = createServiceMetrics(config, {
+    instance,
     records,
     store,
     storageWatch,

@@ -23,6 +23,7 @@ import { endConnections, refuseWorkWhileStopping } from './connections/stopping.
 import { DEFAULT_TIMEOUTS, pauseSocketTimeout, type Timeouts } from './connections/timeouts.ts';
 import { privateAccess } from './media/access.ts';
 import { createHotFiles } from './media/hot-files.ts';
+import { createRedirect, type MediaDelivery } from './media/redirect.ts';
 import { createRepeatedAnswers } from './media/repeated-answers.ts';
 import { createHealth, type HealthChecks } from './monitoring/health.ts';
 import { observeRequest, observeRequests, requestId } from './monitoring/request-log.ts';
@@ -68,6 +69,8 @@ export interface AppConfig {
   readonly generationTimeoutSeconds: number;
   /** Size of the memory cache of popular files, in bytes. */
   readonly mediaCacheBytes: number;
+  /** Whether pictures are sent by us, or by their store where it can give a URL; `stream` by default. */
+  readonly mediaDelivery?: MediaDelivery;
   /** Proxies whose `X-Forwarded-*` headers are trusted; takes the values of Fastify's option of this name. */
   readonly trustProxy: boolean | string;
   readonly metricsAccess: Access;
@@ -222,7 +225,8 @@ export async function buildApp(
     securePictures(scope);
     limiter.guard(scope);
     const access = links && privateAccess(keys, links);
-    await scope.register(mediaRoutes, { pictures, hot, repeated: mayRepeat ? repeated : null, access });
+    const redirect = createRedirect(pictures, config.mediaDelivery ?? 'stream');
+    await scope.register(mediaRoutes, { pictures, hot, repeated: mayRepeat ? repeated : null, redirect, access });
   };
   await app.register(api);
   if (config.answersCallers) await app.register(media);

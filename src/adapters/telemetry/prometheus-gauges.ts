@@ -25,6 +25,9 @@ export interface GaugeSources {
   readonly shutdowns: () => readonly { readonly model: string; readonly time: number }[];
 }
 
+/** Said of what every replica reads from the database or the store that they share. */
+const OF_ALL = 'Of all replicas together: each gives the same number, so take the highest, not the sum.';
+
 /**
  * Registers the gauges. A database or store that cannot be read gives NaN or no series: the scrape must not fail, and the health
  * check reports the fault. `modelLabel` and `keyLabel` bound the cardinality of their labels.
@@ -51,7 +54,7 @@ export function registerGauges(
 
   new Gauge({
     name: 'easel_queue_jobs',
-    help: 'Jobs that wait, jobs that run, and images that wait for their slow renditions.',
+    help: `Jobs that wait, jobs that run, and images that wait for their slow renditions. ${OF_ALL}`,
     labelNames: ['state'],
     registers,
     async collect() {
@@ -72,7 +75,7 @@ export function registerGauges(
   });
   new Gauge({
     name: 'easel_media_bytes',
-    help: 'Bytes of all files on disk below MEDIA_DIR, originals included, each counted once.',
+    help: `Bytes of all files of the pictures, originals included, each counted once. ${OF_ALL}`,
     registers,
     async collect() {
       this.set(await mediaBytes().catch(() => Number.NaN));
@@ -105,7 +108,7 @@ export function registerGauges(
   });
   new Gauge({
     name: 'easel_spent_today_usd',
-    help: 'US dollars spent since 00:00 UTC, by the ledger; calls of unknown cost are not in it.',
+    help: `US dollars spent since 00:00 UTC, by the ledger; calls of unknown cost are not in it. ${OF_ALL}`,
     labelNames: ['model', 'key'],
     registers,
     async collect() {
@@ -117,7 +120,7 @@ export function registerGauges(
   });
   new Gauge({
     name: 'easel_reserved_usd',
-    help: 'US dollars reserved for pictures that are accepted and not yet made.',
+    help: `US dollars reserved for pictures that are accepted and not yet made. ${OF_ALL}`,
     registers,
     async collect() {
       this.set(await reserved().catch(() => Number.NaN));

@@ -10,10 +10,12 @@ interface MetricSources extends GaugeSources {
   readonly models: readonly { readonly provider: string; readonly model: string }[];
   /** Of Easel. */
   readonly version: string;
+  /** What this process is called and does among replicas; absent where it is alone. */
+  readonly replica?: { readonly instance: string; readonly role: string } | null;
 }
 
 /** Prometheus metrics in a registry of their own: counters and histograms of events, and gauges read at every scrape. */
-export function createMetrics({ models, version, ...gaugeSources }: MetricSources): Metrics {
+export function createMetrics({ models, version, replica = null, ...gaugeSources }: MetricSources): Metrics {
   const registry = new Registry();
   const registers = [registry];
   collectDefaultMetrics({ register: registry });
@@ -94,6 +96,15 @@ export function createMetrics({ models, version, ...gaugeSources }: MetricSource
     registers,
   });
   build.set({ version, node: process.versions.node }, 1);
+  if (replica !== null) {
+    const info = new Gauge({
+      name: 'easel_instance_info',
+      help: 'Always 1; the labels name this replica, anew at each start, and say what it does.',
+      labelNames: ['instance', 'role'],
+      registers,
+    });
+    info.set({ ...replica }, 1);
+  }
 
   const modelLabel = boundedLabel(MAX_MODEL_LABELS);
   const keyLabel = boundedLabel(MAX_KEY_LABELS);

@@ -23,7 +23,8 @@ export function addGenerate(program: Command): void {
     .option('--json', 'print the record as POST /images answers it, or the problem')
     .addHelpText(
       'after',
-      '\nNo service may be running. The picture is kept in MEDIA_DIR too.\n\nExample:\n' +
+      '\nWith SQLite no service may be running. With PostgreSQL a running replica makes the picture. It is kept in MEDIA_DIR or the bucket too.' +
+        '\n\nExample:\n' +
         '  easel generate "a lighthouse at dusk" --size 1024x1024 --out lighthouse.png',
     )
     .action(async (words: readonly string[], flags: GenerateFlags) => {

@@ -1,17 +1,22 @@
+import { randomBytes } from 'node:crypto';
+import type { Logger } from 'pino';
 import { createImageEvents } from '../../adapters/events/local.ts';
 import { createPostgresLocks } from '../../adapters/locks/postgres.ts';
 import type { PostgresDatabase } from '../../adapters/postgres/database.ts';
 import { prepareDatabase } from '../../adapters/postgres/server-check.ts';
-import { openSession } from '../../adapters/postgres/session.ts';
+import { openSession, type PostgresSession } from '../../adapters/postgres/session.ts';
 import { createClusterSchedule } from '../../adapters/queue/cluster-schedule.ts';
 import { createEnlist } from '../../adapters/queue/enlist.ts';
-import { NewerJobSchemaError, openPgBoss } from '../../adapters/queue/pg-boss.ts';
+import { NewerJobSchemaError, openPgBoss, type SharedJobs } from '../../adapters/queue/pg-boss.ts';
 import { createPgBossQueue } from '../../adapters/queue/pg-boss-queue.ts';
 import { createReconciliation } from '../../adapters/queue/reconciliation.ts';
 import { openPostgresRecords } from '../../adapters/records/postgres/records.ts';
 import type { Config } from '../../config/config.ts';
 import type { PostgresSettings } from '../../config/storage-settings.ts';
 import { StorageSetupError } from '../../core/domain/errors.ts';
+import type { Clock } from '../../core/ports/clock.ts';
+import { takeLock } from '../../core/ports/lock-wait.ts';
+import type { Locks } from '../../core/ports/locks.ts';
 import type { StoreParts, Stores } from './stores.ts';
 
 /** For how long a server that cannot be reached yet is tried, in milliseconds. */
@@ -33,27 +38,43 @@ export async function openCluster(
   opened.defer(() => database.close());
   const session = await openSession(options);
   opened.defer(() => session.close());
-  const jobs = await openPgBoss({ database, session, log }).catch((error: unknown) => {
-    if (!(error instanceof NewerJobSchemaError)) throw error;
-    throw new StorageSetupError(`DATABASE_URL: ${error.message}`, { cause: error });
-  });
+  const locks = createPostgresLocks(session);
+  const jobs = await openJobs({ database, session, locks, clock, log });
   opened.defer(() => jobs.close());
   const records = await openPostgresRecords({ database, session, derive, enlist: createEnlist(jobs), instance });
   opened.defer(() => records.close());
   const schedule = createClusterSchedule(jobs);
   return {
     records,
-    locks: createPostgresLocks(session),
+    locks,
     events: createImageEvents(),
     createQueue: (queue) => createPgBossQueue({ jobs, ...queue }),
-    keepSecret: async () => '',
+    keepSecret: async (_name, encode = (bits) => bits.toString('base64url')) => encode(randomBytes(32)),
     every: (name, ms, work) => schedule.every(name, ms, work),
     cluster: {
       firstMark: {
         wasMade: async () => (await database.read('SELECT FROM easel.media_mark')).length > 0,
-        made: async () => void (await database.write('INSERT INTO easel.media_mark DEFAULT VALUES ON CONFLICT DO NOTHING')),
+        made: async () =>
+          void (await database.write('INSERT INTO easel.media_mark DEFAULT VALUES ON CONFLICT DO NOTHING')),
       },
       reconcile: (queue) => createReconciliation({ jobs, records, queue })(),
     },
   };
+}
+
+interface JobParts {
+  readonly database: PostgresDatabase;
+  readonly session: PostgresSession;
+  readonly log: Logger;
+  readonly locks: Locks;
+  readonly clock: Pick<Clock, 'sleep'>;
+}
+
+/** Opens the jobs: of many replicas that start at once one after the other, as pg-boss makes its schema without a lock. */
+async function openJobs({ locks, clock, ...parts }: JobParts): Promise<SharedJobs> {
+  await using _ = await takeLock(locks, 'job schema', { clock });
+  return await openPgBoss(parts).catch((error: unknown) => {
+    if (!(error instanceof NewerJobSchemaError)) throw error;
+    throw new StorageSetupError(`DATABASE_URL: ${error.message}`, { cause: error });
+  });
 }

@@ -1,7 +1,6 @@
 /** What a service keeps its state in, as the settings of storage say: what is this process's own, or what replicas share. */
 
 import type { Logger } from 'pino';
-import type { Config } from '../../config/config.ts';
 import type { Clock } from '../../core/ports/clock.ts';
 import type { ImageEvents } from '../../core/ports/image-events.ts';
 import type { JobQueue } from '../../core/ports/job-queue.ts';
@@ -9,7 +8,6 @@ import type { Locks } from '../../core/ports/locks.ts';
 import type { Derive, RecordStore } from '../../core/ports/record-store.ts';
 import type { FirstMark } from '../../core/retention/claim.ts';
 import type { CreateQueue } from '../pipeline.ts';
-import { openEmbedded } from './embedded.ts';
 import type { KeepSecret } from './secrets.ts';
 
 /** The records, and what goes with them. */
@@ -43,12 +41,4 @@ export interface StoreParts {
   readonly instance: string;
   readonly clock: Clock;
   readonly log: Logger;
-}
-
-/** Opens the stores, which `opened` closes. Raises `StorageSetupError` where a setting leads to what cannot be used. */
-export async function openStores(config: Config, parts: StoreParts, opened: AsyncDisposableStack): Promise<Stores> {
-  if (config.records.kind === 'sqlite') return openEmbedded(config.records, parts, opened);
-  // PostgreSQL's client and pg-boss are loaded only where they are used.
-  const { openCluster } = await import('./cluster.ts');
-  return await openCluster(config, config.records, parts, opened);
 }

@@ -1,6 +1,6 @@
 import { mediaIdOf, storedNameOf } from '../domain/file-names.ts';
 import type { MediaFile } from '../domain/image.ts';
-import type { ByteRange, MediaStore, OpenFile } from '../ports/media-store.ts';
+import type { ByteRange, MediaStore, OpenFile, SignedUrlOptions } from '../ports/media-store.ts';
 import type { RecordStore } from '../ports/record-store.ts';
 
 /** A published file and its owner. */
@@ -29,6 +29,8 @@ export interface PublishedPictures {
   open(file: MediaFile, range?: ByteRange): Promise<OpenFile | null>;
   /** All bytes of a file that `find` returned; null when it is missing or no longer the published one. */
   read(file: MediaFile): Promise<Uint8Array | null>;
+  /** A URL of the store itself for a file that `find` returned, as `MediaStore` has it. Absent where the store has none. */
+  signedUrl?(file: MediaFile, options: SignedUrlOptions): Promise<string>;
 }
 
 /** The store has a file but cannot read it. The store's own error, which may name a path of this machine, is only the cause. */
@@ -38,7 +40,7 @@ export class UnreadableFileError extends Error {
 
 interface PublishedPicturesDeps {
   readonly records: Pick<RecordStore, 'get'>;
-  readonly store: Pick<MediaStore, 'open' | 'read'>;
+  readonly store: Pick<MediaStore, 'open' | 'read' | 'signedUrl'>;
 }
 
 export function createPublishedPictures({ records, store }: PublishedPicturesDeps): PublishedPictures {
@@ -62,6 +64,8 @@ export function createPublishedPictures({ records, store }: PublishedPicturesDep
     return current?.file.sha256 === file.sha256 && storedNameOf(current.file) === storedNameOf(file);
   }
 
+  const signedUrl = store.signedUrl?.bind(store);
+
   return {
     find,
 
@@ -81,6 +85,8 @@ export function createPublishedPictures({ records, store }: PublishedPicturesDep
       const bytes = await store.read(storedNameOf(file)).catch(hideCause(file));
       return bytes !== null && (await isPublished(file, bytes.length)) ? bytes : null;
     },
+
+    ...(signedUrl && { signedUrl: (file, options) => signedUrl(file.stored ?? file.name, options) }),
   };
 }
 

@@ -14,6 +14,8 @@ import type { RepeatedAnswers } from './repeated-answers.ts';
  */
 type SendFile = (reply: FastifyReply, file: MediaFile, range: ByteRange | null) => Promise<FastifyReply>;
 
+const FIRST_BYTE: ByteRange = { start: 0, end: 0 };
+
 /** Sends popular files from the memory cache, other files from the store through pooled buffers. */
 export function createFileSender(
   pictures: PublishedPictures,
@@ -30,7 +32,9 @@ export function createFileSender(
       return reply.send(cached);
     }
 
-    const opened = await pictures.open(file, range ?? undefined);
+    const isHead = reply.request.method === 'HEAD';
+    // A store elsewhere would begin to send what is not wanted.
+    const opened = await pictures.open(file, isHead ? FIRST_BYTE : (range ?? undefined));
     if (opened === null) {
       throw new ProblemError({
         code: 'not_found',
@@ -43,7 +47,7 @@ export function createFileSender(
     reply.header('accept-ranges', 'bytes').header('content-length', bytes);
     if (range !== null) reply.code(206).header('content-range', `bytes ${start}-${end}/${file.bytes}`);
     const close = () => void opened.close();
-    if (reply.request.method === 'HEAD') {
+    if (isHead) {
       close();
       return reply.send();
     }

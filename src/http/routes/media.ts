@@ -7,6 +7,7 @@ import type { MediaAccess } from '../media/access.ts';
 import { evaluateConditions, rangeToServe } from '../media/conditional.ts';
 import type { HotFiles } from '../media/hot-files.ts';
 import { createFileSender } from '../media/published-files.ts';
+import type { Redirect } from '../media/redirect.ts';
 import type { RepeatedAnswers } from '../media/repeated-answers.ts';
 import { problemContent, problems } from '../openapi/responses.ts';
 import { ProblemError, sendProblem } from '../protocol/problem.ts';
@@ -16,6 +17,8 @@ interface MediaRoutesOptions {
   readonly hot: HotFiles;
   /** Learns how the app answers; null where each request is to be looked at. */
   readonly repeated: RepeatedAnswers | null;
+  /** Sends clients to the store; null where pictures are sent by us. */
+  readonly redirect: Redirect | null;
   /** Null when pictures are public. */
   readonly access: MediaAccess | null;
 }
@@ -37,7 +40,7 @@ const CACHE_FOR_EVER = 'max-age=31536000, immutable';
 /** `GET` and `HEAD /media/:file`: masters and renditions, whole or in part. */
 export const mediaRoutes: FastifyPluginAsyncZod<MediaRoutesOptions> = async (
   app,
-  { pictures, hot, repeated, access },
+  { pictures, hot, repeated, redirect, access },
 ) => {
   const sendFile = createFileSender(pictures, hot, repeated);
   // `private` keeps private pictures out of shared caches.
@@ -72,6 +75,7 @@ export const mediaRoutes: FastifyPluginAsyncZod<MediaRoutesOptions> = async (
       response: {
         200: pictureContent('The picture.'),
         206: pictureContent('The part that `Range` asked for.'),
+        302: z.undefined().describe('The store sends the picture, from `Location`: with `MEDIA_DELIVERY=redirect`.'),
         304: z.undefined().describe('The copy that the client has is still good.'),
         ...problems('unauthorized', 'forbidden', 'not_found', 'rate_limited', 'storage_unavailable'),
         412: problemContent('`If-Match` does not name the file as it is.', ['invalid_request'], 412),
@@ -114,7 +118,9 @@ export const mediaRoutes: FastifyPluginAsyncZod<MediaRoutesOptions> = async (
               detail: 'the file has no bytes in the range that was asked for',
             });
           }
-          reply.type(MEDIA_TYPES[file.format]);
+          const type = MEDIA_TYPES[file.format];
+          if (redirect !== null) return await redirect(reply, file, type);
+          reply.type(type);
           return await sendFile(reply, file, range === 'whole' ? null : range);
         }
       }

@@ -29,7 +29,7 @@ describe('replicas whose bucket is in trouble', () => {
       return writes % 2 === 0 ? { kind: 'fail-after', status: 500, code: 'InternalError' } : null;
     };
     for (const mediaId of busy) await untilStatus(replicas[0]?.url ?? '', mediaId, 'succeeded');
-    storage.fault = () => ({ kind: 'delay', until: delay(1_000) });
+    storage.fault = () => ({ kind: 'hold', until: delay(1_000) });
     const slow = await submitAll('slow');
     for (const mediaId of slow) await untilStatus(replicas[1]?.url ?? '', mediaId, 'succeeded');
     storage.fault = () => null;

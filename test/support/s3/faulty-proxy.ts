@@ -21,14 +21,14 @@ export type S3Fault =
     }
   /** The request takes effect, and the answer is an error nevertheless. */
   | { readonly kind: 'fail-after'; readonly status: number; readonly code: string }
-  /** The request is passed on when this promise has resolved. */
-  | { readonly kind: 'delay'; readonly until: Promise<unknown> }
   /** The connection ends when so many bytes of the request have come. */
   | { readonly kind: 'cut-request'; readonly bytes: number }
   /** The connection ends when so many bytes of the answer's body were sent. */
   | { readonly kind: 'cut-answer'; readonly bytes: number }
   /** The answer, or the rest of it, waits after so many bytes of its body for this promise. */
   | { readonly kind: 'stall'; readonly bytes: number; readonly until: Promise<unknown> }
+  /** The server gets the request only when this promise has resolved. */
+  | { readonly kind: 'hold'; readonly until: Promise<unknown> }
   /** The server is another one, which answers this. */
   | { readonly kind: 'answer'; readonly body: string };
 
@@ -99,7 +99,7 @@ function pass(
     });
     return;
   }
-  if (fault?.kind === 'delay') {
+  if (fault?.kind === 'hold') {
     void fault.until.then(() => pass(target, incoming, answer, null, note));
     return;
   }

@@ -147,7 +147,7 @@ async function failStorage({ cluster: { storage }, random }: Scene): Promise<voi
 }
 
 async function slowStorage({ cluster: { storage }, random }: Scene): Promise<void> {
-  storage.fault = () => ({ kind: 'delay', until: delay(random() * 3_000) });
+  storage.fault = () => ({ kind: 'hold', until: delay(random() * 3_000) });
   await delay(8_000);
   storage.fault = () => null;
 }

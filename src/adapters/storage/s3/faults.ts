@@ -6,6 +6,9 @@ export interface Place {
   readonly region: string;
 }
 
+/** Name of the error of an answer whose head has come and whose body has not, or not whole. */
+export const BROKEN_ANSWER = 'BrokenAnswerError';
+
 /** The code that S3 or the SDK gave an error, such as `NoSuchKey`; empty for an error that has none. */
 export function codeOf(error: unknown): string {
   if (!(error instanceof Error)) return '';
@@ -69,6 +72,7 @@ export function explain(error: Error, { bucket, region }: Place): string {
   if (statusOf(error) === 403) return `access to the bucket ${bucket} is denied; give the credentials this right`;
   if (FULL.has(code) || statusOf(error) === 507)
     return `the bucket ${bucket} is full; raise its quota or free space (${code})`;
+  if (error.name === BROKEN_ANSWER) return `the answer of the S3 server broke off: ${error.message}`;
   const status = statusOf(error);
   return status === null
     ? `the S3 server cannot be reached: ${error.message}`
@@ -111,6 +115,11 @@ const ELSEWHERE: ReadonlySet<string> = new Set([
   'IllegalLocationConstraintException',
 ]);
 /** What the SDK raises by itself: nothing was answered in time, or there is nothing to sign with. */
-const NETWORK_NAMES: ReadonlySet<string> = new Set(['TimeoutError', 'AbortError', 'CredentialsProviderError']);
+const NETWORK_NAMES: ReadonlySet<string> = new Set([
+  'TimeoutError',
+  'AbortError',
+  'CredentialsProviderError',
+  BROKEN_ANSWER,
+]);
 const NETWORK_CODES =
   /^(ECONN|EPIPE|ETIMEDOUT|ENOTFOUND|EAI_|EHOST|ENET|ERR_SSL|ERR_TLS|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_|HPE_)/;

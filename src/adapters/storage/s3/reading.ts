@@ -2,7 +2,7 @@ import { Readable } from 'node:stream';
 import { GetObjectCommand, HeadObjectCommand, type S3Client } from '@aws-sdk/client-s3';
 import type { ByteRange, OpenFile } from '../../../core/ports/media-store.ts';
 import type { CallOptions } from './client.ts';
-import { isMissing, statusOf } from './faults.ts';
+import { BROKEN_ANSWER, isMissing, statusOf } from './faults.ts';
 
 interface ReadingOptions {
   readonly client: S3Client;
@@ -119,7 +119,7 @@ async function* chunksOf(
   } catch (error) {
     // Whatever a socket or a parser raises in the middle of an answer: the answer is lost.
     throw toImageError(
-      error instanceof Error && error.name !== 'TimeoutError' ? brokenOff(error.message, error) : error,
+      error instanceof Error && error.name !== BROKEN_ANSWER ? brokenOff(error.message, error) : error,
     );
   } finally {
     if (!body.readableEnded) body.destroy();
@@ -127,5 +127,5 @@ async function* chunksOf(
 }
 
 function brokenOff(reason: string, cause?: Error): Error {
-  return Object.assign(new Error(`the answer broke off: ${reason}`, { cause }), { name: 'TimeoutError' });
+  return Object.assign(new Error(reason, { cause }), { name: BROKEN_ANSWER });
 }

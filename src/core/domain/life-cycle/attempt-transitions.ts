@@ -81,8 +81,8 @@ export function keptAfterCancel(image: Image, attemptId: string, picture: Receiv
   if (isAwaited(image, attemptId)) return null;
   const next = withPaid(image, attemptId, picture);
   if (next === null || image.status === 'processing' || image.status === 'succeeded') return next;
-  const { original, revisedPrompt } = picture;
-  return { ...next, original, revisedPrompt, warnings: [...image.warnings, PICTURE_KEPT] };
+  const kept = { ...next, ...madeFrom(picture) };
+  return { ...kept, warnings: [...kept.warnings, PICTURE_KEPT] };
 }
 
 /**
