@@ -45,6 +45,8 @@ const ADAPTERS = [
   'records',
   'queue',
   'events',
+  'instances',
+  'limits',
   'locks',
   'postgres',
   'telemetry',

@@ -13,7 +13,7 @@ import type { Outbox } from '../core/ports/webhooks.ts';
 import { createDeliverer, type Deliverer } from '../core/webhooks/deliverer.ts';
 import { createSignedLinks, type SignedLinks } from '../security/signed-links.ts';
 import { createGuardedFetch } from '../security/ssrf-guard.ts';
-import type { KeepSecret } from './stores/secrets.ts';
+import type { Secrets } from './stores/secrets.ts';
 import { VERSION } from './version.ts';
 
 interface Tracing {
@@ -62,22 +62,20 @@ export async function loadSharp(): Promise<Sharp> {
   return sharp;
 }
 
-/** The signed URLs of private pictures; null where pictures are public. A secret that is not set is made once, and kept. */
-export async function openLinks(
-  { links, secrets }: Config,
+/** The signed URLs of private pictures; null where pictures are public. */
+export function openLinks(
+  { links }: Pick<Config, 'links'>,
+  { mediaUrl: secret }: Pick<Secrets, 'mediaUrl'>,
   plainUrls: MediaUrls,
-  keepSecret: KeepSecret,
   clock: Clock,
-): Promise<SignedLinks | null> {
-  if (links === null) return null;
-  const secret = links.secret ?? (await keepSecret('media-url-secret'));
-  secrets.learn([secret]);
+): SignedLinks | null {
+  if (links === null || secret === null) return null;
   return createSignedLinks({ plainUrls, secret, seconds: links.seconds, clock });
 }
 
 interface WebhookParts {
   readonly outbox: Outbox;
-  readonly keepSecret: KeepSecret;
+  readonly secrets: Secrets['webhook'];
   readonly toRecord: ToRecord;
   readonly telemetry: Telemetry;
   readonly clock: Clock;
@@ -87,22 +85,15 @@ interface WebhookParts {
 }
 
 /** Builds the webhook deliverer and its guarded HTTP client, which `opened` closes. Nothing is sent before `start()`. */
-export async function openWebhooks(
+export function openWebhooks(
   { webhooks, secrets: known }: Config,
-  { outbox, keepSecret, toRecord, telemetry, clock, random, log }: WebhookParts,
+  { outbox, secrets, toRecord, telemetry, clock, random, log }: WebhookParts,
   opened: AsyncDisposableStack,
-): Promise<Deliverer> {
+): Deliverer {
   const guard = createGuardedFetch({ allow: webhooks.allowHosts });
   opened.defer(() => guard.close());
-  const secrets = webhooks.secrets ?? [await keepSecret('webhook-secret', toWebhookSecret)];
-  known.learn(secrets);
   const sender = createWebhookSender({ secrets, guard, maskSecrets: known.mask, clock, userAgent: `Easel/${VERSION}` });
   const deliverer = createDeliverer({ outbox, sender, toRecord, telemetry, clock, random, log });
   opened.defer(() => deliverer.stop());
   return deliverer;
-}
-
-/** Formats a secret as the Standard Webhooks specification does. */
-function toWebhookSecret(bits: Buffer): string {
-  return `whsec_${bits.toString('base64')}`;
 }

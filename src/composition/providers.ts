@@ -8,6 +8,7 @@ import { createModelLookup } from '../core/models/model-choice.ts';
 import { createShutdownWatch, type ShutdownWatch } from '../core/models/retirement.ts';
 import type { Clock } from '../core/ports/clock.ts';
 import type { Provider, ProviderCalls } from '../core/ports/provider.ts';
+import type { CallLimits, SharedCallLimits } from '../core/ports/shared-call-limits.ts';
 import type { Tracer } from '../core/ports/tracer.ts';
 import { createUpstreams, type Upstreams } from '../core/upstream/upstreams.ts';
 import { hostOf } from '../security/allow-list.ts';
@@ -21,10 +22,17 @@ const MAX_PROVIDER_RESPONSE_BYTES = 128 * 1024 * 1024;
 export type OpenCalls = (options: CallThreadOptions) => OpenProviderCalls;
 
 interface ProviderParts {
+  /** The limits of calls over all replicas; null for a process that is alone. */
+  readonly callLimits: SharedLimits | null;
   readonly tracer: Tracer;
   readonly clock: Clock;
   readonly log: Logger;
   readonly openCalls: OpenCalls;
+}
+
+/** Where the limits of the calls to a provider are counted over all replicas. */
+export interface SharedLimits {
+  of(provider: string, limits: CallLimits): SharedCallLimits;
 }
 
 /** The configured providers, and what was built on them. */
@@ -40,7 +48,7 @@ export interface Providers {
 /** Builds the providers with their connections, which `opened` closes. Sends no request. */
 export function openProviders(
   config: Config,
-  { tracer, clock, log, openCalls }: ProviderParts,
+  { callLimits, tracer, clock, log, openCalls }: ProviderParts,
   opened: AsyncDisposableStack,
 ): Providers {
   const { secrets } = config;
@@ -60,12 +68,16 @@ export function openProviders(
     clock,
     log,
   });
-  const options = config.providers.map((settings) => ({
-    provider: shutdowns.watch(
-      createProvider(settings, config, { callsOf: calls.callsOf, paint: painting.paint, clock }),
-    ),
-    limits: { concurrency: settings.concurrency, perMinute: settings.perMinute },
-  }));
+  const options = config.providers.map((settings) => {
+    const limits = { concurrency: settings.concurrency, perMinute: settings.perMinute };
+    return {
+      provider: shutdowns.watch(
+        createProvider(settings, config, { callsOf: calls.callsOf, paint: painting.paint, clock }),
+      ),
+      limits,
+      shared: callLimits?.of(settings.name, limits) ?? null,
+    };
+  });
   return {
     providers: options.map(({ provider }) => provider),
     upstreams: createUpstreams(options, clock, log),

@@ -35,6 +35,7 @@ import { warnAboutSettings, warnAboutUnpricedModels, watchForRecovery } from './
 import { createServiceStop, type StopServices } from './stop.ts';
 import { openMedia } from './stores/media.ts';
 import { openStores } from './stores/open-stores.ts';
+import { readSecrets } from './stores/secrets.ts';
 import { openCallThreads } from './threads/call-threads.ts';
 import { createUseCases } from './use-cases.ts';
 import { VERSION } from './version.ts';
@@ -105,7 +106,9 @@ export async function createServices(
   const keys = createKeyRing({ ...config.keys, learnSecrets: config.secrets.learn, log });
   opened.defer(() => keys.close());
   const plainUrls = createFileUrls(config.server.publicUrl);
-  const links = await openLinks(config, plainUrls, stores.keepSecret, clock);
+  const secrets = await readSecrets(config, stores.keepSecret);
+  await cluster?.join(secrets);
+  const links = openLinks(config, secrets, plainUrls, clock);
   const urls = links?.urls ?? plainUrls;
   const runningCalls = createRunningCalls();
   const folder = watchMediaStore(await openMedia(config.media, { stores, clock, log }, opened), storageWatch);
@@ -116,7 +119,11 @@ export async function createServices(
     runningCalls,
     positionOf: (mediaId) => queue.position(mediaId),
   });
-  const { providers, upstreams, shutdowns } = openProviders(config, { tracer, clock, log, openCalls }, opened);
+  const { providers, upstreams, shutdowns } = openProviders(
+    config,
+    { callLimits: cluster?.callLimits ?? null, tracer, clock, log, openCalls },
+    opened,
+  );
   const metrics = createServiceMetrics(config, {
     instance,
     records,
@@ -128,9 +135,9 @@ export async function createServices(
     queueDepth: () => queue.depth(),
     clock,
   });
-  const deliverer = await openWebhooks(
+  const deliverer = openWebhooks(
     config,
-    { outbox: records.outbox, keepSecret: stores.keepSecret, toRecord, telemetry: metrics, clock, random, log },
+    { outbox: records.outbox, secrets: secrets.webhook, toRecord, telemetry: metrics, clock, random, log },
     opened,
   );
 
@@ -253,6 +260,7 @@ export async function createServices(
     providerUsable: () => upstreams.anyUsable(),
     pictures: createPublishedPictures({ records, store }),
     checks,
+    requestCounters: cluster?.requestCounters ?? null,
 
     resume: (mediaId) => queue.enqueue(mediaId),
 

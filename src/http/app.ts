@@ -7,12 +7,14 @@ import type { Calls } from '../core/images/calls.ts';
 import type { Images } from '../core/images/images.ts';
 import type { PublishedPictures } from '../core/images/published-file.ts';
 import type { Clock } from '../core/ports/clock.ts';
+import type { RequestCounters } from '../core/ports/request-counters.ts';
 import type { Metrics } from '../core/ports/telemetry.ts';
 import { NO_TRACING, type Tracer } from '../core/ports/tracer.ts';
 import type { Access, Keys } from '../security/api-keys.ts';
 import type { SignedLinks } from '../security/signed-links.ts';
 import { callerOf, decorateCaller, guardMetrics, guardPages, requireKeys } from './access/auth.ts';
 import { createRateLimiter, prepareRateLimits, type RateLimits } from './access/rate-limit.ts';
+import { createLocalCounters, withLocalFallback } from './access/request-counters.ts';
 import { allowOrigins, secureHeaders, securePictures } from './access/security-headers.ts';
 import { ignoreRangeOfHead, requireHost } from './connections/broken-request.ts';
 import { boundConnections } from './connections/connection-bound.ts';
@@ -94,6 +96,8 @@ export interface AppServices {
   readonly links: SignedLinks | null;
   readonly metrics: Metrics;
   readonly checks: HealthChecks;
+  /** Count requests over all processes, where there are several; each counts its own by default. */
+  readonly requestCounters?: RequestCounters | null;
   readonly tracer: Tracer;
   readonly clock: Clock;
   /** True once the service has begun to stop. */
@@ -169,7 +173,9 @@ export async function buildApp(
   endConnections(app, connections, timeouts);
   await allowOrigins(app, config.corsOrigins);
   decorateCaller(app);
-  await prepareRateLimits(app, clock);
+  const local = createLocalCounters(clock);
+  const shared = services.requestCounters ?? null;
+  await prepareRateLimits(app, shared === null ? local : withLocalFallback(shared, local, clock, logger));
   await documentRoutes(app, version, publicUrl);
 
   const identify = callerOf;

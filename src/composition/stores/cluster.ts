@@ -1,6 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import type { Logger } from 'pino';
 import { createImageEvents } from '../../adapters/events/local.ts';
+import { openCallLimits } from '../../adapters/limits/postgres-calls.ts';
+import { createRequestCounters } from '../../adapters/limits/postgres-requests.ts';
 import { createPostgresLocks } from '../../adapters/locks/postgres.ts';
 import type { PostgresDatabase } from '../../adapters/postgres/database.ts';
 import { prepareDatabase } from '../../adapters/postgres/server-check.ts';
@@ -43,6 +45,8 @@ export async function openCluster(
   opened.defer(() => jobs.close());
   const records = await openPostgresRecords({ database, session, derive, enlist: createEnlist(jobs), instance });
   opened.defer(() => records.close());
+  const callLimits = await openCallLimits({ database, session, locks, log });
+  opened.defer(() => callLimits.close());
   const schedule = createClusterSchedule(jobs);
   return {
     records,
@@ -57,6 +61,9 @@ export async function openCluster(
         made: async () =>
           void (await database.write('INSERT INTO easel.media_mark DEFAULT VALUES ON CONFLICT DO NOTHING')),
       },
+      callLimits,
+      requestCounters: createRequestCounters(database),
+      join: async () => void config.role,
       reconcile: (queue) => createReconciliation({ jobs, records, queue })(),
     },
   };

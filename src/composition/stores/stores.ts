@@ -6,9 +6,11 @@ import type { ImageEvents } from '../../core/ports/image-events.ts';
 import type { JobQueue } from '../../core/ports/job-queue.ts';
 import type { Locks } from '../../core/ports/locks.ts';
 import type { Derive, RecordStore } from '../../core/ports/record-store.ts';
+import type { RequestCounters } from '../../core/ports/request-counters.ts';
 import type { FirstMark } from '../../core/retention/claim.ts';
 import type { CreateQueue } from '../pipeline.ts';
-import type { KeepSecret } from './secrets.ts';
+import type { SharedLimits } from '../providers.ts';
+import type { KeepSecret, Secrets } from './secrets.ts';
 
 /** The records, and what goes with them. */
 export interface Stores {
@@ -30,6 +32,10 @@ export interface Stores {
 export interface Cluster {
   /** Whether one of them has marked the folder of the pictures. */
   readonly firstMark: FirstMark;
+  readonly callLimits: SharedLimits;
+  readonly requestCounters: RequestCounters;
+  /** Enters this replica among the others. Raises `StorageSetupError` where one that runs has other secrets. */
+  join(secrets: Secrets): Promise<void>;
   /** Queues the images that have no job although they are unfinished. One of the replicas does it now and then. */
   reconcile(queue: Pick<JobQueue, 'enqueue'>): Promise<void>;
 }

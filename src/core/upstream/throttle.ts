@@ -1,19 +1,15 @@
 import { ProviderError, type ProviderFault } from '../domain/errors.ts';
 import type { Clock } from '../ports/clock.ts';
 import { type Provider, wrapProvider } from '../ports/provider.ts';
+import { type CallLimits, MAX_PAUSE_MS, type SharedCallLimits } from '../ports/shared-call-limits.ts';
 import { createChangeSignal } from './change-signal.ts';
-
-/** The operator's limits on calls to one provider; null for none. */
-export interface ThrottleLimits {
-  /** Calls at the same time. */
-  readonly concurrency: number | null;
-  /** Calls that may begin within any minute; a call makes one picture. */
-  readonly perMinute: number | null;
-}
 
 /**
  * Client-side rate limiter for one provider: FIFO queue, concurrency limit, per-minute limit, pause on 429, slow start afterwards.
  * Calls wait here rather than be refused by the provider.
+ *
+ * With several processes the limits and the pauses hold over all of them. The queue and the slow start are each process's own: after a
+ * pause, N processes begin with N calls, and of two that wait for one place either may get it.
  */
 export interface Throttle {
   /** Resolves to a slot when a call may begin; dispose of it when the call has ended. Rejects with the signal's reason. */
@@ -27,14 +23,17 @@ export interface Throttle {
 }
 
 const WINDOW_MS = 60_000;
-/** Some servers ask for days or years; after this long one call finds out whether they still refuse. */
-const MAX_PAUSE_MS = 5 * 60_000;
 
 /**
- * Creates a throttle that is not paused. After a pause it starts slowly: one call first, then twice as many at once after each picture.
+ * Creates a throttle that is not paused. `shared` are the limits over all processes, where there are several; it is asked for a call whose
+ * turn has come in this one. After a pause it starts slowly: one call first, then twice as many at once after each picture.
  * Otherwise all waiting calls would begin at the same moment (thundering herd), be refused and use up their retries.
  */
-export function createThrottle({ concurrency, perMinute }: ThrottleLimits, clock: Clock): Throttle {
+export function createThrottle(
+  { concurrency, perMinute }: CallLimits,
+  clock: Clock,
+  shared: SharedCallLimits | null = null,
+): Throttle {
   const waiting: symbol[] = [];
   const change = createChangeSignal();
   let slowStartLimit = Number.POSITIVE_INFINITY;
@@ -58,17 +57,53 @@ export function createThrottle({ concurrency, perMinute }: ThrottleLimits, clock
     return blocking === undefined ? 0 : blocking + WINDOW_MS - now;
   }
 
+  function pauseHere(ms: number): void {
+    pausedUntil = clock.monotonic() + Math.min(Math.max(ms, pausedMs()), MAX_PAUSE_MS);
+    slowStartLimit = 1;
+  }
+
+  /** Asks the other processes for a place; resolves to the milliseconds to wait where there is none. */
+  async function askOthers(others: SharedCallLimits, signal: AbortSignal): Promise<Disposable | number> {
+    const turn = await others.tryBegin();
+    if ('place' in turn) {
+      // Meanwhile the caller may have left, or an answer have asked for a pause.
+      if (!signal.aborted && waitMs() === 0) return turn.place;
+      turn.place[Symbol.dispose]();
+      return 0;
+    }
+    if (turn.pausedMs > pausedMs()) pauseHere(turn.pausedMs);
+    return turn.waitMs;
+  }
+
+  shared?.onChange({
+    freed: () => change.fire(),
+    paused(ms) {
+      if (ms > pausedMs()) pauseHere(ms);
+    },
+  });
+
   return {
     pausedMs,
     async acquire(signal) {
       const ticket = Symbol();
+      let place: Disposable | null = null;
       waiting.push(ticket);
       try {
         for (;;) {
           signal.throwIfAborted();
-          const ms = waiting[0] === ticket ? waitMs() : Number.POSITIVE_INFINITY;
-          if (ms === 0) break;
-          const woken = AbortSignal.any([signal, change.next]);
+          // Before the others are asked: a change meanwhile is a reason to ask again.
+          const { next } = change;
+          let ms = waiting[0] === ticket ? waitMs() : Number.POSITIVE_INFINITY;
+          if (ms === 0) {
+            if (shared === null) break;
+            const answer = await askOthers(shared, signal);
+            if (typeof answer === 'object') {
+              place = answer;
+              break;
+            }
+            ms = answer;
+          }
+          const woken = AbortSignal.any([signal, next]);
           await clock.sleep(Math.min(ms, MAX_PAUSE_MS), woken).catch(() => undefined);
         }
         active += 1;
@@ -80,13 +115,14 @@ export function createThrottle({ concurrency, perMinute }: ThrottleLimits, clock
       return {
         [Symbol.dispose]() {
           active -= 1;
+          place?.[Symbol.dispose]();
           change.fire();
         },
       };
     },
     pause(ms) {
-      pausedUntil = clock.monotonic() + Math.min(Math.max(ms, pausedMs()), MAX_PAUSE_MS);
-      slowStartLimit = 1;
+      pauseHere(ms);
+      shared?.pause(pausedMs());
     },
     succeeded() {
       slowStartLimit *= 2;

@@ -5,11 +5,12 @@ import type { ImageRequest } from '../domain/request.ts';
 import type { GenerationPlan } from '../planning/plan.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Provider } from '../ports/provider.ts';
+import type { CallLimits, SharedCallLimits } from '../ports/shared-call-limits.ts';
 import { type CircuitBreaker, createCircuitBreaker, type OnTurn } from './circuit-breaker.ts';
 import { createOutageEvidence, type OutageEvidence } from './outage/outage-evidence.ts';
 import { createProbeLine, type ProbeLine } from './outage/probe-line.ts';
 import { planFor } from './provider-plan.ts';
-import { createThrottle, type Throttle, type ThrottleLimits, throttled } from './throttle.ts';
+import { createThrottle, type Throttle, throttled } from './throttle.ts';
 
 /** A provider with what the service knows of its state, and with its throttle. */
 interface Upstream {
@@ -55,13 +56,15 @@ export interface Upstreams {
 
 interface UpstreamOptions {
   readonly provider: Provider;
-  readonly limits: ThrottleLimits;
+  readonly limits: CallLimits;
+  /** The limits over all processes, where several share the records. */
+  readonly shared?: SharedCallLimits | null;
 }
 
 /** The providers, each with its circuit breaker, whose turns are logged. */
 export function createUpstreams(options: readonly UpstreamOptions[], clock: Clock, log: Logger): Upstreams {
-  const upstreams = options.map(({ provider, limits }): Upstream => {
-    const throttle = createThrottle(limits, clock);
+  const upstreams = options.map(({ provider, limits, shared }): Upstream => {
+    const throttle = createThrottle(limits, clock, shared);
     return {
       provider: throttled(provider, throttle),
       breaker: createCircuitBreaker(

@@ -4,9 +4,8 @@ import fastifyRateLimit, {
   normalizeIP,
 } from '@fastify/rate-limit';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { LRUCache } from 'lru-cache';
 import { ANONYMOUS } from '../../core/domain/request.ts';
-import type { Clock } from '../../core/ports/clock.ts';
+import type { RequestCounters } from '../../core/ports/request-counters.ts';
 import { ProblemError } from '../protocol/problem.ts';
 
 /** Most requests per minute and client, by kind; null for no limit. */
@@ -30,32 +29,23 @@ declare module 'fastify' {
 
 const WINDOW_SECONDS = 60;
 
-/** Clients whose requests are counted, the latest ones; one that is forgotten begins a new window. */
-const MAX_CLIENTS = 5_000;
-
-/** Registers @fastify/rate-limit. Call once, before `createRateLimiter`. */
-export async function prepareRateLimits(app: FastifyInstance, clock: Pick<Clock, 'monotonic'>): Promise<void> {
-  // The plugin calls it by `new`.
-  const store = function Counters() {
-    return createCounters(clock);
-  } as unknown as FastifyRateLimitStoreCtor;
-  await app.register(fastifyRateLimit, { global: false, store });
-}
-
-/** The plugin's own counters go by the time of day: a clock that was set back an hour would refuse a client for that hour. */
-function createCounters(clock: Pick<Clock, 'monotonic'>): FastifyRateLimitStore {
-  const windows = new LRUCache<string, { current: number; readonly began: number }>({ max: MAX_CLIENTS });
-  return {
-    incr(client: string, done: (error: null, result: { current: number; ttl: number }) => void, windowMs: number) {
-      const now = clock.monotonic();
-      const known = windows.get(client);
-      const window = known && now - known.began < windowMs ? known : { current: 0, began: now };
-      window.current += 1;
-      windows.set(client, window);
-      done(null, { current: window.current, ttl: window.began + windowMs - now });
+/** Registers @fastify/rate-limit with these counters. Call once, before `createRateLimiter`. */
+export async function prepareRateLimits(app: FastifyInstance, counters: RequestCounters): Promise<void> {
+  const store: FastifyRateLimitStore = {
+    incr(client, done, windowMs) {
+      counters.count(client, windowMs).then(
+        (count) => done(null, { ...count }),
+        (error: Error) => done(error),
+      );
     },
-    child: () => createCounters(clock),
+    // The name of the limit is part of the client's.
+    child: () => store,
   };
+  // The plugin calls it by `new`.
+  const Store = function Counters() {
+    return store;
+  } as unknown as FastifyRateLimitStoreCtor;
+  await app.register(fastifyRateLimit, { global: false, store: Store });
 }
 
 /** Limits of the requests per minute, per API key or, without a key, per address (an IPv6 /64, which is what one customer has). */
@@ -67,18 +57,18 @@ export interface RateLimiter {
 }
 
 /**
- * Creates the counters. Every scope that is guarded by the same limiter counts towards the same limits.
+ * Creates the limits. Every scope that is guarded by the same limiter counts towards the same limits.
  *
  * Answers carry the headers of draft-ietf-httpapi-ratelimit-headers-10. @fastify/rate-limit writes those of draft 03, so only
  * its counters are used.
  */
 export function createRateLimiter(app: FastifyInstance, limits: RateLimits): RateLimiter {
   const counters = Object.fromEntries(
-    Object.entries(limits).flatMap(([name, max]: [string, number | null]) =>
-      max === null
-        ? []
-        : [[name, app.createRateLimit({ max, timeWindow: WINDOW_SECONDS * 1000, keyGenerator: rateLimitKey })]],
-    ),
+    Object.entries(limits).flatMap(([name, max]: [string, number | null]) => {
+      if (max === null) return [];
+      const keyGenerator = (request: FastifyRequest) => `${name} ${rateLimitKey(request)}`;
+      return [[name, app.createRateLimit({ max, timeWindow: WINDOW_SECONDS * 1000, keyGenerator })]];
+    }),
   );
 
   async function count(request: FastifyRequest, reply: FastifyReply): Promise<void> {

@@ -1,10 +1,11 @@
 import { setImmediate as settled } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
-import { createThrottle, type ThrottleLimits } from '../../../src/core/upstream/throttle.ts';
+import type { CallLimits } from '../../../src/core/ports/shared-call-limits.ts';
+import { createThrottle } from '../../../src/core/upstream/throttle.ts';
 import { createManualClock } from '../../support/test-clock.ts';
 
 /** Calls are numbered in the order in which they ask for a slot. */
-function setUp(limits: Partial<ThrottleLimits> = {}) {
+function setUp(limits: Partial<CallLimits> = {}) {
   const clock = createManualClock();
   const throttle = createThrottle({ concurrency: null, perMinute: null, ...limits }, clock);
   const began: number[] = [];
