@@ -69,6 +69,8 @@ interface World {
   readonly random: () => number;
   readonly openImaging?: typeof createImagingThreads;
   readonly openCalls?: OpenCalls;
+  /** Whether files are stored under names with their checksums; by default where several processes publish. */
+  readonly contentNames?: boolean;
 }
 
 const REAL_WORLD: World = {
@@ -84,7 +86,13 @@ const REAL_WORLD: World = {
 export async function createServices(
   config: Config,
   baseLogger: Logger,
-  { clock, random, openImaging = createImagingThreads, openCalls = openCallThreads }: World = REAL_WORLD,
+  {
+    clock,
+    random,
+    openImaging = createImagingThreads,
+    openCalls = openCallThreads,
+    contentNames,
+  }: World = REAL_WORLD,
 ): Promise<Services> {
   await using opened = new AsyncDisposableStack();
 
@@ -107,7 +115,7 @@ export async function createServices(
   opened.defer(() => keys.close());
   const plainUrls = createFileUrls(config.server.publicUrl);
   const secrets = await readSecrets(config, stores.keepSecret);
-  await cluster?.join(secrets);
+  if (cluster !== null) opened.defer(await cluster.join(secrets));
   const links = openLinks(config, secrets, plainUrls, clock);
   const urls = links?.urls ?? plainUrls;
   const runningCalls = createRunningCalls();
@@ -167,7 +175,7 @@ export async function createServices(
     random,
     log,
     // A late write of one process then never lands on what another has published.
-    contentNames: cluster !== null,
+    contentNames: contentNames ?? cluster !== null,
   });
   const guard = createGuardedFetch({ allow: config.fetch.allowHosts });
   opened.defer(() => guard.close());

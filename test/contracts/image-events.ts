@@ -94,15 +94,15 @@ export function describeImageEvents(name: string, createFixture: () => Promise<I
     });
 
     it('says whether a listener wants the partial pictures of an image', async () => {
-      expect(events.wantsPartials('a')).toBe(false);
+      expect(await events.wantsPartials('a')).toBe(false);
       events.subscribe('a', recorder().listener);
       const unsubscribe = events.subscribe('b', recorder({ partials: true }).listener);
       await delivered();
-      expect(events.wantsPartials('a')).toBe(false);
-      expect(events.wantsPartials('b')).toBe(true);
+      expect(await events.wantsPartials('a')).toBe(false);
+      expect(await events.wantsPartials('b')).toBe(true);
       unsubscribe();
       await delivered();
-      expect(events.wantsPartials('b')).toBe(false);
+      expect(await events.wantsPartials('b')).toBe(false);
     });
 
     it('passes partial pictures to the current listeners that want them, and the newest to each that comes later', async () => {

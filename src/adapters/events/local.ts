@@ -1,16 +1,30 @@
 import type { ImageEvents, ImageListener, PartialPicture } from '../../core/ports/image-events.ts';
 
+/** Pub/sub within this process, and who listens. */
+export interface LocalImageEvents extends ImageEvents {
+  /** The mediaIds that somebody listens to. */
+  listened(): readonly string[];
+  isListened(mediaId: string): boolean;
+  /** True while a listener takes the partial pictures of the image. */
+  takesPartials(mediaId: string): boolean;
+}
+
 /** In-process pub/sub of image changes. `publish` calls the listeners synchronously. */
-export function createImageEvents(): ImageEvents {
+export function createImageEvents(): LocalImageEvents {
   const listeners = new Map<string, Set<ImageListener>>();
   /** By mediaId, what the running call has brought last; null before its first partial picture. */
   const calls = new Map<string, { newest: (() => PartialPicture) | null }>();
+  const takesPartials = (mediaId: string) =>
+    [...(listeners.get(mediaId) ?? [])].some(({ partial }) => partial !== undefined);
 
   return {
+    listened: () => [...listeners.keys()],
+    isListened: (mediaId) => listeners.has(mediaId),
+    takesPartials,
     publish(mediaId, image) {
       for (const listener of listeners.get(mediaId) ?? []) listener.changed(image);
     },
-    wantsPartials: (mediaId) => [...(listeners.get(mediaId) ?? [])].some(({ partial }) => partial !== undefined),
+    wantsPartials: async (mediaId) => takesPartials(mediaId),
     openPartials(mediaId) {
       const call: { newest: (() => PartialPicture) | null } = { newest: null };
       calls.set(mediaId, call);

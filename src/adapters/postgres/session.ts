@@ -41,6 +41,18 @@ export async function openSession(options: Omit<PostgresOptions, 'poolSize'>): P
   let client: pg.Client | null = null;
   let connectedAt: number | null = null;
   let isClosed = false;
+  /** The last answer that each connection has been asked for. */
+  const lines = new WeakMap<pg.Client, Promise<unknown>>();
+
+  /** Asks one thing after another: pg is to give up its own waiting line of a connection. */
+  function ask(which: pg.Client, text: string, values: unknown[] = []): Promise<pg.QueryResult> {
+    const answer = (lines.get(which) ?? Promise.resolve()).then(() => which.query(text, values));
+    lines.set(
+      which,
+      answer.catch(() => undefined),
+    );
+    return answer;
+  }
 
   async function connect(): Promise<void> {
     const next = new pg.Client(connectionConfig(options));
@@ -82,7 +94,7 @@ export async function openSession(options: Omit<PostgresOptions, 'poolSize'>): P
 
   const probe = setInterval(() => {
     const probed = client;
-    if (probed) probed.query('SELECT 1').catch((error: Error) => lost(probed, error));
+    if (probed) ask(probed, 'SELECT 1').catch((error: Error) => lost(probed, error));
   }, PROBE_INTERVAL_MS);
   probe.unref();
 
@@ -106,12 +118,13 @@ export async function openSession(options: Omit<PostgresOptions, 'poolSize'>): P
       const known = listeners.get(channel) ?? new Set();
       listeners.set(channel, known.add(listener));
       // Where the connection is lost, the next one listens.
-      if (known.size === 1) await client?.query(`LISTEN ${pg.escapeIdentifier(channel)}`).catch(() => undefined);
+      if (known.size === 1)
+        await (client && ask(client, `LISTEN ${pg.escapeIdentifier(channel)}`).catch(() => undefined));
       return () => {
         known.delete(listener);
         if (known.size > 0 || listeners.get(channel) !== known) return;
         listeners.delete(channel);
-        client?.query(`UNLISTEN ${pg.escapeIdentifier(channel)}`).catch(() => undefined);
+        if (client) ask(client, `UNLISTEN ${pg.escapeIdentifier(channel)}`).catch(() => undefined);
       };
     },
 
@@ -119,7 +132,7 @@ export async function openSession(options: Omit<PostgresOptions, 'poolSize'>): P
       const suffix = mode === 'shared' ? '_shared' : '';
       const holder = connected();
       try {
-        const { rows } = await holder.query(`SELECT pg_try_advisory_lock${suffix}(hashtextextended($1, 0)) AS taken`, [
+        const { rows } = await ask(holder, `SELECT pg_try_advisory_lock${suffix}(hashtextextended($1, 0)) AS taken`, [
           name,
         ]);
         if (!rows[0]?.taken) return null;
@@ -130,9 +143,9 @@ export async function openSession(options: Omit<PostgresOptions, 'poolSize'>): P
         // A lock of a connection that was lost is gone.
         async [Symbol.asyncDispose]() {
           if (client !== holder) return;
-          await holder
-            .query(`SELECT pg_advisory_unlock${suffix}(hashtextextended($1, 0))`, [name])
-            .catch(() => undefined);
+          await ask(holder, `SELECT pg_advisory_unlock${suffix}(hashtextextended($1, 0))`, [name]).catch(
+            () => undefined,
+          );
         },
       };
     },

@@ -14,10 +14,13 @@ interface PgBossQueueOptions {
   /** Jobs that run at the same time in this process. */
   readonly concurrency: number;
   readonly run: RunJob;
+  /** Milliseconds between two looks for waiting jobs, beside those at a notice and at the end of each job; a second by default. */
+  readonly pollMs?: number;
 }
 
-/** Milliseconds between two looks for waiting jobs, beside those at a notice and at the end of each job; and between two tries. */
 const POLL_MS = 1_000;
+/** Milliseconds between two tries of what the database did not do. */
+const RETRY_MS = 1_000;
 
 /**
  * One of the queues that all processes over one database share. Of a job's image at most one row waits and one runs (pg-boss's policy
@@ -25,7 +28,7 @@ const POLL_MS = 1_000;
  *
  * It takes jobs with `fetch`, not with pg-boss's `work`, whose workers sleep out their interval after each job.
  */
-export function createPgBossQueue({ jobs, name, concurrency, run }: PgBossQueueOptions): JobQueue {
+export function createPgBossQueue({ jobs, name, concurrency, run, pollMs = POLL_MS }: PgBossQueueOptions): JobQueue {
   const { boss, database, log } = jobs;
   const waiting = createWaitingJobs(database, name);
   const cancellation = createCancellation(jobs, name, waiting);
@@ -34,7 +37,9 @@ export function createPgBossQueue({ jobs, name, concurrency, run }: PgBossQueueO
   const running = createRunningJobs({
     draining: draining.signal,
     stopping: stopping.signal,
-    touch: async (attempts) => settledIds(await boss.touch(name, [...attempts])),
+    // What was given back at the end of the process needs no heartbeat.
+    touch: async (attempts) =>
+      isClosed ? attempts.map(({ id }) => id) : settledIds(await boss.touch(name, [...attempts])),
     onFree: () => void fetchJobs(),
     log,
   });
@@ -126,7 +131,7 @@ export function createPgBossQueue({ jobs, name, concurrency, run }: PgBossQueueO
 
   async function sendLater(mediaId: string): Promise<void> {
     while (!isClosed) {
-      await delay(POLL_MS, undefined, { ref: false });
+      await delay(RETRY_MS, undefined, { ref: false });
       try {
         await send(mediaId);
         return;
@@ -177,7 +182,7 @@ export function createPgBossQueue({ jobs, name, concurrency, run }: PgBossQueueO
       isStarted = true;
       jobs.supervise();
       ends.push(await jobs.onJobs(name, () => void fetchJobs()), await cancellation.listen(running.cancel));
-      const timer = setInterval(() => void fetchJobs(), POLL_MS);
+      const timer = setInterval(() => void fetchJobs(), pollMs);
       timer.unref();
       ends.push(() => clearInterval(timer));
       await fetchJobs();
@@ -197,5 +202,5 @@ export function createPgBossQueue({ jobs, name, concurrency, run }: PgBossQueueO
 }
 
 async function sleep(signal: AbortSignal): Promise<void> {
-  await delay(POLL_MS, undefined, { signal }).catch(() => undefined);
+  await delay(RETRY_MS, undefined, { signal }).catch(() => undefined);
 }

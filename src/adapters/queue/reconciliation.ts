@@ -14,9 +14,9 @@ interface ReconciliationParts {
 export const DEAD_LETTER_MS = 3_600_000;
 
 const WITHOUT_JOB = `
-  SELECT id FROM unnest($1::text[]) AS id
+  SELECT media_id FROM unnest($1::text[]) AS unfinished(media_id)
   WHERE NOT EXISTS (
-    SELECT FROM ${JOB_SCHEMA}.job WHERE name = ANY($2) AND singleton_key = id AND state <= 'active'
+    SELECT FROM ${JOB_SCHEMA}.job WHERE name = ANY($2) AND singleton_key = media_id AND state <= 'active'
   )`;
 
 /**
@@ -33,7 +33,7 @@ export function createReconciliation({
     const unfinished = await records.unfinished();
     const missing = await database.read(WITHOUT_JOB, [unfinished, [IMAGE_JOBS, DEFERRED_JOBS, DEAD_LETTERS]]);
     if (missing.length > 0) log.warn({ images: missing.length }, 'unfinished images had no job, and have one again');
-    for (const { id } of missing) await queue.enqueue(String(id));
+    for (const { media_id } of missing) await queue.enqueue(String(media_id));
 
     const createdBefore = new Date(now() - DEAD_LETTER_MS);
     const preview = await boss.previewRedrive(DEAD_LETTERS, { createdBefore, limit: 1 });

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Logger } from 'pino';
-import { createImageEvents } from '../../adapters/events/local.ts';
+import { openPostgresEvents } from '../../adapters/events/postgres.ts';
+import { DifferingSecretError, openInstances, sharedSecret } from '../../adapters/instances/postgres.ts';
 import { openCallLimits } from '../../adapters/limits/postgres-calls.ts';
 import { createRequestCounters } from '../../adapters/limits/postgres-requests.ts';
 import { createPostgresLocks } from '../../adapters/locks/postgres.ts';
@@ -19,6 +20,8 @@ import { StorageSetupError } from '../../core/domain/errors.ts';
 import type { Clock } from '../../core/ports/clock.ts';
 import { takeLock } from '../../core/ports/lock-wait.ts';
 import type { Locks } from '../../core/ports/locks.ts';
+import { VERSION } from '../version.ts';
+import type { Secrets } from './secrets.ts';
 import type { StoreParts, Stores } from './stores.ts';
 
 /** For how long a server that cannot be reached yet is tried, in milliseconds. */
@@ -30,7 +33,7 @@ const APPLICATION = 'easel';
  * server was not reached in time.
  */
 export async function openCluster(
-  config: Pick<Config, 'role'>,
+  { role }: Pick<Config, 'role'>,
   { url, poolSize }: PostgresSettings,
   { derive, instance, clock, log }: StoreParts,
   opened: AsyncDisposableStack,
@@ -45,15 +48,18 @@ export async function openCluster(
   opened.defer(() => jobs.close());
   const records = await openPostgresRecords({ database, session, derive, enlist: createEnlist(jobs), instance });
   opened.defer(() => records.close());
+  const events = await openPostgresEvents({ database, session, records, instance });
+  opened.defer(() => events.close());
   const callLimits = await openCallLimits({ database, session, locks, log });
   opened.defer(() => callLimits.close());
   const schedule = createClusterSchedule(jobs);
   return {
     records,
     locks,
-    events: createImageEvents(),
+    events,
     createQueue: (queue) => createPgBossQueue({ jobs, ...queue }),
-    keepSecret: async (_name, encode = (bits) => bits.toString('base64url')) => encode(randomBytes(32)),
+    keepSecret: (name, encode = (bits) => bits.toString('base64url')) =>
+      sharedSecret(database, name, () => encode(randomBytes(32))),
     every: (name, ms, work) => schedule.every(name, ms, work),
     cluster: {
       firstMark: {
@@ -63,7 +69,18 @@ export async function openCluster(
       },
       callLimits,
       requestCounters: createRequestCounters(database),
-      join: async () => void config.role,
+      async join(secrets) {
+        const instances = await openInstances({
+          database,
+          id: instance,
+          version: VERSION,
+          role,
+          secrets: byVariable(secrets),
+        }).catch((error: unknown) => {
+          throw error instanceof DifferingSecretError ? new StorageSetupError(error.message, { cause: error }) : error;
+        });
+        return () => instances.close();
+      },
       reconcile: (queue) => createReconciliation({ jobs, records, queue })(),
     },
   };
@@ -84,4 +101,9 @@ async function openJobs({ locks, clock, ...parts }: JobParts): Promise<SharedJob
     if (!(error instanceof NewerJobSchemaError)) throw error;
     throw new StorageSetupError(`DATABASE_URL: ${error.message}`, { cause: error });
   });
+}
+
+/** The secrets by the variables that set them, for the comparison with those of other replicas. */
+function byVariable({ mediaUrl, webhook }: Secrets): Readonly<Record<string, string>> {
+  return { ...(mediaUrl !== null && { MEDIA_URL_SECRET: mediaUrl }), WEBHOOK_SECRET: webhook.join(',') };
 }

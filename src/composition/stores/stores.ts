@@ -34,8 +34,11 @@ export interface Cluster {
   readonly firstMark: FirstMark;
   readonly callLimits: SharedLimits;
   readonly requestCounters: RequestCounters;
-  /** Enters this replica among the others. Raises `StorageSetupError` where one that runs has other secrets. */
-  join(secrets: Secrets): Promise<void>;
+  /**
+   * Enters this replica among the others. Returns the function that takes it off again. Raises `StorageSetupError` where one that runs has
+   * other secrets.
+   */
+  join(secrets: Secrets): Promise<() => Promise<void>>;
   /** Queues the images that have no job although they are unfinished. One of the replicas does it now and then. */
   reconcile(queue: Pick<JobQueue, 'enqueue'>): Promise<void>;
 }

@@ -119,7 +119,7 @@ export function createAttempt({
    * the image, unless the budget has no room for these.
    */
   async function open(run: Run, provider: Provider, plan: GenerationPlan, names: CallNames): Promise<OpenCall> {
-    const isWatched = events.wantsPartials(run.mediaId);
+    const isWatched = await events.wantsPartials(run.mediaId);
     const asked = plan.call.partialImages;
     const forWatchers = isWatched ? Math.min(PARTIAL_IMAGES, plan.call.model.partialImages) : 0;
     // A request that names a number gets no more than that: each is billed.

@@ -10,8 +10,11 @@ import type { Image } from '../domain/image.ts';
 export interface ImageEvents {
   /** Call after the change is durable; null for an image that is deleted. */
   publish(mediaId: string, image: Image | null): void;
-  /** True while a listener takes the partial pictures of the image; else the model need not stream. */
-  wantsPartials(mediaId: string): boolean;
+  /**
+   * True while a listener, in any process, takes the partial pictures of the image; else the model need not stream. False where this cannot
+   * be found out.
+   */
+  wantsPartials(mediaId: string): Promise<boolean>;
   /**
    * Takes the partial pictures of a call that runs for an image. Each goes to the listeners that take them at that moment; the newest is
    * kept until the call is disposed of, and a listener that subscribes meanwhile gets it at once. Of a mediaId the latest call is kept.

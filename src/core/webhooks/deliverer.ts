@@ -19,7 +19,10 @@ interface DelivererDeps {
   readonly log: Logger;
 }
 
-/** Worker of the transactional outbox: sends each delivery when it is due. No image waits for it. */
+/**
+ * Worker of the transactional outbox: sends each delivery when it is due. No image waits for it. Of several processes over one outbox, the
+ * one that claims a delivery makes the try.
+ */
 export interface Deliverer {
   /** Starts sending, including the deliveries that an earlier process left due. Call it once. */
   start(): void;
@@ -35,11 +38,20 @@ const MAX_TRIES_PER_RECEIVER = 4;
 const MAX_WAIT_MS = 3_600_000;
 /** Pause after an unexpected error, such as one of the database. */
 const ERROR_RETRY_DELAY_MS = 5_000;
+/**
+ * For how long a delivery is claimed for one try, which takes 10 s at most, and the record of its outcome. A process that is killed during
+ * the try leaves the delivery to others after that.
+ */
+const LEASE_MS = 60_000;
+/** For how long a delivery that another process has claimed is not looked at. */
+const PASS_OVER_MS = 5_000;
 
 export function createDeliverer(deps: DelivererDeps): Deliverer {
   const { outbox, clock, log } = deps;
   const stopping = new AbortController();
   const inFlight = new Map<string, { readonly receiver: string; readonly done: Promise<void> }>();
+  /** By id, until when a delivery is left to the process that has claimed it, by the monotonic clock. */
+  const passedOver = new Map<string, number>();
   let wake = new AbortController();
   let running = Promise.resolve();
   let isReadable = true;
@@ -76,12 +88,17 @@ export function createDeliverer(deps: DelivererDeps): Deliverer {
   /** Starts the tries that are due, within the limits. Returns the milliseconds until the next is due; null: wait for a wake-up. */
   async function startDueTries(): Promise<number | null> {
     while (inFlight.size < MAX_CONCURRENT_TRIES && !stopping.signal.aborted) {
-      const underWay = { ids: [...inFlight.keys()], receivers: busyReceivers() };
+      const passedOverMs = endPassingOver();
+      const underWay = { ids: [...inFlight.keys(), ...passedOver.keys()], receivers: busyReceivers() };
       const next = await outbox.next(underWay, clock.now() + MAX_DELAY_MS);
-      if (next === null) return null;
+      if (next === null) return passedOverMs;
       const waitMs = next.dueAt - clock.now();
-      if (waitMs > 0 && waitMs <= MAX_DELAY_MS) return waitMs;
+      if (waitMs > 0 && waitMs <= MAX_DELAY_MS) return Math.min(waitMs, passedOverMs ?? waitMs);
       const { id } = next.delivery;
+      if (!(await outbox.claim(id, LEASE_MS))) {
+        passedOver.set(id, clock.monotonic() + PASS_OVER_MS);
+        continue;
+      }
       const done = attempt(next).finally(() => {
         inFlight.delete(id);
         wake.abort();
@@ -89,6 +106,13 @@ export function createDeliverer(deps: DelivererDeps): Deliverer {
       inFlight.set(id, { receiver: next.receiver, done });
     }
     return null;
+  }
+
+  /** Forgets the deliveries that were passed over long enough. Returns the milliseconds until the next is; null without any. */
+  function endPassingOver(): number | null {
+    const now = clock.monotonic();
+    for (const [id, until] of passedOver) if (until <= now) passedOver.delete(id);
+    return passedOver.size === 0 ? null : Math.min(...passedOver.values()) - now;
   }
 
   function busyReceivers(): readonly string[] {
@@ -111,7 +135,11 @@ export function createDeliverer(deps: DelivererDeps): Deliverer {
       );
       if (updated !== null) report(updated, receiver, answer.error);
     } catch (error) {
-      if (signal.aborted) return;
+      if (signal.aborted) {
+        // Ends the claim, so that another process need not wait for that; it ends by itself where this fails.
+        await outbox.update(delivery.id, (current) => current).catch(() => undefined);
+        return;
+      }
       log.error(
         { id: delivery.id, ...faultFields(error) },
         'a webhook could not be sent, or its outcome could not be recorded',

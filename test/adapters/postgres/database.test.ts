@@ -31,7 +31,9 @@ describe('a PostgreSQL database', () => {
     return opened;
   };
   const endSessions = () =>
-    test.query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'easel%'");
+    test.query(
+      "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'easel%'",
+    );
 
   it('commits a transaction that resolves, and nothing of one that rejects', async () => {
     await database.write('CREATE TABLE t (n integer)');

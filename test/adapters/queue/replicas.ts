@@ -1,8 +1,8 @@
 import { pino } from 'pino';
-import { openPgBoss, type SharedJobs } from '../../../src/adapters/queue/pg-boss.ts';
-import { createPgBossQueue } from '../../../src/adapters/queue/pg-boss-queue.ts';
 import { openPostgres, type PostgresDatabase } from '../../../src/adapters/postgres/database.ts';
 import { openSession, type PostgresSession } from '../../../src/adapters/postgres/session.ts';
+import { openPgBoss, type SharedJobs } from '../../../src/adapters/queue/pg-boss.ts';
+import { createPgBossQueue } from '../../../src/adapters/queue/pg-boss-queue.ts';
 import type { JobQueue, RunJob } from '../../../src/core/ports/job-queue.ts';
 
 /** What one process opens of the queue. */
@@ -10,7 +10,7 @@ export interface Replica {
   readonly jobs: SharedJobs;
   readonly database: PostgresDatabase;
   readonly session: PostgresSession;
-  queue(options: { readonly concurrency: number; readonly run: RunJob }): JobQueue;
+  queue(options: { readonly concurrency: number; readonly run: RunJob; readonly pollMs?: number }): JobQueue;
   close(): Promise<void>;
 }
 

@@ -126,6 +126,21 @@ export function describeOutbox({ records, restart, store, finish }: OpenedRecord
       expect(await records().outbox.list('b')).toHaveLength(1);
     });
 
+    it('gives a claim to a delivery that is there and due, and ends it with the update', async () => {
+      await store(hooked('a'));
+      await finish('a');
+      const [{ id } = { id: '' }] = await records().outbox.list('a');
+      expect(await records().outbox.next(none, Infinity)).toMatchObject({ delivery: { id } });
+      expect(await records().outbox.claim(id, 60_000)).toBe(true);
+      const later = (delivery: Delivery) => ({ ...delivery, nextAttemptAt: at(9) });
+      expect(await records().outbox.update(id, later)).toMatchObject({ nextAttemptAt: at(9) });
+      expect(await records().outbox.next(none, Infinity)).toMatchObject({ delivery: { id }, dueAt: ms(9) });
+      expect(await records().outbox.claim(id, 60_000)).toBe(true);
+      await records().outbox.update(id, settle);
+      expect(await records().outbox.claim(id, 60_000)).toBe(false);
+      expect(await records().outbox.claim('none', 60_000)).toBe(false);
+    });
+
     it('takes a delivery whose time is beyond the horizon before every other', async () => {
       await store(hooked('a'), hooked('b'));
       for (const mediaId of ['a', 'b']) await finish(mediaId);

@@ -102,7 +102,7 @@ describe('an event stream', () => {
     expect(received[6]?.data).toEqual(await exampleRecord(succeeded));
     const ids = received.slice(0, -1).map((event) => event?.id);
     expect(new Set(ids).size).toBe(ids.length);
-    expect(isSubscribed()).toBe(false);
+    expect(await isSubscribed()).toBe(false);
   });
 
   test.each<[string, Image, string | null]>([
@@ -134,7 +134,7 @@ describe('an event stream', () => {
     if (stored !== null) await take(stream, 1);
     meanwhile(become);
     expect(brief(await take(stream, 2))).toEqual(['deleted', undefined]);
-    expect(isSubscribed()).toBe(false);
+    expect(await isSubscribed()).toBe(false);
   });
 
   test.each<[string, Image]>([
@@ -194,10 +194,10 @@ describe('an event stream', () => {
     const stream = follow(null, leaving.signal);
     await take(stream, 1);
     const next = take(stream, 1);
-    expect(isSubscribed()).toBe(true);
+    expect(await isSubscribed()).toBe(true);
     end(ending, leaving);
     expect(await next).toEqual([undefined]);
-    expect(isSubscribed()).toBe(false);
+    expect(await isSubscribed()).toBe(false);
   });
 
   test('does not repeat what the last event id names, also in another process', async () => {

@@ -85,7 +85,7 @@ function openScene({
   const attemptOnce = createAttempt({
     store: { put: async () => void steps.push('stored') },
     readInputs,
-    events: { wantsPartials: () => isWatched, openPartials: events.openPartials },
+    events: { wantsPartials: async () => isWatched, openPartials: events.openPartials },
     guardSpending: () => undefined,
     costs: { estimate, settle },
     fetchAnnounced,

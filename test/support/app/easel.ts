@@ -37,6 +37,8 @@ export interface EaselOptions {
   readonly openImaging?: typeof createImagingThreads;
   /** Opens the calls of providers; by default on the test's thread. */
   readonly openCalls?: OpenCalls;
+  /** Whether files are stored under names with their checksums; false by default. */
+  readonly contentNames?: boolean;
   /** Waits of up to this many milliseconds are skipped; a minute by default. */
   readonly skipMs?: number;
 }
@@ -116,6 +118,7 @@ export async function startEasel(options: EaselOptions = {}): Promise<Easel> {
     random: () => 0.5,
     openImaging: options.openImaging ?? sharedImaging,
     openCalls: options.openCalls ?? callsHere,
+    contentNames: options.contentNames ?? false,
   });
   const app = await buildApp({ ...config.server, version: 'test' }, services, {
     watchLoad: () => options.isOverloaded ?? (() => false),

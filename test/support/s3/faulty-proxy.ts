@@ -17,10 +17,17 @@ export type S3Fault =
       readonly kind: 'refuse';
       readonly status: number;
       readonly code: string;
+      readonly message?: string;
       readonly headers?: Readonly<Record<string, string>>;
     }
   /** The request takes effect, and the answer is an error nevertheless. */
-  | { readonly kind: 'fail-after'; readonly status: number; readonly code: string }
+  | {
+      readonly kind: 'fail-after';
+      readonly status: number;
+      readonly code: string;
+      readonly message?: never;
+      readonly headers?: never;
+    }
   /** The connection ends when so many bytes of the request have come. */
   | { readonly kind: 'cut-request'; readonly bytes: number }
   /** The connection ends when so many bytes of the answer's body were sent. */
@@ -166,9 +173,9 @@ const XML = { 'content-type': 'application/xml' };
 function refuse(
   { method }: IncomingMessage,
   answer: ServerResponse,
-  fault: { readonly status: number; readonly code: string; readonly headers?: Readonly<Record<string, string>> },
+  fault: Extract<S3Fault, { readonly kind: 'refuse' | 'fail-after' }>,
 ): void {
-  const body = `<?xml version="1.0"?><Error><Code>${fault.code}</Code><Message>injected</Message></Error>`;
+  const body = `<?xml version="1.0"?><Error><Code>${fault.code}</Code><Message>${fault.message ?? 'injected'}</Message></Error>`;
   answer.writeHead(fault.status, { ...XML, ...fault.headers });
   answer.end(method === 'HEAD' ? undefined : body);
 }

@@ -11,7 +11,11 @@ export const MIGRATIONS: readonly { readonly sql: string; readonly raises: boole
 ];
 
 /** The number in `easel.schema_version` after all migrations: that of the last one that `raises`. */
-export const SCHEMA_VERSION = MIGRATIONS.findLastIndex(({ raises }) => raises) + 1;
+export const SCHEMA_VERSION = versionOf(MIGRATIONS);
+
+function versionOf(migrations: typeof MIGRATIONS): number {
+  return migrations.findLastIndex(({ raises }) => raises) + 1;
+}
 
 /** The name of the lock under which one process migrates. */
 const MIGRATION_LOCK = 'easel migrations';
@@ -20,7 +24,8 @@ const MIGRATION_LOCK = 'easel migrations';
  * Runs the missing migrations in one transaction, under PostgreSQL's advisory lock, so that of many replicas that start at once one does it.
  * Returns the number of the last one that was there before. Raises `NewerSchemaError` where a newer Easel has changed what this one knows.
  */
-export async function migrate(database: PostgresDatabase): Promise<number> {
+export async function migrate(database: PostgresDatabase, migrations = MIGRATIONS): Promise<number> {
+  const known = versionOf(migrations);
   return await database.transaction(async ({ run }) => {
     await run('SELECT pg_advisory_xact_lock(hashtextextended($1, 0))', [MIGRATION_LOCK]);
     await run('CREATE SCHEMA IF NOT EXISTS easel');
@@ -29,16 +34,16 @@ export async function migrate(database: PostgresDatabase): Promise<number> {
     );
     await run('CREATE TABLE IF NOT EXISTS easel.schema_version (version integer NOT NULL)');
     const [version] = await run('SELECT version FROM easel.schema_version');
-    if (Number(version?.version ?? 0) > SCHEMA_VERSION) throw new NewerSchemaError(Number(version?.version));
+    if (Number(version?.version ?? 0) > known) throw new NewerSchemaError(Number(version?.version), known);
     const [last] = await run('SELECT coalesce(max(number), 0) AS number FROM easel.migrations');
     const before = Number(last?.number);
-    for (const [index, { sql }] of MIGRATIONS.entries()) {
+    for (const [index, { sql }] of migrations.entries()) {
       if (index < before) continue;
       await run(sql);
       await run('INSERT INTO easel.migrations (number) VALUES ($1)', [index + 1]);
     }
-    if (version === undefined) await run('INSERT INTO easel.schema_version VALUES ($1)', [SCHEMA_VERSION]);
-    else await run('UPDATE easel.schema_version SET version = $1 WHERE version < $1', [SCHEMA_VERSION]);
+    if (version === undefined) await run('INSERT INTO easel.schema_version VALUES ($1)', [known]);
+    else await run('UPDATE easel.schema_version SET version = $1 WHERE version < $1', [known]);
     return before;
   });
 }
@@ -47,9 +52,7 @@ export async function migrate(database: PostgresDatabase): Promise<number> {
 export class NewerSchemaError extends Error {
   override readonly name = 'NewerSchemaError';
 
-  constructor(version: number) {
-    super(
-      `the database has schema ${version} of a newer Easel, and this one knows ${SCHEMA_VERSION}; start the newer one`,
-    );
+  constructor(version: number, known: number) {
+    super(`the database has schema ${version} of a newer Easel, and this one knows ${known}; start the newer one`);
   }
 }

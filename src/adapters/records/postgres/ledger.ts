@@ -1,4 +1,4 @@
-import type { Balance, Spending, SpendingGuard } from '../../../core/domain/money.ts';
+import type { Balance, Spending, SpendingGuard, SpendingLimits } from '../../../core/domain/money.ts';
 import type { Derived } from '../../../core/ports/record-store.ts';
 import type { Row, Statements } from '../../postgres/database.ts';
 import type { Transactions } from './transactions.ts';
@@ -34,7 +34,7 @@ export async function enterSpending(
   const entries = derived.flatMap(({ ledger }) => ledger);
   const judge = derived.some(({ spendsMore }) => spendsMore) ? guard : undefined;
   const limits = judge?.limitsOf(owner);
-  const lock = limits && budgetLock(limits, owner);
+  const lock = limits && lockOf(limits, owner);
   // Its own statement: what follows has to see what those before it have committed.
   if (lock) await run('SELECT pg_advisory_xact_lock(hashtextextended($1, 0))', [lock]);
   if (entries.length > 0) {
@@ -66,8 +66,12 @@ export async function enterSpending(
   return { guard: judge, owner, balances };
 }
 
-/** The lock under which writes with these limits are judged; null for none. */
-function budgetLock({ service, owner: own }: ReturnType<SpendingGuard['limitsOf']>, owner: string): string | null {
+/** The lock under which the guard judges writes of an owner; null for none. */
+export function budgetLock(guard: SpendingGuard | undefined, owner: string): string | null {
+  return guard ? lockOf(guard.limitsOf(owner), owner) : null;
+}
+
+function lockOf({ service, owner: own }: SpendingLimits, owner: string): string | null {
   if (service !== null) return 'easel budget';
   return own === null ? null : `easel budget of ${owner}`;
 }

@@ -10,7 +10,7 @@ import { asStored, readDeletion, readImage } from '../rows.ts';
 import { createTurns } from '../turns.ts';
 import { hasRoom } from './admission.ts';
 import { checkRecords } from './check.ts';
-import { enterSpending, type Judged, readBalance, readSpending } from './ledger.ts';
+import { budgetLock, enterSpending, type Judged, readBalance, readSpending } from './ledger.ts';
 import { openLists } from './lists.ts';
 import { DELIVERIES_CHANNEL, insertDelivery, openOutbox } from './outbox.ts';
 import { openQueries, orDamaged } from './queries.ts';
@@ -99,15 +99,9 @@ export async function openPostgresRecords({
     judged?.guard.check(judged.owner, judged.balances);
   };
 
-  /** Takes the turn of each image, and where a guard may have to judge, that of the budget. */
-  const inTurn = <T>(
-    images: readonly string[],
-    guard: SpendingGuard | undefined,
-    work: () => Promise<T>,
-  ): Promise<T> => {
-    const budget = guard === undefined ? [] : ['budget'];
-    return turns.takeAll([...images.map((mediaId) => `image ${mediaId}`), ...budget], work);
-  };
+  /** Takes the turn of each image, and that of a budget where there is one. */
+  const inTurn = <T>(images: readonly string[], budget: string | null, work: () => Promise<T>): Promise<T> =>
+    turns.takeAll([...(budget === null ? [] : [budget]), ...images.map((mediaId) => `image ${mediaId}`)], work);
 
   /** The image that has the mediaId or the key of one of these. */
   const findTaken = async (images: readonly Image[]): Promise<Acceptance | null> => {
@@ -147,7 +141,7 @@ export async function openPostgresRecords({
     guard: SpendingGuard | undefined,
     queueLimit: number,
   ): Promise<Image | null | 'queue_full'> =>
-    inTurn([mediaId], guard, async () => {
+    inTurn([mediaId], guard ? 'easel budget' : null, async () => {
       const result = await orDamaged(mediaId, () =>
         write(async (statements, note) => {
           const room = await hasRoom(statements, 1, queueLimit);
@@ -179,7 +173,8 @@ export async function openPostgresRecords({
     async accept(given, queueLimit, guard) {
       const images = [given].flat();
       const mediaIds = images.map(({ mediaId }) => mediaId);
-      return await inTurn(mediaIds, guard, async () => {
+      const budget = budgetLock(guard, images[0]?.owner ?? '');
+      return await inTurn(mediaIds, budget, async () => {
         for (;;) {
           const result = await tryAccept(images, queueLimit, guard);
           if (typeof result !== 'string') {
@@ -205,7 +200,7 @@ export async function openPostgresRecords({
     requeue: (mediaId, queueLimit, change, guard) => rewrite(mediaId, change, guard, queueLimit),
 
     remove: (mediaId, condition = () => true) =>
-      inTurn([mediaId], undefined, () =>
+      inTurn([mediaId], null, () =>
         orDamaged(mediaId, () =>
           write(async (statements, note): Promise<Deletion | null> => {
             const row = await lockImage(statements, mediaId);

@@ -116,6 +116,8 @@ export async function findDeletion({ run }: Statements, mediaIds: readonly strin
 
 /** The stored row of an image, which no other transaction changes until this one ends. */
 export async function lockImage({ run }: Statements, mediaId: string): Promise<Row | undefined> {
+  // Any text is asked for, and PostgreSQL takes none with a NUL.
+  if (mediaId.includes('\0')) return undefined;
   const text = `SELECT media_id, document, ${XID} FROM easel.images WHERE media_id = $1 FOR UPDATE`;
   return (await run(text, [mediaId]))[0];
 }

@@ -170,7 +170,7 @@ function recordStore(database: SqliteDatabase, derive: Derive): RecordStore {
       next: (except, horizon) => answer(() => outbox.next(except, horizon)),
       list: (mediaId) => answer(() => outbox.list(mediaId)),
       // This process alone sends.
-      claim: (id) => answer(() => outbox.find(id) !== null),
+      claim: (id) => answer(() => outbox.find(id)?.delivery.status === 'pending'),
 
       update: (id, change) =>
         deliveries.take(id, async () => {

@@ -33,7 +33,7 @@ export async function checkBucket(
   { clock, log }: { readonly clock: Pick<Clock, 'monotonic' | 'sleep'>; readonly log: Pick<Logger, 'info' | 'warn'> },
 ): Promise<void> {
   const client = createClient(options, 1);
-  const until = clock.monotonic() + UNREACHABLE_MS;
+  const deadline = clock.monotonic() + UNREACHABLE_MS;
   let waited = false;
   try {
     for (;;) {
@@ -41,7 +41,7 @@ export async function checkBucket(
         await tryCalls(client, options);
         break;
       } catch (error) {
-        if (!(error instanceof Failure) || !isUnreachable(error.cause) || clock.monotonic() >= until)
+        if (!(error instanceof Failure) || !isUnreachable(error.cause) || clock.monotonic() >= deadline)
           throw refusal(error, options);
         if (!waited)
           log.warn({ reason: (error.cause as Error).message }, 'the S3 server cannot be reached yet, trying again');

@@ -8,7 +8,8 @@ import type { RecordStore } from '../../../../src/core/ports/record-store.ts';
 import { trivialDerive } from '../../../contracts/record-store/trivial-derive.ts';
 import { createTestDatabase, type TestDatabase } from '../../../support/postgres/shared-server.ts';
 
-const log = pino({ level: 'silent' });
+/** Says nothing. */
+export const log = pino({ level: 'silent' });
 
 /** A store as a replica has it, with its connections. */
 export interface Replica {
@@ -20,8 +21,10 @@ export interface Replica {
 /** A database with empty tables of records, and the replicas that use it. */
 export interface Place {
   readonly test: TestDatabase;
-  /** Opens the records as one more replica, until `dispose`. Its connections name it `easel <name>`. */
+  /** Opens the records as one more replica, until `close` or `dispose`. Its connections name it `easel <name>`. */
   open(options?: Partial<PostgresRecordsOptions>, name?: string): Promise<Replica>;
+  /** Closes the replicas. */
+  close(): Promise<void>;
   /** Closes the replicas, and empties the database for the next test. */
   dispose(): Promise<void>;
 }
@@ -36,6 +39,13 @@ export function createPlaces(): () => Promise<Place> {
     const test = free.pop() ?? (await makeDatabase());
     if (!all.includes(test)) all.push(test);
     const replicas: Replica[] = [];
+    const close = async () => {
+      for (const { records, database, session } of replicas.splice(0)) {
+        await records.close();
+        await database.close();
+        await session.close();
+      }
+    };
     return {
       test,
 
@@ -49,12 +59,10 @@ export function createPlaces(): () => Promise<Place> {
         return replica;
       },
 
+      close,
+
       async dispose() {
-        for (const { records, database, session } of replicas) {
-          await records.close();
-          await database.close();
-          await session.close();
-        }
+        await close();
         await test.query(`DO $$ DECLARE name text; BEGIN
           FOR name IN SELECT tablename FROM pg_tables
             WHERE schemaname = 'easel' AND tablename NOT IN ('migrations', 'schema_version')

@@ -5,6 +5,7 @@ import { refusingPort } from '../../../support/network/refusing-port.ts';
 import type { S3Fault, S3Request } from '../../../support/s3/faulty-proxy.ts';
 import { openS3Scene } from '../../../support/s3/scene.ts';
 import { type S3Server, startS3Server } from '../../../support/s3/server.ts';
+import { until } from '../../../support/until.ts';
 
 let server: S3Server;
 
@@ -103,8 +104,11 @@ it('lets a reader take its time', async () => {
   const opened = await scene.store.open('a.png');
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
   try {
-    const chunks: AsyncIterator<Buffer> | undefined = opened?.stream()[Symbol.asyncIterator]();
+    const stream = opened?.stream();
+    const chunks: AsyncIterator<Buffer> | undefined = stream?.[Symbol.asyncIterator]();
     let received = (await chunks?.next())?.value.length;
+    // As much as is read ahead.
+    await until(() => stream && stream.readableLength >= stream.readableHighWaterMark);
     vi.advanceTimersByTime(3_600_000);
     for (let next = await chunks?.next(); next?.done === false; next = await chunks?.next())
       received += next.value.length;

@@ -17,12 +17,14 @@ import {
   announced,
   closed,
   keptAfterCancel,
+  keptAfterTakeover,
   opened,
   received,
 } from '../../../../src/core/domain/life-cycle/attempt-transitions.ts';
 import {
   accepted,
   cancelled,
+  claimed,
   failed,
   finished,
   patched,
@@ -80,6 +82,8 @@ const WEIGHTS = {
   open: 3,
   announce: 1,
   arrive: 3,
+  arriveLate: 1,
+  claim: 1,
   end: 1,
   crash: 1,
   adopt: 2,
@@ -133,7 +137,7 @@ interface Walk {
 }
 
 function begin(): Walk {
-  const image = accepted(REQUEST);
+  const image = legal(claimed(accepted(REQUEST), 0));
   return {
     image,
     live: [],
@@ -194,6 +198,26 @@ function change(walk: Walk, { kind, pick, micro, day }: Step): Image | null {
       const isInUse = image.status === 'processing' || image.status === 'succeeded';
       if (!isInUse) expect((next ?? late)?.original?.name).toBe(originalName('x', id));
       return next ?? late;
+    }
+    case 'arriveLate': {
+      const id = take(walk.live, pick);
+      if (id === undefined) return null;
+      walk.bills.set(id, cost);
+      walk.pictures.add(id);
+      settle(walk, id, 'ok');
+      const next = legal(keptAfterTakeover(image, id, { ...pictureOf(id, cost), planned: planOf('late') }));
+      // The work of the later claim goes on as it is, and finds the picture where it has none.
+      const isInUse = image.original?.sound || image.status === 'processing' || image.status === 'succeeded';
+      expect(next.status).toBe(image.status);
+      expect([next.original?.name, next.provider]).toEqual(
+        isInUse ? [image.original?.name, image.provider] : [originalName('x', id), 'late'],
+      );
+      return next;
+    }
+    case 'claim': {
+      const next = claimed(image, pick);
+      expect(next?.claim ?? -1).toBe((image.claim ?? 0) > pick ? -1 : pick);
+      return next === image ? null : next;
     }
     case 'end': {
       const id = take(walk.live, pick);
@@ -310,6 +334,7 @@ function expectNothingLost(before: Image, after: Image, kind: Step['kind']): voi
     if (kind !== 'patch') expect([after.expiresAt, after.ttlSince]).toEqual([before.expiresAt, before.ttlSince]);
   }
   expect(after.run).toBe(before.run + (isRunAgain(kind) ? 1 : 0));
+  if (kind !== 'claim') expect(after.claim).toBe(before.claim);
   if (isFinished(before.status) && after.status !== before.status) {
     expect(`${before.status}, ${kind}`).toMatch(/^((failed|cancelled), (rerun|retry)|succeeded, repair)$/);
   }
@@ -328,7 +353,7 @@ function expectNothingLost(before: Image, after: Image, kind: Step['kind']): voi
     if (before.original?.sound && !judged) expect(after.original?.sound).toBe(true);
   } else {
     // Only another picture that was paid for replaces an original.
-    expect([kind, after.original?.sound]).toEqual([expect.stringMatching(/^(arrive|adopt)$/), true]);
+    expect([kind, after.original?.sound]).toEqual([expect.stringMatching(/^(arrive|arriveLate|adopt)$/), true]);
   }
   if (!after.original?.sound) expect(['processing', 'succeeded']).not.toContain(after.status);
   expect(after.completedAt !== null).toBe(isFinished(after.status) || isRepair(after));

@@ -65,7 +65,7 @@ test('an unknown image is a 404, and a HEAD does not subscribe', async () => {
   const missing = await fetch(url.replace('/x/', '/y/'));
   expect([missing.status, missing.headers.get('content-type')]).toEqual([404, 'application/problem+json']);
   expect((await fetch(url, { method: 'HEAD' })).status).toBe(405);
-  expect(isSubscribed()).toBe(false);
+  expect(await isSubscribed()).toBe(false);
 });
 
 test('an EventSource receives the end once, and does not reconnect a second time', async () => {
@@ -94,9 +94,9 @@ describe('a client', () => {
     const stream = await openEventStream(url);
     await stream.next();
     await expect.poll(() => clock.sleepers).toBe(1);
-    expect(isSubscribed()).toBe(true);
+    expect(await isSubscribed()).toBe(true);
     await stream[Symbol.asyncDispose]();
-    await expect.poll(() => [isSubscribed(), clock.sleepers]).toEqual([false, 0]);
+    await expect.poll(async () => [await isSubscribed(), clock.sleepers]).toEqual([false, 0]);
   });
 
   test('is one of 300, and all receive the same events', async () => {
@@ -109,7 +109,7 @@ describe('a client', () => {
     http.images.settle('x', exampleImage({ mediaId: 'x' }));
     const ends = await Promise.all(streams.map((stream) => stream.rest()));
     expect(new Set(ends.map((events) => events.map(({ event }) => event).join()))).toEqual(new Set(['status,done']));
-    expect(isSubscribed()).toBe(false);
+    expect(await isSubscribed()).toBe(false);
   });
 
   /** Connects, and reads nothing until it is resumed. */

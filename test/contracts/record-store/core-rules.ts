@@ -1,23 +1,15 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { openSqliteRecords } from '../../../../src/adapters/records/sqlite/records.ts';
-import { masterName, originalName } from '../../../../src/core/domain/file-names.ts';
-import type { Image } from '../../../../src/core/domain/image.ts';
-import {
-  closed,
-  keptAfterCancel,
-  opened,
-  received,
-} from '../../../../src/core/domain/life-cycle/attempt-transitions.ts';
-import { accepted, cancelled, failed, finished, rerun } from '../../../../src/core/domain/life-cycle/transitions.ts';
-import type { Cost, Spending } from '../../../../src/core/domain/money.ts';
-import { createDerive } from '../../../../src/core/images/derive.ts';
-import type { Deletion, NewDelivery } from '../../../../src/core/ports/record-store.ts';
-import { aFile, anAttempt, anImage, aRequest, at } from '../../../contracts/record-store/example-images.ts';
-import { LONGEST_WAIT_MS } from '../../../support/until.ts';
+import { masterName, originalName } from '../../../src/core/domain/file-names.ts';
+import type { Image } from '../../../src/core/domain/image.ts';
+import { closed, keptAfterCancel, opened, received } from '../../../src/core/domain/life-cycle/attempt-transitions.ts';
+import { accepted, cancelled, failed, finished, rerun } from '../../../src/core/domain/life-cycle/transitions.ts';
+import type { Cost, Spending } from '../../../src/core/domain/money.ts';
+import { createDerive } from '../../../src/core/images/derive.ts';
+import type { Deletion, NewDelivery, RecordStore } from '../../../src/core/ports/record-store.ts';
+import { LONGEST_WAIT_MS } from '../../support/until.ts';
+import { aFile, anAttempt, anImage, aRequest, at } from './example-images.ts';
+import type { CreateFixture } from './fixture.ts';
 
 // The contract of record stores runs with rules as simple as they can be. Here the store gets the rules that the service gives it.
 
@@ -56,43 +48,43 @@ const webhookUrls = new Map([['anna', 'http://owner.example:81/hook']]);
 
 const RENDITION = { width: 5, height: 6, format: 'webp' } as const;
 
-it(
-  'stores the ledger, the outbox and the removed names that the rules of the core give, over restarts',
-  async () => {
-    const seen = new Set<string>();
-    await fc.assert(
-      fc.asyncProperty(fc.array(step, { maxLength: 40, size: 'max' }), async (steps) => {
-        const folder = await mkdtemp(join(tmpdir(), 'easel-rules-'));
-        try {
-          await walk(join(folder, 'easel.db'), steps, seen);
-        } finally {
-          await rm(folder, { recursive: true });
-        }
-      }),
-      { numRuns: 50, examples: [[CANCELLED_TOO_LATE]] },
-    );
-    // A change that no walk reaches would not be tested.
-    const reached = [
-      'image.succeeded',
-      'image.failed',
-      'image.cancelled',
-      'picture_kept',
-      'remove',
-      'rerun',
-      'restart',
-    ];
-    expect(reached.filter((what) => !seen.has(what))).toEqual([]);
-    // Each walk opens a database some three times, and each of these starts a thread.
-  },
-  9 * LONGEST_WAIT_MS,
-);
+/** Enough random walks for each of the changes to be among them. */
+const MANY_RUNS = 50;
+
+/** Random walks through the life of images, with the rules of the service, beside a model of what is stored. */
+export function describeCoreRules(name: string, createFixture: CreateFixture, numRuns = MANY_RUNS): void {
+  it(
+    `${name} stores the ledger, the outbox and the removed names that the rules of the core give, over restarts`,
+    async () => {
+      const seen = new Set<string>();
+      await fc.assert(
+        fc.asyncProperty(fc.array(step, { maxLength: 40, size: 'max' }), (steps) => walk(createFixture, steps, seen)),
+        { numRuns, examples: [[CANCELLED_TOO_LATE]] },
+      );
+      if (numRuns < MANY_RUNS) return;
+      // A change that no walk reaches would not be tested.
+      const reached = [
+        'image.succeeded',
+        'image.failed',
+        'image.cancelled',
+        'picture_kept',
+        'remove',
+        'rerun',
+        'restart',
+      ];
+      expect(reached.filter((what) => !seen.has(what))).toEqual([]);
+    },
+    // Each walk opens a database some three times.
+    9 * LONGEST_WAIT_MS,
+  );
+}
 
 /** Takes the steps on an empty database, beside a model of it in memory, and compares the two after each. */
-async function walk(path: string, steps: readonly Step[], seen: Set<string>): Promise<void> {
+async function walk(createFixture: CreateFixture, steps: readonly Step[], seen: Set<string>): Promise<void> {
   let deliveries = 0;
   const derive = createDerive({ webhookUrls, randomId: () => `${deliveries++}` });
-  const open = () => openSqliteRecords({ path, derive });
-  let records = open();
+  const fixture = await createFixture(derive);
+  let records = await fixture.open();
 
   const images = new Map<string, Image>();
   const spentByRemoved: Spending[] = [];
@@ -115,7 +107,7 @@ async function walk(path: string, steps: readonly Step[], seen: Set<string>): Pr
     const before = images.get(mediaId);
     if (action === 'restart') {
       await records.close();
-      records = open();
+      records = await fixture.open();
     } else if (action === 'delete files') {
       await records.deletionDone(mediaId);
       deletions.delete(mediaId);
@@ -176,6 +168,7 @@ async function walk(path: string, steps: readonly Step[], seen: Set<string>): Pr
     }
   } finally {
     await records.close();
+    await fixture.dispose();
   }
 }
 
@@ -255,7 +248,7 @@ function sums(entries: readonly Spending[]): ReadonlyMap<string, readonly number
 }
 
 /** All deliveries in the outbox, each with its receiver and its image. */
-async function pendingDeliveries(outbox: ReturnType<typeof openSqliteRecords>['outbox']): Promise<readonly string[]> {
+async function pendingDeliveries(outbox: RecordStore['outbox']): Promise<readonly string[]> {
   const found: { readonly id: string; readonly entry: string }[] = [];
   for (;;) {
     const next = await outbox.next({ ids: found.map(({ id }) => id), receivers: [] }, Infinity);

@@ -1,0 +1,149 @@
+import { createHash } from 'node:crypto';
+import type { PostgresDatabase, Row, Statements } from '../postgres/database.ts';
+
+/** A running process over the records of one database. */
+export interface Instance {
+  /** A random UUID, of this start alone. */
+  readonly id: string;
+  readonly version: string;
+  readonly role: string;
+  /** ISO 8601, UTC, by the database's clock. */
+  readonly startedAt: string;
+  readonly seenAt: string;
+}
+
+/** The instances over one database, and this one among them. */
+export interface Instances {
+  /** Those that live, by their start. Raises `ImageError` with `storage_unavailable`. */
+  list(): Promise<readonly Instance[]>;
+  /** Takes this one off the list. */
+  close(): Promise<void>;
+}
+
+/** Raised where a secret is another than that of an instance that runs. */
+export class DifferingSecretError extends Error {
+  override readonly name = 'DifferingSecretError';
+
+  constructor(variable: string) {
+    super(
+      `${variable} differs from that of another replica that runs; give all replicas the same, or stop them all before you change it`,
+    );
+  }
+}
+
+interface InstanceOptions {
+  readonly database: PostgresDatabase;
+  /** A random UUID, made at each start: never a name of the machine or a number of the process. */
+  readonly id: string;
+  readonly version: string;
+  readonly role: string;
+  /** The secrets that all instances must share, as they are used, by their variables. Only fingerprints are written. */
+  readonly secrets: Readonly<Record<string, string>>;
+  /** Milliseconds between two heartbeats. */
+  readonly heartbeatMs?: number;
+}
+
+/** An instance is dead after six heartbeats that did not come. */
+const HEARTBEAT_MS = 5_000;
+const DEAD_AFTER_SECONDS = 30;
+
+/**
+ * Enters this instance among those of the database, and shows by a heartbeat that it lives. Raises `DifferingSecretError` where a live one
+ * has another secret: links and webhooks of the one would not be accepted from the other.
+ */
+export async function openInstances({
+  database,
+  id,
+  version,
+  role,
+  secrets,
+  heartbeatMs = HEARTBEAT_MS,
+}: InstanceOptions): Promise<Instances> {
+  const fingerprints = Object.fromEntries(
+    Object.entries(secrets).map(([variable, secret]) => [variable, fingerprint(variable, secret)]),
+  );
+  const own = [id, version, role, JSON.stringify(fingerprints)];
+  await database.transaction(async (statements) => {
+    // One after the other, so that of two that start at once one sees the other.
+    await statements.run('SELECT pg_advisory_xact_lock(hashtextextended($1, 0))', ['easel instances']);
+    await refuseOtherSecrets(statements, fingerprints);
+    await statements.run(ENTER, own);
+  });
+
+  let beating = Promise.resolve();
+  const heartbeat = setInterval(() => {
+    beating = database
+      // Entered again where others held it for dead meanwhile.
+      .write(ENTER, own)
+      .then(() => database.write(REMOVE_DEAD))
+      // The next one comes soon.
+      .then(
+        () => undefined,
+        () => undefined,
+      );
+  }, heartbeatMs);
+  heartbeat.unref();
+
+  return {
+    list: async () => (await database.read(LIST)).map(readInstance),
+    async close() {
+      clearInterval(heartbeat);
+      await beating;
+      // Without it the others hold this one for alive half a minute longer.
+      await database.write('DELETE FROM easel.instances WHERE id = $1', [id]).catch(() => undefined);
+    },
+  };
+}
+
+/**
+ * A secret that all replicas share, made by the first that asks for it and kept in the database. Raises `ImageError` with
+ * `storage_unavailable`.
+ */
+export async function sharedSecret(database: PostgresDatabase, name: string, make: () => string): Promise<string> {
+  const known = await database.read(READ_SECRET, [name]);
+  if (known[0]) return String(known[0].value);
+  await database.write('INSERT INTO easel.secrets (name, value) VALUES ($1, $2) ON CONFLICT DO NOTHING', [
+    name,
+    make(),
+  ]);
+  const [made] = await database.read(READ_SECRET, [name]);
+  return String(made?.value);
+}
+
+async function refuseOtherSecrets({ run }: Statements, fingerprints: Readonly<Record<string, string>>): Promise<void> {
+  for (const { secrets } of await run(`SELECT secrets FROM easel.instances WHERE ${IS_LIVE}`)) {
+    for (const [variable, theirs] of Object.entries(secrets as Record<string, string>)) {
+      const ours = fingerprints[variable];
+      if (ours !== undefined && ours !== theirs) throw new DifferingSecretError(variable);
+    }
+  }
+}
+
+function fingerprint(variable: string, secret: string): string {
+  return createHash('sha256').update(`${variable}\n${secret}`).digest('hex');
+}
+
+function readInstance({ id, version, role, started_at, seen_at }: Row): Instance {
+  const time = (value: unknown) => (value as Date).toISOString();
+  return {
+    id: String(id),
+    version: String(version),
+    role: String(role),
+    startedAt: time(started_at),
+    seenAt: time(seen_at),
+  };
+}
+
+const DEAD_AFTER = `interval '${DEAD_AFTER_SECONDS} seconds'`;
+/** One that was seen later than now is from before the clock was set back. */
+const IS_LIVE = `seen_at > now() - ${DEAD_AFTER} AND seen_at < now() + ${DEAD_AFTER}`;
+
+const ENTER = `
+  INSERT INTO easel.instances VALUES ($1, $2, $3, $4, clock_timestamp(), clock_timestamp())
+  ON CONFLICT (id) DO UPDATE SET seen_at = excluded.seen_at`;
+
+const REMOVE_DEAD = `DELETE FROM easel.instances WHERE NOT (${IS_LIVE})`;
+
+const LIST = `SELECT id, version, role, started_at, seen_at FROM easel.instances WHERE ${IS_LIVE} ORDER BY started_at, id`;
+
+const READ_SECRET = 'SELECT value FROM easel.secrets WHERE name = $1';

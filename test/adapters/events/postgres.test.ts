@@ -1,0 +1,223 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { openPostgresEvents, type PostgresImageEvents } from '../../../src/adapters/events/postgres.ts';
+import type { Image } from '../../../src/core/domain/image.ts';
+import { createFollow, type ImageEvent } from '../../../src/core/images/follow.ts';
+import { createWait } from '../../../src/core/images/wait.ts';
+import type { PartialPicture } from '../../../src/core/ports/image-events.ts';
+import { describeImageEvents } from '../../contracts/image-events.ts';
+import { exampleImage, exampleRecord } from '../../support/app/fake-images.ts';
+import { openReplica, type TestReplica } from '../../support/postgres/replica.ts';
+import { createTestDatabase, type TestDatabase } from '../../support/postgres/shared-server.ts';
+import { until } from '../../support/until.ts';
+
+/** Records that all replicas share, and how often each mediaId was read. */
+function fakeRecords() {
+  const stored = new Map<string, Image>();
+  const reads: string[] = [];
+  return {
+    stored,
+    reads,
+    /** Called before a read returns what it has found. */
+    beforeReturn: async () => {},
+    async get(mediaId: string) {
+      reads.push(mediaId);
+      const found = stored.get(mediaId) ?? null;
+      await this.beforeReturn();
+      return found;
+    },
+  };
+}
+
+let test: TestDatabase;
+let replicas: TestReplica[];
+
+beforeAll(async () => {
+  test = await createTestDatabase();
+  replicas = [await openReplica(test), await openReplica(test)];
+});
+afterAll(async () => {
+  await Promise.all(replicas.map((replica) => replica[Symbol.asyncDispose]()));
+  await test.drop();
+});
+
+describeImageEvents('PostgreSQL', async () => {
+  let events: PostgresImageEvents;
+  return {
+    async open() {
+      events = await openPostgresEvents({ ...(replicas[0] as TestReplica), records: fakeRecords() });
+      return events;
+    },
+    dispose: () => events.close(),
+  };
+});
+
+describe('events between replicas', () => {
+  let here: PostgresImageEvents;
+  let there: PostgresImageEvents;
+  let records: ReturnType<typeof fakeRecords>;
+
+  beforeEach(async () => {
+    records = fakeRecords();
+    const [a, b] = replicas as [TestReplica, TestReplica];
+    here = await openPostgresEvents({ ...a, records });
+    there = await openPostgresEvents({ ...b, records });
+    return async () => {
+      await here.close();
+      await there.close();
+    };
+  });
+
+  const sender = () => (replicas[1] as TestReplica).instance;
+  const notify = (mediaId: string, instance = sender()) =>
+    test.query("SELECT pg_notify('easel_images', $1)", [JSON.stringify({ mediaId, instance })]);
+  /** Stores an image, and sends the notice of the record store of the other replica. */
+  async function change(mediaId: string, status: Image['status'] | null, instance?: string): Promise<void> {
+    if (status === null) records.stored.delete(mediaId);
+    else records.stored.set(mediaId, exampleImage({ mediaId, status }));
+    await notify(mediaId, instance);
+  }
+  function listen(events: PostgresImageEvents, mediaId: string) {
+    const changes: (Image['status'] | null)[] = [];
+    const unsubscribe = events.subscribe(mediaId, { changed: (image) => void changes.push(image?.status ?? null) });
+    return { changes, unsubscribe };
+  }
+  function takePartials(events: PostgresImageEvents, mediaId: string) {
+    const partials: PartialPicture[] = [];
+    const partial = (picture: PartialPicture) => void partials.push(picture);
+    return { partials, unsubscribe: events.subscribe(mediaId, { changed: () => undefined, partial }) };
+  }
+
+  it('reads the record again after a change elsewhere, where somebody listens, and passes over its own notices', async () => {
+    const { changes } = listen(here, 'a');
+    await change('a', 'generating');
+    await until(() => changes.length === 1);
+    for (const payload of ['nonsense', '{}', 'null']) {
+      await test.query("SELECT pg_notify('easel_images', $1)", [payload]);
+    }
+    await change('b', 'generating');
+    await change('a', 'processing', replicas[0]?.instance);
+    await change('a', null);
+    await until(() => changes.at(-1) === null);
+    expect(changes).toEqual(['generating', null]);
+    expect(records.reads).toEqual(['a', 'a']);
+  });
+
+  it('reads once for a burst of notices', async () => {
+    const { changes } = listen(here, 'a');
+    const reading = Promise.withResolvers<void>();
+    records.beforeReturn = () => reading.promise;
+    for (let count = 0; count < 20; count += 1) await change('a', 'generating');
+    listen(here, 'marker');
+    await notify('marker');
+    await until(() => records.reads.includes('marker'));
+    records.stored.set('a', exampleImage({ mediaId: 'a', status: 'succeeded' }));
+    reading.resolve();
+    await until(() => changes.length > 0);
+    expect(changes).toEqual(['succeeded']);
+    expect(records.reads.filter((mediaId) => mediaId === 'a')).toHaveLength(2);
+  });
+
+  it('publishes nothing that was read before a later change here', async () => {
+    const { changes } = listen(here, 'a');
+    const reading = Promise.withResolvers<void>();
+    records.beforeReturn = () => reading.promise;
+    await change('a', 'generating');
+    await until(() => records.reads.length === 1);
+    const later = exampleImage({ mediaId: 'a', status: 'succeeded' });
+    records.stored.set('a', later);
+    here.publish('a', later);
+    reading.resolve();
+    await until(() => changes.length === 2);
+    expect(changes).toEqual(['succeeded', 'succeeded']);
+  });
+
+  it('loses no change while its connection is lost, and reads again what could not be read', async () => {
+    const { changes } = listen(here, 'a');
+    let fails = 2;
+    records.beforeReturn = async () => {
+      if (fails-- > 0) throw new Error('unavailable');
+    };
+    await replicas[0]?.loseSession();
+    // Whether the notice is missed or not.
+    await change('a', 'succeeded');
+    await until(() => changes.includes('succeeded'));
+  });
+
+  it('answers a caller that waits here when a job elsewhere ends', async () => {
+    records.stored.set('a', exampleImage({ mediaId: 'a', status: 'queued' }));
+    const clock = { sleep: (ms: number, signal?: AbortSignal) => delay(ms, undefined, { signal, ref: false }) };
+    const { signal } = new AbortController();
+    const waiting = createWait({ records, events: here, clock, stopping: signal })('a', 2 ** 31 - 1, signal);
+    await until(() => records.reads.length === 1);
+    await change('a', 'succeeded');
+    expect(await waiting).toMatchObject({ status: 'succeeded' });
+  });
+
+  it('streams the events of a job elsewhere, its partial pictures too', async () => {
+    records.stored.set('a', exampleImage({ mediaId: 'a', status: 'generating' }));
+    const { signal } = new AbortController();
+    const follow = createFollow({ records, events: here, toRecord: exampleRecord, ending: signal });
+    const events = follow(records.stored.get('a') as Image, null, signal) as AsyncIterator<ImageEvent>;
+    const next = async () => (await events.next()).value as ImageEvent;
+    expect(await next()).toMatchObject({ type: 'status', data: { status: 'generating' } });
+    await until(() => there.wantsPartials('a'));
+    const call = there.openPartials('a');
+    call.sink(Buffer.from('blurred'), 0);
+    expect(await next()).toMatchObject({ type: 'partial', data: { index: 0, base64: 'Ymx1cnJlZA==' } });
+    call[Symbol.dispose]();
+    await change('a', 'succeeded');
+    expect(await next()).toMatchObject({ type: 'status', data: { status: 'succeeded' } });
+    expect(await next()).toMatchObject({ type: 'done' });
+  });
+
+  it('says at every replica whether a client takes partial pictures, until it leaves or its replica is dead', async () => {
+    const { unsubscribe } = takePartials(here, 'a');
+    const other = takePartials(here, 'a');
+    expect(await there.wantsPartials('b')).toBe(false);
+    await until(() => there.wantsPartials('a'));
+    unsubscribe();
+    unsubscribe();
+    expect(await there.wantsPartials('a')).toBe(true);
+    other.unsubscribe();
+    await until(async () => !(await there.wantsPartials('a')));
+    for (const end of ["now() - interval '1 second'", "now() + interval '1 hour'"]) {
+      await test.query(`INSERT INTO easel.watchers VALUES ('dead', gen_random_uuid(), ${end})`);
+      expect(await there.wantsPartials('dead')).toBe(false);
+    }
+  });
+
+  it('brings the newest partial picture to a client that comes late, once, and none after the call', async () => {
+    const call = there.openPartials('a');
+    call.sink(Buffer.from('blurred'), 0);
+    call.sink(Buffer.from('x'.repeat(100_000)), 1);
+    await until(async () => (await test.query('SELECT FROM easel.partials WHERE index = 1')).length === 1);
+    const first = takePartials(here, 'a');
+    await until(() => first.partials.length === 1);
+    const second = takePartials(here, 'a');
+    expect(second.partials).toEqual(first.partials);
+    expect(first.partials).toEqual([
+      { mediaId: 'a', index: 1, base64: Buffer.from('x'.repeat(100_000)).toString('base64') },
+    ]);
+    call[Symbol.dispose]();
+    await until(async () => (await test.query('SELECT FROM easel.partials')).length === 0);
+    await until(() => {
+      const late = takePartials(here, 'a');
+      late.unsubscribe();
+      return late.partials.length === 0;
+    });
+    expect([first.partials.length, second.partials.length]).toEqual([1, 1]);
+  });
+
+  it('takes back what it wrote for others when it is closed', async () => {
+    const { partials } = takePartials(here, 'a');
+    const call = here.openPartials('a');
+    call.sink(Buffer.from('mine'), 0);
+    await until(async () => (await test.query('SELECT FROM easel.partials WHERE index = 0')).length === 1);
+    await until(() => there.wantsPartials('a'));
+    expect(partials).toHaveLength(1);
+    await here.close();
+    expect(await test.query('SELECT FROM easel.partials')).toEqual([]);
+    expect(await there.wantsPartials('a')).toBe(false);
+  });
+});
