@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -42,6 +42,8 @@ describe('replicas whose PostgreSQL is lost for a while', () => {
     'refuse requests while its disk is full, lose none, and work again when there is room',
     async () => {
       const folder = await mkdtemp(join(tmpdir(), 'easel-full-'));
+      // PostgreSQL runs as another user, who has to get to its disk.
+      await chmod(folder, 0o711);
       const disk = await mountTmpfs(join(folder, 'disk'), '220m');
       try {
         await using trial = await threeReplicas({

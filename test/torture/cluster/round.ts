@@ -4,6 +4,7 @@
  * work. At the end every promise is checked.
  */
 
+import { chmod } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Image } from '../../../src/core/domain/image.ts';
@@ -83,6 +84,8 @@ export async function playClusterRound({ seed, faults, requests }: ClusterRoundO
   upstream.always((call) => (String(call.body.prompt).startsWith(FRESH) ? picture() : anyAnswer(random)));
   // The same message twice at a time is seen only where the first takes a while.
   receiver.always({ delivery: { beforeHeaders: 100 } });
+  // PostgreSQL runs as another user, who has to get to its disk.
+  await chmod(folder.path, 0o711);
   const disk = canMountTmpfs ? await mountTmpfs(join(folder.path, 'disk'), DISK) : null;
   if (disk) parts.defer(() => disk.unmount());
   const cluster = parts.use(
