@@ -1,5 +1,5 @@
 import { availableParallelism } from 'node:os';
-import { defineConfig } from 'vitest/config';
+import { configDefaults, defineConfig } from 'vitest/config';
 import { COMPILE_CACHE } from './test/support/compile-cache.ts';
 import { FileOrder } from './test/support/file-order.ts';
 import { LONGEST_WAIT_MS } from './test/support/until.ts';
@@ -7,14 +7,19 @@ import { LONGEST_WAIT_MS } from './test/support/until.ts';
 // For the processes of the tests and their threads, each of which would strip the types of its modules anew.
 process.env.NODE_COMPILE_CACHE ??= COMPILE_CACHE;
 
+/** Tests with several processes over PostgreSQL and a bucket: minutes of waits for heartbeats and restarts, run by `npm run test:cluster`. */
+const CLUSTER = 'test/scenarios/cluster/**/*.test.ts';
+const isCluster = process.env.EASEL_TESTS === 'cluster';
+
 export default defineConfig({
   test: {
-    include: ['test/**/*.test.ts'],
+    include: [isCluster ? CLUSTER : 'test/**/*.test.ts'],
+    exclude: [...configDefaults.exclude, ...(isCluster ? [] : [CLUSTER])],
     globalSetup: ['test/support/compile-cache.ts', 'test/support/postgres/shared-server.ts'],
     // Processes, not threads: tests open SQLite files and sockets, start the service, and send signals.
     pool: 'forks',
-    // More workers than cores: many tests wait for a process, a disk or a clock.
-    maxWorkers: 2 * availableParallelism(),
+    // More workers than cores: many tests wait for a process, a disk or a clock. Those of a cluster start enough processes by themselves.
+    maxWorkers: (isCluster ? 1 : 2) * availableParallelism(),
     sequence: { sequencer: FileOrder },
     // Files share loaded modules: loading them again for each took a quarter of the time. No test leaves state in a module.
     isolate: false,

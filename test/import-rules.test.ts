@@ -66,13 +66,9 @@ const every = (names: readonly string[], prefix: string, allowed: readonly strin
 const COMPOSITION = [
   'composition',
   'composition/backup',
-<<<<<<< HEAD
   'composition/migrate',
   'composition/start',
-=======
-  'composition/start',
   'composition/stores',
->>>>>>> w-compose
   'composition/threads',
 ];
 const MAY_COMPOSE: readonly string[] = [

@@ -29,7 +29,11 @@ export async function startEasel(
   const { scripts } = JSON.parse(await readFile(join(PROJECT, 'package.json'), 'utf8')) as {
     scripts: Record<string, string>;
   };
-  const defaults = { PORT: '0', MEDIA_DIR: join(folder, 'media'), DATABASE_URL: `sqlite:${join(folder, 'easel.db')}` };
+  const defaults = {
+    PORT: '0',
+    DATABASE_URL: `sqlite:${join(folder, 'easel.db')}`,
+    ...(env.S3_BUCKET === undefined && { MEDIA_DIR: join(folder, 'media') }),
+  };
   return await startServer(wrap(['sh', '-c', scripts.start ?? '']), join(folder, 'easel.log'), { ...defaults, ...env });
 }
 

@@ -1,11 +1,10 @@
 /** Checks, at the end of a round, what became of each request and each call, and what they cost. */
 
 import type { Image } from '../../src/core/domain/image.ts';
-import type { RunningService } from '../support/app/process.ts';
 import type { Call } from '../support/openai/call.ts';
 import { AMBIGUOUS, REFUSED } from './answers.ts';
 import { isKeptUnfinished, isSpent } from './audit.ts';
-import type { ClientRequest, DialectCall, Round } from './clients.ts';
+import type { Audited, ClientRequest, DialectCall } from './clients.ts';
 import { hasSource } from './load.ts';
 
 export const AMBIGUOUS_RETRIES = 1;
@@ -21,14 +20,23 @@ interface Traces {
   readonly images: readonly Image[];
   readonly calls: readonly Call[];
   readonly killed: ReadonlySet<string>;
+  /** Calls that brought a picture after another process had begun the next one, since the first did not go on meanwhile. */
+  readonly overtaken: number;
   readonly about: string;
 }
 
-function tracesOf({ upstream, lost, killsThreads }: Round, prompt: string, all: readonly Image[]): Traces {
+function tracesOf({ upstream, lost, knowsLosses, isCluster }: Audited, prompt: string, all: readonly Image[]): Traces {
   const images = findImages(all, prompt);
-  const killed = new Set([...(lost.get(prompt) ?? []), ...(killsThreads ? killedWithThread(images) : [])]);
+  const killed = new Set([...(lost.get(prompt) ?? []), ...(knowsLosses ? [] : unanswered(images))]);
   const calls = upstream.calls.filter(({ body }) => body.prompt === prompt);
-  return { images, calls, killed, about: `${calls.length} calls, ${killed.size} killed, ${images.length} on record` };
+  const overtaken = isCluster ? overtakenCalls(images) : 0;
+  return {
+    images,
+    calls,
+    killed,
+    overtaken,
+    about: `${calls.length} calls, ${killed.size} killed, ${images.length} on record`,
+  };
 }
 
 const isAmbiguous = ({ behaviour }: Call) => AMBIGUOUS.has(behaviour ?? '');
@@ -38,7 +46,7 @@ const isPaid = ({ behaviour }: Call) => behaviour !== REFUSED;
  * What is wrong with the end of one request: its image must exist once, every call for it must be on record with its outcome, and no
  * call may follow that the limits do not allow.
  */
-export function auditRequest(round: Round, request: ClientRequest, all: readonly Image[]): readonly string[] {
+export function auditRequest(round: Audited, request: ClientRequest, all: readonly Image[]): readonly string[] {
   const { prompt } = request.body;
   const traces = tracesOf(round, prompt, all);
   const { images, calls, killed } = traces;
@@ -46,10 +54,10 @@ export function auditRequest(round: Round, request: ClientRequest, all: readonly
   const report = (what: string) => findings.push(`${prompt} (${traces.about}): ${what}`);
 
   // The attempts of a deleted image are gone: which of its calls ended with their thread is not known, only how many may have.
-  const hasNoRecord = round.killsThreads && images.length === 0;
+  const hasNoRecord = !round.knowsLosses && images.length === 0;
   const most = hasNoRecord
     ? ALLOWED_UNKNOWNS * (1 + request.retries)
-    : killed.size + calls.filter(isAmbiguous).length + 1;
+    : killed.size + traces.overtaken + calls.filter(isAmbiguous).length + 1;
   if (calls.filter(isPaid).length > most) report('paid more than once, and once for each call of unknown outcome');
   if (images.length > 1) report(`is there ${images.length} times`);
   const [image] = images;
@@ -68,18 +76,20 @@ export function auditRequest(round: Round, request: ClientRequest, all: readonly
  * What is wrong with the end of one call of the dialect: each of its clients has an answer, with the pictures of a whole call; calls of
  * clients that each want their own picture are as many as were accepted for sure, and no more than there are clients.
  */
-export function auditCall(round: Round, call: DialectCall, all: readonly Image[]): readonly string[] {
+export function auditCall(round: Audited, call: DialectCall, all: readonly Image[]): readonly string[] {
   const traces = tracesOf(round, call.prompt, all);
   const { images, calls, killed } = traces;
   const findings: string[] = [];
   const report = (what: string) => findings.push(`${call.prompt}, ${call.path} (${traces.about}): ${what}`);
 
-  const most = killed.size + calls.filter(isAmbiguous).length + images.length;
+  const most = killed.size + traces.overtaken + calls.filter(isAmbiguous).length + images.length;
   if (calls.filter(isPaid).length > most) report('paid more than once, and once for each call of unknown outcome');
   const groups = Object.values(Object.groupBy(images, (image) => image.call?.id ?? '')) as Image[][];
   const isKeyed = 'idempotency-key' in call.headers;
   const accepted = call.clients.filter(({ isAccepted }) => isAccepted).length;
-  const [least, limit] = isKeyed ? [1, 1] : [Math.max(1, accepted), call.clients.length];
+  // Where the first replica is held up before it has accepted the call, nothing tells the retry at another one from a new call.
+  const fresh = round.isCluster ? call.clients.reduce((sum, { sends }) => sum + sends, 0) : call.clients.length;
+  const [least, limit] = isKeyed ? [1, 1] : [Math.max(1, accepted), fresh];
   if (groups.length < least || groups.length > limit)
     report(`is there ${groups.length} times, for ${call.clients.length} clients of which ${accepted} were accepted`);
   for (const group of groups) if (group.length !== call.count) report(`has ${group.length} pictures of ${call.count}`);
@@ -133,10 +143,12 @@ function auditAttempts({ images, calls, killed }: Traces, retries: number, repor
 }
 
 /** An image ends with one picture, or without one since its calls of unknown outcome are spent. */
-function auditEnd({ killsThreads }: Round, image: Image, report: Report): void {
+function auditEnd({ killsThreads, isCluster }: Audited, image: Image, report: Report): void {
   const pictures = image.attempts.filter(({ outcome }) => outcome === 'ok').length;
-  const isFailureSound = isSpent(image, ALLOWED_UNKNOWNS) || (killsThreads && isKeptUnfinished(image));
-  const isSound = image.status === 'succeeded' ? pictures === 1 : image.status === 'failed' && isFailureSound;
+  const isKept = isCluster && image.original?.sound === true;
+  const isFailureSound = isSpent(image, ALLOWED_UNKNOWNS) || isKept || (killsThreads && isKeptUnfinished(image));
+  const expected = 1 + (isCluster ? overtakenCalls([image]) : 0);
+  const isSound = image.status === 'succeeded' ? pictures === expected : image.status === 'failed' && isFailureSound;
   if (!isSound) report(`ended as ${image.status}: ${image.error?.detail}`);
 }
 
@@ -144,7 +156,11 @@ function auditEnd({ killsThreads }: Round, image: Image, report: Report): void {
  * The books hold at least what the model API may have billed, nothing beyond that but calls that were lost before they left, and no
  * more than the budget; once all work has ended, nothing is reserved.
  */
-export async function auditBooks(round: Round, { url }: RunningService, budgetUsd: number): Promise<readonly string[]> {
+export async function auditBooks(
+  round: Audited,
+  { url }: { readonly url: string },
+  budgetUsd: number,
+): Promise<readonly string[]> {
   const response = await fetch(`${url}/usage`);
   const { days, budget } = (await response.json()) as {
     readonly days: readonly { readonly usd: number | null }[];
@@ -154,7 +170,7 @@ export async function auditBooks(round: Round, { url }: RunningService, budgetUs
   const paid = round.upstream.calls.filter(isPaid).length;
   const lost = [...round.lost.values()].reduce((sum, ids) => sum + ids.size, 0);
   const deleted = round.clientRequests.filter(({ deletion }) => deletion !== null).length;
-  const most = round.killsThreads ? budgetUsd / PRICE_USD : Math.min(budgetUsd / PRICE_USD, paid + lost + deleted);
+  const most = !round.knowsLosses ? budgetUsd / PRICE_USD : Math.min(budgetUsd / PRICE_USD, paid + lost + deleted);
   const findings: string[] = [];
   if (!(booked >= paid && booked <= most))
     findings.push(`${booked} pictures are on the books; ${paid} were paid, ${lost} calls were lost in flight`);
@@ -162,12 +178,22 @@ export async function auditBooks(round: Round, { url }: RunningService, budgetUs
   return findings;
 }
 
-/** Ids of attempts whose call may have ended with its thread: those of unknown outcome that got no answer. */
-function killedWithThread(images: readonly Image[]): readonly string[] {
+/** Ids of attempts whose call may have ended with its thread or process: those of unknown outcome that got no answer. */
+function unanswered(images: readonly Image[]): readonly string[] {
   const attempts = images.flatMap((image) => image.attempts);
   return attempts
     .filter(({ outcome, providerRequestId }) => outcome === 'unknown' && providerRequestId === null)
     .map(({ id }) => id);
+}
+
+/** How many calls brought a picture although the next call for it had begun before they ended. */
+function overtakenCalls(images: readonly Image[]): number {
+  return images
+    .flatMap(({ attempts }) => attempts.map((attempt, index) => ({ attempt, next: attempts[index + 1] })))
+    .filter(({ attempt: { outcome, startedAt, durationMs }, next }) => {
+      const ended = Date.parse(startedAt) + (durationMs ?? 0);
+      return outcome === 'ok' && next !== undefined && Date.parse(next.startedAt) < ended;
+    }).length;
 }
 
 /** The images that were made for this prompt. */

@@ -1,10 +1,9 @@
 /** Clients of the OpenAI dialect: each sends its call, as the official SDKs do, until it has an answer. */
 
 import { setTimeout as delay } from 'node:timers/promises';
-import type { RunningService } from '../support/app/process.ts';
 import { multipart } from '../support/multipart.ts';
 import { sha256 } from './audit.ts';
-import type { DialectCall, DialectClient, Load } from './clients.ts';
+import type { DialectCall, DialectClient, Load, Target } from './clients.ts';
 import { anyPictures } from './edit-pictures.ts';
 
 /** Shares of the kinds of calls. */
@@ -41,23 +40,19 @@ export function makeDialectCall(random: () => number, life: number, number: numb
 }
 
 /** Clients send every call that has no answer, each on its own. */
-export function callAll(load: Load, service: RunningService, life: number, over: AbortSignal): Promise<void>[] {
+export function callAll(load: Load, target: Target, life: number, over: AbortSignal): Promise<void>[] {
   const waiting = load.dialectCalls.flatMap((call) =>
     call.clients.flatMap((client) => (client.answer === null ? [{ call, client }] : [])),
   );
   return waiting.map(async ({ call, client }) => {
     await delay(load.random() * 900);
     client.life ??= life;
-    while (client.answer === null && !over.aborted && isAlive(service)) {
+    while (client.answer === null && !over.aborted && target.isAlive) {
       const pauseMs =
-        client.task === null ? await send(load, service, call, client, life) : await poll(load, service, client, life);
+        client.task === null ? await send(load, target, call, client, life) : await poll(load, target, client, life);
       await delay(pauseMs);
     }
   });
-}
-
-function isAlive({ child }: RunningService): boolean {
-  return child.exitCode === null && child.signalCode === null;
 }
 
 /** Pause between two sends, in milliseconds: the shortest of the official SDKs. */
@@ -73,7 +68,7 @@ const POLL_MS = 50;
 /** Sends the call once; returns how long to wait before the next send. */
 async function send(
   load: Load,
-  { url }: RunningService,
+  { url }: Target,
   call: DialectCall,
   client: DialectClient,
   life: number,
@@ -110,7 +105,7 @@ async function send(
 }
 
 /** Looks at the task of an asynchronous call once. */
-async function poll(load: Load, { url }: RunningService, client: DialectClient, life: number): Promise<number> {
+async function poll(load: Load, { url }: Target, client: DialectClient, life: number): Promise<number> {
   const response = await fetch(`${url}/v1/images/tasks/${client.task}?response_format=b64_json`).catch(() => null);
   const task = (await response?.json().catch(() => null)) as DialectBody | null | undefined;
   if (!response || !task) return POLL_MS;

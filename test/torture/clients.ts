@@ -9,6 +9,7 @@ export interface ClientRequest {
     readonly mediaId?: string;
     readonly prompt: string;
     readonly ttlSeconds?: number;
+    readonly webhookUrl?: string;
     readonly inputs?: readonly object[];
     readonly mask?: object;
   };
@@ -27,6 +28,14 @@ export interface ClientRequest {
   retries: number;
   /** `begun` once it may be gone: a DELETE was sent, or it has a ttl; `done` when the DELETE was answered. */
   deletion: 'begun' | 'done' | null;
+}
+
+/** What the clients send to: one service, or whichever of several replicas each request goes to. */
+export interface Target {
+  /** Read anew for each request. */
+  readonly url: string;
+  /** Whether an answer may still come. */
+  readonly isAlive: boolean;
 }
 
 export interface Load {
@@ -78,12 +87,21 @@ export interface DialectAnswer {
   readonly pictures: readonly string[];
 }
 
-export interface Round extends Load {
+/** What the audit of requests and calls needs to know of a round. */
+export interface Audited extends Pick<Load, 'clientRequests' | 'killsThreads'> {
   readonly upstream: OpenAiServer;
+  /** Ids of the attempts that were in flight at a kill, by prompt. */
+  readonly lost: ReadonlyMap<string, ReadonlySet<string>>;
+  /** Whether `lost` has them all. Where it has not, each attempt of unknown outcome that got no answer counts as one. */
+  readonly knowsLosses: boolean;
+  /** Whether several processes make pictures, so that one which was held up may close its attempt after another has begun the next. */
+  readonly isCluster?: boolean;
+}
+
+export interface Round extends Load, Audited {
   readonly folder: string;
   /** Settings that name the model catalog. */
   readonly models: Readonly<Record<string, string>>;
-  /** Ids of the attempts that were in flight at a kill, by prompt. */
   readonly lost: Map<string, Set<string>>;
   readonly gently: boolean;
   killedThreads: number;

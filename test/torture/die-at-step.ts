@@ -13,54 +13,20 @@ import fs from 'node:fs/promises';
 import { syncBuiltinESMExports } from 'node:module';
 import { basename, dirname } from 'node:path';
 import { DatabaseSync, StatementSync } from 'node:sqlite';
-import { getEnvironmentData, isMainThread, setEnvironmentData } from 'node:worker_threads';
 import { mediaIdOf } from '../../src/core/domain/file-names.ts';
 import type { Image } from '../../src/core/domain/image.ts';
-import type { Step } from './steps.ts';
-
-const { DIE_AT, DIE_ON = '1', DIE_FOR } = process.env;
-
-/** How often the step may still be passed; shared memory, since a thread that is started again has to go on counting. */
-const COUNTER = 'easel-steps-left';
-if (isMainThread) {
-  const shared = new Int32Array(new SharedArrayBuffer(4));
-  shared[0] = Number(DIE_ON);
-  setEnvironmentData(COUNTER, shared);
-}
-const left = getEnvironmentData(COUNTER) as Int32Array;
-
-function reached(step: Step, mediaId: string | null): void {
-  if (step !== DIE_AT || (DIE_FOR !== undefined && mediaId !== DIE_FOR)) return;
-  if (Atomics.sub(left, 0, 1) === 1) process.kill(process.pid, 'SIGKILL');
-}
+import { stepsOf } from './commit-steps.ts';
+import { reached } from './reached.ts';
 
 // ---------------------------------------------------------------- SQLite
-
-type Steps = Readonly<Record<'before' | 'after', Step | null>>;
-
-const NOTHING: Steps = { before: null, after: null };
-
-/** The steps just before and just after the commit that writes an image with this status. */
-const COMMITS: Partial<Record<Image['status'], Steps>> = {
-  queued: { before: null, after: 'afterAccept' },
-  generating: { before: null, after: 'beforeSend' },
-  processing: { before: 'afterOriginalDurable', after: 'afterOriginalRecorded' },
-  succeeded: { before: 'beforeSucceeded', after: 'afterSucceeded' },
-};
 
 /**
  * The images that the open transaction writes or deletes. Writes of several images may share it, each in a savepoint: one that is undone
  * takes no step.
  */
-let open: { readonly mediaId: string; readonly steps: Steps }[] = [];
+let open: { readonly mediaId: string; readonly steps: ReturnType<typeof stepsOf> }[] = [];
 /** How many of them were written before the savepoint. */
 let kept = 0;
-
-function stepsOf({ status, attempts }: Image): Steps {
-  const attempt = attempts.at(-1);
-  const isAnnounced = status === 'generating' && attempt?.durationMs === null && attempt.announced !== null;
-  return isAnnounced ? { before: null, after: 'afterAnnounced' } : (COMMITS[status] ?? NOTHING);
-}
 
 const { run } = StatementSync.prototype;
 StatementSync.prototype.run = function (this: StatementSync, ...values: unknown[]) {

@@ -3,9 +3,9 @@ import { post } from './life.ts';
 
 const TIMES = 200;
 
-/** Sends one request 200 times at once, with the same mediaId or Idempotency-Key; returns what is wrong with the answers. */
+/** Sends one request 200 times at once, each to a URL of its own where `url` is a function, with the same mediaId or Idempotency-Key; returns what is wrong with the answers. */
 export async function sendIdentical(
-  url: string,
+  url: string | (() => string),
   upstream: OpenAiServer,
   by: 'mediaId' | 'idempotencyKey',
   prompt: string,
@@ -14,7 +14,9 @@ export async function sendIdentical(
   const body = by === 'mediaId' ? { mediaId: name, prompt } : { prompt };
   const headers: Record<string, string> = by === 'mediaId' ? {} : { 'idempotency-key': name };
   const before = upstream.calls.length;
-  const replies = await Promise.all(Array.from({ length: TIMES }, () => post(url, body, headers)));
+  const replies = await Promise.all(
+    Array.from({ length: TIMES }, () => post(typeof url === 'string' ? url : url(), body, headers)),
+  );
 
   const statuses = (status: number) => replies.filter((reply) => reply.status === status).length;
   const records = new Set(replies.map((reply) => JSON.stringify(reply.body)));

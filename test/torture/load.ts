@@ -3,9 +3,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ImageRecord } from '../../src/core/domain/record.ts';
 import { publishedFiles } from '../support/app/easel.ts';
-import type { RunningService } from '../support/app/process.ts';
 import { sha256 } from './audit.ts';
-import type { ClientRequest, Load } from './clients.ts';
+import type { ClientRequest, Load, Target } from './clients.ts';
 import { anyPictures } from './edit-pictures.ts';
 import { post, type Reply, retry } from './life.ts';
 
@@ -54,7 +53,7 @@ export function hasSource({ body: { inputs = [] } }: ClientRequest): boolean {
 }
 
 /** Clients that send every unaccepted request, some of them twice at once, and delete an image now and then. */
-export function sendAll(load: Load, service: RunningService, over: AbortSignal): Promise<void>[] {
+export function sendAll(load: Load, target: Target, over: AbortSignal): Promise<void>[] {
   const { random, clientRequests } = load;
   // A request with a ttl is sent in one life only: once its image has expired, a repeat would rightly be paid anew.
   const queue = clientRequests.filter((request) => !request.accepted && !(request.body.ttlSeconds && request.deletion));
@@ -63,15 +62,15 @@ export function sendAll(load: Load, service: RunningService, over: AbortSignal):
       await delay(random() * 60);
       if (request.body.ttlSeconds) request.deletion = 'begun';
       const times = random() < 0.2 ? 2 : 1;
-      await Promise.all(Array.from({ length: times }, () => send(load, service, request)));
-      if (random() < 0.15) await deleteOne(load, service);
+      await Promise.all(Array.from({ length: times }, () => send(load, target, request)));
+      if (random() < 0.15) await deleteOne(load, target);
     }
   });
 }
 
-async function send(load: Load, service: RunningService, request: ClientRequest): Promise<void> {
+async function send(load: Load, target: Target, request: ClientRequest): Promise<void> {
   request.open += 1;
-  const reply = await post(service.url, request.body, request.headers, request.files).catch(() => null);
+  const reply = await post(target.url, request.body, request.headers, request.files).catch(() => null);
   request.open -= 1;
   if (reply === null) {
     request.broken = true;
@@ -81,7 +80,7 @@ async function send(load: Load, service: RunningService, request: ClientRequest)
   if (reply.body.code !== 'provider_failed' || load.random() < 0.5) return;
   request.open += 1;
   request.retries += 1;
-  const retried = await retry(service.url, reply.body.mediaId).catch(() => null);
+  const retried = await retry(target.url, reply.body.mediaId).catch(() => null);
   request.open -= 1;
   // 409: another send of the same request has run it again; 404: it was deleted meanwhile.
   if (retried !== null && retried.status !== 409 && retried.status !== 404) note(load, request, retried);
@@ -111,16 +110,16 @@ function isAboutSource({ status, body: { detail = '' } }: Reply): boolean {
   return (status === 404 || status === 409) && detail.startsWith('inputs.0: ');
 }
 
-async function deleteOne({ random, clientRequests }: Load, service: RunningService): Promise<void> {
+async function deleteOne({ random, clientRequests }: Load, target: Target): Promise<void> {
   const known = clientRequests.filter(
     ({ accepted, open, deletion, mediaId }) => accepted && open === 0 && deletion === null && mediaId !== null,
   );
   const request = known[Math.floor(random() * known.length)];
-  if (request) await remove(request, service);
+  if (request) await remove(request, target);
 }
 
 /** Sends a DELETE for the image of the request, and notes in the request how far it got. */
-export async function remove(request: ClientRequest, { url }: RunningService): Promise<void> {
+export async function remove(request: ClientRequest, { url }: Target): Promise<void> {
   request.deletion = 'begun';
   const response = await fetch(`${url}/images/${request.mediaId}`, { method: 'DELETE' }).catch(() => null);
   // A deletion that was cut short may be complete at the next start: then there is nothing left to delete.
@@ -128,20 +127,24 @@ export async function remove(request: ClientRequest, { url }: RunningService): P
 }
 
 /** Reads published pictures until the life is over: each must have the SHA-256 of its record, or be a 404. */
-export async function readAll(load: Load, { url }: RunningService, over: AbortSignal): Promise<void> {
+export async function readAll(load: Load, target: Target, over: AbortSignal): Promise<void> {
   while (!over.aborted) {
-    const page = await fetch(`${url}/images?status=succeeded&limit=20`, { signal: over })
-      .then((response) => response.json() as Promise<{ items: ImageRecord[] }>)
-      .catch(() => ({ items: [] }));
+    const page: { readonly items?: readonly ImageRecord[] } = await fetch(
+      `${target.url}/images?status=succeeded&limit=20`,
+      { signal: over },
+    )
+      .then((response) => response.json() as Promise<{ items?: ImageRecord[] }>)
+      .catch(() => ({}));
     await delay(10);
-    for (const record of page.items) {
+    for (const record of page.items ?? []) {
       for (const file of publishedFiles(record)) {
-        const response = await fetch(url + file.url).catch(() => null);
+        const response = await fetch(target.url + file.url).catch(() => null);
         const bytes = await response?.arrayBuffer().catch(() => null);
-        if (!response || !bytes) return;
+        if (!response || !bytes) break;
         load.reads += 1;
         const right = response.status === 200 && sha256(new Uint8Array(bytes)) === file.sha256;
-        if (!right && response.status !== 404)
+        // Gone meanwhile, or in a bucket that does not answer.
+        if (!right && response.status !== 404 && response.status !== 503)
           load.violations.push(`${file.url}: ${response.status}, ${bytes.byteLength} bytes`);
       }
     }

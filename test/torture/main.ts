@@ -1,12 +1,14 @@
 /**
- * `npm run torture -- [ROUNDS] [SEED] [--sigterm] [--threads]`: plays rounds of torture, prints a report of each and a summary, and exits
+ * `npm run torture -- [ROUNDS] [SEED] [--sigterm] [--threads] [--cluster]`: plays rounds of torture, prints a report of each and a summary, and exits
  * with 1 when a promise was broken. The same seed gives the same plan but not the same run, since random kills happen by the clock. With
- * `--sigterm` every life ends by that signal, under load. With `--threads` worker threads are killed all the time, too.
+ * `--sigterm` every life ends by that signal, under load. With `--threads` worker threads are killed all the time, too. With `--cluster`
+ * three replicas over PostgreSQL and a bucket meet one fault after the other.
  */
 
 import { randomBytes } from 'node:crypto';
 import { startOpenAiServer } from '../support/openai/server.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
+import { tortureCluster } from './cluster/main.ts';
 import { sendIdentical } from './identical.ts';
 import { startLife } from './life.ts';
 import { playRound, type RoundReport } from './round.ts';
@@ -21,9 +23,13 @@ const [rounds = '10', seed = randomBytes(4).toString('hex')] = process.argv
   .slice(2)
   .filter((word) => !word.startsWith('-'));
 if (!/^[1-9]\d{0,4}$/.test(rounds)) {
-  console.error('npm run torture -- [ROUNDS] [SEED] [--sigterm] [--threads]: ROUNDS must be a whole number from 1');
+  console.error(
+    'npm run torture -- [ROUNDS] [SEED] [--sigterm] [--threads] [--cluster]: ROUNDS must be a whole number from 1',
+  );
   process.exit(64);
 }
+
+if (process.argv.includes('--cluster')) process.exit((await tortureCluster(Number(rounds), seed)) > 0 ? 1 : 0);
 
 console.log(`${rounds} rounds of ${DEATHS} deaths each, seed ${seed}`);
 const began = performance.now();

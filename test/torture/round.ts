@@ -15,7 +15,7 @@ import { anyAnswer } from './answers.ts';
 import { attemptsInFlight, auditServing, filesOnDisk, filesOnRecord, missingInputs, readDatabase } from './audit.ts';
 import { AMBIGUOUS_RETRIES, auditBooks, auditCall, auditRequest, findImages, PRICE_USD } from './audit-requests.ts';
 import { callAll, makeDialectCall } from './calls.ts';
-import type { Round } from './clients.ts';
+import type { Round, Target } from './clients.ts';
 import { ageInputs, keepAging } from './edit-pictures.ts';
 import { type Death, getRecord, startLife } from './life.ts';
 import { makeClientRequest, readAll, remove, sendAll } from './load.ts';
@@ -103,6 +103,7 @@ export async function playRound({
     reads: 0,
     gently,
     killsThreads,
+    knowsLosses: !killsThreads,
     killedThreads: 0,
   };
   const ways: string[] = [];
@@ -138,10 +139,11 @@ async function liveAndDie(round: Round, life: number, requests: number): Promise
   const death = way < 0.5 && !round.killsThreads ? chooseDeath(random) : null;
   await using service = await start(round, death);
   const over = new AbortController();
+  const target = targetOf(service);
   const load = Promise.all([
-    ...sendAll(round, service, over.signal),
-    ...callAll(round, service, life, over.signal),
-    readAll(round, service, over.signal),
+    ...sendAll(round, target, over.signal),
+    ...callAll(round, target, life, over.signal),
+    readAll(round, target, over.signal),
     keepAging(round.folder, over.signal),
   ]);
 
@@ -233,10 +235,11 @@ async function finishAll(round: Round): Promise<Pick<RoundReport, 'files' | 'fai
   const { folder, violations, clientRequests } = round;
   // No scheduled cleanup may remove an image while disk and records are compared.
   await using service = await start(round, null, { CLEANUP_INTERVAL_SECONDS: '3600' });
+  const target = targetOf(service);
   const deadline = Date.now() + LONGEST_END_MS;
   await Promise.all([
-    ...sendAll(round, service, new AbortController().signal),
-    ...callAll(round, service, LAST_LIFE, AbortSignal.timeout(LONGEST_END_MS)),
+    ...sendAll(round, target, new AbortController().signal),
+    ...callAll(round, target, LAST_LIFE, AbortSignal.timeout(LONGEST_END_MS)),
   ]);
   for (const request of clientRequests) {
     while (request.mediaId !== null && Date.now() < deadline) {
@@ -246,7 +249,7 @@ async function finishAll(round: Round): Promise<Pick<RoundReport, 'files' | 'fai
     }
   }
   for (const request of clientRequests)
-    if (request.deletion === 'begun' && !request.body.ttlSeconds) await remove(request, service);
+    if (request.deletion === 'begun' && !request.body.ttlSeconds) await remove(request, target);
   await waitForAll(folder, deadline);
   violations.push(...(await auditServing(service.url, folder, readDatabase(folder).images)));
   violations.push(...(await auditBooks(round, service, BUDGET_USD)));
@@ -271,6 +274,15 @@ async function finishAll(round: Round): Promise<Pick<RoundReport, 'files' | 'fai
 async function waitForAll(folder: string, deadline: number): Promise<void> {
   while (Date.now() < deadline && readDatabase(folder).images.some(({ status }) => !isFinished(status)))
     await delay(50);
+}
+
+function targetOf({ url, child }: RunningService): Target {
+  return {
+    url,
+    get isAlive() {
+      return child.exitCode === null && child.signalCode === null;
+    },
+  };
 }
 
 function threadsKilled(service: RunningService): number {

@@ -39,7 +39,7 @@ export function startProcess({ folder, env = {}, command, preload }: ProcessOpti
       HOME: process.env.HOME,
       NODE_COMPILE_CACHE: COMPILE_CACHE,
       PORT: '0',
-      MEDIA_DIR: `${folder}/media`,
+      ...(env.S3_BUCKET === undefined && { MEDIA_DIR: `${folder}/media` }),
       DATABASE_URL: `sqlite:${folder}/easel.db`,
       ...env,
     },

@@ -26,6 +26,8 @@ export interface WebhookReceiver extends AsyncDisposable {
   readonly received: readonly Received[];
   /** Requests that have no answer yet. */
   readonly open: number;
+  /** How often a message came while the same message, by its id, had no answer yet. */
+  readonly overlaps: number;
   /** How the next messages are answered, one reaction each; after them `always` applies. */
   script(...reactions: readonly Reaction[]): void;
   /** How all messages are answered for which `script` has no reaction; 204 by default. */
@@ -40,12 +42,18 @@ export async function startReceiver(secret = TEST_SECRET): Promise<WebhookReceiv
   const scripted: Reaction[] = [];
   let standing: Reaction = {};
   let open = 0;
+  let overlaps = 0;
+  const openIds: string[] = [];
 
   const server = createServer(async (request, response) => {
     open++;
+    const id = String(request.headers['webhook-id']);
+    if (openIds.includes(id)) overlaps++;
+    openIds.push(id);
     const gone = new AbortController();
     response.once('close', () => {
       open--;
+      openIds.splice(openIds.indexOf(id), 1);
       gone.abort();
     });
     const body = Buffer.concat(await Array.fromAsync(request)).toString();
@@ -67,6 +75,9 @@ export async function startReceiver(secret = TEST_SECRET): Promise<WebhookReceiv
     received,
     get open() {
       return open;
+    },
+    get overlaps() {
+      return overlaps;
     },
     script: (...reactions) => void scripted.push(...reactions),
     always(reaction) {

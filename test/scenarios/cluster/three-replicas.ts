@@ -1,0 +1,90 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { ImageRecord } from '../../../src/core/domain/record.ts';
+import { type Cluster, type ClusterOptions, openCluster } from '../../support/cluster/cluster.ts';
+import { type OpenAiServer, startOpenAiServer } from '../../support/openai/server.ts';
+import { until } from '../../support/until.ts';
+import { getRecord, post, type Reply } from '../../torture/life.ts';
+import { withEdits } from '../../torture/round.ts';
+
+export interface ThreeReplicas extends AsyncDisposable {
+  readonly cluster: Cluster;
+  readonly upstream: OpenAiServer;
+  /** Starts the replicas with these letters that do not run. */
+  start(...names: readonly ('A' | 'B' | 'C')[]): Promise<void>;
+  replica(name: 'A' | 'B' | 'C'): Cluster['replicas'][number];
+  /** The outcomes of the attempts on record. */
+  outcomes(mediaId: string): Promise<readonly string[]>;
+}
+
+/** A cluster that makes small pictures of 1 cent, with none of its replicas started. */
+export async function threeReplicas(options: ClusterOptions = {}): Promise<ThreeReplicas> {
+  await using parts = new AsyncDisposableStack();
+  const folder = await mkdtemp(join(tmpdir(), 'easel-cluster-'));
+  parts.defer(() => rm(folder, { recursive: true, force: true }));
+  const upstream = parts.use(await startOpenAiServer());
+  upstream.strict = false;
+  const cluster = parts.use(
+    await openCluster({
+      ...options,
+      env: {
+        OPENAI_API_KEY: upstream.key ?? 'none',
+        OPENAI_BASE_URL: upstream.baseUrl,
+        IMAGE_MODEL: 'small',
+        IMAGE_SIZE: '128x128',
+        IMAGE_RENDITIONS: '64x64.webp',
+        ...withEdits(folder),
+        ...options.env,
+      },
+    }),
+  );
+  const replica = (name: 'A' | 'B' | 'C') => {
+    const found = cluster.replicas.find((one) => one.name === name);
+    if (!found) throw new Error(`there is no replica ${name}`);
+    return found;
+  };
+  const owned = parts.move();
+  return {
+    cluster,
+    upstream,
+    replica,
+    async start(...names) {
+      await Promise.all(names.map((name) => replica(name).start()));
+    },
+    async outcomes(mediaId) {
+      const { url } = cluster.replicas.find(({ isAlive }) => isAlive) as { url: string };
+      return (await getRecord(url, mediaId))?.attempts.map(({ outcome }) => outcome) ?? [];
+    },
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+}
+
+/** Has a picture accepted, and does not wait for it. */
+export function submit(url: string, mediaId: string): Promise<Reply> {
+  return post(url, { mediaId, prompt: mediaId }, { prefer: 'respond-async' });
+}
+
+/** The record once it has this status. */
+export async function untilStatus(url: string, mediaId: string, status: ImageRecord['status']): Promise<ImageRecord> {
+  let record: ImageRecord | null = null;
+  await until(async () => {
+    record = await getRecord(url, mediaId).catch(() => null);
+    return record?.status === status;
+  });
+  return record as unknown as ImageRecord;
+}
+
+/** Resolves once each of these replicas is ready, and has answered for a picture of its own. */
+export async function untilEachWorks(replicas: Cluster['replicas'], name: string): Promise<void> {
+  await Promise.all(
+    replicas.map(async (replica) => {
+      const mediaId = `${name}-${replica.name.toLowerCase()}`;
+      await until(async () => (await fetch(`${replica.url}/health/ready`).catch(() => null))?.ok);
+      await until(async () => {
+        const reply = await post(replica.url, { mediaId, prompt: mediaId }).catch(() => null);
+        return reply?.status === 201 || reply?.status === 200;
+      });
+    }),
+  );
+}
