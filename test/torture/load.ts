@@ -129,7 +129,10 @@ export async function remove(request: ClientRequest, { url }: Target): Promise<v
 /** Reads published pictures until the life is over: each must have the SHA-256 of its record, or be a 404. */
 export async function readAll(load: Load, target: Target, over: AbortSignal): Promise<void> {
   while (!over.aborted) {
-    const page: { readonly items?: readonly ImageRecord[] } = await fetch(`${target.url}/images?status=succeeded&limit=20`, { signal: over })
+    const page: { readonly items?: readonly ImageRecord[] } = await fetch(
+      `${target.url}/images?status=succeeded&limit=20`,
+      { signal: over },
+    )
       .then((response) => response.json() as Promise<{ items?: ImageRecord[] }>)
       .catch(() => ({}));
     await delay(10);
