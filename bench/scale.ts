@@ -57,6 +57,8 @@ const INSTALLATIONS: readonly Installation[] = [
 
 await using folder = await temporaryFolder();
 await using upstream = await startOpenAiServer();
+// Models that only this bench knows.
+upstream.strict = false;
 const small = await texturedPicture({ width: 128, height: 128, format: 'png' });
 const body = Buffer.from(JSON.stringify({ data: [{ b64_json: small.toString('base64') }] }));
 const instant = answer({ body, type: 'application/json' });
