@@ -97,7 +97,7 @@ async function send(
     client.answer = { life, status: 'failed', mediaIds, pictures: [] };
   } else if (status === 500 && code === 'internal_error' && load.killsThreads) {
     // Two threads died over its picture, which is kept: the next send finishes it.
-  } else if (status !== 503 && status !== 429) {
+  } else if (status !== 503 && status !== 507 && status !== 429) {
     load.violations.push(`${call.prompt}, send ${retryCount}: ${status} ${JSON.stringify(body).slice(0, 500)}`);
     client.answer = { life, status: 'failed', mediaIds, pictures: [] };
   }
@@ -114,6 +114,8 @@ async function poll(load: Load, { url }: Target, client: DialectClient, life: nu
     client.answer = { life, status: 'succeeded', mediaIds, pictures: picturesIn(task.result) };
   } else if (response.status === 200 && task.status === 'failed') {
     client.answer = { life, status: 'failed', mediaIds, pictures: [] };
+  } else if (response.status === 503) {
+    // Its records cannot be read at the moment.
   } else if (response.status !== 200 || task.status === 'completed' || task.status === 'cancelled') {
     load.violations.push(`task ${client.task}: ${response.status} ${JSON.stringify(task).slice(0, 500)}`);
     client.answer = { life, status: 'failed', mediaIds, pictures: [] };

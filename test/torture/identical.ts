@@ -22,8 +22,13 @@ export async function sendIdentical(
   const records = new Set(replies.map((reply) => JSON.stringify(reply.body)));
   const findings: string[] = [];
   if (upstream.calls.length !== before + 1) findings.push(`${prompt}: ${upstream.calls.length - before} calls`);
-  if (statuses(201) !== 1 || statuses(200) !== TIMES - 1)
-    findings.push(`${prompt}: ${statuses(201)} times 201 and ${statuses(200)} times 200`);
+  if (statuses(201) !== 1 || statuses(200) !== TIMES - 1) {
+    const others = replies.filter(({ status }) => status !== 200 && status !== 201);
+    const seen = others.map(({ status, body }) => `${status} ${body.code}: ${body.detail}`);
+    findings.push(
+      `${prompt}: ${statuses(201)} times 201 and ${statuses(200)} times 200, ${[...new Set(seen)].join('; ')}`,
+    );
+  }
   if (records.size !== 1) findings.push(`${prompt}: ${records.size} different records`);
   return findings;
 }

@@ -100,7 +100,7 @@ function note(load: Load, request: ClientRequest, reply: Reply): void {
   } else if (status === 500 && body.code === 'internal_error' && load.killsThreads) {
     // Two threads died over its picture, which is kept: the next life is sent the request again, and finishes it.
     request.mediaId ??= body.mediaId;
-  } else if (status !== 503 && !(hasSource(request) && isAboutSource(reply))) {
+  } else if (status !== 503 && status !== 507 && !(hasSource(request) && isAboutSource(reply))) {
     load.violations.push(`${request.body.prompt}: ${status} ${JSON.stringify(body)}`);
   }
 }

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
+import { picture } from '../../support/openai/answers.ts';
 import { until } from '../../support/until.ts';
 import { sha256 } from '../../torture/audit.ts';
 import { submit, threeReplicas, untilEachWorks, untilStatus } from './three-replicas.ts';
@@ -18,8 +19,12 @@ describe('replicas whose bucket is in trouble', () => {
     const refused = () =>
       storage.requests.filter(({ method, key }) => method === 'PUT' && /originals/.test(key)).length;
 
-    storage.fault = ({ method }) => (method === 'PUT' ? { kind: 'refuse', status: 503, code: 'SlowDown' } : null);
+    const gate = upstream.gate();
+    upstream.script(...replicas.map(() => picture({ beforeHeaders: gate })));
     const busy = await submitAll('busy');
+    await upstream.received(3);
+    storage.fault = ({ method }) => (method === 'PUT' ? { kind: 'refuse', status: 503, code: 'SlowDown' } : null);
+    gate.open();
     await until(() => upstream.calls.length === 3 && refused() >= 3);
     // Every second write takes effect, and is answered as if it had not.
     let writes = 0;

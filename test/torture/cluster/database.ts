@@ -6,7 +6,7 @@ import type { Cluster } from '../../support/cluster/cluster.ts';
 
 /** Every image on record. Rejects while the database does not answer. */
 export async function readImages({ query }: Pick<Cluster, 'query'>): Promise<readonly Image[]> {
-  const rows = await query('SELECT document FROM easel.images ORDER BY created_at');
+  const rows = await query('SELECT document FROM easel.images ORDER BY created_at, call_index');
   return rows.map(({ document }) => JSON.parse(String(document)) as Image);
 }
 
