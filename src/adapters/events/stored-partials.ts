@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { PostgresDatabase } from '../postgres/database.ts';
 import type { Notice } from './notice.ts';
-import { LEASE_SECONDS } from './watchers.ts';
+import { IS_LEASED, LEASE_SECONDS } from './watchers.ts';
 
 /** Channel of notices that the partial pictures of an image have changed. */
 export const PARTIALS_CHANNEL = 'easel_partials';
@@ -73,7 +73,7 @@ export function createStoredPartials(database: PostgresDatabase, instance: strin
     },
     async renew() {
       if (calls.size > 0) await database.write(RENEW, [[...calls]]);
-      await database.write('DELETE FROM easel.partials WHERE until < now()');
+      await database.write(`DELETE FROM easel.partials WHERE NOT (${IS_LEASED})`);
     },
   };
 }
@@ -101,4 +101,4 @@ const RENEW = `UPDATE easel.partials SET until = ${UNTIL} WHERE call = ANY ($1::
 
 const READ = `
   SELECT call, index, CASE WHEN call = $3::uuid AND index = $4::integer THEN NULL ELSE bytes END AS bytes
-  FROM easel.partials WHERE media_id = $1 AND instance <> $2 AND until > now() ORDER BY opened_at DESC LIMIT 1`;
+  FROM easel.partials WHERE media_id = $1 AND instance <> $2 AND ${IS_LEASED} ORDER BY opened_at DESC LIMIT 1`;

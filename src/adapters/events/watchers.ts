@@ -13,6 +13,8 @@ export interface Watchers {
 /** A lease, in seconds, and how often it is renewed, in milliseconds. */
 export const LEASE_SECONDS = 30;
 export const RENEWAL_MS = 10_000;
+/** Of a row with a lease. One that is too long is from before the clock was set back. */
+export const IS_LEASED = `until > now() AND until < now() + 2 * interval '${LEASE_SECONDS} seconds'`;
 
 export function createWatchers(database: PostgresDatabase, instance: string): Watchers {
   /** By mediaId, the clients here, and whether the table has the lease. */
@@ -63,7 +65,7 @@ export function createWatchers(database: PostgresDatabase, instance: string): Wa
     async renew() {
       const mediaIds = [...watches].flatMap(([mediaId, { clients }]) => (clients > 0 ? [mediaId] : []));
       if (mediaIds.length > 0) await database.write(LEASE, [mediaIds, instance]);
-      await database.write('DELETE FROM easel.watchers WHERE until < now()');
+      await database.write(`DELETE FROM easel.watchers WHERE NOT (${IS_LEASED})`);
       for (const mediaId of mediaIds) {
         // Where the last client left meanwhile, the lease was written after it was taken back.
         watchOf(mediaId).isWritten = true;
@@ -85,7 +87,4 @@ const LEASE = `
 
 const RELEASE = 'DELETE FROM easel.watchers WHERE media_id = ANY ($1::text[]) AND instance = $2::uuid';
 
-/** A lease that is too long is from before the clock was set back. */
-const HAS_OTHERS = `
-  SELECT FROM easel.watchers WHERE media_id = $1 AND instance <> $2
-    AND until > now() AND until < now() + 2 * interval '${LEASE_SECONDS} seconds' LIMIT 1`;
+const HAS_OTHERS = `SELECT FROM easel.watchers WHERE media_id = $1 AND instance <> $2 AND ${IS_LEASED} LIMIT 1`;

@@ -1,6 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { openPostgresEvents, type PostgresImageEvents } from '../../../src/adapters/events/postgres.ts';
+import { createStoredPartials } from '../../../src/adapters/events/stored-partials.ts';
+import { createWatchers } from '../../../src/adapters/events/watchers.ts';
 import type { Image } from '../../../src/core/domain/image.ts';
 import { createFollow, type ImageEvent } from '../../../src/core/images/follow.ts';
 import { createWait } from '../../../src/core/images/wait.ts';
@@ -219,5 +221,54 @@ describe('events between replicas', () => {
     await here.close();
     expect(await test.query('SELECT FROM easel.partials')).toEqual([]);
     expect(await there.wantsPartials('a')).toBe(false);
+  });
+});
+
+describe('what a replica writes for others', () => {
+  it('is a lease of its watchers, which is written again where PostgreSQL lost it, and removed where a replica died', async () => {
+    const [{ database, instance }, other] = replicas as [TestReplica, TestReplica];
+    const here = createWatchers(database, instance);
+    const there = createWatchers(other.database, other.instance);
+    const leave = here.watch('a', () => undefined);
+    await until(() => there.hasOthers('a'));
+    await test.query("INSERT INTO easel.watchers VALUES ('a', gen_random_uuid(), now() - interval '1 second')");
+    await test.query('DELETE FROM easel.watchers WHERE instance = $1', [instance]);
+    await here.renew();
+    expect(await there.hasOthers('a')).toBe(true);
+    expect(await test.query('SELECT instance FROM easel.watchers')).toEqual([{ instance }]);
+    // One that leaves while its lease is renewed.
+    const renewing = here.renew();
+    leave();
+    await renewing;
+    await until(async () => !(await there.hasOthers('a')));
+  });
+
+  it('is the newest partial picture of the latest call, until the call ends or its replica is dead', async () => {
+    const [{ database, instance }, other] = replicas as [TestReplica, TestReplica];
+    const here = createStoredPartials(database, instance);
+    const there = createStoredPartials(other.database, other.instance);
+    const [first, second] = [here.open('a'), here.open('a')];
+    await until(async () => (await test.query('SELECT FROM easel.partials')).length === 2);
+    // The latest call has none yet, whatever the other brings.
+    await test.query(
+      "UPDATE easel.partials SET opened_at = now() - interval '1 hour' WHERE call <> (SELECT max(call::text)::uuid FROM easel.partials)",
+    );
+    expect(await there.read('a', null)).toMatchObject({ index: null, bytes: null });
+    expect(await here.read('a', null)).toBeNull();
+    first.keep(Buffer.from('1'), 0);
+    second.keep(Buffer.from('2'), 0);
+    await until(async () => (await there.read('a', null))?.index === 0);
+    const newest = await there.read('a', null);
+    expect(await there.read('a', newest)).toEqual({ ...newest, bytes: null });
+    await test.query("UPDATE easel.partials SET until = now() - interval '1 second'");
+    expect(await there.read('a', null)).toBeNull();
+    // The calls here run on.
+    await here.renew();
+    expect(await there.read('a', null)).toEqual(newest);
+    await test.query("UPDATE easel.partials SET until = now() - interval '1 second'");
+    await there.renew();
+    expect(await test.query('SELECT FROM easel.partials')).toEqual([]);
+    first.end();
+    second.end();
   });
 });

@@ -156,12 +156,13 @@ describe('limits of calls over replicas', () => {
     const { provider, all } = throttles({ concurrency: 1 });
     const holder = replicas[0] as TestReplica;
     const slot = await acquire(all[0]);
+    const lostAt = performance.now();
     await holder.loseSession();
     await until(async () => {
-      const locks = await test.query(
-        "SELECT count(*)::int AS n FROM pg_locks WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
-      );
-      return holder.session.connectedMs() !== null && locks[0]?.n === 1;
+      const locks = await test.query(`SELECT count(*)::int AS n FROM pg_locks
+        WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`);
+      const connectedMs = holder.session.connectedMs();
+      return connectedMs !== null && connectedMs < performance.now() - lostAt && locks[0]?.n === 1;
     });
     expect(await opened[1]?.of(provider, { concurrency: 1, perMinute: null }).tryBegin()).toHaveProperty('waitMs');
     const waiting = acquire(all[1]);

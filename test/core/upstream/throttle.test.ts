@@ -1,6 +1,11 @@
 import { setImmediate as settled } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
-import type { CallLimits } from '../../../src/core/ports/shared-call-limits.ts';
+import type {
+  CallLimits,
+  CallLimitsListener,
+  SharedCallLimits,
+  Turn,
+} from '../../../src/core/ports/shared-call-limits.ts';
 import { createThrottle } from '../../../src/core/upstream/throttle.ts';
 import { createManualClock } from '../../support/test-clock.ts';
 
@@ -110,5 +115,86 @@ describe('the throttle', () => {
     await expect(aborted).rejects.toThrow('left');
     clock.move(7000);
     expect(await begun()).toEqual([2]);
+  });
+});
+
+describe('the throttle of one process among several', () => {
+  /** What the other processes answer, one after the other; then there is always a place. */
+  function setUpShared(...answers: (() => Promise<Turn>)[]) {
+    const clock = createManualClock();
+    const given = { places: 0, paused: [] as number[] };
+    let listener: CallLimitsListener | null = null;
+    const place = async (): Promise<Turn> => {
+      given.places += 1;
+      return {
+        place: {
+          [Symbol.dispose]() {
+            given.places -= 1;
+          },
+        },
+      };
+    };
+    const shared: SharedCallLimits = {
+      tryBegin: () => (answers.shift() ?? place)(),
+      pause: (ms) => void given.paused.push(ms),
+      onChange(next) {
+        listener = next;
+      },
+    };
+    const throttle = createThrottle({ concurrency: 5, perMinute: null }, clock, shared);
+    return { clock, given, throttle, place, others: listener as unknown as CallLimitsListener };
+  }
+  const signal = new AbortController().signal;
+
+  it('waits for as long as the others say, or until a place is free, and gives its own back', async () => {
+    const wait = async (): Promise<Turn> => ({ waitMs: 1_000, pausedMs: 0 });
+    const { clock, given, throttle, others } = setUpShared(wait, wait);
+    const call = throttle.acquire(signal);
+    await settled();
+    clock.move(1_000);
+    await settled();
+    expect(given.places).toBe(0);
+    others.freed();
+    const slot = await call;
+    expect(given.places).toBe(1);
+    slot[Symbol.dispose]();
+    expect(given.places).toBe(0);
+  });
+
+  it('gives a place back where the caller left, or a pause began, while it was asked for', async () => {
+    const answer = Promise.withResolvers<void>();
+    const late = async () => {
+      await answer.promise;
+      return await scene.place();
+    };
+    const scene = setUpShared(late);
+    const { clock, given, throttle } = scene;
+    const leaving = new AbortController();
+    const left = throttle.acquire(leaving.signal);
+    const staying = throttle.acquire(signal);
+    leaving.abort(new Error('left'));
+    throttle.pause(7_000);
+    answer.resolve();
+    await expect(left).rejects.toThrow('left');
+    await settled();
+    expect(given).toEqual({ places: 0, paused: [7_000] });
+    clock.move(7_000);
+    (await staying)[Symbol.dispose]();
+  });
+
+  it('pauses with the others, starts slowly after it, and does not pass the pause on', async () => {
+    const { clock, given, throttle, others } = setUpShared(async () => ({ waitMs: 9_000, pausedMs: 9_000 }));
+    const calls = [throttle.acquire(signal), throttle.acquire(signal)];
+    await settled();
+    expect(throttle.pausedMs()).toBe(9_000);
+    others.paused(20_000);
+    others.paused(5_000);
+    expect(throttle.pausedMs()).toBe(20_000);
+    clock.move(20_000);
+    await calls[0];
+    await settled();
+    expect(given).toEqual({ places: 1, paused: [] });
+    throttle.succeeded();
+    await calls[1];
   });
 });
