@@ -38,7 +38,8 @@ const PROBE = new Uint8Array(1024);
 
 /**
  * Media store in a bucket of S3, or of a server that speaks its protocol. A file is one object; every write is atomic and durable, and a
- * late one replaces: where several processes publish, names carry the content's checksum. `checkBucket` says whether the bucket can be used.
+ * late one replaces: where several processes publish, names carry the content's checksum. `checkBucket` says whether the bucket can be
+ * used.
  */
 export function createS3Store(options: S3Options): S3Store {
   const { bucket, region, prefix = '' } = options;

@@ -229,7 +229,8 @@ describe('many files', () => {
     const names = ['a.png', 'b.png', 'c.png'];
     for (const name of names) await scene.store.put(name, bytes('1'));
     expect(await scene.store.usedBytes()).toBe(3);
-    const body = `<DeleteResult><Error><Key>${new URL(scene.store.pathOf('b.png')).pathname.slice(1)}</Key><Code>AccessDenied</Code></Error></DeleteResult>`;
+    const key = new URL(scene.store.pathOf('b.png')).pathname.slice(1);
+    const body = `<DeleteResult><Error><Key>${key}</Key><Code>AccessDenied</Code></Error></DeleteResult>`;
     scene.proxy.fault = ({ query }) => (query.has('delete') ? { kind: 'answer', body } : null);
     await expect(scene.store.remove(names)).rejects.toMatchObject({
       code: 'storage_unavailable',
