@@ -1,7 +1,7 @@
 import { open } from 'node:fs/promises';
 import { DatabaseSync } from 'node:sqlite';
-import { openSqliteRecords } from '../../src/adapters/records/sqlite/records.ts';
 import { asStored, columnsOf } from '../../src/adapters/records/rows.ts';
+import { openSqliteRecords } from '../../src/adapters/records/sqlite/records.ts';
 import type { Image, ImageStatus } from '../../src/core/domain/image.ts';
 import type { Derive } from '../../src/core/ports/record-store.ts';
 import { anImage, aRequest } from '../../test/contracts/record-store/example-images.ts';

@@ -94,10 +94,12 @@ describe('two replicas over one database', () => {
     const replicas = [...both, ...(await Promise.all([open(), open(), open(), open(), open(), open()]))];
     const reserve = async (owner: string, limits: ReturnType<SpendingGuard['limitsOf']>) => {
       const ends = await atOnce(50, (_, index) =>
-        (replicas[index % replicas.length] as RecordStore).accept(anImage({ mediaId: `${owner}${index}`, owner, estimate }), Infinity, guard(limits)).then(
-          () => true,
-          () => false,
-        ),
+        (replicas[index % replicas.length] as RecordStore)
+          .accept(anImage({ mediaId: `${owner}${index}`, owner, estimate }), Infinity, guard(limits))
+          .then(
+            () => true,
+            () => false,
+          ),
       );
       return ends.filter(Boolean).length;
     };
