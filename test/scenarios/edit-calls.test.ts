@@ -91,7 +91,7 @@ function openPipeline() {
       clock,
     }),
     attemptOnce: createAttempt({
-      store: { put: async (name, bytes) => void files.set(name, Uint8Array.from(bytes)) },
+      store: { put: async (name, bytes) => void files.set(name, Uint8Array.from(bytes)), remove: async () => {} },
       readInputs: createReadInputs({
         room: createInputRoom(1_000_000),
         store: {

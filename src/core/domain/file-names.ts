@@ -83,8 +83,8 @@ const GIVEN_NAMES: readonly RegExp[] = [
 ];
 
 /**
- * True for every name that `masterName`, `renditionName`, `publishedAs`, `originalName` or `inputName` makes. False for a name that Easel cannot have
- * given, whose file was put there by somebody else.
+ * True for every name that `masterName`, `renditionName`, `publishedAs`, `originalName` or `inputName` makes. False for a name that Easel
+ * cannot have given, whose file was put there by somebody else.
  */
 export function isGivenName(name: string): boolean {
   return !name.includes('..') && GIVEN_NAMES.some((pattern) => pattern.test(name));
@@ -115,7 +115,7 @@ export function possibleNames(image: Image): readonly string[] {
     ...(request.takesAnyShape ? MASTER_FORMATS : [request.format]).map((format) => masterName(mediaId, format)),
     ...request.renditions.map((spec) => renditionName(mediaId, spec)),
   ];
-  return unique([...publishedNames(image), ...requested, ...originalNames(image)]);
+  return unique([...publishedNames(image), ...requested, ...originalNames(image), ...(image.leftovers ?? [])]);
 }
 
 /** The record's entry for a new original, from its size in bytes and its SHA-256. It counts as sound until its checks reject it. */

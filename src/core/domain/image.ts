@@ -69,6 +69,11 @@ export interface Image {
   readonly renditions: readonly MediaFile[];
   /** Renditions of a succeeded image that are still to be made. */
   readonly pending: readonly RenditionSpec[];
+  /**
+   * Names in the media store of files that were published for the image and that it does not have, or no longer: `leftovers.ts`. Absent:
+   * none, as everywhere where one process alone publishes.
+   */
+  readonly leftovers?: readonly string[];
   /** Of the master, base64. */
   readonly thumbhash: string | null;
   /** Of the master, as `#rrggbb`. */

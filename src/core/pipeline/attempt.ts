@@ -22,6 +22,7 @@ import type { Telemetry } from '../ports/telemetry.ts';
 import type { Tracer } from '../ports/tracer.ts';
 import type { FetchAnnounced } from './announced-picture.ts';
 import type { InputBytes, ReadInputs } from './edit-inputs.ts';
+import { giveUpFiles } from './give-up-files.ts';
 import { type Run, SupersededError } from './job.ts';
 import type { RunningCalls } from './running-calls.ts';
 import { attemptSpan, failureAttributes, pictureAttributes } from './spans.ts';
@@ -87,7 +88,7 @@ export function createAttempt({
   clock,
   newId,
 }: {
-  readonly store: Pick<MediaStore, 'put'>;
+  readonly store: Pick<MediaStore, 'put' | 'remove'>;
   readonly readInputs: ReadInputs;
   readonly events: Pick<ImageEvents, 'wantsPartials' | 'openPartials'>;
   readonly guardSpending: GuardSpending;
@@ -285,6 +286,8 @@ export function createAttempt({
       { attempt: attempt.id, provider: attempt.provider, durationMs, bytes: original.bytes },
       'picture received',
     );
+    // Deleted while this process stood still: the deletion did not wait for it, and has removed what there was.
+    if (!image?.attempts.some(({ id }) => id === attempt.id)) await giveUpFiles(run, store, [name]);
     if (image === null || !run.isCurrent(image)) throw new SupersededError();
     return { image, original };
   }

@@ -6,6 +6,7 @@ import type { FinishedFile, Imaging } from '../ports/imaging.ts';
 import type { RunJob } from '../ports/job-queue.ts';
 import type { MediaStore } from '../ports/media-store.ts';
 import { finishSpec } from './finish.ts';
+import { giveUpFiles } from './give-up-files.ts';
 import { claimImage, type Job, nameRequest, type OpenJob } from './job.ts';
 import { jobSpan } from './spans.ts';
 
@@ -26,7 +27,7 @@ export function createDeferredRenditions({
   contentNames,
 }: {
   readonly openJob: OpenJob;
-  readonly store: Pick<MediaStore, 'read' | 'publish'>;
+  readonly store: Pick<MediaStore, 'read' | 'publish' | 'remove'>;
   readonly imaging: Pick<Imaging, 'finishDeferred'>;
   /** Whether prompts are written into the files. */
   readonly embedPrompt: boolean;
@@ -82,7 +83,10 @@ export function createDeferredRenditions({
     const names = publishedAs(renditionName(image.mediaId, rendition), sha256, contentNames);
     const file = { ...names, width, height, format, bytes: bytes.byteLength, sha256 };
     await job.retry(() => store.publish([{ name: storedNameOf(names), bytes }]));
-    await changeSame(job, image, (latest) => withRendition(latest, file));
+    const stored = await changeSame(job, image, (latest) => withRendition(latest, file));
+    if (stored !== null && isSame(job, stored, image)) return;
+    if (contentNames) await giveUpFiles(job, store, [storedNameOf(names)]);
+    throw new DeferredWorkStoppedError();
   }
 }
 
@@ -101,8 +105,8 @@ async function giveUp(job: Job, image: Image, error: unknown): Promise<void> {
 }
 
 /** Changes the record while it still has the original that the job began with, and the job's claim. */
-async function changeSame(job: Job, image: Image, transition: (latest: Image) => Image | null): Promise<void> {
-  await job.change((current) => (isSame(job, current, image) ? transition(current) : null));
+async function changeSame(job: Job, image: Image, transition: (latest: Image) => Image | null): Promise<Image | null> {
+  return await job.change((current) => (isSame(job, current, image) ? transition(current) : null));
 }
 
 function isSame(job: Job, current: Image, image: Image): boolean {

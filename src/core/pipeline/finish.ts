@@ -16,7 +16,8 @@ import type {
   ReadOriginal,
 } from '../ports/imaging.ts';
 import type { FileSource, MediaStore } from '../ports/media-store.ts';
-import type { Run } from './job.ts';
+import { giveUpFiles } from './give-up-files.ts';
+import { type Run, SupersededError } from './job.ts';
 import type { ReportOutcome } from './outcome.ts';
 import { missingOriginal, type StoredOriginal } from './stored-original.ts';
 
@@ -36,13 +37,13 @@ export function createFinish({
   reportOutcome,
   clock,
 }: {
-  readonly store: Pick<MediaStore, 'read' | 'publish'>;
+  readonly store: Pick<MediaStore, 'read' | 'publish' | 'remove'>;
   readonly imaging: Pick<Imaging, 'finish'>;
   /** Whether prompts are written into the files. */
   readonly embedPrompt: boolean;
   /**
-   * Whether files are stored under names with their checksums, as is needed where several processes publish. A file that another replaces,
-   * in a repair, then stays as an orphan until a cleanup: another process may be publishing the same content.
+   * Whether files are stored under names with their checksums, as is needed where several processes publish. A file that another replaces
+   * then stays until a cleanup or the deletion of the image (`leftovers.ts`): another process may be publishing the same content.
    */
   readonly contentNames: boolean;
   /** Formats too slow for the master to wait for. */
@@ -71,7 +72,13 @@ export function createFinish({
     await run.timed('publish', () => run.retry(() => store.publish(sources)));
     const { thumbhash, dominantColour, checks, warnings } = made;
     const parts = { master, renditions, pending, thumbhash, dominantColour, checks, warnings };
-    const ended = await run.advance((current) => finished(current, parts, new Date(clock.now()).toISOString()));
+    const ended = await run
+      .advance((current) => finished(current, parts, new Date(clock.now()).toISOString()))
+      .catch(async (error: unknown) => {
+        const names = sources.map(({ name }) => name);
+        if (contentNames && error instanceof SupersededError) await giveUpFiles(run, store, names);
+        throw error;
+      });
     if (repair) run.log.info('image repaired: its files are published again');
     else reportOutcome(run, ended);
   };

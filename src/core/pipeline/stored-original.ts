@@ -10,7 +10,8 @@ import type { MediaStore } from '../ports/media-store.ts';
 import type { ReceivedBytes } from '../ports/provider.ts';
 import type { Upstreams } from '../upstream/upstreams.ts';
 import type { FetchAnnounced } from './announced-picture.ts';
-import type { Run } from './job.ts';
+import { giveUpFiles } from './give-up-files.ts';
+import { type Run, SupersededError } from './job.ts';
 
 /** An image that is being processed, with its durable original. */
 export interface StoredOriginal {
@@ -33,7 +34,7 @@ export function createFindStoredOriginal({
   timeoutMs,
   clock,
 }: {
-  readonly store: Pick<MediaStore, 'read' | 'put'>;
+  readonly store: Pick<MediaStore, 'read' | 'put' | 'remove'>;
   readonly upstreams: Pick<Upstreams, 'plan' | 'provider'>;
   readonly fetchAnnounced: FetchAnnounced;
   /** Milliseconds for which the URL of a picture is tried after a restart. */
@@ -80,9 +81,13 @@ export function createFindStoredOriginal({
         // One that was closed had its time before: a few tries more, in case the file server is back.
         const until = isOpen(attempt) ? began + timeoutMs : began;
         const received = await fetchAnnounced(run, provider, attempt, until);
-        await run.retry(() => store.put(originalName(image.mediaId, attempt.id), received.bytes));
+        const name = originalName(image.mediaId, attempt.id);
+        await run.retry(() => store.put(name, received.bytes));
         run.log.info({ attempt: attempt.id }, 'the picture of an earlier call was fetched; nothing is called again');
-        return await adopt(run, image, attempt, received);
+        return await adopt(run, image, attempt, received).catch(async (error: unknown) => {
+          if (error instanceof SupersededError) await giveUpFiles(run, store, [name]);
+          throw error;
+        });
       } catch (error) {
         if (!(error instanceof ProviderError && error.outcome === 'unknown')) throw error;
         const { httpStatus, providerRequestId } = attempt;
@@ -105,6 +110,8 @@ export function createFindStoredOriginal({
     const original = toOriginal(originalName(image.mediaId, id), file, digitalSourceType);
     const plan = upstreams.plan(provider, image.request);
     const adopting = await run.advance((current) => {
+      // A process that lost its claim was paid for this picture, and has noted that meanwhile.
+      if (current.original?.sound && current.original.name === original.name) return resumed(current);
       // The record of a new run names the first provider, which need not be the one that made the picture.
       const isOther = provider !== current.provider;
       return adopted(current, id, original, plan && isOther ? plannedFields(provider, plan) : null);

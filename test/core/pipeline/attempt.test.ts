@@ -83,7 +83,7 @@ function openScene({
     return reserved;
   };
   const attemptOnce = createAttempt({
-    store: { put: async () => void steps.push('stored') },
+    store: { put: async () => void steps.push('stored'), remove: async () => void steps.push('removed') },
     readInputs,
     events: { wantsPartials: async () => isWatched, openPartials: events.openPartials },
     guardSpending: () => undefined,

@@ -171,6 +171,7 @@ describe('the job of pending renditions', () => {
           await atPublish(job, tries);
           for (const { name } of sources) published.push(name);
         },
+        remove: () => Promise.reject(new Error('is not called')),
       },
       imaging: {
         async finishDeferred(read, { provenance }, publish) {

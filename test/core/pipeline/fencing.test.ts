@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import { pino } from 'pino';
 import { describe, expect, it } from 'vitest';
 import { createDiskStore } from '../../../src/adapters/storage/disk.ts';
-import { mediaIdOf, sha256, storedNameOf } from '../../../src/core/domain/file-names.ts';
+import { mediaIdOf, possibleNames, sha256, storedNameOf } from '../../../src/core/domain/file-names.ts';
 import { countedUnknowns, type Image, isFinished } from '../../../src/core/domain/image.ts';
 import { accepted, cancelled, rerun } from '../../../src/core/domain/life-cycle/transitions.ts';
 import { microdollars, type Spending } from '../../../src/core/domain/money.ts';
@@ -23,6 +23,7 @@ const QUEUED = accepted({ ...REQUEST, request: { ...REQUEST.request, model: 'gpt
 /** The record, the files and the books, in memory, which note every write that breaks a promise. */
 function openShared(ends: readonly CallEnd[]) {
   let image: Image = QUEUED;
+  let isDeleted = false;
   let writer: number | null = null;
   const lines: Spending[] = [...ledgerChanges(null, QUEUED)];
   const files = new Map<string, string>();
@@ -54,7 +55,8 @@ function openShared(ends: readonly CallEnd[]) {
     lines.push(...ledgerChanges(before, after));
   }
 
-  function write(change: (image: Image) => Image | null, by: number | null): Image {
+  function write(change: (image: Image) => Image | null, by: number | null): Image | null {
+    if (isDeleted) return null;
     const next = change(image);
     if (next !== null) {
       judge(image, next, by);
@@ -69,13 +71,17 @@ function openShared(ends: readonly CallEnd[]) {
     files.set(name, content);
   }
 
+  function remove(names: readonly string[]): void {
+    for (const name of names) files.delete(name);
+  }
+
   const replicas = openReplicas({
     endOf: (call) => ends[call - 1] ?? 'picture',
     onWrite: (claim) => {
       writer = claim;
     },
     records: {
-      get: async () => image,
+      get: async () => (isDeleted ? null : image),
       update: async (_mediaId, change) => write(change, writer),
     },
     store: {
@@ -84,6 +90,7 @@ function openShared(ends: readonly CallEnd[]) {
       async publish(sources) {
         for (const source of sources) if ('bytes' in source) put(source.name, source.bytes);
       },
+      remove: async (names) => remove(names),
     },
   });
   return {
@@ -92,7 +99,15 @@ function openShared(ends: readonly CallEnd[]) {
     broken,
     lines,
     events,
-    byApi: (change: (image: Image) => Image | null) => write(change, null),
+    byApi(change: (image: Image) => Image | null) {
+      write(change, null);
+      return image;
+    },
+    /** The record is deleted, and then the files that it knows of. */
+    remove() {
+      isDeleted = true;
+      remove(possibleNames(image));
+    },
     get image() {
       return image;
     },
@@ -138,7 +153,7 @@ function expectExact({ image, replicas, files, broken, lines, events }: Shared, 
 
 describe('replicas that take the same job for theirs', () => {
   it('publish once and book each call once, in whatever order they go on', async () => {
-    const seen = { takeovers: 0, stale: 0, kept: 0, runs: 0 };
+    const seen = { takeovers: 0, stale: 0, kept: 0, leftovers: 0, runs: 0 };
     const step = fc.oneof(
       { weight: 30, arbitrary: fc.nat({ max: 5 }) },
       { weight: 2, arbitrary: fc.constantFrom('claim' as const, 'take over' as const) },
@@ -184,12 +199,15 @@ describe('replicas that take the same job for theirs', () => {
         expectExact(shared, ends);
         if (claims > 1) seen.takeovers += 1;
         if (shared.image.attempts.filter(({ outcome }) => outcome === 'ok').length > 1) seen.kept += 1;
+        if (shared.image.leftovers) seen.leftovers += 1;
         seen.runs = Math.max(seen.runs, shared.image.run);
+        shared.remove();
+        expect([...shared.files.keys()]).toEqual([]);
       }),
       { numRuns: 120 },
     );
     // Orders that no walk reaches would not be tested.
-    for (const count of [seen.takeovers, seen.stale, seen.kept]) expect(count).toBeGreaterThan(0);
+    for (const count of [seen.takeovers, seen.stale, seen.kept, seen.leftovers]) expect(count).toBeGreaterThan(0);
     expect(seen.runs).toBeGreaterThan(1);
   });
 
@@ -258,6 +276,51 @@ describe('replicas that take the same job for theirs', () => {
     expect([shared.image.status, shared.replicas.calls, shared.image.provider]).toEqual(['succeeded', 2, 'p1']);
   });
 
+  it('publish the picture that one of them finds while the other, which was paid for it, notes that', async () => {
+    const shared = openShared([]);
+    const jobs = [shared.replicas.claim(1)];
+    await advance(shared.replicas, { claim: 1, what: 'after put' });
+    jobs.push(shared.replicas.claim(2));
+    await advance(shared.replicas, { claim: 2, what: 'after read' }, [1]);
+    await advance(shared.replicas, null, [2]);
+    expect(shared.image).toMatchObject({ status: 'generating', original: { name: 'originals/x~a1' } });
+    await advance(shared.replicas, null);
+    await Promise.all(jobs);
+    expect(shared.image).toMatchObject({ status: 'succeeded', cost: costOf(1), revisedPrompt: 'by call 1' });
+    expectExact(shared, []);
+  });
+
+  it.each([
+    { claim: 1, what: 'call' },
+    { claim: 1, what: 'put' },
+    { claim: 1, what: 'publish' },
+    { claim: 1, what: 'after publish' },
+    { claim: 1.5, what: 'publish' },
+    { claim: 1.5, what: 'after publish' },
+  ])('leave no file of an image that is deleted while claim $claim stands still at $what', async (at) => {
+    const shared = openShared([]);
+    const job = shared.replicas.claim(1);
+    await advance(shared.replicas, at);
+    shared.remove();
+    await advance(shared.replicas, null);
+    await job;
+    expect([...shared.files.keys()]).toEqual([]);
+  });
+
+  it.each(['publish', 'after publish'])(
+    'leave no file where a cancel comes at %s and a deletion at the end',
+    async (what) => {
+      const shared = openShared([]);
+      const job = shared.replicas.claim(1);
+      await advance(shared.replicas, { claim: 1, what });
+      shared.byApi((image) => cancelled(image, AT));
+      await advance(shared.replicas, null);
+      await job;
+      shared.remove();
+      expect([...shared.files.keys()]).toEqual([]);
+    },
+  );
+
   it('refuse an earlier claim from the first step on, which then changes nothing', async () => {
     const shared = openShared([]);
     const late = shared.replicas.claim(1);
@@ -283,7 +346,8 @@ describe('replicas that take the same job for theirs', () => {
     expect([held.pending, held.claim]).toEqual([[], 2.5]);
     await advance(shared.replicas, null);
     await Promise.all(jobs);
-    expect(shared.image).toEqual(held);
+    // A note of the file that it wrote all the same, for the deletion.
+    expect(shared.image).toEqual({ ...held, leftovers: [expect.stringMatching(/^x@64x64~\w+\.avif$/)] });
     expectExact(shared, []);
   });
 });
@@ -322,7 +386,8 @@ it('a replica that was paused as it published changes neither the record nor a f
   const before = await names();
   await goOn([1, 1.5], 2);
   await Promise.all(jobs);
-  expect(await records.get('x')).toEqual(held);
+  const { leftovers, ...image } = (await records.get('x')) ?? {};
+  expect(image).toEqual(held);
   expect([held?.status, held?.claim, held?.attempts.length, replicas.calls]).toEqual(['succeeded', 2.5, 1, 1]);
   const expectSound = async () => {
     for (const file of held ? filesIn(held) : []) {
@@ -331,9 +396,10 @@ it('a replica that was paused as it published changes neither the record nor a f
   };
   await expectSound();
 
-  // What it wrote all the same is of the image, by its name, and no record has it: an orphan.
+  // What it wrote all the same is of the image, by its name, and belongs to no record: an orphan, of which the record has a note.
   const late = (await names()).filter((name) => !before.includes(name));
   expect(late.map(mediaIdOf)).toEqual(['x', 'x']);
+  expect(leftovers?.toSorted()).toEqual(late.toSorted());
   const removeOrphans = createOrphanRemoval({ records, store, log: pino({ level: 'silent' }) });
   const sweep = { dryRun: false, removed: new Set<string>(), released: new Map(), freedBytes: 0, passOver: () => {} };
   const { orphansRemoved } = await removeOrphans({ ...sweep, startedAt: Date.now() + 2 * 3_600_000 });

@@ -41,6 +41,7 @@ async function finish({
         steps.push('publish');
         await publish();
       },
+      remove: () => Promise.reject(new Error('is not called')),
     },
     imaging: {
       async finish(read) {

@@ -45,7 +45,7 @@ export const costOf = (call: number) => ({ usd: call / 1e6, basis: 'usage' }) as
 
 interface SharedParts {
   readonly records: Pick<RecordStore, 'get' | 'update'>;
-  readonly store: Pick<MediaStore, 'read' | 'put' | 'publish'>;
+  readonly store: Pick<MediaStore, 'read' | 'put' | 'publish' | 'remove'>;
   /** How each call ends, by its number from 1. */
   readonly endOf: (call: number) => CallEnd;
   /** Called with the claim whose replica is about to write, before it does. */
@@ -83,10 +83,11 @@ export function openReplicas({ records, store, endOf, onWrite = () => {} }: Shar
         time += ms;
       },
     };
-    const media: Pick<MediaStore, 'read' | 'put' | 'publish'> = {
+    const media: Pick<MediaStore, 'read' | 'put' | 'publish' | 'remove'> = {
       read: (name) => access('read', () => store.read(name)),
       put: (name, bytes) => access('put', () => store.put(name, bytes)),
       publish: (files) => access('publish', () => store.publish(files)),
+      remove: (names) => access('remove', () => store.remove(names)),
     };
     const model = CATALOG.get('gpt-image-2');
     if (model === undefined) throw new Error('the catalog lacks gpt-image-2');

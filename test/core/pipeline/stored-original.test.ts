@@ -60,6 +60,7 @@ async function look(
         failOnce('put');
         files.set(name, Buffer.from(bytes));
       },
+      remove: async (names) => names.forEach((name) => void files.delete(name)),
     },
     upstreams: {
       provider: (name) => ({

@@ -25,6 +25,7 @@ import {
 } from '../image.ts';
 import { ZERO_COST } from '../money.ts';
 import type { ChangeableFields, ImageRequest } from '../request.ts';
+import { leavingReplaced } from './leftovers.ts';
 
 /** The fields that describe the call that will make the picture, or has made it. */
 export type PlannedFields = Pick<Image, 'provider' | 'model' | 'prompt' | 'requestedSize' | 'warnings'>;
@@ -122,14 +123,14 @@ export function finished(image: Image, parts: FinishedParts, completedAt: string
   if (image.status !== 'processing' || image.original === null) return null;
   const { checks, warnings, ...made } = parts;
   const kept = image.warnings.filter(({ code }) => code !== 'enlarged');
-  return {
+  return leavingReplaced(image, {
     ...image,
     ...made,
     status: 'succeeded',
     checks: isRepair(image) ? image.checks : checks,
     warnings: [...kept, ...newWarnings(kept, warnings)],
     completedAt: image.completedAt ?? completedAt,
-  };
+  });
 }
 
 /**
@@ -167,7 +168,7 @@ export function rerun(image: Image, repeated: RepeatedRequest): Image | null {
     ? { warnings: withoutKept(image.warnings) }
     : { ...plannedFields(planned), revisedPrompt: null };
   const run = image.run + 1;
-  return {
+  return leavingReplaced(image, {
     ...image,
     ...origin,
     ...NO_RESULT,
@@ -180,7 +181,7 @@ export function rerun(image: Image, repeated: RepeatedRequest): Image | null {
     status: 'queued',
     run,
     allowanceFrom: mayCostAgain ? run : image.allowanceFrom,
-  };
+  });
 }
 
 /**
@@ -194,12 +195,20 @@ export function requeuedForRepair(image: Image, lost: readonly string[]): Image 
     // A rendition that could not be made before is tried again with the rest.
     const warnings = image.warnings.filter(({ code }) => code !== 'rendition_failed');
     // The trace of the request that made the image has ended.
-    return { ...image, status: 'processing', master: null, renditions, pending: [], warnings, traceparent: null };
+    const repaired = {
+      status: 'processing',
+      master: null,
+      renditions,
+      pending: [],
+      warnings,
+      traceparent: null,
+    } as const;
+    return leavingReplaced(image, { ...image, ...repaired });
   }
   const lostNames = image.renditions.map(({ name }) => name).filter((name) => lost.includes(name));
   if (lostNames.length === 0) return null;
   const again = image.request.renditions.filter((spec) => lostNames.includes(renditionName(image.mediaId, spec)));
-  return { ...image, renditions, pending: [...image.pending, ...again] };
+  return leavingReplaced(image, { ...image, renditions, pending: [...image.pending, ...again] });
 }
 
 /**
@@ -211,11 +220,11 @@ export function withRendition(image: Image, file: MediaFile): Image | null {
   const isRequested = image.request.renditions.some((spec) => nameOf(spec) === file.name);
   if (image.status !== 'succeeded' || !isRequested) return null;
   const files = new Map([...image.renditions, file].map((rendition) => [rendition.name, rendition]));
-  return {
+  return leavingReplaced(image, {
     ...image,
     renditions: image.request.renditions.flatMap((spec) => files.get(nameOf(spec)) ?? []),
     pending: image.pending.filter((spec) => nameOf(spec) !== file.name),
-  };
+  });
 }
 
 /**
