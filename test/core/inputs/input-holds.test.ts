@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { createLocalLocks } from '../../../src/adapters/locks/local.ts';
 import { createDiskStore } from '../../../src/adapters/storage/disk.ts';
 import { inputName } from '../../../src/core/domain/file-names.ts';
@@ -9,6 +9,8 @@ import type { Locks } from '../../../src/core/ports/locks.ts';
 import type { RecordStore } from '../../../src/core/ports/record-store.ts';
 import { exampleImage } from '../../support/app/fake-images.ts';
 import { openRecords } from '../../support/app/records.ts';
+import { openReplica } from '../../support/postgres/replica.ts';
+import { createTestDatabase } from '../../support/postgres/shared-server.ts';
 import { randomOf } from '../../support/random.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
 import { createTestClock } from '../../support/test-clock.ts';
@@ -166,19 +168,65 @@ it('never lets a record name a missing input, whatever is accepted, deleted and 
   expect(await Promise.all([logo, chair].map(scene.isThere))).toEqual([false, false]);
 });
 
-it('removes no input that another process holds, which finds it in its store', async () => {
-  await using folder = await temporaryFolder();
-  await using scene = await open(folder.path);
-  const other = await open(folder.path, async () => {}, scene);
-  const held = await other.inputs.hold([logo]);
-  await other.inputs.store.put(logo, BYTES);
-  const removal = scene.inputs.store.remove([logo]);
-  await scene.accept('a', CHAIR);
-  expect(await other.isThere(logo)).toBe(true);
-  await other.accept('b', LOGO);
-  held[Symbol.dispose]();
-  await removal;
-  expect(await scene.isThere(logo)).toBe(true);
-  await scene.remove('b');
-  expect(await other.isThere(logo)).toBe(false);
+/** The locks of two processes: those that they share in one, and those of two sessions of PostgreSQL. */
+const LOCKS = {
+  'one process': async () => {
+    const locks = createLocalLocks();
+    return { locks: [locks, locks], [Symbol.asyncDispose]: async () => {} };
+  },
+  PostgreSQL: async () => {
+    await using opened = new AsyncDisposableStack();
+    const test = await createTestDatabase();
+    opened.defer(() => test.drop());
+    const replicas = [opened.use(await openReplica(test)), opened.use(await openReplica(test))];
+    const held = opened.move();
+    return { locks: replicas.map(({ locks }) => locks), [Symbol.asyncDispose]: () => held.disposeAsync() };
+  },
+};
+
+describe.each(Object.entries(LOCKS))('with the locks of %s', (_, openLocks) => {
+  /** Two processes over the same records and the same folder. */
+  async function openTwo(folder: string) {
+    await using opened = new AsyncDisposableStack();
+    const { locks } = opened.use(await openLocks());
+    const records = openRecords(folder);
+    opened.defer(() => records.close());
+    const openOne = (own: Locks | undefined) => open(folder, undefined, { records, locks: own ?? createLocalLocks() });
+    const scenes = { one: await openOne(locks[0]), other: await openOne(locks[1]) };
+    const held = opened.move();
+    return { ...scenes, [Symbol.asyncDispose]: () => held.disposeAsync() };
+  }
+
+  it('removes no input that another process holds, which finds it in its store', async () => {
+    await using folder = await temporaryFolder();
+    await using two = await openTwo(folder.path);
+    const { one, other } = two;
+    const held = await other.inputs.hold([logo]);
+    await other.inputs.store.put(logo, BYTES);
+    const removal = one.inputs.store.remove([logo]);
+    await one.accept('a', CHAIR);
+    expect(await other.isThere(logo)).toBe(true);
+    await other.accept('b', LOGO);
+    held[Symbol.dispose]();
+    await removal;
+    expect(await one.isThere(logo)).toBe(true);
+    await one.remove('b');
+    expect(await other.isThere(logo)).toBe(false);
+  });
+
+  it('never lets a record name a missing input, whatever two processes accept and remove at the same time', async () => {
+    await using folder = await temporaryFolder();
+    await using two = await openTwo(folder.path);
+    const { one, other } = two;
+    const live = async (scene: typeof one, worker: string) => {
+      for (let round = 0; round < 15; round += 1) {
+        const mediaId = `${worker}-${round}`;
+        await scene.accept(mediaId, LOGO);
+        expect(await scene.isThere(logo)).toBe(true);
+        await scene.remove(mediaId);
+      }
+    };
+    await Promise.all([live(one, 'a'), live(one, 'b'), live(other, 'c'), live(other, 'd')]);
+    expect(await one.isThere(logo)).toBe(false);
+  });
 });

@@ -24,6 +24,7 @@ const QUEUED = accepted({ ...REQUEST, request: { ...REQUEST.request, model: 'gpt
 function openShared(ends: readonly CallEnd[]) {
   let image: Image = QUEUED;
   let isDeleted = false;
+  const accesses = { get: 0, update: 0 };
   let writer: number | null = null;
   const lines: Spending[] = [...ledgerChanges(null, QUEUED)];
   const files = new Map<string, string>();
@@ -81,8 +82,14 @@ function openShared(ends: readonly CallEnd[]) {
       writer = claim;
     },
     records: {
-      get: async () => (isDeleted ? null : image),
-      update: async (_mediaId, change) => write(change, writer),
+      async get() {
+        accesses.get += 1;
+        return isDeleted ? null : image;
+      },
+      async update(_mediaId, change) {
+        accesses.update += 1;
+        return write(change, writer);
+      },
     },
     store: {
       read: async (name) => (files.has(name) ? Buffer.from(files.get(name) ?? '') : null),
@@ -99,6 +106,7 @@ function openShared(ends: readonly CallEnd[]) {
     broken,
     lines,
     events,
+    accesses,
     byApi(change: (image: Image) => Image | null) {
       write(change, null);
       return image;
@@ -119,6 +127,7 @@ type Shared = ReturnType<typeof openShared>;
 /** What holds once every replica has ended, and the image has. */
 function expectExact({ image, replicas, files, broken, lines, events }: Shared, ends: readonly CallEnd[]): void {
   expect(broken).toEqual([]);
+  expect(image.error?.code).not.toBe('internal_error');
   expect(image.attempts).toHaveLength(replicas.calls);
   const calls = Array.from({ length: replicas.calls }, (_, index) => index + 1);
   const brought = calls.filter((call) => (ends[call - 1] ?? 'picture') === 'picture');
@@ -350,6 +359,21 @@ describe('replicas that take the same job for theirs', () => {
     expect(shared.image).toEqual({ ...held, leftovers: [expect.stringMatching(/^x@64x64~\w+\.avif$/)] });
     expectExact(shared, []);
   });
+});
+
+it('a process alone writes nothing for claims: three changes make the picture, and one each deferred rendition', async () => {
+  const shared = openShared([]);
+  const job = shared.replicas.runAlone();
+  await advance(shared.replicas, null);
+  await job;
+  expect(shared.image.status).toBe('succeeded');
+  expect(shared.image.pending).toEqual([]);
+  expect(
+    [...shared.files.keys()].filter((name) => !name.startsWith('originals/')).every((name) => !name.includes('~')),
+  ).toBe(true);
+  expect(shared.image).not.toHaveProperty('claim');
+  // The job's look, and those of the deferred job: at its begin, and before each of two renditions.
+  expect(shared.accesses).toEqual({ get: 4, update: 5 });
 });
 
 it('a replica that was paused as it published changes neither the record nor a file, in SQLite and on a disk', async () => {

@@ -67,7 +67,7 @@ export function openReplicas({ records, store, endOf, onWrite = () => {} }: Shar
   let time = Date.UTC(2026, 10, 23, 16);
 
   /** What a replica does of one claim. */
-  function createReplica(claim: number) {
+  function createReplica(claim: number, contentNames = true) {
     const turn = (what: string) => new Promise<void>((go) => void waiting.push({ claim, what, go }));
     async function access<T>(what: string, work: () => Promise<T>): Promise<T> {
       await turn(what);
@@ -204,7 +204,7 @@ export function openReplicas({ records, store, endOf, onWrite = () => {} }: Shar
         return [];
       },
     };
-    const options = { embedPrompt: false, contentNames: true };
+    const options = { embedPrompt: false, contentNames };
     const deferredFormats = ['avif'] as const;
     return {
       runImage: createRunImage({
@@ -228,6 +228,12 @@ export function openReplicas({ records, store, endOf, onWrite = () => {} }: Shar
     async claim(claim: number): Promise<void> {
       await createReplica(claim).runImage('x', signals, claim);
       await createReplica(claim + 0.5).runDeferred('x', signals, claim + 0.5);
+    },
+    /** A process that has the records alone: nothing is claimed. */
+    async runAlone(): Promise<void> {
+      const { runImage, runDeferred } = createReplica(0, false);
+      await runImage('x', signals);
+      await runDeferred('x', signals);
     },
     /** The accesses that wait, once every replica does. */
     async waiting(): Promise<readonly Waiting[]> {
