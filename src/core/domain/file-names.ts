@@ -22,8 +22,8 @@ export function originalName(mediaId: string, attemptId: string): string {
 }
 
 /**
- * Under which names a file is published: its public name, and with `contentNames` a name in the media store that has its checksum in it, such
- * as `x~0123456789abcdef.png` or `x@64x64~0123456789abcdef.webp`: a file of other content never has that, so no process replaces what
+ * Under which names a file is published: its public name, and with `contentNames` a name in the media store that has its checksum in it,
+ * such as `x~0123456789abcdef.png` or `x@64x64~0123456789abcdef.webp`: a file of other content never has that, so no process replaces what
  * another has published. `~` is not legal in a mediaId, so no other image has a file of this name.
  */
 export function publishedAs(name: string, sha256: string, contentNames: boolean): Pick<MediaFile, 'name' | 'stored'> {

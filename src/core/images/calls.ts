@@ -25,10 +25,10 @@ export interface OpenCall extends PictureCall, Disposable {
 
 /**
  * The calls of the OpenAI dialect. A fresh call (retry count 0 or unknown, and no key) always makes new images; all of them are admitted,
- * or none. One with the key of an earlier call, or that says it is a retry of an equal one of the same caller, joins that: the oldest
- * that no open call waits for, and that `chooseCall` prefers, else the oldest. While an equal call is being accepted a retry waits, so that it does
- * not overtake what it repeats. A finished call is given to retries for 10 minutes from its end, over restarts, and by its key as long as
- * its record is kept; one without a picture runs again as far as `canRunAgain` allows.
+ * or none. One with the key of an earlier call, or that says it is a retry of an equal one of the same caller, joins that: the oldest that
+ * no open call waits for, and that `chooseCall` prefers, else the oldest. While an equal call is being accepted a retry waits, so that it
+ * does not overtake what it repeats. A finished call is given to retries for 10 minutes from its end, over restarts, and by its key as long
+ * as its record is kept; one without a picture runs again as far as `canRunAgain` allows.
  */
 export interface Calls {
   /** Raises what `Images.submit` raises. The mediaIds are made here. */

@@ -116,9 +116,9 @@ export function nameRequest({ log }: Job, { requestId = null }: Image): void {
 }
 
 /**
- * Takes the image for the job's claim, where `isDue` holds for it, and returns it as it is then stored: no earlier claim writes what only the
- * holder may write from now on. A job that cannot be claimed twice writes nothing here. Raises `SupersededError` where the job was claimed
- * later than this, or nothing is due any more.
+ * Takes the image for the job's claim, where `isDue` holds for it, and returns it as it is then stored: no earlier claim writes what only
+ * the holder may write from now on. A job that cannot be claimed twice writes nothing here. Raises `SupersededError` where the job was
+ * claimed later than this, or nothing is due any more.
  */
 export async function claimImage(job: Job, found: Image, isDue: (image: Image) => boolean): Promise<Image> {
   const { claim } = job;

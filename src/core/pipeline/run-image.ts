@@ -12,10 +12,9 @@ import type { FindStoredOriginal } from './stored-original.ts';
 const NO_RUN = 0;
 
 /**
- * Takes an unfinished image through the stages it has not done yet: find its stored original or generate one, finish, publish, end.
- * From the moment the original is durable, nothing here calls a provider for it again, unless it is rejected and
- * `regenerateOnReject` allows one more. A job that another process claims meanwhile ends without a trace, but for what it has paid for. Never
- * rejects.
+ * Takes an unfinished image through the stages it has not done yet: find its stored original or generate one, finish, publish, end. From
+ * the moment the original is durable, nothing here calls a provider for it again, unless it is rejected and `regenerateOnReject` allows one
+ * more. A job that another process claims meanwhile ends without a trace, but for what it has paid for. Never rejects.
  */
 export function createRunImage({
   openJob,

@@ -36,9 +36,9 @@ export interface JobQueue {
 }
 
 /**
- * Runs one job to its end. Never rejects: the record shows how it ended. `claim` is the fencing token of this claim of the job: it grows with
- * each claim of one image, so that of two processes that both take the job for theirs the records know the rightful one. It is absent where
- * a job cannot be claimed twice.
+ * Runs one job to its end. Never rejects: the record shows how it ended. `claim` is the fencing token of this claim of the job: it grows
+ * with each claim of one image, so that of two processes that both take the job for theirs the records know the rightful one. It is absent
+ * where a job cannot be claimed twice.
  */
 export type RunJob = (mediaId: string, signals: JobSignals, claim?: number) => Promise<void>;
 

@@ -1,6 +1,6 @@
 /**
- * Locks by name between all processes that share the records. A lock ends with the process that holds it. It is fair to nobody in
- * particular: a caller that gets none asks again.
+ * Locks by name between all processes that share the records. A lock ends with the process that holds it. It has no queue: a caller that
+ * does not get it asks again.
  *
  * While the connection to the server that keeps them is lost, another process may take a lock that is held here, so that a lock saves work
  * and keeps order; what must be right whatever happens is decided by the records.

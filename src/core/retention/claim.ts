@@ -32,9 +32,9 @@ interface ClaimDeps {
  * does not know, and two databases over one store would publish over each other: with the wrong pair, paid pictures would be lost.
  *
  * Raises `ForeignMediaError` where the store bears another database's mark, or holds pictures without a mark of which this database knows
- * none. One that it knows is enough to mark the store: it was in use before there were marks. Raises `StorageSetupError` where replicas have
- * marked another store. Raises `ImageError` where the store or the records cannot be read. A store that cannot be written is left without a
- * mark until the next start, unless replicas share it: then that is raised.
+ * none. One that it knows is enough to mark the store: it was in use before there were marks. Raises `StorageSetupError` where replicas
+ * have marked another store. Raises `ImageError` where the store or the records cannot be read. A store that cannot be written is left
+ * without a mark until the next start, unless replicas share it: then that is raised.
  */
 export async function claimStore({ store, records, place, firstMark, adopt, log }: ClaimDeps): Promise<void> {
   const identity = await records.identity();

@@ -40,7 +40,10 @@ export interface Deletions {
    * was deleted since it was read, even if another one has its mediaId by now.
    */
   cancel(found: FoundImage): Promise<Image | null>;
-  /** Removes the files that a deleted image of this name left behind, unless another process does so now. Raises `ImageError` where the store cannot remove them. */
+  /**
+   * Removes the files that a deleted image of this name left behind, unless another process does so now. Raises `ImageError` where the
+   * store cannot remove them.
+   */
   completeFor(mediaId: string): Promise<void>;
   /**
    * Completes every deletion that was interrupted, in this process or another one. One that cannot be completed is handed to
@@ -75,9 +78,9 @@ export function createDeletions({
   }
 
   /**
-   * Removes the files of a pending deletion. Of several processes one does it, and looks up within its lock what is left to do: once another
-   * has done it, a new image may have the mediaId and files of these names. A process that loses the lock, with its connection, in the middle
-   * of this goes on; the files of a new image are then safe by their names, which have their checksums (`MediaFile.stored`).
+   * Removes the files of a pending deletion. Of several processes one does it, and looks up within its lock what is left to do: once
+   * another has done it, a new image may have the mediaId and files of these names. A process that loses the lock, with its connection, in
+   * the middle of this goes on; the files of a new image are then safe by their names, which have their checksums (`MediaFile.stored`).
    */
   async function removeFiles(mediaId: string): Promise<void> {
     await using lock = await locks.tryLock(`deletion ${mediaId}`);

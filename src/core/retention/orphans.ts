@@ -26,8 +26,8 @@ interface OrphanDeps {
 }
 
 /**
- * Files younger than this are never orphans: the record of a new file, inputs too, is written after it, within a minute. A file has its age by
- * the clock of the store, a sweep begins by that of this process: they may differ by 59 minutes before a file is taken too early.
+ * Files younger than this are never orphans: the record of a new file, inputs too, is written after it, within a minute. A file has its age
+ * by the clock of the store, a sweep begins by that of this process: they may differ by 59 minutes before a file is taken too early.
  */
 const ORPHAN_AGE_MS = 60 * 60 * 1000;
 /** Originals younger than this are never removed as orphans: each was paid for, and the database may come back from a backup. */
@@ -64,8 +64,9 @@ export function createOrphanRemoval({ records, store, log }: OrphanDeps): Remove
   }
 
   /**
-   * Whether the image of this file is at work and may publish just this content again, as a repair does: the record has a name with a checksum
-   * only once its file is published. One that is published and swept in the same moment is missing, and the next cleanup repairs that.
+   * Whether the image of this file is at work and may publish just this content again, as a repair does: the record has a name with a
+   * checksum only once its file is published. One that is published and swept in the same moment is missing, and the next cleanup repairs
+   * that.
    */
   async function mayBePublished({ name }: StoredFile): Promise<boolean> {
     const mediaId = hasChecksum(name) ? mediaIdOf(name) : null;
@@ -76,7 +77,10 @@ export function createOrphanRemoval({ records, store, log }: OrphanDeps): Remove
 
   function logForeign(count: number, names: readonly string[]): void {
     if (count > foreignBefore) {
-      log.warn({ files: count, names }, 'files in MEDIA_DIR have names that Easel does not give; they are left alone');
+      log.warn(
+        { files: count, names },
+        'files in the media store have names that Easel does not give; they are left alone',
+      );
     }
     foreignBefore = count;
   }
@@ -160,14 +164,14 @@ export function createOrphanRemoval({ records, store, log }: OrphanDeps): Remove
     if (candidates.length > ALWAYS_REMOVABLE_ORPHANS && candidates.length > owned) {
       log.error(
         { orphans: candidates.length, owned },
-        'most files in MEDIA_DIR belong to no image on record, so none is removed: is DATABASE_URL right, is MEDIA_DIR?',
+        'most files in the media store belong to no image on record, so none is removed: is DATABASE_URL right, is MEDIA_DIR or S3_BUCKET?',
       );
       return { orphansRemoved: 0, ...found };
     }
     if (candidates.length > 0 && (await isTakenOver())) {
       log.error(
         { orphans: candidates.length },
-        'MEDIA_DIR bears the mark of another database now, so no file is removed',
+        'the media store bears the mark of another database now, so no file is removed',
       );
       return { orphansRemoved: 0, ...found };
     }

@@ -54,7 +54,7 @@ export function createRepair({ records, store, queue, events, queueLimit, log }:
     if (files >= succeeded) return true;
     log.error(
       { files, succeeded },
-      'the media store has fewer files than there are pictures, so none is repaired: is its volume mounted, is MEDIA_DIR right?',
+      'the media store has fewer files than there are pictures, so none is repaired: is its volume mounted, MEDIA_DIR or S3_BUCKET right?',
     );
     return false;
   }

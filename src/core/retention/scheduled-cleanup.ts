@@ -16,9 +16,9 @@ interface ScheduledCleanupDeps {
 const FRESH_PART = 0.9;
 
 /**
- * The scheduled cleanup of several processes over the same records: of those that ask within an interval, one cleans up. The others find that
- * it does, or has. A cleanup that ended within the last nine tenths of the interval, by whichever way it was asked for, counts; a dry run
- * does not. Their clocks should differ by less than a tenth of the interval.
+ * The scheduled cleanup of several processes over the same records: of those that ask within an interval, one cleans up. The others find
+ * that it does, or has. A cleanup that ended within the last nine tenths of the interval, by whichever way it was asked for, counts; a dry
+ * run does not. Their clocks should differ by less than a tenth of the interval.
  */
 export function createScheduledCleanup({
   cleanup,

@@ -258,7 +258,9 @@ function sizeOf({ width, height }: { readonly width: number; readonly height: nu
 
 export type Replicas = ReturnType<typeof openReplicas>;
 
-/** Lets replicas go on until the access `what` of this claim waits, or, with null, until none does; those of `paused` stay where they are. */
+/**
+ * Lets replicas go on until the access `what` of this claim waits, or, with null, until none does; those of `paused` stay where they are.
+ */
 export async function advance(
   replicas: Replicas,
   until: { readonly claim: number; readonly what: string } | null,

@@ -5,7 +5,7 @@ import type { Transactions } from './transactions.ts';
 
 /** The ledger in the table `spending`: sums per day, owner and model, so that no query sums over all images. */
 
-/** What a guard is told of a write. */
+/** What a guard learns of a write. */
 export interface Judged {
   readonly guard: SpendingGuard;
   readonly owner: string;
@@ -18,8 +18,8 @@ const RESERVED = '';
 /**
  * Adds the entries of one owner's write, which are differences, to the sums, and has the guard judge them where they spend more. Such
  * writes are judged one after the other, in the whole cluster: those that have a limit of the service in common, or of their owner alone.
- * Call it last in a transaction, which keeps others waiting until it ends. Raises the guard's error. Returns what the guard is still to be
- * told of, once the write is durable.
+ * Call it last in a transaction, which keeps others waiting until it ends. Raises the guard's error. Returns what the guard still has to
+ * learn once the write is durable.
  */
 export async function enterSpending(
   { run }: Statements,

@@ -86,8 +86,8 @@ export function keptAfterCancel(image: Image, attemptId: string, picture: Receiv
 }
 
 /**
- * A picture arrived at a process whose job was claimed by another meanwhile. It was paid for, so it becomes the original where the image has
- * no sound one; the work of the later claim goes on as it is. Legal in every state, for an open attempt. The status stays.
+ * A picture arrived at a process whose job was claimed by another meanwhile. It was paid for, so it becomes the original where the image
+ * has no sound one; the work of the later claim goes on as it is. Legal in every state, for an open attempt. The status stays.
  */
 export function keptAfterTakeover(image: Image, attemptId: string, picture: ReceivedPicture): Image | null {
   const next = withPaid(image, attemptId, picture);

@@ -190,7 +190,7 @@ export function createCalls(deps: CallsDeps): Calls {
   return {
     async submit(create, count, caller, identity, options = {}) {
       const submitted = () => submit(create, count, caller, identity, options);
-      // Those with a key are told apart when they are written.
+      // Those with a key need no turn: the write itself finds the earlier one.
       if (identity.idempotencyKey !== null) return await submitted();
       const kind = kindOf(caller, identity);
       const retry = isRetry(identity);
