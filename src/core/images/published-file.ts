@@ -61,7 +61,7 @@ export function createPublishedPictures({ records, store }: PublishedPicturesDep
   async function isPublished(file: MediaFile, bytes: number): Promise<boolean> {
     if (bytes !== file.bytes) return false;
     const current = await find(file.name);
-    return current?.file.sha256 === file.sha256 && storedNameOf(current.file) === storedNameOf(file);
+    return current?.file.sha256 === file.sha256;
   }
 
   const signedUrl = store.signedUrl?.bind(store);
