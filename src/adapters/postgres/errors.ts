@@ -12,7 +12,6 @@ export function unavailable(detail: string, options?: ErrorOptions): ImageError 
 export function asImageError(error: unknown): unknown {
   if (!(error instanceof Error) || error instanceof ImageError) return error;
   const options = { cause: error };
-  if (error.message === POOL_EXHAUSTED) return unavailable('no connection to PostgreSQL became free in time', options);
   if (isConnectionLost(error)) return unavailable(`PostgreSQL cannot be reached: ${error.message}`, options);
   const code = codeOf(error);
   if (code === DISK_FULL) return new ImageError('storage_full', 'no space is left for PostgreSQL', options);
@@ -55,10 +54,8 @@ const LOST = [
   'EHOST',
   'ENETUNREACH',
 ];
-/** What the pool raises where all connections were in use for too long: nothing was sent, and to wait once more would only add to it. */
-const POOL_EXHAUSTED = 'timeout exceeded when trying to connect';
 /** What pg itself raises has no code. */
 const LOST_MESSAGES =
-  /^(Connection terminated|timeout expired|Client has encountered a connection error|Query read timeout)/;
+  /^(Connection terminated|timeout exceeded when trying to connect|timeout expired|Client has encountered a connection error|Query read timeout)/;
 /** Too few resources, a statement or lock that took too long, a server that is read-only, an input or output error. */
 const PASSING = ['53', '57014', '55P03', '25006', '58', '25P03', SERIALIZATION_FAILURE, DEADLOCK];

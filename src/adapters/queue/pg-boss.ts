@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { PgBoss } from 'pg-boss';
 import pgBossPackage from 'pg-boss/package.json' with { type: 'json' };
 import type { Logger } from 'pino';
@@ -77,13 +78,7 @@ export async function openPgBoss({ database, heartbeats, session, log }: PgBossO
   boss.on('error', (error) => log.warn({ reason: error.message }, 'pg-boss failed, and tries again'));
   boss.on('warning', ({ message, data }) => log.warn({ warning: message, data }, 'pg-boss warns'));
 
-  if (await boss.isInstalled()) {
-    const version = (await boss.schemaVersion()) ?? 0;
-    if (version > pgBossPackage.pgboss.schema) throw new NewerJobSchemaError(version);
-  }
-  await boss.start();
-  await createQueue(boss, DEAD_LETTERS, 'standard');
-  for (const name of [IMAGE_JOBS, DEFERRED_JOBS]) await createQueue(boss, name, 'stately');
+  await makeSchema(boss);
 
   const supervision = createSupervision({ probe: () => heartbeats.script('SELECT 1'), session, boss, log });
   const notices = createNotices(database);
@@ -161,6 +156,34 @@ export async function openPgBoss({ database, heartbeats, session, log }: PgBossO
     },
   };
 }
+
+/**
+ * Creates or migrates the tables and queues. They may be made by another process at the same time, also where all take a lock for it: what
+ * one that was killed has sent, the server still does.
+ */
+async function makeSchema(boss: PgBoss): Promise<void> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      if (await boss.isInstalled()) {
+        const version = (await boss.schemaVersion()) ?? 0;
+        if (version > pgBossPackage.pgboss.schema) throw new NewerJobSchemaError(version);
+      }
+      await boss.start();
+      await createQueue(boss, DEAD_LETTERS, 'standard');
+      for (const name of [IMAGE_JOBS, DEFERRED_JOBS]) await createQueue(boss, name, 'stately');
+      return;
+    } catch (error) {
+      if (tries === MAX_TRIES || !MADE_MEANWHILE.includes(String((error as { readonly code?: unknown }).code)))
+        throw error;
+      await delay(RETRY_MS);
+    }
+  }
+}
+
+/** Codes for what is there already: in the server's own tables, a schema, a table, a type, a function. */
+const MADE_MEANWHILE = ['23505', '42P06', '42P07', '42710', '42723'];
+const MAX_TRIES = 20;
+const RETRY_MS = 250;
 
 /** The jobs in the database were migrated by a newer Easel, whose pg-boss this one must not work with. */
 export class NewerJobSchemaError extends Error {
