@@ -15,6 +15,8 @@ interface HealthCheckDeps {
   readonly queue: JobQueue;
   /** Limit of waiting jobs; the queue check is `error` once it is reached. */
   readonly queueLimit: number;
+  /** The number of jobs that were given up, for now, where replicas share them; null elsewhere. */
+  readonly deadJobs: (() => Promise<number>) | null;
   readonly upstreams: Upstreams;
   readonly shutdowns: ShutdownWatch;
   readonly clock: Clock;
@@ -22,7 +24,7 @@ interface HealthCheckDeps {
 
 /** The checks behind `/health`. The storage and database checks reject with `ImageError` where they fail. */
 export function createHealthChecks(deps: HealthCheckDeps): HealthChecks {
-  const { capacity, sweepTrouble, records, queue, queueLimit, upstreams, shutdowns, clock } = deps;
+  const { capacity, sweepTrouble, records, queue, queueLimit, deadJobs, upstreams, shutdowns, clock } = deps;
   return {
     async storage() {
       await capacity.check();
@@ -37,8 +39,13 @@ export function createHealthChecks(deps: HealthCheckDeps): HealthChecks {
 
     async queue() {
       const { waiting, running } = await queue.depth();
-      const detail = `${waiting} waiting of at most ${queueLimit}, ${running} running`;
-      return { status: waiting < queueLimit ? 'ok' : 'error', detail };
+      const dead = (await deadJobs?.()) ?? 0;
+      const detail = [
+        `${waiting} waiting of at most ${queueLimit}, ${running} running`,
+        ...(dead === 0 ? [] : [`${dead} lost with their process too often`]),
+      ].join(', ');
+      if (waiting >= queueLimit) return { status: 'error', detail };
+      return { status: dead === 0 ? 'ok' : 'degraded', detail };
     },
 
     // Degraded, not failed, while a model in use is about to be retired: calls still succeed.

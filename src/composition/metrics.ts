@@ -1,9 +1,9 @@
 import { createMetrics } from '../adapters/telemetry/prometheus.ts';
+import type { GaugeSources } from '../adapters/telemetry/prometheus-gauges.ts';
 import type { Config } from '../config/config.ts';
 import { microdollarsToUsd } from '../core/domain/money.ts';
 import { type ShutdownWatch, shutdownTime } from '../core/models/retirement.ts';
 import { utcDay } from '../core/money/budget.ts';
-import type { ImageQueue } from '../core/pipeline/image-queue.ts';
 import type { Clock } from '../core/ports/clock.ts';
 import type { MediaStore } from '../core/ports/media-store.ts';
 import type { Provider } from '../core/ports/provider.ts';
@@ -23,7 +23,7 @@ interface MetricParts {
   readonly providers: readonly Provider[];
   readonly shutdowns: ShutdownWatch;
   /** Called at a scrape: the queue may be built after the metrics. */
-  readonly queueDepth: ImageQueue['depth'];
+  readonly queueDepth: GaugeSources['queueDepth'];
   readonly clock: Clock;
 }
 

@@ -105,6 +105,7 @@ export function createPipeline(
       tracer,
     }),
     runDeferred: createDeferredRenditions({ openJob, store, imaging, embedPrompt, contentNames }),
+    hasPending: async (mediaId) => ((await records.get(mediaId))?.pending ?? []).length > 0,
     runningCalls,
     clock,
   });

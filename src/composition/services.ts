@@ -140,7 +140,7 @@ export async function createServices(
     upstreams,
     providers,
     shutdowns,
-    queueDepth: () => queue.depth(),
+    queueDepth: async () => ({ ...(await queue.depth()), ...(cluster && { dead: await cluster.deadJobs() }) }),
     clock,
   });
   const deliverer = openWebhooks(
@@ -225,6 +225,7 @@ export async function createServices(
     records,
     queue,
     queueLimit: config.queue.limit,
+    deadJobs: cluster?.deadJobs ?? null,
     upstreams,
     shutdowns,
     clock,

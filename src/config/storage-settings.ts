@@ -57,7 +57,7 @@ export const replicaSettings = {
     ),
   DATABASE_POOL: count(1, 1000)
     .default(10)
-    .describe('Most connections of this replica to PostgreSQL at the same time, beside one that listens.'),
+    .describe('Most connections of this replica to PostgreSQL at the same time, beside one that listens and one for the heartbeats of jobs.'),
   S3_BUCKET: z
     .string()
     .regex(/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/, 'must be 3 to 63 small letters, digits, dots and hyphens')

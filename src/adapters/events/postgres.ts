@@ -13,40 +13,47 @@ export interface PostgresImageEvents extends ImageEvents {
   close(): Promise<void>;
 }
 
-/** Notices of the record store, in the transaction of the change: `{"mediaId":"…","instance":"…"}`. */
+/** Notices of the record store, after each change: `{"mediaId":"…","instance":"…"}`. */
 const CHANGED = 'easel_images';
+/** Milliseconds between two reads of the records with listeners: a replica that is killed right after a change gives no notice of it. */
+const REREAD_MS = 5_000;
 
 /**
  * Opens pub/sub over all replicas of one database. A change here reaches the listeners here at once; of one elsewhere PostgreSQL brings a
- * notice, and the record is read again where somebody listens. After a lost connection all records with listeners are read, so that no
- * change is missed.
+ * notice, and the record is read again where somebody listens. After a lost connection, and every few seconds, all records with listeners
+ * are read, so that no change is missed.
  */
 export async function openPostgresEvents({
   database,
   session,
   records,
   instance,
+  rereadMs = REREAD_MS,
 }: {
   readonly database: PostgresDatabase;
   readonly session: Pick<PostgresSession, 'listen'>;
   readonly records: { get(mediaId: string): Promise<Image | null> };
   /** The UUID of this replica, which the record store writes into its notices. */
   readonly instance: string;
+  readonly rereadMs?: number;
 }): Promise<PostgresImageEvents> {
   const local = createImageEvents();
   const rereads = createRereads(async (mediaId) => {
     const image = await records.get(mediaId);
     return () => local.publish(mediaId, image);
   }, local.isListened);
+  const readAll = () => {
+    for (const mediaId of local.listened()) rereads.ask(mediaId);
+  };
   const unlisten = await session.listen(CHANGED, {
     message(payload) {
       const notice = readNotice(payload);
       if (notice && notice.instance !== instance) rereads.ask(notice.mediaId);
     },
-    reconnected() {
-      for (const mediaId of local.listened()) rereads.ask(mediaId);
-    },
+    reconnected: readAll,
   });
+  const timer = setInterval(readAll, rereadMs);
+  timer.unref();
   const partials = await openSharedPartials({ database, session, local, instance });
 
   return {
@@ -67,6 +74,7 @@ export async function openPostgresEvents({
       };
     },
     async close() {
+      clearInterval(timer);
       unlisten();
       await rereads.close();
       await partials.close();

@@ -42,14 +42,16 @@ export interface PostgresOptions {
   readonly poolSize: number;
   /** Shown in `pg_stat_activity`. */
   readonly applicationName: string;
+  /** What takes longer is ended, in milliseconds; 0 for no limit. 15 s by default. */
+  readonly statementTimeoutMs?: number;
   readonly log: Logger;
 }
 
 /** Times in milliseconds. A statement takes a few of them; what takes longer waits for a lock, a slow disk or a lost network. */
 const STATEMENT_TIMEOUT_MS = 15_000;
 const CONNECT_TIMEOUT_MS = 5_000;
-/** Beyond the server's own limit: an answer that does not come at all is a lost connection. */
-const ANSWER_TIMEOUT_MS = STATEMENT_TIMEOUT_MS + 5_000;
+/** How much longer an answer may take than the server's own limit: one that does not come at all is a lost connection. */
+const ANSWER_FACTOR = 4 / 3;
 const IDLE_TIMEOUT_MS = 30_000;
 const MAX_TRIES = 5;
 
@@ -57,17 +59,29 @@ const MAX_TRIES = 5;
 export function connectionConfig({
   url,
   applicationName,
-}: Pick<PostgresOptions, 'url' | 'applicationName'>): pg.ClientConfig {
+  statementTimeoutMs = STATEMENT_TIMEOUT_MS,
+}: Pick<PostgresOptions, 'url' | 'applicationName' | 'statementTimeoutMs'>): pg.ClientConfig {
+  const { connectionString, options } = withoutOptions(url);
   return {
-    connectionString: url,
+    connectionString,
     application_name: applicationName,
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
-    statement_timeout: STATEMENT_TIMEOUT_MS,
-    query_timeout: ANSWER_TIMEOUT_MS,
+    statement_timeout: statementTimeoutMs,
+    query_timeout: Math.round(statementTimeoutMs * ANSWER_FACTOR),
     idle_in_transaction_session_timeout: STATEMENT_TIMEOUT_MS,
     keepAlive: true,
-    options: '-c synchronous_commit=on',
+    options: `${options} -c synchronous_commit=on`.trim(),
   };
+}
+
+/** The URL without its parameter `options`, which would take the place of Easel's own: the server takes both. */
+function withoutOptions(url: string): { readonly connectionString: string; readonly options: string } {
+  const [place = '', ...query] = url.split('?');
+  const params = new URLSearchParams(query.join('?'));
+  const options = params.get('options');
+  if (options === null) return { connectionString: url, options: '' };
+  params.delete('options');
+  return { connectionString: `${place}?${params}`, options };
 }
 
 /** Opens the pool, which connects when it is first used. */
@@ -150,7 +164,9 @@ export function openPostgres({ poolSize, log, ...options }: PostgresOptions): Po
                 run: async (text, values = []) => (await client.query<Row>(text, [...values])).rows,
               });
               isCommitting = true;
-              await client.query('COMMIT');
+              const { command } = await client.query('COMMIT');
+              // What PostgreSQL answers where a statement failed and `work` went on.
+              if (command !== 'COMMIT') throw new Error('a transaction with a statement that failed was not committed');
               return result;
             } catch (error) {
               // A connection that is lost has rolled back already.

@@ -23,12 +23,12 @@ const RETRY_MS = 500;
 export async function prepareDatabase({ waitMs, ...options }: PrepareOptions): Promise<PostgresDatabase> {
   const deadline = performance.now() + waitMs;
   await untilReached(options, deadline);
-  const database = openPostgres(options);
+  const database = openPostgres({ ...options, poolSize: 1, statementTimeoutMs: 0 });
   try {
     for (;;) {
       try {
         await migrateAndLog(database, options.log);
-        return database;
+        return openPostgres(options);
       } catch (error) {
         const reason = sentenceOf(error);
         if (reason !== null) throw new StorageSetupError(`DATABASE_URL: ${reason}`, { cause: error });
@@ -36,9 +36,8 @@ export async function prepareDatabase({ waitMs, ...options }: PrepareOptions): P
         await delay(RETRY_MS);
       }
     }
-  } catch (error) {
+  } finally {
     await database.close();
-    throw error;
   }
 }
 

@@ -62,8 +62,14 @@ export async function openSession(options: Omit<PostgresOptions, 'poolSize'>): P
     next.on('notification', ({ channel, payload = '' }) => {
       for (const listener of listeners.get(channel) ?? []) listener.message(payload);
     });
-    await next.connect();
-    for (const channel of listeners.keys()) await next.query(`LISTEN ${pg.escapeIdentifier(channel)}`);
+    try {
+      await next.connect();
+      for (const channel of listeners.keys()) await next.query(`LISTEN ${pg.escapeIdentifier(channel)}`);
+      if (isClosed) throw unavailable('the connection to PostgreSQL is closed');
+    } catch (error) {
+      await next.end().catch(() => undefined);
+      throw error;
+    }
     client = next;
     connectedAt = performance.now();
   }

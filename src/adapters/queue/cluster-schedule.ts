@@ -3,7 +3,6 @@ import { faultFields } from '../../core/domain/errors.ts';
 import { createQueue } from './job-schema.ts';
 import type { SharedJobs } from './pg-boss.ts';
 import { createRunningJobs } from './running-jobs.ts';
-import { settledIds } from './settled-ids.ts';
 
 /** Work that is done once in an interval by one of all processes over one database. */
 export interface ClusterSchedule {
@@ -27,7 +26,7 @@ export function createClusterSchedule(jobs: SharedJobs): ClusterSchedule {
       const running = createRunningJobs({
         draining: stopping.signal,
         stopping: stopping.signal,
-        touch: async (attempts) => settledIds(await boss.touch(queue, [...attempts])),
+        touch: (attempts) => jobs.touch(queue, attempts),
         onFree: () => undefined,
         log,
       });

@@ -31,7 +31,7 @@ const LONGEST_RUN_SECONDS = 86_400;
 /** pg-boss deletes what has waited for longer: never, as accepted images are not lost. Ten years, in seconds. */
 const LONGEST_WAIT_SECONDS = 315_360_000;
 
-/** The name of the channel on which pg-boss says that jobs wait, with the queue's name. pg-boss derives it from the schema's, too. */
+/** The channel on which processes hear that jobs wait, with the queue's name: that of pg-boss, which derives it from the schema's, too. */
 export const WAKE_CHANNEL = `pgboss_${createHash('sha224').update(JOB_SCHEMA).digest('hex').slice(0, 24)}`;
 
 /** Creates the queue in the database where it is not there. */
@@ -39,7 +39,8 @@ export async function createQueue(boss: PgBoss, name: string, policy: QueuePolic
   const isDead = name === DEAD_LETTERS;
   await boss.createQueue(name, {
     policy,
-    notify: true,
+    // Notices are sent after the commit: see notices.ts.
+    notify: false,
     retryLimit: LOSSES,
     retryDelay: 0,
     expireInSeconds: LONGEST_RUN_SECONDS,

@@ -5,7 +5,6 @@ import { createCancellation } from './cancellation.ts';
 import { IMAGE_JOBS, type QueueName } from './job-schema.ts';
 import type { SharedJobs } from './pg-boss.ts';
 import { type Attempt, createRunningJobs, type RunningJob } from './running-jobs.ts';
-import { settledIds } from './settled-ids.ts';
 import { createWaitingJobs } from './waiting-jobs.ts';
 
 interface PgBossQueueOptions {
@@ -38,8 +37,7 @@ export function createPgBossQueue({ jobs, name, concurrency, run, pollMs = POLL_
     draining: draining.signal,
     stopping: stopping.signal,
     // What was given back at the end of the process needs no heartbeat.
-    touch: async (attempts) =>
-      isClosed ? attempts.map(({ id }) => id) : settledIds(await boss.touch(name, [...attempts])),
+    touch: async (attempts) => (isClosed ? attempts.map(({ id }) => id) : await jobs.touch(name, attempts)),
     onFree: () => void fetchJobs(),
     log,
   });
@@ -69,11 +67,8 @@ export function createPgBossQueue({ jobs, name, concurrency, run, pollMs = POLL_
         if (free <= 0) break;
         const fetched = await boss.fetch(name, { batchSize: free, includeMetadata: true });
         isFailing = false;
-        for (const { id, retryCount, singletonKey, startedOn } of fetched) {
-          // Two claims of one image are far more than a millisecond apart: between them lies a run, or a lost heartbeat.
-          const claim = startedOn.getTime();
-          running.begin(String(singletonKey), { id, retryCount }, (job) => runClaimed(job, claim), close);
-        }
+        for (const { id, retryCount, singletonKey } of fetched)
+          running.begin(String(singletonKey), { id, retryCount }, runClaimed, close);
       }
     } catch (error) {
       if (!isFailing) log.warn(faultFields(error), 'no jobs could be taken from the queue; trying on');
@@ -81,24 +76,26 @@ export function createPgBossQueue({ jobs, name, concurrency, run, pollMs = POLL_
     }
   }
 
-  async function runClaimed(job: RunningJob, claim: number): Promise<void> {
-    if (!(await isStillOurs(job))) return;
-    await run(job.mediaId, job.signals, claim);
+  async function runClaimed(job: RunningJob): Promise<void> {
+    const claim = await numberClaim(job);
+    if (claim !== null) await run(job.mediaId, job.signals, claim);
   }
 
-  /** Asks whether the claim holds: this process may have stood still since it was made. False, too, where no job may start any more. */
-  async function isStillOurs(job: RunningJob): Promise<boolean> {
+  /** The number of the claim; null where it does not hold, as this process stood still since it was made, or no job may start any more. */
+  async function numberClaim(job: RunningJob): Promise<number | null> {
     while (job.isOurs && !draining.signal.aborted) {
       try {
-        const isHeld = settledIds(await boss.touch(name, job.attempt)).length > 0;
+        const claim = await jobs.nextClaim();
+        // Asked after the number was taken: the claim of a process that takes the job over from now on has a greater one.
+        const isHeld = (await jobs.touch(name, [job.attempt])).length > 0;
         if (!isHeld) running.lose(job.attempt);
-        return isHeld && !draining.signal.aborted;
+        return isHeld && !draining.signal.aborted ? claim : null;
       } catch (error) {
         log.warn({ mediaId: job.mediaId, ...faultFields(error) }, 'a job that was claimed waits for the database');
         await sleep(draining.signal);
       }
     }
-    return false;
+    return null;
   }
 
   /** Takes the job out of the queue, or gives it back where this process stops: it may have been broken off. */
@@ -121,12 +118,13 @@ export function createPgBossQueue({ jobs, name, concurrency, run, pollMs = POLL_
   async function giveBack(attempts: readonly Attempt[]): Promise<void> {
     if (attempts.length === 0) return;
     await boss.fail(name, [...attempts], { message: 'given back by a process that stopped' });
-    await jobs.notify(name);
+    jobs.notify(name);
   }
 
   /** Sends the job. One that waits already is the one, and counts in the line again. */
   async function send(mediaId: string): Promise<void> {
     await boss.upsert(name, {}, { singletonKey: mediaId });
+    jobs.notify(name);
   }
 
   async function sendLater(mediaId: string): Promise<void> {

@@ -1,9 +1,13 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { PgBoss } from 'pg-boss';
 import pgBossPackage from 'pg-boss/package.json' with { type: 'json' };
 import type { Logger } from 'pino';
 import type { PostgresDatabase } from '../postgres/database.ts';
+import { createNotices } from '../postgres/notices.ts';
 import type { PostgresSession } from '../postgres/session.ts';
 import { createQueue, DEAD_LETTERS, DEFERRED_JOBS, IMAGE_JOBS, JOB_SCHEMA, WAKE_CHANNEL } from './job-schema.ts';
+import type { Attempt } from './running-jobs.ts';
+import { settledIds } from './settled-ids.ts';
 import { createSupervision } from './supervision.ts';
 
 /** What the queues, the schedule and the reconciliation of one process share: its pg-boss. */
@@ -14,8 +18,12 @@ export interface SharedJobs {
   readonly log: Logger;
   /** Calls `wake` for each notice of jobs in this queue, and when notices may have been missed. Returns the function that ends it. */
   onJobs(queue: string, wake: () => void): Promise<() => void>;
-  /** Gives all processes notice of jobs in this queue, where pg-boss does not. */
-  notify(queue: string): Promise<void>;
+  /** Gives all processes notice of jobs in this queue. Call it once these are durable. */
+  notify(queue: string): void;
+  /** Sends the heartbeats of claims, on a connection that nothing else uses up. Returns the ids of those that are still held. */
+  touch(queue: string, attempts: readonly Attempt[]): Promise<readonly string[]>;
+  /** A number for a claim that is held, greater than those of all claims before, whatever the clock of the database does. */
+  nextClaim(): Promise<number>;
   /** Begins to look for jobs of processes that have died; of many calls the first does. Not called by a process that runs no jobs. */
   supervise(): void;
   /** Calls `task` at the beginning of `close`, once, and waits for it. */
@@ -32,6 +40,8 @@ export interface SharedJobs {
 
 interface PgBossOptions {
   readonly database: PostgresDatabase;
+  /** For heartbeats: they must not wait until requests leave them a connection. */
+  readonly heartbeats: PostgresDatabase;
   readonly session: PostgresSession;
   readonly log: Logger;
 }
@@ -43,7 +53,7 @@ const SENT_MS = 30_000;
  * Opens pg-boss over the connections that this process has already, and creates or migrates its schema. Raises `NewerJobSchemaError`, or
  * `ImageError` where the server cannot be reached or does not do it at the moment.
  */
-export async function openPgBoss({ database, session, log }: PgBossOptions): Promise<SharedJobs> {
+export async function openPgBoss({ database, heartbeats, session, log }: PgBossOptions): Promise<SharedJobs> {
   const boss = new PgBoss({
     db: {
       executeSql: async (text, values = []) => ({
@@ -68,15 +78,10 @@ export async function openPgBoss({ database, session, log }: PgBossOptions): Pro
   boss.on('error', (error) => log.warn({ reason: error.message }, 'pg-boss failed, and tries again'));
   boss.on('warning', ({ message, data }) => log.warn({ warning: message, data }, 'pg-boss warns'));
 
-  if (await boss.isInstalled()) {
-    const version = (await boss.schemaVersion()) ?? 0;
-    if (version > pgBossPackage.pgboss.schema) throw new NewerJobSchemaError(version);
-  }
-  await boss.start();
-  await createQueue(boss, DEAD_LETTERS, 'standard');
-  for (const name of [IMAGE_JOBS, DEFERRED_JOBS]) await createQueue(boss, name, 'stately');
+  await makeSchema(boss);
 
-  const supervision = createSupervision({ probe: () => database.script('SELECT 1'), session, boss, log });
+  const supervision = createSupervision({ probe: () => heartbeats.script('SELECT 1'), session, boss, log });
+  const notices = createNotices(database);
   const closing: (() => Promise<void>)[] = [];
   const sent = new Map<string, number>();
   let isSupervising = false;
@@ -95,8 +100,20 @@ export async function openPgBoss({ database, session, log }: PgBossOptions): Pro
         reconnected: wake,
       }),
 
-    async notify(queue) {
-      await database.write('SELECT pg_notify($1, $2)', [WAKE_CHANNEL, queue]);
+    notify: (queue) => notices.send(WAKE_CHANNEL, queue),
+
+    async touch(queue, attempts) {
+      const db = {
+        executeSql: async (text: string, values: unknown[] = []) => ({
+          rows: [...(await heartbeats.write(text, values))],
+        }),
+      };
+      return settledIds(await boss.touch(queue, [...attempts], { db }));
+    },
+
+    async nextClaim() {
+      const [row] = await database.write("SELECT nextval('easel.claims') AS claim");
+      return Number(row?.claim);
     },
 
     supervise() {
@@ -134,10 +151,39 @@ export async function openPgBoss({ database, session, log }: PgBossOptions): Pro
 
     async close() {
       await Promise.all(closing.splice(0).map((task) => task()));
+      await notices.close();
       await boss.stop({ graceful: false });
     },
   };
 }
+
+/**
+ * Creates or migrates the tables and queues. They may be made by another process at the same time, also where all take a lock for it: what
+ * one that was killed has sent, the server still does.
+ */
+async function makeSchema(boss: PgBoss): Promise<void> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      if (await boss.isInstalled()) {
+        const version = (await boss.schemaVersion()) ?? 0;
+        if (version > pgBossPackage.pgboss.schema) throw new NewerJobSchemaError(version);
+      }
+      await boss.start();
+      await createQueue(boss, DEAD_LETTERS, 'standard');
+      for (const name of [IMAGE_JOBS, DEFERRED_JOBS]) await createQueue(boss, name, 'stately');
+      return;
+    } catch (error) {
+      if (tries === MAX_TRIES || !MADE_MEANWHILE.includes(String((error as { readonly code?: unknown }).code)))
+        throw error;
+      await delay(RETRY_MS);
+    }
+  }
+}
+
+/** Codes for what is there already: in the server's own tables, a schema, a table, a type, a function. */
+const MADE_MEANWHILE = ['23505', '42P06', '42P07', '42710', '42723'];
+const MAX_TRIES = 20;
+const RETRY_MS = 250;
 
 /** The jobs in the database were migrated by a newer Easel, whose pg-boss this one must not work with. */
 export class NewerJobSchemaError extends Error {

@@ -4,8 +4,8 @@ import type { QueueDepth } from '../../core/ports/job-queue.ts';
 
 /** Where the gauges get their values at every scrape. */
 export interface GaugeSources {
-  /** Waiting and running jobs, and the number of images with slow renditions pending. */
-  readonly queueDepth: () => Promise<QueueDepth & { readonly deferred: number }>;
+  /** Waiting and running jobs, the number of images with slow renditions pending, and where replicas share the jobs those given up. */
+  readonly queueDepth: () => Promise<QueueDepth & { readonly deferred: number; readonly dead?: number }>;
   /** Bytes of all files of the media store. */
   readonly mediaBytes: () => Promise<number>;
   /** Free bytes of the media store; null where it does not know. */
@@ -54,14 +54,17 @@ export function registerGauges(
 
   new Gauge({
     name: 'easel_queue_jobs',
-    help: `Jobs that wait, jobs that run, and images that wait for their slow renditions. ${OF_ALL}`,
+    help: `Jobs that wait, that run, images that wait for slow renditions, and jobs that were lost with their process too often. ${OF_ALL}`,
     labelNames: ['state'],
     registers,
     async collect() {
-      const { waiting, running, deferred } = await queueDepth().catch(() => UNKNOWN_DEPTH);
+      const depth: Awaited<ReturnType<typeof queueDepth>> = await queueDepth().catch(() => UNKNOWN_DEPTH);
+      const { waiting, running, deferred, dead } = depth;
+      this.reset();
       this.set({ state: 'waiting' }, waiting);
       this.set({ state: 'running' }, running);
       this.set({ state: 'deferred' }, deferred);
+      if (dead !== undefined) this.set({ state: 'dead' }, dead);
     },
   });
   new Gauge({

@@ -5,7 +5,7 @@ import { DifferingSecretError, openInstances, sharedSecret } from '../../adapter
 import { openCallLimits } from '../../adapters/limits/postgres-calls.ts';
 import { createRequestCounters } from '../../adapters/limits/postgres-requests.ts';
 import { createPostgresLocks } from '../../adapters/locks/postgres.ts';
-import type { PostgresDatabase } from '../../adapters/postgres/database.ts';
+import { openPostgres, type PostgresDatabase } from '../../adapters/postgres/database.ts';
 import { prepareDatabase } from '../../adapters/postgres/server-check.ts';
 import { openSession, type PostgresSession } from '../../adapters/postgres/session.ts';
 import { createClusterSchedule } from '../../adapters/queue/cluster-schedule.ts';
@@ -14,6 +14,7 @@ import { NewerJobSchemaError, openPgBoss, type SharedJobs } from '../../adapters
 import { createPgBossQueue } from '../../adapters/queue/pg-boss-queue.ts';
 import { createReconciliation } from '../../adapters/queue/reconciliation.ts';
 import { isImportUnfinished, UNFINISHED_IMPORT } from '../../adapters/records/postgres/importer.ts';
+import { mergeSums } from '../../adapters/records/postgres/ledger.ts';
 import { openPostgresRecords } from '../../adapters/records/postgres/records.ts';
 import type { Config } from '../../config/config.ts';
 import type { PostgresSettings } from '../../config/storage-settings.ts';
@@ -28,6 +29,8 @@ import type { StoreParts, Stores } from './stores.ts';
 /** For how long a server that cannot be reached yet is tried, in milliseconds. */
 const WAIT_MS = 30_000;
 const APPLICATION = 'easel';
+/** A heartbeat that hangs, in milliseconds, makes room for the next one well before others take the jobs over. */
+const HEARTBEAT_TIMEOUT_MS = 3_000;
 
 /**
  * The stores that replicas share in PostgreSQL. Raises `StorageSetupError` where the database cannot be used, and `ImageError` where its
@@ -46,7 +49,9 @@ export async function openCluster(
   const session = await openSession(options);
   opened.defer(() => session.close());
   const locks = createPostgresLocks(session);
-  const jobs = await openJobs({ database, session, locks, clock, log });
+  const heartbeats = openPostgres({ ...options, poolSize: 1, statementTimeoutMs: HEARTBEAT_TIMEOUT_MS });
+  opened.defer(() => heartbeats.close());
+  const jobs = await openJobs({ database, heartbeats, session, locks, clock, log });
   opened.defer(() => jobs.close());
   const records = await openPostgresRecords({ database, session, derive, enlist: createEnlist(jobs), instance });
   opened.defer(() => records.close());
@@ -83,13 +88,18 @@ export async function openCluster(
         });
         return () => instances.close();
       },
-      reconcile: (queue) => createReconciliation({ jobs, records, queue })(),
+      async reconcile(queue) {
+        await createReconciliation({ jobs, records, queue })();
+        await mergeSums(database);
+      },
+      deadJobs: () => jobs.deadLetters(),
     },
   };
 }
 
 interface JobParts {
   readonly database: PostgresDatabase;
+  readonly heartbeats: PostgresDatabase;
   readonly session: PostgresSession;
   readonly log: Logger;
   readonly locks: Locks;

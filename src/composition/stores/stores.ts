@@ -41,6 +41,8 @@ export interface Cluster {
   join(secrets: Secrets): Promise<() => Promise<void>>;
   /** Queues the images that have no job although they are unfinished. One of the replicas does it now and then. */
   reconcile(queue: Pick<JobQueue, 'enqueue'>): Promise<void>;
+  /** The number of jobs that were lost with their process so often that they wait for an hour now. */
+  deadJobs(): Promise<number>;
 }
 
 /** What stores are opened with. */

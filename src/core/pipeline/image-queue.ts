@@ -37,6 +37,8 @@ interface ImageQueueDeps {
   readonly concurrency: number;
   readonly runImage: RunJob;
   readonly runDeferred: RunJob;
+  /** Whether renditions of the image are pending. */
+  readonly hasPending: (mediaId: string) => Promise<boolean>;
   /** The calls of the images that run. */
   readonly runningCalls: Pick<RunningCalls, 'count' | 'ended' | 'onChange'>;
   readonly clock: Pick<Clock, 'sleep'>;
@@ -46,7 +48,7 @@ interface ImageQueueDeps {
 const FINISH_MS = 5_000;
 
 export function createImageQueue(deps: ImageQueueDeps): ImageQueue {
-  const { createQueue, concurrency, runImage, runDeferred, runningCalls, clock } = deps;
+  const { createQueue, concurrency, runImage, runDeferred, hasPending, runningCalls, clock } = deps;
   // One at a time, beside the images: a slow rendition delays no picture, and on two cores takes a third of them at most.
   const deferred = createQueue({ name: 'deferred', concurrency: 1, run: runDeferred });
   const images = createQueue({
@@ -54,8 +56,8 @@ export function createImageQueue(deps: ImageQueueDeps): ImageQueue {
     concurrency,
     async run(mediaId, signals, claim) {
       await runImage(mediaId, signals, claim);
-      // Also where the run failed or had nothing to do: the deferred job finds out whether renditions are pending.
-      await deferred.enqueue(mediaId);
+      // Also where the run failed or had nothing to do. Where the record cannot be read, the deferred job finds out.
+      if (await hasPending(mediaId).catch(() => true)) await deferred.enqueue(mediaId);
     },
   });
 

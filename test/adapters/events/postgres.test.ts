@@ -105,6 +105,14 @@ describe('events between replicas', () => {
     expect(records.reads).toEqual(['a', 'a']);
   });
 
+  it('hears of a change that no notice came of', async () => {
+    const events = await openPostgresEvents({ ...(replicas[0] as TestReplica), records, rereadMs: 20 });
+    const { changes } = listen(events, 'a');
+    records.stored.set('a', exampleImage({ mediaId: 'a', status: 'succeeded' }));
+    await until(() => changes.at(-1) === 'succeeded');
+    await events.close();
+  });
+
   it('reads once for a burst of notices', async () => {
     const { changes } = listen(here, 'a');
     const reading = Promise.withResolvers<void>();

@@ -2,7 +2,12 @@ import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createPostgresLocks } from '../../../src/adapters/locks/postgres.ts';
 import { openPostgres, type PostgresDatabase } from '../../../src/adapters/postgres/database.ts';
-import { migrate, NewerSchemaError, SCHEMA_VERSION } from '../../../src/adapters/postgres/schema/migrations.ts';
+import {
+  MIGRATIONS,
+  migrate,
+  NewerSchemaError,
+  SCHEMA_VERSION,
+} from '../../../src/adapters/postgres/schema/migrations.ts';
 import { openSession, type PostgresSession } from '../../../src/adapters/postgres/session.ts';
 import { createTestDatabase, type TestDatabase } from '../../support/postgres/shared-server.ts';
 import { until } from '../../support/until.ts';
@@ -53,6 +58,41 @@ describe('a PostgreSQL database', () => {
       await expect(database.script('BEGIN; INSERT INTO t VALUES (1); SELECT 1 / 0; COMMIT')).rejects.toThrow('zero');
       expect(await database.write('SELECT n FROM t')).toEqual([]);
     }
+  });
+
+  it('rejects where a statement failed and the work went on: nothing of it is stored', async () => {
+    await database.write('CREATE TABLE t (n integer)');
+    const going = database.transaction(async ({ run }) => {
+      await run('INSERT INTO t VALUES (1)');
+      await run('SELECT 1 / 0').catch(() => undefined);
+    });
+    await expect(going).rejects.toThrow('not committed');
+    expect(await database.read('SELECT n FROM t')).toEqual([]);
+  });
+
+  it('commits durably whatever the default and the options in its URL are, which hold beside that', async () => {
+    const [{ name } = {}] = await test.query('SELECT current_database() AS name');
+    await test.query(`ALTER DATABASE ${name} SET synchronous_commit = off`);
+    const url = `${test.url}?options=${encodeURIComponent('-c work_mem=5MB')}&application_name=mine`;
+    const other = openPostgres({ url, poolSize: 1, applicationName: 'easel other', log });
+    const settings = ['synchronous_commit', 'work_mem', 'application_name'];
+    const rows = await other.read('SELECT current_setting(name) AS value FROM unnest($1::text[]) AS name', [settings]);
+    expect(rows.map(({ value }) => value)).toEqual(['on', '5MB', 'mine']);
+    await other.close();
+  });
+
+  it('migrates for as long as that takes', async () => {
+    const limits = {
+      sql: "CREATE TABLE easel.seen AS SELECT current_setting('statement_timeout') AS value",
+      raises: false,
+    };
+    await migrate(database, [...MIGRATIONS, limits]);
+    expect(await database.read('SELECT value FROM easel.seen')).toEqual([{ value: '0' }]);
+    const patient = openPostgres({ url: test.url, poolSize: 1, applicationName: 'easel', statementTimeoutMs: 0, log });
+    const brief = openPostgres({ url: test.url, poolSize: 1, applicationName: 'easel', statementTimeoutMs: 30, log });
+    await patient.read('SELECT pg_sleep(0.1)');
+    await expect(brief.read('SELECT pg_sleep(600)')).rejects.toMatchObject({ code: 'storage_unavailable' });
+    await Promise.all([patient.close(), brief.close()]);
   });
 
   it('does a transaction again whose connection was lost before its commit', async () => {

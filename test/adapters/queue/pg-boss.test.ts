@@ -6,7 +6,7 @@ import type { JobQueue, JobSignals, RunJob } from '../../../src/core/ports/job-q
 import { controlledJobs } from '../../contracts/job-queue.ts';
 import { createTestDatabase, type TestDatabase } from '../../support/postgres/shared-server.ts';
 import { until } from '../../support/until.ts';
-import { noRun, openReplica, type Replica } from './replicas.ts';
+import { noRun, openReplica, POOL_SIZE, type Replica } from './replicas.ts';
 
 /** Between two looks at the queue: what happens before it, does not wait for a look. */
 const NEVER_MS = 3_600_000;
@@ -84,8 +84,13 @@ describe('the queue of many replicas', () => {
     });
     await expect(failing).rejects.toThrow('no');
     expect(await rows()).toBe(0);
+    // What was rolled back is not held for sent.
+    await queue.enqueue('lost');
+    await until(() => jobs.running.has('lost'));
+    jobs.end('lost');
+    await until(async () => (await rows()) === 0);
     const began = performance.now();
-    await api.database.transaction((statements) => enlist(statements, ['a']));
+    (await api.database.transaction((statements) => enlist(statements, ['a'])))();
     await until(() => jobs.running.has('a'));
     if (process.env.FIGURES) console.log(`accept to start: ${Math.round(performance.now() - began)} ms`);
     // The `enqueue` that follows an acceptance sends nothing more, and one that follows later does.
@@ -94,8 +99,40 @@ describe('the queue of many replicas', () => {
     await queue.enqueue('a');
     expect(await queue.depth()).toEqual({ waiting: 1, running: 1 });
     jobs.end('a');
-    await until(() => jobs.started.length === 2);
+    await until(() => jobs.started.length === 3);
     jobs.end('a');
+  });
+
+  it('sends heartbeats while all connections for requests are in use', async () => {
+    const { jobs, database } = await open();
+    await jobs.boss.send('images', {}, { singletonKey: 'a' });
+    const [{ id, retryCount } = { id: '', retryCount: -1 }] = await jobs.boss.fetch('images', {
+      includeMetadata: true,
+    });
+    const leave = Promise.withResolvers<void>();
+    let held = 0;
+    const holding = Array.from({ length: POOL_SIZE }, () =>
+      database.transaction(async () => {
+        held += 1;
+        await leave.promise;
+      }),
+    );
+    await until(() => held === POOL_SIZE);
+    expect(await jobs.touch('images', [{ id, retryCount }])).toEqual([id]);
+    leave.resolve();
+    await Promise.all(holding);
+  });
+
+  it('numbers each claim higher than those before, also where the clock of the database was set back', async () => {
+    const claims: (number | undefined)[] = [];
+    const queue = await started(1, async (_, __, claim) => void claims.push(claim));
+    await queue.enqueue('a');
+    await until(async () => claims.length === 1 && (await rows()) === 0);
+    await test.query(`CREATE OR REPLACE FUNCTION easel_jobs.job_now() RETURNS timestamptz LANGUAGE sql STABLE AS
+      $$ SELECT now() - interval '1 hour' $$`);
+    await queue.enqueue('a');
+    await until(() => claims.length === 2);
+    expect(claims[1]).toBeGreaterThan(claims[0] as number);
   });
 
   it('cancels a job of another replica, and waits for its end; one that answers requests only takes no jobs', async () => {

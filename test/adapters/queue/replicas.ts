@@ -1,5 +1,6 @@
 import { pino } from 'pino';
 import { openPostgres, type PostgresDatabase } from '../../../src/adapters/postgres/database.ts';
+import { migrate } from '../../../src/adapters/postgres/schema/migrations.ts';
 import { openSession, type PostgresSession } from '../../../src/adapters/postgres/session.ts';
 import { openPgBoss, type SharedJobs } from '../../../src/adapters/queue/pg-boss.ts';
 import { createPgBossQueue } from '../../../src/adapters/queue/pg-boss-queue.ts';
@@ -14,12 +15,17 @@ export interface Replica {
   close(): Promise<void>;
 }
 
+/** The connections of a replica for requests. */
+export const POOL_SIZE = 5;
+
 /** Opens a replica over the database of this URL. */
 export async function openReplica(url: string): Promise<Replica> {
   const log = pino({ level: process.env.QUEUE_LOG ?? 'silent' });
-  const database = openPostgres({ url, poolSize: 5, applicationName: 'easel test', log });
+  const database = openPostgres({ url, poolSize: POOL_SIZE, applicationName: 'easel test', log });
+  await migrate(database);
+  const heartbeats = openPostgres({ url, poolSize: 1, applicationName: 'easel test', log });
   const session = await openSession({ url, applicationName: 'easel test', log });
-  const jobs = await openPgBoss({ database, session, log });
+  const jobs = await openPgBoss({ database, heartbeats, session, log });
   return {
     jobs,
     database,
@@ -28,6 +34,7 @@ export async function openReplica(url: string): Promise<Replica> {
     async close() {
       await jobs.close();
       await session.close();
+      await heartbeats.close();
       await database.close();
     },
   };

@@ -26,8 +26,18 @@ function controlledJobs() {
     running.get(job)?.();
     await settled();
   };
-  return { started, end, runImage: run('image'), runDeferred: run('deferred'), running: () => [...running.keys()] };
+  return {
+    started,
+    end,
+    runImage: run('image'),
+    runDeferred: run('deferred'),
+    hasPending,
+    running: () => [...running.keys()],
+  };
 }
+
+/** Renditions of these are pending. */
+const hasPending = async (mediaId: string) => !mediaId.startsWith('whole');
 
 async function setUp(...mediaIds: readonly string[]) {
   const jobs = controlledJobs();
@@ -149,7 +159,7 @@ describe('the image queue', () => {
     const runningCalls = createRunningCalls();
     const clock = createManualClock();
     const runImage = () => new Promise<never>(() => {});
-    const jobs = { runImage, runDeferred: runImage };
+    const jobs = { runImage, runDeferred: runImage, hasPending };
     const options = { createQueue: createLocalQueue, concurrency: 1, ...jobs, runningCalls, clock };
     const queue = createImageQueue(options);
     await queue.enqueue('a');
@@ -165,6 +175,21 @@ describe('the image queue', () => {
     expect(await queue.depth()).toMatchObject({ running: 1 });
   });
 
+  it('sends a deferred job only where renditions are pending, or the record cannot be read', async () => {
+    const jobs = controlledJobs();
+    const parts = { ...jobs, runningCalls: createRunningCalls(), clock: createManualClock() };
+    const read = async (mediaId: string) =>
+      mediaId === 'unread' ? Promise.reject(new Error('no')) : hasPending(mediaId);
+    const queue = createImageQueue({ createQueue: createLocalQueue, concurrency: 3, ...parts, hasPending: read });
+    for (const mediaId of ['whole', 'pending', 'unread']) await queue.enqueue(mediaId);
+    await settled();
+    for (const mediaId of ['whole', 'pending', 'unread']) await jobs.end(`image ${mediaId}`);
+    await jobs.end('deferred pending');
+    expect(jobs.started.slice(3)).toEqual(['deferred pending', 'deferred unread']);
+    await jobs.end('deferred unread');
+    expect(jobs.running()).toEqual([]);
+  });
+
   it('knows the place of an image in the first queue alone', async () => {
     const createQueue = ({ concurrency }: { readonly concurrency: number }): JobQueue => ({
       enqueue: async () => {},
@@ -175,7 +200,13 @@ describe('the image queue', () => {
       stop: async () => {},
     });
     const { runImage, runDeferred } = controlledJobs();
-    const shared = { runImage, runDeferred, runningCalls: createRunningCalls(), clock: createManualClock() };
+    const shared = {
+      runImage,
+      runDeferred,
+      hasPending,
+      runningCalls: createRunningCalls(),
+      clock: createManualClock(),
+    };
     const queue = createImageQueue({ createQueue, concurrency: 4, ...shared });
     expect(await queue.position('a')).toBe(4);
   });
@@ -195,6 +226,7 @@ describe('the image queue', () => {
       concurrency: 4,
       runImage,
       runDeferred,
+      hasPending,
       runningCalls: createRunningCalls(),
       clock: createManualClock(),
     };
@@ -221,6 +253,7 @@ it('hands each job the claim under which it runs', async () => {
     concurrency: 1,
     runImage: note('image'),
     runDeferred: note('deferred'),
+    hasPending,
     runningCalls: createRunningCalls(),
     clock: createManualClock(),
   });

@@ -3,6 +3,9 @@
  * database's. What may be lost in a crash of PostgreSQL is UNLOGGED.
  */
 export const CLUSTER_TABLES = `
+-- Numbers the claims of jobs. A clock could be set back, and the claims after that would count as old.
+CREATE SEQUENCE easel.claims;
+
 CREATE TABLE easel.call_starts (
   provider text NOT NULL,
   started_at timestamptz NOT NULL

@@ -23,11 +23,13 @@ const MIGRATION_LOCK = 'easel migrations';
 
 /**
  * Runs the missing migrations in one transaction, under PostgreSQL's advisory lock, so that of many replicas that start at once one does it.
- * Returns the number of the last one that was there before. Raises `NewerSchemaError` where a newer Easel has changed what this one knows.
+ * They take as long as they take: open `database` with `statementTimeoutMs` of 0. Returns the number of the last one that was there before. Raises `NewerSchemaError` where a newer Easel has changed what this one knows.
  */
 export async function migrate(database: PostgresDatabase, migrations = MIGRATIONS): Promise<number> {
   const known = versionOf(migrations);
   return await database.transaction(async ({ run }) => {
+    // The server, too, may have a limit of its own.
+    await run('SET LOCAL statement_timeout = 0');
     await run('SELECT pg_advisory_xact_lock(hashtextextended($1, 0))', [MIGRATION_LOCK]);
     await run('CREATE SCHEMA IF NOT EXISTS easel');
     await run(

@@ -1,11 +1,10 @@
 import type { Statements } from '../../postgres/database.ts';
 
 /**
- * From so many free places on, writes count the queue without waiting for each other; with fewer, one after the other. The limit is exact as
- * long as the writes that are under way at one moment, in all replicas, would queue no more images than this: a replica has at most as
- * many under way as it has connections (`DATABASE_POOL`), so 20 replicas of 10 connections each with one image a request.
+ * From so many free places on, writes of one image count the queue without waiting for each other; with fewer, one after the other, as
+ * those of several images always do. The limit is exact since no more writes are under way at one moment than the server takes connections.
  */
-export const QUEUE_MARGIN = 200;
+const MARGIN = `current_setting('max_connections')::bigint`;
 
 /**
  * Whether the queue of the cluster has room for `more` images, which are to be queued by the same transaction. The answer holds until that
@@ -13,10 +12,7 @@ export const QUEUE_MARGIN = 200;
  */
 export async function hasRoom({ run }: Statements, more: number, queueLimit: number): Promise<boolean> {
   if (!Number.isFinite(queueLimit)) return true;
-  const [row] = await run('SELECT easel.queue_has_room($1::bigint, $2::bigint, $3::bigint) AS room', [
-    more,
-    queueLimit,
-    QUEUE_MARGIN,
-  ]);
+  const margin = more === 1 ? MARGIN : String(Number.MAX_SAFE_INTEGER);
+  const [row] = await run(`SELECT easel.queue_has_room($1::bigint, $2::bigint, ${margin}) AS room`, [more, queueLimit]);
   return row?.room === true;
 }

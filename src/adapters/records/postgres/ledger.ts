@@ -1,6 +1,6 @@
 import type { Balance, Spending, SpendingGuard, SpendingLimits } from '../../../core/domain/money.ts';
 import type { Derived } from '../../../core/ports/record-store.ts';
-import type { Row, Statements } from '../../postgres/database.ts';
+import type { PostgresDatabase, Row, Statements } from '../../postgres/database.ts';
 import type { Transactions } from './transactions.ts';
 
 /** The ledger in the table `spending`: sums per day, owner and model, so that no query sums over all images. */
@@ -65,6 +65,34 @@ function lockOf({ service, owner: own }: SpendingLimits, owner: string): string 
   if (service !== null) return 'easel budget';
   return own === null ? null : `easel budget of ${owner}`;
 }
+
+/**
+ * Makes one row of each sum of the last days and of what is reserved, and none of those that are nothing: writes at the same time leave a
+ * row each. Rows that a write holds are left for the next time. Today's are left alone, as the next writes would make them anew.
+ */
+export async function mergeSums(database: Pick<PostgresDatabase, 'write'>): Promise<void> {
+  await database.write(MERGE, [MERGED_DAYS]);
+}
+
+/** Older days were merged when they were as old as these. */
+const MERGED_DAYS = 7;
+
+const MERGE = `
+  WITH several AS (
+    SELECT day, owner, model FROM easel.spending
+    WHERE day = '' OR (day >= to_char(now() AT TIME ZONE 'UTC' - $1 * interval '1 day', 'YYYY-MM-DD')
+      AND day < to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD'))
+    GROUP BY day, owner, model
+    HAVING count(*) > 1 OR (sum(images) = 0 AND sum(micro_usd) = 0 AND sum(unpriced) = 0)
+  ), held AS (
+    SELECT number FROM easel.spending JOIN several USING (day, owner, model) FOR UPDATE OF spending SKIP LOCKED
+  ), gone AS (
+    DELETE FROM easel.spending WHERE number IN (SELECT number FROM held)
+    RETURNING day, owner, model, images, micro_usd, unpriced
+  )
+  INSERT INTO easel.spending (day, owner, model, images, micro_usd, unpriced)
+  SELECT day, owner, model, sum(images), sum(micro_usd), sum(unpriced) FROM gone GROUP BY day, owner, model
+  HAVING sum(images) <> 0 OR sum(micro_usd) <> 0 OR sum(unpriced) <> 0`;
 
 export async function readSpending(
   read: Transactions['read'],

@@ -8,9 +8,6 @@ import type { StoredImage } from '../rows.ts';
 import type { TakeTurns } from '../turns.ts';
 import { type Transactions, XID } from './transactions.ts';
 
-/** The channel on which replicas hear of deliveries that have become due for another reason than time; the payload names the sender. */
-export const DELIVERIES_CHANNEL = 'easel_deliveries';
-
 /** Most deliveries in the list of one image: an image that keeps failing gets one each time it is requested again. */
 const MAX_LISTED = 100;
 /** Deliveries of which is remembered when they were seen to be due. */
@@ -23,18 +20,16 @@ const NOW_MS = '(extract(epoch FROM clock_timestamp()) * 1000)::bigint';
 
 interface OutboxParts {
   readonly transactions: Transactions;
-  /** Names this store in notifications. */
-  readonly instance: string;
   readonly turns: TakeTurns;
-  /** Called when a delivery was changed here. */
-  readonly onChanged: () => void;
+  /** Called when a delivery was changed here, and whether it is due again. */
+  readonly onChanged: (isDue: boolean) => void;
 }
 
 /**
  * The outbox in the table `deliveries`. A claim moves the delivery's due time to the end of its lease, so that `next` of every replica gives
  * others first, and this one again once the lease has lapsed.
  */
-export function openOutbox({ transactions, instance, turns, onChanged }: OutboxParts): Omit<Outbox, 'onNew'> {
+export function openOutbox({ transactions, turns, onChanged }: OutboxParts): Omit<Outbox, 'onNew'> {
   const { read, write } = transactions;
   /** When deliveries were due that `next` gave: one that was tried meanwhile is not claimed. */
   const seen = new LRUCache<string, number>({ max: MAX_SEEN });
@@ -86,15 +81,13 @@ export function openOutbox({ transactions, instance, turns, onChanged }: OutboxP
           if (!row) return null;
           const delivery = change(readDelivery(row));
           await run(
-            `WITH changed AS (
-              UPDATE easel.deliveries SET due_at = $2::bigint, leased_until = NULL, document = $3 WHERE id = $1 RETURNING due_at)
-            SELECT pg_notify('${DELIVERIES_CHANNEL}', $4) FROM changed WHERE due_at IS NOT NULL`,
-            [id, dueAtOf(delivery), JSON.stringify(delivery), instance],
+            'UPDATE easel.deliveries SET due_at = $2::bigint, leased_until = NULL, document = $3 WHERE id = $1',
+            [id, dueAtOf(delivery), JSON.stringify(delivery)],
           );
           if (delivery.status !== 'pending') await prune(statements, delivery.mediaId);
           return delivery;
         });
-        if (result) onChanged();
+        if (result) onChanged(dueAtOf(result) !== null);
         return result;
       }),
 
@@ -110,18 +103,15 @@ export function openOutbox({ transactions, instance, turns, onChanged }: OutboxP
   };
 }
 
-/** Inserts the delivery that a write causes, with the image as the write leaves it, and tells other replicas of it. */
+/** Inserts the delivery that a write causes, with the image as the write leaves it. */
 export async function insertDelivery(
   { run }: Statements,
   { delivery, receiver }: NewDelivery,
   { image, document }: StoredImage,
-  instance: string,
 ): Promise<void> {
   await run(
-    `WITH added AS (
-      INSERT INTO easel.deliveries (id, media_id, receiver, due_at, document, image) VALUES ($1, $2, $3, $4, $5, $6) RETURNING 1)
-    SELECT pg_notify('${DELIVERIES_CHANNEL}', $7) FROM added`,
-    [delivery.id, image.mediaId, receiver, dueAtOf(delivery), JSON.stringify(delivery), document, instance],
+    'INSERT INTO easel.deliveries (id, media_id, receiver, due_at, document, image) VALUES ($1, $2, $3, $4, $5, $6)',
+    [delivery.id, image.mediaId, receiver, dueAtOf(delivery), JSON.stringify(delivery), document],
   );
 }
 

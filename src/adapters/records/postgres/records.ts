@@ -9,10 +9,11 @@ import type { PostgresSession } from '../../postgres/session.ts';
 import { asStored, readDeletion, readImage } from '../rows.ts';
 import { createTurns } from '../turns.ts';
 import { hasRoom } from './admission.ts';
+import { openAnnouncements } from './announcements.ts';
 import { checkRecords } from './check.ts';
 import { budgetLock, enterSpending, type Judged, readBalance, readSpending } from './ledger.ts';
 import { openLists } from './lists.ts';
-import { DELIVERIES_CHANNEL, insertDelivery, openOutbox } from './outbox.ts';
+import { insertDelivery, openOutbox } from './outbox.ts';
 import { openQueries, orDamaged } from './queries.ts';
 import { createTransactions } from './transactions.ts';
 import {
@@ -34,8 +35,11 @@ export interface PostgresRecordsOptions {
   readonly session: Pick<PostgresSession, 'listen'>;
   /** Derives from each write its ledger entries, webhook delivery, owned names and columns. */
   readonly derive: Derive;
-  /** Sends the jobs of these images within the transaction that stores them, for each write with `Derived.startsJob`. */
-  readonly enlist?: (statements: Statements, mediaIds: readonly string[]) => Promise<void>;
+  /**
+   * Sends the jobs of these images within the transaction that stores them, for each write with `Derived.startsJob`. Resolves to what is to
+   * be called once that is durable.
+   */
+  readonly enlist?: (statements: Statements, mediaIds: readonly string[]) => Promise<() => void>;
   /** Names this store in the notifications that it sends, so that it knows them for its own. A random one by default. */
   readonly instance?: string;
 }
@@ -52,7 +56,7 @@ export async function openPostgresRecords({
   database,
   session,
   derive,
-  enlist = async () => undefined,
+  enlist = async () => () => undefined,
   instance = randomUUID(),
 }: PostgresRecordsOptions): Promise<RecordStore> {
   const transactions = createTransactions(database);
@@ -60,17 +64,14 @@ export async function openPostgresRecords({
   const queries = openQueries(read, derive);
   const turns = createTurns();
   let onNewDelivery = (): void => undefined;
-  const stopListening = await session.listen(DELIVERIES_CHANNEL, {
-    message(sender) {
-      if (sender !== instance) onNewDelivery();
-    },
-    reconnected: () => onNewDelivery(),
-  });
+  const announcements = await openAnnouncements({ database, session, instance, onDelivery: () => onNewDelivery() });
   const outbox = openOutbox({
     transactions,
-    instance,
     turns: (id, work) => turns.take(`delivery ${id}`, work),
-    onChanged: () => queueMicrotask(() => onNewDelivery()),
+    onChanged(isDue) {
+      queueMicrotask(() => onNewDelivery());
+      if (isDue) announcements.deliveryDue();
+    },
   });
 
   /** Stores what the writes to images of one owner cause, beside the images themselves. */
@@ -79,22 +80,27 @@ export async function openPostgresRecords({
     images: readonly NewImage[],
     owner: string,
     guard: SpendingGuard | undefined,
-  ): Promise<Judged | null> => {
+  ): Promise<Entered> => {
     for (const { stored, derived } of images)
-      if (derived.delivery) await insertDelivery(statements, derived.delivery, stored, instance);
+      if (derived.delivery) await insertDelivery(statements, derived.delivery, stored);
     const jobs = images.filter(({ derived }) => derived.startsJob).map(({ stored }) => stored.image.mediaId);
-    if (jobs.length > 0) await enlist(statements, jobs);
-    return await enterSpending(
+    const jobsSent = jobs.length > 0 ? await enlist(statements, jobs) : null;
+    const judged = await enterSpending(
       statements,
       images.map(({ derived }) => derived),
       owner,
       guard,
     );
+    return { images, jobsSent, judged };
   };
 
   /** Tells of a write that is durable. */
-  const written = (images: readonly NewImage[], judged: Judged | null): void => {
-    if (images.some(({ derived }) => derived.delivery)) queueMicrotask(() => onNewDelivery());
+  const written = ({ images, jobsSent, judged }: Entered): void => {
+    jobsSent?.();
+    if (images.some(({ derived }) => derived.delivery)) {
+      queueMicrotask(() => onNewDelivery());
+      announcements.deliveryDue();
+    }
     judged?.guard.check(judged.owner, judged.balances);
   };
 
@@ -117,7 +123,7 @@ export async function openPostgresRecords({
     images: readonly Image[],
     queueLimit: number,
     guard: SpendingGuard | undefined,
-  ): Promise<'taken' | 'queue_full' | { readonly added: readonly NewImage[]; readonly judged: Judged | null }> =>
+  ): Promise<'taken' | 'queue_full' | Entered> =>
     write(async (statements, note) => {
       await lockTogether(statements, images);
       if (!(await hasRoom(statements, images.length, queueLimit))) return 'queue_full';
@@ -131,7 +137,7 @@ export async function openPostgresRecords({
       );
       if (pending) throw stillBeingRemoved(pending);
       const owner = images[0]?.owner ?? '';
-      return { added, judged: await enterDerived(statements, added, owner, guard) };
+      return await enterDerived(statements, added, owner, guard);
     }).catch(asTaken);
 
   const rewrite = (
@@ -152,12 +158,15 @@ export async function openPostgresRecords({
           if (image.mediaId !== mediaId) throw new TypeError(`an update cannot rename ${mediaId} to ${image.mediaId}`);
           if (!room) return 'queue_full';
           const after = { stored: asStored(image), derived: derive(before, image) };
-          await rewriteImage(statements, before, after, instance);
-          return { image, after, judged: await enterDerived(statements, [after], image.owner, guard) };
+          await rewriteImage(statements, before, after);
+          return { image, entered: await enterDerived(statements, [after], image.owner, guard) };
         }),
       );
       if (result === 'queue_full') return result;
-      if (result.after) written([result.after], result.judged);
+      if (result.entered) {
+        announcements.imageChanged(mediaId);
+        written(result.entered);
+      }
       return result.image;
     });
 
@@ -177,7 +186,7 @@ export async function openPostgresRecords({
         for (;;) {
           const result = await tryAccept(images, queueLimit, guard);
           if (typeof result !== 'string') {
-            written(result.added, result.judged);
+            written(result);
             return { outcome: 'accepted' };
           }
           const taken = await findTaken(images);
@@ -199,20 +208,22 @@ export async function openPostgresRecords({
     requeue: (mediaId, queueLimit, change, guard) => rewrite(mediaId, change, guard, queueLimit),
 
     remove: (mediaId, condition = () => true) =>
-      inTurn([mediaId], null, () =>
-        orDamaged(mediaId, () =>
+      inTurn([mediaId], null, async () => {
+        const deletion = await orDamaged(mediaId, () =>
           write(async (statements, note): Promise<Deletion | null> => {
             const row = await lockImage(statements, mediaId);
             note(row);
             const before = readImage(row);
             if (!before || !condition(before)) return null;
             const derived = derive(before, null);
-            const deletion = await deleteImage(statements, mediaId, derived, instance);
+            const deleted = await deleteImage(statements, mediaId, derived);
             await enterSpending(statements, [derived], before.owner, undefined);
-            return deletion;
+            return deleted;
           }),
-        ),
-      ),
+        );
+        if (deletion) announcements.imageChanged(mediaId);
+        return deletion;
+      }),
 
     deletionDone: (mediaId) =>
       write(async ({ run }) => void (await run('DELETE FROM easel.deletions WHERE media_id = $1', [mediaId]))),
@@ -255,12 +266,19 @@ export async function openPostgresRecords({
     check: () => checkRecords(transactions),
 
     async close() {
-      stopListening();
       onNewDelivery = () => undefined;
       await turns.ended();
+      await announcements.close();
       await transactions.close();
     },
   };
+}
+
+/** What a write entered beside the images, to be told of once it is durable. */
+interface Entered {
+  readonly images: readonly NewImage[];
+  readonly jobsSent: (() => void) | null;
+  readonly judged: Judged | null;
 }
 
 /** Rolls back a write that meets a mediaId or key that is taken. */

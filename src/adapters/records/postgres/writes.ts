@@ -8,9 +8,6 @@ import { XID } from './transactions.ts';
 
 /** What the writes of the `RecordStore` do to the tables of images, within a transaction. */
 
-/** The channel on which replicas hear of images that were changed or removed: `{"mediaId":"…","instance":"…"}`, the writer's instance. */
-export const IMAGES_CHANNEL = 'easel_images';
-
 /** A new image, and what is stored with it. */
 export interface NewImage {
   readonly stored: StoredImage;
@@ -122,21 +119,12 @@ export async function lockImage({ run }: Statements, mediaId: string): Promise<R
   return (await run(text, [mediaId]))[0];
 }
 
-/** Writes a changed image over the one before, which this transaction has locked, and tells other replicas. */
-export async function rewriteImage(
-  statements: Statements,
-  before: Image,
-  after: NewImage,
-  instance: string,
-): Promise<void> {
+/** Writes a changed image over the one before, which this transaction has locked. */
+export async function rewriteImage(statements: Statements, before: Image, after: NewImage): Promise<void> {
   const { run } = statements;
   const { mediaId, owner, status, createdAt, request } = after.stored.image;
   const set = COLUMNS.map(([name, type], index) => `${name} = $${index + 1}::${type}`);
-  await run(
-    `WITH changed AS (UPDATE easel.images SET ${set.join(', ')} WHERE media_id = $1 RETURNING 1)
-    SELECT pg_notify('${IMAGES_CHANNEL}', $${COLUMNS.length + 1}) FROM changed`,
-    [...valuesOf(after), notice(mediaId, instance)],
-  );
+  await run(`UPDATE easel.images SET ${set.join(', ')} WHERE media_id = $1`, valuesOf(after));
   if (!isDeepStrictEqual(request.labels, before.request.labels)) {
     await run('DELETE FROM easel.labels WHERE media_id = $1', [mediaId]);
     await insertLabels(statements, [after.stored.image]);
@@ -158,14 +146,13 @@ export async function rewriteImage(
 }
 
 /**
- * Deletes an image, which this transaction has locked, notes the names of its files, of those that it shares the ones that no other image
- * names, and tells other replicas. Of images that name a file and are removed at once, one has it in its deletion.
+ * Deletes an image, which this transaction has locked, and notes the names of its files, of those that it shares the ones that no other
+ * image names. Of images that name a file and are removed at once, one has it in its deletion.
  */
 export async function deleteImage(
   statements: Statements,
   mediaId: string,
   { ownedNames, sharedNames }: Derived,
-  instance: string,
 ): Promise<Deletion> {
   const { run } = statements;
   await lockNames(statements, sharedNames);
@@ -181,10 +168,9 @@ export async function deleteImage(
   await run(
     `WITH image AS (DELETE FROM easel.images WHERE media_id = $1),
       label AS (DELETE FROM easel.labels WHERE media_id = $1),
-      shared AS (DELETE FROM easel.shared_files WHERE media_id = $1),
-      noted AS (INSERT INTO easel.deletions (media_id, names) VALUES ($1, $2) RETURNING 1)
-    SELECT pg_notify('${IMAGES_CHANNEL}', $3) FROM noted`,
-    [mediaId, JSON.stringify(names), notice(mediaId, instance)],
+      shared AS (DELETE FROM easel.shared_files WHERE media_id = $1)
+    INSERT INTO easel.deletions (media_id, names) VALUES ($1, $2)`,
+    [mediaId, JSON.stringify(names)],
   );
   await detachDeliveries(statements, mediaId);
   return { mediaId, names };
@@ -198,8 +184,4 @@ async function lockNames({ run }: Statements, names: readonly string[]): Promise
       SELECT DISTINCT hashtextextended(name, 0) AS key FROM unnest($1::text[]) AS name ORDER BY key) AS keys`,
     [names],
   );
-}
-
-function notice(mediaId: string, instance: string): string {
-  return JSON.stringify({ mediaId, instance });
 }

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { mergeSums } from '../../../../src/adapters/records/postgres/ledger.ts';
 import type { Image } from '../../../../src/core/domain/image.ts';
 import type { SpendingGuard } from '../../../../src/core/domain/money.ts';
 import type { Derive, RecordStore } from '../../../../src/core/ports/record-store.ts';
@@ -109,6 +110,47 @@ describe('two replicas over one database', () => {
     expect((await other.records.countByStatus()).queued).toBe(12);
   });
 
+  it('never exceed the limit of the queue by calls of several images that are under way at once', async () => {
+    // More than can be queued by writes of one image each: the server takes 200 connections.
+    const call = (index: number) =>
+      Array.from({ length: 100 }, (_, place) => anImage({ mediaId: `m${index}.${place}` }));
+    const answers = await atOnce(8, (records, index) => records.accept(call(index), 450));
+    expect(accepted(answers)).toBe(4);
+    expect((await other.records.countByStatus()).queued).toBe(400);
+  });
+
+  it('make one row of each sum of the days before and of what is reserved, and none of nothing', async () => {
+    const rows = (day: string, model: string, microUsd: readonly number[]) =>
+      one.database.write(
+        `INSERT INTO easel.spending (day, owner, model, images, micro_usd, unpriced)
+        SELECT $1, 'anna', $2, 1, micro_usd, 0 FROM unnest($3::bigint[]) AS micro_usd`,
+        [day, model, microUsd],
+      );
+    const [{ today, yesterday } = {}] = await place.test.query(
+      `SELECT to_char(at, 'YYYY-MM-DD') AS today, to_char(at - interval '1 day', 'YYYY-MM-DD') AS yesterday
+      FROM (SELECT now() AT TIME ZONE 'UTC' AS at) AS clock`,
+    );
+    await rows(String(today), 'm', [1, 2]);
+    await rows(String(yesterday), 'm', [3, 4]);
+    await rows(String(yesterday), 'n', [5]);
+    await rows('', 'm', [6, 7]);
+    await rows('', 'n', [8]);
+    await place.test.query("UPDATE easel.spending SET images = 0, micro_usd = 0 WHERE day = '' AND model = 'n'");
+    const before = await one.records.spending('2000-01-01', null);
+    await mergeSums(one.database);
+    await mergeSums(other.database);
+    expect(await other.records.spending('2000-01-01', null)).toEqual(before);
+    const left = await place.test.query(
+      "SELECT day = '' AS reserved, model, micro_usd::int FROM easel.spending WHERE day <> $1 ORDER BY day, model",
+      [today],
+    );
+    expect(left.map(({ reserved, model, micro_usd }) => [reserved, model, micro_usd])).toEqual([
+      [true, 'm', 13],
+      [false, 'm', 7],
+      [false, 'n', 5],
+    ]);
+  });
+
   it('lose no update of one image, and count every change', async () => {
     await one.records.accept(anImage({ mediaId: 'a' }), Infinity);
     await atOnce(100, (records, index) =>
@@ -154,10 +196,12 @@ describe('two replicas over one database', () => {
     await place.test.query('CREATE TABLE IF NOT EXISTS jobs (name text)');
     const jobs = async () => (await place.test.query('SELECT name FROM jobs ORDER BY name')).map(({ name }) => name);
     let isFailing = false;
+    const durable: string[] = [];
     const { records } = await place.open({
       async enlist({ run }, mediaIds) {
         await run('INSERT INTO jobs SELECT * FROM unnest($1::text[])', [mediaIds]);
         if (isFailing) throw new Error('no queue');
+        return () => void durable.push(...mediaIds);
       },
     });
     await records.accept([anImage({ mediaId: 'a' }), anImage({ mediaId: 'b' })], Infinity);
@@ -170,6 +214,7 @@ describe('two replicas over one database', () => {
     await expect(records.requeue('a', 9, again)).rejects.toThrow('no queue');
     await expect(records.accept(anImage({ mediaId: 'c' }), 9)).rejects.toThrow('no queue');
     isFailing = false;
+    expect(durable).toEqual(['a', 'b']);
     expect([await jobs(), await records.get('c')]).toEqual([['a', 'b'], null]);
     await records.requeue('a', 9, again);
     expect(await jobs()).toEqual(['a', 'a', 'b']);
