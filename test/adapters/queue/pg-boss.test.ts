@@ -85,7 +85,8 @@ describe('the queue of many replicas', () => {
     await expect(failing).rejects.toThrow('no');
     expect(await rows()).toBe(0);
     const began = performance.now();
-    await api.database.transaction((statements) => enlist(statements, ['a']));
+    const onSent = await api.database.transaction((statements) => enlist(statements, ['a']));
+    onSent();
     await until(() => jobs.running.has('a'));
     if (process.env.FIGURES) console.log(`accept to start: ${Math.round(performance.now() - began)} ms`);
     // The `enqueue` that follows an acceptance sends nothing more, and one that follows later does.
