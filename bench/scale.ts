@@ -68,7 +68,17 @@ await using s3 = await startServer([process.execPath, 'test/support/s3/server.ts
 const measured = new Map<string, Measured[]>(INSTALLATIONS.map(({ name }) => [name, []]));
 try {
   for (let round = 0; round < ROUNDS; round += 1) {
-    for (const installation of INSTALLATIONS) measured.get(installation.name)?.push(await measure(installation));
+    for (const installation of INSTALLATIONS) {
+      const one = await measure(installation);
+      measured.get(installation.name)?.push(one);
+      const { accepted, finished, startMs } = one;
+      const figures = [
+        `${accepted.toFixed(0)} accepted/s`,
+        `${finished.toFixed(1)} finished/s`,
+        `${median(startMs).toFixed(1)} ms`,
+      ];
+      console.log(`  round ${round + 1} of ${ROUNDS}, ${installation.name}: ${figures.join(', ')}`);
+    }
   }
 } finally {
   await postgres.stop();

@@ -2,8 +2,8 @@ import type { Statements } from '../postgres/database.ts';
 import { IMAGE_JOBS } from './job-schema.ts';
 import type { SharedJobs } from './pg-boss.ts';
 
-/** Sends the jobs of these images inside a transaction that writes their records: both are there, or neither. */
-export type Enlist = (statements: Statements, mediaIds: readonly string[]) => Promise<void>;
+/** Sends the jobs of these images inside a transaction that writes their records: both are there, or neither. Call its result at the commit. */
+export type Enlist = (statements: Statements, mediaIds: readonly string[]) => Promise<() => void>;
 
 /**
  * For the record store. A process that runs jobs has notice with the commit. `enqueue` of the same image, which follows in this process
@@ -11,7 +11,6 @@ export type Enlist = (statements: Statements, mediaIds: readonly string[]) => Pr
  */
 export function createEnlist(jobs: Pick<SharedJobs, 'boss' | 'noteSent'>): Enlist {
   return async (statements, mediaIds) => {
-    if (mediaIds.length === 0) return;
     const db = {
       executeSql: async (text: string, values: unknown[] = []) => ({ rows: [...(await statements.run(text, values))] }),
     };
@@ -20,7 +19,9 @@ export function createEnlist(jobs: Pick<SharedJobs, 'boss' | 'noteSent'>): Enlis
       mediaIds.map((mediaId) => ({ singletonKey: mediaId })),
       { db, returnId: true },
     );
-    // Where one waited already, `enqueue` has it count in the line again.
-    if (sent?.length === mediaIds.length) jobs.noteSent(mediaIds);
+    return () => {
+      // Where one waited already, `enqueue` has it count in the line again.
+      if (sent?.length === mediaIds.length) jobs.noteSent(mediaIds);
+    };
   };
 }

@@ -11,9 +11,9 @@ export const QUEUE_MARGIN = 200;
  * Whether the queue of the cluster has room for `more` images, which are to be queued by the same transaction. The answer holds until that
  * ends. Call it before the transaction has locked a row.
  */
-export async function hasRoom({ run }: Statements, more: number, queueLimit: number): Promise<boolean> {
+export async function hasRoom({ look }: Statements, more: number, queueLimit: number): Promise<boolean> {
   if (!Number.isFinite(queueLimit)) return true;
-  const [row] = await run('SELECT easel.queue_has_room($1::bigint, $2::bigint, $3::bigint) AS room', [
+  const [row] = await look('SELECT easel.queue_has_room($1::bigint, $2::bigint, $3::bigint) AS room', [
     more,
     queueLimit,
     QUEUE_MARGIN,

@@ -4,7 +4,7 @@ import { formatSize } from '../../../core/domain/geometry.ts';
 import type { Image } from '../../../core/domain/image.ts';
 import type { SpendingGuard } from '../../../core/domain/money.ts';
 import type { Acceptance, Deletion, Derive, RecordStore } from '../../../core/ports/record-store.ts';
-import type { PostgresDatabase, Row, Statements } from '../../postgres/database.ts';
+import { allOf, type PostgresDatabase, type Row, type Statements } from '../../postgres/database.ts';
 import type { PostgresSession } from '../../postgres/session.ts';
 import { asStored, readDeletion, readImage } from '../rows.ts';
 import { createTurns } from '../turns.ts';
@@ -34,8 +34,11 @@ export interface PostgresRecordsOptions {
   readonly session: Pick<PostgresSession, 'listen'>;
   /** Derives from each write its ledger entries, webhook delivery, owned names and columns. */
   readonly derive: Derive;
-  /** Sends the jobs of these images within the transaction that stores them, for each write with `Derived.startsJob`. */
-  readonly enlist?: (statements: Statements, mediaIds: readonly string[]) => Promise<void>;
+  /**
+   * Sends the jobs of these images within the transaction that stores them, for each write with `Derived.startsJob`. Resolves to what is
+   * to be called once that is committed.
+   */
+  readonly enlist?: (statements: Statements, mediaIds: readonly string[]) => Promise<() => void>;
   /** Names this store in the notifications that it sends, so that it knows them for its own. A random one by default. */
   readonly instance?: string;
 }
@@ -52,7 +55,7 @@ export async function openPostgresRecords({
   database,
   session,
   derive,
-  enlist = async () => undefined,
+  enlist = async () => () => undefined,
   instance = randomUUID(),
 }: PostgresRecordsOptions): Promise<RecordStore> {
   const transactions = createTransactions(database);
@@ -73,27 +76,32 @@ export async function openPostgresRecords({
     onChanged: () => queueMicrotask(() => onNewDelivery()),
   });
 
-  /** Stores what the writes to images of one owner cause, beside the images themselves. */
-  const enterDerived = async (
+  /**
+   * Stores the images by `stores`, statements that have been sent, and what they cause. What a budget has to be asked for is entered when
+   * all else is answered, as others wait from then on; without one everything is sent at once.
+   */
+  const storeAll = async (
     statements: Statements,
+    stores: readonly Promise<unknown>[],
     images: readonly NewImage[],
-    owner: string,
     guard: SpendingGuard | undefined,
-  ): Promise<Judged | null> => {
-    for (const { stored, derived } of images)
+  ): Promise<Stored> => {
+    const owner = images[0]?.stored.image.owner ?? '';
+    const deliveries = images.map(async ({ stored, derived }) => {
       if (derived.delivery) await insertDelivery(statements, derived.delivery, stored, instance);
+    });
     const jobs = images.filter(({ derived }) => derived.startsJob).map(({ stored }) => stored.image.mediaId);
-    if (jobs.length > 0) await enlist(statements, jobs);
-    return await enterSpending(
-      statements,
-      images.map(({ derived }) => derived),
-      owner,
-      guard,
-    );
+    const enlisted = jobs.length > 0 ? enlist(statements, jobs) : Promise.resolve(() => undefined);
+    const others = allOf([...stores, ...deliveries, enlisted]);
+    if (budgetLock(guard, owner) !== null) await others;
+    const derived = images.map((image) => image.derived);
+    const [, onJobsSent, judged] = await allOf([others, enlisted, enterSpending(statements, derived, owner, guard)]);
+    return { images, onJobsSent, judged };
   };
 
   /** Tells of a write that is durable. */
-  const written = (images: readonly NewImage[], judged: Judged | null): void => {
+  const written = ({ images, onJobsSent, judged }: Stored): void => {
+    onJobsSent();
     if (images.some(({ derived }) => derived.delivery)) queueMicrotask(() => onNewDelivery());
     judged?.guard.check(judged.owner, judged.balances);
   };
@@ -117,21 +125,18 @@ export async function openPostgresRecords({
     images: readonly Image[],
     queueLimit: number,
     guard: SpendingGuard | undefined,
-  ): Promise<'taken' | 'queue_full' | { readonly added: readonly NewImage[]; readonly judged: Judged | null }> =>
+  ): Promise<'taken' | 'queue_full' | Stored> =>
     write(async (statements, note) => {
       await lockTogether(statements, images);
       if (!(await hasRoom(statements, images.length, queueLimit))) return 'queue_full';
       const added = images.map((image) => ({ stored: asStored(image), derived: derive(null, image) }));
-      if (!(await insertImages(statements, added, note))) throw new TakenError();
-      await insertLabels(statements, images);
-      await insertSharedNames(statements, added);
-      const pending = await findDeletion(
-        statements,
-        images.map(({ mediaId }) => mediaId),
-      );
-      if (pending) throw stillBeingRemoved(pending);
-      const owner = images[0]?.owner ?? '';
-      return { added, judged: await enterDerived(statements, added, owner, guard) };
+      const stores = [
+        insertImages(statements, added, note).then(refuseTaken),
+        insertLabels(statements, images),
+        insertSharedNames(statements, added),
+        findDeletion(statements, images).then(refusePending),
+      ];
+      return await storeAll(statements, stores, added, guard);
     }).catch(asTaken);
 
   const rewrite = (
@@ -152,12 +157,12 @@ export async function openPostgresRecords({
           if (image.mediaId !== mediaId) throw new TypeError(`an update cannot rename ${mediaId} to ${image.mediaId}`);
           if (!room) return 'queue_full';
           const after = { stored: asStored(image), derived: derive(before, image) };
-          await rewriteImage(statements, before, after, instance);
-          return { image, after, judged: await enterDerived(statements, [after], image.owner, guard) };
+          const rewritten = rewriteImage(statements, before, after, instance);
+          return { image, stored: await storeAll(statements, [rewritten], [after], guard) };
         }),
       );
       if (result === 'queue_full') return result;
-      if (result.after) written([result.after], result.judged);
+      if (result.stored) written(result.stored);
       return result.image;
     });
 
@@ -177,7 +182,7 @@ export async function openPostgresRecords({
         for (;;) {
           const result = await tryAccept(images, queueLimit, guard);
           if (typeof result !== 'string') {
-            written(result.added, result.judged);
+            written(result);
             return { outcome: 'accepted' };
           }
           const taken = await findTaken(images);
@@ -263,9 +268,20 @@ export async function openPostgresRecords({
   };
 }
 
+/** A write that a commit makes durable. */
+interface Stored {
+  readonly images: readonly NewImage[];
+  readonly onJobsSent: () => void;
+  readonly judged: Judged | null;
+}
+
 /** Rolls back a write that meets a mediaId or key that is taken. */
 class TakenError extends Error {
   override readonly name = 'TakenError';
+}
+
+function refuseTaken(areAllNew: boolean): void {
+  if (!areAllNew) throw new TakenError();
 }
 
 function asTaken(error: unknown): 'taken' {
@@ -274,8 +290,9 @@ function asTaken(error: unknown): 'taken' {
 }
 
 /** Refuses a mediaId while its deletion is pending: the new image would publish under names that are about to be removed. */
-function stillBeingRemoved(row: Row): ImageError {
+function refusePending(row: Row | undefined): void {
+  if (row === undefined) return;
   const { mediaId } = readDeletion(row);
   const detail = `the files of the earlier image ${mediaId} are still being removed`;
-  return new ImageError('storage_unavailable', detail, { retryAfterSeconds: 1, mediaId });
+  throw new ImageError('storage_unavailable', detail, { retryAfterSeconds: 1, mediaId });
 }

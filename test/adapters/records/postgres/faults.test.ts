@@ -42,6 +42,7 @@ describe('faults', () => {
       async enlist() {
         calls += 1;
         if (calls === 1) await endSessions();
+        return () => undefined;
       },
     });
     expect(await replica.accept(anImage({ mediaId: 'a' }), 9)).toEqual({ outcome: 'accepted' });

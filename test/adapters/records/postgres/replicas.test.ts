@@ -153,11 +153,13 @@ describe('two replicas over one database', () => {
   it('send the jobs of a write within its transaction, or not at all', async () => {
     await place.test.query('CREATE TABLE IF NOT EXISTS jobs (name text)');
     const jobs = async () => (await place.test.query('SELECT name FROM jobs ORDER BY name')).map(({ name }) => name);
+    const noted: string[] = [];
     let isFailing = false;
     const { records } = await place.open({
       async enlist({ run }, mediaIds) {
         await run('INSERT INTO jobs SELECT * FROM unnest($1::text[])', [mediaIds]);
         if (isFailing) throw new Error('no queue');
+        return () => void noted.push(mediaIds.join(' '));
       },
     });
     await records.accept([anImage({ mediaId: 'a' }), anImage({ mediaId: 'b' })], Infinity);
@@ -173,6 +175,8 @@ describe('two replicas over one database', () => {
     expect([await jobs(), await records.get('c')]).toEqual([['a', 'b'], null]);
     await records.requeue('a', 9, again);
     expect(await jobs()).toEqual(['a', 'a', 'b']);
+    // What a write that was rolled back has sent is not noted.
+    expect(noted).toEqual(['a b', 'a']);
     await place.test.query('DROP TABLE jobs');
   });
 
