@@ -42,6 +42,8 @@ else if (Object.hasOwn(BENCHES, name)) {
   setTimeout(() => {
     throw new Error(`the bench did not end within ${LIMIT_MS / 1000} s`);
   }, LIMIT_MS).unref();
+  // An orderly end, at which benches end what they have started.
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
   await import(`./${name}.ts`);
 } else {
   console.error('usage: npm run bench -- NAME\n');

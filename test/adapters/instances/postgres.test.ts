@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
 import {
   DifferingSecretError,
   type Instances,
@@ -15,17 +15,23 @@ let one: TestReplica;
 let other: TestReplica;
 let opened: Instances[];
 
-beforeEach(async () => {
-  opened = [];
+beforeAll(async () => {
   test = await createTestDatabase();
   one = await openReplica(test);
   other = await openReplica(test);
 });
-afterEach(async () => {
-  await Promise.all(opened.map((instances) => instances.close()));
+afterAll(async () => {
   await one[Symbol.asyncDispose]();
   await other[Symbol.asyncDispose]();
   await test.drop();
+});
+
+beforeEach(() => {
+  opened = [];
+});
+afterEach(async () => {
+  await Promise.all(opened.map((instances) => instances.close()));
+  await test.query('TRUNCATE easel.instances, easel.secrets');
 });
 
 async function open({ database }: TestReplica, secrets: Record<string, string> = {}, role = 'all') {

@@ -4,6 +4,7 @@ import { openSession, type PostgresSession } from '../../../src/adapters/postgre
 import { openPgBoss, type SharedJobs } from '../../../src/adapters/queue/pg-boss.ts';
 import { createPgBossQueue } from '../../../src/adapters/queue/pg-boss-queue.ts';
 import type { JobQueue, RunJob } from '../../../src/core/ports/job-queue.ts';
+import type { TestDatabase } from '../../support/postgres/shared-server.ts';
 
 /** What one process opens of the queue. */
 export interface Replica {
@@ -31,6 +32,12 @@ export async function openReplica(url: string): Promise<Replica> {
       await database.close();
     },
   };
+}
+
+/** Removes all jobs, for the next test over the same database: to make one takes longer than most tests. */
+export async function removeJobs(test: TestDatabase): Promise<void> {
+  const [row] = await test.query("SELECT to_regclass('easel_jobs.job') IS NOT NULL AS known");
+  if (row?.known) await test.query('DELETE FROM easel_jobs.job');
 }
 
 /** Runs nothing. */
