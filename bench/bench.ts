@@ -24,10 +24,10 @@ const BENCHES: Readonly<Record<string, string>> = {
   pipeline: 'pictures a second from POST to published, beside a bare sharp script (needs /proc)',
   postgres:
     'records in PostgreSQL, none and 1,000,000: times of calls, sizes of tables and indexes (5 GB in the temporary folder)',
-  start: 'from the start of a process until it is ready, and memory at rest, beside a bare fastify app (needs /proc)',
   retention: 'finding and sweeping 1,000 expired images among 1,000,000 (2 GB in the temporary folder)',
   scale:
     'accepted and finished pictures a second with one, two and three replicas over PostgreSQL and S3, beside one process over SQLite',
+  start: 'from the start of a process until it is ready, and memory at rest, beside a bare fastify app (needs /proc)',
   syncs: 'pictures a second and media GETs while every sync of the disk takes 20 ms longer (needs strace)',
 };
 

@@ -62,6 +62,8 @@ export interface PostgresOptions {
   readonly poolSize: number;
   /** Shown in `pg_stat_activity`. */
   readonly applicationName: string;
+  /** The longest wait for a connection, for one of the pool that is in use included, in milliseconds; five seconds by default. */
+  readonly connectMs?: number;
   readonly log: Logger;
 }
 
@@ -80,11 +82,12 @@ const PIPELINED = { pipeline: true };
 export function connectionConfig({
   url,
   applicationName,
-}: Pick<PostgresOptions, 'url' | 'applicationName'>): pg.ClientConfig {
+  connectMs = CONNECT_TIMEOUT_MS,
+}: Pick<PostgresOptions, 'url' | 'applicationName' | 'connectMs'>): pg.ClientConfig {
   return {
     connectionString: url,
     application_name: applicationName,
-    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    connectionTimeoutMillis: connectMs,
     statement_timeout: STATEMENT_TIMEOUT_MS,
     query_timeout: ANSWER_TIMEOUT_MS,
     idle_in_transaction_session_timeout: STATEMENT_TIMEOUT_MS,

@@ -66,6 +66,37 @@ it('lists the instances that live, by the clock of the database, and removes tho
   expect(await first.list()).toMatchObject([{ role: 'all' }]);
 });
 
+it('has one heartbeat under way at a time, and none after its end', async () => {
+  const gate = Promise.withResolvers<void>();
+  let writes = 0;
+  const database: typeof one.database = {
+    ...one.database,
+    async write(text, values) {
+      writes += 1;
+      if (writes === 1) await gate.promise;
+      return await one.database.write(text, values);
+    },
+  };
+  const instances = await openInstances({
+    database,
+    id: randomUUID(),
+    version: '1',
+    role: 'all',
+    secrets: {},
+    heartbeatMs: 1,
+  });
+  await until(() => writes === 1);
+  let ticks = 0;
+  const timer = setInterval(() => (ticks += 1), 1);
+  await until(() => ticks >= 5);
+  clearInterval(timer);
+  expect(writes).toBe(1);
+  const closed = instances.close();
+  gate.resolve();
+  await closed;
+  expect(await test.query('SELECT FROM easel.instances')).toEqual([]);
+});
+
 it('keeps an instance alive by heartbeats, and enters one again that was held for dead', async () => {
   const instances = await open(one);
   const [before] = await instances.list();

@@ -71,7 +71,11 @@ describe('the statements of a transaction', () => {
     const result = database.transaction(async ({ look, run }) => {
       const [found] = await look('SELECT 1 AS looked');
       holder.hold();
-      const answers = allOf([run('INSERT INTO t VALUES ($1)', [1]), run('SELECT 2 AS second'), run('SELECT 3 AS third')]);
+      const answers = allOf([
+        run('INSERT INTO t VALUES ($1)', [1]),
+        run('SELECT 2 AS second'),
+        run('SELECT 3 AS third'),
+      ]);
       await until(() => holder.sent().includes('SELECT 3 AS third'));
       holder.release();
       return [found, await answers];

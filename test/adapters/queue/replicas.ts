@@ -5,6 +5,7 @@ import { openPgBoss, type SharedJobs } from '../../../src/adapters/queue/pg-boss
 import { createPgBossQueue } from '../../../src/adapters/queue/pg-boss-queue.ts';
 import type { JobQueue, RunJob } from '../../../src/core/ports/job-queue.ts';
 import type { TestDatabase } from '../../support/postgres/shared-server.ts';
+import { LONGEST_WAIT_MS } from '../../support/until.ts';
 
 /** What one process opens of the queue. */
 export interface Replica {
@@ -18,8 +19,9 @@ export interface Replica {
 /** Opens a replica over the database of this URL. */
 export async function openReplica(url: string): Promise<Replica> {
   const log = pino({ level: process.env.QUEUE_LOG ?? 'silent' });
-  const database = openPostgres({ url, poolSize: 5, applicationName: 'easel test', log });
-  const session = await openSession({ url, applicationName: 'easel test', log });
+  const connections = { url, applicationName: 'easel test', connectMs: LONGEST_WAIT_MS, log };
+  const database = openPostgres({ ...connections, poolSize: 5 });
+  const session = await openSession(connections);
   const jobs = await openPgBoss({ database, session, log });
   return {
     jobs,

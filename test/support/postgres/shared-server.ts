@@ -54,7 +54,14 @@ export async function createTestDatabase(): Promise<TestDatabase> {
   await withClient(server, (client) => client.query(`CREATE DATABASE ${name}`));
   const url = Object.assign(new URL(server), { pathname: `/${name}` }).href;
   // Kept for a moment: tests ask every few milliseconds, and a connection is a process of the server.
-  const pool = new pg.Pool({ connectionString: url, max: 4, idleTimeoutMillis: 1_000, allowExitOnIdle: true });
+  const pool = new pg.Pool({
+    connectionString: url,
+    max: 4,
+    idleTimeoutMillis: 1_000,
+    allowExitOnIdle: true,
+    // Whatever a test makes the default of its database.
+    options: '-c default_transaction_read_only=off',
+  });
   pool.on('error', () => undefined);
   pool.on('connect', (client) => client.on('error', () => undefined));
   const run = async (text: string, values: readonly unknown[]) => (await pool.query(text, [...values])).rows;
