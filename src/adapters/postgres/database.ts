@@ -20,8 +20,8 @@ export interface Statements {
 }
 
 /**
- * Waits for the answers to statements that were sent at once. Raises the failure of the first one that failed, as those after it fail because
- * of it; not before all are answered, so that none is sent when the transaction has ended.
+ * Waits for the answers to statements that were sent at once. Raises the failure of the first one that failed, as those after it fail
+ * because of it; not before all are answered, so that none is sent when the transaction has ended.
  */
 export async function allOf<T extends readonly unknown[]>(
   answers: readonly [...T],

@@ -2,7 +2,10 @@ import type { Statements } from '../postgres/database.ts';
 import { IMAGE_JOBS } from './job-schema.ts';
 import type { SharedJobs } from './pg-boss.ts';
 
-/** Sends the jobs of these images inside a transaction that writes their records: both are there, or neither. Call its result at the commit. */
+/**
+ * Sends the jobs of these images inside a transaction that writes their records: both are there, or neither. Resolves to what is to be
+ * called after the commit.
+ */
 export type Enlist = (statements: Statements, mediaIds: readonly string[]) => Promise<() => void>;
 
 /**
