@@ -7,19 +7,18 @@ import { LONGEST_WAIT_MS } from './test/support/until.ts';
 // For the processes of the tests and their threads, each of which would strip the types of its modules anew.
 process.env.NODE_COMPILE_CACHE ??= COMPILE_CACHE;
 
-/** Tests with several processes over PostgreSQL and a bucket: minutes of waits for heartbeats and restarts, run by `npm run test:cluster`. */
-const CLUSTER = 'test/scenarios/cluster/**/*.test.ts';
-const isCluster = process.env.EASEL_TESTS === 'cluster';
+/** Tests that take minutes, of processes over one PostgreSQL: `npm run test:cluster` runs them, by `vitest.cluster.config.ts`. */
+export const CLUSTER = 'test/**/cluster/**/*.test.ts';
 
 export default defineConfig({
   test: {
-    include: [isCluster ? CLUSTER : 'test/**/*.test.ts'],
-    exclude: [...configDefaults.exclude, ...(isCluster ? [] : [CLUSTER])],
+    include: ['test/**/*.test.ts'],
+    exclude: [...configDefaults.exclude, CLUSTER],
     globalSetup: ['test/support/compile-cache.ts', 'test/support/postgres/shared-server.ts'],
     // Processes, not threads: tests open SQLite files and sockets, start the service, and send signals.
     pool: 'forks',
-    // More workers than cores: many tests wait for a process, a disk or a clock. Those of a cluster start enough processes by themselves.
-    maxWorkers: (isCluster ? 1 : 2) * availableParallelism(),
+    // More workers than cores: many tests wait for a process, a disk or a clock.
+    maxWorkers: 2 * availableParallelism(),
     sequence: { sequencer: FileOrder },
     // Files share loaded modules: loading them again for each took a quarter of the time. No test leaves state in a module.
     isolate: false,

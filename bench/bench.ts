@@ -24,10 +24,10 @@ const BENCHES: Readonly<Record<string, string>> = {
   pipeline: 'pictures a second from POST to published, beside a bare sharp script (needs /proc)',
   postgres:
     'records in PostgreSQL, none and 1,000,000: times of calls, sizes of tables and indexes (5 GB in the temporary folder)',
-  start: 'from the start of a process until it is ready, and memory at rest, beside a bare fastify app (needs /proc)',
   retention: 'finding and sweeping 1,000 expired images among 1,000,000 (2 GB in the temporary folder)',
   scale:
     'accepted and finished pictures a second with one, two and three replicas over PostgreSQL and S3, beside one process over SQLite',
+  start: 'from the start of a process until it is ready, and memory at rest, beside a bare fastify app (needs /proc)',
   syncs: 'pictures a second and media GETs while every sync of the disk takes 20 ms longer (needs strace)',
 };
 
@@ -42,6 +42,8 @@ else if (Object.hasOwn(BENCHES, name)) {
   setTimeout(() => {
     throw new Error(`the bench did not end within ${LIMIT_MS / 1000} s`);
   }, LIMIT_MS).unref();
+  // An orderly end, at which benches end what they have started.
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
   await import(`./${name}.ts`);
 } else {
   console.error('usage: npm run bench -- NAME\n');

@@ -1,6 +1,7 @@
 /** Clients of a bench that send requests for pictures, each the next one when the last is answered. */
 
 import { Agent, request } from 'node:http';
+import { setTimeout as delay } from 'node:timers/promises';
 
 export interface Load {
   /** The services, which get the requests in turns. */
@@ -13,7 +14,13 @@ export interface Load {
 
 let sent = 0;
 
-/** Sends for so many milliseconds; returns how many requests a second were answered. */
+/** What a client waits after a refusal, in milliseconds. */
+const REFUSED_MS = 50;
+
+/**
+ * Sends for so many milliseconds; returns how many requests a second were answered. A refusal because of overload is no answer: the client
+ * goes on after a moment.
+ */
 export async function sendFor({ urls, clients, status, prompt }: Load, ms: number): Promise<number> {
   const agent = new Agent({ keepAlive: true, maxSockets: clients });
   let answered = 0;
@@ -21,8 +28,10 @@ export async function sendFor({ urls, clients, status, prompt }: Load, ms: numbe
   const client = async () => {
     while (performance.now() < began + ms) {
       sent += 1;
-      await post(`${urls[sent % urls.length]}/images`, { prompt: `${prompt}, ${sent}` }, status, agent);
-      answered += 1;
+      const got = await post(`${urls[sent % urls.length]}/images`, { prompt: `${prompt}, ${sent}` }, status, agent);
+      if (got === status) answered += 1;
+      else if (got === 429) await delay(REFUSED_MS);
+      else throw new Error(`answered with ${got}`);
     }
   };
   await Promise.all(Array.from({ length: clients }, client));
@@ -32,7 +41,7 @@ export async function sendFor({ urls, clients, status, prompt }: Load, ms: numbe
 }
 
 /** By node:http alone: `fetch` would take as much of the processor as the service. */
-function post(url: string, body: object, status: 201 | 202, agent: Agent): Promise<void> {
+function post(url: string, body: object, status: 201 | 202, agent: Agent): Promise<number | undefined> {
   const text = JSON.stringify(body);
   const headers = {
     'content-type': 'application/json',
@@ -42,9 +51,7 @@ function post(url: string, body: object, status: 201 | 202, agent: Agent): Promi
   return new Promise((resolve, reject) => {
     const sending = request(url, { method: 'POST', headers, agent }, (response) => {
       response.resume();
-      response.once('end', () =>
-        response.statusCode === status ? resolve() : reject(new Error(`answered with ${response.statusCode}`)),
-      );
+      response.once('end', () => resolve(response.statusCode));
     });
     sending.once('error', reject);
     sending.end(text);

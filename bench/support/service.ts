@@ -47,6 +47,10 @@ export async function startServer(
   const { PATH, HOME } = process.env;
   const child = spawn(program, args, { cwd: PROJECT, env: { PATH, HOME, ...env }, stdio: ['ignore', output, output] });
   closeSync(output);
+  // Where the bench fails or is broken off, it leaves nothing running.
+  const endWithBench = () => child.kill('SIGTERM');
+  process.once('exit', endWithBench);
+  child.once('exit', () => process.off('exit', endWithBench));
   for (const deadline = Date.now() + START_TIMEOUT_MS; ; await delay(20)) {
     const printed = await readFile(log, 'utf8');
     const url = /http:\/\/127\.0\.0\.1:\d+/.exec(printed)?.[0];

@@ -70,17 +70,21 @@ export async function openInstances({
     await statements.run(ENTER, own);
   });
 
-  let beating = Promise.resolve();
-  const heartbeat = setInterval(() => {
-    beating = database
+  async function beat(): Promise<void> {
+    try {
       // Entered again where others held it for dead meanwhile.
-      .write(ENTER, own)
-      .then(() => database.write(REMOVE_DEAD))
+      await database.write(ENTER, own);
+      await database.write(REMOVE_DEAD);
+    } catch {
       // The next one comes soon.
-      .then(
-        () => undefined,
-        () => undefined,
-      );
+    }
+    beating = null;
+  }
+
+  /** One at a time, so that none comes after the end. */
+  let beating: Promise<void> | null = null;
+  const heartbeat = setInterval(() => {
+    beating ??= beat();
   }, heartbeatMs);
   heartbeat.unref();
 

@@ -1,4 +1,4 @@
-import type { PostgresDatabase } from '../postgres/database.ts';
+import { allOf, type PostgresDatabase } from '../postgres/database.ts';
 
 /** Milliseconds until a call may begin; both 0 where it has been counted and may. */
 export interface StartAnswer {
@@ -24,15 +24,17 @@ export async function countStart(
     const pausedMs = Math.max(0, Number(row?.ms ?? 0));
     return { waitMs: pausedMs, pausedMs };
   }
-  return await database.transaction(async ({ run }) => {
+  return await database.transaction(async ({ look, run }) => {
     // A statement of its own: those that follow see what the holder before has committed.
-    await run('SELECT pg_advisory_xact_lock(hashtextextended($1, 0))', [`easel starts of ${provider}`]);
-    const [pause] = await run(READ_PAUSE, [provider]);
+    await look('SELECT pg_advisory_xact_lock(hashtextextended($1, 0))', [`easel starts of ${provider}`]);
+    const [[pause], , , [blocking]] = await allOf([
+      run(READ_PAUSE, [provider]),
+      run(DELETE_OLD, [provider]),
+      run(CORRECT_FUTURE, [provider]),
+      run(READ_BLOCKING, [provider, perMinute - 1]),
+    ]);
     const pausedMs = Math.max(0, Number(pause?.ms ?? 0));
     if (pausedMs > 0) return { waitMs: pausedMs, pausedMs };
-    await run(DELETE_OLD, [provider]);
-    await run(CORRECT_FUTURE, [provider]);
-    const [blocking] = await run(READ_BLOCKING, [provider, perMinute - 1]);
     if (blocking) return { waitMs: Math.max(1, Number(blocking.ms)), pausedMs: 0 };
     await run('INSERT INTO easel.call_starts VALUES ($1, clock_timestamp())', [provider]);
     return { waitMs: 0, pausedMs: 0 };

@@ -5,7 +5,10 @@ import type { Attempt } from './running-jobs.ts';
 
 /** What the table of pg-boss says about one queue, in all processes. Every method raises `ImageError` with `storage_unavailable`. */
 export interface WaitingJobs {
-  /** As the port promises. The questions of one turn of the event loop are one statement, as a list asks for a hundred places. */
+  /**
+   * As the port promises, as `depth` does. One statement at a time answers all that was asked before it was sent: a list asks for a hundred
+   * places, each request for the depth, and the statement reads the whole line.
+   */
   position(mediaId: string): Promise<number | null>;
   depth(): Promise<QueueDepth>;
   /** The claim under which the job runs somewhere, null where it does not, and whether it waits. */
@@ -34,13 +37,14 @@ const FIND = `
   FROM ${JOBS} WHERE name = $1 AND singleton_key = $2 AND state <= 'active'`;
 
 export function createWaitingJobs(database: Pick<PostgresDatabase, 'read'>, queue: string): WaitingJobs {
-  /** The places that are asked for in this turn, and the answer to come. */
-  let asked: { readonly mediaIds: Set<string>; readonly places: Promise<ReadonlyMap<string, number>> } | null = null;
+  const askPlaces = createBatches(places);
+  const askDepth = createBatches(async () => {
+    const [row] = await database.read(DEPTH, [queue]);
+    return { waiting: Number(row?.waiting), running: Number(row?.running) };
+  });
 
-  async function places(mediaIds: ReadonlySet<string>): Promise<ReadonlyMap<string, number>> {
-    await new Promise((resolve) => setImmediate(resolve));
-    asked = null;
-    const rows = await database.read(POSITIONS, [queue, [...mediaIds]]);
+  async function places(mediaIds: readonly string[]): Promise<ReadonlyMap<string, number>> {
+    const rows = await database.read(POSITIONS, [queue, mediaIds]);
     const found = new Map<string, number>();
     for (const { key, place } of rows) {
       if (place !== null) found.set(String(key), Number(place));
@@ -50,19 +54,8 @@ export function createWaitingJobs(database: Pick<PostgresDatabase, 'read'>, queu
   }
 
   return {
-    async position(mediaId) {
-      if (asked === null) {
-        const mediaIds = new Set<string>();
-        asked = { mediaIds, places: places(mediaIds) };
-      }
-      asked.mediaIds.add(mediaId);
-      return (await asked.places).get(mediaId) ?? null;
-    },
-
-    async depth() {
-      const [row] = await database.read(DEPTH, [queue]);
-      return { waiting: Number(row?.waiting), running: Number(row?.running) };
-    },
+    position: async (mediaId) => (await askPlaces(mediaId)).get(mediaId) ?? null,
+    depth: () => askDepth(queue),
 
     async find(mediaId) {
       const rows = await database.read(FIND, [queue, mediaId]);
@@ -72,5 +65,28 @@ export function createWaitingJobs(database: Pick<PostgresDatabase, 'read'>, queu
         waits: rows.some(({ runs }) => runs === false),
       };
     },
+  };
+}
+
+/** Has `answer` called once for all that is asked while its last call is under way, or in one turn of the event loop. */
+function createBatches<T>(answer: (asked: readonly string[]) => Promise<T>): (asked: string) => Promise<T> {
+  let next: { readonly asked: Set<string>; readonly answer: Promise<T> } | null = null;
+  let last: Promise<unknown> = Promise.resolve();
+
+  async function answerNext(asked: ReadonlySet<string>, before: Promise<unknown>): Promise<T> {
+    await before.catch(() => undefined);
+    await new Promise((resolve) => setImmediate(resolve));
+    next = null;
+    return await answer([...asked]);
+  }
+
+  return (one) => {
+    if (next === null) {
+      const asked = new Set<string>();
+      next = { asked, answer: answerNext(asked, last) };
+      last = next.answer;
+    }
+    next.asked.add(one);
+    return next.answer;
   };
 }

@@ -68,9 +68,11 @@ export function createAcceptance({
   return async ({ inputs, owner, mediaIds, idempotencyKey, call, requestId }) => {
     const { request } = inputs;
     const { upstream, plan } = chooseProvider(upstreams, request);
-    await admission.ensureCapacity(mediaIds, request.size);
     // Before the time is taken: the budget of its day is checked by the write that follows at once.
-    const estimate = await costs.estimate(plan.call);
+    const estimating = costs.estimate(plan.call);
+    estimating.catch(() => undefined);
+    await admission.ensureCapacity(mediaIds, request.size);
+    const estimate = await estimating;
     await inputs.store();
     const createdAt = clock.now();
     const make = (mediaId: string, index: number): Image =>

@@ -83,11 +83,14 @@ export function createAdmission({
           retryAfterSeconds: RETRY_AFTER_SECONDS,
         });
       }
+      const completed = Promise.all(mediaIds.map((mediaId) => deletions.completeFor(mediaId)));
+      // Refused for another reason, too, what was begun goes on.
+      completed.catch(() => undefined);
       const { waiting } = await queue.depth();
       // A cheap check before the one of the disk; the record store decides in its transaction.
       if (waiting + mediaIds.length > queueLimit) throw queueFullError(mediaIds.length);
       await capacity.check(size, mediaIds.length);
-      for (const mediaId of mediaIds) await deletions.completeFor(mediaId);
+      await completed;
     },
 
     spendingGuard: guardSpending,

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
 import {
   DifferingSecretError,
   type Instances,
@@ -15,17 +15,23 @@ let one: TestReplica;
 let other: TestReplica;
 let opened: Instances[];
 
-beforeEach(async () => {
-  opened = [];
+beforeAll(async () => {
   test = await createTestDatabase();
   one = await openReplica(test);
   other = await openReplica(test);
 });
-afterEach(async () => {
-  await Promise.all(opened.map((instances) => instances.close()));
+afterAll(async () => {
   await one[Symbol.asyncDispose]();
   await other[Symbol.asyncDispose]();
   await test.drop();
+});
+
+beforeEach(() => {
+  opened = [];
+});
+afterEach(async () => {
+  await Promise.all(opened.map((instances) => instances.close()));
+  await test.query('TRUNCATE easel.instances, easel.secrets');
 });
 
 async function open({ database }: TestReplica, secrets: Record<string, string> = {}, role = 'all') {
@@ -58,6 +64,37 @@ it('lists the instances that live, by the clock of the database, and removes tho
   await until(async () => (await test.query('SELECT FROM easel.instances')).length === 2);
   await second.close();
   expect(await first.list()).toMatchObject([{ role: 'all' }]);
+});
+
+it('has one heartbeat under way at a time, and none after its end', async () => {
+  const gate = Promise.withResolvers<void>();
+  let writes = 0;
+  const database: typeof one.database = {
+    ...one.database,
+    async write(text, values) {
+      writes += 1;
+      if (writes === 1) await gate.promise;
+      return await one.database.write(text, values);
+    },
+  };
+  const instances = await openInstances({
+    database,
+    id: randomUUID(),
+    version: '1',
+    role: 'all',
+    secrets: {},
+    heartbeatMs: 1,
+  });
+  await until(() => writes === 1);
+  let ticks = 0;
+  const timer = setInterval(() => (ticks += 1), 1);
+  await until(() => ticks >= 5);
+  clearInterval(timer);
+  expect(writes).toBe(1);
+  const closed = instances.close();
+  gate.resolve();
+  await closed;
+  expect(await test.query('SELECT FROM easel.instances')).toEqual([]);
 });
 
 it('keeps an instance alive by heartbeats, and enters one again that was held for dead', async () => {

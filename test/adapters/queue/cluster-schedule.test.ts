@@ -1,22 +1,26 @@
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
 import { createClusterSchedule } from '../../../src/adapters/queue/cluster-schedule.ts';
 import { createReconciliation, DEAD_LETTER_MS } from '../../../src/adapters/queue/reconciliation.ts';
 import { controlledJobs } from '../../contracts/job-queue.ts';
 import { createTestDatabase, type TestDatabase } from '../../support/postgres/shared-server.ts';
 import { until } from '../../support/until.ts';
-import { noRun, openReplica, type Replica } from './replicas.ts';
+import { noRun, openReplica, type Replica, removeJobs } from './replicas.ts';
 
 let test: TestDatabase;
 let replicas: readonly Replica[];
 
-beforeEach(async () => {
+beforeAll(async () => {
   test = await createTestDatabase();
+});
+afterAll(() => test.drop());
+
+beforeEach(async () => {
   replicas = await Promise.all([openReplica(test.url), openReplica(test.url)]);
 });
 
 afterEach(async () => {
   await Promise.all(replicas.map((replica) => replica.close()));
-  await test.drop();
+  await removeJobs(test);
 });
 
 const replica = (index: number): Replica => replicas[index] as Replica;

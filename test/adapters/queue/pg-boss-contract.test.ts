@@ -1,11 +1,17 @@
+import { afterAll, beforeAll } from 'vitest';
 import type { JobQueue } from '../../../src/core/ports/job-queue.ts';
 import { describeJobQueue } from '../../contracts/job-queue.ts';
-import { createTestDatabase } from '../../support/postgres/shared-server.ts';
+import { createTestDatabase, type TestDatabase } from '../../support/postgres/shared-server.ts';
 import { until } from '../../support/until.ts';
-import { openReplica } from './replicas.ts';
+import { openReplica, removeJobs } from './replicas.ts';
+
+let test: TestDatabase;
+beforeAll(async () => {
+  test = await createTestDatabase();
+});
+afterAll(() => test.drop());
 
 describeJobQueue('pg-boss', async () => {
-  const test = await createTestDatabase();
   const replica = await openReplica(test.url);
   /** The slots of the queues that take jobs, and the jobs that run in them. */
   const queues = new Map<JobQueue, { readonly concurrency: number; running: number }>();
@@ -50,7 +56,7 @@ describeJobQueue('pg-boss', async () => {
 
     async dispose() {
       await replica.close();
-      await test.drop();
+      await removeJobs(test);
     },
   };
 });

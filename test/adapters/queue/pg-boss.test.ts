@@ -1,12 +1,12 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { createEnlist } from '../../../src/adapters/queue/enlist.ts';
 import { NewerJobSchemaError } from '../../../src/adapters/queue/pg-boss.ts';
 import type { JobQueue, JobSignals, RunJob } from '../../../src/core/ports/job-queue.ts';
 import { controlledJobs } from '../../contracts/job-queue.ts';
 import { createTestDatabase, type TestDatabase } from '../../support/postgres/shared-server.ts';
 import { until } from '../../support/until.ts';
-import { noRun, openReplica, POOL_SIZE, type Replica } from './replicas.ts';
+import { noRun, openReplica, POOL_SIZE, type Replica, removeJobs } from './replicas.ts';
 
 /** Between two looks at the queue: what happens before it, does not wait for a look. */
 const NEVER_MS = 3_600_000;
@@ -15,14 +15,18 @@ describe('the queue of many replicas', () => {
   let test: TestDatabase;
   let replicas: Replica[];
 
-  beforeEach(async () => {
+  beforeAll(async () => {
     test = await createTestDatabase();
+  });
+  afterAll(() => test.drop());
+
+  beforeEach(() => {
     replicas = [];
   });
 
   afterEach(async () => {
     await Promise.all(replicas.map((replica) => replica.close()));
-    await test.drop();
+    await removeJobs(test);
   });
 
   const open = async () => {
@@ -36,6 +40,11 @@ describe('the queue of many replicas', () => {
     return queue;
   };
   const rows = async () => Number((await test.query('SELECT count(*) AS n FROM easel_jobs.job'))[0]?.n);
+
+  it('opens the queue from several replicas at once in an empty database', async () => {
+    await Promise.all([open(), open(), open()]);
+    expect(await rows()).toBe(0);
+  });
 
   it('shares jobs between replicas, none of which runs twice at once, and keeps no row of a finished one', async () => {
     const running = new Map<string, number>();
@@ -228,10 +237,6 @@ describe('the queue of many replicas', () => {
     await open();
     await test.query('UPDATE easel_jobs.version SET version = version + 1');
     await expect(openReplica(test.url)).rejects.toThrow(NewerJobSchemaError);
-  });
-
-  it('opens the queue from several replicas at once in an empty database', async () => {
-    await Promise.all([open(), open(), open()]);
-    expect(await rows()).toBe(0);
+    await test.query('UPDATE easel_jobs.version SET version = version - 1');
   });
 });

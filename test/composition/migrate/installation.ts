@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import { writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { cp, writeFile } from 'node:fs/promises';
+import { join, relative } from 'node:path';
 import { pino } from 'pino';
 import { openPostgres } from '../../../src/adapters/postgres/database.ts';
 import { openSession } from '../../../src/adapters/postgres/session.ts';
@@ -73,6 +73,14 @@ export async function makeInstallation(folder: string, count: number): Promise<I
   await records.close();
   await writeFile(join(folder, 'data', 'webhook-secret'), 'whsec_c2VjcmV0\n');
   return { database, media, from: { from: `sqlite:${database}`, mediaFrom: media }, images: count + 2, files };
+}
+
+/** A copy of it in another folder, with the same identity. */
+export async function copyInstallation(original: Installation, from: string, to: string): Promise<Installation> {
+  await cp(from, to, { recursive: true });
+  const moved = (path: string) => join(to, relative(from, path));
+  const [database, media] = [moved(original.database), moved(original.media)];
+  return { ...original, database, media, from: { from: `sqlite:${database}`, mediaFrom: media } };
 }
 
 const NO_CLEANUP = {

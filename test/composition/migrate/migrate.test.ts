@@ -16,6 +16,7 @@ import { type TemporaryFolder, temporaryFolder } from '../../support/temporary-f
 import { createTestClock } from '../../support/test-clock.ts';
 import {
   contentOf,
+  copyInstallation,
   type Installation,
   makeInstallation,
   postgresContents,
@@ -24,6 +25,9 @@ import {
 } from './installation.ts';
 
 let folder: TemporaryFolder;
+let shelf: TemporaryFolder;
+/** As it is made; each test has a copy. */
+let original: Installation;
 let source: Installation;
 let target: TestDatabase;
 let pictures: string;
@@ -31,12 +35,17 @@ let s3: S3Server;
 
 beforeAll(async () => {
   s3 = await startS3Server();
+  shelf = await temporaryFolder();
+  original = await makeInstallation(shelf.path, 5);
 });
-afterAll(() => s3[Symbol.asyncDispose]());
+afterAll(async () => {
+  await s3[Symbol.asyncDispose]();
+  await shelf[Symbol.asyncDispose]();
+});
 
 beforeEach(async () => {
   folder = await temporaryFolder();
-  source = await makeInstallation(join(folder.path, 'source'), 5);
+  source = await copyInstallation(original, shelf.path, join(folder.path, 'source'));
   target = await createTestDatabase();
   pictures = join(folder.path, 'pictures');
 });

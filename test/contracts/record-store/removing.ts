@@ -19,6 +19,8 @@ export function describeRemoving({ records, restart, store, listed }: OpenedReco
       expect(await listed({})).toEqual(['other']);
       await restart();
       expect(await records().pendingDeletions()).toEqual([deletion]);
+      expect(await records().pendingDeletions('a.b')).toEqual([deletion]);
+      for (const another of ['other', 'a\0']) expect(await records().pendingDeletions(another)).toEqual([]);
       expect(await records().ownedNames([...names, 'a.b.jpeg'])).toEqual(new Set(names));
       expect(await records().remove('a.b')).toBeNull();
       await records().deletionDone('a.b');

@@ -5,6 +5,7 @@ import { openPostgres, type PostgresDatabase } from '../../../src/adapters/postg
 import { migrate } from '../../../src/adapters/postgres/schema/migrations.ts';
 import { openSession, type PostgresSession } from '../../../src/adapters/postgres/session.ts';
 import type { Locks } from '../../../src/core/ports/locks.ts';
+import { LONGEST_WAIT_MS } from '../until.ts';
 import type { TestDatabase } from './shared-server.ts';
 
 /** The connections of one replica to a test's database. */
@@ -23,9 +24,10 @@ export const SILENT = pino({ level: 'silent' });
 export async function openReplica(test: TestDatabase): Promise<TestReplica> {
   const instance = randomUUID();
   const sessionName = `session ${instance}`;
-  const database = openPostgres({ url: test.url, poolSize: 4, applicationName: 'easel', log: SILENT });
+  const connections = { url: test.url, connectMs: LONGEST_WAIT_MS, log: SILENT };
+  const database = openPostgres({ ...connections, poolSize: 4, applicationName: 'easel' });
   await migrate(database);
-  const session = await openSession({ url: test.url, applicationName: sessionName, log: SILENT });
+  const session = await openSession({ ...connections, applicationName: sessionName });
   return {
     instance,
     database,

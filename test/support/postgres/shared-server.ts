@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
+import { isConnectionLost } from '../../../src/adapters/postgres/errors.ts';
 import { startPostgres } from './server.ts';
 
 const FOLDER = 'EASEL_TEST_POSTGRES';
@@ -40,7 +41,7 @@ export async function teardown(): Promise<void> {
 /** A database of a test's own, empty. */
 export interface TestDatabase {
   readonly url: string;
-  /** Runs one statement, over a connection of its own. */
+  /** Runs one statement, over connections that only this uses. It is run again where its connection was ended. */
   query(text: string, values?: readonly unknown[]): Promise<readonly Record<string, unknown>[]>;
   /** Deletes it, whoever is connected. */
   drop(): Promise<void>;
@@ -52,11 +53,29 @@ export async function createTestDatabase(): Promise<TestDatabase> {
   const name = `test_${randomUUID().replaceAll('-', '')}`;
   await withClient(server, (client) => client.query(`CREATE DATABASE ${name}`));
   const url = Object.assign(new URL(server), { pathname: `/${name}` }).href;
+  // Kept for a moment: tests ask every few milliseconds, and a connection is a process of the server.
+  const pool = new pg.Pool({
+    connectionString: url,
+    max: 4,
+    idleTimeoutMillis: 1_000,
+    allowExitOnIdle: true,
+    // Whatever a test makes the default of its database.
+    options: '-c default_transaction_read_only=off',
+  });
+  pool.on('error', () => undefined);
+  pool.on('connect', (client) => client.on('error', () => undefined));
+  const run = async (text: string, values: readonly unknown[]) => (await pool.query(text, [...values])).rows;
   return {
     url,
-    query: (text, values = []) => withClient(url, async (client) => (await client.query(text, [...values])).rows),
-    drop: () =>
-      withClient(server, async (client) => void (await client.query(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`))),
+    query: (text, values = []) =>
+      run(text, values).catch((error: unknown) => {
+        if (!isConnectionLost(error)) throw error;
+        return run(text, values);
+      }),
+    async drop() {
+      if (!pool.ended) await pool.end();
+      await withClient(server, (client) => client.query(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`));
+    },
   };
 }
 

@@ -10,9 +10,12 @@ const MARGIN = `current_setting('max_connections')::bigint`;
  * Whether the queue of the cluster has room for `more` images, which are to be queued by the same transaction. The answer holds until that
  * ends. Call it before the transaction has locked a row.
  */
-export async function hasRoom({ run }: Statements, more: number, queueLimit: number): Promise<boolean> {
+export async function hasRoom({ look }: Statements, more: number, queueLimit: number): Promise<boolean> {
   if (!Number.isFinite(queueLimit)) return true;
   const margin = more === 1 ? MARGIN : String(Number.MAX_SAFE_INTEGER);
-  const [row] = await run(`SELECT easel.queue_has_room($1::bigint, $2::bigint, ${margin}) AS room`, [more, queueLimit]);
+  const [row] = await look(`SELECT easel.queue_has_room($1::bigint, $2::bigint, ${margin}) AS room`, [
+    more,
+    queueLimit,
+  ]);
   return row?.room === true;
 }

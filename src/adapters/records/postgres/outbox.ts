@@ -3,7 +3,7 @@ import type { Delivery } from '../../../core/domain/delivery.ts';
 import type { Image } from '../../../core/domain/image.ts';
 import type { NewDelivery } from '../../../core/ports/record-store.ts';
 import { KEPT_DELIVERIES, type Outbox } from '../../../core/ports/webhooks.ts';
-import type { Row, Statements } from '../../postgres/database.ts';
+import { allOf, type Row, type Statements } from '../../postgres/database.ts';
 import type { StoredImage } from '../rows.ts';
 import type { TakeTurns } from '../turns.ts';
 import { type Transactions, XID } from './transactions.ts';
@@ -72,19 +72,20 @@ export function openOutbox({ transactions, turns, onChanged }: OutboxParts): Omi
     update: (id, change) =>
       turns(id, async () => {
         const result = await write(async (statements, note) => {
-          const { run } = statements;
-          const [row] = await run(
+          const { look, run } = statements;
+          const [row] = await look(
             `SELECT document, ${XID} FROM easel.deliveries WHERE id = $1 AND ${IS_READABLE} FOR UPDATE`,
             [id],
           );
           note(row);
           if (!row) return null;
           const delivery = change(readDelivery(row));
-          await run(
+          const written = run(
             'UPDATE easel.deliveries SET due_at = $2::bigint, leased_until = NULL, document = $3 WHERE id = $1',
             [id, dueAtOf(delivery), JSON.stringify(delivery)],
           );
-          if (delivery.status !== 'pending') await prune(statements, delivery.mediaId);
+          const pruned = delivery.status === 'pending' ? null : prune(statements, delivery.mediaId);
+          await allOf([written, pruned]);
           return delivery;
         });
         if (result) onChanged(dueAtOf(result) !== null);

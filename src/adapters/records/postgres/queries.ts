@@ -85,9 +85,14 @@ export function openQueries(read: Transactions['read'], derive: Derive): Postgre
       return row ? readCleanup(row) : null;
     },
 
-    async pendingDeletions() {
-      const text = 'SELECT media_id, names FROM easel.deletions WHERE easel.is_json(names) ORDER BY media_id';
-      return (await read(text)).map(readDeletion);
+    async pendingDeletions(mediaId) {
+      if (mediaId?.includes('\0')) return [];
+      const select = 'SELECT media_id, names FROM easel.deletions WHERE easel.is_json(names)';
+      const rows =
+        mediaId === undefined
+          ? await read(`${select} ORDER BY media_id`)
+          : await read(`${select} AND media_id = $1`, [mediaId]);
+      return rows.map(readDeletion);
     },
 
     async unreadable() {

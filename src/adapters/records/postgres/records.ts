@@ -4,7 +4,7 @@ import { formatSize } from '../../../core/domain/geometry.ts';
 import type { Image } from '../../../core/domain/image.ts';
 import type { SpendingGuard } from '../../../core/domain/money.ts';
 import type { Acceptance, Deletion, Derive, RecordStore } from '../../../core/ports/record-store.ts';
-import type { PostgresDatabase, Row, Statements } from '../../postgres/database.ts';
+import { allOf, type PostgresDatabase, type Row, type Statements } from '../../postgres/database.ts';
 import type { PostgresSession } from '../../postgres/session.ts';
 import { asStored, readDeletion, readImage } from '../rows.ts';
 import { createTurns } from '../turns.ts';
@@ -74,29 +74,32 @@ export async function openPostgresRecords({
     },
   });
 
-  /** Stores what the writes to images of one owner cause, beside the images themselves. */
-  const enterDerived = async (
+  /**
+   * Stores the images by `stores`, statements that have been sent, and what they cause. What a budget has to be asked for is entered when
+   * all else is answered, as others wait from then on; without one everything is sent at once.
+   */
+  const storeAll = async (
     statements: Statements,
+    stores: readonly Promise<unknown>[],
     images: readonly NewImage[],
-    owner: string,
     guard: SpendingGuard | undefined,
-  ): Promise<Entered> => {
-    for (const { stored, derived } of images)
+  ): Promise<Stored> => {
+    const owner = images[0]?.stored.image.owner ?? '';
+    const deliveries = images.map(async ({ stored, derived }) => {
       if (derived.delivery) await insertDelivery(statements, derived.delivery, stored);
+    });
     const jobs = images.filter(({ derived }) => derived.startsJob).map(({ stored }) => stored.image.mediaId);
-    const jobsSent = jobs.length > 0 ? await enlist(statements, jobs) : null;
-    const judged = await enterSpending(
-      statements,
-      images.map(({ derived }) => derived),
-      owner,
-      guard,
-    );
-    return { images, jobsSent, judged };
+    const enlisted = jobs.length > 0 ? enlist(statements, jobs) : Promise.resolve(() => undefined);
+    const others = allOf([...stores, ...deliveries, enlisted]);
+    if (budgetLock(guard, owner) !== null) await others;
+    const derived = images.map((image) => image.derived);
+    const [, onJobsSent, judged] = await allOf([others, enlisted, enterSpending(statements, derived, owner, guard)]);
+    return { images, onJobsSent, judged };
   };
 
-  /** Tells of a write that is durable. */
-  const written = ({ images, jobsSent, judged }: Entered): void => {
-    jobsSent?.();
+  /** Says what a write causes that is durable. */
+  const written = ({ images, onJobsSent, judged }: Stored): void => {
+    onJobsSent();
     if (images.some(({ derived }) => derived.delivery)) {
       queueMicrotask(() => onNewDelivery());
       announcements.deliveryDue();
@@ -123,21 +126,18 @@ export async function openPostgresRecords({
     images: readonly Image[],
     queueLimit: number,
     guard: SpendingGuard | undefined,
-  ): Promise<'taken' | 'queue_full' | Entered> =>
+  ): Promise<'taken' | 'queue_full' | Stored> =>
     write(async (statements, note) => {
       await lockTogether(statements, images);
       if (!(await hasRoom(statements, images.length, queueLimit))) return 'queue_full';
       const added = images.map((image) => ({ stored: asStored(image), derived: derive(null, image) }));
-      if (!(await insertImages(statements, added, note))) throw new TakenError();
-      await insertLabels(statements, images);
-      await insertSharedNames(statements, added);
-      const pending = await findDeletion(
-        statements,
-        images.map(({ mediaId }) => mediaId),
-      );
-      if (pending) throw stillBeingRemoved(pending);
-      const owner = images[0]?.owner ?? '';
-      return await enterDerived(statements, added, owner, guard);
+      const stores = [
+        insertImages(statements, added, note).then(refuseTaken),
+        insertLabels(statements, images),
+        insertSharedNames(statements, added),
+        findDeletion(statements, images).then(refusePending),
+      ];
+      return await storeAll(statements, stores, added, guard);
     }).catch(asTaken);
 
   const rewrite = (
@@ -158,14 +158,14 @@ export async function openPostgresRecords({
           if (image.mediaId !== mediaId) throw new TypeError(`an update cannot rename ${mediaId} to ${image.mediaId}`);
           if (!room) return 'queue_full';
           const after = { stored: asStored(image), derived: derive(before, image) };
-          await rewriteImage(statements, before, after);
-          return { image, entered: await enterDerived(statements, [after], image.owner, guard) };
+          const rewritten = rewriteImage(statements, before, after);
+          return { image, stored: await storeAll(statements, [rewritten], [after], guard) };
         }),
       );
       if (result === 'queue_full') return result;
-      if (result.entered) {
+      if (result.stored) {
         announcements.imageChanged(mediaId);
-        written(result.entered);
+        written(result.stored);
       }
       return result.image;
     });
@@ -274,10 +274,10 @@ export async function openPostgresRecords({
   };
 }
 
-/** What a write entered beside the images, to be told of once it is durable. */
-interface Entered {
+/** A write that a commit makes durable. */
+interface Stored {
   readonly images: readonly NewImage[];
-  readonly jobsSent: (() => void) | null;
+  readonly onJobsSent: () => void;
   readonly judged: Judged | null;
 }
 
@@ -286,14 +286,19 @@ class TakenError extends Error {
   override readonly name = 'TakenError';
 }
 
+function refuseTaken(areAllNew: boolean): void {
+  if (!areAllNew) throw new TakenError();
+}
+
 function asTaken(error: unknown): 'taken' {
   if (error instanceof TakenError) return 'taken';
   throw error;
 }
 
 /** Refuses a mediaId while its deletion is pending: the new image would publish under names that are about to be removed. */
-function stillBeingRemoved(row: Row): ImageError {
+function refusePending(row: Row | undefined): void {
+  if (row === undefined) return;
   const { mediaId } = readDeletion(row);
   const detail = `the files of the earlier image ${mediaId} are still being removed`;
-  return new ImageError('storage_unavailable', detail, { retryAfterSeconds: 1, mediaId });
+  throw new ImageError('storage_unavailable', detail, { retryAfterSeconds: 1, mediaId });
 }

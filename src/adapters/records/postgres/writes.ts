@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Image } from '../../../core/domain/image.ts';
 import type { Deletion, Derived } from '../../../core/ports/record-store.ts';
-import type { Row, Statements } from '../../postgres/database.ts';
+import { allOf, type Row, type Statements } from '../../postgres/database.ts';
 import { columnsOf, type StoredImage } from '../rows.ts';
 import { detachDeliveries } from './outbox.ts';
 import { XID } from './transactions.ts';
@@ -105,18 +105,18 @@ export async function insertSharedNames({ run }: Statements, images: readonly Ne
  * The pending deletion of one of these mediaIds, if there is any. Ask after the images are inserted: from then on no other transaction can
  * remove an image of these mediaIds, and those that have done so are seen.
  */
-export async function findDeletion({ run }: Statements, mediaIds: readonly string[]): Promise<Row | undefined> {
+export async function findDeletion({ run }: Statements, images: readonly Image[]): Promise<Row | undefined> {
   const text =
     'SELECT media_id, names FROM easel.deletions WHERE media_id = ANY ($1::text[]) ORDER BY media_id LIMIT 1';
-  return (await run(text, [mediaIds]))[0];
+  return (await run(text, [images.map(({ mediaId }) => mediaId)]))[0];
 }
 
 /** The stored row of an image, which no other transaction changes until this one ends. */
-export async function lockImage({ run }: Statements, mediaId: string): Promise<Row | undefined> {
+export async function lockImage({ look }: Statements, mediaId: string): Promise<Row | undefined> {
   // Any text is asked for, and PostgreSQL takes none with a NUL.
   if (mediaId.includes('\0')) return undefined;
   const text = `SELECT media_id, document, ${XID} FROM easel.images WHERE media_id = $1 FOR UPDATE`;
-  return (await run(text, [mediaId]))[0];
+  return (await look(text, [mediaId]))[0];
 }
 
 /** Writes a changed image over the one before, which this transaction has locked. */
@@ -124,25 +124,29 @@ export async function rewriteImage(statements: Statements, before: Image, after:
   const { run } = statements;
   const { mediaId, owner, status, createdAt, request } = after.stored.image;
   const set = COLUMNS.map(([name, type], index) => `${name} = $${index + 1}::${type}`);
-  await run(`UPDATE easel.images SET ${set.join(', ')} WHERE media_id = $1`, valuesOf(after));
+  const written = run(`UPDATE easel.images SET ${set.join(', ')} WHERE media_id = $1`, valuesOf(after));
+  const others: Promise<unknown>[] = [];
   if (!isDeepStrictEqual(request.labels, before.request.labels)) {
-    await run('DELETE FROM easel.labels WHERE media_id = $1', [mediaId]);
-    await insertLabels(statements, [after.stored.image]);
+    others.push(run('DELETE FROM easel.labels WHERE media_id = $1', [mediaId]));
+    others.push(insertLabels(statements, [after.stored.image]));
   } else if (
     request.labels.length > 0 &&
     (status !== before.status || owner !== before.owner || createdAt !== before.createdAt)
   ) {
-    await run('UPDATE easel.labels SET owner = $2, status = $3, created_at = $4::bigint WHERE media_id = $1', [
-      mediaId,
-      owner,
-      status,
-      Date.parse(createdAt),
-    ]);
+    others.push(
+      run('UPDATE easel.labels SET owner = $2, status = $3, created_at = $4::bigint WHERE media_id = $1', [
+        mediaId,
+        owner,
+        status,
+        Date.parse(createdAt),
+      ]),
+    );
   }
   if (request !== before.request) {
-    await run('DELETE FROM easel.shared_files WHERE media_id = $1', [mediaId]);
-    await insertSharedNames(statements, [after]);
+    others.push(run('DELETE FROM easel.shared_files WHERE media_id = $1', [mediaId]));
+    others.push(insertSharedNames(statements, [after]));
   }
+  await allOf([written, ...others]);
 }
 
 /**

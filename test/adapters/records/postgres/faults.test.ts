@@ -19,7 +19,10 @@ describe('faults', () => {
   afterEach(() => place.dispose());
 
   const endSessions = () =>
-    place.test.query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'easel%'");
+    // Those of other tests are over other databases of the same server.
+    place.test.query(
+      "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'easel%'",
+    );
   /** Adds a trigger for one test, which runs `body` after each row that is inserted into the table. */
   const withTrigger = async (table: string, body: string, work: () => Promise<void>) => {
     await place.test.query(

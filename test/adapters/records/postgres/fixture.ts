@@ -7,6 +7,7 @@ import { openPostgresRecords, type PostgresRecordsOptions } from '../../../../sr
 import type { RecordStore } from '../../../../src/core/ports/record-store.ts';
 import { trivialDerive } from '../../../contracts/record-store/trivial-derive.ts';
 import { createTestDatabase, type TestDatabase } from '../../../support/postgres/shared-server.ts';
+import { LONGEST_WAIT_MS } from '../../../support/until.ts';
 
 /** Says nothing. */
 export const log = pino({ level: 'silent' });
@@ -50,7 +51,7 @@ export function createPlaces(): () => Promise<Place> {
       test,
 
       async open(options = {}, name = 'records') {
-        const connections = { url: test.url, applicationName: `easel ${name}`, log };
+        const connections = { url: test.url, applicationName: `easel ${name}`, connectMs: LONGEST_WAIT_MS, log };
         const database = openPostgres({ ...connections, poolSize: 10 });
         const session = await openSession(connections);
         const records = await openPostgresRecords({ database, session, derive: trivialDerive, ...options });

@@ -49,9 +49,10 @@ describe('the cost', () => {
       ...database,
       read: async (text, values) => [...(await noted(text, values)), ...(await database.read(text, values))],
       transaction: (work) =>
-        database.transaction(({ run }) =>
+        database.transaction(({ run, look }) =>
           work({
             run: async (text, values) => [...(await noted(text, values)), ...(await run(text, values))],
+            look: async (text, values) => [...(await noted(text, values)), ...(await look(text, values))],
           }),
         ),
     };

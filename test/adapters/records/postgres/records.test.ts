@@ -15,4 +15,4 @@ const createFixture: CreateFixture = async (derive) => {
 
 describeRecordStore('PostgreSQL', createFixture);
 // Fewer walks than with SQLite, as each read goes over a connection.
-describeCoreRules('PostgreSQL', createFixture, 12);
+describeCoreRules('PostgreSQL', createFixture, 6);

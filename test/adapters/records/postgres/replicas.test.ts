@@ -260,7 +260,7 @@ describe('two replicas over one database', () => {
       await until(() => otherNews === 2);
       const before = otherNews;
       await place.test.query(
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'easel other'",
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'easel other'",
       );
       await until(() => otherNews > before);
     });

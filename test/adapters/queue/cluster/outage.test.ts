@@ -1,13 +1,13 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { pino } from 'pino';
 import { afterAll, expect, it } from 'vitest';
-import { HEARTBEAT_SECONDS } from '../../../src/adapters/queue/job-schema.ts';
-import { createSupervision } from '../../../src/adapters/queue/supervision.ts';
-import { controlledJobs } from '../../contracts/job-queue.ts';
-import { startPostgres } from '../../support/postgres/server.ts';
-import { until } from '../../support/until.ts';
-import { startHolder } from './holder.ts';
-import { openReplica } from './replicas.ts';
+import { HEARTBEAT_SECONDS } from '../../../../src/adapters/queue/job-schema.ts';
+import { createSupervision } from '../../../../src/adapters/queue/supervision.ts';
+import { controlledJobs } from '../../../contracts/job-queue.ts';
+import { startPostgres } from '../../../support/postgres/server.ts';
+import { until } from '../../../support/until.ts';
+import { startHolder } from '../holder.ts';
+import { openReplica } from '../replicas.ts';
 
 const closes: (() => Promise<void>)[] = [];
 afterAll(async () => {

@@ -3,12 +3,12 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import pg from 'pg';
 import { expect, it } from 'vitest';
-import { EASEL, runEasel } from '../cli/run-easel.ts';
-import { makeInstallation, postgresContents, sqliteContents } from '../composition/migrate/installation.ts';
-import { startProcess } from '../support/app/process.ts';
-import { createTestDatabase } from '../support/postgres/shared-server.ts';
-import { temporaryFolder } from '../support/temporary-folder.ts';
-import { until } from '../support/until.ts';
+import { EASEL, runEasel } from '../../cli/run-easel.ts';
+import { makeInstallation, postgresContents, sqliteContents } from '../../composition/migrate/installation.ts';
+import { startProcess } from '../../support/app/process.ts';
+import { createTestDatabase } from '../../support/postgres/shared-server.ts';
+import { temporaryFolder } from '../../support/temporary-folder.ts';
+import { until } from '../../support/until.ts';
 
 /** More than one transaction of records. */
 const IMAGES = 250;

@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { controlledJobs } from '../../contracts/job-queue.ts';
-import { createTestDatabase, type TestDatabase } from '../../support/postgres/shared-server.ts';
-import { until } from '../../support/until.ts';
-import { type Holder, startHolder } from './holder.ts';
-import { openReplica, type Replica } from './replicas.ts';
+import { controlledJobs } from '../../../contracts/job-queue.ts';
+import { createTestDatabase, type TestDatabase } from '../../../support/postgres/shared-server.ts';
+import { until } from '../../../support/until.ts';
+import { type Holder, startHolder } from '../holder.ts';
+import { openReplica, type Replica } from '../replicas.ts';
 
 describe('a job whose process is gone', () => {
   let test: TestDatabase;
