@@ -182,7 +182,7 @@ const CASES: readonly Case[] = [
   ...each("a collector's URL", [['/', 'x'], '/'], async (text) => {
     const logger = { child: () => logger } as never;
     const endpoint = `http://127.0.0.1/${text}`;
-    await createOtelTracing({ endpoint, version: '1', logger, maskSecrets, clock: {} as never }).close();
+    await createOtelTracing({ endpoint, version: '1', instance: 'a', logger, maskSecrets, clock: {} as never }).close();
   }),
 ];
 

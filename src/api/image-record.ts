@@ -50,7 +50,8 @@ export const attempts = z.array(
       startedAt: timestamp('When the call was sent.'),
       durationMs: z.number().nullable().meta({ description: 'Null while it runs, or if the process died during it.' }),
       outcome: z.enum(SHOWN_OUTCOMES).meta({
-        description: '`running`: in this process, now. `failed` is known not to be billed, `unknown` may be.',
+        description:
+          '`running`: now; where its process was killed, until the job is taken over. `failed` is known not to be billed, `unknown` may be.',
       }),
       httpStatus: z.int().nullable(),
       providerRequestId: z.string().nullable(),

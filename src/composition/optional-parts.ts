@@ -23,13 +23,17 @@ interface Tracing {
   close(): Promise<void>;
 }
 
-/** Starts exporting traces. Without a collector, returns a tracer that does nothing and the logger unchanged. */
-export async function openTracing({ tracing, secrets }: Config, logger: Logger, clock: Clock): Promise<Tracing> {
+/** Starts exporting traces, as `instance`. Without a collector, returns a tracer that does nothing and the logger unchanged. */
+export async function openTracing(
+  { tracing, secrets }: Config,
+  { instance, logger, clock }: { readonly instance: string; readonly logger: Logger; readonly clock: Clock },
+): Promise<Tracing> {
   if (tracing === null) return { tracer: NO_TRACING, logger, close: async () => undefined };
   const { createOtelTracing } = await import('../adapters/telemetry/otel.ts');
   return createOtelTracing({
     endpoint: tracing.endpoint,
     version: VERSION,
+    instance,
     logger,
     maskSecrets: secrets.mask,
     clock,

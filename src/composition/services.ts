@@ -98,9 +98,9 @@ export async function createServices(
 
   const { presets, references } = await openPresets(config);
 
-  const tracing = await openTracing(config, baseLogger, clock);
-  opened.defer(() => tracing.close());
   const instance = randomUUID();
+  const tracing = await openTracing(config, { instance, logger: baseLogger, clock });
+  opened.defer(() => tracing.close());
   const { tracer } = tracing;
   const log = config.records.kind === 'postgres' ? tracing.logger.child({ instance }) : tracing.logger;
 

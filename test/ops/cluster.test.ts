@@ -171,7 +171,7 @@ describe('ops/kubernetes.yaml', () => {
   });
   const pod = z.strictObject({
     automountServiceAccountToken: z.literal(false),
-    terminationGracePeriodSeconds: z.literal(GRACE_SECONDS),
+    terminationGracePeriodSeconds: z.number(),
     securityContext: z.object({ runAsNonRoot: z.literal(true), runAsUser: z.literal(1000) }),
     topologySpreadConstraints: z.array(z.object({ labelSelector: z.object({ matchLabels: labels }) })),
     containers: z.tuple([container]),
@@ -183,6 +183,14 @@ describe('ops/kubernetes.yaml', () => {
       strategy: z.object({ type: z.literal('RollingUpdate') }),
       selector: z.object({ matchLabels: labels }),
       template: z.object({ metadata: z.object({ labels }), spec: pod }),
+    }),
+  });
+  const scaler = z.object({
+    spec: z.object({
+      scaleTargetRef: z.object({ kind: z.literal('Deployment'), name: z.string() }),
+      minReplicas: z.number().min(2),
+      maxReplicas: z.number(),
+      metrics: z.array(z.object({ external: z.object({ metric: z.object({ name: z.string() }) }).optional() })),
     }),
   });
   const roles = ['api', 'worker'] as const;
@@ -200,6 +208,9 @@ describe('ops/kubernetes.yaml', () => {
     expect(new Set(easel.volumeMounts.map(({ name }) => name))).toEqual(
       new Set(template.spec.volumes.map(({ name }) => name)),
     );
+    // Kubernetes counts the pause before the signal too.
+    const pause = easel.lifecycle?.preStop.sleep.seconds ?? 0;
+    expect(template.spec.terminationGracePeriodSeconds).toBe(GRACE_SECONDS + pause);
     expect(easel.env[0]).toEqual({ name: 'ROLE', value: role });
     const paths = [easel.startupProbe, easel.livenessProbe, easel.readinessProbe].map(({ httpGet }) => httpGet.path);
     expect(paths).toEqual(['/health/live', '/health/live', role === 'api' ? '/health/live' : '/health/ready']);
@@ -213,14 +224,6 @@ describe('ops/kubernetes.yaml', () => {
   });
 
   it('scales each deployment, workers by a metric that the rule of prometheus-adapter makes', () => {
-    const scaler = z.object({
-      spec: z.object({
-        scaleTargetRef: z.object({ kind: z.literal('Deployment'), name: z.string() }),
-        minReplicas: z.number().min(2),
-        maxReplicas: z.number(),
-        metrics: z.array(z.object({ external: z.object({ metric: z.object({ name: z.string() }) }).optional() })),
-      }),
-    });
     const metrics = roles.flatMap((role) => {
       const { spec } = scaler.parse(find('HorizontalPodAutoscaler', `easel-${role}`));
       expect(spec.scaleTargetRef.name).toBe(`easel-${role}`);
@@ -243,8 +246,11 @@ describe('ops/kubernetes.yaml', () => {
       ...[...read('ops/kubernetes.yaml').matchAll(/--from-literal=([A-Z0-9_]+)=/g)].map(([, name = '']) => name),
     ];
     expect(named.filter((name) => !isSetting(name) && name !== 'OPENAI_API_KEY')).toEqual([]);
+    const [api = 0, worker = 0] = roles.map(
+      (role) => scaler.parse(find('HorizontalPodAutoscaler', `easel-${role}`)).spec.maxReplicas,
+    );
     expect(read('ops/kubernetes.yaml')).toContain(
-      `(2 + 8) x (DATABASE_POOL + 2) = ${10 * (Number(data.DATABASE_POOL) + 2)}`,
+      `(${api} + ${worker}) x (DATABASE_POOL + 2) = ${(api + worker) * (Number(data.DATABASE_POOL) + 2)}`,
     );
   });
 });

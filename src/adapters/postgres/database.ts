@@ -36,7 +36,7 @@ export async function allOf<T extends readonly unknown[]>(
  * the server cannot be reached or cannot do what is asked at the moment; a write that raises the latter may have taken effect.
  */
 export interface PostgresDatabase {
-  /** Runs one statement that only reads. It is run again where the connection to the server was lost. */
+  /** Runs one statement that only reads. It is run again where the connection to the server was lost, but not after 20 seconds. */
   read(text: string, values?: readonly unknown[]): Promise<readonly Row[]>;
   /** Runs one statement that may write. It is run once. */
   write(text: string, values?: readonly unknown[]): Promise<readonly Row[]>;
@@ -144,13 +144,18 @@ export function openPostgres({ poolSize, log, ...options }: PostgresOptions): Po
     }
   }
 
-  /** Does the work again as long as `mayRepeat` says so of its error, and raises what the ports promise. */
+  /**
+   * Does the work again as long as `mayRepeat` says so of its error, and raises what the ports promise. A caller has waited long enough where
+   * an answer did not come at all: the connections that are left in the pool may be as silent.
+   */
   async function repeating<T>(work: () => Promise<T>, mayRepeat: (error: unknown) => boolean): Promise<T> {
+    const lastBegin = performance.now() + ANSWER_TIMEOUT_MS;
     for (let tries = 1; ; tries += 1) {
       try {
         return await work();
       } catch (error) {
-        if (tries === MAX_TRIES || isClosed || !mayRepeat(error)) throw asImageError(error);
+        const isLast = tries === MAX_TRIES || performance.now() >= lastBegin;
+        if (isLast || isClosed || !mayRepeat(error)) throw asImageError(error);
       }
     }
   }

@@ -23,6 +23,8 @@ interface OtelTracingOptions {
   /** The collector's base URL, as in OTEL_EXPORTER_OTLP_ENDPOINT; `/v1/traces` is appended. */
   readonly endpoint: string;
   readonly version: string;
+  /** This process among the replicas of a service. */
+  readonly instance: string;
   readonly logger: Logger;
   /** Applied to every text that is exported. */
   readonly maskSecrets: MaskSecrets;
@@ -51,10 +53,17 @@ const MAX_REASON = 300;
  * whether its trace is recorded; traces that begin here always are. Nothing is registered globally, so several services can run in
  * one process.
  */
-export function createOtelTracing({ endpoint, version, logger, maskSecrets, clock }: OtelTracingOptions): OtelTracing {
+export function createOtelTracing(options: OtelTracingOptions): OtelTracing {
+  const { endpoint, version, instance, logger, maskSecrets, clock } = options;
   const exporter = new OTLPTraceExporter({ url: tracesUrl(endpoint), timeoutMillis: EXPORT_TIMEOUT_MS });
   const provider = new TracerProvider({
-    resource: defaultResource().merge(resourceFromAttributes({ 'service.name': 'easel', 'service.version': version })),
+    resource: defaultResource().merge(
+      resourceFromAttributes({
+        'service.name': 'easel',
+        'service.version': version,
+        'service.instance.id': instance,
+      }),
+    ),
     spanProcessors: [new BatchSpanProcessor({ exporter: logExportFailures(exporter, logger, maskSecrets, clock) })],
   });
   const spans = provider.getTracer('easel', version);

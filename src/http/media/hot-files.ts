@@ -1,12 +1,12 @@
 import { LRUCache } from 'lru-cache';
 import type { MediaFile } from '../../core/domain/image.ts';
-import { type PublishedPictures, UnreadableFileError } from '../../core/images/published-file.ts';
+import type { PublishedPictures } from '../../core/images/published-file.ts';
 
 /** A memory cache of popular files. */
 export interface HotFiles {
   /** All bytes of a published file that is in memory; else null. */
   hit(file: MediaFile): Uint8Array | null;
-  /** All bytes of a published file, or null when it has to be read from the store. Raises the errors of the record store. */
+  /** All bytes of a published file, or null when it has to be read from the store. Raises the errors of `PublishedPictures.read`. */
   bytesOf(file: MediaFile): Promise<Uint8Array | null>;
 }
 
@@ -30,8 +30,7 @@ export function createHotFiles(pictures: Pick<PublishedPictures, 'read'>, maxByt
     maxEntrySize: Math.floor(maxBytes * MAX_SHARE),
     sizeCalculation: (bytes) => Math.max(1, bytes.length),
     // Concurrent requests for the same file share one read.
-    fetchMethod: async (_sha256, _stale, { context }) =>
-      (await pictures.read(context).catch(missIfUnreadable)) ?? undefined,
+    fetchMethod: async (_sha256, _stale, { context }) => (await pictures.read(context)) ?? undefined,
   });
   return {
     hit: ({ sha256 }) => cached.get(sha256) ?? null,
@@ -46,10 +45,4 @@ export function createHotFiles(pictures: Pick<PublishedPictures, 'read'>, maxByt
       return null;
     },
   };
-}
-
-/** Makes a file that cannot be read a cache miss: the caller then opens it and gets the error. */
-function missIfUnreadable(error: unknown): null {
-  if (error instanceof UnreadableFileError) return null;
-  throw error;
 }

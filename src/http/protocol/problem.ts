@@ -1,6 +1,7 @@
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { errorProblem, type ProblemCode, type ProblemSpec, toProblem } from '../../api/problem.ts';
 import { ImageError } from '../../core/domain/errors.ts';
+import { UnreadableFileError } from '../../core/images/published-file.ts';
 import type { MethodsOf } from './allowed-methods.ts';
 import { createDrainingBody, hasUnreadBody } from './drain.ts';
 
@@ -100,10 +101,14 @@ export function pathOf(request: FastifyRequest): string {
   return request.url.split('?', 1)[0] ?? '';
 }
 
-/** The problem for `error`. An unexpected error is logged, and its text is not in the problem. */
+/** The problem for `error`. An unexpected error is logged, and its text is not in the problem; so is why a file cannot be read. */
 export function problemFor(error: unknown, request: FastifyRequest): ProblemSpec {
   const spec = expectedProblem(error, request);
   if (spec !== null) return spec;
+  if (error instanceof UnreadableFileError) {
+    request.log.error({ requestId: request.id, err: error }, 'a published file cannot be read');
+    return { code: 'storage_unavailable', detail: error.message };
+  }
   request.log.error({ requestId: request.id, err: error }, 'unexpected error');
   return { code: 'internal_error', detail: 'this is a fault of the service; its log has more under the requestId' };
 }

@@ -1,5 +1,5 @@
 import { pino } from 'pino';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { createPostgresLocks } from '../../../src/adapters/locks/postgres.ts';
 import { openPostgres, type PostgresDatabase } from '../../../src/adapters/postgres/database.ts';
 import {
@@ -9,6 +9,7 @@ import {
   SCHEMA_VERSION,
 } from '../../../src/adapters/postgres/schema/migrations.ts';
 import { openSession, type PostgresSession } from '../../../src/adapters/postgres/session.ts';
+import { answerAsPostgres } from '../../support/postgres/scripted-server.ts';
 import { createTestDatabase, type TestDatabase } from '../../support/postgres/shared-server.ts';
 import { until } from '../../support/until.ts';
 
@@ -112,6 +113,22 @@ describe('a PostgreSQL database', () => {
     await database.write('CREATE TABLE t (n integer)');
     await endSessions();
     expect(await database.read('SELECT n FROM t')).toEqual([]);
+  });
+
+  it('asks a server that does not answer once, and says so after 20 seconds', async () => {
+    const asked = Promise.withResolvers<void>();
+    const leave = vi.fn(() => asked.resolve());
+    await using server = await answerAsPostgres({ leave });
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
+    onTestFinished(() => void vi.useRealTimers());
+    const silent = openPostgres({ url: server.url, poolSize: 1, applicationName: 'test', log });
+    const reading = silent.read('SELECT 1');
+    reading.catch(() => undefined);
+    await asked.promise;
+    vi.advanceTimersByTime(20_000);
+    await expect(reading).rejects.toMatchObject({ code: 'storage_unavailable' });
+    expect(leave).toHaveBeenCalledTimes(1);
+    await silent.close();
   });
 
   it('migrates once, whoever begins, and refuses the schema of a newer Easel', async () => {

@@ -196,7 +196,13 @@ describe('what is exported', () => {
   it('holds no secret, in names, attributes or the message of an error', async () => {
     await using receiver = await startOtlpReceiver();
     const { mask: maskSecrets } = createSecretMask(['hunter22']);
-    const options = { endpoint: receiver.endpoint, version: '1', logger: pino({ level: 'silent' }), maskSecrets };
+    const options = {
+      endpoint: receiver.endpoint,
+      version: '1',
+      instance: 'a',
+      logger: pino({ level: 'silent' }),
+      maskSecrets,
+    };
     const { tracer, close } = createOtelTracing({ ...options, clock: createManualClock() });
     const span = { name: 'a hunter22', attributes: { given: 'b hunter22', count: 1 }, parent: null };
     const work = tracer.span(span, async () => {
@@ -259,7 +265,14 @@ describe('a collector', () => {
     const clock = createManualClock();
     const logger = pino({ level: 'silent' });
     const { endpoint } = receiver;
-    const { tracer, close } = createOtelTracing({ endpoint, version: '1', logger, maskSecrets: (text) => text, clock });
+    const { tracer, close } = createOtelTracing({
+      endpoint,
+      version: '1',
+      instance: 'a',
+      logger,
+      maskSecrets: (text) => text,
+      clock,
+    });
     await tracer.span({ name: 'x', parent: null }, async () => undefined);
     // Those of the SDK too, so that none of its own limits ends the wait.
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
@@ -277,6 +290,7 @@ describe('a collector', () => {
     const { tracer, close } = createOtelTracing({
       endpoint: receiver.endpoint,
       version: '1',
+      instance: 'a',
       logger,
       maskSecrets: (text) => text,
       clock,

@@ -36,7 +36,7 @@ const request = z.object({
   ),
 });
 
-export type ReceivedSpan = z.output<typeof span> & { readonly service: unknown };
+export type ReceivedSpan = z.output<typeof span> & { readonly service: unknown; readonly instance: unknown };
 
 export interface OtlpReceiver extends AsyncDisposable {
   /** The value for OTEL_EXPORTER_OTLP_ENDPOINT. */
@@ -64,8 +64,8 @@ export async function startOtlpReceiver({
     if (status !== 200) return outgoing.writeHead(status).end();
     if (incoming.method !== 'POST' || incoming.url !== '/v1/traces') return outgoing.writeHead(404).end();
     for (const { resource, scopeSpans } of request.parse(JSON.parse(body)).resourceSpans) {
-      const service = resource.attributes['service.name'];
-      spans.push(...scopeSpans.flatMap((scope) => scope.spans.map((one) => ({ ...one, service }))));
+      const { 'service.name': service, 'service.instance.id': instance } = resource.attributes;
+      spans.push(...scopeSpans.flatMap((scope) => scope.spans.map((one) => ({ ...one, service, instance }))));
     }
     return outgoing.writeHead(200, { 'content-type': 'application/json' }).end('{}');
   });

@@ -8,6 +8,8 @@ interface Answers {
   readonly version?: number;
   /** The SQLSTATE with which every connection is refused. */
   readonly error?: string;
+  /** Called with each statement, which is then not answered. */
+  readonly leave?: () => void;
 }
 
 interface ScriptedServer extends AsyncDisposable {
@@ -15,7 +17,7 @@ interface ScriptedServer extends AsyncDisposable {
 }
 
 /** Starts it on a free port of loopback. */
-export async function answerAsPostgres({ version = 180_000, error }: Answers): Promise<ScriptedServer> {
+export async function answerAsPostgres({ version = 180_000, error, leave }: Answers): Promise<ScriptedServer> {
   const named = `${Math.floor(version / 10_000)}.${version % 10_000}`;
   const server = createServer((socket) => {
     socket.on('error', () => undefined);
@@ -25,9 +27,12 @@ export async function answerAsPostgres({ version = 180_000, error }: Answers): P
         return;
       }
       socket.write(Buffer.concat([message('R', int32(0)), READY]));
-      socket.on('data', () =>
-        socket.write(row({ version: String(version), named, read_only: 'off', encoding: 'UTF8' })),
-      );
+      socket.on('data', ([kind]) => {
+        // A client that closes the connection says so.
+        if (kind === 'X'.charCodeAt(0)) return;
+        if (leave) leave();
+        else socket.write(row({ version: String(version), named, read_only: 'off', encoding: 'UTF8' }));
+      });
     });
   }).listen(0, '127.0.0.1');
   await once(server, 'listening');

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { CopyObjectCommand, PutObjectCommand, type S3Client } from '@aws-sdk/client-s3';
 import { Upload } from '@aws-sdk/lib-storage';
+import { hasChecksum } from '../../../core/domain/file-names.ts';
 import type { CallOptions } from './client.ts';
 import type { ObjectHead } from './reading.ts';
 
@@ -75,8 +76,10 @@ export async function copyObject(
 /** How an object is served to those who read the bucket itself, such as a CDN. Originals and inputs are for Easel alone. */
 function headersOf(name: string) {
   const ContentType = MEDIA_TYPES[name.slice(name.lastIndexOf('.') + 1)] ?? 'application/octet-stream';
-  return {
-    ContentType,
-    CacheControl: name.includes('/') ? 'private, no-store' : 'public, max-age=31536000, immutable',
-  };
+  return { ContentType, CacheControl: name.includes('/') ? 'private, no-store' : cachingOf(name) };
+}
+
+/** A name without its checksum is another picture's once this one is made again. */
+function cachingOf(name: string): string {
+  return hasChecksum(name) ? 'public, max-age=31536000, immutable' : 'public, max-age=300, must-revalidate';
 }
