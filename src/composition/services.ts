@@ -31,7 +31,13 @@ import { createPipeline } from './pipeline.ts';
 import { type OpenCalls, openProviders } from './providers.ts';
 import { createBeginWork } from './start/begin-work.ts';
 import { openPresets } from './start/open-presets.ts';
-import { warnAboutSettings, warnAboutUnpricedModels, watchForRecovery } from './start/startup.ts';
+import {
+  pollShutdownDates,
+  reportUnreadable,
+  warnAboutSettings,
+  warnAboutUnpricedModels,
+  watchForRecovery,
+} from './start/startup.ts';
 import { createServiceStop, type StopServices } from './stop.ts';
 import { openMedia } from './stores/media.ts';
 import { openStores } from './stores/open-stores.ts';
@@ -237,7 +243,6 @@ export async function createServices(
     queue,
     deletions,
     deliverer,
-    shutdowns,
     cleanUp: () => images.cleanup({}),
     log,
   });
@@ -250,6 +255,9 @@ export async function createServices(
     warnAboutUnpricedModels(config, providers, log);
     shutdowns.warn();
     openResources.defer(watchForRecovery({ watch: storageWatch, capacity, records, log }));
+    await reportUnreadable(records, log);
+    // A replica that only answers lists models and refuses those that are shut down, too.
+    openResources.defer(pollShutdownDates(shutdowns, log));
     if (config.role !== 'api') await beginWork(openResources);
   }
 

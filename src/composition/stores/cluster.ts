@@ -6,7 +6,7 @@ import { openCallLimits } from '../../adapters/limits/postgres-calls.ts';
 import { createRequestCounters } from '../../adapters/limits/postgres-requests.ts';
 import { createPostgresLocks } from '../../adapters/locks/postgres.ts';
 import type { PostgresDatabase } from '../../adapters/postgres/database.ts';
-import { prepareDatabase } from '../../adapters/postgres/server-check.ts';
+import { asSetupError, prepareDatabase } from '../../adapters/postgres/server-check.ts';
 import { openSession, type PostgresSession } from '../../adapters/postgres/session.ts';
 import { createClusterSchedule } from '../../adapters/queue/cluster-schedule.ts';
 import { createEnlist } from '../../adapters/queue/enlist.ts';
@@ -30,10 +30,18 @@ const WAIT_MS = 30_000;
 const APPLICATION = 'easel';
 
 /**
- * The stores that replicas share in PostgreSQL. Raises `StorageSetupError` where the database cannot be used, and `ImageError` where its
- * server was not reached in time.
+ * The stores that replicas share in PostgreSQL. Raises `StorageSetupError` where its server was not reached in time, or the database cannot
+ * be used, and `ImageError` where the server was lost meanwhile.
  */
-export async function openCluster(
+export async function openCluster(...parts: Parameters<typeof open>): Promise<Stores> {
+  try {
+    return await open(...parts);
+  } catch (error) {
+    throw asSetupError(error);
+  }
+}
+
+async function open(
   { role }: Pick<Config, 'role'>,
   { url, poolSize }: PostgresSettings,
   { derive, instance, clock, log }: StoreParts,
