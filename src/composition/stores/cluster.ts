@@ -89,7 +89,10 @@ async function open(
         }).catch((error: unknown) => {
           throw error instanceof DifferingSecretError ? new StorageSetupError(error.message, { cause: error }) : error;
         });
-        return () => instances.close();
+        return {
+          hasMaker: async () => (await instances.list()).some(({ role }) => role !== 'api'),
+          leave: () => instances.close(),
+        };
       },
       reconcile: (queue) => createReconciliation({ jobs, records, queue })(),
     },
