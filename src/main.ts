@@ -82,7 +82,7 @@ async function serve(): Promise<void> {
 function reportStartError(error: unknown): void {
   const isSetting = [ConfigError, ForeignMediaError, StorageSetupError].some((kind) => error instanceof kind);
   if (error instanceof Error && isSetting) {
-    console.error(`Easel did not start: ${error.message}`);
+    console.error(`Easel did not start: ${config.secrets.mask(error.message)}`);
     process.exitCode = EX_CONFIG;
     return;
   }

@@ -33,11 +33,15 @@ export async function withServices(work: (service: EmbeddedService) => Promise<n
   const { createServices } = await import('../composition/services.ts');
   const log = await createCommandLogger(config.secrets.mask);
   for (const warning of config.warnings) log.warn(warning);
-  const services = await createServices(config, log);
+  const isShared = config.records.kind === 'postgres';
+  // What a command accepts there, the replicas make: it is like one that only answers.
+  const services = await createServices(isShared ? { ...config, role: 'api' } : config, log);
   const find = (mediaId: string) => findImage(services, mediaId);
   const payments = createPayments(began, find);
   const isInterrupted = () => signals.interrupted.aborted;
-  const reportPaid = async () => console.error(`interrupted: ${describePaid(await payments.total())} was paid`);
+  const goesOn = isShared ? ' so far; the replicas go on with what was accepted' : '';
+  const reportPaid = async () =>
+    console.error(`interrupted: ${describePaid(await payments.total())} was paid${goesOn}`);
   signals.onSecond(reportPaid);
   try {
     if (isInterrupted()) return EXIT_INTERRUPTED;
@@ -109,6 +113,12 @@ function reportCalls(count: number): void {
   if (count === 0) return;
   const calls = count === 1 ? 'a paid call' : `${count} paid calls`;
   console.error(`waiting for ${calls} to end, so that the picture is not lost; a second signal ends at once`);
+}
+
+/** Says so on standard error where no process runs that makes what was accepted, so that the command waits for one. */
+export async function warnWithoutMaker(services: Services): Promise<void> {
+  if (await services.hasMaker()) return;
+  console.error('no replica that makes pictures is running; the picture waits for one with ROLE=all or ROLE=worker');
 }
 
 /** The longest delay of a timer, in milliseconds (about 25 days). */

@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { v7 as uuidv7 } from 'uuid';
 import { createPictureFetcher } from '../adapters/fetching/picture-fetcher.ts';
@@ -15,7 +14,6 @@ import { protectInputs } from '../core/inputs/input-holds.ts';
 import { createGuardSpending } from '../core/money/budget-watch.ts';
 import { createCosts } from '../core/money/costs.ts';
 import { createRunningCalls } from '../core/pipeline/running-calls.ts';
-import type { Clock } from '../core/ports/clock.ts';
 import { createDeletions } from '../core/retention/deletions.ts';
 import { createSweepWatch } from '../core/retention/sweep-watch.ts';
 import { createStorageCapacity } from '../core/storage/capacity.ts';
@@ -28,10 +26,16 @@ import { createHealthChecks } from './health-checks.ts';
 import { createServiceMetrics } from './metrics.ts';
 import { loadSharp, openLinks, openTracing, openWebhooks, trySigning } from './optional-parts.ts';
 import { createPipeline } from './pipeline.ts';
-import { type OpenCalls, openProviders } from './providers.ts';
+import { openProviders } from './providers.ts';
 import { createBeginWork } from './start/begin-work.ts';
 import { openPresets } from './start/open-presets.ts';
-import { warnAboutSettings, warnAboutUnpricedModels, watchForRecovery } from './start/startup.ts';
+import {
+  pollShutdownDates,
+  reportUnreadable,
+  warnAboutSettings,
+  warnAboutUnpricedModels,
+  watchForRecovery,
+} from './start/startup.ts';
 import { createServiceStop, type StopServices } from './stop.ts';
 import { openMedia } from './stores/media.ts';
 import { openStores } from './stores/open-stores.ts';
@@ -39,6 +43,7 @@ import { readSecrets } from './stores/secrets.ts';
 import { openCallThreads } from './threads/call-threads.ts';
 import { createUseCases } from './use-cases.ts';
 import { VERSION } from './version.ts';
+import { REAL_WORLD, type World } from './world.ts';
 
 /** The wired service: what the HTTP interface calls, and how the process starts and stops it. */
 export interface Services extends AppServices {
@@ -49,6 +54,8 @@ export interface Services extends AppServices {
   start(): Promise<void>;
   /** Takes up one image where it is unfinished, for a command that does not start the service. */
   resume(mediaId: string): Promise<void>;
+  /** Whether a process runs that makes pictures: this one, or one of the replicas over the same records. */
+  hasMaker(): Promise<boolean>;
   /**
    * Stops in phases. At once new work is refused, waiting calls are answered, and work that waits is left to the next start; everything
    * else is served on. A paid call that is running is waited for, at most `graceMs`. When none is running, and what was received has
@@ -61,26 +68,6 @@ export interface Services extends AppServices {
   /** Reloads the API keys from their file. */
   readonly reloadKeys: () => void;
 }
-
-/** Clock and random numbers, which tests replace with predictable ones, and what opens threads, which tests may share or do without. */
-interface World {
-  readonly clock: Clock;
-  /** In [0, 1). */
-  readonly random: () => number;
-  readonly openImaging?: typeof createImagingThreads;
-  readonly openCalls?: OpenCalls;
-  /** Whether other processes work over the same records and the same media store; by default where these are in PostgreSQL. */
-  readonly isShared?: boolean;
-}
-
-const REAL_WORLD: World = {
-  clock: {
-    now: () => Date.now(),
-    monotonic: () => Math.floor(performance.now()),
-    sleep: (ms, signal) => delay(ms, undefined, { signal }),
-  },
-  random: Math.random,
-};
 
 /** Composition root: chooses the adapters and wires the service. If it rejects, everything it had opened is closed again. */
 export async function createServices(
@@ -114,7 +101,8 @@ export async function createServices(
   opened.defer(() => keys.close());
   const plainUrls = createFileUrls(config.server.publicUrl);
   const secrets = await readSecrets(config, stores.keepSecret);
-  if (cluster !== null) opened.defer(await cluster.join(secrets));
+  const membership = cluster && (await cluster.join(secrets));
+  opened.defer(async () => await membership?.leave());
   const links = openLinks(config, secrets, plainUrls, clock);
   const urls = links?.urls ?? plainUrls;
   const runningCalls = createRunningCalls();
@@ -238,7 +226,6 @@ export async function createServices(
     queue,
     deletions,
     deliverer,
-    shutdowns,
     cleanUp: () => images.cleanup({}),
     log,
   });
@@ -251,6 +238,9 @@ export async function createServices(
     warnAboutUnpricedModels(config, providers, log);
     shutdowns.warn();
     openResources.defer(watchForRecovery({ watch: storageWatch, capacity, records, log }));
+    await reportUnreadable(records, log);
+    // A replica that only answers lists models and refuses those that are shut down, too.
+    openResources.defer(pollShutdownDates(shutdowns, log));
     if (config.role !== 'api') await beginWork(openResources);
   }
 
@@ -273,6 +263,7 @@ export async function createServices(
     requestCounters: cluster?.requestCounters ?? null,
 
     resume: (mediaId) => queue.enqueue(mediaId),
+    hasMaker: async () => membership === null || (await membership.hasMaker()),
 
     start() {
       starting = startWork();

@@ -11,7 +11,12 @@ export type SecretName = (typeof SECRET_FILES)[number];
 const PROVIDER_KEY = /^(?:OPENAI_API_KEY|PROVIDER_[A-Z0-9_]+_API_KEY)$/;
 
 /** Variables whose whole value is a secret. */
-const PLAIN: ReadonlySet<string> = new Set(['MEDIA_URL_SECRET', 'AWS_SECRET_ACCESS_KEY', 'AWS_SESSION_TOKEN']);
+const PLAIN: ReadonlySet<string> = new Set([
+  'MEDIA_URL_SECRET',
+  'AWS_SECRET_ACCESS_KEY',
+  'AWS_SESSION_TOKEN',
+  'PGPASSWORD',
+]);
 
 /** URLs that may hold a user and a password. */
 const URLS = /^(?:DATABASE_URL|OTEL_EXPORTER_OTLP_(?:TRACES_)?ENDPOINT|(?:HTTPS?|ALL)_PROXY)$/i;

@@ -57,10 +57,15 @@ export const replicaSettings = {
     ),
   DATABASE_POOL: count(1, 1000)
     .default(10)
-    .describe('Most connections of this replica to PostgreSQL at the same time, beside one that listens and one for the heartbeats of jobs.'),
+    .describe(
+      'Most connections of this replica to PostgreSQL at the same time, beside one that listens and one for the heartbeats of jobs.',
+    ),
   S3_BUCKET: z
     .string()
-    .regex(/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/, 'must be 3 to 63 small letters, digits, dots and hyphens')
+    .regex(
+      /^(?!.*\.\.)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/,
+      'must be 3 to 63 small letters, digits, hyphens and single dots',
+    )
     .optional()
     .describe('Bucket of the pictures, in the place of `MEDIA_DIR`. Credentials are the variables of AWS.'),
   S3_ENDPOINT: endpoint.optional().describe("Any server that speaks S3. Default: AWS's own."),
@@ -74,6 +79,10 @@ export const replicaSettings = {
     .regex(
       /^[A-Za-z0-9_.-]+(?:\/[A-Za-z0-9_.-]+)*\/?$/,
       'must be letters, digits, dots, hyphens and underscores, with single slashes between, such as easel/production',
+    )
+    .refine(
+      (text) => !/(?:^|\/)\.\.?(?:\/|$)/.test(text),
+      'must have no part that is . or .., which would lead elsewhere',
     )
     .max(MAX_PREFIX, `must have at most ${MAX_PREFIX} characters`)
     .transform((text) => (text.endsWith('/') ? text : `${text}/`))

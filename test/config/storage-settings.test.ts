@@ -45,6 +45,29 @@ describe('settings of storage that do not go together are one line each', () => 
   });
 });
 
+it.each(['..', '.', 'a/..', '../a', 'a/../b', 'a/./b'])('takes no prefix that leads elsewhere: %s', (prefix) => {
+  expect(issuesOf({ ...BUCKET, S3_PREFIX: prefix })).toEqual([
+    'S3_PREFIX: must have no part that is . or .., which would lead elsewhere',
+  ]);
+});
+
+it.each(['a', '.a', 'a..', 'v1.2/a-b_c', 'a/'])('takes the prefix %s', (prefix) => {
+  expect(readConfig({ ...BUCKET, S3_PREFIX: prefix }).media).toMatchObject({ prefix: `${prefix.replace(/\/$/, '')}/` });
+});
+
+it.each(['a b', '/a', 'a//b', 'ä', 'a?b', 'a%2fb', 'a\\b', 'a\nb'])(
+  'takes no prefix with odd characters: %j',
+  (prefix) => {
+    expect(issuesOf({ ...BUCKET, S3_PREFIX: prefix })).toEqual([expect.stringMatching(/^S3_PREFIX: must be letters/)]);
+  },
+);
+
+it.each(['0', '-1', '1.5', 'many', '1001'])('takes no pool of %s connections', (size) => {
+  expect(issuesOf({ ...POSTGRES, ...BUCKET, DATABASE_POOL: size })).toEqual([
+    'DATABASE_POOL: must be a whole number from 1 to 1000',
+  ]);
+});
+
 it.each([
   ['SQLite and a folder', {}, 'sqlite', 'disk'],
   ['SQLite and a bucket', BUCKET, 'sqlite', 's3'],
@@ -76,6 +99,7 @@ it.each([
 
 it.each([
   ['DATABASE_URL', POSTGRES.DATABASE_URL, 'hunter22'],
+  ['PGPASSWORD', 'hunter23', 'hunter23'],
   ['AWS_SECRET_ACCESS_KEY', 'wJalrXUtnFEMI', 'wJalrXUtnFEMI'],
   ['AWS_SESSION_TOKEN', 'FwoGZXIvYXdzE', 'FwoGZXIvYXdzE'],
 ])('masks the secret in %s', (name, value, secret) => {

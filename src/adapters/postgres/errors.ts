@@ -12,7 +12,7 @@ export function unavailable(detail: string, options?: ErrorOptions): ImageError 
 export function asImageError(error: unknown): unknown {
   if (!(error instanceof Error) || error instanceof ImageError) return error;
   const options = { cause: error };
-  if (isConnectionLost(error)) return unavailable(`PostgreSQL cannot be reached: ${error.message}`, options);
+  if (isConnectionLost(error)) return unavailable(`PostgreSQL cannot be reached: ${messageOf(error)}`, options);
   const code = codeOf(error);
   if (code === DISK_FULL) return new ImageError('storage_full', 'no space is left for PostgreSQL', options);
   if (PASSING.some((prefix) => code.startsWith(prefix))) {
@@ -31,6 +31,12 @@ export function isConnectionLost(error: unknown): boolean {
 /** True for a transaction that was rolled back because of another one, and may succeed when it is done again. */
 export function isConflict(error: unknown): boolean {
   return error instanceof Error && [SERIALIZATION_FAILURE, DEADLOCK].includes(codeOf(error));
+}
+
+/** The message of an error. That of a host with several addresses is the messages of all. */
+export function messageOf(error: unknown): string {
+  if (error instanceof AggregateError) return error.errors.map(messageOf).join('; ');
+  return error instanceof Error ? error.message : String(error);
 }
 
 function codeOf(error: Error): string {

@@ -3,7 +3,7 @@ import pg from 'pg';
 import type { Logger } from 'pino';
 import { StorageSetupError } from '../../core/domain/errors.ts';
 import { connectionConfig, openPostgres, type PostgresDatabase, type PostgresOptions } from './database.ts';
-import { asImageError, isConnectionLost } from './errors.ts';
+import { isConnectionLost, messageOf } from './errors.ts';
 import { migrate, NewerSchemaError, SCHEMA_VERSION } from './schema/migrations.ts';
 
 interface PrepareOptions extends PostgresOptions {
@@ -17,8 +17,7 @@ const RETRY_MS = 500;
 
 /**
  * Opens the database and brings its tables up to date, once its server answers: one that is only just starting is tried for `waitMs`.
- * Raises `StorageSetupError` where the server, the database or the user cannot be used as they are, and `ImageError` with
- * `storage_unavailable` where the server was not reached in time.
+ * Raises `StorageSetupError` where the server was not reached in time, or it, the database or the user cannot be used as they are.
  */
 export async function prepareDatabase({ waitMs, ...options }: PrepareOptions): Promise<PostgresDatabase> {
   const deadline = performance.now() + waitMs;
@@ -30,9 +29,9 @@ export async function prepareDatabase({ waitMs, ...options }: PrepareOptions): P
         await migrateAndLog(database, options.log);
         return openPostgres(options);
       } catch (error) {
-        const reason = sentenceOf(error);
-        if (reason !== null) throw new StorageSetupError(`DATABASE_URL: ${reason}`, { cause: error });
-        if (!isConnectionLost((error as Error).cause) || performance.now() >= deadline) throw error;
+        const { cause } = error as Error;
+        if (!isConnectionLost(cause)) throw asSetupError(error);
+        if (performance.now() >= deadline) throw unreachable(cause);
         await delay(RETRY_MS);
       }
     }
@@ -58,14 +57,12 @@ async function untilReached(options: PostgresOptions, deadline: number): Promise
       await checkServer(options);
       return;
     } catch (error) {
-      if (error instanceof StorageSetupError) throw error;
-      const reason = sentenceOf(error);
-      if (reason !== null) throw new StorageSetupError(`DATABASE_URL: ${reason}`, { cause: error });
-      if (!isPassing(error) || performance.now() >= deadline) throw asImageError(error);
+      if (!isPassing(error)) throw refusal(error);
+      if (performance.now() >= deadline) throw unreachable(error);
       if (tries === 1) {
         const seconds = Math.ceil((deadline - performance.now()) / 1000);
-        const { message } = error as Error;
-        options.log.warn({ reason: message }, `PostgreSQL cannot be reached yet, and is tried for ${seconds} s`);
+        const reason = messageOf(error);
+        options.log.warn({ reason }, `PostgreSQL cannot be reached yet, and is tried for ${seconds} s`);
       }
       await delay(RETRY_MS);
     }
@@ -116,13 +113,29 @@ const NO_DATABASE = '3D000';
 const NO_RIGHT = '42501';
 const READ_ONLY = '25006';
 
+/** The error as `StorageSetupError` where only a change of the settings or of the server ends it; any other is returned unchanged. */
+export function asSetupError(error: unknown): unknown {
+  const reason = sentenceOf(error);
+  return reason === null ? error : new StorageSetupError(`DATABASE_URL: ${reason}`, { cause: error });
+}
+
+/** What stands against a connection. It is made of the URL alone, so that whatever is wrong with it is the URL or its server. */
+function refusal(error: unknown): unknown {
+  if (error instanceof StorageSetupError) return error;
+  const reason = sentenceOf(error) ?? `no connection can be made with this URL: ${messageOf(error)}`;
+  return new StorageSetupError(`DATABASE_URL: ${reason}`, { cause: error });
+}
+
+function unreachable(cause: unknown): StorageSetupError {
+  return new StorageSetupError(`DATABASE_URL: PostgreSQL cannot be reached: ${messageOf(cause)}`, { cause });
+}
+
 /** What is wrong, for an error that only a change of the settings or of the server ends; null for any other. */
 function sentenceOf(error: unknown): string | null {
+  if (!(error instanceof Error)) return null;
   if (error instanceof NewerSchemaError) return error.message;
-  const { code, message } = (error instanceof Error ? error : {}) as {
-    readonly code?: unknown;
-    readonly message?: string;
-  };
+  const { code } = error as { readonly code?: unknown };
+  const message = messageOf(error);
   switch (code) {
     case WRONG_PASSWORD:
       return 'PostgreSQL refuses the user or the password';
@@ -131,10 +144,16 @@ function sentenceOf(error: unknown): string | null {
     case NO_DATABASE:
       return `PostgreSQL has no such database: ${message}; make it with createdb`;
     case NO_RIGHT:
-      return `the user may not make or use the tables of Easel: ${message}; grant it CREATE on the database`;
+      return (
+        `the user may not make or use the tables of Easel: ${message}; it needs CONNECT and CREATE on the database, and has to own ` +
+        'the tables that are there'
+      );
     case READ_ONLY:
       return 'the server takes no writes: it is a standby, or read-only; name the primary server';
-    default:
-      return /SSL|certificate/i.test(message ?? '') ? `the encrypted connection cannot be made: ${message}` : null;
   }
+  if (NO_PASSWORD.test(message)) return 'PostgreSQL asks for a password; put it into the URL or into PGPASSWORD';
+  return /SSL|certificate/i.test(message) ? `the encrypted connection cannot be made: ${message}` : null;
 }
+
+/** What pg says where a server asks for a password and there is none. */
+const NO_PASSWORD = /client password must be a (?:non-empty )?string/;

@@ -2,9 +2,9 @@ import type { Command } from 'commander';
 import { errorProblem, failureProblem, type ProblemSpec, replayedFailure } from '../../api/problem.ts';
 import type { Services } from '../../composition/services.ts';
 import { DatabaseInUseError, ImageError } from '../../core/domain/errors.ts';
-import type { Image } from '../../core/domain/image.ts';
+import { type Image, isFinished } from '../../core/domain/image.ts';
 import { ANONYMOUS } from '../../core/domain/request.ts';
-import { waitForImage, withServices } from '../embedded-service.ts';
+import { waitForImage, warnWithoutMaker, withServices } from '../embedded-service.ts';
 import { CommandError, EXIT_FAILED, InvalidRequestError, UsageError } from '../failure.ts';
 import { describeRecord, problemText } from './answer.ts';
 import { formatOf, type OutputFile, openOutputFile, STANDARD_OUTPUT } from './output-file.ts';
@@ -63,6 +63,7 @@ async function generate(prompt: string, flags: GenerateFlags): Promise<number> {
     payments.watch(image.mediaId);
     // The service was not started, so that it resumes no other work; this image may be one that an earlier process left unfinished.
     await services.resume(image.mediaId);
+    if (!isFinished(image.status)) await warnWithoutMaker(services);
     const finished = await finish(services, image.mediaId, interrupted);
     if (interrupted.aborted) return EXIT_FAILED;
     if (finished?.status !== 'succeeded') return reportFailure(finished ?? image, replayed, json);

@@ -1,13 +1,12 @@
 import type { Logger } from 'pino';
 import type { Config } from '../../config/config.ts';
-import type { ShutdownWatch } from '../../core/models/retirement.ts';
 import type { ImageQueue } from '../../core/pipeline/image-queue.ts';
 import type { MediaStore } from '../../core/ports/media-store.ts';
 import type { RecordStore } from '../../core/ports/record-store.ts';
 import type { Deletions } from '../../core/retention/deletions.ts';
 import type { Deliverer } from '../../core/webhooks/deliverer.ts';
 import type { Stores } from '../stores/stores.ts';
-import { clearAway, pollShutdownDates, resumeWork } from './startup.ts';
+import { clearAway, resumeWork } from './startup.ts';
 
 interface WorkParts {
   readonly stores: Pick<Stores, 'every' | 'cluster'>;
@@ -16,7 +15,6 @@ interface WorkParts {
   readonly queue: ImageQueue;
   readonly deletions: Deletions;
   readonly deliverer: Deliverer;
-  readonly shutdowns: ShutdownWatch;
   readonly cleanUp: () => Promise<unknown>;
   readonly log: Logger;
 }
@@ -30,7 +28,7 @@ const RECONCILE_MS = 60_000;
  */
 export function createBeginWork(
   { retention }: Pick<Config, 'retention'>,
-  { stores, records, store, queue, deletions, deliverer, shutdowns, cleanUp, log }: WorkParts,
+  { stores, records, store, queue, deletions, deliverer, cleanUp, log }: WorkParts,
 ): (opened: AsyncDisposableStack) => Promise<void> {
   const { every, cluster } = stores;
   return async (opened) => {
@@ -39,7 +37,6 @@ export function createBeginWork(
     if (cluster === null) await resumeWork({ records, queue, log });
     else opened.defer(every('reconciliation', RECONCILE_MS, () => cluster.reconcile(queue)));
     deliverer.start();
-    opened.defer(pollShutdownDates(shutdowns, log));
     // A failure is logged already.
     opened.defer(every('cleanup', retention.intervalMs, async () => void (await cleanUp().catch(() => undefined))));
   };

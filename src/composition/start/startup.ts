@@ -37,17 +37,21 @@ export async function clearAway({ store, deletions, log }: ClearParts): Promise<
     .catch((err: unknown) => log.error(faultFields(err), 'deletions of an earlier process could not be completed yet'));
 }
 
+/** Logs which unfinished images have records that cannot be read. Raises `ImageError` where the records cannot be reached. */
+export async function reportUnreadable(records: Pick<RecordStore, 'unreadable'>, log: Logger): Promise<void> {
+  const mediaIds = await records.unreadable();
+  if (mediaIds.length === 0) return;
+  log.error({ mediaIds }, 'records that cannot be read are passed over; restore them from a backup');
+}
+
 interface ResumeParts {
-  readonly records: Pick<RecordStore, 'unfinished' | 'unreadable'>;
+  readonly records: Pick<RecordStore, 'unfinished'>;
   readonly queue: Pick<JobQueue, 'enqueue'>;
   readonly log: Logger;
 }
 
 /** Queues every image that an earlier process left unfinished and that can be read. */
 export async function resumeWork({ records, queue, log }: ResumeParts): Promise<void> {
-  const mediaIds = await records.unreadable();
-  if (mediaIds.length > 0)
-    log.error({ mediaIds }, 'records that cannot be read are passed over; restore them from a backup');
   const unfinished = await records.unfinished();
   if (unfinished.length > 0) log.info({ images: unfinished.length }, 'resuming unfinished images');
   for (const mediaId of unfinished) await queue.enqueue(mediaId);

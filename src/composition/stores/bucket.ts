@@ -1,7 +1,7 @@
 import type { Logger } from 'pino';
 import type { S3Options } from '../../adapters/storage/s3/client.ts';
 import type { BucketSettings } from '../../config/storage-settings.ts';
-import { ImageError, StorageSetupError } from '../../core/domain/errors.ts';
+import { StorageSetupError } from '../../core/domain/errors.ts';
 import type { Clock } from '../../core/ports/clock.ts';
 import type { MediaStore } from '../../core/ports/media-store.ts';
 import type { RecordStore } from '../../core/ports/record-store.ts';
@@ -14,8 +14,9 @@ interface BucketParts {
 }
 
 /**
- * Opens the bucket of the pictures for these records alone, once its server answers. Raises `StorageSetupError` where it cannot be used,
- * `ForeignMediaError` where it belongs to another database, and `ImageError` where its server was not reached in time.
+ * Opens the bucket of the pictures for these records alone, once its server answers. Raises `StorageSetupError` where that does not happen
+ * in time or the bucket cannot be used, `ForeignMediaError` where it belongs to another database, and `ImageError` where its server was
+ * lost meanwhile.
  */
 export async function openBucket(
   { bucket, endpoint, region, prefix, forcePathStyle, adopt }: BucketSettings,
@@ -24,15 +25,11 @@ export async function openBucket(
 ): Promise<MediaStore> {
   // The SDK is loaded only where there is a bucket.
   const { checkBucket, UnusableBucketError } = await import('../../adapters/storage/s3/check-bucket.ts');
-  const { isUnreachable } = await import('../../adapters/storage/s3/faults.ts');
   const { createS3Store } = await import('../../adapters/storage/s3/store.ts');
   const options: S3Options = { bucket, region, prefix, forcePathStyle, endpoint: endpoint ?? undefined };
   await checkBucket(options, { clock, log }).catch((error: unknown) => {
     if (!(error instanceof UnusableBucketError)) throw error;
-    const message = `S3_BUCKET: ${error.message}`;
-    // It may answer at another start: nothing says that the settings are wrong.
-    if (isUnreachable(error.cause)) throw new ImageError('storage_unavailable', message, { cause: error });
-    throw new StorageSetupError(message, { cause: error });
+    throw new StorageSetupError(`S3_BUCKET: ${error.message}`, { cause: error });
   });
   const store = createS3Store(options);
   opened.defer(async () => store.close());

@@ -6,7 +6,7 @@ import { openCallLimits } from '../../adapters/limits/postgres-calls.ts';
 import { createRequestCounters } from '../../adapters/limits/postgres-requests.ts';
 import { createPostgresLocks } from '../../adapters/locks/postgres.ts';
 import { openPostgres, type PostgresDatabase } from '../../adapters/postgres/database.ts';
-import { prepareDatabase } from '../../adapters/postgres/server-check.ts';
+import { asSetupError, prepareDatabase } from '../../adapters/postgres/server-check.ts';
 import { openSession, type PostgresSession } from '../../adapters/postgres/session.ts';
 import { createClusterSchedule } from '../../adapters/queue/cluster-schedule.ts';
 import { createEnlist } from '../../adapters/queue/enlist.ts';
@@ -33,10 +33,18 @@ const APPLICATION = 'easel';
 const HEARTBEAT_TIMEOUT_MS = 3_000;
 
 /**
- * The stores that replicas share in PostgreSQL. Raises `StorageSetupError` where the database cannot be used, and `ImageError` where its
- * server was not reached in time.
+ * The stores that replicas share in PostgreSQL. Raises `StorageSetupError` where its server was not reached in time, or the database cannot
+ * be used, and `ImageError` where the server was lost meanwhile.
  */
-export async function openCluster(
+export async function openCluster(...parts: Parameters<typeof open>): Promise<Stores> {
+  try {
+    return await open(...parts);
+  } catch (error) {
+    throw asSetupError(error);
+  }
+}
+
+async function open(
   { role }: Pick<Config, 'role'>,
   { url, poolSize }: PostgresSettings,
   { derive, instance, clock, log }: StoreParts,
@@ -86,7 +94,10 @@ export async function openCluster(
         }).catch((error: unknown) => {
           throw error instanceof DifferingSecretError ? new StorageSetupError(error.message, { cause: error }) : error;
         });
-        return () => instances.close();
+        return {
+          hasMaker: async () => (await instances.list()).some(({ role }) => role !== 'api'),
+          leave: () => instances.close(),
+        };
       },
       async reconcile(queue) {
         await createReconciliation({ jobs, records, queue })();

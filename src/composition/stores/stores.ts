@@ -34,15 +34,20 @@ export interface Cluster {
   readonly firstMark: FirstMark;
   readonly callLimits: SharedLimits;
   readonly requestCounters: RequestCounters;
-  /**
-   * Enters this replica among the others. Returns the function that takes it off again. Raises `StorageSetupError` where one that runs has
-   * other secrets.
-   */
-  join(secrets: Secrets): Promise<() => Promise<void>>;
+  /** Enters this replica among the others. Raises `StorageSetupError` where one that runs has other secrets. */
+  join(secrets: Secrets): Promise<Membership>;
   /** Queues the images that have no job although they are unfinished. One of the replicas does it now and then. */
   reconcile(queue: Pick<JobQueue, 'enqueue'>): Promise<void>;
   /** The number of jobs that were lost with their process so often that they wait for an hour now. */
   deadJobs(): Promise<number>;
+}
+
+/** The place of a replica among the others. */
+export interface Membership {
+  /** Whether one of them makes pictures, this one included. Raises `ImageError` with `storage_unavailable`. */
+  hasMaker(): Promise<boolean>;
+  /** Takes this one off. */
+  leave(): Promise<void>;
 }
 
 /** What stores are opened with. */

@@ -8,6 +8,7 @@ import { prepareDatabase } from '../../../src/adapters/postgres/server-check.ts'
 import { answerAsPostgres } from '../../support/postgres/scripted-server.ts';
 import { startPostgres } from '../../support/postgres/server.ts';
 import { createTestDatabase, type TestDatabase } from '../../support/postgres/shared-server.ts';
+import { until } from '../../support/until.ts';
 
 const lines: string[] = [];
 const log = pino({}, { write: (line) => void lines.push(line) });
@@ -54,7 +55,7 @@ describe('a start', () => {
     try {
       for (const place of [url, withParts(empty.url, { username: user })]) {
         expect(await refusal(place)).toMatch(
-          /^StorageSetupError: DATABASE_URL: the user may not make or use the tables of Easel: permission denied .*; grant it CREATE on the database$/,
+          /^StorageSetupError: DATABASE_URL: the user may not make or use the tables of Easel: permission denied .*; it needs CONNECT and CREATE on the database, and has to own the tables that are there$/,
         );
       }
     } finally {
@@ -110,14 +111,62 @@ it.each([
   expect(await refusal(server.url)).toMatch(words);
 });
 
-it('tries a server that cannot be reached yet, and gives up in the end with an error that passes', async () => {
+it.each([
+  [
+    'a certificate that is not there',
+    '?sslrootcert=/none.pem',
+    /: ENOENT: no such file or directory, open '\/none\.pem'$/,
+  ],
+  [
+    'an option that the server does not know',
+    '?options=-c%20foo%3Dbar',
+    /: unrecognized configuration parameter "foo"$/,
+  ],
+])('refuses a URL with %s in a sentence', async (_, query, words) => {
+  const test = await createTestDatabase();
+  const sentence = await refusal(`${test.url}${query}`);
+  expect(sentence).toMatch(/^StorageSetupError: DATABASE_URL: no connection can be made with this URL: [^\n]*$/);
+  expect(sentence).toMatch(words);
+  await test.drop();
+});
+
+it('refuses a wrong password and a missing one, and names neither', async () => {
+  const server = await startPostgres({ password: 'the right one' });
+  try {
+    const wrong = withParts(server.url(), { password: 'hunter22' });
+    expect(await refusal(wrong)).toBe('StorageSetupError: DATABASE_URL: PostgreSQL refuses the user or the password');
+    expect(await refusal(withParts(wrong, { password: '' }))).toBe(
+      'StorageSetupError: DATABASE_URL: PostgreSQL asks for a password; put it into the URL or into PGPASSWORD',
+    );
+    await (await prepare(server.url())).close();
+  } finally {
+    await server.stop();
+  }
+});
+
+it('tries a server that cannot be reached yet, and takes one that comes meanwhile', async () => {
+  lines.length = 0;
+  const server = await startPostgres();
+  try {
+    await server.kill();
+    const preparing = prepare(server.url(), 60_000);
+    await until(() => lines.some((line) => line.includes('cannot be reached yet, and is tried for 60 s')));
+    await server.restart();
+    await (await preparing).close();
+  } finally {
+    await server.stop();
+  }
+});
+
+it('gives a server up in the end that cannot be reached', async () => {
+  lines.length = 0;
   const socket = createServer((connection) => connection.destroy()).listen(0, '127.0.0.1');
   await once(socket, 'listening');
   const { port } = socket.address() as { port: number };
   socket.close();
-  await expect(prepare(`postgres://easel@127.0.0.1:${port}/easel`, 700)).rejects.toMatchObject({
-    code: 'storage_unavailable',
-    message: expect.stringMatching(/^PostgreSQL cannot be reached: /),
+  await expect(prepare(`postgres://easel@localhost:${port}/easel`, 700)).rejects.toMatchObject({
+    name: 'StorageSetupError',
+    message: expect.stringMatching(/^DATABASE_URL: PostgreSQL cannot be reached: .*ECONNREFUSED/),
   });
   expect(lines.filter((line) => line.includes('cannot be reached yet, and is tried for 1 s'))).toHaveLength(1);
 });

@@ -2,7 +2,7 @@
 
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { access, chown, cp, mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { access, chown, cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { arch, platform, tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -30,6 +30,8 @@ interface ServerOptions {
   readonly settings?: Readonly<Record<string, string>>;
   /** Whether commits are flushed to the disk. Off by default: tests end processes, not machines. */
   readonly durable?: boolean;
+  /** What the user is asked for (SCRAM); none by default. */
+  readonly password?: string;
 }
 
 const USER = 'easel';
@@ -43,13 +45,20 @@ export async function startPostgres({
   folder,
   settings = {},
   durable = false,
+  password,
 }: ServerOptions = {}): Promise<PostgresServer> {
   const root = folder ?? (await mkdtemp(join(tmpdir(), 'easel-postgres-')));
   await mkdir(root, { recursive: true });
   if (asUser) await chown(root, asUser.uid, asUser.gid);
   const bin = await binaries();
   const data = join(root, 'data');
-  const init = ['-D', data, '-U', USER, '-A', 'trust', '-E', 'UTF8', '--locale=C', ...(durable ? [] : ['--no-sync'])];
+  const init = ['-D', data, '-U', USER, '-E', 'UTF8', '--locale=C', ...(durable ? [] : ['--no-sync'])];
+  if (password === undefined) {
+    init.push('-A', 'trust');
+  } else {
+    await writeFile(join(root, 'password'), password);
+    init.push('-A', 'scram-sha-256', '--pwfile', join(root, 'password'));
+  }
   const made = spawnSync(join(bin, 'initdb'), init, { ...asUser, cwd: root, encoding: 'utf8' });
   if (made.status !== 0) throw new Error(`initdb failed: ${made.stderr}${made.error ?? ''}`);
   const port = await freePort();
@@ -83,7 +92,8 @@ export async function startPostgres({
   }
 
   function url(database = 'postgres'): string {
-    return `postgres://${USER}@127.0.0.1:${port}/${database}`;
+    const user = password === undefined ? USER : `${USER}:${encodeURIComponent(password)}`;
+    return `postgres://${user}@127.0.0.1:${port}/${database}`;
   }
 
   async function end(signal: NodeJS.Signals): Promise<void> {

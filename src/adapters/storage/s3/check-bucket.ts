@@ -11,7 +11,7 @@ import {
 import type { Logger } from 'pino';
 import type { Clock } from '../../../core/ports/clock.ts';
 import { createClient, type S3Options } from './client.ts';
-import { asImageError, codeOf, explain, isUnreachable, statusOf } from './faults.ts';
+import { asImageError, explain, isUnreachable } from './faults.ts';
 import { createKeys } from './keys.ts';
 
 /** The bucket cannot be used. The message is one sentence that says what to do. */
@@ -44,7 +44,7 @@ export async function checkBucket(
         if (!(error instanceof Failure) || !isUnreachable(error.cause) || clock.monotonic() >= deadline)
           throw refusal(error, options);
         if (!waited)
-          log.warn({ reason: (error.cause as Error).message }, 'the S3 server cannot be reached yet, trying again');
+          log.warn({ reason: explain(error.cause as Error, options) }, 'the S3 server is not there yet, trying again');
         waited = true;
       }
       await clock.sleep(PAUSE_MS);
@@ -60,6 +60,8 @@ export async function checkBucket(
     client.destroy();
   }
 }
+
+const PROBE = 'Easel looks whether it can write here.\n';
 
 /** A call that failed, and the right that it needs. */
 class Failure extends Error {
@@ -80,12 +82,14 @@ async function tryCalls(client: S3Client, { bucket, prefix = '' }: S3Options): P
     });
   const list = new ListObjectsV2Command({ Bucket: bucket, Prefix: keys.root, MaxKeys: 1 });
   await needing('s3:ListBucket', client.send(list));
-  await needing(
-    's3:PutObject',
-    client.send(new PutObjectCommand({ ...probe, Body: 'Easel looks whether it can write here.\n' })),
-  );
+  await needing('s3:PutObject', client.send(new PutObjectCommand({ ...probe, Body: PROBE })));
   const got = await needing('s3:GetObject', client.send(new GetObjectCommand(probe)));
-  await got.Body?.transformToByteArray();
+  const content = await needing('s3:GetObject', got.Body?.transformToString() ?? Promise.resolve(''));
+  if (content !== PROBE) {
+    throw new UnusableBucketError(
+      'the server gives other content than it was given: it is no S3 server; correct S3_ENDPOINT',
+    );
+  }
   await needing('s3:DeleteObject', client.send(new DeleteObjectCommand(probe)));
 }
 
@@ -94,11 +98,7 @@ function refusal(error: unknown, options: S3Options): unknown {
   const { cause, right } = error;
   if (!(cause instanceof Error)) return cause;
   if (asImageError(cause, 'use', options) === cause) return cause;
-  const isDenied = statusOf(cause) === 403 && (codeOf(cause) === 'AccessDenied' || codeOf(cause) === 'Forbidden');
-  const detail = isDenied
-    ? `access to the bucket ${options.bucket} is denied; give the credentials the right ${right}`
-    : explain(cause, options);
-  return new UnusableBucketError(detail, { cause });
+  return new UnusableBucketError(explain(cause, options, `the right ${right}`), { cause });
 }
 
 /** What a server does not tell, or may not tell us, is no reason not to start. */

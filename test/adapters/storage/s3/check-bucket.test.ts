@@ -4,7 +4,7 @@ import { checkBucket, UnusableBucketError } from '../../../../src/adapters/stora
 import { refusingPort } from '../../../support/network/refusing-port.ts';
 import type { S3Fault, S3Request } from '../../../support/s3/faulty-proxy.ts';
 import { openS3Scene } from '../../../support/s3/scene.ts';
-import { type S3Server, startS3Server } from '../../../support/s3/server.ts';
+import { type S3Place, type S3Server, startS3Server } from '../../../support/s3/server.ts';
 
 let server: S3Server;
 
@@ -13,6 +13,8 @@ beforeAll(async () => {
 });
 
 afterAll(() => server[Symbol.asyncDispose]());
+
+const NO_CREDENTIALS = Object.assign(new Error('none'), { name: 'CredentialsProviderError' });
 
 /** A clock that sleeps at once, and a log. */
 function surroundings(onSleep: () => void = () => undefined) {
@@ -87,6 +89,26 @@ describe('a bucket', () => {
       'have expired; renew them (ExpiredToken)',
     ],
     [
+      'a signature of another time',
+      { kind: 'refuse', status: 403, code: 'RequestTimeTooSkewed' },
+      'the clock of this machine is wrong; set it right (RequestTimeTooSkewed)',
+    ],
+    [
+      'another refusal',
+      { kind: 'refuse', status: 403, code: 'AllAccessDisabled' },
+      'is denied; give the credentials the right s3:ListBucket',
+    ],
+    [
+      'an answer that is not XML',
+      { kind: 'answer', body: 'welcome' },
+      'the answer is not one of an S3 server: @aws-sdk XML parse error: unexpected content.; correct S3_ENDPOINT',
+    ],
+    [
+      'the page of a web server',
+      { kind: 'answer', body: '<html>welcome</html>' },
+      'the server gives other content than it was given: it is no S3 server; correct S3_ENDPOINT',
+    ],
+    [
       'a wrong key',
       { kind: 'refuse', status: 403, code: 'SignatureDoesNotMatch' },
       'does not accept the credentials; correct them (SignatureDoesNotMatch)',
@@ -94,10 +116,9 @@ describe('a bucket', () => {
   ])('is refused after %s', async (_what, fault, sentence) => {
     await using scene = await openS3Scene(server);
     scene.proxy.fault = () => fault;
-    await expect(checkBucket(scene.place, surroundings().deps)).rejects.toMatchObject({
-      name: 'UnusableBucketError',
-      message: expect.stringContaining(sentence),
-    });
+    const error = await checkBucket(scene.place, surroundings().deps).catch((raised: unknown) => raised);
+    expect(error).toMatchObject({ name: 'UnusableBucketError', message: expect.stringContaining(sentence) });
+    expect((error as Error).message).not.toContain('\n');
   });
 
   it('with Object Lock is refused, as nothing could be deleted', async () => {
@@ -142,6 +163,36 @@ describe('a server', () => {
     });
     expect(slept()).toBe(30_000);
     expect(log).toHaveLength(1);
+  });
+
+  it.each<[string, Partial<S3Place>, string]>([
+    [
+      'that does not speak TLS',
+      { endpoint: 'https:' },
+      'the encrypted connection to the S3 server cannot be made: the server does not speak TLS; correct S3_ENDPOINT',
+    ],
+    [
+      'that nothing can be signed for',
+      { credentials: (() => Promise.reject(NO_CREDENTIALS)) as never },
+      'there are no AWS credentials; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY',
+    ],
+  ])('%s is refused at once', async (_what, { endpoint, ...parts }, sentence) => {
+    const { deps, slept } = surroundings();
+    const place = { ...server.place(), ...parts };
+    const url = Object.assign(new URL(place.endpoint), endpoint === undefined ? {} : { protocol: endpoint });
+    await expect(checkBucket({ ...place, endpoint: url.href }, deps)).rejects.toEqual(
+      new UnusableBucketError(sentence),
+    );
+    expect(slept()).toBe(0);
+  });
+
+  it('that does not answer in time is named so', async () => {
+    await using scene = await openS3Scene(server);
+    scene.proxy.fault = () => ({ kind: 'hold', until: new Promise(() => undefined) });
+    const { deps } = surroundings();
+    await expect(checkBucket({ ...scene.place, timeouts: { answerMs: 20 } }, deps)).rejects.toEqual(
+      new UnusableBucketError('the S3 server cannot be reached: it does not answer in time'),
+    );
   });
 
   it('that comes meanwhile is used', async () => {
