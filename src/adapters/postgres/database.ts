@@ -93,11 +93,16 @@ export function connectionConfig({
     application_name: applicationName,
     connectionTimeoutMillis: connectMs,
     statement_timeout: statementTimeoutMs,
-    query_timeout: Math.round(statementTimeoutMs * ANSWER_FACTOR),
+    query_timeout: answerTimeoutMs({ statementTimeoutMs }),
     idle_in_transaction_session_timeout: STATEMENT_TIMEOUT_MS,
     keepAlive: true,
     options: `${options} -c synchronous_commit=on`.trim(),
   };
+}
+
+/** How long an answer may take, in milliseconds; 0 for no limit. */
+function answerTimeoutMs({ statementTimeoutMs = STATEMENT_TIMEOUT_MS }: Pick<PostgresOptions, 'statementTimeoutMs'>) {
+  return Math.round(statementTimeoutMs * ANSWER_FACTOR);
 }
 
 /** The URL without its parameter `options`, which would take the place of Easel's own: the server takes both. */
@@ -122,6 +127,7 @@ export function openPostgres({ poolSize, log, ...options }: PostgresOptions): Po
   pool.on('error', (error) => log.warn({ reason: error.message }, 'an idle connection to PostgreSQL was lost'));
   // Nor does the pool listen to one that it is closing, whose connection the server may end first.
   pool.on('connect', (client) => client.on('error', () => undefined));
+  const longestAnswerMs = options.statementTimeoutMs === 0 ? Number.POSITIVE_INFINITY : answerTimeoutMs(options);
   let isClosed = false;
 
   /** Lends `work` a connection, and gives it back: to be closed where it was lost. */
@@ -149,7 +155,7 @@ export function openPostgres({ poolSize, log, ...options }: PostgresOptions): Po
    * an answer did not come at all: the connections that are left in the pool may be as silent.
    */
   async function repeating<T>(work: () => Promise<T>, mayRepeat: (error: unknown) => boolean): Promise<T> {
-    const lastBegin = performance.now() + ANSWER_TIMEOUT_MS;
+    const lastBegin = performance.now() + longestAnswerMs;
     for (let tries = 1; ; tries += 1) {
       try {
         return await work();
