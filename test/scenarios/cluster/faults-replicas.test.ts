@@ -1,41 +1,82 @@
 import { describe, expect, it } from 'vitest';
-import { picture } from '../../support/openai/answers.ts';
+import { hang, picture } from '../../support/openai/answers.ts';
 import { until } from '../../support/until.ts';
 import { sha256 } from '../../torture/audit.ts';
 import { getRecord, post } from '../../torture/life.ts';
 import type { Step } from '../../torture/steps.ts';
-import { submit, threeReplicas, untilEachWorks, untilStatus } from './three-replicas.ts';
+import { report, submit, threeReplicas, untilEachWorks, untilStatus } from './three-replicas.ts';
 
 const DIES = new URL('../../torture/cluster/die-at-step.ts', import.meta.url);
 const dyingAt = (step: Step, mediaId: string) => ({ preload: DIES, env: { DIE_AT: step, DIE_FOR: mediaId } });
+
+/** The steps of a picture at which a replica is killed: the outcomes that are on record in the end, and the calls that were made. */
+const DEATHS: readonly (readonly [step: Step, outcomes: readonly string[], calls: number])[] = [
+  ['afterAccept', ['ok'], 1],
+  ['beforeSend', ['unknown', 'ok'], 1],
+  ['afterSend', ['unknown', 'ok'], 2],
+  ['beforeOriginalNamed', ['unknown', 'ok'], 2],
+  ['afterOriginalDurable', ['ok'], 1],
+  ['afterOriginalRecorded', ['ok'], 1],
+  ['betweenRenames', ['ok'], 1],
+  ['beforeSucceeded', ['ok'], 1],
+  ['afterSucceeded', ['ok'], 1],
+];
 
 describe('replicas that are killed', () => {
   it('have their jobs taken over at the step they had reached, and pay again only for a call of unknown outcome', async () => {
     await using trial = await threeReplicas({ env: { CONCURRENCY: '1' } });
     const { upstream, cluster, replica } = trial;
-    // Each of them makes what it has accepted, as no other is there yet or free.
-    const deaths: readonly ['A' | 'B', Step, readonly string[]][] = [
-      ['A', 'beforeSend', ['unknown', 'ok']],
-      ['B', 'afterOriginalDurable', ['ok']],
-    ];
-    for (const [name, step] of deaths) {
+    for (const [step] of DEATHS) {
       const mediaId = step.toLowerCase();
-      const { url, exited } = await replica(name).start(dyingAt(step, mediaId));
+      // It makes what it has accepted, as no other is there.
+      const { url, child, exited } = await replica('A').start(dyingAt(step, mediaId));
+      if (step === 'afterSend') upstream.script(hang());
+      const calls = upstream.calls.length;
       await submit(url, mediaId).catch(() => null);
+      if (step === 'afterSend') {
+        await upstream.received(calls + 1);
+        child.kill('SIGKILL');
+      }
       expect(await exited, step).toBe('SIGKILL');
     }
-    await trial.start('C');
-    for (const [, step, outcomes] of deaths) {
+    await trial.start('B', 'C');
+    for (const [step, outcomes, calls] of DEATHS) {
       const mediaId = step.toLowerCase();
       await untilStatus(replica('C').url, mediaId, 'succeeded');
       expect(await trial.outcomes(mediaId), step).toEqual(outcomes);
-      expect(
-        upstream.calls.filter(({ body }) => body.prompt === mediaId),
-        step,
-      ).toHaveLength(1);
+      const made = upstream.calls.filter(({ body }) => body.prompt === mediaId);
+      expect(made, step).toHaveLength(calls);
     }
-    await trial.start('A', 'B');
+    await trial.start('A');
     await untilEachWorks(cluster.replicas, 'after-the-kills');
+  });
+
+  it('in the middle of a call lose it to one that lives, as soon as their heartbeat is missed', async () => {
+    await using trial = await threeReplicas({ env: { CONCURRENCY: '1' } });
+    const { upstream, cluster, replica } = trial;
+    await trial.start('A', 'B', 'C');
+    const gate = upstream.gate();
+    // Each replica has one slot, and so one of the three calls.
+    const mediaIds = ['one', 'two', 'three'];
+    upstream.script(...mediaIds.map(() => picture({ beforeHeaders: gate })));
+    for (const mediaId of mediaIds) await submit(replica('B').url, mediaId);
+    await upstream.received(3);
+    replica('A').service?.child.kill('SIGKILL');
+    const killedAt = Date.now();
+    await replica('A').service?.exited;
+    gate.open();
+    for (const mediaId of mediaIds) await untilStatus(replica('B').url, mediaId, 'succeeded');
+    const lost: string[] = [];
+    for (const mediaId of mediaIds) {
+      const outcomes = (await trial.outcomes(mediaId)).join();
+      if (outcomes === 'unknown,ok') lost.push(mediaId);
+      else expect(outcomes, mediaId).toBe('ok');
+    }
+    expect(lost).toHaveLength(1);
+    expect(upstream.calls).toHaveLength(4);
+    report('from SIGKILL to the next claim', (await trial.claimedAt(String(lost[0]))) - killedAt);
+    await trial.start('A');
+    await untilEachWorks(cluster.replicas, 'after-the-kill');
   });
 });
 
@@ -50,8 +91,10 @@ describe('a replica that is paused in the middle of its call', () => {
     await upstream.received(1);
     await trial.start('B', 'C');
     replica('A').pause();
+    const pausedAt = Date.now();
 
     const made = await untilStatus(replica('B').url, 'paused', 'succeeded');
+    report('from SIGSTOP to the next claim', (await trial.claimedAt('paused')) - pausedAt);
     expect(made.attempts.map(({ outcome }) => outcome)).toEqual(['unknown', 'ok']);
     replica('A').resume();
     gate.open();

@@ -4,7 +4,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { S3Client } from '@aws-sdk/client-s3';
 import pg from 'pg';
-import { type RunningService, startService } from '../app/process.ts';
+import { type RunningProcess, type RunningService, startProcess, untilListening } from '../app/process.ts';
 import { startTcpProxy, type TcpProxy } from '../network/tcp-proxy.ts';
 import { type PostgresServer, startPostgres } from '../postgres/server.ts';
 import { type FaultyProxy, startFaultyProxy } from '../s3/faulty-proxy.ts';
@@ -29,8 +29,10 @@ export interface Replica {
   readonly isAlive: boolean;
   /** The URL of the running process. */
   readonly url: string;
-  /** Starts it, which has not run yet or has ended. */
+  /** Starts it, which has not run yet or has ended, and resolves when it listens. It ends with the cluster. */
   start(options?: ReplicaOptions): Promise<RunningService>;
+  /** Starts the process without waiting for anything: one that may never listen. */
+  launch(options?: ReplicaOptions): RunningProcess;
   /** Pauses the process as a hypervisor does, or lets it go on. */
   pause(): void;
   resume(): void;
@@ -136,6 +138,13 @@ function createReplica(
 ): Replica & { end(): Promise<void> } {
   let service: RunningService | null = null;
   let isPaused = false;
+  const launched: RunningProcess[] = [];
+  /** Ends with the cluster even where it never listens. */
+  const launch = ({ env: more = {}, preload }: ReplicaOptions = {}) => {
+    const started = startProcess({ folder, env: { ...env, ...more }, ...(preload && { preload }) });
+    launched.push(started);
+    return started;
+  };
   const running = (): RunningService => {
     if (service === null) throw new Error(`replica ${name} was not started`);
     return service;
@@ -152,11 +161,13 @@ function createReplica(
     get url() {
       return running().url;
     },
-    async start({ env: more = {}, preload } = {}) {
-      service = await startService({ folder, env: { ...env, ...more }, ...(preload && { preload }) });
+    async start(options = {}) {
+      const started = launch(options);
+      service = await untilListening(started);
       isPaused = false;
       return service;
     },
+    launch,
     pause() {
       isPaused = true;
       running().child.kill('SIGSTOP');
@@ -166,7 +177,7 @@ function createReplica(
       isPaused = false;
     },
     async end() {
-      await service?.[Symbol.asyncDispose]();
+      await Promise.all(launched.map((each) => each[Symbol.asyncDispose]()));
     },
   };
 }
