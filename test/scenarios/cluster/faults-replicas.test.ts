@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { hang, picture } from '../../support/openai/answers.ts';
-import { until } from '../../support/until.ts';
+import { LONGEST_WAIT_MS, until } from '../../support/until.ts';
 import { sha256 } from '../../torture/audit.ts';
 import { getRecord, post } from '../../torture/life.ts';
 import type { Step } from '../../torture/steps.ts';
@@ -23,7 +23,9 @@ const DEATHS: readonly (readonly [step: Step, outcomes: readonly string[], calls
 ];
 
 describe('replicas that are killed', () => {
-  it('have their jobs taken over at the step they had reached, and pay again only for a call of unknown outcome', async () => {
+  it('have their jobs taken over at the step they had reached, and pay again only for a call of unknown outcome', {
+    timeout: (DEATHS.length + 3) * LONGEST_WAIT_MS,
+  }, async () => {
     await using trial = await threeReplicas({ env: { CONCURRENCY: '1' } });
     const { upstream, cluster, replica } = trial;
     for (const [step] of DEATHS) {
@@ -81,41 +83,58 @@ describe('replicas that are killed', () => {
 });
 
 describe('a replica that is paused in the middle of its call', () => {
-  it('publishes nothing and bills nothing twice when it goes on after another has made the picture', async () => {
+  it('publishes nothing and bills nothing twice when it goes on after another has made the picture, or while it is', async () => {
     await using trial = await threeReplicas();
     const { upstream, cluster, replica } = trial;
-    const gate = upstream.gate();
-    upstream.script(picture({ beforeHeaders: gate, content: 'textured', revisedPrompt: 'of the paused one' }));
+    const ofPaused = upstream.gate();
+    const ofOther = upstream.gate();
+    const mediaIds = ['made', 'in-the-making'];
+    upstream.always(({ body: { prompt } }) => {
+      const made = upstream.calls.filter(({ body }) => body.prompt === prompt).length;
+      if (!mediaIds.includes(String(prompt))) return picture();
+      if (made === 1)
+        return picture({ beforeHeaders: ofPaused, content: 'textured', revisedPrompt: 'of the paused one' });
+      return prompt === 'in-the-making' ? picture({ beforeHeaders: ofOther }) : picture();
+    });
     await trial.start('A');
-    await submit(replica('A').url, 'paused');
-    await upstream.received(1);
+    for (const mediaId of mediaIds) await submit(replica('A').url, mediaId);
+    await upstream.received(2);
     await trial.start('B', 'C');
     replica('A').pause();
     const pausedAt = Date.now();
 
-    const made = await untilStatus(replica('B').url, 'paused', 'succeeded');
-    report('from SIGSTOP to the next claim', (await trial.claimedAt('paused')) - pausedAt);
+    const made = await untilStatus(replica('B').url, 'made', 'succeeded');
+    report('from SIGSTOP to the next claim', (await trial.claimedAt('made')) - pausedAt);
     expect(made.attempts.map(({ outcome }) => outcome)).toEqual(['unknown', 'ok']);
+    await upstream.received(4);
     replica('A').resume();
-    gate.open();
-    // The paused one may close its own attempt: its call brought a picture after all.
-    await until(async () => (await trial.outcomes('paused')).join() === 'ok,ok');
+    ofPaused.open();
+    // The paused one may close its own attempts: its calls brought pictures after all.
+    await until(async () => (await trial.outcomes('made')).join() === 'ok,ok');
+    await until(async () => (await trial.outcomes('in-the-making'))[0] === 'ok');
+    expect((await getRecord(replica('C').url, 'in-the-making'))?.status).toBe('generating');
+    ofOther.open();
+    const later = await untilStatus(replica('C').url, 'in-the-making', 'succeeded');
+    expect(later.revisedPrompt).not.toBe('of the paused one');
 
-    const after = await getRecord(replica('C').url, 'paused');
+    const after = await getRecord(replica('C').url, 'made');
     expect(after?.sha256).toBe(made.sha256);
     expect(after?.renditions).toEqual(made.renditions);
     expect(after?.revisedPrompt).toBe(made.revisedPrompt);
-    expect(upstream.calls).toHaveLength(2);
+    expect(upstream.calls).toHaveLength(4);
     for (const { url } of cluster.replicas) {
-      const bytes = await fetch(url + made.url).then((response) => response.bytes());
-      expect(sha256(bytes)).toBe(made.sha256);
+      for (const record of [made, later]) {
+        const bytes = await fetch(url + record.url).then((response) => response.bytes());
+        expect(sha256(bytes)).toBe(record.sha256);
+      }
     }
-    // Two calls were made, and two are in the books.
+    // Two calls were made for each, and are in the books.
     expect(after?.cost.usd).toBeCloseTo(0.02);
+    expect(later.cost.usd).toBeCloseTo(0.02);
     const usage = (await fetch(`${replica('A').url}/usage`).then((response) => response.json())) as {
       days: readonly { images: number; usd: number }[];
     };
-    expect(usage.days.reduce((sum, { usd }) => sum + usd, 0)).toBeCloseTo(0.02);
+    expect(usage.days.reduce((sum, { usd }) => sum + usd, 0)).toBeCloseTo(0.04);
     await untilEachWorks(cluster.replicas, 'after-the-pause');
   });
 
