@@ -47,7 +47,7 @@ it('a worker that is stopped without grace gives its job back, and another has i
   const stoppedAt = Date.now();
   stopped.child.kill('SIGTERM');
   await upstream.received(2);
-  report('from SIGTERM to the next claim', (await trial.claimedAt('given-back')) - stoppedAt);
+  report('from SIGTERM to the next call', (await trial.calledAt('given-back')) - stoppedAt);
   // A job that was taken over has another reason.
   const [job] = await cluster.query(
     "SELECT output ->> 'message' AS reason FROM easel_jobs.job WHERE name = 'images' AND singleton_key = 'given-back'",

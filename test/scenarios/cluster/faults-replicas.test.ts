@@ -76,7 +76,7 @@ describe('replicas that are killed', () => {
     }
     expect(lost).toHaveLength(1);
     expect(upstream.calls).toHaveLength(4);
-    report('from SIGKILL to the next claim', (await trial.claimedAt(String(lost[0]))) - killedAt);
+    report('from SIGKILL to the next call', (await trial.calledAt(String(lost[0]))) - killedAt);
     await trial.start('A');
     await untilEachWorks(cluster.replicas, 'after-the-kill');
   });
@@ -104,7 +104,7 @@ describe('a replica that is paused in the middle of its call', () => {
     const pausedAt = Date.now();
 
     const made = await untilStatus(replica('B').url, 'made', 'succeeded');
-    report('from SIGSTOP to the next claim', (await trial.claimedAt('made')) - pausedAt);
+    report('from SIGSTOP to the next call', (await trial.calledAt('made')) - pausedAt);
     expect(made.attempts.map(({ outcome }) => outcome)).toEqual(['unknown', 'ok']);
     await upstream.received(4);
     replica('A').resume();

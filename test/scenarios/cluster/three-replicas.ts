@@ -1,7 +1,6 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Image } from '../../../src/core/domain/image.ts';
 import type { ImageRecord } from '../../../src/core/domain/record.ts';
 import { type Cluster, type ClusterOptions, openCluster, type Replica } from '../../support/cluster/cluster.ts';
 import { type OpenAiServer, startOpenAiServer } from '../../support/openai/server.ts';
@@ -19,8 +18,8 @@ export interface ThreeReplicas extends AsyncDisposable {
   replica(name: Name): Replica;
   /** The outcomes of the attempts on record. */
   outcomes(mediaId: string): Promise<readonly string[]>;
-  /** When the job of this image was last claimed, in milliseconds since 1970 of the database's clock, which is this machine's. */
-  claimedAt(mediaId: string): Promise<number>;
+  /** When the last call for this image began, in milliseconds since 1970. */
+  calledAt(mediaId: string): Promise<number>;
 }
 
 /** A cluster that makes small pictures of 1 cent, with none of its replicas started. */
@@ -49,6 +48,10 @@ export async function threeReplicas(options: ClusterOptions = {}): Promise<Three
     if (!found) throw new Error(`there is no replica ${name}`);
     return found;
   };
+  const attempts = async (mediaId: string) => {
+    const { url } = cluster.replicas.find(({ isAlive }) => isAlive) as { url: string };
+    return (await getRecord(url, mediaId))?.attempts ?? [];
+  };
   const owned = parts.move();
   return {
     cluster,
@@ -58,12 +61,10 @@ export async function threeReplicas(options: ClusterOptions = {}): Promise<Three
       await Promise.all(names.map((name) => replica(name).start()));
     },
     async outcomes(mediaId) {
-      const { url } = cluster.replicas.find(({ isAlive }) => isAlive) as { url: string };
-      return (await getRecord(url, mediaId))?.attempts.map(({ outcome }) => outcome) ?? [];
+      return (await attempts(mediaId)).map(({ outcome }) => outcome);
     },
-    async claimedAt(mediaId) {
-      const [row] = await cluster.query('SELECT document FROM easel.images WHERE media_id = $1', [mediaId]);
-      return (JSON.parse(String(row?.document)) as Image).claim ?? Number.NaN;
+    async calledAt(mediaId) {
+      return Date.parse(String((await attempts(mediaId)).at(-1)?.startedAt));
     },
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };

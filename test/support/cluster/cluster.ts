@@ -43,6 +43,8 @@ export interface Cluster extends AsyncDisposable {
   readonly postgres: PostgresServer;
   /** The bucket, past the faults of `storage`. */
   readonly bucket: { readonly name: string; readonly client: S3Client };
+  /** The settings that all replicas share, with which they find the bucket. */
+  readonly env: Readonly<Record<string, string>>;
   /** What is between the replicas and the bucket. */
   readonly storage: FaultyProxy;
   /** Runs one statement, over a connection of its own that no fault touches. */
@@ -118,6 +120,7 @@ export async function openCluster({
     replicas,
     postgres,
     bucket: { name: bucket, client },
+    env: shared,
     storage,
     query,
     async terminateConnections() {
