@@ -11,7 +11,7 @@ import { post } from '../../torture/life.ts';
 import { submit, threeReplicas, untilEachWorks, untilStatus } from './three-replicas.ts';
 
 describe('replicas whose PostgreSQL is lost for a while', () => {
-  it('go on with the calls that were out, each of them paid once, when its connections are ended, it is started again, or is away', async () => {
+  it('go on with the calls that were out, each of them paid once, when its connections end, it starts again, or is away', async () => {
     await using trial = await threeReplicas();
     const { upstream, cluster } = trial;
     await trial.start('A', 'B', 'C');

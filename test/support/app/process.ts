@@ -76,7 +76,7 @@ export async function startService(options: ProcessOptions): Promise<RunningServ
   });
 }
 
-/** Resolves when the service listens. Rejects with everything it printed when it ends before that, or takes longer than `LONGEST_WAIT_MS`. */
+/** Resolves when the service listens. Rejects with all that it printed when it ends before that, or after `LONGEST_WAIT_MS`. */
 export async function untilListening(running: RunningProcess): Promise<RunningService> {
   const url = await new Promise<string>((resolve, reject) => {
     const printed = () => `\n${running.stdout()}${running.stderr()}`;

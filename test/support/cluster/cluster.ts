@@ -1,4 +1,4 @@
-/** Several replicas of the service, each a process of its own, over one PostgreSQL server and one bucket, with faults to be had between them. */
+/** Several replicas of the service, each a process of its own, over one PostgreSQL server and one bucket, and faults between them. */
 
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';

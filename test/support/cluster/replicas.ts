@@ -1,6 +1,6 @@
 /**
- * Replicas by role, as many as a test starts, over a cluster of `cluster.ts` without faults in between, with the stand-in model API as their
- * provider.
+ * Replicas by role, as many as a test starts, over a cluster of `cluster.ts` with no faults in between. Their provider is the stand-in
+ * model API.
  *
  *     await using cluster = await openReplicas('bucket');
  *     const api = await cluster.start('api');
