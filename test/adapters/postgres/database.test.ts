@@ -41,6 +41,14 @@ describe('a PostgreSQL database', () => {
       "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'easel%'",
     );
 
+  it('has the server find out in 15 s that a machine is gone without a word, whose locks would stay for hours', async () => {
+    const settings = await database.read(
+      "SELECT current_setting('tcp_keepalives_idle')::int + current_setting('tcp_keepalives_count')::int" +
+        " * current_setting('tcp_keepalives_interval')::int AS seconds, current_setting('tcp_user_timeout') AS unanswered",
+    );
+    expect(settings).toEqual([{ seconds: 15, unanswered: '15000' }]);
+  });
+
   it('commits a transaction that resolves, and nothing of one that rejects', async () => {
     await database.write('CREATE TABLE t (n integer)');
     await database.transaction(({ run }) => run('INSERT INTO t VALUES ($1)', [1]));

@@ -1,7 +1,9 @@
 import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
+import { HEARTBEAT_SECONDS } from '../../../src/adapters/queue/job-schema.ts';
 import { picture } from '../../support/openai/answers.ts';
 import { canMountTmpfs, mountTmpfs } from '../../support/tmpfs.ts';
 import { until } from '../../support/until.ts';
@@ -9,7 +11,7 @@ import { post } from '../../torture/life.ts';
 import { submit, threeReplicas, untilEachWorks, untilStatus } from './three-replicas.ts';
 
 describe('replicas whose PostgreSQL is lost for a while', () => {
-  it('go on with the calls that were out, each of them paid once, when all connections are ended or it is started again', async () => {
+  it('go on with the calls that were out, each of them paid once, when its connections end, it starts again, or is away', async () => {
     await using trial = await threeReplicas();
     const { upstream, cluster } = trial;
     await trial.start('A', 'B', 'C');
@@ -17,6 +19,12 @@ describe('replicas whose PostgreSQL is lost for a while', () => {
       terminated: () => cluster.terminateConnections(),
       restarted: async () => {
         await cluster.postgres.kill();
+        await cluster.postgres.restart();
+      },
+      down: async () => {
+        await cluster.postgres.kill();
+        // For longer than a job may be without a heartbeat.
+        await delay((HEARTBEAT_SECONDS + 2) * 1_000);
         await cluster.postgres.restart();
       },
     };

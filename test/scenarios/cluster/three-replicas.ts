@@ -2,20 +2,24 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ImageRecord } from '../../../src/core/domain/record.ts';
-import { type Cluster, type ClusterOptions, openCluster } from '../../support/cluster/cluster.ts';
+import { type Cluster, type ClusterOptions, openCluster, type Replica } from '../../support/cluster/cluster.ts';
 import { type OpenAiServer, startOpenAiServer } from '../../support/openai/server.ts';
 import { until } from '../../support/until.ts';
 import { getRecord, post, type Reply } from '../../torture/life.ts';
 import { withEdits } from '../../torture/round.ts';
 
+type Name = 'A' | 'B' | 'C';
+
 export interface ThreeReplicas extends AsyncDisposable {
   readonly cluster: Cluster;
   readonly upstream: OpenAiServer;
   /** Starts the replicas with these letters that do not run. */
-  start(...names: readonly ('A' | 'B' | 'C')[]): Promise<void>;
-  replica(name: 'A' | 'B' | 'C'): Cluster['replicas'][number];
+  start(...names: readonly Name[]): Promise<void>;
+  replica(name: Name): Replica;
   /** The outcomes of the attempts on record. */
   outcomes(mediaId: string): Promise<readonly string[]>;
+  /** When the last call for this image began, in milliseconds since 1970. */
+  calledAt(mediaId: string): Promise<number>;
 }
 
 /** A cluster that makes small pictures of 1 cent, with none of its replicas started. */
@@ -39,10 +43,14 @@ export async function threeReplicas(options: ClusterOptions = {}): Promise<Three
       },
     }),
   );
-  const replica = (name: 'A' | 'B' | 'C') => {
+  const replica = (name: Name) => {
     const found = cluster.replicas.find((one) => one.name === name);
     if (!found) throw new Error(`there is no replica ${name}`);
     return found;
+  };
+  const attempts = async (mediaId: string) => {
+    const { url } = cluster.replicas.find(({ isAlive }) => isAlive) as { url: string };
+    return (await getRecord(url, mediaId))?.attempts ?? [];
   };
   const owned = parts.move();
   return {
@@ -53,16 +61,18 @@ export async function threeReplicas(options: ClusterOptions = {}): Promise<Three
       await Promise.all(names.map((name) => replica(name).start()));
     },
     async outcomes(mediaId) {
-      const { url } = cluster.replicas.find(({ isAlive }) => isAlive) as { url: string };
-      return (await getRecord(url, mediaId))?.attempts.map(({ outcome }) => outcome) ?? [];
+      return (await attempts(mediaId)).map(({ outcome }) => outcome);
+    },
+    async calledAt(mediaId) {
+      return Date.parse(String((await attempts(mediaId)).at(-1)?.startedAt));
     },
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
 }
 
 /** Has a picture accepted, and does not wait for it. */
-export function submit(url: string, mediaId: string): Promise<Reply> {
-  return post(url, { mediaId, prompt: mediaId }, { prefer: 'respond-async' });
+export function submit(url: string, mediaId: string, more: object = {}): Promise<Reply> {
+  return post(url, { mediaId, prompt: mediaId, ...more }, { prefer: 'respond-async' });
 }
 
 /** The record once it has this status. */
@@ -87,4 +97,9 @@ export async function untilEachWorks(replicas: Cluster['replicas'], name: string
       });
     }),
   );
+}
+
+/** Prints how long something took: the figures are promised, and a busy machine may take longer. */
+export function report(what: string, ms: number): void {
+  console.log(`${what}: ${(ms / 1_000).toFixed(2)} s`);
 }

@@ -4,6 +4,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { COMPILE_CACHE } from '../compile-cache.ts';
+import { LONGEST_WAIT_MS } from '../until.ts';
 
 const PROJECT = fileURLToPath(new URL('../../../', import.meta.url));
 
@@ -66,16 +67,31 @@ export function startProcess({ folder, env = {}, command, preload }: ProcessOpti
   };
 }
 
-/** Starts the service and resolves when it listens. Rejects with everything it printed when it exits before that. */
+/** Starts the service and resolves when it listens. Rejects as `untilListening` does; the process has then ended. */
 export async function startService(options: ProcessOptions): Promise<RunningService> {
   const running = startProcess(options);
+  return await untilListening(running).catch(async (error: unknown) => {
+    await running[Symbol.asyncDispose]();
+    throw error;
+  });
+}
+
+/** Resolves when the service listens. Rejects with all that it printed when it ends before that, or after `LONGEST_WAIT_MS`. */
+export async function untilListening(running: RunningProcess): Promise<RunningService> {
   const url = await new Promise<string>((resolve, reject) => {
+    const printed = () => `\n${running.stdout()}${running.stderr()}`;
+    const timer = setTimeout(() => {
+      reject(new Error(`the service does not listen after ${LONGEST_WAIT_MS / 1000} s${printed()}`));
+    }, LONGEST_WAIT_MS);
     running.child.stdout?.on('data', () => {
       const match = /listens on (?:[^"\n]*, here )?(http:\/\/[^"\s]+)/.exec(running.stdout());
-      if (match?.[1]) resolve(match[1]);
+      if (!match?.[1]) return;
+      clearTimeout(timer);
+      resolve(match[1]);
     });
     void running.exited.then((end) => {
-      reject(new Error(`the service ended with ${end} before it listened\n${running.stdout()}${running.stderr()}`));
+      clearTimeout(timer);
+      reject(new Error(`the service ended with ${end} before it listened${printed()}`));
     });
   });
   return { ...running, url };

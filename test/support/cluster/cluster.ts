@@ -1,10 +1,10 @@
-/** Several replicas of the service, each a process of its own, over one PostgreSQL server and one bucket, with faults to be had between them. */
+/** Several replicas of the service, each a process of its own, over one PostgreSQL server and one bucket, and faults between them. */
 
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { S3Client } from '@aws-sdk/client-s3';
 import pg from 'pg';
-import { type RunningService, startService } from '../app/process.ts';
+import { type RunningProcess, type RunningService, startProcess, untilListening } from '../app/process.ts';
 import { startTcpProxy, type TcpProxy } from '../network/tcp-proxy.ts';
 import { type PostgresServer, startPostgres } from '../postgres/server.ts';
 import { type FaultyProxy, startFaultyProxy } from '../s3/faulty-proxy.ts';
@@ -29,8 +29,10 @@ export interface Replica {
   readonly isAlive: boolean;
   /** The URL of the running process. */
   readonly url: string;
-  /** Starts it, which has not run yet or has ended. */
+  /** Starts it, which has not run yet or has ended, and resolves when it listens. It ends with the cluster. */
   start(options?: ReplicaOptions): Promise<RunningService>;
+  /** Starts the process without waiting for anything: one that may never listen. */
+  launch(options?: ReplicaOptions): RunningProcess;
   /** Pauses the process as a hypervisor does, or lets it go on. */
   pause(): void;
   resume(): void;
@@ -41,6 +43,8 @@ export interface Cluster extends AsyncDisposable {
   readonly postgres: PostgresServer;
   /** The bucket, past the faults of `storage`. */
   readonly bucket: { readonly name: string; readonly client: S3Client };
+  /** The settings that all replicas share, with which they find the bucket. */
+  readonly env: Readonly<Record<string, string>>;
   /** What is between the replicas and the bucket. */
   readonly storage: FaultyProxy;
   /** Runs one statement, over a connection of its own that no fault touches. */
@@ -116,6 +120,7 @@ export async function openCluster({
     replicas,
     postgres,
     bucket: { name: bucket, client },
+    env: shared,
     storage,
     query,
     async terminateConnections() {
@@ -136,6 +141,13 @@ function createReplica(
 ): Replica & { end(): Promise<void> } {
   let service: RunningService | null = null;
   let isPaused = false;
+  const launched: RunningProcess[] = [];
+  /** Ends with the cluster even where it never listens. */
+  const launch = ({ env: more = {}, preload }: ReplicaOptions = {}) => {
+    const started = startProcess({ folder, env: { ...env, ...more }, ...(preload && { preload }) });
+    launched.push(started);
+    return started;
+  };
   const running = (): RunningService => {
     if (service === null) throw new Error(`replica ${name} was not started`);
     return service;
@@ -152,11 +164,13 @@ function createReplica(
     get url() {
       return running().url;
     },
-    async start({ env: more = {}, preload } = {}) {
-      service = await startService({ folder, env: { ...env, ...more }, ...(preload && { preload }) });
+    async start(options = {}) {
+      const started = launch(options);
+      service = await untilListening(started);
       isPaused = false;
       return service;
     },
+    launch,
     pause() {
       isPaused = true;
       running().child.kill('SIGSTOP');
@@ -166,7 +180,7 @@ function createReplica(
       isPaused = false;
     },
     async end() {
-      await service?.[Symbol.asyncDispose]();
+      await Promise.all(launched.map((each) => each[Symbol.asyncDispose]()));
     },
   };
 }

@@ -1,8 +1,8 @@
 /**
- * Replicas as an operator runs them: processes over one PostgreSQL database, with the pictures in a bucket of a real S3 server or in one
- * folder, and the stand-in model API as their provider.
+ * Replicas by role, as many as a test starts, over a cluster of `cluster.ts` with no faults in between. Their provider is the stand-in
+ * model API.
  *
- *     await using cluster = await openReplicas();
+ *     await using cluster = await openReplicas('bucket');
  *     const api = await cluster.start('api');
  *     const worker = await cluster.start('worker');
  *     const { status, body } = await post(api, { prompt: 'a lighthouse' });
@@ -14,18 +14,17 @@ import {
   type RunningProcess,
   type RunningService,
   startProcess,
-  startService,
+  untilListening,
 } from '../app/process.ts';
 import { type OpenAiServer, startOpenAiServer } from '../openai/server.ts';
-import { createTestDatabase, type TestDatabase } from '../postgres/shared-server.ts';
-import { startS3Server } from '../s3/server.ts';
 import { temporaryFolder } from '../temporary-folder.ts';
+import { type Cluster, openCluster } from './cluster.ts';
 
 type Environment = Readonly<Record<string, string>>;
 type Role = 'all' | 'api' | 'worker';
 
 export interface Replicas extends AsyncDisposable {
-  readonly database: TestDatabase;
+  readonly database: { readonly url: string; readonly query: Cluster['query'] };
   readonly upstream: OpenAiServer;
   /** Where the replicas run, and keep their pictures unless these are in a bucket. */
   readonly folder: string;
@@ -40,47 +39,31 @@ export interface Replicas extends AsyncDisposable {
 /** Opens the database and the place of the pictures; no replica runs yet. */
 export async function openReplicas(pictures: 'bucket' | 'folder' = 'folder'): Promise<Replicas> {
   await using opened = new AsyncDisposableStack();
-  const database = await createTestDatabase();
-  opened.defer(() => database.drop());
   const upstream = opened.use(await startOpenAiServer());
   const folder = opened.use(await temporaryFolder());
+  const cluster = opened.use(await openCluster({ size: 0 }));
+  const url = cluster.postgres.url();
   const env = {
-    DATABASE_URL: database.url,
+    DATABASE_URL: url,
     OPENAI_API_KEY: upstream.key ?? 'none',
     OPENAI_BASE_URL: upstream.baseUrl,
     IMAGE_SIZE: '1024x640',
     IMAGE_RENDITIONS: '256x160.png',
     SHUTDOWN_GRACE_SECONDS: '0',
-    ...(pictures === 'folder' ? { MEDIA_SHARED: 'true' } : await bucket(opened)),
+    ...(pictures === 'folder' ? { MEDIA_SHARED: 'true' } : { MEDIA_DIR: '', ...cluster.env }),
   };
   const replicas = opened.use(new AsyncDisposableStack());
-  const settings = (role: Role, own: Environment) => ({ ...env, ROLE: role, ...own });
-  const resources = opened.move();
+  const launch: Replicas['launch'] = (role, own = {}, options = {}) =>
+    replicas.use(startProcess({ folder: folder.path, env: { ...env, ROLE: role, ...own }, ...options }));
+  const owned = opened.move();
   return {
-    database,
+    database: { url, query: cluster.query },
     upstream,
     folder: folder.path,
     env,
-    async start(role, own = {}) {
-      return replicas.use(await startService({ folder: folder.path, env: settings(role, own) }));
-    },
-    launch: (role, own = {}, options = {}) =>
-      replicas.use(startProcess({ folder: folder.path, env: settings(role, own), ...options })),
-    [Symbol.asyncDispose]: () => resources.disposeAsync(),
-  };
-}
-
-/** The settings for a bucket of a server that ends with `opened`. */
-async function bucket(opened: AsyncDisposableStack): Promise<Environment> {
-  const { bucket, endpoint, prefix, region, credentials } = opened.use(await startS3Server()).place();
-  return {
-    MEDIA_DIR: '',
-    S3_BUCKET: bucket,
-    S3_ENDPOINT: `${endpoint}`,
-    S3_PREFIX: `${prefix}`,
-    S3_REGION: region,
-    AWS_ACCESS_KEY_ID: `${credentials?.accessKeyId}`,
-    AWS_SECRET_ACCESS_KEY: `${credentials?.secretAccessKey}`,
+    start: (role, own) => untilListening(launch(role, own)),
+    launch,
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
 }
 

@@ -15,6 +15,7 @@ import {
   S3Client,
 } from '@aws-sdk/client-s3';
 import pg from 'pg';
+import { mediaIdOf } from '../../../src/core/domain/file-names.ts';
 import type { Image } from '../../../src/core/domain/image.ts';
 import { stepsOf } from '../commit-steps.ts';
 import { arm, reached } from '../reached.ts';
@@ -110,12 +111,14 @@ S3Client.prototype.send = async function (this: S3Client, command: object, ...re
   if (command instanceof PutObjectCommand || command instanceof CompleteMultipartUploadCommand) {
     const key = command.input.Key ?? '';
     // Neither the mark of the store nor what a health check writes.
-    if (!/(?:^|\/)[0-9a-f]{2}\/[^/]+$/.test(key)) return await Reflect.apply(send, this, [command, ...rest]);
+    const [, file] = /(?:^|\/)[0-9a-f]{2}\/([^/]+)$/.exec(key) ?? [];
+    if (file === undefined) return await Reflect.apply(send, this, [command, ...rest]);
     const isOriginal = key.includes('originals/');
-    if (isOriginal) reached('beforeOriginalNamed', null);
+    const mediaId = mediaIdOf(`${isOriginal ? 'originals/' : ''}${decodeURIComponent(file)}`);
+    if (isOriginal) reached('beforeOriginalNamed', mediaId);
     const result = await Reflect.apply(send, this, [command, ...rest]);
     if (key.includes('inputs/')) reached('afterInputStored', null);
-    else if (!isOriginal) reached('betweenRenames', null);
+    else if (!isOriginal) reached('betweenRenames', mediaId);
     return result;
   }
   const result = await Reflect.apply(send, this, [command, ...rest]);
