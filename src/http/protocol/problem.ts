@@ -1,6 +1,7 @@
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { errorProblem, type ProblemCode, type ProblemSpec, toProblem } from '../../api/problem.ts';
 import { ImageError } from '../../core/domain/errors.ts';
+import { UnreadableFileError } from '../../core/images/published-file.ts';
 import type { MethodsOf } from './allowed-methods.ts';
 import { createDrainingBody, hasUnreadBody } from './drain.ts';
 
@@ -100,10 +101,22 @@ export function pathOf(request: FastifyRequest): string {
   return request.url.split('?', 1)[0] ?? '';
 }
 
-/** The problem for `error`. An unexpected error is logged, and its text is not in the problem. */
+/** Retry-After for a file that cannot be read, where the store names no time, in seconds. */
+const RETRY_AFTER_SECONDS = 5;
+
+/** The problem for `error`. An unexpected error, or what the store says of a file, is logged, and its text is not in the problem. */
 export function problemFor(error: unknown, request: FastifyRequest): ProblemSpec {
   const spec = expectedProblem(error, request);
   if (spec !== null) return spec;
+  if (error instanceof UnreadableFileError && error.cause instanceof ImageError) {
+    request.log.error({ requestId: request.id, err: error }, 'a published picture cannot be read');
+    const { retryAfterSeconds } = error.cause;
+    return errorProblem(
+      new ImageError('storage_unavailable', error.message, {
+        retryAfterSeconds: retryAfterSeconds ?? RETRY_AFTER_SECONDS,
+      }),
+    );
+  }
   request.log.error({ requestId: request.id, err: error }, 'unexpected error');
   return { code: 'internal_error', detail: 'this is a fault of the service; its log has more under the requestId' };
 }

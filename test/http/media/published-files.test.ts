@@ -70,7 +70,7 @@ describe('a fault', () => {
   /** Number of the request at which the memory cache reads a file. */
   const CACHED_AT = 2;
 
-  test('of the store is a 500, and its path is logged but not sent', async () => {
+  test('of the store is a 503 with Retry-After, and its path is logged but not sent', async () => {
     const fault = new ImageError('storage_unavailable', 'cannot read /srv/media/a.png: too many open files (EMFILE)');
     const failing = async () => Promise.reject(fault);
     const pictures = createPublishedPictures({
@@ -79,8 +79,9 @@ describe('a fault', () => {
     });
     await using broken = await openHttpApp({ pictures });
     for (let asked = 1; asked <= CACHED_AT; asked++) {
-      const answer = await request(broken.app.server).get('/media/a.png').expect(500);
-      expect(answer.body).toMatchObject({ code: 'internal_error' });
+      const answer = await request(broken.app.server).get('/media/a.png').expect(503);
+      expect(answer.body).toMatchObject({ code: 'storage_unavailable', detail: 'a.png cannot be read' });
+      expect(answer.headers['retry-after']).toBe('5');
       expect(answer.text).not.toContain('/srv');
       for (const header of ['etag', 'accept-ranges']) expect(answer.headers[header]).toBeUndefined();
     }

@@ -123,10 +123,10 @@ describe('a picture in S3 that is streamed', () => {
     await expect(answer.arrayBuffer()).rejects.toThrow();
   });
 
-  test('that cannot be read is a 500 that names no bucket', async () => {
+  test('that cannot be read is a 503 that names no bucket', async () => {
     await using remote = await openRemote({ mediaCacheBytes: 0 });
     remote.proxy.fault = () => ({ kind: 'refuse', status: 403, code: 'ExpiredToken' });
-    const answer = await remote.get('/media/a.png').expect(500);
+    const answer = await remote.get('/media/a.png').expect(503);
     expect(answer.text).not.toContain(remote.place.bucket);
     expect(JSON.stringify(remote.http.log)).toContain('have expired; renew them');
   });
