@@ -45,6 +45,8 @@ export interface Load {
   readonly violations: string[];
   /** Whether worker threads are killed. */
   readonly killsThreads: boolean;
+  /** Whether the records or the pictures of a cluster cannot be reached at the moment: published pictures may be refused then. */
+  isStorageBroken?: boolean;
   /** Pictures read so far. */
   reads: number;
 }

@@ -126,7 +126,7 @@ export async function remove(request: ClientRequest, { url }: Target): Promise<v
   if (response?.status === 204 || response?.status === 404) request.deletion = 'done';
 }
 
-/** Reads published pictures until the life is over: each must have the SHA-256 of its record, or be a 404. */
+/** Reads published pictures until the life is over: each must have the SHA-256 of its record, or be a 404, or a 503 while storage is broken. */
 export async function readAll(load: Load, target: Target, over: AbortSignal): Promise<void> {
   while (!over.aborted) {
     const page: { readonly items?: readonly ImageRecord[] } = await fetch(
@@ -138,14 +138,18 @@ export async function readAll(load: Load, target: Target, over: AbortSignal): Pr
     await delay(10);
     for (const record of page.items ?? []) {
       for (const file of publishedFiles(record)) {
+        const wasBroken = load.isStorageBroken === true;
         const response = await fetch(target.url + file.url).catch(() => null);
         const bytes = await response?.arrayBuffer().catch(() => null);
         if (!response || !bytes) break;
         load.reads += 1;
         const right = response.status === 200 && sha256(new Uint8Array(bytes)) === file.sha256;
-        // Gone meanwhile, or in a bucket that does not answer.
-        if (!right && response.status !== 404 && response.status !== 503)
-          load.violations.push(`${file.url}: ${response.status}, ${bytes.byteLength} bytes`);
+        const mayRefuse = wasBroken || load.isStorageBroken === true;
+        // Gone meanwhile, or where no replica gets to at the moment.
+        if (!right && response.status !== 404 && !(response.status === 503 && mayRefuse))
+          load.violations.push(
+            `${file.url}: ${response.status}, ${bytes.byteLength} bytes ${response.status >= 500 ? Buffer.from(bytes).toString() : ''}`,
+          );
       }
     }
   }

@@ -10,6 +10,44 @@ export async function readImages({ query }: Pick<Cluster, 'query'>): Promise<rea
   return rows.map(({ document }) => JSON.parse(String(document)) as Image);
 }
 
+/** A row of the ledger: what one owner's calls of one model cost on one day, in microdollars; what is reserved has no day. */
+export interface SpendingRow {
+  readonly day: string;
+  readonly owner: string;
+  readonly model: string;
+  readonly images: number;
+  readonly microUsd: number;
+}
+
+/** The ledger. */
+export async function readSpending({ query }: Pick<Cluster, 'query'>): Promise<readonly SpendingRow[]> {
+  const rows = await query(`
+    SELECT day, owner, model, sum(images) AS images, sum(micro_usd) AS micro_usd FROM easel.spending GROUP BY day, owner, model`);
+  return rows.map(({ day, owner, model, images, micro_usd }) => ({
+    day: String(day),
+    owner: String(owner),
+    model: String(model),
+    images: Number(images),
+    microUsd: Number(micro_usd),
+  }));
+}
+
+/** From now on the database keeps each image that is deleted as it was then, for `readDeleted`. */
+export async function keepDeleted({ query }: Pick<Cluster, 'query'>): Promise<void> {
+  await query(`
+    CREATE SCHEMA torture;
+    CREATE TABLE torture.deleted (document text NOT NULL);
+    CREATE FUNCTION torture.keep() RETURNS trigger LANGUAGE plpgsql AS $$
+      BEGIN INSERT INTO torture.deleted VALUES (OLD.document); RETURN NULL; END $$;
+    CREATE TRIGGER keep_deleted AFTER DELETE ON easel.images FOR EACH ROW EXECUTE FUNCTION torture.keep();`);
+}
+
+/** The images that were deleted, as they were then. */
+export async function readDeleted({ query }: Pick<Cluster, 'query'>): Promise<readonly Image[]> {
+  const rows = await query('SELECT document FROM torture.deleted');
+  return rows.map(({ document }) => JSON.parse(String(document)) as Image);
+}
+
 /** The kept numbers of images that are not what there is. */
 export async function miscounted({ query }: Pick<Cluster, 'query'>): Promise<readonly string[]> {
   const rows = await query(`

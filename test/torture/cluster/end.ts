@@ -6,9 +6,11 @@ import { auditBooks, auditCall, auditRequest } from '../audit-requests.ts';
 import type { Target } from '../clients.ts';
 import { remove } from '../load.ts';
 import { auditBucket, auditPictures, auditWebhooks, isDelivered } from './audit.ts';
-import { miscounted, readImages, untilFinished } from './database.ts';
+import { miscounted, readDeleted, readImages, readSpending, untilFinished } from './database.ts';
+import { auditPayments } from './payments.ts';
 import { untilAllMake } from './recovery.ts';
 import { BUDGET_USD, type ClusterRound } from './state.ts';
+import { auditWatches } from './watchers.ts';
 
 const LONGEST_DELIVERY_MS = 90_000;
 
@@ -41,6 +43,11 @@ export async function auditAll(
   const bucket = await auditBucket(cluster.bucket, images);
   violations.push(...pictures.findings, ...bucket.findings, ...(await miscounted(cluster)));
   violations.push(...auditWebhooks(receiver, images), ...(await auditBooks(round, target, BUDGET_USD)));
+  const deleted = await readDeleted(cluster);
+  const spending = await readSpending(cluster);
+  const { outages, upstream } = round;
+  violations.push(...auditPayments({ calls: upstream.calls, images, deleted, spending, outages }));
+  violations.push(...(await auditWatches(round.watches)));
   for (const request of clientRequests) violations.push(...auditRequest(round, request, images));
   for (const call of dialectCalls) violations.push(...auditCall(round, call, images));
 

@@ -23,8 +23,8 @@ export interface Scene {
 
 export interface Fault {
   readonly name: string;
-  /** Whether a replica dies of it. */
-  readonly kills: boolean;
+  /** What fails: a replica that dies or stands still, the database or the network to it, or the bucket. */
+  readonly hits: 'life' | 'pause' | 'database' | 'bucket';
   /** Resolves when the fault is over. */
   readonly happen: (scene: Scene) => Promise<void>;
 }
@@ -39,20 +39,20 @@ export const FAULTS: readonly Fault[] = [
   ...(Object.keys(STEPS) as Step[]).map(
     (step): Fault => ({
       name: `SIGKILL ${step}`,
-      kills: true,
+      hits: 'life',
       happen: (scene) => (step === 'afterSend' ? killAfterSend(scene) : killAtStep(scene, step)),
     }),
   ),
-  { name: 'SIGKILL at random', kills: true, happen: (scene) => kill(scene, anyReplica(scene), 1_500) },
-  { name: 'SIGSTOP 18 s', kills: false, happen: pause },
-  { name: 'pg_terminate_backend', kills: false, happen: terminate },
-  { name: 'PostgreSQL killed', kills: false, happen: crashDatabase },
-  { name: 'PostgreSQL disk full', kills: false, happen: fillDisk },
-  { name: 'S3 503 and 500 after a write', kills: false, happen: failStorage },
-  { name: 'S3 slow', kills: false, happen: slowStorage },
-  { name: 'network reset', kills: false, happen: resetNetwork },
-  { name: 'network refused 6 s', kills: false, happen: (scene) => cutNetwork(scene, 'refused', 6_000) },
-  { name: 'network stalled 20 s', kills: false, happen: (scene) => cutNetwork(scene, 'stalled', 20_000) },
+  { name: 'SIGKILL at random', hits: 'life', happen: (scene) => kill(scene, anyReplica(scene), 1_500) },
+  { name: 'SIGSTOP 18 s', hits: 'pause', happen: pause },
+  { name: 'pg_terminate_backend', hits: 'database', happen: terminate },
+  { name: 'PostgreSQL killed', hits: 'database', happen: crashDatabase },
+  { name: 'PostgreSQL disk full', hits: 'database', happen: fillDisk },
+  { name: 'S3 503 and 500 after a write', hits: 'bucket', happen: failStorage },
+  { name: 'S3 slow', hits: 'bucket', happen: slowStorage },
+  { name: 'network reset', hits: 'database', happen: resetNetwork },
+  { name: 'network refused 6 s', hits: 'database', happen: (scene) => cutNetwork(scene, 'refused', 6_000) },
+  { name: 'network stalled 20 s', hits: 'database', happen: (scene) => cutNetwork(scene, 'stalled', 20_000) },
 ];
 
 function anyReplica({ cluster, random }: Scene): Replica {

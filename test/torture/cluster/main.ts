@@ -1,10 +1,10 @@
 /** Plays rounds of torture of a cluster, and prints what each fault did, over all of them. */
 
-import type { Attempt } from '../../../src/core/domain/image.ts';
 import { randomOf } from '../../support/random.ts';
 import { FAULTS, type Fault } from './faults.ts';
 import { sendIdenticalToAll } from './identical.ts';
-import { type ClusterRoundReport, type Happened, playClusterRound } from './round.ts';
+import { type ClusterRoundReport, playClusterRound } from './round.ts';
+import { faultTable } from './table.ts';
 
 const FAULTS_OF_A_ROUND = 6;
 const REQUESTS = 16;
@@ -36,6 +36,8 @@ requests             ${sum(({ requests }) => requests)}, of which accepted ${sum
 provider calls       ${sum(({ calls }) => calls)}
 ended as failed      ${sum(({ failed }) => failed)} (more calls of unknown outcome than AMBIGUOUS_RETRIES allows)
 deleted on order     ${sum(({ deleted }) => deleted)}
+deaths               ${sum(({ happened }) => happened.reduce((total, { deaths }) => total + deaths, 0))}
+watchers             ${sum(({ watches }) => watches.ended)} saw the end, ${sum(({ watches }) => watches.cut)} were cut
 webhooks             ${sum(({ webhooks }) => webhooks)}
 files checked        ${sum(({ files }) => files)} at the end, ${sum(({ reads }) => reads)} reads under load
 orphans              ${sum(({ orphans }) => orphans)} files in the bucket that no record names
@@ -52,49 +54,4 @@ function shuffledFaults(count: number, seed: string): Fault[] {
     while (deck.length > 0) faults.push(...deck.splice(Math.floor(random() * deck.length), 1));
   }
   return faults.slice(0, count);
-}
-
-/** A row for each fault: how often, and what it did. */
-function faultTable(reports: readonly ClusterRoundReport[]): string {
-  const rows = FAULTS.flatMap(({ name }) => {
-    const all = reports.flatMap((report) =>
-      report.happened.filter(({ fault }) => fault === name).map((happened) => ({ happened, report })),
-    );
-    if (all.length === 0) return [];
-    const taken = all.flatMap(({ happened }) => happened.takeoversMs).toSorted((one, other) => one - other);
-    const unknown = all.reduce((sum, { happened, report }) => sum + unanswered(report, happened), 0);
-    const recovery = Math.max(...all.map(({ happened }) => happened.recoveryMs));
-    return [
-      [
-        name,
-        all.length,
-        taken.length,
-        seconds(taken[taken.length >> 1]),
-        seconds(taken.at(-1)),
-        unknown,
-        seconds(recovery),
-      ],
-    ];
-  });
-  const columns = [
-    'fault',
-    'times',
-    'jobs taken over',
-    'half within, s',
-    'all within, s',
-    'calls unknown',
-    'all work again within, s',
-  ];
-  return [columns, columns.map(() => '---'), ...rows].map((row) => `| ${row.join(' | ')} |`).join('\n');
-}
-
-function seconds(ms: number | undefined): string {
-  return ms === undefined ? '–' : (ms / 1000).toFixed(1);
-}
-
-/** Attempts that began while the fault was there, and have an unknown outcome since no answer came. */
-function unanswered({ images }: ClusterRoundReport, { from, to }: Happened): number {
-  const isOne = ({ outcome, providerRequestId, startedAt }: Attempt) =>
-    outcome === 'unknown' && providerRequestId === null && Date.parse(startedAt) >= from && Date.parse(startedAt) < to;
-  return images.flatMap(({ attempts }) => attempts).filter(isOne).length;
 }

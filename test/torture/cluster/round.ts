@@ -21,11 +21,12 @@ import { callAll, makeDialectCall } from '../calls.ts';
 import type { Target } from '../clients.ts';
 import { makeClientRequest, readAll, sendAll } from '../load.ts';
 import { withEdits } from '../round.ts';
-import { heldJobs, takeovers, untilFinished } from './database.ts';
+import { heldJobs, keepDeleted, takeovers, untilFinished } from './database.ts';
 import { auditAll } from './end.ts';
 import type { Fault } from './faults.ts';
 import { anyLife, FRESH, untilAllWork } from './recovery.ts';
 import { BUDGET_USD, type ClusterRound } from './state.ts';
+import { watchAll } from './watchers.ts';
 
 export interface ClusterRoundOptions {
   readonly seed: string;
@@ -41,6 +42,10 @@ export interface Happened {
   readonly takeoversMs: readonly number[];
   /** From the end of the fault until every living replica answered and finished a fresh picture, in milliseconds. */
   readonly recoveryMs: number;
+  /** Replicas that ended. */
+  readonly deaths: number;
+  /** Violations that were seen while it was there; those of the end of the round come on top. */
+  readonly violations: number;
   /** Milliseconds since 1970. */
   readonly from: number;
   readonly to: number;
@@ -56,6 +61,8 @@ export interface ClusterRoundReport {
   /** Files in the bucket that no record names: an hour later the cleanup takes them. */
   readonly orphans: number;
   readonly webhooks: number;
+  /** Streams of events that came to their end, and those that were cut. */
+  readonly watches: { readonly ended: number; readonly cut: number };
   readonly failed: number;
   /** Whether replicas that died came back at the end only. */
   readonly staysDown: boolean;
@@ -100,6 +107,7 @@ export async function playClusterRound({ seed, faults, requests }: ClusterRoundO
   const deathFile = (replica: Replica) => join(folder.path, `death-${replica.name}`);
   const startReplica = (replica: Replica) => replica.start(anyLife(deathFile(replica)));
   await Promise.all(cluster.replicas.map(startReplica));
+  await keepDeleted(cluster);
 
   const round: ClusterRound = {
     cluster,
@@ -113,6 +121,9 @@ export async function playClusterRound({ seed, faults, requests }: ClusterRoundO
     lost: new Map(),
     knowsLosses: false,
     isCluster: true,
+    isStorageBroken: false,
+    watches: [],
+    outages: [],
     reads: 0,
   };
   const target = targetOf(round);
@@ -144,6 +155,10 @@ export async function playClusterRound({ seed, faults, requests }: ClusterRoundO
     deleted: round.clientRequests.filter(({ deletion }) => deletion === 'done').length,
     reads: round.reads,
     webhooks: receiver.received.length,
+    watches: {
+      ended: round.watches.filter(({ state }) => state === 'ended').length,
+      cut: round.watches.filter(({ state }) => state === 'cut').length,
+    },
     staysDown,
     happened,
     ...end,
@@ -212,18 +227,35 @@ async function endure(
     ...sendAll(round, target, over.signal),
     ...callAll(round, target, NO_LIFE, over.signal),
     readAll(round, target, over.signal),
+    watchAll(round, target, round.watches, over.signal),
   ]);
   const watches: Promise<readonly number[]>[] = [];
   const lost = () => void watches.push(heldJobs(cluster, Date.now()).then((held) => takeovers(cluster, held)));
+  const before = { violations: violations.length, alive: cluster.replicas.filter(({ isAlive }) => isAlive) };
+  round.isStorageBroken = fault.hits === 'database' || fault.hits === 'bucket';
   await fault.happen({ cluster, upstream, random, lost, ...place });
   const ended = Date.now();
   await untilAllWork(cluster).catch((error: Error) => violations.push(`${fault.name}: ${error.message}`));
   const recoveryMs = Date.now() - ended;
+  round.isStorageBroken = false;
   await delay(500);
   over.abort();
   await load;
+  const dead = before.alive.filter(({ isAlive }) => !isAlive);
+  if (dead.length > (fault.hits === 'life' ? 1 : 0))
+    violations.push(`${fault.name}: ${dead.map(({ name }) => name)} ended`);
   const takeoversMs = (await Promise.all(watches)).flat();
   for (const ms of takeoversMs.filter((ms) => ms > TAKEOVER_LIMIT_MS))
     violations.push(`${fault.name}: a job was taken over after ${(ms / 1000).toFixed(1)} s`);
-  return { fault: fault.name, takeoversMs, recoveryMs, from, to: Date.now() };
+  const to = Date.now();
+  if (fault.hits !== 'bucket') round.outages.push({ from, to });
+  return {
+    fault: fault.name,
+    takeoversMs,
+    recoveryMs,
+    from,
+    to,
+    deaths: dead.length,
+    violations: violations.length - before.violations,
+  };
 }

@@ -161,13 +161,22 @@ export function createS3Store(options: S3Options): S3Store {
     throw new ImageError('storage_unavailable', `${urlOf(key)} was stored and is not found`, { retryAfterSeconds: 5 });
   };
 
-  const check = async (): Promise<void> => {
+  const probe = async (): Promise<void> => {
     const key = `${keys.probes}${randomUUID()}`;
     const call = { abortSignal: AbortSignal.timeout(CHECK_MS) };
     const [outcome] = await Promise.allSettled([writeAndLook(key, call)]);
     const faults = await removeObjects([key], call);
     if (outcome.status === 'rejected') throw outcome.reason;
     for (const fault of faults.values()) throw fault;
+  };
+
+  let probing: Promise<void> | null = null;
+  /** Each new request is checked: those that come while a probe is under way share it, else a burst of them would be its own outage. */
+  const check = (): Promise<void> => {
+    probing ??= probe().finally(() => {
+      probing = null;
+    });
+    return probing;
   };
 
   return {

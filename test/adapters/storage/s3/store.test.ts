@@ -46,6 +46,21 @@ it('takes one request for what one request can do', async () => {
   expect(scene.asked()).toEqual([]);
 });
 
+it('looks once whether the bucket works for all who ask meanwhile, and again for the next', async () => {
+  await using scene = await openS3Scene(server);
+  const calls = () => scene.asked().map((request) => request.replace(/\.check.*/, 'probe'));
+  const ONE = ['PUT probe', 'HEAD probe', 'DELETE probe'];
+  await Promise.all(Array.from({ length: 50 }, () => scene.store.check(1)));
+  expect(calls()).toEqual(ONE);
+  scene.proxy.fault = ({ method }) => (method === 'PUT' ? { kind: 'refuse', status: 403, code: 'AccessDenied' } : null);
+  const refused = await Promise.allSettled([scene.store.check(1), scene.store.check(1)]);
+  expect(refused.map(({ status }) => status)).toEqual(['rejected', 'rejected']);
+  scene.proxy.fault = () => null;
+  calls();
+  await scene.store.check(1);
+  expect(calls()).toEqual(ONE);
+});
+
 it('keeps the connection where little is left unread, and ends it where much is', async () => {
   await using scene = await openS3Scene(server);
   const large = new Uint8Array(7_000_000);
