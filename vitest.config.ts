@@ -7,7 +7,7 @@ import { LONGEST_WAIT_MS } from './test/support/until.ts';
 // For the processes of the tests and their threads, each of which would strip the types of its modules anew.
 process.env.NODE_COMPILE_CACHE ??= COMPILE_CACHE;
 
-/** Tests that take minutes, of processes over one PostgreSQL: `npm run test:cluster` runs them, by `vitest.cluster.config.ts`. */
+/** Tests that take minutes, of processes over one PostgreSQL: `npm run test:cluster` runs them, by `test/cluster.config.ts`. */
 export const CLUSTER = 'test/**/cluster/**/*.test.ts';
 
 export default defineConfig({

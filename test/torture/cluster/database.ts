@@ -73,7 +73,7 @@ export async function heldJobs(cluster: Pick<Cluster, 'query'>, since: number): 
 const LONGEST_WATCH_MS = 60_000;
 
 /**
- * How long it took until the jobs that were lost were claimed anew, in milliseconds each. Jobs of the other replicas end under the claim that
+ * How long it took until the jobs that were lost were seen claimed anew, in milliseconds each, to 0.2 s. Jobs of the other replicas end under the claim that
  * they have, and do not count.
  */
 export async function takeovers(
@@ -87,14 +87,13 @@ export async function takeovers(
     for (const now of await readImages(cluster).catch(() => [])) {
       const before = watched.get(now.mediaId);
       if (before === undefined) continue;
-      // A claim is a time of the database's clock, which is this machine's.
       const isClaimed = now.run === before.run && (now.claim ?? 0) > (before.claim ?? 0);
-      if (isClaimed) taken.set(now.mediaId, (now.claim ?? 0) - since);
+      if (isClaimed) taken.set(now.mediaId, Date.now() - since);
       if (isClaimed || now.run !== before.run || isFinished(now.status)) watched.delete(now.mediaId);
     }
     await delay(200);
   }
-  return [...taken.values()].filter((ms) => ms > 0);
+  return [...taken.values()];
 }
 
 /** Resolves when no image is unfinished and none has pending renditions, or at the deadline. */
