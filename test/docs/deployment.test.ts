@@ -27,7 +27,7 @@ const commands = (...words: string[]) =>
     .flatMap(({ text }) => text.replaceAll('\\\n', ' ').split('\n'))
     .filter((line) => line.startsWith(words.join(' ')));
 
-it.each(['README.md', 'docs/operations.md', 'compose.yaml', 'ops/easel.service', 'ops/kubernetes.yaml'])(
+it.each(['README.md', 'docs/operations.md', 'compose.yaml', 'ops/easel.service'])(
   '%s has supervisors wait as long as a stop by default',
   (name) => {
     const times = /(?:--stop-timeout |stop_grace_period: |terminationGracePeriodSeconds: |TimeoutStopSec=)(\d+)/g;
