@@ -128,7 +128,7 @@ const WRONG: Readonly<Record<string, readonly Row[]>> = {
   S3_BUCKET: [
     [
       ['x', ' ', 'My_Bucket', 's3://bucket', 'bucket/a', '-bucket', 'b'.repeat(64)],
-      'must be 3 to 63 small letters, digits, dots and hyphens',
+      'must be 3 to 63 small letters, digits, hyphens and single dots',
     ],
   ],
   S3_ENDPOINT: [
