@@ -110,13 +110,13 @@ export function createFindStoredOriginal({
     const original = toOriginal(originalName(image.mediaId, id), file, digitalSourceType);
     const plan = upstreams.plan(provider, image.request);
     const adopting = await run.advance((current) => {
-      // A process that lost its claim was paid for this picture, and has noted that meanwhile.
-      if (current.original?.sound && current.original.name === original.name) return resumed(current);
       // The record of a new run names the first provider, which need not be the one that made the picture.
       const isOther = provider !== current.provider;
-      return adopted(current, id, original, plan && isOther ? plannedFields(provider, plan) : null);
+      const planned = plan && isOther ? plannedFields(provider, plan) : null;
+      // A process that lost its claim was paid for this picture, and has noted that meanwhile: the record has it, or another one.
+      return adopted(current, id, original, planned) ?? resumed(current);
     });
-    return { image: adopting, original };
+    return { image: adopting, original: adopting.original ?? original };
   }
 }
 
