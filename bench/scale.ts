@@ -1,7 +1,7 @@
 /**
- * Accepted and finished pictures a second with one, two and three replicas over PostgreSQL and an S3 server, beside one process over SQLite and
- * its own disk: all of them on this machine, in turns. PostgreSQL flushes every commit to the disk, the model API answers at once, and pictures
- * are small, so that what is measured is records, queue and store. `scale 1` measures for so many seconds.
+ * Accepted and finished pictures a second with one, two and three replicas over PostgreSQL and an S3 server, beside one process over
+ * SQLite and its own disk: all of them on this machine, in turns. PostgreSQL flushes every commit to the disk, the model API answers at
+ * once, and pictures are small, so that what is measured is records, queue and store. `scale 1` measures for so many seconds.
  */
 
 import { randomUUID } from 'node:crypto';

@@ -44,7 +44,10 @@ export const webhookSettings = {
 
 export interface WebhookConfig {
   readonly webhooks: {
-    /** Each webhook is signed with all of them, so receivers can switch secrets; null for one that is made at the first start, and kept with the database. */
+    /**
+     * Each webhook is signed with all of them, so receivers can switch secrets; null for one that is made at the first start, and kept
+     * with the database.
+     */
     readonly secrets: readonly string[] | null;
     /** URLs for requests that name none, by the name of the API key. */
     readonly urls: ReadonlyMap<string, string>;

@@ -3,7 +3,10 @@ import { post } from './life.ts';
 
 const TIMES = 200;
 
-/** Sends one request 200 times at once, each to a URL of its own where `url` is a function, with the same mediaId or Idempotency-Key; returns what is wrong with the answers. */
+/**
+ * Sends one request 200 times at once, each to a URL of its own where `url` is a function, with the same mediaId or Idempotency-Key;
+ * returns what is wrong with the answers.
+ */
 export async function sendIdentical(
   url: string | (() => string),
   upstream: OpenAiServer,

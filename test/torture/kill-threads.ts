@@ -4,8 +4,8 @@
  *
  *     KILL_THREADS_MS=1000 KILL_THREADS_SEED=a node --import ./test/torture/kill-threads.ts src/main.ts
  *
- * and ends each thread within twice `KILL_THREADS_MS` milliseconds after it began to run, whatever it is doing: loading its modules, working
- * or waiting. Each death is a line of the standard error output.
+ * and ends each thread within twice `KILL_THREADS_MS` milliseconds after it began to run, whatever it is doing: loading its modules,
+ * working or waiting. Each death is a line of the standard error output.
  */
 
 import { isMainThread, type Worker } from 'node:worker_threads';

@@ -126,7 +126,10 @@ export async function remove(request: ClientRequest, { url }: Target): Promise<v
   if (response?.status === 204 || response?.status === 404) request.deletion = 'done';
 }
 
-/** Reads published pictures until the life is over: each must have the SHA-256 of its record, or be a 404, or a 503 while storage is broken. */
+/**
+ * Reads published pictures until the life is over: each must have the SHA-256 of its record, or be a 404, or a 503 while storage is
+ * broken.
+ */
 export async function readAll(load: Load, target: Target, over: AbortSignal): Promise<void> {
   while (!over.aborted) {
     const page: { readonly items?: readonly ImageRecord[] } = await fetch(

@@ -1,8 +1,8 @@
 /**
- * `npm run torture -- [ROUNDS] [SEED] [--sigterm] [--threads] [--cluster]`: plays rounds of torture, prints a report of each and a summary, and exits
- * with 1 when a promise was broken. The same seed gives the same plan but not the same run, since random kills happen by the clock. With
- * `--sigterm` every life ends by that signal, under load. With `--threads` worker threads are killed all the time, too. With `--cluster`
- * three replicas over PostgreSQL and a bucket meet one fault after the other.
+ * `npm run torture -- [ROUNDS] [SEED] [--sigterm] [--threads] [--cluster]`: plays rounds of torture, prints a report of each and a
+ * summary, and exits with 1 when a promise was broken. The same seed gives the same plan but not the same run, since random kills happen
+ * by the clock. With `--sigterm` every life ends by that signal, under load. With `--threads` worker threads are killed all the time,
+ * too. With `--cluster` three replicas over PostgreSQL and a bucket meet one fault after the other.
  */
 
 import { randomBytes } from 'node:crypto';

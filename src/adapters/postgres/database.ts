@@ -166,8 +166,8 @@ export function openPostgres({ poolSize, log, ...options }: PostgresOptions): Po
   }
 
   /**
-   * Does the work again as long as `mayRepeat` says so of its error, and raises what the ports promise. A caller has waited long enough where
-   * an answer did not come at all: the connections that are left in the pool may be as silent.
+   * Does the work again as long as `mayRepeat` says so of its error, and raises what the ports promise. A caller has waited long enough
+   * where an answer did not come at all: the connections that are left in the pool may be as silent.
    */
   async function repeating<T>(work: () => Promise<T>, mayRepeat: (error: unknown) => boolean): Promise<T> {
     const lastBegin = performance.now() + longestAnswerMs;

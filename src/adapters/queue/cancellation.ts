@@ -29,7 +29,10 @@ interface Announcement {
 export function createCancellation(jobs: SharedJobs, queue: string, waiting: Pick<WaitingJobs, 'find'>): Cancellation {
   const { boss, database, session, log } = jobs;
 
-  /** Announces the cancel, and returns the claim under which another process runs the job; null where none does, or no longer under `before`. */
+  /**
+   * Announces the cancel, and returns the claim under which another process runs the job; null where none does, or no longer under
+   * `before`.
+   */
   async function look(
     { mediaId, discard, isOurs }: { mediaId: string; discard: boolean; isOurs: (attempt: Attempt) => boolean },
     before: Attempt | null,

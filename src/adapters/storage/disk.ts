@@ -15,8 +15,8 @@ interface DiskStoreOptions {
   readonly root: string;
   readonly fs?: FileSystem;
   /**
-   * How old a file under a temporary name must be to be removed as left behind, in milliseconds; 0 by default. Where several processes write
-   * into the folder, others may be writing theirs.
+   * How old a file under a temporary name must be to be removed as left behind, in milliseconds; 0 by default. Where several processes
+   * write into the folder, others may be writing theirs.
    */
   readonly temporaryAgeMs?: number;
 }

@@ -62,8 +62,8 @@ export async function openMediaFolder(
 const TEMPORARY_AGE_MS = 3_600_000;
 
 /**
- * Opens the folder of the pictures that all replicas share. Raises `StorageSetupError` where it is not the one that the others use, and what
- * `openMediaFolder` raises; no process locks it.
+ * Opens the folder of the pictures that all replicas share. Raises `StorageSetupError` where it is not the one that the others use, and
+ * what `openMediaFolder` raises; no process locks it.
  */
 export async function openSharedFolder(
   { root, adopt }: Pick<DiskSettings, 'root' | 'adopt'>,

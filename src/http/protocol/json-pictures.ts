@@ -89,9 +89,9 @@ const MAX_TRIES = 100;
 const PIECE = 256 * 1024;
 
 /**
- * The JSON with `picture:<sha256>` in the place of each base64 data URL that is the value of a key `image_url`; `pictures` gets the
- * bytes by these references. Equal pictures have the same reference, whatever the writing of their base64. Malformed JSON stays malformed, since
- * only what is between two quotes is replaced.
+ * The JSON with `picture:<sha256>` in the place of each base64 data URL that is the value of a key `image_url`; `pictures` gets the bytes
+ * by these references. Equal pictures have the same reference, whatever the writing of their base64. Malformed JSON stays malformed,
+ * since only what is between two quotes is replaced.
  */
 export async function liftDataUrls(json: Buffer, pictures: Map<string, Buffer>): Promise<Buffer> {
   const kept: Buffer[] = [];

@@ -3,8 +3,8 @@
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 
 /**
- * What the network does. `stalled`: nothing passes, in either direction, and a connection attempt is accepted and hangs, as behind a firewall
- * that drops packets. `refused`: each connection attempt is reset.
+ * What the network does. `stalled`: nothing passes, in either direction, and a connection attempt is accepted and hangs, as behind a
+ * firewall that drops packets. `refused`: each connection attempt is reset.
  */
 export type NetworkState = 'open' | 'stalled' | 'refused';
 

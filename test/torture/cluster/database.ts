@@ -73,8 +73,8 @@ export async function heldJobs(cluster: Pick<Cluster, 'query'>, since: number): 
 const LONGEST_WATCH_MS = 60_000;
 
 /**
- * How long it took until the jobs that were lost were seen claimed anew, in milliseconds each, to 0.2 s. Jobs of the other replicas end under the claim that
- * they have, and do not count.
+ * How long it took until the jobs that were lost were seen claimed anew, in milliseconds each, to 0.2 s. Jobs of the other replicas end
+ * under the claim that they have, and do not count.
  */
 export async function takeovers(
   cluster: Pick<Cluster, 'query'>,

@@ -1,7 +1,8 @@
 /**
- * Kills the process by SIGKILL at one of the `STEPS`, where its records are in PostgreSQL and its pictures in a bucket. It is loaded ahead of
- * the service as `../die-at-step.ts` is, with the same settings, and wraps the clients of both below the service: the commit of a transaction
- * and each request to the bucket. The step may also be set while the process runs: at SIGURG it is read from the file that `DEATH_FILE` names.
+ * Kills the process by SIGKILL at one of the `STEPS`, where its records are in PostgreSQL and its pictures in a bucket. It is loaded
+ * ahead of the service as `../die-at-step.ts` is, with the same settings, and wraps the clients of both below the service: the commit of
+ * a transaction and each request to the bucket. The step may also be set while the process runs: at SIGURG it is read from the file that
+ * `DEATH_FILE` names.
  */
 
 import { readFileSync } from 'node:fs';

@@ -4,7 +4,10 @@ import { sendIdentical } from '../identical.ts';
 
 const ROUNDS = 10;
 
-/** Sends one request 200 times at once, to three replicas in turns, by mediaId and by Idempotency-Key; returns what is wrong with the answers. */
+/**
+ * Sends one request 200 times at once, to three replicas in turns, by mediaId and by Idempotency-Key; returns what is wrong with the
+ * answers.
+ */
 export async function sendIdenticalToAll(): Promise<readonly string[]> {
   await using upstream = await startOpenAiServer();
   await using cluster = await openCluster({

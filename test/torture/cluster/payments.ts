@@ -1,4 +1,7 @@
-/** Checks what a round has paid: each call that the stand-in has logged against the attempts on record, by their ids, and the ledger against both. */
+/**
+ * Checks what a round has paid: each call that the stand-in has logged against the attempts on record, by their ids, and the ledger
+ * against both.
+ */
 
 import type { Attempt, Image } from '../../../src/core/domain/image.ts';
 import { microdollars } from '../../../src/core/domain/money.ts';

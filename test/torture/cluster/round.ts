@@ -1,7 +1,7 @@
 /**
- * One round of torture of a cluster: three replicas under load over one PostgreSQL and one bucket, and one fault after the other. Clients go to
- * any replica that is there. In some rounds a replica that died comes back at once, in the others at the end, so that the rest has to finish its
- * work. At the end every promise is checked.
+ * One round of torture of a cluster: three replicas under load over one PostgreSQL and one bucket, and one fault after the other. Clients
+ * go to any replica that is there. In some rounds a replica that died comes back at once, in the others at the end, so that the rest has
+ * to finish its work. At the end every promise is checked.
  */
 
 import { chmod } from 'node:fs/promises';

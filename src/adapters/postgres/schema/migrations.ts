@@ -4,8 +4,9 @@ import { IMPORT_TABLES } from './import-tables.ts';
 import { RECORD_TABLES } from './record-tables.ts';
 
 /**
- * The migrations, forward only: entry n is number n + 1. A released entry is never changed, and new ones are added at the end. `raises` says
- * that an older Easel must not work on the result; a migration that only adds leaves it false, so that two versions run side by side.
+ * The migrations, forward only: entry n is number n + 1. A released entry is never changed, and new ones are added at the end. `raises`
+ * says that an older Easel must not work on the result; a migration that only adds leaves it false, so that two versions run side by
+ * side.
  */
 export const MIGRATIONS: readonly { readonly sql: string; readonly raises: boolean }[] = [
   { sql: `${RECORD_TABLES}${CLUSTER_TABLES}${IMPORT_TABLES}`, raises: true },
@@ -22,8 +23,9 @@ function versionOf(migrations: typeof MIGRATIONS): number {
 const MIGRATION_LOCK = 'easel migrations';
 
 /**
- * Runs the missing migrations in one transaction, under PostgreSQL's advisory lock, so that of many replicas that start at once one does it.
- * They take as long as they take: open `database` with `statementTimeoutMs` of 0. Returns the number of the last one that was there before. Raises `NewerSchemaError` where a newer Easel has changed what this one knows.
+ * Runs the missing migrations in one transaction, under PostgreSQL's advisory lock, so that of many replicas that start at once one does
+ * it. They take as long as they take: open `database` with `statementTimeoutMs` of 0. Returns the number of the last one that was there
+ * before. Raises `NewerSchemaError` where a newer Easel has changed what this one knows.
  */
 export async function migrate(database: PostgresDatabase, migrations = MIGRATIONS): Promise<number> {
   const known = versionOf(migrations);

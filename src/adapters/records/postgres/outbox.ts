@@ -26,8 +26,8 @@ interface OutboxParts {
 }
 
 /**
- * The outbox in the table `deliveries`. A claim moves the delivery's due time to the end of its lease, so that `next` of every replica gives
- * others first, and this one again once the lease has lapsed.
+ * The outbox in the table `deliveries`. A claim moves the delivery's due time to the end of its lease, so that `next` of every replica
+ * gives others first, and this one again once the lease has lapsed.
  */
 export function openOutbox({ transactions, turns, onChanged }: OutboxParts): Omit<Outbox, 'onNew'> {
   const { read, write } = transactions;

@@ -42,8 +42,8 @@ const valuesOf = ({ stored, derived }: NewImage): readonly unknown[] => {
 };
 
 /**
- * Takes the locks that calls of several images need: in one order, so that no two wait for each other over mediaIds and keys. An image alone
- * needs none, as it is inserted at once.
+ * Takes the locks that calls of several images need: in one order, so that no two wait for each other over mediaIds and keys. An image
+ * alone needs none, as it is inserted at once.
  */
 export async function lockTogether(statements: Statements, images: readonly Image[]): Promise<void> {
   if (images.length < 2) return;
