@@ -1,0 +1,5 @@
+import { html } from '../ui/html.ts';
+
+export function Gallery() {
+  return html`<h1>Gallery</h1>`;
+}

@@ -1,0 +1,84 @@
+import type { PartialPicture, ServiceEvent } from '../service/event-stream.ts';
+import type { ImageRecord } from '../service/types.ts';
+import { createStore, type Store } from './store.ts';
+
+/** An image as the page knows it. */
+export interface KnownImage {
+  readonly record: ImageRecord;
+  /** The newest partial picture of the call that runs; null for none. */
+  readonly partial: PartialPicture | null;
+}
+
+/** The images that are on show, kept up to date by events and by what is read. */
+export interface Images {
+  /** A store of the image, for a component that shows it; null while it is not known, and once it is deleted. */
+  readonly of: (mediaId: string) => Store<KnownImage | null>;
+  /** Takes over a record that was read. A record that an event made newer meanwhile stays. */
+  readonly note: (record: ImageRecord) => void;
+  readonly apply: (event: ServiceEvent) => void;
+  /** Drops the images that `isShown` does not name, so that a long list takes no more memory than what is on show. */
+  readonly keepOnly: (isShown: (mediaId: string) => boolean) => void;
+  /** Listens to every event, after it was applied. Returns the function that ends it. */
+  readonly listen: (listener: (event: ServiceEvent) => void) => () => void;
+}
+
+/** Creates an empty collection. */
+export function createImages(): Images {
+  const stores = new Map<string, Store<KnownImage | null>>();
+  const listeners = new Set<(event: ServiceEvent) => void>();
+  const of = (mediaId: string) => {
+    const known = stores.get(mediaId);
+    if (known) return known;
+    const made = createStore<KnownImage | null>(null);
+    stores.set(mediaId, made);
+    return made;
+  };
+  const note = (record: ImageRecord) => {
+    const store = of(record.mediaId);
+    const isRunning = record.status === 'generating';
+    store.set({ record, partial: isRunning ? (store.get()?.partial ?? null) : null });
+  };
+  const applyTo = (event: ServiceEvent) => {
+    switch (event.type) {
+      case 'created':
+      case 'done':
+      case 'changed':
+        // Others are not on show: a view that wants them listens.
+        if (stores.has(event.data.mediaId)) note(event.data);
+        return;
+      case 'status': {
+        const known = stores.get(event.data.mediaId)?.get();
+        if (known) note({ ...known.record, ...withoutSince(event.data) });
+        return;
+      }
+      case 'partial': {
+        const store = stores.get(event.data.mediaId);
+        const known = store?.get();
+        if (store && known) store.set({ ...known, partial: event.data });
+        return;
+      }
+      case 'deleted':
+        stores.get(event.data.mediaId)?.set(null);
+        return;
+    }
+  };
+  return {
+    of,
+    note,
+    apply(event) {
+      applyTo(event);
+      for (const listener of [...listeners]) listener(event);
+    },
+    keepOnly(isShown) {
+      for (const mediaId of stores.keys()) if (!isShown(mediaId)) stores.delete(mediaId);
+    },
+    listen(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+  };
+}
+
+function withoutSince({ since, ...report }: Extract<ServiceEvent, { type: 'status' }>['data']) {
+  return { ...report, statusSince: since };
+}

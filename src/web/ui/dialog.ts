@@ -1,0 +1,30 @@
+import { useEffect, useId, useRef } from 'preact/hooks';
+import { type Children, html } from './html.ts';
+
+interface DialogProps {
+  readonly title: string;
+  /** Called for Escape too. */
+  readonly onClose: () => void;
+  readonly children: Children;
+}
+
+/** A modal dialog: the browser keeps the focus inside, and gives it back at the end. */
+export function Dialog({ title, onClose, children }: DialogProps) {
+  const dialog = useRef<HTMLDialogElement>(null);
+  const id = useId();
+  useEffect(() => {
+    const opener = document.activeElement;
+    dialog.current?.showModal();
+    return () => {
+      if (opener instanceof HTMLElement && opener.isConnected) opener.focus();
+    };
+  }, []);
+  const cancel = (event: Event) => {
+    event.preventDefault();
+    onClose();
+  };
+  return html`<dialog ref=${dialog} aria-labelledby=${id} onCancel=${cancel}>
+    <h2 id=${id}>${title}</h2>
+    ${children}
+  </dialog>`;
+}
