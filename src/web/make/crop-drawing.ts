@@ -1,5 +1,6 @@
 import type { RequestPreview } from '../service/types.ts';
 import { html } from '../ui/html.ts';
+import { describeCrop, parseSize } from './crop.ts';
 
 interface CropDrawingProps {
   readonly preview: Pick<RequestPreview, 'requestedSize' | 'crop'>;
@@ -14,18 +15,4 @@ export function CropDrawing({ preview }: CropDrawingProps) {
     <rect class="crop-asked" x="0" y="0" width=${width} height=${height} stroke-width=${line} />
     <rect class="crop-kept" x=${crop.left} y=${crop.top} width=${crop.width} height=${crop.height} stroke-width=${line} />
   </svg>`;
-}
-
-/** The drawing in words: both sizes, and how much is cut off. */
-export function describeCrop({ requestedSize, crop }: CropDrawingProps['preview']): string {
-  const { width, height } = parseSize(requestedSize);
-  const kept = `${crop.width}x${crop.height}`;
-  if (kept === requestedSize) return `The model is asked for ${requestedSize} pixels, and ${kept} are kept: all of it.`;
-  const cutOff = Math.round(100 * (1 - (crop.width * crop.height) / (width * height)));
-  return `The model is asked for ${requestedSize} pixels, and ${kept} of them are kept: ${Math.max(1, cutOff)}% is cut off.`;
-}
-
-function parseSize(text: string): { width: number; height: number } {
-  const [width = 1, height = 1] = text.split('x').map(Number);
-  return { width, height };
 }

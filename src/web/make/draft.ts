@@ -132,7 +132,10 @@ export function toRequest(draft: Draft): CreateImage {
     ...(draft.mask !== null && { mask: toInput(draft.mask) }),
     ...(draft.showsPartials && { partials: PARTIALS }),
     ...(lines(draft.labels).length > 0 && { labels: [...new Set(lines(draft.labels))] }),
-    ...(draft.days.trim() !== '' && { ttlSeconds: Math.round(days * DAY_SECONDS) }),
+    ...(draft.days.trim() !== '' && {
+      // No number is sent as it was typed: JSON would make null of it, which means for ever.
+      ttlSeconds: Number.isFinite(days) ? Math.round(days * DAY_SECONDS) : draft.days,
+    }),
     ...(Object.keys(draft.metadata).length > 0 && { metadata: { ...draft.metadata } }),
   } as CreateImage;
 }

@@ -1,7 +1,8 @@
 import { formatUsd } from '../ui/format.ts';
 import { html } from '../ui/html.ts';
 import { ErrorNotice } from '../ui/notice.ts';
-import { CropDrawing, describeCrop } from './crop-drawing.ts';
+import { describeCrop } from './crop.ts';
+import { CropDrawing } from './crop-drawing.ts';
 import type { LivePreview } from './live-preview.ts';
 
 const BASIS_WORDS = {
@@ -21,7 +22,7 @@ export function PreviewPanel({ preview, error, isLoading }: LivePreview) {
     ${
       preview &&
       html`<h3>Final prompt</h3>
-        <p class="final-prompt">${preview.prompt}</p>
+        <p class="final-prompt" tabindex="0" role="group" aria-label="Final prompt">${preview.prompt}</p>
         <h3>Size</h3>
         <${CropDrawing} preview=${preview} />
         <p class="small muted">${describeCrop(preview)}</p>
