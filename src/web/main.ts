@@ -1,0 +1,4 @@
+import { h, render } from 'preact';
+
+const root = document.querySelector('#page');
+if (root !== null) render(h('h1', null, 'Easel'), root);
