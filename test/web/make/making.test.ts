@@ -45,12 +45,13 @@ describe.skipIf(!hasChromium)(`making pictures on the page${chromiumNote}`, () =
     await using view = await pages.open(service, { path: '/#/make' });
     const { page } = view;
     await page.getByRole('textbox', { name: 'Prompt' }).fill('the same in winter');
-    const bytes = [...(await texturedPicture({ width: 256, height: 256 }))];
-    const data = await page.evaluateHandle((numbers) => {
+    const bytes = JSON.stringify([...(await texturedPicture({ width: 256, height: 256 }))]);
+    // As text, since the browser's names are none of Node's.
+    const data = await page.evaluateHandle(`(() => {
       const transfer = new DataTransfer();
-      transfer.items.add(new File([new Uint8Array(numbers)], 'dropped.png', { type: 'image/png' }));
+      transfer.items.add(new File([new Uint8Array(${bytes})], 'dropped.png', { type: 'image/png' }));
       return transfer;
-    }, bytes);
+    })()`);
     await page.locator('.drop').first().dispatchEvent('drop', { dataTransfer: data });
     await page.getByText('dropped.png', { exact: true }).waitFor();
     await page.getByRole('button', { name: 'Make', exact: true }).click();
