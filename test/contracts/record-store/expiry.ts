@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { type Image, PINNED } from '../../../src/core/domain/image.ts';
+import type { Image } from '../../../src/core/domain/image.ts';
+import { PINNED } from '../../../src/core/domain/life-cycle/pinning.ts';
 import type { Place, RetentionQuery } from '../../../src/core/ports/record-store.ts';
 import { anImage, aRequest, at, ms } from './example-images.ts';
 import type { OpenedRecords } from './fixture.ts';
@@ -19,6 +20,7 @@ export function describeExpiry({ records, store }: OpenedRecords): void {
         aRun({ mediaId: 'old-b', status: 'cancelled', requestedAt: at(3) }),
         aRun({ mediaId: 'old-a', status: 'succeeded', requestedAt: at(3) }),
         aRun({ mediaId: 'young', status: 'succeeded', requestedAt: at(8) }),
+        aRun({ mediaId: 'kept', status: 'failed', requestedAt: at(1), expiresAt: at(1), pinned: true }),
         aRun({ mediaId: 'running', status: 'processing', requestedAt: at(1), expiresAt: at(2) }),
         aRun({ mediaId: 'waiting', status: 'queued', requestedAt: at(1) }),
       );

@@ -101,7 +101,7 @@ describe('a rendition of a slow format', () => {
     const { status } = await easel.post({ mediaId: 'hero', prompt: 'another', renditions: ['64x64.avif'] });
     expect(status).toBe(201);
     await easel.made('hero');
-    expect((await easel.files()).slice(0, -1)).toEqual(['hero.png', NAMES.quick]);
+    expect((await easel.files()).slice(0, -1)).toEqual(['hero.png', NAMES.quick, 'hero@thumb.webp']);
   });
 
   it('that cannot be made becomes a warning, and the image stays succeeded', async () => {
@@ -226,7 +226,7 @@ describe('the job of pending renditions', () => {
     if (lost === undefined) throw new Error('nothing is published');
     const { stored } = await runJob({
       async beforeMade({ job }) {
-        await job.change((current) => requeuedForRepair(current, [lost.name]));
+        await job.change((current) => requeuedForRepair(current, [lost.name], '2026-11-23T16:00:00.000Z'));
         throw new Error('too large to encode');
       },
     });

@@ -3,7 +3,8 @@ import { pino } from 'pino';
 import { expect, test } from 'vitest';
 import { createLocalLocks } from '../../../src/adapters/locks/local.ts';
 import { createDiskStore } from '../../../src/adapters/storage/disk.ts';
-import { type Image, PINNED } from '../../../src/core/domain/image.ts';
+import type { Image } from '../../../src/core/domain/image.ts';
+import { PINNED } from '../../../src/core/domain/life-cycle/pinning.ts';
 import type { JobQueue } from '../../../src/core/ports/job-queue.ts';
 import { createDeletions } from '../../../src/core/retention/deletions.ts';
 import { exampleImage } from '../../support/app/fake-images.ts';
@@ -145,7 +146,8 @@ test('a cleanup leaves an image that was requested again since it was found, eve
 
 test.each<[string, (image: Image) => Image]>([
   ['given another expiry', (image) => ({ ...image, expiresAt: '2027-01-01T00:00:00.000Z' })],
-  ['pinned', (image) => ({ ...image, request: { ...image.request, labels: [PINNED] } })],
+  ['pinned by the field', (image) => ({ ...image, pinned: true })],
+  ['pinned by the label', (image) => ({ ...image, request: { ...image.request, labels: [PINNED] } })],
 ])('a cleanup leaves an image that was %s since it was found', async (_, change) => {
   await using folder = await temporaryFolder();
   await using scene = await openDeletions(folder.path, async () => {});
