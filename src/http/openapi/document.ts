@@ -77,6 +77,7 @@ export const SCHEMA_ORDER = [
   'ImageRecord',
   'ImagePreview',
   'ImageList',
+  'LabelList',
   'CleanupReport',
   'LastCleanup',
   'HealthCheck',
