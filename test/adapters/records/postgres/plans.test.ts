@@ -23,6 +23,8 @@ const FILL = `
   FROM generate_series(1, ${IMAGES}) AS n;
   ALTER TABLE easel.images ENABLE TRIGGER images_counted;
   INSERT INTO easel.labels SELECT media_id, 'red', owner, status, created_at FROM easel.images;
+  INSERT INTO easel.search SELECT media_id, NULL, 'a lighthouse' FROM easel.images;
+  INSERT INTO easel.label_totals (owner, label, images) SELECT 'o' || n, 'l', 1 FROM generate_series(1, ${IMAGES}) AS n;
   INSERT INTO easel.shared_files SELECT 'inputs/' || media_id, media_id FROM easel.images;
   INSERT INTO easel.deletions SELECT 'gone' || n, '[]' FROM generate_series(1, ${IMAGES}) AS n;
   INSERT INTO easel.deliveries (id, media_id, receiver, due_at, document, image)
@@ -97,13 +99,30 @@ describe('the cost', () => {
     [
       'the list by label',
       ['labels_by_status', 'images_pkey'],
-      (store) => store.list({ ...everything, label: 'red', cursor }),
+      (store) => store.list({ ...everything, label: ['red'], cursor }),
     ],
     [
       'the list by label and owner',
       ['labels_by_owner'],
-      (store) => store.list({ limit: 10, label: 'red', owner: 'anna', cursor }),
+      (store) => store.list({ limit: 10, label: ['red'], owner: 'anna', cursor }),
     ],
+    ['a search', ['images_by_age', 'search_pkey'], (store) => store.list({ ...everything, q: 'none', cursor })],
+    [
+      'a search by owner',
+      ['images_by_owner', 'search_pkey'],
+      (store) => store.list({ ...everything, q: 'none', preset: 'icon', owner: 'anna', cursor }),
+    ],
+    [
+      'a search by labels',
+      ['labels_by_status', 'search_pkey'],
+      (store) => store.list({ ...everything, q: 'none', label: ['red', 'blue'], cursor }),
+    ],
+    [
+      'the list by several labels',
+      ['labels_by_status'],
+      (store) => store.list({ ...everything, label: ['red', 'blue'] }),
+    ],
+    ['the labels of an owner', ['label_totals_by_label'], (store) => store.labels('anna', 10)],
     ['expiry', ['images_by_expiry', 'images_by_request'], (store) => store.expired(retention)],
     [
       'the oldest',
@@ -163,7 +182,7 @@ describe('the cost', () => {
   });
 
   it('of a page is bounded by the page: what is read is in order, and only what is read is sorted', async () => {
-    for (const query of [{ status: ['failed', 'succeeded'] as const }, { owner: 'anna' }, { label: 'red' }, {}]) {
+    for (const query of [{ status: ['failed', 'succeeded'] as const }, { owner: 'anna' }, { label: ['red'] }, {}]) {
       ran = [];
       await records.list({ ...everything, ...query, cursor });
       const [{ text, values } = { text: '', values: [] }] = ran;

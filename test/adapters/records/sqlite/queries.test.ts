@@ -44,17 +44,22 @@ describe('the cost', () => {
     ],
     [
       'the list by several statuses, label and owner',
-      (store) => store.list({ ...everything, status: ['failed', 'queued'], label: 'red', owner: 'anna' }),
+      (store) => store.list({ ...everything, status: ['failed', 'queued'], label: ['red'], owner: 'anna' }),
     ],
     [
       'the list by several statuses and owner',
       (store) => store.list({ ...everything, status: ['failed', 'queued'], owner: 'anna' }),
     ],
     ['the list by owner', (store) => store.list({ ...everything, owner: 'anna', cursor })],
-    ['the list by label', (store) => store.list({ ...everything, label: 'red', cursor })],
-    ['the list by label, status and owner', (store) => store.list({ ...filtered, label: 'red', cursor })],
+    ['the list by label', (store) => store.list({ ...everything, label: ['red'], cursor })],
+    ['the list by label, status and owner', (store) => store.list({ ...filtered, label: ['red'], cursor })],
     ['the list by status and owner', (store) => store.list(filtered)],
     ['the list by time', (store) => store.list({ ...everything, createdAfter: at(0), createdBefore: at(1) })],
+    ['a search', (store) => store.list({ ...everything, q: 'a b', preset: 'icon', cursor })],
+    ['a search by status', (store) => store.list({ ...everything, q: 'a', status: ['failed', 'queued'] })],
+    ['a search by label, status and owner', (store) => store.list({ ...filtered, q: 'a', label: ['red', 'blue'] })],
+    ['the list by several labels', (store) => store.list({ ...everything, label: ['red', 'blue'], cursor })],
+    ['the labels', (store) => store.labels('anna', 10)],
     ['accepting', (store) => store.accept(anImage({ idempotencyKey: 'key' }), 1)],
     ['accepting again', (store) => store.requeue('image', 1, (image) => image)],
     ['accepting a call', (store) => store.accept([anImage({ mediaId: 'b' }), anImage({ mediaId: 'c' })], 2)],
@@ -83,12 +88,12 @@ describe('the cost', () => {
     ['owner', { owner: 'anna' }, `images USING INDEX images_by_owner \\(owner=\\? AND status=\\? AND ${page}\\)`],
     [
       'label',
-      { label: 'red' },
+      { label: ['red'] },
       `labels USING COVERING INDEX labels_by_status \\(label=\\? AND status=\\? AND ${page}\\)`,
     ],
     [
       'owner and label',
-      { owner: 'anna', label: 'red' },
+      { owner: 'anna', label: ['red'] },
       `labels USING COVERING INDEX labels_by_owner \\(label=\\? AND owner=\\? AND status=\\? AND ${page}\\)`,
     ],
   ])(
@@ -104,6 +109,33 @@ describe('the cost', () => {
         expect(steps.length).toBeGreaterThan(0);
         for (const step of steps)
           expect(step).toMatch(new RegExp(`^SEARCH (${search}|images USING INDEX \\S+ \\(media_id=\\?\\))$`));
+      }
+    },
+  );
+
+  it.each<[string, Partial<ListQuery>, string]>([
+    ['all', {}, `images USING COVERING INDEX images_by_age \\(created_at>\\? AND ${page}\\)`],
+    [
+      'an owner',
+      { owner: 'anna' },
+      'images USING COVERING INDEX images_by_owner \\(owner=\\? AND status=\\? AND created_at>',
+    ],
+    [
+      'a label',
+      { label: ['red'] },
+      'labels USING COVERING INDEX labels_by_status \\(label=\\? AND status=\\? AND created_at>',
+    ],
+  ])(
+    'of a search among %s is that of the images looked at: an index gives them, and what is searched is beside',
+    async (_, query, search) => {
+      const looks = await plansOf((store) => store.list({ ...everything, ...query, q: 'word' }));
+      expect(looks.length).toBeGreaterThan(0);
+      for (const { plan } of looks) {
+        const steps = plan.filter(
+          (step) => /^(SEARCH|SCAN|USE)/.test(step) && !/^SCAN \(subquery-|json_each/.test(step),
+        );
+        expect(steps[0]).toMatch(new RegExp(`^SEARCH ${search}`));
+        expect(steps.slice(1)).toEqual([expect.stringMatching(/^SEARCH search USING INDEX \S+ \(media_id=\?\)/)]);
       }
     },
   );
