@@ -115,7 +115,8 @@ async function* streamEvents(
   }
 }
 
-function reportStatus(image: Image, record: ImageRecord) {
+/** The progress that the record of this image tells. */
+export function reportStatus(image: Image, record: ImageRecord) {
   const { mediaId, status, provider, attempts, createdAt, completedAt } = record;
   return { mediaId, status, since: since(image), provider, attempts, createdAt, completedAt };
 }
