@@ -32,6 +32,7 @@ describe('the document', () => {
     expect(operations.map(({ name }) => name).sort()).toEqual([
       'DELETE /images/{mediaId}',
       'GET /cleanup/last',
+      'GET /events',
       'GET /health',
       'GET /health/live',
       'GET /health/ready',

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
-import { createImageEvents } from '../../../src/adapters/events/local.ts';
+import { createImageEvents, type LocalImageEvents } from '../../../src/adapters/events/local.ts';
 import { ImageError } from '../../../src/core/domain/errors.ts';
 import { hasEndedWithoutPicture, type Image, isFinished, type MediaFile } from '../../../src/core/domain/image.ts';
 import { changeOf } from '../../../src/core/domain/image-change.ts';
@@ -13,14 +13,13 @@ import type { ImageFilter, Images } from '../../../src/core/images/images.ts';
 import { createProvenance } from '../../../src/core/images/provenance.ts';
 import { CATALOG, unlistedModel } from '../../../src/core/models/catalog.ts';
 import { BUILT_IN_PRESETS } from '../../../src/core/planning/built-in-presets.ts';
-import type { ImageEvents } from '../../../src/core/ports/image-events.ts';
 import type { CleanupOptions } from '../../../src/core/retention/cleanup.ts';
 
 /** `Images` in memory, for tests of the routes: an image finishes only when the test calls `settle`. */
 export interface FakeImages extends Images {
   readonly stored: Map<string, Image>;
   /** The changes of images, for `follow` and `followAll`. */
-  readonly events: ImageEvents;
+  readonly events: LocalImageEvents;
   readonly submitted: { readonly request: CreateImage; readonly caller: Caller; readonly key: string | null }[];
   readonly waits: { readonly mediaId: string; readonly timeoutMs: number; readonly signal: AbortSignal }[];
   readonly listed: ImageFilter[];
