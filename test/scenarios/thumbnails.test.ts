@@ -49,7 +49,9 @@ describe('the thumbnail of a picture', () => {
     expect([part.status, part.headers.get('etag')]).toEqual([206, etag]);
     expect(Buffer.from(await part.arrayBuffer())).toEqual(bytes.subarray(0, 10));
     expect((await easel.get(THUMB, { 'if-none-match': etag })).status).toBe(304);
-    expect((await fetch(`${easel.url}${THUMB}`, { method: 'HEAD' })).headers.get('content-length')).toBe(`${bytes.length}`);
+    expect((await fetch(`${easel.url}${THUMB}`, { method: 'HEAD' })).headers.get('content-length')).toBe(
+      `${bytes.length}`,
+    );
     // A popular one is answered from memory.
     for (const _ of [1, 2, 3]) expect(Buffer.from(await (await easel.get(THUMB)).arrayBuffer())).toEqual(bytes);
     for (const name of ['hero@thumb.png', 'hero@thumb', 'other@thumb.webp']) {
@@ -107,10 +109,16 @@ describe('a picture of an older Easel', () => {
     await using easel = await startEasel({ folder: folder.path, env: { MEDIA_ACCESS: 'private' } });
     const { url } = await thumbnailOf(easel);
     // A request that may not have it makes nothing.
-    expect([(await easel.get(THUMB)).status, await easel.files()]).toEqual([403, expect.not.arrayContaining(['hero@thumb.webp'])]);
+    expect([(await easel.get(THUMB)).status, await easel.files()]).toEqual([
+      403,
+      expect.not.arrayContaining(['hero@thumb.webp']),
+    ]);
     for (const _ of [1, 2]) {
       const answer = await easel.get(url);
-      expect([answer.status, answer.headers.get('cache-control')]).toEqual([200, 'private, max-age=300, must-revalidate']);
+      expect([answer.status, answer.headers.get('cache-control')]).toEqual([
+        200,
+        'private, max-age=300, must-revalidate',
+      ]);
     }
     const { versionedUrl } = await thumbnailOf(easel);
     expect(versionedUrl).toMatch(/@thumb\.webp\?v=[0-9a-f]{12}&expires=\d+&signature=/);
