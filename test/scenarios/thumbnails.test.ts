@@ -8,13 +8,12 @@ import { openRecords } from '../support/app/records.ts';
 import { picture } from '../support/openai/answers.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
-const REQUEST = { mediaId: 'hero', prompt: 'a lighthouse', size: '640x400', renditions: ['64x40.png'] };
-const SMALL = { IMAGE_MODEL: 'small', IMAGE_SIZE: '640x400' };
+const REQUEST = { mediaId: 'hero', prompt: 'a lighthouse', renditions: ['64x40.png'] };
 const THUMB = '/media/hero@thumb.webp';
 
 /** Makes the picture `hero`, and has its record and files be as an older Easel would have left them. */
 async function leftByOlderEasel(folder: string, lost: readonly string[] = []): Promise<void> {
-  const easel = await startEasel({ folder, env: SMALL });
+  const easel = await startEasel({ folder });
   await easel.post(REQUEST);
   const [original = ''] = (await easel.files()).filter((name) => name.startsWith('originals/'));
   await easel[Symbol.asyncDispose]();
@@ -34,7 +33,7 @@ async function thumbnailOf(easel: Pick<Easel, 'record'>): Promise<NonNullable<Im
 
 describe('the thumbnail of a picture', () => {
   it('is published with the master as any file, and goes with the picture', async () => {
-    await using easel = await startEasel({ env: SMALL });
+    await using easel = await startEasel();
     const { body } = await easel.post(REQUEST);
     expect(body.thumbnail).toMatchObject({ url: THUMB, width: 480, height: 300 });
     expect(body.renditions.map(({ url }) => url)).toEqual(['/media/hero@64x40.png']);
@@ -50,7 +49,9 @@ describe('the thumbnail of a picture', () => {
     expect([part.status, part.headers.get('etag')]).toEqual([206, etag]);
     expect(Buffer.from(await part.arrayBuffer())).toEqual(bytes.subarray(0, 10));
     expect((await easel.get(THUMB, { 'if-none-match': etag })).status).toBe(304);
-    expect((await fetch(`${easel.url}${THUMB}`, { method: 'HEAD' })).headers.get('content-length')).toBe(`${bytes.length}`);
+    expect((await fetch(`${easel.url}${THUMB}`, { method: 'HEAD' })).headers.get('content-length')).toBe(
+      `${bytes.length}`,
+    );
     // A popular one is answered from memory.
     for (const _ of [1, 2, 3]) expect(Buffer.from(await (await easel.get(THUMB)).arrayBuffer())).toEqual(bytes);
     for (const name of ['hero@thumb.png', 'hero@thumb', 'other@thumb.webp']) {
@@ -65,7 +66,7 @@ describe('the thumbnail of a picture', () => {
   });
 
   it('is null until the picture has succeeded', async () => {
-    await using easel = await startEasel({ env: SMALL });
+    await using easel = await startEasel();
     const gate = easel.upstream.gate();
     easel.upstream.script(picture({ beforeHeaders: gate }));
     const { body } = await easel.post(REQUEST, { prefer: 'respond-async' });
@@ -79,7 +80,7 @@ describe('a picture of an older Easel', () => {
   it('has its thumbnail made at the first request of the URL that its record shows', async () => {
     await using folder = await temporaryFolder();
     await leftByOlderEasel(folder.path);
-    await using easel = await startEasel({ folder: folder.path, env: SMALL });
+    await using easel = await startEasel({ folder: folder.path });
     expect(await thumbnailOf(easel)).toEqual({ url: THUMB, versionedUrl: THUMB, width: 480, height: 300 });
     const answers = await Promise.all([1, 2, 3].map(() => easel.get(THUMB)));
     expect(answers.map(({ status }) => status)).toEqual([200, 200, 200]);
@@ -92,12 +93,12 @@ describe('a picture of an older Easel', () => {
   it('has it made of the master where the original is lost, and says so where both are', async () => {
     await using folder = await temporaryFolder();
     await leftByOlderEasel(folder.path, ['original']);
-    await using easel = await startEasel({ folder: folder.path, env: SMALL });
+    await using easel = await startEasel({ folder: folder.path });
     expect((await easel.get(THUMB)).status).toBe(200);
     await easel[Symbol.asyncDispose]();
     await using another = await temporaryFolder();
     await leftByOlderEasel(another.path, ['original', 'hero.png']);
-    await using broken = await startEasel({ folder: another.path, env: SMALL });
+    await using broken = await startEasel({ folder: another.path });
     const answer = await broken.get(THUMB);
     expect([answer.status, ((await answer.json()) as { code: string }).code]).toEqual([503, 'storage_unavailable']);
   });
@@ -105,13 +106,19 @@ describe('a picture of an older Easel', () => {
   it('keeps its signed URL where pictures are private: it opens the thumbnail before it is made, and after', async () => {
     await using folder = await temporaryFolder();
     await leftByOlderEasel(folder.path);
-    await using easel = await startEasel({ folder: folder.path, env: { ...SMALL, MEDIA_ACCESS: 'private' } });
+    await using easel = await startEasel({ folder: folder.path, env: { MEDIA_ACCESS: 'private' } });
     const { url } = await thumbnailOf(easel);
     // A request that may not have it makes nothing.
-    expect([(await easel.get(THUMB)).status, await easel.files()]).toEqual([403, expect.not.arrayContaining(['hero@thumb.webp'])]);
+    expect([(await easel.get(THUMB)).status, await easel.files()]).toEqual([
+      403,
+      expect.not.arrayContaining(['hero@thumb.webp']),
+    ]);
     for (const _ of [1, 2]) {
       const answer = await easel.get(url);
-      expect([answer.status, answer.headers.get('cache-control')]).toEqual([200, 'private, max-age=300, must-revalidate']);
+      expect([answer.status, answer.headers.get('cache-control')]).toEqual([
+        200,
+        'private, max-age=300, must-revalidate',
+      ]);
     }
     const { versionedUrl } = await thumbnailOf(easel);
     expect(versionedUrl).toMatch(/@thumb\.webp\?v=[0-9a-f]{12}&expires=\d+&signature=/);
@@ -121,7 +128,7 @@ describe('a picture of an older Easel', () => {
 });
 
 it('is stored by its content where several processes publish, and goes with the picture there, too', async () => {
-  await using easel = await startEasel({ isShared: true, env: SMALL });
+  await using easel = await startEasel({ isShared: true });
   await easel.post(REQUEST);
   const [stored = ''] = (await easel.files()).filter((name) => name.includes('@thumb'));
   expect(stored).toMatch(/^hero@thumb~[0-9a-f]{16}\.webp$/);
