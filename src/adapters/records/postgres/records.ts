@@ -15,6 +15,7 @@ import { budgetLock, enterSpending, type Judged, readBalance, readSpending } fro
 import { openLists } from './lists.ts';
 import { insertDelivery, openOutbox } from './outbox.ts';
 import { openQueries, orDamaged } from './queries.ts';
+import { openStageTimes } from './stage-times.ts';
 import { createTransactions } from './transactions.ts';
 import {
   deleteImage,
@@ -199,6 +200,7 @@ export async function openPostgresRecords({
 
     ...queries,
     ...openLists(read),
+    ...openStageTimes(transactions),
 
     async update(mediaId, change, guard) {
       const image = await rewrite(mediaId, change, guard, Number.POSITIVE_INFINITY);
@@ -228,7 +230,7 @@ export async function openPostgresRecords({
     deletionDone: (mediaId) =>
       write(async ({ run }) => void (await run('DELETE FROM easel.deletions WHERE media_id = $1', [mediaId]))),
 
-    spending: (from, owner) => readSpending(read, from, owner),
+    spending: (from, owner, to) => readSpending(read, from, owner, to ?? null),
     balance: (day, owner) => readBalance(read, day, owner),
 
     async noteUsage(kind, outputTokens) {

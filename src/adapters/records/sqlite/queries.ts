@@ -28,22 +28,19 @@ import {
 } from '../rows.ts';
 import { openCallQueries } from './call-queries.ts';
 import type { SqliteDatabase } from './database.ts';
+import { openJobQueries, type SqliteJobQueries } from './job-queries.ts';
 import { IS_READABLE } from './schema/unreadable.ts';
 import { countSharing } from './shared-files.ts';
 import type { Row } from './writer/write.ts';
 
 /** The reads of the `RecordStore`, synchronous; each promises what the port's method of that name does. */
-interface SqliteQueries {
+interface SqliteQueries extends SqliteJobQueries {
   find(mediaId: string): StoredImage | null;
   findByKey(owner: string, idempotencyKey: string | null): Image | null;
   findCall(callId: string): readonly Image[];
   findCalls(query: CallQuery): readonly FoundCall[];
   findDeletion(mediaId: string): Deletion | null;
-  /** Number of images with the status `queued`. */
-  queued(): number;
   list(query: ListQuery): Page;
-  unfinished(): readonly string[];
-  countByStatus(): Readonly<Record<ImageStatus, number>>;
   expired(query: RetentionQuery): readonly Image[];
   oldest(limit: number, after: Place | null): readonly Image[];
   largestUsage(kind: UsageKey): number;
@@ -69,9 +66,6 @@ export const FIND_BY_KEY = `
 export const FIND_DELETION = 'SELECT media_id, names FROM deletions WHERE media_id = ?';
 
 export const IDENTITY = 'SELECT uuid FROM identity';
-
-/** Number of queued images; no row before there was one. */
-export const QUEUED = `SELECT images FROM totals WHERE status = 'queued'`;
 
 /** The reads, on the database of `sql`. `derive` gives the names that an image owns. */
 export function openQueries(sql: SqliteDatabase['sql'], derive: Derive): SqliteQueries {
@@ -129,7 +123,7 @@ export function openQueries(sql: SqliteDatabase['sql'], derive: Derive): SqliteQ
     ...openCallQueries(sql),
     findDeletion,
 
-    queued: () => Number(sql(QUEUED).get()?.images ?? 0),
+    ...openJobQueries(sql),
 
     list(query) {
       const { limit } = query;
@@ -139,27 +133,6 @@ export function openQueries(sql: SqliteDatabase['sql'], derive: Derive): SqliteQ
       const last = items.at(-1);
       if (!last || rows.length <= limit) return { items, nextCursor: null };
       return { items, nextCursor: encodeCursor([Date.parse(last.createdAt), last.mediaId]) };
-    },
-
-    unfinished: () =>
-      [
-        ...sql(`
-          SELECT media_id FROM images INDEXED BY images_unfinished
-          WHERE status IN ('queued', 'generating', 'processing') AND ${IS_READABLE}
-          ORDER BY created_at, media_id`).all(),
-        ...sql(`
-          SELECT media_id FROM images INDEXED BY images_pending
-          WHERE json_array_length(document, '$.pending') > 0 AND ${IS_READABLE}
-          ORDER BY created_at, media_id`).all(),
-      ].map((row) => String(row.media_id)),
-
-    countByStatus() {
-      const rows = sql('SELECT status, images FROM totals').all();
-      const counts = new Map(rows.map((row) => [row.status, Number(row.images)]));
-      return Object.fromEntries(IMAGE_STATUSES.map((status) => [status, counts.get(status) ?? 0])) as Record<
-        ImageStatus,
-        number
-      >;
     },
 
     expired({ now, requestedBefore, status, limit, after }) {

@@ -4,9 +4,10 @@ import type { Image } from '../../../core/domain/image.ts';
 import type { SpendingGuard } from '../../../core/domain/money.ts';
 import type { Acceptance, Deletion, Derived, LastCleanup, UsageKey } from '../../../core/ports/record-store.ts';
 import { columnsOf, readDeletion, readImage, type StoredImage } from '../rows.ts';
+import { QUEUED } from './job-queries.ts';
 import { balancesOf, guardSteps, ledgerSteps, VETOED } from './ledger.ts';
 import { deliverySteps, imageRemovedSteps } from './outbox.ts';
-import { FIND_BY_KEY, FIND_DELETION, FIND_IMAGE, IDENTITY, QUEUED } from './queries.ts';
+import { FIND_BY_KEY, FIND_DELETION, FIND_IMAGE, IDENTITY } from './queries.ts';
 import { forgetSharedSteps, sharedNameSteps, UNSHARED } from './shared-files.ts';
 import { answerWith, CHANGED, type Outcome, run, type Step, stopIf, stopUnless } from './writer/write.ts';
 
