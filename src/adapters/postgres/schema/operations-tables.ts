@@ -39,5 +39,5 @@ CREATE TABLE easel.stage_times (
 );
 
 -- What an instance says of its providers with each heartbeat; null from one of an older version.
-ALTER TABLE easel.instances ADD COLUMN providers jsonb;
+ALTER TABLE easel.instances ADD COLUMN providers json;
 `;

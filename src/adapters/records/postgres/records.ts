@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto';
 import { ImageError } from '../../../core/domain/errors.ts';
-import { formatSize } from '../../../core/domain/geometry.ts';
 import type { Image } from '../../../core/domain/image.ts';
 import type { SpendingGuard } from '../../../core/domain/money.ts';
 import type { Acceptance, Deletion, Derive, RecordStore } from '../../../core/ports/record-store.ts';
@@ -27,6 +26,7 @@ import {
   lockTogether,
   type NewImage,
   rewriteImage,
+  writeUsage,
 } from './writes.ts';
 
 export interface PostgresRecordsOptions {
@@ -236,14 +236,7 @@ export async function openPostgresRecords({
     async noteUsage(kind, outputTokens) {
       // What is known needs no commit, which the picture would wait for.
       if ((await queries.largestUsage(kind)) >= outputTokens) return;
-      const { model, quality, size } = kind;
-      await write(async ({ run }) => {
-        await run(
-          `INSERT INTO easel.largest_usage AS known VALUES ($1, $2, $3, $4)
-          ON CONFLICT (model, quality, size) DO UPDATE SET output_tokens = greatest(known.output_tokens, excluded.output_tokens)`,
-          [model, quality, formatSize(size), outputTokens],
-        );
-      });
+      await write((statements) => writeUsage(statements, kind, outputTokens));
     },
 
     async saveCleanup(cleanup) {
