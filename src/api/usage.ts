@@ -7,7 +7,7 @@ import { timestamp, wholeNumber } from './fields.ts';
 /** A day of a query. */
 const day = (description: string) =>
   z.iso
-    .date({ error: 'must be a day, written YYYY-MM-DD such as 2026-11-23' })
+    .date({ error: 'must be a day, written YYYY-MM-DD such as 2026-11-23', abort: true })
     .refine((value) => value >= '1970-01-01', 'must not be before 1970-01-01')
     .optional()
     .meta({ description, examples: ['2026-11-23'] });
