@@ -5,7 +5,7 @@ import { exampleImage, exampleRecord } from '../support/app/fake-images.ts';
 
 const record = await exampleRecord(exampleImage({ mediaId: 'a' }));
 const { status, provider, attempts, createdAt, completedAt } = record;
-const report = { mediaId: 'a', status, since: null, provider, attempts, createdAt, completedAt };
+const report = { mediaId: 'a', status, since: '2026-11-23T16:02:11.000Z', provider, attempts, createdAt, completedAt };
 const events: readonly FeedEvent[] = [
   { type: 'created', id: 'f.1.0', data: record },
   { type: 'status', id: 'f.2.0', data: report },

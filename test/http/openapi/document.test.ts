@@ -32,6 +32,7 @@ describe('the document', () => {
     expect(operations.map(({ name }) => name).sort()).toEqual([
       'DELETE /images/{mediaId}',
       'GET /cleanup/last',
+      'GET /deliveries',
       'GET /events',
       'GET /health',
       'GET /health/live',
@@ -46,6 +47,7 @@ describe('the document', () => {
       'GET /media/{file}',
       'GET /metrics',
       'GET /models',
+      'GET /operations',
       'GET /presets',
       'GET /usage',
       'GET /v1/images/tasks/{id}',

@@ -3,6 +3,7 @@ import { Worker } from 'node:worker_threads';
 import { describe, expect, it, vi } from 'vitest';
 import type { ToThread } from '../../../../src/adapters/records/sqlite/writer/write.ts';
 import type { ListQuery, RecordStore } from '../../../../src/core/ports/record-store.ts';
+import type { DeliveryQuery } from '../../../../src/core/ports/webhooks.ts';
 import { anImage, at, ms } from '../../../contracts/record-store/example-images.ts';
 import { makePlaceForEach } from './fixture.ts';
 
@@ -33,6 +34,7 @@ describe('the cost', () => {
   const cursor = Buffer.from('[1,"a"]').toString('base64url');
   const retention = { now: ms(0), requestedBefore: ms(0), status: null, limit: 10, after: null };
 
+  const deliveries = { limit: 10, state: null, owner: null, cursor: Buffer.from('[9]').toString('base64url') };
   const kind = { model: 'm', quality: 'auto', size: { width: 1, height: 1 } } as const;
 
   it.each<[string, (store: RecordStore) => Promise<unknown>]>([
@@ -73,6 +75,11 @@ describe('the cost', () => {
     ['usage', (store) => store.noteUsage(kind, 1).then(() => store.largestUsage(kind))],
     ['ownership', (store) => store.ownedNames(['image.png'])],
     ['counts', (store) => store.countByStatus()],
+    ['the oldest queued', (store) => store.oldestQueued()],
+    ['all deliveries', (store) => store.outbox.page(deliveries)],
+    ['deliveries by state', (store) => store.outbox.page({ ...deliveries, state: 'failing' })],
+    ['deliveries by owner', (store) => store.outbox.page({ ...deliveries, owner: 'anna' })],
+    ['deliveries by state and owner', (store) => store.outbox.page({ ...deliveries, state: 'failed', owner: 'anna' })],
   ])('of %s does not grow with the number of images', async (_, use) => {
     for (const { text, plan } of await plansOf(use)) {
       for (const step of plan) {
@@ -139,6 +146,26 @@ describe('the cost', () => {
       }
     },
   );
+  it('of a page of deliveries is bounded by the page: an index has all that is searched for, in order', async () => {
+    const queries: Partial<DeliveryQuery>[] = [
+      {},
+      { state: 'failing' },
+      { state: 'failing', owner: 'anna' },
+      { owner: 'anna' },
+    ];
+    const plans = await plansOf(async (store) => {
+      for (const query of queries) await store.outbox.page({ ...deliveries, ...query });
+    });
+    const pages = plans.map(({ plan }) => plan.filter((step) => /^(SEARCH|SCAN|USE)/.test(step)));
+    const by = (index: string) => `SEARCH deliveries USING ${index} AND number<?)`;
+    const owned = by('INDEX deliveries_by_owner (owner=? AND state=?');
+    expect(pages).toEqual([
+      ['SEARCH deliveries USING INTEGER PRIMARY KEY (rowid<?)'],
+      [by('INDEX deliveries_by_state (state=?')],
+      [owned],
+      [owned, owned, owned, owned],
+    ]);
+  });
 
   it('of finding calls is bounded by those that fit: an index has all that is searched for, in order', async () => {
     const plans = await plansOf(async (store) => {
