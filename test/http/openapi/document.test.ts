@@ -41,6 +41,7 @@ describe('the document', () => {
       'GET /images/{mediaId}/events',
       'GET /images/{mediaId}/preview',
       'GET /images/{mediaId}/provenance',
+      'GET /labels',
       'GET /media/{file}',
       'GET /metrics',
       'GET /models',
