@@ -44,6 +44,7 @@ describe('the document', () => {
       'GET /images/{mediaId}/preview',
       'GET /images/{mediaId}/provenance',
       'GET /images/{mediaId}/retry',
+      'GET /labels',
       'GET /media/{file}',
       'GET /metrics',
       'GET /models',

@@ -191,6 +191,7 @@ export function createFakeImages(): FakeImages {
       fake.cleaned.push(options);
       return {
         deleted: 1,
+        ...(options.dryRun && { mediaIds: ['old'] }),
         freedBytes: 2,
         kept: 3,
         orphansRemoved: 4,

@@ -1,7 +1,7 @@
 import { ImageError } from '../../../core/domain/errors.ts';
 import { mediaIdOf } from '../../../core/domain/file-names.ts';
 import { formatSize } from '../../../core/domain/geometry.ts';
-import type { Image } from '../../../core/domain/image.ts';
+import { FINISHED_STATUSES, type Image } from '../../../core/domain/image.ts';
 import type {
   CallQuery,
   Deletion,

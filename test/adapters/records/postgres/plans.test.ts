@@ -19,7 +19,7 @@ const FILL = `
   SELECT 'm' || n, CASE n % 2 WHEN 0 THEN 'anna' ELSE 'bert' END,
     CASE WHEN n % 1000 = 0 THEN 'queued' WHEN n % 100 = 1 THEN 'failed' ELSE 'succeeded' END,
     'key' || n, ${ms(0)} + n, ${ms(0)} + n, CASE WHEN n % 3 = 0 THEN ${ms(0)} + 2 * n END, n % 1000 = 7,
-    'call' || n, 0, 'd' || n % 50, ${ms(0)} + n, '{"mediaId":"m' || n || '"}'
+    'call' || n, 0, 'd' || n % 50, ${ms(0)} + n, '{"mediaId":"m' || n || '","prompt":"","request":{"prompt":null,"brief":null,"labels":["red"]}}'
   FROM generate_series(1, ${IMAGES}) AS n;
   ALTER TABLE easel.images ENABLE TRIGGER images_counted;
   INSERT INTO easel.labels SELECT media_id, 'red', owner, status, created_at FROM easel.images;
