@@ -123,7 +123,9 @@ describe('with PUBLIC_URL', () => {
     await using scene = await startBehindProxy();
     const { base } = scene;
     const document = await (await fetch(`${base}/`)).text();
-    const files = [...document.matchAll(/\s(?:src|href)="(page\/[^"]+)"/g)].map(([, path = '']) => new URL(path, `${base}/`));
+    const files = [...document.matchAll(/\s(?:src|href)="(page\/[^"]+)"/g)].map(
+      ([, path = '']) => new URL(path, `${base}/`),
+    );
     expect(files.length).toBeGreaterThan(2);
     for (const url of files) {
       const file = await fetch(url);
