@@ -217,6 +217,7 @@ it('every setting that a page names exists', () => {
     'POSTGRES_PASSWORD',
     'OPENAI_CUSTOM_HEADERS',
     'UV_THREADPOOL_SIZE',
+    'CHROMIUM_PATH',
     'NODE_COMPILE_CACHE',
     'NODE_DISABLE_COMPILE_CACHE',
     'XDG_CACHE_HOME',
