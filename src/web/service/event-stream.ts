@@ -1,7 +1,7 @@
 import { createParser, type EventSourceMessage } from 'eventsource-parser';
 import type { Connection } from '../state/connection.ts';
 import type { Send } from './request.ts';
-import type { ImageRecord } from './types.ts';
+import type { ImageRecord, PartialPicture, StatusReport } from './types.ts';
 
 /** An event of `GET /events`. `reset`: events may have been missed, so what is shown has to be read again. */
 export type ServiceEvent =
@@ -10,19 +10,6 @@ export type ServiceEvent =
   | { readonly type: 'partial'; readonly data: PartialPicture }
   | { readonly type: 'deleted'; readonly data: { readonly mediaId: string } }
   | { readonly type: 'reset'; readonly data: object };
-
-export type StatusReport = Pick<
-  ImageRecord,
-  'mediaId' | 'status' | 'provider' | 'attempts' | 'createdAt' | 'completedAt'
-> & {
-  readonly since: string | null;
-};
-
-export interface PartialPicture {
-  readonly mediaId: string;
-  readonly index: number;
-  readonly base64: string;
-}
 
 interface EventStreamDeps {
   readonly send: Send;

@@ -47,7 +47,13 @@ describe('pictures of the page come from', () => {
       if (fails) throw new Error('no credentials');
       return 'https://a.example/x.png?signature=1';
     };
-    const pictures = { find: async () => null, open: async () => null, read: async () => null, signedUrl };
+    const pictures = {
+      find: async () => null,
+      makeThumbnail: async () => null,
+      open: async () => null,
+      read: async () => null,
+      signedUrl,
+    };
     const policy = createPagePolicy(pictures, 'redirect', logger);
     expect(await policy()).toContain(OWN);
     expect(warnings[0]).toContain('no credentials');

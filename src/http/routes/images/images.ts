@@ -3,16 +3,8 @@ import { thumbHashToDataURL } from 'thumbhash';
 import { z } from 'zod';
 import { createImage, patchHeaders, patchImage, requestPreview, toRequestPreview } from '../../../api/create-image.ts';
 import { imageParams } from '../../../api/fields.ts';
-import {
-  imageList,
-  imagePreview,
-  imageRecord,
-  labelList,
-  listQuery,
-  toImageList,
-  toImagePreview,
-  toLabelList,
-} from '../../../api/image-record.ts';
+import { imageList, labelList, listQuery, toImageList, toLabelList } from '../../../api/image-list.ts';
+import { imagePreview, imageRecord, toImagePreview } from '../../../api/image-record.ts';
 import type { ToRecord } from '../../../core/domain/record.ts';
 import type { Images } from '../../../core/images/images.ts';
 import type { Identify } from '../../access/auth.ts';
