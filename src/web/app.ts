@@ -1,17 +1,13 @@
 import { useEffect, useRef } from 'preact/hooks';
 import { ConnectionBanner } from './connection-banner.ts';
-import { Gallery } from './gallery/gallery.ts';
 import { KeyDialog, KeyMenu } from './key.ts';
-import { Make } from './make/make.ts';
-import { Operations } from './operations/operations.ts';
-import { Picture } from './picture/picture.ts';
 import { usePage } from './state/page.ts';
 import { hashOf, NO_FILTERS, type Place } from './state/places.ts';
 import { may } from './state/session.ts';
 import { useStore } from './state/store.ts';
 import { Announcements } from './ui/announce.ts';
 import { html } from './ui/html.ts';
-import { Notice } from './ui/notice.ts';
+import { View } from './view.ts';
 
 /** The whole page: the navigation, and the view of the place where it is. */
 export function App() {
@@ -38,27 +34,10 @@ export function App() {
       <${KeyMenu} />
     </header>
     <${ConnectionBanner} />
-    <main id="main" ref=${main} tabindex="-1"><${View} place=${place} /></main>
+    <main id="main" ref=${main} tabindex="-1">${state.asking !== 'forgotten' && html`<${View} place=${place} />`}</main>
     <${Announcements} />
-    ${state.asking !== null && html`<${KeyDialog} reason=${state.asking} />`}
+    ${state.asking !== null && html`<${KeyDialog} />`}
   `;
-}
-
-function View({ place }: { readonly place: Place }) {
-  switch (place.name) {
-    case 'gallery':
-      return html`<${Gallery} filters=${place.filters} />`;
-    case 'picture':
-      return html`<${Picture} key=${place.mediaId} mediaId=${place.mediaId} />`;
-    case 'make':
-      return html`<${Make} key=${`${place.from} ${place.input}`} from=${place.from} input=${place.input} />`;
-    case 'operations':
-      return html`<${Operations} />`;
-    case 'unknown':
-      return html`<${Notice} level=${1} title="There is no such page">
-        <p><a href="#/">Go to the gallery</a></p>
-      <//>`;
-  }
 }
 
 const TITLES: Readonly<Record<Place['name'], string>> = {

@@ -1,6 +1,8 @@
-import { createParser, type EventSourceMessage } from 'eventsource-parser';
+import { createParser } from 'eventsource-parser';
 import type { Connection } from '../state/connection.ts';
+import { createStore, untilStore } from '../state/store.ts';
 import type { Send } from './request.ts';
+import { withStreamSlot } from './stream-slots.ts';
 import type { ImageRecord, PartialPicture, StatusReport } from './types.ts';
 
 /** An event of `GET /events`. `reset`: events may have been missed, so what is shown has to be read again. */
@@ -17,10 +19,19 @@ interface EventStreamDeps {
   readonly onEvent: (event: ServiceEvent) => void;
 }
 
+export interface EventStream {
+  /** Call when the key has changed: the stream begins anew, with a `reset`. */
+  readonly restart: () => void;
+  /** Resolves once what is read misses no event any more, or after a second without a stream: its beginning is a `reset` then. */
+  readonly whenOpen: () => Promise<void>;
+}
+
 /** Milliseconds for which a hidden page keeps its stream: a browser has six connections to a host, over all its tabs. */
 const HIDDEN_MS = 5000;
 /** Milliseconds without a byte after which a stream counts as lost. The service sends a comment every 15 s. */
 const SILENT_MS = 40_000;
+/** Milliseconds for which readings wait for the stream. */
+const OPENING_MS = 1000;
 /** The gaps before the stream is opened again double from the first to the longest, until it opens. */
 const FIRST_GAP_MS = 300;
 const LONGEST_GAP_MS = 10_000;
@@ -28,21 +39,26 @@ const LONGEST_GAP_MS = 10_000;
 /**
  * Follows the events of every image that the key sees, by one stream, for as long as the page is open. A lost stream is resumed after
  * the last event that came; a hidden page lets its stream go, and resumes it when it is shown again. Read with fetch, as EventSource sends no
- * `Authorization`. Call the returned function when the key has changed: the stream begins anew, with a `reset`.
+ * `Authorization`.
  */
-export function followEvents({ send, connection, onEvent }: EventStreamDeps): () => void {
+export function followEvents({ send, connection, onEvent }: EventStreamDeps): EventStream {
   let lastEventId: string | null = null;
   let current = new AbortController();
   let gapMs = FIRST_GAP_MS;
+  /** Whether something was read that no stream has kept up to date since. */
+  let isBehind = false;
+  const opening = createStore<'waiting' | 'open' | 'late'>('waiting');
+  const reset = () => onEvent({ type: 'reset', data: {} });
 
   const run = async () => {
     for (;;) {
       await whenShown();
       current = new AbortController();
+      const { signal } = current;
       const stopWatching = abortWhenHidden(current);
       try {
-        await connection.whenBack(current.signal);
-        await readStream(current.signal);
+        await connection.whenBack(signal);
+        await withStreamSlot({ signal, use: () => readStream(signal), onNoneFree: reset });
       } catch {
         // What went wrong, `send` has noted; the stream is opened again.
       } finally {
@@ -59,18 +75,34 @@ export function followEvents({ send, connection, onEvent }: EventStreamDeps): ()
     const answer = await send('events', { headers, signal });
     if (!answer.ok || answer.body === null) throw new Error(`${answer.status}`);
     gapMs = FIRST_GAP_MS;
-    // A first stream starts after what the views read before it.
-    if (lastEventId === null) onEvent({ type: 'reset', data: {} });
-    for await (const { id, event, data } of parseEvents(withoutSilence(answer.body))) {
+    opening.set('open');
+    if (isBehind) reset();
+    isBehind = false;
+    for await (const { id, event } of parseEvents(withoutSilence(answer.body, connection))) {
+      if (event !== null) onEvent(event);
       if (id !== undefined) lastEventId = id;
-      onEvent({ type: event, data: JSON.parse(data) } as ServiceEvent);
     }
   };
 
+  const open = () => {
+    opening.set('waiting');
+    setTimeout(() => opening.get() === 'waiting' && opening.set('late'), OPENING_MS);
+  };
+
+  open();
+  connection.whenDoubtful(() => current.abort());
   void run();
-  return () => {
-    lastEventId = null;
-    current.abort();
+  return {
+    restart() {
+      lastEventId = null;
+      isBehind = true;
+      current.abort();
+      open();
+    },
+    async whenOpen() {
+      await untilStore(opening, (state) => state !== 'waiting');
+      if (opening.get() === 'late') isBehind = true;
+    },
   };
 }
 
@@ -94,8 +126,8 @@ function abortWhenHidden(controller: AbortController): () => void {
   };
 }
 
-/** Passes the bytes on, and raises where none come for too long. */
-async function* withoutSilence(body: ReadableStream<Uint8Array>): AsyncGenerator<Uint8Array> {
+/** Passes the bytes on, each a sign of life, and raises where none come for too long. */
+async function* withoutSilence(body: ReadableStream<Uint8Array>, connection: Connection): AsyncGenerator<Uint8Array> {
   const reader = body.getReader();
   try {
     for (;;) {
@@ -104,6 +136,7 @@ async function* withoutSilence(body: ReadableStream<Uint8Array>): AsyncGenerator
       try {
         const { done, value } = await Promise.race([reader.read(), silence.promise]);
         if (done) return;
+        connection.noteAnswer();
         yield value;
       } finally {
         clearTimeout(timer);
@@ -114,13 +147,26 @@ async function* withoutSilence(body: ReadableStream<Uint8Array>): AsyncGenerator
   }
 }
 
+interface Step {
+  readonly event: ServiceEvent | null;
+  /** Resumes the stream after this step. The stream begins with one that has no event. */
+  readonly id?: string;
+}
+
 /** Parses Server-Sent Events. */
-async function* parseEvents(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<EventSourceMessage> {
-  const parsed: EventSourceMessage[] = [];
-  const parser = createParser({ onEvent: (event) => parsed.push(event) });
+async function* parseEvents(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Step> {
+  const steps: Step[] = [];
+  const parser = createParser({
+    onId: (id) => steps.push({ event: null, id }),
+    onEvent({ id, event, data }) {
+      // Its id came just before, and counts when the event was taken in.
+      if (id !== undefined) steps.pop();
+      steps.push({ event: { type: event, data: JSON.parse(data) } as ServiceEvent, ...(id !== undefined && { id }) });
+    },
+  });
   const decoder = new TextDecoder();
   for await (const chunk of chunks) {
     parser.feed(decoder.decode(chunk, { stream: true }));
-    yield* parsed.splice(0);
+    yield* steps.splice(0);
   }
 }

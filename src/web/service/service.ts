@@ -1,7 +1,6 @@
 import { type RequestOptions, readJson, type Send } from './request.ts';
 import type {
   CreateImage,
-  Identity,
   ImagePage,
   ImageRecord,
   LabelCount,
@@ -23,7 +22,6 @@ export function createService(send: Send) {
   return {
     /** Sends any other request and reads its JSON. */
     json,
-    whoami: () => json<Identity>('whoami'),
     list: (query: URLSearchParams, signal?: AbortSignal) =>
       json<ImagePage>('images', { query, ...(signal && { signal }) }),
     /** The record, and its ETag for a change of it. */

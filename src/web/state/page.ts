@@ -1,8 +1,9 @@
 import { createContext } from 'preact';
 import { useContext } from 'preact/hooks';
 import { followEvents } from '../service/event-stream.ts';
-import { createSend } from '../service/request.ts';
+import { createSend, readJson } from '../service/request.ts';
 import { createService, type Service } from '../service/service.ts';
+import type { Identity } from '../service/types.ts';
 import { type Connection, watchConnection } from './connection.ts';
 import { createImages, type Images } from './images.ts';
 import { type Place, watchPlace } from './places.ts';
@@ -25,28 +26,34 @@ export function openPage(): Page {
   const session = createSession();
   const connection = watchConnection();
   const send = createSend(session, connection);
-  const service = createService(send);
   const images = createImages();
-  const restart = followEvents({ send, connection, onEvent: images.apply });
+  const stream = followEvents({ send, connection, onEvent: images.apply });
+  const service = createService(async (path, options) => {
+    // The stream is opened first, so that no event is missed between the two.
+    if (path.startsWith('images') && options?.method === undefined) await stream.whenOpen();
+    return await send(path, options);
+  });
 
   const identify = async () => {
     const { key } = session.get();
     try {
-      const identity = await service.whoami();
-      // The key may have been changed while the answer was on its way.
-      if (session.get().key === key || session.get().identity === null) session.identify(identity);
+      const answer = await send('whoami', { takesRefusal: true });
+      if (answer.status === 401) session.refuse(key);
+      else session.identify(key, await readJson<Identity>(answer));
     } catch {
       await new Promise((resolve) => setTimeout(resolve, IDENTIFY_AGAIN_MS));
       await connection.whenBack();
-      await identify();
+      if (session.get().key === key) await identify();
     }
   };
   let { key } = session.get();
   session.subscribe(() => {
-    if (session.get().key === key) return;
-    key = session.get().key;
-    images.keepOnly(() => false);
-    restart();
+    const { key: now, asking } = session.get();
+    if (now === key) return;
+    key = now;
+    // The view is gone, and what it showed was for that key.
+    if (asking === 'forgotten') images.keepOnly(() => false);
+    stream.restart();
     void identify();
   });
   void identify();

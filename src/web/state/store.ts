@@ -27,6 +27,35 @@ export function createStore<Value>(initial: Value): Store<Value> {
   };
 }
 
+/** Resolves when the store's value holds, at once where it does. Rejects with the signal's reason when it fires. */
+export function untilStore<Value>(
+  store: Pick<Store<Value>, 'get' | 'subscribe'>,
+  holds: (value: Value) => boolean,
+  signal?: AbortSignal,
+): Promise<void> {
+  return new Promise((resolve, reject) => {
+    signal?.throwIfAborted();
+    if (holds(store.get())) {
+      resolve();
+      return;
+    }
+    const end = () => {
+      unsubscribe();
+      signal?.removeEventListener('abort', abort);
+    };
+    const abort = () => {
+      end();
+      reject(signal?.reason);
+    };
+    const unsubscribe = store.subscribe(() => {
+      if (!holds(store.get())) return;
+      end();
+      resolve();
+    });
+    signal?.addEventListener('abort', abort);
+  });
+}
+
 /** The store's value; the component is rendered again when it changes. */
 export function useStore<Value>(store: Pick<Store<Value>, 'get' | 'subscribe'>): Value {
   const [, render] = useState({});
