@@ -27,6 +27,7 @@ function uncalledServices(): AppServices {
       follow: uncalled,
       cancel: uncalled,
       retry: uncalled,
+      retryCost: uncalled,
       patch: uncalled,
       remove: uncalled,
       provenance: uncalled,
