@@ -1,10 +1,10 @@
+import { Actions } from '../picture-actions/actions.ts';
 import type { ImageRecord } from '../service/types.ts';
 import { hashOf, NO_FILTERS } from '../state/places.ts';
 import { formatTime } from '../ui/format.ts';
 import { html } from '../ui/html.ts';
 import { shortened, subjectOf } from '../ui/picture-name.ts';
 import { STATUS_WORDS } from '../ui/words.ts';
-import { Actions } from './actions/actions.ts';
 
 /** Characters of a heading: longer prompts stand in full below. */
 const HEADING_LENGTH = 160;

@@ -1,11 +1,11 @@
 import { useState } from 'preact/hooks';
+import { sizeWords } from '../picture-facts/words.ts';
 import type { ImageRecord } from '../service/types.ts';
 import { formatBytes } from '../ui/format.ts';
 import { html } from '../ui/html.ts';
 import { mediaPath } from '../ui/media.ts';
 import { altOf } from '../ui/picture-name.ts';
 import { thumbhashUrl } from '../ui/thumbhash.ts';
-import { sizeWords } from './facts/words.ts';
 
 interface MasterPictureProps {
   readonly record: ImageRecord;

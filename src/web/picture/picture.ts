@@ -1,13 +1,13 @@
 import { useEffect } from 'preact/hooks';
+import { Facts } from '../picture-facts/facts.ts';
 import { ServiceError } from '../service/service-error.ts';
 import type { KnownImage } from '../state/images.ts';
 import { html } from '../ui/html.ts';
 import { ErrorNotice, Notice } from '../ui/notice.ts';
 import { titleOf } from '../ui/picture-name.ts';
 import { BackLink } from './back-link.ts';
-import { Facts } from './facts/facts.ts';
 import { Heading } from './heading.ts';
-import { Links } from './links/links.ts';
+import { Links } from './links.ts';
 import { Stage } from './stage.ts';
 import { type PictureState, usePicture } from './use-picture.ts';
 

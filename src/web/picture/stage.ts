@@ -1,11 +1,11 @@
-import type { KnownImage } from '../state/images.ts';
+import { httpWords } from '../picture-facts/words.ts';
 import type { ImageRecord } from '../service/types.ts';
+import type { KnownImage } from '../state/images.ts';
 import { formatDuration } from '../ui/format.ts';
 import { html } from '../ui/html.ts';
 import { useNow } from '../ui/now.ts';
 import { altOf } from '../ui/picture-name.ts';
 import { explain, STATUS_WORDS } from '../ui/words.ts';
-import { httpWords } from './facts/words.ts';
 import { MasterPicture } from './master-picture.ts';
 
 interface StageProps {

@@ -1,9 +1,9 @@
 import { useCallback, useEffect, useRef, useState } from 'preact/hooks';
 import { ServiceError } from '../service/service-error.ts';
-import { type KnownImage } from '../state/images.ts';
+import type { KnownImage } from '../state/images.ts';
 import { usePage } from '../state/page.ts';
 import { useStore } from '../state/store.ts';
-import { linksExpireAt } from './links/picture-text.ts';
+import { linksExpireAt } from './picture-text.ts';
 
 export type PictureState =
   | { readonly name: 'reading' }

@@ -1,5 +1,5 @@
-import type { ImageRecord } from '../../service/types.ts';
-import { html } from '../../ui/html.ts';
+import type { ImageRecord } from '../service/types.ts';
+import { html } from '../ui/html.ts';
 import { Panel } from './fact-list.ts';
 import { checkWords, VERDICT_WORDS } from './words.ts';
 

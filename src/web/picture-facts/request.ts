@@ -1,6 +1,6 @@
-import type { ImageRecord } from '../../service/types.ts';
-import { hashOf } from '../../state/places.ts';
-import { type Children, html } from '../../ui/html.ts';
+import type { ImageRecord } from '../service/types.ts';
+import { hashOf } from '../state/places.ts';
+import { type Children, html } from '../ui/html.ts';
 import { type Fact, FactList, Panel } from './fact-list.ts';
 import { ageWords, sizeWords } from './words.ts';
 
@@ -66,7 +66,9 @@ function sourceWords(source: Source): Children {
 }
 
 function list(items: readonly Children[]): Children {
-  return items.length === 1 ? items[0] : html`<ul>${items.map((item, index) => html`<li key=${index}>${item}</li>`)}</ul>`;
+  return items.length === 1
+    ? items[0]
+    : html`<ul>${items.map((item, index) => html`<li key=${index}>${item}</li>`)}</ul>`;
 }
 
 function pairs(metadata: Request['metadata']): Children {

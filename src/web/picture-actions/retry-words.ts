@@ -1,5 +1,5 @@
-import type { RetryCost } from '../../service/service.ts';
-import { formatUsd } from '../../ui/format.ts';
+import type { RetryCost } from '../service/service.ts';
+import { formatUsd } from '../ui/format.ts';
 
 /** What a retry does and what it may cost, in sentences. */
 export function retryWords({ usd, call, mayBePaidAlready }: RetryCost): readonly string[] {

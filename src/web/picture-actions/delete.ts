@@ -1,10 +1,10 @@
-import type { ImageRecord } from '../../service/types.ts';
-import { usePage } from '../../state/page.ts';
-import { announce } from '../../ui/announce.ts';
-import { Dialog } from '../../ui/dialog.ts';
-import { html } from '../../ui/html.ts';
-import { ErrorNotice } from '../../ui/notice.ts';
-import { leaveForGallery } from '../back-link.ts';
+import { leaveForGallery } from '../picture/back-link.ts';
+import type { ImageRecord } from '../service/types.ts';
+import { usePage } from '../state/page.ts';
+import { announce } from '../ui/announce.ts';
+import { Dialog } from '../ui/dialog.ts';
+import { html } from '../ui/html.ts';
+import { ErrorNotice } from '../ui/notice.ts';
 import { ActionButton } from './action-button.ts';
 import { useAction } from './use-action.ts';
 

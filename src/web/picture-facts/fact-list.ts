@@ -1,4 +1,4 @@
-import { type Children, html } from '../../ui/html.ts';
+import { type Children, html } from '../ui/html.ts';
 
 /** A fact by its name; null, undefined and empty ones are not shown. */
 export type Fact = readonly [name: string, value: Children];

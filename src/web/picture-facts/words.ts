@@ -1,7 +1,7 @@
 /** The words for the codes and figures of a record. */
 
-import type { Attempt, ImageRecord, Provenance } from '../../service/types.ts';
-import { formatUsd } from '../../ui/format.ts';
+import type { Attempt, ImageRecord, Provenance } from '../service/types.ts';
+import { formatUsd } from '../ui/format.ts';
 
 type Check = ImageRecord['checks'][number];
 type FileProvenance = NonNullable<Provenance['master']>;

@@ -1,9 +1,9 @@
 import { useEffect, useState } from 'preact/hooks';
-import type { Provenance } from '../../service/types.ts';
-import { usePage } from '../../state/page.ts';
-import { formatBytes, formatTime } from '../../ui/format.ts';
-import { type Children, html } from '../../ui/html.ts';
-import { ErrorNotice } from '../../ui/notice.ts';
+import type { Provenance } from '../service/types.ts';
+import { usePage } from '../state/page.ts';
+import { formatBytes, formatTime } from '../ui/format.ts';
+import { type Children, html } from '../ui/html.ts';
+import { ErrorNotice } from '../ui/notice.ts';
 import { type Fact, FactList, Panel } from './fact-list.ts';
 import { asSentence, CREDENTIAL_WORDS, INTEGRITY_WORDS, ROLE_WORDS, sizeWords, sourceTypeWords } from './words.ts';
 
@@ -71,7 +71,8 @@ function credentialWords({ verdict, detail, signer, signedAt, generator }: NonNu
   const parts = [
     `${CREDENTIAL_WORDS[verdict]}.`,
     asSentence(detail),
-    signer && `Signed by ${signer.name} (certificate of ${signer.issuer})${signedAt ? `, ${formatTime(signedAt)}` : ''}.`,
+    signer &&
+      `Signed by ${signer.name} (certificate of ${signer.issuer})${signedAt ? `, ${formatTime(signedAt)}` : ''}.`,
     generator && `Claimed by ${generator}.`,
   ];
   return parts.filter((part) => part !== null && part !== '').join(' ');

@@ -1,5 +1,5 @@
-import type { ImageRecord } from '../../service/types.ts';
-import { html } from '../../ui/html.ts';
+import type { ImageRecord } from '../service/types.ts';
+import { html } from '../ui/html.ts';
 import { Checks } from './checks.ts';
 import { FileFacts, Making } from './making.ts';
 import { ProvenanceFacts } from './provenance.ts';

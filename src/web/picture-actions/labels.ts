@@ -1,11 +1,11 @@
 import { useEffect, useId, useState } from 'preact/hooks';
-import { ServiceError } from '../../service/service-error.ts';
-import type { ImageRecord } from '../../service/types.ts';
-import { usePage } from '../../state/page.ts';
-import { announce } from '../../ui/announce.ts';
-import { Dialog } from '../../ui/dialog.ts';
-import { html } from '../../ui/html.ts';
-import { ErrorNotice } from '../../ui/notice.ts';
+import { ServiceError } from '../service/service-error.ts';
+import type { ImageRecord } from '../service/types.ts';
+import { usePage } from '../state/page.ts';
+import { announce } from '../ui/announce.ts';
+import { Dialog } from '../ui/dialog.ts';
+import { html } from '../ui/html.ts';
+import { ErrorNotice } from '../ui/notice.ts';
 import { ActionButton } from './action-button.ts';
 import { haveSameLabels, LABEL_LENGTH, MOST_LABELS, rebasedLabels, withLabel } from './label-changes.ts';
 import { useAction } from './use-action.ts';

@@ -1,4 +1,4 @@
-import { type Children, html } from '../../ui/html.ts';
+import { type Children, html } from '../ui/html.ts';
 
 interface ActionButtonProps {
   readonly onClick: () => void;

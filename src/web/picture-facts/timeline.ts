@@ -1,8 +1,8 @@
-import type { ImageRecord } from '../../service/types.ts';
-import { formatDuration, formatTime, formatUsd } from '../../ui/format.ts';
-import { type Children, html } from '../../ui/html.ts';
-import { useNow } from '../../ui/now.ts';
-import { OUTCOME_WORDS } from '../../ui/words.ts';
+import type { ImageRecord } from '../service/types.ts';
+import { formatDuration, formatTime, formatUsd } from '../ui/format.ts';
+import { type Children, html } from '../ui/html.ts';
+import { useNow } from '../ui/now.ts';
+import { OUTCOME_WORDS } from '../ui/words.ts';
 import { type TimelineEntry, timelineOf } from './attempts.ts';
 import { Panel } from './fact-list.ts';
 import { httpWords } from './words.ts';

@@ -1,4 +1,4 @@
-import type { Attempt, ImageRecord } from '../../service/types.ts';
+import type { Attempt, ImageRecord } from '../service/types.ts';
 
 /** What happened to a picture, in the order in which it happened. */
 export type TimelineEntry =

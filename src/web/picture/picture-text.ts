@@ -1,6 +1,6 @@
-import type { ImageRecord } from '../../service/types.ts';
-import { mediaLink } from '../../ui/media.ts';
-import { altOf } from '../../ui/picture-name.ts';
+import type { ImageRecord } from '../service/types.ts';
+import { mediaLink } from '../ui/media.ts';
+import { altOf } from '../ui/picture-name.ts';
 
 interface PublishedFile {
   readonly versionedUrl: string;

@@ -1,6 +1,6 @@
-import type { ImageRecord } from '../../service/types.ts';
-import { formatBytes, formatTime } from '../../ui/format.ts';
-import { html } from '../../ui/html.ts';
+import type { ImageRecord } from '../service/types.ts';
+import { formatBytes, formatTime } from '../ui/format.ts';
+import { html } from '../ui/html.ts';
 import { FactList, Panel } from './fact-list.ts';
 import { asSentence, costWords, cropWords, sizeWords } from './words.ts';
 
@@ -11,7 +11,10 @@ export function Making({ record }: { readonly record: ImageRecord }) {
   return html`<${Panel} title="How it was made">
     <${FactList} facts=${[
       ['Prompt sent', html`<p class="prompt">${prompt}</p>`],
-      ['Revised prompt', revisedPrompt !== null && revisedPrompt !== '' ? html`<p class="prompt">${revisedPrompt}</p>` : null],
+      [
+        'Revised prompt',
+        revisedPrompt !== null && revisedPrompt !== '' ? html`<p class="prompt">${revisedPrompt}</p>` : null,
+      ],
       ['Provider', provider],
       ['Model', model],
       ['Size', url === null ? size : `${size} ${cropWords(requestedSize, record)}`],

@@ -1,9 +1,9 @@
-import type { ImageRecord, Rendition } from '../../service/types.ts';
-import { CopyField } from '../../ui/copy-field.ts';
-import { formatBytes, formatTime } from '../../ui/format.ts';
-import { html } from '../../ui/html.ts';
-import { mediaLink } from '../../ui/media.ts';
-import { sizeWords } from '../facts/words.ts';
+import { sizeWords } from '../picture-facts/words.ts';
+import type { ImageRecord, Rendition } from '../service/types.ts';
+import { CopyField } from '../ui/copy-field.ts';
+import { formatBytes, formatTime } from '../ui/format.ts';
+import { html } from '../ui/html.ts';
+import { mediaLink } from '../ui/media.ts';
 import { countOtherShapes, linksExpireAt, pictureText } from './picture-text.ts';
 
 /** The links to the picture's files, and the text of its `<picture>` element, to copy. */

@@ -1,10 +1,10 @@
 import { useState } from 'preact/hooks';
-import type { RetryCost } from '../../service/service.ts';
-import { usePage } from '../../state/page.ts';
-import { announce } from '../../ui/announce.ts';
-import { Dialog } from '../../ui/dialog.ts';
-import { html } from '../../ui/html.ts';
-import { ErrorNotice } from '../../ui/notice.ts';
+import type { RetryCost } from '../service/service.ts';
+import { usePage } from '../state/page.ts';
+import { announce } from '../ui/announce.ts';
+import { Dialog } from '../ui/dialog.ts';
+import { html } from '../ui/html.ts';
+import { ErrorNotice } from '../ui/notice.ts';
 import { ActionButton } from './action-button.ts';
 import { retryWords } from './retry-words.ts';
 import { useAction } from './use-action.ts';
