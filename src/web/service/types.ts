@@ -10,20 +10,8 @@ import type { provenanceRecord } from '../../api/provenance.ts';
 
 export type { ProblemCode };
 export type Problem = z.output<typeof problem>;
-// Until src/api has these fields, they stand here: `& ComingFields` and `& { pinned }` then go.
-interface ComingFields {
-  readonly pinned: boolean;
-  readonly startedAt: string | null;
-  readonly statusSince: string | null;
-  readonly thumbnail: {
-    readonly url: string;
-    readonly versionedUrl: string;
-    readonly width: number;
-    readonly height: number;
-  } | null;
-}
-export type ImageRecord = z.output<typeof imageRecord> & ComingFields;
-export type PatchImage = z.input<typeof patchImage> & { readonly pinned?: boolean | null };
+export type ImageRecord = z.output<typeof imageRecord>;
+export type PatchImage = z.input<typeof patchImage>;
 export type ImageStatus = ImageRecord['status'];
 export type Rendition = ImageRecord['renditions'][number];
 export type Attempt = ImageRecord['attempts'][number];

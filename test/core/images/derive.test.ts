@@ -1,6 +1,7 @@
 import { describe, expect, it, test } from 'vitest';
-import { type Image, type ImageStatus, PINNED } from '../../../src/core/domain/image.ts';
+import type { Image, ImageStatus } from '../../../src/core/domain/image.ts';
 import type { Input } from '../../../src/core/domain/input.ts';
+import { PINNED } from '../../../src/core/domain/life-cycle/pinning.ts';
 import { createDerive } from '../../../src/core/images/derive.ts';
 import { ledgerChanges } from '../../../src/core/money/ledger.ts';
 import type { Derived } from '../../../src/core/ports/record-store.ts';

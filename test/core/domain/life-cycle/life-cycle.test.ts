@@ -2,7 +2,7 @@
 
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { masterName, originalName } from '../../../../src/core/domain/file-names.ts';
+import { masterName, originalName, thumbnailName } from '../../../../src/core/domain/file-names.ts';
 import type { RenditionSpec } from '../../../../src/core/domain/formats.ts';
 import {
   type Attempt,
@@ -21,13 +21,13 @@ import {
   opened,
   received,
 } from '../../../../src/core/domain/life-cycle/attempt-transitions.ts';
+import { patched } from '../../../../src/core/domain/life-cycle/patched.ts';
 import {
   accepted,
   cancelled,
   claimed,
   failed,
   finished,
-  patched,
   renditionsGivenUp,
   requeuedForRepair,
   rerun,
@@ -233,7 +233,8 @@ function change(walk: Walk, { kind, pick, micro, day }: Step): Image | null {
       return null;
     case 'adopt': {
       const [id] = walk.lost.slice(pick % Math.max(1, walk.lost.length));
-      const next = id === undefined ? null : adopted(image, id, originalOf(id), pick % 2 ? planOf('found') : null);
+      const next =
+        id === undefined ? null : adopted(image, id, originalOf(id), pick % 2 ? planOf('found') : null, LATER);
       if (id !== undefined && next !== null) {
         walk.lost.splice(walk.lost.indexOf(id), 1);
         walk.pictures.add(id);
@@ -242,9 +243,9 @@ function change(walk: Walk, { kind, pick, micro, day }: Step): Image | null {
       return next;
     }
     case 'resume':
-      return resumed(image);
+      return resumed(image, LATER);
     case 'setAside':
-      return setAside(image);
+      return setAside(image, LATER);
     case 'warn':
       return withWarnings(image, [{ code: 'regenerated', detail: `warning ${pick}` }]);
     case 'finish':
@@ -258,7 +259,11 @@ function change(walk: Walk, { kind, pick, micro, day }: Step): Image | null {
     case 'retry':
       return runAgain(walk, { ...AGAIN, mayCostAgain: true });
     case 'repair':
-      return requeuedForRepair(image, pick % 2 ? [masterName('x', 'png')] : [nameOf(one)]);
+      return requeuedForRepair(
+        image,
+        [[masterName('x', 'png'), nameOf(one), thumbnailName('x')][pick % 3] ?? ''],
+        LATER,
+      );
     case 'rendition':
       return image.pending.includes(one) ? withRendition(image, fileOf(one)) : null;
     case 'patch':
@@ -303,7 +308,11 @@ function patch(walk: Walk, pick: number, day: string): Image | null {
     ...(pick & 4 && { ttlSeconds: walk.patches % 2 ? null : 60 + walk.patches }),
   };
   const at = `${day}T03:00:00.000Z`;
-  const next = patched(walk.image, { changes, at, expiryOf: ({ ttlSeconds }, since) => `${ttlSeconds} from ${since}` });
+  const next = patched(walk.image, {
+    changes,
+    at,
+    expiryOf: ({ request: { ttlSeconds } }, since) => `${ttlSeconds} from ${since}`,
+  });
   expect(next !== null).toBe(pick > 0);
   walk.patches += 1;
   Object.assign(walk.asked, changes);

@@ -16,13 +16,13 @@ import {
   opened,
   received,
 } from '../../../../src/core/domain/life-cycle/attempt-transitions.ts';
+import { patched } from '../../../../src/core/domain/life-cycle/patched.ts';
 import {
   accepted,
   cancelled,
   failed,
   finished,
   newWarnings,
-  patched,
   renditionsGivenUp,
   requeuedForRepair,
   rerun,
@@ -79,9 +79,9 @@ describe('the states in which a change is legal', () => {
       (image) => keptAfterCancel(laterRun(image), 'a', pictureOf('a')),
     ],
     ['received, in a later run', [], (image) => received(laterRun(image), 'a', pictureOf('a'))],
-    ['adopted', UNFINISHED_STATES, (image) => adopted(open(image), 'a', originalOf('a'), null)],
-    ['resumed', UNFINISHED_STATES, (image) => resumed({ ...image, original: originalOf('a') })],
-    ['setAside', ['processing'], setAside],
+    ['adopted', UNFINISHED_STATES, (image) => adopted(open(image), 'a', originalOf('a'), null, AT)],
+    ['resumed', UNFINISHED_STATES, (image) => resumed({ ...image, original: originalOf('a') }, AT)],
+    ['setAside', ['processing'], (image) => setAside(image, AT)],
     ['finished', ['processing'], (image) => finished(image, partsOf(), AT)],
     ['failed', UNFINISHED_STATES, (image) => failed(image, failureOf(false), AT)],
     ['cancelled', UNFINISHED_STATES, (image) => cancelled(image, AT)],
@@ -99,7 +99,7 @@ describe('the states in which a change is legal', () => {
     ],
     ['patched', IMAGE_STATUSES, (image) => patched(image, { changes: { labels: [] }, at: AT, expiryOf: () => null })],
     ['patched with nothing', [], (image) => patched(image, { changes: {}, at: AT, expiryOf: () => null })],
-    ['requeuedForRepair', ['succeeded'], (image) => requeuedForRepair(image, ['x.png'])],
+    ['requeuedForRepair', ['succeeded'], (image) => requeuedForRepair(image, ['x.png'], AT)],
     ['withRendition', ['succeeded'], (image) => withRendition(image, fileOf(SPECS[1] as RenditionSpec))],
     ['renditionsGivenUp', ['succeeded'], (image) => renditionsGivenUp({ ...image, pending: SPECS }, SPECS, 'no')],
     [
@@ -121,7 +121,7 @@ describe('the states in which a change is legal', () => {
       closed(ended, 'a', end),
       received(ended, 'a', pictureOf('a')),
       keptAfterCancel(ended, 'a', pictureOf('a')),
-      adopted(ended, 'a', originalOf('a'), null),
+      adopted(ended, 'a', originalOf('a'), null, AT),
       announced(ended, 'a', announcement),
       announced(image, 'b', announcement),
       closed(image, 'b', end),
@@ -132,7 +132,7 @@ describe('the states in which a change is legal', () => {
 
   test('a picture is adopted of an open attempt, or one whose outcome is unknown and whose URL is on record', () => {
     const legalFor = (change: Partial<Attempt>) =>
-      adopted({ ...imageIn('queued'), attempts: [attemptOf('a', 1, change)] }, 'a', originalOf('a'), null) !== null;
+      adopted({ ...imageIn('queued'), attempts: [attemptOf('a', 1, change)] }, 'a', originalOf('a'), null, AT) !== null;
     const ended = { durationMs: 1, announced: ANNOUNCED };
     expect([legalFor({}), legalFor({ announced: ANNOUNCED }), legalFor(ended)]).toEqual([true, true, true]);
     expect(legalFor({ ...ended, announced: null })).toBe(false);
@@ -140,26 +140,29 @@ describe('the states in which a change is legal', () => {
   });
 
   test('an attempt whose picture was adopted has ended, though its duration is not known', () => {
-    const image: Image = { ...legal(adopted(imageIn('generating'), 'a', originalOf('a'), null)), status: 'generating' };
+    const image: Image = {
+      ...legal(adopted(imageIn('generating'), 'a', originalOf('a'), null, AT)),
+      status: 'generating',
+    };
     expect(image.attempts).toEqual([attemptOf('a', 1, { outcome: 'ok' })]);
     expect([
       announced(image, 'a', announcement),
       closed(image, 'a', { outcome: 'failed', durationMs: 1, httpStatus: 500, providerRequestId: null }),
       received(image, 'a', pictureOf('a')),
       keptAfterCancel({ ...image, status: 'cancelled' }, 'a', pictureOf('a')),
-      adopted(image, 'a', originalOf('a'), null),
+      adopted(image, 'a', originalOf('a'), null, AT),
     ]).toEqual(Array(5).fill(null));
   });
 
   test('only a sound original is finished, set aside or repaired from', () => {
     const withOriginal = (status: ImageStatus, original: Image['original']) => ({ ...imageIn(status), original });
     for (const original of [null, { ...originalOf('a'), sound: false }]) {
-      expect(resumed(withOriginal('queued', original))).toBeNull();
-      expect(setAside(withOriginal('processing', original))).toBeNull();
-      expect(requeuedForRepair(withOriginal('succeeded', original), ['x.png'])).toBeNull();
+      expect(resumed(withOriginal('queued', original), AT)).toBeNull();
+      expect(setAside(withOriginal('processing', original), AT)).toBeNull();
+      expect(requeuedForRepair(withOriginal('succeeded', original), ['x.png'], AT)).toBeNull();
     }
     expect(finished(withOriginal('processing', null), partsOf(), AT)).toBeNull();
-    expect(setAside(legal(requeuedForRepair(imageIn('succeeded'), ['x.png'])))).toBeNull();
+    expect(setAside(legal(requeuedForRepair(imageIn('succeeded'), ['x.png'], AT)), AT)).toBeNull();
   });
 
   test('only requested renditions are published, and only pending ones are given up', () => {
@@ -228,9 +231,9 @@ describe('what a change does', () => {
   });
 
   test('adopted does not take the revised prompt of a picture that was set aside', () => {
-    const image = legal(opened(legal(setAside(imageIn('processing'))), attemptOf('b', 1), planOf('first')));
+    const image = legal(opened(legal(setAside(imageIn('processing'), AT)), attemptOf('b', 1), planOf('first')));
     expect(image.revisedPrompt).toBe(pictureOf('a').revisedPrompt);
-    expect(adopted(image, 'b', originalOf('b'), null)).toMatchObject({
+    expect(adopted(image, 'b', originalOf('b'), null, AT)).toMatchObject({
       original: originalOf('b'),
       revisedPrompt: null,
     });
@@ -238,14 +241,14 @@ describe('what a change does', () => {
 
   test('adopted keeps the estimate, and takes the plan of the provider that made the picture', () => {
     const image = legal(opened(imageIn('generating'), attemptOf('b', 1), planOf('second')));
-    const own = legal(adopted(image, 'b', originalOf('b'), null));
+    const own = legal(adopted(image, 'b', originalOf('b'), null, AT));
     expect(own).toEqual({
       ...image,
       status: 'processing',
       original: originalOf('b'),
       attempts: [attemptOf('a', 1), attemptOf('b', 1, { outcome: 'ok' })],
     });
-    const other = legal(adopted(image, 'a', originalOf('a'), planOf('first')));
+    const other = legal(adopted(image, 'a', originalOf('a'), planOf('first'), AT));
     expect(other).toMatchObject({ ...planOf('first'), original: originalOf('a'), cost: image.cost });
   });
 
@@ -259,7 +262,7 @@ describe('what a change does', () => {
     const gone = legal(closed(named, 'a', end));
     expect(gone.attempts).toEqual([attemptOf('a', 1, { ...report, ...end })]);
     for (const before of [named, gone]) {
-      expect(adopted(before, 'a', originalOf('a'), null)).toEqual({
+      expect(adopted(before, 'a', originalOf('a'), null, AT)).toEqual({
         ...before,
         status: 'processing',
         original: originalOf('a'),
@@ -297,7 +300,7 @@ describe('what a change does', () => {
   test('setAside keeps the rejected original in the record', () => {
     const image = imageIn('processing');
     const original = { ...originalOf('a'), sound: false };
-    expect(setAside(image)).toEqual({ ...image, status: 'generating', original });
+    expect(setAside(image, AT)).toEqual({ ...image, status: 'generating', original });
     const ended = legal(failed({ ...image, original }, failureOf(true), AT));
     expect(rerun(ended, AGAIN)).toBeNull();
     expect(rerun(ended, { ...AGAIN, mayCostAgain: true })).toMatchObject({
@@ -346,7 +349,7 @@ describe('what a change does', () => {
     const image = imageIn('succeeded');
     const [kept] = image.renditions;
     const given = legal(renditionsGivenUp(image, SPECS, 'no room'));
-    const repaired = legal(requeuedForRepair(given, ['x.png']));
+    const repaired = legal(requeuedForRepair(given, ['x.png'], AT));
     expect(repaired).toEqual({
       ...image,
       status: 'processing',
@@ -364,10 +367,10 @@ describe('what a change does', () => {
   test('a repair of renditions leaves the image succeeded', () => {
     const image = imageIn('succeeded');
     const names = image.renditions.map(({ name }) => name);
-    const lost = legal(requeuedForRepair(image, names));
+    const lost = legal(requeuedForRepair(image, names, AT));
     expect(lost).toEqual({ ...image, renditions: [], pending: [...image.pending, SPECS[0]] });
     // Pending renditions and files of other images do not count as lost.
-    expect(requeuedForRepair(lost, [...names, 'y.png'])).toBeNull();
+    expect(requeuedForRepair(lost, [...names, 'y.png'], AT)).toBeNull();
   });
 
   test('withRendition keeps the order of the request', () => {
