@@ -1,5 +1,10 @@
-import type { RetryCost } from '../service/service.ts';
 import { formatUsd } from '../ui/format.ts';
+
+interface RetryCost {
+  readonly usd: number | null;
+  readonly call: boolean;
+  readonly mayBePaidAlready: boolean;
+}
 
 /** What a retry does and what it may cost, in sentences. */
 export function retryWords({ usd, call, mayBePaidAlready }: RetryCost): readonly string[] {

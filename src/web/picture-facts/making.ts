@@ -1,7 +1,7 @@
 import type { ImageRecord } from '../service/types.ts';
 import { formatBytes, formatTime } from '../ui/format.ts';
 import { html } from '../ui/html.ts';
-import { FactList, Panel } from './fact-list.ts';
+import { FactList, LongText, Panel } from './fact-list.ts';
 import { asSentence, costWords, cropWords, sizeWords } from './words.ts';
 
 /** What was sent, to whom, what it cost, and what was done in another way than it was asked for. */
@@ -10,10 +10,12 @@ export function Making({ record }: { readonly record: ImageRecord }) {
   const size = `${sizeWords(requestedSize)} pixels asked of the model.`;
   return html`<${Panel} title="How it was made">
     <${FactList} facts=${[
-      ['Prompt sent', html`<p class="prompt">${prompt}</p>`],
+      ['Prompt sent', html`<${LongText} name="Prompt sent" text=${prompt} />`],
       [
         'Revised prompt',
-        revisedPrompt !== null && revisedPrompt !== '' ? html`<p class="prompt">${revisedPrompt}</p>` : null,
+        revisedPrompt !== null && revisedPrompt !== ''
+          ? html`<${LongText} name="Revised prompt" text=${revisedPrompt} />`
+          : null,
       ],
       ['Provider', provider],
       ['Model', model],

@@ -1,7 +1,7 @@
 import { useEffect, useState } from 'preact/hooks';
 import type { Provenance } from '../service/types.ts';
 import { usePage } from '../state/page.ts';
-import { formatBytes, formatTime } from '../ui/format.ts';
+import { formatTime } from '../ui/format.ts';
 import { type Children, html } from '../ui/html.ts';
 import { ErrorNotice } from '../ui/notice.ts';
 import { type Fact, FactList, Panel } from './fact-list.ts';
@@ -33,12 +33,21 @@ function describe({ digitalSourceType, provider, model, createdAt, inputs, origi
   const files: readonly (readonly [string, File | null])[] = [
     ['Original, as the model gave it', master?.isOriginal ? null : original],
     [master?.isOriginal ? 'Master, byte for byte what the model gave' : 'Master', master],
-    ...renditions.map((file) => [`Rendition ${sizeWords(file)} ${file.format.toUpperCase()}`, file] as const),
+    ...renditions.map((file) => [`${sizeWords(file)} ${file.format.toUpperCase()}`, file] as const),
   ];
   return html`
     <p>${sourceTypeWords(digitalSourceType)}, by ${provider} with ${model}, ${formatTime(createdAt)}.</p>
     ${inputs.length > 0 && html`<${FactList} facts=${inputs.map(inputFact)} />`}
-    <${FactList} facts=${files.map(([name, file]): Fact => [name, file && describeFile(file)])} />`;
+    <${FactList} facts=${fileFacts(files)} />`;
+}
+
+/** What is said of each file, once for all files of which the same is said. */
+function fileFacts(files: readonly (readonly [string, File | null])[]): readonly Fact[] {
+  const there = files.flatMap(([name, file]) => (file === null ? [] : [{ name, file }]));
+  const groups = Map.groupBy(there, ({ file }) => fileWords(file).join(' '));
+  return [...groups.values()].map(
+    (group): Fact => [group.map(({ name }) => name).join('; '), group[0] && describeFile(group[0].file)],
+  );
 }
 
 function inputFact(
@@ -49,11 +58,19 @@ function inputFact(
   return [`${ROLE_WORDS[role]} ${index + 1}`, `${sizeWords({ width, height })} ${format.toUpperCase()}, from ${from}`];
 }
 
-function describeFile({ bytes, integrity, xmp, c2pa }: File): Children {
+function fileWords({ integrity, xmp, c2pa }: File): readonly string[] {
+  return [
+    INTEGRITY_WORDS[integrity],
+    xmp === null ? 'No XMP metadata.' : `XMP metadata, not signed: ${xmpWords(xmp)}.`,
+    c2pa === null ? 'No content credentials (C2PA).' : credentialWords(c2pa),
+  ];
+}
+
+function describeFile(file: File): Children {
+  const [integrity, ...metadata] = fileWords(file);
   return html`<ul>
-    <li class=${`integrity-${integrity}`}>${formatBytes(bytes)}. ${INTEGRITY_WORDS[integrity]}</li>
-    <li>${xmp === null ? 'It holds no XMP metadata.' : `Its XMP metadata, which is not signed, says: ${xmpWords(xmp)}.`}</li>
-    <li>${c2pa === null ? 'It holds no content credentials (C2PA).' : credentialWords(c2pa)}</li>
+    <li class=${`integrity-${file.integrity}`}>${integrity}</li>
+    ${metadata.map((sentence) => html`<li key=${sentence}>${sentence}</li>`)}
   </ul>`;
 }
 

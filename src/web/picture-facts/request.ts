@@ -1,7 +1,7 @@
 import type { ImageRecord } from '../service/types.ts';
 import { hashOf } from '../state/places.ts';
 import { type Children, html } from '../ui/html.ts';
-import { type Fact, FactList, Panel } from './fact-list.ts';
+import { type Fact, FactList, LongText, Panel } from './fact-list.ts';
 import { ageWords, sizeWords } from './words.ts';
 
 type Request = ImageRecord['request'];
@@ -24,7 +24,7 @@ export function RequestFacts({ request }: { readonly request: Request }) {
   const { prompt, brief, preset, model, provider, size, quality, style, background, format, renditions } = request;
   const { inputs = [], mask, partials, metadata, ttlSeconds, webhookUrl } = request;
   const facts: readonly Fact[] = [
-    ['Prompt', prompt && html`<p class="prompt">${prompt}</p>`],
+    ['Prompt', prompt && html`<${LongText} name="Prompt" text=${prompt} />`],
     ...briefFacts(brief),
     ['Preset', preset],
     ['Model', model],

@@ -7,6 +7,9 @@ import { type TimelineEntry, timelineOf } from './attempts.ts';
 import { Panel } from './fact-list.ts';
 import { httpWords } from './words.ts';
 
+/** The time of day with its seconds: calls follow each other within one. */
+const clock = new Intl.DateTimeFormat(undefined, { timeStyle: 'medium' });
+
 const ENDED_WORDS = { succeeded: 'Done', failed: 'Ended without a picture', cancelled: 'Cancelled' } as const;
 
 /** Every call with its outcome, and the waits between them. */
@@ -47,7 +50,7 @@ function describeCall({ attempt, as }: Extract<TimelineEntry, { kind: 'call' }>,
   return html`
     <p>${kind}The call to <strong>${provider}</strong> ${OUTCOME_WORDS[outcome]}.</p>
     <p class="muted small">
-      <time datetime=${startedAt}>${formatTime(startedAt)}</time>,${' '}
+      <time datetime=${startedAt}>${clock.format(new Date(startedAt))}</time>,${' '}
       ${tookMs === null ? 'its end was not seen' : formatDuration(tookMs)}. ${httpWords(attempt)}.
     </p>`;
 }

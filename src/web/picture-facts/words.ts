@@ -30,14 +30,14 @@ export function sizeWords(size: string | { readonly width: number; readonly heig
 export function cropWords(requestedSize: string, master: { readonly width: number; readonly height: number }): string {
   const [width = 0, height = 0] = requestedSize.split('x').map(Number);
   if (!(width > 0 && height > 0)) return '';
-  if (width === master.width && height === master.height) return 'The size that was asked for: nothing is cut off.';
+  if (width === master.width && height === master.height) return 'Nothing was cut off.';
   const keptWidth = Math.min(1, (height * master.width) / master.height / width);
   const keptHeight = Math.min(1, (width * master.height) / master.width / height);
   const cut = Math.round((1 - Math.min(keptWidth, keptHeight)) * 100);
   const scaled = `brought to ${sizeWords(master)}`;
-  if (cut === 0) return `It is ${scaled}; nothing is cut off.`;
+  if (cut === 0) return `It was ${scaled}; nothing was cut off.`;
   const side = keptWidth < keptHeight ? 'width' : 'height';
-  return `It is ${scaled}, for which ${cut}% of its ${side} is cut off, unless it is kept whole on a plain ground (crop “contain”).`;
+  return `It was ${scaled}: ${cut}% of its ${side} was cut off, unless the crop “contain” kept it whole on a plain ground.`;
 }
 
 const CHECK_WORDS: Readonly<Record<Check['name'], { readonly title: string; readonly finds: string }>> = {

@@ -1,7 +1,7 @@
 import { Actions } from '../picture-actions/actions.ts';
 import type { ImageRecord } from '../service/types.ts';
 import { hashOf, NO_FILTERS } from '../state/places.ts';
-import { formatTime } from '../ui/format.ts';
+import { formatTime, formatUsd } from '../ui/format.ts';
 import { html } from '../ui/html.ts';
 import { shortened, subjectOf } from '../ui/picture-name.ts';
 import { STATUS_WORDS } from '../ui/words.ts';
@@ -11,13 +11,17 @@ const HEADING_LENGTH = 160;
 
 /** What the picture shows, how it stands, and what can be done with it. */
 export function Heading({ record }: { readonly record: ImageRecord }) {
-  const { status, createdAt, labels, pinned, preset } = record;
+  const { status, createdAt, labels, pinned, preset, provider, model, cost } = record;
   return html`<header class="picture-heading">
     <h1>${shortened(subjectOf(record), HEADING_LENGTH)}</h1>
     <p class="picture-line">
       <span class=${`status status-${status}`}>${STATUS_WORDS[status]}</span>
       <span class="muted">${formatTime(createdAt)}</span>
-      ${preset !== null && html`<span class="muted">${preset}</span>`}
+      ${preset !== null && html`<span class="muted">Preset ${preset}</span>`}
+    </p>
+    <p class="picture-line muted">
+      <span>${provider} · ${model}</span>
+      ${cost.usd !== null && cost.usd > 0 && html`<span>${formatUsd(cost.usd)}</span>`}
     </p>
     ${
       (labels.length > 0 || pinned) &&

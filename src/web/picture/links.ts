@@ -9,7 +9,7 @@ import { countOtherShapes, linksExpireAt, pictureText } from './picture-text.ts'
 /** The links to the picture's files, and the text of its `<picture>` element, to copy. */
 export function Links({ record }: { readonly record: ImageRecord }) {
   const { url, versionedUrl, renditions } = record;
-  const text = pictureText(record);
+  const text = pictureText(record, mediaLink);
   if (url === null || versionedUrl === null || text === null) return null;
   const expiresAt = linksExpireAt(record);
   const left = countOtherShapes(record);

@@ -1,5 +1,4 @@
 import type { ImageRecord } from '../service/types.ts';
-import { mediaLink } from '../ui/media.ts';
 import { altOf } from '../ui/picture-name.ts';
 
 interface PublishedFile {
@@ -17,9 +16,10 @@ const SHAPE_TOLERANCE = 1.05;
 
 /**
  * The picture as the text of a `<picture>` element: a `<source>` for each format, with every size of it, and the master as its `<img>`.
- * Browsers choose by width alone, so renditions of another shape than the master's are left out. Null until there is a master.
+ * Browsers choose by width alone, so renditions of another shape than the master's are left out. `linkOf` makes a link of a record's URL.
+ * Null until there is a master.
  */
-export function pictureText(record: ImageRecord): string | null {
+export function pictureText(record: ImageRecord, linkOf: (url: string) => string): string | null {
   const { versionedUrl, width, height } = record;
   if (versionedUrl === null) return null;
   const files: readonly PublishedFile[] = [{ ...record, versionedUrl }, ...readyRenditions(record)].filter((file) =>
@@ -31,10 +31,10 @@ export function pictureText(record: ImageRecord): string | null {
     const srcset = files
       .filter((file) => file.format === format)
       .sort((a, b) => a.width - b.width)
-      .map((file) => `${srcsetUrl(file.versionedUrl)} ${file.width}w`);
+      .map((file) => `${srcsetUrl(linkOf(file.versionedUrl))} ${file.width}w`);
     return `  <source${attributes({ type: `image/${format}`, srcset: srcset.join(', '), sizes })}>`;
   });
-  const image = { src: mediaLink(versionedUrl), width, height, alt: altOf(record), loading: 'lazy' };
+  const image = { src: linkOf(versionedUrl), width, height, alt: altOf(record), loading: 'lazy' };
   return ['<picture>', ...sources, `  <img${attributes(image)}>`, '</picture>'].join('\n');
 }
 
@@ -62,7 +62,7 @@ function hasShapeOf(file: PublishedFile, { width, height }: ImageRecord): boolea
 
 /** A comma, which separates the candidates of a srcset, and a space end its URL. */
 function srcsetUrl(url: string): string {
-  return mediaLink(url).replaceAll(',', '%2C').replaceAll(' ', '%20');
+  return url.replaceAll(',', '%2C').replaceAll(' ', '%20');
 }
 
 function attributes(values: Readonly<Record<string, string | number>>): string {

@@ -15,7 +15,7 @@ export type StatusReport = Pick<
   ImageRecord,
   'mediaId' | 'status' | 'provider' | 'attempts' | 'createdAt' | 'completedAt'
 > & {
-  readonly since: string | null;
+  readonly since: string;
 };
 
 export interface PartialPicture {
