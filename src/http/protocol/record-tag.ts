@@ -27,7 +27,7 @@ export function setRecordTag(reply: FastifyReply, image: Image): FastifyReply {
  */
 export function isRecordKnown({ raw }: FastifyRequest, image: Image, mayRepeat: boolean): boolean {
   const condition = evaluateConditions(raw.headers, etagOf(image));
-  if (condition === 'precondition_failed') throw changedMeanwhile(raw.headers['if-match'], image);
+  if (condition === 'precondition_failed') throw preconditionFailed('if-match', raw.headers['if-match'], image);
   // The place in line moves while the record stays.
   return condition === 'not_modified' && mayRepeat && image.status !== 'queued';
 }
@@ -37,21 +37,21 @@ export function preconditionOf({ raw }: FastifyRequest): Precondition {
   const { 'if-match': match, 'if-none-match': noneMatch } = raw.headers;
   return (current) => {
     if (evaluateConditions(raw.headers, etagOf(current)) === 'proceed') return;
-    throw changedMeanwhile(match ?? noneMatch, current, match === undefined ? 'if-none-match' : 'if-match');
+    const header = match === undefined ? 'if-none-match' : 'if-match';
+    throw preconditionFailed(header, match ?? noneMatch, current, 'nothing was changed: ');
   };
 }
 
-function changedMeanwhile(given: string | undefined, { mediaId }: Image, header = 'if-match'): ProblemError {
-  const message =
-    given !== undefined && isMalformedTagList(given)
-      ? 'must be `*`, or entity tags in double quotes, as `ETag` of the record has them'
-      : header === 'if-match'
-        ? `does not name the record as it stands: GET /images/${mediaId}, look at what has changed, and send its ETag`
-        : 'names the record as it stands';
+function preconditionFailed(header: string, given = '', { mediaId }: Image, effect = ''): ProblemError {
+  const message = isMalformedTagList(given)
+    ? 'must be `*`, or entity tags in double quotes, as `ETag` of the record has them'
+    : header === 'if-match'
+      ? `does not name the record as it stands: GET /images/${mediaId}, look at what has changed, and send its ETag`
+      : 'names the record as it stands';
   return new ProblemError({
     code: 'invalid_request',
     status: 412,
-    detail: `nothing was changed: ${header} ${message}`,
+    detail: `${effect}${header} ${message}`,
     errors: [{ path: header, message }],
     mediaId,
   });
