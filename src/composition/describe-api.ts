@@ -25,6 +25,7 @@ function uncalledServices(): AppServices {
       get: uncalled,
       list: uncalled,
       follow: uncalled,
+      followAll: uncalled,
       cancel: uncalled,
       retry: uncalled,
       retryCost: uncalled,

@@ -115,7 +115,8 @@ async function* streamEvents(
   }
 }
 
-function reportStatus(record: ImageRecord) {
+/** The progress that the record of this image tells. */
+export function reportStatus(record: ImageRecord) {
   const { mediaId, status, statusSince: since, provider, attempts, createdAt, completedAt } = record;
   return { mediaId, status, since, provider, attempts, createdAt, completedAt };
 }
