@@ -99,7 +99,7 @@ describe.skipIf(!hasChromium)(`the picture's view${chromiumNote}`, () => {
   ])('has nothing serious by axe and no overflow at $width px (dark: $dark), done, failed and waiting', async (options) => {
     await using easel = await startEasel({ env: { CONCURRENCY: '1' } });
     const gate = easel.upstream.gate();
-    easel.upstream.script(picture(), openAiError('invalid_api_key'), picture({ beforeHeaders: gate }));
+    easel.upstream.script(picture(), openAiError('moderation_blocked'), picture({ beforeHeaders: gate }));
     await easel.post({ mediaId: 'done', prompt: `${'long'.repeat(60)} ${'words '.repeat(400)}`, labels: ['x'.repeat(64)] });
     await easel.post({ mediaId: 'failed', prompt: 'a boat' });
     await easel.post({ mediaId: 'running', prompt: 'a tower' }, { prefer: 'respond-async' });
