@@ -28,6 +28,7 @@ const CORE = [
   'planning',
   'models',
   'money',
+  'operations',
   'upstream',
   'pipeline',
   'retention',
@@ -97,7 +98,7 @@ const MAY_IMPORT: ReadonlyMap<string, readonly string[]> = new Map([
   ['core/domain/text', core('domain')],
   ['core/ports', core(...DOMAIN)],
   ...every(
-    ['planning', 'models', 'money', 'retention', 'storage', 'inputs', 'webhooks'],
+    ['planning', 'models', 'money', 'operations', 'retention', 'storage', 'inputs', 'webhooks'],
     'core/',
     core(...DOMAIN, 'ports'),
   ),

@@ -1,6 +1,5 @@
 /**
- * The record of an image, pages of records, and the stand-in of an image. `toRecord`, which makes a record, stands in the core:
- * webhooks send it too.
+ * The record of an image, and the stand-in of an image. `toRecord`, which makes a record, stands in the core: webhooks send it too.
  */
 
 import { z } from 'zod';
@@ -8,10 +7,9 @@ import { CHECK_NAMES, CHECK_VERDICTS } from '../core/domain/checks.ts';
 import { BACKGROUNDS, MASTER_FORMATS, QUALITIES, RENDITION_FORMATS } from '../core/domain/formats.ts';
 import { IMAGE_STATUSES, type Image, WARNING_CODES } from '../core/domain/image.ts';
 import { COST_BASES } from '../core/domain/money.ts';
-import { type ImageRecord, SHOWN_OUTCOMES, type ToRecord } from '../core/domain/record.ts';
+import { type ImageRecord, SHOWN_OUTCOMES } from '../core/domain/record.ts';
 import { forEachBriefPart } from '../core/domain/request.ts';
-import type { Page } from '../core/ports/record-store.ts';
-import { codeOf, discriminator, nonBlankText, timestamp, wholeNumber } from './fields.ts';
+import { codeOf, discriminator, timestamp } from './fields.ts';
 import { inputSource } from './inputs.ts';
 import { problemCode } from './problem.ts';
 
@@ -216,52 +214,6 @@ export const imageRecord = z
     error: failure.nullable(),
   })
   .meta({ id: 'ImageRecord', description: 'All that is known about one picture.' }) satisfies z.ZodType<ImageRecord>;
-
-/** A day or a time; comes out as ISO 8601 in UTC, a day as its first millisecond. In a query string the + of an offset is written %2B. */
-const isoTime = z
-  .union([z.iso.datetime({ offset: true }), z.iso.date()], {
-    error:
-      'must be an ISO 8601 day or time with its zone, such as 2026-11-23 or 2026-11-23T16:00:00Z (a + is sent as %2B)',
-  })
-  .transform((value) => new Date(value).toISOString());
-
-/** Query of `GET /images`. */
-export const listQuery = z.strictObject({
-  // A query string gives a parameter that stands there once as a text.
-  status: z
-    .preprocess(
-      (value) => (typeof value === 'string' ? [value] : value),
-      z.array(imageStatus).transform((statuses) => [...new Set(statuses)]),
-    )
-    .optional()
-    .meta({ description: 'Only those with one of these: `?status=failed&status=cancelled`.' }),
-  label: nonBlankText
-    .max(64)
-    .optional()
-    .meta({ description: 'Only those with this label.', examples: ['blog'] }),
-  createdAfter: isoTime.optional().meta({
-    description: 'Only those created at this time or later; a day begins at 00:00 UTC.',
-    examples: ['2026-11-23'],
-  }),
-  createdBefore: isoTime
-    .optional()
-    .meta({ description: 'Only those created before this time.', examples: ['2026-11-23T16:00:00Z'] }),
-  limit: wholeNumber(1, 100).default(20).meta({ description: 'Most to give, 1 to 100.' }),
-  cursor: nonBlankText.max(1024).optional().meta({ description: '`nextCursor` of the page before.' }),
-});
-
-/** Answer of `GET /images`. */
-export const imageList = z
-  .strictObject({
-    items: z.array(imageRecord).meta({ description: 'Newest first.' }),
-    nextCursor: z.string().nullable().meta({ description: 'Asks for the page after this; null on the last.' }),
-  })
-  .meta({ id: 'ImageList' });
-
-/** Makes a page of records. */
-export async function toImageList({ items, nextCursor }: Page, toRecord: ToRecord): Promise<z.input<typeof imageList>> {
-  return { items: await Promise.all(items.map(toRecord)), nextCursor };
-}
 
 /** Answer of `GET /images/:mediaId/preview`: what a page can show while the picture loads. */
 export const imagePreview = z

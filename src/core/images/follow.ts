@@ -115,7 +115,7 @@ async function* streamEvents(
   }
 }
 
-/** The progress that the record of this image tells. */
+/** The progress that a record tells. */
 export function reportStatus(record: ImageRecord) {
   const { mediaId, status, statusSince: since, provider, attempts, createdAt, completedAt } = record;
   return { mediaId, status, since, provider, attempts, createdAt, completedAt };

@@ -3,6 +3,7 @@ import type { Quality } from '../domain/formats.ts';
 import type { Size } from '../domain/geometry.ts';
 import type { Image, ImageStatus } from '../domain/image.ts';
 import type { Balance, Spending, SpendingGuard } from '../domain/money.ts';
+import type { SearchFilters } from '../domain/text/search-text.ts';
 import type { Outbox } from './webhooks.ts';
 
 /**
@@ -56,8 +57,15 @@ export interface RecordStore {
   /** Call when the files of the deletion are gone. */
   deletionDone(mediaId: string): Promise<void>;
 
-  /** A page of the list, newest first, by createdAt and mediaId. An image added or removed between two pages repeats or hides no other. */
+  /**
+   * A page of the list, newest first, by createdAt and mediaId. An image added or removed between two pages repeats or hides no other.
+   * With `q` or `preset` it looks at a bounded number of images, so that a page may have fewer than the limit, even none, and a next one.
+   */
   list(query: ListQuery): Promise<Page>;
+  /** Labels with the number of images that have them, of this owner or, for null, of all: the most used first, then by name. */
+  labels(owner: string | null, limit: number): Promise<readonly LabelCount[]>;
+  /** When the queued image was requested that waits longest: ISO 8601, UTC; null where none is queued. Takes time for unfinished ones only. */
+  oldestQueued(): Promise<string | null>;
   /** The mediaIds of all jobs: unfinished images, oldest first, then those with pending renditions. */
   unfinished(): Promise<readonly string[]>;
   /**
@@ -81,8 +89,11 @@ export interface RecordStore {
   /** How many images of this owner, or of all for null, name each of these files as shared; names without any are left out. */
   countSharing(names: readonly string[], owner: string | null): Promise<ReadonlyMap<string, number>>;
 
-  /** The ledger from a day (YYYY-MM-DD) on, newest day first, without reservations; of one owner or, for null, of all. */
-  spending(from: string, owner: string | null): Promise<readonly Spending[]>;
+  /**
+   * The ledger from a day (YYYY-MM-DD) on, up to and including `to` where that is given, newest day first, without reservations; of one
+   * owner or, for null, of all.
+   */
+  spending(from: string, owner: string | null, to?: string): Promise<readonly Spending[]>;
   /** What was spent on a day (YYYY-MM-DD) and is reserved now, of one owner or, for null, of the whole service. */
   balance(day: string, owner: string | null): Promise<Balance>;
 
@@ -90,6 +101,11 @@ export interface RecordStore {
   noteUsage(kind: UsageKey, outputTokens: number): Promise<void>;
   /** The most output tokens that were noted for calls of this kind; 0 where none were. */
   largestUsage(kind: UsageKey): Promise<number>;
+
+  /** Adds how long stages took to the counts, and removes those of hours before `keptFrom`. */
+  noteStages(counts: readonly StageCount[], keptFrom: number): Promise<void>;
+  /** The counts from an hour on, of all processes over these records: one for each stage and bucket. */
+  stageCounts(fromHour: number): Promise<readonly Omit<StageCount, 'hour'>[]>;
 
   saveCleanup(cleanup: LastCleanup): Promise<void>;
   lastCleanup(): Promise<LastCleanup | null>;
@@ -109,6 +125,15 @@ export interface UsageKey {
   /** As asked for, so `auto` is a quality of its own. */
   readonly quality: Quality;
   readonly size: Size;
+}
+
+/** How often a stage took about as long as its bucket says, in one hour. The buckets are the caller's. */
+export interface StageCount {
+  /** Hours since 1970. */
+  readonly hour: number;
+  readonly stage: string;
+  readonly bucket: number;
+  readonly count: number;
 }
 
 /** The result of `RecordStore.accept`. */
@@ -144,12 +169,19 @@ export interface Deletion {
   readonly names: readonly string[];
 }
 
+/** A label, and how many images have it. */
+export interface LabelCount {
+  readonly label: string;
+  readonly images: number;
+}
+
 /** Filters of the list; all that are set must hold. */
-export interface ListQuery {
+export interface ListQuery extends SearchFilters {
   readonly limit: number;
   /** Images with one of these; at least one is named. */
   readonly status?: readonly ImageStatus[] | undefined;
-  readonly label?: string | undefined;
+  /** Images with one of these; at least one is named. */
+  readonly label?: readonly string[] | undefined;
   /** ISO 8601 bounds on createdAt: from (inclusive) and to (exclusive). */
   readonly createdAfter?: string | undefined;
   readonly createdBefore?: string | undefined;
@@ -231,6 +263,8 @@ export interface CleanupReport extends MissingFiles, PassedOver {
   /** Number of images. */
   readonly deleted: number;
   readonly freedBytes: number;
+  /** The mediaIds of those that a dry run would remove, in the order in which they would go; at most 100. Absent otherwise. */
+  readonly mediaIds?: readonly string[];
   /** Number of images that remain. */
   readonly kept: number;
   /** Number of files without a record. */

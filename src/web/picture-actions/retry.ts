@@ -1,5 +1,5 @@
 import { useState } from 'preact/hooks';
-import type { RetryCost } from '../service/service.ts';
+import type { RetryCost } from '../service/types.ts';
 import { usePage } from '../state/page.ts';
 import { announce } from '../ui/announce.ts';
 import { Dialog } from '../ui/dialog.ts';

@@ -52,12 +52,30 @@ describe('find', () => {
     expect(await openScene().pictures.find(name)).toEqual({ file: found, content: found, owner: 'blog' });
   });
 
-  it.each(['a.webp', 'a@2x2.webp', 'b.png', 'a', '', 'originals/a~1', '../a.png', '@1x1.webp'])(
-    'gives null for the name %j',
-    async (name) => {
-      expect(await openScene().pictures.find(name)).toBeNull();
-    },
-  );
+  it('gives the thumbnail bound to the master, also before it is made', async () => {
+    const content = { name: 'a@thumb.webp', sha256: file.sha256 };
+    expect(await openScene().pictures.find('a@thumb.webp')).toEqual({ file: null, content, owner: 'blog' });
+    const { pictures } = openScene({ record: { ...image, thumbnail } });
+    expect(await pictures.find('a@thumb.webp')).toEqual({ file: thumbnail, content, owner: 'blog' });
+    expect(await pictures.makeThumbnail('a@thumb.webp')).toEqual(thumbnail);
+    expect(await pictures.makeThumbnail('b@thumb.webp')).toBeNull();
+  });
+
+  it.each([
+    'a.webp',
+    'a@2x2.webp',
+    'b.png',
+    'a',
+    '',
+    'originals/a~1',
+    '../a.png',
+    '@1x1.webp',
+    'b@thumb.webp',
+    'a@thumb.png',
+    '@thumb.webp',
+  ])('gives null for the name %j', async (name) => {
+    expect(await openScene().pictures.find(name)).toBeNull();
+  });
 
   it.each(['queued', 'generating', 'processing', 'failed', 'cancelled'] as const)(
     'gives null for an image that is %s',

@@ -1,7 +1,9 @@
 import type { PostgresDatabase } from '../database.ts';
 import { CLUSTER_TABLES } from './cluster-tables.ts';
 import { IMPORT_TABLES } from './import-tables.ts';
+import { OPERATIONS_TABLES } from './operations-tables.ts';
 import { RECORD_TABLES } from './record-tables.ts';
+import { SEARCH_TABLES } from './search-tables.ts';
 
 /**
  * The migrations, forward only: entry n is number n + 1. A released entry is never changed, and new ones are added at the end. `raises`
@@ -10,8 +12,10 @@ import { RECORD_TABLES } from './record-tables.ts';
  */
 export const MIGRATIONS: readonly { readonly sql: string; readonly raises: boolean }[] = [
   { sql: `${RECORD_TABLES}${CLUSTER_TABLES}${IMPORT_TABLES}`, raises: true },
+  { sql: SEARCH_TABLES, raises: false },
   // Whose picture it is, for those who listen to all images. A replica of an older version leaves it out.
   { sql: 'ALTER TABLE easel.partials ADD COLUMN owner text', raises: false },
+  { sql: OPERATIONS_TABLES, raises: false },
 ];
 
 /** The number in `easel.schema_version` after all migrations: that of the last one that `raises`. */

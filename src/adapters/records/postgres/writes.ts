@@ -1,9 +1,11 @@
 import { isDeepStrictEqual } from 'node:util';
+import { formatSize } from '../../../core/domain/geometry.ts';
 import type { Image } from '../../../core/domain/image.ts';
-import type { Deletion, Derived } from '../../../core/ports/record-store.ts';
+import type { Deletion, Derived, UsageKey } from '../../../core/ports/record-store.ts';
 import { allOf, type Row, type Statements } from '../../postgres/database.ts';
 import { columnsOf, type StoredImage } from '../rows.ts';
 import { detachDeliveries } from './outbox.ts';
+import { storeSearchAnew } from './search.ts';
 import { XID } from './transactions.ts';
 
 /** What the writes of the `RecordStore` do to the tables of images, within a transaction. */
@@ -146,6 +148,7 @@ export async function rewriteImage(statements: Statements, before: Image, after:
     others.push(run('DELETE FROM easel.shared_files WHERE media_id = $1', [mediaId]));
     others.push(insertSharedNames(statements, [after]));
   }
+  others.push(storeSearchAnew(statements, before, after.stored.image));
   await allOf([written, ...others]);
 }
 
@@ -187,5 +190,18 @@ async function lockNames({ run }: Statements, names: readonly string[]): Promise
     `SELECT pg_advisory_xact_lock(key) FROM (
       SELECT DISTINCT hashtextextended(name, 0) AS key FROM unnest($1::text[]) AS name ORDER BY key) AS keys`,
     [names],
+  );
+}
+
+/** Keeps the output tokens of a call where they are more than those that are kept. */
+export async function writeUsage(
+  { run }: Statements,
+  { model, quality, size }: UsageKey,
+  outputTokens: number,
+): Promise<void> {
+  await run(
+    `INSERT INTO easel.largest_usage AS known VALUES ($1, $2, $3, $4)
+    ON CONFLICT (model, quality, size) DO UPDATE SET output_tokens = greatest(known.output_tokens, excluded.output_tokens)`,
+    [model, quality, formatSize(size), outputTokens],
   );
 }

@@ -3,14 +3,8 @@ import { thumbHashToDataURL } from 'thumbhash';
 import { z } from 'zod';
 import { createImage, patchHeaders, patchImage, requestPreview, toRequestPreview } from '../../../api/create-image.ts';
 import { imageParams } from '../../../api/fields.ts';
-import {
-  imageList,
-  imagePreview,
-  imageRecord,
-  listQuery,
-  toImageList,
-  toImagePreview,
-} from '../../../api/image-record.ts';
+import { imageList, labelList, listQuery, toImageList, toLabelList } from '../../../api/image-list.ts';
+import { imagePreview, imageRecord, toImagePreview } from '../../../api/image-record.ts';
 import type { ToRecord } from '../../../core/domain/record.ts';
 import type { Images } from '../../../core/images/images.ts';
 import type { Identify } from '../../access/auth.ts';
@@ -27,7 +21,10 @@ interface ImageRoutesOptions {
   readonly areUrlsSigned: boolean;
 }
 
-/** `/images`: preview, list, get, change, cancel and delete. What starts runs, events, provenance and deliveries have their own files. */
+/**
+ * `/labels`, and of `/images` preview, list, get, change, cancel and delete. What starts runs, events, provenance and deliveries have
+ * their own files.
+ */
 export const imageRoutes: FastifyPluginAsyncZod<ImageRoutesOptions> = async (app, options) => {
   const { images, identify, toRecord, areUrlsSigned } = options;
 
@@ -63,7 +60,9 @@ export const imageRoutes: FastifyPluginAsyncZod<ImageRoutesOptions> = async (app
       operationId: 'listImages',
       tags: ['images'],
       summary: 'List pictures',
-      description: 'Newest first. Pages stay true while pictures come and go.',
+      description:
+        'Newest first, those that fit all that is given. Pages stay true while pictures come and go. Go on until `nextCursor` is null: ' +
+        'with `q` or `preset` a page may have fewer than `limit`, even none, and be followed by others.',
       querystring: listQuery,
       response: {
         200: json('A page of records.', imageList),
@@ -71,6 +70,20 @@ export const imageRoutes: FastifyPluginAsyncZod<ImageRoutesOptions> = async (app
       },
     },
     handler: async (request) => await toImageList(await images.list(request.query, identify(request)), toRecord),
+  });
+
+  app.get('/labels', {
+    schema: {
+      operationId: 'listLabels',
+      tags: ['images'],
+      summary: 'List the labels in use',
+      description: 'With the number of pictures that have each: of those that the key sees.',
+      response: {
+        200: json('The labels.', labelList),
+        ...problems('unauthorized', 'forbidden', 'rate_limited', 'storage_unavailable'),
+      },
+    },
+    handler: async (request) => toLabelList(await images.labels(identify(request))),
   });
 
   app.get('/images/:mediaId', {

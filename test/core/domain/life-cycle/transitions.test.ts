@@ -17,6 +17,7 @@ import {
   received,
 } from '../../../../src/core/domain/life-cycle/attempt-transitions.ts';
 import { patched } from '../../../../src/core/domain/life-cycle/patched.ts';
+import { entering, enteringQueue } from '../../../../src/core/domain/life-cycle/times.ts';
 import {
   accepted,
   cancelled,
@@ -29,6 +30,7 @@ import {
   resumed,
   setAside,
   withRendition,
+  withThumbnail,
   withWarnings,
 } from '../../../../src/core/domain/life-cycle/transitions.ts';
 import { ZERO_COST } from '../../../../src/core/domain/money.ts';
@@ -178,7 +180,9 @@ describe('what a change does', () => {
     const image = accepted(REQUEST);
     expect(image).toMatchObject({ ...request, ...planned, status: 'queued', run: 1, attempts: [], cost: ZERO_COST });
     // `exampleImage` has every field but the optional ones.
-    expect(Object.keys(image).sort()).toEqual([...Object.keys(exampleImage()), 'traceparent', 'requestId'].sort());
+    expect(Object.keys(image).sort()).toEqual(
+      [...Object.keys(exampleImage()), 'traceparent', 'requestId', 'times', 'thumbnail', 'pinned'].sort(),
+    );
   });
 
   test('opened takes over the plan and adds the estimate to the cost', () => {
@@ -203,10 +207,10 @@ describe('what a change does', () => {
 
   test('received sets the original and the actual cost of the call', () => {
     const image = imageIn('generating');
-    const { original, revisedPrompt, ...end } = pictureOf('a');
+    const { at, original, revisedPrompt, ...end } = pictureOf('a');
     expect(received(image, 'a', pictureOf('a'))).toEqual({
       ...image,
-      status: 'processing',
+      ...entering(image, 'processing', at),
       original,
       revisedPrompt,
       attempts: [attemptOf('a', 1, { ...end, outcome: 'ok' })],
@@ -244,7 +248,7 @@ describe('what a change does', () => {
     const own = legal(adopted(image, 'b', originalOf('b'), null, AT));
     expect(own).toEqual({
       ...image,
-      status: 'processing',
+      ...entering(image, 'processing', AT),
       original: originalOf('b'),
       attempts: [attemptOf('a', 1), attemptOf('b', 1, { outcome: 'ok' })],
     });
@@ -264,7 +268,7 @@ describe('what a change does', () => {
     for (const before of [named, gone]) {
       expect(adopted(before, 'a', originalOf('a'), null, AT)).toEqual({
         ...before,
-        status: 'processing',
+        ...entering(before, 'processing', AT),
         original: originalOf('a'),
         revisedPrompt: ANNOUNCED.revisedPrompt,
         attempts: before.attempts.map((attempt) => ({ ...attempt, outcome: 'ok' })),
@@ -288,8 +292,7 @@ describe('what a change does', () => {
       ...before,
       ...planned,
       ...repeated,
-      status: 'queued',
-      run: 3,
+      ...enteringQueue(3, LATER),
       allowanceFrom,
       revisedPrompt: null,
       checks: [],
@@ -300,7 +303,7 @@ describe('what a change does', () => {
   test('setAside keeps the rejected original in the record', () => {
     const image = imageIn('processing');
     const original = { ...originalOf('a'), sound: false };
-    expect(setAside(image, AT)).toEqual({ ...image, status: 'generating', original });
+    expect(setAside(image, AT)).toEqual({ ...image, ...entering(image, 'generating', AT), original });
     const ended = legal(failed({ ...image, original }, failureOf(true), AT));
     expect(rerun(ended, AGAIN)).toBeNull();
     expect(rerun(ended, { ...AGAIN, mayCostAgain: true })).toMatchObject({
@@ -316,7 +319,7 @@ describe('what a change does', () => {
     expect(finished(image, partsOf(), AT)).toEqual({
       ...image,
       ...partsOf(),
-      status: 'succeeded',
+      ...entering(image, 'succeeded', AT),
       completedAt: AT,
       warnings: partsOf().warnings,
     });
@@ -331,7 +334,7 @@ describe('what a change does', () => {
     const original = { ...originalOf('a'), sound };
     expect(failed(image, failureOf(rejected), AT)).toEqual({
       ...image,
-      status: 'failed',
+      ...entering(image, 'failed', AT),
       error,
       original,
       completedAt: AT,
@@ -342,7 +345,7 @@ describe('what a change does', () => {
 
   test('cancelled leaves a running call open', () => {
     const image = imageIn('generating');
-    expect(cancelled(image, AT)).toEqual({ ...image, status: 'cancelled', completedAt: AT });
+    expect(cancelled(image, AT)).toEqual({ ...image, ...entering(image, 'cancelled', AT), completedAt: AT });
   });
 
   test('a repair of the master keeps the checks and the time of the first completion', () => {
@@ -352,15 +355,20 @@ describe('what a change does', () => {
     const repaired = legal(requeuedForRepair(given, ['x.png'], AT));
     expect(repaired).toEqual({
       ...image,
-      status: 'processing',
+      ...entering(image, 'processing', AT),
       master: null,
+      thumbnail: null,
       renditions: [kept],
       pending: [],
       traceparent: null,
     });
     expect(isRepair(repaired)).toBe(true);
     const parts = { ...partsOf(SPECS.slice(1)), checks: [] };
-    expect(finished(repaired, parts, LATER)).toEqual({ ...image, traceparent: null });
+    expect(finished(repaired, parts, LATER)).toEqual({
+      ...image,
+      ...entering(repaired, 'succeeded', LATER),
+      traceparent: null,
+    });
     expect(failed(repaired, failureOf(true), LATER)).toMatchObject({ original: originalOf('a'), completedAt: AT });
   });
 
@@ -371,6 +379,19 @@ describe('what a change does', () => {
     expect(lost).toEqual({ ...image, renditions: [], pending: [...image.pending, SPECS[0]] });
     // Pending renditions and files of other images do not count as lost.
     expect(requeuedForRepair(lost, [...names, 'y.png'], AT)).toBeNull();
+  });
+
+  test('a repair of the thumbnail drops it, and another is taken in for the same master alone', () => {
+    const image = imageIn('succeeded');
+    const { thumbnail, master } = partsOf();
+    const lost = legal(requeuedForRepair(image, [thumbnail.name], AT));
+    expect(lost).toEqual({ ...image, thumbnail: null });
+    expect(withThumbnail(lost, { ...master, sha256: 'another' }, thumbnail)).toBeNull();
+    expect(withThumbnail(image, master, thumbnail)).toBeNull();
+    expect(withThumbnail(lost, master, thumbnail)).toEqual(image);
+    for (const status of ['processing', 'failed'] as const) {
+      expect(withThumbnail({ ...lost, status }, master, thumbnail)).toBeNull();
+    }
   });
 
   test('withRendition keeps the order of the request', () => {
