@@ -255,7 +255,9 @@ const CASES: readonly Case[] = [
   inRoom('client', imported('zod'), IMPORTS),
   inRoom('api', imported('zod'), null),
   ...['web', 'web/gallery'].flatMap((room) => [
-    ...['preact', 'preact/hooks', 'htm/preact', 'eventsource-parser'].map((name) => inRoom(room, imported(name), null)),
+    ...['preact', 'preact/hooks', 'htm/preact', 'eventsource-parser', 'thumbhash'].map((name) =>
+      inRoom(room, imported(name), null),
+    ),
     ...['lru-cache', 'node:fs', 'preact/compat'].map((name) => inRoom(room, imported(name), IMPORTS)),
     inRoom(room, importedType('zod'), null),
   ]),

@@ -40,9 +40,8 @@ export function App() {
   `;
 }
 
-const TITLES: Readonly<Record<Place['name'], string>> = {
+const TITLES: Readonly<Record<Exclude<Place['name'], 'picture'>, string>> = {
   gallery: 'Gallery',
-  picture: 'Picture',
   make: 'Make',
   operations: 'Operations',
   unknown: 'Not found',
@@ -52,7 +51,8 @@ const TITLES: Readonly<Record<Place['name'], string>> = {
 function useTitleAndFocus(place: Place, main: { readonly current: HTMLElement | null }): void {
   const shown = useRef<string | null>(null);
   useEffect(() => {
-    document.title = `${TITLES[place.name]} · Easel`;
+    // A picture's view names itself by what the picture shows.
+    if (place.name !== 'picture') document.title = `${TITLES[place.name]} · Easel`;
     const view = place.name === 'picture' ? place.mediaId : place.name;
     if (shown.current !== null && shown.current !== view) main.current?.focus({ preventScroll: true });
     shown.current = view;

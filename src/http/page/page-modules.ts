@@ -6,6 +6,9 @@ import { type ReadModule, readModule } from './specifiers.ts';
 /** The package that an import without a path names, such as `preact` of `preact/hooks`. */
 const PACKAGE = /^(?:@[\w.-]+\/)?\w[\w.-]*(?=\/|$)/;
 
+/** The comment that names a source map, which is not served. */
+const SOURCE_MAP = /\n\/\/# sourceMappingURL=\S+\s*$/;
+
 /** A module as browsers get it. */
 export interface PageModule {
   readonly file: HashedFile;
@@ -88,7 +91,8 @@ export function createPageModules({ folder, resolve }: PageModulesOptions): Page
     const by = importer === null ? 'index.html' : homeOf(importer).shown;
     try {
       const source = readFileSync(url, 'utf8');
-      return readModule(url.pathname.endsWith('.ts') ? withoutTypes(source) : source);
+      // Packages come as they were published: small already.
+      return readModule(url.href.startsWith(folder.href) ? toPlainScript(source) : source.replace(SOURCE_MAP, ''));
     } catch (error) {
       throw new Error(`${homeOf(url).shown}, which ${by} imports, cannot be served: ${(error as Error).message}`, {
         cause: error,
@@ -105,14 +109,14 @@ function nameOf(path: string): string {
 }
 
 /**
- * Node's own way to take types out, which leaves everything else where it is. It is marked as experimental, and warns of that at its first
- * use: the operator, who sees the warning in the log, can do nothing about it. The call is synchronous, so no other warning is lost.
+ * JavaScript without types and comments, by Node's own compiler. It is marked as experimental, and warns of that at its first use: the
+ * operator, who sees the warning in the log, can do nothing about it. The call is synchronous, so no other warning is lost.
  */
-function withoutTypes(source: string): string {
+function toPlainScript(source: string): string {
   const { emitWarning } = process;
   process.emitWarning = () => undefined;
   try {
-    return stripTypeScriptTypes(source);
+    return stripTypeScriptTypes(source, { mode: 'transform' });
   } finally {
     process.emitWarning = emitWarning;
   }

@@ -36,12 +36,6 @@ it('writes other specifiers, and leaves the same words in texts alone', () => {
   );
 });
 
-it('leaves comments out, and keeps the line ends that end statements', () => {
-  const source =
-    '/** Says it. */\nlet a = 1 // one\n\n\n  /* two\n */ ++a\nreturn /* three */ a\n//# sourceMappingURL=a.js.map';
-  expect(readModule(source).write(String)).toBe('let a = 1\n++a\nreturn a\n');
-});
-
 it.each(['import(name)', 'import(`./a.ts`)', 'await import("./" + name)'])(
   'refuses %s, which could be any module',
   (source) => {
