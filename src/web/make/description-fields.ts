@@ -3,13 +3,14 @@ import type { Preset } from '../service/types.ts';
 import { Field } from '../ui/field.ts';
 import { html } from '../ui/html.ts';
 import type { Draft } from './draft.ts';
+import type { ErrorOf } from './field-errors.ts';
 
 interface DescriptionFieldsProps {
   readonly draft: Draft;
   readonly change: (part: Partial<Draft>) => void;
   /** The chosen one, whose brief fills what is left empty; null for none. */
   readonly preset: Preset | null;
-  readonly errorOf: (path: string) => string | undefined;
+  readonly errorOf: ErrorOf;
 }
 
 const BRIEF_FIELDS: Readonly<
@@ -37,12 +38,15 @@ export function DescriptionFields({ draft, change, preset, errorOf }: Descriptio
       placeholder=${fromPreset && `By the preset: ${typeof fromPreset === 'string' ? fromPreset : fromPreset.join(', ')}`}
       onChange=${(value: string) => change({ brief: { ...draft.brief, [name]: value } })} />`;
   });
+  // The prompt that is made of the parts may be too long, too.
+  const hasPartError = Object.keys(BRIEF_FIELDS).some((part) => errorOf(`brief.${part}`) !== undefined);
+  const wholeError = hasPartError ? undefined : (errorOf('brief') ?? errorOf('prompt'));
   return html`<fieldset>
     <legend>What to show</legend>
     <div class="ways">${way(false, 'In one text')} ${way(true, 'In parts')}</div>
     ${
       draft.isBrief
-        ? html`${errorOf('brief') && html`<p class="field-error">${errorOf('brief')}</p>`}<div class="parts">${parts}</div>`
+        ? html`${wholeError && html`<p class="field-error">${wholeError}</p>`}<div class="parts">${parts}</div>`
         : html`<${Field} label="Prompt" rows=${5} value=${draft.prompt} error=${errorOf('prompt')}
             placeholder="a lighthouse at dusk, gouache" onChange=${(prompt: string) => change({ prompt })} />`
     }

@@ -1,47 +1,53 @@
-import { useEffect, useRef, useState } from 'preact/hooks';
-import { usePage } from '../state/page.ts';
-import { useStore } from '../state/store.ts';
+import { useRef } from 'preact/hooks';
+import { announce } from '../ui/announce.ts';
 import { html } from '../ui/html.ts';
-import { mediaPath } from '../ui/media.ts';
 import type { Draft, DraftInput } from './draft.ts';
+import { DropZone } from './drop-zone.ts';
+import type { ErrorOf } from './field-errors.ts';
+import { InputPicture, nameOf } from './input-picture.ts';
+import { usePastedPictures } from './picture-files.ts';
 
 interface InputFieldsProps {
   readonly draft: Draft;
   readonly change: (part: Partial<Draft>) => void;
-  readonly errorOf: (path: string) => string | undefined;
+  readonly errorOf: ErrorOf;
 }
 
 /** Pictures to start from, and the mask: by drag and drop, by paste, or chosen as files. */
 export function InputFields({ draft, change, errorOf }: InputFieldsProps) {
   const { inputs, mask } = draft;
-  const add = (files: readonly File[]) => change({ inputs: [...inputs, ...files.map(toInput)] });
-  const remove = (index: number) => {
-    const left = inputs.filter((_, at) => at !== index);
-    change({ inputs: left, ...(left.length === 0 && { mask: null }) });
+  const list = useRef<HTMLFieldSetElement>(null);
+  const add = (files: readonly File[]) => {
+    change({ inputs: [...inputs, ...files.map(toInput)] });
+    announce(files.length === 1 ? `${files[0]?.name} is added.` : `${files.length} pictures are added.`);
   };
-  return html`<fieldset>
-    <legend>Pictures to start from</legend>
+  const remove = (part: Partial<Draft>, name: string) => {
+    change(part);
+    announce(`${name} is removed.`);
+    // Its button goes with it, so the focus needs another place.
+    list.current?.querySelector<HTMLElement>('.drop button')?.focus();
+  };
+  const removeInput = (input: DraftInput) => {
+    const left = inputs.filter((one) => one !== input);
+    remove({ inputs: left, ...(left.length === 0 && { mask: null }) }, nameOf(input));
+  };
+  usePastedPictures(add);
+  return html`<fieldset ref=${list}>
+    <legend>Pictures to start from <span class="optional">if any</span></legend>
     <ul class="inputs">
       ${inputs.map(
-        (input, index) => html`<li key=${keyOf(input)}>
-          <${InputPicture} input=${input} />
-          <span class="small">${nameOf(input)}</span>
-          <button type="button" class="quiet" onClick=${() => remove(index)}>Remove<span class="visually-hidden"> ${nameOf(input)}</span></button>
-          ${errorOf(`inputs.${index}`) && html`<p class="field-error">${errorOf(`inputs.${index}`)}</p>`}
-        </li>`,
+        (input, index) => html`<${Item} key=${keyOf(input)} input=${input} name=${nameOf(input)}
+          error=${errorOf(`inputs.${index}`)} onRemove=${() => removeInput(input)} />`,
       )}
       ${
         mask &&
-        html`<li key="mask">
-          <${InputPicture} input=${mask} />
-          <span class="small">Mask: ${nameOf(mask)}</span>
-          <button type="button" class="quiet" onClick=${() => change({ mask: null })}>Remove<span class="visually-hidden"> the mask</span></button>
-          ${errorOf('mask') && html`<p class="field-error">${errorOf('mask')}</p>`}
-        </li>`
+        html`<${Item} key="mask" input=${mask} name=${`Mask: ${nameOf(mask)}`} error=${errorOf('mask')}
+          onRemove=${() => remove({ mask: null }, 'The mask')} />`
       }
     </ul>
     ${errorOf('inputs') && html`<p class="field-error">${errorOf('inputs')}</p>`}
-    <${DropZone} name="Add pictures" text="Drop PNG, JPEG or WebP pictures here, or" isMany onFiles=${add} />
+    ${mask === null && errorOf('mask') && html`<p class="field-error">${errorOf('mask')}</p>`}
+    <${DropZone} name="Add pictures" text="Drop PNG, JPEG or WebP pictures here, paste one, or" isMany onFiles=${add} />
     ${
       inputs.length > 0 &&
       mask === null &&
@@ -51,67 +57,20 @@ export function InputFields({ draft, change, errorOf }: InputFieldsProps) {
   </fieldset>`;
 }
 
-interface DropZoneProps {
+interface ItemProps {
+  readonly input: DraftInput;
   readonly name: string;
-  readonly text: string;
-  readonly isMany?: boolean;
-  readonly onFiles: (files: readonly File[]) => void;
+  readonly error: string | undefined;
+  readonly onRemove: () => void;
 }
 
-function DropZone({ name, text, isMany = false, onFiles }: DropZoneProps) {
-  const chooser = useRef<HTMLInputElement>(null);
-  const [isOver, setOver] = useState(false);
-  const take = (files: FileList | null | undefined) => {
-    const pictures = [...(files ?? [])].filter(({ type }) => type.startsWith('image/'));
-    if (pictures.length > 0) onFiles(isMany ? pictures : pictures.slice(0, 1));
-  };
-  const drop = (event: DragEvent) => {
-    event.preventDefault();
-    setOver(false);
-    take(event.dataTransfer?.files);
-  };
-  const over = (event: DragEvent) => {
-    event.preventDefault();
-    setOver(true);
-  };
-  const choose = (event: Event) => {
-    const input = event.currentTarget as HTMLInputElement;
-    take(input.files);
-    // The same file may be chosen again.
-    input.value = '';
-  };
-  return html`<div class=${isOver ? 'drop drop-over' : 'drop'} onDrop=${drop} onDragOver=${over} onDragLeave=${() => setOver(false)}>
-    <p>${text} <button type="button" onClick=${() => chooser.current?.click()}>${name}</button></p>
-    <input ref=${chooser} class="visually-hidden" type="file" accept="image/png,image/jpeg,image/webp" multiple=${isMany}
-      tabindex="-1" aria-label=${`${name} as files`} onChange=${choose} />
-  </div>`;
-}
-
-function InputPicture({ input }: { readonly input: DraftInput }) {
-  const url = useObjectUrl('file' in input ? input.blob : null);
-  if (url !== null) return html`<img src=${url} alt="" />`;
-  if ('mediaId' in input) return html`<${KnownPicture} mediaId=${input.mediaId} />`;
-  return html`<span class="no-picture" aria-hidden="true"></span>`;
-}
-
-function KnownPicture({ mediaId }: { readonly mediaId: string }) {
-  const known = useStore(usePage().images.of(mediaId));
-  const url = known?.record.thumbnail?.versionedUrl;
-  return url === undefined
-    ? html`<span class="no-picture" aria-hidden="true"></span>`
-    : html`<img src=${mediaPath(url)} alt="" />`;
-}
-
-/** A URL of the file for as long as the component shows it. */
-function useObjectUrl(blob: Blob | null): string | null {
-  const [url, setUrl] = useState<string | null>(null);
-  useEffect(() => {
-    if (blob === null) return;
-    const made = URL.createObjectURL(blob);
-    setUrl(made);
-    return () => URL.revokeObjectURL(made);
-  }, [blob]);
-  return url;
+function Item({ input, name, error, onRemove }: ItemProps) {
+  return html`<li>
+    <${InputPicture} input=${input} />
+    <span class="input-name small">${name}</span>
+    ${error && html`<p class="field-error">${error}</p>`}
+    <button type="button" class="quiet" onClick=${onRemove}>Remove<span class="visually-hidden"> ${name}</span></button>
+  </li>`;
 }
 
 let filesSoFar = 0;
@@ -124,10 +83,4 @@ function toInput(blob: File): DraftInput {
 
 function keyOf(input: DraftInput): string {
   return 'file' in input ? input.file : nameOf(input);
-}
-
-function nameOf(input: DraftInput): string {
-  if ('file' in input) return input.blob.name;
-  if ('mediaId' in input) return input.mediaId;
-  return 'url' in input ? input.url : `an earlier upload (${input.sha256.slice(0, 12)})`;
 }

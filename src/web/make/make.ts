@@ -1,4 +1,5 @@
 import { useEffect, useState } from 'preact/hooks';
+import { ServiceError } from '../service/service-error.ts';
 import type { Model, Preset } from '../service/types.ts';
 import { usePage } from '../state/page.ts';
 import { goTo } from '../state/places.ts';
@@ -9,6 +10,7 @@ import { html } from '../ui/html.ts';
 import { ErrorNotice } from '../ui/notice.ts';
 import { DescriptionFields } from './description-fields.ts';
 import { type Draft, isDescribed } from './draft.ts';
+import { errorsByField } from './field-errors.ts';
 import { InputFields } from './input-fields.ts';
 import { useLivePreview } from './live-preview.ts';
 import { OptionFields } from './option-fields.ts';
@@ -16,6 +18,8 @@ import { PresetChoice } from './preset-choice.ts';
 import { PreviewPanel } from './preview-panel.ts';
 import { useSavedDraft } from './saved-draft.ts';
 import { useSubmission } from './submission.ts';
+
+const AGAIN_MS = 1000;
 
 interface MakeProps {
   readonly from: string | null;
@@ -26,17 +30,18 @@ interface MakeProps {
 export function Make({ from, input }: MakeProps) {
   const { session, images } = usePage();
   const state = useStore(session);
-  const { draft, change, clear, origin, error: originError } = useSavedDraft(from, input);
-  const { presets, models, error: choicesError } = useChoices();
+  const { draft, sendKey, change, clear, origin, error: originError } = useSavedDraft(from, input);
+  const { presets, models, error: choicesError, readAgain } = useChoices();
   const live = useLivePreview(draft);
   const submission = useSubmission();
   const preset = presets.find(({ name, id }) => draft.preset === name || draft.preset === id) ?? null;
-  const errors = (submission.error ?? live.error)?.problem?.errors ?? [];
-  const errorOf = (path: string) => errors.find((one) => one.path === path)?.message;
+  const errorOf = errorsByField(submission.error ?? live.error);
+  // What was refused was another request.
+  useEffect(submission.clearError, [sendKey]);
   const mayMake = may(state, 'generate');
   const submit = async (event: Event) => {
     event.preventDefault();
-    const record = await submission.submit(draft);
+    const record = await submission.submit({ draft, sendKey });
     if (record === null) return;
     images.note(record);
     announce('The picture is accepted, and is being made.');
@@ -47,11 +52,11 @@ export function Make({ from, input }: MakeProps) {
     <h1>${titleOf(from, input)}</h1>
     ${origin && html`<p class="muted">${describeOrigin(from, origin.prompt)}</p>`}
     ${originError && html`<${ErrorNotice} error=${originError} />`}
-    ${choicesError !== null && html`<${ErrorNotice} error=${choicesError} />`}
+    ${choicesError !== null && html`<${ErrorNotice} error=${choicesError} onRetry=${readAgain} />`}
     <form class="make" onSubmit=${submit} noValidate>
       <div class="make-fields">
-        <${PresetChoice} presets=${presets} value=${draft.preset} onChange=${(name: string) => change({ preset: name })} error=${errorOf('preset')} />
         <${DescriptionFields} draft=${draft} change=${change} preset=${preset} errorOf=${errorOf} />
+        <${PresetChoice} presets=${presets} value=${draft.preset} onChange=${(name: string) => change({ preset: name })} error=${errorOf('preset')} />
         <${InputFields} draft=${draft} change=${change} errorOf=${errorOf} />
         <${OptionFields} draft=${draft} change=${change} preset=${preset} models=${models} errorOf=${errorOf} />
       </div>
@@ -94,17 +99,29 @@ function describeState(
 interface Choices {
   readonly presets: readonly Preset[];
   readonly models: readonly Model[];
-  readonly error: unknown;
+  /** Null for none; while the service is not there, it is waited for. */
+  readonly error: ServiceError | null;
 }
 
-function useChoices(): Choices {
-  const { service } = usePage();
+function useChoices(): Choices & { readonly readAgain: () => void } {
+  const { service, connection } = usePage();
   const [choices, setChoices] = useState<Choices>({ presets: [], models: [], error: null });
+  const [round, setRound] = useState(0);
   useEffect(() => {
-    Promise.all([service.presets(), service.models()]).then(
-      ([presets, models]) => setChoices({ presets: presets.items, models: models.items, error: null }),
-      (error) => setChoices({ presets: [], models: [], error }),
-    );
-  }, []);
-  return choices;
+    const left = new AbortController();
+    const read = async () => {
+      try {
+        await connection.whenBack(left.signal);
+        const [presets, models] = await Promise.all([service.presets(), service.models()]);
+        setChoices({ presets: presets.items, models: models.items, error: null });
+      } catch (error) {
+        if (left.signal.aborted || !(error instanceof ServiceError)) return;
+        if (error.problem !== null) setChoices((before) => ({ ...before, error }));
+        else setTimeout(() => setRound((before) => before + 1), AGAIN_MS);
+      }
+    };
+    void read();
+    return () => left.abort();
+  }, [round]);
+  return { ...choices, readAgain: () => setRound((before) => before + 1) };
 }

@@ -1,16 +1,20 @@
+import { useEffect, useState } from 'preact/hooks';
 import type { Model, Preset } from '../service/types.ts';
 import { Field } from '../ui/field.ts';
 import { html } from '../ui/html.ts';
 import type { Draft } from './draft.ts';
+import type { ErrorOf } from './field-errors.ts';
 
 interface OptionFieldsProps {
   readonly draft: Draft;
   readonly change: (part: Partial<Draft>) => void;
   readonly preset: Preset | null;
   readonly models: readonly Model[];
-  readonly errorOf: (path: string) => string | undefined;
+  readonly errorOf: ErrorOf;
 }
 
+/** The fields that stand behind "More". */
+const MORE = ['style', 'background', 'format', 'renditions', 'mediaId', 'ttlSeconds', 'labels'];
 const QUALITIES = ['auto', 'low', 'medium', 'high'];
 const COMMON_SIZES = ['1792x1024', '1024x1024', '1024x1536', '1200x675', '1200x630'];
 
@@ -40,6 +44,12 @@ export function OptionFields({ draft, change, preset, models, errorOf }: OptionF
   ) =>
     html`<${Field} label=${label} hint=${hint} value=${draft[name]} placeholder=${placeholder} error=${errorOf(path)}
       onChange=${(value: string) => change({ [name]: value })} />`;
+  const [isOpen, setOpen] = useState(false);
+  const hasError = MORE.some((path) => errorOf(path) !== undefined);
+  useEffect(() => {
+    // What is marked must be seen.
+    if (hasError) setOpen(true);
+  }, [hasError]);
   return html`
     <fieldset>
       <legend>How</legend>
@@ -56,7 +66,7 @@ export function OptionFields({ draft, change, preset, models, errorOf }: OptionF
       </label>
       <p class="hint">Where the model can; each of the two pictures in between costs a little.</p>
     </fieldset>
-    <details class="more">
+    <details class="more" open=${isOpen} onToggle=${(event: Event) => setOpen((event.currentTarget as HTMLDetailsElement).open)}>
       <summary>More</summary>
       <div class="options">
         ${text('Style', 'style', 'style', 'Sent as a parameter, or written into the prompt.')}

@@ -11,25 +11,22 @@ interface PresetChoiceProps {
 
 /** The kinds of pictures, each with what it is for. */
 export function PresetChoice({ presets, value, onChange, error }: PresetChoiceProps) {
-  const choice = (
-    name: string,
-    title: string,
-    text: string,
-    size: string,
-    isChosen: boolean,
-  ) => html`<label class="preset">
+  const chosen = presets.find(({ name, id }) => value === name || value === id);
+  const choice = (name: string, size: string, text: string, isChosen: boolean) => html`<label class="preset">
     <input type="radio" name="preset" checked=${isChosen} onChange=${() => onChange(name)} />
     <span>
-      <strong>${title}</strong>${size !== '' && html` <span class="preset-size small muted">${size}</span>`}
-      <span class="small muted">${text}</span>
+      <strong>${name === '' ? 'None' : name}</strong>
+      <span class="small muted">${size}</span>
+      <span class="preset-text small muted">${text}</span>
     </span>
   </label>`;
   return html`<fieldset>
     <legend>Preset</legend>
     <div class="presets">
-      ${choice('', 'None', 'No defaults but the configured ones.', '', value === '')}
-      ${presets.map(({ name, id, description, size }) => choice(name, name, description, size, value === name || value === id))}
+      ${choice('', 'as configured', 'Nothing is added.', chosen === undefined)}
+      ${presets.map((preset) => choice(preset.name, preset.size, preset.description, preset === chosen))}
     </div>
+    <p class="preset-chosen small muted">${chosen?.description}</p>
     ${error && html`<p class="field-error">${error}</p>`}
   </fieldset>`;
 }

@@ -1,6 +1,7 @@
 import { formatUsd } from '../ui/format.ts';
 import { html } from '../ui/html.ts';
 import { ErrorNotice } from '../ui/notice.ts';
+import { nameField } from '../ui/words.ts';
 import { describeCrop } from './crop.ts';
 import { CropDrawing } from './crop-drawing.ts';
 import type { LivePreview } from './live-preview.ts';
@@ -18,7 +19,11 @@ export function PreviewPanel({ preview, error, isLoading }: LivePreview) {
     <h2 id="preview-title">What would be sent</h2>
     ${!preview && !error && html`<p class="muted">${isLoading ? 'Working it out …' : 'Say what to show, and it stands here.'}</p>`}
     ${error?.problem && !error.problem.errors && html`<${ErrorNotice} error=${error} />`}
-    ${error?.problem?.errors && html`<p class="field-error">Something is not right yet: see the marked fields.</p>`}
+    ${
+      error?.problem?.errors &&
+      html`<p class="field-error">Not right yet:</p>
+        <ul class="preview-errors small">${error.problem.errors.map(({ path, message }) => html`<li><strong>${nameField(path)}:</strong> ${message}</li>`)}</ul>`
+    }
     ${
       preview &&
       html`<h3>Final prompt</h3>

@@ -41,7 +41,7 @@ export function CleanupPanel({ nextAt, last, onDone }: CleanupPanelProps) {
       setAsking(false);
     }
   };
-  return html`<${Panel} title="Cleanup" isWide>
+  return html`<${Panel} title="Cleanup">
     <p>${nextAt === null ? 'No cleanup is scheduled.' : `The next one: ${formatTime(nextAt)}.`} ${last === null ? 'None has run yet.' : describeLast(last)}</p>
     <div class="actions">
       <button type="button" disabled=${isBusy} onClick=${() => run(true)}>Dry run</button>

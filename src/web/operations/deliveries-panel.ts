@@ -17,13 +17,15 @@ export function DeliveriesPanel() {
   const failed = usePolled<{ items: FailingDelivery[] }>('deliveries?status=failed&limit=20', EVERY_MS);
   const items = [...(failing.value?.items ?? []), ...(failed.value?.items ?? [])];
   const error = failing.error ?? failed.error;
+  const isKnown = failing.value !== null && failed.value !== null;
   const readAgain = () => {
     failing.readAgain();
     failed.readAgain();
   };
   return html`<${Panel} title="Webhooks that fail" isWide>
     ${error !== null && html`<${ErrorNotice} error=${error} onRetry=${readAgain} />`}
-    ${error === null && items.length === 0 && html`<p class="muted">All of them arrive.</p>`}
+    ${isKnown && error === null && items.length === 0 && html`<p class="muted">All of them arrive.</p>`}
+    ${!isKnown && error === null && html`<p class="muted">Reading …</p>`}
     <ul class="deliveries">${items.map((item) => html`<${Item} key=${item.id} item=${item} onDone=${readAgain} />`)}</ul>
   <//>`;
 }
@@ -52,7 +54,7 @@ function Item({ item, onDone }: { readonly item: FailingDelivery; readonly onDon
   return html`<li>
     <p><strong>${host}</strong> about <a href=${hashOf({ name: 'picture', mediaId })}>${mediaId}</a></p>
     <p class="small">Tried ${attempts === 1 ? 'once' : `${attempts} times`}: ${answer}. ${
-      nextAttemptAt === null ? 'Given up.' : `Tried again ${formatTime(nextAttemptAt)}.`
+      nextAttemptAt === null ? 'Given up.' : `The next try: ${formatTime(nextAttemptAt)}.`
     }</p>
     <button type="button" disabled=${isBusy} onClick=${redeliver}>Send again<span class="visually-hidden"> to ${host} about ${mediaId}</span></button>
     ${error !== null && html`<${ErrorNotice} error=${error} />`}

@@ -47,8 +47,9 @@ function Report() {
       ${usage.error !== null && html`<${ErrorNotice} error=${usage.error} onRetry=${usage.readAgain} />`}
       ${usage.value && html`<${SpendPlot} usage=${usage.value} />`}
       ${value && html`<${StagePlot} stages=${value.stages} /><${CleanupPanel} nextAt=${value.cleanup.nextAt} last=${value.cleanup.last} onDone=${report.readAgain} />`}
-      ${models.value && html`<${ModelsPanel} models=${models.value.items} />`}
       <${DeliveriesPanel} />
+      ${models.error !== null && html`<${ErrorNotice} error=${models.error} onRetry=${models.readAgain} />`}
+      ${models.value && html`<${ModelsPanel} models=${models.value.items} />`}
     </div>
   `;
 }

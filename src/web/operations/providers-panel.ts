@@ -36,8 +36,21 @@ function Provider({ provider }: { readonly provider: ProviderReport }) {
   return html`<li>
     <h3>${name} <span class="muted">${model}</span></h3>
     <p><span class=${`state state-${kind}`}>${word}</span> since ${formatTime(since)}. <span class="muted">${means}</span></p>
-    ${until !== undefined && html`<p>${waitMs > 0 ? `Tried again in ${formatDuration(waitMs)}.` : 'Tried again now.'}</p>`}
-    <p class="small muted">${concurrency} ${concurrency === 1 ? 'call' : 'calls'} at a time${perMinute === null ? '' : `, ${perMinute} a minute`}.</p>
+    ${until !== undefined && html`<p>${describeWait(waitMs)}</p>`}
+    <p class="small muted">${describeLimits(concurrency, perMinute)}</p>
     ${lastError && html`<p class="small">Last error, ${formatTime(lastError.at)}: ${lastError.detail}</p>`}
   </li>`;
+}
+
+function describeWait(ms: number): string {
+  return ms > 0 ? `Tried again in ${formatDuration(Math.ceil(ms / 1000) * 1000)}.` : 'Tried again now.';
+}
+
+function describeLimits(concurrency: number | null, perMinute: number | null): string {
+  const atATime = concurrency === null ? 'No limit on calls at a time' : `${countCalls(concurrency)} at a time`;
+  return perMinute === null ? `${atATime}.` : `${atATime}, ${countCalls(perMinute)} a minute.`;
+}
+
+function countCalls(count: number): string {
+  return count === 1 ? '1 call' : `${count} calls`;
 }

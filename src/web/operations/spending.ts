@@ -17,3 +17,10 @@ export function spendingByDay(rows: Usage['days']): readonly DaySpending[] {
   }
   return [...days.values()].sort((one, other) => (one.day < other.day ? -1 : 1));
 }
+
+const dayFormat = new Intl.DateTimeFormat(undefined, { month: 'short', day: 'numeric', timeZone: 'UTC' });
+
+/** A day such as `2026-11-27` as the reader writes it, without the year: `Nov 27`. */
+export function writeDay(day: string): string {
+  return dayFormat.format(new Date(day));
+}

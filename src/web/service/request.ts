@@ -103,5 +103,6 @@ export async function readJson<Value>(answer: Response): Promise<Value> {
   });
   if (answer.ok) return body as Value;
   const isProblem = answer.headers.get('content-type')?.startsWith('application/problem+json') ?? false;
-  throw new ServiceError(isProblem ? (body as Problem) : null);
+  const retryAfter = Number(answer.headers.get('retry-after') ?? Number.NaN);
+  throw new ServiceError(isProblem ? (body as Problem) : null, Number.isFinite(retryAfter) ? retryAfter : null);
 }

@@ -23,7 +23,14 @@ export function Dialog({ title, onClose, children }: DialogProps) {
     event.preventDefault();
     onClose();
   };
-  return html`<dialog ref=${dialog} aria-labelledby=${id} onCancel=${cancel}>
+  const reopen = () => {
+    // A browser closes a dialog at the second Escape, whatever the page says to the first.
+    onClose();
+    setTimeout(() => {
+      if (dialog.current?.open === false) dialog.current.showModal();
+    });
+  };
+  return html`<dialog ref=${dialog} aria-labelledby=${id} onCancel=${cancel} onClose=${reopen}>
     <h2 id=${id}>${title}</h2>
     ${children}
   </dialog>`;

@@ -23,8 +23,9 @@ export function formatUsd(usd: number | null): string {
   return new Intl.NumberFormat('en', options).format(usd);
 }
 
-/** Milliseconds as `0.4 s`, `12 s`, `3 min 05 s` or `2 h 07 min`. */
+/** Milliseconds as `40 ms`, `0.4 s`, `12 s`, `3 min 05 s` or `2 h 07 min`. */
 export function formatDuration(ms: number): string {
+  if (ms > 0 && ms < 100) return `${Math.max(1, Math.round(ms))} ms`;
   if (ms < 10_000) return `${(ms / 1000).toFixed(1)} s`;
   const seconds = Math.round(ms / 1000);
   if (seconds < 60) return `${seconds} s`;

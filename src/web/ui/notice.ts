@@ -1,6 +1,7 @@
 import { ServiceError } from '../service/service-error.ts';
+import { formatDuration } from './format.ts';
 import { type Children, html } from './html.ts';
-import { explainError } from './words.ts';
+import { explainError, nameField } from './words.ts';
 
 interface NoticeProps {
   readonly title: string;
@@ -27,11 +28,11 @@ interface ErrorNoticeProps {
 export function ErrorNotice({ error, onRetry }: ErrorNoticeProps) {
   const failure = error instanceof ServiceError ? error : new ServiceError(null);
   const { title, advice } = explainError(failure);
-  const { problem } = failure;
+  const { problem, retryAfterSeconds } = failure;
   return html`<${Notice} title=${title} kind="error">
     ${problem && html`<p>${problem.detail}</p>`}
-    ${problem?.errors && html`<ul>${problem.errors.map(({ path, message }) => html`<li><strong>${path}</strong> ${message}</li>`)}</ul>`}
-    <p>${advice}</p>
+    ${problem?.errors && html`<ul>${problem.errors.map(({ path, message }) => html`<li><strong>${nameField(path)}:</strong> ${message}</li>`)}</ul>`}
+    <p>${advice}${retryAfterSeconds !== null && ` The service takes it again in ${formatDuration(1000 * retryAfterSeconds)}.`}</p>
     ${problem && html`<p class="muted small">Request ${problem.requestId}</p>`}
     ${onRetry && html`<button type="button" onClick=${onRetry}>Try again</button>`}
   <//>`;

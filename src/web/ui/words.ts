@@ -20,6 +20,23 @@ export const OUTCOME_WORDS: Readonly<Record<Attempt['outcome'], string>> = {
   cancelled: 'was cancelled',
 };
 
+/** Fields of a request that are not called in the form what the API calls them. */
+const FIELD_WORDS: Readonly<Record<string, string>> = {
+  mediaId: 'Name',
+  ttlSeconds: 'Days to keep',
+  inputs: 'Pictures to start from',
+  brief: 'What to show',
+};
+
+/** What a form calls the field of a path such as `inputs.0`: `Pictures to start from, 1`. */
+export function nameField(path: string): string {
+  const [first = '', ...rest] = path.split('.');
+  const [part = '', ...others] = first === 'brief' && rest.length > 0 ? rest : [first, ...rest];
+  const name = FIELD_WORDS[part] ?? part.charAt(0).toUpperCase() + part.slice(1);
+  const place = others.find((one) => /^\d+$/.test(one));
+  return place === undefined ? name : `${name}, ${Number(place) + 1}`;
+}
+
 interface Explanation {
   readonly title: string;
   /** What to do. */

@@ -24,9 +24,9 @@ describe.skipIf(!hasChromium)(`operations on the page${chromiumNote}`, () => {
     await page.getByRole('heading', { level: 3, name: /^openai/ }).waitFor();
     await page.getByText('Works', { exact: true }).waitFor();
     await page.getByRole('img', { name: /^Spending a day.*the budget is \$5\.00$/ }).waitFor();
-    await page.getByRole('rowheader', { name: 'The call to the model' }).waitFor();
+    await page.getByRole('rowheader', { name: /^The call to the model/ }).waitFor();
     await page.getByText('Nothing waits').waitFor();
-    await page.getByRole('rowheader', { name: 'gpt-image-2', exact: true }).waitFor();
+    await page.getByRole('rowheader', { name: /^gpt-image-2 openai/ }).waitFor();
     await page.getByText('All of them arrive.').waitFor();
   });
 
@@ -87,7 +87,7 @@ describe.skipIf(!hasChromium)(`operations on the page${chromiumNote}`, () => {
     await using service = await startPageService({ BUDGET_USD_PER_DAY: '5', MEDIA_MAX_BYTES: '1000000000' });
     await make(service, { prompt: 'a lighthouse' });
     await using view = await pages.open(service, { path: '/#/operations', ...look });
-    await view.page.getByRole('rowheader', { name: 'The call to the model' }).waitFor();
+    await view.page.getByRole('rowheader', { name: /^The call to the model/ }).waitFor();
     await view.page.getByRole('button', { name: 'Dry run' }).click();
     await view.page.getByText(/^It would delete/).waitFor();
     expect(await axe(view.page)).toEqual([]);
