@@ -17,7 +17,7 @@ export function SpendPlot({ usage }: { readonly usage: Usage }) {
   const days = spendingByDay(usage.days);
   const total = days.reduce((sum, { usd }) => sum + usd, 0);
   return html`<${Panel} title="Spending" isWide>
-    <dl class="facts">
+    <dl class="figures">
       <${Fact} name="Today">${formatUsd(spent)}<//>
       <${Fact} name="Held back">${formatUsd(reserved)}<//>
       <${Fact} name="Budget a day">${usdPerDay === null ? 'None' : formatUsd(usdPerDay)}<//>

@@ -14,7 +14,7 @@ export function WorkPanel({ queue, instances }: WorkPanelProps) {
   const { queued, running, limit, oldestQueuedAt } = queue;
   const now = useNow(oldestQueuedAt !== null);
   return html`<${Panel} title="Queue">
-    <dl class="facts">
+    <dl class="figures">
       <${Fact} name="Waiting">${queued} of at most ${limit}<//>
       <${Fact} name="Being made">${running}<//>
       <${Fact} name="Oldest waits">${oldestQueuedAt === null ? 'Nothing waits' : formatDuration(Math.max(0, now - Date.parse(oldestQueuedAt)))}<//>
@@ -31,7 +31,7 @@ export function StoragePanel({
   readonly disk: OperationsReport['disk'];
 }) {
   return html`<${Panel} title="Storage">
-    <dl class="facts">
+    <dl class="figures">
       <${Fact} name="Pictures take">${formatBytes(mediaBytes)}<//>
       <${Fact} name="Kept up to">${maxBytes === null ? 'No limit' : formatBytes(maxBytes)}<//>
       <${Fact} name="Free">${freeBytes === null ? 'In a bucket: no limit is known' : formatBytes(freeBytes)}<//>
