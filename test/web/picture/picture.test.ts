@@ -11,7 +11,8 @@ const pages = pageOpener();
 const NASTY = `"><script>alert(1)</script> & 'x'`;
 
 const path = (mediaId: string) => `/#/images/${mediaId}`;
-const button = (page: Page, name: string) => page.getByRole('group', { name: 'What to do' }).getByRole('button', { name });
+const button = (page: Page, name: string) =>
+  page.getByRole('group', { name: 'What to do' }).getByRole('button', { name });
 
 /** The value of a field that is there to be copied. */
 async function copied(page: Page, name: string): Promise<string> {
@@ -20,7 +21,11 @@ async function copied(page: Page, name: string): Promise<string> {
 
 async function patch(easel: Easel, mediaId: string, body: unknown): Promise<void> {
   const headers = { 'content-type': 'application/json' };
-  const { ok } = await fetch(`${easel.url}/images/${mediaId}`, { method: 'PATCH', headers, body: JSON.stringify(body) });
+  const { ok } = await fetch(`${easel.url}/images/${mediaId}`, {
+    method: 'PATCH',
+    headers,
+    body: JSON.stringify(body),
+  });
   expect(ok).toBe(true);
 }
 
@@ -96,32 +101,42 @@ describe.skipIf(!hasChromium)(`the picture's view${chromiumNote}`, () => {
   it.each([
     { width: 390, dark: false },
     { width: 1280, dark: true },
-  ])('has nothing serious by axe and no overflow at $width px (dark: $dark), done, failed and waiting', async (options) => {
-    await using easel = await startEasel({ env: { CONCURRENCY: '1' } });
-    const gate = easel.upstream.gate();
-    easel.upstream.script(picture(), openAiError('moderation_blocked'), picture({ beforeHeaders: gate }));
-    await easel.post({ mediaId: 'done', prompt: `${'long'.repeat(60)} ${'words '.repeat(400)}`, labels: ['x'.repeat(64)] });
-    await easel.post({ mediaId: 'failed', prompt: 'a boat' });
-    await easel.post({ mediaId: 'running', prompt: 'a tower' }, { prefer: 'respond-async' });
-    await gate.reached();
-    for (const [mediaId, words] of [
-      ['done', 'The stored bytes are those of the record'],
-      ['failed', 'Retry'],
-      ['running', 'Being painted'],
-    ] as const) {
-      await using view = await pages.open(easel, { ...options, path: path(mediaId) });
-      await view.page.getByText(words).first().waitFor();
-      expect(await axe(view.page)).toEqual([]);
-      const overflow = 'document.documentElement.scrollWidth - document.documentElement.clientWidth';
-      expect(await view.page.evaluate(overflow)).toBe(0);
-    }
-    gate.open();
-  });
+  ])(
+    'has nothing serious by axe and no overflow at $width px (dark: $dark), done, failed and waiting',
+    async (options) => {
+      await using easel = await startEasel({ env: { CONCURRENCY: '1' } });
+      const gate = easel.upstream.gate();
+      easel.upstream.script(picture(), openAiError('moderation_blocked'), picture({ beforeHeaders: gate }));
+      await easel.post({
+        mediaId: 'done',
+        prompt: `${'long'.repeat(60)} ${'words '.repeat(400)}`,
+        labels: ['x'.repeat(64)],
+      });
+      await easel.post({ mediaId: 'failed', prompt: 'a boat' });
+      await easel.post({ mediaId: 'running', prompt: 'a tower' }, { prefer: 'respond-async' });
+      await gate.reached();
+      for (const [mediaId, words] of [
+        ['done', 'The stored bytes are those of the record'],
+        ['failed', 'Retry'],
+        ['running', 'Being painted'],
+      ] as const) {
+        await using view = await pages.open(easel, { ...options, path: path(mediaId) });
+        await view.page.getByText(words).first().waitFor();
+        expect(await axe(view.page)).toEqual([]);
+        const overflow = 'document.documentElement.scrollWidth - document.documentElement.clientWidth';
+        expect(await view.page.evaluate(overflow)).toBe(0);
+      }
+      gate.open();
+    },
+  );
 
   it('shows how far a picture is, its partial pictures and then the picture, and keeps the focus', async () => {
     await using easel = await startEasel({ env: { CONCURRENCY: '1' } });
     const [first, second, dripping] = [easel.upstream.gate(), easel.upstream.gate(), easel.upstream.gate()];
-    easel.upstream.script(picture({ beforeHeaders: first }), picture({ beforeHeaders: second, drip: { pause: dripping } }));
+    easel.upstream.script(
+      picture({ beforeHeaders: first }),
+      picture({ beforeHeaders: second, drip: { pause: dripping } }),
+    );
     await easel.post({ mediaId: 'before', prompt: 'a boat' }, { prefer: 'respond-async' });
     await first.reached();
     await easel.post({ mediaId: 'made', prompt: 'a lighthouse', partials: 1 }, { prefer: 'respond-async' });
@@ -134,13 +149,16 @@ describe.skipIf(!hasChromium)(`the picture's view${chromiumNote}`, () => {
     await page.getByText('openai makes it with gpt-image-2.').waitFor();
     second.open();
     await page.getByRole('img', { name: 'Not finished: a lighthouse' }).waitFor();
+    // One that opens the page later sees it, too.
+    await page.reload();
+    await page.getByRole('img', { name: 'Not finished: a lighthouse' }).waitFor();
     await button(page, 'Cancel').focus();
     dripping.open();
     const shown = page.getByRole('img', { name: 'a lighthouse', exact: true });
     await expect.poll(() => shown.evaluate((image) => Reflect.get(image, 'naturalWidth'))).toBe(1024);
     await button(page, 'Edit').waitFor();
     // "Cancel" had the focus and is gone.
-    expect(await page.evaluate('document.activeElement.className')).toBe('actions');
+    expect(await page.evaluate('document.activeElement.className')).toBe('picture-actions');
   });
 
   it('cancels a picture, says what a retry may cost, and makes it then', async () => {
