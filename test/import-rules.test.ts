@@ -57,7 +57,7 @@ const ADAPTERS = [
 /** What adapters of any port may share. */
 const SHARED = ['adapters/threads', 'adapters/time', 'adapters/postgres'];
 const PROVIDERS = ['adapters/providers', 'adapters/providers/openai', 'adapters/providers/threads'];
-const ENTRANCES = ['http', 'http/routes', 'http/routes/images', 'mcp', 'cli', 'client', 'web'];
+const ENTRANCES = ['http', 'http/routes', 'http/routes/images', 'mcp', 'cli', 'client'];
 
 const core = (...rooms: readonly string[]) => rooms.map((room) => `core/${room}`);
 const every = (names: readonly string[], prefix: string, allowed: readonly string[]) =>
@@ -124,7 +124,9 @@ const MAY_IMPORT: ReadonlyMap<string, readonly string[]> = new Map([
   ['http/routes/images', [...core('images', ...DOMAIN, 'ports'), 'api', 'security', 'http', 'http/routes']],
   ['client', ['api']],
   ['mcp', [...core('images'), 'api']],
-  ['web', []],
+  // Of other rooms the page takes types: what makes the files for browsers refuses values (test/http/page).
+  ['web', ['web/gallery', 'api', ...core(...DOMAIN)]],
+  ['web/gallery', ['web', 'api', ...core(...DOMAIN)]],
   ['config', [...core(...DOMAIN, 'planning', 'models'), 'security', 'config/files', 'config/messages']],
   ['config/files', [...core(...DOMAIN, 'planning', 'models'), 'security', 'config/messages']],
   ['config/messages', ['config']],
@@ -243,13 +245,21 @@ const CASES: readonly Case[] = [
   inRoom('adapters/providers/openai', imported('../../../security/ssrf-guard.ts'), null),
   inRoom('adapters/providers/openai', imported('../../../security/key-ring.ts'), IMPORTS),
   // Packages. Those that are not installed are refused as undeclared, too.
-  ...[...core(...CORE, 'upstream/outage'), 'api', 'client', 'web'].flatMap((room) => [
+  ...[...core(...CORE, 'upstream/outage'), 'api', 'client', 'web', 'web/gallery'].flatMap((room) => [
     ...[...HTTP_SERVER, ...SDKS].map((name, index) => inRoom(room, WAYS[index % WAYS.length]?.(name) ?? '', IMPORTS)),
     ...SDKS_TO_COME.map((name) => inRoom(room, imported(name), [IMPORTS, UNDECLARED])),
   ]),
   ...['thumbhash', 'lru-cache', 'node:fs'].map((name) => inRoom('api', imported(name), IMPORTS)),
   inRoom('client', imported('zod'), IMPORTS),
   inRoom('api', imported('zod'), null),
+  ...['web', 'web/gallery'].flatMap((room) => [
+    ...['preact', 'preact/hooks', 'htm/preact', 'eventsource-parser'].map((name) => inRoom(room, imported(name), null)),
+    ...['lru-cache', 'node:fs', 'preact/compat'].map((name) => inRoom(room, imported(name), IMPORTS)),
+    inRoom(room, importedType('zod'), null),
+  ]),
+  inRoom('web/gallery', imported('../picture/part.ts'), null),
+  inRoom('web/gallery', imported('../../part.ts'), IMPORTS),
+  inRoom('web/gallery/rows', imported('../../state/part.ts'), IMPORTS),
   ...['adapters/queue', 'adapters/imaging', 'adapters/providers/openai', 'security', 'config'].flatMap((room) =>
     HTTP_SERVER.map((name) => inRoom(room, imported(name), IMPORTS)),
   ),

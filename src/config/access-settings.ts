@@ -82,6 +82,11 @@ export const accessSettings = {
     '`/docs` and `/openapi.json`: `open`, or `keyed`: for every key, which a browser asks for as a password, under any user name. ' +
       'Default: open on loopback, else `keyed`.',
   ),
+  PAGE: choice(['on', 'off'])
+    .default('on')
+    .describe(
+      '`off`: no page at `/`. It needs no key and holds no data: it asks for a key, and calls the API with it.',
+    ),
   RATE_LIMIT_PER_MINUTE: perMinute().describe(
     'Most generations that one key, or without keys one address, may ask for in a minute. Default: no limit.',
   ),
@@ -114,6 +119,8 @@ export interface HttpAccess {
   readonly trustProxy: boolean | string;
   readonly metricsAccess: Access;
   readonly docsAccess: Access;
+  /** Whether there is a page at `/`. */
+  readonly page: boolean;
   /** Requests per minute, by kind; null for no limit. */
   readonly rateLimits: {
     readonly generate: number | null;
@@ -155,6 +162,7 @@ export function httpAccess(settings: AccessSettings, defaultAccess: Access): Htt
     trustProxy: settings.TRUST_PROXY,
     metricsAccess: settings.METRICS_ACCESS ?? defaultAccess,
     docsAccess: settings.DOCS_ACCESS ?? defaultAccess,
+    page: settings.PAGE === 'on',
     rateLimits: {
       generate: settings.RATE_LIMIT_PER_MINUTE ?? null,
       read: settings.RATE_LIMIT_READ_PER_MINUTE ?? null,

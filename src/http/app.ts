@@ -34,6 +34,8 @@ import { handleOpenAiError, handleOpenAiErrors } from './openai/errors.ts';
 import { openAiRoutes } from './openai/routes.ts';
 import { taskRoutes } from './openai/tasks.ts';
 import { documentRoutes } from './openapi/document.ts';
+import { createPage } from './page/page.ts';
+import { createPagePolicy } from './page/page-policy.ts';
 import { trackMethods } from './protocol/allowed-methods.ts';
 import { countJsonPictures } from './protocol/json-pictures.ts';
 import { readMultipartBodies } from './protocol/multipart-bodies.ts';
@@ -50,6 +52,7 @@ import { runRoutes } from './routes/images/runs.ts';
 import { mediaRoutes } from './routes/media.ts';
 import { metricsRoutes } from './routes/metrics.ts';
 import { modelRoutes } from './routes/models.ts';
+import { pageRoutes } from './routes/page.ts';
 import { presetRoutes } from './routes/presets.ts';
 import { usageRoutes } from './routes/usage.ts';
 
@@ -59,6 +62,8 @@ export interface AppConfig {
   readonly version: string;
   /** False for a replica that answers its operators alone: health and metrics. */
   readonly answersCallers: boolean;
+  /** Whether there is a page at `/`. */
+  readonly page: boolean;
   /** Where clients reach the service, without a slash at its end; null to write paths only. */
   readonly publicUrl: string | null;
   /** Memory for all uploads at the same time, in bytes; one has at most as much. */
@@ -113,6 +118,8 @@ export interface AppOverrides {
   readonly watchLoad: typeof watchLoad;
   /** Most connections at once; infinitely many by default. */
   readonly maxConnections: number;
+  /** The folder of the page's files, with a slash at its end. */
+  readonly pageFolder: URL;
 }
 
 /** Builds the HTTP side: hooks for every request first, then the API, then the pictures. It does not listen yet. */
@@ -215,6 +222,8 @@ export async function buildApp(
     guardPages(scope, keys, config.docsAccess);
     await scope.register(docsRoutes);
   };
+  const mediaDelivery = config.mediaDelivery ?? 'stream';
+  const policy = createPagePolicy(pictures, mediaDelivery, logger);
   const api: FastifyPluginAsync = async (scope) => {
     await secureHeaders(scope);
     handleUnknownRoutes(scope, methodsOf);
@@ -223,6 +232,7 @@ export async function buildApp(
     await scope.register(healthRoutes, { health, version });
     await scope.register(monitoring);
     if (!config.answersCallers) return;
+    if (config.page) await scope.register(pageRoutes, { page: createPage(overrides.pageFolder), policy });
     await scope.register(authenticated);
     await scope.register(openAi, { prefix: '/v1' });
     await scope.register(documentation);
@@ -231,7 +241,7 @@ export async function buildApp(
     securePictures(scope);
     limiter.guard(scope);
     const access = links && privateAccess(keys, links);
-    const redirect = createRedirect(pictures, config.mediaDelivery ?? 'stream');
+    const redirect = createRedirect(pictures, mediaDelivery);
     await scope.register(mediaRoutes, { pictures, hot, repeated: mayRepeat ? repeated : null, redirect, access });
   };
   await app.register(api);

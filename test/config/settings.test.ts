@@ -42,6 +42,7 @@ const EXAMPLES: Readonly<Record<string, Example>> = {
   MEDIA_URL_SECONDS: { set: '61', gives: ({ links }) => links?.seconds, as: 61, beside: PRIVATE },
   METRICS_ACCESS: { set: 'keyed', gives: ({ server }) => server.metricsAccess, as: 'keyed' },
   DOCS_ACCESS: { set: 'keyed', gives: ({ server }) => server.docsAccess, as: 'keyed' },
+  PAGE: { set: 'off', gives: ({ server }) => server.page, as: false },
   RATE_LIMIT_PER_MINUTE: { set: '7', gives: ({ server }) => server.rateLimits.generate, as: 7 },
   RATE_LIMIT_READ_PER_MINUTE: { set: '7', gives: ({ server }) => server.rateLimits.read, as: 7 },
   RATE_LIMIT_MEDIA_PER_MINUTE: { set: '7', gives: ({ server }) => server.rateLimits.media, as: 7 },

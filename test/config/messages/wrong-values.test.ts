@@ -82,6 +82,7 @@ const WRONG: Readonly<Record<string, readonly Row[]>> = {
   MEDIA_URL_SECONDS: [seconds(60, 604_800)],
   METRICS_ACCESS: [access],
   DOCS_ACCESS: [access],
+  PAGE: [oneOf('on', 'off')],
   RATE_LIMIT_PER_MINUTE: [wholeNumber(1, 1_000_000)],
   RATE_LIMIT_READ_PER_MINUTE: [wholeNumber(1, 1_000_000)],
   RATE_LIMIT_MEDIA_PER_MINUTE: [wholeNumber(1, 1_000_000)],

@@ -1,0 +1,46 @@
+/** The service as a process of its own, with the stand-in model API as its provider, which can be stopped and started again. */
+
+import { type RunningService, startService } from '../app/process.ts';
+import { type OpenAiServer, startOpenAiServer } from '../openai/server.ts';
+import { temporaryFolder } from '../temporary-folder.ts';
+
+export interface PageService extends AsyncDisposable {
+  readonly url: string;
+  readonly folder: string;
+  readonly upstream: OpenAiServer;
+  /** Ends the process at once, as a crash does. */
+  kill(): Promise<void>;
+  /** Starts the process again after `kill`, at the same URL with the same data; other settings are as at first, but for these. */
+  restart(env?: Readonly<Record<string, string>>): Promise<void>;
+}
+
+/** Starts the service with these settings; it listens when the promise resolves. */
+export async function startPageService(env: Readonly<Record<string, string>> = {}): Promise<PageService> {
+  await using parts = new AsyncDisposableStack();
+  const { path: folder } = parts.use(await temporaryFolder());
+  const upstream = await startOpenAiServer();
+  parts.defer(() => upstream.close());
+  const settings = {
+    OPENAI_API_KEY: upstream.key ?? 'none',
+    OPENAI_BASE_URL: upstream.baseUrl,
+    IMAGE_SIZE: '1024x640',
+    ...env,
+  };
+  let running: RunningService = await startService({ folder, env: settings });
+  parts.defer(() => running[Symbol.asyncDispose]());
+  const { url } = running;
+  const owned = parts.move();
+  return {
+    url,
+    folder,
+    upstream,
+    async kill() {
+      running.child.kill('SIGKILL');
+      await running.exited;
+    },
+    async restart(more = {}) {
+      running = await startService({ folder, env: { ...settings, ...more, PORT: new URL(url).port } });
+    },
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+}
