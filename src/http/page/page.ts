@@ -25,6 +25,8 @@ export function createPage(folder: URL = FOLDER): () => Promise<EncodedPage> {
 function readInThread(folder: URL): Promise<EncodedPage> {
   return new Promise((resolve, reject) => {
     const worker = new Worker(THREAD, { workerData: folder.href, name: 'easel-page' });
+    // A process that stops does not wait for it.
+    worker.unref();
     worker.once('message', resolve);
     worker.once('error', reject);
     worker.once('exit', (code) => reject(new Error(`the thread that reads the page ended with ${code}`)));

@@ -26,7 +26,8 @@ export function readModule(source: string): ReadModule {
     if (at === null) continue;
     const quoted = tokens[at];
     const isDynamic = tokens[index + 1]?.text === '(';
-    if (quoted?.kind !== 'string') {
+    const isComputed = isDynamic && ![')', ','].includes(tokens[at + 1]?.text ?? '');
+    if (quoted?.kind !== 'string' || isComputed) {
       const line = source.slice(0, token.start).split('\n').length;
       throw new Error(`the import in line ${line} does not name its module as a quoted text`);
     }
