@@ -214,13 +214,19 @@ const { labels, metadata, ttlSeconds, webhookUrl } = createImage.shape;
 
 /** Body of `PATCH /images/:mediaId`: the fields by the rules of `POST /images`. */
 export const patchImage = z
-  .strictObject({ labels, metadata, ttlSeconds, webhookUrl } satisfies Record<keyof ChangeableFields, z.ZodType>)
+  .strictObject({
+    ...({ labels, metadata, ttlSeconds, webhookUrl } satisfies Record<keyof ChangeableFields, z.ZodType>),
+    pinned: z.boolean().nullish().meta({
+      description:
+        'Whether no cleanup removes the picture, only DELETE. `false` and null take the label `pinned` away, too.',
+    }),
+  })
   .meta({
     id: 'PatchImage',
     description:
       'What does not make another picture. A field that is given replaces what there was, null clears it, and one that is left ' +
       'out stays; without any, nothing changes. `ttlSeconds` counts from now.',
-    examples: [{ labels: ['blog', 'pinned'], ttlSeconds: null }],
+    examples: [{ labels: ['blog'], ttlSeconds: null, pinned: true }],
   }) satisfies z.ZodType<ImagePatch>;
 
 const prefer = z.string().optional().meta({

@@ -15,7 +15,7 @@ const statusReport = z
   .strictObject({
     mediaId: z.string(),
     status: imageStatus,
-    since: timestamp('When it took this status; null where the record does not tell.').nullable(),
+    since: timestamp('When it took this status.'),
     provider: z.string(),
     attempts,
     createdAt: timestamp('When the request was accepted.'),

@@ -42,6 +42,23 @@ const renditionRecord = z
   })
   .meta({ id: 'Rendition', description: 'A derived file.' });
 
+const thumbnail = z
+  .strictObject({
+    url: fileUrl.meta({ description: 'Where it is served.', examples: ['/media/article-42-hero@thumb.webp'] }),
+    versionedUrl: versionedUrl.meta({
+      description:
+        'The same with the first 12 digits of its sha256; without them until it is first asked for, where an older Easel made the picture.',
+      examples: ['/media/article-42-hero@thumb.webp?v=5b0e7c19d2aa'],
+    }),
+    width: z.int(),
+    height: z.int(),
+  })
+  .meta({
+    id: 'Thumbnail',
+    description:
+      'A small copy of the master for lists: a WebP of at most 480 pixels a side and 60 kB. It is no rendition.',
+  });
+
 /** The calls to providers that were made for one image. */
 export const attempts = z.array(
   z
@@ -163,6 +180,7 @@ export const imageRecord = z
     bytes: z.int().nullable(),
     sha256: sha256.nullable(),
     thumbhash: z.string().nullable().meta({ description: 'A blurred stand-in of some 30 bytes, base64.' }),
+    thumbnail: thumbnail.nullable().meta({ description: 'Null until the picture has succeeded.' }),
     renditions: z.array(
       z
         .discriminatedUnion('status', [renditionRecord, pendingRendition])
@@ -189,7 +207,10 @@ export const imageRecord = z
     warnings: z.array(warning),
     metadata: z.record(z.string(), z.string()),
     labels: z.array(z.string()),
+    pinned: z.boolean().meta({ description: 'Whether no cleanup removes it: by PATCH, or by the label `pinned`.' }),
     createdAt: timestamp('When the request was accepted.'),
+    statusSince: timestamp('When it took its status.'),
+    startedAt: timestamp('When the present run left the queue and began to work; null before.').nullable(),
     completedAt: timestamp('When the picture ended, well or not.').nullable(),
     expiresAt: timestamp('When it will be deleted.').nullable(),
     error: failure.nullable(),

@@ -47,7 +47,7 @@ function uncalledServices(): AppServices {
       find: uncalled,
     },
     callDefaults: { model: '', sizeFor: uncalled },
-    pictures: { find: uncalled, open: uncalled, read: uncalled },
+    pictures: { find: uncalled, makeThumbnail: uncalled, open: uncalled, read: uncalled },
     keys: { inUse: false, find: uncalled },
     toRecord: uncalled,
     links: null,

@@ -100,7 +100,7 @@ export function createPipeline(
       findStoredOriginal,
       generate,
       finish: createFinish({ store, imaging, embedPrompt, contentNames, deferredFormats, reportOutcome, clock }),
-      regenerate: createRegenerate({ generate, regenerateOnReject, maxAttempts: retry.maxAttempts }),
+      regenerate: createRegenerate({ generate, regenerateOnReject, maxAttempts: retry.maxAttempts, clock }),
       recordFailure,
       tracer,
     }),

@@ -14,6 +14,7 @@ import { protectInputs } from '../core/inputs/input-holds.ts';
 import { createGuardSpending } from '../core/money/budget-watch.ts';
 import { createCosts } from '../core/money/costs.ts';
 import { createRunningCalls } from '../core/pipeline/running-calls.ts';
+import { createEnsureThumbnail } from '../core/pipeline/thumbnails.ts';
 import { createDeletions } from '../core/retention/deletions.ts';
 import { createSweepWatch } from '../core/retention/sweep-watch.ts';
 import { createStorageCapacity } from '../core/storage/capacity.ts';
@@ -170,6 +171,7 @@ export async function createServices(
   const capacity = createStorageCapacity({ queue, store, defaultSize: config.defaults.size, watch: storageWatch });
   const deletions = createDeletions({ records, store, queue, events, locks, telemetry: metrics, clock, log });
   const sweepWatch = createSweepWatch(log, metrics);
+  const ensureThumbnail = createEnsureThumbnail({ records, store, imaging, contentNames: isShared, log });
   const stopping = new AbortController();
   const ending = new AbortController();
   const { images, calls } = createUseCases(config, {
@@ -197,6 +199,7 @@ export async function createServices(
     guardSpending,
     deletions,
     sweepWatch,
+    ensureThumbnail,
     urls,
     toRecord,
     clock,
@@ -258,7 +261,7 @@ export async function createServices(
     reloadKeys: keys.reload,
     stopping: () => stopping.signal.aborted,
     providerUsable: () => upstreams.anyUsable(),
-    pictures: createPublishedPictures({ records, store }),
+    pictures: createPublishedPictures({ records, store, ensureThumbnail }),
     checks,
     requestCounters: cluster?.requestCounters ?? null,
 

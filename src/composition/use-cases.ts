@@ -69,6 +69,7 @@ interface UseCaseParts {
   readonly guardSpending: GuardSpending;
   readonly deletions: Deletions;
   readonly sweepWatch: SweepWatch;
+  readonly ensureThumbnail: (mediaId: string) => Promise<unknown>;
   readonly urls: MediaUrls;
   readonly toRecord: ToRecord;
   readonly clock: Clock;
@@ -90,7 +91,7 @@ interface UseCases {
 /** Builds each use case from the parts and settings that it takes, and puts them together as facades. */
 export function createUseCases(config: Config, parts: UseCaseParts): UseCases {
   const { presets, records, store, queue, events, providers, upstreams, costs, deletions, urls, toRecord } = parts;
-  const { clock, tracer, newId, log, stopping } = parts;
+  const { clock, tracer, newId, log, stopping, ensureThumbnail } = parts;
   const { budget, defaults, retention } = config;
   const queueLimit = config.queue.limit;
   const modelNames = modelNamesIn(config);
@@ -161,7 +162,7 @@ export function createUseCases(config: Config, parts: UseCaseParts): UseCases {
       store,
       deletions,
       removeOrphans: createOrphanRemoval({ records, store, log }),
-      repairMissingFiles: createRepair({ records, store, queue, events, queueLimit, log }),
+      repairMissingFiles: createRepair({ records, store, queue, events, queueLimit, ensureThumbnail, clock, log }),
       retention,
       watch: parts.sweepWatch,
       locks: parts.locks,

@@ -4,9 +4,9 @@ import type { ImageEvent } from '../../src/core/images/follow.ts';
 import { exampleImage, exampleRecord } from '../support/app/fake-images.ts';
 
 const record = await exampleRecord(exampleImage({ mediaId: 'a' }));
-const { status, provider, attempts, createdAt, completedAt } = record;
+const { status, statusSince: since, provider, attempts, createdAt, completedAt } = record;
 const events: readonly ImageEvent[] = [
-  { type: 'status', id: '1', data: { mediaId: 'a', status, since: null, provider, attempts, createdAt, completedAt } },
+  { type: 'status', id: '1', data: { mediaId: 'a', status, since, provider, attempts, createdAt, completedAt } },
   { type: 'partial', id: '1.0', data: { mediaId: 'a', index: 0, base64: 'aGk=' } },
   { type: 'done', id: '2.done', data: record },
   { type: 'deleted', id: 'deleted', data: { mediaId: 'a' } },
@@ -24,6 +24,6 @@ test('a partial picture stays the same object, so that its frame is shared by ev
 });
 
 test('a status event has no other fields than the documented ones', () => {
-  const data = { mediaId: 'a', status, since: null, provider, attempts, createdAt, completedAt, owner: 'blog' };
+  const data = { mediaId: 'a', status, since, provider, attempts, createdAt, completedAt, owner: 'blog' };
   expect(toImageEvent({ type: 'status', id: '1', data }).data).not.toHaveProperty('owner');
 });

@@ -153,7 +153,7 @@ describe('an input', () => {
     const { images } = easel.services;
     for (const mediaId of ['a', 'b']) await submit(easel, { mediaId, inputs: [part(logo), part(chair)].slice(0, 2) });
     await submit(easel, { mediaId: 'c', inputs: [part(logo)] });
-    const bytes = async () => (await easel.services.pictures.find('c.png'))?.file.bytes ?? 0;
+    const bytes = async () => (await easel.services.pictures.find('c.png'))?.file?.bytes ?? 0;
     expect(await bytes()).toBeGreaterThan(0);
     await images.remove('a', ANONYMOUS);
     expect(await inputFiles(easel)).toEqual(names(logo, chair));

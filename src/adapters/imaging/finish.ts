@@ -15,6 +15,7 @@ import { inspectInput } from './input.ts';
 import { type DecodeLimits, type Picture, readPicture } from './inspect.ts';
 import { makePreview } from './preview.ts';
 import { renderFile } from './render.ts';
+import { makeThumbnail } from './thumbnail.ts';
 
 export interface ImagingOptions {
   /** Defaults: 64 MiB, 36 megapixels, 30 s. */
@@ -42,6 +43,8 @@ export interface PictureMaker {
     spec: FinishSpec,
     onFile: (file: FinishedFile) => Promise<void>,
   ): Promise<readonly Warning[]>;
+  /** Of the original, or of the master where that is lost; that is then not signed, as it cannot name the original's manifest. */
+  thumbnail(source: Uint8Array, spec: FinishSpec, isOriginal: boolean): Promise<FinishedFile>;
   inspect(bytes: Uint8Array): Promise<InspectedPicture>;
 }
 
@@ -61,9 +64,9 @@ export function createImaging(options: ImagingOptions = {}): PictureMaker {
   const operations = new PQueue({ concurrency });
 
   /** Makes the files of one original: encoded with `run`, then signed. */
-  async function createFileMaker(original: Uint8Array, picture: Picture, spec: FinishSpec, run: Run) {
+  async function createFileMaker(original: Uint8Array, picture: Picture, spec: FinishSpec, run: Run, signs = true) {
     const xmp = xmpPacket(spec.provenance);
-    const signing = await signer?.signerFor(original, picture, spec);
+    const signing = signs ? await signer?.signerFor(original, picture, spec) : undefined;
     const masterCrop = await run(() => chooseCrop(picture, wholePicture(picture), spec.master, spec.crop));
     const frame = <S extends Size>(size: S) => ({ ...size, crop: spec.crop, containBackground });
     const make = async (file: RenditionSpec, crop: Crop) => {
@@ -78,6 +81,17 @@ export function createImaging(options: ImagingOptions = {}): PictureMaker {
       rendition: async (rendition: RenditionSpec) =>
         make(rendition, await run(() => chooseCrop(picture, masterCrop, rendition, spec.crop))),
       preview: () => run(() => makePreview(picture, masterCrop, frame(spec.master))),
+      thumbnail: async () => {
+        const made = await makeThumbnail(picture, {
+          crop: masterCrop,
+          frame: frame(spec.master),
+          // A long prompt would take the room of the picture.
+          xmp: xmpPacket({ ...spec.provenance, prompt: null }),
+          sign: signing && ((file) => signing.sign(file, masterCrop)),
+          run,
+        });
+        return { ...made, sha256: sha256(made.bytes) };
+      },
       /** Warnings from signing so far. */
       warnings: () => signing?.warnings ?? [],
     };
@@ -96,15 +110,16 @@ export function createImaging(options: ImagingOptions = {}): PictureMaker {
     onChecked();
     const spec = shapeOf(picture, asked);
     const make = await createFileMaker(original, picture, spec, run);
-    const [master, renditions, preview] = await Promise.all([
+    const [master, renditions, preview, thumbnail] = await Promise.all([
       isMaster(picture, spec) ? asItCame(spec) : make.master(),
       Promise.all(spec.renditions.map(make.rendition)),
       make.preview(),
+      make.thumbnail(),
     ]);
     // Not after a failure, when other operations may still read them.
     freePixels(picture.pixels);
     const warnings = [...findWarnings(picture, make.masterCrop, spec), ...make.warnings()];
-    return { master, renditions, checks, ...preview, warnings };
+    return { master, renditions, thumbnail, checks, ...preview, warnings };
   }
 
   async function finishDeferred(
@@ -120,10 +135,25 @@ export function createImaging(options: ImagingOptions = {}): PictureMaker {
     return make.warnings();
   }
 
+  async function thumbnail(source: Uint8Array, asked: FinishSpec, isOriginal: boolean): Promise<FinishedFile> {
+    const picture = await readPicture(source, limits);
+    const make = await createFileMaker(
+      source,
+      picture,
+      shapeOf(picture, asked),
+      (operation) => operation(),
+      isOriginal,
+    );
+    const made = await make.thumbnail();
+    freePixels(picture.pixels);
+    return made;
+  }
+
   return {
     finish: (original, spec, onChecked) => pictures.add(() => finish(original, spec, onChecked)),
     // Not queued here: slow renditions must not delay masters.
     finishDeferred,
+    thumbnail,
     inspect: (bytes) => pictures.add(() => operations.add(() => inspectInput(bytes, limits))),
   };
 }

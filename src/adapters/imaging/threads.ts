@@ -95,6 +95,14 @@ export function createImagingThreads({
     throw new TypeError('a rendition was to be made');
   }
 
+  async function makeThumbnail(read: ReadOriginal, spec: FinishSpec, sha256: string): Promise<FinishedFile> {
+    const original = ownBuffer(await read());
+    const task: ImagingTask = { make: 'thumbnail', original, spec, sha256 };
+    const result = await pool.run(task, { transfer: [original.buffer] });
+    if ('thumbnail' in result) return result.thumbnail;
+    throw new TypeError('a thumbnail was to be made');
+  }
+
   async function inspectOnThread(bytes: Uint8Array): Promise<InspectedPicture> {
     const input = Uint8Array.from(bytes);
     const result = await pool.run({ make: 'inspection', input }, { transfer: [input.buffer] });
@@ -126,6 +134,10 @@ export function createImagingThreads({
       }
       return [...warnings.values()];
     },
+    async thumbnail(read, spec, sha256) {
+      const made = await onThread(() => makeThumbnail(read, spec, sha256), 'the thumbnail could not be made');
+      return { ...made, [Symbol.dispose]: () => releaseFile(made) };
+    },
     async inspect(bytes) {
       const giveBack = await takePlace();
       try {
@@ -156,8 +168,8 @@ async function onThread<T>(work: () => Promise<T>, failure = UNFINISHED): Promis
   }
 }
 
-function disposeOf({ master, renditions }: FinishedPicture, giveBack: () => void): void {
-  for (const file of [master, ...renditions]) releaseFile(file);
+function disposeOf({ master, renditions, thumbnail }: FinishedPicture, giveBack: () => void): void {
+  for (const file of [master, ...renditions, thumbnail]) releaseFile(file);
   giveBack();
 }
 

@@ -36,11 +36,14 @@ type FinishTask = { readonly original: Uint8Array; readonly spec: FinishSpec } &
     }
   /** The first deferred rendition. */
   | { readonly make: 'deferred' }
+  /** From what has this hash: the original, or the master. */
+  | { readonly make: 'thumbnail'; readonly sha256: string }
 );
 
 export type ImagingResult =
   | { readonly picture: FinishedPicture }
   | { readonly file: FinishedFile; readonly warnings: readonly Warning[] }
+  | { readonly thumbnail: FinishedFile }
   | { readonly inspected: InspectedPicture };
 
 const { options, signing, picturesAtWork } = workerData as ImagingWorkerData;
@@ -63,15 +66,28 @@ export async function runTask(task: ImagingTask): Promise<Outcome<ImagingResult>
 
 async function makeFiles(task: FinishTask): Promise<Outcome<ImagingResult>> {
   const { original, spec } = task;
-  if (sha256(original) !== spec.provenance.originalSha256) {
+  const { originalSha256 } = spec.provenance;
+  if (sha256(original) !== (task.make === 'thumbnail' ? task.sha256 : originalSha256)) {
     release(original);
     throw new DamagedOriginalError('the bytes of the original are not those that were stored');
   }
-  const made = await (task.make === 'finished' ? finish(original, spec, task.checked) : makeDeferred(original, spec));
+  const made = await makeFilesOf(task);
   // At once: the collector does not know how much memory hangs on these few bytes of garbage. Not after a failure: a decoder whose time was
   // over may still read them, and memory that is taken from under it ends the process.
   release(original);
   return made;
+}
+
+async function makeFilesOf(task: FinishTask): Promise<Outcome<ImagingResult>> {
+  const { original, spec } = task;
+  switch (task.make) {
+    case 'finished':
+      return await finish(original, spec, task.checked);
+    case 'deferred':
+      return await makeDeferred(original, spec);
+    case 'thumbnail':
+      return await makeThumbnail(original, spec, task.sha256 === spec.provenance.originalSha256);
+  }
 }
 
 export default threadWork(runTask);
@@ -84,9 +100,20 @@ async function inspect(input: Uint8Array): Promise<Outcome<ImagingResult>> {
 
 async function finish(original: Uint8Array, spec: FinishSpec, checked: MessagePort): Promise<Outcome<ImagingResult>> {
   const made = await imaging.finish(original, spec, () => checked.postMessage(null));
-  const [master, ...renditions] = [made.master, ...made.renditions].map(movable);
-  if (master === undefined) throw new TypeError('there is no master');
-  return { result: { picture: { ...made, master, renditions } }, transfer: buffersOf([master, ...renditions]) };
+  const master = movable(made.master);
+  const renditions = made.renditions.map(movable);
+  const thumbnail = movable(made.thumbnail);
+  const transfer = buffersOf([master, ...renditions, thumbnail]);
+  return { result: { picture: { ...made, master, renditions, thumbnail } }, transfer };
+}
+
+async function makeThumbnail(
+  source: Uint8Array,
+  spec: FinishSpec,
+  isOriginal: boolean,
+): Promise<Outcome<ImagingResult>> {
+  const thumbnail = movable(await imaging.thumbnail(source, spec, isOriginal));
+  return { result: { thumbnail }, transfer: buffersOf([thumbnail]) };
 }
 
 async function makeDeferred(original: Uint8Array, spec: FinishSpec): Promise<Outcome<ImagingResult>> {

@@ -1,4 +1,4 @@
-import { inputName, ownedNames, storedNameOf } from '../../core/domain/file-names.ts';
+import { inputName, ownedNames, publishedFiles, storedNameOf } from '../../core/domain/file-names.ts';
 import type { Image } from '../../core/domain/image.ts';
 import { inputsOf } from '../../core/domain/request.ts';
 
@@ -11,7 +11,7 @@ export interface NamedFile {
 
 /** The files of an image: those in its record, and those that may be there besides. */
 export function filesOf(image: Image): readonly NamedFile[] {
-  const files = [image.original, image.master, ...image.renditions].filter((file) => file !== null);
+  const files = [...(image.original ? [image.original] : []), ...publishedFiles(image)];
   const known = files.map((file) => ({ name: storedNameOf(file), sha256: file.sha256 }));
   const inputs = inputsOf(image.request).map(({ sha256 }) => ({ name: inputName(sha256), sha256 }));
   const hashes = new Map([...known, ...inputs].map(({ name, sha256 }) => [name, sha256]));

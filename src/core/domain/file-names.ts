@@ -16,6 +16,11 @@ export function renditionName(mediaId: string, spec: RenditionSpec): string {
   return `${mediaId}@${formatSize(spec)}.${spec.format}`;
 }
 
+/** The name of the thumbnail. No rendition has it: theirs have a size there. */
+export function thumbnailName(mediaId: string): string {
+  return `${mediaId}@thumb.webp`;
+}
+
 /** The name of the original of one attempt. `~` is not legal in a mediaId. */
 export function originalName(mediaId: string, attemptId: string): string {
   return `originals/${mediaId}~${attemptId}`;
@@ -46,7 +51,7 @@ export function hasChecksum(name: string): boolean {
 }
 
 /**
- * The mediaId in a name that `masterName`, `renditionName`, `originalName` or `publishedAs` made; null for any other name. Only the records
+ * The mediaId in a name that `masterName`, `renditionName`, `thumbnailName`, `originalName` or `publishedAs` made; null for any other name. Only the records
  * tell whether that image exists and has the file.
  */
 export function mediaIdOf(name: string): string | null {
@@ -78,13 +83,14 @@ const CHECKSUM = `(?:~[0-9a-f]{${CHECKSUM_DIGITS}})?`;
 const GIVEN_NAMES: readonly RegExp[] = [
   new RegExp(String.raw`^${MEDIA_ID}${CHECKSUM}\.(?:${MASTER_FORMATS.join('|')})$`),
   new RegExp(String.raw`^${MEDIA_ID}@\d+x\d+${CHECKSUM}\.(?:${RENDITION_FORMATS.join('|')})$`),
+  new RegExp(`^${MEDIA_ID}@thumb${CHECKSUM}\\.webp$`),
   new RegExp(`^originals/${MEDIA_ID}~[A-Za-z0-9_-]+$`),
   /^inputs\/[0-9a-f]{64}$/,
 ];
 
 /**
- * True for every name that `masterName`, `renditionName`, `publishedAs`, `originalName` or `inputName` makes. False for a name that Easel
- * cannot have given, whose file was put there by somebody else.
+ * True for every name that `masterName`, `renditionName`, `thumbnailName`, `publishedAs`, `originalName` or `inputName` makes. False for a
+ * name that Easel cannot have given, whose file was put there by somebody else.
  */
 export function isGivenName(name: string): boolean {
   return !name.includes('..') && GIVEN_NAMES.some((pattern) => pattern.test(name));
@@ -114,6 +120,7 @@ export function possibleNames(image: Image): readonly string[] {
   const requested = [
     ...(request.takesAnyShape ? MASTER_FORMATS : [request.format]).map((format) => masterName(mediaId, format)),
     ...request.renditions.map((spec) => renditionName(mediaId, spec)),
+    thumbnailName(mediaId),
   ];
   return unique([...publishedNames(image), ...requested, ...originalNames(image), ...(image.leftovers ?? [])]);
 }
@@ -132,9 +139,14 @@ export function sha256(bytes: Uint8Array): string {
   return createHash('sha256').update(bytes).digest('hex');
 }
 
-function publishedNames({ mediaId, master, renditions, pending }: Image): readonly string[] {
-  const files = [master, ...renditions].flatMap((file) => (file ? [storedNameOf(file)] : []));
-  return [...files, ...pending.map((spec) => renditionName(mediaId, spec))];
+/** The files that the image publishes: master, renditions and thumbnail, as far as it has them. */
+export function publishedFiles({ master, renditions, thumbnail = null }: Image): readonly MediaFile[] {
+  return [master, ...renditions, thumbnail].filter((file) => file !== null);
+}
+
+function publishedNames(image: Image): readonly string[] {
+  const { mediaId, pending } = image;
+  return [...publishedFiles(image).map(storedNameOf), ...pending.map((spec) => renditionName(mediaId, spec))];
 }
 
 function originalNames({ mediaId, original, attempts }: Image): readonly string[] {

@@ -46,3 +46,12 @@ export function coverCropWithin(outer: Crop, to: Size): Crop {
 export function enlargement(crop: Size, to: Size): number {
   return Math.max(to.width / crop.width, to.height / crop.height);
 }
+
+/** Longest side of a thumbnail, in pixels. */
+const THUMBNAIL_SIDE = 480;
+
+/** The size of the thumbnail of a picture: its proportions, and never enlarged. */
+export function thumbnailSize({ width, height }: Size): Size {
+  const scale = Math.min(1, THUMBNAIL_SIDE / Math.max(width, height));
+  return { width: Math.max(1, Math.round(width * scale)), height: Math.max(1, Math.round(height * scale)) };
+}

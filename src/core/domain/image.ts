@@ -21,7 +21,7 @@ import type { DigitalSourceType } from './digital-source.ts';
 import type { RenditionFormat, RenditionSpec } from './formats.ts';
 import type { Size } from './geometry.ts';
 import type { Cost, TokenUsage } from './money.ts';
-import type { ImageRequest } from './request.ts';
+import type { ImageCall, ImageRequest } from './request.ts';
 
 export const FINISHED_STATUSES = ['succeeded', 'failed', 'cancelled'] as const;
 export type FinishedStatus = (typeof FINISHED_STATUSES)[number];
@@ -33,6 +33,8 @@ export type ImageStatus = (typeof IMAGE_STATUSES)[number];
 export interface Image {
   readonly mediaId: string;
   readonly status: ImageStatus;
+  /** When it took its status and left the queue: `life-cycle/times.ts`. Absent from records from before this field existed. */
+  readonly times?: StatusTimes;
   /** Number of the present run, from 1. */
   readonly run: number;
   /** The token of the latest claim of its job (`RunJob`): only the holder advances the run. Absent: none was made. */
@@ -67,6 +69,8 @@ export interface Image {
   readonly master: MediaFile | null;
   /** The published renditions, in the order of the request. */
   readonly renditions: readonly MediaFile[];
+  /** A small copy of the master. Null or absent of a succeeded image: made at the first request, as for images of an older Easel. */
+  readonly thumbnail?: MediaFile | null;
   /** Renditions of a succeeded image that are still to be made. */
   readonly pending: readonly RenditionSpec[];
   /**
@@ -91,22 +95,19 @@ export interface Image {
   readonly completedAt: string | null;
   /** Null: by the configured retention. */
   readonly expiresAt: string | null;
+  /** Whether the caller has pinned it by this field; ask `isPinned`. Absent: no. */
+  readonly pinned?: boolean;
   /** When the request got the `ttlSeconds` that it has, where that was later than `requestedAt`; absent or null otherwise. */
   readonly ttlSince?: string | null;
   /** Why a failed image failed. */
   readonly error: { readonly code: string; readonly detail: string } | null;
 }
 
-/** Names a call of the OpenAI dialect, which asks for one picture or several, and the image's place among them. */
-export interface ImageCall {
-  readonly id: string;
-  /** From 0. */
-  readonly index: number;
-  readonly count: number;
-  /** SHA-256, in hex, of what the call asks for: a retry of it has the same one. */
-  readonly digest: string;
-  /** Of the first image: whether a client was given all. Absent for no, and where one process alone has the records and remembers it. */
-  readonly delivered?: boolean;
+/** Times of the status and the run that they name; an older Easel, which does not write them, may have changed these since. */
+export interface StatusTimes extends Pick<Image, 'status' | 'run'> {
+  readonly since: string;
+  /** When the run left the queue; null until then. */
+  readonly startedAt: string | null;
 }
 
 /**
@@ -214,6 +215,7 @@ export const PICTURE_KEPT: Warning = {
 export const NO_RESULT = {
   master: null,
   renditions: [],
+  thumbnail: null,
   pending: [],
   thumbhash: null,
   dominantColour: null,
@@ -221,9 +223,6 @@ export const NO_RESULT = {
   completedAt: null,
   error: null,
 } as const satisfies Partial<Image>;
-
-/** Label of images that no cleanup removes; only DELETE does. */
-export const PINNED = 'pinned';
 
 /**
  * True for succeeded, failed and cancelled images: the run has ended. Pending renditions, a repair or a picture that arrives late can

@@ -1,16 +1,40 @@
 import { shownAttempts } from './attempt-list.ts';
-import { renditionName, storedNameOf } from './file-names.ts';
+import { renditionName, storedNameOf, thumbnailName } from './file-names.ts';
 import { toMasterFormat } from './formats.ts';
-import { formatSize } from './geometry.ts';
+import { formatSize, thumbnailSize } from './geometry.ts';
 import { ATTEMPT_OUTCOMES, type Attempt, type AttemptOutcome, type Image, isOpen, type MediaFile } from './image.ts';
+import { isPinned } from './life-cycle/pinning.ts';
+import { startedAt, statusSince } from './life-cycle/times.ts';
 import type { ImageRequest } from './request.ts';
 
 /** Makes the URLs of files. */
 export interface MediaUrls {
   /** The unsigned URL of a file by its name, also of one that is still to be made. */
   readonly ofName: (name: string) => string;
-  /** `url` serves a file's current content, `versionedUrl` names the content and may be cached for ever. */
-  readonly ofFile: (file: MediaFile) => { readonly url: string; readonly versionedUrl: string };
+  /**
+   * `url` serves a file's current content, `versionedUrl` names the content and may be cached as long as it opens. The two are the same for
+   * a file that is still to be made, whose `sha256` is null. A signature is bound to `content`: that of the file where it is left out.
+   */
+  readonly ofFile: (file: LinkedFile, content?: SignedContent) => FileUrls;
+}
+
+interface FileUrls {
+  readonly url: string;
+  readonly versionedUrl: string;
+}
+
+interface LinkedFile {
+  readonly name: string;
+  /** In hex. */
+  readonly sha256: string | null;
+}
+
+/** What a signed URL opens: a file of this name while it is, or is made from, content with this hash. */
+export type SignedContent = Pick<MediaFile, 'name' | 'sha256'>;
+
+/** That of a thumbnail: it goes by the master, so that a URL of one that is still to be made opens it afterwards. */
+export function thumbnailContent({ mediaId }: Image, { sha256 }: MediaFile): SignedContent {
+  return { name: thumbnailName(mediaId), sha256 };
 }
 
 /** Plain URLs, for public pictures: absolute below `publicUrl`, which has no slash at its end; without one, paths. */
@@ -20,7 +44,7 @@ export function createFileUrls(publicUrl: string | null): MediaUrls {
     ofName,
     ofFile({ name, sha256 }) {
       const url = ofName(name);
-      return { url, versionedUrl: `${url}?v=${sha256.slice(0, 12)}` };
+      return { url, versionedUrl: sha256 === null ? url : `${url}?v=${sha256.slice(0, 12)}` };
     },
   };
 }
@@ -101,6 +125,7 @@ function toImageRecord(image: Image, queuePosition: number | null, surroundings:
     bytes: file?.bytes ?? null,
     sha256: file?.sha256 ?? null,
     thumbhash: image.thumbhash,
+    thumbnail: toThumbnailRecord(image, surroundings),
     renditions: toRenditionRecords(image, surroundings),
     prompt: image.prompt,
     revisedPrompt: image.revisedPrompt,
@@ -115,7 +140,10 @@ function toImageRecord(image: Image, queuePosition: number | null, surroundings:
     warnings: [...image.warnings],
     metadata: request.metadata,
     labels: [...request.labels],
+    pinned: isPinned(image),
     createdAt: image.createdAt,
+    statusSince: statusSince(image),
+    startedAt: startedAt(image),
     completedAt: image.completedAt,
     expiresAt: image.expiresAt,
     error: image.error,
@@ -177,6 +205,15 @@ function toFileRecord(file: MediaFile, { urls, pathOf }: Pick<Surroundings, 'url
     bytes: file.bytes,
     sha256: file.sha256,
   };
+}
+
+/** The thumbnail of a succeeded image, also where it is made at its first request. */
+function toThumbnailRecord(image: Image, { urls }: Pick<Surroundings, 'urls'>) {
+  const { status, mediaId, master, thumbnail } = image;
+  if (status !== 'succeeded' || master === null) return null;
+  const file = { name: thumbnailName(mediaId), sha256: thumbnail?.sha256 ?? null };
+  const { width, height } = thumbnail ?? thumbnailSize(master);
+  return { ...urls.ofFile(file, thumbnailContent(image, master)), width, height };
 }
 
 /** The renditions in the order of the request, those that are still to be made as pending. One that was given up is left out. */

@@ -29,6 +29,18 @@ export function mayChange(caller: Caller, owner: string): boolean {
  */
 export const ANONYMOUS: Caller = { name: 'anonymous', seesAll: true, admin: true };
 
+/** Names a call of the OpenAI dialect, which asks for one picture or several, and the image's place among them. */
+export interface ImageCall {
+  readonly id: string;
+  /** From 0. */
+  readonly index: number;
+  readonly count: number;
+  /** SHA-256, in hex, of what the call asks for: a retry of it has the same one. */
+  readonly digest: string;
+  /** Of the first image: whether a client was given all. Absent for no, and where one process alone has the records and remembers it. */
+  readonly delivered?: boolean;
+}
+
 /** A request with every default resolved. */
 export interface ImageRequest {
   /** What to show, in the caller's own words; null where there is a brief. */
@@ -118,7 +130,12 @@ export const PRESET_FIELDS = [
 export type PresetField = (typeof PRESET_FIELDS)[number];
 
 /** A change of such fields as it came: an absent field stays as it is, null clears it. */
-export type ImagePatch = { readonly [Field in keyof ChangeableFields]?: ChangeableFields[Field] | null | undefined };
+export type ImagePatch = {
+  readonly [Field in keyof ChangeableFields]?: ChangeableFields[Field] | null | undefined;
+} & {
+  /** Whether a cleanup leaves the image; false also takes the label that pins away. */
+  readonly pinned?: boolean | null | undefined;
+};
 
 /**
  * A request as it came: its fields are valid, its defaults not yet resolved; null counts as left out. What can only

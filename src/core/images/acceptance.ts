@@ -1,7 +1,8 @@
 import type { Logger } from 'pino';
 import { ImageError } from '../domain/errors.ts';
-import type { Image, ImageCall } from '../domain/image.ts';
+import type { Image } from '../domain/image.ts';
 import { accepted } from '../domain/life-cycle/transitions.ts';
+import type { ImageCall } from '../domain/request.ts';
 import type { TakenInputs } from '../inputs/intake.ts';
 import type { Costs } from '../money/costs.ts';
 import { plannedFields } from '../planning/plan.ts';
@@ -85,7 +86,7 @@ export function createAcceptance({
         ...(requestId !== undefined && { requestId }),
         request,
         createdAt: new Date(createdAt).toISOString(),
-        expiresAt: expiryOf(request, createdAt, retentionByLabel),
+        expiresAt: expiryOf({ request }, createdAt, retentionByLabel),
         planned: plannedFields(upstream.provider.name, plan),
         estimate,
       });

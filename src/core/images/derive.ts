@@ -1,5 +1,6 @@
 import { inputNames, ownedNames, possibleNames } from '../domain/file-names.ts';
-import { type Image, isFinished, PINNED } from '../domain/image.ts';
+import { type Image, isFinished } from '../domain/image.ts';
+import { isPinned } from '../domain/life-cycle/pinning.ts';
 import { increasesSpending, ledgerChanges } from '../money/ledger.ts';
 import type { Derive, NewDelivery } from '../ports/record-store.ts';
 import { newDelivery, webhookEventOf } from '../webhooks/delivery.ts';
@@ -40,8 +41,9 @@ export function createDerive({ webhookUrls, randomId }: DeriveDeps): Derive {
 }
 
 /** Milliseconds since 1970; `never` for a pinned image, null for one that the configured retention applies to. */
-function expiryTime({ request, expiresAt }: Image): number | 'never' | null {
-  if (request.labels.includes(PINNED)) return 'never';
+function expiryTime(image: Image): number | 'never' | null {
+  const { expiresAt } = image;
+  if (isPinned(image)) return 'never';
   return expiresAt === null ? null : Date.parse(expiresAt);
 }
 

@@ -93,7 +93,7 @@ async function* streamEvents(
           return;
         }
         const id = stateId(image);
-        if (id !== lastSentId) yield { type: 'status', id, data: reportStatus(image, await toRecord(image)) };
+        if (id !== lastSentId) yield { type: 'status', id, data: reportStatus(await toRecord(image)) };
         lastSentId = id;
         if (isFinished(image.status)) {
           yield { type: 'done', id: doneId(image), data: await toRecord(image) };
@@ -115,26 +115,9 @@ async function* streamEvents(
   }
 }
 
-function reportStatus(image: Image, record: ImageRecord) {
-  const { mediaId, status, provider, attempts, createdAt, completedAt } = record;
-  return { mediaId, status, since: since(image), provider, attempts, createdAt, completedAt };
-}
-
-/** When the image entered its status, ISO 8601, UTC; null where the record does not have that time. */
-function since({ status, run, attempts, requestedAt, completedAt }: Image): string | null {
-  const calls = attempts.filter((attempt) => attempt.run === run);
-  const last = calls.at(-1);
-  switch (status) {
-    case 'queued':
-      return requestedAt;
-    case 'generating':
-      return calls[0]?.startedAt ?? null;
-    case 'processing':
-      if (last?.outcome !== 'ok' || last.durationMs === null) return null;
-      return new Date(Date.parse(last.startedAt) + last.durationMs).toISOString();
-    default:
-      return completedAt;
-  }
+function reportStatus(record: ImageRecord) {
+  const { mediaId, status, statusSince: since, provider, attempts, createdAt, completedAt } = record;
+  return { mediaId, status, since, provider, attempts, createdAt, completedAt };
 }
 
 /** A hash of the public record: equal for equal records only, and the same after a restart. */

@@ -1,7 +1,7 @@
 import type { Logger } from 'pino';
 import { ImageError } from '../domain/errors.ts';
 import { type Image, isSameImage } from '../domain/image.ts';
-import { patched } from '../domain/life-cycle/transitions.ts';
+import { patched } from '../domain/life-cycle/patched.ts';
 import { type ChangeableFields, distinctLabels, type ImagePatch } from '../domain/request.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { RecordStore } from '../ports/record-store.ts';
@@ -29,18 +29,20 @@ export function createPatch({ records, checkWebhookUrl, retentionByLabel, clock,
     checkWebhookUrl(patch.webhookUrl);
     const at = new Date(clock.now()).toISOString();
     const changes = changesOf(patch);
+    const pinned = patch.pinned === undefined ? undefined : (patch.pinned ?? false);
     let isSame = false;
     const image = await records.update(mediaId, (current) => {
       isSame = isSameImage(found, current);
       if (!isSame) return null;
       return patched(current, {
         changes,
+        pinned,
         at,
-        expiryOf: (request, since) => expiryOf(request, Date.parse(since), retentionByLabel),
+        expiryOf: (next, since) => expiryOf(next, Date.parse(since), retentionByLabel),
       });
     });
     if (image === null || !isSame) throw new ImageError('not_found', `image ${mediaId} was deleted meanwhile`);
-    const fields = Object.keys(changes);
+    const fields = [...Object.keys(changes), ...(pinned === undefined ? [] : ['pinned'])];
     if (fields.length > 0) log.info({ mediaId, fields }, 'image changed');
     return image;
   };

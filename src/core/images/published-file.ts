@@ -1,11 +1,15 @@
-import { mediaIdOf, storedNameOf } from '../domain/file-names.ts';
+import { mediaIdOf, publishedFiles, storedNameOf, thumbnailName } from '../domain/file-names.ts';
 import type { MediaFile } from '../domain/image.ts';
+import { type SignedContent, thumbnailContent } from '../domain/record.ts';
 import type { ByteRange, MediaStore, OpenFile, SignedUrlOptions } from '../ports/media-store.ts';
 import type { RecordStore } from '../ports/record-store.ts';
 
 /** A published file and its owner. */
 export interface PublishedFile {
-  readonly file: MediaFile;
+  /** Null for a thumbnail that is still to be made. */
+  readonly file: MediaFile | null;
+  /** What a signed URL of it is bound to. */
+  readonly content: SignedContent;
   /** Name of the API key that requested the image. */
   readonly owner: string;
 }
@@ -22,6 +26,8 @@ export interface PublishedFile {
 export interface PublishedPictures {
   /** The file that a succeeded image publishes under this name, or null. */
   find(name: string): Promise<PublishedFile | null>;
+  /** Makes the thumbnail that `find` found without a file; null where its image is gone. Raises `ImageError` where it cannot be made. */
+  makeThumbnail(name: string): Promise<MediaFile | null>;
   /**
    * Opens a file that `find` returned, whole or in part; null when it is missing or no longer the published one. The caller
    * closes it.
@@ -41,16 +47,20 @@ export class UnreadableFileError extends Error {
 interface PublishedPicturesDeps {
   readonly records: Pick<RecordStore, 'get'>;
   readonly store: Pick<MediaStore, 'open' | 'read' | 'signedUrl'>;
+  /** The thumbnail of a succeeded image, made where it has none yet; null where there is no such image. */
+  readonly ensureThumbnail: (mediaId: string) => Promise<MediaFile | null>;
 }
 
-export function createPublishedPictures({ records, store }: PublishedPicturesDeps): PublishedPictures {
+export function createPublishedPictures({ records, store, ensureThumbnail }: PublishedPicturesDeps): PublishedPictures {
   async function find(name: string): Promise<PublishedFile | null> {
     const mediaId = mediaIdOf(name);
     const image = mediaId === null ? null : await records.get(mediaId);
     if (image?.status !== 'succeeded') return null;
-    const file =
-      image.master?.name === name ? image.master : image.renditions.find((rendition) => rendition.name === name);
-    return file ? { file, owner: image.owner } : null;
+    const { owner, master } = image;
+    const file = publishedFiles(image).find((published) => published.name === name) ?? null;
+    if (name === thumbnailName(image.mediaId))
+      return master && { file, content: thumbnailContent(image, master), owner };
+    return file && { file, content: file, owner };
   }
 
   /**
@@ -61,13 +71,18 @@ export function createPublishedPictures({ records, store }: PublishedPicturesDep
   async function isPublished(file: MediaFile, bytes: number): Promise<boolean> {
     if (bytes !== file.bytes) return false;
     const current = await find(file.name);
-    return current?.file.sha256 === file.sha256;
+    return current?.file?.sha256 === file.sha256;
   }
 
   const signedUrl = store.signedUrl?.bind(store);
 
   return {
     find,
+
+    async makeThumbnail(name) {
+      const mediaId = mediaIdOf(name);
+      return mediaId === null ? null : await ensureThumbnail(mediaId);
+    },
 
     async open(file, range) {
       const opened = await store.open(storedNameOf(file), range).catch(hideCause(file));

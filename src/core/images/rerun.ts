@@ -107,8 +107,8 @@ export function createRerun(deps: RerunDeps): Rerun {
           traceparent: tracer.traceparent(),
           requestId: requestId ?? null,
           requestedAt: new Date(now).toISOString(),
-          // Of the stored request: labels and ttl may have been changed since the image was read.
-          expiresAt: expiryOf(current.request, now, retentionByLabel),
+          // Of the stored image: labels, ttl and pin may have been changed since it was read.
+          expiresAt: expiryOf(current, now, retentionByLabel),
           mayCostAgain,
         });
         // Of requests at the same time, one starts a run; the others join it, also where it has failed again by now.

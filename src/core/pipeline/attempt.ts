@@ -267,6 +267,7 @@ export function createAttempt({
     telemetry.spent(attempt.provider, attempt.model, cost);
     const { httpStatus, providerRequestId, revisedPrompt } = picture;
     const result = {
+      at: new Date(clock.now()).toISOString(),
       original,
       revisedPrompt,
       durationMs,

@@ -1,7 +1,7 @@
 import { NO_CHECKS } from '../domain/checks.ts';
 import { digitalSourceTypeOf } from '../domain/digital-source.ts';
 import { DamagedOriginalError } from '../domain/errors.ts';
-import { masterName, publishedAs, renditionName, storedNameOf } from '../domain/file-names.ts';
+import { masterName, publishedAs, renditionName, storedNameOf, thumbnailName } from '../domain/file-names.ts';
 import { type RenditionFormat, type RenditionSpec, toMasterFormat } from '../domain/formats.ts';
 import { type Image, isRepair, type MediaFile, type Original } from '../domain/image.ts';
 import { type Input, picturesSent } from '../domain/input.ts';
@@ -68,10 +68,10 @@ export function createFinish({
       .catch((error: unknown) => {
         throw error instanceof DamagedOriginalError ? missingOriginal(image) : error;
       });
-    const { master, renditions, sources } = toMediaFiles(image, original, made, contentNames);
+    const { sources, ...files } = toMediaFiles(image, original, made, contentNames);
     await run.timed('publish', () => run.retry(() => store.publish(sources)));
     const { thumbhash, dominantColour, checks, warnings } = made;
-    const parts = { master, renditions, pending, thumbhash, dominantColour, checks, warnings };
+    const parts = { ...files, pending, thumbhash, dominantColour, checks, warnings };
     const ended = await run
       .advance((current) => finished(current, parts, new Date(clock.now()).toISOString()))
       .catch(async (error: unknown) => {
@@ -156,5 +156,6 @@ function toMediaFiles(image: Image, original: Original, finished: FinishedPictur
   };
   const master = describe(masterName(image.mediaId, toMasterFormat(finished.master.format)), finished.master);
   const renditions = finished.renditions.map((file) => describe(renditionName(image.mediaId, file), file));
-  return { master, renditions, sources };
+  const thumbnail = describe(thumbnailName(image.mediaId), finished.thumbnail);
+  return { master, renditions, thumbnail, sources };
 }

@@ -1,6 +1,7 @@
 import { ImageError } from '../domain/errors.ts';
 import { countedUnknowns, type Image, isRepair } from '../domain/image.ts';
 import { setAside, withWarnings } from '../domain/life-cycle/transitions.ts';
+import type { Clock } from '../ports/clock.ts';
 import type { CallWithFallback } from '../upstream/fallback.ts';
 import type { Upstreams } from '../upstream/upstreams.ts';
 import type { AttemptOnce } from './attempt.ts';
@@ -68,18 +69,20 @@ export function createRegenerate({
   generate,
   regenerateOnReject,
   maxAttempts,
+  clock,
 }: {
   readonly generate: Generate;
   readonly regenerateOnReject: boolean;
   /** A run that has made this many calls, to all providers together, pays for no other picture. */
   readonly maxAttempts: number;
+  readonly clock: Pick<Clock, 'now'>;
 }): Regenerate {
   return async (run, image, rejection) => {
     if (!(rejection instanceof ImageError && rejection.code === 'invalid_image') || isRepair(image)) throw rejection;
     const attempts = image.attempts.filter((attempt) => attempt.run === run.number);
     const paid = attempts.filter((attempt) => attempt.outcome === 'ok').length;
     if (!regenerateOnReject || paid > 1 || attempts.length >= maxAttempts) throw rejection;
-    const generating = await run.advance(setAside);
+    const generating = await run.advance((current) => setAside(current, new Date(clock.now()).toISOString()));
     run.log.warn({ reason: rejection.message }, 'picture rejected, one more is paid for');
     const second = await generate(run, generating).catch((error: unknown) => {
       throw error instanceof ImageError && error.code === 'budget_exhausted' ? rejection : error;

@@ -41,6 +41,8 @@ export function createFindStoredOriginal({
   readonly timeoutMs: number;
   readonly clock: Pick<Clock, 'now' | 'monotonic'>;
 }): FindStoredOriginal {
+  const now = () => new Date(clock.now()).toISOString();
+
   return async (run, image) => {
     const found =
       (await findRecorded(run, image)) ?? (await findUnrecorded(run, image)) ?? (await findAnnounced(run, image));
@@ -51,7 +53,8 @@ export function createFindStoredOriginal({
   async function findRecorded(run: Run, { original }: Image): Promise<StoredOriginal | null> {
     if (!original?.sound) return null;
     const bytes = await run.retryRead(() => store.read(original.name));
-    if (bytes && sha256(bytes) === original.sha256) return { image: await run.advance(resumed), original };
+    if (bytes && sha256(bytes) === original.sha256)
+      return { image: await run.advance((current) => resumed(current, now())), original };
     run.log.error({ original: original.name }, 'the original is missing or damaged on disk');
     return null;
   }
@@ -114,7 +117,7 @@ export function createFindStoredOriginal({
       const isOther = provider !== current.provider;
       const planned = plan && isOther ? plannedFields(provider, plan) : null;
       // A process that lost its claim was paid for this picture, and has noted that meanwhile: the record has it, or another one.
-      return adopted(current, id, original, planned) ?? resumed(current);
+      return adopted(current, id, original, planned, now()) ?? resumed(current, now());
     });
     return { image: adopting, original: adopting.original ?? original };
   }

@@ -39,6 +39,12 @@ export interface Imaging {
     onFile: (file: FinishedFile) => Promise<void>,
   ): Promise<readonly Warning[]>;
   /**
+   * Makes the thumbnail of a picture that was published without one, as `finish` makes it: of its original, or of its master where
+   * `sha256` is that of the master, which `read` then gives. It does not use the queue of `finish`: the caller limits concurrency, and
+   * disposes of the file once it is stored.
+   */
+  thumbnail(read: ReadOriginal, spec: FinishSpec, sha256: string): Promise<FinishedFile & Disposable>;
+  /**
    * Decodes a picture that a caller brings, completely, and says what it is; `bytes` stay as they are. It is sent on as it came, so
    * nothing is repaired: a still, whole PNG, JPEG or WebP within the pixel limit, or `invalid_image`. What other readers pass over,
    * such as a wrong profile or bytes behind its end, is no fault.
@@ -107,7 +113,7 @@ export interface EncodedFile extends Size {
   readonly bytes: Uint8Array;
 }
 
-/** A master or a rendition, ready to be published. */
+/** A master, a rendition or a thumbnail, ready to be published. */
 export interface FinishedFile extends Size {
   readonly format: RenditionFormat;
   /** The encoded file; null for a master that is the original itself, byte for byte. */
@@ -121,6 +127,8 @@ export interface FinishedPicture {
   readonly master: FinishedFile;
   /** Same order as `FinishSpec.renditions`. */
   readonly renditions: readonly FinishedFile[];
+  /** A WebP of `thumbnailSize` pixels and at most 60 kB. */
+  readonly thumbnail: FinishedFile;
   readonly checks: readonly Check[];
   /** Of the master, base64. */
   readonly thumbhash: string;

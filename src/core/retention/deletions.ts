@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
 import { faultFields } from '../domain/errors.ts';
-import { type Image, isFinished, isSameImage, PINNED } from '../domain/image.ts';
+import { type Image, isFinished, isSameImage } from '../domain/image.ts';
+import { isPinned } from '../domain/life-cycle/pinning.ts';
 import { cancelled } from '../domain/life-cycle/transitions.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { ImageEvents } from '../ports/image-events.ts';
@@ -166,7 +167,7 @@ export function createDeletions({
           isFinished(image.status) &&
           image.requestedAt === requestedAt &&
           image.expiresAt === expiresAt &&
-          !image.request.labels.includes(PINNED),
+          !isPinned(image),
       ),
     async completeFor(mediaId) {
       if (await findPending(mediaId)) await complete(mediaId);

@@ -1,4 +1,4 @@
-import { PINNED } from '../domain/image.ts';
+import { isPinned, type Pinning } from '../domain/life-cycle/pinning.ts';
 import type { ImageRequest } from '../domain/request.ts';
 
 /**
@@ -7,11 +7,12 @@ import type { ImageRequest } from '../domain/request.ts';
  * `ttlSeconds` later. Null for an image that has neither, which the configured retention applies to, and for a pinned one.
  */
 export function expiryOf(
-  { ttlSeconds, labels }: ImageRequest,
+  image: Pinning & { readonly request: Pick<ImageRequest, 'ttlSeconds' | 'labels'> },
   since: number,
   byLabel: ReadonlyMap<string, number>,
 ): string | null {
-  if (labels.includes(PINNED)) return null;
+  if (isPinned(image)) return null;
+  const { ttlSeconds, labels } = image.request;
   const ages = labels.flatMap((label) => byLabel.get(label) ?? []);
   const ageMs = ttlSeconds === null ? Math.max(...ages) : ttlSeconds * 1000;
   return Number.isFinite(ageMs) ? new Date(since + ageMs).toISOString() : null;

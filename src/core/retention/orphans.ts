@@ -36,8 +36,8 @@ const ORPHAN_ORIGINAL_AGE_MS = 30 * 24 * 60 * 60 * 1000;
 const ALWAYS_REMOVABLE_ORPHANS = 10;
 /** Orphans removed in one run at most. */
 const MAX_ORPHANS_PER_RUN = 10_000;
-/** Files of a typical image: its original, its master, and two renditions. */
-const FILES_PER_IMAGE = 4;
+/** Files of a typical image: its original, its master, its thumbnail, and two renditions. */
+const FILES_PER_IMAGE = 5;
 /** Foreign files that a line of the log names. */
 const MAX_NAMED_FILES = 10;
 

@@ -1,8 +1,9 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Logger } from 'pino';
-import { sha256, storedNameOf } from '../domain/file-names.ts';
+import { publishedFiles, sha256, storedNameOf } from '../domain/file-names.ts';
 import { hasSameOriginal, type Image, type MediaFile } from '../domain/image.ts';
 import { requeuedForRepair } from '../domain/life-cycle/transitions.ts';
+import type { Clock } from '../ports/clock.ts';
 import type { ImageEvents } from '../ports/image-events.ts';
 import type { JobQueue } from '../ports/job-queue.ts';
 import type { MediaStore } from '../ports/media-store.ts';
@@ -22,6 +23,9 @@ interface RepairDeps {
   readonly events: Pick<ImageEvents, 'publish'>;
   /** How many images may be queued at a time; repairs use half of it at most. */
   readonly queueLimit: number;
+  /** Makes the thumbnail of a succeeded image that has none. */
+  readonly ensureThumbnail: (mediaId: string) => Promise<unknown>;
+  readonly clock: Pick<Clock, 'now'>;
   readonly log: Logger;
 }
 
@@ -46,7 +50,9 @@ const MAX_HASHED_BYTES_PER_RUN = 64 * 1024 * 1024;
  * its content either and the record still lists it after that, since it may have been published or deleted after the walk. Damage that
  * leaves the size as it is shows in time: each run compares the checksums of some images, and the next goes on with others.
  */
-export function createRepair({ records, store, queue, events, queueLimit, log }: RepairDeps): RepairMissingFiles {
+export function createRepair(deps: RepairDeps): RepairMissingFiles {
+  const { records, store, queue, events, queueLimit, ensureThumbnail, clock, log } = deps;
+
   /** False when the store has fewer files than there are succeeded images: probably a volume is not mounted. */
   async function storeLooksMounted({ files }: Inventory): Promise<boolean> {
     const { succeeded } = await records.countByStatus();
@@ -94,15 +100,19 @@ export function createRepair({ records, store, queue, events, queueLimit, log }:
     const { mediaId } = image;
     let stillMissing = false;
     let repairing = false;
+    const at = new Date(clock.now()).toISOString();
     const latest = await records.update(mediaId, (current) => {
       stillMissing = listsAny(current, image, missing);
-      const next = stillMissing ? requeuedForRepair(current, missing) : null;
+      const next = stillMissing ? requeuedForRepair(current, missing, at) : null;
       repairing = next !== null;
       return next;
     });
     if (repairing) {
       events.publish(mediaId, latest);
-      await queue.enqueue(mediaId);
+      const isJob = latest?.status !== 'succeeded' || latest.pending.length > 0;
+      if (isJob) await queue.enqueue(mediaId);
+      // It takes a moment and is no job. Where it fails, which is logged, the next request makes it.
+      if (latest?.status === 'succeeded') await ensureThumbnail(mediaId).catch(() => undefined);
     }
     return { stillMissing, repairing };
   }
@@ -181,8 +191,4 @@ function listsAny(current: Image | null, image: Image, names: readonly string[])
   const isEqual = (one: MediaFile, other: MediaFile) =>
     one.name === other.name && one.sha256 === other.sha256 && one.stored === other.stored;
   return publishedFiles(current).some((file) => found.some((before) => isEqual(file, before)));
-}
-
-function publishedFiles({ master, renditions }: Image): readonly MediaFile[] {
-  return [master, ...renditions].filter((file) => file !== null);
 }

@@ -6,8 +6,15 @@ import type { SignedLinks } from '../../security/signed-links.ts';
 import { admit, hasKey } from '../access/auth.ts';
 import { ProblemError } from '../protocol/problem.ts';
 
-/** Raises a problem when the request may not have this file; `published` is null when there is no such file. */
-export type MediaAccess = (request: FastifyRequest, reply: FastifyReply, published: PublishedFile | null) => void;
+/**
+ * Raises a problem when the request may not have this file; `published` is null when there is no such file. Otherwise returns for how many
+ * seconds it may, as `SignedLinks` has it; null for no limit.
+ */
+export type MediaAccess = (
+  request: FastifyRequest,
+  reply: FastifyReply,
+  published: PublishedFile | null,
+) => number | null;
 
 /**
  * Access to private pictures: by a signed URL from the record, or by a key with the scope `read` whose caller may see the image.
@@ -18,7 +25,8 @@ export type MediaAccess = (request: FastifyRequest, reply: FastifyReply, publish
 export function privateAccess(keys: Keys, links: SignedLinks): MediaAccess {
   return (request, reply, published) => {
     const { expires, signature } = request.query as { readonly expires?: unknown; readonly signature?: unknown };
-    if (published !== null && links.verify(published.file, expires, signature)) return;
+    const secondsLeft = published && links.secondsLeft(published.content, expires, signature);
+    if (secondsLeft !== null) return secondsLeft;
     if (!keys.inUse || (signature !== undefined && !hasKey(request))) {
       throw new ProblemError({
         code: 'forbidden',
@@ -29,5 +37,6 @@ export function privateAccess(keys: Keys, links: SignedLinks): MediaAccess {
     if (published !== null && !maySee(caller, published.owner)) {
       throw new ProblemError({ code: 'not_found', detail: 'there is no such picture' });
     }
+    return null;
   };
 }

@@ -5,10 +5,18 @@ import type { PublishedPictures } from '../../core/images/published-file.ts';
 /** Who sends the bytes of pictures: we do, or the store does, to which clients are redirected. */
 export type MediaDelivery = 'stream' | 'redirect';
 
-/** Answers a GET or HEAD with 302 and a URL of the store, which gives the file with this media type. */
-export type Redirect = (reply: FastifyReply, file: MediaFile, contentType: string) => Promise<FastifyReply>;
+/**
+ * Answers a GET or HEAD with 302 and a URL of the store, which gives the file with this media type. Neither outlives the signed URL that was
+ * asked for, which is good for `secondsLeft`; null for one that is not signed.
+ */
+export type Redirect = (
+  reply: FastifyReply,
+  file: MediaFile,
+  contentType: string,
+  secondsLeft: number | null,
+) => Promise<FastifyReply>;
 
-/** How long a signed URL is good for, and how long of it a client may keep the redirect. */
+/** How long a URL of the store is good for at most, and how long of it a client may keep the redirect. */
 const SIGNED_SECONDS = 900;
 const KEPT_SECONDS = 300;
 
@@ -20,11 +28,14 @@ const KEPT_SECONDS = 300;
 export function createRedirect(pictures: PublishedPictures, delivery: MediaDelivery): Redirect | null {
   const signedUrl = pictures.signedUrl?.bind(pictures);
   if (delivery === 'stream' || signedUrl === undefined) return null;
-  return async (reply, file, contentType) => {
+  return async (reply, file, contentType, secondsLeft) => {
     const method = reply.request.method === 'HEAD' ? 'HEAD' : 'GET';
     const cacheControl = String(reply.getHeader('cache-control'));
-    const url = await signedUrl(file, { seconds: SIGNED_SECONDS, method, contentType, cacheControl });
-    reply.removeHeader('etag').header('cache-control', `private, max-age=${KEPT_SECONDS}`);
+    const left = secondsLeft ?? SIGNED_SECONDS;
+    // A URL of the store is good for a second at least.
+    const seconds = Math.max(1, Math.min(SIGNED_SECONDS, left));
+    const url = await signedUrl(file, { seconds, method, contentType, cacheControl });
+    reply.removeHeader('etag').header('cache-control', `private, max-age=${Math.min(KEPT_SECONDS, left)}`);
     return reply.redirect(url, 302);
   };
 }

@@ -102,10 +102,11 @@ export function createRepeatedAnswers({
     const published = await pictures.find(answer.name).catch(() => null);
     // The client is gone, which `end` has logged.
     if (response.closed) return;
-    if (published?.file.sha256 === answer.sha256 && !stopping()) {
+    const file = published?.file ?? null;
+    if (file?.sha256 === answer.sha256 && !stopping()) {
       const isGood = request.headers['if-none-match'] === answer.etag;
       const headers = isGood ? answer.notModified : answer.whole;
-      const bytes = isGood ? NO_BYTES : hot.hit(published.file);
+      const bytes = isGood ? NO_BYTES : hot.hit(file);
       if (headers !== null && bytes !== null) {
         response.writeHead(isGood ? 304 : 200, ['x-request-id', id, ...headers]);
         if (isGood) response.end();

@@ -66,6 +66,7 @@ export const SCHEMA_ORDER = [
   'Problem',
   'ImageStatus',
   'Rendition',
+  'Thumbnail',
   'PendingRendition',
   'Check',
   'Attempt',

@@ -24,7 +24,9 @@ interface MediaRoutesOptions {
 }
 
 /** The names that published files can have. Only these are looked up, so that no name leads out of the store. */
-const FILE_NAME = new RegExp(String.raw`^[a-z0-9][a-z0-9._-]{0,127}(?:@\d+x\d+)?\.(?:${RENDITION_FORMATS.join('|')})$`);
+const FILE_NAME = new RegExp(
+  String.raw`^[a-z0-9][a-z0-9._-]{0,127}(?:(?:@\d+x\d+)?\.(?:${RENDITION_FORMATS.join('|')})|@thumb\.webp)$`,
+);
 
 const MEDIA_TYPES: Readonly<Record<RenditionFormat, string>> = {
   png: 'image/png',
@@ -34,10 +36,10 @@ const MEDIA_TYPES: Readonly<Record<RenditionFormat, string>> = {
 };
 
 /** A mediaId can be deleted and made again, so only a URL with the content's hash may be cached for ever. */
-const CACHE_SHORTLY = 'max-age=300, must-revalidate';
-const CACHE_FOR_EVER = 'max-age=31536000, immutable';
+const CACHE_SHORTLY = { seconds: 300, rule: 'must-revalidate' };
+const CACHE_FOR_EVER = { seconds: 31_536_000, rule: 'immutable' };
 
-/** `GET` and `HEAD /media/:file`: masters and renditions, whole or in part. */
+/** `GET` and `HEAD /media/:file`: masters, renditions and thumbnails, whole or in part. */
 export const mediaRoutes: FastifyPluginAsyncZod<MediaRoutesOptions> = async (
   app,
   { pictures, hot, repeated, redirect, access },
@@ -56,8 +58,8 @@ export const mediaRoutes: FastifyPluginAsyncZod<MediaRoutesOptions> = async (
       tags: ['media'],
       summary: 'Get a picture',
       description:
-        '`{mediaId}.{png|jpeg|webp}` is the master, `{mediaId}@{width}x{height}.{png|jpeg|webp|avif}` a rendition. ' +
-        'With `?v=` and the first 12 digits of the sha256 it may be cached for ever.',
+        '`{mediaId}.{png|jpeg|webp}` is the master, `{mediaId}@{width}x{height}.{png|jpeg|webp|avif}` a rendition, `{mediaId}@thumb.webp` a small ' +
+        'copy of the master. With `?v=` and the first 12 digits of the sha256 it may be cached for ever, a private one until its URL expires.',
       params: z.object({
         file: z.string().meta({ examples: ['article-42-hero.png', 'article-42-hero@1200x675.png'] }),
       }),
@@ -86,14 +88,14 @@ export const mediaRoutes: FastifyPluginAsyncZod<MediaRoutesOptions> = async (
     validatorCompiler: () => (data) => ({ value: data }),
     handler: async (request, reply) => {
       const published = FILE_NAME.test(request.params.file) ? await pictures.find(request.params.file) : null;
-      access?.(request, reply, published);
-      if (published === null) throw new ProblemError({ code: 'not_found', detail: 'there is no such picture' });
-      const { file } = published;
+      const secondsLeft = access?.(request, reply, published) ?? null;
+      const file = published && (published.file ?? (await pictures.makeThumbnail(request.params.file)));
+      if (file === null) throw new ProblemError({ code: 'not_found', detail: 'there is no such picture' });
       const etag = `"${file.sha256}"`;
       const named = request.query.v === file.sha256.slice(0, 12);
       reply
         .header('etag', etag)
-        .header('cache-control', `${cachedBy}, ${named ? CACHE_FOR_EVER : CACHE_SHORTLY}`)
+        .header('cache-control', cacheControl(cachedBy, named, secondsLeft))
         .header('content-security-policy', PICTURE_POLICY)
         // Pages of every origin may embed the picture.
         .header('cross-origin-resource-policy', 'cross-origin');
@@ -119,7 +121,7 @@ export const mediaRoutes: FastifyPluginAsyncZod<MediaRoutesOptions> = async (
             });
           }
           const type = MEDIA_TYPES[file.format];
-          if (redirect !== null) return await redirect(reply, file, type);
+          if (redirect !== null) return await redirect(reply, file, type, secondsLeft);
           reply.type(type);
           return await sendFile(reply, file, range === 'whole' ? null : range);
         }
@@ -127,6 +129,12 @@ export const mediaRoutes: FastifyPluginAsyncZod<MediaRoutesOptions> = async (
     },
   });
 };
+
+/** No copy is kept beyond the end of a signed URL. */
+function cacheControl(cachedBy: 'public' | 'private', named: boolean, secondsLeft: number | null): string {
+  const { seconds, rule } = named ? CACHE_FOR_EVER : CACHE_SHORTLY;
+  return `${cachedBy}, max-age=${Math.min(seconds, secondsLeft ?? seconds)}, ${rule}`;
+}
 
 function pictureContent(description: string) {
   const content = Object.fromEntries(Object.values(MEDIA_TYPES).map((type) => [type, { schema: z.unknown() }]));

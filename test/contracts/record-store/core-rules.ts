@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { masterName, originalName } from '../../../src/core/domain/file-names.ts';
+import { masterName, originalName, thumbnailName } from '../../../src/core/domain/file-names.ts';
 import type { Image } from '../../../src/core/domain/image.ts';
 import { closed, keptAfterCancel, opened, received } from '../../../src/core/domain/life-cycle/attempt-transitions.ts';
 import { accepted, cancelled, failed, finished, rerun } from '../../../src/core/domain/life-cycle/transitions.ts';
@@ -200,13 +200,14 @@ function changed(image: Image, { action, usd, second }: Step): Image | null {
     }
     case 'arrive': {
       const original = { name: originalName(mediaId, id), bytes: 1_000, sha256: id, sound: true };
-      const picture = { ...end, original, revisedPrompt: null, cost };
+      const picture = { ...end, at: at(second), original, revisedPrompt: null, cost };
       return received(image, id, picture) ?? keptAfterCancel(image, id, picture);
     }
     case 'end':
       return closed(image, id, { ...end, outcome: usd === null ? 'unknown' : 'failed' });
     case 'finish': {
-      const result = { thumbhash: null, dominantColour: null, checks: [], warnings: [] };
+      const thumbnail = aFile(thumbnailName(mediaId), 5);
+      const result = { thumbnail, thumbhash: null, dominantColour: null, checks: [], warnings: [] };
       const parts = { ...result, master: aFile(masterName(mediaId, 'png'), 10), renditions: [], pending: [RENDITION] };
       return finished(image, parts, at(second));
     }

@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { type Image, PINNED } from '../../../src/core/domain/image.ts';
+import type { Image } from '../../../src/core/domain/image.ts';
+import { PINNED } from '../../../src/core/domain/life-cycle/pinning.ts';
 import type { Place, RetentionQuery } from '../../../src/core/ports/record-store.ts';
 import { anImage, aRequest, at, ms } from './example-images.ts';
 import type { OpenedRecords } from './fixture.ts';

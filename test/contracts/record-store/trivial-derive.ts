@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { inputName, originalName } from '../../../src/core/domain/file-names.ts';
-import { type Image, isFinished, PINNED } from '../../../src/core/domain/image.ts';
+import { type Image, isFinished } from '../../../src/core/domain/image.ts';
+import { PINNED } from '../../../src/core/domain/life-cycle/pinning.ts';
 import type { Spending } from '../../../src/core/domain/money.ts';
 import type { Derive, NewDelivery } from '../../../src/core/ports/record-store.ts';
 

@@ -43,9 +43,11 @@ describe('the stored name of a published file', () => {
   });
 
   it('is what an image owns, instead of the public one', () => {
-    const { master, renditions } = partsOf();
-    const files = [master, ...renditions].map((file) => ({ ...file, ...publishedAs(file.name, HASH, true) }));
-    const image = { ...imageIn('succeeded'), master: files[0] ?? null, renditions: files.slice(1), pending: [] };
+    const { master, renditions, thumbnail: small } = partsOf();
+    const files = [master, ...renditions, small].map((file) => ({ ...file, ...publishedAs(file.name, HASH, true) }));
+    const [named, ...others] = files;
+    const [thumbnail = null] = others.splice(-1);
+    const image = { ...imageIn('succeeded'), master: named ?? null, renditions: others, thumbnail, pending: [] };
     const stored = files.map(storedNameOf);
     expect(ownedNames(image)).toEqual([...stored, originalName('x', 'a')]);
     expect(possibleNames(image)).toEqual(expect.arrayContaining([...stored, master.name]));

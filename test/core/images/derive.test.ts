@@ -1,6 +1,7 @@
 import { describe, expect, it, test } from 'vitest';
-import { type Image, type ImageStatus, PINNED } from '../../../src/core/domain/image.ts';
+import type { Image, ImageStatus } from '../../../src/core/domain/image.ts';
 import type { Input } from '../../../src/core/domain/input.ts';
+import { PINNED } from '../../../src/core/domain/life-cycle/pinning.ts';
 import { createDerive } from '../../../src/core/images/derive.ts';
 import { ledgerChanges } from '../../../src/core/money/ledger.ts';
 import type { Derived } from '../../../src/core/ports/record-store.ts';
@@ -85,19 +86,17 @@ describe('the owned names', () => {
     original: { name: 'originals/a~t1', bytes: 1, sha256: '', sound: true },
     master: aFile('a.png', 1),
     renditions: [aFile('a@5x6.webp', 1)],
+    thumbnail: aFile('a@thumb.webp', 1),
   } satisfies Image;
-  const possible = ['a.png', 'a@5x6.webp', 'a@7x8.avif', 'originals/a~t1'];
+  const possible = ['a.png', 'a@5x6.webp', 'a@7x8.avif', 'a@thumb.webp', 'originals/a~t1'];
 
   test.each<[string, Image, readonly string[]]>([
     ['while it runs', running, possible],
-    ['when it succeeded', done, ['a.png', 'a@5x6.webp', 'originals/a~t1']],
+    ['when it succeeded', done, ['a.png', 'a@5x6.webp', 'a@thumb.webp', 'originals/a~t1']],
+    ['when an older Easel made it', { ...done, thumbnail: null }, ['a.png', 'a@5x6.webp', 'originals/a~t1']],
     ['when it failed', { ...running, status: 'failed' }, ['originals/a~t1']],
     ['when it was cancelled before a call', { ...running, status: 'cancelled', attempts: [] }, []],
-    [
-      'while a rendition is pending',
-      { ...done, pending: request.renditions.slice(1) },
-      ['a.png', 'a@5x6.webp', 'a@7x8.avif', 'originals/a~t1'],
-    ],
+    ['while a rendition is pending', { ...done, pending: request.renditions.slice(1) }, possible],
   ])('are those that an image has or may still get, %s', (_, image, expected) => {
     expect([...derivedOf(image).ownedNames].sort()).toEqual(expected);
     expect([...derive(null, image).ownedNames].sort()).toEqual(expected);
@@ -113,7 +112,7 @@ describe('the owned names', () => {
       original: { name: 'originals/a.b~t2', bytes: 1, sha256: '', sound: true },
       request: aRequest({ format: 'jpeg', renditions: [{ width: 5, height: 6, format: 'webp' }] }),
     });
-    const names = ['a.b.jpeg', 'a.b@5x6.webp', 'originals/a.b~t1', 'originals/a.b~t2'];
+    const names = ['a.b.jpeg', 'a.b@5x6.webp', 'a.b@thumb.webp', 'originals/a.b~t1', 'originals/a.b~t2'];
     expect([...derive(published, null).ownedNames].sort()).toEqual(names);
   });
 });

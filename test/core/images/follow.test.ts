@@ -111,7 +111,7 @@ describe('an event stream', () => {
     ['generating', generating, CALL.startedAt],
     ['generating, the second call', { ...generating, attempts: [{ ...CALL }, { ...CALL, id: 'b' }] }, CALL.startedAt],
     ['processing', processing, '2026-11-23T16:00:32.000Z'],
-    ['processing what an earlier process received', { ...processing, attempts: [CALL] }, null],
+    ['processing what an earlier process received', { ...processing, attempts: [CALL] }, CALL.startedAt],
     ['cancelled', cancelled, cancelled.completedAt],
   ])('reports the time at which the image became %s', async (_, image, since) => {
     const [event] = await take(scene(image).follow(), 1);

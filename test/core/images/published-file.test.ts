@@ -8,6 +8,7 @@ import { exampleFile, exampleImage } from '../../support/app/fake-images.ts';
 const bytes = Buffer.from('a picture');
 const file = exampleFile('a.png', bytes);
 const rendition = exampleFile('a@1x1.webp', bytes, { format: 'webp' });
+const thumbnail = exampleFile('a@thumb.webp', bytes, { format: 'webp' });
 const image = exampleImage({ mediaId: 'a', owner: 'blog', master: file, renditions: [rendition] });
 
 /** Published pictures over one record and one stored content; `onOpen` may change the record while the store works. */
@@ -38,6 +39,7 @@ function openScene({ record = image as Image | null, content = bytes as Buffer |
         return content;
       },
     },
+    ensureThumbnail: async (mediaId) => (mediaId === scene.record?.mediaId ? thumbnail : null),
   });
   return { scene, pictures };
 }
@@ -47,15 +49,33 @@ describe('find', () => {
     ['a.png', file],
     ['a@1x1.webp', rendition],
   ])('gives the file named %s and its owner', async (name, found) => {
-    expect(await openScene().pictures.find(name)).toEqual({ file: found, owner: 'blog' });
+    expect(await openScene().pictures.find(name)).toEqual({ file: found, content: found, owner: 'blog' });
   });
 
-  it.each(['a.webp', 'a@2x2.webp', 'b.png', 'a', '', 'originals/a~1', '../a.png', '@1x1.webp'])(
-    'gives null for the name %j',
-    async (name) => {
-      expect(await openScene().pictures.find(name)).toBeNull();
-    },
-  );
+  it('gives the thumbnail bound to the master, also before it is made', async () => {
+    const content = { name: 'a@thumb.webp', sha256: file.sha256 };
+    expect(await openScene().pictures.find('a@thumb.webp')).toEqual({ file: null, content, owner: 'blog' });
+    const { pictures } = openScene({ record: { ...image, thumbnail } });
+    expect(await pictures.find('a@thumb.webp')).toEqual({ file: thumbnail, content, owner: 'blog' });
+    expect(await pictures.makeThumbnail('a@thumb.webp')).toEqual(thumbnail);
+    expect(await pictures.makeThumbnail('b@thumb.webp')).toBeNull();
+  });
+
+  it.each([
+    'a.webp',
+    'a@2x2.webp',
+    'b.png',
+    'a',
+    '',
+    'originals/a~1',
+    '../a.png',
+    '@1x1.webp',
+    'b@thumb.webp',
+    'a@thumb.png',
+    '@thumb.webp',
+  ])('gives null for the name %j', async (name) => {
+    expect(await openScene().pictures.find(name)).toBeNull();
+  });
 
   it.each(['queued', 'generating', 'processing', 'failed', 'cancelled'] as const)(
     'gives null for an image that is %s',

@@ -187,6 +187,7 @@ function next(image: Image, taken: Step): Image {
   };
   const picture = {
     ...END,
+    at: at(second),
     original: { name: `originals/${id}`, bytes: 1, sha256: id, sound: false },
     revisedPrompt: null,
     cost: costOf(taken),

@@ -226,7 +226,7 @@ describe('the job of pending renditions', () => {
     if (lost === undefined) throw new Error('nothing is published');
     const { stored } = await runJob({
       async beforeMade({ job }) {
-        await job.change((current) => requeuedForRepair(current, [lost.name]));
+        await job.change((current) => requeuedForRepair(current, [lost.name], '2026-11-23T16:00:00.000Z'));
         throw new Error('too large to encode');
       },
     });

@@ -50,6 +50,7 @@ async function finish({
         return {
           master: FILE,
           renditions: [],
+          thumbnail: { ...FILE, format: 'webp' },
           checks: [],
           thumbhash: '',
           dominantColour: '#000000',

@@ -93,6 +93,7 @@ describe('paying for one more picture', () => {
       },
       regenerateOnReject,
       maxAttempts: 3,
+      clock: { now: () => 0 },
     });
     const result = await again(inRun(job, image.run), image, rejection).catch((error: unknown) => error);
     return { result, given };

@@ -191,6 +191,7 @@ export function openReplicas({ records, store, endOf, onWrite = () => {} }: Shar
         return {
           master: encoded(`master of ${original}`, spec.master.format),
           renditions: spec.renditions.map((one) => ({ ...encoded(original, one.format), ...sizeOf(one) })),
+          thumbnail: encoded(`thumbnail of ${original}`, 'webp'),
           checks: [],
           thumbhash: '',
           dominantColour: '#000000',
@@ -212,7 +213,7 @@ export function openReplicas({ records, store, endOf, onWrite = () => {} }: Shar
         findStoredOriginal,
         generate,
         finish: createFinish({ store: media, imaging, ...options, deferredFormats, reportOutcome, clock }),
-        regenerate: createRegenerate({ generate, regenerateOnReject: false, maxAttempts: 4 }),
+        regenerate: createRegenerate({ generate, regenerateOnReject: false, maxAttempts: 4, clock }),
         recordFailure,
         tracer: NO_TRACING,
       }),

@@ -15,7 +15,8 @@ it.each([
   ['its ttl, whatever its labels say', 60, ['press'], '2026-11-23T16:01:00.000Z'],
   ['the longest retention of its labels', null, ['draft', 'press', 'other'], '2026-11-24T16:00:00.000Z'],
   ['nothing of its own', null, ['other'], null],
-  ['nothing where it is pinned, whatever else is said', 60, ['draft', 'pinned'], null],
-])('an image expires by %s', (_what, ttlSeconds, labels, expected) => {
-  expect(expiryOf({ ...request, ttlSeconds, labels }, REQUESTED_AT, BY_LABEL)).toBe(expected);
+  ['nothing where a label pins it, whatever else is said', 60, ['draft', 'pinned'], null],
+  ['nothing where it is pinned, whatever else is said', 60, ['draft'], null, true],
+])('an image expires by %s', (_what, ttlSeconds, labels, expected, pinned = false) => {
+  expect(expiryOf({ request: { ...request, ttlSeconds, labels }, pinned }, REQUESTED_AT, BY_LABEL)).toBe(expected);
 });

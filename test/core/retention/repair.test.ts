@@ -47,6 +47,8 @@ async function startWithLost(options: Parameters<typeof startEasel>[0] = {}): Pr
   return easel;
 }
 
+const LOST_AT = '2026-11-24T00:00:00.000Z';
+
 describe('a cleanup that finds files of an image missing', () => {
   it.each([
     ['its master', ['lost.png']],
@@ -184,7 +186,10 @@ describe('createRepair', () => {
     const log = pino({ base: null }, { write: (line: string) => void lines.push(JSON.parse(line)) });
     const published: unknown[] = [];
     const events = { publish: (mediaId: string) => void published.push(mediaId) };
-    const deps = { records, store, queue, queueLimit: 100, events, log };
+    const ensured: string[] = [];
+    const ensureThumbnail = async (mediaId: string) => void ensured.push(mediaId);
+    const clock = { now: () => Date.UTC(2026, 10, 24) };
+    const deps = { records, store, queue, queueLimit: 100, events, ensureThumbnail, clock, log };
     const inventory = { mayHold: () => false, files: 1000 };
     const passedOver: string[] = [];
     const sweep = { dryRun: false, passOver: (name: string) => void passedOver.push(name) };
@@ -199,7 +204,9 @@ describe('createRepair', () => {
       enqueued,
       published,
       passedOver,
+      ensured,
       lines,
+      deps,
       repair,
       [Symbol.asyncDispose]: () => records.close(),
     };
@@ -261,7 +268,7 @@ describe('createRepair', () => {
     const store: MediaStore = {
       ...scene.store,
       async read(name) {
-        if (name === lost) await scene.records.update('x', (image) => requeuedForRepair(image, [lost]));
+        if (name === lost) await scene.records.update('x', (image) => requeuedForRepair(image, [lost], LOST_AT));
         return await scene.store.read(name);
       },
     };
@@ -285,8 +292,7 @@ describe('createRepair', () => {
         return content;
       },
     };
-    const { records, queue, events, log } = scene;
-    const repair = createRepair({ records, store, queue, events, log, queueLimit: 100 });
+    const repair = createRepair({ ...scene.deps, store });
     const passOver = (name: string) => expect.unreachable(name);
     for (const expected of [['c.png', 'b.png'], ['a.png'], ['c.png', 'b.png']]) {
       read = [];

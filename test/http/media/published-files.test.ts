@@ -34,7 +34,8 @@ describe('a stream without a descriptor', () => {
         },
       };
     };
-    const pictures = { find: async () => ({ file, owner: 'blog' }), open: openFile, read: async () => null };
+    const find = async () => ({ file, content: file, owner: 'blog' });
+    const pictures = { find, makeThumbnail: async () => null, open: openFile, read: async () => null };
     const remote = await openHttpApp({ pictures }, { mediaCacheBytes: 0 });
     return { remote, open: () => open, [Symbol.asyncDispose]: () => remote[Symbol.asyncDispose]() };
   }
@@ -80,6 +81,7 @@ describe('a fault', () => {
     const pictures = createPublishedPictures({
       records: { get: async () => image },
       store: { open: failing, read: failing },
+      ensureThumbnail: failing,
     });
     await using broken = await openHttpApp({ pictures });
     for (let asked = 1; asked <= CACHED_AT; asked++) {
@@ -113,6 +115,7 @@ describe('a fault', () => {
         open: async () => ({ bytes: bytes.length, stream: () => Readable.from([bytes]), close }),
         read: async () => bytes,
       },
+      ensureThumbnail: async () => null,
     });
     await using locked = await openHttpApp({ pictures });
     for (let earlier = 1; earlier < asked; earlier++) await request(locked.app.server).get('/media/a.png').expect(200);
@@ -149,6 +152,7 @@ test.runIf(process.platform === 'linux')('no descriptor stays open, whatever the
             afterFind();
             return found;
           },
+          makeThumbnail: (name: string) => pictures.makeThumbnail(name),
           open: (file, range) => pictures.open(file, range),
           read: (file) => pictures.read(file),
         },

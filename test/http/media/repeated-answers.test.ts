@@ -41,6 +41,7 @@ async function openApp(services: Partial<AppServices> = {}, config: Partial<AppC
         await afterFind();
         return found;
       },
+      makeThumbnail: (name) => pictures.makeThumbnail(name),
       open: (file, range) => pictures.open(file, range),
       read: (file) => pictures.read(file),
     };
@@ -189,7 +190,7 @@ test('while the service stops, each answer closes its connection', async () => {
 });
 
 test.each<[string, Partial<AppServices>, Partial<AppConfig>]>([
-  ['private', { links: { urls: createFileUrls(null), verify: () => true } }, {}],
+  ['private', { links: { urls: createFileUrls(null), secondsLeft: () => 60 } }, {}],
   ['limited', {}, { rateLimits: { generate: null, read: null, media: 100 } }],
   ['not kept in memory', {}, { mediaCacheBytes: 0 }],
 ])('every request for pictures that are %s is for the app', async (_what, services, config) => {

@@ -30,6 +30,7 @@ beforeAll(async () => {
         await hook();
         return found;
       },
+      makeThumbnail: (name) => pictures.makeThumbnail(name),
       open: (file, range) => pictures.open(file, range),
       read: (file) => pictures.read(file),
     };

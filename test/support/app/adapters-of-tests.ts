@@ -27,6 +27,7 @@ export const sharedImaging: typeof createImagingThreads = (options) => {
   return {
     finish: (read, spec) => imaging.finish(read, spec),
     finishDeferred: (read, spec, onFile) => imaging.finishDeferred(read, spec, onFile),
+    thumbnail: (read, spec, sha256) => imaging.thumbnail(read, spec, sha256),
     inspect: (bytes) => imaging.inspect(bytes),
     close: async () => undefined,
   };

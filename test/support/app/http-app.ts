@@ -40,7 +40,12 @@ export async function openHttpApp(
       images,
       calls: createFakeCalls(),
       callDefaults: { model: 'gpt-image-2', sizeFor: () => ({ width: 1024, height: 1024 }) },
-      pictures: { find: async () => null, open: async () => null, read: async () => null },
+      pictures: {
+        find: async () => null,
+        makeThumbnail: async () => null,
+        open: async () => null,
+        read: async () => null,
+      },
       keys: { inUse: false, find: () => null },
       toRecord: exampleRecord,
       links: null,

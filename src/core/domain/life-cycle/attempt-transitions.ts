@@ -14,6 +14,7 @@ import {
   PICTURE_KEPT,
 } from '../image.ts';
 import { addCosts, ZERO_COST } from '../money.ts';
+import { entering } from './times.ts';
 import { type PlannedFields, plannedFields } from './transitions.ts';
 
 /** An answer that named its picture by a URL. */
@@ -29,6 +30,8 @@ interface CallEnd extends Pick<Attempt, 'httpStatus' | 'providerRequestId'> {
 
 /** A picture that a call returned. The bytes of `original` are durable already. */
 export interface ReceivedPicture extends Pick<Attempt, 'httpStatus' | 'providerRequestId' | 'cost' | 'usage'> {
+  /** When it was stored, ISO 8601, UTC. */
+  readonly at: string;
   readonly durationMs: number;
   readonly original: Original;
   readonly revisedPrompt: string | null;
@@ -46,7 +49,8 @@ export function opened(image: Image, attempt: Attempt, planned: PlannedFields): 
   if (!mayCall || !isNew || attempt.run !== image.run) return null;
   // Attempts are left out here alone, where none of them changes: what the ledger has of them is then what they cost.
   const bounded = { ...image, ...boundedAttempts(image, [...image.attempts, attempt]) };
-  return { ...withAttempts(bounded, bounded.attempts), ...plannedFields(planned), status: 'generating' };
+  const entered = entering(image, 'generating', attempt.startedAt);
+  return { ...withAttempts(bounded, bounded.attempts), ...plannedFields(planned), ...entered };
 }
 
 /**
@@ -69,7 +73,7 @@ export function announced(image: Image, attemptId: string, announcement: Announc
 export function received(image: Image, attemptId: string, picture: ReceivedPicture): Image | null {
   if (!isAwaited(image, attemptId)) return null;
   const next = withPaid(image, attemptId, picture);
-  return next && { ...next, ...madeFrom(picture), status: 'processing' };
+  return next && { ...next, ...madeFrom(picture), ...entering(image, 'processing', picture.at) };
 }
 
 /**
@@ -107,12 +111,14 @@ export function adopted(
   attemptId: string,
   original: Original,
   planned: PlannedFields | null,
+  at: string,
 ): Image | null {
   if (isFinished(image.status)) return null;
   const next = withChanged(image, attemptId, mayStillBring, { outcome: 'ok' });
   // What the record has is of another picture, one that was set aside.
   const revisedPrompt = image.attempts.find(({ id }) => id === attemptId)?.announced?.revisedPrompt ?? null;
-  return next && { ...next, ...(planned && plannedFields(planned)), status: 'processing', original, revisedPrompt };
+  const entered = entering(image, 'processing', at);
+  return next && { ...next, ...(planned && plannedFields(planned)), ...entered, original, revisedPrompt };
 }
 
 /** Whether the present run of the image is waiting for the picture of this attempt. */

@@ -4,8 +4,8 @@
  * names for its deletion. A cleanup may remove the files earlier, as orphans.
  */
 
-import { possibleNames } from '../file-names.ts';
-import type { Image, MediaFile } from '../image.ts';
+import { possibleNames, publishedFiles } from '../file-names.ts';
+import type { Image } from '../image.ts';
 
 /** The newest that are kept; of an image that has more, a cleanup removes the rest. */
 const MAX_LEFTOVERS = 100;
@@ -20,10 +20,6 @@ export function withLeftovers(image: Image, names: readonly string[]): Image | n
 
 /** `after` with the files of `before` that it no longer has as leftovers. */
 export function leavingReplaced(before: Image, after: Image): Image {
-  const names = filesOf(before).flatMap(({ stored }) => stored ?? []);
+  const names = publishedFiles(before).flatMap(({ stored }) => stored ?? []);
   return withLeftovers(after, names) ?? after;
-}
-
-function filesOf({ master, renditions }: Image): readonly MediaFile[] {
-  return [master, ...renditions].filter((file) => file !== null);
 }

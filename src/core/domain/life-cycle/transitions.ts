@@ -1,6 +1,6 @@
 /**
- * Every legal change of an image, as pure functions: with those by its calls, in `attempt-transitions.ts`, the one place where its
- * life cycle is written down.
+ * Every legal change of an image, as pure functions: with those by its calls, in `attempt-transitions.ts`, and by its caller, in
+ * `patched.ts`, the one place where its life cycle is written down.
  *
  * Each takes the image as it is stored and returns it as it is to be stored, or null where the change is not legal in the image's
  * present state. `RecordStore.update` takes null as "leave it as it is", so a write that comes too late changes nothing.
@@ -24,8 +24,8 @@ import {
   type Warning,
 } from '../image.ts';
 import { ZERO_COST } from '../money.ts';
-import type { ChangeableFields, ImageRequest } from '../request.ts';
 import { leavingReplaced } from './leftovers.ts';
+import { entering, enteringQueue } from './times.ts';
 
 /** The fields that describe the call that will make the picture, or has made it. */
 export type PlannedFields = Pick<Image, 'provider' | 'model' | 'prompt' | 'requestedSize' | 'warnings'>;
@@ -48,20 +48,11 @@ interface RepeatedRequest
   readonly mayCostAgain: boolean;
 }
 
-/** New values for fields of the request that do not make the picture. */
-interface RequestPatch {
-  /** Only the fields that are replaced. */
-  readonly changes: Partial<ChangeableFields>;
-  /** When the change was requested; a new `ttlSeconds` counts from here. */
-  readonly at: string;
-  /** When an image expires whose retention counts from `since`. */
-  readonly expiryOf: (request: ImageRequest, since: string) => string | null;
-}
-
 /** The results of finishing an original. The files are published already. */
 export interface FinishedParts
   extends Pick<Image, 'renditions' | 'pending' | 'thumbhash' | 'dominantColour' | 'checks' | 'warnings'> {
   readonly master: MediaFile;
+  readonly thumbnail: MediaFile;
 }
 
 /** Why a run failed. */
@@ -79,8 +70,8 @@ export function accepted({ planned, ...request }: AcceptedRequest): Image {
     ...request,
     ...NO_RESULT,
     ...plannedFields(planned),
-    status: 'queued',
-    run: 1,
+    ...enteringQueue(1, request.createdAt),
+    pinned: false,
     allowanceFrom: 1,
     requestedAt: request.createdAt,
     ttlSince: null,
@@ -101,18 +92,18 @@ export function claimed(image: Image, claim: number): Image | null {
 }
 
 /** The stored original is finished again, without another call. Legal in every unfinished state, with a sound original. */
-export function resumed(image: Image): Image | null {
+export function resumed(image: Image, at: string): Image | null {
   if (isFinished(image.status) || !image.original?.sound) return null;
-  return { ...image, warnings: withoutKept(image.warnings), status: 'processing' };
+  return { ...image, warnings: withoutKept(image.warnings), ...entering(image, 'processing', at) };
 }
 
 /**
  * The picture was rejected, and the same run pays for another. The rejected original stays in the record but is not finished again.
  * Legal while a sound original is processed for the first time.
  */
-export function setAside(image: Image): Image | null {
+export function setAside(image: Image, at: string): Image | null {
   if (image.status !== 'processing' || !image.original?.sound || isRepair(image)) return null;
-  return { ...image, status: 'generating', original: { ...image.original, sound: false } };
+  return { ...image, ...entering(image, 'generating', at), original: { ...image.original, sound: false } };
 }
 
 /**
@@ -126,7 +117,7 @@ export function finished(image: Image, parts: FinishedParts, completedAt: string
   return leavingReplaced(image, {
     ...image,
     ...made,
-    status: 'succeeded',
+    ...entering(image, 'succeeded', completedAt),
     checks: isRepair(image) ? image.checks : checks,
     warnings: [...kept, ...newWarnings(kept, warnings)],
     completedAt: image.completedAt ?? completedAt,
@@ -142,7 +133,7 @@ export function failed(image: Image, { error, checks, rejected }: Failure, compl
   const { original } = image;
   return {
     ...image,
-    status: 'failed',
+    ...entering(image, 'failed', completedAt),
     error,
     checks: checks.length > 0 ? checks : image.checks,
     original: original && { ...original, sound: original.sound && (!rejected || isRepair(image)) },
@@ -153,7 +144,7 @@ export function failed(image: Image, { error, checks, rejected }: Failure, compl
 /** The caller cancelled the image. Legal in every unfinished state. A running call stays open until it ends. */
 export function cancelled(image: Image, completedAt: string): Image | null {
   if (isFinished(image.status)) return null;
-  return { ...image, status: 'cancelled', completedAt };
+  return { ...image, ...entering(image, 'cancelled', completedAt), completedAt };
 }
 
 /**
@@ -178,17 +169,17 @@ export function rerun(image: Image, repeated: RepeatedRequest): Image | null {
     requestedAt,
     expiresAt,
     ttlSince: null,
-    status: 'queued',
-    run,
+    ...enteringQueue(run, requestedAt),
     allowanceFrom: mayCostAgain ? run : image.allowanceFrom,
   });
 }
 
 /**
  * Published files were lost and are made again. Legal for a succeeded image with a sound original, if one of its files is among
- * `lost` (file names). If the master is, the whole image is processed again; otherwise only the lost renditions become pending.
+ * `lost` (file names). If the master is, the whole image is processed again; otherwise only the lost renditions become pending, and a lost
+ * thumbnail is to be made.
  */
-export function requeuedForRepair(image: Image, lost: readonly string[]): Image | null {
+export function requeuedForRepair(image: Image, lost: readonly string[], at: string): Image | null {
   if (image.status !== 'succeeded' || !image.original?.sound) return null;
   const renditions = image.renditions.filter(({ name }) => !lost.includes(name));
   if (image.master === null || lost.includes(image.master.name)) {
@@ -196,8 +187,9 @@ export function requeuedForRepair(image: Image, lost: readonly string[]): Image 
     const warnings = image.warnings.filter(({ code }) => code !== 'rendition_failed');
     // The trace of the request that made the image has ended.
     const repaired = {
-      status: 'processing',
+      ...entering(image, 'processing', at),
       master: null,
+      thumbnail: null,
       renditions,
       pending: [],
       warnings,
@@ -206,9 +198,16 @@ export function requeuedForRepair(image: Image, lost: readonly string[]): Image 
     return leavingReplaced(image, { ...image, ...repaired });
   }
   const lostNames = image.renditions.map(({ name }) => name).filter((name) => lost.includes(name));
-  if (lostNames.length === 0) return null;
+  const { thumbnail = null } = image;
+  const isThumbnailLost = thumbnail !== null && lost.includes(thumbnail.name);
+  if (lostNames.length === 0 && !isThumbnailLost) return null;
   const again = image.request.renditions.filter((spec) => lostNames.includes(renditionName(image.mediaId, spec)));
-  return leavingReplaced(image, { ...image, renditions, pending: [...image.pending, ...again] });
+  return leavingReplaced(image, {
+    ...image,
+    ...(isThumbnailLost && { thumbnail: null }),
+    renditions,
+    pending: [...image.pending, ...again],
+  });
 }
 
 /**
@@ -227,6 +226,12 @@ export function withRendition(image: Image, file: MediaFile): Image | null {
   });
 }
 
+/** The thumbnail of a picture that had none is published. Legal for a succeeded image with this master and no thumbnail. */
+export function withThumbnail(image: Image, master: MediaFile, thumbnail: MediaFile): Image | null {
+  const isOfMaster = image.status === 'succeeded' && image.master?.sha256 === master.sha256;
+  return isOfMaster && !image.thumbnail ? { ...image, thumbnail } : null;
+}
+
 /**
  * Deferred renditions could not be made: a `rendition_failed` warning replaces each that was tried. The image stays succeeded, and
  * renditions that became pending after the try stay pending. Legal for a succeeded image while one of `tried` is pending.
@@ -242,21 +247,6 @@ export function renditionsGivenUp(image: Image, tried: readonly RenditionSpec[],
   });
   const pending = image.pending.filter((spec) => !triedNames.has(nameOf(spec)));
   return { ...image, pending, warnings: [...image.warnings, ...givenUp.map(warningOf)] };
-}
-
-/**
- * The caller changed fields that do not make the picture. Legal in every state; null where there is nothing to replace. New labels or
- * a new ttl change the expiry: a `ttlSeconds` that is among the changes counts from now, one that was there goes on as it was, and
- * labels count from when the present run was requested.
- */
-export function patched(image: Image, { changes, at, expiryOf }: RequestPatch): Image | null {
-  if (Object.keys(changes).length === 0) return null;
-  const request = { ...image.request, ...changes };
-  if (changes.labels === undefined && changes.ttlSeconds === undefined) return { ...image, request };
-  const kept = image.ttlSince ?? null;
-  const given = changes.ttlSeconds === undefined ? kept : at;
-  const ttlSince = request.ttlSeconds === null ? null : given;
-  return { ...image, request, ttlSince, expiresAt: expiryOf(request, ttlSince ?? image.requestedAt) };
 }
 
 /** Adds the warnings that are not in the record yet. Legal unless the image failed or was cancelled. */

@@ -1,6 +1,6 @@
 /** Images in every status, and arguments of transitions. */
 
-import { masterName, originalName, renditionName } from '../../../../src/core/domain/file-names.ts';
+import { masterName, originalName, renditionName, thumbnailName } from '../../../../src/core/domain/file-names.ts';
 import type { RenditionSpec } from '../../../../src/core/domain/formats.ts';
 import type { Attempt, Image, ImageStatus, Original } from '../../../../src/core/domain/image.ts';
 import { opened, type ReceivedPicture, received } from '../../../../src/core/domain/life-cycle/attempt-transitions.ts';
@@ -84,6 +84,7 @@ export const originalOf = (attemptId: string): Original => ({
 });
 
 export const pictureOf = (attemptId: string, cost: Cost = { usd: 0.041, basis: 'usage' }): ReceivedPicture => ({
+  at: '2026-11-23T16:00:03.000Z',
   original: originalOf(attemptId),
   revisedPrompt: `a tall lighthouse, by ${attemptId}`,
   durationMs: 1234,
@@ -96,6 +97,7 @@ export const fileOf = (spec: RenditionSpec) => exampleFile(nameOf(spec), Buffer.
 
 export const partsOf = (pending: readonly RenditionSpec[] = []): FinishedParts => ({
   master: exampleFile(masterName('x', 'png'), Buffer.from('master')),
+  thumbnail: exampleFile(thumbnailName('x'), Buffer.from('thumbnail'), { width: 1, height: 1, format: 'webp' }),
   renditions: SPECS.filter((spec) => !pending.includes(spec)).map(fileOf),
   pending,
   thumbhash: 'hash',

@@ -29,7 +29,7 @@ const namesOf = ({ master, renditions }: Image) => [master, ...renditions].map((
 
 it('a deletion has the names of the files that a repair has replaced, until which a cleanup may take them', () => {
   const first = published(imageIn('processing'), 1);
-  const lost = legal(requeuedForRepair(first, [first.master?.name ?? '']));
+  const lost = legal(requeuedForRepair(first, [first.master?.name ?? ''], AT));
   const second = published(lost, 2);
   expect(possibleNames(lost)).toEqual(expect.arrayContaining(namesOf(first)));
   expect(possibleNames(second)).toEqual(expect.arrayContaining([...namesOf(first), ...namesOf(second)]));
@@ -40,14 +40,14 @@ it('a deletion has the names of the files that a repair has replaced, until whic
 it('a deletion has the name of a rendition that was lost, and of the one that took its place', () => {
   const [spec = { width: 64, height: 64, format: 'webp' as const }] = SPECS;
   const first = published(imageIn('processing'), 1);
-  const lost = legal(requeuedForRepair(first, [fileOf(spec).name]));
+  const lost = legal(requeuedForRepair(first, [fileOf(spec).name], AT));
   const second = legal(withRendition(lost, stored(fileOf(spec), 2)));
   expect(possibleNames(second)).toEqual(expect.arrayContaining([...namesOf(first), ...namesOf(second)]));
 });
 
 it('a deletion has the names of a repair that was cancelled, whose image was requested again', () => {
   const first = published(imageIn('processing'), 1);
-  const repaired = legal(requeuedForRepair(first, [first.master?.name ?? '']));
+  const repaired = legal(requeuedForRepair(first, [first.master?.name ?? ''], AT));
   const again = legal(rerun(legal(cancelled(repaired, LATER)), AGAIN));
   expect(again.renditions).toEqual([]);
   expect(possibleNames(again)).toEqual(expect.arrayContaining(namesOf(first)));
@@ -69,6 +69,6 @@ it('keeps the newest hundred', () => {
 
 it('notes nothing where one process publishes alone', () => {
   const first = imageIn('succeeded');
-  const repaired = legal(finished(legal(requeuedForRepair(first, [first.master?.name ?? ''])), partsOf(), AT));
+  const repaired = legal(finished(legal(requeuedForRepair(first, [first.master?.name ?? ''], AT)), partsOf(), AT));
   expect(repaired).not.toHaveProperty('leftovers');
 });

@@ -2,7 +2,7 @@
 
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { masterName, originalName } from '../../../../src/core/domain/file-names.ts';
+import { masterName, originalName, thumbnailName } from '../../../../src/core/domain/file-names.ts';
 import type { RenditionSpec } from '../../../../src/core/domain/formats.ts';
 import {
   type Attempt,
@@ -21,19 +21,22 @@ import {
   opened,
   received,
 } from '../../../../src/core/domain/life-cycle/attempt-transitions.ts';
+import { patched } from '../../../../src/core/domain/life-cycle/patched.ts';
+import { isPinned, PINNED, unpinned } from '../../../../src/core/domain/life-cycle/pinning.ts';
+import { startedAt, statusSince } from '../../../../src/core/domain/life-cycle/times.ts';
 import {
   accepted,
   cancelled,
   claimed,
   failed,
   finished,
-  patched,
   renditionsGivenUp,
   requeuedForRepair,
   rerun,
   resumed,
   setAside,
   withRendition,
+  withThumbnail,
   withWarnings,
 } from '../../../../src/core/domain/life-cycle/transitions.ts';
 import { addCosts, type Cost, microdollars, type Spending, ZERO_COST } from '../../../../src/core/domain/money.ts';
@@ -97,6 +100,7 @@ const WEIGHTS = {
   retry: 1,
   repair: 2,
   rendition: 2,
+  thumbnail: 1,
   giveUp: 1,
   patch: 2,
 };
@@ -127,7 +131,9 @@ interface Walk {
   /** Ledger entries of all changes. */
   readonly lines: Spending[];
   /** What the caller has changed of the request. */
-  readonly asked: { ttlSeconds: number | null };
+  readonly asked: { ttlSeconds: number | null; labels?: readonly string[] };
+  /** Whether the caller has pinned it by the field, last. */
+  pinned: boolean;
   /** When its ttl was given, where that was after the present run was requested. */
   ttlFrom: string | null;
   patches: number;
@@ -147,7 +153,8 @@ function begin(): Walk {
     bills: new Map(),
     pictures: new Set(),
     lines: [...ledgerChanges(null, image)],
-    asked: { ttlSeconds: REQUEST.request.ttlSeconds },
+    asked: { ttlSeconds: REQUEST.request.ttlSeconds, labels: REQUEST.request.labels },
+    pinned: false,
     ttlFrom: null,
     patches: 0,
     events: 0,
@@ -233,7 +240,8 @@ function change(walk: Walk, { kind, pick, micro, day }: Step): Image | null {
       return null;
     case 'adopt': {
       const [id] = walk.lost.slice(pick % Math.max(1, walk.lost.length));
-      const next = id === undefined ? null : adopted(image, id, originalOf(id), pick % 2 ? planOf('found') : null);
+      const next =
+        id === undefined ? null : adopted(image, id, originalOf(id), pick % 2 ? planOf('found') : null, LATER);
       if (id !== undefined && next !== null) {
         walk.lost.splice(walk.lost.indexOf(id), 1);
         walk.pictures.add(id);
@@ -242,9 +250,9 @@ function change(walk: Walk, { kind, pick, micro, day }: Step): Image | null {
       return next;
     }
     case 'resume':
-      return resumed(image);
+      return resumed(image, LATER);
     case 'setAside':
-      return setAside(image);
+      return setAside(image, LATER);
     case 'warn':
       return withWarnings(image, [{ code: 'regenerated', detail: `warning ${pick}` }]);
     case 'finish':
@@ -258,7 +266,13 @@ function change(walk: Walk, { kind, pick, micro, day }: Step): Image | null {
     case 'retry':
       return runAgain(walk, { ...AGAIN, mayCostAgain: true });
     case 'repair':
-      return requeuedForRepair(image, pick % 2 ? [masterName('x', 'png')] : [nameOf(one)]);
+      return requeuedForRepair(
+        image,
+        [[masterName('x', 'png'), nameOf(one), thumbnailName('x')][pick % 3] ?? ''],
+        LATER,
+      );
+    case 'thumbnail':
+      return withThumbnail(image, partsOf().master, partsOf().thumbnail);
     case 'rendition':
       return image.pending.includes(one) ? withRendition(image, fileOf(one)) : null;
     case 'patch':
@@ -298,27 +312,49 @@ const isSettled = ({ outcome, durationMs }: Attempt) => outcome !== 'unknown' ||
 /** What the caller last asked for stays, through every run: see `expectPatchesKept`. */
 function patch(walk: Walk, pick: number, day: string): Image | null {
   const changes = {
-    ...(pick & 1 && { labels: [`label ${walk.patches}`] }),
+    ...(pick & 1 && { labels: [`label ${walk.patches}`, ...(walk.patches % 3 ? [] : [PINNED])] }),
     ...(pick & 2 && { webhookUrl: `https://hooks.example/${walk.patches}` }),
     ...(pick & 4 && { ttlSeconds: walk.patches % 2 ? null : 60 + walk.patches }),
   };
+  const pinned = [undefined, true, false, undefined, undefined][walk.patches % 5];
   const at = `${day}T03:00:00.000Z`;
-  const next = patched(walk.image, { changes, at, expiryOf: ({ ttlSeconds }, since) => `${ttlSeconds} from ${since}` });
-  expect(next !== null).toBe(pick > 0);
+  const next = patched(walk.image, {
+    changes,
+    pinned,
+    at,
+    expiryOf: (image, since) => (isPinned(image) ? null : `${image.request.ttlSeconds} from ${since}`),
+  });
+  expect(next !== null).toBe(pick > 0 || pinned !== undefined);
   walk.patches += 1;
   Object.assign(walk.asked, changes);
+  walk.pinned = pinned ?? walk.pinned;
   if (next !== null) {
+    if (pinned === false) Object.assign(walk.asked, { labels: unpinned(walk.asked.labels ?? []) });
     if (changes.ttlSeconds !== undefined) walk.ttlFrom = changes.ttlSeconds === null ? null : at;
-    const moves = 'labels' in changes || 'ttlSeconds' in changes;
-    const moved = `${walk.asked.ttlSeconds} from ${walk.ttlFrom ?? next.requestedAt}`;
+    const moves = 'labels' in changes || 'ttlSeconds' in changes || pinned !== undefined;
+    const isKept = walk.pinned || walk.asked.labels?.includes(PINNED);
+    expect(isPinned(next)).toBe(isKept ?? false);
+    const moved = isKept ? null : `${walk.asked.ttlSeconds} from ${walk.ttlFrom ?? next.requestedAt}`;
     expect(next.expiresAt).toBe(moves ? moved : walk.image.expiresAt);
   }
   return next;
 }
 
 /** No step of the work, and no other run, undoes what the caller has changed. */
-function expectPatchesKept({ image, asked }: Walk): void {
+function expectPatchesKept({ image, asked, pinned }: Walk): void {
   expect(image.request).toEqual({ ...REQUEST.request, ...asked });
+  expect(image.pinned).toBe(pinned);
+}
+
+/** A status has its time from its change on, and a run its start once it has left the queue. */
+function expectTimesKept(before: Image, after: Image, kind: Kind): void {
+  const isSame = before.status === after.status && before.run === after.run;
+  if (isSame) expect(after.times).toEqual(before.times);
+  else expect(after.times).toMatchObject({ status: after.status, run: after.run });
+  if (after.status === 'queued') expect(startedAt(after)).toBeNull();
+  else if (!isFinished(after.status) || after.status === 'succeeded') expect(startedAt(after)).not.toBeNull();
+  if (startedAt(before) !== null && !isRunAgain(kind)) expect(startedAt(after)).toBe(startedAt(before));
+  if (isRunAgain(kind)) expect(statusSince(after)).toBe(after.requestedAt);
 }
 
 /** Nothing that was paid for is lost, and the fields that identify an image never change. */
@@ -359,6 +395,8 @@ function expectNothingLost(before: Image, after: Image, kind: Step['kind']): voi
   expect(after.completedAt !== null).toBe(isFinished(after.status) || isRepair(after));
   expect(after.error !== null).toBe(after.status === 'failed');
   if (kind === 'repair') expect([after.completedAt, after.checks]).toEqual([before.completedAt, before.checks]);
+  if (after.status !== 'succeeded') expect([kind, after.thumbnail]).toEqual([kind, null]);
+  else if (kind === 'finish') expect(after.thumbnail).not.toBeNull();
   if (after.status === 'succeeded') {
     expect(after.master).not.toBeNull();
     const names = [...after.renditions.map(({ name }) => name), ...after.pending.map(nameOf)];
@@ -426,4 +464,5 @@ function takeStep(walk: Walk, taken: Step): void {
   expectUnknownsCounted(walk);
   expectOneEventARun(walk);
   expectPatchesKept(walk);
+  expectTimesKept(before, after, taken.kind);
 }

@@ -16,19 +16,21 @@ import {
   opened,
   received,
 } from '../../../../src/core/domain/life-cycle/attempt-transitions.ts';
+import { patched } from '../../../../src/core/domain/life-cycle/patched.ts';
+import { entering, enteringQueue } from '../../../../src/core/domain/life-cycle/times.ts';
 import {
   accepted,
   cancelled,
   failed,
   finished,
   newWarnings,
-  patched,
   renditionsGivenUp,
   requeuedForRepair,
   rerun,
   resumed,
   setAside,
   withRendition,
+  withThumbnail,
   withWarnings,
 } from '../../../../src/core/domain/life-cycle/transitions.ts';
 import { ZERO_COST } from '../../../../src/core/domain/money.ts';
@@ -79,9 +81,9 @@ describe('the states in which a change is legal', () => {
       (image) => keptAfterCancel(laterRun(image), 'a', pictureOf('a')),
     ],
     ['received, in a later run', [], (image) => received(laterRun(image), 'a', pictureOf('a'))],
-    ['adopted', UNFINISHED_STATES, (image) => adopted(open(image), 'a', originalOf('a'), null)],
-    ['resumed', UNFINISHED_STATES, (image) => resumed({ ...image, original: originalOf('a') })],
-    ['setAside', ['processing'], setAside],
+    ['adopted', UNFINISHED_STATES, (image) => adopted(open(image), 'a', originalOf('a'), null, AT)],
+    ['resumed', UNFINISHED_STATES, (image) => resumed({ ...image, original: originalOf('a') }, AT)],
+    ['setAside', ['processing'], (image) => setAside(image, AT)],
     ['finished', ['processing'], (image) => finished(image, partsOf(), AT)],
     ['failed', UNFINISHED_STATES, (image) => failed(image, failureOf(false), AT)],
     ['cancelled', UNFINISHED_STATES, (image) => cancelled(image, AT)],
@@ -99,7 +101,7 @@ describe('the states in which a change is legal', () => {
     ],
     ['patched', IMAGE_STATUSES, (image) => patched(image, { changes: { labels: [] }, at: AT, expiryOf: () => null })],
     ['patched with nothing', [], (image) => patched(image, { changes: {}, at: AT, expiryOf: () => null })],
-    ['requeuedForRepair', ['succeeded'], (image) => requeuedForRepair(image, ['x.png'])],
+    ['requeuedForRepair', ['succeeded'], (image) => requeuedForRepair(image, ['x.png'], AT)],
     ['withRendition', ['succeeded'], (image) => withRendition(image, fileOf(SPECS[1] as RenditionSpec))],
     ['renditionsGivenUp', ['succeeded'], (image) => renditionsGivenUp({ ...image, pending: SPECS }, SPECS, 'no')],
     [
@@ -121,7 +123,7 @@ describe('the states in which a change is legal', () => {
       closed(ended, 'a', end),
       received(ended, 'a', pictureOf('a')),
       keptAfterCancel(ended, 'a', pictureOf('a')),
-      adopted(ended, 'a', originalOf('a'), null),
+      adopted(ended, 'a', originalOf('a'), null, AT),
       announced(ended, 'a', announcement),
       announced(image, 'b', announcement),
       closed(image, 'b', end),
@@ -132,7 +134,7 @@ describe('the states in which a change is legal', () => {
 
   test('a picture is adopted of an open attempt, or one whose outcome is unknown and whose URL is on record', () => {
     const legalFor = (change: Partial<Attempt>) =>
-      adopted({ ...imageIn('queued'), attempts: [attemptOf('a', 1, change)] }, 'a', originalOf('a'), null) !== null;
+      adopted({ ...imageIn('queued'), attempts: [attemptOf('a', 1, change)] }, 'a', originalOf('a'), null, AT) !== null;
     const ended = { durationMs: 1, announced: ANNOUNCED };
     expect([legalFor({}), legalFor({ announced: ANNOUNCED }), legalFor(ended)]).toEqual([true, true, true]);
     expect(legalFor({ ...ended, announced: null })).toBe(false);
@@ -140,26 +142,29 @@ describe('the states in which a change is legal', () => {
   });
 
   test('an attempt whose picture was adopted has ended, though its duration is not known', () => {
-    const image: Image = { ...legal(adopted(imageIn('generating'), 'a', originalOf('a'), null)), status: 'generating' };
+    const image: Image = {
+      ...legal(adopted(imageIn('generating'), 'a', originalOf('a'), null, AT)),
+      status: 'generating',
+    };
     expect(image.attempts).toEqual([attemptOf('a', 1, { outcome: 'ok' })]);
     expect([
       announced(image, 'a', announcement),
       closed(image, 'a', { outcome: 'failed', durationMs: 1, httpStatus: 500, providerRequestId: null }),
       received(image, 'a', pictureOf('a')),
       keptAfterCancel({ ...image, status: 'cancelled' }, 'a', pictureOf('a')),
-      adopted(image, 'a', originalOf('a'), null),
+      adopted(image, 'a', originalOf('a'), null, AT),
     ]).toEqual(Array(5).fill(null));
   });
 
   test('only a sound original is finished, set aside or repaired from', () => {
     const withOriginal = (status: ImageStatus, original: Image['original']) => ({ ...imageIn(status), original });
     for (const original of [null, { ...originalOf('a'), sound: false }]) {
-      expect(resumed(withOriginal('queued', original))).toBeNull();
-      expect(setAside(withOriginal('processing', original))).toBeNull();
-      expect(requeuedForRepair(withOriginal('succeeded', original), ['x.png'])).toBeNull();
+      expect(resumed(withOriginal('queued', original), AT)).toBeNull();
+      expect(setAside(withOriginal('processing', original), AT)).toBeNull();
+      expect(requeuedForRepair(withOriginal('succeeded', original), ['x.png'], AT)).toBeNull();
     }
     expect(finished(withOriginal('processing', null), partsOf(), AT)).toBeNull();
-    expect(setAside(legal(requeuedForRepair(imageIn('succeeded'), ['x.png'])))).toBeNull();
+    expect(setAside(legal(requeuedForRepair(imageIn('succeeded'), ['x.png'], AT)), AT)).toBeNull();
   });
 
   test('only requested renditions are published, and only pending ones are given up', () => {
@@ -175,7 +180,9 @@ describe('what a change does', () => {
     const image = accepted(REQUEST);
     expect(image).toMatchObject({ ...request, ...planned, status: 'queued', run: 1, attempts: [], cost: ZERO_COST });
     // `exampleImage` has every field but the optional ones.
-    expect(Object.keys(image).sort()).toEqual([...Object.keys(exampleImage()), 'traceparent', 'requestId'].sort());
+    expect(Object.keys(image).sort()).toEqual(
+      [...Object.keys(exampleImage()), 'traceparent', 'requestId', 'times', 'thumbnail', 'pinned'].sort(),
+    );
   });
 
   test('opened takes over the plan and adds the estimate to the cost', () => {
@@ -200,10 +207,10 @@ describe('what a change does', () => {
 
   test('received sets the original and the actual cost of the call', () => {
     const image = imageIn('generating');
-    const { original, revisedPrompt, ...end } = pictureOf('a');
+    const { at, original, revisedPrompt, ...end } = pictureOf('a');
     expect(received(image, 'a', pictureOf('a'))).toEqual({
       ...image,
-      status: 'processing',
+      ...entering(image, 'processing', at),
       original,
       revisedPrompt,
       attempts: [attemptOf('a', 1, { ...end, outcome: 'ok' })],
@@ -228,9 +235,9 @@ describe('what a change does', () => {
   });
 
   test('adopted does not take the revised prompt of a picture that was set aside', () => {
-    const image = legal(opened(legal(setAside(imageIn('processing'))), attemptOf('b', 1), planOf('first')));
+    const image = legal(opened(legal(setAside(imageIn('processing'), AT)), attemptOf('b', 1), planOf('first')));
     expect(image.revisedPrompt).toBe(pictureOf('a').revisedPrompt);
-    expect(adopted(image, 'b', originalOf('b'), null)).toMatchObject({
+    expect(adopted(image, 'b', originalOf('b'), null, AT)).toMatchObject({
       original: originalOf('b'),
       revisedPrompt: null,
     });
@@ -238,14 +245,14 @@ describe('what a change does', () => {
 
   test('adopted keeps the estimate, and takes the plan of the provider that made the picture', () => {
     const image = legal(opened(imageIn('generating'), attemptOf('b', 1), planOf('second')));
-    const own = legal(adopted(image, 'b', originalOf('b'), null));
+    const own = legal(adopted(image, 'b', originalOf('b'), null, AT));
     expect(own).toEqual({
       ...image,
-      status: 'processing',
+      ...entering(image, 'processing', AT),
       original: originalOf('b'),
       attempts: [attemptOf('a', 1), attemptOf('b', 1, { outcome: 'ok' })],
     });
-    const other = legal(adopted(image, 'a', originalOf('a'), planOf('first')));
+    const other = legal(adopted(image, 'a', originalOf('a'), planOf('first'), AT));
     expect(other).toMatchObject({ ...planOf('first'), original: originalOf('a'), cost: image.cost });
   });
 
@@ -259,9 +266,9 @@ describe('what a change does', () => {
     const gone = legal(closed(named, 'a', end));
     expect(gone.attempts).toEqual([attemptOf('a', 1, { ...report, ...end })]);
     for (const before of [named, gone]) {
-      expect(adopted(before, 'a', originalOf('a'), null)).toEqual({
+      expect(adopted(before, 'a', originalOf('a'), null, AT)).toEqual({
         ...before,
-        status: 'processing',
+        ...entering(before, 'processing', AT),
         original: originalOf('a'),
         revisedPrompt: ANNOUNCED.revisedPrompt,
         attempts: before.attempts.map((attempt) => ({ ...attempt, outcome: 'ok' })),
@@ -285,8 +292,7 @@ describe('what a change does', () => {
       ...before,
       ...planned,
       ...repeated,
-      status: 'queued',
-      run: 3,
+      ...enteringQueue(3, LATER),
       allowanceFrom,
       revisedPrompt: null,
       checks: [],
@@ -297,7 +303,7 @@ describe('what a change does', () => {
   test('setAside keeps the rejected original in the record', () => {
     const image = imageIn('processing');
     const original = { ...originalOf('a'), sound: false };
-    expect(setAside(image)).toEqual({ ...image, status: 'generating', original });
+    expect(setAside(image, AT)).toEqual({ ...image, ...entering(image, 'generating', AT), original });
     const ended = legal(failed({ ...image, original }, failureOf(true), AT));
     expect(rerun(ended, AGAIN)).toBeNull();
     expect(rerun(ended, { ...AGAIN, mayCostAgain: true })).toMatchObject({
@@ -313,7 +319,7 @@ describe('what a change does', () => {
     expect(finished(image, partsOf(), AT)).toEqual({
       ...image,
       ...partsOf(),
-      status: 'succeeded',
+      ...entering(image, 'succeeded', AT),
       completedAt: AT,
       warnings: partsOf().warnings,
     });
@@ -328,7 +334,7 @@ describe('what a change does', () => {
     const original = { ...originalOf('a'), sound };
     expect(failed(image, failureOf(rejected), AT)).toEqual({
       ...image,
-      status: 'failed',
+      ...entering(image, 'failed', AT),
       error,
       original,
       completedAt: AT,
@@ -339,35 +345,53 @@ describe('what a change does', () => {
 
   test('cancelled leaves a running call open', () => {
     const image = imageIn('generating');
-    expect(cancelled(image, AT)).toEqual({ ...image, status: 'cancelled', completedAt: AT });
+    expect(cancelled(image, AT)).toEqual({ ...image, ...entering(image, 'cancelled', AT), completedAt: AT });
   });
 
   test('a repair of the master keeps the checks and the time of the first completion', () => {
     const image = imageIn('succeeded');
     const [kept] = image.renditions;
     const given = legal(renditionsGivenUp(image, SPECS, 'no room'));
-    const repaired = legal(requeuedForRepair(given, ['x.png']));
+    const repaired = legal(requeuedForRepair(given, ['x.png'], AT));
     expect(repaired).toEqual({
       ...image,
-      status: 'processing',
+      ...entering(image, 'processing', AT),
       master: null,
+      thumbnail: null,
       renditions: [kept],
       pending: [],
       traceparent: null,
     });
     expect(isRepair(repaired)).toBe(true);
     const parts = { ...partsOf(SPECS.slice(1)), checks: [] };
-    expect(finished(repaired, parts, LATER)).toEqual({ ...image, traceparent: null });
+    expect(finished(repaired, parts, LATER)).toEqual({
+      ...image,
+      ...entering(repaired, 'succeeded', LATER),
+      traceparent: null,
+    });
     expect(failed(repaired, failureOf(true), LATER)).toMatchObject({ original: originalOf('a'), completedAt: AT });
   });
 
   test('a repair of renditions leaves the image succeeded', () => {
     const image = imageIn('succeeded');
     const names = image.renditions.map(({ name }) => name);
-    const lost = legal(requeuedForRepair(image, names));
+    const lost = legal(requeuedForRepair(image, names, AT));
     expect(lost).toEqual({ ...image, renditions: [], pending: [...image.pending, SPECS[0]] });
     // Pending renditions and files of other images do not count as lost.
-    expect(requeuedForRepair(lost, [...names, 'y.png'])).toBeNull();
+    expect(requeuedForRepair(lost, [...names, 'y.png'], AT)).toBeNull();
+  });
+
+  test('a repair of the thumbnail drops it, and another is taken in for the same master alone', () => {
+    const image = imageIn('succeeded');
+    const { thumbnail, master } = partsOf();
+    const lost = legal(requeuedForRepair(image, [thumbnail.name], AT));
+    expect(lost).toEqual({ ...image, thumbnail: null });
+    expect(withThumbnail(lost, { ...master, sha256: 'another' }, thumbnail)).toBeNull();
+    expect(withThumbnail(image, master, thumbnail)).toBeNull();
+    expect(withThumbnail(lost, master, thumbnail)).toEqual(image);
+    for (const status of ['processing', 'failed'] as const) {
+      expect(withThumbnail({ ...lost, status }, master, thumbnail)).toBeNull();
+    }
   });
 
   test('withRendition keeps the order of the request', () => {
