@@ -105,7 +105,7 @@ async function measure(records: RecordStore, count: number): Promise<Readonly<Re
     'list: first page of 50': await typical(() => records.list(page)),
     'list: a page in the middle': await typical(() => records.list({ ...page, cursor: middle })),
     'list: by a rare status': await typical(() => records.list({ ...page, status: ['cancelled'] })),
-    'list: by a common label': await typical(() => records.list({ ...page, label: COMMON_LABEL })),
+    'list: by a common label': await typical(() => records.list({ ...page, label: [COMMON_LABEL] })),
     "list: a key's own": await typical(() => records.list({ ...page, owner: OWNER })),
     [`find ${BATCH_SIZE} of ${EXPIRED} expired`]: await typical(() =>
       records.expired({ now: Date.now(), requestedBefore: null, status: null, limit: BATCH_SIZE, after: null }),

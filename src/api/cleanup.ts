@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { FINISHED_STATUSES } from '../core/domain/image.ts';
 import { ageText } from '../core/planning/notation.ts';
 import type { CleanupReport, LastCleanup } from '../core/ports/record-store.ts';
-import { timestamp } from './fields.ts';
+import { nonBlankText, timestamp } from './fields.ts';
 
 /** Body of `POST /cleanup`, which may be left out. */
 export const cleanupBody = z
@@ -18,23 +18,43 @@ export const cleanupBody = z
       .nonnegative()
       .optional()
       .meta({
-        description: 'Then delete the oldest until all files take no more than this. Default: `MEDIA_MAX_BYTES`.',
+        description:
+          'Then delete the oldest until all files take no more than this, those of pictures that `status`, `label` and `key` leave ' +
+          'out too. Default: `MEDIA_MAX_BYTES`.',
         examples: [10_000_000_000],
       }),
     status: z
       .enum(FINISHED_STATUSES)
       .optional()
       .meta({ description: 'Only these. Unfinished pictures are never cleaned up.' }),
+    label: nonBlankText
+      .max(64)
+      .optional()
+      .meta({ description: 'Only those with this label.', examples: ['draft'] }),
+    key: nonBlankText
+      .max(200)
+      .optional()
+      .meta({ description: 'Only those that the key of this name made.', examples: ['editor'] }),
     dryRun: z.boolean().optional().meta({ description: 'Only say what would go.' }),
   })
   .optional()
-  .transform(({ olderThan, ...options } = {}) => ({ ...options, olderThanMs: olderThan }))
-  .meta({ id: 'CleanupOrder', examples: [{ olderThan: '30d', dryRun: true }] });
+  .transform(({ olderThan, key, ...options } = {}) => ({ ...options, owner: key, olderThanMs: olderThan }))
+  .meta({
+    id: 'CleanupOrder',
+    description:
+      'What is given must all hold for a picture to go. With `label` or `key` files without a record stay, since they have neither.',
+    examples: [{ olderThan: '30d', dryRun: true }],
+  });
 
 /** Answer of `POST /cleanup`. */
 export const cleanupReport = z
   .strictObject({
     deleted: z.int().meta({ description: 'Pictures deleted, or to be deleted in a dry run.' }),
+    mediaIds: z
+      .array(z.string())
+      .readonly()
+      .exactOptional()
+      .meta({ description: 'In a dry run alone: the first 100 pictures that would go, in their order.' }),
     freedBytes: z.int(),
     kept: z.int(),
     orphansRemoved: z
@@ -66,9 +86,10 @@ export const lastCleanup = cleanupReport.extend({ time: timestamp('When it ended
 /** Makes the answer of a cleanup that has ended. */
 export function toCleanupReport(report: CleanupReport): z.output<typeof cleanupReport> {
   const { deleted, freedBytes, kept, orphansRemoved, foreignFiles, missingFiles, missingFilesOf } = report;
-  const { failures, failuresOf, dryRun, durationMs } = report;
+  const { failures, failuresOf, dryRun, durationMs, mediaIds } = report;
   return {
     deleted,
+    ...(mediaIds && { mediaIds }),
     freedBytes,
     kept,
     orphansRemoved,

@@ -10,7 +10,8 @@ import { IMAGE_STATUSES, type Image, WARNING_CODES } from '../core/domain/image.
 import { COST_BASES } from '../core/domain/money.ts';
 import { type ImageRecord, SHOWN_OUTCOMES, type ToRecord } from '../core/domain/record.ts';
 import { forEachBriefPart } from '../core/domain/request.ts';
-import type { Page } from '../core/ports/record-store.ts';
+import { MAX_LABELS } from '../core/images/images.ts';
+import type { LabelCount, Page } from '../core/ports/record-store.ts';
 import { codeOf, discriminator, nonBlankText, timestamp, wholeNumber } from './fields.ts';
 import { inputSource } from './inputs.ts';
 import { problemCode } from './problem.ts';
@@ -235,10 +236,33 @@ export const listQuery = z.strictObject({
     )
     .optional()
     .meta({ description: 'Only those with one of these: `?status=failed&status=cancelled`.' }),
-  label: nonBlankText
-    .max(64)
+  label: z
+    .preprocess(
+      (value) => (typeof value === 'string' ? [value] : value),
+      z
+        .array(nonBlankText.max(64))
+        .min(1)
+        .max(16)
+        .transform((labels) => [...new Set(labels)]),
+    )
     .optional()
-    .meta({ description: 'Only those with this label.', examples: ['blog'] }),
+    .meta({ description: 'Only those with one of these, up to 16: `?label=blog&label=shop`.', examples: [['blog']] }),
+  preset: nonBlankText
+    .max(200)
+    .optional()
+    .meta({
+      description: 'Only those of this preset: `name` in any version, `name@version` in that one.',
+      examples: ['article-hero', 'article-hero@1'],
+    }),
+  q: nonBlankText
+    .max(200)
+    .optional()
+    .meta({
+      description:
+        'Only those with every word of this, in whatever case, in the prompt of the request, in the prompt that was sent, or in the ' +
+        'texts of the brief. A word may be part of a longer one, and no character has a meaning of its own.',
+      examples: ['lighthouse dusk'],
+    }),
   createdAfter: isoTime.optional().meta({
     description: 'Only those created at this time or later; a day begins at 00:00 UTC.',
     examples: ['2026-11-23'],
@@ -254,9 +278,36 @@ export const listQuery = z.strictObject({
 export const imageList = z
   .strictObject({
     items: z.array(imageRecord).meta({ description: 'Newest first.' }),
-    nextCursor: z.string().nullable().meta({ description: 'Asks for the page after this; null on the last.' }),
+    nextCursor: z
+      .string()
+      .nullable()
+      .meta({
+        description:
+          'Asks for the page after this; null on the last. With `q` or `preset` a page looks at a bounded number of pictures: it may ' +
+          'have fewer than `limit`, even none, and be followed by others.',
+      }),
   })
   .meta({ id: 'ImageList' });
+
+/** Answer of `GET /labels`. */
+export const labelList = z
+  .strictObject({
+    items: z
+      .array(
+        z.strictObject({
+          label: z.string().meta({ examples: ['blog'] }),
+          images: z.int().meta({ description: 'Pictures that have it.', examples: [12] }),
+        }),
+      )
+      .readonly()
+      .meta({ description: `The most used first, then by name; at most ${MAX_LABELS.toLocaleString('en')}.` }),
+  })
+  .meta({ id: 'LabelList' });
+
+/** Makes the answer of `GET /labels`. */
+export function toLabelList(items: readonly LabelCount[]): z.input<typeof labelList> {
+  return { items: items.map(({ label, images }) => ({ label, images })) };
+}
 
 /** Makes a page of records. */
 export async function toImageList({ items, nextCursor }: Page, toRecord: ToRecord): Promise<z.input<typeof imageList>> {

@@ -24,6 +24,7 @@ function uncalledServices(): AppServices {
       waitUntilFinished: uncalled,
       get: uncalled,
       list: uncalled,
+      labels: uncalled,
       follow: uncalled,
       cancel: uncalled,
       retry: uncalled,

@@ -3,6 +3,11 @@ import { ImageError } from '../../core/domain/errors.ts';
 /** Sort key of keyset pagination: createdAt in milliseconds since 1970, then mediaId, since two images can share a millisecond. */
 export type SortKey = readonly [createdAt: number, mediaId: string];
 
+/** Below 0 where the one key comes first, with the oldest image first. mediaIds are ASCII, so that every database has this order. */
+export function compareKeys([timeA, idA]: SortKey, [timeB, idB]: SortKey): number {
+  return timeA - timeB || (idA < idB ? -1 : Number(idA > idB));
+}
+
 /** The sort key as opaque, URL-safe text. It names a position, not a row, so it stays valid when the row is removed. */
 export function encodeCursor([createdAt, mediaId]: SortKey): string {
   return Buffer.from(JSON.stringify([createdAt, mediaId])).toString('base64url');
@@ -11,7 +16,8 @@ export function encodeCursor([createdAt, mediaId]: SortKey): string {
 /** The sort key that `encodeCursor` wrote. Raises `ImageError` with `invalid_request` for any other text. */
 export function decodeCursor(cursor: string): SortKey {
   const [createdAt, mediaId, ...rest] = parseArray(cursor);
-  if (!Number.isSafeInteger(createdAt) || typeof mediaId !== 'string' || rest.length > 0) throw malformed();
+  if (!Number.isSafeInteger(createdAt) || typeof mediaId !== 'string' || mediaId.includes('\0') || rest.length > 0)
+    throw malformed();
   const key: SortKey = [createdAt as number, mediaId];
   // Buffer skips characters that are not base64url, so only the exact text that `encodeCursor` gives is accepted.
   if (encodeCursor(key) !== cursor) throw malformed();

@@ -5,7 +5,7 @@ import { type Caller, type CreateImage, type ImagePatch, mayChange, maySee } fro
 import type { OfferedModel } from '../models/model-list.ts';
 import type { UsageReport } from '../money/usage.ts';
 import { currentPresets, type Preset, type Presets } from '../planning/presets.ts';
-import type { CleanupReport, LastCleanup, ListQuery, Page, RecordStore } from '../ports/record-store.ts';
+import type { CleanupReport, LabelCount, LastCleanup, ListQuery, Page, RecordStore } from '../ports/record-store.ts';
 import type { Cleanup, CleanupOptions } from '../retention/cleanup.ts';
 import type { Deletions } from '../retention/deletions.ts';
 import type { Submission, SubmitOptions } from './admission.ts';
@@ -17,6 +17,9 @@ import type { Provenance, ReadProvenance } from './provenance.ts';
 import type { RetryImage } from './rerun.ts';
 import type { Submit } from './submit.ts';
 import type { WaitUntilFinished } from './wait.ts';
+
+/** The most labels that `labels` gives. */
+export const MAX_LABELS = 1_000;
 
 /** Which images `list` gives, newest first. */
 export type ImageFilter = Omit<ListQuery, 'owner'>;
@@ -53,6 +56,8 @@ export interface Images {
   get(mediaId: string, caller: Caller): Promise<Image>;
   /** The images that the caller may see. */
   list(filter: ImageFilter, caller: Caller): Promise<Page>;
+  /** The labels of the images that the caller may see, the most used first: at most `MAX_LABELS`. */
+  labels(caller: Caller): Promise<readonly LabelCount[]>;
   /** The events of an image from now on, see `createFollow`; null where `lastEventId` is the image's final event. */
   follow(
     mediaId: string,
@@ -92,7 +97,7 @@ export interface Images {
 
 /** The use cases that the facade puts together. Those about one image leave it to the facade to check the caller. */
 interface UseCases {
-  readonly records: Pick<RecordStore, 'get' | 'list' | 'lastCleanup'>;
+  readonly records: Pick<RecordStore, 'get' | 'list' | 'labels' | 'lastCleanup'>;
   readonly submit: Submit;
   readonly retry: RetryImage;
   readonly preview: PreviewImage;
@@ -135,6 +140,7 @@ export function createImages(useCases: UseCases): Images {
     waitUntilFinished: useCases.waitUntilFinished,
     get: find,
     list: (filter, caller) => records.list({ ...filter, owner: caller.seesAll ? null : caller.name }),
+    labels: (caller) => records.labels(caller.seesAll ? null : caller.name, MAX_LABELS),
     cleanup: useCases.cleanup,
     models: useCases.models,
     usage: useCases.usage,

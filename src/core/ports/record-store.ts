@@ -3,6 +3,7 @@ import type { Quality } from '../domain/formats.ts';
 import type { Size } from '../domain/geometry.ts';
 import type { Image, ImageStatus } from '../domain/image.ts';
 import type { Balance, Spending, SpendingGuard } from '../domain/money.ts';
+import type { SearchFilters } from '../domain/text/search-text.ts';
 import type { Outbox } from './webhooks.ts';
 
 /**
@@ -56,8 +57,13 @@ export interface RecordStore {
   /** Call when the files of the deletion are gone. */
   deletionDone(mediaId: string): Promise<void>;
 
-  /** A page of the list, newest first, by createdAt and mediaId. An image added or removed between two pages repeats or hides no other. */
+  /**
+   * A page of the list, newest first, by createdAt and mediaId. An image added or removed between two pages repeats or hides no other.
+   * With `q` or `preset` it looks at a bounded number of images, so that a page may have fewer than the limit, even none, and a next one.
+   */
   list(query: ListQuery): Promise<Page>;
+  /** Labels with the number of images that have them, of this owner or, for null, of all: the most used first, then by name. */
+  labels(owner: string | null, limit: number): Promise<readonly LabelCount[]>;
   /** The mediaIds of all jobs: unfinished images, oldest first, then those with pending renditions. */
   unfinished(): Promise<readonly string[]>;
   /**
@@ -144,12 +150,19 @@ export interface Deletion {
   readonly names: readonly string[];
 }
 
+/** A label, and how many images have it. */
+export interface LabelCount {
+  readonly label: string;
+  readonly images: number;
+}
+
 /** Filters of the list; all that are set must hold. */
-export interface ListQuery {
+export interface ListQuery extends SearchFilters {
   readonly limit: number;
   /** Images with one of these; at least one is named. */
   readonly status?: readonly ImageStatus[] | undefined;
-  readonly label?: string | undefined;
+  /** Images with one of these; at least one is named. */
+  readonly label?: readonly string[] | undefined;
   /** ISO 8601 bounds on createdAt: from (inclusive) and to (exclusive). */
   readonly createdAfter?: string | undefined;
   readonly createdBefore?: string | undefined;
@@ -231,6 +244,8 @@ export interface CleanupReport extends MissingFiles, PassedOver {
   /** Number of images. */
   readonly deleted: number;
   readonly freedBytes: number;
+  /** The mediaIds of those that a dry run would remove, in the order in which they would go; at most 100. Absent otherwise. */
+  readonly mediaIds?: readonly string[];
   /** Number of images that remain. */
   readonly kept: number;
   /** Number of files without a record. */

@@ -22,12 +22,18 @@ interface CleanupSpec {
   readonly maxBytes: number | null;
   /** Remove only images of this status; null: of any. Orphans are removed in either case. */
   readonly status: ImageStatus | null;
+  /** Remove only images with this label, or of this owner; null: of any. With one of them no orphans are removed, which have neither. */
+  readonly label: string | null;
+  readonly owner: string | null;
   /** Report only, remove nothing. */
   readonly dryRun: boolean;
 }
 
 /** Overrides of the configured retention; absent parts use the settings. */
 export type CleanupOptions = { readonly [Part in keyof CleanupSpec]?: CleanupSpec[Part] | undefined };
+
+/** mediaIds that the report of a dry run names. */
+const MAX_NAMED_IMAGES = 100;
 
 /** The lock that a cleanup runs under. */
 export const CLEANUP_LOCK = 'cleanup';
@@ -70,6 +76,7 @@ export function createCleanup(deps: CleanupDeps): Cleanup {
       const { passOver } = notes;
       const sweep: Sweep = {
         dryRun: spec.dryRun,
+        keepsOrphans: spec.label !== null || spec.owner !== null,
         startedAt: clock.now(),
         removed: new Set(),
         released: new Map(),
@@ -101,7 +108,16 @@ export function createCleanup(deps: CleanupDeps): Cleanup {
     const deleted = sweep.removed.size;
     const remaining = await countImages(records);
     const kept = dryRun ? remaining - deleted : remaining;
-    return { deleted, freedBytes: sweep.freedBytes, kept, orphansRemoved, foreignFiles, ...missing };
+    const mediaIds = [...sweep.removed].slice(0, MAX_NAMED_IMAGES);
+    return {
+      deleted,
+      ...(dryRun && { mediaIds }),
+      freedBytes: sweep.freedBytes,
+      kept,
+      orphansRemoved,
+      foreignFiles,
+      ...missing,
+    };
   }
 
   return (options) => {
@@ -109,6 +125,8 @@ export function createCleanup(deps: CleanupDeps): Cleanup {
       olderThanMs: options.olderThanMs ?? retention.olderThanMs,
       maxBytes: options.maxBytes ?? retention.maxBytes,
       status: options.status ?? null,
+      label: options.label ?? null,
+      owner: options.owner ?? null,
       dryRun: options.dryRun ?? false,
     };
     return cleanups.add(() => cleanUp(spec));
@@ -117,25 +135,32 @@ export function createCleanup(deps: CleanupDeps): Cleanup {
 
 type RemovalDeps = Pick<CleanupDeps, 'records' | 'store' | 'deletions' | 'log'>;
 
-async function removeExpired(deps: RemovalDeps, sweep: Sweep, { olderThanMs, status }: CleanupSpec): Promise<void> {
+/** Whether an image is one of those that the cleanup is for, whatever its age. */
+type IsMeant = (image: Image) => boolean;
+
+function isMeantBy({ status, label, owner }: CleanupSpec): IsMeant {
+  return (image) =>
+    (status === null || image.status === status) &&
+    (label === null || image.request.labels.includes(label)) &&
+    (owner === null || image.owner === owner);
+}
+
+async function removeExpired(deps: RemovalDeps, sweep: Sweep, spec: CleanupSpec): Promise<void> {
+  const { olderThanMs, status } = spec;
   const now = sweep.startedAt;
   const requestedBefore = olderThanMs === null ? null : now - olderThanMs;
-  await removeEach(deps, sweep, (after) =>
+  await removeEach(deps, sweep, isMeantBy(spec), (after) =>
     deps.records.expired({ now, requestedBefore, status, limit: BATCH_SIZE, after }),
   );
 }
 
 /**
- * Removes the oldest images until all files of images fit into `maxBytes`. Files that belong to none take room, too, but no picture goes
+ * Removes the oldest of the images that are meant until all files of all images fit into `maxBytes`. Files that belong to none take room, too, but no picture goes
  * for them: to remove it would not bring them below the limit for long. It does not go by the last access: to record that would cost a
  * write for each picture served.
  */
-async function removeExcess(
-  deps: RemovalDeps,
-  sweep: Sweep,
-  { maxBytes, status }: CleanupSpec,
-  unownedBytes: number,
-): Promise<void> {
+async function removeExcess(deps: RemovalDeps, sweep: Sweep, spec: CleanupSpec, unownedBytes: number): Promise<void> {
+  const { maxBytes } = spec;
   if (maxBytes === null) return;
   const limit = maxBytes;
   const onDisk = await deps.store.usedBytes();
@@ -152,26 +177,29 @@ async function removeExcess(
   await removeEach(
     deps,
     sweep,
+    isMeantBy(spec),
     (after) => (excess() > 0 ? deps.records.oldest(BATCH_SIZE, after) : Promise.resolve([])),
     (image, bytes) =>
       // What frees nothing is not removed for its size.
-      bytes > 0 && excess() > 0 && !sweep.removed.has(image.mediaId) && (status === null || image.status === status),
+      bytes > 0 && excess() > 0 && !sweep.removed.has(image.mediaId),
   );
 }
 
-/** Walks the images that `next` gives, batch by batch, and removes those that `shouldRemove` accepts. */
+/** Walks the images that `next` gives, batch by batch, and removes those that are meant and that `shouldRemove` accepts. */
 async function removeEach(
   { records, store, deletions }: RemovalDeps,
   sweep: Sweep,
+  isMeant: IsMeant,
   next: (after: Place | null) => Promise<readonly Image[]>,
   shouldRemove: (image: Image, bytes: number) => boolean = () => true,
 ): Promise<void> {
   const remove = async (image: Image): Promise<void> => {
+    if (!isMeant(image)) return;
     const inputs = inputNames(image);
     const bytes = await store.bytesOf([...possibleNames(image), ...(await lastUses(records, sweep, inputs))]);
     if (!shouldRemove(image, bytes)) return;
-    // An image that was requested again, pinned or given another expiry meanwhile stays.
-    if (!sweep.dryRun && !(await deletions.removeFinished(image))) return;
+    // An image that was requested again, pinned, given another expiry or taken its label meanwhile stays.
+    if (!sweep.dryRun && !(await deletions.removeFinished(image, isMeant))) return;
     sweep.removed.add(image.mediaId);
     sweep.freedBytes += bytes;
     if (!sweep.dryRun) return;

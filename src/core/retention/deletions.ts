@@ -31,10 +31,13 @@ export interface Deletions {
   /** Removes the image, whatever its state; a running one is cancelled first. Another that has its mediaId by now stays. */
   remove(found: FoundImage): Promise<void>;
   /**
-   * Removes the image if it is finished, and was neither requested again nor given another expiry since it was read, nor pinned;
-   * false otherwise, or when it is gone.
+   * Removes the image if it is finished, and was neither requested again nor given another expiry since it was read, nor pinned, and if
+   * `condition` still holds for it; false otherwise, or when it is gone.
    */
-  removeFinished(image: Pick<Image, 'mediaId' | 'requestedAt' | 'expiresAt'>): Promise<boolean>;
+  removeFinished(
+    image: Pick<Image, 'mediaId' | 'requestedAt' | 'expiresAt'>,
+    condition?: (image: Image) => boolean,
+  ): Promise<boolean>;
   /**
    * Cancels an image that is not finished, durably, and aborts its running call. Resolves with the record once its job has
    * ended, or after `CANCEL_WAIT_MS`: a picture that still arrived may have to wait for disk space. Null: the image
@@ -160,14 +163,15 @@ export function createDeletions({
       const other = isStopped ? await records.get(mediaId) : null;
       if (other !== null && !isFinished(other.status)) await queue.enqueue(mediaId);
     },
-    removeFinished: ({ mediaId, requestedAt, expiresAt }) =>
+    removeFinished: ({ mediaId, requestedAt, expiresAt }, condition = () => true) =>
       removeIf(
         mediaId,
         (image) =>
           isFinished(image.status) &&
           image.requestedAt === requestedAt &&
           image.expiresAt === expiresAt &&
-          !isPinned(image),
+          !isPinned(image) &&
+          condition(image),
       ),
     async completeFor(mediaId) {
       if (await findPending(mediaId)) await complete(mediaId);

@@ -161,6 +161,7 @@ export function createOrphanRemoval({ records, store, log }: OrphanDeps): Remove
 
   return async (sweep) => {
     const { candidates, owned, ...found } = await walk(sweep);
+    if (sweep.keepsOrphans) return { orphansRemoved: 0, ...found };
     if (candidates.length > ALWAYS_REMOVABLE_ORPHANS && candidates.length > owned) {
       log.error(
         { orphans: candidates.length, owned },

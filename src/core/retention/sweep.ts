@@ -4,9 +4,11 @@ import type { PassOver } from './sweep-watch.ts';
 /** One cleanup under way: how it runs, and what it has removed so far. Under `dryRun` that is what it would have removed. */
 export interface Sweep {
   readonly dryRun: boolean;
+  /** True where orphans stay: they are looked at alone. */
+  readonly keepsOrphans: boolean;
   /** Milliseconds since 1970. */
   readonly startedAt: number;
-  /** mediaIds of removed images. */
+  /** mediaIds of removed images, in their order. */
   readonly removed: Set<string>;
   /** How many of the removed images named each input, in a dry run, whose records are still there. */
   readonly released: Map<string, number>;

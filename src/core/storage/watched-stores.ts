@@ -66,6 +66,7 @@ export function watchRecords(records: RecordStore, watch: StorageWatch, log: Log
     pendingDeletions: (mediaId) => noting(records.pendingDeletions(mediaId)),
     deletionDone: (mediaId) => noting(records.deletionDone(mediaId)),
     list: (query) => noting(records.list(query)),
+    labels: (owner, limit) => noting(records.labels(owner, limit)),
     unfinished: () => noting(records.unfinished()),
     expired: (query) => noting(records.expired(query)),
     oldest: (limit, after) => noting(records.oldest(limit, after)),

@@ -78,6 +78,7 @@ export const SCHEMA_ORDER = [
   'ImageRecord',
   'ImagePreview',
   'ImageList',
+  'LabelList',
   'CleanupReport',
   'LastCleanup',
   'HealthCheck',

@@ -130,7 +130,7 @@ export async function contentsOf(records: RecordStore): Promise<unknown> {
     images,
     identity: await records.identity(),
     counts: await records.countByStatus(),
-    labelled: (await records.list({ limit: 100, owner: 'editor', label: 'summer' })).items,
+    labelled: (await records.list({ limit: 100, owner: 'editor', label: ['summer'] })).items,
     unfinished: await records.unfinished(),
     expired: await records.expired({
       now: Date.parse(at(100_000)),

@@ -42,26 +42,26 @@ export function describeListing({ records, store, finish, listed }: OpenedRecord
       ['a status that none has', { status: ['failed'] }, []],
       ['several statuses', { status: ['queued', 'failed', 'succeeded'] }, ['three', 'two-b', 'two-a', 'one']],
       ['several statuses of an owner', { status: ['queued', 'succeeded'], owner: 'anna' }, ['three', 'two-a', 'one']],
-      ['several statuses of a label', { status: ['queued', 'failed'], label: 'red' }, ['two-b', 'one']],
-      ['a label', { label: 'red' }, ['three', 'two-b', 'one']],
-      ['a part of a label', { label: 're' }, []],
+      ['several statuses of a label', { status: ['queued', 'failed'], label: ['red'] }, ['two-b', 'one']],
+      ['a label', { label: ['red'] }, ['three', 'two-b', 'one']],
+      ['a part of a label', { label: ['re'] }, []],
       ['an owner', { owner: 'anna' }, ['three', 'two-a', 'one']],
       ['from a time on', { createdAfter: at(2) }, ['three', 'two-b', 'two-a']],
       ['up to a time', { createdBefore: at(2) }, ['one']],
       ['a time of another zone', { createdBefore: '2026-01-01T02:00:02+02:00' }, ['one']],
-      ['all at once', { owner: 'anna', label: 'red', status: ['succeeded'], createdAfter: at(2) }, ['three']],
-      ['label and time', { label: 'red', createdAfter: at(2), createdBefore: at(3) }, ['two-b']],
+      ['all at once', { owner: 'anna', label: ['red'], status: ['succeeded'], createdAfter: at(2) }, ['three']],
+      ['label and time', { label: ['red'], createdAfter: at(2), createdBefore: at(3) }, ['two-b']],
     ])('gives %s', async (_, query, expected) => {
       expect(await listed(query)).toEqual(expected);
     });
 
     it.each<[string, Partial<ListQuery>, readonly string[]]>([
       ['all', {}, ['three', 'two-b', 'two-a', 'one']],
-      ['a label', { label: 'red' }, ['three', 'two-b', 'one']],
+      ['a label', { label: ['red'] }, ['three', 'two-b', 'one']],
       ['an owner', { owner: 'anna' }, ['three', 'two-a', 'one']],
       ['a status', { status: ['succeeded'] }, ['three', 'two-a']],
       ['several statuses', { status: ['succeeded', 'queued'] }, ['three', 'two-b', 'two-a', 'one']],
-      ['several statuses of a label', { status: ['succeeded', 'queued'], label: 'red' }, ['three', 'two-b', 'one']],
+      ['several statuses of a label', { status: ['succeeded', 'queued'], label: ['red'] }, ['three', 'two-b', 'one']],
     ])('pages through %s, one by one, without a gap or a duplicate', async (_, query, expected) => {
       const seen: string[] = [];
       let cursor: string | null | undefined;
@@ -89,7 +89,7 @@ export function describeListing({ records, store, finish, listed }: OpenedRecord
     });
 
     it('takes a cursor of a list with other filters for a place in time', async () => {
-      const { nextCursor } = await records().list({ limit: 1, owner: null, label: 'red' });
+      const { nextCursor } = await records().list({ limit: 1, owner: null, label: ['red'] });
       expect(await listed({ cursor: nextCursor ?? '', owner: 'anna' })).toEqual(['two-a', 'one']);
       expect(await listed({ cursor: nextCursor ?? '', status: ['queued', 'succeeded'] })).toEqual([
         'two-b',
@@ -105,6 +105,7 @@ export function describeListing({ records, store, finish, listed }: OpenedRecord
       ['no pair', Buffer.from('{"createdAt":1}').toString('base64url')],
       ['a pair of other types', Buffer.from('["1","a"]').toString('base64url')],
       ['a third part', Buffer.from('[1,"a",2]').toString('base64url')],
+      ['a NUL in the mediaId', Buffer.from('[1,"\\u0000"]').toString('base64url')],
       ['something behind it', `${Buffer.from('[1,"a"]').toString('base64url')}!`],
     ])('refuses a cursor that is %s', async (_, cursor) => {
       await expect(records().list({ limit: 1, owner: null, cursor })).rejects.toMatchObject({

@@ -51,7 +51,7 @@ export function describeUpdating({ records, restart, store, listed }: OpenedReco
       await store(anImage({ mediaId: 'a', createdAt: at(1) }), anImage({ mediaId: 'b', createdAt: at(2) }));
       const request = aRequest({ labels: ['late'] });
       await records().update('a', (image) => ({ ...image, createdAt: at(3), request, owner: 'anna' }));
-      expect(await listed({ label: 'late' })).toEqual(['a']);
+      expect(await listed({ label: ['late'] })).toEqual(['a']);
       expect(await listed({ owner: 'anna' })).toEqual(['a']);
       expect(await listed({})).toEqual(['a', 'b']);
     });

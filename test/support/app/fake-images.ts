@@ -103,6 +103,8 @@ export function createFakeImages(): FakeImages {
       return image;
     },
 
+    labels: async () => [{ label: 'blog', images: 2 }],
+
     async list(filter) {
       fake.listed.push(filter);
       return { items: [...stored.values()], nextCursor: null };

@@ -2,6 +2,7 @@ import type { PostgresDatabase } from '../database.ts';
 import { CLUSTER_TABLES } from './cluster-tables.ts';
 import { IMPORT_TABLES } from './import-tables.ts';
 import { RECORD_TABLES } from './record-tables.ts';
+import { SEARCH_TABLES } from './search-tables.ts';
 
 /**
  * The migrations, forward only: entry n is number n + 1. A released entry is never changed, and new ones are added at the end. `raises`
@@ -10,6 +11,7 @@ import { RECORD_TABLES } from './record-tables.ts';
  */
 export const MIGRATIONS: readonly { readonly sql: string; readonly raises: boolean }[] = [
   { sql: `${RECORD_TABLES}${CLUSTER_TABLES}${IMPORT_TABLES}`, raises: true },
+  { sql: SEARCH_TABLES, raises: false },
 ];
 
 /** The number in `easel.schema_version` after all migrations: that of the last one that `raises`. */

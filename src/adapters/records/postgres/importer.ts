@@ -5,6 +5,7 @@ import type { Image } from '../../../core/domain/image.ts';
 import type { Presence, RecordImporter, RecordRest, StoredDelivery } from '../../../core/ports/record-transfer.ts';
 import type { PostgresDatabase, Statements } from '../../postgres/database.ts';
 import { asStored, readImage } from '../rows.ts';
+import { storeSearch } from './search.ts';
 import { insertImages, insertLabels, insertSharedNames } from './writes.ts';
 
 /** The message of the error for a database whose import has not ended: what is missing in it would be taken for deleted. */
@@ -32,6 +33,10 @@ export function openPostgresImporter(database: PostgresDatabase): RecordImporter
           images.map(({ image }) => image),
         );
         await insertSharedNames(statements, added);
+        await storeSearch(
+          statements,
+          images.map(({ image }) => image),
+        );
       }),
 
     async compare(images) {

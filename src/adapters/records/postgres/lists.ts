@@ -1,29 +1,35 @@
 import { FINISHED_STATUSES, IMAGE_STATUSES, type Image, type ImageStatus } from '../../../core/domain/image.ts';
-import type { CallQuery, FoundCall, ListQuery, Page, Place, RetentionQuery } from '../../../core/ports/record-store.ts';
+import type {
+  CallQuery,
+  FoundCall,
+  LabelCount,
+  ListQuery,
+  Page,
+  Place,
+  RetentionQuery,
+} from '../../../core/ports/record-store.ts';
 import { decodeCursor, encodeCursor } from '../cursor.ts';
 import { NEVER, parseImage, placeKeyOf } from '../rows.ts';
+import { isSearch, searchPage } from '../search.ts';
+import { type Bind, createBinder, openLooks } from './looks.ts';
+import { IS_READABLE } from './readable.ts';
+import { LOOK_AT } from './search.ts';
 import type { Transactions } from './transactions.ts';
-
-/** The condition on a row of images that its document can be read. */
-export const IS_READABLE = 'easel.is_readable(images.media_id, images.document)';
 
 /** The reads of the `RecordStore` that return many images; each promises what the port's method of that name does. */
 interface PostgresLists {
   list(query: ListQuery): Promise<Page>;
+  labels(owner: string | null, limit: number): Promise<readonly LabelCount[]>;
   expired(query: RetentionQuery): Promise<readonly Image[]>;
   oldest(limit: number, after: Place | null): Promise<readonly Image[]>;
   findCall(callId: string): Promise<readonly Image[]>;
   findCalls(query: CallQuery): Promise<readonly FoundCall[]>;
 }
 
-/** Values to bind, each of which gets its `$n`. */
-function createBinder(): { readonly values: unknown[]; bind(value: unknown, type: string): string } {
-  const values: unknown[] = [];
-  return { values, bind: (value, type) => `$${values.push(value)}::${type}` };
-}
-type Bind = ReturnType<typeof createBinder>['bind'];
+export function openLists(transactions: Pick<Transactions, 'read' | 'write'>): PostgresLists {
+  const { read } = transactions;
+  const searched = openLooks(transactions);
 
-export function openLists(read: Transactions['read']): PostgresLists {
   /** The images that the searches find, which have a limit and an order each, by requestedAt and mediaId. */
   const oldestFirst = async (
     searches: (bind: Bind, from: string, end: string) => readonly string[],
@@ -45,6 +51,7 @@ export function openLists(read: Transactions['read']): PostgresLists {
 
   return {
     async list(query) {
+      if (isSearch(query)) return await searchPage(query, LOOK_AT, searched);
       const { values, bind } = createBinder();
       const { limit } = query;
       const isNarrowed = query.label !== undefined || query.owner !== null;
@@ -57,6 +64,15 @@ export function openLists(read: Transactions['read']): PostgresLists {
       const last = items.at(-1);
       if (!last || rows.length <= limit) return { items, nextCursor: null };
       return { items, nextCursor: encodeCursor([Date.parse(last.createdAt), last.mediaId]) };
+    },
+
+    async labels(owner, limit) {
+      const rows = await read(
+        `SELECT label, sum(images)::bigint AS images FROM easel.label_totals ${owner === null ? '' : 'WHERE owner = $2'}
+        GROUP BY label HAVING sum(images) > 0 ORDER BY images DESC, label LIMIT $1::bigint`,
+        owner === null ? [limit] : [limit, owner],
+      );
+      return rows.map(({ label, images }) => ({ label: String(label), images: Number(images) }));
     },
 
     expired({ now, requestedBefore, status, limit, after }) {
@@ -134,10 +150,11 @@ export function openLists(read: Transactions['read']): PostgresLists {
 
 /** The SQL that finds the images of a list that have this status, or any status, without order and limit. */
 function listSearch(
-  { label, createdAfter, createdBefore, owner, cursor }: ListQuery,
+  { label: labels, createdAfter, createdBefore, owner, cursor }: ListQuery,
   status: ImageStatus | undefined,
   bind: Bind,
 ): string {
+  const label = labels?.[0];
   // With a label all conditions hold for the labels table, which has copies of what is searched for.
   const table = label === undefined ? 'images' : 'labels';
   const conditions = [IS_READABLE];

@@ -3,7 +3,7 @@ import { formatSize } from '../../../core/domain/geometry.ts';
 import { IMAGE_STATUSES, type Image } from '../../../core/domain/image.ts';
 import type { Derive, RecordStore } from '../../../core/ports/record-store.ts';
 import { damaged, parseImage, readCleanup, readDeletion, readImage } from '../rows.ts';
-import { IS_READABLE } from './lists.ts';
+import { IS_READABLE } from './readable.ts';
 import type { Transactions } from './transactions.ts';
 
 /** The reads of the `RecordStore` about single images and all; each promises what the port's method of that name does. */

@@ -15,6 +15,7 @@ import { budgetLock, enterSpending, type Judged, readBalance, readSpending } fro
 import { openLists } from './lists.ts';
 import { insertDelivery, openOutbox } from './outbox.ts';
 import { openQueries, orDamaged } from './queries.ts';
+import { storeSearch } from './search.ts';
 import { createTransactions } from './transactions.ts';
 import {
   deleteImage,
@@ -135,6 +136,7 @@ export async function openPostgresRecords({
         insertImages(statements, added, note).then(refuseTaken),
         insertLabels(statements, images),
         insertSharedNames(statements, added),
+        storeSearch(statements, images),
         findDeletion(statements, images).then(refusePending),
       ];
       return await storeAll(statements, stores, added, guard);
@@ -198,7 +200,7 @@ export async function openPostgresRecords({
     },
 
     ...queries,
-    ...openLists(read),
+    ...openLists(transactions),
 
     async update(mediaId, change, guard) {
       const image = await rewrite(mediaId, change, guard, Number.POSITIVE_INFINITY);

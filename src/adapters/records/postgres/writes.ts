@@ -4,6 +4,7 @@ import type { Deletion, Derived } from '../../../core/ports/record-store.ts';
 import { allOf, type Row, type Statements } from '../../postgres/database.ts';
 import { columnsOf, type StoredImage } from '../rows.ts';
 import { detachDeliveries } from './outbox.ts';
+import { storeSearchAnew } from './search.ts';
 import { XID } from './transactions.ts';
 
 /** What the writes of the `RecordStore` do to the tables of images, within a transaction. */
@@ -146,6 +147,7 @@ export async function rewriteImage(statements: Statements, before: Image, after:
     others.push(run('DELETE FROM easel.shared_files WHERE media_id = $1', [mediaId]));
     others.push(insertSharedNames(statements, [after]));
   }
+  others.push(storeSearchAnew(statements, before, after.stored.image));
   await allOf([written, ...others]);
 }
 

@@ -1,4 +1,3 @@
-import type { SQLInputValue } from 'node:sqlite';
 import { ImageError } from '../../../core/domain/errors.ts';
 import { mediaIdOf } from '../../../core/domain/file-names.ts';
 import { formatSize } from '../../../core/domain/geometry.ts';
@@ -9,31 +8,20 @@ import type {
   Derive,
   FoundCall,
   LastCleanup,
-  ListQuery,
-  Page,
   Place,
   RetentionQuery,
   UsageKey,
 } from '../../../core/ports/record-store.ts';
-import { decodeCursor, encodeCursor } from '../cursor.ts';
-import {
-  NEVER,
-  parseImage,
-  placeKeyOf,
-  readCleanup,
-  readDeletion,
-  readImage,
-  readStored,
-  type StoredImage,
-} from '../rows.ts';
+import { NEVER, placeKeyOf, readCleanup, readDeletion, readImage, readStored, type StoredImage } from '../rows.ts';
 import { openCallQueries } from './call-queries.ts';
 import type { SqliteDatabase } from './database.ts';
+import { openLists, type SqliteLists } from './lists.ts';
 import { IS_READABLE } from './schema/unreadable.ts';
 import { countSharing } from './shared-files.ts';
 import type { Row } from './writer/write.ts';
 
 /** The reads of the `RecordStore`, synchronous; each promises what the port's method of that name does. */
-interface SqliteQueries {
+interface SqliteQueries extends SqliteLists {
   find(mediaId: string): StoredImage | null;
   findByKey(owner: string, idempotencyKey: string | null): Image | null;
   findCall(callId: string): readonly Image[];
@@ -41,7 +29,6 @@ interface SqliteQueries {
   findDeletion(mediaId: string): Deletion | null;
   /** Number of images with the status `queued`. */
   queued(): number;
-  list(query: ListQuery): Page;
   unfinished(): readonly string[];
   countByStatus(): Readonly<Record<ImageStatus, number>>;
   expired(query: RetentionQuery): readonly Image[];
@@ -131,15 +118,7 @@ export function openQueries(sql: SqliteDatabase['sql'], derive: Derive): SqliteQ
 
     queued: () => Number(sql(QUEUED).get()?.images ?? 0),
 
-    list(query) {
-      const { limit } = query;
-      const { text, values } = listStatement(query);
-      const rows = sql(text).all(...values, limit + 1);
-      const items = rows.slice(0, limit).map(parseImage);
-      const last = items.at(-1);
-      if (!last || rows.length <= limit) return { items, nextCursor: null };
-      return { items, nextCursor: encodeCursor([Date.parse(last.createdAt), last.mediaId]) };
-    },
+    ...openLists(sql),
 
     unfinished: () =>
       [
@@ -245,59 +224,4 @@ export function openQueries(sql: SqliteDatabase['sql'], derive: Derive): SqliteQ
 
     countSharing: (names, owner) => countSharing(sql, names, owner),
   };
-}
-
-/**
- * The SQL for a page of the list, and the values to bind before the limit. Each status has a search of its own, which an index gives in
- * order and SQLite merges: with `IN` it would sort every image that has one of them. So the indexes by owner and by label need no second
- * form without the status.
- */
-function listStatement(query: ListQuery): { readonly text: string; readonly values: readonly SQLInputValue[] } {
-  const isNarrowed = query.label !== undefined || query.owner !== null;
-  const searches = (query.status ?? (isNarrowed ? IMAGE_STATUSES : [undefined])).map((one) => searchOf(query, one));
-  const text = `
-    ${searches.map(({ text }) => text).join(' UNION ALL ')}
-    ORDER BY created DESC, id DESC
-    LIMIT ?`;
-  return { text, values: searches.flatMap(({ values }) => values) };
-}
-
-/** The SQL that finds the images of a list that have this status, or any status. */
-function searchOf(
-  { label, createdAfter, createdBefore, owner, cursor }: ListQuery,
-  status: ImageStatus | undefined,
-): { readonly text: string; readonly values: readonly SQLInputValue[] } {
-  // With a label all conditions hold for the labels table, which has copies of what is searched for.
-  const table = label === undefined ? 'images' : 'labels';
-  const conditions: string[] = [IS_READABLE];
-  const values: SQLInputValue[] = [];
-  const where = (condition: string, ...bound: readonly SQLInputValue[]): void => {
-    conditions.push(condition);
-    values.push(...bound);
-  };
-  if (label !== undefined) where('labels.label = ?', label);
-  if (status !== undefined) where(`${table}.status = ?`, status);
-  if (owner !== null) where(`${table}.owner = ?`, owner);
-  if (createdAfter !== undefined) where(`${table}.created_at >= ?`, Date.parse(createdAfter));
-  if (createdBefore !== undefined) where(`${table}.created_at < ?`, Date.parse(createdBefore));
-  if (cursor !== undefined) {
-    where(`(${table}.created_at, ${table}.media_id) < (?, ?)`, ...decodeCursor(cursor));
-  }
-  const text = `
-    SELECT document, ${table}.created_at AS created, ${table}.media_id AS id FROM ${sourceOf(label, owner, status)}
-    WHERE ${conditions.join(' AND ')}`;
-  return { text, values };
-}
-
-/**
- * The tables of a search, with the index that gives exactly what fits, newest first. It has to be named: without statistics SQLite may take
- * one that fits some of the filters, and read all that have them.
- */
-function sourceOf(label: string | undefined, owner: string | null, status: ImageStatus | undefined): string {
-  if (label !== undefined) {
-    const index = owner === null ? 'labels_by_status' : 'labels_by_owner';
-    return `labels INDEXED BY ${index} CROSS JOIN images USING (media_id)`;
-  }
-  if (owner !== null) return 'images INDEXED BY images_by_owner';
-  return `images INDEXED BY ${status === undefined ? 'images_by_age' : 'images_by_status'}`;
 }

@@ -3,6 +3,7 @@ import type { Image } from '../../../core/domain/image.ts';
 import type { SpendingGuard } from '../../../core/domain/money.ts';
 import type { Derive, Derived, RecordStore } from '../../../core/ports/record-store.ts';
 import { asStored, damaged, type StoredImage } from '../rows.ts';
+import { isSearch, searchPage } from '../search.ts';
 import { createTurns } from '../turns.ts';
 import { openDatabase, type SqliteDatabase } from './database.ts';
 import { isThreadLost, unavailable } from './errors.ts';
@@ -10,6 +11,7 @@ import { createImageCache } from './image-cache.ts';
 import { openLedger } from './ledger.ts';
 import { deliveryUpdateSteps, openOutbox } from './outbox.ts';
 import { openQueries } from './queries.ts';
+import { LOOK_AT, searchedRecords } from './search.ts';
 import { CHANGED, type Outcome, type Step } from './writer/write.ts';
 import {
   acceptanceOf,
@@ -248,10 +250,13 @@ function recordStore(database: SqliteDatabase, derive: Derive): RecordStore {
     },
 
     async list(query) {
-      const page = await answer(() => queries.list(query));
+      const page = isSearch(query)
+        ? await searchPage(query, LOOK_AT, searchedRecords(queries, answer, persist))
+        : await answer(() => queries.list(query));
       for (const image of page.items) cache.seen(image);
       return page;
     },
+    labels: (owner, limit) => answer(() => queries.labels(owner, limit)),
     unfinished: () => answer(() => queries.unfinished()),
     countByStatus: () => answer(() => queries.countByStatus()),
     spending: (from, owner) => answer(() => ledger.spending(from, owner)),

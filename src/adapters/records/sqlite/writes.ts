@@ -7,6 +7,7 @@ import { columnsOf, readDeletion, readImage, type StoredImage } from '../rows.ts
 import { balancesOf, guardSteps, ledgerSteps, VETOED } from './ledger.ts';
 import { deliverySteps, imageRemovedSteps } from './outbox.ts';
 import { FIND_BY_KEY, FIND_DELETION, FIND_IMAGE, IDENTITY, QUEUED } from './queries.ts';
+import { searchAnewSteps, searchSteps } from './search.ts';
 import { forgetSharedSteps, sharedNameSteps, UNSHARED } from './shared-files.ts';
 import { answerWith, CHANGED, type Outcome, run, type Step, stopIf, stopUnless } from './writer/write.ts';
 
@@ -41,6 +42,7 @@ export function acceptSteps(
   const inserts = images.flatMap(({ stored, derived }) => [
     run(INSERT, columnsOf(stored, derived)),
     ...labelSteps(stored.image),
+    ...searchSteps(stored.image),
     ...sharedNameSteps(stored.image.mediaId, derived),
   ]);
   return [...stops, stopIfQueueFull(queueLimit, images.length), ...inserts, ...derivedSteps(images, guard)];
@@ -78,6 +80,7 @@ export function rewriteSteps(
     ...(queueLimit === null ? [] : [stopIfQueueFull(queueLimit)]),
     run(UPDATE, columnsOf(after, derived)),
     ...(isLabelledAnew ? labelSteps(after.image) : []),
+    ...searchAnewSteps(before.image, after.image),
     ...(after.image.request === before.image.request ? [] : sharedNameSteps(after.image.mediaId, derived)),
     ...derivedSteps([{ stored: after, derived }], guard),
   ];

@@ -7,9 +7,11 @@ import {
   imageList,
   imagePreview,
   imageRecord,
+  labelList,
   listQuery,
   toImageList,
   toImagePreview,
+  toLabelList,
 } from '../../../api/image-record.ts';
 import type { ToRecord } from '../../../core/domain/record.ts';
 import type { Images } from '../../../core/images/images.ts';
@@ -24,7 +26,7 @@ interface ImageRoutesOptions {
   readonly toRecord: ToRecord;
 }
 
-/** `/images`: preview, list, get, change, cancel and delete. What starts runs, events, provenance and deliveries have their own files. */
+/** `/labels`, and of `/images` preview, list, get, change, cancel and delete. What starts runs, events, provenance and deliveries have their own files. */
 export const imageRoutes: FastifyPluginAsyncZod<ImageRoutesOptions> = async (app, { images, identify, toRecord }) => {
   app.post('/images/preview', {
     config: { rateLimitedAs: 'read', multipart: requestWithFiles(app) },
@@ -58,7 +60,9 @@ export const imageRoutes: FastifyPluginAsyncZod<ImageRoutesOptions> = async (app
       operationId: 'listImages',
       tags: ['images'],
       summary: 'List pictures',
-      description: 'Newest first. Pages stay true while pictures come and go.',
+      description:
+        'Newest first, those that fit all that is given. Pages stay true while pictures come and go. Go on until `nextCursor` is null: ' +
+        'with `q` or `preset` a page may have fewer than `limit`, even none, and be followed by others.',
       querystring: listQuery,
       response: {
         200: json('A page of records.', imageList),
@@ -66,6 +70,20 @@ export const imageRoutes: FastifyPluginAsyncZod<ImageRoutesOptions> = async (app
       },
     },
     handler: async (request) => await toImageList(await images.list(request.query, identify(request)), toRecord),
+  });
+
+  app.get('/labels', {
+    schema: {
+      operationId: 'listLabels',
+      tags: ['images'],
+      summary: 'List the labels in use',
+      description: 'With the number of pictures that have each: of those that the key sees.',
+      response: {
+        200: json('The labels.', labelList),
+        ...problems('unauthorized', 'forbidden', 'rate_limited', 'storage_unavailable'),
+      },
+    },
+    handler: async (request) => toLabelList(await images.labels(identify(request))),
   });
 
   app.get('/images/:mediaId', {

@@ -67,8 +67,8 @@ export function createPlaces(): () => Promise<Place> {
         await test.query(`DO $$ DECLARE name text; BEGIN
           FOR name IN SELECT tablename FROM pg_tables
             WHERE schemaname = 'easel' AND tablename NOT IN ('migrations', 'schema_version')
-            -- The last one: what is deleted before is counted there.
-            ORDER BY tablename = 'totals'
+            -- The last ones: what is deleted before is counted there.
+            ORDER BY tablename IN ('totals', 'label_totals')
           LOOP EXECUTE format('DELETE FROM easel.%I', name); END LOOP;
         END $$`);
         free.push(test);

@@ -97,12 +97,12 @@ describe('the cost', () => {
     [
       'the list by label',
       ['labels_by_status', 'images_pkey'],
-      (store) => store.list({ ...everything, label: 'red', cursor }),
+      (store) => store.list({ ...everything, label: ['red'], cursor }),
     ],
     [
       'the list by label and owner',
       ['labels_by_owner'],
-      (store) => store.list({ limit: 10, label: 'red', owner: 'anna', cursor }),
+      (store) => store.list({ limit: 10, label: ['red'], owner: 'anna', cursor }),
     ],
     ['expiry', ['images_by_expiry', 'images_by_request'], (store) => store.expired(retention)],
     [
@@ -163,7 +163,7 @@ describe('the cost', () => {
   });
 
   it('of a page is bounded by the page: what is read is in order, and only what is read is sorted', async () => {
-    for (const query of [{ status: ['failed', 'succeeded'] as const }, { owner: 'anna' }, { label: 'red' }, {}]) {
+    for (const query of [{ status: ['failed', 'succeeded'] as const }, { owner: 'anna' }, { label: ['red'] }, {}]) {
       ran = [];
       await records.list({ ...everything, ...query, cursor });
       const [{ text, values } = { text: '', values: [] }] = ran;

@@ -51,7 +51,7 @@ describe('rows that cannot be read', () => {
     const page = await records.list(everything);
     expect(ids(page.items)).toEqual(['good2', 'good1']);
     expect(ids((await records.list({ ...everything, cursor: page.nextCursor ?? '' })).items)).toEqual(['good0']);
-    expect(ids((await records.list({ limit: 9, owner: null, label: 'red' })).items)).toHaveLength(3);
+    expect(ids((await records.list({ limit: 9, owner: null, label: ['red'] })).items)).toHaveLength(3);
     const retention = { now: ms(9), requestedBefore: ms(9), status: null, limit: 1, after: null };
     expect(ids(await records.expired(retention))).toEqual(['good1']);
     expect(ids(await records.oldest(1, null))).toEqual(['good1']);

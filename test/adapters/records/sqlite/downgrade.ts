@@ -69,6 +69,11 @@ const UNDO: readonly string[] = [
    ALTER TABLE images DROP COLUMN call_digest;
    ALTER TABLE images DROP COLUMN call_ended_at`,
   'DROP TABLE shared_files',
+  `DROP TRIGGER labels_counted;
+   DROP TRIGGER labels_moved;
+   DROP TRIGGER labels_deleted;
+   DROP TABLE label_totals;
+   DROP TABLE search`,
 ];
 
 /** Takes a closed database back to an earlier version of the schema, from 2 on. */

@@ -159,7 +159,7 @@ describe('the schema', () => {
     downgrade(place.path(), 7);
     const records = place.open();
     for (const image of images) expect(await records.get(image.mediaId)).toEqual(image);
-    expect((await records.list({ limit: 10, owner: null, label: 'x' })).items).toEqual(images.slice(1));
+    expect((await records.list({ limit: 10, owner: null, label: ['x'] })).items).toEqual(images.slice(1));
     expect(await records.countByStatus()).toMatchObject({ queued: 2 });
     await records.update('a', (image) => ({ ...image, status: 'succeeded' }));
     await records.remove('b');
@@ -177,7 +177,7 @@ describe('the schema', () => {
     downgrade(place.path(), 8);
     const records = place.open();
     const listed = async (query: Partial<ListQuery>) =>
-      (await records.list({ limit: 10, owner: null, label: 'x', ...query })).items.map(({ mediaId }) => mediaId);
+      (await records.list({ limit: 10, owner: null, label: ['x'], ...query })).items.map(({ mediaId }) => mediaId);
     expect(await listed({})).toEqual(['b', 'a']);
     expect(await listed({ owner: 'anna' })).toEqual(['a']);
     expect(await listed({ status: ['failed'] })).toEqual(['b']);
@@ -188,7 +188,7 @@ describe('the schema', () => {
     await records.update('c', (image) => ({ ...image, request: aRequest({ labels: ['y'] }) }));
     await records.remove('a');
     expect(await listed({ owner: 'anna' })).toEqual([]);
-    expect(await listed({ label: 'y', status: ['queued'], owner: 'anna' })).toEqual(['c']);
+    expect(await listed({ label: ['y'], status: ['queued'], owner: 'anna' })).toEqual(['c']);
   });
 
   it('migrates images from before the OpenAI dialect, which belong to no call, and finds the calls of new ones', async () => {

@@ -44,15 +44,15 @@ describe('the cost', () => {
     ],
     [
       'the list by several statuses, label and owner',
-      (store) => store.list({ ...everything, status: ['failed', 'queued'], label: 'red', owner: 'anna' }),
+      (store) => store.list({ ...everything, status: ['failed', 'queued'], label: ['red'], owner: 'anna' }),
     ],
     [
       'the list by several statuses and owner',
       (store) => store.list({ ...everything, status: ['failed', 'queued'], owner: 'anna' }),
     ],
     ['the list by owner', (store) => store.list({ ...everything, owner: 'anna', cursor })],
-    ['the list by label', (store) => store.list({ ...everything, label: 'red', cursor })],
-    ['the list by label, status and owner', (store) => store.list({ ...filtered, label: 'red', cursor })],
+    ['the list by label', (store) => store.list({ ...everything, label: ['red'], cursor })],
+    ['the list by label, status and owner', (store) => store.list({ ...filtered, label: ['red'], cursor })],
     ['the list by status and owner', (store) => store.list(filtered)],
     ['the list by time', (store) => store.list({ ...everything, createdAfter: at(0), createdBefore: at(1) })],
     ['accepting', (store) => store.accept(anImage({ idempotencyKey: 'key' }), 1)],
@@ -83,12 +83,12 @@ describe('the cost', () => {
     ['owner', { owner: 'anna' }, `images USING INDEX images_by_owner \\(owner=\\? AND status=\\? AND ${page}\\)`],
     [
       'label',
-      { label: 'red' },
+      { label: ['red'] },
       `labels USING COVERING INDEX labels_by_status \\(label=\\? AND status=\\? AND ${page}\\)`,
     ],
     [
       'owner and label',
-      { owner: 'anna', label: 'red' },
+      { owner: 'anna', label: ['red'] },
       `labels USING COVERING INDEX labels_by_owner \\(label=\\? AND owner=\\? AND status=\\? AND ${page}\\)`,
     ],
   ])(

@@ -34,7 +34,7 @@ const ids = (images: readonly Image[]) => images.map(({ mediaId }) => mediaId);
 async function expectOnlyBadOnesFail(records: RecordStore): Promise<void> {
   expect(await records.unfinished()).toEqual(['good0', 'good1']);
   expect(ids((await records.list({ limit: 9, owner: null })).items)).toEqual(['good2', 'good1', 'good0']);
-  expect(ids((await records.list({ limit: 9, owner: null, label: 'red' })).items)).toHaveLength(3);
+  expect(ids((await records.list({ limit: 9, owner: null, label: ['red'] })).items)).toHaveLength(3);
   expect(ids(await records.expired({ ...retention, limit: 1 }))).toEqual(['good1']);
   expect(ids(await records.oldest(1, null))).toEqual(['good1']);
   for (const mediaId of ['bad0', 'bad1', 'bad2']) {
