@@ -17,7 +17,7 @@ import { TRAINED_ALGORITHMIC_MEDIA } from '../src/core/domain/digital-source.ts'
 import { mediaIdOf } from '../src/core/domain/file-names.ts';
 import { keepOutsideText } from '../src/core/domain/text/outside-text.ts';
 import { hidePrompt } from '../src/core/domain/text/quoted-prompt.ts';
-import { evaluateConditions, rangeToServe } from '../src/http/media/conditional.ts';
+import { evaluateConditions, isMalformedTagList, rangeToServe } from '../src/http/media/conditional.ts';
 import { readPreferences } from '../src/http/protocol/prefer.ts';
 import { parseKeyFile } from '../src/security/api-keys.ts';
 import { createSecretMask } from '../src/security/secret-mask.ts';
@@ -149,9 +149,10 @@ const CASES: readonly Case[] = [
     ['a="', ' ', 'a ', '"\\', '\\"', ['a=', '"'], ',', ';', '=', ['wait= ', '"'], ['a=\t', '"\\'], '"a" '],
     (text) => [readPreferences(text), readPreferences(`a=${text}b c`), readPreferences(`a${text}b c`)],
   ),
-  ...each('If-None-Match', ['"', 'W/', 'W/"', ' ', '",'], (text) => [
+  ...each('If-None-Match', ['"', 'W/', 'W/"', ' ', '",', '"a" , '], (text) => [
     evaluateConditions({ 'if-none-match': text }, '"a"'),
     evaluateConditions({ 'if-match': text }, '"a"'),
+    isMalformedTagList(text),
   ]),
   ...each('Range', ['1', ['1', '!'], '1-2,', '-', ' '], (text) => rangeToServe({ range: `bytes=${text}` }, '"a"', 10)),
   ...each('a name of a file', ['a.', '.', 'a@', 'originals/', 'a~', ['a', '/']], mediaIdOf),

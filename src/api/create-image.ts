@@ -61,6 +61,11 @@ function withoutBlankParts(parts: { readonly [part in keyof Brief]?: Brief[part]
   return Object.fromEntries(kept);
 }
 
+/** True for a webhook's URL as a record shows it, also as a client writes it that has parsed it. */
+function isShortened(url: string): boolean {
+  return [HIDDEN, encodeURIComponent(HIDDEN)].some((hidden) => url.toUpperCase().endsWith(`/${hidden}`));
+}
+
 /** True when no two values are equal as JSON. */
 function areDistinct(values: readonly unknown[]): boolean {
   return new Set(values.map((value) => JSON.stringify(value))).size === values.length;
@@ -173,7 +178,7 @@ export const createImage = z
       }),
     webhookUrl: text
       .max(2048)
-      .refine((url) => !url.endsWith(`/${HIDDEN}`), 'is what a record shows of it; send the whole URL, or leave it out')
+      .refine((url) => !isShortened(url), 'is what a record shows of it; send the whole URL, or leave it out')
       .pipe(z.url({ protocol: /^https?$/, error: 'must be an http or https URL, such as https://example.com/hook' }))
       .nullish()
       .meta({
@@ -228,6 +233,13 @@ export const patchImage = z
       'out stays; without any, nothing changes. `ttlSeconds` counts from now.',
     examples: [{ labels: ['blog'], ttlSeconds: null, pinned: true }],
   }) satisfies z.ZodType<ImagePatch>;
+
+/** Headers of `PATCH /images/:mediaId`. Headers that are not named here pass unchecked. */
+export const patchHeaders = z.looseObject({
+  'if-match': z.string().optional().meta({
+    description: '`ETag` of the record that the change was made from; `*`, or a list, works as in RFC 9110.',
+  }),
+});
 
 const prefer = z.string().optional().meta({
   // No examples here and below: Swagger UI fills them in, and the second try would be answered by the first one's key.

@@ -28,6 +28,7 @@ function uncalledServices(): AppServices {
       follow: uncalled,
       cancel: uncalled,
       retry: uncalled,
+      retryCost: uncalled,
       patch: uncalled,
       remove: uncalled,
       provenance: uncalled,

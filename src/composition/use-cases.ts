@@ -15,6 +15,7 @@ import { createPatch } from '../core/images/patch.ts';
 import { createPreview } from '../core/images/preview.ts';
 import { createProvenance } from '../core/images/provenance.ts';
 import { createJoinOrRerun, createRerun, createRetry } from '../core/images/rerun.ts';
+import { createEstimateRetry } from '../core/images/retry-cost.ts';
 import { createSubmit } from '../core/images/submit.ts';
 import { createWait } from '../core/images/wait.ts';
 import type { InputHolds } from '../core/inputs/input-holds.ts';
@@ -150,6 +151,7 @@ export function createUseCases(config: Config, parts: UseCaseParts): UseCases {
     records,
     submit: createSubmit({ records, accept, joinOrRerun: createJoinOrRerun(rerun), resolve, takeInputs, newId }),
     retry: createRetry(rerun),
+    estimateRetry: createEstimateRetry({ upstreams, store, costs, budget }),
     patch: createPatch({ records, checkWebhookUrl, retentionByLabel, clock, log }),
     preview: createPreview({ upstreams, resolve, takeInputs, costs, budget }),
     waitUntilFinished,

@@ -55,6 +55,7 @@ import { modelRoutes } from './routes/models.ts';
 import { pageRoutes } from './routes/page.ts';
 import { presetRoutes } from './routes/presets.ts';
 import { usageRoutes } from './routes/usage.ts';
+import { whoamiRoutes } from './routes/whoami.ts';
 
 /** Settings of the HTTP side. */
 export interface AppConfig {
@@ -192,7 +193,7 @@ export async function buildApp(
     requireKeys(scope, keys);
     limiter.guard(scope);
     await scope.register(runRoutes, { images, identify, toRecord, publicUrl, syncWaitSeconds, isOverloaded });
-    await scope.register(imageRoutes, { images, identify, toRecord });
+    await scope.register(imageRoutes, { images, identify, toRecord, areUrlsSigned: links !== null });
     await scope.register(eventRoutes, { images, identify, clock });
     await scope.register(provenanceRoutes, { images, identify });
     await scope.register(deliveryRoutes, { images, identify });
@@ -200,6 +201,7 @@ export async function buildApp(
     await scope.register(modelRoutes, { images });
     await scope.register(cleanupRoutes, { images });
     await scope.register(usageRoutes, { images, identify });
+    await scope.register(whoamiRoutes, { keys, identify });
   };
   const openAi: FastifyPluginAsync = async (scope) => {
     handleOpenAiErrors(scope);

@@ -40,6 +40,11 @@ export function allows(scopes: readonly Scope[], scope: Scope): boolean {
   return scopes.includes(scope) || scopes.includes('admin') || (scope === 'read' && scopes.includes('read-all'));
 }
 
+/** The scopes that a key with these has in effect, those that others include among them, in the order of `SCOPES`. */
+export function effectiveScopes(scopes: readonly Scope[]): readonly Scope[] {
+  return SCOPES.filter((scope) => allows(scopes, scope));
+}
+
 /** The key with this secret, or null. Compares every key in constant time, so that the duration reveals nothing about the keys. */
 export function findKey(keys: readonly ApiKey[], secret: string): ApiKey | null {
   const hash = sha256(secret);

@@ -3,6 +3,7 @@ import { join, relative } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { type Easel, startEasel } from '../support/app/easel.ts';
 import { picture } from '../support/openai/answers.ts';
+import { texturedPicture } from '../support/pictures.ts';
 
 const prompt = 'a lighthouse at dusk';
 const ASYNC = { prefer: 'respond-async' };
@@ -74,8 +75,34 @@ describe('the request in a record', () => {
   it('is refused with the webhook as the record shows it, which would lead nowhere', async () => {
     await using easel = await startEasel({ env: { WEBHOOK_ALLOW_HOSTS: '127.0.0.1' } });
     const { body } = await easel.post({ mediaId: 'x', prompt, webhookUrl: 'http://127.0.0.1:9/hook' });
-    const again = await easel.post({ mediaId: 'y', ...body.request });
-    expect([again.status, again.body.errors.map(({ path }) => path)]).toEqual([400, ['webhookUrl']]);
+    const shown = body.request.webhookUrl ?? '';
+    const message = 'is what a record shows of it; send the whole URL, or leave it out';
+    for (const webhookUrl of [shown, new URL(shown).href]) {
+      const again = await easel.post({ mediaId: 'y', ...body.request, webhookUrl });
+      expect([again.status, again.body.errors]).toEqual([400, [{ path: 'webhookUrl', message }]]);
+    }
+    const { webhookUrl: _, ...rest } = body.request;
+    expect((await easel.post({ mediaId: 'x', ...rest })).status).toBe(200);
+  });
+
+  it('of a picture of the OpenAI dialect is valid, and the same request but for what only that can ask', async () => {
+    await using easel = await startEasel();
+    const edit = new FormData();
+    const fields = { model: 'gpt-image-2', prompt, quality: 'low', moderation: 'low', user: 'someone' };
+    for (const [name, value] of Object.entries(fields)) edit.append(name, value);
+    edit.append('image', new Blob([new Uint8Array(await texturedPicture({ width: 64, height: 40 }))]), 'a.png');
+    const made = await fetch(`${easel.url}/v1/images/edits`, { method: 'POST', body: edit });
+    expect(made.status).toBe(200);
+    const mediaId = made.headers.get('x-easel-media-id') ?? '';
+    const record = await easel.record(mediaId);
+    expect(record.request).toMatchObject({ prompt, quality: 'low', inputs: [{ sha256: expect.any(String) }] });
+    const same = await easel.post({ ...record.request, mediaId });
+    expect([same.status, same.body]).toEqual([200, record]);
+    const other = await easel.post({ ...record.request, mediaId: 'other' });
+    expect([other.status, other.body.request]).toEqual([201, record.request]);
+    const another = await easel.post({ ...record.request, mediaId, prompt: 'another' });
+    expect([another.status, another.body.errors.map(({ path }) => path)]).toEqual([409, ['prompt']]);
+    expect(easel.upstream.calls).toHaveLength(2);
   });
 });
 

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import {
   allows,
   createKey,
+  effectiveScopes,
   findConflicts,
   findKey,
   InvalidKeyError,
@@ -113,4 +114,17 @@ test.each([
   [['metrics'], 'metrics', true],
 ] as const)('%j allows %s: %s', (scopes, scope, allowed) => {
   expect(allows(scopes, scope)).toBe(allowed);
+});
+
+test.each([
+  [['generate'], ['generate']],
+  [
+    ['read', 'generate'],
+    ['generate', 'read'],
+  ],
+  [['read-all'], ['read', 'read-all']],
+  [['metrics', 'metrics'], ['metrics']],
+  [['admin'], ['generate', 'read', 'read-all', 'metrics', 'admin']],
+] as const)('%j have the scopes %j in effect', (scopes, effective) => {
+  expect(effectiveScopes(scopes)).toEqual(effective);
 });

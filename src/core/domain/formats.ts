@@ -1,4 +1,4 @@
-import type { Size } from './geometry.ts';
+import { formatSize, type Size } from './geometry.ts';
 
 export const MASTER_FORMATS = ['png', 'jpeg', 'webp'] as const;
 export type MasterFormat = (typeof MASTER_FORMATS)[number];
@@ -20,6 +20,11 @@ export type RenditionFormat = (typeof RENDITION_FORMATS)[number];
 /** A requested rendition: its size in pixels and its format. */
 export interface RenditionSpec extends Size {
   readonly format: RenditionFormat;
+}
+
+/** Renditions as a request names them, such as `1200x675.png`, each once. */
+export function writtenRenditions(renditions: readonly RenditionSpec[]): string[] {
+  return [...new Set(renditions.map((rendition) => `${formatSize(rendition)}.${rendition.format}`))];
 }
 
 /** Qualities of all model generations; `Model.qualities` lists those of one model. */

@@ -1,6 +1,6 @@
 import { shownAttempts } from './attempt-list.ts';
 import { renditionName, storedNameOf, thumbnailName } from './file-names.ts';
-import { toMasterFormat } from './formats.ts';
+import { toMasterFormat, writtenRenditions } from './formats.ts';
 import { formatSize, thumbnailSize } from './geometry.ts';
 import { ATTEMPT_OUTCOMES, type Attempt, type AttemptOutcome, type Image, isOpen, type MediaFile } from './image.ts';
 import { isPinned } from './life-cycle/pinning.ts';
@@ -167,7 +167,7 @@ function toRequestRecord(request: ImageRequest) {
     style: request.style,
     background: request.background,
     format: request.format,
-    renditions: request.renditions.map((rendition) => `${formatSize(rendition)}.${rendition.format}`),
+    renditions: writtenRenditions(request.renditions),
     ...(request.inputs && { inputs: request.inputs.map(({ source }) => source) }),
     ...(request.mask && { mask: request.mask.source }),
     partials: request.partials ?? 0,

@@ -1,8 +1,8 @@
-import { createHash } from 'node:crypto';
 import { type Image, isFinished, isSameImage } from '../domain/image.ts';
-import { type ImageRecord, type ToRecord, toStableRecord } from '../domain/record.ts';
+import type { ImageRecord, ToRecord } from '../domain/record.ts';
 import type { ImageEvents, PartialPicture } from '../ports/image-events.ts';
 import type { RecordStore } from '../ports/record-store.ts';
+import { recordTag } from './record-tag.ts';
 
 /**
  * An event of an image's stream. Its id is a hash of the record at that moment, so a client that reconnects with it receives
@@ -92,7 +92,7 @@ async function* streamEvents(
           yield { type: 'deleted', id: 'deleted', data: { mediaId } };
           return;
         }
-        const id = stateId(image);
+        const id = recordTag(image);
         if (id !== lastSentId) yield { type: 'status', id, data: reportStatus(await toRecord(image)) };
         lastSentId = id;
         if (isFinished(image.status)) {
@@ -120,14 +120,6 @@ function reportStatus(record: ImageRecord) {
   return { mediaId, status, since, provider, attempts, createdAt, completedAt };
 }
 
-/** A hash of the public record: equal for equal records only, and the same after a restart. */
-function stateId(image: Image): string {
-  return createHash('sha256')
-    .update(JSON.stringify(toStableRecord(image)))
-    .digest('base64url')
-    .slice(0, 16);
-}
-
 function doneId(image: Image): string {
-  return `${stateId(image)}.done`;
+  return `${recordTag(image)}.done`;
 }

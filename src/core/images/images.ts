@@ -11,10 +11,11 @@ import type { Deletions } from '../retention/deletions.ts';
 import type { Submission, SubmitOptions } from './admission.ts';
 import type { Deliveries } from './deliveries.ts';
 import type { Follow, ImageEvent } from './follow.ts';
-import type { PatchImage } from './patch.ts';
+import type { PatchImage, Precondition } from './patch.ts';
 import type { Preview, PreviewImage } from './preview.ts';
 import type { Provenance, ReadProvenance } from './provenance.ts';
 import type { RetryImage } from './rerun.ts';
+import type { EstimateRetry, RetryCost } from './retry-cost.ts';
 import type { Submit } from './submit.ts';
 import type { WaitUntilFinished } from './wait.ts';
 
@@ -46,6 +47,11 @@ export interface Images {
    * `submit` raises for a new one.
    */
   retry(mediaId: string, caller: Caller, options?: SubmitOptions): Promise<Submission>;
+  /**
+   * What `retry` would cost now, without calling a provider or writing anything. Raises `not_retryable` where `retry` would, and its
+   * errors but those for lack of room, budget or a working provider. Takes a caller who may see the image.
+   */
+  retryCost(mediaId: string, caller: Caller): Promise<RetryCost>;
   /** What `submit` would do with a new image, without calling a provider or writing anything. */
   preview(request: CreateImage, caller: Caller): Promise<Preview>;
   /**
@@ -70,8 +76,11 @@ export interface Images {
    * A finished image stays as it is.
    */
   cancel(mediaId: string, caller: Caller): Promise<Image>;
-  /** Changes what does not make another picture, in any status; the ttl then counts from now. Resolves with the record. */
-  patch(mediaId: string, patch: ImagePatch, caller: Caller): Promise<Image>;
+  /**
+   * Changes what does not make another picture, in any status; the ttl then counts from now. Resolves with the record. Raises what
+   * `precondition` raises of the image as it stands when it is changed.
+   */
+  patch(mediaId: string, patch: ImagePatch, caller: Caller, precondition?: Precondition): Promise<Image>;
   /** Where the image comes from, and whether its files and their signatures verify. */
   provenance(mediaId: string, caller: Caller): Promise<Provenance>;
   /** The webhook deliveries about an image, newest first. */
@@ -100,6 +109,7 @@ interface UseCases {
   readonly records: Pick<RecordStore, 'get' | 'list' | 'labels' | 'lastCleanup'>;
   readonly submit: Submit;
   readonly retry: RetryImage;
+  readonly estimateRetry: EstimateRetry;
   readonly preview: PreviewImage;
   readonly patch: PatchImage;
   readonly waitUntilFinished: WaitUntilFinished;
@@ -150,6 +160,10 @@ export function createImages(useCases: UseCases): Images {
       return await useCases.retry(await findToChange(mediaId, caller), options);
     },
 
+    async retryCost(mediaId, caller) {
+      return await useCases.estimateRetry(await find(mediaId, caller));
+    },
+
     async follow(mediaId, caller, lastEventId, signal) {
       return useCases.follow(await find(mediaId, caller), lastEventId, signal);
     },
@@ -174,8 +188,8 @@ export function createImages(useCases: UseCases): Images {
       return image;
     },
 
-    async patch(mediaId, patch, caller) {
-      return await useCases.patch(await findToChange(mediaId, caller), patch);
+    async patch(mediaId, patch, caller, precondition) {
+      return await useCases.patch(await findToChange(mediaId, caller), patch, precondition);
     },
 
     async remove(mediaId, caller) {

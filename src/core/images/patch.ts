@@ -8,11 +8,15 @@ import type { RecordStore } from '../ports/record-store.ts';
 import { expiryOf } from '../retention/expiry.ts';
 import type { CheckWebhookUrl } from '../webhooks/webhook-url.ts';
 
+/** Raises the caller's reason not to change the image as it stands. */
+export type Precondition = (current: Image) => void;
+
 /**
  * Changes fields of an image that do not make its picture, in any status, and returns it as it is then stored. Raises `not_found`
- * where the image was deleted since it was read, even if another one has its mediaId by now, and what `CheckWebhookUrl` raises.
+ * where the image was deleted since it was read, even if another one has its mediaId by now, and what `CheckWebhookUrl` and
+ * `precondition` raise; the latter judges the image that the change is made of, in the same transaction.
  */
-export type PatchImage = (found: Image, patch: ImagePatch) => Promise<Image>;
+export type PatchImage = (found: Image, patch: ImagePatch, precondition?: Precondition) => Promise<Image>;
 
 interface PatchDeps {
   readonly records: Pick<RecordStore, 'update'>;
@@ -24,7 +28,7 @@ interface PatchDeps {
 }
 
 export function createPatch({ records, checkWebhookUrl, retentionByLabel, clock, log }: PatchDeps): PatchImage {
-  return async (found, patch) => {
+  return async (found, patch, precondition) => {
     const { mediaId } = found;
     checkWebhookUrl(patch.webhookUrl);
     const at = new Date(clock.now()).toISOString();
@@ -34,6 +38,7 @@ export function createPatch({ records, checkWebhookUrl, retentionByLabel, clock,
     const image = await records.update(mediaId, (current) => {
       isSame = isSameImage(found, current);
       if (!isSame) return null;
+      precondition?.(current);
       return patched(current, {
         changes,
         pinned,

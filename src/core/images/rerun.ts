@@ -159,7 +159,7 @@ export function createRetry(rerun: Rerun): RetryImage {
 }
 
 /** The error for an image that runs, has succeeded, or was run again by another request just now. */
-function notRetryable({ mediaId, status }: Image): ImageError {
+export function notRetryable({ mediaId, status }: Image): ImageError {
   const reason =
     status === 'succeeded'
       ? `${mediaId} has its picture; to have another made, DELETE it first or use another mediaId`
@@ -197,7 +197,10 @@ function refuseDifferentRequest(
   }
   if (by === 'idempotencyKey' && call !== undefined) throw idempotencyKeyReused(mediaId);
   const { mediaId: givenId } = submitted.create;
-  const paths = differences(request, submitted.create, submitted.inputs.request);
+  // What only the dialect can ask for is in no request of `POST /images`, so that of the record is the same one without it.
+  const paths = differences(request, submitted.create, submitted.inputs.request).filter(
+    ({ path }) => call === undefined || path !== 'options',
+  );
   if (givenId != null && givenId !== mediaId) {
     paths.unshift({ path: 'mediaId', message: `is ${mediaId} in the earlier request` });
   }

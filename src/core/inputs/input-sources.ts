@@ -53,11 +53,23 @@ export function createReadInput({ records, store, fetcher }: InputSourcesDeps) {
 
   async function readStored(sha256: string, { caller, maxBytes, hand }: ReadOptions): Promise<Uint8Array> {
     const name = inputName(sha256);
-    const users = await records.countSharing([name], caller.seesAll ? null : caller.name);
-    if (users.size === 0) throw new ImageError('not_found', `there is no input ${sha256}`);
+    /** Refuses one that is unknown, and one that other keys alone use, in the same words. */
+    const refuseUnknown = async () => {
+      const users = await records.countSharing([name], caller.seesAll ? null : caller.name);
+      if (users.size > 0) return;
+      const advice = 'send the picture itself, or name one by its mediaId or its url';
+      throw new ImageError('not_found', `no picture that this key may see was made of an input ${sha256}; ${advice}`);
+    };
+    await refuseUnknown();
     const bytes = await store.read(name);
-    if (bytes === null)
-      throw new ImageError('storage_unavailable', `the input ${sha256} is missing in the media store`);
+    if (bytes === null) {
+      // The last picture that was made of it may have been deleted meanwhile.
+      await refuseUnknown();
+      throw new ImageError(
+        'storage_unavailable',
+        `the input ${sha256} is missing in the media store; send the picture again`,
+      );
+    }
     refuseLarger(bytes.byteLength, maxBytes);
     hand.add(bytes.byteLength);
     return bytes;

@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
+import { writtenRenditions } from '../domain/formats.ts';
 import {
   CHANGEABLE_FIELDS,
   type ChangeableFields,
@@ -47,6 +48,7 @@ export function differingFields(one: ImageRequest, other: ImageRequest): readonl
 function comparable(request: ImageRequest, field: keyof ImageRequest): unknown {
   if (field === 'inputs') return (request.inputs ?? []).map(({ sha256 }) => sha256);
   if (field === 'references') return request.references?.map(({ sha256, use }) => [sha256, use]) ?? null;
+  if (field === 'renditions') return writtenRenditions(request.renditions);
   if (field === 'mask') return request.mask?.sha256 ?? null;
   return request[field] ?? null;
 }

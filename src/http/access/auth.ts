@@ -1,6 +1,14 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { ANONYMOUS, type Caller } from '../../core/domain/request.ts';
-import { type Access, type ApiKey, allows, type Keys, type Scope } from '../../security/api-keys.ts';
+import {
+  type Access,
+  type ApiKey,
+  allows,
+  effectiveScopes,
+  type Keys,
+  SCOPES,
+  type Scope,
+} from '../../security/api-keys.ts';
 import { ProblemError } from '../protocol/problem.ts';
 
 /** Gives the caller of an authenticated request. */
@@ -10,10 +18,12 @@ declare module 'fastify' {
   interface FastifyRequest {
     /** The authenticated caller; null before authentication, and on routes that need no key. */
     caller: Caller | null;
+    /** The scopes that the caller has in effect; null where `caller` is null. */
+    scopes: readonly Scope[] | null;
   }
   interface FastifyContextConfig {
-    /** The scope that the key needs. Default by the method: `read` for GET and HEAD, `generate` for the rest. */
-    scope?: Scope;
+    /** The scope that the key needs; `any` for a key of whatever scope. Default by the method: `read` for GET and HEAD, else `generate`. */
+    scope?: Scope | 'any';
   }
 }
 
@@ -23,9 +33,10 @@ const CHALLENGE = 'Bearer realm="easel"';
 /** The challenge to which a browser asks for a name and a password (RFC 7617, 2). */
 const BROWSER_CHALLENGE = 'Basic realm="easel", charset="UTF-8"';
 
-/** Declares `request.caller` on `app` and its child scopes. */
+/** Declares `request.caller` and `request.scopes` on `app` and its child scopes. */
 export function decorateCaller(app: FastifyInstance): void {
   app.decorateRequest('caller', null);
+  app.decorateRequest('scopes', null);
 }
 
 /** Requires a key with the route's scope on every route of `scope`, before the body is read. */
@@ -56,6 +67,7 @@ export function guardPages(scope: FastifyInstance, keys: Keys, access: Access): 
       reply.header('www-authenticate', [challenge, BROWSER_CHALLENGE]),
     );
     request.caller = callerWith(key);
+    request.scopes = effectiveScopes(key.scopes);
   });
 }
 
@@ -66,11 +78,13 @@ export const callerOf: Identify = ({ caller }) => {
 };
 
 /**
- * Authenticates the request by its API key and sets `request.caller`. Raises `unauthorized` without a known key, and
+ * Authenticates the request by its API key and sets `request.caller` and `request.scopes`. Raises `unauthorized` without a known key, and
  * `forbidden` when the key lacks the scope. A key in the URL is not read: URLs end up in logs and `Referer` headers.
  */
-export function admit(request: FastifyRequest, reply: FastifyReply, keys: Keys, scope: Scope): Caller {
-  request.caller = keys.inUse ? authenticate(request, reply, keys, scope) : ANONYMOUS;
+export function admit(request: FastifyRequest, reply: FastifyReply, keys: Keys, scope: Scope | 'any'): Caller {
+  const key = keys.inUse ? authenticate(request, reply, keys, scope) : null;
+  request.scopes = key === null ? SCOPES : effectiveScopes(key.scopes);
+  request.caller = key === null ? ANONYMOUS : callerWith(key);
   return request.caller;
 }
 
@@ -79,14 +93,14 @@ export function hasKey(request: FastifyRequest): boolean {
   return secretOf(request) !== null;
 }
 
-function authenticate(request: FastifyRequest, reply: FastifyReply, keys: Keys, scope: Scope): Caller {
+function authenticate(request: FastifyRequest, reply: FastifyReply, keys: Keys, scope: Scope | 'any'): ApiKey {
   const challenge = (text: string) => reply.header('www-authenticate', text);
   const key = findRequestKey(keys, secretOf(request), challenge);
-  if (!allows(key.scopes, scope)) {
+  if (scope !== 'any' && !allows(key.scopes, scope)) {
     challenge(`${CHALLENGE}, error="insufficient_scope", scope="${scope}"`);
     throw new ProblemError({ code: 'forbidden', detail: `the API key ${key.name} lacks the scope ${scope}` });
   }
-  return callerWith(key);
+  return key;
 }
 
 /** The key with this secret. Raises `unauthorized` for none and for an unknown one, after `challenge` was called with the challenge. */

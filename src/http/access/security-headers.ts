@@ -78,6 +78,8 @@ export async function allowOrigins(app: FastifyInstance, origins: readonly strin
       'authorization',
       'content-type',
       'idempotency-key',
+      'if-match',
+      'if-none-match',
       ...OPENAI_CLIENT_HEADERS,
       'last-event-id',
       'prefer',

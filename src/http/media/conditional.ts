@@ -17,6 +17,12 @@ export function evaluateConditions(headers: IncomingHttpHeaders, etag: string): 
   return 'proceed';
 }
 
+/** True for a list of entity tags that is none: neither `*` nor tags in double quotes (RFC 9110, 8.8.3). */
+export function isMalformedTagList(list: string): boolean {
+  const between = list.replaceAll(TAGS, '');
+  return list.trim() !== '*' && (between === list || /[^\s,]/.test(between));
+}
+
 /**
  * Which part of a file of `bytes` bytes to serve: one range, the `whole` file, or `none`, to be answered with 416.
  *
@@ -35,7 +41,9 @@ export function rangeToServe(headers: IncomingHttpHeaders, etag: string, bytes: 
   return second === undefined ? { start: first.start, end: first.end } : 'whole';
 }
 
+const TAGS = /(?:W\/)?"[^"]*"/g;
+
 /** True when a list of entity tags contains this one, or is `*`. */
 function matchesTag(list: string, etag: string): boolean {
-  return list === etag || list.trim() === '*' || list.match(/(?:W\/)?"[^"]*"/g)?.some((tag) => tag === etag) === true;
+  return list === etag || list.trim() === '*' || list.match(TAGS)?.some((tag) => tag === etag) === true;
 }

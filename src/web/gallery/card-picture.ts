@@ -46,11 +46,11 @@ function Finished({ summary, onLost }: CardPictureProps) {
 }
 
 function Running({ summary }: Pick<CardPictureProps, 'summary'>) {
-  const { status, statusSince, startedAt, createdAt, title, partial, width, height } = summary;
+  const { status, statusSince, startedAt, title, partial, width, height } = summary;
   const now = useNow(true);
   const url = useBlobUrl(partial);
   // Of a picture that waits, how long it has; of one that is being made, since when.
-  const since = status === 'queued' ? (statusSince ?? createdAt) : (startedAt ?? statusSince ?? createdAt);
+  const since = status === 'queued' ? statusSince : (startedAt ?? statusSince);
   const elapsed = formatElapsed(now - Date.parse(since));
   return html`
     ${url !== null && html`<img class="card-image" src=${url} alt=${`${title}, as far as it is`} width=${width} height=${height} />`}

@@ -7,8 +7,8 @@ export interface Summary {
   readonly mediaId: string;
   readonly createdAt: string;
   readonly status: ImageStatus;
-  /** When it took its status; null where that is not known. */
-  readonly statusSince: string | null;
+  /** When it took its status. */
+  readonly statusSince: string;
   /** When its work began; null before. */
   readonly startedAt: string | null;
   readonly completedAt: string | null;
@@ -97,7 +97,7 @@ export function withStatus(
   return {
     ...summary,
     status,
-    statusSince: since,
+    statusSince: since ?? summary.statusSince,
     completedAt,
     startedAt: hasBegun ? (summary.startedAt ?? since) : summary.startedAt,
     provider,

@@ -80,5 +80,5 @@ export function createImages(): Images {
 }
 
 function withoutSince({ since, ...report }: Extract<ServiceEvent, { type: 'status' }>['data']) {
-  return { ...report, statusSince: since };
+  return since === null ? report : { ...report, statusSince: since };
 }

@@ -107,7 +107,7 @@ describe('a key', () => {
 
 describe('scopes', () => {
   const needs = (method: string, path: string) => {
-    if (isPage(path)) return 'any';
+    if (isPage(path) || path === '/whoami') return 'any';
     if (path === '/metrics') return 'metrics';
     if (path.startsWith('/cleanup')) return 'admin';
     return method === 'GET' ? 'read' : 'generate';

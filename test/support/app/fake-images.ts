@@ -69,6 +69,12 @@ export function createFakeImages(): FakeImages {
       return { image: queued, started: true, replayed: false };
     },
 
+    async retryCost(mediaId, caller) {
+      const image = await fake.get(mediaId, caller);
+      if (!hasEndedWithoutPicture(image)) throw new ImageError('not_retryable', 'there is nothing to run again');
+      return { cost: { usd: 0.02, basis: 'estimate' }, call: true, mayBePaidAlready: true };
+    },
+
     preview: async ({ prompt }) => ({
       prompt: prompt ?? '',
       requestedSize: '1216x688',
@@ -123,7 +129,8 @@ export function createFakeImages(): FakeImages {
       return await fake.get(mediaId, caller);
     },
 
-    async patch(mediaId, patch, caller) {
+    async patch(mediaId, patch, caller, precondition) {
+      precondition?.(await fake.get(mediaId, caller));
       fake.patched.push({ mediaId, patch, caller });
       return await fake.get(mediaId, caller);
     },

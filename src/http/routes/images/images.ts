@@ -1,7 +1,7 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { thumbHashToDataURL } from 'thumbhash';
 import { z } from 'zod';
-import { createImage, patchImage, requestPreview, toRequestPreview } from '../../../api/create-image.ts';
+import { createImage, patchHeaders, patchImage, requestPreview, toRequestPreview } from '../../../api/create-image.ts';
 import { imageParams } from '../../../api/fields.ts';
 import {
   imageList,
@@ -16,18 +16,23 @@ import {
 import type { ToRecord } from '../../../core/domain/record.ts';
 import type { Images } from '../../../core/images/images.ts';
 import type { Identify } from '../../access/auth.ts';
-import { BODY_PROBLEMS, json, problems } from '../../openapi/responses.ts';
+import { BODY_PROBLEMS, json, problemContent, problems } from '../../openapi/responses.ts';
 import { ProblemError } from '../../protocol/problem.ts';
+import { isRecordKnown, preconditionOf, RECORD_TAG, setRecordTag } from '../../protocol/record-tag.ts';
 import { requestWithFiles, withFiles } from './uploads.ts';
 
 interface ImageRoutesOptions {
   readonly images: Images;
   readonly identify: Identify;
   readonly toRecord: ToRecord;
+  /** Whether the URLs in records are signed, and run out. */
+  readonly areUrlsSigned: boolean;
 }
 
 /** `/labels`, and of `/images` preview, list, get, change, cancel and delete. What starts runs, events, provenance and deliveries have their own files. */
-export const imageRoutes: FastifyPluginAsyncZod<ImageRoutesOptions> = async (app, { images, identify, toRecord }) => {
+export const imageRoutes: FastifyPluginAsyncZod<ImageRoutesOptions> = async (app, options) => {
+  const { images, identify, toRecord, areUrlsSigned } = options;
+
   app.post('/images/preview', {
     config: { rateLimitedAs: 'read', multipart: requestWithFiles(app) },
     schema: {
@@ -91,13 +96,23 @@ export const imageRoutes: FastifyPluginAsyncZod<ImageRoutesOptions> = async (app
       operationId: 'getImage',
       tags: ['images'],
       summary: 'Get the record of a picture',
+      description:
+        'With `If-None-Match` and its `ETag`, 304 while it has not changed: not while it is `queued`, as its place in line moves, nor where ' +
+        'its URLs are signed, as these run out.',
       params: imageParams,
       response: {
-        200: json('The record.', imageRecord),
+        200: json('The record.', imageRecord, { ETag: RECORD_TAG }),
+        304: z.undefined().describe('The record that the client has is still good.'),
         ...problems('unauthorized', 'forbidden', 'not_found', 'rate_limited', 'storage_unavailable'),
+        412: problemContent('`If-Match` does not name the record as it is.', ['invalid_request'], 412),
       },
     },
-    handler: async (request) => await toRecord(await images.get(request.params.mediaId, identify(request))),
+    handler: async (request, reply) => {
+      const image = await images.get(request.params.mediaId, identify(request));
+      setRecordTag(reply, image);
+      if (isRecordKnown(request, image, !areUrlsSigned)) return reply.code(304).send();
+      return await toRecord(image);
+    },
   });
 
   app.patch('/images/:mediaId', {
@@ -107,11 +122,13 @@ export const imageRoutes: FastifyPluginAsyncZod<ImageRoutesOptions> = async (app
       summary: 'Change what does not make another picture',
       description:
         'Labels, metadata, the time to live and the webhook, whatever the status: of a picture that is being made, too. The work ' +
-        'goes on. A new `webhookUrl` is that of the next event. A picture with the label `pinned` is removed by no cleanup.',
+        'goes on. A new `webhookUrl` is that of the next event. A picture with the label `pinned` is removed by no cleanup. With ' +
+        '`If-Match` and the `ETag` of the record that the change was made from, nothing that was changed meanwhile is lost: it is 412.',
       params: imageParams,
+      headers: patchHeaders,
       body: patchImage,
       response: {
-        200: json('The record as it now stands.', imageRecord),
+        200: json('The record as it now stands.', imageRecord, { ETag: RECORD_TAG }),
         ...problems(
           ...BODY_PROBLEMS,
           'unauthorized',
@@ -122,10 +139,15 @@ export const imageRoutes: FastifyPluginAsyncZod<ImageRoutesOptions> = async (app
           'storage_unavailable',
           'shutting_down',
         ),
+        412: problemContent('The record is not the one that `If-Match` names.', ['invalid_request'], 412),
       },
     },
-    handler: async (request) =>
-      await toRecord(await images.patch(request.params.mediaId, request.body, identify(request))),
+    handler: async (request, reply) => {
+      const { params, body } = request;
+      const image = await images.patch(params.mediaId, body, identify(request), preconditionOf(request));
+      setRecordTag(reply, image);
+      return await toRecord(image);
+    },
   });
 
   app.post('/images/:mediaId/cancel', {
@@ -140,7 +162,7 @@ export const imageRoutes: FastifyPluginAsyncZod<ImageRoutesOptions> = async (app
         'the warning `picture_kept`: the same `POST /images` then finishes it without paying again.',
       params: imageParams,
       response: {
-        200: json('The record as it now stands.', imageRecord),
+        200: json('The record as it now stands.', imageRecord, { ETag: RECORD_TAG }),
         ...problems(
           ...BODY_PROBLEMS,
           'unauthorized',
@@ -153,7 +175,11 @@ export const imageRoutes: FastifyPluginAsyncZod<ImageRoutesOptions> = async (app
         ),
       },
     },
-    handler: async (request) => await toRecord(await images.cancel(request.params.mediaId, identify(request))),
+    handler: async (request, reply) => {
+      const image = await images.cancel(request.params.mediaId, identify(request));
+      setRecordTag(reply, image);
+      return await toRecord(image);
+    },
   });
 
   app.get('/images/:mediaId/preview', {

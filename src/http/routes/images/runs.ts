@@ -4,6 +4,7 @@ import { createImage, createImageHeaders, retryBody, retryHeaders } from '../../
 import { imageParams } from '../../../api/fields.ts';
 import { imageRecord } from '../../../api/image-record.ts';
 import { failureProblem, type ProblemCode, replayedFailure } from '../../../api/problem.ts';
+import { retryCost, toRetryCost } from '../../../api/retry-cost.ts';
 import { isFinished, isSameImage } from '../../../core/domain/image.ts';
 import type { ToRecord } from '../../../core/domain/record.ts';
 import type { Submission } from '../../../core/images/admission.ts';
@@ -12,6 +13,7 @@ import type { Identify } from '../../access/auth.ts';
 import { BODY_PROBLEMS, json, problems } from '../../openapi/responses.ts';
 import { appliedPreferences, readPreferences, secondsToWait } from '../../protocol/prefer.ts';
 import { noteMediaId, ProblemError, sendProblem } from '../../protocol/problem.ts';
+import { RECORD_TAG, setRecordTag } from '../../protocol/record-tag.ts';
 import { requestWithFiles, withFiles } from './uploads.ts';
 
 interface RunRoutesOptions {
@@ -33,8 +35,13 @@ const retryAfter = { type: 'integer', description: 'Seconds after which to ask a
 const location = { type: 'string', description: 'Where the record is.' };
 const applied = { type: 'string', description: 'Which preferences made a difference.' };
 
-const doneNow = json('Done now.', imageRecord, { Location: location, 'Preference-Applied': applied });
+const doneNow = json('Done now.', imageRecord, {
+  ETag: RECORD_TAG,
+  Location: location,
+  'Preference-Applied': applied,
+});
 const atWork = json('Accepted, and still at work.', imageRecord, {
+  ETag: RECORD_TAG,
   Location: location,
   'Retry-After': retryAfter,
   'Preference-Applied': applied,
@@ -83,7 +90,7 @@ export const runRoutes: FastifyPluginAsyncZod<RunRoutesOptions> = async (app, op
         200: json(
           'The same request was made before, or the picture was cancelled while this request waited.',
           imageRecord,
-          { Location: location },
+          { ETag: RECORD_TAG, Location: location },
         ),
         201: doneNow,
         202: atWork,
@@ -116,7 +123,7 @@ export const runRoutes: FastifyPluginAsyncZod<RunRoutesOptions> = async (app, op
       headers: retryHeaders,
       body: retryBody,
       response: {
-        200: json('Cancelled while this request waited.', imageRecord, { Location: location }),
+        200: json('Cancelled while this request waited.', imageRecord, { ETag: RECORD_TAG, Location: location }),
         201: doneNow,
         202: atWork,
         ...problems(...RUN_PROBLEMS, 'not_found', 'not_retryable'),
@@ -126,6 +133,35 @@ export const runRoutes: FastifyPluginAsyncZod<RunRoutesOptions> = async (app, op
       await answerWithRun(reply, request.headers.prefer, () =>
         images.retry(request.params.mediaId, identify(request), { overloaded: isOverloaded(), requestId: request.id }),
       ),
+  });
+
+  app.get('/images/:mediaId/retry', {
+    schema: {
+      operationId: 'estimateRetry',
+      tags: ['images'],
+      summary: 'See what running a picture again would cost',
+      description:
+        'What `POST /images/{mediaId}/retry` would cost now, and whether the picture may have been paid for already. Calls no provider and ' +
+        'changes nothing. It is refused as that is, but not for want of room, budget or a working provider.',
+      params: imageParams,
+      response: {
+        200: json('What it would cost.', retryCost),
+        ...problems(
+          'invalid_request',
+          'unauthorized',
+          'forbidden',
+          'not_found',
+          'not_retryable',
+          'unsupported_parameter',
+          'rate_limited',
+          'storage_unavailable',
+        ),
+      },
+    },
+    handler: async (request, reply) => {
+      const estimate = await images.retryCost(request.params.mediaId, identify(request));
+      return reply.header('cache-control', 'no-store').send(toRetryCost(estimate));
+    },
   });
 
   /** Waits for the end of the run that `submit` starts or finds, for as long as the client prefers, and answers. */
@@ -164,7 +200,7 @@ export const runRoutes: FastifyPluginAsyncZod<RunRoutesOptions> = async (app, op
       return sendProblem(reply, replayed ? replayedFailure(image) : failureProblem(image));
     }
 
-    reply.header('location', `${publicUrl ?? ''}/images/${mediaId}`);
+    setRecordTag(reply, image).header('location', `${publicUrl ?? ''}/images/${mediaId}`);
     if (!finished)
       return reply
         .code(202)
