@@ -27,9 +27,11 @@ export function Card({ summary, position, setSize, isTabStop, onLost }: CardProp
         <${CardPicture} summary=${summary} onLost=${() => onLost(mediaId)} />
         ${isPinned && html`<span class="card-pin">Pinned</span>`}
       </span>
-      <span class="card-title">${title}</span>
-      <span class="card-line"><span class="card-status">${STATUS_WORDS[status]}</span>${stageOf(summary)}</span>
-      <span class="card-line">${facts.filter((fact) => fact !== '').join(' · ')}</span>
+      <span class="card-text">
+        <span class="card-title">${title}</span>
+        <span class="card-line"><span class="card-status">${STATUS_WORDS[status]}</span>${stageOf(summary)}</span>
+        <span class="card-line">${facts.filter((fact) => fact !== '').join(' · ')}</span>
+      </span>
     </a>
   </li>`;
 }
@@ -61,6 +63,6 @@ function formatMoment(iso: string): string {
 /** The place of a card that is not read yet. */
 export function EmptyCard() {
   return html`<li class="card card-empty" aria-hidden="true">
-    <span class="card-picture"></span><span class="card-title"></span><span class="card-line"></span><span class="card-line"></span>
+    <span class="card-picture"></span><span class="card-text"></span>
   </li>`;
 }
