@@ -69,21 +69,22 @@ describe('imaging on threads', () => {
       ...here,
       master: { ...here.master, bytes: Uint8Array.from(bytesOf(here.master)) },
       renditions: here.renditions.map((file) => ({ ...file, bytes: Uint8Array.from(bytesOf(file)) })),
+      thumbnail: { ...here.thumbnail, bytes: Uint8Array.from(bytesOf(here.thumbnail)) },
       [Symbol.dispose]: null,
     });
-    for (const file of [made.master, ...made.renditions]) expect(sha256(bytesOf(file))).toBe(file.sha256);
+    for (const file of [made.master, ...made.renditions, made.thumbnail]) expect(sha256(bytesOf(file))).toBe(file.sha256);
   });
 
   it('moves the original there and the files back, and empties them when they are disposed of', async () => {
     const { given, read, spec } = await originalOf();
     const made = await open().finish(read, spec);
     expect(given.map(({ byteLength }) => byteLength)).toEqual([0]);
-    const files = [made.master, ...made.renditions].map(bytesOf);
+    const files = [made.master, ...made.renditions, made.thumbnail].map(bytesOf);
     for (const { buffer, byteLength } of files) {
       expect([buffer.byteLength, isMarkedAsUntransferable(buffer)]).toEqual([byteLength, false]);
     }
     made[Symbol.dispose]();
-    expect(files.map(({ byteLength }) => byteLength)).toEqual([0, 0, 0]);
+    expect(files.map(({ byteLength }) => byteLength)).toEqual([0, 0, 0, 0]);
   });
 
   it('has no more pictures in hand than it may: read, and not disposed of yet', async () => {

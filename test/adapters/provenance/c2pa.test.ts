@@ -47,11 +47,12 @@ describe('a signed original', () => {
     'is the ingredient of every file made from it, each with its own signature (%s)',
     async (format) => {
       const original = await withManifest(await texturedPicture({ ...SIZE, format }), identity);
-      const { renditions, warnings } = await finishAll(original, format, await signer());
+      const { renditions, thumbnail, warnings } = await finishAll(original, format, await signer());
       const unsigned = await finishAll(original, format, null);
+      const pairs = [...renditions.map((file, index) => [file, unsigned.renditions[index]] as const)];
       expect(warnings).toEqual([]);
       expect(renditions.map((file) => file.format)).toEqual(RENDITION_FORMATS);
-      for (const [index, { format, bytes }] of renditions.entries()) {
+      for (const [{ format, bytes }, plain] of [...pairs, [thumbnail, unsigned.thumbnail] as const]) {
         const { c2pa, xmp } = await reader.read(bytes ?? Buffer.alloc(0));
         expect(c2pa, format).toMatchObject({
           verdict: 'valid',
@@ -64,7 +65,7 @@ describe('a signed original', () => {
           originalSha256: sha256(original),
         });
         expect(await referenceFailures(bytes ?? Buffer.alloc(0), format), format).toEqual([]);
-        expect(await pixelsOf(bytes), format).toEqual(await pixelsOf(unsigned.renditions[index]?.bytes));
+        expect(await pixelsOf(bytes), format).toEqual(await pixelsOf(plain?.bytes));
       }
     },
   );

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { inputName, originalName } from '../../../src/core/domain/file-names.ts';
 import { type Image, isFinished } from '../../../src/core/domain/image.ts';
-import { PINNED } from '../../../src/core/domain/life-cycle/pinning.ts';
+import { isPinned } from '../../../src/core/domain/life-cycle/pinning.ts';
 import type { Spending } from '../../../src/core/domain/money.ts';
 import type { Derive, NewDelivery } from '../../../src/core/ports/record-store.ts';
 
@@ -78,7 +78,8 @@ function namesOf({ mediaId, attempts }: Image): readonly string[] {
   return [`${mediaId}.png`, ...attempts.map(({ id }) => originalName(mediaId, id))];
 }
 
-function expiryTime({ request, expiresAt }: Image): number | 'never' | null {
-  if (request.labels.includes(PINNED)) return 'never';
+function expiryTime(image: Image): number | 'never' | null {
+  const { expiresAt } = image;
+  if (isPinned(image)) return 'never';
   return expiresAt === null ? null : Date.parse(expiresAt);
 }

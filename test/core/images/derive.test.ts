@@ -146,5 +146,6 @@ describe('the columns', () => {
     expect(derivedOf(anImage()).expiresAt).toBeNull();
     expect(derivedOf(anImage({ request: pinned })).expiresAt).toBe('never');
     expect(derivedOf(anImage({ request: pinned, expiresAt: at(60) })).expiresAt).toBe('never');
+    expect(derivedOf(anImage({ pinned: true, expiresAt: at(60) })).expiresAt).toBe('never');
   });
 });

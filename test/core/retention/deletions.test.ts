@@ -146,7 +146,8 @@ test('a cleanup leaves an image that was requested again since it was found, eve
 
 test.each<[string, (image: Image) => Image]>([
   ['given another expiry', (image) => ({ ...image, expiresAt: '2027-01-01T00:00:00.000Z' })],
-  ['pinned', (image) => ({ ...image, request: { ...image.request, labels: [PINNED] } })],
+  ['pinned by the field', (image) => ({ ...image, pinned: true })],
+  ['pinned by the label', (image) => ({ ...image, request: { ...image.request, labels: [PINNED] } })],
 ])('a cleanup leaves an image that was %s since it was found', async (_, change) => {
   await using folder = await temporaryFolder();
   await using scene = await openDeletions(folder.path, async () => {});

@@ -183,6 +183,19 @@ describe('a picture in S3 to which clients are redirected', () => {
     expect(url.searchParams.get('response-cache-control')).toBe('private, max-age=300, must-revalidate');
     expect((await fetch(url)).status).toBe(200);
     await remote.get('/media/a.png').set(bearer('blog')).expect(302);
+    // Neither the redirect nor the URL of the store outlives the signed URL.
+    const late = links.urls.ofFile(file).versionedUrl;
+    const expires = Number(new URL(late, 'http://x').searchParams.get('expires')) * 1000;
+    clock.advance(expires - clock.now() - 200_000);
+    const { headers } = await remote.get(late).expect(302);
+    const target = new URL(String(headers.location));
+    const maxAges = [headers['cache-control'], target.searchParams.get('response-cache-control')].map((text) =>
+      Number(/max-age=(\d+)/.exec(String(text))?.[1]),
+    );
+    for (const seconds of [...maxAges, Number(target.searchParams.get('X-Amz-Expires'))]) {
+      expect(seconds).toBeGreaterThan(0);
+      expect(seconds).toBeLessThanOrEqual(200);
+    }
   });
 
   test('is streamed where the store has no URLs to give', async () => {
