@@ -72,7 +72,7 @@ const COMPOSITION = [
   'composition/threads',
 ];
 const MAY_COMPOSE: readonly string[] = [
-  ...core(...CORE, 'upstream/outage', 'images/calls'),
+  ...core(...CORE, 'upstream/outage', 'images/calls', 'images/feed'),
   ...ADAPTERS.map((name) => `adapters/${name}`),
   'adapters/providers/openai',
   'adapters/providers/threads',
@@ -106,6 +106,7 @@ const MAY_IMPORT: ReadonlyMap<string, readonly string[]> = new Map([
   ['core/pipeline', core(...DOMAIN, 'ports', 'planning', 'models', 'upstream', 'money')],
   ['core/images', core(...CORE.filter((room) => room !== 'pipeline'))],
   ['core/images/calls', core(...CORE.filter((room) => room !== 'pipeline'))],
+  ['core/images/feed', core(...CORE.filter((room) => room !== 'pipeline'))],
   ...every(ADAPTERS, 'adapters/', [...core(...DOMAIN, 'ports'), ...SHARED]),
   // One folder a port: adapters of the same port may share files.
   ...PROVIDERS.map((room): [string, readonly string[]] => [

@@ -6,12 +6,18 @@ import type { PartialPicture } from '../core/ports/image-events.ts';
 import { discriminator, timestamp } from './fields.ts';
 import { attempts, imageRecord, imageStatus } from './image-record.ts';
 
-const event = <Name extends string, Data extends z.ZodType>(name: Name, id: string, description: string, data: Data) =>
+/** The schema of one event: `id` is that of the schema. */
+export const event = <Name extends string, Data extends z.ZodType>(
+  name: Name,
+  id: string,
+  description: string,
+  data: Data,
+) =>
   z
     .strictObject({ id: z.string(), event: z.literal(name), data })
     .meta({ id, description: `${description} On the wire \`data\` is one line of JSON.` });
 
-const statusReport = z
+export const statusReport = z
   .strictObject({
     mediaId: z.string(),
     status: imageStatus,
@@ -23,7 +29,7 @@ const statusReport = z
   })
   .meta({ id: 'StatusReport', description: 'How far a picture is.' });
 
-const partialPicture = z
+export const partialPicture = z
   .strictObject({
     mediaId: z.string(),
     index: z.int().meta({ description: '0 for the first of a call.' }),
@@ -75,7 +81,8 @@ export function toImageEvent({ id, type, data }: ImageEvent): { id: string; type
   return { id, type, data: type === 'status' ? toStatusReport(data) : data };
 }
 
-function toStatusReport(report: StatusReport): z.output<typeof statusReport> {
+/** The wire form of a status report. */
+export function toStatusReport(report: StatusReport): z.output<typeof statusReport> {
   const { mediaId, status, since, provider, attempts, createdAt, completedAt } = report;
   return { mediaId, status, since, provider, attempts, createdAt, completedAt };
 }

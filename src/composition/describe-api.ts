@@ -26,6 +26,7 @@ function uncalledServices(): AppServices {
       list: uncalled,
       labels: uncalled,
       follow: uncalled,
+      followAll: uncalled,
       cancel: uncalled,
       retry: uncalled,
       retryCost: uncalled,

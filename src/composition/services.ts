@@ -96,7 +96,7 @@ export async function createServices(
   const storageWatch = createStorageWatch({ clock, log });
   const stores = await openStores(config, { derive, instance, clock, log }, opened);
   const { locks, events, cluster } = stores;
-  const records = watchRecords(stores.records, storageWatch, log);
+  const records = watchRecords(stores.records, storageWatch, events, log);
   opened.defer(() => storageWatch.close());
   const keys = createKeyRing({ ...config.keys, learnSecrets: config.secrets.learn, log });
   opened.defer(() => keys.close());

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import type { Logger } from 'pino';
 import type { Config } from '../config/config.ts';
 import { createBytesInHand } from '../core/domain/bytes-in-hand.ts';
@@ -9,6 +10,7 @@ import { createCallsElsewhere } from '../core/images/calls/calls-elsewhere.ts';
 import { createCalls } from '../core/images/calls/create-calls.ts';
 import type { Calls } from '../core/images/calls.ts';
 import { createDeliveries } from '../core/images/deliveries.ts';
+import { createFeed } from '../core/images/feed/create-feed.ts';
 import { createFollow } from '../core/images/follow.ts';
 import { createImages, type Images } from '../core/images/images.ts';
 import { createPatch } from '../core/images/patch.ts';
@@ -156,6 +158,7 @@ export function createUseCases(config: Config, parts: UseCaseParts): UseCases {
     preview: createPreview({ upstreams, resolve, takeInputs, costs, budget }),
     waitUntilFinished,
     follow: createFollow({ records, events, toRecord, ending: parts.ending }),
+    openFeed: createFeed({ events, toRecord, clock, newId: newFeedId, ending: parts.ending }),
     readProvenance: createProvenance({ store, reader: parts.provenanceReader, urls }),
     deliveries: createDeliveries({ outbox: records.outbox, clock }),
     deletions,
@@ -188,6 +191,11 @@ export function createUseCases(config: Config, parts: UseCaseParts): UseCases {
     ...(parts.isShared && { elsewhere: createCallsElsewhere({ records, locks: parts.locks, clock, log }) }),
   });
   return { images, calls };
+}
+
+/** Names a recording of the feed: short, as each of its events bears it. */
+function newFeedId(): string {
+  return randomBytes(9).toString('base64url');
 }
 
 /** Every name by which a request may ask for a model of some provider. */

@@ -12,7 +12,7 @@ import type { Metrics } from '../core/ports/telemetry.ts';
 import { NO_TRACING, type Tracer } from '../core/ports/tracer.ts';
 import type { Access, Keys } from '../security/api-keys.ts';
 import type { SignedLinks } from '../security/signed-links.ts';
-import { callerOf, decorateCaller, guardMetrics, guardPages, requireKeys } from './access/auth.ts';
+import { callerOf, createStillKnown, decorateCaller, guardMetrics, guardPages, requireKeys } from './access/auth.ts';
 import { createRateLimiter, prepareRateLimits, type RateLimits } from './access/rate-limit.ts';
 import { createLocalCounters, withLocalFallback } from './access/request-counters.ts';
 import { allowOrigins, secureHeaders, securePictures } from './access/security-headers.ts';
@@ -43,6 +43,7 @@ import { handleError, handleErrors, handleUnknownRoutes } from './protocol/probl
 import { readJsonBodies, validatorCompiler } from './protocol/validation.ts';
 import { cleanupRoutes } from './routes/cleanup.ts';
 import { docsRoutes } from './routes/docs.ts';
+import { feedRoutes } from './routes/feed.ts';
 import { healthRoutes } from './routes/health.ts';
 import { deliveryRoutes } from './routes/images/deliveries.ts';
 import { eventRoutes } from './routes/images/events.ts';
@@ -195,6 +196,7 @@ export async function buildApp(
     await scope.register(runRoutes, { images, identify, toRecord, publicUrl, syncWaitSeconds, isOverloaded });
     await scope.register(imageRoutes, { images, identify, toRecord, areUrlsSigned: links !== null });
     await scope.register(eventRoutes, { images, identify, clock });
+    await scope.register(feedRoutes, { images, identify, isStillKnown: createStillKnown(keys), clock });
     await scope.register(provenanceRoutes, { images, identify });
     await scope.register(deliveryRoutes, { images, identify });
     await scope.register(presetRoutes, { images });

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Image } from '../../src/core/domain/image.ts';
+import { changeOf, type ImageChange } from '../../src/core/domain/image-change.ts';
 import type { ImageEvents, ImageListener, PartialPicture } from '../../src/core/ports/image-events.ts';
 import { exampleImage } from '../support/app/fake-images.ts';
 import { until } from '../support/until.ts';
@@ -111,7 +112,7 @@ export function describeImageEvents(name: string, createFixture: () => Promise<I
       events.subscribe('a', recorder().listener);
       events.subscribe('b', apart.listener);
       await delivered();
-      using call = events.openPartials('a');
+      using call = events.openPartials({ mediaId: 'a', owner: 'blog' });
       call.sink(Buffer.from('blurred'), 0);
       call.sink(Buffer.from('finer'), 1);
       await delivered();
@@ -131,7 +132,10 @@ export function describeImageEvents(name: string, createFixture: () => Promise<I
     });
 
     it('drops the partial pictures of a call that has ended, and keeps those of a later one', async () => {
-      const [first, second] = [events.openPartials('a'), events.openPartials('a')];
+      const [first, second] = [
+        events.openPartials({ mediaId: 'a', owner: 'blog' }),
+        events.openPartials({ mediaId: 'a', owner: 'blog' }),
+      ];
       first.sink(Buffer.from('of the first'), 0);
       second.sink(Buffer.from('of the second'), 1);
       first[Symbol.dispose]();
@@ -146,11 +150,64 @@ export function describeImageEvents(name: string, createFixture: () => Promise<I
       expect(after.partials).toEqual([]);
     });
 
+    it('hands every announced change to those who listen to all images, in order, and that some may have been missed', async () => {
+      const [one, other] = [recorderOfAll(), recorderOfAll()];
+      const unsubscribe = events.subscribeToAll(one.listener);
+      events.subscribeToAll(other.listener);
+      const image = exampleImage({ mediaId: 'a' });
+      const changes = [changeOf(null, image), changeOf(null, { ...image, mediaId: 'b' }), changeOf(image, null)];
+      for (const change of changes) events.announce(change as ImageChange);
+      events.missed();
+      await delivered();
+      unsubscribe();
+      unsubscribe();
+      events.announce(changes[0] as ImageChange);
+      events.publish('a', image);
+      await delivered();
+      expect(one.heard).toEqual([...changes, 'missed']);
+      expect(other.heard).toEqual([...changes, 'missed', changes[0]]);
+    });
+
+    it('announces nothing to the listeners of one image, and keeps nothing for later ones', async () => {
+      const one = recorder();
+      events.subscribe('a', one.listener);
+      events.announce(changeOf(null, exampleImage({ mediaId: 'a' })) as ImageChange);
+      events.missed();
+      const late = recorderOfAll();
+      events.subscribeToAll(late.listener);
+      await delivered();
+      expect([one.changes, late.heard]).toEqual([[], []]);
+    });
+
+    it('passes partial pictures of all images to those who listen to all, with their owners, and says when a call has ended', async () => {
+      const early = recorderOfAll();
+      const unsubscribe = events.subscribeToAll(early.listener);
+      const call = events.openPartials({ mediaId: 'a', owner: 'blog' });
+      const other = events.openPartials({ mediaId: 'b', owner: 'shop' });
+      call.sink(Buffer.from('blurred'), 0);
+      other.sink(Buffer.from('other'), 0);
+      call.sink(Buffer.from('finer'), 1);
+      const late = recorderOfAll();
+      events.subscribeToAll(late.listener);
+      call[Symbol.dispose]();
+      unsubscribe();
+      other[Symbol.dispose]();
+      await delivered();
+      expect(early.heard).toEqual(['blog a 0', 'shop b 0', 'blog a 1', 'a ended']);
+      expect(late.heard.toSorted()).toEqual(['a ended', 'b ended', 'blog a 1', 'shop b 0']);
+    });
+
+    it('makes no model stream for those who listen to all images', async () => {
+      events.subscribeToAll(recorderOfAll().listener);
+      await delivered();
+      expect(await events.wantsPartials('a')).toBe(false);
+    });
+
     it('passes no partial pictures to a listener that has unsubscribed', async () => {
       const leaving = recorder({ partials: true });
       const unsubscribe = events.subscribe('a', leaving.listener);
       await delivered();
-      using call = events.openPartials('a');
+      using call = events.openPartials({ mediaId: 'a', owner: 'blog' });
       unsubscribe();
       call.sink(Buffer.from('blurred'), 0);
       await delivered();
@@ -172,4 +229,18 @@ function recorder({ partials: wanted = false } = {}): Recorder {
   const changed = (image: Image | null) => void changes.push(image);
   const partial = (picture: PartialPicture) => void partials.push(picture);
   return { listener: wanted ? { changed, partial } : { changed }, changes, partials };
+}
+
+/** A listener to all images that records what it receives. */
+export function recorderOfAll() {
+  const heard: unknown[] = [];
+  return {
+    heard,
+    listener: {
+      changed: (change: ImageChange) => void heard.push(change),
+      partial: ({ mediaId, index }: PartialPicture, owner: string) => void heard.push(`${owner} ${mediaId} ${index}`),
+      partialsEnded: (mediaId: string) => void heard.push(`${mediaId} ended`),
+      missed: () => void heard.push('missed'),
+    },
+  };
 }

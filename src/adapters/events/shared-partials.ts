@@ -11,6 +11,10 @@ import { createWatchers, RENEWAL_MS } from './watchers.ts';
 export interface SharedPartials extends Pick<ImageEvents, 'wantsPartials' | 'openPartials'> {
   /** Notes a client here that takes those of an image. Returns the function that takes it back. */
   watch(mediaId: string): () => void;
+  /** Reads the newest of every call at another replica: for a client that takes those of all images. */
+  readAll(): void;
+  /** Drops what no client here takes any more. */
+  dropUntaken(): void;
   close(): Promise<void>;
 }
 
@@ -50,22 +54,29 @@ export async function openSharedPartials({
     return () => {
       if (newest === null || remote.get(mediaId)?.call !== newest.call) dropRemote(mediaId);
       if (newest === null || newest.index === null || newest.bytes === null || !local.takesPartials(mediaId)) return;
-      const call = remote.get(mediaId) ?? { call: newest.call, partials: local.openPartials(mediaId), index: null };
+      const call = remote.get(mediaId) ?? {
+        call: newest.call,
+        partials: local.openPartials({ mediaId, owner: newest.owner }),
+        index: null,
+      };
       remote.set(mediaId, call);
       call.index = newest.index;
       call.partials.sink(newest.bytes, newest.index);
     };
   }, local.takesPartials);
 
-  const readAll = () => {
+  async function readAll(): Promise<void> {
     for (const mediaId of local.listened()) rereads.ask(mediaId);
-  };
+    if (!local.areAllListened()) return;
+    // What cannot be found now comes with the next partial picture.
+    for (const mediaId of await stored.others().catch(() => [])) rereads.ask(mediaId);
+  }
   const unlisten = await session.listen(PARTIALS_CHANNEL, {
     message(payload) {
       const notice = readNotice(payload);
       if (notice && notice.instance !== instance) rereads.ask(notice.mediaId);
     },
-    reconnected: readAll,
+    reconnected: () => void readAll(),
   });
 
   async function renew(): Promise<void> {
@@ -84,11 +95,11 @@ export async function openSharedPartials({
   return {
     async wantsPartials(mediaId) {
       // A call goes without them where the database cannot say.
-      return local.takesPartials(mediaId) || (await watchers.hasOthers(mediaId).catch(() => false));
+      return local.isWatched(mediaId) || (await watchers.hasOthers(mediaId).catch(() => false));
     },
-    openPartials(mediaId) {
-      const here = local.openPartials(mediaId);
-      const everywhere = stored.open(mediaId);
+    openPartials({ mediaId, owner }) {
+      const here = local.openPartials({ mediaId, owner });
+      const everywhere = stored.open(mediaId, owner);
       return {
         sink(bytes, index) {
           here.sink(bytes, index);
@@ -106,6 +117,10 @@ export async function openSharedPartials({
         unwatch();
         if (!local.takesPartials(mediaId)) dropRemote(mediaId);
       };
+    },
+    readAll: () => void readAll(),
+    dropUntaken() {
+      for (const mediaId of remote.keys()) if (!local.takesPartials(mediaId)) dropRemote(mediaId);
     },
     async close() {
       clearInterval(renewal);

@@ -9,6 +9,8 @@ export const PARTIALS_CHANNEL = 'easel_partials';
 /** The newest partial picture of a call at another replica. */
 export interface StoredPartial {
   readonly call: string;
+  /** The owner of the image; null where a replica of an older version makes the call. */
+  readonly owner: string | null;
   /** Null before the first. */
   readonly index: number | null;
   /** Null where the reader has this one already. */
@@ -18,9 +20,11 @@ export interface StoredPartial {
 /** The newest partial picture of each running call, in the table `partials`. */
 export interface StoredPartials {
   /** Begins to keep those of a call here. */
-  open(mediaId: string): { keep(bytes: Uint8Array, index: number): void; end(): void };
+  open(mediaId: string, owner: string | null): { keep(bytes: Uint8Array, index: number): void; end(): void };
   /** That of the latest call at another replica; `known` is what the caller has of it. Null where there is no such call. */
   read(mediaId: string, known: Pick<StoredPartial, 'call' | 'index'> | null): Promise<StoredPartial | null>;
+  /** The mediaIds of the calls at other replicas. */
+  others(): Promise<readonly string[]>;
   /** Renews the leases of the calls here, and removes what replicas that died have left. */
   renew(): Promise<void>;
 }
@@ -29,11 +33,11 @@ export function createStoredPartials(database: PostgresDatabase, instance: strin
   const calls = new Set<string>();
 
   /** Does one write after the other; of partial pictures that come faster, the newest. A picture that is lost is not worth a fault. */
-  async function write(mediaId: string, call: string, queue: Queue): Promise<void> {
+  async function write({ mediaId, owner, call }: StoredCall, queue: Queue): Promise<void> {
     const notice = JSON.stringify({ mediaId, instance } satisfies Notice);
     const run = (text: string, ...values: unknown[]) =>
       database.write(text, [mediaId, call, ...values]).catch(() => undefined);
-    await run(OPEN, instance);
+    await run(OPEN, instance, owner);
     while (!queue.isOver || queue.newest !== null) {
       const { newest } = queue;
       queue.newest = null;
@@ -45,11 +49,11 @@ export function createStoredPartials(database: PostgresDatabase, instance: strin
   }
 
   return {
-    open(mediaId) {
+    open(mediaId, owner) {
       const call = randomUUID();
       const queue: Queue = { newest: null, isOver: false, changed: Promise.withResolvers() };
       calls.add(call);
-      void write(mediaId, call, queue).finally(() => calls.delete(call));
+      void write({ mediaId, owner, call }, queue).finally(() => calls.delete(call));
       return {
         keep(bytes, index) {
           queue.newest = { bytes, index };
@@ -67,15 +71,23 @@ export function createStoredPartials(database: PostgresDatabase, instance: strin
       if (!row) return null;
       return {
         call: String(row.call),
+        owner: row.owner === null ? null : String(row.owner),
         index: row.index === null ? null : Number(row.index),
         bytes: row.bytes as Buffer | null,
       };
     },
+    others: async () => (await database.read(OTHERS, [instance])).map((row) => String(row.media_id)),
     async renew() {
       if (calls.size > 0) await database.write(RENEW, [[...calls]]);
       await database.write(`DELETE FROM easel.partials WHERE NOT (${IS_LEASED})`);
     },
   };
+}
+
+interface StoredCall {
+  readonly mediaId: string;
+  readonly owner: string | null;
+  readonly call: string;
 }
 
 interface Queue {
@@ -87,7 +99,7 @@ interface Queue {
 const UNTIL = `now() + interval '${LEASE_SECONDS} seconds'`;
 
 const OPEN = `
-  INSERT INTO easel.partials (media_id, call, instance, opened_at, until) VALUES ($1, $2, $3, clock_timestamp(), ${UNTIL})`;
+  INSERT INTO easel.partials (media_id, call, instance, opened_at, until, owner) VALUES ($1, $2, $3, clock_timestamp(), ${UNTIL}, $4)`;
 
 const KEEP = `
   WITH kept AS (UPDATE easel.partials SET index = $3, bytes = $4, until = ${UNTIL} WHERE media_id = $1 AND call = $2 RETURNING 1)
@@ -100,5 +112,7 @@ const END = `
 const RENEW = `UPDATE easel.partials SET until = ${UNTIL} WHERE call = ANY ($1::uuid[])`;
 
 const READ = `
-  SELECT call, index, CASE WHEN call = $3::uuid AND index = $4::integer THEN NULL ELSE bytes END AS bytes
+  SELECT call, owner, index, CASE WHEN call = $3::uuid AND index = $4::integer THEN NULL ELSE bytes END AS bytes
   FROM easel.partials WHERE media_id = $1 AND instance <> $2 AND ${IS_LEASED} ORDER BY opened_at DESC LIMIT 1`;
+
+const OTHERS = `SELECT DISTINCT media_id FROM easel.partials WHERE instance <> $1 AND ${IS_LEASED}`;

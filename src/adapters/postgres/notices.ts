@@ -21,6 +21,12 @@ export function createNotices(database: Pick<PostgresDatabase, 'write'>): Notice
   const closing = new AbortController();
   let sending: Promise<void> | null = null;
 
+  /** Of equal ones the last is sent, so that what was said in between comes before it. */
+  function put(key: string, notice: readonly [channel: string, payload: string]): void {
+    waiting.delete(key);
+    waiting.set(key, notice);
+  }
+
   async function sendAll(): Promise<void> {
     while (waiting.size > 0) {
       const batch = [...waiting];
@@ -32,7 +38,9 @@ export function createNotices(database: Pick<PostgresDatabase, 'write'>): Notice
         );
       } catch {
         if (closing.signal.aborted) break;
-        for (const [key, notice] of batch) waiting.set(key, notice);
+        const later = [...waiting];
+        waiting.clear();
+        for (const [key, notice] of [...batch, ...later]) put(key, notice);
         await delay(RETRY_MS, undefined, { signal: closing.signal, ref: false }).catch(() => undefined);
       }
     }
@@ -42,7 +50,7 @@ export function createNotices(database: Pick<PostgresDatabase, 'write'>): Notice
   return {
     send(channel, payload) {
       if (closing.signal.aborted) return;
-      waiting.set(`${channel} ${payload}`, [channel, payload]);
+      put(`${channel} ${payload}`, [channel, payload]);
       sending ??= sendAll();
     },
     async close() {

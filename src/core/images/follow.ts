@@ -115,7 +115,8 @@ async function* streamEvents(
   }
 }
 
-function reportStatus(record: ImageRecord) {
+/** The progress that a record tells. */
+export function reportStatus(record: ImageRecord) {
   const { mediaId, status, statusSince: since, provider, attempts, createdAt, completedAt } = record;
   return { mediaId, status, since, provider, attempts, createdAt, completedAt };
 }

@@ -10,6 +10,7 @@ import type { Cleanup, CleanupOptions } from '../retention/cleanup.ts';
 import type { Deletions } from '../retention/deletions.ts';
 import type { Submission, SubmitOptions } from './admission.ts';
 import type { Deliveries } from './deliveries.ts';
+import type { OpenFeed, OpenFeedOf } from './feed.ts';
 import type { Follow, ImageEvent } from './follow.ts';
 import type { PatchImage, Precondition } from './patch.ts';
 import type { Preview, PreviewImage } from './preview.ts';
@@ -71,6 +72,8 @@ export interface Images {
     lastEventId: string | null,
     signal: AbortSignal,
   ): Promise<AsyncIterable<ImageEvent> | null>;
+  /** The events of all images that the caller may see, see `OpenFeedOf`. */
+  followAll(caller: Caller, lastEventId: string | null, signal: AbortSignal): OpenFeed;
   /**
    * Ends an image that is not finished. Resolves with the record once the running call has ended too, or after a few seconds.
    * A finished image stays as it is.
@@ -114,6 +117,7 @@ interface UseCases {
   readonly patch: PatchImage;
   readonly waitUntilFinished: WaitUntilFinished;
   readonly follow: Follow;
+  readonly openFeed: OpenFeedOf;
   readonly readProvenance: ReadProvenance;
   readonly deliveries: Deliveries;
   readonly deletions: Pick<Deletions, 'cancel' | 'remove'>;
@@ -151,6 +155,7 @@ export function createImages(useCases: UseCases): Images {
     get: find,
     list: (filter, caller) => records.list({ ...filter, owner: caller.seesAll ? null : caller.name }),
     labels: (caller) => records.labels(caller.seesAll ? null : caller.name, MAX_LABELS),
+    followAll: useCases.openFeed,
     cleanup: useCases.cleanup,
     models: useCases.models,
     usage: useCases.usage,

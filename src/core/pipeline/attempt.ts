@@ -50,6 +50,7 @@ export class PictureArrivedError extends Error {
 /** A call whose attempt is recorded. */
 interface OpenCall {
   readonly attempt: Attempt;
+  readonly owner: string;
   readonly provider: Provider;
   /** As it is sent. */
   readonly request: GenerationCall;
@@ -160,12 +161,12 @@ export function createAttempt({
       announced: null,
     };
     const guard = guardSpending(attempt.model, attempt.cost, now);
-    await run.advance((image) => {
+    const { owner } = await run.advance((image) => {
       const { original } = image;
       if (run.claim !== undefined && original?.sound && original.name !== lost) throw new PictureArrivedError();
       return opened(image, attempt, planned);
     }, guard);
-    return { attempt, provider, request, planned, began };
+    return { attempt, owner, provider, request, planned, began };
   }
 
   /** The picture of the call. Where it brings none, closes the attempt and raises why. */
@@ -179,7 +180,8 @@ export function createAttempt({
     const { cancelled, discarded, stopping } = run.signals;
     const abandoned = AbortSignal.any([discarded, stopping]);
     // Until the call has ended: a partial picture belongs to it alone.
-    using partials = request.partialImages > 0 ? events.openPartials(run.mediaId) : null;
+    using partials =
+      request.partialImages > 0 ? events.openPartials({ mediaId: run.mediaId, owner: call.owner }) : null;
     const onPartial = partials?.sink;
     const answer = await closingFailed(run, call, attempt.cost, () =>
       provider.generate(request, { cancelled, abandoned, onPartial, inputBytes }),

@@ -1,7 +1,9 @@
 import type { Logger } from 'pino';
 import { ImageError } from '../domain/errors.ts';
+import type { ImageEvents } from '../ports/image-events.ts';
 import { type MediaStore, wrapMediaStore } from '../ports/media-store.ts';
 import type { RecordStore } from '../ports/record-store.ts';
+import { announceWrites } from './announced-writes.ts';
 import type { StorageWatch } from './storage-watch.ts';
 
 /** The store, whose failed writes are reported to `watch`. Its check is not: `StorageCapacity` knows what that means. */
@@ -24,10 +26,15 @@ export interface WatchedRecords extends RecordStore {
 }
 
 /**
- * The record store, which reports failed accesses and passed checks to `watch`, and names each record that cannot be read once in the
- * log.
+ * The record store, which reports failed accesses and passed checks to `watch`, names each record that cannot be read once in the
+ * log, and announces what it writes.
  */
-export function watchRecords(records: RecordStore, watch: StorageWatch, log: Logger): WatchedRecords {
+export function watchRecords(
+  records: RecordStore,
+  watch: StorageWatch,
+  events: Pick<ImageEvents, 'announce' | 'missed'>,
+  log: Logger,
+): WatchedRecords {
   const unreadable = new Set<string>();
 
   function note(error: unknown): void {
@@ -46,6 +53,7 @@ export function watchRecords(records: RecordStore, watch: StorageWatch, log: Log
     });
 
   const { outbox } = records;
+  const writes = announceWrites(records, events);
 
   return {
     outbox: {
@@ -55,14 +63,14 @@ export function watchRecords(records: RecordStore, watch: StorageWatch, log: Log
       list: (mediaId) => noting(outbox.list(mediaId)),
       onNew: (listener) => outbox.onNew(listener),
     },
-    accept: (images, queueLimit, guard) => noting(records.accept(images, queueLimit, guard)),
+    accept: (images, queueLimit, guard) => noting(writes.accept(images, queueLimit, guard)),
     get: (mediaId) => noting(records.get(mediaId)),
     findByKey: (owner, idempotencyKey) => noting(records.findByKey(owner, idempotencyKey)),
     findCall: (callId) => noting(records.findCall(callId)),
     findCalls: (query) => noting(records.findCalls(query)),
-    update: (mediaId, change, guard) => noting(records.update(mediaId, change, guard)),
-    requeue: (mediaId, queueLimit, change, guard) => noting(records.requeue(mediaId, queueLimit, change, guard)),
-    remove: (mediaId, condition) => noting(records.remove(mediaId, condition)),
+    update: (mediaId, change, guard) => noting(writes.update(mediaId, change, guard)),
+    requeue: (mediaId, queueLimit, change, guard) => noting(writes.requeue(mediaId, queueLimit, change, guard)),
+    remove: (mediaId, condition) => noting(writes.remove(mediaId, condition)),
     pendingDeletions: (mediaId) => noting(records.pendingDeletions(mediaId)),
     deletionDone: (mediaId) => noting(records.deletionDone(mediaId)),
     list: (query) => noting(records.list(query)),

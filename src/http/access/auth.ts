@@ -88,6 +88,20 @@ export function admit(request: FastifyRequest, reply: FastifyReply, keys: Keys, 
   return request.caller;
 }
 
+/** Whether a request that was admitted would still be, as the same caller: keys can be withdrawn or changed while an answer goes on. */
+export type StillKnown = (request: FastifyRequest, scope: Scope) => boolean;
+
+export function createStillKnown(keys: Keys): StillKnown {
+  return (request, scope) => {
+    if (!keys.inUse) return true;
+    const secret = secretOf(request);
+    const key = secret === null ? null : keys.find(secret);
+    if (key === null || !allows(key.scopes, scope)) return false;
+    const { name, seesAll } = callerWith(key);
+    return name === request.caller?.name && seesAll === request.caller.seesAll;
+  };
+}
+
 /** True when the request presents a key, known or not. */
 export function hasKey(request: FastifyRequest): boolean {
   return secretOf(request) !== null;

@@ -7,7 +7,7 @@ export interface ServerSentEvent {
   /** Neither `id` nor `type` may contain line breaks. */
   readonly id: string;
   readonly type: string;
-  /** Sent as one line of JSON. Events with the same object share one serialized frame, across streams. */
+  /** Sent as one line of JSON. Events with the same object share its bytes, across streams; their type is the same. */
   readonly data: object;
 }
 
@@ -19,18 +19,25 @@ const RECONNECT_MS = 1_000;
 /**
  * Answers with a stream of `events`, and a comment after every 15 s without an event. Backpressure: the next event is taken
  * only when the last one was written, so a slow client costs one event and a socket's buffer. A client that reads nothing at
- * all, not even heartbeats, is disconnected by `connectionTimeout`.
+ * all, not even heartbeats, is disconnected by `connectionTimeout`. `firstId` is what a client that has received no event yet
+ * sends as `Last-Event-ID` when it comes back.
  */
-export function sendEvents(reply: FastifyReply, events: AsyncIterable<ServerSentEvent>, clock: Clock): FastifyReply {
-  return sendFrames(reply, `retry: ${RECONNECT_MS}\n\n`, framesOf(events), clock);
+export function sendEvents(
+  reply: FastifyReply,
+  events: AsyncIterable<ServerSentEvent>,
+  clock: Clock,
+  { firstId = null }: { readonly firstId?: string | null } = {},
+): FastifyReply {
+  const opening = firstId === null ? '' : `id: ${firstId}\n`;
+  return sendFrames(reply, `retry: ${RECONNECT_MS}\n${opening}\n`, framesOf(events), clock);
 }
 
-async function* framesOf(events: AsyncIterable<ServerSentEvent>): AsyncGenerator<Buffer> {
+async function* framesOf(events: AsyncIterable<ServerSentEvent>): AsyncGenerator<Frame> {
   for await (const event of events) yield frameOf(event);
 }
 
 /** An event as it is sent, its blank line included; a large one in pieces. */
-export type Frame = string | Buffer | AsyncIterable<string>;
+export type Frame = string | Buffer | Iterable<string | Buffer> | AsyncIterable<string>;
 
 /** Does what `sendEvents` does with events that are written out already. `opening` is sent at once. */
 export function sendFrames(
@@ -80,13 +87,11 @@ async function* writeFrames(
   }
 }
 
-/** Serialized frames, by their `data` object. */
+/** What follows the id of an event, by its `data` object. */
 const serialized = new WeakMap<object, Buffer>();
 
-function frameOf({ id, type, data }: ServerSentEvent): Buffer {
-  const known = serialized.get(data);
-  if (known) return known;
-  const frame = Buffer.from(`id: ${id}\nevent: ${type}\ndata: ${JSON.stringify(data)}\n\n`);
-  serialized.set(data, frame);
-  return frame;
+function frameOf({ id, type, data }: ServerSentEvent): Frame {
+  const known = serialized.get(data) ?? Buffer.from(`event: ${type}\ndata: ${JSON.stringify(data)}\n\n`);
+  serialized.set(data, known);
+  return [`id: ${id}\n`, known];
 }

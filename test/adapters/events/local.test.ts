@@ -22,7 +22,7 @@ it('encodes a partial picture once for all listeners', () => {
   for (let listeners = 0; listeners < 2; listeners += 1) {
     events.subscribe('a', { changed() {}, partial: (picture) => void received.push(picture) });
   }
-  events.openPartials('a').sink(Buffer.from('picture'), 0);
+  events.openPartials({ mediaId: 'a', owner: 'blog' }).sink(Buffer.from('picture'), 0);
   expect(received).toHaveLength(2);
   expect(received[0]).toBe(received[1]);
 });

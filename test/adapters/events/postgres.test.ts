@@ -7,7 +7,7 @@ import type { Image } from '../../../src/core/domain/image.ts';
 import { createFollow, type ImageEvent } from '../../../src/core/images/follow.ts';
 import { createWait } from '../../../src/core/images/wait.ts';
 import type { PartialPicture } from '../../../src/core/ports/image-events.ts';
-import { describeImageEvents } from '../../contracts/image-events.ts';
+import { describeImageEvents, recorderOfAll } from '../../contracts/image-events.ts';
 import { exampleImage, exampleRecord } from '../../support/app/fake-images.ts';
 import { openReplica, type TestReplica } from '../../support/postgres/replica.ts';
 import { createTestDatabase, type TestDatabase } from '../../support/postgres/shared-server.ts';
@@ -71,8 +71,8 @@ describe('events between replicas', () => {
   });
 
   const sender = () => (replicas[1] as TestReplica).instance;
-  const notify = (mediaId: string, instance = sender()) =>
-    test.query("SELECT pg_notify('easel_images', $1)", [JSON.stringify({ mediaId, instance })]);
+  const notify = (mediaId: string, instance = sender(), more: object = {}) =>
+    test.query("SELECT pg_notify('easel_images', $1)", [JSON.stringify({ mediaId, instance, ...more })]);
   /** Stores an image, and sends the notice of the record store of the other replica. */
   async function change(mediaId: string, status: Image['status'] | null, instance?: string): Promise<void> {
     if (status === null) records.stored.delete(mediaId);
@@ -103,6 +103,188 @@ describe('events between replicas', () => {
     await until(() => changes.at(-1) === null);
     expect(changes).toEqual(['generating', null]);
     expect(records.reads).toEqual(['a', 'a']);
+  });
+
+  describe('for those who listen to all images', () => {
+    /** What a listener here hears, in short. */
+    function listenToAll(events = here) {
+      const { heard, listener } = recorderOfAll();
+      const unsubscribe = events.subscribeToAll({
+        ...listener,
+        changed: ({ mediaId, kind, owner, image }) =>
+          heard.push([mediaId, kind, owner, image?.status].join(' ').trim()),
+      });
+      return { heard, unsubscribe };
+    }
+    const store = (mediaId: string, more: Partial<Image> = {}) =>
+      records.stored.set(mediaId, exampleImage({ mediaId, owner: 'blog', ...more }));
+    const tell = (mediaId: string, kind: string | null, owner = 'blog') => notify(mediaId, sender(), { kind, owner });
+    /** Resolves when the notices so far have been heard: they come in order, and reads of other images end at once. */
+    async function heardAll(): Promise<void> {
+      const marker = listen(here, 'marker');
+      await tell('marker', null);
+      await until(() => marker.changes.length > 0);
+      marker.unsubscribe();
+    }
+
+    it('each change elsewhere is read once for all of them, and comes with the owner', async () => {
+      const listeners = Array.from({ length: 100 }, () => listenToAll());
+      store('a', { status: 'queued' });
+      await tell('a', 'created');
+      await until(() => listeners[99]?.heard.length === 1);
+      store('a', { status: 'generating' });
+      await tell('a', 'status');
+      await until(() => listeners[99]?.heard.length === 2);
+      store('a');
+      await tell('a', 'done');
+      await until(() => listeners[99]?.heard.length === 3);
+      await tell('a', 'changed');
+      await until(() => listeners[99]?.heard.length === 4);
+      await tell('a', null);
+      records.stored.delete('a');
+      await tell('a', 'deleted');
+      await until(() => listeners[99]?.heard.length === 5);
+      for (const { heard } of listeners) {
+        expect(heard).toEqual([
+          'a created blog queued',
+          'a status blog generating',
+          'a done blog succeeded',
+          'a changed blog succeeded',
+          'a deleted blog',
+        ]);
+      }
+      expect(records.reads).toEqual(['a', 'a', 'a', 'a']);
+    });
+
+    it('nothing is read where there is none, nor after the last has left', async () => {
+      store('a');
+      await tell('a', 'created');
+      const { heard, unsubscribe } = listenToAll();
+      const reading = Promise.withResolvers<void>();
+      records.beforeReturn = () => reading.promise;
+      await tell('a', 'changed');
+      await until(() => records.reads.length === 1);
+      unsubscribe();
+      reading.resolve();
+      records.beforeReturn = async () => {};
+      await tell('a', 'done');
+      await heardAll();
+      expect([heard, records.reads.filter((mediaId) => mediaId === 'a')]).toEqual([[], ['a']]);
+    });
+
+    it('changes that follow closely come as the image stands, created and done each', async () => {
+      const { heard } = listenToAll();
+      const reading = Promise.withResolvers<void>();
+      records.beforeReturn = () => reading.promise;
+      store('a', { status: 'queued' });
+      await tell('a', 'created');
+      await until(() => records.reads.length === 1);
+      store('a');
+      for (const kind of ['status', 'status', 'done', 'changed']) await tell('a', kind);
+      listen(here, 'other');
+      await tell('other', null);
+      await until(() => records.reads.includes('other'));
+      reading.resolve();
+      await until(() => heard.length >= 2);
+      await heardAll();
+      expect(heard).toEqual(['a created blog succeeded', 'a done blog succeeded']);
+    });
+
+    it('a deletion goes to the owner that the notice names, and a new image under the mediaId to its own', async () => {
+      const { heard } = listenToAll();
+      const reading = Promise.withResolvers<void>();
+      store('a');
+      records.beforeReturn = () => reading.promise;
+      await tell('a', 'changed');
+      await until(() => records.reads.length === 1);
+      await tell('a', 'deleted');
+      store('a', { owner: 'shop', status: 'queued' });
+      await tell('a', 'created', 'shop');
+      await until(() => heard.length === 1);
+      reading.resolve();
+      await until(() => heard.length === 2);
+      await heardAll();
+      expect(heard).toEqual(['a deleted blog', 'a created shop queued']);
+    });
+
+    it('a change here is announced at once, and none that was read before it comes after it', async () => {
+      const { heard } = listenToAll();
+      const reading = Promise.withResolvers<void>();
+      records.beforeReturn = () => reading.promise;
+      store('a', { status: 'queued' });
+      await tell('a', 'status');
+      await until(() => records.reads.length === 1);
+      const image = exampleImage({ mediaId: 'a', owner: 'blog' });
+      records.stored.set('a', image);
+      here.announce({ kind: 'done', mediaId: 'a', owner: 'blog', image });
+      expect(heard).toEqual(['a done blog succeeded']);
+      reading.resolve();
+      await heardAll();
+      expect(heard).toEqual(['a done blog succeeded']);
+    });
+
+    it('a notice of an older version, which names neither kind nor owner, comes as a change, or as one that was missed', async () => {
+      const { heard } = listenToAll();
+      store('a');
+      await notify('a');
+      await until(() => heard.length === 1);
+      records.stored.delete('a');
+      await notify('a');
+      await until(() => heard.length === 2);
+      expect(heard).toEqual(['a changed blog succeeded', 'missed']);
+    });
+
+    it('changes may have been missed after a lost connection, or where another replica could not announce one', async () => {
+      const { heard } = listenToAll();
+      await replicas[0]?.loseSession();
+      await until(() => heard.includes('missed'));
+      heard.length = 0;
+      there.missed();
+      await until(() => heard.length === 1);
+      expect(heard).toEqual(['missed']);
+    });
+
+    it('changes may have been missed when a replica is gone', async () => {
+      const events = await openPostgresEvents({ ...(replicas[0] as TestReplica), records, rereadMs: 20 });
+      const enter = (seen: string) =>
+        test.query(
+          `INSERT INTO easel.instances VALUES ('00000000-0000-4000-8000-000000000001', '1', 'all', '{}', now(), ${seen})
+          ON CONFLICT (id) DO UPDATE SET seen_at = excluded.seen_at`,
+        );
+      await enter('now()');
+      const { heard } = listenToAll(events);
+      // The first look has found it once a later one could miss it.
+      await until(async () => {
+        await enter("now() - interval '1 minute'");
+        await delay(50);
+        if (heard.length > 0) return true;
+        await enter('now()');
+        await delay(50);
+        return heard.length > 0;
+      });
+      expect(heard[0]).toBe('missed');
+      await test.query('DELETE FROM easel.instances');
+      await events.close();
+    });
+
+    it('partial pictures of calls elsewhere come with their owners, the newest also to who comes late, and none after the call', async () => {
+      const { heard, unsubscribe } = listenToAll();
+      const call = there.openPartials({ mediaId: 'p', owner: 'blog' });
+      call.sink(Buffer.from('1'), 0);
+      await until(() => heard.includes('blog p 0'));
+      const late = listenToAll();
+      expect(late.heard).toEqual(['blog p 0']);
+      unsubscribe();
+      late.unsubscribe();
+      call.sink(Buffer.from('2'), 1);
+      await until(async () => (await test.query('SELECT FROM easel.partials WHERE index = 1')).length === 1);
+      // The first one after a while without any.
+      const first = listenToAll();
+      await until(() => first.heard.includes('blog p 1'));
+      call[Symbol.dispose]();
+      await until(() => first.heard.includes('p ended'));
+      expect(await there.wantsPartials('p')).toBe(false);
+    });
   });
 
   it('hears of a change that no notice came of', async () => {
@@ -172,7 +354,7 @@ describe('events between replicas', () => {
     const next = async () => (await events.next()).value as ImageEvent;
     expect(await next()).toMatchObject({ type: 'status', data: { status: 'generating' } });
     await until(() => there.wantsPartials('a'));
-    const call = there.openPartials('a');
+    const call = there.openPartials({ mediaId: 'a', owner: 'blog' });
     call.sink(Buffer.from('blurred'), 0);
     expect(await next()).toMatchObject({ type: 'partial', data: { index: 0, base64: 'Ymx1cnJlZA==' } });
     call[Symbol.dispose]();
@@ -198,7 +380,7 @@ describe('events between replicas', () => {
   });
 
   it('brings the newest partial picture to a client that comes late, once, and none after the call', async () => {
-    const call = there.openPartials('a');
+    const call = there.openPartials({ mediaId: 'a', owner: 'blog' });
     call.sink(Buffer.from('blurred'), 0);
     call.sink(Buffer.from('x'.repeat(100_000)), 1);
     await until(async () => (await test.query('SELECT FROM easel.partials WHERE index = 1')).length === 1);
@@ -221,7 +403,7 @@ describe('events between replicas', () => {
 
   it('takes back what it wrote for others when it is closed', async () => {
     const { partials } = takePartials(here, 'a');
-    const call = here.openPartials('a');
+    const call = here.openPartials({ mediaId: 'a', owner: 'blog' });
     call.sink(Buffer.from('mine'), 0);
     await until(async () => (await test.query('SELECT FROM easel.partials WHERE index = 0')).length === 1);
     await until(() => there.wantsPartials('a'));
@@ -255,7 +437,7 @@ describe('what a replica writes for others', () => {
     const [{ database, instance }, other] = replicas as [TestReplica, TestReplica];
     const here = createStoredPartials(database, instance);
     const there = createStoredPartials(other.database, other.instance);
-    const [first, second] = [here.open('a'), here.open('a')];
+    const [first, second] = [here.open('a', 'blog'), here.open('a', 'blog')];
     await until(async () => (await test.query('SELECT FROM easel.partials')).length === 2);
     // The latest call has none yet, whatever the other brings.
     await test.query(
@@ -265,7 +447,7 @@ describe('what a replica writes for others', () => {
     expect(await here.read('a', null)).toBeNull();
     first.keep(Buffer.from('1'), 0);
     second.keep(Buffer.from('2'), 0);
-    await until(async () => (await there.read('a', null))?.index === 0);
+    await until(async () => (await test.query('SELECT FROM easel.partials WHERE index = 0')).length === 2);
     const newest = await there.read('a', null);
     expect(await there.read('a', newest)).toEqual({ ...newest, bytes: null });
     await test.query("UPDATE easel.partials SET until = now() - interval '1 second'");

@@ -33,7 +33,7 @@ const cancelled: Image = { ...queued, status: 'cancelled', completedAt: '2026-11
 /** An image that was found as `found`, and streams of its events; with `stored` null it was deleted right after. */
 function scene(found: Image, stored: Image | null = found, runningCalls: ReadonlySet<string> = new Set()) {
   const events = createImageEvents();
-  const call = events.openPartials('x');
+  const call = events.openPartials({ mediaId: 'x', owner: 'anonymous' });
   const ending = new AbortController();
   let image = stored;
   const records = { get: async () => image };

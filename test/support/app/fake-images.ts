@@ -1,10 +1,13 @@
 import { createHash } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
 import { createImageEvents } from '../../../src/adapters/events/local.ts';
 import { ImageError } from '../../../src/core/domain/errors.ts';
 import { hasEndedWithoutPicture, type Image, isFinished, type MediaFile } from '../../../src/core/domain/image.ts';
+import { changeOf } from '../../../src/core/domain/image-change.ts';
 import { createFileUrls, createToRecord } from '../../../src/core/domain/record.ts';
 import type { Caller, CreateImage, ImagePatch } from '../../../src/core/domain/request.ts';
 import type { Submission } from '../../../src/core/images/admission.ts';
+import { createFeed } from '../../../src/core/images/feed/create-feed.ts';
 import { createFollow } from '../../../src/core/images/follow.ts';
 import type { ImageFilter, Images } from '../../../src/core/images/images.ts';
 import { createProvenance } from '../../../src/core/images/provenance.ts';
@@ -16,7 +19,7 @@ import type { CleanupOptions } from '../../../src/core/retention/cleanup.ts';
 /** `Images` in memory, for tests of the routes: an image finishes only when the test calls `settle`. */
 export interface FakeImages extends Images {
   readonly stored: Map<string, Image>;
-  /** The changes of images, for `follow`. */
+  /** The changes of images, for `follow` and `followAll`. */
   readonly events: ImageEvents;
   readonly submitted: { readonly request: CreateImage; readonly caller: Caller; readonly key: string | null }[];
   readonly waits: { readonly mediaId: string; readonly timeoutMs: number; readonly signal: AbortSignal }[];
@@ -35,10 +38,15 @@ export function createFakeImages(): FakeImages {
   const stored = new Map<string, Image>();
   const awake = new Map<string, () => void>();
   const events = createImageEvents();
-  const tell = (mediaId: string) => {
+  const tell = (mediaId: string, before: Image | null) => {
     awake.get(mediaId)?.();
-    events.publish(mediaId, stored.get(mediaId) ?? null);
+    const after = stored.get(mediaId) ?? null;
+    events.publish(mediaId, after);
+    const change = changeOf(before, after);
+    if (change !== null) events.announce(change);
   };
+  const ending = new AbortController().signal;
+  let feeds = 0;
 
   const fake: FakeImages = {
     stored,
@@ -119,9 +127,20 @@ export function createFakeImages(): FakeImages {
     async follow(mediaId, caller, lastEventId, signal) {
       const image = await fake.get(mediaId, caller);
       const records = { get: async () => stored.get(mediaId) ?? null };
-      const follow = createFollow({ records, events, toRecord: exampleRecord, ending: new AbortController().signal });
+      const follow = createFollow({ records, events, toRecord: exampleRecord, ending });
       return follow(image, lastEventId, signal);
     },
+
+    followAll: createFeed({
+      events,
+      toRecord: (image) => exampleRecord(image),
+      clock: {
+        monotonic: () => performance.now(),
+        sleep: (ms, signal) => delay(ms, undefined, { signal, ref: false }),
+      },
+      newId: () => `feed${++feeds}`,
+      ending,
+    }),
 
     async cancel(mediaId, caller) {
       await fake.get(mediaId, caller);
@@ -177,13 +196,15 @@ export function createFakeImages(): FakeImages {
     },
 
     settle(mediaId, change) {
-      stored.set(mediaId, { ...(stored.get(mediaId) ?? exampleImage({ mediaId })), ...change });
-      tell(mediaId);
+      const before = stored.get(mediaId) ?? null;
+      stored.set(mediaId, { ...(before ?? exampleImage({ mediaId })), ...change });
+      tell(mediaId, before);
     },
 
     forget(mediaId) {
+      const before = stored.get(mediaId) ?? null;
       stored.delete(mediaId);
-      tell(mediaId);
+      tell(mediaId, before);
     },
   };
   return fake;

@@ -26,9 +26,13 @@ export interface EventStream extends AsyncDisposable {
 }
 
 /** Connects and resolves when the headers of the answer are there; disposing the stream disconnects. */
-export async function openEventStream(url: string, lastEventId?: string): Promise<EventStream> {
+export async function openEventStream(
+  url: string,
+  lastEventId?: string,
+  more: Readonly<Record<string, string>> = {},
+): Promise<EventStream> {
   const leaving = new AbortController();
-  const headers = lastEventId === undefined ? {} : { 'last-event-id': lastEventId };
+  const headers = lastEventId === undefined ? more : { ...more, 'last-event-id': lastEventId };
   const response = await fetch(url, { headers, signal: leaving.signal });
   const frames = readFrames(response);
   const nextFrame = async () => (await frames.next()).value ?? null;

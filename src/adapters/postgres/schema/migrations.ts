@@ -12,6 +12,8 @@ import { SEARCH_TABLES } from './search-tables.ts';
 export const MIGRATIONS: readonly { readonly sql: string; readonly raises: boolean }[] = [
   { sql: `${RECORD_TABLES}${CLUSTER_TABLES}${IMPORT_TABLES}`, raises: true },
   { sql: SEARCH_TABLES, raises: false },
+  // Whose picture it is, for those who listen to all images. A replica of an older version leaves it out.
+  { sql: 'ALTER TABLE easel.partials ADD COLUMN owner text', raises: false },
 ];
 
 /** The number in `easel.schema_version` after all migrations: that of the last one that `raises`. */

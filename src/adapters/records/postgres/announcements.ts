@@ -1,8 +1,13 @@
+import type { Image } from '../../../core/domain/image.ts';
+import { changeOf } from '../../../core/domain/image-change.ts';
 import type { PostgresDatabase } from '../../postgres/database.ts';
 import { createNotices } from '../../postgres/notices.ts';
 import type { PostgresSession } from '../../postgres/session.ts';
 
-/** The channel on which replicas hear of images that were changed or removed: `{"mediaId":"…","instance":"…"}`, the writer's instance. */
+/**
+ * The channel on which replicas hear of images that were added, changed or removed: `{"mediaId":"…","instance":"…","kind":"…","owner":"…"}`,
+ * the writer's instance, the kind of the change (`ImageChange`; null where no caller sees it) and the image's owner.
+ */
 export const IMAGES_CHANNEL = 'easel_images';
 /** The channel on which replicas hear of deliveries that have become due for another reason than time; the payload names the sender. */
 export const DELIVERIES_CHANNEL = 'easel_deliveries';
@@ -12,7 +17,7 @@ const LOOK_MS = 5_000;
 
 /** What the stores of the replicas say to each other of writes that are durable. */
 export interface Announcements {
-  imageChanged(mediaId: string): void;
+  imageChanged(before: Image | null, after: Image | null): void;
   deliveryDue(): void;
   close(): Promise<void>;
 }
@@ -43,7 +48,13 @@ export async function openAnnouncements({
   const timer = setInterval(onDelivery, LOOK_MS);
   timer.unref();
   return {
-    imageChanged: (mediaId) => notices.send(IMAGES_CHANNEL, JSON.stringify({ mediaId, instance })),
+    imageChanged(before, after) {
+      const image = after ?? before;
+      if (image === null) return;
+      const { mediaId, owner } = image;
+      const kind = changeOf(before, after)?.kind ?? null;
+      notices.send(IMAGES_CHANNEL, JSON.stringify({ mediaId, instance, kind, owner }));
+    },
     deliveryDue: () => notices.send(DELIVERIES_CHANNEL, instance),
     async close() {
       clearInterval(timer);

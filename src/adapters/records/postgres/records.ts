@@ -1,14 +1,13 @@
 import { randomUUID } from 'node:crypto';
-import { ImageError } from '../../../core/domain/errors.ts';
 import { formatSize } from '../../../core/domain/geometry.ts';
 import type { Image } from '../../../core/domain/image.ts';
 import type { SpendingGuard } from '../../../core/domain/money.ts';
 import type { Acceptance, Deletion, Derive, RecordStore } from '../../../core/ports/record-store.ts';
-import { allOf, type PostgresDatabase, type Row, type Statements } from '../../postgres/database.ts';
+import { allOf, type PostgresDatabase, type Statements } from '../../postgres/database.ts';
 import type { PostgresSession } from '../../postgres/session.ts';
-import { asStored, readDeletion, readImage } from '../rows.ts';
+import { asStored, readImage } from '../rows.ts';
 import { createTurns } from '../turns.ts';
-import { hasRoom } from './admission.ts';
+import { asTaken, hasRoom, refusePending, refuseTaken } from './admission.ts';
 import { openAnnouncements } from './announcements.ts';
 import { checkRecords } from './check.ts';
 import { budgetLock, enterSpending, type Judged, readBalance, readSpending } from './ledger.ts';
@@ -161,12 +160,12 @@ export async function openPostgresRecords({
           if (!room) return 'queue_full';
           const after = { stored: asStored(image), derived: derive(before, image) };
           const rewritten = rewriteImage(statements, before, after);
-          return { image, stored: await storeAll(statements, [rewritten], [after], guard) };
+          return { image, before, stored: await storeAll(statements, [rewritten], [after], guard) };
         }),
       );
       if (result === 'queue_full') return result;
       if (result.stored) {
-        announcements.imageChanged(mediaId);
+        announcements.imageChanged(result.before, result.image);
         written(result.stored);
       }
       return result.image;
@@ -188,6 +187,7 @@ export async function openPostgresRecords({
         for (;;) {
           const result = await tryAccept(images, queueLimit, guard);
           if (typeof result !== 'string') {
+            for (const image of images) announcements.imageChanged(null, image);
             written(result);
             return { outcome: 'accepted' };
           }
@@ -211,6 +211,7 @@ export async function openPostgresRecords({
 
     remove: (mediaId, condition = () => true) =>
       inTurn([mediaId], null, async () => {
+        let removed: Image | null = null;
         const deletion = await orDamaged(mediaId, () =>
           write(async (statements, note): Promise<Deletion | null> => {
             const row = await lockImage(statements, mediaId);
@@ -219,11 +220,12 @@ export async function openPostgresRecords({
             if (!before || !condition(before)) return null;
             const derived = derive(before, null);
             const deleted = await deleteImage(statements, mediaId, derived);
+            removed = before;
             await enterSpending(statements, [derived], before.owner, undefined);
             return deleted;
           }),
         );
-        if (deletion) announcements.imageChanged(mediaId);
+        if (deletion) announcements.imageChanged(removed, null);
         return deletion;
       }),
 
@@ -281,26 +283,4 @@ interface Stored {
   readonly images: readonly NewImage[];
   readonly onJobsSent: () => void;
   readonly judged: Judged | null;
-}
-
-/** Rolls back a write that meets a mediaId or key that is taken. */
-class TakenError extends Error {
-  override readonly name = 'TakenError';
-}
-
-function refuseTaken(areAllNew: boolean): void {
-  if (!areAllNew) throw new TakenError();
-}
-
-function asTaken(error: unknown): 'taken' {
-  if (error instanceof TakenError) return 'taken';
-  throw error;
-}
-
-/** Refuses a mediaId while its deletion is pending: the new image would publish under names that are about to be removed. */
-function refusePending(row: Row | undefined): void {
-  if (row === undefined) return;
-  const { mediaId } = readDeletion(row);
-  const detail = `the files of the earlier image ${mediaId} are still being removed`;
-  throw new ImageError('storage_unavailable', detail, { retryAfterSeconds: 1, mediaId });
 }

@@ -1,4 +1,3 @@
-import type { ServerResponse } from 'node:http';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { eventHeaders, imageEvent, toImageEvent } from '../../../api/events.ts';
@@ -9,6 +8,7 @@ import type { Clock } from '../../../core/ports/clock.ts';
 import type { Identify } from '../../access/auth.ts';
 import { problems } from '../../openapi/responses.ts';
 import { type ServerSentEvent, sendEvents } from '../../protocol/event-stream.ts';
+import { clientGone, watchStreams } from '../../protocol/open-streams.ts';
 
 interface EventRoutesOptions {
   readonly images: Images;
@@ -39,12 +39,7 @@ data: {"mediaId":"article-42-hero","status":"succeeded","url":"/media/article-42
 
 /** `GET /images/:mediaId/events`. */
 export const eventRoutes: FastifyPluginAsyncZod<EventRoutesOptions> = async (app, { images, identify, clock }) => {
-  const open = new Set<ServerResponse>();
-
-  // A stop ends every stream. One whose client reads too slowly cannot be ended cleanly, so it is destroyed; the client reconnects.
-  app.addHook('preClose', async () => {
-    for (const response of open) if (response.writableNeedDrain) response.destroy();
-  });
+  const streams = watchStreams(app);
 
   app.get('/images/:mediaId/events', {
     // No HEAD route: it would subscribe without reading.
@@ -72,15 +67,11 @@ export const eventRoutes: FastifyPluginAsyncZod<EventRoutesOptions> = async (app
       },
     },
     handler: async (request, reply) => {
-      const clientGone = new AbortController();
-      reply.raw.once('close', () => {
-        clientGone.abort();
-        open.delete(reply.raw);
-      });
       const lastEventId = request.headers['last-event-id'] ?? null;
-      const events = await images.follow(request.params.mediaId, identify(request), lastEventId, clientGone.signal);
+      const gone = clientGone(reply);
+      const events = await images.follow(request.params.mediaId, identify(request), lastEventId, gone);
       if (events === null) return reply.code(204).send();
-      open.add(reply.raw);
+      streams.add(reply);
       return sendEvents(reply, toServerSentEvents(events), clock);
     },
   });

@@ -222,7 +222,7 @@ describe('two replicas over one database', () => {
   });
 
   describe('notifications', () => {
-    it('name each image that was changed or removed, and who did it', async () => {
+    it('name each image that was added, changed or removed, whose it is, what kind of change it was, and who made it', async () => {
       const heard: unknown[] = [];
       await other.session.listen('easel_images', {
         message: (payload) => heard.push(JSON.parse(payload)),
@@ -232,9 +232,19 @@ describe('two replicas over one database', () => {
       await one.records.update('a', () => null);
       await one.records.update('a', (image) => ({ ...image, status: 'failed' }));
       await other.records.update('a', (image) => ({ ...image, thumbhash: 'x' }));
+      await one.records.update('a', (image) => ({ ...image, claim: 7 }));
       await one.records.remove('a');
-      await until(() => heard.length >= 3);
-      expect(heard).toEqual(['one', 'other', 'one'].map((instance) => ({ mediaId: 'a', instance })));
+      await until(() => heard.length >= 5);
+      const { owner } = anImage();
+      expect(heard).toEqual(
+        [
+          ['one', 'created'],
+          ['one', 'done'],
+          ['other', 'changed'],
+          ['one', null],
+          ['one', 'deleted'],
+        ].map(([instance, kind]) => ({ mediaId: 'a', instance, kind, owner })),
+      );
     });
   });
 

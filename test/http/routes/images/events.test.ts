@@ -20,7 +20,7 @@ async function open(clock = createTestClock({ skipMs: 0 })) {
 
 const isSubscribed = () => http.images.events.wantsPartials('x');
 const publish = (bytes: Uint8Array, index: number) => {
-  using call = http.images.events.openPartials('x');
+  using call = http.images.events.openPartials({ mediaId: 'x', owner: 'anonymous' });
   call.sink(bytes, index);
 };
 
