@@ -57,7 +57,7 @@ function Running({ summary }: Pick<CardPictureProps, 'summary'>) {
     <span class=${url === null ? 'card-words card-running' : 'card-words card-running card-partial'}>
       <b>${STATUS_WORDS[status]}</b> <span class="card-elapsed">${elapsed}</span>
     </span>
-    <span class=${status === 'queued' ? 'card-pulse card-pulse-still' : 'card-pulse'} aria-hidden="true"></span>
+    ${status !== 'queued' && html`<span class="card-pulse" aria-hidden="true"></span>`}
   `;
 }
 

@@ -17,6 +17,7 @@ import {
   withoutFar,
   withRead,
 } from './list-pages.ts';
+import { watchQueue } from './queue-positions.ts';
 import { fits, type Summary, summarize, withStatus } from './summary.ts';
 
 export interface ListState {
@@ -185,12 +186,24 @@ export function openPictureList(
     change(mediaId, (summary) => (isPaintedNow(summary) ? { ...summary, partial } : summary));
   };
 
+  const queueChanged = watchQueue({
+    service,
+    signal,
+    onRead(positions) {
+      for (const [mediaId, queuePosition] of positions) {
+        change(mediaId, (summary) => (summary.status === 'queued' ? { ...summary, queuePosition } : summary));
+      }
+    },
+  });
+
   const apply = (event: ServiceEvent) => {
+    if (event.type !== 'partial' && hasQueued(store.get().pages)) queueChanged();
     switch (event.type) {
       case 'created':
       case 'changed':
       case 'done':
         admit(event.data);
+        if (event.data.status === 'queued') queueChanged();
         return;
       case 'status': {
         const { mediaId, status } = event.data;
@@ -252,6 +265,10 @@ export function openPictureList(
       ending.abort();
     },
   };
+}
+
+function hasQueued(pages: readonly ListPage[]): boolean {
+  return pages.some(({ entries }) => entries?.some(({ status }) => status === 'queued'));
 }
 
 function isPaintedNow({ status }: Summary): boolean {

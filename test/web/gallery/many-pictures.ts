@@ -1,0 +1,75 @@
+/** A gallery with many pictures, made within a second or two: the records are real, and their files links to those of a few that were made. */
+
+import { link, readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Image } from '../../../src/core/domain/image.ts';
+import { openRecords } from '../../support/app/records.ts';
+import { type PageService, startPageService } from '../../support/page/page-service.ts';
+
+/** Small pictures, whose files are made quickly. */
+const SIZE = { IMAGE_SIZE: '256x192', IMAGE_RENDITIONS: '' };
+
+/** Asks for a picture, and resolves when it is done; with `isWaiting` false as soon as it is accepted. */
+export async function make(
+  easel: { readonly url: string },
+  body: object,
+  isWaiting = true,
+): Promise<{ readonly mediaId: string }> {
+  const headers: Record<string, string> = {
+    'content-type': 'application/json',
+    prefer: isWaiting ? 'wait=60' : 'respond-async',
+  };
+  const answer = await fetch(`${easel.url}/images`, { method: 'POST', headers, body: JSON.stringify(body) });
+  return (await answer.json()) as { mediaId: string };
+}
+
+/** Starts a service with `count` pictures, `picture 1` being the oldest; every tenth has the label `tenth`. */
+export async function startWithPictures(
+  count: number,
+  env: Readonly<Record<string, string>> = {},
+): Promise<PageService> {
+  const easel = await startPageService({ ...SIZE, ...env });
+  await make(easel, { mediaId: 'sample', prompt: 'sample' });
+  // Its thumbnail is made when it is asked for first, at the latest.
+  await fetch(`${easel.url}/media/sample@thumb.webp`);
+  await easel.kill();
+  await copySample(easel.folder, count);
+  await easel.restart();
+  return easel;
+}
+
+async function copySample(folder: string, count: number): Promise<void> {
+  const media = join(folder, 'media');
+  const files = (await readdir(media)).filter((name) => name.startsWith('sample'));
+  const records = openRecords(folder);
+  try {
+    const sample = await records.get('sample');
+    if (sample === null) throw new Error('the sample was not made');
+    const document = JSON.stringify(sample);
+    const first = Date.parse(sample.createdAt) - count * 60_000;
+    const copies = Array.from({ length: count }, (_, index) => copyOf(document, index + 1, first + index * 60_000));
+    await records.accept(copies, Number.POSITIVE_INFINITY);
+    for (const { mediaId } of copies) {
+      for (const name of files) await link(join(media, name), join(media, name.replace('sample', mediaId)));
+    }
+  } finally {
+    await records.close();
+  }
+}
+
+function copyOf(document: string, number: number, at: number): Image {
+  const mediaId = `many-${String(number).padStart(5, '0')}`;
+  const copy: Image = JSON.parse(document.replaceAll('"sample', `"${mediaId}`));
+  const prompt = `picture ${number}`;
+  const time = new Date(at).toISOString();
+  const labels = number % 10 === 0 ? ['tenth'] : [];
+  return {
+    ...copy,
+    idempotencyKey: null,
+    prompt,
+    request: { ...copy.request, prompt, labels },
+    createdAt: time,
+    requestedAt: time,
+    completedAt: time,
+  };
+}
