@@ -43,7 +43,9 @@ export function useCardFocus(
     const link = grid.current?.querySelector<HTMLElement>(`[data-media-id="${CSS.escape(active)}"]`);
     if (!link) return;
     if (document.activeElement !== link) link.focus({ preventScroll: true });
-    if (isMoving.current) link.scrollIntoView({ block: 'nearest' });
+    // The first row brings the view's heading with it, and lets new pictures in.
+    if (isMoving.current && index < columns) scrollTo({ top: 0, behavior: 'instant' });
+    else if (isMoving.current) link.scrollIntoView({ block: 'nearest' });
     isMoving.current = false;
   });
 

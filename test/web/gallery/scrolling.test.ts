@@ -7,6 +7,8 @@ import { make, startWithPictures } from './many-pictures.ts';
 
 const pages = pageOpener();
 
+const FOCUSED = 'document.activeElement.getAttribute("data-media-id")';
+
 /** What the document holds, and the heap in MiB after what is garbage was collected. */
 async function weigh(page: Page) {
   const session = await page.context().newCDPSession(page);
@@ -78,22 +80,22 @@ describe.skipIf(!hasChromium)(`a long gallery${chromiumNote}`, () => {
     const before = await place();
     await page.reload();
     await cardOf(page, 100).waitFor();
-    await expect.poll(place).toBe(before);
+    await until(async () => (await place()) === before);
 
     await cardOf(page, 100).click();
     await page.waitForURL(/#\/images\/many-00100$/);
     expect(await page.evaluate('scrollY')).toBe(0);
     await page.goBack();
     await cardOf(page, 100).waitFor();
-    await expect.poll(place).toBe(before);
-    await expect.poll(() => page.evaluate('document.activeElement.getAttribute("data-media-id")')).toBe('many-00100');
+    await until(async () => (await place()) === before);
+    await until(async () => (await page.evaluate(FOCUSED)) === 'many-00100');
   });
 
   it('moves by the keyboard, and keeps the focus while its card is far away and while new pictures come', async () => {
     await using easel = await startWithPictures(300);
     await using view = await pages.open(easel);
     const { page } = view;
-    const focused = () => page.evaluate('document.activeElement.getAttribute("data-media-id")');
+    const focused = () => page.evaluate(FOCUSED);
     await cardOf(page, 300).focus();
     for (const [key, number] of [
       ['ArrowRight', 299],
@@ -103,16 +105,16 @@ describe.skipIf(!hasChromium)(`a long gallery${chromiumNote}`, () => {
       ['ArrowUp', 300],
     ] as const) {
       await page.keyboard.press(key);
-      await expect.poll(focused).toBe(`many-00${number}`);
+      await until(async () => (await focused()) === `many-00${number}`);
     }
     // Of the grid, one card is a stop of Tab.
     await expect(page.locator('.gallery-grid a[tabindex="0"]').count()).resolves.toBe(1);
     await page.keyboard.press('PageDown');
-    await expect.poll(focused).not.toBe('many-00300');
+    await until(async () => (await focused()) !== 'many-00300');
     await page.keyboard.press('Home');
-    await expect.poll(focused).toBe('sample');
+    await until(async () => (await focused()) === 'sample');
     await page.keyboard.press('ArrowRight');
-    await expect.poll(focused).toBe('many-00300');
+    await until(async () => (await focused()) === 'many-00300');
 
     await page.mouse.move(600, 500);
     await scrollTo(page, 150);
@@ -121,8 +123,8 @@ describe.skipIf(!hasChromium)(`a long gallery${chromiumNote}`, () => {
     await page.getByRole('button', { name: '1 new picture' }).waitFor();
     expect(await focused()).toBe('many-00300');
     await page.keyboard.press('ArrowRight');
-    await expect.poll(focused).toBe('many-00299');
-    await expect.poll(() => page.evaluate('scrollY < 600')).toBe(true);
+    await until(async () => (await focused()) === 'many-00299');
+    await until(() => page.evaluate('scrollY < 600'));
     await page.keyboard.press('Enter');
     await page.waitForURL(/#\/images\/many-00299$/);
   });
