@@ -16,21 +16,20 @@ interface CardProps {
   readonly onLost: (mediaId: string) => void;
 }
 
-/** One picture of the gallery, as one link. */
+/** One picture of the gallery, as one link. Its text is its name, which begins with the title; the picture stands above it on the screen only. */
 export function Card({ summary, position, setSize, isTabStop, onLost }: CardProps) {
   const { mediaId, title, status, width, height, usd, labels, isPinned } = summary;
-  const name = [title, STATUS_WORDS[status], isPinned ? 'pinned' : ''].filter((part) => part !== '').join(', ');
   const facts = [`${width} × ${height}`, usd === null || usd > 0 ? formatUsd(usd) : '', labels.join(', ')];
   return html`<li class=${`card card-${status}`} aria-posinset=${position} aria-setsize=${setSize}>
-    <a href=${hashOf({ name: 'picture', mediaId })} data-media-id=${mediaId} tabindex=${isTabStop ? 0 : -1} aria-label=${name}>
-      <span class="card-picture">
-        <${CardPicture} summary=${summary} onLost=${() => onLost(mediaId)} />
-        ${isPinned && html`<span class="card-pin">Pinned</span>`}
-      </span>
+    <a href=${hashOf({ name: 'picture', mediaId })} data-media-id=${mediaId} tabindex=${isTabStop ? 0 : -1}>
       <span class="card-text">
         <span class="card-title">${title}</span>
         <span class="card-line"><span class="card-status">${STATUS_WORDS[status]}</span>${stageOf(summary)}</span>
         <span class="card-line">${facts.filter((fact) => fact !== '').join(' · ')}</span>
+      </span>
+      <span class="card-picture">
+        <${CardPicture} summary=${summary} onLost=${() => onLost(mediaId)} />
+        ${isPinned && html`<span class="card-pin">Pinned</span>`}
       </span>
     </a>
   </li>`;

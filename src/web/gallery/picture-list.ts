@@ -18,7 +18,8 @@ import {
   withRead,
 } from './list-pages.ts';
 import { watchQueue } from './queue-positions.ts';
-import { fits, type Summary, summarize, withStatus } from './summary.ts';
+import { fits, summarize, withStatus } from './summarize.ts';
+import type { Summary } from './summary.ts';
 
 export interface ListState {
   readonly pages: readonly ListPage[];

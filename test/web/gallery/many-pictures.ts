@@ -20,6 +20,7 @@ export async function make(
     prefer: isWaiting ? 'wait=60' : 'respond-async',
   };
   const answer = await fetch(`${easel.url}/images`, { method: 'POST', headers, body: JSON.stringify(body) });
+  if (answer.status === 400) throw new Error(await answer.text());
   return (await answer.json()) as { mediaId: string };
 }
 
