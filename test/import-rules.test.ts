@@ -28,6 +28,7 @@ const CORE = [
   'planning',
   'models',
   'money',
+  'operations',
   'upstream',
   'pipeline',
   'retention',
@@ -97,7 +98,7 @@ const MAY_IMPORT: ReadonlyMap<string, readonly string[]> = new Map([
   ['core/domain/text', core('domain')],
   ['core/ports', core(...DOMAIN)],
   ...every(
-    ['planning', 'models', 'money', 'retention', 'storage', 'inputs', 'webhooks'],
+    ['planning', 'models', 'money', 'operations', 'retention', 'storage', 'inputs', 'webhooks'],
     'core/',
     core(...DOMAIN, 'ports'),
   ),
@@ -254,7 +255,9 @@ const CASES: readonly Case[] = [
   inRoom('client', imported('zod'), IMPORTS),
   inRoom('api', imported('zod'), null),
   ...['web', 'web/gallery'].flatMap((room) => [
-    ...['preact', 'preact/hooks', 'htm/preact', 'eventsource-parser'].map((name) => inRoom(room, imported(name), null)),
+    ...['preact', 'preact/hooks', 'htm/preact', 'eventsource-parser', 'thumbhash'].map((name) =>
+      inRoom(room, imported(name), null),
+    ),
     ...['lru-cache', 'node:fs', 'preact/compat'].map((name) => inRoom(room, imported(name), IMPORTS)),
     inRoom(room, importedType('zod'), null),
   ]),

@@ -18,6 +18,7 @@ import { mediaIdOf } from '../src/core/domain/file-names.ts';
 import { keepOutsideText } from '../src/core/domain/text/outside-text.ts';
 import { hidePrompt } from '../src/core/domain/text/quoted-prompt.ts';
 import { evaluateConditions, isMalformedTagList, rangeToServe } from '../src/http/media/conditional.ts';
+import { acceptedCoding } from '../src/http/page/accepted-coding.ts';
 import { readPreferences } from '../src/http/protocol/prefer.ts';
 import { parseKeyFile } from '../src/security/api-keys.ts';
 import { createSecretMask } from '../src/security/secret-mask.ts';
@@ -149,6 +150,7 @@ const CASES: readonly Case[] = [
     ['a="', ' ', 'a ', '"\\', '\\"', ['a=', '"'], ',', ';', '=', ['wait= ', '"'], ['a=\t', '"\\'], '"a" '],
     (text) => [readPreferences(text), readPreferences(`a=${text}b c`), readPreferences(`a${text}b c`)],
   ),
+  ...each('Accept-Encoding', [',', ';', 'a;q=', 'gzip', ' ', '=', '0.'], acceptedCoding),
   ...each('If-None-Match', ['"', 'W/', 'W/"', ' ', '",', '"a" , '], (text) => [
     evaluateConditions({ 'if-none-match': text }, '"a"'),
     evaluateConditions({ 'if-match': text }, '"a"'),

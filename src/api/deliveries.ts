@@ -1,8 +1,15 @@
 /** Webhooks: the deliveries of an image, and the messages that are sent. */
 
 import { z } from 'zod';
-import { DELIVERY_STATUSES, type Delivery, WEBHOOK_EVENTS } from '../core/domain/delivery.ts';
-import { imageParams, timestamp } from './fields.ts';
+import {
+  DELIVERY_STATES,
+  DELIVERY_STATUSES,
+  type Delivery,
+  deliveryStateOf,
+  WEBHOOK_EVENTS,
+} from '../core/domain/delivery.ts';
+import type { DeliveryPage } from '../core/ports/webhooks.ts';
+import { imageParams, nonBlankText, timestamp, wholeNumber } from './fields.ts';
 
 /** A webhook delivery with its attempts. */
 export const deliveryRecord = z
@@ -42,6 +49,69 @@ export const deliveryList = z
       .meta({ description: 'The latest 100, newest first; of those that are not pending, the latest 20 are kept.' }),
   })
   .meta({ id: 'DeliveryList' });
+
+/** Query of `GET /deliveries`. */
+export const deliveriesQuery = z.strictObject({
+  status: z
+    .enum(DELIVERY_STATES)
+    .exclude(['pending'])
+    .optional()
+    .meta({
+      description:
+        'Only these. `failing`: a try has failed, and another one is due. `failed`: it was given up, also where the receiver answered ' +
+        '410. Default: all, those that were not tried yet included.',
+    }),
+  limit: wholeNumber(1, 100).default(20).meta({ description: 'Most to give, 1 to 100.' }),
+  cursor: nonBlankText.max(1024).optional().meta({ description: '`nextCursor` of the page before.' }),
+});
+
+const deliverySummary = z
+  .strictObject({
+    id: z.string().meta({
+      description: 'The `webhook-id`, the same for every try.',
+      examples: ['msg_0b9f6c1e7c1e4f0e9a550d2f8a9d4d1b'],
+    }),
+    mediaId: z.string().meta({ examples: ['article-42-hero'] }),
+    host: z.string().meta({
+      description:
+        'Host of the receiver, with its port where that is not the default. The rest of the URL may be a secret.',
+      examples: ['example.com'],
+    }),
+    status: z.enum(DELIVERY_STATES).meta({ description: '`pending`: it is due, and no try has failed.' }),
+    attempts: z.int().meta({ description: 'How many tries there were, of the latest 20.' }),
+    lastStatus: z.int().nullable().meta({ description: 'HTTP status of the last answer; null where there was none.' }),
+    lastError: z.string().nullable().meta({ description: 'Why the last try did not deliver; null where it did.' }),
+    nextAttemptAt: timestamp('When it is tried next; null where it is not.').nullable(),
+  })
+  .meta({ id: 'DeliverySummary' });
+
+/** Answer of `GET /deliveries`. */
+export const deliveryPage = z
+  .strictObject({
+    items: z.array(deliverySummary).meta({ description: 'Newest first.' }),
+    nextCursor: z.string().nullable().meta({ description: '`cursor` of the next page; null on the last one.' }),
+  })
+  .meta({ id: 'DeliveryPage' });
+
+/** Makes a page of the deliveries about all images. */
+export function toDeliveryPage({ items, nextCursor }: DeliveryPage): z.output<typeof deliveryPage> {
+  return { items: items.map(toDeliverySummary), nextCursor };
+}
+
+function toDeliverySummary(delivery: Delivery): z.output<typeof deliverySummary> {
+  const { id, mediaId, url, attempts, nextAttemptAt } = delivery;
+  const last = attempts.at(-1);
+  return {
+    id,
+    mediaId,
+    host: URL.parse(url)?.host ?? '',
+    status: deliveryStateOf(delivery),
+    attempts: attempts.length,
+    lastStatus: last?.httpStatus ?? null,
+    lastError: last?.error ?? null,
+    nextAttemptAt,
+  };
+}
 
 /** Path parameters of one delivery. */
 export const deliveryParams = imageParams.extend({ id: z.string() });

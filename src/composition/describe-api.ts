@@ -35,6 +35,8 @@ function uncalledServices(): AppServices {
       provenance: uncalled,
       deliveries: uncalled,
       redeliver: uncalled,
+      listDeliveries: uncalled,
+      operations: uncalled,
       models: uncalled,
       presets: uncalled,
       cleanup: uncalled,

@@ -5,6 +5,7 @@ import { createPictureFetcher } from '../adapters/fetching/picture-fetcher.ts';
 import { createImagingThreads } from '../adapters/imaging/threads.ts';
 import { createProvenanceReader } from '../adapters/provenance/reader.ts';
 import type { Config } from '../config/config.ts';
+import type { ProviderState } from '../core/domain/provider-state.ts';
 import { createFileUrls, createToRecord, mayRunElsewhere } from '../core/domain/record.ts';
 import { createCallDefaults } from '../core/images/call-defaults.ts';
 import type { Calls } from '../core/images/calls.ts';
@@ -13,6 +14,7 @@ import { createPublishedPictures } from '../core/images/published-file.ts';
 import { protectInputs } from '../core/inputs/input-holds.ts';
 import { createGuardSpending } from '../core/money/budget-watch.ts';
 import { createCosts } from '../core/money/costs.ts';
+import { withStageTimes } from '../core/operations/stage-times.ts';
 import { createRunningCalls } from '../core/pipeline/running-calls.ts';
 import { createEnsureThumbnail } from '../core/pipeline/thumbnails.ts';
 import { createDeletions } from '../core/retention/deletions.ts';
@@ -25,6 +27,7 @@ import { createKeyRing } from '../security/key-ring.ts';
 import { createGuardedFetch } from '../security/ssrf-guard.ts';
 import { createHealthChecks } from './health-checks.ts';
 import { createServiceMetrics } from './metrics.ts';
+import { openOperations, openStageTimes, storeStageTimes } from './operations.ts';
 import { loadSharp, openLinks, openTracing, openWebhooks, trySigning } from './optional-parts.ts';
 import { createPipeline } from './pipeline.ts';
 import { openProviders } from './providers.ts';
@@ -102,7 +105,8 @@ export async function createServices(
   opened.defer(() => keys.close());
   const plainUrls = createFileUrls(config.server.publicUrl);
   const secrets = await readSecrets(config, stores.keepSecret);
-  const membership = cluster && (await cluster.join(secrets));
+  let providerStates = (): readonly ProviderState[] => [];
+  const membership = cluster && (await cluster.join(secrets, () => providerStates()));
   opened.defer(async () => await membership?.leave());
   const links = openLinks(config, secrets, plainUrls, clock);
   const urls = links?.urls ?? plainUrls;
@@ -121,6 +125,7 @@ export async function createServices(
     { callLimits: cluster?.callLimits ?? null, tracer, clock, log, openCalls },
     opened,
   );
+  providerStates = () => upstreams.conditions(config.defaults.model);
   const metrics = createServiceMetrics(config, {
     instance,
     records,
@@ -132,6 +137,7 @@ export async function createServices(
     queueDepth: async () => ({ ...(await queue.depth()), ...(cluster && { dead: await cluster.deadJobs() }) }),
     clock,
   });
+  const stageTimes = openStageTimes(records, clock, opened);
   const deliverer = openWebhooks(
     config,
     { outbox: records.outbox, secrets: secrets.webhook, toRecord, telemetry: metrics, clock, random, log },
@@ -158,7 +164,7 @@ export async function createServices(
     costs,
     guardSpending,
     runningCalls,
-    telemetry: metrics,
+    telemetry: withStageTimes(metrics, stageTimes),
     tracer,
     clock,
     random,
@@ -200,6 +206,16 @@ export async function createServices(
     deletions,
     sweepWatch,
     ensureThumbnail,
+    reportOperations: openOperations(config, {
+      instance,
+      membership,
+      stores,
+      records,
+      store,
+      stageTimes,
+      providerStates,
+      clock,
+    }),
     urls,
     toRecord,
     clock,
@@ -244,6 +260,7 @@ export async function createServices(
     await reportUnreadable(records, log);
     // A replica that only answers lists models and refuses those that are shut down, too.
     openResources.defer(pollShutdownDates(shutdowns, log));
+    openResources.defer(storeStageTimes(stageTimes, log));
     if (config.role !== 'api') await beginWork(openResources);
   }
 

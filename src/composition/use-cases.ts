@@ -26,6 +26,7 @@ import { listModels } from '../core/models/model-list.ts';
 import type { GuardSpending } from '../core/money/budget-watch.ts';
 import type { Costs } from '../core/money/costs.ts';
 import { reportUsage } from '../core/money/usage.ts';
+import type { ReportOperations } from '../core/operations/operations.ts';
 import type { Presets } from '../core/planning/presets.ts';
 import { resolveRequest } from '../core/planning/resolve-request.ts';
 import type { Clock } from '../core/ports/clock.ts';
@@ -73,6 +74,7 @@ interface UseCaseParts {
   readonly deletions: Deletions;
   readonly sweepWatch: SweepWatch;
   readonly ensureThumbnail: (mediaId: string) => Promise<unknown>;
+  readonly reportOperations: ReportOperations;
   readonly urls: MediaUrls;
   readonly toRecord: ToRecord;
   readonly clock: Clock;
@@ -175,7 +177,8 @@ export function createUseCases(config: Config, parts: UseCaseParts): UseCases {
       log,
     }),
     models: () => listModels({ providers, names: modelNames, isDown: upstreams.isDown }, clock.now()),
-    usage: (days, caller) => reportUsage({ records, budget, clock }, days, caller),
+    usage: (period, caller) => reportUsage({ records, budget, clock }, period, caller),
+    operations: parts.reportOperations,
     presets,
   });
   const calls = createCalls({

@@ -53,6 +53,7 @@ import { runRoutes } from './routes/images/runs.ts';
 import { mediaRoutes } from './routes/media.ts';
 import { metricsRoutes } from './routes/metrics.ts';
 import { modelRoutes } from './routes/models.ts';
+import { operationsRoutes } from './routes/operations.ts';
 import { pageRoutes } from './routes/page.ts';
 import { presetRoutes } from './routes/presets.ts';
 import { usageRoutes } from './routes/usage.ts';
@@ -202,6 +203,7 @@ export async function buildApp(
     await scope.register(presetRoutes, { images });
     await scope.register(modelRoutes, { images });
     await scope.register(cleanupRoutes, { images });
+    await scope.register(operationsRoutes, { images });
     await scope.register(usageRoutes, { images, identify });
     await scope.register(whoamiRoutes, { keys, identify });
   };

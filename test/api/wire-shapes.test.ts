@@ -3,11 +3,14 @@ import { cleanupReport, lastCleanup, toCleanupReport, toLastCleanup } from '../.
 import { requestPreview, toRequestPreview } from '../../src/api/create-image.ts';
 import { deliveryList, toDeliveryList } from '../../src/api/deliveries.ts';
 import { forEachHealthCheck, healthReport, toHealthReport } from '../../src/api/health.ts';
-import { imageList, imagePreview, toImageList, toImagePreview } from '../../src/api/image-record.ts';
+import { imageList, toImageList } from '../../src/api/image-list.ts';
+import { imagePreview, toImagePreview } from '../../src/api/image-record.ts';
 import { modelList, toModelList } from '../../src/api/models.ts';
 import { presetList, toPresetList } from '../../src/api/presets.ts';
 import { provenanceRecord, toProvenanceRecord } from '../../src/api/provenance.ts';
+import { retryCost, toRetryCost } from '../../src/api/retry-cost.ts';
 import { toUsageReport, usageReport } from '../../src/api/usage.ts';
+import { toWhoami, whoami } from '../../src/api/whoami.ts';
 import type { Delivery } from '../../src/core/domain/delivery.ts';
 import type { Preview } from '../../src/core/images/preview.ts';
 import type { FileProvenance, Provenance } from '../../src/core/images/provenance.ts';
@@ -143,6 +146,16 @@ const shapes = [
   { name: 'toLastCleanup', made: toLastCleanup({ ...cleanup, ...secret }), schema: lastCleanup },
   { name: 'toUsageReport', made: toUsageReport({ ...usage, ...secret }), schema: usageReport },
   { name: 'toRequestPreview', made: toRequestPreview({ ...preview, ...secret }), schema: requestPreview },
+  {
+    name: 'toRetryCost',
+    made: toRetryCost({ cost: preview.cost, call: true, mayBePaidAlready: false, ...secret }),
+    schema: retryCost,
+  },
+  {
+    name: 'toWhoami',
+    made: toWhoami({ name: 'blog', scopes: ['read'], keysInUse: true, ...secret }),
+    schema: whoami,
+  },
   { name: 'toDeliveryList', made: toDeliveryList([{ ...delivery, ...secret }]), schema: deliveryList },
   { name: 'toProvenanceRecord', made: toProvenanceRecord({ ...provenance, ...secret }), schema: provenanceRecord },
   { name: 'toModelList', made: toModelList(models), schema: modelList },

@@ -18,6 +18,11 @@ it('cleanup deletes old pictures and prints its report alone', async () => {
   });
   const preview = await callEasel(folder.path, ['cleanup', '--older-than', '0s', '--dry-run']);
   expect(JSON.parse(preview.stdout)).toMatchObject({ deleted: 1, dryRun: true });
+  expect(JSON.parse(preview.stdout).mediaIds).toEqual(['hero']);
+  const narrowed = ['cleanup', '--older-than', '0s', '--dry-run', '--key', 'anonymous'];
+  expect(JSON.parse((await callEasel(folder.path, narrowed)).stdout)).toMatchObject({ deleted: 1 });
+  const other = await callEasel(folder.path, [...narrowed, '--label', 'draft']);
+  expect(JSON.parse(other.stdout)).toMatchObject({ deleted: 0, mediaIds: [] });
   const cleaned = await easel('cleanup', '--older-than', '0s');
   expect(JSON.parse(cleaned.stdout)).toMatchObject({ deleted: 1, dryRun: false });
   expect([preview.code, cleaned.code]).toEqual([0, 0]);
@@ -30,6 +35,7 @@ it.each([
   ['no prompt', ['generate'], 2, /missing required argument 'prompt'/],
   ['an unknown option', ['cleanup', '--older-then', '3d'], 2, /'--older-then'\n\(Did you mean --older-than\?\)/],
   ['an option without its value', ['generate', 'x', '--size'], 2, /'--size <size>' argument missing/],
+  ['a blank label', ['cleanup', '--label', ' '], 2, /^--label: must not be blank/],
   ['a wrong age', ['cleanup', '--older-than', '3'], 2, /^--older-than: must be a number and s, m, h or d/],
   ['an unknown scope', ['keys', 'create', 'blog', 'write'], 2, /scopes must be of generate, read/],
   ['a wrong name', ['keys', 'create', '-', 'read'], 2, /the name must be/],

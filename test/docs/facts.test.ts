@@ -19,6 +19,7 @@ import { WEBHOOK_EVENTS } from '../../src/core/domain/delivery.ts';
 import { CROPS } from '../../src/core/domain/formats.ts';
 import { formatSize } from '../../src/core/domain/geometry.ts';
 import { COST_BASES } from '../../src/core/domain/money.ts';
+import { RESET_REASONS } from '../../src/core/images/feed.ts';
 import { BUILT_IN_PRESETS } from '../../src/core/planning/built-in-presets.ts';
 import { createKey } from '../../src/security/api-keys.ts';
 import { startEasel } from '../support/app/easel.ts';
@@ -59,6 +60,9 @@ describe('docs/api.md', () => {
   it('has every event of a stream and every type of webhook', () => {
     const events = Object.keys(openapi.components.schemas.ImageEvent.discriminator.mapping);
     expect(firstColumn(api, 'Events')).toEqual(events);
+    const ofAll = Object.keys(openapi.components.schemas.FeedEvent.discriminator.mapping);
+    expect(firstColumn(api, 'Events of all pictures')).toEqual(ofAll);
+    for (const reason of RESET_REASONS) expect(api.source).toContain(`\`${reason}\``);
     for (const type of WEBHOOK_EVENTS) expect(api.source).toContain(`\`${type}\``);
   });
 });
@@ -213,6 +217,7 @@ it('every setting that a page names exists', () => {
     'POSTGRES_PASSWORD',
     'OPENAI_CUSTOM_HEADERS',
     'UV_THREADPOOL_SIZE',
+    'CHROMIUM_PATH',
     'NODE_COMPILE_CACHE',
     'NODE_DISABLE_COMPILE_CACHE',
     'XDG_CACHE_HOME',

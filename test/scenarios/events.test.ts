@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { type Easel, startEasel } from '../support/app/easel.ts';
+import { multipart } from '../support/multipart.ts';
 import type { EventStream } from '../support/network/event-stream.ts';
-import { hang, picture } from '../support/openai/answers.ts';
+import { answer, hang, picture } from '../support/openai/answers.ts';
 import type { Step } from '../support/openai/server.ts';
 
 const ASYNC = { prefer: 'respond-async' };
@@ -68,6 +69,18 @@ describe('partial pictures that the request asks for', () => {
     expect((await easel.post({ ...X, partials: 2 })).status).toBe(201);
     expect((await easel.post({ ...X, partials: 3 })).status).toBe(200);
     expect(easel.upstream.calls.map(({ body }) => body.partial_images)).toEqual([2]);
+  });
+
+  it('come in a multipart body too, and stay in the record for a retry', async () => {
+    await using easel = await start();
+    easel.upstream.script(answer({ status: 400, json: { error: { message: 'not today' } } }));
+    const { bytes, contentType } = multipart([{ name: 'request', content: JSON.stringify({ ...X, partials: 1 }) }]);
+    const send = () =>
+      fetch(`${easel.url}/images`, { method: 'POST', headers: { 'content-type': contentType }, body: bytes });
+    await (await send()).arrayBuffer();
+    expect((await easel.record('x')).request.partials).toBe(1);
+    await easel.retry('x');
+    expect(easel.upstream.calls.map(({ body }) => body.partial_images)).toEqual([1, 1]);
   });
 
   it('are dropped with a warning where the model does not stream', async () => {

@@ -160,6 +160,26 @@ describe('the time to live', () => {
     expect(await cleanUp(easel)).toMatchObject({ deleted: 1 });
   });
 
+  it('is taken by no cleanup while its field says that it is pinned, at work or done, and POST has no such field', async () => {
+    await using easel = await startEasel();
+    const pin = async () => expect((await patch(easel, 'x', { pinned: true })).body.pinned).toBe(true);
+    const done = await whileCalled(easel, { ttlSeconds: 600 }, pin);
+    expect([done.pinned, done.expiresAt]).toEqual([true, null]);
+    easel.clock.advance(DAY_MS);
+    for (const options of [{}, { maxBytes: 0 }, { olderThanMs: 0 }]) {
+      expect((await easel.services.images.cleanup(options)).deleted).toBe(0);
+    }
+    const freed = await patch(easel, 'x', { pinned: null, labels: ['pinned', 'a'] });
+    expect(freed.body).toMatchObject({ pinned: false, labels: ['a'] });
+    expect((await easel.services.images.cleanup({})).deleted).toBe(1);
+    const refused = await easel.post({ mediaId: 'y', prompt, pinned: true });
+    expect([refused.status, refused.body.errors?.[0]?.path]).toEqual([400, 'pinned']);
+    const wrong = await patch(easel, 'x', { pinned: 'yes' });
+    expect([wrong.status, wrong.body.errors?.[0]?.path]).toEqual([400, 'pinned']);
+    const labelled = await easel.post({ mediaId: 'z', prompt, labels: ['pinned'] });
+    expect(labelled.body.pinned).toBe(true);
+  });
+
   it('begins anew, from the request, when the picture is requested again', async () => {
     await using easel = await startEasel({ env: { RETRY_MAX_ATTEMPTS: '1' } });
     easel.upstream.script(openAiError('server_error'));

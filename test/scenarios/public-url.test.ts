@@ -118,6 +118,23 @@ describe('with PUBLIC_URL', () => {
     expect(scripts.length).toBeGreaterThan(2);
     for (const url of scripts) expect((await fetch(url)).status).toBe(200);
   });
+
+  it('the page works below it: its references are relative', async () => {
+    await using scene = await startBehindProxy();
+    const { base } = scene;
+    const document = await (await fetch(`${base}/`)).text();
+    const files = [...document.matchAll(/\s(?:src|href)="(page\/[^"]+)"/g)].map(
+      ([, path = '']) => new URL(path, `${base}/`),
+    );
+    expect(files.length).toBeGreaterThan(2);
+    for (const url of files) {
+      const file = await fetch(url);
+      expect([url.href, file.status]).toEqual([url.href, 200]);
+      for (const [, name = ''] of (await file.text()).matchAll(/from '([^']+)'/g)) {
+        expect((await fetch(new URL(name, url))).status).toBe(200);
+      }
+    }
+  });
 });
 
 it('without PUBLIC_URL, URLs are paths', async () => {

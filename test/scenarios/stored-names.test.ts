@@ -90,9 +90,9 @@ it.each([
   await easel.services.images.waitUntilFinished('hero', 120_000, new AbortController().signal);
   await expectServed(easel, names(!isFirst));
   easel.clock.advance(2 * HOUR_MS);
-  expect(await easel.services.images.cleanup(CLEANUP)).toMatchObject({ orphansRemoved: 2 });
+  expect(await easel.services.images.cleanup(CLEANUP)).toMatchObject({ orphansRemoved: 3 });
   await expectServed(easel, names(!isFirst));
-  expect(published(await easel.files())).toHaveLength(3);
+  expect(published(await easel.files())).toHaveLength(4);
   expect((await fetch(`${easel.url}/images/hero`, { method: 'DELETE' })).status).toBe(204);
   expect(await easel.files()).toEqual([]);
 });

@@ -1,21 +1,11 @@
 import { createHash } from 'node:crypto';
+import { PROVIDER_STATES, type ProviderState } from '../../core/domain/provider-state.ts';
+import type { Instance, ListInstances } from '../../core/ports/instances.ts';
 import type { PostgresDatabase, Row, Statements } from '../postgres/database.ts';
-
-/** A running process over the records of one database. */
-export interface Instance {
-  /** A random UUID, of this start alone. */
-  readonly id: string;
-  readonly version: string;
-  readonly role: string;
-  /** ISO 8601, UTC, by the database's clock. */
-  readonly startedAt: string;
-  readonly seenAt: string;
-}
 
 /** The instances over one database, and this one among them. */
 export interface Instances {
-  /** Those that live, by their start. Raises `ImageError` with `storage_unavailable`. */
-  list(): Promise<readonly Instance[]>;
+  readonly list: ListInstances;
   /** Takes this one off the list. */
   close(): Promise<void>;
 }
@@ -39,6 +29,8 @@ interface InstanceOptions {
   readonly role: string;
   /** The secrets that all instances must share, as they are used, by their variables. Only fingerprints are written. */
   readonly secrets: Readonly<Record<string, string>>;
+  /** How this one's providers stand, which each heartbeat tells the others. */
+  readonly providers?: () => readonly ProviderState[];
   /** Milliseconds between two heartbeats. */
   readonly heartbeatMs?: number;
 }
@@ -57,6 +49,7 @@ export async function openInstances({
   version,
   role,
   secrets,
+  providers = () => [],
   heartbeatMs = HEARTBEAT_MS,
 }: InstanceOptions): Promise<Instances> {
   const fingerprints = Object.fromEntries(
@@ -67,13 +60,13 @@ export async function openInstances({
     // One after the other, so that of two that start at once one sees the other.
     await statements.run('SELECT pg_advisory_xact_lock(hashtextextended($1, 0))', ['easel instances']);
     await refuseOtherSecrets(statements, fingerprints);
-    await statements.run(ENTER, own);
+    await statements.run(ENTER, [...own, JSON.stringify(providers())]);
   });
 
   async function beat(): Promise<void> {
     try {
       // Entered again where others held it for dead meanwhile.
-      await database.write(ENTER, own);
+      await database.write(ENTER, [...own, JSON.stringify(providers())]);
       await database.write(REMOVE_DEAD);
     } catch {
       // The next one comes soon.
@@ -127,7 +120,7 @@ function fingerprint(variable: string, secret: string): string {
   return createHash('sha256').update(`${variable}\n${secret}`).digest('hex');
 }
 
-function readInstance({ id, version, role, started_at, seen_at }: Row): Instance {
+function readInstance({ id, version, role, started_at, seen_at, providers }: Row): Instance {
   const time = (value: unknown) => (value as Date).toISOString();
   return {
     id: String(id),
@@ -135,7 +128,14 @@ function readInstance({ id, version, role, started_at, seen_at }: Row): Instance
     role: String(role),
     startedAt: time(started_at),
     seenAt: time(seen_at),
+    providers: Array.isArray(providers) ? providers.filter(isProviderState) : [],
   };
+}
+
+/** False for what another version says, and this one cannot read. */
+function isProviderState(value: Partial<ProviderState>): value is ProviderState {
+  const { name, state, since } = value;
+  return typeof name === 'string' && typeof since === 'string' && PROVIDER_STATES.some((known) => known === state);
 }
 
 const DEAD_AFTER = `interval '${DEAD_AFTER_SECONDS} seconds'`;
@@ -143,11 +143,12 @@ const DEAD_AFTER = `interval '${DEAD_AFTER_SECONDS} seconds'`;
 const IS_LIVE = `seen_at > now() - ${DEAD_AFTER} AND seen_at < now() + ${DEAD_AFTER}`;
 
 const ENTER = `
-  INSERT INTO easel.instances VALUES ($1, $2, $3, $4, clock_timestamp(), clock_timestamp())
-  ON CONFLICT (id) DO UPDATE SET seen_at = excluded.seen_at`;
+  INSERT INTO easel.instances (id, version, role, secrets, providers, started_at, seen_at)
+  VALUES ($1, $2, $3, $4, $5, clock_timestamp(), clock_timestamp())
+  ON CONFLICT (id) DO UPDATE SET seen_at = excluded.seen_at, providers = excluded.providers`;
 
 const REMOVE_DEAD = `DELETE FROM easel.instances WHERE NOT (${IS_LIVE})`;
 
-const LIST = `SELECT id, version, role, started_at, seen_at FROM easel.instances WHERE ${IS_LIVE} ORDER BY started_at, id`;
+const LIST = `SELECT id, version, role, started_at, seen_at, providers FROM easel.instances WHERE ${IS_LIVE} ORDER BY started_at, id`;
 
 const READ_SECRET = 'SELECT value FROM easel.secrets WHERE name = $1';

@@ -17,6 +17,14 @@ export interface ClusterSchedule {
 /** Each process looks so often, in milliseconds, whether an interval has begun that none has taken yet. */
 const LONGEST_LOOK_MS = 60_000;
 
+/**
+ * When the next interval of `ms` milliseconds begins after `now`, both in milliseconds since 1970: they are counted from 1970. Its work
+ * begins within a minute of that.
+ */
+export function nextInterval(ms: number, now: number): number {
+  return (Math.floor(now / ms) + 1) * ms;
+}
+
 export function createClusterSchedule(jobs: SharedJobs): ClusterSchedule {
   const { boss, log } = jobs;
   return {

@@ -24,6 +24,18 @@ export function decodeCursor(cursor: string): SortKey {
   return key;
 }
 
+/** A row's number as opaque, URL-safe text, for a list that is in the order of its numbers. */
+export function encodeNumber(number: number): string {
+  return Buffer.from(JSON.stringify([number])).toString('base64url');
+}
+
+/** The number that `encodeNumber` wrote. Raises `ImageError` with `invalid_request` for any other text. */
+export function decodeNumber(cursor: string): number {
+  const [number] = parseArray(cursor);
+  if (!Number.isSafeInteger(number) || encodeNumber(number as number) !== cursor) throw malformed();
+  return number as number;
+}
+
 function parseArray(cursor: string): readonly unknown[] {
   try {
     const value: unknown = JSON.parse(Buffer.from(cursor, 'base64url').toString());

@@ -116,3 +116,14 @@ export function readCleanup(row: Row): LastCleanup {
 }
 
 const LATER_FIELDS = { missingFiles: 0, missingFilesOf: [], foreignFiles: 0, failures: 0, failuresOf: [] } as const;
+
+/** A time of a column, in milliseconds since 1970, as ISO 8601 in UTC. */
+export function timeOf(value: unknown): string | null {
+  return value === null ? null : new Date(Number(value)).toISOString();
+}
+
+/** True for the same text, of which one may have been read as bytes, and where there is none on both sides. */
+export function isSameDocument(one: string | Uint8Array | undefined, other: string | Uint8Array | undefined): boolean {
+  if (one === undefined || other === undefined) return one === other;
+  return Buffer.from(one as string).equals(Buffer.from(other as string));
+}

@@ -19,6 +19,8 @@ interface WorkParts {
   readonly log: Logger;
 }
 
+/** Names the cleanups that run by themselves. */
+export const CLEANUP = 'cleanup';
 /** Milliseconds between two looks for images that have no job; only an operator's hand in the database leaves some. */
 const RECONCILE_MS = 60_000;
 
@@ -38,6 +40,6 @@ export function createBeginWork(
     else opened.defer(every('reconciliation', RECONCILE_MS, () => cluster.reconcile(queue)));
     deliverer.start();
     // A failure is logged already.
-    opened.defer(every('cleanup', retention.intervalMs, async () => void (await cleanUp().catch(() => undefined))));
+    opened.defer(every(CLEANUP, retention.intervalMs, async () => void (await cleanUp().catch(() => undefined))));
   };
 }

@@ -8,7 +8,7 @@ import { createPostgresLocks } from '../../adapters/locks/postgres.ts';
 import { openPostgres, type PostgresDatabase } from '../../adapters/postgres/database.ts';
 import { asSetupError, prepareDatabase } from '../../adapters/postgres/server-check.ts';
 import { openSession, type PostgresSession } from '../../adapters/postgres/session.ts';
-import { createClusterSchedule } from '../../adapters/queue/cluster-schedule.ts';
+import { createClusterSchedule, nextInterval } from '../../adapters/queue/cluster-schedule.ts';
 import { createEnlist } from '../../adapters/queue/enlist.ts';
 import { NewerJobSchemaError, openPgBoss, type SharedJobs } from '../../adapters/queue/pg-boss.ts';
 import { createPgBossQueue } from '../../adapters/queue/pg-boss-queue.ts';
@@ -76,6 +76,7 @@ async function open(
     keepSecret: (name, encode = (bits) => bits.toString('base64url')) =>
       sharedSecret(database, name, () => encode(randomBytes(32))),
     every: (name, ms, work) => schedule.every(name, ms, work),
+    nextRun: (_name, ms) => nextInterval(ms, clock.now()),
     cluster: {
       firstMark: {
         wasMade: async () => (await database.read('SELECT FROM easel.media_mark')).length > 0,
@@ -84,18 +85,20 @@ async function open(
       },
       callLimits,
       requestCounters: createRequestCounters(database),
-      async join(secrets) {
+      async join(secrets, providers) {
         const instances = await openInstances({
           database,
           id: instance,
           version: VERSION,
           role,
           secrets: byVariable(secrets),
+          providers,
         }).catch((error: unknown) => {
           throw error instanceof DifferingSecretError ? new StorageSetupError(error.message, { cause: error }) : error;
         });
         return {
           hasMaker: async () => (await instances.list()).some(({ role }) => role !== 'api'),
+          list: instances.list,
           leave: () => instances.close(),
         };
       },

@@ -10,18 +10,27 @@ import type { StoreParts, Stores } from './stores.ts';
 /** The stores of a process that has its records in a file of SQLite, and shares nothing. */
 export function openEmbedded(
   settings: SqliteSettings,
-  { derive, log }: Pick<StoreParts, 'derive' | 'log'>,
+  { derive, clock, log }: Pick<StoreParts, 'derive' | 'clock' | 'log'>,
   opened: AsyncDisposableStack,
 ): Stores {
   const records = openRecords(settings, derive, log);
   opened.defer(() => records.close());
+  /** When each work began to be done, by its name and the monotonic clock. */
+  const begun = new Map<string, number>();
   return {
     records,
     locks: createLocalLocks(),
     events: createImageEvents(),
     createQueue: createLocalQueue,
     keepSecret: secretsBeside(settings.path),
-    every: (_name, ms, work) => runEvery(ms, log, work),
+    every(name, ms, work) {
+      begun.set(name, clock.monotonic());
+      return runEvery(ms, log, work);
+    },
+    nextRun(name, ms) {
+      const since = begun.get(name);
+      return since === undefined ? null : clock.now() + ms - ((clock.monotonic() - since) % ms);
+    },
     cluster: null,
   };
 }

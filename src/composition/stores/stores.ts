@@ -1,8 +1,10 @@
 /** What a service keeps its state in, as the settings of storage say: what is this process's own, or what replicas share. */
 
 import type { Logger } from 'pino';
+import type { ProviderState } from '../../core/domain/provider-state.ts';
 import type { Clock } from '../../core/ports/clock.ts';
 import type { ImageEvents } from '../../core/ports/image-events.ts';
+import type { ListInstances } from '../../core/ports/instances.ts';
 import type { JobQueue } from '../../core/ports/job-queue.ts';
 import type { Locks } from '../../core/ports/locks.ts';
 import type { Derive, RecordStore } from '../../core/ports/record-store.ts';
@@ -24,6 +26,8 @@ export interface Stores {
    * this and waits for the current run.
    */
   readonly every: (name: string, ms: number, work: () => Promise<void>) => () => Promise<void>;
+  /** When the work of this name is done next, in milliseconds since 1970; null where it has not begun. */
+  readonly nextRun: (name: string, ms: number) => number | null;
   /** What there is only where replicas share the records; null for a process that has them alone. */
   readonly cluster: Cluster | null;
 }
@@ -34,8 +38,8 @@ export interface Cluster {
   readonly firstMark: FirstMark;
   readonly callLimits: SharedLimits;
   readonly requestCounters: RequestCounters;
-  /** Enters this replica among the others. Raises `StorageSetupError` where one that runs has other secrets. */
-  join(secrets: Secrets): Promise<Membership>;
+  /** Enters this replica among the others, which it tells how its providers stand. Raises `StorageSetupError` where one that runs has other secrets. */
+  join(secrets: Secrets, providers: () => readonly ProviderState[]): Promise<Membership>;
   /** Queues the images that have no job although they are unfinished. One of the replicas does it now and then. */
   reconcile(queue: Pick<JobQueue, 'enqueue'>): Promise<void>;
   /** The number of jobs that were lost with their process so often that they wait for an hour now. */
@@ -46,6 +50,8 @@ export interface Cluster {
 export interface Membership {
   /** Whether one of them makes pictures, this one included. Raises `ImageError` with `storage_unavailable`. */
   hasMaker(): Promise<boolean>;
+  /** All of them, this one included. */
+  readonly list: ListInstances;
   /** Takes this one off. */
   leave(): Promise<void>;
 }

@@ -10,6 +10,13 @@ const UNDELIVERED = ['failed', 'disabled'] as const;
 export const DELIVERY_STATUSES = ['pending', 'delivered', ...UNDELIVERED] as const;
 export type DeliveryStatus = (typeof DELIVERY_STATUSES)[number];
 
+/**
+ * Where a delivery stands: `pending` before its first try, and after a redelivery of one that had been delivered; `failing` while it is
+ * tried again after a try that failed; `failed` once it was given up, `disabled` included.
+ */
+export const DELIVERY_STATES = ['pending', 'failing', 'failed', 'delivered'] as const;
+export type DeliveryState = (typeof DELIVERY_STATES)[number];
+
 /** What a try led to: a final status, or another try. */
 export const WEBHOOK_OUTCOMES = ['delivered', 'retried', ...UNDELIVERED] as const;
 export type WebhookOutcome = (typeof WEBHOOK_OUTCOMES)[number];
@@ -42,4 +49,11 @@ export interface DeliveryAttempt {
   readonly httpStatus: number | null;
   /** Why it failed; null where it delivered. */
   readonly error: string | null;
+}
+
+/** Where this delivery stands. The indexes of both databases follow the same rule. */
+export function deliveryStateOf({ status, attempts }: Pick<Delivery, 'status' | 'attempts'>): DeliveryState {
+  if (status === 'delivered') return 'delivered';
+  if (status !== 'pending') return 'failed';
+  return (attempts.at(-1)?.error ?? null) === null ? 'pending' : 'failing';
 }

@@ -3,9 +3,11 @@ import { ImageError } from '../domain/errors.ts';
 import type { Image } from '../domain/image.ts';
 import { type Caller, type CreateImage, type ImagePatch, mayChange, maySee } from '../domain/request.ts';
 import type { OfferedModel } from '../models/model-list.ts';
-import type { UsageReport } from '../money/usage.ts';
+import type { UsagePeriod, UsageReport } from '../money/usage.ts';
+import type { OperationsReport, ReportOperations } from '../operations/operations.ts';
 import { currentPresets, type Preset, type Presets } from '../planning/presets.ts';
 import type { CleanupReport, LabelCount, LastCleanup, ListQuery, Page, RecordStore } from '../ports/record-store.ts';
+import type { DeliveryPage, DeliveryQuery } from '../ports/webhooks.ts';
 import type { Cleanup, CleanupOptions } from '../retention/cleanup.ts';
 import type { Deletions } from '../retention/deletions.ts';
 import type { Submission, SubmitOptions } from './admission.ts';
@@ -25,6 +27,9 @@ export const MAX_LABELS = 1_000;
 
 /** Which images `list` gives, newest first. */
 export type ImageFilter = Omit<ListQuery, 'owner'>;
+
+/** Which deliveries `listDeliveries` gives, newest first. */
+export type DeliveryFilter = Omit<DeliveryQuery, 'owner'>;
 
 /**
  * Facade of the use cases for the HTTP and command-line interfaces. Every method raises `ImageError`. Those that take a mediaId
@@ -90,6 +95,8 @@ export interface Images {
   deliveries(mediaId: string, caller: Caller): Promise<readonly Delivery[]>;
   /** Sends a webhook again, whatever the status of its delivery; `not_found` also for a delivery about another image. */
   redeliver(mediaId: string, deliveryId: string, caller: Caller): Promise<Delivery>;
+  /** The deliveries about all images that the caller may see, newest first. */
+  listDeliveries(filter: DeliveryFilter, caller: Caller): Promise<DeliveryPage>;
   /** The models that the configured providers offer, and whether each can be called now. */
   models(): readonly OfferedModel[];
   /** The current version of every preset. */
@@ -101,10 +108,12 @@ export interface Images {
   /** `not_found` before the first cleanup. */
   lastCleanup(): Promise<LastCleanup>;
   /**
-   * Spending of the last `days` days (UTC), today included, and the state of the budget: of the caller's name, of all for a caller who
-   * sees all.
+   * Spending by day, and the state of the budget: of the caller's name, of all for a caller who sees all. Raises `invalid_request` for a
+   * period that no report has.
    */
-  usage(days: number, caller: Caller): Promise<UsageReport>;
+  usage(period: UsagePeriod, caller: Caller): Promise<UsageReport>;
+  /** How the service stands, of all processes over the records. */
+  operations(): Promise<OperationsReport>;
 }
 
 /** The use cases that the facade puts together. Those about one image leave it to the facade to check the caller. */
@@ -123,7 +132,8 @@ interface UseCases {
   readonly deletions: Pick<Deletions, 'cancel' | 'remove'>;
   readonly cleanup: Cleanup;
   readonly models: () => readonly OfferedModel[];
-  readonly usage: (days: number, caller: Caller) => Promise<UsageReport>;
+  readonly usage: (period: UsagePeriod, caller: Caller) => Promise<UsageReport>;
+  readonly operations: ReportOperations;
   readonly presets: Presets;
 }
 
@@ -159,6 +169,8 @@ export function createImages(useCases: UseCases): Images {
     cleanup: useCases.cleanup,
     models: useCases.models,
     usage: useCases.usage,
+    operations: useCases.operations,
+    listDeliveries: (filter, caller) => deliveries.page({ ...filter, owner: caller.seesAll ? null : caller.name }),
     presets: () => currentPresets(useCases.presets),
 
     async retry(mediaId, caller, options) {

@@ -64,6 +64,8 @@ export interface RecordStore {
   list(query: ListQuery): Promise<Page>;
   /** Labels with the number of images that have them, of this owner or, for null, of all: the most used first, then by name. */
   labels(owner: string | null, limit: number): Promise<readonly LabelCount[]>;
+  /** When the queued image was requested that waits longest: ISO 8601, UTC; null where none is queued. Takes time for unfinished ones only. */
+  oldestQueued(): Promise<string | null>;
   /** The mediaIds of all jobs: unfinished images, oldest first, then those with pending renditions. */
   unfinished(): Promise<readonly string[]>;
   /**
@@ -87,8 +89,11 @@ export interface RecordStore {
   /** How many images of this owner, or of all for null, name each of these files as shared; names without any are left out. */
   countSharing(names: readonly string[], owner: string | null): Promise<ReadonlyMap<string, number>>;
 
-  /** The ledger from a day (YYYY-MM-DD) on, newest day first, without reservations; of one owner or, for null, of all. */
-  spending(from: string, owner: string | null): Promise<readonly Spending[]>;
+  /**
+   * The ledger from a day (YYYY-MM-DD) on, up to and including `to` where that is given, newest day first, without reservations; of one
+   * owner or, for null, of all.
+   */
+  spending(from: string, owner: string | null, to?: string): Promise<readonly Spending[]>;
   /** What was spent on a day (YYYY-MM-DD) and is reserved now, of one owner or, for null, of the whole service. */
   balance(day: string, owner: string | null): Promise<Balance>;
 
@@ -96,6 +101,11 @@ export interface RecordStore {
   noteUsage(kind: UsageKey, outputTokens: number): Promise<void>;
   /** The most output tokens that were noted for calls of this kind; 0 where none were. */
   largestUsage(kind: UsageKey): Promise<number>;
+
+  /** Adds how long stages took to the counts, and removes those of hours before `keptFrom`. */
+  noteStages(counts: readonly StageCount[], keptFrom: number): Promise<void>;
+  /** The counts from an hour on, of all processes over these records: one for each stage and bucket. */
+  stageCounts(fromHour: number): Promise<readonly Omit<StageCount, 'hour'>[]>;
 
   saveCleanup(cleanup: LastCleanup): Promise<void>;
   lastCleanup(): Promise<LastCleanup | null>;
@@ -115,6 +125,15 @@ export interface UsageKey {
   /** As asked for, so `auto` is a quality of its own. */
   readonly quality: Quality;
   readonly size: Size;
+}
+
+/** How often a stage took about as long as its bucket says, in one hour. The buckets are the caller's. */
+export interface StageCount {
+  /** Hours since 1970. */
+  readonly hour: number;
+  readonly stage: string;
+  readonly bucket: number;
+  readonly count: number;
 }
 
 /** The result of `RecordStore.accept`. */

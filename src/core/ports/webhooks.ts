@@ -1,4 +1,4 @@
-import type { Delivery } from '../domain/delivery.ts';
+import type { Delivery, DeliveryState } from '../domain/delivery.ts';
 import type { Image } from '../domain/image.ts';
 
 /**
@@ -21,12 +21,34 @@ export interface Outbox {
   update(id: string, change: (delivery: Delivery) => Delivery): Promise<Delivery | null>;
   /** The latest deliveries about an image, newest first; none about an earlier image of this mediaId, which was deleted. */
   list(mediaId: string): Promise<readonly Delivery[]>;
+  /**
+   * A page of all deliveries, newest first; one that is added or removed between two pages repeats or hides no other. A pending one is
+   * there after its image was removed, too. Takes time only for what it gives.
+   */
+  page(query: DeliveryQuery): Promise<DeliveryPage>;
   /** Sets the one listener, called whenever a delivery may have become due for another reason than time. It does not raise. */
   onNew(listener: () => void): void;
 }
 
 /** How many settled deliveries are kept of one image. */
 export const KEPT_DELIVERIES = 20;
+
+/** Filters of `Outbox.page`; all that are set must hold. */
+export interface DeliveryQuery {
+  readonly limit: number;
+  /** Null for any. */
+  readonly state: DeliveryState | null;
+  /** Only deliveries about images of this owner; null for all. */
+  readonly owner: string | null;
+  /** `nextCursor` of the previous page. Any other text raises `ImageError` with `invalid_request`. */
+  readonly cursor?: string | undefined;
+}
+
+export interface DeliveryPage {
+  readonly items: readonly Delivery[];
+  /** Null on the last page. */
+  readonly nextCursor: string | null;
+}
 
 /** What is not to be tried now: these deliveries, by id, and all to these receivers. */
 export interface DeliveriesUnderWay {

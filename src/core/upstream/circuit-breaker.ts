@@ -34,6 +34,10 @@ export interface CircuitBreaker {
   jobEnded(admission: Admission, outcome: JobOutcome, reason?: string | null): void;
   /** The latest fault that keeps it open, or null while it is closed. */
   openedBy(): ProviderFault | null;
+  /** When it last opened or closed, or was made, in milliseconds since 1970. */
+  turnedAt(): number;
+  /** When the probe began that is under way, the first of several, in milliseconds since 1970; null without one. */
+  probingSince(): number | null;
   /** Begins the schedule of probes for a job that waits, even where the breaker is closed; one that has begun goes on. */
   beginProbes(): void;
   /** Fires when a job has ended; a new signal then takes its place. */
@@ -59,6 +63,8 @@ export function createCircuitBreaker(clock: Clock, onTurn: OnTurn = () => undefi
   let failures = 0;
   let openedBy: ProviderFault | null = null;
   let probes: { nextAt: number; gapMs: number } | null = null;
+  let turnedAt = clock.now();
+  let probing: number[] = [];
   const change = createChangeSignal();
 
   function beginProbes(): void {
@@ -73,6 +79,8 @@ export function createCircuitBreaker(clock: Clock, onTurn: OnTurn = () => undefi
   return {
     waitMs,
     openedBy: () => openedBy,
+    turnedAt: () => turnedAt,
+    probingSince: () => probing[0] ?? null,
     beginProbes,
     get changed() {
       return change.next;
@@ -82,10 +90,13 @@ export function createCircuitBreaker(clock: Clock, onTurn: OnTurn = () => undefi
       if (waitMs(kind) > 0) return null;
       probes.gapMs = Math.min(2 * probes.gapMs, MAX_PROBE_INTERVAL_MS);
       probes.nextAt = clock.monotonic() + probes.gapMs;
+      probing.push(clock.now());
       return 'probe';
     },
     jobEnded(admission, outcome, reason = null) {
       const before = openedBy;
+      // Which of several has ended is not known: the one that began first is taken for it.
+      if (admission === 'probe') probing = probing.slice(1);
       if (outcome === 'made') {
         failures = 0;
         openedBy = null;
@@ -100,6 +111,7 @@ export function createCircuitBreaker(clock: Clock, onTurn: OnTurn = () => undefi
           beginProbes();
         }
       }
+      if ((openedBy === null) !== (before === null)) turnedAt = clock.now();
       if (openedBy !== before && (before === null || openedBy === null || openedBy === 'account')) {
         onTurn(openedBy, reason);
       }

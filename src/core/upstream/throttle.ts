@@ -20,6 +20,8 @@ export interface Throttle {
   succeeded(): void;
   /** Milliseconds until the pause ends; 0 without one. */
   pausedMs(): number;
+  /** The pause that is under way, or was the last, in milliseconds since 1970; null where there was none. */
+  lastPause(): { readonly from: number; readonly until: number } | null;
 }
 
 const WINDOW_MS = 60_000;
@@ -38,6 +40,7 @@ export function createThrottle(
   const change = createChangeSignal();
   let slowStartLimit = Number.POSITIVE_INFINITY;
   let active = 0;
+  let lastPause: { readonly from: number; readonly until: number } | null = null;
   let pausedUntil = 0;
   let startTimes: number[] = [];
 
@@ -58,7 +61,9 @@ export function createThrottle(
   }
 
   function pauseHere(ms: number): void {
+    const from = pausedMs() > 0 && lastPause !== null ? lastPause.from : clock.now();
     pausedUntil = clock.monotonic() + Math.min(Math.max(ms, pausedMs()), MAX_PAUSE_MS);
+    lastPause = { from, until: clock.now() + pausedMs() };
     slowStartLimit = 1;
   }
 
@@ -84,6 +89,7 @@ export function createThrottle(
 
   return {
     pausedMs,
+    lastPause: () => lastPause,
     async acquire(signal) {
       const ticket = Symbol();
       let place: Disposable | null = null;

@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
 import { ImageError, type ProviderError, type ProviderFault } from '../domain/errors.ts';
 import type { Attempt } from '../domain/image.ts';
+import type { ProviderFailure, ProviderState } from '../domain/provider-state.ts';
 import type { ImageRequest } from '../domain/request.ts';
 import type { GenerationPlan } from '../planning/plan.ts';
 import type { Clock } from '../ports/clock.ts';
@@ -9,6 +10,7 @@ import type { CallLimits, SharedCallLimits } from '../ports/shared-call-limits.t
 import { type CircuitBreaker, createCircuitBreaker, type OnTurn } from './circuit-breaker.ts';
 import { createOutageEvidence, type OutageEvidence } from './outage/outage-evidence.ts';
 import { createProbeLine, type ProbeLine } from './outage/probe-line.ts';
+import { conditionOf, createFailureNote } from './provider-condition.ts';
 import { planFor } from './provider-plan.ts';
 import { createThrottle, type Throttle, throttled } from './throttle.ts';
 
@@ -19,6 +21,9 @@ interface Upstream {
   readonly evidence: OutageEvidence;
   readonly line: ProbeLine;
   readonly throttle: Throttle;
+  readonly limits: CallLimits;
+  /** Its latest failed call that says something about it; null where there was none. */
+  readonly lastError: () => ProviderFailure | null;
 }
 
 /** A provider that can make the picture, with the plan of its call. */
@@ -52,6 +57,8 @@ export interface Upstreams {
   /** True while the circuit breaker of the provider with this name is open. */
   isDown(name: string): boolean;
   states(): readonly UpstreamState[];
+  /** How the providers stand, for operators; `model` is the one that is made where a request names none. */
+  conditions(model: string): readonly ProviderState[];
 }
 
 interface UpstreamOptions {
@@ -65,8 +72,11 @@ interface UpstreamOptions {
 export function createUpstreams(options: readonly UpstreamOptions[], clock: Clock, log: Logger): Upstreams {
   const upstreams = options.map(({ provider, limits, shared }): Upstream => {
     const throttle = createThrottle(limits, clock, shared);
+    const failures = createFailureNote(clock);
     return {
-      provider: throttled(provider, throttle),
+      provider: throttled(failures.watch(provider), throttle),
+      limits,
+      lastError: failures.last,
       breaker: createCircuitBreaker(
         clock,
         logTurns(provider.name, () => isOnly(provider.name), clock, log),
@@ -116,6 +126,15 @@ export function createUpstreams(options: readonly UpstreamOptions[], clock: Cloc
         name: provider.name,
         openedBy: breaker.openedBy(),
         pausedMs: throttle.pausedMs(),
+      })),
+    conditions: (model) =>
+      upstreams.map(({ provider, limits, lastError, ...parts }) => ({
+        name: provider.name,
+        model: provider.model(model)?.id ?? model,
+        ...conditionOf(parts, clock),
+        concurrency: limits.concurrency,
+        perMinute: limits.perMinute,
+        lastError: lastError(),
       })),
   };
 }

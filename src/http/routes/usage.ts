@@ -17,7 +17,7 @@ export const usageRoutes: FastifyPluginAsyncZod<UsageRoutesOptions> = async (app
       tags: ['operations'],
       summary: 'What pictures have cost',
       description:
-        'By day (UTC), model and API key, and how the budget of today stands. A key sees what was made under its name, ' +
+        'By day (UTC), model and API key, days without any included, and how the budget of today stands. A key sees what was made under its name, ' +
         'one with `read-all` or `admin` sees all. ' +
         'Deleting a picture changes nothing here. A call whose outcome is unknown counts at its estimate.',
       querystring: usageQuery,
@@ -27,7 +27,7 @@ export const usageRoutes: FastifyPluginAsyncZod<UsageRoutesOptions> = async (app
       },
     },
     handler: async (request, reply) => {
-      const report = await images.usage(request.query.days, identify(request));
+      const report = await images.usage(request.query, identify(request));
       return reply.header('cache-control', 'no-store').send(toUsageReport(report));
     },
   });

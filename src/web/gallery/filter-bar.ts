@@ -1,5 +1,5 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
-import type { ImageStatus } from '../service/types.ts';
+import type { ImageStatus, LabelCount } from '../service/types.ts';
 import { usePage } from '../state/page.ts';
 import { type Filters, goTo, hashOf, NO_FILTERS } from '../state/places.ts';
 import { html } from '../ui/html.ts';
@@ -88,7 +88,7 @@ function SearchField({ filters }: FilterBarProps) {
 /** The labels that there are, the most used first, and those that are chosen; read when the menu opens. */
 function useLabels(chosen: readonly string[]) {
   const { service } = usePage();
-  const [known, setKnown] = useState<readonly { label: string; images: number }[]>([]);
+  const [known, setKnown] = useState<readonly LabelCount[]>([]);
   const read = async () => {
     try {
       setKnown((await service.labels()).items);

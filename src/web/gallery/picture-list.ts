@@ -1,6 +1,6 @@
-import type { PartialPicture, ServiceEvent } from '../service/event-stream.ts';
+import type { ServiceEvent } from '../service/event-stream.ts';
 import { ServiceError } from '../service/service-error.ts';
-import type { ImageRecord } from '../service/types.ts';
+import type { ImageRecord, PartialPicture } from '../service/types.ts';
 import type { Page } from '../state/page.ts';
 import { type Filters, filterQuery } from '../state/places.ts';
 import { createStore, type Store } from '../state/store.ts';

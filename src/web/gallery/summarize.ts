@@ -1,5 +1,4 @@
-import type { StatusReport } from '../service/event-stream.ts';
-import type { ImageRecord } from '../service/types.ts';
+import type { ImageRecord, StatusReport } from '../service/types.ts';
 import type { Filters } from '../state/places.ts';
 import { isRunning, type Summary, type Thumbnail } from './summary.ts';
 

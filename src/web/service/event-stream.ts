@@ -1,7 +1,7 @@
 import { createParser, type EventSourceMessage } from 'eventsource-parser';
 import type { Connection } from '../state/connection.ts';
 import type { Send } from './request.ts';
-import type { ImageRecord } from './types.ts';
+import type { ImageRecord, PartialPicture, StatusReport } from './types.ts';
 
 /** An event of `GET /events`. `reset`: events may have been missed, so what is shown has to be read again. */
 export type ServiceEvent =
@@ -10,19 +10,6 @@ export type ServiceEvent =
   | { readonly type: 'partial'; readonly data: PartialPicture }
   | { readonly type: 'deleted'; readonly data: { readonly mediaId: string } }
   | { readonly type: 'reset'; readonly data: object };
-
-export type StatusReport = Pick<
-  ImageRecord,
-  'mediaId' | 'status' | 'provider' | 'attempts' | 'createdAt' | 'completedAt'
-> & {
-  readonly since: string | null;
-};
-
-export interface PartialPicture {
-  readonly mediaId: string;
-  readonly index: number;
-  readonly base64: string;
-}
 
 interface EventStreamDeps {
   readonly send: Send;
@@ -34,7 +21,9 @@ interface EventStreamDeps {
 const HIDDEN_MS = 5000;
 /** Milliseconds without a byte after which a stream counts as lost. The service sends a comment every 15 s. */
 const SILENT_MS = 40_000;
-const RECONNECT_MS = 300;
+/** The gaps before the stream is opened again double from the first to the longest, until it opens. */
+const FIRST_GAP_MS = 300;
+const LONGEST_GAP_MS = 10_000;
 
 /**
  * Follows the events of every image that the key sees, by one stream, for as long as the page is open. A lost stream is resumed after
@@ -44,6 +33,7 @@ const RECONNECT_MS = 300;
 export function followEvents({ send, connection, onEvent }: EventStreamDeps): () => void {
   let lastEventId: string | null = null;
   let current = new AbortController();
+  let gapMs = FIRST_GAP_MS;
 
   const run = async () => {
     for (;;) {
@@ -58,7 +48,8 @@ export function followEvents({ send, connection, onEvent }: EventStreamDeps): ()
       } finally {
         stopWatching();
       }
-      await new Promise((resolve) => setTimeout(resolve, RECONNECT_MS));
+      await new Promise((resolve) => setTimeout(resolve, gapMs));
+      gapMs = Math.min(2 * gapMs, LONGEST_GAP_MS);
     }
   };
 
@@ -67,6 +58,7 @@ export function followEvents({ send, connection, onEvent }: EventStreamDeps): ()
     if (lastEventId !== null) headers['last-event-id'] = lastEventId;
     const answer = await send('events', { headers, signal });
     if (!answer.ok || answer.body === null) throw new Error(`${answer.status}`);
+    gapMs = FIRST_GAP_MS;
     // A first stream starts after what the views read before it.
     if (lastEventId === null) onEvent({ type: 'reset', data: {} });
     for await (const { id, event, data } of parseEvents(withoutSilence(answer.body))) {

@@ -1,24 +1,17 @@
-import type { Identity } from '../state/session.ts';
 import { type RequestOptions, readJson, type Send } from './request.ts';
 import type {
   CreateImage,
+  Identity,
   ImagePage,
   ImageRecord,
+  LabelCount,
   Model,
   PatchImage,
   Preset,
   Provenance,
   RequestPreview,
+  RetryCost,
 } from './types.ts';
-
-/** What a retry would cost, as `GET /images/:mediaId/retry` says. */
-export interface RetryCost {
-  readonly usd: number | null;
-  readonly basis: string;
-  /** False where the picture that was paid for is kept, and only finished. */
-  readonly call: boolean;
-  readonly mayBePaidAlready: boolean;
-}
 
 /** The API as the page uses it. Every function raises `ServiceError`, and `AbortError` when its signal fires. */
 export type Service = ReturnType<typeof createService>;
@@ -76,7 +69,7 @@ export function createService(send: Send) {
       json<Provenance>(`${image(mediaId)}/provenance`, signal && { signal }),
     models: () => json<{ items: Model[] }>('models'),
     presets: () => json<{ items: Preset[] }>('presets'),
-    labels: () => json<{ items: { label: string; images: number }[] }>('labels'),
+    labels: () => json<{ items: LabelCount[] }>('labels'),
   };
 }
 

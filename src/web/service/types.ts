@@ -1,12 +1,20 @@
 /** The shapes of the API, from its schemas. */
 
 import type { z } from 'zod';
+import type { cleanupReport, lastCleanup } from '../../api/cleanup.ts';
 import type { createImage, patchImage, requestPreview } from '../../api/create-image.ts';
+import type { deliveryPage } from '../../api/deliveries.ts';
+import type { partialPicture, statusReport } from '../../api/events.ts';
+import type { imageList, labelList } from '../../api/image-list.ts';
 import type { imageRecord } from '../../api/image-record.ts';
 import type { modelList } from '../../api/models.ts';
+import type { operationsReport } from '../../api/operations.ts';
 import type { presetList } from '../../api/presets.ts';
 import type { ProblemCode, problem } from '../../api/problem.ts';
 import type { provenanceRecord } from '../../api/provenance.ts';
+import type { retryCost } from '../../api/retry-cost.ts';
+import type { usageReport } from '../../api/usage.ts';
+import type { whoami } from '../../api/whoami.ts';
 
 export type { ProblemCode };
 export type Problem = z.output<typeof problem>;
@@ -22,7 +30,16 @@ export type Preset = z.output<typeof presetList>['items'][number];
 export type Provenance = z.output<typeof provenanceRecord>;
 
 /** A page of the list, newest first. */
-export interface ImagePage {
-  readonly items: readonly ImageRecord[];
-  readonly nextCursor: string | null;
-}
+export type ImagePage = z.output<typeof imageList>;
+
+export type Identity = z.output<typeof whoami>;
+export type RetryCost = z.output<typeof retryCost>;
+export type LabelCount = z.output<typeof labelList>['items'][number];
+export type OperationsReport = z.output<typeof operationsReport>;
+export type ProviderReport = OperationsReport['providers'][number];
+export type FailingDelivery = z.output<typeof deliveryPage>['items'][number];
+export type Usage = z.output<typeof usageReport>;
+export type CleanupReport = z.output<typeof cleanupReport>;
+export type LastCleanup = z.output<typeof lastCleanup>;
+export type StatusReport = z.output<typeof statusReport>;
+export type PartialPicture = z.output<typeof partialPicture>;

@@ -1,5 +1,5 @@
-import type { PartialPicture, ServiceEvent } from '../service/event-stream.ts';
-import type { ImageRecord } from '../service/types.ts';
+import type { ServiceEvent } from '../service/event-stream.ts';
+import type { ImageRecord, PartialPicture, StatusReport } from '../service/types.ts';
 import { createStore, type Store } from './store.ts';
 
 /** An image as the page knows it. */
@@ -48,7 +48,7 @@ export function createImages(): Images {
         return;
       case 'status': {
         const known = stores.get(event.data.mediaId)?.get();
-        if (known) note({ ...known.record, ...withoutSince(event.data) });
+        if (known) note({ ...known.record, ...toFields(event.data) });
         return;
       }
       case 'partial': {
@@ -79,6 +79,7 @@ export function createImages(): Images {
   };
 }
 
-function withoutSince({ since, ...report }: Extract<ServiceEvent, { type: 'status' }>['data']) {
-  return since === null ? report : { ...report, statusSince: since };
+/** The report as fields of a record. */
+function toFields({ since, ...report }: StatusReport) {
+  return { ...report, statusSince: since };
 }

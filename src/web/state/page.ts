@@ -18,6 +18,8 @@ export interface Page {
   readonly images: Images;
 }
 
+const IDENTIFY_AGAIN_MS = 3000;
+
 /** Opens the page's parts, learns who its key is, and follows the events. */
 export function openPage(): Page {
   const session = createSession();
@@ -34,6 +36,7 @@ export function openPage(): Page {
       // The key may have been changed while the answer was on its way.
       if (session.get().key === key || session.get().identity === null) session.identify(identity);
     } catch {
+      await new Promise((resolve) => setTimeout(resolve, IDENTIFY_AGAIN_MS));
       await connection.whenBack();
       await identify();
     }

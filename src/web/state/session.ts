@@ -1,14 +1,7 @@
+import type { Identity } from '../service/types.ts';
 import { createStore, type Store } from './store.ts';
 
-/** Who the page acts as, as `GET /whoami` says. */
-export interface Identity {
-  readonly name: string;
-  readonly scopes: readonly Scope[];
-  /** False where the service has no keys: everyone may do everything. */
-  readonly keysInUse: boolean;
-}
-
-export type Scope = 'generate' | 'read' | 'read-all' | 'metrics' | 'admin';
+export type Scope = Identity['scopes'][number];
 
 export interface SessionState {
   /** The API key; null for none. */

@@ -72,7 +72,8 @@ describe('imaging on threads', () => {
       thumbnail: { ...here.thumbnail, bytes: Uint8Array.from(bytesOf(here.thumbnail)) },
       [Symbol.dispose]: null,
     });
-    for (const file of [made.master, ...made.renditions, made.thumbnail]) expect(sha256(bytesOf(file))).toBe(file.sha256);
+    for (const file of [made.master, ...made.renditions, made.thumbnail])
+      expect(sha256(bytesOf(file))).toBe(file.sha256);
   });
 
   it('moves the original there and the files back, and empties them when they are disposed of', async () => {

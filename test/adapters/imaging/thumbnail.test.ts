@@ -12,12 +12,30 @@ const imaging = createImaging(OPTIONS);
 beforeAll(configureSharp);
 
 test.each([
-  [{ width: 1792, height: 1024 }, { width: 480, height: 274 }],
-  [{ width: 1024, height: 1792 }, { width: 274, height: 480 }],
-  [{ width: 480, height: 480 }, { width: 480, height: 480 }],
-  [{ width: 64, height: 16 }, { width: 64, height: 16 }],
-  [{ width: 4096, height: 16 }, { width: 480, height: 2 }],
-  [{ width: 4096, height: 1 }, { width: 480, height: 1 }],
+  [
+    { width: 1792, height: 1024 },
+    { width: 480, height: 274 },
+  ],
+  [
+    { width: 1024, height: 1792 },
+    { width: 274, height: 480 },
+  ],
+  [
+    { width: 480, height: 480 },
+    { width: 480, height: 480 },
+  ],
+  [
+    { width: 64, height: 16 },
+    { width: 64, height: 16 },
+  ],
+  [
+    { width: 4096, height: 16 },
+    { width: 480, height: 2 },
+  ],
+  [
+    { width: 4096, height: 1 },
+    { width: 480, height: 1 },
+  ],
 ])('the thumbnail of %j has %j', (size, expected) => {
   expect(thumbnailSize(size)).toEqual(expected);
 });
@@ -58,6 +76,7 @@ describe('the thumbnail', () => {
     const original = await stripes(320, 200).png().toBuffer();
     const { thumbnail } = await imaging.finish(original, spec);
     expect(thumbnail).toMatchObject({ width: 320, height: 200 });
-    for (const isOriginal of [true, false]) expect(await imaging.thumbnail(original, spec, isOriginal)).toEqual(thumbnail);
+    for (const isOriginal of [true, false])
+      expect(await imaging.thumbnail(original, spec, isOriginal)).toEqual(thumbnail);
   });
 });

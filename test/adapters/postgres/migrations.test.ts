@@ -8,7 +8,7 @@ import {
   SCHEMA_VERSION,
 } from '../../../src/adapters/postgres/schema/migrations.ts';
 import { openPostgresRecords } from '../../../src/adapters/records/postgres/records.ts';
-import { anImage } from '../../contracts/record-store/example-images.ts';
+import { anImage, aRequest } from '../../contracts/record-store/example-images.ts';
 import { trivialDerive } from '../../contracts/record-store/trivial-derive.ts';
 import { createTestDatabase, type TestDatabase } from '../../support/postgres/shared-server.ts';
 
@@ -65,6 +65,38 @@ describe('migrations', () => {
     expect(await newerRecords.countByStatus()).toMatchObject({ queued: 2 });
     expect(await migrate(replica())).toBe(MIGRATIONS.length + 1);
     expect((await test.query('SELECT version FROM easel.schema_version'))[0]?.version).toBe(SCHEMA_VERSION);
+  });
+
+  it('that add the search find older images by their records, and count the labels that an older version writes', async () => {
+    const older = replica();
+    await migrate(older, MIGRATIONS.slice(0, 1));
+    const olderInsert = (mediaId: string) => {
+      const image = anImage({ mediaId, request: aRequest({ prompt: 'Straße', preset: 'icon@2', labels: ['x'] }) });
+      return test.query(
+        `WITH image AS (
+          INSERT INTO easel.images (media_id, owner, status, created_at, requested_at, has_pending, document)
+          VALUES ($1, 'anonymous', 'queued', $2, $2, false, $3))
+        INSERT INTO easel.labels VALUES ($1, 'x', 'anonymous', 'queued', $2)`,
+        [mediaId, Date.parse(image.createdAt), JSON.stringify(image)],
+      );
+    };
+    await olderInsert('a');
+    const newer = replica();
+    await migrate(newer);
+    await olderInsert('b');
+    const store = await records(newer);
+    const kept = async () =>
+      (await test.query('SELECT media_id FROM easel.search ORDER BY 1')).map(({ media_id }) => media_id);
+    expect(await store.labels(null, 9)).toEqual([{ label: 'x', images: 2 }]);
+    expect(await kept()).toEqual([]);
+    const found = await store.list({ q: 'STRASSE', preset: 'icon', owner: null, limit: 9 });
+    expect(found.items.map(({ mediaId }) => mediaId)).toEqual(['b', 'a']);
+    expect(await kept()).toEqual(['a', 'b']);
+    // As an older version removes an image.
+    await test.query("DELETE FROM easel.images WHERE media_id = 'b'");
+    await test.query("DELETE FROM easel.labels WHERE media_id = 'b'");
+    expect(await kept()).toEqual(['a']);
+    expect(await store.labels('anonymous', 9)).toEqual([{ label: 'x', images: 1 }]);
   });
 
   it('that raise the version keep an older one out, and leave nothing half done', async () => {

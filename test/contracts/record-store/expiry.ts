@@ -20,7 +20,7 @@ export function describeExpiry({ records, store }: OpenedRecords): void {
         aRun({ mediaId: 'old-b', status: 'cancelled', requestedAt: at(3) }),
         aRun({ mediaId: 'old-a', status: 'succeeded', requestedAt: at(3) }),
         aRun({ mediaId: 'young', status: 'succeeded', requestedAt: at(8) }),
-        aRun({ mediaId: 'kept', status: 'failed', requestedAt: at(1), expiresAt: at(1), pinned: true }),
+        aRun({ mediaId: 'pinned', status: 'failed', requestedAt: at(1), expiresAt: at(1), pinned: true }),
         aRun({ mediaId: 'running', status: 'processing', requestedAt: at(1), expiresAt: at(2) }),
         aRun({ mediaId: 'waiting', status: 'queued', requestedAt: at(1) }),
       );
@@ -70,6 +70,7 @@ export function describeExpiry({ records, store }: OpenedRecords): void {
           requestedAt: at(1),
           request: aRequest({ labels: [PINNED] }),
         }),
+        aRun({ mediaId: 'pinned-too', status: 'failed', requestedAt: at(1), pinned: true }),
         aRun({ mediaId: 'running', status: 'processing', requestedAt: at(1) }),
       );
       const ids = async (limit: number, after: Place | null) =>

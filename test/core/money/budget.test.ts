@@ -18,8 +18,13 @@ const async = { prefer: 'respond-async' };
 /** Settings with a budget for this many pictures. */
 const budgetFor = (pictures: number) => ({ BUDGET_USD_PER_DAY: String(estimates(pictures)) });
 
+/** What `GET /usage` answers; of the days only those on which there was something. */
 async function usage(easel: Easel, query = ''): Promise<UsageReport> {
-  return (await (await easel.get(`/usage${query}`)).json()) as UsageReport;
+  return withoutEmptyDays((await (await easel.get(`/usage${query}`)).json()) as UsageReport);
+}
+
+function withoutEmptyDays({ days, budget }: UsageReport): UsageReport {
+  return { days: days.filter(({ model }) => model !== null), budget };
 }
 
 describe('the budget', () => {
@@ -246,9 +251,11 @@ describe('GET /usage', () => {
     const { images } = easel.services;
     const submit = (name: string) => images.submit(create, { name, seesAll: false, admin: false }, null);
     for (const key of ['blog', 'shop']) await finished(easel, (await submit(key)).image.mediaId);
-    const blog = await images.usage(30, { name: 'blog', seesAll: false, admin: false });
+    const usageOf = async (name: string) =>
+      withoutEmptyDays(await images.usage({}, { name, seesAll: false, admin: false }));
+    const blog = await usageOf('blog');
     expect([blog.days.map(({ key }) => key), blog.budget.usdPerDay]).toEqual([['blog'], 10]);
-    const shop = await images.usage(30, { name: 'shop', seesAll: false, admin: false });
+    const shop = await usageOf('shop');
     expect([shop.days.map(({ key }) => key), shop.budget.usdPerDay]).toEqual([['shop'], null]);
     const all = await usage(easel);
     expect([all.days.map(({ key }) => key), all.budget.usdPerDay]).toEqual([['blog', 'shop'], 50]);
@@ -256,11 +263,6 @@ describe('GET /usage', () => {
     for (const key of ['blog', 'shop'])
       expect(metrics).toMatch(new RegExp(`easel_spent_today_usd\\{model="gpt-image-2",key="${key}"\\} 0\\.1`));
     expect(metrics).toContain('easel_budget_usd_per_day 50\neasel_budget_usd_per_day{key="blog"} 10\n');
-  });
-
-  it.each(['0', '367', 'x', '1.5'])('refuses days=%s', async (days) => {
-    await using easel = await startEasel();
-    expect((await easel.get(`/usage?days=${days}`)).status).toBe(400);
   });
 });
 

@@ -101,7 +101,7 @@ describe('a rendition of a slow format', () => {
     const { status } = await easel.post({ mediaId: 'hero', prompt: 'another', renditions: ['64x64.avif'] });
     expect(status).toBe(201);
     await easel.made('hero');
-    expect((await easel.files()).slice(0, -1)).toEqual(['hero.png', NAMES.quick]);
+    expect((await easel.files()).slice(0, -1)).toEqual(['hero.png', NAMES.quick, 'hero@thumb.webp']);
   });
 
   it('that cannot be made becomes a warning, and the image stays succeeded', async () => {

@@ -20,6 +20,9 @@ function scene({ contentNames = false, lost = [] as string[], onMade = () => {},
   for (const name of lost) files.delete(name);
   const made: string[] = [];
   let disposed = 0;
+  const dispose = () => {
+    disposed += 1;
+  };
   const ensure = createEnsureThumbnail({
     records: {
       get: async () => stored.image,
@@ -33,7 +36,9 @@ function scene({ contentNames = false, lost = [] as string[], onMade = () => {},
       async publish(sources) {
         for (const source of sources) if ('bytes' in source) files.set(source.name, Buffer.from(source.bytes));
       },
-      remove: async (names) => names.forEach((name) => files.delete(name)),
+      async remove(names) {
+        for (const name of names) files.delete(name);
+      },
     },
     imaging: {
       async thumbnail(read, _spec, hash) {
@@ -43,7 +48,7 @@ function scene({ contentNames = false, lost = [] as string[], onMade = () => {},
         made.push(Buffer.from(bytes).toString());
         onMade();
         const size = { width: 480, height: 274, format: 'webp' } as const;
-        return { ...size, bytes: SMALL, sha256: sha256(SMALL), [Symbol.dispose]: () => void (disposed += 1) };
+        return { ...size, bytes: SMALL, sha256: sha256(SMALL), [Symbol.dispose]: () => dispose() };
       },
     },
     contentNames,
@@ -89,7 +94,11 @@ describe('the thumbnail of an image that has none', () => {
     ['made again', { ...image, master: exampleFile('x.png', Buffer.from('another')) }],
     ['requested again', { ...image, status: 'queued', run: 2 }],
   ])('is not published for an image that is %s meanwhile', async (_, next) => {
-    const opened = scene({ onMade: () => void (opened.stored.image = next) });
+    const opened = scene({
+      onMade() {
+        opened.stored.image = next;
+      },
+    });
     expect(await opened.ensure('x')).toBeNull();
     expect([opened.stored.image, opened.files.has('x@thumb.webp')]).toEqual([next, false]);
   });

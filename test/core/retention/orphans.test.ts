@@ -49,7 +49,15 @@ async function removeOrphans(
   });
   const passedOver: string[] = [];
   const passOver = (name: string) => void passedOver.push(name);
-  const sweep = { dryRun, keepsOrphans, startedAt: NOW, removed: new Set<string>(), released: new Map(), freedBytes: 0, passOver };
+  const sweep = {
+    dryRun,
+    keepsOrphans,
+    startedAt: NOW,
+    removed: new Set<string>(),
+    released: new Map(),
+    freedBytes: 0,
+    passOver,
+  };
   const { orphansRemoved, foreignFiles, inventory } = await remove(sweep);
   const known = files.filter((file) => inventory.mayHold(file)).length;
   const otherSizes = files.filter(({ name, bytes }) => inventory.mayHold({ name, bytes: bytes + 1 })).length;

@@ -67,6 +67,7 @@ it('sends nothing that another process has claimed, and looks at it again after 
         return change(dueOf(id).delivery);
       },
       list: async () => [],
+      page: async () => ({ items: [], nextCursor: null }),
       onNew: () => undefined,
     },
     sender: {
@@ -112,6 +113,7 @@ async function deliver(send: WebhookSender['send'], beforeRead: () => void = () 
       update: async (_id, change) =>
         change(newDelivery('d', 'image.failed', 'https://example.com/hook', anImage({ mediaId: 'x' }))),
       list: async () => [],
+      page: async () => ({ items: [], nextCursor: null }),
       onNew: () => undefined,
     },
     sender: { send },

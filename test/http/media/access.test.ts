@@ -62,10 +62,15 @@ describe('a signed URL', () => {
     await writeFile(join(short.root, 'a.png'), bytes);
     const { url, versionedUrl } = expiring.urls.ofFile(file);
     const expires = Number(new URL(url, 'http://x').searchParams.get('expires')) * 1000;
-    for (const [signed, rule] of [[url, 'must-revalidate'], [versionedUrl, 'immutable']] as const) {
+    for (const [signed, rule] of [
+      [url, 'must-revalidate'],
+      [versionedUrl, 'immutable'],
+    ] as const) {
       const before = own.now();
       const { headers } = await request(short.app.server).get(signed).expect(200);
-      const maxAge = Number(new RegExp(`^private, max-age=(\\d+), ${rule}$`).exec(String(headers['cache-control']))?.[1]);
+      const maxAge = Number(
+        new RegExp(`^private, max-age=(\\d+), ${rule}$`).exec(String(headers['cache-control']))?.[1],
+      );
       expect(maxAge * 1000).toBeLessThanOrEqual(expires - before);
       expect(maxAge).toBeGreaterThan(0);
     }

@@ -1,7 +1,7 @@
 import OpenAI from 'openai';
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
-import { imageList } from '../../../src/api/image-record.ts';
+import { imageList } from '../../../src/api/image-list.ts';
 import { openAiError } from '../../../src/api/openai/errors.ts';
 import { startEasel } from '../../support/app/easel.ts';
 import { openHttpApp } from '../../support/app/http-app.ts';

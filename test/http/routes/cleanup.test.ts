@@ -18,8 +18,8 @@ describe('POST /cleanup', () => {
     ['hours', '{"olderThan":"2h"}', { olderThanMs: 7_200_000 }],
     [
       'all',
-      '{"olderThan":"30d","maxBytes":0,"status":"failed","dryRun":true}',
-      { olderThanMs: 2_592_000_000, maxBytes: 0, status: 'failed', dryRun: true },
+      '{"olderThan":"30d","maxBytes":0,"status":"failed","label":"a","key":"b","dryRun":true}',
+      { olderThanMs: 2_592_000_000, maxBytes: 0, status: 'failed', label: 'a', owner: 'b', dryRun: true },
     ],
   ])('with %s runs it with these options', async (_what, body, options) => {
     const post = request(http.app.server).post('/cleanup');
@@ -27,6 +27,7 @@ describe('POST /cleanup', () => {
     expect(http.images.cleaned.at(-1)).toEqual(options);
     expect(answer.body).toEqual({
       deleted: 1,
+      ...('dryRun' in options && { mediaIds: ['old'] }),
       freedBytes: 2,
       kept: 3,
       orphansRemoved: 4,
@@ -47,6 +48,10 @@ describe('POST /cleanup', () => {
     ['olderThan', { olderThan: 30 }],
     ['status', { status: 'queued' }],
     ['dryRun', { dryRun: 'yes' }],
+    ['label', { label: ' ' }],
+    ['label', { label: ['a'] }],
+    ['key', { key: '' }],
+    ['owner', { owner: 'a' }],
     ['maxBytes', { maxBytes: -1 }],
     ['body', [1]],
   ])('refuses a wrong %s', async (path, body) => {

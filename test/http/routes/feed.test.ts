@@ -1,5 +1,6 @@
 import { connect } from 'node:net';
 import { afterEach, describe, expect, test } from 'vitest';
+import type { AppConfig, AppServices } from '../../../src/http/app.ts';
 import { findKey, parseKeys } from '../../../src/security/api-keys.ts';
 import { exampleImage } from '../../support/app/fake-images.ts';
 import { type HttpApp, openHttpApp } from '../../support/app/http-app.ts';
@@ -10,9 +11,9 @@ import { bearer, TEST_KEYS } from '../../support/test-keys.ts';
 let http: HttpApp;
 afterEach(() => http[Symbol.asyncDispose]());
 
-async function open(...options: Parameters<typeof openHttpApp>) {
+async function open(services: Partial<AppServices> = {}, config: Partial<AppConfig> = {}) {
   const clock = createTestClock({ skipMs: 0 });
-  http = await openHttpApp({ clock, ...options[0] }, ...options.slice(1));
+  http = await openHttpApp({ clock, ...services }, config);
   return { clock, url: `http://127.0.0.1:${http.port}/events` };
 }
 

@@ -76,6 +76,11 @@ describe('the page', () => {
       const type = path.endsWith('.css') ? 'text/css' : 'text/javascript';
       expect(answer.headers['content-type']).toBe(`${type}; charset=utf-8`);
       expect(answer.headers).toMatchObject({ 'x-content-type-options': 'nosniff', vary: 'Accept-Encoding' });
+      expect(answer.headers).toMatchObject({
+        'content-security-policy': "default-src 'none';frame-ancestors 'none'",
+        'cross-origin-resource-policy': 'same-origin',
+      });
+      expect(JSON.stringify(answer.headers).length).toBeLessThan(600);
     }
   });
 

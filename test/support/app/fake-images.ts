@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
-import { createImageEvents } from '../../../src/adapters/events/local.ts';
+import { createImageEvents, type LocalImageEvents } from '../../../src/adapters/events/local.ts';
 import { ImageError } from '../../../src/core/domain/errors.ts';
 import { hasEndedWithoutPicture, type Image, isFinished, type MediaFile } from '../../../src/core/domain/image.ts';
 import { changeOf } from '../../../src/core/domain/image-change.ts';
@@ -9,21 +9,21 @@ import type { Caller, CreateImage, ImagePatch } from '../../../src/core/domain/r
 import type { Submission } from '../../../src/core/images/admission.ts';
 import { createFeed } from '../../../src/core/images/feed/create-feed.ts';
 import { createFollow } from '../../../src/core/images/follow.ts';
-import type { ImageFilter, Images } from '../../../src/core/images/images.ts';
+import type { DeliveryFilter, ImageFilter, Images } from '../../../src/core/images/images.ts';
 import { createProvenance } from '../../../src/core/images/provenance.ts';
 import { CATALOG, unlistedModel } from '../../../src/core/models/catalog.ts';
 import { BUILT_IN_PRESETS } from '../../../src/core/planning/built-in-presets.ts';
-import type { ImageEvents } from '../../../src/core/ports/image-events.ts';
 import type { CleanupOptions } from '../../../src/core/retention/cleanup.ts';
 
 /** `Images` in memory, for tests of the routes: an image finishes only when the test calls `settle`. */
 export interface FakeImages extends Images {
   readonly stored: Map<string, Image>;
   /** The changes of images, for `follow` and `followAll`. */
-  readonly events: ImageEvents;
+  readonly events: LocalImageEvents;
   readonly submitted: { readonly request: CreateImage; readonly caller: Caller; readonly key: string | null }[];
   readonly waits: { readonly mediaId: string; readonly timeoutMs: number; readonly signal: AbortSignal }[];
   readonly listed: ImageFilter[];
+  readonly listedDeliveries: DeliveryFilter[];
   readonly cleaned: CleanupOptions[];
   readonly patched: { readonly mediaId: string; readonly patch: ImagePatch; readonly caller: Caller }[];
   /** What the next submissions do, in place of storing a queued image. */
@@ -54,6 +54,7 @@ export function createFakeImages(): FakeImages {
     submitted: [],
     waits: [],
     listed: [],
+    listedDeliveries: [],
     cleaned: [],
     patched: [],
     onSubmit: null,
@@ -92,7 +93,7 @@ export function createFakeImages(): FakeImages {
       providers: ['openai'],
     }),
 
-    async usage(days) {
+    async usage({ days = 30 }) {
       return {
         days: [{ day: '2026-11-23', model: 'gpt-image-2', key: 'anonymous', images: days, usd: null }],
         budget: { usdPerDay: 50, spent: 1.5, reserved: 0.25, resetsAt: '2026-11-24T00:00:00.000Z' },
@@ -165,6 +166,18 @@ export function createFakeImages(): FakeImages {
     ],
     presets: () => BUILT_IN_PRESETS,
     deliveries: async () => [],
+    async listDeliveries(filter) {
+      fake.listedDeliveries.push(filter);
+      return { items: [], nextCursor: null };
+    },
+    operations: async () => ({
+      providers: [],
+      queue: { queued: 0, running: 0, limit: 1000, oldestQueuedAt: null },
+      disk: { freeBytes: null, mediaBytes: 0, maxBytes: null },
+      cleanup: { nextAt: null, last: null },
+      stages: [],
+      instances: [],
+    }),
     async redeliver() {
       throw new ImageError('not_found', 'there is no such delivery');
     },
@@ -178,6 +191,7 @@ export function createFakeImages(): FakeImages {
       fake.cleaned.push(options);
       return {
         deleted: 1,
+        ...(options.dryRun && { mediaIds: ['old'] }),
         freedBytes: 2,
         kept: 3,
         orphansRemoved: 4,

@@ -1,6 +1,7 @@
 import type { PostgresDatabase } from '../database.ts';
 import { CLUSTER_TABLES } from './cluster-tables.ts';
 import { IMPORT_TABLES } from './import-tables.ts';
+import { OPERATIONS_TABLES } from './operations-tables.ts';
 import { RECORD_TABLES } from './record-tables.ts';
 import { SEARCH_TABLES } from './search-tables.ts';
 
@@ -14,6 +15,7 @@ export const MIGRATIONS: readonly { readonly sql: string; readonly raises: boole
   { sql: SEARCH_TABLES, raises: false },
   // Whose picture it is, for those who listen to all images. A replica of an older version leaves it out.
   { sql: 'ALTER TABLE easel.partials ADD COLUMN owner text', raises: false },
+  { sql: OPERATIONS_TABLES, raises: false },
 ];
 
 /** The number in `easel.schema_version` after all migrations: that of the last one that `raises`. */

@@ -98,13 +98,14 @@ export async function readSpending(
   read: Transactions['read'],
   from: string,
   owner: string | null,
+  to: string | null,
 ): Promise<readonly Spending[]> {
   const rows = await read(
     `SELECT day, owner, model, sum(images) AS images, sum(micro_usd) AS micro_usd, sum(unpriced) AS unpriced
-    FROM easel.spending WHERE day >= $1 AND day <> '' AND ($2::text IS NULL OR owner = $2)
+    FROM easel.spending WHERE day >= $1 AND day <> '' AND ($2::text IS NULL OR owner = $2) AND day <= coalesce($3::text, '9999-12-31')
     GROUP BY day, owner, model
     ORDER BY day DESC, owner, model`,
-    [from, owner],
+    [from, owner, to],
   );
   return rows.map((row) => ({
     day: String(row.day),

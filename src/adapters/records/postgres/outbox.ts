@@ -1,9 +1,10 @@
 import { LRUCache } from 'lru-cache';
-import type { Delivery } from '../../../core/domain/delivery.ts';
+import { DELIVERY_STATES, type Delivery } from '../../../core/domain/delivery.ts';
 import type { Image } from '../../../core/domain/image.ts';
 import type { NewDelivery } from '../../../core/ports/record-store.ts';
-import { KEPT_DELIVERIES, type Outbox } from '../../../core/ports/webhooks.ts';
+import { type DeliveryQuery, KEPT_DELIVERIES, type Outbox } from '../../../core/ports/webhooks.ts';
 import { allOf, type Row, type Statements } from '../../postgres/database.ts';
+import { decodeNumber, encodeNumber } from '../cursor.ts';
 import type { StoredImage } from '../rows.ts';
 import type { TakeTurns } from '../turns.ts';
 import { type Transactions, XID } from './transactions.ts';
@@ -101,6 +102,39 @@ export function openOutbox({ transactions, turns, onChanged }: OutboxParts): Omi
       );
       return rows.map(readDelivery);
     },
+
+    async page(query) {
+      const { limit } = query;
+      const { text, values } = pageStatement(query);
+      const rows = await read(text, values);
+      const items = rows.slice(0, limit).map(readDelivery);
+      const last = rows[limit - 1];
+      return { items, nextCursor: rows.length > limit ? encodeNumber(Number(last?.number)) : null };
+    },
+  };
+}
+
+/** The SQL for a page. With an owner each state has a search of its own, which one index gives in order. */
+function pageStatement({ state, owner, cursor, limit }: DeliveryQuery): {
+  readonly text: string;
+  readonly values: readonly unknown[];
+} {
+  const before = cursor === undefined ? Number.MAX_SAFE_INTEGER : decodeNumber(cursor);
+  const states = state !== null ? [state] : owner !== null ? DELIVERY_STATES : [null];
+  const end = 'ORDER BY number DESC LIMIT $2::bigint';
+  const searches = states.map((one) => {
+    const conditions = [
+      'number < $1::bigint',
+      ...(owner === null ? [] : ['easel.owner_of(image) = $3::text']),
+      // A text: one plan serves all pages of a state.
+      ...(one === null ? [] : [`easel.delivery_state(document) = '${one}'`]),
+      IS_READABLE,
+    ];
+    return `(SELECT number, document FROM easel.deliveries WHERE ${conditions.join(' AND ')} ${end})`;
+  });
+  return {
+    text: `SELECT number, document FROM (${searches.join(' UNION ALL ')}) AS found ${end}`,
+    values: [before, limit + 1, ...(owner === null ? [] : [owner])],
   };
 }
 

@@ -2,7 +2,7 @@ import { mediaIdOf } from '../../../core/domain/file-names.ts';
 import { formatSize } from '../../../core/domain/geometry.ts';
 import { IMAGE_STATUSES, type Image } from '../../../core/domain/image.ts';
 import type { Derive, RecordStore } from '../../../core/ports/record-store.ts';
-import { damaged, parseImage, readCleanup, readDeletion, readImage } from '../rows.ts';
+import { damaged, parseImage, readCleanup, readDeletion, readImage, timeOf } from '../rows.ts';
 import { IS_READABLE } from './readable.ts';
 import type { Transactions } from './transactions.ts';
 
@@ -11,6 +11,7 @@ type PostgresQueries = Pick<
   RecordStore,
   | 'get'
   | 'findByKey'
+  | 'oldestQueued'
   | 'unfinished'
   | 'countByStatus'
   | 'largestUsage'
@@ -64,6 +65,11 @@ export function openQueries(read: Transactions['read'], derive: Derive): Postgre
         ORDER BY rank, created_at, media_id`,
       );
       return [...new Set(rows.map((row) => String(row.media_id)))];
+    },
+
+    async oldestQueued() {
+      const [row] = await read("SELECT min(requested_at) AS oldest FROM easel.images WHERE status = 'queued'");
+      return timeOf(row?.oldest ?? null);
     },
 
     async countByStatus() {

@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import { formatSize } from '../../../core/domain/geometry.ts';
 import type { Image } from '../../../core/domain/image.ts';
 import type { SpendingGuard } from '../../../core/domain/money.ts';
 import type { Acceptance, Deletion, Derive, RecordStore } from '../../../core/ports/record-store.ts';
@@ -15,6 +14,7 @@ import { openLists } from './lists.ts';
 import { insertDelivery, openOutbox } from './outbox.ts';
 import { openQueries, orDamaged } from './queries.ts';
 import { storeSearch } from './search.ts';
+import { openStageTimes } from './stage-times.ts';
 import { createTransactions } from './transactions.ts';
 import {
   deleteImage,
@@ -26,6 +26,7 @@ import {
   lockTogether,
   type NewImage,
   rewriteImage,
+  writeUsage,
 } from './writes.ts';
 
 export interface PostgresRecordsOptions {
@@ -201,6 +202,7 @@ export async function openPostgresRecords({
 
     ...queries,
     ...openLists(transactions),
+    ...openStageTimes(transactions),
 
     async update(mediaId, change, guard) {
       const image = await rewrite(mediaId, change, guard, Number.POSITIVE_INFINITY);
@@ -232,20 +234,13 @@ export async function openPostgresRecords({
     deletionDone: (mediaId) =>
       write(async ({ run }) => void (await run('DELETE FROM easel.deletions WHERE media_id = $1', [mediaId]))),
 
-    spending: (from, owner) => readSpending(read, from, owner),
+    spending: (from, owner, to) => readSpending(read, from, owner, to ?? null),
     balance: (day, owner) => readBalance(read, day, owner),
 
     async noteUsage(kind, outputTokens) {
       // What is known needs no commit, which the picture would wait for.
       if ((await queries.largestUsage(kind)) >= outputTokens) return;
-      const { model, quality, size } = kind;
-      await write(async ({ run }) => {
-        await run(
-          `INSERT INTO easel.largest_usage AS known VALUES ($1, $2, $3, $4)
-          ON CONFLICT (model, quality, size) DO UPDATE SET output_tokens = greatest(known.output_tokens, excluded.output_tokens)`,
-          [model, quality, formatSize(size), outputTokens],
-        );
-      });
+      await write((statements) => writeUsage(statements, kind, outputTokens));
     },
 
     async saveCleanup(cleanup) {

@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
+import { formatSize } from '../../../core/domain/geometry.ts';
 import type { Image } from '../../../core/domain/image.ts';
-import type { Deletion, Derived } from '../../../core/ports/record-store.ts';
+import type { Deletion, Derived, UsageKey } from '../../../core/ports/record-store.ts';
 import { allOf, type Row, type Statements } from '../../postgres/database.ts';
 import { columnsOf, type StoredImage } from '../rows.ts';
 import { detachDeliveries } from './outbox.ts';
@@ -189,5 +190,18 @@ async function lockNames({ run }: Statements, names: readonly string[]): Promise
     `SELECT pg_advisory_xact_lock(key) FROM (
       SELECT DISTINCT hashtextextended(name, 0) AS key FROM unnest($1::text[]) AS name ORDER BY key) AS keys`,
     [names],
+  );
+}
+
+/** Keeps the output tokens of a call where they are more than those that are kept. */
+export async function writeUsage(
+  { run }: Statements,
+  { model, quality, size }: UsageKey,
+  outputTokens: number,
+): Promise<void> {
+  await run(
+    `INSERT INTO easel.largest_usage AS known VALUES ($1, $2, $3, $4)
+    ON CONFLICT (model, quality, size) DO UPDATE SET output_tokens = greatest(known.output_tokens, excluded.output_tokens)`,
+    [model, quality, formatSize(size), outputTokens],
   );
 }

@@ -4,11 +4,14 @@ import { answerWith, type Row, run, type Step, stopIf } from './writer/write.ts'
 
 /** Spending ledger: running sums per day, owner and model, so that no query sums over all images. */
 interface SqliteLedger {
-  /** Rows from a day (YYYY-MM-DD) on, newest day first, without reservations; of one owner, or of all for null. */
-  spending(from: string, owner: string | null): readonly Spending[];
+  /** Rows from a day (YYYY-MM-DD) on, to one where that is given, newest day first, without reservations; of one owner, or of all for null. */
+  spending(from: string, owner: string | null, to?: string): readonly Spending[];
   /** Spending of the day and current reservations, in microdollars; of one owner, or of all for null. */
   balance(day: string, owner: string | null): Balance;
 }
+
+/** Later than any day. */
+const LAST_DAY = '9999-12-31';
 
 /** Spending of a day and current reservations, of one owner or of all. */
 const BALANCE = `
@@ -26,11 +29,11 @@ const BALANCES = `
 /** The reads of the ledger in the table `spending` of the database of `sql`. */
 export function openLedger(sql: SqliteDatabase['sql']): SqliteLedger {
   return {
-    spending: (from, owner) =>
+    spending: (from, owner, to = LAST_DAY) =>
       sql(`
-        SELECT * FROM spending WHERE day >= :from AND day <> '' AND owner = coalesce(:owner, owner)
+        SELECT * FROM spending WHERE day >= :from AND day <= :to AND day <> '' AND owner = coalesce(:owner, owner)
         ORDER BY day DESC, owner, model`)
-        .all({ from, owner })
+        .all({ from, to, owner })
         .map(readSpending),
 
     balance(day, owner) {

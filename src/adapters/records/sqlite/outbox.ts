@@ -1,7 +1,14 @@
-import type { Delivery } from '../../../core/domain/delivery.ts';
+import { DELIVERY_STATES, type Delivery } from '../../../core/domain/delivery.ts';
 import type { Image } from '../../../core/domain/image.ts';
 import type { NewDelivery } from '../../../core/ports/record-store.ts';
-import { type DueDelivery, KEPT_DELIVERIES, type Outbox } from '../../../core/ports/webhooks.ts';
+import {
+  type DeliveryPage,
+  type DeliveryQuery,
+  type DueDelivery,
+  KEPT_DELIVERIES,
+  type Outbox,
+} from '../../../core/ports/webhooks.ts';
+import { decodeNumber, encodeNumber } from '../cursor.ts';
 import type { StoredImage } from '../rows.ts';
 import type { SqliteDatabase } from './database.ts';
 import { CHANGED, type Row, run, type Step, stopUnless } from './writer/write.ts';
@@ -12,6 +19,7 @@ interface SqliteOutbox {
   /** A delivery that can be read, and the bytes that it was read from: as text, damaged ones would not be what is stored. */
   find(id: string): { readonly delivery: Delivery; readonly document: Uint8Array } | null;
   list(mediaId: string): readonly Delivery[];
+  page(query: DeliveryQuery): DeliveryPage;
 }
 
 /** Most deliveries in the list of one image: an image that keeps failing gets one each time it is requested again. */
@@ -52,6 +60,40 @@ export function openOutbox(sql: SqliteDatabase['sql']): SqliteOutbox {
         ORDER BY number DESC LIMIT ${MAX_LISTED}`)
         .all(mediaId)
         .map(readDelivery),
+
+    page(query) {
+      const { limit } = query;
+      const { text, values } = pageStatement(query);
+      const rows = sql(text).all(...values, limit + 1);
+      const items = rows.slice(0, limit).map(readDelivery);
+      const last = rows[limit - 1];
+      return { items, nextCursor: rows.length > limit ? encodeNumber(Number(last?.number)) : null };
+    },
+  };
+}
+
+/**
+ * The SQL for a page, and the values to bind before the limit. With an owner each state has a search of its own, which one index gives in
+ * order and SQLite merges.
+ */
+function pageStatement({ state, owner, cursor }: DeliveryQuery): {
+  readonly text: string;
+  readonly values: readonly (string | number)[];
+} {
+  const before = cursor === undefined ? Number.MAX_SAFE_INTEGER : decodeNumber(cursor);
+  const states = state !== null ? [state] : owner !== null ? DELIVERY_STATES : [null];
+  const searches = states.map((one) => {
+    const conditions = [
+      ...(owner === null ? [] : ['owner = ?']),
+      ...(one === null ? [] : ['state = ?']),
+      'number < ?',
+      IS_READABLE,
+    ];
+    return `SELECT number, document FROM deliveries WHERE ${conditions.join(' AND ')}`;
+  });
+  return {
+    text: `${searches.join(' UNION ALL ')} ORDER BY number DESC LIMIT ?`,
+    values: states.flatMap((one) => [...(owner === null ? [] : [owner]), ...(one === null ? [] : [one]), before]),
   };
 }
 

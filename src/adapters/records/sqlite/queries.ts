@@ -1,7 +1,7 @@
 import { ImageError } from '../../../core/domain/errors.ts';
 import { mediaIdOf } from '../../../core/domain/file-names.ts';
 import { formatSize } from '../../../core/domain/geometry.ts';
-import { FINISHED_STATUSES, IMAGE_STATUSES, type Image, type ImageStatus } from '../../../core/domain/image.ts';
+import { FINISHED_STATUSES, type Image } from '../../../core/domain/image.ts';
 import type {
   CallQuery,
   Deletion,
@@ -15,22 +15,19 @@ import type {
 import { NEVER, placeKeyOf, readCleanup, readDeletion, readImage, readStored, type StoredImage } from '../rows.ts';
 import { openCallQueries } from './call-queries.ts';
 import type { SqliteDatabase } from './database.ts';
+import { openJobQueries, type SqliteJobQueries } from './job-queries.ts';
 import { openLists, type SqliteLists } from './lists.ts';
 import { IS_READABLE } from './schema/unreadable.ts';
 import { countSharing } from './shared-files.ts';
 import type { Row } from './writer/write.ts';
 
 /** The reads of the `RecordStore`, synchronous; each promises what the port's method of that name does. */
-interface SqliteQueries extends SqliteLists {
+interface SqliteQueries extends SqliteLists, SqliteJobQueries {
   find(mediaId: string): StoredImage | null;
   findByKey(owner: string, idempotencyKey: string | null): Image | null;
   findCall(callId: string): readonly Image[];
   findCalls(query: CallQuery): readonly FoundCall[];
   findDeletion(mediaId: string): Deletion | null;
-  /** Number of images with the status `queued`. */
-  queued(): number;
-  unfinished(): readonly string[];
-  countByStatus(): Readonly<Record<ImageStatus, number>>;
   expired(query: RetentionQuery): readonly Image[];
   oldest(limit: number, after: Place | null): readonly Image[];
   largestUsage(kind: UsageKey): number;
@@ -56,9 +53,6 @@ export const FIND_BY_KEY = `
 export const FIND_DELETION = 'SELECT media_id, names FROM deletions WHERE media_id = ?';
 
 export const IDENTITY = 'SELECT uuid FROM identity';
-
-/** Number of queued images; no row before there was one. */
-export const QUEUED = `SELECT images FROM totals WHERE status = 'queued'`;
 
 /** The reads, on the database of `sql`. `derive` gives the names that an image owns. */
 export function openQueries(sql: SqliteDatabase['sql'], derive: Derive): SqliteQueries {
@@ -116,30 +110,9 @@ export function openQueries(sql: SqliteDatabase['sql'], derive: Derive): SqliteQ
     ...openCallQueries(sql),
     findDeletion,
 
-    queued: () => Number(sql(QUEUED).get()?.images ?? 0),
+    ...openJobQueries(sql),
 
     ...openLists(sql),
-
-    unfinished: () =>
-      [
-        ...sql(`
-          SELECT media_id FROM images INDEXED BY images_unfinished
-          WHERE status IN ('queued', 'generating', 'processing') AND ${IS_READABLE}
-          ORDER BY created_at, media_id`).all(),
-        ...sql(`
-          SELECT media_id FROM images INDEXED BY images_pending
-          WHERE json_array_length(document, '$.pending') > 0 AND ${IS_READABLE}
-          ORDER BY created_at, media_id`).all(),
-      ].map((row) => String(row.media_id)),
-
-    countByStatus() {
-      const rows = sql('SELECT status, images FROM totals').all();
-      const counts = new Map(rows.map((row) => [row.status, Number(row.images)]));
-      return Object.fromEntries(IMAGE_STATUSES.map((status) => [status, counts.get(status) ?? 0])) as Record<
-        ImageStatus,
-        number
-      >;
-    },
 
     expired({ now, requestedBefore, status, limit, after }) {
       // One search per status and reason, so that only expired images are read. The index has to be named: SQLite would

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { Image } from '../../../core/domain/image.ts';
 import type { SpendingGuard } from '../../../core/domain/money.ts';
 import type { Derive, Derived, RecordStore } from '../../../core/ports/record-store.ts';
-import { asStored, damaged, type StoredImage } from '../rows.ts';
+import { asStored, damaged, isSameDocument, type StoredImage } from '../rows.ts';
 import { isSearch, searchPage } from '../search.ts';
 import { createTurns } from '../turns.ts';
 import { openDatabase, type SqliteDatabase } from './database.ts';
@@ -12,6 +12,7 @@ import { openLedger } from './ledger.ts';
 import { deliveryUpdateSteps, openOutbox } from './outbox.ts';
 import { openQueries } from './queries.ts';
 import { LOOK_AT, searchedRecords } from './search.ts';
+import { noteStagesSteps, readStageCounts } from './stage-times.ts';
 import { CHANGED, type Outcome, type Step } from './writer/write.ts';
 import {
   acceptanceOf,
@@ -171,6 +172,7 @@ function recordStore(database: SqliteDatabase, derive: Derive): RecordStore {
     outbox: {
       next: (except, horizon) => answer(() => outbox.next(except, horizon)),
       list: (mediaId) => answer(() => outbox.list(mediaId)),
+      page: (query) => answer(() => outbox.page(query)),
       // This process alone sends.
       claim: (id) => answer(() => outbox.find(id)?.delivery.status === 'pending'),
 
@@ -242,6 +244,8 @@ function recordStore(database: SqliteDatabase, derive: Derive): RecordStore {
       await persist(noteUsageSteps(kind, outputTokens));
     },
 
+    noteStages: async (counts, keptFrom) => void (await persist(noteStagesSteps(counts, keptFrom))),
+    stageCounts: (fromHour) => answer(() => readStageCounts(sql, fromHour)),
     saveCleanup: async (cleanup) => void (await persist(saveCleanupSteps(cleanup))),
 
     async identity() {
@@ -257,9 +261,10 @@ function recordStore(database: SqliteDatabase, derive: Derive): RecordStore {
       return page;
     },
     labels: (owner, limit) => answer(() => queries.labels(owner, limit)),
+    oldestQueued: () => answer(() => queries.oldestQueued()),
     unfinished: () => answer(() => queries.unfinished()),
     countByStatus: () => answer(() => queries.countByStatus()),
-    spending: (from, owner) => answer(() => ledger.spending(from, owner)),
+    spending: (from, owner, to) => answer(() => ledger.spending(from, owner, to)),
     balance: (day, owner) => answer(() => ledger.balance(day, owner)),
     expired: (query) => answer(() => queries.expired(query)),
     oldest: (limit, after) => answer(() => queries.oldest(limit, after)),
@@ -298,9 +303,3 @@ const MAX_TRIES_OF_THREADS = 2;
 const never = async () => false;
 
 const QUEUE_FULL = 'queue_full';
-
-/** True for the same text, of which one may have been read as bytes, and where there is none on both sides. */
-function isSameDocument(one: string | Uint8Array | undefined, other: string | Uint8Array | undefined): boolean {
-  if (one === undefined || other === undefined) return one === other;
-  return Buffer.from(one as string).equals(Buffer.from(other as string));
-}

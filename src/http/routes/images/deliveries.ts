@@ -1,9 +1,12 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import {
+  deliveriesQuery,
   deliveryList,
+  deliveryPage,
   deliveryParams,
   deliveryRecord,
   toDeliveryList,
+  toDeliveryPage,
   toDeliveryRecord,
 } from '../../../api/deliveries.ts';
 import { imageParams } from '../../../api/fields.ts';
@@ -16,8 +19,29 @@ interface DeliveryRoutesOptions {
   readonly identify: Identify;
 }
 
-/** `GET /images/:mediaId/deliveries` and `POST /images/:mediaId/deliveries/:id/redeliver`. */
+/** `GET /deliveries`, `GET /images/:mediaId/deliveries` and `POST /images/:mediaId/deliveries/:id/redeliver`. */
 export const deliveryRoutes: FastifyPluginAsyncZod<DeliveryRoutesOptions> = async (app, { images, identify }) => {
+  app.get('/deliveries', {
+    schema: {
+      operationId: 'listAllDeliveries',
+      tags: ['operations'],
+      summary: 'List the webhook deliveries about all pictures',
+      description:
+        "About the pictures that the key sees: its own name's, with `read-all` everyone's. One that is not delivered yet stays in the " +
+        'list after its picture was deleted, until it is.',
+      querystring: deliveriesQuery,
+      response: {
+        200: json('A page of them.', deliveryPage),
+        ...problems('invalid_request', 'unauthorized', 'forbidden', 'rate_limited', 'storage_unavailable'),
+      },
+    },
+    handler: async (request, reply) => {
+      const { status, limit, cursor } = request.query;
+      const page = await images.listDeliveries({ state: status ?? null, limit, cursor }, identify(request));
+      return reply.header('cache-control', 'no-store').send(toDeliveryPage(page));
+    },
+  });
+
   app.get('/images/:mediaId/deliveries', {
     schema: {
       operationId: 'listDeliveries',

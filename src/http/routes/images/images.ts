@@ -3,16 +3,8 @@ import { thumbHashToDataURL } from 'thumbhash';
 import { z } from 'zod';
 import { createImage, patchHeaders, patchImage, requestPreview, toRequestPreview } from '../../../api/create-image.ts';
 import { imageParams } from '../../../api/fields.ts';
-import {
-  imageList,
-  imagePreview,
-  imageRecord,
-  labelList,
-  listQuery,
-  toImageList,
-  toImagePreview,
-  toLabelList,
-} from '../../../api/image-record.ts';
+import { imageList, labelList, listQuery, toImageList, toLabelList } from '../../../api/image-list.ts';
+import { imagePreview, imageRecord, toImagePreview } from '../../../api/image-record.ts';
 import type { ToRecord } from '../../../core/domain/record.ts';
 import type { Images } from '../../../core/images/images.ts';
 import type { Identify } from '../../access/auth.ts';
@@ -29,7 +21,10 @@ interface ImageRoutesOptions {
   readonly areUrlsSigned: boolean;
 }
 
-/** `/labels`, and of `/images` preview, list, get, change, cancel and delete. What starts runs, events, provenance and deliveries have their own files. */
+/**
+ * `/labels`, and of `/images` preview, list, get, change, cancel and delete. What starts runs, events, provenance and deliveries have
+ * their own files.
+ */
 export const imageRoutes: FastifyPluginAsyncZod<ImageRoutesOptions> = async (app, options) => {
   const { images, identify, toRecord, areUrlsSigned } = options;
 

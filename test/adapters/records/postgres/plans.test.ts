@@ -19,14 +19,18 @@ const FILL = `
   SELECT 'm' || n, CASE n % 2 WHEN 0 THEN 'anna' ELSE 'bert' END,
     CASE WHEN n % 1000 = 0 THEN 'queued' WHEN n % 100 = 1 THEN 'failed' ELSE 'succeeded' END,
     'key' || n, ${ms(0)} + n, ${ms(0)} + n, CASE WHEN n % 3 = 0 THEN ${ms(0)} + 2 * n END, n % 1000 = 7,
-    'call' || n, 0, 'd' || n % 50, ${ms(0)} + n, '{"mediaId":"m' || n || '"}'
+    'call' || n, 0, 'd' || n % 50, ${ms(0)} + n, '{"mediaId":"m' || n || '","prompt":"","request":{"prompt":null,"brief":null,"labels":["red"]}}'
   FROM generate_series(1, ${IMAGES}) AS n;
   ALTER TABLE easel.images ENABLE TRIGGER images_counted;
   INSERT INTO easel.labels SELECT media_id, 'red', owner, status, created_at FROM easel.images;
+  INSERT INTO easel.search SELECT media_id, NULL, 'a lighthouse' FROM easel.images;
+  INSERT INTO easel.label_totals (owner, label, images) SELECT 'o' || n, 'l', 1 FROM generate_series(1, ${IMAGES}) AS n;
   INSERT INTO easel.shared_files SELECT 'inputs/' || media_id, media_id FROM easel.images;
   INSERT INTO easel.deletions SELECT 'gone' || n, '[]' FROM generate_series(1, ${IMAGES}) AS n;
   INSERT INTO easel.deliveries (id, media_id, receiver, due_at, document, image)
-    SELECT 'd' || n, 'm' || n, 'example.com', ${ms(0)} + n, '{}', '{}'
+    SELECT 'd' || n, 'm' || n, 'example.com', ${ms(0)} + n,
+      CASE WHEN n % 3 = 0 THEN '{"status":"pending","attempts":[{"error":"x"}]}' ELSE '{"status":"delivered"}' END,
+      CASE n % 2 WHEN 0 THEN '{"owner":"anna"}' ELSE '{"owner":"bert"}' END
     FROM generate_series(1, ${IMAGES}) AS n;
   INSERT INTO easel.spending (day, owner, model, images, micro_usd, unpriced)
     SELECT '1999-' || n, 'anna', 'm', 1, 1, 0 FROM generate_series(1, ${IMAGES}) AS n;
@@ -77,6 +81,12 @@ describe('the cost', () => {
 
   const everything = { limit: 10, owner: null };
   const cursor = Buffer.from(JSON.stringify([ms(5), 'm4000'])).toString('base64url');
+  const deliveries = {
+    limit: 10,
+    state: null,
+    owner: null,
+    cursor: Buffer.from('[4000]').toString('base64url'),
+  };
   const retention = { now: ms(0) + 50, requestedBefore: ms(0) + 50, status: null, limit: 10, after: null };
   const request = aRequest({ labels: ['red'], webhookUrl: 'https://example.com/hook' });
   const call = { id: 'c', index: 0, count: 1, digest: 'd' };
@@ -104,6 +114,23 @@ describe('the cost', () => {
       ['labels_by_owner'],
       (store) => store.list({ limit: 10, label: ['red'], owner: 'anna', cursor }),
     ],
+    ['a search', ['images_by_age', 'search_pkey'], (store) => store.list({ ...everything, q: 'none', cursor })],
+    [
+      'a search by owner',
+      ['images_by_owner', 'search_pkey'],
+      (store) => store.list({ ...everything, q: 'none', preset: 'icon', owner: 'anna', cursor }),
+    ],
+    [
+      'a search by labels',
+      ['labels_by_status', 'search_pkey'],
+      (store) => store.list({ ...everything, q: 'none', label: ['red', 'blue'], cursor }),
+    ],
+    [
+      'the list by several labels',
+      ['labels_by_status'],
+      (store) => store.list({ ...everything, label: ['red', 'blue'] }),
+    ],
+    ['the labels of an owner', ['label_totals_by_label'], (store) => store.labels('anna', 10)],
     ['expiry', ['images_by_expiry', 'images_by_request'], (store) => store.expired(retention)],
     [
       'the oldest',
@@ -150,6 +177,10 @@ describe('the cost', () => {
     ],
     ['a claim', ['deliveries_id_key'], (store) => store.outbox.claim('d100', 1)],
     ['the deliveries', ['deliveries_by_image'], (store) => store.outbox.list('m5')],
+    ['all deliveries', ['deliveries_pkey'], (store) => store.outbox.page(deliveries)],
+    ['deliveries by state', ['deliveries_by_state'], (store) => store.outbox.page({ ...deliveries, state: 'failing' })],
+    ['deliveries by owner', ['deliveries_by_owner'], (store) => store.outbox.page({ ...deliveries, owner: 'anna' })],
+    ['the oldest queued', ['images_by_status'], (store) => store.oldestQueued()],
     ['the counts', [], (store) => store.countByStatus()],
   ])('of %s does not grow with the number of images', async (_, indexes, use) => {
     const plans = await plansOf(use);
@@ -166,6 +197,24 @@ describe('the cost', () => {
     for (const query of [{ status: ['failed', 'succeeded'] as const }, { owner: 'anna' }, { label: ['red'] }, {}]) {
       ran = [];
       await records.list({ ...everything, ...query, cursor });
+      const [{ text, values } = { text: '', values: [] }] = ran;
+      const [row] = await place.test.query(`EXPLAIN (ANALYZE, FORMAT JSON) ${text}`, values);
+      for (const { type, rows } of scans(planOf(row))) {
+        expect(type).toMatch(/^Index/);
+        expect(rows).toBeLessThanOrEqual(11);
+      }
+    }
+  });
+
+  it('of a page of deliveries is bounded by the page', async () => {
+    for (const query of [
+      {},
+      { state: 'failing' as const },
+      { owner: 'anna' },
+      { state: 'failing', owner: 'anna' } as const,
+    ]) {
+      ran = [];
+      await records.outbox.page({ ...deliveries, ...query });
       const [{ text, values } = { text: '', values: [] }] = ran;
       const [row] = await place.test.query(`EXPLAIN (ANALYZE, FORMAT JSON) ${text}`, values);
       for (const { type, rows } of scans(planOf(row))) {

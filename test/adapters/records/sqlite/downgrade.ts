@@ -74,6 +74,11 @@ const UNDO: readonly string[] = [
    DROP TRIGGER labels_deleted;
    DROP TABLE label_totals;
    DROP TABLE search`,
+  `DROP TABLE stage_times;
+   DROP INDEX deliveries_by_state;
+   DROP INDEX deliveries_by_owner;
+   ALTER TABLE deliveries DROP COLUMN state;
+   ALTER TABLE deliveries DROP COLUMN owner`,
 ];
 
 /** Takes a closed database back to an earlier version of the schema, from 2 on. */

@@ -207,17 +207,52 @@ describe('the schema', () => {
     await records.check();
   });
 
-  it.each([2, 3, 4, 5, 6, 7, 8, 9])('migrates from version %d although a record cannot be read', async (version) => {
+  it('finds images from before the search by their records, keeps what is searched, and counts their labels', async () => {
     const store = place.open();
-    for (const mediaId of ['bad', 'good']) await store.accept(anImage({ mediaId }), Infinity);
+    const request = aRequest({ prompt: 'Straße', preset: 'icon@2', labels: ['x'] });
+    await store.accept(anImage({ mediaId: 'a', owner: 'anna', request }), Infinity);
+    await store.accept(anImage({ mediaId: 'b', owner: 'bert' }), Infinity);
+    await store.accept(anImage({ mediaId: 'c', owner: 'anna', request }), Infinity);
     await store.close();
-    downgrade(place.path(), version);
-    await damage(place.path(), '{"mediaId":"bad"');
-    const records = place.open();
-    expect(await records.unfinished()).toEqual(['good']);
-    expect(await records.get('good')).toEqual(anImage({ mediaId: 'good' }));
-    await expect(records.get('bad')).rejects.toMatchObject({ code: 'storage_unavailable' });
+    downgrade(place.path(), 11);
+    const { records, connection } = place.openWithConnection();
+    const kept = () =>
+      connection
+        .prepare('SELECT media_id FROM search ORDER BY media_id')
+        .all()
+        .map(({ media_id }) => media_id);
+    expect(await records.labels(null, 9)).toEqual([{ label: 'x', images: 2 }]);
+    expect(await records.labels('bert', 9)).toEqual([]);
+    expect(kept()).toEqual([]);
+    const listed = async (query: Partial<ListQuery>) =>
+      (await records.list({ limit: 10, owner: null, ...query })).items.map(({ mediaId }) => mediaId);
+    await records.update('a', (image) => ({ ...image, prompt: 'rewritten' }));
+    expect(kept()).toEqual(['a']);
+    expect(await listed({ q: 'STRASSE', preset: 'icon', owner: 'anna' })).toEqual(['c', 'a']);
+    expect(kept()).toEqual(['a', 'c']);
+    expect(await listed({ q: 'nowhere' })).toEqual([]);
+    expect(kept()).toEqual(['a', 'b', 'c']);
+    expect(await listed({ q: 'STRASSE', preset: 'icon@2' })).toEqual(['c', 'a']);
+    await records.remove('a');
+    await records.remove('c');
+    expect(kept()).toEqual(['b']);
+    expect(await records.labels(null, 9)).toEqual([]);
   });
+
+  it.each([2, 3, 4, 5, 6, 7, 8, 9, 11])(
+    'migrates from version %d although a record cannot be read',
+    async (version) => {
+      const store = place.open();
+      for (const mediaId of ['bad', 'good']) await store.accept(anImage({ mediaId }), Infinity);
+      await store.close();
+      downgrade(place.path(), version);
+      await damage(place.path(), '{"mediaId":"bad"');
+      const records = place.open();
+      expect(await records.unfinished()).toEqual(['good']);
+      expect(await records.get('good')).toEqual(anImage({ mediaId: 'good' }));
+      await expect(records.get('bad')).rejects.toMatchObject({ code: 'storage_unavailable' });
+    },
+  );
 
   it('reads a cleanup report from before the search for missing and foreign files as one that found none', async () => {
     const records = place.open();

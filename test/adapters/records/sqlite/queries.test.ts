@@ -3,6 +3,7 @@ import { Worker } from 'node:worker_threads';
 import { describe, expect, it, vi } from 'vitest';
 import type { ToThread } from '../../../../src/adapters/records/sqlite/writer/write.ts';
 import type { ListQuery, RecordStore } from '../../../../src/core/ports/record-store.ts';
+import type { DeliveryQuery } from '../../../../src/core/ports/webhooks.ts';
 import { anImage, at, ms } from '../../../contracts/record-store/example-images.ts';
 import { makePlaceForEach } from './fixture.ts';
 
@@ -33,6 +34,7 @@ describe('the cost', () => {
   const cursor = Buffer.from('[1,"a"]').toString('base64url');
   const retention = { now: ms(0), requestedBefore: ms(0), status: null, limit: 10, after: null };
 
+  const deliveries = { limit: 10, state: null, owner: null, cursor: Buffer.from('[9]').toString('base64url') };
   const kind = { model: 'm', quality: 'auto', size: { width: 1, height: 1 } } as const;
 
   it.each<[string, (store: RecordStore) => Promise<unknown>]>([
@@ -55,6 +57,11 @@ describe('the cost', () => {
     ['the list by label, status and owner', (store) => store.list({ ...filtered, label: ['red'], cursor })],
     ['the list by status and owner', (store) => store.list(filtered)],
     ['the list by time', (store) => store.list({ ...everything, createdAfter: at(0), createdBefore: at(1) })],
+    ['a search', (store) => store.list({ ...everything, q: 'a b', preset: 'icon', cursor })],
+    ['a search by status', (store) => store.list({ ...everything, q: 'a', status: ['failed', 'queued'] })],
+    ['a search by label, status and owner', (store) => store.list({ ...filtered, q: 'a', label: ['red', 'blue'] })],
+    ['the list by several labels', (store) => store.list({ ...everything, label: ['red', 'blue'], cursor })],
+    ['the labels', (store) => store.labels('anna', 10)],
     ['accepting', (store) => store.accept(anImage({ idempotencyKey: 'key' }), 1)],
     ['accepting again', (store) => store.requeue('image', 1, (image) => image)],
     ['accepting a call', (store) => store.accept([anImage({ mediaId: 'b' }), anImage({ mediaId: 'c' })], 2)],
@@ -68,6 +75,11 @@ describe('the cost', () => {
     ['usage', (store) => store.noteUsage(kind, 1).then(() => store.largestUsage(kind))],
     ['ownership', (store) => store.ownedNames(['image.png'])],
     ['counts', (store) => store.countByStatus()],
+    ['the oldest queued', (store) => store.oldestQueued()],
+    ['all deliveries', (store) => store.outbox.page(deliveries)],
+    ['deliveries by state', (store) => store.outbox.page({ ...deliveries, state: 'failing' })],
+    ['deliveries by owner', (store) => store.outbox.page({ ...deliveries, owner: 'anna' })],
+    ['deliveries by state and owner', (store) => store.outbox.page({ ...deliveries, state: 'failed', owner: 'anna' })],
   ])('of %s does not grow with the number of images', async (_, use) => {
     for (const { text, plan } of await plansOf(use)) {
       for (const step of plan) {
@@ -107,6 +119,53 @@ describe('the cost', () => {
       }
     },
   );
+
+  it.each<[string, Partial<ListQuery>, string]>([
+    ['all', {}, `images USING COVERING INDEX images_by_age \\(created_at>\\? AND ${page}\\)`],
+    [
+      'an owner',
+      { owner: 'anna' },
+      'images USING COVERING INDEX images_by_owner \\(owner=\\? AND status=\\? AND created_at>',
+    ],
+    [
+      'a label',
+      { label: ['red'] },
+      'labels USING COVERING INDEX labels_by_status \\(label=\\? AND status=\\? AND created_at>',
+    ],
+  ])(
+    'of a search among %s is that of the images looked at: an index gives them, and what is searched is beside',
+    async (_, query, search) => {
+      const looks = await plansOf((store) => store.list({ ...everything, ...query, q: 'word' }));
+      expect(looks.length).toBeGreaterThan(0);
+      for (const { plan } of looks) {
+        const steps = plan.filter(
+          (step) => /^(SEARCH|SCAN|USE)/.test(step) && !/^SCAN \(subquery-|json_each/.test(step),
+        );
+        expect(steps[0]).toMatch(new RegExp(`^SEARCH ${search}`));
+        expect(steps.slice(1)).toEqual([expect.stringMatching(/^SEARCH search USING INDEX \S+ \(media_id=\?\)/)]);
+      }
+    },
+  );
+  it('of a page of deliveries is bounded by the page: an index has all that is searched for, in order', async () => {
+    const queries: Partial<DeliveryQuery>[] = [
+      {},
+      { state: 'failing' },
+      { state: 'failing', owner: 'anna' },
+      { owner: 'anna' },
+    ];
+    const plans = await plansOf(async (store) => {
+      for (const query of queries) await store.outbox.page({ ...deliveries, ...query });
+    });
+    const pages = plans.map(({ plan }) => plan.filter((step) => /^(SEARCH|SCAN|USE)/.test(step)));
+    const by = (index: string) => `SEARCH deliveries USING ${index} AND number<?)`;
+    const owned = by('INDEX deliveries_by_owner (owner=? AND state=?');
+    expect(pages).toEqual([
+      ['SEARCH deliveries USING INTEGER PRIMARY KEY (rowid<?)'],
+      [by('INDEX deliveries_by_state (state=?')],
+      [owned],
+      [owned, owned, owned, owned],
+    ]);
+  });
 
   it('of finding calls is bounded by those that fit: an index has all that is searched for, in order', async () => {
     const plans = await plansOf(async (store) => {

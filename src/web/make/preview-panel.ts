@@ -1,0 +1,43 @@
+import { formatUsd } from '../ui/format.ts';
+import { html } from '../ui/html.ts';
+import { ErrorNotice } from '../ui/notice.ts';
+import { describeCrop } from './crop.ts';
+import { CropDrawing } from './crop-drawing.ts';
+import type { LivePreview } from './live-preview.ts';
+
+const BASIS_WORDS = {
+  usage: 'by what earlier calls took',
+  estimate: 'an estimate; the provider counts in the end',
+  unknown: 'no price is known for this model',
+  none: 'this provider costs nothing',
+} as const;
+
+/** What would be sent and what it would cost, before anything is paid. */
+export function PreviewPanel({ preview, error, isLoading }: LivePreview) {
+  return html`<section class="preview" aria-labelledby="preview-title" aria-busy=${isLoading ? 'true' : 'false'}>
+    <h2 id="preview-title">What would be sent</h2>
+    ${!preview && !error && html`<p class="muted">${isLoading ? 'Working it out …' : 'Say what to show, and it stands here.'}</p>`}
+    ${error?.problem && !error.problem.errors && html`<${ErrorNotice} error=${error} />`}
+    ${error?.problem?.errors && html`<p class="field-error">Something is not right yet: see the marked fields.</p>`}
+    ${
+      preview &&
+      html`<h3>Final prompt</h3>
+        <p class="final-prompt" tabindex="0" role="group" aria-label="Final prompt">${preview.prompt}</p>
+        <h3>Size</h3>
+        <${CropDrawing} preview=${preview} />
+        <p class="small muted">${describeCrop(preview)}</p>
+        <h3>Estimated cost</h3>
+        <p><strong class="cost">${formatUsd(preview.cost.usd)}</strong> <span class="small muted">${BASIS_WORDS[preview.cost.basis]}</span></p>
+        <p class="small muted">${describeProviders(preview.providers)}</p>
+        ${
+          preview.parametersDropped.length > 0 &&
+          html`<p class="small">The model has no parameter for ${preview.parametersDropped.join(', ')}; where words can say it, the prompt does.</p>`
+        }`
+    }
+  </section>`;
+}
+
+function describeProviders([first = '', ...others]: readonly string[]): string {
+  const rest = others.length === 0 ? '' : `; if it is down, by ${others.join(', then ')}`;
+  return `Made by ${first}${rest}.`;
+}

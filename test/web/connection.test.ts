@@ -1,0 +1,73 @@
+import { describe, expect, it } from 'vitest';
+import { chromiumNote, hasChromium } from '../support/page/chromium.ts';
+import { pageOpener } from '../support/page/open-page.ts';
+import { startPageService } from '../support/page/page-service.ts';
+
+const pages = pageOpener();
+/** What Chromium writes on its console about requests to a service that is not there. */
+const NOT_THERE = /ERR_CONNECTION_REFUSED|ERR_INCOMPLETE_CHUNKED|ERR_EMPTY_RESPONSE|ERR_CONNECTION_RESET|ERR_NETWORK/;
+
+describe.skipIf(!hasChromium)(`the page while the service is gone${chromiumNote}`, () => {
+  it('says so, keeps the form, sends what was sent meanwhile once, and catches up by itself', async () => {
+    await using service = await startPageService();
+    await using view = await pages.open(service, { path: '/#/make' });
+    view.expectProblem(NOT_THERE);
+    const { page } = view;
+    await page.getByRole('textbox', { name: 'Prompt' }).fill('a lighthouse');
+    await page.getByText('Estimated cost').waitFor();
+    await service.kill();
+    await page.getByText('The service cannot be reached.').first().waitFor();
+    await page.getByRole('textbox', { name: 'Prompt' }).fill('a lighthouse at dusk');
+    await page.getByRole('button', { name: 'Make', exact: true }).click();
+    await page.getByText('It is sent again as soon as it is back').waitFor();
+    expect(await page.getByRole('textbox', { name: 'Prompt' }).inputValue()).toBe('a lighthouse at dusk');
+    await service.restart();
+    await page.getByRole('heading', { level: 1, name: /^a lighthouse at dusk/ }).waitFor();
+    await page
+      .getByRole('img', { name: /^a lighthouse at dusk/ })
+      .first()
+      .waitFor();
+    await page.getByText('The service cannot be reached.').waitFor({ state: 'detached' });
+    expect(service.upstream.calls).toHaveLength(1);
+  });
+
+  it('shows in the gallery what was made while it was gone', async () => {
+    await using service = await startPageService();
+    await using view = await pages.open(service);
+    view.expectProblem(NOT_THERE);
+    const { page } = view;
+    await page.getByRole('heading', { level: 1 }).waitFor();
+    await service.kill();
+    await page.getByText('The service cannot be reached.').first().waitFor();
+    await service.restart();
+    await fetch(`${service.url}/images`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ prompt: 'made meanwhile' }),
+    });
+    await page.getByRole('link', { name: /^made meanwhile/ }).waitFor();
+  });
+
+  it('shows the same in two tabs', async () => {
+    await using service = await startPageService();
+    await using one = await pages.open(service);
+    await using other = await pages.open(service, { besides: one });
+    await one.page.goto(`${service.url}/#/make`);
+    await one.page.getByRole('textbox', { name: 'Prompt' }).fill('for both tabs');
+    await one.page.getByRole('button', { name: 'Make', exact: true }).click();
+    await one.page
+      .getByRole('img', { name: /^for both tabs/ })
+      .first()
+      .waitFor();
+    await other.page.getByRole('link', { name: /^for both tabs/ }).click();
+    await other.page.getByRole('button', { name: 'Delete' }).click();
+    await other.page
+      .getByRole('dialog')
+      .getByRole('button', { name: /Delete/ })
+      .click();
+    await one.page
+      .getByText(/deleted/i)
+      .first()
+      .waitFor();
+  });
+});

@@ -1,0 +1,133 @@
+import { describe, expect, it } from 'vitest';
+import { picture } from '../../support/openai/answers.ts';
+import { axe } from '../../support/page/axe.ts';
+import { chromiumNote, hasChromium } from '../../support/page/chromium.ts';
+import { pageOpener } from '../../support/page/open-page.ts';
+import { startPageService } from '../../support/page/page-service.ts';
+import { texturedPicture } from '../../support/pictures.ts';
+import { until } from '../../support/until.ts';
+
+const pages = pageOpener();
+
+describe.skipIf(!hasChromium)(`making pictures on the page${chromiumNote}`, () => {
+  it('shows what would be sent and cost before anything is paid, then makes the picture and shows it', async () => {
+    await using service = await startPageService();
+    await using view = await pages.open(service, { path: '/#/make' });
+    const { page } = view;
+    await page.getByRole('radio', { name: /^article-hero/ }).check();
+    await page.getByRole('textbox', { name: 'Prompt' }).fill('a lighthouse at dusk');
+    await page
+      .getByRole('group', { name: 'Final prompt' })
+      .getByText(/^a lighthouse at dusk\s+Style:/)
+      .waitFor();
+    await page.getByLabel('Size').fill('1792x1008');
+    const crop = page.getByRole('img', { name: /asked for \d+x\d+ pixels, and \d+x\d+ .* kept/ });
+    await crop.waitFor();
+    await page.getByText(/^\$0\.\d+$/).waitFor();
+    expect(service.upstream.calls).toHaveLength(0);
+
+    const gate = service.upstream.gate();
+    service.upstream.script(picture({ beforeHeaders: gate }));
+    await page.getByRole('button', { name: 'Make', exact: true }).click();
+    await gate.reached();
+    await page.getByText('Being painted').first().waitFor();
+    gate.open();
+    await page
+      .getByRole('img', { name: /^a lighthouse at dusk/ })
+      .first()
+      .waitFor();
+    await until(async () => (await page.getByText('Being painted').count()) === 0);
+    expect(service.upstream.calls).toHaveLength(1);
+  });
+
+  it('edits a picture with another one that is dropped on the form', async () => {
+    await using service = await startPageService();
+    await using view = await pages.open(service, { path: '/#/make' });
+    const { page } = view;
+    await page.getByRole('textbox', { name: 'Prompt' }).fill('the same in winter');
+    const bytes = JSON.stringify([...(await texturedPicture({ width: 256, height: 256 }))]);
+    // As text, since the browser's names are none of Node's.
+    const data = await page.evaluateHandle(`(() => {
+      const transfer = new DataTransfer();
+      transfer.items.add(new File([new Uint8Array(${bytes})], 'dropped.png', { type: 'image/png' }));
+      return transfer;
+    })()`);
+    await page.locator('.drop').first().dispatchEvent('drop', { dataTransfer: data });
+    await page.getByText('dropped.png', { exact: true }).waitFor();
+    await page.getByRole('button', { name: 'Make', exact: true }).click();
+    await page
+      .getByRole('img', { name: /^the same in winter/ })
+      .first()
+      .waitFor();
+    expect(service.upstream.calls[0]).toMatchObject({ operation: 'edit' });
+  });
+
+  it('marks the field that is wrong, in words, and sends nothing', async () => {
+    await using service = await startPageService();
+    await using view = await pages.open(service, { path: '/#/make' });
+    view.expectProblem(/status of 400/);
+    const { page } = view;
+    await page.getByRole('textbox', { name: 'Prompt' }).fill('a lighthouse');
+    const size = page.getByLabel('Size');
+    await size.fill('99999x3');
+    await page.getByText('each side must be 16 to 4096 pixels').waitFor();
+    expect(await size.getAttribute('aria-invalid')).toBe('true');
+    await page.getByRole('button', { name: 'Make', exact: true }).click();
+    await page.getByRole('alert').getByText('Something in the request is not right').waitFor();
+    expect(service.upstream.calls).toHaveLength(0);
+    expect(await page.getByRole('textbox', { name: 'Prompt' }).inputValue()).toBe('a lighthouse');
+  });
+
+  it('keeps the form over Back and Reload', async () => {
+    await using service = await startPageService();
+    await using view = await pages.open(service, { path: '/#/make' });
+    const { page } = view;
+    await page.getByRole('textbox', { name: 'Prompt' }).fill('half a thought');
+    await page.getByRole('link', { name: 'Gallery' }).click();
+    await page.goBack();
+    expect(await page.getByRole('textbox', { name: 'Prompt' }).inputValue()).toBe('half a thought');
+    await page.reload();
+    expect(await page.getByRole('textbox', { name: 'Prompt' }).inputValue()).toBe('half a thought');
+  });
+
+  it('fills in the request of a picture that is made again with changes', async () => {
+    await using service = await startPageService();
+    const made = await fetch(`${service.url}/images`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({
+        mediaId: 'first',
+        brief: { subject: 'a lighthouse', avoid: ['people'] },
+        labels: ['blog'],
+        size: '1024x1024',
+      }),
+    });
+    expect(made.status).toBe(201);
+    await using view = await pages.open(service, { path: '/#/make?from=first' });
+    const { page } = view;
+    await page.getByText('As it was asked for:').waitFor();
+    expect(await page.getByLabel('Subject').inputValue()).toBe('a lighthouse');
+    expect(await page.getByLabel('Avoid').inputValue()).toBe('people');
+    await page.getByLabel('Mood').fill('stormy');
+    await page.getByRole('button', { name: 'Make', exact: true }).click();
+    await page.getByRole('heading', { level: 1, name: /lighthouse/ }).waitFor();
+    expect(service.upstream.calls).toHaveLength(2);
+  });
+
+  it.each([
+    { width: 390, dark: false },
+    { width: 390, dark: true },
+    { width: 1280, dark: false },
+    { width: 1280, dark: true },
+  ])('has nothing serious for axe at $width px, dark: $dark', async (look) => {
+    await using service = await startPageService();
+    await using view = await pages.open(service, { path: '/#/make', ...look });
+    await view.page.getByRole('radio', { name: 'In parts' }).check();
+    await view.page.getByLabel('Subject').fill('a lighthouse');
+    await view.page.getByText('More', { exact: true }).click();
+    await view.page.getByText('Estimated cost').waitFor();
+    expect(await axe(view.page)).toEqual([]);
+    expect(await view.page.evaluate('document.documentElement.scrollWidth <= innerWidth')).toBe(true);
+    expect(await view.page.locator('[style]').count()).toBe(0);
+  });
+});
