@@ -5,23 +5,34 @@ import { join } from 'node:path';
 import type { Image } from '../../../src/core/domain/image.ts';
 import { openRecords } from '../../support/app/records.ts';
 import { type PageService, startPageService } from '../../support/page/page-service.ts';
+import { eventually, until } from '../../support/until.ts';
 
 /** Small pictures, whose files are made quickly. */
 const SIZE = { IMAGE_SIZE: '256x192', IMAGE_RENDITIONS: '' };
 
-/** Asks for a picture, and resolves when it is done; with `isWaiting` false as soon as it is accepted. */
-export async function make(
-  easel: { readonly url: string },
-  body: object,
-  isWaiting = true,
-): Promise<{ readonly mediaId: string }> {
-  const headers: Record<string, string> = {
-    'content-type': 'application/json',
-    prefer: isWaiting ? 'wait=60' : 'respond-async',
-  };
-  const answer = await fetch(`${easel.url}/images`, { method: 'POST', headers, body: JSON.stringify(body) });
-  if (answer.status === 400) throw new Error(await answer.text());
-  return (await answer.json()) as { mediaId: string };
+interface Made {
+  readonly mediaId: string;
+  readonly completedAt: string | null;
+}
+
+/** Asks for a picture, and resolves when it has ended, well or not; with `isWaiting` false as soon as it is accepted. */
+export async function make(easel: { readonly url: string }, body: object, isWaiting = true): Promise<void> {
+  const { mediaId } = await ask(easel.url, body);
+  if (!isWaiting) return;
+  await until(async () => {
+    const answer = await fetch(`${easel.url}/images/${mediaId}`);
+    return ((await answer.json()) as Made).completedAt !== null;
+  });
+}
+
+async function ask(url: string, body: object): Promise<Made> {
+  const headers = { 'content-type': 'application/json', prefer: 'respond-async' };
+  return eventually(async () => {
+    const answer = await fetch(`${url}/images`, { method: 'POST', headers, body: JSON.stringify(body) });
+    // A busy machine may refuse it for a moment.
+    if (!answer.ok) throw new Error(await answer.text());
+    return (await answer.json()) as Made;
+  });
 }
 
 /** Starts a service with `count` pictures, `picture 1` being the oldest; every tenth has the label `tenth`. */
