@@ -16,7 +16,7 @@ interface CardProps {
   readonly onLost: (mediaId: string) => void;
 }
 
-/** One picture of the gallery, as one link. Its text is its name, which begins with the title; the picture stands above it on the screen only. */
+/** One picture of the gallery, as one link. Its text is its name and begins with the title; the picture stands above on the screen only. */
 export function Card({ summary, position, setSize, isTabStop, onLost }: CardProps) {
   const { mediaId, title, status, width, height, usd, labels, isPinned } = summary;
   const facts = [`${width} × ${height}`, usd === null || usd > 0 ? formatUsd(usd) : '', labels.join(', ')];

@@ -11,8 +11,8 @@ interface CardFocusOptions {
 }
 
 /**
- * The focus within the grid: one card is a stop of Tab, and the arrow keys, Home, End, PageUp and PageDown move from it. It stays with its image
- * while cards are mounted, moved and changed; of an image that is deleted it goes to the one that takes its place.
+ * The focus within the grid: one card is a stop of Tab, and the arrow keys, Home, End, PageUp and PageDown move from it. It stays with its
+ * image while cards are mounted, moved and changed; of an image that is deleted it goes to the one that takes its place.
  */
 export function useCardFocus(
   grid: { readonly current: HTMLElement | null },

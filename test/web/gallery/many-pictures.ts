@@ -1,4 +1,4 @@
-/** A gallery with many pictures, made within a second or two: the records are real, and their files links to those of a few that were made. */
+/** A gallery with many pictures, made within a second or two: the records are real, and their files are links to those of one. */
 
 import { link, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
