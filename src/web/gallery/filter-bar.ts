@@ -1,5 +1,5 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
-import type { ImageStatus, LabelCount } from '../service/types.ts';
+import type { LabelCount } from '../service/types.ts';
 import { usePage } from '../state/page.ts';
 import { type Filters, goTo, hashOf, NO_FILTERS } from '../state/places.ts';
 import { html } from '../ui/html.ts';
@@ -10,7 +10,13 @@ interface FilterBarProps {
   readonly filters: Filters;
 }
 
-const STATUS_CHOICES: readonly Choice[] = Object.entries(STATUS_WORDS).map(([value, text]) => ({ value, text }));
+/** What "Status" offers: statuses, and those that belong together; several are written with spaces between. */
+const STATUS_CHOICES: Readonly<Record<string, string>> = {
+  '': 'Any status',
+  'queued generating processing': 'Unfinished',
+  ...STATUS_WORDS,
+  'failed cancelled': 'Failed or cancelled',
+};
 
 /** The words, statuses, labels and the preset that choose what is shown; all of it stands in the hash. */
 export function FilterBar({ filters }: FilterBarProps) {
@@ -20,11 +26,10 @@ export function FilterBar({ filters }: FilterBarProps) {
   const change = (some: Partial<Filters>) => goTo({ name: 'gallery', filters: { ...filters, ...some } });
   return html`<search class="filter-bar">
     <${SearchField} filters=${filters} />
-    <${ChoiceMenu} name="Status" choices=${STATUS_CHOICES} chosen=${status} empty=""
-      onChoose=${(chosen: readonly ImageStatus[]) => change({ status: chosen })} />
+    <${StatusField} chosen=${status.join(' ')} onChoose=${(chosen: string) => change({ status: chosen.split(' ').filter(Boolean) })} />
     <${ChoiceMenu} name="Label" choices=${labels} chosen=${label} empty="No picture has a label yet." onOpen=${readLabels}
       onChoose=${(chosen: readonly string[]) => change({ label: chosen })} />
-    <label class="filter-preset"><span class="visually-hidden">Preset</span>
+    <label class="filter-choice"><span class="visually-hidden">Preset</span>
       <select value=${preset} onChange=${(event: Event) => change({ preset: (event.currentTarget as HTMLSelectElement).value })}>
         <option value="">Any preset</option>
         ${presets.map((name) => html`<option key=${name} value=${name}>${name}</option>`)}
@@ -83,6 +88,22 @@ function SearchField({ filters }: FilterBarProps) {
       <input type="search" placeholder="Search the prompts" maxlength=${LONGEST_SEARCH} value=${text} onInput=${type} />
     </label>
   </form>`;
+}
+
+interface StatusFieldProps {
+  /** Statuses with spaces between; empty for any. */
+  readonly chosen: string;
+  readonly onChoose: (chosen: string) => void;
+}
+
+function StatusField({ chosen, onChoose }: StatusFieldProps) {
+  // A link may name others together.
+  const choices = { ...STATUS_CHOICES, ...(!(chosen in STATUS_CHOICES) && { [chosen]: 'Several' }) };
+  return html`<label class="filter-choice"><span class="visually-hidden">Status</span>
+    <select value=${chosen} onChange=${(event: Event) => onChoose((event.currentTarget as HTMLSelectElement).value)}>
+      ${Object.entries(choices).map(([value, text]) => html`<option key=${value} value=${value}>${text}</option>`)}
+    </select>
+  </label>`;
 }
 
 /** The labels that there are, the most used first, and those that are chosen; read when the menu opens. */
