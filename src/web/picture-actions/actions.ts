@@ -43,7 +43,7 @@ export function Actions({ record }: { readonly record: ImageRecord }) {
       announce(changed.pinned ? 'Pinned: no cleanup takes it.' : 'It is no longer pinned.');
     });
   const close = () => setDialog(null);
-  return html`<div class="actions" ref=${container} tabindex="-1" role="group" aria-label="What to do with it">
+  return html`<div class="picture-actions" ref=${container} tabindex="-1" role="group" aria-label="What to do with it">
     <div class="action-row">
       ${
         isRunning &&

@@ -6,7 +6,7 @@ export type Fact = readonly [name: string, value: Children];
 /** Names and values. */
 export function FactList({ facts }: { readonly facts: readonly Fact[] }) {
   const shown = facts.filter(([, value]) => value !== null && value !== undefined && value !== '');
-  return html`<dl class="facts">${shown.map(
+  return html`<dl class="picture-list">${shown.map(
     ([name, value]) => html`<div key=${name}><dt>${name}</dt><dd>${value}</dd></div>`,
   )}</dl>`;
 }
@@ -18,7 +18,7 @@ interface PanelProps {
 
 /** A section of facts. */
 export function Panel({ title, children }: PanelProps) {
-  return html`<section class="panel"><h2>${title}</h2>${children}</section>`;
+  return html`<section class="picture-panel"><h2>${title}</h2>${children}</section>`;
 }
 
 /** Characters from which a text gets a box that scrolls. */

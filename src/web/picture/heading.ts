@@ -11,17 +11,17 @@ const HEADING_LENGTH = 160;
 
 /** What the picture shows, how it stands, and what can be done with it. */
 export function Heading({ record }: { readonly record: ImageRecord }) {
-  const { status, createdAt, labels, pinned, preset, provider, model, cost } = record;
+  const { status, createdAt, completedAt, labels, pinned, preset, provider, model, cost } = record;
   return html`<header class="picture-heading">
     <h1>${shortened(subjectOf(record), HEADING_LENGTH)}</h1>
     <p class="picture-line">
-      <span class=${`status status-${status}`}>${STATUS_WORDS[status]}</span>
+      ${completedAt !== null && html`<span class=${`status status-${status}`}>${STATUS_WORDS[status]}</span>`}
       <span class="muted">${formatTime(createdAt)}</span>
       ${preset !== null && html`<span class="muted">Preset ${preset}</span>`}
     </p>
     <p class="picture-line muted">
       <span>${provider} · ${model}</span>
-      ${cost.usd !== null && cost.usd > 0 && html`<span>${formatUsd(cost.usd)}</span>`}
+      ${completedAt !== null && cost.usd !== null && cost.usd > 0 && html`<span>${formatUsd(cost.usd)}</span>`}
     </p>
     ${
       (labels.length > 0 || pinned) &&

@@ -13,7 +13,7 @@ export function Links({ record }: { readonly record: ImageRecord }) {
   if (url === null || versionedUrl === null || text === null) return null;
   const expiresAt = linksExpireAt(record);
   const left = countOtherShapes(record);
-  return html`<section class="panel">
+  return html`<section class="picture-panel">
     <h2>Links</h2>
     ${
       expiresAt !== null &&

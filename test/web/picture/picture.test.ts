@@ -149,13 +149,16 @@ describe.skipIf(!hasChromium)(`the picture's view${chromiumNote}`, () => {
     await page.getByText('openai makes it with gpt-image-2.').waitFor();
     second.open();
     await page.getByRole('img', { name: 'Not finished: a lighthouse' }).waitFor();
+    // One that opens the page later sees it, too.
+    await page.reload();
+    await page.getByRole('img', { name: 'Not finished: a lighthouse' }).waitFor();
     await button(page, 'Cancel').focus();
     dripping.open();
     const shown = page.getByRole('img', { name: 'a lighthouse', exact: true });
     await expect.poll(() => shown.evaluate((image) => Reflect.get(image, 'naturalWidth'))).toBe(1024);
     await button(page, 'Edit').waitFor();
     // "Cancel" had the focus and is gone.
-    expect(await page.evaluate('document.activeElement.className')).toBe('actions');
+    expect(await page.evaluate('document.activeElement.className')).toBe('picture-actions');
   });
 
   it('cancels a picture, says what a retry may cost, and makes it then', async () => {
