@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { chromiumNote, hasChromium } from '../support/page/chromium.ts';
 import { pageOpener } from '../support/page/open-page.ts';
 import { startPageService } from '../support/page/page-service.ts';
+import { until } from '../support/until.ts';
 
 const pages = pageOpener();
 /** What Chromium writes on its console about requests to a service that is not there. */
@@ -29,6 +30,78 @@ describe.skipIf(!hasChromium)(`the page while the service is gone${chromiumNote}
       .waitFor();
     await page.getByText('The service cannot be reached.').waitFor({ state: 'detached' });
     expect(service.upstream.calls).toHaveLength(1);
+  });
+
+  it('asks once for a picture whose answer was lost: sent again after a crash, it is the same one', async () => {
+    await using service = await startPageService();
+    await using view = await pages.open(service, { path: '/#/make' });
+    view.expectProblem(NOT_THERE);
+    const { page } = view;
+    await page.getByRole('textbox', { name: 'Prompt' }).fill('a lighthouse');
+    const keys: (string | undefined)[] = [];
+    await page.route('**/images', async (route) => {
+      keys.push(route.request().headers()['idempotency-key']);
+      if (keys.length > 1) return await route.continue();
+      const { mediaId } = (await (await route.fetch()).json()) as { mediaId: string };
+      await until(async () => {
+        const record = (await (await fetch(`${service.url}/images/${mediaId}`)).json()) as { status: string };
+        return record.status === 'succeeded';
+      });
+      await service.kill();
+      await route.abort('connectionreset');
+    });
+    await page.getByRole('button', { name: 'Make', exact: true }).dblclick();
+    await page.getByText('It is sent again as soon as it is back').waitFor();
+    await service.restart();
+    await page.getByRole('heading', { level: 1, name: /^a lighthouse/ }).waitFor();
+    expect(service.upstream.calls).toHaveLength(1);
+    expect(new Set(keys).size).toBe(1);
+  });
+
+  it('notices a service that hangs, with nothing being done, and resumes the events where they were', async () => {
+    await using service = await startPageService();
+    await using view = await pages.open(service, { path: '/#/make' });
+    view.expectProblem(NOT_THERE);
+    const { page } = view;
+    await page.getByRole('textbox', { name: 'Prompt' }).fill('a lighthouse');
+    await page.getByText('Estimated cost').waitFor();
+    service.suspend();
+    await page.getByText('The service cannot be reached.').first().waitFor();
+    const resumed = page.waitForRequest(
+      (request) => request.url().endsWith('/events') && request.headers()['last-event-id'] !== undefined,
+    );
+    service.resume();
+    await page.getByText('The service cannot be reached.').waitFor({ state: 'detached' });
+    await resumed;
+    expect(await page.getByRole('textbox', { name: 'Prompt' }).inputValue()).toBe('a lighthouse');
+  });
+
+  it('says that a part of the page could not be loaded, and loads it when asked again', async () => {
+    await using service = await startPageService();
+    await using view = await pages.open(service);
+    view.expectProblem(/ERR_FAILED/);
+    const { page } = view;
+    await page.getByRole('heading', { level: 1 }).waitFor();
+    await page.route('**/page/make-make-*.js', (route) => route.abort());
+    await page.getByRole('link', { name: 'Make', exact: true }).click();
+    await page.getByRole('heading', { level: 1, name: 'This part of the page could not be loaded' }).waitFor();
+    await page.unroute('**/page/make-make-*.js');
+    await page.getByRole('button', { name: 'Try again' }).click();
+    await page.getByRole('textbox', { name: 'Prompt' }).waitFor();
+  });
+
+  it('works in six tabs at once, though a browser has six connections to a host', async () => {
+    await using service = await startPageService();
+    await using first = await pages.open(service, { path: '/#/make' });
+    await using tabs = new AsyncDisposableStack();
+    const views = [first];
+    for (let tab = 2; tab <= 6; tab += 1) {
+      views.push(tabs.use(await pages.open(service, { path: '/#/make', besides: first })));
+    }
+    for (const { page } of views) {
+      await page.getByRole('textbox', { name: 'Prompt' }).fill('a lighthouse');
+      await page.getByText('Estimated cost').waitFor();
+    }
   });
 
   it('shows in the gallery what was made while it was gone', async () => {

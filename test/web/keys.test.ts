@@ -20,6 +20,12 @@ describe.skipIf(!hasChromium)(`keys on the page${chromiumNote}`, () => {
     await field.fill('wrong-secret');
     await dialog.getByRole('button', { name: 'Use this key' }).click();
     await dialog.getByText('does not know this key').waitFor();
+    await field.fill('also-wrong');
+    await field.press('Enter');
+    await dialog.getByRole('button', { name: 'Checking …' }).waitFor();
+    await dialog.getByRole('button', { name: 'Use this key' }).waitFor();
+    await dialog.getByText('does not know this key').waitFor();
+    expect(await page.evaluate('sessionStorage.length')).toBe(0);
     await field.fill('blog-secret');
     await field.press('Enter');
     await page.getByText('Key blog').waitFor();
@@ -47,7 +53,47 @@ describe.skipIf(!hasChromium)(`keys on the page${chromiumNote}`, () => {
     await using other = await pages.open(service, { besides: view });
     await other.page.getByText('Key shop').waitFor();
     await other.page.getByRole('button', { name: 'Forget key' }).click();
-    expect(await stored()).toEqual([1, 0, '']);
+    await page.getByText('The key is forgotten.').waitFor();
+    expect(await stored()).toEqual([0, 0, '']);
+  });
+
+  it('shows nothing of what a key saw once it is forgotten, and does not go on with what it asked', async () => {
+    await using service = await startPageService(ENV);
+    await using view = await pages.open(service, { key: 'blog-secret', path: '/#/make' });
+    view.expectProblem(REFUSED);
+    view.expectProblem(/ERR_FAILED/);
+    const { page } = view;
+    await page.getByRole('textbox', { name: 'Prompt' }).fill('for the blog');
+    await page.route('**/images', (route) => route.abort());
+    await page.getByRole('button', { name: 'Make', exact: true }).click();
+    await page.getByText('It is sent again as soon as it is back').waitFor();
+    await page.getByRole('button', { name: 'Forget key' }).click();
+    expect(await page.getByRole('textbox', { name: 'Prompt' }).count()).toBe(0);
+    await page.unroute('**/images');
+    await page.getByLabel('API key').fill('shop-secret');
+    await page.getByRole('button', { name: 'Use this key' }).click();
+    await page.getByText('Key shop').waitFor();
+    await page.getByRole('textbox', { name: 'Prompt' }).waitFor();
+    await page.getByText('Estimated cost').waitFor();
+    expect(service.upstream.calls).toHaveLength(0);
+  });
+
+  it('works for as long as the page is open where the browser stores nothing', async () => {
+    await using service = await startPageService(ENV);
+    await using view = await pages.open(service);
+    view.expectProblem(REFUSED);
+    const { page } = view;
+    await page.addInitScript(`for (const name of ['sessionStorage', 'localStorage']) {
+      Object.defineProperty(window, name, { get() { throw new DOMException('blocked', 'SecurityError'); } });
+    }`);
+    await page.reload();
+    await page.getByLabel('API key').fill('blog-secret');
+    await page.getByLabel('Remember on this device').check();
+    await page.getByRole('button', { name: 'Use this key' }).click();
+    await page.getByText('Key blog').waitFor();
+    await page.getByRole('link', { name: 'Make', exact: true }).click();
+    await page.getByRole('textbox', { name: 'Prompt' }).fill('a lighthouse');
+    await page.getByText('Estimated cost').waitFor();
   });
 
   it('sends a key as Authorization, and in no URL', async () => {

@@ -10,6 +10,9 @@ export interface PageService extends AsyncDisposable {
   readonly upstream: OpenAiServer;
   /** Ends the process at once, as a crash does. */
   kill(): Promise<void>;
+  /** Stops the process as it stands: it keeps its connections, and answers nothing until `resume`. */
+  suspend(): void;
+  resume(): void;
   /** Starts the process again after `kill`, at the same URL with the same data; other settings are as at first, but for these. */
   restart(env?: Readonly<Record<string, string>>): Promise<void>;
 }
@@ -38,6 +41,8 @@ export async function startPageService(env: Readonly<Record<string, string>> = {
       running.child.kill('SIGKILL');
       await running.exited;
     },
+    suspend: () => void running.child.kill('SIGSTOP'),
+    resume: () => void running.child.kill('SIGCONT'),
     async restart(more = {}) {
       running = await startService({ folder, env: { ...settings, ...more, PORT: new URL(url).port } });
     },

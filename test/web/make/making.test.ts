@@ -53,7 +53,14 @@ describe.skipIf(!hasChromium)(`making pictures on the page${chromiumNote}`, () =
       return transfer;
     })()`);
     await page.locator('.drop').first().dispatchEvent('drop', { dataTransfer: data });
-    await page.getByText('dropped.png', { exact: true }).waitFor();
+    await page.getByRole('button', { name: 'Remove dropped.png' }).waitFor();
+    await page.evaluate(
+      `(transfer) => void document.dispatchEvent(new ClipboardEvent('paste', { clipboardData: transfer }))`,
+      data,
+    );
+    await expect.poll(() => page.getByRole('button', { name: 'Remove dropped.png' }).count()).toBe(2);
+    await page.getByRole('button', { name: 'Remove dropped.png' }).last().click();
+    expect(await page.evaluate('document.activeElement.textContent')).toBe('Add pictures');
     await page.getByRole('button', { name: 'Make', exact: true }).click();
     await page
       .getByRole('img', { name: /^the same in winter/ })
@@ -70,12 +77,44 @@ describe.skipIf(!hasChromium)(`making pictures on the page${chromiumNote}`, () =
     await page.getByRole('textbox', { name: 'Prompt' }).fill('a lighthouse');
     const size = page.getByLabel('Size');
     await size.fill('99999x3');
-    await page.getByText('each side must be 16 to 4096 pixels').waitFor();
+    await page.locator('.field-error').getByText('each side must be 16 to 4096 pixels').waitFor();
     expect(await size.getAttribute('aria-invalid')).toBe('true');
     await page.getByRole('button', { name: 'Make', exact: true }).click();
     await page.getByRole('alert').getByText('Something in the request is not right').waitFor();
     expect(service.upstream.calls).toHaveLength(0);
     expect(await page.getByRole('textbox', { name: 'Prompt' }).inputValue()).toBe('a lighthouse');
+  });
+
+  it('says at the name that it is taken, and makes the picture under another one', async () => {
+    await using service = await startPageService();
+    await fetch(`${service.url}/images`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ mediaId: 'taken', prompt: 'a lighthouse' }),
+    });
+    await using view = await pages.open(service, { path: '/#/make' });
+    view.expectProblem(/status of 409/);
+    const { page } = view;
+    await page.getByRole('textbox', { name: 'Prompt' }).fill('a fox');
+    await page.getByText('More', { exact: true }).click();
+    const name = page.getByLabel('Name');
+    await name.fill('taken');
+    await page.getByRole('button', { name: 'Make', exact: true }).click();
+    await page.getByText('This name is taken: choose another.').waitFor();
+    expect(await name.getAttribute('aria-invalid')).toBe('true');
+    await name.fill('free');
+    expect(await page.getByText('This name is taken: choose another.').count()).toBe(0);
+    await page.getByRole('button', { name: 'Make', exact: true }).click();
+    await page.getByRole('heading', { level: 1, name: /^a fox/ }).waitFor();
+  });
+
+  it('says that a picture to start from is gone, beside it', async () => {
+    await using service = await startPageService();
+    await using view = await pages.open(service, { path: '/#/make?input=gone' });
+    view.expectProblem(/status of 40[04]/);
+    await view.page.getByText('This picture is gone').waitFor();
+    await view.page.getByRole('textbox', { name: 'Prompt' }).fill('the same in winter');
+    await view.page.locator('.inputs .field-error').waitFor();
   });
 
   it('keeps the form over Back and Reload', async () => {

@@ -4,14 +4,20 @@ import { axe } from '../../support/page/axe.ts';
 import { chromiumNote, hasChromium } from '../../support/page/chromium.ts';
 import { pageOpener } from '../../support/page/open-page.ts';
 import { type PageService, startPageService } from '../../support/page/page-service.ts';
+import { eventually } from '../../support/until.ts';
 
 const pages = pageOpener();
 
+/** Asks for a picture; where the service is busy, again. */
 async function make(service: PageService, body: object): Promise<Response> {
-  return await fetch(`${service.url}/images`, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify(body),
+  return await eventually(async () => {
+    const answer = await fetch(`${service.url}/images`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(body),
+    });
+    if (answer.status === 429) throw new Error(await answer.text());
+    return answer;
   });
 }
 
