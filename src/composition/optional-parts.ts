@@ -5,7 +5,7 @@ import type { SigningParts } from '../adapters/imaging/worker.ts';
 import type { Sharp } from '../adapters/provenance/reader.ts';
 import { createWebhookSender } from '../adapters/webhooks/sender.ts';
 import { type Config, ConfigError } from '../config/config.ts';
-import type { MediaUrls, ToRecord } from '../core/domain/record.ts';
+import { createFileUrls, type MediaUrls, type ToRecord } from '../core/domain/record.ts';
 import type { Clock } from '../core/ports/clock.ts';
 import type { Telemetry } from '../core/ports/telemetry.ts';
 import { NO_TRACING, type Tracer } from '../core/ports/tracer.ts';
@@ -66,15 +66,16 @@ export async function loadSharp(): Promise<Sharp> {
   return sharp;
 }
 
-/** The signed URLs of private pictures; null where pictures are public. */
+/** The URLs of pictures, and what signs and opens those of private ones; null where pictures are public. */
 export function openLinks(
-  { links }: Pick<Config, 'links'>,
+  { links: signing, server }: Pick<Config, 'links' | 'server'>,
   { mediaUrl: secret }: Pick<Secrets, 'mediaUrl'>,
-  plainUrls: MediaUrls,
   clock: Clock,
-): SignedLinks | null {
-  if (links === null || secret === null) return null;
-  return createSignedLinks({ plainUrls, secret, seconds: links.seconds, clock });
+): { readonly urls: MediaUrls; readonly links: SignedLinks | null } {
+  const plainUrls = createFileUrls(server.publicUrl);
+  if (signing === null || secret === null) return { urls: plainUrls, links: null };
+  const links = createSignedLinks({ plainUrls, secret, seconds: signing.seconds, clock });
+  return { urls: links.urls, links };
 }
 
 interface WebhookParts {

@@ -18,7 +18,7 @@ export const retentionSettings = {
   RETENTION_BY_LABEL: list(labelledAge)
     .optional()
     .describe(
-      'Other ages for pictures with a label, such as `draft:1d,press:365d`; the longest counts. What is labelled `pinned` stays.',
+      'Other ages for pictures with a label, such as `draft:1d,press:365d`; the longest counts. What is pinned stays.',
     ),
   MEDIA_MAX_BYTES: bytes(1, 50)
     .optional()

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import type { ImageRecord } from '../../src/core/domain/record.ts';
 import { type Easel, startEasel } from '../support/app/easel.ts';
 import { type EventStream, openEventStream, type ReceivedEvent } from '../support/network/event-stream.ts';
 import { hang, picture } from '../support/openai/answers.ts';
@@ -115,6 +116,26 @@ describe('GET /events', () => {
     const ofShop = await upTo(shop, ({ event, data }) => event === 'done' && data?.mediaId === 'last');
     expect(brief(ofShop)).toEqual(all.filter((text) => /^(of-shop|last) /.test(text)));
     await Promise.all([blog, page, shop, desk].map((stream) => stream[Symbol.asyncDispose]()));
+  });
+
+  it('shows URLs that open where pictures are private, also to who comes back, or says reset', async () => {
+    await using easel = await start({
+      env: { API_KEYS: TEST_KEYS, MEDIA_ACCESS: 'private', MEDIA_URL_SECONDS: '600' },
+    });
+    await using stream = await follow(easel, { key: 'blog' });
+    await easel.post({ mediaId: 'x', prompt }, bearer('blog'));
+    await upTo(stream, isDone);
+    easel.clock.advance(200_000);
+    await using back = await follow(easel, { key: 'blog-page', lastEventId: stream.id });
+    const done = (await upTo(back, isDone)).at(-1);
+    const record = done?.data as unknown as ImageRecord;
+    for (const signed of [record.url, record.versionedUrl, record.thumbnail?.url, record.thumbnail?.versionedUrl]) {
+      expect(signed).toContain('signature=');
+      expect((await easel.get(signed ?? '')).status).toBe(200);
+    }
+    easel.clock.advance(200_000);
+    await using late = await follow(easel, { key: 'blog-page', lastEventId: stream.id });
+    expect(await late.next()).toMatchObject({ event: 'reset', data: { reason: 'events_missed' } });
   });
 
   it('resumes after each event without loss or repeat', async () => {

@@ -180,6 +180,41 @@ describe('the time to live', () => {
     expect(labelled.body.pinned).toBe(true);
   });
 
+  it('stays suspended while a pinned picture is made again', async () => {
+    await using easel = await startEasel({ env: { RETRY_MAX_ATTEMPTS: '1' } });
+    easel.upstream.script(openAiError('server_error'));
+    await easel.post({ mediaId: 'x', prompt, ttlSeconds: 600 });
+    await patch(easel, 'x', { pinned: true });
+    expect((await easel.retry('x')).body).toMatchObject({ status: 'succeeded', pinned: true, expiresAt: null });
+  });
+
+  it.each<[string, object, object]>([
+    ['by the field', { labels: ['draft'] }, { pinned: true }],
+    ['by the label', { labels: ['draft', 'pinned'] }, {}],
+  ])(
+    'keeps a picture that is pinned %s out of a cleanup of its label, and of the dry run that shows it',
+    async (_, request, change) => {
+      await using easel = await startWithPicture(request);
+      await easel.post({ mediaId: 'other', prompt, labels: ['draft'] });
+      await patch(easel, 'x', change);
+      easel.clock.advance(DAY_MS);
+      for (const label of ['draft', 'pinned']) {
+        for (const options of [{ olderThanMs: 0 }, { maxBytes: 0 }]) {
+          const { mediaIds } = await easel.services.images.cleanup({ ...options, label, dryRun: true });
+          expect(mediaIds).toEqual(label === 'draft' ? ['other'] : []);
+        }
+      }
+      expect(await easel.services.images.cleanup({ olderThanMs: 0, label: 'draft' })).toMatchObject({
+        deleted: 1,
+        kept: 1,
+      });
+      expect((await easel.record('x')).pinned).toBe(true);
+      await patch(easel, 'x', { pinned: false });
+      const { mediaIds } = await easel.services.images.cleanup({ olderThanMs: 0, label: 'draft', dryRun: true });
+      expect(mediaIds).toEqual(['x']);
+    },
+  );
+
   it('begins anew, from the request, when the picture is requested again', async () => {
     await using easel = await startEasel({ env: { RETRY_MAX_ATTEMPTS: '1' } });
     easel.upstream.script(openAiError('server_error'));

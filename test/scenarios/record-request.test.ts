@@ -56,7 +56,7 @@ describe('the request in a record', () => {
         renditions: ['128x128.jpeg'],
         partials: 2,
         metadata: { a: 'b' },
-        labels: ['x'],
+        labels: ['x', 'pinned'],
         ttlSeconds: 600,
       },
     ],
@@ -69,6 +69,7 @@ describe('the request in a record', () => {
     // And for another picture, which is then asked for in the same words.
     const other = await easel.post({ mediaId: 'y', ...first.body.request });
     expect([other.status, other.body.prompt, other.body.request]).toEqual([201, first.body.prompt, first.body.request]);
+    expect([other.body.pinned, other.body.expiresAt]).toEqual([first.body.pinned, null]);
     expect(easel.upstream.calls).toHaveLength(2);
   });
 

@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest';
 import type { ImageRecord } from '../../src/core/domain/record.ts';
 import { bytesOnDisk, type Easel, startEasel } from '../support/app/easel.ts';
 import { openRecords } from '../support/app/records.ts';
+import { openEventStream } from '../support/network/event-stream.ts';
 import { picture } from '../support/openai/answers.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
@@ -88,6 +89,26 @@ describe('a picture of an older Easel', () => {
     expect((await thumbnailOf(easel)).versionedUrl).toBe(`${THUMB}?v=${hash}`);
     expect(await easel.files()).toContain('hero@thumb.webp');
     expect(await easel.services.images.cleanup({})).toMatchObject({ missingFiles: 0, orphansRemoved: 0 });
+  });
+
+  it('keeps its ETag over a restart, and changes it with its thumbnail, of which who follows all pictures hears once', async () => {
+    await using folder = await temporaryFolder();
+    await leftByOlderEasel(folder.path);
+    const tagOf = async (easel: Easel) => (await easel.get('/images/hero')).headers.get('etag');
+    const before = await startEasel({ folder: folder.path });
+    const old = await tagOf(before);
+    await before[Symbol.asyncDispose]();
+    await using easel = await startEasel({ folder: folder.path, skipMs: 4_000 });
+    expect(await tagOf(easel)).toBe(old);
+
+    await using stream = await openEventStream(`${easel.url}/events`, undefined, {});
+    await stream.nextFrame();
+    for (const _ of [1, 2]) await (await easel.get(THUMB)).arrayBuffer();
+    expect(await stream.next()).toMatchObject({ event: 'changed', data: await easel.record('hero') });
+    const made = await tagOf(easel);
+    expect(made).not.toBe(old);
+    await fetch(`${easel.url}/images/hero`, { method: 'DELETE' });
+    expect(await stream.next()).toMatchObject({ event: 'deleted' });
   });
 
   it('has it made of the master where the original is lost, and says so where both are', async () => {

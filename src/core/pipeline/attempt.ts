@@ -23,7 +23,7 @@ import type { Tracer } from '../ports/tracer.ts';
 import type { FetchAnnounced } from './announced-picture.ts';
 import type { InputBytes, ReadInputs } from './edit-inputs.ts';
 import { giveUpFiles } from './give-up-files.ts';
-import { type Run, SupersededError } from './job.ts';
+import { PictureArrivedError, type Run, SupersededError } from './job.ts';
 import type { RunningCalls } from './running-calls.ts';
 import { attemptSpan, failureAttributes, pictureAttributes } from './spans.ts';
 import type { StoredOriginal } from './stored-original.ts';
@@ -41,11 +41,6 @@ export type AttemptOnce = (
   plan: GenerationPlan,
   lost?: string | null,
 ) => Promise<StoredOriginal>;
-
-/** The picture has arrived at a process that had claimed the job of the image before, while this one waited for its call. */
-export class PictureArrivedError extends Error {
-  override readonly name = 'PictureArrivedError';
-}
 
 /** A call whose attempt is recorded. */
 interface OpenCall {

@@ -59,6 +59,11 @@ export class SupersededError extends Error {
   override readonly name = 'SupersededError';
 }
 
+/** The picture has arrived at a process that had claimed the job of the image before, while this one waited for its call. */
+export class PictureArrivedError extends Error {
+  override readonly name = 'PictureArrivedError';
+}
+
 export function createOpenJob({
   records,
   events,

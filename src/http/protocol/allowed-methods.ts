@@ -24,6 +24,8 @@ export function trackMethods(app: FastifyInstance, maxParamLength: number): Meth
   });
 
   return (path) => {
+    // The router takes it for `/`; it is no path, but the service as a whole.
+    if (path === '*') return [];
     const isRoute = (method: HTTPMethod) => {
       const found = router.find(method, path);
       // A route whose parameter is empty is found, too: `/images/` names no image.

@@ -13,7 +13,7 @@ export const cleanupRoutes: FastifyPluginAsyncZod<{ images: Images }> = async (a
       summary: 'Delete what has expired',
       description:
         'Deletes finished pictures that have reached their `expiresAt`, those older than `olderThan`, the oldest beyond ' +
-        '`maxBytes`, and files that belong to no record. Pictures labelled `pinned` stay. Files that a record has and the ' +
+        '`maxBytes`, and files that belong to no record. Pinned pictures stay. Files that a record has and the ' +
         'disk has not are made again from the original. The same runs on a schedule.',
       body: cleanupBody,
       response: {

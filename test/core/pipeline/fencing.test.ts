@@ -434,7 +434,14 @@ it('a replica that was paused as it published changes neither the record nor a f
   expect(late.map(mediaIdOf)).toEqual(['x', 'x', 'x']);
   expect(leftovers?.toSorted()).toEqual(late.toSorted());
   const removeOrphans = createOrphanRemoval({ records, store, log: pino({ level: 'silent' }) });
-  const sweep = { dryRun: false, keepsOrphans: false, removed: new Set<string>(), released: new Map(), freedBytes: 0, passOver: () => {} };
+  const sweep = {
+    dryRun: false,
+    keepsOrphans: false,
+    removed: new Set<string>(),
+    released: new Map(),
+    freedBytes: 0,
+    passOver: () => {},
+  };
   const { orphansRemoved } = await removeOrphans({ ...sweep, startedAt: Date.now() + 2 * 3_600_000 });
   expect([orphansRemoved, (await names()).sort()]).toEqual([3, before.toSorted()]);
   await expectSound();

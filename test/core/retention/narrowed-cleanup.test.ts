@@ -7,7 +7,7 @@ import { createLocalLocks } from '../../../src/adapters/locks/local.ts';
 import { createDiskStore } from '../../../src/adapters/storage/disk.ts';
 import { inputName, possibleNames } from '../../../src/core/domain/file-names.ts';
 import { type Image, isFinished } from '../../../src/core/domain/image.ts';
-import { PINNED } from '../../../src/core/domain/life-cycle/pinning.ts';
+import { isPinned, PINNED } from '../../../src/core/domain/life-cycle/pinning.ts';
 import type { RecordStore } from '../../../src/core/ports/record-store.ts';
 import { type CleanupOptions, createCleanup } from '../../../src/core/retention/cleanup.ts';
 import { createDeletions } from '../../../src/core/retention/deletions.ts';
@@ -61,6 +61,7 @@ const image = fc
     owner: fc.constantFrom('anna', 'bert'),
     status: fc.constantFrom('succeeded', 'succeeded', 'failed', 'cancelled', 'queued'),
     labels: fc.subarray(['draft', 'blog', PINNED]),
+    pinned: fc.constantFrom(false, false, true),
     inputs: fc.subarray(INPUTS),
     bytes: fc.integer({ min: 0, max: 300 }),
   })
@@ -142,9 +143,10 @@ it(
       expect(dry.mediaIds?.toSorted()).toEqual(taken.map(({ mediaId }) => mediaId).toSorted());
       expect(dry).toEqual({ ...report, dryRun: true, mediaIds: dry.mediaIds });
       expect(report).not.toHaveProperty('mediaIds');
-      for (const { status, owner, request } of taken) {
+      for (const one of taken) {
+        const { status, owner, request } = one;
         expect(isFinished(status)).toBe(true);
-        expect(request.labels).not.toContain(PINNED);
+        expect(isPinned(one)).toBe(false);
         if (given.status) expect(status).toBe(given.status);
         if (given.owner) expect(owner).toBe(given.owner);
         if (given.label) expect(request.labels).toContain(given.label);
@@ -152,9 +154,9 @@ it(
       // What has expired goes, of those that are meant.
       const olderThanMs = given.olderThanMs ?? 5 * HOUR_MS;
       const due = images.filter(
-        ({ status, owner, request, requestedAt, expiresAt }) =>
+        ({ status, owner, request, requestedAt, expiresAt, ...rest }) =>
           isFinished(status) &&
-          !request.labels.includes(PINNED) &&
+          !isPinned({ ...rest, request }) &&
           (given.status === undefined || status === given.status) &&
           (given.owner === undefined || owner === given.owner) &&
           (given.label === undefined || request.labels.includes(given.label ?? '')) &&

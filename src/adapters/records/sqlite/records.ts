@@ -6,10 +6,11 @@ import { asStored, damaged, isSameDocument, type StoredImage } from '../rows.ts'
 import { isSearch, searchPage } from '../search.ts';
 import { createTurns } from '../turns.ts';
 import { openDatabase, type SqliteDatabase } from './database.ts';
-import { isThreadLost, unavailable } from './errors.ts';
+import { unavailable } from './errors.ts';
 import { createImageCache } from './image-cache.ts';
 import { openLedger } from './ledger.ts';
 import { deliveryUpdateSteps, openOutbox } from './outbox.ts';
+import { createPersist } from './persist.ts';
 import { openQueries } from './queries.ts';
 import { LOOK_AT, searchedRecords } from './search.ts';
 import { noteStagesSteps, readStageCounts } from './stage-times.ts';
@@ -81,21 +82,7 @@ function recordStore(database: SqliteDatabase, derive: Derive): RecordStore {
       return stored;
     });
 
-  /**
-   * Does a write, and once more where the thread died that was to do it, unless it `isStored` all the same. Writes without `isStored` may
-   * be done twice.
-   */
-  const persist = async (steps: readonly Step[], isStored = never, waitMs?: number): Promise<Outcome> => {
-    for (let tries = 1; ; tries += 1) {
-      try {
-        return await write(steps, waitMs);
-      } catch (error) {
-        if (!isThreadLost(error)) throw error;
-        if (await isStored()) return { stopped: null, row: null };
-        if (tries === MAX_TRIES_OF_THREADS) throw error;
-      }
-    }
-  };
+  const persist = createPersist(write);
 
   /** Does a write to one image, which is `after` then. No other one to it is under way, so that the image shows whether it is stored. */
   const writeImage = async (mediaId: string, steps: readonly Step[], after: StoredImage | null): Promise<Outcome> => {
@@ -278,8 +265,8 @@ function recordStore(database: SqliteDatabase, derive: Derive): RecordStore {
     async check() {
       await answer(readAll, CHECK_WAIT_MS);
       // Not with the other: their commit would write the pages that the rehearsal has touched.
-      await persist(rehearsalSteps(Date.now()), never, CHECK_WAIT_MS);
-      const { row } = await persist(PROBE_STEPS, never, CHECK_WAIT_MS);
+      await persist(rehearsalSteps(Date.now()), undefined, CHECK_WAIT_MS);
+      const { row } = await persist(PROBE_STEPS, undefined, CHECK_WAIT_MS);
       const read = await answer(() => sql('SELECT count FROM probe').get(), CHECK_WAIT_MS);
       if (Number(read?.count) >= Number(row?.count)) return;
       throw unavailable('the database does not keep what is written');
@@ -298,8 +285,5 @@ const CHECK_WAIT_MS = 300;
 
 /** How often a write is made anew from a record that another program changes. Damage can look like such a change. */
 const MAX_TRIES = 5;
-/** A write is given up where so many threads in a row died over it. */
-const MAX_TRIES_OF_THREADS = 2;
-const never = async () => false;
 
 const QUEUE_FULL = 'queue_full';

@@ -11,6 +11,8 @@ import { createNewestPartials, type NewestPartials } from './newest-partials.ts'
 interface FeedDeps {
   readonly events: Pick<ImageEvents, 'subscribeToAll'>;
   readonly toRecord: ToRecord;
+  /** For how many seconds the URLs in a record are good at least, from when it is made; null where they do not run out. */
+  readonly urlSeconds?: number | null;
   readonly clock: Pick<Clock, 'monotonic' | 'sleep'>;
   /** Unique: names each recording, so that ids of another one, or of another process, are known as such. */
   readonly newId: () => string;
@@ -18,7 +20,7 @@ interface FeedDeps {
   readonly ending: AbortSignal;
 }
 
-/** What is kept for readers that come back. Records may hold signed URLs, which live longer than this. */
+/** What is kept for readers that come back. */
 const LIMITS = { entries: 1_000, characters: 8 * 1024 * 1024, ageMs: 15 * 60_000 };
 /** For how long changes are recorded after the last reader has left, in milliseconds: it may be about to come back. */
 const LINGER_MS = 60_000;
@@ -44,8 +46,10 @@ interface Position {
   partial: number;
 }
 
-export function createFeed({ events, toRecord, clock, newId, ending }: FeedDeps): OpenFeedOf {
+export function createFeed({ events, toRecord, urlSeconds = null, clock, newId, ending }: FeedDeps): OpenFeedOf {
   let current: Recording | null = null;
+  // Who comes back gets records as they were made, with URLs that still have half of their time.
+  const ageMs = Math.min(LIMITS.ageMs, ((urlSeconds ?? Number.POSITIVE_INFINITY) * 1000) / 2);
 
   async function toContent(change: ImageChange): Promise<ChangeContent> {
     const { kind, mediaId, image } = change;
@@ -55,7 +59,7 @@ export function createFeed({ events, toRecord, clock, newId, ending }: FeedDeps)
   }
 
   function begin(): Recording {
-    const history = createHistory(toContent, () => clock.monotonic(), LIMITS);
+    const history = createHistory(toContent, () => clock.monotonic(), { ...LIMITS, ageMs });
     const partials = createNewestPartials();
     const wakes = new Set<() => void>();
     const wakeAll = () => {

@@ -116,8 +116,8 @@ export const imageRoutes: FastifyPluginAsyncZod<ImageRoutesOptions> = async (app
       tags: ['images'],
       summary: 'Change what does not make another picture',
       description:
-        'Labels, metadata, the time to live and the webhook, whatever the status: of a picture that is being made, too. The work ' +
-        'goes on. A new `webhookUrl` is that of the next event. A picture with the label `pinned` is removed by no cleanup. With ' +
+        'Labels, metadata, the time to live, the webhook and the pin, whatever the status: of a picture that is being made, too. The ' +
+        'work goes on. A new `webhookUrl` is that of the next event. A pinned picture is removed by no cleanup. With ' +
         '`If-Match` and the `ETag` of the record that the change was made from, nothing that was changed meanwhile is lost: it is 412.',
       params: imageParams,
       headers: patchHeaders,
