@@ -64,7 +64,7 @@ describe.skipIf(!hasChromium)(`making pictures on the page${chromiumNote}`, () =
       .getByRole('img', { name: /^the same in winter/ })
       .first()
       .waitFor();
-    expect(service.upstream.calls[0]).toMatchObject({ operation: 'edit' });
+    expect(service.upstream.calls[0]).toMatchObject({ operation: 'edits' });
   });
 
   it('marks the field that is wrong, in words, and sends nothing', async () => {
