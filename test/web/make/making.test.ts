@@ -47,17 +47,15 @@ describe.skipIf(!hasChromium)(`making pictures on the page${chromiumNote}`, () =
     await page.getByRole('textbox', { name: 'Prompt' }).fill('the same in winter');
     const bytes = JSON.stringify([...(await texturedPicture({ width: 256, height: 256 }))]);
     // As text, since the browser's names are none of Node's.
-    const data = await page.evaluateHandle(`(() => {
+    const transfer = `(() => {
       const transfer = new DataTransfer();
       transfer.items.add(new File([new Uint8Array(${bytes})], 'dropped.png', { type: 'image/png' }));
       return transfer;
-    })()`);
+    })()`;
+    const data = await page.evaluateHandle(transfer);
     await page.locator('.drop').first().dispatchEvent('drop', { dataTransfer: data });
     await page.getByRole('button', { name: 'Remove dropped.png' }).waitFor();
-    await page.evaluate(
-      `(transfer) => void document.dispatchEvent(new ClipboardEvent('paste', { clipboardData: transfer }))`,
-      data,
-    );
+    await page.evaluate(`void document.dispatchEvent(new ClipboardEvent('paste', { clipboardData: ${transfer} }))`);
     await expect.poll(() => page.getByRole('button', { name: 'Remove dropped.png' }).count()).toBe(2);
     await page.getByRole('button', { name: 'Remove dropped.png' }).last().click();
     expect(await page.evaluate('document.activeElement.textContent')).toBe('Add pictures');
@@ -66,7 +64,7 @@ describe.skipIf(!hasChromium)(`making pictures on the page${chromiumNote}`, () =
       .getByRole('img', { name: /^the same in winter/ })
       .first()
       .waitFor();
-    expect(service.upstream.calls[0]).toMatchObject({ operation: 'edit' });
+    expect(service.upstream.calls[0]).toMatchObject({ operation: 'edits' });
   });
 
   it('marks the field that is wrong, in words, and sends nothing', async () => {
