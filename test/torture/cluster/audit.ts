@@ -16,7 +16,7 @@ export async function auditPictures(
   images: readonly Image[],
 ): Promise<{ readonly files: number; readonly findings: readonly string[] }> {
   const findings: string[] = [];
-  const published = images.flatMap(({ master, renditions }) => [...(master ? [master] : []), ...renditions]);
+  const published = images.flatMap(publishedFiles);
   for (const [index, file] of published.entries()) {
     const response = await fetch(`${urls[index % urls.length]}/media/${file.name}`);
     const bytes = Buffer.from(await response.arrayBuffer());
