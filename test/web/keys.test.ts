@@ -136,11 +136,17 @@ describe.skipIf(!hasChromium)(`keys on the page${chromiumNote}`, () => {
     await using view = await pages.open(service, { key: 'viewer-secret', path: '/#/make' });
     view.expectProblem(REFUSED);
     const { page } = view;
+    const asked: string[] = [];
+    page.on('request', (request) => asked.push(new URL(request.url()).pathname));
     await page.getByText('Key viewer').waitFor();
     await page.getByText('it lacks the scope generate').waitFor();
+    await page.getByRole('textbox', { name: 'Prompt' }).fill('a lighthouse');
+    await page.getByText('Keys that may make pictures see it here.').waitFor();
     expect(await page.getByRole('button', { name: 'Make', exact: true }).isDisabled()).toBe(true);
     expect(await page.getByRole('navigation').getByRole('link').allTextContents()).toEqual(['Gallery', 'Make']);
     await page.goto(`${service.url}/#/operations`);
     await page.getByRole('heading', { name: 'Operations are for keys with the scope admin' }).waitFor();
+    // A preview would be refused: it is a part of making.
+    expect(asked).not.toContain('/images/preview');
   });
 });

@@ -9,6 +9,9 @@ const PACKAGE = /^(?:@[\w.-]+\/)?\w[\w.-]*(?=\/|$)/;
 /** The comment that names a source map, which is not served. */
 const SOURCE_MAP = /\n\/\/# sourceMappingURL=\S+\s*$/;
 
+/** A line of a comment such as this page's own: its package was not published small. */
+const COMMENT_LINE = /\n\s*\*\s/;
+
 /** A module as browsers get it. */
 export interface PageModule {
   readonly file: HashedFile;
@@ -91,8 +94,8 @@ export function createPageModules({ folder, resolve }: PageModulesOptions): Page
     const by = importer === null ? 'index.html' : homeOf(importer).shown;
     try {
       const source = readFileSync(url, 'utf8');
-      // Packages come as they were published: small already.
-      return readModule(url.href.startsWith(folder.href) ? toPlainScript(source) : source.replace(SOURCE_MAP, ''));
+      const isSmall = !url.href.startsWith(folder.href) && !COMMENT_LINE.test(source);
+      return readModule(isSmall ? source.replace(SOURCE_MAP, '') : toPlainScript(source));
     } catch (error) {
       throw new Error(`${homeOf(url).shown}, which ${by} imports, cannot be served: ${(error as Error).message}`, {
         cause: error,

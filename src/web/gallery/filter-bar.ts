@@ -29,12 +29,12 @@ export function FilterBar({ filters }: FilterBarProps) {
     <${StatusField} chosen=${status.join(' ')} onChoose=${(chosen: string) => change({ status: chosen.split(' ').filter(Boolean) })} />
     <${ChoiceMenu} name="Label" choices=${labels} chosen=${label} empty="No picture has a label yet." onOpen=${readLabels}
       onChoose=${(chosen: readonly string[]) => change({ label: chosen })} />
-    <label class="filter-choice"><span class="visually-hidden">Preset</span>
-      <select value=${preset} onChange=${(event: Event) => change({ preset: (event.currentTarget as HTMLSelectElement).value })}>
+    <div class="filter-choice"><label class="visually-hidden" for="filter-preset">Preset</label>
+      <select id="filter-preset" value=${preset} onChange=${(event: Event) => change({ preset: (event.currentTarget as HTMLSelectElement).value })}>
         <option value="">Any preset</option>
         ${presets.map((name) => html`<option key=${name} value=${name}>${name}</option>`)}
       </select>
-    </label>
+    </div>
     ${hasFilters(filters) && html`<button type="button" class="quiet" onClick=${clearFilters}>Clear filters</button>`}
   </search>`;
 }
@@ -99,11 +99,12 @@ interface StatusFieldProps {
 function StatusField({ chosen, onChoose }: StatusFieldProps) {
   // A link may name others together.
   const choices = { ...STATUS_CHOICES, ...(!(chosen in STATUS_CHOICES) && { [chosen]: 'Several' }) };
-  return html`<label class="filter-choice"><span class="visually-hidden">Status</span>
-    <select value=${chosen} onChange=${(event: Event) => onChoose((event.currentTarget as HTMLSelectElement).value)}>
+  // Around the choice, the label's text would be that of all that can be chosen, too.
+  return html`<div class="filter-choice"><label class="visually-hidden" for="filter-status">Status</label>
+    <select id="filter-status" value=${chosen} onChange=${(event: Event) => onChoose((event.currentTarget as HTMLSelectElement).value)}>
       ${Object.entries(choices).map(([value, text]) => html`<option key=${value} value=${value}>${text}</option>`)}
     </select>
-  </label>`;
+  </div>`;
 }
 
 /** The labels that there are, the most used first, and those that are chosen; read when the menu opens. */

@@ -14,12 +14,12 @@ export interface LivePreview {
 /** Milliseconds without a key stroke after which the preview is asked for. */
 const PAUSE_MS = 350;
 
-/** What the draft would do, asked of the service whenever it has changed and says what to show. */
-export function useLivePreview(draft: Draft): LivePreview {
+/** What the draft would do, asked of the service whenever it has changed and says what to show; null where the key may not ask. */
+export function useLivePreview(draft: Draft | null): LivePreview {
   const { service, connection } = usePage();
   const [state, setState] = useState<LivePreview>({ preview: null, error: null, isLoading: false });
   useEffect(() => {
-    if (!isDescribed(draft)) {
+    if (draft === null || !isDescribed(draft)) {
       setState({ preview: null, error: null, isLoading: false });
       return;
     }

@@ -32,13 +32,13 @@ export function Make({ from, input }: MakeProps) {
   const state = useStore(session);
   const { draft, sendKey, change, clear, origin, error: originError } = useSavedDraft(from, input);
   const { presets, models, error: choicesError, readAgain } = useChoices();
-  const live = useLivePreview(draft);
+  const mayMake = may(state, 'generate');
+  const live = useLivePreview(mayMake ? draft : null);
   const submission = useSubmission();
   const preset = presets.find(({ name, id }) => draft.preset === name || draft.preset === id) ?? null;
   const errorOf = errorsByField(submission.error ?? live.error);
   // What was refused was another request.
   useEffect(submission.clearError, [sendKey]);
-  const mayMake = may(state, 'generate');
   const submit = async (event: Event) => {
     event.preventDefault();
     const record = await submission.submit({ draft, sendKey });
@@ -61,13 +61,13 @@ export function Make({ from, input }: MakeProps) {
         <${OptionFields} draft=${draft} change=${change} preset=${preset} models=${models} errorOf=${errorOf} />
       </div>
       <div class="make-side">
-        <${PreviewPanel} ...${live} />
+        <${PreviewPanel} ...${live} isOffered=${mayMake || state.identity === null} />
         ${submission.error && html`<${ErrorNotice} error=${submission.error} />`}
         <div class="make-actions">
-          <button class="primary" disabled=${!mayMake || !isDescribed(draft) || submission.state !== 'idle'}>Make</button>
+          <button class="primary" aria-describedby="make-state" disabled=${!mayMake || !isDescribed(draft) || submission.state !== 'idle'}>Make</button>
           <button type="button" class="quiet" onClick=${clear}>Clear the form</button>
         </div>
-        <p class="small muted" role="status">${describeState(submission.state, mayMake, draft, state.identity !== null)}</p>
+        <p id="make-state" class="small muted" role="status">${describeState(submission.state, mayMake, draft, state.identity !== null)}</p>
       </div>
     </form>
   `;

@@ -13,11 +13,17 @@ const BASIS_WORDS = {
   none: 'this provider costs nothing',
 } as const;
 
+interface PreviewPanelProps extends LivePreview {
+  /** Whether the key may ask for it. */
+  readonly isOffered: boolean;
+}
+
 /** What would be sent and what it would cost, before anything is paid. */
-export function PreviewPanel({ preview, error, isLoading }: LivePreview) {
+export function PreviewPanel({ preview, error, isLoading, isOffered }: PreviewPanelProps) {
+  const hint = isOffered ? 'Say what to show, and it stands here.' : 'Keys that may make pictures see it here.';
   return html`<section class="preview" aria-labelledby="preview-title" aria-busy=${isLoading ? 'true' : 'false'}>
     <h2 id="preview-title">What would be sent</h2>
-    ${!preview && !error && html`<p class="muted">${isLoading ? 'Working it out …' : 'Say what to show, and it stands here.'}</p>`}
+    ${!preview && !error && html`<p class="muted">${isLoading ? 'Working it out …' : hint}</p>`}
     ${error?.problem && !error.problem.errors && html`<${ErrorNotice} error=${error} />`}
     ${
       error?.problem?.errors &&

@@ -79,6 +79,10 @@ function countPictures(count: number): string {
   return count === 1 ? '1 picture' : `${count} pictures`;
 }
 
-function describeLast({ time, deleted, freedBytes }: LastCleanup): string {
-  return `The last one, ${formatTime(time)}, deleted ${countPictures(deleted)} and freed ${formatBytes(freedBytes)}.`;
+function describeLast({ time, deleted, freedBytes, dryRun }: LastCleanup): string {
+  const [what, freed] = [countPictures(deleted), formatBytes(freedBytes)];
+  const done = dryRun
+    ? `was a dry run: it would have deleted ${what} and freed ${freed}`
+    : `deleted ${what} and freed ${freed}`;
+  return `The last one, ${formatTime(time)}, ${done}.`;
 }

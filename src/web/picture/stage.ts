@@ -31,7 +31,7 @@ function Progress({ record, partial }: { readonly record: ImageRecord; readonly 
         partial === null
           ? html`<svg class="stage-frame" width=${width} height=${height} viewBox=${`0 0 ${width} ${height}`} aria-hidden="true"></svg>`
           : html`<img class="stage-picture" src=${`data:image/png;base64,${partial.base64}`} width=${width} height=${height}
-              alt=${`Not finished: ${altOf(record)}`} />`
+              alt=${`${altOf(record)}, not finished`} />`
       }
     </div>
     <figcaption class="stage-progress">

@@ -44,6 +44,15 @@ describe('the page is read', () => {
     );
   });
 
+  it('with packages that were not published small without their comments', async () => {
+    const { get } = await read({
+      'main.ts': "import { thumbHashToAverageRGBA } from 'thumbhash';\nthumbHashToAverageRGBA(new Uint8Array());\n",
+    });
+    const { text } = get('thumbhash-thumbhash.js');
+    expect(text).toContain('export function thumbHashToAverageRGBA(');
+    expect(text).not.toMatch(/\/\*|@param|\/\/ /);
+  });
+
   it('a document asks for every module that it needs at once, and for none that is loaded late', async () => {
     const main = "import { greet } from './parts/greet.ts';\ngreet('a');\nawait import('./late.ts');\n";
     const { document, get, names } = await read({ 'main.ts': main, 'late.ts': 'export const late = 1;\n' });

@@ -36,7 +36,7 @@ describe.skipIf(!hasChromium)(`the filters of the gallery${chromiumNote}`, () =>
     await search.pressSequentially('RED');
     await untilShown(page, 'red barn', 'red fox');
     expect(await page.evaluate('document.activeElement.type')).toBe('search');
-    await page.getByLabel('Status').selectOption('Failed');
+    await page.getByLabel('Status', { exact: true }).selectOption('Failed');
     await untilShown(page, 'red fox');
     await page.getByLabel('Status').selectOption('Failed or cancelled');
     expect(new URL(page.url()).hash).toBe('#/?status=failed&status=cancelled&q=RED');

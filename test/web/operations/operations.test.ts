@@ -67,6 +67,11 @@ describe.skipIf(!hasChromium)(`operations on the page${chromiumNote}`, () => {
       })
       .toBe(1);
     expect(await page.getByRole('link', { name: 'stays' }).count()).toBe(0);
+
+    await page.reload();
+    await page.getByText(/The last one, .*, was a dry run: it would have deleted 1 picture/).waitFor();
+    await dryRun.click();
+    await named.waitFor();
     await page.getByRole('button', { name: 'Clean up now' }).click();
     await page.getByRole('dialog').getByRole('button', { name: 'Delete them' }).click();
     await page.getByText(/^It deleted 1 picture/).waitFor();

@@ -148,10 +148,10 @@ describe.skipIf(!hasChromium)(`the picture's view${chromiumNote}`, () => {
     await second.reached();
     await page.getByText('openai makes it with gpt-image-2.').waitFor();
     second.open();
-    await page.getByRole('img', { name: 'Not finished: a lighthouse' }).waitFor();
+    await page.getByRole('img', { name: 'a lighthouse, not finished' }).waitFor();
     // One that opens the page later sees it, too.
     await page.reload();
-    await page.getByRole('img', { name: 'Not finished: a lighthouse' }).waitFor();
+    await page.getByRole('img', { name: 'a lighthouse, not finished' }).waitFor();
     await button(page, 'Cancel').focus();
     dripping.open();
     const shown = page.getByRole('img', { name: 'a lighthouse', exact: true });
