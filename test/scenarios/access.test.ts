@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { ImageRecord } from '../../src/core/domain/record.ts';
+import type { UsageReport } from '../../src/core/money/usage.ts';
 import { type Easel, startEasel } from '../support/app/easel.ts';
 import { answer, htmlPage, picture } from '../support/openai/answers.ts';
 import { texturedPicture } from '../support/pictures.ts';
@@ -82,8 +83,8 @@ describe('an image', () => {
       for (const path of views) expect([path, await statusOf(easel, path, bearer(name))]).toEqual([path, 200]);
       const list = await (await easel.get('/images', bearer(name))).json();
       expect(list).toMatchObject({ items: [{ mediaId: 'hero' }] });
-      const usage = await (await easel.get('/usage', bearer(name))).json();
-      expect(usage).toMatchObject({ days: [{ key: 'blog', images: 1 }] });
+      const { days } = (await (await easel.get('/usage', bearer(name))).json()) as UsageReport;
+      expect(days.filter(({ key }) => key !== null)).toMatchObject([{ key: 'blog', images: 1 }]);
     }
 
     const changes = [
