@@ -18,13 +18,20 @@ export interface Images {
   readonly apply: (event: ServiceEvent) => void;
   /** Drops the images that `isShown` does not name, so that a long list takes no more memory than what is on show. */
   readonly keepOnly: (isShown: (mediaId: string) => boolean) => void;
+  /** Drops everything: it was for another key. */
+  readonly clear: () => void;
   /** Listens to every event, after it was applied. Returns the function that ends it. */
   readonly listen: (listener: (event: ServiceEvent) => void) => () => void;
 }
 
+/** Partial pictures that are kept for images that are not on show, each up to some 2 MB. */
+const MOST_PARTIALS = 8;
+
 /** Creates an empty collection. */
 export function createImages(): Images {
   const stores = new Map<string, Store<KnownImage | null>>();
+  /** The newest partial picture of each running image, on show or not: the stream tells it once, and a view may open later. */
+  const partials = new Map<string, PartialPicture>();
   const listeners = new Set<(event: ServiceEvent) => void>();
   const of = (mediaId: string) => {
     const known = stores.get(mediaId);
@@ -34,9 +41,14 @@ export function createImages(): Images {
     return made;
   };
   const note = (record: ImageRecord) => {
-    const store = of(record.mediaId);
-    const isRunning = record.status === 'generating';
-    store.set({ record, partial: isRunning ? (store.get()?.partial ?? null) : null });
+    if (record.status !== 'generating') partials.delete(record.mediaId);
+    of(record.mediaId).set({ record, partial: partials.get(record.mediaId) ?? null });
+  };
+  const keepPartial = (partial: PartialPicture) => {
+    partials.delete(partial.mediaId);
+    partials.set(partial.mediaId, partial);
+    const [oldest] = partials.keys();
+    if (partials.size > MOST_PARTIALS && oldest !== undefined) partials.delete(oldest);
   };
   const applyTo = (event: ServiceEvent) => {
     switch (event.type) {
@@ -45,19 +57,23 @@ export function createImages(): Images {
       case 'changed':
         // Others are not on show: a view that wants them listens.
         if (stores.has(event.data.mediaId)) note(event.data);
+        else if (event.data.status !== 'generating') partials.delete(event.data.mediaId);
         return;
       case 'status': {
+        if (event.data.status !== 'generating') partials.delete(event.data.mediaId);
         const known = stores.get(event.data.mediaId)?.get();
         if (known) note({ ...known.record, ...toFields(event.data) });
         return;
       }
       case 'partial': {
+        keepPartial(event.data);
         const store = stores.get(event.data.mediaId);
         const known = store?.get();
         if (store && known) store.set({ ...known, partial: event.data });
         return;
       }
       case 'deleted':
+        partials.delete(event.data.mediaId);
         stores.get(event.data.mediaId)?.set(null);
         return;
     }
@@ -71,6 +87,10 @@ export function createImages(): Images {
     },
     keepOnly(isShown) {
       for (const mediaId of stores.keys()) if (!isShown(mediaId)) stores.delete(mediaId);
+    },
+    clear() {
+      stores.clear();
+      partials.clear();
     },
     listen(listener) {
       listeners.add(listener);
