@@ -1,5 +1,6 @@
 import type { ServiceEvent } from '../service/event-stream.ts';
 import type { ImageRecord, PartialPicture, StatusReport } from '../service/types.ts';
+import { createPartialPictures } from './partial-pictures.ts';
 import { createStore, type Store } from './store.ts';
 
 /** An image as the page knows it. */
@@ -24,14 +25,10 @@ export interface Images {
   readonly listen: (listener: (event: ServiceEvent) => void) => () => void;
 }
 
-/** Partial pictures that are kept for images that are not on show, each up to some 2 MB. */
-const MOST_PARTIALS = 8;
-
 /** Creates an empty collection. */
 export function createImages(): Images {
   const stores = new Map<string, Store<KnownImage | null>>();
-  /** The newest partial picture of each running image, on show or not: the stream tells it once, and a view may open later. */
-  const partials = new Map<string, PartialPicture>();
+  const partials = createPartialPictures();
   const listeners = new Set<(event: ServiceEvent) => void>();
   const of = (mediaId: string) => {
     const known = stores.get(mediaId);
@@ -41,14 +38,8 @@ export function createImages(): Images {
     return made;
   };
   const note = (record: ImageRecord) => {
-    if (record.status !== 'generating') partials.delete(record.mediaId);
-    of(record.mediaId).set({ record, partial: partials.get(record.mediaId) ?? null });
-  };
-  const keepPartial = (partial: PartialPicture) => {
-    partials.delete(partial.mediaId);
-    partials.set(partial.mediaId, partial);
-    const [oldest] = partials.keys();
-    if (partials.size > MOST_PARTIALS && oldest !== undefined) partials.delete(oldest);
+    partials.noteStatus(record.mediaId, record.status);
+    of(record.mediaId).set({ record, partial: partials.of(record.mediaId) });
   };
   const applyTo = (event: ServiceEvent) => {
     switch (event.type) {
@@ -56,24 +47,24 @@ export function createImages(): Images {
       case 'done':
       case 'changed':
         // Others are not on show: a view that wants them listens.
+        partials.noteStatus(event.data.mediaId, event.data.status);
         if (stores.has(event.data.mediaId)) note(event.data);
-        else if (event.data.status !== 'generating') partials.delete(event.data.mediaId);
         return;
       case 'status': {
-        if (event.data.status !== 'generating') partials.delete(event.data.mediaId);
+        partials.noteStatus(event.data.mediaId, event.data.status);
         const known = stores.get(event.data.mediaId)?.get();
         if (known) note({ ...known.record, ...toFields(event.data) });
         return;
       }
       case 'partial': {
-        keepPartial(event.data);
+        partials.keep(event.data);
         const store = stores.get(event.data.mediaId);
         const known = store?.get();
         if (store && known) store.set({ ...known, partial: event.data });
         return;
       }
       case 'deleted':
-        partials.delete(event.data.mediaId);
+        partials.drop(event.data.mediaId);
         stores.get(event.data.mediaId)?.set(null);
         return;
     }
