@@ -55,7 +55,7 @@ function Running({ summary }: Pick<CardPictureProps, 'summary'>) {
   return html`
     ${url !== null && html`<img class="card-image" src=${url} alt=${`${title}, as far as it is`} width=${width} height=${height} />`}
     <span class=${url === null ? 'card-words card-running' : 'card-words card-running card-partial'}>
-      <b aria-hidden="true">${STATUS_WORDS[status]}</b> <span class="card-elapsed">${elapsed}</span>
+      <b class="card-stage" aria-hidden="true">${STATUS_WORDS[status]}</b> <span class="card-elapsed">${elapsed}</span>
     </span>
     ${status !== 'queued' && html`<span class="card-pulse" aria-hidden="true"></span>`}
   `;

@@ -19,12 +19,18 @@ interface CardProps {
 /** One picture of the gallery, as one link. Its text is its name and begins with the title; the picture stands above on the screen only. */
 export function Card({ summary, position, setSize, isTabStop, onLost }: CardProps) {
   const { mediaId, title, status, width, height, usd, labels, isPinned } = summary;
-  const facts = [`${width} × ${height}`, usd === null || usd > 0 ? formatUsd(usd) : '', labels.join(', ')];
+  const isMade = isRunning(status);
+  // What a picture that is being made may cost is not its cost yet.
+  const cost = isMade || usd === 0 ? '' : formatUsd(usd);
+  const facts = [`${width} × ${height}`, cost, labels.join(', ')];
   return html`<li class=${`card card-${status}`} aria-posinset=${position} aria-setsize=${setSize}>
     <a href=${hashOf({ name: 'picture', mediaId })} data-media-id=${mediaId} tabindex=${isTabStop ? 0 : -1}>
       <span class="card-text">
-        <span class="card-title">${title}</span>
-        <span class="card-line"><span class="card-status">${STATUS_WORDS[status]}</span>${stageOf(summary)}</span>
+        <span class="card-title" dir="auto">${title}</span>
+        <span class="card-line">${
+          // The picture's place has the words on the screen.
+          html`<span class=${isMade ? 'visually-hidden' : 'card-status'}>${STATUS_WORDS[status]}</span>`
+        }${stageOf(summary)}</span>
         <span class="card-line">${facts.filter((fact) => fact !== '').join(' · ')}</span>
       </span>
       <span class="card-picture">
@@ -37,14 +43,14 @@ export function Card({ summary, position, setSize, isTabStop, onLost }: CardProp
 
 /** When it was made, or how far it is. */
 function stageOf({ status, createdAt, completedAt, queuePosition, provider, calls }: Summary) {
-  if (status === 'queued') return queuePosition === null ? '' : ` · ${placeInQueue(queuePosition)}`;
-  if (isRunning(status)) return ` · by ${provider}${calls > 1 ? `, call ${calls}` : ''}`;
+  if (status === 'queued') return queuePosition === null ? '' : ` ${placeInQueue(queuePosition)}`;
+  if (isRunning(status)) return ` By ${provider}${calls > 1 ? `, call ${calls}` : ''}`;
   const at = completedAt ?? createdAt;
   return html` · <time datetime=${at} title=${formatTime(at)}>${formatMoment(at)}</time>`;
 }
 
 function placeInQueue(position: number): string {
-  return position === 1 ? 'next in the queue' : `number ${position} in the queue`;
+  return position === 1 ? 'Next in the queue' : `Number ${position} in the queue`;
 }
 
 const timeFormat = new Intl.DateTimeFormat(undefined, { timeStyle: 'short' });

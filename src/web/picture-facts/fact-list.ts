@@ -33,6 +33,6 @@ interface LongTextProps {
 /** A text with its own lines; a very long one in a box of its own, which the keyboard reaches. */
 export function LongText({ name, text }: LongTextProps) {
   return text.length < LONG_TEXT
-    ? html`<p class="prompt">${text}</p>`
-    : html`<div class="prompt prompt-long" role="region" tabindex="0" aria-label=${name}>${text}</div>`;
+    ? html`<p class="prompt" dir="auto">${text}</p>`
+    : html`<div class="prompt prompt-long" role="region" tabindex="0" dir="auto" aria-label=${name}>${text}</div>`;
 }

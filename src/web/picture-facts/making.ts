@@ -37,7 +37,7 @@ export function FileFacts({ record }: { readonly record: ImageRecord }) {
   const expiry = pinned ? 'Never by a cleanup: it is pinned' : time(expiresAt);
   return html`<${Panel} title="File and times">
     <${FactList} facts=${[
-      ['mediaId', html`<code>${mediaId}</code>`],
+      ['Name', html`<code>${mediaId}</code>`],
       ['SHA-256', sha256 && html`<code>${sha256}</code>`],
       ['Size of the file', bytes === null ? null : `${formatBytes(bytes)} (${bytes.toLocaleString('en')} bytes)`],
       ['Kept at', path && html`<code>${path}</code>`],

@@ -46,11 +46,12 @@ function describe(entry: TimelineEntry, now: number): Children {
 function describeCall({ attempt, as }: Extract<TimelineEntry, { kind: 'call' }>, now: number): Children {
   const { provider, startedAt, durationMs, outcome } = attempt;
   const tookMs = durationMs ?? (outcome === 'running' ? Math.max(0, now - Date.parse(startedAt)) : null);
+  const answer = httpWords(attempt);
   const kind = as === 'first' ? '' : as === 'retry' ? 'Tried again. ' : 'Another provider. ';
   return html`
     <p>${kind}The call to <strong>${provider}</strong> ${OUTCOME_WORDS[outcome]}.</p>
     <p class="muted small">
       <time datetime=${startedAt}>${clock.format(new Date(startedAt))}</time>,${' '}
-      ${tookMs === null ? 'its end was not seen' : formatDuration(tookMs)}. ${httpWords(attempt)}.
+      ${tookMs === null ? 'its end was not seen' : formatDuration(tookMs)}.${answer && ` ${answer}.`}
     </p>`;
 }

@@ -13,6 +13,7 @@ export function costWords({ usd, basis }: ImageRecord['cost']): string {
     case 'usage':
       return `${formatUsd(usd)}, by the provider's own count`;
     case 'estimate':
+      if (usd === 0) return 'Nothing, by the price list';
       return `Up to ${formatUsd(usd)}, estimated by the price list`;
     case 'unknown':
       return 'Not known: the price list has no price for this model';
@@ -78,12 +79,13 @@ const HTTP_WORDS: Readonly<Record<number, string>> = {
   504: 'a gateway waited too long',
 };
 
-/** The HTTP status of a call, in words. */
+/** The HTTP status of a call, in words; empty for a call that needed none, as one to the placeholder. */
 export function httpWords({ httpStatus, outcome }: Pick<Attempt, 'httpStatus' | 'outcome'>): string {
   if (httpStatus !== null) {
     const words = HTTP_WORDS[httpStatus] ?? (httpStatus >= 500 ? HTTP_WORDS[500] : null);
     return words ? `HTTP ${httpStatus}: ${words}` : `HTTP ${httpStatus}`;
   }
+  if (outcome === 'ok') return '';
   return outcome === 'running' ? 'No answer yet' : 'No HTTP answer came';
 }
 

@@ -65,7 +65,7 @@ function Ending({ record }: { readonly record: ImageRecord }) {
       ? { title: 'It was cancelled', advice: 'Retry makes it after all; Again with changes starts another one.' }
       : explain(error?.code ?? 'internal_error');
   const kept = warnings.find(({ code }) => code === 'picture_kept');
-  return html`<section class="stage stage-ended" aria-label="Why there is no picture">
+  return html`<section class=${`stage stage-ended stage-${status}`} aria-label="Why there is no picture">
     <p class="stage-reason">${title}</p>
     ${error !== null && html`<p>${error.detail}</p>`}
     ${kept && html`<p>The picture came all the same, and is kept: a retry finishes it without paying again.</p>`}

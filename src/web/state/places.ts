@@ -1,5 +1,6 @@
 /** The places of the page, kept in the hash of its URL, so that Reload and Back keep them. */
 
+import { STATUS_WORDS } from '../ui/words.ts';
 import { createStore, type Store } from './store.ts';
 
 /** Filters of the gallery, in the words of `GET /images`. */
@@ -67,7 +68,8 @@ export function parsePlace(hash: string): Place {
 
 function parseFilters(query: URLSearchParams): Filters {
   return {
-    status: query.getAll('status'),
+    // Of a link that was typed, or is older than this page, what is no status is passed over.
+    status: query.getAll('status').filter((one) => Object.hasOwn(STATUS_WORDS, one)),
     label: query.getAll('label'),
     preset: query.get('preset') ?? '',
     q: query.get('q') ?? '',

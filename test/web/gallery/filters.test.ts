@@ -75,7 +75,7 @@ describe.skipIf(!hasChromium)(`the filters of the gallery${chromiumNote}`, () =>
 
   it('says in words why the list cannot be read', async () => {
     await using easel = await startPageService();
-    await using view = await pages.open(easel, { path: '/#/?status=done' });
+    await using view = await pages.open(easel, { path: `/#/?q=${'x'.repeat(201)}` });
     view.expectProblem(/400/);
     await view.page.getByRole('alert').getByText('Something in the request is not right').waitFor();
     await view.page.getByRole('button', { name: 'Try again' }).waitFor();

@@ -12,6 +12,7 @@ describe('costWords', () => {
   it.each([
     [{ usd: 0.152, basis: 'usage' }, "$0.152, by the provider's own count"],
     [{ usd: 0.2, basis: 'estimate' }, 'Up to $0.20, estimated by the price list'],
+    [{ usd: 0, basis: 'estimate' }, 'Nothing, by the price list'],
     [{ usd: null, basis: 'unknown' }, 'Not known: the price list has no price for this model'],
     [{ usd: 0, basis: 'none' }, 'Nothing: no call was made, or none was billed'],
   ] as const)('%j', (cost, words) => {
@@ -36,6 +37,8 @@ it('httpWords says a status in words, one that it has no words for too', () => {
   expect(httpWords({ httpStatus: 429, outcome: 'failed' })).toBe(
     'HTTP 429: too many requests, or the quota is used up',
   );
+  // The placeholder answers without HTTP.
+  expect(httpWords({ httpStatus: null, outcome: 'ok' })).toBe('');
   expect(httpWords({ httpStatus: 529, outcome: 'failed' })).toBe('HTTP 529: an error inside the provider');
   expect(httpWords({ httpStatus: 418, outcome: 'failed' })).toBe('HTTP 418');
   expect(httpWords({ httpStatus: null, outcome: 'unknown' })).toBe('No HTTP answer came');
