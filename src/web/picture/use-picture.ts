@@ -1,5 +1,4 @@
 import { useCallback, useEffect, useRef, useState } from 'preact/hooks';
-import type { ServiceEvent } from '../service/event-stream.ts';
 import { ServiceError } from '../service/service-error.ts';
 import type { KnownImage } from '../state/images.ts';
 import { usePage } from '../state/page.ts';
@@ -12,9 +11,6 @@ export type PictureState =
   /** It was shown, and is there no longer. */
   | { readonly name: 'deleted' }
   | { readonly name: 'failed'; readonly error: unknown };
-
-/** A partial picture; one that comes before the record is kept until that is there. */
-type PartialEvent = Extract<ServiceEvent, { readonly type: 'partial' }>;
 
 interface Picture {
   readonly state: PictureState;
@@ -33,16 +29,13 @@ export function usePicture(mediaId: string): Picture {
   const { images, session } = usePage();
   const { key } = useStore(session);
   const known = useStore(images.of(mediaId));
-  const early = useRef<PartialEvent | null>(null);
-  const { error, readAgain } = useReading(mediaId, key, early);
+  const { error, readAgain } = useReading(mediaId, key);
   const wasShown = useRef(false);
   if (known !== null) wasShown.current = true;
   const isMissing = error instanceof ServiceError && error.problem?.code === 'not_found';
 
   useEffect(() => {
     return images.listen((event) => {
-      const isEarly = event.type === 'partial' && event.data.mediaId === mediaId;
-      if (isEarly && images.of(mediaId).get() === null) early.current = event;
       const isNewAgain = event.type === 'created' && event.data.mediaId === mediaId;
       if (event.type === 'reset' || isNewAgain) readAgain();
     });
@@ -60,7 +53,7 @@ export function usePicture(mediaId: string): Picture {
 }
 
 /** Reads the record at first, for another key, and on `readAgain`. A service that cannot be reached is asked again when it is back. */
-function useReading(mediaId: string, key: string | null, early: { current: PartialEvent | null }) {
+function useReading(mediaId: string, key: string | null) {
   const { service, images, connection } = usePage();
   const [error, setError] = useState<unknown>(null);
   const [turn, setTurn] = useState(0);
@@ -76,8 +69,6 @@ function useReading(mediaId: string, key: string | null, early: { current: Parti
         // An event that came meanwhile may be newer than what was read.
         if (images.of(mediaId).get() !== before) continue;
         images.note(record);
-        if (early.current !== null && record.status === 'generating') images.apply(early.current);
-        early.current = null;
         return;
       }
     };

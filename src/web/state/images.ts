@@ -1,5 +1,6 @@
 import type { ServiceEvent } from '../service/event-stream.ts';
 import type { ImageRecord, PartialPicture, StatusReport } from '../service/types.ts';
+import { createPartialPictures } from './partial-pictures.ts';
 import { createStore, type Store } from './store.ts';
 
 /** An image as the page knows it. */
@@ -18,6 +19,8 @@ export interface Images {
   readonly apply: (event: ServiceEvent) => void;
   /** Drops the images that `isShown` does not name, so that a long list takes no more memory than what is on show. */
   readonly keepOnly: (isShown: (mediaId: string) => boolean) => void;
+  /** Drops everything: it was for another key. */
+  readonly clear: () => void;
   /** Listens to every event, after it was applied. Returns the function that ends it. */
   readonly listen: (listener: (event: ServiceEvent) => void) => () => void;
 }
@@ -25,6 +28,7 @@ export interface Images {
 /** Creates an empty collection. */
 export function createImages(): Images {
   const stores = new Map<string, Store<KnownImage | null>>();
+  const partials = createPartialPictures();
   const listeners = new Set<(event: ServiceEvent) => void>();
   const of = (mediaId: string) => {
     const known = stores.get(mediaId);
@@ -34,9 +38,8 @@ export function createImages(): Images {
     return made;
   };
   const note = (record: ImageRecord) => {
-    const store = of(record.mediaId);
-    const isRunning = record.status === 'generating';
-    store.set({ record, partial: isRunning ? (store.get()?.partial ?? null) : null });
+    partials.noteStatus(record.mediaId, record.status);
+    of(record.mediaId).set({ record, partial: partials.of(record.mediaId) });
   };
   const applyTo = (event: ServiceEvent) => {
     switch (event.type) {
@@ -44,20 +47,24 @@ export function createImages(): Images {
       case 'done':
       case 'changed':
         // Others are not on show: a view that wants them listens.
+        partials.noteStatus(event.data.mediaId, event.data.status);
         if (stores.has(event.data.mediaId)) note(event.data);
         return;
       case 'status': {
+        partials.noteStatus(event.data.mediaId, event.data.status);
         const known = stores.get(event.data.mediaId)?.get();
         if (known) note({ ...known.record, ...toFields(event.data) });
         return;
       }
       case 'partial': {
+        partials.keep(event.data);
         const store = stores.get(event.data.mediaId);
         const known = store?.get();
         if (store && known) store.set({ ...known, partial: event.data });
         return;
       }
       case 'deleted':
+        partials.drop(event.data.mediaId);
         stores.get(event.data.mediaId)?.set(null);
         return;
     }
@@ -71,6 +78,10 @@ export function createImages(): Images {
     },
     keepOnly(isShown) {
       for (const mediaId of stores.keys()) if (!isShown(mediaId)) stores.delete(mediaId);
+    },
+    clear() {
+      stores.clear();
+      partials.clear();
     },
     listen(listener) {
       listeners.add(listener);

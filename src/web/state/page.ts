@@ -52,7 +52,7 @@ export function openPage(): Page {
     if (now === key) return;
     key = now;
     // The view is gone, and what it showed was for that key.
-    if (asking === 'forgotten') images.keepOnly(() => false);
+    if (asking === 'forgotten') images.clear();
     stream.restart();
     void identify();
   });
