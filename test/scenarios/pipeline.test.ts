@@ -88,7 +88,12 @@ describe('a picture, from request to file', () => {
     await using easel = await startEasel();
     const { body } = await easel.post({ mediaId: 'same', prompt: 'a lighthouse' });
     const files = await easel.files();
-    expect(files).toEqual([expect.stringMatching(/^originals\/same~/), 'same.png', 'same@256x160.png']);
+    expect(files).toEqual([
+      expect.stringMatching(/^originals\/same~/),
+      'same.png',
+      'same@256x160.png',
+      'same@thumb.webp',
+    ]);
     const original = await easel.services.images.get('same', { name: 'anonymous', seesAll: true, admin: true });
     expect(original.original?.sha256).toBe(body.sha256);
   });

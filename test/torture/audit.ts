@@ -5,7 +5,7 @@ import { cpSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { inputNames, originalName } from '../../src/core/domain/file-names.ts';
+import { inputNames, originalName, publishedFiles } from '../../src/core/domain/file-names.ts';
 import { type Attempt, countedUnknowns, type Image, isFinished } from '../../src/core/domain/image.ts';
 
 /** Every image in the database, and the faults that SQLite finds in the file. Call while the service is stopped or idle. */
@@ -31,11 +31,19 @@ export function readDatabase(folder: string): {
         SELECT status, totals.images AS kept, (SELECT count(*) FROM images WHERE images.status = totals.status) AS counted
         FROM totals WHERE kept <> counted`)
       .all();
+    const mislabelled = database
+      .prepare(`
+        WITH counted AS (SELECT owner, label, count(*) AS images FROM labels GROUP BY owner, label),
+          all_counted AS (SELECT * FROM counted UNION ALL SELECT '', label, sum(images) FROM counted GROUP BY label)
+        SELECT label FROM (SELECT * FROM all_counted EXCEPT SELECT owner, label, images FROM label_totals)
+        UNION SELECT label FROM (SELECT owner, label, images FROM label_totals EXCEPT SELECT * FROM all_counted)`)
+      .all();
     return {
       images: rows.map((row) => JSON.parse(String(row.document)) as Image),
       findings: [
         ...verdicts.filter((verdict) => verdict !== 'ok').map((verdict) => `integrity_check: ${verdict}`),
         ...miscounted.map((row) => `totals of ${row.status}: ${row.kept} kept, ${row.counted} counted`),
+        ...mislabelled.map((row) => `the label ${row.label} is miscounted`),
       ],
     };
   } finally {
@@ -77,7 +85,7 @@ export function filesOnDisk(folder: string): readonly string[] {
 /** Every file that the records list, each once, sorted. */
 export function filesOnRecord(images: readonly Image[]): readonly string[] {
   const names = images.flatMap((image) => [
-    ...[image.original, image.master, ...image.renditions].flatMap((file) => file?.name ?? []),
+    ...[image.original, ...publishedFiles(image)].flatMap((file) => file?.name ?? []),
     ...inputNames(image),
   ]);
   return [...new Set(names)].sort();
@@ -92,14 +100,11 @@ export function missingInputs(folder: string, images: readonly Image[]): readonl
 /** What is wrong with the pictures that a running service serves, compared with `images` and with the files on disk. */
 export async function auditServing(url: string, folder: string, images: readonly Image[]): Promise<readonly string[]> {
   const findings: string[] = [];
-  const published = new Map(
-    images.flatMap(({ master, renditions }) =>
-      [master, ...renditions].flatMap((file) => (file ? [[file.name, file]] : [])),
-    ),
-  );
+  const published = new Map(images.flatMap(publishedFiles).map((file) => [file.name, file]));
   for (const image of images) {
-    if (image.status === 'succeeded' && image.master === null)
-      findings.push(`${image.mediaId} succeeded without a master`);
+    if (image.status !== 'succeeded') continue;
+    if (image.master === null) findings.push(`${image.mediaId} succeeded without a master`);
+    if (!image.thumbnail) findings.push(`${image.mediaId} succeeded without a thumbnail`);
   }
   const names = new Set([...published.keys(), ...filesOnDisk(folder).filter((name) => !name.includes('/'))]);
   for (const name of names) {

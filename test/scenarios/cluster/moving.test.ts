@@ -40,7 +40,7 @@ it('an installation of one process is moved, served by two replicas, and its com
   expect(await migrate()).toMatchObject({
     code: 0,
     stderr: '',
-    stdout: expect.stringContaining('10 records and 30 files were copied now'),
+    stdout: expect.stringContaining('10 records and 40 files were copied now'),
   });
 
   const replicas = await Promise.all([cluster.start('all', SMALL), cluster.start('api', SMALL)]);

@@ -1,7 +1,7 @@
 /** Checks a cluster from outside: by its database, its bucket, and HTTP. */
 
 import { ListObjectsV2Command } from '@aws-sdk/client-s3';
-import { inputNames } from '../../../src/core/domain/file-names.ts';
+import { inputNames, publishedFiles, storedNameOf } from '../../../src/core/domain/file-names.ts';
 import { type Image, isFinished } from '../../../src/core/domain/image.ts';
 import type { Cluster } from '../../support/cluster/cluster.ts';
 import type { WebhookReceiver } from '../../support/network/webhook-receiver.ts';
@@ -16,7 +16,7 @@ export async function auditPictures(
   images: readonly Image[],
 ): Promise<{ readonly files: number; readonly findings: readonly string[] }> {
   const findings: string[] = [];
-  const published = images.flatMap(({ master, renditions }) => [...(master ? [master] : []), ...renditions]);
+  const published = images.flatMap(publishedFiles);
   for (const [index, file] of published.entries()) {
     const response = await fetch(`${urls[index % urls.length]}/media/${file.name}`);
     const bytes = Buffer.from(await response.arrayBuffer());
@@ -45,9 +45,8 @@ export async function auditBucket(
     token = page.NextContinuationToken;
   } while (token !== undefined);
   const named = images.flatMap((image) => [
-    ...[image.original, image.master, ...image.renditions].flatMap((file) =>
-      file ? [('stored' in file && file.stored) || file.name] : [],
-    ),
+    ...(image.original ? [image.original.name] : []),
+    ...publishedFiles(image).map(storedNameOf),
     ...inputNames(image),
   ]);
   const known = new Set(named.map((path) => path.slice(path.lastIndexOf('/') + 1)));
