@@ -66,7 +66,8 @@ export const attempts = z.array(
       durationMs: z.number().nullable().meta({ description: 'Null while it runs, or if the process died during it.' }),
       outcome: z.enum(SHOWN_OUTCOMES).meta({
         description:
-          '`running`: now; where its process was killed, until the job is taken over. `failed` is known not to be billed, `unknown` may be.',
+          '`running`: now; where its process was killed, until the job is taken over. `failed` is known not to be billed, `unknown` ' +
+          'may be.',
       }),
       httpStatus: z.int().nullable(),
       providerRequestId: z.string().nullable(),

@@ -22,7 +22,8 @@ export function addCleanup(program: Command): void {
     .option('--dry-run', 'delete nothing: the report only, with the first 100 pictures that would go')
     .addHelpText(
       'after',
-      '\nWith SQLite no service may be running. With PostgreSQL the replicas make lost files again, and this does not wait for that.\n\nExample:\n  easel cleanup --older-than 30d --dry-run',
+      '\nWith SQLite no service may be running. With PostgreSQL the replicas make lost files again, and this does not wait for that.' +
+        '\n\nExample:\n  easel cleanup --older-than 30d --dry-run',
     )
     .action(async (flags: CleanupFlags) => {
       process.exitCode = await cleanUp(flags);

@@ -38,7 +38,10 @@ export interface Cluster {
   readonly firstMark: FirstMark;
   readonly callLimits: SharedLimits;
   readonly requestCounters: RequestCounters;
-  /** Enters this replica among the others, which it tells how its providers stand. Raises `StorageSetupError` where one that runs has other secrets. */
+  /**
+   * Enters this replica among the others, which it tells how its providers stand. Raises `StorageSetupError` where one that runs has
+   * other secrets.
+   */
   join(secrets: Secrets, providers: () => readonly ProviderState[]): Promise<Membership>;
   /** Queues the images that have no job although they are unfinished. One of the replicas does it now and then. */
   reconcile(queue: Pick<JobQueue, 'enqueue'>): Promise<void>;

@@ -51,8 +51,8 @@ export function hasChecksum(name: string): boolean {
 }
 
 /**
- * The mediaId in a name that `masterName`, `renditionName`, `thumbnailName`, `originalName` or `publishedAs` made; null for any other name. Only the records
- * tell whether that image exists and has the file.
+ * The mediaId in a name that `masterName`, `renditionName`, `thumbnailName`, `originalName` or `publishedAs` made; null for any other
+ * name. Only the records tell whether that image exists and has the file.
  */
 export function mediaIdOf(name: string): string | null {
   const original = /^originals\/([^/@~]+)~[^/]+$/.exec(name);

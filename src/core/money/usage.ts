@@ -102,7 +102,10 @@ function daysOf({ from, to = undefined, days }: UsagePeriod, today: string): rea
   const end = Date.parse(last);
   const count = from === undefined ? (days ?? DEFAULT_DAYS) : (end - Date.parse(from)) / DAY_MS + 1;
   if (count > MAX_DAYS)
-    throw refused('from', `is ${count} days with to, ${last}; a report has at most ${MAX_DAYS}: ask for several`);
+    throw refused(
+      'from',
+      `makes a report of ${count} days, up to ${last}; it may have at most ${MAX_DAYS}: ask for several reports`,
+    );
   return Array.from({ length: count }, (_, index) => utcDay(end - index * DAY_MS));
 }
 

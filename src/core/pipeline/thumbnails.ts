@@ -10,8 +10,9 @@ import type { RecordStore } from '../ports/record-store.ts';
 import { finishSpec } from './finish.ts';
 
 /**
- * The thumbnail of a succeeded image as it is stored by then: the one that it has, else one that is made now from its original, or from its
- * master where that is lost, published and recorded. Null where no such image is left. Raises `storage_unavailable` where it cannot be made.
+ * The thumbnail of a succeeded image as it is stored by then: the one that it has, else one that is made now from its original, or from
+ * its master where that is lost, published and recorded. Null where no such image is left. Raises `storage_unavailable` where it cannot be
+ * made.
  */
 export type EnsureThumbnail = (mediaId: string) => Promise<MediaFile | null>;
 

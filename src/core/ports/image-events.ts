@@ -49,7 +49,10 @@ export interface ImageListener {
 
 /** A subscriber to all images. No function may raise or take long, since the publisher waits for it. */
 export interface ImagesListener {
-  /** A change, those of one image in their order. Of several in another process that follow closely on each other the last one may come alone. */
+  /**
+   * A change, those of one image in their order. Of several in another process that follow closely on each other the last one may come
+   * alone.
+   */
   changed(change: ImageChange): void;
   /** The newest partial picture of a running call for an image of this owner. */
   partial(picture: PartialPicture, owner: string): void;

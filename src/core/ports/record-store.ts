@@ -64,7 +64,9 @@ export interface RecordStore {
   list(query: ListQuery): Promise<Page>;
   /** Labels with the number of images that have them, of this owner or, for null, of all: the most used first, then by name. */
   labels(owner: string | null, limit: number): Promise<readonly LabelCount[]>;
-  /** When the queued image was requested that waits longest: ISO 8601, UTC; null where none is queued. Takes time for unfinished ones only. */
+  /**
+   * When the queued image was requested that waits longest: ISO 8601, UTC; null where none is queued. Takes time for unfinished ones only.
+   */
   oldestQueued(): Promise<string | null>;
   /** The mediaIds of all jobs: unfinished images, oldest first, then those with pending renditions. */
   unfinished(): Promise<readonly string[]>;

@@ -155,9 +155,9 @@ async function removeExpired(deps: RemovalDeps, sweep: Sweep, spec: CleanupSpec)
 }
 
 /**
- * Removes the oldest of the images that are meant until all files of all images fit into `maxBytes`. Files that belong to none take room, too, but no picture goes
- * for them: to remove it would not bring them below the limit for long. It does not go by the last access: to record that would cost a
- * write for each picture served.
+ * Removes the oldest of the images that are meant until all files of all images fit into `maxBytes`. Files that belong to none take room,
+ * too, but no picture goes for them: to remove it would not bring them below the limit for long. It does not go by the last access: to
+ * record that would cost a write for each picture served.
  */
 async function removeExcess(deps: RemovalDeps, sweep: Sweep, spec: CleanupSpec, unownedBytes: number): Promise<void> {
   const { maxBytes } = spec;

@@ -6,8 +6,8 @@ import type { PublishedPictures } from '../../core/images/published-file.ts';
 export type MediaDelivery = 'stream' | 'redirect';
 
 /**
- * Answers a GET or HEAD with 302 and a URL of the store, which gives the file with this media type. Neither outlives the signed URL that was
- * asked for, which is good for `secondsLeft`; null for one that is not signed.
+ * Answers a GET or HEAD with 302 and a URL of the store, which gives the file with this media type. Neither outlives the signed URL that
+ * was asked for, which is good for `secondsLeft`; null for one that is not signed.
  */
 export type Redirect = (
   reply: FastifyReply,

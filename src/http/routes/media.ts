@@ -58,8 +58,9 @@ export const mediaRoutes: FastifyPluginAsyncZod<MediaRoutesOptions> = async (
       tags: ['media'],
       summary: 'Get a picture',
       description:
-        '`{mediaId}.{png|jpeg|webp}` is the master, `{mediaId}@{width}x{height}.{png|jpeg|webp|avif}` a rendition, `{mediaId}@thumb.webp` a small ' +
-        'copy of the master. With `?v=` and the first 12 digits of the sha256 it may be cached for ever, a private one until its URL expires.',
+        '`{mediaId}.{png|jpeg|webp}` is the master, `{mediaId}@{width}x{height}.{png|jpeg|webp|avif}` a rendition, ' +
+        '`{mediaId}@thumb.webp` a small copy of the master. With `?v=` and the first 12 digits of the sha256 it may be cached for ever, ' +
+        'a private one until its URL expires.',
       params: z.object({
         file: z.string().meta({ examples: ['article-42-hero.png', 'article-42-hero@1200x675.png'] }),
       }),

@@ -13,7 +13,7 @@ export const operationsRoutes: FastifyPluginAsyncZod<{ images: Images }> = async
       summary: 'See how the service stands',
       description:
         'Providers, queue, disk, cleanup, how long the stages took, and the running processes: of all replicas over these records. ' +
-        'It is at most a second old; what another replica says of its providers is some seconds older.',
+        'It is at most a second old; what another replica says of its providers and of its stages is up to ten seconds older.',
       response: {
         200: json('How it stands.', operationsReport),
         ...problems('unauthorized', 'forbidden', 'rate_limited', 'storage_unavailable'),

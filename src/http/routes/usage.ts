@@ -17,9 +17,9 @@ export const usageRoutes: FastifyPluginAsyncZod<UsageRoutesOptions> = async (app
       tags: ['operations'],
       summary: 'What pictures have cost',
       description:
-        'By day (UTC), model and API key, days without any included, and how the budget of today stands. A key sees what was made under its name, ' +
-        'one with `read-all` or `admin` sees all. ' +
-        'Deleting a picture changes nothing here. A call whose outcome is unknown counts at its estimate.',
+        'By day (UTC), model and API key, days without any included, and how the budget of today stands. A key sees what was made under ' +
+        'its name, one with `read-all` or `admin` sees all. Deleting a picture changes nothing here. A call whose outcome is unknown ' +
+        'counts at its estimate.',
       querystring: usageQuery,
       response: {
         200: json('The report.', usageReport),

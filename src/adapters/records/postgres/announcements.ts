@@ -5,8 +5,9 @@ import { createNotices } from '../../postgres/notices.ts';
 import type { PostgresSession } from '../../postgres/session.ts';
 
 /**
- * The channel on which replicas hear of images that were added, changed or removed: `{"mediaId":"…","instance":"…","kind":"…","owner":"…"}`,
- * the writer's instance, the kind of the change (`ImageChange`; null where no caller sees it) and the image's owner.
+ * The channel on which replicas hear of images that were added, changed or removed:
+ * `{"mediaId":"…","instance":"…","kind":"…","owner":"…"}`, with the writer's instance, the kind of the change (`ImageChange`; null where
+ * no caller sees it) and the image's owner.
  */
 export const IMAGES_CHANNEL = 'easel_images';
 /** The channel on which replicas hear of deliveries that have become due for another reason than time; the payload names the sender. */

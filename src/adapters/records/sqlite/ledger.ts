@@ -4,7 +4,10 @@ import { answerWith, type Row, run, type Step, stopIf } from './writer/write.ts'
 
 /** Spending ledger: running sums per day, owner and model, so that no query sums over all images. */
 interface SqliteLedger {
-  /** Rows from a day (YYYY-MM-DD) on, to one where that is given, newest day first, without reservations; of one owner, or of all for null. */
+  /**
+   * Rows from a day (YYYY-MM-DD) on, up to and with `to` where that is given, newest day first, without reservations; of one owner, or of
+   * all for null.
+   */
   spending(from: string, owner: string | null, to?: string): readonly Spending[];
   /** Spending of the day and current reservations, in microdollars; of one owner, or of all for null. */
   balance(day: string, owner: string | null): Balance;

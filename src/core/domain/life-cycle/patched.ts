@@ -18,8 +18,8 @@ interface RequestPatch {
 
 /**
  * The caller changed fields that do not make the picture. Legal in every state; null where there is nothing to replace. New labels, a
- * new ttl and pinning change the expiry: a `ttlSeconds` that is among the changes counts from now, one that was there goes on as it was, and
- * labels count from when the present run was requested. An image that is not to be pinned loses the label that pins, too.
+ * new ttl and pinning change the expiry: a `ttlSeconds` that is among the changes counts from now, one that was there goes on as it was,
+ * and labels count from when the present run was requested. An image that is not to be pinned loses the label that pins, too.
  */
 export function patched(image: Image, { changes: asked, pinned, at, expiryOf }: RequestPatch): Image | null {
   const changes = pinned === false ? withoutPin(image, asked) : asked;

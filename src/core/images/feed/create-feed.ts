@@ -196,10 +196,12 @@ function idOf(recording: Recording, { place, partial }: Position): string {
 }
 
 /** Where the reader with this id goes on; null where the recording has not given the id. */
-function positionIn({ id, history, partials }: Recording, lastEventId: string): Position | null {
-  const [recording, place, partial, ...rest] = lastEventId.split('.');
-  if (recording !== id || rest.length > 0) return null;
-  const position = { place: Number(place), partial: Number(partial) };
+function positionIn(recording: Recording, lastEventId: string): Position | null {
+  const { history, partials } = recording;
+  const [place = 0, partial = 0] = lastEventId.split('.').slice(1).map(Number);
+  const position = { place, partial };
+  // Only the exact text that was given: `Number` also reads blanks, exponents and hexadecimal digits.
+  if (idOf(recording, position) !== lastEventId) return null;
   const isGiven = (number: number, last: number) => Number.isSafeInteger(number) && number >= 0 && number <= last;
-  return isGiven(position.place, history.next()) && isGiven(position.partial, partials.last()) ? position : null;
+  return isGiven(place, history.next()) && isGiven(partial, partials.last()) ? position : null;
 }

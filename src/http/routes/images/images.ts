@@ -92,8 +92,8 @@ export const imageRoutes: FastifyPluginAsyncZod<ImageRoutesOptions> = async (app
       tags: ['images'],
       summary: 'Get the record of a picture',
       description:
-        'With `If-None-Match` and its `ETag`, 304 while it has not changed: not while it is `queued`, as its place in line moves, nor where ' +
-        'its URLs are signed, as these run out.',
+        'With `If-None-Match` and its `ETag`, 304 while it has not changed: not while it is `queued`, as its place in line moves, nor ' +
+        'where its URLs are signed, as these run out.',
       params: imageParams,
       response: {
         200: json('The record.', imageRecord, { ETag: RECORD_TAG }),

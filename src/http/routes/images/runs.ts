@@ -141,8 +141,8 @@ export const runRoutes: FastifyPluginAsyncZod<RunRoutesOptions> = async (app, op
       tags: ['images'],
       summary: 'See what running a picture again would cost',
       description:
-        'What `POST /images/{mediaId}/retry` would cost now, and whether the picture may have been paid for already. Calls no provider and ' +
-        'changes nothing. It is refused as that is, but not for want of room, budget or a working provider.',
+        'What `POST /images/{mediaId}/retry` would cost now, and whether the picture may have been paid for already. Calls no provider ' +
+        'and changes nothing. It is refused as that is, but not for want of room, budget or a working provider.',
       params: imageParams,
       response: {
         200: json('What it would cost.', retryCost),

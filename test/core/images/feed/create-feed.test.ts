@@ -163,6 +163,11 @@ describe('the feed', () => {
       `${feed}.0`,
       `${id}.0`,
       `${feed}.x.0`,
+      `${feed}..`,
+      `${feed}.0x0.0`,
+      `${feed}.0. `,
+      `${feed}.NaN.0`,
+      feed,
     ];
     for (const unknown of [...strange, 'nonsense', '…']) {
       const reader = open(unknown);
