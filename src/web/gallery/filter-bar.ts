@@ -1,7 +1,8 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type { LabelCount } from '../service/types.ts';
+import { goTo } from '../state/navigation.ts';
 import { usePage } from '../state/page.ts';
-import { type Filters, goTo, hashOf, NO_FILTERS } from '../state/places.ts';
+import { type Filters, hashOf, NO_FILTERS } from '../state/places.ts';
 import { html } from '../ui/html.ts';
 import { STATUS_WORDS } from '../ui/words.ts';
 import { type Choice, ChoiceMenu } from './choice-menu.ts';

@@ -1,8 +1,8 @@
 import { useEffect, useState } from 'preact/hooks';
 import { ServiceError } from '../service/service-error.ts';
 import type { Model, Preset } from '../service/types.ts';
+import { goTo } from '../state/navigation.ts';
 import { usePage } from '../state/page.ts';
-import { goTo } from '../state/places.ts';
 import { may } from '../state/session.ts';
 import { useStore } from '../state/store.ts';
 import { announce } from '../ui/announce.ts';

@@ -1,4 +1,5 @@
-import { goTo, hashOf, NO_FILTERS, parsePlace } from '../state/places.ts';
+import { goTo } from '../state/navigation.ts';
+import { hashOf, NO_FILTERS, parsePlace } from '../state/places.ts';
 import { html } from '../ui/html.ts';
 
 const GALLERY = { name: 'gallery', filters: NO_FILTERS } as const;

@@ -6,7 +6,8 @@ import { createService, type Service } from '../service/service.ts';
 import type { Identity } from '../service/types.ts';
 import { type Connection, watchConnection } from './connection.ts';
 import { createImages, type Images } from './images.ts';
-import { type Place, watchPlace } from './places.ts';
+import { watchPlace } from './navigation.ts';
+import type { Place } from './places.ts';
 import { createSession, type Session } from './session.ts';
 import type { Store } from './store.ts';
 

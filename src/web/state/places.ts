@@ -1,7 +1,6 @@
 /** The places of the page, kept in the hash of its URL, so that Reload and Back keep them. */
 
 import { STATUS_WORDS } from '../ui/words.ts';
-import { createStore, type Store } from './store.ts';
 
 /** Filters of the gallery, in the words of `GET /images`. */
 export interface Filters {
@@ -83,23 +82,4 @@ function decode(text: string | undefined): string | null {
   } catch {
     return null;
   }
-}
-
-/** The place where the page is, as a store; it follows Back, Forward and links. */
-export function watchPlace(): Pick<Store<Place>, 'get' | 'subscribe'> {
-  const place = createStore(parsePlace(location.hash));
-  addEventListener('hashchange', () => place.set(parsePlace(location.hash)));
-  return place;
-}
-
-/** Goes to a place, as a link to it does; with `replace` Back does not return to the present one. */
-export function goTo(place: Exclude<Place, { readonly name: 'unknown' }>, { replace = false } = {}): void {
-  const hash = hashOf(place);
-  if (!replace) {
-    location.hash = hash;
-    return;
-  }
-  history.replaceState(history.state, '', hash);
-  // replaceState fires no event.
-  dispatchEvent(new HashChangeEvent('hashchange'));
 }
