@@ -153,7 +153,7 @@ describe('the feed', () => {
   it('says reset for an id of another process or time, or that it has not given', async () => {
     const { open, become } = scene();
     const { id } = open();
-    const [feed] = id.split('.');
+    const [feed = ''] = id.split('.');
     const strange = [
       'other.0.0',
       'feed0.0.0',
