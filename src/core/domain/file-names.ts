@@ -139,6 +139,11 @@ export function sha256(bytes: Uint8Array): string {
   return createHash('sha256').update(bytes).digest('hex');
 }
 
+/** `sha256`, made off the event loop, which tens of megabytes would hold up. */
+export async function sha256OffLoop(bytes: Uint8Array): Promise<string> {
+  return Buffer.from(await crypto.subtle.digest('SHA-256', bytes as Uint8Array<ArrayBuffer>)).toString('hex');
+}
+
 /** The files that the image publishes: master, renditions and thumbnail, as far as it has them. */
 export function publishedFiles({ master, renditions, thumbnail = null }: Image): readonly MediaFile[] {
   return [master, ...renditions, thumbnail].filter((file) => file !== null);

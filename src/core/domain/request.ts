@@ -18,6 +18,11 @@ export function maySee(caller: Caller, owner: string): boolean {
   return caller.seesAll || caller.name === owner;
 }
 
+/** The owner whose images the caller may see; null where these are all. */
+export function ownerSeenBy(caller: Caller): string | null {
+  return caller.seesAll ? null : caller.name;
+}
+
 /** True when the caller may change, run again and delete the images of this owner. */
 export function mayChange(caller: Caller, owner: string): boolean {
   return caller.admin || caller.name === owner;

@@ -1,7 +1,7 @@
 import type { Delivery } from '../domain/delivery.ts';
 import { ImageError } from '../domain/errors.ts';
 import type { Image } from '../domain/image.ts';
-import { type Caller, type CreateImage, type ImagePatch, mayChange, maySee } from '../domain/request.ts';
+import { type Caller, type CreateImage, type ImagePatch, mayChange, maySee, ownerSeenBy } from '../domain/request.ts';
 import type { OfferedModel } from '../models/model-list.ts';
 import type { UsagePeriod, UsageReport } from '../money/usage.ts';
 import type { OperationsReport, ReportOperations } from '../operations/operations.ts';
@@ -163,14 +163,14 @@ export function createImages(useCases: UseCases): Images {
     preview: useCases.preview,
     waitUntilFinished: useCases.waitUntilFinished,
     get: find,
-    list: (filter, caller) => records.list({ ...filter, owner: caller.seesAll ? null : caller.name }),
-    labels: (caller) => records.labels(caller.seesAll ? null : caller.name, MAX_LABELS),
+    list: (filter, caller) => records.list({ ...filter, owner: ownerSeenBy(caller) }),
+    labels: (caller) => records.labels(ownerSeenBy(caller), MAX_LABELS),
     followAll: useCases.openFeed,
     cleanup: useCases.cleanup,
     models: useCases.models,
     usage: useCases.usage,
     operations: useCases.operations,
-    listDeliveries: (filter, caller) => deliveries.page({ ...filter, owner: caller.seesAll ? null : caller.name }),
+    listDeliveries: (filter, caller) => deliveries.page({ ...filter, owner: ownerSeenBy(caller) }),
     presets: () => currentPresets(useCases.presets),
 
     async retry(mediaId, caller, options) {

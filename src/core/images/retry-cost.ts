@@ -1,4 +1,5 @@
 import { ImageError } from '../domain/errors.ts';
+import { sha256OffLoop } from '../domain/file-names.ts';
 import { hasEndedWithoutPicture, type Image, mayStillBring } from '../domain/image.ts';
 import { type Budget, type Cost, ZERO_COST } from '../domain/money.ts';
 import type { ImageRequest } from '../domain/request.ts';
@@ -35,7 +36,7 @@ export function createEstimateRetry({ upstreams, store, costs, budget }: RetryCo
   async function isKept({ original }: Image): Promise<boolean> {
     if (!original?.sound) return false;
     const bytes = await store.read(original.name);
-    return bytes !== null && (await checksum(bytes)) === original.sha256;
+    return bytes !== null && (await sha256OffLoop(bytes)) === original.sha256;
   }
 
   async function estimateCall({ owner }: Image, { plan }: Candidate): Promise<Cost> {
@@ -65,11 +66,6 @@ export function createEstimateRetry({ upstreams, store, costs, budget }: RetryCo
     if (!hasEndedWithoutPicture(image)) throw notRetryable(image);
     return { ...(await estimate(image)), mayBePaidAlready: mayBePaid(image) };
   };
-}
-
-/** SHA-256, in hex. Made off the event loop, which a large picture would hold up. */
-async function checksum(bytes: Uint8Array): Promise<string> {
-  return Buffer.from(await crypto.subtle.digest('SHA-256', bytes as Uint8Array<ArrayBuffer>)).toString('hex');
 }
 
 /** The provider that would be called first: one whose circuit breaker lets calls through, else the first that can make the picture. */

@@ -3,7 +3,7 @@ import { ImageError } from '../domain/errors.ts';
 import { inputName, storedNameOf } from '../domain/file-names.ts';
 import { isFinished } from '../domain/image.ts';
 import type { GivenInput, Input } from '../domain/input.ts';
-import { type Caller, maySee } from '../domain/request.ts';
+import { type Caller, maySee, ownerSeenBy } from '../domain/request.ts';
 import type { MediaStore } from '../ports/media-store.ts';
 import type { PictureFetcher } from '../ports/picture-fetcher.ts';
 import type { RecordStore } from '../ports/record-store.ts';
@@ -55,7 +55,7 @@ export function createReadInput({ records, store, fetcher }: InputSourcesDeps) {
     const name = inputName(sha256);
     /** Refuses one that is unknown, and one that other keys alone use, in the same words. */
     const refuseUnknown = async () => {
-      const users = await records.countSharing([name], caller.seesAll ? null : caller.name);
+      const users = await records.countSharing([name], ownerSeenBy(caller));
       if (users.size > 0) return;
       const advice = 'send the picture itself, or name one by its mediaId or its url';
       throw new ImageError('not_found', `no picture that this key may see was made of an input ${sha256}; ${advice}`);

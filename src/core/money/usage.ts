@@ -1,6 +1,6 @@
 import { ImageError } from '../domain/errors.ts';
 import { type Budget, microdollarsToUsd } from '../domain/money.ts';
-import type { Caller } from '../domain/request.ts';
+import { type Caller, ownerSeenBy } from '../domain/request.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { RecordStore } from '../ports/record-store.ts';
 import { budgetResetsAt, DAY_MS, utcDay } from './budget.ts';
@@ -63,7 +63,7 @@ export async function reportUsage(deps: UsageDeps, period: UsagePeriod, caller: 
   const today = utcDay(now);
   const days = daysOf(period, today);
   const [first = today, last = today] = [days.at(-1), days[0]];
-  const owner = caller.seesAll ? null : caller.name;
+  const owner = ownerSeenBy(caller);
   const limit = owner === null ? budget.usdPerDay : (budget.usdPerDayOfKey.get(owner) ?? null);
   const rows = await records.spending(first, owner, last);
   const ofToday = last === today ? rows : await records.spending(today, owner);

@@ -1,5 +1,5 @@
 import { ImageError } from '../domain/errors.ts';
-import { inputName } from '../domain/file-names.ts';
+import { inputName, sha256OffLoop } from '../domain/file-names.ts';
 import type { Input } from '../domain/input.ts';
 import type { MediaStore } from '../ports/media-store.ts';
 import type { EditParts, GenerationOptions } from '../ports/provider.ts';
@@ -45,17 +45,12 @@ export function createReadInputs({
       if (found.has(input.sha256)) continue;
       const bytes = await retryRead(() => store.read(inputName(input.sha256)));
       if (bytes === null) throw lostInput(mediaId, place, input, 'missing');
-      if ((await checksum(bytes)) !== input.sha256) throw lostInput(mediaId, place, input, 'damaged');
+      if ((await sha256OffLoop(bytes)) !== input.sha256) throw lostInput(mediaId, place, input, 'damaged');
       found.set(input.sha256, bytes);
     }
     const held = resources.move();
     return { bytes: found, [Symbol.dispose]: () => held.dispose() };
   };
-}
-
-/** In hex. Made off the event loop, which tens of megabytes would hold up. */
-async function checksum(bytes: Uint8Array): Promise<string> {
-  return Buffer.from(await crypto.subtle.digest('SHA-256', bytes as Uint8Array<ArrayBuffer>)).toString('hex');
 }
 
 function lostInput(mediaId: string, place: string, { sha256 }: Input, how: 'missing' | 'damaged'): ImageError {

@@ -56,7 +56,7 @@ export const feedRoutes: FastifyPluginAsyncZod<FeedRoutesOptions> = async (app, 
         'begins with what happens next, so a page opens it first and reads the list then. A comment every 15 s keeps the ' +
         'connection open. A client that comes back with `Last-Event-ID` gets what it has missed, once, or `reset`, after which it ' +
         'reads the list again: the id is of another process, is older than 15 minutes, or there was too much. `partial` comes for ' +
-        'pictures whose request has `partials`, and for those that somebody follows alone: this stream by itself has no model ' +
+        'pictures whose request has `partials`, and for those that a client follows alone: this stream by itself has no model ' +
         'stream. It does not end by itself, unless the key is withdrawn or the service stops.',
       headers: eventHeaders,
       response: {
