@@ -1,4 +1,3 @@
-import type { Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { type Easel, startEasel } from '../../support/app/easel.ts';
 import { openAiError, picture } from '../../support/openai/answers.ts';
@@ -6,29 +5,11 @@ import { axe } from '../../support/page/axe.ts';
 import { chromiumNote, hasChromium } from '../../support/page/chromium.ts';
 import { pageOpener } from '../../support/page/open-page.ts';
 import { until } from '../../support/until.ts';
+import { button, copied, patch, path } from './view.ts';
 
 const pages = pageOpener();
 
 const NASTY = `"><script>alert(1)</script> & 'x'`;
-
-const path = (mediaId: string) => `/#/images/${mediaId}`;
-const button = (page: Page, name: string) =>
-  page.getByRole('group', { name: 'What to do' }).getByRole('button', { name });
-
-/** The value of a field that is there to be copied. */
-async function copied(page: Page, name: string): Promise<string> {
-  return await page.getByLabel(name, { exact: true }).inputValue();
-}
-
-async function patch(easel: Easel, mediaId: string, body: unknown): Promise<void> {
-  const headers = { 'content-type': 'application/json' };
-  const { ok } = await fetch(`${easel.url}/images/${mediaId}`, {
-    method: 'PATCH',
-    headers,
-    body: JSON.stringify(body),
-  });
-  expect(ok).toBe(true);
-}
 
 describe.skipIf(!hasChromium)(`the picture's view${chromiumNote}`, () => {
   let easel: Easel;
