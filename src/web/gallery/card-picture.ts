@@ -40,7 +40,7 @@ function Finished({ summary, onLost }: CardPictureProps) {
       isShown
         ? html`<img class="card-image" src=${mediaPath(url)} alt=${title} width=${thumbnail?.width} height=${thumbnail?.height}
             loading="lazy" decoding="async" onLoad=${() => setLoaded(url)} onError=${lose} />`
-        : html`<span class="card-words">The picture cannot be loaded now</span>`
+        : html`<span class="card-words card-chip">The picture cannot be loaded now</span>`
     }
   `;
 }
@@ -54,7 +54,7 @@ function Running({ summary }: Pick<CardPictureProps, 'summary'>) {
   const elapsed = formatElapsed(now - Date.parse(since));
   return html`
     ${url !== null && html`<img class="card-image" src=${url} alt=${`${title}, as far as it is`} width=${width} height=${height} />`}
-    <span class=${url === null ? 'card-words card-running' : 'card-words card-running card-partial'}>
+    <span class=${url === null ? 'card-words card-running' : 'card-words card-running card-chip'}>
       <b class="card-stage" aria-hidden="true">${STATUS_WORDS[status]}</b> <span class="card-elapsed">${elapsed}</span>
     </span>
     ${status !== 'queued' && html`<span class="card-pulse" aria-hidden="true"></span>`}

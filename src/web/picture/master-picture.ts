@@ -18,6 +18,7 @@ export function MasterPicture({ record, readAgain }: MasterPictureProps) {
   const source = mediaPath(record.versionedUrl ?? record.url ?? '');
   const [shown, setShown] = useState<string | null>(null);
   const [broken, setBroken] = useState<string | null>(null);
+  const [lostThumbnail, setLostThumbnail] = useState<string | null>(null);
   const isShown = shown === sha256;
   const isBroken = broken === source;
   const stub = isShown ? null : thumbhashUrl(record.thumbhash);
@@ -32,7 +33,9 @@ export function MasterPicture({ record, readAgain }: MasterPictureProps) {
       ${
         thumbnail !== null &&
         !isShown &&
-        html`<img class="stage-picture" src=${mediaPath(thumbnail.versionedUrl)} ...${size} alt="" />`
+        lostThumbnail !== thumbnail.versionedUrl &&
+        html`<img class="stage-picture" onError=${() => setLostThumbnail(thumbnail.versionedUrl)}
+            src=${mediaPath(thumbnail.versionedUrl)} ...${size} alt="" />`
       }
       ${
         !isBroken &&

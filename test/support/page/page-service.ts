@@ -17,10 +17,14 @@ export interface PageService extends AsyncDisposable {
   restart(env?: Readonly<Record<string, string>>): Promise<void>;
 }
 
-/** Starts the service with these settings; it listens when the promise resolves. */
-export async function startPageService(env: Readonly<Record<string, string>> = {}): Promise<PageService> {
+/** Starts the service with these settings; it listens when the promise resolves. `prepare` fills its folder before. */
+export async function startPageService(
+  env: Readonly<Record<string, string>> = {},
+  prepare: (folder: string) => Promise<void> = async () => {},
+): Promise<PageService> {
   await using parts = new AsyncDisposableStack();
   const { path: folder } = parts.use(await temporaryFolder());
+  await prepare(folder);
   const upstream = await startOpenAiServer();
   parts.defer(() => upstream.close());
   const settings = {

@@ -1,10 +1,10 @@
 import type { Page } from 'playwright-core';
-import { describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openAiError, picture } from '../../support/openai/answers.ts';
 import { axe } from '../../support/page/axe.ts';
 import { chromiumNote, hasChromium } from '../../support/page/chromium.ts';
 import { pageOpener } from '../../support/page/open-page.ts';
-import { startPageService } from '../../support/page/page-service.ts';
+import { type PageService, startPageService } from '../../support/page/page-service.ts';
 import { until } from '../../support/until.ts';
 import { make } from './many-pictures.ts';
 
@@ -26,8 +26,13 @@ async function change(
 }
 
 describe.skipIf(!hasChromium)(`the gallery, live${chromiumNote}`, () => {
+  let easel: PageService;
+  beforeAll(async () => {
+    easel = await startPageService(SMALL);
+  });
+  afterAll(() => easel[Symbol.asyncDispose]());
+
   it('says how to begin, then shows a picture from its request to its end, with the partial pictures', async () => {
-    await using easel = await startPageService(SMALL);
     await using view = await pages.open(easel);
     const { page } = view;
     await page.getByRole('heading', { name: 'No pictures yet' }).waitFor();
@@ -36,7 +41,7 @@ describe.skipIf(!hasChromium)(`the gallery, live${chromiumNote}`, () => {
 
     const gate = easel.upstream.gate();
     easel.upstream.script(picture({ drip: { pause: gate } }));
-    await make(easel, { prompt: 'a slow lighthouse', partials: 1, labels: ['coast'] }, false);
+    await make(easel, { mediaId: 'slow', prompt: 'a slow lighthouse', partials: 1, labels: ['coast'] }, false);
     const slow = card(page, 'a slow lighthouse');
     await slow.getByText('Being painted').first().waitFor();
     await slow.getByText(/^\d+ s$/).waitFor();
@@ -49,10 +54,11 @@ describe.skipIf(!hasChromium)(`the gallery, live${chromiumNote}`, () => {
     expect(await image.getAttribute('alt')).toBe('a slow lighthouse');
     expect(await image.getAttribute('src')).toMatch(/^media\//);
     await slow.getByText('coast').waitFor();
+    await change(easel, 'DELETE', 'slow');
+    await page.getByRole('heading', { name: 'No pictures yet' }).waitFor();
   });
 
   it('says why a picture failed and what to do, marks a pin, and takes away what another tab deleted', async () => {
-    await using easel = await startPageService(SMALL);
     easel.upstream.script(openAiError('moderation_blocked'));
     await make(easel, { mediaId: 'refused', prompt: 'a refused thing' });
     await make(easel, { mediaId: 'kept', prompt: 'a kept thing' });
@@ -72,26 +78,7 @@ describe.skipIf(!hasChromium)(`the gallery, live${chromiumNote}`, () => {
     await page.getByRole('heading', { name: 'No pictures yet' }).waitFor();
   });
 
-  it('holds new pictures back while it is scrolled down, and shows them when asked', async () => {
-    await using easel = await startPageService(SMALL);
-    await Promise.all(Array.from({ length: 24 }, (_, index) => make(easel, { prompt: `earlier ${index}` })));
-    await using view = await pages.open(easel, { height: 600 });
-    const { page } = view;
-    await page.getByText('24 pictures').waitFor();
-    await page.evaluate('scrollTo(0, 700)');
-    const seen = await page.evaluate('document.elementFromPoint(200, 300).closest("a").dataset.mediaId');
-    await make(easel, { prompt: 'first of two' });
-    await make(easel, { prompt: 'second of two' });
-    await page.getByRole('button', { name: '2 new pictures' }).waitFor();
-    expect(await page.evaluate('document.elementFromPoint(200, 300).closest("a").dataset.mediaId')).toBe(seen);
-    await page.getByRole('button', { name: '2 new pictures' }).click();
-    await card(page, 'second of two').waitFor();
-    await until(() => page.evaluate('document.activeElement.textContent.startsWith("second of two")'));
-    await page.getByText('26 pictures').waitFor({ state: 'attached' });
-  });
-
   it('reads on by itself when a lost service is back', async () => {
-    await using easel = await startPageService(SMALL);
     await make(easel, { mediaId: 'before', prompt: 'from before' });
     await using view = await pages.open(easel);
     view.expectProblem(/ERR_CONNECTION_REFUSED|ERR_INCOMPLETE|ERR_EMPTY_RESPONSE|ERR_CONNECTION_RESET/);

@@ -1,14 +1,18 @@
-/** A gallery with many pictures, made within a second or two: the records are real, and their files are links to those of one. */
+/** A gallery with many pictures, which are there before the service starts: whole records, whose files are links to those of one. */
 
-import { link, readdir } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { link, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Image } from '../../../src/core/domain/image.ts';
+import type { Image, MediaFile } from '../../../src/core/domain/image.ts';
+import { exampleImage } from '../../support/app/fake-images.ts';
 import { openRecords } from '../../support/app/records.ts';
 import { type PageService, startPageService } from '../../support/page/page-service.ts';
+import { texturedPicture } from '../../support/pictures.ts';
 import { eventually, until } from '../../support/until.ts';
 
 /** Small pictures, whose files are made quickly. */
-const SIZE = { IMAGE_SIZE: '256x192', IMAGE_RENDITIONS: '' };
+const SIZE = { width: 256, height: 192 };
+const SETTINGS = { IMAGE_SIZE: '256x192', IMAGE_RENDITIONS: '' };
 
 interface Made {
   readonly mediaId: string;
@@ -35,53 +39,68 @@ async function ask(url: string, body: object): Promise<Made> {
   });
 }
 
-/** Starts a service with `count` pictures, `picture 1` being the oldest; every tenth has the label `tenth`. */
-export async function startWithPictures(
-  count: number,
-  env: Readonly<Record<string, string>> = {},
-): Promise<PageService> {
-  const easel = await startPageService({ ...SIZE, ...env });
-  await make(easel, { mediaId: 'sample', prompt: 'sample' });
-  // Its thumbnail is made when it is asked for first, at the latest.
-  await fetch(`${easel.url}/media/sample@thumb.webp`);
-  await easel.kill();
-  await copySample(easel.folder, count);
-  await easel.restart();
-  return easel;
+/** Starts a service with `count` pictures, `picture 1` being the oldest. */
+export async function startWithPictures(count: number): Promise<PageService> {
+  return startPageService(SETTINGS, (folder) => addPictures(folder, count));
 }
 
-async function copySample(folder: string, count: number): Promise<void> {
+async function addPictures(folder: string, count: number): Promise<void> {
   const media = join(folder, 'media');
-  const files = (await readdir(media)).filter((name) => name.startsWith('sample'));
+  await mkdir(media, { recursive: true });
+  const [master, thumbnail] = await Promise.all([
+    texturedPicture({ ...SIZE, format: 'png' }),
+    texturedPicture({ ...SIZE, format: 'webp' }),
+  ]);
+  const begin = Date.now() - count * 60_000;
+  const images = Array.from({ length: count }, (_, index) =>
+    doneImage(index + 1, new Date(begin + index * 60_000).toISOString(), master, thumbnail),
+  );
+  const [first] = images;
+  if (first === undefined) return;
+  for (const [file, bytes] of [
+    [first.master, master],
+    [first.thumbnail, thumbnail],
+  ] as const) {
+    if (file) await writeFile(join(media, file.name), bytes);
+  }
+  await Promise.all(
+    images
+      .slice(1)
+      .flatMap(({ master, thumbnail }) => [
+        link(join(media, String(first.master?.name)), join(media, String(master?.name))),
+        link(join(media, String(first.thumbnail?.name)), join(media, String(thumbnail?.name))),
+      ]),
+  );
   const records = openRecords(folder);
   try {
-    const sample = await records.get('sample');
-    if (sample === null) throw new Error('the sample was not made');
-    const document = JSON.stringify(sample);
-    const first = Date.parse(sample.createdAt) - count * 60_000;
-    const copies = Array.from({ length: count }, (_, index) => copyOf(document, index + 1, first + index * 60_000));
-    await records.accept(copies, Number.POSITIVE_INFINITY);
-    for (const { mediaId } of copies) {
-      for (const name of files) await link(join(media, name), join(media, name.replace('sample', mediaId)));
-    }
+    await records.accept(images, Number.POSITIVE_INFINITY);
   } finally {
     await records.close();
   }
 }
 
-function copyOf(document: string, number: number, at: number): Image {
+function doneImage(number: number, time: string, master: Buffer, thumbnail: Buffer): Image {
   const mediaId = `many-${String(number).padStart(5, '0')}`;
-  const copy: Image = JSON.parse(document.replaceAll('"sample', `"${mediaId}`));
+  const { request, ...example } = exampleImage({ mediaId });
   const prompt = `picture ${number}`;
-  const time = new Date(at).toISOString();
-  const labels = number % 10 === 0 ? ['tenth'] : [];
   return {
-    ...copy,
-    idempotencyKey: null,
+    ...example,
     prompt,
-    request: { ...copy.request, prompt, labels },
+    request: { ...request, prompt, preset: null, size: SIZE, renditions: [], labels: [], metadata: {} },
+    requestedSize: SIZE,
+    times: { status: 'succeeded', run: 1, since: time, startedAt: time },
+    master: fileOf(`${mediaId}.png`, 'png', master),
+    thumbnail: fileOf(`${mediaId}@thumb.webp`, 'webp', thumbnail),
+    renditions: [],
+    pending: [],
+    warnings: [],
     createdAt: time,
     requestedAt: time,
     completedAt: time,
+    expiresAt: null,
   };
+}
+
+function fileOf(name: string, format: MediaFile['format'], bytes: Buffer): MediaFile {
+  return { name, format, ...SIZE, bytes: bytes.length, sha256: createHash('sha256').update(bytes).digest('hex') };
 }

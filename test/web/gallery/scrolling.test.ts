@@ -1,7 +1,8 @@
 import type { Page } from 'playwright-core';
-import { describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { chromiumNote, hasChromium } from '../../support/page/chromium.ts';
 import { pageOpener } from '../../support/page/open-page.ts';
+import type { PageService } from '../../support/page/page-service.ts';
 import { until } from '../../support/until.ts';
 import { make, startWithPictures } from './many-pictures.ts';
 
@@ -31,11 +32,13 @@ function cardOf(page: Page, number: number) {
   return page.getByRole('link', { name: new RegExp(`^picture ${number} `) });
 }
 
-/** Scrolls down by screens until the picture is in the document, and looks at each for what it holds. */
+/** Scrolls down until the picture is in the document, and looks at each step for what it holds. */
 async function scrollTo(page: Page, number: number): Promise<void> {
+  // What is mounted is some screens high: a step that is not the last picture's must not jump over it.
+  const step = number === 1 ? 2400 : 700;
   let most = 0;
   await until(async () => {
-    await page.mouse.wheel(0, 2400);
+    await page.mouse.wheel(0, step);
     most = Math.max(most, (await page.evaluate('document.images.length')) as number);
     return (await cardOf(page, number).count()) > 0;
   });
@@ -43,23 +46,30 @@ async function scrollTo(page: Page, number: number): Promise<void> {
 }
 
 describe.skipIf(!hasChromium)(`a long gallery${chromiumNote}`, () => {
+  let easel: PageService;
+  beforeAll(async () => {
+    easel = await startWithPictures(1000);
+  });
+  afterAll(() => easel[Symbol.asyncDispose]());
+
   it('shows 1,000 pictures in a bounded document, from the first to the last and back', async () => {
-    await using easel = await startWithPictures(1000);
     await using view = await pages.open(easel);
     const { page } = view;
+    // What the page reads ahead at its first opening is over then.
+    await page.goto('about:blank');
     const lists: URL[] = [];
     page.on('request', (request) => {
       const url = new URL(request.url());
       if (url.pathname === '/images') lists.push(url);
     });
-    await page.reload();
+    await page.goto(easel.url);
     await cardOf(page, 1000).waitFor();
     expect(lists[0]?.searchParams.get('limit')).toBe('30');
     await page.mouse.move(600, 500);
     await scrollTo(page, 1);
     expectBounded(await weigh(page));
     // What was read once is not read again on the way back, and the first cards are there at once.
-    await page.getByText('1,001 pictures').waitFor();
+    await page.getByText('1,000 pictures').waitFor();
     const reads = lists.length;
     await page.keyboard.press('Control+Home');
     await page.evaluate('scrollTo(0, 0)');
@@ -70,62 +80,75 @@ describe.skipIf(!hasChromium)(`a long gallery${chromiumNote}`, () => {
   });
 
   it('keeps the place over Reload and Back, and the focus on the picture that was opened', async () => {
-    await using easel = await startWithPictures(200);
     await using view = await pages.open(easel);
     const { page } = view;
     await page.mouse.move(600, 500);
-    await scrollTo(page, 100);
-    await page.evaluate(`document.querySelector('[data-media-id="many-00100"]').scrollIntoView({ block: 'center' })`);
-    const place = async () => Math.round((await cardOf(page, 100).boundingBox())?.y ?? Number.NaN);
+    await scrollTo(page, 900);
+    await page.evaluate(`document.querySelector('[data-media-id="many-00900"]').scrollIntoView({ block: 'center' })`);
+    const place = async () => Math.round((await cardOf(page, 900).boundingBox())?.y ?? Number.NaN);
     const before = await place();
     await page.reload();
-    await cardOf(page, 100).waitFor();
+    await cardOf(page, 900).waitFor();
     await until(async () => (await place()) === before);
 
-    await cardOf(page, 100).click();
-    await page.waitForURL(/#\/images\/many-00100$/);
+    await cardOf(page, 900).click();
+    await page.waitForURL(/#\/images\/many-00900$/);
     expect(await page.evaluate('scrollY')).toBe(0);
     await page.goBack();
-    await cardOf(page, 100).waitFor();
+    await cardOf(page, 900).waitFor();
     await until(async () => (await place()) === before);
-    await until(async () => (await page.evaluate(FOCUSED)) === 'many-00100');
+    await until(async () => (await page.evaluate(FOCUSED)) === 'many-00900');
   });
 
   it('moves by the keyboard, and keeps the focus while its card is far away and while new pictures come', async () => {
-    await using easel = await startWithPictures(300);
     await using view = await pages.open(easel);
     const { page } = view;
     const focused = () => page.evaluate(FOCUSED);
-    await cardOf(page, 300).focus();
+    await cardOf(page, 1000).focus();
     for (const [key, number] of [
-      ['ArrowRight', 299],
-      ['ArrowDown', 295],
-      ['ArrowLeft', 296],
-      ['ArrowUp', 300],
-      ['ArrowUp', 300],
+      ['ArrowRight', 999],
+      ['ArrowDown', 995],
+      ['ArrowLeft', 996],
+      ['ArrowUp', 1000],
+      ['ArrowUp', 1000],
     ] as const) {
       await page.keyboard.press(key);
-      await until(async () => (await focused()) === `many-00${number}`);
+      await until(async () => (await focused()) === `many-${String(number).padStart(5, '0')}`);
     }
     // Of the grid, one card is a stop of Tab.
     await expect(page.locator('.gallery-grid a[tabindex="0"]').count()).resolves.toBe(1);
     await page.keyboard.press('PageDown');
-    await until(async () => (await focused()) !== 'many-00300');
+    await until(async () => (await focused()) !== 'many-01000');
     await page.keyboard.press('Home');
-    await until(async () => (await focused()) === 'sample');
-    await page.keyboard.press('ArrowRight');
-    await until(async () => (await focused()) === 'many-00300');
+    await until(async () => (await focused()) === 'many-01000');
 
     await page.mouse.move(600, 500);
-    await scrollTo(page, 150);
-    expect(await focused()).toBe('many-00300');
+    await scrollTo(page, 900);
+    expect(await focused()).toBe('many-01000');
     await make(easel, { mediaId: 'newest', prompt: 'the newest of all' });
     await page.getByRole('button', { name: '1 new picture' }).waitFor();
-    expect(await focused()).toBe('many-00300');
+    expect(await focused()).toBe('many-01000');
     await page.keyboard.press('ArrowRight');
-    await until(async () => (await focused()) === 'many-00299');
+    await until(async () => (await focused()) === 'many-00999');
     await until(() => page.evaluate('scrollY < 600'));
     await page.keyboard.press('Enter');
-    await page.waitForURL(/#\/images\/many-00299$/);
+    await page.waitForURL(/#\/images\/many-00999$/);
+  });
+
+  it('holds new pictures back while it is scrolled down, and shows them when asked', async () => {
+    await using view = await pages.open(easel, { height: 600 });
+    const { page } = view;
+    await page.getByRole('button', { name: 'Load more' }).waitFor({ state: 'attached' });
+    await page.evaluate('scrollTo(0, 700)');
+    const topmost = 'document.elementFromPoint(200, 300).closest("a").dataset.mediaId';
+    const seen = await page.evaluate(topmost);
+    await make(easel, { prompt: 'first of two' });
+    await make(easel, { prompt: 'second of two' });
+    await page.getByRole('button', { name: '2 new pictures' }).waitFor();
+    expect(await page.evaluate(topmost)).toBe(seen);
+    await page.getByRole('button', { name: '2 new pictures' }).click();
+    await page.getByRole('link', { name: /^second of two / }).waitFor();
+    await until(() => page.evaluate('document.activeElement.textContent.startsWith("second of two")'));
+    await page.getByRole('link', { name: /^first of two / }).waitFor();
   });
 });
