@@ -1,12 +1,12 @@
 import type { ComponentType } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
-import { Gallery } from './gallery/gallery.ts';
 import type { Place } from './state/places.ts';
 import { html } from './ui/html.ts';
 import { Notice } from './ui/notice.ts';
 
-/** The views but the first one, which are loaded when they are needed, so that the first one is there sooner. */
+/** The views, each loaded when it is needed, so that the one that a link leads to need not wait for the others. */
 const LOADERS = {
+  gallery: async () => (await import('./gallery/gallery.ts')).Gallery,
   picture: async () => (await import('./picture/picture.ts')).Picture,
   make: async () => (await import('./make/make.ts')).Make,
   operations: async () => (await import('./operations/operations.ts')).Operations,
@@ -21,7 +21,7 @@ const loaded = new Map<LaterView, ComponentType<object>>();
 export function View({ place }: { readonly place: Place }) {
   switch (place.name) {
     case 'gallery':
-      return html`<${Gallery} filters=${place.filters} />`;
+      return html`<${Later} key="gallery" name="gallery" given=${{ filters: place.filters }} />`;
     case 'picture':
       return html`<${Later} key=${`picture ${place.mediaId}`} name="picture" given=${{ mediaId: place.mediaId }} />`;
     case 'make':

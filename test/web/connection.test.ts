@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { postUntilTaken } from '../support/cluster/post-taken.ts';
 import { chromiumNote, hasChromium } from '../support/page/chromium.ts';
 import { pageOpener } from '../support/page/open-page.ts';
 import { startPageService } from '../support/page/page-service.ts';
@@ -113,11 +114,7 @@ describe.skipIf(!hasChromium)(`the page while the service is gone${chromiumNote}
     await service.kill();
     await page.getByText('The service cannot be reached.').first().waitFor();
     await service.restart();
-    await fetch(`${service.url}/images`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({ prompt: 'made meanwhile' }),
-    });
+    await postUntilTaken(service, { prompt: 'made meanwhile' });
     await page.getByRole('link', { name: /^made meanwhile/ }).waitFor();
   });
 

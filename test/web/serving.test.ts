@@ -30,13 +30,17 @@ describe.skipIf(!hasChromium)(`the page in Chromium${chromiumNote}`, () => {
       if (['Document', 'Script', 'Stylesheet'].includes(kinds.get(requestId) ?? '')) bytes += encodedDataLength;
     });
     await session.send('Network.enable');
-    await view.page.goto(service.url, { waitUntil: 'load' });
+    // The view's own modules come after the document's.
+    const gallery = view.page.getByRole('heading', { level: 1, name: 'Gallery' });
+    await view.page.goto(service.url);
+    await gallery.waitFor();
     expect(kinds.size).toBeGreaterThan(3);
     expect(bytes).toBeGreaterThan(5 * KB);
     expect(bytes).toBeLessThan(100 * KB);
 
     bytes = 0;
-    await view.page.reload({ waitUntil: 'load' });
+    await view.page.reload();
+    await gallery.waitFor();
     expect(bytes).toBeLessThan(2 * KB);
   });
 });

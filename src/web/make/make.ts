@@ -9,7 +9,7 @@ import { announce } from '../ui/announce.ts';
 import { html } from '../ui/html.ts';
 import { ErrorNotice } from '../ui/notice.ts';
 import { DescriptionFields } from './description-fields.ts';
-import { type Draft, isDescribed } from './draft.ts';
+import { type Draft, isDescribed, toRequest } from './draft.ts';
 import { errorsByField } from './field-errors.ts';
 import { InputFields } from './input-fields.ts';
 import { useLivePreview } from './live-preview.ts';
@@ -61,7 +61,7 @@ export function Make({ from, input }: MakeProps) {
         <${OptionFields} draft=${draft} change=${change} preset=${preset} models=${models} errorOf=${errorOf} />
       </div>
       <div class="make-side">
-        <${PreviewPanel} ...${live} isOffered=${mayMake || state.identity === null} />
+        <${PreviewPanel} ...${live} wanted=${toRequest(draft).size ?? preset?.size ?? null} isOffered=${mayMake || state.identity === null} />
         ${submission.error && html`<${ErrorNotice} error=${submission.error} />`}
         <div class="make-actions">
           <button class="primary" aria-describedby="make-state" disabled=${!mayMake || !isDescribed(draft) || submission.state !== 'idle'}>Make</button>

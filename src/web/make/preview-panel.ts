@@ -16,10 +16,12 @@ const BASIS_WORDS = {
 interface PreviewPanelProps extends LivePreview {
   /** Whether the key may ask for it. */
   readonly isOffered: boolean;
+  /** The size that the picture gets, as far as the form knows it. */
+  readonly wanted: string | null;
 }
 
 /** What would be sent and what it would cost, before anything is paid. */
-export function PreviewPanel({ preview, error, isLoading, isOffered }: PreviewPanelProps) {
+export function PreviewPanel({ preview, error, isLoading, isOffered, wanted }: PreviewPanelProps) {
   const hint = isOffered ? 'Say what to show, and it stands here.' : 'Keys that may make pictures see it here.';
   return html`<section class="preview" aria-labelledby="preview-title" aria-busy=${isLoading ? 'true' : 'false'}>
     <h2 id="preview-title">What would be sent</h2>
@@ -35,15 +37,12 @@ export function PreviewPanel({ preview, error, isLoading, isOffered }: PreviewPa
       html`<h3>Final prompt</h3>
         <p class="final-prompt" tabindex="0" role="group" aria-label="Final prompt">${preview.prompt}</p>
         <h3>Size</h3>
-        <${CropDrawing} preview=${preview} />
-        <p class="small muted">${describeCrop(preview)}</p>
+        <${CropDrawing} preview=${preview} description=${describeCrop(preview, wanted)} />
+        <p class="small muted" aria-hidden="true">${describeCrop(preview, wanted)}</p>
         <h3>Estimated cost</h3>
         <p><strong class="cost">${formatUsd(preview.cost.usd)}</strong> <span class="small muted">${BASIS_WORDS[preview.cost.basis]}</span></p>
         <p class="small muted">${describeProviders(preview.providers)}</p>
-        ${
-          preview.parametersDropped.length > 0 &&
-          html`<p class="small">The model has no parameter for ${preview.parametersDropped.join(', ')}; where words can say it, the prompt does.</p>`
-        }`
+        ${describeDropped(preview.parametersDropped).map((sentence) => html`<p class="small">${sentence}</p>`)}`
     }
   </section>`;
 }
@@ -51,4 +50,15 @@ export function PreviewPanel({ preview, error, isLoading, isOffered }: PreviewPa
 function describeProviders([first = '', ...others]: readonly string[]): string {
   const rest = others.length === 0 ? '' : `; if it is down, by ${others.join(', then ')}`;
   return `Made by ${first}${rest}.`;
+}
+
+/** What the model has no parameter for, in sentences. */
+function describeDropped(parameters: readonly string[]): readonly string[] {
+  const named = parameters.filter((name) => name !== 'partials');
+  return [
+    ...(named.length > 0
+      ? [`The model has no parameter for ${named.join(', ')}; where words can say it, the prompt does.`]
+      : []),
+    ...(named.length < parameters.length ? ['The model does not show the picture while it is painted.'] : []),
+  ];
 }

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { postUntilTaken } from '../../support/cluster/post-taken.ts';
 import { picture } from '../../support/openai/answers.ts';
 import { axe } from '../../support/page/axe.ts';
 import { chromiumNote, hasChromium } from '../../support/page/chromium.ts';
@@ -85,11 +86,7 @@ describe.skipIf(!hasChromium)(`making pictures on the page${chromiumNote}`, () =
 
   it('says at the name that it is taken, and makes the picture under another one', async () => {
     await using service = await startPageService();
-    await fetch(`${service.url}/images`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({ mediaId: 'taken', prompt: 'a lighthouse' }),
-    });
+    await postUntilTaken(service, { mediaId: 'taken', prompt: 'a lighthouse' });
     await using view = await pages.open(service, { path: '/#/make' });
     view.expectProblem(/status of 409/);
     const { page } = view;
@@ -129,15 +126,11 @@ describe.skipIf(!hasChromium)(`making pictures on the page${chromiumNote}`, () =
 
   it('fills in the request of a picture that is made again with changes', async () => {
     await using service = await startPageService();
-    const made = await fetch(`${service.url}/images`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({
-        mediaId: 'first',
-        brief: { subject: 'a lighthouse', avoid: ['people'] },
-        labels: ['blog'],
-        size: '1024x1024',
-      }),
+    const made = await postUntilTaken(service, {
+      mediaId: 'first',
+      brief: { subject: 'a lighthouse', avoid: ['people'] },
+      labels: ['blog'],
+      size: '1024x1024',
     });
     expect(made.status).toBe(201);
     await using view = await pages.open(service, { path: '/#/make?from=first' });

@@ -1,30 +1,17 @@
 import { describe, expect, it } from 'vitest';
+import { postUntilTaken } from '../../support/cluster/post-taken.ts';
 import { openAiError } from '../../support/openai/answers.ts';
 import { axe } from '../../support/page/axe.ts';
 import { chromiumNote, hasChromium } from '../../support/page/chromium.ts';
 import { pageOpener } from '../../support/page/open-page.ts';
-import { type PageService, startPageService } from '../../support/page/page-service.ts';
-import { eventually } from '../../support/until.ts';
+import { startPageService } from '../../support/page/page-service.ts';
 
 const pages = pageOpener();
-
-/** Asks for a picture; where the service is busy, again. */
-async function make(service: PageService, body: object): Promise<Response> {
-  return await eventually(async () => {
-    const answer = await fetch(`${service.url}/images`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify(body),
-    });
-    if (answer.status === 429) throw new Error(await answer.text());
-    return answer;
-  });
-}
 
 describe.skipIf(!hasChromium)(`operations on the page${chromiumNote}`, () => {
   it('shows providers, queue, spending, stages, storage and models in words', async () => {
     await using service = await startPageService({ BUDGET_USD_PER_DAY: '5' });
-    expect((await make(service, { prompt: 'a lighthouse' })).status).toBe(201);
+    expect((await postUntilTaken(service, { prompt: 'a lighthouse' })).status).toBe(201);
     await using view = await pages.open(service, { path: '/#/operations' });
     const { page } = view;
     await page.getByRole('heading', { level: 3, name: /^openai/ }).waitFor();
@@ -39,7 +26,7 @@ describe.skipIf(!hasChromium)(`operations on the page${chromiumNote}`, () => {
   it('says that a provider is down, and why', async () => {
     await using service = await startPageService();
     service.upstream.always(openAiError('invalid_api_key'));
-    await make(service, { prompt: 'a lighthouse' });
+    await postUntilTaken(service, { prompt: 'a lighthouse' });
     await using view = await pages.open(service, { path: '/#/operations' });
     await view.page.getByText('Down', { exact: true }).waitFor();
     await view.page.getByText(/^Last error/).waitFor();
@@ -48,7 +35,7 @@ describe.skipIf(!hasChromium)(`operations on the page${chromiumNote}`, () => {
   it('names the pictures that a cleanup would take, deletes them only after asking, and keeps pinned ones', async () => {
     await using service = await startPageService({ RETENTION: '1s', CLEANUP_INTERVAL_SECONDS: '86400' });
     for (const mediaId of ['goes', 'stays']) {
-      expect((await make(service, { mediaId, prompt: mediaId })).status).toBe(201);
+      expect((await postUntilTaken(service, { mediaId, prompt: mediaId })).status).toBe(201);
     }
     await fetch(`${service.url}/images/stays`, {
       method: 'PATCH',
@@ -81,7 +68,7 @@ describe.skipIf(!hasChromium)(`operations on the page${chromiumNote}`, () => {
 
   it('shows a webhook that fails, and sends it again', async () => {
     await using service = await startPageService({ WEBHOOK_ALLOW_HOSTS: '127.0.0.1:9' });
-    await make(service, { prompt: 'a lighthouse', webhookUrl: 'http://127.0.0.1:9/hook' });
+    await postUntilTaken(service, { prompt: 'a lighthouse', webhookUrl: 'http://127.0.0.1:9/hook' });
     await using view = await pages.open(service, { path: '/#/operations' });
     const { page } = view;
     await page.getByText('127.0.0.1:9', { exact: true }).waitFor();
@@ -96,7 +83,7 @@ describe.skipIf(!hasChromium)(`operations on the page${chromiumNote}`, () => {
     { width: 1280, dark: true },
   ])('has nothing serious for axe at $width px, dark: $dark', async (look) => {
     await using service = await startPageService({ BUDGET_USD_PER_DAY: '5', MEDIA_MAX_BYTES: '1000000000' });
-    await make(service, { prompt: 'a lighthouse' });
+    await postUntilTaken(service, { prompt: 'a lighthouse' });
     await using view = await pages.open(service, { path: '/#/operations', ...look });
     await view.page.getByRole('rowheader', { name: /^The call to the model/ }).waitFor();
     await view.page.getByRole('button', { name: 'Dry run' }).click();
