@@ -1,7 +1,7 @@
-import { describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { chromiumNote, hasChromium } from '../support/page/chromium.ts';
 import { pageOpener } from '../support/page/open-page.ts';
-import { startPageService } from '../support/page/page-service.ts';
+import { type PageService, startPageService } from '../support/page/page-service.ts';
 import { TEST_KEYS } from '../support/test-keys.ts';
 
 const pages = pageOpener();
@@ -10,8 +10,13 @@ const ENV = { API_KEYS: TEST_KEYS };
 const REFUSED = /status of 401/;
 
 describe.skipIf(!hasChromium)(`keys on the page${chromiumNote}`, () => {
+  let service: PageService;
+  beforeAll(async () => {
+    service = await startPageService(ENV);
+  });
+  afterAll(() => service[Symbol.asyncDispose]());
+
   it('asks for a key, says that a wrong one is refused, and takes a right one', async () => {
-    await using service = await startPageService(ENV);
     await using view = await pages.open(service);
     view.expectProblem(REFUSED);
     const { page } = view;
@@ -33,7 +38,6 @@ describe.skipIf(!hasChromium)(`keys on the page${chromiumNote}`, () => {
   });
 
   it('keeps a key for the tab, and on the device only where that is asked for', async () => {
-    await using service = await startPageService(ENV);
     await using view = await pages.open(service, { key: 'blog-secret' });
     view.expectProblem(REFUSED);
     const { page } = view;
@@ -59,7 +63,6 @@ describe.skipIf(!hasChromium)(`keys on the page${chromiumNote}`, () => {
   });
 
   it('shows nothing of what a key saw once it is forgotten, and does not go on with what it asked', async () => {
-    await using service = await startPageService(ENV);
     await using view = await pages.open(service, { key: 'blog-secret', path: '/#/make' });
     view.expectProblem(REFUSED);
     view.expectProblem(/ERR_FAILED/);
@@ -80,7 +83,6 @@ describe.skipIf(!hasChromium)(`keys on the page${chromiumNote}`, () => {
   });
 
   it('works for as long as the page is open where the browser stores nothing', async () => {
-    await using service = await startPageService(ENV);
     await using view = await pages.open(service);
     view.expectProblem(REFUSED);
     const { page } = view;
@@ -98,7 +100,6 @@ describe.skipIf(!hasChromium)(`keys on the page${chromiumNote}`, () => {
   });
 
   it('sends a key as Authorization, and in no URL', async () => {
-    await using service = await startPageService(ENV);
     await using view = await pages.open(service);
     view.expectProblem(REFUSED);
     const urls: string[] = [];
@@ -132,7 +133,6 @@ describe.skipIf(!hasChromium)(`keys on the page${chromiumNote}`, () => {
   });
 
   it('offers what the key may do: no Operations without admin, no Make without generate', async () => {
-    await using service = await startPageService(ENV);
     await using view = await pages.open(service, { key: 'viewer-secret', path: '/#/make' });
     view.expectProblem(REFUSED);
     const { page } = view;

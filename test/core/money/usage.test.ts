@@ -63,8 +63,8 @@ describe('the report of usage', () => {
 
   it.each<[UsagePeriod, string]>([
     [{ from: '2026-11-22', to: '2026-11-21' }, 'from must not be after to'],
-    [{ from: '2025-11-22' }, 'from is 367 days'],
-    [{ from: '2024-01-01', to: '2025-01-01' }, 'from is 367 days'],
+    [{ from: '2025-11-22' }, 'from makes a report of 367 days'],
+    [{ from: '2024-01-01', to: '2025-01-01' }, 'from makes a report of 367 days'],
     [{ to: '2026-11-24' }, 'to must not be after today, 2026-11-23'],
     [{ from: '2026-11-24', to: '2026-11-30' }, 'from must not be after today, 2026-11-23'],
     [{ from: '2026-11-20', days: 3 }, 'days cannot stand beside'],
