@@ -20,7 +20,7 @@ describe.skipIf(!hasChromium)(`the page in Chromium${chromiumNote}`, () => {
     expect(await axe(view.page)).toEqual([]);
   });
 
-  it('takes less than 100 KB for its document, scripts and styles, with their headers, and a second view takes almost nothing', async () => {
+  it('takes less than 100 KB for document, scripts and styles, with their headers, and almost nothing again', async () => {
     await using view = await pages.open(service, { path: '/health/live' });
     const session = await view.context.newCDPSession(view.page);
     const kinds = new Map<string, string>();

@@ -31,7 +31,8 @@ export function FilterBar({ filters }: FilterBarProps) {
     <${ChoiceMenu} name="Label" choices=${labels} chosen=${label} empty="No picture has a label yet." onOpen=${readLabels}
       onChoose=${(chosen: readonly string[]) => change({ label: chosen })} />
     <div class="filter-choice"><label class="visually-hidden" for="filter-preset">Preset</label>
-      <select id="filter-preset" value=${preset} onChange=${(event: Event) => change({ preset: (event.currentTarget as HTMLSelectElement).value })}>
+      <select id="filter-preset" value=${preset}
+        onChange=${(event: Event) => change({ preset: (event.currentTarget as HTMLSelectElement).value })}>
         <option value="">Any preset</option>
         ${presets.map((name) => html`<option key=${name} value=${name}>${name}</option>`)}
       </select>

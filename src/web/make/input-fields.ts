@@ -51,7 +51,8 @@ export function InputFields({ draft, change, errorOf }: InputFieldsProps) {
     ${
       inputs.length > 0 &&
       mask === null &&
-      html`<${DropZone} name="Add a mask" text="A mask for the first picture, of its size: its transparent parts are painted anew. Drop it here, or"
+      html`<${DropZone} name="Add a mask"
+        text="A mask for the first picture, of its size: its transparent parts are painted anew. Drop it here, or"
         onFiles=${([file]: readonly File[]) => file && change({ mask: toInput(file) })} />`
     }
   </fieldset>`;

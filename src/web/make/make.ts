@@ -56,15 +56,18 @@ export function Make({ from, input }: MakeProps) {
     <form class="make" onSubmit=${submit} noValidate>
       <div class="make-fields">
         <${DescriptionFields} draft=${draft} change=${change} preset=${preset} errorOf=${errorOf} />
-        <${PresetChoice} presets=${presets} value=${draft.preset} onChange=${(name: string) => change({ preset: name })} error=${errorOf('preset')} />
+        <${PresetChoice} presets=${presets} value=${draft.preset} error=${errorOf('preset')}
+          onChange=${(name: string) => change({ preset: name })} />
         <${InputFields} draft=${draft} change=${change} errorOf=${errorOf} />
         <${OptionFields} draft=${draft} change=${change} preset=${preset} models=${models} errorOf=${errorOf} />
       </div>
       <div class="make-side">
-        <${PreviewPanel} ...${live} wanted=${toRequest(draft).size ?? preset?.size ?? null} isOffered=${mayMake || state.identity === null} />
+        <${PreviewPanel} ...${live} wanted=${toRequest(draft).size ?? preset?.size ?? null}
+          isOffered=${mayMake || state.identity === null} />
         ${submission.error && html`<${ErrorNotice} error=${submission.error} />`}
         <div class="make-actions">
-          <button class="primary" aria-describedby="make-state" disabled=${!mayMake || !isDescribed(draft) || submission.state !== 'idle'}>Make</button>
+          <button class="primary" aria-describedby="make-state"
+            disabled=${!mayMake || !isDescribed(draft) || submission.state !== 'idle'}>Make</button>
           <button type="button" class="quiet" onClick=${clear}>Clear the form</button>
         </div>
         <p id="make-state" class="small muted" role="status">${describeState(submission.state, mayMake, draft, state.identity !== null)}</p>

@@ -72,7 +72,13 @@ export function OptionFields({ draft, change, preset, models, errorOf }: OptionF
         ${text('Style', 'style', 'style', 'Sent as a parameter, or written into the prompt.')}
         ${select('Background', 'background', ['auto', 'transparent', 'opaque'])}
         ${select('Format', 'format', ['png', 'jpeg', 'webp'])}
-        ${text('Renditions', 'renditions', 'renditions', 'Such as 1200x675.webp 600x338.avif; none for none.', preset?.renditions.join(' '))}
+        ${text(
+          'Renditions',
+          'renditions',
+          'renditions',
+          'Such as 1200x675.webp 600x338.avif; none for none.',
+          preset?.renditions.join(' '),
+        )}
         ${text('Name', 'mediaId', 'mediaId', 'The mediaId: names the file and its URL. Left empty, one is made.', 'article-42-hero')}
         ${text('Days to keep', 'days', 'ttlSeconds', 'Deleted after that. Left empty: as configured.')}
         <${Field} label="Labels" rows=${2} value=${draft.labels} error=${errorOf('labels')} hint="To find it again, one a line."

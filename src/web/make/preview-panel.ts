@@ -30,7 +30,9 @@ export function PreviewPanel({ preview, error, isLoading, isOffered, wanted }: P
     ${
       error?.problem?.errors &&
       html`<p class="field-error">Not right yet:</p>
-        <ul class="preview-errors small">${error.problem.errors.map(({ path, message }) => html`<li><strong>${nameField(path)}:</strong> ${message}</li>`)}</ul>`
+        <ul class="preview-errors small">${error.problem.errors.map(
+          ({ path, message }) => html`<li><strong>${nameField(path)}:</strong> ${message}</li>`,
+        )}</ul>`
     }
     ${
       preview &&
@@ -40,7 +42,10 @@ export function PreviewPanel({ preview, error, isLoading, isOffered, wanted }: P
         <${CropDrawing} preview=${preview} description=${describeCrop(preview, wanted)} />
         <p class="small muted" aria-hidden="true">${describeCrop(preview, wanted)}</p>
         <h3>Estimated cost</h3>
-        <p><strong class="cost">${formatUsd(preview.cost.usd)}</strong> <span class="small muted">${BASIS_WORDS[preview.cost.basis]}</span></p>
+        <p>
+          <strong class="cost">${formatUsd(preview.cost.usd)}</strong>${' '}
+          <span class="small muted">${BASIS_WORDS[preview.cost.basis]}</span>
+        </p>
         <p class="small muted">${describeProviders(preview.providers)}</p>
         ${describeDropped(preview.parametersDropped).map((sentence) => html`<p class="small">${sentence}</p>`)}`
     }

@@ -42,10 +42,17 @@ export function CleanupPanel({ nextAt, last, onDone }: CleanupPanelProps) {
     }
   };
   return html`<${Panel} title="Cleanup">
-    <p>${nextAt === null ? 'No cleanup is scheduled.' : `The next one: ${formatTime(nextAt)}.`} ${last === null ? 'None has run yet.' : describeLast(last)}</p>
+    <p>
+      ${nextAt === null ? 'No cleanup is scheduled.' : `The next one: ${formatTime(nextAt)}.`}${' '}
+      ${last === null ? 'None has run yet.' : describeLast(last)}
+    </p>
     <div class="actions">
       <button type="button" disabled=${isBusy} onClick=${() => run(true)}>Dry run</button>
-      ${report?.dryRun && report.deleted > 0 && html`<button type="button" class="danger" disabled=${isBusy} onClick=${() => setAsking(true)}>Clean up now</button>`}
+      ${
+        report?.dryRun &&
+        report.deleted > 0 &&
+        html`<button type="button" class="danger" disabled=${isBusy} onClick=${() => setAsking(true)}>Clean up now</button>`
+      }
     </div>
     ${error !== null && html`<${ErrorNotice} error=${error} />`}
     ${report && html`<${Report} report=${report} />`}
@@ -66,11 +73,14 @@ export function CleanupPanel({ nextAt, last, onDone }: CleanupPanelProps) {
 function Report({ report }: { readonly report: CleanupReport }) {
   const { dryRun, deleted, freedBytes, kept, orphansRemoved, missingFiles, mediaIds = [] } = report;
   return html`<div class="report">
-    <p>${dryRun ? 'It would delete' : 'It deleted'} ${countPictures(deleted)} and ${orphansRemoved} ${orphansRemoved === 1 ? 'file' : 'files'} without a record,
+    <p>${dryRun ? 'It would delete' : 'It deleted'} ${countPictures(deleted)}
+      and ${orphansRemoved} ${orphansRemoved === 1 ? 'file' : 'files'} without a record,
       free ${formatBytes(freedBytes)}, and keep ${countPictures(kept)}.
       ${missingFiles > 0 && html` Of ${countPictures(missingFiles)} a file is missing.`}</p>
     ${mediaIds.length > 0 && html`<h3>These would go</h3>`}
-    <ul class="names">${mediaIds.map((mediaId) => html`<li key=${mediaId}><a href=${hashOf({ name: 'picture', mediaId })}>${mediaId}</a></li>`)}</ul>
+    <ul class="names">${mediaIds.map(
+      (mediaId) => html`<li key=${mediaId}><a href=${hashOf({ name: 'picture', mediaId })}>${mediaId}</a></li>`,
+    )}</ul>
     ${deleted > mediaIds.length && mediaIds.length > 0 && html`<p class="muted">And ${deleted - mediaIds.length} more.</p>`}
   </div>`;
 }

@@ -56,7 +56,9 @@ function Item({ item, onDone }: { readonly item: FailingDelivery; readonly onDon
     <p class="small">Tried ${attempts === 1 ? 'once' : `${attempts} times`}: ${answer}. ${
       nextAttemptAt === null ? 'Given up.' : `The next try: ${formatTime(nextAttemptAt)}.`
     }</p>
-    <button type="button" disabled=${isBusy} onClick=${redeliver}>Send again<span class="visually-hidden"> to ${host} about ${mediaId}</span></button>
+    <button type="button" disabled=${isBusy} onClick=${redeliver}>
+      Send again<span class="visually-hidden"> to ${host} about ${mediaId}</span>
+    </button>
     ${error !== null && html`<${ErrorNotice} error=${error} />`}
   </li>`;
 }

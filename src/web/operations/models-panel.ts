@@ -33,5 +33,6 @@ function describeShutdown({ shutdownDate: date, usable }: Model) {
   const days = Math.ceil((Date.parse(date) - Date.now()) / DAY_MS);
   const written = dateFormat.format(new Date(date));
   if (days <= 0) return html`<span class=${usable ? 'state state-bad' : ''}>${written}, over</span>`;
-  return html`<span class=${usable && days <= SOON_DAYS ? 'state state-warn' : ''}>${written}, in ${days} ${days === 1 ? 'day' : 'days'}</span>`;
+  const kind = usable && days <= SOON_DAYS ? 'state state-warn' : '';
+  return html`<span class=${kind}>${written}, in ${days} ${days === 1 ? 'day' : 'days'}</span>`;
 }

@@ -46,7 +46,11 @@ function Report() {
       }
       ${usage.error !== null && html`<${ErrorNotice} error=${usage.error} onRetry=${usage.readAgain} />`}
       ${usage.value && html`<${SpendPlot} usage=${usage.value} />`}
-      ${value && html`<${StagePlot} stages=${value.stages} /><${CleanupPanel} nextAt=${value.cleanup.nextAt} last=${value.cleanup.last} onDone=${report.readAgain} />`}
+      ${
+        value &&
+        html`<${StagePlot} stages=${value.stages} />
+          <${CleanupPanel} nextAt=${value.cleanup.nextAt} last=${value.cleanup.last} onDone=${report.readAgain} />`
+      }
       <${DeliveriesPanel} />
       ${models.error !== null && html`<${ErrorNotice} error=${models.error} onRetry=${models.readAgain} />`}
       ${models.value && html`<${ModelsPanel} models=${models.value.items} />`}

@@ -24,7 +24,9 @@ const STATES: Readonly<Record<ProviderReport['state'], StateWords>> = {
 /** Each provider with its circuit breaker, its limits and its last error. */
 export function ProvidersPanel({ providers }: { readonly providers: readonly ProviderReport[] }) {
   return html`<${Panel} title="Providers" isWide>
-    <ul class="providers">${providers.map((provider) => html`<${Provider} key=${`${provider.name} ${provider.model}`} provider=${provider} />`)}</ul>
+    <ul class="providers">${providers.map(
+      (provider) => html`<${Provider} key=${`${provider.name} ${provider.model}`} provider=${provider} />`,
+    )}</ul>
   <//>`;
 }
 

@@ -23,9 +23,11 @@ export function StagePlot({ stages }: { readonly stages: readonly Stage[] }) {
     ${
       stages.length === 0
         ? html`<p class="muted">No picture was made in the last 24 hours.</p>`
-        : html`<p class="muted small">The last 24 hours. Dark: half took no longer. Light: 95 in 100 took no longer.</p>
+        : html`<p class="muted small">The last 24 hours. The strong bar: half took no longer. The pale one: 95 in 100 took no longer.</p>
           <table class="stages">
-            <thead><tr><th scope="col">Stage</th><th scope="col">Half</th><th scope="col">95 in 100</th><th scope="col">Times</th></tr></thead>
+            <thead><tr>
+              <th scope="col">Stage</th><th scope="col">Half</th><th scope="col">95 in 100</th><th scope="col">Times</th>
+            </tr></thead>
             <tbody>${stages.map((stage) => html`<${Row} key=${stage.stage} stage=${stage} longest=${longest} />`)}</tbody>
           </table>`
     }

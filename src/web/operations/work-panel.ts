@@ -17,7 +17,9 @@ export function WorkPanel({ queue, instances }: WorkPanelProps) {
     <dl class="figures">
       <${Figure} name="Waiting" of=${`of at most ${limit}`}>${queued}<//>
       <${Figure} name="Being made">${running}<//>
-      <${Figure} name="Oldest waits">${oldestQueuedAt === null ? 'Nothing waits' : formatDuration(Math.max(0, now - Date.parse(oldestQueuedAt)))}<//>
+      <${Figure} name="Oldest waits">
+        ${oldestQueuedAt === null ? 'Nothing waits' : formatDuration(Math.max(0, now - Date.parse(oldestQueuedAt)))}
+      <//>
       <${Figure} name="Processes">${instances}<//>
     </dl>
     <meter min="0" max=${limit} low=${limit * 0.5} high=${limit * 0.8} optimum="0" value=${queued} aria-label="Queue, how full"></meter>
@@ -36,6 +38,10 @@ export function StoragePanel({
       <${Figure} name="Kept up to">${maxBytes === null ? 'No limit' : formatBytes(maxBytes)}<//>
       <${Figure} name="Free">${freeBytes === null ? 'Not known of a bucket' : formatBytes(freeBytes)}<//>
     </dl>
-    ${maxBytes !== null && html`<meter min="0" max=${maxBytes} low=${maxBytes * 0.8} high=${maxBytes * 0.95} optimum="0" value=${mediaBytes} aria-label="Storage, how full"></meter>`}
+    ${
+      maxBytes !== null &&
+      html`<meter min="0" max=${maxBytes} low=${maxBytes * 0.8} high=${maxBytes * 0.95} optimum="0" value=${mediaBytes}
+        aria-label="Storage, how full"></meter>`
+    }
   <//>`;
 }

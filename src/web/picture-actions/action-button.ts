@@ -39,6 +39,7 @@ export function ActionLink({ href, isOff, reason, children }: ActionLinkProps) {
     event.preventDefault();
     event.currentTarget.click();
   };
-  return html`<a class="button action" role="button" href=${isOff ? undefined : href} tabindex="0" aria-disabled=${isOff ? 'true' : undefined}
+  return html`<a class="button action" role="button" href=${isOff ? undefined : href} tabindex="0"
+    aria-disabled=${isOff ? 'true' : undefined}
     aria-describedby=${reason} onKeyDown=${press}>${children}</a>`;
 }

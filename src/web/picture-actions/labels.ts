@@ -84,7 +84,9 @@ export function LabelsDialog({ record: { mediaId, labels: shown }, onClose }: La
         : html`<ul class="label-list">${labels.map(
             (label) =>
               html`<li key=${label}><span>${label}</span>
-                <button type="button" class="quiet" onClick=${() => setLabels(labels.filter((one) => one !== label))}>Remove<span class="visually-hidden"> ${label}</span></button>
+                <button type="button" class="quiet" onClick=${() => setLabels(labels.filter((one) => one !== label))}>
+                  Remove<span class="visually-hidden"> ${label}</span>
+                </button>
               </li>`,
           )}</ul>`
     }
@@ -100,7 +102,9 @@ export function LabelsDialog({ record: { mediaId, labels: shown }, onClose }: La
     <div role="status">
       ${
         isConflict &&
-        html`<p class="label-conflict">The labels were changed elsewhere meanwhile. What you changed is laid over them: look at them, and save again.</p>`
+        html`<p class="label-conflict">
+          The labels were changed elsewhere meanwhile. What you changed is laid over them: look at them, and save again.
+        </p>`
       }
       ${isFull && html`<p class="muted small">A picture has at most ${MOST_LABELS} labels.</p>`}
     </div>

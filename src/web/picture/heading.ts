@@ -29,7 +29,9 @@ export function Heading({ record }: { readonly record: ImageRecord }) {
         ${pinned && html`<li key="pin" class="label label-pin">Pinned</li>`}
         ${labels.map(
           (label) =>
-            html`<li key=${`label ${label}`}><a class="label" href=${hashOf({ name: 'gallery', filters: { ...NO_FILTERS, label: [label] } })}>${label}</a></li>`,
+            html`<li key=${`label ${label}`}>
+              <a class="label" href=${hashOf({ name: 'gallery', filters: { ...NO_FILTERS, label: [label] } })}>${label}</a>
+            </li>`,
         )}
       </ul>`
     }

@@ -17,7 +17,10 @@ export function Links({ record }: { readonly record: ImageRecord }) {
     <h2>Links</h2>
     ${
       expiresAt !== null &&
-      html`<p class="note">The pictures are private: these links are signed, and stop working at <time datetime=${expiresAt}>${formatTime(expiresAt)}</time>.</p>`
+      html`<p class="note">
+        The pictures are private: these links are signed, and stop working at${' '}
+        <time datetime=${expiresAt}>${formatTime(expiresAt)}</time>.
+      </p>`
     }
     <h3>Master</h3>
     <p class="muted small">${fileWords(record)}</p>

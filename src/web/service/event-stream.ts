@@ -38,8 +38,8 @@ const LONGEST_GAP_MS = 10_000;
 
 /**
  * Follows the events of every image that the key sees, by one stream, for as long as the page is open. A lost stream is resumed after
- * the last event that came; a hidden page lets its stream go, and resumes it when it is shown again. Read with fetch, as EventSource sends no
- * `Authorization`.
+ * the last event that came; a hidden page lets its stream go, and resumes it when it is shown again. Read with fetch, as EventSource sends
+ * no * `Authorization`.
  */
 export function followEvents({ send, connection, onEvent }: EventStreamDeps): EventStream {
   let lastEventId: string | null = null;

@@ -44,7 +44,8 @@ export function Field({
   return html`<div class="field">
     <label for=${id}>${label}</label>
     ${choices && !isOpen && html`<select ...${shared}>${options}</select>`}
-    ${choices && isOpen && html`<input ...${shared} list=${`${id}-list`} autocomplete="off" /><datalist id=${`${id}-list`}>${options}</datalist>`}
+    ${choices && isOpen && html`<input ...${shared} list=${`${id}-list`} autocomplete="off" />`}
+    ${choices && isOpen && html`<datalist id=${`${id}-list`}>${options}</datalist>`}
     ${!choices && rows > 1 && html`<textarea ...${shared} rows=${rows}></textarea>`}
     ${!choices && rows === 1 && html`<input ...${shared} type=${type} autocomplete="off" />`}
     ${hint && html`<p id=${`${id}-hint`} class="hint">${hint}</p>`}

@@ -31,7 +31,12 @@ export function ErrorNotice({ error, onRetry }: ErrorNoticeProps) {
   const { problem, retryAfterSeconds } = failure;
   return html`<${Notice} title=${title} kind="error">
     ${problem && html`<p>${problem.detail}</p>`}
-    ${problem?.errors && html`<ul>${problem.errors.map(({ path, message }) => html`<li><strong>${nameField(path)}:</strong> ${message}</li>`)}</ul>`}
+    ${
+      problem?.errors &&
+      html`<ul>${problem.errors.map(
+        ({ path, message }) => html`<li><strong>${nameField(path)}:</strong> ${message}</li>`,
+      )}</ul>`
+    }
     <p>${advice}${retryAfterSeconds !== null && ` The service takes it again in ${formatDuration(1000 * retryAfterSeconds)}.`}</p>
     ${problem && html`<p class="muted small">Request ${problem.requestId}</p>`}
     ${onRetry && html`<button type="button" onClick=${onRetry}>Try again</button>`}
