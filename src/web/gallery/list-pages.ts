@@ -74,7 +74,7 @@ export function missingPage(pages: readonly ListPage[], first: number, end: numb
 
 /**
  * The list after page `index` was read: `items` from its cursor on, and `nextCursor` behind them. Where the page has grown beyond one
- * reading, another page takes up its rest.
+ * reading, the rest is a page of its own.
  */
 export function withRead(
   pages: readonly ListPage[],

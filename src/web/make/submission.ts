@@ -39,7 +39,7 @@ export function useSubmission(): Submission {
         const record = await service.create(toRequest(draft), sendKey, filesOf(draft));
         return isLeft.current ? null : record;
       } catch (failure) {
-        // The key was forgotten meanwhile: whoever enters the next one did not ask for this picture.
+        // The key was forgotten meanwhile: this picture was not asked for with the next one.
         if (!(failure instanceof ServiceError)) return null;
         if (failure.problem !== null) {
           setError(failure);
