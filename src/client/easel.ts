@@ -1,0 +1,115 @@
+/** What a client can do, and the shapes of the wire contract as TypeScript sees them. They come from the schemas of `api/`. */
+
+import type { z } from 'zod';
+import type { cleanupBody, cleanupReport } from '../api/cleanup.ts';
+import type { createImage, patchImage, requestPreview } from '../api/create-image.ts';
+import type { partialPicture, statusReport } from '../api/events.ts';
+import type { imageList } from '../api/image-list.ts';
+import type { imageRecord, imageStatus } from '../api/image-record.ts';
+import type { modelList } from '../api/models.ts';
+import type { presetList } from '../api/presets.ts';
+import type { usageReport } from '../api/usage.ts';
+
+/** The record of a picture. */
+export type ImageRecord = z.output<typeof imageRecord>;
+export type ImageStatus = z.output<typeof imageStatus>;
+/** A page of `GET /images`. */
+export type ImagePage = z.output<typeof imageList>;
+/** How far a picture is. */
+export type StatusReport = z.output<typeof statusReport>;
+export type PartialPicture = z.output<typeof partialPicture>;
+export type PatchImage = z.input<typeof patchImage>;
+export type RequestPreview = z.output<typeof requestPreview>;
+export type CleanupOptions = z.input<typeof cleanupBody>;
+export type CleanupReport = z.output<typeof cleanupReport>;
+export type Model = z.output<typeof modelList>['items'][number];
+export type Preset = z.output<typeof presetList>['items'][number];
+export type UsageReport = z.output<typeof usageReport>;
+
+type CreateImageBody = z.input<typeof createImage>;
+type NamedPicture = NonNullable<CreateImageBody['mask']>;
+
+/** A picture to start from: named as in `POST /images`, or its bytes. */
+export type PictureInput = Omit<NamedPicture, 'file'> | { readonly file: Blob };
+
+/** A picture to make: the body of `POST /images`, with files as blobs. */
+export type GenerateRequest = Omit<CreateImageBody, 'inputs' | 'mask'> & {
+  readonly inputs?: readonly PictureInput[] | null | undefined;
+  readonly mask?: PictureInput | null | undefined;
+};
+
+/** An event of one picture. */
+export type ImageEvent =
+  | { readonly id: string; readonly type: 'status'; readonly data: StatusReport }
+  | { readonly id: string; readonly type: 'partial'; readonly data: PartialPicture }
+  | { readonly id: string; readonly type: 'done'; readonly data: ImageRecord }
+  | { readonly id: string; readonly type: 'deleted'; readonly data: { readonly mediaId: string } };
+
+/** What every call takes last. */
+export interface CallOptions {
+  /** Ends the waiting only: nothing is cancelled. The call rejects with `AbortError`. */
+  readonly signal?: AbortSignal | undefined;
+  /** Milliseconds for the whole call, its retries included; without it a call that waits for a picture waits as long as it takes. */
+  readonly timeoutMs?: number | undefined;
+}
+
+/** What calls that may pay take last. */
+export interface SubmitOptions extends CallOptions {
+  /** The same key and request pay once. By default each call makes its own, and sends it with every retry. */
+  readonly idempotencyKey?: string | undefined;
+}
+
+/** Which pictures to list. */
+export interface ListQuery {
+  readonly status?: ImageStatus | readonly ImageStatus[] | undefined;
+  readonly label?: string | readonly string[] | undefined;
+  readonly preset?: string | undefined;
+  /** Every word of it, in the prompt or the brief. */
+  readonly q?: string | undefined;
+  readonly createdAfter?: string | undefined;
+  readonly createdBefore?: string | undefined;
+  /** Records of a page, 1 to 100: how many are read at a time, not how many there are. */
+  readonly limit?: number | undefined;
+}
+
+/** Where the service is, and how it is reached. */
+export interface EaselOptions {
+  /** Such as `https://easel.example`; a path in it is kept. */
+  readonly baseUrl: string | URL;
+  readonly apiKey?: string | null | undefined;
+  /** Sends the requests; the platform's own by default. */
+  readonly fetch?: typeof fetch | undefined;
+  /** How often a request is sent again that may be sent again; 2 by default. */
+  readonly maxRetries?: number | undefined;
+}
+
+/** A service of Easel. Every function raises `EaselError` for a problem and an unreachable service, and `AbortError`. */
+export interface Easel {
+  /** Makes a picture and waits for its end, however long. Raises `EaselError` where it failed or was cancelled. */
+  generate(request: GenerateRequest, options?: SubmitOptions): Promise<ImageRecord>;
+  /** Asks for a picture, and resolves as soon as the service has it. */
+  submit(request: GenerateRequest, options?: SubmitOptions): Promise<ImageRecord>;
+  /** Waits for the end of a picture. Raises `EaselError` where it failed or was cancelled. */
+  wait(mediaId: string, options?: CallOptions): Promise<ImageRecord>;
+  get(mediaId: string, options?: CallOptions): Promise<ImageRecord>;
+  /** All pictures that the query finds, newest first, read a page at a time. */
+  list(query?: ListQuery, options?: CallOptions): AsyncIterableIterator<ImageRecord>;
+  /** The events of one picture, over lost connections, up to its end. */
+  events(mediaId: string, options?: CallOptions & { readonly lastEventId?: string }): AsyncIterableIterator<ImageEvent>;
+  cancel(mediaId: string, options?: CallOptions): Promise<ImageRecord>;
+  /** Runs a failed or cancelled picture again although that may cost again; resolves as soon as the service has it. */
+  retry(mediaId: string, options?: CallOptions): Promise<ImageRecord>;
+  patch(mediaId: string, patch: PatchImage, options?: CallOptions): Promise<ImageRecord>;
+  remove(mediaId: string, options?: CallOptions): Promise<void>;
+  /** What a request would do and cost. Nothing is called or paid. */
+  preview(request: GenerateRequest, options?: CallOptions): Promise<RequestPreview>;
+  cleanup(cleanup?: CleanupOptions, options?: CallOptions): Promise<CleanupReport>;
+  usage(range?: { readonly from?: string; readonly to?: string }, options?: CallOptions): Promise<UsageReport>;
+  models(options?: CallOptions): Promise<readonly Model[]>;
+  presets(options?: CallOptions): Promise<readonly Preset[]>;
+  /**
+   * The bytes of a picture by the `url` of its record, or of one of its renditions. The key is sent to the service alone. Raises `EaselError`
+   * for any other status than 2xx.
+   */
+  media(url: string, options?: CallOptions): Promise<Response>;
+}

@@ -1,0 +1,58 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { FastifyInstance } from 'fastify';
+import { Agent, fetch as fetchBy } from 'undici';
+
+/** Where requests of this process seem to go: the path and the query of a URL count, its host is what answers call themselves. */
+export const IN_PROCESS_URL = 'http://easel.invalid';
+/** The peer of a connection from this process, in the place of an address. Its `X-Forwarded-*` headers are trusted. */
+export const IN_PROCESS_PEER = 'in-process';
+
+/** The way from this process to its own API. */
+export interface InProcess {
+  readonly fetch: typeof fetch;
+  close(): Promise<void>;
+}
+
+/**
+ * Opens a way to `app` without a port: what speaks HTTP to a running service works the same on one that does not listen. It is a Unix
+ * socket, or a named pipe, that only this user can reach, so that answers are streamed, slow readers slow down, and a request that is
+ * aborted counts as a client that has left, as over a network.
+ */
+export async function openInProcess(app: FastifyInstance): Promise<InProcess> {
+  await app.ready();
+  const folder = await mkdtemp(join(tmpdir(), 'easel-'));
+  const path = process.platform === 'win32' ? `\\\\.\\pipe\\${folder.replace(/\W/g, '-')}` : join(folder, 'api');
+  const sockets = new Set<Socket>();
+  const server = createServer((socket) => {
+    sockets.add(socket.once('close', () => sockets.delete(socket)));
+    Object.defineProperty(socket, 'remoteAddress', { value: IN_PROCESS_PEER });
+    app.server.emit('connection', socket);
+  });
+  await new Promise<void>((resolve, reject) => server.once('error', reject).listen(path, resolve));
+  // The connections keep the process alive while they have work, the socket that they come from does not.
+  server.unref();
+  // A picture may take as long as it takes: what limits a wait is the request's own signal.
+  const agent = new Agent({ connect: { socketPath: path }, headersTimeout: 0, bodyTimeout: 0 });
+  return {
+    async fetch(input, init) {
+      const request = new Request(input, init);
+      const { method, headers, body, signal } = request;
+      const { pathname, search, origin } = new URL(request.url);
+      const options = { method, headers: [...headers], body, signal, redirect: 'manual', duplex: 'half' } as const;
+      const answer = await fetchBy(`${origin.replace(/^https:/, 'http:')}${pathname}${search}`, {
+        ...(options as object),
+        dispatcher: agent,
+      });
+      return answer as unknown as Response;
+    },
+    async close() {
+      await agent.destroy();
+      for (const socket of sockets) socket.destroy();
+      await new Promise((resolve) => server.close(resolve));
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
