@@ -2,7 +2,9 @@ import { Command } from 'commander';
 import { VERSION } from '../composition/version.ts';
 import { addBackup } from './backup.ts';
 import { addCleanup } from './cleanup.ts';
+import { addCompletion } from './completion/completion.ts';
 import { addConformance } from './conformance/conformance.ts';
+import { addDoctor } from './doctor/doctor.ts';
 import { addDocuments } from './documents.ts';
 import { addGenerate } from './generate/generate.ts';
 import { addKeys } from './keys.ts';
@@ -44,8 +46,10 @@ export function createProgram(): Command {
   addBackup(program);
   addMigrate(program);
   addKeys(program);
+  addDoctor(program);
   addConformance(program);
   addDocuments(program);
+  addCompletion(program);
   return program;
 }
 

@@ -30,9 +30,14 @@ export function addUrlOption(program: Command): Command {
     .option('--url <url>', 'work on the running service at this address; default: EASEL_URL, else no service is needed')
     .hook('preAction', (_program, action) => {
       const [name = '', ...rest] = pathOf(action);
-      if (program.opts<{ url?: string }>().url === undefined || TAKES_URL.has(name)) return;
+      if (program.opts<{ url?: string }>().url === undefined || takesUrl(name)) return;
       throw new UsageError(`--url: ${[name, ...rest].join(' ')} works on this machine alone; leave out --url`);
     });
+}
+
+/** Whether this command works on a running service, too. */
+export function takesUrl(name: string): boolean {
+  return TAKES_URL.has(name);
 }
 
 function pathOf(command: Command): readonly string[] {

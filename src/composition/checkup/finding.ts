@@ -9,6 +9,9 @@ export interface Finding {
   readonly detail: string;
 }
 
+/** Findings one after the other, each as soon as it is there. */
+export type Findings = AsyncGenerator<Finding, void>;
+
 export const ok = (subject: string, detail: string): Finding => ({ subject, verdict: 'ok', detail });
 export const warning = (subject: string, detail: string): Finding => ({ subject, verdict: 'warning', detail });
 export const fails = (subject: string, detail: string): Finding => ({ subject, verdict: 'fails', detail });

@@ -3,10 +3,10 @@ import { createOpenAICalls } from '../../adapters/providers/openai/calls.ts';
 import { createTransport, type Transport } from '../../adapters/providers/transport.ts';
 import type { Config } from '../../config/config.ts';
 import { ProviderError } from '../../core/domain/errors.ts';
-import { describeShutdown, isShutDown } from '../../core/models/retirement.ts';
+import type { MaskSecrets } from '../../core/domain/text/outside-text.ts';
+import { describeShutdown, isShutDown, shutdownTime } from '../../core/models/retirement.ts';
 import { isBudgetSet } from '../../core/money/budget.ts';
 import { NO_TRACING } from '../../core/ports/tracer.ts';
-import { hostOf } from '../../security/allow-list.ts';
 import { createGuardedFetch } from '../../security/ssrf-guard.ts';
 import { type OpenCalls, openProviders, type Providers } from '../providers.ts';
 import { REAL_WORLD } from '../world.ts';
@@ -32,7 +32,7 @@ export async function checkProviders(config: Config): Promise<readonly Finding[]
   const answers = new Map<string, Answer>();
   const { clock } = REAL_WORLD;
   const parts = { callLimits: null, tracer: NO_TRACING, clock, log: pino({ level: 'silent' }) };
-  const openCalls = callsThatNote(answers);
+  const openCalls = callsThatNote(answers, config.secrets.mask);
   const providers = openProviders(config, { ...parts, openCalls }, opened);
   await providers.shutdowns.refresh(AbortSignal.timeout(LIST_MS));
   const offset = [...answers.values()].find(({ clockSeconds }) => clockSeconds !== null);
@@ -53,7 +53,8 @@ function providerFinding(name: string, answer: Answer | null): Finding {
   if (!(error instanceof ProviderError)) return fails(subject, `${host} gave no list of models: ${messageOf(error)}`);
   const [key, url] = name === 'openai' ? ['OPENAI_API_KEY', 'OPENAI_BASE_URL'] : variablesOf(name);
   const { fault, httpStatus, message } = error;
-  if (httpStatus === 401 || httpStatus === 403) return fails(subject, `${host} refuses the key: ${message}; correct ${key}`);
+  if (httpStatus === 401 || httpStatus === 403)
+    return fails(subject, `${host} refuses the key: ${message}; correct ${key}`);
   if (fault === 'account') return fails(subject, `${message}; look after the account of ${key}`);
   if (httpStatus === 404 || httpStatus === 405) {
     return warning(subject, `${host} has no list of models, so that nothing is known of the key; is ${url} right?`);
@@ -86,17 +87,21 @@ function modelFindings(
   for (const shutdown of shutdowns.known()) {
     const detail = `${describeShutdown(shutdown, now)}: set IMAGE_MODEL, or MODEL_ALIASES where it is named there`;
     if (isShutDown(shutdown.date, now)) findings.push(fails(subject, detail));
-    else if (shutdowns.soon().includes(shutdown) || isSoon(shutdown.date, now)) findings.push(warning(subject, detail));
+    else if (isSoon(shutdown.date, now)) findings.push(warning(subject, detail));
   }
   for (const { provider, model } of rows) {
     const listed = answers.get(provider)?.models ?? null;
     const kind = settings.find(({ name }) => name === provider)?.kind;
     // Azure lists what could be deployed, not what is.
     if (listed !== null && listed.length > 0 && kind !== 'azure' && !listed.includes(model.id)) {
-      findings.push(warning(subject, `${provider} does not list ${model.id}; see that the account may use it, or set IMAGE_MODEL`));
+      findings.push(
+        warning(subject, `${provider} does not list ${model.id}; see that the account may use it, or set IMAGE_MODEL`),
+      );
     }
     if (model.pricing === null && isBudgetSet(budget)) {
-      findings.push(fails(subject, `there is no price for ${model.id}, so that the budget refuses it; add one with MODEL_CATALOG`));
+      findings.push(
+        fails(subject, `there is no price for ${model.id}, so that the budget refuses it; add one with MODEL_CATALOG`),
+      );
     }
   }
   if (findings.length > 0) return findings;
@@ -105,14 +110,16 @@ function modelFindings(
   return [ok(subject, [...names, ...dates].join(', '))];
 }
 
+/** Time to choose another model and to look at what it makes, in milliseconds. */
+const SOON_MS = 90 * 86_400_000;
+
 function isSoon(date: string, now: number): boolean {
-  return Date.parse(date) - now < 30 * 86_400_000;
+  return shutdownTime(date) - now < SOON_MS;
 }
 
 /** Calls on this thread that note what the lists of models say. */
-function callsThatNote(answers: Map<string, Answer>): OpenCalls {
-  return ({ providers, secrets }) => {
-    const maskSecrets = (text: string) => secrets.known().reduce((masked, secret) => masked.replaceAll(secret, '…'), text);
+function callsThatNote(answers: Map<string, Answer>, maskSecrets: MaskSecrets): OpenCalls {
+  return ({ providers }) => {
     const closers: { close(): Promise<void> }[] = [];
     return {
       callsOf(name) {
