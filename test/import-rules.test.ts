@@ -93,7 +93,9 @@ const MAY_COMMAND: readonly string[] = [
 ];
 
 /** The rooms of the command line. */
-const CLI = every(['completion', 'conformance', 'doctor', 'generate', 'pictures', 'service'], 'cli/', []).map(([room]) => room);
+const CLI = every(['completion', 'conformance', 'doctor', 'generate', 'pictures', 'service'], 'cli/', []).map(
+  ([room]) => room,
+);
 
 /** What each room below `src/` may import besides itself. Every room that is not named is refused. */
 const MAY_IMPORT: ReadonlyMap<string, readonly string[]> = new Map([

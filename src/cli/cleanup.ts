@@ -1,7 +1,7 @@
 import { type Command, Option } from 'commander';
 import { z } from 'zod';
 import { nonBlankText } from '../api/fields.ts';
-import type { CleanupOptions } from '../client/easel.ts';
+import type { CleanupOptions } from '../client/shapes.ts';
 import { FINISHED_STATUSES } from '../core/domain/image.ts';
 import { ageText } from '../core/planning/notation.ts';
 import { parseOption } from './option-values.ts';

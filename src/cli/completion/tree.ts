@@ -43,7 +43,9 @@ function walk(command: Command, place: string, shared: readonly Option[]): reado
       place,
       commands: commands.map((each) => ({ name: each.name(), description: each.description() })),
       options: all.flatMap((option) =>
-        option.long == null ? [] : [{ name: option.long, description: option.description, value: candidatesOf(option) }],
+        option.long == null
+          ? []
+          : [{ name: option.long, description: option.description, value: candidatesOf(option) }],
       ),
       argument: candidates(argument.argChoices, argument.name()),
     },

@@ -2,7 +2,7 @@ import type { z } from 'zod';
 import { HEALTH_CHECKS, type healthReport } from '../../api/health.ts';
 import type { whoami } from '../../api/whoami.ts';
 import { createEasel, EaselError } from '../../client/client.ts';
-import type { Model } from '../../client/easel.ts';
+import type { Model } from '../../client/shapes.ts';
 import {
   clockFinding,
   clockOffset,

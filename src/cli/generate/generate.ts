@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { v7 as uuidv7 } from 'uuid';
-import type { GenerateRequest, ImageRecord } from '../../client/easel.ts';
+import type { GenerateRequest } from '../../client/easel.ts';
+import type { ImageRecord } from '../../client/shapes.ts';
 import { MASTER_FORMATS } from '../../core/domain/formats.ts';
 import { CommandError, UsageError } from '../failure.ts';
 import { collect } from '../option-values.ts';

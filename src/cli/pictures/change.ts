@@ -1,7 +1,7 @@
 /** Commands that change pictures that are there. */
 
 import type { Command } from 'commander';
-import type { ImageRecord } from '../../client/easel.ts';
+import type { ImageRecord } from '../../client/shapes.ts';
 import { describeFailure, EXIT_FAILED } from '../failure.ts';
 import { printProblem, withProblems } from '../problem-output.ts';
 import { addressOf } from '../service/address.ts';

@@ -1,7 +1,7 @@
 /** Commands that list what there is to choose from. */
 
 import type { Command } from 'commander';
-import type { Model, Preset } from '../../client/easel.ts';
+import type { Model, Preset } from '../../client/shapes.ts';
 import { withProblems } from '../problem-output.ts';
 import { addressOf } from '../service/address.ts';
 import { withEasel } from '../service/with-easel.ts';

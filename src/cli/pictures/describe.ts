@@ -1,4 +1,4 @@
-import type { ImageRecord } from '../../client/easel.ts';
+import type { ImageRecord } from '../../client/shapes.ts';
 import type { Cost } from '../../core/domain/money.ts';
 import { type Terms, visible } from './text.ts';
 

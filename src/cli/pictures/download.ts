@@ -1,4 +1,5 @@
-import type { CallOptions, Easel, ImageRecord } from '../../client/easel.ts';
+import type { CallOptions, Easel } from '../../client/easel.ts';
+import type { ImageRecord } from '../../client/shapes.ts';
 import { sha256 } from '../../core/domain/file-names.ts';
 import { CommandError } from '../failure.ts';
 

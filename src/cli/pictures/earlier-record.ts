@@ -1,5 +1,5 @@
 import { EaselError } from '../../client/client.ts';
-import type { ImageRecord } from '../../client/easel.ts';
+import type { ImageRecord } from '../../client/shapes.ts';
 import { findRecord } from '../service/find-record.ts';
 import type { Session } from '../service/session.ts';
 

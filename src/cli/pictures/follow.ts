@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { EaselError } from '../../client/client.ts';
-import type { ImageRecord } from '../../client/easel.ts';
+import type { ImageRecord } from '../../client/shapes.ts';
 import type { Session } from '../service/session.ts';
 import { showProgress, type Terminal } from './progress.ts';
 

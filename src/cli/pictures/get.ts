@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import type { ImageRecord } from '../../client/easel.ts';
+import type { ImageRecord } from '../../client/shapes.ts';
 import { RENDITION_FORMATS } from '../../core/domain/formats.ts';
 import { CommandError, UsageError } from '../failure.ts';
 import { withProblems } from '../problem-output.ts';

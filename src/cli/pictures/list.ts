@@ -1,7 +1,7 @@
 import { type Command, Option } from 'commander';
 import { z } from 'zod';
 import { nonBlankText } from '../../api/fields.ts';
-import type { ImagePage, ImageRecord } from '../../client/easel.ts';
+import type { ImagePage, ImageRecord } from '../../client/shapes.ts';
 import { IMAGE_STATUSES } from '../../core/domain/image.ts';
 import { UsageError } from '../failure.ts';
 import { collect, parseOption } from '../option-values.ts';

@@ -1,4 +1,4 @@
-import type { ImageRecord } from '../../client/easel.ts';
+import type { ImageRecord } from '../../client/shapes.ts';
 import { addCosts, type Cost, roundToMicrodollar, UNKNOWN_COST, ZERO_COST } from '../../core/domain/money.ts';
 
 /** The pictures that a command may pay for. */

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { createEasel, EaselError } from '../../client/client.ts';
-import type { Easel, ImageRecord } from '../../client/easel.ts';
+import type { Easel } from '../../client/easel.ts';
+import type { ImageRecord } from '../../client/shapes.ts';
 import { EXIT_INTERRUPTED } from '../failure.ts';
 import type { Address } from './address.ts';
 import { isUnfinished } from './find-record.ts';
