@@ -175,12 +175,10 @@ describe('retries', () => {
     const busy = problemAnswer(503, 'shutting_down', { 'retry-after': '0' });
     server.script(
       cutConnection,
-  type HttpStep,
       busy,
       jsonAnswer(201, DONE),
       jsonAnswer(201, DONE),
       cutConnection,
-  type HttpStep,
       jsonAnswer(202, DONE),
     );
     const requests = await sentBy(async () => [
