@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { delimiter, dirname, extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { readPage } from '../docs/pages.ts';
 import { type RunningService, startProcess, untilListening } from '../support/app/process.ts';
 import { chromiumNote, hasChromium, testBrowser } from '../support/page/chromium.ts';
 import { type TemporaryFolder, temporaryFolder } from '../support/temporary-folder.ts';
@@ -25,6 +26,14 @@ const PACKED = [
   'LICENSE',
 ];
 const TSC = join(ROOT, 'node_modules/typescript/bin/tsc');
+
+/** The examples of the documentation as one module. */
+const DOCS = [
+  'declare const apiKey: string, webhookSecret: string, file: File, upload: (picture: Blob) => Promise<void>;',
+  ...readPage('docs/client.md')
+    .blocks.filter(({ language }) => language === 'ts')
+    .map(({ text }) => text),
+].join('\n');
 
 let folder: TemporaryFolder;
 let project: string;
@@ -128,8 +137,12 @@ describe('the package', () => {
         lib,
         types: [],
       };
+      writeFileSync(join(types, 'docs.ts'), DOCS);
       writeFileSync(join(types, 'package.json'), JSON.stringify({ type: 'module' }));
-      writeFileSync(join(types, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: ['consumer.ts'] }));
+      writeFileSync(
+        join(types, 'tsconfig.json'),
+        JSON.stringify({ compilerOptions, files: ['consumer.ts', 'docs.ts'] }),
+      );
       expect(run(process.execPath, [TSC, '--project', '.'], types)).toEqual({ status: 0, stdout: '', output: '' });
     }
   });
