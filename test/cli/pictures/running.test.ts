@@ -120,6 +120,28 @@ it('list prints a table in full, or the page as GET /images answers it, and goes
   expect(none).toEqual({ code: 0, stdout: '', stderr: 'no pictures\n' });
 });
 
+it('list reads as many pages as --limit needs', async () => {
+  const asked: string[] = [];
+  const pages = createServer(({ url = '' }, answer) => {
+    asked.push(url);
+    const count = Number(new URL(url, 'http://x').searchParams.get('limit'));
+    const items = Array.from({ length: count }, (_, index) => ({ mediaId: `${asked.length}-${index}` }));
+    answer.setHeader('content-type', 'application/json').end(JSON.stringify({ items, nextCursor: `c${asked.length}` }));
+  });
+  await new Promise<void>((resolve) => pages.listen(0, '127.0.0.1', resolve));
+  const url = `http://127.0.0.1:${(pages.address() as AddressInfo).port}`;
+  const run = await easelAt(['list', '--limit', '230', '--label', 'a b', '--url', url, '--json']);
+  pages.closeAllConnections();
+  pages.close();
+  expect(asked).toEqual([
+    '/images?limit=100&label=a+b',
+    '/images?limit=100&label=a+b&cursor=c1',
+    '/images?limit=30&label=a+b&cursor=c2',
+  ]);
+  const page = JSON.parse(run.stdout) as { items: readonly unknown[]; nextCursor: string };
+  expect([page.items.length, page.nextCursor]).toEqual([230, 'c3']);
+});
+
 it('get shows the record, and writes the master or the largest rendition of a format', async () => {
   const shown = await easelAt(['get', 'made']);
   expect(shown.stdout).toMatch(/^mediaId {2}made\nstatus {3}succeeded\nurl {6}http.*made\.jpeg\n/);
