@@ -298,8 +298,11 @@ it('EASEL_URL is no matter of a command that works on this machine alone, and a 
   expect([run.code, run.stderr]).toEqual([2, expect.stringMatching(/^--url: must hold no user, no password/)]);
 });
 
-it('a picture that is made but cannot be fetched ends with 1, and names the command that fetches it', async () => {
-  await using proxy = await proxyWithoutMedia(easel.url);
+it.each([
+  ['is refused', 403],
+  ['comes as something else', 200],
+])('a picture that is made but %s ends with 1, and names the command that fetches it', async (_how, status) => {
+  await using proxy = await proxyWithoutMedia(easel.url, status);
   const args = ['generate', 'x', '--media-id', 'kept', '--out', out('kept.png'), '--url', proxy.url];
   const run = await easelAt(args);
   expect([run.code, run.stdout]).toEqual([1, '']);
@@ -319,10 +322,10 @@ async function freePort(): Promise<number> {
 }
 
 /** Passes everything on but pictures, which it has none of. */
-async function proxyWithoutMedia(target: string) {
+async function proxyWithoutMedia(target: string, status: number) {
   const server = createServer((incoming, answer) => {
     if (incoming.url?.startsWith('/media/')) {
-      answer.writeHead(403).end('no');
+      answer.writeHead(status).end('no');
       return;
     }
     const onward = request(new URL(incoming.url ?? '', target), {
