@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { createEasel, EaselError } from '../../client/client.ts';
 import type { Easel } from '../../client/easel.ts';
 import type { ImageRecord } from '../../client/shapes.ts';
-import { EXIT_INTERRUPTED } from '../failure.ts';
+import { CommandError, EXIT_INTERRUPTED } from '../failure.ts';
 import type { Address } from './address.ts';
 import { isUnfinished } from './find-record.ts';
 import { createPayments, describePaid, type Payments } from './payments.ts';
@@ -12,8 +12,8 @@ import { watchSignals } from './signals.ts';
 
 /** Pauses between two looks at a picture that is being cancelled, in milliseconds. */
 const PAUSE_MS = 250;
-/** For how long a request that may be under way can still arrive after the service has said that it has no such picture, in milliseconds. */
-const ARRIVAL_MS = 2_000;
+/** For how long a request that is under way is waited for, where the service says that it has no such picture, in milliseconds. */
+const ARRIVAL_MS = 10_000;
 
 /**
  * Runs `work` on a running service. After a signal the pictures that the command asked for are cancelled there; then it says what was paid.
@@ -58,7 +58,7 @@ async function describePayment(payments: Payments, find: Parameters<Payments['to
   try {
     return `${describePaid(await payments.total(find))} was paid`;
   } catch (error) {
-    if (!(error instanceof EaselError)) throw error;
+    if (!(error instanceof EaselError || error instanceof CommandError)) throw error;
     return `the picture may go on and what was paid is not known, as ${error.message}; ${whatSaysSo(payments)}`;
   }
 }
@@ -76,8 +76,10 @@ async function cancelled(easel: Easel, mediaId: string, isSettled: () => boolean
       if (error instanceof EaselError && error.code === 'not_found') return null;
       throw error;
     });
-    const isOver = record === null ? isSettled() || performance.now() > deadline : !isAtWork(record);
-    if (isOver) return record;
+    if (record === null ? isSettled() : !isAtWork(record)) return record;
+    if (record === null && performance.now() > deadline) {
+      throw new CommandError('the service has not answered the request for it');
+    }
     await delay(PAUSE_MS);
   }
 }

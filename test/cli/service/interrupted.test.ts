@@ -1,6 +1,6 @@
 /** Ctrl-C on a running service: the picture is cancelled there, and the command says what was paid. */
 
-import { createServer } from 'node:http';
+import { createServer, request } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { type Easel, startEasel } from '../../support/app/easel.ts';
@@ -46,6 +46,42 @@ it('says that nothing was paid for a picture that was still waiting, though the 
   expect(run.stderr()).toMatch(/\ninterrupted: nothing was paid\n$/);
   expect(await queued()).toEqual([]);
   gate.open();
+});
+
+it('cancels a picture whose request was still on its way', async () => {
+  let hasAsked = () => {};
+  const cancelAsked = new Promise<void>((resolve) => {
+    hasAsked = resolve;
+  });
+  const seen: string[] = [];
+  const proxy = createServer(async (incoming, answer) => {
+    const { method = 'GET', url = '', headers } = incoming;
+    seen.push(`${method} ${url}`);
+    const onward = () => {
+      const options = { method, headers };
+      const sent = request(new URL(url, easel.url), options, (response) => {
+        answer.writeHead(response.statusCode ?? 500, response.headers);
+        response.pipe(answer);
+        if (url.endsWith('/cancel')) response.once('end', hasAsked);
+      });
+      incoming.pipe(sent);
+    };
+    // The picture is asked for only once the service has said that it knows none.
+    if (url === '/images') void cancelAsked.then(onward);
+    else onward();
+  });
+  await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve));
+  const gate = easel.upstream.gate();
+  easel.upstream.script(picture({ beforeHeaders: gate }));
+  await using run = start('generate', 'late', '--url', `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`);
+  await until(() => seen.includes('POST /images'));
+  run.child.kill('SIGINT');
+  expect(await run.exited).toBe(130);
+  const page = (await (await easel.get('/images?q=late')).json()) as { readonly items: readonly object[] };
+  expect(page.items).toMatchObject([{ status: 'cancelled' }]);
+  gate.open();
+  proxy.closeAllConnections();
+  proxy.close();
 });
 
 it('counts only what a retry has added to what the picture had cost', async () => {
