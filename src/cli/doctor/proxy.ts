@@ -28,7 +28,10 @@ async function tryLargeBody({ url, apiKey }: Address): Promise<string | null> {
   // Easel refuses it, as a problem. A proxy does so with a page of its own.
   if (answer?.headers.get('content-type')?.startsWith('application/problem+json')) return null;
   const how = answer === null ? 'end the connection' : `answer ${answer.status}`;
-  return `something before the service refuses bodies of 2 MiB (${how}), so that inputs do not arrive; raise its limit, client_max_body_size in nginx`;
+  return (
+    `something before the service refuses bodies of 2 MiB (${how}), so that inputs do not arrive; raise its limit, ` +
+    'client_max_body_size in nginx'
+  );
 }
 
 async function tryStream({ url, apiKey }: Address): Promise<string | null> {
@@ -42,7 +45,10 @@ async function tryStream({ url, apiKey }: Address): Promise<string | null> {
     const first = await answer.body?.getReader().read();
     return first?.done === false ? null : 'an event stream ended at once';
   } catch {
-    return 'an event stream does not begin within 5 s: something before the service holds it back; switch that off, proxy_buffering off in nginx';
+    return (
+      'an event stream does not begin within 5 s: something before the service holds it back; switch that off, ' +
+      'proxy_buffering off in nginx'
+    );
   } finally {
     clearTimeout(timer);
     ending.abort();

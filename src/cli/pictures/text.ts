@@ -4,8 +4,14 @@
 export type Terms = readonly (readonly [name: string, value: string])[];
 
 /** Characters that take two columns (Unicode Standard Annex #11, wide and fullwidth), and emoji that are shown as pictures. */
-const WIDE =
-  /[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\ua960-\ua97f\uac00-\ud7a3\uf900-\ufaff\ufe10-\ufe19\ufe30-\ufe6f\uff01-\uff60\uffe0-\uffe6\u{16fe0}-\u{18dff}\u{1aff0}-\u{1b2ff}\u{20000}-\u{3fffd}]|\p{Emoji_Presentation}|\ufe0f/u;
+const WIDE = new RegExp(
+  [
+    String.raw`[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\ua960-\ua97f\uac00-\ud7a3\uf900-\ufaff\ufe10-\ufe19\ufe30-\ufe6f]`,
+    String.raw`[\uff01-\uff60\uffe0-\uffe6\u{16fe0}-\u{18dff}\u{1aff0}-\u{1b2ff}\u{20000}-\u{3fffd}]`,
+    String.raw`\p{Emoji_Presentation}|\ufe0f`,
+  ].join('|'),
+  'u',
+);
 /** Control and format characters, and those that change the direction of what follows. */
 const UNSEEN = /[\p{Cc}\p{Zl}\p{Zp}\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]+/gu;
 

@@ -43,7 +43,8 @@ export function checkProxySettings({ server }: Pick<Config, 'server'>): Finding 
   for (const [name, seconds] of waits) {
     if (seconds < COMMON_CUT_SECONDS) continue;
     notes.push(
-      `${name} is ${seconds}, and proxies cut calls at ${COMMON_CUT_SECONDS} s unless they are set otherwise: set it to 55, or the proxy's limit above it`,
+      `${name} is ${seconds}, and proxies cut calls at ${COMMON_CUT_SECONDS} s unless they are set otherwise: ` +
+        "set it to 55, or the proxy's limit above it",
     );
   }
   if (trustProxy === false) {

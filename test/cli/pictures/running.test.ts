@@ -250,54 +250,6 @@ it.each([
   expect(JSON.parse((await easelAt([command, '--json'])).stdout)).toEqual(await answered(`/${command}`));
 });
 
-it('says of a service that is not there what it tried, and of a key that is refused what to set; both end with 1', async () => {
-  const refused = await easelAt(['list', '--json'], { EASEL_API_KEY: 'wrong' });
-  expect([refused.code, refused.stderr]).toEqual([1, expect.stringMatching(/EASEL_API_KEY .*\(unauthorized\)\n$/)]);
-  expect(JSON.parse(refused.stdout)).toMatchObject({ status: 401, code: 'unauthorized' });
-  const forbidden = await easelAt(['cleanup'], { EASEL_API_KEY: 'viewer-secret' });
-  expect([forbidden.code, forbidden.stderr]).toEqual([
-    1,
-    expect.stringMatching(/scope admin.*EASEL_API_KEY.*\(forbidden\)/),
-  ]);
-  const port = await freePort();
-  // --url is before EASEL_URL.
-  const away = await easelAt(['get', 'made', '--url', `http://127.0.0.1:${port}`, '--json']);
-  expect([away.code, away.stderr]).toEqual([
-    1,
-    expect.stringContaining(`http://127.0.0.1:${port} could not be reached: `),
-  ]);
-  expect(JSON.parse(away.stdout)).toMatchObject({ code: 'unreachable', detail: expect.any(String) });
-});
-
-it('a key that may only generate makes pictures, too', async () => {
-  const run = await easelAt(['generate', 'x', '--media-id', 'by-maker'], { EASEL_API_KEY: 'maker-secret' });
-  expect([run.code, run.stderr]).toEqual([0, '']);
-});
-
-it.each([
-  ['serve', ['serve']],
-  ['backup', ['backup', 'b']],
-  ['restore', ['restore', 'b']],
-  ['migrate', ['migrate', '--from', 'a', '--media-from', 'b', '--to', 'c', '--media-to', 'd']],
-  ['keys create', ['keys', 'create', 'blog', 'read']],
-])('%s refuses --url with 2', async (name, args) => {
-  const run = await callEasel(place.path, [...args, '--url', easel.url]);
-  expect(run).toEqual({ code: 2, stdout: '', stderr: `--url: ${name} works on this machine alone; leave out --url\n` });
-});
-
-it('EASEL_URL is no matter of a command that works on this machine alone, and a wrong one is a wrong setting', async () => {
-  expect((await easelAt(['keys', 'create', 'blog', 'read'])).code).toBe(0);
-  for (const [env, message] of [
-    [{ EASEL_URL: 'localhost:3000' }, /EASEL_URL: must be an http or https URL, such as http/],
-    [{ EASEL_API_KEY: 'a b' }, /EASEL_API_KEY: must be visible ASCII/],
-  ] as const) {
-    const run = await easelAt(['list'], env);
-    expect([run.code, run.stderr]).toEqual([78, expect.stringMatching(message)]);
-  }
-  const run = await easelAt(['list', '--url', 'http://a:b@127.0.0.1']);
-  expect([run.code, run.stderr]).toEqual([2, expect.stringMatching(/^--url: must hold no user, no password/)]);
-});
-
 it.each([
   ['is refused', 403],
   ['comes as something else', 200],
@@ -312,14 +264,6 @@ it.each([
   await expect(readFile(out('kept.png'))).rejects.toThrow('ENOENT');
   expect(await answered('/images/kept')).toMatchObject({ status: 'succeeded' });
 });
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
 
 /** Passes everything on but pictures, which it has none of. */
 async function proxyWithoutMedia(target: string, status: number) {
