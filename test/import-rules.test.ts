@@ -252,7 +252,9 @@ const CASES: readonly Case[] = [
     ...SDKS_TO_COME.map((name) => inRoom(room, imported(name), [IMPORTS, UNDECLARED])),
   ]),
   ...['thumbhash', 'lru-cache', 'node:fs'].map((name) => inRoom('api', imported(name), IMPORTS)),
-  inRoom('client', imported('zod'), IMPORTS),
+  // Types alone, which the test of the package sees to.
+  inRoom('client', importedType('zod'), null),
+  ...['preact', 'eventsource-parser', 'node:crypto'].map((name) => inRoom('client', imported(name), IMPORTS)),
   inRoom('api', imported('zod'), null),
   ...['web', 'web/gallery'].flatMap((room) => [
     ...['preact', 'preact/hooks', 'htm/preact', 'eventsource-parser', 'thumbhash'].map((name) =>
@@ -261,6 +263,8 @@ const CASES: readonly Case[] = [
     ...['lru-cache', 'node:fs', 'preact/compat'].map((name) => inRoom(room, imported(name), IMPORTS)),
     inRoom(room, importedType('zod'), null),
   ]),
+  inRoom('web/gallery', importedType('../../client/shapes.ts'), null),
+  inRoom('web/gallery', importedType('../../client/client.ts'), IMPORTS),
   inRoom('web/gallery', imported('../picture/part.ts'), null),
   inRoom('web/gallery', imported('../../part.ts'), IMPORTS),
   inRoom('web/gallery/rows', imported('../../state/part.ts'), IMPORTS),

@@ -165,12 +165,14 @@ export async function startEasel(options: EaselOptions = {}): Promise<Easel> {
       }),
     async files() {
       const entries = await readdir(join(folder, 'media'), { recursive: true, withFileTypes: true });
-      return entries
-        .filter((entry) => entry.isFile() && !entry.name.startsWith('.easel'))
-        .map((entry) => join(entry.parentPath, entry.name).slice(folder.length + 7))
-        // Anything on the machine may ask for its health: a test whose own service had this port before does.
-        .filter((name) => !name.startsWith('.tmp/probe-'))
-        .sort();
+      return (
+        entries
+          .filter((entry) => entry.isFile() && !entry.name.startsWith('.easel'))
+          .map((entry) => join(entry.parentPath, entry.name).slice(folder.length + 7))
+          // Anything on the machine may ask for its health: a test whose own service had this port before does.
+          .filter((name) => !name.startsWith('.tmp/probe-'))
+          .sort()
+      );
     },
     async leftByCrash() {
       const left = await temporaryFolder();
