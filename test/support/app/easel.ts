@@ -120,7 +120,9 @@ export async function startEasel(options: EaselOptions = {}): Promise<Easel> {
     openCalls: options.openCalls ?? callsHere,
     isShared: options.isShared ?? false,
   });
-  const app = await buildApp({ ...config.server, version: 'test' }, services, {
+  // What HTTP waits for are heartbeats and time limits.
+  const parts = { ...services, clock: clock.unskipped };
+  const app = await buildApp({ ...config.server, version: 'test' }, parts, {
     watchLoad: () => options.isOverloaded ?? (() => false),
   });
   const url = await app.listen({ host: config.server.host, port: config.server.port });
