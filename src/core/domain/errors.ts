@@ -1,7 +1,7 @@
 import type { Check } from './checks.ts';
 import type { AttemptOutcome } from './image.ts';
 
-/** Error codes of the core, independent of HTTP: a closed list. `api/problem.ts` must give each a status to compile. */
+/** Error codes of the core, independent of HTTP: a closed list. `api/problem-kinds.ts` must give each a status to compile. */
 export const IMAGE_ERROR_CODES = [
   /** The request contradicts itself or names something that does not exist, such as a preset. */
   'invalid_request',
