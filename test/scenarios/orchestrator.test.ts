@@ -221,7 +221,7 @@ it('ten articles get nine right pictures and one clear refusal, each paid once, 
   expect(paidFor().toSorted()).toEqual(MADE);
   const { days } = await easel.usage();
   expect(days.reduce((sum, { images }) => sum + images, 0)).toBe(MADE.length);
-  expect(days.reduce((sum, day) => sum + day.usd, 0)).toBeCloseTo(usd, 6);
+  expect(days.reduce((sum, day) => sum + (day.usd ?? 0), 0)).toBeCloseTo(usd, 6);
 
   // An orchestrator that is not sure sends everything again.
   const calls = upstream.calls.length;
