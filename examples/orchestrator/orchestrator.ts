@@ -1,6 +1,7 @@
 /**
  * Has the hero images of ten articles made by brief: asks for all of them, hears of each by webhook, and says where they are. Run again, it
- * finds the pictures that are there: nothing is made or paid twice, wherever it or Easel was stopped.
+ * finds what is there: nothing is made or paid twice. Of a call that was out when Easel was killed the cost cannot be known, and the
+ * number of such calls is bounded.
  */
 
 import { once } from 'node:events';

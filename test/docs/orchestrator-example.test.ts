@@ -3,12 +3,12 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { cp, mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { delimiter, dirname, join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { expect, it } from 'vitest';
 import { startService } from '../support/app/process.ts';
 import { COMPILE_CACHE } from '../support/compile-cache.ts';
+import { freePort, OWN_LOOPBACK } from '../support/network/own-loopback.ts';
 import { openAiError, picture } from '../support/openai/answers.ts';
 import { startOpenAiServer } from '../support/openai/server.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
@@ -26,18 +26,7 @@ const MEDIA_IDS = [
   'salt',
   'windmills',
 ].map((article) => `${article}-hero`);
-/** Loopback of its own for the example's webhooks: no other program listens there, so that a port that was free stays free. */
-const RECEIVER = `127.${1 + (process.pid % 250)}.${(process.pid >> 8) % 250}.8`;
 const SIZE = '256x160';
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, RECEIVER);
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  return typeof address === 'object' && address !== null ? address.port : 0;
-}
 
 /** A service as the README starts it, with smaller pictures, and the example beside it. */
 async function setUp(env: Readonly<Record<string, string>>) {
@@ -52,11 +41,8 @@ async function setUp(env: Readonly<Record<string, string>>) {
   await mkdir(join(example, 'node_modules'));
   await symlink(PROJECT, join(example, 'node_modules/easel'));
   const PRESETS = join(folder, 'presets.json');
-  await writeFile(
-    PRESETS,
-    JSON.stringify({ 'article-hero': { version: 2, size: SIZE, renditions: ['64x40.png'] } }),
-  );
-  const receiver = `${RECEIVER}:${await freePort()}`;
+  await writeFile(PRESETS, JSON.stringify({ 'article-hero': { version: 2, size: SIZE, renditions: ['64x40.png'] } }));
+  const receiver = `${OWN_LOOPBACK}:${await freePort()}`;
   const service = parts.use(await startService({ folder, env: { ...env, PRESETS, WEBHOOK_ALLOW_HOSTS: receiver } }));
   const owned = parts.move();
   return {
