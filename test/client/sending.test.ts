@@ -276,6 +276,25 @@ describe('errors', () => {
     await expect(easel.models({ timeoutMs: Number.NaN })).rejects.toThrow('timeoutMs must be');
   });
 
+  test('an answer has a minute, one that waits for a picture so much longer, and one with files the time of their upload', async () => {
+    const setTimer = globalThis.setTimeout;
+    const limits: number[] = [];
+    vi.spyOn(globalThis, 'setTimeout').mockImplementation(((action: () => void, ms: number) => {
+      if (ms >= 60_000) limits.push(ms);
+      return setTimer(action, ms >= 60_000 ? 0 : ms);
+    }) as typeof setTimeout);
+    const silence = async (_: string, { signal }: RequestInit) =>
+      await new Promise<Response>((_, reject) => signal?.addEventListener('abort', () => reject(signal.reason)));
+    const own = createEasel({ baseUrl: server.url, maxRetries: 0, fetch: silence });
+    const file = new Blob([new Uint8Array(640_000)]);
+    for (const call of [own.models(), own.generate({ prompt: 'x' }), own.submit({ prompt: 'x', inputs: [{ file }] })]) {
+      const error = await errorOf(call);
+      expect(error.code).toBe('unreachable');
+      expect(error.message).toContain('no answer within');
+    }
+    expect(limits).toEqual([60_000, 110_000, 70_000]);
+  });
+
   test('a picture is broken off by the signal of its call, also after its head has come', async () => {
     const open = createServer((_, response) => response.writeHead(200, { 'content-type': 'image/png' }).write('some'));
     await new Promise<void>((resolve) => open.listen(0, '127.0.0.1', resolve));
