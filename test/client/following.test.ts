@@ -179,7 +179,8 @@ describe('a stream', () => {
   });
 
   test('may come in any pieces, with any ends of lines', async () => {
-    const text = `\uFEFF: a comment\r\n${OPENING}${frame('1', 'status', { ...running, note: 'zoë 🎨' })}`;
+    const first = frame('1', 'status', { ...running, note: 'zoë 🎨' }).replaceAll('\n', '\r\n');
+    const text = `\uFEFF: a comment\r\n${OPENING}${first}`;
     const whole = `${text}id: 2\revent: status\rdata: {"a":\rdata:1}\r\revent: later\ndata: {}\n\n${frame('3', 'done', done)}`;
     const bytes = Buffer.from(whole);
     for (const size of [1, 2, 3, 7, bytes.length]) {

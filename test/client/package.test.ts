@@ -63,7 +63,6 @@ beforeAll(async () => {
   symlinkSync(join(ROOT, 'node_modules'), join(copy, 'node_modules'));
   const packed = run('npm', ['pack', '--offline', '--pack-destination', folder.path], copy);
   if (packed.status !== 0) throw new Error(packed.output);
-  expect(readdirSync(copy)).not.toContain('dist');
 
   project = join(folder.path, 'project');
   mkdirSync(join(project, 'node_modules/easel'), { recursive: true });
@@ -115,6 +114,16 @@ describe('the package', () => {
     expect(files.length).toBeGreaterThan(20);
     const statuses = await Promise.all(files.map(async (path) => (await fetch(`${service.url}/${path}`)).status));
     expect(new Set(statuses)).toEqual(new Set([200]));
+  });
+
+  test('leaves nothing behind in a checkout, where the command says that it runs from what an interrupted npm pack left', () => {
+    const copy = join(folder.path, 'copy');
+    expect(readdirSync(copy)).not.toContain('dist');
+    mkdirSync(join(copy, 'dist/cli'), { recursive: true });
+    writeFileSync(join(copy, 'dist/cli/easel.js'), "console.log('compiled');\n");
+    const { stdout, output } = run(process.execPath, ['bin/easel.js', '--version'], copy);
+    expect(stdout).toBe('compiled\n');
+    expect(output).toContain('Easel runs from dist/, which may be older than src/');
   });
 
   test('type-checks under strict, without the types of Node and with those of dependencies checked', () => {
