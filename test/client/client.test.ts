@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
-import { createEasel, type Easel, EaselError, verifyWebhook } from '../../src/client/client.ts';
+import { createEasel, type Easel, verifyWebhook } from '../../src/client/client.ts';
 import { startEasel } from '../support/app/easel.ts';
+import { errorOf } from '../support/client/easel-error.ts';
 import { type ScriptedHttp, startScriptedHttp } from '../support/network/scripted-http.ts';
 import { TEST_SECRET } from '../support/network/webhook-receiver.ts';
 import { openAiError, picture } from '../support/openai/answers.ts';
@@ -28,16 +29,6 @@ afterAll(async () => {
 });
 
 afterEach(() => void vi.useRealTimers());
-
-/** What a promise rejects with. */
-async function errorOf(promise: Promise<unknown>): Promise<EaselError> {
-  const error: unknown = await promise.then(
-    () => null,
-    (reason: unknown) => reason,
-  );
-  if (!(error instanceof EaselError)) throw new Error('it did not reject with EaselError', { cause: error });
-  return error;
-}
 
 describe('pictures', () => {
   test('generate waits past a 202 for the end, and media gives the bytes of the record', async () => {

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { createEasel, type Easel, type ImageEvent } from '../../src/client/client.ts';
 import {
   cutConnection,
@@ -155,8 +155,32 @@ describe('a wait', () => {
 });
 
 describe('a stream', () => {
+  test('that is silent for 40 s is lost, and another is opened', async () => {
+    // Timers of that length fire at once.
+    const setTimer = globalThis.setTimeout;
+    vi.spyOn(globalThis, 'setTimeout').mockImplementation(((action: () => void, ms: number) =>
+      setTimer(action, ms === 40_000 ? 0 : ms)) as typeof setTimeout);
+    const encoder = new TextEncoder();
+    const streams = [`${OPENING}${frame('1', 'status', running)}`, frame('1.done', 'done', done)];
+    const lastIds: unknown[] = [];
+    const fetchStream = async (_: string, { signal, headers }: RequestInit) => {
+      lastIds.push(new Headers(headers).get('last-event-id'));
+      const body = new ReadableStream({
+        start(controller) {
+          controller.enqueue(encoder.encode(streams.shift()));
+          signal?.addEventListener('abort', () => controller.error(signal.reason));
+        },
+      });
+      return new Response(body, { headers: { 'content-type': 'text/event-stream' } });
+    };
+    const events = await Array.fromAsync(createEasel({ baseUrl: server.url, fetch: fetchStream }).events('a'));
+    expect(events.map(({ type }) => type)).toEqual(['status', 'done']);
+    expect(lastIds).toEqual([null, '1']);
+  });
+
   test('may come in any pieces, with any ends of lines', async () => {
-    const text = `\uFEFF: a comment\r\n${OPENING}${frame('1', 'status', { ...running, note: 'zoë 🎨' })}`;
+    const first = frame('1', 'status', { ...running, note: 'zoë 🎨' }).replaceAll('\n', '\r\n');
+    const text = `\uFEFF: a comment\r\n${OPENING}${first}`;
     const whole = `${text}id: 2\revent: status\rdata: {"a":\rdata:1}\r\revent: later\ndata: {}\n\n${frame('3', 'done', done)}`;
     const bytes = Buffer.from(whole);
     for (const size of [1, 2, 3, 7, bytes.length]) {

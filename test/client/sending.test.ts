@@ -1,13 +1,10 @@
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { createEasel, type Easel, EaselError } from '../../src/client/client.ts';
-import { refusingPort } from '../support/network/refusing-port.ts';
+import { errorOf } from '../support/client/easel-error.ts';
 import {
   cutConnection,
   type HttpStep,
   jsonAnswer,
-  noAnswer,
   problemAnswer,
   type ScriptedHttp,
   startScriptedHttp,
@@ -35,15 +32,6 @@ async function sentBy(work: () => Promise<unknown>) {
   const before = server.requests.length;
   await work();
   return server.requests.slice(before);
-}
-
-async function errorOf(promise: Promise<unknown>): Promise<EaselError> {
-  const error: unknown = await promise.then(
-    () => null,
-    (reason: unknown) => reason,
-  );
-  if (!(error instanceof EaselError)) throw new Error('it did not reject with EaselError', { cause: error });
-  return error;
 }
 
 describe('where requests go', () => {
@@ -222,70 +210,5 @@ describe('retries', () => {
       expect(await errorOf(createEasel({ baseUrl: server.url, maxRetries: 0 }).models())).toBeInstanceOf(EaselError);
     });
     expect(requests).toHaveLength(4);
-  });
-});
-
-describe('errors', () => {
-  test('bear what the problem and the headers say', async () => {
-    server.script(problemAnswer(429, 'queue_full', { 'retry-after': '120' }));
-    expect(await errorOf(easel.submit({ prompt: 'x' }))).toMatchObject({
-      name: 'EaselError',
-      message: 'it is queue_full',
-      code: 'queue_full',
-      status: 429,
-      requestId: 'r-1',
-      retryAfter: 120,
-      problem: { code: 'queue_full', title: 'queue_full' },
-    });
-    server.script(textAnswer(502, '<h1>502 Bad\n Gateway</h1>', { 'x-request-id': 'r-2' }));
-    const error = await errorOf(easel.submit({ prompt: 'x' }));
-    expect(error).toMatchObject({ code: 'unexpected_answer', status: 502, requestId: 'r-2', problem: null });
-    expect(error.message).toContain('<h1>502 Bad Gateway</h1>');
-  });
-
-  test('an unreachable service is named, with the reason', async () => {
-    await using refusing = await refusingPort();
-    const { port } = refusing;
-    const error = await errorOf(createEasel({ baseUrl: `http://127.0.0.1:${port}`, maxRetries: 0 }).models());
-    expect(error.code).toBe('unreachable');
-    expect(error.message).toContain(`http://127.0.0.1:${port} could not be reached: `);
-    expect(error.message).toContain('ECONNREFUSED');
-  });
-
-  test('an abort and a timeout reject with AbortError, while an answer is waited for and between two tries', async () => {
-    /** Sends a request, and aborts it once it has come. */
-    const abortWhenThere = async (reason?: Error) => {
-      const there = server.requests.length + 1;
-      const abort = new AbortController();
-      const models = easel.models({ signal: abort.signal });
-      await expect.poll(() => server.requests.length).toBe(there);
-      abort.abort(reason);
-      return await models;
-    };
-    server.script(noAnswer);
-    await expect(abortWhenThere()).rejects.toMatchObject({ name: 'AbortError' });
-    server.script(problemAnswer(429, 'rate_limited', { 'retry-after': '60' }));
-    const cause = new Error('enough');
-    await expect(abortWhenThere(cause)).rejects.toMatchObject({ name: 'AbortError', message: 'enough', cause });
-    server.script(noAnswer);
-    await expect(easel.models({ timeoutMs: 20 })).rejects.toMatchObject({
-      name: 'AbortError',
-      message: 'the call took longer than 20 ms',
-      cause: { name: 'TimeoutError' },
-    });
-    await expect(easel.models({ timeoutMs: Number.NaN })).rejects.toThrow('timeoutMs must be');
-  });
-
-  test('a picture is broken off by the signal of its call, also after its head has come', async () => {
-    const open = createServer((_, response) => response.writeHead(200, { 'content-type': 'image/png' }).write('some'));
-    await new Promise<void>((resolve) => open.listen(0, '127.0.0.1', resolve));
-    const abort = new AbortController();
-    const { port } = open.address() as AddressInfo;
-    const answer = await createEasel({ baseUrl: `http://127.0.0.1:${port}` }).media('/a.png', { signal: abort.signal });
-    const bytes = answer.arrayBuffer();
-    abort.abort();
-    await expect(bytes).rejects.toMatchObject({ name: 'AbortError' });
-    open.closeAllConnections();
-    open.close();
   });
 });
