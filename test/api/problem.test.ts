@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { failureProblem, isProblemCode, PROBLEMS, problem, toProblem } from '../../src/api/problem.ts';
+import { failureProblem, problem, toProblem } from '../../src/api/problem.ts';
+import { isProblemCode, PROBLEMS } from '../../src/api/problem-kinds.ts';
 import { exampleImage } from '../support/app/fake-images.ts';
 
 describe('the list of codes', () => {

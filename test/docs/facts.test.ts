@@ -10,7 +10,7 @@ import { parse } from 'yaml';
 import { createImage } from '../../src/api/create-image.ts';
 import { HEALTH_CHECKS } from '../../src/api/health.ts';
 import { imageRecord } from '../../src/api/image-record.ts';
-import { PROBLEMS } from '../../src/api/problem.ts';
+import { PROBLEMS } from '../../src/api/problem-kinds.ts';
 import { readConfig } from '../../src/config/config.ts';
 import { providerSettings } from '../../src/config/provider-settings.ts';
 import { settings } from '../../src/config/settings.ts';

@@ -1,7 +1,8 @@
 /** Errors in the shape of OpenAI's API, so that its SDKs raise their own classes. */
 
 import { z } from 'zod';
-import { PROBLEMS, type ProblemCode, type ProblemSpec } from '../problem.ts';
+import type { ProblemSpec } from '../problem.ts';
+import { PROBLEMS, type ProblemCode } from '../problem-kinds.ts';
 
 const openAiErrorObject = z
   .strictObject({

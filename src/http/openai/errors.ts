@@ -1,6 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { type OpenAiErrorObject, toOpenAiError } from '../../api/openai/errors.ts';
-import { isProblemCode, type ProblemSpec } from '../../api/problem.ts';
+import type { ProblemSpec } from '../../api/problem.ts';
+import { isProblemCode } from '../../api/problem-kinds.ts';
 import { noteProblem, pathOf, problemFor, sendDraining } from '../protocol/problem.ts';
 
 /** Errors whose cause another try does not end: SDKs that obey `x-should-retry` do not retry them. */

@@ -1,5 +1,5 @@
 import { openAiError, toOpenAiError } from '../../api/openai/errors.ts';
-import { PROBLEMS, type ProblemCode } from '../../api/problem.ts';
+import { PROBLEMS, type ProblemCode } from '../../api/problem-kinds.ts';
 import { BODY_PROBLEMS } from '../openapi/responses.ts';
 
 /** Entries of a route's `response` schema for the errors of the dialect that stand for these problems, by status. */

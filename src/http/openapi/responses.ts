@@ -1,5 +1,6 @@
 import type { z } from 'zod';
-import { PROBLEMS, type ProblemCode, type ProblemSpec, problem, toProblem } from '../../api/problem.ts';
+import { type ProblemSpec, problem, toProblem } from '../../api/problem.ts';
+import { PROBLEMS, type ProblemCode } from '../../api/problem-kinds.ts';
 
 type Header = Readonly<Record<string, unknown>>;
 

@@ -1,5 +1,6 @@
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { errorProblem, type ProblemCode, type ProblemSpec, toProblem } from '../../api/problem.ts';
+import { errorProblem, type ProblemSpec, toProblem } from '../../api/problem.ts';
+import type { ProblemCode } from '../../api/problem-kinds.ts';
 import { ImageError } from '../../core/domain/errors.ts';
 import { UnreadableFileError } from '../../core/images/published-file.ts';
 import type { MethodsOf } from './allowed-methods.ts';

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { toOpenAiModels, toUsage } from '../../../src/api/openai/answers.ts';
 import { toOpenAiError } from '../../../src/api/openai/errors.ts';
-import { PROBLEMS, type ProblemCode } from '../../../src/api/problem.ts';
+import { PROBLEMS, type ProblemCode } from '../../../src/api/problem-kinds.ts';
 import type { Attempt } from '../../../src/core/domain/image.ts';
 import { CATALOG } from '../../../src/core/models/catalog.ts';
 import { exampleImage } from '../../support/app/fake-images.ts';

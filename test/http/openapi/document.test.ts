@@ -2,7 +2,7 @@ import request from 'supertest';
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { createImage } from '../../../src/api/create-image.ts';
-import { PROBLEMS } from '../../../src/api/problem.ts';
+import { PROBLEMS } from '../../../src/api/problem-kinds.ts';
 import { describeApi } from '../../../src/composition/describe-api.ts';
 import { WARNING_CODES } from '../../../src/core/domain/image.ts';
 import { SCHEMA_ORDER } from '../../../src/http/openapi/document.ts';

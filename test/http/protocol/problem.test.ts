@@ -3,7 +3,8 @@ import { gzipSync } from 'node:zlib';
 import request from 'supertest';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
-import { type ProblemCode, problem } from '../../../src/api/problem.ts';
+import { problem } from '../../../src/api/problem.ts';
+import type { ProblemCode } from '../../../src/api/problem-kinds.ts';
 import { type HttpApp, openHttpApp } from '../../support/app/http-app.ts';
 
 let http: HttpApp;
