@@ -125,7 +125,7 @@ const MAY_IMPORT: ReadonlyMap<string, readonly string[]> = new Map([
   ],
   ['http/routes/images', [...core('images', ...DOMAIN, 'ports'), 'api', 'security', 'http', 'http/routes']],
   ['client', ['api']],
-  ['mcp', [...core('images'), 'api']],
+  ['mcp', ['client', 'api']],
   // Of other rooms the page takes types: what makes the files for browsers refuses values (test/http/page).
   ['web', ['web/gallery', 'api', ...core(...DOMAIN)]],
   ['web/gallery', ['web', 'api', ...core(...DOMAIN)]],

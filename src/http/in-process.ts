@@ -33,7 +33,8 @@ const REDIRECTS: readonly number[] = [301, 302, 303, 307, 308];
  * aborted counts as a client that has left, as over a network.
  */
 export async function openInProcess(app: FastifyInstance): Promise<InProcess> {
-  await app.ready();
+  // avvio 9 raises a ReferenceError where this is asked again of an app that is ready and idle.
+  if (!app.server.listening) await app.ready();
   const folder = await mkdtemp(join(tmpdir(), 'easel-'));
   const path = process.platform === 'win32' ? `\\\\.\\pipe\\${folder.replace(/\W/g, '-')}` : join(folder, 'api');
   const sockets = new Set<Socket>();

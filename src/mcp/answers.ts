@@ -2,7 +2,8 @@
 
 import type { CallToolResult } from '@modelcontextprotocol/server';
 import type { Easel, ImageRecord } from '../client/easel.ts';
-import { failureOf, ToolError, type ToolProblem } from './tool-problem.ts';
+import { failureOf } from '../client/errors.ts';
+import type { ToolProblem } from './tool-problem.ts';
 
 /** A picture as clients show it. */
 export interface SmallPicture {
@@ -23,15 +24,16 @@ export interface AnswerParts {
 
 type Content = CallToolResult['content'];
 
-/** The answer for a picture, however far it is. Raises `ToolError` for one that failed where `failureIsError`. */
+/** The answer for a picture, however far it is. Raises `EaselError` for one that failed or was cancelled where `failureIsError`. */
 export async function pictureAnswer(
   easel: Easel,
   record: ImageRecord,
   parts: AnswerParts,
   { failureIsError }: { readonly failureIsError: boolean },
 ): Promise<CallToolResult> {
-  if (record.status === 'failed' && failureIsError) throw new ToolError(failureOf(record));
-  if (record.status !== 'succeeded') return recordAnswer([text(describeUnfinished(record))], record);
+  const { status } = record;
+  if (failureIsError && (status === 'failed' || status === 'cancelled')) throw failureOf(record);
+  if (status !== 'succeeded') return recordAnswer([text(describeUnfinished(record))], record);
   const link = parts.linkTo(record);
   const preview = await smallPictureOf(easel, record, parts);
   return recordAnswer([...preview, masterLink(record, link), text(`${describe(record)} ${link}`)], record);

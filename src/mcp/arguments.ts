@@ -8,29 +8,36 @@ import { imageStatus } from '../api/image-record.ts';
 import { namedInput } from '../api/inputs.ts';
 
 /** Without a webhook, which an agent cannot receive, and partial pictures, which it would not be shown. */
-const { inputs: _inputs, mask, webhookUrl: _webhookUrl, partials: _partials, mediaId: _mediaId, ...fields } = createImage.shape;
+const {
+  inputs: _inputs,
+  mask,
+  webhookUrl: _webhookUrl,
+  partials: _partials,
+  mediaId: _mediaId,
+  ...fields
+} = createImage.shape;
 const { mediaId: inputMediaId, url } = namedInput.in.shape;
 
 const mediaId = nonBlankText.max(128).meta({ description: 'The picture, by the mediaId that a tool gave.' });
 /** Without the pattern, which looks ahead: some clients have no such regular expressions. */
-const newMediaId = nonBlankText.max(128).nullish().meta({
-  description:
-    'Names the picture: lower-case letters, digits, `.`, `_` and `-`. The same call again with it pays nothing, and gives the picture ' +
-    'that is there. Left out, one is made.',
-  examples: ['article-42-hero'],
-});
+const newMediaId = nonBlankText
+  .max(128)
+  .nullish()
+  .meta({
+    description:
+      'Names the picture: lower-case letters, digits, `.`, `_` and `-`. The same call again with it pays nothing, and gives the picture ' +
+      'that is there. Left out, one is made.',
+    examples: ['article-42-hero'],
+  });
 
 /** A picture that a call brings. A path of this machine is none of the ways: an agent reads the file, and sends it as data. */
 const givenPicture = z
   .strictObject({
     mediaId: inputMediaId,
     url,
-    data: z
-      .string()
-      .optional()
-      .meta({
-        description: 'Its bytes, as a base64 data URL such as `data:image/png;base64,…`; up to 32 MiB in one call.',
-      }),
+    data: z.string().optional().meta({
+      description: 'Its bytes, as a base64 data URL such as `data:image/png;base64,…`; up to 32 MiB in one call.',
+    }),
   })
   .meta({ description: 'A picture, named in exactly one way: `mediaId`, `url` or `data`.' });
 export type GivenPicture = z.input<typeof givenPicture>;

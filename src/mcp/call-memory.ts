@@ -101,5 +101,7 @@ export function createCallMemory(): CallMemory {
 }
 
 function hash(caller: string, value: object): string {
-  return createHash('sha256').update(JSON.stringify([caller, value])).digest('base64');
+  return createHash('sha256')
+    .update(JSON.stringify([caller, value]))
+    .digest('base64');
 }

@@ -1,6 +1,6 @@
 import { type CallToolResult, fromJsonSchema, McpServer, type ServerContext } from '@modelcontextprotocol/server';
 import { problemAnswer } from './answers.ts';
-import { ARGUMENTS, argumentSchema, type Arguments, type ToolName } from './arguments.ts';
+import { ARGUMENTS, type Arguments, argumentSchema, type ToolName } from './arguments.ts';
 import { ownProblem, problemOf, requireArguments } from './tool-problem.ts';
 import { TOOLS, type ToolParts } from './tools.ts';
 
@@ -44,14 +44,20 @@ function register<Name extends ToolName>(server: McpServer, name: Name, parts: O
   const { run, ...shown } = TOOLS[name];
   const inputSchema = SCHEMAS.get(name);
   if (inputSchema === undefined) throw new Error(`there are no arguments of ${name}`);
-  server.registerTool(name, { ...shown, inputSchema }, async (given, context: ServerContext): Promise<CallToolResult> => {
-    try {
-      requireArguments(name, given);
-      return await run(given as Arguments<Name>, { ...parts, easel: await parts.openEasel() }, context);
-    } catch (error) {
-      const problem = problemOf(error);
-      if (problem === null) parts.onDefect(error);
-      return problemAnswer(problem ?? ownProblem('internal_error', 'something went wrong inside Easel; its log has it'));
-    }
-  });
+  server.registerTool(
+    name,
+    { ...shown, inputSchema },
+    async (given, context: ServerContext): Promise<CallToolResult> => {
+      try {
+        requireArguments(name, given);
+        return await run(given as Arguments<Name>, { ...parts, easel: await parts.openEasel() }, context);
+      } catch (error) {
+        const problem = problemOf(error);
+        if (problem === null) parts.onDefect(error);
+        return problemAnswer(
+          problem ?? ownProblem('internal_error', 'something went wrong inside Easel; its log has it'),
+        );
+      }
+    },
+  );
 }

@@ -1,6 +1,6 @@
-import { fieldErrors, isProblemCode, PROBLEMS } from '../api/problem.ts';
-import { EaselError } from '../client/easel-error.ts';
-import type { ImageRecord } from '../client/easel.ts';
+import { fieldErrors } from '../api/problem.ts';
+import { isProblemCode, PROBLEMS } from '../api/problem-kinds.ts';
+import { EaselError } from '../client/errors.ts';
 import { ARGUMENTS, type ToolName } from './arguments.ts';
 
 /** What is wrong with a call of a tool, in the shape of a problem. */
@@ -30,19 +30,14 @@ export function requireArguments(tool: ToolName, given: unknown): void {
   throw new ToolError(ownProblem('invalid_request', `wrong in the arguments: ${wrong}`, { errors }));
 }
 
-/** The problem of a picture that failed. */
-export function failureOf({ mediaId, error }: ImageRecord): ToolProblem {
-  const detail = error?.detail ?? 'the picture failed, and its record does not say why';
-  return ownProblem(error?.code ?? 'internal_error', detail, { mediaId });
-}
-
 /** The problem for what a call raised; null for a defect, which is for the log. */
 export function problemOf(error: unknown): ToolProblem | null {
   if (error instanceof ToolError) return error.problem;
   if (!(error instanceof EaselError)) return null;
-  const { code, message, status, errors, mediaId, requestId, retryAfter } = error;
+  const { code, message, status, errors, mediaId, requestId, retryAfter, problem } = error;
+  if (problem !== null) return problem;
   const given = { status, errors, requestId, retryAfter, mediaId };
-  return ownProblem(code, message, Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)));
+  return ownProblem(code, message, Object.fromEntries(Object.entries(given).filter(([, value]) => value != null)));
 }
 
 /** A problem as HTTP writes it, without what only a request has. */

@@ -59,7 +59,8 @@ export const TOOLS: { readonly [Name in ToolName]: Tool<Name> } = {
   },
   preview_image: {
     title: 'What a picture would be',
-    description: 'Says what a request would send to the model and about what it would cost. Calls no model and costs nothing.',
+    description:
+      'Says what a request would send to the model and about what it would cost. Calls no model and costs nothing.',
     annotations: READS,
     async run(given, { easel, takenPictures }) {
       const preview = await easel.preview(toRequest(given, takenPictures));

@@ -27,11 +27,7 @@ export async function waitForEnd(easel: Easel, known: ImageRecord, options: Wait
   return ended ?? (await easel.get(mediaId, { timeoutMs: LOOK_MS }).catch(() => known));
 }
 
-async function follow(
-  easel: Easel,
-  mediaId: string,
-  { signal, progress }: WaitOptions,
-): Promise<ImageRecord | null> {
+async function follow(easel: Easel, mediaId: string, { signal, progress }: WaitOptions): Promise<ImageRecord | null> {
   for await (const event of easel.events(mediaId, { signal })) {
     if (event.type === 'status') progress.report(mediaId, event.data.status, event.data.attempts);
     if (event.type === 'done') return event.data;
