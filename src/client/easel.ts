@@ -3,6 +3,7 @@
 import type { z } from 'zod';
 import type { cleanupBody, cleanupReport } from '../api/cleanup.ts';
 import type { createImage, patchImage, requestPreview } from '../api/create-image.ts';
+import type { deliveryRecord } from '../api/deliveries.ts';
 import type { partialPicture, statusReport } from '../api/events.ts';
 import type { imageList } from '../api/image-list.ts';
 import type { imageRecord, imageStatus } from '../api/image-record.ts';
@@ -45,6 +46,19 @@ export type ImageEvent =
   | { readonly id: string; readonly type: 'done'; readonly data: ImageRecord }
   | { readonly id: string; readonly type: 'deleted'; readonly data: { readonly mediaId: string } };
 
+/** A webhook's message. */
+export interface WebhookMessage {
+  readonly type: z.output<typeof deliveryRecord>['type'];
+  /** When the picture ended. */
+  readonly timestamp: string;
+  readonly data: ImageRecord;
+}
+
+/** The headers of a request: those of a `Request`, or of Node's `http`. */
+export type WebhookHeaders =
+  | { get(name: string): string | null }
+  | { readonly [name: string]: string | readonly string[] | undefined };
+
 /** What every call takes last. */
 export interface CallOptions {
   /** Ends the waiting only: nothing is cancelled. The call rejects with `AbortError`. */
@@ -77,8 +91,8 @@ export interface EaselOptions {
   /** Such as `https://easel.example`; a path in it is kept. */
   readonly baseUrl: string | URL;
   readonly apiKey?: string | null | undefined;
-  /** Sends the requests; the platform's own by default. */
-  readonly fetch?: typeof fetch | undefined;
+  /** Sends all requests; the platform's own by default. */
+  readonly fetch?: ((url: string, init: RequestInit) => Promise<Response>) | undefined;
   /** How often a request is sent again that may be sent again; 2 by default. */
   readonly maxRetries?: number | undefined;
 }
@@ -112,4 +126,13 @@ export interface Easel {
    * for any other status than 2xx.
    */
   media(url: string, options?: CallOptions): Promise<Response>;
+  /**
+   * Resolves with a webhook's message: `body` as it came, byte for byte, the request's headers, and `WEBHOOK_SECRET`. Raises `WebhookError`
+   * where the message is not the service's, or was sent more than 5 minutes ago.
+   */
+  verifyWebhook(
+    body: string | ArrayBuffer | Uint8Array,
+    headers: WebhookHeaders,
+    secret: string,
+  ): Promise<WebhookMessage>;
 }
