@@ -9,7 +9,7 @@ describe.each(ERAS)('an agent of %s', (era) => {
   let easel: Easel;
   let agent: Agent;
   beforeAll(async () => {
-    easel = await startEasel({ env: { MCP_WAIT_SECONDS: '30' } });
+    easel = await startEasel({ skipMs: 0, env: { MCP_WAIT_SECONDS: '30' } });
     agent = await connectAgent(easel.url, era);
   });
   afterAll(async () => {
@@ -129,7 +129,7 @@ describe.each(ERAS)('an agent of %s', (era) => {
 
 describe.each(ERAS)('a picture that outlasts a call of %s', (era) => {
   test('is named by the answer, and collected by get_image: it is paid once', async () => {
-    await using easel = await startEasel({ env: { MCP_WAIT_SECONDS: '1' } });
+    await using easel = await startEasel({ skipMs: 0, env: { MCP_WAIT_SECONDS: '1' } });
     await using agent = await connectAgent(easel.url, era);
     const gate = easel.upstream.gate();
     easel.upstream.always(picture({ beforeHeaders: gate }));

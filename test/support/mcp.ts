@@ -60,3 +60,8 @@ export function textOf(answer: CallToolResult): string {
     .map(({ text }) => text)
     .join('\n');
 }
+
+/** The code of the problem that an answer bears; undefined where it bears none. */
+export function codeOf({ structuredContent }: CallToolResult): unknown {
+  return (structuredContent as { readonly code?: unknown } | undefined)?.code;
+}
