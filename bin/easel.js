@@ -38,9 +38,15 @@ const SERVICE_ENVIRONMENT = {
 const compileCache = process.env.NODE_COMPILE_CACHE ?? ownCacheFolder();
 
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
-const compiled = here('../dist/cli/easel.js');
-const program = existsSync(compiled) ? compiled : here('../src/cli/easel.ts');
-const service = existsSync(compiled) ? here('../dist/main.js') : here('../src/main.ts');
+// A package has dist/ alone, and a checkout src/ alone: `npm pack` removes the dist/ that it has made.
+const isCompiled = existsSync(here('../dist/cli/easel.js'));
+const program = isCompiled ? here('../dist/cli/easel.js') : here('../src/cli/easel.ts');
+const service = isCompiled ? here('../dist/main.js') : here('../src/main.ts');
+if (isCompiled && existsSync(here('../src'))) {
+  console.error(
+    'Easel runs from dist/, which may be older than src/: it was left behind by npm pack. Remove it with rm -r dist',
+  );
+}
 const [command, ...args] = process.argv.slice(2);
 
 const node = chooseNode();

@@ -67,6 +67,7 @@ const every = (names: readonly string[], prefix: string, allowed: readonly strin
 const COMPOSITION = [
   'composition',
   'composition/backup',
+  'composition/checkup',
   'composition/migrate',
   'composition/start',
   'composition/stores',
@@ -90,6 +91,11 @@ const MAY_COMMAND: readonly string[] = [
   ...['config', 'client', 'api', 'security'],
   ...core(...DOMAIN, 'planning'),
 ];
+
+/** The rooms of the command line. */
+const CLI = every(['completion', 'conformance', 'doctor', 'generate', 'pictures', 'service'], 'cli/', []).map(
+  ([room]) => room,
+);
 
 /** What each room below `src/` may import besides itself. Every room that is not named is refused. */
 const MAY_IMPORT: ReadonlyMap<string, readonly string[]> = new Map([
@@ -136,9 +142,11 @@ const MAY_IMPORT: ReadonlyMap<string, readonly string[]> = new Map([
     room,
     [...MAY_COMPOSE, ...COMPOSITION.filter((other) => other !== room)],
   ]),
-  ['cli', [...MAY_COMMAND, 'cli/generate', 'cli/conformance', 'config/messages']],
-  ['cli/generate', [...MAY_COMMAND, 'cli', 'cli/conformance']],
-  ['cli/conformance', [...MAY_COMMAND, 'cli', 'cli/generate']],
+  ['cli', [...MAY_COMMAND, ...CLI, 'config/messages']],
+  ...CLI.map((room): [string, readonly string[]] => [
+    room,
+    [...MAY_COMMAND, 'cli', ...CLI.filter((other) => other !== room)],
+  ]),
 ]);
 const ROOMS = [...MAY_IMPORT.keys()];
 

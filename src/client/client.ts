@@ -7,29 +7,18 @@
  *     const { url } = await easel.generate({ prompt: 'a lighthouse at dusk' });
  */
 
-import type {
-  CleanupReport,
-  Easel,
-  EaselOptions,
-  GenerateRequest,
-  ImagePage,
-  ImageRecord,
-  ListQuery,
-  Model,
-  Preset,
-  RequestPreview,
-  SubmitOptions,
-  UsageReport,
-} from './easel.ts';
+import type { Easel, EaselOptions, GenerateRequest, ListQuery, SubmitOptions } from './easel.ts';
 import { EaselError, failureOf, notFound } from './errors.ts';
 import { followImage, imagePath, isFinished } from './following.ts';
 import { type Limit, openLimit, within } from './limit.ts';
 import { toRequestBody } from './request-body.ts';
 import { createSending } from './sending.ts';
+import type { CleanupReport, ImagePage, ImageRecord, Model, Preset, RequestPreview, UsageReport } from './shapes.ts';
 import { verifyWebhook, WebhookError } from './webhooks.ts';
 
 export type * from './easel.ts';
-export type { EaselErrorCode, Problem } from './errors.ts';
+export type { EaselErrorCode } from './errors.ts';
+export type * from './shapes.ts';
 export { EaselError, verifyWebhook, WebhookError };
 
 /** Longest that a call to make a picture waits for its answer, as proxies commonly cut connections after 60 s. */
@@ -128,7 +117,8 @@ export function createEasel(options: EaselOptions): Easel {
 
     remove: (mediaId, options = {}) =>
       within(options, async (limit) => {
-        await sending.json({ method: 'DELETE', path: imagePath(checked(mediaId)), isRepeatable: true }, limit);
+        const path = imagePath(checked(mediaId));
+        await sending.json({ method: 'DELETE', path, isRepeatable: true, isDoneWhenGone: true }, limit);
       }),
 
     preview: (request, options = {}) =>

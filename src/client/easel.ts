@@ -1,40 +1,28 @@
-/** What a client can do, and the shapes of the wire contract as TypeScript sees them. They come from the schemas of `api/`. */
+/** What a client can do. */
 
-import type { z } from 'zod';
-import type { cleanupBody, cleanupReport } from '../api/cleanup.ts';
-import type { createImage, patchImage, requestPreview } from '../api/create-image.ts';
-import type { deliveryRecord } from '../api/deliveries.ts';
-import type { partialPicture, statusReport } from '../api/events.ts';
-import type { imageList } from '../api/image-list.ts';
-import type { imageRecord, imageStatus } from '../api/image-record.ts';
-import type { modelList } from '../api/models.ts';
-import type { presetList } from '../api/presets.ts';
-import type { usageReport } from '../api/usage.ts';
+import type {
+  CleanupOptions,
+  CleanupReport,
+  CreateImage,
+  ImageRecord,
+  ImageStatus,
+  Model,
+  PartialPicture,
+  PatchImage,
+  Preset,
+  RequestPreview,
+  StatusReport,
+  UsageReport,
+  WebhookType,
+} from './shapes.ts';
 
-/** The record of a picture. */
-export type ImageRecord = z.output<typeof imageRecord>;
-export type ImageStatus = z.output<typeof imageStatus>;
-/** A page of `GET /images`. */
-export type ImagePage = z.output<typeof imageList>;
-/** How far a picture is. */
-export type StatusReport = z.output<typeof statusReport>;
-export type PartialPicture = z.output<typeof partialPicture>;
-export type PatchImage = z.input<typeof patchImage>;
-export type RequestPreview = z.output<typeof requestPreview>;
-export type CleanupOptions = z.input<typeof cleanupBody>;
-export type CleanupReport = z.output<typeof cleanupReport>;
-export type Model = z.output<typeof modelList>['items'][number];
-export type Preset = z.output<typeof presetList>['items'][number];
-export type UsageReport = z.output<typeof usageReport>;
-
-type CreateImageBody = z.input<typeof createImage>;
-type NamedPicture = NonNullable<CreateImageBody['mask']>;
+type NamedPicture = NonNullable<CreateImage['mask']>;
 
 /** A picture to start from: named as in `POST /images`, or its bytes. */
 export type PictureInput = Omit<NamedPicture, 'file'> | { readonly file: Blob };
 
 /** A picture to make: the body of `POST /images`, with files as blobs. */
-export type GenerateRequest = Omit<CreateImageBody, 'inputs' | 'mask'> & {
+export type GenerateRequest = Omit<CreateImage, 'inputs' | 'mask'> & {
   readonly inputs?: readonly PictureInput[] | null | undefined;
   readonly mask?: PictureInput | null | undefined;
 };
@@ -48,7 +36,7 @@ export type ImageEvent =
 
 /** A webhook's message. */
 export interface WebhookMessage {
-  readonly type: z.output<typeof deliveryRecord>['type'];
+  readonly type: WebhookType;
   /** When the picture ended. */
   readonly timestamp: string;
   readonly data: ImageRecord;
@@ -61,9 +49,12 @@ export type WebhookHeaders =
 
 /** What every call takes last. */
 export interface CallOptions {
-  /** Ends the waiting only: nothing is cancelled. The call rejects with `AbortError`. */
+  /** Ends the waiting only: nothing is cancelled. The call rejects with `AbortError`, whose cause is the signal's reason. */
   readonly signal?: AbortSignal | undefined;
-  /** Milliseconds for the whole call, its retries included; without it a call that waits for a picture waits as long as it takes. */
+  /**
+   * Milliseconds for the whole call, its retries included; of `list`, for each page. Then it ends as by `signal`, the cause being a
+   * `TimeoutError`. Without it a call that waits for a picture waits as long as it takes, and any other a minute for each answer.
+   */
   readonly timeoutMs?: number | undefined;
 }
 
@@ -93,11 +84,17 @@ export interface EaselOptions {
   readonly apiKey?: string | null | undefined;
   /** Sends all requests; the platform's own by default. */
   readonly fetch?: ((url: string, init: RequestInit) => Promise<Response>) | undefined;
-  /** How often a request is sent again that may be sent again; 2 by default. */
+  /**
+   * How often a request is sent again that may be: a reading, a call that does the same when it comes twice, a request for a picture under
+   * its one key. 2 by default. What waits for a picture also survives an outage of the service of half a minute for each.
+   */
   readonly maxRetries?: number | undefined;
 }
 
-/** A service of Easel. Every function raises `EaselError` for a problem and an unreachable service, and `AbortError`. */
+/**
+ * A service of Easel. Every function raises `EaselError` for a problem, an unreachable service and an answer that is not Easel's, and
+ * `AbortError` where its caller ended it.
+ */
 export interface Easel {
   /** Makes a picture and waits for its end, however long. Raises `EaselError` where it failed or was cancelled. */
   generate(request: GenerateRequest, options?: SubmitOptions): Promise<ImageRecord>;
@@ -113,9 +110,10 @@ export interface Easel {
   /** The events of one picture, over lost connections, up to its end. */
   events(mediaId: string, options?: CallOptions & { readonly lastEventId?: string }): AsyncIterableIterator<ImageEvent>;
   cancel(mediaId: string, options?: CallOptions): Promise<ImageRecord>;
-  /** Runs a failed or cancelled picture again although that may cost again; resolves as soon as the service has it. */
+  /** Runs a failed or cancelled picture again although that may cost again; resolves as soon as the service has it. Never sent twice. */
   retry(mediaId: string, options?: CallOptions): Promise<ImageRecord>;
   patch(mediaId: string, patch: PatchImage, options?: CallOptions): Promise<ImageRecord>;
+  /** Deletes the picture, its files and its record. */
   remove(mediaId: string, options?: CallOptions): Promise<void>;
   /** What a request would do and cost. Nothing is called or paid. */
   preview(request: GenerateRequest, options?: CallOptions): Promise<RequestPreview>;

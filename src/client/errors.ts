@@ -1,12 +1,7 @@
 /** What the client raises. */
 
-import type { z } from 'zod';
-import type { problem } from '../api/problem.ts';
 import { isProblemCode, PROBLEMS, type ProblemCode } from '../api/problem-kinds.ts';
-import type { ImageRecord } from './easel.ts';
-
-/** The body of an answer that reports an error (RFC 9457). */
-export type Problem = z.output<typeof problem>;
+import type { ImageRecord, Problem } from './shapes.ts';
 
 /**
  * What went wrong: a code of the service's closed list, or one of the client's own. `cancelled`: the picture that was waited for was
@@ -138,7 +133,7 @@ export function failureOf({ mediaId, status, error }: ImageRecord): EaselError {
   const { status: httpStatus, title } = PROBLEMS[code];
   const instance = `/images/${mediaId}`;
   const type = `urn:easel:problem:${code}`;
-  const problem = { type, title, status: httpStatus, detail, instance, code, requestId: '', mediaId };
+  const problem = { type, title, status: httpStatus, detail, instance, code, mediaId };
   return new EaselError({ code, message: detail, status: httpStatus, mediaId, problem });
 }
 

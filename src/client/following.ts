@@ -1,10 +1,11 @@
 /** Follows one picture, over lost connections. */
 
-import type { ImageEvent, ImageRecord } from './easel.ts';
+import type { ImageEvent } from './easel.ts';
 import { EaselError, unexpectedAnswer } from './errors.ts';
 import { readEventStream, type StreamEvent } from './event-stream.ts';
 import { type Limit, setTimer, sleep } from './limit.ts';
 import { type Answer, jitter, noAnswer, type Sending } from './sending.ts';
+import type { ImageRecord } from './shapes.ts';
 
 interface FollowOptions {
   /** Id of the last event that was seen. */
@@ -54,7 +55,8 @@ export async function* followImage(
   let seenId = lastEventId;
   let wasThere = isKnown;
   let awaySince: number | null = null;
-  let gapMs = FIRST_GAP_MS;
+  let firstGapMs = FIRST_GAP_MS;
+  let gapMs = firstGapMs;
 
   for (let streams = 0; ; streams++) {
     let retryAfterMs = 0;
@@ -70,13 +72,16 @@ export async function* followImage(
       awaySince = null;
       // The end has been sent already.
       if (answer.response.status === 204) return answer.close();
-      for await (const event of readEvents(answer, limit, (ms) => (gapMs = ms))) {
-        gapMs = Math.min(gapMs, FIRST_GAP_MS);
+      for await (const event of readEvents(answer, limit, (ms) => (firstGapMs = ms))) {
+        gapMs = firstGapMs;
         if (event.id !== '') seenId = event.id;
         yield event;
         if (event.type === 'done' || event.type === 'deleted') return;
       }
     } catch (error) {
+      if (streams > 0 && error instanceof EaselError && error.code === 'not_found') {
+        return yield { id: '', type: 'deleted', data: { mediaId } };
+      }
       if (!wasThere || !isPassing(error)) throw error;
       awaySince ??= performance.now();
       if (performance.now() - awaySince > OUTAGE_MS * sending.maxRetries) throw error;
@@ -100,7 +105,7 @@ async function* readEvents(
   limit: Limit,
   onRetry: (ms: number) => void,
 ): AsyncGenerator<ImageEvent, void, undefined> {
-  const { response } = answer;
+  const { url, response } = answer;
   const type = response.headers.get('content-type') ?? '';
   try {
     if (!type.startsWith('text/event-stream')) {
@@ -111,7 +116,7 @@ async function* readEvents(
       if (known !== null) yield known;
     }
   } catch (error) {
-    throw noAnswer(error, response.url, limit);
+    throw noAnswer(error, url, limit);
   } finally {
     answer.close();
   }

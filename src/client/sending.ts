@@ -14,12 +14,16 @@ export interface Call {
   readonly body?: unknown;
   /** Whether it may be sent again: it changes nothing, or nothing more when it comes twice. Default: GET. */
   readonly isRepeatable?: boolean;
+  /** Whether a 404 to a request that was sent again means that it was obeyed the first time. */
+  readonly isDoneWhenGone?: boolean;
   /** Milliseconds in which the answer must have come; 60 s by default. */
   readonly answerMs?: number;
 }
 
 /** An answer that is ok. Its body can be read until it is closed. */
 export interface Answer {
+  /** Where it was asked for. */
+  readonly url: string;
   readonly response: Response;
   /** Call when the answer has come as far as `answerMs` is for. */
   stopClock(): void;
@@ -79,9 +83,10 @@ export function createSending(options: EaselOptions): Sending {
     };
     try {
       const { signal } = ending;
-      const init: RequestInit = { method, headers, signal, ...(body !== undefined && { body: payload }) };
-      const response = await send(url, init);
-      if (response.ok) return { response, stopClock, close };
+      // A plain object, since another fetch than the platform's may not know the platform's class.
+      const init: RequestInit = { method, headers: Object.fromEntries(headers), signal };
+      const response = await send(url, body === undefined ? init : { ...init, body: payload ?? null });
+      if (response.ok) return { url, response, stopClock, close };
       throw errorOf(response, await response.text());
     } catch (error) {
       close();
@@ -91,11 +96,13 @@ export function createSending(options: EaselOptions): Sending {
 
   /** Calls `attempt` again as long as what it raises is a reason to. */
   const repeat = async <T>(call: Call, limit: Limit, attempt: () => Promise<T>): Promise<T> => {
-    const { isRepeatable = (call.method ?? 'GET') === 'GET' } = call;
+    const { isRepeatable = (call.method ?? 'GET') === 'GET', isDoneWhenGone = false } = call;
     for (let retries = 0; ; retries++) {
       try {
         return await attempt();
       } catch (error) {
+        const isGone = error instanceof EaselError && error.code === 'not_found';
+        if (isDoneWhenGone && retries > 0 && isGone) return undefined as T;
         const gapMs = isRepeatable && retries < maxRetries ? gapAfter(error, retries) : null;
         // A wait that outlasts the call would end in an error that says less.
         if (gapMs === null || gapMs >= limit.remainingMs()) throw error;
@@ -109,11 +116,11 @@ export function createSending(options: EaselOptions): Sending {
     request: (call, limit) => repeat(call, limit, () => open(call, limit)),
     json: (call, limit) =>
       repeat(call, limit, async () => {
-        const { response, close } = await open(call, limit);
+        const { url, response, close } = await open(call, limit);
         try {
           return await readJson(response);
         } catch (error) {
-          throw noAnswer(error, base.href, limit);
+          throw noAnswer(error, url, limit);
         } finally {
           close();
         }

@@ -21,23 +21,27 @@ export async function verifyWebhook(
   headers: WebhookHeaders,
   secret: string,
 ): Promise<WebhookMessage> {
+  if (typeof body !== 'string' && !(body instanceof ArrayBuffer) && !ArrayBuffer.isView(body)) {
+    throw new TypeError('body must be what came, as a text or bytes: what was parsed has another signature');
+  }
   const key = await readSecret(secret);
   const id = header(headers, 'webhook-id');
   const sentAt = header(headers, 'webhook-timestamp');
   const signatures = header(headers, 'webhook-signature');
-  const text = typeof body === 'string' ? body : new TextDecoder().decode(body);
+  const bytes = typeof body === 'string' ? new TextEncoder().encode(body) : new Uint8Array(body);
 
   const age = Math.floor(Date.now() / 1000) - Number(sentAt);
   if (!/^\d{1,12}$/.test(sentAt)) throw new WebhookError('webhook-timestamp must be a number of seconds since 1970');
   if (age > TOLERANCE_SECONDS) throw new WebhookError(`the message is too old: it was sent ${age} s ago`);
   if (age < -TOLERANCE_SECONDS) throw new WebhookError(`the message is from the future: it is sent in ${-age} s`);
 
-  const signed = new TextEncoder().encode(`${id}.${sentAt}.${text}`);
+  const signed = await new Blob([`${id}.${sentAt}.`, bytes]).arrayBuffer();
   for (const entry of signatures.split(' ')) {
     const [version, signature = ''] = entry.split(',', 2);
-    const bytes = version === 'v1' ? fromBase64(signature) : null;
+    const mac = version === 'v1' ? fromBase64(signature) : null;
     // It compares in a time that does not depend on where two signatures differ.
-    if (bytes !== null && (await crypto.subtle.verify('HMAC', key, bytes, signed))) return JSON.parse(text);
+    if (mac === null || !(await crypto.subtle.verify('HMAC', key, mac, signed))) continue;
+    return JSON.parse(new TextDecoder().decode(bytes)) as WebhookMessage;
   }
   throw new WebhookError('no signature of the message is made with this secret');
 }

@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { extname } from 'node:path';
 import { MessageChannel } from 'node:worker_threads';
 import PQueue from 'p-queue';
 import { DamagedOriginalError, ImageError } from '../../core/domain/errors.ts';
@@ -35,7 +36,7 @@ export interface ImagingThreads extends Imaging {
   close(): Promise<void>;
 }
 
-const WORKER = new URL('./worker.ts', import.meta.url);
+const WORKER = new URL(`./worker${extname(import.meta.url)}`, import.meta.url);
 
 /**
  * Imaging on worker threads: this thread sends each original and gets the files, both moved, not copied; of an input, which its caller

@@ -16,7 +16,7 @@ export class PoolClosedError extends Error {
 }
 
 export interface ThreadPoolOptions {
-  /** The worker file, whose default export `threadWork` made: `new URL('./worker.ts', import.meta.url)`. */
+  /** The worker file, whose default export `threadWork` made: a URL with this file's own ending, as it may be compiled. */
   readonly worker: URL;
   readonly maxThreads: number;
   /** Tasks that one thread runs at the same time, taking turns at each `await`; default 1. Tasks go to idle threads and new ones first. */

@@ -1,4 +1,5 @@
 import { availableParallelism } from 'node:os';
+import { extname } from 'node:path';
 import { createCallThreads } from '../../adapters/providers/threads/call-threads.ts';
 import type { CallResult, CallTask } from '../../adapters/providers/threads/messages.ts';
 import { createThreadPool } from '../../adapters/threads/pool.ts';
@@ -26,7 +27,7 @@ const CALLS_PER_THREAD = 100_000;
 /** Makes the threads; none is started before the first call. */
 export function openCallThreads({ tracer, secrets, providers, maxResponseBytes }: CallThreadOptions): CallThreads {
   const pool = createThreadPool<CallTask, CallResult>({
-    worker: new URL('./call-thread.ts', import.meta.url),
+    worker: new URL(`./call-thread${extname(import.meta.url)}`, import.meta.url),
     // Receiving and decoding a picture takes less than a quarter of the time that finishing it takes.
     maxThreads: Math.ceil(availableParallelism() / 4),
     concurrentTasksPerWorker: CALLS_PER_THREAD,

@@ -1,7 +1,7 @@
 import type { Check } from './checks.ts';
 import type { AttemptOutcome } from './image.ts';
 
-/** Error codes of the core, independent of HTTP: a closed list. `api/problem.ts` must give each a status to compile. */
+/** Error codes of the core, independent of HTTP: a closed list. `api/problem-kinds.ts` must give each a status to compile. */
 export const IMAGE_ERROR_CODES = [
   /** The request contradicts itself or names something that does not exist, such as a preset. */
   'invalid_request',
@@ -202,6 +202,8 @@ export class DamagedOriginalError extends Error {
 export class DatabaseInUseError extends Error {
   override readonly name = 'DatabaseInUseError';
   readonly path: string;
+  /** Who has it, such as `pid 7 on web-1`. */
+  readonly holder: string;
 
   constructor(path: string, holder: string, options?: ErrorOptions) {
     super(
@@ -209,6 +211,7 @@ export class DatabaseInUseError extends Error {
       options,
     );
     this.path = path;
+    this.holder = holder;
   }
 }
 

@@ -1,3 +1,4 @@
+import { extname } from 'node:path';
 import { ProviderError } from '../../../core/domain/errors.ts';
 import type { ReceivedBytes } from '../../../core/ports/provider.ts';
 import { ownBuffer } from '../../threads/own-buffer.ts';
@@ -13,7 +14,7 @@ export type Paint = (painting: Painting) => Promise<ReceivedBytes>;
 
 /** Threads that paint, at most `maxThreads`, one painting each: choosing the colours of a million pixels is not for the event loop. */
 export function openPaintingThreads(maxThreads: number): { readonly paint: Paint; close(): Promise<void> } {
-  const worker = new URL('./painting-worker.ts', import.meta.url);
+  const worker = new URL(`./painting-worker${extname(import.meta.url)}`, import.meta.url);
   const pool = createThreadPool<Painting, ReceivedBytes>({ worker, maxThreads });
   return {
     async paint(painting) {

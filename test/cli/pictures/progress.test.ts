@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { showProgress } from '../../../src/cli/generate/progress.ts';
+import { showProgress } from '../../../src/cli/pictures/progress.ts';
 
 function terminal(isTTY: boolean) {
   let text = '';
