@@ -12,8 +12,10 @@ export interface PictureCall {
   /** Its Idempotency-Key. */
   readonly key: string;
   /** The answer did not bring the picture, or its client has left: the same call again joins this one. */
-  leave(mediaId?: string): void;
-  /** The answer is out. */
+  leave(): void;
+  /** The service has it, as this picture. */
+  accepted(mediaId: string): void;
+  /** The answer is out. Nothing is noted of it any more. */
   end(): void;
 }
 
@@ -42,7 +44,8 @@ const REMEMBERED_MS = 3_600_000;
 interface LeftCall {
   readonly key: string;
   readonly caller: string;
-  readonly mediaId: string | null;
+  /** Null until it is known. */
+  mediaId: string | null;
 }
 
 export function createCallMemory(): CallMemory {
@@ -58,8 +61,7 @@ export function createCallMemory(): CallMemory {
   }
 
   function keep(name: string, call: LeftCall): void {
-    const others = (left.get(name) ?? []).filter(({ key }) => key !== call.key);
-    left.set(name, [...others, call]);
+    left.set(name, [...(left.get(name) ?? []), call]);
   }
 
   return {
@@ -67,15 +69,22 @@ export function createCallMemory(): CallMemory {
       const name = hash(caller, request);
       const at = hash(caller, [requestId]);
       const key = take(name) ?? randomUUID();
+      const entry: LeftCall = { key, caller: hash(caller, []), mediaId: null };
       let wasLeft = false;
+      let hasEnded = false;
       const call: PictureCall = {
         key,
-        leave(mediaId) {
-          const isTaken = wasLeft && !(left.get(name) ?? []).some((known) => known.key === key);
+        leave() {
+          // The connection closes after every answer. One that was left and is joined by another is that one's.
+          if (wasLeft || hasEnded) return;
           wasLeft = true;
-          if (!isTaken) keep(name, { key, caller: hash(caller, []), mediaId: mediaId ?? null });
+          keep(name, entry);
+        },
+        accepted(mediaId) {
+          entry.mediaId = mediaId;
         },
         end() {
+          hasEnded = true;
           const calls = open.get(at);
           calls?.delete(call);
           if (calls?.size === 0) open.delete(at);

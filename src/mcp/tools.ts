@@ -128,8 +128,9 @@ async function make(
     const progress = createProgress(context);
     const idempotencyKey = given.mediaId == null ? call.key : undefined;
     const accepted = await easel.submit(toRequest(given, takenPictures), { idempotencyKey });
+    call.accepted(accepted.mediaId);
     const record = await waitForEnd(easel, accepted, { signal, progress });
-    if (left.aborted || !hasEnded(record)) call.leave(record.mediaId);
+    if (!hasEnded(record)) call.leave();
     return await pictureAnswer(easel, record, parts, { failureIsError: true });
   } finally {
     call.end();
