@@ -4,6 +4,7 @@ import type {
   CleanupOptions,
   CleanupReport,
   CreateImage,
+  ImagePage,
   ImageRecord,
   ImageStatus,
   Model,

@@ -1,8 +1,9 @@
 /** What tools answer: content for the model and the person, and the record for programs. */
 
 import type { CallToolResult } from '@modelcontextprotocol/server';
-import type { Easel, ImageRecord } from '../client/easel.ts';
+import type { Easel } from '../client/easel.ts';
 import { failureOf } from '../client/errors.ts';
+import type { ImageRecord } from '../client/shapes.ts';
 import type { ToolProblem } from './tool-problem.ts';
 
 /** A picture as clients show it. */

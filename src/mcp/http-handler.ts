@@ -1,6 +1,6 @@
 import { createMcpHandler } from '@modelcontextprotocol/server';
 import { createEasel } from '../client/client.ts';
-import type { ImageRecord } from '../client/easel.ts';
+import type { ImageRecord } from '../client/shapes.ts';
 import type { AnswerParts } from './answers.ts';
 import { createCallMemory } from './call-memory.ts';
 import type { TakenPictures } from './given-pictures.ts';

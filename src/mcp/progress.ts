@@ -1,5 +1,5 @@
 import type { ServerContext } from '@modelcontextprotocol/server';
-import type { ImageStatus, StatusReport } from '../client/easel.ts';
+import type { ImageStatus, StatusReport } from '../client/shapes.ts';
 
 /** Reports how far a picture is. */
 export interface Progress {

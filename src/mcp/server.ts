@@ -9,10 +9,13 @@ const INSTRUCTIONS =
   'Where a call ends before its picture is ready, collect it with get_image; do not ask for it again. ' +
   'preview_image says what a request would cost.';
 
-interface ServerParts extends ToolParts {
+/** What a server works with. */
+export interface ServerParts extends ToolParts {
   readonly version: string;
   /** Notes a defect. */
   readonly onDefect: (error: unknown) => void;
+  /** Takes note of a call, which never rejects. */
+  readonly onCall?: (call: Promise<CallToolResult>) => void;
 }
 
 const NAMES = Object.keys(ARGUMENTS) as ToolName[];
@@ -44,20 +47,21 @@ function register<Name extends ToolName>(server: McpServer, name: Name, parts: O
   const { run, ...shown } = TOOLS[name];
   const inputSchema = SCHEMAS.get(name);
   if (inputSchema === undefined) throw new Error(`there are no arguments of ${name}`);
-  server.registerTool(
-    name,
-    { ...shown, inputSchema },
-    async (given, context: ServerContext): Promise<CallToolResult> => {
-      try {
-        requireArguments(name, given);
-        return await run(given as Arguments<Name>, { ...parts, easel: await parts.openEasel() }, context);
-      } catch (error) {
-        const problem = problemOf(error);
-        if (problem === null) parts.onDefect(error);
-        return problemAnswer(
-          problem ?? ownProblem('internal_error', 'something went wrong inside Easel; its log has it'),
-        );
-      }
-    },
-  );
+  const call = async (given: unknown, context: ServerContext): Promise<CallToolResult> => {
+    try {
+      requireArguments(name, given);
+      return await run(given as Arguments<Name>, { ...parts, easel: await parts.openEasel() }, context);
+    } catch (error) {
+      const problem = problemOf(error);
+      if (problem === null) parts.onDefect(error);
+      return problemAnswer(
+        problem ?? ownProblem('internal_error', 'something went wrong inside Easel; its log has it'),
+      );
+    }
+  };
+  server.registerTool(name, { ...shown, inputSchema }, (given, context) => {
+    const answer = call(given, context);
+    parts.onCall?.(answer);
+    return answer;
+  });
 }

@@ -1,4 +1,5 @@
-import type { Easel, ImageRecord } from '../client/easel.ts';
+import type { Easel } from '../client/easel.ts';
+import type { ImageRecord } from '../client/shapes.ts';
 import type { Progress } from './progress.ts';
 import { ownProblem, ToolError } from './tool-problem.ts';
 
