@@ -17,7 +17,7 @@ type Variables = Readonly<Record<string, string>>;
 function variables({ path }: TemporaryFolder, env: Variables = {}): Record<string, string> {
   const { PATH = '', HOME = '' } = process.env;
   const own = { MEDIA_DIR: `${path}/media`, DATABASE_URL: `sqlite:${path}/easel.db`, IMAGE_SIZE: '1024x640' };
-  return { PATH, HOME, NODE_COMPILE_CACHE: COMPILE_CACHE, IMAGE_RENDITIONS: 'none', ...own, ...env };
+  return { PATH, HOME, NODE_COMPILE_CACHE: COMPILE_CACHE, IMAGE_RENDITIONS: '256x160.png', ...own, ...env };
 }
 
 /** `easel mcp`, started by the SDK's client as an agent starts it. */
@@ -39,7 +39,7 @@ async function startAgent(folder: TemporaryFolder, era: Era, env: Variables = {}
     client,
     stderr: () => stderr,
     call: async (name: string, given: Record<string, unknown> = {}) =>
-      await client.callTool({ name, arguments: given }, { timeout: 100_000 }),
+      await client.callTool({ name, arguments: given }, { timeout: 60_000 }),
     [Symbol.asyncDispose]: async () => await client.close(),
   };
 }
