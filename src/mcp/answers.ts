@@ -97,7 +97,8 @@ const PICTURE_MS = 10_000;
 
 function describe({ mediaId, width, height, format, provider, model, cost, warnings }: ImageRecord): string {
   const about = cost.basis === 'estimate' ? 'about ' : '';
-  const paid = cost.usd === null ? 'at a cost that is not known' : `for ${about}$${cost.usd}`;
+  const known = cost.usd === 0 ? 'for nothing' : `for ${about}$${cost.usd}`;
+  const paid = cost.usd === null ? 'at a cost that is not known' : known;
   const notes = warnings.map(({ detail }) => ` Note: ${detail}.`).join('');
   return `${mediaId}: ${width}x${height} ${format}, made by ${provider} ${model} ${paid}.${notes}`;
 }
