@@ -105,24 +105,33 @@ async function keyFinding(ask: () => Promise<z.output<typeof whoami>>): Promise<
 async function modelFindings(ask: () => Promise<readonly Model[]>): Promise<readonly Finding[]> {
   try {
     const models = await ask();
-    const unusable = models.filter(({ usable }) => !usable).map(({ id, provider }) => `${id} of ${provider}`);
-    const dated = models
-      .filter(({ shutdownDate }) => shutdownDate !== null)
-      .map(({ id, shutdownDate }) => `${id} until ${shutdownDate}`);
-    const usable = models.length - unusable.length;
-    if (usable === 0)
-      return [fails('models', 'none can be called now; the log says why, and IMAGE_MODEL and PROVIDERS choose others')];
-    const detail = [
-      `${usable} can be called`,
-      ...(unusable.length > 0 ? [`not ${unusable.join(', ')}`] : []),
-      ...dated,
-    ].join('; ');
-    return [ok('models', detail)];
+    const usable = models.filter((model) => model.usable);
+    if (usable.length === 0) {
+      const detail =
+        'none can be called now; the log of the service says why, and IMAGE_MODEL and PROVIDERS choose others';
+      return [fails('models', detail)];
+    }
+    const dated = usable.filter(({ shutdownDate }) => shutdownDate !== null);
+    const days = [...new Set(dated.map(({ shutdownDate }) => shutdownDate))].toSorted();
+    const untilDays = days.map(
+      (day) => `${namesOf(dated.filter(({ shutdownDate }) => shutdownDate === day))} until ${day}`,
+    );
+    const others = models.length - usable.length;
+    const notes = [
+      `${usable.length} can be called`,
+      ...untilDays,
+      ...(others > 0 ? [`${others} cannot: easel models says which`] : []),
+    ];
+    return [ok('models', notes.join('; '))];
   } catch (error) {
     if (error instanceof EaselError && error.code === 'forbidden')
       return [warning('models', `not looked at: ${error.message}`)];
     return [fails('models', messageOf(error))];
   }
+}
+
+function namesOf(models: readonly Model[]): string {
+  return models.map(({ id }) => id).join(', ');
 }
 
 function messageOf(error: unknown): string {

@@ -111,10 +111,8 @@ async function retry(mediaId: string, { json = false }: JsonFlag, command: Comma
   return await withEasel(addressOf(command, process.env), async (session) => {
     const { easel, payments, interrupted, signal } = session;
     payments.watch(mediaId, await earlierRecord(session, mediaId));
-    const record = await withProgress(session, mediaId, async () => {
-      await easel.retry(mediaId, { signal });
-      return await easel.wait(mediaId, { signal });
-    });
+    await easel.retry(mediaId, { signal });
+    const record = await withProgress(session, mediaId, () => easel.wait(mediaId, { signal }));
     if (interrupted.aborted) return 0;
     const place = placeOf(record, session.url);
     const forPeople = record.status === 'succeeded' ? describeMade : describeRecord;

@@ -35,9 +35,9 @@ const SHELLS: Readonly<Record<string, Complete>> = {
     return linesOf('bash', '-c', script, 'bash', ...words);
   },
   zsh: (...words) => {
-    const stubs =
-      'compdef() { : }; compadd() { shift; print -l -- "$@" }; _files() { : }; _describe() { print -l -- "${(@)found%%:*}" }';
-    const script = `${stubs}; source ./zsh; words=("$@"); CURRENT=$#; _easel`;
+    const stubs = 'compdef() { : }; compadd() { shift; print -l -- "$@" }; _files() { : }';
+    const describe = `_describe() { print -l -- "\${(@)found%%:*}" }`;
+    const script = `${stubs}; ${describe}; source ./zsh; words=("$@"); CURRENT=$#; _easel`;
     const last = words.at(-1) ?? '';
     // zsh itself leaves out what does not fit.
     return linesOf('zsh', '-f', '-c', script, 'zsh', ...words).then((all) =>
