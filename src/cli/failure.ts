@@ -1,5 +1,6 @@
 import { getSystemErrorMessage } from 'node:util';
 import { CommanderError } from 'commander';
+import { EaselError } from '../client/client.ts';
 import { BackupError } from '../composition/backup/backup-error.ts';
 import { MigrationError } from '../composition/migrate/migration-error.ts';
 import { ConfigError, EX_CONFIG } from '../config/config.ts';
@@ -8,7 +9,6 @@ import {
   ForeignMediaError,
   ForeignRecordsError,
   ImageError,
-  type ImageErrorCode,
   MediaInUseError,
   StorageSetupError,
 } from '../core/domain/errors.ts';
@@ -43,15 +43,20 @@ export class InvalidRequestError extends UsageError {
 }
 
 /** Options that are named for one item of a field that is a list. */
-const ITEM_OPTIONS: Readonly<Record<string, string>> = { renditions: '--rendition', labels: '--label' };
+const ITEM_OPTIONS: Readonly<Record<string, string>> = {
+  renditions: '--rendition',
+  labels: '--label',
+  inputs: '--input',
+  q: '--search',
+};
 
 function describeFields(errors: readonly FieldError[]): string {
   return errors.map(({ path, message }) => `${optionOf(path)}: ${message}`).join('\n');
 }
 
-/** The error of the core for a request that names what there is not, with the option that names it. */
-function describeInvalid({ message, paths }: ImageError): string {
-  return paths.length === 0 ? message : `${message} (${describeFields(paths)})`;
+/** What the service has against a request, with the options that it is about. */
+function describeRefusal({ message, errors = [] }: EaselError): string {
+  return errors.length === 0 ? message : `${message} (${describeFields(errors)})`;
 }
 
 /** The option, or the argument, that a field of the request came from. */
@@ -64,6 +69,15 @@ function optionOf(path: string): string {
 /** Raised for a failure that the operator can act on. The message says what to do. */
 export class CommandError extends Error {
   override readonly name = 'CommandError';
+}
+
+/** Raised where a running service owns the database or the pictures of a command that works on its own. */
+export class ServiceOwnsError extends Error {
+  override readonly name = 'ServiceOwnsError';
+
+  constructor(cause: Error) {
+    super(`${cause.message}; to work on that service, name it: --url http://127.0.0.1:3000, or EASEL_URL`, { cause });
+  }
 }
 
 /** What the process does with an error of a command: its exit code, and what it writes to standard error; null for nothing more. */
@@ -80,11 +94,12 @@ const EXPECTED = [
   BackupError,
   MigrationError,
   ForeignRecordsError,
+  ServiceOwnsError,
   CommandError,
 ];
 
 /** Codes of requests that are refused for what they ask for, before anything is paid. */
-const WRONG_REQUESTS: ReadonlySet<ImageErrorCode> = new Set(['invalid_request', 'unsupported_parameter']);
+const WRONG_REQUESTS: ReadonlySet<string> = new Set(['invalid_request', 'unsupported_parameter']);
 
 /** Maps every error of a command. An expected one is its message alone; a defect shows its stack only where the log level is `debug`. */
 export function describeFailure(error: unknown, logLevel = ''): Failure {
@@ -101,8 +116,9 @@ export function describeFailure(error: unknown, logLevel = ''): Failure {
   if ((error instanceof BackupError || error instanceof MigrationError) && error.isWrongUse) {
     return { exitCode: EXIT_USAGE, message: error.message };
   }
-  if (error instanceof ImageError && WRONG_REQUESTS.has(error.code)) {
-    return { exitCode: EXIT_USAGE, message: describeInvalid(error) };
+  if (error instanceof EaselError) {
+    if (WRONG_REQUESTS.has(error.code)) return { exitCode: EXIT_USAGE, message: describeRefusal(error) };
+    return { exitCode: EXIT_FAILED, message: describeProblem(error) };
   }
   const isExpected = error instanceof Error && EXPECTED.some((kind) => error instanceof kind);
   if (isExpected || isSystemError(error)) return { exitCode: EXIT_FAILED, message: error.message };
@@ -110,6 +126,18 @@ export function describeFailure(error: unknown, logLevel = ''): Failure {
   const text = error instanceof Error ? (isVerbose && error.stack) || error.message : String(error);
   const advice = isVerbose ? '' : ' (LOG_LEVEL=debug shows where)';
   return { exitCode: EXIT_FAILED, message: `unexpected error, a defect of Easel: ${text}${advice}` };
+}
+
+/** What to do about a failure that the answer, written for callers of the API, does not say in the words of the command line. */
+const ADVICE: Readonly<Record<string, string>> = {
+  unauthorized: '; set EASEL_API_KEY to a key of that service',
+  unreachable: '; is it running, and is the URL right?',
+  forbidden: '; set EASEL_API_KEY to a key that may',
+};
+
+function describeProblem({ code, message }: EaselError): string {
+  const sentence = message.replaceAll(/POST \/images\/(\S+)\/retry/g, 'easel retry $1');
+  return `${sentence}${ADVICE[code] ?? ''} (${code})`;
 }
 
 /** What the operating system has against a file, in its words and with the code, such as `permission denied (EACCES)`. */

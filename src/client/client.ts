@@ -73,6 +73,9 @@ export function createEasel(options: EaselOptions): Easel {
     get: (mediaId, options = {}) =>
       within(options, async (limit) => await sending.json<ImageRecord>({ path: imagePath(checked(mediaId)) }, limit)),
 
+    page: (query = {}, options = {}) =>
+      within(options, (limit) => sending.json<ImagePage>({ path: `/images?${toParameters(query)}` }, limit)),
+
     async *list(query = {}, options = {}) {
       const parameters = toParameters(query);
       for (;;) {

@@ -50,6 +50,10 @@ it.each([
     /A_KEY is not set/,
   ],
   ['no folder', ['backup'], 2, /missing required argument 'dir'/],
+  ['a limit that is none', ['list', '--limit', 'all'], 2, /^--limit: must be a whole number from 1 to 100000/],
+  ['an unknown status', ['list', '--status', 'done'], 2, /^--status: must be one of queued, generating/],
+  ['no picture', ['rm'], 2, /missing required argument 'id'/],
+  ['an unknown shell', ['completion', 'csh'], 2, /'csh' is invalid.*Allowed choices are bash, zsh, fish/],
 ] as const)('%s: %j exits with %i and says what is wrong, without a stack', async (_name, args, code, message) => {
   await using folder = await temporaryFolder();
   const run = await callEasel(folder.path, args);
@@ -81,14 +85,24 @@ it('a wrong setting ends every command with 78', async () => {
 const COMMANDS = [
   'serve',
   'generate',
+  'list',
+  'get',
+  'cancel',
+  'retry',
+  'rm',
   'cleanup',
+  'models',
+  'presets',
   'backup',
   'restore',
+  'migrate',
   'keys',
   'keys create',
+  'doctor',
   'conformance',
   'openapi',
   'config',
+  'completion',
 ];
 
 it.each(COMMANDS)('%s --help has its options and an example, on standard output', async (command) => {
@@ -97,7 +111,7 @@ it.each(COMMANDS)('%s --help has its options and an example, on standard output'
   expect([code, stderr]).toEqual([0, '']);
   expect(stdout).toContain(`Usage: easel ${command}`);
   expect(stdout).toContain('--help');
-  expect(stdout).toMatch(new RegExp(`Example:\n.*easel ${command}`));
+  expect(stdout).toMatch(new RegExp(`Examples?:\n.*easel ${command}`));
 });
 
 it('--help lists every command, and --version prints the version', async () => {

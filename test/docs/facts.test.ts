@@ -139,21 +139,23 @@ describe('docs/security.md', () => {
   });
 });
 
+describe('docs/command-line.md', () => {
+  it('has every command', () => {
+    const help = spawnSync(process.execPath, [join(PROJECT, 'src/cli/easel.ts'), '--help'], {
+      encoding: 'utf8',
+    }).stdout;
+    const commands = [...help.matchAll(/^ {2}(?:easel )?([a-z]+) /gm)].map(([, name = '']) => name);
+    const listed = firstColumn(readPage('docs/command-line.md'), 'Commands').map((command) => command.split(' ')[0]);
+    expect(listed.toSorted()).toEqual([...new Set(commands)].filter((name) => name !== 'help').toSorted());
+  });
+});
+
 describe('docs/operations.md', () => {
   it('has every metric', async () => {
     await using easel = await startEasel();
     const metrics = await (await easel.get('/metrics')).text();
     const names = [...metrics.matchAll(/^# TYPE (easel_\S+)/gm)].map(([, name]) => name);
     expect(firstColumn(operations, 'Metrics').toSorted()).toEqual(names.toSorted());
-  });
-
-  it('has every command', () => {
-    const help = spawnSync(process.execPath, [join(PROJECT, 'src/cli/easel.ts'), '--help'], {
-      encoding: 'utf8',
-    }).stdout;
-    const commands = [...help.matchAll(/^ {2}(?:easel )?([a-z]+) /gm)].map(([, name = '']) => name);
-    const listed = firstColumn(operations, 'The command line').map((command) => command.split(' ')[0]);
-    expect(listed.toSorted()).toEqual([...new Set(commands)].filter((name) => name !== 'help').toSorted());
   });
 
   it('has every part of the health report', () => {
@@ -209,7 +211,7 @@ it('the README and docs/settings.md name the same five settings first', () => {
 
 it('every setting that a page names exists', () => {
   const suffixes = Object.keys(providerSettings);
-  // Read by the SDKs, by libuv, by Node, by `bin/easel.js` and by the image of PostgreSQL.
+  // Read by the SDKs, by libuv, by Node, by the command line and by the image of PostgreSQL.
   const ofOthers = [
     'AWS_ACCESS_KEY_ID',
     'AWS_REGION',
@@ -218,6 +220,8 @@ it('every setting that a page names exists', () => {
     'OPENAI_CUSTOM_HEADERS',
     'UV_THREADPOOL_SIZE',
     'CHROMIUM_PATH',
+    'EASEL_API_KEY',
+    'EASEL_URL',
     'NODE_COMPILE_CACHE',
     'NODE_DISABLE_COMPILE_CACHE',
     'XDG_CACHE_HOME',

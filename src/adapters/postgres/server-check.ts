@@ -40,6 +40,31 @@ export async function prepareDatabase({ waitMs, ...options }: PrepareOptions): P
   }
 }
 
+/**
+ * Asks once what schema the database has, and changes nothing: null where it has no tables of Easel yet. Raises `StorageSetupError` where
+ * the server cannot be reached, or it, the database or the user cannot be used as they are.
+ */
+export async function lookAtDatabase(options: PostgresOptions): Promise<{ readonly schema: number | null }> {
+  await untilReached(options, performance.now());
+  const client = new pg.Client(connectionConfig(options));
+  client.on('error', () => undefined);
+  try {
+    await client.connect();
+    const { rows } = await client.query<{ table: string | null }>(
+      `SELECT to_regclass('easel.schema_version')::text AS table`,
+    );
+    if (rows[0]?.table == null) return { schema: null };
+    const found = await client.query<{ version: number }>('SELECT version FROM easel.schema_version');
+    const schema = found.rows[0]?.version ?? null;
+    if (schema !== null && schema > SCHEMA_VERSION) throw new NewerSchemaError(schema, SCHEMA_VERSION);
+    return { schema };
+  } catch (error) {
+    throw refusal(error);
+  } finally {
+    await client.end().catch(() => undefined);
+  }
+}
+
 async function migrateAndLog(database: PostgresDatabase, log: Logger): Promise<void> {
   const before = await migrate(database);
   if (before > 0 && before < SCHEMA_VERSION) {

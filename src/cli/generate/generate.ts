@@ -1,17 +1,25 @@
 import type { Command } from 'commander';
-import { errorProblem, failureProblem, type ProblemSpec, replayedFailure } from '../../api/problem.ts';
-import type { Services } from '../../composition/services.ts';
-import { DatabaseInUseError, ImageError } from '../../core/domain/errors.ts';
-import { type Image, isFinished } from '../../core/domain/image.ts';
-import { ANONYMOUS } from '../../core/domain/request.ts';
-import { waitForImage, warnWithoutMaker, withServices } from '../embedded-service.ts';
-import { CommandError, EXIT_FAILED, InvalidRequestError, UsageError } from '../failure.ts';
-import { describeRecord, problemText } from './answer.ts';
-import { formatOf, type OutputFile, openOutputFile, STANDARD_OUTPUT } from './output-file.ts';
-import { showProgress } from './progress.ts';
+import { v7 as uuidv7 } from 'uuid';
+import type { GenerateRequest } from '../../client/easel.ts';
+import type { ImageRecord } from '../../client/shapes.ts';
+import { MASTER_FORMATS } from '../../core/domain/formats.ts';
+import { CommandError, UsageError } from '../failure.ts';
+import { collect } from '../option-values.ts';
+import { describeMade, placeOf } from '../pictures/describe.ts';
+import { download, masterOf } from '../pictures/download.ts';
+import { earlierRecord } from '../pictures/earlier-record.ts';
+import { withProgress } from '../pictures/follow.ts';
+import { formatOf, type OutputFile, openOutputFile, STANDARD_OUTPUT } from '../pictures/output-file.ts';
+import { withProblems } from '../problem-output.ts';
+import { addressOf } from '../service/address.ts';
+import type { Session } from '../service/session.ts';
+import { withEasel } from '../service/with-easel.ts';
+import { toInput } from './inputs.ts';
 import { addRequestOptions, type RequestFlags, toRequest } from './request.ts';
 
 interface GenerateFlags extends RequestFlags {
+  readonly input?: readonly string[];
+  readonly mask?: string;
   readonly out?: string;
   readonly json?: boolean;
 }
@@ -19,72 +27,55 @@ interface GenerateFlags extends RequestFlags {
 /** Adds `generate`. */
 export function addGenerate(program: Command): void {
   addRequestOptions(program.command('generate').description('make one picture').argument('<prompt...>', 'what to show'))
-    .option('--out <file>', 'writes the master there; .png, .jpeg, .jpg or .webp sets the format; - is standard output')
+    .option(
+      '--input <picture>',
+      'a picture to start from: a file, a URL, or the mediaId of another; repeatable',
+      collect,
+    )
+    .option('--mask <picture>', 'for the first input, as large: its transparent parts are painted anew')
+    .option('--out <file>', 'write the master there; .png, .jpeg, .jpg or .webp sets the format; - is standard output')
     .option('--json', 'print the record as POST /images answers it, or the problem')
     .addHelpText(
       'after',
-      '\nWith SQLite no service may be running. With PostgreSQL a running replica makes the picture. It is kept in MEDIA_DIR or the bucket too.' +
-        '\n\nExample:\n' +
-        '  easel generate "a lighthouse at dusk" --size 1024x1024 --out lighthouse.png',
+      '\nThe picture is kept by the service too. Without --url, a service with SQLite must not be running; with PostgreSQL a replica' +
+        '\nmakes it. Ctrl-C says what was paid: with --url it cancels the picture, else it waits for a call that is out.' +
+        '\n\nExamples:\n' +
+        '  easel generate "a lighthouse at dusk" --size 1024x1024 --out lighthouse.png\n' +
+        '  easel generate "the same at night" --input lighthouse.png --out night.webp',
     )
-    .action(async (words: readonly string[], flags: GenerateFlags) => {
-      try {
-        process.exitCode = await generate(words.join(' '), flags);
-      } catch (error) {
-        const problem = flags.json ? problemOf(error) : null;
-        if (problem !== null) console.log(problemText(problem));
-        throw error;
-      }
+    .action(async (words: readonly string[], flags: GenerateFlags, command: Command) => {
+      await withProblems(flags.json, '/images', () => generate(words.join(' '), flags, command));
     });
 }
 
-/** The problem for an error that HTTP would have answered with one; null for an error of the command alone. */
-function problemOf(error: unknown): ProblemSpec | null {
-  if (error instanceof ImageError) return errorProblem(error);
-  if (error instanceof DatabaseInUseError) return { code: 'storage_unavailable', detail: error.message };
-  if (!(error instanceof InvalidRequestError)) return null;
-  return { code: 'invalid_request', detail: error.message, errors: error.errors };
-}
-
-/** Makes one picture, writes it to `--out`, and prints what it is. Exit code 1 when it did not succeed. */
-async function generate(prompt: string, flags: GenerateFlags): Promise<number> {
-  const { out, json = false, ...fields } = flags;
+/** Makes one picture, writes it to `--out`, and prints what it is. */
+async function generate(prompt: string, flags: GenerateFlags, command: Command): Promise<number> {
+  const { out, json = false, input = [], mask, ...fields } = flags;
   if (json && out === STANDARD_OUTPUT) throw new UsageError('--json: cannot come with --out -, which is the picture');
-  const format = out === undefined ? undefined : formatOf(out);
+  if (mask !== undefined && input.length === 0)
+    throw new UsageError('--mask: is for a picture to start from; name it with --input');
+  const format = out === undefined ? undefined : formatOf(out, MASTER_FORMATS);
   if (format !== undefined && fields.format !== undefined && fields.format !== format) {
     throw new UsageError(
       `--format: is ${fields.format}, and ${out} ends as ${format}; leave out --format, or name another file`,
     );
   }
-  const request = toRequest(prompt, fields, format);
+  // Named here, so that it can be followed and cancelled before the service has answered.
+  const mediaId = fields.mediaId ?? uuidv7();
+  const request: GenerateRequest = {
+    ...toRequest(prompt, { ...fields, mediaId }, format),
+    ...(input.length > 0 && { inputs: await Promise.all(input.map((text) => toInput('--input', text))) }),
+    ...(mask !== undefined && { mask: await toInput('--mask', mask) }),
+  };
+  const address = addressOf(command, process.env);
   await using file = out === undefined ? null : await openOutputFile(out);
-  return await withServices(async ({ services, payments, interrupted }) => {
-    const { image, replayed } = await services.images.submit(request, ANONYMOUS, null);
-    payments.watch(image.mediaId);
-    // The service was not started, so that it resumes no other work; this image may be one that an earlier process left unfinished.
-    await services.resume(image.mediaId);
-    if (!isFinished(image.status)) await warnWithoutMaker(services);
-    const finished = await finish(services, image.mediaId, interrupted);
-    if (interrupted.aborted) return EXIT_FAILED;
-    if (finished?.status !== 'succeeded') return reportFailure(finished ?? image, replayed, json);
-    await report(services, finished, { file, out, json });
+  return await withEasel(address, async (session) => {
+    const { easel, payments, interrupted, signal } = session;
+    payments.watch(mediaId, fields.mediaId === undefined ? null : await earlierRecord(session, mediaId));
+    const record = await withProgress(session, mediaId, () => easel.generate(request, { signal }));
+    if (!interrupted.aborted) await report(session, record, { file, out, json });
     return 0;
   });
-}
-
-/** Waits for the end of the image, with progress on a terminal. */
-async function finish(services: Services, mediaId: string, signal: AbortSignal): Promise<Image | null> {
-  using progress = showProgress(process.stderr);
-  const done = new AbortController();
-  const follow = async () => {
-    const events = await services.images.follow(mediaId, ANONYMOUS, null, AbortSignal.any([signal, done.signal]));
-    for await (const event of events ?? []) if (event.type === 'status') progress.stage(event.data.status);
-  };
-  const following = follow().catch(() => undefined);
-  const image = await waitForImage(services, mediaId);
-  done.abort();
-  await following;
-  return image;
 }
 
 interface ReportOptions {
@@ -93,24 +84,28 @@ interface ReportOptions {
   readonly json: boolean;
 }
 
-async function report(services: Services, image: Image, { file, out, json }: ReportOptions): Promise<void> {
-  const record = await services.toRecord(image);
-  if (file !== null) {
-    const bytes = image.master && (await services.pictures.read(image.master));
-    if (!bytes) throw new CommandError(`the picture ${image.mediaId} was deleted before it could be written to ${out}`);
-    await file.write(bytes);
-  }
+async function report(session: Session, record: ImageRecord, { file, out, json }: ReportOptions): Promise<void> {
+  if (file !== null) await fetchTo(file, session, record);
   for (const { detail } of record.warnings) console.error(`note: ${detail}`);
   const toFile = out !== undefined && out !== STANDARD_OUTPUT;
-  const text = json ? JSON.stringify(record, null, 2) : describeRecord(record, toFile ? out : record.path);
+  const place = toFile ? ({ name: 'path', value: out } as const) : placeOf(record, session.url);
+  const text = json ? JSON.stringify(record, null, 2) : describeMade(record, place);
   // With the picture on standard output, the answer for people goes beside it.
   if (out === STANDARD_OUTPUT) console.error(text);
   else console.log(text);
 }
 
-function reportFailure(image: Image, replayed: boolean, json: boolean): number {
-  const problem = replayed ? replayedFailure(image) : failureProblem(image);
-  if (json) console.log(problemText(problem));
-  console.error(`${problem.detail} (${problem.code})`);
-  return EXIT_FAILED;
+async function fetchTo(file: OutputFile, { easel, signal }: Session, record: ImageRecord): Promise<void> {
+  const { mediaId } = record;
+  try {
+    const master = masterOf(record);
+    if (master === null) throw new CommandError('its file is gone');
+    await file.write(await download(easel, master, { signal }));
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new CommandError(
+      `the picture is made and kept, but could not be written: ${reason}; easel get ${mediaId} --out FILE fetches it`,
+      { cause: error },
+    );
+  }
 }

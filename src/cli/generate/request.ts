@@ -1,8 +1,8 @@
 import { type Command, Option } from 'commander';
 import { createImage } from '../../api/create-image.ts';
 import { fieldErrors } from '../../api/problem.ts';
+import type { GenerateRequest } from '../../client/easel.ts';
 import { BACKGROUNDS, MASTER_FORMATS, QUALITIES } from '../../core/domain/formats.ts';
-import type { CreateImage } from '../../core/domain/request.ts';
 import { InvalidRequestError, UsageError } from '../failure.ts';
 import { collect } from '../option-values.ts';
 
@@ -21,6 +21,7 @@ export interface RequestFlags {
   readonly label?: readonly string[];
   readonly metadata?: readonly string[];
   readonly ttlSeconds?: string;
+  readonly webhookUrl?: string;
 }
 
 /** Adds the options that are fields of a request, in kebab case. */
@@ -44,16 +45,17 @@ export function addRequestOptions(command: Command): Command {
     )
     .option('--label <label>', 'finds the picture again in the list; repeatable', collect)
     .option('--metadata <key=value>', 'given back as it came; repeatable', collect)
-    .option('--ttl-seconds <seconds>', 'deletes the picture this long after it was made, in place of RETENTION');
+    .option('--ttl-seconds <seconds>', 'deletes the picture this long after it was made, in place of RETENTION')
+    .option('--webhook-url <url>', 'is sent the record at the end');
 }
 
 /**
  * The request that prompt and options make, held to the schema of `POST /images`. `format` is that of the file to write, where one is.
  * Raises `InvalidRequestError` that names each wrong option.
  */
-export function toRequest(prompt: string, flags: RequestFlags, format: string | undefined): CreateImage {
+export function toRequest(prompt: string, flags: RequestFlags, format: string | undefined): GenerateRequest {
   const { rendition: renditions, label: labels, metadata, ttlSeconds, ...fields } = flags;
-  const result = createImage.safeParse({
+  const given = {
     ...fields,
     prompt,
     renditions,
@@ -61,13 +63,11 @@ export function toRequest(prompt: string, flags: RequestFlags, format: string | 
     format: flags.format ?? format,
     metadata: metadata && toPairs(metadata),
     ttlSeconds: ttlSeconds === undefined ? undefined : toInteger('--ttl-seconds', ttlSeconds),
-  });
-  if (result.success) {
-    // No option names a picture to start from.
-    const { inputs: _, mask: __, ...create } = result.data;
-    return create;
-  }
-  throw new InvalidRequestError(fieldErrors(result.error.issues, 'body'));
+  };
+  const result = createImage.safeParse(given);
+  if (!result.success) throw new InvalidRequestError(fieldErrors(result.error.issues, 'body'));
+  // As it was given: the service reads it by the same schema.
+  return given as GenerateRequest;
 }
 
 function toPairs(texts: readonly string[]): Readonly<Record<string, string>> {

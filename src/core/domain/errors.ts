@@ -202,6 +202,8 @@ export class DamagedOriginalError extends Error {
 export class DatabaseInUseError extends Error {
   override readonly name = 'DatabaseInUseError';
   readonly path: string;
+  /** Who has it, such as `pid 7 on web-1`. */
+  readonly holder: string;
 
   constructor(path: string, holder: string, options?: ErrorOptions) {
     super(
@@ -209,6 +211,7 @@ export class DatabaseInUseError extends Error {
       options,
     );
     this.path = path;
+    this.holder = holder;
   }
 }
 

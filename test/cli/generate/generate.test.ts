@@ -97,7 +97,7 @@ it('says of an earlier failure that nothing was called, and what runs it again',
 
   await using again = generate(folder.path, upstream, 'x', '--media-id', 'x');
   expect(await again.exited).toBe(1);
-  expect(again.stderr()).toMatch(/nothing was called now.*POST \/images\/x\/retry/);
+  expect(again.stderr()).toMatch(/nothing was called now: easel retry x/);
   expect(upstream.calls).toHaveLength(1);
 });
 

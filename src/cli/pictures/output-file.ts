@@ -1,30 +1,29 @@
 import { randomUUID } from 'node:crypto';
 import { type FileHandle, open, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, extname, join } from 'node:path';
-import type { MasterFormat } from '../../core/domain/formats.ts';
+import type { RenditionFormat } from '../../core/domain/formats.ts';
 import { CommandError, describeSystemError, UsageError } from '../failure.ts';
-
-/** Formats by the ending of a file. */
-const FORMATS: Readonly<Record<string, MasterFormat>> = { png: 'png', jpeg: 'jpeg', jpg: 'jpeg', webp: 'webp' };
 
 /** Standard output, as a name for `--out`. */
 export const STANDARD_OUTPUT = '-';
 
-/** The format that the ending of `path` stands for; undefined for standard output. Raises `UsageError` for any other ending. */
-export function formatOf(path: string): MasterFormat | undefined {
+/**
+ * The one of `formats` that the ending of `path` stands for; undefined for standard output, which has none. Raises `UsageError` for any
+ * other ending.
+ */
+export function formatOf<Format extends RenditionFormat>(path: string, formats: readonly Format[]): Format | undefined {
   if (path === STANDARD_OUTPUT) return undefined;
-  const format = FORMATS[extname(path).slice(1).toLowerCase()];
-  if (format === undefined)
-    throw new UsageError(`--out: ${path} must end in ${endings()}, or be - for standard output`);
-  return format;
+  const ending = extname(path).slice(1).toLowerCase();
+  const format = formats.find((name) => name === (ending === 'jpg' ? 'jpeg' : ending));
+  if (format !== undefined) return format;
+  const [last, ...others] = formats
+    .flatMap((name) => (name === 'jpeg' ? ['.jpeg', '.jpg'] : [`.${name}`]))
+    .toReversed();
+  const endings = `${others.toReversed().join(', ')} or ${last}`;
+  throw new UsageError(`--out: ${path} must end in ${endings}, or be - for standard output`);
 }
 
-function endings(): string {
-  const [last, ...others] = Object.keys(FORMATS).toReversed();
-  return `.${others.toReversed().join(', .')} or .${last}`;
-}
-
-/** Where the master is written to. */
+/** Where a picture is written to. */
 export interface OutputFile extends AsyncDisposable {
   /** Writes all bytes, durably; the file has its name from then on. Raises `CommandError`. */
   write(bytes: Uint8Array): Promise<void>;

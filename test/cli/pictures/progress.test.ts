@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { showProgress } from '../../../src/cli/generate/progress.ts';
+import { showProgress } from '../../../src/cli/pictures/progress.ts';
 
 function terminal(isTTY: boolean) {
   let text = '';
@@ -34,6 +34,32 @@ it('shows the stage and the seconds on a terminal, over the same line, and clear
   }
   expect(screen.text().split('\r\x1b[K')).toEqual(['', 'starting, 0 s', 'generating, 0 s', 'generating, 2 s', '']);
   expect(stopped).toBe(true);
+});
+
+it('leaves a line with the time of each stage', () => {
+  const screen = terminal(true);
+  let now = 0;
+  {
+    using progress = showProgress(
+      screen,
+      () => now,
+      () => () => undefined,
+    );
+    for (const [name, after] of [
+      ['queued', 100],
+      ['generating', 1_500],
+      ['generating', 2_000],
+      ['processing', 9_000],
+    ] as const) {
+      now = after;
+      progress.stage(name);
+    }
+    now = 9_420;
+    progress.done();
+  }
+  expect(screen.text()).toContain(
+    '\r\x1b[Kdone in 9.4 s: starting 0.1 s, queued 1.4 s, generating 7.5 s, processing 0.4 s\n',
+  );
 });
 
 it('writes nothing where there is no terminal', () => {

@@ -8,6 +8,13 @@ export interface Terminal {
 export interface Progress extends Disposable {
   /** Says which stage the picture has reached. */
   stage(name: string): void;
+  /** Leaves a line with the time that each stage took. */
+  done(): void;
+}
+
+interface Stage {
+  readonly name: string;
+  readonly since: number;
 }
 
 /** Goes to the beginning of the line and clears it (ECMA-48). */
@@ -22,22 +29,33 @@ export function showProgress(
   now = () => performance.now(),
   every: (work: () => void) => () => void = everySecond,
 ): Progress {
-  if (!terminal.isTTY) return { stage: () => undefined, [Symbol.dispose]: () => undefined };
+  if (!terminal.isTTY) return { stage: () => undefined, done: () => undefined, [Symbol.dispose]: () => undefined };
+  const stages: Stage[] = [{ name: 'starting', since: now() }];
   const began = now();
-  let stage = 'starting';
-  const draw = () => terminal.write(`${CLEAR_LINE}${stage}, ${Math.floor((now() - began) / 1000)} s`);
+  const draw = () => terminal.write(`${CLEAR_LINE}${stages.at(-1)?.name}, ${Math.floor((now() - began) / 1000)} s`);
   draw();
   const stop = every(draw);
   return {
     stage(name) {
-      stage = name;
+      if (stages.at(-1)?.name !== name) stages.push({ name, since: now() });
       draw();
+    },
+    done() {
+      const ended = now();
+      const parts = stages.map(
+        ({ name, since }, index) => `${name} ${seconds((stages[index + 1]?.since ?? ended) - since)}`,
+      );
+      terminal.write(`${CLEAR_LINE}done in ${seconds(ended - began)}: ${parts.join(', ')}\n`);
     },
     [Symbol.dispose]() {
       stop();
       terminal.write(CLEAR_LINE);
     },
   };
+}
+
+function seconds(ms: number): string {
+  return `${(ms / 1000).toFixed(1)} s`;
 }
 
 function everySecond(work: () => void): () => void {

@@ -1,0 +1,74 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { createEasel, EaselError } from '../../client/client.ts';
+import type { Easel } from '../../client/easel.ts';
+import type { ImageRecord } from '../../client/shapes.ts';
+import { EXIT_INTERRUPTED } from '../failure.ts';
+import type { Address } from './address.ts';
+import { isUnfinished } from './find-record.ts';
+import { createPayments, describePaid } from './payments.ts';
+import { createRead } from './read.ts';
+import type { Work } from './session.ts';
+import { watchSignals } from './signals.ts';
+
+/** Pauses between two looks at a picture that is being cancelled, in milliseconds. */
+const PAUSE_MS = 250;
+/** For how long a request that may be under way can still arrive after the service has said that it has no such picture, in milliseconds. */
+const ARRIVAL_MS = 2_000;
+
+/**
+ * Runs `work` on a running service. After a signal the pictures that the command asked for are cancelled there; then it says what was paid.
+ */
+export async function withRunningService({ url, apiKey }: Address, work: Work): Promise<number> {
+  const connection = { baseUrl: url, apiKey };
+  const easel = createEasel(connection);
+  const signals = watchSignals();
+  const { interrupted } = signals;
+  const payments = createPayments();
+  const ended = new AbortController();
+  let isSettled = false;
+  try {
+    const result = work({
+      easel,
+      read: createRead(connection),
+      url,
+      makes: false,
+      payments,
+      interrupted,
+      signal: ended.signal,
+    }).finally(() => {
+      isSettled = true;
+    });
+    const code = await Promise.race([result, signals.first]);
+    if (!interrupted.aborted) return code;
+    if (payments.mediaIds.length > 0) {
+      console.error('cancelling the picture at the service; a second signal ends at once');
+      signals.onSecond(async () => console.error('ended at once: it is not known what was paid; easel get says so'));
+    }
+    // `work` has ended where nothing can arrive at the service any more.
+    const cost = await payments.total((mediaId) => cancelled(easel, mediaId, () => isSettled));
+    console.error(`interrupted: ${describePaid(cost)} was paid`);
+    return EXIT_INTERRUPTED;
+  } finally {
+    ended.abort();
+    signals.close();
+  }
+}
+
+/** Cancels the picture, and resolves to its record once no call for it is out any more; null where the service does not know it. */
+async function cancelled(easel: Easel, mediaId: string, isSettled: () => boolean): Promise<ImageRecord | null> {
+  const deadline = performance.now() + ARRIVAL_MS;
+  for (;;) {
+    // After the end it gives the record as it is.
+    const record = await easel.cancel(mediaId).catch((error: unknown) => {
+      if (error instanceof EaselError && error.code === 'not_found') return null;
+      throw error;
+    });
+    const isOver = record === null ? isSettled() || performance.now() > deadline : !isAtWork(record);
+    if (isOver) return record;
+    await delay(PAUSE_MS);
+  }
+}
+
+function isAtWork(record: ImageRecord): boolean {
+  return isUnfinished(record) || record.attempts.some(({ outcome }) => outcome === 'running');
+}
