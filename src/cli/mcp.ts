@@ -47,7 +47,7 @@ async function serve(address: Address | null): Promise<number> {
   // Loaded here, not with the command line: `--help` needs none of it.
   const { serveMcp } = await import('../composition/mcp.ts');
   const { mcpWaitSeconds: waitSeconds } = config.server;
-  const connection = serveMcp({ waitSeconds, log, openEasel: service.open, url: address?.url ?? null });
+  const connection = await serveMcp({ waitSeconds, log, openEasel: service.open, url: address?.url ?? null });
   try {
     return await Promise.race([connection.closed.then(() => 0), signals.first]);
   } finally {
