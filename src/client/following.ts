@@ -83,8 +83,9 @@ export async function* followImage(
         return yield { id: '', type: 'deleted', data: { mediaId } };
       }
       if (!wasThere || !isPassing(error)) throw error;
-      awaySince ??= performance.now();
-      if (performance.now() - awaySince > OUTAGE_MS * sending.maxRetries) throw error;
+      const now = performance.now();
+      awaySince ??= now;
+      if (now - awaySince > OUTAGE_MS * sending.maxRetries) throw error;
       retryAfterMs = Math.min((error.retryAfter ?? 0) * 1000, LONGEST_RETRY_AFTER_MS);
     }
     await sleep(Math.max(jitter(gapMs), retryAfterMs), limit.signal);

@@ -73,7 +73,7 @@ export function createSending(options: EaselOptions): Sending {
     const ending = new AbortController();
     const abort = () => ending.abort(limit.signal.reason);
     limit.signal.addEventListener('abort', abort, { once: true });
-    const late = () => ending.abort(new Error(`no answer within ${answerMs / 1000} s`));
+    const late = () => ending.abort(new Error(`no answer within ${Math.round(answerMs / 1000)} s`));
     const timer = setTimer(late, answerMs);
     const stopClock = () => clearTimeout(timer);
     const close = (reason?: Error) => {
