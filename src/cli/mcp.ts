@@ -1,20 +1,5 @@
 import type { Command } from 'commander';
-import type { Logger } from 'pino';
-import { createEasel, EaselError } from '../client/client.ts';
-import type { Easel } from '../client/easel.ts';
-import type { EmbeddedEasel } from '../composition/embedded-easel.ts';
-import { createCommandLogger } from '../composition/logging.ts';
-import { type Config, ConfigError, readCommandConfig } from '../config/config.ts';
-import {
-  DatabaseInUseError,
-  ForeignMediaError,
-  ForeignRecordsError,
-  MediaInUseError,
-  StorageSetupError,
-} from '../core/domain/errors.ts';
-import { type Address, addressOf } from './service/address.ts';
-import { isUnfinished } from './service/find-record.ts';
-import { watchSignals } from './service/signals.ts';
+import { addressOf } from './service/address.ts';
 
 /** Adds `mcp`. */
 export function addMcp(program: Command): void {
@@ -27,93 +12,9 @@ export function addMcp(program: Command): void {
         '\n\nExample:\n  EASEL_URL=http://127.0.0.1:3000 easel mcp',
     )
     .action(async (_flags: object, command: Command) => {
-      process.exitCode = await serve(addressOf(command, process.env));
+      const address = addressOf(command, process.env);
+      // Loaded here, not with the command line: `--help` needs none of it.
+      const { serveAgent } = await import('./service/serve-agent.ts');
+      process.exitCode = await serveAgent(address);
     });
-}
-
-/** A service that is opened when the first tool needs it. */
-interface LateService {
-  readonly open: () => Promise<Easel>;
-  stop(endCalls: () => Promise<void>): Promise<void>;
-}
-
-/** Serves until the client closes standard input, or a signal comes; then what is paid for is stored. Resolves to the exit code. */
-async function serve(address: Address | null): Promise<number> {
-  const config = readCommandConfig(process.env);
-  const signals = watchSignals();
-  const log = await createCommandLogger(config.secrets.mask);
-  for (const warning of config.warnings) log.warn(warning);
-  const service = address === null ? embeddedService(config, log) : runningService(address);
-  // Loaded here, not with the command line: `--help` needs none of it.
-  const { serveMcp } = await import('../composition/mcp.ts');
-  const { mcpWaitSeconds: waitSeconds } = config.server;
-  const connection = serveMcp({ waitSeconds, log, openEasel: service.open, url: address?.url ?? null });
-  try {
-    return await Promise.race([connection.closed.then(() => 0), signals.first]);
-  } finally {
-    await service.stop(connection.endCalls);
-    await connection.close();
-    signals.close();
-  }
-}
-
-function runningService({ url, apiKey }: Address): LateService {
-  // One retry: an agent does not wait for more.
-  const easel = createEasel({ baseUrl: url, apiKey, maxRetries: 1 });
-  return { open: async () => easel, stop: (endCalls) => endCalls() };
-}
-
-function embeddedService(config: Config, log: Logger): LateService {
-  let opened: Promise<EmbeddedEasel> | null = null;
-
-  async function openAgain(): Promise<EmbeddedEasel> {
-    const { openEmbeddedEasel } = await import('../composition/embedded-easel.ts');
-    const onNoMaker = () => log.warn('no replica that makes pictures is running; the picture waits for one');
-    return await openEmbeddedEasel(config, log, { onNoMaker }).catch((error: unknown) => {
-      opened = null;
-      throw toToolError(error);
-    });
-  }
-
-  return {
-    async open() {
-      opened ??= openAgain();
-      const { easel, resume } = await opened;
-      return {
-        ...easel,
-        async get(mediaId, options) {
-          const record = await easel.get(mediaId, options);
-          // It may be one that an earlier process left unfinished: what an agent collects goes on.
-          if (isUnfinished(record)) await resume(mediaId);
-          return record;
-        },
-      };
-    },
-    async stop(endCalls) {
-      const service = await opened?.catch(() => null);
-      if (service === undefined || service === null) return await endCalls();
-      await service.stop({
-        graceMs: config.shutdownGraceMs,
-        onRunningCalls: (calls) => log.info({ calls }, 'waiting for paid calls to end'),
-        endAnswers: endCalls,
-      });
-    },
-  };
-}
-
-/** What an agent gets to know of a service that could not be opened; it is tried again at the next call. */
-function toToolError(error: unknown): unknown {
-  if (!(error instanceof Error)) return error;
-  const isOwned = error instanceof DatabaseInUseError || error instanceof MediaInUseError;
-  const advice = isOwned
-    ? '; set EASEL_URL to the address of that service, such as http://127.0.0.1:3000, and EASEL_API_KEY to a key of it'
-    : '';
-  const known = [ConfigError, ForeignMediaError, ForeignRecordsError, StorageSetupError];
-  if (!isOwned && !known.some((kind) => error instanceof kind)) return error;
-  return new EaselError({
-    code: 'storage_unavailable',
-    status: 503,
-    message: `${error.message}${advice}`,
-    cause: error,
-  });
 }

@@ -5,8 +5,8 @@ import { makeAnswerPicture } from '../adapters/imaging/answer-picture.ts';
 import type { Easel } from '../client/easel.ts';
 import type { AnswerMcp } from '../http/routes/mcp.ts';
 import type { SmallPicture } from '../mcp/answers.ts';
-import { absoluteUrl, createHttpHandler } from '../mcp/http-handler.ts';
-import { type StdioConnection, serveOverStdio } from '../mcp/stdio.ts';
+import { absoluteUrl } from '../mcp/links.ts';
+import type { StdioConnection } from '../mcp/stdio.ts';
 import { loadSharp } from './optional-parts.ts';
 import { VERSION } from './version.ts';
 
@@ -25,7 +25,14 @@ function mcpParts(waitSeconds: number, log: Logger) {
 
 /** Creates what answers agents at `/mcp`. */
 export function createMcp(waitSeconds: number, log: Logger): AnswerMcp {
-  return createHttpHandler(mcpParts(waitSeconds, log));
+  let loading: Promise<AnswerMcp> | null = null;
+  return async (request, call) => {
+    // The SDK takes time and memory, and most services have no agents.
+    loading ??= import('../mcp/http-handler.ts').then(({ createHttpHandler }) =>
+      createHttpHandler(mcpParts(waitSeconds, log)),
+    );
+    return await (await loading)(request, call);
+  };
 }
 
 interface StdioOptions {
@@ -38,7 +45,8 @@ interface StdioOptions {
 }
 
 /** Serves an agent over standard input and output. Links lead to the service, or to the files of one in this process. */
-export function serveMcp({ waitSeconds, log, openEasel, url }: StdioOptions): StdioConnection {
+export async function serveMcp({ waitSeconds, log, openEasel, url }: StdioOptions): Promise<StdioConnection> {
+  const { serveOverStdio } = await import('../mcp/stdio.ts');
   return serveOverStdio({
     ...mcpParts(waitSeconds, log),
     openEasel,

@@ -3,7 +3,6 @@ import { createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
-import { Agent, fetch as fetchBy } from 'undici';
 
 /** Where requests of this process seem to go: the path and the query of a URL count, its host is what answers call themselves. */
 export const IN_PROCESS_URL = 'http://easel.invalid';
@@ -35,6 +34,8 @@ const REDIRECTS: readonly number[] = [301, 302, 303, 307, 308];
 export async function openInProcess(app: FastifyInstance): Promise<InProcess> {
   // avvio 9 raises a ReferenceError where this is asked again of an app that is ready and idle.
   if (!app.server.listening) await app.ready();
+  // Loaded here: most services are never reached so.
+  const { Agent, fetch: fetchBy } = await import('undici');
   const folder = await mkdtemp(join(tmpdir(), 'easel-'));
   const path = process.platform === 'win32' ? `\\\\.\\pipe\\${folder.replace(/\W/g, '-')}` : join(folder, 'api');
   const sockets = new Set<Socket>();

@@ -1,9 +1,9 @@
 import { createMcpHandler } from '@modelcontextprotocol/server';
 import { createEasel } from '../client/client.ts';
-import type { ImageRecord } from '../client/shapes.ts';
 import type { AnswerParts } from './answers.ts';
 import { createCallMemory } from './call-memory.ts';
 import type { TakenPictures } from './given-pictures.ts';
+import { absoluteUrl } from './links.ts';
 import { createMcpServer } from './server.ts';
 
 /** A request of MCP over HTTP, its body read. */
@@ -55,11 +55,6 @@ export function createHttpHandler({ onRefused, ...parts }: HttpHandlerParts) {
     const handler = createMcpHandler(server, { maxSubscriptions: 0, onerror: onRefused });
     return await handler.fetch(request, { parsedBody: body });
   };
-}
-
-/** The URL of a record as an absolute one. */
-export function absoluteUrl(url: ImageRecord['url'], baseUrl: string): string {
-  return url?.startsWith('/') === false ? url : `${baseUrl.replace(/\/+$/, '')}${url ?? ''}`;
 }
 
 /**

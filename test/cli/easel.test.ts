@@ -105,12 +105,15 @@ const COMMANDS = [
   'completion',
 ];
 
+const WORK_ON_A_SERVICE = COMMANDS.slice(1, 10).concat('doctor');
+
 it.each(COMMANDS)('%s --help has its options and an example, on standard output', async (command) => {
   await using folder = await temporaryFolder();
   const { code, stdout, stderr } = await callEasel(folder.path, [...command.split(' '), '--help']);
   expect([code, stderr]).toEqual([0, '']);
   expect(stdout).toContain(`Usage: easel ${command}`);
   expect(stdout).toContain('--help');
+  expect(stdout.includes('--url <url>')).toBe(WORK_ON_A_SERVICE.includes(command));
   expect(stdout).toMatch(new RegExp(`Examples?:\n.*easel ${command}`));
 });
 

@@ -28,6 +28,11 @@ const TAKES_URL: ReadonlySet<string> = new Set([
 export function addUrlOption(program: Command): Command {
   return program
     .option('--url <url>', 'work on the running service at this address; default: EASEL_URL, else no service is needed')
+    .configureHelp({
+      showGlobalOptions: true,
+      visibleGlobalOptions: (command) =>
+        takesUrl(pathOf(command)[0] ?? '') ? program.options.filter(({ long }) => long === '--url') : [],
+    })
     .hook('preAction', (_program, action) => {
       const [name = '', ...rest] = pathOf(action);
       if (program.opts<{ url?: string }>().url === undefined || takesUrl(name)) return;

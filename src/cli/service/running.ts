@@ -5,7 +5,7 @@ import type { ImageRecord } from '../../client/shapes.ts';
 import { EXIT_INTERRUPTED } from '../failure.ts';
 import type { Address } from './address.ts';
 import { isUnfinished } from './find-record.ts';
-import { createPayments, describePaid } from './payments.ts';
+import { createPayments, describePaid, type Payments } from './payments.ts';
 import { createRead } from './read.ts';
 import type { Work } from './session.ts';
 import { watchSignals } from './signals.ts';
@@ -42,16 +42,29 @@ export async function withRunningService({ url, apiKey }: Address, work: Work): 
     if (!interrupted.aborted) return code;
     if (payments.mediaIds.length > 0) {
       console.error('cancelling the picture at the service; a second signal ends at once');
-      signals.onSecond(async () => console.error('ended at once: it is not known what was paid; easel get says so'));
+      signals.onSecond(async () => console.error(`ended at once: what was paid is not known; ${whatSaysSo(payments)}`));
     }
     // `work` has ended where nothing can arrive at the service any more.
-    const cost = await payments.total((mediaId) => cancelled(easel, mediaId, () => isSettled));
-    console.error(`interrupted: ${describePaid(cost)} was paid`);
+    const find = (mediaId: string) => cancelled(easel, mediaId, () => isSettled);
+    console.error(`interrupted: ${await describePayment(payments, find)}`);
     return EXIT_INTERRUPTED;
   } finally {
     ended.abort();
     signals.close();
   }
+}
+
+async function describePayment(payments: Payments, find: Parameters<Payments['total']>[0]): Promise<string> {
+  try {
+    return `${describePaid(await payments.total(find))} was paid`;
+  } catch (error) {
+    if (!(error instanceof EaselError)) throw error;
+    return `the picture may go on and what was paid is not known, as ${error.message}; ${whatSaysSo(payments)}`;
+  }
+}
+
+function whatSaysSo({ mediaIds }: Payments): string {
+  return `easel get ${mediaIds.join(' ')} says so`;
 }
 
 /** Cancels the picture, and resolves to its record once no call for it is out any more; null where the service does not know it. */

@@ -45,7 +45,7 @@ const SHELLS: Readonly<Record<string, Complete>> = {
     );
   },
   fish: (...words) => {
-    const script = `source ./fish; complete -C '${words.join(' ')}' | string split -f 1 \\t`;
+    const script = `source ./fish; complete -C '${words.join(' ')}' | string split -f 1 \\t; true`;
     return linesOf('fish', '--no-config', '-c', script);
   },
 };

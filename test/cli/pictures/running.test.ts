@@ -120,6 +120,28 @@ it('list prints a table in full, or the page as GET /images answers it, and goes
   expect(none).toEqual({ code: 0, stdout: '', stderr: 'no pictures\n' });
 });
 
+it('list reads as many pages as --limit needs', async () => {
+  const asked: string[] = [];
+  const pages = createServer(({ url = '' }, answer) => {
+    asked.push(url);
+    const count = Number(new URL(url, 'http://x').searchParams.get('limit'));
+    const items = Array.from({ length: count }, (_, index) => ({ mediaId: `${asked.length}-${index}` }));
+    answer.setHeader('content-type', 'application/json').end(JSON.stringify({ items, nextCursor: `c${asked.length}` }));
+  });
+  await new Promise<void>((resolve) => pages.listen(0, '127.0.0.1', resolve));
+  const url = `http://127.0.0.1:${(pages.address() as AddressInfo).port}`;
+  const run = await easelAt(['list', '--limit', '230', '--label', 'a b', '--url', url, '--json']);
+  pages.closeAllConnections();
+  pages.close();
+  expect(asked).toEqual([
+    '/images?limit=100&label=a+b',
+    '/images?limit=100&label=a+b&cursor=c1',
+    '/images?limit=30&label=a+b&cursor=c2',
+  ]);
+  const page = JSON.parse(run.stdout) as { items: readonly unknown[]; nextCursor: string };
+  expect([page.items.length, page.nextCursor]).toEqual([230, 'c3']);
+});
+
 it('get shows the record, and writes the master or the largest rendition of a format', async () => {
   const shown = await easelAt(['get', 'made']);
   expect(shown.stdout).toMatch(/^mediaId {2}made\nstatus {3}succeeded\nurl {6}http.*made\.jpeg\n/);
@@ -276,8 +298,11 @@ it('EASEL_URL is no matter of a command that works on this machine alone, and a 
   expect([run.code, run.stderr]).toEqual([2, expect.stringMatching(/^--url: must hold no user, no password/)]);
 });
 
-it('a picture that is made but cannot be fetched ends with 1, and names the command that fetches it', async () => {
-  await using proxy = await proxyWithoutMedia(easel.url);
+it.each([
+  ['is refused', 403],
+  ['comes as something else', 200],
+])('a picture that is made but %s ends with 1, and names the command that fetches it', async (_how, status) => {
+  await using proxy = await proxyWithoutMedia(easel.url, status);
   const args = ['generate', 'x', '--media-id', 'kept', '--out', out('kept.png'), '--url', proxy.url];
   const run = await easelAt(args);
   expect([run.code, run.stdout]).toEqual([1, '']);
@@ -297,10 +322,10 @@ async function freePort(): Promise<number> {
 }
 
 /** Passes everything on but pictures, which it has none of. */
-async function proxyWithoutMedia(target: string) {
+async function proxyWithoutMedia(target: string, status: number) {
   const server = createServer((incoming, answer) => {
     if (incoming.url?.startsWith('/media/')) {
-      answer.writeHead(403).end('no');
+      answer.writeHead(status).end('no');
       return;
     }
     const onward = request(new URL(incoming.url ?? '', target), {

@@ -1,5 +1,7 @@
 /** Ctrl-C on a running service: the picture is cancelled there, and the command says what was paid. */
 
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { type Easel, startEasel } from '../../support/app/easel.ts';
 import { startProcess } from '../../support/app/process.ts';
@@ -14,7 +16,7 @@ beforeAll(async () => {
 afterAll(async () => await easel[Symbol.asyncDispose]());
 
 const start = (...args: readonly string[]) =>
-  startProcess({ folder: easel.folder, command: [process.execPath, EASEL, ...args, '--url', easel.url] });
+  startProcess({ folder: easel.folder, command: [process.execPath, EASEL, '--url', easel.url, ...args] });
 
 it('cancels the picture at the service, ends its call, and says what was paid at most', async () => {
   const gate = easel.upstream.gate();
@@ -59,6 +61,49 @@ it('counts only what a retry has added to what the picture had cost', async () =
   expect(run.stderr()).toMatch(/\ninterrupted: nothing was paid\n$/);
   expect(await easel.record('again')).toMatchObject({ status: 'cancelled' });
 });
+
+it('ends at once at a second signal while the service does not answer, and names what says what was paid', async () => {
+  await using silent = await startSilentServer();
+  await using run = start('generate', 'x', '--url', silent.url);
+  await until(() => silent.requests.includes('POST /images'));
+  run.child.kill('SIGINT');
+  await until(() => silent.requests.some((line) => /^POST \/images\/[\w-]+\/cancel$/.test(line)));
+  // A repeat within a second is the same order: only a later one ends the process.
+  await until(() => run.stderr().includes('ended at once') || !run.child.kill('SIGINT'));
+  expect(await run.exited).toBe(130);
+  expect(run.stderr()).toMatch(/\nended at once: what was paid is not known; easel get [\w-]+ says so\n$/);
+});
+
+it('says that it is not known what was paid where the service is away', async () => {
+  const silent = await startSilentServer();
+  await using run = start('generate', 'x', '--url', silent.url);
+  await until(() => silent.requests.includes('POST /images'));
+  await silent[Symbol.asyncDispose]();
+  run.child.kill('SIGINT');
+  const code = await run.exited;
+  // The request may have been given up before the signal came.
+  if (code === 1) expect(run.stderr()).toMatch(/could not be reached/);
+  else
+    expect([code, run.stderr()]).toEqual([
+      130,
+      expect.stringMatching(/what was paid is not known, as http.* says so\n$/),
+    ]);
+});
+
+/** Takes every request and answers none. */
+async function startSilentServer() {
+  const requests: string[] = [];
+  const server = createServer(({ method, url }) => void requests.push(`${method} ${url}`));
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    requests,
+    async [Symbol.asyncDispose]() {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
 
 async function queued(): Promise<readonly unknown[]> {
   const page = (await (await easel.get('/images?status=queued')).json()) as { readonly items: readonly unknown[] };
