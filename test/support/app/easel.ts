@@ -24,6 +24,7 @@ import { type TemporaryFolder, temporaryFolder } from '../temporary-folder.ts';
 import { createTestClock, type TestClock } from '../test-clock.ts';
 import { eventually } from '../until.ts';
 import { callsHere, sharedImaging } from './adapters-of-tests.ts';
+import { writeFreshDatabase } from './fresh-database.ts';
 
 export interface EaselOptions {
   readonly env?: Readonly<Record<string, string>>;
@@ -98,6 +99,8 @@ export async function bytesOnDisk(easel: Pick<Easel, 'folder' | 'files'>, mediaI
 /** Starts the service; it listens and works when the promise resolves. It stops at the end of the `await using` block. */
 export async function startEasel(options: EaselOptions = {}): Promise<Easel> {
   const folder = options.folder ?? (await mkdtemp(join(tmpdir(), 'easel-')));
+  // Migrations took a tenth of a start, and have tests of their own.
+  if (options.folder === undefined) await writeFreshDatabase(join(folder, 'easel.db'));
   const upstream = options.upstream ?? (await startOpenAiServer());
   const clock = createTestClock(options);
   const log: string[] = [];
