@@ -131,7 +131,7 @@ const MAY_IMPORT: ReadonlyMap<string, readonly string[]> = new Map([
   ],
   ['http/routes/images', [...core('images', ...DOMAIN, 'ports'), 'api', 'security', 'http', 'http/routes']],
   ['client', ['api']],
-  ['mcp', [...core('images'), 'api']],
+  ['mcp', ['client', 'api']],
   // Of other rooms the page takes types: what makes the files for browsers refuses values (test/http/page).
   ['web', ['web/gallery', 'api', ...core(...DOMAIN)]],
   ['web/gallery', ['web', 'api', ...core(...DOMAIN)]],
@@ -152,8 +152,15 @@ const ROOMS = [...MAY_IMPORT.keys()];
 
 /** Parts that belong to one room only. */
 const HTTP_SERVER = ['fastify', 'fastify/types/reply', 'fastify-type-provider-zod', '@fastify/static'];
-const SDKS = ['openai', 'openai/resources/images', 'sharp', 'undici', 'node:sqlite', '@opentelemetry/api'];
-const SDKS_TO_COME = ['@modelcontextprotocol/server'];
+const SDKS = [
+  'openai',
+  'openai/resources/images',
+  'sharp',
+  'undici',
+  'node:sqlite',
+  '@opentelemetry/api',
+  '@modelcontextprotocol/server',
+];
 
 /** A file by its path and its code, and the rule or rules that refuse it: null where the code is accepted. */
 interface Case {
@@ -254,13 +261,14 @@ const CASES: readonly Case[] = [
   inRoom('adapters/webhooks', imported('../../security/address.ts'), IMPORTS),
   inRoom('adapters/providers/openai', imported('../../../security/ssrf-guard.ts'), null),
   inRoom('adapters/providers/openai', imported('../../../security/key-ring.ts'), IMPORTS),
-  // Packages. Those that are not installed are refused as undeclared, too.
+  // Packages.
   ...[...core(...CORE, 'upstream/outage'), 'api', 'client', 'web', 'web/gallery'].flatMap((room) => [
     ...[...HTTP_SERVER, ...SDKS].map((name, index) => inRoom(room, WAYS[index % WAYS.length]?.(name) ?? '', IMPORTS)),
-    ...SDKS_TO_COME.map((name) => inRoom(room, imported(name), [IMPORTS, UNDECLARED])),
   ]),
   ...['thumbhash', 'lru-cache', 'node:fs'].map((name) => inRoom('api', imported(name), IMPORTS)),
-  inRoom('client', imported('zod'), IMPORTS),
+  // Types alone, which the test of the package sees to.
+  inRoom('client', importedType('zod'), null),
+  ...['preact', 'eventsource-parser', 'node:crypto'].map((name) => inRoom('client', imported(name), IMPORTS)),
   inRoom('api', imported('zod'), null),
   ...['web', 'web/gallery'].flatMap((room) => [
     ...['preact', 'preact/hooks', 'htm/preact', 'eventsource-parser', 'thumbhash'].map((name) =>
@@ -269,6 +277,8 @@ const CASES: readonly Case[] = [
     ...['lru-cache', 'node:fs', 'preact/compat'].map((name) => inRoom(room, imported(name), IMPORTS)),
     inRoom(room, importedType('zod'), null),
   ]),
+  inRoom('web/gallery', importedType('../../client/shapes.ts'), null),
+  inRoom('web/gallery', importedType('../../client/client.ts'), IMPORTS),
   inRoom('web/gallery', imported('../picture/part.ts'), null),
   inRoom('web/gallery', imported('../../part.ts'), IMPORTS),
   inRoom('web/gallery/rows', imported('../../state/part.ts'), IMPORTS),
@@ -279,6 +289,7 @@ const CASES: readonly Case[] = [
   inRoom('adapters/providers/openai', imported('openai'), null),
   inRoom('security', imported('undici'), null),
   inRoom('http/routes', imported('fastify'), null),
+  inRoom('mcp', imported('@modelcontextprotocol/server'), null),
 
   // The process entry starts the parts; the command line serves through it.
   ...ROOMS.map((room, index) => ({

@@ -8,6 +8,7 @@ import { addDoctor } from './doctor/doctor.ts';
 import { addDocuments } from './documents.ts';
 import { addGenerate } from './generate/generate.ts';
 import { addKeys } from './keys.ts';
+import { addMcp } from './mcp.ts';
 import { addMigrate } from './migrate.ts';
 import { addCancel, addRetry, addRm } from './pictures/change.ts';
 import { addModels, addPresets } from './pictures/choices.ts';
@@ -47,6 +48,7 @@ export function createProgram(): Command {
   addMigrate(program);
   addKeys(program);
   addDoctor(program);
+  addMcp(program);
   addConformance(program);
   addDocuments(program);
   addCompletion(program);

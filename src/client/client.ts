@@ -73,6 +73,9 @@ export function createEasel(options: EaselOptions): Easel {
     get: (mediaId, options = {}) =>
       within(options, async (limit) => await sending.json<ImageRecord>({ path: imagePath(checked(mediaId)) }, limit)),
 
+    page: (query = {}, options = {}) =>
+      within(options, (limit) => sending.json<ImagePage>({ path: `/images?${toParameters(query)}` }, limit)),
+
     async *list(query = {}, options = {}) {
       const parameters = toParameters(query);
       for (;;) {
@@ -142,19 +145,13 @@ export function createEasel(options: EaselOptions): Easel {
     presets: (options = {}) =>
       within(options, async (limit) => (await sending.json<Items<Preset>>({ path: '/presets' }, limit)).items),
 
-    async media(url, options = {}) {
-      const limit = openLimit(options);
-      try {
-        const answer = await sending.request({ path: mediaPath(url), headers: { accept: 'image/*' } }, limit);
+    media: (url, options = {}) =>
+      within(options, async (limit) => {
+        const headers = { accept: 'image/*' };
+        const answer = await sending.request({ path: mediaPath(url), headers, bodySignal: options.signal }, limit);
         answer.stopClock();
-        // The body is still to be read: the caller's signal ends that, too.
-        limit.stopClock();
         return answer.response;
-      } catch (error) {
-        limit.end();
-        throw error;
-      }
-    },
+      }),
 
     verifyWebhook,
   };

@@ -4,6 +4,7 @@ import type {
   CleanupOptions,
   CleanupReport,
   CreateImage,
+  ImagePage,
   ImageRecord,
   ImageStatus,
   Model,
@@ -105,6 +106,8 @@ export interface Easel {
   get(mediaId: string, options?: CallOptions): Promise<ImageRecord>;
   /** All pictures that the query finds, newest first, read a page at a time. */
   list(query?: ListQuery, options?: CallOptions): AsyncIterableIterator<ImageRecord>;
+  /** One page of what the query finds; `cursor` is the `nextCursor` of the page before. */
+  page(query?: ListQuery & { readonly cursor?: string | undefined }, options?: CallOptions): Promise<ImagePage>;
   /** The events of one picture, over lost connections, up to its end. */
   events(mediaId: string, options?: CallOptions & { readonly lastEventId?: string }): AsyncIterableIterator<ImageEvent>;
   cancel(mediaId: string, options?: CallOptions): Promise<ImageRecord>;

@@ -8,8 +8,6 @@ export interface Limit {
   readonly signal: AbortSignal;
   /** Milliseconds that are left; infinitely many without a timeout. */
   remainingMs(): number;
-  /** Stops the clock; the caller's signal stays connected. */
-  stopClock(): void;
   /** Lets go of the caller's signal and the clock. */
   end(): void;
 }
@@ -28,7 +26,6 @@ export function openLimit({ signal, timeoutMs }: CallOptions): Limit {
   return {
     signal: controller.signal,
     remainingMs: () => endsAt - performance.now(),
-    stopClock: () => clearTimeout(timer),
     end() {
       clearTimeout(timer);
       signal?.removeEventListener('abort', abort);

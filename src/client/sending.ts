@@ -16,6 +16,8 @@ export interface Call {
   readonly isRepeatable?: boolean;
   /** Whether a 404 to a request that was sent again means that it was obeyed the first time. */
   readonly isDoneWhenGone?: boolean;
+  /** Breaks off a body that the caller reads after the call has ended. */
+  readonly bodySignal?: AbortSignal | undefined;
   /** Milliseconds in which the answer must have come; 60 s by default. */
   readonly answerMs?: number;
 }
@@ -60,7 +62,7 @@ export function createSending(options: EaselOptions): Sending {
   const send = options.fetch ?? ((url: string, init: RequestInit) => fetch(url, init));
 
   const open = async (call: Call, limit: Limit): Promise<Answer> => {
-    const { method = 'GET', path, body, answerMs = ANSWER_MS } = call;
+    const { method = 'GET', path, body, bodySignal, answerMs = ANSWER_MS } = call;
     const url = /^https?:/i.test(path) ? path : `${base.href}${path}`;
     const headers = new Headers(call.headers);
     if (!headers.has('accept')) headers.set('accept', 'application/json');
@@ -82,7 +84,8 @@ export function createSending(options: EaselOptions): Sending {
       ending.abort(reason);
     };
     try {
-      const { signal } = ending;
+      // The platform lets go of a signal that outlives the body; a listener of ours would stay.
+      const signal = bodySignal === undefined ? ending.signal : AbortSignal.any([ending.signal, bodySignal]);
       // A plain object, since another fetch than the platform's may not know the platform's class.
       const init: RequestInit = { method, headers: Object.fromEntries(headers), signal };
       const response = await send(url, body === undefined ? init : { ...init, body: payload ?? null });

@@ -15,6 +15,8 @@ export interface EmbeddedEasel {
   readonly easel: Easel;
   /** How it is reached, for what `easel` has no function for. */
   readonly connection: EaselOptions;
+  /** Goes on with a picture that an earlier process may have left unfinished. */
+  resume(mediaId: string): Promise<void>;
   /** Stops as `Services.stop` promises. `endAnswers` may read from it still. */
   stop(options: ServiceStopOptions): Promise<void>;
 }
@@ -63,6 +65,7 @@ export async function openEmbeddedEasel(
     return {
       easel: withMaking(createEasel(connection), services, onNoMaker),
       connection,
+      resume: (mediaId) => services.resume(mediaId),
       async stop({ endAnswers, ...options }) {
         await services.stop({
           ...options,

@@ -26,6 +26,7 @@ import type { AppServices } from '../http/app.ts';
 import { createKeyRing } from '../security/key-ring.ts';
 import { createGuardedFetch } from '../security/ssrf-guard.ts';
 import { createHealthChecks } from './health-checks.ts';
+import { createMcp } from './mcp.ts';
 import { createServiceMetrics } from './metrics.ts';
 import { openOperations, openStageTimes, storeStageTimes } from './operations.ts';
 import { loadSharp, openLinks, openTracing, openWebhooks, trySigning } from './optional-parts.ts';
@@ -86,9 +87,7 @@ export async function createServices(
   }: World = REAL_WORLD,
 ): Promise<Services> {
   await using opened = new AsyncDisposableStack();
-
   const { presets, references } = await openPresets(config);
-
   const instance = randomUUID();
   const tracing = await openTracing(config, { instance, logger: baseLogger, clock });
   opened.defer(() => tracing.close());
@@ -279,6 +278,7 @@ export async function createServices(
     pictures: createPublishedPictures({ records, store, ensureThumbnail }),
     checks,
     requestCounters: cluster?.requestCounters ?? null,
+    mcp: createMcp(config.server.mcpWaitSeconds, log),
 
     resume: (mediaId) => queue.enqueue(mediaId),
     hasMaker: async () => membership === null || (await membership.hasMaker()),

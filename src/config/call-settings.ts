@@ -58,6 +58,12 @@ export const callSettings = {
       'How long a call of the OpenAI dialect waits for its pictures before its client is asked to send it again, if that can be ' +
         'recognised then. Less than what proxies on the way allow, which is 60 to 100 seconds.',
     ),
+  MCP_WAIT_SECONDS: seconds(0, 3600)
+    .default(50)
+    .describe(
+      'How long a tool call of an agent waits for its picture before it answers how far it is. Less than what clients wait, many of ' +
+        'which give up after 60 seconds.',
+    ),
 } as const;
 
 export const moneySettings = {

@@ -92,6 +92,8 @@ export interface ServerConfig extends HttpAccess, DeliveryConfig {
   readonly syncWaitSeconds: number;
   /** How long a call of the OpenAI dialect that comes back by itself waits before it is answered 503. */
   readonly openAiWaitSeconds: number;
+  /** How long a tool call of an agent waits before it answers how far the picture is. */
+  readonly mcpWaitSeconds: number;
   /** How long any other call of the dialect waits. */
   readonly generationTimeoutSeconds: number;
   /** Memory for caching popular pictures, in bytes; 0 caches none. */
@@ -117,7 +119,10 @@ export function serverConfig(
     typeof listenSettings &
       Pick<typeof storageSettings & typeof replicaSettings, 'MEDIA_CACHE_BYTES' | 'MEDIA_DELIVERY' | 'ROLE'> &
       Pick<typeof imagingSettings, 'INPUT_MEMORY_BYTES'> &
-      Pick<typeof callSettings, 'SYNC_WAIT_SECONDS' | 'OPENAI_WAIT_SECONDS' | 'GENERATION_TIMEOUT_SECONDS'>
+      Pick<
+        typeof callSettings,
+        'SYNC_WAIT_SECONDS' | 'OPENAI_WAIT_SECONDS' | 'MCP_WAIT_SECONDS' | 'GENERATION_TIMEOUT_SECONDS'
+      >
   >,
   access: HttpAccess,
 ): ServerConfig {
@@ -127,6 +132,7 @@ export function serverConfig(
     publicUrl: settings.PUBLIC_URL ?? null,
     syncWaitSeconds: settings.SYNC_WAIT_SECONDS,
     openAiWaitSeconds: settings.OPENAI_WAIT_SECONDS,
+    mcpWaitSeconds: settings.MCP_WAIT_SECONDS,
     generationTimeoutSeconds: settings.GENERATION_TIMEOUT_SECONDS,
     mediaCacheBytes: settings.MEDIA_CACHE_BYTES,
     mediaDelivery: settings.MEDIA_DELIVERY,

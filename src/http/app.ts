@@ -50,6 +50,7 @@ import { eventRoutes } from './routes/images/events.ts';
 import { imageRoutes } from './routes/images/images.ts';
 import { provenanceRoutes } from './routes/images/provenance.ts';
 import { runRoutes } from './routes/images/runs.ts';
+import { type AnswerMcp, mcpRoutes } from './routes/mcp.ts';
 import { mediaRoutes } from './routes/media.ts';
 import { metricsRoutes } from './routes/metrics.ts';
 import { modelRoutes } from './routes/models.ts';
@@ -104,6 +105,8 @@ export interface AppServices {
   readonly links: SignedLinks | null;
   readonly metrics: Metrics;
   readonly checks: HealthChecks;
+  /** Answers agents at `/mcp`; absent where there is no such route. */
+  readonly mcp?: AnswerMcp;
   /** Count requests over all processes, where there are several; each counts its own by default. */
   readonly requestCounters?: RequestCounters | null;
   readonly tracer: Tracer;
@@ -241,6 +244,8 @@ export async function buildApp(
     if (config.page) await scope.register(pageRoutes, { page: createPage(overrides.pageFolder), policy });
     await scope.register(authenticated);
     await scope.register(openAi, { prefix: '/v1' });
+    const { mcp: answer } = services;
+    if (answer) await scope.register(mcpRoutes, { answer, keys, limiter, publicUrl, corsOrigins: config.corsOrigins });
     await scope.register(documentation);
   };
   const media: FastifyPluginAsync = async (scope) => {

@@ -99,13 +99,14 @@ const COMMANDS = [
   'keys',
   'keys create',
   'doctor',
+  'mcp',
   'conformance',
   'openapi',
   'config',
   'completion',
 ];
 
-const WORK_ON_A_SERVICE = COMMANDS.slice(1, 10).concat('doctor');
+const WORK_ON_A_SERVICE = COMMANDS.slice(1, 10).concat('doctor', 'mcp');
 
 it.each(COMMANDS)('%s --help has its options and an example, on standard output', async (command) => {
   await using folder = await temporaryFolder();

@@ -29,7 +29,8 @@ test('the service starts without the command line, and without what only some in
   await using service = await startService({ folder: folder.path, command: [process.execPath, EASEL, 'serve'], env });
   expect((await fetch(`${service.url}/health/ready`)).status).toBe(200);
   const loaded = (await readFile(list, 'utf8')).split('\n');
-  const unused = /\/node_modules\/(?:commander|pino-pretty|@trustnxt|@peculiar|@opentelemetry\/(?!api\/))/;
+  const unused =
+    /\/node_modules\/(?:commander|pino-pretty|@modelcontextprotocol|@trustnxt|@peculiar|@opentelemetry\/(?!api\/))/;
   // What is used with a call, a picture or a webhook, most of it on threads.
   expect(loaded.filter((url) => /\/node_modules\/(?:openai|undici|sharp|@img)\//.test(url))).toEqual([]);
   expect(loaded.filter((url) => unused.test(url))).toEqual([]);

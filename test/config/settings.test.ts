@@ -168,6 +168,7 @@ const EXAMPLES: Readonly<Record<string, Example>> = {
     as: [70_000_000, 70_000_000],
   },
   QUEUE_LIMIT: { set: '7', gives: ({ queue }) => queue.limit, as: 7 },
+  MCP_WAIT_SECONDS: { set: '7', gives: ({ server }) => server.mcpWaitSeconds, as: 7 },
   OPENAI_WAIT_SECONDS: { set: '7', gives: ({ server }) => server.openAiWaitSeconds, as: 7 },
   SYNC_WAIT_SECONDS: { set: '7', gives: ({ server }) => server.syncWaitSeconds, as: 7 },
   BUDGET_USD_PER_DAY: { set: '7', gives: ({ budget }) => budget.usdPerDay, as: 7 },

@@ -3,13 +3,13 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
+import { freePort, OWN_LOOPBACK } from '../support/network/own-loopback.ts';
 import { startOpenAiServer } from '../support/openai/server.ts';
 import { until } from '../support/until.ts';
 import { type Background, type Checkout, createCheckout } from './checkout.ts';
-import { type Block, PROJECT, readPages, tagValue } from './pages.ts';
+import { type Block, PROJECT, readPage, readPages, tagValue } from './pages.ts';
 
 /** Far longer than a page needs, which starts the service several times, and npm for each of its commands. */
 vi.setConfig({ testTimeout: 900_000 });
@@ -33,8 +33,8 @@ describe.skipIf(missing.length > 0)(
       // Ports and addresses of the text, and what stands for them here.
       const rewrite = (text: string): string =>
         text
-          .replaceAll('127.0.0.1:8000', `${RECEIVER}:${receiver}`)
-          .replaceAll("listen(8000, '127.0.0.1'", `listen(${receiver}, '${RECEIVER}'`)
+          .replaceAll('127.0.0.1:8000', `${OWN_LOOPBACK}:${receiver}`)
+          .replaceAll("listen(8000, '127.0.0.1'", `listen(${receiver}, '${OWN_LOOPBACK}'`)
           .replaceAll('http://127.0.0.1:8080/v1', upstream.baseUrl)
           .replaceAll('https://example.openai.azure.com', new URL(upstream.baseUrl).origin)
           .replaceAll('stand-in -- 8080', 'stand-in -- 0')
@@ -91,23 +91,26 @@ it('names a file that exists for every block that is checked another way', () =>
 });
 
 it('marks blocks only in ways that are known', () => {
-  const known = /^(start|stopped|background|printed|kubernetes|(file|checked-by)=\S+)$/;
+  const known = /^(start|stopped|background|printed|kubernetes|untested|(file|checked-by)=\S+)$/;
   const strange = pages
     .flatMap(({ blocks }) => blocks)
     .filter(({ language, tags }) => language !== 'json' && tags.some((tag) => !known.test(tag)));
   expect(strange).toEqual([]);
 });
 
-/** Loopback of its own for the receiver of webhooks: no other program listens there, so that a port that was free stays free. */
-const RECEIVER = `127.${1 + (process.pid % 250)}.${(process.pid >> 8) % 250}.7`;
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, RECEIVER, resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  return typeof address === 'object' && address !== null ? address.port : 0;
-}
+it('docs/use-it-from.md says of everything whether it was tried: each section runs something, or says what is untested', () => {
+  const { source, blocks } = readPage('docs/use-it-from.md');
+  const commands = blocks.filter(isCommand).map(({ text }) => text);
+  const isRun = (block: Block) =>
+    isCommand(block) || commands.some((text) => text.includes(tagValue(block, 'file') ?? block.text));
+  const unmarked = blocks.filter((block) => !isRun(block) && !block.tags.includes('untested'));
+  expect(unmarked.map(({ place }) => place)).toEqual([]);
+  const [, ...sections] = source.split(/^## /m);
+  const silent = sections.filter((text) => !/^```sh$|\*untested|examples\//im.test(text));
+  expect(silent.map((text) => text.split('\n')[0])).toEqual([]);
+  const hidden = sections.filter((text) => /^```\w+ untested$/m.test(text) && !/\*untested\*/i.test(text));
+  expect(hidden).toEqual([]);
+});
 
 interface Service {
   readonly process: Background;

@@ -225,6 +225,15 @@ it('every setting that a page names exists', () => {
     'NODE_COMPILE_CACHE',
     'NODE_DISABLE_COMPILE_CACHE',
     'XDG_CACHE_HOME',
+    // Of clients of Easel, and of Open WebUI.
+    'EASEL_API_KEY',
+    'EASEL_URL',
+    'WEBHOOK_URL',
+    'ENABLE_IMAGE_GENERATION',
+    'IMAGE_GENERATION_ENGINE',
+    'IMAGE_GENERATION_MODEL',
+    'IMAGES_OPENAI_API_BASE_URL',
+    'IMAGES_OPENAI_API_KEY',
   ];
   const isKnown = (name: string) =>
     name in settings ||

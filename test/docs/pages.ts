@@ -34,10 +34,11 @@ export interface Block {
   readonly place: string;
 }
 
-/** The README, the changelog and every page in `docs/`. */
+/** The README, the changelog, every page in `docs/` and the README of every example. */
 export function readPages(): readonly Page[] {
   const docs = readdirSync(`${PROJECT}docs`).filter((name) => name.endsWith('.md'));
-  return ['README.md', 'CHANGELOG.md', ...docs.map((name) => `docs/${name}`)].map(readPage);
+  const examples = readdirSync(`${PROJECT}examples`).map((name) => `examples/${name}/README.md`);
+  return ['README.md', 'CHANGELOG.md', ...docs.map((name) => `docs/${name}`), ...examples].map(readPage);
 }
 
 /** One page by its path from the project's folder. Throws when there is none. */

@@ -9,6 +9,11 @@ export interface TestClock extends Clock {
   advance(ms: number): void;
   /** Sets the time of day forward or back, as an operator or NTP does; no time passes. */
   step(ms: number): void;
+  /**
+   * The same clock for what waits again and again, such as the heartbeat of an open stream: it skips no wait. Skipped heartbeats would let
+   * hours pass within a second.
+   */
+  readonly unskipped: Clock;
 }
 
 /**
@@ -21,13 +26,31 @@ export function createTestClock({ skipMs = 60_000 }: { readonly skipMs?: number 
   let ahead = 0;
   let stepped = 0;
   const monotonic = () => Math.floor(performance.now()) + ahead;
+  const now = () => Date.now() + ahead + stepped;
+
+  const untilAdvanced = async (ms: number, signal?: AbortSignal) => {
+    signal?.throwIfAborted();
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const sleeper = { until: monotonic() + ms, wake: resolve };
+    const abort = () => reject(signal?.reason);
+    sleepers.add(sleeper);
+    signal?.addEventListener('abort', abort, { once: true });
+    try {
+      await promise;
+    } finally {
+      sleepers.delete(sleeper);
+      signal?.removeEventListener('abort', abort);
+    }
+  };
+
   return {
     slept,
     get sleepers() {
       return sleepers.size;
     },
-    now: () => Date.now() + ahead + stepped,
+    now,
     monotonic,
+    unskipped: { now, monotonic, sleep: untilAdvanced },
     advance(ms) {
       ahead += ms;
       for (const { until, wake } of sleepers) if (until <= monotonic()) wake();
@@ -36,25 +59,12 @@ export function createTestClock({ skipMs = 60_000 }: { readonly skipMs?: number 
       stepped += ms;
     },
     async sleep(ms, signal) {
+      if (ms > skipMs) return await untilAdvanced(ms, signal);
       signal?.throwIfAborted();
-      if (ms <= skipMs) {
-        slept.push(ms);
-        ahead += ms;
-        // Lets the event loop serve timers and sockets, as a real wait would.
-        await new Promise((resolve) => setImmediate(resolve));
-        return;
-      }
-      const { promise, resolve, reject } = Promise.withResolvers<void>();
-      const sleeper = { until: monotonic() + ms, wake: resolve };
-      const abort = () => reject(signal?.reason);
-      sleepers.add(sleeper);
-      signal?.addEventListener('abort', abort, { once: true });
-      try {
-        await promise;
-      } finally {
-        sleepers.delete(sleeper);
-        signal?.removeEventListener('abort', abort);
-      }
+      slept.push(ms);
+      ahead += ms;
+      // Lets the event loop serve timers and sockets, as a real wait would.
+      await new Promise((resolve) => setImmediate(resolve));
     },
   };
 }

@@ -1,8 +1,8 @@
-import { describe, expect, it } from 'vitest';
+import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { postUntilTaken } from '../support/cluster/post-taken.ts';
 import { chromiumNote, hasChromium } from '../support/page/chromium.ts';
 import { pageOpener } from '../support/page/open-page.ts';
-import { startPageService } from '../support/page/page-service.ts';
+import { type PageService, startPageService } from '../support/page/page-service.ts';
 import { until } from '../support/until.ts';
 
 const pages = pageOpener();
@@ -10,8 +10,16 @@ const pages = pageOpener();
 const NOT_THERE = /ERR_CONNECTION_REFUSED|ERR_INCOMPLETE_CHUNKED|ERR_EMPTY_RESPONSE|ERR_CONNECTION_RESET|ERR_NETWORK/;
 
 describe.skipIf(!hasChromium)(`the page while the service is gone${chromiumNote}`, () => {
+  let service: PageService;
+
+  beforeAll(async () => {
+    service = await startPageService();
+    return () => service[Symbol.asyncDispose]();
+  });
+
+  beforeEach(() => service.upstream.reset());
+
   it('says so, keeps the form, sends what was sent meanwhile once, and catches up by itself', async () => {
-    await using service = await startPageService();
     await using view = await pages.open(service, { path: '/#/make' });
     view.expectProblem(NOT_THERE);
     const { page } = view;
@@ -34,7 +42,6 @@ describe.skipIf(!hasChromium)(`the page while the service is gone${chromiumNote}
   });
 
   it('asks once for a picture whose answer was lost: sent again after a crash, it is the same one', async () => {
-    await using service = await startPageService();
     await using view = await pages.open(service, { path: '/#/make' });
     view.expectProblem(NOT_THERE);
     const { page } = view;
@@ -60,7 +67,6 @@ describe.skipIf(!hasChromium)(`the page while the service is gone${chromiumNote}
   });
 
   it('notices a service that hangs, with nothing being done, and resumes the events where they were', async () => {
-    await using service = await startPageService();
     await using view = await pages.open(service, { path: '/#/make' });
     view.expectProblem(NOT_THERE);
     const { page } = view;
@@ -78,7 +84,6 @@ describe.skipIf(!hasChromium)(`the page while the service is gone${chromiumNote}
   });
 
   it('says that a part of the page could not be loaded, and loads it when asked again', async () => {
-    await using service = await startPageService();
     await using view = await pages.open(service);
     view.expectProblem(/ERR_FAILED/);
     const { page } = view;
@@ -92,7 +97,6 @@ describe.skipIf(!hasChromium)(`the page while the service is gone${chromiumNote}
   });
 
   it('works in six tabs at once, though a browser has six connections to a host', async () => {
-    await using service = await startPageService();
     await using first = await pages.open(service, { path: '/#/make' });
     await using tabs = new AsyncDisposableStack();
     const views = [first];
@@ -106,7 +110,6 @@ describe.skipIf(!hasChromium)(`the page while the service is gone${chromiumNote}
   });
 
   it('shows in the gallery what was made while it was gone', async () => {
-    await using service = await startPageService();
     await using view = await pages.open(service);
     view.expectProblem(NOT_THERE);
     const { page } = view;
@@ -119,7 +122,6 @@ describe.skipIf(!hasChromium)(`the page while the service is gone${chromiumNote}
   });
 
   it('shows the same in two tabs', async () => {
-    await using service = await startPageService();
     await using one = await pages.open(service);
     await using other = await pages.open(service, { besides: one });
     await one.page.goto(`${service.url}/#/make`);

@@ -253,7 +253,7 @@ export async function createDiskStore({
             `${root} has ${megabytes(free)} free and ${megabytes(needBytes)} are needed`,
           );
         }
-        const path = join(temporary, randomUUID());
+        const path = join(temporary, `probe-${randomUUID()}`);
         try {
           await files.write(path, PROBE);
         } finally {

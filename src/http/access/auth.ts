@@ -63,7 +63,7 @@ export function guardMetrics(scope: FastifyInstance, keys: Keys, access: Access)
 export function guardPages(scope: FastifyInstance, keys: Keys, access: Access): void {
   if (access === 'open' || !keys.inUse) return;
   scope.addHook('onRequest', async (request, reply) => {
-    const key = findRequestKey(keys, secretOf(request) ?? passwordOf(request), (challenge) =>
+    const key = findRequestKey(keys, presentedKey(request) ?? passwordOf(request), (challenge) =>
       reply.header('www-authenticate', [challenge, BROWSER_CHALLENGE]),
     );
     request.caller = callerWith(key);
@@ -94,7 +94,7 @@ export type StillKnown = (request: FastifyRequest, scope: Scope) => boolean;
 export function createStillKnown(keys: Keys): StillKnown {
   return (request, scope) => {
     if (!keys.inUse) return true;
-    const secret = secretOf(request);
+    const secret = presentedKey(request);
     const key = secret === null ? null : keys.find(secret);
     if (key === null || !allows(key.scopes, scope)) return false;
     const { name, seesAll } = callerWith(key);
@@ -104,12 +104,12 @@ export function createStillKnown(keys: Keys): StillKnown {
 
 /** True when the request presents a key, known or not. */
 export function hasKey(request: FastifyRequest): boolean {
-  return secretOf(request) !== null;
+  return presentedKey(request) !== null;
 }
 
 function authenticate(request: FastifyRequest, reply: FastifyReply, keys: Keys, scope: Scope | 'any'): ApiKey {
   const challenge = (text: string) => reply.header('www-authenticate', text);
-  const key = findRequestKey(keys, secretOf(request), challenge);
+  const key = findRequestKey(keys, presentedKey(request), challenge);
   if (scope !== 'any' && !allows(key.scopes, scope)) {
     challenge(`${CHALLENGE}, error="insufficient_scope", scope="${scope}"`);
     throw new ProblemError({ code: 'forbidden', detail: `the API key ${key.name} lacks the scope ${scope}` });
@@ -138,8 +138,8 @@ function callerWith({ name, scopes }: ApiKey): Caller {
   return { name, seesAll: allows(scopes, 'read-all'), admin: scopes.includes('admin') };
 }
 
-/** The secret of the scheme `Bearer` in `Authorization`, else `x-api-key`. */
-function secretOf({ headers }: FastifyRequest): string | null {
+/** The key that a request presents, known or not: the secret of the scheme `Bearer` in `Authorization`, else `x-api-key`; null for none. */
+export function presentedKey({ headers }: FastifyRequest): string | null {
   const bearer = /^Bearer +(\S+) *$/i.exec(headers.authorization ?? '')?.[1];
   const given = bearer ?? headers['x-api-key'];
   return typeof given === 'string' && given !== '' ? given : null;

@@ -6,6 +6,7 @@ import fastifyRateLimit, {
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { ANONYMOUS } from '../../core/domain/request.ts';
 import type { RequestCounters } from '../../core/ports/request-counters.ts';
+import { callerAddress } from '../in-process.ts';
 import { ProblemError } from '../protocol/problem.ts';
 
 /** Most requests per minute and client, by kind; null for no limit. */
@@ -98,6 +99,7 @@ export function createRateLimiter(app: FastifyInstance, limits: RateLimits): Rat
   };
 }
 
-function rateLimitKey({ caller, ip }: FastifyRequest): string {
-  return caller === null || caller === ANONYMOUS ? normalizeIP(ip) : `key ${caller.name}`;
+function rateLimitKey(request: FastifyRequest): string {
+  const { caller } = request;
+  return caller === null || caller === ANONYMOUS ? normalizeIP(callerAddress(request)) : `key ${caller.name}`;
 }

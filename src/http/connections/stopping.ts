@@ -14,6 +14,8 @@ const SERVED_WHILE_STOPPING = new Set([
   'PATCH /images/:mediaId',
   'DELETE /images/:mediaId',
   'POST /images/:mediaId/deliveries/:id/redeliver',
+  // Its tools are requests of their own, each of which is served or refused.
+  'POST /mcp',
 ]);
 
 /** OPTIONS asks whether a web page may read. */

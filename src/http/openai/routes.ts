@@ -93,7 +93,7 @@ export const openAiRoutes: FastifyPluginAsyncZod<OpenAiRoutesOptions> = async (a
     });
 
     app.post(`/images/edits${suffix}`, {
-      config: { countsItself, multipart: EDIT_FORM, picturesInJson: true },
+      config: { countsItself, multipart: EDIT_FORM, picturesInJson: 'image_url' },
       bodyLimit: EDIT_JSON_BYTES,
       schema: {
         operationId: isAsync ? 'startOpenAiEdit' : 'createOpenAiEdit',

@@ -6,8 +6,8 @@ import { ProblemError } from './problem.ts';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** True: the base64 of data URLs under `image_url` is taken out of JSON bodies before they are parsed; see `takeJsonPictures`. */
-    picturesInJson?: boolean;
+    /** The key under which JSON bodies have data URLs: their base64 is taken out before they are parsed; see `takeJsonPictures`. */
+    picturesInJson?: 'image_url' | 'data';
   }
 }
 
@@ -21,7 +21,13 @@ export interface JsonPictures extends Disposable {
 }
 
 /** The bodies of requests whose handler has not taken them. */
-const bodies = new WeakMap<FastifyRequest, { readonly pictures: Map<string, Buffer>; readonly share: Disposable }>();
+const bodies = new WeakMap<FastifyRequest, HeldBody>();
+
+interface HeldBody {
+  readonly key: string;
+  readonly pictures: Map<string, Buffer>;
+  readonly share: Disposable;
+}
 
 /**
  * Counts JSON bodies with pictures among the bytes in hand, from their first byte until the handler is done with them. Beyond its room a
@@ -39,7 +45,7 @@ export function countJsonPictures(app: FastifyInstance, inHand: BytesInHand): vo
     } catch (error) {
       return done(error as Error);
     }
-    bodies.set(request, { pictures: new Map(), share });
+    bodies.set(request, { key: config.picturesInJson, pictures: new Map(), share });
     reply.raw.once('close', () => takeJsonPictures(request)?.[Symbol.dispose]());
     done(null, payload);
   });
@@ -52,9 +58,9 @@ export function countJsonPictures(app: FastifyInstance, inHand: BytesInHand): vo
 export async function withoutPictures(request: FastifyRequest, json: Buffer): Promise<Buffer> {
   const body = bodies.get(request);
   if (body === undefined) return json;
-  const rest = await liftDataUrls(json, body.pictures);
+  const rest = await liftDataUrls(json, body.key, body.pictures);
   if (rest.length > MAX_JSON_BYTES) {
-    const detail = 'the body without its base64 data URLs under image_url must not be larger than 1 MiB';
+    const detail = 'the body without its base64 data URLs must not be larger than 1 MiB';
     throw new ProblemError({ code: 'payload_too_large', detail });
   }
   return rest;
@@ -89,17 +95,18 @@ const MAX_TRIES = 100;
 const PIECE = 256 * 1024;
 
 /**
- * The JSON with `picture:<sha256>` in the place of each base64 data URL that is the value of a key `image_url`; `pictures` gets the bytes
+ * The JSON with `picture:<sha256>` in the place of each base64 data URL that is the value of this key; `pictures` gets the bytes
  * by these references. Equal pictures have the same reference, whatever the writing of their base64. Malformed JSON stays malformed,
  * since only what is between two quotes is replaced.
  */
-export async function liftDataUrls(json: Buffer, pictures: Map<string, Buffer>): Promise<Buffer> {
+export async function liftDataUrls(json: Buffer, key: string, pictures: Map<string, Buffer>): Promise<Buffer> {
+  const beforeText = new RegExp(`(?:^|[^\\\\])"${key}"\\s*:\\s*$`);
   const kept: Buffer[] = [];
   let done = 0;
   let tries = 0;
   for (let at = json.indexOf('"data:'); at !== -1 && tries < MAX_TRIES; at = json.indexOf('"data:', at + 1)) {
     tries += 1;
-    const comma = commaOfHead(json, at);
+    const comma = commaOfHead(json, at, beforeText);
     const end = comma === -1 ? -1 : json.indexOf(QUOTE, comma);
     // An escaped quote does not end the text, which then is no base64.
     if (end === -1 || json[end - 1] === BACKSLASH) continue;
@@ -114,10 +121,10 @@ export async function liftDataUrls(json: Buffer, pictures: Map<string, Buffer>):
 }
 
 /** Index of the comma that ends the head of the base64 data URL whose quote is at `quote`; -1 where there is none to take out. */
-function commaOfHead(json: Buffer, quote: number): number {
+function commaOfHead(json: Buffer, quote: number, beforeText: RegExp): number {
   const before = json.toString('latin1', Math.max(0, quote - MAX_HEAD_BYTES), quote);
   // The quote of the key is no escaped one, and so the key no part of a text.
-  if (!/(?:^|[^\\])"image_url"\s*:\s*$/.test(before)) return -1;
+  if (!beforeText.test(before)) return -1;
   const head = json.toString('latin1', quote + 1, quote + MAX_HEAD_BYTES);
   const match = /^data:[^",]*;\s*base64,/i.exec(head);
   return match === null ? -1 : quote + match[0].length;

@@ -10,6 +10,7 @@ import { NoPictures, NothingMatches } from './nothing.ts';
 import { PictureGrid } from './picture-grid.ts';
 import { openPictureList } from './picture-list.ts';
 import { findPlace, historyEntry, type SavedPlace, savePlace } from './saved-place.ts';
+import { isAtTop } from './use-window.ts';
 
 interface GalleryProps {
   readonly filters: Filters;
@@ -42,7 +43,7 @@ interface PicturesProps extends GalleryProps {
 function Pictures({ hash, filters }: PicturesProps) {
   const page = usePage();
   const [{ entry, key, start }] = useState(() => openPlace(hash, page.session.get().key));
-  const list = useMemo(() => openPictureList(page, filters, start?.pages ?? UNREAD), []);
+  const list = useMemo(() => openPictureList({ ...page, isAtTop }, filters, start?.pages ?? UNREAD), []);
   useEffect(() => list.close, [list]);
   const { pages, waiting, isReading, error } = useStore(list);
   const total = countAll(pages);

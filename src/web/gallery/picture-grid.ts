@@ -40,7 +40,7 @@ export function PictureGrid({ list, start, save }: PictureGridProps) {
 
   useEffect(() => list.hold(focus.focused), [list, focus.focused]);
   useEffect(
-    () => list.show({ first: visible.first * columns, end: visible.end * columns, isAtTop }),
+    () => list.show({ first: visible.first * columns, end: visible.end * columns }),
     [list, visible.first, visible.end, columns, isAtTop],
   );
   useSaving(list, () => {
@@ -56,8 +56,8 @@ export function PictureGrid({ list, start, save }: PictureGridProps) {
   });
 
   const showWaiting = () => {
-    list.showWaiting();
     scrollTo({ top: 0, behavior: 'instant' });
+    list.showWaiting();
     const first = waiting[0];
     // The button goes away with what it showed.
     if (first) focus.moveTo(first.mediaId);

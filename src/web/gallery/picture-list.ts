@@ -34,8 +34,6 @@ export interface ListState {
 export interface View {
   readonly first: number;
   readonly end: number;
-  /** Whether the list's beginning is on show, so that new pictures may come in front. */
-  readonly isAtTop: boolean;
 }
 
 /** The pictures of one choice of filters, read as they come on show, and kept up to date by events. */
@@ -53,7 +51,13 @@ export interface PictureList extends Pick<Store<ListState>, 'get' | 'subscribe'>
   readonly close: () => void;
 }
 
-type Deps = Pick<Page, 'service' | 'images' | 'connection'>;
+interface ListDeps extends Pick<Page, 'service' | 'images' | 'connection'> {
+  /**
+   * Whether the list's beginning is on show now, so that new pictures may come in front. Asked when it matters: what was last drawn may be
+   * behind the window, and a picture in front would push away what is looked at.
+   */
+  readonly isAtTop: () => boolean;
+}
 
 /** How many records the first reading takes, and the others. */
 const FIRST_LIMIT = 30;
@@ -65,14 +69,14 @@ const FAR = 1500;
 
 /** Opens a list. `pages`: what is known of it already. */
 export function openPictureList(
-  { service, images, connection }: Deps,
+  { service, images, connection, isAtTop }: ListDeps,
   filters: Filters,
   pages: readonly ListPage[],
 ): PictureList {
   const store = createStore<ListState>({ pages, waiting: [], isReading: false, error: null });
   const ending = new AbortController();
   const { signal } = ending;
-  let view: View = { first: 0, end: 0, isAtTop: true };
+  let view: View = { first: 0, end: 0 };
   let held: string | null = null;
   let ahead = AHEAD;
   /** The events since the present reading began: its answer may be older than they are. */
@@ -122,7 +126,7 @@ export function openPictureList(
       const partial = before.get(item.mediaId)?.partial ?? null;
       return item.status === 'generating' && partial !== null ? { ...item, partial } : item;
     });
-    const head = index === 0 && !view.isAtTop ? pages[0]?.entries?.[0] : undefined;
+    const head = index === 0 && !isAtTop() ? pages[0]?.entries?.[0] : undefined;
     const fresh = head === undefined ? [] : read.filter((item) => compareKeys(item, head) < 0);
     const others = read.slice(fresh.length);
     // All of it is new: there may be more between it and what is on show, so the beginning is read again when it is asked for.
@@ -168,8 +172,8 @@ export function openPictureList(
     const place = placeFor(pages, summary);
     // After Reload the beginning may not be read, but what comes anew belongs there.
     const isBeforeAll = place === null && pages.length > 1 && pages[0]?.entries === null;
-    const isPushing = !view.isAtTop && place !== null && place < view.end;
-    if (isPushing || (isBeforeAll && !view.isAtTop)) set({ waiting: merged(waiting, [summary]) });
+    const isPushing = place !== null && place < view.end;
+    if ((isPushing || isBeforeAll) && !isAtTop()) set({ waiting: merged(waiting, [summary]) });
     else if (place !== null) set({ pages: withInserted(pages, summary) });
   };
 
@@ -241,12 +245,11 @@ export function openPictureList(
       const { pages, waiting } = store.get();
       const kept = withoutFar(pages, view.first, view.end, FAR);
       if (kept !== pages) set({ pages: kept });
-      if (view.isAtTop && waiting.length > 0) this.showWaiting();
+      if (waiting.length > 0 && isAtTop()) this.showWaiting();
       void read();
     },
     showWaiting() {
       const { pages, waiting } = store.get();
-      view = { ...view, isAtTop: true };
       const shown = waiting.reduce(withInserted, pages);
       const [first] = shown;
       set({ pages: first ? shown.with(0, { ...first, isStale: true }) : shown, waiting: [] });

@@ -28,7 +28,7 @@ interface WindowOptions {
   readonly indexOf: (mediaId: string) => number;
 }
 
-/** So near to the top, new pictures may come in front. */
+/** CSS pixels. */
 const TOP_PX = 48;
 const FIRST_GEOMETRY: Geometry = { columns: 4, pitch: 320, gap: 16, top: 160 };
 
@@ -88,7 +88,12 @@ function startOf(start: WindowOptions['start']): Shown {
 
 function lookAt(grid: HTMLElement | null, known: Geometry): Shown {
   const geometry = grid === null ? known : measure(grid, known);
-  return { geometry, visible: visibleRows(geometry, scrollY, innerHeight), isAtTop: scrollY < TOP_PX };
+  return { geometry, visible: visibleRows(geometry, scrollY, innerHeight), isAtTop: isAtTop() };
+}
+
+/** Whether the window is at the page's top, or so near to it that what comes in front pushes nothing away. */
+export function isAtTop(): boolean {
+  return scrollY < TOP_PX;
 }
 
 /** All rows are as high as any card in them: their lines are of a fixed number. */

@@ -1,4 +1,4 @@
-import type { Model, OperationsReport, Usage } from '../service/types.ts';
+import type { Model, OperationsReport, UsageReport } from '../service/types.ts';
 import { usePage } from '../state/page.ts';
 import { may } from '../state/session.ts';
 import { useStore } from '../state/store.ts';
@@ -30,7 +30,7 @@ export function Operations() {
 
 function Report() {
   const report = usePolled<OperationsReport>('operations', REPORT_MS);
-  const usage = usePolled<Usage>('usage', SPENDING_MS);
+  const usage = usePolled<UsageReport>('usage', SPENDING_MS);
   const models = usePolled<{ items: Model[] }>('models', SPENDING_MS);
   const { value } = report;
   return html`

@@ -1,4 +1,4 @@
-import type { Usage } from '../service/types.ts';
+import type { UsageReport } from '../service/types.ts';
 import { formatUsd } from '../ui/format.ts';
 import { html } from '../ui/html.ts';
 import { Figure, Panel } from './panel.ts';
@@ -16,7 +16,7 @@ const LINE_HEIGHT = 16;
 const LABEL_WIDTH = 90;
 
 /** What was spent on each day, against the budget, as bars; the same as a table. */
-export function SpendPlot({ usage }: { readonly usage: Usage }) {
+export function SpendPlot({ usage }: { readonly usage: UsageReport }) {
   const { usdPerDay, spent, reserved } = usage.budget;
   const days = spendingByDay(usage.days);
   const total = days.reduce((sum, { usd }) => sum + usd, 0);

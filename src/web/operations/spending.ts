@@ -1,4 +1,4 @@
-import type { Usage } from '../service/types.ts';
+import type { UsageReport } from '../service/types.ts';
 
 export interface DaySpending {
   /** YYYY-MM-DD, UTC. */
@@ -9,7 +9,7 @@ export interface DaySpending {
 }
 
 /** The sum of each day over its models and keys, oldest first. */
-export function spendingByDay(rows: Usage['days']): readonly DaySpending[] {
+export function spendingByDay(rows: UsageReport['days']): readonly DaySpending[] {
   const days = new Map<string, DaySpending>();
   for (const { day, images, usd } of rows) {
     const sum = days.get(day) ?? { day, images: 0, usd: 0 };

@@ -222,6 +222,7 @@ const WRONG: Readonly<Record<string, readonly Row[]>> = {
   INPUT_MEMORY_BYTES: [bytes(1024 * 1024, 2 ** 40)],
   QUEUE_LIMIT: [wholeNumber(1, 1_000_000)],
   OPENAI_WAIT_SECONDS: [seconds(1, 3600)],
+  MCP_WAIT_SECONDS: [seconds(0, 3600)],
   SYNC_WAIT_SECONDS: [seconds(0, 3600)],
   BUDGET_USD_PER_DAY: [
     [

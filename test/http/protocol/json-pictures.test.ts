@@ -11,7 +11,7 @@ const referenceTo = (bytes: Buffer) => `picture:${createHash('sha256').update(by
 
 async function lift(json: string) {
   const pictures = new Map<string, Buffer>();
-  const rest = (await liftDataUrls(Buffer.from(json), pictures)).toString();
+  const rest = (await liftDataUrls(Buffer.from(json), 'image_url', pictures)).toString();
   return { rest, pictures };
 }
 

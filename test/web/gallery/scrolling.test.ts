@@ -138,14 +138,16 @@ describe.skipIf(!hasChromium)(`a long gallery${chromiumNote}`, () => {
   it('holds new pictures back while it is scrolled down, and shows them when asked', async () => {
     await using view = await pages.open(easel, { height: 600 });
     const { page } = view;
-    await page.getByRole('button', { name: 'Load more' }).waitFor({ state: 'attached' });
-    await page.evaluate('scrollTo(0, 700)');
+    await cardOf(page, 1000).waitFor();
+    // As on a busy machine: the pictures come before the page has drawn anything since the scrolling.
+    await page.evaluate('window.draw = requestAnimationFrame; requestAnimationFrame = () => 0; scrollTo(0, 700)');
     const topmost = 'document.elementFromPoint(200, 300).closest("a").dataset.mediaId';
     const seen = await page.evaluate(topmost);
     await make(easel, { prompt: 'first of two' });
     await make(easel, { prompt: 'second of two' });
     await page.getByRole('button', { name: '2 new pictures' }).waitFor();
     expect(await page.evaluate(topmost)).toBe(seen);
+    await page.evaluate('requestAnimationFrame = draw; dispatchEvent(new Event("resize"))');
     await page.getByRole('button', { name: '2 new pictures' }).click();
     await page.getByRole('link', { name: /^second of two / }).waitFor();
     await until(() => page.evaluate('document.activeElement.textContent.startsWith("second of two")'));
