@@ -17,6 +17,8 @@ export interface PageService extends AsyncDisposable {
   restart(env?: Readonly<Record<string, string>>): Promise<void>;
 }
 
+const NEVER_OVERLOADED = new URL('../never-overloaded.ts', import.meta.url);
+
 /** Starts the service with these settings; it listens when the promise resolves. `prepare` fills its folder before. */
 export async function startPageService(
   env: Readonly<Record<string, string>> = {},
@@ -33,7 +35,7 @@ export async function startPageService(
     IMAGE_SIZE: '1024x640',
     ...env,
   };
-  let running: RunningService = await startService({ folder, env: settings });
+  let running: RunningService = await startService({ folder, env: settings, preload: NEVER_OVERLOADED });
   parts.defer(() => running[Symbol.asyncDispose]());
   const { url } = running;
   const owned = parts.move();
@@ -48,7 +50,8 @@ export async function startPageService(
     suspend: () => void running.child.kill('SIGSTOP'),
     resume: () => void running.child.kill('SIGCONT'),
     async restart(more = {}) {
-      running = await startService({ folder, env: { ...settings, ...more, PORT: new URL(url).port } });
+      const env = { ...settings, ...more, PORT: new URL(url).port };
+      running = await startService({ folder, env, preload: NEVER_OVERLOADED });
     },
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
