@@ -26,11 +26,13 @@ function mcpParts(waitSeconds: number, log: Logger) {
 /** Creates what answers agents at `/mcp`. */
 export function createMcp(waitSeconds: number, log: Logger): AnswerMcp {
   let loading: Promise<AnswerMcp> | null = null;
+  // The SDK takes time and memory, and most services have no agents.
+  const load = async () => {
+    const { createHttpHandler } = await import('../mcp/http-handler.ts');
+    return createHttpHandler(mcpParts(waitSeconds, log));
+  };
   return async (request, call) => {
-    // The SDK takes time and memory, and most services have no agents.
-    loading ??= import('../mcp/http-handler.ts').then(({ createHttpHandler }) =>
-      createHttpHandler(mcpParts(waitSeconds, log)),
-    );
+    loading ??= load();
     return await (await loading)(request, call);
   };
 }

@@ -121,7 +121,7 @@ function toWebRequest(request: FastifyRequest, signal: AbortSignal): Request {
   return new Request(`${IN_PROCESS_URL}${request.url}`, { method: 'POST', headers, signal });
 }
 
-/** Sends requests to the API for the address of this caller. URLs are those that the caller sees, with the prefix that a proxy takes off. */
+/** Reaches the API for the address of this caller, by URLs as the caller sees them: with the prefix that a proxy takes off. */
 function fetchFor(request: FastifyRequest, { fetch }: InProcess, publicUrl: string | null): InProcess['fetch'] {
   const prefix = publicUrl === null ? '' : new URL(publicUrl).pathname.replace(/\/$/, '');
   const address = callerAddress(request);
