@@ -51,6 +51,8 @@ export async function serveMcp({ waitSeconds, log, openEasel, url }: StdioOption
   const { serveOverStdio } = await import('../mcp/stdio.ts');
   return serveOverStdio({
     ...mcpParts(waitSeconds, log),
+    // There is one client, and the log is where its person looks: a message that is too long ends the connection.
+    onRefused: (error) => log.warn({ err: error }, 'a message of the agent was refused'),
     openEasel,
     linkTo: (record) => (url === null ? fileUrl(record.path ?? '') : absoluteUrl(record.url, url)),
   });

@@ -44,7 +44,13 @@ export async function openInProcess(app: FastifyInstance): Promise<InProcess> {
     Object.defineProperty(socket, 'remoteAddress', { value: IN_PROCESS_PEER });
     app.server.emit('connection', socket);
   });
-  await new Promise<void>((resolve, reject) => server.once('error', reject).listen(path, resolve));
+  try {
+    await new Promise<void>((resolve, reject) => server.once('error', reject).listen(path, resolve));
+  } catch (error) {
+    // Such as a path that is longer than the name of a socket can be.
+    await rm(folder, { recursive: true, force: true });
+    throw error;
+  }
   // The connections keep the process alive while they have work, the socket that they come from does not.
   server.unref();
   // A picture may take as long as it takes: what limits a wait is the request's own signal.

@@ -33,9 +33,9 @@ const newMediaId = nonBlankText
 /** A picture that a call brings. A path of this machine is none of the ways: an agent reads the file, and sends it as data. */
 const givenPicture = z
   .strictObject({
-    mediaId: inputMediaId,
-    url,
-    data: z.string().optional().meta({
+    mediaId: inputMediaId.nullish(),
+    url: url.nullish(),
+    data: z.string().nullish().meta({
       description: 'Its bytes, as a base64 data URL such as `data:image/png;base64,…`; up to 32 MiB in one call.',
     }),
   })
@@ -60,18 +60,18 @@ export const ARGUMENTS = {
   preview_image: previewArguments,
   get_image: z.strictObject({ mediaId }),
   list_images: z.strictObject({
-    status: z.array(imageStatus).optional().meta({ description: 'Only those with one of these.' }),
+    status: z.array(imageStatus).nullish().meta({ description: 'Only those with one of these.' }),
     label: z
       .array(nonBlankText.max(64))
       .max(16)
-      .optional()
+      .nullish()
       .meta({ description: 'Only those with one of these labels.' }),
-    preset: listQuery.shape.preset,
-    q: listQuery.shape.q,
-    createdAfter: z.string().optional().meta(metaOf('createdAfter')),
-    createdBefore: z.string().optional().meta(metaOf('createdBefore')),
-    limit: z.int().min(1).max(100).default(20).meta({ description: 'Most to give, 1 to 100.' }),
-    cursor: listQuery.shape.cursor,
+    preset: listQuery.shape.preset.nullish(),
+    q: listQuery.shape.q.nullish(),
+    createdAfter: z.string().nullish().meta(metaOf('createdAfter')),
+    createdBefore: z.string().nullish().meta(metaOf('createdBefore')),
+    limit: z.int().min(1).max(100).nullish().meta({ description: 'Most to give, 1 to 100; 20 where it is left out.' }),
+    cursor: listQuery.shape.cursor.nullish(),
   }),
   delete_image: z.strictObject({ mediaId }),
   list_presets: z.strictObject({}),

@@ -3,7 +3,7 @@ import type { GivenPicture, PictureArguments } from './arguments.ts';
 import { ownProblem, ToolError } from './tool-problem.ts';
 
 /** Pictures that were taken out of a call before it was parsed, by what stands in their place. */
-export type TakenPictures = ReadonlyMap<string, Uint8Array>;
+export type TakenPictures = Pick<Map<string, Uint8Array>, 'get' | 'clear'>;
 
 /** The request of a call: its data URLs as files. Raises `invalid_request` for a picture that is not named in exactly one way. */
 export function toRequest({ inputs, mask, ...fields }: PictureArguments, taken: TakenPictures): GenerateRequest {
@@ -16,10 +16,10 @@ export function toRequest({ inputs, mask, ...fields }: PictureArguments, taken: 
 
 function toInput(given: GivenPicture, path: string, taken: TakenPictures): PictureInput {
   const { mediaId, url, data } = given;
-  const ways = Object.entries(given).filter(([, value]) => value !== undefined);
+  const ways = Object.values(given).filter((value) => value != null);
   if (ways.length !== 1) throw invalid(path, 'must have exactly one of mediaId, url and data');
-  if (data !== undefined) return { file: toFile(data, `${path}.data`, taken) };
-  return mediaId !== undefined ? { mediaId } : { url };
+  if (data != null) return { file: toFile(data, `${path}.data`, taken) };
+  return mediaId != null ? { mediaId } : { url: url ?? undefined };
 }
 
 function toFile(data: string, path: string, taken: TakenPictures): Blob {

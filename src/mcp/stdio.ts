@@ -1,3 +1,4 @@
+import { Transform } from 'node:stream';
 import type { CallToolResult } from '@modelcontextprotocol/server';
 import { StdioServerTransport, serveStdio } from '@modelcontextprotocol/server/stdio';
 import { createCallMemory } from './call-memory.ts';
@@ -25,7 +26,8 @@ export function serveOverStdio({ onRefused, ...parts }: StdioParts): StdioConnec
   const ending = new AbortController();
   const calls = new Set<Promise<CallToolResult>>();
   const memory = createCallMemory();
-  const transport = new StdioServerTransport(process.stdin, process.stdout, { maxBufferSize: MESSAGE_BYTES });
+  const lines = process.stdin.pipe(wholeLines());
+  const transport = new StdioServerTransport(lines, process.stdout, { maxBufferSize: MESSAGE_BYTES });
   const server = () =>
     createMcpServer({
       ...parts,
@@ -43,6 +45,8 @@ export function serveOverStdio({ onRefused, ...parts }: StdioParts): StdioConnec
   const { onclose } = transport;
   transport.onclose = () => {
     onclose?.();
+    // An input that is still read keeps the process alive.
+    process.stdin.unpipe(lines).pause();
     closed.resolve();
   };
   return {
@@ -53,4 +57,29 @@ export function serveOverStdio({ onRefused, ...parts }: StdioParts): StdioConnec
     },
     close: () => connection.close(),
   };
+}
+
+const LINE_FEED = 0x0a;
+
+/**
+ * Passes lines on whole. The SDK joins and searches what it has of a message anew at every 64 KiB that arrive: for a picture of 20 MB that is
+ * gigabytes. Raises an error for a line that is too long.
+ */
+function wholeLines(): Transform {
+  let parts: Buffer[] = [];
+  let length = 0;
+  return new Transform({
+    transform(chunk: Buffer, _encoding, done) {
+      let rest = chunk;
+      for (let end = rest.indexOf(LINE_FEED); end !== -1; end = rest.indexOf(LINE_FEED)) {
+        this.push(Buffer.concat([...parts, rest.subarray(0, end + 1)]));
+        rest = rest.subarray(end + 1);
+        parts = [];
+        length = 0;
+      }
+      parts.push(rest);
+      length += rest.length;
+      done(length > MESSAGE_BYTES ? new Error(`a message is longer than ${MESSAGE_BYTES} bytes`) : null);
+    },
+  });
 }

@@ -1,7 +1,8 @@
 /** The tools: what each says of itself, and what it does. Everything is done through the API, by its client. */
 
 import type { CallToolResult, ServerContext, ToolAnnotations } from '@modelcontextprotocol/server';
-import type { Easel } from '../client/easel.ts';
+import type { Easel, GenerateRequest } from '../client/easel.ts';
+import { EaselError } from '../client/errors.ts';
 import { type AnswerParts, describeBriefly, pictureAnswer, textAnswer } from './answers.ts';
 import type { Arguments, PictureArguments, ToolName } from './arguments.ts';
 import type { CallMemory } from './call-memory.ts';
@@ -86,7 +87,8 @@ export const TOOLS: { readonly [Name in ToolName]: Tool<Name> } = {
     description: 'Lists pictures, newest first, without showing them.',
     annotations: READS,
     async run(given, { easel }) {
-      const page = await easel.page(given);
+      const asked = Object.entries(given).filter(([, value]) => value !== null);
+      const page = await easel.page(Object.fromEntries(asked));
       const lines = page.items.map(describeBriefly);
       const more = page.nextCursor === null ? '' : `\nMore with cursor ${page.nextCursor}`;
       return textAnswer(`${lines.length === 0 ? 'No picture.' : lines.join('\n')}${more}`, page);
@@ -127,14 +129,26 @@ async function make(
     const signal = waitSignal(parts, context);
     const progress = createProgress(context);
     const idempotencyKey = given.mediaId == null ? call.key : undefined;
-    const accepted = await easel.submit(toRequest(given, takenPictures), { idempotencyKey });
+    const accepted = await easel.submit(toRequest(given, takenPictures), { idempotencyKey }).catch((error: unknown) => {
+      if (mayBeAccepted(error)) call.leave();
+      throw error;
+    });
     call.accepted(accepted.mediaId);
-    const record = await waitForEnd(easel, accepted, { signal, progress });
+    // The service has them. The call may wait for long.
+    takenPictures.clear();
+    const { mediaId, request } = accepted;
+    const join = () => easel.generate({ ...request, mediaId } as GenerateRequest, { signal });
+    const record = await waitForEnd(easel, accepted, { signal, progress, join });
     if (!hasEnded(record)) call.leave();
     return await pictureAnswer(easel, record, parts, { failureIsError: true });
   } finally {
     call.end();
   }
+}
+
+/** Whether a request that raised this may have been accepted all the same. */
+function mayBeAccepted(error: unknown): boolean {
+  return !(error instanceof EaselError) || error.status === null || error.status >= 500;
 }
 
 function waitSignal({ waitMs, ending }: ToolParts, { mcpReq }: ServerContext): AbortSignal {

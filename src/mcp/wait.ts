@@ -1,4 +1,5 @@
 import type { Easel } from '../client/easel.ts';
+import { EaselError } from '../client/errors.ts';
 import type { ImageRecord } from '../client/shapes.ts';
 import type { Progress } from './progress.ts';
 import { ownProblem, ToolError } from './tool-problem.ts';
@@ -8,6 +9,8 @@ export interface WaitOptions {
   /** Ends the wait, and nothing else. */
   readonly signal: AbortSignal;
   readonly progress: Progress;
+  /** Waits by asking for the picture again, as a key does that may make pictures and read none. */
+  readonly join?: () => Promise<ImageRecord>;
 }
 
 /** How long the last look at a record may take, in milliseconds. */
@@ -21,11 +24,20 @@ export async function waitForEnd(easel: Easel, known: ImageRecord, options: Wait
   const { mediaId } = known;
   if (hasEnded(known)) return known;
   options.progress.report(mediaId, known.status);
-  const ended = await follow(easel, mediaId, options).catch((error: unknown) => {
+  const ended = await follow(easel, mediaId, options).catch(async (error: unknown) => {
     if (error instanceof ToolError) throw error;
-    return null;
+    const mayNotRead = error instanceof EaselError && error.code === 'forbidden';
+    return mayNotRead && options.join !== undefined ? await joinRun(options.join, mediaId) : null;
   });
   return ended ?? (await easel.get(mediaId, { timeoutMs: LOOK_MS }).catch(() => known));
+}
+
+/** The record, where joining brought it. Raises the failure of the picture itself. */
+async function joinRun(join: () => Promise<ImageRecord>, mediaId: string): Promise<ImageRecord | null> {
+  return await join().catch((error: unknown) => {
+    if (error instanceof EaselError && error.mediaId === mediaId) throw error;
+    return null;
+  });
 }
 
 async function follow(easel: Easel, mediaId: string, { signal, progress }: WaitOptions): Promise<ImageRecord | null> {

@@ -1,6 +1,9 @@
+import { mkdir, readdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import fastify from 'fastify';
-import { afterEach, expect, test } from 'vitest';
+import { afterEach, expect, test, vi } from 'vitest';
 import { CALLER_ADDRESS, callerAddress, IN_PROCESS_URL, openInProcess } from '../../src/http/in-process.ts';
+import { temporaryFolder } from '../support/temporary-folder.ts';
 
 const opened: { close(): Promise<unknown> }[] = [];
 afterEach(async () => {
@@ -45,4 +48,18 @@ test('a way to an app that answers already opens as well', async () => {
   opened.push(other);
   expect((await other.fetch(`${IN_PROCESS_URL}/found`)).status).toBe(200);
   expect((await fetch(`${url}/found`)).status).toBe(200);
+});
+
+test('a way that cannot be opened leaves no folder', async () => {
+  await using folder = await temporaryFolder();
+  // Longer than the name of a socket can be.
+  const long = join(folder.path, 'a'.repeat(110));
+  await mkdir(long);
+  vi.stubEnv('TMPDIR', long);
+  try {
+    await expect(openInProcess(fastify())).rejects.toThrow('EINVAL');
+  } finally {
+    vi.unstubAllEnvs();
+  }
+  expect(await readdir(long)).toEqual([]);
 });

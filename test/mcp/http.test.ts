@@ -40,9 +40,11 @@ describe.each(ERAS)('an agent of %s', (era) => {
 
   test('makes a picture: a small one to see, a link to the master, a line of text, and the record', async () => {
     const messages: string[] = [];
+    // The name under which edits bring pictures.
+    const metadata = { data: 'data:text/plain;base64,aGVsbG8=' };
     const answer = await agent.call(
       'generate_image',
-      { mediaId: `hero-${era}`, prompt: 'a lighthouse', size: '1024x640' },
+      { mediaId: `hero-${era}`, prompt: 'a lighthouse', size: '1024x640', metadata },
       { onprogress: ({ message }) => messages.push(message ?? '') },
     );
 
@@ -61,6 +63,7 @@ describe.each(ERAS)('an agent of %s', (era) => {
     expect((await fetch(link?.uri ?? '')).status).toBe(200);
     expect(textOf(answer)).toMatch(/^hero-\S+: 1024x640 png, made by openai gpt-image-2 for \$.* http:\S+$/);
     expect(answer.structuredContent).toEqual(await easel.record(`hero-${era}`));
+    expect(answer.structuredContent).toMatchObject({ metadata });
     expect(messages[0]).toContain(`hero-${era}`);
     expect(messages.join('\n')).toContain('is being made by the model');
   });
@@ -73,7 +76,8 @@ describe.each(ERAS)('an agent of %s', (era) => {
     expect(easel.upstream.calls[0]?.files[0]?.bytes.equals(bytes)).toBe(true);
 
     const { mediaId } = answer.structuredContent as { mediaId: string };
-    const again = await agent.call('edit_image', { prompt: 'at dawn', inputs: [{ mediaId }], size: '1024x1024' });
+    const inputs = [{ mediaId, url: null, data: null }];
+    const again = await agent.call('edit_image', { prompt: 'at dawn', inputs, mask: null, size: '1024x1024' });
     expect(again.isError).toBeFalsy();
 
     for (const inputs of [[{ file: '/etc/passwd' }], [{ mediaId, data }], [{ data: '/etc/passwd' }], []]) {
@@ -90,7 +94,7 @@ describe.each(ERAS)('an agent of %s', (era) => {
     const preview = await agent.call('preview_image', { prompt: 'a boat' });
     expect(preview.structuredContent).toMatchObject({ providers: ['openai'], cost: { basis: 'estimate' } });
 
-    const list = await agent.call('list_images', { label: ['boats'], limit: 1 });
+    const list = await agent.call('list_images', { label: ['boats'], limit: 1, status: null, q: null, cursor: null });
     expect(list.content.map(({ type }) => type)).toEqual(['text']);
     expect(list.structuredContent).toMatchObject({ items: [{ mediaId: `boat-${era}` }], nextCursor: null });
 
@@ -122,6 +126,8 @@ describe.each(ERAS)('an agent of %s', (era) => {
       expect(refused).toMatchObject({ isError: true, structuredContent: { code: 'invalid_request' } });
       expect(textOf(refused)).toMatch(/^invalid_request: .+/);
     }
+    const named = await agent.call('generate_image', { mediaId: 'A Boat', prompt: 'a boat' });
+    expect(textOf(named)).toMatch(/^invalid_request: wrong in the body: `mediaId` must be 1 to 128 of a-z/);
     const unknown = await agent.call('generate_image', { prompt: 'a boat', webhookUrl: 'https://example.com' });
     expect(textOf(unknown)).toContain('`webhookUrl` is not a known field');
   });

@@ -99,6 +99,30 @@ describe('the process', () => {
     }
   });
 
+  test('takes messages as they come, in pieces and together; one that is too long ends it, and the log says so', async () => {
+    await using folder = await temporaryFolder();
+    const child = start(folder);
+    const [stdout, stderr] = [child.stdout, child.stderr].map((stream) => stream.setEncoding('utf8'));
+    const ended = once(child, 'close');
+    child.stdin.on('error', () => undefined);
+    const message = (id: number, method: string, params: object) =>
+      `${JSON.stringify({ jsonrpc: '2.0', id, method, params })}\n`;
+    const hello = { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 'test', version: '1' } };
+    const both = `${message(1, 'initialize', hello)}${message(2, 'ping', {})}`;
+    child.stdin.write(both.slice(0, 20));
+    child.stdin.write(`${both.slice(20)}${message(3, 'ping', { filler: 'ü'.repeat(500_000) })}`);
+    let answered = '';
+    for await (const chunk of stdout ?? []) {
+      answered += chunk;
+      if (answered.includes('"id":3')) break;
+    }
+    expect(answered.match(/"id":\d/g)).toEqual(['"id":1', '"id":2', '"id":3']);
+
+    child.stdin.write(message(4, 'ping', { filler: 'a'.repeat(34 * 1024 * 1024) }));
+    expect((await stderr?.toArray())?.join('')).toContain('a message is longer than');
+    expect((await ended)[0]).toBe(0);
+  });
+
   test('stores what is out when its input ends, and the next one collects it', async () => {
     await using folder = await temporaryFolder();
     await using upstream = await startOpenAiServer();

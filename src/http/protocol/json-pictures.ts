@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { FastifyContextConfig, FastifyInstance, FastifyRequest } from 'fastify';
 import type { BytesInHand } from '../../core/domain/bytes-in-hand.ts';
 import { ProblemError } from './problem.ts';
 
@@ -14,6 +14,12 @@ declare module 'fastify' {
 /** Most bytes of a JSON body without its pictures, 1 MiB: what is parsed at once, on the thread of all requests. */
 const MAX_JSON_BYTES = 1024 * 1024;
 
+/**
+ * Most characters that a text under `data` has without being taken for a picture: metadata may have a pair of this name, and comes back as
+ * it came.
+ */
+const MAX_METADATA_CHARACTERS = 2048;
+
 /** Pictures of a JSON body. Disposing of them gives back their room among the bytes in hand. */
 export interface JsonPictures extends Disposable {
   /** The bytes behind the reference that stands in the place of a data URL. */
@@ -24,7 +30,7 @@ export interface JsonPictures extends Disposable {
 const bodies = new WeakMap<FastifyRequest, HeldBody>();
 
 interface HeldBody {
-  readonly key: string;
+  readonly key: NonNullable<FastifyContextConfig['picturesInJson']>;
   readonly pictures: Map<string, Buffer>;
   readonly share: Disposable;
 }
@@ -58,7 +64,8 @@ export function countJsonPictures(app: FastifyInstance, inHand: BytesInHand): vo
 export async function withoutPictures(request: FastifyRequest, json: Buffer): Promise<Buffer> {
   const body = bodies.get(request);
   if (body === undefined) return json;
-  const rest = await liftDataUrls(json, body.key, body.pictures);
+  const shortest = body.key === 'data' ? MAX_METADATA_CHARACTERS : 0;
+  const rest = await liftDataUrls(json, body.key, body.pictures, shortest);
   if (rest.length > MAX_JSON_BYTES) {
     const detail = 'the body without its base64 data URLs must not be larger than 1 MiB';
     throw new ProblemError({ code: 'payload_too_large', detail });
@@ -97,9 +104,14 @@ const PIECE = 256 * 1024;
 /**
  * The JSON with `picture:<sha256>` in the place of each base64 data URL that is the value of this key; `pictures` gets the bytes
  * by these references. Equal pictures have the same reference, whatever the writing of their base64. Malformed JSON stays malformed,
- * since only what is between two quotes is replaced.
+ * since only what is between two quotes is replaced. A data URL of at most `shortest` characters stays.
  */
-export async function liftDataUrls(json: Buffer, key: string, pictures: Map<string, Buffer>): Promise<Buffer> {
+export async function liftDataUrls(
+  json: Buffer,
+  key: string,
+  pictures: Map<string, Buffer>,
+  shortest = 0,
+): Promise<Buffer> {
   const beforeText = new RegExp(`(?:^|[^\\\\])"${key}"\\s*:\\s*$`);
   const kept: Buffer[] = [];
   let done = 0;
@@ -109,7 +121,7 @@ export async function liftDataUrls(json: Buffer, key: string, pictures: Map<stri
     const comma = commaOfHead(json, at, beforeText);
     const end = comma === -1 ? -1 : json.indexOf(QUOTE, comma);
     // An escaped quote does not end the text, which then is no base64.
-    if (end === -1 || json[end - 1] === BACKSLASH) continue;
+    if (end === -1 || json[end - 1] === BACKSLASH || end - at - 1 <= shortest) continue;
     const picture = await decode(json.subarray(comma + 1, end));
     const reference = `picture:${picture.sha256}`;
     pictures.set(reference, picture.bytes);

@@ -12,7 +12,7 @@ import { ProblemError } from '../protocol/problem.ts';
 export interface McpCall {
   readonly body: unknown;
   /** Pictures of data URLs, by what stands in their place in the body. */
-  readonly takenPictures: ReadonlyMap<string, Uint8Array>;
+  readonly takenPictures: Map<string, Uint8Array>;
   readonly apiKey: string | null;
   readonly address: string;
   /** Where the caller reaches the service. */
@@ -63,7 +63,7 @@ export const mcpRoutes: FastifyPluginAsync<McpRoutesOptions> = async (app, optio
         takenPictures: picturesOf(request),
         apiKey: presentedKey(request),
         address: callerAddress(request),
-        baseUrl: publicUrl ?? `${request.protocol}://${request.host}`,
+        baseUrl: publicUrl ?? addressedUrl(request),
         fetch: fetchFor(request, await api(), publicUrl),
         ending: ending.signal,
       });
@@ -104,12 +104,24 @@ function refuseForeignOrigin(request: FastifyRequest, publicUrl: string | null, 
   throw new ProblemError({ code: 'forbidden', detail });
 }
 
+/** The service as the request names it. Raises `invalid_request` where its `Host` is none: links could not lead anywhere. */
+function addressedUrl({ protocol, host }: FastifyRequest): string {
+  const given = `${protocol}://${host}`;
+  const url = URL.parse(given);
+  // Such as a host with a path.
+  if (url === null || url.href !== `${url.origin}/` || /[/?#\\]/.test(host)) {
+    const errors = [{ path: 'host', message: 'must be the host and the port of the service' }];
+    throw new ProblemError({ code: 'invalid_request', detail: 'wrong in the headers: `host`; see errors', errors });
+  }
+  return url.origin;
+}
+
 function isToolCall(body: unknown): boolean {
   return typeof body === 'object' && body !== null && 'method' in body && body.method === 'tools/call';
 }
 
 /** The pictures of a body, which the request to the API counts among the bytes in hand again. */
-function picturesOf(request: FastifyRequest): ReadonlyMap<string, Buffer> {
+function picturesOf(request: FastifyRequest): Map<string, Buffer> {
   using held = takeJsonPictures(request);
   return new Map(held?.pictures);
 }

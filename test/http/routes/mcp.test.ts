@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Easel, startEasel } from '../../support/app/easel.ts';
 import { openHttpApp } from '../../support/app/http-app.ts';
 import { codeOf, connectAgent, ERAS, partsOf, textOf } from '../../support/mcp.ts';
+import { openAiError } from '../../support/openai/answers.ts';
 import { texturedPicture } from '../../support/pictures.ts';
 import { bearer, TEST_KEYS } from '../../support/test-keys.ts';
 
@@ -64,6 +65,24 @@ describe('keys', () => {
       expect(codeOf(await viewer.call(name, args)) ?? 'ok').toMatch(/ok|not_found/);
     }
     expect(easel.upstream.calls).toHaveLength(0);
+  });
+
+  test.each(ERAS)('that may make pictures and read none get what they make all the same in %s', async (era) => {
+    await using maker = await connectAgent(easel.url, era, bearer('maker'));
+    const data = `data:image/png;base64,${(await texturedPicture({ width: 1024, height: 1024 })).toString('base64')}`;
+
+    const calls = easel.upstream.calls.length;
+    for (const [name, args] of [
+      ['generate_image', { prompt: 'a boat', preset: 'icon' }],
+      ['edit_image', { mediaId: `edit-${era}`, prompt: 'a boat', inputs: [{ data }] }],
+    ] as const) {
+      const made = await maker.call(name, args);
+      expect(made.content.map(({ type }) => type)).toEqual(['image', 'resource_link', 'text']);
+    }
+    easel.upstream.script(openAiError('moderation_blocked'));
+    const refused = await maker.call('generate_image', { prompt: 'what is refused' });
+    expect(refused).toMatchObject({ isError: true, structuredContent: { code: 'prompt_rejected' } });
+    expect(easel.upstream.calls).toHaveLength(calls + 3);
   });
 
   test('own what they make; the link to a private picture is signed, and the small one comes with it', async () => {
@@ -160,6 +179,20 @@ describe('the route', () => {
     const [response] = (await once(rebound, 'response')) as [IncomingMessage];
     response.resume();
     expect(response.statusCode).toBe(403);
+  });
+
+  test('refuses a Host that is none, without a fault', async () => {
+    await using bare = await startEasel({ skipMs: 0 });
+    for (const host of ['a b', 'easel.example:99999', 'easel.example/images', 'easel.example?', 'user@easel.example']) {
+      const headers = { host, 'content-type': 'application/json', accept: 'application/json, text/event-stream' };
+      const asked = request(`${bare.url}/mcp`, { method: 'POST', headers }).end(JSON.stringify(LIST));
+      const [response] = (await once(asked, 'response')) as [IncomingMessage];
+      const problem = JSON.parse((await response.setEncoding('utf8').toArray()).join(''));
+      expect({ host, problem }).toMatchObject({
+        host,
+        problem: { code: 'invalid_request', errors: [{ path: 'host' }] },
+      });
+    }
   });
 
   test('gives links below PUBLIC_URL, and finds the small picture all the same', async () => {
