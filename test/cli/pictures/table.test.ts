@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest';
+import { CommandError, describeFailure } from '../../../src/cli/failure.ts';
 import { tableText } from '../../../src/cli/pictures/table.ts';
 import { columnsOf, cut, visible } from '../../../src/cli/pictures/text.ts';
 
@@ -42,4 +43,9 @@ it('counts columns as terminals do', () => {
 
 it('shows nothing that a terminal would act on', () => {
   expect(visible('a\x1b[2J\x1b]0;title\x07 b\n\tc\u202e')).toBe('a [2J ]0;title  b c');
+});
+
+it('shows nothing of the kind in what a command says of a failure, and keeps its lines', () => {
+  const { message } = describeFailure(new CommandError('it said: \x1b]0;title\x07\n  and \x9b2J more'));
+  expect(message).toBe('it said:  ]0;title\n  and  2J more');
 });
