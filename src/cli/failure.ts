@@ -1,6 +1,6 @@
 import { getSystemErrorMessage } from 'node:util';
 import { CommanderError } from 'commander';
-import { EaselError } from '../client/client.ts';
+import { EaselError } from '../client/errors.ts';
 import { BackupError } from '../composition/backup/backup-error.ts';
 import { MigrationError } from '../composition/migrate/migration-error.ts';
 import { ConfigError, EX_CONFIG } from '../config/config.ts';

@@ -9,10 +9,11 @@ import { until } from '../support/until.ts';
 import { EASEL, runEasel } from './run-easel.ts';
 
 /** What takes long to load, and what no command needs that prints a text. */
-const SERVICE = /\/node_modules\/(?:fastify|sharp|openai|undici|pino|prom-client|@fastify\/[\w-]+)\//;
+const SERVICE =
+  /\/node_modules\/(?:fastify|sharp|openai|undici|pino|prom-client|uuid|@fastify\/[\w-]+)\/|\/src\/client\/(?!errors)/;
 const preload = new URL('../support/loaded-modules.ts', import.meta.url).href;
 
-test.each([['--version'], ['--help'], ['keys', '--help']])('easel %s loads nothing of the service', async (...args) => {
+test.each([['--version'], ['--help'], ['keys', '--help']])('easel %s loads nothing of the service, nor the client', async (...args) => {
   await using folder = await temporaryFolder();
   const list = join(folder.path, 'modules');
   const { code } = await runEasel(folder.path, args, { NODE_OPTIONS: `--import=${preload}`, LOADED_MODULES: list });

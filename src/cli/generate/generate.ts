@@ -1,5 +1,4 @@
 import type { Command } from 'commander';
-import { v7 as uuidv7 } from 'uuid';
 import type { GenerateRequest } from '../../client/easel.ts';
 import type { ImageRecord } from '../../client/shapes.ts';
 import { MASTER_FORMATS } from '../../core/domain/formats.ts';
@@ -62,7 +61,7 @@ async function generate(prompt: string, flags: GenerateFlags, command: Command):
     );
   }
   // Named here, so that it can be followed and cancelled before the service has answered.
-  const mediaId = fields.mediaId ?? uuidv7();
+  const mediaId = fields.mediaId ?? (await import('uuid')).v7();
   const request: GenerateRequest = {
     ...toRequest(prompt, { ...fields, mediaId }, format),
     ...(input.length > 0 && { inputs: await Promise.all(input.map((text) => toInput('--input', text))) }),

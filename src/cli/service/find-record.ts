@@ -1,4 +1,4 @@
-import { EaselError } from '../../client/client.ts';
+import { EaselError } from '../../client/errors.ts';
 import type { CallOptions, Easel } from '../../client/easel.ts';
 import type { ImageRecord } from '../../client/shapes.ts';
 
