@@ -36,6 +36,18 @@ it.each([40, 60, 80])('fits a terminal of %i columns by cutting what may be cut'
   for (const line of lines.slice(1)) expect(line).toContain('  succeeded  ');
 });
 
+it('leaves out columns by their turn where cutting is not enough', () => {
+  const long = [
+    { title: 'COST', value: () => '$0.004195', turnToGo: 2 },
+    ...COLUMNS,
+    { title: 'SIZE', value: () => '64x48 png', turnToGo: 1 },
+  ];
+  const titles = (width: number) => tableText(ROWS, long, width).split('\n')[0]?.split(/ +/);
+  expect(titles(80)).toEqual(['COST', 'ID', 'STATUS', 'PROMPT', 'SIZE']);
+  expect(titles(46)).toEqual(['COST', 'ID', 'STATUS', 'PROMPT']);
+  expect(titles(30)).toEqual(['ID', 'STATUS', 'PROMPT']);
+});
+
 it('counts columns as terminals do', () => {
   expect(['abc', '灯台', '한국', '👩‍🚀', 'é', 'ａ'].map(columnsOf)).toEqual([3, 4, 4, 2, 1, 2]);
   expect(cut('夕暮れの灯台', 7)).toBe('夕暮れ…');
