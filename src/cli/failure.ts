@@ -1,6 +1,6 @@
 import { getSystemErrorMessage } from 'node:util';
 import { CommanderError } from 'commander';
-import { EaselError } from '../client/client.ts';
+import { EaselError } from '../client/errors.ts';
 import { BackupError } from '../composition/backup/backup-error.ts';
 import { MigrationError } from '../composition/migrate/migration-error.ts';
 import { ConfigError, EX_CONFIG } from '../config/config.ts';
@@ -13,6 +13,7 @@ import {
   StorageSetupError,
 } from '../core/domain/errors.ts';
 import { InvalidKeyError } from '../security/api-keys.ts';
+import { visibleLines } from './pictures/text.ts';
 
 /** Exit code of a command that failed. */
 export const EXIT_FAILED = 1;
@@ -103,6 +104,12 @@ const WRONG_REQUESTS: ReadonlySet<string> = new Set(['invalid_request', 'unsuppo
 
 /** Maps every error of a command. An expected one is its message alone; a defect shows its stack only where the log level is `debug`. */
 export function describeFailure(error: unknown, logLevel = ''): Failure {
+  const { exitCode, message } = failureOf(error, logLevel);
+  // A part of it may be what a provider or a server has said.
+  return { exitCode, message: message && visibleLines(message) };
+}
+
+function failureOf(error: unknown, logLevel: string): Failure {
   // Help and version end by an error too. Commander has written what there is to say.
   if (error instanceof CommanderError) {
     return { exitCode: error.exitCode === 0 ? 0 : EXIT_USAGE, message: null };

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { toProblem } from '../api/problem.ts';
 import { isProblemCode } from '../api/problem-kinds.ts';
-import { EaselError } from '../client/client.ts';
+import { EaselError } from '../client/errors.ts';
 import { InvalidRequestError, ServiceOwnsError } from './failure.ts';
 
 /**

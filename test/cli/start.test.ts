@@ -9,18 +9,22 @@ import { until } from '../support/until.ts';
 import { EASEL, runEasel } from './run-easel.ts';
 
 /** What takes long to load, and what no command needs that prints a text. */
-const SERVICE = /\/node_modules\/(?:fastify|sharp|openai|undici|pino|prom-client|@fastify\/[\w-]+)\//;
+const SERVICE =
+  /\/node_modules\/(?:fastify|sharp|openai|undici|pino|prom-client|uuid|@fastify\/[\w-]+)\/|\/src\/client\/(?!errors)/;
 const preload = new URL('../support/loaded-modules.ts', import.meta.url).href;
 
-test.each([['--version'], ['--help'], ['keys', '--help']])('easel %s loads nothing of the service', async (...args) => {
-  await using folder = await temporaryFolder();
-  const list = join(folder.path, 'modules');
-  const { code } = await runEasel(folder.path, args, { NODE_OPTIONS: `--import=${preload}`, LOADED_MODULES: list });
-  expect(code).toBe(0);
-  const loaded = (await readFile(list, 'utf8')).split('\n');
-  expect(loaded.filter((url) => SERVICE.test(url))).toEqual([]);
-  expect(loaded.some((url) => url.includes('/commander/'))).toBe(true);
-});
+test.each([['--version'], ['--help'], ['keys', '--help']])(
+  'easel %s loads neither service nor client',
+  async (...args) => {
+    await using folder = await temporaryFolder();
+    const list = join(folder.path, 'modules');
+    const { code } = await runEasel(folder.path, args, { NODE_OPTIONS: `--import=${preload}`, LOADED_MODULES: list });
+    expect(code).toBe(0);
+    const loaded = (await readFile(list, 'utf8')).split('\n');
+    expect(loaded.filter((url) => SERVICE.test(url))).toEqual([]);
+    expect(loaded.some((url) => url.includes('/commander/'))).toBe(true);
+  },
+);
 
 test('the service starts without the command line, and without what only some installations use', async () => {
   await using folder = await temporaryFolder();

@@ -22,6 +22,7 @@ _easel() {
       (${places.join('|')}) place="$place/$word" ;;
     esac
   done
+  if [[ "$cur" == --*=* ]]; then prev="\${cur%%=*}"; compset -P '*='; fi
   case "$place $prev" in
 ${values.map(({ at, value }) => `    (${quoted(at)}) ${zshOffer(value)}; return ;;`).join('\n')}
   esac

@@ -1,5 +1,4 @@
 import type { Command } from 'commander';
-import { v7 as uuidv7 } from 'uuid';
 import type { GenerateRequest } from '../../client/easel.ts';
 import type { ImageRecord } from '../../client/shapes.ts';
 import { MASTER_FORMATS } from '../../core/domain/formats.ts';
@@ -9,7 +8,8 @@ import { describeMade, placeOf } from '../pictures/describe.ts';
 import { download, masterOf } from '../pictures/download.ts';
 import { earlierRecord } from '../pictures/earlier-record.ts';
 import { withProgress } from '../pictures/follow.ts';
-import { formatOf, type OutputFile, openOutputFile, STANDARD_OUTPUT } from '../pictures/output-file.ts';
+import { formatOf, type OutputFile, prepareOutputFile, STANDARD_OUTPUT } from '../pictures/output-file.ts';
+import { visible } from '../pictures/text.ts';
 import { withProblems } from '../problem-output.ts';
 import { addressOf } from '../service/address.ts';
 import type { Session } from '../service/session.ts';
@@ -61,14 +61,14 @@ async function generate(prompt: string, flags: GenerateFlags, command: Command):
     );
   }
   // Named here, so that it can be followed and cancelled before the service has answered.
-  const mediaId = fields.mediaId ?? uuidv7();
+  const mediaId = fields.mediaId ?? (await import('uuid')).v7();
   const request: GenerateRequest = {
     ...toRequest(prompt, { ...fields, mediaId }, format),
     ...(input.length > 0 && { inputs: await Promise.all(input.map((text) => toInput('--input', text))) }),
     ...(mask !== undefined && { mask: await toInput('--mask', mask) }),
   };
   const address = addressOf(command, process.env);
-  await using file = out === undefined ? null : await openOutputFile(out);
+  const file = out === undefined ? null : await prepareOutputFile(out);
   return await withEasel(address, async (session) => {
     const { easel, payments, interrupted, signal } = session;
     payments.watch(mediaId, fields.mediaId === undefined ? null : await earlierRecord(session, mediaId));
@@ -86,7 +86,7 @@ interface ReportOptions {
 
 async function report(session: Session, record: ImageRecord, { file, out, json }: ReportOptions): Promise<void> {
   if (file !== null) await fetchTo(file, session, record);
-  for (const { detail } of record.warnings) console.error(`note: ${detail}`);
+  for (const { detail } of record.warnings) console.error(`note: ${visible(detail)}`);
   const toFile = out !== undefined && out !== STANDARD_OUTPUT;
   const place = toFile ? ({ name: 'path', value: out } as const) : placeOf(record, session.url);
   const text = json ? JSON.stringify(record, null, 2) : describeMade(record, place);

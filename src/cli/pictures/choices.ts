@@ -53,17 +53,17 @@ const MODEL_COLUMNS: readonly Column<Model>[] = [
   { title: 'MODEL', value: ({ id }) => id },
   { title: 'PROVIDER', value: ({ provider }) => provider },
   { title: 'USABLE', value: ({ usable }) => (usable ? 'yes' : 'no') },
-  { title: 'EDITS', value: ({ edits }) => (edits === null ? 'no' : `${edits.maxInputs}`) },
+  { title: 'EDITS', value: ({ edits }) => (edits === null ? 'no' : `${edits.maxInputs}`), turnToGo: 2 },
   { title: 'SHUTDOWN', value: ({ shutdownDate }) => shutdownDate ?? '-' },
-  { title: 'PRICE', value: ({ prices }) => describePrices(prices), mayBeCut: true },
-  { title: 'SIZES', value: ({ sizes }) => describeSizes(sizes), mayBeCut: true },
+  { title: 'PRICE', value: ({ prices }) => describePrices(prices), mayBeCut: true, turnToGo: 3 },
+  { title: 'SIZES', value: ({ sizes }) => describeSizes(sizes), mayBeCut: true, turnToGo: 1 },
 ];
 
 const PRESET_COLUMNS: readonly Column<Preset>[] = [
   { title: 'PRESET', value: ({ name }) => name },
-  { title: 'VERSION', value: ({ version }) => `${version}` },
+  { title: 'VERSION', value: ({ version }) => `${version}`, turnToGo: 2 },
   { title: 'SIZE', value: ({ size }) => size },
-  { title: 'RENDITIONS', value: ({ renditions }) => renditions.join(', ') || '-' },
+  { title: 'RENDITIONS', value: ({ renditions }) => renditions.join(', ') || '-', turnToGo: 1 },
   { title: 'DESCRIPTION', value: ({ description }) => description, mayBeCut: true },
 ];
 

@@ -1,4 +1,4 @@
-import { EaselError } from '../../client/client.ts';
+import { EaselError } from '../../client/errors.ts';
 import type { ImageRecord } from '../../client/shapes.ts';
 import { findRecord } from '../service/find-record.ts';
 import type { Session } from '../service/session.ts';

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { EaselError } from '../../client/client.ts';
+import { EaselError } from '../../client/errors.ts';
 import type { ImageRecord } from '../../client/shapes.ts';
 import { isUnfinished } from '../service/find-record.ts';
 import type { Session } from '../service/session.ts';

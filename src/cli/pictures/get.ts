@@ -8,7 +8,7 @@ import type { Session } from '../service/session.ts';
 import { withEasel } from '../service/with-easel.ts';
 import { describeRecord, placeOf } from './describe.ts';
 import { download, type StoredPicture, storedPictures } from './download.ts';
-import { formatOf, type OutputFile, openOutputFile, STANDARD_OUTPUT } from './output-file.ts';
+import { formatOf, type OutputFile, prepareOutputFile, STANDARD_OUTPUT } from './output-file.ts';
 
 interface GetFlags {
   readonly out?: string;
@@ -36,7 +36,7 @@ async function get(mediaId: string, { out, json = false }: GetFlags, command: Co
   if (json && out === STANDARD_OUTPUT) throw new UsageError('--json: cannot come with --out -, which is the picture');
   const format = out === undefined ? undefined : formatOf(out, RENDITION_FORMATS);
   const address = addressOf(command, process.env);
-  await using file = out === undefined ? null : await openOutputFile(out);
+  const file = out === undefined ? null : await prepareOutputFile(out);
   return await withEasel(address, async (session) => {
     const record = await session.easel.get(mediaId, { signal: session.signal });
     if (file !== null) await writeTo(file, session, record, format);

@@ -99,12 +99,13 @@ function print({ items, nextCursor }: ImagePage): void {
 }
 
 const COLUMNS: readonly Column<ImageRecord>[] = [
-  { title: 'ID', value: ({ mediaId }) => mediaId, mayBeCut: true },
+  // In full always: of the ones that Easel makes, the first half tells the time alone.
+  { title: 'ID', value: ({ mediaId }) => mediaId },
   { title: 'STATUS', value: ({ status }) => status },
-  { title: 'CREATED', value: ({ createdAt }) => `${createdAt.slice(0, 16).replace('T', ' ')}Z` },
-  { title: 'SIZE', value: ({ width, height, format }) => `${width}x${height} ${format}` },
-  { title: 'COST', value: ({ cost }) => (cost.usd === null ? 'unknown' : `$${cost.usd}`) },
-  { title: 'LABELS', value: ({ labels }) => labels.join(',') || '-', mayBeCut: true },
+  { title: 'CREATED', value: ({ createdAt }) => `${createdAt.slice(0, 16).replace('T', ' ')}Z`, turnToGo: 4 },
+  { title: 'SIZE', value: ({ width, height, format }) => `${width}x${height} ${format}`, turnToGo: 1 },
+  { title: 'COST', value: ({ cost }) => (cost.usd === null ? 'unknown' : `$${cost.usd}`), turnToGo: 3 },
+  { title: 'LABELS', value: ({ labels }) => labels.join(',') || '-', mayBeCut: true, turnToGo: 2 },
   {
     title: 'PROMPT',
     value: ({ request, prompt }) => request.prompt ?? request.brief?.subject ?? prompt,

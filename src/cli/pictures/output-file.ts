@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { type FileHandle, open, rename, rm, stat } from 'node:fs/promises';
+import { realpath, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, extname, join } from 'node:path';
 import type { RenditionFormat } from '../../core/domain/formats.ts';
 import { CommandError, describeSystemError, UsageError } from '../failure.ts';
@@ -24,49 +24,46 @@ export function formatOf<Format extends RenditionFormat>(path: string, formats: 
 }
 
 /** Where a picture is written to. */
-export interface OutputFile extends AsyncDisposable {
+export interface OutputFile {
   /** Writes all bytes, durably; the file has its name from then on. Raises `CommandError`. */
   write(bytes: Uint8Array): Promise<void>;
 }
 
 /**
- * Opens the file at `path` for writing, before anything is paid: a temporary file beside it, which `write` renames. What is at `path` stays
- * until then, and for good when nothing is written. Raises `CommandError` where the file cannot be made.
+ * The file at `path`, or that a symbolic link there leads to, which is tried before anything is paid: a temporary file is made beside it
+ * and removed, so that nothing is left however the command ends. `write` makes one again, and renames it: what is at `path` stays until
+ * then, and for good when nothing is written. Raises `CommandError` where no file can be made.
  */
-export async function openOutputFile(path: string): Promise<OutputFile> {
-  if (path === STANDARD_OUTPUT) return { write: writeStandardOutput, [Symbol.asyncDispose]: async () => undefined };
-  if ((await stat(path).catch(() => null))?.isDirectory()) throw new CommandError(`--out: ${path} is a folder`);
-  const temporary = join(dirname(path), `.${basename(path)}.${randomUUID()}`);
-  const file = await open(temporary, 'wx').catch((error: Error) => {
-    throw new CommandError(`--out: ${path} cannot be written: ${describeSystemError(error)}`, { cause: error });
-  });
-  return {
-    async write(bytes) {
-      try {
-        await file.writeFile(bytes);
-        await file.sync();
-        await rename(temporary, path);
-      } catch (error) {
-        throw new CommandError(`--out: ${path} cannot be written: ${describeSystemError(error as Error)}`, {
-          cause: error,
-        });
-      }
-    },
-    [Symbol.asyncDispose]: () => discard(file, temporary),
-  };
-}
-
-async function discard(file: FileHandle, path: string): Promise<void> {
-  await file.close().catch(() => undefined);
-  await rm(path, { force: true }).catch(() => undefined);
+export async function prepareOutputFile(path: string): Promise<OutputFile> {
+  if (path === STANDARD_OUTPUT) return { write: writeStandardOutput };
+  const target = await realpath(path).catch(() => path);
+  if ((await stat(target).catch(() => null))?.isDirectory()) throw new CommandError(`--out: ${path} is a folder`);
+  const temporary = join(dirname(target), `.${basename(target)}.${randomUUID()}`);
+  async function make(bytes: Uint8Array, finish: () => Promise<void>): Promise<void> {
+    try {
+      await writeFile(temporary, bytes, { flag: 'wx', flush: true });
+      await finish();
+    } catch (error) {
+      const reason = describeSystemError(error as Error);
+      throw new CommandError(`--out: ${path} cannot be written: ${reason}`, { cause: error });
+    } finally {
+      await rm(temporary, { force: true }).catch(() => undefined);
+    }
+  }
+  await make(new Uint8Array(), async () => undefined);
+  return { write: (bytes) => make(bytes, () => rename(temporary, target)) };
 }
 
 function writeStandardOutput(bytes: Uint8Array): Promise<void> {
   return new Promise((resolve, reject) => {
+    const onError = (error: Error) =>
+      reject(new CommandError(`standard output cannot be written: ${describeSystemError(error)}`, { cause: error }));
+    // A stream says so by an event, too, which would end the process.
+    process.stdout.once('error', onError);
     process.stdout.write(bytes, (error) => {
-      if (error)
-        reject(new CommandError(`standard output cannot be written: ${describeSystemError(error)}`, { cause: error }));
-      else resolve();
+      if (error) return onError(error);
+      process.stdout.off('error', onError);
+      resolve();
     });
   });
 }

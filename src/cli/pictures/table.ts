@@ -6,6 +6,8 @@ export interface Column<Row> {
   readonly value: (row: Row) => string;
   /** Whether it may be cut where the terminal is too narrow; it then shows its beginning. */
   readonly mayBeCut?: boolean;
+  /** Its turn to be left out where cutting is not enough, 1 first; without one it stays. */
+  readonly turnToGo?: number;
 }
 
 const GAP = '  ';
@@ -13,14 +15,20 @@ const GAP = '  ';
 const LEAST = 8;
 
 /**
- * A table with a line for each row below a line of titles. Where `width` columns of a terminal are too few, what may be cut is cut; null
- * is no terminal, where every value stands in full.
+ * A table with a line for each row below a line of titles. Where `width` columns of a terminal are too few, what may be cut is cut, and
+ * then columns are left out; null is no terminal, where every value stands in full.
  */
 export function tableText<Row>(rows: readonly Row[], columns: readonly Column<Row>[], width: number | null): string {
   const cells = rows.map((row) => columns.map(({ value }) => visible(value(row))));
   const titles = columns.map(({ title }) => title);
   const widths = columns.map((_, index) => Math.max(...[titles, ...cells].map((line) => columnsOf(line[index] ?? ''))));
-  if (width !== null) narrow(widths, columns, width);
+  if (width !== null && !narrow(widths, columns, width)) {
+    const [goes] = columns
+      .filter(({ turnToGo }) => turnToGo !== undefined)
+      .toSorted((a, b) => (a.turnToGo ?? 0) - (b.turnToGo ?? 0));
+    const others = columns.filter((column) => column !== goes);
+    if (goes !== undefined) return tableText(rows, others, width);
+  }
   const lineOf = (line: readonly string[]) =>
     line
       .map((text, index) => pad(cut(text, widths[index] ?? 0), widths[index] ?? 0))
@@ -29,8 +37,8 @@ export function tableText<Row>(rows: readonly Row[], columns: readonly Column<Ro
   return [titles, ...cells].map(lineOf).join('\n');
 }
 
-/** Takes columns from the widest that may be cut, until the line fits. */
-function narrow<Row>(widths: number[], columns: readonly Column<Row>[], width: number): void {
+/** Takes from the widest that may be cut, until the line fits; false where it does not. */
+function narrow<Row>(widths: number[], columns: readonly Column<Row>[], width: number): boolean {
   const gaps = GAP.length * (columns.length - 1);
   for (;;) {
     const excess = widths.reduce((sum, each) => sum + each, gaps) - width;
@@ -38,7 +46,8 @@ function narrow<Row>(widths: number[], columns: readonly Column<Row>[], width: n
       columns[index]?.mayBeCut && each > LEAST ? [{ each, index }] : [],
     );
     const widest = candidates.toSorted((a, b) => b.each - a.each)[0];
-    if (excess <= 0 || widest === undefined) return;
+    if (excess <= 0) return true;
+    if (widest === undefined) return false;
     const next = candidates
       .filter(({ each }) => each < widest.each)
       .reduce((most, { each }) => Math.max(most, each), LEAST);

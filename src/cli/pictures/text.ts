@@ -22,6 +22,14 @@ export function visible(text: string): string {
   return text.replaceAll(UNSEEN, ' ').trim();
 }
 
+/** The text with its lines as they are, without characters that a terminal would act on. */
+export function visibleLines(text: string): string {
+  return text
+    .split('\n')
+    .map((line) => line.replaceAll(UNSEEN, ' ').trimEnd())
+    .join('\n');
+}
+
 /** The number of columns that a terminal needs for the text, which is `visible`. */
 export function columnsOf(text: string): number {
   // Most are plain.

@@ -7,7 +7,7 @@ import { findRecord } from './find-record.ts';
 import { createPayments, describePaid } from './payments.ts';
 import { createRead } from './read.ts';
 import type { Work } from './session.ts';
-import { watchSignals } from './signals.ts';
+import type { Signals } from './signals.ts';
 
 /**
  * Runs `work` on a service in this process, and stops the service. A paid call that is out is waited for, as by a service that stops, also
@@ -15,9 +15,8 @@ import { watchSignals } from './signals.ts';
  *
  * Raises `ConfigError`, `ServiceOwnsError` while a service owns the database or the pictures, and what `createServices` raises.
  */
-export async function withEmbeddedService(work: Work): Promise<number> {
+export async function withEmbeddedService(work: Work, signals: Signals): Promise<number> {
   const config = readCommandConfig(process.env);
-  const signals = watchSignals();
   const log = await createCommandLogger(config.secrets.mask);
   for (const warning of config.warnings) log.warn(warning);
   const { easel, connection, stop } = await openEmbeddedEasel(config, log, { onNoMaker: warnWithoutMaker }).catch(
@@ -59,7 +58,6 @@ export async function withEmbeddedService(work: Work): Promise<number> {
         ended.abort();
       },
     });
-    signals.close();
   }
 }
 

@@ -1,5 +1,5 @@
-import { EaselError } from '../../client/client.ts';
 import type { CallOptions, Easel } from '../../client/easel.ts';
+import { EaselError } from '../../client/errors.ts';
 import type { ImageRecord } from '../../client/shapes.ts';
 
 /** The record of a picture; null where there is none. Raises `EaselError` for any other reason. */

@@ -8,7 +8,7 @@ import { isUnfinished } from './find-record.ts';
 import { createPayments, describePaid, type Payments } from './payments.ts';
 import { createRead } from './read.ts';
 import type { Work } from './session.ts';
-import { watchSignals } from './signals.ts';
+import type { Signals } from './signals.ts';
 
 /** Pauses between two looks at a picture that is being cancelled, in milliseconds. */
 const PAUSE_MS = 250;
@@ -18,16 +18,15 @@ const ARRIVAL_MS = 10_000;
 /**
  * Runs `work` on a running service. After a signal the pictures that the command asked for are cancelled there; then it says what was paid.
  */
-export async function withRunningService({ url, apiKey }: Address, work: Work): Promise<number> {
+export async function withRunningService({ url, apiKey }: Address, work: Work, signals: Signals): Promise<number> {
   const connection = { baseUrl: url, apiKey };
   const easel = createEasel(connection);
-  const signals = watchSignals();
   const { interrupted } = signals;
   const payments = createPayments();
   const ended = new AbortController();
   let isSettled = false;
   try {
-    const result = work({
+    const session = {
       easel,
       read: createRead(connection),
       url,
@@ -35,9 +34,12 @@ export async function withRunningService({ url, apiKey }: Address, work: Work): 
       payments,
       interrupted,
       signal: ended.signal,
-    }).finally(() => {
-      isSettled = true;
-    });
+    };
+    const result = interrupted.aborted
+      ? signals.first
+      : work(session).finally(() => {
+          isSettled = true;
+        });
     const code = await Promise.race([result, signals.first]);
     if (!interrupted.aborted) return code;
     if (payments.mediaIds.length > 0) {
@@ -50,7 +52,6 @@ export async function withRunningService({ url, apiKey }: Address, work: Work): 
     return EXIT_INTERRUPTED;
   } finally {
     ended.abort();
-    signals.close();
   }
 }
 

@@ -25,7 +25,7 @@ interface LateService {
 /** Serves until the client closes standard input, or a signal comes; then what is paid for is stored. Resolves to the exit code. */
 export async function serveAgent(address: Address | null): Promise<number> {
   const config = readCommandConfig(process.env);
-  const signals = watchSignals();
+  using signals = watchSignals();
   const log = await createCommandLogger(config.secrets.mask);
   for (const warning of config.warnings) log.warn(warning);
   const service = address === null ? embeddedService(config, log) : runningService(address);
@@ -36,7 +36,6 @@ export async function serveAgent(address: Address | null): Promise<number> {
   } finally {
     await service.stop(connection.endCalls);
     await connection.close();
-    signals.close();
   }
 }
 

@@ -2,14 +2,13 @@ import { endAtOnce, REPEAT_MS } from '../../composition/stop.ts';
 import { EXIT_INTERRUPTED } from '../failure.ts';
 
 /** The signals that end a command. */
-export interface Signals {
+export interface Signals extends Disposable {
   /** Fires at the first one. */
   readonly interrupted: AbortSignal;
   /** Resolves, to the exit code, at the first one. */
   readonly first: Promise<number>;
   /** Runs `report` before a second one ends the process. */
   onSecond(report: () => Promise<void>): void;
-  close(): void;
 }
 
 /** How long the last words before a second signal ends the process may take, in milliseconds. */
@@ -44,7 +43,7 @@ export function watchSignals(): Signals {
     onSecond(newReport) {
       report = newReport;
     },
-    close() {
+    [Symbol.dispose]() {
       for (const name of names) process.off(name, onSignal);
     },
   };

@@ -6,11 +6,13 @@ import type { Work } from './session.ts';
  * or, after SIGINT or SIGTERM, to 130; standard error then says what was paid. A second signal ends the process at once.
  */
 export async function withEasel(address: Address | null, work: Work): Promise<number> {
+  // Loaded here, not with the command line: `--help` needs none of it. Signals are watched first, as the service takes a while to load.
+  const { watchSignals } = await import('./signals.ts');
+  using signals = watchSignals();
   if (address !== null) {
     const { withRunningService } = await import('./running.ts');
-    return await withRunningService(address, work);
+    return await withRunningService(address, work, signals);
   }
-  // Loaded here, not with the command line: `--help` needs none of the service.
   const { withEmbeddedService } = await import('./embedded.ts');
-  return await withEmbeddedService(work);
+  return await withEmbeddedService(work, signals);
 }

@@ -35,10 +35,10 @@ const SHELLS: Readonly<Record<string, Complete>> = {
     return linesOf('bash', '-c', script, 'bash', ...words);
   },
   zsh: (...words) => {
-    const stubs = 'compdef() { : }; compadd() { shift; print -l -- "$@" }; _files() { : }';
+    const stubs = 'compdef() { : }; compset() { : }; compadd() { shift; print -l -- "$@" }; _files() { : }';
     const describe = `_describe() { print -l -- "\${(@)found%%:*}" }`;
     const script = `${stubs}; ${describe}; source ./zsh; words=("$@"); CURRENT=$#; _easel`;
-    const last = words.at(-1) ?? '';
+    const last = words.at(-1)?.replace(/^--.*=/, '') ?? '';
     // zsh itself leaves out what does not fit.
     return linesOf('zsh', '-f', '-c', script, 'zsh', ...words).then((all) =>
       all.filter((each) => each.startsWith(last)),
@@ -71,6 +71,10 @@ describe.each(Object.entries(SHELLS))('%s', (shell, complete) => {
     expect(await complete('easel', 'list', '--status', 'c')).toEqual(['cancelled']);
     expect(await complete('easel', 'generate', '--label', 'list', '--form')).toEqual(['--format']);
   });
+});
+
+it.skipIf(spawnSync('zsh', ['--version']).error !== undefined)('zsh takes --option=value', async () => {
+  expect(await SHELLS.zsh?.('easel', 'list', '--status=fa')).toEqual(['failed']);
 });
 
 it('bash runs nothing of what stands on the command line, takes --option=value, and offers files for --out', async () => {

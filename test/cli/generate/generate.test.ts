@@ -241,6 +241,16 @@ it('makes nothing where --out cannot be written, and says so before anything is 
   expect(upstream.calls).toHaveLength(0);
 });
 
+it('keeps a picture that standard output does not take, and names what fetches it', async () => {
+  await using folder = await temporaryFolder();
+  const easel = `"${process.execPath}" "${EASEL}" generate x --size 64x48 --media-id full --out -`;
+  await using run = startProcess({ folder: folder.path, command: ['sh', '-c', `${easel} > /dev/full`] });
+  expect(await run.exited).toBe(1);
+  expect(run.stderr()).toMatch(
+    /^the picture is made .* standard output .* no space left on device \(ENOSPC\); easel get full --out FILE fetches it$/m,
+  );
+});
+
 it('with --json writes the problem to standard output and a sentence to standard error', async () => {
   await using folder = await temporaryFolder();
   await using upstream = await startOpenAiServer();

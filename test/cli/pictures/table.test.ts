@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest';
+import { CommandError, describeFailure } from '../../../src/cli/failure.ts';
 import { tableText } from '../../../src/cli/pictures/table.ts';
 import { columnsOf, cut, visible } from '../../../src/cli/pictures/text.ts';
 
@@ -35,6 +36,18 @@ it.each([40, 60, 80])('fits a terminal of %i columns by cutting what may be cut'
   for (const line of lines.slice(1)) expect(line).toContain('  succeeded  ');
 });
 
+it('leaves out columns by their turn where cutting is not enough', () => {
+  const long = [
+    { title: 'COST', value: () => '$0.004195', turnToGo: 2 },
+    ...COLUMNS,
+    { title: 'SIZE', value: () => '64x48 png', turnToGo: 1 },
+  ];
+  const titles = (width: number) => tableText(ROWS, long, width).split('\n')[0]?.split(/ +/);
+  expect(titles(80)).toEqual(['COST', 'ID', 'STATUS', 'PROMPT', 'SIZE']);
+  expect(titles(46)).toEqual(['COST', 'ID', 'STATUS', 'PROMPT']);
+  expect(titles(30)).toEqual(['ID', 'STATUS', 'PROMPT']);
+});
+
 it('counts columns as terminals do', () => {
   expect(['abc', '灯台', '한국', '👩‍🚀', 'é', 'ａ'].map(columnsOf)).toEqual([3, 4, 4, 2, 1, 2]);
   expect(cut('夕暮れの灯台', 7)).toBe('夕暮れ…');
@@ -42,4 +55,9 @@ it('counts columns as terminals do', () => {
 
 it('shows nothing that a terminal would act on', () => {
   expect(visible('a\x1b[2J\x1b]0;title\x07 b\n\tc\u202e')).toBe('a [2J ]0;title  b c');
+});
+
+it('shows nothing of the kind in what a command says of a failure, and keeps its lines', () => {
+  const { message } = describeFailure(new CommandError('it said: \x1b]0;title\x07\n  and \x9b2J more'));
+  expect(message).toBe('it said:  ]0;title\n  and  2J more');
 });

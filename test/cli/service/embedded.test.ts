@@ -1,5 +1,6 @@
 /** The commands without a service: one in the command's own process, with the settings of a real one. */
 
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { expect, it } from 'vitest';
@@ -7,6 +8,7 @@ import type { ImageRecord } from '../../../src/client/shapes.ts';
 import { startService } from '../../support/app/process.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
 import { callEasel } from '../call-easel.ts';
+import { runEasel } from '../run-easel.ts';
 
 /** Settings of a service that others call, which must not stand in the way of a command. */
 const GUARDED = {
@@ -59,4 +61,24 @@ it('names --url where a service owns the database, and works on that service wit
     if (args[0] === 'generate') expect(JSON.parse(run.stdout)).toMatchObject({ code: 'storage_unavailable' });
   }
   expect((await callEasel(folder.path, ['list', '--url', service.url])).stderr).toBe('no pictures\n');
+});
+
+/** Sends a Ctrl-C while the service begins to load. */
+const INTERRUPTS = `data:text/javascript,${encodeURIComponent(`
+  import { registerHooks } from 'node:module';
+  registerHooks({
+    resolve(name, context, next) {
+      if (name === './embedded.ts' && context.parentURL.endsWith('with-easel.ts')) process.kill(process.pid, 'SIGINT');
+      return next(name, context);
+    },
+  });
+`)}`;
+
+it('says that nothing was paid, and leaves no file, after a Ctrl-C while it starts', async () => {
+  await using folder = await temporaryFolder();
+  const args = ['generate', 'x', '--out', join(folder.path, 'x.png')];
+  const run = await runEasel(folder.path, args, { NODE_OPTIONS: `--import ${INTERRUPTS}` });
+  expect([run.code, run.stdout]).toEqual([130, '']);
+  expect(run.stderr).toMatch(/^interrupted: nothing was paid$/m);
+  expect((await readdir(folder.path)).filter((name) => name.includes('x.png'))).toEqual([]);
 });

@@ -48,6 +48,20 @@ it('says that nothing was paid for a picture that was still waiting, though the 
   gate.open();
 });
 
+it('counts only what a retry has added to what the picture had cost', async () => {
+  easel.upstream.script(openAiError('moderation_blocked'));
+  await easel.post({ mediaId: 'again', prompt: 'z' });
+  easel.upstream.script(openAiError('rate_limit_exceeded', { headers: { 'retry-after': '300' } }));
+  const calls = easel.upstream.calls.length;
+  await using run = start('retry', 'again');
+  await easel.upstream.received(calls + 1);
+  await until(async () => (await easel.record('again')).attempts.at(-1)?.outcome === 'failed');
+  run.child.kill('SIGTERM');
+  expect(await run.exited).toBe(130);
+  expect(run.stderr()).toMatch(/\ninterrupted: nothing was paid\n$/);
+  expect(await easel.record('again')).toMatchObject({ status: 'cancelled' });
+});
+
 it('cancels a picture whose request was still on its way', async () => {
   let hasAsked = () => {};
   const cancelAsked = new Promise<void>((resolve) => {
@@ -72,6 +86,7 @@ it('cancels a picture whose request was still on its way', async () => {
   });
   await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve));
   const gate = easel.upstream.gate();
+  // Left over where the picture is cancelled before its call: no test below has a call.
   easel.upstream.script(picture({ beforeHeaders: gate }));
   await using run = start('generate', 'late', '--url', `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`);
   await until(() => seen.includes('POST /images'));
@@ -82,20 +97,6 @@ it('cancels a picture whose request was still on its way', async () => {
   gate.open();
   proxy.closeAllConnections();
   proxy.close();
-});
-
-it('counts only what a retry has added to what the picture had cost', async () => {
-  easel.upstream.script(openAiError('moderation_blocked'));
-  await easel.post({ mediaId: 'again', prompt: 'z' });
-  easel.upstream.script(openAiError('rate_limit_exceeded', { headers: { 'retry-after': '300' } }));
-  const calls = easel.upstream.calls.length;
-  await using run = start('retry', 'again');
-  await easel.upstream.received(calls + 1);
-  await until(async () => (await easel.record('again')).attempts.at(-1)?.outcome === 'failed');
-  run.child.kill('SIGTERM');
-  expect(await run.exited).toBe(130);
-  expect(run.stderr()).toMatch(/\ninterrupted: nothing was paid\n$/);
-  expect(await easel.record('again')).toMatchObject({ status: 'cancelled' });
 });
 
 it('ends at once at a second signal while the service does not answer, and names what says what was paid', async () => {
