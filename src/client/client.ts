@@ -44,7 +44,7 @@ export function createEasel(options: EaselOptions): Easel {
     const headers = { prefer, 'idempotency-key': idempotencyKey };
     const answerMs = ANSWER_MS + waitMs + uploadMs;
     const call = { method: 'POST', path: '/images', headers, body, answerMs, isRepeatable: true } as const;
-    return await sending.json<ImageRecord>(call, limit);
+    return await sending.json<ImageRecord>({ ...call, outlivesOutage: waitMs > 0 }, limit);
   };
 
   const waitForEnd = async (mediaId: string, limit: Limit, isKnown: boolean): Promise<ImageRecord> => {
