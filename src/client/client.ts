@@ -7,7 +7,7 @@
  *     const { url } = await easel.generate({ prompt: 'a lighthouse at dusk' });
  */
 
-import type { Easel, EaselOptions, GenerateRequest, ListQuery, SubmitOptions } from './easel.ts';
+import type { Easel, EaselOptions, GenerateRequest, ListQuery, SubmitOptions, UsageRange } from './easel.ts';
 import { EaselError, failureOf, notFound } from './errors.ts';
 import { followImage, imagePath, isFinished } from './following.ts';
 import { type Limit, openLimit, within } from './limit.ts';
@@ -182,7 +182,7 @@ function mediaPath(url: string): string {
   return url.startsWith('/') ? url : `/${url}`;
 }
 
-function toParameters(query: ListQuery | Readonly<Record<string, string | undefined>>): URLSearchParams {
+function toParameters(query: ListQuery | UsageRange): URLSearchParams {
   const parameters = new URLSearchParams();
   for (const [name, value] of Object.entries(query)) {
     for (const item of Array.isArray(value) ? value : [value]) {
