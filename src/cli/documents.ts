@@ -1,15 +1,17 @@
 /** The documents in this repository that are generated from the code. With `--check` they are compared, not written. */
 
+import { existsSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import type { Command } from 'commander';
 import { VERSION } from '../composition/version.ts';
 import { settingsPage } from '../config/messages/settings-page.ts';
+import { UsageError } from './failure.ts';
 
 /** Adds `openapi` and `config`. */
 export function addDocuments(program: Command): void {
   program
     .command('openapi')
-    .description('write openapi/openapi.json from the code')
+    .description("write openapi/openapi.json of Easel's source; a service has it at /openapi.json")
     .option('--check', 'fail when it is not up to date, instead of writing it')
     .addHelpText('after', '\nExample:\n  easel openapi --check')
     .action(async (options: CheckOption) => {
@@ -33,8 +35,15 @@ interface CheckOption {
 const OPENAPI = new URL('../../openapi/openapi.json', import.meta.url);
 const SETTINGS = new URL('../../docs/settings.md', import.meta.url);
 
+/** Raises `UsageError` in a package and in a container, which have no documents to keep: `instead` is what serves there. */
+function needCheckout(what: string, instead: string): void {
+  if (existsSync(new URL('.', SETTINGS))) return;
+  throw new UsageError(`${what} is about a file of Easel's source, which is not here; ${instead}`);
+}
+
 /** Writes `openapi/openapi.json`; with `--check`, fails when it is not up to date. */
 async function writeOpenApi({ check }: CheckOption): Promise<number> {
+  needCheckout('openapi', 'a running service has the document at /openapi.json');
   // Loaded here, not with the command line: `--help` needs none of the service.
   const { describeApi } = await import('../composition/describe-api.ts');
   const document = `${JSON.stringify(await describeApi(VERSION), null, 2)}\n`;
@@ -43,6 +52,7 @@ async function writeOpenApi({ check }: CheckOption): Promise<number> {
 
 /** Prints the settings as Markdown; with `--write` writes `docs/settings.md`, with `--check` fails when it is not up to date. */
 async function printSettings({ check, write: toFile }: CheckOption & { readonly write?: boolean }): Promise<number> {
+  if (check || toFile) needCheckout(`config --${check ? 'check' : 'write'}`, 'config alone prints the settings');
   const page = settingsPage();
   if (check) return await compare(SETTINGS, page, 'docs');
   if (toFile) return await write(SETTINGS, page);

@@ -7,7 +7,7 @@
  *     const { url } = await easel.generate({ prompt: 'a lighthouse at dusk' });
  */
 
-import type { Easel, EaselOptions, GenerateRequest, ListQuery, SubmitOptions } from './easel.ts';
+import type { Easel, EaselOptions, GenerateRequest, ListQuery, SubmitOptions, UsageRange } from './easel.ts';
 import { EaselError, failureOf, notFound } from './errors.ts';
 import { followImage, imagePath, isFinished } from './following.ts';
 import { type Limit, openLimit, within } from './limit.ts';
@@ -44,7 +44,7 @@ export function createEasel(options: EaselOptions): Easel {
     const headers = { prefer, 'idempotency-key': idempotencyKey };
     const answerMs = ANSWER_MS + waitMs + uploadMs;
     const call = { method: 'POST', path: '/images', headers, body, answerMs, isRepeatable: true } as const;
-    return await sending.json<ImageRecord>(call, limit);
+    return await sending.json<ImageRecord>({ ...call, outlivesOutage: waitMs > 0 }, limit);
   };
 
   const waitForEnd = async (mediaId: string, limit: Limit, isKnown: boolean): Promise<ImageRecord> => {
@@ -182,7 +182,7 @@ function mediaPath(url: string): string {
   return url.startsWith('/') ? url : `/${url}`;
 }
 
-function toParameters(query: ListQuery | Readonly<Record<string, string | undefined>>): URLSearchParams {
+function toParameters(query: ListQuery | UsageRange): URLSearchParams {
   const parameters = new URLSearchParams();
   for (const [name, value] of Object.entries(query)) {
     for (const item of Array.isArray(value) ? value : [value]) {

@@ -78,6 +78,12 @@ export interface ListQuery {
   readonly limit?: number | undefined;
 }
 
+/** The days of a report, in UTC, such as `2026-11-28`. */
+export interface UsageRange {
+  readonly from?: string | undefined;
+  readonly to?: string | undefined;
+}
+
 /** Where the service is, and how it is reached. */
 export interface EaselOptions {
   /** Such as `https://easel.example`; a path in it is kept. */
@@ -109,7 +115,10 @@ export interface Easel {
   /** One page of what the query finds; `cursor` is the `nextCursor` of the page before. */
   page(query?: ListQuery & { readonly cursor?: string | undefined }, options?: CallOptions): Promise<ImagePage>;
   /** The events of one picture, over lost connections, up to its end. */
-  events(mediaId: string, options?: CallOptions & { readonly lastEventId?: string }): AsyncIterableIterator<ImageEvent>;
+  events(
+    mediaId: string,
+    options?: CallOptions & { readonly lastEventId?: string | undefined },
+  ): AsyncIterableIterator<ImageEvent>;
   cancel(mediaId: string, options?: CallOptions): Promise<ImageRecord>;
   /** Runs a failed or cancelled picture again although that may cost again; resolves as soon as the service has it. Never sent twice. */
   retry(mediaId: string, options?: CallOptions): Promise<ImageRecord>;
@@ -119,7 +128,7 @@ export interface Easel {
   /** What a request would do and cost. Nothing is called or paid. */
   preview(request: GenerateRequest, options?: CallOptions): Promise<RequestPreview>;
   cleanup(cleanup?: CleanupOptions, options?: CallOptions): Promise<CleanupReport>;
-  usage(range?: { readonly from?: string; readonly to?: string }, options?: CallOptions): Promise<UsageReport>;
+  usage(range?: UsageRange, options?: CallOptions): Promise<UsageReport>;
   models(options?: CallOptions): Promise<readonly Model[]>;
   presets(options?: CallOptions): Promise<readonly Preset[]>;
   /**

@@ -4,7 +4,7 @@ import type { ImageEvent } from './easel.ts';
 import { EaselError, unexpectedAnswer } from './errors.ts';
 import { readEventStream, type StreamEvent } from './event-stream.ts';
 import { type Limit, setTimer, sleep } from './limit.ts';
-import { type Answer, jitter, noAnswer, type Sending } from './sending.ts';
+import { type Answer, jitter, noAnswer, OUTAGE_MS, type Sending } from './sending.ts';
 import type { ImageRecord } from './shapes.ts';
 
 interface FollowOptions {
@@ -26,8 +26,6 @@ const FIRST_GAP_MS = 500;
 const LONGEST_GAP_MS = 5000;
 /** Longest `Retry-After` that is waited out between two streams. */
 const LONGEST_RETRY_AFTER_MS = 60_000;
-/** Milliseconds for which a service that was there may be away, for each of `maxRetries`: a restart is survived. */
-const OUTAGE_MS = 30_000;
 
 const FINISHED: readonly ImageRecord['status'][] = ['succeeded', 'failed', 'cancelled'];
 

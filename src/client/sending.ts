@@ -14,6 +14,11 @@ export interface Call {
   readonly body?: unknown;
   /** Whether it may be sent again: it changes nothing, or nothing more when it comes twice. Default: GET. */
   readonly isRepeatable?: boolean;
+  /**
+   * Whether it waits for a picture: when the service has had the request and is then away, the request is sent again for as long as an
+   * outage is survived. It must be repeatable.
+   */
+  readonly outlivesOutage?: boolean;
   /** Whether a 404 to a request that was sent again means that it was obeyed the first time. */
   readonly isDoneWhenGone?: boolean;
   /** Breaks off a body that the caller reads after the call has ended. */
@@ -47,6 +52,12 @@ const ANSWER_MS = 60_000;
 /** The gaps before a request is sent again double from the first to the longest, each a random part shorter. */
 const FIRST_GAP_MS = 500;
 const LONGEST_GAP_MS = 8000;
+/** Milliseconds for which a service that was there may be away, for each of `maxRetries`: a restart is survived. */
+export const OUTAGE_MS = 30_000;
+/** A try that was out for this long had reached the service: what cannot be reached is refused sooner, or costs one outage. */
+const REACHED_MS = 1000;
+/** What Node says of a connection that stood and was lost. Other runtimes say nothing. */
+const LOST_CONNECTION: readonly unknown[] = ['ECONNRESET', 'UND_ERR_SOCKET'];
 /** Longest `Retry-After` that is waited out. */
 const LONGEST_RETRY_AFTER_SECONDS = 60;
 
@@ -99,14 +110,20 @@ export function createSending(options: EaselOptions): Sending {
 
   /** Calls `attempt` again as long as what it raises is a reason to. */
   const repeat = async <T>(call: Call, limit: Limit, attempt: () => Promise<T>): Promise<T> => {
-    const { isRepeatable = (call.method ?? 'GET') === 'GET', isDoneWhenGone = false } = call;
+    const { isRepeatable = (call.method ?? 'GET') === 'GET', isDoneWhenGone = false, outlivesOutage = false } = call;
+    let awaySince: number | null = null;
     for (let retries = 0; ; retries++) {
+      const startedAt = performance.now();
       try {
         return await attempt();
       } catch (error) {
         const isGone = error instanceof EaselError && error.code === 'not_found';
         if (isDoneWhenGone && retries > 0 && isGone) return undefined as T;
-        const gapMs = isRepeatable && retries < maxRetries ? gapAfter(error, retries) : null;
+        const now = performance.now();
+        if (outlivesOutage && isLoss(error, now - startedAt)) awaySince ??= now;
+        const isAway = awaySince !== null && now - awaySince < OUTAGE_MS * maxRetries;
+        const mayRepeat = isAway || (isRepeatable && retries < maxRetries);
+        const gapMs = mayRepeat ? gapAfter(error, retries, isAway) : null;
         // A wait that outlasts the call would end in an error that says less.
         if (gapMs === null || gapMs >= limit.remainingMs()) throw error;
         await sleep(gapMs, limit.signal);
@@ -148,18 +165,33 @@ export function noAnswer(error: unknown, url: string, { signal }: Limit): unknow
   return error instanceof EaselError ? error : unreachable(url, error);
 }
 
-/** Milliseconds after which a request that ended with `error` is sent again; null for not at all. */
-function gapAfter(error: unknown, retries: number): number | null {
+/** True where a request that the service has had, or a proxy before it, ended without the service's answer. */
+function isLoss(error: unknown, tookMs: number): boolean {
+  if (!(error instanceof EaselError)) return false;
+  if (error.code === 'unexpected_answer') return isGatewayPage(error) && tookMs >= REACHED_MS;
+  if (error.code !== 'unreachable') return false;
+  const { cause } = error.cause instanceof Error ? error.cause : {};
+  const code = typeof cause === 'object' && cause !== null && 'code' in cause ? cause.code : undefined;
+  return tookMs >= REACHED_MS || LOST_CONNECTION.includes(code);
+}
+
+/** True for what a proxy says while the service behind it is away. */
+function isGatewayPage({ code, status }: EaselError): boolean {
+  return code === 'unexpected_answer' && (status === 502 || status === 503 || status === 504);
+}
+
+/**
+ * Milliseconds after which a request that ended with `error` is sent again; null for not at all. `isAway`: the service was there, and its
+ * return is waited for.
+ */
+function gapAfter(error: unknown, retries: number, isAway: boolean): number | null {
   if (!(error instanceof EaselError)) return null;
   const { code, status, retryAfter } = error;
   if (retryAfter !== undefined && retryAfter > LONGEST_RETRY_AFTER_SECONDS) return null;
-  if (status === 429 || status === 503 || status === 504) {
-    if (retryAfter !== undefined) return retryAfter * 1000 + jitter(FIRST_GAP_MS);
-    if (status !== 429) return null;
-  } else if (code !== 'unreachable' && status !== 408) {
-    return null;
-  }
-  return jitter(Math.min(FIRST_GAP_MS * 2 ** retries, LONGEST_GAP_MS));
+  const isBusy = status === 429 || status === 503 || status === 504;
+  if (isBusy && retryAfter !== undefined) return retryAfter * 1000 + jitter(FIRST_GAP_MS);
+  const passes = code === 'unreachable' || status === 408 || status === 429 || (isAway && isGatewayPage(error));
+  return passes ? jitter(Math.min(FIRST_GAP_MS * 2 ** retries, LONGEST_GAP_MS)) : null;
 }
 
 /** A random time from half of `ms` to all of it. */

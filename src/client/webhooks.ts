@@ -47,7 +47,9 @@ export async function verifyWebhook(
 }
 
 async function readSecret(secret: string) {
-  const bytes = secret.startsWith(PREFIX) ? fromBase64(secret.slice(PREFIX.length)) : null;
+  // A variable that is not set comes here as undefined.
+  const isSecret = typeof secret === 'string' && secret.startsWith(PREFIX);
+  const bytes = isSecret ? fromBase64(secret.slice(PREFIX.length)) : null;
   if (bytes === null || bytes.length === 0) throw new TypeError('secret must be whsec_ and base64, as WEBHOOK_SECRET');
   return await crypto.subtle.importKey('raw', bytes, { name: 'HMAC', hash: 'SHA-256' }, false, ['verify']);
 }

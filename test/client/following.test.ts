@@ -139,6 +139,27 @@ describe('a wait', () => {
     ]);
   });
 
+  test('survives a service that is lost before its answer came, also behind a proxy, and not one that was never there', async () => {
+    const setTimer = globalThis.setTimeout;
+    // The gaps alone, which take no arguments: the timers of fetch do.
+    vi.spyOn(globalThis, 'setTimeout').mockImplementation(((action: () => void, ms: number, ...args: []) =>
+      setTimer(action, ms <= 8000 && args.length === 0 ? 0 : ms, ...args)) as typeof setTimeout);
+    const from = server.requests.length;
+    const page = textAnswer(502, '<h1>502 Bad Gateway</h1>');
+    server.script(cutConnection, cutConnection, cutConnection, cutConnection, page, jsonAnswer(201, done));
+    expect(await easel.generate({ prompt: 'x' })).toEqual(done);
+    const keys = server.requests.slice(from).map(({ headers }) => headers['idempotency-key']);
+    expect([keys.length, new Set(keys).size]).toEqual([6, 1]);
+
+    server.script(cutConnection, problemAnswer(502, 'provider_failed'));
+    await expect(easel.generate({ prompt: 'x' })).rejects.toMatchObject({ code: 'provider_failed' });
+    server.script(page);
+    await expect(easel.generate({ prompt: 'x' })).rejects.toMatchObject({ code: 'unexpected_answer', status: 502 });
+    const nowhere = createEasel({ baseUrl: 'http://127.0.0.1:1' }).generate({ prompt: 'x' });
+    await expect(nowhere).rejects.toMatchObject({ code: 'unreachable' });
+    vi.restoreAllMocks();
+  });
+
   test('raises the failure of the record, and not_found where the picture is deleted', async () => {
     const error = { code: 'provider_failed', detail: 'the model API answered 500' };
     server.script(eventsAnswer([OPENING, frame('1.done', 'done', { mediaId: 'a', status: 'failed', error })]));

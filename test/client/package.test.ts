@@ -116,6 +116,19 @@ describe('the package', () => {
     expect(new Set(statuses)).toEqual(new Set([200]));
   });
 
+  test('says of a command that keeps documents of the source that it is not for packages', () => {
+    const easel = join(project, 'node_modules/.bin/easel');
+    expect(run(easel, ['openapi'], project)).toMatchObject({
+      status: 2,
+      output: expect.stringContaining('a running service has the document at /openapi.json'),
+    });
+    expect(run(easel, ['config', '--check'], project)).toMatchObject({
+      status: 2,
+      output: expect.stringContaining('config alone prints the settings'),
+    });
+    expect(run(easel, ['config'], project).stdout).toContain('OPENAI_API_KEY');
+  });
+
   test('leaves nothing behind in a checkout, where the command says that it runs from what an interrupted npm pack left', () => {
     const copy = join(folder.path, 'copy');
     expect(readdirSync(copy)).not.toContain('dist');

@@ -71,5 +71,7 @@ test('a secret that is none, and a body that was parsed, are mistakes of the cal
   for (const secret of ['', 'whsec_', 'whsec_###', SECRET.slice('whsec_'.length)]) {
     await expect(verifyWebhook(BODY, signed(), secret)).rejects.toThrow('secret must be whsec_ and base64');
   }
+  const unset = undefined as unknown as string;
+  await expect(verifyWebhook(BODY, signed(), unset)).rejects.toThrow('secret must be whsec_ and base64');
   await expect(verifyWebhook(JSON.parse(BODY), signed(), SECRET)).rejects.toThrow('body must be what came');
 });

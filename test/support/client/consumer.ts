@@ -30,8 +30,9 @@ export async function consume(): Promise<readonly unknown[]> {
   const limits = { signal: AbortSignal.timeout(1000), timeoutMs: 1000 };
   const record: ImageRecord = await easel.generate(request, { ...limits, idempotencyKey: 'k' });
   const status: 'succeeded' | 'failed' | 'cancelled' | 'queued' | 'generating' | 'processing' = record.status;
-  const seen: unknown[] = [status];
-  for await (const event of easel.events('x', { lastEventId: '1' })) {
+  // What may be undefined can be passed on as it is.
+  const seen: unknown[] = [status, await easel.usage({ from: record.startedAt ?? undefined, to: undefined })];
+  for await (const event of easel.events('x', { lastEventId: record.sha256 ?? undefined })) {
     if (event.type === 'done') seen.push(event.data.url?.length);
     // @ts-expect-error A partial picture has no url.
     if (event.type === 'partial') seen.push(event.data.url);
