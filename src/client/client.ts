@@ -10,7 +10,7 @@
 import type { Easel, EaselOptions, GenerateRequest, ListQuery, SubmitOptions, UsageRange } from './easel.ts';
 import { EaselError, failureOf, notFound } from './errors.ts';
 import { followImage, imagePath, isFinished } from './following.ts';
-import { type Limit, openLimit, within } from './limit.ts';
+import { type Limit, openLimit, sleep, within } from './limit.ts';
 import { toRequestBody } from './request-body.ts';
 import { createSending } from './sending.ts';
 import type { CleanupReport, ImagePage, ImageRecord, Model, Preset, RequestPreview, UsageReport } from './shapes.ts';
@@ -23,6 +23,8 @@ export { EaselError, verifyWebhook, WebhookError };
 
 /** Longest that a call to make a picture waits for its answer, as proxies commonly cut connections after 60 s. */
 const WAIT_SECONDS = 50;
+/** Milliseconds before a request is sent again to wait on. */
+const JOIN_GAP_MS = 500;
 /** Milliseconds for an answer that a service gives by itself. */
 const ANSWER_MS = 60_000;
 
@@ -60,10 +62,23 @@ export function createEasel(options: EaselOptions): Easel {
   };
 
   return {
-    generate: (request, options = {}) =>
+    generate: (request, { idempotencyKey = newKey(), ...options } = {}) =>
       within(options, async (limit) => {
-        const record = await submit(request, options, `wait=${WAIT_SECONDS}`, WAIT_SECONDS * 1000, limit);
-        return isFinished(record) ? succeeded(record) : await waitForEnd(record.mediaId, limit, true);
+        const ask = () => submit(request, { idempotencyKey }, `wait=${WAIT_SECONDS}`, WAIT_SECONDS * 1000, limit);
+        let record = await ask();
+        if (isFinished(record)) return succeeded(record);
+        try {
+          return await waitForEnd(record.mediaId, limit, true);
+        } catch (error) {
+          const mayRead = !(error instanceof EaselError && error.code === 'forbidden');
+          if (mayRead) throw error;
+        }
+        // A key may make pictures and read none. Its request, sent again, waits for the same picture.
+        do {
+          await sleep(JOIN_GAP_MS, limit.signal);
+          record = await ask();
+        } while (!isFinished(record));
+        return succeeded(record);
       }),
 
     submit: (request, options = {}) => within(options, (limit) => submit(request, options, 'respond-async', 0, limit)),

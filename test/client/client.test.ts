@@ -44,6 +44,21 @@ describe('pictures', () => {
     expect(createHash('sha256').update(bytes).digest('hex')).toBe(record.sha256);
   });
 
+  test('generate waits with a key, too, that may make pictures and read none, and pays once', async () => {
+    const gate = service.upstream.gate();
+    service.upstream.script(picture({ beforeHeaders: gate }));
+    const calls = service.upstream.calls.length;
+    const maker = createEasel({ baseUrl: service.url, apiKey: 'maker-secret' });
+    const made = maker.generate({ prompt: 'a lighthouse by night' });
+    await gate.reached();
+    await until(() => service.log.some((line) => line.includes('forbidden') && line.includes('/events')));
+    gate.open();
+    const { mediaId, status } = await made;
+    expect(status).toBe('succeeded');
+    expect(await errorOf(maker.wait(mediaId))).toMatchObject({ code: 'forbidden' });
+    expect(service.upstream.calls).toHaveLength(calls + 1);
+  });
+
   test('submit resolves before the picture is made; events go up to done, and wait gives the record', async () => {
     const gate = service.upstream.gate();
     service.upstream.script(picture({ beforeHeaders: gate }));

@@ -2,7 +2,8 @@ import { chmodSync, closeSync, existsSync, fsyncSync, mkdirSync, openSync, realp
 import { basename, dirname, join, resolve } from 'node:path';
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { setTimeout as delay } from 'node:timers/promises';
-import { asImageError, isBusy, unavailable } from './errors.ts';
+import { StorageSetupError } from '../../../core/domain/errors.ts';
+import { asImageError, isBusy } from './errors.ts';
 import { type DatabaseLock, lockDatabase } from './lock.ts';
 import { migrate, SCHEMA_VERSION, schemaVersion } from './schema/migrations.ts';
 import { cacheStatements, connectDurably, inTransaction } from './writer/connection.ts';
@@ -38,8 +39,8 @@ const MAX_PAUSE_MS = 100;
 /**
  * Locks and opens the database file, and migrates it to the current schema. The file and its folder are made when they are missing.
  * `busyTimeoutMs` is how long work waits for another program's lock; `onMigrated` is called with the version of an older schema.
- * Raises `DatabaseInUseError` when another Easel process has the file, and `ImageError` when it cannot be made or read, or has a newer
- * schema.
+ * Raises `DatabaseInUseError` when another Easel process has the file, `StorageSetupError` when a newer Easel has changed its schema, and
+ * `ImageError` when it cannot be made or read.
  */
 export function openDatabase(
   path: string,
@@ -135,8 +136,8 @@ function connect(path: string, busyTimeoutMs: number, onMigrated: (from: number)
   try {
     const version = schemaVersion(database);
     if (version > SCHEMA_VERSION) {
-      throw unavailable(
-        `the database ${path} has schema ${version} and this Easel knows up to ${SCHEMA_VERSION}: run the newer Easel that wrote it`,
+      throw new StorageSetupError(
+        `DATABASE_URL: ${path} has schema ${version} of a newer Easel, and this one knows up to ${SCHEMA_VERSION}; run the newer one`,
       );
     }
     if (version < SCHEMA_VERSION) inTransaction(database, () => migrate(database));

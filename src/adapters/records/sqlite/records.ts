@@ -45,8 +45,8 @@ interface SqliteRecordsOptions {
 
 /**
  * Record store in an SQLite file, which this process locks and migrates to the current schema.
- * Raises `DatabaseInUseError` when another Easel process has the file, and `ImageError` when it cannot be made or read, or has a
- * newer schema.
+ * Raises `DatabaseInUseError` when another Easel process has the file, `StorageSetupError` when a newer Easel has changed its schema, and
+ * `ImageError` when it cannot be made or read.
  *
  * Writes are done on a thread of their own, where those that arrive while a commit is out share the next one; each resolves when it is
  * durable. Rules of the core run here, between a read and a write: the writes to one image take turns, and each says which state it was

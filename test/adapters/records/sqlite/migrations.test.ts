@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { SCHEMA_VERSION } from '../../../../src/adapters/records/sqlite/schema/migrations.ts';
+import { StorageSetupError } from '../../../../src/core/domain/errors.ts';
 import type { AttemptOutcome, Image } from '../../../../src/core/domain/image.ts';
 import type { Cost } from '../../../../src/core/domain/money.ts';
 import type { ListQuery } from '../../../../src/core/ports/record-store.ts';
@@ -13,7 +14,8 @@ describe('the schema', () => {
   it('is refused, and left alone, when a newer Easel wrote it', async () => {
     await place.open().close();
     execute(place.path(), 'PRAGMA user_version = 99');
-    expect(() => place.open()).toThrow(/has schema 99/);
+    expect(() => place.open()).toThrow(StorageSetupError);
+    expect(() => place.open()).toThrow(/^DATABASE_URL: .* has schema 99 of a newer Easel/);
     // The refusal releases the lock.
     execute(place.path(), `PRAGMA user_version = ${SCHEMA_VERSION}`);
     place.open();
