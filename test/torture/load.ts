@@ -96,10 +96,11 @@ function note(load: Load, request: ClientRequest, reply: Reply): void {
     request.mediaId = body.mediaId;
   } else if (status === 502 && body.code === 'provider_failed') {
     request.accepted = true;
-    request.mediaId ??= body.mediaId;
+    request.mediaId ??= body.mediaId ?? null;
   } else if (status === 500 && body.code === 'internal_error' && load.killsThreads) {
-    // Two threads died over its picture, which is kept: the next life is sent the request again, and finishes it.
-    request.mediaId ??= body.mediaId;
+    // Two threads died over its picture, which is kept: the next life is sent the request again, and finishes it. Where they died over what
+    // it starts from, nothing was accepted, and the answer names no picture.
+    request.mediaId ??= body.mediaId ?? null;
   } else if (status !== 503 && status !== 507 && !(hasSource(request) && isAboutSource(reply))) {
     load.violations.push(`${request.body.prompt}: ${status} ${JSON.stringify(body)}`);
   }
