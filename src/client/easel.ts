@@ -132,8 +132,8 @@ export interface Easel {
   models(options?: CallOptions): Promise<readonly Model[]>;
   presets(options?: CallOptions): Promise<readonly Preset[]>;
   /**
-   * The bytes of a picture by the `url` of its record, or of one of its renditions. The key is sent to the service alone. Raises `EaselError`
-   * for any other status than 2xx.
+   * The bytes of a picture by the `url` of its record, or of one of its renditions. The key is sent to the service alone. Raises
+   * `EaselError` for any other status than 2xx.
    */
   media(url: string, options?: CallOptions): Promise<Response>;
   /**

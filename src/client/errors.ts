@@ -5,7 +5,8 @@ import type { ImageRecord, Problem } from './shapes.ts';
 
 /**
  * What went wrong: a code of the service's closed list, or one of the client's own. `cancelled`: the picture that was waited for was
- * cancelled. `unreachable`: no answer came, or it broke off. `unexpected_answer`: one came that is not the service's, such as a proxy's page.
+ * cancelled. `unreachable`: no answer came, or it broke off. `unexpected_answer`: one came that is not the service's, such as a proxy's
+ * page.
  */
 export type EaselErrorCode = ProblemCode | 'cancelled' | 'unreachable' | 'unexpected_answer';
 

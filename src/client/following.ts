@@ -40,8 +40,8 @@ export function imagePath(mediaId: string): string {
 }
 
 /**
- * The events of a picture up to `done` or `deleted`. A lost stream is opened again after the last event that came. Raises `EaselError` where
- * the service says that there is no such picture, and where it stays away for too long.
+ * The events of a picture up to `done` or `deleted`. A lost stream is opened again after the last event that came. Raises `EaselError`
+ * where the service says that there is no such picture, and where it stays away for too long.
  */
 export async function* followImage(
   sending: Sending,

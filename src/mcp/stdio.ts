@@ -62,8 +62,8 @@ export function serveOverStdio({ onRefused, ...parts }: StdioParts): StdioConnec
 const LINE_FEED = 0x0a;
 
 /**
- * Passes lines on whole. The SDK joins and searches what it has of a message anew at every 64 KiB that arrive: for a picture of 20 MB that is
- * gigabytes. Raises an error for a line that is too long.
+ * Passes lines on whole. The SDK joins and searches what it has of a message anew at every 64 KiB that arrive: for a picture of 20 MB that
+ * is gigabytes. Raises an error for a line that is too long.
  */
 function wholeLines(): Transform {
   let parts: Buffer[] = [];

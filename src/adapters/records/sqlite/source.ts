@@ -36,13 +36,15 @@ function checkedOrClosed(database: DatabaseSync, path: string): { readonly ident
     const version = schemaVersion(database);
     if (version > SCHEMA_VERSION) {
       throw unavailable(
-        `the database ${path} has schema ${version} and this Easel knows up to ${SCHEMA_VERSION}: migrate with the newer Easel that wrote it`,
+        `the database ${path} has schema ${version} and this Easel knows up to ${SCHEMA_VERSION}: ` +
+          'migrate with the newer Easel that wrote it',
       );
     }
     const identity = version < SCHEMA_VERSION ? undefined : database.prepare('SELECT uuid FROM identity').get()?.uuid;
     if (identity === undefined) {
       throw unavailable(
-        `the database ${path} is of an older Easel, or new: start this Easel with it once, which brings it up to date, stop it, and migrate`,
+        `the database ${path} is of an older Easel, or new: ` +
+          'start this Easel with it once, which brings it up to date, stop it, and migrate',
       );
     }
     return { identity: String(identity) };
