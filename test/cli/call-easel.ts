@@ -16,7 +16,8 @@ export async function callEasel(
   const stdout: string[] = [];
   const stderr: string[] = [];
   const writeTo = (texts: string[]) => (chunk: unknown) => {
-    texts.push(String(chunk));
+    // Node's own warnings are about the test's process, in which many services have run.
+    if (!/^\(node:\d+\) /.test(String(chunk))) texts.push(String(chunk));
     return true;
   };
   const logTo =
