@@ -139,6 +139,11 @@ describe.skipIf(!hasChromium)(`a long gallery${chromiumNote}`, () => {
     await using view = await pages.open(easel, { height: 600 });
     const { page } = view;
     await cardOf(page, 1000).waitFor();
+    // Every page that is read, and every frame that is asked for, lets the gallery look where the window is.
+    await page.getByRole('button', { name: 'Load more' }).waitFor({ state: 'attached' });
+    await page.evaluate(
+      'new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done))))',
+    );
     // As on a busy machine: the pictures come before the page has drawn anything since the scrolling.
     await page.evaluate('window.draw = requestAnimationFrame; requestAnimationFrame = () => 0; scrollTo(0, 700)');
     const topmost = 'document.elementFromPoint(200, 300).closest("a").dataset.mediaId';
